@@ -1,0 +1,1 @@
+"""The fence, for neighbours: finding other nodes of the community, proving keys, exchanging signed pages."""

@@ -1,0 +1,42 @@
+"""What the fence needs from the house."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from node.accounting.ledger import Cell
+from node.units import AccountId, NodeId
+
+
+@dataclass(frozen=True, slots=True)
+class PeerView:
+    """A neighbouring node, as status pages show it."""
+
+    node: NodeId
+    name: str
+    state: str
+    addresses: tuple[str, ...]
+    heard_seconds_ago: int | None
+
+
+class UsageBooks(Protocol):
+    """Usage cells: ours to publish, others' to merge."""
+
+    def own_cells(self) -> Iterable[tuple[str, AccountId, Cell]]:
+        """(day, account, cell) of this life of this node's books."""
+
+    def merge_page(self, author: NodeId, incarnation: str, day: str, cells: Iterable[tuple[AccountId, Cell]]) -> None:
+        """Cells of another node whose signature and membership have been checked."""
+
+
+class PageShelf(Protocol):
+    """Signed pages as received, kept over restarts and passed on unchanged."""
+
+    def load(self) -> Iterable[bytes]: ...
+
+    async def save(self, pages: Iterable[tuple[str, bytes]]) -> None:
+        """(page name, bytes); a newer page of the same name replaces the older."""
+
+
+Roster = Callable[[], frozenset[NodeId]]
+"""The node keys that the community's list holds now, ours included."""

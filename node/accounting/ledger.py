@@ -1,0 +1,77 @@
+"""Usage cells that only grow, merged by maximum, summed for the total (a grow-only counter per node and day)."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from node.accounting.periods import periods_of
+from node.units import NO_USAGE, AccountId, Bytes, NodeId, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class CellKey:
+    """One writer, one account, one day: only `node` ever raises this cell."""
+
+    node: NodeId
+    incarnation: str
+    """Random name of one life of that node's books; a restored backup starts a new one."""
+    account: AccountId
+    day: str
+    """Local civil day as ``2026-11-24``, or `periods.DAY_UNKNOWN` while the node had no clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What crossed the uplink, and the part of it that crossed while the uplink was busy."""
+
+    uplink: Usage
+    busy: Usage
+
+
+NO_CELL = Cell(NO_USAGE, NO_USAGE)
+
+
+class Ledger:
+    """All cells known to this node, with sums for each account and period kept as they change."""
+
+    def __init__(self, cells: Iterable[tuple[CellKey, Cell]] = ()) -> None:
+        self._cells: dict[CellKey, Cell] = {}
+        self._sums: dict[tuple[AccountId, str], Cell] = {}
+        for key, cell in cells:
+            self.merge(key, cell)
+
+    def add(self, key: CellKey, used: Usage, *, busy: bool) -> Cell:
+        """Book `used` in our own cell and return its new value."""
+        return self.merge(key, _plus(self._cells.get(key, NO_CELL), Cell(used, used if busy else NO_USAGE)))
+
+    def merge(self, key: CellKey, cell: Cell) -> Cell:
+        """Raise the cell to at least `cell` in each of its four numbers; a lower number changes nothing."""
+        known = self._cells.get(key, NO_CELL)
+        merged = Cell(_highest(known.uplink, cell.uplink), _highest(known.busy, cell.busy))
+        if merged == known:
+            return known
+        self._cells[key] = merged
+        grown = Cell(_minus(merged.uplink, known.uplink), _minus(merged.busy, known.busy))
+        for period in periods_of(key.day):
+            at = (key.account, period)
+            self._sums[at] = _plus(self._sums.get(at, NO_CELL), grown)
+        return merged
+
+    def total(self, account: AccountId, period: str) -> Cell:
+        """What `account` used on all nodes in `period` (a day, an ISO week or a month as in `periods`)."""
+        return self._sums.get((account, period), NO_CELL)
+
+    def own_cells(self, node: NodeId, incarnation: str) -> Iterator[tuple[CellKey, Cell]]:
+        """The cells that only this life of this node writes."""
+        return ((k, c) for k, c in self._cells.items() if k.node == node and k.incarnation == incarnation)
+
+
+def _highest(a: Usage, b: Usage) -> Usage:
+    return Usage(max(a.down, b.down), max(a.up, b.up))
+
+
+def _minus(a: Usage, b: Usage) -> Usage:
+    return Usage(Bytes(a.down - b.down), Bytes(a.up - b.up))
+
+
+def _plus(a: Cell, b: Cell) -> Cell:
+    return Cell(a.uplink + b.uplink, a.busy + b.busy)

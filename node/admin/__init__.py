@@ -1,0 +1,1 @@
+"""The admins' own door: who is on, the rules in force, peers, warnings, and the rule editor."""

@@ -1,0 +1,1 @@
+"""What the kernel must do: one plan, rendered by pure code, applied in one transaction."""

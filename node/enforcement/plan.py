@@ -1,0 +1,91 @@
+"""The whole desired state of the kernel as one frozen value. Applying it twice changes nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from node.accounting.meter import Reading
+from node.units import BitsPerSecond, MacAddress, Monotonic, Rates
+
+CLASS_MINOR_MAX = 0xFFEF
+"""Class 1:fff0 and above are kept for the uplink itself and for pools' roots."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The fixed part: which interface is whose, and where people who are not admitted are sent."""
+
+    lan_interface: str
+    uplink_interface: str
+    portal_port: int
+    dns_port: int = 53
+    mesh_interfaces: tuple[str, ...] = ()
+    mesh_port: int = 0
+    masquerade: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """One device that may pass: its mark names it in conntrack, its class shapes it."""
+
+    mac: MacAddress
+    mark: int
+    """1 and up, never reused for another device and account."""
+    class_minor: int
+    ends: Monotonic | None
+    """When the kernel ends the session by itself; None for never."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShapedClass:
+    """An account's (or a pool's) part of the uplink in both directions."""
+
+    minor: int
+    parent_minor: int | None
+    """None hangs it below the uplink itself."""
+    floor: Rates
+    ceiling: Rates
+    weight: int
+    """Relative to its siblings; 1 and up."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficPlan:
+    """Desired state: who may pass, and how the uplink is shared out."""
+
+    gate: Gate
+    admitted: Mapping[MacAddress, Admission] = field(default_factory=dict)
+    retiring: Mapping[int, int] = field(default_factory=dict)
+    """Marks no longer admitted whose last counter has not been booked yet, with their class."""
+    uplink: Rates | None = None
+    """Rate that is shared out; None shapes nothing but the classes with ceilings."""
+    classes: Mapping[int, ShapedClass] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class KernelFeatures:
+    """What the probe found. A node runs without the last three and says so."""
+
+    nftables: bool
+    htb: bool
+    fq_codel: bool
+    cake: bool
+    ipv6: bool
+    reasons: tuple[str, ...] = ()
+    """One sentence for each thing that is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class KernelState:
+    """What stands in the kernel now, as far as it is ours."""
+
+    stands: bool
+    reading: Reading
+    admitted: Mapping[MacAddress, Admission]
+    """As observed; `ends` is rebuilt from the element's remaining time."""
+    marks: Mapping[int, int]
+    """Every counted mark with its class, admitted or not."""
+    forwarding_before: tuple[bool, bool] = (False, False)
+    """IPv4 and IPv6 forwarding before our table first stood, kept in the table's own comment."""
+
+
+NO_LIMIT = BitsPerSecond(100_000_000_000)

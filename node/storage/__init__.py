@@ -1,0 +1,1 @@
+"""What we remember: one database, one writer thread, one transaction a change."""

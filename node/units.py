@@ -1,0 +1,123 @@
+"""Quantities with their units: bytes, bits per second, milliseconds; text to and from them. Integers only."""
+
+import re
+from dataclasses import dataclass
+from typing import NewType
+
+Bytes = NewType("Bytes", int)
+BitsPerSecond = NewType("BitsPerSecond", int)
+Monotonic = NewType("Monotonic", int)
+"""Milliseconds of CLOCK_BOOTTIME: never steps, starts at zero with each boot."""
+Milliseconds = NewType("Milliseconds", int)
+MacAddress = NewType("MacAddress", str)
+"""Six lower-case hexadecimal octets joined by colons."""
+AccountId = NewType("AccountId", str)
+"""A person or a household, as ``ana`` or ``guest-7k3m9q2w4x1z``: what allowances belong to."""
+NodeId = NewType("NodeId", str)
+"""Base32 of a node's raw Ed25519 public key: 52 lower-case characters, no padding."""
+
+KILO, MEGA, GIGA, TERA = 10**3, 10**6, 10**9, 10**12
+RATE_MAX = BitsPerSecond(100 * GIGA)
+VOLUME_MAX = Bytes(1000 * TERA)
+
+_RATE_UNITS = {"bit/s": 1, "kbit/s": KILO, "Mbit/s": MEGA, "Gbit/s": GIGA}
+_VOLUME_UNITS = {"B": 1, "kB": KILO, "MB": MEGA, "GB": GIGA, "TB": TERA}
+_DURATION_UNITS = {"second": 1_000, "minute": 60_000, "hour": 3_600_000, "day": 86_400_000}
+_QUANTITY = re.compile(r"(\d{1,12})(?:\.(\d{1,6}))? ?([A-Za-z/]{1,8})")
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """A speed for each direction, seen from the person: down is towards them."""
+
+    down: BitsPerSecond
+    up: BitsPerSecond
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Bytes at the IP layer in each direction, seen from the person."""
+
+    down: Bytes
+    up: Bytes
+
+    @property
+    def total(self) -> Bytes:
+        return Bytes(self.down + self.up)
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(Bytes(self.down + other.down), Bytes(self.up + other.up))
+
+
+NO_USAGE = Usage(Bytes(0), Bytes(0))
+
+
+def parse_rate(text: str) -> BitsPerSecond:
+    """``"5 Mbit/s"`` to bits per second (decimal). Raises ValueError with what to write instead."""
+    return BitsPerSecond(_parse(text, _RATE_UNITS, RATE_MAX, 'a speed such as "5 Mbit/s" or "256 kbit/s"'))
+
+
+def parse_volume(text: str) -> Bytes:
+    """``"60 GB"`` to bytes (decimal). Raises ValueError with what to write instead."""
+    return Bytes(_parse(text, _VOLUME_UNITS, VOLUME_MAX, 'a volume such as "60 GB" or "500 MB"'))
+
+
+def parse_duration(text: str) -> Milliseconds:
+    """``"4 hours"`` to milliseconds. Raises ValueError with what to write instead."""
+    singular = text.removesuffix("s")
+    wanted = 'a duration such as "30 minutes" or "4 hours"'
+    return Milliseconds(_parse(singular, _DURATION_UNITS, 10_000 * 86_400_000, wanted))
+
+
+def parse_mac(text: str) -> MacAddress:
+    """Any usual spelling of a hardware address to the one form used here. Raises ValueError."""
+    mac = text.strip().lower().replace("-", ":")
+    if not _MAC.fullmatch(mac):
+        raise ValueError(f"{text!r} is not a hardware address such as 02:11:22:33:44:55")
+    return MacAddress(mac)
+
+
+def format_rate(rate: BitsPerSecond) -> str:
+    """The shortest exact text that `parse_rate` reads back to the same integer."""
+    return _format(rate, _RATE_UNITS)
+
+
+def format_volume(volume: Bytes) -> str:
+    """The shortest exact text that `parse_volume` reads back to the same integer."""
+    return _format(volume, _VOLUME_UNITS)
+
+
+def show_rate(rate: BitsPerSecond) -> str:
+    """For people: at most one decimal, as ``9.6 Mbit/s``."""
+    return _show(rate, _RATE_UNITS)
+
+
+def show_volume(volume: Bytes) -> str:
+    """For people: at most one decimal, as ``1.4 GB``."""
+    return _show(volume, _VOLUME_UNITS)
+
+
+def _parse(text: str, units: dict[str, int], most: int, wanted: str) -> int:
+    match = _QUANTITY.fullmatch(text.strip())
+    if match is None or match[3] not in units:
+        raise ValueError(f"{text!r} is not {wanted}")
+    scale = units[match[3]]
+    fraction = (match[2] or "").rstrip("0")
+    if fraction and scale % 10 ** len(fraction):
+        raise ValueError(f"{text!r} is finer than one {next(iter(units))}; write {wanted}")
+    value = int(match[1]) * scale + (int(fraction) * (scale // 10 ** len(fraction)) if fraction else 0)
+    if value > most:
+        raise ValueError(f"{text!r} is too large; write {wanted}")
+    return value
+
+
+def _format(value: int, units: dict[str, int]) -> str:
+    name, scale = next((n, s) for n, s in reversed(units.items()) if value % s == 0 and (value >= s or s == 1))
+    return f"{value // scale} {name}"
+
+
+def _show(value: int, units: dict[str, int]) -> str:
+    name, scale = next((n, s) for n, s in reversed(units.items()) if value >= s or s == 1)
+    tenths = value * 10 // scale
+    return f"{tenths // 10} {name}" if tenths % 10 == 0 or tenths >= 1000 else f"{tenths // 10}.{tenths % 10} {name}"
