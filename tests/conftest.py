@@ -1,0 +1,53 @@
+"""What holds for all tests: nothing blocks the loop, no thread stays behind, a skipped test says why."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from blockbuster import BlockBuster, blockbuster_ctx
+
+from tests.lab.netns import missing_for_namespaces
+
+THREAD_END_SECONDS = 2.0
+OUR_ROOMS = ["node", "captive_portal", "mesh"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="run the tests that take more than ten seconds too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    kernel_missing = (
+        missing_for_namespaces() if any(item.get_closest_marker("kernel") for item in items) else None
+    )
+    for item in items:
+        if kernel_missing and item.get_closest_marker("kernel"):
+            item.add_marker(pytest.mark.skip(reason=kernel_missing))
+        if item.get_closest_marker("slow") and not config.getoption("--slow"):
+            item.add_marker(pytest.mark.skip(reason="takes more than ten seconds; run with --slow"))
+
+
+@pytest.fixture(autouse=True)
+def nothing_blocks_the_loop(request: pytest.FixtureRequest) -> Iterator[BlockBuster | None]:
+    """In unit tests a blocking call made by our rooms inside the event loop is an error."""
+    if "unit" not in request.path.parts:
+        yield None
+        return
+    with blockbuster_ctx(OUR_ROOMS) as guard:
+        yield guard
+
+
+@pytest.fixture(autouse=True)
+def no_thread_stays_behind() -> Iterator[None]:
+    """A test that starts a thread also ends it."""
+    before = set(threading.enumerate())
+    yield
+    deadline = time.monotonic() + THREAD_END_SECONDS
+    while (left := _left_behind(before)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert [] == sorted(thread.name for thread in left)
+
+
+def _left_behind(before: set[threading.Thread]) -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread not in before and thread.is_alive()]

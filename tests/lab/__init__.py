@@ -1,0 +1,1 @@
+"""Networks to try a node in: namespaces, an Internet, a village with its people."""

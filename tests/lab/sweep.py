@@ -1,0 +1,7 @@
+"""``python -m tests.lab.sweep``: clear what killed labs left behind, and say what it was."""
+
+from tests.lab.register import sweep
+
+if __name__ == "__main__":
+    for thing in sweep() or ["nothing was left"]:
+        print(thing)
