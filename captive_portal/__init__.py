@@ -1,1 +1,1 @@
-"""The front door, for people: capture, welcome, and one honest page about what you used and why you are limited."""
+"""The front door, for people: capture, welcome, one honest page about what you used and what limits you."""

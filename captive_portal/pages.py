@@ -1,0 +1,303 @@
+"""Everything a template may show, as frozen values. Words stand in the templates, facts stand here.
+
+Texts that people of the community wrote (names, terms, rules, contact) pass through as they are: the templates
+escape them. Sizes are cut here, so that no setting can make a page that a mini-browser will not load.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from captive_portal.ports import CommunityView, GuestView
+from node.governance.allowance import Allowance, Bound
+from node.units import Rates, show_rate, show_volume
+
+NAME_CHARACTERS_MAX = 80
+CONTACT_CHARACTERS_MAX = 200
+SPLASH_TERMS_CHARACTERS_MAX = 2_000
+"""Longer terms stand on a page of their own, and the splash shows their beginning."""
+TERMS_CHARACTERS_MAX = 40_000
+SENTENCES_MAX = 200
+SENTENCE_CHARACTERS_MAX = 400
+SPLASH_BYTES_MAX = 10_000
+"""HTML and CSS together: one round trip more than this is what a mini-browser gives up on."""
+
+Notice = Literal["", "expired", "left", "terms-changed", "stale"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What stands at the head and the foot of every page."""
+
+    community: str
+    node: str
+    host: str
+    contact: str
+    contact_link: str
+    """A ``mailto:`` or ``https:`` link, or empty when the contact is only words."""
+    lang: str = "en"
+    direction: Literal["ltr", "rtl"] = "ltr"
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """Whole days, hours and minutes, so that each language may say them its own way."""
+
+    days: int
+    hours: int
+    minutes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One thing that limits me now, and where it comes from."""
+
+    kind: Literal["ceiling", "share"]
+    value: str
+    sentence: str
+    rule: str
+    decision: str
+    until: str
+    """ISO date and time to the minute, or empty."""
+    own_right: bool
+    """It stands in the code of every node and needs no decision."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """One month's (or week's) volume: allowed, used, left."""
+
+    rule: str
+    allowed: str
+    left: str
+    used_percent: int
+    resets: str
+    """ISO date, or empty while the clock is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Splash:
+    """The first page: who we are, what we ask, one button."""
+
+    template = "splash.html"
+    place: Place
+    terms: tuple[str, ...]
+    terms_cut: bool
+    terms_version: str
+    token: str
+    notice: Notice = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The whole terms."""
+
+    template = "terms.html"
+    place: Place
+    terms: tuple[str, ...]
+    terms_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class MyPage:
+    """What I used, what is left, until when, what limits me, and the way out."""
+
+    template = "me.html"
+    place: Place
+    token: str
+    account: str
+    used: str
+    used_down: str
+    used_up: str
+    left: str
+    """The smallest remainder of all quotas, or empty without any."""
+    time_left: Duration | None
+    quotas: tuple[Quota, ...]
+    limits: tuple[Limit, ...]
+    floor: str
+    devices: int
+    not_binding: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OurNetwork:
+    """The rules in plain language, and who to talk to."""
+
+    template = "network.html"
+    place: Place
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Not now, and why."""
+
+    template = "refused.html"
+    place: Place
+    reason: str
+    rule: str = ""
+    removed: bool = False
+    """A person ended the session, rather than a rule."""
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """The asker is not on our link, so there is no device that could be let in."""
+
+    template = "elsewhere.html"
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class NotFound:
+    """No such page."""
+
+    template = "notfound.html"
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """The node cannot do it this moment; trying again helps."""
+
+    template = "busy.html"
+    place: Place
+    retry_seconds: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class WrongWay:
+    """A form that is not ours, is incomplete or too old; the way back to the first page."""
+
+    template = "wrongway.html"
+    place: Place
+
+
+Page = Splash | Terms | MyPage | OurNetwork | Refused | Elsewhere | NotFound | Busy | WrongWay
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Paragraphs of a text that somebody wrote, whole or cut."""
+
+    paragraphs: tuple[str, ...] = field(default=())
+    cut: bool = False
+
+
+def place(view: CommunityView) -> Place:
+    contact = view.contact[:CONTACT_CHARACTERS_MAX]
+    return Place(
+        view.community[:NAME_CHARACTERS_MAX],
+        view.node[:NAME_CHARACTERS_MAX],
+        view.portal_host,
+        contact,
+        contact_link(contact),
+    )
+
+
+def contact_link(contact: str) -> str:
+    """Only what is surely an address becomes a link; everything else, ``javascript:`` too, stays words."""
+    if contact.startswith("https://") and not set(contact) & set(" \"'<>"):
+        return contact
+    name, at, domain = contact.partition("@")
+    plain = contact.isascii() and not set(contact) & set(" \"'<>()?&,;:")
+    return f"mailto:{contact}" if at and name and "." in domain and plain else ""
+
+
+def splash(view: CommunityView, token: str, notice: Notice = "") -> Splash:
+    text = paragraphs(view.terms, SPLASH_TERMS_CHARACTERS_MAX)
+    return Splash(place(view), text.paragraphs, text.cut, view.terms_version, token, notice)
+
+
+def terms(view: CommunityView) -> Terms:
+    return Terms(place(view), paragraphs(view.terms, TERMS_CHARACTERS_MAX).paragraphs, view.terms_version)
+
+
+def our_network(view: CommunityView) -> OurNetwork:
+    sentences = tuple(sentence[:SENTENCE_CHARACTERS_MAX] for sentence in view.sentences[:SENTENCES_MAX])
+    return OurNetwork(place(view), sentences)
+
+
+def refused(view: CommunityView, reason: str, rule: str | None) -> Refused:
+    return Refused(place(view), reason[:SENTENCE_CHARACTERS_MAX], rule or "")
+
+
+def removed(view: CommunityView, guest: GuestView) -> Refused:
+    return Refused(place(view), (guest.removed_because or "")[:SENTENCE_CHARACTERS_MAX], removed=True)
+
+
+def my_page(view: CommunityView, guest: GuestView, token: str) -> MyPage:
+    allowance = guest.allowance
+    return MyPage(
+        place(view),
+        token,
+        guest.account or "",
+        show_volume(guest.used.total),
+        show_volume(guest.used.down),
+        show_volume(guest.used.up),
+        "" if guest.bytes_left is None else show_volume(guest.bytes_left),
+        None if guest.seconds_left is None else duration(guest.seconds_left),
+        _quotas(allowance),
+        _limits(allowance),
+        _both(allowance.floor.value) if allowance else "",
+        max(1, len(guest.devices)),
+        allowance.not_binding[:SENTENCES_MAX] if allowance else (),
+    )
+
+
+def paragraphs(text: str, characters_max: int) -> Text:
+    """Blank lines part paragraphs; the cut falls between words, never inside one."""
+    kept: list[str] = []
+    room = characters_max
+    for block in text.split("\n\n"):
+        words = " ".join(block.split())
+        if not words:
+            continue
+        if len(words) > room:
+            short = words[:room].rpartition(" ")[0]
+            return Text((*kept, f"{short} …") if short else tuple(kept), cut=True)
+        kept.append(words)
+        room -= len(words)
+    return Text(tuple(kept))
+
+
+def duration(seconds: int) -> Duration:
+    """Rounded up to the minute, so that nobody reads "0 minutes" while still admitted."""
+    minutes = max(0, -(-seconds // 60))
+    return Duration(minutes // 1440, minutes // 60 % 24, minutes % 60)
+
+
+def _limits(allowance: Allowance | None) -> tuple[Limit, ...]:
+    """The ceiling first: it is what a person feels. The share is what holds while the line is busy."""
+    if allowance is None:
+        return ()
+    share = _limit("share", str(allowance.share.value), allowance.share)
+    if allowance.ceiling is None:
+        return (share,)
+    return _limit("ceiling", _both(allowance.ceiling.value), allowance.ceiling), share
+
+
+def _limit(kind: Literal["ceiling", "share"], value: str, bound: Bound[int] | Bound[Rates]) -> Limit:
+    until = bound.until.isoformat(" ", "minutes")[:16] if bound.until else ""
+    in_code = bound.rule in {"lifeline", "equal-share"}
+    return Limit(kind, value, bound.sentence, bound.rule, bound.decision, until, in_code)
+
+
+def _quotas(allowance: Allowance | None) -> tuple[Quota, ...]:
+    if allowance is None:
+        return ()
+    return tuple(
+        Quota(
+            quota.rule,
+            show_volume(quota.allowed),
+            show_volume(quota.left),
+            min(100, quota.used * 100 // max(1, quota.allowed)),
+            quota.resets.date().isoformat() if quota.resets else "",
+        )
+        for quota in allowance.quotas
+    )
+
+
+def _both(rates: Rates) -> str:
+    if rates.down == rates.up:
+        return show_rate(rates.down)
+    return f"{show_rate(rates.down)} ↓ {show_rate(rates.up)} ↑"

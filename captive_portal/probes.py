@@ -1,0 +1,204 @@
+"""Which system is asking whether it is online, and the answer that opens or closes its sign-in sheet.
+
+Every phone and desktop asks a host of its maker over plain HTTP. A redirect makes it show the portal; the
+expected answer, byte for byte, makes the sheet close. Sources: Android's NetworkMonitor, Apple's and Microsoft's
+documents, NetworkManager's nm-connectivity.c, the WBA's list of captive portal behaviour (2019).
+"""
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from html import escape
+
+HOST_CHARACTERS_MAX = 255
+PATH_CHARACTERS_MAX = 2_048
+
+_NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62}))*")
+_PORT = re.compile(r"\d{1,5}")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One whole answer; the server adds only the length and the date."""
+
+    status: int
+    body: bytes
+    headers: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A system's question, and what it takes for the open Internet."""
+
+    system: str
+    open_answer: Answer
+
+
+_FRESH = (("Cache-Control", "no-store"), ("Connection", "close"))
+
+
+def _text(body: str, content_type: str = "text/plain", *more: tuple[str, str]) -> Answer:
+    return Answer(200, body.encode(), (("Content-Type", content_type), *_FRESH, *more))
+
+
+_NO_CONTENT = Answer(204, b"", _FRESH)
+_APPLE = _text("<HTML><HEAD><TITLE>Success</TITLE></HEAD><BODY>Success</BODY></HTML>", "text/html")
+_FIREFOX_PAGE = _text(
+    '<meta http-equiv="refresh" content="0;url=https://support.mozilla.org/kb/captive-portal"/>', "text/html"
+)
+_NETWORK_MANAGER = _text("NetworkManager is online\n", "text/plain", ("X-NetworkManager-Status", "online"))
+_KINDLE = _text("81ce4465-7167-4dcb-835b-dcc9e44c112a", "text/html")
+_NINTENDO = _text(
+    "<html><head><title>HTML Page</title></head><body>This is test.html page</body></html>",
+    "text/html",
+    ("X-Organization", "Nintendo"),
+)
+_OK = _text("OK")
+
+_ANDROID_PATHS = ("/generate_204", "/gen_204")
+_APPLE_PATHS = ("/", "/hotspot-detect.html", "/library/test/success.html")
+
+# system, hosts, paths, the answer of the open Internet
+_GOLDEN: tuple[tuple[str, tuple[str, ...], tuple[str, ...], Answer], ...] = (
+    (
+        "Android",
+        (
+            "connectivitycheck.gstatic.com",
+            "connectivitycheck.android.com",
+            "www.google.com",
+            "play.googleapis.com",
+            "www.google.cn",
+        ),
+        _ANDROID_PATHS,
+        _NO_CONTENT,
+    ),
+    (
+        "Chrome",
+        ("www.gstatic.com", "clients1.google.com", "clients3.google.com"),
+        _ANDROID_PATHS,
+        _NO_CONTENT,
+    ),
+    ("Samsung", ("d2uzsrnmmf6tds.cloudfront.net",), ("/", *_ANDROID_PATHS), _NO_CONTENT),
+    ("Xiaomi", ("connect.rom.miui.com",), _ANDROID_PATHS, _NO_CONTENT),
+    (
+        "Huawei",
+        ("connectivitycheck.platform.hicloud.com", "connectivitycheck.cbg-app.huawei.com"),
+        _ANDROID_PATHS,
+        _NO_CONTENT,
+    ),
+    ("GrapheneOS", ("connectivitycheck.grapheneos.network",), _ANDROID_PATHS, _NO_CONTENT),
+    (
+        "Apple",
+        (
+            "captive.apple.com",
+            "www.apple.com",
+            "netcts.cdn-apple.com",
+            "www.appleiphonecell.com",
+            "www.airport.us",
+            "www.ibook.info",
+            "www.itools.info",
+            "www.thinkdifferent.us",
+        ),
+        _APPLE_PATHS,
+        _APPLE,
+    ),
+    (
+        "Windows",
+        ("www.msftconnecttest.com", "ipv6.msftconnecttest.com"),
+        ("/connecttest.txt",),
+        _text("Microsoft Connect Test"),
+    ),
+    ("Windows 7", ("www.msftncsi.com", "ipv6.msftncsi.com"), ("/ncsi.txt",), _text("Microsoft NCSI")),
+    ("Edge", ("edge.microsoft.com",), ("/captiveportal/generate_204",), _NO_CONTENT),
+    ("Firefox", ("detectportal.firefox.com",), ("/canonical.html",), _FIREFOX_PAGE),
+    ("Firefox", ("detectportal.firefox.com",), ("/success.txt",), _text("success\n")),
+    (
+        "Ubuntu",
+        ("connectivity-check.ubuntu.com",),
+        ("/",),
+        Answer(204, b"", (*_FRESH, ("X-NetworkManager-Status", "online"))),
+    ),
+    ("GNOME", ("nmcheck.gnome.org",), ("/check_network_status.txt",), _NETWORK_MANAGER),
+    ("Debian", ("network-test.debian.org",), ("/nm",), _NETWORK_MANAGER),
+    (
+        "Arch Linux",
+        ("ping.archlinux.org", "www.archlinux.org"),
+        ("/nm-check.txt", "/check_network_status.txt"),
+        _NETWORK_MANAGER,
+    ),
+    ("Fedora", ("fedoraproject.org",), ("/static/hotspot.txt",), _OK),
+    ("Red Hat", ("static.redhat.com",), ("/test/rhel-networkmanager.txt",), _OK),
+    ("KDE", ("networkcheck.kde.org",), ("/",), _OK),
+    ("Kindle", ("spectrum.s3.amazonaws.com",), ("/kindle-wifi/wifistub.html",), _KINDLE),
+    ("Fire OS", ("fireoscaptiveportal.com", "tabletcaptiveportal.com"), _ANDROID_PATHS, _NO_CONTENT),
+    ("Roku", ("captive.roku.com",), ("/ok",), _text("ok")),
+    ("Nintendo", ("conntest.nintendowifi.net", "ctest.cdn.nintendo.net"), ("/",), _NINTENDO),
+)
+
+_PROBES = {
+    (host, path): Probe(system, answer)
+    for system, hosts, paths, answer in _GOLDEN
+    for host in hosts
+    for path in paths
+}
+_HOSTS = frozenset(host for host, _ in _PROBES)
+
+
+def normal_host(header: str) -> str | None:
+    """A Host header without port, trailing dot, brackets and capitals; None when it can be no host at all.
+
+    IPv6 literals come back in their shortest form, IPv4-mapped ones as IPv4.
+    """
+    if len(header) > HOST_CHARACTERS_MAX:
+        return None
+    name, port = _split_port(header.strip().lower())
+    if name is None or (port and not _PORT.fullmatch(port)):
+        return None
+    name = name.removesuffix(".")
+    literal = name[1:-1] if name.startswith("[") and name.endswith("]") else name
+    try:
+        address = ipaddress.ip_address(literal)
+    except ValueError:
+        return name if _NAME.fullmatch(name) else None
+    return str(getattr(address, "ipv4_mapped", None) or address)
+
+
+def _split_port(host: str) -> tuple[str | None, str]:
+    if host.startswith("["):
+        literal, bracket, rest = host.partition("]")
+        if not bracket or (rest and not rest.startswith(":")):
+            return None, ""
+        return literal + bracket, rest[1:]
+    name, _, port = host.partition(":")
+    return name, port
+
+
+def recognise(method: str, host: str | None, target: str, user_agent: str = "") -> Probe | None:
+    """The probe behind a request, or None when a person is asking.
+
+    `host` comes from `normal_host`; a query in `target` (Firefox's ``?ipv4``) is forgiven.
+    """
+    if host is None or method not in {"GET", "HEAD"} or len(target) > PATH_CHARACTERS_MAX:
+        return None
+    path = target.partition("?")[0]
+    known = _PROBES.get((host, path))
+    if known is not None:
+        return known
+    if path in _ANDROID_PATHS:
+        return Probe("another Android", _NO_CONTENT)
+    if user_agent.startswith("CaptiveNetworkSupport"):
+        return Probe("Apple", _APPLE)
+    return None
+
+
+def is_probe_host(host: str) -> bool:
+    """Hosts that must never stand in a walled garden: the system would believe that it is online."""
+    return host in _HOSTS
+
+
+def before_admission(portal_url: str) -> Answer:
+    """Sends any question for a foreign host to the portal, and closes: a kept socket would outlive the sign-in."""
+    where = escape(portal_url)
+    body = f'<!doctype html><title>Sign in</title><p><a href="{where}">Sign in to this network</a></p>\n'
+    headers = (("Location", portal_url), ("Content-Type", "text/html; charset=utf-8"), *_FRESH)
+    return Answer(302, body.encode(), headers)
