@@ -1,0 +1,213 @@
+"""``node.toml`` to a `NodeConfig`, or to every error at once, each with its line and its mend."""
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Address, IPv4Interface, ip_address
+from typing import Any
+
+from node.config.model import (
+    AdminSection,
+    ClockSection,
+    CommunitySection,
+    LanSection,
+    MembersSection,
+    MeshSection,
+    NodeConfig,
+    NodeSection,
+    PortalSection,
+    RulesSection,
+    StopSection,
+    UplinkSection,
+)
+from node.config.settings import SECTIONS, SETTINGS, Setting
+from node.config.toml_lines import TomlFile, read_toml
+from node.errors import Finding
+
+FILE_CHARS_MAX = 500_000
+_TYPES: Mapping[str, type] = {
+    "node": NodeSection,
+    "community": CommunitySection,
+    "lan": LanSection,
+    "uplink": UplinkSection,
+    "portal": PortalSection,
+    "admin": AdminSection,
+    "mesh": MeshSection,
+    "rules": RulesSection,
+    "members": MembersSection,
+    "stop": StopSection,
+    "clock": ClockSection,
+}
+_BY_SECTION = {name: {s.key: s for s in SETTINGS if s.section == name} for name in SECTIONS}
+_DHCP_SKIPPED = 100
+
+
+def parse_config(text: str) -> tuple[NodeConfig | None, tuple[Finding, ...]]:
+    """The configuration and what deserves a second look; None when any finding is an error."""
+    if len(text) > FILE_CHARS_MAX:
+        return None, (
+            Finding("config-size", 0, "the file is too large.", f"keep it under {FILE_CHARS_MAX} characters"),
+        )
+    file = read_toml(text)
+    findings = [*file.findings, *_unknown(file)]
+    # After a line that is not TOML anything may be missing, so nothing is called missing.
+    values = {name: _section(file, name, findings, complete=not file.findings) for name in SECTIONS}
+    if not any(finding.is_error for finding in findings):
+        _derive(values)
+        findings += _together(values, file)
+    ordered = tuple(sorted(findings, key=lambda finding: finding.line))
+    if any(finding.is_error for finding in ordered):
+        return None, ordered
+    return NodeConfig(**{name: _TYPES[name](**values[name]) for name in SECTIONS}), ordered
+
+
+def _unknown(file: TomlFile) -> Iterable[Finding]:
+    for name, section in file.values.items():
+        if name not in SECTIONS:
+            yield _unknown_section(file, name, is_table=isinstance(section, dict))
+        elif not isinstance(section, dict):
+            mend = f"write [{name}] on a line of its own, and its settings below it"
+            yield Finding(
+                "config-section", file.line_of("", name), f"{name} is a section, not a setting.", mend
+            )
+        else:
+            yield from (_unknown_key(file, name, key) for key in section if key not in _BY_SECTION[name])
+
+
+def _unknown_section(file: TomlFile, name: str, *, is_table: bool) -> Finding:
+    if not is_table:
+        homes = [s.section for s in SETTINGS if s.key == name]
+        mend = f"move it below [{homes[0]}]" if homes else "remove it, or move it below its section"
+        return Finding("config-unknown", file.line_of("", name), f"{name!r} stands in no section.", mend)
+    near = difflib.get_close_matches(name, SECTIONS, 1)
+    mend = f"did you mean [{near[0]}]?" if near else f"the sections are {', '.join(SECTIONS)}"
+    return Finding("config-unknown", file.line_of(name), f"there is no section {name!r}.", mend)
+
+
+def _unknown_key(file: TomlFile, section: str, key: str) -> Finding:
+    mend = f"the settings of [{section}] are {', '.join(_BY_SECTION[section])}"
+    if near := difflib.get_close_matches(key, _BY_SECTION[section], 1):
+        mend = f"did you mean {near[0]}?"
+    elif homes := [s.section for s in SETTINGS if s.key == key]:
+        mend = f"move it below [{homes[0]}]"
+    return Finding("config-unknown", file.line_of(section, key), f"[{section}] has no setting {key!r}.", mend)
+
+
+def _section(file: TomlFile, name: str, findings: list[Finding], *, complete: bool) -> dict[str, Any]:
+    given = file.values.get(name, {})
+    given = given if isinstance(given, dict) else {}
+    values: dict[str, Any] = {}
+    for setting in _BY_SECTION[name].values():
+        if setting.key in given:
+            try:
+                values[setting.key] = setting.kind.read(given[setting.key])
+            except ValueError as error:
+                findings.append(_wrong_value(setting, file.line_of(name, setting.key), error))
+        elif setting.required and complete:
+            mend = f"add {setting.key} = {setting.example} below [{name}]"
+            findings.append(
+                Finding("config-missing", file.line_of(name), f"{setting.name} is missing.", mend)
+            )
+        else:
+            values[setting.key] = None if setting.default is None else _default(setting, setting.default)
+    return values
+
+
+def _wrong_value(setting: Setting, line: int, error: ValueError) -> Finding:
+    mend = f"write {setting.kind.name}, for example {setting.key} = {setting.example}"
+    return Finding("config-value", line, f"{setting.name}: {error}.", mend)
+
+
+def _default(setting: Setting, text: str) -> object:
+    return setting.kind.read(tomllib.loads(f"value = {text}")["value"])
+
+
+def _derive(values: dict[str, dict[str, Any]]) -> None:
+    node, lan, portal = values["node"], values["lan"], values["portal"]
+    node["key_file"] = node["key_file"] or f"{node['data_dir']}/node.key"
+    portal["host"] = portal["host"] or f"login.{lan['domain']}"
+    first, last = _dhcp_range(lan["address4"])
+    lan["dhcp_first"] = lan["dhcp_first"] or first
+    lan["dhcp_last"] = lan["dhcp_last"] or last
+
+
+def _dhcp_range(address: IPv4Interface) -> tuple[IPv4Address, IPv4Address]:
+    """The longer side of the network around the node's own address, leaving some room for fixed addresses."""
+    network = address.network
+    low, own, high = int(network.network_address) + 1, int(address.ip), int(network.broadcast_address) - 1
+    skipped = _DHCP_SKIPPED if network.num_addresses > 2 * _DHCP_SKIPPED else 1
+    if high - own >= own - low:
+        return IPv4Address(min(own + skipped, high)), IPv4Address(max(own + 1, high - 1))
+    return IPv4Address(low), IPv4Address(max(low, own - skipped))
+
+
+def _together(values: dict[str, dict[str, Any]], file: TomlFile) -> Iterable[Finding]:
+    """What is wrong only when settings are seen side by side."""
+    yield from _interfaces(values, file)
+    yield from _dhcp(values["lan"], file)
+    yield from _ports(values, file)
+    host, domain = values["portal"]["host"], values["lan"]["domain"]
+    if not host.endswith(f".{domain}"):
+        mend = f'write host = "login.{domain}" below [portal], or another name that ends in .{domain}'
+        message = (
+            f"portal.host: {host} is not a name below lan.domain {domain}, so nobody here would find it."
+        )
+        yield Finding("config-host", file.line_of("portal", "host"), message, mend)
+
+
+def _interfaces(values: dict[str, dict[str, Any]], file: TomlFile) -> Iterable[Finding]:
+    lan, uplink, mesh = (
+        values["lan"]["interface"],
+        values["uplink"]["interface"],
+        values["mesh"]["interfaces"],
+    )
+    mend = "give each side its own interface; 'ip link' lists them"
+    if lan == uplink:
+        message = f"uplink.interface: {uplink} is the people's side already."
+        yield Finding("config-interface", file.line_of("uplink", "interface"), message, mend)
+    for name in mesh:
+        if name in {lan, uplink}:
+            side = "people's side" if name == lan else "Internet's side"
+            message = f"mesh.interfaces: {name} is the {side} already."
+            yield Finding("config-interface", file.line_of("mesh", "interfaces"), message, mend)
+
+
+def _dhcp(lan: dict[str, Any], file: TomlFile) -> Iterable[Finding]:
+    own, first, last = lan["address4"], lan["dhcp_first"], lan["dhcp_last"]
+    low, high = own.network.network_address + 1, own.network.broadcast_address - 1
+    for key, address in (("dhcp_first", first), ("dhcp_last", last)):
+        if not low <= address <= high:
+            message = f"lan.{key}: {address} is not in {own.network}."
+            yield Finding(
+                "config-dhcp", file.line_of("lan", key), message, f"write an address from {low} to {high}"
+            )
+    if first > last:
+        message = f"lan.dhcp_first: {first} comes after dhcp_last {last}."
+        yield Finding("config-dhcp", file.line_of("lan", "dhcp_first"), message, "exchange the two")
+    elif first <= own.ip <= last:
+        message = f"lan.dhcp_first: the node's own address {own.ip} would be handed out."
+        yield Finding(
+            "config-dhcp", file.line_of("lan", "dhcp_first"), message, f"begin at {own.ip + 1} or higher"
+        )
+
+
+def _ports(values: dict[str, dict[str, Any]], file: TomlFile) -> Iterable[Finding]:
+    taken = {53: "DNS"}
+    for section, purpose in (
+        ("portal", "the welcoming page"),
+        ("admin", "the admins' pages"),
+        ("mesh", "other nodes"),
+    ):
+        port = values[section]["port"]
+        if port in taken:
+            message = f"{section}.port: {port} is the port of {taken[port]} already."
+            yield Finding(
+                "config-port", file.line_of(section, "port"), message, "choose another port, as 2080 or 7400"
+            )
+        taken[port] = purpose
+    address = ip_address(values["admin"]["address"])
+    if address == values["lan"]["address4"].ip or address.is_unspecified:
+        message = f"admin.address: {address} shows the admins' sign-in to everybody in the network."
+        yield Finding(
+            "W-config-admin", file.line_of("admin", "address"), message, 'write address = "127.0.0.1"'
+        )

@@ -1,0 +1,263 @@
+"""The one list of settings. Validation, the example file and the reference all come from it."""
+
+from dataclasses import dataclass
+
+from node.config.kinds import (
+    ADDRESS,
+    ADDRESS4,
+    ADDRESSES,
+    DOMAIN,
+    DURATION,
+    DURATION_OR_NEVER,
+    FLAG,
+    INTERFACE,
+    INTERFACES,
+    NAME,
+    NETWORK4,
+    NETWORK6,
+    NODE_IDS,
+    PATH,
+    PEERS,
+    PORT,
+    TEXT,
+    Kind,
+    one_of,
+)
+
+SECTIONS = {
+    "node": "This node itself.",
+    "community": "The community that the node belongs to.",
+    "lan": "The side where people are.",
+    "uplink": "The side where the Internet is.",
+    "portal": "The page that welcomes people.",
+    "admin": "The admins' own pages; 'procomu admin link' prints a link that signs in once.",
+    "mesh": "The links to other nodes.",
+    "rules": "What the community agreed.",
+    "members": "Who is a member, and with which devices.",
+    "stop": "What a stopped node leaves behind.",
+    "clock": "How far the clock can be trusted.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One line of ``node.toml``."""
+
+    section: str
+    key: str
+    kind: Kind
+    default: str | None
+    """As TOML text; None when the setting must be given or is `derived`."""
+    help: str
+    example: str
+    """A valid value as TOML text, as the example file shows it."""
+    derived: str = ""
+    """Where the value comes from when it is not written; empty for a setting with a default of its own."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.section}.{self.key}"
+
+    @property
+    def required(self) -> bool:
+        return self.default is None and not self.derived
+
+
+def _must(section: str, key: str, kind: Kind, help_text: str, *, example: str) -> Setting:
+    return Setting(section, key, kind, None, help_text, example)
+
+
+def _may(section: str, key: str, kind: Kind, default: str, help_text: str, *, example: str = "") -> Setting:
+    return Setting(section, key, kind, default, help_text, example or default)
+
+
+def _from(section: str, key: str, kind: Kind, help_text: str, *, derived: str, example: str) -> Setting:
+    return Setting(section, key, kind, None, help_text, example, derived)
+
+
+_TERMS = (
+    '"Be kind to each other. The line is shared by everyone here. '
+    'The node counts how much you use, never what for."'
+)
+_PEER = '["fd42::7 7400 abcdefghijklmnopqrstuvwxyz234567abcdefghijklmnopqrsq"]'
+
+SETTINGS: tuple[Setting, ...] = (
+    _must("node", "name", NAME, "What people call this node.", example='"library"'),
+    _may(
+        "node", "data_dir", PATH, '"/var/lib/procomu"', "Where the node keeps its database and its own key."
+    ),
+    _may("node", "run_dir", PATH, '"/run/procomu"', "Where the console's socket is while the node runs."),
+    _from(
+        "node",
+        "key_file",
+        PATH,
+        "The node's own secret key; it never leaves the node.",
+        derived="node.key in data_dir",
+        example='"/var/lib/procomu/node.key"',
+    ),
+    _may(
+        "node",
+        "contact",
+        TEXT,
+        '""',
+        "Whom to ask for help; every page shows it.",
+        example='"Maria, every Monday at six in the library"',
+    ),
+    _may("node", "terms", TEXT, _TERMS, "What people agree to when they join. Short is read."),
+    _may(
+        "node", "terms_version", NAME, '"1"', "Raise it when the terms change: everyone is asked once more."
+    ),
+    _must(
+        "community", "name", NAME, "The community's name, the same on all its nodes.", example='"Vall Alta"'
+    ),
+    _may(
+        "community",
+        "key_file",
+        PATH,
+        '"/etc/procomu/community.key"',
+        "32 random bytes in hexadecimal, the same file on all nodes of the community: it turns devices into "
+        "pseudonyms. Keep it secret.",
+    ),
+    _may(
+        "community",
+        "nodes",
+        NODE_IDS,
+        "[]",
+        "The ids of the community's nodes. A node that is not listed is a stranger and learns nothing.",
+    ),
+    _must(
+        "lan",
+        "interface",
+        INTERFACE,
+        "The interface, or bridge, that people's devices reach.",
+        example='"br-lan"',
+    ),
+    _may(
+        "lan",
+        "address4",
+        NETWORK4,
+        '"10.77.0.1/16"',
+        "The node's IPv4 address there, with the network's size.",
+    ),
+    _may(
+        "lan",
+        "address6",
+        NETWORK6,
+        '"fd77::1/64"',
+        'The node\'s IPv6 address there; "none" for a network without IPv6.',
+    ),
+    _may(
+        "lan",
+        "dhcp",
+        one_of("managed", "external"),
+        '"managed"',
+        '"managed": the node runs dnsmasq, which hands out addresses and answers DNS. "external": something '
+        "else does.",
+    ),
+    _from(
+        "lan",
+        "dhcp_first",
+        ADDRESS4,
+        "First address handed out.",
+        derived="a hundred above the node's own",
+        example='"10.77.0.101"',
+    ),
+    _from(
+        "lan",
+        "dhcp_last",
+        ADDRESS4,
+        "Last address handed out.",
+        derived="the last but one of the network",
+        example='"10.77.255.253"',
+    ),
+    _may("lan", "dhcp_lease", DURATION, '"1 hour"', "How long a device keeps its address."),
+    _may(
+        "lan",
+        "dns_upstream",
+        ADDRESSES,
+        "[]",
+        "Resolvers to ask. Empty: those that the system itself uses.",
+        example='["9.9.9.9", "2620:fe::fe"]',
+    ),
+    _may(
+        "lan",
+        "domain",
+        DOMAIN,
+        '"procomu.lan"',
+        "Domain of the names that exist only here.",
+        example='"vall.lan"',
+    ),
+    _must("uplink", "interface", INTERFACE, "The interface towards the Internet.", example='"eth0"'),
+    _may(
+        "uplink",
+        "masquerade",
+        FLAG,
+        "true",
+        "Share the uplink's one address. false where the next router knows the way back.",
+    ),
+    _may("portal", "port", PORT, "2080", "Port of the welcoming page on the LAN side."),
+    _from(
+        "portal",
+        "host",
+        DOMAIN,
+        "Name of the welcoming page.",
+        derived='"login." and lan.domain',
+        example='"login.procomu.lan"',
+    ),
+    _may(
+        "portal",
+        "session",
+        DURATION_OR_NEVER,
+        '"4 hours"',
+        'How long people stay online before they are asked again; "none" for ever.',
+    ),
+    _may(
+        "admin",
+        "address",
+        ADDRESS,
+        '"127.0.0.1"',
+        "Address of the admins' pages. Keep it away from the people's side.",
+    ),
+    _may("admin", "port", PORT, "2081", "Port of the admins' pages."),
+    _may(
+        "mesh",
+        "interfaces",
+        INTERFACES,
+        "[]",
+        "Interfaces on which other nodes are. Empty: the node stands alone.",
+        example='["mesh0"]',
+    ),
+    _may("mesh", "port", PORT, "7400", "Port on which nodes talk to each other."),
+    _may(
+        "mesh",
+        "peers",
+        PEERS,
+        "[]",
+        "Nodes that no announcement reaches: address, port and node id, with spaces between them.",
+        example=_PEER,
+    ),
+    _may(
+        "rules",
+        "file",
+        PATH,
+        '"/etc/procomu/rules.toml"',
+        "The community's rules. 'procomu rules check FILE' checks a draft.",
+    ),
+    _may("members", "file", PATH, '"/etc/procomu/members.toml"', "Members, their tiers, groups and devices."),
+    _may(
+        "stop",
+        "sessions",
+        one_of("keep", "close"),
+        '"keep"',
+        '"keep": people who are online stay online while the node is stopped. "close": nobody passes until it '
+        "runs again.",
+    ),
+    _may(
+        "clock",
+        "source",
+        one_of("synced", "trusted"),
+        '"synced"',
+        '"synced": trust the clock once the system has set it from the network. "trusted": the machine has a '
+        "good clock of its own.",
+    ),
+)
