@@ -1,0 +1,195 @@
+"""What a person's device speaks: DNS questions, HTTP requests and forms; no browser."""
+
+import asyncio
+import contextlib
+import secrets
+import socket
+import struct
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from urllib.parse import urlencode, urljoin, urlsplit
+
+BODY_BYTES_MAX = 1_000_000
+SECONDS_MAX = 10.0
+SO_BINDTODEVICE = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One HTTP answer."""
+
+    status: int
+    headers: dict[str, str]
+    body: str
+
+    @property
+    def is_from_the_internet(self) -> bool:
+        return "x-upstream" in self.headers
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The first form of a page that is sent by POST, with the fields a person without scripts would send."""
+
+    action: str
+    fields: dict[str, str]
+
+
+class _Forms(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.forms: list[Form] = []
+        self._open: Form | None = None
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self._open = Form(given.get("action", ""), {})
+            if given.get("method", "get").lower() == "post":
+                self.forms.append(self._open)
+        elif self._open is not None and given.get("name"):
+            if tag == "input" and given.get("type") in {"checkbox", "radio"}:
+                self._open.fields[given["name"]] = given.get("value", "on")
+            elif tag in {"input", "button", "textarea", "select"}:
+                self._open.fields.setdefault(given["name"], given.get("value", ""))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "form":
+            self._open = None
+
+
+def forms(page: str) -> list[Form]:
+    """All forms of `page` that are sent by POST."""
+    parser = _Forms()
+    parser.feed(page)
+    return parser.forms
+
+
+def device_socket(family: int, kind: int, interface: str | None) -> socket.socket:
+    """A non-blocking socket that speaks through one interface only."""
+    sock = socket.socket(family, kind)
+    sock.setblocking(False)
+    if interface:
+        sock.setsockopt(socket.SOL_SOCKET, SO_BINDTODEVICE, interface.encode() + b"\0")
+    return sock
+
+
+def family_of(address: str) -> int:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+async def resolve(name: str, *, server: str, wants_v6: bool, interface: str | None = None) -> str:
+    """The first address of `name` by the resolver `server`. Raises OSError when there is none."""
+    with contextlib.suppress(OSError):
+        family = socket.AF_INET6 if wants_v6 else socket.AF_INET
+        socket.inet_pton(family, name.strip("[]"))
+        return name.strip("[]")
+    number = secrets.randbelow(65536)
+    kind = 28 if wants_v6 else 1
+    labels = b"".join(bytes([len(part)]) + part.encode() for part in name.rstrip(".").split("."))
+    question = struct.pack("!6H", number, 0x0100, 1, 0, 0, 0) + labels + struct.pack("!BHH", 0, kind, 1)
+    loop = asyncio.get_running_loop()
+    with contextlib.closing(device_socket(family_of(server), socket.SOCK_DGRAM, interface)) as sock:
+        await loop.sock_connect(sock, (server, 53))
+        for _ in range(3):
+            await loop.sock_sendall(sock, question)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    return _first_address(await loop.sock_recv(sock, 1500), number, kind, name)
+    raise OSError(f"the resolver {server} does not answer for {name}")
+
+
+def _first_address(answer: bytes, number: int, kind: int, name: str) -> str:
+    got, _, _, answers, _, _ = struct.unpack_from("!6H", answer)
+    if got != number:
+        raise OSError("an answer to another question")
+    place = _after_name(answer, 12) + 4
+    for _ in range(answers):
+        place = _after_name(answer, place)
+        found, _, _, size = struct.unpack_from("!HHIH", answer, place)
+        place += 10
+        if found == kind:
+            family = socket.AF_INET6 if kind == 28 else socket.AF_INET
+            return socket.inet_ntop(family, answer[place : place + size])
+        place += size
+    raise OSError(f"{name} has no such address")
+
+
+def _after_name(packet: bytes, place: int) -> int:
+    while packet[place]:
+        if packet[place] >= 0xC0:
+            return place + 2
+        place += 1 + packet[place]
+    return place + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """Through which interface and with which resolver a person asks, on which family."""
+
+    resolver: str
+    wants_v6: bool = False
+    interface: str | None = None
+
+    async def connected(self, host: str, port: int) -> socket.socket:
+        address = await resolve(host, server=self.resolver, wants_v6=self.wants_v6, interface=self.interface)
+        sock = device_socket(family_of(address), socket.SOCK_STREAM, self.interface)
+        try:
+            async with asyncio.timeout(SECONDS_MAX):
+                await asyncio.get_running_loop().sock_connect(sock, (address, port))
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    async def request(self, url: str, form: dict[str, str] | None = None) -> Reply:
+        """GET, or POST of a form; redirects are not followed."""
+        parts = urlsplit(url)
+        sock = await self.connected(parts.hostname or "", parts.port or 80)
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        body = urlencode(form).encode() if form is not None else b""
+        head = f"{'GET' if form is None else 'POST'} {target} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
+        head += "User-Agent: lab-person\r\nAccept-Language: en\r\nConnection: close\r\n"
+        if form is not None:
+            origin = f"{parts.scheme}://{parts.netloc}"
+            head += f"Origin: {origin}\r\nReferer: {origin}/\r\n"
+            head += f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n"
+        reader, writer = await asyncio.open_connection(sock=sock, limit=BODY_BYTES_MAX)
+        try:
+            async with asyncio.timeout(SECONDS_MAX):
+                writer.write(head.encode() + b"\r\n" + body)
+                await writer.drain()
+                return await _read_reply(reader)
+        finally:
+            writer.close()
+
+    async def follow(self, url: str, reply: Reply, hops: int = 5) -> tuple[str, Reply]:
+        """Go where redirects lead; the last address and what stands there."""
+        while reply.status in {301, 302, 303, 307, 308} and hops:
+            url = urljoin(url, reply.headers.get("location", ""))
+            reply = await self.request(url)
+            hops -= 1
+        return url, reply
+
+
+async def _read_reply(reader: asyncio.StreamReader) -> Reply:
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+    first, *lines = head.split("\r\n")
+    headers = {
+        name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines) if name
+    }
+    if headers.get("transfer-encoding") == "chunked":
+        body = await _read_chunks(reader)
+    elif "content-length" in headers:
+        body = await reader.readexactly(min(int(headers["content-length"]), BODY_BYTES_MAX))
+    else:
+        body = await reader.read(BODY_BYTES_MAX) if headers.get("connection") == "close" else b""
+    return Reply(int(first.split()[1]), headers, body.decode(errors="replace"))
+
+
+async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
+    body = b""
+    while size := int(await reader.readline(), 16):
+        body += await reader.readexactly(size)
+        await reader.readline()
+    return body
