@@ -1,0 +1,17 @@
+"""What is booked together or not at all."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from node.accounting.ledger import Cell, CellKey
+from node.accounting.meter import Baseline
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """Cells, the baseline they were booked up to, and the node's facts: stored in one transaction."""
+
+    cells: tuple[tuple[CellKey, Cell], ...]
+    baseline: Baseline | None
+    """None when the baseline has not moved."""
+    facts: Mapping[str, str]

@@ -1,0 +1,52 @@
+"""A device's stay on the network: which account pays for it, and until when."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from node.units import AccountId, MacAddress, Monotonic
+
+SessionState = Literal["admitted", "expired", "removed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The last stay of one device. Times are this boot's; a stay from an earlier boot is re-based when loaded."""
+
+    mac: MacAddress
+    mark: int
+    account: AccountId
+    state: SessionState
+    terms: str
+    """Version of the terms that were accepted."""
+    since: Monotonic
+    ends: Monotonic | None
+    """None for never."""
+    because: str = ""
+    """Why an admin removed it, as the person is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class SavedSession:
+    """A session as stored: with the boot it belongs to, and its end in civil time where that was known."""
+
+    session: Session
+    boot: str
+    ends_wall_s: int | None
+
+
+def rebased(
+    saved: SavedSession, *, boot: str, now: Monotonic, wall_s: int | None, saved_at: Monotonic
+) -> Session:
+    """The session in this boot's time. After a reboot the time left is by the clock, or, while the clock is not
+    known, what was left when the node last wrote: an error is in the member's favour."""
+    session = saved.session
+    if saved.boot == boot or session.ends is None:
+        return session
+    left_ms = max(0, session.ends - saved_at)
+    if wall_s is not None and saved.ends_wall_s is not None:
+        left_ms = min(max(0, (saved.ends_wall_s - wall_s) * 1000), session.ends - session.since)
+    ends = Monotonic(now + left_ms)
+    state = session.state if left_ms or session.state != "admitted" else "expired"
+    return Session(
+        session.mac, session.mark, session.account, state, session.terms, now, ends, session.because
+    )

@@ -1,0 +1,74 @@
+"""What libnftables prints about our table, to readings and observed state."""
+
+import json
+import re
+from typing import Any
+
+from node.accounting.meter import Reading
+from node.enforcement.nft import FACT_COUNTERS_ID, FACT_FORWARDING4, FACT_FORWARDING6, FACT_LAYOUT, LAYOUT
+from node.enforcement.plan import Admission, KernelState
+from node.units import Bytes, MacAddress, Monotonic, Usage
+
+# Found one by one: other threads run in between, where json.loads would hold them all for a long list.
+_COUNTED = re.compile(r'"val": (\d+), "counter": \{"packets": \d+, "bytes": (\d+)\}')
+
+NOTHING_STANDS = KernelState(stands=False, reading=Reading("", {}), admitted={}, marks={})
+
+
+def counted(text: str) -> dict[int, int]:
+    """Bytes by mark from one listed map with counters."""
+    return {int(match[1]): int(match[2]) for match in _COUNTED.finditer(text)}
+
+
+def reading(counters_id: str, up: dict[int, int], down: dict[int, int]) -> Reading:
+    """Both directions of every mark joined; a mark in one map only has used nothing in the other."""
+    marks = up.keys() | down.keys()
+    return Reading(counters_id, {m: Usage(Bytes(down.get(m, 0)), Bytes(up.get(m, 0))) for m in marks})
+
+
+def observed(listing: str, now: Monotonic) -> KernelState:
+    """The whole table as listed in JSON. A table of another layout counts as none, but for its facts."""
+    found = {
+        name: body.get("elem", [])
+        for item in json.loads(listing)["nftables"]
+        for kind, body in item.items()
+        if kind in {"map", "set"} and (name := body["name"])
+    }
+    facts = dict(found.get("facts", []))
+    forwarding = bool(facts.get(FACT_FORWARDING4)), bool(facts.get(FACT_FORWARDING6))
+    if facts.get(FACT_LAYOUT) != LAYOUT:
+        return KernelState(False, Reading("", {}), {}, {}, forwarding)
+    marks = {_value(elem): _minor(classid) for elem, classid in found["up"]}
+    up = {_value(elem): _bytes(elem) for elem, _ in found["up"]}
+    down = {_value(elem): _bytes(elem) for elem, _ in found["down"]}
+    admitted: dict[MacAddress, Admission] = {}
+    for elem, mark in found["members"]:
+        mac = MacAddress(_value(elem))
+        if mark in marks:
+            admitted[mac] = Admission(mac, mark, marks[mark], _ends(elem, now))
+    return KernelState(
+        stands=True,
+        reading=reading(str(facts[FACT_COUNTERS_ID]), up, down),
+        admitted=admitted,
+        marks=marks,
+        forwarding_before=forwarding,
+    )
+
+
+def _value(elem: Any) -> Any:
+    return elem["elem"]["val"] if isinstance(elem, dict) else elem
+
+
+def _bytes(elem: Any) -> int:
+    return int(elem["elem"]["counter"]["bytes"])
+
+
+def _ends(elem: Any, now: Monotonic) -> Monotonic | None:
+    if isinstance(elem, dict) and "expires" in elem["elem"]:
+        return Monotonic(now + 1000 * int(elem["elem"]["expires"]))
+    return None
+
+
+def _minor(classid: str) -> int:
+    """``1:1f`` or ``none`` as libnftables prints a class."""
+    return int(classid.partition(":")[2], 16) if ":" in classid else 0

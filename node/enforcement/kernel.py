@@ -1,0 +1,239 @@
+"""The Linux kernel: applies a plan, reads the counters, takes everything away again."""
+
+import ctypes
+import json
+import os
+import secrets
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from node.accounting.meter import Reading
+from node.enforcement import counters, nft, tc
+from node.enforcement.libnftables import Nftables
+from node.enforcement.plan import Admission, Gate, KernelFeatures, KernelState, ShapedClass, TrafficPlan
+from node.enforcement.rtnetlink import TrafficControl
+from node.enforcement.shares import HtbClass, htb_classes
+from node.errors import KernelRefused
+from node.units import BitsPerSecond, MacAddress, Monotonic, Rates
+
+FORWARDING4 = Path("/proc/sys/net/ipv4/ip_forward")
+FORWARDING6 = Path("/proc/sys/net/ipv6/conf/all/forwarding")
+LEASE_TOLERANCE_MS = 2_000
+"""The kernel tells remaining times in whole seconds."""
+CLONE_NEWNET = 0x40000000
+
+Shaping = Mapping[int, HtbClass] | None
+
+
+class LinuxKernel:
+    """Implements `node.enforcement.ports.Kernel` for the network namespace it is made in.
+
+    `apply`, `observe` and `remove` belong to one thread, `read` may run in another.
+    """
+
+    def __init__(self) -> None:
+        self._writer = Nftables()
+        self._reader = Nftables()
+        self._tc = TrafficControl()
+        self._counters_id = ""
+        self._standing: nft.Standing | None = None
+        self._shaping: dict[str, Shaping] = {}
+        self._leaf: tc.Leaf | None = None
+        self._shaped: tuple[Gate, Rates | None, Mapping[int, ShapedClass]] | None = None
+
+    def probe(self) -> KernelFeatures:
+        """Try everything in a network namespace of its own that ends with the attempt."""
+        return _in_own_namespace(_probe)
+
+    def observe(self, now: Monotonic) -> KernelState:
+        self._standing, self._shaping, self._shaped = None, {}, None
+        try:
+            state = counters.observed(self._writer.run(f"list table {nft.TABLE}"), now)
+        except KernelRefused:
+            return counters.NOTHING_STANDS
+        if state.stands:
+            self._counters_id = state.reading.counters_id
+            self._standing = nft.Standing(None, state.admitted, state.marks)
+        return state
+
+    def apply(self, plan: TrafficPlan, now: Monotonic) -> None:
+        try:
+            self._apply_table(plan, now)
+        except KernelRefused:
+            # Somebody else may have taken our table away; look, and try once more from what really stands.
+            self.observe(now)
+            self._apply_table(plan, now)
+        self._apply_shaping(plan)
+        self._open_forwarding(plan.gate)
+
+    def read(self) -> Reading:
+        up = counters.counted(self._reader.run(f"list map {nft.TABLE} up"))
+        down = counters.counted(self._reader.run(f"list map {nft.TABLE} down"))
+        return counters.reading(self._counters_id, up, down)
+
+    def remove(self) -> None:
+        state = self.observe(Monotonic(0))
+        listed = _interfaces_of_chains(self._writer)
+        if state.stands or listed:
+            _write(FORWARDING4, "1" if state.forwarding_before[0] else "0")
+            _write(FORWARDING6, "1" if state.forwarding_before[1] else "0")
+        self._writer.run(nft.remove())
+        for interface in listed:
+            if self._tc.exists(interface) and self._tc.has_our_root(interface):
+                self._tc.apply(interface, [tc.TcChange("delete-root")])
+        self._standing, self._shaping, self._shaped = None, {}, None
+
+    def close(self) -> None:
+        self._writer.close()
+        self._reader.close()
+        self._tc.close()
+
+    def _apply_table(self, plan: TrafficPlan, now: Monotonic) -> None:
+        if self._standing is None:
+            self.observe(now)
+        before = self._standing
+        commands = ""
+        counters_id = self._counters_id
+        if before is None:
+            fresh = secrets.randbelow(2**31 - 1) + 1
+            commands, before = nft.create(fresh, (_is_on(FORWARDING4), _is_on(FORWARDING6))), nft.EMPTY
+            counters_id = str(fresh)
+        before = replace(before, admitted=_with_same_leases(before.admitted, plan.admitted))
+        commands += nft.transition(before, plan, now)
+        if commands:
+            self._writer.run(commands)
+        self._counters_id = counters_id
+        self._standing = nft.Standing(plan.gate, dict(plan.admitted), nft.marks_of(plan))
+
+    def _apply_shaping(self, plan: TrafficPlan) -> None:
+        if self._shaped == (plan.gate, plan.uplink, plan.classes):
+            return
+        self._shaped = None
+        for interface, upwards in ((plan.gate.lan_interface, False), (plan.gate.uplink_interface, True)):
+            wanted: Shaping = None
+            if plan.uplink is not None or plan.classes:
+                wanted = htb_classes(plan.classes, plan.uplink, upwards=upwards)
+            before = self._shaping[interface] if interface in self._shaping else self._stale_classes(interface)
+            if before == wanted:
+                self._shaping[interface] = wanted
+                continue
+            self._shaping.pop(interface, None)
+            self._tc.apply(interface, tc.changes(before, wanted, self._leaf_kind()))
+            self._shaping[interface] = wanted
+        self._shaped = (plan.gate, plan.uplink, plan.classes)
+
+    def _stale_classes(self, interface: str) -> Shaping:
+        """What an earlier life left: its minors are known, its rates are said again, its queues live on."""
+        if not self._tc.has_our_root(interface):
+            return None
+        unknown = HtbClass(0, None, _RATE_UNKNOWN, _RATE_UNKNOWN, 0, 0, 0, is_leaf=False)
+        return {minor: replace(unknown, minor=minor) for minor in self._tc.class_minors(interface)}
+
+    def _leaf_kind(self) -> tc.Leaf:
+        if self._leaf is None:
+            self._leaf = "fq_codel" if self.probe().fq_codel else "pfifo"
+        return self._leaf
+
+    def _open_forwarding(self, gate: Gate) -> None:
+        """Only after the table stands: before that, nobody may pass for a single packet."""
+        accept_ra = Path(f"/proc/sys/net/ipv6/conf/{gate.uplink_interface}/accept_ra")
+        if accept_ra.exists() and accept_ra.read_text().strip() == "1":
+            _write(accept_ra, "2")  # a host that forwards ignores router advertisements unless told 2
+        for switch in (FORWARDING4, FORWARDING6):
+            if not _is_on(switch):
+                _write(switch, "1")
+
+
+_RATE_UNKNOWN = BitsPerSecond(0)
+
+
+def _with_same_leases(
+    standing: Mapping[MacAddress, Admission], wanted: Mapping[MacAddress, Admission]
+) -> dict[MacAddress, Admission]:
+    """What stands, with ends taken from `wanted` where they differ by less than the kernel can tell."""
+    return {mac: _same_lease(a, wanted.get(mac)) for mac, a in standing.items()}
+
+
+def _same_lease(a: Admission, b: Admission | None) -> Admission:
+    if b is None or a.ends is None or b.ends is None or abs(a.ends - b.ends) > LEASE_TOLERANCE_MS:
+        return a
+    return replace(a, ends=b.ends)
+
+
+def _interfaces_of_chains(nftables: Nftables) -> tuple[str, ...]:
+    """Interfaces that our own rules name: all that a clean-up without any other state needs to know."""
+    try:
+        listing = json.loads(nftables.run(f"list table {nft.TABLE}"))
+    except KernelRefused:
+        return ()
+    names: list[str] = []
+    for item in listing["nftables"]:
+        for part in item.get("rule", {}).get("expr", ()):
+            match = part.get("match", {})
+            if match.get("left", {}).get("meta", {}).get("key") in {"iifname", "oifname", "iif", "oif"}:
+                names.append(match["right"])
+    return tuple(dict.fromkeys(name for name in names if isinstance(name, str)))
+
+
+def _probe() -> KernelFeatures:
+    reasons: list[str] = []
+    nftables = _tried(_probe_nftables, reasons)
+    kinds = {kind: _tried(lambda kind=kind: _probe_qdisc(kind), reasons) for kind in ("htb", "fq_codel", "cake")}
+    ipv6 = Path("/proc/net/if_inet6").exists()
+    if not ipv6:
+        reasons.append("IPv6 is off in this kernel")
+    return KernelFeatures(nftables, kinds["htb"], kinds["fq_codel"], kinds["cake"], ipv6, tuple(reasons))
+
+
+def _tried(attempt: Callable[[], None], reasons: list[str]) -> bool:
+    try:
+        attempt()
+    except (KernelRefused, OSError) as error:
+        reasons.append(str(error))
+        return False
+    return True
+
+
+def _probe_nftables() -> None:
+    nftables = Nftables()
+    gate = Gate("lo", "lo", 2080, mesh_interfaces=("lo",), mesh_port=7400)
+    try:
+        nftables.run(nft.create(1, (False, False)) + nft.transition(nft.EMPTY, TrafficPlan(gate), Monotonic(0)))
+    finally:
+        nftables.close()
+
+
+def _probe_qdisc(kind: str) -> None:
+    control = TrafficControl()
+    try:
+        control.try_root("lo", kind)
+    finally:
+        control.close()
+
+
+def _in_own_namespace(probe: Callable[[], KernelFeatures]) -> KernelFeatures:
+    found: list[KernelFeatures] = []
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def run() -> None:
+        if libc.unshare(CLONE_NEWNET):
+            reason = f"no right to make a network namespace: {os.strerror(ctypes.get_errno())}"
+            found.append(KernelFeatures(False, False, False, False, False, (reason,)))
+            return
+        found.append(probe())
+
+    thread = threading.Thread(target=run, name="kernel-probe")
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+def _is_on(switch: Path) -> bool:
+    return switch.exists() and switch.read_text().strip() != "0"
+
+
+def _write(switch: Path, value: str) -> None:
+    if switch.exists():
+        switch.write_text(value)

@@ -1,0 +1,126 @@
+"""Queueing disciplines and classes through one rtnetlink socket: batches, acknowledged, no process started."""
+
+import errno
+import os
+import socket
+import struct
+from collections.abc import Iterable, Iterator
+
+from node.enforcement.tc import HTB_MAJOR, TC_H_ROOT, TcChange, as_message, as_text, root_message
+from node.errors import KernelRefused
+
+RTM_GETQDISC, RTM_GETTCLASS = 38, 42
+RTM_NEWQDISC, RTM_NEWTCLASS = 36, 40
+NLM_F_REQUEST, NLM_F_DUMP = 0x1, 0x300
+NLMSG_ERROR, NLMSG_DONE = 2, 3
+TCA_KIND = 1
+BATCH = 64
+"""Messages sent before their acknowledgements are read: well below the socket's buffer."""
+TOLERATED = {"delete-root": {errno.ENOENT, errno.EINVAL}, "delete-class": {errno.ENOENT}}
+
+
+class TrafficControl:
+    """tc for one network namespace. Not for two threads at once."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_000_000)
+        self._socket.settimeout(10)
+        self._socket.bind((0, 0))
+
+    def apply(self, interface: str, changes: Iterable[TcChange]) -> None:
+        """Make the changes in order; every one is tried, then KernelRefused tells the first that failed."""
+        ifindex = self.ifindex(interface)
+        refused: list[str] = []
+        batch: list[TcChange] = []
+        for change in changes:
+            batch.append(change)
+            if len(batch) == BATCH:
+                refused += self._send(interface, ifindex, batch)
+                batch = []
+        refused += self._send(interface, ifindex, batch)
+        if refused:
+            raise KernelRefused(
+                f"tc refused {len(refused)} changes, the first: {refused[0]}", "run 'procomu doctor' to see what is missing"
+            )
+
+    def has_our_root(self, interface: str) -> bool:
+        """True when the interface's root queueing discipline is an HTB with our handle."""
+        ifindex = self.ifindex(interface)
+        return any(
+            index == ifindex and handle == HTB_MAJOR << 16 and parent == TC_H_ROOT and kind == "htb"
+            for index, handle, parent, kind in self._dump(RTM_GETQDISC, RTM_NEWQDISC, 0)
+        )
+
+    def class_minors(self, interface: str) -> set[int]:
+        """Minors of all HTB classes that stand on the interface."""
+        rows = self._dump(RTM_GETTCLASS, RTM_NEWTCLASS, self.ifindex(interface))
+        return {handle & 0xFFFF for _, handle, _, kind in rows if kind == "htb" and handle >> 16 == HTB_MAJOR}
+
+    def try_root(self, interface: str, kind: str) -> None:
+        """Hang a root of this kind on an interface, only to learn whether the kernel has it. Raises KernelRefused."""
+        self._socket.send(root_message(self.ifindex(interface), kind))
+        for message, _, body in _messages(self._socket.recv(1 << 16)):
+            code = -int(struct.unpack_from("=i", body)[0]) if message == NLMSG_ERROR else 0
+            if code:
+                raise KernelRefused(f"this kernel has no {kind}", f"modprobe sch_{kind}, or run without it")
+
+    def exists(self, interface: str) -> bool:
+        return interface in {name for _, name in socket.if_nameindex()}
+
+    def ifindex(self, interface: str) -> int:
+        try:
+            return socket.if_nametoindex(interface)
+        except OSError as error:
+            raise KernelRefused(
+                f"there is no interface {interface}", "correct node.toml, or plug the interface in; 'ip link' lists them"
+            ) from error
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _send(self, interface: str, ifindex: int, batch: list[TcChange]) -> list[str]:
+        if not batch:
+            return []
+        self._socket.send(b"".join(as_message(change, ifindex, n) for n, change in enumerate(batch)))
+        refused, waiting = [], len(batch)
+        while waiting:
+            for kind, sequence, body in _messages(self._socket.recv(1 << 16)):
+                if kind != NLMSG_ERROR:
+                    continue
+                waiting -= 1
+                code = -int(struct.unpack_from("=i", body)[0])
+                change = batch[sequence]
+                if code and code not in TOLERATED.get(change.action, set()):
+                    refused.append(f"{as_text(change, interface)}: {os.strerror(code)}")
+        return refused
+
+    def _dump(self, ask: int, answer: int, ifindex: int) -> list[tuple[int, int, int, str]]:
+        head = struct.pack("=IHHII", 36, ask, NLM_F_REQUEST | NLM_F_DUMP, 0, 0)
+        self._socket.send(head + struct.pack("=BBHiIII", 0, 0, 0, ifindex, 0, 0, 0))
+        rows: list[tuple[int, int, int, str]] = []
+        while True:
+            for kind, _, body in _messages(self._socket.recv(1 << 18)):
+                if kind in {NLMSG_DONE, NLMSG_ERROR}:
+                    return rows
+                if kind == answer:
+                    _, _, _, index, handle, parent, _ = struct.unpack_from("=BBHiIII", body)
+                    rows.append((index, handle, parent, _kind_of(body[20:])))
+
+
+def _messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    at = 0
+    while at + 16 <= len(data):
+        length, kind, _, sequence, _ = struct.unpack_from("=IHHII", data, at)
+        yield kind, sequence, data[at + 16 : at + length]
+        at += (length + 3) & ~3
+
+
+def _kind_of(attributes: bytes) -> str:
+    at = 0
+    while at + 4 <= len(attributes):
+        length, kind = struct.unpack_from("=HH", attributes, at)
+        if kind == TCA_KIND:
+            return attributes[at + 4 : at + length].rstrip(b"\0").decode()
+        at += max(4, (length + 3) & ~3)
+    return ""

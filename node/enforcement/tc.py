@@ -1,0 +1,156 @@
+"""HTB as a list of changes, as tc would be told on a command line and as rtnetlink messages.
+
+The kernel accepts each message twice without harm, so after a crash everything is simply said again; a running
+flow keeps its queue.
+"""
+
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from node.enforcement.shares import HtbClass
+from node.units import BitsPerSecond
+
+Leaf = Literal["fq_codel", "pfifo"]
+Action = Literal["add-root", "delete-root", "set-class", "delete-class", "set-leaf"]
+
+HTB_MAJOR = 1
+LEAF_DELAY_MS = 100
+"""Longest queue of a plain first-in-first-out leaf, at the class's ceiling."""
+LEAF_PACKETS_MIN, LEAF_PACKETS_MAX = 32, 1_000
+
+RTM_NEWQDISC, RTM_DELQDISC, RTM_NEWTCLASS, RTM_DELTCLASS = 36, 37, 40, 41
+NLM_F_REQUEST, NLM_F_ACK, NLM_F_REPLACE, NLM_F_CREATE = 0x1, 0x4, 0x100, 0x400
+TC_H_ROOT = 0xFFFFFFFF
+TCA_KIND, TCA_OPTIONS = 1, 2
+TCA_HTB_PARMS, TCA_HTB_INIT, TCA_HTB_RATE64, TCA_HTB_CEIL64 = 1, 2, 6, 7
+HTB_VERSION, HTB_RATE_TO_QUANTUM = 3, 10
+TC_LINKLAYER_ETHERNET = 1
+PSCHED_TICK_NS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class TcChange:
+    """One change on one interface."""
+
+    action: Action
+    minor: int = 0
+    htb: HtbClass | None = None
+    leaf: Leaf | None = None
+    limit_packets: int = 0
+
+
+def changes(
+    before: Mapping[int, HtbClass] | None, after: Mapping[int, HtbClass] | None, leaf: Leaf
+) -> Iterator[TcChange]:
+    """From the classes that stand to those wanted; None means no HTB at all. Parents come before children."""
+    if after is None:
+        if before is not None:
+            yield TcChange("delete-root")
+        return
+    if before is None:
+        yield TcChange("add-root")
+        before = {}
+    for minor in [m for m in before if m not in after]:
+        yield TcChange("delete-class", minor)
+    for minor, htb in after.items():
+        if before.get(minor) == htb:
+            continue
+        yield TcChange("set-class", minor, htb)
+        if htb.is_leaf and minor not in before:
+            yield TcChange("set-leaf", minor, None, leaf, leaf_limit(htb.ceil))
+
+
+def leaf_limit(ceil: BitsPerSecond) -> int:
+    """Packets of 1514 bytes that pass in `LEAF_DELAY_MS` at `ceil`."""
+    return max(LEAF_PACKETS_MIN, min(LEAF_PACKETS_MAX, ceil * LEAF_DELAY_MS // (8_000 * 1514)))
+
+
+def as_text(change: TcChange, interface: str) -> str:
+    """The change as a line for ``tc -batch``, for people and golden files."""
+    if change.action == "add-root":
+        return f"qdisc replace dev {interface} root handle {HTB_MAJOR}: htb"
+    if change.action == "delete-root":
+        return f"qdisc delete dev {interface} root"
+    classid = f"{HTB_MAJOR}:{change.minor:x}"
+    if change.action == "delete-class":
+        return f"class delete dev {interface} classid {classid}"
+    if change.action == "set-leaf":
+        limit = f" limit {change.limit_packets}" if change.leaf == "pfifo" else ""
+        return f"qdisc replace dev {interface} parent {classid} {change.leaf}{limit}"
+    htb = change.htb
+    assert htb is not None
+    parent = f"{HTB_MAJOR}:" if htb.parent_minor is None else f"{HTB_MAJOR}:{htb.parent_minor:x}"
+    return (
+        f"class replace dev {interface} parent {parent} classid {classid} htb rate {htb.rate}bit ceil {htb.ceil}bit "
+        f"burst {htb.burst_bytes} cburst {htb.cburst_bytes} quantum {htb.quantum_bytes}"
+    )
+
+
+def as_message(change: TcChange, ifindex: int, sequence: int) -> bytes:
+    """The change as one rtnetlink message that asks for an acknowledgement."""
+    handle, parent = HTB_MAJOR << 16, TC_H_ROOT
+    replace = NLM_F_CREATE | NLM_F_REPLACE
+    if change.action == "add-root":
+        return root_message(ifindex, "htb", sequence)
+    if change.action == "delete-root":
+        return _message(RTM_DELQDISC, 0, sequence, ifindex, 0, parent, b"")
+    classid = handle | change.minor
+    if change.action == "delete-class":
+        return _message(RTM_DELTCLASS, 0, sequence, ifindex, classid, 0, b"")
+    if change.action == "set-leaf":
+        limit = _attribute(TCA_OPTIONS, struct.pack("=I", change.limit_packets)) if change.leaf == "pfifo" else b""
+        body = _kind(change.leaf or "pfifo") + limit
+        return _message(RTM_NEWQDISC, replace, sequence, ifindex, 0, classid, body)
+    assert change.htb is not None
+    above = handle | (change.htb.parent_minor or 0)
+    body = _kind("htb") + _attribute(TCA_OPTIONS, _htb_options(change.htb))
+    return _message(RTM_NEWTCLASS, replace, sequence, ifindex, classid, above, body)
+
+
+def root_message(ifindex: int, kind: str, sequence: int = 0) -> bytes:
+    """A root queueing discipline in place of the one that is there; what no class claims passes HTB untouched."""
+    init = struct.pack("=IIIII", HTB_VERSION, HTB_RATE_TO_QUANTUM, 0, 0, 0)
+    options = _attribute(TCA_OPTIONS, _attribute(TCA_HTB_INIT, init)) if kind == "htb" else b""
+    flags = NLM_F_CREATE | NLM_F_REPLACE
+    return _message(RTM_NEWQDISC, flags, sequence, ifindex, HTB_MAJOR << 16, TC_H_ROOT, _kind(kind) + options)
+
+
+def _htb_options(htb: HtbClass) -> bytes:
+    parameters = (
+        _rate_spec(htb.rate)
+        + _rate_spec(htb.ceil)
+        + struct.pack(
+            "=IIIII", _ticks(htb.burst_bytes, htb.rate), _ticks(htb.cburst_bytes, htb.ceil), htb.quantum_bytes, 0, 0
+        )
+    )
+    return (
+        _attribute(TCA_HTB_PARMS, parameters)
+        + _attribute(TCA_HTB_RATE64, struct.pack("=Q", htb.rate // 8))
+        + _attribute(TCA_HTB_CEIL64, struct.pack("=Q", htb.ceil // 8))
+    )
+
+
+def _rate_spec(rate: BitsPerSecond) -> bytes:
+    return struct.pack("=BBHhHI", 0, TC_LINKLAYER_ETHERNET, 0, -1, 0, min(rate // 8, 0xFFFFFFFF))
+
+
+def _ticks(size_bytes: int, rate: BitsPerSecond) -> int:
+    return min(0xFFFFFFFF, size_bytes * 8 * 1_000_000_000 // max(1, rate) // PSCHED_TICK_NS)
+
+
+def _kind(name: str) -> bytes:
+    return _attribute(TCA_KIND, name.encode() + b"\0")
+
+
+def _attribute(kind: int, body: bytes) -> bytes:
+    return struct.pack("=HH", 4 + len(body), kind) + body + b"\0" * (-len(body) % 4)
+
+
+def _message(  # noqa: PLR0917
+    kind: int, flags: int, sequence: int, ifindex: int, handle: int, parent: int, body: bytes
+) -> bytes:
+    payload = struct.pack("=BBHiIII", 0, 0, 0, ifindex, handle, parent, 0) + body
+    head = struct.pack("=IHHII", 16 + len(payload), kind, flags | NLM_F_REQUEST | NLM_F_ACK, sequence, 0)
+    return head + payload

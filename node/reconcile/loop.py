@@ -1,0 +1,422 @@
+"""Observe, decide, apply: the one loop that makes the kernel agree with who is here and what the rules say.
+
+The loop's thread owns who is here; one worker thread reads and books, another applies. Portal and mesh hand in
+what happened and wait for the next plan to stand.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from captive_portal import guests
+from node.accounting import busy
+from node.accounting.booking import Booking
+from node.accounting.ledger import Cell, CellKey, Ledger
+from node.accounting.meter import Baseline
+from node.accounting.periods import day_name
+from node.accounting.sessions import SavedSession, rebased
+from node.enforcement.plan import Gate, KernelFeatures, TrafficPlan
+from node.enforcement.ports import Kernel
+from node.enforcement.shares import floors_scaled_permille
+from node.errors import KernelRefused, StorageTrouble
+from node.governance.allowance import Allowance, Moment
+from node.governance.evaluate import Evaluator
+from node.governance.roll import Roll
+from node.reconcile.intent import pools, shaped_classes
+from node.reconcile.measure import Measured, Question, measure, quotas_used
+from node.reconcile.ports import Clock, Memory, Remembered
+from node.reconcile.books import Writer
+from node.reconcile.presence import Presence
+from node.reconcile.rulebook import Rulebook
+from node.units import NO_USAGE, AccountId, MacAddress, Milliseconds, Monotonic, NodeId, Rates, Usage
+
+log = logging.getLogger(__name__)
+
+TICK_S = 1.0
+BOOK_EVERY_MS = 30_000
+"""At most this much is at risk in a power cut; nothing is in a crash, because the counters live in the kernel."""
+FORGET_EVERY_MS = 6 * 3_600_000
+KEEP_USED_DAYS, KEEP_ENDED_DAYS = 400, 30
+INCARNATION, SAVED_AT, BOOT = "incarnation", "saved_at_ms", "boot"
+
+
+@dataclass(slots=True)
+class Troubles:
+    """What goes wrong now, as warnings for people; empty texts mean that it is well."""
+
+    storage: str = ""
+    kernel: str = ""
+    set_aside: str = ""
+
+
+class Reconcile:
+    """The node's heart. `run` may be started again after trouble: everything is looked at anew."""
+
+    def __init__(  # noqa: PLR0913
+        self,
+        *,
+        kernel: Kernel,
+        memory: Memory,
+        clock: Clock,
+        gate: Gate,
+        node: NodeId,
+        rulebook: Rulebook,
+        roll: Roll,
+        guest_account: Callable[[MacAddress], AccountId],
+        session_ms: Milliseconds | None,
+        on_booked: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._kernel, self._memory, self._clock, self._gate = kernel, memory, clock, gate
+        self._guest_account, self._session_ms, self._on_booked = guest_account, session_ms, on_booked
+        self.node, self.rulebook, self.roll = node, rulebook, roll
+        self.evaluator = Evaluator(rulebook.ruleset)
+        self.presence = Presence(self.account_of)
+        self.ledger = Ledger()
+        self.writer = Writer(node, "")
+        self.allowances: dict[AccountId, Allowance] = {}
+        self.rates: dict[AccountId, Rates] = {}
+        self.mark_rates: dict[int, Rates] = {}
+        self.uplink_rate = Rates(0, 0)  # type: ignore[arg-type]
+        self.used_by_mark: dict[int, Usage] = {}
+        self.load = busy.UplinkLoad()
+        self.features: KernelFeatures | None = None
+        self.troubles = Troubles()
+        self.ready = asyncio.Event()
+        self._merges: deque[tuple[CellKey, Cell]] = deque()
+        self._baseline: Baseline | None = None
+        self._unbooked: dict[CellKey, Cell] = {}
+        self._unsaved: set[MacAddress] = set()
+        self._recalled = False
+        self._classes_wanted = True
+        self._version_wanted = 0
+        self._version_applied = 0
+        self._dirty = asyncio.Event()
+        self._applied = asyncio.Condition()
+        self._last_ms: Monotonic | None = None
+        self._booked_ms = self._forgot_ms = Monotonic(0)
+        self._stopped_before_reading: frozenset[int] = frozenset()
+
+    # --- what others ask -----------------------------------------------------------------
+
+    def account_of(self, mac: MacAddress) -> AccountId:
+        """The account in the roll, or else the device's own guest account."""
+        return self.roll.account_of(mac) or self._guest_account(mac)
+
+    def moment(self) -> Moment:
+        return Moment(self._clock.civil(), self._clock.state())
+
+    def today(self) -> str:
+        return day_name(None if self._clock.state() == "unknown" else self._clock.civil())
+
+    def allowance(self, account: AccountId) -> Allowance:
+        """What the account may use now, whether it is here or not."""
+        unit, moment = self.roll.unit(account), self.moment()
+        return self.evaluator.evaluate(unit, moment, quotas_used(self.rulebook.ruleset, self.ledger, account, self.today()))
+
+    async def admit(self, mac: MacAddress, terms: str) -> None:
+        """Returns when the session is stored and the device may pass. Raises KernelRefused."""
+        now = self._clock.monotonic()
+        self.presence.handle(mac, guests.TermsAccepted(terms, self._session_ms), now, terms=terms)
+        if isinstance(self.presence.state(mac), guests.Admitted):
+            await self._after_change((mac,))
+
+    async def leave(self, mac: MacAddress) -> None:
+        await self._end(mac, guests.Left())
+
+    async def remove(self, mac: MacAddress, because: str) -> None:
+        await self._end(mac, guests.RemovedByAdmin(because))
+
+    def merge(self, key: CellKey, cell: Cell) -> None:
+        """A cell of another node; it counts from the next reading on."""
+        self._merges.append((key, cell))
+
+    async def adopt(self, rulebook: Rulebook, roll: Roll) -> None:
+        """New rules or a new roll: in force when this returns."""
+        changed_roll = roll != self.roll
+        self.rulebook, self.roll = rulebook, roll
+        self.evaluator = Evaluator(rulebook.ruleset)
+        moved = self.presence.rebind() if changed_roll else ()
+        self._evaluate_all()
+        await self._after_change(moved)
+
+    # --- the loop ------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Run until cancelled; on the way out everything booked so far is stored."""
+        with ThreadPoolExecutor(1, "kernel-apply") as applier, ThreadPoolExecutor(1, "kernel-read") as reader:
+            await self._begin(applier)
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._apply_loop(applier))
+                    tasks.create_task(self._tick_loop(reader))
+            finally:
+                await self._flush(self._clock.monotonic())
+
+    async def _begin(self, applier: ThreadPoolExecutor) -> None:
+        loop, now = asyncio.get_running_loop(), self._clock.monotonic()
+        self.features = await loop.run_in_executor(applier, self._kernel.probe)
+        await self._recall(now)
+        standing = await loop.run_in_executor(applier, self._kernel.observe, now)
+        if standing.stands and self.troubles.set_aside:
+            # The memory is lost but the kernel still knows who was admitted: nobody signs in again.
+            for mac, admission in standing.admitted.items():
+                left = None if admission.ends is None else Milliseconds(admission.ends - now)
+                self.presence.handle(mac, guests.RestoredAfterRestart(left), now, terms="as before")
+        for mark, minor in standing.marks.items():
+            if mark not in {seat.mark for seat in self.presence.seats.values()}:
+                self.presence.retiring[mark] = minor
+        self._evaluate_all()
+        await loop.run_in_executor(applier, self._kernel.apply, self._plan(), now)
+        self._version_applied = self._version_wanted
+        self.ready.set()
+
+    async def _recall(self, now: Monotonic) -> None:
+        try:
+            remembered = await self._memory.recall()
+        except StorageTrouble as trouble:
+            self._storage_trouble(trouble)
+            self.writer = Writer(self.node, self.writer.incarnation or secrets.token_hex(8))
+            return
+        self.troubles.storage, self.troubles.set_aside = "", remembered.set_aside
+        self._recalled = True
+        facts = dict(remembered.facts)
+        for key, cell in remembered.cells:
+            self.ledger.merge(key, cell)
+        if not self.writer.incarnation:
+            self.writer = Writer(self.node, facts.get(INCARNATION) or secrets.token_hex(8))
+            self._baseline = remembered.baseline
+        self.presence.remember_marks(remembered.marks)
+        self.presence.remember_minors(remembered.minors)
+        self._restore_sessions(remembered, facts, now)
+
+    def _restore_sessions(self, remembered: Remembered, facts: dict[str, str], now: Monotonic) -> None:
+        wall = None if self._clock.state() == "unknown" else int(self._clock.civil().timestamp())
+        saved_at = Monotonic(int(facts.get(SAVED_AT, "0")))
+        for saved in remembered.sessions:
+            session = rebased(saved, boot=self._clock.boot, now=now, wall_s=wall, saved_at=saved_at)
+            if session.mac in self.presence.seats:
+                continue  # admitted while the memory could not be read
+            effects = self.presence.restore(session, now)
+            if effects or session != saved.session:
+                self._unsaved.add(session.mac)
+
+    async def _apply_loop(self, applier: ThreadPoolExecutor) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._dirty.wait()
+            self._dirty.clear()
+            version, plan = self._version_wanted, self._plan()
+            trouble: KernelRefused | None = None
+            try:
+                await loop.run_in_executor(applier, self._kernel.apply, plan, self._clock.monotonic())
+            except KernelRefused as refused:
+                trouble = refused
+            self._kernel_trouble(trouble)
+            async with self._applied:
+                if trouble is None:
+                    self._version_applied = version
+                self._applied.notify_all()
+
+    async def _tick_loop(self, reader: ThreadPoolExecutor) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while True:
+            await self._tick(reader)
+            due = max(due + TICK_S, loop.time() - TICK_S)
+            await asyncio.sleep(max(0.0, due - loop.time()))
+
+    async def _tick(self, reader: ThreadPoolExecutor) -> None:
+        now = self._clock.monotonic()
+        ended = self._end_leases(now)
+        stopped = frozenset(self.presence.retiring) if self._version_applied == self._version_wanted else frozenset()
+        question = self._question(now)
+        try:
+            measured = await asyncio.get_running_loop().run_in_executor(
+                reader, measure, self._kernel, self.ledger, question
+            )
+        except KernelRefused as refused:
+            # Our table is gone: say the whole plan again; applying looks at what stands.
+            self._kernel_trouble(refused)
+            self._change()
+            return
+        self._take(measured, now, booked_marks=stopped)
+        if ended:
+            await self._save(ended)
+        if self._unsaved or now - self._booked_ms >= BOOK_EVERY_MS:
+            await self._flush(now)
+        await self._forget(now)
+
+    def _question(self, now: Monotonic) -> Question:
+        merges = [self._merges.popleft() for _ in range(len(self._merges))]
+        here = {seat.account for mac, seat in self.presence.seats.items() if self._is_admitted(mac)}
+        return Question(
+            merges=tuple(merges),
+            baseline=self._baseline,
+            accounts=dict((mark, seat.account) for mark, seat in self.presence.by_mark.items()),
+            units=tuple(self.roll.unit(account) for account in here),
+            ruleset=self.rulebook.ruleset,
+            evaluator=self.evaluator,
+            moment=self.moment(),
+            day=self.today(),
+            writer=self.writer,
+            busy=self.load.busy,
+            elapsed_ms=0 if self._last_ms is None else now - self._last_ms,
+        )
+
+    def _take(self, measured: Measured, now: Monotonic, *, booked_marks: frozenset[int]) -> None:
+        booked = measured.booked
+        self._baseline = booked.baseline
+        self._unbooked.update(measured.merged)
+        self._unbooked.update(booked.changed)
+        if self._last_ms is not None:
+            self.rates, self.mark_rates, self.uplink_rate = measured.rates, measured.mark_rates, measured.uplink_rate
+        self._last_ms = now
+        for mark, usage in booked.by_mark.items():
+            self.used_by_mark[mark] = self.used_by_mark.get(mark, NO_USAGE) + usage
+        self.load = busy.step(self.load, self.uplink_rate, self.rulebook.ruleset.shaped, now)
+        self.presence.forget_marks(mark for mark in booked_marks if mark in self.presence.retiring)
+        if measured.evaluator is self.evaluator:
+            changed = measured.allowances != self.allowances or bool(booked_marks)
+            self.allowances = measured.allowances
+            if changed or self.troubles.kernel:
+                self._change()
+        if booked.changed:
+            self._on_booked()
+
+    def _end_leases(self, now: Monotonic) -> tuple[MacAddress, ...]:
+        ended = [
+            mac
+            for mac, guest in self.presence.guests.items()
+            if isinstance(guest, guests.Admitted) and guest.until is not None and guest.until <= now
+        ]
+        for mac in ended:
+            self.presence.handle(mac, guests.Tick(), now)
+        if ended:
+            self._change()
+        return tuple(ended)
+
+    # --- changes -------------------------------------------------------------------------
+
+    async def _end(self, mac: MacAddress, event: guests.Event) -> None:
+        if mac in self.presence.seats and self.presence.handle(mac, event, self._clock.monotonic()):
+            await self._after_change((mac,))
+
+    async def _after_change(self, macs: Iterable[MacAddress]) -> None:
+        """Remember, then make it true, then return."""
+        macs = tuple(macs)
+        for mac in macs:
+            account = self.presence.seats[mac].account
+            if self._is_admitted(mac) and account not in self.allowances:
+                self.allowances[account] = self.allowance(account)
+        for pool in pools(self.allowances.values()):
+            self.presence.minor(pool)
+        if macs:
+            await self._save(macs)
+        await self._stand(self._change())
+
+    def _change(self) -> int:
+        self._version_wanted += 1
+        self._dirty.set()
+        return self._version_wanted
+
+    async def _stand(self, version: int) -> None:
+        """Wait until a plan of at least this version stands. Raises KernelRefused when the kernel does not take it."""
+        async with self._applied:
+            while self._version_applied < version:
+                await self._applied.wait()
+                if self._version_applied < version and self.troubles.kernel:
+                    raise KernelRefused(self.troubles.kernel, "the node tries again by itself every second")
+
+    def _evaluate_all(self) -> None:
+        here = {seat.account for mac, seat in self.presence.seats.items() if self._is_admitted(mac)}
+        self.allowances = {account: self.allowance(account) for account in here}
+        for pool in pools(self.allowances.values()):
+            self.presence.minor(pool)
+
+    def _plan(self) -> TrafficPlan:
+        admitted = self.presence.admitted()
+        shared = self.rulebook.ruleset.shaped
+        here = {self.presence.seats[mac].account for mac in admitted}
+        allowed = ((account, self.allowances[account]) for account in here if account in self.allowances)
+        for pool in pools(self.allowances.values()):
+            self.presence.minor(pool)
+        classes = shaped_classes(allowed, self.presence.minors, shared=shared is not None)
+        return TrafficPlan(self._gate, admitted, dict(self.presence.retiring), shared, classes)
+
+    def floors_kept_permille(self) -> int:
+        """1000 while the floors of everyone here fit the uplink."""
+        plan = self._plan()
+        return floors_scaled_permille(plan.classes.values(), plan.uplink)
+
+    def _is_admitted(self, mac: MacAddress) -> bool:
+        return isinstance(self.presence.guests.get(mac), guests.Admitted)
+
+    # --- memory --------------------------------------------------------------------------
+
+    async def _save(self, macs: Iterable[MacAddress]) -> None:
+        self._unsaved.update(macs)
+        saving = tuple(self._unsaved)
+        try:
+            await self._memory.save_sessions(
+                tuple(self._saved(mac) for mac in saving), tuple(self.presence.minors.items()), self.today()
+            )
+        except StorageTrouble as trouble:
+            self._storage_trouble(trouble)
+            return
+        self._unsaved.difference_update(saving)
+        self._storage_trouble(None)
+
+    def _saved(self, mac: MacAddress) -> SavedSession:
+        session = self.presence.session(mac)
+        wall: int | None = None
+        if session.ends is not None and self._clock.state() != "unknown":
+            left = timedelta(milliseconds=session.ends - self._clock.monotonic())
+            wall = int((self._clock.civil() + left).timestamp())
+        return SavedSession(session, self._clock.boot, wall)
+
+    async def _flush(self, now: Monotonic) -> None:
+        """Store what has been booked and not yet stored, with the baseline it was booked up to."""
+        if not self._recalled:
+            await self._recall(now)
+            if not self._recalled:
+                return
+        cells = dict(self._unbooked)
+        facts = {INCARNATION: self.writer.incarnation, SAVED_AT: str(now), BOOT: self._clock.boot}
+        try:
+            await self._memory.book(Booking(tuple(cells.items()), self._baseline, facts))
+        except StorageTrouble as trouble:
+            self._storage_trouble(trouble)
+            return
+        self._unbooked = {k: c for k, c in self._unbooked.items() if cells.get(k) != c}
+        self._booked_ms = now
+        await self._save(())
+
+    async def _forget(self, now: Monotonic) -> None:
+        if now - self._forgot_ms < FORGET_EVERY_MS or self._clock.state() == "unknown":
+            return
+        self._forgot_ms = now
+        today = self._clock.civil().date()
+        try:
+            await self._memory.forget(
+                ended_before=(today - timedelta(days=KEEP_ENDED_DAYS)).isoformat(),
+                used_before=(today - timedelta(days=KEEP_USED_DAYS)).isoformat(),
+            )
+        except StorageTrouble as trouble:
+            self._storage_trouble(trouble)
+
+    def _storage_trouble(self, trouble: StorageTrouble | None) -> None:
+        told = str(trouble) if trouble is not None else ""
+        if told != self.troubles.storage:
+            log.error("%s", told) if told else log.info("the data folder can be written again")
+        self.troubles.storage = told
+
+    def _kernel_trouble(self, trouble: KernelRefused | None) -> None:
+        told = str(trouble) if trouble is not None else ""
+        if told != self.troubles.kernel:
+            log.error("%s", told) if told else log.info("the kernel agrees with the plan again")
+        self.troubles.kernel = told

@@ -1,0 +1,90 @@
+"""One turn of reading, booking and evaluating, from values to values; runs in the reading thread."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from node.accounting.ledger import Cell, CellKey, Ledger
+from node.accounting.meter import Baseline
+from node.accounting.periods import period_name
+from node.enforcement.ports import Kernel
+from node.governance.allowance import Allowance, Moment, Unit
+from node.governance.evaluate import Evaluator
+from node.governance.rules import Quota, Ruleset
+from node.reconcile.books import Booked, Writer, book, rate, rates
+from node.units import AccountId, Bytes, Rates
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Everything that one turn needs to know; the ledger is the turn's own to change."""
+
+    merges: tuple[tuple[CellKey, Cell], ...]
+    baseline: Baseline | None
+    accounts: Mapping[int, AccountId]
+    """Account by mark."""
+    units: tuple[Unit, ...]
+    """Everyone who is here."""
+    ruleset: Ruleset
+    evaluator: Evaluator
+    moment: Moment
+    day: str
+    writer: Writer
+    busy: bool
+    elapsed_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What the turn found."""
+
+    booked: Booked
+    merged: Mapping[CellKey, Cell]
+    allowances: dict[AccountId, Allowance]
+    rates: dict[AccountId, Rates]
+    mark_rates: dict[int, Rates]
+    uplink_rate: Rates
+    evaluator: Evaluator
+    """The one that was asked: rules may have changed meanwhile."""
+
+
+def measure(kernel: Kernel, ledger: Ledger, question: Question) -> Measured:
+    """Read the counters once, book the difference, evaluate the rules for everyone here."""
+    merged = {key: ledger.merge(key, cell) for key, cell in question.merges}
+    booked = book(
+        ledger,
+        kernel.read(),
+        question.baseline,
+        question.accounts.get,
+        writer=question.writer,
+        day=question.day,
+        busy=question.busy,
+    )
+    allowances = {
+        unit.account: question.evaluator.evaluate(
+            unit, question.moment, quotas_used(question.ruleset, ledger, unit.account, question.day)
+        )
+        for unit in question.units
+    }
+    return Measured(
+        booked=booked,
+        merged=merged,
+        allowances=allowances,
+        rates=rates(booked.by_account, question.elapsed_ms),
+        mark_rates={mark: rate(usage, question.elapsed_ms) for mark, usage in booked.by_mark.items()},
+        uplink_rate=rate(booked.total, question.elapsed_ms),
+        evaluator=question.evaluator,
+    )
+
+
+def quotas_used(ruleset: Ruleset, ledger: Ledger, account: AccountId, day: str) -> dict[str, Bytes]:
+    """What counts against each quota rule in the period of today; nothing does while the day is not known."""
+    used: dict[str, Bytes] = {}
+    for rule in ruleset.rules:
+        if not isinstance(rule.effect, Quota):
+            continue
+        period = period_name(rule.effect.period, day)
+        if period is not None:
+            cell = ledger.total(account, period)
+            counted = cell.busy if rule.effect.counts == "uplink while busy" else cell.uplink
+            used[rule.id] = counted.total
+    return used

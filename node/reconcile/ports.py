@@ -1,0 +1,56 @@
+"""What the loop needs from the world: a clock, a memory, a source of rules."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from node.accounting.booking import Booking
+from node.accounting.ledger import Cell, CellKey
+from node.accounting.meter import Baseline
+from node.accounting.sessions import SavedSession
+from node.governance.allowance import ClockState
+from node.units import AccountId, MacAddress, Monotonic
+
+
+class Clock(Protocol):
+    """Time in its two kinds. Nothing else in the node reads a clock."""
+
+    @property
+    def boot(self) -> str:
+        """Name of this boot; another name means that monotonic time began again."""
+
+    def monotonic(self) -> Monotonic: ...
+
+    def civil(self) -> datetime:
+        """Local and aware; only as good as `state` says."""
+
+    def state(self) -> ClockState: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """Everything that the node knew when it last wrote."""
+
+    cells: tuple[tuple[CellKey, Cell], ...] = ()
+    baseline: Baseline | None = None
+    facts: tuple[tuple[str, str], ...] = ()
+    minors: tuple[tuple[AccountId, int], ...] = ()
+    marks: tuple[tuple[int, MacAddress, AccountId], ...] = ()
+    sessions: tuple[SavedSession, ...] = ()
+    set_aside: str = ""
+    """Where a corrupt database was moved, so that this memory begins empty."""
+
+
+class Memory(Protocol):
+    """Storage as the loop sees it. Everything raises StorageTrouble while the data folder cannot be used."""
+
+    async def recall(self) -> Remembered: ...
+
+    async def book(self, booking: Booking) -> None: ...
+
+    async def save_sessions(
+        self, sessions: Iterable[SavedSession], minors: Iterable[tuple[AccountId, int]], day: str
+    ) -> None: ...
+
+    async def forget(self, *, ended_before: str, used_before: str) -> None: ...

@@ -1,0 +1,78 @@
+"""The ledger's cells, the counters' baseline, and the node's own facts, as rows."""
+
+from collections.abc import Iterable
+
+from sqlite_utils import Database
+
+from node.accounting.booking import Booking
+from node.accounting.ledger import Cell, CellKey
+from node.accounting.meter import Baseline
+from node.units import AccountId, Bytes, NodeId, Usage
+
+COUNTERS_ID = "counters_id"
+
+
+def load_cells(db: Database) -> list[tuple[CellKey, Cell]]:
+    rows = db.execute("SELECT node, incarnation, account, day, down, up, busy_down, busy_up FROM cells")
+    return [
+        (
+            CellKey(NodeId(node), incarnation, AccountId(account), day),
+            Cell(Usage(Bytes(down), Bytes(up)), Usage(Bytes(busy_down), Bytes(busy_up))),
+        )
+        for node, incarnation, account, day, down, up, busy_down, busy_up in rows
+    ]
+
+
+def load_baseline(db: Database) -> Baseline | None:
+    facts = load_facts(db)
+    if COUNTERS_ID not in facts:
+        return None
+    rows = db.execute("SELECT mark, down, up FROM baselines")
+    return Baseline(facts[COUNTERS_ID], {mark: Usage(Bytes(down), Bytes(up)) for mark, down, up in rows})
+
+
+def load_facts(db: Database) -> dict[str, str]:
+    return dict(db.execute("SELECT name, value FROM facts").fetchall())
+
+
+def save_booking(db: Database, booking: Booking) -> None:
+    """Cells only grow: a row in the table that is higher already stays."""
+    db.conn.executemany(
+        """INSERT INTO cells VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+           down = max(down, excluded.down), up = max(up, excluded.up),
+           busy_down = max(busy_down, excluded.busy_down), busy_up = max(busy_up, excluded.busy_up)""",
+        (_cell_row(key, cell) for key, cell in booking.cells),
+    )
+    facts = dict(booking.facts)
+    if booking.baseline is not None:
+        facts[COUNTERS_ID] = booking.baseline.counters_id
+        db.execute("DELETE FROM baselines")
+        db.conn.executemany(
+            "INSERT INTO baselines VALUES (?, ?, ?)", ((m, u.down, u.up) for m, u in booking.baseline.booked.items())
+        )
+    save_facts(db, facts.items())
+
+
+def save_facts(db: Database, facts: Iterable[tuple[str, str]]) -> None:
+    db.conn.executemany(
+        "INSERT INTO facts VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", tuple(facts)
+    )
+
+
+def forget_before(db: Database, day: str) -> None:
+    """Retention: everything last used before `day` goes, but never what is still admitted."""
+    db.execute("DELETE FROM cells WHERE day < ? AND day != 'unknown'", [day])
+    db.execute("DELETE FROM pages WHERE day < ?", [day])
+    db.execute(
+        "DELETE FROM devices WHERE last_used_day < ? AND mark NOT IN "
+        "(SELECT mark FROM sessions WHERE state = 'admitted')",
+        [day],
+    )
+    db.execute(
+        "DELETE FROM accounts WHERE last_used_day < ? AND account NOT IN (SELECT account FROM devices)", [day]
+    )
+
+
+def _cell_row(key: CellKey, cell: Cell) -> tuple[str | int, ...]:
+    uplink, busy = cell.uplink, cell.busy
+    return key.node, key.incarnation, key.account, key.day, uplink.down, uplink.up, busy.down, busy.up

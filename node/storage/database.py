@@ -1,0 +1,175 @@
+"""One database, one writer thread; writes that wait together are committed together, each on its own savepoint."""
+
+import asyncio
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlite_utils import Database
+
+from node.errors import StorageTrouble
+from node.storage.migrations import migrate
+
+T = TypeVar("T")
+Work = Callable[[Database], T]
+
+TOGETHER_MAX = 512
+RETRY_OPENING_S = 5.0
+
+
+class Store:
+    """Runs functions on the database, in order. A function that returned has been synced to the disk.
+
+    When the data folder cannot be used, every call raises StorageTrouble at once and opening is tried again later:
+    the callers keep what they have in memory.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.set_aside: Path | None = None
+        """Where a database that was found corrupt has been moved."""
+        self._queue: queue.SimpleQueue[tuple[Work[Any], Future[Any]] | None] = queue.SimpleQueue()
+        self._db: Database | None = None
+        self._trouble: StorageTrouble | None = None
+        self._tried = 0.0
+        self._thread = threading.Thread(target=self._serve, name="storage", daemon=True)
+        self._thread.start()
+
+    async def run(self, work: Work[T]) -> T:
+        """Run `work` in a transaction with others. Cancelling the waiter does not undo the work."""
+        return await asyncio.wrap_future(self._submit(work))
+
+    def run_blocking(self, work: Work[T]) -> T:
+        """As `run`, for callers without a loop."""
+        return self._submit(work).result()
+
+    def close(self) -> None:
+        """Finish what is queued, then close. May be called twice."""
+        self._queue.put(None)
+        self._thread.join(timeout=10)
+
+    def _submit(self, work: Work[T]) -> "Future[T]":
+        future: Future[T] = Future()
+        self._queue.put((work, future))
+        return future
+
+    def _serve(self) -> None:
+        while (item := self._queue.get()) is not None:
+            together = [item]
+            while len(together) < TOGETHER_MAX and not self._queue.empty():
+                more = self._queue.get()
+                if more is None:
+                    self._commit(together)
+                    return self._close()
+                together.append(more)
+            self._commit(together)
+        return self._close()
+
+    def _commit(self, together: list[tuple[Work[Any], Future[Any]]]) -> None:
+        done: list[tuple[Future[Any], Any, BaseException | None]] = []
+        try:
+            db = self._opened()
+            db.execute("BEGIN IMMEDIATE")
+            for work, future in together:
+                done.append((future, *_attempt(db, work)))
+            db.execute("COMMIT")
+        except (sqlite3.Error, StorageTrouble) as error:
+            trouble = self._fail(error)
+            for _, future in together:
+                _settle(future, None, trouble)
+            return
+        for future, result, problem in done:
+            _settle(future, result, problem)
+
+    def _opened(self) -> Database:
+        if self._db is not None:
+            return self._db
+        if self._trouble is not None and time.monotonic() - self._tried < RETRY_OPENING_S:
+            raise self._trouble
+        self._tried = time.monotonic()
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._db = self._open_sound()
+        except (sqlite3.Error, OSError) as error:
+            raise StorageTrouble(f"the database {self.path} cannot be opened: {error}", _mend(self.path)) from error
+        self._trouble = None
+        return self._db
+
+    def _open_sound(self) -> Database:
+        try:
+            return _open(self.path)
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):
+                raise
+            self.set_aside = self.path.with_suffix(f".corrupt-{int(time.time())}")
+            self.path.rename(self.set_aside)
+            for leftover in (self.path.with_name(self.path.name + suffix) for suffix in ("-wal", "-shm")):
+                leftover.unlink(missing_ok=True)
+            return _open(self.path)
+
+    def _fail(self, error: Exception) -> StorageTrouble:
+        self._close()
+        if isinstance(error, StorageTrouble):
+            self._trouble = error
+        else:
+            self._trouble = StorageTrouble(f"the database {self.path} cannot be written: {error}", _mend(self.path))
+            self._tried = time.monotonic()
+        return self._trouble
+
+    def _close(self) -> None:
+        if self._db is not None:
+            try:
+                self._db.conn.close()
+            except sqlite3.Error as error:
+                self._trouble = StorageTrouble(f"closing {self.path}: {error}", _mend(self.path))
+        self._db = None
+
+
+def _open(path: Path) -> Database:
+    connection = sqlite3.connect(path, isolation_level=None, timeout=5, check_same_thread=False)
+    try:
+        db = Database(connection)
+        db.execute("PRAGMA journal_mode = WAL")
+        # What people would notice losing is here: a power cut must not lose what was acknowledged.
+        db.execute("PRAGMA synchronous = FULL")
+        problem = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if problem != "ok":
+            raise sqlite3.DatabaseError(problem)
+        migrate(db)
+    except BaseException:
+        connection.close()
+        raise
+    path.chmod(0o600)
+    return db
+
+
+def _attempt(db: Database, work: Work[Any]) -> tuple[Any, BaseException | None]:
+    db.execute("SAVEPOINT work")
+    try:
+        result = work(db)
+    except (sqlite3.OperationalError, sqlite3.InternalError):
+        raise
+    except Exception as error:  # noqa: BLE001 - handed to whoever asked, whose bug it is
+        db.execute("ROLLBACK TO work")
+        db.execute("RELEASE work")
+        return None, error
+    db.execute("RELEASE work")
+    return result, None
+
+
+def _settle(future: "Future[Any]", result: Any, problem: BaseException | None) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    if problem is None:
+        future.set_result(result)
+    else:
+        future.set_exception(problem)
+
+
+def _mend(path: Path) -> str:
+    return f"make room, or make {path.parent} writable; nothing in memory is lost and writing is tried again by itself"

@@ -1,0 +1,64 @@
+"""Every table on one page: what we keep, why, and for how long."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlite_utils import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One table as people may ask about it."""
+
+    table: str
+    purpose: str
+    retention: str
+
+
+KEPT = (
+    Kept("accounts", "who has an allowance, and its number in the kernel", "until 13 months after the last use"),
+    Kept("devices", "which device belongs to which account", "until 13 months after the last use"),
+    Kept("sessions", "who is admitted until when, and which terms were accepted", "30 days after the end"),
+    Kept("cells", "bytes an account used on a node on a day; never where to", "13 months"),
+    Kept("baselines", "how far the kernel's counters have been booked", "while the device is counted"),
+    Kept("pages", "signed usage pages of other nodes, as received", "13 months"),
+    Kept("rule_versions", "rule files that were in force", "for ever: they are the community's decisions"),
+    Kept("admin_links", "hashes of one-time sign-in links and of admin sessions", "until they end"),
+    Kept("facts", "this node's own notes: boot, time, name of its books", "for ever"),
+)
+
+
+def _first(db: Database) -> None:
+    for statement in (
+        """CREATE TABLE accounts (account TEXT PRIMARY KEY, minor INTEGER NOT NULL UNIQUE,
+           last_used_day TEXT NOT NULL) STRICT""",
+        """CREATE TABLE devices (mac TEXT NOT NULL, account TEXT NOT NULL, mark INTEGER NOT NULL UNIQUE,
+           last_used_day TEXT NOT NULL, PRIMARY KEY (mac, account)) STRICT""",
+        """CREATE TABLE sessions (mac TEXT PRIMARY KEY, mark INTEGER NOT NULL, account TEXT NOT NULL,
+           state TEXT NOT NULL, terms TEXT NOT NULL, boot TEXT NOT NULL, since_boot_ms INTEGER NOT NULL,
+           ends_boot_ms INTEGER, ends_wall_s INTEGER, because TEXT NOT NULL, changed_day TEXT NOT NULL) STRICT""",
+        """CREATE TABLE cells (node TEXT NOT NULL, incarnation TEXT NOT NULL, account TEXT NOT NULL, day TEXT NOT NULL,
+           down INTEGER NOT NULL, up INTEGER NOT NULL, busy_down INTEGER NOT NULL, busy_up INTEGER NOT NULL,
+           PRIMARY KEY (node, incarnation, account, day)) STRICT, WITHOUT ROWID""",
+        """CREATE TABLE baselines (mark INTEGER PRIMARY KEY, down INTEGER NOT NULL, up INTEGER NOT NULL) STRICT""",
+        """CREATE TABLE pages (name TEXT PRIMARY KEY, page BLOB NOT NULL, day TEXT NOT NULL) STRICT""",
+        """CREATE TABLE rule_versions (number INTEGER PRIMARY KEY AUTOINCREMENT, adopted TEXT NOT NULL, by TEXT NOT NULL,
+           fingerprint TEXT NOT NULL, text TEXT NOT NULL) STRICT""",
+        """CREATE TABLE admin_links (hash TEXT PRIMARY KEY, kind TEXT NOT NULL, ends_wall_s INTEGER NOT NULL) STRICT""",
+        """CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT""",
+    ):
+        db.execute(statement)
+
+
+MIGRATIONS: tuple[Callable[[Database], None], ...] = (_first,)
+"""In order; the number of those applied is the database's user_version. Each is applied in one transaction."""
+
+
+def migrate(db: Database) -> None:
+    """Bring the database to the newest form. Raises sqlite3.Error; then nothing changed."""
+    done = int(db.execute("PRAGMA user_version").fetchone()[0])
+    for number, migration in enumerate(MIGRATIONS[done:], start=done + 1):
+        with db.conn:
+            db.execute("BEGIN IMMEDIATE")
+            migration(db)
+            db.execute(f"PRAGMA user_version = {number}")

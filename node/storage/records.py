@@ -1,0 +1,40 @@
+"""Signed pages of other nodes, rule files that were in force, and admin sign-in hashes, as rows."""
+
+from collections.abc import Iterable
+
+from sqlite_utils import Database
+
+
+def load_pages(db: Database) -> list[bytes]:
+    return [row[0] for row in db.execute("SELECT page FROM pages ORDER BY name")]
+
+
+def save_pages(db: Database, pages: Iterable[tuple[str, bytes]], day: str) -> None:
+    db.conn.executemany("INSERT OR REPLACE INTO pages VALUES (?, ?, ?)", ((name, page, day) for name, page in pages))
+
+
+def save_rule_version(db: Database, adopted: str, by: str, fingerprint: str, text: str) -> None:
+    """Keep a rule file that has come into force, unless it is the one kept last."""
+    last = db.execute("SELECT fingerprint FROM rule_versions ORDER BY number DESC LIMIT 1").fetchone()
+    if last is None or last[0] != fingerprint:
+        db.execute(
+            "INSERT INTO rule_versions (adopted, by, fingerprint, text) VALUES (?, ?, ?, ?)",
+            [adopted, by, fingerprint, text],
+        )
+
+
+def load_rule_versions(db: Database) -> list[tuple[int, str, str, str, str]]:
+    """(number, adopted, by, fingerprint, text), the newest first."""
+    rows = db.execute("SELECT number, adopted, by, fingerprint, text FROM rule_versions ORDER BY number DESC LIMIT 50")
+    return [tuple(row) for row in rows]
+
+
+def load_admin_links(db: Database) -> list[tuple[str, str, int]]:
+    """(hash, kind, end in seconds of civil time)."""
+    return [tuple(row) for row in db.execute("SELECT hash, kind, ends_wall_s FROM admin_links")]
+
+
+def save_admin_links(db: Database, links: Iterable[tuple[str, str, int]]) -> None:
+    """Replaces all of them."""
+    db.execute("DELETE FROM admin_links")
+    db.conn.executemany("INSERT INTO admin_links VALUES (?, ?, ?)", tuple(links))

@@ -1,0 +1,65 @@
+"""Accounts, devices and their sessions, as rows."""
+
+from collections.abc import Iterable
+
+from sqlite_utils import Database
+
+from node.accounting.sessions import SavedSession, Session
+from node.units import AccountId, MacAddress, Monotonic
+
+
+def load_minors(db: Database) -> dict[AccountId, int]:
+    return {AccountId(account): minor for account, minor in db.execute("SELECT account, minor FROM accounts")}
+
+
+def load_marks(db: Database) -> dict[int, tuple[MacAddress, AccountId]]:
+    rows = db.execute("SELECT mark, mac, account FROM devices")
+    return {mark: (MacAddress(mac), AccountId(account)) for mark, mac, account in rows}
+
+
+def load_sessions(db: Database) -> list[SavedSession]:
+    rows = db.execute(
+        "SELECT mac, mark, account, state, terms, since_boot_ms, ends_boot_ms, because, boot, ends_wall_s FROM sessions"
+    )
+    return [
+        SavedSession(
+            Session(
+                MacAddress(mac), mark, AccountId(account), state, terms, Monotonic(since),
+                None if ends is None else Monotonic(ends), because,
+            ),
+            boot,
+            ends_wall_s,
+        )
+        for mac, mark, account, state, terms, since, ends, because, boot, ends_wall_s in rows
+    ]  # fmt: skip
+
+
+def save_sessions(db: Database, saved: Iterable[SavedSession], minors: dict[AccountId, int], day: str) -> None:
+    """Sessions with their devices and accounts. `day` is today, or ``unknown``."""
+    for each in saved:
+        s = each.session
+        if s.account in minors:
+            db.execute(
+                "INSERT INTO accounts VALUES (?, ?, ?) ON CONFLICT (account) DO UPDATE SET "
+                "last_used_day = excluded.last_used_day",
+                [s.account, minors[s.account], day],
+            )
+        db.execute(
+            "INSERT INTO devices VALUES (?, ?, ?, ?) ON CONFLICT (mac, account) DO UPDATE SET "
+            "mark = excluded.mark, last_used_day = excluded.last_used_day",
+            [s.mac, s.account, s.mark, day],
+        )
+        db.execute(
+            "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [s.mac, s.mark, s.account, s.state, s.terms, each.boot, s.since, s.ends, each.ends_wall_s, s.because, day],
+        )
+
+
+def save_minor(db: Database, account: AccountId, minor: int, day: str) -> None:
+    """The kernel's number of an account or a pool."""
+    db.execute("INSERT OR REPLACE INTO accounts VALUES (?, ?, ?)", [account, minor, day])
+
+
+def forget_ended_before(db: Database, day: str) -> None:
+    """Retention: sessions that ended before `day` go."""
+    db.execute("DELETE FROM sessions WHERE state != 'admitted' AND changed_day < ?", [day])

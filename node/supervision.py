@@ -1,0 +1,66 @@
+"""Keeps one part alive without hurting the others."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from node.errors import Fatal, NodeError
+
+log = logging.getLogger(__name__)
+
+PAUSES_S = (1.0, 2.0, 5.0, 10.0, 30.0)
+STEADY_AFTER_S = 60.0
+"""A part that ran this long starts again with the shortest pause."""
+
+
+@dataclass(slots=True)
+class PartHealth:
+    """How one part is doing, for `status`."""
+
+    name: str
+    running: bool = False
+    restarts: int = 0
+    last_trouble: str = ""
+
+
+@dataclass(slots=True)
+class Parts:
+    """The health of every part, by name."""
+
+    health: dict[str, PartHealth] = field(default_factory=dict)
+
+    def of(self, name: str) -> PartHealth:
+        return self.health.setdefault(name, PartHealth(name))
+
+
+async def supervise(
+    name: str,
+    run: Callable[[], Awaitable[None]],
+    parts: Parts,
+    *,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    clock: Callable[[], float] | None = None,
+) -> None:
+    """Run a part until it returns; start it again after trouble or a bug. Fatal is passed on and stops the node."""
+    health, attempt = parts.of(name), 0
+    now = clock or asyncio.get_running_loop().time
+    while True:
+        started = now()
+        health.running = True
+        try:
+            await run()
+        except Fatal:
+            health.running = False
+            raise
+        except Exception as error:  # noqa: BLE001 - the one place that may: a bug in a part must not end the others
+            health.running = False
+            health.restarts += 1
+            health.last_trouble = str(error) if isinstance(error, NodeError) else f"{type(error).__name__}: {error}"
+            log.error("%s stopped: %s", name, health.last_trouble, exc_info=not isinstance(error, NodeError))
+        else:
+            health.running = False
+            return
+        attempt = 0 if now() - started >= STEADY_AFTER_S else attempt
+        await sleep(PAUSES_S[min(attempt, len(PAUSES_S) - 1)])
+        attempt += 1
