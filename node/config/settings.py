@@ -249,8 +249,8 @@ SETTINGS: tuple[Setting, ...] = (
         "sessions",
         one_of("keep", "close"),
         '"keep"',
-        '"keep": people who are online stay online while the node is stopped. "close": nobody passes until it '
-        "runs again.",
+        '"keep": people who are online stay online while the node is stopped. "close": nobody passes until '
+        "it runs again.",
     ),
     _may(
         "clock",

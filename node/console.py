@@ -1,0 +1,280 @@
+"""The console: a unix socket on which a running node answers questions, one JSON object a line.
+
+A question is ``{"ask": "status"}``, its answer one line ``{"ok": true, ...}``; a no is a line
+``{"ok": false, "message": ..., "mend": ...}``. After ``{"ask": "watch"}`` each change is a line until the
+asker leaves.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import inspect
+import json
+import os
+import socket
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from node.errors import Fatal, NodeError
+
+QUESTION_BYTES_MAX = 65_536
+ANSWER_BYTES_MAX = 64_000_000
+"""Ten thousand devices have about four."""
+ASKERS_MAX = 32
+SILENCE_S = 60.0
+"""An asker that says nothing for so long is hung up on; one that watches may stay silent."""
+UNREAD_EVENTS_MAX = 1_000
+SOCKET_MODE = 0o660
+
+Answer = Callable[[dict[str, Any]], Mapping[str, Any] | Awaitable[Mapping[str, Any]]]
+"""A question to the members of its answer; dataclasses and datetimes may stand in it; NodeError is a no."""
+
+
+class NoRunningNode(NodeError):
+    """Nothing listens on the console's socket."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class DeviceRow:
+    """One device, as the verb ``devices`` shows it."""
+
+    mac: str
+    state: str
+    """As `captive_portal.ports.GuestState` names it."""
+    account: str | None
+    addresses: tuple[str, ...]
+    down: int
+    """Bytes this month."""
+    up: int
+    rate_down: int
+    """Bits per second, now."""
+    rate_up: int
+    seconds_left: int | None
+    rule: str
+    """What limits it now; empty when nothing does."""
+
+
+class Broadcast:
+    """Changes as they happen, to whoever watches. A watcher who does not keep up misses some and is told."""
+
+    def __init__(self) -> None:
+        self._watchers: set[asyncio.Queue[Mapping[str, Any]]] = set()
+
+    def publish(self, event: Mapping[str, Any]) -> None:
+        """Never waits; `event` as in an answer."""
+        for unread in self._watchers:
+            if unread.full():
+                unread.get_nowait()
+            unread.put_nowait(event)
+
+    async def watch(self) -> AsyncGenerator[Mapping[str, Any], None]:
+        """Each change from now on, until the caller stops."""
+        unread: asyncio.Queue[Mapping[str, Any]] = asyncio.Queue(UNREAD_EVENTS_MAX)
+        self._watchers.add(unread)
+        try:
+            while True:
+                if unread.full():
+                    yield {"event": "lost", "text": "too many changes at once; some are not shown"}
+                yield await unread.get()
+        finally:
+            self._watchers.discard(unread)
+
+
+class Console:
+    """The node's side. `answers` names every question; a change is whatever `events` publishes."""
+
+    def __init__(self, path: str, answers: Mapping[str, Answer], events: Broadcast) -> None:
+        self._path = Path(path)
+        self._answers = answers
+        self._events = events
+        self._askers = 0
+
+    async def run(self) -> None:
+        """Until cancelled. Raises Fatal when another node answers on the same socket."""
+        listening = _listen(self._path)
+        try:
+            async with asyncio.TaskGroup() as askers:
+                server = await asyncio.start_unix_server(
+                    lambda reader, writer: askers.create_task(self._serve(reader, writer)),
+                    sock=listening,
+                    limit=QUESTION_BYTES_MAX,
+                )
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    server.close()
+        finally:
+            listening.close()
+            self._path.unlink(missing_ok=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._askers += 1
+        try:
+            if self._askers > ASKERS_MAX:
+                await _say(writer, _no("too many askers at once", "close another 'procomu' first"))
+                return
+            while line := await _next_line(reader):
+                await self._reply(line, reader, writer)
+        except (ConnectionError, TimeoutError):
+            pass  # The asker went away; nobody is left to tell.
+        finally:
+            self._askers -= 1
+            writer.close()
+
+    async def _reply(self, line: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        question = _read_object(line)
+        if question is None:
+            await _say(writer, _no("the question is not one JSON object", 'ask as {"ask": "status"}'))
+        elif question.get("ask") == "watch":
+            await self._watch(reader, writer)
+        else:
+            await _say(writer, await self._answer(question))
+
+    async def _answer(self, question: dict[str, Any]) -> Mapping[str, Any]:
+        answer = self._answers.get(str(question.get("ask")))
+        if answer is None:
+            return _no(
+                "this node does not know the question", f"it knows {', '.join(sorted(self._answers))}, watch"
+            )
+        try:
+            said = answer(question)
+            return {"ok": True, **(await said if inspect.isawaitable(said) else said)}
+        except NodeError as error:
+            return _no(error.message, error.mend)
+
+    async def _watch(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _say(writer, {"ok": True})
+        async with asyncio.TaskGroup() as both:
+            telling = both.create_task(self._tell(writer))
+            with contextlib.suppress(ConnectionError):
+                while await reader.read(QUESTION_BYTES_MAX):
+                    pass  # Only the asker's hanging up matters.
+            telling.cancel()
+
+    async def _tell(self, writer: asyncio.StreamWriter) -> None:
+        async with contextlib.aclosing(self._events.watch()) as events:
+            async for event in events:
+                try:
+                    await _say(writer, event)
+                except ConnectionError:
+                    return
+
+
+def ask(path: str, question: Mapping[str, Any], timeout_s: float = 10.0) -> dict[str, Any]:
+    """The answer of the node that listens on `path`; blocking. Raises NoRunningNode."""
+    with _call(path, question, timeout_s) as lines:
+        for line in lines:
+            answer = _read_object(line)
+            if answer is not None:
+                return answer
+    raise _nobody(path)
+
+
+def watch(path: str, timeout_s: float = 10.0) -> Iterator[dict[str, Any]]:
+    """Each change on the node that listens on `path`, until it stops; blocking. Raises NoRunningNode."""
+    with _call(path, {"ask": "watch"}, timeout_s, waits_for_ever=True) as lines:
+        for at, line in enumerate(lines):
+            if at:  # The first line only says that watching began.
+                yield json.loads(line)
+
+
+@contextlib.contextmanager
+def _call(
+    path: str, question: Mapping[str, Any], timeout_s: float, *, waits_for_ever: bool = False
+) -> Iterator[Iterator[bytes]]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
+        line.settimeout(timeout_s)
+        try:
+            line.connect(path)
+            line.sendall(_encode(question))
+            if waits_for_ever:
+                line.settimeout(None)
+            with line.makefile("rb") as answers:
+                yield iter(lambda: answers.readline(ANSWER_BYTES_MAX), b"")
+        except PermissionError as error:
+            raise NoRunningNode(
+                f"you may not ask the node at {path}", "run this as root, with sudo"
+            ) from error
+        except OSError as error:
+            raise _nobody(path) from error
+
+
+def _nobody(path: str) -> NoRunningNode:
+    return NoRunningNode(
+        f"no node answers at {path}", "start it with 'procomu run', or give its file with --config"
+    )
+
+
+def _listen(path: Path) -> socket.socket:
+    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        _make_room(path)
+        before = os.umask(0o777 & ~SOCKET_MODE)
+        try:
+            listening.bind(str(path))
+        finally:
+            os.umask(before)
+        listening.setblocking(False)
+    except BaseException:
+        listening.close()
+        raise
+    return listening
+
+
+def _make_room(path: Path) -> None:
+    """Remove what a killed node left behind; never the socket of one that lives."""
+    if not path.is_socket():
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(str(path))
+        except OSError:
+            path.unlink(missing_ok=True)
+            return
+    raise Fatal(
+        f"another node runs and answers at {path}", "stop it first, or give this one its own node.run_dir"
+    )
+
+
+async def _next_line(reader: asyncio.StreamReader) -> bytes:
+    """Empty at the end, after a line that is too long, and after a line that the asker did not finish."""
+    try:
+        async with asyncio.timeout(SILENCE_S):
+            return await reader.readuntil(b"\n")
+    except (asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        return b""
+
+
+async def _say(writer: asyncio.StreamWriter, answer: Mapping[str, Any]) -> None:
+    writer.write(_encode(answer))
+    await writer.drain()
+
+
+def _read_object(line: bytes) -> dict[str, Any] | None:
+    try:
+        question = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return question if isinstance(question, dict) else None
+
+
+def _no(message: str, mend: str) -> dict[str, Any]:
+    return {"ok": False, "message": message, "mend": mend}
+
+
+def _encode(value: Mapping[str, Any]) -> bytes:
+    return json.dumps(value, default=_plain, ensure_ascii=False).encode() + b"\n"
+
+
+def _plain(value: object) -> object:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds")
+    if isinstance(value, frozenset | set):
+        return sorted(value)
+    raise TypeError(f"{type(value).__name__} cannot stand in an answer")
