@@ -1,1 +1,1 @@
-"""What we agreed: rules, their checks, and what each household may use now, with the reason for every limit."""
+"""What we agreed: rules, their checks, and what each household may use now, with the reason of each limit."""

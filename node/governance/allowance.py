@@ -12,7 +12,7 @@ ClockState = Literal["synced", "holdover", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """Who is asking: one account as the roll knows it. Units of the same tier and groups have equal rights."""
+    """Who is asking: one account as the roll knows it. Units of one tier and the same groups are equal."""
 
     account: AccountId
     tier: str
@@ -21,7 +21,7 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Local civil time and how far it can be trusted; with clock ``unknown`` restricting rules with times sleep."""
+    """Local civil time and how far it is trusted; with clock ``unknown`` limits that have times sleep."""
 
     at: datetime
     clock: ClockState
@@ -62,10 +62,17 @@ class Allowance:
     """Everything that enforcement, the portal and ``procomu why`` need to know about one account now."""
 
     share: Bound[int]
+    """Of the pool when there is one."""
     floor: Bound[Rates]
+    """Of the pool when there is one: a promise to each of any number of guests could not be kept."""
     ceiling: Bound[Rates] | None
+    """Always the account's own, also inside a pool."""
     quotas: tuple[QuotaLeft, ...] = ()
     pool: str | None = None
-    """Rule id of the pool in which this account counts together with others."""
+    """Rule id of the pool in which this account counts together with others; ``guests`` stands in code."""
+    pool_ceiling: Bound[Rates] | None = None
+    """What all of the pool together never pass."""
+    weight_in_pool: int = 100
+    """Relative to the others in the pool; meaningless without one."""
     not_binding: tuple[str, ...] = ()
     """Sentences of rules that select this account but change nothing now."""

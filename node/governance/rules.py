@@ -1,4 +1,4 @@
-"""The rule model as frozen values: a closed list of effects, and no selector for what people do with the network."""
+"""The rule model as frozen values: a closed list of effects, no selector for what people do online."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,6 +9,12 @@ from node.units import BitsPerSecond, Bytes, Rates
 
 SHARE_DEFAULT = 100
 GUEST_TIER = "guest"
+MEMBER_TIER = "member"
+
+LIFELINE = "lifeline"
+EQUAL_SHARE = "equal-share"
+GUESTS = "guests"
+"""Pool of all guests where no share rule of theirs says ``together``: guests are never many households."""
 
 Counts = Literal["uplink", "uplink while busy"]
 
@@ -87,6 +93,15 @@ class Charter:
 
 
 @dataclass(frozen=True, slots=True)
+class Example:
+    """A test that stands in the rule file itself: what somebody must get at some time; see `examples`."""
+
+    given: str
+    expect: str
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Ruleset:
     """All rules in force in one community, and the uplink they share."""
 
@@ -94,17 +109,22 @@ class Ruleset:
     version: int
     decision: str
     uplink: Rates | None
-    """Measured capacity; None while the community has not stated it, and then nothing is shaped but ceilings."""
+    """Measured capacity; None while the community has not stated it: then only ceilings shape."""
     usable_permille: int
     charter: Charter
     rules: tuple[Rule, ...]
+    unit: str = "household"
+    """What counts as one, for sharing and for voting."""
+    examples: tuple[Example, ...] = ()
 
     @property
     def shaped(self) -> Rates | None:
         """The rate that is shared out: what is usable of the uplink."""
         if self.uplink is None:
             return None
-        return Rates(_permille(self.uplink.down, self.usable_permille), _permille(self.uplink.up, self.usable_permille))
+        return Rates(
+            _permille(self.uplink.down, self.usable_permille), _permille(self.uplink.up, self.usable_permille)
+        )
 
 
 def _permille(rate: BitsPerSecond, permille: int) -> BitsPerSecond:

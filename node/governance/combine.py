@@ -1,0 +1,164 @@
+"""How several rules of one effect become one value with its reason. The order of rules never matters."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from node.governance.allowance import Bound
+from node.governance.rules import EQUAL_SHARE, LIFELINE, SHARE_DEFAULT, Charter, Rule, Ruleset, Share
+from node.governance.sentences import (
+    BUILT_IN,
+    equal_share_sentence,
+    guest_lifeline_sentence,
+    guests_share_sentence,
+    lifeline_sentence,
+)
+from node.units import KILO, BitsPerSecond, Rates
+
+CODE_LIFELINE = Rates(BitsPerSecond(64 * KILO), BitsPerSecond(32 * KILO))
+"""What no charter can go below: messages, mail and public services still work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One rule's say in a speed: its own rates, or those that follow a quota it has used up."""
+
+    rule: Rule
+    rates: Rates
+    sentence: str
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class WeightClaim:
+    """One rule's say in the share."""
+
+    rule: Rule
+    weight: int
+    sentence: str
+    until: datetime | None
+
+
+def lifeline(charter: Charter) -> Rates:
+    """The lifeline of a household: the charter's, and never less than the code's."""
+    return highest(charter.lifeline, CODE_LIFELINE)
+
+
+def guest_lifeline(charter: Charter) -> Rates:
+    """The lifeline of all guests together: the charter's, and never less than the code's."""
+    return highest(charter.guest_lifeline, CODE_LIFELINE)
+
+
+def lifeline_bound(ruleset: Ruleset) -> Bound[Rates]:
+    rates = lifeline(ruleset.charter)
+    return Bound(rates, LIFELINE, ruleset.decision, lifeline_sentence(ruleset, rates))
+
+
+def guest_lifeline_bound(ruleset: Ruleset) -> Bound[Rates]:
+    rates = guest_lifeline(ruleset.charter)
+    return Bound(rates, LIFELINE, ruleset.decision, guest_lifeline_sentence(rates))
+
+
+def code_lifeline_bound() -> Bound[Rates]:
+    return Bound(CODE_LIFELINE, LIFELINE, BUILT_IN, "No ceiling can go below what messages and mail need.")
+
+
+def equal_share_bound(ruleset: Ruleset) -> Bound[int]:
+    return Bound(SHARE_DEFAULT, EQUAL_SHARE, BUILT_IN, equal_share_sentence(ruleset))
+
+
+def guests_share_bound(ruleset: Ruleset) -> Bound[int]:
+    return Bound(SHARE_DEFAULT, EQUAL_SHARE, BUILT_IN, guests_share_sentence(ruleset))
+
+
+def share_cap(ruleset: Ruleset) -> int:
+    """The largest share that the charter's ratio leaves: a multiple of the smallest, which is at most 100.
+
+    A pool is one household of many people, so a small pool does not lower the cap.
+    """
+    weights = [r.effect.weight for r in ruleset.rules if isinstance(r.effect, Share) and not r.together]
+    return min([SHARE_DEFAULT, *weights]) * ruleset.charter.max_weight_ratio
+
+
+def base_share(claims: Sequence[WeightClaim], default: Bound[int], cap: int) -> Bound[int]:
+    """The one base share; where two meet that the checks would refuse, the larger one stands."""
+    if not claims:
+        return default
+    first, *others = sorted(claims, key=lambda claim: (-claim.weight, claim.rule.id))
+    value = max(1, min(first.weight, cap))
+    return Bound(
+        value, first.rule.id, first.rule.by, first.sentence, first.until, tuple(c.rule.id for c in others)
+    )
+
+
+def lowered_share(base: Bound[int], consequences: Sequence[WeightClaim]) -> Bound[int]:
+    """The base share, or the smallest consequence of a used-up quota when that is less."""
+    lowering = sorted((c for c in consequences if c.weight < base.value), key=lambda c: (c.weight, c.rule.id))
+    if not lowering:
+        return Bound(
+            base.value, base.rule, base.decision, base.sentence, base.until, _also(base, consequences)
+        )
+    first, *others = lowering
+    also = tuple(sorted({base.rule, *base.also, *(claim.rule.id for claim in others)} - {first.rule.id}))
+    return Bound(max(1, first.weight), first.rule.id, first.rule.by, first.sentence, first.until, also)
+
+
+def lowest_ceiling(claims: Sequence[Claim], least: Bound[Rates]) -> Bound[Rates] | None:
+    """The lowest rate in each direction, but never under `least`; None where nothing limits."""
+    if not claims:
+        return None
+    down, up = min(c.rates.down for c in claims), min(c.rates.up for c in claims)
+    kept = Rates(max(down, least.value.down), max(up, least.value.up))
+    setting = [c for c in claims if c.rates.down == down or c.rates.up == up]
+    if kept.down != down and kept.up != up:
+        also = tuple(sorted(claim.rule.id for claim in claims))
+        return Bound(kept, least.rule, least.decision, least.sentence, None, also)
+    return _bound(kept, setting, claims, lambda claim: claim.rates == Rates(down, up))
+
+
+def highest_floor(
+    claims: Sequence[Claim], lifeline: Bound[Rates], ceiling: Bound[Rates] | None
+) -> Bound[Rates]:
+    """The highest rate in each direction, never under the lifeline, and not over the ceiling."""
+    down = max([lifeline.value.down, *(c.rates.down for c in claims)])
+    up = max([lifeline.value.up, *(c.rates.up for c in claims)])
+    kept = Rates(down, up) if ceiling is None else lowest(Rates(down, up), ceiling.value)
+    setting = [
+        c
+        for c in claims
+        if (c.rates.down == down > lifeline.value.down) or (c.rates.up == up > lifeline.value.up)
+    ]
+    if not setting:
+        also = tuple(sorted(claim.rule.id for claim in claims))
+        return Bound(kept, lifeline.rule, lifeline.decision, lifeline.sentence, None, also)
+    return _bound(kept, setting, claims, lambda claim: claim.rates == Rates(down, up))
+
+
+def highest(a: Rates, b: Rates) -> Rates:
+    return Rates(max(a.down, b.down), max(a.up, b.up))
+
+
+def lowest(a: Rates, b: Rates) -> Rates:
+    return Rates(min(a.down, b.down), min(a.up, b.up))
+
+
+def earliest(ends: Sequence[datetime | None]) -> datetime | None:
+    return min((end for end in ends if end is not None), default=None)
+
+
+def _also(base: Bound[int], consequences: Sequence[WeightClaim]) -> tuple[str, ...]:
+    return tuple(sorted({*base.also, *(claim.rule.id for claim in consequences)}))
+
+
+def _bound(
+    value: Rates, setting: list[Claim], claims: Sequence[Claim], sets_both: Callable[[Claim], bool]
+) -> Bound[Rates]:
+    """One rule that sets both directions is the whole reason; else the sentence has each direction's rule."""
+    ordered = sorted(setting, key=lambda claim: (not sets_both(claim), claim.rule.id))
+    if sets_both(ordered[0]):
+        ordered = ordered[:1]
+    first = ordered[0]
+    sentence = " ".join(claim.sentence for claim in ordered)
+    until = earliest([claim.until for claim in ordered])
+    also = tuple(sorted({claim.rule.id for claim in claims} - {first.rule.id}))
+    return Bound(value, first.rule.id, first.rule.by, sentence, until, also)

@@ -1,0 +1,273 @@
+"""A TOML file that people wrote: its data, where each key stands, and plain words for what is wrong."""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from node.errors import Finding
+
+T = TypeVar("T")
+
+TEXT_MAX = 500
+"""Characters in one text value."""
+LIST_MAX = 200
+"""Values in one list."""
+FINDINGS_MAX = 100
+"""Findings shown for one file; a person mends the first ones and checks again."""
+
+# Characters that make text look like another text (Unicode UAX #9, "Trojan Source"), and control characters.
+_MISLEADING = re.compile("[\u202a-\u202e\u2066-\u2069\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_TABLE = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]\s*(?:#.*)?")
+_ARRAY_TABLE = re.compile(r"\s*\[\[\s*([^\[\]]+?)\s*\]\]\s*(?:#.*)?")
+_KEY = re.compile(r"\s*([A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*')\s*[=.]")
+_AT_LINE = re.compile(r"\(at line (\d+), column \d+\)")
+
+Place = tuple[str, int, str]
+"""Table name, how many of that name stand before it, and key; an empty key is the table's own line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """Parsed TOML with the line of each table and key."""
+
+    data: Mapping[str, Any]
+    lines: Mapping[Place, int]
+
+    def line(self, table: str, index: int = 0, key: str = "") -> int:
+        """The line of a key, else of its table, else 0."""
+        return self.lines.get((table, index, key)) or self.lines.get((table, index, "")) or 0
+
+
+@dataclass(slots=True)
+class Table:
+    """One table of a document, read key by key; collects every finding instead of stopping at the first."""
+
+    document: Document
+    name: str
+    index: int
+    data: Mapping[str, Any]
+    findings: list[Finding] = field(default_factory=list)
+
+    def line(self, key: str = "") -> int:
+        return self.document.line(self.name, self.index, key)
+
+    def refuse(self, key: str, message: str, mend: str, code: str = "E01") -> None:
+        self.findings.append(Finding(code, self.line(key), message, mend))
+
+    def text(self, key: str, wanted: str) -> str | None:
+        """The text at `key`; None when it is absent or refused."""
+        value = self.data.get(key)
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            self.refuse(key, f"{key} must be text in quotes, not {_kind(value)}.", f"write {wanted}")
+            return None
+        if not value.strip() or len(value) > TEXT_MAX:
+            self.refuse(key, f"{key} is empty or longer than {TEXT_MAX} characters.", f"write {wanted}")
+            return None
+        return value
+
+    def value(self, key: str, wanted: str, parse: Callable[[str], T], code: str = "E01") -> T | None:
+        """The text at `key` as `parse` reads it; its ValueError says what to write instead."""
+        text = self.text(key, wanted)
+        if text is None:
+            return None
+        try:
+            return parse(text)
+        except ValueError as error:
+            self.refuse(key, f"{key}: {_without_mend(error)}.", _mend(error, wanted), code)
+            return None
+
+    def required(self, key: str, wanted: str, parse: Callable[[str], T], code: str = "E01") -> T | None:
+        """As `value`; its absence is refused too."""
+        if key not in self.data:
+            self.refuse("", f"This {self.name} has no {key}.", f"add {key} = {wanted}", code)
+            return None
+        return self.value(key, wanted, parse, code)
+
+    def integer(self, key: str, least: int, most: int) -> int | None:
+        """The whole number at `key`; None when it is absent or refused."""
+        value = self.data.get(key)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            wanted = f"a whole number from {least} to {most}, without quotes"
+            self.refuse(key, f"{key} is not {wanted}.", f"write {wanted}")
+            return None
+        return value
+
+    def flag(self, key: str) -> bool:
+        value = self.data.get(key, False)
+        if not isinstance(value, bool):
+            self.refuse(key, f"{key} is {_kind(value)}.", "write true or false, without quotes")
+            return False
+        return value
+
+    def texts(self, key: str, wanted: str) -> list[str] | None:
+        """One text or a list of texts; None when it is absent or refused."""
+        value = self.data.get(key)
+        if value is None:
+            return None
+        items = [value] if isinstance(value, str) else value
+        if not isinstance(items, list) or len(items) > LIST_MAX or not all(isinstance(i, str) for i in items):
+            self.refuse(key, f"{key} is not a text or a list of texts.", f"write {wanted}")
+            return None
+        if any(len(item) > TEXT_MAX for item in items):
+            self.refuse(key, f"{key} has a text longer than {TEXT_MAX} characters.", f"write {wanted}")
+            return None
+        return items
+
+    def known(self, keys: Iterable[str], later: Mapping[str, str] | None = None) -> None:
+        """Refuse each key that is none of `keys`; `later` says of some keys why they are not known."""
+        keys = list(keys)
+        for key in self.data:
+            if key in keys:
+                continue
+            if later and key in later:
+                self.refuse(key, f"{key} is not known to this version.", later[key])
+                continue
+            self.refuse(key, f"{key!r:.60} is not a key of [{self.name}].", suggestion(key, keys))
+
+
+def read_document(text: str, bytes_max: int) -> Document | Finding:
+    """TOML text to a document, or the one thing that keeps it from being read."""
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError as error:
+        line = text.count("\n", 0, error.start) + 1
+        return Finding("E01", line, "This file is not text in UTF-8.", "save it again as UTF-8")
+    if size > bytes_max:
+        message = f"This file has {size} bytes; at most {bytes_max} are read."
+        return Finding("E01", 0, message, "take out what is not in force any more")
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
+    if (match := _MISLEADING.search(text)) is not None:
+        line = text.count("\n", 0, match.start()) + 1
+        message = (
+            f"This line holds the invisible character U+{ord(match[0]):04X}, which can hide what it says."
+        )
+        return Finding("E01", line, message, "type the line again by hand")
+    try:
+        data = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        return _syntax(text, error)
+    return Document(data, _places(text))
+
+
+def one_table(document: Document, name: str, findings: list[Finding]) -> Table | None:
+    """The table ``[name]``; None when it is absent or is something else."""
+    data: Any = document.data
+    for part in name.split("."):
+        data = data.get(part) if isinstance(data, dict) else None
+        if data is None:
+            return None
+    if not isinstance(data, dict):
+        line = document.line("", 0, name) or document.line(name)
+        findings.append(
+            Finding("E01", line, f"{name} is not a table.", f"write [{name}] on a line of its own")
+        )
+        return None
+    return Table(document, name, 0, data, findings)
+
+
+def tables(document: Document, name: str, most: int, findings: list[Finding]) -> list[Table]:
+    """All tables ``[[name]]``, at most `most`."""
+    value = document.data.get(name, [])
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        line = document.line(name) or document.line("", 0, name)
+        message = f"{name} is written once for each, in double brackets."
+        findings.append(Finding("E01", line, message, f"write [[{name}]] above each {name}"))
+        return []
+    if len(value) > most:
+        line = document.line(name, most)
+        message = f"There are {len(value)} tables [[{name}]]; at most {most} are read."
+        findings.append(Finding("E01", line, message, "join or take out some of them"))
+    return [Table(document, name, index, item, findings) for index, item in enumerate(value[:most])]
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """What to write instead of an unknown word: the nearest known one, else all of them."""
+    known = list(known)
+    near = difflib.get_close_matches(word[:60], known, n=1)
+    if near:
+        return f"did you mean {near[0]}?"
+    return f"use one of {', '.join(known)}" if known else "take it out"
+
+
+def _syntax(text: str, error: Exception) -> Finding:
+    if isinstance(error, RecursionError):
+        return Finding(
+            "E01", 0, "This file is nested too deeply to be read.", "write flat tables and short lists"
+        )
+    words = str(error)
+    match = _AT_LINE.search(words)
+    line = int(match[1]) if match else text.count("\n") + 1
+    reason = _AT_LINE.sub("", words).replace("(at end of document)", "at the end of the file").strip()
+    shown = text.split("\n")[line - 1].strip()[:60] if match else ""
+    return Finding(
+        "E01", line, f"This is not TOML: {reason}{f' in {shown!r}' if shown else ''}.", _cure(reason)
+    )
+
+
+def _cure(reason: str) -> str:
+    if "Cannot overwrite" in reason or "Cannot declare" in reason:
+        return "this key or table stands twice; keep one of them"
+    if "Invalid value" in reason:
+        return 'put text in double quotes, such as when = "daily 18:00-23:00"'
+    if "Expected '='" in reason:
+        return 'write key = value, such as id = "night"; a name in brackets such as [[rule]] stands alone'
+    if "newline or end" in reason or "Illegal character" in reason or "Unterminated" in reason:
+        return "close the quotes on the same line, and start each key on a line of its own"
+    return "compare the line with those around it: brackets closed, text in double quotes, one key on a line"
+
+
+def _places(text: str) -> dict[Place, int]:
+    """The line of each table and key. A line inside a list of several lines may be taken for a key."""
+    places: dict[Place, int] = {}
+    counts: dict[str, int] = {}
+    name, index, quote = "", 0, ""
+    for number, line in enumerate(text.split("\n"), start=1):
+        if quote:
+            quote = "" if quote in line else quote
+            continue
+        if (match := _ARRAY_TABLE.fullmatch(line)) is not None:
+            name = match[1]
+            index = counts.get(name, 0)
+            counts[name] = index + 1
+            places.setdefault((name, index, ""), number)
+        elif (match := _TABLE.fullmatch(line)) is not None:
+            name, index = match[1], 0
+            places.setdefault((name, 0, ""), number)
+        elif (match := _KEY.match(line)) is not None:
+            places.setdefault((name, index, match[1].strip("\"'")), number)
+        quote = _opened(line)
+    return places
+
+
+def _opened(line: str) -> str:
+    """The kind of triple quote that the line opens and does not close."""
+    for quote in ('"""', "'''"):
+        if line.count(quote) % 2:
+            return quote
+    return ""
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, int | float):
+        return "a number"
+    if isinstance(value, str):
+        return "text"
+    return "a list" if isinstance(value, list) else "a table" if isinstance(value, dict) else "a date or time"
+
+
+def _mend(error: ValueError, wanted: str) -> str:
+    words = str(error)
+    return f"write {words.rpartition('; write ')[2]}" if "; write " in words else f"write {wanted}"
+
+
+def _without_mend(error: ValueError) -> str:
+    return str(error).partition("; write ")[0].rstrip(".")

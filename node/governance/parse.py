@@ -1,0 +1,143 @@
+"""A rule file to a ruleset: all errors at once, each with its line and what to write instead."""
+
+from node.errors import Finding
+from node.governance.document import (
+    FINDINGS_MAX,
+    Document,
+    Table,
+    one_table,
+    read_document,
+    suggestion,
+    tables,
+)
+from node.governance.rule_table import read_rules
+from node.governance.rules import Charter, Example, Ruleset
+from node.governance.wording import RATES_WANTED, parse_decision, parse_rates
+from node.units import BitsPerSecond, Rates, parse_rate
+
+FILE_BYTES_MAX = 256 * 1024
+EXAMPLES_MAX = 50
+
+DEFAULT_CHARTER = Charter(
+    lifeline=Rates(BitsPerSecond(256_000), BitsPerSecond(96_000)),
+    guest_lifeline=Rates(BitsPerSecond(1_000_000), BitsPerSecond(256_000)),
+    max_weight_ratio=4,
+)
+USABLE_PERCENT = 92
+"""Part of the uplink that is shared out, so that the queue stands here and not in the modem."""
+
+
+def parse_ruleset(text: str) -> tuple[Ruleset | None, tuple[Finding, ...]]:
+    """The ruleset that `text` says, or None and every error in it."""
+    document = read_document(text, FILE_BYTES_MAX)
+    if isinstance(document, Finding):
+        return None, (document,)
+    findings: list[Finding] = []
+    _known_tables(document, findings)
+    ruleset = _ruleset(document, findings)
+    if any(finding.is_error for finding in findings):
+        return None, tuple(sorted(findings, key=lambda finding: finding.line))[:FINDINGS_MAX]
+    return ruleset, ()
+
+
+def _known_tables(document: Document, findings: list[Finding]) -> None:
+    known = ("ruleset", "uplink", "charter", "rule", "test")
+    for key in document.data:
+        if key not in known:
+            line = document.line(key) or document.line("", 0, key)
+            near = suggestion(key, known)
+            findings.append(Finding("E01", line, f"{key!r:.60} is not a part of a rule file.", near))
+
+
+def _ruleset(document: Document, findings: list[Finding]) -> Ruleset:
+    head = one_table(document, "ruleset", findings)
+    if head is None:
+        message = "The file does not say whose rules these are."
+        mend = 'write [ruleset] with community = "…", version = 1 and decision = "…"'
+        findings.append(Finding("E01", document.line("ruleset"), message, mend))
+        head = Table(document, "ruleset", 0, {})
+    else:
+        head.known(("community", "version", "decision", "unit"))
+        for key in ("community", "version", "decision"):
+            if key not in head.data:
+                head.refuse("", f"[ruleset] has no {key}.", f"add {_HEAD_EXAMPLES[key]}")
+    uplink, permille = _uplink(document, findings)
+    return Ruleset(
+        community=head.text("community", _HEAD_EXAMPLES["community"]) or "",
+        version=head.integer("version", 1, 10**9) or 1,
+        decision=head.value("decision", _HEAD_EXAMPLES["decision"], parse_decision) or "",
+        uplink=uplink,
+        usable_permille=permille,
+        charter=_charter(document, findings),
+        rules=read_rules(document, findings),
+        unit=head.text("unit", 'what counts as one, such as "household" or "person"') or "household",
+        examples=_examples(document, findings),
+    )
+
+
+_HEAD_EXAMPLES = {
+    "community": 'community = "vall-baixa"',
+    "version": "version = 1",
+    "decision": 'decision = "D-2026-001"',
+}
+
+
+def _uplink(document: Document, findings: list[Finding]) -> tuple[Rates | None, int]:
+    default = None, USABLE_PERCENT * 10
+    if (uplinks := one_table(document, "uplink", findings)) is None:
+        return default
+    for name in uplinks.data:
+        if name != "main":
+            uplinks.refuse(
+                name, f"uplink.{name} is not known to this version.", "write one uplink, [uplink.main]"
+            )
+    if (main := one_table(document, "uplink.main", findings)) is None:
+        return default
+    main.known(("down", "up", "usable_percent"))
+    percent = main.integer("usable_percent", 50, 100) or USABLE_PERCENT
+    down = main.value("down", '"40 Mbit/s"', _uplink_rate)
+    up = main.value("up", '"8 Mbit/s"', _uplink_rate)
+    for key in ("down", "up"):
+        if key not in main.data:
+            main.refuse(
+                "", f"[uplink.main] has no {key}.", f'add the measured speed, such as {key} = "8 Mbit/s"'
+            )
+    return (Rates(down, up) if down and up else None), percent * 10
+
+
+def _uplink_rate(text: str) -> BitsPerSecond:
+    rate = parse_rate(text)
+    if rate < 128_000:
+        raise ValueError(f'{text!r} is too little to share; write the measured speed, such as "8 Mbit/s"')
+    return rate
+
+
+def _charter(document: Document, findings: list[Finding]) -> Charter:
+    table = one_table(document, "charter", findings)
+    if table is None:
+        return DEFAULT_CHARTER
+    table.known(("lifeline", "guest_lifeline", "max_weight_ratio"))
+    return Charter(
+        table.value("lifeline", RATES_WANTED, parse_rates) or DEFAULT_CHARTER.lifeline,
+        table.value("guest_lifeline", RATES_WANTED, parse_rates) or DEFAULT_CHARTER.guest_lifeline,
+        table.integer("max_weight_ratio", 1, 100) or DEFAULT_CHARTER.max_weight_ratio,
+    )
+
+
+def _examples(document: Document, findings: list[Finding]) -> tuple[Example, ...]:
+    examples = []
+    for table in tables(document, "test", EXAMPLES_MAX, findings):
+        table.known(("given", "expect"))
+        given = table.text("given", '"member, fri 21:00, everyone busy"')
+        expect = table.text("expect", '"down >= 400 kbit/s"')
+        for key in ("given", "expect"):
+            if key not in table.data:
+                table.refuse("", f"This test has no {key}.", f"add {_TEST_EXAMPLES[key]}")
+        examples.append(Example(given or "", expect or "", table.line()))
+    return tuple(examples)
+
+
+_TEST_EXAMPLES = {
+    "given": 'given = "member, fri 21:00, everyone busy"',
+    "expect": 'expect = "down >= 400 kbit/s"',
+}

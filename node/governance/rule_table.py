@@ -1,0 +1,261 @@
+"""One ``[[rule]]`` of a rule file: exactly one effect, whom it is for, when, and which rule it replaces."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from node.errors import Finding
+from node.governance.document import Document, Table, suggestion, tables
+from node.governance.rules import (
+    GUESTS,
+    LIFELINE,
+    Ceiling,
+    Counts,
+    Effect,
+    Floor,
+    Quota,
+    Rule,
+    Share,
+    Who,
+)
+from node.governance.times import WANTED as TIMES_WANTED
+from node.governance.times import Times, parse_times
+from node.governance.wording import (
+    DECISION_WANTED,
+    NAME_WANTED,
+    QUOTA_WANTED,
+    RATES_WANTED,
+    SHARE_MAX,
+    THEN_WANTED,
+    WHO_WANTED,
+    parse_decision,
+    parse_name,
+    parse_quota,
+    parse_rates,
+    parse_then,
+    parse_who,
+)
+
+RULES_MAX = 200
+
+EFFECTS = ("share", "floor", "ceiling", "quota")
+RULE_KEYS = (
+    "id",
+    *EFFECTS,
+    "counts",
+    "then",
+    "who",
+    "except",
+    "when",
+    "exception_to",
+    "together",
+    "by",
+    "why",
+)
+LATER = {
+    "burst": "use a ceiling alone until a later version knows bursts",
+    "credit": "write a share rule for that group until a later version knows credits",
+    "session": "take it out; how long a visit lasts is set in node.toml",
+    "devices": "take it out; every device of an account counts towards the same allowance",
+    "reserve": "write a floor for that tier until a later version knows reserves",
+    "expires": "take the rule out of the file on that day",
+    "from": "put the rule into the file on that day",
+}
+"""Keys of the rule language that come with later versions, and what to do until then."""
+
+COUNTS: tuple[Counts, ...] = ("uplink", "uplink while busy")
+COUNTS_WANTED = '"uplink" or "uplink while busy"'
+
+Names = Mapping[str, Table]
+
+
+def read_rules(document: Document, findings: list[Finding]) -> tuple[Rule, ...]:
+    """The rules without an error of their own; everything else stands in `findings`."""
+    found = tables(document, "rule", RULES_MAX, findings)
+    names = _names(found)
+    rules = [_rule(table, names) for table in found]
+    return tuple(rule for rule in rules if rule is not None)
+
+
+def _names(found: Sequence[Table]) -> dict[str, Table]:
+    """Rule ids to their tables; an id that stands twice is refused."""
+    names: dict[str, Table] = {}
+    for table in found:
+        name = table.data.get("id")
+        if not isinstance(name, str):
+            continue
+        if name in names:
+            first = names[name].line("id")
+            table.refuse(
+                "id", f"{name!r:.60} is the id of two rules, first on line {first}.", "give it another id"
+            )
+        else:
+            names[name] = table
+    return names
+
+
+def _rule(table: Table, names: Names) -> Rule | None:
+    table.known(RULE_KEYS, LATER)
+    name = table.required("id", NAME_WANTED, _rule_name)
+    by = table.required("by", DECISION_WANTED, parse_decision, "E07")
+    chain = _replaced(table, names)
+    who = _who(table, chain)
+    effect = _effect(table)
+    when = table.value("when", TIMES_WANTED, parse_times)
+    together = _together(table, chain, effect, when)
+    why = table.text("why", "the reason in a few words")
+    if name is None or by is None or who is None or effect is None:
+        return None
+    exception_to = None if not chain else str(table.data["exception_to"])
+    return Rule(name, who, effect, by, when, exception_to, together, why or "", table.line())
+
+
+def _rule_name(text: str) -> str:
+    if text in (LIFELINE, GUESTS):
+        raise ValueError(f"{text!r} is what the node itself uses; write {NAME_WANTED}")
+    return parse_name(text)
+
+
+def _replaced(table: Table, names: Names) -> tuple[Table, ...]:
+    """The rule that the table replaces, the one that this replaces, and so on; or nothing."""
+    if "exception_to" not in table.data:
+        return ()
+    own, target = table.data.get("id"), table.text("exception_to", '"the-id-of-the-rule-it-replaces"')
+    if target is None:
+        return ()
+    if target not in names:
+        near = suggestion(target, [name for name in names if name != own])
+        table.refuse("exception_to", f"There is no rule {target!r:.60} to replace.", near, "E02")
+        return ()
+    seen, chain = {own}, [table]
+    while isinstance(name := chain[-1].data.get("exception_to"), str) and name in names:
+        if name in seen:
+            message = f"The exceptions from {own!r:.60} on lead round in a circle."
+            table.refuse("exception_to", message, "name the rule that this one replaces", "E02")
+            return ()
+        seen.add(name)
+        chain.append(names[name])
+    return tuple(chain[1:]) if _same_effect(table, names[target]) else ()
+
+
+def _same_effect(table: Table, target: Table) -> bool:
+    own, theirs = _effects(table), _effects(target)
+    if len(own) != 1 or len(theirs) != 1 or own == theirs:
+        return True
+    message = f"A {own[0]} cannot replace {target.data.get('id')!r:.60}, which is a {theirs[0]}."
+    table.refuse("exception_to", message, f"write a {theirs[0]}, or leave out exception_to", "E02")
+    return False
+
+
+def _effects(table: Table) -> list[str]:
+    return [key for key in table.data if key in EFFECTS]
+
+
+def _who(table: Table, chain: Sequence[Table]) -> Who | None:
+    """Whom the rule selects; an exception without ``who`` is for those of the rule it replaces."""
+    if "who" in table.data:
+        return _own_who(table)
+    if "except" in table.data:
+        table.refuse("except", "except stands without who.", "add who, and then leave out with except")
+        return None
+    if "exception_to" not in table.data:
+        table.refuse("", "This rule does not say for whom it is.", 'add who = "everyone", or a tier or group')
+        return None
+    nearest = next((replaced for replaced in chain if "who" in replaced.data), None)
+    # A copy that collects apart: what is wrong in the other rule is said there, once.
+    return None if nearest is None else _own_who(replace(nearest, findings=[]))
+
+
+def _own_who(table: Table) -> Who | None:
+    selectors = table.texts("who", WHO_WANTED)
+    excluded = table.texts("except", '["tier:guest"]') or []
+    if selectors is None:
+        return None
+    try:
+        return parse_who(selectors, excluded)
+    except ValueError as error:
+        message, _, mend = str(error).partition("; ")
+        table.refuse("who", f"who: {message}.", mend or f"write {WHO_WANTED}")
+        return None
+
+
+def _effect(table: Table) -> Effect | None:
+    found = _effects(table)
+    if len(found) != 1:
+        if not found and any(key in LATER for key in table.data):
+            return None
+        said = f"This rule has {' and '.join(found)}" if found else "This rule does nothing"
+        mend = "write one rule for each effect" if found else f"add one of {', '.join(EFFECTS)}"
+        table.refuse("", f"{said}; a rule has exactly one effect.", mend, "E02")
+        return None
+    if found[0] != "quota":
+        for key in ("counts", "then"):
+            if key in table.data:
+                table.refuse(
+                    key, f"{key} belongs to a quota, and this is a {found[0]}.", "take it out", "E02"
+                )
+    return _READERS[found[0]](table)
+
+
+def _share(table: Table) -> Share | None:
+    weight = table.integer("share", 1, SHARE_MAX)
+    return None if weight is None else Share(weight)
+
+
+def _floor(table: Table) -> Floor | None:
+    rates = table.value("floor", RATES_WANTED, parse_rates)
+    return None if rates is None else Floor(rates)
+
+
+def _ceiling(table: Table) -> Ceiling | None:
+    if table.data.get("ceiling") == "none":
+        if "exception_to" in table.data:
+            return Ceiling(None)
+        mend = "take the rule out, or say with exception_to which ceiling it lifts"
+        table.refuse("ceiling", 'ceiling = "none" lifts no other rule.', mend, "E02")
+        return None
+    rates = table.value("ceiling", RATES_WANTED, parse_rates)
+    return None if rates is None else Ceiling(rates)
+
+
+def _quota(table: Table) -> Quota | None:
+    amount = table.value("quota", QUOTA_WANTED, parse_quota)
+    counts = _counts(table)
+    then = table.required("then", THEN_WANTED, parse_then)
+    return None if amount is None or counts is None or then is None else Quota(*amount, counts, then)
+
+
+_READERS = {"share": _share, "floor": _floor, "ceiling": _ceiling, "quota": _quota}
+
+
+def _counts(table: Table) -> Counts | None:
+    if "counts" not in table.data:
+        return "uplink while busy"
+    text = table.text("counts", COUNTS_WANTED)
+    if text == "all":
+        message = 'counts = "all" is not known to this version: local traffic is not counted.'
+        table.refuse("counts", message, f"write {COUNTS_WANTED}")
+        return None
+    counts = next((counts for counts in COUNTS if counts == text), None)
+    if text is not None and counts is None:
+        table.refuse("counts", f"A quota cannot count {text!r:.60}.", f"write {COUNTS_WANTED}")
+    return counts
+
+
+def _together(table: Table, chain: Sequence[Table], effect: Effect | None, when: Times | None) -> bool:
+    """Whether the people selected count as one; a pool must not come and go, nor split."""
+    inherited = any(replaced.data.get("together") is True for replaced in chain)
+    together = table.flag("together") if "together" in table.data else inherited
+    if together and isinstance(effect, Quota):
+        message = "A quota is counted for each account, not for people together."
+        table.refuse("together", message, "take out together", "E02")
+    if chain and together != inherited:
+        message = "An exception counts people together exactly as the rule it replaces."
+        table.refuse("together", message, "take out together", "E02")
+    if together and isinstance(effect, Share):
+        if not chain and when is not None:
+            message = "People cannot be one household at some hours only."
+            table.refuse("when", message, "take out when, or take out together", "E02")
+        if chain and ("who" in table.data or "except" in table.data):
+            message = "An exception to a share of people together is for all of them."
+            table.refuse("who", message, "take out who and except", "E02")
+    return together
