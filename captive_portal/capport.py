@@ -1,4 +1,4 @@
-"""The captive portal API of RFC 8908: what a device may read about its own session, as one small JSON document."""
+"""The captive portal API of RFC 8908: what a device may read about its own session, as one document."""
 
 import json
 import re
@@ -28,7 +28,7 @@ def document(guest: GuestView, *, portal_url: str, venue_url: str) -> bytes:
         "venue-info-url": venue_url[:URL_CHARACTERS_MAX],
     }
     if not captive:
-        # A new session can always be had by accepting the terms again; without an end there is nothing to extend.
+        # Accepting the terms again gives a new session; without an end there is nothing to extend.
         keys["can-extend-session"] = guest.seconds_left is not None
         if guest.seconds_left is not None:
             keys["seconds-remaining"] = max(0, guest.seconds_left)
@@ -40,7 +40,7 @@ def document(guest: GuestView, *, portal_url: str, venue_url: str) -> bytes:
 def wants_document(accept: str | None) -> bool:
     """Whether the document suits the asker at least as well as a page does (RFC 9110 section 12.5.1).
 
-    A browser, which prefers HTML, is better served by the portal itself; RFC 8910 section 2 allows to send it there.
+    A browser, which prefers HTML, is better served by the portal itself; RFC 8910 section 2 allows it.
     """
     if accept is None or not accept.strip():
         return True

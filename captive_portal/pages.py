@@ -1,7 +1,7 @@
 """Everything a template may show, as frozen values. Words stand in the templates, facts stand here.
 
-Texts that people of the community wrote (names, terms, rules, contact) pass through as they are: the templates
-escape them. Sizes are cut here, so that no setting can make a page that a mini-browser will not load.
+Texts that people of the community wrote (names, terms, rules, contact) pass through as they are: the
+templates escape them. Sizes are cut here, so that no setting can make a page that a mini-browser refuses.
 """
 
 from dataclasses import dataclass, field

@@ -1,8 +1,8 @@
 """Which system is asking whether it is online, and the answer that opens or closes its sign-in sheet.
 
 Every phone and desktop asks a host of its maker over plain HTTP. A redirect makes it show the portal; the
-expected answer, byte for byte, makes the sheet close. Sources: Android's NetworkMonitor, Apple's and Microsoft's
-documents, NetworkManager's nm-connectivity.c, the WBA's list of captive portal behaviour (2019).
+expected answer, byte for byte, makes the sheet close. Sources: Android's NetworkMonitor, Apple's and
+Microsoft's documents, NetworkManager's nm-connectivity.c, the WBA's list of captive portal behaviour (2019).
 """
 
 import ipaddress
@@ -197,7 +197,7 @@ def is_probe_host(host: str) -> bool:
 
 
 def before_admission(portal_url: str) -> Answer:
-    """Sends any question for a foreign host to the portal, and closes: a kept socket would outlive the sign-in."""
+    """Sends a question for a foreign host to the portal; a kept socket would outlive the sign-in."""
     where = escape(portal_url)
     body = f'<!doctype html><title>Sign in</title><p><a href="{where}">Sign in to this network</a></p>\n'
     headers = (("Location", portal_url), ("Content-Type", "text/html; charset=utf-8"), *_FRESH)
