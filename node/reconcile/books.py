@@ -63,6 +63,4 @@ def rates(used: Mapping[AccountId, Usage], elapsed_ms: int) -> dict[AccountId, R
 def rate(usage: Usage, elapsed_ms: int) -> Rates:
     if elapsed_ms <= 0:
         return NO_RATES
-    return Rates(
-        BitsPerSecond(usage.down * 8000 // elapsed_ms), BitsPerSecond(usage.up * 8000 // elapsed_ms)
-    )
+    return Rates(BitsPerSecond(usage.down * 8000 // elapsed_ms), BitsPerSecond(usage.up * 8000 // elapsed_ms))

@@ -8,9 +8,9 @@ import asyncio
 import logging
 import secrets
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
 from captive_portal import guests
@@ -27,10 +27,10 @@ from node.errors import KernelRefused, StorageTrouble
 from node.governance.allowance import Allowance, Moment
 from node.governance.evaluate import Evaluator
 from node.governance.roll import Roll
+from node.reconcile.books import Writer
 from node.reconcile.intent import pools, shaped_classes
 from node.reconcile.measure import Measured, Question, measure, quotas_used
 from node.reconcile.ports import Clock, Memory, Remembered
-from node.reconcile.books import Writer
 from node.reconcile.presence import Presence
 from node.reconcile.rulebook import Rulebook
 from node.units import NO_USAGE, AccountId, MacAddress, Milliseconds, Monotonic, NodeId, Rates, Usage
@@ -57,7 +57,7 @@ class Troubles:
 class Reconcile:
     """The node's heart. `run` may be started again after trouble: everything is looked at anew."""
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         *,
         kernel: Kernel,
@@ -70,9 +70,11 @@ class Reconcile:
         guest_account: Callable[[MacAddress], AccountId],
         session_ms: Milliseconds | None,
         on_booked: Callable[[], None] = lambda: None,
+        tell: Callable[[Mapping[str, object]], None] = lambda _event: None,
     ) -> None:
         self._kernel, self._memory, self._clock, self._gate = kernel, memory, clock, gate
-        self._guest_account, self._session_ms, self._on_booked = guest_account, session_ms, on_booked
+        self._guest_account, self._session_ms = guest_account, session_ms
+        self._on_booked, self._tell = on_booked, tell
         self.node, self.rulebook, self.roll = node, rulebook, roll
         self.evaluator = Evaluator(rulebook.ruleset)
         self.presence = Presence(self.account_of)
@@ -116,7 +118,9 @@ class Reconcile:
     def allowance(self, account: AccountId) -> Allowance:
         """What the account may use now, whether it is here or not."""
         unit, moment = self.roll.unit(account), self.moment()
-        return self.evaluator.evaluate(unit, moment, quotas_used(self.rulebook.ruleset, self.ledger, account, self.today()))
+        return self.evaluator.evaluate(
+            unit, moment, quotas_used(self.rulebook.ruleset, self.ledger, account, self.today())
+        )
 
     async def admit(self, mac: MacAddress, terms: str) -> None:
         """Returns when the session is stored and the device may pass. Raises KernelRefused."""
@@ -124,6 +128,7 @@ class Reconcile:
         self.presence.handle(mac, guests.TermsAccepted(terms, self._session_ms), now, terms=terms)
         if isinstance(self.presence.state(mac), guests.Admitted):
             await self._after_change((mac,))
+            self._tell({"event": "admitted", "mac": mac, "account": self.presence.seats[mac].account})
 
     async def leave(self, mac: MacAddress) -> None:
         await self._end(mac, guests.Left())
@@ -143,6 +148,7 @@ class Reconcile:
         moved = self.presence.rebind() if changed_roll else ()
         self._evaluate_all()
         await self._after_change(moved)
+        self._tell({"event": "rules", "fingerprint": rulebook.fingerprint, "rejected": len(rulebook.rejected)})
 
     # --- the loop ------------------------------------------------------------------------
 
@@ -233,7 +239,11 @@ class Reconcile:
     async def _tick(self, reader: ThreadPoolExecutor) -> None:
         now = self._clock.monotonic()
         ended = self._end_leases(now)
-        stopped = frozenset(self.presence.retiring) if self._version_applied == self._version_wanted else frozenset()
+        stopped = (
+            frozenset(self.presence.retiring)
+            if self._version_applied == self._version_wanted
+            else frozenset()
+        )
         question = self._question(now)
         try:
             measured = await asyncio.get_running_loop().run_in_executor(
@@ -257,7 +267,7 @@ class Reconcile:
         return Question(
             merges=tuple(merges),
             baseline=self._baseline,
-            accounts=dict((mark, seat.account) for mark, seat in self.presence.by_mark.items()),
+            accounts={mark: seat.account for mark, seat in self.presence.by_mark.items()},
             units=tuple(self.roll.unit(account) for account in here),
             ruleset=self.rulebook.ruleset,
             evaluator=self.evaluator,
@@ -274,7 +284,11 @@ class Reconcile:
         self._unbooked.update(measured.merged)
         self._unbooked.update(booked.changed)
         if self._last_ms is not None:
-            self.rates, self.mark_rates, self.uplink_rate = measured.rates, measured.mark_rates, measured.uplink_rate
+            self.rates, self.mark_rates, self.uplink_rate = (
+                measured.rates,
+                measured.mark_rates,
+                measured.uplink_rate,
+            )
         self._last_ms = now
         for mark, usage in booked.by_mark.items():
             self.used_by_mark[mark] = self.used_by_mark.get(mark, NO_USAGE) + usage
@@ -296,6 +310,7 @@ class Reconcile:
         ]
         for mac in ended:
             self.presence.handle(mac, guests.Tick(), now)
+            self._tell({"event": "expired", "mac": mac, "account": self.presence.seats[mac].account})
         if ended:
             self._change()
         return tuple(ended)
@@ -305,6 +320,7 @@ class Reconcile:
     async def _end(self, mac: MacAddress, event: guests.Event) -> None:
         if mac in self.presence.seats and self.presence.handle(mac, event, self._clock.monotonic()):
             await self._after_change((mac,))
+            self._tell({"event": "stopped", "mac": mac, "account": self.presence.seats[mac].account})
 
     async def _after_change(self, macs: Iterable[MacAddress]) -> None:
         """Remember, then make it true, then return."""

@@ -101,7 +101,9 @@ class Presence:
             case guests.Admitted(since, until):
                 return Session(mac, seat.mark, seat.account, "admitted", seat.terms, since, until)
             case guests.Removed(because):
-                return Session(mac, seat.mark, seat.account, "removed", seat.terms, Monotonic(0), None, because)
+                return Session(
+                    mac, seat.mark, seat.account, "removed", seat.terms, Monotonic(0), None, because
+                )
             case _:
                 return Session(mac, seat.mark, seat.account, "expired", seat.terms, Monotonic(0), None)
 

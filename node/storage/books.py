@@ -48,7 +48,8 @@ def save_booking(db: Database, booking: Booking) -> None:
         facts[COUNTERS_ID] = booking.baseline.counters_id
         db.execute("DELETE FROM baselines")
         db.conn.executemany(
-            "INSERT INTO baselines VALUES (?, ?, ?)", ((m, u.down, u.up) for m, u in booking.baseline.booked.items())
+            "INSERT INTO baselines VALUES (?, ?, ?)",
+            ((m, u.down, u.up) for m, u in booking.baseline.booked.items()),
         )
     save_facts(db, facts.items())
 

@@ -96,7 +96,9 @@ class Store:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._db = self._open_sound()
         except (sqlite3.Error, OSError) as error:
-            raise StorageTrouble(f"the database {self.path} cannot be opened: {error}", _mend(self.path)) from error
+            raise StorageTrouble(
+                f"the database {self.path} cannot be opened: {error}", _mend(self.path)
+            ) from error
         self._trouble = None
         return self._db
 
@@ -117,7 +119,9 @@ class Store:
         if isinstance(error, StorageTrouble):
             self._trouble = error
         else:
-            self._trouble = StorageTrouble(f"the database {self.path} cannot be written: {error}", _mend(self.path))
+            self._trouble = StorageTrouble(
+                f"the database {self.path} cannot be written: {error}", _mend(self.path)
+            )
             self._tried = time.monotonic()
         return self._trouble
 

@@ -16,7 +16,9 @@ class Kept:
 
 
 KEPT = (
-    Kept("accounts", "who has an allowance, and its number in the kernel", "until 13 months after the last use"),
+    Kept(
+        "accounts", "who has an allowance, and its number in the kernel", "until 13 months after the last use"
+    ),
     Kept("devices", "which device belongs to which account", "until 13 months after the last use"),
     Kept("sessions", "who is admitted until when, and which terms were accepted", "30 days after the end"),
     Kept("cells", "bytes an account used on a node on a day; never where to", "13 months"),

@@ -10,7 +10,9 @@ def load_pages(db: Database) -> list[bytes]:
 
 
 def save_pages(db: Database, pages: Iterable[tuple[str, bytes]], day: str) -> None:
-    db.conn.executemany("INSERT OR REPLACE INTO pages VALUES (?, ?, ?)", ((name, page, day) for name, page in pages))
+    db.conn.executemany(
+        "INSERT OR REPLACE INTO pages VALUES (?, ?, ?)", ((name, page, day) for name, page in pages)
+    )
 
 
 def save_rule_version(db: Database, adopted: str, by: str, fingerprint: str, text: str) -> None:
@@ -25,7 +27,9 @@ def save_rule_version(db: Database, adopted: str, by: str, fingerprint: str, tex
 
 def load_rule_versions(db: Database) -> list[tuple[int, str, str, str, str]]:
     """(number, adopted, by, fingerprint, text), the newest first."""
-    rows = db.execute("SELECT number, adopted, by, fingerprint, text FROM rule_versions ORDER BY number DESC LIMIT 50")
+    rows = db.execute(
+        "SELECT number, adopted, by, fingerprint, text FROM rule_versions ORDER BY number DESC LIMIT 50"
+    )
     return [tuple(row) for row in rows]
 
 

@@ -34,7 +34,9 @@ def load_sessions(db: Database) -> list[SavedSession]:
     ]  # fmt: skip
 
 
-def save_sessions(db: Database, saved: Iterable[SavedSession], minors: dict[AccountId, int], day: str) -> None:
+def save_sessions(
+    db: Database, saved: Iterable[SavedSession], minors: dict[AccountId, int], day: str
+) -> None:
     """Sessions with their devices and accounts. `day` is today, or ``unknown``."""
     for each in saved:
         s = each.session
@@ -51,7 +53,19 @@ def save_sessions(db: Database, saved: Iterable[SavedSession], minors: dict[Acco
         )
         db.execute(
             "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [s.mac, s.mark, s.account, s.state, s.terms, each.boot, s.since, s.ends, each.ends_wall_s, s.because, day],
+            [
+                s.mac,
+                s.mark,
+                s.account,
+                s.state,
+                s.terms,
+                each.boot,
+                s.since,
+                s.ends,
+                each.ends_wall_s,
+                s.because,
+                day,
+            ],
         )
 
 

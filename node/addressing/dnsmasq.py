@@ -1,0 +1,91 @@
+"""Keeps one dnsmasq running with our configuration, and takes over the one that an earlier life left."""
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from node.errors import NodeError
+
+LOOK_EVERY_S = 2.0
+
+
+class Dnsmasq:
+    """One dnsmasq process. It outlives the daemon on purpose: people keep their addresses while it restarts."""
+
+    def __init__(self, text: str, run_dir: Path, addresses: tuple[tuple[str, str], ...]) -> None:
+        self._text, self._addresses = text, addresses
+        self.conf_file = run_dir / "dnsmasq.conf"
+        self.pid_file = run_dir / "dnsmasq.pid"
+
+    async def run(self) -> None:
+        """Until cancelled. Raises NodeError when it cannot be started or has ended."""
+        await asyncio.to_thread(self._prepare)
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            if running(self.pid_file, self.conf_file) is None:
+                raise NodeError(
+                    "dnsmasq has ended", f"try it by hand: dnsmasq --no-daemon --conf-file={self.conf_file}"
+                )
+
+    def stop(self) -> None:
+        """End the one that is running, ours or an earlier life's."""
+        end(self.pid_file, self.conf_file)
+
+    def _prepare(self) -> None:
+        for interface, address in self._addresses:
+            subprocess.run(
+                ["ip", "address", "replace", address, "dev", interface], check=False, capture_output=True
+            )
+        unchanged = self.conf_file.exists() and self.conf_file.read_text() == self._text
+        if unchanged and running(self.pid_file, self.conf_file) is not None:
+            return
+        self.stop()
+        self.conf_file.parent.mkdir(parents=True, exist_ok=True)
+        self.conf_file.write_text(self._text)
+        program = shutil.which("dnsmasq") or "/usr/sbin/dnsmasq"
+        if not Path(program).exists():
+            raise NodeError("dnsmasq is not installed", "apt-get install dnsmasq-base")
+        done = subprocess.run(
+            [program, f"--conf-file={self.conf_file}"],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=10,
+        )
+        if done.returncode:
+            raise NodeError(
+                f"dnsmasq did not start: {(done.stderr or done.stdout).strip()[:300]}",
+                "if port 53 or 67 is taken, stop the other server; 'ss -lunp' names it",
+            )
+
+
+def running(pid_file: Path, conf_file: Path) -> int | None:
+    """The process id of a dnsmasq that runs with our configuration."""
+    try:
+        pid = int(pid_file.read_text())
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (OSError, ValueError):
+        return None
+    return pid if f"--conf-file={conf_file}".encode() in arguments else None
+
+
+def end(pid_file: Path, conf_file: Path) -> None:
+    """Stop a dnsmasq that runs with our configuration, and nothing else."""
+    pid = running(pid_file, conf_file)
+    if pid is None:
+        return
+    os.kill(pid, signal.SIGTERM)
+    for _ in range(100):
+        if running(pid_file, conf_file) is None:
+            return
+        time.sleep(0.02)
+    os.kill(pid, signal.SIGKILL)
+
+
+def _run(words: list[str]) -> "subprocess.CompletedProcess[str]":
+    # Every word comes from a checked node.toml, and no shell reads them.
+    return subprocess.run(words, check=False, capture_output=True, text=True, timeout=10)  # noqa: S603

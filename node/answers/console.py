@@ -1,0 +1,161 @@
+"""The questions that a running node answers on its console."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from captive_portal import guests
+from captive_portal.ports import GuestView
+from node.accounting.meter import Baseline
+from node.answers.overview import Glance, binding
+from node.console import Answer, DeviceRow
+from node.errors import NodeError
+from node.governance.allowance import Moment
+from node.governance.sentences import describe, explain
+from node.governance.times import parse_times
+from node.reconcile.books import NO_RATES
+from node.reconcile.loop import Reconcile
+from node.supervision import Parts
+from node.units import NO_USAGE, AccountId, MacAddress, Usage, parse_mac
+
+WHO_CHARS_MAX = 200
+
+
+class ConsoleAnswers:
+    """Each method answers one question; NodeError is a no with a reason."""
+
+    def __init__(
+        self,
+        *,
+        reconcile: Reconcile,
+        glance: Glance,
+        parts: Parts,
+        guest: Callable[[MacAddress], GuestView],
+        admin_link: Callable[[], tuple[str, int]],
+        rules_file: str,
+        started: datetime,
+        version: str,
+    ) -> None:
+        self._reconcile, self._glance, self._parts = reconcile, glance, parts
+        self._guest, self._admin_link, self._rules_file = guest, admin_link, rules_file
+        self._started, self._version = started, version
+
+    def all(self) -> Mapping[str, Answer]:
+        return {
+            "status": self.status,
+            "why": self.why,
+            "devices": self.devices,
+            "rules": self.rules,
+            "peers": self.peers,
+            "admin-link": self.admin_link,
+        }
+
+    def status(self, _question: dict[str, Any]) -> Mapping[str, Any]:
+        reconcile, overview = self._reconcile, self._glance.overview()
+        book = reconcile.rulebook
+        return {
+            "overview": overview,
+            "version": self._version,
+            "started": self._started,
+            "clock": reconcile.moment().clock,
+            "uplink_busy": reconcile.load.busy,
+            "rules_fingerprint": book.fingerprint,
+            "rules_version": book.ruleset.version,
+            "rules_decision": book.ruleset.decision,
+            "rules_rejected": book.rejected,
+            "parts": tuple(self._parts.health.values()),
+            "kernel": reconcile.features,
+        }
+
+    def why(self, question: dict[str, Any]) -> Mapping[str, Any]:
+        account = self._account(str(question.get("who", ""))[:WHO_CHARS_MAX])
+        moment = self._moment(question.get("at"))
+        allowance = self._reconcile.allowance_at(account, moment)
+        rule, sentence = binding(allowance)
+        return {
+            "account": account,
+            "tier": self._reconcile.roll.unit(account).tier,
+            "allowance": allowance,
+            "at": f"{moment.at:%a %H:%M}",
+            "binding_rule": rule,
+            "sentence": sentence,
+            "explain": explain(allowance),
+        }
+
+    def devices(self, _question: dict[str, Any]) -> Mapping[str, Any]:
+        return {"devices": tuple(self._device(mac) for mac in sorted(self._reconcile.presence.guests))}
+
+    def rules(self, _question: dict[str, Any]) -> Mapping[str, Any]:
+        book = self._reconcile.rulebook
+        return {
+            "community": book.ruleset.community,
+            "version": book.ruleset.version,
+            "decision": book.ruleset.decision,
+            "file": self._rules_file,
+            "text": book.text,
+            "fingerprint": book.fingerprint,
+            "sentences": describe(book.ruleset),
+            "findings": book.rejected,
+            "warnings": book.warnings,
+        }
+
+    def peers(self, _question: dict[str, Any]) -> Mapping[str, Any]:
+        return {"node": self._reconcile.node, "peers": self._glance.overview().peers}
+
+    def admin_link(self, _question: dict[str, Any]) -> Mapping[str, Any]:
+        url, seconds = self._admin_link()
+        return {"url": url, "expires_seconds": seconds}
+
+    def _device(self, mac: MacAddress) -> DeviceRow:
+        reconcile = self._reconcile
+        view, seat = self._guest(mac), reconcile.presence.seats.get(mac)
+        counted = _counted(reconcile.baseline, seat.mark) if seat is not None else NO_USAGE
+        rate = reconcile.mark_rates.get(seat.mark, NO_RATES) if seat is not None else NO_RATES
+        admitted = isinstance(reconcile.presence.state(mac), guests.Admitted)
+        return DeviceRow(
+            mac=mac,
+            state=view.state,
+            account=view.account,
+            addresses=(),
+            down=counted.down,
+            up=counted.up,
+            rate_down=rate.down,
+            rate_up=rate.up,
+            seconds_left=view.seconds_left,
+            rule=binding(view.allowance)[0] if admitted and view.allowance is not None else "",
+        )
+
+    def _account(self, who: str) -> AccountId:
+        """An account by its own name or by the hardware address of one of its devices."""
+        reconcile = self._reconcile
+        try:
+            return reconcile.account_of(parse_mac(who))
+        except ValueError:
+            account = AccountId(who)
+        known = account in {unit.account for unit in reconcile.roll.units} or account in reconcile.presence.minors
+        if not known:
+            raise NodeError(f"nobody here is called {who!r}", "'procomu devices' lists who is here, with their accounts")
+        return account
+
+    def _moment(self, at: object) -> Moment:
+        now = self._reconcile.moment()
+        if at is None:
+            return now
+        try:
+            return Moment(moment_at(str(at)[:WHO_CHARS_MAX], now.at), "synced")
+        except ValueError as error:
+            raise NodeError(str(error), 'write a day and a time, as --at "fri 21:00"') from error
+
+
+def moment_at(text: str, now: datetime) -> datetime:
+    """The next time that it is, say, ``fri 21:00``. Raises ValueError."""
+    start, _ = parse_times(f"{text}-24:00").spans[0]
+    monday = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=now.weekday())
+    at = monday + timedelta(minutes=start)
+    return at if at >= now else at + timedelta(days=7)
+
+
+def _counted(baseline: Baseline | None, mark: int) -> Usage:
+    return baseline.booked.get(mark, NO_USAGE) if baseline is not None else NO_USAGE
+
+

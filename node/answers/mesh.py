@@ -1,0 +1,30 @@
+"""The ledger as the fence sees it."""
+
+from collections.abc import Iterable
+
+from node.accounting.ledger import Cell, CellKey
+from node.reconcile.loop import Reconcile
+from node.units import AccountId, NodeId
+
+
+class LedgerBooks:
+    """Implements `mesh.ports.UsageBooks`."""
+
+    def __init__(self, reconcile: Reconcile) -> None:
+        self._reconcile = reconcile
+
+    @property
+    def incarnation(self) -> str:
+        """Name of this life of our books; empty until the memory has been read."""
+        return self._reconcile.writer.incarnation
+
+    def own_cells(self) -> Iterable[tuple[str, AccountId, Cell]]:
+        writer = self._reconcile.writer
+        cells = self._reconcile.ledger.own_cells(writer.node, writer.incarnation)
+        return [(key.day, key.account, cell) for key, cell in cells]
+
+    def merge_page(
+        self, author: NodeId, incarnation: str, day: str, cells: Iterable[tuple[AccountId, Cell]]
+    ) -> None:
+        for account, cell in cells:
+            self._reconcile.merge(CellKey(author, incarnation, account, day), cell)

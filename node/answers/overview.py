@@ -1,0 +1,109 @@
+"""The whole node at a glance, for the admin page and the command line."""
+
+from collections.abc import Callable
+
+from captive_portal import guests
+from mesh.ports import PeerView
+from node.accounting.ledger import NO_CELL
+from node.accounting.periods import period_name
+from node.admin.ports import OnlineRow, Overview, PeerRow
+from node.answers.rulefile import RuleFiles
+from node.config import NodeConfig
+from node.governance.allowance import Allowance
+from node.governance.sentences import describe
+from node.reconcile.books import NO_RATES
+from node.reconcile.loop import Reconcile
+from node.supervision import Parts
+from node.units import AccountId, Rates, Usage, show_rate
+
+
+class Glance:
+    """Gathers what the parts know; asks nothing of the kernel and waits for nobody."""
+
+    def __init__(
+        self,
+        *,
+        config: NodeConfig,
+        reconcile: Reconcile,
+        files: RuleFiles,
+        parts: Parts,
+        peers: Callable[[], tuple[PeerView, ...]],
+        waiting: Callable[[], int],
+        warned: Callable[[], tuple[str, ...]],
+    ) -> None:
+        self._config, self._reconcile, self._files, self._parts = config, reconcile, files, parts
+        self._peers, self._waiting, self._warned = peers, waiting, warned
+
+    def overview(self) -> Overview:
+        reconcile = self._reconcile
+        ruleset = reconcile.rulebook.ruleset
+        return Overview(
+            community=self._config.community.name,
+            node=self._config.node.name,
+            node_id=reconcile.node,
+            uplink=ruleset.shaped,
+            uplink_rate=reconcile.uplink_rate,
+            waiting=self._waiting(),
+            online=self._online(),
+            peers=tuple(
+                PeerRow(p.node, p.name, p.state, p.addresses, p.heard_seconds_ago) for p in self._peers()
+            ),
+            sentences=describe(ruleset),
+            warnings=self.warnings(),
+        )
+
+    def warnings(self) -> tuple[str, ...]:
+        """What is wrong now and what mends it, the most urgent first."""
+        reconcile, told = self._reconcile, []
+        troubles = reconcile.troubles
+        told += [text for text in (troubles.kernel, troubles.storage) if text]
+        if troubles.set_aside:
+            told.append(f"The database was damaged and a new one begun; the old one is {troubles.set_aside}.")
+        told += [f"The rule file is not in force: {finding}" for finding in reconcile.rulebook.rejected]
+        told += [f"The members file is not in force: {finding}" for finding in self._files.members_findings]
+        told += [f"{p.name} stopped: {p.last_trouble}" for p in self._parts.health.values() if p.last_trouble]
+        kept = reconcile.floors_kept_permille()
+        if kept < 1000:
+            told.append(f"Promised floors do not fit the uplink: each gets {kept / 10:.0f} % of its floor. Lower floors.")
+        if reconcile.moment().clock == "unknown":
+            told.append("This node does not know the date: limits with times sleep. Set the clock, or let it reach NTP.")
+        return (*told, *self._warned(), *(str(w) for w in reconcile.rulebook.warnings))
+
+    def used_this_month(self, account: AccountId) -> Usage:
+        month = period_name("month", self._reconcile.today())
+        return (self._reconcile.ledger.total(account, month) if month else NO_CELL).uplink
+
+    def _online(self) -> tuple[OnlineRow, ...]:
+        presence = self._reconcile.presence
+        devices: dict[AccountId, int] = {}
+        for mac, seat in presence.seats.items():
+            if isinstance(presence.state(mac), guests.Admitted):
+                devices[seat.account] = devices.get(seat.account, 0) + 1
+        rows = [self._row(account, count) for account, count in devices.items()]
+        return tuple(sorted(rows, key=lambda row: (-(row.rate.down + row.rate.up), row.account)))
+
+    def _row(self, account: AccountId, devices: int) -> OnlineRow:
+        reconcile = self._reconcile
+        allowance = reconcile.allowances.get(account) or reconcile.allowance(account)
+        rule, sentence = binding(allowance)
+        return OnlineRow(
+            account=account,
+            tier=reconcile.roll.unit(account).tier,
+            devices=devices,
+            rate=reconcile.rates.get(account, NO_RATES),
+            used_month=self.used_this_month(account).total,
+            share=allowance.share.value,
+            ceiling=shown(allowance.ceiling.value) if allowance.ceiling else "",
+            binding_rule=rule,
+            sentence=sentence,
+        )
+
+
+def binding(allowance: Allowance) -> tuple[str, str]:
+    """The rule that limits the account most visibly now, and its sentence: a ceiling before a share."""
+    bound = allowance.ceiling or allowance.share
+    return bound.rule, bound.sentence
+
+
+def shown(rates: Rates) -> str:
+    return f"{show_rate(rates.down)} down, {show_rate(rates.up)} up"

@@ -1,0 +1,106 @@
+"""The house as the captive portal sees it."""
+
+
+from captive_portal import guests
+from captive_portal.ports import Admitted, CommunityView, GuestState, GuestView, Refused
+from node.accounting.ledger import NO_CELL
+from node.accounting.periods import period_name
+from node.config import NodeConfig
+from node.errors import KernelRefused
+from node.governance.sentences import describe
+from node.reconcile.loop import Reconcile
+from node.reconcile.ports import Clock
+from node.units import AccountId, MacAddress, Monotonic, Usage
+
+SEEN_MS = 10 * 60_000
+SEEN_MAX = 4_096
+
+
+class PortalHouse:
+    """Implements `captive_portal.ports.House`."""
+
+    def __init__(self, reconcile: Reconcile, config: NodeConfig, clock: Clock) -> None:
+        self._reconcile, self._config, self._clock = reconcile, config, clock
+        self._described: tuple[object, CommunityView] | None = None
+        self._seen: dict[MacAddress, Monotonic] = {}
+
+    def waiting(self) -> int:
+        """Devices that have lately asked the portal for something and are not admitted."""
+        now, state = self._clock.monotonic(), self._reconcile.presence.state
+        return sum(
+            now - seen < SEEN_MS and not isinstance(state(mac), guests.Admitted) for mac, seen in self._seen.items()
+        )
+
+    def guest(self, mac: MacAddress) -> GuestView:
+        self._see(mac)
+        presence = self._reconcile.presence
+        guest, seat = presence.state(mac), presence.seats.get(mac)
+        state: GuestState = _STATES[type(guest)]
+        if seat is None or not isinstance(guest, guests.Admitted):
+            because = guest.because if isinstance(guest, guests.Removed) else None
+            account = seat.account if seat is not None else None
+            return GuestView(state, account, self._used(account), None, None, None, (), because)
+        allowance = self._reconcile.allowances.get(seat.account)
+        left = [quota.left for quota in allowance.quotas] if allowance is not None else []
+        return GuestView(
+            state=state,
+            account=seat.account,
+            used=self._used(seat.account),
+            allowance=allowance,
+            seconds_left=self._seconds_left(guest),
+            bytes_left=min(left, default=None),
+            devices=presence.devices_of(seat.account),
+        )
+
+    def community(self) -> CommunityView:
+        book = self._reconcile.rulebook
+        if self._described is None or self._described[0] is not book:
+            node = self._config.node
+            view = CommunityView(
+                community=self._config.community.name,
+                node=node.name,
+                portal_host=self._config.portal.host,
+                sentences=describe(book.ruleset),
+                contact=node.contact,
+                terms=node.terms,
+                terms_version=node.terms_version,
+            )
+            self._described = book, view
+        return self._described[1]
+
+    async def admit(self, mac: MacAddress, terms_version: str) -> Admitted | Refused:
+        state = self._reconcile.presence.state(mac)
+        if isinstance(state, guests.Removed):
+            return Refused(f"This device was taken off the network: {state.because}")
+        try:
+            await self._reconcile.admit(mac, terms_version)
+        except KernelRefused as refused:
+            return Refused(f"The node cannot let you in just now ({refused.message}). Please try again in a moment.")
+        admitted = self._reconcile.presence.state(mac)
+        return Admitted(self._seconds_left(admitted) if isinstance(admitted, guests.Admitted) else 0)
+
+    async def leave(self, mac: MacAddress) -> None:
+        await self._reconcile.leave(mac)
+
+    def _see(self, mac: MacAddress) -> None:
+        self._seen.pop(mac, None)
+        self._seen[mac] = self._clock.monotonic()
+        if len(self._seen) > SEEN_MAX:
+            self._seen.pop(next(iter(self._seen)))
+
+    def _used(self, account: AccountId | None) -> Usage:
+        month = period_name("month", self._reconcile.today())
+        if account is None or month is None:
+            return NO_CELL.uplink
+        return self._reconcile.ledger.total(account, month).uplink
+
+    def _seconds_left(self, guest: guests.Admitted) -> int | None:
+        return None if guest.until is None else max(0, (guest.until - self._clock.monotonic()) // 1000)
+
+
+_STATES: dict[type, GuestState] = {
+    guests.Waiting: "waiting",
+    guests.Admitted: "admitted",
+    guests.Expired: "expired",
+    guests.Removed: "removed",
+}

@@ -1,0 +1,278 @@
+"""The composition root: reads the files, makes every part, wires them on one screen, keeps them alive."""
+
+import asyncio
+import contextlib
+import hashlib
+import hmac
+import logging
+import signal
+import sys
+from base64 import b32encode
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from captive_portal.neighbours import KernelNeighbours
+from captive_portal.web import Portal
+from mesh.transport import Mesh
+from node.addressing.configuration import dnsmasq_conf
+from node.addressing.dnsmasq import Dnsmasq
+from node.admin.web import AdminDoor
+from node.answers.admin import AdminHouse
+from node.answers.console import ConsoleAnswers
+from node.answers.mesh import LedgerBooks
+from node.answers.overview import Glance
+from node.answers.portal import PortalHouse
+from node.answers.rulefile import RuleFiles, read
+from node.clock import SystemClock
+from node.config import NodeConfig, parse_config
+from node.console import Broadcast, Console
+from node.enforcement.kernel import LinuxKernel
+from node.enforcement.plan import Gate, TrafficPlan
+from node.enforcement.ports import Kernel
+from node.errors import Fatal, InvalidFile, NodeError
+from node.identity import key_from_pem, own_node_id
+from node.reconcile.loop import Reconcile
+from node.storage.database import Store
+from node.storage.memory import StoredMemory, StoredRecords, StoredShelf
+from node.supervision import Parts, supervise
+from node.units import AccountId, MacAddress
+
+log = logging.getLogger("procomu")
+
+GUEST_CHARS = 12
+STOP_S = 2.5
+"""How long an orderly stop may take; what is not stored by then is still in the kernel's counters."""
+
+
+class Node:
+    """All parts of one running node."""
+
+    def __init__(self, config: NodeConfig, kernel: Kernel) -> None:
+        self.config, self.kernel, self.parts = config, kernel, Parts()
+        self.clock = SystemClock(config.clock.source)
+        self.events = Broadcast()
+        secret = community_secret(config)
+        key = node_key(config)
+        self.files = RuleFiles(Path(config.rules.file), Path(config.members.file))
+        rulebook, roll = self.files.open()
+        self.store = Store(Path(config.node.data_dir) / "procomu.db")
+        self.records = StoredRecords(self.store)
+        self.reconcile = Reconcile(
+            kernel=kernel,
+            memory=StoredMemory(self.store),
+            clock=self.clock,
+            gate=gate(config),
+            node=own_node_id(key),
+            rulebook=rulebook,
+            roll=roll,
+            guest_account=guest_accounts(secret),
+            session_ms=config.portal.session,
+            on_booked=self._booked,
+            tell=self.events.publish,
+        )
+        self.neighbours = KernelNeighbours(config.lan.interface)
+        self.house = PortalHouse(self.reconcile, config, self.clock)
+        self.portal = Portal(
+            self.house,
+            self.neighbours,
+            port=config.portal.port,
+            secret=hmac.digest(secret, b"portal forms", "sha256"),
+        )
+        self.mesh = self._mesh(key, secret)
+        glance = Glance(
+            config=config,
+            reconcile=self.reconcile,
+            files=self.files,
+            parts=self.parts,
+            peers=self.mesh.peers if self.mesh else tuple,
+            waiting=self.house.waiting,
+            warned=self.mesh.warnings if self.mesh else tuple,
+        )
+        self.admin = AdminHouse(self.reconcile, glance, self.files, self.records, self.clock, config)
+        self.admin_door = AdminDoor(self.admin, address=config.admin.address, port=config.admin.port)
+        answers = ConsoleAnswers(
+            reconcile=self.reconcile,
+            glance=glance,
+            parts=self.parts,
+            guest=self.house.guest,
+            admin_link=self.admin.new_link,
+            rules_file=config.rules.file,
+            started=self.clock.civil(),
+            version=own_version(),
+        )
+        self.console = Console(config.node.console_socket, answers.all(), self.events)
+        self.dnsmasq = dnsmasq(config)
+
+    async def run(self) -> None:
+        """Until cancelled; Fatal ends it. The doors open when the first plan stands."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(supervise("reconcile", self.reconcile.run, self.parts))
+            tasks.create_task(supervise("console", self.console.run, self.parts))
+            await self.reconcile.ready.wait()
+            log.info("the gate stands; %d devices may pass", len(self.reconcile.presence.admitted()))
+            tasks.create_task(supervise("portal", self.portal.run, self.parts))
+            tasks.create_task(supervise("admin", self._serve_admin, self.parts))
+            tasks.create_task(supervise("rules", self._watch_rules, self.parts))
+            tasks.create_task(supervise("addresses", self.dnsmasq.run, self.parts))
+            if self.mesh is not None:
+                tasks.create_task(supervise("mesh", self.mesh.run, self.parts))
+
+    def close(self) -> None:
+        """After `run`: what a stopped node leaves behind is what the community set."""
+        if self.config.stop.sessions == "close":
+            with contextlib.suppress(NodeError):
+                self.kernel.apply(TrafficPlan(gate(self.config)), self.clock.monotonic())
+            self.dnsmasq.stop()
+        self.store.close()
+        self.neighbours.close()
+
+    async def _watch_rules(self) -> None:
+        await self.files.watch(self.reconcile, self.admin.keep_rules)
+
+    async def _serve_admin(self) -> None:
+        await self.admin.recall()
+        await self.admin_door.run()
+
+    def _booked(self) -> None:
+        if self.mesh is not None:
+            self.mesh.publish()
+
+    def _mesh(self, key: Ed25519PrivateKey, secret: bytes) -> Mesh | None:
+        config, reconcile = self.config, self.reconcile
+        if not config.mesh.interfaces and not config.mesh.peers:
+            return None
+        return Mesh(
+            key=key,
+            community_id=hashlib.sha256(b"procomu community\0" + secret).hexdigest(),
+            name=config.node.name,
+            roster=lambda: frozenset(config.community.nodes) | {reconcile.node},
+            books=LedgerBooks(reconcile),
+            shelf=StoredShelf(self.store, reconcile.today),
+            interfaces=config.mesh.interfaces,
+            port=config.mesh.port,
+            configured_peers=config.mesh.peers,
+        )
+
+
+def main(config_path: Path) -> int:
+    """Run a node until SIGTERM or SIGINT. 0 after an orderly stop, 2 when the files are wrong, 1 after trouble."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    try:
+        config = load_config(config_path)
+        node = Node(config, LinuxKernel())
+    except InvalidFile as invalid:
+        sys.stderr.write(f"{invalid}\n")
+        return 2
+    except NodeError as trouble:
+        sys.stderr.write(f"{trouble.message}\n  mend: {trouble.mend}\n")
+        return 2
+    try:
+        return asyncio.run(_until_told(node))
+    finally:
+        node.close()
+
+
+async def _until_told(node: Node) -> int:
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, stop.set)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(_outcome(node))
+        waiting = tasks.create_task(stop.wait())
+        await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if not running.done():
+            running.cancel()
+            await asyncio.wait({running}, timeout=STOP_S)
+    return 0 if running.cancelled() else running.result()
+
+
+async def _outcome(node: Node) -> int:
+    try:
+        await node.run()
+    except* Fatal as group:
+        for fatal in group.exceptions:
+            log.error("%s", fatal)
+        return 1
+    return 0
+
+
+def load_config(path: Path) -> NodeConfig:
+    """Raises NodeError when the file cannot be read, InvalidFile with every error in it."""
+    config, findings = parse_config(read(path))
+    if config is None:
+        raise InvalidFile(str(path), findings)
+    return config
+
+
+def gate(config: NodeConfig) -> Gate:
+    return Gate(
+        lan_interface=config.lan.interface,
+        uplink_interface=config.uplink.interface,
+        portal_port=config.portal.port,
+        mesh_interfaces=config.mesh.interfaces,
+        mesh_port=config.mesh.port,
+        masquerade=config.uplink.masquerade,
+    )
+
+
+def dnsmasq(config: NodeConfig) -> Dnsmasq:
+    lan, run_dir = config.lan, Path(config.node.run_dir)
+    text = dnsmasq_conf(
+        interface=lan.interface,
+        address4=lan.address4,
+        address6=lan.address6,
+        dhcp=lan.dhcp == "managed",
+        first=lan.dhcp_first,
+        last=lan.dhcp_last,
+        lease=lan.dhcp_lease,
+        domain=lan.domain,
+        portal_host=config.portal.host,
+        dns_upstream=lan.dns_upstream,
+        lease_file=str(Path(config.node.data_dir) / "dhcp.leases"),
+        pid_file=str(run_dir / "dnsmasq.pid"),
+    )
+    addresses = [(lan.interface, str(lan.address4))]
+    if lan.address6 is not None:
+        addresses.append((lan.interface, str(lan.address6)))
+    return Dnsmasq(text, run_dir, tuple(addresses))
+
+
+def community_secret(config: NodeConfig) -> bytes:
+    """The key that all nodes of the community hold. Raises NodeError."""
+    path = Path(config.community.key_file)
+    try:
+        secret = bytes.fromhex(read(path).strip())
+    except ValueError as error:
+        raise NodeError(f"{path} is not a key in hexadecimal", "copy it from another node, or run 'procomu init'") from error
+    if len(secret) < 32:
+        raise NodeError(f"{path} is too short for a key", "copy it from another node, or run 'procomu init'")
+    return secret
+
+
+def node_key(config: NodeConfig) -> Ed25519PrivateKey:
+    path = Path(config.node.key_file)
+    try:
+        return key_from_pem(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise NodeError(f"this node's own key {path} cannot be read: {error}", "run 'procomu init' to make one") from error
+
+
+def guest_accounts(secret: bytes) -> Callable[[MacAddress], AccountId]:
+    """The same device is the same guest on every node of the community, and nobody else can tell who it is."""
+
+    def account_of(mac: MacAddress) -> AccountId:
+        name = b32encode(hmac.digest(secret, b"guest account\0" + mac.encode(), "sha256")).decode().lower()
+        return AccountId(f"guest-{name[:GUEST_CHARS]}")
+
+    return account_of
+
+
+def own_version() -> str:
+    try:
+        return version("procomu")
+    except PackageNotFoundError:
+        return "0+source"

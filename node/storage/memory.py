@@ -1,0 +1,85 @@
+"""The database as the loop's memory and the mesh's shelf."""
+
+from collections.abc import Callable, Iterable
+
+from sqlite_utils import Database
+
+from node.accounting.booking import Booking
+from node.accounting.sessions import SavedSession
+from node.reconcile.ports import Remembered
+from node.storage import books, records, sessions
+from node.storage.database import Store
+from node.units import AccountId
+
+
+class StoredMemory:
+    """Implements `node.reconcile.ports.Memory`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def recall(self) -> Remembered:
+        return await self._store.run(self._recall)
+
+    async def book(self, booking: Booking) -> None:
+        await self._store.run(lambda db: books.save_booking(db, booking))
+
+    async def save_sessions(
+        self, saved: Iterable[SavedSession], minors: Iterable[tuple[AccountId, int]], day: str
+    ) -> None:
+        await self._store.run(lambda db: sessions.save_sessions(db, saved, dict(minors), day))
+
+    async def forget(self, *, ended_before: str, used_before: str) -> None:
+        def work(db: Database) -> None:
+            sessions.forget_ended_before(db, ended_before)
+            books.forget_before(db, used_before)
+
+        await self._store.run(work)
+
+    def _recall(self, db: Database) -> Remembered:
+        marks = sessions.load_marks(db)
+        return Remembered(
+            cells=tuple(books.load_cells(db)),
+            baseline=books.load_baseline(db),
+            facts=tuple(books.load_facts(db).items()),
+            minors=tuple(sessions.load_minors(db).items()),
+            marks=tuple((mark, mac, account) for mark, (mac, account) in marks.items()),
+            sessions=tuple(sessions.load_sessions(db)),
+            set_aside=str(self._store.set_aside or ""),
+        )
+
+
+class StoredRecords:
+    """Rule versions and admin sign-ins."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def keep_rules(self, adopted: str, by: str, fingerprint: str, text: str) -> None:
+        await self._store.run(lambda db: records.save_rule_version(db, adopted, by, fingerprint, text))
+
+    async def rule_versions(self) -> list[tuple[int, str, str, str, str]]:
+        """(number, adopted, by, fingerprint, text), the newest first."""
+        return await self._store.run(records.load_rule_versions)
+
+    async def admin_links(self) -> list[tuple[str, str, int]]:
+        """(hash, kind, end in seconds of civil time)."""
+        return await self._store.run(records.load_admin_links)
+
+    async def keep_admin_links(self, links: Iterable[tuple[str, str, int]]) -> None:
+        kept = tuple(links)
+        await self._store.run(lambda db: records.save_admin_links(db, kept))
+
+
+class StoredShelf:
+    """Implements `mesh.ports.PageShelf`."""
+
+    def __init__(self, store: Store, today: Callable[[], str]) -> None:
+        self._store, self._today = store, today
+
+    def load(self) -> Iterable[bytes]:
+        return self._store.run_blocking(records.load_pages)
+
+    async def save(self, pages: Iterable[tuple[str, bytes]]) -> None:
+        kept, day = tuple(pages), self._today()
+        await self._store.run(lambda db: records.save_pages(db, kept, day))
