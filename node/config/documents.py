@@ -1,6 +1,6 @@
 """The example file and the reference, generated from the list of settings."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from node.config.settings import SECTIONS, SETTINGS, Setting
 
@@ -19,12 +19,14 @@ _TABLE_HEAD = "| setting | value | when not written | meaning |\n|---|---|---|--
 _COMMENT_COLUMNS = 100
 
 
-def example() -> str:
-    """A commented ``node.toml`` that is valid as it stands."""
+def example(written: Mapping[str, str] | None = None) -> str:
+    """A commented ``node.toml`` that is valid as it stands; `written` maps settings' names to TOML values."""
     parts = [_EXAMPLE_HEAD]
     for section, says in SECTIONS.items():
         parts.append(f"\n# {says}\n[{section}]\n")
-        parts += [_example_lines(setting) for setting in SETTINGS if setting.section == section]
+        parts += [
+            _example_lines(setting, written or {}) for setting in SETTINGS if setting.section == section
+        ]
     return "".join(parts)
 
 
@@ -37,8 +39,10 @@ def reference() -> str:
     return "".join(parts)
 
 
-def _example_lines(setting: Setting) -> str:
+def _example_lines(setting: Setting, written: Mapping[str, str]) -> str:
     comment = "".join(f"# {line}\n" for line in _wrapped(_help_with_default(setting)))
+    if setting.name in written:
+        return f"\n{comment}{setting.key} = {written[setting.name]}\n"
     hidden = "" if setting.required else "# "
     return f"\n{comment}{hidden}{setting.key} = {_shown(setting)}\n"
 

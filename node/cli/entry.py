@@ -1,0 +1,63 @@
+"""From the words of a command line to an exit code."""
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, TextIO
+
+from node.cli.ink import Ink, clean
+from node.cli.verbs import DOINGS, Told
+from node.cli.words import EXIT_NO, EXIT_NO_NODE, EXIT_WRONG_USE, EXIT_YES, make_parser
+from node.console import NoRunningNode
+from node.errors import InvalidFile, NodeError
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """The exit code, as `words.EXITS` explains it. Everything said goes to stdout, troubles to stderr."""
+    asked = vars(make_parser(_version()).parse_args(words))
+    told = Told(asked, _ink(sys.stdout), sys.stdout)
+    try:
+        return DOINGS[asked["verb"]](told)
+    except NoRunningNode as trouble:
+        return _say(trouble, told, EXIT_NO_NODE)
+    except InvalidFile as trouble:
+        return _say(trouble, told, EXIT_WRONG_USE)
+    except NodeError as trouble:
+        return _say(trouble, told, EXIT_NO)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; Python would complain once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_YES
+    except KeyboardInterrupt:
+        return EXIT_YES
+
+
+def _say(trouble: NodeError, told: Told, code: int) -> int:
+    if told.wants_json:
+        print(json.dumps(_as_json(trouble), ensure_ascii=False))
+        return code
+    ink = _ink(sys.stderr)
+    if isinstance(trouble, InvalidFile):
+        print(trouble.message, file=sys.stderr)
+    else:
+        print(f"{ink.bad('✗')} {clean(trouble.message)}\n  mend: {clean(trouble.mend)}", file=sys.stderr)
+    return code
+
+
+def _as_json(trouble: NodeError) -> Mapping[str, Any]:
+    return {"ok": False, "message": trouble.message, "mend": trouble.mend}
+
+
+def _ink(stream: TextIO) -> Ink:
+    return Ink(
+        coloured=stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    )
+
+
+def _version() -> str:
+    try:
+        return version("procomu")
+    except PackageNotFoundError:
+        return "from a folder of source files"

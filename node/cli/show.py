@@ -1,0 +1,202 @@
+"""A node's answers as text for people: one function for each verb that asks, from the answer to its lines."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from node.cli.ink import Column, Ink, bar, clean, table
+from node.errors import Finding
+from node.units import BitsPerSecond, Bytes, show_rate, show_volume
+
+Said = Mapping[str, Any]
+_RULE_CHARS_MAX = 60
+
+
+def status(answer: Said, ink: Ink) -> list[str]:
+    """From the question ``status``: {"overview": Overview}."""
+    view = answer["overview"]
+    lines = [f"{ink.bold(clean(view['community']))} · {clean(view['node'])}  {ink.dim(view['node_id'])}"]
+    lines += ["", *_uplink(view, ink), _people(view)]
+    if view["online"]:
+        lines += ["", *_online(view["online"], ink)]
+    if view["peers"]:
+        lines += ["", *_peer_table(view["peers"], ink)]
+    lines += ["", *_warnings(view["warnings"], ink)]
+    return lines
+
+
+def why(answer: Said, ink: Ink) -> list[str]:
+    """From ``why``: {"account", "tier", "at", "explain": lines, "allowance": Allowance}."""
+    first, *others = [clean(line) for line in answer["explain"]]
+    head = f"{clean(answer['account'])}, {clean(answer['tier'])}, {clean(answer['at'])}"
+    return [ink.dim(head), ink.bold(first), *others]
+
+
+def rules(answer: Said, ink: Ink) -> list[str]:
+    """From ``rules``: {"community", "version", "decision", "file", "sentences", "findings"}."""
+    head = (
+        f"{clean(answer['community'])}, version {answer['version']}, decided by {clean(answer['decision'])}"
+    )
+    lines = [ink.bold(head), *(f"  {clean(sentence)}" for sentence in answer["sentences"])]
+    if answer["findings"]:
+        lines += [
+            "",
+            ink.bad(f"The newer {clean(answer['file'])} has errors, so the rules above stay in force:"),
+        ]
+        lines += [line for said in answer["findings"] for line in finding(Finding(**said), ink)]
+    return lines
+
+
+def devices(answer: Said, ink: Ink) -> list[str]:
+    """From ``devices``: {"devices": DeviceRow list}."""
+    if not answer["devices"]:
+        return ["No device is here."]
+    columns = [Column("DEVICE"), Column("STATE"), Column("ACCOUNT"), Column("DOWN", True), Column("UP", True)]
+    columns += [Column("DOWN NOW", True), Column("UP NOW", True), Column("LEFT", True)]
+    columns += [Column("LIMITED BY"), Column("ADDRESSES")]
+    rows = [
+        (
+            row["mac"],
+            row["state"],
+            row["account"] or "-",
+            show_volume(Bytes(row["down"])),
+            show_volume(Bytes(row["up"])),
+            *_now(row["rate_down"], row["rate_up"]),
+            "-" if row["seconds_left"] is None else span(row["seconds_left"]),
+            row["rule"] or "-",
+            " ".join(row["addresses"]),
+        )
+        for row in answer["devices"]
+    ]
+    return table(columns, rows, ink)
+
+
+def peers(answer: Said, ink: Ink) -> list[str]:
+    """From ``peers``: {"node": NodeId, "peers": PeerRow list}."""
+    lines = [f"this node  {clean(answer['node'])}", ""]
+    return lines + (
+        _peer_table(answer["peers"], ink, full_id=True) if answer["peers"] else ["No other node is heard."]
+    )
+
+
+def admin_link(answer: Said, ink: Ink) -> list[str]:
+    """From ``admin-link``: {"url", "expires_seconds"}."""
+    return [ink.bold(clean(answer["url"])), f"It signs in once, within {span(answer['expires_seconds'])}."]
+
+
+def event(said: Said, ink: Ink) -> str:
+    """One change: {"event", "at", "text"} and whatever else belongs to it."""
+    name = clean(said.get("event", ""))
+    text = said.get("text") or " ".join(
+        f"{key}={value}" for key, value in said.items() if key not in {"event", "at"}
+    )
+    return f"{ink.dim(clean(said.get('at', '')))}  {ink.bold(name)}  {clean(text)}"
+
+
+def finding(said: Finding, ink: Ink) -> list[str]:
+    """What is wrong, and below it what to write instead."""
+    where = f"line {said.line}" if said.line else "the file"
+    code = ink.bad(said.code) if said.is_error else ink.warn(said.code)
+    return [f"{ink.bold(where)}  {code}  {clean(said.message)}", f"    mend: {clean(said.mend)}"]
+
+
+def findings(name: str, said: Sequence[Finding], ink: Ink) -> list[str]:
+    """All findings of a file and how many there are."""
+    errors = sum(each.is_error for each in said)
+    lines = [line for each in said for line in finding(each, ink)]
+    if errors:
+        return [*lines, "", ink.bad(f"{clean(name)} has {_count(errors, 'error')}; nothing was changed.")]
+    advice = f", and {_count(len(said), 'thing')} to look at again" if said else ""
+    return [*lines, ink.good(f"{clean(name)} can be used{advice}.")]
+
+
+def span(seconds: int) -> str:
+    """A time span in its largest unit that says enough, as ``3 h 20 min``."""
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes = seconds // 60
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes:02} min"
+    return f"{hours // 24} days"
+
+
+def _uplink(view: Said, ink: Ink) -> list[str]:
+    now, most = view["uplink_rate"], view["uplink"]
+    if most is None:
+        down, up = _now(now["down"], now["up"])
+        hint = ink.dim("(its speed is not stated in the rules, so it is not shared out)")
+        return [f"uplink  {down} down, {up} up  {hint}"]
+    lines = []
+    for at, direction in enumerate(("down", "up")):
+        used, whole = BitsPerSecond(now[direction]), BitsPerSecond(most[direction])
+        label = "uplink" if at == 0 else "      "
+        drawn = (ink.warn if used * 10 > whole * 9 else ink.good)(bar(used, whole))
+        lines.append(f"{label}  {direction:4}  {drawn}  {show_rate(used)} of {show_rate(whole)}")
+    return lines
+
+
+def _people(view: Said) -> str:
+    devices_on = sum(row["devices"] for row in view["online"])
+    on = f"{_count(len(view['online']), 'account')} with {_count(devices_on, 'device')}"
+    return f"online  {on}; {_count(view['waiting'], 'device')} waiting at the door"
+
+
+def _online(rows: Sequence[Said], ink: Ink) -> list[str]:
+    columns = [Column("ACCOUNT"), Column("TIER"), Column("DEVICES", True), Column("DOWN NOW", True)]
+    columns += [Column("UP NOW", True), Column("THIS MONTH", True), Column("SHARE", True), Column("CEILING")]
+    columns += [Column("LIMITED BY")]
+    return table(
+        columns,
+        [
+            (
+                row["account"],
+                row["tier"],
+                row["devices"],
+                *_now(row["rate"]["down"], row["rate"]["up"]),
+                show_volume(Bytes(row["used_month"])),
+                row["share"],
+                row["ceiling"] or "-",
+                _short(row["binding_rule"]) or "-",
+            )
+            for row in rows
+        ],
+        ink,
+    )
+
+
+def _peer_table(rows: Sequence[Said], ink: Ink, *, full_id: bool = False) -> list[str]:
+    columns = [Column("NODE"), Column("STATE"), Column("HEARD", True), Column("ADDRESSES"), Column("ID")]
+    return table(
+        columns,
+        [
+            (
+                row["name"] or "?",
+                row["state"],
+                "never" if row["heard_seconds_ago"] is None else f"{span(row['heard_seconds_ago'])} ago",
+                " ".join(row["addresses"]) or "-",
+                row["node"] if full_id else f"{row['node'][:16]}…",
+            )
+            for row in rows
+        ],
+        ink,
+    )
+
+
+def _warnings(warnings: Sequence[str], ink: Ink) -> list[str]:
+    if not warnings:
+        return [ink.good("All is well.")]
+    return [f"{ink.warn('!')} {clean(warning)}" for warning in warnings]
+
+
+def _now(down: int, up: int) -> tuple[str, str]:
+    return show_rate(BitsPerSecond(down)), show_rate(BitsPerSecond(up))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _RULE_CHARS_MAX else f"{text[: _RULE_CHARS_MAX - 1]}…"

@@ -1,0 +1,213 @@
+"""What each verb does: files, sockets and the running node on one side, lines of text on the other."""
+
+import contextlib
+import json
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from node import console
+from node.cli import show
+from node.cli.ink import Ink
+from node.cli.words import EXIT_NO, EXIT_WRONG_USE, EXIT_YES
+from node.config import NodeConfig, parse_config
+from node.errors import Finding, InvalidFile, NodeError
+
+FILE_BYTES_MAX = 1_000_000
+_AT = re.compile(r"(mon|tue|wed|thu|fri|sat|sun) ([01]?\d|2[0-3]):[0-5]\d")
+_Shown = Callable[[Mapping[str, Any], Ink], list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What was asked for, and where the answer goes."""
+
+    asked: Mapping[str, Any]
+    ink: Ink
+    out: TextIO
+
+    @property
+    def wants_json(self) -> bool:
+        return bool(self.asked.get("json"))
+
+    @property
+    def config_path(self) -> Path:
+        return Path(self.asked["config"])
+
+    def answer(self, as_json: Mapping[str, Any], lines: list[str]) -> None:
+        """Say it in the form that was asked for."""
+        text = json.dumps(as_json, ensure_ascii=False) if self.wants_json else "\n".join(lines)
+        print(text, file=self.out, flush=True)
+
+
+def read_config(path: Path) -> NodeConfig:
+    """Raises InvalidFile with everything that is wrong."""
+    config, findings = parse_config(read_file(path))
+    if config is None:
+        raise InvalidFile(str(path), findings)
+    return config
+
+
+def read_file(path: Path) -> str:
+    """Raises InvalidFile when there is nothing to read."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(FILE_BYTES_MAX + 1)
+        if len(content) > FILE_BYTES_MAX:
+            raise InvalidFile(
+                str(path), (_about(f"it is larger than {FILE_BYTES_MAX} bytes.", "give a smaller file"),)
+            )
+        return content.decode()
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        said = Finding("file-text", line, "this is not text in UTF-8.", "save the file as UTF-8")
+        raise InvalidFile(str(path), (said,)) from error
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        mend = (
+            "give the path of a file that is there and may be read ('procomu init' makes a new node's files)"
+        )
+        raise InvalidFile(str(path), (_about(f"it cannot be read: {reason}.", mend),)) from error
+
+
+def _about(message: str, mend: str) -> Finding:
+    return Finding("file-unreadable", 0, message, mend)
+
+
+def _ask(told: Told, question: Mapping[str, Any], shown: _Shown) -> int:
+    answer = console.ask(read_config(told.config_path).node.console_socket, question)
+    if not answer.get("ok"):
+        raise NodeError(str(answer.get("message")), str(answer.get("mend")))
+    told.answer(answer, [] if told.wants_json else shown(answer, told.ink))
+    return EXIT_YES
+
+
+def run(told: Told) -> int:
+    # The daemon brings every edge with it; no other verb should wait for that.
+    from node import daemon  # noqa: PLC0415
+
+    return daemon.main(told.config_path)
+
+
+def init(told: Told) -> int:
+    from node.cli.beginnings import Wishes, begin  # noqa: PLC0415
+
+    asked = told.asked
+    wishes = Wishes(
+        name=asked["name"],
+        community=asked["community"],
+        lan=asked["lan"],
+        uplink=asked["uplink"],
+        data_dir=Path(asked["data_dir"]) if asked["data_dir"] else None,
+        config=told.config_path,
+    )
+    begun = begin(wishes)
+    told.answer({"ok": True, **asdict(begun)}, begun.lines(told.ink))
+    return EXIT_YES
+
+
+def status(told: Told) -> int:
+    return _ask(told, {"ask": "status"}, show.status)
+
+
+def why(told: Told) -> int:
+    at = told.asked["at"]
+    if at is not None and not _AT.fullmatch(at.strip().lower()):
+        print('procomu why: --at is a day and a time, such as --at "fri 21:00"', file=sys.stderr)
+        return EXIT_WRONG_USE
+    return _ask(told, {"ask": "why", "who": told.asked["who"], "at": at and at.strip().lower()}, show.why)
+
+
+def rules_check(told: Told) -> int:
+    """The roll of the node's own members is used where there is one, so that groups are checked too."""
+    from node.governance.roll import EMPTY_ROLL, parse_roll  # noqa: PLC0415
+    from node.governance.sentences import describe  # noqa: PLC0415
+    from node.reconcile.rulebook import examine  # noqa: PLC0415
+
+    path = Path(told.asked["file"])
+    text = read_file(path)
+    members = _members_file(told)
+    roll, _ = parse_roll(read_file(members) if members else "")
+    ruleset, found = examine(text, roll or EMPTY_ROLL)
+    sentences = () if ruleset is None else describe(ruleset)
+    as_json = {
+        "ok": ruleset is not None,
+        "file": str(path),
+        "findings": [asdict(finding) for finding in found],
+        "sentences": list(sentences),
+    }
+    lines = [f"  {sentence}" for sentence in sentences]
+    told.answer(as_json, [*lines, *([""] if lines else []), *show.findings(str(path), found, told.ink)])
+    return EXIT_NO if ruleset is None else EXIT_YES
+
+
+def _members_file(told: Told) -> Path | None:
+    """The members file of this machine's node, when it has a valid configuration and such a file."""
+    with contextlib.suppress(InvalidFile):
+        members = Path(read_config(told.config_path).members.file)
+        return members if members.is_file() else None
+    return None
+
+
+def rules_show(told: Told) -> int:
+    return _ask(told, {"ask": "rules"}, show.rules)
+
+
+def devices(told: Told) -> int:
+    return _ask(told, {"ask": "devices"}, show.devices)
+
+
+def peers(told: Told) -> int:
+    return _ask(told, {"ask": "peers"}, show.peers)
+
+
+def admin_link(told: Told) -> int:
+    return _ask(told, {"ask": "admin-link"}, show.admin_link)
+
+
+def watch(told: Told) -> int:
+    socket = read_config(told.config_path).node.console_socket
+    for event in console.watch(socket):
+        told.answer(event, [show.event(event, told.ink)])
+    raise console.NoRunningNode("the node has stopped", "start it again with 'procomu run'")
+
+
+def doctor(told: Told) -> int:
+    from node.doctor import diagnose, is_well, lines_of  # noqa: PLC0415
+
+    diagnoses = diagnose(told.config_path)
+    well = is_well(diagnoses)
+    as_json = {"ok": well, "diagnoses": [asdict(diagnosis) for diagnosis in diagnoses]}
+    told.answer(as_json, lines_of(diagnoses, told.ink.coloured))
+    return EXIT_YES if well else EXIT_NO
+
+
+def cleanup(told: Told) -> int:
+    from node.enforcement.kernel import LinuxKernel  # noqa: PLC0415
+
+    kernel = LinuxKernel()
+    try:
+        kernel.remove()
+    finally:
+        kernel.close()
+    told.answer({"ok": True}, ["Nothing of the node is left in the kernel."])
+    return EXIT_YES
+
+
+DOINGS: Mapping[str, Callable[[Told], int]] = {
+    "init": init,
+    "run": run,
+    "status": status,
+    "why": why,
+    "rules check": rules_check,
+    "rules show": rules_show,
+    "devices": devices,
+    "peers": peers,
+    "admin link": admin_link,
+    "watch": watch,
+    "doctor": doctor,
+    "cleanup": cleanup,
+}

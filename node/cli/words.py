@@ -1,0 +1,175 @@
+"""The one list of verbs: the command line, its help and the reference come from it."""
+
+import argparse
+from dataclasses import dataclass
+
+EXIT_YES = 0
+EXIT_NO = 1
+EXIT_WRONG_USE = 2
+EXIT_NO_NODE = 3
+EXITS = {
+    EXIT_YES: "yes: it is done, or all is well",
+    EXIT_NO: "the answer is no: an error in the rules, somebody unknown, a diagnosis that failed",
+    EXIT_WRONG_USE: "wrong use: an unknown option, or a file that cannot be read or has errors",
+    EXIT_NO_NODE: "no node is running, or you may not ask it",
+}
+CONFIG_DEFAULT = "/etc/procomu/node.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """A word or an option that a verb takes."""
+
+    name: str
+    """``WHO`` for a word that must be there, ``--at`` for an option."""
+    help: str
+    metavar: str = ""
+    """What stands behind an option; empty for a word, and for an option that is only there or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One thing that ``procomu`` can be told."""
+
+    words: tuple[str, ...]
+    help: str
+    example: str
+    arguments: tuple[Argument, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return " ".join(self.words)
+
+
+_JSON = Argument("--json", "print one JSON object instead of text")
+_CONFIG_HELP = f"the node's settings; {CONFIG_DEFAULT} when not given"
+_ABOUT = "A community network's node: welcomes people, shares the line by rules, keeps honest account."
+
+VERBS: tuple[Verb, ...] = (
+    Verb(
+        ("init",),
+        "Make a new node's keys and files. What is there already is never overwritten.",
+        'procomu init --name library --community "Vall Alta" --lan br-lan --uplink eth0',
+        (
+            Argument("--name", "what people call this node", "NAME"),
+            Argument("--community", "the community's name", "NAME"),
+            Argument("--lan", "the interface where people are", "INTERFACE"),
+            Argument("--uplink", "the interface towards the Internet; found when not given", "INTERFACE"),
+            Argument("--data-dir", "where the node keeps its database and key", "FOLDER"),
+            _JSON,
+        ),
+    ),
+    Verb(("run",), "Run the node until it is told to stop.", "procomu run --config /etc/procomu/node.toml"),
+    Verb(
+        ("status",),
+        "Who is on and at what rate, by which rule; other nodes; warnings.",
+        "procomu status",
+        (_JSON,),
+    ),
+    Verb(
+        ("why",),
+        "What one account or device may use now, and which rule says so.",
+        'procomu why ana --at "fri 21:00"',
+        (
+            Argument("WHO", "an account, or a device's hardware or IP address"),
+            Argument("--at", "another moment of the week", '"DAY HH:MM"'),
+            _JSON,
+        ),
+    ),
+    Verb(
+        ("rules", "check"),
+        "Check a rule file: every error at once, with its line and what to write instead.",
+        "procomu rules check draft.toml",
+        (Argument("FILE", "the rule file to check"), _JSON),
+    ),
+    Verb(("rules", "show"), "The rules in force, in plain language.", "procomu rules show", (_JSON,)),
+    Verb(("devices",), "Every device that is here, and what it used.", "procomu devices", (_JSON,)),
+    Verb(("peers",), "Other nodes, and strangers.", "procomu peers", (_JSON,)),
+    Verb(
+        ("admin", "link"),
+        "A link to the admins' pages that signs in once.",
+        "procomu admin link",
+        (_JSON,),
+    ),
+    Verb(("watch",), "What changes, as it happens, until Ctrl-C.", "procomu watch", (_JSON,)),
+    Verb(
+        ("doctor",),
+        "Check all that a node needs; say what is wrong and the command that mends it.",
+        "procomu doctor",
+        (_JSON,),
+    ),
+    Verb(
+        ("cleanup",),
+        "Take everything of the node out of the kernel. Needs no running node and no settings.",
+        "procomu cleanup",
+        (_JSON,),
+    ),
+)
+
+
+def make_parser(version: str) -> argparse.ArgumentParser:
+    """The command line. The chosen verb's name is in ``verb``, option names have underscores."""
+    parser = argparse.ArgumentParser(
+        "procomu", description=_ABOUT, epilog="'procomu VERB --help' shows an example."
+    )
+    parser.add_argument("--version", action="version", version=f"procomu {version}")
+    parser.add_argument("--config", default=CONFIG_DEFAULT, metavar="FILE", help=_CONFIG_HELP)
+    verbs = parser.add_subparsers(metavar="VERB", required=True, title="verbs")
+    groups: dict[str, argparse._SubParsersAction[argparse.ArgumentParser]] = {}
+    for verb in VERBS:
+        if len(verb.words) == 1:
+            _add_verb(verbs, verb)
+            continue
+        group = verb.words[0]
+        if group not in groups:
+            seconds = ", ".join(each.words[1] for each in VERBS if each.words[0] == group)
+            inner = verbs.add_parser(group, help=f"{seconds}: 'procomu {group} --help' tells more")
+            groups[group] = inner.add_subparsers(metavar="VERB", required=True, title="verbs")
+        _add_verb(groups[group], verb)
+    return parser
+
+
+def reference() -> str:
+    """Every verb in Markdown, with its options, an example and what the exit codes mean."""
+    parts = [_REFERENCE_HEAD]
+    for verb in VERBS:
+        parts.append(f"\n## procomu {verb.name}\n\n{verb.help}\n\n    {verb.example}\n")
+        if verb.arguments:
+            parts.append("\n| argument | meaning |\n|---|---|\n")
+            parts += [f"| `{_shown(argument)}` | {argument.help} |\n" for argument in verb.arguments]
+    parts.append("\n## Exit codes\n\n| code | meaning |\n|---|---|\n")
+    parts += [f"| {code} | {meaning} |\n" for code, meaning in EXITS.items()]
+    return "".join(parts)
+
+
+_REFERENCE_HEAD = f"""\
+# Commands
+
+Everything that `procomu` can be told. Generated from the list of verbs in the code.
+Every verb also takes `--config FILE`: {_CONFIG_HELP}.
+With `--json` the last line of the output is one JSON object. Colour is left out when the output is not a
+terminal, or when `NO_COLOR` is set.
+"""
+
+
+def _add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", verb: Verb) -> None:
+    parser = verbs.add_parser(
+        verb.words[-1],
+        help=verb.help,
+        description=verb.help,
+        epilog=f"example:\n  {verb.example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(verb=verb.name)
+    parser.add_argument("--config", default=argparse.SUPPRESS, metavar="FILE", help=_CONFIG_HELP)
+    for argument in verb.arguments:
+        if argument.metavar:
+            parser.add_argument(argument.name, metavar=argument.metavar, help=argument.help)
+        elif argument.name.startswith("--"):
+            parser.add_argument(argument.name, action="store_true", help=argument.help)
+        else:
+            parser.add_argument(argument.name.lower(), metavar=argument.name, help=argument.help)
+
+
+def _shown(argument: Argument) -> str:
+    return f"{argument.name} {argument.metavar}".strip()
