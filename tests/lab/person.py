@@ -298,7 +298,7 @@ async def press(wish: dict[str, Any], say: Say) -> dict[str, Any]:
 def _acceptance(page: Reply) -> Form | None:
     """The form that accepts the terms: the one whose action says so, or the first."""
     found = forms(page.body)
-    return next((form for form in found if "accept" in form.action), found[0] if found else None)
+    return next((form for form in found if "join" in form.action), found[0] if found else None)
 
 
 def _device(wish: dict[str, Any]) -> Device:

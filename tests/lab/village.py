@@ -1,0 +1,240 @@
+"""A village: the Internet, a router on the square, one in the hills, a link between them, and people.
+
+The routers run the real daemon from a real ``node.toml``; people get their addresses from its real dnsmasq.
+"""
+
+import contextlib
+import json
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from node import console
+from node.identity import key_to_pem, own_node_id
+from tests.lab.agreement import MEMBERS, RULES, Settings, node_toml
+from tests.lab.internet import DNS_V4, DNS_V6, ROOT, Internet
+from tests.lab.netns import Lab, Program
+from tests.lab.people import Person, settle, settle_crowd
+
+LINE_BITS = 25_000_000
+"""What the village's line to the Internet carries in each direction."""
+READY_SECONDS = 10.0
+
+# After the node's own filter: only what it let through arrives here.
+METER = """
+table inet lab_meter {
+  set down4 { type ipv4_addr; flags dynamic; size 4096; counter; }
+  set down6 { type ipv6_addr; flags dynamic; size 4096; counter; }
+  set up4 { type ipv4_addr; flags dynamic; size 4096; counter; }
+  set up6 { type ipv6_addr; flags dynamic; size 4096; counter; }
+  chain passing {
+    type filter hook forward priority 400;
+    iifname wan0 meta nfproto ipv4 add @down4 { ip daddr }
+    iifname wan0 meta nfproto ipv6 add @down6 { ip6 daddr }
+    oifname wan0 meta nfproto ipv4 add @up4 { ip saddr }
+    oifname wan0 meta nfproto ipv6 add @up6 { ip6 saddr }
+  }
+}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where a router stands: its networks."""
+
+    name: str
+    number: int
+
+    @property
+    def lan_v4(self) -> str:
+        return f"10.{76 + self.number}.0.1"
+
+    @property
+    def lan_v6(self) -> str:
+        return f"fd{76 + self.number}::1"
+
+    @property
+    def wan_v4(self) -> str:
+        return f"10.88.{self.number}.1"
+
+    @property
+    def wan_v6(self) -> str:
+        return f"fd88:{self.number}::1"
+
+
+SQUARE, HILLS = Site("square", 1), Site("hills", 2)
+
+
+class Router:
+    """One node: its namespace, its files, and the daemon in it."""
+
+    def __init__(self, lab: Lab, site: Site, python: str = sys.executable) -> None:
+        self.lab = lab
+        self.site = site
+        self.place = lab.namespace(site.name)
+        self.folder = lab.folder / site.name
+        self.folder.mkdir()
+        self.python = python
+        self.daemon: Program | None = None
+        self.place.bridge("br-lan", mac=f"02:00:00:00:0{site.number}:01")
+        self.place.address("br-lan", f"{site.lan_v4}/16", f"{site.lan_v6}/64")
+        self.place.run("nft", "-f", "-", stdin=METER)
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "node.toml"
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def rules(self) -> Path:
+        return self.folder / "rules.toml"
+
+    def make_key(self) -> str:
+        """The node's own key, made before the first start so that the community's list can hold its id."""
+        key = Ed25519PrivateKey.generate()
+        self.data.mkdir(mode=0o700, exist_ok=True)
+        file = self.data / "node.key"
+        file.touch(mode=0o600)
+        file.write_bytes(key_to_pem(key))
+        self.node_id = str(own_node_id(key))
+        return self.node_id
+
+    def furnish(self, nodes: Sequence[str], community_key: Path, **more: Any) -> None:
+        """Write node.toml, rules.toml and members.toml."""
+        self.settings = Settings(
+            name=self.site.name,
+            folder=self.folder,
+            lan_v4=self.site.lan_v4,
+            lan_v6=self.site.lan_v6,
+            nodes=tuple(nodes),
+            community_key_file=community_key,
+            resolvers=(DNS_V4, DNS_V6),
+            **more,
+        )
+        self.config.write_text(node_toml(self.settings))
+        self.rules.write_text(RULES)
+        (self.folder / "members.toml").write_text(MEMBERS)
+
+    def start(self, wait: bool = True) -> Program:
+        """Start the daemon; with `wait`, until the console answers."""
+        argv = (self.python, "-m", "node", "run", "--config", str(self.config))
+        self.daemon = self.place.start(*argv, cwd=ROOT, log=self.folder / "node.log")
+        if wait:
+            self.wait_ready()
+        return self.daemon
+
+    def wait_ready(self, seconds: float = READY_SECONDS) -> float:
+        """Seconds until ``status`` answers. Raises with the log's end."""
+        assert self.daemon is not None
+        began = time.monotonic()
+        while time.monotonic() - began < seconds and self.daemon.is_alive():
+            with contextlib.suppress(console.NoRunningNode):
+                self.ask("status")
+                return time.monotonic() - began
+            time.sleep(0.02)
+        raise RuntimeError(f"{self.site.name} is not ready: {self.daemon.output()[-3000:]}")
+
+    def ask(self, question: str, **more: str) -> dict[str, Any]:
+        """The console's answer. Raises NoRunningNode."""
+        return console.ask(str(self.folder / "run" / "console.sock"), {"ask": question, **more})
+
+    def cli(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        """``procomu WORDS --config node.toml`` beside the daemon."""
+        argv = ["ip", "netns", "exec", self.place.name, self.python, "-m", "node", *words]
+        argv += ["--config", str(self.config)]
+        return subprocess.run(argv, capture_output=True, text=True, check=False, cwd=ROOT, timeout=60)
+
+    def forwarded(self) -> dict[str, int]:
+        """IP bytes that the router let through, by the people's addresses: the lab's own count."""
+        table = json.loads(self.place.run("nft", "-j", "list", "table", "inet", "lab_meter"))
+        found: dict[str, int] = {}
+        for entry in table["nftables"]:
+            for element in entry.get("set", {}).get("elem", []):
+                address = element["elem"]["val"]
+                found[address] = found.get(address, 0) + element["elem"]["counter"]["bytes"]
+        return found
+
+    def account(self, name: str) -> dict[str, Any] | None:
+        """The account's row in ``status``; None while it is not online."""
+        rows = self.ask("status")["online"]
+        return next((row for row in rows if row["account"] == name), None)
+
+    def device(self, mac: str) -> dict[str, Any] | None:
+        rows = self.ask("devices")["devices"]
+        return next((row for row in rows if row["mac"] == mac), None)
+
+
+def _plug_into_internet(lab: Lab, internet: Internet, router: Router) -> None:
+    """The line: a cable whose far end sends no faster than the line carries."""
+    site, far, port = router.site, internet.place, f"line{router.site.number}"
+    lab.veth(router.place, "wan0", far, port, offload=False)
+    router.place.address("wan0", f"{site.wan_v4}/24", f"{site.wan_v6}/64")
+    far_v4, far_v6 = f"10.88.{site.number}.254", f"fd88:{site.number}::fe"
+    far.address(port, f"{far_v4}/24", f"{far_v6}/64")
+    router.place.route(f"default via {far_v4}", f"default via {far_v6}")
+    far.run(*f"tc qdisc add dev {port} root tbf rate {LINE_BITS} burst 6000 latency 60ms".split())
+
+
+@dataclass
+class Village:
+    """The whole place. Make with `build`."""
+
+    lab: Lab
+    internet: Internet
+    routers: dict[str, Router]
+    people: dict[str, Person] = field(default_factory=dict)
+
+    @property
+    def square(self) -> Router:
+        return self.routers["square"]
+
+    @property
+    def hills(self) -> Router:
+        return self.routers["hills"]
+
+    def settle(self, name: str, router: Router, number: int, mac: str | None = None) -> Person:
+        person = self.people[name] = settle(self.lab, router.place, name, number, mac)
+        return person
+
+    def settle_crowd(self, router: Router, numbers: range) -> list[Person]:
+        crowd = list(settle_crowd(self.lab, router.place, numbers))
+        self.people |= {person.name: person for person in crowd}
+        return crowd
+
+    def close_people(self) -> None:
+        for agent in {id(person.agent): person.agent for person in self.people.values()}.values():
+            agent.close()
+        self.people.clear()
+
+
+@contextlib.contextmanager
+def village(word: str = "village") -> Iterator[Village]:
+    """Internet, mesh link, two furnished routers whose daemons do not run yet; people settle later."""
+    with Lab(word) as lab:
+        internet = Internet(lab)
+        internet.open()
+        routers = {site.name: Router(lab, site) for site in (SQUARE, HILLS)}
+        for router in routers.values():
+            _plug_into_internet(lab, internet, router)
+        square, hills = routers["square"].place, routers["hills"].place
+        lab.veth(square, "mesh0", hills, "mesh0")
+        community_key = lab.folder / "community.key"
+        community_key.write_text(secrets.token_hex(32))
+        nodes = [router.make_key() for router in routers.values()]
+        for router in routers.values():
+            router.furnish(nodes, community_key)
+        made = Village(lab, internet, routers)
+        try:
+            yield made
+        finally:
+            made.close_people()
