@@ -4,6 +4,7 @@ Texts that people of the community wrote (names, terms, rules, contact) pass thr
 templates escape them. Sizes are cut here, so that no setting can make a page that a mini-browser refuses.
 """
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -20,6 +21,9 @@ SENTENCES_MAX = 200
 SENTENCE_CHARACTERS_MAX = 400
 SPLASH_BYTES_MAX = 10_000
 """HTML and CSS together: one round trip more than this is what a mini-browser gives up on."""
+
+_MAIL = re.compile(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
+_WEB = re.compile(r"https://[A-Za-z0-9][A-Za-z0-9._~:/?#@!$&()*+,;=%\[\]-]*")
 
 Notice = Literal["", "expired", "left", "terms-changed", "stale"]
 
@@ -196,11 +200,9 @@ def place(view: CommunityView) -> Place:
 
 def contact_link(contact: str) -> str:
     """Only what is surely an address becomes a link; everything else, ``javascript:`` too, stays words."""
-    if contact.startswith("https://") and not set(contact) & set(" \"'<>"):
+    if _WEB.fullmatch(contact):
         return contact
-    name, at, domain = contact.partition("@")
-    plain = contact.isascii() and not set(contact) & set(" \"'<>()?&,;:")
-    return f"mailto:{contact}" if at and name and "." in domain and plain else ""
+    return f"mailto:{contact}" if _MAIL.fullmatch(contact) else ""
 
 
 def splash(view: CommunityView, token: str, notice: Notice = "") -> Splash:

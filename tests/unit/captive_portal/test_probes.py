@@ -1,0 +1,102 @@
+"""Each system's question, as it really arrives, and the answers before and after admission."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from captive_portal.probes import before_admission, is_probe_host, normal_host, recognise
+
+VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "probes.json").read_text())
+PORTAL = "http://login.vallverda.example/"
+
+
+def ask(vector: dict, method: str | None = None):
+    host = normal_host(vector["host"])
+    return recognise(method or vector["method"], host, vector["target"], vector.get("user_agent", ""))
+
+
+@pytest.mark.parametrize("vector", VECTORS["probes"], ids=lambda v: f"{v['method']} {v['host']}{v['target']}")
+def test_an_admitted_device_reads_that_it_is_online(vector: dict) -> None:
+    probe = ask(vector)
+    assert probe is not None
+    headers = dict(probe.open_answer.headers)
+    assert vector["system"] == probe.system
+    assert (vector["status"], vector["body"]) == (probe.open_answer.status, probe.open_answer.body.decode())
+    assert vector.get("headers", {}).items() <= headers.items()
+    assert ("no-store", "close") == (headers["Cache-Control"], headers["Connection"])
+
+
+@pytest.mark.parametrize("vector", VECTORS["people"], ids=lambda v: f"{v['method']} {v['host']}{v['target']}")
+def test_a_person_who_opens_a_page_is_not_taken_for_a_probe(vector: dict) -> None:
+    assert ask(vector) is None
+
+
+@pytest.mark.parametrize("vector", VECTORS["probes"], ids=lambda v: v["host"])
+def test_a_probe_by_another_method_is_no_probe(vector: dict) -> None:
+    assert ask(vector, "POST") is None
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("captive.apple.com", "captive.apple.com"),
+        ("Captive.Apple.COM:80", "captive.apple.com"),
+        ("connectivity-check.ubuntu.com.", "connectivity-check.ubuntu.com"),
+        ("connectivity-check.ubuntu.com.:80", "connectivity-check.ubuntu.com"),
+        ("192.0.2.1:2050", "192.0.2.1"),
+        ("[2001:DB8::0:1]", "2001:db8::1"),
+        ("[2001:db8::1]:2050", "2001:db8::1"),
+        ("[::ffff:192.0.2.1]", "192.0.2.1"),
+        ("", None),
+        (".", None),
+        ("..", None),
+        ("a..b", None),
+        ("[2001:db8::1", None),
+        ("[2001:db8::1]x", None),
+        ("host:port", None),
+        ("a b", None),
+        ("evil.example/path", None),
+        ("user@evil.example", None),
+        ("-bad.example", None),
+        ("\x00", None),
+        ("é.example", None),
+        ("a" * 64 + ".example", None),
+        (("a" * 60 + ".") * 5, None),
+    ],
+)
+def test_a_host_is_forgiven_its_port_its_case_and_its_dot(header: str, expected: str | None) -> None:
+    assert expected == normal_host(header)
+
+
+@given(st.text(max_size=300))
+def test_no_host_header_breaks_the_door(header: str) -> None:
+    """What comes out is a plain name or address, or nothing; doing it twice changes nothing."""
+    host = normal_host(header)
+    assert host is None or normal_host(f"[{host}]" if ":" in host else host) == host
+
+
+@given(
+    st.sampled_from(["GET", "HEAD", "POST"]), st.text(max_size=40), st.text(max_size=60), st.text(max_size=40)
+)
+def test_any_question_gets_an_answer(method: str, host: str, target: str, agent: str) -> None:
+    probe = recognise(method, normal_host(host), target, agent)
+    assert probe is None or probe.open_answer.status in {200, 204}
+
+
+def test_before_admission_everything_is_sent_to_the_portal() -> None:
+    answer = before_admission(PORTAL)
+    headers = dict(answer.headers)
+    assert 302 == answer.status
+    assert (PORTAL, "no-store", "close") == tuple(
+        headers[n] for n in ("Location", "Cache-Control", "Connection")
+    )
+    # Android takes an answer of four octets or fewer for a broken network, and shows no sign-in.
+    assert 4 < len(answer.body) < 1_000
+
+
+def test_probe_hosts_have_no_place_in_a_walled_garden() -> None:
+    assert is_probe_host("captive.apple.com")
+    assert not is_probe_host("library.example")
