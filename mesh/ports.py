@@ -22,11 +22,17 @@ class PeerView:
 class UsageBooks(Protocol):
     """Usage cells: ours to publish, others' to merge."""
 
+    @property
+    def incarnation(self) -> str:
+        """Name of this life of our books, 1 to 32 letters, digits, ``-`` or ``_``; empty until the books know it."""
+
     def own_cells(self) -> Iterable[tuple[str, AccountId, Cell]]:
         """(day, account, cell) of this life of this node's books."""
 
-    def merge_page(self, author: NodeId, incarnation: str, day: str, cells: Iterable[tuple[AccountId, Cell]]) -> None:
-        """Cells of another node whose signature and membership have been checked."""
+    def merge_page(
+        self, author: NodeId, incarnation: str, day: str, cells: Iterable[tuple[AccountId, Cell]]
+    ) -> None:
+        """Cells of a member whose signature was checked; ours too, when they come back from a neighbour."""
 
 
 class PageShelf(Protocol):

@@ -1,0 +1,147 @@
+"""The pages that this node holds for the community: newest of each name, summed up in digests, limited."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from mesh.messages import Page, page_digest
+from node.accounting.periods import DAY_UNKNOWN
+from node.units import NodeId
+
+INCARNATIONS_MAX = 3
+"""Kept for each author: those with the newest days."""
+DAYS_MAX = 62
+"""Kept for each stream: the newest days, enough for any month; a wrong clock costs one of them."""
+AUTHOR_BYTES_MAX = 24 * 1024 * 1024
+"""Above this the oldest pages of an author are known by name only: 12 days of 10,000 accounts."""
+
+StreamKey: TypeAlias = tuple[NodeId, str]
+Age: TypeAlias = Literal["newer", "same", "older", "conflict"]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One page by its seq and digest; `raw` is None when only the name is kept."""
+
+    seq: int
+    digest: str
+    day: str
+    raw: bytes | None
+
+
+@dataclass(slots=True)
+class _Stream:
+    pages: dict[str, Held] = field(default_factory=dict)
+    days: dict[str, int] = field(default_factory=dict)
+    """How many pages each day has."""
+    digest: str = ""
+
+
+class PageCollection:
+    """Which pages are held, by stream (author, incarnation) and label. `exchange` checks them first."""
+
+    def __init__(self) -> None:
+        self._streams: dict[StreamKey, _Stream] = {}
+        self._bytes: dict[NodeId, int] = {}
+
+    def age(self, page: Page) -> Age:
+        """How `page` stands to the page of its name that is held."""
+        held = self.held((page.author, page.incarnation), page.label)
+        if held is None or page.seq > held.seq:
+            return "newer"
+        if page.seq < held.seq:
+            return "older"
+        return "same" if held.digest == page_digest(page) else "conflict"
+
+    def has_room(self, page: Page) -> bool:
+        """False for what `hold` would drop at once: a day or an incarnation older than all that are kept."""
+        stream = self._streams.get((page.author, page.incarnation))
+        if stream is not None:
+            full = len(stream.days) >= DAYS_MAX and page.period not in stream.days
+            return not full or _rank(page.period) > _rank(min(stream.days, key=_rank))
+        others = self._lives(page.author)
+        return len(others) < INCARNATIONS_MAX or (_rank(page.period), page.incarnation) > min(others)
+
+    def hold(self, page: Page) -> None:
+        """Keep `page`; of two with the same seq, the one with the greater digest on every node."""
+        stream = self._streams.setdefault((page.author, page.incarnation), _Stream())
+        held, digest = stream.pages.get(page.label), page_digest(page)
+        if held is not None and (held.seq, held.digest) >= (page.seq, digest):
+            return
+        if held is None:
+            stream.days[page.period] = stream.days.get(page.period, 0) + 1
+        elif held.raw is not None:
+            self._bytes[page.author] -= len(held.raw)
+        stream.pages[page.label] = Held(page.seq, digest, page.period, page.raw)
+        stream.digest = ""
+        self._bytes[page.author] = self._bytes.get(page.author, 0) + len(page.raw)
+        self._keep_limits(page.author, stream)
+
+    def held(self, key: StreamKey, label: str) -> Held | None:
+        stream = self._streams.get(key)
+        return stream.pages.get(label) if stream else None
+
+    def listed(self, key: StreamKey) -> list[tuple[str, int, str]]:
+        """(label, seq, digest) of every page of a stream, in order of label."""
+        stream = self._streams.get(key)
+        if stream is None:
+            return []
+        return [(label, held.seq, held.digest) for label, held in sorted(stream.pages.items())]
+
+    def streams(self, roster: frozenset[NodeId]) -> list[tuple[NodeId, str, str]]:
+        """(author, incarnation, digest) of every stream whose author is on the roster, in order."""
+        keys = sorted(key for key in self._streams if key[0] in roster)
+        return [(author, incarnation, self._digest((author, incarnation))) for author, incarnation in keys]
+
+    def root(self, roster: frozenset[NodeId]) -> str:
+        """Thirty-two hexadecimal digits that are equal when two nodes hold the same."""
+        return _digest_of(f"{a}/{i}/{d}" for a, i, d in self.streams(roster))
+
+    def _digest(self, key: StreamKey) -> str:
+        stream = self._streams[key]
+        if not stream.digest:
+            stream.digest = _digest_of(f"{label}/{seq}/{digest}" for label, seq, digest in self.listed(key))
+        return stream.digest
+
+    def _lives(self, author: NodeId) -> list[tuple[str, str]]:
+        return sorted(
+            (max(map(_rank, stream.days)), incarnation)
+            for (writer, incarnation), stream in self._streams.items()
+            if writer == author
+        )
+
+    def _keep_limits(self, author: NodeId, stream: _Stream) -> None:
+        if len(stream.days) > DAYS_MAX:
+            oldest = min(stream.days, key=_rank)
+            self._drop(author, stream, [label for label, held in stream.pages.items() if held.day == oldest])
+            del stream.days[oldest]
+        lives = self._lives(author)
+        if len(lives) > INCARNATIONS_MAX:
+            gone = self._streams.pop((author, lives[0][1]))
+            self._drop(author, gone, list(gone.pages))
+        if self._bytes[author] > AUTHOR_BYTES_MAX:
+            self._forget_oldest(author)
+
+    def _drop(self, author: NodeId, stream: _Stream, labels: list[str]) -> None:
+        for label in labels:
+            self._bytes[author] -= len(stream.pages.pop(label).raw or b"")
+
+    def _forget_oldest(self, author: NodeId) -> None:
+        mine = (stream for (writer, _), stream in self._streams.items() if writer == author)
+        full = ((_rank(h.day), label, s) for s in mine for label, h in s.pages.items() if h.raw is not None)
+        for _, label, stream in sorted(full, key=lambda entry: entry[:2]):
+            if self._bytes[author] <= AUTHOR_BYTES_MAX:
+                return
+            held = stream.pages[label]
+            self._bytes[author] -= len(held.raw or b"")
+            stream.pages[label] = Held(held.seq, held.digest, held.day, None)
+
+
+def _rank(day: str) -> str:
+    # Bytes of a node without a clock belong to no day; they stand before all others, and are one day at most.
+    return "" if day == DAY_UNKNOWN else day
+
+
+def _digest_of(lines: Iterator[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]

@@ -1,0 +1,179 @@
+"""This node's copy of everybody's pages: writes our own, takes in others', and keeps all of them on the shelf."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from mesh.exchange import Equivocated, Event, Exchange, PageAccepted
+from mesh.messages import Page, decode
+from mesh.pages import UsagePages, read_reservation, reservation
+from mesh.ports import PageShelf, Roster, UsageBooks
+from node.accounting.ledger import Cell
+from node.errors import StorageTrouble
+from node.identity import human_form
+from node.units import AccountId, NodeId
+
+PUBLISH_EVERY_S = 1.0
+SHELVE_EVERY_S = 60.0
+"""Shelved pages only save neighbours from sending them again: flash memory matters more."""
+SEQ_BLOCK = 1000
+"""Numbers reserved on the shelf ahead of use, so that none is used twice after a power cut."""
+CELLS_PER_TURN = 500
+"""Cells noted before others may run: about 1 ms."""
+BOOKS_AGAIN_S = 0.1
+
+OwnCell: TypeAlias = tuple[str, AccountId, Cell]
+
+
+class Replica:
+    """Feeds `exchange` with our cells and the books with others'; `woken` is called when frames may be waiting."""
+
+    def __init__(
+        self,
+        *,
+        key: Ed25519PrivateKey,
+        community: str,
+        roster: Roster,
+        books: UsageBooks,
+        shelf: PageShelf,
+        woken: Callable[[], None],
+        on_usage_changed: Callable[[], None],
+    ) -> None:
+        self.exchange = Exchange(community, roster)
+        self._key = key
+        self._community = community
+        self._books = books
+        self._shelf = shelf
+        self._woken = woken
+        self._on_usage_changed = on_usage_changed
+        self._pages = UsagePages(key, community, "")
+        self._reserved = 0
+        self._unshelved: dict[str, bytes] = {}
+        self._booked = asyncio.Event()
+        self._booked.set()
+        self._noted: dict[tuple[str, AccountId], Cell] = {}
+        self._read_all = True
+        self._warnings: dict[str, str] = {}
+
+    def warnings(self) -> tuple[str, ...]:
+        """What keeps pages from being kept or believed."""
+        return tuple(self._warnings.values())
+
+    def publish(self, changed: Iterable[OwnCell] | None) -> None:
+        """Own cells were booked; None reads all own cells of the books again."""
+        if changed is None:
+            self._read_all = True
+        else:
+            self._noted.update({(day, account): cell for day, account, cell in changed})
+        self._booked.set()
+
+    def receive(self, neighbour: NodeId, frame: bytes) -> None:
+        """Take in one frame of a greeted neighbour."""
+        self._act(self.exchange.receive(neighbour, decode(frame)))
+
+    async def restore(self) -> None:
+        """Take the pages back from the shelf, once the books know which life this is."""
+        incarnation = await self._incarnation()
+        self._pages = UsagePages(self._key, self._community, incarnation)
+        for record in self._records():
+            reserved = read_reservation(record, incarnation)
+            if reserved is not None:
+                self._pages.seq = max(self._pages.seq, reserved)
+                continue
+            page = decode(record)
+            if isinstance(page, Page):
+                self._act(self.exchange.restore(page))
+            await asyncio.sleep(0)
+        self._unshelved.clear()
+
+    async def run(self) -> None:
+        """Write our pages as cells are booked, and shelve now and then; until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._write_when_booked())
+            tasks.create_task(self._shelve_now_and_then())
+
+    async def shelve(self) -> None:
+        """Keep what came since the last time; what cannot be kept now is tried again."""
+        unshelved, self._unshelved = self._unshelved, {}
+        if unshelved and not await self._save(list(unshelved.items())):
+            self._unshelved = unshelved | self._unshelved
+
+    def _act(self, events: tuple[Event, ...]) -> None:
+        for event in events:
+            match event:
+                case PageAccepted(page, rows):
+                    self._unshelved[page.name] = page.raw
+                    self._pages.adopt(page, rows)
+                    self._books.merge_page(page.author, page.incarnation, page.period, rows)
+                    self._on_usage_changed()
+                case Equivocated(author, _, _):
+                    self._warnings[f"two pages {author}"] = (
+                        f"node {human_form(author)} signed two different pages with one number: "
+                        "look whether its key is in use on two devices"
+                    )
+                case _:
+                    pass
+        self._woken()
+
+    async def _incarnation(self) -> str:
+        while True:
+            if self._books.incarnation:
+                return self._books.incarnation
+            await asyncio.sleep(BOOKS_AGAIN_S)
+
+    async def _write_when_booked(self) -> None:
+        while True:
+            await self._booked.wait()
+            self._booked.clear()
+            await self._note_cells()
+            await self._reserve(self._pages.seq + self._pages.changed_count)
+            for page in self._pages.write():
+                self.exchange.offer(page)
+                self._unshelved[page.name] = page.raw
+                self._woken()
+                await asyncio.sleep(0)
+            await asyncio.sleep(PUBLISH_EVERY_S)
+
+    async def _note_cells(self) -> None:
+        noted, self._noted = self._noted, {}
+        cells = [(day, account, cell) for (day, account), cell in noted.items()]
+        if self._read_all:
+            self._read_all = False
+            cells = list(self._books.own_cells())
+        for number, (day, account, cell) in enumerate(cells, start=1):
+            self._pages.note(day, account, cell)
+            if number % CELLS_PER_TURN == 0:
+                await asyncio.sleep(0)
+
+    async def _reserve(self, seq: int) -> None:
+        """Numbers up to `seq` may be used after this, and are never used again after a power cut."""
+        if seq > self._reserved:
+            self._reserved = seq + SEQ_BLOCK
+            record = reservation(self._pages.incarnation, self._reserved)
+            await self._save([("reserved", record)])
+
+    async def _shelve_now_and_then(self) -> None:
+        while True:
+            await asyncio.sleep(SHELVE_EVERY_S)
+            await self.shelve()
+
+    def _records(self) -> list[bytes]:
+        try:
+            return list(self._shelf.load())
+        except StorageTrouble as trouble:
+            self._not_kept(trouble)
+            return []
+
+    async def _save(self, records: list[tuple[str, bytes]]) -> bool:
+        try:
+            await self._shelf.save(records)
+        except StorageTrouble as trouble:
+            self._not_kept(trouble)
+            return False
+        self._warnings.pop("shelf", None)
+        return True
+
+    def _not_kept(self, trouble: StorageTrouble) -> None:
+        self._warnings["shelf"] = f"neighbours' pages are kept in memory only: {trouble}"

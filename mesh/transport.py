@@ -1,0 +1,362 @@
+"""Connections between nodes: TLS 1.3 with both keys proven in the handshake, one WebSocket inside, all of it bounded.
+
+The peer is known by its key alone: no name, no authority and no date is asked. The node id is the host of the URL, so
+that a connection for one node can never be handed out for another that shares its address.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import socket
+import ssl
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import aiohttp
+from aiohttp import WSMsgType, web
+from aiohttp.abc import AbstractResolver, ResolveResult
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from mesh.addresses import Address
+from mesh.messages import FRAME_BYTES_MAX
+from mesh.trust import leaf_certificate, node_id_from_certificate, wrapper_ca
+from node.errors import NodeError
+from node.identity import key_to_pem
+from node.units import NodeId
+
+HANDSHAKE_S = 10
+"""For TLS and the request together, so that a slow stranger holds its place no longer."""
+CONNECTIONS_MAX = 64
+UNPROVEN_MAX = 32
+"""Connections whose key is not proven yet: the rest of the places is for neighbours."""
+UNPROVEN_PER_ADDRESS_MAX = 3
+UNREAD_BYTES_MAX = 1024 * 1024
+"""What may be in flight on one connection before a whole frame has come out of it."""
+CLOSE_S = 1.0
+REFUSED_STATUS = 403
+PATH = "/mesh"
+_ID_SUFFIX = ".node"
+_ANYONE_SUFFIX = ".anyone"
+_NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME of OpenSSL: a node without a clock must get in
+
+
+class DialFailed(Exception):
+    """Nobody, or not the wanted node, answered at an address."""
+
+
+class RefusedByPeer(DialFailed):
+    """The node that answered does not have our key on its list."""
+
+    def __init__(self, node: NodeId | None) -> None:
+        super().__init__("our key is not on its list")
+        self.node = node
+
+
+class NodeTLS(ssl.SSLObject):
+    """One TLS connection that ends in its handshake unless the other side proves the key that is wanted."""
+
+    node: NodeId
+    unread: int = 0
+
+    def do_handshake(self) -> None:
+        super().do_handshake()
+        node = node_id_from_certificate(self.getpeercert(binary_form=True))
+        if node is None:
+            raise ssl.SSLError("the certificate holds no node key")
+        wanted = self.server_hostname or _ANYONE_SUFFIX
+        if not self.server_side and not wanted.endswith(_ANYONE_SUFFIX) and wanted != node + _ID_SUFFIX:
+            raise ssl.SSLError("another node answered")
+        self.node = node
+
+    def read(self, len: int = 1024, buffer: Any = None) -> Any:  # noqa: A002 (the standard library's name)
+        # aiohttp 3.11 collects a frame of any announced length before it looks at its limit.
+        got = super().read(len, buffer)
+        self.unread += got if isinstance(got, int) else got.__len__()
+        if self.unread > UNREAD_BYTES_MAX:
+            raise ssl.SSLError("a frame is too large")
+        return got
+
+
+class NodeContext(ssl.SSLContext):
+    """A TLS context whose connections are `NodeTLS`."""
+
+    sslobject_class = NodeTLS
+
+
+class Link:
+    """One proven connection to one node, carrying frames."""
+
+    def __init__(
+        self,
+        socket: web.WebSocketResponse | aiohttp.ClientWebSocketResponse,
+        tls: NodeTLS,
+        met_at: str,
+        *,
+        dialled: bool,
+    ) -> None:
+        self._socket = socket
+        self._tls = tls
+        self.node = tls.node
+        self.met_at = met_at
+        self.dialled = dialled
+        """Whether we opened it."""
+        self.wake = asyncio.Event()
+        """Set when there may be something to send, or `closing` has a reason."""
+        self.closing: str | None = None
+
+    async def receive(self) -> bytes | None:
+        """The next frame; None once the connection is over."""
+        message = await self._socket.receive()
+        self._tls.unread = 0
+        if message.type is WSMsgType.BINARY:
+            return bytes(message.data)
+        if message.type is WSMsgType.TEXT:
+            return str(message.data).encode()
+        return None
+
+    async def send(self, frame: bytes) -> bool:
+        """Returns False once the connection is over; waits while the other side reads slowly."""
+        if self._socket.closed:
+            return False
+        try:
+            await self._socket.send_bytes(frame)
+        except (OSError, RuntimeError, aiohttp.ClientError):
+            return False
+        return True
+
+    def hang_up(self, why: str) -> None:
+        """Ask whoever writes on this link to close it."""
+        self.closing = why
+        self.wake.set()
+
+    async def close(self, why: str) -> None:
+        with contextlib.suppress(TimeoutError, OSError, RuntimeError, aiohttp.ClientError):
+            async with asyncio.timeout(CLOSE_S):
+                await self._socket.close(code=aiohttp.WSCloseCode.OK, message=why.encode()[:100])
+
+
+def contexts(key: Ed25519PrivateKey) -> tuple[NodeContext, NodeContext]:
+    """The server's and the client's TLS context for the holder of `key`."""
+    server, client = NodeContext(ssl.PROTOCOL_TLS_SERVER), NodeContext(ssl.PROTOCOL_TLS_CLIENT)
+    for context in (server, client):
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.check_hostname = False
+        _load_key(context, key)
+    server.verify_mode = ssl.CERT_REQUIRED
+    server.load_verify_locations(cadata=wrapper_ca())
+    server.verify_flags |= ssl.VerifyFlags(_NO_CHECK_TIME)
+    server.num_tickets = 0
+    # The wrapper proves nothing; the key is checked at the end of the handshake.
+    client.verify_mode = ssl.CERT_NONE
+    return server, client
+
+
+def _load_key(context: ssl.SSLContext, key: Ed25519PrivateKey) -> None:
+    # The ssl module reads keys from files only: this one lives in memory and never reaches a disk.
+    memory = os.memfd_create("node-key", os.MFD_CLOEXEC)
+    try:
+        os.write(memory, key_to_pem(key) + ssl.DER_cert_to_PEM_cert(leaf_certificate(key)).encode())
+        context.load_cert_chain(f"/proc/self/fd/{memory}")
+    finally:
+        os.close(memory)
+
+
+class _Resolver(AbstractResolver):
+    """Node ids to the numeric addresses that a dial has just put here; asks no name server, ever."""
+
+    def __init__(self) -> None:
+        self.addresses: dict[str, Address] = {}
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        del port, family  # both are part of the address
+        address = self.addresses.get(host)
+        if address is None:
+            raise OSError(f"no address for {host}")
+        kind = socket.AF_INET6 if address.is_v6 else socket.AF_INET
+        found = {"hostname": host, "host": address.host, "port": address.port}
+        return [ResolveResult(**found, family=kind, proto=0, flags=socket.AI_NUMERICHOST)]  # type: ignore[typeddict-item]
+
+    async def close(self) -> None:
+        self.addresses.clear()
+
+
+class Dialer:
+    """Opens connections to other nodes. Use as ``async with``."""
+
+    def __init__(self, context: NodeContext) -> None:
+        self._context = context
+        self._resolver = _Resolver()
+        self.session: aiohttp.ClientSession
+
+    async def __aenter__(self) -> "Dialer":
+        connector = aiohttp.TCPConnector(
+            resolver=self._resolver, use_dns_cache=False, force_close=True, limit=CONNECTIONS_MAX
+        )
+        self.session = aiohttp.ClientSession(
+            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.session.close()
+
+    async def dial(self, node: NodeId | None, address: Address) -> Link:
+        """A proven connection to `node`, or to whoever holds a key at `address` when None. Raises DialFailed."""
+        host = node + _ID_SUFFIX if node else _label(address) + _ANYONE_SUFFIX
+        self._resolver.addresses[host] = address
+        try:
+            async with asyncio.timeout(HANDSHAKE_S):
+                socket = await self.session.ws_connect(
+                    f"wss://{host}:{address.port}{PATH}",
+                    ssl=self._context,
+                    max_msg_size=FRAME_BYTES_MAX + 1,
+                    timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_S),
+                    autoclose=True,
+                )
+        except aiohttp.WSServerHandshakeError as error:
+            if error.status == REFUSED_STATUS:
+                raise RefusedByPeer(node) from error
+            raise DialFailed("what answers there is not a node of this version") from error
+        except (OSError, aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise DialFailed(str(error) or "no answer in time") from error
+        finally:
+            self._resolver.addresses.pop(host, None)
+        tls = socket.get_extra_info("ssl_object")
+        if not isinstance(tls, NodeTLS):
+            await socket.close()
+            raise DialFailed("the connection was over before it was used")
+        return Link(socket, tls, str(address), dialled=True)
+
+
+def _label(address: Address) -> str:
+    return hashlib.sha256(str(address).encode()).hexdigest()[:32]
+
+
+class _Arrival:
+    """A connection whose key is not proven yet, or was refused."""
+
+    def __init__(self) -> None:
+        self.decided = asyncio.Event()
+        self.welcome = False
+
+
+class Listener:
+    """Takes connections of other nodes: `welcome` says whether a proven key may come in, `converse` talks to it."""
+
+    def __init__(
+        self,
+        context: NodeContext,
+        *,
+        welcome: Callable[[NodeId, str], bool],
+        converse: Callable[[Link], Awaitable[None]],
+    ) -> None:
+        self._context = context
+        self._welcome = welcome
+        self._converse = converse
+        self._arrivals: dict[Any, _Arrival] = {}
+        self._unproven: Counter[str] = Counter()
+        self._links = 0
+
+    @contextlib.asynccontextmanager
+    async def listening(self, port: int) -> AsyncIterator[int]:
+        """Accept connections on all addresses inside this block; yields the port, chosen by the kernel for 0."""
+        application = web.Application(client_max_size=1)
+        application.router.add_get(PATH, self._answer)
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=CLOSE_S, keepalive_timeout=0)
+        listening = _listen(port)
+        try:
+            await runner.setup()
+            assert runner.server is not None
+            async with asyncio.TaskGroup() as tasks:
+                accepting = tasks.create_task(self._accept(listening, runner.server, tasks))
+                yield listening.getsockname()[1]
+                accepting.cancel()
+        finally:
+            listening.close()
+            await runner.cleanup()
+
+    async def _accept(self, listening: socket.socket, server: web.Server, tasks: asyncio.TaskGroup) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                connection, peer = await loop.sock_accept(listening)
+            except OSError:
+                await asyncio.sleep(0.1)  # out of file descriptors, or the other side has already gone
+                continue
+            host = str(peer[0])
+            unproven = self._unproven.total()
+            full = unproven >= UNPROVEN_MAX or unproven + self._links >= CONNECTIONS_MAX
+            if full or self._unproven[host] >= UNPROVEN_PER_ADDRESS_MAX:
+                connection.close()
+                continue
+            self._unproven[host] += 1
+            tasks.create_task(self._shake_hands(connection, host, server))
+
+    async def _shake_hands(self, connection: socket.socket, host: str, server: web.Server) -> None:
+        loop = asyncio.get_running_loop()
+        protocol, arrival = server(), _Arrival()
+        self._arrivals[protocol] = arrival
+        transport: asyncio.BaseTransport | None = None
+        try:
+            async with asyncio.timeout(HANDSHAKE_S):
+                transport, _ = await loop.connect_accepted_socket(
+                    lambda: protocol,
+                    connection,
+                    ssl=self._context,
+                    ssl_handshake_timeout=HANDSHAKE_S,
+                    ssl_shutdown_timeout=CLOSE_S,
+                )
+                await arrival.decided.wait()
+                if not arrival.welcome:
+                    await asyncio.sleep(0.2)  # let the refusal arrive
+        except OSError:
+            arrival.welcome = False
+        finally:
+            del self._arrivals[protocol]
+            self._unproven[host] -= 1
+            self._unproven += Counter()
+            if not arrival.welcome and isinstance(transport, asyncio.Transport):
+                transport.abort()
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        arrival = self._arrivals.get(request.protocol)
+        tls = request.get_extra_info("ssl_object")
+        if arrival is None or arrival.decided.is_set() or not isinstance(tls, NodeTLS):
+            return _refusal()
+        address = request.get_extra_info("peername") or ("", 0)
+        host = str(address[0])
+        met_at = str(Address(host, int(address[1])))
+        arrival.welcome = self._welcome(tls.node, met_at)
+        arrival.decided.set()
+        if not arrival.welcome:
+            return _refusal()
+        socket = web.WebSocketResponse(max_msg_size=FRAME_BYTES_MAX + 1, compress=False, timeout=CLOSE_S)
+        await socket.prepare(request)
+        self._links += 1
+        try:
+            await self._converse(Link(socket, tls, met_at, dialled=False))
+        finally:
+            self._links -= 1
+        return socket
+
+
+def _refusal() -> web.Response:
+    refusal = web.Response(status=REFUSED_STATUS)
+    refusal.force_close()
+    return refusal
+
+
+def _listen(port: int) -> socket.socket:
+    try:
+        listening = socket.create_server(
+            ("::", port), family=socket.AF_INET6, dualstack_ipv6=socket.has_dualstack_ipv6(), backlog=32
+        )
+    except OSError as error:
+        mend = "another program uses it: stop that, or set another mesh port"
+        raise NodeError(f"the mesh cannot listen on port {port}: {error.strerror}", mend) from error
+    listening.setblocking(False)
+    return listening

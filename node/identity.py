@@ -1,0 +1,116 @@
+"""Who this node is: its id is its public key; it signs what it says. Keys are made elsewhere, by chance."""
+
+import base64
+import hashlib
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from node.units import NodeId
+
+NODE_ID_CHARS = 52
+KEY_BYTES = 32
+SIGNATURE_BYTES = 64
+PEM_BYTES_MAX = 4096
+SHORT_CHARS = 16
+"""How much of an id people compare and mDNS shows: 80 bits."""
+_CHECK_CHARS = 2
+
+
+def node_id(public: Ed25519PublicKey) -> NodeId:
+    """The id of the node that holds the private half of `public`."""
+    return NodeId(_base32(public.public_bytes_raw()))
+
+
+def own_node_id(private: Ed25519PrivateKey) -> NodeId:
+    """The id of the node that holds `private`."""
+    return node_id(private.public_key())
+
+
+def public_key(node: NodeId) -> Ed25519PublicKey:
+    """The key that an id names. Raises ValueError when `node` is not the one spelling of 32 bytes."""
+    if len(node) != NODE_ID_CHARS or not node.isascii():
+        raise ValueError(f"a node id has {NODE_ID_CHARS} letters and digits, this has {len(node)}")
+    raw = base64.b32decode(node.upper() + "====")
+    if _base32(raw) != node:
+        raise ValueError("this is not a node id: small letters a to z and digits 2 to 7 only")
+    return Ed25519PublicKey.from_public_bytes(raw)
+
+
+def is_node_id(text: str) -> bool:
+    """Whether `text` is the one spelling of some key."""
+    try:
+        public_key(NodeId(text))
+    except ValueError:
+        return False
+    return True
+
+
+def sign(private: Ed25519PrivateKey, kind: bytes, body: bytes) -> bytes:
+    """64 bytes that hold only for this `kind` of statement, so that no signature can be used as another's."""
+    return private.sign(_statement(kind, body))
+
+
+def verify(node: NodeId, kind: bytes, body: bytes, signature: bytes) -> bool:
+    """Whether `node` signed `body` as a statement of `kind`. Never raises, whatever a peer sent."""
+    try:
+        public_key(node).verify(signature, _statement(kind, body))
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def human_form(node: NodeId) -> str:
+    """The start of an id in groups of four with two check characters, as ``abcd-efgh-ijkl-mnop-qr``."""
+    short = node[:SHORT_CHARS]
+    return "-".join([*(short[at : at + 4] for at in range(0, SHORT_CHARS, 4)), _check(short)])
+
+
+def short_form(text: str) -> str | None:
+    """The sixteen characters that a person wrote in human form; None when the check characters disagree."""
+    letters = text.strip().lower().replace("-", "").replace(" ", "")
+    short, check = letters[:SHORT_CHARS], letters[SHORT_CHARS:]
+    return short if len(short) == SHORT_CHARS and check == _check(short) else None
+
+
+def key_to_pem(private: Ed25519PrivateKey) -> bytes:
+    """PKCS #8 in PEM, not encrypted: the file that holds it must be readable by the node alone."""
+    return private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def key_from_pem(pem: bytes) -> Ed25519PrivateKey:
+    """The key in `pem`. Raises ValueError with what to do when it holds anything else."""
+    mend = "put the node's own key file back, or remove it to start as a new node"
+    if len(pem) > PEM_BYTES_MAX:
+        raise ValueError(f"the key file is larger than {PEM_BYTES_MAX} bytes; {mend}")
+    try:
+        private = load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"the key file cannot be read; {mend}") from error
+    if not isinstance(private, Ed25519PrivateKey):
+        raise ValueError(f"the key file holds a key that is not Ed25519; {mend}")
+    return private
+
+
+def key_from_raw(raw: bytes) -> Ed25519PrivateKey:
+    """The key whose 32 secret bytes are `raw`. Raises ValueError for another length."""
+    return Ed25519PrivateKey.from_private_bytes(raw)
+
+
+def _base32(raw: bytes) -> str:
+    return base64.b32encode(raw).decode().rstrip("=").lower()
+
+
+def _check(short: str) -> str:
+    return _base32(hashlib.sha256(b"procomu\0node id\0" + short.encode()).digest())[:_CHECK_CHARS]
+
+
+def _statement(kind: bytes, body: bytes) -> bytes:
+    assert b"\0" not in kind, "a kind is a short name without zero bytes"
+    return b"procomu\0" + kind + b"\0" + body

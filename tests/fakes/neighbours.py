@@ -1,0 +1,70 @@
+"""What a mesh needs from its house, in memory: usage books, a shelf, and keys that are the same in each run."""
+
+import hashlib
+from collections.abc import Iterable
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from node.accounting.ledger import Cell, CellKey, Ledger
+from node.errors import StorageTrouble
+from node.identity import key_from_raw, own_node_id
+from node.units import AccountId, Bytes, NodeId, Usage
+
+TODAY = "2026-11-24"
+
+
+def key_of(name: str) -> Ed25519PrivateKey:
+    """The key of the node called `name`; only tests may make keys like this."""
+    return key_from_raw(hashlib.sha256(name.encode()).digest())
+
+
+def id_of(name: str) -> NodeId:
+    return own_node_id(key_of(name))
+
+
+def cell(down: int, up: int = 0) -> Cell:
+    return Cell(Usage(Bytes(down), Bytes(up)), Usage(Bytes(0), Bytes(0)))
+
+
+class Books:
+    """Implements `mesh.ports.UsageBooks` on a ledger in memory."""
+
+    def __init__(self, node: NodeId, incarnation: str = "life-1") -> None:
+        self.node = node
+        self.incarnation = incarnation
+        self.ledger = Ledger()
+        self.pages_merged = 0
+
+    def book(self, account: str, used: Usage, day: str = TODAY) -> None:
+        self.ledger.add(CellKey(self.node, self.incarnation, AccountId(account), day), used, busy=False)
+
+    def own_cells(self) -> Iterable[tuple[str, AccountId, Cell]]:
+        return [
+            (key.day, key.account, found) for key, found in self.ledger.own_cells(self.node, self.incarnation)
+        ]
+
+    def merge_page(
+        self, author: NodeId, incarnation: str, day: str, cells: Iterable[tuple[AccountId, Cell]]
+    ) -> None:
+        self.pages_merged += 1
+        for account, found in cells:
+            self.ledger.merge(CellKey(author, incarnation, account, day), found)
+
+    def used(self, account: str, period: str = TODAY) -> int:
+        return self.ledger.total(AccountId(account), period).uplink.total
+
+
+class Shelf:
+    """Implements `mesh.ports.PageShelf` in memory."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, bytes] = {}
+        self.full = False
+
+    def load(self) -> Iterable[bytes]:
+        return list(self.records.values())
+
+    async def save(self, pages: Iterable[tuple[str, bytes]]) -> None:
+        if self.full:
+            raise StorageTrouble("the disk is full", "make room")
+        self.records.update(pages)
