@@ -1,0 +1,524 @@
+"""The portal as people and their devices meet it: over real sockets, with no cookie, storage or script."""
+
+import json
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from captive_portal import guests, pages
+from captive_portal.ports import Refused
+from node.errors import NodeError, StorageTrouble
+from node.governance.allowance import Allowance, Bound, QuotaLeft
+from node.units import GIGA, MEGA, Rates
+from tests.contracts.portal_client import HOST, Browser, Reply
+from tests.fakes.front_door import (
+    ANA,
+    ANAS_ADDRESS,
+    BEN,
+    BENS_ADDRESS,
+    SECRET,
+    STRANGERS_ADDRESS,
+    FrontDoor,
+    open_door,
+)
+from tests.fakes.house import COMMUNITY, FakeHouse
+
+PROBES = json.loads((Path(__file__).parents[1] / "vectors" / "probes.json").read_text())["probes"]
+PORTAL_URL = f"http://{HOST}/"
+OUR_PATHS = ("/", "/me", "/network", "/terms", "/captive-portal")
+CHANGES = ("/join", "/leave")
+EVENING = Bound(Rates(10 * MEGA, 2 * MEGA), "evening", "assembly of 3 May", "Guests get at most 10 Mbit/s.")
+ALLOWANCE = Allowance(
+    Bound(1, "equal-share", "", "Everyone has an equal part."),
+    Bound(Rates(256_000, 256_000), "lifeline", "", "Everyone keeps 256 kbit/s."),
+    EVENING,
+    (QuotaLeft("guests-month", 60 * GIGA, 15 * GIGA, None),),
+)
+
+
+@pytest.fixture
+async def door() -> AsyncIterator[FrontDoor]:
+    async with open_door(FakeHouse(allowance=ALLOWANCE)) as door:
+        yield door
+
+
+@pytest.fixture
+def ana(door: FrontDoor) -> Browser:
+    return Browser(door.port, ANAS_ADDRESS)
+
+
+@pytest.fixture
+def ben(door: FrontDoor) -> Browser:
+    return Browser(door.port, BENS_ADDRESS)
+
+
+@pytest.fixture
+def stranger(door: FrontDoor) -> Browser:
+    return Browser(door.port, STRANGERS_ADDRESS)
+
+
+async def join(browser: Browser) -> Reply:
+    splash = await browser.get("/")
+    return await browser.post("/join", f"terms={splash.field('terms')}&token={splash.field('token')}")
+
+
+# --- the way in, and out ---
+
+
+async def test_a_guest_reads_the_terms_presses_one_button_and_is_online(
+    door: FrontDoor, ana: Browser
+) -> None:
+    """Captured, sent to the portal, accepted, on my page: four plain requests, none of which sets a cookie."""
+    captured = await ana.get("/news", host="example.com")
+    assert (302, PORTAL_URL) == (captured.status, captured.headers["location"])
+    splash = await ana.get("/")
+    assert 200 == splash.status
+    assert all(
+        text in splash.body for text in ("Vall Verda", "Be kind to each other.", "Do not resell the line.")
+    )
+    accepted = await ana.post("/join", f"terms={splash.field('terms')}&token={splash.field('token')}")
+    assert (303, "/me") == (accepted.status, accepted.headers["location"])
+    assert [(ANA, "2")] == door.house.accepted
+    mine = await ana.get("/me")
+    assert 200 == mine.status
+    for text in (
+        "You are online",
+        "45 GB left of 60 GB",
+        "Guests get at most 10 Mbit/s.",
+        "evening",
+        "assembly of 3 May",
+    ):
+        assert text in mine.body
+    assert not any("set-cookie" in reply.headers for reply in (captured, splash, accepted, mine))
+
+
+async def test_a_guest_who_leaves_no_longer_passes(door: FrontDoor, ana: Browser) -> None:
+    await join(ana)
+    assert {ANA} == set(door.house.passing)
+    mine = await ana.get("/")
+    left = await ana.post("/leave", f"terms=&token={mine.field('token')}")
+    assert (303, "/") == (left.status, left.headers["location"])
+    assert set() == set(door.house.passing)
+    assert "Accept and go online" in (await ana.get("/")).body
+
+
+async def test_a_guest_whose_time_ended_is_told_so(door: FrontDoor, ana: Browser) -> None:
+    await join(ana)
+    door.house.now += 5 * 3_600_000
+    door.house.happens(ANA, guests.Tick())
+    assert "Your time here ended" in (await ana.get("/")).body
+    assert 303 == (await join(ana)).status
+
+
+async def test_who_was_removed_reads_why_and_whom_to_tell(door: FrontDoor, ana: Browser) -> None:
+    door.house.happens(ANA, guests.RemovedByAdmin("<b>noise</b> at night"))
+    page = await ana.get("/")
+    assert 403 == page.status
+    assert "&lt;b&gt;noise&lt;/b&gt; at night" in page.body
+    assert "hello@vallverda.example" in page.body
+
+
+async def test_a_refusal_names_its_reason_and_its_rule(door: FrontDoor, ana: Browser) -> None:
+    door.house.refusal = Refused("The network is closed until morning.", "quiet-hours")
+    refused = await join(ana)
+    assert 403 == refused.status
+    assert "closed until morning" in refused.body
+    assert "quiet-hours" in refused.body
+
+
+async def test_trouble_in_the_house_asks_to_try_again(door: FrontDoor, ana: Browser) -> None:
+    door.house.trouble = StorageTrouble("the disk is full of secrets", "delete something")
+    busy = await join(ana)
+    assert (503, "5") == (busy.status, busy.headers["retry-after"])
+    assert "secrets" not in busy.body
+    door.house.trouble = None
+    assert 303 == (await join(ana)).status
+
+
+async def test_terms_that_changed_meanwhile_are_shown_again(door: FrontDoor, ana: Browser) -> None:
+    splash = await ana.get("/")
+    door.house.view = replace(COMMUNITY, terms="Be even kinder.", terms_version="3")
+    again = await ana.post("/join", f"terms={splash.field('terms')}&token={splash.field('token')}")
+    assert 409 == again.status
+    assert "Be even kinder." in again.body
+    assert [] == door.house.accepted
+    await ana.post("/join", f"terms={again.field('terms')}&token={again.field('token')}")
+    assert [(ANA, "3")] == door.house.accepted
+
+
+async def test_somebody_from_elsewhere_cannot_join(door: FrontDoor, stranger: Browser, ana: Browser) -> None:
+    assert "Join the Wi-Fi first" in (await stranger.get("/")).body
+    splash = await ana.get("/")
+    form = f"terms=2&token={splash.field('token')}"
+    assert 403 == (await stranger.post("/join", form)).status
+    assert [] == door.house.accepted
+
+
+async def test_one_device_never_speaks_for_another(door: FrontDoor, ana: Browser, ben: Browser) -> None:
+    """A token is good for one device; a new hardware address gets a fresh page, not an error to decipher."""
+    splash = await ana.get("/")
+    stale = await ben.post("/join", f"terms=2&token={splash.field('token')}")
+    assert 403 == stale.status
+    assert "press the button again" in stale.body
+    assert [] == door.house.accepted
+    assert 303 == (await ben.post("/join", f"terms=2&token={stale.field('token')}")).status
+    assert [(BEN, "2")] == door.house.accepted
+
+
+@pytest.mark.parametrize(
+    "name", ["X_Forwarded_For", "X_Real_IP", "Forwarded", "X_Client_IP", "CF_Connecting_IP"]
+)
+async def test_no_header_can_name_another_device(door: FrontDoor, ana: Browser, name: str) -> None:
+    door.house.happens(BEN, guests.TermsAccepted("2", None))
+    value = f"for={BENS_ADDRESS}" if name == "Forwarded" else BENS_ADDRESS
+    assert "Accept and go online" in (await ana.get("/", **{name: value})).body
+
+
+# --- devices that ask on their own ---
+
+
+@pytest.mark.parametrize("vector", PROBES, ids=lambda v: f"{v['method']} {v['host']}{v['target']}")
+async def test_a_probe_opens_the_sheet_before_and_closes_it_after(
+    door: FrontDoor, ana: Browser, vector: dict
+) -> None:
+    agent = {"User_Agent": vector["user_agent"]} if "user_agent" in vector else {}
+    before = await ana.get(vector["target"], vector["host"], vector["method"], **agent)
+    assert (302, PORTAL_URL, "close") == (
+        before.status,
+        before.headers["location"],
+        before.headers["connection"],
+    )
+    await join(ana)
+    after = await ana.get(vector["target"], vector["host"], vector["method"], **agent)
+    assert vector["status"] == after.status
+    assert ("" if vector["method"] == "HEAD" else vector["body"]) == after.body
+    assert "no-store" == after.headers["cache-control"]
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "",
+        "example.com",
+        "EXAMPLE.com.:80",
+        "192.0.2.7",
+        "[2001:db8::7]",
+        "a b",
+        "\xff\xfe",
+        "[",
+        "x" * 4_000,
+        "..",
+        "%00",
+    ],
+)
+async def test_any_other_host_is_sent_to_the_portal_and_never_repeated(ana: Browser, host: str) -> None:
+    reply = await ana.get("/x", host=host)
+    assert (302, PORTAL_URL, "close") == (
+        reply.status,
+        reply.headers["location"],
+        reply.headers["connection"],
+    )
+    assert len(reply.raw) < 1_000
+
+
+@pytest.mark.parametrize(
+    "host", [HOST, f"{HOST}:80", HOST.upper(), f"{HOST}.", "127.0.0.1", "127.0.0.1:2050"]
+)
+async def test_our_name_and_our_address_show_the_page(ana: Browser, host: str) -> None:
+    assert 200 == (await ana.get("/", host=host)).status
+
+
+async def test_a_request_with_two_hosts_is_refused(ana: Browser) -> None:
+    raw = f"GET / HTTP/1.1\r\nHost: {HOST}\r\nHost: evil.example\r\nConnection: close\r\n\r\n"
+    assert 400 == (await ana.send(raw.encode())).status
+
+
+async def test_an_old_client_without_a_host_finds_the_portal(ana: Browser) -> None:
+    reply = await ana.send(b"GET / HTTP/1.0\r\n\r\n")
+    assert (302, PORTAL_URL) == (reply.status, reply.headers["location"])
+
+
+async def test_http_1_0_gets_the_page_and_a_closed_connection(ana: Browser) -> None:
+    reply = await ana.send(f"GET / HTTP/1.0\r\nHost: {HOST}\r\n\r\n".encode())
+    assert 200 == reply.status
+    assert "keep-alive" != reply.headers.get("connection")
+
+
+@pytest.mark.parametrize("path", OUR_PATHS)
+async def test_head_says_what_get_would_and_sends_nothing(ana: Browser, path: str) -> None:
+    head, get = await ana.get(path, method="HEAD"), await ana.get(path)
+    assert (get.status, "") == (head.status, head.body)
+    assert head.headers.get("content-length") in {None, get.headers.get("content-length")}
+
+
+async def test_a_proxy_style_request_line_names_its_own_host(ana: Browser) -> None:
+    line = "GET http://captive.apple.com/hotspot-detect.html HTTP/1.1"
+    reply = await ana.send(f"{line}\r\nHost: {HOST}\r\nConnection: close\r\n\r\n".encode())
+    assert (302, PORTAL_URL) == (reply.status, reply.headers["location"])
+
+
+async def test_the_captive_portal_api_follows_the_guest(ana: Browser, stranger: Browser) -> None:
+    accept = {"Accept": "application/captive+json"}
+    before = await ana.get("/captive-portal", **accept)
+    assert ("application/captive+json", "private, no-store") == (
+        before.headers["content-type"],
+        before.headers["cache-control"],
+    )
+    assert (True, PORTAL_URL) == (
+        json.loads(before.body)["captive"],
+        json.loads(before.body)["user-portal-url"],
+    )
+    await join(ana)
+    after = json.loads((await ana.get("/captive-portal", **accept)).body)
+    assert (False, 14_400, 58_600_000_000) == (
+        after["captive"],
+        after["seconds-remaining"],
+        after["bytes-remaining"],
+    )
+    assert 403 == (await stranger.get("/captive-portal", **accept)).status
+
+
+async def test_a_browser_that_finds_the_api_is_shown_the_portal(ana: Browser) -> None:
+    reply = await ana.get("/captive-portal", Accept="text/html,*/*;q=0.8")
+    assert (302, PORTAL_URL, "Accept") == (reply.status, reply.headers["location"], reply.headers["vary"])
+
+
+# --- who does not mean well ---
+
+
+@pytest.mark.parametrize("path", CHANGES)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_nothing_changes_by_asking(door: FrontDoor, ana: Browser, path: str, method: str) -> None:
+    """CVE-2026-30868: a link or a picture on another site must not be able to change anything."""
+    splash = await ana.get("/")
+    reply = await ana.get(f"{path}?terms=2&token={splash.field('token')}", method=method)
+    assert (405, "POST") == (reply.status, reply.headers["allow"])
+    assert [] == door.house.accepted
+
+
+@pytest.mark.parametrize("path", OUR_PATHS)
+async def test_pages_cannot_be_posted_to(ana: Browser, path: str) -> None:
+    assert 405 == (await ana.post(path, "a=b")).status
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "OPTIONS", "CONNECT", "TRACE", "PATCH", "BREW"])
+async def test_other_methods_are_refused(ana: Browser, method: str) -> None:
+    assert 405 == (await ana.get("/", method=method)).status
+
+
+@pytest.mark.parametrize("headers", [{"Origin": "http://evil.example"}, {"Sec_Fetch_Site": "cross-site"}])
+@pytest.mark.parametrize("path", CHANGES)
+async def test_a_form_on_another_site_changes_nothing(
+    door: FrontDoor, ana: Browser, path: str, headers: dict
+) -> None:
+    splash = await ana.get("/")
+    reply = await ana.post(path, f"terms=2&token={splash.field('token')}", **headers)
+    assert (403, []) == (reply.status, door.house.accepted)
+
+
+@pytest.mark.parametrize("path", CHANGES)
+@pytest.mark.parametrize(
+    "form",
+    [
+        "",
+        "terms=2",
+        "token={token}",
+        "terms=2&terms=2&token={token}",
+        "terms=2&token={token}&token={token}",
+        "terms=2&token=",
+        "terms=" + "2" * 5_000 + "&token={token}",
+        "terms=2&token=" + "a" * 5_000,
+        "terms=2&token=$(touch /tmp/pwned)",
+        "terms=2&token=%00%ff",
+        "a=1&" * 100 + "terms=2&token={token}",
+        "\x00\xff\xfe",
+    ],
+)
+async def test_a_form_with_anything_missing_double_or_huge_is_refused(
+    door: FrontDoor, ana: Browser, path: str, form: str
+) -> None:
+    """CVE-2023-38313 to 38315, 41101: any parameter missing, twice or endless is a 4xx, and the portal lives on."""
+    token = (await ana.get("/")).field("token")
+    reply = await ana.post(path, form.replace("{token}", token))
+    assert reply.status in {400, 403}
+    assert [] == door.house.accepted
+    assert 200 == (await ana.get("/")).status
+
+
+@pytest.mark.parametrize("missing", ["Host", "User-Agent", "Accept", "Connection", "Content-Type", "Origin"])
+async def test_no_single_header_is_missed(ana: Browser, missing: str) -> None:
+    """CVE-2023-38320: a missing User-Agent crashed a portal."""
+    token = (await ana.get("/")).field("token")
+    body = f"terms=2&token={token}"
+    headers = {
+        "Host": HOST,
+        "User-Agent": "Mozilla/5.0",
+        "Accept": "*/*",
+        "Connection": "close",
+        "Content-Type": "application/x-www-form-urlencoded",
+        "Origin": f"http://{HOST}",
+        "Content-Length": str(len(body)),
+    }
+    lines = [f"{name}: {value}" for name, value in headers.items() if name != missing]
+    reply = await ana.send("\r\n".join(["POST /join HTTP/1.1", *lines, "", body]).encode())
+    assert (302 if missing == "Host" else 303) == reply.status
+
+
+DOTS = ("..", "%2e%2e", "%252e%252e", ".%2e", "..%00", "..;", "%c0%ae%c0%ae", "..\\")
+
+
+@pytest.mark.parametrize("dots", DOTS)
+@pytest.mark.parametrize("slash", ["/", "//", "%2f", "\\", "%5c"])
+@pytest.mark.parametrize("start", ["/", "/static/", "//"])
+async def test_no_path_leads_out_of_the_portal(ana: Browser, dots: str, slash: str, start: str) -> None:
+    """CVE-2023-39120: only paths from a fixed list are answered, whatever their spelling."""
+    reply = await ana.get(start + slash.join([dots] * 6 + ["etc", "passwd"]))
+    assert reply.status in {302, 400, 404}
+    assert "root:" not in reply.body
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/?redir=http://evil.example",
+        "/?url=//evil.example",
+        "//evil.example/",
+        "/me?next=http://evil.example",
+        "http://evil.example/",
+        "/captive-portal?user-portal-url=http://evil.example",
+        "/\\evil.example",
+    ],
+)
+async def test_no_question_makes_us_send_people_elsewhere(ana: Browser, target: str) -> None:
+    reply = await ana.get(target)
+    assert reply.headers.get("location", "/") in {"/", PORTAL_URL}
+    assert "evil" not in reply.body
+
+
+@pytest.mark.parametrize(
+    "poison", ["`touch /tmp/pwned`", "$(reboot)", "'\"><script>alert(1)</script>", "{{7*7}}", "%s%n"]
+)
+async def test_what_strangers_send_is_never_run_and_never_shown(ana: Browser, poison: str) -> None:
+    """CVE-2023-38316 and its like: a query reached a shell."""
+    target = "/?" + poison.replace(" ", "%20")
+    replies = [await ana.get(target), await ana.get("/", User_Agent=poison, Referer=poison, Cookie=poison)]
+    for reply in replies:
+        assert 200 == reply.status
+        assert poison not in reply.body
+        assert "49" not in reply.body.partition("</style>")[2]
+
+
+async def test_texts_of_the_community_are_shown_as_text(door: FrontDoor, ana: Browser) -> None:
+    evil = '"><script>alert(1)</script>{{7*7}}'
+    door.house.view = replace(
+        COMMUNITY, community=evil, node=evil, terms=evil, contact=evil, terms_version=evil, sentences=(evil,)
+    )
+    for path in ("/", "/network", "/terms", "/nothing"):
+        body = (await ana.get(path)).body
+        assert "<script" not in body
+        assert "&lt;script&gt;" in body
+
+
+@pytest.mark.parametrize("path", [*OUR_PATHS, *CHANGES, "/nothing"])
+async def test_every_page_carries_a_strict_policy_and_no_secret(
+    door: FrontDoor, ana: Browser, path: str
+) -> None:
+    for _ in range(2):
+        reply = await ana.get(path)
+        assert SECRET not in reply.raw
+        assert "python" not in reply.headers["server"].lower()
+        assert "no-store" in reply.headers["cache-control"]
+        if reply.headers.get("content-type", "").startswith("text/html"):
+            policy = reply.headers["content-security-policy"]
+            assert policy.startswith("default-src 'none'; style-src 'sha256-")
+            assert "unsafe" not in policy
+            assert ("same-origin", "nosniff") == (
+                reply.headers["referrer-policy"],
+                reply.headers["x-content-type-options"],
+            )
+        door.house.happens(ANA, guests.TermsAccepted("2", None))
+
+
+# --- pages that mini-browsers and everybody can read ---
+
+
+class Outline(HTMLParser):
+    """Tags with their attributes, in order."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+
+@pytest.mark.parametrize("admitted", [False, True])
+@pytest.mark.parametrize("path", ["/", "/network", "/terms", "/nothing"])
+async def test_pages_need_no_script_no_second_file_and_one_language(
+    door: FrontDoor, ana: Browser, path: str, admitted: bool
+) -> None:
+    if admitted:
+        door.house.happens(ANA, guests.TermsAccepted("2", None))
+    outline = Outline((await ana.get(path)).body)
+    attributes = [name for _, attrs in outline.tags for name in attrs]
+    names = [tag for tag, _ in outline.tags]
+    assert {"lang": "en", "dir": "ltr"} == outline.tags[0][1] if outline.tags[0][0] == "html" else False
+    assert (1, 1, 1) == (names.count("h1"), names.count("main"), names.count("title"))
+    assert not {"script", "iframe", "img", "object", "base"} & set(names)
+    assert not [name for name in attributes if name.startswith("on") or name in {"style", "target", "srcset"}]
+    assert [{"rel": "icon", "href": "data:,"}] == [attrs for tag, attrs in outline.tags if tag == "link"]
+    identifiers = [attrs["id"] for _, attrs in outline.tags if "id" in attrs]
+    assert len(identifiers) == len(set(identifiers))
+    for tag, attrs in outline.tags:
+        for reference in ("for", "aria-labelledby"):
+            assert attrs.get(reference) is None or attrs[reference] in identifiers
+        if tag == "input":
+            assert "hidden" == attrs["type"]
+
+
+async def test_the_longest_splash_fits_a_mini_browser(door: FrontDoor, ana: Browser) -> None:
+    door.house.view = replace(
+        COMMUNITY, community="Ñ" * 90, node="ü" * 90, contact="é" * 300, terms="paraula é " * 4_000
+    )
+    splash = await ana.get("/")
+    assert len(splash.raw) < pages.SPLASH_BYTES_MAX
+    assert "/terms" in splash.body
+    assert "paraula" in (await ana.get("/terms")).body
+
+
+async def test_a_portal_on_a_taken_port_says_who_may_have_it(door: FrontDoor) -> None:
+    from captive_portal.web import Portal
+
+    second = Portal(door.house, door.neighbours, port=door.port, secret=SECRET, addresses=("127.0.0.1",))
+    with pytest.raises(NodeError, match=f"port {door.port}.*ss -ltnp"):
+        await second.run()
+
+
+async def test_the_portal_starts_no_process(ana: Browser) -> None:
+    """A process for each visitor is what makes portals slow, and what turns a bad query into a command."""
+    started: list[str] = []
+    watching = True
+
+    def watch(event: str, _args: tuple) -> None:
+        if watching and event in {
+            "subprocess.Popen",
+            "os.fork",
+            "os.forkpty",
+            "os.posix_spawn",
+            "os.exec",
+            "os.system",
+        }:
+            started.append(event)
+
+    sys.addaudithook(watch)
+    await ana.get("/?fas=$(id)", host="example.com")
+    await join(ana)
+    await ana.get("/me")
+    watching = False
+    assert [] == started
