@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from node.governance.allowance import Bound
 from node.governance.rules import EQUAL_SHARE, LIFELINE, SHARE_DEFAULT, Charter, Rule, Ruleset, Share
@@ -14,6 +15,9 @@ from node.governance.sentences import (
     lifeline_sentence,
 )
 from node.units import KILO, BitsPerSecond, Rates
+
+Direction = Literal["down", "up"]
+DIRECTIONS: tuple[Direction, ...] = ("down", "up")
 
 CODE_LIFELINE = Rates(BitsPerSecond(64 * KILO), BitsPerSecond(32 * KILO))
 """What no charter can go below: messages, mail and public services still work."""
@@ -134,6 +138,10 @@ def highest_floor(
     return _bound(kept, setting, claims, lambda claim: claim.rates == Rates(down, up))
 
 
+def rate_in(direction: Direction, rates: Rates) -> BitsPerSecond:
+    return rates.down if direction == "down" else rates.up
+
+
 def highest(a: Rates, b: Rates) -> Rates:
     return Rates(max(a.down, b.down), max(a.up, b.up))
 
@@ -160,5 +168,5 @@ def _bound(
     first = ordered[0]
     sentence = " ".join(claim.sentence for claim in ordered)
     until = earliest([claim.until for claim in ordered])
-    also = tuple(sorted({claim.rule.id for claim in claims} - {first.rule.id}))
+    also = tuple(sorted({claim.rule.id for claim in claims} - {claim.rule.id for claim in ordered}))
     return Bound(value, first.rule.id, first.rule.by, sentence, until, also)

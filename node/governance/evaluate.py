@@ -181,7 +181,8 @@ class Evaluator:
         else:
             ceiling = combine.lowest_ceiling(own, combine.code_lifeline_bound())
             allowance = self._pooled(pool, base, thens, rules, ceiling)
-        return replace(allowance, not_binding=self._not_binding(selected, rules, allowance))
+        binding = binding_rules(rules, exhausted, allowance)
+        return replace(allowance, not_binding=self._not_binding(selected, binding))
 
     def _base(self, unit: Unit, rules: Iterable[Rule]) -> Bound[int]:
         """The base share; people without a share rule are equal, guests without one are one household."""
@@ -224,7 +225,7 @@ class Evaluator:
             base.decision,
             " ".join([base.sentence, *(claim.sentence for claim in reasons)]),
             combine.earliest([base.until, *(claim.until for claim in reasons)]),
-            tuple(sorted({*base.also, *(claim.rule.id for claim in thens)})),
+            tuple(sorted({*base.also, *(c.rule.id for c in thens)} - {c.rule.id for c in reasons})),
         )
         floor = combine.highest_floor(self._floors(of_pool), lifeline, pool_ceiling)
         name = pool if isinstance(pool, str) else pool.id
@@ -253,20 +254,31 @@ class Evaluator:
             if isinstance(rule.effect, Floor)
         ]
 
-    def _not_binding(
-        self, selected: Iterable[Rule], rules: Iterable[Rule], found: Allowance
-    ) -> tuple[str, ...]:
-        """Sentences of rules that select the unit and have no part in what it gets, less quotas."""
-        bounds = (found.share, found.floor, found.ceiling, found.pool_ceiling)
-        said = " ".join(bound.sentence for bound in bounds if bound is not None)
-        lifting = {r.id for r in rules if isinstance(r.effect, Ceiling) and r.effect.rates is None}
-        return tuple(
-            self._sentences[rule.id]
-            for rule in sorted(selected, key=lambda rule: rule.id)
-            if not isinstance(rule.effect, Quota)
-            and rule.id not in lifting
-            and self._sentences[rule.id] not in said
-        )
+    def _not_binding(self, selected: Iterable[Rule], binding: frozenset[str]) -> tuple[str, ...]:
+        """Sentences of rules that select the unit and have no part in what it gets; quotas show themselves."""
+        silent = {r.id for r in selected if r.id not in binding and not isinstance(r.effect, Quota)}
+        return tuple(self._sentences[name] for name in sorted(silent))
+
+
+def binding_rules(rules: Iterable[Rule], exhausted: frozenset[str], found: Allowance) -> frozenset[str]:
+    """Ids of the rules in force that have a part in `found`."""
+    return frozenset(rule.id for rule in rules if _binds(rule, exhausted, found))
+
+
+def _binds(rule: Rule, exhausted: frozenset[str], found: Allowance) -> bool:
+    effect = rule.effect
+    if isinstance(effect, Quota):
+        if rule.id not in exhausted:
+            return False
+        effect = effect.then
+    if isinstance(effect, Share):
+        return rule.id not in found.share.also
+    if isinstance(effect, Floor):
+        return rule.id not in found.floor.also
+    if effect.rates is None:
+        return True
+    ceiling = found.pool_ceiling if rule.together else found.ceiling
+    return ceiling is not None and rule.id not in ceiling.also
 
 
 def pool_has_guests(pool: Rule | str) -> bool:

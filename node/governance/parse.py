@@ -1,6 +1,7 @@
 """A rule file to a ruleset: all errors at once, each with its line and what to write instead."""
 
 from node.errors import Finding
+from node.governance.combine import CODE_LIFELINE, highest
 from node.governance.document import (
     FINDINGS_MAX,
     Document,
@@ -12,7 +13,7 @@ from node.governance.document import (
 )
 from node.governance.rule_table import read_rules
 from node.governance.rules import Charter, Example, Ruleset
-from node.governance.wording import RATES_WANTED, parse_decision, parse_rates
+from node.governance.wording import RATES_WANTED, format_rates, parse_decision, parse_rates
 from node.units import BitsPerSecond, Rates, parse_rate
 
 FILE_BYTES_MAX = 256 * 1024
@@ -118,10 +119,19 @@ def _charter(document: Document, findings: list[Finding]) -> Charter:
         return DEFAULT_CHARTER
     table.known(("lifeline", "guest_lifeline", "max_weight_ratio"))
     return Charter(
-        table.value("lifeline", RATES_WANTED, parse_rates) or DEFAULT_CHARTER.lifeline,
-        table.value("guest_lifeline", RATES_WANTED, parse_rates) or DEFAULT_CHARTER.guest_lifeline,
+        _lifeline(table, "lifeline") or DEFAULT_CHARTER.lifeline,
+        _lifeline(table, "guest_lifeline") or DEFAULT_CHARTER.guest_lifeline,
         table.integer("max_weight_ratio", 1, 100) or DEFAULT_CHARTER.max_weight_ratio,
     )
+
+
+def _lifeline(table: Table, key: str) -> Rates | None:
+    """E03 for a lifeline below the one that stands in code."""
+    rates = table.value(key, RATES_WANTED, parse_rates)
+    if rates is not None and (enough := highest(rates, CODE_LIFELINE)) != rates:
+        message = f"{key} is below the {format_rates(CODE_LIFELINE)} that no vote can go under."
+        table.refuse(key, message, f'write at least {key} = "{format_rates(enough)}"', "E03")
+    return rates
 
 
 def _examples(document: Document, findings: list[Finding]) -> tuple[Example, ...]:

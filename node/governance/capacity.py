@@ -1,0 +1,116 @@
+"""Is there enough for all that is promised? Lifelines and floors of everybody at once, at each hour of the week."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from node.errors import Finding
+from node.governance import combine
+from node.governance.combine import DIRECTIONS, Direction, rate_in
+from node.governance.evaluate import Evaluator
+from node.governance.examples import moment_at
+from node.governance.reach import Kind, minute_words, stretches
+from node.governance.rules import GUEST_TIER, Floor, Rule, Ruleset
+from node.governance.selection import selects
+from node.governance.sentences import rate_words
+from node.units import KILO, BitsPerSecond, Rates
+
+
+@dataclass(frozen=True, slots=True)
+class Excess:
+    """By how many bit/s, in which direction and at which minute of the week, promises pass what there is."""
+
+    direction: Direction
+    minute: int
+    rate: int
+
+
+def capacity_findings(ruleset: Ruleset, among: Sequence[Kind]) -> Iterable[Finding]:
+    """E04 for the worst hour of each direction; nothing while the speed of the line is not stated."""
+    if ruleset.shaped is None:
+        return
+    promised = [(minute, _promised(ruleset, among, minute)) for minute in _minutes(ruleset)]
+    for direction in DIRECTIONS:
+        worst, most = max(promised, key=lambda item, d=direction: (rate_in(d, item[1]), -item[0]))  # type: ignore[misc]
+        over = rate_in(direction, most) - rate_in(direction, ruleset.shaped)
+        if over > 0:
+            message = _message(ruleset, among, direction, most, worst)
+            yield _with_mend(ruleset, among, Excess(direction, worst, over), message)
+
+
+def _minutes(ruleset: Ruleset) -> list[int]:
+    """One minute for each set of floors, and of rules that decide who shares together, that can hold at once."""
+    relevant = [rule for rule in ruleset.rules if isinstance(rule.effect, Floor) or rule.together]
+    return [minute for minute, _ in stretches(relevant)]
+
+
+def _promised(ruleset: Ruleset, among: Sequence[Kind], minute: int) -> Rates:
+    """Each household's floor, each pool's once. Without a roll, one household of each kind."""
+    evaluator, moment = Evaluator(ruleset), moment_at(minute)
+    down = up = 0
+    pools: set[str] = set()
+    for kind, count in _counts(among):
+        allowance = evaluator.standing(kind.unit, moment, {})
+        if allowance.pool is not None:
+            count = 0 if allowance.pool in pools else 1  # noqa: PLW2901 - a pool counts once
+            pools.add(allowance.pool)
+        down += allowance.floor.value.down * count
+        up += allowance.floor.value.up * count
+    return Rates(BitsPerSecond(down), BitsPerSecond(up))
+
+
+def _counts(among: Sequence[Kind]) -> list[tuple[Kind, int]]:
+    has_roll = any(kind.count for kind in among)
+    return [(kind, kind.count if has_roll else 1) for kind in among if kind.exists or not has_roll]
+
+
+def _message(ruleset: Ruleset, among: Sequence[Kind], direction: Direction, most: Rates, minute: int) -> str:
+    assert ruleset.shaped is not None, "without a line there is no excess"
+    return (
+        f"{direction.capitalize()}: lifelines and floors of {_households(among)} {ruleset.unit}s and the guests "
+        f"come to {rate_words(rate_in(direction, most))} ({minute_words(minute)}), and "
+        f"{rate_words(rate_in(direction, ruleset.shaped))} can be shared."
+    )
+
+
+def _with_mend(ruleset: Ruleset, among: Sequence[Kind], excess: Excess, message: str) -> Finding:
+    """Lower the largest floor, else the lifeline, as far as it takes."""
+    direction, lifeline = excess.direction, rate_in(excess.direction, combine.lifeline(ruleset.charter))
+    largest = _largest_floor(ruleset, among, excess)
+    if largest is not None:
+        rule, count, rate = largest
+        lower = _without(excess, rate, count)
+        if lower > lifeline:
+            mend = f'lower {rule.id} to at most "{rate_words(lower)} {direction}"'
+            return Finding("E04", rule.line, message, mend)
+    lower = _without(excess, lifeline, max(1, _households(among)))
+    if lower >= rate_in(direction, combine.CODE_LIFELINE):
+        mend = f'lower the lifeline in [charter] to "{rate_words(lower)} {direction}", or take out floors'
+        return Finding("E04", 0, message, mend)
+    return Finding(
+        "E04", 0, message, "take out floors, or find a faster line: it has not enough for all lifelines"
+    )
+
+
+def _households(among: Sequence[Kind]) -> int:
+    return sum(count for kind, count in _counts(among) if kind.unit.tier != GUEST_TIER)
+
+
+def _without(excess: Excess, rate: int, count: int) -> BitsPerSecond:
+    """`rate` less what `count` units must each give up, in whole kbit/s."""
+    return BitsPerSecond(max(0, (rate - -(-excess.rate // count)) // KILO * KILO))
+
+
+def _largest_floor(ruleset: Ruleset, among: Sequence[Kind], excess: Excess) -> tuple[Rule, int, int] | None:
+    """The floor rule that promises most then: the rule, to how many, and what to each."""
+    best: tuple[Rule, int, int] | None = None
+    for rule in ruleset.rules:
+        if not isinstance(rule.effect, Floor) or (
+            rule.when is not None and not rule.when.holds(excess.minute)
+        ):
+            continue
+        count = sum(n for kind, n in _counts(among) if selects(rule.who, kind.unit.tier, kind.unit.groups))
+        count = 1 if rule.together else count
+        rate = rate_in(excess.direction, rule.effect.rates)
+        if count and (best is None or rate * count > best[1] * best[2]):
+            best = rule, count, rate
+    return best

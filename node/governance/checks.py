@@ -1,0 +1,176 @@
+"""Can these rules be adopted? Every situation they can meet is looked at; the errors are those that no vote mends.
+
+E02 a floor or ceiling that the pool it is for cannot have · E03 below a lifeline · E04 more promised than there is ·
+E05 a floor above a ceiling · E06 two rules for one thing · E12 a test of the file's own fails. Warnings: `notes`.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from node.errors import Finding
+from node.governance import combine
+from node.governance.allowance import ClockState, Unit
+from node.governance.capacity import capacity_findings
+from node.governance.document import FINDINGS_MAX
+from node.governance.evaluate import Evaluator, is_of_pool, pool_has_guests
+from node.governance.examples import failure
+from node.governance.notes import notes
+from node.governance.parse import parse_ruleset
+from node.governance.reach import Situation, kinds, situations
+from node.governance.rules import GUEST_TIER, GUESTS, Ceiling, Floor, Quota, Rule, Ruleset, Share
+from node.governance.sentences import rates_words
+from node.governance.wording import format_rates
+from node.units import Rates
+
+
+def check_file(
+    text: str, units: Sequence[Unit] = (), clock: ClockState = "synced"
+) -> tuple[Ruleset | None, tuple[Finding, ...]]:
+    """Parse and check: all findings, and the ruleset unless one of them is an error."""
+    ruleset, findings = parse_ruleset(text)
+    if ruleset is None:
+        return None, findings
+    findings = check(ruleset, units, clock)
+    return (None if any(finding.is_error for finding in findings) else ruleset), findings
+
+
+def check(ruleset: Ruleset, units: Sequence[Unit] = (), clock: ClockState = "synced") -> tuple[Finding, ...]:
+    """Errors and warnings of rules that could be read, by line. `units`: the roll, empty when there is none."""
+    among = kinds(ruleset, units)
+    met = tuple(situations(ruleset, among))
+    found: dict[tuple[str, str], Finding] = {}
+    for situation in met:
+        for key, finding in _situation(situation, ruleset):
+            found.setdefault((finding.code, key), finding)
+    findings = [*found.values(), *capacity_findings(ruleset, among)]
+    findings += _examples(ruleset, units)
+    findings += notes(ruleset, units, met, clock)
+    return tuple(sorted(findings, key=lambda f: (not f.is_error, f.line, f.code)))[:FINDINGS_MAX]
+
+
+Found = Iterable[tuple[str, Finding]]
+"""Findings with what they are about: of several with the same code about the same, one is shown."""
+
+
+def _situation(situation: Situation, ruleset: Ruleset) -> Found:
+    yield from _ambiguous(situation)
+    pool = _pool(situation, ruleset)
+    yield from _outside_pool(situation, pool)
+    for together in (False, True) if pool is not None else (False,):
+        least = _least(ruleset, pool, together=together)
+        rules = [rule for rule in situation.rules if _is_meant(rule, pool, together=together)]
+        yield from _below_lifeline(rules, least)
+        yield from _floor_above_ceiling(situation, rules)
+
+
+def _ambiguous(situation: Situation) -> Found:
+    """E06: two base shares, or two exceptions to one rule, for the same people at the same time."""
+    shares = [rule for rule in situation.rules if isinstance(rule.effect, Share)]
+    for other in shares[1:]:
+        yield _two(
+            shares[0], other, situation, "both set the share", "name one of them in exception_to of the other"
+        )
+    firsts: dict[str, Rule] = {}
+    for rule in situation.applying:
+        if rule.exception_to is None:
+            continue
+        first = firsts.setdefault(rule.exception_to, rule)
+        if first is not rule:
+            what = f"both replace {rule.exception_to}"
+            yield _two(first, rule, situation, what, "let one replace the other, or narrow who or when")
+
+
+def _two(first: Rule, second: Rule, situation: Situation, what: str, mend: str) -> tuple[str, Finding]:
+    early, late = sorted((first, second), key=lambda rule: (rule.line, rule.id))
+    message = f"{early.id} (line {early.line}) and {late.id} {what} ({situation.words})."
+    return f"{early.id} {late.id}", Finding("E06", late.line, message, mend)
+
+
+def _pool(situation: Situation, ruleset: Ruleset) -> Rule | str | None:
+    """The rule that makes the pool in this situation, or `GUESTS`, or None; as `evaluate` finds it."""
+    by_id = {rule.id: rule for rule in ruleset.rules}
+    pooled = [r for r in situation.rules if isinstance(r.effect, Share) and r.together]
+    if not pooled:
+        return GUESTS if situation.kind.unit.tier == GUEST_TIER else None
+    rule = pooled[0]
+    while rule.exception_to is not None:
+        rule = by_id[rule.exception_to]
+    return rule
+
+
+def _outside_pool(situation: Situation, pool: Rule | str | None) -> Found:
+    """E02: a speed for people together who share nothing, or a floor of one's own inside a pool."""
+    for rule in situation.rules:
+        if not isinstance(rule.effect, Floor | Ceiling):
+            continue
+        fits = pool is not None and is_of_pool(rule, pool)
+        if rule.together and not fits:
+            message = f"{rule.id} is for people together who do not share together ({situation.words})."
+            mend = "write a share rule with together = true for the same who, or take out together"
+            yield rule.id, Finding("E02", rule.line, message, mend)
+        elif isinstance(rule.effect, Floor) and pool is not None and not fits:
+            name = pool if isinstance(pool, str) else pool.id
+            message = f"{rule.id} is a floor for people who share together by {name} ({situation.words})."
+            mend = f"make it a floor for all of {name}, with the same who and together = true"
+            yield rule.id, Finding("E02", rule.line, message, mend)
+
+
+def _least(ruleset: Ruleset, pool: Rule | str | None, *, together: bool) -> Rates:
+    """The lifeline that holds here: a household's, a pool's, or what the code leaves to each one in a pool."""
+    if pool is None:
+        return combine.lifeline(ruleset.charter)
+    if not together:
+        return combine.CODE_LIFELINE
+    guests = isinstance(pool, str) or pool_has_guests(pool)
+    return combine.guest_lifeline(ruleset.charter) if guests else combine.lifeline(ruleset.charter)
+
+
+def _is_meant(rule: Rule, pool: Rule | str | None, *, together: bool) -> bool:
+    """Whether the rule is about the pool (`together`), or else about each one."""
+    of_pool = pool is not None and is_of_pool(rule, pool)
+    return of_pool == together
+
+
+def _below_lifeline(rules: Iterable[Rule], least: Rates) -> Found:
+    """E03: a ceiling, or what follows a quota, under the lifeline."""
+    for rule in rules:
+        rates = _limit(rule)
+        if rates is None or (rates.down >= least.down and rates.up >= least.up):
+            continue
+        message = f"{rule.id} leaves {rates_words(rates)}, less than the lifeline of {rates_words(least)}."
+        mend = f'write at least "{format_rates(combine.highest(rates, least))}"'
+        yield rule.id, Finding("E03", rule.line, message, mend)
+
+
+def _floor_above_ceiling(situation: Situation, rules: Sequence[Rule]) -> Found:
+    """E05: a floor that some ceiling, or what follows a quota, does not let through."""
+    for floor in rules:
+        if not isinstance(floor.effect, Floor):
+            continue
+        rates = floor.effect.rates
+        for other in rules:
+            top = _limit(other)
+            if top is None or (rates.down <= top.down and rates.up <= top.up):
+                continue
+            message = (
+                f"{floor.id} promises {rates_words(rates)}, but {other.id} (line {other.line}) allows "
+                f"no more than {rates_words(top)} ({situation.words})."
+            )
+            mend = f'lower the floor to "{format_rates(combine.lowest(rates, top))}", or write an exception'
+            yield f"{floor.id} {other.id}", Finding("E05", floor.line, message, mend)
+
+
+def _limit(rule: Rule) -> Rates | None:
+    """The ceiling that the rule sets, at once or when its quota is used up."""
+    effect = rule.effect.then if isinstance(rule.effect, Quota) else rule.effect
+    return effect.rates if isinstance(effect, Ceiling) else None
+
+
+def _examples(ruleset: Ruleset, units: Sequence[Unit]) -> list[Finding]:
+    """E12: a test in the file that does not hold, or that says nothing that can be tested."""
+    evaluator = Evaluator(ruleset)
+    findings = []
+    for example in ruleset.examples:
+        failed = failure(example, evaluator, units)
+        if failed is not None:
+            findings.append(Finding("E12", example.line, *failed))
+    return findings
