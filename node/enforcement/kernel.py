@@ -115,7 +115,9 @@ class LinuxKernel:
             wanted: Shaping = None
             if plan.uplink is not None or plan.classes:
                 wanted = htb_classes(plan.classes, plan.uplink, upwards=upwards)
-            before = self._shaping[interface] if interface in self._shaping else self._stale_classes(interface)
+            before = (
+                self._shaping[interface] if interface in self._shaping else self._stale_classes(interface)
+            )
             if before == wanted:
                 self._shaping[interface] = wanted
                 continue
@@ -128,8 +130,8 @@ class LinuxKernel:
         """What an earlier life left: its minors are known, its rates are said again, its queues live on."""
         if not self._tc.has_our_root(interface):
             return None
-        unknown = HtbClass(0, None, _RATE_UNKNOWN, _RATE_UNKNOWN, 0, 0, 0, is_leaf=False)
-        return {minor: replace(unknown, minor=minor) for minor in self._tc.class_minors(interface)}
+        parents = self._tc.class_parents(interface)
+        return {minor: _of_unknown_rate(minor, parent) for minor, parent in parents.items()}
 
     def _leaf_kind(self) -> tc.Leaf:
         if self._leaf is None:
@@ -146,7 +148,9 @@ class LinuxKernel:
                 _write(switch, "1")
 
 
-_RATE_UNKNOWN = BitsPerSecond(0)
+def _of_unknown_rate(minor: int, parent_minor: int | None) -> HtbClass:
+    none = BitsPerSecond(0)
+    return HtbClass(minor, parent_minor, none, none, 0, 0, 0, is_leaf=False)
 
 
 def _with_same_leases(
@@ -180,7 +184,9 @@ def _interfaces_of_chains(nftables: Nftables) -> tuple[str, ...]:
 def _probe() -> KernelFeatures:
     reasons: list[str] = []
     nftables = _tried(_probe_nftables, reasons)
-    kinds = {kind: _tried(lambda kind=kind: _probe_qdisc(kind), reasons) for kind in ("htb", "fq_codel", "cake")}
+    kinds = {
+        kind: _tried(lambda kind=kind: _probe_qdisc(kind), reasons) for kind in ("htb", "fq_codel", "cake")
+    }
     ipv6 = Path("/proc/net/if_inet6").exists()
     if not ipv6:
         reasons.append("IPv6 is off in this kernel")
@@ -200,7 +206,9 @@ def _probe_nftables() -> None:
     nftables = Nftables()
     gate = Gate("lo", "lo", 2080, mesh_interfaces=("lo",), mesh_port=7400)
     try:
-        nftables.run(nft.create(1, (False, False)) + nft.transition(nft.EMPTY, TrafficPlan(gate), Monotonic(0)))
+        nftables.run(
+            nft.create(1, (False, False)) + nft.transition(nft.EMPTY, TrafficPlan(gate), Monotonic(0))
+        )
     finally:
         nftables.close()
 

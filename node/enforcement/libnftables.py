@@ -39,7 +39,9 @@ class Nftables:
         problem: bytes = self._lib.nft_ctx_get_error_buffer(self._context) or b""
         if failed:
             first = problem.decode(errors="replace").strip().splitlines() or ["no reason given"]
-            raise KernelRefused(f"nftables refused: {first[0][:300]}", "run 'procomu doctor' to see what is missing")
+            raise KernelRefused(
+                f"nftables refused: {first[0][:300]}", "run 'procomu doctor' to see what is missing"
+            )
         return output.decode()
 
     def close(self) -> None:

@@ -129,7 +129,11 @@ def _forward(gate: Gate) -> str:
         + _chain(
             "arriving",
             "",
-            (f'iifname "{wan}" ct mark @leases meta priority set ct mark map @down accept', *local_down, *REFUSE),
+            (
+                f'iifname "{wan}" ct mark @leases meta priority set ct mark map @down accept',
+                *local_down,
+                *REFUSE,
+            ),
         )
         + _chain(
             "forward",

@@ -41,7 +41,8 @@ class TrafficControl:
         refused += self._send(interface, ifindex, batch)
         if refused:
             raise KernelRefused(
-                f"tc refused {len(refused)} changes, the first: {refused[0]}", "run 'procomu doctor' to see what is missing"
+                f"tc refused {len(refused)} changes, the first: {refused[0]}",
+                "run 'procomu doctor' to see what is missing",
             )
 
     def has_our_root(self, interface: str) -> bool:
@@ -52,10 +53,14 @@ class TrafficControl:
             for index, handle, parent, kind in self._dump(RTM_GETQDISC, RTM_NEWQDISC, 0)
         )
 
-    def class_minors(self, interface: str) -> set[int]:
-        """Minors of all HTB classes that stand on the interface."""
+    def class_parents(self, interface: str) -> dict[int, int | None]:
+        """All HTB classes that stand on the interface: minor to its parent's minor, None below the root."""
         rows = self._dump(RTM_GETTCLASS, RTM_NEWTCLASS, self.ifindex(interface))
-        return {handle & 0xFFFF for _, handle, _, kind in rows if kind == "htb" and handle >> 16 == HTB_MAJOR}
+        return {
+            handle & 0xFFFF: None if parent == TC_H_ROOT else parent & 0xFFFF
+            for _, handle, parent, kind in rows
+            if kind == "htb" and handle >> 16 == HTB_MAJOR
+        }
 
     def try_root(self, interface: str, kind: str) -> None:
         """Hang a root of this kind on an interface, only to learn whether the kernel has it. Raises KernelRefused."""
@@ -73,7 +78,8 @@ class TrafficControl:
             return socket.if_nametoindex(interface)
         except OSError as error:
             raise KernelRefused(
-                f"there is no interface {interface}", "correct node.toml, or plug the interface in; 'ip link' lists them"
+                f"there is no interface {interface}",
+                "correct node.toml, or plug the interface in; 'ip link' lists them",
             ) from error
 
     def close(self) -> None:

@@ -48,11 +48,20 @@ def htb_classes(
         by_parent.setdefault(each.parent_minor, []).append(each)
     if capacity is None:
         return {
-            c.minor: _htb(c, None, _way(c.ceiling, upwards), NO_LIMIT, upwards=upwards, is_leaf=c.minor not in by_parent)
+            c.minor: _htb(
+                c, None, _way(c.ceiling, upwards), NO_LIMIT, upwards=upwards, is_leaf=c.minor not in by_parent
+            )
             for c in by_parent.get(None, ())
         }
     root = HtbClass(
-        UPLINK_MINOR, None, capacity, capacity, _burst(capacity), _burst(capacity), QUANTUM_BYTES_MAX, is_leaf=False
+        UPLINK_MINOR,
+        None,
+        capacity,
+        capacity,
+        _burst(capacity),
+        _burst(capacity),
+        QUANTUM_BYTES_MAX,
+        is_leaf=False,
     )
     rendered = {UPLINK_MINOR: root}
     _fill(rendered, by_parent, None, root, capacity, upwards=upwards)
@@ -68,7 +77,7 @@ def floors_scaled_permille(classes: Iterable[ShapedClass], uplink: Rates | None)
     return min(1000, uplink.down * 1000 // down if down else 1000, uplink.up * 1000 // up if up else 1000)
 
 
-def _fill(  # noqa: PLR0913, PLR0917
+def _fill(
     rendered: dict[int, HtbClass],
     by_parent: Mapping[int | None, list[ShapedClass]],
     parent: int | None,
@@ -87,7 +96,9 @@ def _fill(  # noqa: PLR0913, PLR0917
             _fill(rendered, by_parent, each.minor, own, capacity, upwards=upwards)
 
 
-def guaranteed_rates(siblings: list[ShapedClass], available: int, *, upwards: bool) -> dict[int, BitsPerSecond]:
+def guaranteed_rates(
+    siblings: list[ShapedClass], available: int, *, upwards: bool
+) -> dict[int, BitsPerSecond]:
     """`rate` of each sibling: its floor, and beyond floors a part of what is left by weight; never more in all."""
     floors = {c.minor: _way(c.floor, upwards) for c in siblings}
     promised = sum(floors.values())
@@ -99,10 +110,12 @@ def guaranteed_rates(siblings: list[ShapedClass], available: int, *, upwards: bo
     while sum(rates.values()) > available and unit:
         unit //= 2
         rates = {c.minor: max(floors[c.minor], c.weight * unit) for c in siblings}
-    return {c.minor: BitsPerSecond(max(RATE_MIN, min(rates[c.minor], _way(c.ceiling, upwards)))) for c in siblings}
+    return {
+        c.minor: BitsPerSecond(max(RATE_MIN, min(rates[c.minor], _way(c.ceiling, upwards)))) for c in siblings
+    }
 
 
-def _htb(  # noqa: PLR0913
+def _htb(
     each: ShapedClass,
     parent: int | None,
     rate: BitsPerSecond,
@@ -134,5 +147,5 @@ def _burst(rate: int) -> int:
     return min(BURST_BYTES_MAX, max(BURST_BYTES_MIN, rate * BURST_MS // 8000))
 
 
-def _way(rates: Rates, upwards: bool) -> BitsPerSecond:  # noqa: FBT001
+def _way(rates: Rates, upwards: bool) -> BitsPerSecond:
     return rates.up if upwards else rates.down

@@ -5,7 +5,7 @@ flow keeps its queue.
 """
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -52,14 +52,25 @@ def changes(
     if before is None:
         yield TcChange("add-root")
         before = {}
-    for minor in [m for m in before if m not in after]:
+    gone = {m for m, htb in before.items() if m not in after or after[m].parent_minor != htb.parent_minor}
+    for minor in _children_first(gone, before):
         yield TcChange("delete-class", minor)
     for minor, htb in after.items():
-        if before.get(minor) == htb:
+        if minor not in gone and before.get(minor) == htb:
             continue
         yield TcChange("set-class", minor, htb)
-        if htb.is_leaf and minor not in before:
+        if htb.is_leaf and (minor in gone or minor not in before):
             yield TcChange("set-leaf", minor, None, leaf, leaf_limit(htb.ceil))
+
+
+def _children_first(gone: Iterable[int], before: Mapping[int, HtbClass]) -> list[int]:
+    """HTB refuses to delete a class that still has children; nowhere are there more than three floors."""
+
+    def depth(minor: int) -> int:
+        above = before[minor].parent_minor
+        return 0 if above is None or above not in before else 1 + depth(above)
+
+    return sorted(gone, key=depth, reverse=True)
 
 
 def leaf_limit(ceil: BitsPerSecond) -> int:
@@ -100,7 +111,11 @@ def as_message(change: TcChange, ifindex: int, sequence: int) -> bytes:
     if change.action == "delete-class":
         return _message(RTM_DELTCLASS, 0, sequence, ifindex, classid, 0, b"")
     if change.action == "set-leaf":
-        limit = _attribute(TCA_OPTIONS, struct.pack("=I", change.limit_packets)) if change.leaf == "pfifo" else b""
+        limit = (
+            _attribute(TCA_OPTIONS, struct.pack("=I", change.limit_packets))
+            if change.leaf == "pfifo"
+            else b""
+        )
         body = _kind(change.leaf or "pfifo") + limit
         return _message(RTM_NEWQDISC, replace, sequence, ifindex, 0, classid, body)
     assert change.htb is not None
@@ -122,7 +137,12 @@ def _htb_options(htb: HtbClass) -> bytes:
         _rate_spec(htb.rate)
         + _rate_spec(htb.ceil)
         + struct.pack(
-            "=IIIII", _ticks(htb.burst_bytes, htb.rate), _ticks(htb.cburst_bytes, htb.ceil), htb.quantum_bytes, 0, 0
+            "=IIIII",
+            _ticks(htb.burst_bytes, htb.rate),
+            _ticks(htb.cburst_bytes, htb.ceil),
+            htb.quantum_bytes,
+            0,
+            0,
         )
     )
     return (

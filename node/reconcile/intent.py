@@ -9,7 +9,6 @@ from node.units import AccountId, BitsPerSecond, Rates
 NO_FLOOR = Rates(BitsPerSecond(0), BitsPerSecond(0))
 UNLIMITED = Rates(NO_LIMIT, NO_LIMIT)
 POOL_PREFIX = "pool:"
-INSIDE_POOL_WEIGHT = 100
 
 
 def pool_account(rule: str) -> AccountId:
@@ -34,8 +33,9 @@ def shaped_classes(
             classes[minor] = ShapedClass(minor, None, allowance.floor.value, ceiling, allowance.share.value)
             continue
         above = minors[pool_account(allowance.pool)]
-        classes[above] = ShapedClass(above, None, allowance.floor.value, UNLIMITED, allowance.share.value)
-        classes[minor] = ShapedClass(minor, above, NO_FLOOR, ceiling, INSIDE_POOL_WEIGHT)
+        top = allowance.pool_ceiling.value if allowance.pool_ceiling is not None else UNLIMITED
+        classes[above] = ShapedClass(above, None, allowance.floor.value, top, allowance.share.value)
+        classes[minor] = ShapedClass(minor, above, NO_FLOOR, ceiling, allowance.weight_in_pool)
     return classes
 
 

@@ -158,7 +158,7 @@ class Reconcile:
             await self._begin(applier)
             try:
                 async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(self._apply_loop(applier))
+                    tasks.create_task(self._stand_loop(applier))
                     tasks.create_task(self._tick_loop(reader))
             finally:
                 await self._flush(self._clock.monotonic())
@@ -211,12 +211,14 @@ class Reconcile:
             if effects or session != saved.session:
                 self._unsaved.add(session.mac)
 
-    async def _apply_loop(self, applier: ThreadPoolExecutor) -> None:
+    async def _stand_loop(self, applier: ThreadPoolExecutor) -> None:
+        """Remember, then make it true, then tell whoever waits; everything that came in meanwhile goes together."""
         loop = asyncio.get_running_loop()
         while True:
             await self._dirty.wait()
             self._dirty.clear()
             version, plan = self._version_wanted, self._plan()
+            await self._save_unsaved()
             trouble: KernelRefused | None = None
             try:
                 await loop.run_in_executor(applier, self._kernel.apply, plan, self._clock.monotonic())
@@ -255,8 +257,7 @@ class Reconcile:
             self._change()
             return
         self._take(measured, now, booked_marks=stopped)
-        if ended:
-            await self._save(ended)
+        self._unsaved.update(ended)
         if self._unsaved or now - self._booked_ms >= BOOK_EVERY_MS:
             await self._flush(now)
         await self._forget(now)
@@ -297,6 +298,8 @@ class Reconcile:
         if measured.evaluator is self.evaluator:
             changed = measured.allowances != self.allowances or bool(booked_marks)
             self.allowances = measured.allowances
+            for pool in pools(self.allowances.values()):
+                self.presence.minor(pool)
             if changed or self.troubles.kernel:
                 self._change()
         if booked.changed:
@@ -323,16 +326,15 @@ class Reconcile:
             self._tell({"event": "stopped", "mac": mac, "account": self.presence.seats[mac].account})
 
     async def _after_change(self, macs: Iterable[MacAddress]) -> None:
-        """Remember, then make it true, then return."""
-        macs = tuple(macs)
+        """Returns when the change is remembered and stands in the kernel."""
         for mac in macs:
+            self._unsaved.add(mac)
             account = self.presence.seats[mac].account
             if self._is_admitted(mac) and account not in self.allowances:
-                self.allowances[account] = self.allowance(account)
-        for pool in pools(self.allowances.values()):
-            self.presence.minor(pool)
-        if macs:
-            await self._save(macs)
+                allowance = self.allowance(account)
+                self.allowances[account] = allowance
+                for pool in pools((allowance,)):
+                    self.presence.minor(pool)
         await self._stand(self._change())
 
     def _change(self) -> int:
@@ -359,8 +361,6 @@ class Reconcile:
         shared = self.rulebook.ruleset.shaped
         here = {self.presence.seats[mac].account for mac in admitted}
         allowed = ((account, self.allowances[account]) for account in here if account in self.allowances)
-        for pool in pools(self.allowances.values()):
-            self.presence.minor(pool)
         classes = shaped_classes(allowed, self.presence.minors, shared=shared is not None)
         return TrafficPlan(self._gate, admitted, dict(self.presence.retiring), shared, classes)
 
@@ -374,13 +374,14 @@ class Reconcile:
 
     # --- memory --------------------------------------------------------------------------
 
-    async def _save(self, macs: Iterable[MacAddress]) -> None:
-        self._unsaved.update(macs)
+    async def _save_unsaved(self) -> None:
         saving = tuple(self._unsaved)
+        if not saving:
+            return
+        accounts = {self.presence.seats[mac].account for mac in saving}
+        minors = tuple((account, self.presence.minors[account]) for account in accounts)
         try:
-            await self._memory.save_sessions(
-                tuple(self._saved(mac) for mac in saving), tuple(self.presence.minors.items()), self.today()
-            )
+            await self._memory.save_sessions(tuple(self._saved(mac) for mac in saving), minors, self.today())
         except StorageTrouble as trouble:
             self._storage_trouble(trouble)
             return
@@ -410,7 +411,7 @@ class Reconcile:
             return
         self._unbooked = {k: c for k, c in self._unbooked.items() if cells.get(k) != c}
         self._booked_ms = now
-        await self._save(())
+        await self._save_unsaved()
 
     async def _forget(self, now: Monotonic) -> None:
         if now - self._forgot_ms < FORGET_EVERY_MS or self._clock.state() == "unknown":

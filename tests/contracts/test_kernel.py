@@ -1,0 +1,114 @@
+"""One suite for the fake kernel and the real one: whatever the loop relies on, both must keep."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from node.enforcement.plan import NO_LIMIT, Admission, Gate, ShapedClass, TrafficPlan
+from node.enforcement.ports import Kernel
+from node.units import BitsPerSecond, MacAddress, Monotonic, Rates
+from tests.fakes.kernel import FakeKernel
+from tests.lab.router import real_kernel_in_namespace
+
+GATE = Gate("lan0", "wan0", 2080, mesh_interfaces=("mesh0",), mesh_port=7400)
+ANA, BEN = MacAddress("02:00:00:00:00:0a"), MacAddress("02:00:00:00:00:0b")
+NOW = Monotonic(1_000_000)
+UPLINK = Rates(BitsPerSecond(40_000_000), BitsPerSecond(8_000_000))
+
+
+@pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.kernel)])
+def kernel(request: pytest.FixtureRequest) -> Iterator[Kernel]:
+    if request.param == "fake":
+        yield FakeKernel()
+        return
+    with real_kernel_in_namespace() as real:
+        yield real
+
+
+def plan_of(*admissions: Admission, **others: object) -> TrafficPlan:
+    return replace(TrafficPlan(GATE, {a.mac: a for a in admissions}), **others)
+
+
+def ana(ends: int | None = None) -> Admission:
+    return Admission(ANA, 1, 0x11, None if ends is None else Monotonic(ends))
+
+
+def test_a_kernel_that_was_never_told_anything_says_so(kernel: Kernel) -> None:
+    assert not kernel.observe(NOW).stands
+
+
+def test_who_is_admitted_can_be_seen_again_by_a_daemon_that_knows_nothing(kernel: Kernel) -> None:
+    kernel.apply(plan_of(ana(NOW + 60_000), Admission(BEN, 2, 0x12, None)), NOW)
+    state = kernel.observe(NOW)
+    assert {ANA: 1, BEN: 2} == {mac: a.mark for mac, a in state.admitted.items()}
+    assert {1: 0x11, 2: 0x12} == state.marks
+    assert state.admitted[BEN].ends is None
+    left = state.admitted[ANA].ends
+    assert left is not None
+    assert abs(left - (NOW + 60_000)) <= 2_000
+
+
+def test_applying_a_plan_twice_changes_nothing(kernel: Kernel) -> None:
+    plan = plan_of(ana(), uplink=UPLINK, classes={0x11: ShapedClass(0x11, None, UPLINK, UPLINK, 100)})
+    kernel.apply(plan, NOW)
+    before = kernel.observe(NOW)
+    kernel.apply(plan, NOW)
+    assert before == kernel.observe(NOW)
+
+
+def test_a_session_that_has_ended_is_not_admitted(kernel: Kernel) -> None:
+    kernel.apply(plan_of(ana(NOW - 1)), NOW)
+    assert {} == dict(kernel.observe(NOW).admitted)
+
+
+def test_counters_begin_at_zero_and_outlive_the_session(kernel: Kernel) -> None:
+    """What someone used can be booked after they have left; only then is the mark forgotten."""
+    kernel.apply(plan_of(ana()), NOW)
+    assert {1} == set(kernel.read().counted)
+    assert 0 == kernel.read().counted[1].total
+    kernel.apply(plan_of(retiring={1: 0x11}), NOW)
+    assert {1} == set(kernel.read().counted)
+    assert {} == dict(kernel.observe(NOW).admitted)
+    kernel.apply(plan_of(), NOW)
+    assert {} == dict(kernel.read().counted)
+
+
+def test_a_longer_lease_replaces_the_shorter_one(kernel: Kernel) -> None:
+    kernel.apply(plan_of(ana(NOW + 5_000)), NOW)
+    kernel.apply(plan_of(ana(NOW + 500_000)), NOW)
+    ends = kernel.observe(NOW).admitted[ANA].ends
+    assert ends is not None
+    assert ends > NOW + 490_000
+
+
+def test_counters_keep_their_name_until_the_table_is_taken_away(kernel: Kernel) -> None:
+    kernel.apply(plan_of(ana()), NOW)
+    first = kernel.read().counters_id
+    kernel.apply(plan_of(), NOW)
+    assert first == kernel.read().counters_id
+    kernel.remove()
+    kernel.apply(plan_of(), NOW)
+    assert first != kernel.read().counters_id
+
+
+def test_nothing_of_ours_stands_after_a_removal_and_it_may_be_asked_twice(kernel: Kernel) -> None:
+    kernel.apply(plan_of(ana(), uplink=UPLINK, classes={0x11: ShapedClass(0x11, None, UPLINK, UPLINK, 100)}), NOW)
+    kernel.remove()
+    kernel.remove()
+    assert not kernel.observe(NOW).stands
+
+
+def test_people_can_move_into_a_pool_and_out_of_it(kernel: Kernel) -> None:
+    """A class that gets another parent is made anew, children before parents."""
+    floor = Rates(BitsPerSecond(0), BitsPerSecond(0))
+    top = Rates(NO_LIMIT, NO_LIMIT)
+    pooled = {
+        0x20: ShapedClass(0x20, None, floor, top, 200),
+        0x11: ShapedClass(0x11, 0x20, floor, top, 100),
+    }
+    alone = {0x11: ShapedClass(0x11, None, floor, top, 100)}
+    for classes in (alone, pooled, alone, {}, pooled, {}):
+        kernel.apply(plan_of(ana(), uplink=UPLINK, classes=classes), NOW)
+    kernel.apply(plan_of(ana(), uplink=None, classes={}), NOW)
+    assert {ANA} == set(kernel.observe(NOW).admitted)

@@ -1,0 +1,98 @@
+"""A kernel in memory: keeps the promises of the real one, prints itself as nft text, and lets tests send traffic."""
+
+from dataclasses import replace
+
+from node.accounting.meter import Reading
+from node.enforcement import nft
+from node.enforcement.plan import Admission, KernelFeatures, KernelState, TrafficPlan
+from node.enforcement.shares import HtbClass, htb_classes
+from node.errors import KernelRefused
+from node.units import NO_USAGE, Bytes, MacAddress, Monotonic, Usage
+
+
+class FakeKernel:
+    """Implements `node.enforcement.ports.Kernel`. Time passes only by `now` of the calls and by `pass_time`."""
+
+    def __init__(self) -> None:
+        self.now = Monotonic(0)
+        self.plan: TrafficPlan | None = None
+        self.forwarding = (False, False)
+        self.refusing = ""
+        """While not empty, every plan is refused with this reason."""
+        self.applied = 0
+        self._counters: dict[int, Usage] = {}
+        self._lives = 0
+        self._forwarding_before = (False, False)
+
+    # --- the port ---
+
+    def probe(self) -> KernelFeatures:
+        return KernelFeatures(True, True, False, False, True, ("this kernel is a fake: no packet passes through it",))
+
+    def observe(self, now: Monotonic) -> KernelState:
+        self.now = max(self.now, now)
+        if self.plan is None:
+            return KernelState(False, Reading("", {}), {}, {})
+        return KernelState(
+            True, self._reading(), self._alive(), nft.marks_of(self.plan), self._forwarding_before
+        )
+
+    def apply(self, plan: TrafficPlan, now: Monotonic) -> None:
+        self.now = max(self.now, now)
+        if self.refusing:
+            raise KernelRefused(self.refusing, "stop refusing")
+        if self.plan is None:
+            self._lives += 1
+            self._counters = {}
+            self._forwarding_before = self.forwarding
+        marks = nft.marks_of(plan)
+        self._counters = {mark: self._counters.get(mark, NO_USAGE) for mark in marks}
+        self.plan, self.applied, self.forwarding = plan, self.applied + 1, (True, True)
+
+    def read(self) -> Reading:
+        if self.plan is None:
+            raise KernelRefused("nftables refused: No such file or directory", "apply a plan")
+        return self._reading()
+
+    def remove(self) -> None:
+        if self.plan is not None:
+            self.forwarding = self._forwarding_before
+        self.plan, self._counters = None, {}
+
+    def close(self) -> None:
+        """As the real one's; nothing to give back."""
+
+    # --- what a test may do ---
+
+    def pass_time(self, milliseconds: int) -> None:
+        self.now = Monotonic(self.now + milliseconds)
+
+    def send(self, mac: str, *, down: int = 0, up: int = 0) -> bool:
+        """Traffic of one device; False when it is refused, and then nothing is counted."""
+        admission = self._alive().get(MacAddress(mac))
+        if admission is None:
+            return False
+        self._counters[admission.mark] += Usage(Bytes(down), Bytes(up))
+        return True
+
+    def vanish(self) -> None:
+        """Somebody flushed the whole ruleset behind our back."""
+        self.plan, self._counters = None, {}
+
+    def classes(self, *, upwards: bool = False) -> dict[int, HtbClass]:
+        """What HTB would be told."""
+        return htb_classes(self.plan.classes, self.plan.uplink, upwards=upwards) if self.plan else {}
+
+    def as_text(self) -> str:
+        """The table that would stand, as nft statements."""
+        if self.plan is None:
+            return ""
+        return nft.transition(nft.EMPTY, replace(self.plan, admitted=self._alive()), self.now)
+
+    def _alive(self) -> dict[MacAddress, Admission]:
+        if self.plan is None:
+            return {}
+        return {mac: a for mac, a in self.plan.admitted.items() if a.ends is None or a.ends > self.now}
+
+    def _reading(self) -> Reading:
+        return Reading(f"life-{self._lives}", dict(self._counters))
