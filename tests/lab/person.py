@@ -207,7 +207,7 @@ async def _push(wish: dict[str, Any], device: Device, tally: dict[str, float], e
 
 
 async def leak(wish: dict[str, Any], say: Say) -> dict[str, Any]:
-    """Try every way past the portal for ``seconds``, each 20 ms: connections, datagrams, echo requests."""
+    """Try every way past the portal ``every`` so often: connections, datagrams, echo requests."""
     tries = 0
     ends = time.monotonic() + wish.get("seconds", 1)
     opened = 0
@@ -215,7 +215,7 @@ async def leak(wish: dict[str, Any], say: Say) -> dict[str, Any]:
         for far in wish["fars"]:
             tries += _send_once(far, wish.get("interface"))
             opened += await _try_tcp(far, wish.get("interface"))
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(wish.get("every", 0.02))
     return {"tries": tries, "opened": opened}
 
 

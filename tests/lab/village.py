@@ -169,6 +169,13 @@ class Router:
         rows = self.ask("status")["online"]
         return next((row for row in rows if row["account"] == name), None)
 
+    def peers(self) -> list[dict[str, Any]]:
+        """The other nodes as this one sees them; none while it does not run."""
+        try:
+            return list(self.ask("status")["peers"])
+        except console.NoRunningNode:
+            return []
+
     def device(self, mac: str) -> dict[str, Any] | None:
         rows = self.ask("devices")["devices"]
         return next((row for row in rows if row["mac"] == mac), None)

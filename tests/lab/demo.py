@@ -1,0 +1,130 @@
+"""``deploy/demo``: the village, live on a terminal or measured to one JSON object."""
+
+import argparse
+import json
+import random
+import sys
+import threading
+import time
+from pathlib import Path
+
+from node.console import NoRunningNode
+from tests.lab.netns import missing_for_namespaces, terminate_as_interrupt
+from tests.lab.people import WishFailed
+from tests.lab.picture import as_svg
+from tests.lab.screen import Lines, Screen
+from tests.lab.story import Pace, Story, run_measured
+from tests.lab.village import Village, village
+from tests.lab.window import View, Window
+
+MEASURED_SECONDS = 30.0
+
+
+def main(argv: list[str] | None = None) -> int:
+    asked = _parser().parse_args(argv)
+    terminate_as_interrupt()
+    reason = missing_for_namespaces()
+    if reason is not None:
+        from tests.lab.imagined import run_imagined
+
+        return run_imagined(reason, seconds=asked.seconds, as_json=asked.json)
+    try:
+        if asked.json:
+            return measure(asked.seconds or MEASURED_SECONDS)
+        return watch(asked.seconds, asked.picture)
+    except KeyboardInterrupt:
+        print("the village is gone; nothing was left behind", file=sys.stderr)
+        return 130 if asked.json else 0
+
+
+def measure(seconds: float) -> int:
+    """Unattended: progress on stderr, the figures as one JSON object on the last line of stdout."""
+    lines = Lines(sys.stderr)
+    with village("demo") as made:
+        story = Story(made, lines.say)
+        story.open()
+        figures = run_measured(story, seconds)
+    for sentence in figures.unmet():
+        lines.say(f"not met: {sentence}")
+    print(json.dumps(figures.document()), flush=True)
+    return 0 if figures.document()["ok"] else 1
+
+
+def watch(seconds: float | None, picture: Path | None) -> int:
+    """Live until Ctrl-C, or for `seconds`; `picture` keeps the view as an SVG file at the end."""
+    view = Screen() if sys.stdout.isatty() or picture is not None else Lines(sys.stdout)
+    if picture is not None:
+        view = Screen(Path("/dev/null").open("w"))  # noqa: SIM115 - closed with the process
+    ends = time.monotonic() + seconds if seconds else None
+    with village("demo") as made, view:
+        view.show_village(made)
+        story = Story(made, view.say)
+        story.open()
+        browser = made.settle("browser", made.square, 26)
+        browser.join()
+        with Window(views(made)) as window:
+            urls = dict(window.urls)
+            urls["admin page"] = admin_url(made, urls["admin page"])
+            view.show_windows(urls)
+            story.capture()
+            story.admit()
+            story.meet()
+            story.settle_hills()
+            live_on(story, ends)
+            if picture is not None and isinstance(view, Screen):
+                picture.write_text(as_svg(view.frame()))
+    return 0
+
+
+def live_on(story: Story, ends: float | None) -> None:
+    """People come and go on the line, and now and then a daemon is killed, until the end."""
+    dice = random.Random()
+    turn = 0
+    while ends is None or time.monotonic() < ends:
+        left = ends - time.monotonic() if ends is not None else 60.0
+        turn += 1
+        try:
+            if turn % 3 == 1:
+                story.greedy(Pace(greedy_s=max(4.0, min(20.0, left))))
+            elif turn % 3 == 2:
+                story.ceiling(Pace(ceiling_s=max(3.0, min(8.0, left))))
+            else:
+                story.kill9(Pace(kill_s=6.0))
+        except (WishFailed, NoRunningNode, RuntimeError, ValueError) as error:
+            story.say(f"that did not work: {error}")
+            time.sleep(dice.uniform(0.5, 1.5))
+
+
+def views(made: Village) -> dict[str, View]:
+    """The portal as one more device on the square sees it, and the square's admin page."""
+    site = made.square.site
+    portal_host = "login.procomu.lan"
+    return {
+        "portal": View(
+            made.people["browser"].place, site.lan_v4, 80, portal_host, (f"http://{site.lan_v4}",)
+        ),
+        "admin page": View(made.square.place, "127.0.0.1", 2081, "127.0.0.1:2081"),
+    }
+
+
+def admin_url(made: Village, base: str) -> str:
+    """The window's address with the path of a fresh one-time link."""
+    link = str(made.square.ask("admin-link")["link"])
+    return base.rstrip("/") + "/" + link.split("://", 1)[-1].partition("/")[2]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="deploy/demo", description="A village shares its line by its own rules."
+    )
+    parser.add_argument("--seconds", type=float, help="end after so long (measured: at least 30)")
+    parser.add_argument("--json", action="store_true", help="unattended; one JSON object of measured figures")
+    parser.add_argument(
+        "--picture", type=Path, metavar="FILE.svg", help="keep the view at the end as a picture"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    threading.current_thread().name = "demo"
+    sys.exit(main())
