@@ -1,0 +1,241 @@
+"""What a stranger may take up: read from bytes alone, with a clock that the test turns."""
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from captive_portal.connections import Connection, Doorway, Limits, measure, network_of
+
+LIMITS = Limits()
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        (b"GET / HTTP/1.1", (0, 0)),
+        (b"HEAD /x?y=%20 HTTP/1.0\r\nHost: a", (0, 0)),
+        (b"POST /join HTTP/1.1\r\ncontent-LENGTH:  12 ", (0, 12)),
+        (b"POST /join HTTP/1.1\r\nContent-Length: 8192", (0, 8192)),
+        (b"POST /join HTTP/1.1\r\nContent-Length: 8193", (413, 0)),
+        (b"POST /join HTTP/1.1\r\nContent-Length: 99999999999999999999", (400, 0)),
+        (b"POST /join HTTP/1.1\r\nContent-Length: -1", (400, 0)),
+        (b"POST /join HTTP/1.1\r\nContent-Length: 0x10", (400, 0)),
+        (b"POST /join HTTP/1.1\r\nContent-Length:", (400, 0)),
+        (b"POST /join HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 5", (400, 0)),
+        (b"POST /join HTTP/1.1\r\nTransfer-Encoding: chunked", (411, 0)),
+        (b"PUT / HTTP/1.1", (405, 0)),
+        (b"PRI * HTTP/2.0", (400, 0)),
+        (b"GET / HTTP/1.1\r\nX: \x00", (400, 0)),
+        (b"GET /\xff HTTP/1.1", (400, 0)),
+        (b"get / HTTP/1.1", (400, 0)),
+        (b"\x16\x03\x01\x02\x00\x01\x00", (400, 0)),
+        (b"", (400, 0)),
+        (b"GET / HTTP/1.1" + b"\r\nx: y" * 65, (431, 0)),
+    ],
+)
+def test_a_head_is_measured_before_anything_else_reads_it(head: bytes, expected: tuple[int, int]) -> None:
+    assert expected == measure(head, LIMITS)
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_break_the_measure(head: bytes) -> None:
+    status, octets = measure(head, LIMITS)
+    assert status in {0, 400, 405, 411, 413, 431}
+    assert 0 <= octets <= LIMITS.body_bytes
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::1"),
+    ],
+)
+def test_a_stranger_with_many_addresses_counts_once(address: str, expected: str) -> None:
+    assert expected == network_of(address)
+
+
+class FakeTransport(asyncio.Transport):
+    """Remembers what was written, and whether it still stands."""
+
+    def __init__(self, peer: str) -> None:
+        super().__init__({"peername": (peer, 5)})
+        self.written = b""
+        self.is_open = True
+
+    def write(self, data: bytes) -> None:
+        self.written += data
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        self.written += b"(end)"
+
+    def abort(self) -> None:
+        self.is_open = False
+
+
+class FakeInner:
+    """Takes whole requests and answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.requests: list[bytes] = []
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None: ...
+
+    def data_received(self, data: bytes) -> None:
+        self.requests.append(data)
+
+    def connection_lost(self, exc: BaseException | None) -> None: ...
+
+    def pause_writing(self) -> None: ...
+
+    def resume_writing(self) -> None: ...
+
+
+class Scene:
+    """A doorway, its clock, and the HTTP library's side of it."""
+
+    def __init__(self, limits: Limits = LIMITS, devices: dict[str, str] | None = None) -> None:
+        self.now = 0.0
+        self.inners: list[FakeInner] = []
+        self.doorway = Doorway(self.make, (devices or {}).get, clock=lambda: self.now, limits=limits)
+
+    def make(self) -> FakeInner:
+        self.inners.append(FakeInner())
+        return self.inners[-1]
+
+    def knock(self, address: str = "192.0.2.1") -> tuple[Connection, FakeTransport]:
+        connection, transport = self.doorway(), FakeTransport(address)
+        connection.connection_made(transport)
+        return connection, transport
+
+
+def test_nothing_reaches_the_library_before_a_request_is_whole() -> None:
+    scene = Scene()
+    connection, _ = scene.knock()
+    whole = b"POST /join HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody"
+    for place in range(len(whole)):
+        assert [] == scene.inners
+        connection.data_received(whole[place : place + 1])
+    assert [whole] == scene.inners[0].requests
+    assert 0 == scene.doorway.buffered
+
+
+async def test_the_next_request_waits_for_the_answer_to_the_one_before() -> None:
+    scene = Scene()
+    connection, _ = scene.knock()
+    connection.data_received(GET + GET)
+    assert [GET] == scene.inners[0].requests
+    assert not scene.doorway.answered(scene.inners[0])
+    await asyncio.sleep(0)
+    assert [GET, GET] == scene.inners[0].requests
+
+
+def test_who_sends_and_sends_without_reading_is_cut_off() -> None:
+    scene = Scene()
+    connection, transport = scene.knock()
+    connection.data_received(GET)
+    connection.data_received(GET * 400)
+    assert not transport.is_open
+    assert 0 == scene.doorway.buffered
+
+
+def test_one_device_has_its_connections_and_no_more_whatever_its_addresses() -> None:
+    """Three addresses of one device count as one; another device is not hurt by it."""
+    limits = Limits(connections_per_device=2)
+    scene = Scene(limits, {"192.0.2.1": "ana", "2001:db8::1": "ana", "fe80::1": "ana", "192.0.2.2": "ben"})
+    first, _ = scene.knock("192.0.2.1")
+    scene.knock("2001:db8::1")
+    assert not scene.knock("fe80::1")[1].is_open
+    assert scene.knock("192.0.2.2")[1].is_open
+    first.connection_lost(None)
+    assert scene.knock("fe80::1")[1].is_open
+
+
+def test_over_the_limit_in_all_a_connection_is_closed_at_once() -> None:
+    scene = Scene(Limits(connections=2))
+    scene.knock("192.0.2.1")
+    scene.knock("192.0.2.2")
+    connection, transport = scene.knock("192.0.2.3")
+    assert not transport.is_open
+    connection.data_received(GET)
+    connection.connection_lost(None)
+    assert ([], 2) == (scene.inners, len(scene.doorway))
+
+
+def test_half_requests_together_have_a_limit_too() -> None:
+    scene = Scene(Limits(buffered_bytes=1_000))
+    first, _ = scene.knock("192.0.2.1")
+    first.data_received(b"GET /" + b"a" * 900)
+    second, transport = scene.knock("192.0.2.2")
+    second.data_received(b"GET /" + b"b" * 200)
+    assert transport.written.startswith(b"HTTP/1.1 503 ")
+    assert 905 == scene.doorway.buffered
+    first.connection_lost(None)
+    assert 0 == scene.doorway.buffered
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"GET /" + b"a" * 9_000, b"414"),
+        (b"GET / HTTP/1.1\r\n" + b"x: y\r\n" * 1_500, b"431"),
+        (b"nonsense\r\n\r\n", b"400"),
+        (b"POST / HTTP/1.1\r\nContent-Length: 9999\r\n\r\n", b"413"),
+        (GET + GET * 400, b"400"),
+    ],
+)
+def test_a_refusal_is_said_once_and_then_nobody_listens(sent: bytes, status: bytes) -> None:
+    scene = Scene()
+    connection, transport = scene.knock()
+    connection.data_received(sent)
+    said = transport.written
+    connection.data_received(GET)
+    assert said == transport.written
+    assert said.startswith(b"HTTP/1.1 " + status)
+    assert said.endswith(b"(end)")
+    assert ([], 0) == (scene.inners, scene.doorway.buffered)
+
+
+def test_each_stage_has_its_time() -> None:
+    """Ten seconds to ask, thirty to be answered, fifteen to be idle, ten again to ask the next thing."""
+    scene = Scene()
+    connection, _ = scene.knock()
+    assert 10.0 == connection.deadline
+    scene.now = 5.0
+    connection.data_received(GET[:10])
+    assert 10.0 == connection.deadline
+    connection.data_received(GET[10:])
+    assert 35.0 == connection.deadline
+    scene.doorway.answered(scene.inners[0])
+    assert 20.0 == connection.deadline
+    scene.now = 19.0
+    connection.data_received(GET[:10])
+    assert 29.0 == connection.deadline
+    scene.now = 28.0
+    connection.data_received(GET[10:11])
+    assert 29.0 == connection.deadline
+
+
+def test_who_hung_up_half_way_still_gets_the_answer_and_then_a_close() -> None:
+    scene = Scene()
+    connection, _ = scene.knock()
+    connection.data_received(GET)
+    assert connection.eof_received()
+    assert scene.doorway.answered(scene.inners[0])
+
+
+def test_a_connection_does_not_last_for_ever() -> None:
+    scene = Scene(Limits(requests=2))
+    connection, _ = scene.knock()
+    connection.data_received(GET)
+    assert not scene.doorway.answered(scene.inners[0])
+    connection.data_received(GET)
+    assert scene.doorway.answered(scene.inners[0])

@@ -1,0 +1,56 @@
+"""Colours that everybody can read, and a first page that is small."""
+
+import re
+
+import pytest
+
+from captive_portal import pages
+from captive_portal.render import TEMPLATES, Renderer
+from tests.fakes.house import COMMUNITY
+
+STYLE = (TEMPLATES / "style.css").read_text()
+LIGHT, DARK = (dict(re.findall(r"--([a-z-]+):(#[0-9a-f]+)", block)) for block in STYLE.split("}")[:2])
+AA = 4.5
+PAIRS = [
+    (ink, paper)
+    for ink, papers in {
+        "ink": ("paper", "card", "warn"),
+        "soft": ("paper", "card"),
+        "leaf": ("paper", "card", "tint"),
+        "leaf-ink": ("leaf",),
+    }.items()
+    for paper in papers
+]
+
+
+def luminance(colour: str) -> float:
+    digits = colour[1:] if len(colour) == 7 else "".join(c * 2 for c in colour[1:])
+    red, green, blue = (
+        c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4
+        for c in (int(digits[place : place + 2], 16) / 255 for place in (0, 2, 4))
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
+@pytest.mark.parametrize(("ink", "paper"), PAIRS)
+def test_text_stands_out_by_day_and_by_night(theme: dict[str, str], ink: str, paper: str) -> None:
+    """WCAG 2.2 success criterion 1.4.3."""
+    light, dark = sorted((luminance(theme[ink]), luminance(theme[paper])), reverse=True)
+    assert AA <= (light + 0.05) / (dark + 0.05)
+
+
+def test_both_themes_name_the_same_colours() -> None:
+    assert set(LIGHT) == set(DARK)
+
+
+def test_equal_pages_are_rendered_once() -> None:
+    renderer = Renderer()
+    first = renderer.render(pages.splash(COMMUNITY, "token"))
+    assert first is renderer.render(pages.splash(COMMUNITY, "token"))
+    assert len(first) < pages.SPLASH_BYTES_MAX
+
+
+def test_a_page_in_a_language_from_right_to_left_says_so() -> None:
+    place = pages.Place("سلام", "", "login.example", "", "", lang="ar", direction="rtl")
+    assert b'<html lang="ar" dir="rtl">' in Renderer().render(pages.NotFound(place))
