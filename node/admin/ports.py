@@ -4,7 +4,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from node.errors import Finding
-from node.units import AccountId, BitsPerSecond, Bytes, NodeId, Rates
+from node.units import AccountId, Bytes, NodeId, Rates
+
+CONFLICT = "conflict"
+"""Code of the finding that says: somebody else saved meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +92,12 @@ class House(Protocol):
 
     def rule_file(self) -> RuleFile: ...
 
-    def check_rules(self, text: str) -> RuleCheck: ...
+    def check_rules(self, text: str) -> RuleCheck:
+        """Called in a thread of its own: it may take its time, and must not change anything."""
 
     async def save_rules(self, text: str, replacing: str) -> tuple[Finding, ...]:
-        """Save when there are no errors and the file in force still has fingerprint `replacing`; else say why."""
+        """Save when there are no errors and the file in force still has fingerprint `replacing`; else say why,
+        with a finding of code CONFLICT when it has another one."""
 
     def rule_versions(self) -> tuple[RuleVersion, ...]: ...
 
