@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from captive_portal.neighbours import KernelNeighbours
 from captive_portal.web import Portal
-from mesh.transport import Mesh
+from mesh.addresses import Address
+from mesh.neighbourhood import Mesh
 from node.addressing.configuration import dnsmasq_conf
 from node.addressing.dnsmasq import Dnsmasq
 from node.admin.web import AdminDoor
@@ -153,13 +154,15 @@ class Node:
             shelf=StoredShelf(self.store, reconcile.today),
             interfaces=config.mesh.interfaces,
             port=config.mesh.port,
-            configured_peers=config.mesh.peers,
+            configured_peers=tuple(Address(peer.address, peer.port) for peer in config.mesh.peers),
         )
 
 
 def main(config_path: Path) -> int:
     """Run a node until SIGTERM or SIGINT. 0 after an orderly stop, 2 when the files are wrong, 1 after trouble."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
     try:
         config = load_config(config_path)
         node = Node(config, LinuxKernel())
@@ -191,13 +194,14 @@ async def _until_told(node: Node) -> int:
 
 
 async def _outcome(node: Node) -> int:
+    outcome = 0
     try:
         await node.run()
     except* Fatal as group:
         for fatal in group.exceptions:
             log.error("%s", fatal)
-        return 1
-    return 0
+        outcome = 1
+    return outcome
 
 
 def load_config(path: Path) -> NodeConfig:
@@ -247,7 +251,9 @@ def community_secret(config: NodeConfig) -> bytes:
     try:
         secret = bytes.fromhex(read(path).strip())
     except ValueError as error:
-        raise NodeError(f"{path} is not a key in hexadecimal", "copy it from another node, or run 'procomu init'") from error
+        raise NodeError(
+            f"{path} is not a key in hexadecimal", "copy it from another node, or run 'procomu init'"
+        ) from error
     if len(secret) < 32:
         raise NodeError(f"{path} is too short for a key", "copy it from another node, or run 'procomu init'")
     return secret
@@ -258,7 +264,9 @@ def node_key(config: NodeConfig) -> Ed25519PrivateKey:
     try:
         return key_from_pem(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise NodeError(f"this node's own key {path} cannot be read: {error}", "run 'procomu init' to make one") from error
+        raise NodeError(
+            f"this node's own key {path} cannot be read: {error}", "run 'procomu init' to make one"
+        ) from error
 
 
 def guest_accounts(secret: bytes) -> Callable[[MacAddress], AccountId]:

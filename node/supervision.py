@@ -53,10 +53,12 @@ async def supervise(
         except Fatal:
             health.running = False
             raise
-        except Exception as error:  # noqa: BLE001 - the one place that may: a bug in a part must not end the others
+        except Exception as error:
             health.running = False
             health.restarts += 1
-            health.last_trouble = str(error) if isinstance(error, NodeError) else f"{type(error).__name__}: {error}"
+            health.last_trouble = (
+                str(error) if isinstance(error, NodeError) else f"{type(error).__name__}: {error}"
+            )
             log.error("%s stopped: %s", name, health.last_trouble, exc_info=not isinstance(error, NodeError))
         else:
             health.running = False

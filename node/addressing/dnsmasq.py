@@ -37,9 +37,7 @@ class Dnsmasq:
 
     def _prepare(self) -> None:
         for interface, address in self._addresses:
-            subprocess.run(
-                ["ip", "address", "replace", address, "dev", interface], check=False, capture_output=True
-            )
+            _run([shutil.which("ip") or "/usr/sbin/ip", "address", "replace", address, "dev", interface])
         unchanged = self.conf_file.exists() and self.conf_file.read_text() == self._text
         if unchanged and running(self.pid_file, self.conf_file) is not None:
             return
@@ -49,13 +47,7 @@ class Dnsmasq:
         program = shutil.which("dnsmasq") or "/usr/sbin/dnsmasq"
         if not Path(program).exists():
             raise NodeError("dnsmasq is not installed", "apt-get install dnsmasq-base")
-        done = subprocess.run(
-            [program, f"--conf-file={self.conf_file}"],
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=10,
-        )
+        done = _run([program, f"--conf-file={self.conf_file}"])
         if done.returncode:
             raise NodeError(
                 f"dnsmasq did not start: {(done.stderr or done.stdout).strip()[:300]}",

@@ -1,6 +1,6 @@
 """The questions that a running node answers on its console."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -31,7 +31,7 @@ class ConsoleAnswers:
         glance: Glance,
         parts: Parts,
         guest: Callable[[MacAddress], GuestView],
-        admin_link: Callable[[], tuple[str, int]],
+        admin_link: Callable[[], Awaitable[tuple[str, int]]],
         rules_file: str,
         started: datetime,
         version: str,
@@ -102,8 +102,8 @@ class ConsoleAnswers:
     def peers(self, _question: dict[str, Any]) -> Mapping[str, Any]:
         return {"node": self._reconcile.node, "peers": self._glance.overview().peers}
 
-    def admin_link(self, _question: dict[str, Any]) -> Mapping[str, Any]:
-        url, seconds = self._admin_link()
+    async def admin_link(self, _question: dict[str, Any]) -> Mapping[str, Any]:
+        url, seconds = await self._admin_link()
         return {"url": url, "expires_seconds": seconds}
 
     def _device(self, mac: MacAddress) -> DeviceRow:
@@ -132,9 +132,13 @@ class ConsoleAnswers:
             return reconcile.account_of(parse_mac(who))
         except ValueError:
             account = AccountId(who)
-        known = account in {unit.account for unit in reconcile.roll.units} or account in reconcile.presence.minors
+        known = (
+            account in {unit.account for unit in reconcile.roll.units} or account in reconcile.presence.minors
+        )
         if not known:
-            raise NodeError(f"nobody here is called {who!r}", "'procomu devices' lists who is here, with their accounts")
+            raise NodeError(
+                f"nobody here is called {who!r}", "'procomu devices' lists who is here, with their accounts"
+            )
         return account
 
     def _moment(self, at: object) -> Moment:
@@ -157,5 +161,3 @@ def moment_at(text: str, now: datetime) -> datetime:
 
 def _counted(baseline: Baseline | None, mark: int) -> Usage:
     return baseline.booked.get(mark, NO_USAGE) if baseline is not None else NO_USAGE
-
-

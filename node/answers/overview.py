@@ -64,9 +64,13 @@ class Glance:
         told += [f"{p.name} stopped: {p.last_trouble}" for p in self._parts.health.values() if p.last_trouble]
         kept = reconcile.floors_kept_permille()
         if kept < 1000:
-            told.append(f"Promised floors do not fit the uplink: each gets {kept / 10:.0f} % of its floor. Lower floors.")
+            told.append(
+                f"Promised floors do not fit the uplink: each gets {kept / 10:.0f} % of its floor. Lower floors."
+            )
         if reconcile.moment().clock == "unknown":
-            told.append("This node does not know the date: limits with times sleep. Set the clock, or let it reach NTP.")
+            told.append(
+                "This node does not know the date: limits with times sleep. Set the clock, or let it reach NTP."
+            )
         return (*told, *self._warned(), *(str(w) for w in reconcile.rulebook.warnings))
 
     def used_this_month(self, account: AccountId) -> Usage:

@@ -1,6 +1,5 @@
 """The house as the captive portal sees it."""
 
-
 from captive_portal import guests
 from captive_portal.ports import Admitted, CommunityView, GuestState, GuestView, Refused
 from node.accounting.ledger import NO_CELL
@@ -28,7 +27,8 @@ class PortalHouse:
         """Devices that have lately asked the portal for something and are not admitted."""
         now, state = self._clock.monotonic(), self._reconcile.presence.state
         return sum(
-            now - seen < SEEN_MS and not isinstance(state(mac), guests.Admitted) for mac, seen in self._seen.items()
+            now - seen < SEEN_MS and not isinstance(state(mac), guests.Admitted)
+            for mac, seen in self._seen.items()
         )
 
     def guest(self, mac: MacAddress) -> GuestView:
@@ -75,7 +75,9 @@ class PortalHouse:
         try:
             await self._reconcile.admit(mac, terms_version)
         except KernelRefused as refused:
-            return Refused(f"The node cannot let you in just now ({refused.message}). Please try again in a moment.")
+            return Refused(
+                f"The node cannot let you in just now ({refused.message}). Please try again in a moment."
+            )
         admitted = self._reconcile.presence.state(mac)
         return Admitted(self._seconds_left(admitted) if isinstance(admitted, guests.Admitted) else 0)
 

@@ -83,7 +83,9 @@ def read(path: Path) -> str:
         with path.open("rb") as file:
             data = file.read(FILE_BYTES_MAX + 1)
     except OSError as error:
-        raise NodeError(f"{path} cannot be read: {error.strerror}", "write it, or name another in node.toml") from error
+        raise NodeError(
+            f"{path} cannot be read: {error.strerror}", "write it, or name another in node.toml"
+        ) from error
     if len(data) > FILE_BYTES_MAX:
         raise NodeError(f"{path} is longer than {FILE_BYTES_MAX} bytes", "shorten it")
     try:

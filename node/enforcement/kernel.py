@@ -7,6 +7,7 @@ import secrets
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from node.accounting.meter import Reading
@@ -184,9 +185,7 @@ def _interfaces_of_chains(nftables: Nftables) -> tuple[str, ...]:
 def _probe() -> KernelFeatures:
     reasons: list[str] = []
     nftables = _tried(_probe_nftables, reasons)
-    kinds = {
-        kind: _tried(lambda kind=kind: _probe_qdisc(kind), reasons) for kind in ("htb", "fq_codel", "cake")
-    }
+    kinds = {kind: _tried(partial(_probe_qdisc, kind), reasons) for kind in ("htb", "fq_codel", "cake")}
     ipv6 = Path("/proc/net/if_inet6").exists()
     if not ipv6:
         reasons.append("IPv6 is off in this kernel")

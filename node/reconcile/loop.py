@@ -117,10 +117,17 @@ class Reconcile:
 
     def allowance(self, account: AccountId) -> Allowance:
         """What the account may use now, whether it is here or not."""
-        unit, moment = self.roll.unit(account), self.moment()
-        return self.evaluator.evaluate(
-            unit, moment, quotas_used(self.rulebook.ruleset, self.ledger, account, self.today())
-        )
+        return self.allowance_at(account, self.moment())
+
+    def allowance_at(self, account: AccountId, moment: Moment) -> Allowance:
+        """What the account may use at another moment, with what it has used until now."""
+        used = quotas_used(self.rulebook.ruleset, self.ledger, account, self.today())
+        return self.evaluator.evaluate(self.roll.unit(account), moment, used)
+
+    @property
+    def baseline(self) -> Baseline | None:
+        """How far the counters have been booked: each device's bytes since it was admitted."""
+        return self._baseline
 
     async def admit(self, mac: MacAddress, terms: str) -> None:
         """Returns when the session is stored and the device may pass. Raises KernelRefused."""
@@ -148,7 +155,9 @@ class Reconcile:
         moved = self.presence.rebind() if changed_roll else ()
         self._evaluate_all()
         await self._after_change(moved)
-        self._tell({"event": "rules", "fingerprint": rulebook.fingerprint, "rejected": len(rulebook.rejected)})
+        self._tell(
+            {"event": "rules", "fingerprint": rulebook.fingerprint, "rejected": len(rulebook.rejected)}
+        )
 
     # --- the loop ------------------------------------------------------------------------
 

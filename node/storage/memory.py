@@ -50,7 +50,7 @@ class StoredMemory:
 
 
 class StoredRecords:
-    """Rule versions and admin sign-ins."""
+    """Rule versions and notes. Implements `node.answers.admin.Records`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -62,13 +62,12 @@ class StoredRecords:
         """(number, adopted, by, fingerprint, text), the newest first."""
         return await self._store.run(records.load_rule_versions)
 
-    async def admin_links(self) -> list[tuple[str, str, int]]:
-        """(hash, kind, end in seconds of civil time)."""
-        return await self._store.run(records.load_admin_links)
+    async def fact(self, name: str) -> str:
+        """One of the node's own notes; empty when there is none."""
+        return (await self._store.run(books.load_facts)).get(name, "")
 
-    async def keep_admin_links(self, links: Iterable[tuple[str, str, int]]) -> None:
-        kept = tuple(links)
-        await self._store.run(lambda db: records.save_admin_links(db, kept))
+    async def keep_fact(self, name: str, value: str) -> None:
+        await self._store.run(lambda db: books.save_facts(db, [(name, value)]))
 
 
 class StoredShelf:

@@ -25,8 +25,11 @@ KEPT = (
     Kept("baselines", "how far the kernel's counters have been booked", "while the device is counted"),
     Kept("pages", "signed usage pages of other nodes, as received", "13 months"),
     Kept("rule_versions", "rule files that were in force", "for ever: they are the community's decisions"),
-    Kept("admin_links", "hashes of one-time sign-in links and of admin sessions", "until they end"),
-    Kept("facts", "this node's own notes: boot, time, name of its books", "for ever"),
+    Kept(
+        "facts",
+        "this node's own notes: boot, time, name of its books, hashes of admin sign-ins",
+        "until they change",
+    ),
 )
 
 
@@ -46,7 +49,6 @@ def _first(db: Database) -> None:
         """CREATE TABLE pages (name TEXT PRIMARY KEY, page BLOB NOT NULL, day TEXT NOT NULL) STRICT""",
         """CREATE TABLE rule_versions (number INTEGER PRIMARY KEY AUTOINCREMENT, adopted TEXT NOT NULL, by TEXT NOT NULL,
            fingerprint TEXT NOT NULL, text TEXT NOT NULL) STRICT""",
-        """CREATE TABLE admin_links (hash TEXT PRIMARY KEY, kind TEXT NOT NULL, ends_wall_s INTEGER NOT NULL) STRICT""",
         """CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT""",
     ):
         db.execute(statement)

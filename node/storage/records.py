@@ -1,4 +1,4 @@
-"""Signed pages of other nodes, rule files that were in force, and admin sign-in hashes, as rows."""
+"""Signed pages of other nodes, and rule files that were in force, as rows."""
 
 from collections.abc import Iterable
 
@@ -31,14 +31,3 @@ def load_rule_versions(db: Database) -> list[tuple[int, str, str, str, str]]:
         "SELECT number, adopted, by, fingerprint, text FROM rule_versions ORDER BY number DESC LIMIT 50"
     )
     return [tuple(row) for row in rows]
-
-
-def load_admin_links(db: Database) -> list[tuple[str, str, int]]:
-    """(hash, kind, end in seconds of civil time)."""
-    return [tuple(row) for row in db.execute("SELECT hash, kind, ends_wall_s FROM admin_links")]
-
-
-def save_admin_links(db: Database, links: Iterable[tuple[str, str, int]]) -> None:
-    """Replaces all of them."""
-    db.execute("DELETE FROM admin_links")
-    db.conn.executemany("INSERT INTO admin_links VALUES (?, ?, ?)", tuple(links))

@@ -1,0 +1,157 @@
+"""The house as the admins' door sees it."""
+
+import asyncio
+import secrets
+from dataclasses import dataclass
+from typing import Protocol
+
+from node.admin import signin
+from node.admin.ports import CONFLICT, Overview, RuleCheck, RuleFile, RuleVersion
+from node.answers.overview import Glance
+from node.answers.rulefile import RuleFiles
+from node.config import NodeConfig
+from node.errors import Finding, NodeError, StorageTrouble
+from node.governance.difference import difference
+from node.governance.sentences import describe
+from node.reconcile.loop import Reconcile
+from node.reconcile.ports import Clock
+from node.reconcile.rulebook import Rulebook, examine
+
+SIGN_IN = "admin_sign_in"
+TOKEN_BYTES = 24
+
+
+class Records(Protocol):
+    """What is kept for the admins; everything raises StorageTrouble while the data folder cannot be used."""
+
+    async def keep_rules(self, adopted: str, by: str, fingerprint: str, text: str) -> None: ...
+
+    async def rule_versions(self) -> list[tuple[int, str, str, str, str]]: ...
+
+    async def fact(self, name: str) -> str: ...
+
+    async def keep_fact(self, name: str, value: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    about: RuleVersion
+    text: str
+
+
+class AdminHouse:
+    """Implements `node.admin.ports.House`."""
+
+    def __init__(  # noqa: PLR0917
+        self,
+        reconcile: Reconcile,
+        glance: Glance,
+        files: RuleFiles,
+        records: Records,
+        clock: Clock,
+        config: NodeConfig,
+    ) -> None:
+        self._reconcile, self._glance, self._files = reconcile, glance, files
+        self._records, self._clock, self._config = records, clock, config
+        self._signed = signin.SignIn()
+        self._versions: dict[int, _Version] = {}
+        self._saving = asyncio.Lock()
+
+    async def recall(self) -> None:
+        """Who is signed in, and the rules of before; without the data folder nobody is, and there are none."""
+        try:
+            self._signed = signin.from_text(await self._records.fact(SIGN_IN), self._clock.boot)
+            await self._recall_versions()
+        except StorageTrouble:
+            return  # told by the loop already, which writes to the same folder every half minute
+
+    async def new_link(self) -> tuple[str, int]:
+        """(address that signs in once, seconds that it lasts)."""
+        token = secrets.token_urlsafe(TOKEN_BYTES)
+        self._signed = signin.offer(self._signed, token, self._clock.monotonic())
+        await self._keep_signed()
+        admin = self._config.admin
+        host = f"[{admin.address}]" if ":" in admin.address else admin.address
+        return f"http://{host}:{admin.port}/sign-in?token={token}", signin.LINK_LIFE // 1000
+
+    async def keep_rules(self, book: Rulebook, by: str) -> None:
+        """A rule file has come into force."""
+        adopted = self._clock.civil().isoformat(timespec="seconds")
+        try:
+            await self._records.keep_rules(adopted, by, book.fingerprint, book.text)
+            await self._recall_versions()
+        except StorageTrouble:
+            return  # as above
+
+    # --- node.admin.ports.House ---
+
+    def overview(self) -> Overview:
+        return self._glance.overview()
+
+    def rule_file(self) -> RuleFile:
+        return RuleFile(self._reconcile.rulebook.text, self._reconcile.rulebook.fingerprint)
+
+    def check_rules(self, text: str) -> RuleCheck:
+        ruleset, findings = examine(text, self._reconcile.roll)
+        changed = difference(self._reconcile.rulebook.text, text)
+        return RuleCheck(findings, changed, () if ruleset is None else describe(ruleset))
+
+    async def save_rules(self, text: str, replacing: str) -> tuple[Finding, ...]:
+        text = text.replace("\r\n", "\n")
+        async with self._saving:
+            if self._reconcile.rulebook.fingerprint != replacing:
+                return (_conflict(),)
+            check = await asyncio.to_thread(self.check_rules, text)
+            if any(finding.is_error for finding in check.findings):
+                return check.findings
+            try:
+                await self._files.save(text)
+            except OSError as error:
+                raise NodeError(
+                    f"the rule file cannot be written: {error.strerror}",
+                    "make room or make its folder writable",
+                ) from error
+            await self._files.look(self._reconcile, self.keep_rules, "an admin, on the admin page")
+        return check.findings
+
+    def rule_versions(self) -> tuple[RuleVersion, ...]:
+        return tuple(version.about for version in self._versions.values())
+
+    def rule_version_text(self, number: int) -> str | None:
+        version = self._versions.get(number)
+        return None if version is None else version.text
+
+    async def redeem(self, link_token: str) -> str | None:
+        cookie = secrets.token_urlsafe(TOKEN_BYTES)
+        after = signin.redeem(self._signed, link_token, cookie, self._clock.monotonic())
+        if after is None:
+            return None
+        self._signed = after
+        await self._keep_signed()
+        return cookie
+
+    def is_admin(self, cookie: str) -> bool:
+        return signin.is_admin(self._signed, cookie, self._clock.monotonic())
+
+    async def sign_out(self, cookie: str) -> None:
+        self._signed = signin.sign_out(self._signed, cookie)
+        await self._keep_signed()
+
+    async def _keep_signed(self) -> None:
+        try:
+            await self._records.keep_fact(SIGN_IN, signin.to_text(self._signed, self._clock.boot))
+        except StorageTrouble:
+            return  # the sign-in holds until the node restarts, and the loop tells about the folder
+
+    async def _recall_versions(self) -> None:
+        rows = await self._records.rule_versions()
+        self._versions = {n: _Version(RuleVersion(n, at, by, mark), text) for n, at, by, mark, text in rows}
+
+
+def _conflict() -> Finding:
+    return Finding(
+        CONFLICT,
+        0,
+        "somebody else changed the rules meanwhile.",
+        "copy your text, look at the new rules, and try again",
+    )
