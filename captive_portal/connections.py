@@ -49,7 +49,9 @@ class Inner(Protocol):
     def resume_writing(self) -> None: ...
 
 
-_REQUEST_LINE = re.compile(rb"([A-Z]{1,16}) ([!-~]{1,8192}) HTTP/1\.[01]")
+# An absolute target is spelled in full: the library trips over ports out of range and over names in punycode.
+_TARGET = rb"/[!-~]{0,8191}|http://(?!xn--|[^/]*\.xn--)[a-z0-9.-]{1,255}(?::[0-9]{1,4})?(?:/[!-~]{0,8000})?"
+_REQUEST_LINE = re.compile(rb"([A-Z]{1,16}) (?:" + _TARGET + rb") HTTP/1\.[01]")
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([^\r\n]*)", re.IGNORECASE)
 _ENCODED = re.compile(rb"\r\ntransfer-encoding[ \t]*:", re.IGNORECASE)
 _DIGITS = re.compile(rb"\d{1,9}[ \t]*")
@@ -214,6 +216,7 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """Half closed: the answer still goes out."""
         self._eof = True
+        self._hand_in()
         return self._waiting
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -237,7 +240,7 @@ class Connection(asyncio.Protocol):
     def answered(self) -> bool:
         self._waiting = False
         self.deadline = self._doorway.clock() + self._doorway.limits.idle_s
-        if self._eof or self._requests >= self._doorway.limits.requests:
+        if self._requests >= self._doorway.limits.requests or (self._eof and not self._buffer):
             return True
         if self._buffer:
             asyncio.get_running_loop().call_soon(self._hand_in)
@@ -252,6 +255,9 @@ class Connection(asyncio.Protocol):
     def _hand_in(self) -> None:
         limits, buffer = self._doorway.limits, self._buffer
         if self._waiting or self._mute or not buffer:
+            return
+        assert self._transport is not None
+        if self._transport.is_closing():  # the library must not begin what it cannot end
             return
         end = buffer.find(b"\r\n\r\n", 0, limits.head_bytes + 4)
         if end < 0:

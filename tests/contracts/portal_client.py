@@ -43,7 +43,7 @@ class Browser:
     async def send(self, raw: bytes, address: str = "127.0.0.1") -> Reply:
         reader, writer = await asyncio.open_connection(address, self.port, local_addr=(self.source, 0))
         received = b""
-        with suppress(ConnectionError):
+        with suppress(OSError):
             writer.write(raw)
             await writer.drain()
             if not raw.startswith(b"HEAD"):

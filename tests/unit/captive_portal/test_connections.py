@@ -27,6 +27,14 @@ GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
         (b"POST /join HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 5", (400, 0)),
         (b"POST /join HTTP/1.1\r\nTransfer-Encoding: chunked", (411, 0)),
         (b"PUT / HTTP/1.1", (405, 0)),
+        (b"GET http://captive.apple.com/x HTTP/1.1", (0, 0)),
+        (b"GET http://captive.apple.com:80 HTTP/1.1", (0, 0)),
+        (b"GET http://captive.apple.com:99999/ HTTP/1.1", (400, 0)),
+        (b"GET http://xn--zz-/ HTTP/1.1", (400, 0)),
+        (b"GET http://a.xn--/ HTTP/1.1", (400, 0)),
+        (b"GET http://[::/ HTTP/1.1", (400, 0)),
+        (b"GET http://ana@a/ HTTP/1.1", (400, 0)),
+        (b"GET * HTTP/1.1", (400, 0)),
         (b"PRI * HTTP/2.0", (400, 0)),
         (b"GET / HTTP/1.1\r\nX: \x00", (400, 0)),
         (b"GET /\xff HTTP/1.1", (400, 0)),
@@ -70,6 +78,9 @@ class FakeTransport(asyncio.Transport):
 
     def write(self, data: bytes) -> None:
         self.written += data
+
+    def is_closing(self) -> bool:
+        return not self.is_open
 
     def can_write_eof(self) -> bool:
         return True
