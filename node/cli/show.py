@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from node.cli.ink import Column, Ink, bar, clean, table
+from node.cli.ink import Column, Ink, bar, clean, table, width
+from node.doctor.diagnoses import Diagnosis
 from node.errors import Finding
 from node.units import BitsPerSecond, Bytes, show_rate, show_volume
 
@@ -107,6 +108,28 @@ def findings(name: str, said: Sequence[Finding], ink: Ink) -> list[str]:
         return [*lines, "", ink.bad(f"{clean(name)} has {_count(errors, 'error')}; nothing was changed.")]
     advice = f", and {_count(len(said), 'thing')} to look at again" if said else ""
     return [*lines, ink.good(f"{clean(name)} can be used{advice}.")]
+
+
+def diagnoses(said: Sequence[Diagnosis], ink: Ink) -> list[str]:
+    """What the doctor found, and below each trouble what mends it."""
+    marks = {"ok": ink.good("✓"), "warn": ink.warn("!"), "fail": ink.bad("✗")}
+    room = max(width(each.name) for each in said)
+    lines: list[str] = []
+    for each in said:
+        lines.append(f"{marks[each.verdict]} {clean(each.name).ljust(room)}  {clean(each.found)}")
+        if each.wrong:
+            lines.append(f"    {clean(each.wrong)}")
+        if each.mend:
+            lines.append(f"    mend: {ink.bold(clean(each.mend))}")
+    fails, warns = (sum(each.verdict == verdict for each in said) for verdict in ("fail", "warn"))
+    if fails:
+        return [
+            *lines,
+            "",
+            ink.bad(f"{_count(fails, 'thing')} must be mended before the node can do its work."),
+        ]
+    looks = f"; {_count(warns, 'thing')} to look at" if warns else ""
+    return [*lines, "", ink.good(f"The node can do its work{looks}.")]
 
 
 def span(seconds: int) -> str:

@@ -176,12 +176,13 @@ def watch(told: Told) -> int:
 
 
 def doctor(told: Told) -> int:
-    from node.doctor import diagnose, is_well, lines_of  # noqa: PLC0415
+    from node.doctor.diagnoses import diagnose, is_well  # noqa: PLC0415
+    from node.doctor.facts import gather  # noqa: PLC0415
 
-    diagnoses = diagnose(told.config_path)
+    diagnoses = diagnose(gather(told.config_path))
     well = is_well(diagnoses)
     as_json = {"ok": well, "diagnoses": [asdict(diagnosis) for diagnosis in diagnoses]}
-    told.answer(as_json, lines_of(diagnoses, told.ink.coloured))
+    told.answer(as_json, show.diagnoses(diagnoses, told.ink))
     return EXIT_YES if well else EXIT_NO
 
 

@@ -1,0 +1,291 @@
+"""From what was seen to what it means: one function for each thing that a node needs."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from node.config import NodeConfig
+from node.doctor.symptoms import DnsSeen, FileSeen, FolderSeen, PortSeen, Symptoms
+from node.enforcement.plan import KernelFeatures
+from node.units import Bytes, show_volume
+
+FREE_BYTES_LOW = 200_000_000
+FREE_BYTES_LEAST = 20_000_000
+"""Below this the database cannot even tidy up."""
+_PRIVATE = 0o077
+_MEND_INIT = "procomu init --config {config}"
+
+Verdict = Literal["ok", "warn", "fail"]
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """One thing that a node needs."""
+
+    name: str
+    verdict: Verdict
+    found: str
+    wrong: str = ""
+    mend: str = ""
+    """The command, or the edit, that mends it."""
+
+
+def diagnose(seen: Symptoms) -> tuple[Diagnosis, ...]:
+    """Everything that could be looked at, in the order in which to mend it."""
+    return tuple(diagnosis for look in _LOOKS for diagnosis in look(seen))
+
+
+def is_well(diagnoses: tuple[Diagnosis, ...]) -> bool:
+    """Whether a node can run: nothing failed."""
+    return all(diagnosis.verdict != "fail" for diagnosis in diagnoses)
+
+
+def _root(seen: Symptoms) -> Iterator[Diagnosis]:
+    if seen.is_root:
+        yield _ok("rights", "you are root")
+    else:
+        wrong = (
+            "only root can see and do everything that the node needs; the rest of this list may be incomplete"
+        )
+        yield Diagnosis("rights", "warn", "you are not root", wrong, "sudo procomu doctor")
+
+
+def _settings(seen: Symptoms) -> Iterator[Diagnosis]:
+    yield from _file("settings", seen.config_file, f"procomu init --config {seen.config_file.path}")
+
+
+def _kernel(seen: Symptoms) -> Iterator[Diagnosis]:
+    features = seen.kernel
+    if features is None:
+        verdict: Verdict = "fail" if seen.is_root else "warn"
+        yield Diagnosis("kernel", verdict, "not tried", seen.kernel_trouble, "sudo procomu doctor")
+        return
+    found = _named(features)
+    if features.nftables and features.htb and not features.reasons:
+        yield _ok("kernel", found)
+        return
+    wrong = " ".join(features.reasons) or "not all of the kernel's parts are there"
+    verdict = "warn" if features.nftables and features.htb else "fail"
+    yield Diagnosis(
+        "kernel", verdict, found, wrong, "modprobe -a nf_tables nft_ct nft_quota sch_htb sch_fq_codel"
+    )
+
+
+def _interfaces(seen: Symptoms) -> Iterator[Diagnosis]:
+    if seen.config is None:
+        return
+    for name, use, setting in _used(seen.config):
+        label = f"interface {name}"
+        there = seen.interfaces.get(name)
+        if there is None:
+            others = ", ".join(sorted(set(seen.interfaces) - {"lo"})) or "none"
+            mend = f"write the right name at {setting} in node.toml; here are {others}"
+            yield Diagnosis(label, "fail", use, "there is no interface of this name", mend)
+        elif not there.is_up:
+            yield Diagnosis(label, "fail", use, "it is switched off", f"ip link set {name} up")
+        elif not there.has_link:
+            yield Diagnosis(
+                label,
+                "warn",
+                use,
+                "nothing is connected to it",
+                f"look at the cable, or at: ip link show {name}",
+            )
+        else:
+            yield _ok(label, f"{use}, up")
+
+
+def _route(seen: Symptoms) -> Iterator[Diagnosis]:
+    if seen.config is None:
+        return
+    uplink = seen.config.uplink.interface
+    if uplink in seen.default_routes:
+        yield _ok("way out", f"by {uplink}")
+        return
+    mend = f"ip route show default; then start its DHCP client, or: ip route add default via GATEWAY dev {uplink}"
+    yield Diagnosis("way out", "warn", "none", f"no route leads to the Internet by {uplink}", mend)
+
+
+def _forwarding(seen: Symptoms) -> Iterator[Diagnosis]:
+    if seen.config is None:
+        return
+    on4, on6 = seen.forwarding
+    found = f"IPv4 {_on(on4)}, IPv6 {_on(on6)}"
+    missing = [] if on4 else ["net.ipv4.ip_forward=1"]
+    if not on6 and seen.config.lan.address6 is not None:
+        missing.append("net.ipv6.conf.all.forwarding=1")
+    if not seen.is_running:
+        yield _ok("forwarding", f"{found}; the node opens it once its table stands")
+    elif missing:
+        wrong = "the node runs, but something has closed forwarding again"
+        yield Diagnosis("forwarding", "fail", found, wrong, f"sysctl -w {' '.join(missing)}")
+    else:
+        yield _ok("forwarding", found)
+
+
+def _dns(seen: Symptoms) -> Iterator[Diagnosis]:
+    if seen.config is None or seen.dns is None:
+        return
+    if seen.config.lan.dhcp == "managed":
+        yield from _dnsmasq(seen.dns, is_running=seen.is_running)
+    elif not seen.dns.answer:
+        mend = f"let your DNS server give {seen.config.portal.host} the address {seen.config.lan.address4.ip}"
+        wrong = f"nobody at {seen.config.lan.address4.ip} knows {seen.config.portal.host}"
+        yield Diagnosis("names", "warn", "external", wrong, mend)
+    else:
+        yield _ok("names", f"external, {seen.config.portal.host} is {seen.dns.answer}")
+
+
+def _dnsmasq(dns: DnsSeen, *, is_running: bool) -> Iterator[Diagnosis]:
+    if dns.program is None:
+        wrong = "without dnsmasq nobody gets an address or a name"
+        yield Diagnosis("dnsmasq", "fail", "not installed", wrong, "apt-get install dnsmasq-base")
+    elif not is_running:
+        yield _ok("dnsmasq", f"{dns.program}; the node starts it")
+    elif not dns.runs:
+        mend = "journalctl -u procomu -n 50 shows why; 'procomu status' names the part that stopped"
+        yield Diagnosis("dnsmasq", "fail", dns.program, "the node runs, but its dnsmasq does not", mend)
+    elif not dns.answer:
+        wrong = "it runs, but does not answer to our own name"
+        yield Diagnosis(
+            "dnsmasq", "fail", dns.program, wrong, "ss -lunp 'sport = :53' shows who has the port"
+        )
+    else:
+        yield _ok("dnsmasq", f"runs, and answers {dns.answer}")
+
+
+def _ports(seen: Symptoms) -> Iterator[Diagnosis]:
+    for port in seen.ports:
+        yield _port(port, is_running=seen.is_running)
+
+
+def _port(port: PortSeen, *, is_running: bool) -> Diagnosis:
+    label = f"port {port.number}"
+    if not port.trouble:
+        return _ok(label, f"{port.purpose}, {'in use by this node' if is_running else 'free'}")
+    mend = f"ss -lntup 'sport = :{port.number}' shows who has it; end that, or change {port.setting} in node.toml"
+    return Diagnosis(label, "fail", f"{port.purpose} at {port.where}", port.trouble, mend)
+
+
+def _folder(seen: Symptoms) -> Iterator[Diagnosis]:
+    folder = seen.folder
+    if folder is None:
+        return
+    yield _room(folder)
+    if folder.database in {"ok", "none"}:
+        yield _ok("database", "whole" if folder.database == "ok" else "none yet; the node makes it")
+    else:
+        wrong = f"it is damaged: {folder.database}"
+        mend = "restart the node: it keeps the damaged file aside, begins a new one and says so"
+        yield Diagnosis("database", "fail", folder.path, wrong, mend)
+
+
+def _room(folder: FolderSeen) -> Diagnosis:
+    found = f"{folder.path}, {show_volume(Bytes(folder.free_bytes))} free"
+    if folder.trouble:
+        mend = f"mkdir -p {folder.path}; df -h {folder.path}; mount | grep ' ro[ ,]' shows a disk that cannot be written"
+        return Diagnosis("disk", "fail", found, f"nothing can be written there: {folder.trouble}", mend)
+    if folder.free_bytes < FREE_BYTES_LOW:
+        verdict: Verdict = "fail" if folder.free_bytes < FREE_BYTES_LEAST else "warn"
+        return Diagnosis(
+            "disk", verdict, found, "little room is left", f"du -xh {folder.path} / | sort -h | tail"
+        )
+    return _ok("disk", found)
+
+
+def _clock(seen: Symptoms) -> Iterator[Diagnosis]:
+    if seen.config is None:
+        return
+    if seen.clock == "synced":
+        yield _ok("clock", seen.clock_says)
+        return
+    wrong = "nothing keeps the clock right; it may drift"
+    if seen.clock == "unknown":
+        wrong = "the clock was never set, so limits with times sleep and no use is booked to a month"
+    mend = 'timedatectl set-ntp true; or write source = "trusted" below [clock] when the machine has a good clock'
+    yield Diagnosis("clock", "warn", seen.clock_says, wrong, mend)
+
+
+def _rules(seen: Symptoms) -> Iterator[Diagnosis]:
+    config = seen.config_file.path
+    if seen.rules is not None:
+        yield from _file("rules", seen.rules, _MEND_INIT.format(config=config))
+    if seen.members is not None:
+        yield from _file("members", seen.members, _MEND_INIT.format(config=config))
+
+
+def _keys(seen: Symptoms) -> Iterator[Diagnosis]:
+    for label, file in (("node key", seen.node_key), ("community key", seen.community_key)):
+        if file is None:
+            continue
+        if not file.trouble and not file.findings and file.mode & _PRIVATE:
+            wrong = f"others on this machine may read it (mode {file.mode:03o})"
+            yield Diagnosis(label, "fail", file.path, wrong, f"chmod 600 {file.path}")
+        else:
+            yield from _file(label, file, _MEND_INIT.format(config=seen.config_file.path))
+
+
+def _node(seen: Symptoms) -> Iterator[Diagnosis]:
+    if seen.config is None:
+        return
+    mend = f"systemctl start procomu, or: procomu run --config {seen.config_file.path}"
+    yield (
+        _ok("node", "runs")
+        if seen.is_running
+        else Diagnosis("node", "warn", "does not run", "it is not started", mend)
+    )
+
+
+def _file(label: str, file: FileSeen, mend: str) -> Iterator[Diagnosis]:
+    """One diagnosis for a file, or one for each thing that is wrong in it."""
+    if file.trouble:
+        yield Diagnosis(label, "fail", file.path, file.trouble, mend)
+    elif not file.findings:
+        yield _ok(label, file.path)
+    for finding in file.findings:
+        verdict: Verdict = "fail" if finding.is_error else "warn"
+        where = f"{file.path}, line {finding.line}" if finding.line else file.path
+        yield Diagnosis(label, verdict, where, f"{finding.code}: {finding.message}", finding.mend)
+
+
+def _used(config: NodeConfig) -> Iterator[tuple[str, str, str]]:
+    yield config.lan.interface, "people's side", "lan.interface"
+    yield config.uplink.interface, "Internet's side", "uplink.interface"
+    for name in config.mesh.interfaces:
+        yield name, "other nodes", "mesh.interfaces"
+
+
+def _named(features: KernelFeatures) -> str:
+    names = {
+        "nftables": features.nftables,
+        "htb": features.htb,
+        "fq_codel": features.fq_codel,
+        "cake": features.cake,
+        "IPv6": features.ipv6,
+    }
+    return ", ".join(name for name, is_there in names.items() if is_there) or "nothing that a node needs"
+
+
+def _ok(name: str, found: str) -> Diagnosis:
+    return Diagnosis(name, "ok", found)
+
+
+def _on(switch: bool) -> str:
+    return "on" if switch else "off"
+
+
+_LOOKS: tuple[Callable[[Symptoms], Iterator[Diagnosis]], ...] = (
+    _root,
+    _settings,
+    _kernel,
+    _interfaces,
+    _route,
+    _ports,
+    _keys,
+    _rules,
+    _folder,
+    _clock,
+    _node,
+    _forwarding,
+    _dns,
+)

@@ -1,0 +1,254 @@
+"""Looks at this machine for everything that a node needs. Changes nothing."""
+
+import os
+import shutil
+import socket
+import sqlite3
+import stat
+import struct
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from node import console
+from node.addressing.dnsmasq import Dnsmasq, running
+from node.clock import SystemClock
+from node.config import NodeConfig, parse_config
+from node.doctor.symptoms import DnsSeen, FileSeen, FolderSeen, Interface, PortSeen, Symptoms
+from node.enforcement.kernel import LinuxKernel
+from node.enforcement.plan import KernelFeatures
+from node.errors import Finding, NodeError
+from node.governance.roll import EMPTY_ROLL, Roll, parse_roll
+from node.identity import key_from_pem
+from node.reconcile.rulebook import examine
+
+FILE_BYTES_MAX = 2_000_000
+DNS_WAIT_S = 2.0
+_INTERFACES = Path("/sys/class/net")
+_IFF_UP = 0x1
+_COMMUNITY_KEY_BYTES = 32
+_ADDRESS_RECORD = 1
+IP_FREEBIND = 15
+"""From linux/in.h; the socket module does not name it everywhere."""
+
+
+def gather(config_path: Path) -> Symptoms:
+    """Everything that can be seen from here, with as much as `config_path` allows."""
+    text, config_file = _read(config_path)
+    config, findings = parse_config(text) if text is not None else (None, ())
+    is_root = os.geteuid() == 0
+    kernel, kernel_trouble = _kernel() if is_root else (None, "only root may try what the kernel can do")
+    if config is None:
+        file = FileSeen(str(config_path), config_file.trouble, findings, config_file.mode)
+        return Symptoms(is_root, file, kernel=kernel, kernel_trouble=kernel_trouble)
+    is_running = _is_running(config)
+    members, roll = _members(Path(config.members.file))
+    clock = SystemClock(config.clock.source)
+    return Symptoms(
+        is_root=is_root,
+        config_file=FileSeen(str(config_path), "", findings, config_file.mode),
+        config=config,
+        kernel=kernel,
+        kernel_trouble=kernel_trouble,
+        rules=_checked(Path(config.rules.file), lambda text: examine(text, roll)[1]),
+        members=members,
+        node_key=_checked(Path(config.node.key_file), _node_key_findings),
+        community_key=_checked(Path(config.community.key_file), _community_key_findings),
+        interfaces=_interfaces(),
+        default_routes=_default_routes(),
+        forwarding=(_is_on("ipv4/ip_forward"), _is_on("ipv6/conf/all/forwarding")),
+        is_running=is_running,
+        ports=_ports(config, is_running=is_running),
+        dns=_dns(config, is_running=is_running),
+        folder=_folder(Path(config.node.data_dir)),
+        clock=clock.state(),
+        clock_says=f"{clock.civil():%Y-%m-%d %H:%M %Z}",
+    )
+
+
+def _read(path: Path) -> tuple[str | None, FileSeen]:
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if path.stat().st_size > FILE_BYTES_MAX:
+            return None, FileSeen(str(path), f"it is larger than {FILE_BYTES_MAX} bytes", (), mode)
+        return path.read_text(encoding="utf-8"), FileSeen(str(path), mode=mode)
+    except UnicodeDecodeError:
+        return None, FileSeen(str(path), "it is not text in UTF-8")
+    except OSError as error:
+        return None, FileSeen(str(path), f"it cannot be read: {(error.strerror or str(error)).lower()}")
+
+
+def _checked(path: Path, find: Callable[[str], tuple[Finding, ...]]) -> FileSeen:
+    text, seen = _read(path)
+    return seen if text is None else FileSeen(seen.path, "", find(text), seen.mode)
+
+
+def _members(path: Path) -> tuple[FileSeen, Roll]:
+    """The members' file, and who is in it; a node runs without one, and then everybody is a guest."""
+    if not path.exists():
+        return FileSeen(str(path)), EMPTY_ROLL
+    text, seen = _read(path)
+    roll, findings = parse_roll(text or "")
+    return (seen if text is None else FileSeen(seen.path, "", findings, seen.mode)), roll or EMPTY_ROLL
+
+
+def _node_key_findings(pem: str) -> tuple[Finding, ...]:
+    try:
+        key_from_pem(pem.encode())
+    except ValueError as error:
+        return (Finding("key", 0, f"{error}.", "put the key file back from a backup"),)
+    return ()
+
+
+def _community_key_findings(text: str) -> tuple[Finding, ...]:
+    try:
+        if len(bytes.fromhex(text.strip())) >= _COMMUNITY_KEY_BYTES:
+            return ()
+    except ValueError:
+        pass  # Said below, as for a key that is too short.
+    message = f"this is not {_COMMUNITY_KEY_BYTES} bytes in hexadecimal."
+    return (Finding("key", 0, message, "copy the file from another node of the community"),)
+
+
+def _kernel() -> tuple[KernelFeatures | None, str]:
+    try:
+        kernel = LinuxKernel()
+        try:
+            return kernel.probe(), ""
+        finally:
+            kernel.close()
+    except (NodeError, OSError) as error:
+        return None, str(error)
+
+
+def _interfaces() -> Mapping[str, Interface]:
+    if not _INTERFACES.is_dir():
+        return {}
+    return {path.name: _interface(path) for path in _INTERFACES.iterdir() if (path / "flags").exists()}
+
+
+def _interface(path: Path) -> Interface:
+    try:
+        flags = int((path / "flags").read_text(), 16)
+        state = (path / "operstate").read_text().strip()
+    except (OSError, ValueError):
+        return Interface(is_up=False, has_link=False)
+    # Tunnels and some virtual interfaces have no carrier to tell of: "unknown" is not "down".
+    return Interface(is_up=bool(flags & _IFF_UP), has_link=state in {"up", "unknown"})
+
+
+def _default_routes() -> tuple[str, ...]:
+    """Columns as the kernel writes them: interface, destination, ... for IPv4; destination, ..., interface for IPv6."""
+    found: list[str] = []
+    for line in _lines("/proc/net/route")[1:]:
+        row = line.split()
+        if len(row) > 1 and row[1] == "00000000":
+            found.append(row[0])
+    for line in _lines("/proc/net/ipv6_route"):
+        row = line.split()
+        if len(row) == 10 and row[0] == "0" * 32 and row[1] == "00" and row[9] != "lo":
+            found.append(row[9])
+    return tuple(dict.fromkeys(found))
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text().splitlines()
+    except OSError:
+        return []
+
+
+def _is_on(switch: str) -> bool:
+    return _lines(f"/proc/sys/net/{switch}")[:1] == ["1"]
+
+
+def _is_running(config: NodeConfig) -> bool:
+    try:
+        return bool(console.ask(config.node.console_socket, {"ask": "status"}).get("ok"))
+    except NodeError:
+        return False
+
+
+def _ports(config: NodeConfig, *, is_running: bool) -> tuple[PortSeen, ...]:
+    """With the node running the ports are its own, and its status tells about those that it could not have."""
+    lan = str(config.lan.address4.ip)
+    wanted = [
+        ("the welcoming page", lan, config.portal.port, "portal.port", socket.SOCK_STREAM),
+        ("the admins' pages", config.admin.address, config.admin.port, "admin.port", socket.SOCK_STREAM),
+    ]
+    if config.mesh.interfaces or config.mesh.peers:
+        wanted.append(("other nodes", "::", config.mesh.port, "mesh.port", socket.SOCK_STREAM))
+    if config.lan.dhcp == "managed":
+        wanted.append(("names", lan, 53, "lan.dhcp", socket.SOCK_DGRAM))
+    return tuple(
+        PortSeen(purpose, where, number, setting, "" if is_running else _port_trouble(where, number, kind))
+        for purpose, where, number, setting, kind in wanted
+    )
+
+
+def _port_trouble(where: str, number: int, kind: socket.SocketKind) -> str:
+    family = socket.AF_INET6 if ":" in where else socket.AF_INET
+    with socket.socket(family, kind) as attempt:
+        if kind == socket.SOCK_STREAM:
+            attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # The people's side may not have its address yet: the node gives it one when it starts.
+        attempt.setsockopt(socket.IPPROTO_IP, IP_FREEBIND, 1)
+        try:
+            attempt.bind((where, number))
+        except OSError as error:
+            return (error.strerror or str(error)).lower()
+    return ""
+
+
+def _dns(config: NodeConfig, *, is_running: bool) -> DnsSeen:
+    run_dir = Path(config.node.run_dir)
+    dnsmasq = Dnsmasq("", run_dir, ())
+    usual = Path("/usr/sbin/dnsmasq")
+    program = shutil.which("dnsmasq") or (str(usual) if usual.exists() else None)
+    runs = running(dnsmasq.pid_file, dnsmasq.conf_file) is not None
+    must_answer = is_running or config.lan.dhcp == "external"
+    answer = _resolve(config.portal.host, str(config.lan.address4.ip)) if must_answer else ""
+    return DnsSeen(program, runs, answer)
+
+
+def _resolve(name: str, server: str) -> str:
+    """The IPv4 address that `server` gives `name`; empty without an answer (RFC 1035 section 4.1)."""
+    question = struct.pack("!6H", os.getpid() & 0xFFFF, 0x0100, 1, 0, 0, 0)
+    question += b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
+    question += b"\0" + struct.pack("!2H", _ADDRESS_RECORD, 1)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
+        line.settimeout(DNS_WAIT_S)
+        try:
+            line.connect((server, 53))
+            line.send(question)
+            answer = line.recv(512)
+        except OSError:
+            return ""
+    answers = struct.unpack("!H", answer[6:8])[0] if len(answer) >= len(question) + 16 else 0
+    # Our own name has one record, and it ends the answer: its last four bytes are the address.
+    return ".".join(str(each) for each in answer[-4:]) if answers and answer[:2] == question[:2] else ""
+
+
+def _folder(path: Path) -> FolderSeen:
+    there = next(each for each in (path, *path.parents) if each.exists())
+    trouble = "" if os.access(there, os.W_OK) else "permission denied"
+    try:
+        room = os.statvfs(there)
+        if room.f_flag & os.ST_RDONLY:
+            trouble = "the disk is read-only"
+        free = room.f_bavail * room.f_frsize
+    except OSError as error:
+        trouble, free = (error.strerror or str(error)).lower(), 0
+    return FolderSeen(str(path), trouble, free, _database(path / "procomu.db"))
+
+
+def _database(path: Path) -> str:
+    if not path.exists():
+        return "none"
+    try:
+        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)
+        try:
+            return str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
+        finally:
+            db.close()
+    except sqlite3.Error as error:
+        return str(error)

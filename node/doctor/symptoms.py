@@ -1,0 +1,95 @@
+"""What the doctor saw, as frozen values: nothing here looks at anything."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from node.config import NodeConfig
+from node.enforcement.plan import KernelFeatures
+from node.errors import Finding
+from node.governance.allowance import ClockState
+
+Use = Literal["people's side", "Internet's side", "other nodes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """A network interface as the kernel shows it."""
+
+    is_up: bool
+    has_link: bool
+    """Something answers at the other end of the cable, or the bridge has a member."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileSeen:
+    """A file that the node reads: what is wrong with it, if anything."""
+
+    path: str
+    trouble: str = ""
+    """Why it cannot be read; empty when it can."""
+    findings: tuple[Finding, ...] = ()
+    mode: int = 0
+    """Permission bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class PortSeen:
+    """A port that the node needs, and whether it may be had."""
+
+    purpose: str
+    where: str
+    number: int
+    setting: str
+    trouble: str = ""
+    """Why it cannot be had; empty when it can, or when this node has it already."""
+
+
+@dataclass(frozen=True, slots=True)
+class FolderSeen:
+    """The data folder."""
+
+    path: str
+    trouble: str
+    """Why nothing can be written there; empty when something can."""
+    free_bytes: int
+    database: str
+    """``ok``, ``none`` while there is none yet, or what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DnsSeen:
+    """Who hands out addresses and names on the people's side."""
+
+    program: str | None
+    """Where dnsmasq is installed; None when it is not."""
+    runs: bool
+    answer: str
+    """The address that our own name has; empty when nobody answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Symptoms:
+    """Everything that was seen. Without a configuration only the first few were looked at."""
+
+    is_root: bool
+    config_file: FileSeen
+    config: NodeConfig | None = None
+    kernel: KernelFeatures | None = None
+    kernel_trouble: str = ""
+    rules: FileSeen | None = None
+    members: FileSeen | None = None
+    node_key: FileSeen | None = None
+    community_key: FileSeen | None = None
+    interfaces: Mapping[str, Interface] = field(default_factory=dict)
+    """Every interface of the machine."""
+    default_routes: tuple[str, ...] = ()
+    """Interfaces that lead to the Internet now."""
+    forwarding: tuple[bool, bool] = (False, False)
+    is_running: bool = False
+    """Whether this node runs now."""
+    ports: tuple[PortSeen, ...] = ()
+    dns: DnsSeen | None = None
+    folder: FolderSeen | None = None
+    clock: ClockState = "synced"
+    clock_says: str = ""
