@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import ctypes
+import gc
 import hashlib
 import hmac
 import logging
@@ -44,6 +46,7 @@ from node.units import AccountId, MacAddress
 log = logging.getLogger("procomu")
 
 GUEST_CHARS = 12
+SETTLE_EVERY_S = 600
 STOP_S = 2.5
 """How long an orderly stop may take; what is not stored by then is still in the kernel's counters."""
 
@@ -120,6 +123,7 @@ class Node:
             tasks.create_task(supervise("addresses", self.dnsmasq.run, self.parts))
             if self.mesh is not None:
                 tasks.create_task(supervise("mesh", self.mesh.run, self.parts))
+            tasks.create_task(supervise("memory", settle, self.parts))
 
     def close(self) -> None:
         """After `run`: what a stopped node leaves behind is what the community set."""
@@ -156,6 +160,17 @@ class Node:
             port=config.mesh.port,
             configured_peers=tuple(Address(peer.address, peer.port) for peer in config.mesh.peers),
         )
+
+
+async def settle() -> None:
+    """Give back what only starting needed: on a small board each megabyte is somebody's."""
+    libc = ctypes.CDLL(None)
+    while True:
+        await asyncio.sleep(1 if gc.get_freeze_count() == 0 else SETTLE_EVERY_S)
+        gc.collect()
+        gc.freeze()
+        if hasattr(libc, "malloc_trim"):
+            libc.malloc_trim(0)
 
 
 def main(config_path: Path) -> int:

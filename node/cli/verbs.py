@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -86,6 +87,9 @@ def _ask(told: Told, question: Mapping[str, Any], shown: _Shown) -> int:
 
 
 def run(told: Told) -> int:
+    # aiohttp loads the system's certificate authorities when it is imported. A node trusts keys and no authority,
+    # and on a small board the two megabytes are somebody's.
+    os.environ["SSL_CERT_FILE"] = os.environ["SSL_CERT_DIR"] = os.devnull
     # The daemon brings every edge with it; no other verb should wait for that.
     from node import daemon  # noqa: PLC0415
 
