@@ -56,6 +56,8 @@ def dnsmasq_conf(
             f"dhcp-lease-max={LEASES_MAX}",
             "dhcp-authoritative",
             "dhcp-rapid-commit",
+            # Probing each address with a ping first would make every newcomer wait three seconds.
+            "no-ping",
         ]
         if address6 is not None:
             lines += [

@@ -211,6 +211,8 @@ class Lab:
             net__ipv6__conf__all__accept_dad=0,
             net__ipv6__conf__default__accept_dad=0,
             net__ipv6__conf__all__disable_ipv6=0,
+            net__ipv6__conf__default__router_solicitation_delay=0,
+            net__ipv6__conf__default__router_solicitation_interval=1,
             net__ipv6__conf__default__disable_ipv6=0,
         )
         self.namespaces.append(made)

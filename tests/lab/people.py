@@ -141,6 +141,8 @@ class Person:
         """Ask for an address the way a small device does; `finish_dhcp` reads what came."""
         lease = self._lease_file()
         lease.unlink(missing_ok=True)
+        # As a device that comes into reach: the kernel asks for the router's IPv6 network at once.
+        self.place.ip(f"link set {self.interface} down", f"link set {self.interface} up")
         return self.place.popen(
             "udhcpc", "-i", self.interface, "-n", "-q", "-f", "-t", "8", "-T", "1", "-O", "114",
             "-s", str(UDHCPC_SCRIPT),

@@ -144,6 +144,8 @@ async def _transfer(
     began = time.monotonic()
     ends = began + wish.get("seconds", 5)
     tally: dict[str, float] = {"bytes": 0, "last": 0.0, "gap": 0.0, "failed": 0}
+    # A flow finds its speed in jumps; silences before this moment are its own.
+    tally["gap_from"] = began + wish.get("gap_from", 0.0)
     samples: list[tuple[float, int, int]] = [(0.0, *read_ip_bytes(link))]
     async with asyncio.TaskGroup() as group:
         flows = [group.create_task(flow(wish, device, tally, ends)) for _ in range(wish.get("flows", 1))]
@@ -163,7 +165,7 @@ async def _transfer(
 
 def _note(tally: dict[str, float], count: int) -> None:
     now = time.monotonic()
-    if tally["last"]:
+    if tally["last"] and now >= tally["gap_from"]:
         tally["gap"] = max(tally["gap"], now - tally["last"])
     tally["last"] = now
     tally["bytes"] += count

@@ -118,7 +118,7 @@ def router_lines(router: Router, names: dict[str, str]) -> list[str]:
     if router.daemon is None:
         return [f"{title}  {DIM}not started{RESET}"]
     try:
-        status, devices = router.ask("status"), router.ask("devices")["devices"]
+        status, devices = router.overview(), router.ask("devices")["devices"]
     except NoRunningNode:
         return [f"{title}  {RED}the daemon is not running; the kernel keeps people online{RESET}"]
     rates = status["uplink_rate"]

@@ -129,7 +129,7 @@ class Story:
 
     def greedy(self, pace: Pace) -> None:
         """Everyone wants everything at once: shares by weight, and no part of the line unused."""
-        usable = self.village.square.ask("status")["uplink"]["down"]
+        usable = self.village.square.overview()["uplink"]["down"]
         wishes = {
             name: self.village.people[name].wish(
                 "download", seconds=pace.greedy_s, flows=FLOWS[name], v6=name == "laptop"
@@ -150,7 +150,7 @@ class Story:
     def kill9(self, pace: Pace) -> None:
         """The daemon dies in the middle of a download and comes back; nobody notices, and the books are right."""
         square, laptop = self.village.square, self.village.people["laptop"]
-        wish = laptop.wish("download", seconds=pace.kill_s)
+        wish = laptop.wish("download", seconds=pace.kill_s, gap_from=0.9)
         time.sleep(1.0)
         assert square.daemon is not None
         square.daemon.kill9()

@@ -164,15 +164,19 @@ class Router:
                 found[address] = found.get(address, 0) + element["elem"]["counter"]["bytes"]
         return found
 
+    def overview(self) -> dict[str, Any]:
+        """Who is online, the peers, the uplink, the warnings."""
+        return dict(self.ask("status")["overview"])
+
     def account(self, name: str) -> dict[str, Any] | None:
         """The account's row in ``status``; None while it is not online."""
-        rows = self.ask("status")["online"]
+        rows = self.overview()["online"]
         return next((row for row in rows if row["account"] == name), None)
 
     def peers(self) -> list[dict[str, Any]]:
         """The other nodes as this one sees them; none while it does not run."""
         try:
-            return list(self.ask("status")["peers"])
+            return list(self.overview()["peers"])
         except console.NoRunningNode:
             return []
 
@@ -189,6 +193,8 @@ def _plug_into_internet(lab: Lab, internet: Internet, router: Router) -> None:
     far_v4, far_v6 = f"10.88.{site.number}.254", f"fd88:{site.number}::fe"
     far.address(port, f"{far_v4}/24", f"{far_v6}/64")
     router.place.route(f"default via {far_v4}", f"default via {far_v6}")
+    # IPv6 without address translation: the far side knows the way back to the people.
+    far.route(f"{site.lan_v6.removesuffix('1')}/64 via {site.wan_v6}")
     far.run(*f"tc qdisc add dev {port} root tbf rate {LINE_BITS} burst 6000 latency 60ms".split())
 
 
