@@ -175,20 +175,26 @@ def _interfaces(values: dict[str, dict[str, Any]], file: TomlFile) -> Iterable[F
 def _dhcp(lan: dict[str, Any], file: TomlFile) -> Iterable[Finding]:
     own, first, last = lan["address4"], lan["dhcp_first"], lan["dhcp_last"]
     low, high = own.network.network_address + 1, own.network.broadcast_address - 1
-    for key, address in (("dhcp_first", first), ("dhcp_last", last)):
-        if not low <= address <= high:
-            message = f"lan.{key}: {address} is not in {own.network}."
-            yield Finding(
-                "config-dhcp", file.line_of("lan", key), message, f"write an address from {low} to {high}"
-            )
-    if first > last:
-        message = f"lan.dhcp_first: {first} comes after dhcp_last {last}."
-        yield Finding("config-dhcp", file.line_of("lan", "dhcp_first"), message, "exchange the two")
-    elif first <= own.ip <= last:
-        message = f"lan.dhcp_first: the node's own address {own.ip} would be handed out."
+    outside = [
+        key for key, address in (("dhcp_first", first), ("dhcp_last", last)) if not low <= address <= high
+    ]
+    for key in outside:
+        message = f"lan.{key}: {lan[key]} is not in {own.network}."
         yield Finding(
-            "config-dhcp", file.line_of("lan", "dhcp_first"), message, f"begin at {own.ip + 1} or higher"
+            "config-dhcp", file.line_of("lan", key), message, f"write an address from {low} to {high}"
         )
+    if outside:
+        return
+    written = "dhcp_first" if ("lan", "dhcp_first") in file.lines else "dhcp_last"
+    if first > last:
+        message = f"lan.{written}: {first} comes after {last}, so no address is left to hand out."
+        yield Finding(
+            "config-dhcp", file.line_of("lan", written), message, "let dhcp_first be the lower address"
+        )
+    elif first <= own.ip <= last:
+        message = f"lan.{written}: the node's own address {own.ip} would be handed out."
+        mend = f"let the addresses begin at {own.ip + 1} or end at {own.ip - 1}"
+        yield Finding("config-dhcp", file.line_of("lan", written), message, mend)
 
 
 def _ports(values: dict[str, dict[str, Any]], file: TomlFile) -> Iterable[Finding]:

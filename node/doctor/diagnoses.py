@@ -64,7 +64,7 @@ def _kernel(seen: Symptoms) -> Iterator[Diagnosis]:
     if features.nftables and features.htb and not features.reasons:
         yield _ok("kernel", found)
         return
-    wrong = " ".join(features.reasons) or "not all of the kernel's parts are there"
+    wrong = "; ".join(features.reasons) or "not all of the kernel's parts are there"
     verdict = "warn" if features.nftables and features.htb else "fail"
     yield Diagnosis(
         "kernel", verdict, found, wrong, "modprobe -a nf_tables nft_ct nft_quota sch_htb sch_fq_codel"

@@ -1,0 +1,114 @@
+"""A link signs in once; a session ends; nobody learns a token from what is stored."""
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from node.admin import signin
+from node.admin.signin import LINK_LIFE, LINKS_MAX, SESSION_LIFE, SESSIONS_MAX, SignIn
+from node.units import Monotonic
+
+LINK, OTHER_LINK = "link-" + "a" * 20, "link-" + "b" * 20
+COOKIE, OTHER_COOKIE = "cookie-" + "a" * 20, "cookie-" + "b" * 20
+NOW = Monotonic(1_000_000)
+
+
+def signed_in() -> SignIn:
+    state = signin.redeem(signin.offer(SignIn(), LINK, NOW), LINK, COOKIE, NOW)
+    assert state is not None
+    return state
+
+
+def test_a_link_makes_an_admin():
+    assert signin.is_admin(signed_in(), COOKIE, NOW)
+    assert not signin.is_admin(signed_in(), OTHER_COOKIE, NOW)
+    assert not signin.is_admin(signed_in(), LINK, NOW)
+
+
+def test_a_link_works_once():
+    assert signin.redeem(signed_in(), LINK, OTHER_COOKIE, NOW) is None
+
+
+def test_a_link_works_for_ten_minutes():
+    offered = signin.offer(SignIn(), LINK, NOW)
+    assert signin.redeem(offered, LINK, COOKIE, Monotonic(NOW + LINK_LIFE - 1)) is not None
+    assert signin.redeem(offered, LINK, COOKIE, Monotonic(NOW + LINK_LIFE)) is None
+
+
+def test_an_unknown_link_changes_nothing():
+    assert signin.redeem(signin.offer(SignIn(), LINK, NOW), OTHER_LINK, COOKIE, NOW) is None
+    assert signin.redeem(SignIn(), "", COOKIE, NOW) is None
+
+
+def test_a_session_ends_by_itself():
+    assert signin.is_admin(signed_in(), COOKIE, Monotonic(NOW + SESSION_LIFE - 1))
+    assert not signin.is_admin(signed_in(), COOKIE, Monotonic(NOW + SESSION_LIFE))
+
+
+def test_signing_out_ends_only_the_own_session():
+    state = signin.redeem(signin.offer(signed_in(), OTHER_LINK, NOW), OTHER_LINK, OTHER_COOKIE, NOW)
+    assert state is not None
+    state = signin.sign_out(state, COOKIE)
+    assert not signin.is_admin(state, COOKIE, NOW)
+    assert signin.is_admin(state, OTHER_COOKIE, NOW)
+    assert state == signin.sign_out(state, COOKIE)
+
+
+def test_many_links_push_out_the_oldest():
+    state = signin.offer(SignIn(), LINK, NOW)
+    for number in range(LINKS_MAX):
+        state = signin.offer(state, f"another-link-{number:020}", NOW)
+    assert LINKS_MAX == len(state.links)
+    assert signin.redeem(state, LINK, COOKIE, NOW) is None
+
+
+def test_many_sessions_push_out_the_oldest():
+    state = signed_in()
+    for number in range(SESSIONS_MAX):
+        link = f"another-link-{number:020}"
+        after = signin.redeem(signin.offer(state, link, NOW), link, f"another-cookie-{number:020}", NOW)
+        assert after is not None
+        state = after
+    assert SESSIONS_MAX == len(state.sessions)
+    assert not signin.is_admin(state, COOKIE, NOW)
+
+
+def test_a_restart_signs_nobody_out():
+    assert signed_in() == signin.from_text(signin.to_text(signed_in(), "boot-1"), "boot-1")
+
+
+def test_after_a_reboot_nobody_is_signed_in():
+    assert SignIn() == signin.from_text(signin.to_text(signed_in(), "boot-1"), "boot-2")
+
+
+def test_no_token_is_ever_stored():
+    stored = signin.to_text(signin.offer(signed_in(), OTHER_LINK, NOW), "boot-1")
+    assert not [token for token in (LINK, OTHER_LINK, COOKIE) if token in stored]
+
+
+@given(
+    st.text()
+    | st.builds(json.dumps, st.dictionaries(st.sampled_from(["boot", "links", "sessions"]), st.integers()))
+)
+def test_a_damaged_record_signs_nobody_in(text):
+    assert SignIn() == signin.from_text(text, "boot-1")
+
+
+@given(
+    st.lists(
+        st.lists(st.none() | st.integers() | st.text(max_size=70) | st.just("f" * 64), max_size=3), max_size=3
+    )
+)
+def test_a_record_that_was_tampered_with_breaks_nothing(passes):
+    state = signin.from_text(json.dumps({"boot": "b", "links": passes, "sessions": passes}), "b")
+    assert not signin.is_admin(state, COOKIE, NOW)
+
+
+def test_a_form_proves_the_session_that_it_was_made_for():
+    proof = signin.form_proof(COOKIE)
+    assert signin.is_own_form(COOKIE, proof)
+    assert not signin.is_own_form(OTHER_COOKIE, proof)
+    assert not signin.is_own_form(COOKIE, "")
+    assert not signin.is_own_form(COOKIE, "é" * 64)
+    assert COOKIE not in proof

@@ -1,0 +1,46 @@
+"""A value is read as what it is, or refused with what is wrong about it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from node.config import kinds
+
+KINDS = [kind for kind in vars(kinds).values() if isinstance(kind, kinds.Kind)]
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=60), st.lists, max_leaves=6
+)
+
+
+@given(ANYTHING)
+def test_whatever_a_file_holds_is_read_or_refused_with_a_reason(value):
+    for kind in KINDS:
+        try:
+            kind.read(value)
+        except ValueError as refused:
+            assert str(refused)
+
+
+@pytest.mark.parametrize("name", ["br-lan", "wlan0", "eth0.12", "a" * 15])
+def test_names_that_linux_gives_interfaces_are_taken(name):
+    assert name == kinds.INTERFACE.read(name)
+
+
+@pytest.mark.parametrize("name", ["", "a" * 16, "eth0;reboot", 'x"', "a/b", "два"])
+def test_a_name_that_could_mean_something_else_to_the_kernel_is_refused(name):
+    with pytest.raises(ValueError, match="cannot be the name"):
+        kinds.INTERFACE.read(name)
+
+
+def test_addresses_are_kept_in_their_shortest_spelling():
+    assert "fd00::1" == kinds.ADDRESS.read("FD00:0:0::0001")
+
+
+def test_a_name_on_two_lines_is_refused():
+    with pytest.raises(ValueError, match="one line"):
+        kinds.NAME.read("a\nb")
+
+
+def test_a_list_of_too_many_is_refused():
+    with pytest.raises(ValueError, match="5000 are allowed"):
+        kinds.INTERFACES.read([f"eth{n}" for n in range(5001)])

@@ -1,0 +1,182 @@
+"""A settings file says what holds, or everything that is wrong with it at once."""
+
+from ipaddress import IPv4Address
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from node.config import NodeConfig, example, parse_config
+
+LEAST = """\
+[node]
+name = "library"
+[community]
+name = "Vall Alta"
+[lan]
+interface = "br-lan"
+[uplink]
+interface = "eth0"
+"""
+
+
+def config_of(text: str) -> NodeConfig:
+    config, findings = parse_config(text)
+    assert config is not None, findings
+    return config
+
+
+def said_of(text: str) -> list[str]:
+    config, findings = parse_config(text)
+    assert config is None
+    return [str(finding) for finding in findings]
+
+
+def test_four_lines_are_a_whole_configuration():
+    config = config_of(LEAST)
+    assert ("library", "br-lan", "eth0") == (config.node.name, config.lan.interface, config.uplink.interface)
+    assert "login.procomu.lan" == config.portal.host
+    assert "/var/lib/procomu/node.key" == config.node.key_file
+    assert 4 * 3_600_000 == config.portal.session
+    assert "/run/procomu/console.sock" == config.node.console_socket
+
+
+def test_the_example_is_a_valid_file_that_changes_nothing_but_the_names():
+    assert config_of(LEAST) == config_of(example())
+
+
+def test_answers_of_the_person_stand_in_the_example():
+    config = config_of(example({"node.name": '"hill"', "mesh.interfaces": '["mesh0"]'}))
+    assert ("hill", ("mesh0",)) == (config.node.name, config.mesh.interfaces)
+
+
+def test_every_error_is_told_at_once_each_with_its_line_and_its_mend():
+    text = LEAST.replace('name = "library"', 'nmae = "library"\ndata_dir = 3') + "mesh0\n[portl]\nport = 80\n"
+    assert [
+        "line 2: config-unknown: [node] has no setting 'nmae'. Mend: did you mean name?",
+        "line 3: config-value: node.data_dir: text in quotation marks is needed here. Mend: write a full path, "
+        'for example data_dir = "/var/lib/procomu"',
+        "line 10: config-syntax: this is not TOML: expected '=' after a key in a key/value pair. Mend: write it "
+        'as name = "text", name = 7, name = true or name = ["a", "b"], once in its section',
+        "line 11: config-unknown: there is no section 'portl'. Mend: did you mean [portal]?",
+    ] == said_of(text)
+
+
+def test_what_must_be_written_is_asked_for_with_an_example():
+    assert [
+        'config-missing: community.name is missing. Mend: add name = "Vall Alta" below [community]',
+        'config-missing: lan.interface is missing. Mend: add interface = "br-lan" below [lan]',
+        'config-missing: uplink.interface is missing. Mend: add interface = "eth0" below [uplink]',
+        'line 1: config-missing: node.name is missing. Mend: add name = "library" below [node]',
+    ] == sorted(said_of("[node]\n"))
+
+
+def test_a_setting_above_all_sections_is_told_where_it_belongs():
+    assert [
+        "line 1: config-unknown: 'masquerade' stands in no section. Mend: move it below [uplink]"
+    ] == said_of("masquerade = false\n" + LEAST)
+
+
+def test_a_setting_in_the_wrong_section_is_told_where_it_belongs():
+    assert ["line 9: config-unknown: [uplink] has no setting 'peers'. Mend: move it below [mesh]"] == said_of(
+        LEAST + "peers = []\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('address4 = "10.0.0.0/8"', "10.0.0.0 is the network itself"),
+        ('address4 = "10.0.0.1"', "a network of size /32 cannot be used"),
+        ('address6 = "fd00::1/48"', "the network's size must be /64"),
+        ('address6 = "fe80::1/64"', "cannot be this node's address"),
+        ('dhcp = "yes"', "only 'managed' or 'external' can stand here"),
+        ('dhcp_lease = "10 seconds"', "less than one minute is too short"),
+        ('dhcp_lease = "soon"', "is not a duration"),
+        ('dhcp_first = "10.78.0.1"', "10.78.0.1 is not in 10.77.0.0/16"),
+        ('dhcp_first = "10.77.0.1"', "the node's own address 10.77.0.1 would be handed out"),
+        ('dhcp_last = "10.77.0.3"', "10.77.0.101 comes after 10.77.0.3"),
+        ('dns_upstream = ["9.9.9.9", "9.9.9.9"]', "9.9.9.9 is listed twice"),
+        ('dns_upstream = "9.9.9.9"', "a list in square brackets is needed"),
+        ('domain = "a b"', "cannot be a name in the DNS"),
+    ],
+)
+def test_a_value_that_cannot_work_on_the_people_s_side_is_refused(line, said):
+    (only,) = said_of(LEAST.replace('interface = "br-lan"', f'interface = "br-lan"\n{line}'))
+    assert said in only
+    assert only.startswith("line 7: ")
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("[portal]\nport = 53\n", "53 is the port of DNS already"),
+        ("[portal]\nport = true\n", "a port is a whole number"),
+        ("[portal]\nport = 70000\n", "70000 is not a port"),
+        ('[portal]\nhost = "login.example.org"\n', "is not a name below lan.domain procomu.lan"),
+        ("[admin]\nport = 7400\n", "7400 is the port of the admins' pages already"),
+        ('[mesh]\ninterfaces = ["eth0"]\n', "eth0 is the Internet's side already"),
+        ('[mesh]\ninterfaces = ["a b"]\n', "'a b' cannot be the name of a network interface"),
+        ('[mesh]\npeers = ["fd00::1 7400 nobody"]\n', "'nobody' is not a node id"),
+        ('[mesh]\npeers = ["fd00::1"]\n', "a peer is its address, its port and its node id"),
+        ('[rules]\nfile = "rules.toml"\n', "is not a full path"),
+        ('[stop]\nsessions = "maybe"\n', "only 'keep' or 'close'"),
+        ("node = 3\n", "node is a section, not a setting"),
+    ],
+)
+def test_a_value_that_cannot_work_is_refused(more, said):
+    text = more + "\n".join(LEAST.splitlines()[2:]) if more.startswith("node") else LEAST + more
+    assert any(said in each for each in said_of(text)), said_of(text)
+
+
+def test_the_two_sides_cannot_be_one_interface():
+    (only,) = said_of(LEAST.replace("eth0", "br-lan"))
+    assert only.startswith("line 8: config-interface: uplink.interface: br-lan is the people's side already.")
+
+
+def test_an_admin_page_on_the_people_s_side_is_worth_a_second_look():
+    config, findings = parse_config(LEAST + '[admin]\naddress = "10.77.0.1"\n')
+    assert config is not None
+    assert ["W-config-admin"] == [finding.code for finding in findings]
+
+
+def test_peers_are_addresses_ports_and_keys():
+    node = "abcdefghijklmnopqrstuvwxyz234567abcdefghijklmnopqrsq"
+    (peer,) = config_of(LEAST + f'[mesh]\npeers = ["fd42::7 7400 {node}"]\n').mesh.peers
+    assert ("fd42::7", 7400, node) == (peer.address, peer.port, peer.node)
+
+
+def test_sessions_may_last_for_ever_and_ipv6_may_be_left_out():
+    text = LEAST.replace('interface = "br-lan"', 'interface = "br-lan"\naddress6 = "none"')
+    config = config_of(text + '[portal]\nsession = "none"\n')
+    assert (None, None) == (config.lan.address6, config.portal.session)
+
+
+@pytest.mark.parametrize("address", ["10.77.0.1/16", "192.168.1.254/24", "10.0.0.130/25", "172.16.0.2/29"])
+def test_addresses_handed_out_never_include_the_node_s_own(address):
+    lan = config_of(
+        LEAST.replace('interface = "br-lan"', f'interface = "br-lan"\naddress4 = "{address}"')
+    ).lan
+    assert lan.dhcp_first <= lan.dhcp_last
+    assert lan.dhcp_first in lan.address4.network
+    assert lan.dhcp_last in lan.address4.network
+    assert not lan.dhcp_first <= lan.address4.ip <= lan.dhcp_last
+
+
+def test_the_range_begins_a_hundred_above_the_node():
+    lan = config_of(LEAST).lan
+    assert (IPv4Address("10.77.0.101"), IPv4Address("10.77.255.253")) == (lan.dhcp_first, lan.dhcp_last)
+
+
+def test_a_file_that_is_far_too_large_is_not_read():
+    assert ["config-size: the file is too large. Mend: keep it under 500000 characters"] == said_of(
+        "#" * 500_001
+    )
+
+
+@given(st.text(max_size=300) | st.lists(st.sampled_from(LEAST.split("\n")), max_size=12).map("\n".join))
+def test_no_text_whatever_breaks_the_reader(text):
+    config, findings = parse_config(text)
+    assert (config is None) == any(finding.is_error for finding in findings)
+    assert all(0 <= finding.line <= text.count("\n") + 1 for finding in findings)
+    assert all(finding.mend for finding in findings)

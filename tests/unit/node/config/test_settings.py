@@ -1,0 +1,28 @@
+"""The list of settings and the values it becomes name the same things."""
+
+import dataclasses
+import tomllib
+from typing import get_type_hints
+
+import pytest
+
+from node.config.model import NodeConfig
+from node.config.settings import SECTIONS, SETTINGS
+
+
+def test_every_setting_has_its_field_and_every_field_its_setting():
+    sections = get_type_hints(NodeConfig)
+    assert list(SECTIONS) == list(sections)
+    fields = [f"{name}.{field.name}" for name, kind in sections.items() for field in dataclasses.fields(kind)]
+    assert fields == [setting.name for setting in SETTINGS]
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
+def test_every_default_and_every_example_is_a_value_that_can_be_read(setting):
+    for text in filter(None, (setting.default, setting.example)):
+        setting.kind.read(tomllib.loads(f"value = {text}")["value"])
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
+def test_every_setting_says_what_it_means_in_a_sentence(setting):
+    assert setting.help.endswith(".")
