@@ -4,8 +4,8 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
-_BRACKETED = re.compile(r"\[([^\]]{2,64})\]:(\d{1,5})")
-_PLAIN = re.compile(r"([0-9.]{7,15}):(\d{1,5})")
+_BRACKETED = re.compile(r"\[([^\]]{2,64})\]:([0-9]{1,5})")
+_PLAIN = re.compile(r"([0-9.]{7,15}):([0-9]{1,5})")
 _SCOPE = re.compile(r"[A-Za-z0-9_.@-]{1,15}")
 
 

@@ -38,7 +38,7 @@ QUEUE_MAX = 256
 NAMES_MAX = 128
 """Services remembered for each link."""
 CLOSE_S = 3.0
-_IF_INET6 = Path("/proc/net/if_inet6")
+_IF_INET6 = Path("/proc/thread-self/net/if_inet6")
 _LINK_SCOPE = 0x20
 _TENTATIVE_OR_FAILED = 0x40 | 0x08
 

@@ -73,6 +73,8 @@ class _Neighbour:
     replies: deque[bytes] = field(default_factory=deque)
     pages: dict[tuple[StreamKey, str], None] = field(default_factory=dict)
     """Names of pages to send, in order; the bytes are looked up when they leave, so that the newest go."""
+    sent: dict[tuple[StreamKey, str], int] = field(default_factory=dict)
+    """The seq of each page that left in this round: both sides ask, and one answer is enough."""
 
 
 class Exchange:
@@ -95,6 +97,7 @@ class Exchange:
 
     def begin_round(self, neighbour: NodeId) -> None:
         """Compare what both hold; costs one short frame when it is the same."""
+        self._neighbours[neighbour].sent.clear()
         self._reply(neighbour, encode(Root(self.root())))
 
     def root(self) -> str:
@@ -130,7 +133,8 @@ class Exchange:
             key, label = next(iter(waiting.pages))
             del waiting.pages[key, label]
             held = self._collection.held(key, label)
-            if held is not None and held.raw is not None:
+            if held is not None and held.raw is not None and waiting.sent.get((key, label)) != held.seq:
+                waiting.sent[key, label] = held.seq
                 return held.raw
         return None
 

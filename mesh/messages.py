@@ -39,8 +39,8 @@ _BOOT = re.compile(r"[0-9a-f]{16}")
 _DIGEST = re.compile(r"[0-9a-f]{16}")
 _ROOT = re.compile(r"[0-9a-f]{32}")
 _SIGNATURE = re.compile(rf"[0-9a-f]{{{2 * SIGNATURE_BYTES}}}")
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-_LABEL = re.compile(r"[a-z]{1,16}/[0-9a-z-]{1,16}/\d{4}")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_LABEL = re.compile(r"[a-z]{1,16}/[0-9a-z-]{1,16}/[0-9]{4}")
 
 
 @dataclass(frozen=True, slots=True)

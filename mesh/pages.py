@@ -85,6 +85,11 @@ class UsagePages:
         """How many pages `write` would make now."""
         return len(self._changed)
 
+    @property
+    def row_count(self) -> int:
+        """How many cells are held to be written."""
+        return sum(len(part) for part in self._parts.values())
+
     def write(self) -> Iterator[Page]:
         """Number and sign each changed part. Between two pages the caller may let others run."""
         while self._changed:

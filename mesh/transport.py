@@ -253,10 +253,12 @@ class Listener:
         *,
         welcome: Callable[[NodeId, str], bool],
         converse: Callable[[Link], Awaitable[None]],
+        handshake_s: float = HANDSHAKE_S,
     ) -> None:
         self._context = context
         self._welcome = welcome
         self._converse = converse
+        self._handshake_s = handshake_s
         self._arrivals: dict[Any, _Arrival] = {}
         self._unproven: Counter[str] = Counter()
         self._links = 0
@@ -302,12 +304,12 @@ class Listener:
         self._arrivals[protocol] = arrival
         transport: asyncio.BaseTransport | None = None
         try:
-            async with asyncio.timeout(HANDSHAKE_S):
+            async with asyncio.timeout(self._handshake_s):
                 transport, _ = await loop.connect_accepted_socket(
                     lambda: protocol,
                     connection,
                     ssl=self._context,
-                    ssl_handshake_timeout=HANDSHAKE_S,
+                    ssl_handshake_timeout=self._handshake_s,
                     ssl_shutdown_timeout=CLOSE_S,
                 )
                 await arrival.decided.wait()

@@ -53,6 +53,9 @@ class Books:
     def used(self, account: str, period: str = TODAY) -> int:
         return self.ledger.total(AccountId(account), period).uplink.total
 
+    def used_by_own(self, account: str) -> int:
+        return sum(found.uplink.total for _, owner, found in self.own_cells() if owner == account)
+
 
 class Shelf:
     """Implements `mesh.ports.PageShelf` in memory."""

@@ -1,0 +1,122 @@
+"""Two processes in two namespaces on one cable that has link-local addresses only: no IPv4, no router, no DNS."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.lab.netns import Lab, Namespace, Program
+
+pytestmark = pytest.mark.kernel
+
+WAIT_SECONDS = 12.0
+Line = dict[str, object]
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    with Lab("mesh") as lab:
+        yield lab
+
+
+def hills(lab: Lab) -> tuple[Namespace, Namespace]:
+    valley, hill = lab.namespace("valley"), lab.namespace("hill")
+    lab.veth(valley, "mesh0", hill, "mesh0")
+    for router in (valley, hill):
+        router.ip("link set lo up", "link set mesh0 up")
+    return valley, hill
+
+
+def node(where: Namespace, name: str, *members: str) -> Program:
+    return where.start(sys.executable, "-m", "tests.kernel.mesh_node", name, "mesh0", *members)
+
+
+def lines(program: Program, what: str) -> list[Line]:
+    found = [json.loads(line) for line in program.output().splitlines() if line.startswith("{")]
+    return [line for line in found if line["what"] == what]
+
+
+def at_which(program: Program, what: str, wanted: Callable[[Line], bool] = bool) -> float:
+    """When the first such line was printed, in seconds of the monotonic clock."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < deadline:
+        for line in lines(program, what):
+            if wanted(line):
+                return float(str(line["at"]))
+        time.sleep(0.02)
+    raise AssertionError(f"never {what}: {program.output()}")
+
+
+def is_trusting(line: Line) -> bool:
+    return "trusted" in str(line["peers"])
+
+
+def is_stranger(line: Line) -> bool:
+    return "stranger" in str(line["peers"])
+
+
+def test_two_routers_on_one_cable_find_trust_and_tell_each_other(
+    lab: Lab, record_property: Callable[[str, object], None]
+) -> None:
+    """Both start at once, with no address typed; trusted within 5 s, and a cell crosses within 2 s."""
+    valley, hill = hills(lab)
+    low, high = node(valley, "low", "high"), node(hill, "high", "low")
+    later = max(at_which(low, "started"), at_which(high, "started"))
+    trusted = max(at_which(low, "peers", is_trusting), at_which(high, "peers", is_trusting))
+    told = max(
+        at_which(low, "merged") - at_which(high, "booked"), at_which(high, "merged") - at_which(low, "booked")
+    )
+    print(f"trusted after {trusted - later:.2f} s, a cell crossed in {told:.2f} s")
+    record_property("trusted_s", trusted - later)
+    record_property("told_s", told)
+    assert trusted - later < 5.0
+    assert told < 2.0
+
+
+def test_a_router_that_starts_later_is_found_at_once(lab: Lab) -> None:
+    """The goal is 2 s from the start of the later one, when the earlier stands already."""
+    valley, hill = hills(lab)
+    low = node(valley, "low", "high")
+    at_which(low, "started")
+    time.sleep(3.0)
+    high = node(hill, "high", "low")
+    started = at_which(high, "started")
+    trusted = max(at_which(low, "peers", is_trusting), at_which(high, "peers", is_trusting))
+    print(f"trusted after {trusted - started:.2f} s")
+    assert trusted - started < 2.0
+
+
+def test_a_node_that_nobody_put_on_the_list_is_shown_and_told_nothing(lab: Lab) -> None:
+    valley, hill = hills(lab)
+    low, passer_by = node(valley, "low", "high"), node(hill, "passer-by", "low")
+    at_which(low, "peers", is_stranger)
+    at_which(passer_by, "peers", lambda line: "does not know this node's key" in str(line["warnings"]))
+    time.sleep(1.0)
+    assert [] == [line for line in lines(low, "peers") + lines(passer_by, "peers") if is_trusting(line)]
+    assert [] == lines(passer_by, "merged") + lines(low, "merged")
+
+
+def test_a_router_that_stops_says_goodbye_and_stops_within_three_seconds(lab: Lab) -> None:
+    valley, hill = hills(lab)
+    low, high = node(valley, "low", "high"), node(hill, "high", "low")
+    at_which(low, "peers", is_trusting)
+    asked = time.monotonic()
+    high.popen.terminate()
+    stopped = at_which(high, "stopped")
+    assert stopped - asked < 3.0
+    assert 0 == high.popen.wait(5)
+    assert [None] == [line["error"] for line in lines(high, "stopped")]
+    at_which(low, "peers", lambda line: "silent" in str(line["peers"]))
+
+
+def test_a_link_that_appears_late_or_comes_back_is_used(lab: Lab) -> None:
+    """The mesh link is down when the nodes start, and goes down once more."""
+    valley, hill = hills(lab)
+    valley.ip("link set mesh0 down")
+    low, high = node(valley, "low", "high"), node(hill, "high", "low")
+    at_which(low, "peers", lambda line: "ip link set mesh0 up" in str(line["warnings"]))
+    valley.ip("link set mesh0 up")
+    at_which(low, "peers", lambda line: is_trusting(line) and line["warnings"] == [])
+    at_which(high, "peers", is_trusting)

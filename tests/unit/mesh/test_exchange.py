@@ -1,0 +1,357 @@
+"""Several cores joined by lists: whatever is lost, doubled or reordered, all come to hold the same."""
+
+import random
+from collections import defaultdict
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mesh.exchange import PAGE_KIND, Equivocated, Exchange, PageAccepted, PageRefused
+from mesh.messages import Malformed, Page, Root, assemble_page, decode, encode, page_head, usage_body
+from mesh.pages import UsagePages
+from node.identity import sign
+from node.units import AccountId, NodeId, Usage
+from tests.fakes.neighbours import TODAY, Books, cell, id_of, key_of
+
+VILLAGE = "the-village"
+
+
+class Village:
+    """Nodes with books, pages and an exchange each; frames between them wait in lists."""
+
+    def __init__(self, *names: str, strangers: tuple[str, ...] = ()) -> None:
+        self.names = names
+        self.roster = frozenset(map(id_of, names))
+        self.books = {name: Books(id_of(name)) for name in (*names, *strangers)}
+        self.pages = {name: UsagePages(key_of(name), VILLAGE, "life-1") for name in self.books}
+        self.exchange = {name: Exchange(VILLAGE, lambda: self.roster) for name in names}
+        self.wire: dict[tuple[str, str], list[bytes]] = defaultdict(list)
+        self.refused: list[PageRefused] = []
+        self.equivocated: list[Equivocated] = []
+        self.called = {id_of(name): name for name in self.books}
+
+    def connect(self, left: str, right: str) -> None:
+        self.exchange[left].greet(id_of(right))
+        self.exchange[right].greet(id_of(left))
+        self.wire[left, right].clear()
+        self.wire[right, left].clear()
+
+    def connect_all(self) -> None:
+        for at, left in enumerate(self.names):
+            for right in self.names[at + 1 :]:
+                self.connect(left, right)
+
+    def book(self, name: str, account: str, down: int, day: str = TODAY) -> list[Page]:
+        self.books[name].book(account, Usage(down, 0), day)
+        for at, owner, found in self.books[name].own_cells():
+            self.pages[name].note(at, owner, found)
+        written = list(self.pages[name].write())
+        if name in self.exchange:
+            for page in written:
+                self.exchange[name].offer(page)
+        return written
+
+    def send(self) -> None:
+        """Put on the wire whatever waits to be sent."""
+        for left in self.names:
+            for right in self.names:
+                while frame := self.exchange[left].next_frame(id_of(right)):
+                    self.wire[left, right].append(frame)
+
+    def deliver(self, left: str, right: str, frame: bytes) -> None:
+        for event in self.exchange[right].receive(id_of(left), decode(frame)):
+            match event:
+                case PageAccepted(page, rows):
+                    self.books[right].merge_page(page.author, page.incarnation, page.period, rows)
+                case PageRefused():
+                    self.refused.append(event)
+                case Equivocated():
+                    self.equivocated.append(event)
+
+    def settle(self) -> int:
+        """Rounds without loss until nothing is said any more; returns the bytes that it took."""
+        total = 0
+        for left, right in list(self.wire):
+            self.exchange[left].begin_round(id_of(right))
+        for _ in range(100):
+            self.send()
+            if not any(self.wire.values()):
+                return total
+            for (left, right), frames in list(self.wire.items()):
+                waiting, frames[:] = list(frames), []
+                for frame in waiting:
+                    total += len(frame)
+                    self.deliver(left, right, frame)
+        raise AssertionError("the village never stops talking")
+
+    def roots(self) -> set[str]:
+        return {self.exchange[name].root() for name in self.names}
+
+
+def test_usage_booked_on_one_node_counts_on_all_others_even_behind_another() -> None:
+    village = Village("hill", "valley", "coast")
+    village.connect("hill", "valley")
+    village.connect("valley", "coast")
+    village.settle()
+    village.book("hill", "ana", 5)
+    village.book("coast", "ana", 7)
+    village.send()
+    village.settle()
+    assert [12, 12, 12] == [village.books[name].used("ana") for name in village.names]
+
+
+def test_a_page_is_pushed_without_being_asked_for() -> None:
+    village = Village("hill", "valley")
+    village.connect_all()
+    village.settle()
+    [page] = village.book("hill", "ana", 5)
+    assert page.raw == village.exchange["hill"].next_frame(id_of("valley"))
+    assert village.exchange["hill"].next_frame(id_of("valley")) is None
+
+
+def test_only_the_newest_of_two_waiting_pages_is_sent() -> None:
+    village = Village("hill", "valley")
+    village.connect_all()
+    village.settle()
+    village.book("hill", "ana", 5)
+    [newest] = village.book("hill", "ana", 5)
+    village.send()
+    assert [newest.raw] == village.wire["hill", "valley"]
+
+
+def test_a_round_costs_one_short_frame_each_way_when_nothing_is_new() -> None:
+    village = Village("hill", "valley")
+    village.connect_all()
+    village.book("hill", "ana", 5)
+    village.settle()
+    assert village.settle() <= 2 * 64
+
+
+def test_after_a_long_split_little_more_than_the_changed_pages_travels() -> None:
+    """Three round trips, and at most a tenth more than the pages themselves and one list of names."""
+    village = Village("hill", "valley")
+    village.connect_all()
+    for number in range(3000):
+        village.books["hill"].book(f"guest-{number:05d}", Usage(1, 0))
+    village.book("hill", "ana", 1)
+    village.settle()
+    village.wire.clear()
+    village.exchange["hill"].part(id_of("valley"))
+    changed = village.book("hill", "guest-00007", 5) + village.book("hill", "guest-02999", 5)
+    village.connect("hill", "valley")
+    assert village.settle() < 1.1 * sum(len(page.raw) for page in changed) + 3000
+    assert 6 == village.books["valley"].used("guest-00007")
+
+
+def a_part(day: str, part: int, seq: int) -> Page:
+    head = page_head(
+        community=VILLAGE, author=id_of("hill"), incarnation="life-1", period=day, part=part, seq=seq
+    )
+    signed = head + b"\n" + usage_body({AccountId("ana"): cell(1)})
+    page = decode(assemble_page(signed, sign(key_of("hill"), PAGE_KIND, signed)))
+    assert isinstance(page, Page)
+    return page
+
+
+def test_a_large_collection_is_compared_in_pieces() -> None:
+    """More streams and more pages than one message may list."""
+    names = tuple(f"node-{number:03d}" for number in range(420))
+    village = Village("hill", "valley")
+    village.roster |= set(map(id_of, names))
+    village.connect("hill", "valley")
+    for name in names:
+        village.exchange["hill"].offer(a_page(name))
+    for number, day in enumerate(f"20{number:02d}-01-01" for number in range(27, 89)):
+        for part in range(15):
+            village.exchange["hill"].offer(a_part(day, part, seq=number * 15 + part + 1))
+    village.connect("hill", "valley")
+    village.settle()
+    village.settle()
+    assert village.exchange["hill"].root() == village.exchange["valley"].root()
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["book", "carry", "lose", "double", "swap", "break"]), st.integers(0, 2**16)),
+    max_size=120,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from([("hill", "valley"), ("hill", "valley", "coast")]), STEPS)
+def test_whatever_the_wire_does_all_come_to_the_same_truth(
+    names: tuple[str, ...], steps: list[tuple[str, int]]
+) -> None:
+    """Loss, doubling, reordering and broken connections; afterwards every sum is what was really used."""
+    village = Village(*names)
+    village.connect_all()
+    truth: dict[str, int] = defaultdict(int)
+    for action, number in steps:
+        chance = random.Random(number)
+        wires = [(wire, frames) for wire, frames in village.wire.items() if frames]
+        if action == "book":
+            account = chance.choice(["ana", "ben", "cem"])
+            village.book(chance.choice(names), account, number, chance.choice([TODAY, "2026-11-23"]))
+            truth[account] += number
+        elif action == "break":
+            village.connect(*chance.sample(names, 2))
+        elif wires:
+            (left, right), frames = chance.choice(wires)
+            frame = frames.pop(chance.randrange(len(frames)) if action == "swap" else 0)
+            if action != "lose":
+                village.deliver(left, right, frame)
+            if action == "double":
+                frames.append(frame)
+        village.send()
+    village.settle()
+    village.settle()
+    assert 1 == len(village.roots())
+    for name in names:
+        month = {account: village.books[name].used(account, "2026-11") for account in truth}
+        assert dict(truth) == month
+
+
+def a_page(
+    name: str = "hill", community: str = VILLAGE, account: str = "ana", seq: int = 1, life: str = "life-1"
+) -> Page:
+    pages = UsagePages(key_of(name), community, life)
+    pages.seq = seq - 1
+    pages.note(TODAY, AccountId(account), cell(5))
+    return next(pages.write())
+
+
+def forged() -> bytes:
+    """Signed by another member than the one it names."""
+    mine, theirs = a_page("valley"), a_page("hill")
+    return assemble_page(theirs.signed, mine.signature)
+
+
+def altered() -> bytes:
+    page = a_page("hill")
+    return assemble_page(page.signed.replace(b'"ana",5', b'"ana",6'), page.signature)
+
+
+@pytest.mark.parametrize(
+    ("frame", "reason"),
+    [
+        (a_page(community="the-city").raw, "of another community"),
+        (a_page("stranger").raw, "its author is not a member"),
+        (forged(), "its signature is wrong"),
+        (altered(), "its signature is wrong"),
+        (assemble_page(a_page().signed, bytes(64)), "its signature is wrong"),
+        (a_page().raw[:-1], "three lines"),
+        (b"\0" * 100, "not JSON"),
+    ],
+)
+def test_nothing_false_is_ever_accepted(frame: bytes, reason: str) -> None:
+    village = Village("hill", "valley", strangers=("stranger",))
+    village.connect_all()
+    root = village.exchange["hill"].root()
+    village.deliver("valley", "hill", frame)
+    assert [True] == [reason in refused.reason for refused in village.refused]
+    assert (root, 0) == (village.exchange["hill"].root(), village.books["hill"].pages_merged)
+
+
+def test_a_replayed_page_changes_nothing_and_costs_no_signature_check() -> None:
+    village = Village("hill", "valley")
+    village.connect_all()
+    [old] = village.book("hill", "ana", 5)
+    [new] = village.book("hill", "ana", 5)
+    village.settle()
+    before = village.books["valley"].pages_merged
+    for frame in (old.raw, new.raw, new.raw):
+        village.deliver("hill", "valley", frame)
+    assert before == village.books["valley"].pages_merged
+    assert [PageRefused(id_of("hill"), "older than ours")] == village.refused
+
+
+def test_a_signed_page_with_senseless_usage_is_refused() -> None:
+    head = page_head(
+        community=VILLAGE, author=id_of("hill"), incarnation="life-1", period=TODAY, part=0, seq=1
+    )
+    signed = head + b'\n{"rows":[["ana",-5,0,0,0]]}'
+    village = Village("hill", "valley")
+    village.connect_all()
+    village.deliver("hill", "valley", assemble_page(signed, sign(key_of("hill"), PAGE_KIND, signed)))
+    assert 0 == village.books["valley"].pages_merged
+    assert 1 == len(village.refused)
+
+
+def test_a_life_older_than_the_three_that_are_kept_is_refused() -> None:
+    village = Village("hill", "valley")
+    village.connect_all()
+    for number in (1, 2, 3, 0):
+        village.deliver("hill", "valley", a_page(life=f"life-{number}").raw)
+    assert [PageRefused(id_of("hill"), "older than all that is kept of its author")] == village.refused
+
+
+def test_a_node_that_signs_two_truths_is_noticed_and_all_keep_the_same_one() -> None:
+    left, right = a_page(account="ana"), a_page(account="ben")
+    village = Village("hill", "valley", "coast")
+    village.connect("valley", "coast")
+    village.exchange["valley"].offer(left)
+    village.exchange["coast"].offer(right)
+    village.settle()
+    village.settle()
+    assert {id_of("hill")} == {event.author for event in village.equivocated}
+    assert village.exchange["valley"].root() == village.exchange["coast"].root()
+
+
+def test_a_member_that_was_taken_off_the_list_is_not_passed_on() -> None:
+    village = Village("hill", "valley", "coast")
+    village.connect("valley", "coast")
+    village.exchange["valley"].offer(a_page("hill"))
+    village.roster -= {id_of("hill")}
+    village.send()
+    village.settle()
+    assert 0 == village.books["coast"].pages_merged
+
+
+def test_our_own_page_that_comes_back_after_a_loss_restores_us() -> None:
+    """A power cut took the last minute from the node's disk, and a neighbour still holds it."""
+    village = Village("hill", "valley")
+    village.connect_all()
+    village.book("hill", "ana", 5)
+    village.settle()
+    village.books["hill"] = Books(id_of("hill"))
+    village.exchange["hill"] = Exchange(VILLAGE, lambda: village.roster)
+    village.connect_all()
+    village.settle()
+    assert 5 == village.books["hill"].used("ana")
+
+
+def test_pages_from_the_shelf_are_checked_like_any_other() -> None:
+    exchange = Exchange(VILLAGE, lambda: frozenset({id_of("hill")}))
+    assert [PageAccepted] == [type(event) for event in exchange.restore(a_page())]
+    assert () == exchange.restore(a_page())
+    stranger = exchange.restore(a_page("stranger"))
+    assert (PageRefused(id_of("stranger"), "its author is not a member"),) == stranger
+
+
+def test_who_was_not_greeted_is_not_heard_and_gets_nothing() -> None:
+    exchange = Exchange(VILLAGE, lambda: frozenset({id_of("hill"), id_of("valley")}))
+    assert () == exchange.receive(id_of("valley"), a_page())
+    exchange.greet(id_of("valley"))
+    exchange.part(id_of("valley"))
+    exchange.part(id_of("valley"))
+    exchange.offer(a_page())
+    assert exchange.next_frame(id_of("valley")) is None
+
+
+def test_a_neighbour_that_only_asks_cannot_fill_our_memory() -> None:
+    exchange = Exchange(VILLAGE, lambda: frozenset({id_of("hill"), id_of("valley")}))
+    exchange.greet(id_of("valley"))
+    exchange.offer(a_page())
+    for number in range(2_000):
+        exchange.receive(id_of("valley"), Root(f"{number:032x}"))
+    waiting = 0
+    while exchange.next_frame(id_of("valley")):
+        waiting += 1
+    assert waiting <= 4
+
+
+def test_malformed_frames_are_told_and_forgotten() -> None:
+    exchange = Exchange(VILLAGE, frozenset[NodeId])
+    exchange.greet(id_of("valley"))
+    assert (PageRefused(None, "noise"),) == exchange.receive(id_of("valley"), Malformed("noise"))
+    assert encode(Root(exchange.root())) == exchange.next_frame(id_of("valley"))

@@ -1,0 +1,177 @@
+"""The wire format: what is said comes back the same, and what is not said properly changes nothing."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mesh import messages
+from mesh.messages import Beat, Have, Hello, Malformed, Page, Root, Streams, Unknown, decode, encode
+from mesh.pages import UsagePages
+from node.units import AccountId
+from tests.fakes.neighbours import TODAY, cell, id_of, key_of
+
+HILL = id_of("hill")
+HELLO = Hello(1, "the-village", HILL, "Hill", "0123456789abcdef")
+HAVE = Have(HILL, "life-1", "", "~", (("usage/2026-11-24/0000", 7, "00ff00ff00ff00ff"),), asks=True)
+STREAMS = Streams("", "~", ((HILL, "life-1", "0" * 32),))
+
+
+def a_page(**amounts: int) -> Page:
+    pages = UsagePages(key_of("hill"), "the-village", "life-1")
+    for account, down in (amounts or {"ana": 5}).items():
+        pages.note(TODAY, AccountId(account), cell(down))
+    return next(pages.write())
+
+
+@pytest.mark.parametrize("message", [HELLO, Beat(), Root("f" * 32), STREAMS, HAVE])
+def test_what_one_node_says_another_hears(message: Hello | Beat | Root | Streams | Have) -> None:
+    assert message == decode(encode(message))
+
+
+def test_a_page_keeps_the_very_bytes_that_its_author_signed() -> None:
+    page = a_page(ana=5, ben=6)
+    assert page == decode(page.raw)
+    assert page.raw.startswith(page.signed)
+    assert ((AccountId("ana"), cell(5)), (AccountId("ben"), cell(6))) == messages.usage_rows(page.body)
+    assert f"{HILL}/life-1/usage/2026-11-24/0000" == page.name
+
+
+@given(
+    st.dictionaries(
+        st.from_regex(r"[a-z0-9é-]{1,20}", fullmatch=True).filter(messages.is_account),
+        st.integers(0, messages.NUMBER_MAX),
+        min_size=1,
+        max_size=40,
+    )
+)
+def test_any_usage_survives_the_journey(amounts: dict[str, int]) -> None:
+    body = messages.usage_body({AccountId(account): cell(down) for account, down in amounts.items()})
+    assert tuple((AccountId(a), cell(d)) for a, d in sorted(amounts.items())) == messages.usage_rows(body)
+
+
+def test_a_full_page_of_the_longest_names_and_numbers_fits_into_a_frame() -> None:
+    from mesh.pages import ROWS_PER_PART
+
+    pages = UsagePages(key_of("hill"), "v" * 64, "i" * 32)
+    for number in range(ROWS_PER_PART):
+        name = AccountId(f"{number:03d}" + '"' * 61)
+        pages.note(TODAY, name, cell(messages.NUMBER_MAX, messages.NUMBER_MAX))
+    assert ROWS_PER_PART == pages.row_count
+    assert len(next(pages.write()).raw) <= messages.FRAME_BYTES_MAX
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_make_a_node_raise(frame: bytes) -> None:
+    assert isinstance(decode(frame), Malformed | Unknown)
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=60)
+    | st.just(HILL)
+    | st.just("f" * 32),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=9), inner, max_size=4),
+    max_leaves=12,
+)
+KEYS = ["v", "community", "node", "name", "boot", "digest", "after", "upto", "streams", "author", "incarnation",
+        "pages", "asks", "kind", "period", "part", "seq", "rows"]  # fmt: skip
+KINDS = ["hello", "beat", "root", "streams", "have", "page"]
+
+
+@given(st.sampled_from(KINDS), st.dictionaries(st.sampled_from(KEYS), VALUES), st.booleans(), st.booleans())
+def test_no_fields_make_a_node_raise(kind: str, fields: dict[str, object], signed: bool, real: bool) -> None:
+    """Any JSON in any place, over a real message or alone, with the shape of a page or without."""
+    whole = (
+        json.loads(encode({"hello": HELLO, "streams": STREAMS, "have": HAVE}.get(kind, Beat())))
+        if real
+        else {}
+    )
+    frame = json.dumps(whole | {"is": kind} | fields).encode("utf-8", "replace")
+    if signed:
+        frame += b"\n" + frame + b"\n" + b"0" * 128
+    decode(frame)
+    messages.usage_rows(frame)
+
+
+def without(key: str) -> Callable[[dict[str, object]], dict[str, object]]:
+    return lambda fields: {name: value for name, value in fields.items() if name != key}
+
+
+@pytest.mark.parametrize("message", [HELLO, Root("f" * 32), STREAMS, HAVE])
+def test_every_field_is_needed(message: Hello | Root | Streams | Have) -> None:
+    fields = json.loads(encode(message))
+    for key in fields:
+        answer = decode(json.dumps(without(key)(fields)).encode())
+        assert isinstance(answer, Malformed), key
+
+
+def test_a_later_version_may_say_more_and_is_still_understood() -> None:
+    fields = json.loads(encode(HELLO)) | {"languages": ["ca"]}
+    assert HELLO == decode(json.dumps(fields).encode())
+    assert Unknown("dance") == decode(b'{"is":"dance"}')
+
+
+@pytest.mark.parametrize(
+    ("frame", "reason"),
+    [
+        (b"x" * (64 * 1024 + 1), "larger than"),
+        (b"x" * 2000 + b"\n{}\n", "head larger than"),
+        (b"\xff", "not JSON"),
+        (b"[" * 60_000, "not JSON"),
+        (b'{"is":"root","is":"root"}', "not JSON"),
+        (b'{"is":' + b"9" * 5000 + b"}", "not JSON"),
+        (b"[1]", "not a JSON object"),
+        (b'{"a":1}', "no message kind"),
+        (b'{"is":"root","digest":"F"}', "without a digest"),
+    ],
+)
+def test_what_is_wrong_is_named(frame: bytes, reason: str) -> None:
+    answer = decode(frame)
+    assert isinstance(answer, Malformed)
+    assert reason in answer.reason
+
+
+@pytest.mark.parametrize("name", ["", "x" * 65, "bell\a", "e\u0301", "\u202egnp", "line\n"])
+def test_a_name_is_printable_normal_and_short(name: str) -> None:
+    fields = json.loads(encode(HELLO)) | {"name": name}
+    assert isinstance(decode(json.dumps(fields).encode()), Malformed)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"v": 2}, {"kind": "vote"}, {"period": "2026-13-01"}, {"period": "20261124"}, {"part": -1}, {"part": 1000},
+     {"seq": 1.0}, {"seq": True}, {"seq": 2**53}, {"author": HILL.upper()}, {"incarnation": "a/b"},
+     {"incarnation": ""}, {"is": "hello"}],
+)  # fmt: skip
+def test_a_page_with_a_head_that_makes_no_sense_is_malformed(changed: dict[str, object]) -> None:
+    head, body, signature = a_page().raw.split(b"\n")
+    fields = json.loads(head) | changed
+    assert isinstance(decode(b"\n".join((json.dumps(fields).encode(), body, signature))), Malformed)
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\n" + b"0" * 127, b"\n" + b"G" * 128, b"\n" + b"A" * 128])
+def test_a_page_without_its_signature_line_is_malformed(end: bytes) -> None:
+    assert isinstance(decode(a_page().signed + end), Malformed)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [None, [], [[]], [["ana", 1, 2, 3]], [["ana", 1, 2, 3, 4, 5]], [["ana", 1, 2, 3, -4]], [["ana", 1, 2, 3, 4.5]],
+     [["ana", 1, 2, 3, True]], [["", 1, 2, 3, 4]], [["é" * 33, 1, 2, 3, 4]], [[7, 1, 2, 3, 4]],
+     [["ben", 1, 2, 3, 4], ["ana", 1, 2, 3, 4]], [["ana", 1, 2, 3, 4], ["ana", 1, 2, 3, 4]],
+     [[f"g{n:05d}", 1, 2, 3, 4] for n in range(1001)]],
+)  # fmt: skip
+def test_usage_that_makes_no_sense_is_malformed(rows: object) -> None:
+    assert isinstance(messages.usage_rows(json.dumps({"rows": rows}).encode()), Malformed)
+
+
+def test_a_digest_depends_on_what_the_author_signed_alone() -> None:
+    page = a_page()
+    assert messages.page_digest(page) == messages.page_digest(a_page())
+    assert messages.page_digest(page) != messages.page_digest(a_page(ana=6))

@@ -1,0 +1,153 @@
+"""A node's own pages: split by accounts, written anew only where something changed."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mesh.collection import DAYS_MAX
+from mesh.exchange import PAGE_KIND
+from mesh.messages import NUMBER_MAX, Page, decode, usage_rows
+from mesh.pages import ROWS_PER_PART, UsagePages, read_reservation, reservation
+from node.accounting.ledger import Cell
+from node.identity import verify
+from node.units import AccountId
+from tests.fakes.neighbours import TODAY, cell, id_of, key_of
+
+HILL = id_of("hill")
+
+
+def pages_of(life: str = "life-1") -> UsagePages:
+    return UsagePages(key_of("hill"), "the-village", life)
+
+
+def note(pages: UsagePages, account: str, down: int, day: str = TODAY) -> None:
+    pages.note(day, AccountId(account), cell(down))
+
+
+def rows(page: Page) -> dict[str, Cell]:
+    found = usage_rows(page.body)
+    assert isinstance(found, tuple)
+    return dict(found)
+
+
+def test_what_was_booked_is_signed_and_numbered() -> None:
+    pages = pages_of()
+    note(pages, "ana", 5)
+    [page] = pages.write()
+    assert (HILL, "life-1", TODAY, 0, 1) == (page.author, page.incarnation, page.period, page.part, page.seq)
+    assert {"ana": cell(5)} == rows(page)
+    assert verify(HILL, PAGE_KIND, page.signed, page.signature)
+
+
+def test_nothing_is_written_where_nothing_grew() -> None:
+    pages = pages_of()
+    note(pages, "ana", 5)
+    list(pages.write())
+    note(pages, "ana", 5)
+    note(pages, "ana", 4)
+    assert 0 == pages.changed_count
+    assert [] == list(pages.write())
+
+
+def test_a_day_of_ten_thousand_accounts_is_split_and_one_change_costs_one_page() -> None:
+    pages = pages_of()
+    for number in range(10_000):
+        note(pages, f"guest-{number:05d}", 1)
+    assert -(-10_000 // ROWS_PER_PART) == len(list(pages.write()))
+    note(pages, "guest-04321", 2)
+    [page] = pages.write()
+    assert cell(2) == rows(page)["guest-04321"]
+
+
+def test_each_day_has_its_pages() -> None:
+    pages = pages_of()
+    for day in ("2026-11-23", "2026-11-24", "unknown"):
+        note(pages, "ana", 5, day)
+    assert ["2026-11-23", "2026-11-24", "unknown"] == sorted(page.period for page in pages.write())
+
+
+def test_after_a_restart_the_numbers_go_on_and_only_news_is_written() -> None:
+    before = pages_of()
+    note(before, "ana", 5)
+    note(before, "ben", 6)
+    [page] = before.write()
+    after = pages_of()
+    after.adopt(page, tuple((AccountId(a), c) for a, c in rows(page).items()))
+    note(after, "ana", 5)
+    assert 0 == after.changed_count
+    note(after, "ben", 7)
+    [news] = after.write()
+    assert 2 == news.seq
+    assert {"ana": cell(5), "ben": cell(7)} == rows(news)
+
+
+@pytest.mark.parametrize(("author", "life"), [("valley", "life-1"), ("hill", "life-0")])
+def test_pages_of_others_and_of_earlier_lives_are_not_ours_to_continue(author: str, life: str) -> None:
+    other = UsagePages(key_of(author), "the-village", life)
+    note(other, "ana", 5)
+    [page] = other.write()
+    pages = pages_of()
+    pages.adopt(page, ((AccountId("ana"), cell(5)),))
+    assert (0, 0) == (pages.seq, pages.row_count)
+
+
+@pytest.mark.parametrize(
+    ("account", "down"), [("", 1), ("x" * 65, 1), ("bell\a", 1), ("ana", NUMBER_MAX + 1), ("ana", -1)]
+)
+def test_what_the_format_cannot_hold_does_not_stop_the_rest(account: str, down: int) -> None:
+    pages = pages_of()
+    note(pages, account, down)
+    note(pages, "ben", 6)
+    [page] = pages.write()
+    assert {"ben": cell(6)} == rows(page)
+
+
+def test_old_days_leave_memory() -> None:
+    pages = pages_of()
+    for number in range(DAYS_MAX + 10):
+        note(pages, "ana", 1, f"20{number:02d}-01-01")
+    note(pages, "ana", 1, "unknown")
+    assert DAYS_MAX == len(list(pages.write()))
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(1, 50)), max_size=40), st.data())
+def test_the_newest_pages_always_add_up_to_the_books(
+    steps: list[tuple[str, int]], data: st.DataObject
+) -> None:
+    """However often it is written in between, and restarted from its own pages."""
+    books: dict[str, Cell] = {}
+    shelf: dict[str, Page] = {}
+    pages = pages_of()
+    for account, down in steps:
+        books[account] = cell(books.get(account, cell(0)).uplink.down + down)
+        pages.note(TODAY, AccountId(account), books[account])
+        if data.draw(st.booleans()):
+            shelf.update({page.label: page for page in pages.write()})
+        if data.draw(st.booleans()):
+            pages = pages_of()
+            for page in shelf.values():
+                pages.adopt(page, tuple((AccountId(a), c) for a, c in rows(page).items()))
+            for known, total in books.items():
+                pages.note(TODAY, AccountId(known), total)
+    shelf.update({page.label: page for page in pages.write()})
+    assert books == {account: total for page in shelf.values() for account, total in rows(page).items()}
+
+
+def test_numbers_are_reserved_for_one_life_of_the_books() -> None:
+    record = reservation("life-1", 1000)
+    assert 1000 == read_reservation(record, "life-1")
+    assert read_reservation(record, "life-2") is None
+
+
+@pytest.mark.parametrize(
+    "record", [b"", b"\xff", b"[1]", b'{"is":"root"}', b"{}\n{}\n00", b" " * 300 + b"{}"]
+)
+def test_other_records_reserve_nothing(record: bytes) -> None:
+    assert read_reservation(record, "life-1") is None
+
+
+def test_a_page_of_ours_decodes_as_itself() -> None:
+    pages = pages_of()
+    note(pages, "ana", 5)
+    [page] = pages.write()
+    assert page == decode(page.raw)

@@ -1,0 +1,87 @@
+"""Certificates that carry keys and prove nothing else."""
+
+import hashlib
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mesh import trust
+from node.units import NodeId
+from tests.fakes.neighbours import id_of, key_of
+
+
+def test_the_wrapper_is_the_same_bytes_on_every_node() -> None:
+    """Nodes of all versions must accept each other's leaf certificates."""
+    assert (
+        "f052920fd391430c5471e55b0722c7ea5629d33951bf2277cefccdc015bae719"
+        == hashlib.sha256(trust.wrapper_ca()).hexdigest()
+    )
+
+
+def test_the_wrapper_says_that_it_is_not_an_authority() -> None:
+    subject = x509.load_der_x509_certificate(trust.wrapper_ca()).subject.rfc4514_string()
+    assert "CN=NOT A CA - key wrapper" == subject
+
+
+def test_a_certificate_carries_its_node_and_is_made_the_same_each_time() -> None:
+    leaf = trust.leaf_certificate(key_of("hill"))
+    assert leaf == trust.leaf_certificate(key_of("hill"))
+    assert id_of("hill") == trust.node_id_from_certificate(leaf)
+    assert len(leaf) < 400
+
+
+def test_no_clock_makes_a_certificate_invalid() -> None:
+    for der in (trust.wrapper_ca(), trust.leaf_certificate(key_of("hill"))):
+        certificate = x509.load_der_x509_certificate(der)
+        assert 1970 == certificate.not_valid_before_utc.year
+        assert 9999 == certificate.not_valid_after_utc.year
+
+
+def test_a_certificate_with_another_kind_of_key_names_no_node() -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    leaf = x509.load_der_x509_certificate(trust.leaf_certificate(key_of("hill")))
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(leaf.subject)
+        .issuer_name(leaf.issuer)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(leaf.not_valid_before_utc)
+        .not_valid_after(leaf.not_valid_after_utc)
+    )
+    assert (
+        trust.node_id_from_certificate(builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)) is None
+    )
+
+
+@given(st.none() | st.binary(max_size=400))
+def test_no_certificate_from_outside_raises(der: bytes | None) -> None:
+    assert trust.node_id_from_certificate(der) is None
+
+
+@given(st.integers(0, 287), st.binary(min_size=1, max_size=3))
+def test_a_damaged_certificate_never_raises(place: int, damage: bytes) -> None:
+    leaf = trust.leaf_certificate(key_of("hill"))
+    trust.node_id_from_certificate(leaf[:place] + damage + leaf[place + len(damage) :])
+
+
+def test_a_huge_certificate_is_not_even_read() -> None:
+    assert trust.node_id_from_certificate(trust.leaf_certificate(key_of("hill")) + bytes(5000)) is None
+
+
+@pytest.mark.parametrize(
+    ("node", "member"), [(id_of("hill"), True), (id_of("stranger"), False), (None, False)]
+)
+def test_members_are_who_is_on_the_list(node: NodeId | None, member: bool) -> None:
+    assert member == trust.is_member(node, frozenset({id_of("hill"), id_of("valley")}))
+
+
+def test_communities_are_told_apart_without_naming_them() -> None:
+    marks = {trust.community_mark(name) for name in ("the-village", "the-city")}
+    assert 2 == len(marks)
+    assert {8} == {len(mark) for mark in marks}
