@@ -71,10 +71,11 @@ class Reconcile:
         session_ms: Milliseconds | None,
         on_booked: Callable[[], None] = lambda: None,
         tell: Callable[[Mapping[str, object]], None] = lambda _event: None,
+        tick_s: float = TICK_S,
     ) -> None:
         self._kernel, self._memory, self._clock, self._gate = kernel, memory, clock, gate
         self._guest_account, self._session_ms = guest_account, session_ms
-        self._on_booked, self._tell = on_booked, tell
+        self._on_booked, self._tell, self._tick_s = on_booked, tell, tick_s
         self.node, self.rulebook, self.roll = node, rulebook, roll
         self.evaluator = Evaluator(rulebook.ruleset)
         self.presence = Presence(self.account_of)
@@ -182,9 +183,9 @@ class Reconcile:
             for mac, admission in standing.admitted.items():
                 left = None if admission.ends is None else Milliseconds(admission.ends - now)
                 self.presence.handle(mac, guests.RestoredAfterRestart(left), now, terms="as before")
-        for mark, minor in standing.marks.items():
-            if mark not in {seat.mark for seat in self.presence.seats.values()}:
-                self.presence.retiring[mark] = minor
+        passing = {admission.mark for admission in self.presence.admitted().values()}
+        # Whoever may not pass any more still has bytes in the kernel that nobody has booked.
+        self.presence.retiring.update({m: c for m, c in standing.marks.items() if m not in passing})
         self._evaluate_all()
         await loop.run_in_executor(applier, self._kernel.apply, self._plan(), now)
         self._version_applied = self._version_wanted
@@ -244,7 +245,7 @@ class Reconcile:
         due = loop.time()
         while True:
             await self._tick(reader)
-            due = max(due + TICK_S, loop.time() - TICK_S)
+            due = max(due + self._tick_s, loop.time() - self._tick_s)
             await asyncio.sleep(max(0.0, due - loop.time()))
 
     async def _tick(self, reader: ThreadPoolExecutor) -> None:

@@ -1,0 +1,276 @@
+"""The loop with a fake kernel and clock, over both memories: what a restart, a crash, a reboot and a full disk keep."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from node.accounting.ledger import Cell, CellKey
+from node.enforcement.plan import Gate
+from node.errors import KernelRefused
+from node.governance.roll import parse_roll
+from node.reconcile.loop import Reconcile
+from node.reconcile.ports import Memory
+from node.reconcile.rulebook import Rulebook, consider, open_rulebook
+from node.storage.database import Store
+from node.storage.memory import StoredMemory
+from node.units import AccountId, Bytes, MacAddress, NodeId, Usage
+from tests.fakes.kernel import FakeKernel
+from tests.fakes.memory import FakeClock, FakeMemory
+
+ANA, BEN = MacAddress("02:00:00:00:00:0a"), MacAddress("02:00:00:00:00:0b")
+ROLL = parse_roll('[[account]]\nid = "ana"\ndevices = ["02:00:00:00:00:0a", "02:00:00:00:00:1a"]\n')[0]
+HOUR_MS = 3_600_000
+RULES = """
+[ruleset]
+community = "vall"
+version = 1
+decision = "D-1"
+unit = "household"
+[uplink.main]
+down = "40 Mbit/s"
+up = "8 Mbit/s"
+usable_percent = 90
+[charter]
+lifeline = "256 kbit/s down, 96 kbit/s up"
+guest_lifeline = "1 Mbit/s down, 256 kbit/s up"
+max_weight_ratio = 4
+[[rule]]
+id = "equal-share"
+share = 100
+who = "tier:member"
+by = "D-1"
+[[rule]]
+id = "month"
+quota = "1 MB per month"
+counts = "uplink"
+then = "share 50 until reset"
+who = "tier:member"
+by = "D-1"
+"""
+
+
+@pytest.fixture(params=["fake", "stored"])
+def memories(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Memory]]:
+    """Each call opens the same memory again, as a new life of the daemon would."""
+    if request.param == "fake":
+        fake = FakeMemory()
+        yield lambda: fake
+        return
+    opened: list[Store] = []
+
+    def reopen() -> Memory:
+        for store in opened:
+            store.close()
+        opened.append(Store(tmp_path / "procomu.db"))
+        return StoredMemory(opened[-1])
+
+    yield reopen
+    for store in opened:
+        store.close()
+
+
+class Village:
+    """One router's loop that can be killed and started again, with the world around it."""
+
+    def __init__(self, memories: Callable[[], Memory]) -> None:
+        self.kernel, self.clock = FakeKernel(), FakeClock()
+        self._memories = memories
+        assert ROLL is not None
+        book = open_rulebook(RULES, ROLL)
+        assert isinstance(book, Rulebook)
+        self.book = book
+
+    def loop(self) -> Reconcile:
+        assert ROLL is not None
+        return Reconcile(
+            kernel=self.kernel,
+            memory=self._memories(),
+            clock=self.clock,
+            gate=Gate("lan0", "wan0", 2080),
+            node=NodeId("n" * 52),
+            rulebook=self.book,
+            roll=ROLL,
+            guest_account=lambda mac: AccountId(f"guest-{mac[-2:]}"),
+            session_ms=HOUR_MS,
+            tick_s=0.005,
+        )
+
+    @asynccontextmanager
+    async def life(self, *, killed: bool = False) -> AsyncIterator[Reconcile]:
+        """One life of the daemon; `killed` ends it without a last word."""
+        reconcile = self.loop()
+        if killed:
+            reconcile._flush = _say_nothing  # type: ignore[method-assign]
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(reconcile.run())
+            await asyncio.wait_for(reconcile.ready.wait(), 5)
+            yield reconcile
+            running.cancel()
+
+
+async def _say_nothing(_now: object) -> None:
+    """A killed daemon stores nothing more."""
+
+
+async def until(happened: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not happened():
+            await asyncio.sleep(0.002)
+
+
+def used(reconcile: Reconcile, account: str = "ana") -> int:
+    return reconcile.ledger.total(AccountId(account), "2026-11").uplink.total
+
+
+@pytest.fixture
+def village(memories: Callable[[], Memory]) -> Village:
+    return Village(memories)
+
+
+async def test_who_accepts_may_pass_when_admit_returns(village: Village) -> None:
+    async with village.life() as loop:
+        assert not village.kernel.send(ANA, up=1)
+        await loop.admit(ANA, "1")
+        assert village.kernel.send(ANA, up=1)
+
+
+async def test_after_a_kill_nobody_signs_in_again_and_no_byte_is_lost_or_booked_twice(
+    village: Village,
+) -> None:
+    async with village.life(killed=True) as loop:
+        await loop.admit(ANA, "1")
+        village.kernel.send(ANA, down=1000, up=10)
+        await until(lambda: used(loop) == 1010)
+    assert village.kernel.send(ANA, down=500)
+    async with village.life(killed=True) as loop:
+        assert village.kernel.send(ANA, down=90)
+        await until(lambda: used(loop) == 1600)
+    async with village.life() as loop:
+        await until(lambda: loop.baseline is not None)
+        assert 1600 == used(loop)
+
+
+async def test_an_orderly_restart_books_everything_once(village: Village) -> None:
+    async with village.life() as loop:
+        await loop.admit(ANA, "1")
+        village.kernel.send(ANA, down=1000)
+        await until(lambda: used(loop) == 1000)
+    village.kernel.send(ANA, down=1)
+    async with village.life() as loop:
+        await until(lambda: used(loop) == 1001)
+
+
+async def test_a_session_that_ended_while_the_daemon_was_dead_is_over(village: Village) -> None:
+    async with village.life(killed=True) as loop:
+        await loop.admit(ANA, "1")
+    village.clock.pass_time(HOUR_MS - 1_000)
+    village.kernel.pass_time(HOUR_MS - 1_000)
+    assert village.kernel.send(ANA, down=77)
+    village.clock.pass_time(2_000)
+    village.kernel.pass_time(2_000)
+    assert not village.kernel.send(ANA, down=1)
+    async with village.life() as loop:
+        assert not village.kernel.send(ANA, down=1)
+        await until(lambda: used(loop) == 77)
+
+
+async def test_a_session_ends_by_itself_and_its_last_bytes_are_booked(village: Village) -> None:
+    async with village.life() as loop:
+        await loop.admit(ANA, "1")
+        village.kernel.send(ANA, down=500)
+        village.clock.pass_time(HOUR_MS + 1)
+        village.kernel.pass_time(HOUR_MS + 1)
+        await until(lambda: used(loop) == 500)
+        await until(lambda: not loop.presence.retiring)
+        assert village.kernel.plan is not None
+        assert {} == dict(village.kernel.plan.admitted)
+
+
+async def test_after_a_reboot_people_stay_signed_in_for_the_time_they_had_left(village: Village) -> None:
+    async with village.life() as loop:
+        await loop.admit(ANA, "1")
+    village.kernel.vanish()
+    village.clock.reboot(off_ms=HOUR_MS // 2)
+    village.kernel.now = village.clock.now
+    async with village.life():
+        assert village.kernel.plan is not None
+        left = (village.kernel.plan.admitted[ANA].ends or 0) - village.clock.now
+        assert abs(left - HOUR_MS // 2) <= 1_000
+
+
+async def test_leaving_ends_the_lease_at_once(village: Village) -> None:
+    async with village.life() as loop:
+        await loop.admit(ANA, "1")
+        await loop.leave(ANA)
+        assert not village.kernel.send(ANA, up=1)
+        await loop.admit(ANA, "1")
+        assert village.kernel.send(ANA, up=1)
+
+
+async def test_a_table_that_somebody_flushed_stands_again_within_a_turn(village: Village) -> None:
+    async with village.life() as loop:
+        await loop.admit(ANA, "1")
+        village.kernel.vanish()
+        await until(lambda: village.kernel.plan is not None)
+        assert village.kernel.send(ANA, up=1)
+        await until(lambda: loop.troubles.kernel == "")
+
+
+async def test_a_refused_plan_is_told_and_tried_again(village: Village) -> None:
+    async with village.life() as loop:
+        village.kernel.refusing = "no memory"
+        with pytest.raises(KernelRefused):
+            await loop.admit(ANA, "1")
+        assert "no memory" in loop.troubles.kernel
+        village.kernel.refusing = ""
+        await until(lambda: village.kernel.send(ANA, up=1))
+
+
+async def test_what_was_used_at_another_node_counts_here(village: Village) -> None:
+    """An allowance used up elsewhere takes effect here at the next turn."""
+    async with village.life() as loop:
+        await loop.admit(ANA, "1")
+        elsewhere = Usage(Bytes(900_000), Bytes(200_000))
+        loop.merge(CellKey(NodeId("m" * 52), "x", AccountId("ana"), "2026-11-24"), Cell(elsewhere, elsewhere))
+        await until(lambda: loop.allowances[AccountId("ana")].share.value == 50)
+        assert village.kernel.plan is not None
+        await until(lambda: [50] == [c.weight for c in village.kernel.plan.classes.values()])
+
+
+async def test_all_devices_of_a_household_share_one_class(village: Village) -> None:
+    async with village.life() as loop:
+        await loop.admit(ANA, "1")
+        await loop.admit(MacAddress("02:00:00:00:00:1a"), "1")
+        assert village.kernel.plan is not None
+        assert 1 == len(village.kernel.plan.classes)
+        assert 1 == len({a.class_minor for a in village.kernel.plan.admitted.values()})
+
+
+async def test_a_bad_rule_file_changes_nothing_and_the_reason_is_kept(village: Village) -> None:
+    async with village.life() as loop:
+        await loop.admit(ANA, "1")
+        assert ROLL is not None
+        await loop.adopt(consider(loop.rulebook, RULES.replace("share = 100", "shore = 100"), ROLL), ROLL)
+        assert 100 == loop.allowances[AccountId("ana")].share.value
+        assert loop.rulebook.rejected
+        await loop.adopt(consider(loop.rulebook, RULES.replace("share = 100", "share = 80"), ROLL), ROLL)
+        assert 80 == loop.allowances[AccountId("ana")].share.value
+        assert not loop.rulebook.rejected
+
+
+async def test_when_the_data_folder_is_full_people_still_get_in_and_all_is_stored_later() -> None:
+    memory = FakeMemory()
+    village = Village(lambda: memory)
+    memory.full = True
+    async with village.life() as loop:
+        await loop.admit(ANA, "1")
+        assert village.kernel.send(ANA, down=1000)
+        await until(lambda: used(loop) == 1000)
+        assert "full" in loop.troubles.storage
+        memory.full = False
+        await until(lambda: ANA in memory.sessions)
+        await until(lambda: loop.troubles.storage == "")
+    assert 1000 == sum(cell.uplink.total for cell in memory.cells.values())

@@ -1,0 +1,94 @@
+"""A memory in dicts that outlives the loop, and a clock that a test turns by hand."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from node.accounting.booking import Booking
+from node.accounting.ledger import Cell, CellKey
+from node.accounting.meter import Baseline
+from node.accounting.sessions import SavedSession
+from node.errors import StorageTrouble
+from node.governance.allowance import ClockState
+from node.reconcile.ports import Remembered
+from node.units import NO_USAGE, AccountId, MacAddress, Monotonic, Usage
+
+
+class FakeMemory:
+    """Implements `node.reconcile.ports.Memory`."""
+
+    def __init__(self) -> None:
+        self.full = False
+        """While true, nothing can be read or written."""
+        self.cells: dict[CellKey, Cell] = {}
+        self.baseline: Baseline | None = None
+        self.facts: dict[str, str] = {}
+        self.minors: dict[AccountId, int] = {}
+        self.sessions: dict[MacAddress, SavedSession] = {}
+        self.marks: dict[tuple[MacAddress, AccountId], int] = {}
+
+    async def recall(self) -> Remembered:
+        self._use()
+        return Remembered(
+            cells=tuple(self.cells.items()),
+            baseline=self.baseline,
+            facts=tuple(self.facts.items()),
+            minors=tuple(self.minors.items()),
+            marks=tuple((mark, mac, account) for (mac, account), mark in self.marks.items()),
+            sessions=tuple(self.sessions.values()),
+        )
+
+    async def book(self, booking: Booking) -> None:
+        self._use()
+        for key, cell in booking.cells:
+            known = self.cells.get(key, Cell(NO_USAGE, NO_USAGE))
+            self.cells[key] = Cell(_highest(known.uplink, cell.uplink), _highest(known.busy, cell.busy))
+        self.baseline = booking.baseline or self.baseline
+        self.facts.update(booking.facts)
+
+    async def save_sessions(
+        self, sessions: Iterable[SavedSession], minors: Iterable[tuple[AccountId, int]], day: str
+    ) -> None:
+        self._use()
+        self.minors.update(minors)
+        for saved in sessions:
+            self.sessions[saved.session.mac] = saved
+            self.marks[saved.session.mac, saved.session.account] = saved.session.mark
+
+    async def forget(self, *, ended_before: str, used_before: str) -> None:
+        self._use()
+        self.cells = {k: c for k, c in self.cells.items() if k.day >= used_before}
+
+    def _use(self) -> None:
+        if self.full:
+            raise StorageTrouble("the data folder is full", "make room")
+
+
+class FakeClock:
+    """Implements `node.reconcile.ports.Clock`."""
+
+    def __init__(self) -> None:
+        self.boot = "boot-1"
+        self.now = Monotonic(1_000_000)
+        self.wall = datetime(2026, 11, 24, 12, tzinfo=UTC)
+        self.trust: ClockState = "synced"
+
+    def pass_time(self, milliseconds: int) -> None:
+        self.now = Monotonic(self.now + milliseconds)
+        self.wall += timedelta(milliseconds=milliseconds)
+
+    def reboot(self, off_ms: int = 0) -> None:
+        self.boot, self.now = f"{self.boot}+", Monotonic(5_000)
+        self.wall += timedelta(milliseconds=off_ms)
+
+    def monotonic(self) -> Monotonic:
+        return self.now
+
+    def civil(self) -> datetime:
+        return self.wall
+
+    def state(self) -> ClockState:
+        return self.trust
+
+
+def _highest(a: Usage, b: Usage) -> Usage:
+    return Usage(max(a.down, b.down), max(a.up, b.up))

@@ -1,0 +1,134 @@
+"""The table as text: what stands in it, and that every transition is one small transaction."""
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from node.enforcement import nft
+from node.enforcement.plan import Admission, Gate, TrafficPlan
+from node.units import MacAddress, Monotonic
+
+GATE = Gate("lan0", "wan0", 2080, mesh_interfaces=("mesh0",), mesh_port=7400)
+ANA = Admission(MacAddress("02:00:00:00:00:0a"), 1, 0x11, Monotonic(60_000))
+BEN = Admission(MacAddress("02:00:00:00:00:0b"), 2, 0x12, None)
+NOW = Monotonic(10_000)
+
+
+def standing(plan: TrafficPlan) -> nft.Standing:
+    return nft.Standing(plan.gate, plan.admitted, nft.marks_of(plan))
+
+
+def plan(*admissions: Admission, retiring: dict[int, int] | None = None) -> TrafficPlan:
+    return TrafficPlan(GATE, {a.mac: a for a in admissions}, retiring or {})
+
+
+def test_nothing_to_do_is_no_transaction() -> None:
+    assert "" == nft.transition(standing(plan(ANA, BEN)), plan(ANA, BEN), NOW)
+
+
+def test_admitting_one_person_says_five_things_and_touches_nobody_else() -> None:
+    text = nft.transition(standing(plan(ANA)), plan(ANA, BEN), NOW)
+    assert (
+        """\
+add element inet procomu up { 2 : 1:12 }
+add element inet procomu down { 2 : 1:12 }
+add element inet procomu members { 02:00:00:00:00:0b : 2 }
+add element inet procomu seats { 02:00:00:00:00:0b . 2 }
+add element inet procomu leases { 2 }
+"""
+        == text
+    )
+
+
+def test_a_lease_is_said_as_what_is_left_of_it() -> None:
+    assert "02:00:00:00:00:0a timeout 50000ms : 1" in nft.transition(standing(plan()), plan(ANA), NOW)
+
+
+def test_ending_a_session_leaves_its_counters_until_they_are_booked() -> None:
+    text = nft.transition(standing(plan(ANA)), plan(retiring={1: 0x11}), NOW)
+    assert "delete element inet procomu leases { 1 }" in text
+    assert " up " not in text
+    booked = nft.transition(standing(plan(retiring={1: 0x11})), plan(), NOW)
+    assert "delete element inet procomu up { 1 }\ndelete element inet procomu down { 1 }\n" == booked
+
+
+def test_an_element_that_may_have_timed_out_is_added_before_it_is_deleted() -> None:
+    """Deleting what has gone a moment ago would refuse the whole transaction."""
+    text = nft.transition(standing(plan(ANA)), plan(), NOW)
+    for name in ("members", "seats", "leases"):
+        assert text.index(f"add element inet procomu {name} ") < text.index(
+            f"delete element inet procomu {name} "
+        )
+
+
+def test_a_longer_lease_never_resets_a_counter() -> None:
+    longer = replace(ANA, ends=Monotonic(900_000))
+    text = nft.transition(standing(plan(ANA)), plan(longer), NOW)
+    assert "timeout 890000ms" in text
+    assert " up " not in text
+    assert " down " not in text
+
+
+def test_the_chains_are_written_only_when_the_gate_changes() -> None:
+    assert "add rule" not in nft.transition(standing(plan()), plan(ANA), NOW)
+    moved = replace(plan(), gate=replace(GATE, portal_port=8080))
+    assert ":8080" in nft.transition(standing(plan()), moved, NOW)
+
+
+def test_only_our_own_table_is_ever_named() -> None:
+    text = nft.create(1, (False, False)) + nft.transition(nft.EMPTY, plan(ANA, BEN), NOW) + nft.remove()
+    assert all("inet procomu" in line for line in text.splitlines())
+    assert "flush ruleset" not in text
+
+
+def test_every_chain_for_people_ends_in_a_refusal_that_tells() -> None:
+    for name in ("leaving", "arriving", "asking"):
+        rules = [
+            line
+            for line in nft.chains(GATE).splitlines()
+            if line.startswith(f"add rule inet procomu {name} ")
+        ]
+        assert "reject with icmpx admin-prohibited" in rules[-1]
+        assert "tcp reset" in rules[-2]
+
+
+MARKS = st.dictionaries(st.integers(1, 6), st.integers(1, 3), max_size=6)
+
+
+def plans() -> st.SearchStrategy[TrafficPlan]:
+    def build(marks: dict[int, int], ends: int | None, retiring: dict[int, int]) -> TrafficPlan:
+        admitted = [
+            Admission(MacAddress(f"02:00:00:00:00:{m:02x}"), m, c, None if ends is None else Monotonic(ends))
+            for m, c in marks.items()
+        ]
+        return plan(*admitted, retiring={m: c for m, c in retiring.items() if m not in marks})
+
+    return st.builds(build, MARKS, st.sampled_from([None, 20_000, 90_000]), MARKS)
+
+
+def replay(text: str, sets: dict[str, dict[str, str]]) -> None:
+    """What the kernel does with element statements: adding what is there keeps it, deleting needs it there."""
+    for line in text.splitlines():
+        words = line.split(" ", 4)
+        if words[1] != "element":
+            continue
+        elements = words[4].split(" ", 1)[1].strip("{} ").split(", ")
+        for element in elements:
+            key = element.split(" timeout ")[0].split(" : ")[0]
+            if words[0] == "add":
+                sets.setdefault(words[4].split()[0], {}).setdefault(key, element)
+            else:
+                del sets[words[4].split()[0]][key]
+
+
+@given(st.lists(plans(), min_size=1, max_size=6))
+def test_any_way_through_plans_ends_where_the_last_one_stands(way: list[TrafficPlan]) -> None:
+    walked: dict[str, dict[str, str]] = {}
+    before = nft.EMPTY
+    for each in way:
+        replay(nft.transition(before, each, NOW), walked)
+        before = standing(each)
+    direct: dict[str, dict[str, str]] = {}
+    replay(nft.transition(nft.EMPTY, way[-1], NOW), direct)
+    assert {k: v for k, v in direct.items() if v} == {k: v for k, v in walked.items() if v}

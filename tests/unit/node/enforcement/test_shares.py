@@ -1,0 +1,102 @@
+"""Sharing the uplink: promises fit, weights count, and a newcomer changes nobody else's class without need."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from node.enforcement.plan import NO_LIMIT, ShapedClass
+from node.enforcement.shares import (
+    FRAME_BYTES,
+    RATE_MIN,
+    UPLINK_MINOR,
+    floors_scaled_permille,
+    guaranteed_rates,
+    htb_classes,
+)
+from node.units import BitsPerSecond, Rates
+
+OPEN = Rates(NO_LIMIT, NO_LIMIT)
+
+
+def rates(down: int, up: int | None = None) -> Rates:
+    return Rates(BitsPerSecond(down), BitsPerSecond(down if up is None else up))
+
+
+def one(
+    minor: int, weight: int = 100, floor: int = 0, ceiling: Rates = OPEN, parent: int | None = None
+) -> ShapedClass:
+    return ShapedClass(minor, parent, rates(floor), ceiling, weight)
+
+
+def classes(*each: ShapedClass, uplink: Rates | None = None) -> dict[int, object]:
+    return htb_classes({c.minor: c for c in each}, uplink or rates(40_000_000, 8_000_000), upwards=False)
+
+
+PEOPLE = st.lists(st.tuples(st.integers(1, 400), st.integers(0, 2_000_000)), min_size=1, max_size=60).map(
+    lambda people: [one(i + 1, weight, floor) for i, (weight, floor) in enumerate(people)]
+)
+
+
+@given(PEOPLE, st.integers(1_000_000, 1_000_000_000))
+def test_promises_never_pass_the_uplink(people: list[ShapedClass], capacity: int) -> None:
+    promised = guaranteed_rates(people, capacity, upwards=False)
+    assert sum(promised.values()) <= capacity + RATE_MIN * len(people)
+
+
+@given(PEOPLE, st.integers(100_000_000, 1_000_000_000))
+def test_a_floor_that_fits_is_a_floor_that_is_kept(people: list[ShapedClass], capacity: int) -> None:
+    promised = guaranteed_rates(people, capacity, upwards=False)
+    if sum(p.floor.down for p in people) <= capacity:
+        assert all(promised[p.minor] >= p.floor.down for p in people)
+
+
+def test_floors_that_do_not_fit_shrink_alike_and_are_told() -> None:
+    people = [one(1, floor=6_000_000), one(2, floor=2_000_000)]
+    promised = guaranteed_rates(people, 4_000_000, upwards=False)
+    assert {1: 3_000_000, 2: 1_000_000} == promised
+    assert 500 == floors_scaled_permille(people, rates(4_000_000))
+    assert 1000 == floors_scaled_permille(people, rates(8_000_000))
+
+
+def test_twice_the_weight_is_twice_the_promise_and_twice_the_turn() -> None:
+    found = htb_classes({1: one(1, 100), 2: one(2, 200)}, rates(30_000_000), upwards=False)
+    assert 2 * found[1].rate == found[2].rate
+    assert 2 * found[1].quantum_bytes == found[2].quantum_bytes
+
+
+def test_one_more_person_changes_no_class_while_the_grid_holds() -> None:
+    before = htb_classes({m: one(m) for m in range(1, 20)}, rates(40_000_000), upwards=False)
+    after = htb_classes({m: one(m) for m in range(1, 21)}, rates(40_000_000), upwards=False)
+    assert before == {minor: htb for minor, htb in after.items() if minor in before}
+
+
+def test_a_ceiling_holds_even_when_the_line_is_free() -> None:
+    found = htb_classes({1: one(1, ceiling=rates(10_000_000))}, rates(40_000_000), upwards=False)
+    assert 10_000_000 == found[1].ceil
+    assert found[1].rate <= found[1].ceil
+
+
+def test_no_turn_is_shorter_than_a_frame() -> None:
+    found = htb_classes({1: one(1, weight=1)}, rates(256_000), upwards=False)
+    assert found[1].quantum_bytes >= FRAME_BYTES
+
+
+def test_people_in_a_pool_share_what_the_pool_has() -> None:
+    found = htb_classes(
+        {9: one(9, 200), 1: one(1, parent=9), 2: one(2, parent=9)}, rates(40_000_000), upwards=False
+    )
+    assert 9 == found[1].parent_minor
+    assert UPLINK_MINOR == found[9].parent_minor
+    assert not found[9].is_leaf
+    assert found[1].rate + found[2].rate <= found[9].rate
+
+
+def test_an_uplink_of_unknown_speed_shapes_only_ceilings() -> None:
+    found = htb_classes({1: one(1, ceiling=rates(5_000_000))}, None, upwards=True)
+    assert {1} == set(found)
+    assert 5_000_000 == found[1].ceil
+    assert None is found[1].parent_minor
+
+
+def test_upload_has_its_own_figures() -> None:
+    up = htb_classes({1: one(1)}, rates(40_000_000, 8_000_000), upwards=True)
+    assert 8_000_000 == up[UPLINK_MINOR].rate

@@ -1,0 +1,74 @@
+"""HTB as changes: the least that leads from one state to the next, in an order that the kernel takes."""
+
+import struct
+
+from node.enforcement.shares import HtbClass
+from node.enforcement.tc import TcChange, as_message, as_text, changes, leaf_limit
+from node.units import BitsPerSecond
+
+
+def htb(minor: int, parent: int | None = 0xFFFF, rate: int = 1_000_000, *, is_leaf: bool = True) -> HtbClass:
+    return HtbClass(
+        minor, parent, BitsPerSecond(rate), BitsPerSecond(40_000_000), 4542, 25_000, 20_000, is_leaf
+    )
+
+
+ROOT = htb(0xFFFF, None, 40_000_000, is_leaf=False)
+
+
+def told(before: dict[int, HtbClass] | None, after: dict[int, HtbClass] | None) -> list[str]:
+    return [as_text(change, "lan0") for change in changes(before, after, "pfifo")]
+
+
+def test_the_first_plan_hangs_the_root_then_parents_then_children_with_their_queues() -> None:
+    assert [
+        "qdisc replace dev lan0 root handle 1: htb",
+        "class replace dev lan0 parent 1: classid 1:ffff htb rate 40000000bit ceil 40000000bit"
+        " burst 4542 cburst 25000 quantum 20000",
+        "class replace dev lan0 parent 1:ffff classid 1:11 htb rate 1000000bit ceil 40000000bit"
+        " burst 4542 cburst 25000 quantum 20000",
+        "qdisc replace dev lan0 parent 1:11 pfifo limit 330",
+    ] == told(None, {0xFFFF: ROOT, 0x11: htb(0x11)})
+
+
+def test_a_new_rate_keeps_the_queue_that_is_there() -> None:
+    before = {0xFFFF: ROOT, 0x11: htb(0x11)}
+    assert ["class replace dev lan0 parent 1:ffff classid 1:11 htb rate 2000000bit ceil 40000000bit"
+            " burst 4542 cburst 25000 quantum 20000"] == told(before, {**before, 0x11: htb(0x11, rate=2_000_000)})  # fmt: skip
+
+
+def test_nothing_is_said_when_nothing_changes() -> None:
+    assert [] == told({0x11: htb(0x11)}, {0x11: htb(0x11)})
+    assert [] == told(None, None)
+
+
+def test_a_pool_goes_after_its_people() -> None:
+    before = {0xFFFF: ROOT, 0x20: htb(0x20, is_leaf=False), 0x11: htb(0x11, 0x20)}
+    assert ["class delete dev lan0 classid 1:11", "class delete dev lan0 classid 1:20"] == told(
+        before, {0xFFFF: ROOT}
+    )
+
+
+def test_who_moves_into_a_pool_gets_a_new_class_and_queue() -> None:
+    before = {0xFFFF: ROOT, 0x11: htb(0x11)}
+    lines = told(before, {0xFFFF: ROOT, 0x20: htb(0x20, is_leaf=False), 0x11: htb(0x11, 0x20)})
+    assert "class delete dev lan0 classid 1:11" == lines[0]
+    assert lines[-1].startswith("qdisc replace dev lan0 parent 1:11 ")
+
+
+def test_no_shaping_at_all_takes_the_root_away() -> None:
+    assert ["qdisc delete dev lan0 root"] == told({0x11: htb(0x11)}, None)
+
+
+def test_a_plain_queue_holds_a_tenth_of_a_second_and_never_too_little() -> None:
+    assert 330 == leaf_limit(BitsPerSecond(40_000_000))
+    assert 32 == leaf_limit(BitsPerSecond(64_000))
+    assert 1_000 == leaf_limit(BitsPerSecond(10_000_000_000))
+
+
+def test_messages_carry_rates_beyond_32_bits() -> None:
+    fast = htb(0x11, rate=100_000_000_000)
+    message = as_message(TcChange("set-class", 0x11, fast), ifindex=7, sequence=3)
+    length, kind, _, sequence, _ = struct.unpack_from("=IHHII", message)
+    assert (len(message), 40, 3) == (length, kind, sequence)
+    assert struct.pack("=Q", 12_500_000_000) in message
