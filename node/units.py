@@ -23,7 +23,7 @@ VOLUME_MAX = Bytes(1000 * TERA)
 _RATE_UNITS = {"bit/s": 1, "kbit/s": KILO, "Mbit/s": MEGA, "Gbit/s": GIGA}
 _VOLUME_UNITS = {"B": 1, "kB": KILO, "MB": MEGA, "GB": GIGA, "TB": TERA}
 _DURATION_UNITS = {"second": 1_000, "minute": 60_000, "hour": 3_600_000, "day": 86_400_000}
-_QUANTITY = re.compile(r"(\d{1,12})(?:\.(\d{1,6}))? ?([A-Za-z/]{1,8})")
+_QUANTITY = re.compile(r"(\d{1,15})(?:\.(\d{1,6}))? ?([A-Za-z/]{1,8})")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
 
@@ -113,11 +113,17 @@ def _parse(text: str, units: dict[str, int], most: int, wanted: str) -> int:
 
 
 def _format(value: int, units: dict[str, int]) -> str:
-    name, scale = next((n, s) for n, s in reversed(units.items()) if value % s == 0 and (value >= s or s == 1))
+    name, scale = next(
+        (n, s) for n, s in reversed(units.items()) if value % s == 0 and (value >= s or s == 1)
+    )
     return f"{value // scale} {name}"
 
 
 def _show(value: int, units: dict[str, int]) -> str:
     name, scale = next((n, s) for n, s in reversed(units.items()) if value >= s or s == 1)
     tenths = value * 10 // scale
-    return f"{tenths // 10} {name}" if tenths % 10 == 0 or tenths >= 1000 else f"{tenths // 10}.{tenths % 10} {name}"
+    return (
+        f"{tenths // 10} {name}"
+        if tenths % 10 == 0 or tenths >= 1000
+        else f"{tenths // 10}.{tenths % 10} {name}"
+    )

@@ -15,11 +15,12 @@ from node.governance.evaluate import Evaluator, is_of_pool, pool_has_guests
 from node.governance.examples import failure
 from node.governance.notes import notes
 from node.governance.parse import parse_ruleset
-from node.governance.reach import Situation, kinds, situations
+from node.governance.reach import Kind, Situation, kinds, situations
 from node.governance.rules import GUEST_TIER, GUESTS, Ceiling, Floor, Quota, Rule, Ruleset, Share
+from node.governance.selection import selects
 from node.governance.sentences import rates_words
 from node.governance.wording import format_rates
-from node.units import Rates
+from node.units import BitsPerSecond, Rates
 
 
 def check_file(
@@ -39,7 +40,7 @@ def check(ruleset: Ruleset, units: Sequence[Unit] = (), clock: ClockState = "syn
     met = tuple(situations(ruleset, among))
     found: dict[tuple[str, str], Finding] = {}
     for situation in met:
-        for key, finding in _situation(situation, ruleset):
+        for key, finding in _situation(situation, ruleset, among):
             found.setdefault((finding.code, key), finding)
     findings = [*found.values(), *capacity_findings(ruleset, among)]
     findings += _examples(ruleset, units)
@@ -51,10 +52,12 @@ Found = Iterable[tuple[str, Finding]]
 """Findings with what they are about: of several with the same code about the same, one is shown."""
 
 
-def _situation(situation: Situation, ruleset: Ruleset) -> Found:
+def _situation(situation: Situation, ruleset: Ruleset, among: Sequence[Kind]) -> Found:
     yield from _ambiguous(situation)
     pool = _pool(situation, ruleset)
     yield from _outside_pool(situation, pool)
+    if isinstance(pool, Rule) and not pool_has_guests(pool):
+        yield from _pooled_lifelines(situation, pool, ruleset, among)
     for together in (False, True) if pool is not None else (False,):
         least = _least(ruleset, pool, together=together)
         rules = [rule for rule in situation.rules if _is_meant(rule, pool, together=together)]
@@ -112,6 +115,27 @@ def _outside_pool(situation: Situation, pool: Rule | str | None) -> Found:
             message = f"{rule.id} is a floor for people who share together by {name} ({situation.words})."
             mend = f"make it a floor for all of {name}, with the same who and together = true"
             yield rule.id, Finding("E02", rule.line, message, mend)
+
+
+def _pooled_lifelines(situation: Situation, pool: Rule, ruleset: Ruleset, among: Sequence[Kind]) -> Found:
+    """E03: households do not lose their lifelines by being counted as one; the pool's floor must have room."""
+    count = sum(k.count for k in among if selects(pool.who, k.unit.tier, k.unit.groups))
+    one = combine.lifeline(ruleset.charter)
+    all_of_them = Rates(BitsPerSecond(one.down * count), BitsPerSecond(one.up * count))
+    has = one
+    for rule in situation.rules:
+        if isinstance(rule.effect, Floor) and is_of_pool(rule, pool):
+            has = combine.highest(has, rule.effect.rates)
+    if combine.highest(has, all_of_them) == has:
+        return
+    message = (
+        f"{pool.id} makes one of {count} {ruleset.unit}s, which each have a lifeline ({situation.words})."
+    )
+    mend = (
+        f'add a floor together of "{format_rates(combine.highest(has, all_of_them))}" for them, '
+        "or make them devices of one account in the roll"
+    )
+    yield pool.id, Finding("E03", pool.line, message, mend)
 
 
 def _least(ruleset: Ruleset, pool: Rule | str | None, *, together: bool) -> Rates:

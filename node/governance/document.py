@@ -219,7 +219,7 @@ def _cure(reason: str) -> str:
     if "Expected '='" in reason:
         return 'write key = value, such as id = "night"; a name in brackets such as [[rule]] stands alone'
     if "newline or end" in reason or "Illegal character" in reason or "Unterminated" in reason:
-        return "close the quotes on the same line, and start each key on a line of its own"
+        return "put text in double quotes that close on the same line, and each key on a line of its own"
     return "compare the line with those around it: brackets closed, text in double quotes, one key on a line"
 
 

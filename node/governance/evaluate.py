@@ -214,8 +214,7 @@ class Evaluator:
     ) -> Allowance:
         """A pool counts as one household: share, floor and one ceiling are its own."""
         of_pool = [rule for rule in rules if is_of_pool(rule, pool)]
-        guests = pool_has_guests(pool)
-        lifeline = (combine.guest_lifeline_bound if guests else combine.lifeline_bound)(self.ruleset)
+        lifeline = self._pool_lifeline(pool)
         pool_ceiling = combine.lowest_ceiling(self._ceilings(of_pool), lifeline)
         weight = min([SHARE_DEFAULT, *(claim.weight for claim in thens)])
         reasons = [claim for claim in thens if claim.weight == weight < SHARE_DEFAULT][:1]
@@ -230,6 +229,12 @@ class Evaluator:
         floor = combine.highest_floor(self._floors(of_pool), lifeline, pool_ceiling)
         name = pool if isinstance(pool, str) else pool.id
         return Allowance(share, floor, ceiling, (), name, pool_ceiling, weight)
+
+    def _pool_lifeline(self, pool: Rule | str) -> Bound[Rates]:
+        """The guests', or a household's; `checks` sees to it that a pool of households has one for each."""
+        if pool_has_guests(pool):
+            return combine.guest_lifeline_bound(self.ruleset)
+        return combine.lifeline_bound(self.ruleset)
 
     def _ceilings(self, rules: Iterable[Rule]) -> list[Claim]:
         return [

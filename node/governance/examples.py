@@ -15,7 +15,7 @@ import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 from node.governance.allowance import Allowance, Moment, Unit
 from node.governance.combine import Direction, rate_in
@@ -35,7 +35,7 @@ _RATE_CLAIM = re.compile(r"(?:(floor|ceiling) )?(down|up) (>=|<=|=) (.{1,40})")
 _SHARE_CLAIM = re.compile(r"share (>=|<=|=) (\d{1,6})", re.ASCII)
 _COMPARE: Mapping[str, Callable[[int, int], bool]] = {">=": operator.ge, "<=": operator.le, "=": operator.eq}
 
-MONDAY = datetime(2026, 6, 1, tzinfo=timezone.utc)  # noqa: UP017 - datetime.UTC reads as a place here
+MONDAY = datetime(2026, 6, 1, tzinfo=UTC)
 """A week without a change of clocks, in the middle of a month's quotas."""
 TESTED = AccountId("the-one-tested")
 
@@ -62,7 +62,7 @@ def failure(example: Example, evaluator: Evaluator, units: Sequence[Unit]) -> tu
         claims = [_claim(text.strip()) for text in example.expect.split(" and ")]
     except ValueError as error:
         message, _, mend = str(error).partition("; ")
-        return f"This test cannot be read: {message}.", mend
+        return f"This test cannot be read: {message}.", mend or f"write {GIVEN_WANTED}, {EXPECT_WANTED}"
     allowance = evaluator.evaluate(situation.unit, situation.moment, situation.used)
     rates = _rates(situation, allowance, evaluator, units)
     broken = [words for claim in claims if (words := claim(allowance, rates)) is not None]

@@ -89,9 +89,9 @@ def _uplink(document: Document, findings: list[Finding]) -> tuple[Rates | None, 
         return default
     for name in uplinks.data:
         if name != "main":
-            uplinks.refuse(
-                name, f"uplink.{name} is not known to this version.", "write one uplink, [uplink.main]"
-            )
+            line = document.line(f"uplink.{name}") or uplinks.line(name)
+            message = f"uplink.{name:.40} is not known to this version."
+            findings.append(Finding("E01", line, message, "write one uplink, [uplink.main]"))
     if (main := one_table(document, "uplink.main", findings)) is None:
         return default
     main.known(("down", "up", "usable_percent"))

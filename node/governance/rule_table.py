@@ -6,6 +6,7 @@ from dataclasses import replace
 from node.errors import Finding
 from node.governance.document import Document, Table, suggestion, tables
 from node.governance.rules import (
+    GUEST_TIER,
     GUESTS,
     LIFELINE,
     Ceiling,
@@ -17,6 +18,7 @@ from node.governance.rules import (
     Share,
     Who,
 )
+from node.governance.selection import ONLY_GUESTS, selects
 from node.governance.times import WANTED as TIMES_WANTED
 from node.governance.times import Times, parse_times
 from node.governance.wording import (
@@ -102,6 +104,8 @@ def _rule(table: Table, names: Names) -> Rule | None:
     effect = _effect(table)
     when = table.value("when", TIMES_WANTED, parse_times)
     together = _together(table, chain, effect, when)
+    if together and who is not None:
+        _guests_apart(table, who)
     why = table.text("why", "the reason in a few words")
     if name is None or by is None or who is None or effect is None:
         return None
@@ -259,3 +263,10 @@ def _together(table: Table, chain: Sequence[Table], effect: Effect | None, when:
             message = "An exception to a share of people together is for all of them."
             table.refuse("who", message, "take out who and except", "E02")
     return together
+
+
+def _guests_apart(table: Table, who: Who) -> None:
+    """Guests have a lifeline all together and households each their own, so they cannot be one pool."""
+    if selects(who, GUEST_TIER, frozenset()) and who != ONLY_GUESTS:
+        message = "Guests and others cannot be one household: they have different lifelines."
+        table.refuse("who", message, 'write one rule for "tier:guest" and another for the others', "E02")

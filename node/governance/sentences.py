@@ -100,10 +100,11 @@ def rates_words(rates: Rates) -> str:
 
 def rate_words(rate: BitsPerSecond) -> str:
     """Exact, with up to three decimals where that reads better: ``36.8 Mbit/s``, not ``36800 kbit/s``."""
-    for name, scale in (("Gbit/s", GIGA), ("Mbit/s", MEGA), ("kbit/s", KILO)):
-        if rate >= scale and rate % (scale // 1000) == 0:
-            return f"{rate // scale}.{rate % scale * 1000 // scale:03}".rstrip("0").rstrip(".") + f" {name}"
-    return format_rate(rate)
+    units = (("Gbit/s", GIGA), ("Mbit/s", MEGA), ("kbit/s", KILO))
+    name, scale = next((unit for unit in units if rate >= unit[1]), ("bit/s", 1))
+    if scale == 1 or rate % (scale // 1000):
+        return format_rate(rate)
+    return f"{rate // scale}.{rate % scale * 1000 // scale:03}".rstrip("0").rstrip(".") + f" {name}"
 
 
 def date_words(at: datetime) -> str:

@@ -1,0 +1,47 @@
+"""The reference of the rule language names all that the code knows, and its examples are read by the code."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from node.governance.parse import parse_ruleset
+from node.governance.roll import parse_roll
+from node.governance.rule_table import EFFECTS, LATER, RULE_KEYS
+
+ROOM = Path(__file__).parents[2] / "node" / "governance"
+README = (ROOM / "README.md").read_text(encoding="utf-8")
+SOURCE = "".join(path.read_text(encoding="utf-8") for path in sorted(ROOM.glob("*.py")))
+BLOCKS = re.findall(r"```toml\n(.*?)```", README, flags=re.DOTALL)
+HEAD = '[ruleset]\ncommunity = "c"\nversion = 1\ndecision = "D-1"\n'
+
+
+@pytest.mark.parametrize("effect", EFFECTS)
+def test_each_effect_has_its_section_with_an_example(effect):
+    section = README.split(f"\n### {effect}\n")[1].split("\n#")[0]
+    assert re.search(rf"```toml.*^{effect} = ", section, flags=re.DOTALL | re.MULTILINE)
+
+
+def test_each_code_that_the_checks_can_give_is_explained_and_no_other():
+    given = set(re.findall(r'"([EW]\d\d)"', SOURCE))
+    assert given == set(re.findall(r"^\| ([EW]\d\d) \|", README, flags=re.MULTILINE))
+
+
+@pytest.mark.parametrize("key", [*RULE_KEYS, *LATER])
+def test_each_key_of_a_rule_is_named(key):
+    assert re.search(rf"`{key}\b|^{key} = ", README, flags=re.MULTILINE)
+
+
+def test_each_module_of_the_room_is_in_its_table():
+    missing = [p.name for p in ROOM.glob("*.py") if p.name != "__init__.py" and f"`{p.name}`" not in README]
+    assert [] == missing
+
+
+def test_the_examples_are_read_without_errors():
+    rules = [block for block in BLOCKS if "[[account]]" not in block]
+    ruleset, findings = parse_ruleset(HEAD + "\n".join(rules))
+    assert () == findings
+    assert {"share", "floor", "ceiling", "quota"} == {
+        type(rule.effect).__name__.lower() for rule in ruleset.rules
+    }
+    assert () == parse_roll("".join(block for block in BLOCKS if "[[account]]" in block))[1]

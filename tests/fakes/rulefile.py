@@ -1,0 +1,77 @@
+"""Rule files, rolls and moments for tests: the worked example of a community of 44 households."""
+
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from node.governance.allowance import Moment, Unit
+from node.governance.parse import parse_ruleset
+from node.governance.rules import Ruleset
+from node.units import AccountId, Bytes
+
+EXAMPLE = (Path(__file__).parents[2] / "deploy" / "rules.example.toml").read_text(encoding="utf-8")
+
+HEAD = """
+[ruleset]
+community = "vall-baixa"
+version = 1
+decision = "D-1"
+[uplink.main]
+down = "40 Mbit/s"
+up = "8 Mbit/s"
+usable_percent = 92
+[charter]
+lifeline = "256 kbit/s down, 96 kbit/s up"
+guest_lifeline = "1 Mbit/s down, 256 kbit/s up"
+max_weight_ratio = 4
+"""
+SUMMER = timezone(timedelta(hours=2))
+GB = 10**9
+
+MEMBER = Unit(AccountId("household-17"), "member")
+GUEST = Unit(AccountId("guest-7k3m9q2w4x1z"), "guest")
+SCHOOL = Unit(AccountId("school"), "member", frozenset({"school"}))
+
+
+def village(households: int = 44) -> tuple[Unit, ...]:
+    """One school, three hosts of masts, and households."""
+    groups = [{"school"}, {"mast-host"}, {"mast-host"}, {"mast-host"}]
+    return tuple(
+        Unit(AccountId(f"household-{n}"), "member", frozenset(groups[n] if n < len(groups) else ()))
+        for n in range(households)
+    )
+
+
+def rule(name: str, body: str, who: str = '"tier:member"') -> str:
+    """One rule table; `body` is its effect and whatever else it says."""
+    people = f"who = {who}\n" if who else ""
+    return f'[[rule]]\nid = "{name}"\nby = "D-1"\n{people}{body}\n'
+
+
+def file_with(*rules: str) -> str:
+    return HEAD + "".join(rules)
+
+
+def rules_of(*rules: str) -> Ruleset:
+    """The ruleset of a file that must have no errors."""
+    ruleset, findings = parse_ruleset(file_with(*rules))
+    assert ruleset is not None, findings
+    return ruleset
+
+
+def example() -> Ruleset:
+    ruleset, findings = parse_ruleset(EXAMPLE)
+    assert ruleset is not None, findings
+    return ruleset
+
+
+def on(text: str, clock: str = "synced") -> Moment:
+    """``fri 21:00`` in the week of Monday 1 June 2026."""
+    day, hour = text.split()
+    monday = datetime(2026, 6, 1, tzinfo=SUMMER)
+    days = ("mon", "tue", "wed", "thu", "fri", "sat", "sun").index(day)
+    hours, minutes = map(int, hour.split(":"))
+    return Moment(monday + timedelta(days=days, hours=hours, minutes=minutes), clock)  # type: ignore[arg-type]
+
+
+def used(gigabytes: float, quota: str = "busy-volume") -> dict[str, Bytes]:
+    return {quota: Bytes(int(gigabytes * GB))}

@@ -1,0 +1,234 @@
+"""Can these rules be adopted? Every error that a vote cannot mend is found, with what to write instead."""
+
+from time import perf_counter
+
+import pytest
+
+from node.governance.checks import check, check_file
+from tests.fakes.rulefile import EXAMPLE, HEAD, example, file_with, rule, rules_of, village
+
+
+def found(text: str, households: int = 44):
+    return check_file(text, village(households))[1]
+
+
+def errors(*rules: str, households: int = 44) -> list[str]:
+    return [finding.code for finding in found(file_with(*rules), households) if finding.is_error]
+
+
+def mend_of(*rules: str, households: int = 44) -> str:
+    return next(finding.mend for finding in found(file_with(*rules), households) if finding.is_error)
+
+
+def test_the_example_of_44_households_can_be_adopted_and_says_that_one_rule_is_for_the_school_only():
+    ruleset, findings = check_file(EXAMPLE, village())
+    assert ruleset is not None
+    assert [("W05", next(r.line for r in ruleset.rules if r.id == "school-hours"))] == [
+        (finding.code, finding.line) for finding in findings
+    ]
+
+
+def test_the_example_is_checked_in_far_less_than_a_persons_patience():
+    begun = perf_counter()
+    check_file(EXAMPLE, village())
+    assert perf_counter() - begun < 0.3
+
+
+def test_twenty_five_rules_with_as_many_different_hours_are_checked_within_two_seconds():
+    rules = [rule("all", "share = 100", '"everyone"')]
+    for n in range(12):
+        hours = f'when = "mon-fri {n:02}:{n:02}-{n + 6:02}:30"'
+        rules.append(rule(f"c{n}", f'ceiling = "{n + 2} Mbit/s down, 1 Mbit/s up"\n{hours}', f'"group:g{n}"'))
+        body = f'quota = "{n + 1} GB per day"\nthen = "share {n + 10} until reset"\n{hours}'
+        rules.append(rule(f"q{n}", body))
+    begun = perf_counter()
+    assert not [f for f in found(file_with(*rules)) if f.is_error]
+    assert perf_counter() - begun < 2
+
+
+def test_a_ceiling_below_the_lifeline_is_refused_with_the_lowest_that_may_be_written():
+    low = rule("slow", 'ceiling = "200 kbit/s down, 1 Mbit/s up"')
+    assert ["E03"] == errors(low)
+    assert 'write at least "256 kbit/s down, 1 Mbit/s up"' == mend_of(low)
+
+
+def test_what_follows_a_quota_must_leave_the_lifeline_too():
+    body = 'quota = "60 GB per month"\nthen = "ceiling 64 kbit/s down, 32 kbit/s up until reset"'
+    assert ["E03"] == errors(rule("q", body))
+
+
+def test_a_guests_own_ceiling_may_be_low_but_not_that_of_all_guests_together():
+    assert [] == errors(rule("g", 'ceiling = "128 kbit/s down, 64 kbit/s up"', '"tier:guest"'))
+    together = rule("g", 'ceiling = "512 kbit/s down, 512 kbit/s up"\ntogether = true', '"tier:guest"')
+    assert ["E03"] == errors(together)
+    assert ["E03"] == errors(rule("g", 'ceiling = "32 kbit/s down, 64 kbit/s up"', '"tier:guest"'))
+
+
+def test_more_lifelines_than_the_line_has_are_refused_for_the_direction_that_lacks():
+    finding = next(f for f in found(file_with(), 80) if f.is_error)
+    assert "E04" == finding.code
+    assert finding.message.startswith(
+        "Up: lifelines and floors of 80 households and the guests come to 7.936 Mbit/s"
+    )
+    assert 'lower the lifeline in [charter] to "88 kbit/s up", or take out floors' == finding.mend
+
+
+def test_what_the_mend_proposes_for_too_many_lifelines_passes():
+    mended = HEAD.replace(
+        'lifeline = "256 kbit/s down, 96 kbit/s up"', 'lifeline = "256 kbit/s down, 88 kbit/s up"', 1
+    )
+    assert [] == [f.code for f in found(mended, 80) if f.is_error]
+
+
+def test_a_floor_that_does_not_fit_in_its_hours_is_refused_with_the_floor_that_does():
+    def school(down: str) -> str:
+        body = f'floor = "{down} down, 1 Mbit/s up"\nwhen = "mon-fri 08:00-16:00"'
+        return rule("school-hours", body, '"group:school"')
+
+    (finding,) = [f for f in found(file_with(school("30 Mbit/s"))) if f.is_error]
+    assert "E04" == finding.code
+    assert "(mon 08:00)" in finding.message
+    assert 'lower school-hours to at most "24.792 Mbit/s down"' == finding.mend
+    assert [] == errors(school("24792 kbit/s"))
+    assert ["E04"] == errors(school("24793 kbit/s"))
+
+
+def test_guests_lifeline_and_a_pools_floor_count_once_however_many_they_are():
+    pool = rule("kids", "share = 100\ntogether = true", '"tier:kid"')
+    floor = rule("kids-floor", 'floor = "5 Mbit/s down, 1 Mbit/s up"\ntogether = true', '"tier:kid"')
+    assert [] == errors(pool, floor)
+
+
+def test_without_a_stated_line_there_is_no_capacity_to_check():
+    text = HEAD[: HEAD.index("[uplink")] + HEAD[HEAD.index("[charter") :]
+    assert [] == [f.code for f in found(text, 5000) if f.is_error]
+
+
+def test_a_floor_above_a_ceiling_is_refused_where_the_two_meet():
+    floor = rule("f", 'floor = "4 Mbit/s down, 1 Mbit/s up"\nwhen = "mon 08:00-12:00"', '"group:school"')
+    top = 'ceiling = "3 Mbit/s down, 3 Mbit/s up"\nwhen = "{}"'
+    assert ["E05"] == errors(floor, rule("c", top.format("daily 11:00-13:00")))
+    assert [] == errors(floor, rule("c", top.format("daily 12:00-13:00")))
+    assert 'lower the floor to "3 Mbit/s down, 1 Mbit/s up", or write an exception' == mend_of(
+        floor, rule("c", top.format("daily 11:00-13:00"))
+    )
+
+
+def test_two_shares_for_the_same_people_are_refused_with_both_lines():
+    text = file_with(rule("a", "share = 100"), rule("b", "share = 200", '"group:school"'))
+    (finding,) = [f for f in found(text) if f.is_error]
+    first, second = (n for n, line in enumerate(text.split("\n"), 1) if line == "[[rule]]")
+    assert ("E06", second) == (finding.code, finding.line)
+    assert f"a (line {first}) and b" in finding.message
+    assert "member in school" in finding.message
+    exception = rule("b", 'share = 200\nexception_to = "a"', '"group:school"')
+    assert [] == errors(rule("a", "share = 100"), exception)
+
+
+def test_two_exceptions_that_can_meet_are_refused_and_two_that_cannot_are_not():
+    base, lift = (
+        rule("top", 'ceiling = "3 Mbit/s down, 1 Mbit/s up"'),
+        'exception_to = "top"\nwhen = "daily {}"',
+    )
+    one = rule("one", 'ceiling = "none"\n' + lift.format("00:00-06:00"), who="")
+    meets = rule("two", 'ceiling = "9 Mbit/s down, 3 Mbit/s up"\n' + lift.format("05:00-07:00"), who="")
+    apart = rule("two", 'ceiling = "9 Mbit/s down, 3 Mbit/s up"\n' + lift.format("06:00-07:00"), who="")
+    assert ["E06"] == errors(base, one, meets)
+    assert [] == errors(base, one, apart)
+
+
+def test_a_speed_together_needs_people_who_share_together():
+    assert ["E02"] == errors(rule("c", 'ceiling = "5 Mbit/s down, 5 Mbit/s up"\ntogether = true'))
+    assert [] == errors(rule("c", 'ceiling = "5 Mbit/s down, 5 Mbit/s up"\ntogether = true', '"tier:guest"'))
+
+
+def test_households_keep_their_lifelines_when_they_are_counted_as_one():
+    pool = rule("hosts", "share = 100\ntogether = true", '"group:mast-host"')
+    (finding,) = [f for f in found(file_with(pool)) if f.is_error]
+    assert ("E03", 'add a floor together of "768 kbit/s down, 288 kbit/s up" for them') == (
+        finding.code,
+        finding.mend.partition(", or")[0],
+    )
+    floor = rule("room", 'floor = "768 kbit/s down, 288 kbit/s up"\ntogether = true', '"group:mast-host"')
+    assert [] == errors(pool, floor)
+
+
+def test_inside_a_pool_nobody_has_a_floor_alone():
+    pool = rule("kids", "share = 100\ntogether = true", '"tier:kid"')
+    floor = rule("all", 'floor = "512 kbit/s down, 96 kbit/s up"', '"everyone"')
+    assert ["E02"] == errors(pool, floor)
+
+
+def test_a_test_in_the_file_that_does_not_hold_is_an_error():
+    test = '[[test]]\ngiven = "member, fri 21:00, everyone busy"\nexpect = "down >= 2 Mbit/s"\n'
+    (finding,) = [f for f in found(file_with(test)) if f.is_error]
+    assert "E12" == finding.code
+    assert "down is 813.637 kbit/s" in finding.message
+
+
+def notes(*rules: str, households: int = 44, clock: str = "synced") -> list[tuple[str, str]]:
+    ruleset = rules_of(*rules)
+    by_line = {r.line: r.id for r in ruleset.rules}
+    return [(f.code, by_line.get(f.line, "")) for f in check(ruleset, village(households), clock)]
+
+
+def test_a_rule_for_a_group_that_nobody_is_in_is_pointed_out_with_the_nearest_group():
+    ruleset = rules_of(rule("f", 'floor = "1 Mbit/s down, 1 Mbit/s up"', '"group:mast-hosts"'))
+    (finding,) = check(ruleset, village())
+    assert ("W01", "did you mean mast-host?") == (finding.code, finding.mend)
+    assert () == check(ruleset)
+
+
+def test_a_rule_that_its_exception_always_replaces_is_pointed_out():
+    base = rule("top", 'ceiling = "3 Mbit/s down, 1 Mbit/s up"')
+    assert [("W01", "top")] == notes(base, rule("lift", 'ceiling = "none"\nexception_to = "top"', who=""))
+
+
+def test_an_exception_that_never_meets_its_rule_is_pointed_out():
+    base = rule("top", 'ceiling = "3 Mbit/s down, 1 Mbit/s up"', '"tier:guest"')
+    assert [("W01", "lift")] == notes(base, rule("lift", 'ceiling = "none"\nexception_to = "top"'))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        'floor = "100 kbit/s down, 96 kbit/s up"',
+        'ceiling = "9 Mbit/s down, 9 Mbit/s up"',
+        'quota = "900 GB per month"\nthen = "share 100 until reset"',
+        'quota = "900 GB per month"\nthen = "ceiling 8 Mbit/s down, 8 Mbit/s up until reset"',
+    ],
+)
+def test_a_rule_that_never_decides_anything_is_pointed_out(body):
+    assert [("W02", "x")] == notes(rule("top", 'ceiling = "8 Mbit/s down, 8 Mbit/s up"'), rule("x", body))
+
+
+def test_rules_that_share_a_line_of_unknown_speed_are_pointed_out():
+    head = HEAD[: HEAD.index("[uplink")] + HEAD[HEAD.index("[charter") :]
+    assert ["W02"] == [f.code for f in found(head + rule("a", "share = 100"))]
+
+
+def test_a_share_over_the_charters_ratio_is_pointed_out_with_what_holds():
+    assert [("W04", "a")] == notes(rule("a", "share = 500"))
+    assert [] == notes(rule("a", "share = 400"))
+
+
+def test_hours_on_a_node_without_time_are_pointed_out():
+    body = rule("a", 'ceiling = "3 Mbit/s down, 1 Mbit/s up"\nwhen = "daily 18:00-23:00"')
+    assert [("W07", "a")] == notes(body, clock="unknown")
+    assert [] == notes(body)
+
+
+def test_more_rules_than_people_read_are_pointed_out():
+    rules = [rule(f"r{n}", f'ceiling = "{n + 1} Mbit/s down, {40 - n} Mbit/s up"') for n in range(26)]
+    assert "W09" in [code for code, _ in notes(*rules)]
+    assert "W09" not in [code for code, _ in notes(*rules[:25])]
+
+
+def test_a_quota_that_the_lifeline_alone_uses_up_is_pointed_out():
+    body = 'quota = "{} GB per month"\ncounts = "uplink"\nthen = "share 50 until reset"'
+    assert [("W10", "q")] == notes(rule("q", body.format(114)))
+    assert [] == notes(rule("q", body.format(115)))
+
+
+def test_warnings_stop_nothing():
+    assert check_file(EXAMPLE, village())[0] == example()

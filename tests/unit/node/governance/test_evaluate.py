@@ -1,0 +1,218 @@
+"""What each account may use, and why."""
+
+from datetime import datetime, timedelta
+from time import process_time
+
+import pytest
+
+from node.governance.allowance import Moment, Unit
+from node.governance.evaluate import Evaluator, evaluate, next_change
+from node.units import AccountId, Bytes
+from tests.fakes.rulefile import GUEST, MEMBER, SCHOOL, SUMMER, example, on, rule, rules_of, used
+
+
+def speeds(bound) -> tuple[int, int] | None:
+    return None if bound is None else (bound.value.down // 1000, bound.value.up // 1000)
+
+
+def test_a_household_without_any_rule_has_an_equal_share_and_no_cap():
+    found = evaluate(MEMBER, on("fri 21:00"), {}, rules_of())
+    assert (100, "equal-share", None) == (found.share.value, found.share.rule, found.ceiling)
+    assert ((256, 96), "lifeline") == (speeds(found.floor), found.floor.rule)
+
+
+def test_who_used_up_the_busy_volume_gets_half_a_share_and_is_told_why_and_until_when():
+    found = evaluate(MEMBER, on("fri 21:00"), used(61), example())
+    assert (50, "busy-volume", "D-2026-014") == (found.share.value, found.share.rule, found.share.decision)
+    assert datetime(2026, 7, 1, tzinfo=SUMMER) == found.share.until
+    assert ("equal-share",) == found.share.also
+    (quota,) = found.quotas
+    assert (60 * 10**9, 61 * 10**9, 0) == (quota.allowed, quota.used, quota.left)
+
+
+def test_a_quota_not_used_up_changes_nothing_and_says_what_is_left():
+    found = evaluate(MEMBER, on("fri 21:00"), used(20), example())
+    assert 100 == found.share.value
+    assert 40 * 10**9 == found.quotas[0].left
+
+
+def test_guests_count_together_and_each_has_the_ceiling_for_itself():
+    found = evaluate(GUEST, on("fri 21:00"), {}, example())
+    assert (200, "guest-share", "guest-share") == (found.share.value, found.share.rule, found.pool)
+    assert (3000, 1000) == speeds(found.ceiling)
+    assert ((1000, 256), "lifeline") == (speeds(found.floor), found.floor.rule)
+    assert found.pool_ceiling is None
+
+
+def test_at_night_the_guests_ceiling_is_lifted_by_name():
+    found = evaluate(GUEST, on("sat 05:59"), {}, example())
+    assert found.ceiling is None
+    assert any("never have more" in text for text in found.not_binding)
+
+
+def test_the_school_has_its_floor_in_school_hours_only_and_until_they_end():
+    during = evaluate(SCHOOL, on("tue 10:00"), {}, example())
+    assert ((4000, 1000), "school-hours") == (speeds(during.floor), during.floor.rule)
+    assert on("tue 16:00").at == during.floor.until
+    assert (256, 96) == speeds(evaluate(SCHOOL, on("sat 10:00"), {}, example()).floor)
+
+
+def test_guests_are_one_household_also_where_no_rule_counts_them_together():
+    found = evaluate(GUEST, on("mon 00:00"), {}, rules_of(rule("all", "share = 100", '"everyone"')))
+    assert (100, "all", "guests") == (found.share.value, found.share.rule, found.pool)
+    alone = evaluate(GUEST, on("mon 00:00"), {}, rules_of())
+    assert (100, "equal-share", "guests") == (alone.share.value, alone.share.rule, alone.pool)
+
+
+def test_a_floor_for_guests_is_for_all_of_them_together():
+    floor = rule("f", 'floor = "2 Mbit/s down, 512 kbit/s up"', '"tier:guest"')
+    assert (2000, 512) == speeds(evaluate(GUEST, on("mon 00:00"), {}, rules_of(floor)).floor)
+
+
+def test_people_who_count_together_have_a_ceiling_together_and_one_for_each():
+    ruleset = rules_of(
+        rule("kids", "share = 150\ntogether = true", '"group:school"'),
+        rule("all-kids", 'ceiling = "5 Mbit/s down, 2 Mbit/s up"\ntogether = true', '"group:school"'),
+        rule("each-kid", 'ceiling = "1 Mbit/s down, 500 kbit/s up"', '"group:school"'),
+        rule("kids-floor", 'floor = "3 Mbit/s down, 1 Mbit/s up"\ntogether = true', '"group:school"'),
+    )
+    found = evaluate(SCHOOL, on("mon 10:00"), {}, ruleset)
+    assert ("kids", (5000, 2000), (1000, 500)) == (
+        found.pool,
+        speeds(found.pool_ceiling),
+        speeds(found.ceiling),
+    )
+    assert ((3000, 1000), 150) == (speeds(found.floor), found.share.value)
+
+
+def test_an_exception_to_a_share_together_keeps_the_same_pool():
+    ruleset = rules_of(
+        rule("kids", "share = 150\ntogether = true", '"group:school"'),
+        rule("late", 'share = 50\nexception_to = "kids"\nwhen = "daily 20:00-24:00"', who=""),
+    )
+    found = evaluate(SCHOOL, on("mon 21:00"), {}, ruleset)
+    assert ("kids", 50, "late") == (found.pool, found.share.value, found.share.rule)
+
+
+def test_a_guest_who_used_up_a_quota_yields_to_the_other_guests():
+    ruleset = rules_of(rule("g", 'quota = "1 GB per day"\nthen = "share 25 until reset"', '"tier:guest"'))
+    found = evaluate(GUEST, on("mon 10:00"), used(1, "g"), ruleset)
+    assert (100, 25) == (found.share.value, found.weight_in_pool)
+    assert "1 GB a day" in found.share.sentence
+    assert 100 == evaluate(GUEST, on("mon 10:00"), {}, ruleset).weight_in_pool
+
+
+def test_the_lowest_ceiling_holds_in_each_direction_and_both_reasons_are_given():
+    ruleset = rules_of(
+        rule("a", 'ceiling = "3 Mbit/s down, 1 Mbit/s up"'),
+        rule("b", 'ceiling = "2 Mbit/s down, 2 Mbit/s up"'),
+        rule("c", 'ceiling = "9 Mbit/s down, 9 Mbit/s up"'),
+    )
+    ceiling = evaluate(MEMBER, on("mon 10:00"), {}, ruleset).ceiling
+    assert ((2000, 1000), "a", ("c",)) == (speeds(ceiling), ceiling.rule, ceiling.also)
+    assert "3 Mbit/s" in ceiling.sentence
+    assert "2 Mbit/s down and 2 Mbit/s up" in ceiling.sentence
+
+
+def test_no_ceiling_goes_below_the_lifeline_even_if_the_checks_were_passed_by():
+    ruleset = rules_of(rule("a", 'ceiling = "10 kbit/s down, 10 kbit/s up"'))
+    ceiling = evaluate(MEMBER, on("mon 10:00"), {}, ruleset).ceiling
+    assert ((256, 96), "lifeline", ("a",)) == (speeds(ceiling), ceiling.rule, ceiling.also)
+
+
+def test_a_quota_may_lead_to_a_ceiling_until_it_resets():
+    ruleset = rules_of(
+        rule(
+            "q",
+            'quota = "2 GB per day"\ncounts = "uplink"\nthen = "ceiling 1 Mbit/s down, 500 kbit/s up until reset"',
+        )
+    )
+    found = evaluate(MEMBER, on("mon 10:00"), used(2, "q"), ruleset)
+    assert ((1000, 500), "q") == (speeds(found.ceiling), found.ceiling.rule)
+    assert on("tue 00:00").at == found.ceiling.until
+
+
+def test_a_share_over_the_charters_ratio_is_held_to_it():
+    ruleset = rules_of(rule("a", "share = 1000"))
+    assert 400 == evaluate(MEMBER, on("mon 10:00"), {}, ruleset).share.value
+
+
+def test_two_shares_that_meet_at_run_time_favour_the_person():
+    ruleset = rules_of(rule("a", "share = 50"), rule("b", "share = 150"))
+    share = evaluate(MEMBER, on("mon 10:00"), {}, ruleset).share
+    assert (150, "b", ("a",)) == (share.value, share.rule, share.also)
+
+
+def test_a_quota_with_hours_has_its_consequence_in_those_hours():
+    body = 'quota = "1 GB per day"\nthen = "share 50 until reset"\nwhen = "daily 18:00-23:00"'
+    ruleset = rules_of(rule("q", body))
+    assert 100 == evaluate(MEMBER, on("mon 10:00"), used(2, "q"), ruleset).share.value
+    evening = evaluate(MEMBER, on("mon 19:00"), used(2, "q"), ruleset)
+    assert (50, on("mon 23:00").at) == (evening.share.value, evening.share.until)
+    assert ("q",) == tuple(q.rule for q in evaluate(MEMBER, on("mon 10:00"), {}, ruleset).quotas)
+
+
+def test_while_the_time_is_not_known_quotas_and_hours_limit_nobody():
+    found = evaluate(MEMBER, on("fri 21:00", "unknown"), used(99), example())
+    assert (100, None) == (found.share.value, found.quotas[0].resets)
+    school = evaluate(SCHOOL, on("sat 10:00", "unknown"), {}, example())
+    assert ((4000, 1000), None) == (speeds(school.floor), school.floor.until)
+    assert evaluate(GUEST, on("fri 21:00", "unknown"), {}, example()).ceiling is None
+
+
+def test_a_clock_that_is_held_over_is_trusted():
+    assert 50 == evaluate(MEMBER, on("fri 21:00", "holdover"), used(61), example()).share.value
+
+
+def test_the_next_change_is_the_next_hour_of_a_rule_or_the_next_reset():
+    assert on("tue 00:00").at == next_change(on("mon 21:30"), example())
+    assert on("tue 06:00").at == next_change(on("tue 00:00"), example())
+    assert on("tue 08:00").at == next_change(on("tue 06:00"), example())
+    quota = rules_of(rule("q", 'quota = "1 GB per week"\nthen = "share 50 until reset"'))
+    assert on("mon 00:00").at + timedelta(days=7) == next_change(on("tue 10:00"), quota)
+    assert next_change(on("tue 10:00"), rules_of()) is None
+    assert next_change(on("tue 10:00", "unknown"), example()) is None
+
+
+def test_until_is_right_on_each_day_of_a_rule_that_holds_daily():
+    evaluator = Evaluator(
+        rules_of(rule("a", 'ceiling = "1 Mbit/s down, 1 Mbit/s up"\nwhen = "daily 18:00-23:00"'))
+    )
+    ends = [evaluator.evaluate(MEMBER, on(f"{day} 19:00"), {}).ceiling.until for day in ("mon", "tue")]
+    assert [on("mon 23:00").at, on("tue 23:00").at] == ends
+
+
+def test_accounts_of_equal_standing_share_one_and_the_same_answer():
+    evaluator, moment = Evaluator(example()), on("fri 21:00")
+    other = Unit(AccountId("household-3"), "member")
+    assert evaluator.standing(MEMBER, moment, used(10)) is evaluator.standing(other, moment, used(30))
+    assert evaluator.standing(MEMBER, moment, used(10)) is not evaluator.standing(other, moment, used(60))
+
+
+def test_what_is_remembered_never_outlives_its_hour_nor_trust_in_the_clock():
+    evaluator, ruleset = Evaluator(example()), example()
+    for moment in (
+        on("fri 21:00"),
+        on("sat 01:00"),
+        on("sat 01:00", "unknown"),
+        on("sat 07:00"),
+        on("fri 21:00"),
+    ):
+        for unit in (MEMBER, GUEST, SCHOOL):
+            assert evaluate(unit, moment, used(61), ruleset) == evaluator.evaluate(unit, moment, used(61))
+
+
+@pytest.mark.parametrize(("method", "milliseconds"), [("standing", 60), ("evaluate", 180)])
+def test_ten_thousand_accounts_are_evaluated_within_a_second_many_times(method, milliseconds):
+    """The bound is three times what two slow cores took, for machines that are busy."""
+    evaluator = Evaluator(example())
+    units = [Unit(AccountId(f"a{n}"), "guest" if n % 9 == 0 else "member") for n in range(10_000)]
+    spent = {unit.account: {"busy-volume": Bytes(n * 10**7)} for n, unit in enumerate(units)}
+    call, fastest = getattr(evaluator, method), 10**9
+    for second in range(3):
+        moment = Moment(on("fri 21:00").at + timedelta(seconds=second), "synced")
+        begun = process_time()
+        for unit in units:
+            call(unit, moment, spent[unit.account])
+        fastest = min(fastest, (process_time() - begun) * 1000)
+    assert fastest < milliseconds

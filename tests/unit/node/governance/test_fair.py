@@ -1,0 +1,61 @@
+"""Sharing a busy line: weighted max-min fairness."""
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from node.governance.fair import Demand, fair_rates, weighted_jain
+
+AMOUNT = st.integers(0, 10**7)
+DEMANDS = st.lists(
+    st.builds(Demand, st.integers(1, 400), AMOUNT, st.one_of(st.none(), AMOUNT)), min_size=1, max_size=12
+)
+
+
+def bounds(demand: Demand, capacity: int) -> tuple[int, int]:
+    top = capacity if demand.ceiling is None else demand.ceiling
+    return min(demand.floor, top), top
+
+
+@given(DEMANDS, st.integers(0, 10**8))
+def test_the_whole_line_is_used_and_floors_and_ceilings_hold(demands, capacity):
+    rates = fair_rates(demands, capacity)
+    floors = sum(bounds(d, capacity)[0] for d in demands)
+    tops = sum(bounds(d, capacity)[1] for d in demands)
+    assert sum(rates) == (min(capacity, tops) if floors < capacity else capacity)
+    for demand, rate in zip(demands, rates, strict=True):
+        low, top = bounds(demand, capacity)
+        assert rate <= top
+        assert rate >= low or floors >= capacity
+
+
+@given(DEMANDS, st.integers(0, 10**8))
+def test_nobody_could_have_more_but_from_somebody_with_less(demands, capacity):
+    """All between their floor and ceiling have the same rate per weight; who is at a floor has more, or equal."""
+    rates = fair_rates(demands, capacity)
+    if sum(bounds(d, capacity)[0] for d in demands) >= capacity:
+        return
+    takers = [(d, r) for d, r in zip(demands, rates, strict=True) if r < bounds(d, capacity)[1]]
+    givers = [(d, r) for d, r in zip(demands, rates, strict=True) if r > bounds(d, capacity)[0]]
+    for taker, low in takers:
+        for giver, high in givers:
+            assert Fraction(high - 1, giver.weight) <= Fraction(low + 1, taker.weight)
+
+
+def test_a_half_share_has_half_and_the_lifeline_lifts_it():
+    demands = [Demand(100, 96_000), Demand(100, 96_000), Demand(50, 96_000)]
+    assert (400, 400, 200) == tuple(r // 1000 for r in fair_rates(demands, 1_000_000))
+    assert (152, 152, 96) == tuple(r // 1000 for r in fair_rates(demands, 400_000))
+
+
+def test_floors_that_do_not_fit_shrink_in_proportion():
+    assert (75, 25) == fair_rates([Demand(1, 300), Demand(9, 100)], 100)
+
+
+def test_jains_index_is_one_when_all_are_served_by_weight_and_small_when_one_has_all():
+    assert weighted_jain([846, 423, 1692], [100, 50, 200]) == pytest.approx(1.0)
+    assert weighted_jain([1000, 0, 0, 0], [1, 1, 1, 1]) == pytest.approx(0.25)
+    assert weighted_jain([], []) == 1.0
+    assert weighted_jain([0, 0], [1, 1]) == 1.0

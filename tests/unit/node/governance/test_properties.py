@@ -1,0 +1,136 @@
+"""What must be true of every set of rules, whatever a community writes."""
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from node.governance.allowance import Unit
+from node.governance.checks import check
+from node.governance.combine import CODE_LIFELINE, guest_lifeline, lifeline
+from node.governance.evaluate import Evaluator, evaluate
+from node.governance.examples import moment_at
+from node.governance.rules import Ceiling, Charter, Floor, Quota, Rule, Ruleset, Share, Who
+from node.governance.times import MINUTES_PER_WEEK, parse_times
+from node.units import AccountId, BitsPerSecond, Bytes, Rates
+
+RATE = st.sampled_from([10, 64, 96, 256, 500, 1_000, 3_000, 40_000]).map(lambda k: BitsPerSecond(k * 1000))
+RATES = st.builds(Rates, RATE, RATE)
+WHEN = st.sampled_from([None, "daily 18:00-23:00", "mon-fri 08:00-16:00", "daily 22:00-06:00"]).map(
+    lambda text: None if text is None else parse_times(text)
+)
+WHO = st.sampled_from(
+    [
+        Who(everyone=True),
+        Who(tiers=frozenset({"member"})),
+        Who(tiers=frozenset({"guest"})),
+        Who(groups=frozenset({"school"})),
+        Who(everyone=True, excluded_groups=frozenset({"school"})),
+    ]
+)
+CONSEQUENCE = st.one_of(st.builds(Share, st.integers(1, 200)), st.builds(Ceiling, RATES))
+QUOTA = st.builds(
+    Quota,
+    st.integers(1, 5).map(Bytes),
+    st.sampled_from(["day", "week", "month"]),
+    st.just("uplink"),
+    CONSEQUENCE,
+)
+EFFECT = st.one_of(
+    st.builds(Share, st.integers(1, 900)), st.builds(Floor, RATES), st.builds(Ceiling, RATES), QUOTA
+)
+UNIT = st.sampled_from(
+    [
+        Unit(AccountId("a"), "member"),
+        Unit(AccountId("b"), "guest"),
+        Unit(AccountId("c"), "member", frozenset({"school"})),
+    ]
+)
+MINUTE = st.integers(0, MINUTES_PER_WEEK - 1)
+
+
+@st.composite
+def rulesets(draw) -> Ruleset:
+    """Rules as they could reach the evaluator if every check were passed by, exceptions included."""
+    rules: list[Rule] = []
+    for number in range(draw(st.integers(0, 6))):
+        earlier = draw(st.sampled_from([None, *rules])) if rules else None
+        effect, who, together, target = draw(EFFECT), draw(WHO), draw(st.booleans()), None
+        if earlier is not None and type(earlier.effect) is type(effect):
+            target, who, together = earlier.id, earlier.who, earlier.together
+            if isinstance(effect, Ceiling) and draw(st.booleans()):
+                effect = Ceiling(None)
+        together = together and not who.everyone
+        rules.append(Rule(f"r{number}", who, effect, "D-1", draw(WHEN), target, together))
+    charter = Charter(draw(RATES), draw(RATES), draw(st.integers(1, 5)))
+    uplink = Rates(BitsPerSecond(40_000_000), BitsPerSecond(8_000_000))
+    return Ruleset("c", 1, "D-1", uplink, 920, charter, tuple(rules))
+
+
+USED = st.dictionaries(st.sampled_from([f"r{n}" for n in range(6)]), st.integers(0, 6).map(Bytes), max_size=6)
+
+
+@given(rulesets(), UNIT, MINUTE, USED, st.randoms(use_true_random=False))
+def test_the_order_of_rules_never_matters(ruleset, unit, minute, used, random):
+    shuffled = list(ruleset.rules)
+    random.shuffle(shuffled)
+    moment = moment_at(minute)
+    expected = evaluate(unit, moment, used, ruleset)
+    assert expected == evaluate(unit, moment, used, replace(ruleset, rules=tuple(shuffled)))
+
+
+@given(rulesets(), UNIT, MINUTE, USED, st.sampled_from(["synced", "unknown"]))
+def test_no_rules_whatever_take_away_a_lifeline(ruleset, unit, minute, used, clock):
+    found = evaluate(unit, replace(moment_at(minute), clock=clock), used, ruleset)
+    least = guest_lifeline(ruleset.charter) if unit.tier == "guest" else lifeline(ruleset.charter)
+    if found.pool is None:
+        assert covers(found.floor.value, least)
+        assert found.ceiling is None or covers(found.ceiling.value, least)
+    else:
+        assert covers(found.floor.value, least)
+        assert found.ceiling is None or covers(found.ceiling.value, CODE_LIFELINE)
+        assert found.pool_ceiling is None or covers(found.pool_ceiling.value, found.floor.value)
+    assert found.share.value >= 1
+    assert found.weight_in_pool >= 1
+
+
+@given(rulesets(), UNIT, MINUTE, USED, st.one_of(st.builds(Ceiling, RATES), QUOTA), WHO, WHEN)
+def test_one_more_limit_never_gives_anybody_more(ruleset, unit, minute, used, effect, who, when):
+    more = Rule("new", who, effect, "D-2", when)
+    moment = moment_at(minute)
+    before = evaluate(unit, moment, used, ruleset)
+    after = evaluate(unit, moment, {**used, "new": Bytes(9)}, replace(ruleset, rules=(*ruleset.rules, more)))
+    assert after.share.value <= before.share.value
+    assert after.weight_in_pool <= before.weight_in_pool
+    assert covers(before.floor.value, after.floor.value)
+    assert before.ceiling is None or (after.ceiling and covers(before.ceiling.value, after.ceiling.value))
+
+
+@given(rulesets(), st.lists(st.tuples(UNIT, MINUTE, USED), max_size=6))
+def test_what_an_evaluator_remembers_never_changes_an_answer(ruleset, questions):
+    evaluator = Evaluator(ruleset)
+    for unit, minute, used in questions:
+        moment = moment_at(minute)
+        assert evaluate(unit, moment, used, ruleset) == evaluator.evaluate(unit, moment, used)
+
+
+@given(rulesets(), st.lists(UNIT, max_size=3))
+def test_the_checks_answer_any_rules_that_can_be_written(ruleset, units):
+    for finding in check(ruleset, units):
+        assert finding.message
+        assert finding.mend
+
+
+@given(rulesets(), UNIT, MINUTE, USED)
+def test_rules_that_pass_the_checks_are_never_clamped_at_run_time(ruleset, unit, minute, used):
+    """What was voted on is what holds: an accepted ceiling is not lifted, an accepted floor is not cut."""
+    if any(finding.is_error for finding in check(ruleset, (unit,))):
+        return
+    found = evaluate(unit, moment_at(minute), used, ruleset)
+    assert found.ceiling is None or found.ceiling.rule != "lifeline"
+    if found.pool is None and found.ceiling is not None:
+        assert covers(found.ceiling.value, found.floor.value)
+
+
+def covers(high: Rates, low: Rates) -> bool:
+    return high.down >= low.down and high.up >= low.up

@@ -1,0 +1,76 @@
+"""The roll of members."""
+
+import pytest
+
+from node.governance.allowance import Unit
+from node.governance.roll import parse_roll
+from node.units import AccountId, MacAddress
+
+ROLL = """
+[[account]]
+id = "household-17"
+groups = ["mast-host"]
+devices = ["02:11:22:33:44:55", "02-11-22-33-44-AA"]
+name = "Ana and Pere"
+
+[[account]]
+id = "clinic"
+tier = "service"
+"""
+
+
+def test_who_is_in_the_roll_has_a_tier_groups_and_devices():
+    roll, findings = parse_roll(ROLL)
+    assert () == findings
+    assert Unit(AccountId("household-17"), "member", frozenset({"mast-host"})) == roll.unit("household-17")
+    assert "service" == roll.unit("clinic").tier
+    assert "household-17" == roll.account_of(MacAddress("02:11:22:33:44:aa"))
+    assert ["clinic", "household-17"] == [unit.account for unit in roll.units]
+    assert {"household-17": "Ana and Pere"} == roll.names
+
+
+def test_who_is_not_in_the_roll_is_a_guest():
+    roll, _ = parse_roll(ROLL)
+    assert Unit(AccountId("stranger"), "guest") == roll.unit(AccountId("stranger"))
+    assert roll.account_of(MacAddress("02:00:00:00:00:01")) is None
+
+
+def test_an_empty_file_is_a_roll_of_nobody():
+    roll, findings = parse_roll("# nobody yet\n")
+    assert ((), ()) == (roll.units, findings)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('id = "a"\nteir = "x"', 3),
+        ('tier = "x"', 1),
+        ('id = "Ana Maria"', 2),
+        ('id = "guest-abc"', 2),
+        ('id = "a"\ntier = "Té"', 3),
+        ('id = "a"\ngroups = ["ok", "not ok"]', 3),
+        ('id = "a"\ngroups = 3', 3),
+        ('id = "a"\ndevices = ["02:11"]', 3),
+        ('id = "a"\ndevices = ["01:00:5e:00:00:01"]', 3),
+        ('id = "a"\ndevices = ["02:11:22:33:44:55", "02:11:22:33:44:55"]', 3),
+        ('id = "a"\n[[account]]\nid = "a"', 4),
+        (
+            'id = "a"\ndevices = ["02:11:22:33:44:55"]\n[[account]]\nid = "b"\ndevices = ["02-11-22-33-44-55"]',
+            6,
+        ),
+        ('id = "a"\n[settings]\nx = 1', 3),
+        ('id = "a', 2),
+    ],
+)
+def test_each_wrong_line_is_told_with_what_to_write(text, line):
+    roll, findings = parse_roll(f"[[account]]\n{text}\n")
+    assert roll is None
+    assert [("E01", line)] == [(finding.code, finding.line) for finding in findings]
+    assert findings[0].mend
+
+
+def test_too_many_groups_or_devices_are_refused():
+    groups = ", ".join(f'"g{n}"' for n in range(21))
+    devices = ", ".join(f'"02:00:00:00:00:{n:02x}"' for n in range(51))
+    findings = parse_roll(f'[[account]]\nid = "a"\ngroups = [{groups}]\ndevices = [{devices}]\n')[1]
+    assert [3, 4] == [finding.line for finding in findings]

@@ -1,0 +1,83 @@
+"""Which rules apply to whom, and which an exception replaces."""
+
+from node.governance.rules import Who
+from node.governance.selection import applying, favours, in_force, kindness, selects
+from tests.fakes.rulefile import rule, rules_of
+
+NOBODY = frozenset()
+
+
+def ids(rules):
+    return [r.id for r in rules]
+
+
+def test_who_is_a_union_less_those_left_out():
+    who = Who(tiers=frozenset({"member"}), groups=frozenset({"school"}), excluded_groups=frozenset({"away"}))
+    assert selects(who, "member", NOBODY)
+    assert selects(who, "guest", frozenset({"school"}))
+    assert not selects(who, "guest", NOBODY)
+    assert not selects(who, "member", frozenset({"away"}))
+
+
+def test_an_exception_holds_only_where_its_rule_applies_too():
+    ruleset = rules_of(
+        rule("top", 'ceiling = "3 Mbit/s down, 1 Mbit/s up"\nwhen = "daily 18:00-23:00"'),
+        rule("lift", 'ceiling = "none"\nexception_to = "top"', who=""),
+    )
+    assert [] == ids(applying(ruleset.rules, 0))
+    assert ["lift"] == ids(in_force(applying(ruleset.rules, 19 * 60)))
+
+
+def test_an_exception_to_an_exception_replaces_both():
+    ruleset = rules_of(
+        rule("a", "share = 100"),
+        rule("b", 'share = 150\nexception_to = "a"', who=""),
+        rule("c", 'share = 120\nexception_to = "b"\nwhen = "mon 00:00-12:00"', who=""),
+    )
+    assert ["c"] == ids(in_force(applying(ruleset.rules, 0)))
+    assert ["b"] == ids(in_force(applying(ruleset.rules, 13 * 60)))
+
+
+def test_of_two_exceptions_that_meet_the_kinder_one_holds():
+    ruleset = rules_of(
+        rule("a", "share = 100"),
+        rule("b", 'share = 150\nexception_to = "a"', who=""),
+        rule("c", 'share = 200\nexception_to = "a"', who=""),
+        rule("d", 'share = 400\nexception_to = "b"', who=""),
+    )
+    assert ["c"] == ids(in_force(applying(ruleset.rules, 0)))
+
+
+def test_without_a_clock_limits_with_hours_sleep_and_kindnesses_with_hours_hold():
+    ruleset = rules_of(
+        rule("top", 'ceiling = "3 Mbit/s down, 1 Mbit/s up"'),
+        rule("evening", 'ceiling = "2 Mbit/s down, 1 Mbit/s up"\nwhen = "daily 18:00-23:00"'),
+        rule("night", 'ceiling = "none"\nwhen = "daily 00:00-06:00"\nexception_to = "top"', who=""),
+        rule("school", 'floor = "4 Mbit/s down, 1 Mbit/s up"\nwhen = "mon 08:00-12:00"'),
+        rule(
+            "less",
+            'floor = "1 Mbit/s down, 1 Mbit/s up"\nwhen = "mon 08:00-12:00"\nexception_to = "school"',
+            who="",
+        ),
+    )
+    assert ["night", "school"] == ids(in_force(applying(ruleset.rules, None)))
+
+
+def test_a_share_with_hours_favours_only_when_it_is_more_than_what_it_replaces():
+    ruleset = rules_of(
+        rule("a", "share = 200"),
+        rule("b", 'share = 150\nexception_to = "a"', who=""),
+        rule("c", "share = 50"),
+    )
+    a, b, c = ruleset.rules
+    assert favours(a, None)
+    assert not favours(b, a)
+    assert not favours(c, None)
+
+
+def test_no_ceiling_is_kinder_than_any():
+    ruleset = rules_of(
+        rule("a", 'ceiling = "100 Gbit/s down, 100 Gbit/s up"'),
+        rule("b", 'ceiling = "none"\nexception_to = "a"', who=""),
+    )
+    assert kindness(ruleset.rules[1]) > kindness(ruleset.rules[0])

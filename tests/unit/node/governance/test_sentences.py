@@ -1,0 +1,102 @@
+"""What people read: rules as sentences, and reasons."""
+
+import pytest
+
+from node.governance.evaluate import evaluate
+from node.governance.sentences import date_words, describe, explain, rate_words, sentence
+from node.units import BitsPerSecond
+from tests.fakes.rulefile import GUEST, MEMBER, example, on, rule, rules_of, used
+
+EXPECTED = (
+    "The line is shared out as 36.8 Mbit/s down and 7.36 Mbit/s up.",
+    "Every household always has at least 256 kbit/s down and 96 kbit/s up. No rule can take this away.",
+    "All guests together always have at least 1 Mbit/s down and 256 kbit/s up. No rule can take this away.",
+    "Nobody's share is more than 4 times another's.",
+    "Members each count as one household (share 100) in sharing the line. Decided in D-2025-002.",
+    "All guests together count as two households (share 200) in sharing the line. Decided in D-2025-002.",
+    "Guests never have more than 3 Mbit/s down and 1 Mbit/s up. Decided in D-2025-002.",
+    "Every day from 00:00 to 06:00 guests have no speed ceiling. This replaces guest-top in those hours. "
+    "Decided in D-2025-019.",
+    "Monday to Friday from 08:00 to 16:00 people in the group school have at least 4 Mbit/s down and 1 Mbit/s up "
+    "whenever they want it. Decided in D-2025-011.",
+    "Among members, a household that uses more than 60 GB a month while the line is busy has at most half a share "
+    "until the month ends. Local services and quiet hours do not count. It is never cut off. "
+    "Decided in D-2026-014.",
+)
+
+
+def test_the_example_reads_as_members_vote_on_it():
+    assert EXPECTED == describe(example())
+
+
+@pytest.mark.parametrize(
+    ("body", "who", "expected"),
+    [
+        (
+            "share = 50",
+            '"group:school"',
+            "People in the group school each count as half a household (share 50)",
+        ),
+        ("share = 150", '"tier:member"', "Members each count as 150 percent of a household (share 150)"),
+        ("share = 100", '"everyone"', "in sharing the line. Guests count so all together."),
+        (
+            'ceiling = "5 Mbit/s down, 5 Mbit/s up"\nwhen = "sat,sun 22:00-02:00"\nexcept = ["group:school"]',
+            '["tier:member", "group:clinic"]',
+            "Saturday and Sunday from 22:00 to 02:00 members and people in the group clinic, "
+            "but not people in the group school, never have more than 5 Mbit/s down and 5 Mbit/s up.",
+        ),
+        (
+            'quota = "2 GB per day"\ncounts = "uplink"\nthen = "ceiling 1 Mbit/s down, 1 Mbit/s up until reset"',
+            '"tier:guest"',
+            "a household that uses more than 2 GB a day has at most 1 Mbit/s down and 1 Mbit/s up until the day ends. "
+            "Local services do not count.",
+        ),
+        ('share = 100\nwhy = "all are equal."', '"tier:member"', "Why: all are equal. Decided in D-1."),
+    ],
+)
+def test_each_form_of_a_rule_has_its_sentence(body, who, expected):
+    ruleset = rules_of(rule("a", body, who))
+    assert expected in sentence(ruleset.rules[0], ruleset)
+
+
+def test_why_names_rule_decision_end_and_the_way_to_contest():
+    lines = explain(evaluate(MEMBER, on("fri 21:00"), used(61), example()))
+    assert (
+        "You have a share of 50 of the line, at least 256 kbit/s down and 96 kbit/s up, no ceiling."
+        == lines[0]
+    )
+    assert " share 50: by busy-volume (decision D-2026-014, until 1 July 2026)" == lines[1]
+    assert " busy-volume: 61 GB used of 60 GB, 0 B left, starts again on 1 July 2026" in lines
+    assert any(line.startswith(" not binding now: Members each count") for line in lines)
+    assert lines[-1].startswith("To contest a limit")
+
+
+def test_why_tells_a_guest_what_is_shared_and_what_is_their_own():
+    lines = explain(evaluate(GUEST, on("fri 21:00"), {}, example()))
+    assert lines[0].startswith("You and others together have a share of 200")
+    assert lines[0].endswith("for yourself at most 3 Mbit/s down and 1 Mbit/s up.")
+
+
+def test_a_right_that_stands_in_code_says_so():
+    lines = explain(evaluate(MEMBER, on("fri 21:00"), {}, rules_of()))
+    assert " share 100: by equal-share (built into the node)" in lines
+
+
+@pytest.mark.parametrize(
+    ("rate", "expected"),
+    [
+        (36_800_000, "36.8 Mbit/s"),
+        (96_000, "96 kbit/s"),
+        (1_000_001, "1000001 bit/s"),
+        (10**10, "10 Gbit/s"),
+        (7, "7 bit/s"),
+        (404_395, "404.395 kbit/s"),
+    ],
+)
+def test_speeds_in_sentences_are_exact(rate, expected):
+    assert expected == rate_words(BitsPerSecond(rate))
+
+
+def test_dates_are_written_out():
+    assert "5 June 2026, 21:00" == date_words(on("fri 21:00").at)
+    assert "5 June 2026" == date_words(on("fri 00:00").at)
