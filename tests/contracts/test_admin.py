@@ -1,0 +1,313 @@
+"""The admins' door on a real loopback socket: who may come in, what they see, what they can change."""
+
+import asyncio
+import io
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+
+import pytest
+from aiohttp import ClientResponse, ClientSession, CookieJar
+
+from node.admin.web import COOKIE, AdminDoor
+from node.errors import NodeError
+from node.units import NodeId
+from tests.fakes.admin_house import LINK, RULES, FakeAdminHouse, open_admin_door
+
+
+@dataclass
+class Browser:
+    """A browser that keeps cookies and follows nothing by itself."""
+
+    session: ClientSession
+    house: FakeAdminHouse
+    port: int
+
+    async def get(self, path: str, **headers: str) -> tuple[ClientResponse, str]:
+        return await self.ask("GET", path, headers=headers)
+
+    async def post(self, path: str, fields: dict[str, str], **headers: str) -> tuple[ClientResponse, str]:
+        return await self.ask("POST", path, data=fields, headers=headers)
+
+    async def ask(self, method: str, path: str, **more) -> tuple[ClientResponse, str]:
+        address = f"http://127.0.0.1:{self.port}{path}"
+        async with self.session.request(method, address, allow_redirects=False, **more) as response:
+            return response, await response.text()
+
+    async def sign_in(self) -> None:
+        response, _ = await self.post("/sign-in", {"token": LINK})
+        assert 303 == response.status
+
+    async def proof(self) -> str:
+        _, page = await self.get("/")
+        return proof_in(page)
+
+
+def proof_in(page: str) -> str:
+    found = re.search(r'name="proof" value="([0-9a-f]+)"', page)
+    assert found is not None
+    return found[1]
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    house = FakeAdminHouse()
+    async with open_admin_door(house) as port, ClientSession(cookie_jar=CookieJar(unsafe=True)) as session:
+        yield Browser(session, house, port)
+
+
+async def test_a_link_shows_a_button_and_only_the_button_uses_it_up(browser):
+    """A program that previews links must not sign in, nor spoil the link for the person."""
+    for _ in range(3):
+        response, page = await browser.get(f"/sign-in?token={LINK}")
+        assert 200 == response.status
+        assert f'<input type="hidden" name="token" value="{LINK}">' in page
+        assert COOKIE not in response.cookies
+    await browser.sign_in()
+    response, page = await browser.get("/")
+    assert (200, True) == (response.status, "Who is on now" in page)
+
+
+async def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(browser):
+    response, _ = await browser.post("/sign-in", {"token": LINK})
+    cookie = response.cookies[COOKIE]
+    assert (True, "Strict", "/", 12 * 3600) == (
+        cookie["httponly"],
+        cookie["samesite"],
+        cookie["path"],
+        int(cookie["max-age"]),
+    )
+
+
+async def test_a_link_that_was_used_says_how_to_get_another(browser):
+    await browser.sign_in()
+    browser.session.cookie_jar.clear()
+    response, page = await browser.post("/sign-in", {"token": LINK})
+    assert 403 == response.status
+    assert "procomu admin link" in page
+
+
+@pytest.mark.parametrize("path", ["/", "/rules", "/rules?version=1", "/nowhere"])
+async def test_nobody_sees_anything_before_signing_in(browser, path):
+    response, page = await browser.get(path)
+    assert 401 == response.status
+    assert "Vall Alta" not in page
+
+
+async def test_the_overview_shows_people_the_rule_that_limits_each_peers_strangers_and_warnings(browser):
+    await browser.sign_in()
+    _, page = await browser.get("/")
+    for shown in ("guest-7k3m9q2w4x1z", "14.2 Mbit/s", "guest-top", "41.2 GB", "hills", "stranger", "NTP"):
+        assert shown in page
+    assert '<meta http-equiv="refresh" content="5">' in page
+    _, still = await browser.get("/?still")
+    assert "refresh" not in still
+
+
+async def test_checking_a_draft_shows_its_errors_with_lines_and_changes_nothing(browser):
+    await browser.sign_in()
+    proof = await browser.proof()
+    fields = {"proof": proof, "do": "check", "text": RULES + "nonsense\r\n", "replacing": "x"}
+    response, page = await browser.post("/rules", fields)
+    assert 200 == response.status
+    assert "Line 15" in page
+    assert "Mend: take it out" in page
+    assert '<span class="added">+nonsense</span>' in page
+    assert [] == browser.house.saved
+
+
+async def test_a_checked_draft_is_saved_and_shown_as_in_force(browser):
+    await browser.sign_in()
+    proof = await browser.proof()
+    _, page = await browser.get("/rules")
+    replacing = re.search(r'name="replacing" value="([^"]+)"', page)[1]
+    draft = RULES.replace("3 Mbit/s", "4 Mbit/s").replace("\n", "\r\n")
+    response, _ = await browser.post(
+        "/rules", {"proof": proof, "do": "save", "text": draft, "replacing": replacing}
+    )
+    assert (303, "/rules?saved") == (response.status, response.headers["Location"])
+    assert [RULES.replace("3 Mbit/s", "4 Mbit/s")] == browser.house.saved
+    _, page = await browser.get("/rules?saved")
+    assert "Saved." in page
+
+
+async def test_rules_with_errors_are_not_saved(browser):
+    await browser.sign_in()
+    proof = await browser.proof()
+    replacing = browser.house.rule_file().fingerprint
+    fields = {"proof": proof, "do": "save", "text": "nonsense", "replacing": replacing}
+    response, page = await browser.post("/rules", fields)
+    assert (422, True) == (response.status, "1 error: nothing was changed" in page)
+    assert RULES == browser.house.text
+
+
+async def test_two_editors_do_not_overwrite_each_other_unseen(browser):
+    await browser.sign_in()
+    proof = await browser.proof()
+    mine = browser.house.rule_file().fingerprint
+    browser.house.text = theirs = RULES + "# theirs\n"
+    fields = {"proof": proof, "do": "save", "text": RULES + "# mine\n", "replacing": mine}
+    response, page = await browser.post("/rules", fields)
+    assert 409 == response.status
+    assert "Somebody else saved other rules meanwhile" in page
+    assert "# mine" in page
+    assert '<span class="removed">-# theirs</span>' in page
+    assert theirs == browser.house.text
+
+
+async def test_an_earlier_version_comes_back_through_the_editor(browser):
+    await browser.sign_in()
+    _, page = await browser.get("/rules")
+    assert '<a href="/rules?version=1">Bring back</a>' in page
+    response, page = await browser.get("/rules?version=1")
+    assert 200 == response.status
+    assert '<span class="added">+ceiling = &#34;2 Mbit/s down, 1 Mbit/s up&#34;</span>' in page
+    assert [] == browser.house.saved
+
+
+@pytest.mark.parametrize("number", ["9", "999999999"])
+async def test_a_version_that_never_was_is_not_found(browser, number):
+    await browser.sign_in()
+    response, _ = await browser.get(f"/rules?version={number}")
+    assert 404 == response.status
+
+
+async def test_signing_out_ends_the_session(browser):
+    await browser.sign_in()
+    response, _ = await browser.post("/sign-out", {"proof": await browser.proof()})
+    assert 303 == response.status
+    response, _ = await browser.get("/")
+    assert 401 == response.status
+
+
+async def test_text_of_rules_and_names_never_become_markup(browser):
+    evil = "</textarea><script>alert(1)</script><b x='\"&"
+    view = browser.house.view
+    browser.house.view = replace(
+        view,
+        community=evil,
+        sentences=(evil,),
+        warnings=(evil,),
+        peers=(replace(view.peers[1], name=evil, node=NodeId(evil), addresses=(evil,)),),
+        online=(replace(view.online[0], sentence=evil, binding_rule=evil, account=evil),),
+    )
+    browser.house.text = evil
+    await browser.sign_in()
+    for path in ("/", "/rules", "/rules?version=1"):
+        _, page = await browser.get(path)
+        assert "<script>" not in page
+        assert "&lt;script&gt;" in page
+    proof = proof_in(page)
+    _, page = await browser.post("/rules", {"proof": proof, "text": evil + "\nnonsense" + evil})
+    assert "<script>" not in page
+
+
+async def test_no_page_may_run_scripts_be_framed_or_be_kept(browser):
+    response, _ = await browser.get("/")
+    policy = response.headers["Content-Security-Policy"]
+    for part in ("default-src 'none'", "form-action 'self'", "frame-ancestors 'none'", "style-src 'sha256-"):
+        assert part in policy
+    assert ("no-store", "nosniff", "same-origin") == (
+        response.headers["Cache-Control"],
+        response.headers["X-Content-Type-Options"],
+        response.headers["Referrer-Policy"],
+    )
+
+
+async def test_pages_need_no_script(browser):
+    await browser.sign_in()
+    for path in ("/", "/rules"):
+        _, page = await browser.get(path)
+        assert "<script" not in page
+        assert not re.search(r"\son[a-z]+=", page)
+        assert " style=" not in page
+
+
+@pytest.mark.parametrize("path", ["/rules", "/sign-out"])
+async def test_a_form_of_another_site_changes_nothing(browser, path):
+    await browser.sign_in()
+    proof = await browser.proof()
+    fields = {"do": "save", "text": "", "replacing": browser.house.rule_file().fingerprint}
+    for more, headers in (
+        ({}, {}),
+        ({"proof": "0" * 64}, {}),
+        ({"proof": proof}, {"Origin": "http://evil.example"}),
+        ({"proof": proof}, {"Origin": "null"}),
+    ):
+        response, _ = await browser.post(path, {**fields, **more}, **headers)
+        assert 403 == response.status
+    assert (RULES, 200) == (browser.house.text, (await browser.get("/"))[0].status)
+
+
+async def test_asking_for_a_page_never_changes_anything(browser):
+    await browser.sign_in()
+    proof = await browser.proof()
+    for path in (f"/sign-out?proof={proof}", f"/rules?do=save&text=x&proof={proof}"):
+        await browser.get(path)
+    assert (RULES, 200) == (browser.house.text, (await browser.get("/"))[0].status)
+    response, _ = await browser.get("/sign-out")
+    assert (405, "POST") == (response.status, response.headers["Allow"])
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:2081", "", "[", "127.0.0.1.evil.example"])
+async def test_a_name_that_was_made_to_point_here_opens_nothing(browser, host):
+    """DNS rebinding: a web site's own name resolves to this machine, so that its scripts may talk to us."""
+    await browser.sign_in()
+    response, page = await browser.get("/", Host=host)
+    assert (421, False) == (response.status, "Vall Alta" in page)
+
+
+@pytest.mark.parametrize("host", ["localhost:9000", "127.0.0.1", "[::1]:2081", "192.0.2.7:80"])
+async def test_addresses_and_localhost_are_ours_also_through_a_tunnel(browser, host):
+    await browser.sign_in()
+    response, _ = await browser.get("/", Host=host)
+    assert 200 == response.status
+
+
+async def test_a_form_that_is_far_too_large_is_refused(browser):
+    await browser.sign_in()
+    body = io.BytesIO(b"proof=" + (await browser.proof()).encode() + b"&text=" + b"x" * 2_000_000)
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    response, _ = await browser.ask("POST", "/rules", data=body, headers=form)
+    assert 413 == response.status
+    response, _ = await browser.post("/rules", {"proof": await browser.proof(), "text": "x" * 300_000})
+    assert 413 == response.status
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b"\xff\xfe\x00%%%", "application/x-www-form-urlencoded"),
+        (b"&".join(b"a%d=1" % n for n in range(1000)), "application/x-www-form-urlencoded"),
+        (b'{"proof": 1}', "application/json"),
+        (b"--x\r\n\r\n", "multipart/form-data; boundary=x"),
+    ],
+)
+async def test_what_is_not_one_of_our_forms_changes_nothing(browser, body, kind):
+    await browser.sign_in()
+    response, _ = await browser.ask("POST", "/rules", data=body, headers={"Content-Type": kind})
+    assert 403 == response.status
+
+
+async def test_trouble_in_the_house_is_said_with_its_mend(browser):
+    await browser.sign_in()
+    browser.house.trouble = NodeError("the data folder is full", "make room on the disk")
+    response, page = await browser.get("/")
+    assert 503 == response.status
+    assert "make room on the disk" in page
+
+
+async def test_more_connections_than_it_takes_do_not_shut_out_for_long(browser):
+    await browser.sign_in()
+    silent = [await asyncio.open_connection("127.0.0.1", browser.port) for _ in range(80)]
+    for _, writer in silent:
+        writer.close()
+    await asyncio.sleep(0.1)
+    response, _ = await browser.get("/")
+    assert 200 == response.status
+
+
+async def test_a_port_in_use_is_told_with_what_to_change(browser):
+    with pytest.raises(NodeError, match=r"admins' pages cannot use 127\.0\.0\.1 port") as told:
+        await AdminDoor(browser.house, address="127.0.0.1", port=browser.port).run()
+    assert "[admin]" in told.value.mend

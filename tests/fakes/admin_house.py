@@ -1,0 +1,160 @@
+"""A house for the admins' door, in memory: a few people on, two neighbours, rules that must contain no "nonsense"."""
+
+import asyncio
+import difflib
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+from node.admin import signin
+from node.admin.ports import CONFLICT, OnlineRow, Overview, PeerRow, RuleCheck, RuleFile, RuleVersion
+from node.admin.web import AdminDoor
+from node.errors import Finding, NodeError
+from node.units import AccountId, BitsPerSecond, Bytes, Monotonic, NodeId, Rates
+
+NOW = Monotonic(1_000)
+LINK = "one-time-link-0123456789"
+RULES = """\
+[ruleset]
+community = "Vall Alta"
+version = 3
+decision = "D-2026-014"
+
+[uplink.main]
+down = "40 Mbit/s"
+up = "8 Mbit/s"
+
+[[rule]]
+id = "guest-top"
+ceiling = "3 Mbit/s down, 1 Mbit/s up"
+who = "tier:guest"
+by = "D-2025-002"
+"""
+SENTENCES = (
+    "The line is shared out as 36.8 Mbit/s down and 7.3 Mbit/s up.",
+    "Every household always has at least 256 kbit/s down and 96 kbit/s up. No rule can take this away.",
+    "All guests together always have at least 1 Mbit/s down and 256 kbit/s up. No rule can take this away.",
+    "Nobody's share is more than 4 times another's.",
+    "Guests get at most 3 Mbit/s down and 1 Mbit/s up. Decided in D-2025-002.",
+)
+_GUEST = ("guest-top", "3 Mbit/s down, 1 Mbit/s up", SENTENCES[4])
+_EQUAL = ("equal-share", "", "Everyone shares the line equally.")
+
+
+def mbit(down: float, up: float) -> Rates:
+    return Rates(BitsPerSecond(int(down * 1e6)), BitsPerSecond(int(up * 1e6)))
+
+
+def online(
+    account: str, tier: str, devices: int, rate: Rates, used: int, why: tuple[str, str, str]
+) -> OnlineRow:
+    return OnlineRow(AccountId(account), tier, devices, rate, Bytes(used), 100, why[1], why[0], why[2])
+
+
+def village() -> Overview:
+    return Overview(
+        community="Vall Alta",
+        node="library",
+        node_id=NodeId("jti2obo7s42bttgbrrfzndpkjeli5fmjclrhrsy5ffdgk4zf4esq"),
+        uplink=mbit(40, 8),
+        uplink_rate=mbit(24.1, 2.3),
+        waiting=2,
+        online=(
+            online("ana", "member", 3, mbit(14.2, 1.1), 41_200_000_000, _EQUAL),
+            online("school", "member", 12, mbit(6.9, 0.9), 18_750_000_000, _EQUAL),
+            online("guest-7k3m9q2w4x1z", "guest", 1, mbit(3, 0.31), 1_400_000_000, _GUEST),
+        ),
+        peers=(
+            PeerRow(NodeId("h" * 51 + "q"), "hills", "trusted", ("fe80::2%mesh0", "10.77.9.1"), 2),
+            PeerRow(NodeId("s" * 51 + "a"), "", "stranger", ("fe80::666%mesh0",), 41),
+        ),
+        sentences=SENTENCES,
+        warnings=("Nothing keeps this node's clock right. Let it reach an NTP server.",),
+    )
+
+
+@dataclass
+class FakeAdminHouse:
+    """Implements `node.admin.ports.House`."""
+
+    view: Overview = field(default_factory=village)
+    now: Monotonic = NOW
+    text: str = RULES
+    saved: list[str] = field(default_factory=list)
+    earlier: list[str] = field(default_factory=lambda: [RULES.replace("3 Mbit/s", "2 Mbit/s"), RULES])
+    trouble: NodeError | None = None
+    signed: signin.SignIn = field(default_factory=lambda: signin.offer(signin.SignIn(), LINK, NOW))
+    cookies: int = 0
+
+    def overview(self) -> Overview:
+        if self.trouble is not None:
+            raise self.trouble
+        return self.view
+
+    def rule_file(self) -> RuleFile:
+        return RuleFile(self.text, fingerprint(self.text))
+
+    def check_rules(self, text: str) -> RuleCheck:
+        findings = tuple(
+            Finding("E01", number, f"{line!r} means nothing.", "take it out")
+            for number, line in enumerate(text.split("\n"), 1)
+            if "nonsense" in line
+        )
+        lines = difflib.unified_diff(
+            self.text.split("\n"), text.split("\n"), "in force", "draft", lineterm=""
+        )
+        return RuleCheck(findings, tuple(lines), () if findings else (f"The draft has {len(text)} letters.",))
+
+    async def save_rules(self, text: str, replacing: str) -> tuple[Finding, ...]:
+        if replacing != fingerprint(self.text):
+            return (Finding(CONFLICT, 0, "somebody else saved meanwhile.", "look again"),)
+        findings = self.check_rules(text).findings
+        if not findings:
+            self.text = text
+            self.saved.append(text)
+            self.earlier.append(text)
+        return findings
+
+    def rule_versions(self) -> tuple[RuleVersion, ...]:
+        return tuple(
+            RuleVersion(number, f"2026-11-0{number} 18:30", "an assembly", fingerprint(text))
+            for number, text in enumerate(self.earlier, 1)
+        )
+
+    def rule_version_text(self, number: int) -> str | None:
+        return self.earlier[number - 1] if 1 <= number <= len(self.earlier) else None
+
+    async def redeem(self, link_token: str) -> str | None:
+        self.cookies += 1
+        cookie = f"cookie-{self.cookies:020}"
+        after = signin.redeem(self.signed, link_token, cookie, self.now)
+        if after is None:
+            return None
+        self.signed = after
+        return cookie
+
+    def is_admin(self, cookie: str) -> bool:
+        return signin.is_admin(self.signed, cookie, self.now)
+
+    async def sign_out(self, cookie: str) -> None:
+        self.signed = signin.sign_out(self.signed, cookie)
+
+
+def fingerprint(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@asynccontextmanager
+async def open_admin_door(house: FakeAdminHouse) -> AsyncIterator[int]:
+    """The port of a door that stands open on loopback."""
+    door = AdminDoor(house, address="127.0.0.1", port=0)
+    task = asyncio.get_running_loop().create_task(door.run())
+    await door.ready.wait()
+    assert door.bound is not None
+    try:
+        yield door.bound[1]
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
