@@ -1,0 +1,120 @@
+"""The store: what was acknowledged is on the disk, order is kept, and trouble is told and passes."""
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlite_utils import Database
+
+from node.errors import StorageTrouble
+from node.storage import database, migrations
+from node.storage.database import Store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = Store(tmp_path / "data" / "procomu.db")
+    yield opened
+    opened.close()
+
+
+def note(name: str, value: str) -> database.Work[None]:
+    def work(db: Database) -> None:
+        db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", [name, value])
+
+    return work
+
+
+def names(db: Database) -> list[str]:
+    return [row[0] for row in db.execute("SELECT name FROM facts ORDER BY rowid")]
+
+
+async def test_writes_that_wait_together_are_all_there_and_in_order(store: Store) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(200):
+            tasks.create_task(store.run(note(f"n{number:03}", "x")))
+    assert [f"n{number:03}" for number in range(200)] == await store.run(names)
+
+
+async def test_one_bad_write_takes_no_other_with_it(store: Store) -> None:
+    def bad(db: Database) -> None:
+        note("half", "done")(db)
+        raise ValueError("a bug in this one")
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(store.run(note("before", "x")))
+        failing = tasks.create_task(_swallow(store, bad))
+        tasks.create_task(store.run(note("after", "x")))
+    assert "a bug in this one" == failing.result()
+    assert ["before", "after"] == await store.run(names)
+
+
+async def _swallow(store: Store, work: database.Work[None]) -> str:
+    with pytest.raises(ValueError, match="bug") as caught:
+        await store.run(work)
+    return str(caught.value)
+
+
+async def test_another_process_sees_what_was_acknowledged(store: Store) -> None:
+    await store.run(note("kept", "yes"))
+    with sqlite3.connect(store.path) as other:
+        assert [("kept", "yes")] == other.execute("SELECT name, value FROM facts").fetchall()
+    other.close()
+    assert 2 == await store.run(lambda db: db.execute("PRAGMA synchronous").fetchone()[0])
+
+
+async def test_a_damaged_database_is_set_aside_and_a_new_one_begun(tmp_path: Path) -> None:
+    path = tmp_path / "procomu.db"
+    path.write_bytes(b"SQLite format 3\0" + b"\xff" * 8_000)
+    store = Store(path)
+    try:
+        await store.run(note("new", "life"))
+        assert store.set_aside is not None
+        assert store.set_aside.exists()
+        assert ["new"] == await store.run(names)
+    finally:
+        store.close()
+
+
+async def test_a_folder_that_cannot_be_used_is_told_and_used_again_when_it_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "RETRY_OPENING_S", 0.0)
+    folder = tmp_path / "data"
+    folder.write_text("a file stands where the folder should be")
+    store = Store(folder / "procomu.db")
+    try:
+        with pytest.raises(StorageTrouble, match="cannot be opened"):
+            await store.run(note("lost?", "no"))
+        folder.unlink()
+        await store.run(note("back", "yes"))
+        assert ["back"] == await store.run(names)
+    finally:
+        store.close()
+
+
+def test_every_table_tells_why_it_is_kept_and_how_long(tmp_path: Path) -> None:
+    store = Store(tmp_path / "procomu.db")
+    try:
+        tables = set(store.run_blocking(lambda db: db.table_names())) - {"sqlite_sequence"}
+    finally:
+        store.close()
+    assert tables == {kept.table for kept in migrations.KEPT}
+
+
+def test_nothing_that_we_keep_could_hold_a_destination(tmp_path: Path) -> None:
+    """No column for an address, a name or a port that somebody went to."""
+    store = Store(tmp_path / "procomu.db")
+    try:
+        columns = store.run_blocking(
+            lambda db: {column.name for table in db.table_names() for column in db[table].columns}  # type: ignore[union-attr]
+        )
+    finally:
+        store.close()
+    assert not {
+        c
+        for c in columns
+        if any(word in c for word in ("dst", "dest", "url", "host", "port", "query", "remote"))
+    }

@@ -1,0 +1,51 @@
+"""dnsmasq's file: addresses, names and router advertisements for people, nothing for other interfaces."""
+
+from ipaddress import IPv4Address, IPv4Interface, IPv6Interface
+from typing import Any
+
+from node.addressing.configuration import dnsmasq_conf
+from node.units import Milliseconds
+
+
+def conf(**others: Any) -> list[str]:
+    wanted: dict[str, Any] = {
+        "interface": "br-lan",
+        "address4": IPv4Interface("10.77.0.1/16"),
+        "address6": IPv6Interface("fd77::1/64"),
+        "dhcp": True,
+        "first": IPv4Address("10.77.1.0"),
+        "last": IPv4Address("10.77.255.254"),
+        "lease": Milliseconds(3_600_000),
+        "domain": "vall.lan",
+        "portal_host": "login.vall.lan",
+        "dns_upstream": (),
+        "lease_file": "/var/lib/procomu/dhcp.leases",
+        "pid_file": "/run/procomu/dnsmasq.pid",
+    }
+    return dnsmasq_conf(**{**wanted, **others}).splitlines()
+
+
+def test_the_portal_is_found_by_name_on_both_families() -> None:
+    assert {"address=/login.vall.lan/10.77.0.1", "address=/login.vall.lan/fd77::1"} <= set(conf())
+
+
+def test_people_get_addresses_of_both_families_on_the_lan_alone() -> None:
+    lines = conf()
+    assert "interface=br-lan" in lines
+    assert "bind-dynamic" in lines
+    assert "dhcp-range=10.77.1.0,10.77.255.254,255.255.0.0,3600" in lines
+    assert "dhcp-range=::,constructor:br-lan,ra-only,64,3600" in lines
+
+
+def test_where_another_server_gives_addresses_only_names_are_answered() -> None:
+    assert not [line for line in conf(dhcp=False) if line.startswith(("dhcp", "enable-ra"))]
+
+
+def test_a_network_without_ipv6_advertises_none() -> None:
+    assert not [line for line in conf(address6=None) if line == "enable-ra" or "::" in line]
+
+
+def test_named_resolvers_replace_the_systems_own() -> None:
+    lines = conf(dns_upstream=("9.9.9.9", "2620:fe::fe"))
+    assert {"no-resolv", "server=9.9.9.9", "server=2620:fe::fe"} <= set(lines)
+    assert "no-resolv" not in conf()

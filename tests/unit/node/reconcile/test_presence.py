@@ -1,0 +1,73 @@
+"""Who is here: numbers are never given twice, and last bytes find their account."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from captive_portal import guests
+from node.reconcile.presence import Presence
+from node.units import AccountId, MacAddress, Milliseconds, Monotonic
+
+ANA = MacAddress("02:00:00:00:00:0a")
+NOW = Monotonic(0)
+ACCEPT = guests.TermsAccepted("1", Milliseconds(1000))
+
+
+def house(accounts: dict[str, str] | None = None) -> Presence:
+    known = {} if accounts is None else accounts
+    return Presence(lambda mac: AccountId(known.get(mac, f"guest-{mac[-2:]}")))
+
+
+def test_who_is_admitted_has_a_seat_a_mark_and_a_class() -> None:
+    presence = house()
+    presence.handle(ANA, ACCEPT, NOW, terms="1")
+    admission = presence.admitted()[ANA]
+    assert (1, 1, 1000) == (admission.mark, admission.class_minor, admission.ends)
+
+
+def test_who_leaves_retires_until_the_last_bytes_are_booked() -> None:
+    presence = house()
+    presence.handle(ANA, ACCEPT, NOW)
+    presence.handle(ANA, guests.Left(), NOW)
+    assert {1: 1} == presence.retiring
+    assert AccountId("guest-0a") == presence.by_mark[1].account
+    presence.forget_marks([1])
+    assert {} == presence.retiring
+    assert {} == presence.by_mark
+
+
+def test_who_comes_back_before_that_keeps_the_number_and_later_gets_a_new_one() -> None:
+    presence = house()
+    for expected in (1, 1):
+        presence.handle(ANA, ACCEPT, NOW)
+        assert expected == presence.seats[ANA].mark
+        presence.handle(ANA, guests.Left(), NOW)
+    presence.forget_marks([1])
+    presence.handle(ANA, ACCEPT, NOW)
+    assert 2 == presence.seats[ANA].mark
+
+
+def test_a_device_that_joins_a_household_counts_there_from_then_on() -> None:
+    accounts: dict[str, str] = {}
+    presence = house(accounts)
+    presence.handle(ANA, ACCEPT, NOW)
+    accounts[ANA] = "ana"
+    assert (ANA,) == presence.rebind()
+    assert AccountId("ana") == presence.seats[ANA].account
+    assert {1: 1} == presence.retiring
+    assert 2 == presence.admitted()[ANA].mark
+    assert AccountId("guest-0a") == presence.by_mark[1].account
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["in", "out", "booked"])), max_size=40))
+def test_no_mark_ever_belongs_to_two_devices(story: list[tuple[int, str]]) -> None:
+    presence, owner = house(), {}
+    for number, what in story:
+        mac = MacAddress(f"02:00:00:00:00:0{number}")
+        if what == "booked":
+            presence.forget_marks(list(presence.retiring))
+        else:
+            presence.handle(mac, ACCEPT if what == "in" else guests.Left(), NOW)
+        for seat in presence.seats.values():
+            assert seat.mac == owner.setdefault(seat.mark, seat.mac)
+        admitted = {a.mark for a in presence.admitted().values()}
+        assert not admitted & presence.retiring.keys()

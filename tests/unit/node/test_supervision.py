@@ -1,0 +1,80 @@
+"""One crashed part starts again; the others do not notice; what is fatal stops the house."""
+
+import asyncio
+
+import pytest
+
+from node.errors import Fatal, NodeError
+from node.supervision import PAUSES_S, Parts, supervise
+
+
+class Part:
+    """Fails as often as it is told, then finishes."""
+
+    def __init__(self, *failures: Exception) -> None:
+        self.failures = list(failures)
+        self.starts = 0
+
+    async def run(self) -> None:
+        self.starts += 1
+        if self.failures:
+            raise self.failures.pop(0)
+
+
+async def supervised(part: Part, parts: Parts) -> list[float]:
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    await supervise("portal", part.run, parts, sleep=sleep, clock=lambda: 0.0)
+    return pauses
+
+
+async def test_a_crashed_part_starts_again_after_ever_longer_pauses() -> None:
+    part, parts = Part(*(RuntimeError("bug") for _ in range(7))), Parts()
+    assert [*PAUSES_S, PAUSES_S[-1], PAUSES_S[-1]] == await supervised(part, parts)
+    assert 8 == part.starts
+    assert 7 == parts.of("portal").restarts
+
+
+async def test_what_went_wrong_is_told_in_the_words_of_whoever_can_mend_it() -> None:
+    parts = Parts()
+    await supervised(Part(NodeError("port 2080 is taken", "choose another")), parts)
+    assert "port 2080 is taken (choose another)" == parts.of("portal").last_trouble
+
+
+async def test_what_is_fatal_is_passed_on() -> None:
+    parts = Parts()
+    with pytest.raises(Fatal):
+        await supervised(Part(Fatal("no libnftables", "install it")), parts)
+    assert not parts.of("portal").running
+
+
+async def test_a_crash_leaves_the_others_running() -> None:
+    parts, steps = Parts(), []
+
+    async def steady() -> None:
+        for step in range(20):
+            steps.append(step)
+            await asyncio.sleep(0)
+
+    async def no_pause(_seconds: float) -> None:
+        await asyncio.sleep(0)
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(supervise("steady", steady, parts, sleep=no_pause))
+        tasks.create_task(
+            supervise("flaky", Part(ValueError("x"), ValueError("y")).run, parts, sleep=no_pause)
+        )
+    assert list(range(20)) == steps
+    assert 2 == parts.of("flaky").restarts
+
+
+async def test_stopping_the_node_stops_the_part_without_counting_a_crash() -> None:
+    parts = Parts()
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(supervise("portal", asyncio.Event().wait, parts))  # type: ignore[arg-type]
+        await asyncio.sleep(0)
+        task.cancel()
+    assert 0 == parts.of("portal").restarts
