@@ -84,6 +84,9 @@ class Router:
         self.python = python
         self.daemon: Program | None = None
         self.place.bridge("br-lan", mac=f"02:00:00:00:0{site.number}:01")
+        # An access point that is always on: a bridge with nothing in it has no carrier.
+        self.place.ip("link add ap0 type veth peer name ap1", "link set ap1 up")
+        self.place.plug("ap0")
         self.place.address("br-lan", f"{site.lan_v4}/16", f"{site.lan_v6}/64")
         self.place.run("nft", "-f", "-", stdin=METER)
 
