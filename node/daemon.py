@@ -129,7 +129,9 @@ class Node:
         """After `run`: what a stopped node leaves behind is what the community set."""
         if self.config.stop.sessions == "close":
             with contextlib.suppress(NodeError):
-                self.kernel.apply(TrafficPlan(gate(self.config)), self.clock.monotonic())
+                now = self.clock.monotonic()
+                counted = self.kernel.observe(now).marks  # their last bytes are booked at the next start
+                self.kernel.apply(TrafficPlan(gate(self.config), {}, counted), now)
             self.dnsmasq.stop()
         self.store.close()
         self.neighbours.close()

@@ -175,9 +175,12 @@ class Reconcile:
 
     async def _begin(self, applier: ThreadPoolExecutor) -> None:
         loop, now = asyncio.get_running_loop(), self._clock.monotonic()
+        standing = await loop.run_in_executor(applier, self._kernel.observe, now)
+        if not standing.stands:
+            # The gate is shut before anything else is looked at, so that nobody passes meanwhile.
+            await loop.run_in_executor(applier, self._kernel.apply, TrafficPlan(self._gate), now)
         self.features = await loop.run_in_executor(applier, self._kernel.probe)
         await self._recall(now)
-        standing = await loop.run_in_executor(applier, self._kernel.observe, now)
         if standing.stands and self.troubles.set_aside:
             # The memory is lost but the kernel still knows who was admitted: nobody signs in again.
             for mac, admission in standing.admitted.items():
