@@ -112,11 +112,12 @@ class Console:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._askers += 1
         try:
-            if self._askers > ASKERS_MAX:
-                await _say(writer, _no("too many askers at once", "close another 'procomu' first"))
-                return
-            while line := await _next_line(reader):
+            # A no counts only after the question was read: closing an unread line makes its answer unreadable too.
+            is_one_too_many = self._askers > ASKERS_MAX
+            while (line := await _next_line(reader)) and not is_one_too_many:
                 await self._reply(line, reader, writer)
+            if line:
+                await _say(writer, _no("too many askers at once", "close another 'procomu' first"))
         except (ConnectionError, TimeoutError):
             pass  # The asker went away; nobody is left to tell.
         finally:
