@@ -125,7 +125,7 @@ class Portal:
             return web.Response(status=400)
         hosts = request.headers.getall("Host", [])
         if len(hosts) > 1:
-            return web.Response(status=400, headers=[_SERVER, ("Connection", "close")])
+            return _send(probes.Answer(400, b"", ()))
         # The peer of the socket, never a header: who could name himself could name others.
         mac = self._neighbours.mac_of(transport.get_extra_info("peername")[0])
         host, target = _wanted(request.raw_path, hosts[0] if hosts else "")
@@ -304,7 +304,9 @@ _MARK_BYTES = _MARK.encode()
 
 
 def _send(answer: probes.Answer) -> web.Response:
-    return web.Response(status=answer.status, headers=[*answer.headers, _SERVER], body=answer.body)
+    response = web.Response(status=answer.status, headers=[*answer.headers, _SERVER], body=answer.body)
+    response.force_close()
+    return response
 
 
 def _see_other(path: str) -> web.Response:

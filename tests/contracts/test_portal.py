@@ -1,5 +1,6 @@
 """The portal as people and their devices meet it: over real sockets, with no cookie, storage or script."""
 
+import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator
@@ -230,6 +231,26 @@ async def test_any_other_host_is_sent_to_the_portal_and_never_repeated(ana: Brow
 )
 async def test_our_name_and_our_address_show_the_page(ana: Browser, host: str) -> None:
     assert 200 == (await ana.get("/", host=host)).status
+
+
+async def test_a_socket_to_another_host_does_not_outlive_the_answer(door: FrontDoor) -> None:
+    """Kept alive, it would go on speaking to us after the sign-in, in the name of that host."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+    writer.write(
+        b"GET /hotspot-detect.html HTTP/1.1\r\nHost: captive.apple.com\r\nConnection: keep-alive\r\n\r\n"
+    )
+    async with asyncio.timeout(1):
+        assert (await reader.read()).startswith(b"HTTP/1.1 302 ")
+    writer.close()
+
+
+async def test_our_own_pages_keep_the_connection(door: FrontDoor) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+    for _ in range(3):
+        writer.write(f"GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
+        async with asyncio.timeout(1):
+            assert (await reader.readuntil(b"</html>")).startswith(b"HTTP/1.1 200 ")
+    writer.close()
 
 
 async def test_a_request_with_two_hosts_is_refused(ana: Browser) -> None:
