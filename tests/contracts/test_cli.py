@@ -1,0 +1,243 @@
+"""The command line as people type it: files, exit codes, and a node that answers or does not."""
+
+import asyncio
+import json
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from node.cli import main
+from node.config import parse_config
+from node.console import Broadcast, Console
+from node.errors import NodeError
+from node.identity import is_node_id
+from tests.fakes.admin_house import village
+
+GOOD = '[ruleset]\ncommunity = "Vall Alta"\nversion = 1\ndecision = "D-1"\n'
+BAD = GOOD + '\n[[rule]]\nid = "a"\nceiling = "3"\nwho = "tier:guest"\nby = "D-1"\nportt = 80\n'
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A new node's files."""
+    path = tmp_path / "etc" / "node.toml"
+    words = ["--name", "library", "--lan", "lan0", "--uplink", "up0", "--data-dir", str(tmp_path / "data")]
+    assert 0 == main(["--config", str(path), "init", *words])
+    text = path.read_text().replace('# run_dir = "/run/procomu"', f'run_dir = "{tmp_path}/run"')
+    path.write_text(text)
+    return path
+
+
+def said_in_json(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+def refuse(_question: dict[str, Any]) -> dict[str, Any]:
+    raise NodeError("nobody here is called ben", "'procomu devices' lists who is here")
+
+
+ANSWERS = {
+    "status": lambda _: {"overview": village()},
+    "why": lambda asked: (
+        {
+            "account": asked["who"],
+            "tier": "member",
+            "at": asked["at"] or "now",
+            "explain": ["You get an equal share."],
+        }
+        if asked["who"] != "ben"
+        else refuse(asked)
+    ),
+    "peers": lambda _: {"node": "n" * 52, "peers": village().peers},
+    "devices": lambda _: {"devices": []},
+    "admin-link": lambda _: {"url": "http://127.0.0.1:2081/sign-in?token=t", "expires_seconds": 600},
+}
+
+
+@contextmanager
+def node_running(config: Path) -> Iterator[None]:
+    """A node that answers from another thread, as from another process."""
+    settings, _ = parse_config(config.read_text())
+    assert settings is not None
+    path = settings.node.console_socket
+    loop = asyncio.new_event_loop()
+    running = loop.create_task(Console(path, ANSWERS, Broadcast()).run())
+
+    def serve() -> None:
+        with suppress(asyncio.CancelledError):
+            loop.run_until_complete(running)
+        loop.close()
+
+    thread = Thread(target=serve)
+    thread.start()
+    while not Path(path).is_socket():
+        pass
+    try:
+        yield
+    finally:
+        loop.call_soon_threadsafe(running.cancel)
+        thread.join()
+
+
+def test_a_new_node_gets_keys_that_only_it_can_read(config, tmp_path):
+    for key in (tmp_path / "data" / "node.key", config.parent / "community.key"):
+        assert 0o600 == stat.S_IMODE(key.stat().st_mode)
+    assert 32 == len(bytes.fromhex((config.parent / "community.key").read_text()))
+    settings, findings = parse_config(config.read_text())
+    assert settings is not None, findings
+    assert ("library", "lan0", "up0") == (
+        settings.node.name,
+        settings.lan.interface,
+        settings.uplink.interface,
+    )
+
+
+def test_beginning_again_overwrites_nothing(config, tmp_path, capsys):
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    capsys.readouterr()
+    assert 0 == main(["--config", str(config), "init", "--json"])
+    said = said_in_json(capsys)
+    assert ([], 5, True) == (said["made"], len(said["kept"]), is_node_id(said["node"]))
+    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+
+def test_settings_with_errors_are_told_before_anything_is_made(tmp_path, capsys):
+    config = tmp_path / "node.toml"
+    config.write_text("[node]\nnmae = 1\n")
+    assert 2 == main(["--config", str(config), "init"])
+    assert "did you mean name?" in capsys.readouterr().err
+    assert [config] == list(tmp_path.iterdir())
+
+
+def test_rules_without_errors_are_shown_as_sentences(config, capsys):
+    rules = config.parent / "draft.toml"
+    rules.write_text(GOOD)
+    assert 0 == main(["rules", "check", str(rules), "--config", str(config)])
+    said = capsys.readouterr().out
+    assert "Every household always has at least" in said
+    assert f"{rules} can be used." in said
+
+
+def test_the_rules_that_a_new_node_begins_with_can_be_used(config):
+    assert 0 == main(["rules", "check", str(config.parent / "rules.toml"), "--config", str(config)])
+
+
+def test_every_error_of_a_rule_file_is_told_with_line_and_mend(config, capsys):
+    rules = config.parent / "draft.toml"
+    rules.write_text(BAD)
+    assert 1 == main(["rules", "check", str(rules), "--config", str(config)])
+    said = capsys.readouterr().out
+    assert ("line 8" in said, "line 11" in said, said.count("mend: ")) == (True, True, 2)
+    assert 1 == main(["rules", "check", str(rules), "--config", str(config), "--json"])
+    said = said_in_json(capsys)
+    assert (False, [8, 11]) == (said["ok"], [finding["line"] for finding in said["findings"]])
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe", b"#" * 2_000_000])
+def test_a_file_that_cannot_be_read_is_wrong_use(tmp_path, content, capsys):
+    path = tmp_path / "rules.toml"
+    if content is not None:
+        path.write_bytes(content)
+    assert 2 == main(["rules", "check", str(path)])
+    assert "Mend: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["status"], ["why", "ana"], ["rules", "show"], ["devices"], ["peers"], ["admin", "link"], ["watch"]],
+)
+def test_without_a_running_node_the_code_is_3(config, words, capsys):
+    assert 3 == main(["--config", str(config), *words])
+    assert "procomu run" in capsys.readouterr().err
+    assert 3 == main(["--config", str(config), *words, "--json"])
+    assert not said_in_json(capsys)["ok"]
+
+
+def test_settings_with_errors_are_wrong_use_and_all_told(tmp_path, capsys):
+    config = tmp_path / "node.toml"
+    config.write_text("[node]\nnmae = 1\n[portl]\n")
+    assert 2 == main(["--config", str(config), "status"])
+    said = capsys.readouterr().err
+    assert ("did you mean name?" in said, "did you mean [portal]?" in said) == (True, True)
+
+
+def test_a_running_node_is_asked(config, capsys):
+    with node_running(config):
+        assert 0 == main(["--config", str(config), "status"])
+        assert "Vall Alta · library" in capsys.readouterr().out
+        assert 0 == main(["--config", str(config), "why", "ana", "--at", "Fri 21:00"])
+        assert "ana, member, fri 21:00\nYou get an equal share.\n" == capsys.readouterr().out
+        assert 0 == main(["--config", str(config), "admin", "link", "--json"])
+        assert 600 == said_in_json(capsys)["expires_seconds"]
+        assert 0 == main(["--config", str(config), "peers"])
+        assert 0 == main(["--config", str(config), "devices"])
+
+
+def test_somebody_unknown_is_a_no_with_what_to_do(config, capsys):
+    with node_running(config):
+        assert 1 == main(["--config", str(config), "why", "ben"])
+    assert (
+        "✗ nobody here is called ben\n  mend: 'procomu devices' lists who is here\n"
+        == capsys.readouterr().err
+    )
+
+
+def test_a_moment_that_is_no_moment_is_wrong_use(config, capsys):
+    assert 2 == main(["--config", str(config), "why", "ana", "--at", "someday"])
+    assert '--at "fri 21:00"' in capsys.readouterr().err
+
+
+def test_output_that_is_no_terminal_has_no_colour(config):
+    done = run_apart(["--config", str(config), "rules", "check", str(config.parent / "rules.toml")])
+    assert (0, False) == (done.returncode, "\x1b" in done.stdout)
+
+
+def test_checking_rules_waits_for_no_web_server_nor_keys(config):
+    """A check in an editor's hook must be quick on a small board."""
+    code = (
+        "import sys; from node.cli import main; "
+        f"main(['rules', 'check', {str(config.parent / 'rules.toml')!r}]); "
+        "print([n for n in ('aiohttp', 'jinja2', 'cryptography', 'zeroconf', 'sqlite_utils') if n in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert "[]" == done.stdout.splitlines()[-1]
+
+
+def test_the_doctor_looks_at_a_machine_without_settings(tmp_path, capsys):
+    assert 1 == main(["--config", str(tmp_path / "none.toml"), "doctor", "--json"])
+    said = said_in_json(capsys)
+    assert ("settings", "fail") in [(each["name"], each["verdict"]) for each in said["diagnoses"]]
+
+
+def test_the_doctor_finds_interfaces_that_are_not_there(config, capsys):
+    assert 1 == main(["--config", str(config), "doctor"])
+    said = capsys.readouterr().out
+    assert "✗ interface lan0" in said
+    assert "✓ node key" in said
+    assert "✓ rules" in said
+
+
+def test_the_doctor_sees_keys_that_others_may_read_and_a_database_that_is_damaged(config, tmp_path, capsys):
+    (tmp_path / "data" / "node.key").chmod(0o644)
+    (config.parent / "community.key").write_text("not a key")
+    (tmp_path / "data" / "procomu.db").write_bytes(b"SQLite format 3\0" + b"\xff" * 5000)
+    assert 1 == main(["--config", str(config), "doctor", "--json"])
+    verdicts = {each["name"]: each["verdict"] for each in said_in_json(capsys)["diagnoses"]}
+    assert ("fail", "fail", "fail") == tuple(
+        verdicts[name] for name in ("node key", "community key", "database")
+    )
+
+
+def run_apart(words: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "node", *words], capture_output=True, text=True, check=False, timeout=60
+    )

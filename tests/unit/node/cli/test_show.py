@@ -1,0 +1,159 @@
+"""What people read when they ask a node, line by line."""
+
+import json
+from typing import Any
+
+from node import console
+from node.cli import show
+from node.cli.ink import Ink
+from node.console import DeviceRow
+from node.doctor.diagnoses import Diagnosis
+from node.errors import Finding
+from tests.fakes.admin_house import village
+
+PLAIN = Ink(coloured=False)
+
+
+def as_answered(**members: Any) -> dict[str, Any]:
+    """As it comes out of the console's socket."""
+    return json.loads(json.dumps(members, default=console._plain))
+
+
+def test_the_status_is_one_screen():
+    expected = """\
+Vall Alta · library  jti2obo7s42bttgbrrfzndpkjeli5fmjclrhrsy5ffdgk4zf4esq
+
+uplink  down  ████████████░░░░░░░░  24.1 Mbit/s of 40 Mbit/s
+        up    █████▊░░░░░░░░░░░░░░  2.3 Mbit/s of 8 Mbit/s
+online  3 accounts with 16 devices; 2 devices waiting at the door
+
+ACCOUNT             TIER    DEVICES     DOWN NOW      UP NOW  THIS MONTH  SHARE  CEILING                     LIMITED BY
+ana                 member        3  14.2 Mbit/s  1.1 Mbit/s     41.2 GB    100  -                           equal-share
+school              member       12   6.9 Mbit/s  900 kbit/s     18.7 GB    100  -                           equal-share
+guest-7k3m9q2w4x1z  guest         1     3 Mbit/s  310 kbit/s      1.4 GB    100  3 Mbit/s down, 1 Mbit/s up  guest-top
+
+NODE   STATE        HEARD  ADDRESSES                ID
+hills  trusted    2 s ago  fe80::2%mesh0 10.77.9.1  hhhhhhhhhhhhhhhh…
+?      stranger  41 s ago  fe80::666%mesh0          ssssssssssssssss…
+
+! Nothing keeps this node's clock right. Let it reach an NTP server."""
+    assert expected == "\n".join(show.status(as_answered(overview=village()), PLAIN))
+
+
+def test_a_line_whose_speed_nobody_stated_is_said_so():
+    view = as_answered(overview=village())
+    view["overview"] |= {"uplink": None, "online": [], "peers": [], "warnings": []}
+    lines = show.status(view, PLAIN)
+    assert (
+        "uplink  24.1 Mbit/s down, 2.3 Mbit/s up  (its speed is not stated in the rules, so it is not shared out)"
+        in lines
+    )
+    assert "All is well." == lines[-1]
+
+
+def test_devices_with_what_they_used_and_what_limits_them():
+    row = DeviceRow(
+        "02:00:00:00:00:0a",
+        "admitted",
+        "ana",
+        ("10.77.0.5",),
+        1_500_000,
+        20_000,
+        9_600_000,
+        0,
+        12_000,
+        "guest-top",
+    )
+    waiting = DeviceRow("02:00:00:00:00:0b", "waiting", None, (), 0, 0, 0, 0, None, "")
+    expected = """\
+DEVICE             STATE     ACCOUNT    DOWN     UP    DOWN NOW   UP NOW         LEFT  LIMITED BY  ADDRESSES
+02:00:00:00:00:0a  admitted  ana      1.5 MB  20 kB  9.6 Mbit/s  0 bit/s  3 h 20 min   guest-top   10.77.0.5
+02:00:00:00:00:0b  waiting   -           0 B    0 B     0 bit/s  0 bit/s            -  -"""
+    shown = "\n".join(show.devices(as_answered(devices=[row, waiting]), PLAIN))
+    assert expected.split() == shown.split()
+    assert ["No device is here."] == show.devices({"devices": []}, PLAIN)
+
+
+def test_why_begins_with_the_answer():
+    answer = {
+        "account": "ana",
+        "tier": "member",
+        "at": "fri 21:00",
+        "explain": ["You get half.", " share 50  busy"],
+    }
+    assert ["ana, member, fri 21:00", "You get half.", " share 50  busy"] == show.why(answer, PLAIN)
+
+
+def test_rules_in_force_and_why_the_newer_file_is_not():
+    answer = as_answered(
+        community="Vall Alta",
+        version=3,
+        decision="D-3",
+        file="/etc/procomu/rules.toml",
+        sentences=["Everyone has a lifeline."],
+        findings=[Finding("E01", 4, "No unit.", "add one")],
+    )
+    assert [
+        "Vall Alta, version 3, decided by D-3",
+        "  Everyone has a lifeline.",
+        "",
+        "The newer /etc/procomu/rules.toml has errors, so the rules above stay in force:",
+        "line 4  E01  No unit.",
+        "    mend: add one",
+    ] == show.rules(answer, PLAIN)
+
+
+def test_peers_with_their_whole_ids_to_copy():
+    lines = show.peers(as_answered(node="n" * 52, peers=village().peers), PLAIN)
+    assert f"this node  {'n' * 52}" == lines[0]
+    assert lines[3].endswith("h" * 51 + "q")
+    assert "No other node is heard." == show.peers({"node": "n", "peers": []}, PLAIN)[-1]
+
+
+def test_a_link_says_how_long_it_works():
+    assert ["http://x/", "It signs in once, within 10 min."] == show.admin_link(
+        {"url": "http://x/", "expires_seconds": 600}, PLAIN
+    )
+
+
+def test_a_change_is_one_line_also_with_a_hostile_name():
+    said = {"event": "admitted", "at": "12:00:00", "text": "evil\nname\x1b[2J"}
+    assert "12:00:00  admitted  evil?name?[2J" == show.event(said, PLAIN)
+    assert "  left  mac=02" == show.event({"event": "left", "mac": "02"}, PLAIN)
+
+
+def test_findings_are_counted_and_second_looks_are_no_errors():
+    error, look = Finding("E01", 2, "No unit.", "add one"), Finding("W05", 0, "One only.", "look")
+    assert (
+        "rules.toml has 1 error; nothing was changed."
+        == show.findings("rules.toml", [error, look], PLAIN)[-1]
+    )
+    assert (
+        "rules.toml can be used, and 1 thing to look at again."
+        == show.findings("rules.toml", [look], PLAIN)[-1]
+    )
+    assert ["rules.toml can be used."] == show.findings("rules.toml", [], PLAIN)
+
+
+def test_the_doctor_counts_what_must_be_mended():
+    ok = Diagnosis("disk", "ok", "85 GB free")
+    warn = Diagnosis("clock", "warn", "1970", "never set", "timedatectl set-ntp true")
+    fail = Diagnosis("dnsmasq", "fail", "not installed", "no addresses", "apt-get install dnsmasq-base")
+    assert [
+        "✓ disk     85 GB free",
+        "! clock    1970",
+        "    never set",
+        "    mend: timedatectl set-ntp true",
+        "✗ dnsmasq  not installed",
+        "    no addresses",
+        "    mend: apt-get install dnsmasq-base",
+        "",
+        "1 thing must be mended before the node can do its work.",
+    ] == show.diagnoses([ok, warn, fail], PLAIN)
+    assert "The node can do its work; 1 thing to look at." == show.diagnoses([ok, warn], PLAIN)[-1]
+
+
+def test_time_spans_in_the_unit_that_says_enough():
+    assert ["59 s", "59 min", "3 h 20 min", "47 h 00 min", "2 days"] == [
+        show.span(seconds) for seconds in (59, 3599, 12_000, 169_200, 172_800)
+    ]

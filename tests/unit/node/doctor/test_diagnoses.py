@@ -1,0 +1,188 @@
+"""From what was seen to what is wrong and the command that mends it."""
+
+from dataclasses import replace
+
+import pytest
+
+from node.config import parse_config
+from node.doctor.diagnoses import Diagnosis, diagnose, is_well
+from node.doctor.symptoms import DnsSeen, FileSeen, FolderSeen, Interface, PortSeen, Symptoms
+from node.enforcement.plan import KernelFeatures
+from node.errors import Finding
+
+CONFIG, _ = parse_config(
+    '[node]\nname = "library"\n[community]\nname = "Vall Alta"\n[lan]\ninterface = "br-lan"\n'
+    '[uplink]\ninterface = "eth0"\n[mesh]\ninterfaces = ["mesh0"]\n'
+)
+assert CONFIG is not None
+LINKED = Interface(is_up=True, has_link=True)
+ALL_FEATURES = KernelFeatures(nftables=True, htb=True, fq_codel=True, cake=True, ipv6=True)
+WELL = Symptoms(
+    is_root=True,
+    config_file=FileSeen("/etc/procomu/node.toml"),
+    config=CONFIG,
+    kernel=ALL_FEATURES,
+    rules=FileSeen("/etc/procomu/rules.toml"),
+    members=FileSeen("/etc/procomu/members.toml"),
+    node_key=FileSeen("/var/lib/procomu/node.key", mode=0o600),
+    community_key=FileSeen("/etc/procomu/community.key", mode=0o600),
+    interfaces={"lo": LINKED, "br-lan": LINKED, "eth0": LINKED, "mesh0": LINKED},
+    default_routes=("eth0",),
+    forwarding=(True, True),
+    is_running=True,
+    ports=(PortSeen("the welcoming page", "10.77.0.1", 2080, "portal.port"),),
+    dns=DnsSeen("/usr/sbin/dnsmasq", runs=True, answer="10.77.0.1"),
+    folder=FolderSeen("/var/lib/procomu", "", 85_000_000_000, "ok"),
+    clock="synced",
+    clock_says="2026-11-24 18:30 CET",
+)
+
+
+def troubles(seen: Symptoms) -> list[Diagnosis]:
+    return [diagnosis for diagnosis in diagnose(seen) if diagnosis.verdict != "ok"]
+
+
+def only(seen: Symptoms) -> tuple[str, str, str, str]:
+    (trouble,) = troubles(seen)
+    return trouble.verdict, trouble.name, trouble.wrong, trouble.mend
+
+
+def test_a_healthy_node_has_nothing_to_mend():
+    assert [] == troubles(WELL)
+    assert is_well(diagnose(WELL))
+
+
+def test_a_healthy_node_that_is_stopped_is_only_not_started():
+    stopped = replace(
+        WELL,
+        is_running=False,
+        forwarding=(False, False),
+        dns=DnsSeen("/usr/sbin/dnsmasq", runs=False, answer=""),
+    )
+    assert ("warn", "node", "it is not started") == only(stopped)[:3]
+    assert is_well(diagnose(stopped))
+
+
+def test_an_interface_with_another_name_is_told_with_those_that_are_there():
+    seen = replace(WELL, interfaces={"lo": LINKED, "br0": LINKED, "eth0": LINKED, "mesh0": LINKED})
+    assert (
+        "fail",
+        "interface br-lan",
+        "there is no interface of this name",
+        "write the right name at lan.interface in node.toml; here are br0, eth0, mesh0",
+    ) == only(seen)
+
+
+@pytest.mark.parametrize(
+    ("interface", "verdict", "mend"),
+    [
+        (Interface(is_up=False, has_link=False), "fail", "ip link set eth0 up"),
+        (Interface(is_up=True, has_link=False), "warn", "look at the cable, or at: ip link show eth0"),
+    ],
+)
+def test_an_interface_without_a_link_says_what_to_do(interface, verdict, mend):
+    seen = replace(WELL, interfaces={**WELL.interfaces, "eth0": interface})
+    assert (verdict, mend) == (only(seen)[0], only(seen)[3])
+
+
+def test_no_way_out_is_told():
+    assert ("warn", "way out", "no route leads to the Internet by eth0") == only(
+        replace(WELL, default_routes=("mesh0",))
+    )[:3]
+
+
+def test_forwarding_that_something_closed_is_opened_again():
+    verdict, name, _, mend = only(replace(WELL, forwarding=(True, False)))
+    assert ("fail", "forwarding", "sysctl -w net.ipv6.conf.all.forwarding=1") == (verdict, name, mend)
+
+
+def test_a_network_without_ipv6_needs_no_ipv6_forwarding():
+    config = replace(CONFIG, lan=replace(CONFIG.lan, address6=None))
+    assert [] == troubles(replace(WELL, config=config, forwarding=(True, False)))
+
+
+@pytest.mark.parametrize(
+    ("dns", "wrong", "mend"),
+    [
+        (DnsSeen(None, runs=False, answer=""), "nobody gets an address", "apt-get install dnsmasq-base"),
+        (DnsSeen("/d", runs=False, answer=""), "its dnsmasq does not", "journalctl"),
+        (DnsSeen("/d", runs=True, answer=""), "does not answer", "sport = :53"),
+    ],
+)
+def test_dnsmasq_that_fails_is_told_with_where_to_look(dns, wrong, mend):
+    verdict, name, said, does = only(replace(WELL, dns=dns))
+    assert ("fail", "dnsmasq", True, True) == (verdict, name, wrong in said, mend in does)
+
+
+def test_a_dns_server_of_somebody_else_must_know_our_name():
+    config = replace(CONFIG, lan=replace(CONFIG.lan, dhcp="external"))
+    seen = replace(WELL, config=config, dns=DnsSeen(None, runs=False, answer=""))
+    assert "let your DNS server give login.procomu.lan the address 10.77.0.1" == only(seen)[3]
+    assert [] == troubles(replace(seen, dns=DnsSeen(None, runs=False, answer="10.77.0.1")))
+
+
+def test_a_port_that_somebody_has_is_told_with_the_setting():
+    port = replace(WELL.ports[0], trouble="address already in use")
+    verdict, name, wrong, mend = only(replace(WELL, ports=(port,)))
+    assert ("fail", "port 2080", "address already in use") == (verdict, name, wrong)
+    assert "portal.port" in mend
+
+
+@pytest.mark.parametrize("key", ["node_key", "community_key"])
+def test_a_key_that_others_may_read_is_closed(key):
+    verdict, _, wrong, mend = only(replace(WELL, **{key: FileSeen("/k", mode=0o644)}))
+    assert ("fail", "others on this machine may read it (mode 644)", "chmod 600 /k") == (verdict, wrong, mend)
+
+
+def test_every_error_of_a_rule_file_is_told_with_its_line():
+    findings = (Finding("E01", 3, "No unit.", "add one"), Finding("W05", 9, "One only.", "look"))
+    seen = replace(WELL, rules=FileSeen("/r.toml", findings=findings))
+    assert [("fail", "/r.toml, line 3", "add one"), ("warn", "/r.toml, line 9", "look")] == [
+        (trouble.verdict, trouble.found, trouble.mend) for trouble in troubles(seen)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("folder", "verdict", "name"),
+    [
+        (FolderSeen("/d", "the disk is read-only", 10**9, "ok"), "fail", "disk"),
+        (FolderSeen("/d", "", 100_000_000, "ok"), "warn", "disk"),
+        (FolderSeen("/d", "", 1_000_000, "ok"), "fail", "disk"),
+        (FolderSeen("/d", "", 10**9, "database disk image is malformed"), "fail", "database"),
+    ],
+)
+def test_a_data_folder_in_trouble_is_told(folder, verdict, name):
+    assert (verdict, name) == only(replace(WELL, folder=folder))[:2]
+
+
+@pytest.mark.parametrize("clock", ["holdover", "unknown"])
+def test_a_clock_that_nobody_keeps_is_worth_a_look(clock):
+    verdict, name, _, mend = only(replace(WELL, clock=clock))
+    assert ("warn", "clock", True) == (verdict, name, "timedatectl" in mend)
+
+
+def test_a_kernel_without_a_fair_queue_still_works_and_one_without_nftables_does_not():
+    less = replace(ALL_FEATURES, fq_codel=False, reasons=("no fq_codel",))
+    assert ("warn", "kernel", "no fq_codel") == only(replace(WELL, kernel=less))[:3]
+    none = replace(ALL_FEATURES, nftables=False, reasons=("no nftables",))
+    assert ("fail", "kernel", "no nftables") == only(replace(WELL, kernel=none))[:3]
+
+
+def test_without_rights_the_rest_may_be_incomplete():
+    seen = replace(WELL, is_root=False, kernel=None, kernel_trouble="only root may try")
+    assert ["warn", "warn"] == [trouble.verdict for trouble in troubles(seen)]
+
+
+def test_without_settings_only_the_machine_is_looked_at():
+    seen = Symptoms(is_root=True, config_file=FileSeen("/n.toml", "it cannot be read"), kernel=ALL_FEATURES)
+    assert [("rights", "ok"), ("settings", "fail"), ("kernel", "ok")] == [
+        (diagnosis.name, diagnosis.verdict) for diagnosis in diagnose(seen)
+    ]
+    assert not is_well(diagnose(seen))
+
+
+def test_every_trouble_comes_with_what_mends_it():
+    sick = replace(
+        WELL, interfaces={}, default_routes=(), forwarding=(False, False), clock="unknown", kernel=None
+    )
+    assert all(trouble.mend for trouble in troubles(sick))
