@@ -1,7 +1,7 @@
 """Every situation that the rules can meet: kinds of units, stretches of the week, quotas used up.
 
-This is finite, so checks go through all of it. Combinations are minima and maxima, so of the quotas it is enough to
-look at none used up, each one alone, and all of them: every other set gives the lowest of what its members give.
+This is finite, so checks go through all of it. Combinations are minima and maxima, so of the quotas it is enough
+to look at none used up and at each one alone: any set of them gives the lowest of what its members give.
 """
 
 from collections.abc import Iterator, Sequence
@@ -52,8 +52,6 @@ class Situation:
         yield frozenset()
         for name in quotas:
             yield frozenset({name})
-        if len(quotas) > 1:
-            yield frozenset(quotas)
 
 
 def minute_words(minute: int) -> str:

@@ -4,7 +4,9 @@ from time import perf_counter
 
 import pytest
 
+from node.governance.allowance import Unit
 from node.governance.checks import check, check_file
+from node.units import AccountId
 from tests.fakes.rulefile import EXAMPLE, HEAD, example, file_with, rule, rules_of, village
 
 
@@ -93,10 +95,27 @@ def test_a_floor_that_does_not_fit_in_its_hours_is_refused_with_the_floor_that_d
     assert ["E04"] == errors(school("24793 kbit/s"))
 
 
-def test_guests_lifeline_and_a_pools_floor_count_once_however_many_they_are():
-    pool = rule("kids", "share = 100\ntogether = true", '"tier:kid"')
-    floor = rule("kids-floor", 'floor = "5 Mbit/s down, 1 Mbit/s up"\ntogether = true', '"tier:kid"')
-    assert [] == errors(pool, floor)
+KIDS = tuple(Unit(AccountId(f"kid-{n}"), "kid", frozenset({"choir"} if n % 2 else ())) for n in range(10))
+POOL = rule("kids", "share = 100\ntogether = true", '"tier:kid"')
+
+
+def kids_floor(down: str) -> str:
+    return rule("kids-floor", f'floor = "{down} down, 1 Mbit/s up"\ntogether = true', '"tier:kid"')
+
+
+def test_a_pools_floor_counts_once_however_many_share_it():
+    assert [] == [
+        f for f in check(rules_of(POOL, kids_floor("20 Mbit/s")), (*village(), *KIDS)) if f.is_error
+    ]
+
+
+def test_a_pools_floor_that_does_not_fit_is_lowered_by_all_that_is_too_much():
+    (finding,) = [
+        f for f in check(rules_of(POOL, kids_floor("30 Mbit/s")), (*village(), *KIDS)) if f.is_error
+    ]
+    assert ("E04", 'lower kids-floor to at most "24.536 Mbit/s down"') == (finding.code, finding.mend)
+    fits = rules_of(POOL, kids_floor("24536 kbit/s"))
+    assert [] == [f for f in check(fits, (*village(), *KIDS)) if f.is_error]
 
 
 def test_without_a_stated_line_there_is_no_capacity_to_check():

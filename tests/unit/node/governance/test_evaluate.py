@@ -1,6 +1,6 @@
 """What each account may use, and why."""
 
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from time import process_time
 
 import pytest
@@ -137,6 +137,13 @@ def test_a_share_over_the_charters_ratio_is_held_to_it():
     assert 400 == evaluate(MEMBER, on("mon 10:00"), {}, ruleset).share.value
 
 
+def test_a_small_pool_does_not_lower_what_a_household_may_have():
+    pool = rule("kids", "share = 10\ntogether = true", '"tier:kid"')
+    assert 400 == evaluate(MEMBER, on("mon 10:00"), {}, rules_of(pool, rule("a", "share = 400"))).share.value
+    small = rule("b", "share = 10", '"tier:kid"')
+    assert 40 == evaluate(MEMBER, on("mon 10:00"), {}, rules_of(small, rule("a", "share = 400"))).share.value
+
+
 def test_two_shares_that_meet_at_run_time_favour_the_person():
     ruleset = rules_of(rule("a", "share = 50"), rule("b", "share = 150"))
     share = evaluate(MEMBER, on("mon 10:00"), {}, ruleset).share
@@ -180,6 +187,18 @@ def test_until_is_right_on_each_day_of_a_rule_that_holds_daily():
     )
     ends = [evaluator.evaluate(MEMBER, on(f"{day} 19:00"), {}).ceiling.until for day in ("mon", "tue")]
     assert [on("mon 23:00").at, on("tue 23:00").at] == ends
+
+
+def test_what_is_remembered_is_forgotten_at_midnight_and_when_the_offset_of_the_clock_changes():
+    """The same hour of the next week, and the same hour in winter time, have another end."""
+    evaluator = Evaluator(example())
+    first = on("fri 21:00")
+    later = Moment(first.at + timedelta(days=28), "synced")
+    winter = Moment(first.at.replace(tzinfo=timezone(timedelta(hours=1))), "synced")
+    expected = [datetime(2026, 7, 1, tzinfo=SUMMER), datetime(2026, 8, 1, tzinfo=SUMMER)]
+    assert expected == [evaluator.evaluate(MEMBER, at, used(61)).share.until for at in (first, later)]
+    evaluator.evaluate(MEMBER, first, used(61))
+    assert timedelta(hours=1) == evaluator.evaluate(MEMBER, winter, used(61)).share.until.utcoffset()
 
 
 def test_accounts_of_equal_standing_share_one_and_the_same_answer():

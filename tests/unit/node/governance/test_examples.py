@@ -23,7 +23,7 @@ def outcome(given: str, expect: str, ruleset=None, households: int = 44) -> str:
         ("member, fri 21:00, everyone busy", "down >= 800 kbit/s and share = 100"),
         ("member, fri 21:00", "down <= 1 Mbit/s"),
         ("member, fri 21:00, alone", "down >= 36.8 Mbit/s and up >= 7360 kbit/s"),
-        ("guest, fri 21:00, everyone busy", "down >= 1.5 Mbit/s and share = 200"),
+        ("guest, fri 21:00, everyone busy", "down >= 1.6 Mbit/s and down <= 1.6 Mbit/s and share = 200"),
         ("tier:guest, sun 03:00", "ceiling = none"),
         ("guest, sun 07:00", "ceiling down = 3 Mbit/s and ceiling up <= 1 Mbit/s"),
         ("group:school, tue 10:00", "floor down >= 4 Mbit/s and down >= 4 Mbit/s"),

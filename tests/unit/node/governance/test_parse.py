@@ -108,6 +108,7 @@ def test_a_quota_counts_only_the_busy_line_when_nothing_is_said():
         ("E02", rule("a", 'quota = "1 GB per day"\nthen = "share 50 until reset"\ntogether = true')),
         ("E02", rule("a", "share = 1\ntogether = true") + rule("b", 'share = 2\nexception_to = "a"')),
         ("E02", rule("a", "share = 1\ntogether = true", '"everyone"')),
+        ("E02", rule("a", "share = 1") + rule("b", 'share = 2\nexception_to = "a"\ntogether = true', who="")),
         ("E01", rule("a", "share = 0")),
         ("E01", rule("a", "share = true")),
         ("E01", rule("a", "share = 1.5")),

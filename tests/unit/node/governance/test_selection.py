@@ -1,5 +1,7 @@
 """Which rules apply to whom, and which an exception replaces."""
 
+from dataclasses import replace
+
 from node.governance.rules import Who
 from node.governance.selection import applying, favours, in_force, kindness, selects
 from tests.fakes.rulefile import rule, rules_of
@@ -73,6 +75,11 @@ def test_a_share_with_hours_favours_only_when_it_is_more_than_what_it_replaces()
     assert favours(a, None)
     assert not favours(b, a)
     assert not favours(c, None)
+
+
+def test_a_circle_of_exceptions_that_slipped_through_replaces_nothing():
+    a, b = rules_of(rule("a", "share = 100"), rule("b", 'share = 150\nexception_to = "a"', who="")).rules
+    assert [] == ids(applying((replace(a, exception_to="b"), b), 0))
 
 
 def test_no_ceiling_is_kinder_than_any():
