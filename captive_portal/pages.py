@@ -119,6 +119,8 @@ class MyPage:
     limits: tuple[Limit, ...]
     floor: str
     devices: int
+    pool: str = ""
+    """Rule by which the account counts together with others."""
     not_binding: tuple[str, ...] = ()
 
 
@@ -242,6 +244,7 @@ def my_page(view: CommunityView, guest: GuestView, token: str) -> MyPage:
         _limits(allowance),
         _both(allowance.floor.value) if allowance else "",
         max(1, len(guest.devices)),
+        (allowance.pool or "") if allowance else "",
         allowance.not_binding[:SENTENCES_MAX] if allowance else (),
     )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from aiohttp import web
 from multidict import CIMultiDict
 
-from captive_portal import capport, forms, pages, probes
+from captive_portal import capport, forms, pages, probes, status
 from captive_portal.connections import Doorway, Limits
 from captive_portal.ports import CommunityView, GuestView, House, Neighbours, Refused
 from captive_portal.render import Renderer
@@ -17,6 +17,9 @@ from node.errors import NodeError
 from node.units import MacAddress
 
 CAPPORT_PATH = "/captive-portal"
+"""The captive portal API of RFC 8908."""
+STATUS_PATH = "/status.json"
+"""My page for people's own tools."""
 BACKLOG = 1_024
 FILES_WANTED = 8_192
 
@@ -78,6 +81,7 @@ class Portal:
             "/network": self._network,
             "/terms": self._terms,
             CAPPORT_PATH: self._capport,
+            STATUS_PATH: self._status,
         }
         self._posts: Mapping[str, Answerer] = {"/join": self._join, "/leave": self._leave}
 
@@ -213,6 +217,12 @@ class Portal:
         )
         return web.Response(body=body, headers=[("Content-Type", capport.CONTENT_TYPE), *headers])
 
+    async def _status(self, asked: Asked) -> web.Response:
+        if asked.mac is None:
+            return self._page(pages.Elsewhere(pages.place(self._house.community())), 403)
+        headers = [("Content-Type", status.CONTENT_TYPE), ("Cache-Control", capport.CACHE_CONTROL), _SERVER]
+        return web.Response(body=status.document(self._house.guest(asked.mac)), headers=headers)
+
     # --- what changes something: by POST, with a token of this device ---
 
     async def _post(self, path: str, asked: Asked) -> web.Response:
@@ -252,32 +262,32 @@ class Portal:
         form = forms.read_form(await asked.request.read())
         assert asked.mac is not None
         if form is None or not forms.is_token(self._secret, forms.LEAVE, asked.mac, form.token):
-            status = 400 if form is None else 403
-            return self._page(pages.WrongWay(pages.place(self._house.community())), status)
+            refusal = 400 if form is None else 403
+            return self._page(pages.WrongWay(pages.place(self._house.community())), refusal)
         await self._house.leave(asked.mac)
         return _see_other("/")
 
     # --- rendering ---
 
     def _splash(
-        self, mac: MacAddress, community: CommunityView, notice: pages.Notice, status: int = 200
+        self, mac: MacAddress, community: CommunityView, notice: pages.Notice, code: int = 200
     ) -> web.Response:
         # Rendered once for all devices, with a mark where each one's token goes.
         body = self._renderer.render(pages.splash(community, _MARK, notice))
         token = forms.token_for(self._secret, forms.JOIN, mac)
-        return self._send_page(body.replace(_MARK_BYTES, token.encode(), 1), status)
+        return self._send_page(body.replace(_MARK_BYTES, token.encode(), 1), code)
 
     def _my_page(self, mac: MacAddress, guest: GuestView, community: CommunityView) -> web.Response:
         token = forms.token_for(self._secret, forms.LEAVE, mac)
         return self._page(pages.my_page(community, guest, token))
 
-    def _page(self, page: pages.Page, status: int = 200, *more: tuple[str, str]) -> web.Response:
-        return self._send_page(self._renderer.render(page), status, *more)
+    def _page(self, page: pages.Page, code: int = 200, *more: tuple[str, str]) -> web.Response:
+        return self._send_page(self._renderer.render(page), code, *more)
 
-    def _send_page(self, body: bytes, status: int, *more: tuple[str, str]) -> web.Response:
+    def _send_page(self, body: bytes, code: int, *more: tuple[str, str]) -> web.Response:
         headers = self._headers.copy()
         headers.extend(more)
-        return web.Response(status=status, headers=headers, body=body)
+        return web.Response(status=code, headers=headers, body=body)
 
     def _page_headers(self) -> CIMultiDict[str]:
         policy = (

@@ -12,6 +12,7 @@ import pytest
 
 from captive_portal import guests, pages
 from captive_portal.ports import Refused
+from captive_portal.web import Portal
 from node.errors import NodeError, StorageTrouble
 from node.governance.allowance import Allowance, Bound, QuotaLeft
 from node.units import GIGA, MEGA, Rates
@@ -30,7 +31,7 @@ from tests.fakes.house import COMMUNITY, FakeHouse
 
 PROBES = json.loads((Path(__file__).parents[1] / "vectors" / "probes.json").read_text())["probes"]
 PORTAL_URL = f"http://{HOST}/"
-OUR_PATHS = ("/", "/me", "/network", "/terms", "/captive-portal")
+OUR_PATHS = ("/", "/me", "/network", "/terms", "/captive-portal", "/status.json")
 CHANGES = ("/join", "/leave")
 EVENING = Bound(Rates(10 * MEGA, 2 * MEGA), "evening", "assembly of 3 May", "Guests get at most 10 Mbit/s.")
 ALLOWANCE = Allowance(
@@ -38,6 +39,8 @@ ALLOWANCE = Allowance(
     Bound(Rates(256_000, 256_000), "lifeline", "", "Everyone keeps 256 kbit/s."),
     EVENING,
     (QuotaLeft("guests-month", 60 * GIGA, 15 * GIGA, None),),
+    pool="guests",
+    not_binding=("At night nobody is limited.",),
 )
 
 
@@ -303,6 +306,15 @@ async def test_the_captive_portal_api_follows_the_guest(ana: Browser, stranger: 
     assert 403 == (await stranger.get("/captive-portal", **accept)).status
 
 
+async def test_my_page_is_there_for_my_own_tools_too(ana: Browser, stranger: Browser) -> None:
+    assert "waiting" == json.loads((await ana.get("/status.json")).body)["state"]
+    await join(ana)
+    mine = json.loads((await ana.get("/status.json")).body)
+    assert ("admitted", 14_400) == (mine["state"], mine["seconds_left"])
+    assert "evening" in [limit["rule"] for limit in mine["limits"]]
+    assert 403 == (await stranger.get("/status.json")).status
+
+
 async def test_a_browser_that_finds_the_api_is_shown_the_portal(ana: Browser) -> None:
     reply = await ana.get("/captive-portal", Accept="text/html,*/*;q=0.8")
     assert (302, PORTAL_URL, "Accept") == (reply.status, reply.headers["location"], reply.headers["vary"])
@@ -514,11 +526,25 @@ async def test_the_longest_splash_fits_a_mini_browser(door: FrontDoor, ana: Brow
 
 
 async def test_a_portal_on_a_taken_port_says_who_may_have_it(door: FrontDoor) -> None:
-    from captive_portal.web import Portal
-
     second = Portal(door.house, door.neighbours, port=door.port, secret=SECRET, addresses=("127.0.0.1",))
     with pytest.raises(NodeError, match=f"port {door.port}.*ss -ltnp"):
         await second.run()
+
+
+async def test_the_door_stands_open_on_both_families(door: FrontDoor) -> None:
+    door.neighbours.devices["::1"] = ANA
+    both = Portal(door.house, door.neighbours, port=0, secret=SECRET)
+    async with asyncio.TaskGroup() as tasks:
+        serving = tasks.create_task(both.run())
+        await both.ready.wait()
+        for address, (_, port) in zip(("127.0.0.1", "::1"), sorted(both.bound), strict=True):
+            host = f"[{address}]" if ":" in address else address
+            reader, writer = await asyncio.open_connection(address, port)
+            writer.write(f"GET / HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode())
+            assert b"Accept and go online" in await reader.read()
+            writer.close()
+        serving.cancel()
+    assert not both.ready.is_set()
 
 
 async def test_the_portal_starts_no_process(ana: Browser) -> None:

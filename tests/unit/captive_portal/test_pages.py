@@ -54,6 +54,11 @@ def test_every_limit_names_its_rule_and_its_decision() -> None:
     assert (evening, share) == page.limits
 
 
+def test_rules_that_do_not_bind_and_pools_are_named_too() -> None:
+    page = my_page(Allowance(SHARE, FLOOR, None, pool="guests", not_binding=("At night nobody is limited.",)))
+    assert ("guests", ("At night nobody is limited.",)) == (page.pool, page.not_binding)
+
+
 def test_without_limits_nothing_is_made_up() -> None:
     page = my_page(None, seconds_left=None, bytes_left=None, account=None, devices=(), used=NO_USAGE)
     assert (None, "", "", (), (), "0 B", 1) == (

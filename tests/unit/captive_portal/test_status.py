@@ -1,0 +1,47 @@
+"""My page for my own tools: the same facts as the page, exact."""
+
+import json
+from datetime import datetime
+
+from captive_portal import status
+from captive_portal.ports import GuestView
+from node.governance.allowance import Allowance, Bound, QuotaLeft
+from node.units import NO_USAGE, Rates, Usage
+
+SHARE = Bound(1, "equal-share", "", "Everyone has an equal part.")
+FLOOR = Bound(Rates(256_000, 128_000), "lifeline", "", "Everyone keeps 256 kbit/s.")
+EVENING = Bound(Rates(10, 2), "evening", "assembly", "At most 10.", datetime(2025, 6, 1, 23, 0))
+MONTH = QuotaLeft("guests-month", 60, 15, datetime(2025, 7, 1))
+
+
+def test_an_admitted_guest_reads_every_limit_with_its_rule() -> None:
+    allowance = Allowance(SHARE, FLOOR, EVENING, (MONTH,))
+    guest = GuestView("admitted", "guest-1", Usage(7, 3), allowance, 60, 45, ("02:00:00:00:00:0a",))
+    facts = json.loads(status.document(guest))
+    assert ("admitted", "guest-1", {"down": 7, "up": 3}, 45, 60, 1) == tuple(
+        facts[key] for key in ("state", "account", "used_bytes", "bytes_left", "seconds_left", "devices")
+    )
+    assert ["lifeline", "equal-share", "evening"] == [limit["rule"] for limit in facts["limits"]]
+    assert {
+        "kind": "ceiling",
+        "value": {"down_bit_s": 10, "up_bit_s": 2},
+        "rule": "evening",
+        "decision": "assembly",
+        "sentence": "At most 10.",
+        "until": "2025-06-01T23:00:00",
+    } == facts["limits"][2]
+    expected = [
+        {"rule": "guests-month", "allowed_bytes": 60, "left_bytes": 45, "resets": "2025-07-01T00:00:00"}
+    ]
+    assert expected == facts["quotas"]
+
+
+def test_a_waiting_device_reads_that_it_waits() -> None:
+    facts = json.loads(status.document(GuestView("waiting", None, NO_USAGE, None, None, None)))
+    assert ("waiting", None, [], []) == (facts["state"], facts["account"], facts["limits"], facts["quotas"])
+
+
+def test_nobody_reads_another_device_s_address() -> None:
+    """The page says how many devices share the account; hardware addresses stay with the node."""
+    guest = GuestView("admitted", "a", NO_USAGE, None, None, None, ("02:00:00:00:00:0a", "02:00:00:00:00:0b"))
+    assert b"02:00" not in status.document(guest)
