@@ -71,7 +71,7 @@ VERBS: tuple[Verb, ...] = (
         "What one account or device may use now, and which rule says so.",
         'procomu why ana --at "fri 21:00"',
         (
-            Argument("WHO", "an account, or a device's hardware or IP address"),
+            Argument("WHO", "an account, or a device's hardware address"),
             Argument("--at", "another moment of the week", '"DAY HH:MM"'),
             _JSON,
         ),

@@ -1,0 +1,158 @@
+"""The shape of the house: names, sizes, tasks with owners, a test for every pure room, imports as drawn."""
+
+import ast
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ROOMS = ("node", "captive_portal", "mesh")
+SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
+NO_NOUN = {"utils", "util", "helpers", "helper", "common", "misc", "base", "core", "manager", "handler"}
+NO_NOUN |= {"service", "processor", "data", "info"}
+BODY_LINES_MAX = 40
+MODULE_LINES_MAX = 400
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+def edges() -> list[str]:
+    """Rooms that may touch the world, as the import contract lists them."""
+    contracts = PYPROJECT["tool"]["importlinter"]["contracts"]
+    (pure,) = (contract for contract in contracts if contract["name"] == "Pure unless named an edge")
+    return [line.split(" -> ")[0] for line in pure["ignore_imports"]]
+
+
+def is_edge(path: Path) -> bool:
+    return any(fnmatch(name_of(path), edge) for edge in edges())
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of a function behind its docstring."""
+    body = function.body[1:] if ast.get_docstring(function) is not None else function.body
+    return body[-1].end_lineno - body[0].lineno + 1 if body else 0
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_every_file_is_named_by_a_noun(path):
+    assert path.stem not in NO_NOUN
+    assert path.parent.name not in NO_NOUN
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_every_file_says_what_it_is(path):
+    assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_no_file_is_too_long_to_read_at_once(path):
+    assert len(path.read_text().splitlines()) <= MODULE_LINES_MAX
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_no_function_is_longer_than_a_screen(path):
+    assert [] == [each.name for each in functions(path) if body_lines(each) > BODY_LINES_MAX]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_every_task_belongs_to_a_group(path):
+    """A task that no group owns dies unseen. A group is what ``async with asyncio.TaskGroup() as`` names."""
+    tree = ast.parse(path.read_text())
+    groups = {
+        ast.unparse(item.optional_vars)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.AsyncWith)
+        for item in node.items
+        if item.optional_vars is not None and "TaskGroup" in ast.unparse(item.context_expr)
+    }
+    passed = {
+        argument.arg
+        for function in functions(path)
+        for argument in [*function.args.args, *function.args.kwonlyargs]
+        if argument.annotation is not None and "TaskGroup" in ast.unparse(argument.annotation)
+    }
+    kept = {
+        ast.unparse(node.target)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.AnnAssign) and "TaskGroup" in ast.unparse(node.annotation)
+    }
+    owners = {
+        ast.unparse(node.func.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "create_task"
+    }
+    assert set() == owners - groups - passed - kept
+
+
+PURE = [path for path in SOURCES if path.stem != "__init__" and not is_edge(path)]
+VALUES_ONLY = {
+    "node.__main__",
+    "node.errors",
+    "node.admin.ports",
+    "node.config.model",
+    "node.enforcement.plan",
+    "node.enforcement.ports",
+    "node.governance.allowance",
+    "node.governance.rules",
+    "node.reconcile.ports",
+    "captive_portal.ports",
+    "mesh.ports",
+}
+"""Rooms that hold only shapes: whoever uses them tests them."""
+AWAITED = {
+    "node.accounting.booking",
+    "node.answers.admin",
+    "node.answers.console",
+    "node.answers.mesh",
+    "node.answers.overview",
+    "node.answers.portal",
+    "node.governance.capacity",
+    "node.governance.combine",
+    "node.governance.document",
+    "node.governance.notes",
+    "node.governance.reach",
+    "node.governance.rule_table",
+    "node.reconcile.books",
+    "node.reconcile.measure",
+    "node.reconcile.rulebook",
+}
+"""Rooms that are tested through their neighbours only, until they have a mirror of their own."""
+
+
+@pytest.mark.parametrize("path", PURE, ids=name_of)
+def test_every_pure_room_has_its_mirror_among_the_tests(path):
+    if name_of(path) in VALUES_ONLY | AWAITED:
+        return
+    mirror = ROOT / "tests" / "unit" / path.relative_to(ROOT).with_name(f"test_{path.stem}.py")
+    assert mirror.exists(), f"write {mirror.relative_to(ROOT)}"
+
+
+def test_exceptions_are_for_rooms_that_are_still_there():
+    assert set() == (VALUES_ONLY | AWAITED) - {name_of(path) for path in SOURCES}
+
+
+def test_imports_go_where_the_drawing_says():
+    done = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert 0 == done.returncode, done.stdout

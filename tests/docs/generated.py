@@ -1,0 +1,18 @@
+"""Documents that come from lists in the code. ``python -m tests.docs.generated`` writes them."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from node import config
+from node.cli import words
+
+ROOT = Path(__file__).parents[2]
+GENERATED: Mapping[str, Callable[[], str]] = {
+    "deploy/node.example.toml": config.example,
+    "deploy/SETTINGS.md": config.reference,
+    "deploy/COMMANDS.md": words.reference,
+}
+
+if __name__ == "__main__":
+    for name, text in GENERATED.items():
+        (ROOT / name).write_text(text())

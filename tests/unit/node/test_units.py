@@ -1,0 +1,72 @@
+"""Quantities are whole numbers with units, and text says them exactly."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from node import units
+from node.units import NO_USAGE, RATE_MAX, VOLUME_MAX, Bytes, Usage
+
+
+@given(st.integers(0, RATE_MAX))
+def test_a_rate_written_and_read_is_the_same_rate(rate):
+    assert rate == units.parse_rate(units.format_rate(rate))
+
+
+@given(st.integers(0, VOLUME_MAX))
+def test_a_volume_written_and_read_is_the_same_volume(volume):
+    assert volume == units.parse_volume(units.format_volume(volume))
+
+
+@pytest.mark.parametrize(
+    ("text", "bits"),
+    [("5 Mbit/s", 5_000_000), ("0.5 Mbit/s", 500_000), ("256kbit/s", 256_000), ("1.25 kbit/s", 1_250)],
+)
+def test_rates_are_decimal(text, bits):
+    assert bits == units.parse_rate(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["5", "5M", "5 mbit/s", "-1 Mbit/s", "1e3 bit/s", "101 Gbit/s", "0.5 bit/s", "", "٥ Mbit/s/s"]
+)
+def test_what_is_not_exactly_a_rate_is_refused_with_what_to_write(text):
+    with pytest.raises(ValueError, match=r"5 Mbit/s|one bit/s"):
+        units.parse_rate(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "milliseconds"),
+    [("1 second", 1_000), ("30 minutes", 1_800_000), ("1.5 hours", 5_400_000), ("2 days", 172_800_000)],
+)
+def test_durations_may_be_one_or_many(text, milliseconds):
+    assert milliseconds == units.parse_duration(text)
+
+
+@pytest.mark.parametrize("text", ["02-11-22-33-44-AA", "02:11:22:33:44:aa", " 02:11:22:33:44:Aa "])
+def test_a_hardware_address_has_one_form(text):
+    assert "02:11:22:33:44:aa" == units.parse_mac(text)
+
+
+@pytest.mark.parametrize("text", ["", "02:11:22:33:44", "02:11:22:33:44:gg", "02:11:22:33:44:55:66"])
+def test_what_is_no_hardware_address_is_refused(text):
+    with pytest.raises(ValueError, match="is not a hardware address"):
+        units.parse_mac(text)
+
+
+@pytest.mark.parametrize(
+    ("rate", "shown"),
+    [
+        (0, "0 bit/s"),
+        (999, "999 bit/s"),
+        (9_640_000, "9.6 Mbit/s"),
+        (128_400_000, "128 Mbit/s"),
+        (10**9, "1 Gbit/s"),
+    ],
+)
+def test_people_read_rates_with_one_decimal_at_most(rate, shown):
+    assert shown == units.show_rate(rate)
+
+
+def test_both_directions_are_added():
+    used = Usage(Bytes(3), Bytes(1)) + Usage(Bytes(2), Bytes(5))
+    assert (Usage(Bytes(5), Bytes(6)), 11, used) == (used, used.total, used + NO_USAGE)
