@@ -1,6 +1,7 @@
 """The mesh as one part of the node: finds neighbours, proves them, keeps everybody's pages in agreement."""
 
 import asyncio
+import contextlib
 import random
 import secrets
 import time
@@ -84,6 +85,7 @@ class Mesh:
         self._answered: dict[Address, NodeId] = {}
         self._discovery: Discovery | None = None
         self._version_warning = ""
+        self._stopping = False
 
     # --- What the house asks -------------------------------------------------------------------
 
@@ -117,11 +119,16 @@ class Mesh:
         self._begin()
         await self._replica.restore()
         server, client = contexts(self._key)
-        listener = Listener(server, welcome=self._welcome, converse=self._converse)
-        async with Dialer(client) as self._dialer, listener.listening(self._port) as self.listening_port:
+        self._listener = Listener(server, welcome=self._welcome, converse=self._converse)
+        async with Dialer(client) as self._dialer, self._listener.listening(self._port) as port:
+            self.listening_port = port
             try:
                 await self._live()
             finally:
+                self.listening_port = 0
+                self._stopping = True
+                for link in self._links.values():
+                    link.hang_up("goodbye")
                 await self._replica.shelve()
 
     async def _live(self) -> None:
@@ -151,7 +158,7 @@ class Mesh:
         for effect in effects:
             match effect:
                 case peering.Dial():
-                    if node not in self._dialling and node not in self._links:
+                    if not self._stopping and node not in self._dialling and node not in self._links:
                         self._dialling.add(node)
                         self._tasks.create_task(self._dial(node))
                 case peering.HangUp(why):
@@ -286,18 +293,19 @@ class Mesh:
     # --- Frames -------------------------------------------------------------------------------
 
     async def _exchange_frames(self, link: Link) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            writing = tasks.create_task(self._write(link))
-            while (frame := await link.receive()) is not None and self._links.get(link.node) is link:
-                self._handle(link.node, peering.Spoke())
-                self._replica.receive(link.node, frame)
-                await asyncio.sleep(0)  # many frames may wait in memory: let others run between two
-            writing.cancel()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(None) as link.patience, asyncio.TaskGroup() as tasks:
+                writing = tasks.create_task(self._write(link))
+                while (frame := await link.receive()) is not None and self._links.get(link.node) is link:
+                    self._handle(link.node, peering.Spoke())
+                    self._replica.receive(link.node, frame)
+                    await asyncio.sleep(0)  # many frames may wait in memory: let others run between two
+                writing.cancel()
 
     async def _write(self, link: Link) -> None:
         loop = asyncio.get_running_loop()
         round_at = loop.time() + ROUND_EVERY_S * random.uniform(0.8, 1.2)  # noqa: S311
-        while link.closing is None:
+        while True:
             if loop.time() >= round_at:
                 self._replica.exchange.begin_round(link.node)
                 round_at = loop.time() + ROUND_EVERY_S * random.uniform(0.8, 1.2)  # noqa: S311
@@ -307,7 +315,6 @@ class Mesh:
             if frame is not None and not await link.send(frame):
                 return
             await asyncio.sleep(0)
-        await link.close(link.closing)
 
     async def _beat_unless_woken(self, link: Link) -> bytes | None:
         try:

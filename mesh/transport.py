@@ -103,8 +103,11 @@ class Link:
         self.dialled = dialled
         """Whether we opened it."""
         self.wake = asyncio.Event()
-        """Set when there may be something to send, or `closing` has a reason."""
+        """Set when there may be something to send."""
         self.closing: str | None = None
+        """Why it is about to be closed."""
+        self.patience: asyncio.Timeout | None = None
+        """What whoever talks on this link talks under, so that `hang_up` ends the talk."""
 
     async def receive(self) -> bytes | None:
         """The next frame; None once the connection is over."""
@@ -127,9 +130,10 @@ class Link:
         return True
 
     def hang_up(self, why: str) -> None:
-        """Ask whoever writes on this link to close it."""
+        """End the talk on this link at once, also when the other side has stopped reading."""
         self.closing = why
-        self.wake.set()
+        if self.patience is not None and not self.patience.expired():
+            self.patience.reschedule(asyncio.get_running_loop().time())
 
     async def close(self, why: str) -> None:
         with contextlib.suppress(TimeoutError, OSError, RuntimeError, aiohttp.ClientError):
@@ -261,7 +265,8 @@ class Listener:
         self._handshake_s = handshake_s
         self._arrivals: dict[Any, _Arrival] = {}
         self._unproven: Counter[str] = Counter()
-        self._links = 0
+        self.links = 0
+        """Connections whose key is proven and welcome."""
 
     @contextlib.asynccontextmanager
     async def listening(self, port: int) -> AsyncIterator[int]:
@@ -291,7 +296,7 @@ class Listener:
                 continue
             host = str(peer[0])
             unproven = self._unproven.total()
-            full = unproven >= UNPROVEN_MAX or unproven + self._links >= CONNECTIONS_MAX
+            full = unproven >= UNPROVEN_MAX or unproven + self.links >= CONNECTIONS_MAX
             if full or self._unproven[host] >= UNPROVEN_PER_ADDRESS_MAX:
                 connection.close()
                 continue
@@ -338,11 +343,11 @@ class Listener:
             return _refusal()
         socket = web.WebSocketResponse(max_msg_size=FRAME_BYTES_MAX + 1, compress=False, timeout=CLOSE_S)
         await socket.prepare(request)
-        self._links += 1
+        self.links += 1
         try:
             await self._converse(Link(socket, tls, met_at, dialled=False))
         finally:
-            self._links -= 1
+            self.links -= 1
         return socket
 
 
@@ -353,12 +358,12 @@ def _refusal() -> web.Response:
 
 
 def _listen(port: int) -> socket.socket:
+    both = socket.has_dualstack_ipv6()
+    host, family = ("::", socket.AF_INET6) if both else ("0.0.0.0", socket.AF_INET)  # noqa: S104 (strangers are refused)
     try:
-        listening = socket.create_server(
-            ("::", port), family=socket.AF_INET6, dualstack_ipv6=socket.has_dualstack_ipv6(), backlog=32
-        )
+        listening = socket.create_server((host, port), family=family, dualstack_ipv6=both, backlog=32)
     except OSError as error:
-        mend = "another program uses it: stop that, or set another mesh port"
+        mend = "if another program uses it, stop that or set another mesh port"
         raise NodeError(f"the mesh cannot listen on port {port}: {error.strerror}", mend) from error
     listening.setblocking(False)
     return listening

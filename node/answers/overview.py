@@ -71,7 +71,7 @@ class Glance:
             told.append(
                 "This node does not know the date: limits with times sleep. Set the clock, or let it reach NTP."
             )
-        return (*told, *self._warned(), *(str(w) for w in reconcile.rulebook.warnings))
+        return (*told, *self._warned(), *(f"The rule file, {w}" for w in reconcile.rulebook.warnings))
 
     def used_this_month(self, account: AccountId) -> Usage:
         month = period_name("month", self._reconcile.today())

@@ -109,7 +109,7 @@ def views(made: Village) -> dict[str, View]:
 
 def admin_url(made: Village, base: str) -> str:
     """The window's address with the path of a fresh one-time link."""
-    link = str(made.square.ask("admin-link")["link"])
+    link = str(made.square.ask("admin-link")["url"])
     return base.rstrip("/") + "/" + link.split("://", 1)[-1].partition("/")[2]
 
 

@@ -4,7 +4,7 @@ set -eu
 # shellcheck disable=SC2154 # udhcpc sets interface, ip, mask, router, dns and lease
 case "$1" in
 deconfig)
-    ip addr flush dev "$interface" scope global 2>/dev/null || true
+    ip -4 addr flush dev "$interface" scope global 2>/dev/null || true
     ip link set "$interface" up
     ;;
 bound | renew)

@@ -2,12 +2,8 @@
 
 from time import perf_counter
 
-import pytest
-
-from node.governance.allowance import Unit
-from node.governance.checks import check, check_file
-from node.units import AccountId
-from tests.fakes.rulefile import EXAMPLE, HEAD, example, file_with, rule, rules_of, village
+from node.governance.checks import check_file
+from tests.fakes.rulefile import EXAMPLE, example, file_with, rule, village
 
 
 def found(text: str, households: int = 44):
@@ -64,63 +60,6 @@ def test_a_guests_own_ceiling_may_be_low_but_not_that_of_all_guests_together():
     together = rule("g", 'ceiling = "512 kbit/s down, 512 kbit/s up"\ntogether = true', '"tier:guest"')
     assert ["E03"] == errors(together)
     assert ["E03"] == errors(rule("g", 'ceiling = "32 kbit/s down, 64 kbit/s up"', '"tier:guest"'))
-
-
-def test_more_lifelines_than_the_line_has_are_refused_for_the_direction_that_lacks():
-    finding = next(f for f in found(file_with(), 80) if f.is_error)
-    assert "E04" == finding.code
-    assert finding.message.startswith(
-        "Up: lifelines and floors of 80 households and the guests come to 7.936 Mbit/s"
-    )
-    assert 'lower the lifeline in [charter] to "88 kbit/s up", or take out floors' == finding.mend
-
-
-def test_what_the_mend_proposes_for_too_many_lifelines_passes():
-    mended = HEAD.replace(
-        'lifeline = "256 kbit/s down, 96 kbit/s up"', 'lifeline = "256 kbit/s down, 88 kbit/s up"', 1
-    )
-    assert [] == [f.code for f in found(mended, 80) if f.is_error]
-
-
-def test_a_floor_that_does_not_fit_in_its_hours_is_refused_with_the_floor_that_does():
-    def school(down: str) -> str:
-        body = f'floor = "{down} down, 1 Mbit/s up"\nwhen = "mon-fri 08:00-16:00"'
-        return rule("school-hours", body, '"group:school"')
-
-    (finding,) = [f for f in found(file_with(school("30 Mbit/s"))) if f.is_error]
-    assert "E04" == finding.code
-    assert "(mon 08:00)" in finding.message
-    assert 'lower school-hours to at most "24.792 Mbit/s down"' == finding.mend
-    assert [] == errors(school("24792 kbit/s"))
-    assert ["E04"] == errors(school("24793 kbit/s"))
-
-
-KIDS = tuple(Unit(AccountId(f"kid-{n}"), "kid", frozenset({"choir"} if n % 2 else ())) for n in range(10))
-POOL = rule("kids", "share = 100\ntogether = true", '"tier:kid"')
-
-
-def kids_floor(down: str) -> str:
-    return rule("kids-floor", f'floor = "{down} down, 1 Mbit/s up"\ntogether = true', '"tier:kid"')
-
-
-def test_a_pools_floor_counts_once_however_many_share_it():
-    assert [] == [
-        f for f in check(rules_of(POOL, kids_floor("20 Mbit/s")), (*village(), *KIDS)) if f.is_error
-    ]
-
-
-def test_a_pools_floor_that_does_not_fit_is_lowered_by_all_that_is_too_much():
-    (finding,) = [
-        f for f in check(rules_of(POOL, kids_floor("30 Mbit/s")), (*village(), *KIDS)) if f.is_error
-    ]
-    assert ("E04", 'lower kids-floor to at most "24.536 Mbit/s down"') == (finding.code, finding.mend)
-    fits = rules_of(POOL, kids_floor("24536 kbit/s"))
-    assert [] == [f for f in check(fits, (*village(), *KIDS)) if f.is_error]
-
-
-def test_without_a_stated_line_there_is_no_capacity_to_check():
-    text = HEAD[: HEAD.index("[uplink")] + HEAD[HEAD.index("[charter") :]
-    assert [] == [f.code for f in found(text, 5000) if f.is_error]
 
 
 def test_a_floor_above_a_ceiling_is_refused_where_the_two_meet():
@@ -183,70 +122,6 @@ def test_a_test_in_the_file_that_does_not_hold_is_an_error():
     (finding,) = [f for f in found(file_with(test)) if f.is_error]
     assert "E12" == finding.code
     assert "down is 813.637 kbit/s" in finding.message
-
-
-def notes(*rules: str, households: int = 44, clock: str = "synced") -> list[tuple[str, str]]:
-    ruleset = rules_of(*rules)
-    by_line = {r.line: r.id for r in ruleset.rules}
-    return [(f.code, by_line.get(f.line, "")) for f in check(ruleset, village(households), clock)]
-
-
-def test_a_rule_for_a_group_that_nobody_is_in_is_pointed_out_with_the_nearest_group():
-    ruleset = rules_of(rule("f", 'floor = "1 Mbit/s down, 1 Mbit/s up"', '"group:mast-hosts"'))
-    (finding,) = check(ruleset, village())
-    assert ("W01", "did you mean mast-host?") == (finding.code, finding.mend)
-    assert () == check(ruleset)
-
-
-def test_a_rule_that_its_exception_always_replaces_is_pointed_out():
-    base = rule("top", 'ceiling = "3 Mbit/s down, 1 Mbit/s up"')
-    assert [("W01", "top")] == notes(base, rule("lift", 'ceiling = "none"\nexception_to = "top"', who=""))
-
-
-def test_an_exception_that_never_meets_its_rule_is_pointed_out():
-    base = rule("top", 'ceiling = "3 Mbit/s down, 1 Mbit/s up"', '"tier:guest"')
-    assert [("W01", "lift")] == notes(base, rule("lift", 'ceiling = "none"\nexception_to = "top"'))
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        'floor = "100 kbit/s down, 96 kbit/s up"',
-        'ceiling = "9 Mbit/s down, 9 Mbit/s up"',
-        'quota = "900 GB per month"\nthen = "share 100 until reset"',
-        'quota = "900 GB per month"\nthen = "ceiling 8 Mbit/s down, 8 Mbit/s up until reset"',
-    ],
-)
-def test_a_rule_that_never_decides_anything_is_pointed_out(body):
-    assert [("W02", "x")] == notes(rule("top", 'ceiling = "8 Mbit/s down, 8 Mbit/s up"'), rule("x", body))
-
-
-def test_rules_that_share_a_line_of_unknown_speed_are_pointed_out():
-    head = HEAD[: HEAD.index("[uplink")] + HEAD[HEAD.index("[charter") :]
-    assert ["W02"] == [f.code for f in found(head + rule("a", "share = 100"))]
-
-
-def test_a_share_over_the_charters_ratio_is_pointed_out_with_what_holds():
-    assert [("W04", "a")] == notes(rule("a", "share = 500"))
-    assert [] == notes(rule("a", "share = 400"))
-
-
-def test_hours_on_a_node_without_time_are_pointed_out():
-    body = rule("a", 'ceiling = "3 Mbit/s down, 1 Mbit/s up"\nwhen = "daily 18:00-23:00"')
-    assert [("W07", "a")] == notes(body, clock="unknown")
-    assert [] == notes(body)
-
-
-def test_more_rules_than_people_read_are_pointed_out():
-    rules = [rule(f"r{n}", f'ceiling = "{n + 1} Mbit/s down, {40 - n} Mbit/s up"') for n in range(26)]
-    assert "W09" in [code for code, _ in notes(*rules)]
-    assert "W09" not in [code for code, _ in notes(*rules[:25])]
-
-
-def test_a_quota_that_the_lifeline_alone_uses_up_is_pointed_out():
-    body = 'quota = "{} GB per month"\ncounts = "uplink"\nthen = "share 50 until reset"'
-    assert [("W10", "q")] == notes(rule("q", body.format(114)))
-    assert [] == notes(rule("q", body.format(115)))
 
 
 def test_warnings_stop_nothing():

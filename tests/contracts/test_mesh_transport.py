@@ -1,0 +1,301 @@
+"""The real channel on the loopback: keys are proven, and nobody outside can hurt who listens."""
+
+import asyncio
+import contextlib
+import gc
+import os
+import ssl
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import aiohttp
+import pytest
+
+from mesh import transport
+from mesh.addresses import Address
+from mesh.messages import FRAME_BYTES_MAX
+from mesh.transport import Dialer, DialFailed, Link, Listener, RefusedByPeer, contexts
+from node.errors import NodeError
+from node.units import NodeId
+from tests.fakes.neighbours import id_of, key_of
+
+MEMBERS = {id_of("hill"), id_of("valley")}
+
+
+async def echo(link: Link) -> None:
+    while (frame := await link.receive()) is not None:
+        await link.send(frame)
+
+
+class Door:
+    """A listening node that remembers who knocked."""
+
+    def __init__(
+        self, name: str, converse: Callable[[Link], Awaitable[None]] = echo, handshake_s: float = 2.0
+    ) -> None:
+        self.knocked: list[NodeId] = []
+        server, _ = contexts(key_of(name))
+        self.listener = Listener(server, welcome=self._welcome, converse=converse, handshake_s=handshake_s)
+
+    def _welcome(self, node: NodeId, met_at: str) -> bool:
+        self.knocked.append(node)
+        return node in MEMBERS
+
+    @contextlib.asynccontextmanager
+    async def open(self) -> AsyncIterator[Address]:
+        async with self.listener.listening(0) as port:
+            yield Address("::1", port)
+
+
+@contextlib.asynccontextmanager
+async def dialer(name: str) -> AsyncIterator[Dialer]:
+    async with Dialer(contexts(key_of(name))[1]) as found:
+        yield found
+
+
+async def test_two_members_prove_their_keys_and_talk() -> None:
+    async with Door("hill").open() as address, dialer("valley") as valley:
+        link = await valley.dial(id_of("hill"), address)
+        assert id_of("hill") == link.node
+        await link.send(b"hello")
+        assert b"hello" == await link.receive()
+        await link.close("done")
+
+
+async def test_the_channel_is_tls_1_3_and_nothing_older() -> None:
+    async with Door("hill").open() as address:
+        old = contexts(key_of("valley"))[1]
+        old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_2
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            await asyncio.open_connection("::1", address.port, ssl=old, server_hostname="x.anyone")
+
+
+async def test_an_address_alone_is_enough_to_learn_who_lives_there() -> None:
+    async with Door("hill").open() as address, dialer("valley") as valley:
+        link = await valley.dial(None, address)
+        assert id_of("hill") == link.node
+        await link.close("done")
+
+
+async def test_another_node_at_the_address_is_not_mistaken_for_the_wanted_one() -> None:
+    async with Door("hill").open() as address, dialer("valley") as valley:
+        with pytest.raises(DialFailed):
+            await valley.dial(id_of("coast"), address)
+
+
+async def test_a_connection_for_one_node_is_never_reused_for_another_on_the_same_address() -> None:
+    """Pools of older aiohttp forget the name that TLS checked: here the name is the host."""
+    async with Door("hill").open() as address, dialer("valley") as valley:
+        for _ in range(3):
+            link = await valley.dial(id_of("hill"), address)
+            await link.send(b"x")
+            await link.receive()
+            await link.close("done")
+            with pytest.raises(DialFailed):
+                await valley.dial(id_of("coast"), address)
+
+
+async def test_a_stranger_is_named_to_us_and_learns_nothing() -> None:
+    door = Door("hill")
+    async with door.open() as address, dialer("stranger") as stranger:
+        with pytest.raises(RefusedByPeer):
+            await stranger.dial(id_of("hill"), address)
+    assert [id_of("stranger")] == door.knocked
+
+
+async def test_who_has_no_node_key_does_not_even_get_to_the_door() -> None:
+    door = Door("hill")
+    async with door.open() as address:
+        plain = ssl.create_default_context()
+        plain.check_hostname, plain.verify_mode = False, ssl.CERT_NONE
+        async with aiohttp.ClientSession() as browser:
+            with pytest.raises(aiohttp.ClientError):
+                await browser.get(f"https://[::1]:{address.port}/mesh", ssl=plain)
+    assert [] == door.knocked
+
+
+async def test_any_other_page_or_method_is_refused_even_to_members() -> None:
+    async with Door("hill").open() as address:
+        _, client = contexts(key_of("valley"))
+        async with aiohttp.ClientSession() as browser:
+            url = f"https://[::1]:{address.port}"
+            for method, path in [("GET", "/"), ("POST", "/mesh"), ("GET", "/mesh/../etc/passwd")]:
+                with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+                    async with asyncio.timeout(3):
+                        answer = await browser.request(
+                            method, url + path, ssl=client, server_hostname="x.anyone"
+                        )
+                        assert answer.status in {403, 404, 405}
+
+
+async def test_nobody_listening_is_a_failed_dial() -> None:
+    async with dialer("valley") as valley:
+        with pytest.raises(DialFailed):
+            await valley.dial(id_of("hill"), Address("::1", 1))
+
+
+async def test_what_answers_and_is_no_node_is_a_failed_dial() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"SSH-2.0-OpenSSH_9.9\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(answer, "::1", 0)
+    async with server, dialer("valley") as valley:
+        with pytest.raises(DialFailed):
+            await valley.dial(None, Address("::1", server.sockets[0].getsockname()[1]))
+
+
+async def test_a_port_that_is_taken_is_told_with_the_mend() -> None:
+    async with Door("hill").open() as address:
+        with pytest.raises(NodeError, match="set another mesh port"):
+            async with Door("valley").listener.listening(address.port):
+                raise AssertionError("two nodes listen on one port")
+
+
+async def connection(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    return await asyncio.open_connection("::1", port)
+
+
+async def ends_within(reader: asyncio.StreamReader, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            while await reader.read(4096):
+                pass
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+async def test_who_is_slow_to_shake_hands_is_put_out() -> None:
+    async with Door("hill", handshake_s=0.3).open() as address:
+        reader, writer = await connection(address.port)
+        writer.write(b"\x16\x03\x01")
+        assert await ends_within(reader, 2.0)
+        writer.close()
+
+
+async def test_who_proves_a_key_and_then_says_nothing_is_put_out_too() -> None:
+    async with Door("hill", handshake_s=0.3).open() as address:
+        _, client = contexts(key_of("valley"))
+        reader, writer = await asyncio.open_connection(
+            "::1", address.port, ssl=client, server_hostname="x.anyone"
+        )
+        writer.write(b"GET /mesh HTTP/1.1\r\nHost: ")
+        assert await ends_within(reader, 2.0)
+        writer.transport.abort()
+
+
+async def test_three_unproven_connections_of_one_address_are_the_most() -> None:
+    async with Door("hill").open() as address:
+        opened = [await connection(address.port) for _ in range(6)]
+        ended = [await ends_within(reader, 0.4) for reader, _ in opened]
+        assert [False] * 3 + [True] * 3 == ended
+        for _, writer in opened:
+            writer.close()
+
+
+async def test_after_a_flood_of_noise_members_still_come_in() -> None:
+    async with Door("hill").open() as address:
+        for _ in range(60):
+            with contextlib.suppress(OSError):
+                reader, writer = await connection(address.port)
+                writer.write(os.urandom(2000))
+                await ends_within(reader, 1.0)
+                writer.close()
+        async with dialer("valley") as valley:
+            link = await valley.dial(id_of("hill"), address)
+            await link.close("done")
+
+
+@contextlib.asynccontextmanager
+async def by_hand(
+    address: Address, name: str = "valley"
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A member that speaks WebSocket by hand, to speak it wrongly."""
+    _, client = contexts(key_of(name))
+    reader, writer = await asyncio.open_connection(
+        "::1", address.port, ssl=client, server_hostname="x.anyone"
+    )
+    writer.write(
+        b"GET /mesh HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    )
+    await reader.readuntil(b"\r\n\r\n")
+    try:
+        yield reader, writer
+    finally:
+        writer.transport.abort()
+
+
+def resident_bytes() -> int:
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+async def test_a_frame_announced_as_a_gigabyte_is_cut_off_early() -> None:
+    async with Door("hill").open() as address, by_hand(address) as (reader, writer):
+        gc.collect()
+        before = resident_bytes()
+        sent = 0
+        writer.write(b"\x82\xff" + struct.pack("!Q", 2**30) + b"\0\0\0\0")
+        with contextlib.suppress(OSError):
+            while sent < 64 * 1024 * 1024 and not reader.at_eof():
+                writer.write(bytes(64 * 1024))
+                await writer.drain()
+                await asyncio.sleep(0)
+                sent += 64 * 1024
+        assert await ends_within(reader, 2.0)
+        assert sent < 16 * 1024 * 1024
+        assert resident_bytes() - before < 16 * 1024 * 1024
+
+
+@pytest.mark.parametrize("size", [FRAME_BYTES_MAX + 1, 200_000])
+async def test_a_frame_above_the_limit_ends_the_connection(size: int) -> None:
+    async with Door("hill").open() as address, dialer("valley") as valley:
+        link = await valley.dial(id_of("hill"), address)
+        await link.send(bytes(size))
+        assert await link.receive() is None
+        await link.close("done")
+
+
+async def test_the_largest_frame_passes() -> None:
+    async with Door("hill").open() as address, dialer("valley") as valley:
+        link = await valley.dial(id_of("hill"), address)
+        await link.send(bytes(FRAME_BYTES_MAX))
+        assert bytes(FRAME_BYTES_MAX) == await link.receive()
+        await link.close("done")
+
+
+async def test_long_talk_is_not_mistaken_for_one_large_frame() -> None:
+    frame = bytes(60_000)
+    async with Door("hill").open() as address, dialer("valley") as valley:
+        link = await valley.dial(id_of("hill"), address)
+        for _ in range(2 * transport.UNREAD_BYTES_MAX // len(frame)):
+            await link.send(frame)
+            assert frame == await link.receive()
+        await link.close("done")
+
+
+@pytest.mark.parametrize(
+    "noise", [b"\xff" * 64, b"\x00" * 64, b"\x82\x05hello", b"\xc1\x80\0\0\0\0", b"\x80\x80\0\0\0\0"]
+)
+async def test_wrong_websocket_talk_ends_that_connection_alone(noise: bytes) -> None:
+    async with Door("hill").open() as address, dialer("hill") as other:
+        async with by_hand(address) as (reader, writer):
+            writer.write(noise)
+            writer.write_eof() if writer.can_write_eof() else writer.close()
+            assert await ends_within(reader, 3.0)
+        link = await other.dial(id_of("hill"), address)
+        await link.send(b"x")
+        assert b"x" == await link.receive()
+        await link.close("done")
+
+
+async def test_a_clock_in_1970_or_2099_keeps_nobody_out() -> None:
+    """The certificates hold in all years, and the contexts do not look: checked on the contexts themselves."""
+    server, client = contexts(key_of("hill"))
+    assert server.verify_flags & 0x200000
+    assert ssl.CERT_NONE == client.verify_mode
+    assert ssl.CERT_REQUIRED == server.verify_mode
