@@ -1,0 +1,73 @@
+"""Is there enough for all that is promised?"""
+
+from node.governance.allowance import Unit
+from node.governance.checks import check, check_file
+from node.units import AccountId
+from tests.fakes.rulefile import HEAD, file_with, rule, rules_of, village
+
+
+def found(text: str, households: int = 44):
+    return check_file(text, village(households))[1]
+
+
+def errors(*rules: str, households: int = 44) -> list[str]:
+    return [finding.code for finding in found(file_with(*rules), households) if finding.is_error]
+
+
+def test_more_lifelines_than_the_line_has_are_refused_for_the_direction_that_lacks():
+    finding = next(f for f in found(file_with(), 80) if f.is_error)
+    assert "E04" == finding.code
+    assert finding.message.startswith(
+        "Up: lifelines and floors of 80 households and the guests come to 7.936 Mbit/s"
+    )
+    assert 'lower the lifeline in [charter] to "88 kbit/s up", or take out floors' == finding.mend
+
+
+def test_what_the_mend_proposes_for_too_many_lifelines_passes():
+    mended = HEAD.replace(
+        'lifeline = "256 kbit/s down, 96 kbit/s up"', 'lifeline = "256 kbit/s down, 88 kbit/s up"', 1
+    )
+    assert [] == [f.code for f in found(mended, 80) if f.is_error]
+
+
+def test_a_floor_that_does_not_fit_in_its_hours_is_refused_with_the_floor_that_does():
+    def school(down: str) -> str:
+        body = f'floor = "{down} down, 1 Mbit/s up"\nwhen = "mon-fri 08:00-16:00"'
+        return rule("school-hours", body, '"group:school"')
+
+    (finding,) = [f for f in found(file_with(school("30 Mbit/s"))) if f.is_error]
+    assert "E04" == finding.code
+    assert "(mon 08:00)" in finding.message
+    assert 'lower school-hours to at most "24.792 Mbit/s down"' == finding.mend
+    assert [] == errors(school("24792 kbit/s"))
+    assert ["E04"] == errors(school("24793 kbit/s"))
+
+
+KIDS = tuple(Unit(AccountId(f"kid-{n}"), "kid", frozenset({"choir"} if n % 2 else ())) for n in range(10))
+
+
+POOL = rule("kids", "share = 100\ntogether = true", '"tier:kid"')
+
+
+def kids_floor(down: str) -> str:
+    return rule("kids-floor", f'floor = "{down} down, 1 Mbit/s up"\ntogether = true', '"tier:kid"')
+
+
+def test_a_pools_floor_counts_once_however_many_share_it():
+    assert [] == [
+        f for f in check(rules_of(POOL, kids_floor("20 Mbit/s")), (*village(), *KIDS)) if f.is_error
+    ]
+
+
+def test_a_pools_floor_that_does_not_fit_is_lowered_by_all_that_is_too_much():
+    (finding,) = [
+        f for f in check(rules_of(POOL, kids_floor("30 Mbit/s")), (*village(), *KIDS)) if f.is_error
+    ]
+    assert ("E04", 'lower kids-floor to at most "24.536 Mbit/s down"') == (finding.code, finding.mend)
+    fits = rules_of(POOL, kids_floor("24536 kbit/s"))
+    assert [] == [f for f in check(fits, (*village(), *KIDS)) if f.is_error]
+
+
+def test_without_a_stated_line_there_is_no_capacity_to_check():
+    text = HEAD[: HEAD.index("[uplink")] + HEAD[HEAD.index("[charter") :]
+    assert [] == [f.code for f in found(text, 5000) if f.is_error]

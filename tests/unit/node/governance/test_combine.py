@@ -1,0 +1,103 @@
+"""How several rules of one effect become one value with its reason."""
+
+from itertools import permutations
+
+from node.governance.allowance import Bound
+from node.governance.combine import (
+    CODE_LIFELINE,
+    Claim,
+    WeightClaim,
+    base_share,
+    earliest,
+    highest_floor,
+    lifeline_bound,
+    lowered_share,
+    lowest_ceiling,
+    share_cap,
+)
+from node.units import BitsPerSecond, Rates
+from tests.fakes.rulefile import on, rule, rules_of
+
+RULES = rules_of(
+    rule("a", "share = 100"), rule("b", "share = 50", '"tier:x"'), rule("c", "share = 30", '"tier:y"')
+)
+LEAST = lifeline_bound(RULES)
+
+
+def claim(index: int, down: int, up: int, until=None) -> Claim:
+    rule = RULES.rules[index]
+    return Claim(
+        rule, Rates(BitsPerSecond(down * 1000), BitsPerSecond(up * 1000)), f"Sentence {rule.id}.", until
+    )
+
+
+def weight(index: int, value: int) -> WeightClaim:
+    return WeightClaim(RULES.rules[index], value, f"Sentence {RULES.rules[index].id}.", None)
+
+
+def told(bound: Bound) -> tuple[int, int, str, tuple[str, ...]]:
+    return (bound.value.down // 1000, bound.value.up // 1000, bound.rule, bound.also)
+
+
+def test_the_lowest_ceiling_in_each_direction_holds_whatever_the_order():
+    claims = [claim(0, 900, 500), claim(1, 800, 600), claim(2, 950, 650)]
+    found = {
+        (told(bound), bound.sentence) for p in permutations(claims) if (bound := lowest_ceiling(p, LEAST))
+    }
+    assert {((800, 500, "a", ("c",)), "Sentence a. Sentence b.")} == found
+
+
+def test_one_rule_that_sets_both_directions_is_the_whole_reason():
+    bound = lowest_ceiling([claim(0, 800, 700), claim(1, 800, 500)], LEAST)
+    assert ((800, 500, "b", ("a",)), "Sentence b.") == (told(bound), bound.sentence)
+
+
+def test_no_claim_is_no_ceiling():
+    assert lowest_ceiling([], LEAST) is None
+
+
+def test_the_lifeline_is_the_last_word_in_each_direction():
+    assert (256, 96, "lifeline", ("a",)) == told(lowest_ceiling([claim(0, 10, 10)], LEAST))
+    assert (256, 500, "a", ()) == told(lowest_ceiling([claim(0, 10, 500)], LEAST))
+
+
+def test_the_highest_floor_holds_but_never_over_the_ceiling():
+    top = lowest_ceiling([claim(2, 1000, 1000)], LEAST)
+    assert (1000, 400, "a", ("b",)) == told(
+        highest_floor([claim(0, 4000, 400), claim(1, 300, 200)], LEAST, top)
+    )
+    assert (4000, 400, "a", ()) == told(highest_floor([claim(0, 4000, 400)], LEAST, None))
+
+
+def test_a_floor_below_the_lifeline_is_no_reason():
+    assert (256, 96, "lifeline", ("a",)) == told(highest_floor([claim(0, 100, 50)], LEAST, None))
+    assert (256, 200, "a", ()) == told(highest_floor([claim(0, 100, 200)], LEAST, None))
+
+
+def test_a_speed_set_by_two_rules_holds_until_the_first_of_them_ends():
+    evening, night = on("mon 20:00").at, on("mon 23:00").at
+    bound = lowest_ceiling([claim(0, 900, 500, night), claim(1, 800, 600, evening)], LEAST)
+    assert evening == bound.until
+    assert earliest([None, None]) is None
+
+
+def test_the_base_share_is_the_default_when_nobody_claims_one():
+    default = Bound(100, "equal-share", "built in", "")
+    assert default is base_share([], default, 400)
+
+
+def test_a_used_up_quota_lowers_the_share_and_never_raises_it():
+    base = Bound(100, "x", "D-1", "Base.")
+    lowered = lowered_share(base, [weight(0, 50), weight(1, 30), weight(2, 200)])
+    assert (30, "b", ("a", "x")) == (lowered.value, lowered.rule, lowered.also)
+    same = lowered_share(base, [weight(2, 200)])
+    assert (100, "x", ("c",)) == (same.value, same.rule, same.also)
+
+
+def test_the_cap_is_a_multiple_of_the_smallest_share():
+    assert 30 * 4 == share_cap(RULES)
+    assert 100 * 4 == share_cap(rules_of(rule("a", "share = 300")))
+
+
+def test_the_lifeline_of_the_code_is_what_no_charter_goes_under():
+    assert (64_000, 32_000) == (CODE_LIFELINE.down, CODE_LIFELINE.up)

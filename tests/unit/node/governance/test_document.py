@@ -1,0 +1,81 @@
+"""A TOML file that people wrote: its lines, its limits, and plain words for what is wrong."""
+
+import pytest
+
+from node.governance.document import read_document, suggestion
+from node.governance.parse import FILE_BYTES_MAX, parse_ruleset
+from tests.fakes.rulefile import EXAMPLE, file_with, rule
+
+
+def only(text: str):
+    ruleset, findings = parse_ruleset(text)
+    assert ruleset is None
+    assert 1 == len(findings), findings
+    return findings[0]
+
+
+def line_of(text: str, part: str) -> int:
+    return next(number for number, line in enumerate(text.split("\n"), 1) if part in line)
+
+
+@pytest.mark.parametrize(
+    ("text", "mend"),
+    [
+        ("a = 1\nwhen = 22:30\n", "double quotes"),
+        ("a = 1\na = 2\n", "twice"),
+        ("a = 1\nhello\n", "key = value"),
+        ('a = 1\nb = "x\n', "close on the same line"),
+        ("a = 1\nb = 1 c = 2\n", "line of its own"),
+    ],
+)
+def test_what_is_not_toml_is_shown_with_its_line(text, mend):
+    finding = only(text)
+    assert ("E01", 2) == (finding.code, finding.line)
+    assert mend in finding.mend
+
+
+def test_an_open_bracket_at_the_end_is_told_at_the_end():
+    assert 2 <= only("a = 1\nb = [1,\n").line
+
+
+@pytest.mark.parametrize(
+    "text", ["a = " + "[" * 5000, "a = " + "9" * 5000, "\ud800", "x = 1\n" * FILE_BYTES_MAX]
+)
+def test_a_hostile_file_is_refused_and_not_suffered(text):
+    assert "E01" == only(text).code
+
+
+def test_invisible_characters_that_turn_text_round_are_refused():
+    finding = only(file_with(rule("a", 'share = 1\nwhy = "for \u202eall"')))
+    assert "U+202E" in finding.message
+
+
+def test_a_byte_order_mark_and_windows_lines_are_no_error():
+    assert () == parse_ruleset("\ufeff" + EXAMPLE.replace("\n", "\r\n"))[1]
+
+
+def test_lines_count_right_below_a_text_of_several_lines():
+    text = file_with(rule("a", 'share = 1\nwhy = """\n[[rule]]\nid = 3\n"""'), rule("b", "share = true"))
+    assert line_of(text, "share = true") == only(text).line
+
+
+def test_each_table_and_key_has_its_line():
+    document = read_document('a = 1\n[x.y]\nb = 2\n[[r]]\nc = 3\n[[r]]\n"d" = 4\nc = 5\n', 1000)
+    found = [
+        document.line(*place)
+        for place in (("", 0, "a"), ("x.y", 0, "b"), ("r", 0, "c"), ("r", 1, "c"), ("r", 1, "d"))
+    ]
+    assert [1, 3, 5, 8, 7] == found
+    assert 6 == document.line("r", 1, "unknown")
+    assert 0 == document.line("z")
+
+
+def test_a_file_over_its_limit_is_not_read():
+    finding = read_document("# " + "x" * 100, 100)
+    assert "at most 100" in finding.message
+
+
+def test_an_unknown_word_is_answered_with_the_nearest_or_with_all():
+    assert "did you mean floor?" == suggestion("flor", ["share", "floor"])
+    assert "use one of share, floor" == suggestion("zzz", ["share", "floor"])
+    assert "take it out" == suggestion("zzz", [])

@@ -1,0 +1,111 @@
+"""One rule of a file: exactly one effect, whom it is for, when, and which rule it replaces."""
+
+import pytest
+
+from node.governance.parse import parse_ruleset
+from node.governance.rules import Ceiling, Quota, Share, Who
+from tests.fakes.rulefile import example, file_with, rule, rules_of
+
+
+def codes(text: str) -> list[str]:
+    return [finding.code for finding in parse_ruleset(text)[1]]
+
+
+def only(text: str):
+    ruleset, findings = parse_ruleset(text)
+    assert ruleset is None
+    assert 1 == len(findings), findings
+    return findings[0]
+
+
+def line_of(text: str, part: str) -> int:
+    return next(number for number, line in enumerate(text.split("\n"), 1) if part in line)
+
+
+def test_an_exception_is_for_the_same_people_as_the_rule_it_replaces():
+    night = next(rule for rule in example().rules if rule.id == "guest-night")
+    assert Who(tiers=frozenset({"guest"})) == night.who
+    assert Ceiling(None) == night.effect
+
+
+def test_an_exception_to_an_exception_is_for_the_people_of_the_nearer_one():
+    ruleset = rules_of(
+        rule("a", "share = 100"),
+        rule("b", 'share = 150\nexception_to = "a"', who='"group:school"'),
+        rule("c", 'share = 120\nexception_to = "b"', who=""),
+    )
+    assert Who(groups=frozenset({"school"})) == ruleset.rules[2].who
+
+
+def test_an_exception_may_stand_before_the_rule_it_replaces():
+    ruleset = rules_of(rule("b", 'share = 150\nexception_to = "a"', who=""), rule("a", "share = 100"))
+    assert "a" == ruleset.rules[0].exception_to
+
+
+@pytest.mark.parametrize("key", ["burst", "credit", "session", "devices", "reserve", "expires", "from"])
+def test_words_of_later_versions_are_refused_and_never_passed_over(key):
+    finding = only(file_with(rule("a", f'{key} = "x"')))
+    assert f"{key} is not known to this version." == finding.message
+    assert finding.mend
+
+
+def test_counting_local_traffic_is_refused_by_name():
+    body = 'quota = "60 GB per month"\ncounts = "all"\nthen = "share 50 until reset"'
+    assert "not known to this version" in only(file_with(rule("a", body))).message
+
+
+def test_a_quota_counts_only_the_busy_line_when_nothing_is_said():
+    (found,) = rules_of(rule("a", 'quota = "60 GB per week"\nthen = "share 50 until reset"')).rules
+    assert Quota(60 * 10**9, "week", "uplink while busy", Share(50)) == found.effect
+
+
+@pytest.mark.parametrize(
+    ("expected", "text"),
+    [
+        ("E02", rule("a", "")),
+        ("E02", rule("a", 'share = 100\nceiling = "1 Mbit/s down, 1 Mbit/s up"')),
+        ("E02", rule("a", 'ceiling = "none"')),
+        ("E02", rule("a", 'share = 100\nexception_to = "a"')),
+        ("E02", rule("a", 'share = 100\nexception_to = "b"')),
+        ("E02", rule("b", "share = 1") + rule("a", 'ceiling = "none"\nexception_to = "b"')),
+        ("E02", rule("a", 'share = 100\ncounts = "uplink"')),
+        ("E02", rule("a", 'share = 100\ntogether = true\nwhen = "daily 08:00-09:00"')),
+        ("E02", rule("a", 'quota = "1 GB per day"\nthen = "share 50 until reset"\ntogether = true')),
+        ("E02", rule("a", "share = 1\ntogether = true") + rule("b", 'share = 2\nexception_to = "a"')),
+        ("E02", rule("a", "share = 1\ntogether = true", '"everyone"')),
+        ("E02", rule("a", "share = 1") + rule("b", 'share = 2\nexception_to = "a"\ntogether = true', who="")),
+        ("E01", rule("a", "share = 0")),
+        ("E01", rule("a", "share = true")),
+        ("E01", rule("a", "share = 1.5")),
+        ("E01", rule("a", 'share = "100"')),
+        ("E01", rule("a", "share = 100", who="")),
+        ("E01", rule("a", "share = 100", who='"port:443"')),
+        ("E01", rule("a", "share = 100", who="[]")),
+        ("E01", rule("a", "share = 100", who="[1]")),
+        ("E01", rule("lifeline", "share = 100")),
+        ("E01", rule("Night", "share = 100")),
+        ("E01", rule("a", "share = 100\ntogether = 1")),
+        ("E01", rule("a", "share = 100\nwhy = 3")),
+        ("E01", rule("a", f'share = 100\nwhy = "{"x" * 501}"')),
+        ("E01", rule("a", 'quota = "60 GB per month"')),
+        ("E01", rule("a", 'quota = "60 GB"\nthen = "share 50 until reset"')),
+        ("E01", rule("a", 'quota = "6 GB per day"\nthen = "share 50 until reset"\ncounts = "video"')),
+        ("E01", rule("a", "share = 1") + rule("a", 'floor = "1 Mbit/s down, 1 Mbit/s up"')),
+        ("E01", '[[test]]\ngiven = "member, fri 21:00"\n'),
+        ("E01", "[rules]\n"),
+        ("E07", '[[rule]]\nid = "a"\nshare = 1\nwho = "everyone"\nby = "the assembly"\n'),
+    ],
+)  # fmt: skip
+def test_each_wrong_rule_has_its_code(expected, text):
+    assert expected == only(file_with(text)).code
+
+
+def test_exceptions_that_lead_round_in_a_circle_are_refused():
+    text = file_with(
+        rule("a", 'share = 1\nexception_to = "b"', who=""), rule("b", 'share = 1\nexception_to = "a"', who="")
+    )
+    assert ["E02", "E02"] == codes(text)
+
+
+def test_too_many_rules_are_refused():
+    assert "E01" in codes(file_with(*(rule(f"r{n}", "share = 1") for n in range(201))))
