@@ -161,6 +161,8 @@ def _uplink(view: Said, ink: Ink) -> list[str]:
 
 
 def _people(view: Said) -> str:
+    if not view["online"] and not view["waiting"]:
+        return "online  nobody"
     devices_on = sum(row["devices"] for row in view["online"])
     on = f"{_count(len(view['online']), 'account')} with {_count(devices_on, 'device')}"
     return f"online  {on}; {_count(view['waiting'], 'device')} waiting at the door"

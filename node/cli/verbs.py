@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -175,7 +176,8 @@ def admin_link(told: Told) -> int:
 def watch(told: Told) -> int:
     socket = read_config(told.config_path).node.console_socket
     for event in console.watch(socket):
-        told.answer(event, [show.event(event, told.ink)])
+        at = datetime.now(UTC).astimezone().strftime("%H:%M:%S")
+        told.answer(event, [show.event({"at": at, **event}, told.ink)])
     raise console.NoRunningNode("the node has stopped", "start it again with 'procomu run'")
 
 
@@ -191,8 +193,13 @@ def doctor(told: Told) -> int:
 
 
 def cleanup(told: Told) -> int:
+    """The kernel needs no settings to be cleaned; where there are some, their dnsmasq is ended too."""
+    from node.addressing import dnsmasq  # noqa: PLC0415
     from node.enforcement.kernel import LinuxKernel  # noqa: PLC0415
 
+    with contextlib.suppress(InvalidFile):
+        run_dir = Path(read_config(told.config_path).node.run_dir)
+        dnsmasq.end(run_dir / "dnsmasq.pid", run_dir / "dnsmasq.conf")
     kernel = LinuxKernel()
     try:
         kernel.remove()

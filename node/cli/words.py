@@ -100,7 +100,7 @@ VERBS: tuple[Verb, ...] = (
     ),
     Verb(
         ("cleanup",),
-        "Take everything of the node out of the kernel. Needs no running node and no settings.",
+        "Take everything of a stopped node out of this machine. Needs no settings.",
         "procomu cleanup",
         (_JSON,),
     ),
