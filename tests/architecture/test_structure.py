@@ -117,17 +117,11 @@ VALUES_ONLY = {
 """Rooms that hold only shapes: whoever uses them tests them."""
 AWAITED = {
     "node.accounting.booking",
-    "node.answers.admin",
     "node.answers.console",
     "node.answers.mesh",
     "node.answers.overview",
     "node.answers.portal",
-    "node.governance.capacity",
-    "node.governance.combine",
-    "node.governance.document",
-    "node.governance.notes",
-    "node.governance.reach",
-    "node.governance.rule_table",
+    "node.governance.cell",
     "node.reconcile.books",
     "node.reconcile.measure",
     "node.reconcile.rulebook",
