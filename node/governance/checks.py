@@ -10,8 +10,9 @@ from node.errors import Finding
 from node.governance import combine
 from node.governance.allowance import ClockState, Unit
 from node.governance.capacity import capacity_findings
+from node.governance.cell import is_of_pool, pool_has_guests
 from node.governance.document import FINDINGS_MAX
-from node.governance.evaluate import Evaluator, is_of_pool, pool_has_guests
+from node.governance.evaluate import Evaluator
 from node.governance.examples import failure
 from node.governance.notes import notes
 from node.governance.parse import parse_ruleset

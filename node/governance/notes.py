@@ -12,7 +12,8 @@ from node.accounting.periods import PeriodKind
 from node.errors import Finding
 from node.governance import combine
 from node.governance.allowance import ClockState, Unit
-from node.governance.evaluate import Evaluator, binding_rules
+from node.governance.cell import binding_rules
+from node.governance.evaluate import Evaluator
 from node.governance.examples import moment_at
 from node.governance.reach import Situation
 from node.governance.rules import GUEST_TIER, Floor, Quota, Rule, Ruleset, Share

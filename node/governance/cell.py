@@ -1,0 +1,253 @@
+"""One stretch of time, and what each class of units may use in it, and why.
+
+Units of the same tier and groups that have used up the same quotas have equal rights: they are one class.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from node.accounting.periods import period_end
+from node.governance import combine
+from node.governance.allowance import Allowance, Bound, Unit
+from node.governance.combine import Claim, WeightClaim
+from node.governance.rules import (
+    GUEST_TIER,
+    GUESTS,
+    SHARE_DEFAULT,
+    Ceiling,
+    Floor,
+    Quota,
+    Rule,
+    Ruleset,
+    Share,
+)
+from node.governance.selection import ONLY_GUESTS, applying, in_force, selects
+from node.governance.sentences import sentence
+from node.units import Rates
+
+CLASSES_MAX = 4096
+"""Classes remembered in one cell; with more of them all are worked out anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A quota of a class: when it resets, and whether it has a consequence at this hour."""
+
+    rule: Rule
+    quota: Quota
+    resets: datetime | None
+    holds: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """A ruleset, and what is worked out from it once."""
+
+    ruleset: Ruleset
+    sentences: dict[str, str]
+    cap: int
+
+
+def agreed(ruleset: Ruleset) -> Agreed:
+    return Agreed(ruleset, {r.id: sentence(r, ruleset) for r in ruleset.rules}, combine.share_cap(ruleset))
+
+
+class Cell:
+    """A stretch of one day in which no rule begins or ends. What it remembers only ever depends on its arguments,
+    so threads may share it."""
+
+    def __init__(self, agreed: Agreed, minute: int | None, at: datetime) -> None:
+        """`minute` of the week; None while the clock is unknown."""
+        self._agreed = agreed
+        self.minute, self.at = minute, at
+        self._counted: dict[tuple[str, frozenset[str]], tuple[Counted, ...]] = {}
+        self._known: dict[tuple[str, frozenset[str], frozenset[str]], Allowance] = {}
+
+    def allowance(self, unit: Unit, exhausted: frozenset[str]) -> Allowance:
+        """What the class of `unit` may use with these quotas used up; without figures of its quotas."""
+        key = (unit.tier, unit.groups, exhausted)
+        known = self._known.get(key)
+        if known is None:
+            if len(self._known) >= CLASSES_MAX:
+                self._known.clear()
+            known = self._known[key] = self._combine(unit, exhausted)
+        return known
+
+    def counted(self, unit: Unit) -> tuple[Counted, ...]:
+        """The quotas of the class of `unit`, by id; those that only hold at other hours included."""
+        key = (unit.tier, unit.groups)
+        known = self._counted.get(key)
+        if known is None:
+            if len(self._counted) >= CLASSES_MAX:
+                self._counted.clear()
+            known = self._counted[key] = self._count(unit)
+        return known
+
+    def until(self, rule: Rule) -> datetime | None:
+        """When the rule's own time, or its quota's period, ends."""
+        if self.minute is None:
+            return None
+        ends: list[datetime | None] = [self.resets(rule.effect)] if isinstance(rule.effect, Quota) else []
+        if rule.when is not None and (left := rule.when.minutes_left(self.minute)) is not None:
+            ends.append(self.at + timedelta(minutes=left))
+        return combine.earliest(ends)
+
+    def resets(self, quota: Quota) -> datetime | None:
+        return None if self.minute is None else period_end(quota.period, self.at)
+
+    def _count(self, unit: Unit) -> tuple[Counted, ...]:
+        selected = self._selected(unit)
+        timely = applying(selected, self.minute)
+        now = {rule.id for rule in in_force(timely)}
+        replaced = {rule.id for rule in timely} - now
+        return tuple(
+            Counted(rule, rule.effect, self.resets(rule.effect), rule.id in now and self.minute is not None)
+            for rule in sorted(selected, key=lambda rule: rule.id)
+            if isinstance(rule.effect, Quota)
+            and (rule.id in now or (rule.exception_to is None and rule.id not in replaced))
+        )
+
+    def _selected(self, unit: Unit) -> list[Rule]:
+        return [rule for rule in self._agreed.ruleset.rules if selects(rule.who, unit.tier, unit.groups)]
+
+    def _combine(self, unit: Unit, exhausted: frozenset[str]) -> Allowance:
+        selected = self._selected(unit)
+        rules = in_force(applying(selected, self.minute))
+        used_up = [rule for rule in rules if rule.id in exhausted]
+        base = self._base(unit, rules)
+        pool = self._pool(unit, base)
+        thens = [
+            WeightClaim(r, r.effect.then.weight, self._agreed.sentences[r.id], self.until(r))
+            for r in used_up
+            if isinstance(r.effect, Quota) and isinstance(r.effect.then, Share)
+        ]
+        own = self._ceilings([r for r in rules if not r.together]) + self._consequences(used_up)
+        if pool is None:
+            lifeline = combine.lifeline_bound(self._agreed.ruleset)
+            ceiling = combine.lowest_ceiling(own, lifeline)
+            floor = combine.highest_floor(self._floors(rules), lifeline, ceiling)
+            allowance = Allowance(combine.lowered_share(base, thens), floor, ceiling)
+        else:
+            ceiling = combine.lowest_ceiling(own, combine.code_lifeline_bound())
+            allowance = self._pooled(pool, base, thens, rules, ceiling)
+        binding = binding_rules(rules, exhausted, allowance)
+        return replace(allowance, not_binding=self._not_binding(selected, binding))
+
+    def _base(self, unit: Unit, rules: Iterable[Rule]) -> Bound[int]:
+        """The base share; people without a share rule are equal, guests without one are one household."""
+        default = combine.guests_share_bound if unit.tier == GUEST_TIER else combine.equal_share_bound
+        claims = [
+            WeightClaim(rule, rule.effect.weight, self._agreed.sentences[rule.id], self.until(rule))
+            for rule in rules
+            if isinstance(rule.effect, Share)
+        ]
+        return combine.base_share(claims, default(self._agreed.ruleset), self._agreed.cap)
+
+    def _pool(self, unit: Unit, base: Bound[int]) -> Rule | str | None:
+        """The rule that makes the unit's pool (the first in its chain of exceptions), `GUESTS`, or None."""
+        by_id = {rule.id: rule for rule in self._agreed.ruleset.rules}
+        rule = by_id.get(base.rule)
+        if rule is None or not rule.together:
+            return GUESTS if unit.tier == GUEST_TIER else None
+        while rule.exception_to is not None:
+            rule = by_id[rule.exception_to]
+        return rule
+
+    def _pooled(
+        self,
+        pool: Rule | str,
+        base: Bound[int],
+        thens: list[WeightClaim],
+        rules: Iterable[Rule],
+        ceiling: Bound[Rates] | None,
+    ) -> Allowance:
+        """A pool counts as one household: share, floor and one ceiling are its own."""
+        of_pool = [rule for rule in rules if is_of_pool(rule, pool)]
+        lifeline = self._pool_lifeline(pool)
+        pool_ceiling = combine.lowest_ceiling(self._ceilings(of_pool), lifeline)
+        weight = min([SHARE_DEFAULT, *(claim.weight for claim in thens)])
+        reasons = [claim for claim in thens if claim.weight == weight < SHARE_DEFAULT][:1]
+        share = Bound(
+            base.value,
+            base.rule,
+            base.decision,
+            " ".join([base.sentence, *(claim.sentence for claim in reasons)]),
+            combine.earliest([base.until, *(claim.until for claim in reasons)]),
+            tuple(sorted({*base.also, *(c.rule.id for c in thens)} - {c.rule.id for c in reasons})),
+        )
+        floor = combine.highest_floor(self._floors(of_pool), lifeline, pool_ceiling)
+        name = pool if isinstance(pool, str) else pool.id
+        return Allowance(share, floor, ceiling, (), name, pool_ceiling, weight)
+
+    def _pool_lifeline(self, pool: Rule | str) -> Bound[Rates]:
+        """The guests', or a household's; `checks` sees to it that a pool of households has one for each."""
+        if pool_has_guests(pool):
+            return combine.guest_lifeline_bound(self._agreed.ruleset)
+        return combine.lifeline_bound(self._agreed.ruleset)
+
+    def _ceilings(self, rules: Iterable[Rule]) -> list[Claim]:
+        return [
+            Claim(rule, rule.effect.rates, self._agreed.sentences[rule.id], self.until(rule))
+            for rule in rules
+            if isinstance(rule.effect, Ceiling) and rule.effect.rates is not None
+        ]
+
+    def _consequences(self, used_up: Iterable[Rule]) -> list[Claim]:
+        return [
+            Claim(rule, rule.effect.then.rates, self._agreed.sentences[rule.id], self.until(rule))
+            for rule in used_up
+            if isinstance(rule.effect, Quota)
+            and isinstance(rule.effect.then, Ceiling)
+            and rule.effect.then.rates is not None
+        ]
+
+    def _floors(self, rules: Iterable[Rule]) -> list[Claim]:
+        return [
+            Claim(rule, rule.effect.rates, self._agreed.sentences[rule.id], self.until(rule))
+            for rule in rules
+            if isinstance(rule.effect, Floor)
+        ]
+
+    def _not_binding(self, selected: Iterable[Rule], binding: frozenset[str]) -> tuple[str, ...]:
+        """Sentences of rules that select the unit and have no part in what it gets; quotas show themselves."""
+        silent = {r.id for r in selected if r.id not in binding and not isinstance(r.effect, Quota)}
+        return tuple(self._agreed.sentences[name] for name in sorted(silent))
+
+
+def binding_rules(rules: Iterable[Rule], exhausted: frozenset[str], found: Allowance) -> frozenset[str]:
+    """Ids of the rules in force that have a part in `found`."""
+    return frozenset(rule.id for rule in rules if _binds(rule, exhausted, found))
+
+
+def _binds(rule: Rule, exhausted: frozenset[str], found: Allowance) -> bool:
+    effect = rule.effect
+    if isinstance(effect, Quota):
+        if rule.id not in exhausted:
+            return False
+        effect = effect.then
+    if isinstance(effect, Share):
+        return rule.id not in found.share.also
+    if isinstance(effect, Floor):
+        return rule.id not in found.floor.also
+    if effect.rates is None:
+        return True
+    ceiling = found.pool_ceiling if rule.together else found.ceiling
+    return ceiling is not None and rule.id not in ceiling.also
+
+
+def pool_has_guests(pool: Rule | str) -> bool:
+    """Whether all guests are in the pool."""
+    return isinstance(pool, str) or selects(pool.who, GUEST_TIER, frozenset())
+
+
+def is_of_pool(rule: Rule, pool: Rule | str) -> bool:
+    """Whether a floor or ceiling is for the whole pool: it selects the same people, together.
+
+    A floor for guests is always for all of them together: no line has one for any number of guests.
+    """
+    only_guests = isinstance(pool, str) or pool.who == ONLY_GUESTS
+    if only_guests and isinstance(rule.effect, Floor):
+        return True
+    people = ONLY_GUESTS if isinstance(pool, str) else pool.who
+    return rule.together and rule.who == people
