@@ -16,7 +16,7 @@ from node.governance.rules import (
     Share,
     Who,
 )
-from node.governance.selection import selects
+from node.governance.selection import ONLY_GUESTS, selects
 from node.governance.times import Times, to_text
 from node.units import GIGA, KILO, MEGA, BitsPerSecond, Rates, format_rate, format_volume, show_volume
 
@@ -135,7 +135,7 @@ def _effect(rule: Rule, ruleset: Ruleset) -> str:
                 return f"{together} have no speed ceiling."
             return f"{together} never have more than {rates_words(rates)}."
         case Quota() as quota:
-            return _quota(quota, who, ruleset.unit)
+            return _quota(quota, rule.who, ruleset.unit)
 
 
 def _share(weight: int, rule: Rule, together: str, ruleset: Ruleset) -> str:
@@ -161,7 +161,8 @@ def _households(weight: int, unit: str) -> str:
     return f"{weight} percent of a {unit}"
 
 
-def _quota(quota: Quota, who: str, unit: str) -> str:
+def _quota(quota: Quota, who: Who, unit: str) -> str:
+    whoever = "whoever" if who == ONLY_GUESTS else f"a {unit} that"
     busy = quota.counts == "uplink while busy"
     while_busy = " while the line is busy" if busy else ""
     if isinstance(quota.then, Share):
@@ -173,7 +174,7 @@ def _quota(quota: Quota, who: str, unit: str) -> str:
     free = "Local services and quiet hours do" if busy else "Local services do"
     volume = f"{format_volume(quota.volume)} a {quota.period}"
     return (
-        f"among {who}, a {unit} that uses more than {volume}{while_busy} {then} "
+        f"among {who_words(who)}, {whoever} uses more than {volume}{while_busy} {then} "
         f"until the {quota.period} ends. {free} not count. It is never cut off."
     )
 

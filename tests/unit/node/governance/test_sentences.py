@@ -48,7 +48,7 @@ def test_the_example_reads_as_members_vote_on_it():
         (
             'quota = "2 GB per day"\ncounts = "uplink"\nthen = "ceiling 1 Mbit/s down, 1 Mbit/s up until reset"',
             '"tier:guest"',
-            "a household that uses more than 2 GB a day has at most 1 Mbit/s down and 1 Mbit/s up until the day ends. "
+            "Among guests, whoever uses more than 2 GB a day has at most 1 Mbit/s down and 1 Mbit/s up until the day ends. "
             "Local services do not count.",
         ),
         ('share = 100\nwhy = "all are equal."', '"tier:member"', "Why: all are equal. Decided in D-1."),
