@@ -8,10 +8,12 @@ Microsoft's documents, NetworkManager's nm-connectivity.c, the WBA's list of cap
 import ipaddress
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from html import escape
 
 HOST_CHARACTERS_MAX = 255
 PATH_CHARACTERS_MAX = 2_048
+HOSTS_REMEMBERED = 1_024
 
 _NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62}))*")
 _PORT = re.compile(r"\d{1,5}")
@@ -149,8 +151,11 @@ def normal_host(header: str) -> str | None:
 
     IPv6 literals come back in their shortest form, IPv4-mapped ones as IPv4.
     """
-    if len(header) > HOST_CHARACTERS_MAX:
-        return None
+    return None if len(header) > HOST_CHARACTERS_MAX else _normal_host(header)
+
+
+@lru_cache(maxsize=HOSTS_REMEMBERED)
+def _normal_host(header: str) -> str | None:
     name, port = _split_port(header.strip().lower())
     if name is None or (port and not _PORT.fullmatch(port)):
         return None

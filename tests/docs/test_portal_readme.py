@@ -1,0 +1,60 @@
+"""The portal's README says what the portal does: its machine, its addresses and its limits."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+from captive_portal.connections import Limits
+from captive_portal.guests import (
+    Admitted,
+    Expired,
+    Left,
+    Pardoned,
+    Removed,
+    RemovedByAdmin,
+    RestoredAfterRestart,
+    TermsAccepted,
+    Tick,
+    Waiting,
+    step,
+)
+from tests.fakes.front_door import open_door
+
+README = (Path(__file__).parents[2] / "captive_portal" / "README.md").read_text()
+STATES = (Waiting(), Admitted(0, 1), Expired(), Removed("x"))
+EVENTS = (
+    TermsAccepted("1", 9),
+    Left(),
+    Tick(),
+    RemovedByAdmin("x"),
+    Pardoned(),
+    RestoredAfterRestart(9),
+    RestoredAfterRestart(0),
+)
+
+
+def test_the_diagram_is_the_machine() -> None:
+    drawn = re.findall(r"^ +(\w+) --> (\w+): (\w+)$", README, re.MULTILINE)
+    lived = {
+        (type(state).__name__, type(after).__name__, type(event).__name__)
+        for state in STATES
+        for event in EVENTS
+        for after, _ in [step(state, event, 5)]
+        if type(after) is not type(state)
+    }
+    assert lived == set(drawn)
+    assert len(drawn) == len(set(drawn))
+
+
+async def test_every_address_is_in_the_table() -> None:
+    async with open_door() as door:
+        served = {*door.portal._gets, *door.portal._posts}
+    rows = [line.split("|")[1] for line in README.splitlines() if line.startswith("| `/")]
+    assert served == {address for row in rows for address in re.findall(r"`(/[^`]*)`", row)}
+
+
+def test_every_limit_is_in_the_table_with_its_value() -> None:
+    rows = {
+        match[1]: match[2] for match in re.finditer(r"^\| `(\w+)`[^|]*\| ([\d.]+) \|$", README, re.MULTILINE)
+    }
+    assert {field.name: str(field.default) for field in fields(Limits)} == rows
