@@ -44,7 +44,6 @@ class DeviceRow:
     state: str
     """As `captive_portal.ports.GuestState` names it."""
     account: str | None
-    addresses: tuple[str, ...]
     down: int
     """Bytes this month."""
     up: int

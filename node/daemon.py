@@ -41,7 +41,7 @@ from node.reconcile.loop import Reconcile
 from node.storage.database import Store
 from node.storage.memory import StoredMemory, StoredRecords, StoredShelf
 from node.supervision import Parts, supervise
-from node.units import AccountId, MacAddress
+from node.units import AccountId, MacAddress, NodeId
 
 log = logging.getLogger("procomu")
 
@@ -61,22 +61,10 @@ class Node:
         secret = community_secret(config)
         key = node_key(config)
         self.files = RuleFiles(Path(config.rules.file), Path(config.members.file))
-        rulebook, roll = self.files.open()
         self.store = Store(Path(config.node.data_dir) / "procomu.db")
         self.records = StoredRecords(self.store)
-        self.reconcile = Reconcile(
-            kernel=kernel,
-            memory=StoredMemory(self.store),
-            clock=self.clock,
-            gate=gate(config),
-            node=own_node_id(key),
-            rulebook=rulebook,
-            roll=roll,
-            guest_account=guest_accounts(secret),
-            session_ms=config.portal.session,
-            on_booked=self._booked,
-            tell=self.events.publish,
-        )
+        self.reconcile = self._heart(own_node_id(key), secret)
+        self.mesh = self._fence(key, secret)
         self.neighbours = KernelNeighbours(config.lan.interface)
         self.house = PortalHouse(self.reconcile, config, self.clock)
         self.portal = Portal(
@@ -85,29 +73,10 @@ class Node:
             port=config.portal.port,
             secret=hmac.digest(secret, b"portal forms", "sha256"),
         )
-        self.mesh = self._mesh(key, secret)
-        glance = Glance(
-            config=config,
-            reconcile=self.reconcile,
-            files=self.files,
-            parts=self.parts,
-            peers=self.mesh.peers if self.mesh else tuple,
-            waiting=self.house.waiting,
-            warned=self.mesh.warnings if self.mesh else tuple,
-        )
+        glance = self._glance()
         self.admin = AdminHouse(self.reconcile, glance, self.files, self.records, self.clock, config)
         self.admin_door = AdminDoor(self.admin, address=config.admin.address, port=config.admin.port)
-        answers = ConsoleAnswers(
-            reconcile=self.reconcile,
-            glance=glance,
-            parts=self.parts,
-            guest=self.house.guest,
-            admin_link=self.admin.new_link,
-            rules_file=config.rules.file,
-            started=self.clock.civil(),
-            version=own_version(),
-        )
-        self.console = Console(config.node.console_socket, answers.all(), self.events)
+        self.console = self._console(glance)
         self.dnsmasq = dnsmasq(config)
 
     async def run(self) -> None:
@@ -147,7 +116,23 @@ class Node:
         if self.mesh is not None:
             self.mesh.publish()
 
-    def _mesh(self, key: Ed25519PrivateKey, secret: bytes) -> Mesh | None:
+    def _heart(self, node: NodeId, secret: bytes) -> Reconcile:
+        rulebook, roll = self.files.open()
+        return Reconcile(
+            kernel=self.kernel,
+            memory=StoredMemory(self.store),
+            clock=self.clock,
+            gate=gate(self.config),
+            node=node,
+            rulebook=rulebook,
+            roll=roll,
+            guest_account=guest_accounts(secret),
+            session_ms=self.config.portal.session,
+            on_booked=self._booked,
+            tell=self.events.publish,
+        )
+
+    def _fence(self, key: Ed25519PrivateKey, secret: bytes) -> Mesh | None:
         config, reconcile = self.config, self.reconcile
         if not config.mesh.interfaces and not config.mesh.peers:
             return None
@@ -162,6 +147,30 @@ class Node:
             port=config.mesh.port,
             configured_peers=tuple(Address(peer.address, peer.port) for peer in config.mesh.peers),
         )
+
+    def _glance(self) -> Glance:
+        return Glance(
+            config=self.config,
+            reconcile=self.reconcile,
+            files=self.files,
+            parts=self.parts,
+            peers=self.mesh.peers if self.mesh else tuple,
+            waiting=self.house.waiting,
+            warned=self.mesh.warnings if self.mesh else tuple,
+        )
+
+    def _console(self, glance: Glance) -> Console:
+        answers = ConsoleAnswers(
+            reconcile=self.reconcile,
+            glance=glance,
+            parts=self.parts,
+            guest=self.house.guest,
+            admin_link=self.admin.new_link,
+            rules_file=self.config.rules.file,
+            started=self.clock.civil(),
+            version=own_version(),
+        )
+        return Console(self.config.node.console_socket, answers.all(), self.events)
 
 
 async def settle() -> None:

@@ -19,6 +19,7 @@ from node.reconcile.rulebook import Rulebook, examine
 
 SIGN_IN = "admin_sign_in"
 TOKEN_BYTES = 24
+EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, never listened on
 
 
 class Records(Protocol):
@@ -71,7 +72,9 @@ class AdminHouse:
         self._signed = signin.offer(self._signed, token, self._clock.monotonic())
         await self._keep_signed()
         admin = self._config.admin
-        host = f"[{admin.address}]" if ":" in admin.address else admin.address
+        # An address that means "all of them" cannot be typed into a browser.
+        address = str(self._config.lan.address4.ip) if admin.address in EVERY_ADDRESS else admin.address
+        host = f"[{address}]" if ":" in address else address
         return f"http://{host}:{admin.port}/sign-in?token={token}", signin.LINK_LIFE // 1000
 
     async def keep_rules(self, book: Rulebook, by: str) -> None:

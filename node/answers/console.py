@@ -116,7 +116,6 @@ class ConsoleAnswers:
             mac=mac,
             state=view.state,
             account=view.account,
-            addresses=(),
             down=counted.down,
             up=counted.up,
             rate_down=rate.down,

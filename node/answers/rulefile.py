@@ -44,11 +44,11 @@ class RuleFiles:
             await asyncio.sleep(LOOK_EVERY_S)
             stamp = await asyncio.to_thread(lambda: (_stamp(self.rules), _stamp(self.members)))
             if stamp != self._seen:
-                self._seen = stamp
                 await self.look(reconcile, keep, "an edit of the file")
 
     async def look(self, reconcile: Reconcile, keep: Keep, by: str) -> None:
         """Read both files now and put in force what is good."""
+        self._seen = await asyncio.to_thread(lambda: (_stamp(self.rules), _stamp(self.members)))
         try:
             text, roll = await asyncio.to_thread(self._read, reconcile.roll)
         except NodeError as trouble:

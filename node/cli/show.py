@@ -53,7 +53,7 @@ def devices(answer: Said, ink: Ink) -> list[str]:
         return ["No device is here."]
     columns = [Column("DEVICE"), Column("STATE"), Column("ACCOUNT"), Column("DOWN", True), Column("UP", True)]
     columns += [Column("DOWN NOW", True), Column("UP NOW", True), Column("LEFT", True)]
-    columns += [Column("LIMITED BY"), Column("ADDRESSES")]
+    columns += [Column("LIMITED BY")]
     rows = [
         (
             row["mac"],
@@ -64,7 +64,6 @@ def devices(answer: Said, ink: Ink) -> list[str]:
             *_now(row["rate_down"], row["rate_up"]),
             "-" if row["seconds_left"] is None else span(row["seconds_left"]),
             row["rule"] or "-",
-            " ".join(row["addresses"]),
         )
         for row in answer["devices"]
     ]

@@ -29,7 +29,7 @@ class Rulebook:
 
 
 def fingerprint(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def examine(text: str, roll: Roll) -> tuple[Ruleset | None, tuple[Finding, ...]]:
