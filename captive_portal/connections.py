@@ -21,7 +21,7 @@ class Limits:
 
     connections: int = 2_048
     connections_per_device: int = 32
-    head_bytes: int = 8_192
+    head_bytes: int = 8_000
     head_lines: int = 64
     body_bytes: int = 8_192
     buffered_bytes: int = 4_000_000
@@ -51,7 +51,10 @@ class Inner(Protocol):
 
 # An absolute target is spelled in full: the library trips over ports out of range and over names in punycode.
 _TARGET = rb"/[!-~]{0,8191}|http://(?!xn--|[^/]*\.xn--)[a-z0-9.-]{1,255}(?::[0-9]{1,4})?(?:/[!-~]{0,8000})?"
-_REQUEST_LINE = re.compile(rb"([A-Z]{1,16}) (?:" + _TARGET + rb") HTTP/1\.[01]")
+_REQUEST_LINE = re.compile(rb"([A-Z]{1,16}) (?:" + _TARGET + rb") HTTP/1\.([01])")
+# As strict as RFC 9112 section 5, so that the library finds nothing to complain about (and to log at length).
+_FIELDS = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*(?:\r\n|\Z))*")
+_HOST = re.compile(rb"^host:", re.IGNORECASE | re.MULTILINE)
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([^\r\n]*)", re.IGNORECASE)
 _ENCODED = re.compile(rb"\r\ntransfer-encoding[ \t]*:", re.IGNORECASE)
 _DIGITS = re.compile(rb"\d{1,9}[ \t]*")
@@ -77,8 +80,12 @@ def measure(head: bytes, limits: Limits) -> tuple[int, int]:
     """(0, octets of the body) of a request's head without its last empty line; or (status of refusal, 0)."""
     if head.count(b"\n") > limits.head_lines:
         return 431, 0
-    line = _REQUEST_LINE.fullmatch(head.partition(b"\r\n")[0])
-    if line is None or b"\0" in head:
+    first, _, fields = head.partition(b"\r\n")
+    line = _REQUEST_LINE.fullmatch(first)
+    if line is None or not _FIELDS.fullmatch(fields):
+        return 400, 0
+    hosts = len(_HOST.findall(fields))
+    if hosts > 1 or (not hosts and line[2] == b"1"):  # RFC 9112 section 3.2
         return 400, 0
     if line[1] not in _METHODS:
         return 405, 0

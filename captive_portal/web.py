@@ -127,12 +127,9 @@ class Portal:
         transport = request.transport
         if transport is None:  # hung up already: nobody reads this
             return web.Response(status=400)
-        hosts = request.headers.getall("Host", [])
-        if len(hosts) > 1:
-            return _send(probes.Answer(400, b"", ()))
         # The peer of the socket, never a header: who could name himself could name others.
         mac = self._neighbours.mac_of(transport.get_extra_info("peername")[0])
-        host, target = _wanted(request.raw_path, hosts[0] if hosts else "")
+        host, target = _wanted(request.raw_path, request.headers.get("Host", ""))
         community = self._house.community()
         if host is None or not self._is_ours(host, community, transport):
             return self._foreign(request, host, target, mac, community)
