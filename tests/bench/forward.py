@@ -1,0 +1,150 @@
+"""What our table costs a packet: rates through the router against plain forwarding and masquerade, alternated."""
+
+import statistics
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from node.enforcement.kernel import LinuxKernel
+from node.enforcement.plan import NO_LIMIT, Admission, Gate, ShapedClass, TrafficPlan
+from node.units import BitsPerSecond, MacAddress, Monotonic, Rates
+from tests.bench import opennds
+from tests.bench.figures import Figures, median_ratio, missing, say
+from tests.bench.road import LAN, PERSON_MAC, UPLINK, Flow, Road, flow
+from tests.lab.netns import Lab
+
+KEYS = (
+    "ratio",
+    "ratio_1500",
+    "ratio_pps",
+    "ratio_1500_10k",
+    "ratio_shaped",
+    "ratio_1500_shaped",
+    "ratio_pps_shaped",
+    "peer_ratio_1500",
+)
+ROUNDS = 9
+BURST_S = 0.3
+PEER_CLIENTS = 100
+NOW = Monotonic(1_000_000)
+SESSION_MS = 3_600_000
+OPEN_LINE = Rates(BitsPerSecond(40_000_000_000), BitsPerSecond(40_000_000_000))
+UNLIMITED = Rates(NO_LIMIT, NO_LIMIT)
+NOTHING = Rates(BitsPerSecond(0), BitsPerSecond(0))
+
+State = Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A way of loading the road. `rate` is told a size (bytes or packets) and whether it goes upwards."""
+
+    key: str
+    merged: bool
+    rate: Callable[[Flow, int, bool], float]
+    size_per_rate: float
+    """Sizes a second for each unit of rate: bytes for bits, packets for packets."""
+    first: int
+
+
+MERGED = Kind("ratio", True, Flow.stream, 1 / 8, 100_000_000)
+SINGLE = Kind("ratio_1500", False, Flow.stream, 1 / 8, 30_000_000)
+SMALL = Kind("ratio_pps", False, Flow.packets, 1, 20_000)
+
+
+def plan(people: int, *, shaped: bool) -> TrafficPlan:
+    """So many devices admitted, the person of the road the first; shaped: an account and a class for each."""
+    macs = [MacAddress(PERSON_MAC)]
+    macs += [MacAddress(f"02:01:00:{i >> 16:02x}:{i >> 8 & 255:02x}:{i & 255:02x}") for i in range(1, people)]
+    admitted = {
+        mac: Admission(mac, mark, 16 + mark if shaped else 0, Monotonic(NOW + SESSION_MS))
+        for mark, mac in enumerate(macs, 1)
+    }
+    minors = [a.class_minor for a in admitted.values()] if shaped else []
+    classes = {minor: ShapedClass(minor, None, NOTHING, UNLIMITED, 100) for minor in minors}
+    return TrafficPlan(Gate(LAN, UPLINK, 2080), admitted, {}, OPEN_LINE if shaped else None, classes)
+
+
+def compare(road: Road, states: Mapping[str, State], kind: Kind, port: int) -> dict[str, float]:
+    """Each state's rate over that of the state "plain", bursts alternated, in the worse of both directions."""
+    road.merge_segments(kind.merged)
+    worst: dict[str, float] = {}
+    for upwards in (True, False):
+        # A flow begins where the person is known, so that it carries the person's mark ever after.
+        next(enter for name, enter in states.items() if name != "plain")()
+        with flow(road, port + upwards) as through:
+            taken = _alternated(states, kind, through, upwards)
+        for name in states.keys() - {"plain"}:
+            ratio = median_ratio(taken[name], taken["plain"])
+            worst[name] = min(worst.get(name, ratio), ratio)
+            way = "up" if upwards else "down"
+            say(f"{kind.key} {name} {way}: {ratio} of {statistics.median(taken['plain']):.3g}/s")
+    return worst
+
+
+def _alternated(
+    states: Mapping[str, State], kind: Kind, through: Flow, upwards: bool
+) -> dict[str, list[float]]:
+    size = kind.first
+    for _ in range(3):
+        size = int(kind.rate(through, size, upwards) * kind.size_per_rate * BURST_S)
+    taken: dict[str, list[float]] = {name: [] for name in states}
+    for number in range(ROUNDS):
+        for name in list(states) if number % 2 == 0 else list(reversed(states)):
+            states[name]()
+            kind.rate(through, size // 10, upwards)
+            taken[name].append(kind.rate(through, size, upwards))
+    return taken
+
+
+def _ours(road: Road) -> dict[str, float]:
+    """Runs in the router's namespace."""
+    kernel = LinuxKernel()
+
+    def plainly() -> None:
+        road.plain(True)
+        kernel.remove()
+
+    def with_table(wanted: TrafficPlan) -> State:
+        def enter() -> None:
+            kernel.apply(wanted, NOW)
+            road.plain(False)
+
+        return enter
+
+    states = {
+        "plain": plainly,
+        "": with_table(plan(1_000, shaped=False)),
+        "_10k": with_table(plan(10_000, shaped=False)),
+        "_shaped": with_table(plan(1_000, shaped=True)),
+    }
+    few = {name: state for name, state in states.items() if name != "_10k"}
+    found = {}
+    try:
+        for number, (kind, wanted) in enumerate(((MERGED, few), (SINGLE, states), (SMALL, few))):
+            compared = compare(road, wanted, kind, 6000 + 10 * number)
+            found |= {kind.key + name: ratio for name, ratio in compared.items()}
+        kernel.remove()
+    finally:
+        kernel.close()
+    return found
+
+
+def _peer() -> Figures:
+    with Lab("bench") as lab:
+        road = Road(lab, lan=opennds.LAN)
+        road.plain(True)
+        try:
+            with opennds.running(lab, road) as peer:
+                peer.admit_many(PEER_CLIENTS, road.person_address)
+                states = {"plain": peer.rules_away, "peer": peer.rules_back}
+                return {"peer_ratio_1500": compare(road, states, SINGLE, 6100)["peer"]}
+        except opennds.CannotRun as reason:
+            return missing(["peer_ratio_1500"], str(reason))
+
+
+def measure() -> Figures:
+    with Lab("bench") as lab:
+        road = Road(lab)
+        with road.router.entered():
+            found = _ours(road)
+    return found | _peer()
