@@ -10,18 +10,19 @@ from node.enforcement.plan import Admission, KernelState
 from node.units import Bytes, MacAddress, Monotonic, Usage
 
 # Found one by one: other threads run in between, where json.loads would hold them all for a long list.
-_COUNTED = re.compile(r'"val": (\d+), "counter": \{"packets": \d+, "bytes": (\d+)\}')
+_COUNTED = re.compile(
+    r'"name": "([ud])(\d+)", "table": "procomu", "handle": \d+, "packets": \d+, "bytes": (\d+)'
+)
 
 NOTHING_STANDS = KernelState(stands=False, reading=Reading("", {}), admitted={}, marks={})
 
 
-def counted(text: str) -> dict[int, int]:
-    """Bytes by mark from one listed map with counters."""
-    return {int(match[1]): int(match[2]) for match in _COUNTED.finditer(text)}
-
-
-def reading(counters_id: str, up: dict[int, int], down: dict[int, int]) -> Reading:
-    """Both directions of every mark joined; a mark in one map only has used nothing in the other."""
+def reading(counters_id: str, text: str) -> Reading:
+    """All counters as libnftables lists them in JSON; a mark with one counter only has used nothing the other way."""
+    ways: dict[str, dict[int, int]] = {"u": {}, "d": {}}
+    for match in _COUNTED.finditer(text):
+        ways[match[1]][int(match[2])] = int(match[3])
+    up, down = ways["u"], ways["d"]
     marks = up.keys() | down.keys()
     return Reading(counters_id, {m: Usage(Bytes(down.get(m, 0)), Bytes(up.get(m, 0))) for m in marks})
 
@@ -38,9 +39,9 @@ def observed(listing: str, now: Monotonic) -> KernelState:
     forwarding = bool(facts.get(FACT_FORWARDING4)), bool(facts.get(FACT_FORWARDING6))
     if facts.get(FACT_LAYOUT) != LAYOUT:
         return KernelState(False, Reading("", {}), {}, {}, forwarding)
-    marks = {_value(elem): _minor(classid) for elem, classid in found["up"]}
-    up = {_value(elem): _bytes(elem) for elem, _ in found["up"]}
-    down = {_value(elem): _bytes(elem) for elem, _ in found["down"]}
+    counted = reading(str(facts[FACT_COUNTERS_ID]), listing)
+    classes = {mark: _minor(classid) for mark, classid in found["classes"]}
+    marks = {mark: classes.get(mark, 0) for mark in counted.counted}
     admitted: dict[MacAddress, Admission] = {}
     for elem, mark in found["members"]:
         mac = MacAddress(_value(elem))
@@ -48,7 +49,7 @@ def observed(listing: str, now: Monotonic) -> KernelState:
             admitted[mac] = Admission(mac, mark, marks[mark], _ends(elem, now))
     return KernelState(
         stands=True,
-        reading=reading(str(facts[FACT_COUNTERS_ID]), up, down),
+        reading=counted,
         admitted=admitted,
         marks=marks,
         forwarding_before=forwarding,
@@ -57,10 +58,6 @@ def observed(listing: str, now: Monotonic) -> KernelState:
 
 def _value(elem: Any) -> Any:
     return elem["elem"]["val"] if isinstance(elem, dict) else elem
-
-
-def _bytes(elem: Any) -> int:
-    return int(elem["elem"]["counter"]["bytes"])
 
 
 def _ends(elem: Any, now: Monotonic) -> Monotonic | None:

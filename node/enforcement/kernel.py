@@ -39,6 +39,7 @@ class LinuxKernel:
         self._reader = Nftables()
         self._tc = TrafficControl()
         self._counters_id = ""
+        self._forwarding_before: tuple[bool, bool] | None = None
         self._standing: nft.Standing | None = None
         self._shaping: dict[str, Shaping] = {}
         self._leaf: tc.Leaf | None = None
@@ -54,6 +55,7 @@ class LinuxKernel:
             state = counters.observed(self._writer.run(f"list table {nft.TABLE}"), now)
         except KernelRefused:
             return counters.NOTHING_STANDS
+        self._forwarding_before = state.forwarding_before
         if state.stands:
             self._counters_id = state.reading.counters_id
             self._standing = nft.Standing(None, state.admitted, state.marks)
@@ -70,9 +72,17 @@ class LinuxKernel:
         self._open_forwarding(plan.gate)
 
     def read(self) -> Reading:
-        up = counters.counted(self._reader.run(f"list map {nft.TABLE} up"))
-        down = counters.counted(self._reader.run(f"list map {nft.TABLE} down"))
-        return counters.reading(self._counters_id, up, down)
+        """Raises KernelRefused also when the rules no longer fit the interfaces: applying the plan mends that."""
+        standing = self._standing
+        if (
+            standing is not None
+            and standing.form is not None
+            and standing.form.links != self._links(standing.form.gate)
+        ):
+            raise KernelRefused(
+                "an interface was made anew", "nothing to do: the plan is applied again at once"
+            )
+        return counters.reading(self._counters_id, self._reader.run(f"list counters table {nft.TABLE}"))
 
     def remove(self) -> None:
         state = self.observe(Monotonic(0))
@@ -85,6 +95,7 @@ class LinuxKernel:
             if self._tc.exists(interface) and self._tc.has_our_root(interface):
                 self._tc.apply(interface, [tc.TcChange("delete-root")])
         self._standing, self._shaping, self._shaped = None, {}, None
+        self._forwarding_before = None
 
     def close(self) -> None:
         self._writer.close()
@@ -94,19 +105,44 @@ class LinuxKernel:
     def _apply_table(self, plan: TrafficPlan, now: Monotonic) -> None:
         if self._standing is None:
             self.observe(now)
-        before = self._standing
-        commands = ""
-        counters_id = self._counters_id
+        before, counters_id, commands = self._standing, self._counters_id, ""
         if before is None:
             fresh = secrets.randbelow(2**31 - 1) + 1
-            commands, before = nft.create(fresh, (_is_on(FORWARDING4), _is_on(FORWARDING6))), nft.EMPTY
-            counters_id = str(fresh)
+            # After somebody flushed our table, what forwarding was before is what we remember.
+            forwarding = self._forwarding_before or (_is_on(FORWARDING4), _is_on(FORWARDING6))
+            self._forwarding_before = forwarding
+            commands, before, counters_id = nft.create(fresh, forwarding), nft.EMPTY, str(fresh)
         before = replace(before, admitted=_with_same_leases(before.admitted, plan.admitted))
-        commands += nft.transition(before, plan, now)
+        form = nft.Form(plan.gate, bool(plan.uplink or plan.classes), self._links(plan.gate))
+        commands += nft.transition(before, plan, form, now)
         if commands:
             self._writer.run(commands)
         self._counters_id = counters_id
-        self._standing = nft.Standing(plan.gate, dict(plan.admitted), nft.marks_of(plan))
+        wanted = nft.marks_of(plan)
+        kept = self._forget({mark: minor for mark, minor in before.marks.items() if mark not in wanted})
+        self._standing = nft.Standing(form, dict(plan.admitted), {**wanted, **kept})
+
+    def _forget(self, marks: Mapping[int, int]) -> dict[int, int]:
+        """Take counters away; those that are still pointed at stay, and are tried again with a later plan."""
+        if not marks:
+            return {}
+        try:
+            self._writer.run(nft.forget(marks))
+        except KernelRefused:
+            return {mark: minor for mark, minor in marks.items() if not self._forgot(mark)}
+        return {}
+
+    def _forgot(self, mark: int) -> bool:
+        try:
+            self._writer.run(nft.forget((mark,)))
+        except KernelRefused:
+            return False
+        return True
+
+    def _links(self, gate: Gate) -> tuple[int, int] | None:
+        if self._tc.exists(gate.lan_interface) and self._tc.exists(gate.uplink_interface):
+            return self._tc.ifindex(gate.lan_interface), self._tc.ifindex(gate.uplink_interface)
+        return None
 
     def _apply_shaping(self, plan: TrafficPlan) -> None:
         if self._shaped == (plan.gate, plan.uplink, plan.classes):
@@ -204,10 +240,10 @@ def _tried(attempt: Callable[[], None], reasons: list[str]) -> bool:
 def _probe_nftables() -> None:
     nftables = Nftables()
     gate = Gate("lo", "lo", 2080, mesh_interfaces=("lo",), mesh_port=7400)
+    form = nft.Form(gate, shaped=True, links=(1, 1))
+    table = nft.create(1, (False, False)) + nft.transition(nft.EMPTY, TrafficPlan(gate), form, Monotonic(0))
     try:
-        nftables.run(
-            nft.create(1, (False, False)) + nft.transition(nft.EMPTY, TrafficPlan(gate), Monotonic(0))
-        )
+        nftables.run(table)
     finally:
         nftables.close()
 

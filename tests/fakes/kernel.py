@@ -27,7 +27,9 @@ class FakeKernel:
     # --- the port ---
 
     def probe(self) -> KernelFeatures:
-        return KernelFeatures(True, True, False, False, True, ("this kernel is a fake: no packet passes through it",))
+        return KernelFeatures(
+            True, True, False, False, True, ("this kernel is a fake: no packet passes through it",)
+        )
 
     def observe(self, now: Monotonic) -> KernelState:
         self.now = max(self.now, now)
@@ -87,7 +89,8 @@ class FakeKernel:
         """The table that would stand, as nft statements."""
         if self.plan is None:
             return ""
-        return nft.transition(nft.EMPTY, replace(self.plan, admitted=self._alive()), self.now)
+        form = nft.Form(self.plan.gate, bool(self.plan.uplink or self.plan.classes), (2, 3))
+        return nft.transition(nft.EMPTY, replace(self.plan, admitted=self._alive()), form, self.now)
 
     def _alive(self) -> dict[MacAddress, Admission]:
         if self.plan is None:

@@ -3,27 +3,44 @@
 import json
 
 from node.enforcement import counters
+from node.enforcement.nft import LAYOUT
 from node.units import MacAddress, Monotonic, Usage
 
 MAC = "02:00:00:00:00:0a"
 
 
-def listing(layout: int = 1) -> str:
-    counted = {"packets": 3, "bytes": 4500}
+def listing(layout: int = LAYOUT) -> str:
+    counters = [
+        {
+            "counter": {
+                "family": "inet",
+                "name": name,
+                "table": "procomu",
+                "handle": 9,
+                "packets": 3,
+                "bytes": 4500,
+            }
+        }
+        for name in ("u1", "d1", "u2")
+    ]
     return json.dumps(
         {
             "nftables": [
                 {"metainfo": {"version": "1.1.3", "json_schema_version": 1}},
                 {"table": {"family": "inet", "name": "procomu", "handle": 2}},
+                *counters,
                 {"map": {"name": "facts", "elem": [[1, layout], [2, 77], [3, 0], [4, 1]]}},
-                {"map": {"name": "members", "elem": [[{"elem": {"val": MAC, "timeout": 60, "expires": 41}}, 1]]}},
-                {"set": {"name": "seats"}},
-                {"map": {"name": "up", "elem": [[{"elem": {"val": 1, "counter": counted}}, "1:1f"],
-                                                [{"elem": {"val": 2, "counter": counted}}, "none"]]}},
-                {"map": {"name": "down", "elem": [[{"elem": {"val": 1, "counter": counted}}, "1:1f"]]}},
+                {
+                    "map": {
+                        "name": "members",
+                        "elem": [[{"elem": {"val": MAC, "timeout": 60, "expires": 41}}, 1]],
+                    }
+                },
+                {"map": {"name": "up"}},
+                {"map": {"name": "classes", "elem": [[1, "1:1f"], [2, "none"]]}},
             ]
         }
-    )  # fmt: skip
+    )
 
 
 def test_a_whole_table_is_seen_as_it_stands() -> None:
@@ -44,6 +61,5 @@ def test_a_table_of_another_layout_is_none_but_its_facts_count() -> None:
 
 
 def test_counters_are_found_in_the_text_as_it_is_printed() -> None:
-    element = '[{"elem": {"val": %d, "counter": {"packets": 1, "bytes": %d}}}, "1:11"]'
-    text = f"[{element % (7, 52)}, {element % (8, 0)}]"
-    assert {7: 52, 8: 0} == counters.counted(text)
+    found = counters.reading("77", listing())
+    assert {1: Usage(4500, 4500), 2: Usage(0, 4500)} == dict(found.counted)

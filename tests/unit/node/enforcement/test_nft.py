@@ -13,10 +13,15 @@ GATE = Gate("lan0", "wan0", 2080, mesh_interfaces=("mesh0",), mesh_port=7400)
 ANA = Admission(MacAddress("02:00:00:00:00:0a"), 1, 0x11, Monotonic(60_000))
 BEN = Admission(MacAddress("02:00:00:00:00:0b"), 2, 0x12, None)
 NOW = Monotonic(10_000)
+FORM = nft.Form(GATE, shaped=False, links=(2, 3))
 
 
 def standing(plan: TrafficPlan) -> nft.Standing:
-    return nft.Standing(plan.gate, plan.admitted, nft.marks_of(plan))
+    return nft.Standing(FORM, plan.admitted, nft.marks_of(plan))
+
+
+def transition(before: nft.Standing, after: TrafficPlan, form: nft.Form = FORM) -> str:
+    return nft.transition(before, after, form, NOW)
 
 
 def plan(*admissions: Admission, retiring: dict[int, int] | None = None) -> TrafficPlan:
@@ -24,73 +29,83 @@ def plan(*admissions: Admission, retiring: dict[int, int] | None = None) -> Traf
 
 
 def test_nothing_to_do_is_no_transaction() -> None:
-    assert "" == nft.transition(standing(plan(ANA, BEN)), plan(ANA, BEN), NOW)
+    assert "" == transition(standing(plan(ANA, BEN)), plan(ANA, BEN))
 
 
-def test_admitting_one_person_says_five_things_and_touches_nobody_else() -> None:
-    text = nft.transition(standing(plan(ANA)), plan(ANA, BEN), NOW)
+def test_admitting_one_person_says_six_things_and_touches_nobody_else() -> None:
+    text = transition(standing(plan(ANA)), plan(ANA, BEN))
     assert (
         """\
-add element inet procomu up { 2 : 1:12 }
-add element inet procomu down { 2 : 1:12 }
+add counter inet procomu u2
+add counter inet procomu d2
+add element inet procomu classes { 2 : 1:12 }
 add element inet procomu members { 02:00:00:00:00:0b : 2 }
-add element inet procomu seats { 02:00:00:00:00:0b . 2 }
-add element inet procomu leases { 2 }
+add element inet procomu up { 0x02000000000b . 2 : "u2" }
+add element inet procomu down { 2 : "d2" }
 """
         == text
     )
 
 
 def test_a_lease_is_said_as_what_is_left_of_it() -> None:
-    assert "02:00:00:00:00:0a timeout 50000ms : 1" in nft.transition(standing(plan()), plan(ANA), NOW)
+    assert "02:00:00:00:00:0a timeout 50000ms : 1" in transition(standing(plan()), plan(ANA))
 
 
 def test_ending_a_session_leaves_its_counters_until_they_are_booked() -> None:
-    text = nft.transition(standing(plan(ANA)), plan(retiring={1: 0x11}), NOW)
-    assert "delete element inet procomu leases { 1 }" in text
-    assert " up " not in text
-    booked = nft.transition(standing(plan(retiring={1: 0x11})), plan(), NOW)
-    assert "delete element inet procomu up { 1 }\ndelete element inet procomu down { 1 }\n" == booked
+    text = transition(standing(plan(ANA)), plan(retiring={1: 0x11}))
+    assert "delete element inet procomu down { 1 }" in text
+    assert "delete counter" not in text
+    assert "delete counter inet procomu u1\ndelete counter inet procomu d1\n" == nft.forget([1])
 
 
 def test_an_element_that_may_have_timed_out_is_added_before_it_is_deleted() -> None:
     """Deleting what has gone a moment ago would refuse the whole transaction."""
-    text = nft.transition(standing(plan(ANA)), plan(), NOW)
-    for name in ("members", "seats", "leases"):
+    text = transition(standing(plan(ANA)), plan())
+    for name in ("members", "up", "down"):
         assert text.index(f"add element inet procomu {name} ") < text.index(
             f"delete element inet procomu {name} "
         )
 
 
-def test_a_longer_lease_never_resets_a_counter() -> None:
+def test_a_longer_lease_never_touches_a_counter() -> None:
     longer = replace(ANA, ends=Monotonic(900_000))
-    text = nft.transition(standing(plan(ANA)), plan(longer), NOW)
+    text = transition(standing(plan(ANA)), plan(longer))
     assert "timeout 890000ms" in text
-    assert " up " not in text
-    assert " down " not in text
+    assert "counter inet" not in text
 
 
-def test_the_chains_are_written_only_when_the_gate_changes() -> None:
-    assert "add rule" not in nft.transition(standing(plan()), plan(ANA), NOW)
-    moved = replace(plan(), gate=replace(GATE, portal_port=8080))
-    assert ":8080" in nft.transition(standing(plan()), moved, NOW)
+def test_the_rules_are_written_only_when_what_they_depend_on_changes() -> None:
+    assert "add rule" not in transition(standing(plan()), plan(ANA))
+    moved = replace(FORM, gate=replace(GATE, portal_port=8080))
+    assert ":8080" in transition(standing(plan()), plan(), moved)
+    assert "@classes" not in nft.rules(FORM)
+    assert "@classes" in transition(standing(plan()), plan(), replace(FORM, shaped=True))
+
+
+def test_an_interface_that_is_missing_or_made_anew_is_held_by_its_name() -> None:
+    assert 'iif "lan0"' in nft.rules(FORM)
+    assert 'iif "' not in nft.rules(replace(FORM, links=None))
+    assert 'iifname "lan0" goto leaving' in nft.rules(replace(FORM, links=None))
+    assert "add rule" in transition(standing(plan()), plan(), replace(FORM, links=(2, 9)))
 
 
 def test_only_our_own_table_is_ever_named() -> None:
-    text = nft.create(1, (False, False)) + nft.transition(nft.EMPTY, plan(ANA, BEN), NOW) + nft.remove()
+    text = nft.create(1, (False, False)) + transition(nft.EMPTY, plan(ANA, BEN)) + nft.remove()
     assert all("inet procomu" in line for line in text.splitlines())
     assert "flush ruleset" not in text
 
 
 def test_every_chain_for_people_ends_in_a_refusal_that_tells() -> None:
-    for name in ("leaving", "arriving", "asking"):
-        rules = [
-            line
-            for line in nft.chains(GATE).splitlines()
-            if line.startswith(f"add rule inet procomu {name} ")
-        ]
-        assert "reject with icmpx admin-prohibited" in rules[-1]
-        assert "tcp reset" in rules[-2]
+    def last(name: str) -> list[str]:
+        return [
+            line for line in nft.rules(FORM).splitlines() if line.startswith(f"add rule inet procomu {name} ")
+        ][-2:]
+
+    for name in ("leaving", "arriving"):
+        assert last(name)[-1].endswith("goto refuse")
+    for name in ("refuse", "asking"):
+        assert "tcp reset" in last(name)[0]
+        assert "reject with icmpx admin-prohibited" in last(name)[1]
 
 
 MARKS = st.dictionaries(st.integers(1, 6), st.integers(1, 3), max_size=6)
@@ -127,8 +142,8 @@ def test_any_way_through_plans_ends_where_the_last_one_stands(way: list[TrafficP
     walked: dict[str, dict[str, str]] = {}
     before = nft.EMPTY
     for each in way:
-        replay(nft.transition(before, each, NOW), walked)
+        replay(transition(before, each), walked)
         before = standing(each)
     direct: dict[str, dict[str, str]] = {}
-    replay(nft.transition(nft.EMPTY, way[-1], NOW), direct)
+    replay(transition(nft.EMPTY, way[-1]), direct)
     assert {k: v for k, v in direct.items() if v} == {k: v for k, v in walked.items() if v}
