@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from node.accounting.periods import day_name
 from node.governance.allowance import ClockState
 from node.units import Monotonic
 
@@ -50,6 +51,9 @@ class SystemClock:
         if self._source == "trusted" or self._kernel_is_synced():
             return "synced"
         return "holdover"
+
+    def today(self) -> str:
+        return day_name(None if self.state() == "unknown" else self.civil())
 
     def _kernel_is_synced(self) -> bool:
         timex = _Timex()

@@ -60,6 +60,10 @@ class Ledger:
         """What `account` used on all nodes in `period` (a day, an ISO week or a month as in `periods`)."""
         return self._sums.get((account, period), NO_CELL)
 
+    def cells(self) -> Iterator[tuple[CellKey, Cell]]:
+        """Everything known, of all nodes."""
+        return iter(tuple(self._cells.items()))
+
     def own_cells(self, node: NodeId, incarnation: str) -> Iterator[tuple[CellKey, Cell]]:
         """The cells that only this life of this node writes."""
         return ((k, c) for k, c in self._cells.items() if k.node == node and k.incarnation == incarnation)

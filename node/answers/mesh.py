@@ -16,10 +16,10 @@ class LedgerBooks:
     @property
     def incarnation(self) -> str:
         """Name of this life of our books; empty until the memory has been read."""
-        return self._reconcile.writer.incarnation
+        return self._reconcile.keeper.writer.incarnation
 
     def own_cells(self) -> Iterable[tuple[str, AccountId, Cell]]:
-        writer = self._reconcile.writer
+        writer = self._reconcile.keeper.writer
         cells = self._reconcile.ledger.own_cells(writer.node, writer.incarnation)
         return [(key.day, key.account, cell) for key, cell in cells]
 

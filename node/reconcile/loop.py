@@ -6,31 +6,25 @@ what happened and wait for the next plan to stand.
 
 import asyncio
 import logging
-import secrets
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import timedelta
 
 from captive_portal import guests
 from node.accounting import busy
-from node.accounting.booking import Booking
 from node.accounting.ledger import Cell, CellKey, Ledger
 from node.accounting.meter import Baseline
-from node.accounting.periods import day_name
-from node.accounting.sessions import SavedSession, rebased
 from node.enforcement.plan import Gate, KernelFeatures, TrafficPlan
 from node.enforcement.ports import Kernel
 from node.enforcement.shares import floors_scaled_permille
-from node.errors import KernelRefused, StorageTrouble
+from node.errors import KernelRefused
 from node.governance.allowance import Allowance, Moment
 from node.governance.evaluate import Evaluator
 from node.governance.roll import Roll
-from node.reconcile.books import Writer
 from node.reconcile.intent import pools, shaped_classes
+from node.reconcile.keeper import Keeper, Troubles
 from node.reconcile.measure import Measured, Question, measure, quotas_used
-from node.reconcile.ports import Clock, Memory, Remembered
+from node.reconcile.ports import Clock, Memory
 from node.reconcile.presence import Presence
 from node.reconcile.rulebook import Rulebook
 from node.units import NO_USAGE, AccountId, MacAddress, Milliseconds, Monotonic, NodeId, Rates, Usage
@@ -40,18 +34,6 @@ log = logging.getLogger(__name__)
 TICK_S = 1.0
 BOOK_EVERY_MS = 30_000
 """At most this much is at risk in a power cut; nothing is in a crash, because the counters live in the kernel."""
-FORGET_EVERY_MS = 6 * 3_600_000
-KEEP_USED_DAYS, KEEP_ENDED_DAYS = 400, 30
-INCARNATION, SAVED_AT, BOOT = "incarnation", "saved_at_ms", "boot"
-
-
-@dataclass(slots=True)
-class Troubles:
-    """What goes wrong now, as warnings for people; empty texts mean that it is well."""
-
-    storage: str = ""
-    kernel: str = ""
-    set_aside: str = ""
 
 
 class Reconcile:
@@ -73,14 +55,13 @@ class Reconcile:
         tell: Callable[[Mapping[str, object]], None] = lambda _event: None,
         tick_s: float = TICK_S,
     ) -> None:
-        self._kernel, self._memory, self._clock, self._gate = kernel, memory, clock, gate
+        self._kernel, self._clock, self._gate = kernel, clock, gate
         self._guest_account, self._session_ms = guest_account, session_ms
         self._on_booked, self._tell, self._tick_s = on_booked, tell, tick_s
         self.node, self.rulebook, self.roll = node, rulebook, roll
         self.evaluator = Evaluator(rulebook.ruleset)
         self.presence = Presence(self.account_of)
         self.ledger = Ledger()
-        self.writer = Writer(node, "")
         self.allowances: dict[AccountId, Allowance] = {}
         self.rates: dict[AccountId, Rates] = {}
         self.mark_rates: dict[int, Rates] = {}
@@ -89,20 +70,16 @@ class Reconcile:
         self.load = busy.UplinkLoad()
         self.features: KernelFeatures | None = None
         self.troubles = Troubles()
+        self.keeper = Keeper(
+            memory, clock, node=node, presence=self.presence, ledger=self.ledger, troubles=self.troubles
+        )
         self.ready = asyncio.Event()
         self._merges: deque[tuple[CellKey, Cell]] = deque()
-        self._baseline: Baseline | None = None
-        self._unbooked: dict[CellKey, Cell] = {}
-        self._unsaved: set[MacAddress] = set()
-        self._recalled = False
-        self._classes_wanted = True
         self._version_wanted = 0
         self._version_applied = 0
         self._dirty = asyncio.Event()
         self._applied = asyncio.Condition()
         self._last_ms: Monotonic | None = None
-        self._booked_ms = self._forgot_ms = Monotonic(0)
-        self._stopped_before_reading: frozenset[int] = frozenset()
 
     # --- what others ask -----------------------------------------------------------------
 
@@ -114,7 +91,7 @@ class Reconcile:
         return Moment(self._clock.civil(), self._clock.state())
 
     def today(self) -> str:
-        return day_name(None if self._clock.state() == "unknown" else self._clock.civil())
+        return self._clock.today()
 
     def allowance(self, account: AccountId) -> Allowance:
         """What the account may use now, whether it is here or not."""
@@ -128,7 +105,7 @@ class Reconcile:
     @property
     def baseline(self) -> Baseline | None:
         """How far the counters have been booked: each device's bytes since it was admitted."""
-        return self._baseline
+        return self.keeper.baseline
 
     async def admit(self, mac: MacAddress, terms: str) -> None:
         """Returns when the session is stored and the device may pass. Raises KernelRefused."""
@@ -171,7 +148,7 @@ class Reconcile:
                     tasks.create_task(self._stand_loop(applier))
                     tasks.create_task(self._tick_loop(reader))
             finally:
-                await self._flush(self._clock.monotonic())
+                await self.keeper.flush(self._clock.monotonic())
 
     async def _begin(self, applier: ThreadPoolExecutor) -> None:
         loop, now = asyncio.get_running_loop(), self._clock.monotonic()
@@ -180,7 +157,7 @@ class Reconcile:
             # The gate is shut before anything else is looked at, so that nobody passes meanwhile.
             await loop.run_in_executor(applier, self._kernel.apply, TrafficPlan(self._gate), now)
         self.features = await loop.run_in_executor(applier, self._kernel.probe)
-        await self._recall(now)
+        await self.keeper.recall(now, standing.reading if standing.stands else None)
         if standing.stands and self.troubles.set_aside:
             # The memory is lost but the kernel still knows who was admitted: nobody signs in again.
             for mac, admission in standing.admitted.items():
@@ -194,36 +171,6 @@ class Reconcile:
         self._version_applied = self._version_wanted
         self.ready.set()
 
-    async def _recall(self, now: Monotonic) -> None:
-        try:
-            remembered = await self._memory.recall()
-        except StorageTrouble as trouble:
-            self._storage_trouble(trouble)
-            self.writer = Writer(self.node, self.writer.incarnation or secrets.token_hex(8))
-            return
-        self.troubles.storage, self.troubles.set_aside = "", remembered.set_aside
-        self._recalled = True
-        facts = dict(remembered.facts)
-        for key, cell in remembered.cells:
-            self.ledger.merge(key, cell)
-        if not self.writer.incarnation:
-            self.writer = Writer(self.node, facts.get(INCARNATION) or secrets.token_hex(8))
-            self._baseline = remembered.baseline
-        self.presence.remember_marks(remembered.marks)
-        self.presence.remember_minors(remembered.minors)
-        self._restore_sessions(remembered, facts, now)
-
-    def _restore_sessions(self, remembered: Remembered, facts: dict[str, str], now: Monotonic) -> None:
-        wall = None if self._clock.state() == "unknown" else int(self._clock.civil().timestamp())
-        saved_at = Monotonic(int(facts.get(SAVED_AT, "0")))
-        for saved in remembered.sessions:
-            session = rebased(saved, boot=self._clock.boot, now=now, wall_s=wall, saved_at=saved_at)
-            if session.mac in self.presence.seats:
-                continue  # admitted while the memory could not be read
-            effects = self.presence.restore(session, now)
-            if effects or session != saved.session:
-                self._unsaved.add(session.mac)
-
     async def _stand_loop(self, applier: ThreadPoolExecutor) -> None:
         """Remember, then make it true, then tell whoever waits; everything that came in meanwhile goes together."""
         loop = asyncio.get_running_loop()
@@ -231,7 +178,7 @@ class Reconcile:
             await self._dirty.wait()
             self._dirty.clear()
             version, plan = self._version_wanted, self._plan()
-            await self._save_unsaved()
+            await self.keeper.save_sessions()
             trouble: KernelRefused | None = None
             try:
                 await loop.run_in_executor(applier, self._kernel.apply, plan, self._clock.monotonic())
@@ -270,33 +217,33 @@ class Reconcile:
             self._change()
             return
         self._take(measured, now, booked_marks=stopped)
-        self._unsaved.update(ended)
-        if self._unsaved or now - self._booked_ms >= BOOK_EVERY_MS:
-            await self._flush(now)
-        await self._forget(now)
+        self.keeper.unsaved.update(ended)
+        if self.keeper.is_due(now, BOOK_EVERY_MS):
+            await self.keeper.flush(now)
+        await self.keeper.forget(now)
 
     def _question(self, now: Monotonic) -> Question:
         merges = [self._merges.popleft() for _ in range(len(self._merges))]
         here = {seat.account for mac, seat in self.presence.seats.items() if self._is_admitted(mac)}
         return Question(
             merges=tuple(merges),
-            baseline=self._baseline,
+            baseline=self.keeper.baseline,
             accounts={mark: seat.account for mark, seat in self.presence.by_mark.items()},
             units=tuple(self.roll.unit(account) for account in here),
             ruleset=self.rulebook.ruleset,
             evaluator=self.evaluator,
             moment=self.moment(),
             day=self.today(),
-            writer=self.writer,
+            writer=self.keeper.writer,
             busy=self.load.busy,
             elapsed_ms=0 if self._last_ms is None else now - self._last_ms,
         )
 
     def _take(self, measured: Measured, now: Monotonic, *, booked_marks: frozenset[int]) -> None:
         booked = measured.booked
-        self._baseline = booked.baseline
-        self._unbooked.update(measured.merged)
-        self._unbooked.update(booked.changed)
+        self.keeper.baseline = booked.baseline
+        self.keeper.keep(measured.merged.items())
+        self.keeper.keep(booked.changed.items())
         if self._last_ms is not None:
             self.rates, self.mark_rates, self.uplink_rate = (
                 measured.rates,
@@ -341,7 +288,7 @@ class Reconcile:
     async def _after_change(self, macs: Iterable[MacAddress]) -> None:
         """Returns when the change is remembered and stands in the kernel."""
         for mac in macs:
-            self._unsaved.add(mac)
+            self.keeper.unsaved.add(mac)
             account = self.presence.seats[mac].account
             if self._is_admitted(mac) and account not in self.allowances:
                 allowance = self.allowance(account)
@@ -384,66 +331,6 @@ class Reconcile:
 
     def _is_admitted(self, mac: MacAddress) -> bool:
         return isinstance(self.presence.guests.get(mac), guests.Admitted)
-
-    # --- memory --------------------------------------------------------------------------
-
-    async def _save_unsaved(self) -> None:
-        saving = tuple(self._unsaved)
-        if not saving:
-            return
-        accounts = {self.presence.seats[mac].account for mac in saving}
-        minors = tuple((account, self.presence.minors[account]) for account in accounts)
-        try:
-            await self._memory.save_sessions(tuple(self._saved(mac) for mac in saving), minors, self.today())
-        except StorageTrouble as trouble:
-            self._storage_trouble(trouble)
-            return
-        self._unsaved.difference_update(saving)
-        self._storage_trouble(None)
-
-    def _saved(self, mac: MacAddress) -> SavedSession:
-        session = self.presence.session(mac)
-        wall: int | None = None
-        if session.ends is not None and self._clock.state() != "unknown":
-            left = timedelta(milliseconds=session.ends - self._clock.monotonic())
-            wall = int((self._clock.civil() + left).timestamp())
-        return SavedSession(session, self._clock.boot, wall)
-
-    async def _flush(self, now: Monotonic) -> None:
-        """Store what has been booked and not yet stored, with the baseline it was booked up to."""
-        if not self._recalled:
-            await self._recall(now)
-            if not self._recalled:
-                return
-        cells = dict(self._unbooked)
-        facts = {INCARNATION: self.writer.incarnation, SAVED_AT: str(now), BOOT: self._clock.boot}
-        try:
-            await self._memory.book(Booking(tuple(cells.items()), self._baseline, facts))
-        except StorageTrouble as trouble:
-            self._storage_trouble(trouble)
-            return
-        self._unbooked = {k: c for k, c in self._unbooked.items() if cells.get(k) != c}
-        self._booked_ms = now
-        await self._save_unsaved()
-
-    async def _forget(self, now: Monotonic) -> None:
-        if now - self._forgot_ms < FORGET_EVERY_MS or self._clock.state() == "unknown":
-            return
-        self._forgot_ms = now
-        today = self._clock.civil().date()
-        try:
-            await self._memory.forget(
-                ended_before=(today - timedelta(days=KEEP_ENDED_DAYS)).isoformat(),
-                used_before=(today - timedelta(days=KEEP_USED_DAYS)).isoformat(),
-            )
-        except StorageTrouble as trouble:
-            self._storage_trouble(trouble)
-
-    def _storage_trouble(self, trouble: StorageTrouble | None) -> None:
-        told = str(trouble) if trouble is not None else ""
-        if told != self.troubles.storage:
-            log.error("%s", told) if told else log.info("the data folder can be written again")
-        self.troubles.storage = told
 
     def _kernel_trouble(self, trouble: KernelRefused | None) -> None:
         told = str(trouble) if trouble is not None else ""

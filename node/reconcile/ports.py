@@ -27,6 +27,9 @@ class Clock(Protocol):
 
     def state(self) -> ClockState: ...
 
+    def today(self) -> str:
+        """The civil day as `node.accounting.periods` names it; unknown while the clock is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
@@ -38,12 +41,18 @@ class Remembered:
     minors: tuple[tuple[AccountId, int], ...] = ()
     marks: tuple[tuple[int, MacAddress, AccountId], ...] = ()
     sessions: tuple[SavedSession, ...] = ()
-    set_aside: str = ""
-    """Where a corrupt database was moved, so that this memory begins empty."""
 
 
 class Memory(Protocol):
     """Storage as the loop sees it. Everything raises StorageTrouble while the data folder cannot be used."""
+
+    @property
+    def life(self) -> int:
+        """Another number than before means that what was stored earlier may be gone and must be stored again."""
+
+    @property
+    def set_aside(self) -> str:
+        """Where a damaged database was moved; empty when none was."""
 
     async def recall(self) -> Remembered: ...
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from captive_portal import guests
 from node.accounting.sessions import Session
 from node.enforcement.plan import CLASS_MINOR_MAX, Admission
+from node.errors import KernelRefused
+from node.reconcile.intent import POOL_PREFIX
 from node.units import AccountId, MacAddress, Monotonic
 
 
@@ -30,19 +32,31 @@ class Presence:
         """Every mark that may still be counted, so that late bytes find their account."""
         self.minors: dict[AccountId, int] = {}
         self.retiring: dict[int, int] = {}
-        """Marks whose traffic has been stopped and whose last bytes are still to be booked, with their class."""
+        """Marks whose traffic has been stopped and whose last bytes are still to be stored, with their class."""
+        self.read_last: set[int] = set()
+        """Those of them whose last bytes have been read; once they are stored the kernel may forget the counter."""
         self._marks: dict[tuple[MacAddress, AccountId], int] = {}
         self._mark_last = 0
         self._minor_last = 0
 
     def remember_marks(self, marks: Iterable[tuple[int, MacAddress, AccountId]]) -> None:
+        """From storage; a number that somebody here has been given meanwhile stays theirs."""
         for mark, mac, account in marks:
-            self._marks[mac, account] = mark
             self._mark_last = max(self._mark_last, mark)
+            if mark not in self.by_mark and (mac, account) not in self._marks:
+                self._marks[mac, account] = mark
             self.by_mark.setdefault(mark, Seat(mac, account, mark, ""))
 
+    def keep_clear_of(self, marks: Iterable[int]) -> None:
+        """Numbers that the kernel still counts are not given to anybody new."""
+        self._mark_last = max(self._mark_last, *marks, 0)
+
     def remember_minors(self, minors: Iterable[tuple[AccountId, int]]) -> None:
-        self.minors.update(minors)
+        """From storage, as above."""
+        held = set(self.minors.values())
+        for account, minor in minors:
+            if account not in self.minors and minor not in held:
+                self.minors[account] = minor
         self._minor_last = max(self.minors.values(), default=0)
 
     def state(self, mac: MacAddress) -> guests.Guest:
@@ -53,20 +67,16 @@ class Presence:
     ) -> tuple[guests.Effect, ...]:
         """One event in the life of one device; the effects are still to be carried out by the caller."""
         after, effects = guests.step(self.state(mac), event, now)
-        self.guests[mac] = after
         if isinstance(after, guests.Admitted):
             self._take_seat(mac, terms or (self.seats[mac].terms if mac in self.seats else ""))
+        self.guests[mac] = after
         if any(isinstance(effect, guests.StopPassing) for effect in effects):
             self._retire(mac)
         return effects
 
     def restore(self, session: Session, now: Monotonic) -> tuple[guests.Effect, ...]:
         """A session from storage. One whose time has passed meanwhile is over."""
-        self._marks[session.mac, session.account] = session.mark
-        self._mark_last = max(self._mark_last, session.mark)
-        self.seats[session.mac] = Seat(session.mac, session.account, session.mark, session.terms)
-        self.by_mark[session.mark] = self.seats[session.mac]
-        self.minor(session.account)
+        self._sit(session.mac, session.account, session.mark, session.terms)
         if session.state == "removed":
             self.guests[session.mac] = guests.Removed(session.because)
             return ()
@@ -76,14 +86,31 @@ class Presence:
         self.guests[session.mac] = guests.Admitted(session.since, session.ends)
         return ()
 
+    def recognise(self, admission: Admission, now: Monotonic) -> bool:
+        """A device that the kernel lets pass under a number that storage does not know: it was admitted while the
+        data folder could not be written. True when it is let in again as it was; never whom an admin removed."""
+        mac, mark = admission.mac, admission.mark
+        seat, guest = self.seats.get(mac), self.state(mac)
+        if isinstance(guest, guests.Admitted | guests.Removed) or (seat is not None and seat.mark == mark):
+            return False
+        account = self.account_of(mac)
+        if admission.class_minor not in self.minors.values():
+            self.minors.setdefault(account, admission.class_minor)
+        self._sit(mac, account, mark, seat.terms if seat is not None else "")
+        self.guests[mac] = guests.Admitted(now, admission.ends)
+        return True
+
     def rebind(self) -> tuple[MacAddress, ...]:
         """After the roll changed: devices whose account is another now get a new mark; their old one retires."""
-        moved = [mac for mac, seat in self.seats.items() if self.account_of(mac) != seat.account]
+        moved = [
+            mac
+            for mac, seat in self.seats.items()
+            if isinstance(self.guests[mac], guests.Admitted) and self.account_of(mac) != seat.account
+        ]
         for mac in moved:
             terms = self.seats[mac].terms
             self._retire(mac)
-            if isinstance(self.guests.get(mac), guests.Admitted):
-                self._take_seat(mac, terms)
+            self._take_seat(mac, terms)
         return tuple(moved)
 
     def admitted(self) -> dict[MacAddress, Admission]:
@@ -108,8 +135,11 @@ class Presence:
                 return Session(mac, seat.mark, seat.account, "expired", seat.terms, Monotonic(0), None)
 
     def minor(self, account: AccountId) -> int:
-        """The account's class in the kernel; numbers of accounts long gone are used again only after a wrap."""
+        """The account's class in the kernel; numbers of accounts long gone are used again only after a wrap.
+        Raises KernelRefused when as many accounts are here as there are classes."""
         if account not in self.minors:
+            if len(self.minors) >= CLASS_MINOR_MAX:
+                self._give_back_minors()
             used = set(self.minors.values())
             candidate = self._minor_last % CLASS_MINOR_MAX + 1
             while candidate in used:
@@ -117,10 +147,35 @@ class Presence:
             self.minors[account] = self._minor_last = candidate
         return self.minors[account]
 
+    def _give_back_minors(self) -> None:
+        """Only who is here, or still being counted, needs a class."""
+        here = {
+            seat.account for mac, seat in self.seats.items() if isinstance(self.guests[mac], guests.Admitted)
+        }
+        retiring = set(self.retiring.values())
+        self.minors = {
+            account: minor
+            for account, minor in self.minors.items()
+            if account in here or minor in retiring or account.startswith(POOL_PREFIX)
+        }
+        if len(self.minors) >= CLASS_MINOR_MAX:
+            raise KernelRefused(
+                "every class of this node is taken", "wait until somebody leaves, or add a node"
+            )
+
+    def forget_ended(self, macs: Iterable[MacAddress]) -> None:
+        """Devices that are not here and whose last bytes are stored; never whom an admin removed."""
+        for mac in macs:
+            seat, guest = self.seats.get(mac), self.guests.get(mac)
+            if isinstance(guest, guests.Waiting | guests.Expired) and (seat is None or seat.mark not in self.retiring):
+                del self.guests[mac]
+                self.seats.pop(mac, None)
+
     def forget_marks(self, marks: Iterable[int]) -> None:
-        """Their last bytes are booked. A number is never given again, so no counter is ever taken for another."""
+        """Their last bytes are stored. A number is never given again, so no counter is ever taken for another."""
         for mark in marks:
             self.retiring.pop(mark, None)
+            self.read_last.discard(mark)
             seat = self.by_mark.pop(mark, None)
             if seat is not None and self._marks.get((seat.mac, seat.account)) == mark:
                 del self._marks[seat.mac, seat.account]
@@ -131,16 +186,21 @@ class Presence:
     def _take_seat(self, mac: MacAddress, terms: str) -> None:
         account = self.account_of(mac)
         key = mac, account
-        if key not in self._marks:
-            self._mark_last += 1
-            self._marks[key] = self._mark_last
-        seat = Seat(mac, account, self._marks[key], terms)
-        self.seats[mac] = seat
-        self.by_mark[seat.mark] = seat
-        self.retiring.pop(seat.mark, None)
+        self._sit(mac, account, self._marks[key] if key in self._marks else self._mark_last + 1, terms)
+
+    def _sit(self, mac: MacAddress, account: AccountId, mark: int, terms: str) -> None:
         self.minor(account)
+        other = self.by_mark.get(mark)
+        if other is not None and (other.mac, other.account) != (mac, account):
+            mark = self._mark_last + 1  # that number has become somebody else's
+        self._mark_last = max(self._mark_last, mark)
+        self._marks[mac, account] = mark
+        self.seats[mac] = self.by_mark[mark] = Seat(mac, account, mark, terms)
+        self.retiring.pop(mark, None)
+        self.read_last.discard(mark)
 
     def _retire(self, mac: MacAddress) -> None:
         seat = self.seats.get(mac)
         if seat is not None:
             self.retiring[seat.mark] = self.minor(seat.account)
+            self.read_last.discard(seat.mark)

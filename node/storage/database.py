@@ -20,6 +20,8 @@ Work = Callable[[Database], T]
 
 TOGETHER_MAX = 512
 RETRY_OPENING_S = 5.0
+LOCKED_S = 1.0
+"""How long another process may hold the database before that counts as trouble."""
 
 
 class Store:
@@ -33,6 +35,10 @@ class Store:
         self.path = path
         self.set_aside: Path | None = None
         """Where a database that was found corrupt has been moved."""
+        self.life = 0
+        """Raised when another file than before is opened: what was stored earlier may not be in it."""
+        self._file: tuple[int, int] | None = None
+        self._damaged = False
         self._queue: queue.SimpleQueue[tuple[Work[Any], Future[Any]] | None] = queue.SimpleQueue()
         self._db: Database | None = None
         self._trouble: StorageTrouble | None = None
@@ -87,8 +93,9 @@ class Store:
             _settle(future, result, problem)
 
     def _opened(self) -> Database:
-        if self._db is not None:
+        if self._db is not None and self._file == _file_at(self.path):
             return self._db
+        self._close()
         if self._trouble is not None and time.monotonic() - self._tried < RETRY_OPENING_S:
             raise self._trouble
         self._tried = time.monotonic()
@@ -100,22 +107,34 @@ class Store:
                 f"the database {self.path} cannot be opened: {error}", _mend(self.path)
             ) from error
         self._trouble = None
+        opened = _file_at(self.path)
+        if opened != self._file:
+            self._file, self.life = opened, self.life + 1
         return self._db
 
     def _open_sound(self) -> Database:
-        try:
-            return _open(self.path)
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
-                raise
+        if not self._damaged:
+            try:
+                return _open(self.path)
+            except sqlite3.DatabaseError as error:
+                if not _is_damage(error):
+                    raise
+        self._put_aside()
+        return _open(self.path)
+
+    def _put_aside(self) -> None:
+        if self.path.exists():
             self.set_aside = self.path.with_suffix(f".corrupt-{int(time.time())}")
             self.path.rename(self.set_aside)
-            for leftover in (self.path.with_name(self.path.name + suffix) for suffix in ("-wal", "-shm")):
-                leftover.unlink(missing_ok=True)
-            return _open(self.path)
+            for suffix in ("-wal", "-shm"):
+                leftover = self.path.with_name(self.path.name + suffix)
+                if leftover.exists():  # it may hold what the damaged file does not
+                    leftover.rename(self.set_aside.with_name(self.set_aside.name + suffix))
+        self._file, self._damaged = None, False
 
     def _fail(self, error: Exception) -> StorageTrouble:
         self._close()
+        self._damaged = self._damaged or (isinstance(error, sqlite3.DatabaseError) and _is_damage(error))
         if isinstance(error, StorageTrouble):
             self._trouble = error
         else:
@@ -135,7 +154,7 @@ class Store:
 
 
 def _open(path: Path) -> Database:
-    connection = sqlite3.connect(path, isolation_level=None, timeout=5, check_same_thread=False)
+    connection = sqlite3.connect(path, isolation_level=None, timeout=LOCKED_S, check_same_thread=False)
     try:
         db = Database(connection)
         db.execute("PRAGMA journal_mode = WAL")
@@ -158,12 +177,33 @@ def _attempt(db: Database, work: Work[Any]) -> tuple[Any, BaseException | None]:
         result = work(db)
     except (sqlite3.OperationalError, sqlite3.InternalError):
         raise
+    except sqlite3.DatabaseError as error:
+        if _is_damage(error):
+            raise
+        return None, _undone(db, error)
     except Exception as error:  # noqa: BLE001 - handed to whoever asked, whose bug it is
-        db.execute("ROLLBACK TO work")
-        db.execute("RELEASE work")
-        return None, error
+        return None, _undone(db, error)
     db.execute("RELEASE work")
     return result, None
+
+
+def _undone(db: Database, error: Exception) -> Exception:
+    db.execute("ROLLBACK TO work")
+    db.execute("RELEASE work")
+    return error
+
+
+def _is_damage(error: sqlite3.DatabaseError) -> bool:
+    """True when the file itself is broken; disk trouble and a broken promise in a table have classes of their own."""
+    return type(error) is sqlite3.DatabaseError
+
+
+def _file_at(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _settle(future: "Future[Any]", result: Any, problem: BaseException | None) -> None:

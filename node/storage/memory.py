@@ -18,6 +18,14 @@ class StoredMemory:
     def __init__(self, store: Store) -> None:
         self._store = store
 
+    @property
+    def life(self) -> int:
+        return self._store.life
+
+    @property
+    def set_aside(self) -> str:
+        return str(self._store.set_aside or "")
+
     async def recall(self) -> Remembered:
         return await self._store.run(self._recall)
 
@@ -45,7 +53,6 @@ class StoredMemory:
             minors=tuple(sessions.load_minors(db).items()),
             marks=tuple((mark, mac, account) for mark, (mac, account) in marks.items()),
             sessions=tuple(sessions.load_sessions(db)),
-            set_aside=str(self._store.set_aside or ""),
         )
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from sqlite_utils import Database
 
+from node.errors import StorageTrouble
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:
@@ -59,8 +61,14 @@ MIGRATIONS: tuple[Callable[[Database], None], ...] = (_first,)
 
 
 def migrate(db: Database) -> None:
-    """Bring the database to the newest form. Raises sqlite3.Error; then nothing changed."""
+    """Bring the database to the newest form. Raises sqlite3.Error, or StorageTrouble when a newer node made it; then
+    nothing changed."""
     done = int(db.execute("PRAGMA user_version").fetchone()[0])
+    if done > len(MIGRATIONS):
+        raise StorageTrouble(
+            f"the database has form {done} and was made by a newer version; this one knows forms up to {len(MIGRATIONS)}",
+            "install the newer version again, or move procomu.db elsewhere to begin a new one",
+        )
     for number, migration in enumerate(MIGRATIONS[done:], start=done + 1):
         with db.conn:
             db.execute("BEGIN IMMEDIATE")

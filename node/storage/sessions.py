@@ -41,16 +41,9 @@ def save_sessions(
     for each in saved:
         s = each.session
         if s.account in minors:
-            db.execute(
-                "INSERT INTO accounts VALUES (?, ?, ?) ON CONFLICT (account) DO UPDATE SET "
-                "last_used_day = excluded.last_used_day",
-                [s.account, minors[s.account], day],
-            )
-        db.execute(
-            "INSERT INTO devices VALUES (?, ?, ?, ?) ON CONFLICT (mac, account) DO UPDATE SET "
-            "mark = excluded.mark, last_used_day = excluded.last_used_day",
-            [s.mac, s.account, s.mark, day],
-        )
+            save_minor(db, s.account, minors[s.account], day)
+        # A number that the kernel now knows somebody else by is no longer the other's.
+        db.execute("INSERT OR REPLACE INTO devices VALUES (?, ?, ?, ?)", [s.mac, s.account, s.mark, day])
         db.execute(
             "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
@@ -70,7 +63,7 @@ def save_sessions(
 
 
 def save_minor(db: Database, account: AccountId, minor: int, day: str) -> None:
-    """The kernel's number of an account or a pool."""
+    """The kernel's number of an account; whoever had it before is given another when it comes back."""
     db.execute("INSERT OR REPLACE INTO accounts VALUES (?, ?, ?)", [account, minor, day])
 
 

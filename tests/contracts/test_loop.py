@@ -103,7 +103,7 @@ class Village:
         """One life of the daemon; `killed` ends it without a last word."""
         reconcile = self.loop()
         if killed:
-            reconcile._flush = _say_nothing  # type: ignore[method-assign]
+            reconcile.keeper.flush = _say_nothing  # type: ignore[method-assign]
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(reconcile.run())
             await asyncio.wait_for(reconcile.ready.wait(), 5)
@@ -274,3 +274,24 @@ async def test_when_the_data_folder_is_full_people_still_get_in_and_all_is_store
         await until(lambda: ANA in memory.sessions)
         await until(lambda: loop.troubles.storage == "")
     assert 1000 == sum(cell.uplink.total for cell in memory.cells.values())
+
+
+async def test_a_memory_that_could_not_be_read_at_the_start_books_nothing_twice() -> None:
+    """The kernel's counters held bytes that were booked in the life before, and some that were not."""
+    memory = FakeMemory()
+    village = Village(lambda: memory)
+    async with village.life() as loop:
+        await loop.admit(ANA, "1")
+        village.kernel.send(ANA, down=900)
+        await until(lambda: used(loop) == 900)
+    village.kernel.send(ANA, down=70)
+    memory.full = True
+    async with village.life() as loop:
+        assert village.kernel.plan is not None
+        await loop.admit(ANA, "1")
+        village.kernel.send(ANA, down=5)
+        await until(lambda: used(loop) == 5)
+        memory.full = False
+        await until(lambda: loop.troubles.storage == "")
+        await until(lambda: used(loop) == 975)
+    assert 975 == sum(cell.uplink.total for cell in memory.cells.values())

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from node.accounting.booking import Booking
 from node.accounting.ledger import Cell, CellKey
 from node.accounting.meter import Baseline
+from node.accounting.periods import day_name
 from node.accounting.sessions import SavedSession
 from node.errors import StorageTrouble
 from node.governance.allowance import ClockState
@@ -19,6 +20,7 @@ class FakeMemory:
     def __init__(self) -> None:
         self.full = False
         """While true, nothing can be read or written."""
+        self.life, self.set_aside = 0, ""
         self.cells: dict[CellKey, Cell] = {}
         self.baseline: Baseline | None = None
         self.facts: dict[str, str] = {}
@@ -88,6 +90,9 @@ class FakeClock:
 
     def state(self) -> ClockState:
         return self.trust
+
+    def today(self) -> str:
+        return day_name(None if self.trust == "unknown" else self.wall)
 
 
 def _highest(a: Usage, b: Usage) -> Usage:

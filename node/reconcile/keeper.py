@@ -1,0 +1,222 @@
+"""What is still to be stored, and what comes back from storage: the loop's side of its memory."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Coroutine, Iterable
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from node.accounting.booking import Booking
+from node.accounting.ledger import Cell, CellKey, Ledger
+from node.accounting.meter import Baseline, Reading, baseline, deltas
+from node.accounting.sessions import SavedSession, Session, rebased
+from node.enforcement.plan import KernelState
+from node.errors import StorageTrouble
+from node.reconcile.books import Writer
+from node.reconcile.ports import Clock, Memory, Remembered
+from node.reconcile.presence import Presence
+from node.units import AccountId, MacAddress, Monotonic, NodeId
+
+log = logging.getLogger(__name__)
+
+ANSWER_S = 3.0
+"""How long people wait for a slow disk; what it did not take by then is kept here and written again."""
+FORGET_EVERY_MS = 6 * 3_600_000
+KEEP_USED_DAYS, KEEP_ENDED_DAYS = 400, 30
+CLOCK_STEP = timedelta(hours=1)
+"""A clock that moved so far against the monotonic one has been set: nothing is forgotten on its word yet."""
+LEASE_TOLERANCE_MS = 5_000
+INCARNATION, SAVED_AT, BOOT = "incarnation", "saved_at_ms", "boot"
+
+
+class Keeper:
+    """Owned by the loop. While the data folder cannot be used everything waits here, and nothing is lost."""
+
+    def __init__(self, memory: Memory, clock: Clock, presence: Presence, ledger: Ledger, node: NodeId) -> None:
+        self._memory, self._clock, self._presence, self._ledger = memory, clock, presence, ledger
+        self.trouble = self.set_aside = ""
+        self.writer = Writer(node, "")
+        self.baseline: Baseline | None = None
+        self.unsaved: set[MacAddress] = set()
+        self.stored_ms = Monotonic(0)
+        self._unbooked: dict[CellKey, Cell] = {}
+        self._recalled = False
+        self._life: int | None = None
+        self._found: Reading | None = None
+        """What the counters said when the memory could not be read: how much of it is booked already is not known."""
+        self._watched: tuple[Monotonic, datetime] | None = None
+
+    def book(self, cells: Iterable[tuple[CellKey, Cell]]) -> None:
+        """To be stored with the next writing."""
+        self._unbooked.update(cells)
+
+    async def recall(self, now: Monotonic, standing: KernelState | None = None) -> None:
+        """Once in the node's life: what was stored, joined with what stands in the kernel. What cannot be read now is
+        read with the next writing."""
+        if self._recalled:
+            return
+        try:
+            remembered = await self._answered(self._memory.recall())
+        except StorageTrouble as trouble:
+            self._tell(trouble)
+            self._begin_books(None, standing)
+        else:
+            self._tell(None)
+            self._recalled = True
+            self._take(remembered, now, standing)
+        self.unsaved.update(
+            mac
+            for mac, admission in (standing.admitted.items() if standing is not None else ())
+            if self._presence.recognise(admission, now)
+        )
+
+    async def save(self, day: str) -> None:
+        """Sessions that have changed. On failure they stay unsaved."""
+        saving, presence = tuple(self.unsaved), self._presence
+        if not saving:
+            return
+        self.unsaved.clear()  # what changes meanwhile is to be saved again
+        seats = [presence.seats[mac] for mac in saving if mac in presence.seats]
+        minors = {seat.account: presence.minor(seat.account) for seat in seats}
+        saved = tuple(self._saved(seat.mac) for seat in seats)
+        try:
+            await self._answered(self._memory.save_sessions(saved, tuple(minors.items()), day))
+        except (StorageTrouble, asyncio.CancelledError) as trouble:
+            self.unsaved.update(saving)
+            if not isinstance(trouble, StorageTrouble):
+                raise
+            self._tell(trouble)
+        else:
+            self._tell(None)
+
+    async def store(self, now: Monotonic, day: str) -> bool:
+        """Everything booked and the baseline it was booked up to, then sessions. True when it is on the disk."""
+        await self.recall(now)
+        if not self._recalled:
+            return False
+        cells = dict(self._unbooked)
+        facts = {INCARNATION: self.writer.incarnation, SAVED_AT: str(now), BOOT: self._clock.boot}
+        read_last = frozenset(self._presence.read_last)
+        try:
+            await self._answered(self._memory.book(Booking(tuple(cells.items()), self.baseline, facts)))
+        except StorageTrouble as trouble:
+            self._tell(trouble)
+            return False
+        self._tell(None)
+        self._unbooked = {k: c for k, c in self._unbooked.items() if cells.get(k) != c}
+        self.stored_ms = now
+        if self._is_another_life():
+            return False
+        self._presence.forget_marks(read_last & self._presence.read_last)
+        await self.save(day)
+        return True
+
+    async def forget(self, now: Monotonic) -> None:
+        """Retention, on the word of a clock that is known and has run steadily for a whole interval: what a wrong
+        clock made old would be lost for ever."""
+        if self._clock.state() != "synced":
+            self._watched = None
+            return
+        civil = self._clock.civil()
+        since = self._watched
+        if since is None or abs((civil - since[1]) - timedelta(milliseconds=now - since[0])) > CLOCK_STEP:
+            self._watched = now, civil
+        elif now - since[0] >= FORGET_EVERY_MS:
+            self._watched = now, civil
+            await self._forget_before(civil.date())
+
+    async def _forget_before(self, today: date) -> None:
+        ended, used = (
+            (today - timedelta(days=days)).isoformat() for days in (KEEP_ENDED_DAYS, KEEP_USED_DAYS)
+        )
+        try:
+            await self._answered(self._memory.forget(ended_before=ended, used_before=used))
+        except StorageTrouble as trouble:
+            self._tell(trouble)
+
+    def _take(self, remembered: Remembered, now: Monotonic, standing: KernelState | None) -> None:
+        facts = dict(remembered.facts)
+        for key, cell in remembered.cells:
+            self._ledger.merge(key, cell)
+        self._presence.remember_marks(remembered.marks)
+        self._presence.remember_minors(remembered.minors)
+        self._life, self.set_aside = self._memory.life, self._memory.set_aside
+        if self.writer.incarnation:
+            self._book_found(remembered)
+        else:
+            self._begin_books(remembered, standing)
+        self._restore_sessions(remembered, facts, now, standing)
+
+    def _begin_books(self, remembered: Remembered | None, standing: KernelState | None) -> None:
+        if self.writer.incarnation:
+            return
+        known = dict(remembered.facts).get(INCARNATION) if remembered is not None else None
+        self.writer = replace(self.writer, incarnation=known or secrets.token_hex(8))
+        if remembered is not None:
+            self.baseline = remembered.baseline
+        elif standing is not None and standing.stands:
+            # Counted from here on; what came before is booked when the memory says how far it had come.
+            self._found = standing.reading
+            self.baseline = baseline(standing.reading)
+
+    def _book_found(self, remembered: Remembered) -> None:
+        if self._found is None:
+            return
+        owners = {mark: account for mark, _, account in remembered.marks}
+        for mark, usage in deltas(remembered.baseline, self._found).items():
+            seat = self._presence.by_mark.get(mark)
+            account = owners.get(mark) or (seat.account if seat is not None else None)
+            if account is not None:
+                key = CellKey(self.writer.node, self.writer.incarnation, account, self._today())
+                self._unbooked[key] = self._ledger.add(key, usage, busy=False)
+        self._found = None
+
+    def _restore_sessions(
+        self, remembered: Remembered, facts: dict[str, str], now: Monotonic, standing: KernelState | None
+    ) -> None:
+        wall = None if self._clock.state() == "unknown" else int(self._clock.civil().timestamp())
+        for saved in remembered.sessions:
+            saved_at = Monotonic(int(facts.get(SAVED_AT, "0"))) if facts.get(BOOT) == saved.boot else None
+            session = rebased(saved, boot=self._clock.boot, now=now, wall_s=wall, saved_at=saved_at)
+            if saved.session.mac in self._presence.seats:
+                continue  # admitted while the memory could not be read
+            session = _prolonged(session, standing)
+            if self._presence.restore(session, now) or self._presence.session(session.mac) != saved.session:
+                self.unsaved.add(session.mac)
+
+    def _saved(self, mac: MacAddress) -> SavedSession:
+        session = self._presence.session(mac)
+        wall: int | None = None
+        if session.ends is not None and self._clock.state() != "unknown":
+            left = timedelta(milliseconds=session.ends - self._clock.monotonic())
+            wall = int((self._clock.civil() + left).timestamp())
+        return SavedSession(session, self._clock.boot, wall)
+
+    def _is_another_life(self) -> bool:
+        """The file on the disk is not the one that everything was stored in: all of it is to be stored again."""
+        if self._life == self._memory.life:
+            return False
+        self._life, self.set_aside = self._memory.life, self._memory.set_aside
+        log.error("the database was begun anew; everything that is known is stored again")
+        self._unbooked = dict(self._ledger.cells())
+        self.unsaved.update(self._presence.seats)
+        self.stored_ms = Monotonic(0)
+        return True
+
+    async def _answered[T](self, asked: Coroutine[Any, Any, T]) -> T:
+        try:
+            return await asyncio.wait_for(asked, ANSWER_S)
+        except TimeoutError as error:
+            raise StorageTrouble(
+                f"the data folder has not answered for {ANSWER_S:g} s", "look at its disk; writing is tried again by itself"
+            ) from error
+
+    def _today(self) -> str: ...
+
+    def _tell(self, trouble: StorageTrouble | None) -> None:
+        told = str(trouble) if trouble is not None else ""
+        if told != self.trouble:
+            log.error("%s", told) if told else log.info("the data folder can be written again")
+        self.trouble = told
