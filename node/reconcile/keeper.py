@@ -11,13 +11,13 @@ from typing import Any
 from node.accounting.booking import Booking
 from node.accounting.ledger import Cell, CellKey, Ledger
 from node.accounting.meter import Baseline, Reading, baseline, deltas
-from node.accounting.sessions import SavedSession, Session, rebased
+from node.accounting.sessions import SavedSession, rebased
 from node.enforcement.plan import KernelState
 from node.errors import StorageTrouble
 from node.reconcile.books import Writer
 from node.reconcile.ports import Clock, Memory, Remembered
 from node.reconcile.presence import Presence
-from node.units import AccountId, MacAddress, Monotonic, NodeId
+from node.units import MacAddress, Monotonic, NodeId
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,9 @@ INCARNATION, SAVED_AT, BOOT = "incarnation", "saved_at_ms", "boot"
 class Keeper:
     """Owned by the loop. While the data folder cannot be used everything waits here, and nothing is lost."""
 
-    def __init__(self, memory: Memory, clock: Clock, presence: Presence, ledger: Ledger, node: NodeId) -> None:
+    def __init__(
+        self, memory: Memory, clock: Clock, presence: Presence, ledger: Ledger, node: NodeId
+    ) -> None:
         self._memory, self._clock, self._presence, self._ledger = memory, clock, presence, ledger
         self.trouble = self.set_aside = ""
         self.writer = Writer(node, "")
@@ -210,7 +212,8 @@ class Keeper:
             return await asyncio.wait_for(asked, ANSWER_S)
         except TimeoutError as error:
             raise StorageTrouble(
-                f"the data folder has not answered for {ANSWER_S:g} s", "look at its disk; writing is tried again by itself"
+                f"the data folder has not answered for {ANSWER_S:g} s",
+                "look at its disk; writing is tried again by itself",
             ) from error
 
     def _today(self) -> str: ...

@@ -167,7 +167,9 @@ class Presence:
         """Devices that are not here and whose last bytes are stored; never whom an admin removed."""
         for mac in macs:
             seat, guest = self.seats.get(mac), self.guests.get(mac)
-            if isinstance(guest, guests.Waiting | guests.Expired) and (seat is None or seat.mark not in self.retiring):
+            if isinstance(guest, guests.Waiting | guests.Expired) and (
+                seat is None or seat.mark not in self.retiring
+            ):
                 del self.guests[mac]
                 self.seats.pop(mac, None)
 

@@ -1,0 +1,100 @@
+"""What is still to be stored waits, however long the data folder cannot be used, and is never booked twice."""
+
+from captive_portal import guests
+from node.accounting.ledger import Cell, CellKey, Ledger
+from node.accounting.meter import Baseline, Reading
+from node.reconcile.keeper import Keeper, Troubles
+from node.reconcile.presence import Presence
+from node.units import NO_USAGE, AccountId, Bytes, MacAddress, Milliseconds, Monotonic, NodeId, Usage
+from tests.fakes.memory import FakeClock, FakeMemory
+
+ANA = MacAddress("02:00:00:00:00:0a")
+NODE = NodeId("n" * 52)
+
+
+class Desk:
+    """A keeper with everything around it."""
+
+    def __init__(self, memory: FakeMemory) -> None:
+        self.memory, self.clock, self.ledger = memory, FakeClock(), Ledger()
+        self.presence = Presence(lambda _mac: AccountId("ana"))
+        self.troubles = Troubles()
+        self.reports: list[str] = []
+        self.keeper = Keeper(
+            memory,
+            self.clock,
+            node=NODE,
+            presence=self.presence,
+            ledger=self.ledger,
+            troubles=self.troubles,
+            new_name=lambda: "new life",
+            report=self.reports.append,
+        )
+
+    def use(self, down: int) -> None:
+        key = CellKey(NODE, self.keeper.writer.incarnation, AccountId("ana"), self.clock.today())
+        self.keeper.keep([(key, self.ledger.add(key, Usage(Bytes(down), Bytes(0)), busy=False))])
+
+
+async def test_what_waited_for_a_full_disk_is_stored_once_there_is_room() -> None:
+    desk = Desk(FakeMemory())
+    await desk.keeper.recall(Monotonic(0))
+    desk.use(100)
+    desk.memory.full = True
+    await desk.keeper.flush(Monotonic(1))
+    desk.use(10)
+    desk.memory.full = False
+    await desk.keeper.flush(Monotonic(2))
+    assert [110] == [cell.uplink.down for cell in desk.memory.cells.values()]
+    assert ["the data folder is full (make room)", "the data folder can be written again"] == desk.reports
+
+
+async def test_a_session_waits_like_everything_else() -> None:
+    desk = Desk(FakeMemory())
+    await desk.keeper.recall(Monotonic(0))
+    desk.presence.handle(ANA, guests.TermsAccepted("1", Milliseconds(1000)), Monotonic(0))
+    desk.keeper.unsaved.add(ANA)
+    desk.memory.full = True
+    await desk.keeper.save_sessions()
+    assert desk.keeper.is_due(Monotonic(0), every_ms=30_000)
+    desk.memory.full = False
+    await desk.keeper.save_sessions()
+    assert {ANA} == set(desk.memory.sessions)
+    assert not desk.keeper.unsaved
+
+
+async def test_a_database_that_was_taken_away_is_written_again_from_what_we_know() -> None:
+    desk = Desk(FakeMemory())
+    await desk.keeper.recall(Monotonic(0))
+    desk.use(100)
+    await desk.keeper.flush(Monotonic(1))
+    desk.memory.cells.clear()
+    desk.memory.life += 1
+    await desk.keeper.flush(Monotonic(2))
+    assert [100] == [cell.uplink.down for cell in desk.memory.cells.values()]
+
+
+async def test_counting_begun_blind_starts_with_what_stands_and_catches_up_later() -> None:
+    memory = FakeMemory()
+    memory.baseline = Baseline("life", {1: Usage(Bytes(900), Bytes(0))})
+    memory.facts = {"counters_id": "life", "incarnation": "old life"}
+    memory.marks = {(ANA, AccountId("ana")): 1}
+    memory.full = True
+    desk = Desk(memory)
+    standing = Reading("life", {1: Usage(Bytes(970), Bytes(0))})
+    await desk.keeper.recall(Monotonic(0), standing)
+    assert desk.keeper.baseline == Baseline("life", standing.counted)
+    memory.full = False
+    await desk.keeper.flush(Monotonic(1))
+    assert 70 == desk.ledger.total(AccountId("ana"), "2026-11").uplink.total
+
+
+async def test_cells_of_before_come_back() -> None:
+    memory = FakeMemory()
+    key = CellKey(NODE, "old life", AccountId("ana"), "2026-11-24")
+    memory.cells = {key: Cell(Usage(Bytes(7), Bytes(0)), NO_USAGE)}
+    memory.facts = {"incarnation": "old life"}
+    desk = Desk(memory)
+    await desk.keeper.recall(Monotonic(0))
+    assert "old life" == desk.keeper.writer.incarnation
+    assert 7 == desk.ledger.total(AccountId("ana"), "2026-11").uplink.total
