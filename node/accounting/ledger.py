@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from node.accounting.periods import periods_of
+from node.accounting.periods import DAY_UNKNOWN, periods_of
 from node.units import NO_USAGE, AccountId, Bytes, NodeId, Usage
 
 
@@ -63,6 +63,19 @@ class Ledger:
     def cells(self) -> Iterator[tuple[CellKey, Cell]]:
         """Everything known, of all nodes."""
         return iter(tuple(self._cells.items()))
+
+    def forget_before(self, day: str) -> None:
+        """Retention: days before `day` go, with their sums; an unknown day stays."""
+        gone = [key for key in self._cells if key.day != DAY_UNKNOWN and key.day < day]
+        for key in gone:
+            cell = self._cells.pop(key)
+            for period in periods_of(key.day):
+                left = self._sums[key.account, period]
+                rest = Cell(_minus(left.uplink, cell.uplink), _minus(left.busy, cell.busy))
+                if rest == NO_CELL:
+                    del self._sums[key.account, period]
+                else:
+                    self._sums[key.account, period] = rest
 
     def own_cells(self, node: NodeId, incarnation: str) -> Iterator[tuple[CellKey, Cell]]:
         """The cells that only this life of this node writes."""

@@ -35,16 +35,19 @@ class SavedSession:
 
 
 def rebased(
-    saved: SavedSession, *, boot: str, now: Monotonic, wall_s: int | None, saved_at: Monotonic
+    saved: SavedSession, *, boot: str, now: Monotonic, wall_s: int | None, saved_at: Monotonic | None
 ) -> Session:
     """The session in this boot's time. After a reboot the time left is by the clock, or, while the clock is not
-    known, what was left when the node last wrote: an error is in the member's favour."""
+    known, what was left when the node last wrote in that boot (None: it never did): an error is in the member's
+    favour, but nobody gets more than a whole session."""
     session = saved.session
     if saved.boot == boot or session.ends is None:
         return session
-    left_ms = max(0, session.ends - saved_at)
+    whole_ms = session.ends - session.since
+    left_ms = whole_ms if saved_at is None else session.ends - saved_at
     if wall_s is not None and saved.ends_wall_s is not None:
-        left_ms = min(max(0, (saved.ends_wall_s - wall_s) * 1000), session.ends - session.since)
+        left_ms = (saved.ends_wall_s - wall_s) * 1000
+    left_ms = min(max(0, left_ms), whole_ms)
     ends = Monotonic(now + left_ms)
     state = session.state if left_ms or session.state != "admitted" else "expired"
     return Session(

@@ -1,17 +1,13 @@
 """What is still to be stored, and what comes back from storage: the loop's side of its memory."""
 
-import asyncio
-import logging
-import secrets
-from collections.abc import Coroutine, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Any
 
 from node.accounting.booking import Booking
 from node.accounting.ledger import Cell, CellKey, Ledger
 from node.accounting.meter import Baseline, Reading, baseline, deltas
-from node.accounting.sessions import SavedSession, rebased
+from node.accounting.sessions import SavedSession, Session, rebased
 from node.enforcement.plan import KernelState
 from node.errors import StorageTrouble
 from node.reconcile.books import Writer
@@ -19,10 +15,6 @@ from node.reconcile.ports import Clock, Memory, Remembered
 from node.reconcile.presence import Presence
 from node.units import MacAddress, Monotonic, NodeId
 
-log = logging.getLogger(__name__)
-
-ANSWER_S = 3.0
-"""How long people wait for a slow disk; what it did not take by then is kept here and written again."""
 FORGET_EVERY_MS = 6 * 3_600_000
 KEEP_USED_DAYS, KEEP_ENDED_DAYS = 400, 30
 CLOCK_STEP = timedelta(hours=1)
@@ -31,18 +23,36 @@ LEASE_TOLERANCE_MS = 5_000
 INCARNATION, SAVED_AT, BOOT = "incarnation", "saved_at_ms", "boot"
 
 
+@dataclass(slots=True)
+class Troubles:
+    """What goes wrong now, as warnings for people; empty texts mean that it is well."""
+
+    storage: str = ""
+    kernel: str = ""
+    set_aside: str = ""
+
+
 class Keeper:
     """Owned by the loop. While the data folder cannot be used everything waits here, and nothing is lost."""
 
     def __init__(
-        self, memory: Memory, clock: Clock, presence: Presence, ledger: Ledger, node: NodeId
+        self,
+        memory: Memory,
+        clock: Clock,
+        *,
+        node: NodeId,
+        presence: Presence,
+        ledger: Ledger,
+        troubles: Troubles,
+        new_name: Callable[[], str],
+        report: Callable[[str], None],
     ) -> None:
         self._memory, self._clock, self._presence, self._ledger = memory, clock, presence, ledger
-        self.trouble = self.set_aside = ""
+        self._troubles, self._new_name, self._report = troubles, new_name, report
         self.writer = Writer(node, "")
         self.baseline: Baseline | None = None
         self.unsaved: set[MacAddress] = set()
-        self.stored_ms = Monotonic(0)
+        self._stored_ms = Monotonic(0)
         self._unbooked: dict[CellKey, Cell] = {}
         self._recalled = False
         self._life: int | None = None
@@ -50,7 +60,7 @@ class Keeper:
         """What the counters said when the memory could not be read: how much of it is booked already is not known."""
         self._watched: tuple[Monotonic, datetime] | None = None
 
-    def book(self, cells: Iterable[tuple[CellKey, Cell]]) -> None:
+    def keep(self, cells: Iterable[tuple[CellKey, Cell]]) -> None:
         """To be stored with the next writing."""
         self._unbooked.update(cells)
 
@@ -60,7 +70,7 @@ class Keeper:
         if self._recalled:
             return
         try:
-            remembered = await self._answered(self._memory.recall())
+            remembered = await self._memory.recall()
         except StorageTrouble as trouble:
             self._tell(trouble)
             self._begin_books(None, standing)
@@ -74,26 +84,31 @@ class Keeper:
             if self._presence.recognise(admission, now)
         )
 
-    async def save(self, day: str) -> None:
+    def is_due(self, now: Monotonic, every_ms: int) -> bool:
+        """True when so much time has passed, or something could not be stored before."""
+        return now - self._stored_ms >= every_ms or bool(self._troubles.storage)
+
+    async def save_sessions(self) -> None:
         """Sessions that have changed. On failure they stay unsaved."""
         saving, presence = tuple(self.unsaved), self._presence
         if not saving:
             return
         self.unsaved.clear()  # what changes meanwhile is to be saved again
+        is_saved = False
         seats = [presence.seats[mac] for mac in saving if mac in presence.seats]
         minors = {seat.account: presence.minor(seat.account) for seat in seats}
         saved = tuple(self._saved(seat.mac) for seat in seats)
         try:
-            await self._answered(self._memory.save_sessions(saved, tuple(minors.items()), day))
-        except (StorageTrouble, asyncio.CancelledError) as trouble:
-            self.unsaved.update(saving)
-            if not isinstance(trouble, StorageTrouble):
-                raise
-            self._tell(trouble)
-        else:
+            await self._memory.save_sessions(saved, tuple(minors.items()), self._clock.today())
+            is_saved = True
             self._tell(None)
+        except StorageTrouble as trouble:
+            self._tell(trouble)
+        finally:
+            if not is_saved:
+                self.unsaved.update(saving)
 
-    async def store(self, now: Monotonic, day: str) -> bool:
+    async def flush(self, now: Monotonic) -> bool:
         """Everything booked and the baseline it was booked up to, then sessions. True when it is on the disk."""
         await self.recall(now)
         if not self._recalled:
@@ -102,17 +117,17 @@ class Keeper:
         facts = {INCARNATION: self.writer.incarnation, SAVED_AT: str(now), BOOT: self._clock.boot}
         read_last = frozenset(self._presence.read_last)
         try:
-            await self._answered(self._memory.book(Booking(tuple(cells.items()), self.baseline, facts)))
+            await self._memory.book(Booking(tuple(cells.items()), self.baseline, facts))
         except StorageTrouble as trouble:
             self._tell(trouble)
             return False
         self._tell(None)
         self._unbooked = {k: c for k, c in self._unbooked.items() if cells.get(k) != c}
-        self.stored_ms = now
+        self._stored_ms = now
         if self._is_another_life():
-            return False
+            return await self.flush(now)
         self._presence.forget_marks(read_last & self._presence.read_last)
-        await self.save(day)
+        await self.save_sessions()
         return True
 
     async def forget(self, now: Monotonic) -> None:
@@ -134,7 +149,7 @@ class Keeper:
             (today - timedelta(days=days)).isoformat() for days in (KEEP_ENDED_DAYS, KEEP_USED_DAYS)
         )
         try:
-            await self._answered(self._memory.forget(ended_before=ended, used_before=used))
+            await self._memory.forget(ended_before=ended, used_before=used)
         except StorageTrouble as trouble:
             self._tell(trouble)
 
@@ -144,7 +159,7 @@ class Keeper:
             self._ledger.merge(key, cell)
         self._presence.remember_marks(remembered.marks)
         self._presence.remember_minors(remembered.minors)
-        self._life, self.set_aside = self._memory.life, self._memory.set_aside
+        self._life, self._troubles.set_aside = self._memory.life, self._memory.set_aside
         if self.writer.incarnation:
             self._book_found(remembered)
         else:
@@ -155,7 +170,7 @@ class Keeper:
         if self.writer.incarnation:
             return
         known = dict(remembered.facts).get(INCARNATION) if remembered is not None else None
-        self.writer = replace(self.writer, incarnation=known or secrets.token_hex(8))
+        self.writer = replace(self.writer, incarnation=known or self._new_name())
         if remembered is not None:
             self.baseline = remembered.baseline
         elif standing is not None and standing.stands:
@@ -171,7 +186,7 @@ class Keeper:
             seat = self._presence.by_mark.get(mark)
             account = owners.get(mark) or (seat.account if seat is not None else None)
             if account is not None:
-                key = CellKey(self.writer.node, self.writer.incarnation, account, self._today())
+                key = CellKey(self.writer.node, self.writer.incarnation, account, self._clock.today())
                 self._unbooked[key] = self._ledger.add(key, usage, busy=False)
         self._found = None
 
@@ -185,7 +200,8 @@ class Keeper:
             if saved.session.mac in self._presence.seats:
                 continue  # admitted while the memory could not be read
             session = _prolonged(session, standing)
-            if self._presence.restore(session, now) or self._presence.session(session.mac) != saved.session:
+            ended = self._presence.restore(session, now)
+            if ended or session != saved.session or self._presence.seats[session.mac].mark != session.mark:
                 self.unsaved.add(session.mac)
 
     def _saved(self, mac: MacAddress) -> SavedSession:
@@ -200,26 +216,23 @@ class Keeper:
         """The file on the disk is not the one that everything was stored in: all of it is to be stored again."""
         if self._life == self._memory.life:
             return False
-        self._life, self.set_aside = self._memory.life, self._memory.set_aside
-        log.error("the database was begun anew; everything that is known is stored again")
+        self._life, self._troubles.set_aside = self._memory.life, self._memory.set_aside
+        self._report("the database was begun anew; everything that is known is stored again")
         self._unbooked = dict(self._ledger.cells())
         self.unsaved.update(self._presence.seats)
-        self.stored_ms = Monotonic(0)
         return True
-
-    async def _answered[T](self, asked: Coroutine[Any, Any, T]) -> T:
-        try:
-            return await asyncio.wait_for(asked, ANSWER_S)
-        except TimeoutError as error:
-            raise StorageTrouble(
-                f"the data folder has not answered for {ANSWER_S:g} s",
-                "look at its disk; writing is tried again by itself",
-            ) from error
-
-    def _today(self) -> str: ...
 
     def _tell(self, trouble: StorageTrouble | None) -> None:
         told = str(trouble) if trouble is not None else ""
-        if told != self.trouble:
-            log.error("%s", told) if told else log.info("the data folder can be written again")
-        self.trouble = told
+        if told != self._troubles.storage:
+            self._report(told or "the data folder can be written again")
+        self._troubles.storage = told
+
+
+def _prolonged(session: Session, standing: KernelState | None) -> Session:
+    """With the end that the kernel knows, if the terms were accepted again while nothing could be stored."""
+    held = standing.admitted.get(session.mac) if standing is not None else None
+    if held is None or held.mark != session.mark or session.state != "admitted" or session.ends is None:
+        return session
+    longer = held.ends is None or held.ends > session.ends + LEASE_TOLERANCE_MS
+    return replace(session, ends=held.ends) if longer else session

@@ -6,6 +6,7 @@ what happened and wait for the next plan to stand.
 
 import asyncio
 import logging
+import secrets
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -32,6 +33,8 @@ from node.units import NO_USAGE, AccountId, MacAddress, Milliseconds, Monotonic,
 log = logging.getLogger(__name__)
 
 TICK_S = 1.0
+STAND_S = 8.0
+"""Nobody waits longer for a change to stand: by then the person is told, and the node goes on trying."""
 BOOK_EVERY_MS = 30_000
 """At most this much is at risk in a power cut; nothing is in a crash, because the counters live in the kernel."""
 
@@ -71,13 +74,21 @@ class Reconcile:
         self.features: KernelFeatures | None = None
         self.troubles = Troubles()
         self.keeper = Keeper(
-            memory, clock, node=node, presence=self.presence, ledger=self.ledger, troubles=self.troubles
+            memory,
+            clock,
+            node=node,
+            presence=self.presence,
+            ledger=self.ledger,
+            troubles=self.troubles,
+            new_name=lambda: secrets.token_hex(8),
+            report=log.warning,
         )
         self.ready = asyncio.Event()
         self._merges: deque[tuple[CellKey, Cell]] = deque()
         self._version_wanted = 0
         self._version_applied = 0
-        self._dirty = asyncio.Event()
+        self._look_again = False
+        self._dirty, self._keep = asyncio.Event(), asyncio.Event()
         self._applied = asyncio.Condition()
         self._last_ms: Monotonic | None = None
 
@@ -147,6 +158,7 @@ class Reconcile:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._stand_loop(applier))
                     tasks.create_task(self._tick_loop(reader))
+                    tasks.create_task(self._keep_loop())
             finally:
                 await self.keeper.flush(self._clock.monotonic())
 
@@ -157,18 +169,16 @@ class Reconcile:
             # The gate is shut before anything else is looked at, so that nobody passes meanwhile.
             await loop.run_in_executor(applier, self._kernel.apply, TrafficPlan(self._gate), now)
         self.features = await loop.run_in_executor(applier, self._kernel.probe)
-        await self.keeper.recall(now, standing.reading if standing.stands else None)
-        if standing.stands and self.troubles.set_aside:
-            # The memory is lost but the kernel still knows who was admitted: nobody signs in again.
-            for mac, admission in standing.admitted.items():
-                left = None if admission.ends is None else Milliseconds(admission.ends - now)
-                self.presence.handle(mac, guests.RestoredAfterRestart(left), now, terms="as before")
+        self.presence.keep_clear_of(standing.marks)
+        await self.keeper.recall(now, standing)
+        self.keeper.unsaved.update(self.presence.rebind())
         passing = {admission.mark for admission in self.presence.admitted().values()}
         # Whoever may not pass any more still has bytes in the kernel that nobody has booked.
         self.presence.retiring.update({m: c for m, c in standing.marks.items() if m not in passing})
         self._evaluate_all()
+        version = self._change()
         await loop.run_in_executor(applier, self._kernel.apply, self._plan(), now)
-        self._version_applied = self._version_wanted
+        await self._applied_now(version)
         self.ready.set()
 
     async def _stand_loop(self, applier: ThreadPoolExecutor) -> None:
@@ -181,14 +191,20 @@ class Reconcile:
             await self.keeper.save_sessions()
             trouble: KernelRefused | None = None
             try:
+                if self._look_again:
+                    self._look_again = False
+                    await loop.run_in_executor(applier, self._kernel.observe, self._clock.monotonic())
                 await loop.run_in_executor(applier, self._kernel.apply, plan, self._clock.monotonic())
             except KernelRefused as refused:
                 trouble = refused
             self._kernel_trouble(trouble)
-            async with self._applied:
-                if trouble is None:
-                    self._version_applied = version
-                self._applied.notify_all()
+            await self._applied_now(None if trouble is not None else version)
+
+    async def _applied_now(self, version: int | None) -> None:
+        """Tell whoever waits; None when the plan was refused."""
+        async with self._applied:
+            self._version_applied = self._version_applied if version is None else version
+            self._applied.notify_all()
 
     async def _tick_loop(self, reader: ThreadPoolExecutor) -> None:
         loop = asyncio.get_running_loop()
@@ -200,27 +216,52 @@ class Reconcile:
 
     async def _tick(self, reader: ThreadPoolExecutor) -> None:
         now = self._clock.monotonic()
-        ended = self._end_leases(now)
+        self._end_leases(now)
         stopped = (
             frozenset(self.presence.retiring)
             if self._version_applied == self._version_wanted
             else frozenset()
         )
-        question = self._question(now)
+        version, question = self._version_wanted, self._question(now)
+        reading = asyncio.get_running_loop().run_in_executor(
+            reader, measure, self._kernel, self.ledger, question
+        )
         try:
-            measured = await asyncio.get_running_loop().run_in_executor(
-                reader, measure, self._kernel, self.ledger, question
+            await asyncio.wait({reading})
+        finally:
+            # Also when we are told to stop meanwhile: what the thread has booked must be known as booked.
+            if not reading.done():
+                await asyncio.wait({reading})
+            self._take_reading(
+                reading, question, now, stopped if version == self._version_wanted else frozenset()
             )
-        except KernelRefused as refused:
-            # Our table is gone: say the whole plan again; applying looks at what stands.
-            self._kernel_trouble(refused)
-            self._change()
-            return
-        self._take(measured, now, booked_marks=stopped)
-        self.keeper.unsaved.update(ended)
         if self.keeper.is_due(now, BOOK_EVERY_MS):
+            self._keep.set()
+
+    def _take_reading(
+        self, reading: "asyncio.Future[Measured]", question: Question, now: Monotonic, stopped: frozenset[int]
+    ) -> None:
+        try:
+            measured = reading.result()
+        except KernelRefused as refused:
+            # Our table is gone: look at what stands, and say the whole plan again.
+            self._kernel_trouble(refused)
+            self._merges.extendleft(reversed(question.merges))
+            self._look_again = True
+            self._change()
+        else:
+            self._take(measured, now, read_last=stopped)
+
+    async def _keep_loop(self) -> None:
+        """A slow disk delays nobody but this."""
+        while True:
+            await self._keep.wait()
+            self._keep.clear()
+            now, retiring = self._clock.monotonic(), len(self.presence.retiring)
             await self.keeper.flush(now)
-        await self.keeper.forget(now)
+            if len(self.presence.retiring) != retiring:
+                self._change()
+            await self.keeper.forget(now)
 
     def _question(self, now: Monotonic) -> Question:
         merges = [self._merges.popleft() for _ in range(len(self._merges))]
@@ -239,7 +280,7 @@ class Reconcile:
             elapsed_ms=0 if self._last_ms is None else now - self._last_ms,
         )
 
-    def _take(self, measured: Measured, now: Monotonic, *, booked_marks: frozenset[int]) -> None:
+    def _take(self, measured: Measured, now: Monotonic, *, read_last: frozenset[int]) -> None:
         booked = measured.booked
         self.keeper.baseline = booked.baseline
         self.keeper.keep(measured.merged.items())
@@ -254,9 +295,9 @@ class Reconcile:
         for mark, usage in booked.by_mark.items():
             self.used_by_mark[mark] = self.used_by_mark.get(mark, NO_USAGE) + usage
         self.load = busy.step(self.load, self.uplink_rate, self.rulebook.ruleset.shaped, now)
-        self.presence.forget_marks(mark for mark in booked_marks if mark in self.presence.retiring)
+        self.presence.read_last |= read_last
         if measured.evaluator is self.evaluator:
-            changed = measured.allowances != self.allowances or bool(booked_marks)
+            changed = measured.allowances != self.allowances
             self.allowances = measured.allowances
             for pool in pools(self.allowances.values()):
                 self.presence.minor(pool)
@@ -265,7 +306,7 @@ class Reconcile:
         if booked.changed:
             self._on_booked()
 
-    def _end_leases(self, now: Monotonic) -> tuple[MacAddress, ...]:
+    def _end_leases(self, now: Monotonic) -> None:
         ended = [
             mac
             for mac, guest in self.presence.guests.items()
@@ -275,8 +316,8 @@ class Reconcile:
             self.presence.handle(mac, guests.Tick(), now)
             self._tell({"event": "expired", "mac": mac, "account": self.presence.seats[mac].account})
         if ended:
+            self.keeper.unsaved.update(ended)
             self._change()
-        return tuple(ended)
 
     # --- changes -------------------------------------------------------------------------
 
@@ -304,11 +345,16 @@ class Reconcile:
 
     async def _stand(self, version: int) -> None:
         """Wait until a plan of at least this version stands. Raises KernelRefused when the kernel does not take it."""
-        async with self._applied:
-            while self._version_applied < version:
-                await self._applied.wait()
-                if self._version_applied < version and self.troubles.kernel:
-                    raise KernelRefused(self.troubles.kernel, "the node tries again by itself every second")
+        try:
+            async with asyncio.timeout(STAND_S), self._applied:
+                while self._version_applied < version:
+                    await self._applied.wait()
+                    if self._version_applied < version and self.troubles.kernel:
+                        raise KernelRefused(
+                            self.troubles.kernel, "the node tries again by itself every second"
+                        )
+        except TimeoutError as error:
+            raise KernelRefused("the node is busy or starting again", "try again in a moment") from error
 
     def _evaluate_all(self) -> None:
         here = {seat.account for mac, seat in self.presence.seats.items() if self._is_admitted(mac)}

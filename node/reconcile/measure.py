@@ -49,10 +49,11 @@ class Measured:
 
 def measure(kernel: Kernel, ledger: Ledger, question: Question) -> Measured:
     """Read the counters once, book the difference, evaluate the rules for everyone here."""
+    reading = kernel.read()  # first: a refusal leaves the ledger as it was
     merged = {key: ledger.merge(key, cell) for key, cell in question.merges}
     booked = book(
         ledger,
-        kernel.read(),
+        reading,
         question.baseline,
         question.accounts.get,
         writer=question.writer,

@@ -20,6 +20,8 @@ Work = Callable[[Database], T]
 
 TOGETHER_MAX = 512
 RETRY_OPENING_S = 5.0
+ANSWER_S = 3.0
+"""How long people wait for a slow disk; what it has not taken by then stays in memory and is written again."""
 LOCKED_S = 1.0
 """How long another process may hold the database before that counts as trouble."""
 
@@ -48,7 +50,13 @@ class Store:
 
     async def run(self, work: Work[T]) -> T:
         """Run `work` in a transaction with others. Cancelling the waiter does not undo the work."""
-        return await asyncio.wrap_future(self._submit(work))
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(self._submit(work)), ANSWER_S)
+        except TimeoutError as error:
+            raise StorageTrouble(
+                f"the data folder {self.path.parent} has not answered for {ANSWER_S:g} s",
+                "look at its disk; writing is tried again by itself",
+            ) from error
 
     def run_blocking(self, work: Work[T]) -> T:
         """As `run`, for callers without a loop."""

@@ -184,6 +184,8 @@ async def test_a_session_ends_by_itself_and_its_last_bytes_are_booked(village: V
         village.clock.pass_time(HOUR_MS + 1)
         village.kernel.pass_time(HOUR_MS + 1)
         await until(lambda: used(loop) == 500)
+        assert loop.presence.retiring, "the counter stays until its bytes are stored"
+        village.clock.pass_time(30_000)
         await until(lambda: not loop.presence.retiring)
         assert village.kernel.plan is not None
         assert {} == dict(village.kernel.plan.admitted)

@@ -3,6 +3,7 @@
 from captive_portal import guests
 from node.accounting.ledger import Cell, CellKey, Ledger
 from node.accounting.meter import Baseline, Reading
+from node.enforcement.plan import KernelState
 from node.reconcile.keeper import Keeper, Troubles
 from node.reconcile.presence import Presence
 from node.units import NO_USAGE, AccountId, Bytes, MacAddress, Milliseconds, Monotonic, NodeId, Usage
@@ -82,7 +83,7 @@ async def test_counting_begun_blind_starts_with_what_stands_and_catches_up_later
     memory.full = True
     desk = Desk(memory)
     standing = Reading("life", {1: Usage(Bytes(970), Bytes(0))})
-    await desk.keeper.recall(Monotonic(0), standing)
+    await desk.keeper.recall(Monotonic(0), KernelState(True, standing, {}, {1: 1}))
     assert desk.keeper.baseline == Baseline("life", standing.counted)
     memory.full = False
     await desk.keeper.flush(Monotonic(1))
