@@ -1,0 +1,107 @@
+"""Writes the test vectors of mesh/PROTOCOL.md: ``python -m tests.docs.mesh_vectors``.
+
+They change only with the version of the protocol: every node that speaks it must read and write these very bytes.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from mesh import messages
+from mesh.exchange import PAGE_KIND
+from mesh.messages import (
+    Beat,
+    Have,
+    Hello,
+    Root,
+    Streams,
+    assemble_page,
+    encode,
+    page_digest,
+    page_head,
+    usage_body,
+)
+from mesh.trust import community_mark, leaf_certificate, wrapper_ca
+from node.accounting.ledger import Cell
+from node.identity import human_form, key_from_raw, own_node_id, sign
+from node.units import AccountId, Bytes, Usage
+
+FOLDER = Path(__file__).parents[1] / "vectors" / "mesh"
+KEY = key_from_raw(bytes(range(32)))
+NODE = own_node_id(KEY)
+
+
+def a_cell(down: int, up: int, busy_down: int, busy_up: int) -> Cell:
+    return Cell(Usage(Bytes(down), Bytes(up)), Usage(Bytes(busy_down), Bytes(busy_up)))
+
+
+ROWS = {
+    AccountId("ana"): a_cell(5_000_000_000, 700_000_000, 1_000, 20),
+    AccountId("família-puig"): a_cell(1, 0, 0, 0),
+}
+MESSAGES = {
+    "hello": Hello(1, "la-vall", NODE, "Ermita de dalt", "0123456789abcdef"),
+    "beat": Beat(),
+    "root": Root("00112233445566778899aabbccddeeff"),
+    "streams": Streams("", "~", ((NODE, "life-1", "00112233445566778899aabbccddeeff"),)),
+    "have": Have(NODE, "life-1", "", "~", (("usage/2026-11-24/0000", 7, "0011223344556677"),), asks=True),
+}
+MALFORMED = {
+    "no JSON": "hello",
+    "no object": "[]",
+    "no kind": '{"v":1}',
+    "a key twice": '{"digest":"00112233445566778899aabbccddeeff","digest":"x","is":"root"}',
+    "a number that is not whole": encode(MESSAGES["have"]).decode().replace(",7,", ",7.0,"),
+    "a name with a control character": encode(MESSAGES["hello"]).decode().replace("Ermita", "\\u0007"),
+    "an id in capitals": encode(MESSAGES["hello"]).decode().replace(NODE, NODE.upper()),
+}
+
+
+def page() -> bytes:
+    head = page_head(
+        community="la-vall", author=NODE, incarnation="life-1", period="2026-11-24", part=0, seq=7
+    )
+    signed = head + b"\n" + usage_body(ROWS)
+    return assemble_page(signed, sign(KEY, PAGE_KIND, signed))
+
+
+def vectors() -> dict[str, object]:
+    """File name to content."""
+    decoded = messages.decode(page())
+    assert isinstance(decoded, messages.Page)
+    rows = [
+        [account, *asdict(cell)["uplink"].values(), *asdict(cell)["busy"].values()]
+        for account, cell in ROWS.items()
+    ]
+    found: dict[str, object] = {
+        name: {"frame": encode(message).decode(), "says": asdict(message)}
+        for name, message in MESSAGES.items()
+    }
+    found["page"] = {
+        "frame": page().decode(),
+        "label": decoded.label,
+        "digest": page_digest(decoded),
+        "rows": rows,
+    }
+    found["malformed"] = MALFORMED
+    found["identity"] = {
+        "private_key_hex": bytes(range(32)).hex(),
+        "node_id": NODE,
+        "human_form": human_form(NODE),
+        "leaf_certificate_hex": leaf_certificate(KEY).hex(),
+        "wrapper_ca_hex": wrapper_ca().hex(),
+        "wrapper_ca_sha256": hashlib.sha256(wrapper_ca()).hexdigest(),
+        "community": "la-vall",
+        "community_mark": community_mark("la-vall"),
+    }
+    return found
+
+
+def text(content: object) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    for name, content in vectors().items():
+        (FOLDER / f"{name}.json").write_text(text(content))

@@ -1,0 +1,108 @@
+"""mesh/PROTOCOL.md against the code: its vectors, its limits, its picture."""
+
+import json
+import re
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from mesh import collection, directory, messages, peering, transport
+from mesh.announcement import SERVICE_TYPE
+from mesh.exchange import PAGE_KIND
+from mesh.messages import Malformed, Page, decode, page_digest, usage_rows
+from mesh.trust import community_mark, leaf_certificate, node_id_from_certificate
+from node.identity import human_form, key_from_raw, own_node_id, verify
+from tests.docs import mesh_vectors
+from tests.docs.peering_diagram import diagram
+
+PAGE = (Path(__file__).parents[2] / "mesh" / "PROTOCOL.md").read_text()
+LIMITS = {
+    "frame": messages.FRAME_BYTES_MAX,
+    "head of a page": messages.HEAD_BYTES_MAX,
+    "rows of a page": messages.ROWS_MAX,
+    "parts of a day": messages.PARTS_MAX,
+    "names of nodes and communities": messages.NAME_CHARS_MAX,
+    "names of accounts": messages.ACCOUNT_BYTES_MAX,
+    "streams in one message": messages.STREAMS_PER_MESSAGE_MAX,
+    "pages in one message": messages.PAGES_PER_MESSAGE_MAX,
+    "incarnations kept of one author": collection.INCARNATIONS_MAX,
+    "days kept of one incarnation": collection.DAYS_MAX,
+    "bytes kept of one author": collection.AUTHOR_BYTES_MAX,
+    "nodes known": directory.PEERS_MAX,
+    "addresses known of one node": directory.ADDRESSES_MAX,
+    "connections": transport.CONNECTIONS_MAX,
+    "connections whose key is not proven": transport.UNPROVEN_MAX,
+    "of these from one address": transport.UNPROVEN_PER_ADDRESS_MAX,
+    "time to prove a key and ask": transport.HANDSHAKE_S,
+}
+
+
+def vector(name: str) -> dict[str, object]:
+    found = json.loads((mesh_vectors.FOLDER / f"{name}.json").read_text())
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.mark.parametrize("name", mesh_vectors.MESSAGES)
+def test_a_message_of_the_vectors_says_what_stands_beside_it(name: str) -> None:
+    found = vector(name)
+    said = decode(str(found["frame"]).encode())
+    assert found["says"] == json.loads(json.dumps(asdict(said)))
+
+
+def test_the_page_of_the_vectors_is_believed() -> None:
+    found = vector("page")
+    page = decode(str(found["frame"]).encode())
+    assert isinstance(page, Page)
+    assert verify(page.author, PAGE_KIND, page.signed, page.signature)
+    assert (found["label"], found["digest"]) == (page.label, page_digest(page))
+    rows = usage_rows(page.body)
+    assert not isinstance(rows, Malformed)
+    plain = [[a, c.uplink.down, c.uplink.up, c.busy.down, c.busy.up] for a, c in rows]
+    assert found["rows"] == plain
+
+
+@pytest.mark.parametrize(("what", "frame"), vector("malformed").items())
+def test_what_the_vectors_call_malformed_is_refused(what: str, frame: str) -> None:
+    assert isinstance(decode(frame.encode()), Malformed), what
+
+
+def test_the_identity_of_the_vectors_is_ours() -> None:
+    found = vector("identity")
+    key = key_from_raw(bytes.fromhex(str(found["private_key_hex"])))
+    assert found["node_id"] == own_node_id(key)
+    assert found["human_form"] == human_form(own_node_id(key))
+    assert found["node_id"] == node_id_from_certificate(bytes.fromhex(str(found["leaf_certificate_hex"])))
+    assert found["leaf_certificate_hex"] == leaf_certificate(key).hex()
+    assert found["community_mark"] == community_mark(str(found["community"]))
+
+
+def test_nothing_changed_the_bytes_of_this_version() -> None:
+    """A difference here is a new version of the protocol, not a new set of vectors."""
+    for name, content in mesh_vectors.vectors().items():
+        assert mesh_vectors.text(content) == (mesh_vectors.FOLDER / f"{name}.json").read_text()
+
+
+def test_every_limit_stands_on_the_page() -> None:
+    rows = re.findall(r"^\| ([a-z ]+) \| (\d+)", PAGE, re.MULTILINE)
+    assert LIMITS == {what: int(number) for what, number in rows}
+
+
+def test_the_picture_is_drawn_from_the_code() -> None:
+    assert diagram() in PAGE
+
+
+def test_the_page_names_the_service_the_version_and_the_times() -> None:
+    assert f"`{SERVICE_TYPE}`" in PAGE
+    assert f"mesh protocol, version {messages.VERSION}" in PAGE
+    assert f"for {peering.BEAT_EVERY // 1000} s" in PAGE
+    assert f"for {peering.SILENT_AFTER // 1000} s is silent" in PAGE.replace("\n", " ")
+    assert f"`{transport.PATH}`" not in PAGE
+    assert f"`GET {transport.PATH}`" in PAGE
+
+
+def test_every_kind_of_message_stands_on_the_page() -> None:
+    # "is" is the heading of the table.
+    kinds = set(re.findall(r"^\| `([a-z]+)` \|", PAGE, re.MULTILINE))
+    assert {*mesh_vectors.MESSAGES, "page", "is"} == kinds
