@@ -1,7 +1,7 @@
 """Allowances to traffic classes: weighted max-min sharing with floors and ceilings, in HTB's own terms.
 
 A class is guaranteed `rate` and borrows what is free in proportion to `quantum`. Both parts follow the same
-weights, so the sum does too. Guaranteed rates come from a grid of powers of two: someone joining rarely changes
+weights, so the sum does too. Guaranteed rates come from a grid: someone joining rarely changes
 the class of anyone else, and their sum never passes the uplink.
 """
 
@@ -15,6 +15,9 @@ FRAME_BYTES = 1514
 QUANTUM_BYTES_MAX = 200_000
 ROUND_MS = 4
 """How much of the uplink's time one household's turn takes while it borrows."""
+GRID_BITS = 4
+"""Leading bits of a guaranteed rate that are kept: steps of 6 to 12 %. Coarser steps leave more to borrowing,
+and HTB lends too little to pools (a class under a class loses its turn when its own rate comes due)."""
 RATE_MIN = BitsPerSecond(8_000)
 BURST_MS = 5
 BURST_BYTES_MIN = 3 * FRAME_BYTES
@@ -140,7 +143,8 @@ def _htb(
 
 
 def _grid(unit: int) -> int:
-    return 1 << (unit.bit_length() - 1) if unit > 0 else 0
+    shift = max(0, unit.bit_length() - GRID_BITS)
+    return unit >> shift << shift
 
 
 def _burst(rate: int) -> int:

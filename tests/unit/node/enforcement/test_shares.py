@@ -64,8 +64,8 @@ def test_twice_the_weight_is_twice_the_promise_and_twice_the_turn() -> None:
 
 
 def test_one_more_person_changes_no_class_while_the_grid_holds() -> None:
-    before = htb_classes({m: one(m) for m in range(1, 20)}, rates(40_000_000), upwards=False)
-    after = htb_classes({m: one(m) for m in range(1, 21)}, rates(40_000_000), upwards=False)
+    before = htb_classes({m: one(m) for m in range(1, 19)}, rates(40_000_000), upwards=False)
+    after = htb_classes({m: one(m) for m in range(1, 20)}, rates(40_000_000), upwards=False)
     assert before == {minor: htb for minor, htb in after.items() if minor in before}
 
 
