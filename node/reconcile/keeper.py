@@ -96,7 +96,8 @@ class Keeper:
         self.unsaved.clear()  # what changes meanwhile is to be saved again
         is_saved = False
         seats = [presence.seats[mac] for mac in saving if mac in presence.seats]
-        minors = {seat.account: presence.minor(seat.account) for seat in seats}
+        accounts = {seat.account for seat in seats}
+        minors = {account: presence.minors[account] for account in accounts if account in presence.minors}
         saved = tuple(self._saved(seat.mac) for seat in seats)
         try:
             await self._memory.save_sessions(saved, tuple(minors.items()), self._clock.today())

@@ -44,7 +44,8 @@ class Remembered:
 
 
 class Memory(Protocol):
-    """Storage as the loop sees it. Everything raises StorageTrouble while the data folder cannot be used."""
+    """Storage as the loop sees it. What is asked is done in the order of asking. Everything raises StorageTrouble
+    while the data folder cannot be used."""
 
     @property
     def life(self) -> int:

@@ -1,0 +1,282 @@
+"""What must never be lost or invented: the loop at its worst moments, with a fake kernel and clock."""
+
+import asyncio
+import time
+from collections.abc import Iterable
+from datetime import timedelta
+
+import pytest
+
+from captive_portal import guests
+from node.accounting.ledger import Cell, CellKey
+from node.accounting.meter import Reading
+from node.accounting.sessions import SavedSession
+from node.errors import KernelRefused
+from node.governance.roll import parse_roll
+from node.reconcile import loop as loop_module
+from node.reconcile.keeper import FORGET_EVERY_MS
+from node.supervision import Parts, supervise
+from node.units import NO_USAGE, AccountId, Bytes, MacAddress, Monotonic, NodeId, Usage
+from tests.contracts.test_loop import ANA, BEN, HOUR_MS, Village, until, used
+from tests.fakes.kernel import FakeKernel
+from tests.fakes.memory import FakeMemory
+
+
+class SlowMemory(FakeMemory):
+    """A disk that takes its time while `door` is shut."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.door = asyncio.Event()
+        self.door.set()
+        self.knocked, self._queue = asyncio.Event(), asyncio.Lock()
+
+    async def save_sessions(
+        self, sessions: Iterable[SavedSession], minors: Iterable[tuple[AccountId, int]], day: str
+    ) -> None:
+        kept = tuple(sessions)
+        self.knocked.set()
+        async with self._queue:
+            await self.door.wait()
+            await super().save_sessions(kept, minors, day)
+
+
+class SlowKernel(FakeKernel):
+    """A kernel whose readings and plans can be made to last, or to fail as no plan of ours should."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bug: Exception | None = None
+        self.reading_s = 0.0
+        self.readings_begun = 0
+
+    def read(self) -> Reading:
+        self.readings_begun += 1
+        found = super().read()
+        if self.reading_s:
+            time.sleep(self.reading_s)
+        return found
+
+    def apply(self, plan: object, now: Monotonic) -> None:
+        if self.bug is not None:
+            bug, self.bug = self.bug, None
+            raise bug
+        super().apply(plan, now)  # type: ignore[arg-type]
+
+
+async def test_who_leaves_while_the_admission_is_still_being_stored_has_left() -> None:
+    memory = SlowMemory()
+    village = Village(lambda: memory)
+    async with village.life() as loop, asyncio.TaskGroup() as people:
+        memory.door.clear()
+        people.create_task(loop.admit(ANA, "1"))
+        await memory.knocked.wait()
+        people.create_task(loop.remove(ANA, "for a reason"))
+        await asyncio.sleep(0)
+        memory.door.set()
+    assert "removed" == memory.sessions[ANA].session.state
+
+
+async def test_a_kill_after_somebody_left_loses_none_of_their_bytes() -> None:
+    memory = FakeMemory()
+    village = Village(lambda: memory)
+    async with village.life(killed=True) as loop:
+        await loop.admit(ANA, "1")
+        village.kernel.send(ANA, down=1000)
+        await loop.leave(ANA)
+        await until(lambda: used(loop) == 1000)
+        readings = loop.keeper.baseline
+        await until(lambda: loop.keeper.baseline is not readings)
+    assert {} == memory.cells
+    async with village.life() as loop:
+        await until(lambda: used(loop) == 1000)
+
+
+async def test_a_start_without_the_data_folder_keeps_everybody_in_and_counts_nothing_twice() -> None:
+    memory = FakeMemory()
+    village = Village(lambda: memory)
+    async with village.life() as loop:
+        await loop.admit(ANA, "1")
+        await loop.admit(BEN, "1")
+        await loop.leave(BEN)
+        village.kernel.send(ANA, down=1000)
+        await until(lambda: used(loop) == 1000)
+    village.kernel.send(ANA, down=30)  # while the daemon is dead
+    memory.full = True
+    async with village.life() as loop:
+        assert village.kernel.send(ANA, down=7)
+        await loop.admit(BEN, "1")
+        village.kernel.send(BEN, down=2)
+        await until(lambda: used(loop) == 7)
+        await until(lambda: used(loop, "guest-0b") == 2)
+        memory.full = False
+        await until(lambda: used(loop) == 1037)
+        assert used(loop, "guest-0b") == 2
+        assert 2 == len({seat.mark for mac, seat in loop.presence.seats.items()})
+    async with village.life() as loop:
+        await until(lambda: loop.baseline is not None)
+        assert (1037, 2) == (used(loop), used(loop, "guest-0b"))
+        assert village.kernel.send(ANA, down=1)
+        assert village.kernel.send(BEN, down=1)
+
+
+async def test_who_came_in_while_the_disk_was_full_is_still_in_after_a_kill() -> None:
+    memory = FakeMemory()
+    village = Village(lambda: memory)
+    memory.full = True
+    async with village.life(killed=True) as loop:
+        await loop.admit(ANA, "1")
+        village.kernel.send(ANA, down=1000)
+        await until(lambda: used(loop) == 1000)
+    memory.full = False
+    async with village.life() as loop:
+        assert village.kernel.send(ANA, down=1)
+        await until(lambda: used(loop) == 1001)
+
+
+async def test_nobody_whom_an_admin_removed_comes_back_through_what_the_kernel_still_holds() -> None:
+    memory = FakeMemory()
+    village = Village(lambda: memory)
+    async with village.life(killed=True) as loop:
+        await loop.admit(ANA, "1")
+        standing = village.kernel.plan
+        await loop.remove(ANA, "for a reason")
+    village.kernel.plan = standing
+    async with village.life():
+        assert not village.kernel.send(ANA, down=1)
+
+
+async def test_a_reading_that_was_under_way_at_a_crash_is_booked_once() -> None:
+    """The loop's own supervised restart: the ledger lives on, so what a thread booked must be known as booked."""
+    village = Village(lambda: memory)
+    memory, kernel = FakeMemory(), SlowKernel()
+    village.kernel = kernel
+    reconcile = village.loop()
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(
+            supervise("reconcile", reconcile.run, Parts(), sleep=lambda _s: asyncio.sleep(0))
+        )
+        await reconcile.ready.wait()
+        await reconcile.admit(ANA, "1")
+        kernel.send(ANA, down=1000)
+        kernel.reading_s = 0.1
+        begun = kernel.readings_begun
+        await until(lambda: kernel.readings_begun > begun)
+        kernel.bug = OSError("a bug")
+        await reconcile.admit(BEN, "1")
+        kernel.reading_s = 0.0
+        begun = kernel.readings_begun
+        await until(lambda: kernel.readings_begun > begun + 2)
+        assert 1000 == used(reconcile)
+        running.cancel()
+    assert 1000 == sum(cell.uplink.total for cell in memory.cells.values())
+
+
+async def test_who_waits_while_the_loop_crashes_is_let_in_by_its_next_life() -> None:
+    village = Village(lambda: memory)
+    memory, kernel = FakeMemory(), SlowKernel()
+    village.kernel = kernel
+    reconcile = village.loop()
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(
+            supervise("reconcile", reconcile.run, Parts(), sleep=lambda _s: asyncio.sleep(0))
+        )
+        await reconcile.ready.wait()
+        kernel.bug = OSError("a bug")
+        async with asyncio.timeout(5):
+            await reconcile.admit(ANA, "1")
+        assert kernel.send(ANA, up=1)
+        running.cancel()
+
+
+async def test_nobody_waits_for_ever_while_the_loop_cannot_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop_module, "STAND_S", 0.05)
+    village = Village(FakeMemory)
+    reconcile = village.loop()
+    with pytest.raises(KernelRefused, match="try again"):
+        await reconcile.admit(ANA, "1")
+
+
+async def test_a_clock_that_jumps_a_year_ahead_makes_the_node_forget_nothing() -> None:
+    memory = FakeMemory()
+    cells = Cell(Usage(Bytes(5), Bytes(0)), NO_USAGE)
+    memory.cells[CellKey(NodeId("m" * 52), "x", AccountId("ana"), "2026-01-01")] = cells
+    village = Village(lambda: memory)
+    async with village.life() as loop:
+        for _ in range(3):
+            village.clock.pass_time(FORGET_EVERY_MS // 2)
+            stored = [loop.keeper.baseline]
+            await until(lambda stored=stored: loop.keeper.baseline is not stored[0])  # type: ignore[misc]
+        village.clock.wall += timedelta(days=800)
+        village.clock.pass_time(40_000)
+        await asyncio.sleep(0.1)
+        village.clock.wall -= timedelta(days=800)
+        village.clock.pass_time(40_000)
+        await asyncio.sleep(0.1)
+    assert 1 == len([key for key in memory.cells if key.incarnation == "x"])
+
+
+async def test_a_month_that_is_long_over_is_forgotten_by_a_clock_that_runs_steadily() -> None:
+    memory = FakeMemory()
+    cells = Cell(Usage(Bytes(5), Bytes(0)), NO_USAGE)
+    memory.cells[CellKey(NodeId("m" * 52), "x", AccountId("ana"), "2025-01-01")] = cells
+    village = Village(lambda: memory)
+    async with village.life():
+        for _ in range(3):
+            await asyncio.sleep(0.05)
+            village.clock.pass_time(FORGET_EVERY_MS // 2 + 1)
+        await until(lambda: not memory.cells)
+
+
+async def test_a_device_that_changed_households_while_the_node_was_off_counts_for_the_new_one() -> None:
+    memory = FakeMemory()
+    village = Village(lambda: memory)
+    async with village.life() as loop:
+        await loop.admit(BEN, "1")
+    roll = parse_roll('[[account]]\nid = "ben"\ndevices = ["02:00:00:00:00:0b"]\n')[0]
+    assert roll is not None
+    reconcile = village.loop()
+    reconcile.roll = roll
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(reconcile.run())
+        await reconcile.ready.wait()
+        assert village.kernel.send(BEN, down=9)
+        await until(lambda: used(reconcile, "ben") == 9)
+        running.cancel()
+
+
+async def test_a_node_that_has_seen_more_accounts_than_classes_still_lets_people_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("node.reconcile.presence.CLASS_MINOR_MAX", 4)  # one is the guests' pool
+    village = Village(FakeMemory)
+    async with village.life() as loop:
+        for number in range(7):
+            mac = MacAddress(f"02:00:00:00:01:{number:02x}")
+            await loop.admit(mac, "1")
+            await loop.leave(mac)
+            village.clock.pass_time(30_000)
+            await until(lambda: not loop.presence.retiring)
+        for number in (1, 2, 3):
+            await loop.admit(MacAddress(f"02:00:00:00:01:{number:02x}"), "1")
+        with pytest.raises(KernelRefused, match="every class"):
+            await loop.admit(MacAddress("02:00:00:00:01:09"), "1")
+        assert isinstance(loop.presence.state(MacAddress("02:00:00:00:01:09")), guests.Waiting)
+        assert 3 == len({a.class_minor for a in loop.presence.admitted().values()})
+
+
+async def test_after_two_power_cuts_and_without_a_clock_nobody_gets_more_than_a_whole_session() -> None:
+    memory = FakeMemory()
+    village = Village(lambda: memory)
+    village.clock.trust = "unknown"
+    village.clock.now = Monotonic(100 * HOUR_MS)
+    async with village.life(killed=True) as loop:
+        await loop.admit(ANA, "1")
+    for _ in range(2):
+        village.kernel.vanish()
+        village.clock.reboot()
+        village.kernel.now = village.clock.now
+        async with village.life(killed=True):
+            assert village.kernel.plan is not None
+            left = (village.kernel.plan.admitted[ANA].ends or 0) - village.clock.now
+            assert 0 < left <= HOUR_MS
