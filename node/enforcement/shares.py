@@ -50,12 +50,7 @@ def htb_classes(
     for each in classes.values():
         by_parent.setdefault(each.parent_minor, []).append(each)
     if capacity is None:
-        return {
-            c.minor: _htb(
-                c, None, _way(c.ceiling, upwards), NO_LIMIT, upwards=upwards, is_leaf=c.minor not in by_parent
-            )
-            for c in by_parent.get(None, ())
-        }
+        return _ceilings_only(by_parent, upwards=upwards)
     root = HtbClass(
         UPLINK_MINOR,
         None,
@@ -68,6 +63,19 @@ def htb_classes(
     )
     rendered = {UPLINK_MINOR: root}
     _fill(rendered, by_parent, None, root, capacity, upwards=upwards)
+    return rendered
+
+
+def _ceilings_only(
+    by_parent: Mapping[int | None, list[ShapedClass]], *, upwards: bool
+) -> dict[int, HtbClass]:
+    rendered: dict[int, HtbClass] = {}
+    for each in by_parent.get(None, ()):
+        leaf = each.minor not in by_parent
+        own = _htb(each, None, _way(each.ceiling, upwards), NO_LIMIT, upwards=upwards, is_leaf=leaf)
+        rendered[each.minor] = own
+        if not leaf:
+            _fill(rendered, by_parent, each.minor, own, own.ceil, upwards=upwards)
     return rendered
 
 

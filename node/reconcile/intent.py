@@ -24,18 +24,15 @@ def shaped_classes(
     classes: dict[int, ShapedClass] = {}
     for account, allowance in allowances:
         ceiling = allowance.ceiling.value if allowance.ceiling is not None else UNLIMITED
-        minor = minors[account]
-        if not shared:
-            if allowance.ceiling is not None:
-                classes[minor] = ShapedClass(minor, None, NO_FLOOR, ceiling, allowance.share.value)
-            continue
-        if allowance.pool is None:
-            classes[minor] = ShapedClass(minor, None, allowance.floor.value, ceiling, allowance.share.value)
-            continue
-        above = minors[pool_account(allowance.pool)]
         top = allowance.pool_ceiling.value if allowance.pool_ceiling is not None else UNLIMITED
-        classes[above] = ShapedClass(above, None, allowance.floor.value, top, allowance.share.value)
-        classes[minor] = ShapedClass(minor, above, NO_FLOOR, ceiling, allowance.weight_in_pool)
+        minor, weight = minors[account], allowance.share.value
+        floor = allowance.floor.value if shared else NO_FLOOR
+        if allowance.pool is not None and (shared or allowance.pool_ceiling is not None):
+            above = minors[pool_account(allowance.pool)]
+            classes[above] = ShapedClass(above, None, floor, top, weight)
+            classes[minor] = ShapedClass(minor, above, NO_FLOOR, ceiling, allowance.weight_in_pool)
+        elif shared or allowance.ceiling is not None:
+            classes[minor] = ShapedClass(minor, None, floor, ceiling, weight)
     return classes
 
 

@@ -100,3 +100,11 @@ def test_an_uplink_of_unknown_speed_shapes_only_ceilings() -> None:
 def test_upload_has_its_own_figures() -> None:
     up = htb_classes({1: one(1)}, rates(40_000_000, 8_000_000), upwards=True)
     assert 8_000_000 == up[UPLINK_MINOR].rate
+
+
+def test_a_pools_ceiling_is_for_all_of_it_when_the_uplinks_speed_is_unknown() -> None:
+    people = {9: one(9, ceiling=rates(5_000_000)), 1: one(1, parent=9), 2: one(2, parent=9)}
+    found = htb_classes(people, None, upwards=False)
+    assert (5_000_000, None) == (found[9].ceil, found[9].parent_minor)
+    assert (5_000_000, 9) == (found[1].ceil, found[1].parent_minor)
+    assert found[1].rate + found[2].rate <= 5_000_000

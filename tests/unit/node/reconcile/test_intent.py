@@ -11,10 +11,14 @@ TOP = Rates(BitsPerSecond(3_000_000), BitsPerSecond(1_000_000))
 OPEN = Rates(NO_LIMIT, NO_LIMIT)
 
 
-def allowance(share: int = 100, ceiling: Rates | None = None, pool: str | None = None) -> Allowance:
-    bound = Bound(share, "equal-share", "D-1", "")
-    top = None if ceiling is None else Bound(ceiling, "top", "D-1", "")
-    return Allowance(bound, Bound(LIFELINE, "lifeline", "D-1", ""), top, pool=pool)
+def allowance(
+    share: int = 100, ceiling: Rates | None = None, pool: str | None = None, pool_ceiling: Rates | None = None
+) -> Allowance:
+    def top(rates: Rates | None) -> Bound[Rates] | None:
+        return None if rates is None else Bound(rates, "top", "D-1", "")
+
+    bound, floor = Bound(share, "equal-share", "D-1", ""), Bound(LIFELINE, "lifeline", "D-1", "")
+    return Allowance(bound, floor, top(ceiling), pool=pool, pool_ceiling=top(pool_ceiling))
 
 
 def test_an_account_becomes_one_class_with_its_floor_its_ceiling_and_its_weight() -> None:
@@ -35,3 +39,10 @@ def test_without_a_stated_uplink_only_ceilings_are_shaped() -> None:
         [(ANA, allowance()), (GUEST, allowance(ceiling=TOP))], {ANA: 1, GUEST: 2}, shared=False
     )
     assert {2: ShapedClass(2, None, NO_FLOOR, TOP, 100)} == found
+
+
+def test_a_ceiling_for_all_guests_together_holds_without_a_stated_uplink_too() -> None:
+    minors = {GUEST: 7, pool_account("guests"): 8}
+    found = shaped_classes([(GUEST, allowance(pool="guests", pool_ceiling=TOP))], minors, shared=False)
+    assert ShapedClass(8, None, NO_FLOOR, TOP, 100) == found[8]
+    assert ShapedClass(7, 8, NO_FLOOR, OPEN, 100) == found[7]
