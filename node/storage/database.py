@@ -2,6 +2,7 @@
 
 import asyncio
 import queue
+import secrets
 import sqlite3
 import threading
 import time
@@ -40,6 +41,7 @@ class Store:
         self.life = 0
         """Raised when another file than before is opened: what was stored earlier may not be in it."""
         self._file: tuple[int, int] | None = None
+        self._opened_last: tuple[tuple[int, int] | None, int] | None = None
         self._damaged = False
         self._queue: queue.SimpleQueue[tuple[Work[Any], Future[Any]] | None] = queue.SimpleQueue()
         self._db: Database | None = None
@@ -115,9 +117,10 @@ class Store:
                 f"the database {self.path} cannot be opened: {error}", _mend(self.path)
             ) from error
         self._trouble = None
-        opened = _file_at(self.path)
-        if opened != self._file:
-            self._file, self.life = opened, self.life + 1
+        self._file = _file_at(self.path)
+        opened = self._file, _name_of(self._db)
+        if opened != self._opened_last:
+            self._opened_last, self.life = opened, self.life + 1
         return self._db
 
     def _open_sound(self) -> Database:
@@ -138,7 +141,7 @@ class Store:
                 leftover = self.path.with_name(self.path.name + suffix)
                 if leftover.exists():  # it may hold what the damaged file does not
                     leftover.rename(self.set_aside.with_name(self.set_aside.name + suffix))
-        self._file, self._damaged = None, False
+        self._damaged = False
 
     def _fail(self, error: Exception) -> StorageTrouble:
         self._close()
@@ -177,6 +180,16 @@ def _open(path: Path) -> Database:
         raise
     path.chmod(0o600)
     return db
+
+
+def _name_of(db: Database) -> int:
+    """A random number that a database is given once: a file's place on the disk is soon another file's."""
+    known = int(db.execute("PRAGMA application_id").fetchone()[0])
+    if known:
+        return known
+    name = secrets.randbelow(2**31 - 1) + 1
+    db.execute(f"PRAGMA application_id = {name}")
+    return name
 
 
 def _attempt(db: Database, work: Work[Any]) -> tuple[Any, BaseException | None]:

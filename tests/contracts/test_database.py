@@ -1,16 +1,21 @@
 """The store: what was acknowledged is on the disk, order is kept, and trouble is told and passes."""
 
 import asyncio
+import shutil
 import sqlite3
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from sqlite_utils import Database
 
+from node.accounting.sessions import SavedSession, Session
 from node.errors import StorageTrouble
 from node.storage import database, migrations
 from node.storage.database import Store
+from node.storage.memory import StoredMemory
+from node.units import AccountId, MacAddress, Monotonic
 
 
 @pytest.fixture
@@ -118,3 +123,120 @@ def test_nothing_that_we_keep_could_hold_a_destination(tmp_path: Path) -> None:
         for c in columns
         if any(word in c for word in ("dst", "dest", "url", "host", "port", "query", "remote"))
     }
+
+
+def damage(path: Path) -> None:
+    """Overwrite everything behind the header, as a dying card does."""
+    data = path.read_bytes()
+    path.write_bytes(data[:100] + b"\xa5" * (len(data) - 100))
+
+
+async def test_a_database_damaged_while_the_node_runs_is_told_and_begun_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "RETRY_OPENING_S", 0.0)
+    store = Store(tmp_path / "procomu.db")
+    try:
+        await store.run(note("old", "x"))
+        with sqlite3.connect(store.path) as other:
+            other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        other.close()
+        life = store.life
+        damage(store.path)
+        with pytest.raises(StorageTrouble):
+            await store.run(
+                lambda db: [db.execute("PRAGMA shrink_memory"), note("lost?", "no")(db), names(db)]
+            )
+        await store.run(note("new", "x"))
+        assert ["new"] == await store.run(names)
+        assert store.life > life
+        assert store.set_aside is not None
+    finally:
+        store.close()
+
+
+async def test_a_data_folder_removed_under_a_running_node_is_made_again(tmp_path: Path) -> None:
+    store = Store(tmp_path / "data" / "procomu.db")
+    try:
+        await store.run(note("old", "x"))
+        life = store.life
+        shutil.rmtree(store.path.parent)
+        await store.run(note("new", "x"))
+        assert store.life > life
+        with sqlite3.connect(store.path) as other:
+            assert [("new",)] == other.execute("SELECT name FROM facts").fetchall()
+        other.close()
+    finally:
+        store.close()
+
+
+async def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "procomu.db"
+    with sqlite3.connect(path) as newer:
+        newer.execute("CREATE TABLE tomorrow (day TEXT)")
+        newer.execute("PRAGMA user_version = 99")
+    newer.close()
+    store = Store(path)
+    try:
+        with pytest.raises(StorageTrouble, match=r"newer version.*install"):
+            await store.run(names)
+    finally:
+        store.close()
+    with sqlite3.connect(path) as newer:
+        assert [(99,)] == newer.execute("PRAGMA user_version").fetchall()
+        assert [("tomorrow",)] == newer.execute("SELECT name FROM sqlite_master").fetchall()
+    newer.close()
+
+
+async def test_a_database_held_by_another_program_is_trouble_within_moments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "LOCKED_S", 0.05)
+    monkeypatch.setattr(database, "RETRY_OPENING_S", 0.0)
+    store = Store(tmp_path / "procomu.db")
+    try:
+        await store.run(note("before", "x"))
+        other = sqlite3.connect(store.path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StorageTrouble, match="locked"):
+            await store.run(note("lost?", "no"))
+        other.execute("ROLLBACK")
+        other.close()
+        await store.run(note("after", "x"))
+        assert ["before", "after"] == await store.run(names)
+    finally:
+        store.close()
+
+
+async def test_a_disk_that_does_not_answer_is_trouble_and_nobody_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "ANSWER_S", 0.05)
+    store, stuck = Store(tmp_path / "procomu.db"), threading.Event()
+    try:
+        with pytest.raises(StorageTrouble, match="not answered"):
+            await store.run(lambda _db: stuck.wait(10))
+        stuck.set()
+        await asyncio.to_thread(store.run_blocking, note("after", "x"))
+        assert ["after"] == await store.run(names)
+    finally:
+        stuck.set()
+        store.close()
+
+
+async def test_a_number_given_to_somebody_else_meanwhile_is_theirs(tmp_path: Path) -> None:
+    """People who came while the data folder could not be read may have got numbers that it still holds for others."""
+    store = Store(tmp_path / "procomu.db")
+    memory = StoredMemory(store)
+    ana, ben = (MacAddress(f"02:00:00:00:00:0{letter}") for letter in "ab")
+    try:
+        for mac, account in ((ana, "ana"), (ben, "ben")):
+            session = Session(mac, 1, AccountId(account), "admitted", "1", Monotonic(0), None)
+            await memory.save_sessions(
+                [SavedSession(session, "boot", None)], [(AccountId(account), 1)], "2026-11-24"
+            )
+        remembered = await memory.recall()
+        assert ((1, ben, AccountId("ben")),) == remembered.marks
+        assert ((AccountId("ben"), 1),) == remembered.minors
+    finally:
+        store.close()
