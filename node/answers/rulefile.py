@@ -3,7 +3,9 @@
 import asyncio
 import logging
 import os
+import stat
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 from node.errors import Finding, InvalidFile, NodeError
@@ -13,9 +15,10 @@ from node.reconcile.rulebook import Rulebook, consider, fingerprint, open_rulebo
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY_S = 0.5
+LOOK_EVERY_S = 0.3
 FILE_BYTES_MAX = 256 * 1024
 
+Stamp = tuple[int, int, int] | None
 Keep = Callable[[Rulebook, str], Awaitable[None]]
 
 
@@ -25,11 +28,13 @@ class RuleFiles:
     def __init__(self, rules: Path, members: Path) -> None:
         self.rules, self.members = rules, members
         self.members_findings: tuple[Finding, ...] = ()
-        self._seen = (_stamp(rules), _stamp(members))
+        self._seen = self._stamps()
+        self._looking = asyncio.Lock()
 
     def open(self) -> tuple[Rulebook, Roll]:
         """What a starting node begins with. Raises InvalidFile with every error of both files."""
-        roll, findings = parse_roll(read(self.members) if self.members.exists() else "")
+        # A community that begins has no members file yet; one that cannot be read is another matter.
+        roll, findings = parse_roll(read(self.members) if os.path.lexists(self.members) else "")
         if roll is None:
             raise InvalidFile(str(self.members), findings)
         book = open_rulebook(read(self.rules), roll)
@@ -38,26 +43,28 @@ class RuleFiles:
         return book, roll
 
     async def watch(self, reconcile: Reconcile, keep: Keep) -> None:
-        """Until cancelled: what changes on disk is in force within a second, or named as wrong."""
+        """Until cancelled: what changes on disk is in force within two seconds, or named as wrong. A file is read
+        when it has stood still for one look, so that one half written is never taken for what was meant."""
         await keep(reconcile.rulebook, "the node's start")
+        before = self._seen
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
-            stamp = await asyncio.to_thread(lambda: (_stamp(self.rules), _stamp(self.members)))
-            if stamp != self._seen:
+            stamps = await asyncio.to_thread(self._stamps)
+            if stamps not in {self._seen, before}:
+                before = stamps
+            elif stamps != self._seen:
                 await self.look(reconcile, keep, "an edit of the file")
 
     async def look(self, reconcile: Reconcile, keep: Keep, by: str) -> None:
         """Read both files now and put in force what is good."""
-        self._seen = await asyncio.to_thread(lambda: (_stamp(self.rules), _stamp(self.members)))
-        try:
-            text, roll = await asyncio.to_thread(self._read, reconcile.roll)
-        except NodeError as trouble:
-            log.error("%s", trouble)
-            return
+        async with self._looking:
+            await self._look(reconcile, keep, by)
+
+    async def _look(self, reconcile: Reconcile, keep: Keep, by: str) -> None:
+        self._seen = await asyncio.to_thread(self._stamps)
         before = reconcile.rulebook
-        book = await asyncio.to_thread(consider, before, text, roll)
-        if book.rejected and roll is not reconcile.roll:
-            book = consider(book, before.text, roll)
+        roll = await asyncio.to_thread(self._read_members, reconcile.roll)
+        book = await asyncio.to_thread(self._read_rules, before, roll)
         await reconcile.adopt(book, roll)
         for finding in book.rejected:
             log.error("%s keeps its old rules: %s", self.rules, finding)
@@ -69,18 +76,42 @@ class RuleFiles:
         """Replace the rule file whole: after a crash it is the old one or the new one."""
         await asyncio.to_thread(_replace, self.rules, text)
 
-    def _read(self, roll: Roll) -> tuple[str, Roll]:
-        wanted, findings = parse_roll(read(self.members) if self.members.exists() else "")
+    def _read_members(self, roll: Roll) -> Roll:
+        """The roll of the file, or the one before: a file that is gone or broken moves nobody out of a household."""
+        try:
+            text = read(self.members) if os.path.lexists(self.members) or roll.units else ""
+            wanted, findings = parse_roll(text)
+        except NodeError as trouble:
+            wanted, findings = None, (unreadable(trouble),)
         self.members_findings = findings if wanted is None else ()
         for finding in self.members_findings:
             log.error("%s keeps its old members: %s", self.members, finding)
-        return read(self.rules), roll if wanted is None or wanted == roll else wanted
+        return roll if wanted is None or wanted == roll else wanted
+
+    def _read_rules(self, book: Rulebook, roll: Roll) -> Rulebook:
+        """The rules of the file, or those before and why; checked against the roll that holds now."""
+        try:
+            considered = consider(book, read(self.rules), roll)
+        except NodeError as trouble:
+            return replace(book, rejected=(unreadable(trouble),), rejected_fingerprint="")
+        return considered
+
+    def _stamps(self) -> tuple[Stamp, Stamp]:
+        return _stamp(self.rules), _stamp(self.members)
+
+
+def unreadable(trouble: NodeError) -> Finding:
+    """A file that cannot even be read, as a finding about the whole of it."""
+    return Finding("file-unreadable", 0, trouble.message, trouble.mend)
 
 
 def read(path: Path) -> str:
     """A text that a person wrote. Raises NodeError when it is missing, too long or not UTF-8."""
     try:
-        with path.open("rb") as file:
+        # Opened without waiting: a pipe that nobody writes to must not hold the node up.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise NodeError(f"{path} is not a file", "put an ordinary text file there")
             data = file.read(FILE_BYTES_MAX + 1)
     except OSError as error:
         raise NodeError(
@@ -104,7 +135,7 @@ def _replace(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def _stamp(path: Path) -> tuple[int, int, int] | None:
+def _stamp(path: Path) -> Stamp:
     try:
         found = path.stat()
     except OSError:
