@@ -1,0 +1,88 @@
+"""Sessions and counters live in the kernel: a daemon that dies and comes back loses neither."""
+
+import time
+
+import pytest
+
+from tests.scenarios.conftest import arrived_from, eventually
+
+pytestmark = pytest.mark.kernel
+
+
+def test_a_download_goes_on_over_kill_minus_9_and_every_byte_is_booked_once(place, online):
+    square = place.square
+    square.start()
+    laptop = online("laptop")
+    going = laptop.wish("download", seconds=5, gap_from=1.0)
+    time.sleep(1.2)
+    square.daemon.kill9()
+    time.sleep(0.7)
+    square.start()
+    result = going.result()
+    assert 0 == result["failed"]
+    assert result["gap_ms"] <= 200
+    assert laptop.do("knock")["online"], "nobody signs in again"
+
+    def passed_and_booked() -> tuple[int, int]:
+        passed = square.forwarded()
+        addresses = (laptop.address_v4, *laptop.addresses_v6())
+        row = square.account("ana")
+        return sum(passed.get(address, 0) for address in addresses), row["used_month"] if row else 0
+
+    assert eventually(lambda: len(set(passed_and_booked())) == 1, 8), passed_and_booked()
+
+
+def test_a_download_goes_on_over_an_orderly_restart(place, online):
+    square = place.square
+    square.start()
+    laptop = online("laptop")
+    going = laptop.wish("download", seconds=4, gap_from=1.0)
+    time.sleep(1.2)
+    assert 0 == square.daemon.stop()
+    square.start()
+    result = going.result()
+    assert (0, True) == (result["failed"], result["gap_ms"] <= 200)
+    assert laptop.do("knock", v6=True)["online"]
+
+
+@pytest.mark.slow
+def test_a_session_that_ended_while_the_daemon_was_dead_is_over(place, online):
+    square = place.square
+    text = square.config.read_text()
+    square.config.write_text(text + '\n[portal]\nsession = "1 minute"\n')
+    square.start()
+    phone = online("phone")
+    began = time.monotonic()
+    square.daemon.kill9()
+    assert phone.do("echo", seconds=0.5)["came"] > 0, "the kernel keeps it online meanwhile"
+    time.sleep(61 - (time.monotonic() - began))
+    before = arrived_from(place, phone)
+    assert 0 == phone.do("echo", seconds=1)["came"], "the kernel ends it by itself"
+    trying = phone.wish("leak", seconds=3, every=0.01, fars=[phone.far_v4, phone.far_v6])
+    square.start()
+    trying.result()
+    assert before == arrived_from(place, phone), "the restart does not bring it back"
+    assert phone.do("knock")["captured"]
+
+
+def test_a_router_whose_dnsmasq_died_has_a_new_one_soon_and_downloads_go_on(place, online):
+    """One crashed part restarts without hurting the others."""
+    square = place.square
+    square.start()
+    laptop = online("laptop")
+    going = laptop.wish("download", seconds=5, gap_from=1.0)
+    pid = dnsmasq_pid(square)
+    square.place.run("kill", "-9", str(pid))
+    assert eventually(lambda: dnsmasq_pid(square) not in {pid, None}, 6)
+    assert eventually(lambda: laptop.do("knock")["online"], 3), "names are answered again"
+    result = going.result()
+    assert (0, True) == (result["failed"], result["gap_ms"] <= 200)
+
+
+def dnsmasq_pid(router) -> int | None:
+    for pid in router.place.pids():
+        name = router.place.run("cat", f"/proc/{pid}/comm", check=False).strip()
+        state = router.place.run("cat", f"/proc/{pid}/stat", check=False).rpartition(")")[2].split()[:1]
+        if name == "dnsmasq" and state != ["Z"]:
+            return pid
+    return None

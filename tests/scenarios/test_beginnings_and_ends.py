@@ -1,0 +1,86 @@
+"""Starting on a bad file, on a missing interface, on a port that is taken; stopping, and cleaning up."""
+
+import time
+
+import pytest
+
+from tests.scenarios.conftest import eventually
+
+pytestmark = pytest.mark.kernel
+
+OTHERS_TABLE = """
+table ip neighbours_firewall {
+  chain input { type filter hook input priority 10; policy accept; tcp dport 9 drop
+  }
+}
+"""
+
+
+def ruleset(router) -> str:
+    """Everything in nftables but the counts, which move."""
+    lines = router.place.run("nft", "-s", "list", "ruleset").splitlines()
+    return "\n".join(line for line in lines if "elements" not in line)
+
+
+def test_a_broken_file_is_refused_with_every_error_at_once_and_nothing_changes(place):
+    square = place.square
+    before = ruleset(square)
+    square.config.write_text(square.config.read_text().replace("interface =", "interfaec =") + "\n[mehs]\n")
+    started = square.place.start(square.python, "-m", "node", "run", "--config", str(square.config))
+    assert 2 == started.popen.wait(10)
+    said = started.output()
+    assert said.count("line ") >= 3
+    assert "interface" in said
+    assert "mesh" in said
+    assert before == ruleset(square)
+
+
+def test_an_interface_that_is_not_there_is_named_and_nothing_changes(place):
+    square = place.square
+    before = ruleset(square)
+    square.furnish(square.settings.nodes, square.settings.community_key_file, uplink="wan7")
+    started = square.place.start(square.python, "-m", "node", "run", "--config", str(square.config))
+    assert 0 != started.popen.wait(10)
+    assert "wan7" in started.output()
+    assert before == ruleset(square)
+
+
+def test_a_taken_port_is_told_and_the_rest_of_the_node_works(place, prowler):
+    """Nobody passes meanwhile, and the portal opens when the port is free."""
+    square = place.square
+    holder = square.place.start("python3", "-m", "http.server", "2080")
+    time.sleep(0.5)
+    square.start()
+    assert eventually(lambda: any("2080" in text for text in square.overview()["warnings"]), 5)
+    assert 0 == prowler.do("leak", seconds=0.5, fars=[prowler.far_v4, prowler.far_v6])["opened"]
+    holder.stop()
+    assert eventually(lambda: prowler.do("knock")["captured"], 12)
+
+
+def test_sigterm_stops_within_three_seconds_also_with_people_online(place, online):
+    square = place.square
+    square.start()
+    phone = online("phone")
+    going = phone.wish("download", seconds=2)
+    began = time.monotonic()
+    assert 0 == square.daemon.stop(seconds=3)
+    assert time.monotonic() - began < 3
+    assert 0 == going.result()["failed"], "people stay online by the setting's default"
+
+
+def test_cleanup_takes_all_of_ours_and_nothing_of_others(place, online):
+    square = place.square
+    square.place.run("nft", "-f", "-", stdin=OTHERS_TABLE)
+    before, queues = ruleset(square), square.place.run("tc", "qdisc", "show")
+    square.start()
+    online("phone")
+    assert "procomu" in ruleset(square)
+    square.daemon.kill9()
+    done = square.cli("cleanup")
+    assert 0 == done.returncode, done.stderr
+    assert before == ruleset(square)
+    assert (
+        queues.split()
+        == [word for word in square.place.run("tc", "qdisc", "show").split() if word][: len(queues.split())]
+    )
+    assert "0" == square.place.run("cat", "/proc/sys/net/ipv4/ip_forward").strip()

@@ -1,0 +1,79 @@
+"""Before someone has accepted, not one packet of theirs reaches the Internet, whatever happens to the daemon."""
+
+import time
+
+import pytest
+
+from tests.scenarios.conftest import arrived_from
+
+pytestmark = pytest.mark.kernel
+
+
+@pytest.mark.parametrize("v6", [False, True], ids=["IPv4", "IPv6"])
+def test_a_newcomers_first_question_is_answered_by_the_portal(place, comes, v6):
+    place.square.start()
+    phone = comes("phone")
+    answer = phone.do("knock", v6=v6)
+    assert (True, 302) == (answer["captured"], answer["status"])
+    assert 0 == arrived_from(place, phone)
+
+
+def test_not_one_byte_passes_at_start_after_a_stop_at_restart_and_after_a_crash(place, prowler):
+    square = place.square
+    trying = prowler.wish("leak", seconds=7, every=0.005, fars=[prowler.far_v4, prowler.far_v6])
+    square.start()
+    time.sleep(0.5)
+    square.daemon.stop()
+    time.sleep(0.3)
+    square.start()
+    time.sleep(0.5)
+    square.daemon.kill9()
+    time.sleep(0.5)
+    square.start()
+    result = trying.result(20)
+    assert result["tries"] > 500
+    assert 0 == result["opened"]
+    assert 0 == arrived_from(place, prowler)
+
+
+def test_what_is_refused_is_refused_at_once_and_not_left_to_time_out(place, prowler):
+    place.square.start()
+    for far in (prowler.far_v4, prowler.far_v6):
+        text = prowler.place.run("python3", "-c", REFUSED, far)
+        assert "refused" in text, text
+
+
+REFUSED = """
+import socket, sys, time
+far = sys.argv[1]
+sock = socket.socket(socket.AF_INET6 if ":" in far else socket.AF_INET)
+sock.settimeout(2)
+began = time.monotonic()
+try:
+    sock.connect((far, 443))
+    print("open")
+except ConnectionRefusedError:
+    print("refused" if time.monotonic() - began < 0.5 else "late")
+except OSError as error:
+    print(error)
+"""
+
+
+def test_names_asked_of_another_resolver_are_answered_by_ours(place, prowler):
+    """Otherwise a name server is a way out; the far resolver's own address gets nothing."""
+    place.square.start()
+    prowler.lease = {"dns": prowler.far_v4}
+    assert prowler.do("knock")["captured"]
+    assert 0 == arrived_from(place, prowler)
+
+
+def test_a_node_told_to_close_lets_nobody_pass_once_it_is_stopped(place, online):
+    square = place.square
+    square.furnish(square.settings.nodes, square.settings.community_key_file, stop="close")
+    square.start()
+    phone = online("phone")
+    assert phone.do("echo", seconds=0.3)["came"] > 0
+    square.daemon.stop()
+    before = arrived_from(place, phone)
+    assert 0 == phone.do("echo", seconds=0.5)["came"]
+    assert before == arrived_from(place, phone)
