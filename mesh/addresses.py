@@ -4,6 +4,8 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
+from node.units import NodeId
+
 _BRACKETED = re.compile(r"\[([^\]]{2,64})\]:([0-9]{1,5})")
 _PLAIN = re.compile(r"([0-9.]{7,15}):([0-9]{1,5})")
 _SCOPE = re.compile(r"[A-Za-z0-9_.@-]{1,15}")
@@ -24,10 +26,19 @@ class Address:
         return f"[{self.host}]:{self.port}" if self.is_v6 else f"{self.host}:{self.port}"
 
 
+@dataclass(frozen=True, slots=True)
+class ConfiguredPeer:
+    """A node that the configuration names, because no announcement of it gets here."""
+
+    address: Address
+    node: NodeId | None = None
+    """Who must answer there; None for whoever does."""
+
+
 def parse_address(text: str) -> Address:
-    """``[2001:db8::1]:7411``, ``[fe80::1%mesh0]:7411`` or ``10.1.2.3:7411``. Raises ValueError."""
+    """``[2001:db8::1]:7400``, ``[fe80::1%mesh0]:7400`` or ``10.1.2.3:7400``. Raises ValueError."""
     match = _BRACKETED.fullmatch(text) or _PLAIN.fullmatch(text)
-    wanted = 'write an address and a port, such as "[fe80::1%mesh0]:7411" or "10.1.2.3:7411"'
+    wanted = 'write an address and a port, such as "[fe80::1%mesh0]:7400" or "10.1.2.3:7400"'
     if match is None or not 0 < int(match[2]) < 65536:
         raise ValueError(f"{text!r} is not the address of a node; {wanted}")
     host, percent, scope = match[1].partition("%")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mesh import peering
-from mesh.addresses import Address
+from mesh.addresses import Address, ConfiguredPeer
 from mesh.announcement import Announcement
 from mesh.directory import Directory
 from mesh.discovery import Discovery, Self
@@ -18,7 +18,7 @@ from mesh.messages import VERSION, Beat, Hello, decode, encode
 from mesh.peering import BEAT_EVERY, GREETING_MAX
 from mesh.ports import PageShelf, PeerView, Roster, UsageBooks
 from mesh.replica import OwnCell, Replica
-from mesh.transport import Dialer, DialFailed, Link, Listener, RefusedByPeer, contexts
+from mesh.transport import Dialer, DialFailed, Link, Listener, RefusedByPeer, WrongNode, contexts
 from mesh.trust import is_member
 from node.identity import human_form, own_node_id
 from node.units import Monotonic, NodeId
@@ -50,8 +50,8 @@ class Mesh:
         on_usage_changed: Callable[[], None] = lambda: None,
         # Where
         interfaces: tuple[str, ...] = (),
-        port: int = 7411,
-        configured_peers: tuple[Address, ...] = (),
+        port: int = 7400,
+        configured_peers: tuple[ConfiguredPeer, ...] = (),
     ) -> None:
         self._key = key
         self._own = own_node_id(key)
@@ -83,6 +83,7 @@ class Mesh:
         self._links: dict[NodeId, Link] = {}
         self._dialling: set[NodeId] = set()
         self._answered: dict[Address, NodeId] = {}
+        self._wrong: dict[Address, NodeId] = {}
         self._discovery: Discovery | None = None
         self._version_warning = ""
         self._stopping = False
@@ -90,9 +91,13 @@ class Mesh:
     # --- What the house asks -------------------------------------------------------------------
 
     def peers(self) -> tuple[PeerView, ...]:
-        """Every neighbour known now, strangers too; a configured one that never answered has an empty id."""
-        silent = [address for address in self._configured if address not in self._answered]
-        waiting = [PeerView(NodeId(""), "", "heard", (str(address),), None) for address in silent]
+        """Every neighbour known now, strangers too; a configured one that never answered may have an empty id."""
+        silent = [peer for peer in self._configured if peer.address not in self._answered]
+        waiting = [
+            PeerView(peer.node or NodeId(""), "", "heard", (str(peer.address),), None)
+            for peer in silent
+            if peer.node is None or self._directory.find(peer.node) is None
+        ]
         return (*self._directory.views(_now()), *waiting)
 
     def warnings(self) -> tuple[str, ...]:
@@ -100,6 +105,12 @@ class Mesh:
         found = list(self._replica.warnings())
         if self._version_warning:
             found.append(self._version_warning)
+        for configured in self._configured:
+            if configured.address in self._wrong:
+                other = human_form(self._wrong[configured.address])
+                found.append(
+                    f"at {configured.address} lives node {other}: correct the id in mesh.peers if it is the right one"
+                )
         for peer in self._directory:
             shown = peer.name or human_form(peer.node)
             if peer.refused_us and peer.listed:
@@ -139,8 +150,8 @@ class Mesh:
             self._tasks.create_task(self._discovery.run())
             self._tasks.create_task(self._keep_time())
             self._tasks.create_task(self._replica.run())
-            for address in self._configured:
-                self._tasks.create_task(self._seek(address))
+            for peer in self._configured:
+                self._tasks.create_task(self._seek(peer))
 
     async def _keep_time(self) -> None:
         while True:
@@ -192,23 +203,29 @@ class Mesh:
     async def _try(self, node: NodeId | None, address: Address) -> Link | None:
         try:
             async with self._dials:
-                return await self._dialer.dial(node, address)
+                link = await self._dialer.dial(node, address)
+                self._wrong.pop(address, None)
+                return link
         except RefusedByPeer as refused:
-            peer = self._directory.find(refused.node) if refused.node else None
-            if peer is not None:
+            if refused.node is not None and refused.node != self._own:
+                peer = self._directory.meet(refused.node, _now())
                 peer.refused_us, peer.met_at = True, str(address)
+                if isinstance(peer.state, peering.Gone):
+                    self._handle(refused.node, peering.Sighted())
+        except WrongNode as wrong:
+            self._wrong[address] = wrong.node
         except DialFailed:
             pass
         return None
 
-    async def _seek(self, address: Address) -> None:
-        """Keep a connection to whoever lives at a configured address."""
+    async def _seek(self, peer: ConfiguredPeer) -> None:
+        """Keep a connection to the node at a configured address."""
         least, most = CONFIGURED_AGAIN_S
-        wait = least
+        wait, address = least, peer.address
         while True:
-            node = self._answered.get(address)
+            node = peer.node or self._answered.get(address)
             if node is None or (node not in self._links and node not in self._dialling):
-                link = await self._try(None, address)
+                link = await self._try(peer.node, address)
                 if link is not None and link.node != self._own:
                     self._answered[address] = link.node
                     self._directory.meet(link.node, _now())

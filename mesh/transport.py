@@ -54,6 +54,14 @@ class RefusedByPeer(DialFailed):
         self.node = node
 
 
+class WrongNode(DialFailed):
+    """Another node answered than the wanted one."""
+
+    def __init__(self, node: NodeId) -> None:
+        super().__init__("another node answered")
+        self.node = node
+
+
 class NodeTLS(ssl.SSLObject):
     """One TLS connection that ends in its handshake unless the other side proves the key that is wanted."""
 
@@ -66,6 +74,8 @@ class NodeTLS(ssl.SSLObject):
         if node is None:
             raise ssl.SSLError("the certificate holds no node key")
         wanted = self.server_hostname or _ANYONE_SUFFIX
+        if isinstance(self.context, NodeContext):
+            self.context.answered[wanted] = node
         if not self.server_side and not wanted.endswith(_ANYONE_SUFFIX) and wanted != node + _ID_SUFFIX:
             raise ssl.SSLError("another node answered")
         self.node = node
@@ -83,6 +93,8 @@ class NodeContext(ssl.SSLContext):
     """A TLS context whose connections are `NodeTLS`."""
 
     sslobject_class = NodeTLS
+    answered: dict[str, NodeId]
+    """Who proved a key to a dial, by the host of that dial."""
 
 
 class Link:
@@ -145,6 +157,7 @@ def contexts(key: Ed25519PrivateKey) -> tuple[NodeContext, NodeContext]:
     """The server's and the client's TLS context for the holder of `key`."""
     server, client = NodeContext(ssl.PROTOCOL_TLS_SERVER), NodeContext(ssl.PROTOCOL_TLS_CLIENT)
     for context in (server, client):
+        context.answered = {}
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         context.check_hostname = False
         _load_key(context, key)
@@ -223,12 +236,16 @@ class Dialer:
                 )
         except aiohttp.WSServerHandshakeError as error:
             if error.status == REFUSED_STATUS:
-                raise RefusedByPeer(node) from error
+                raise RefusedByPeer(self._context.answered.get(host)) from error
             raise DialFailed("what answers there is not a node of this version") from error
         except (OSError, aiohttp.ClientError, TimeoutError, ValueError) as error:
+            answered = self._context.answered.get(host)
+            if node is not None and answered not in {None, node}:
+                raise WrongNode(answered) from error
             raise DialFailed(str(error) or "no answer in time") from error
         finally:
             self._resolver.addresses.pop(host, None)
+            self._context.answered.pop(host, None)
         tls = socket.get_extra_info("ssl_object")
         if not isinstance(tls, NodeTLS):
             await socket.close()

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from captive_portal.neighbours import KernelNeighbours
 from captive_portal.web import Portal
-from mesh.addresses import Address
+from mesh.addresses import Address, ConfiguredPeer
 from mesh.neighbourhood import Mesh
 from node.addressing.configuration import dnsmasq_conf
 from node.addressing.dnsmasq import Dnsmasq
@@ -145,7 +145,9 @@ class Node:
             shelf=StoredShelf(self.store, reconcile.today),
             interfaces=config.mesh.interfaces,
             port=config.mesh.port,
-            configured_peers=tuple(Address(peer.address, peer.port) for peer in config.mesh.peers),
+            configured_peers=tuple(
+                ConfiguredPeer(Address(peer.address, peer.port), peer.node) for peer in config.mesh.peers
+            ),
         )
 
     def _glance(self) -> Glance:

@@ -9,12 +9,13 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from mesh.addresses import Address
+from mesh.addresses import Address, ConfiguredPeer
 from mesh.messages import VERSION, Beat, Hello, decode, encode
 from mesh.neighbourhood import Mesh
 from mesh.pages import UsagePages
 from mesh.transport import Dialer, DialFailed, Link, contexts
 from node.errors import NodeError
+from node.identity import human_form
 from node.units import AccountId, Bytes, NodeId, Usage
 from tests.fakes.neighbours import TODAY, Books, Shelf, cell, id_of, key_of
 
@@ -30,7 +31,7 @@ class Node:
         name: str,
         *members: str,
         community: str = VILLAGE,
-        peers: tuple[Address, ...] = (),
+        peers: tuple[Address | ConfiguredPeer, ...] = (),
         shelf: Shelf | None = None,
         books: Books | None = None,
     ) -> None:
@@ -48,7 +49,7 @@ class Node:
             shelf=self.shelf,
             on_usage_changed=self._changed,
             port=0,
-            configured_peers=peers,
+            configured_peers=tuple(p if isinstance(p, ConfiguredPeer) else ConfiguredPeer(p) for p in peers),
         )
 
     def _changed(self) -> None:
@@ -157,6 +158,7 @@ async def test_a_stranger_is_shown_by_both_and_learns_nothing() -> None:
         hill.book("ana", 5)
         stranger.book("ben", 7)
         await until(lambda: {id_of("stranger"): "stranger"} == hill.states())
+        await until(lambda: {id_of("hill"): "heard"} == stranger.states())
         await asyncio.sleep(0.5)
         assert "trusted" not in stranger.states().values()
         assert (0, 0) == (stranger.books.used("ana"), hill.books.used("ben"))
@@ -339,6 +341,16 @@ async def test_a_port_in_use_is_told_and_leaves_nothing_behind() -> None:
 async def test_a_configured_peer_that_never_answered_is_shown_by_its_address() -> None:
     async with Node("hill", peers=(Address("::1", 1),)).running() as hill:
         assert [("", "heard", ("[::1]:1",))] == [(p.node, p.state, p.addresses) for p in hill.mesh.peers()]
+
+
+async def test_a_configured_peer_that_is_another_node_is_named_in_a_warning() -> None:
+    async with (
+        Node("coast", "hill").running() as coast,
+        Node("hill", "coast", peers=(ConfiguredPeer(coast.address, id_of("valley")),)).running() as hill,
+    ):
+        await until(lambda: hill.mesh.warnings() != ())
+        assert human_form(coast.node) in hill.mesh.warnings()[0]
+        assert [(id_of("valley"), "heard")] == [(peer.node, peer.state) for peer in hill.mesh.peers()]
 
 
 async def test_it_stops_within_three_seconds_with_neighbours_connected() -> None:

@@ -14,7 +14,7 @@ import pytest
 from mesh import transport
 from mesh.addresses import Address
 from mesh.messages import FRAME_BYTES_MAX
-from mesh.transport import Dialer, DialFailed, Link, Listener, RefusedByPeer, contexts
+from mesh.transport import Dialer, DialFailed, Link, Listener, RefusedByPeer, WrongNode, contexts
 from node.errors import NodeError
 from node.units import NodeId
 from tests.fakes.neighbours import id_of, key_of
@@ -79,8 +79,9 @@ async def test_an_address_alone_is_enough_to_learn_who_lives_there() -> None:
 
 async def test_another_node_at_the_address_is_not_mistaken_for_the_wanted_one() -> None:
     async with Door("hill").open() as address, dialer("valley") as valley:
-        with pytest.raises(DialFailed):
+        with pytest.raises(WrongNode) as wrong:
             await valley.dial(id_of("coast"), address)
+    assert id_of("hill") == wrong.value.node
 
 
 async def test_a_connection_for_one_node_is_never_reused_for_another_on_the_same_address() -> None:
@@ -98,9 +99,11 @@ async def test_a_connection_for_one_node_is_never_reused_for_another_on_the_same
 async def test_a_stranger_is_named_to_us_and_learns_nothing() -> None:
     door = Door("hill")
     async with door.open() as address, dialer("stranger") as stranger:
-        with pytest.raises(RefusedByPeer):
-            await stranger.dial(id_of("hill"), address)
-    assert [id_of("stranger")] == door.knocked
+        for wanted in (id_of("hill"), None):
+            with pytest.raises(RefusedByPeer) as refused:
+                await stranger.dial(wanted, address)
+            assert id_of("hill") == refused.value.node
+    assert [id_of("stranger")] * 2 == door.knocked
 
 
 async def test_who_has_no_node_key_does_not_even_get_to_the_door() -> None:

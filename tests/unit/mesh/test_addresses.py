@@ -8,8 +8,8 @@ from mesh.addresses import Address, parse_address
 @pytest.mark.parametrize(
     ("text", "address"),
     [
-        ("[2001:db8::1]:7411", Address("2001:db8::1", 7411)),
-        ("[fe80::1%mesh0]:7411", Address("fe80::1%mesh0", 7411)),
+        ("[2001:db8::1]:7400", Address("2001:db8::1", 7400)),
+        ("[fe80::1%mesh0]:7400", Address("fe80::1%mesh0", 7400)),
         ("10.1.2.3:80", Address("10.1.2.3", 80)),
         ("[::1]:65535", Address("::1", 65535)),
     ],
@@ -21,8 +21,8 @@ def test_an_address_is_read_and_shown_alike(text: str, address: Address) -> None
 
 @pytest.mark.parametrize(
     "text",
-    ["", "10.1.2.3", "10.1.2.3:0", "10.1.2.3:65536", "10.1.2.300:80", "node.example:7411", "2001:db8::1:7411",
-     "[fe80::1]:7411", "[fe80::1%]:7411", "[fe80::1%a b]:7411", "[::1]:٣"],
+    ["", "10.1.2.3", "10.1.2.3:0", "10.1.2.3:65536", "10.1.2.300:80", "node.example:7400", "2001:db8::1:7400",
+     "[fe80::1]:7400", "[fe80::1%]:7400", "[fe80::1%a b]:7400", "[::1]:٣"],
 )  # fmt: skip
 def test_what_is_no_address_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(ValueError, match=r"write an address and a port"):

@@ -13,13 +13,13 @@ HILL = id_of("hill")
 
 
 def items_of(**changed: str) -> dict[bytes, bytes | None]:
-    items = announce(community="the-village", node=HILL, port=7411, boot="0123456789abcdef") | changed
+    items = announce(community="the-village", node=HILL, port=7400, boot="0123456789abcdef") | changed
     return {key.encode(): value.encode() for key, value in items.items()}
 
 
 def test_a_node_hears_what_another_announces() -> None:
     said = read_announcement(instance_name(HILL), items_of())
-    assert Announcement(community_mark("the-village"), HILL, 7411) == said
+    assert Announcement(community_mark("the-village"), HILL, 7400) == said
 
 
 def test_an_announcement_is_small_and_names_no_community() -> None:

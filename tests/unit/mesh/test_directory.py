@@ -14,7 +14,7 @@ MEMBERS = frozenset({HILL})
 
 
 def address(number: int) -> Address:
-    return Address(f"fe80::{number:x}%mesh0", 7411)
+    return Address(f"fe80::{number:x}%mesh0", 7400)
 
 
 def later(seconds: int) -> Monotonic:
