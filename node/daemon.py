@@ -3,16 +3,21 @@
 import asyncio
 import contextlib
 import ctypes
+import fcntl
 import gc
 import hashlib
 import hmac
 import logging
+import os
 import signal
+import socket
 import sys
+import threading
 from base64 import b32encode
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import IO
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -97,13 +102,25 @@ class Node:
     def close(self) -> None:
         """After `run`: what a stopped node leaves behind is what the community set."""
         if self.config.stop.sessions == "close":
-            with contextlib.suppress(NodeError):
-                now = self.clock.monotonic()
-                counted = self.kernel.observe(now).marks  # their last bytes are booked at the next start
-                self.kernel.apply(TrafficPlan(gate(self.config), {}, counted), now)
+            self.shut(self.kernel)
             self.dnsmasq.stop()
         self.store.close()
         self.neighbours.close()
+
+    def shut(self, kernel: Kernel) -> None:
+        """Nobody passes any more; their last bytes are booked at the next start."""
+        with contextlib.suppress(NodeError):
+            now = self.clock.monotonic()
+            kernel.apply(TrafficPlan(gate(self.config), {}, kernel.observe(now).marks), now)
+
+    def give_up(self) -> None:
+        """End now, whatever hangs: what was not stored is still in the kernel's counters."""
+        log.error(
+            "stopping took longer than %g s; what is not stored yet is booked at the next start", STOP_S
+        )
+        if self.config.stop.sessions == "close":
+            self.shut(LinuxKernel())
+        os._exit(0)
 
     async def _watch_rules(self) -> None:
         await self.files.watch(self.reconcile, self.admin.keep_rules)
@@ -191,22 +208,56 @@ def main(config_path: Path) -> int:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
-    try:
-        config = load_config(config_path)
-        node = Node(config, LinuxKernel())
-    except InvalidFile as invalid:
-        sys.stderr.write(f"{invalid}\n")
-        return 2
-    except NodeError as trouble:
-        sys.stderr.write(f"{trouble.message}\n  mend: {trouble.mend}\n")
-        return 2
-    try:
-        return asyncio.run(_until_told(node))
-    finally:
-        node.close()
+    with contextlib.ExitStack() as held:
+        try:
+            config = load_config(config_path)
+            find_interfaces(config)
+            held.enter_context(claim(Path(config.node.run_dir)))
+            node = Node(config, LinuxKernel())
+        except InvalidFile as invalid:
+            sys.stderr.write(f"{invalid}\n")
+            return 2
+        except NodeError as trouble:
+            sys.stderr.write(f"{trouble.message}\n  mend: {trouble.mend}\n")
+            return 2
+        try:
+            return asyncio.run(until_told(node))
+        finally:
+            node.close()
 
 
-async def _until_told(node: Node) -> int:
+def find_interfaces(config: NodeConfig) -> None:
+    """Raises NodeError that names every interface which is not there; before the kernel is touched."""
+    here = {name for _, name in socket.if_nameindex()}
+    wanted = (config.lan.interface, config.uplink.interface, *config.mesh.interfaces)
+    missing = [name for name in dict.fromkeys(wanted) if name not in here]
+    if missing:
+        raise NodeError(
+            f"there is no interface {' and no '.join(missing)}",
+            "correct node.toml, or plug the interface in; 'ip link' lists them",
+        )
+
+
+def claim(run_dir: Path) -> IO[str]:
+    """While this file is open, no other node starts with this folder; the lock goes with us, however we end. Raises
+    NodeError."""
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        lock = (run_dir / "lock").open("w")
+    except OSError as error:
+        raise NodeError(f"{run_dir} cannot be used: {error.strerror}", "make it writable") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise NodeError(
+            f"another node runs with {run_dir}", "stop it first, or give this one its own node.run_dir"
+        ) from error
+    return lock
+
+
+async def until_told(node: Node) -> int:
+    """Run the node until SIGTERM or SIGINT; then it ends within `STOP_S`, even if something in it hangs."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, stop.set)
@@ -216,8 +267,10 @@ async def _until_told(node: Node) -> int:
         await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
         if not running.done():
+            last_word = threading.Timer(STOP_S, node.give_up)
+            last_word.daemon = True
+            last_word.start()
             running.cancel()
-            await asyncio.wait({running}, timeout=STOP_S)
     return 0 if running.cancelled() else running.result()
 
 
