@@ -210,6 +210,8 @@ class Mesh:
             if refused.node is not None and refused.node != self._own:
                 peer = self._directory.meet(refused.node, _now())
                 peer.refused_us, peer.met_at = True, str(address)
+                if node is None:
+                    self._answered[address] = refused.node
                 if isinstance(peer.state, peering.Gone):
                     self._handle(refused.node, peering.Sighted())
         except WrongNode as wrong:
