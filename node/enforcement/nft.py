@@ -26,6 +26,9 @@ LAYOUT = 2
 
 FACT_LAYOUT, FACT_COUNTERS_ID, FACT_FORWARDING4, FACT_FORWARDING6 = 1, 2, 3, 4
 DNS_PER_SECOND_BEFORE_ADMISSION = 20
+"""Of one device; twice as many at once."""
+DNS_PER_SECOND_OF_STRANGERS = 2_000
+"""Of all that are not admitted together: hardware addresses cost nothing, the uplink does."""
 MARKS_MAX = 65_535
 """Devices that can be counted at once; a set of known size has the kernel's fast hash."""
 
@@ -109,7 +112,7 @@ def marks_of(plan: TrafficPlan) -> dict[int, int]:
 def rules(form: Form) -> str:
     """The rules, which never change with the people on the network."""
     gate = form.gate
-    return "".join((_prerouting(gate), _forward(form), _input(gate), _postrouting(gate)))
+    return "".join((_prerouting(gate), _forward(form), _input(gate), _output(gate), _postrouting(gate)))
 
 
 def remove() -> str:
@@ -130,6 +133,7 @@ def _prerouting(gate: Gate) -> str:
         "{ type nat hook prerouting priority dstnat; policy accept; }",
         (
             f'iifname != "{gate.lan_interface}" accept',
+            FORGED,
             f"fib daddr type local tcp dport 80 redirect to :{gate.portal_port}",
             "ct mark set ether saddr map @members accept",
             f"fib daddr type != local udp dport 53 redirect to :{gate.dns_port}",
@@ -140,6 +144,13 @@ def _prerouting(gate: Gate) -> str:
 
 
 REFUSE = ("meta l4proto tcp reject with tcp reset", "reject with icmpx admin-prohibited")
+
+# No way leads back to the sender through where the packet came from. An answer to it, even a refusal, would carry a
+# stranger's bytes to whomever the forged address names. Looked at on first packets and on what is for the node.
+FORGED = "fib saddr . iif oif missing drop"
+
+# A reset for what conntrack takes for no part of its flow, such as a late segment, would end an honest flow.
+ASTRAY = "ct state invalid drop"
 
 
 def _forward(form: Form) -> str:
@@ -156,7 +167,7 @@ def _forward(form: Form) -> str:
     fast = (f"iif {lan} oif {wan} {ride}", f"iif {wan} {arrive}") if form.links is not None else ()
     leaving = (f"oifname {wan} {ride}", *stay)
     return (
-        _chain("refuse", "", REFUSE)
+        _chain("refuse", "", (ASTRAY, FORGED, *REFUSE))
         + _chain("leaving", "", (*leaving, "ct mark set ether saddr map @members", *leaving, "goto refuse"))
         + _chain("arriving", "", (f"iifname {wan} {arrive}", *come, "goto refuse"))
         + _chain(
@@ -168,23 +179,45 @@ def _forward(form: Form) -> str:
 
 
 def _input(gate: Gate) -> str:
-    """What a device may ask of the node itself before it is admitted; afterwards the host's own rules decide."""
+    """What a device may ask of the node itself before it is admitted; afterwards the host's own rules decide. Who is
+    not on the people's side never meets the portal."""
+    names = (
+        "ether saddr @members accept",
+        f"add @dns_askers {{ ether saddr limit rate over {DNS_PER_SECOND_BEFORE_ADMISSION}/second "
+        f"burst {2 * DNS_PER_SECOND_BEFORE_ADMISSION} packets }} drop",
+        f"limit rate over {DNS_PER_SECOND_OF_STRANGERS}/second burst {DNS_PER_SECOND_OF_STRANGERS} packets drop",
+        "accept",
+    )
     welcome = (
+        "udp dport { 67, 547 } accept",
+        "ip6 saddr :: meta l4proto ipv6-icmp accept",
+        FORGED,
+        # Before running flows: a tunnel through one flow of questions is a tunnel all the same.
+        f"meta l4proto {{ tcp, udp }} th dport {{ 53, {gate.dns_port} }} goto names",
         "ct state established,related accept",
         "meta l4proto { icmp, ipv6-icmp } accept",
-        "udp dport { 67, 547 } accept",
         f"tcp dport {gate.portal_port} accept",
         f"{SENDER} . ct mark @up accept",
-        "meta l4proto { tcp, udp } th dport 53 add @dns_askers { ether saddr limit rate over "
-        f"{DNS_PER_SECOND_BEFORE_ADMISSION}/second burst {2 * DNS_PER_SECOND_BEFORE_ADMISSION} packets }} drop",
-        f"meta l4proto {{ tcp, udp }} th dport {{ 53, {gate.dns_port} }} accept",
         *REFUSE,
     )
-    return _chain("asking", "", welcome) + _chain(
-        "input",
-        "{ type filter hook input priority filter; policy accept; }",
-        (f'iifname "{gate.lan_interface}" jump asking',),
+    return (
+        _chain("names", "", names)
+        + _chain("asking", "", welcome)
+        + _chain(
+            "input",
+            "{ type filter hook input priority filter; policy accept; }",
+            (
+                f'iifname "{gate.lan_interface}" goto asking',
+                f'iifname != "lo" tcp dport {gate.portal_port} goto refuse',
+            ),
+        )
     )
+
+
+def _output(gate: Gate) -> str:
+    """The kernel complains before our rules see a packet whose time to live is over, even to a forged sender."""
+    complaint = f'oifname "{gate.uplink_interface}" meta l4proto {{ icmp, ipv6-icmp }} {ASTRAY}'
+    return _chain("output", "{ type filter hook output priority filter; policy accept; }", (complaint,))
 
 
 def _postrouting(gate: Gate) -> str:

@@ -1,0 +1,232 @@
+"""Real packets of people who did not sign in, of forged senders, and of hosts beyond the people's side."""
+
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+import pytest
+
+from tests.kernel import frames
+from tests.kernel.frames import ACK, ICMP, ICMPV6, RST, SYN, TCP, UDP, echo_request, ip, octets, tcp, udp
+from tests.kernel.street import (
+    FAR,
+    FAR_MAC,
+    GATE,
+    HILL,
+    HILL_MAC,
+    MARK,
+    MEMBER,
+    MEMBER_MAC,
+    OUTSIDE,
+    ROUTER,
+    STRANGER,
+    STRANGER_MAC,
+    UPLINK_MAC,
+    Street,
+    street,
+)
+
+pytestmark = pytest.mark.kernel
+BOTH = pytest.mark.parametrize("way", [0, 1], ids=["IPv4", "IPv6"])
+FORGED = ("203.0.113.9", "fd99::9")
+"""The far network's, which a stranger claims to be."""
+PING = (ICMP, ICMPV6)
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Street]:
+    with street() as made:
+        made.admit(MEMBER_MAC)
+        yield made
+
+
+def asks(way: int, sender: tuple[str, str] = STRANGER, port: int = 1000, **more: object) -> bytes:
+    """A datagram to the far host."""
+    return ip(sender[way], FAR[way], UDP, udp(sender[way], FAR[way], port, 7, MARK), **more)  # type: ignore[arg-type]
+
+
+@BOTH
+def test_a_member_passes(place: Street, way: int) -> None:
+    """Without this, every other test here would mean nothing."""
+    place.send(place.member, asks(way, MEMBER), MEMBER_MAC)
+    assert 1 == len(place.heard(place.far))
+
+
+@BOTH
+def test_a_stranger_reaches_nothing_by_any_protocol(place: Street, way: int) -> None:
+    me, far = STRANGER[way], FAR[way]
+    place.send(place.stranger, asks(way), STRANGER_MAC)
+    place.send(place.stranger, ip(me, far, TCP, tcp(me, far, 1000, 443, SYN, payload=MARK)), STRANGER_MAC)
+    place.send(place.stranger, ip(me, far, PING[way], echo_request(me, far, MARK)), STRANGER_MAC)
+    for protocol in (frames.IN4, frames.IN6, frames.GRE, 50, 51, 103, 132, 253):
+        place.send(place.stranger, ip(me, far, protocol, MARK * 4), STRANGER_MAC)
+    assert [] == place.heard(place.far)
+
+
+@BOTH
+def test_a_stranger_reaches_nothing_by_a_tagged_or_misdirected_frame(place: Street, way: int) -> None:
+    kind = struct.pack("!H", frames.ETH_P_IPV6 if way else frames.ETH_P_IP)
+    for tag in (0, 1, 5):
+        head = octets("02:77:00:00:00:01") + octets(STRANGER_MAC) + struct.pack("!HH", 0x8100, tag) + kind
+        place.ear(place.stranger).send(head + asks(way))
+    for mac in ("ff:ff:ff:ff:ff:ff", "01:00:5e:00:00:01", "33:33:00:00:00:01", UPLINK_MAC):
+        place.send(place.stranger, asks(way), STRANGER_MAC, mac)
+    assert [] == place.heard(place.far)
+
+
+def test_extension_headers_fragments_and_source_routes_carry_nobody_past(place: Street) -> None:
+    me, far, router = STRANGER[1], FAR[1], ROUTER[1]
+    body, options = udp(me, far, 1000, 7, MARK), bytes([17, 0, 1, 4, 0, 0, 0, 0])
+    route = bytes([17, 2, 0, 1, 0, 0, 0, 0]) + ip_address(far).packed
+    for protocol, chain, target in (
+        (0, options, far),
+        (60, options, far),
+        (43, route, router),
+        (44, struct.pack("!BBHI", 17, 0, 0, 5), far),
+        (44, struct.pack("!BBHI", 17, 0, 1, 6), far),
+    ):
+        place.send(place.stranger, ip(me, target, protocol, body, chain=chain), STRANGER_MAC)
+    loose = bytes([131, 7, 4]) + ip_address(FAR[0]).packed + b"\0"
+    inner = udp(STRANGER[0], ROUTER[0], 1000, 7, MARK)
+    place.send(place.stranger, ip(STRANGER[0], ROUTER[0], UDP, inner, options=loose), STRANGER_MAC)
+    assert [] == place.heard(place.far)
+
+
+@BOTH
+@pytest.mark.parametrize("claimed", [MEMBER, ROUTER, FORGED, ("0.0.0.0", "fe80::b")])
+def test_a_stranger_reaches_nothing_under_another_address(
+    place: Street, way: int, claimed: tuple[str, str]
+) -> None:
+    place.send(place.stranger, asks(way, claimed, 1001), STRANGER_MAC)
+    assert [] == place.heard(place.far)
+
+
+@BOTH
+def test_a_stranger_cannot_ride_on_a_members_running_flow(place: Street, way: int) -> None:
+    home = (OUTSIDE[0], MEMBER[1])[way]
+    place.send(place.member, asks(way, MEMBER, 2000), MEMBER_MAC)
+    place.send(
+        place.far, ip(FAR[way], home, UDP, udp(FAR[way], home, 7, 2000, b"answer")), FAR_MAC, UPLINK_MAC
+    )
+    assert 1 == len(place.heard(place.member, b"answer"))
+    place.heard(place.far)
+    place.send(place.stranger, asks(way, MEMBER, 2000), STRANGER_MAC)
+    assert [] == place.heard(place.far)
+    place.send(place.member, asks(way, MEMBER, 2000), MEMBER_MAC)
+    assert 1 == len(place.heard(place.far))
+
+
+@BOTH
+def test_the_routers_own_answers_carry_nothing_to_a_forged_sender(place: Street, way: int) -> None:
+    """Pings, refusals and complaints go to the sender's address: a forged one would be a way out for anyone."""
+    me, router, far = FORGED[way], ROUTER[way], FAR[way]
+    for packet in (
+        ip(me, router, PING[way], echo_request(me, router, MARK)),
+        ip(me, router, TCP, tcp(me, router, 1000, 2080, SYN)),
+        ip(me, router, UDP, udp(me, router, 1000, 53, MARK)),
+        ip(me, router, UDP, udp(me, router, 1000, 999, MARK)),
+        ip(me, far, UDP, udp(me, far, 1000, 999, MARK)),
+        ip(me, far, TCP, tcp(me, far, 1000, 443, ACK, payload=MARK)),
+        ip(me, far, UDP, udp(me, far, 1000, 999, MARK), ttl=1),
+        ip(me, far, TCP, tcp(me, far, 1000, 443, 0x3F, payload=MARK), ttl=1),
+    ):
+        place.send(place.stranger, packet, STRANGER_MAC)
+    assert [] == place.heard(place.far, ip_address(me).packed)
+
+
+@BOTH
+def test_a_member_cannot_send_under_a_foreign_address(place: Street, way: int) -> None:
+    place.send(place.member, asks(way, FORGED, 1002), MEMBER_MAC)
+    assert [] == place.heard(place.far)
+
+
+@BOTH
+def test_the_uplink_and_the_mesh_reach_no_device_first(place: Street, way: int) -> None:
+    place.heard(place.member)
+    for sender in (FAR, STRANGER, MEMBER):
+        packet = ip(sender[way], MEMBER[way], UDP, udp(sender[way], MEMBER[way], 9, 9, MARK))
+        place.send(place.far, packet, FAR_MAC, UPLINK_MAC)
+    packet = ip(HILL[way], MEMBER[way], UDP, udp(HILL[way], MEMBER[way], 9, 9, MARK))
+    place.send(place.hill, packet, HILL_MAC, "02:77:00:00:00:03")
+    assert [] == place.heard(place.member)
+
+
+@BOTH
+@pytest.mark.parametrize("side", ["uplink", "mesh"])
+def test_the_portal_answers_only_the_peoples_side(place: Street, way: int, side: str) -> None:
+    family = (socket.AF_INET, socket.AF_INET6)[way]
+    with place.router.entered():
+        portal = socket.create_server(("", GATE.portal_port), family=family)
+    origin = place.far if side == "uplink" else place.hill
+    with portal, origin.entered(), socket.socket(family) as visitor:
+        visitor.settimeout(1)
+        with pytest.raises(ConnectionRefusedError):
+            visitor.connect((ROUTER[way] if side == "mesh" else OUTSIDE[way], GATE.portal_port))
+    with portal, place.stranger.entered(), socket.socket(family) as guest:
+        guest.settimeout(1)
+        assert guest.connect_ex((ROUTER[way], 80)) in {0, 111}
+
+
+@BOTH
+def test_many_questions_through_one_socket_are_as_few_as_through_many(place: Street, way: int) -> None:
+    """Else a name server far away and one running flow would be a free line to the Internet."""
+    family, answered = (socket.AF_INET, socket.AF_INET6)[way], 0
+    with place.router.entered():
+        names = socket.socket(family, socket.SOCK_DGRAM)
+        names.bind((ROUTER[way], 53))
+        names.setblocking(False)
+    with names, place.stranger.entered(), socket.socket(family, socket.SOCK_DGRAM) as tunnel:
+        tunnel.connect((ROUTER[way], 53))
+        for _ in range(300):
+            tunnel.send(b"question")
+            time.sleep(0.001)
+            answered += _answer_waiting(names)
+    assert answered <= 70
+
+
+def _answer_waiting(names: socket.socket) -> int:
+    try:
+        _, asker = names.recvfrom(100)
+    except BlockingIOError:
+        return 0
+    names.sendto(b"answer", asker)
+    return 1
+
+
+@BOTH
+def test_a_stray_segment_does_not_end_a_members_connection(place: Street, way: int) -> None:
+    """Conntrack takes a late segment for no part of its flow; answering it with a reset would cut the flow."""
+    me, far, home = MEMBER[way], FAR[way], (OUTSIDE[0], MEMBER[1])[way]
+
+    def out(flags: int, sequence: int, answered: int = 0) -> None:
+        packet = ip(me, far, TCP, tcp(me, far, 3000, 443, flags, sequence, answered))
+        place.send(place.member, packet, MEMBER_MAC)
+        time.sleep(0.02)
+
+    place.far.run("nft", "-f", "-", stdin=MUTE)
+    out(SYN, 100)
+    reply = tcp(far, home, 443, 3000, SYN | ACK, 500, 101)
+    place.send(place.far, ip(far, home, TCP, reply), FAR_MAC, UPLINK_MAC)
+    time.sleep(0.02)
+    out(ACK, 101, 501)
+    place.heard(place.member)
+    out(ACK, 2_000_000_000, 501)
+    time.sleep(0.1)
+    resets = [
+        f for f in place.heard(place.member, struct.pack("!HH", 443, 3000)) if f[_tcp_at(way) + 13] & RST
+    ]
+    assert [] == resets
+
+
+MUTE = """
+add table inet mute
+add chain inet mute out { type filter hook output priority 0; }
+add rule inet mute out tcp flags rst drop
+"""
+"""The far host knows nothing of connections that are played by hand."""
+
+
+def _tcp_at(way: int) -> int:
+    return 14 + (20, 40)[way]
