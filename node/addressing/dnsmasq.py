@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -14,7 +15,11 @@ LOOK_EVERY_S = 2.0
 
 
 class Dnsmasq:
-    """One dnsmasq process. It outlives the daemon on purpose: people keep their addresses while it restarts."""
+    """One dnsmasq process. It outlives the daemon on purpose: people keep their addresses while it restarts.
+
+    An interface that was made anew has lost our addresses, and dnsmasq still listens on the old one: both are set
+    right within `LOOK_EVERY_S`.
+    """
 
     def __init__(self, text: str, run_dir: Path, addresses: tuple[tuple[str, str], ...]) -> None:
         self._text, self._addresses = text, addresses
@@ -26,6 +31,8 @@ class Dnsmasq:
         await asyncio.to_thread(self._prepare)
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
+            if self._is_displaced():
+                await asyncio.to_thread(self._prepare)
             if running(self.pid_file, self.conf_file) is None:
                 raise NodeError(
                     "dnsmasq has ended", f"try it by hand: dnsmasq --no-daemon --conf-file={self.conf_file}"
@@ -38,12 +45,13 @@ class Dnsmasq:
     def _prepare(self) -> None:
         for interface, address in self._addresses:
             _run([shutil.which("ip") or "/usr/sbin/ip", "address", "replace", address, "dev", interface])
-        unchanged = self.conf_file.exists() and self.conf_file.read_text() == self._text
+        text = self._text + self._links()
+        unchanged = self.conf_file.exists() and self.conf_file.read_text() == text
         if unchanged and running(self.pid_file, self.conf_file) is not None:
             return
         self.stop()
         self.conf_file.parent.mkdir(parents=True, exist_ok=True)
-        self.conf_file.write_text(self._text)
+        self.conf_file.write_text(text)
         program = shutil.which("dnsmasq") or "/usr/sbin/dnsmasq"
         if not Path(program).exists():
             raise NodeError("dnsmasq is not installed", "apt-get install dnsmasq-base")
@@ -54,15 +62,45 @@ class Dnsmasq:
                 "if port 53 or 67 is taken, stop the other server; 'ss -lunp' names it",
             )
 
+    def _links(self) -> str:
+        """A comment for the file, another one when an interface was made anew: dnsmasq is then started again."""
+        indexes = {name: _index(name) for name, _ in self._addresses}
+        return "".join(f"# {name} was interface number {index}\n" for name, index in indexes.items())
+
+    def _is_displaced(self) -> bool:
+        """The interfaces are there, but not as they were, or an address of ours is missing."""
+        if not all(_index(name) for name, _ in self._addresses):
+            return False
+        lost = not all(_holds(address) for _, address in self._addresses)
+        return lost or not self.conf_file.exists() or not self.conf_file.read_text().endswith(self._links())
+
+
+def _index(interface: str) -> int:
+    """0 while it is missing."""
+    try:
+        return socket.if_nametoindex(interface)
+    except OSError:
+        return 0
+
+
+def _holds(address: str) -> bool:
+    """Whether the address, written with its network's size, is this machine's own."""
+    bare = address.partition("/")[0]
+    with socket.socket(socket.AF_INET6 if ":" in bare else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((bare, 0))
+        except OSError:
+            return False
+    return True
+
 
 def running(pid_file: Path, conf_file: Path) -> int | None:
     """The process id of a dnsmasq that runs with our configuration."""
     try:
         pid = int(pid_file.read_text())
-        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except (OSError, ValueError):
         return None
-    return pid if f"--conf-file={conf_file}".encode() in arguments else None
+    return pid if _runs_with(pid, conf_file) else None
 
 
 def end(pid_file: Path, conf_file: Path) -> None:
@@ -72,10 +110,19 @@ def end(pid_file: Path, conf_file: Path) -> None:
         return
     os.kill(pid, signal.SIGTERM)
     for _ in range(100):
-        if running(pid_file, conf_file) is None:
+        # Its file is gone before the process is, which still holds its ports then.
+        if not _runs_with(pid, conf_file):
             return
         time.sleep(0.02)
     os.kill(pid, signal.SIGKILL)
+
+
+def _runs_with(pid: int, conf_file: Path) -> bool:
+    try:
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return f"--conf-file={conf_file}".encode() in arguments
 
 
 def _run(words: list[str]) -> "subprocess.CompletedProcess[str]":
