@@ -1,12 +1,178 @@
+"""openNDS 10.3 (Debian package ``opennds``) in a box of its own inside a router's namespace.
+
+The box has its own mount and process namespace: /tmp, /run, /etc and /var/lib/misc are private, so the
+machine's own files stay as they are, and everything that it starts ends with it.
+"""
+
+import contextlib
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from tests.bench.crowd import Device
+from tests.bench.figures import say
+from tests.lab.netns import Lab, Namespace
 
 LAN = "br-lan"
+PROGRAMS = ("opennds", "ndsctl", "nslookup", "dnsmasq", "unshare", "nsenter")
+START_S = 45
+PORT = 2050
+
+CONFIG = """\
+config opennds
+  option enabled '1'
+  option gatewayinterface '{lan}'
+  option login_option_enabled '1'
+  option maxclients '2000'
+  option checkinterval '15'
+  option allow_preemptive_authentication '1'
+  option binauth '/usr/lib/opennds/binauth_log.sh'
+  option debuglevel '1'
+  option dhcp_leases_file '/etc/box/dhcp.leases'
+{more}
+"""
+# openNDS asks systemd to restart or reload dnsmasq; here there is none.
+SYSTEMCTL = """\
+#!/bin/sh
+pkill -F /run/dnsmasq.pid 2>/dev/null && sleep 0.1
+exec dnsmasq --conf-file=/etc/box/dnsmasq.conf --pid-file=/run/dnsmasq.pid
+"""
+DNSMASQ = """\
+port=53
+interface={lan}
+except-interface=lo
+bind-interfaces
+no-resolv
+no-hosts
+user=root
+address=/#/203.0.113.10
+dhcp-leasefile=/etc/box/dhcp.leases
+conf-dir=/etc/dnsmasq.d,*.conf
+"""
+BOX = """\
+set -e
+mount --bind {etc} /etc
+for place in /tmp /run /var/lib/misc; do mount -t tmpfs box "$place"; done
+export PATH=/etc/box:/usr/sbin:/usr/bin:/sbin:/bin
+systemctl
+exec opennds -f
+"""
 
 
-class CannotRun(Exception): ...
+class CannotRun(Exception):
+    """The peer cannot be measured here; the text says why."""
+
+
+class Asks(Protocol):
+    """People who can ask for a page."""
+
+    devices: list[Device]
+
+    def do(self, do: str, devices: Sequence[Device], **job: Any) -> dict[str, Any]: ...
+
+
+class OpenNds:
+    """The running box."""
+
+    def __init__(self, place: Namespace, pid: int, log: Path) -> None:
+        self._place, self._pid, self._log = place, pid, log
+        self._rules = ""
+
+    def inside(self, *argv: str, seconds: float = 60) -> str:
+        """Run in the box; both outputs as one text."""
+        nsenter = ("nsenter", "-t", str(self._pid), "-m", "-p", "-n", "--")
+        done = subprocess.run(
+            [*nsenter, *argv], capture_output=True, text=True, check=False, timeout=seconds, errors="replace"
+        )
+        return done.stdout + done.stderr
+
+    def admit(self, address: str) -> bool:
+        """Admit a client that has made no request, by the node's own control program."""
+        for _ in range(5):
+            if "authenticated" in self.inside("ndsctl", "auth", address).lower():
+                return True
+            time.sleep(0.5)
+        return False
+
+    def rules_away(self) -> None:
+        """Take its tables out of the kernel, to be put back as they were."""
+        tables = ("nds_filter", "nds_mangle", "nds_nat")
+        lines = [f"add table ip {name}\ndelete table ip {name}\n" for name in tables]
+        self._place.run("nft", "-f", "-", stdin="".join(lines))
+
+    def rules_back(self) -> None:
+        self._place.run("nft", "-f", "-", stdin=self._rules)
+
+    def wait_until_it_captures(self, people: Asks) -> None:
+        """It needs many seconds after its start. Raises CannotRun."""
+        began = time.monotonic()
+        while time.monotonic() - began < START_S:
+            with contextlib.suppress(RuntimeError):
+                if people.do("locate", people.devices[:1])["status"] in {302, 307}:
+                    say(f"openNDS captures after {time.monotonic() - began:.1f} s")
+                    return
+            time.sleep(0.3)
+        raise CannotRun(f"it captures nobody within {START_S} s: {self.log()[-300:]}")
+
+    def log(self) -> str:
+        return self._log.read_text(errors="replace")[-2000:]
 
 
 @contextmanager
-def running(lab, road):
-    raise CannotRun("x")
-    yield
+def running(
+    lab: Lab, place: Namespace, clients: Sequence[Device], *, more: Sequence[str] = ()
+) -> Iterator[OpenNds]:
+    """openNDS on ``br-lan`` of `place`; `clients` hold a lease. Raises CannotRun."""
+    absent = [name for name in PROGRAMS if shutil.which(name) is None]
+    if absent:
+        raise CannotRun(f"not installed: {', '.join(absent)}")
+    etc = _own_etc(lab, clients, more)
+    # The kernel must know them too: openNDS asks its neighbour table.
+    place.ip(*(f"neigh replace {c.address} lladdr {c.mac} dev {LAN} nud permanent" for c in clients))
+    log = lab.folder / "opennds.log"
+    box = place.start(
+        "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private",
+        "sh", "-c", BOX.format(etc=etc), log=log,
+    )  # fmt: skip
+    try:
+        peer = OpenNds(place, _first_child(box.pid), log)
+        yield peer
+    finally:
+        box.stop()
+
+
+def _own_etc(lab: Lab, clients: Sequence[Device], more: Sequence[str]) -> Path:
+    """A copy of /etc with the box's own settings in it."""
+    etc = lab.folder / "etc"
+    subprocess.run(["cp", "-a", "/etc", etc], check=True)
+    for name in ("box", "config", "dnsmasq.d"):
+        (etc / name).mkdir(exist_ok=True)
+    options = "\n".join(f"  option {option}" for option in more)
+    ends = int(time.time()) + 86_400
+    files = {
+        "config/opennds": CONFIG.format(lan=LAN, more=options),
+        "box/dnsmasq.conf": DNSMASQ.format(lan=LAN),
+        "box/systemctl": SYSTEMCTL,
+        "box/dhcp.leases": "".join(f"{ends} {c.mac} {c.address} * *\n" for c in clients),
+        "dnsmasq.conf": "",
+    }
+    for name, text in files.items():
+        (etc / name).write_text(text)
+    (etc / "box/systemctl").chmod(0o755)
+    return etc
+
+
+def _first_child(pid: int) -> int:
+    """The process that is number 1 in the box."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+            if children:
+                return int(children[0])
+        time.sleep(0.02)
+    raise CannotRun("its box did not start")

@@ -60,15 +60,15 @@ class Flow:
         sink.begin(f"take {size}")
         source.begin(f"send {size}")
         source.answer()
-        return 8 * size / float(sink.answer())
+        return 8 * float(sink.answer())
 
     def packets(self, count: int, upwards: bool) -> float:
         """Packets of 64 bytes per second that arrived."""
         source, sink = (self._near, self._far) if upwards else (self._far, self._near)
         before = self._arrived(sink)
         source.begin(f"datagrams {count}")
-        seconds = float(source.answer())
-        return (self._arrived(sink) - before) / seconds
+        sent = float(source.answer())
+        return sent * (self._arrived(sink) - before) / count
 
     def close(self) -> None:
         self._near.close()

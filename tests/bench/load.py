@@ -1,0 +1,235 @@
+"""People's requests, many at once, each from an address of their own; standard library only.
+
+``python -m tests.bench.load`` in the crowd's namespace. One line on the standard input is a job as JSON, one line on
+the output its result. Jobs: ``press`` (the same request over and over), ``locate`` (where somebody is sent), ``flows`` (each
+person's whole way in), ``first`` (from the last click to the first packet, one person at a time).
+"""
+
+import asyncio
+import json
+import re
+import select
+import socket
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode, urljoin, urlsplit
+
+from tests.bench.figures import quantile
+from tests.lab.wire import forms
+
+PATIENCE_S = 20.0
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_CLOSES = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
+
+
+@dataclass(slots=True)
+class Visitor:
+    """One connection after the other (or one for many requests, where the other side keeps it)."""
+
+    address: str
+    sock: socket.socket | None = None
+    began: float = 0.0
+    got: bytearray = field(default_factory=bytearray)
+
+
+@dataclass(slots=True)
+class Tally:
+    times: list[float] = field(default_factory=list)
+    errors: dict[str, int] = field(default_factory=dict)
+
+    def failed(self, what: str) -> None:
+        self.errors[what] = self.errors.get(what, 0) + 1
+
+
+class Press:
+    """`wanted` starts the first line of a good answer, such as ``HTTP/1.1 302``."""
+
+    def __init__(self, job: dict[str, Any]) -> None:
+        self._to, self._request = (job["to"], int(job["port"])), job["request"].encode()
+        self._wanted = tuple(job["wanted"])
+        self._seconds = float(job["seconds"])
+        self._epoll = select.epoll()
+        self._visitors = [Visitor(address) for address in job["addresses"]]
+        self._by_handle: dict[int, Visitor] = {}
+        self.tally = Tally()
+
+    def run(self) -> dict[str, Any]:
+        ends = time.monotonic() + self._seconds
+        for visitor in self._visitors:
+            self._connect(visitor)
+        looked = time.monotonic()
+        while (now := time.monotonic()) < ends:
+            for handle, event in self._epoll.poll(0.05):
+                self._happened(self._by_handle[handle], event)
+            if now - looked > 0.5:
+                looked = now
+                self._lose_patience(now)
+        for visitor in self._visitors:
+            self._hang_up(visitor)
+        return self._result()
+
+    def _result(self) -> dict[str, Any]:
+        times = [1000 * t for t in self.tally.times] or [0.0]
+        return {
+            "per_s": round(len(self.tally.times) / self._seconds, 1),
+            "p50_ms": round(quantile(times, 0.5), 2),
+            "p99_ms": round(quantile(times, 0.99), 2),
+            "errors": sum(self.tally.errors.values()),
+            "what": self.tally.errors,
+        }
+
+    def _connect(self, visitor: Visitor) -> None:
+        sock = socket.socket()
+        sock.setblocking(False)
+        sock.bind((visitor.address, 0))
+        visitor.sock, visitor.began = sock, time.monotonic()
+        visitor.got.clear()
+        sock.connect_ex(self._to)
+        self._by_handle[sock.fileno()] = visitor
+        self._epoll.register(sock, select.EPOLLOUT)
+
+    def _hang_up(self, visitor: Visitor) -> None:
+        if visitor.sock is not None:
+            self._by_handle.pop(visitor.sock.fileno())
+            visitor.sock.close()
+            visitor.sock = None
+
+    def _happened(self, visitor: Visitor, event: int) -> None:
+        sock = visitor.sock
+        assert sock is not None
+        try:
+            if event & select.EPOLLOUT:
+                self._epoll.modify(sock, select.EPOLLIN)
+                sock.send(self._request)
+                return
+            block = sock.recv(65536)
+        except OSError as error:
+            self._again(visitor, type(error).__name__)
+            return
+        visitor.got += block
+        if self._is_whole(visitor.got) or (not block and b"\r\n\r\n" in visitor.got):
+            self._answered(visitor, keeps=bool(block) and not _CLOSES.search(visitor.got))
+        elif not block:
+            self._again(visitor, "hung up without an answer")
+
+    @staticmethod
+    def _is_whole(got: bytearray) -> bool:
+        end = got.find(b"\r\n\r\n")
+        length = _LENGTH.search(got, 0, end) if end >= 0 else None
+        return length is not None and len(got) >= end + 4 + int(length[1])
+
+    def _answered(self, visitor: Visitor, *, keeps: bool) -> None:
+        now = time.monotonic()
+        if visitor.got.startswith(tuple(wanted.encode() for wanted in self._wanted)):
+            self.tally.times.append(now - visitor.began)
+        else:
+            self.tally.failed(visitor.got[:12].decode("latin-1"))
+        if not keeps:
+            self._hang_up(visitor)
+            self._connect(visitor)
+            return
+        visitor.began = now
+        visitor.got.clear()
+        assert visitor.sock is not None
+        visitor.sock.send(self._request)
+
+    def _again(self, visitor: Visitor, failure: str) -> None:
+        self.tally.failed(failure)
+        self._hang_up(visitor)
+        self._connect(visitor)
+
+    def _lose_patience(self, now: float) -> None:
+        for visitor in self._visitors:
+            if now - visitor.began > PATIENCE_S:
+                self._again(visitor, "no answer in time")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: str
+
+
+async def ask(address: str, to: tuple[str, int], url: str, fields: dict[str, str] | None = None) -> Answer:
+    """One request on one connection, from `address` to `to`, whatever host the URL names."""
+    parts = urlsplit(url)
+    target = parts.path + (f"?{parts.query}" if parts.query else "") or "/"
+    body = urlencode(fields).encode() if fields is not None else b""
+    head = f"{'GET' if fields is None else 'POST'} {target} HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n"
+    if fields is not None:
+        head += f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n"
+    async with asyncio.timeout(PATIENCE_S):
+        reader, writer = await asyncio.open_connection(*to, local_addr=(address, 0))
+        try:
+            writer.write(f"{head}\r\n".encode() + body)
+            whole = await reader.read(-1)
+        finally:
+            writer.close()
+    start, _, rest = whole.partition(b"\r\n\r\n")
+    first, *lines = start.decode("latin-1").split("\r\n")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    return Answer(int(first.split()[1]), headers, rest.decode(errors="replace"))
+
+
+class Ways:
+    """Each person's way in: probe, page, form. `accept` is timed; what comes before is their own time."""
+
+    def __init__(self, job: dict[str, Any]) -> None:
+        self._far, self._portal = (job["far"], 80), (job["to"], int(job["port"]))
+        self._probe = job["probe"]
+        self._at_once = asyncio.Semaphore(int(job["at_once"]))
+        self._addresses = job["addresses"]
+
+    async def run(self) -> dict[str, Any]:
+        async with asyncio.TaskGroup() as group:
+            looking = [group.create_task(self._look(address)) for address in self._addresses]
+        began = time.monotonic()
+        async with asyncio.TaskGroup() as group:
+            found = [task.result() for task in looking]
+            accepting = [group.create_task(self._accept(*each)) for each in found]
+        answers = [task.result() for task in accepting]
+        return {
+            "seconds": round(time.monotonic() - began, 3),
+            "let_in": sum(answer.status == 303 for answer in answers),
+            "first_refusal": next((a.body[:300] for a in answers if a.status != 303), ""),
+        }
+
+    async def _look(self, address: str) -> tuple[str, str, dict[str, str]]:
+        async with self._at_once:
+            redirect = await ask(address, self._far, self._probe)
+            url = redirect.headers.get("location", "")
+            page = await ask(address, self._portal, url)
+        form = next(form for form in forms(page.body) if "join" in form.action)
+        return address, urljoin(url, form.action), form.fields
+
+    async def _accept(self, address: str, goal: str, fields: dict[str, str]) -> Answer:
+        async with self._at_once:
+            return await ask(address, self._portal, goal, fields)
+
+
+async def locate(job: dict[str, Any]) -> dict[str, Any]:
+    """Where the first of them is sent when they ask for the open Internet."""
+    answer = await ask(job["addresses"][0], (job["far"], 80), job["probe"])
+    return {"status": answer.status, "location": answer.headers.get("location", "")}
+
+
+async def flows(job: dict[str, Any]) -> dict[str, Any]:
+    return await Ways(job).run()
+
+
+JOBS: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {"locate": locate, "flows": flows}
+
+
+def main() -> None:
+    for line in sys.stdin:
+        job = json.loads(line)
+        result = Press(job).run() if job["do"] == "press" else asyncio.run(JOBS[job["do"]](job))
+        print(json.dumps(result), flush=True)
+
+
+if __name__ == "__main__":
+    main()
