@@ -317,13 +317,19 @@ def dnsmasq(config: NodeConfig) -> Dnsmasq:
         domain=lan.domain,
         portal_host=config.portal.host,
         dns_upstream=lan.dns_upstream,
-        lease_file=str(Path(config.node.data_dir) / "dhcp.leases"),
+        lease_file=str(_lease_folder(config) / "dhcp.leases"),
         pid_file=str(run_dir / "dnsmasq.pid"),
     )
     addresses = [(lan.interface, str(lan.address4))]
     if lan.address6 is not None:
         addresses.append((lan.interface, str(lan.address6)))
     return Dnsmasq(text, run_dir, tuple(addresses))
+
+
+def _lease_folder(config: NodeConfig) -> Path:
+    """People get addresses also while the data folder cannot be written; dnsmasq ends without its lease file."""
+    data_dir = Path(config.node.data_dir)
+    return data_dir if os.access(data_dir, os.W_OK) else Path(config.node.run_dir)
 
 
 def community_secret(config: NodeConfig) -> bytes:

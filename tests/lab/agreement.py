@@ -71,7 +71,7 @@ counts = "uplink"
 then = "ceiling 2 Mbit/s down, 2 Mbit/s up until reset"
 who = "group:light-use"
 by = "D-2026-014"
-why = "a small plan that some households chose"
+why = "so small that a demonstration can use it up"
 """
 
 MEMBERS = f"""\
@@ -85,6 +85,16 @@ id = "school"
 name = "The school"
 tier = "school"
 devices = ["{MACS["tablet"]}"]
+
+[[account]]
+id = "nursery"
+name = "The nursery school"
+tier = "school"
+
+[[account]]
+id = "carme"
+name = "Carme"
+groups = ["light-use"]
 
 [[account]]
 id = "bea"

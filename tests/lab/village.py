@@ -245,6 +245,7 @@ def village(word: str = "village") -> Iterator[Village]:
         square, hills = routers["square"].place, routers["hills"].place
         lab.veth(square, "mesh0", hills, "mesh0")
         community_key = lab.folder / "community.key"
+        community_key.touch(mode=0o600)
         community_key.write_text(secrets.token_hex(32))
         nodes = [router.make_key() for router in routers.values()]
         for router in routers.values():

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.lab.agreement import MACS
-from tests.lab.people import Person
+from tests.lab.people import Person, WishFailed
 from tests.lab.village import Village, village
 
 NUMBERS = {name: number for number, name in enumerate(MACS, start=21)}
@@ -60,6 +60,14 @@ def eventually(holds: Callable[[], object], seconds: float = 5.0) -> bool:
             return True
         time.sleep(0.05)
     return bool(holds())
+
+
+def is_captured(person: Person) -> bool:
+    """The portal answers in the Internet's place; False while nothing answers at all."""
+    try:
+        return bool(person.do("knock")["captured"])
+    except WishFailed:
+        return False
 
 
 def arrived_from(place: Village, *people: Person) -> int:

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tests.scenarios.conftest import eventually
+from tests.scenarios.conftest import eventually, is_captured
 
 pytestmark = pytest.mark.kernel
 
@@ -20,6 +20,11 @@ def ruleset(router) -> str:
     """Everything in nftables but the counts, which move."""
     lines = router.place.run("nft", "-s", "list", "ruleset").splitlines()
     return "\n".join(line for line in lines if "elements" not in line)
+
+
+def queues(router) -> list[str]:
+    """The queues of the two interfaces that the node shapes."""
+    return [router.place.run("tc", "qdisc", "show", "dev", name) for name in ("br-lan", "wan0")]
 
 
 def test_a_broken_file_is_refused_with_every_error_at_once_and_nothing_changes(place):
@@ -42,6 +47,7 @@ def test_an_interface_that_is_not_there_is_named_and_nothing_changes(place):
     started = square.place.start(square.python, "-m", "node", "run", "--config", str(square.config))
     assert 0 != started.popen.wait(10)
     assert "wan7" in started.output()
+    assert "mend: " in started.output()
     assert before == ruleset(square)
 
 
@@ -54,7 +60,7 @@ def test_a_taken_port_is_told_and_the_rest_of_the_node_works(place, prowler):
     assert eventually(lambda: any("2080" in text for text in square.overview()["warnings"]), 5)
     assert 0 == prowler.do("leak", seconds=0.5, fars=[prowler.far_v4, prowler.far_v6])["opened"]
     holder.stop()
-    assert eventually(lambda: prowler.do("knock")["captured"], 12)
+    assert eventually(lambda: is_captured(prowler), 15)
 
 
 def test_sigterm_stops_within_three_seconds_also_with_people_online(place, online):
@@ -71,7 +77,7 @@ def test_sigterm_stops_within_three_seconds_also_with_people_online(place, onlin
 def test_cleanup_takes_all_of_ours_and_nothing_of_others(place, online):
     square = place.square
     square.place.run("nft", "-f", "-", stdin=OTHERS_TABLE)
-    before, queues = ruleset(square), square.place.run("tc", "qdisc", "show")
+    before, queues_before = ruleset(square), queues(square)
     square.start()
     online("phone")
     assert "procomu" in ruleset(square)
@@ -79,8 +85,5 @@ def test_cleanup_takes_all_of_ours_and_nothing_of_others(place, online):
     done = square.cli("cleanup")
     assert 0 == done.returncode, done.stderr
     assert before == ruleset(square)
-    assert (
-        queues.split()
-        == [word for word in square.place.run("tc", "qdisc", "show").split() if word][: len(queues.split())]
-    )
+    assert queues_before == queues(square)
     assert "0" == square.place.run("cat", "/proc/sys/net/ipv4/ip_forward").strip()

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tests.scenarios.conftest import arrived_from
+from tests.scenarios.conftest import arrived_from, eventually, is_captured
 
 pytestmark = pytest.mark.kernel
 
@@ -63,7 +63,7 @@ def test_names_asked_of_another_resolver_are_answered_by_ours(place, prowler):
     """Otherwise a name server is a way out; the far resolver's own address gets nothing."""
     place.square.start()
     prowler.lease = {"dns": prowler.far_v4}
-    assert prowler.do("knock")["captured"]
+    assert eventually(lambda: is_captured(prowler))
     assert 0 == arrived_from(place, prowler)
 
 

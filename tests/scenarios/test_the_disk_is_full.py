@@ -29,10 +29,9 @@ def fill(router) -> None:
 
 
 def warned(router) -> bool:
-    return any(
-        "disk" in text or "data folder" in text or "database" in text
-        for text in router.overview()["warnings"]
-    )
+    """The node itself complains; the mesh keeps its own pages and tries again at its own pace."""
+    texts = [text for text in router.overview()["warnings"] if "neighbours' pages" not in text]
+    return any("disk" in text or "data folder" in text or "database" in text for text in texts)
 
 
 def test_with_a_full_disk_people_are_counted_and_served_and_it_is_told(place, small_disk, online):
@@ -40,31 +39,38 @@ def test_with_a_full_disk_people_are_counted_and_served_and_it_is_told(place, sm
     square.start()
     laptop = online("laptop")
     fill(square)
+    phone = online("phone")
     laptop.do("download", seconds=1)
-    assert eventually(lambda: warned(square), 20), square.overview()["warnings"]
+    assert eventually(lambda: warned(square), 40), "said with the next booking, which is due every 30 s"
     assert laptop.do("echo", seconds=0.3)["came"] > 0
+    assert phone.do("echo", seconds=0.3)["came"] > 0, "who joins meanwhile is served too"
     assert eventually(lambda: (square.account("ana") or {"used_month": 0})["used_month"] > 1_000_000, 5)
     (square.data / "ballast").unlink()
-    assert eventually(lambda: not warned(square), 30), square.overview()["warnings"]
+    assert eventually(lambda: not warned(square), 40), square.overview()["warnings"]
     used = square.account("ana")["used_month"]
     square.daemon.stop()
     square.start()
+    assert eventually(lambda: square.account("ana") is not None), "who was admitted still is"
     assert square.account("ana")["used_month"] >= used, "what was counted meanwhile is stored"
 
 
-def test_with_a_read_only_disk_the_node_goes_on_and_says_so(place, small_disk, online):
+def test_on_a_read_only_disk_the_node_starts_enforces_and_says_so_and_later_stores(place, small_disk, online):
     square = small_disk
-    square.start()
-    laptop = online("laptop")
     remount(square, "ro")
     try:
-        laptop.do("download", seconds=1)
+        square.start()
         assert eventually(lambda: warned(square), 20), square.overview()["warnings"]
+        laptop = online("laptop")
+        laptop.do("download", seconds=1)
         assert laptop.do("echo", seconds=0.3)["came"] > 0
     finally:
         remount(square, "rw")
-    assert eventually(lambda: not warned(square), 30), square.overview()["warnings"]
+    assert eventually(lambda: not warned(square), 40), square.overview()["warnings"]
 
 
 def remount(router, how: str) -> None:
-    subprocess.run(["mount", "-o", f"remount,{how}", str(router.data)], check=True)
+    """Also as the daemon sees it: ``ip netns exec`` gave it a copy of the mounts."""
+    argv = ["mount", "-o", f"remount,{how}", str(router.data)]
+    subprocess.run(argv, check=True)
+    if router.daemon is not None:
+        subprocess.run(["nsenter", "--mount", "--target", str(router.daemon.pid), *argv], check=True)
