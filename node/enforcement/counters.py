@@ -42,10 +42,14 @@ def observed(listing: str, now: Monotonic) -> KernelState:
     counted = reading(str(facts[FACT_COUNTERS_ID]), listing)
     classes = {mark: _minor(classid) for mark, classid in found["classes"]}
     marks = {mark: classes.get(mark, 0) for mark in counted.counted}
+    # Who lacks one of the three elements does not pass, and is said again as a whole.
+    passing = {_value(elem)["concat"][1] for elem, _ in found["up"]} & {
+        _value(elem) for elem, _ in found["down"]
+    }
     admitted: dict[MacAddress, Admission] = {}
     for elem, mark in found["members"]:
         mac = MacAddress(_value(elem))
-        if mark in marks:
+        if mark in marks and mark in passing:
             admitted[mac] = Admission(mac, mark, marks[mark], _ends(elem, now))
     return KernelState(
         stands=True,
@@ -57,7 +61,7 @@ def observed(listing: str, now: Monotonic) -> KernelState:
 
 
 def _value(elem: Any) -> Any:
-    return elem["elem"]["val"] if isinstance(elem, dict) else elem
+    return elem["elem"]["val"] if isinstance(elem, dict) and "elem" in elem else elem
 
 
 def _ends(elem: Any, now: Monotonic) -> Monotonic | None:

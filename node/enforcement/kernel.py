@@ -12,6 +12,7 @@ from pathlib import Path
 
 from node.accounting.meter import Reading
 from node.enforcement import counters, nft, tc
+from node.enforcement.generation import Generation
 from node.enforcement.libnftables import Nftables
 from node.enforcement.plan import Admission, Gate, KernelFeatures, KernelState, ShapedClass, TrafficPlan
 from node.enforcement.rtnetlink import TrafficControl
@@ -38,6 +39,11 @@ class LinuxKernel:
         self._writer = Nftables()
         self._reader = Nftables()
         self._tc = TrafficControl()
+        self._root_look = TrafficControl()
+        self._generation = Generation()
+        self._known: int | None = None
+        """Generation of the packet filter after our last word."""
+        self._is_writing = self._was_disturbed = False
         self._counters_id = ""
         self._forwarding_before: tuple[bool, bool] | None = None
         self._standing: nft.Standing | None = None
@@ -51,6 +57,7 @@ class LinuxKernel:
 
     def observe(self, now: Monotonic) -> KernelState:
         self._standing, self._shaping, self._shaped = None, {}, None
+        self._known = self._generation.now()
         try:
             state = counters.observed(self._writer.run(f"list table {nft.TABLE}"), now)
         except KernelRefused:
@@ -62,6 +69,13 @@ class LinuxKernel:
         return state
 
     def apply(self, plan: TrafficPlan, now: Monotonic) -> None:
+        self._is_writing = True
+        try:
+            self._apply_all(plan, now)
+        finally:
+            self._is_writing = False
+
+    def _apply_all(self, plan: TrafficPlan, now: Monotonic) -> None:
         try:
             self._apply_table(plan, now)
         except KernelRefused:
@@ -72,7 +86,9 @@ class LinuxKernel:
         self._open_forwarding(plan.gate)
 
     def read(self) -> Reading:
-        """Raises KernelRefused also when the rules no longer fit the interfaces: applying the plan mends that."""
+        """Raises KernelRefused also when the rules no longer fit the interfaces, or when somebody else changed what
+        we said: observing and applying the plan mends that."""
+        self._look_for_others()
         standing = self._standing
         if (
             standing is not None
@@ -83,6 +99,27 @@ class LinuxKernel:
                 "an interface was made anew", "nothing to do: the plan is applied again at once"
             )
         return counters.reading(self._counters_id, self._reader.run(f"list counters table {nft.TABLE}"))
+
+    def _look_for_others(self) -> None:
+        if self._was_disturbed:
+            self._was_disturbed = False  # who changes things all the time must not keep us from counting
+            return
+        now, is_writing = self._generation.now(), self._is_writing
+        shaped = [interface for interface, classes in self._shaping.items() if classes is not None]
+        filtered = not is_writing and None not in {now, self._known} and now != self._known
+        if filtered or (not is_writing and any(self._root_look.lost_our_root(name) for name in shaped)):
+            self._was_disturbed = True
+            raise KernelRefused(
+                "another program changed the packet filter or the queues",
+                "nothing to do: the plan is applied again at once",
+            )
+
+    def _say(self, commands: str) -> None:
+        """One transaction of ours, told apart from those of others."""
+        before = self._generation.now()
+        self._writer.run(commands)
+        if before is not None and before == self._known and self._generation.now() == before + 1:
+            self._known = before + 1
 
     def remove(self) -> None:
         state = self.observe(Monotonic(0))
@@ -101,6 +138,8 @@ class LinuxKernel:
         self._writer.close()
         self._reader.close()
         self._tc.close()
+        self._root_look.close()
+        self._generation.close()
 
     def _apply_table(self, plan: TrafficPlan, now: Monotonic) -> None:
         if self._standing is None:
@@ -116,7 +155,7 @@ class LinuxKernel:
         form = nft.Form(plan.gate, bool(plan.uplink or plan.classes), self._links(plan.gate))
         commands += nft.transition(before, plan, form, now)
         if commands:
-            self._writer.run(commands)
+            self._say(commands)
         self._counters_id = counters_id
         wanted = nft.marks_of(plan)
         kept = self._forget({mark: minor for mark, minor in before.marks.items() if mark not in wanted})
@@ -127,14 +166,14 @@ class LinuxKernel:
         if not marks:
             return {}
         try:
-            self._writer.run(nft.forget(marks))
+            self._say(nft.forget(marks))
         except KernelRefused:
             return {mark: minor for mark, minor in marks.items() if not self._forgot(mark)}
         return {}
 
     def _forgot(self, mark: int) -> bool:
         try:
-            self._writer.run(nft.forget((mark,)))
+            self._say(nft.forget((mark,)))
         except KernelRefused:
             return False
         return True

@@ -234,7 +234,8 @@ def _counters(action: str, marks: Iterable[int]) -> list[str]:
 
 
 def _class_changes(before: Mapping[int, int], after: Mapping[int, int]) -> list[str]:
-    gone = [str(mark) for mark, minor in before.items() if after.get(mark) != minor]
+    # Class 0 is what a mark has that stands in no map, after somebody else flushed it.
+    gone = [str(mark) for mark, minor in before.items() if minor and after.get(mark) != minor]
     new = [f"{mark} : {class_text(minor)}" for mark, minor in after.items() if before.get(mark) != minor]
     return _elements("delete", "classes", gone) + _elements("add", "classes", new)
 

@@ -1,0 +1,98 @@
+"""Another program flushes what is ours: the next reading notices, and what stood stands again."""
+
+import re
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from node.enforcement.kernel import LinuxKernel
+from node.enforcement.plan import Admission, Gate, ShapedClass, TrafficPlan
+from node.errors import KernelRefused
+from node.units import BitsPerSecond, MacAddress, Monotonic, Rates
+from tests.lab.router import real_kernel_in_namespace
+
+pytestmark = pytest.mark.kernel
+
+ANA = MacAddress("02:00:00:00:00:0a")
+LINE = Rates(BitsPerSecond(10_000_000), BitsPerSecond(10_000_000))
+PLAN = TrafficPlan(
+    Gate("lan0", "wan0", 2080),
+    {ANA: Admission(ANA, 1, 1, None)},
+    {},
+    LINE,
+    {1: ShapedClass(1, None, LINE, LINE, 100)},
+)
+
+
+@pytest.fixture
+def kernel() -> Iterator[LinuxKernel]:
+    with real_kernel_in_namespace() as made:
+        made.apply(PLAN, Monotonic(1))
+        yield made
+
+
+def standing() -> str:
+    """Everything but counts, handles and the name of the counters' life."""
+    table = subprocess.run(
+        ["nft", "-s", "list", "table", "inet", "procomu"], capture_output=True, text=True, check=False
+    )
+    queues = [
+        subprocess.run(
+            ["tc", "class", "show", "dev", name], capture_output=True, text=True, check=True
+        ).stdout
+        for name in ("lan0", "wan0")
+    ]
+    classes = re.findall(r"class htb \S+|rate \S+ ceil \S+", "".join(queues))
+    lines = [line for line in table.stdout.splitlines() if "0x00000002" not in line]
+    return "\n".join([*sorted(lines), *classes])
+
+
+@pytest.mark.parametrize(
+    "interference",
+    [
+        "nft delete table inet procomu",
+        "nft flush ruleset",
+        "nft flush table inet procomu",
+        "nft flush chain inet procomu forward",
+        "nft flush map inet procomu members",
+        "nft flush map inet procomu up",
+        "nft flush map inet procomu down",
+        "nft flush map inet procomu classes",
+        "tc qdisc delete dev lan0 root",
+        "tc qdisc replace dev wan0 root pfifo",
+    ],
+)
+def test_what_another_program_took_away_stands_again(kernel: LinuxKernel, interference: str) -> None:
+    before = standing()
+    kernel.read()
+    subprocess.run(interference.split(), check=True)
+    assert before != standing()
+    with pytest.raises(KernelRefused):
+        kernel.read()
+    kernel.observe(Monotonic(2))
+    kernel.apply(PLAN, Monotonic(2))
+    assert before == standing()
+    kernel.read()
+    kernel.read()
+
+
+def test_a_program_that_changes_its_own_tables_all_the_time_does_not_keep_us_from_counting(
+    kernel: LinuxKernel,
+) -> None:
+    read = 0
+    for number in range(6):
+        subprocess.run(["nft", "add", "table", "ip", f"other{number}"], check=True)
+        try:
+            kernel.read()
+            read += 1
+        except KernelRefused:
+            kernel.observe(Monotonic(2))
+            kernel.apply(PLAN, Monotonic(2))
+    assert 3 == read
+
+
+def test_our_own_changes_are_not_taken_for_those_of_others(kernel: LinuxKernel) -> None:
+    for minute in range(5):
+        kernel.apply(TrafficPlan(PLAN.gate, {} if minute % 2 else PLAN.admitted), Monotonic(minute))
+        kernel.read()
