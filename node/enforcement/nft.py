@@ -152,6 +152,10 @@ FORGED = "fib saddr . iif oif missing drop"
 # A reset for what conntrack takes for no part of its flow, such as a late segment, would end an honest flow.
 ASTRAY = "ct state invalid drop"
 
+# A device that moved to another account marks its running flow anew with its own next packet. Until then the far end
+# waits and sends again; a reset would end the flow.
+PATIENCE = "meta l4proto tcp ct state established drop"
+
 
 def _forward(form: Form) -> str:
     """Every packet in both directions is checked against a lease, and no flow is trusted because it is running."""
@@ -169,7 +173,7 @@ def _forward(form: Form) -> str:
     return (
         _chain("refuse", "", (ASTRAY, FORGED, *REFUSE))
         + _chain("leaving", "", (*leaving, "ct mark set ether saddr map @members", *leaving, "goto refuse"))
-        + _chain("arriving", "", (f"iifname {wan} {arrive}", *come, "goto refuse"))
+        + _chain("arriving", "", (f"iifname {wan} {arrive}", *come, PATIENCE, "goto refuse"))
         + _chain(
             "forward",
             "{ type filter hook forward priority filter; policy accept; }",

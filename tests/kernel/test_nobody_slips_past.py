@@ -8,6 +8,8 @@ from ipaddress import ip_address
 
 import pytest
 
+from node.enforcement.plan import Admission, TrafficPlan
+from node.units import MacAddress
 from tests.kernel import frames
 from tests.kernel.frames import ACK, ICMP, ICMPV6, RST, SYN, TCP, UDP, echo_request, ip, octets, tcp, udp
 from tests.kernel.street import (
@@ -19,6 +21,7 @@ from tests.kernel.street import (
     MARK,
     MEMBER,
     MEMBER_MAC,
+    NOW,
     OUTSIDE,
     ROUTER,
     STRANGER,
@@ -27,6 +30,7 @@ from tests.kernel.street import (
     Street,
     street,
 )
+from tests.lab.netns import Namespace
 
 pytestmark = pytest.mark.kernel
 BOTH = pytest.mark.parametrize("way", [0, 1], ids=["IPv4", "IPv6"])
@@ -198,26 +202,73 @@ def _answer_waiting(names: socket.socket) -> int:
 @BOTH
 def test_a_stray_segment_does_not_end_a_members_connection(place: Street, way: int) -> None:
     """Conntrack takes a late segment for no part of its flow; answering it with a reset would cut the flow."""
-    me, far, home = MEMBER[way], FAR[way], (OUTSIDE[0], MEMBER[1])[way]
+    connection = Connection(place, way, 3000)
+    connection.out(ACK, 2_000_000_000, 501)
+    assert [] == connection.resets(place.member)
 
-    def out(flags: int, sequence: int, answered: int = 0) -> None:
-        packet = ip(me, far, TCP, tcp(me, far, 3000, 443, flags, sequence, answered))
-        place.send(place.member, packet, MEMBER_MAC)
-        time.sleep(0.02)
 
-    place.far.run("nft", "-f", "-", stdin=MUTE)
-    out(SYN, 100)
-    reply = tcp(far, home, 443, 3000, SYN | ACK, 500, 101)
-    place.send(place.far, ip(far, home, TCP, reply), FAR_MAC, UPLINK_MAC)
-    time.sleep(0.02)
-    out(ACK, 101, 501)
-    place.heard(place.member)
-    out(ACK, 2_000_000_000, 501)
-    time.sleep(0.1)
-    resets = [
-        f for f in place.heard(place.member, struct.pack("!HH", 443, 3000)) if f[_tcp_at(way) + 13] & RST
-    ]
-    assert [] == resets
+@BOTH
+def test_a_running_download_survives_the_move_to_another_account(place: Street, way: int) -> None:
+    """The far end's next segment may come before the device has marked its flow anew."""
+    connection = Connection(place, way, 3100)
+    moved = Admission(MacAddress(MEMBER_MAC), 2, 0x12, None)
+    with place.router.entered():
+        place.kernel.apply(TrafficPlan(GATE, {moved.mac: moved}, retiring={1: 0x11}), NOW)
+    try:
+        connection.back(ACK, 501, 101, b"first try")
+        assert [] == place.heard(place.member, b"first try")
+        assert [] == connection.resets(place.far)
+        connection.out(ACK, 101, 501)
+        connection.back(ACK, 501, 101, b"once more")
+        assert 1 == len(place.heard(place.member, b"once more"))
+        assert place.used(2) > 0
+    finally:
+        place.admit(MEMBER_MAC)
+
+
+@BOTH
+def test_a_download_stops_with_the_session_and_its_device_is_told(place: Street, way: int) -> None:
+    connection = Connection(place, way, 3200)
+    place.admit()
+    try:
+        connection.back(ACK, 501, 101, b"too late")
+        assert [] == place.heard(place.member, b"too late")
+        connection.out(ACK, 101, 501)
+        assert 1 == len(connection.resets(place.member))
+    finally:
+        place.admit(MEMBER_MAC)
+
+
+class Connection:
+    """From the member to the far host, played by hand: neither's own system knows of it."""
+
+    def __init__(self, place: Street, way: int, port: int) -> None:
+        self.place, self.way, self.port = place, way, port
+        self.home = (OUTSIDE[0], MEMBER[1])[way]
+        for end in (place.member, place.far):
+            end.run("nft", "-f", "-", stdin=MUTE)
+        self.out(SYN, 100)
+        self.back(SYN | ACK, 500, 101)
+        self.out(ACK, 101, 501)
+        place.heard(place.member)
+        place.heard(place.far)
+
+    def out(self, flags: int, sequence: int, answered: int = 0) -> None:
+        me, far = MEMBER[self.way], FAR[self.way]
+        segment = tcp(me, far, self.port, 443, flags, sequence, answered)
+        self.place.send(self.place.member, ip(me, far, TCP, segment), MEMBER_MAC)
+        time.sleep(0.03)
+
+    def back(self, flags: int, sequence: int, answered: int, payload: bytes = b"") -> None:
+        far = FAR[self.way]
+        segment = tcp(far, self.home, 443, self.port, flags, sequence, answered, payload)
+        self.place.send(self.place.far, ip(far, self.home, TCP, segment), FAR_MAC, UPLINK_MAC)
+        time.sleep(0.03)
+
+    def resets(self, end: Namespace) -> list[bytes]:
+        ports = (443, self.port) if end is self.place.member else (self.port, 443)
+        at = 14 + (20, 40)[self.way]
+        return [f for f in self.place.heard(end, struct.pack("!HH", *ports)) if f[at + 13] & RST]
 
 
 MUTE = """
@@ -225,8 +276,4 @@ add table inet mute
 add chain inet mute out { type filter hook output priority 0; }
 add rule inet mute out tcp flags rst drop
 """
-"""The far host knows nothing of connections that are played by hand."""
-
-
-def _tcp_at(way: int) -> int:
-    return 14 + (20, 40)[way]
+"""No end answers a connection that is played by hand."""
