@@ -6,6 +6,7 @@ person's whole way in), ``first`` (from the last click to the first packet, one 
 """
 
 import asyncio
+import contextlib
 import json
 import re
 import select
@@ -21,6 +22,8 @@ from tests.bench.figures import quantile
 from tests.lab.wire import forms
 
 PATIENCE_S = 20.0
+ECHO_PORT = 7
+_GET_FORM = re.compile(r" method=\"?get\"?", re.IGNORECASE)
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _CLOSES = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
 
@@ -211,9 +214,66 @@ class Ways:
             return await ask(address, self._portal, goal, fields)
 
 
+class FirstPacket:
+    """From the last click of one person's way in to the first datagram that comes back from the Internet."""
+
+    def __init__(self, job: dict[str, Any]) -> None:
+        self._far, self._portal = job["far"], (job["to"], int(job["port"]))
+        self._probe, self._clicks = job["probe"], int(job["clicks"])
+        self._addresses = job["addresses"]
+
+    async def run(self) -> dict[str, Any]:
+        return {"ms": [await self._one(address) for address in self._addresses]}
+
+    async def _one(self, address: str) -> float | None:
+        redirect = await ask(address, (self._far, 80), self._probe)
+        url = redirect.headers.get("location", "")
+        page = await ask(address, self._portal, url)
+        for _ in range(self._clicks - 1):
+            url, page = await self._click(address, url, page)
+        came = asyncio.get_running_loop().create_future()
+        sending = asyncio.create_task(self._send(address, came))  # noqa: TID251
+        await asyncio.sleep(0.02)
+        began = time.monotonic()
+        clicking = asyncio.create_task(self._click(address, url, page))  # noqa: TID251
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                return round(1000 * (await came - began), 2)
+        except TimeoutError:
+            return None
+        finally:
+            sending.cancel()
+            await asyncio.wait({clicking}, timeout=PATIENCE_S)
+
+    async def _click(self, address: str, url: str, page: Answer) -> tuple[str, Answer]:
+        form = next(iter(forms(_GET_FORM.sub(' method="post"', page.body))))
+        goal = urljoin(url, form.action)
+        if _GET_FORM.search(page.body):
+            goal += f"?{urlencode(form.fields)}"
+            return goal, await ask(address, self._portal, goal)
+        return goal, await ask(address, self._portal, goal, form.fields)
+
+    async def _send(self, address: str, came: "asyncio.Future[float]") -> None:
+        """A small datagram each 2 ms until one comes back."""
+        loop = asyncio.get_running_loop()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.setblocking(False)
+            sock.bind((address, 0))
+            while not came.done():
+                with contextlib.suppress(OSError):
+                    sock.sendto(b"hello", (self._far, ECHO_PORT))
+                await asyncio.sleep(0.002)
+                with contextlib.suppress(OSError):
+                    sock.recv(100)
+                    came.set_result(loop.time())
+
+
 async def locate(job: dict[str, Any]) -> dict[str, Any]:
     """Where the first of them is sent when they ask for the open Internet."""
-    answer = await ask(job["addresses"][0], (job["far"], 80), job["probe"])
+    try:
+        answer = await ask(job["addresses"][0], (job["far"], 80), job["probe"])
+    except (OSError, TimeoutError, ValueError, IndexError):
+        return {"status": 0, "location": ""}
     return {"status": answer.status, "location": answer.headers.get("location", "")}
 
 
@@ -221,7 +281,15 @@ async def flows(job: dict[str, Any]) -> dict[str, Any]:
     return await Ways(job).run()
 
 
-JOBS: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {"locate": locate, "flows": flows}
+async def first(job: dict[str, Any]) -> dict[str, Any]:
+    return await FirstPacket(job).run()
+
+
+JOBS: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
+    "locate": locate,
+    "flows": flows,
+    "first": first,
+}
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+from tests.bench.boxes import first_child
 from tests.bench.crowd import Device
 from tests.bench.figures import say
 from tests.lab.netns import Lab, Namespace
@@ -139,7 +140,7 @@ def running(
         "sh", "-c", BOX.format(etc=etc), log=log,
     )  # fmt: skip
     try:
-        peer = OpenNds(place, _first_child(box.pid), log)
+        peer = OpenNds(place, first_child(box.pid), log)
         yield peer
     finally:
         box.stop()
@@ -164,15 +165,3 @@ def _own_etc(lab: Lab, clients: Sequence[Device], more: Sequence[str]) -> Path:
         (etc / name).write_text(text)
     (etc / "box/systemctl").chmod(0o755)
     return etc
-
-
-def _first_child(pid: int) -> int:
-    """The process that is number 1 in the box."""
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        with contextlib.suppress(OSError):
-            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-            if children:
-                return int(children[0])
-        time.sleep(0.02)
-    raise CannotRun("its box did not start")

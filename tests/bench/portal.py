@@ -3,8 +3,9 @@
 import time
 
 from tests.bench import opennds
+from tests.bench.boxes import keep_to_core
 from tests.bench.figures import Figures, missing, say
-from tests.bench.square import FAR, PORTAL, Crowd, Square, keep_to_core, square
+from tests.bench.square import FAR, PORTAL, Crowd, Square, square
 
 KEYS = (
     "redirects_per_s",

@@ -1,13 +1,11 @@
 """The square of a village with its Internet and one router, on which our node runs, or openNDS in its place."""
 
 import json
-import os
 import secrets
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from tests.bench.crowd import Device, crowd
@@ -79,17 +77,3 @@ class Crowd:
 def square() -> Iterator[Square]:
     with Lab("bench") as lab:
         yield Square(lab)
-
-
-def keep_to_core(pid: int, core: int) -> None:
-    """All threads of a process, and those it makes later."""
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        os.sched_setaffinity(int(task.name), {core})
-
-
-def rss_mb(pid: int) -> float:
-    """Resident memory of one process."""
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Rss:"):
-            return round(int(line.split()[1]) / 1024, 1)
-    raise RuntimeError(f"process {pid} has no memory")

@@ -1,0 +1,60 @@
+"""How fast people get in: a thousand at once, and one by one from the click to the first packet."""
+
+import time
+
+from tests.bench import opennds
+from tests.bench.figures import Figures, missing, quantile, say
+from tests.bench.square import PORTAL, Square, square
+
+KEYS = ("seconds_1000", "first_packet_ms_p50", "first_packet_ms_p95", "peer_first_packet_ms_p50")
+MANY, AT_ONCE = 1_000, 200
+ONE_BY_ONE, PEER_ONE_BY_ONE = 40, 8
+PEER_CLICKS = 2
+"""openNDS shows a landing page between the acceptance and the admission."""
+
+
+def _ours(place: Square) -> Figures:
+    place.furnish()
+    people = place.crowd(MANY + ONE_BY_ONE)
+    place.router.start()
+    time.sleep(2)
+    single = people.do("first", people.devices[MANY:], to=PORTAL, port=80, clicks=1)["ms"]
+    say(f"one by one, ms: {single}")
+    many = people.do("flows", people.devices[:MANY], to=PORTAL, port=80, at_once=AT_ONCE)
+    say(f"{MANY} people, {AT_ONCE} clicking at a time: {many}")
+    people.close()
+    if many["let_in"] < MANY:
+        reason = f"only {many['let_in']} of {MANY} were let in: {many['first_refusal']}"
+        found = missing(["seconds_1000"], reason)
+    else:
+        found = {"seconds_1000": many["seconds"]}
+    return found | _of_single(single, "first_packet_ms_p50", "first_packet_ms_p95")
+
+
+def _of_single(times: list[float | None], *keys: str) -> Figures:
+    came = [ms for ms in times if ms is not None]
+    if len(came) < len(times):
+        return missing(keys, f"{len(times) - len(came)} of {len(times)} people got nothing through")
+    return {key: quantile(came, int(key[-2:]) / 100) for key in keys}
+
+
+def _peer(place: Square) -> Figures:
+    place.forward_plainly()
+    people = place.crowd(PEER_ONE_BY_ONE + 1)
+    with opennds.running(place.lab, place.router.place, people.devices) as peer:
+        peer.wait_until_it_captures(people)
+        clicking = people.devices[1:]
+        single = people.do("first", clicking, to=PORTAL, port=opennds.PORT, clicks=PEER_CLICKS)["ms"]
+        say(f"openNDS, one by one, ms: {single}")
+        people.close()
+    return _of_single(single, "peer_first_packet_ms_p50")
+
+
+def measure() -> Figures:
+    with square() as place:
+        found = _ours(place)
+    try:
+        with square() as place:
+            return found | _peer(place)
+    except opennds.CannotRun as reason:
+        return found | missing(["peer_first_packet_ms_p50"], str(reason))

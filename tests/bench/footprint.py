@@ -1,0 +1,96 @@
+"""What the node takes of a small computer: memory, time to start, processes."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tests.bench.boxes import first_child, rss_mb
+from tests.bench.figures import Figures, missing, say
+from tests.bench.square import PORTAL, Crowd, Square, square
+from tests.lab.internet import ROOT
+
+KEYS = ("rss_mb_idle", "rss_mb_1000", "ready_s", "processes_started_per_admission")
+MANY, AT_ONCE = 1_000, 200
+FIRST = 20
+"""People let in before processes are counted: whatever starts only once has started then."""
+SETTLE_S = 8.0
+READY_S_MAX = 15.0
+
+
+class Counter:
+    """How many processes and threads a process namespace has ever had; asking starts none."""
+
+    def __init__(self, pid: int) -> None:
+        loop = "while read -r _; do read -r n </proc/sys/kernel/ns_last_pid; echo $n; done"
+        self._shell = subprocess.Popen(
+            ["nsenter", "-t", str(pid), "-p", "-m", "sh", "-c", loop],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            bufsize=1,
+        )
+
+    def read(self) -> int:
+        assert self._shell.stdin is not None
+        assert self._shell.stdout is not None
+        self._shell.stdin.write("\n")
+        return int(self._shell.stdout.readline())
+
+    def close(self) -> None:
+        assert self._shell.stdin is not None
+        self._shell.stdin.close()
+        self._shell.wait(5)
+
+
+def _start(place: Square) -> int:
+    """The daemon as number 1 of a process namespace of its own; its number outside."""
+    box = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
+    node = (sys.executable, "-m", "node", "run", "--config", str(place.router.config))
+    log = place.lab.folder / "node.log"
+    return first_child(place.router.place.start(*box, *node, cwd=ROOT, log=log).pid)
+
+
+def _wait_until_captured(people: Crowd) -> None:
+    """Until somebody who asks for the Internet is sent to the portal."""
+    began = time.monotonic()
+    while people.do("locate", people.devices[:1])["status"] not in {302, 303, 307}:
+        if time.monotonic() - began > READY_S_MAX:
+            raise RuntimeError("the node captures nobody")
+        time.sleep(0.01)
+
+
+def _started_by(people: Crowd, counter: Counter) -> Figures:
+    first, rest = people.devices[:FIRST], people.devices[FIRST:MANY]
+    people.do("flows", first, to=PORTAL, port=80, at_once=FIRST)
+    before = counter.read()
+    came = people.do("flows", rest, to=PORTAL, port=80, at_once=AT_ONCE)
+    started = counter.read() - before
+    say(f"{started} processes and threads started while {came['let_in']} of {len(rest)} people came in")
+    if came["let_in"] < len(rest):
+        return missing(["processes_started_per_admission"], f"let in {came['let_in']} of {len(rest)} people")
+    return {"processes_started_per_admission": round(started / len(rest), 3)}
+
+
+def measure() -> Figures:
+    with square() as place:
+        place.furnish()
+        people = place.crowd(MANY)
+        began = time.monotonic()
+        pid = _start(place)
+        _wait_until_captured(people)
+        ready = time.monotonic() - began
+        time.sleep(SETTLE_S)
+        idle = rss_mb(pid)
+        say(
+            f"ready after {ready:.2f} s, {idle} MB when idle, {len(list(Path(f'/proc/{pid}/task').iterdir()))} threads"
+        )
+        counter = Counter(pid)
+        try:
+            started = _started_by(people, counter)
+        finally:
+            counter.close()
+        time.sleep(SETTLE_S)
+        crowded = rss_mb(pid)
+        people.close()
+    return {"rss_mb_idle": idle, "rss_mb_1000": crowded, "ready_s": round(ready, 2), **started}
