@@ -2,14 +2,14 @@
 
 import argparse
 import json
-import random
 import sys
 import threading
 import time
 from pathlib import Path
 
 from node.console import NoRunningNode
-from tests.lab.netns import missing_for_namespaces, terminate_as_interrupt
+from node.enforcement.kernel import LinuxKernel
+from tests.lab.netns import entered_namespace, missing_for_namespaces, terminate_as_interrupt
 from tests.lab.people import WishFailed
 from tests.lab.picture import as_svg
 from tests.lab.screen import Lines, Screen
@@ -18,12 +18,13 @@ from tests.lab.village import Village, village
 from tests.lab.window import View, Window
 
 MEASURED_SECONDS = 30.0
+LINGER_S = 3.0
 
 
 def main(argv: list[str] | None = None) -> int:
     asked = _parser().parse_args(argv)
     terminate_as_interrupt()
-    reason = missing_for_namespaces()
+    reason = missing_for_namespaces() or missing_in_kernel()
     if reason is not None:
         from tests.lab.imagined import run_imagined
 
@@ -35,6 +36,19 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("the village is gone; nothing was left behind", file=sys.stderr)
         return 130 if asked.json else 0
+
+
+def missing_in_kernel() -> str | None:
+    """What the node cannot do without and this kernel does not have; None when all is there."""
+    with entered_namespace():
+        kernel = LinuxKernel()
+        try:
+            features = kernel.probe()
+        finally:
+            kernel.close()
+    if features.nftables and features.htb:
+        return None
+    return "; ".join(features.reasons) or "this kernel has no nftables or no HTB"
 
 
 def measure(seconds: float) -> int:
@@ -66,19 +80,23 @@ def watch(seconds: float | None, picture: Path | None) -> int:
             urls = dict(window.urls)
             urls["admin page"] = admin_url(made, urls["admin page"])
             view.show_windows(urls)
-            story.capture()
-            story.admit()
-            story.meet()
-            story.settle_hills()
+            for scene in (story.capture, story.admit, story.meet, story.settle_hills):
+                scene()
+                linger(ends)
             live_on(story, ends)
             if picture is not None and isinstance(view, Screen):
                 picture.write_text(as_svg(view.frame()))
     return 0
 
 
+def linger(ends: float | None) -> None:
+    """Long enough to see who is captured and who is online."""
+    left = ends - time.monotonic() if ends is not None else LINGER_S
+    time.sleep(max(0.0, min(LINGER_S, left / 10)))
+
+
 def live_on(story: Story, ends: float | None) -> None:
     """People come and go on the line, and now and then a daemon is killed, until the end."""
-    dice = random.Random()
     turn = 0
     while ends is None or time.monotonic() < ends:
         left = ends - time.monotonic() if ends is not None else 60.0
@@ -92,7 +110,7 @@ def live_on(story: Story, ends: float | None) -> None:
                 story.kill9(Pace(kill_s=6.0))
         except (WishFailed, NoRunningNode, RuntimeError, ValueError) as error:
             story.say(f"that did not work: {error}")
-            time.sleep(dice.uniform(0.5, 1.5))
+            time.sleep(1)
 
 
 def views(made: Village) -> dict[str, View]:

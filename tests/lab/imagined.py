@@ -1,1 +1,198 @@
-"""The village without a kernel."""
+"""The village without root: the same node, rules and pages on a kernel in memory, so that no packet passes.
+
+People's wishes are shared out by the rules' own arithmetic and sent to the fake kernel, which counts them. Nothing
+that needs packets is measured here: those figures are null, with the reason.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from node import console
+from node.daemon import Node, load_config
+from node.governance.fair import Demand, fair_rates
+from node.identity import key_to_pem
+from node.units import AccountId, MacAddress
+from tests.fakes.kernel import FakeKernel
+from tests.lab.agreement import MACS, MEMBERS, RULES, Settings, node_toml
+from tests.lab.figures import TARGETS, Figures
+from tests.lab.screen import Lines, Screen
+from tests.lab.village import SQUARE
+
+FOLDER = "procomu-lab-imagined-"
+TICK_S = 0.2
+PEOPLE = ("phone", "laptop", "tablet", "bea")
+SCENES = (("phone",), ("laptop", "tablet"), ("phone", "laptop", "tablet"), ("bea",), PEOPLE)
+SCENE_S = 6.0
+
+
+class Names:
+    """Implements `captive_portal.ports.Neighbours`: this machine's browser is one device of the village."""
+
+    def mac_of(self, address: str) -> MacAddress | None:
+        return MacAddress(MACS["browser"]) if address in {"127.0.0.1", "::1"} else None
+
+
+class ImaginedRouter:
+    """Looks to the screen as a router of the real village does."""
+
+    site = SQUARE
+    daemon = True
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def ask(self, question: str) -> dict[str, Any]:
+        return console.ask(self._path, {"ask": question})
+
+    def overview(self) -> dict[str, Any]:
+        return dict(self.ask("status")["overview"])
+
+
+class ImaginedPerson:
+    """Someone with a device that exists in memory."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.mac = name, MACS[name]
+
+
+class ImaginedVillage:
+    """Looks to the screen as the real village does."""
+
+    def __init__(self, router: ImaginedRouter) -> None:
+        self.routers = {"square": router}
+        self.people = {name: ImaginedPerson(name) for name in (*PEOPLE, "browser")}
+
+
+def run_imagined(reason: str, *, seconds: float | None, as_json: bool) -> int:
+    """The village on the fake kernel, until Ctrl-C or for `seconds`; with `as_json` all figures are null."""
+    sentence = f"No packet passes here, because {reason}: this is the same village on a kernel in memory."
+    live = not as_json and sys.stdout.isatty()
+    view = Screen() if live else Lines(sys.stderr if as_json else sys.stdout)
+    if as_json and seconds is None:
+        seconds = 5.0
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        _folder() as folder,
+        view,
+    ):
+        view.say(sentence)
+        asyncio.run(_imagine(Path(folder), view, seconds))
+    if as_json:
+        figures = Figures()
+        figures.missed(sentence, *(target.key for target in TARGETS))
+        print(json.dumps(figures.document()), flush=True)
+        return 1
+    print(sentence)
+    return 0
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[str]:
+    """A folder that goes away; those of killed runs before go first."""
+    for left in Path(tempfile.gettempdir()).glob(f"{FOLDER}*"):
+        owner = left.name.removeprefix(FOLDER).partition("-")[0]
+        if not Path("/proc", owner).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=f"{FOLDER}{os.getpid()}-") as folder:
+        yield folder
+
+
+async def _imagine(folder: Path, view: Screen | Lines, seconds: float | None) -> None:
+    kernel, ports = FakeKernel(), _free_ports()
+    node = Node(_furnished(folder, next(ports)), kernel)
+    portal_port = next(ports)
+    async with asyncio.TaskGroup() as parts:
+        running = [parts.create_task(part) for part in _parts(node, portal_port)]
+        await node.reconcile.ready.wait()
+        view.show_village(ImaginedVillage(ImaginedRouter(node.config.node.console_socket)))  # type: ignore[arg-type]
+        link, _ = await node.admin.new_link()
+        view.show_windows({"portal": f"http://127.0.0.1:{portal_port}/", "admin page": link})
+        try:
+            await _live(node, kernel, view, seconds)
+        finally:
+            for task in running:
+                task.cancel()
+    node.close()
+
+
+def _parts(node: Node, portal_port: int) -> Iterator[Any]:
+    from captive_portal.web import Portal
+
+    portal = Portal(
+        node.house,
+        Names(),
+        port=portal_port,
+        secret=secrets.token_bytes(32),
+        addresses=("127.0.0.1",),
+        public_port=portal_port,
+    )
+    yield from (node.reconcile.run(), node.console.run(), portal.run(), node.admin_door.run())
+
+
+async def _live(node: Node, kernel: FakeKernel, view: Screen | Lines, seconds: float | None) -> None:
+    for name in PEOPLE:
+        await node.house.admit(MacAddress(MACS[name]), "1")
+        view.say(f"square: {name} accepted the terms and is online")
+    began, scene = time.monotonic(), -1
+    while seconds is None or time.monotonic() - began < seconds:
+        now = int((time.monotonic() - began) / SCENE_S)
+        greedy = SCENES[now % len(SCENES)]
+        rates = _shared(node, greedy)
+        for name, rate in rates.items():
+            kernel.send(MACS[name], down=int(rate * TICK_S / 8), up=int(rate * TICK_S / 200))
+        if now != scene:
+            scene = now
+            told = ", ".join(f"{name} {rate / 1e6:.1f}" for name, rate in rates.items())
+            view.say(f"square: who wants everything now gets: {told} Mbit/s")
+        await asyncio.sleep(TICK_S)
+
+
+def _shared(node: Node, greedy: tuple[str, ...]) -> dict[str, int]:
+    """What the rules give to each of `greedy`, were the line as they say."""
+    uplink = node.reconcile.rulebook.ruleset.shaped
+    assert uplink is not None
+    demands = []
+    for name in greedy:
+        account: AccountId = node.reconcile.account_of(MacAddress(MACS[name]))
+        allowed = node.reconcile.allowance(account)
+        ceiling = allowed.ceiling.value if allowed.ceiling else None
+        demands.append(
+            Demand(allowed.share.value, allowed.floor.value.down, ceiling.down if ceiling else None)
+        )
+    return dict(zip(greedy, fair_rates(demands, uplink.down), strict=True))
+
+
+def _furnished(folder: Path, admin_port: int) -> Any:
+    key = folder / "community.key"
+    key.touch(mode=0o600)
+    key.write_text(secrets.token_hex(32))
+    settings = Settings("square", folder, SQUARE.lan_v4, SQUARE.lan_v6, (), key, ("192.0.2.53",), mesh=())
+    text = node_toml(settings) + f"\n[admin]\nport = {admin_port}\n"
+    (folder / "data").mkdir(mode=0o700)
+    (folder / "data" / "node.key").touch(mode=0o600)
+    (folder / "data" / "node.key").write_bytes(key_to_pem(Ed25519PrivateKey.generate()))
+    (folder / "rules.toml").write_text(RULES)
+    (folder / "members.toml").write_text(MEMBERS)
+    (folder / "node.toml").write_text(text)
+    return load_config(folder / "node.toml")
+
+
+def _free_ports() -> Iterator[int]:
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        yield port
