@@ -34,6 +34,13 @@ class Parts:
         return self.health.setdefault(name, PartHealth(name))
 
 
+def innermost(error: Exception) -> Exception:
+    """What really happened, where a group of tasks wraps one error."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
 async def supervise(
     name: str,
     run: Callable[[], Awaitable[None]],
@@ -56,10 +63,12 @@ async def supervise(
         except Exception as error:
             health.running = False
             health.restarts += 1
-            health.last_trouble = (
-                str(error) if isinstance(error, NodeError) else f"{type(error).__name__}: {error}"
-            )
-            log.error("%s stopped: %s", name, health.last_trouble, exc_info=not isinstance(error, NodeError))
+            cause = innermost(error)
+            if isinstance(cause, Fatal):
+                raise cause from error
+            is_trouble = isinstance(cause, NodeError)
+            health.last_trouble = str(cause) if is_trouble else f"{type(cause).__name__}: {cause}"
+            log.error("%s stopped: %s", name, health.last_trouble, exc_info=not is_trouble)
         else:
             health.running = False
             return

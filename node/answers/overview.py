@@ -61,7 +61,11 @@ class Glance:
             told.append(f"The database was damaged and a new one begun; the old one is {troubles.set_aside}.")
         told += [f"The rule file is not in force: {finding}" for finding in reconcile.rulebook.rejected]
         told += [f"The members file is not in force: {finding}" for finding in self._files.members_findings]
-        told += [f"{p.name} stopped: {p.last_trouble}" for p in self._parts.health.values() if p.last_trouble]
+        told += [
+            f"{p.name} stopped: {p.last_trouble}"
+            for p in self._parts.health.values()
+            if not p.running and p.last_trouble
+        ]
         kept = reconcile.floors_kept_permille()
         if kept < 1000:
             told.append(

@@ -78,3 +78,17 @@ async def test_stopping_the_node_stops_the_part_without_counting_a_crash() -> No
         await asyncio.sleep(0)
         task.cancel()
     assert 0 == parts.of("portal").restarts
+
+
+async def test_status_names_what_happened_and_not_the_group_it_happened_in() -> None:
+    parts = Parts()
+    trouble = NodeError("the disk is gone", "plug it in")
+    part = Part(ExceptionGroup("unhandled errors in a TaskGroup", [ExceptionGroup("x", [trouble])]))
+    await supervise("memory", part.run, parts, sleep=lambda _seconds: asyncio.sleep(0))
+    assert str(trouble) == parts.of("memory").last_trouble
+
+
+async def test_what_is_fatal_stops_the_house_also_from_inside_a_group() -> None:
+    part = Part(ExceptionGroup("unhandled errors in a TaskGroup", [Fatal("another node runs", "stop it")]))
+    with pytest.raises(Fatal):
+        await supervise("console", part.run, Parts())

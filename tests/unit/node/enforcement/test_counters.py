@@ -33,10 +33,19 @@ def listing(layout: int = LAYOUT) -> str:
                 {
                     "map": {
                         "name": "members",
-                        "elem": [[{"elem": {"val": MAC, "timeout": 60, "expires": 41}}, 1]],
+                        "elem": [
+                            [{"elem": {"val": MAC, "timeout": 60, "expires": 41}}, 1],
+                            ["02:00:00:00:00:02", 2],
+                        ],
                     }
                 },
-                {"map": {"name": "up"}},
+                {"map": {"name": "up", "elem": [[{"concat": [2199023255562, 1]}, "u1"]]}},
+                {
+                    "map": {
+                        "name": "down",
+                        "elem": [[{"elem": {"val": 1, "timeout": 60, "expires": 41}}, "d1"]],
+                    }
+                },
                 {"map": {"name": "classes", "elem": [[1, "1:1f"], [2, "none"]]}},
             ]
         }
@@ -49,6 +58,7 @@ def test_a_whole_table_is_seen_as_it_stands() -> None:
     assert (False, True) == state.forwarding_before
     assert {1: 0x1F, 2: 0} == state.marks
     assert 42_000 == state.admitted[MacAddress(MAC)].ends
+    assert [MacAddress(MAC)] == list(state.admitted), "who lacks one of the three elements does not pass"
     assert "77" == state.reading.counters_id
     assert Usage(4500, 4500) == state.reading.counted[1]
     assert Usage(0, 4500) == state.reading.counted[2]
