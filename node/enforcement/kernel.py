@@ -1,5 +1,6 @@
 """The Linux kernel: applies a plan, reads the counters, takes everything away again."""
 
+import contextlib
 import ctypes
 import json
 import os
@@ -24,6 +25,9 @@ FORWARDING4 = Path("/proc/sys/net/ipv4/ip_forward")
 FORWARDING6 = Path("/proc/sys/net/ipv6/conf/all/forwarding")
 LEASE_TOLERANCE_MS = 2_000
 """The kernel tells remaining times in whole seconds."""
+NEIGHBOURS_MIN = {"gc_thresh1": 1_024, "gc_thresh2": 8_192, "gc_thresh3": 16_384}
+"""Linux's own limit is 1,024 for each family: a full square has more devices, and one that claims many addresses
+would leave no room for newcomers. Half a kilobyte each, only while they are used."""
 CLONE_NEWNET = 0x40000000
 
 Shaping = Mapping[int, HtbClass] | None
@@ -49,6 +53,7 @@ class LinuxKernel:
         self._standing: nft.Standing | None = None
         self._shaping: dict[str, Shaping] = {}
         self._leaf: tc.Leaf | None = None
+        self._has_room = False
         self._shaped: tuple[Gate, Rates | None, Mapping[int, ShapedClass]] | None = None
 
     def probe(self) -> KernelFeatures:
@@ -216,12 +221,26 @@ class LinuxKernel:
 
     def _open_forwarding(self, gate: Gate) -> None:
         """Only after the table stands: before that, nobody may pass for a single packet."""
+        if not self._has_room:
+            make_room_for_neighbours()
+            self._has_room = True
         accept_ra = Path(f"/proc/sys/net/ipv6/conf/{gate.uplink_interface}/accept_ra")
         if accept_ra.exists() and accept_ra.read_text().strip() == "1":
             _write(accept_ra, "2")  # a host that forwards ignores router advertisements unless told 2
         for switch in (FORWARDING4, FORWARDING6):
             if not _is_on(switch):
                 _write(switch, "1")
+
+
+def make_room_for_neighbours(settings: Path = Path("/proc/sys/net")) -> None:
+    """Raises the limits of the neighbour tables that are too low, never lowers one. They belong to the whole machine:
+    a network namespace has none."""
+    for family in ("ipv4", "ipv6"):
+        for name, least in NEIGHBOURS_MIN.items():
+            limit = settings / family / "neigh" / "default" / name
+            if limit.exists() and int(limit.read_text()) < least:
+                with contextlib.suppress(OSError):  # read-only in a container, whose host decides then
+                    _write(limit, str(least))
 
 
 def _of_unknown_rate(minor: int, parent_minor: int | None) -> HtbClass:
