@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import sys
 import threading
 import time
@@ -19,6 +20,7 @@ from tests.lab.window import View, Window
 
 MEASURED_SECONDS = 30.0
 LINGER_S = 3.0
+PICTURE_S = 6.0
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -83,10 +85,22 @@ def watch(seconds: float | None, picture: Path | None) -> int:
             for scene in (story.capture, story.admit, story.meet, story.settle_hills):
                 scene()
                 linger(ends)
-            live_on(story, ends)
             if picture is not None and isinstance(view, Screen):
-                picture.write_text(as_svg(view.frame()))
+                take_picture(story, view, picture)
+            live_on(story, ends)
     return 0
+
+
+def take_picture(story: Story, view: Screen, file: Path) -> None:
+    """The view while everyone wants everything."""
+    camera = threading.Timer(PICTURE_S, lambda: file.write_text(as_svg(_without_secrets(view.frame()))))
+    camera.start()
+    story.greedy(Pace())
+    camera.join()
+
+
+def _without_secrets(lines: list[str]) -> list[str]:
+    return [re.sub(r"token=\S+", "token=…", line) for line in lines]
 
 
 def linger(ends: float | None) -> None:
@@ -137,9 +151,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seconds", type=float, help="end after so long (measured: at least 30)")
     parser.add_argument("--json", action="store_true", help="unattended; one JSON object of measured figures")
-    parser.add_argument(
-        "--picture", type=Path, metavar="FILE.svg", help="keep the view at the end as a picture"
-    )
+    parser.add_argument("--picture", type=Path, metavar="FILE.svg", help="keep the view as a picture")
     return parser
 
 

@@ -1,0 +1,66 @@
+"""The README's first screen shows the demo and two commands; whatever it names exists, and its commands run."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+FIRST_SCREEN = "\n".join(README.splitlines()[:24])
+COMMANDS = [
+    line.split("#")[0].strip()
+    for block in re.findall(r"```bash\n(.*?)```", README, flags=re.DOTALL)
+    for line in block.splitlines()
+    if line.strip()
+]
+
+
+def test_the_first_screen_says_what_it_is_shows_it_and_gives_two_commands():
+    assert "community network" in FIRST_SCREEN
+    assert re.search(r"!\[.+\]\(deploy/pictures/demo\.svg\)", FIRST_SCREEN)
+    assert ["deploy/demo", "deploy/check"] == COMMANDS[:2]
+    assert "deploy/check" in FIRST_SCREEN
+
+
+def test_every_file_that_is_named_exists():
+    linked = re.findall(r"\]\(([^)#:]+)\)", README)
+    named = re.findall(r"`([a-z_]+/[A-Za-z_/.]*)`", README)
+    missing = [name for name in linked + named if not (ROOT / name).exists()]
+    assert [] == missing
+
+
+def test_every_command_can_be_started():
+    for command in COMMANDS:
+        program = ROOT / command.split()[0]
+        assert program.is_file(), command
+        assert os.access(program, os.X_OK), command
+
+
+@pytest.mark.parametrize("command", [line for line in COMMANDS if line.endswith("--help")])
+def test_the_commands_that_only_explain_run(command):
+    done = subprocess.run(command.split(), cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert 0 == done.returncode, done.stderr
+    assert "usage" in done.stdout
+
+
+def test_the_demonstration_explains_itself():
+    argv = [".venv/bin/python", "-m", "tests.lab.demo", "--help"]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert 0 == done.returncode
+    assert {"--seconds", "--json"} <= set(re.findall(r"--\w+", done.stdout))
+
+
+def test_every_verb_that_is_named_is_one():
+    listed = (ROOT / "deploy" / "COMMANDS.md").read_text()
+    for verb in re.findall(r"`procomu (\w+)", README):
+        assert f"procomu {verb}" in listed
+
+
+def test_the_picture_is_a_picture_of_the_demo():
+    svg = (ROOT / "deploy" / "pictures" / "demo.svg").read_text()
+    assert svg.startswith("<svg")
+    for word in ("square", "hills", "online", "Mbit/s", "limited by"):
+        assert word in svg
