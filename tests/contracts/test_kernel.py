@@ -93,7 +93,9 @@ def test_counters_keep_their_name_until_the_table_is_taken_away(kernel: Kernel) 
 
 
 def test_nothing_of_ours_stands_after_a_removal_and_it_may_be_asked_twice(kernel: Kernel) -> None:
-    kernel.apply(plan_of(ana(), uplink=UPLINK, classes={0x11: ShapedClass(0x11, None, UPLINK, UPLINK, 100)}), NOW)
+    kernel.apply(
+        plan_of(ana(), uplink=UPLINK, classes={0x11: ShapedClass(0x11, None, UPLINK, UPLINK, 100)}), NOW
+    )
     kernel.remove()
     kernel.remove()
     assert not kernel.observe(NOW).stands
