@@ -28,7 +28,7 @@ def device(number: int) -> Device:
 def crowd(lab: Lab, router: Namespace, size: int, lan: str = "br-lan") -> tuple[Namespace, list[Device]]:
     """The crowd's namespace, plugged into the router's bridge, and its devices."""
     place = lab.namespace("crowd")
-    lab.veth(place, "eth0", router, "crowd")
+    lab.veth(place, "eth0", router, "crowd", offload=False)
     router.plug("crowd", lan)
     devices = [device(number) for number in range(1, size + 1)]
     place.address("eth0", "10.77.31.254/16")
@@ -45,12 +45,14 @@ def _faces(devices: list[Device], own: str) -> str:
     return f"""
 table netdev faces {{
   map face {{ type ipv4_addr : ether_addr; elements = {{ {elements} }} }}
+  set arrived {{ type ipv4_addr; flags dynamic; size 65535; counter; }}
   chain leaving {{
     type filter hook egress device eth0 priority 0;
     ether saddr set ip saddr map @face
   }}
   chain arriving {{
     type filter hook ingress device eth0 priority 0;
+    ip daddr {RANGE} update @arrived {{ ip daddr }}
     ip daddr {RANGE} ether daddr set {own} meta pkttype set host
   }}
 }}

@@ -74,7 +74,10 @@ def _started_by(people: Crowd, counter: Counter) -> Figures:
 
 def measure() -> Figures:
     with square() as place:
-        place.furnish()
+        place.router.place.ip(
+            "link add mesh0 type veth peer name mesh1", "link set mesh0 up", "link set mesh1 up"
+        )
+        place.furnish(mesh=("mesh0",))
         people = place.crowd(MANY)
         began = time.monotonic()
         pid = _start(place)

@@ -1,7 +1,8 @@
 """People's requests, many at once, each from an address of their own; standard library only.
 
 ``python -m tests.bench.load`` in the crowd's namespace. One line on the standard input is a job as JSON, one line on
-the output its result. Jobs: ``press`` (the same request over and over), ``locate`` (where somebody is sent), ``flows`` (each
+the output its result. Jobs: ``press`` (the same request over and over), ``greed`` (downloads without end),
+``locate`` (where somebody is sent), ``flows`` (each
 person's whole way in), ``first`` (from the last click to the first packet, one person at a time).
 """
 
@@ -19,6 +20,7 @@ from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
 from tests.bench.figures import quantile
+from tests.bench.greed import Greed
 from tests.lab.wire import forms
 
 PATIENCE_S = 20.0
@@ -292,10 +294,16 @@ JOBS: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
 }
 
 
+AT_ONCE: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "press": lambda job: Press(job).run(),
+    "greed": lambda job: Greed(job).run(),
+}
+
+
 def main() -> None:
     for line in sys.stdin:
         job = json.loads(line)
-        result = Press(job).run() if job["do"] == "press" else asyncio.run(JOBS[job["do"]](job))
+        result = AT_ONCE[job["do"]](job) if job["do"] in AT_ONCE else asyncio.run(JOBS[job["do"]](job))
         print(json.dumps(result), flush=True)
 
 

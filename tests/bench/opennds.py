@@ -5,7 +5,9 @@ machine's own files stay as they are, and everything that it starts ends with it
 """
 
 import contextlib
+import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -64,6 +66,10 @@ exec opennds -f
 """
 
 
+TABLES = ("nds_filter", "nds_mangle", "nds_nat")
+_WITHOUT = "".join(f"add table ip {name}\ndelete table ip {name}\n" for name in TABLES)
+
+
 class CannotRun(Exception):
     """The peer cannot be measured here; the text says why."""
 
@@ -99,14 +105,22 @@ class OpenNds:
             time.sleep(0.5)
         return False
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Its rules without its daemon, so that its own checks take no time from what is measured."""
+        self._rules = "".join(self._place.run("nft", "list", "table", "ip", name) for name in TABLES)
+        os.kill(self._pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self._pid, signal.SIGCONT)
+
     def rules_away(self) -> None:
-        """Take its tables out of the kernel, to be put back as they were."""
-        tables = ("nds_filter", "nds_mangle", "nds_nat")
-        lines = [f"add table ip {name}\ndelete table ip {name}\n" for name in tables]
-        self._place.run("nft", "-f", "-", stdin="".join(lines))
+        self._place.run("nft", "-f", "-", stdin=_WITHOUT)
 
     def rules_back(self) -> None:
-        self._place.run("nft", "-f", "-", stdin=self._rules)
+        """As they were when it was `held`."""
+        self._place.run("nft", "-f", "-", stdin=_WITHOUT + self._rules)
 
     def wait_until_it_captures(self, people: Asks) -> None:
         """It needs many seconds after its start. Raises CannotRun."""
@@ -118,6 +132,15 @@ class OpenNds:
                     return
             time.sleep(0.3)
         raise CannotRun(f"it captures nobody within {START_S} s: {self.log()[-300:]}")
+
+    def wait_until_it_answers(self) -> None:
+        """Its control program. Raises CannotRun."""
+        began = time.monotonic()
+        while time.monotonic() - began < START_S:
+            if "Version" in self.inside("ndsctl", "status"):
+                return
+            time.sleep(0.5)
+        raise CannotRun(f"it does not answer within {START_S} s: {self.log()[-300:]}")
 
     def log(self) -> str:
         return self._log.read_text(errors="replace")[-2000:]

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from tests.lab.internet import ROOT
 from tests.lab.netns import Lab, Namespace
 
-PERSON_MAC = "02:00:00:00:00:01"
+PERSON, PERSON_MAC = "10.77.0.2", "02:00:00:00:00:01"
 FAR = "203.0.113.10"
 LAN, UPLINK = "lan0", "wan0"
 PLAIN = """
@@ -100,7 +100,7 @@ class Road:
         )
         self.router.address(lan, "10.77.0.1/16", "fd77::1/64")
         self.router.address(UPLINK, "10.88.0.2/24", "fd88::2/64")
-        self.person.address("eth0", "10.77.0.2/16", "fd77::2/64")
+        self.person.address("eth0", f"{PERSON}/16", "fd77::2/64")
         self.person.route("default via 10.77.0.1", "default via fd77::1")
         self.internet.address("eth0", "10.88.0.1/24", "fd88::1/64", f"{FAR}/32", "fd99::10/128")
         self.router.route(f"{FAR}/32 via 10.88.0.1", "fd99::/64 via fd88::1")

@@ -27,11 +27,13 @@ class Square:
         self.router = Router(lab, SQUARE)
         _plug_into_internet(lab, self.internet, self.router)
 
-    def furnish(self, *, rules: str | None = None, members: str | None = None) -> None:
+    def furnish(
+        self, *, rules: str | None = None, members: str | None = None, mesh: tuple[str, ...] = ()
+    ) -> None:
         """The node's files; by default what the demonstration's village agreed."""
         key = self.lab.folder / "community.key"
         key.write_text(secrets.token_hex(32))
-        self.router.furnish([self.router.make_key()], key, mesh=())
+        self.router.furnish([self.router.make_key()], key, mesh=mesh)
         if rules is not None:
             self.router.rules.write_text(rules)
         if members is not None:
@@ -58,11 +60,17 @@ class Crowd:
 
     def do(self, do: str, devices: Sequence[Device], **job: Any) -> dict[str, Any]:
         """One job of `tests.bench.load`, to its end."""
+        self.begin(do, devices, **job)
+        return self.answer()
+
+    def begin(self, do: str, devices: Sequence[Device], **job: Any) -> None:
         job = {"do": do, "addresses": [d.address for d in devices], "far": FAR, "probe": PROBE, **job}
         assert self._program.stdin is not None
-        assert self._program.stdout is not None
         self._program.stdin.write(f"{json.dumps(job)}\n".encode())
         self._program.stdin.flush()
+
+    def answer(self) -> dict[str, Any]:
+        assert self._program.stdout is not None
         line = self._program.stdout.readline()
         if not line:
             raise RuntimeError("the crowd's program ended")

@@ -1,0 +1,157 @@
+"""One line, 25 accounts that all want everything, one of them through 64 connections."""
+
+import json
+import time
+from collections.abc import Sequence
+
+from tests.bench import opennds
+from tests.bench.crowd import Device
+from tests.bench.figures import Figures, jain, missing, say
+from tests.bench.square import PORTAL, Crowd, Square, square
+from tests.lab.village import LINE_BITS
+
+KEYS = ("weighted_jain", "use_percent", "lifeline_held_percent", "peer_jain")
+ACCOUNTS = 25
+FLOWS = (64, *(1 + number % 3 for number in range(ACCOUNTS - 1)))
+"""Connections of each account."""
+WEIGHTS = tuple(200 if number % 5 == 4 else 100 for number in range(ACCOUNTS))
+USABLE_PERCENT = 85
+"""With less room, 64 connections can keep the line's own queue full, and that one knows no households."""
+USABLE = LINE_BITS * USABLE_PERCENT // 100
+LIFELINE_DOWN, LIFELINE_UP = 256_000, 96_000
+SETTLE_S, SECONDS, PEER_SETTLE_S = 9, 12, 35
+RULES = f"""\
+[ruleset]
+community = "Vall Alta"
+version = 1
+decision = "D-2026-001"
+
+[uplink.main]
+down = "{LINE_BITS // 1_000_000} Mbit/s"
+up = "{LINE_BITS // 1_000_000} Mbit/s"
+usable_percent = {USABLE_PERCENT}
+
+[charter]
+lifeline = "{LIFELINE_DOWN // 1000} kbit/s down, {LIFELINE_UP // 1000} kbit/s up"
+guest_lifeline = "1 Mbit/s down, 256 kbit/s up"
+max_weight_ratio = 4
+
+[[rule]]
+id = "equal-share"
+share = 100
+who = "tier:member"
+by = "D-2026-001"
+why = "every household counts the same"
+
+[[rule]]
+id = "school-share"
+share = 200
+who = "tier:school"
+by = "D-2026-001"
+why = "many people share one line"
+"""
+
+
+def members(devices: Sequence[Device]) -> str:
+    """Each device is an account; every fifth a school that counts twice."""
+    entries = []
+    for device, weight in zip(devices, WEIGHTS, strict=True):
+        tier = 'tier = "school"\n' if weight == 200 else ""
+        entries.append(f'[[account]]\nid = "house-{device.number}"\n{tier}devices = ["{device.mac}"]\n')
+    return "\n".join(entries)
+
+
+def far(device: Device) -> str:
+    """An address in the Internet that only this device talks to."""
+    return f"203.0.113.{100 + device.number}"
+
+
+def arrived(place: Square, people: Crowd, *, upwards: bool) -> list[int]:
+    """Bytes at the IP layer that came to their goal, of each device: what a queue dropped on the way is no use."""
+    if upwards:
+        counted = place.internet.counted()
+        return [counted.get(far(device), {}).get("arrived", 0) for device in people.devices]
+    listed = json.loads(people.place.run("nft", "-j", "list", "set", "netdev", "faces", "arrived"))
+    elements = [e["elem"] for item in listed["nftables"] for e in item.get("set", {}).get("elem", [])]
+    bytes_of = {element["val"]: element["counter"]["bytes"] for element in elements}
+    return [bytes_of.get(device.address, 0) for device in people.devices]
+
+
+def watch(place: Square, people: Crowd, *, upwards: bool, settle: int) -> list[list[float]]:
+    """Everybody is greedy; bits per second of each device, second by second."""
+    people.begin(
+        "greed",
+        people.devices,
+        fars=[far(device) for device in people.devices],
+        flows=FLOWS,
+        upwards=upwards,
+        seconds=settle + SECONDS + 2,
+    )
+    time.sleep(settle)
+    began, seconds = time.monotonic(), []
+    then, before = began, arrived(place, people, upwards=upwards)
+    for number in range(1, SECONDS + 1):
+        time.sleep(max(0.0, began + number - time.monotonic()))
+        now, after = time.monotonic(), arrived(place, people, upwards=upwards)
+        seconds.append([8 * (b - a) / (now - then) for a, b in zip(before, after, strict=True)])
+        then, before = now, after
+    say(f"{'up' if upwards else 'down'}: {people.answer()}")
+    return seconds
+
+
+def judged(seconds: list[list[float]], lifeline: int) -> tuple[float, float, float]:
+    """Weighted Jain, use of what is usable, and how many household-seconds kept their lifeline, both in percent."""
+    rates = means(seconds)
+    fair = jain([rate / weight for rate, weight in zip(rates, WEIGHTS, strict=True)])
+    held = [rate >= lifeline for second in seconds for rate in second]
+    say(
+        f"fair {fair}, use {100 * sum(rates) / USABLE:.1f} %, rates in kbit/s {[int(r / 1000) for r in rates]}"
+    )
+    return fair, round(100 * sum(rates) / USABLE, 2), round(100 * sum(held) / len(held), 2)
+
+
+def means(seconds: list[list[float]]) -> list[float]:
+    return [sum(of_one) / len(of_one) for of_one in zip(*seconds, strict=True)]
+
+
+def _ours(place: Square) -> Figures:
+    people = place.crowd(ACCOUNTS)
+    place.furnish(rules=RULES, members=members(people.devices))
+    place.router.start()
+    time.sleep(1)
+    came = people.do("flows", people.devices, to=PORTAL, port=80, at_once=ACCOUNTS)
+    if came["let_in"] < ACCOUNTS:
+        raise RuntimeError(f"not everybody was let in: {came}")
+    ways = [
+        judged(watch(place, people, upwards=up, settle=SETTLE_S), lifeline)
+        for up, lifeline in ((False, LIFELINE_DOWN), (True, LIFELINE_UP))
+    ]
+    people.close()
+    fair, use, held = (min(values) for values in zip(*ways, strict=True))
+    return {"weighted_jain": fair, "use_percent": use, "lifeline_held_percent": held}
+
+
+def _peer(place: Square) -> Figures:
+    """openNDS's own means: a cap of an equal part for everyone."""
+    place.forward_plainly()
+    people = place.crowd(ACCOUNTS)
+    caps = [f"downloadrate '{LINE_BITS // 1000 // ACCOUNTS}'", "download_unrestricted_bursting '0'"]
+    with opennds.running(place.lab, place.router.place, people.devices, more=caps) as peer:
+        peer.wait_until_it_captures(people)
+        let_in = sum(peer.admit(device.address) for device in people.devices)
+        if let_in < ACCOUNTS:
+            return missing(["peer_jain"], f"it let in {let_in} of {ACCOUNTS}")
+        rates = means(watch(place, people, upwards=False, settle=PEER_SETTLE_S))
+        people.close()
+    say(f"openNDS: rates in kbit/s {[int(rate / 1000) for rate in rates]}")
+    return {"peer_jain": jain(rates)}
+
+
+def measure() -> Figures:
+    with square() as place:
+        found = _ours(place)
+    try:
+        with square() as place:
+            return found | _peer(place)
+    except opennds.CannotRun as reason:
+        return found | missing(["peer_jain"], str(reason))
