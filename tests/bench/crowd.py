@@ -9,7 +9,7 @@ from ipaddress import IPv4Network
 
 from tests.lab.netns import Lab, Namespace
 
-RANGE = IPv4Network("10.77.32.0/19")
+RANGE = IPv4Network("10.77.64.0/18")
 ROUTER = "10.77.0.1"
 
 

@@ -1,0 +1,170 @@
+"""What one turn of the loop costs with everybody here: read all counters, book, evaluate the rules.
+
+The loop, the database and the kernel are the node's own; every device sends something each second.
+"""
+
+import asyncio
+import contextlib
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from node.accounting.meter import Reading
+from node.clock import SystemClock
+from node.enforcement.kernel import LinuxKernel
+from node.enforcement.plan import Gate
+from node.governance.roll import parse_roll
+from node.reconcile.loop import Reconcile
+from node.reconcile.rulebook import Rulebook, open_rulebook
+from node.storage.database import Store
+from node.storage.memory import StoredMemory
+from node.units import AccountId, MacAddress, Milliseconds, NodeId
+from tests.bench.crowd import Device, crowd
+from tests.bench.fairness import RULES
+from tests.bench.figures import Figures, say
+from tests.bench.road import FAR, UPLINK, Road
+from tests.lab.internet import ROOT
+from tests.lab.netns import Lab
+from tests.lab.village import LINE_BITS
+
+KEYS = ("cpu_ms_10k", "loop_block_ms_max", "slope")
+FEW, MANY = 1_000, 10_000
+TURNS = 8
+LAN = "br-lan"
+UPLINK_TEXT = "10000 Mbit/s"
+"""Wide enough for five thousand lifelines."""
+QUOTA = """
+[[rule]]
+id = "month"
+quota = "200 GB per month"
+counts = "uplink"
+then = "share 50 until reset"
+who = "tier:member"
+by = "D-2026-001"
+why = "the line is paid by what goes over it"
+"""
+LOOK_S = 0.002
+
+
+class WatchedKernel(LinuxKernel):
+    """Counts the readings; otherwise the kernel itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.readings = 0
+        self.moved = 0
+
+    def read(self) -> Reading:
+        found = super().read()
+        self.readings += 1
+        self.moved = sum(usage.up > 0 for usage in found.counted.values())
+        return found
+
+
+@dataclass(slots=True)
+class Blocks:
+    """How long the loop's thread could not go on with anything else."""
+
+    longest_ms: float = 0.0
+    times: list[float] = field(default_factory=list)
+
+    async def watch(self) -> None:
+        while True:
+            began = time.monotonic()
+            await asyncio.sleep(LOOK_S)
+            self.longest_ms = max(self.longest_ms, 1000 * (time.monotonic() - began - LOOK_S))
+
+
+def households(devices: list[Device]) -> str:
+    """Two devices each."""
+    pairs = zip(devices[::2], devices[1::2], strict=True)
+    return "\n".join(
+        f'[[account]]\nid = "house-{a.number}"\ndevices = ["{a.mac}", "{b.mac}"]\n' for a, b in pairs
+    )
+
+
+@asynccontextmanager
+async def running(lab: Lab, kernel: LinuxKernel, devices: list[Device]) -> AsyncIterator[Reconcile]:
+    """The loop with everybody admitted."""
+    roll, _ = parse_roll(households(devices))
+    assert roll is not None
+    rulebook = open_rulebook(RULES.replace(f"{LINE_BITS // 1_000_000} Mbit/s", UPLINK_TEXT) + QUOTA, roll)
+    if not isinstance(rulebook, Rulebook):
+        raise TypeError("; ".join(str(finding) for finding in rulebook))
+    store = Store(lab.folder / f"{len(devices)}.db")
+    loop = Reconcile(
+        kernel=kernel,
+        memory=StoredMemory(store),
+        clock=SystemClock("trusted"),
+        gate=Gate(LAN, UPLINK, 2080),
+        node=NodeId("0" * 64),
+        rulebook=rulebook,
+        roll=roll,
+        guest_account=lambda mac: AccountId(f"guest-{mac}"),
+        session_ms=Milliseconds(86_400_000),
+    )
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            turning = tasks.create_task(loop.run())
+            await loop.ready.wait()
+            began = time.monotonic()
+            async with asyncio.TaskGroup() as joining:
+                for device in devices:
+                    joining.create_task(loop.admit(MacAddress(device.mac), "1"))
+            say(f"{len(devices)} devices admitted in {time.monotonic() - began:.2f} s")
+            yield loop
+            turning.cancel()
+    finally:
+        store.close()
+
+
+async def measured(lab: Lab, kernel: WatchedKernel, devices: list[Device]) -> tuple[float, float]:
+    """CPU of one turn, all threads together, and the longest block of the loop, in ms."""
+    async with running(lab, kernel, devices):
+        await _turns(kernel, 3)
+        began, spent = kernel.readings, time.process_time()
+        await _turns(kernel, TURNS)
+        cpu_ms = 1000 * (time.process_time() - spent) / (kernel.readings - began)
+        blocks = Blocks()
+        watching = asyncio.create_task(blocks.watch())  # noqa: TID251
+        await _turns(kernel, TURNS)
+        watching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watching
+    say(
+        f"{len(devices)} devices, {kernel.moved} of them busy: {cpu_ms:.1f} ms CPU a turn, block {blocks.longest_ms:.1f} ms"
+    )
+    return cpu_ms, blocks.longest_ms
+
+
+async def _turns(kernel: WatchedKernel, count: int) -> None:
+    """Until so many more readings have been booked."""
+    wanted = kernel.readings + count
+    while kernel.readings < wanted:
+        await asyncio.sleep(0.05)
+    await asyncio.sleep(0.4)
+
+
+def turn_cost(size: int) -> tuple[float, float]:
+    with Lab("bench") as lab:
+        road = Road(lab, lan=LAN)
+        place, devices = crowd(lab, road.router, size)
+        with road.router.entered():
+            kernel = WatchedKernel()
+            place.start(sys.executable, "-m", "tests.bench.breath", FAR, str(size), cwd=ROOT)
+            try:
+                return asyncio.run(measured(lab, kernel, devices))
+            finally:
+                kernel.close()
+
+
+def measure() -> Figures:
+    few, _ = turn_cost(FEW)
+    many, block = turn_cost(MANY)
+    return {
+        "cpu_ms_10k": round(many, 1),
+        "loop_block_ms_max": round(block, 1),
+        "slope": round(many / few, 2),
+    }
