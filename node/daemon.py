@@ -14,7 +14,7 @@ import socket
 import sys
 import threading
 from base64 import b32encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO
@@ -25,6 +25,7 @@ from captive_portal.neighbours import KernelNeighbours
 from captive_portal.web import Portal
 from mesh.addresses import Address, ConfiguredPeer
 from mesh.neighbourhood import Mesh
+from node.accounting.ledger import Cell, CellKey
 from node.addressing.configuration import dnsmasq_conf
 from node.addressing.dnsmasq import Dnsmasq
 from node.admin.web import AdminDoor
@@ -129,9 +130,9 @@ class Node:
         await self.admin.recall()
         await self.admin_door.run()
 
-    def _booked(self) -> None:
+    def _booked(self, changed: Mapping[CellKey, Cell]) -> None:
         if self.mesh is not None:
-            self.mesh.publish()
+            self.mesh.publish((key.day, key.account, cell) for key, cell in changed.items())
 
     def _heart(self, node: NodeId, secret: bytes) -> Reconcile:
         rulebook, roll = self.files.open()

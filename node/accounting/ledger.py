@@ -79,7 +79,9 @@ class Ledger:
 
     def own_cells(self, node: NodeId, incarnation: str) -> Iterator[tuple[CellKey, Cell]]:
         """The cells that only this life of this node writes."""
-        return ((k, c) for k, c in self._cells.items() if k.node == node and k.incarnation == incarnation)
+        # A copy first: the reading thread may add a cell meanwhile.
+        cells = tuple(self._cells.items())
+        return ((k, c) for k, c in cells if k.node == node and k.incarnation == incarnation)
 
 
 def _highest(a: Usage, b: Usage) -> Usage:

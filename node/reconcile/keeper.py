@@ -59,6 +59,7 @@ class Keeper:
         self._found: Reading | None = None
         """What the counters said when the memory could not be read: how much of it is booked already is not known."""
         self._watched: tuple[Monotonic, datetime] | None = None
+        self._days_to_forget = ""
 
     def keep(self, cells: Iterable[tuple[CellKey, Cell]]) -> None:
         """To be stored with the next writing."""
@@ -153,6 +154,13 @@ class Keeper:
             await self._memory.forget(ended_before=ended, used_before=used)
         except StorageTrouble as trouble:
             self._tell(trouble)
+        self._days_to_forget = used
+        self._presence.forget_ended(tuple(self._presence.guests))
+
+    def days_to_forget(self) -> str:
+        """Told once, to whoever may change the ledger: days before this one are to leave it; empty for none."""
+        day, self._days_to_forget = self._days_to_forget, ""
+        return day
 
     def _take(self, remembered: Remembered, now: Monotonic, standing: KernelState | None) -> None:
         facts = dict(remembered.facts)

@@ -28,7 +28,7 @@ from node.reconcile.measure import Measured, Question, measure, quotas_used
 from node.reconcile.ports import Clock, Memory
 from node.reconcile.presence import Presence
 from node.reconcile.rulebook import Rulebook
-from node.units import NO_USAGE, AccountId, MacAddress, Milliseconds, Monotonic, NodeId, Rates, Usage
+from node.units import AccountId, MacAddress, Milliseconds, Monotonic, NodeId, Rates
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class Reconcile:
         roll: Roll,
         guest_account: Callable[[MacAddress], AccountId],
         session_ms: Milliseconds | None,
-        on_booked: Callable[[], None] = lambda: None,
+        on_booked: Callable[[Mapping[CellKey, Cell]], None] = lambda _changed: None,
         tell: Callable[[Mapping[str, object]], None] = lambda _event: None,
         tick_s: float = TICK_S,
     ) -> None:
@@ -69,7 +69,6 @@ class Reconcile:
         self.rates: dict[AccountId, Rates] = {}
         self.mark_rates: dict[int, Rates] = {}
         self.uplink_rate = Rates(0, 0)  # type: ignore[arg-type]
-        self.used_by_mark: dict[int, Usage] = {}
         self.load = busy.UplinkLoad()
         self.features: KernelFeatures | None = None
         self.troubles = Troubles()
@@ -278,6 +277,7 @@ class Reconcile:
             writer=self.keeper.writer,
             busy=self.load.busy,
             elapsed_ms=0 if self._last_ms is None else now - self._last_ms,
+            forget_before=self.keeper.days_to_forget(),
         )
 
     def _take(self, measured: Measured, now: Monotonic, *, read_last: frozenset[int]) -> None:
@@ -292,8 +292,6 @@ class Reconcile:
                 measured.uplink_rate,
             )
         self._last_ms = now
-        for mark, usage in booked.by_mark.items():
-            self.used_by_mark[mark] = self.used_by_mark.get(mark, NO_USAGE) + usage
         self.load = busy.step(self.load, self.uplink_rate, self.rulebook.ruleset.shaped, now)
         self.presence.read_last |= read_last
         if measured.evaluator is self.evaluator:
@@ -304,7 +302,7 @@ class Reconcile:
             if changed or self.troubles.kernel:
                 self._change()
         if booked.changed:
-            self._on_booked()
+            self._on_booked(booked.changed)
 
     def _end_leases(self, now: Monotonic) -> None:
         ended = [

@@ -31,6 +31,8 @@ class Question:
     writer: Writer
     busy: bool
     elapsed_ms: int
+    forget_before: str = ""
+    """Retention: days before this one leave the ledger; empty for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ class Measured:
 def measure(kernel: Kernel, ledger: Ledger, question: Question) -> Measured:
     """Read the counters once, book the difference, evaluate the rules for everyone here."""
     reading = kernel.read()  # first: a refusal leaves the ledger as it was
+    if question.forget_before:
+        ledger.forget_before(question.forget_before)
     merged = {key: ledger.merge(key, cell) for key, cell in question.merges}
     booked = book(
         ledger,

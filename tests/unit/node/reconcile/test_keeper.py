@@ -4,7 +4,7 @@ from captive_portal import guests
 from node.accounting.ledger import Cell, CellKey, Ledger
 from node.accounting.meter import Baseline, Reading
 from node.enforcement.plan import KernelState
-from node.reconcile.keeper import Keeper, Troubles
+from node.reconcile.keeper import FORGET_EVERY_MS, Keeper, Troubles
 from node.reconcile.presence import Presence
 from node.units import NO_USAGE, AccountId, Bytes, MacAddress, Milliseconds, Monotonic, NodeId, Usage
 from tests.fakes.memory import FakeClock, FakeMemory
@@ -99,3 +99,14 @@ async def test_cells_of_before_come_back() -> None:
     await desk.keeper.recall(Monotonic(0))
     assert "old life" == desk.keeper.writer.incarnation
     assert 7 == desk.ledger.total(AccountId("ana"), "2026-11").uplink.total
+
+
+async def test_the_ledger_is_told_once_what_to_forget_when_the_clock_has_run_steadily() -> None:
+    desk = Desk(FakeMemory())
+    await desk.keeper.recall(Monotonic(0))
+    assert "" == desk.keeper.days_to_forget()
+    for _ in range(2):
+        await desk.keeper.forget(desk.clock.now)
+        desk.clock.pass_time(FORGET_EVERY_MS)
+    assert "2025-10-20" == desk.keeper.days_to_forget()
+    assert "" == desk.keeper.days_to_forget()
