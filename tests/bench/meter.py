@@ -1,6 +1,6 @@
 """What one turn of the loop costs with everybody here: read all counters, book, evaluate the rules.
 
-The loop, the database and the kernel are the node's own; every device sends something each second.
+The loop, the database, the kernel and the care for memory are the node's own; every device sends something each second.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from node.accounting.meter import Reading
 from node.clock import SystemClock
+from node.daemon import settle
 from node.enforcement.kernel import LinuxKernel
 from node.enforcement.plan import Gate
 from node.governance.roll import parse_roll
@@ -114,7 +115,10 @@ async def running(lab: Lab, kernel: LinuxKernel, devices: list[Device]) -> Async
                 for device in devices:
                     joining.create_task(loop.admit(MacAddress(device.mac), "1"))
             say(f"{len(devices)} devices admitted in {time.monotonic() - began:.2f} s")
+            settling = tasks.create_task(settle())
+            await asyncio.sleep(1.5)
             yield loop
+            settling.cancel()
             turning.cancel()
     finally:
         store.close()

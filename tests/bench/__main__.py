@@ -1,0 +1,62 @@
+"""``python -m tests.bench NAME [--json]``: progress on stderr, the figures on stdout, JSON as the last line."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from subprocess import SubprocessError
+from types import ModuleType
+
+from node.errors import NodeError
+from tests.bench import admit, fairness, footprint, forward, meter, portal, table
+from tests.bench.figures import Figures, missing, say
+from tests.lab.netns import missing_for_namespaces
+
+BENCHES: dict[str, ModuleType] = {
+    "forward": forward,
+    "meter": meter,
+    "admit": admit,
+    "fairness": fairness,
+    "portal": portal,
+    "footprint": footprint,
+}
+
+
+def taken(name: str) -> Figures:
+    """Every key of one bench; what could not be measured is None, with the reason."""
+    keys: tuple[str, ...] = BENCHES[name].KEYS
+    reason = missing_for_namespaces()
+    if reason is not None:
+        return missing(keys, reason)
+    measure: Callable[[], Figures] = BENCHES[name].measure
+    say(f"{name} begins")
+    try:
+        found = measure()
+    except (RuntimeError, OSError, ValueError, SubprocessError, NodeError, ExceptionGroup) as failure:
+        # A bench that broke off still says why, and the others go on.
+        say(f"{name} broke off: {failure!r}")
+        return missing(keys, f"{type(failure).__name__}: {failure}"[:500])
+    for key in keys:
+        if key not in found:
+            found |= missing([key], "this run did not come to it")
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="deploy/bench", description=__doc__)
+    parser.add_argument("name", choices=[*BENCHES, "all"])
+    parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
+    asked = parser.parse_args()
+    names = list(BENCHES) if asked.name == "all" else [asked.name]
+    figures = {name: taken(name) for name in names}
+    if not asked.json:
+        sys.stdout.write(table.markdown(figures))
+    elif asked.name == "all":
+        sys.stdout.write(json.dumps(figures) + "\n")
+    else:
+        sys.stdout.write(json.dumps(figures[asked.name]) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,151 @@
+"""The figures as the README shows them: what it says, ours, what it should be, openNDS's beside it."""
+
+import datetime
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from tests.bench.figures import Figure, Figures
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table. `bound` is what it should be: at or over for `at_least`, else at or under."""
+
+    bench: str
+    key: str
+    says: str
+    unit: str = ""
+    bound: float | None = None
+    at_least: bool = True
+    peer: str = ""
+
+
+ROWS = (
+    Row("forward", "ratio", "rate of merged segments, 1,000 devices, to plain forwarding", "", 0.95),
+    Row("forward", "ratio_1500", "the same, each packet one of 1500 bytes", "", 0.90, peer="peer_ratio_1500"),
+    Row("forward", "ratio_pps", "the same, packets of 64 bytes", "", 0.90),
+    Row("forward", "ratio_1500_10k", "1500 bytes, 10,000 devices", "", 0.88),
+    Row("forward", "ratio_shaped", "merged, a traffic class for each of 1,000 accounts", "", 0.85),
+    Row("forward", "ratio_1500_shaped", "1500 bytes, the same", "", 0.70),
+    Row("forward", "ratio_pps_shaped", "64 bytes, the same", "", 0.78),
+    Row("meter", "cpu_ms_10k", "read, book and evaluate 10,000 devices once", "ms CPU", 400, at_least=False),
+    Row(
+        "meter",
+        "loop_block_ms_max",
+        "longest time the loop cannot do anything else",
+        "ms",
+        20,
+        at_least=False,
+    ),
+    Row("meter", "slope", "cost of 10,000 devices to that of 1,000", "times", 11, at_least=False),
+    Row("admit", "seconds_1000", "1,000 people click, all are in", "s", 1, at_least=False),
+    Row(
+        "admit",
+        "first_packet_ms_p50",
+        "from the click to the first packet, median",
+        "ms",
+        peer="peer_first_packet_ms_p50",
+    ),
+    Row("admit", "first_packet_ms_p95", "the same, 95 of 100", "ms", 50, at_least=False),
+    Row(
+        "fairness",
+        "weighted_jain",
+        "fairness by weight, 25 accounts, one with 64 flows",
+        "",
+        peer="peer_jain",
+    ),
+    Row("fairness", "use_percent", "of the shared rate in use", "%"),
+    Row("fairness", "lifeline_held_percent", "household-seconds that kept their lifeline", "%"),
+    Row(
+        "portal", "redirects_per_s", "redirects, 10 connections, one core", "/s", peer="peer_redirects_per_s"
+    ),
+    Row("portal", "splash_per_s", "pages, 10 connections, one core", "/s", peer="peer_splash_per_s"),
+    Row("portal", "p99_ms_10", "99 of 100 answered within, 10 connections", "ms"),
+    Row("portal", "p99_ms_100", "the same, 100 connections", "ms"),
+    Row("portal", "errors", "requests that failed", "", 0, at_least=False),
+    Row("footprint", "rss_mb_idle", "memory of the idle node", "MB", 60, at_least=False),
+    Row("footprint", "rss_mb_1000", "memory with 1,000 devices", "MB", 75, at_least=False),
+    Row("footprint", "ready_s", "from start to the first captured request", "s", 1, at_least=False),
+    Row(
+        "footprint",
+        "processes_started_per_admission",
+        "processes started to let somebody in",
+        "",
+        0,
+        at_least=False,
+    ),
+)
+
+
+def markdown(figures: Mapping[str, Figures]) -> str:
+    """The table, the machine beneath it, and the reason for each figure that is missing."""
+    lines = ["| what | procomu | wanted | openNDS |", "|---|---|---|---|"]
+    reasons = []
+    for row in ROWS:
+        found = figures.get(row.bench)
+        if found is None:
+            continue
+        lines.append(
+            f"| {row.says} | {_value(found.get(row.key), row.unit)} | {_wanted(row)} | {_peer(row, found)} |"
+        )
+        reasons += [
+            f"- `{key}` was not taken: {found.get(f'{key}_reason', 'no reason given')}"
+            for key in (row.key, row.peer)
+            if key and found.get(key) is None
+        ]
+    return "\n".join([*lines, "", machine(), *([""] if reasons else []), *reasons]) + "\n"
+
+
+def machine() -> str:
+    """Date, machine and versions of what was measured."""
+    model = next(
+        (
+            line.split(":", 1)[1].strip()
+            for line in _text("/proc/cpuinfo").splitlines()
+            if "model name" in line
+        ),
+        platform.machine(),
+    )
+    memory_kb = int(_text("/proc/meminfo").split(None, 2)[1])
+    peer = _output("dpkg-query", "-W", "-f=${Version}", "opennds") or "not installed"
+    return (
+        f"{datetime.date.today().isoformat()}; {os.cpu_count()} cores of {model}, {memory_kb / 1e6:.1f} GB, "
+        f"shared with the load itself; Linux {platform.release()}, nftables {_nft_version()}, "
+        f"Python {platform.python_version()}, aiohttp {version('aiohttp')}, openNDS {peer}."
+    )
+
+
+def _value(value: Figure | str, unit: str) -> str:
+    return (
+        "not taken" if value is None else f"{value:,} {unit}".strip() if not isinstance(value, str) else value
+    )
+
+
+def _wanted(row: Row) -> str:
+    if row.bound is None:
+        return ""
+    return f"{'≥' if row.at_least else '≤'} {row.bound:g}"
+
+
+def _peer(row: Row, found: Figures) -> str:
+    return _value(found.get(row.peer), row.unit) if row.peer else ""
+
+
+def _nft_version() -> str:
+    return (_output("nft", "--version").split() or ["", "unknown"])[1].lstrip("v")
+
+
+def _text(path: str) -> str:
+    return Path(path).read_text()
+
+
+def _output(*argv: str) -> str:
+    try:
+        return subprocess.run(argv, capture_output=True, text=True, check=False).stdout.strip()
+    except OSError:
+        return ""
