@@ -109,7 +109,7 @@ class ConsoleAnswers:
     def _device(self, mac: MacAddress) -> DeviceRow:
         reconcile = self._reconcile
         view, seat = self._guest(mac), reconcile.presence.seats.get(mac)
-        counted = _counted(reconcile.baseline, seat.mark) if seat is not None else NO_USAGE
+        counted = _counted(reconcile.keeper.baseline, seat.mark) if seat is not None else NO_USAGE
         rate = reconcile.mark_rates.get(seat.mark, NO_RATES) if seat is not None else NO_RATES
         admitted = isinstance(reconcile.presence.state(mac), guests.Admitted)
         return DeviceRow(

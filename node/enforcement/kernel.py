@@ -13,7 +13,7 @@ from pathlib import Path
 
 from node.accounting.meter import Reading
 from node.enforcement import counters, nft, tc
-from node.enforcement.generation import Generation
+from node.enforcement.generation import Generation, News
 from node.enforcement.libnftables import Nftables
 from node.enforcement.plan import Admission, Gate, KernelFeatures, KernelState, ShapedClass, TrafficPlan
 from node.enforcement.rtnetlink import TrafficControl
@@ -44,7 +44,7 @@ class LinuxKernel:
         self._reader = Nftables()
         self._tc = TrafficControl()
         self._root_look = TrafficControl()
-        self._generation = Generation()
+        self._generation, self._news = Generation(), News()
         self._known: int | None = None
         """Generation of the packet filter after our last word."""
         self._is_writing = self._was_disturbed = False
@@ -105,6 +105,14 @@ class LinuxKernel:
             )
         return counters.reading(self._counters_id, self._reader.run(f"list counters table {nft.TABLE}"))
 
+    def fileno(self) -> int:
+        return self._news.fileno()
+
+    def was_disturbed(self) -> bool:
+        self._news.drain()
+        now = self._generation.now()
+        return not self._is_writing and None not in {now, self._known} and now != self._known
+
     def _look_for_others(self) -> None:
         if self._was_disturbed:
             self._was_disturbed = False  # who changes things all the time must not keep us from counting
@@ -145,6 +153,7 @@ class LinuxKernel:
         self._tc.close()
         self._root_look.close()
         self._generation.close()
+        self._news.close()
 
     def _apply_table(self, plan: TrafficPlan, now: Monotonic) -> None:
         if self._standing is None:

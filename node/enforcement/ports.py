@@ -20,5 +20,11 @@ class Kernel(Protocol):
 
     def read(self) -> Reading: ...
 
+    def fileno(self) -> int:
+        """A descriptor that becomes readable when the packet filter may have changed; -1 where there is none."""
+
+    def was_disturbed(self) -> bool:
+        """Whether somebody else changed it; asked after `fileno` was readable, and never waits."""
+
     def remove(self) -> None:
         """Take everything of ours away, needing no other state; forwarding goes back to what it was before."""

@@ -5,6 +5,7 @@ what happened and wait for the next plan to stand.
 """
 
 import asyncio
+import contextlib
 import logging
 import secrets
 from collections import deque
@@ -14,7 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 from captive_portal import guests
 from node.accounting import busy
 from node.accounting.ledger import Cell, CellKey, Ledger
-from node.accounting.meter import Baseline
 from node.enforcement.plan import Gate, KernelFeatures, TrafficPlan
 from node.enforcement.ports import Kernel
 from node.enforcement.shares import floors_scaled_permille
@@ -87,7 +87,7 @@ class Reconcile:
         self._version_wanted = 0
         self._version_applied = 0
         self._look_again = False
-        self._dirty, self._keep = asyncio.Event(), asyncio.Event()
+        self._dirty, self._keep, self._hurry = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._applied = asyncio.Condition()
         self._last_ms: Monotonic | None = None
 
@@ -111,11 +111,6 @@ class Reconcile:
         """What the account may use at another moment, with what it has used until now."""
         used = quotas_used(self.rulebook.ruleset, self.ledger, account, self.today())
         return self.evaluator.evaluate(self.roll.unit(account), moment, used)
-
-    @property
-    def baseline(self) -> Baseline | None:
-        """How far the counters have been booked: each device's bytes since it was admitted."""
-        return self.keeper.baseline
 
     async def admit(self, mac: MacAddress, terms: str) -> None:
         """Returns when the session is stored and the device may pass. Raises KernelRefused."""
@@ -206,12 +201,29 @@ class Reconcile:
             self._applied.notify_all()
 
     async def _tick_loop(self, reader: ThreadPoolExecutor) -> None:
+        loop, watched = asyncio.get_running_loop(), self._kernel.fileno()
+        if watched >= 0:
+            loop.add_reader(watched, self._look_up)
+        try:
+            await self._tick_for_ever(reader)
+        finally:
+            if watched >= 0:
+                loop.remove_reader(watched)
+
+    def _look_up(self) -> None:
+        """Somebody changed the packet filter: if it was not us, nobody may pass meanwhile for a whole second."""
+        if self._kernel.was_disturbed():
+            self._hurry.set()
+
+    async def _tick_for_ever(self, reader: ThreadPoolExecutor) -> None:
         loop = asyncio.get_running_loop()
         due = loop.time()
         while True:
+            self._hurry.clear()
             await self._tick(reader)
             due = max(due + self._tick_s, loop.time() - self._tick_s)
-            await asyncio.sleep(max(0.0, due - loop.time()))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), max(0.0, due - loop.time()))
 
     async def _tick(self, reader: ThreadPoolExecutor) -> None:
         now = self._clock.monotonic()

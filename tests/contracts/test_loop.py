@@ -83,7 +83,7 @@ class Village:
         assert isinstance(book, Rulebook)
         self.book = book
 
-    def loop(self) -> Reconcile:
+    def loop(self, tick_s: float = 0.005) -> Reconcile:
         assert ROLL is not None
         return Reconcile(
             kernel=self.kernel,
@@ -95,7 +95,7 @@ class Village:
             roll=ROLL,
             guest_account=lambda mac: AccountId(f"guest-{mac[-2:]}"),
             session_ms=HOUR_MS,
-            tick_s=0.005,
+            tick_s=tick_s,
         )
 
     @asynccontextmanager
@@ -149,7 +149,7 @@ async def test_after_a_kill_nobody_signs_in_again_and_no_byte_is_lost_or_booked_
         assert village.kernel.send(ANA, down=90)
         await until(lambda: used(loop) == 1600)
     async with village.life() as loop:
-        await until(lambda: loop.baseline is not None)
+        await until(lambda: loop.keeper.baseline is not None)
         assert 1600 == used(loop)
 
 

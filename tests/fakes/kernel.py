@@ -56,6 +56,12 @@ class FakeKernel:
             raise KernelRefused("nftables refused: No such file or directory", "apply a plan")
         return self._reading()
 
+    def fileno(self) -> int:
+        return -1
+
+    def was_disturbed(self) -> bool:
+        return self.plan is None
+
     def remove(self) -> None:
         if self.plan is not None:
             self.forwarding = self._forwarding_before

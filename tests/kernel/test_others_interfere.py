@@ -1,7 +1,9 @@
 """Another program flushes what is ours: the next reading notices, and what stood stands again."""
 
+import asyncio
 import re
 import subprocess
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +12,8 @@ from node.enforcement.kernel import LinuxKernel
 from node.enforcement.plan import Admission, Gate, ShapedClass, TrafficPlan
 from node.errors import KernelRefused
 from node.units import BitsPerSecond, MacAddress, Monotonic, Rates
+from tests.contracts.test_loop import Village
+from tests.fakes.memory import FakeMemory
 from tests.lab.router import real_kernel_in_namespace
 
 pytestmark = pytest.mark.kernel
@@ -96,3 +100,24 @@ def test_our_own_changes_are_not_taken_for_those_of_others(kernel: LinuxKernel) 
     for minute in range(5):
         kernel.apply(TrafficPlan(PLAN.gate, {} if minute % 2 else PLAN.admitted), Monotonic(minute))
         kernel.read()
+
+
+async def test_a_flush_by_another_program_leaves_the_gate_open_for_hardly_a_moment(
+    kernel: LinuxKernel,
+) -> None:
+    """The loop is woken by the kernel's own news; it does not wait for its next turn."""
+    village = Village(FakeMemory)
+    village.kernel = kernel  # type: ignore[assignment]
+    loop = village.loop(tick_s=1.0)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(loop.run())
+        await asyncio.wait_for(loop.ready.wait(), 5)
+        await loop.admit(ANA, "1")
+        await asyncio.sleep(0.2)
+        done = await asyncio.create_subprocess_exec("nft", "flush", "ruleset")
+        await done.wait()
+        flushed = time.monotonic()
+        while "chain forward" not in await asyncio.to_thread(standing):
+            assert time.monotonic() - flushed < 0.5
+        assert ANA in kernel.observe(village.clock.now).admitted
+        running.cancel()
