@@ -302,6 +302,7 @@ def gate(config: NodeConfig) -> Gate:
         mesh_interfaces=config.mesh.interfaces,
         mesh_port=config.mesh.port,
         masquerade=config.uplink.masquerade,
+        transit=config.mesh.transit,
     )
 
 

@@ -93,6 +93,8 @@ class MeshSection:
     """Empty: the node stands alone and opens no port to others."""
     port: int
     peers: tuple[PeerAddress, ...]
+    transit: bool
+    """Whether people of neighbouring nodes may use this node's uplink."""
 
 
 @dataclass(frozen=True, slots=True)

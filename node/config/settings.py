@@ -237,6 +237,14 @@ SETTINGS: tuple[Setting, ...] = (
         example=_PEER,
     ),
     _may(
+        "mesh",
+        "transit",
+        FLAG,
+        "false",
+        "Let people of neighbouring nodes use this uplink: they are counted and limited at their own node. Only on "
+        "links that strangers cannot join.",
+    ),
+    _may(
         "rules",
         "file",
         PATH,

@@ -170,6 +170,9 @@ def _forward(form: Form) -> str:
     come = (f"iifname {mesh} ct mark @down accept",) if gate.mesh_interfaces else ()
     fast = (f"iif {lan} oif {wan} {ride}", f"iif {wan} {arrive}") if form.links is not None else ()
     leaving = (f"oifname {wan} {ride}", *stay)
+    own_use = (
+        (f"iifname {mesh} oifname {wan} goto refuse",) if gate.mesh_interfaces and not gate.transit else ()
+    )
     return (
         _chain("refuse", "", (ASTRAY, FORGED, *REFUSE))
         + _chain("leaving", "", (*leaving, "ct mark set ether saddr map @members", *leaving, "goto refuse"))
@@ -177,7 +180,7 @@ def _forward(form: Form) -> str:
         + _chain(
             "forward",
             "{ type filter hook forward priority filter; policy accept; }",
-            (*fast, f"iifname {lan} goto leaving", f"oifname {lan} goto arriving"),
+            (*fast, f"iifname {lan} goto leaving", f"oifname {lan} goto arriving", *own_use),
         )
     )
 

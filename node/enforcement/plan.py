@@ -21,6 +21,8 @@ class Gate:
     mesh_interfaces: tuple[str, ...] = ()
     mesh_port: int = 0
     masquerade: bool = True
+    transit: bool = False
+    """Whether people of nodes on the mesh interfaces, counted and limited there, may use this node's uplink."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,13 @@ def test_an_interface_that_is_missing_or_made_anew_is_held_by_its_name() -> None
     assert "add rule" in transition(standing(plan()), plan(), replace(FORM, links=(2, 9)))
 
 
+def test_nobody_on_the_mesh_uses_the_uplink_unless_the_community_lets_them() -> None:
+    refused = 'iifname { "mesh0" } oifname "wan0" goto refuse'
+    assert refused in nft.rules(FORM)
+    assert refused not in nft.rules(replace(FORM, gate=replace(GATE, transit=True)))
+    assert "mesh" not in nft.rules(replace(FORM, gate=replace(GATE, mesh_interfaces=())))
+
+
 def test_only_our_own_table_is_ever_named() -> None:
     text = nft.create(1, (False, False)) + transition(nft.EMPTY, plan(ANA, BEN)) + nft.remove()
     assert all("inet procomu" in line for line in text.splitlines())
