@@ -4,6 +4,7 @@ import socket
 import struct
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
@@ -155,6 +156,18 @@ def test_the_uplink_and_the_mesh_reach_no_device_first(place: Street, way: int) 
     packet = ip(HILL[way], MEMBER[way], UDP, udp(HILL[way], MEMBER[way], 9, 9, MARK))
     place.send(place.hill, packet, HILL_MAC, "02:77:00:00:00:03")
     assert [] == place.heard(place.member)
+
+
+@BOTH
+def test_the_mesh_uses_the_uplink_only_where_the_community_lets_it(place: Street, way: int) -> None:
+    """Who joins the mesh link is not thereby admitted; a community that lends its uplink says so."""
+    place.heard(place.far)  # what earlier tests sent
+    lent, heard = replace(GATE, transit=True), []
+    for gate, port in ((GATE, 2001), (lent, 2002), (GATE, 2003)):
+        place.admit(MEMBER_MAC, gate=gate)
+        place.send(place.hill, asks(way, HILL, port), HILL_MAC, "02:77:00:00:00:03")
+        heard.append(len(place.heard(place.far)))
+    assert [0, 1, 0] == heard
 
 
 @BOTH
