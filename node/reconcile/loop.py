@@ -83,6 +83,7 @@ class Reconcile:
             report=log.warning,
         )
         self.ready = asyncio.Event()
+        self._standings: dict[AccountId, Allowance] = {}
         self._merges: deque[tuple[CellKey, Cell]] = deque()
         self._version_wanted = 0
         self._version_applied = 0
@@ -276,12 +277,12 @@ class Reconcile:
 
     def _question(self, now: Monotonic) -> Question:
         merges = [self._merges.popleft() for _ in range(len(self._merges))]
-        here = {seat.account for mac, seat in self.presence.seats.items() if self._is_admitted(mac)}
         return Question(
             merges=tuple(merges),
             baseline=self.keeper.baseline,
-            accounts={mark: seat.account for mark, seat in self.presence.by_mark.items()},
-            units=tuple(self.roll.unit(account) for account in here),
+            seats=dict(self.presence.by_mark),
+            guests=dict(self.presence.guests),
+            roll=self.roll,
             ruleset=self.rulebook.ruleset,
             evaluator=self.evaluator,
             moment=self.moment(),
@@ -307,8 +308,13 @@ class Reconcile:
         self.load = busy.step(self.load, self.uplink_rate, self.rulebook.ruleset.shaped, now)
         self.presence.read_last |= read_last
         if measured.evaluator is self.evaluator:
-            changed = measured.allowances != self.allowances
-            self.allowances = measured.allowances
+            changed = measured.standings != self._standings
+            # Who came in while the turn was under way keeps what they were given at the door.
+            missing = self.allowances.keys() - measured.allowances.keys()
+            newcomers = {
+                account: self.allowances[account] for account in missing if self.presence.is_here(account)
+            }
+            self.allowances, self._standings = {**measured.allowances, **newcomers}, measured.standings
             for pool in pools(self.allowances.values()):
                 self.presence.minor(pool)
             if changed or self.troubles.kernel:

@@ -3,15 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from captive_portal.guests import Admitted, Guest
 from node.accounting.ledger import Cell, CellKey, Ledger
 from node.accounting.meter import Baseline
 from node.accounting.periods import period_name
 from node.enforcement.ports import Kernel
-from node.governance.allowance import Allowance, Moment, Unit
+from node.governance.allowance import Allowance, Moment
 from node.governance.evaluate import Evaluator
+from node.governance.roll import Roll
 from node.governance.rules import Quota, Ruleset
 from node.reconcile.books import Booked, Writer, book, rate, rates
-from node.units import AccountId, Bytes, Rates
+from node.reconcile.presence import Seat
+from node.units import AccountId, Bytes, MacAddress, Rates
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +23,10 @@ class Question:
 
     merges: tuple[tuple[CellKey, Cell], ...]
     baseline: Baseline | None
-    accounts: Mapping[int, AccountId]
-    """Account by mark."""
-    units: tuple[Unit, ...]
-    """Everyone who is here."""
+    seats: Mapping[int, Seat]
+    """By mark: everyone who may still have bytes to be booked."""
+    guests: Mapping[MacAddress, Guest]
+    roll: Roll
     ruleset: Ruleset
     evaluator: Evaluator
     moment: Moment
@@ -42,6 +45,8 @@ class Measured:
     booked: Booked
     merged: Mapping[CellKey, Cell]
     allowances: dict[AccountId, Allowance]
+    standings: dict[AccountId, Allowance]
+    """The same without what is left of quotas: equal to an earlier turn's when no class in the kernel can differ."""
     rates: dict[AccountId, Rates]
     mark_rates: dict[int, Rates]
     uplink_rate: Rates
@@ -55,30 +60,46 @@ def measure(kernel: Kernel, ledger: Ledger, question: Question) -> Measured:
     if question.forget_before:
         ledger.forget_before(question.forget_before)
     merged = {key: ledger.merge(key, cell) for key, cell in question.merges}
+    accounts = {mark: seat.account for mark, seat in question.seats.items()}
     booked = book(
         ledger,
         reading,
         question.baseline,
-        question.accounts.get,
+        accounts.get,
         writer=question.writer,
         day=question.day,
         busy=question.busy,
     )
-    allowances = {
-        unit.account: question.evaluator.evaluate(
-            unit, question.moment, quotas_used(question.ruleset, ledger, unit.account, question.day)
-        )
-        for unit in question.units
-    }
+    allowances, standings = evaluate(ledger, question)
     return Measured(
         booked=booked,
         merged=merged,
         allowances=allowances,
+        standings=standings,
         rates=rates(booked.by_account, question.elapsed_ms),
         mark_rates={mark: rate(usage, question.elapsed_ms) for mark, usage in booked.by_mark.items()},
         uplink_rate=rate(booked.total, question.elapsed_ms),
         evaluator=question.evaluator,
     )
+
+
+def evaluate(
+    ledger: Ledger, question: Question
+) -> tuple[dict[AccountId, Allowance], dict[AccountId, Allowance]]:
+    """What everyone who is here may use, with and without what is left of their quotas."""
+    here = {
+        seat.account
+        for seat in question.seats.values()
+        if isinstance(question.guests.get(seat.mac), Admitted)
+    }
+    allowances: dict[AccountId, Allowance] = {}
+    standings: dict[AccountId, Allowance] = {}
+    for account in here:
+        unit = question.roll.unit(account)
+        used = quotas_used(question.ruleset, ledger, account, question.day)
+        allowances[account] = question.evaluator.evaluate(unit, question.moment, used)
+        standings[account] = question.evaluator.standing(unit, question.moment, used)
+    return allowances, standings
 
 
 def quotas_used(ruleset: Ruleset, ledger: Ledger, account: AccountId, day: str) -> dict[str, Bytes]:

@@ -1,6 +1,7 @@
 """The loop with a fake kernel and clock, over both memories: what a restart, a crash, a reboot and a full disk keep."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -297,3 +298,24 @@ async def test_a_memory_that_could_not_be_read_at_the_start_books_nothing_twice(
         await until(lambda: loop.troubles.storage == "")
         await until(lambda: used(loop) == 975)
     assert 975 == sum(cell.uplink.total for cell in memory.cells.values())
+
+
+async def test_who_comes_in_while_a_reading_is_under_way_keeps_their_class(village: Village) -> None:
+    """A turn that began before knows nothing of them; what it says must not take their class away."""
+    async with village.life() as loop:
+        slow = asyncio.Event()
+        read = village.kernel.read
+
+        def reading() -> object:
+            loop_of_test.call_soon_threadsafe(slow.set)
+            time.sleep(0.05)
+            return read()
+
+        loop_of_test = asyncio.get_running_loop()
+        village.kernel.read = reading  # type: ignore[method-assign, assignment]
+        await slow.wait()
+        await loop.admit(ANA, "1")
+        for _ in range(20):
+            assert village.kernel.plan is not None
+            assert 1 == len(village.kernel.plan.classes)
+            await asyncio.sleep(0.005)
