@@ -53,6 +53,8 @@ log = logging.getLogger("procomu")
 
 GUEST_CHARS = 12
 SETTLE_EVERY_S = 600
+COLLECT_AFTER = (50_000, 50, 1_000)
+"""New objects until the young ones are looked through, and how many such looks until the older ones are."""
 STOP_S = 2.5
 """How long an orderly stop may take; what is not stored by then is still in the kernel's counters."""
 
@@ -196,6 +198,8 @@ class Node:
 async def settle() -> None:
     """Give back what only starting needed: on a small board each megabyte is somebody's."""
     libc = ctypes.CDLL(None)
+    # A whole collection with ten thousand devices holds everybody up for 50 ms; what is frozen is not looked at again.
+    gc.set_threshold(*COLLECT_AFTER)
     while True:
         await asyncio.sleep(1 if gc.get_freeze_count() == 0 else SETTLE_EVERY_S)
         gc.collect()

@@ -85,8 +85,7 @@ class Reconcile:
         self.ready = asyncio.Event()
         self._standings: dict[AccountId, Allowance] = {}
         self._merges: deque[tuple[CellKey, Cell]] = deque()
-        self._version_wanted = 0
-        self._version_applied = 0
+        self._version_wanted = self._version_applied = 0
         self._look_again = False
         self._dirty, self._keep, self._hurry = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._applied = asyncio.Condition()
