@@ -40,8 +40,8 @@ class PortalHouse:
             because = guest.because if isinstance(guest, guests.Removed) else None
             account = seat.account if seat is not None else None
             return GuestView(state, account, self._used(account), None, None, None, (), because)
-        allowance = self._reconcile.allowances.get(seat.account)
-        left = [quota.left for quota in allowance.quotas] if allowance is not None else []
+        allowance = self._reconcile.allowance(seat.account)
+        left = [quota.left for quota in allowance.quotas]
         return GuestView(
             state=state,
             account=seat.account,

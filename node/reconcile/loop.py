@@ -83,7 +83,6 @@ class Reconcile:
             report=log.warning,
         )
         self.ready = asyncio.Event()
-        self._standings: dict[AccountId, Allowance] = {}
         self._merges: deque[tuple[CellKey, Cell]] = deque()
         self._version_wanted = self._version_applied = 0
         self._look_again = False
@@ -307,13 +306,12 @@ class Reconcile:
         self.load = busy.step(self.load, self.uplink_rate, self.rulebook.ruleset.shaped, now)
         self.presence.read_last |= read_last
         if measured.evaluator is self.evaluator:
-            changed = measured.standings != self._standings
+            changed = measured.allowances != self.allowances
             # Who came in while the turn was under way keeps what they were given at the door.
             missing = self.allowances.keys() - measured.allowances.keys()
-            newcomers = {
-                account: self.allowances[account] for account in missing if self.presence.is_here(account)
-            }
-            self.allowances, self._standings = {**measured.allowances, **newcomers}, measured.standings
+            newcomers = missing & self.presence.accounts_here() if missing else missing
+            kept = {account: self.allowances[account] for account in newcomers}
+            self.allowances = {**measured.allowances, **kept}
             for pool in pools(self.allowances.values()):
                 self.presence.minor(pool)
             if changed or self.troubles.kernel:
@@ -347,9 +345,8 @@ class Reconcile:
             self.keeper.unsaved.add(mac)
             account = self.presence.seats[mac].account
             if self._is_admitted(mac) and account not in self.allowances:
-                allowance = self.allowance(account)
-                self.allowances[account] = allowance
-                for pool in pools((allowance,)):
+                self.allowances[account] = self._standing(account)
+                for pool in pools((self.allowances[account],)):
                     self.presence.minor(pool)
         await self._stand(self._change())
 
@@ -371,9 +368,12 @@ class Reconcile:
         except TimeoutError as error:
             raise KernelRefused("the node is busy or starting again", "try again in a moment") from error
 
+    def _standing(self, account: AccountId) -> Allowance:
+        used = quotas_used(self.rulebook.ruleset, self.ledger, account, self.today())
+        return self.evaluator.standing(self.roll.unit(account), self.moment(), used)
+
     def _evaluate_all(self) -> None:
-        here = {seat.account for mac, seat in self.presence.seats.items() if self._is_admitted(mac)}
-        self.allowances = {account: self.allowance(account) for account in here}
+        self.allowances = {account: self._standing(account) for account in self.presence.accounts_here()}
         for pool in pools(self.allowances.values()):
             self.presence.minor(pool)
 

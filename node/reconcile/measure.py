@@ -45,8 +45,7 @@ class Measured:
     booked: Booked
     merged: Mapping[CellKey, Cell]
     allowances: dict[AccountId, Allowance]
-    standings: dict[AccountId, Allowance]
-    """The same without what is left of quotas: equal to an earlier turn's when no class in the kernel can differ."""
+    """Without what is left of quotas: equal to an earlier turn's when no class in the kernel can differ."""
     rates: dict[AccountId, Rates]
     mark_rates: dict[int, Rates]
     uplink_rate: Rates
@@ -70,12 +69,10 @@ def measure(kernel: Kernel, ledger: Ledger, question: Question) -> Measured:
         day=question.day,
         busy=question.busy,
     )
-    allowances, standings = evaluate(ledger, question)
     return Measured(
         booked=booked,
         merged=merged,
-        allowances=allowances,
-        standings=standings,
+        allowances=evaluate(ledger, question),
         rates=rates(booked.by_account, question.elapsed_ms),
         mark_rates={mark: rate(usage, question.elapsed_ms) for mark, usage in booked.by_mark.items()},
         uplink_rate=rate(booked.total, question.elapsed_ms),
@@ -83,23 +80,18 @@ def measure(kernel: Kernel, ledger: Ledger, question: Question) -> Measured:
     )
 
 
-def evaluate(
-    ledger: Ledger, question: Question
-) -> tuple[dict[AccountId, Allowance], dict[AccountId, Allowance]]:
-    """What everyone who is here may use, with and without what is left of their quotas."""
-    here = {
-        seat.account
-        for seat in question.seats.values()
-        if isinstance(question.guests.get(seat.mac), Admitted)
+def evaluate(ledger: Ledger, question: Question) -> dict[AccountId, Allowance]:
+    """The standing of everyone who is here: accounts of equal rights get one and the same object."""
+    guests, standing = question.guests, question.evaluator.standing
+    here = {seat.account for seat in question.seats.values() if isinstance(guests.get(seat.mac), Admitted)}
+    return {
+        account: standing(
+            question.roll.unit(account),
+            question.moment,
+            quotas_used(question.ruleset, ledger, account, question.day),
+        )
+        for account in here
     }
-    allowances: dict[AccountId, Allowance] = {}
-    standings: dict[AccountId, Allowance] = {}
-    for account in here:
-        unit = question.roll.unit(account)
-        used = quotas_used(question.ruleset, ledger, account, question.day)
-        allowances[account] = question.evaluator.evaluate(unit, question.moment, used)
-        standings[account] = question.evaluator.standing(unit, question.moment, used)
-    return allowances, standings
 
 
 def quotas_used(ruleset: Ruleset, ledger: Ledger, account: AccountId, day: str) -> dict[str, Bytes]:

@@ -185,8 +185,9 @@ class Presence:
     def devices_of(self, account: AccountId) -> tuple[MacAddress, ...]:
         return tuple(mac for mac, seat in self.seats.items() if seat.account == account)
 
-    def is_here(self, account: AccountId) -> bool:
-        return any(isinstance(self.guests[mac], guests.Admitted) for mac in self.devices_of(account))
+    def accounts_here(self) -> set[AccountId]:
+        """Accounts with a device that may pass."""
+        return {s.account for mac, s in self.seats.items() if isinstance(self.guests[mac], guests.Admitted)}
 
     def _take_seat(self, mac: MacAddress, terms: str) -> None:
         account = self.account_of(mac)
