@@ -83,7 +83,7 @@ def test_the_rules_are_written_only_when_what_they_depend_on_changes() -> None:
 
 
 def test_an_interface_that_is_missing_or_made_anew_is_held_by_its_name() -> None:
-    assert 'iif "lan0"' in nft.rules(FORM)
+    assert 'iif "wan0"' in nft.rules(FORM)
     assert 'iif "' not in nft.rules(replace(FORM, links=None))
     assert 'iifname "lan0" goto leaving' in nft.rules(replace(FORM, links=None))
     assert "add rule" in transition(standing(plan()), plan(), replace(FORM, links=(2, 9)))
