@@ -24,8 +24,8 @@ KEYS = (
     "ratio_pps_shaped",
     "peer_ratio_1500",
 )
-ROUNDS = 9
-BURST_S = 0.25
+ROUNDS = 15
+BURST_S = 0.2
 SETTLE_S = 0.05
 """The kernel frees what it was told to forget in the background."""
 PEER_CLIENTS = 100
@@ -60,8 +60,7 @@ def plan(people: int, *, shaped: bool) -> TrafficPlan:
     macs = [MacAddress(PERSON_MAC)]
     macs += [MacAddress(f"02:01:00:{i >> 16:02x}:{i >> 8 & 255:02x}:{i & 255:02x}") for i in range(1, people)]
     admitted = {
-        mac: Admission(mac, mark, 16 + mark if shaped else 0, Monotonic(NOW + SESSION_MS))
-        for mark, mac in enumerate(macs, 1)
+        mac: Admission(mac, mark, 16 + mark, Monotonic(NOW + SESSION_MS)) for mark, mac in enumerate(macs, 1)
     }
     minors = [a.class_minor for a in admitted.values()] if shaped else []
     classes = {minor: ShapedClass(minor, None, NOTHING, UNLIMITED, 100) for minor in minors}

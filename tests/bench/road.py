@@ -111,7 +111,7 @@ class Road:
         """Whether packets travel merged, up to 64 kB each, or one by one as on a wire."""
         switch = "on" if wanted else "off"
         for place, cable in self._cables:
-            place.run("ethtool", "-K", cable, "tso", switch, "gso", switch, "gro", switch)
+            place.run("ethtool", "-K", cable, "tx", switch, "tso", switch, "gso", switch, "gro", switch)
 
     def plain(self, wanted: bool) -> None:
         """The masquerade of a router that has no table of ours."""
