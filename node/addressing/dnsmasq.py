@@ -12,6 +12,7 @@ from pathlib import Path
 from node.errors import NodeError
 
 LOOK_EVERY_S = 2.0
+STARTS, START_AGAIN_S = 5, 0.3
 
 
 class Dnsmasq:
@@ -55,12 +56,15 @@ class Dnsmasq:
         program = shutil.which("dnsmasq") or "/usr/sbin/dnsmasq"
         if not Path(program).exists():
             raise NodeError("dnsmasq is not installed", "apt-get install dnsmasq-base")
-        done = _run([program, f"--conf-file={self.conf_file}"])
-        if done.returncode:
-            raise NodeError(
-                f"dnsmasq did not start: {(done.stderr or done.stdout).strip()[:300]}",
-                "if port 53 or 67 is taken, stop the other server; 'ss -lunp' names it",
-            )
+        for _ in range(STARTS):
+            done = _run([program, f"--conf-file={self.conf_file}"])
+            if not done.returncode:
+                return
+            time.sleep(START_AGAIN_S)  # a predecessor's port is free only a moment after its end
+        raise NodeError(
+            f"dnsmasq did not start: {(done.stderr or done.stdout).strip()[:300]}",
+            "if port 53 or 67 is taken, stop the other server; 'ss -lunp' names it",
+        )
 
     def _links(self) -> str:
         """A comment for the file, another one when an interface was made anew: dnsmasq is then started again."""
