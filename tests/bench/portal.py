@@ -1,5 +1,6 @@
 """How many people the front door serves: redirects and pages, each connection from a device of its own."""
 
+import os
 import time
 
 from tests.bench import opennds
@@ -45,6 +46,7 @@ def _ours(place: Square) -> Figures:
     people = place.crowd(100)
     daemon = place.router.start()
     keep_to_core(daemon.pid, 0)
+    people.keep_to_core(1 % (os.cpu_count() or 1))
     time.sleep(2)
     splash = page_of(people.do("locate", people.devices[:1])["location"])
     redirects = _press(people, 10, PROBE, FAR, 80, SECONDS)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from tests.bench.boxes import keep_to_core
 from tests.bench.crowd import Device, crowd
 from tests.bench.road import PLAIN
 from tests.lab.internet import ROOT, Internet
@@ -75,6 +76,9 @@ class Crowd:
         if not line:
             raise RuntimeError("the crowd's program ended")
         return dict(json.loads(line))
+
+    def keep_to_core(self, core: int) -> None:
+        keep_to_core(self._program.pid, core)
 
     def close(self) -> None:
         self._program.terminate()
