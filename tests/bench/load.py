@@ -283,7 +283,8 @@ class FirstPacket:
 async def locate(job: dict[str, Any]) -> dict[str, Any]:
     """Where the first of them is sent when they ask for the open Internet."""
     try:
-        answer = await ask(job["addresses"][0], (job["far"], 80), job["probe"])
+        async with asyncio.timeout(float(job.get("patience", PATIENCE_S))):
+            answer = await ask(job["addresses"][0], (job["far"], 80), job["probe"])
     except (OSError, TimeoutError, ValueError, IndexError):
         return {"status": 0, "location": ""}
     return {"status": answer.status, "location": answer.headers.get("location", "")}
