@@ -53,7 +53,7 @@ log = logging.getLogger("procomu")
 
 GUEST_CHARS = 12
 SETTLE_EVERY_S = 600
-COLLECT_AFTER = (20_000, 5, 1_000)
+COLLECT_AFTER = (5_000, 20, 1_000)
 """New objects until the young ones are looked through, and how many such looks until the older ones are."""
 STOP_S = 2.5
 """How long an orderly stop may take; what is not stored by then is still in the kernel's counters."""
