@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import socket
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -77,13 +79,19 @@ def node_running(config: Path) -> Iterator[None]:
 
     thread = Thread(target=serve)
     thread.start()
-    while not Path(path).is_socket():
-        pass
+    while not is_listening(path):
+        time.sleep(0.005)
     try:
         yield
     finally:
         loop.call_soon_threadsafe(running.cancel)
         thread.join()
+
+
+def is_listening(path: str) -> bool:
+    """A socket that is bound and does not listen yet refuses."""
+    with socket.socket(socket.AF_UNIX) as caller:
+        return caller.connect_ex(path) == 0
 
 
 def test_a_new_node_gets_keys_that_only_it_can_read(config, tmp_path):
