@@ -53,6 +53,7 @@ log = logging.getLogger("procomu")
 
 GUEST_CHARS = 12
 SETTLE_EVERY_S = 600
+SWITCH_S = 0.001
 COLLECT_AFTER = (5_000, 20, 1_000)
 """New objects until the young ones are looked through, and how many such looks until the older ones are."""
 STOP_S = 2.5
@@ -200,6 +201,8 @@ async def settle() -> None:
     libc = ctypes.CDLL(None)
     # A whole collection with ten thousand devices holds everybody up for 50 ms; what is frozen is not looked at again.
     gc.set_threshold(*COLLECT_AFTER)
+    # The reading thread works in short turns, so that whoever waits at the portal never waits for many of them.
+    sys.setswitchinterval(SWITCH_S)
     while True:
         await asyncio.sleep(1 if gc.get_freeze_count() == 0 else SETTLE_EVERY_S)
         gc.collect()

@@ -6,10 +6,11 @@ The loop, the database, the kernel and the care for memory are the node's own; e
 import asyncio
 import contextlib
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from pathlib import Path
 
 from node.accounting.meter import Reading
 from node.clock import SystemClock
@@ -64,18 +65,26 @@ class WatchedKernel(LinuxKernel):
         return found
 
 
-@dataclass(slots=True)
 class Blocks:
-    """How long the loop's thread could not go on with anything else."""
+    """How long the loop's thread could not go on with anything else, for reasons of our own: time in which the
+    machine gave all its cores to other programs is not counted."""
 
-    longest_ms: float = 0.0
-    times: list[float] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.longest_ms = 0.0
+        self._waits = Path(f"/proc/self/task/{threading.get_native_id()}/schedstat")
 
     async def watch(self) -> None:
+        began, waited = time.monotonic(), self._waited_s()
         while True:
-            began = time.monotonic()
             await asyncio.sleep(LOOK_S)
-            self.longest_ms = max(self.longest_ms, 1000 * (time.monotonic() - began - LOOK_S))
+            now, waited_now = time.monotonic(), self._waited_s()
+            self.longest_ms = max(self.longest_ms, 1000 * (now - began - LOOK_S - (waited_now - waited)))
+            # Looking takes its own turns at the interpreter; they are no part of the next interval.
+            began, waited = time.monotonic(), waited_now
+
+    def _waited_s(self) -> float:
+        """Seconds that this thread could have run but had no core."""
+        return int(self._waits.read_text().split()[1]) / 1e9
 
 
 def households(devices: list[Device]) -> str:
