@@ -24,7 +24,7 @@ DEFAULT_CHARTER = Charter(
     guest_lifeline=Rates(BitsPerSecond(1_000_000), BitsPerSecond(256_000)),
     max_weight_ratio=4,
 )
-USABLE_PERCENT = 92
+USABLE_PERCENT = 85
 """Part of the uplink that is shared out, so that the queue stands here and not in the modem."""
 
 
