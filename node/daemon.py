@@ -205,6 +205,7 @@ async def settle() -> None:
     sys.setswitchinterval(SWITCH_S)
     while True:
         await asyncio.sleep(1 if gc.get_freeze_count() == 0 else SETTLE_EVERY_S)
+        gc.unfreeze()  # or rings of objects that were frozen while they lived would stay for ever
         gc.collect()
         gc.freeze()
         if hasattr(libc, "malloc_trim"):
