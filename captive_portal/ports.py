@@ -1,12 +1,39 @@
 """What the front door needs from the house."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from node.governance.allowance import Allowance
+from node.governance.joining import WAYS, Way
+from node.membership.contests import Contest
+from node.membership.notices import Notice
+from node.membership.terms import TermsText
 from node.units import AccountId, Bytes, MacAddress, Usage
 
 GuestState = Literal["waiting", "admitted", "expired", "removed"]
+
+RefusalReason = Literal[
+    "removed",  # an admin took the device off; `detail` is the admin's reason
+    "trouble",  # the node cannot do it just now; `detail` says why
+    "way-closed",  # the community's rules do not open this way
+    "code-mistyped",  # the check character is wrong: a slip of the finger, not a guess
+    "code-unknown",
+    "code-ended",  # a voucher whose time has passed
+    "code-revoked",
+    "code-used",  # a device code that has been used or is too old
+    "passphrase-wrong",  # also when there is no such account
+    "card-unreadable",
+    "card-foreign",  # signed by nobody in this community
+    "card-ended",
+    "card-revoked",
+    "card-unknown",  # the account is not in this node's roll
+    "too-many-guesses",  # `wait_s` says how long
+    "too-many-open",  # requests or contests without an answer
+    "not-a-member",
+    "too-long",
+    "not-yours",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +45,102 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The device may not pass, and why."""
+    """It was not done, and why."""
 
-    reason: str
+    reason: RefusalReason
+    detail: str = ""
     rule: str | None = None
+    wait_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceView:
+    """One device of an account, as its people see it."""
+
+    mac: MacAddress
+    name: str
+    """Empty until named."""
+    is_this: bool
+    is_online: bool
+    idle_s: int | None
+    """Since its last packet; None while that is not known."""
+    since_day: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Full:
+    """The account has as many devices on as it may; the person chooses which makes room, and asks again with
+    `instead_of`."""
+
+    devices: tuple[DeviceView, ...]
+    devices_max: int
+
+
+# --- the ways in ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TermsAccepted:
+    """No identity: the device is a guest of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class CodeTyped:
+    """A voucher's code, or the code that another device of the account shows. As typed."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class PassphraseTyped:
+    """A member's account and passphrase. As typed."""
+
+    account: str
+    passphrase: str
+
+
+@dataclass(frozen=True, slots=True)
+class CardShown:
+    """The text of a membership card's QR code, with or without the address before it."""
+
+    card: str
+
+
+Entry = TermsAccepted | CodeTyped | PassphraseTyped | CardShown
+
+
+@dataclass(frozen=True, slots=True)
+class AskedFor:
+    """This device waits for a member's yes."""
+
+    host: str
+    """As the guest typed it; whether there is such a member is told to nobody."""
+    name: str
+    sign: str
+    """Four digits that both sides see, so that the member says yes to the right device."""
+    seconds_left: int
+
+
+@dataclass(frozen=True, slots=True)
+class IntroductionRequest:
+    """Somebody who asks this account to vouch for them."""
+
+    number: int
+    name: str
+    sign: str
+    seconds_left: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceCode:
+    """Typed on another device, it brings that device into this account."""
+
+    code: str
+    """Grouped for reading."""
+    seconds_left: int
+
+
+# --- what people see --------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +156,23 @@ class GuestView:
     seconds_left: int | None
     bytes_left: Bytes | None
     """The smallest remainder of the account's quotas; None without any."""
-    devices: tuple[MacAddress, ...] = ()
+    devices: tuple[DeviceView, ...] = ()
     removed_because: str | None = None
+    way: Way | None = None
+    """How it came in; for `expired`, which way has come to its end."""
+    name: str = ""
+    """What people call the account, where the roll says it."""
+    tier: str = ""
+    terms_version: str = ""
+    """That was accepted."""
+    devices_max: int | None = None
+    asked_for: AskedFor | None = None
+    requests: tuple[IntroductionRequest, ...] = ()
+    device_code: DeviceCode | None = None
+    contests: tuple[Contest, ...] = ()
+    is_member: bool = False
+    """May vouch for guests and set a passphrase."""
+    has_passphrase: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +187,83 @@ class CommunityView:
     contact: str
     terms: str
     terms_version: str
+    terms_texts: tuple[TermsText, ...] = ()
+    """The same terms in other languages."""
+    ways: tuple[Way, ...] = WAYS
+    """Ways in that the rules open, in the order in which the page shows them."""
+    portal_url: str = ""
+    """The https address where there is a certificate, such as ``https://login.vall.example``; otherwise empty."""
+    help: str = ""
+    """How to help the network, in the community's own words."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceView:
+    """A service of the neighbourhood: reachable before and without admission."""
+
+    name: str
+    url: str
+    about: str
+    is_configured: bool
+    """False for one that was found on the LAN by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptView:
+    """What the node keeps, why, and for how long: one table of its database."""
+
+    table: str
+    purpose: str
+    retention: str
 
 
 class House(Protocol):
-    """The node, as far as the front door may ask."""
+    """The node, as far as the front door may ask. What is typed by people is cut to the limits of its format by the
+    house; the front door limits the whole form."""
 
     def guest(self, mac: MacAddress) -> GuestView: ...
 
     def community(self) -> CommunityView: ...
 
-    async def admit(self, mac: MacAddress, terms_version: str) -> Admitted | Refused:
+    def notices(self, mac: MacAddress | None) -> tuple[Notice, ...]:
+        """Those that this device's person should see here today, the urgent and newest first."""
+
+    def services(self) -> tuple[ServiceView, ...]: ...
+
+    def kept(self) -> tuple[KeptView, ...]: ...
+
+    async def admit(
+        self, mac: MacAddress, entry: Entry, terms_version: str, instead_of: MacAddress | None = None
+    ) -> Admitted | Refused | Full:
         """Returns after the session is stored and the kernel lets the device pass."""
 
-    async def leave(self, mac: MacAddress) -> None: ...
+    async def leave(self, mac: MacAddress) -> None:
+        """Ends the session; also takes back a question to a member."""
+
+    async def ask(self, mac: MacAddress, host: str, name: str, terms_version: str) -> Refused | None:
+        """The device's person, who is called `name`, asks the member `host` to vouch for them."""
+
+    async def answer(self, mac: MacAddress, number: int, *, yes: bool) -> Refused | None:
+        """The person of a member's device answers request `number`."""
+
+    async def new_device_code(self, mac: MacAddress) -> DeviceCode | Refused:
+        """A code for one more device of this device's account; it takes the place of an older one."""
+
+    async def name_device(self, mac: MacAddress, device: MacAddress, name: str) -> Refused | None: ...
+
+    async def remove_device(self, mac: MacAddress, device: MacAddress) -> Refused | None:
+        """Takes a device of the own account off, and out of the account."""
+
+    async def set_passphrase(self, mac: MacAddress, passphrase: str) -> Refused | None: ...
+
+    async def contest(self, mac: MacAddress, rule: str, text: str) -> Refused | None: ...
+
+    async def own_data(self, mac: MacAddress) -> Mapping[str, object]:
+        """Everything that is kept about this device and its account, ready for JSON."""
+
+    async def erase(self, mac: MacAddress) -> None:
+        """Ends the session and deletes what is kept, except this month's counts, which the shares of others rest on
+        until the month is over."""
 
 
 class Neighbours(Protocol):

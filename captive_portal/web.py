@@ -11,7 +11,7 @@ from multidict import CIMultiDict
 
 from captive_portal import capport, forms, pages, probes, status
 from captive_portal.connections import Doorway, Limits
-from captive_portal.ports import CommunityView, GuestView, House, Neighbours, Refused
+from captive_portal.ports import CommunityView, GuestView, House, Neighbours, Refused, TermsAccepted
 from captive_portal.render import Renderer
 from node.errors import NodeError
 from node.units import MacAddress
@@ -250,9 +250,9 @@ class Portal:
             return self._splash(asked.mac, community, "stale", 403)
         if form.terms_version != community.terms_version:
             return self._splash(asked.mac, community, "terms-changed", 409)
-        answer = await self._house.admit(asked.mac, form.terms_version)
+        answer = await self._house.admit(asked.mac, TermsAccepted(), form.terms_version)
         if isinstance(answer, Refused):
-            return self._page(pages.refused(community, answer.reason, answer.rule), 403)
+            return self._page(pages.refused(community, answer.detail, answer.rule), 403)
         return _see_other("/me")
 
     async def _leave(self, asked: Asked) -> web.Response:

@@ -1,7 +1,7 @@
 """The house as the captive portal sees it."""
 
 from captive_portal import guests
-from captive_portal.ports import Admitted, CommunityView, GuestState, GuestView, Refused
+from captive_portal.ports import Admitted, CommunityView, Entry, GuestState, GuestView, Refused, TermsAccepted
 from node.accounting.ledger import NO_CELL
 from node.accounting.periods import period_name
 from node.config import NodeConfig
@@ -68,16 +68,16 @@ class PortalHouse:
             self._described = book, view
         return self._described[1]
 
-    async def admit(self, mac: MacAddress, terms_version: str) -> Admitted | Refused:
+    async def admit(self, mac: MacAddress, entry: Entry, terms_version: str) -> Admitted | Refused:
         state = self._reconcile.presence.state(mac)
         if isinstance(state, guests.Removed):
-            return Refused(f"This device was taken off the network: {state.because}")
+            return Refused("removed", state.because)
+        if not isinstance(entry, TermsAccepted):
+            return Refused("way-closed")
         try:
             await self._reconcile.admit(mac, terms_version)
         except KernelRefused as refused:
-            return Refused(
-                f"The node cannot let you in just now ({refused.message}). Please try again in a moment."
-            )
+            return Refused("trouble", refused.message)
         admitted = self._reconcile.presence.state(mac)
         return Admitted(self._seconds_left(admitted) if isinstance(admitted, guests.Admitted) else 0)
 

@@ -127,7 +127,7 @@ async def test_who_was_removed_reads_why_and_whom_to_tell(door: FrontDoor, ana: 
 
 
 async def test_a_refusal_names_its_reason_and_its_rule(door: FrontDoor, ana: Browser) -> None:
-    door.house.refusal = Refused("The network is closed until morning.", "quiet-hours")
+    door.house.refusal = Refused("trouble", "The network is closed until morning.", "quiet-hours")
     refused = await join(ana)
     assert 403 == refused.status
     assert "closed until morning" in refused.body

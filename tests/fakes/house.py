@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from captive_portal import guests
-from captive_portal.ports import Admitted, CommunityView, GuestView, Refused
+from captive_portal.ports import Admitted, CommunityView, Entry, GuestView, Refused
 from node.errors import NodeError
 from node.governance.allowance import Allowance
 from node.units import NO_USAGE, AccountId, Bytes, MacAddress, Milliseconds, Monotonic, Usage
@@ -67,7 +67,7 @@ class FakeHouse:
     def community(self) -> CommunityView:
         return self.view
 
-    async def admit(self, mac: MacAddress, terms_version: str) -> Admitted | Refused:
+    async def admit(self, mac: MacAddress, entry: Entry, terms_version: str) -> Admitted | Refused:
         await asyncio.sleep(0)
         if self.trouble is not None:
             raise self.trouble

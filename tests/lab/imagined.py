@@ -20,6 +20,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from captive_portal.ports import TermsAccepted
 from node import console
 from node.daemon import Node, load_config
 from node.governance.fair import Demand, fair_rates
@@ -144,7 +145,7 @@ def _parts(node: Node, portal_port: int) -> Iterator[Any]:
 
 async def _live(node: Node, kernel: FakeKernel, view: Screen | Lines, seconds: float | None) -> None:
     for name in PEOPLE:
-        await node.house.admit(MacAddress(MACS[name]), "1")
+        await node.house.admit(MacAddress(MACS[name]), TermsAccepted(), "1")
         view.say(f"square: {name} accepted the terms and is online")
     began, scene = time.monotonic(), -1
     while seconds is None or time.monotonic() - began < seconds:

@@ -1,0 +1,38 @@
+"""A span of time that somebody was promised, kept so that neither a reboot nor a wrong clock shortens it."""
+
+from dataclasses import dataclass
+
+from node.units import Monotonic
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Begins and ends in this boot's monotonic time."""
+
+    since: Monotonic
+    ends: Monotonic
+
+
+@dataclass(frozen=True, slots=True)
+class SavedLease:
+    """A lease as stored: with the boot it belongs to, and its end in civil time where that was known."""
+
+    lease: Lease
+    boot: str
+    ends_wall_s: int | None
+
+
+def rebased_lease(
+    saved: SavedLease, *, boot: str, now: Monotonic, wall_s: int | None, saved_at: Monotonic | None
+) -> Lease:
+    """The lease in this boot's time. After a reboot the time left is by the clock, or, while the clock is not known,
+    what was left when the node last wrote in that boot (None: it never did): an error is in the member's favour, but
+    nobody gets more than the whole lease."""
+    lease = saved.lease
+    if saved.boot == boot:
+        return lease
+    whole_ms = lease.ends - lease.since
+    left_ms = whole_ms if saved_at is None else lease.ends - saved_at
+    if wall_s is not None and saved.ends_wall_s is not None:
+        left_ms = (saved.ends_wall_s - wall_s) * 1000
+    return Lease(now, Monotonic(now + min(max(0, left_ms), whole_ms)))
