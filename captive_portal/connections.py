@@ -19,7 +19,8 @@ SWEEP_S = 1.0
 class Limits:
     """What a stranger may take up."""
 
-    connections: int = 2_048
+    connections: int = 12_288
+    """When so many stand, the one that has been silent for longest makes room for a new one."""
     connections_per_device: int = 32
     head_bytes: int = 8_000
     head_lines: int = 64
@@ -117,6 +118,8 @@ class Doorway:
         self.clock = clock
         self._device_of = device_of
         self._open: set[Connection] = set()
+        self._silent: dict[Connection, None] = {}
+        """Those that wait for their people, the longest silent first; a request under way is never given up."""
         self._by_device: Counter[str] = Counter()
         self._by_inner: dict[int, Connection] = {}
 
@@ -128,20 +131,31 @@ class Doorway:
 
     def enter(self, connection: "Connection", address: str) -> str | None:
         """Under which name the connection counts; None when it may not stay."""
-        if len(self._open) >= self.limits.connections:
-            return None
         device = self._device_of(address) or network_of(address)
         if self._by_device[device] >= self.limits.connections_per_device:
             return None
+        if len(self._open) >= self.limits.connections and not self._make_room():
+            return None
         self._open.add(connection)
+        self._silent[connection] = None
         self._by_device[device] += 1
         return device
 
     def leave(self, connection: "Connection", device: str) -> None:
         self._open.discard(connection)
+        self._silent.pop(connection, None)
         self._by_device[device] -= 1
         if not self._by_device[device]:
             del self._by_device[device]
+
+    def asks(self, connection: "Connection") -> None:
+        """A whole request of it is under way."""
+        self._silent.pop(connection, None)
+
+    def falls_silent(self, connection: "Connection") -> None:
+        """Its answer is made."""
+        if connection in self._open:
+            self._silent[connection] = None
 
     def bind(self, inner: Inner, connection: "Connection") -> None:
         self._by_inner[id(inner)] = connection
@@ -153,6 +167,14 @@ class Doorway:
         """The inner protocol has made its answer; True when the connection must close after it."""
         connection = self._by_inner.get(id(inner))
         return connection is None or connection.answered()
+
+    def _make_room(self) -> bool:
+        longest_silent = next(iter(self._silent), None)
+        if longest_silent is None:
+            return False
+        del self._silent[longest_silent]
+        longest_silent.abort()
+        return True
 
     async def sweep(self) -> None:
         """Closes what takes too long, each second, until cancelled."""
@@ -246,6 +268,7 @@ class Connection(asyncio.Protocol):
 
     def answered(self) -> bool:
         self._waiting = False
+        self._doorway.falls_silent(self)
         self.deadline = self._doorway.clock() + self._doorway.limits.idle_s
         if self._requests >= self._doorway.limits.requests or (self._eof and not self._buffer):
             return True
@@ -289,6 +312,7 @@ class Connection(asyncio.Protocol):
         self._buffer = rest
         self._doorway.buffered -= len(request)
         self._waiting = True
+        self._doorway.asks(self)
         self._requests += 1
         self.deadline = self._doorway.clock() + self._doorway.limits.answer_s
         if self._inner is None:

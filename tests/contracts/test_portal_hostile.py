@@ -21,7 +21,7 @@ from tests.fakes.front_door import ANA, ANAS_ADDRESS, BENS_ADDRESS, FrontDoor, o
 ROOT = Path(__file__).parents[2]
 HURRIED = Limits(connections=40, connections_per_device=16, request_s=0.2, idle_s=0.2)
 GET = f"GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode()
-MEMORY_KB_MAX = 30_000
+MEMORY_KB_MAX = 40_000
 CROWD = 10_000
 
 

@@ -178,15 +178,30 @@ def test_one_device_has_its_connections_and_no_more_whatever_its_addresses() -> 
     assert scene.knock("fe80::1")[1].is_open
 
 
-def test_over_the_limit_in_all_a_connection_is_closed_at_once() -> None:
+def test_over_the_limit_in_all_whoever_was_silent_for_longest_makes_room() -> None:
+    """Ten thousand connections that say nothing shut nobody out."""
+    scene = Scene(Limits(connections=3))
+    asking, askers = scene.knock("192.0.2.1")
+    asking.data_received(GET)
+    _, silent = scene.knock("192.0.2.2")
+    served, servers = scene.knock("192.0.2.3")
+    served.data_received(GET)
+    scene.doorway.answered(scene.inners[1])
+    assert scene.knock("192.0.2.4")[1].is_open
+    assert [True, False, True] == [askers.is_open, silent.is_open, servers.is_open]
+    assert scene.knock("192.0.2.5")[1].is_open
+    assert [True, False] == [askers.is_open, servers.is_open]
+
+
+def test_no_request_under_way_is_given_up_for_a_new_connection() -> None:
     scene = Scene(Limits(connections=2))
-    scene.knock("192.0.2.1")
-    scene.knock("192.0.2.2")
+    for number in (1, 2):
+        scene.knock(f"192.0.2.{number}")[0].data_received(GET)
     connection, transport = scene.knock("192.0.2.3")
     assert not transport.is_open
     connection.data_received(GET)
     connection.connection_lost(None)
-    assert ([], 2) == (scene.inners, len(scene.doorway))
+    assert (2, 2) == (len(scene.inners), len(scene.doorway))
 
 
 def test_half_requests_together_have_a_limit_too() -> None:
