@@ -4,42 +4,22 @@ Texts that people of the community wrote (names, terms, rules, contact) pass thr
 templates escape them. Sizes are cut here, so that no setting can make a page that a mini-browser refuses.
 """
 
-import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
+from captive_portal.place import SENTENCE_CHARACTERS_MAX, Place, paragraphs, place
 from captive_portal.ports import CommunityView, GuestView
 from node.governance.allowance import Allowance, Bound
 from node.units import Rates, show_rate, show_volume
 
-NAME_CHARACTERS_MAX = 80
-CONTACT_CHARACTERS_MAX = 200
 SPLASH_TERMS_CHARACTERS_MAX = 2_000
 """Longer terms stand on a page of their own, and the splash shows their beginning."""
 TERMS_CHARACTERS_MAX = 40_000
 SENTENCES_MAX = 200
-SENTENCE_CHARACTERS_MAX = 400
 SPLASH_BYTES_MAX = 10_000
 """HTML and CSS together: one round trip more than this is what a mini-browser gives up on."""
 
-_MAIL = re.compile(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
-_WEB = re.compile(r"https://[A-Za-z0-9][A-Za-z0-9._~:/?#@!$&()*+,;=%\[\]-]*")
-
 Notice = Literal["", "expired", "left", "terms-changed", "stale"]
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """What stands at the head and the foot of every page."""
-
-    community: str
-    node: str
-    host: str
-    contact: str
-    contact_link: str
-    """A ``mailto:`` or ``https:`` link, or empty when the contact is only words."""
-    lang: str = "en"
-    direction: Literal["ltr", "rtl"] = "ltr"
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,35 +158,6 @@ class WrongWay:
     place: Place
 
 
-Page = Splash | Terms | MyPage | OurNetwork | Refused | Elsewhere | NotFound | Busy | WrongWay
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """Paragraphs of a text that somebody wrote, whole or cut."""
-
-    paragraphs: tuple[str, ...] = field(default=())
-    cut: bool = False
-
-
-def place(view: CommunityView) -> Place:
-    contact = view.contact[:CONTACT_CHARACTERS_MAX]
-    return Place(
-        view.community[:NAME_CHARACTERS_MAX],
-        view.node[:NAME_CHARACTERS_MAX],
-        view.portal_host,
-        contact,
-        contact_link(contact),
-    )
-
-
-def contact_link(contact: str) -> str:
-    """Only what is surely an address becomes a link; everything else, ``javascript:`` too, stays words."""
-    if _WEB.fullmatch(contact):
-        return contact
-    return f"mailto:{contact}" if _MAIL.fullmatch(contact) else ""
-
-
 def splash(view: CommunityView, token: str, notice: Notice = "") -> Splash:
     text = paragraphs(view.terms, SPLASH_TERMS_CHARACTERS_MAX)
     return Splash(place(view), text.paragraphs, text.cut, view.terms_version, token, notice)
@@ -247,22 +198,6 @@ def my_page(view: CommunityView, guest: GuestView, token: str) -> MyPage:
         (allowance.pool or "") if allowance else "",
         allowance.not_binding[:SENTENCES_MAX] if allowance else (),
     )
-
-
-def paragraphs(text: str, characters_max: int) -> Text:
-    """Blank lines part paragraphs; the cut falls between words, never inside one."""
-    kept: list[str] = []
-    room = characters_max
-    for block in text.split("\n\n"):
-        words = " ".join(block.split())
-        if not words:
-            continue
-        if len(words) > room:
-            short = words[:room].rpartition(" ")[0]
-            return Text((*kept, f"{short} …") if short else tuple(kept), cut=True)
-        kept.append(words)
-        room -= len(words)
-    return Text(tuple(kept))
 
 
 def duration(seconds: int) -> Duration:

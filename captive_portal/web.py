@@ -11,6 +11,7 @@ from multidict import CIMultiDict
 
 from captive_portal import capport, forms, pages, probes, status
 from captive_portal.connections import Doorway, Limits
+from captive_portal.place import Page, place
 from captive_portal.ports import CommunityView, GuestView, House, Neighbours, Refused, TermsAccepted
 from captive_portal.render import Renderer
 from node.errors import NodeError
@@ -141,8 +142,8 @@ class Portal:
         if page is not None:
             return await page(asked)
         if path in self._posts:
-            return self._page(pages.WrongWay(pages.place(community)), 405, ("Allow", "POST"))
-        return self._page(pages.NotFound(pages.place(community)), 404)
+            return self._page(pages.WrongWay(place(community)), 405, ("Allow", "POST"))
+        return self._page(pages.NotFound(place(community)), 404)
 
     # --- questions for other hosts, which the kernel sent to us ---
 
@@ -178,7 +179,7 @@ class Portal:
     async def _home(self, asked: Asked) -> web.Response:
         community = self._house.community()
         if asked.mac is None:
-            return self._page(pages.Elsewhere(pages.place(community)))
+            return self._page(pages.Elsewhere(place(community)))
         guest = self._house.guest(asked.mac)
         if guest.state == "admitted":
             return self._my_page(asked.mac, guest, community)
@@ -202,7 +203,7 @@ class Portal:
     async def _capport(self, asked: Asked) -> web.Response:
         community = self._house.community()
         if asked.mac is None:
-            return self._page(pages.Elsewhere(pages.place(community)), 403)
+            return self._page(pages.Elsewhere(place(community)), 403)
         headers = [("Cache-Control", capport.CACHE_CONTROL), ("Vary", "Accept"), _SERVER]
         portal_url = self._portal_url(community)
         if not capport.wants_document(asked.request.headers.get("Accept")):
@@ -216,7 +217,7 @@ class Portal:
 
     async def _status(self, asked: Asked) -> web.Response:
         if asked.mac is None:
-            return self._page(pages.Elsewhere(pages.place(self._house.community())), 403)
+            return self._page(pages.Elsewhere(place(self._house.community())), 403)
         headers = [("Content-Type", status.CONTENT_TYPE), ("Cache-Control", capport.CACHE_CONTROL), _SERVER]
         return web.Response(body=status.document(self._house.guest(asked.mac)), headers=headers)
 
@@ -227,25 +228,25 @@ class Portal:
         change = self._posts.get(path)
         if change is None:
             known = path in self._gets
-            page = pages.WrongWay(pages.place(community)) if known else pages.NotFound(pages.place(community))
+            page = pages.WrongWay(place(community)) if known else pages.NotFound(place(community))
             return self._page(page, 405 if known else 404, *([("Allow", "GET, HEAD")] if known else []))
         headers = asked.request.headers
         if not forms.is_same_origin(asked.host, headers.get("Origin"), headers.get("Sec-Fetch-Site")):
-            return self._page(pages.WrongWay(pages.place(community)), 403)
+            return self._page(pages.WrongWay(place(community)), 403)
         if asked.mac is None:
-            return self._page(pages.Elsewhere(pages.place(community)), 403)
+            return self._page(pages.Elsewhere(place(community)), 403)
         try:
             return await change(asked)
         except NodeError:
             # The supervisor's log has the cause from where it arose; the person needs only "try again".
-            return self._page(pages.Busy(pages.place(community)), 503, ("Retry-After", "5"))
+            return self._page(pages.Busy(place(community)), 503, ("Retry-After", "5"))
 
     async def _join(self, asked: Asked) -> web.Response:
         community = self._house.community()
         form = forms.read_form(await asked.request.read())
         assert asked.mac is not None
         if form is None:
-            return self._page(pages.WrongWay(pages.place(community)), 400)
+            return self._page(pages.WrongWay(place(community)), 400)
         if not forms.is_token(self._secret, forms.JOIN, asked.mac, form.token):
             return self._splash(asked.mac, community, "stale", 403)
         if form.terms_version != community.terms_version:
@@ -260,7 +261,7 @@ class Portal:
         assert asked.mac is not None
         if form is None or not forms.is_token(self._secret, forms.LEAVE, asked.mac, form.token):
             refusal = 400 if form is None else 403
-            return self._page(pages.WrongWay(pages.place(self._house.community())), refusal)
+            return self._page(pages.WrongWay(place(self._house.community())), refusal)
         await self._house.leave(asked.mac)
         return _see_other("/")
 
@@ -278,7 +279,7 @@ class Portal:
         token = forms.token_for(self._secret, forms.LEAVE, mac)
         return self._page(pages.my_page(community, guest, token))
 
-    def _page(self, page: pages.Page, code: int = 200, *more: tuple[str, str]) -> web.Response:
+    def _page(self, page: Page, code: int = 200, *more: tuple[str, str]) -> web.Response:
         return self._send_page(self._renderer.render(page), code, *more)
 
     def _send_page(self, body: bytes, code: int, *more: tuple[str, str]) -> web.Response:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from captive_portal import pages
 from captive_portal.pages import Duration, Limit, Quota
+from captive_portal.place import Text, contact_link, paragraphs
 from captive_portal.ports import GuestView
 from node.governance.allowance import Allowance, Bound, QuotaLeft
 from node.units import GIGA, MEGA, NO_USAGE, Rates, Usage
@@ -108,11 +109,11 @@ def test_time_left_is_rounded_in_the_guests_favour(seconds: int, expected: Durat
     ],
 )
 def test_only_a_sure_address_becomes_a_link(contact: str, expected: str) -> None:
-    assert expected == pages.contact_link(contact)
+    assert expected == contact_link(contact)
 
 
 def test_long_terms_are_cut_between_words_and_say_so() -> None:
-    text = pages.paragraphs("Be kind.\n\n" + "word " * 1_000, 100)
+    text = paragraphs("Be kind.\n\n" + "word " * 1_000, 100)
     assert text.cut
     assert "Be kind." == text.paragraphs[0]
     assert text.paragraphs[1].endswith("word …")
@@ -120,14 +121,14 @@ def test_long_terms_are_cut_between_words_and_say_so() -> None:
 
 
 def test_terms_that_fit_are_shown_whole() -> None:
-    assert pages.Text(("Be kind.", "Do not resell.")) == pages.paragraphs(
+    assert Text(("Be kind.", "Do not resell.")) == paragraphs(
         " Be\nkind.\n\n\n\nDo not resell.\n", 100
     )
 
 
 @given(st.text(max_size=400), st.integers(1, 100))
 def test_no_text_grows_past_its_cut(text: str, most: int) -> None:
-    assert sum(map(len, pages.paragraphs(text, most).paragraphs)) <= most + 2
+    assert sum(map(len, paragraphs(text, most).paragraphs)) <= most + 2
 
 
 def test_no_setting_makes_a_page_without_end() -> None:

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from captive_portal import pages
+from captive_portal.place import Place
 from captive_portal.render import TEMPLATES, Renderer
 from tests.fakes.house import COMMUNITY
 
@@ -52,5 +53,5 @@ def test_equal_pages_are_rendered_once() -> None:
 
 
 def test_a_page_in_a_language_from_right_to_left_says_so() -> None:
-    place = pages.Place("سلام", "", "login.example", "", "", lang="ar", direction="rtl")
+    place = Place("سلام", "", "login.example", "", "", lang="ar", direction="rtl")
     assert b'<html lang="ar" dir="rtl">' in Renderer().render(pages.NotFound(place))

@@ -1,0 +1,120 @@
+"""What stands at the head and the foot of every page, and texts that people wrote, cut to what a page may carry.
+
+Texts of the community (names, terms, rules, contact) pass through as they are: the templates escape them.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from captive_portal.ports import CommunityView
+
+NAME_CHARACTERS_MAX = 80
+CONTACT_CHARACTERS_MAX = 200
+SENTENCE_CHARACTERS_MAX = 400
+
+_MAIL = re.compile(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
+_WEB = re.compile(r"https://[A-Za-z0-9][A-Za-z0-9._~:/?#@!$&()*+,;=%\[\]-]*")
+
+Direction = Literal["ltr", "rtl"]
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """One language that the portal speaks."""
+
+    tag: str
+    """As BCP 47 has it: ``ca``."""
+    name: str
+    """In the language itself: ``Català``."""
+    direction: Direction = "ltr"
+
+
+ENGLISH = Language("en", "English")
+
+
+@dataclass(frozen=True, slots=True)
+class Tongue:
+    """The language of one answer, and those that the person may choose instead."""
+
+    language: Language = ENGLISH
+    offered: tuple[Language, ...] = (ENGLISH,)
+
+
+ENGLISH_ONLY = Tongue()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the reader is."""
+
+    community: str
+    node: str
+    host: str
+    contact: str
+    contact_link: str
+    """A ``mailto:`` or ``https:`` link, or empty when the contact is only words."""
+    lang: str = "en"
+    direction: Direction = "ltr"
+    languages: tuple[Language, ...] = ()
+    """For the switch at the foot, with the present one; empty when there is no choice."""
+    path: str = "/"
+    """Where the switch leads: this page, if it can be asked for."""
+
+
+class Page(Protocol):
+    """A frozen value that holds everything its template shows."""
+
+    @property
+    def template(self) -> str: ...
+
+    @property
+    def place(self) -> Place: ...
+
+    def __hash__(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Paragraphs of a text that somebody wrote, whole or cut."""
+
+    paragraphs: tuple[str, ...] = field(default=())
+    cut: bool = False
+
+
+def place(view: CommunityView, tongue: Tongue = ENGLISH_ONLY, path: str = "/") -> Place:
+    contact = view.contact[:CONTACT_CHARACTERS_MAX]
+    return Place(
+        view.community[:NAME_CHARACTERS_MAX],
+        view.node[:NAME_CHARACTERS_MAX],
+        view.portal_host,
+        contact,
+        contact_link(contact),
+        tongue.language.tag,
+        tongue.language.direction,
+        tongue.offered if len(tongue.offered) > 1 else (),
+        path,
+    )
+
+
+def contact_link(contact: str) -> str:
+    """Only what is surely an address becomes a link; everything else, ``javascript:`` too, stays words."""
+    if _WEB.fullmatch(contact):
+        return contact
+    return f"mailto:{contact}" if _MAIL.fullmatch(contact) else ""
+
+
+def paragraphs(text: str, characters_max: int) -> Text:
+    """Blank lines part paragraphs; the cut falls between words, never inside one."""
+    kept: list[str] = []
+    room = characters_max
+    for block in text.split("\n\n"):
+        words = " ".join(block.split())
+        if not words:
+            continue
+        if len(words) > room:
+            short = words[:room].rpartition(" ")[0]
+            return Text((*kept, f"{short} …") if short else tuple(kept), cut=True)
+        kept.append(words)
+        room -= len(words)
+    return Text(tuple(kept))
