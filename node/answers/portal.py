@@ -1,12 +1,27 @@
 """The house as the captive portal sees it."""
 
+from collections.abc import Mapping
+
 from captive_portal import guests
-from captive_portal.ports import Admitted, CommunityView, Entry, GuestState, GuestView, Refused, TermsAccepted
+from captive_portal.ports import (
+    Admitted,
+    CommunityView,
+    DeviceCode,
+    DeviceView,
+    Entry,
+    GuestState,
+    GuestView,
+    KeptView,
+    Refused,
+    ServiceView,
+    TermsAccepted,
+)
 from node.accounting.ledger import NO_CELL
 from node.accounting.periods import period_name
 from node.config import NodeConfig
 from node.errors import KernelRefused
 from node.governance.sentences import describe
+from node.membership.notices import Notice
 from node.reconcile.loop import Reconcile
 from node.reconcile.ports import Clock
 from node.units import AccountId, MacAddress, Monotonic, Usage
@@ -49,7 +64,7 @@ class PortalHouse:
             allowance=allowance,
             seconds_left=self._seconds_left(guest),
             bytes_left=min(left, default=None),
-            devices=presence.devices_of(seat.account),
+            devices=self._devices(mac, seat.account),
         )
 
     def community(self) -> CommunityView:
@@ -68,7 +83,18 @@ class PortalHouse:
             self._described = book, view
         return self._described[1]
 
-    async def admit(self, mac: MacAddress, entry: Entry, terms_version: str) -> Admitted | Refused:
+    def notices(self, mac: MacAddress | None) -> tuple[Notice, ...]:
+        return ()
+
+    def services(self) -> tuple[ServiceView, ...]:
+        return ()
+
+    def kept(self) -> tuple[KeptView, ...]:
+        return ()
+
+    async def admit(
+        self, mac: MacAddress, entry: Entry, terms_version: str, instead_of: MacAddress | None = None
+    ) -> Admitted | Refused:
         state = self._reconcile.presence.state(mac)
         if isinstance(state, guests.Removed):
             return Refused("removed", state.because)
@@ -83,6 +109,51 @@ class PortalHouse:
 
     async def leave(self, mac: MacAddress) -> None:
         await self._reconcile.leave(mac)
+
+    async def ask(self, mac: MacAddress, host: str, name: str, terms_version: str) -> Refused | None:
+        return Refused("way-closed")
+
+    async def answer(self, mac: MacAddress, number: int, *, yes: bool) -> Refused | None:
+        return Refused("way-closed")
+
+    async def new_device_code(self, mac: MacAddress) -> DeviceCode | Refused:
+        return Refused("way-closed")
+
+    async def name_device(self, mac: MacAddress, device: MacAddress, name: str) -> Refused | None:
+        return Refused("not-yours")
+
+    async def remove_device(self, mac: MacAddress, device: MacAddress) -> Refused | None:
+        presence = self._reconcile.presence
+        mine, other = presence.seats.get(mac), presence.seats.get(device)
+        if mine is None or other is None or mine.account != other.account:
+            return Refused("not-yours")
+        await self._reconcile.leave(device)
+        return None
+
+    async def set_passphrase(self, mac: MacAddress, passphrase: str) -> Refused | None:
+        return Refused("not-a-member")
+
+    async def contest(self, mac: MacAddress, rule: str, text: str) -> Refused | None:
+        return Refused("trouble")
+
+    async def own_data(self, mac: MacAddress) -> Mapping[str, object]:
+        return {"device": mac}
+
+    async def erase(self, mac: MacAddress) -> None:
+        await self._reconcile.leave(mac)
+
+    def _devices(self, mac: MacAddress, account: AccountId) -> tuple[DeviceView, ...]:
+        presence = self._reconcile.presence
+        return tuple(
+            DeviceView(
+                mac=device,
+                name="",
+                is_this=device == mac,
+                is_online=isinstance(presence.state(device), guests.Admitted),
+                idle_s=None,
+            )
+            for device in presence.devices_of(account)
+        )
 
     def _see(self, mac: MacAddress) -> None:
         self._seen.pop(mac, None)
