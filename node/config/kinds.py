@@ -60,6 +60,10 @@ def _path(value: object) -> str:
     return path.rstrip("/") or "/"
 
 
+def _path_or_none(value: object) -> str | None:
+    return None if value == "none" else _path(value)
+
+
 def _interface(value: object) -> str:
     name = _string(value, PATH_CHARS_MAX)
     if not _INTERFACE.fullmatch(name):
@@ -190,6 +194,7 @@ def one_of(*choices: str) -> Kind:
 NAME = Kind("a name", _name)
 TEXT = Kind("text", _text)
 PATH = Kind("a full path", _path)
+PATH_OR_NONE = Kind('a full path, or "none"', _path_or_none)
 INTERFACE = Kind("an interface", _interface)
 DOMAIN = Kind("a DNS name", _domain)
 ADDRESS = Kind("an address", _address)

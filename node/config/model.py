@@ -66,6 +66,12 @@ class PortalSection:
     host: str
     session: Milliseconds | None
     """How long an admission lasts; None never ends by itself."""
+    certificate: str | None
+    """PEM file with the chain; None serves no https."""
+    certificate_key: str | None
+    https_port: int
+    advertise: bool
+    """By DHCP and router advertisements, while the certificate is publicly valid."""
 
 
 @dataclass(frozen=True, slots=True)

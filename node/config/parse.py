@@ -146,8 +146,10 @@ def _together(values: dict[str, dict[str, Any]], file: TomlFile) -> Iterable[Fin
     yield from _interfaces(values, file)
     yield from _dhcp(values["lan"], file)
     yield from _ports(values, file)
+    yield from _certificate(values["portal"], file)
     host, domain = values["portal"]["host"], values["lan"]["domain"]
-    if not host.endswith(f".{domain}"):
+    # A certificate names a public host, which is no reason to make all of its domain a local one.
+    if not host.endswith(f".{domain}") and values["portal"]["certificate"] is None:
         mend = f'write host = "login.{domain}" below [portal], or another name that ends in .{domain}'
         message = (
             f"portal.host: {host} is not a name below lan.domain {domain}, so nobody here would find it."
@@ -197,18 +199,27 @@ def _dhcp(lan: dict[str, Any], file: TomlFile) -> Iterable[Finding]:
         yield Finding("config-dhcp", file.line_of("lan", written), message, mend)
 
 
+def _certificate(portal: dict[str, Any], file: TomlFile) -> Iterable[Finding]:
+    for there, missing in (("certificate", "certificate_key"), ("certificate_key", "certificate")):
+        if portal[there] is not None and portal[missing] is None:
+            message = f"portal.{there} is of no use without portal.{missing}."
+            mend = f'add {missing} = "/etc/procomu/portal.{"key" if missing.endswith("key") else "crt"}" below [portal]'
+            yield Finding("config-certificate", file.line_of("portal", there), message, mend)
+
+
 def _ports(values: dict[str, dict[str, Any]], file: TomlFile) -> Iterable[Finding]:
     taken = {53: "DNS"}
-    for section, purpose in (
-        ("portal", "the welcoming page"),
-        ("admin", "the admins' pages"),
-        ("mesh", "other nodes"),
+    for section, key, purpose in (
+        ("portal", "port", "the welcoming page"),
+        ("portal", "https_port", "the welcoming page by https"),
+        ("admin", "port", "the admins' pages"),
+        ("mesh", "port", "other nodes"),
     ):
-        port = values[section]["port"]
+        port = values[section][key]
         if port in taken:
-            message = f"{section}.port: {port} is the port of {taken[port]} already."
+            message = f"{section}.{key}: {port} is the port of {taken[port]} already."
             yield Finding(
-                "config-port", file.line_of(section, "port"), message, "choose another port, as 2080 or 7400"
+                "config-port", file.line_of(section, key), message, "choose another port, as 2080 or 7400"
             )
         taken[port] = purpose
     address = ip_address(values["admin"]["address"])

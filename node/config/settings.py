@@ -17,6 +17,7 @@ from node.config.kinds import (
     NETWORK6,
     NODE_IDS,
     PATH,
+    PATH_OR_NONE,
     PEERS,
     PORT,
     TEXT,
@@ -210,6 +211,38 @@ SETTINGS: tuple[Setting, ...] = (
         DURATION_OR_NEVER,
         '"4 hours"',
         'How long people stay online before they are asked again; "none" for ever.',
+    ),
+    _may(
+        "portal",
+        "certificate",
+        PATH_OR_NONE,
+        '"none"',
+        "The portal's certificate and those of the authorities between, as PEM: the page is then served by https too. "
+        "A new file is used without a restart (see deploy/CERTIFICATES.md).",
+        example='"/etc/procomu/portal.crt"',
+    ),
+    _may(
+        "portal",
+        "certificate_key",
+        PATH_OR_NONE,
+        '"none"',
+        "The certificate's secret key, as PEM without a passphrase.",
+        example='"/etc/procomu/portal.key"',
+    ),
+    _may(
+        "portal",
+        "https_port",
+        PORT,
+        "2443",
+        "Port of the welcoming page by https; people use 443 and are sent here.",
+    ),
+    _may(
+        "portal",
+        "advertise",
+        FLAG,
+        "true",
+        "Tell devices by DHCP and router advertisements where the portal is, while its certificate is one that they "
+        "trust. false where devices keep a stale address.",
     ),
     _may(
         "admin",

@@ -180,3 +180,19 @@ def test_no_text_whatever_breaks_the_reader(text):
     assert (config is None) == any(finding.is_error for finding in findings)
     assert all(0 <= finding.line <= text.count("\n") + 1 for finding in findings)
     assert all(finding.mend for finding in findings)
+
+
+def test_a_certificate_needs_its_key_and_then_the_portal_may_have_a_public_name():
+    half = LEAST + '[portal]\nhost = "login.vall.example"\ncertificate = "/etc/procomu/portal.crt"\n'
+    assert [
+        "line 11: config-certificate: portal.certificate is of no use without portal.certificate_key. Mend: add "
+        'certificate_key = "/etc/procomu/portal.key" below [portal]'
+    ] == said_of(half)
+    portal = config_of(half + 'certificate_key = "/etc/procomu/portal.key"\n').portal
+    assert ("login.vall.example", "/etc/procomu/portal.crt", 2443, True) == (
+        portal.host,
+        portal.certificate,
+        portal.https_port,
+        portal.advertise,
+    )
+    assert (None, None) == (config_of(LEAST).portal.certificate, config_of(LEAST).portal.certificate_key)
