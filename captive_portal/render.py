@@ -1,32 +1,39 @@
-"""Pages to bytes, through the templates beside this file."""
+"""Pages to bytes, through the templates beside this file, in the language that the page names."""
 
 import base64
 import hashlib
+import logging
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup
 
+from captive_portal.catalogues import FOLDER, SOURCE, read_catalogues
 from captive_portal.place import Page
+from captive_portal.words import Words
 
 TEMPLATES = Path(__file__).parent / "templates"
 PAGES_REMEMBERED = 64
+FORMATS = ("number", "volume", "rate", "rates", "day", "moment", "duration")
+"""Methods of `Words` that templates may use as filters: ``{{ page.used|volume }}``."""
+
+log = logging.getLogger(__name__)
 
 
 class Renderer:
-    """Templates are read once, at the start; equal pages are rendered once."""
+    """Templates and catalogues are read once, at the start; equal pages are rendered once."""
 
-    def __init__(self) -> None:
-        environment = Environment(
-            loader=FileSystemLoader(TEMPLATES),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            extensions=["jinja2.ext.i18n"],
-        )
-        environment.install_gettext_callables(_same, _either, newstyle=True)  # type: ignore[attr-defined]
+    def __init__(self, languages: Path = FOLDER) -> None:
+        catalogues = read_catalogues(languages)
+        for trouble in catalogues.troubles:
+            log.warning("%s", trouble)
+        self.words = catalogues.words
+        """Every language that pages can be in, by its tag."""
+        self._spoken = self.words[SOURCE]
+        environment = self._environment()
         styles = {path.stem: " ".join(path.read_text().split()) for path in sorted(TEMPLATES.glob("*.css"))}
         environment.globals["styles"] = {name: Markup(style) for name, style in styles.items()}  # noqa: S704 - our own
         self._templates = {
@@ -37,17 +44,46 @@ class Renderer:
         """The styles that pages may use, as Content-Security-Policy sources."""
         self.render = lru_cache(maxsize=PAGES_REMEMBERED)(self._render)
 
+    def words_for(self, tag: str) -> Words:
+        """The source language for a tag without a catalogue."""
+        return self.words.get(tag, self.words[SOURCE])
+
+    def _environment(self) -> Environment:
+        environment = Environment(
+            loader=FileSystemLoader(TEMPLATES),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            extensions=["jinja2.ext.i18n"],
+        )
+        environment.policies["ext.i18n.trimmed"] = True
+        environment.install_gettext_callables(  # type: ignore[attr-defined]
+            self._said("gettext"),
+            self._said("ngettext"),
+            newstyle=True,
+            pgettext=self._said("pgettext"),
+            npgettext=self._said("npgettext"),
+        )
+        for name in FORMATS:
+            environment.filters[name] = self._said(name)
+        return environment
+
+    def _said(self, name: str) -> Callable[..., str]:
+        """One of the `Words`' methods, for templates."""
+
+        # With a context, or a constant would be said for good in the language of the first page.
+        @pass_context
+        def said(_context: Context, *values: object) -> str:
+            return str(getattr(self._spoken, name)(*values))
+
+        return said
+
     def _render(self, page: Page) -> bytes:
+        # Set for the whole page rather than passed along, so that macros of other templates speak it too.
+        self._spoken = self.words_for(page.place.lang)
         return self._templates[page.template].render(page=page).encode()
 
 
 def _source(style: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}'"
-
-
-def _same(text: str) -> str:
-    return text
-
-
-def _either(one: str, many: str, count: int) -> str:
-    return one if count == 1 else many

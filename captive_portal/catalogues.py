@@ -1,0 +1,98 @@
+"""Catalogues from the folder beside this file: one ``.po`` file is one language, named by its tag (RFC 5646)."""
+
+import gc
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from gettext import GNUTranslations
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from captive_portal.negotiation import is_tag
+from captive_portal.words import Words, is_sound
+
+if TYPE_CHECKING:
+    from babel.messages.catalog import Catalog, Message
+
+FOLDER = Path(__file__).parent / "languages"
+SOURCE = "en"
+"""The language in which the texts stand in the code; its file is the empty form for a new language."""
+LANGUAGES_MAX = 40
+CATALOGUE_BYTES_MAX = 500_000
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogues:
+    """Every language that can be spoken, and what was wrong with the files of others."""
+
+    words: Mapping[str, Words]
+    """By tag, the source language first."""
+    troubles: tuple[str, ...]
+    """One sentence each, with the file's name and what to do."""
+
+
+def read_catalogues(folder: Path = FOLDER) -> Catalogues:
+    """A file that cannot be used costs its language, a sentence that cannot be used is said in English; both are told
+    in `troubles`, and neither keeps a page from anybody."""
+    words = {SOURCE: Words(SOURCE)}
+    troubles: list[str] = []
+    paths = sorted(folder.glob("*.po"))
+    if len(paths) > LANGUAGES_MAX:
+        troubles.append(f"{folder} has {len(paths)} languages; only the first {LANGUAGES_MAX} are read")
+    for path in paths[:LANGUAGES_MAX]:
+        try:
+            words[path.stem], found = _read(path)
+        except (OSError, ValueError) as error:
+            troubles.append(f"{path.name} is not used: {error}")
+        else:
+            troubles += found
+    _forget_babel()
+    return Catalogues(words, tuple(troubles))
+
+
+def _read(path: Path) -> tuple[Words, list[str]]:
+    if not is_tag(path.stem):
+        raise ValueError("its name is not a language; write one such as ca.po or pt-BR.po")
+    # Babel takes 2 MB while it reads, and no time afterwards.
+    from babel.messages.mofile import write_mo  # noqa: PLC0415
+    from babel.messages.pofile import PoFileError, read_po  # noqa: PLC0415
+
+    text = path.read_bytes()
+    if len(text) > CATALOGUE_BYTES_MAX:
+        raise ValueError(f"it has {len(text)} bytes; {CATALOGUE_BYTES_MAX} are allowed")
+    try:
+        catalogue = read_po(BytesIO(text), ignore_obsolete=True, abort_invalid=True)
+    except PoFileError as error:
+        raise ValueError(f"it cannot be read; check it with: msgfmt --check {path.name} ({error})") from error
+    troubles = [
+        f"{path.name}: {message.id!r} is said in English, because its translation has other marks or tags"
+        for message in unsound(catalogue)
+    ]
+    for message in unsound(catalogue):
+        message.string = ""
+    compiled = BytesIO()
+    write_mo(compiled, catalogue)
+    compiled.seek(0)
+    return Words(path.stem, GNUTranslations(compiled)), troubles
+
+
+def unsound(catalogue: "Catalog") -> "list[Message]":
+    """Messages whose translation must not be shown."""
+    return [message for message in catalogue if message.id and not _may_be_shown(message)]
+
+
+def _may_be_shown(message: "Message") -> bool:
+    return all(is_sound(_texts(message.id), text) for text in _texts(message.string) if text)
+
+
+def _texts(text: object) -> tuple[str, ...]:
+    """Of a message or its translation: one, or one for each number."""
+    return (text,) if isinstance(text, str) else tuple(text) if isinstance(text, list | tuple) else ()
+
+
+def _forget_babel() -> None:
+    """Give its memory back: it is needed once, and the node lives for months."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "babel"]:
+        del sys.modules[name]
+    gc.collect()

@@ -1,0 +1,85 @@
+"""Which language a page is in: what the person chose, what their browser asks for, what the community speaks."""
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+HEADER_CHARACTERS_MAX = 1_024
+"""Of ``Accept-Language``; what stands behind is not read."""
+RANGES_MAX = 32
+TAG_CHARACTERS_MAX = 35
+"""RFC 5646 section 4.4.1."""
+
+_TAG = re.compile(r"[a-z]{2,8}(-[a-z0-9]{1,8})*", re.IGNORECASE)
+_QUALITY = re.compile(r"[qQ][ \t]*=[ \t]*(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)")
+_ANY = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class _Range:
+    """One wish of ``Accept-Language``."""
+
+    tag: str
+    thousandths: int
+
+
+def is_tag(text: str) -> bool:
+    """Whether `text` has the form of a language tag, as ``ca`` or ``pt-BR``."""
+    return len(text) <= TAG_CHARACTERS_MAX and _TAG.fullmatch(text) is not None
+
+
+def negotiate(offered: Sequence[str], own: str, *chosen: str, accept: str = "") -> str:
+    """One of the `offered` tags (RFC 5646), or `own`, the community's language, when nothing else fits.
+
+    The first of `chosen` that is offered goes before `accept`, which is an ``Accept-Language`` header (RFC 9110
+    section 12.5.4) matched by RFC 4647: first lookup, so that ``fr-CA`` finds ``fr``, then prefixes, so that ``pt``
+    finds ``pt-BR``. What a header has that is no language range is passed over.
+    """
+    for tag in chosen:
+        if (found := lookup(offered, tag)) is not None:
+            return found
+    ranges = list(_ranges(accept))
+    refused = {wish.tag for wish in ranges if wish.thousandths == 0}
+    left = [tag for tag in offered if tag.lower() not in refused]
+    for wish in sorted(ranges, key=lambda wish: -wish.thousandths):
+        if wish.thousandths == 0:
+            continue
+        found = _any(left, own) if wish.tag == _ANY else lookup(left, wish.tag) or _prefixed(left, wish.tag)
+        if found is not None:
+            return found
+    if own in left or not refused:
+        return own
+    return left[0] if left else own
+
+
+def lookup(offered: Collection[str], wanted: str) -> str | None:
+    """RFC 4647 section 3.4: the longest of the offered tags that `wanted` begins with; case does not matter."""
+    by_name = {tag.lower(): tag for tag in offered}
+    parts = wanted.lower().split("-")[:RANGES_MAX]
+    while parts:
+        if (found := by_name.get("-".join(parts))) is not None:
+            return found
+        parts.pop()
+        if parts and len(parts[-1]) == 1:
+            parts.pop()
+    return None
+
+
+def _prefixed(offered: Sequence[str], wanted: str) -> str | None:
+    return next((tag for tag in offered if tag.lower().startswith(f"{wanted}-")), None)
+
+
+def _any(offered: Sequence[str], own: str) -> str | None:
+    return own if own in offered else next(iter(offered), None)
+
+
+def _ranges(header: str) -> Iterator[_Range]:
+    whole, comma, cut = header[:HEADER_CHARACTERS_MAX].rpartition(",")
+    if len(header) <= HEADER_CHARACTERS_MAX:
+        whole = f"{whole}{comma}{cut}"
+    for item in whole.split(",", RANGES_MAX)[:RANGES_MAX]:
+        tag, semicolon, weight = item.partition(";")
+        tag = tag.strip(" \t").lower()
+        quality = _QUALITY.fullmatch(weight.strip(" \t"))
+        if (tag == _ANY or is_tag(tag)) and (quality or not semicolon):
+            yield _Range(tag, round(float(quality[1]) * 1000) if quality else 1000)

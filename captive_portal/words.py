@@ -1,0 +1,143 @@
+"""What one language says: its texts, and how it writes numbers, amounts, dates and times.
+
+All of it comes from one catalogue. A text that a catalogue lacks is said in English.
+"""
+
+import re
+from collections import Counter
+from datetime import date, datetime
+from gettext import NullTranslations
+from typing import Literal
+
+from node.units import BitsPerSecond, Bytes, Rates, show_rate, show_volume
+
+Direction = Literal["ltr", "rtl"]
+
+_MARKS = re.compile(r"%\(\w*\)[sd]|%%|%|\{\w*\}|[{}]")
+_TAGS = re.compile(r"<[^>]*>?|&\w+;|[<>]")
+
+
+def N_(text: str) -> str:  # noqa: N802 - the usual mark of a text that is translated elsewhere
+    return text
+
+
+_VOLUMES = {
+    "B": N_("%(amount)s B"),
+    "kB": N_("%(amount)s kB"),
+    "MB": N_("%(amount)s MB"),
+    "GB": N_("%(amount)s GB"),
+    "TB": N_("%(amount)s TB"),
+}
+_RATES = {
+    "bit/s": N_("%(amount)s bit/s"),
+    "kbit/s": N_("%(amount)s kbit/s"),
+    "Mbit/s": N_("%(amount)s Mbit/s"),
+    "Gbit/s": N_("%(amount)s Gbit/s"),
+}
+_DAYS = (
+    N_("%(day)s January %(year)s"),
+    N_("%(day)s February %(year)s"),
+    N_("%(day)s March %(year)s"),
+    N_("%(day)s April %(year)s"),
+    N_("%(day)s May %(year)s"),
+    N_("%(day)s June %(year)s"),
+    N_("%(day)s July %(year)s"),
+    N_("%(day)s August %(year)s"),
+    N_("%(day)s September %(year)s"),
+    N_("%(day)s October %(year)s"),
+    N_("%(day)s November %(year)s"),
+    N_("%(day)s December %(year)s"),
+)
+
+
+class Words:
+    """One language, as its catalogue has it."""
+
+    def __init__(self, tag: str, translations: NullTranslations | None = None) -> None:
+        self.tag = tag
+        """RFC 5646, as ``ca`` or ``pt-BR``."""
+        self._translations = translations or NullTranslations()
+        # Translators: this language's own name, in this language.
+        self.name = self.pgettext("language", "English")
+        # Translators: rtl for a language that is written from right to left, such as Arabic.
+        right_to_left = self.pgettext("direction", "ltr") == "rtl"
+        self.direction: Direction = "rtl" if right_to_left else "ltr"
+        # Translators: what stands between units and tenths, as in 1.5.
+        self._point = self.pgettext("number", ".")
+
+    def gettext(self, text: str) -> str:
+        # The empty text is the catalogue's own head.
+        return self._translations.gettext(text) if text else ""
+
+    def ngettext(self, one: str, many: str, count: int) -> str:
+        return self._translations.ngettext(one, many, count)
+
+    def pgettext(self, context: str, text: str) -> str:
+        return self._translations.pgettext(context, text)
+
+    def npgettext(self, context: str, one: str, many: str, count: int) -> str:
+        return self._translations.npgettext(context, one, many, count)
+
+    def number(self, text: str) -> str:
+        """A number in digits with a point before its decimals, as this language writes it."""
+        return text.replace(".", self._point)
+
+    def volume(self, volume: Bytes) -> str:
+        """At most one decimal: ``1.4 GB``, in Catalan ``1,4 GB``."""
+        amount, _, unit = show_volume(volume).partition(" ")
+        return self.gettext(_VOLUMES[unit]) % {"amount": self.number(amount)}
+
+    def rate(self, rate: BitsPerSecond) -> str:
+        """At most one decimal: ``9.6 Mbit/s``."""
+        amount, _, unit = show_rate(rate).partition(" ")
+        return self.gettext(_RATES[unit]) % {"amount": self.number(amount)}
+
+    def rates(self, rates: Rates) -> str:
+        """One speed when both are equal."""
+        if rates.down == rates.up:
+            return self.rate(rates.down)
+        # Translators: two speeds, towards the person and from the person.
+        both = self.gettext("%(down)s down, %(up)s up")
+        return both % {"down": self.rate(rates.down), "up": self.rate(rates.up)}
+
+    def day(self, day: date | str) -> str:
+        """``1 April 2026``. A text is an ISO date; an empty one stays empty."""
+        if isinstance(day, str):
+            if not day:
+                return ""
+            day = date.fromisoformat(day[:10])
+        return self.gettext(_DAYS[day.month - 1]) % {"day": day.day, "year": day.year}
+
+    def moment(self, at: datetime | str) -> str:
+        """``1 April 2026, 23:00``. A text is an ISO date and time; an empty one stays empty."""
+        if isinstance(at, str):
+            if not at:
+                return ""
+            at = datetime.fromisoformat(at)
+        return self.gettext("%(day)s, %(time)s") % {"day": self.day(at), "time": f"{at:%H:%M}"}
+
+    def duration(self, seconds: int) -> str:
+        """Rounded up to the minute: ``2 days 4 h``, ``4 h 10 min``, ``35 min``."""
+        minutes = max(0, -(-seconds // 60))
+        days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
+        parts = []
+        if days:
+            parts.append(self.ngettext("%(count)s day", "%(count)s days", days) % {"count": days})
+        if hours:
+            parts.append(self.gettext("%(count)s h") % {"count": hours})
+        if (minutes and not days) or not parts:
+            parts.append(self.gettext("%(count)s min") % {"count": minutes})
+        return " ".join(parts)
+
+
+def is_sound(sources: tuple[str, ...], translation: str) -> bool:
+    """Whether a translation can stand in the place of its source: it has the same marks for values and the same HTML
+    tags. `sources` are one text, or one and many, of which a plural form may say either."""
+    tags = Counter(_TAGS.findall(translation))
+    if all(tags != Counter(_TAGS.findall(source)) for source in sources):
+        return False
+    marks = set(_MARKS.findall(translation))
+    return any(marks == set(_MARKS.findall(source)) for source in sources) or (
+        # "one day" needs no number, where the many need one.
+        len(sources) > 1 and marks < set(_MARKS.findall(sources[-1])) and not marks & {"%", "{", "}"}
+    )
