@@ -2,8 +2,9 @@
 
 ``python -m tests.bench.load`` in the crowd's namespace. One line on the standard input is a job as JSON, one line on
 the output its result. Jobs: ``press`` (the same request over and over), ``greed`` (downloads without end),
-``locate`` (where somebody is sent), ``flows`` (each
-person's whole way in), ``first`` (from the last click to the first packet, one person at a time).
+``locate`` (where somebody is sent), ``fetch`` (one page, whole), ``flows`` (each person's whole way in), ``join``
+(the same with a code, arriving over a while), ``first`` (from the last click to the first packet, one person at a
+time), ``siege`` (connections that only take up room).
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 from tests.bench.figures import quantile
 from tests.bench.greed import Greed
+from tests.bench.siege import Siege
 from tests.lab.wire import forms
 
 PATIENCE_S = 20.0
@@ -195,7 +197,7 @@ class Ways:
 
     def __init__(self, job: dict[str, Any]) -> None:
         self._far, self._portal = (job["far"], 80), (job["to"], int(job["port"]))
-        self._probe = job["probe"]
+        self._probe, self._wants = job["probe"], job.get("action", "join")
         self._at_once = asyncio.Semaphore(int(job["at_once"]))
         self._addresses = job["addresses"]
 
@@ -218,12 +220,56 @@ class Ways:
             redirect = await ask(address, self._far, self._probe)
             url = redirect.headers.get("location", "")
             page = await ask(address, self._portal, url)
-        form = next(form for form in forms(page.body) if "join" in form.action)
+        form = next(form for form in forms(page.body) if self._wants in form.action)
         return address, urljoin(url, form.action), form.fields
 
     async def _accept(self, address: str, goal: str, fields: dict[str, str]) -> Answer:
         async with self._at_once:
             return await ask(address, self._portal, goal, fields)
+
+
+class Arrivals(Ways):
+    """People who come over `seconds`, evenly, each with a code of their own, whatever the node does meanwhile: an
+    open load. Timed from the click to the answer; the form they fill in is their own time."""
+
+    def __init__(self, job: dict[str, Any]) -> None:
+        super().__init__(job)
+        self._codes, self._seconds, self._field = job["codes"], float(job["seconds"]), job["field"]
+
+    async def run(self) -> dict[str, Any]:
+        async with asyncio.TaskGroup() as group:
+            looking = [group.create_task(self._look(address)) for address in self._addresses]
+        ways = [task.result() for task in looking]
+        began, pause = asyncio.get_running_loop().time() + 0.2, self._seconds / len(ways)
+        async with asyncio.TaskGroup() as group:
+            coming = [
+                group.create_task(self._come(way, code, began + number * pause))
+                for number, (way, code) in enumerate(zip(ways, self._codes, strict=True))
+            ]
+        results = [task.result() for task in coming]
+        times = [ms for ms, answer in results if answer is not None and answer.status == 303]
+        refused = [answer for _, answer in results if answer is None or answer.status != 303]
+        return {
+            "let_in": len(times),
+            "p50_ms": round(quantile(times or [0.0], 0.5), 1),
+            "p99_ms": round(quantile(times or [0.0], 0.99), 1),
+            "seconds": round(asyncio.get_running_loop().time() - began, 2),
+            "errors": len(refused),
+            "first_refusal": next((f"{a.status} {a.body[:300]}" if a else "no answer" for a in refused), ""),
+        }
+
+    async def _come(
+        self, way: tuple[str, str, dict[str, str]], code: str, at: float
+    ) -> tuple[float, Answer | None]:
+        address, goal, fields = way
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(max(0.0, at - loop.time()))
+        began = loop.time()
+        try:
+            answer = await ask(address, self._portal, goal, fields | {self._field: code})
+        except (OSError, TimeoutError, ValueError, IndexError):
+            return 0.0, None
+        return 1000 * (loop.time() - began), answer
 
 
 class FirstPacket:
@@ -290,6 +336,16 @@ async def locate(job: dict[str, Any]) -> dict[str, Any]:
     return {"status": answer.status, "location": answer.headers.get("location", "")}
 
 
+async def fetch(job: dict[str, Any]) -> dict[str, Any]:
+    """One page as the first of them gets it."""
+    answer = await ask(job["addresses"][0], (job["to"], int(job["port"])), job["url"])
+    return {"status": answer.status, "headers": answer.headers, "body": answer.body}
+
+
+async def join(job: dict[str, Any]) -> dict[str, Any]:
+    return await Arrivals(job).run()
+
+
 async def flows(job: dict[str, Any]) -> dict[str, Any]:
     return await Ways(job).run()
 
@@ -300,6 +356,8 @@ async def first(job: dict[str, Any]) -> dict[str, Any]:
 
 JOBS: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
     "locate": locate,
+    "fetch": fetch,
+    "join": join,
     "flows": flows,
     "first": first,
 }
@@ -308,6 +366,7 @@ JOBS: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
 AT_ONCE: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "press": lambda job: Press(job).run(),
     "greed": lambda job: Greed(job).run(),
+    "siege": lambda job: Siege(job).run(),
 }
 
 

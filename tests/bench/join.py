@@ -1,0 +1,53 @@
+"""A thousand people join by voucher while ten seconds pass: a feast day, when the doors open."""
+
+import time
+
+from tests.bench.figures import Figures, say
+from tests.bench.square import PORTAL, Square, square
+
+KEYS = ("admitted", "errors", "p50_ms", "p99_ms", "seconds")
+MANY, SECONDS, AT_ONCE = 1_000, 10.0, 200
+
+
+def measure() -> Figures:
+    with square() as place:
+        return _measure(place)
+
+
+def _measure(place: Square) -> Figures:
+    place.furnish()
+    people = place.crowd(MANY)
+    place.router.start()
+    time.sleep(2)
+    codes = _issue(place, MANY)
+    came = people.do(
+        "join",
+        people.devices,
+        to=PORTAL,
+        port=80,
+        at_once=AT_ONCE,
+        seconds=SECONDS,
+        codes=codes,
+        field="code",
+        action="/join/code",
+    )
+    say(f"{MANY} people with a voucher each over {SECONDS:g} s: {came}")
+    admitted = sum(row["state"] == "admitted" for row in place.router.ask("devices")["devices"])
+    people.close()
+    return {
+        "admitted": admitted,
+        "errors": came["errors"],
+        "p50_ms": came["p50_ms"],
+        "p99_ms": came["p99_ms"],
+        "seconds": came["seconds"],
+    }
+
+
+def _issue(place: Square, count: int) -> list[str]:
+    codes: list[str] = []
+    while len(codes) < count:
+        answer = place.router.ask(
+            "vouchers-issue", count=str(min(500, count - len(codes))), group="feast", lasts="1 day"
+        )
+        codes += answer["codes"]
+    return codes

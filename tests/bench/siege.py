@@ -1,0 +1,85 @@
+"""Connections that only take up room: silent ones, and ones that send an octet now and then and never finish."""
+
+import resource
+import select
+import socket
+import time
+from contextlib import suppress
+from typing import Any
+
+SLOW_S = 1.0
+SLOW_REQUEST = b"GET / HTTP/1.1\r\nHost: login.procomu.lan\r\nX-Padding: " + b"a" * 4_000
+FILES = 30_000
+OPENED_AT_ONCE = 50
+"""Between so many the others are looked at, so that the siege is steady and not one blow."""
+
+
+class Siege:
+    """`silent` and `slow` connections from the job's addresses in turn, opened again whenever they are closed, for
+    `seconds`. The result says how many stood on average and at least, once all had been opened."""
+
+    def __init__(self, job: dict[str, Any]) -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, FILES))
+        self._to, self._addresses = (job["to"], int(job["port"])), job["addresses"]
+        self._silent, self._slow, self._seconds = int(job["silent"]), int(job["slow"]), float(job["seconds"])
+        self._epoll = select.epoll()
+        self._standing: dict[int, tuple[socket.socket, bool, str]] = {}
+        self._wanted = [
+            (self._addresses[number % len(self._addresses)], number < self._slow)
+            for number in range(self._silent + self._slow)
+        ]
+        self._sent: dict[int, int] = {}
+        self._counted: list[int] = []
+        self._closed = 0
+
+    def run(self) -> dict[str, Any]:
+        ends, looked = time.monotonic() + self._seconds, 0.0
+        all_opened = False
+        while (now := time.monotonic()) < ends:
+            self._open_some()
+            for handle, event in self._epoll.poll(0.005, 256):
+                if event & (select.EPOLLHUP | select.EPOLLERR | select.EPOLLIN):
+                    self._lost(handle)
+            all_opened = all_opened or not self._wanted
+            if now - looked > SLOW_S:
+                looked = now
+                self._send_an_octet()
+                if all_opened:
+                    self._counted.append(len(self._standing))
+        for handle in list(self._standing):
+            self._standing.pop(handle)[0].close()
+        return self._result()
+
+    def _result(self) -> dict[str, Any]:
+        counted = self._counted or [0]
+        return {
+            "standing": round(sum(counted) / len(counted)),
+            "standing_least": min(counted),
+            "closed_by_the_node": self._closed,
+        }
+
+    def _open_some(self) -> None:
+        for _ in range(min(OPENED_AT_ONCE, len(self._wanted))):
+            address, is_slow = self._wanted.pop()
+            sock = socket.socket()
+            sock.setblocking(False)
+            sock.setsockopt(socket.SOL_IP, socket.IP_BIND_ADDRESS_NO_PORT, 1)
+            sock.bind((address, 0))
+            sock.connect_ex(self._to)
+            self._standing[sock.fileno()] = sock, is_slow, address
+            self._epoll.register(sock, select.EPOLLIN | select.EPOLLRDHUP)
+
+    def _lost(self, handle: int) -> None:
+        sock, is_slow, address = self._standing.pop(handle)
+        self._sent.pop(handle, None)
+        sock.close()
+        self._closed += 1
+        self._wanted.append((address, is_slow))
+
+    def _send_an_octet(self) -> None:
+        for handle, (sock, is_slow, _) in list(self._standing.items()):
+            if is_slow:
+                place = self._sent.get(handle, 0)
+                with suppress(OSError):
+                    sock.send(SLOW_REQUEST[place : place + 1])
+                    self._sent[handle] = place + 1
