@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 
+from tests.browser.chromium import missing_for_browser
 from tests.lab.netns import missing_for_namespaces
 
 THREAD_END_SECONDS = 2.0
@@ -21,7 +22,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     kernel_missing = (
         missing_for_namespaces() if any(item.get_closest_marker("kernel") for item in items) else None
     )
+    browser_missing = missing_for_browser()
     for item in items:
+        if browser_missing and item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.skip(reason=browser_missing))
         if kernel_missing and item.get_closest_marker("kernel"):
             item.add_marker(pytest.mark.skip(reason=kernel_missing))
         if item.get_closest_marker("slow") and not config.getoption("--slow"):

@@ -1,0 +1,1 @@
+"""Real Chromium: people's pages as a browser shows them, on this machine and behind a real node."""

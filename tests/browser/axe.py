@@ -1,0 +1,57 @@
+"""What axe-core finds wrong with a page: WCAG 2.0, 2.1 and 2.2 at levels A and AA, and its best practices."""
+
+from dataclasses import dataclass
+
+from tests.browser.chromium import AXE, Browser
+
+TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
+RULES_BY_LOOK = ("color-contrast", "link-in-text-block", "target-size", "scrollable-region-focusable")
+"""Those whose answer depends on the size and colours of the screen; all others see the same document."""
+
+_RUN = """
+const [rules, tags, done] = arguments;
+const only = rules.length ? {type: 'rule', values: rules} : {type: 'tag', values: tags};
+axe.run(document, {runOnly: only, rules: {'target-size': {enabled: true}}, resultTypes: ['violations']}).then(
+  found => done({
+    version: found.testEngine.version,
+    passed: found.passes.map(rule => rule.id),
+    unsure: found.incomplete.map(rule => rule.id),
+    faults: found.violations.flatMap(rule => rule.nodes.map(
+      node => [rule.id, node.target.join(' '), node.html.slice(0, 160), node.failureSummary])),
+  }),
+  error => done({error: String(error)}));
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One element that breaks one rule."""
+
+    rule: str
+    element: str
+    html: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.rule}: {self.element}: {self.html}: {' '.join(self.remedy.split())}"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What one run of axe-core found."""
+
+    faults: tuple[Fault, ...]
+    passed: frozenset[str]
+    unsure: frozenset[str]
+    """Rules that axe-core leaves to people."""
+
+
+def judge(browser: Browser, rules: tuple[str, ...] = ()) -> Judgement:
+    """Of the page as it stands; all rules of `TAGS`, or only `rules`."""
+    if not browser.run("return 'axe' in window"):
+        browser.run(AXE.read_text() + "\nwindow.axe = axe;")
+    found = browser.run_async(_RUN, list(rules), list(TAGS))
+    if "error" in found:
+        raise RuntimeError(f"axe-core: {found['error']}")
+    faults = tuple(Fault(*fault) for fault in found["faults"])
+    return Judgement(faults, frozenset(found["passed"]), frozenset(found["unsure"]))

@@ -1,0 +1,347 @@
+"""A real Chromium with a profile of its own, steered through chromedriver; here or inside a namespace.
+
+    with opened(folder) as browser:
+        browser.open("http://login.vall.example/")
+        browser.press("Accept and go online")
+
+Chromium and its driver are Debian's; Selenium speaks to the driver (W3C WebDriver and the DevTools protocol).
+"""
+
+import base64
+import contextlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from tests.lab.netns import Namespace
+from tests.lab.people import Person
+
+BINARY, DRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"
+AXE = Path(sys.prefix) / "share" / "axe-core" / "axe.min.js"
+READY_SECONDS = 30.0
+PAGE_SECONDS = 20
+SWITCHES = (
+    "--headless=new",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--no-default-browser-check",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-breakpad",
+    "--disable-features=Translate,MediaRouter,OptimizationHints,DialMediaRouteProvider",
+    "--password-store=basic",
+    "--hide-scrollbars",
+    "--font-render-hinting=none",
+)
+_STARTED = re.compile(r"started successfully on port (\d+)")
+
+
+def missing_for_browser() -> str | None:
+    """Why no browser can be steered here, in one sentence; None when it can."""
+    for program in (BINARY, DRIVER):
+        if shutil.which(program) is None:
+            return f"{program} is not here; run: deploy/setup browser"
+    try:
+        import selenium  # noqa: F401
+    except ImportError:
+        return "Selenium is not here; run: deploy/setup browser"
+    if not AXE.exists():
+        return "axe-core is not here; run: deploy/setup browser"
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a person's screen shows pages. The default is a phone by day."""
+
+    width: int = 390
+    height: int = 844
+    dark: bool = False
+    more_contrast: bool = False
+    forced_colours: bool = False
+    less_motion: bool = False
+    pixels: int = 1
+    """Device pixels to one CSS pixel."""
+    paper: bool = False
+
+    def features(self) -> list[dict[str, str]]:
+        """As media features of the DevTools protocol."""
+        return [
+            {"name": "prefers-color-scheme", "value": "dark" if self.dark else "light"},
+            {"name": "prefers-contrast", "value": "more" if self.more_contrast else "no-preference"},
+            {"name": "forced-colors", "value": "active" if self.forced_colours else "none"},
+            {"name": "prefers-reduced-motion", "value": "reduce" if self.less_motion else "no-preference"},
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """One page as it came over the line."""
+
+    bytes: int
+    """Heads and bodies together."""
+    requests: tuple[str, ...]
+    first_paint_ms: float
+
+
+class Browser:
+    """One window. Texts are what a person sees; `css` finds what has no words."""
+
+    def __init__(self, driver: Any, place: Namespace | None) -> None:
+        self._driver = driver
+        self.place = place
+        self.owner: Person | None = None
+
+    # --- going about ---
+
+    def open(self, url: str) -> None:
+        self._driver.get(url)
+
+    def back(self) -> None:
+        self._driver.back()
+
+    @property
+    def url(self) -> str:
+        return str(self._driver.current_url)
+
+    @property
+    def path(self) -> str:
+        return urlsplit(self.url).path
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def title(self) -> str:
+        return str(self._driver.title)
+
+    @property
+    def text(self) -> str:
+        """What a person can read on the whole page."""
+        return str(self._element("body").text)
+
+    @property
+    def html(self) -> str:
+        return str(self._driver.page_source)
+
+    def has(self, css: str) -> bool:
+        return bool(self._driver.find_elements("css selector", css))
+
+    def read(self, css: str) -> str:
+        return str(self._element(css).text)
+
+    def attribute(self, css: str, name: str) -> str:
+        return str(self._element(css).get_attribute(name) or "")
+
+    def press(self, words: str) -> None:
+        """The first button, link or summary that carries these words."""
+        path = f"//*[self::button or self::a or self::summary][contains(normalize-space(.), {json.dumps(words)})]"
+        self._driver.find_element("xpath", path).click()
+
+    def tap(self, css: str) -> None:
+        self._element(css).click()
+
+    def type(self, css: str, text: str) -> None:
+        field = self._element(css)
+        field.clear()
+        field.send_keys(text)
+
+    def keys(self, *keys: str) -> None:
+        """Pressed where the focus is."""
+        from selenium.webdriver.common.action_chains import ActionChains
+
+        actions = ActionChains(self._driver)
+        for key in keys:
+            actions.send_keys(key)
+        actions.perform()
+
+    def until(self, words: str, seconds: float = 15.0) -> bool:
+        """Whether the page comes to say `words`; it may load anew meanwhile."""
+        from selenium.common.exceptions import WebDriverException
+
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            with contextlib.suppress(WebDriverException):
+                if words in self.text:
+                    return True
+            time.sleep(0.1)
+        return False
+
+    # --- how it is shown ---
+
+    def look(self, look: Look) -> None:
+        self.devtools(
+            "Emulation.setDeviceMetricsOverride",
+            width=look.width,
+            height=look.height,
+            deviceScaleFactor=look.pixels,
+            mobile=look.width < 600,
+        )
+        self.devtools(
+            "Emulation.setEmulatedMedia", media="print" if look.paper else "", features=look.features()
+        )
+
+    def speak(self, language: str) -> None:
+        """Ask for pages in this language, as a phone's settings do."""
+        agent = self.devtools("Browser.getVersion")["userAgent"]
+        self.devtools("Network.setUserAgentOverride", userAgent=agent, acceptLanguage=language)
+
+    def without_scripts(self) -> None:
+        self.devtools("Emulation.setScriptExecutionDisabled", value=True)
+
+    def slow_line(self, bits_per_second: int, latency_ms: int) -> None:
+        rate = bits_per_second // 8
+        self.devtools("Network.enable")
+        self.devtools(
+            "Network.emulateNetworkConditions",
+            offline=False,
+            latency=latency_ms,
+            downloadThroughput=rate,
+            uploadThroughput=rate,
+        )
+
+    # --- what it tells ---
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        """Run JavaScript in the page (also where the page itself may run none) and return its value."""
+        return self._driver.execute_script(script, *arguments)
+
+    def run_async(self, script: str, *arguments: Any) -> Any:
+        return self._driver.execute_async_script(script, *arguments)
+
+    def devtools(self, command: str, **parameters: Any) -> Any:
+        return self._driver.execute("executeCdpCommand", {"cmd": command, "params": parameters})["value"]
+
+    def complaints(self) -> list[str]:
+        """What the browser's console says of this page since the last time: errors, blocked contents."""
+        return [entry["message"] for entry in self._driver.get_log("browser")]
+
+    def measure(self, url: str) -> Load:
+        """Open a page and weigh what came."""
+        self._driver.get_log("performance")
+        self.open(url)
+        paints = self.run("return performance.getEntriesByType('paint').map(e => [e.name, e.startTime])")
+        messages = [json.loads(entry["message"])["message"] for entry in self._driver.get_log("performance")]
+        asked = [
+            m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"
+        ]
+        weight = sum(
+            int(m["params"]["encodedDataLength"])
+            for m in messages
+            if m["method"] == "Network.loadingFinished"
+        )
+        kept = tuple(url for url in asked if not url.startswith("data:"))
+        return Load(weight, kept, dict(paints).get("first-contentful-paint", float("inf")))
+
+    def picture(self, *, whole: bool = True) -> bytes:
+        """A PNG of the page; without `whole`, of what the screen shows."""
+        more: dict[str, Any] = {}
+        if whole:
+            size = self.devtools("Page.getLayoutMetrics")["cssContentSize"]
+            more = {"clip": {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}}
+        shot = self.devtools("Page.captureScreenshot", format="png", captureBeyondViewport=whole, **more)
+        return base64.b64decode(shot["data"])
+
+    def print(self) -> bytes:
+        """The page as a PDF, as its own ``@page`` rules want it."""
+        pdf = self.devtools("Page.printToPDF", preferCSSPageSize=True, printBackground=True)
+        return base64.b64decode(pdf["data"])
+
+    def quit(self) -> None:
+        self._driver.quit()
+
+    def _element(self, css: str) -> Any:
+        return self._driver.find_element("css selector", css)
+
+
+@contextlib.contextmanager
+def opened(
+    folder: Path,
+    *,
+    place: Namespace | None = None,
+    resolver: str = "",
+    hosts: Mapping[str, str] | None = None,
+) -> Iterator[Browser]:
+    """A browser until the block ends; its profile and logs live in `folder`.
+
+    With `place` it runs in that namespace and asks `resolver` for names. `hosts` are names that it finds at an
+    address without asking anybody; then it finds no others.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    process, log = _start_driver(folder, place, resolver)
+    try:
+        browser = Browser(_connect(_port(process, log), folder, place, hosts), place)
+        try:
+            yield browser
+        finally:
+            browser.quit()
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _start_driver(
+    folder: Path, place: Namespace | None, resolver: str
+) -> tuple["subprocess.Popen[bytes]", Path]:
+    log = folder / "chromedriver.log"
+    environment = {**os.environ, "HOME": str(folder), "TMPDIR": str(folder)}
+    argv = [DRIVER, "--port=0"]
+    with log.open("wb") as sink:
+        more: dict[str, Any] = {"stdout": sink, "stderr": subprocess.STDOUT, "stdin": subprocess.DEVNULL}
+        if place is None:
+            return subprocess.Popen(argv, env=environment, **more), log
+        names = folder / "resolv.conf"
+        names.write_text(f"nameserver {resolver}\n")
+        # The mounts of `ip netns exec` are its own, and end with the program.
+        script = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
+        return place.popen("sh", "-c", script, str(names), *argv, env=environment, **more), log
+
+
+def _port(process: "subprocess.Popen[bytes]", log: Path) -> int:
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        if found := _STARTED.search(log.read_text(errors="replace")):
+            return int(found[1])
+        time.sleep(0.02)
+    raise RuntimeError(f"chromedriver did not start: {log.read_text(errors='replace')[-2000:]}")
+
+
+def _connect(port: int, folder: Path, place: Namespace | None, hosts: Mapping[str, str] | None) -> Any:
+    from selenium.webdriver import ChromeOptions
+    from selenium.webdriver.chromium.remote_connection import ChromiumRemoteConnection
+    from selenium.webdriver.remote.webdriver import WebDriver
+
+    class Connection(ChromiumRemoteConnection):
+        """Opens its sockets where the driver listens: in the namespace."""
+
+        def execute(self, command: str, params: Any) -> Any:
+            with place.entered() if place else contextlib.nullcontext():
+                return super().execute(command, params)
+
+    options = ChromeOptions()
+    options.binary_location = BINARY
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    for switch in (*SWITCHES, f"--user-data-dir={folder / 'profile'}"):
+        options.add_argument(switch)
+    if os.geteuid() == 0:
+        options.add_argument("--no-sandbox")
+    if hosts is not None:
+        known = ", ".join(f"MAP {name} {address}" for name, address in hosts.items())
+        options.add_argument(f"--host-resolver-rules={known}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1")
+    connection = Connection(f"http://127.0.0.1:{port}", "goog", "chrome", keep_alive=True)
+    driver = WebDriver(command_executor=connection, options=options)
+    driver.set_page_load_timeout(PAGE_SECONDS)
+    driver.set_script_timeout(PAGE_SECONDS)
+    return driver
