@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from node.admin.signin import Signed
 from node.errors import Finding
 from node.units import AccountId, Bytes, NodeId, Rates
 
@@ -106,6 +107,7 @@ class House(Protocol):
     async def redeem(self, link_token: str) -> str | None:
         """A one-time link's token to a new session's cookie value; None when used, old or unknown."""
 
-    def is_admin(self, cookie: str) -> bool: ...
+    def who(self, cookie: str) -> Signed | None:
+        """Who is signed in with this cookie."""
 
     async def sign_out(self, cookie: str) -> None: ...

@@ -1,4 +1,4 @@
-"""Who is an admin: links that sign in once, and the sessions they become. Only hashes are kept, never a token.
+"""Who is signed in, as what: links that sign in once, and the sessions they become. Only hashes are kept.
 
 Tokens and cookies are made by the caller, from a source of randomness with 128 bits or more.
 """
@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from node.units import Milliseconds, Monotonic
 
@@ -21,15 +21,40 @@ SESSIONS_MAX = 32
 TOKEN_CHARS_MIN = 22
 """128 bits in base64."""
 TOKEN_CHARS_MAX = 128
+NAME_CHARS_MAX = 40
 _HASH = re.compile(r"[0-9a-f]{64}")
+_NAME = re.compile(rf"[^\W_][\w .'-]{{0,{NAME_CHARS_MAX - 1}}}")
+
+Role = Literal["admin", "issuer"]
+"""An ``issuer`` hands out vouchers and sees those that were issued under the same name, and nothing else."""
+
+ROLES: tuple[Role, ...] = ("admin", "issuer")
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """Somebody who is signed in."""
+
+    role: Role
+    name: str = ""
+    """As the link was asked for; an issuer always has one."""
+
+    @property
+    def label(self) -> str:
+        """As it stands beside what they did: ``admin``, ``admin Ana``, ``issuer library``."""
+        return f"{self.role} {self.name}".strip()
+
+
+ADMIN = Signed("admin")
 
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """The hash of a token, and until when the token counts."""
+    """The hash of a token, until when the token counts, and as whom."""
 
     hash: str
     ends: Monotonic
+    signed: Signed = ADMIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +65,29 @@ class SignIn:
     sessions: tuple[Pass, ...] = ()
 
 
-def offer(state: SignIn, token: str, now: Monotonic) -> SignIn:
-    """`token` may be redeemed once, for LINK_LIFE."""
+def read_signed(role: str, name: str) -> Signed:
+    """Whom a link is for, as somebody asked for it. Raises ValueError with what to write instead."""
+    for each in ROLES:
+        if role == each:
+            break
+    else:
+        raise ValueError(f"{role!r:.40} is not a role; write admin or issuer")
+    name = " ".join(name.split())
+    if name and not _NAME.fullmatch(name):
+        raise ValueError(
+            f"{name!r:.60} is not a name; write letters, digits and spaces, at most {NAME_CHARS_MAX}, such as library"
+        )
+    if each == "issuer" and not name:
+        raise ValueError(
+            "an issuer needs a name, so that they find their vouchers again; write --name library"
+        )
+    return Signed(each, name)
+
+
+def offer(state: SignIn, token: str, now: Monotonic, signed: Signed = ADMIN) -> SignIn:
+    """`token` may be redeemed once, for LINK_LIFE, to be signed in as `signed`."""
     assert TOKEN_CHARS_MIN <= len(token) <= TOKEN_CHARS_MAX, "a token needs 128 bits"
-    links = (*_living(state.links, now), Pass(_hash(token), Monotonic(now + LINK_LIFE)))
+    links = (*_living(state.links, now), Pass(_hash(token), Monotonic(now + LINK_LIFE), signed))
     return replace(state, links=links[-LINKS_MAX:])
 
 
@@ -51,16 +95,18 @@ def redeem(state: SignIn, token: str, cookie: str, now: Monotonic) -> SignIn | N
     """A link's token becomes the session of `cookie`; None when the token is used, old or unknown."""
     assert TOKEN_CHARS_MIN <= len(cookie) <= TOKEN_CHARS_MAX, "a cookie needs 128 bits"
     links = _living(state.links, now)
-    if not _holds(links, token):
+    link = _find(links, token)
+    if link is None:
         return None
-    session = Pass(_hash(cookie), Monotonic(now + SESSION_LIFE))
+    session = Pass(_hash(cookie), Monotonic(now + SESSION_LIFE), link.signed)
     sessions = (*_living(state.sessions, now), session)
     return SignIn(_without(links, token), sessions[-SESSIONS_MAX:])
 
 
-def is_admin(state: SignIn, cookie: str, now: Monotonic) -> bool:
-    """Whether `cookie` is a session that has not ended."""
-    return _holds(_living(state.sessions, now), cookie)
+def who(state: SignIn, cookie: str, now: Monotonic) -> Signed | None:
+    """Whose session `cookie` is; None when there is no such session or it has ended."""
+    session = _find(_living(state.sessions, now), cookie)
+    return None if session is None else session.signed
 
 
 def sign_out(state: SignIn, cookie: str) -> SignIn:
@@ -81,7 +127,7 @@ def is_own_form(cookie: str, proof: str) -> bool:
 def to_text(state: SignIn, boot: str) -> str:
     """For storage. Monotonic time means nothing after another boot, so its name belongs to it."""
     passes = {
-        name: [[each.hash, each.ends] for each in kept]
+        name: [[each.hash, each.ends, each.signed.role, each.signed.name] for each in kept]
         for name, kept in (("links", state.links), ("sessions", state.sessions))
     }
     return json.dumps({"boot": boot, **passes})
@@ -101,26 +147,30 @@ def from_text(text: str, boot: str) -> SignIn:
 def _passes(stored: Any) -> tuple[Pass, ...]:
     if not isinstance(stored, list):
         return ()
-    return tuple(
-        Pass(each[0], Monotonic(each[1]))
-        for each in stored
-        if isinstance(each, list)
-        and len(each) == 2
-        and isinstance(each[0], str)
-        and _HASH.fullmatch(each[0])
-        and type(each[1]) is int
-    )
+    return tuple(kept for each in stored if (kept := _pass(each)) is not None)
+
+
+def _pass(stored: Any) -> Pass | None:
+    match stored:
+        case [str(mark), int(ends)] if _HASH.fullmatch(mark) and type(ends) is int:
+            return Pass(mark, Monotonic(ends))  # kept by a node that knew no other role
+        case [str(mark), int(ends), str(role), str(name)] if _HASH.fullmatch(mark) and type(ends) is int:
+            try:
+                return Pass(mark, Monotonic(ends), read_signed(role, name))
+            except ValueError:
+                return None
+    return None
 
 
 def _living(passes: Iterable[Pass], now: Monotonic) -> tuple[Pass, ...]:
     return tuple(each for each in passes if now < each.ends)
 
 
-def _holds(passes: Iterable[Pass], token: str) -> bool:
+def _find(passes: Iterable[Pass], token: str) -> Pass | None:
     if len(token) > TOKEN_CHARS_MAX:
-        return False
+        return None
     wanted = _hash(token)
-    return any(hmac.compare_digest(each.hash, wanted) for each in passes)
+    return next((each for each in passes if hmac.compare_digest(each.hash, wanted)), None)
 
 
 def _without(passes: Iterable[Pass], token: str) -> tuple[Pass, ...]:

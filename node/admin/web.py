@@ -140,7 +140,8 @@ class AdminDoor:
         if answerer is None:
             answerer, is_open = self._behind.get((request.method, request.path)), False
         cookie = request.cookies.get(COOKIE, "")[: TOKEN_CHARS_MAX + 1]
-        is_admin = self._house.is_admin(cookie)
+        signed = self._house.who(cookie)
+        is_admin = signed is not None and signed.role == "admin"
         if not is_open and not is_admin:
             return self._page(pages.SignInPage(token="", is_refused=False), 401)
         if answerer is None:
@@ -152,7 +153,7 @@ class AdminDoor:
         return await answerer(asked)
 
     async def _sign_in(self, asked: Asked) -> web.Response:
-        if self._house.is_admin(asked.cookie):
+        if self._house.who(asked.cookie) is not None:
             return _go("/")
         token = asked.query.get("token", "")[: TOKEN_CHARS_MAX + 1]
         return self._page(pages.SignInPage(token, is_refused=False), 200 if token else 401)

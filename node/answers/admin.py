@@ -66,10 +66,10 @@ class AdminHouse:
         except StorageTrouble:
             return  # told by the loop already, which writes to the same folder every half minute
 
-    async def new_link(self) -> tuple[str, int]:
-        """(address that signs in once, seconds that it lasts)."""
+    async def new_link(self, signed: signin.Signed = signin.ADMIN) -> tuple[str, int]:
+        """(address that signs in once as `signed`, seconds that it lasts)."""
         token = secrets.token_urlsafe(TOKEN_BYTES)
-        self._signed = signin.offer(self._signed, token, self._clock.monotonic())
+        self._signed = signin.offer(self._signed, token, self._clock.monotonic(), signed)
         await self._keep_signed()
         admin = self._config.admin
         # An address that means "all of them" cannot be typed into a browser.
@@ -133,8 +133,8 @@ class AdminHouse:
         await self._keep_signed()
         return cookie
 
-    def is_admin(self, cookie: str) -> bool:
-        return signin.is_admin(self._signed, cookie, self._clock.monotonic())
+    def who(self, cookie: str) -> signin.Signed | None:
+        return signin.who(self._signed, cookie, self._clock.monotonic())
 
     async def sign_out(self, cookie: str) -> None:
         self._signed = signin.sign_out(self._signed, cookie)

@@ -7,6 +7,7 @@ from typing import Any
 from captive_portal import guests
 from captive_portal.ports import GuestView
 from node.accounting.meter import Baseline
+from node.admin.signin import Signed, read_signed
 from node.answers.overview import Glance, binding
 from node.console import Answer, DeviceRow
 from node.errors import NodeError
@@ -31,7 +32,7 @@ class ConsoleAnswers:
         glance: Glance,
         parts: Parts,
         guest: Callable[[MacAddress], GuestView],
-        admin_link: Callable[[], Awaitable[tuple[str, int]]],
+        admin_link: Callable[[Signed], Awaitable[tuple[str, int]]],
         rules_file: str,
         started: datetime,
         version: str,
@@ -102,9 +103,15 @@ class ConsoleAnswers:
     def peers(self, _question: dict[str, Any]) -> Mapping[str, Any]:
         return {"node": self._reconcile.node, "peers": self._glance.overview().peers}
 
-    async def admin_link(self, _question: dict[str, Any]) -> Mapping[str, Any]:
-        url, seconds = await self._admin_link()
-        return {"url": url, "expires_seconds": seconds}
+    async def admin_link(self, question: dict[str, Any]) -> Mapping[str, Any]:
+        role, name = (str(question.get(key, fallback)) for key, fallback in (("role", "admin"), ("name", "")))
+        try:
+            signed = read_signed(role[:WHO_CHARS_MAX], name[:WHO_CHARS_MAX])
+        except ValueError as error:
+            message, _, mend = str(error).partition("; ")
+            raise NodeError(message, mend) from error
+        url, seconds = await self._admin_link(signed)
+        return {"url": url, "expires_seconds": seconds, "who": signed.label}
 
     def _device(self, mac: MacAddress) -> DeviceRow:
         reconcile = self._reconcile

@@ -79,8 +79,11 @@ def peers(answer: Said, ink: Ink) -> list[str]:
 
 
 def admin_link(answer: Said, ink: Ink) -> list[str]:
-    """From ``admin-link``: {"url", "expires_seconds"}."""
-    return [ink.bold(clean(answer["url"])), f"It signs in once, within {span(answer['expires_seconds'])}."]
+    """From ``admin-link``: {"url", "expires_seconds", "who"}."""
+    return [
+        ink.bold(clean(answer["url"])),
+        f"It signs in once as {clean(answer['who'])}, within {span(answer['expires_seconds'])}.",
+    ]
 
 
 def event(said: Said, ink: Ink) -> str:

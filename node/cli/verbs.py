@@ -170,7 +170,8 @@ def peers(told: Told) -> int:
 
 
 def admin_link(told: Told) -> int:
-    return _ask(told, {"ask": "admin-link"}, show.admin_link)
+    question = {"role": told.asked["role"] or "admin", "name": told.asked["name"] or ""}
+    return _ask(told, {"ask": "admin-link", **question}, show.admin_link)
 
 
 def watch(told: Told) -> int:

@@ -87,9 +87,15 @@ VERBS: tuple[Verb, ...] = (
     Verb(("peers",), "Other nodes, and strangers.", "procomu peers", (_JSON,)),
     Verb(
         ("admin", "link"),
-        "A link to the admins' pages that signs in once.",
-        "procomu admin link",
-        (_JSON,),
+        "A link to the admins' pages that signs in once: as an admin, or as somebody who issues vouchers.",
+        "procomu admin link --role issuer --name library",
+        (
+            Argument(
+                "--role", "admin (when not given) or issuer, who may issue vouchers and nothing else", "ROLE"
+            ),
+            Argument("--name", "who it is for; an issuer needs one, and finds their vouchers by it", "NAME"),
+            _JSON,
+        ),
     ),
     Verb(("watch",), "What changes, as it happens, until Ctrl-C.", "procomu watch", (_JSON,)),
     Verb(

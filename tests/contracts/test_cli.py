@@ -59,7 +59,11 @@ ANSWERS = {
     ),
     "peers": lambda _: {"node": "n" * 52, "peers": village().peers},
     "devices": lambda _: {"devices": []},
-    "admin-link": lambda _: {"url": "http://127.0.0.1:2081/sign-in?token=t", "expires_seconds": 600},
+    "admin-link": lambda asked: {
+        "url": "http://127.0.0.1:2081/sign-in?token=t",
+        "expires_seconds": 600,
+        "who": f"{asked['role']} {asked['name']}".strip(),
+    },
 }
 
 

@@ -134,8 +134,8 @@ class FakeAdminHouse:
         self.signed = after
         return cookie
 
-    def is_admin(self, cookie: str) -> bool:
-        return signin.is_admin(self.signed, cookie, self.now)
+    def who(self, cookie: str) -> signin.Signed | None:
+        return signin.who(self.signed, cookie, self.now)
 
     async def sign_out(self, cookie: str) -> None:
         self.signed = signin.sign_out(self.signed, cookie)

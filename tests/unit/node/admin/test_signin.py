@@ -2,11 +2,12 @@
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from node.admin import signin
-from node.admin.signin import LINK_LIFE, LINKS_MAX, SESSION_LIFE, SESSIONS_MAX, SignIn
+from node.admin.signin import ADMIN, LINK_LIFE, LINKS_MAX, SESSION_LIFE, SESSIONS_MAX, Signed, SignIn
 from node.units import Monotonic
 
 LINK, OTHER_LINK = "link-" + "a" * 20, "link-" + "b" * 20
@@ -21,9 +22,9 @@ def signed_in() -> SignIn:
 
 
 def test_a_link_makes_an_admin():
-    assert signin.is_admin(signed_in(), COOKIE, NOW)
-    assert not signin.is_admin(signed_in(), OTHER_COOKIE, NOW)
-    assert not signin.is_admin(signed_in(), LINK, NOW)
+    assert ADMIN == signin.who(signed_in(), COOKIE, NOW)
+    assert signin.who(signed_in(), OTHER_COOKIE, NOW) is None
+    assert signin.who(signed_in(), LINK, NOW) is None
 
 
 def test_a_link_works_once():
@@ -42,16 +43,16 @@ def test_an_unknown_link_changes_nothing():
 
 
 def test_a_session_ends_by_itself():
-    assert signin.is_admin(signed_in(), COOKIE, Monotonic(NOW + SESSION_LIFE - 1))
-    assert not signin.is_admin(signed_in(), COOKIE, Monotonic(NOW + SESSION_LIFE))
+    assert ADMIN == signin.who(signed_in(), COOKIE, Monotonic(NOW + SESSION_LIFE - 1))
+    assert signin.who(signed_in(), COOKIE, Monotonic(NOW + SESSION_LIFE)) is None
 
 
 def test_signing_out_ends_only_the_own_session():
     state = signin.redeem(signin.offer(signed_in(), OTHER_LINK, NOW), OTHER_LINK, OTHER_COOKIE, NOW)
     assert state is not None
     state = signin.sign_out(state, COOKIE)
-    assert not signin.is_admin(state, COOKIE, NOW)
-    assert signin.is_admin(state, OTHER_COOKIE, NOW)
+    assert signin.who(state, COOKIE, NOW) is None
+    assert ADMIN == signin.who(state, OTHER_COOKIE, NOW)
     assert state == signin.sign_out(state, COOKIE)
 
 
@@ -71,7 +72,7 @@ def test_many_sessions_push_out_the_oldest():
         assert after is not None
         state = after
     assert SESSIONS_MAX == len(state.sessions)
-    assert not signin.is_admin(state, COOKIE, NOW)
+    assert signin.who(state, COOKIE, NOW) is None
 
 
 def test_a_restart_signs_nobody_out():
@@ -102,7 +103,7 @@ def test_a_damaged_record_signs_nobody_in(text):
 )
 def test_a_record_that_was_tampered_with_breaks_nothing(passes):
     state = signin.from_text(json.dumps({"boot": "b", "links": passes, "sessions": passes}), "b")
-    assert not signin.is_admin(state, COOKIE, NOW)
+    assert signin.who(state, COOKIE, NOW) is None
 
 
 def test_a_form_proves_the_session_that_it_was_made_for():
@@ -112,3 +113,46 @@ def test_a_form_proves_the_session_that_it_was_made_for():
     assert not signin.is_own_form(COOKIE, "")
     assert not signin.is_own_form(COOKIE, "é" * 64)
     assert COOKIE not in proof
+
+
+def test_a_link_for_an_issuer_makes_an_issuer_also_after_a_restart():
+    library = Signed("issuer", "library")
+    state = signin.redeem(signin.offer(SignIn(), LINK, NOW, library), LINK, COOKIE, NOW)
+    assert state is not None
+    assert library == signin.who(state, COOKIE, NOW)
+    assert library == signin.who(signin.from_text(signin.to_text(state, "b"), "b"), COOKIE, NOW)
+    assert "issuer library" == library.label
+
+
+def test_a_record_of_before_there_were_roles_signs_admins_in():
+    stored = json.loads(signin.to_text(signed_in(), "b"))
+    stored["sessions"] = [each[:2] for each in stored["sessions"]]
+    assert ADMIN == signin.who(signin.from_text(json.dumps(stored), "b"), COOKIE, NOW)
+
+
+def test_a_stored_role_that_does_not_exist_signs_nobody_in():
+    stored = signin.to_text(signed_in(), "b").replace('"admin"', '"king"')
+    assert signin.who(signin.from_text(stored, "b"), COOKIE, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("role", "name", "wanted"),
+    [
+        ("king", "", "admin or issuer"),
+        ("issuer", "", "needs a name"),
+        ("issuer", "  ", "needs a name"),
+        ("admin", "<b>", "letters"),
+        ("issuer", "x" * 41, "at most 40"),
+        ("issuer", "two\u202elines", "letters"),
+    ],
+)
+def test_whom_a_link_is_for_is_said_clearly_or_asked_again(role, name, wanted):
+    with pytest.raises(ValueError, match=wanted):
+        signin.read_signed(role, name)
+
+
+def test_an_admin_may_go_without_a_name():
+    assert ("admin", "admin Ana") == (
+        signin.read_signed("admin", "").label,
+        signin.read_signed("admin", " Ana ").label,
+    )

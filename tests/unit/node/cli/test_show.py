@@ -110,8 +110,8 @@ def test_peers_with_their_whole_ids_to_copy():
 
 
 def test_a_link_says_how_long_it_works():
-    assert ["http://x/", "It signs in once, within 10 min."] == show.admin_link(
-        {"url": "http://x/", "expires_seconds": 600}, PLAIN
+    assert ["http://x/", "It signs in once as issuer library, within 10 min."] == show.admin_link(
+        {"url": "http://x/", "expires_seconds": 600, "who": "issuer library"}, PLAIN
     )
 
 
