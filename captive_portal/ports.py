@@ -195,6 +195,10 @@ class CommunityView:
     """The https address where there is a certificate, such as ``https://login.vall.example``; otherwise empty."""
     help: str = ""
     """How to help the network, in the community's own words."""
+    language: str = "en"
+    """The community's own (RFC 5646): for those whose browser asks for none that there is."""
+    languages: tuple[str, ...] = ()
+    """To choose from, besides its own; empty for all that have a catalogue."""
 
 
 @dataclass(frozen=True, slots=True)

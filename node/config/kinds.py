@@ -9,6 +9,8 @@ from node.config.model import PeerAddress
 from node.units import Milliseconds, NodeId, parse_duration
 
 NAME_CHARS_MAX = 64
+LANGUAGE_CHARS_MAX = 35
+"""RFC 5646 section 4.4.1."""
 TEXT_CHARS_MAX = 2_000
 PATH_CHARS_MAX = 200
 LIST_ITEMS_MAX = 5_000
@@ -16,6 +18,7 @@ _INTERFACE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
 _DOMAIN = re.compile(
     r"(?=.{1,200}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*"
 )
+_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 # 32 bytes in base32: the last of the 52 letters carries one bit only.
 _NODE_ID = re.compile(r"[a-z2-7]{51}[aq]")
 # The console's unix socket has 107 bytes for its path.
@@ -124,6 +127,13 @@ def _network6(value: object) -> IPv6Interface | None:
     return address
 
 
+def _language(value: object) -> str:
+    tag = _string(value, LANGUAGE_CHARS_MAX)
+    if not _LANGUAGE.fullmatch(tag):
+        raise ValueError(f"{tag!r} is not the short name of a language such as ca or pt-BR")
+    return tag
+
+
 def _port(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise ValueError("a port is a whole number without quotation marks")
@@ -205,6 +215,8 @@ PORT = Kind("a port", _port)
 FLAG = Kind("true or false", _flag)
 DURATION = Kind("a duration", _duration)
 DURATION_OR_NEVER = Kind('a duration, or "none"', _duration_or_never)
+LANGUAGE = Kind("a language", _language)
+LANGUAGES = _list_of(LANGUAGE, "a list of languages")
 INTERFACES = _list_of(INTERFACE, "a list of interfaces")
 ADDRESSES = _list_of(ADDRESS, "a list of addresses")
 NODE_IDS = _list_of(Kind("a node id", _node_id), "a list of node ids")

@@ -66,6 +66,10 @@ class PortalSection:
     host: str
     session: Milliseconds | None
     """How long an admission lasts; None never ends by itself."""
+    language: str
+    """RFC 5646; what pages are in when a browser asks for nothing that there is."""
+    languages: tuple[str, ...]
+    """To choose from, besides `language`; empty for all that have a catalogue."""
     certificate: str | None
     """PEM file with the chain; None serves no https."""
     certificate_key: str | None

@@ -196,3 +196,11 @@ def test_a_certificate_needs_its_key_and_then_the_portal_may_have_a_public_name(
         portal.advertise,
     )
     assert (None, None) == (config_of(LEAST).portal.certificate, config_of(LEAST).portal.certificate_key)
+
+
+def test_a_community_says_which_languages_its_pages_are_in():
+    portal = config_of(LEAST + '[portal]\nlanguage = "ca"\nlanguages = ["es", "pt-BR"]\n').portal
+    assert ("ca", ("es", "pt-BR")) == (portal.language, portal.languages)
+    assert ("en", ()) == (config_of(LEAST).portal.language, config_of(LEAST).portal.languages)
+    (finding,) = said_of(LEAST + '[portal]\nlanguage = "Català"\n')
+    assert "'Català' is not the short name of a language such as ca or pt-BR" in finding
