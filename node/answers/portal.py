@@ -79,6 +79,8 @@ class PortalHouse:
                 contact=node.contact,
                 terms=node.terms,
                 terms_version=node.terms_version,
+                language=self._config.portal.language,
+                languages=self._config.portal.languages,
             )
             self._described = book, view
         return self._described[1]
