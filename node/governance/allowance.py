@@ -40,6 +40,8 @@ class Bound(Generic[V]):
     until: datetime | None = None
     also: tuple[str, ...] = ()
     """Ids of rules that applied too but did not set the value."""
+    reasons: tuple[str, ...] = ()
+    """What `sentence` is made of, so that it can be said in any language; empty for `rule` alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +78,5 @@ class Allowance:
     """Relative to the others in the pool; meaningless without one."""
     not_binding: tuple[str, ...] = ()
     """Sentences of rules that select this account but change nothing now."""
+    not_binding_rules: tuple[str, ...] = ()
+    """Their ids, in the same order."""

@@ -8,10 +8,10 @@ from node.governance import combine
 from node.governance.combine import DIRECTIONS, Direction, rate_in
 from node.governance.evaluate import Evaluator
 from node.governance.examples import moment_at
+from node.governance.phrases import rate_words
 from node.governance.reach import Kind, minute_words, stretches
 from node.governance.rules import GUEST_TIER, Floor, Rule, Ruleset
 from node.governance.selection import selects
-from node.governance.sentences import rate_words
 from node.units import KILO, BitsPerSecond, Rates
 
 

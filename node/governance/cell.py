@@ -132,7 +132,9 @@ class Cell:
             ceiling = combine.lowest_ceiling(own, combine.code_lifeline_bound())
             allowance = self._pooled(pool, base, thens, rules, ceiling)
         binding = binding_rules(rules, exhausted, allowance)
-        return replace(allowance, not_binding=self._not_binding(selected, binding))
+        silent = _silent(selected, binding)
+        sentences = tuple(self._agreed.sentences[name] for name in silent)
+        return replace(allowance, not_binding=sentences, not_binding_rules=silent)
 
     def _base(self, unit: Unit, rules: Iterable[Rule]) -> Bound[int]:
         """The base share; people without a share rule are equal, guests without one are one household."""
@@ -175,6 +177,7 @@ class Cell:
             " ".join([base.sentence, *(claim.sentence for claim in reasons)]),
             combine.earliest([base.until, *(claim.until for claim in reasons)]),
             tuple(sorted({*base.also, *(c.rule.id for c in thens)} - {c.rule.id for c in reasons})),
+            (*(base.reasons or (base.rule,)), *(claim.rule.id for claim in reasons)),
         )
         floor = combine.highest_floor(self._floors(of_pool), lifeline, pool_ceiling)
         name = pool if isinstance(pool, str) else pool.id
@@ -209,10 +212,10 @@ class Cell:
             if isinstance(rule.effect, Floor)
         ]
 
-    def _not_binding(self, selected: Iterable[Rule], binding: frozenset[str]) -> tuple[str, ...]:
-        """Sentences of rules that select the unit and have no part in what it gets; quotas show themselves."""
-        silent = {r.id for r in selected if r.id not in binding and not isinstance(r.effect, Quota)}
-        return tuple(self._agreed.sentences[name] for name in sorted(silent))
+
+def _silent(selected: Iterable[Rule], binding: frozenset[str]) -> tuple[str, ...]:
+    """Rules that select the unit and have no part in what it gets, by id; quotas show themselves."""
+    return tuple(sorted({r.id for r in selected if r.id not in binding and not isinstance(r.effect, Quota)}))
 
 
 def binding_rules(rules: Iterable[Rule], exhausted: frozenset[str], found: Allowance) -> frozenset[str]:

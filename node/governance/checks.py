@@ -16,10 +16,10 @@ from node.governance.evaluate import Evaluator
 from node.governance.examples import failure
 from node.governance.notes import notes
 from node.governance.parse import parse_ruleset
+from node.governance.phrases import rates_words
 from node.governance.reach import Kind, Situation, kinds, situations
 from node.governance.rules import GUEST_TIER, GUESTS, Ceiling, Floor, Quota, Rule, Ruleset, Share
 from node.governance.selection import selects
-from node.governance.sentences import rates_words
 from node.governance.wording import format_rates
 from node.units import BitsPerSecond, Rates
 

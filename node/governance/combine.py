@@ -1,14 +1,27 @@
 """How several rules of one effect become one value with its reason. The order of rules never matters."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
 from node.governance.allowance import Bound
-from node.governance.rules import EQUAL_SHARE, LIFELINE, SHARE_DEFAULT, Charter, Rule, Ruleset, Share
+from node.governance.rules import (
+    EQUAL_SHARE,
+    EQUAL_SHARE_IN_CODE,
+    GUEST_LIFELINE,
+    GUESTS,
+    LIFELINE,
+    LIFELINE_IN_CODE,
+    SHARE_DEFAULT,
+    Charter,
+    Rule,
+    Ruleset,
+    Share,
+)
 from node.governance.sentences import (
     BUILT_IN,
+    code_lifeline_sentence,
     equal_share_sentence,
     guest_lifeline_sentence,
     guests_share_sentence,
@@ -60,19 +73,21 @@ def lifeline_bound(ruleset: Ruleset) -> Bound[Rates]:
 
 def guest_lifeline_bound(ruleset: Ruleset) -> Bound[Rates]:
     rates = guest_lifeline(ruleset.charter)
-    return Bound(rates, LIFELINE, ruleset.decision, guest_lifeline_sentence(rates))
+    return Bound(rates, LIFELINE, ruleset.decision, guest_lifeline_sentence(rates), reasons=(GUEST_LIFELINE,))
 
 
 def code_lifeline_bound() -> Bound[Rates]:
-    return Bound(CODE_LIFELINE, LIFELINE, BUILT_IN, "No ceiling can go below what messages and mail need.")
+    return Bound(CODE_LIFELINE, LIFELINE, BUILT_IN, code_lifeline_sentence(), reasons=(LIFELINE_IN_CODE,))
 
 
 def equal_share_bound(ruleset: Ruleset) -> Bound[int]:
-    return Bound(SHARE_DEFAULT, EQUAL_SHARE, BUILT_IN, equal_share_sentence(ruleset))
+    return Bound(
+        SHARE_DEFAULT, EQUAL_SHARE, BUILT_IN, equal_share_sentence(ruleset), reasons=(EQUAL_SHARE_IN_CODE,)
+    )
 
 
 def guests_share_bound(ruleset: Ruleset) -> Bound[int]:
-    return Bound(SHARE_DEFAULT, EQUAL_SHARE, BUILT_IN, guests_share_sentence(ruleset))
+    return Bound(SHARE_DEFAULT, EQUAL_SHARE, BUILT_IN, guests_share_sentence(ruleset), reasons=(GUESTS,))
 
 
 def share_cap(ruleset: Ruleset) -> int:
@@ -99,9 +114,7 @@ def lowered_share(base: Bound[int], consequences: Sequence[WeightClaim]) -> Boun
     """The base share, or the smallest consequence of a used-up quota when that is less."""
     lowering = sorted((c for c in consequences if c.weight < base.value), key=lambda c: (c.weight, c.rule.id))
     if not lowering:
-        return Bound(
-            base.value, base.rule, base.decision, base.sentence, base.until, _also(base, consequences)
-        )
+        return replace(base, also=_also(base, consequences))
     first, *others = lowering
     also = tuple(sorted({base.rule, *base.also, *(claim.rule.id for claim in others)} - {first.rule.id}))
     return Bound(max(1, first.weight), first.rule.id, first.rule.by, first.sentence, first.until, also)
@@ -116,7 +129,7 @@ def lowest_ceiling(claims: Sequence[Claim], least: Bound[Rates]) -> Bound[Rates]
     setting = [c for c in claims if c.rates.down == down or c.rates.up == up]
     if kept.down != down and kept.up != up:
         also = tuple(sorted(claim.rule.id for claim in claims))
-        return Bound(kept, least.rule, least.decision, least.sentence, None, also)
+        return Bound(kept, least.rule, least.decision, least.sentence, None, also, least.reasons)
     return _bound(kept, setting, claims, lambda claim: claim.rates == Rates(down, up))
 
 
@@ -134,7 +147,7 @@ def highest_floor(
     ]
     if not setting:
         also = tuple(sorted(claim.rule.id for claim in claims))
-        return Bound(kept, lifeline.rule, lifeline.decision, lifeline.sentence, None, also)
+        return Bound(kept, lifeline.rule, lifeline.decision, lifeline.sentence, None, also, lifeline.reasons)
     return _bound(kept, setting, claims, lambda claim: claim.rates == Rates(down, up))
 
 
@@ -169,4 +182,5 @@ def _bound(
     sentence = " ".join(claim.sentence for claim in ordered)
     until = earliest([claim.until for claim in ordered])
     also = tuple(sorted({claim.rule.id for claim in claims} - {claim.rule.id for claim in ordered}))
-    return Bound(value, first.rule.id, first.rule.by, sentence, until, also)
+    reasons = tuple(claim.rule.id for claim in ordered)
+    return Bound(value, first.rule.id, first.rule.by, sentence, until, also, reasons)

@@ -21,8 +21,8 @@ from node.governance.allowance import Allowance, Moment, Unit
 from node.governance.combine import Direction, rate_in
 from node.governance.evaluate import Evaluator
 from node.governance.fair import Demand, fair_rates
+from node.governance.phrases import rate_words
 from node.governance.rules import GUEST_TIER, MEMBER_TIER, Example, Quota, Ruleset
-from node.governance.sentences import rate_words
 from node.governance.times import DAYS
 from node.governance.wording import is_name
 from node.units import AccountId, Bytes, Rates, parse_rate

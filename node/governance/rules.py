@@ -16,6 +16,11 @@ EQUAL_SHARE = "equal-share"
 GUESTS = "guests"
 """Pool of all guests where no share rule of theirs says ``together``: guests are never many households."""
 
+# Rights and defaults that stand in code, as `Bound.reasons` names them: no rule can have a colon in its id.
+GUEST_LIFELINE = "lifeline:guests"
+LIFELINE_IN_CODE = "lifeline:code"
+EQUAL_SHARE_IN_CODE = "equal-share:code"
+
 Counts = Literal["uplink", "uplink while busy"]
 
 

@@ -1,12 +1,32 @@
-"""Rules in plain English, as people vote on them, and the answer to "why is my speed what it is?"."""
+"""Rules as whole sentences, as people vote on them, and the answer to "why is my speed what it is?".
 
-from collections.abc import Sequence
-from datetime import datetime
+English is what is voted on; every sentence can be said in any other language by its `Words`.
+"""
 
-from node.governance.allowance import Allowance, Bound, QuotaLeft
+from dataclasses import replace
+
+from node.accounting.periods import PeriodKind
+from node.governance.allowance import Allowance, Bound, QuotaLeft, V
+from node.governance.language import ENGLISH, Words
+from node.governance.phrases import (
+    a_unit,
+    capital,
+    date_words,
+    every_unit,
+    one_unit,
+    rates_words,
+    share_words,
+    times_words,
+    together_words,
+    who_words,
+)
 from node.governance.rules import (
+    EQUAL_SHARE,
+    GUEST_LIFELINE,
     GUEST_TIER,
+    GUESTS,
     LIFELINE,
+    LIFELINE_IN_CODE,
     SHARE_DEFAULT,
     Ceiling,
     Floor,
@@ -17,63 +37,208 @@ from node.governance.rules import (
     Who,
 )
 from node.governance.selection import ONLY_GUESTS, selects
-from node.governance.times import Times, to_text
-from node.units import GIGA, KILO, MEGA, BitsPerSecond, Rates, format_rate, format_volume, show_volume
+from node.units import Bytes, Rates, format_volume, show_volume
 
 BUILT_IN = "built in"
 """Stands in `Bound.decision` where no decision was needed: the node's own defaults and rights."""
 
-_DAY_NAMES = {
-    "mon": "Monday", "tue": "Tuesday", "wed": "Wednesday", "thu": "Thursday",
-    "fri": "Friday", "sat": "Saturday", "sun": "Sunday",
-}  # fmt: skip
-_MONTHS = (
-    "January", "February", "March", "April", "May", "June",
-    "July", "August", "September", "October", "November", "December",
-)  # fmt: skip
-_SMALL = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}
 
-
-def sentence(rule: Rule, ruleset: Ruleset) -> str:
+def sentence(rule: Rule, ruleset: Ruleset, words: Words = ENGLISH) -> str:
     """The rule as people vote on it: whom, what, when, in place of what, why, and who decided it."""
-    parts = [_capital(_times(rule.when) + _effect(rule, ruleset))]
+    parts = [_timed(rule, _effect(rule, ruleset, words), words)]
     if rule.exception_to is not None:
-        parts.append(f"This replaces {rule.exception_to} {'in those hours' if rule.when else 'for them'}.")
+        hours, people = (
+            words.gettext("This replaces {rule} in those hours."),
+            words.gettext("This replaces {rule} for them."),
+        )
+        parts.append((hours if rule.when else people).format(rule=rule.exception_to))
     if rule.why:
-        parts.append(f"Why: {rule.why.rstrip('.')}.")
-    parts.append(f"Decided in {rule.by}.")
+        parts.append(words.gettext("Why: {reason}.").format(reason=rule.why.rstrip(".")))
+    parts.append(words.gettext("Decided in {decision}.").format(decision=rule.by))
     return " ".join(parts)
 
 
-def lifeline_sentence(ruleset: Ruleset, lifeline: Rates) -> str:
-    return f"Every {ruleset.unit} always has at least {rates_words(lifeline)}. No rule can take this away."
+def lifeline_sentence(ruleset: Ruleset, lifeline: Rates, words: Words = ENGLISH) -> str:
+    text = words.gettext("{every} always has at least {rates}. No rule can take this away.")
+    return capital(text.format(every=every_unit(ruleset.unit, words), rates=rates_words(lifeline, words)))
 
 
-def guest_lifeline_sentence(lifeline: Rates) -> str:
-    return f"All guests together always have at least {rates_words(lifeline)}. No rule can take this away."
+def guest_lifeline_sentence(lifeline: Rates, words: Words = ENGLISH) -> str:
+    text = words.gettext("All guests together always have at least {rates}. No rule can take this away.")
+    return text.format(rates=rates_words(lifeline, words))
 
 
-def equal_share_sentence(ruleset: Ruleset) -> str:
-    return f"Where no rule says otherwise, every {ruleset.unit} has an equal share (100) of the line."
+def code_lifeline_sentence(words: Words = ENGLISH) -> str:
+    return words.gettext("No ceiling can go below what messages and mail need.")
 
 
-def guests_share_sentence(ruleset: Ruleset) -> str:
-    return f"All guests together count as one {ruleset.unit}."
+def equal_share_sentence(ruleset: Ruleset, words: Words = ENGLISH) -> str:
+    text = words.gettext("Where no rule says otherwise, {every} has an equal share (100) of the line.")
+    return text.format(every=every_unit(ruleset.unit, words))
 
 
-def describe(ruleset: Ruleset) -> tuple[str, ...]:
+def guests_share_sentence(ruleset: Ruleset, words: Words = ENGLISH) -> str:
+    return words.gettext("All guests together count as {one}.").format(one=one_unit(ruleset.unit, words))
+
+
+def describe(ruleset: Ruleset, words: Words = ENGLISH) -> tuple[str, ...]:
     """All that is agreed, one sentence each: the line, the charter, then the rules as in the file."""
     charter = ruleset.charter
-    first = "The speed of the line is not stated, so only ceilings hold."
+    first = words.gettext("The speed of the line is not stated, so only ceilings hold.")
     if (shaped := ruleset.shaped) is not None:
-        first = f"The line is shared out as {rates_words(shaped)}."
+        first = words.gettext("The line is shared out as {rates}.").format(rates=rates_words(shaped, words))
+    ratio = words.gettext("Nobody's share is more than {ratio} times another's.")
     return (
         first,
-        lifeline_sentence(ruleset, charter.lifeline),
-        guest_lifeline_sentence(charter.guest_lifeline),
-        f"Nobody's share is more than {charter.max_weight_ratio} times another's.",
-        *(sentence(rule, ruleset) for rule in ruleset.rules),
+        lifeline_sentence(ruleset, charter.lifeline, words),
+        guest_lifeline_sentence(charter.guest_lifeline, words),
+        ratio.format(ratio=charter.max_weight_ratio),
+        *(sentence(rule, ruleset, words) for rule in ruleset.rules),
     )
+
+
+# --- the sentence of a limit, in any language -------------------------------------------
+
+
+def sentence_of(ruleset: Ruleset, reason: str, words: Words = ENGLISH) -> str:
+    """What stands behind a limit: the rule of that id, or a right that stands in code, as `Bound.reasons` names it.
+
+    A reason that is not in the ruleset any more is said by its name alone.
+    """
+    for rule in ruleset.rules:
+        if rule.id == reason:
+            return sentence(rule, ruleset, words)
+    if reason == LIFELINE:
+        return lifeline_sentence(ruleset, ruleset.charter.lifeline, words)
+    if reason == GUEST_LIFELINE:
+        return guest_lifeline_sentence(ruleset.charter.guest_lifeline, words)
+    if reason == LIFELINE_IN_CODE:
+        return code_lifeline_sentence(words)
+    if reason.partition(":")[0] == EQUAL_SHARE:
+        return equal_share_sentence(ruleset, words)
+    return guests_share_sentence(ruleset, words) if reason == GUESTS else reason
+
+
+def said(bound: Bound[V], ruleset: Ruleset, words: Words) -> str:
+    """`bound.sentence` in another language."""
+    return " ".join(sentence_of(ruleset, reason, words) for reason in bound.reasons or (bound.rule,))
+
+
+def allowance_in(words: Words, allowance: Allowance, ruleset: Ruleset) -> Allowance:
+    """The same allowance with every sentence in another language. `ruleset`: the one it was worked out from."""
+
+    def translated(bound: Bound[V]) -> Bound[V]:
+        return replace(bound, sentence=said(bound, ruleset, words))
+
+    return replace(
+        allowance,
+        share=translated(allowance.share),
+        floor=translated(allowance.floor),
+        ceiling=None if allowance.ceiling is None else translated(allowance.ceiling),
+        pool_ceiling=None if allowance.pool_ceiling is None else translated(allowance.pool_ceiling),
+        not_binding=tuple(sentence_of(ruleset, rule, words) for rule in allowance.not_binding_rules),
+    )
+
+
+# --- what a rule does -------------------------------------------------------------------
+
+
+def _timed(rule: Rule, text: str, words: Words) -> str:
+    if rule.when is None:
+        return capital(text)
+    return capital(words.gettext("{times} {text}").format(times=times_words(rule.when, words), text=text))
+
+
+def _effect(rule: Rule, ruleset: Ruleset, words: Words) -> str:
+    who = together_words(rule.who, words) if rule.together else who_words(rule.who, words)
+    match rule.effect:
+        case Share(weight):
+            return _share(weight, rule, who, ruleset, words)
+        case Floor(rates):
+            text = words.gettext("{who} have at least {rates} whenever they want it.")
+            return text.format(who=who, rates=rates_words(rates, words))
+        case Ceiling(rates):
+            if rates is None:
+                return words.gettext("{who} have no speed ceiling.").format(who=who)
+            text = words.gettext("{who} never have more than {rates}.")
+            return text.format(who=who, rates=rates_words(rates, words))
+        case Quota() as quota:
+            return _quota(quota, rule.who, ruleset.unit, words)
+
+
+def _share(weight: int, rule: Rule, who: str, ruleset: Ruleset, words: Words) -> str:
+    if rule.together:
+        text = words.gettext("{who} count as {households} (share {weight}) in sharing the line.")
+    else:
+        text = words.gettext("{who} each count as {households} (share {weight}) in sharing the line.")
+    text = text.format(who=who, households=share_words(weight, ruleset.unit, words), weight=weight)
+    if (
+        not rule.together
+        and rule.who != Who(groups=rule.who.groups)
+        and selects(rule.who, GUEST_TIER, frozenset())
+    ):
+        text = f"{text} {words.gettext('Guests count so all together.')}"
+    return text
+
+
+def _quota(quota: Quota, who: Who, unit: str, words: Words) -> str:
+    busy = quota.counts == "uplink while busy"
+    text = _quota_text(busy, who == ONLY_GUESTS, words).format(
+        people=who_words(who, words),
+        unit=a_unit(unit, words),
+        volume=_volume_words(quota.volume, quota.period, words),
+        most=_consequence(quota.then, words),
+        until=_until_words(quota.period, words),
+    )
+    if busy:
+        free = words.gettext("Local services and quiet hours do not count.")
+    else:
+        free = words.gettext("Local services do not count.")
+    return f"{text} {free} {words.gettext('It is never cut off.')}"
+
+
+def _quota_text(busy: bool, only_guests: bool, words: Words) -> str:
+    if only_guests and busy:
+        return words.gettext(
+            "among {people}, whoever uses more than {volume} while the line is busy has at most {most} {until}."
+        )
+    if only_guests:
+        return words.gettext("among {people}, whoever uses more than {volume} has at most {most} {until}.")
+    if busy:
+        return words.gettext(
+            "among {people}, {unit} that uses more than {volume} while the line is busy has at most {most} {until}."
+        )
+    return words.gettext("among {people}, {unit} that uses more than {volume} has at most {most} {until}.")
+
+
+def _consequence(then: Share | Ceiling, words: Words) -> str:
+    if isinstance(then, Ceiling):
+        assert then.rates is not None, "a consequence lifts nothing"
+        return rates_words(then.rates, words)
+    if then.weight * 2 == SHARE_DEFAULT:
+        return words.gettext("half a share")
+    return words.gettext("a share of {weight}").format(weight=then.weight)
+
+
+def _volume_words(volume: Bytes, period: PeriodKind, words: Words) -> str:
+    texts: dict[PeriodKind, str] = {
+        "day": words.gettext("{volume} a day"),
+        "week": words.gettext("{volume} a week"),
+        "month": words.gettext("{volume} a month"),
+    }
+    return texts[period].format(volume=format_volume(volume))
+
+
+def _until_words(period: PeriodKind, words: Words) -> str:
+    texts: dict[PeriodKind, str] = {
+        "day": words.gettext("until the day ends"),
+        "week": words.gettext("until the week ends"),
+        "month": words.gettext("until the month ends"),
+    }
+    return texts[period]
+
+
+# --- why --------------------------------------------------------------------------------
 
 
 def explain(allowance: Allowance) -> tuple[str, ...]:
@@ -92,118 +257,6 @@ def explain(allowance: Allowance) -> tuple[str, ...]:
         "and name the rule. You keep your lifeline whatever comes of it."
     )
     return tuple(lines)
-
-
-def rates_words(rates: Rates) -> str:
-    return f"{rate_words(rates.down)} down and {rate_words(rates.up)} up"
-
-
-def rate_words(rate: BitsPerSecond) -> str:
-    """Exact, with up to three decimals where that reads better: ``36.8 Mbit/s``, not ``36800 kbit/s``."""
-    units = (("Gbit/s", GIGA), ("Mbit/s", MEGA), ("kbit/s", KILO))
-    name, scale = next((unit for unit in units if rate >= unit[1]), ("bit/s", 1))
-    if scale == 1 or rate % (scale // 1000):
-        return format_rate(rate)
-    return f"{rate // scale}.{rate % scale * 1000 // scale:03}".rstrip("0").rstrip(".") + f" {name}"
-
-
-def date_words(at: datetime) -> str:
-    """``1 April 2026`` for midnight, else ``20 March 2026, 23:00``."""
-    day = f"{at.day} {_MONTHS[at.month - 1]} {at.year}"
-    return day if (at.hour, at.minute) == (0, 0) else f"{day}, {at.hour:02}:{at.minute:02}"
-
-
-def who_words(who: Who) -> str:
-    """``members and people in the group school, but not guests``."""
-    names = [*map(_tier_words, sorted(who.tiers)), *(f"people in the group {g}" for g in sorted(who.groups))]
-    text = "all people" if who.everyone else _joined(names)
-    left_out = [*map(_tier_words, sorted(who.excluded_tiers))]
-    left_out += [f"people in the group {group}" for group in sorted(who.excluded_groups)]
-    return f"{text}, but not {_joined(left_out)}," if left_out else text
-
-
-def _effect(rule: Rule, ruleset: Ruleset) -> str:
-    who = who_words(rule.who)
-    together = f"all {who.removeprefix('all ')} together" if rule.together else who
-    match rule.effect:
-        case Share(weight):
-            return _share(weight, rule, together, ruleset)
-        case Floor(rates):
-            return f"{together} have at least {rates_words(rates)} whenever they want it."
-        case Ceiling(rates):
-            if rates is None:
-                return f"{together} have no speed ceiling."
-            return f"{together} never have more than {rates_words(rates)}."
-        case Quota() as quota:
-            return _quota(quota, rule.who, ruleset.unit)
-
-
-def _share(weight: int, rule: Rule, together: str, ruleset: Ruleset) -> str:
-    each = "" if rule.together else " each"
-    text = (
-        f"{together}{each} count as {_households(weight, ruleset.unit)} (share {weight}) in sharing the line."
-    )
-    if (
-        not rule.together
-        and rule.who != Who(groups=rule.who.groups)
-        and selects(rule.who, GUEST_TIER, frozenset())
-    ):
-        return f"{text} Guests count so all together."
-    return text
-
-
-def _households(weight: int, unit: str) -> str:
-    whole, rest = divmod(weight, SHARE_DEFAULT)
-    if rest == 0:
-        return f"{_SMALL.get(whole, str(whole))} {unit}{'' if whole == 1 else 's'}"
-    if weight * 2 == SHARE_DEFAULT:
-        return f"half a {unit}"
-    return f"{weight} percent of a {unit}"
-
-
-def _quota(quota: Quota, who: Who, unit: str) -> str:
-    whoever = "whoever" if who == ONLY_GUESTS else f"a {unit} that"
-    busy = quota.counts == "uplink while busy"
-    while_busy = " while the line is busy" if busy else ""
-    if isinstance(quota.then, Share):
-        part = "half a share" if quota.then.weight * 2 == SHARE_DEFAULT else f"a share of {quota.then.weight}"
-        then = f"has at most {part}"
-    else:
-        assert quota.then.rates is not None, "a consequence lifts nothing"
-        then = f"has at most {rates_words(quota.then.rates)}"
-    free = "Local services and quiet hours do" if busy else "Local services do"
-    volume = f"{format_volume(quota.volume)} a {quota.period}"
-    return (
-        f"among {who_words(who)}, {whoever} uses more than {volume}{while_busy} {then} "
-        f"until the {quota.period} ends. {free} not count. It is never cut off."
-    )
-
-
-def _tier_words(tier: str) -> str:
-    return tier if tier.endswith("s") else f"{tier}s"
-
-
-def _times(when: Times | None) -> str:
-    if when is None:
-        return ""
-    return " and ".join(_part_words(part) for part in to_text(when).split("; ")) + " "
-
-
-def _part_words(part: str) -> str:
-    days, _, hours = part.rpartition(" ")
-    start, _, end = hours.partition("-")
-    if days == "daily":
-        return f"every day from {start} to {end}"
-    names = [" to ".join(_DAY_NAMES[day] for day in run.split("-")) for run in days.split(",")]
-    return f"{_joined(names)} from {start} to {end}"
-
-
-def _joined(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _summary(allowance: Allowance) -> str:

@@ -10,7 +10,9 @@ from node.governance.checks import check
 from node.governance.combine import CODE_LIFELINE, guest_lifeline, lifeline
 from node.governance.evaluate import Evaluator, evaluate
 from node.governance.examples import moment_at
+from node.governance.language import ENGLISH
 from node.governance.rules import Ceiling, Charter, Floor, Quota, Rule, Ruleset, Share, Who
+from node.governance.sentences import allowance_in
 from node.governance.times import MINUTES_PER_WEEK, parse_times
 from node.units import AccountId, BitsPerSecond, Bytes, Rates
 
@@ -134,3 +136,12 @@ def test_rules_that_pass_the_checks_are_never_clamped_at_run_time(ruleset, unit,
 
 def covers(high: Rates, low: Rates) -> bool:
     return high.down >= low.down and high.up >= low.up
+
+
+@given(rulesets(), UNIT, MINUTE, USED)
+def test_every_sentence_can_be_said_again_from_the_rules(ruleset, unit, minute, used):
+    charter = ruleset.charter
+    allowed = replace(charter, lifeline=lifeline(charter), guest_lifeline=guest_lifeline(charter))
+    ruleset = replace(ruleset, charter=allowed)
+    found = evaluate(unit, moment_at(minute), used, ruleset)
+    assert found == allowance_in(ENGLISH, found, ruleset)

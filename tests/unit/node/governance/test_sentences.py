@@ -3,8 +3,7 @@
 import pytest
 
 from node.governance.evaluate import evaluate
-from node.governance.sentences import date_words, describe, explain, rate_words, sentence
-from node.units import BitsPerSecond
+from node.governance.sentences import describe, explain, sentence
 from tests.fakes.rulefile import GUEST, MEMBER, example, on, rule, rules_of, used
 
 EXPECTED = (
@@ -80,23 +79,3 @@ def test_why_tells_a_guest_what_is_shared_and_what_is_their_own():
 def test_a_right_that_stands_in_code_says_so():
     lines = explain(evaluate(MEMBER, on("fri 21:00"), {}, rules_of()))
     assert " share 100: by equal-share (built into the node)" in lines
-
-
-@pytest.mark.parametrize(
-    ("rate", "expected"),
-    [
-        (36_800_000, "36.8 Mbit/s"),
-        (96_000, "96 kbit/s"),
-        (1_000_001, "1000001 bit/s"),
-        (10**10, "10 Gbit/s"),
-        (7, "7 bit/s"),
-        (404_395, "404.395 kbit/s"),
-    ],
-)
-def test_speeds_in_sentences_are_exact(rate, expected):
-    assert expected == rate_words(BitsPerSecond(rate))
-
-
-def test_dates_are_written_out():
-    assert "5 June 2026, 21:00" == date_words(on("fri 21:00").at)
-    assert "5 June 2026" == date_words(on("fri 00:00").at)
