@@ -29,6 +29,7 @@ BINARY, DRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"
 AXE = Path(sys.prefix) / "share" / "axe-core" / "axe.min.js"
 READY_SECONDS = 30.0
 PAGE_SECONDS = 20
+READINGS_MAX = 20
 SWITCHES = (
     "--headless=new",
     "--disable-gpu",
@@ -130,7 +131,7 @@ class Browser:
     @property
     def text(self) -> str:
         """What a person can read on the whole page."""
-        return str(self._element("body").text)
+        return self.read("body")
 
     @property
     def html(self) -> str:
@@ -140,18 +141,24 @@ class Browser:
         return bool(self._driver.find_elements("css selector", css))
 
     def read(self, css: str) -> str:
-        return str(self._element(css).text)
+        from selenium.common.exceptions import StaleElementReferenceException
+
+        for _ in range(READINGS_MAX):
+            with contextlib.suppress(StaleElementReferenceException):
+                return str(self._element(css).text)
+        raise RuntimeError(f"{self.url} loads anew without end")
 
     def attribute(self, css: str, name: str) -> str:
         return str(self._element(css).get_attribute(name) or "")
 
     def press(self, words: str) -> None:
-        """The first button, link or summary that carries these words."""
+        """The first button, link or summary that carries these words; waits for the page that it leads to."""
         path = f"//*[self::button or self::a or self::summary][contains(normalize-space(.), {json.dumps(words)})]"
-        self._driver.find_element("xpath", path).click()
+        self._follow(self._driver.find_element("xpath", path))
 
     def tap(self, css: str) -> None:
-        self._element(css).click()
+        """As `press`, for what has no words of its own."""
+        self._follow(self._element(css))
 
     def type(self, css: str, text: str) -> None:
         field = self._element(css)
@@ -261,6 +268,20 @@ class Browser:
 
     def quit(self) -> None:
         self._driver.quit()
+
+    def _follow(self, element: Any) -> None:
+        """Press, and wait until another document is here whole."""
+        stays = element.tag_name in {"summary", "input"}
+        before = self._element("html").id
+        element.click()
+        deadline = time.monotonic() + PAGE_SECONDS
+        while not stays:
+            here = self._driver.find_elements("css selector", "html")
+            if here and here[0].id != before and self.run("return document.readyState") == "complete":
+                return
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"nothing came of pressing a button or link of {self.url}")
+            time.sleep(0.02)
 
     def _element(self, css: str) -> Any:
         return self._driver.find_element("css selector", css)
