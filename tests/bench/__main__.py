@@ -8,7 +8,7 @@ from subprocess import SubprocessError
 from types import ModuleType
 
 from node.errors import NodeError
-from tests.bench import admit, fairness, footprint, forward, meter, portal, table
+from tests.bench import admit, fairness, footprint, forward, join, meter, portal, table
 from tests.bench.figures import Figures, missing, say
 from tests.lab.netns import missing_for_namespaces
 
@@ -18,6 +18,7 @@ BENCHES: dict[str, ModuleType] = {
     "admit": admit,
     "fairness": fairness,
     "portal": portal,
+    "join": join,
     "footprint": footprint,
 }
 

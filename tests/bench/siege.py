@@ -19,7 +19,8 @@ class Siege:
     `seconds`. The result says how many stood on average and at least, once all had been opened."""
 
     def __init__(self, job: dict[str, Any]) -> None:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, FILES))
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(FILES, hard), hard))
         self._to, self._addresses = (job["to"], int(job["port"])), job["addresses"]
         self._silent, self._slow, self._seconds = int(job["silent"]), int(job["slow"]), float(job["seconds"])
         self._epoll = select.epoll()

@@ -82,6 +82,8 @@ ROWS = (
     Row("portal", "processes_started", "processes started meanwhile", "", 0, at_least=False),
     Row("join", "admitted", "of 1,000 people with a voucher each, let in within 10 s", ""),
     Row("join", "errors", "of them refused or not answered", "", 0, at_least=False),
+    Row("join", "p50_ms", "half of them are in after", "ms"),
+    Row("join", "seconds", "from the first to the last", "s"),
     Row("join", "p99_ms", "99 of 100 are in after", "ms", 500, at_least=False),
     Row("footprint", "rss_mb_idle", "memory of the idle node", "MB", 60, at_least=False),
     Row("footprint", "rss_mb_1000", "memory with 1,000 devices", "MB", 75, at_least=False),
