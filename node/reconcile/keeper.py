@@ -151,7 +151,7 @@ class Keeper:
             (today - timedelta(days=days)).isoformat() for days in (KEEP_ENDED_DAYS, KEEP_USED_DAYS)
         )
         try:
-            await self._memory.forget(ended_before=ended, used_before=used)
+            await self._memory.forget(ended_before=ended, used_before=used, today=today.isoformat())
         except StorageTrouble as trouble:
             self._tell(trouble)
         self._days_to_forget = used

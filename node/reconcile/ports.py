@@ -1,7 +1,7 @@
 """What the loop needs from the world: a clock, a memory, a source of rules."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -10,6 +10,7 @@ from node.accounting.ledger import Cell, CellKey
 from node.accounting.meter import Baseline
 from node.accounting.sessions import SavedSession
 from node.governance.allowance import ClockState
+from node.membership.ports import Change, Kept
 from node.units import AccountId, MacAddress, Monotonic
 
 
@@ -41,6 +42,7 @@ class Remembered:
     minors: tuple[tuple[AccountId, int], ...] = ()
     marks: tuple[tuple[int, MacAddress, AccountId], ...] = ()
     sessions: tuple[SavedSession, ...] = ()
+    register: Kept = field(default_factory=Kept)
 
 
 class Memory(Protocol):
@@ -60,7 +62,16 @@ class Memory(Protocol):
     async def book(self, booking: Booking) -> None: ...
 
     async def save_sessions(
-        self, sessions: Iterable[SavedSession], minors: Iterable[tuple[AccountId, int]], day: str
-    ) -> None: ...
+        self,
+        sessions: Iterable[SavedSession],
+        minors: Iterable[tuple[AccountId, int]],
+        day: str,
+        changes: Iterable[Change] = (),
+    ) -> None:
+        """Sessions and what changed in the register: all or none, on the disk when it returns."""
 
-    async def forget(self, *, ended_before: str, used_before: str) -> None: ...
+    async def erase(self, mac: MacAddress, account: AccountId, before_day: str) -> None:
+        """Everything about the device goes, and what its account used before that day."""
+
+    async def forget(self, *, ended_before: str, used_before: str, today: str) -> None:
+        """Retention; a day that was not known when it was written counts as `today`."""

@@ -7,6 +7,7 @@ from sqlite_utils import Database
 from node.accounting.booking import Booking
 from node.accounting.ledger import Cell, CellKey
 from node.accounting.meter import Baseline
+from node.accounting.periods import DAY_UNKNOWN
 from node.units import AccountId, Bytes, NodeId, Usage
 
 COUNTERS_ID = "counters_id"
@@ -72,6 +73,30 @@ def forget_before(db: Database, day: str) -> None:
     db.execute(
         "DELETE FROM accounts WHERE last_used_day < ? AND account NOT IN (SELECT account FROM devices)", [day]
     )
+
+
+def date_unknown_days(db: Database, today: str) -> None:
+    """Retention counts from the first day that was known; without this, what was written before would stay for ever.
+    Bytes keep their unknown day: they count against nobody."""
+    for table, column in _DAYS:
+        db.execute(f"UPDATE {table} SET {column} = ? WHERE {column} = ?", [today, DAY_UNKNOWN])  # noqa: S608
+
+
+def erase(db: Database, account: AccountId, before_day: str) -> None:
+    """What the account used on the days before `before_day`."""
+    db.execute(
+        "DELETE FROM cells WHERE account = ? AND (day < ? OR day = ?)", [account, before_day, DAY_UNKNOWN]
+    )
+
+
+_DAYS = (
+    ("accounts", "last_used_day"),
+    ("devices", "last_used_day"),
+    ("sessions", "changed_day"),
+    ("batches", "issued_day"),
+    ("bindings", "bound_day"),
+    ("contests", "answered_day"),
+)
 
 
 def _cell_row(key: CellKey, cell: Cell) -> tuple[str | int, ...]:

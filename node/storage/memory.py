@@ -6,10 +6,11 @@ from sqlite_utils import Database
 
 from node.accounting.booking import Booking
 from node.accounting.sessions import SavedSession
+from node.membership.ports import Change, Kept
 from node.reconcile.ports import Remembered
-from node.storage import books, records, sessions
+from node.storage import books, membership, records, sessions
 from node.storage.database import Store
-from node.units import AccountId
+from node.units import AccountId, MacAddress
 
 
 class StoredMemory:
@@ -33,12 +34,31 @@ class StoredMemory:
         await self._store.run(lambda db: books.save_booking(db, booking))
 
     async def save_sessions(
-        self, saved: Iterable[SavedSession], minors: Iterable[tuple[AccountId, int]], day: str
+        self,
+        saved: Iterable[SavedSession],
+        minors: Iterable[tuple[AccountId, int]],
+        day: str,
+        changes: Iterable[Change] = (),
     ) -> None:
-        await self._store.run(lambda db: sessions.save_sessions(db, saved, dict(minors), day))
+        kept = tuple(changes)
 
-    async def forget(self, *, ended_before: str, used_before: str) -> None:
         def work(db: Database) -> None:
+            membership.save_changes(db, kept)
+            sessions.save_sessions(db, saved, dict(minors), day)
+
+        await self._store.run(work)
+
+    async def erase(self, mac: MacAddress, account: AccountId, before_day: str) -> None:
+        def work(db: Database) -> None:
+            sessions.erase(db, mac)
+            books.erase(db, account, before_day)
+
+        await self._store.run(work)
+
+    async def forget(self, *, ended_before: str, used_before: str, today: str) -> None:
+        def work(db: Database) -> None:
+            books.date_unknown_days(db, today)
+            membership.forget_before(db, ended=ended_before, used=used_before)
             sessions.forget_ended_before(db, ended_before)
             books.forget_before(db, used_before)
 
@@ -53,7 +73,22 @@ class StoredMemory:
             minors=tuple(sessions.load_minors(db).items()),
             marks=tuple((mark, mac, account) for mark, (mac, account) in marks.items()),
             sessions=tuple(sessions.load_sessions(db)),
+            register=membership.load_kept(db),
         )
+
+
+class StoredRegister:
+    """Implements `node.membership.ports.RegisterMemory`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def recall(self) -> Kept:
+        return await self._store.run(membership.load_kept)
+
+    async def save(self, changes: Iterable[Change]) -> None:
+        kept = tuple(changes)
+        await self._store.run(lambda db: membership.save_changes(db, kept))
 
 
 class StoredRecords:

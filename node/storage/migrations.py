@@ -28,6 +28,36 @@ KEPT = (
     Kept("pages", "signed usage pages of other nodes, as received", "13 months"),
     Kept("rule_versions", "rule files that were in force", "for ever: they are the community's decisions"),
     Kept(
+        "batches",
+        "vouchers that were issued together: what they are worth, and who issued them",
+        "as long as one of its vouchers is kept",
+    ),
+    Kept(
+        "vouchers",
+        "a printed code, as a fingerprint from which nobody can read it, and until when it lasts",
+        "30 days after its end, or 400 days after it was issued if nobody used it",
+    ),
+    Kept(
+        "bindings",
+        "which device came into which account, by which way, and what its owner calls it",
+        "until 13 months after the last use",
+    ),
+    Kept(
+        "passphrases",
+        "a member's passphrase, in a form from which nobody can read it",
+        "until it is changed or taken away",
+    ),
+    Kept("cards_void", "which lost membership cards count no more", "for ever: a lost card must stay void"),
+    Kept(
+        "contests",
+        "what a person said against a limit, and the answer",
+        "13 months after the answer",
+    ),
+    Kept("notices", "what the community tells its people", "30 days after the last day"),
+    Kept(
+        "terms", "the terms of joining, in every version", "for ever: people are held to what they accepted"
+    ),
+    Kept(
         "facts",
         "this node's own notes: boot, time, name of its books, hashes of admin sign-ins",
         "until they change",
@@ -56,7 +86,30 @@ def _first(db: Database) -> None:
         db.execute(statement)
 
 
-MIGRATIONS: tuple[Callable[[Database], None], ...] = (_first,)
+def _second(db: Database) -> None:
+    for statement in (
+        """CREATE TABLE batches (number INTEGER PRIMARY KEY, in_group TEXT NOT NULL, lasts_ms INTEGER NOT NULL,
+           devices_max INTEGER NOT NULL, issued_day TEXT NOT NULL, issued_by TEXT NOT NULL, note TEXT NOT NULL) STRICT""",
+        """CREATE TABLE vouchers (fingerprint TEXT PRIMARY KEY, batch INTEGER NOT NULL, account TEXT NOT NULL,
+           is_revoked INTEGER NOT NULL, used_day TEXT NOT NULL, boot TEXT, since_boot_ms INTEGER, ends_boot_ms INTEGER,
+           ends_wall_s INTEGER) STRICT""",
+        "CREATE INDEX vouchers_of_batch ON vouchers (batch)",
+        """CREATE TABLE bindings (mac TEXT PRIMARY KEY, account TEXT NOT NULL, way TEXT NOT NULL, bound_day TEXT NOT NULL,
+           name TEXT NOT NULL, introduced_by TEXT) STRICT""",
+        "CREATE TABLE passphrases (account TEXT PRIMARY KEY, hash TEXT NOT NULL) STRICT",
+        "CREATE TABLE cards_void (account TEXT PRIMARY KEY, below_serial INTEGER NOT NULL) STRICT",
+        """CREATE TABLE contests (number INTEGER PRIMARY KEY, account TEXT NOT NULL, day TEXT NOT NULL, rule TEXT NOT NULL,
+           text TEXT NOT NULL, answer TEXT NOT NULL, answered_day TEXT NOT NULL) STRICT""",
+        """CREATE TABLE notices (number INTEGER PRIMARY KEY, place TEXT NOT NULL, audience TEXT NOT NULL,
+           first_day TEXT NOT NULL, last_day TEXT NOT NULL, is_urgent INTEGER NOT NULL, by TEXT NOT NULL,
+           texts TEXT NOT NULL) STRICT""",
+        """CREATE TABLE terms (version TEXT PRIMARY KEY, adopted_day TEXT NOT NULL, by TEXT NOT NULL,
+           texts TEXT NOT NULL) STRICT""",
+    ):
+        db.execute(statement)
+
+
+MIGRATIONS: tuple[Callable[[Database], None], ...] = (_first, _second)
 """In order; the number of those applied is the database's user_version. Each is applied in one transaction."""
 
 

@@ -70,3 +70,10 @@ def save_minor(db: Database, account: AccountId, minor: int, day: str) -> None:
 def forget_ended_before(db: Database, day: str) -> None:
     """Retention: sessions that ended before `day` go."""
     db.execute("DELETE FROM sessions WHERE state != 'admitted' AND changed_day < ?", [day])
+
+
+def erase(db: Database, mac: MacAddress) -> None:
+    """Nothing says any more that the device was ever here."""
+    db.execute("DELETE FROM sessions WHERE mac = ?", [mac])
+    db.execute("DELETE FROM devices WHERE mac = ?", [mac])
+    db.execute("DELETE FROM bindings WHERE mac = ?", [mac])

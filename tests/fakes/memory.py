@@ -10,8 +10,10 @@ from node.accounting.periods import day_name
 from node.accounting.sessions import SavedSession
 from node.errors import StorageTrouble
 from node.governance.allowance import ClockState
+from node.membership.ports import Change, Unbound
 from node.reconcile.ports import Remembered
 from node.units import NO_USAGE, AccountId, MacAddress, Monotonic, Usage
+from tests.fakes.register_memory import FakeRegisterMemory
 
 
 class FakeMemory:
@@ -27,6 +29,7 @@ class FakeMemory:
         self.minors: dict[AccountId, int] = {}
         self.sessions: dict[MacAddress, SavedSession] = {}
         self.marks: dict[tuple[MacAddress, AccountId], int] = {}
+        self.register = FakeRegisterMemory()
 
     async def recall(self) -> Remembered:
         self._use()
@@ -37,6 +40,7 @@ class FakeMemory:
             minors=tuple(self.minors.items()),
             marks=tuple((mark, mac, account) for (mac, account), mark in self.marks.items()),
             sessions=tuple(self.sessions.values()),
+            register=self.register.kept,
         )
 
     async def book(self, booking: Booking) -> None:
@@ -48,15 +52,27 @@ class FakeMemory:
         self.facts.update(booking.facts)
 
     async def save_sessions(
-        self, sessions: Iterable[SavedSession], minors: Iterable[tuple[AccountId, int]], day: str
+        self,
+        sessions: Iterable[SavedSession],
+        minors: Iterable[tuple[AccountId, int]],
+        day: str,
+        changes: Iterable[Change] = (),
     ) -> None:
         self._use()
+        await self.register.save(changes)
         self.minors.update(minors)
         for saved in sessions:
             self.sessions[saved.session.mac] = saved
             self.marks[saved.session.mac, saved.session.account] = saved.session.mark
 
-    async def forget(self, *, ended_before: str, used_before: str) -> None:
+    async def erase(self, mac: MacAddress, account: AccountId, before_day: str) -> None:
+        self._use()
+        self.sessions.pop(mac, None)
+        self.marks = {key: mark for key, mark in self.marks.items() if key[0] != mac}
+        self.cells = {k: c for k, c in self.cells.items() if k.account != account or k.day >= before_day}
+        await self.register.save([Unbound(mac)])
+
+    async def forget(self, *, ended_before: str, used_before: str, today: str) -> None:
         self._use()
         self.cells = {k: c for k, c in self.cells.items() if k.day >= used_before}
 

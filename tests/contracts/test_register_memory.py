@@ -1,0 +1,338 @@
+"""What membership keeps, over both memories: what was saved comes back, as it was, and goes when its time is over."""
+
+import sqlite3
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from node.accounting.leases import Lease, SavedLease
+from node.accounting.sessions import SavedSession, Session
+from node.membership.bindings import Binding
+from node.membership.contests import Contest
+from node.membership.notices import Notice, NoticeText
+from node.membership.ports import (
+    CardsVoid,
+    Change,
+    ContestGone,
+    Kept,
+    NoticeGone,
+    PassphraseGone,
+    PassphraseHash,
+    RegisterMemory,
+    SavedVoucher,
+    Unbound,
+)
+from node.membership.terms import Terms, TermsText
+from node.membership.vouchers import Batch, Voucher
+from node.storage import migrations
+from node.storage.database import Store
+from node.storage.memory import StoredMemory, StoredRegister
+from node.units import AccountId, MacAddress, Milliseconds, Monotonic
+from tests.fakes.register_memory import FakeRegisterMemory, place_of
+
+ROOT = Path(__file__).parents[2]
+DAY_S = 86_400
+ANA, BEN = MacAddress("02:00:00:00:00:0a"), MacAddress("02:00:00:00:00:0b")
+HOUSE = AccountId("voucher-abc")
+
+
+def batch(number: int = 1, day: str = "2026-11-24") -> Batch:
+    return Batch(number, "day-pass", Milliseconds(DAY_S * 1000), 3, day, "issuer, Pere", "for the fair")
+
+
+def voucher(
+    name: str = "f1", number: int = 1, ends_wall_s: int | None = None, *, used: bool = True
+) -> SavedVoucher:
+    lease = Lease(Monotonic(5), Monotonic(DAY_S * 1000 + 5))
+    saved = SavedLease(lease, "boot-1", ends_wall_s) if used else None
+    return SavedVoucher(Voucher(name, number, AccountId(f"voucher-{name}"), used_day="2026-11-24"), saved)
+
+
+def binding(mac: MacAddress = ANA, day: str = "2026-11-24") -> Binding:
+    return Binding(mac, HOUSE, "voucher", day, "Ana’s phone")
+
+
+texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=8)
+days = st.sampled_from(["", "2026-11-24", "unknown"])
+numbers = st.integers(1, 3)
+accounts = st.sampled_from(["ana", "voucher-abc"]).map(AccountId)
+macs = st.sampled_from([ANA, BEN])
+leases = st.builds(
+    SavedLease,
+    st.builds(Lease, st.integers(0, 9).map(Monotonic), st.integers(10, 2**40).map(Monotonic)),
+    texts,
+    st.none() | st.integers(0, 2**40),
+)
+changes = st.one_of(
+    st.builds(Batch, numbers, texts, st.integers(1, 2**40).map(Milliseconds), numbers, days, texts, texts),
+    st.builds(
+        SavedVoucher,
+        st.builds(Voucher, texts, numbers, accounts, st.none(), st.booleans(), days),
+        st.none() | leases,
+    ),
+    st.builds(Binding, macs, accounts, st.sampled_from(["terms", "card"]), days, texts, st.none() | accounts),
+    st.builds(Unbound, macs),
+    st.builds(PassphraseHash, accounts, texts),
+    st.builds(PassphraseGone, accounts),
+    st.builds(CardsVoid, accounts, st.integers(0, 2**40)),
+    st.builds(Contest, numbers, accounts, days, texts, texts, texts, days),
+    st.builds(ContestGone, numbers),
+    st.builds(
+        Notice, numbers, texts, texts, days, days, st.booleans(),
+        st.lists(st.builds(NoticeText, texts, texts, texts), max_size=2).map(tuple), texts,
+    ),
+    st.builds(NoticeGone, numbers),
+    st.builds(Terms, texts, st.lists(st.builds(TermsText, texts, texts), max_size=2).map(tuple), days, texts),
+)  # fmt: skip
+
+
+@pytest.fixture(params=["fake", "stored"])
+async def reopened(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> AsyncIterator[Callable[[], RegisterMemory]]:
+    """Each call opens the same memory again, as a new life of the daemon would."""
+    if request.param == "fake":
+        fake = FakeRegisterMemory()
+        yield lambda: fake
+        return
+    opened: list[Store] = []
+
+    def reopen() -> RegisterMemory:
+        for store in opened:
+            store.close()
+        opened.append(Store(tmp_path / "procomu.db"))
+        return StoredRegister(opened[-1])
+
+    yield reopen
+    for store in opened:
+        store.close()
+
+
+async def test_what_was_saved_comes_back_in_the_next_life(reopened: Callable[[], RegisterMemory]) -> None:
+    kept = Kept(
+        batches=(batch(),),
+        vouchers=(voucher("f1", ends_wall_s=1_800_000_000), voucher("f2", used=False)),
+        bindings=(binding(),),
+        passphrases=(PassphraseHash(AccountId("ana"), "scrypt$…"),),
+        cards_void=(CardsVoid(AccountId("ana"), 7),),
+        contests=(Contest(1, AccountId("ana"), "2026-11-24", "guest-top", "Per què?"),),
+        notices=(
+            Notice(
+                1, "zone:valley", "members", "", "2026-12-01", True, (NoticeText("ca", "Festa", "Dijous"),)
+            ),
+        ),
+        terms=(Terms("2", (TermsText("ca", "Sigueu amables"), TermsText("en", "Be kind"))),),
+    )
+    rows = [*kept.batches, *kept.vouchers, *kept.bindings, *kept.passphrases]
+    await reopened().save([*rows, *kept.cards_void, *kept.contests, *kept.notices, *kept.terms])
+    assert kept == await reopened().recall()
+
+
+async def test_a_row_saved_again_is_written_over_and_keeps_its_place(
+    reopened: Callable[[], RegisterMemory],
+) -> None:
+    memory = reopened()
+    await memory.save([binding(ANA), binding(BEN)])
+    renamed = Binding(ANA, HOUSE, "voucher", "2026-11-24", "the old phone")
+    await memory.save([renamed, renamed])
+    assert (renamed, binding(BEN)) == (await memory.recall()).bindings
+
+
+async def test_what_is_taken_away_is_gone(reopened: Callable[[], RegisterMemory]) -> None:
+    memory = reopened()
+    contest = Contest(1, AccountId("ana"), "2026-11-24", "guest-top", "why?")
+    notice = Notice(1, "network", "everyone", "", "", False, ())
+    await memory.save([binding(), contest, notice, PassphraseHash(AccountId("ana"), "x")])
+    await memory.save([Unbound(ANA), ContestGone(1), NoticeGone(1), PassphraseGone(AccountId("ana"))])
+    assert Kept() == await memory.recall()
+
+
+@given(st.lists(st.lists(changes, max_size=5), max_size=5))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_both_memories_say_the_same_after_any_story(tmp_path: Path, story: list[list[Change]]) -> None:
+    fake, store = FakeRegisterMemory(), Store(tmp_path / "story" / "procomu.db")
+    try:
+        await store.run(_empty)
+        stored = StoredRegister(store)
+        for chapter in story:
+            await fake.save(chapter)
+            await stored.save(chapter)
+        assert _sorted(await fake.recall()) == _sorted(await stored.recall())
+    finally:
+        store.close()
+
+
+def _empty(db: object) -> None:
+    for table in (
+        "batches",
+        "vouchers",
+        "bindings",
+        "passphrases",
+        "cards_void",
+        "contests",
+        "notices",
+        "terms",
+    ):
+        db.execute(f"DELETE FROM {table}")  # type: ignore[attr-defined]
+
+
+def _sorted(kept: Kept) -> list[list[object]]:
+    return [sorted(rows, key=lambda row: repr(place_of(row))) for rows in _tables(kept)]  # type: ignore[arg-type]
+
+
+def _tables(kept: Kept) -> list[tuple[object, ...]]:
+    return [getattr(kept, name) for name in Kept.__dataclass_fields__]
+
+
+KILLED = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from tests.contracts.test_register_memory import ANA, binding, voucher
+from node.storage.database import Store
+from node.storage.memory import StoredRegister
+
+async def life() -> None:
+    memory = StoredRegister(Store(Path(sys.argv[1])))
+    for number in range(10_000):
+        await memory.save([voucher(f"f{number}"), binding()])
+        print(number, flush=True)
+
+asyncio.run(life())
+"""
+
+
+async def test_a_kill_in_the_middle_keeps_everything_that_was_acknowledged(tmp_path: Path) -> None:
+    path = tmp_path / "procomu.db"
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(path)], stdout=subprocess.PIPE, cwd=ROOT, text=True
+    ) as writer:
+        assert writer.stdout is not None
+        told = [int(writer.stdout.readline()) for _ in range(50)]
+        writer.kill()
+        told += [int(line) for line in writer.stdout if line.endswith("\n")]
+    store = Store(path)
+    try:
+        kept = await StoredRegister(store).recall()
+    finally:
+        store.close()
+    assert {f"f{number}" for number in told} <= {each.voucher.fingerprint for each in kept.vouchers}
+    assert (binding(),) == kept.bindings
+
+
+async def test_a_database_of_the_first_form_becomes_the_second_and_keeps_everything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "procomu.db"
+    session = SavedSession(
+        Session(ANA, 1, AccountId("ana"), "admitted", "1", Monotonic(0), None), "boot", None
+    )
+    with monkeypatch.context() as before:
+        before.setattr(migrations, "MIGRATIONS", migrations.MIGRATIONS[:1])
+        old = Store(path)
+        try:
+            await old.run(lambda db: db.execute("INSERT INTO facts VALUES ('incarnation', 'x')"))
+            await old.run(
+                lambda db: db.execute(
+                    "INSERT INTO sessions VALUES (?, 1, 'ana', 'admitted', '1', 'boot', 0, NULL, NULL, '', '2026-11-24')",
+                    [ANA],
+                )
+            )
+        finally:
+            old.close()
+    store = Store(path)
+    try:
+        remembered = await StoredMemory(store).recall()
+        assert (session,) == remembered.sessions
+        assert {"incarnation": "x"} == dict(remembered.facts)
+        await StoredRegister(store).save([binding()])
+    finally:
+        store.close()
+    with sqlite3.connect(path) as plain:
+        assert [(2,)] == plain.execute("PRAGMA user_version").fetchall()
+    plain.close()
+
+
+async def test_sessions_and_the_register_are_saved_together_or_not_at_all(tmp_path: Path) -> None:
+    store = Store(tmp_path / "procomu.db")
+    memory = StoredMemory(store)
+    broken = SavedSession(Session(ANA, 1, AccountId("ana"), "admitted", "1", None, None), "boot", None)  # type: ignore[arg-type]
+    try:
+        with pytest.raises(sqlite3.IntegrityError):
+            await memory.save_sessions([broken], [], "2026-11-24", [binding()])
+        assert Kept() == (await memory.recall()).register
+    finally:
+        store.close()
+
+
+NOON_S = 1_795_521_600
+"""2026-11-24 12:00 UTC."""
+
+
+@pytest.fixture
+async def old_things(tmp_path: Path) -> AsyncIterator[StoredMemory]:
+    store = Store(tmp_path / "procomu.db")
+    yield StoredMemory(store)
+    store.close()
+
+
+async def forgotten(memory: StoredMemory, rows: list[Change], today: str = "2026-11-24") -> Kept:
+    await memory.save_sessions([], [], "2026-11-24", rows)
+    await memory.forget(ended_before="2026-10-25", used_before="2025-10-20", today=today)
+    return (await memory.recall()).register
+
+
+async def test_a_voucher_is_kept_for_thirty_days_after_its_end(old_things: StoredMemory) -> None:
+    ends = {"gone": NOON_S - 31 * DAY_S, "fresh": NOON_S - 29 * DAY_S, "lasting": NOON_S + DAY_S}
+    rows: list[Change] = [batch(day="2025-01-01"), *(voucher(name, 1, end) for name, end in ends.items())]
+    kept = await forgotten(old_things, rows)
+    assert {"fresh", "lasting"} == {each.voucher.fingerprint for each in kept.vouchers}
+    assert 1 == len(kept.batches)
+
+
+async def test_a_sheet_that_nobody_used_goes_after_thirteen_months(old_things: StoredMemory) -> None:
+    rows: list[Change] = [batch(1, "2025-10-19"), batch(2, "2025-10-21")]
+    rows += [voucher("old", 1, used=False), voucher("new", 2, used=False)]
+    kept = await forgotten(old_things, rows)
+    assert ["new"] == [each.voucher.fingerprint for each in kept.vouchers]
+    assert [2] == [each.number for each in kept.batches]
+
+
+async def test_a_device_is_known_for_thirteen_months_after_it_was_last_here(old_things: StoredMemory) -> None:
+    seen = Session(BEN, 2, HOUSE, "expired", "1", Monotonic(0), None)
+    await old_things.save_sessions([SavedSession(seen, "boot", None)], [], "2025-12-01")
+    kept = await forgotten(old_things, [binding(ANA, "2025-01-01"), binding(BEN, "2025-01-01")])
+    assert [BEN] == [each.mac for each in kept.bindings]
+
+
+async def test_an_answered_contest_and_a_notice_that_is_over_go(old_things: StoredMemory) -> None:
+    rows: list[Change] = [
+        Contest(1, HOUSE, "2024-01-01", "r", "t", "yes", "2025-10-01"),
+        Contest(2, HOUSE, "2024-01-01", "r", "t"),
+        Notice(1, "network", "everyone", "", "2026-10-20", False, ()),
+        Notice(2, "network", "everyone", "", "", False, ()),
+    ]
+    kept = await forgotten(old_things, rows)
+    assert [2] == [each.number for each in kept.contests], "one that nobody answered stays"
+    assert [2] == [each.number for each in kept.notices]
+
+
+async def test_what_was_written_before_the_date_was_known_is_forgotten_in_its_time(
+    old_things: StoredMemory,
+) -> None:
+    kept = await forgotten(old_things, [binding(ANA, "unknown")])
+    assert ["2026-11-24"] == [each.bound_day for each in kept.bindings]
+    await old_things.forget(ended_before="2028-01-01", used_before="2028-01-01", today="2028-12-01")
+    assert () == (await old_things.recall()).register.bindings
+
+
+async def test_an_erased_device_leaves_no_trace_but_this_months_count(old_things: StoredMemory) -> None:
+    seen = Session(ANA, 2, HOUSE, "expired", "1", Monotonic(0), None)
+    await old_things.save_sessions([SavedSession(seen, "boot", None)], [], "2026-11-24", [binding()])
+    await old_things.erase(ANA, HOUSE, "2026-11-01")
+    remembered = await old_things.recall()
+    assert ((), (), ()) == (remembered.sessions, remembered.marks, remembered.register.bindings)
