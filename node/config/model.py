@@ -16,6 +16,8 @@ class NodeSection:
     run_dir: str
     key_file: str
     contact: str
+    help: str
+    zone: str
     terms: str
     terms_version: str
 

@@ -106,6 +106,22 @@ SETTINGS: tuple[Setting, ...] = (
         "Whom to ask for help; every page shows it.",
         example='"Maria, every Monday at six in the library"',
     ),
+    _may(
+        "node",
+        "help",
+        TEXT,
+        '""',
+        "How people can help the network; the page about it shows it.",
+        example='"We meet every first Monday. A new roof for an antenna is always welcome."',
+    ),
+    _may(
+        "node",
+        "zone",
+        TEXT,
+        '""',
+        "The part of the network that this node is in, so that notices can be for that part alone.",
+        example='"old-town"',
+    ),
     _may("node", "terms", TEXT, _TERMS, "What people agree to when they join. Short is read."),
     _may(
         "node", "terms_version", NAME, '"1"', "Raise it when the terms change: everyone is asked once more."
