@@ -1,0 +1,154 @@
+"""The certificate's files on the disk: looked at again and again, and a broken new one never replaces a good one."""
+
+import logging
+import os
+import ssl
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from cryptography import x509
+
+from captive_portal.certificates import (
+    FILE_BYTES_MAX,
+    Certificate,
+    is_ending,
+    read_certificate,
+    read_roots,
+    why_not_trusted,
+)
+from node.errors import NodeError
+
+log = logging.getLogger(__name__)
+
+BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/cert.pem", "/etc/pki/tls/certs/ca-bundle.crt")
+"""Where systems keep the authorities that they trust, when OpenSSL's own setting leads nowhere."""
+BUNDLE_BYTES_MAX = 4_000_000
+Signature = tuple[tuple[int, int, int], ...]
+_UNSEEN: Signature = ()
+
+
+class CertificateFiles:
+    """What the portal shows on its TLS port. `look` reads files and is to be called in a thread; the rest is ready.
+
+    `now` is aware of its zone. SSL_CERT_FILE names the trusted authorities, as for every program with OpenSSL.
+    """
+
+    def __init__(self, chain: Path, key: Path, host: str, now: Callable[[], datetime]) -> None:
+        self.context: ssl.SSLContext | None = None
+        """None while there was never a certificate that could be used."""
+        self.certificate: Certificate | None = None
+        self._chain, self._key, self._host, self._now = chain, key, host, now
+        self._seen: Signature = _UNSEEN
+        self._broken = ""
+        self._distrust = ""
+
+    @property
+    def url(self) -> str:
+        """The portal's https address while devices would trust it; otherwise empty."""
+        return f"https://{self._host}" if self.certificate is not None and not self._distrust else ""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """For ``status``: what is wrong with the files, and what mends it."""
+        told = []
+        if self._broken:
+            still = (
+                " The one before is still in use." if self.certificate else " There is no https until then."
+            )
+            told.append(f"The portal's certificate cannot be used: {self._broken}.{still}")
+        if self.certificate is None:
+            return tuple(told)
+        if self._distrust:
+            told.append(
+                f"Devices are not told of the portal, because they would not trust its certificate: {self._distrust}."
+            )
+        elif is_ending(self.certificate, self._now()):
+            told.append(
+                f"The portal's certificate ends on {self.certificate.ends:%Y-%m-%d} and was not renewed; see the ACME "
+                "client's log."
+            )
+        return tuple(told)
+
+    def look(self) -> None:
+        """Read the files if they changed since the last look, and ask again whether the certificate is trusted."""
+        seen = self._signature()
+        if seen != self._seen:
+            self._seen = seen
+            try:
+                self._load()
+                self._broken = ""
+                log.info(
+                    "the portal's certificate is in use until %s", self.certificate and self.certificate.ends
+                )
+            except NodeError as error:
+                self._broken = f"{error.message}; {error.mend}"
+                log.warning("the portal's certificate cannot be used: %s", error)
+        if self.certificate is not None:
+            self._distrust = why_not_trusted(self.certificate, trusted_roots(), self._now())
+
+    def _load(self) -> None:
+        try:
+            chain, key = _read(self._chain), _read(self._key)
+        except OSError as error:
+            raise NodeError(
+                f"{error.filename} cannot be read: {error.strerror}",
+                "copy it there, readable for the node only",
+            ) from error
+        certificate = read_certificate(chain, key, self._host)
+        if self._now() > certificate.ends:
+            raise NodeError(f"it ended on {certificate.ends:%Y-%m-%d}", "renew it with the ACME client")
+        context = server_context(self._chain, self._key, self._host)
+        if self._signature() != self._seen:
+            # Copied over while we read: the next look finds both files whole.
+            self._seen = _UNSEEN
+            raise NodeError("it is being replaced just now", "nothing to do")
+        self.context, self.certificate = context, certificate
+
+    def _signature(self) -> Signature:
+        return tuple(_stamp(path) for path in (self._chain, self._key))
+
+
+def server_context(chain: Path, key: Path, host: str) -> ssl.SSLContext:
+    """TLS as the portal speaks it: 1.2 and newer, HTTP/1.1, and only to who asks for `host` or for no name. Raises
+    NodeError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION
+    context.set_alpn_protocols(["http/1.1"])
+
+    def answers_to(_: ssl.SSLObject, name: str | None, __: ssl.SSLContext) -> int | None:
+        return None if name is None or name.lower() == host else ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
+
+    # The library takes the callback's own object for a socket's; over a protocol it is an SSLObject.
+    context.sni_callback = answers_to
+    try:
+        context.load_cert_chain(chain, key)
+    except (ssl.SSLError, OSError) as error:
+        raise NodeError(
+            f"OpenSSL does not take it: {error.strerror or error}", "ask for a new certificate"
+        ) from error
+    return context
+
+
+def trusted_roots() -> list[x509.Certificate]:
+    """The authorities that this system trusts; none where no bundle is found."""
+    own = (os.environ.get("SSL_CERT_FILE"), ssl.get_default_verify_paths().cafile, *BUNDLES)
+    found = next((Path(name) for name in own if name and Path(name).is_file()), None)
+    if found is None:
+        return []
+    with found.open("rb") as file:
+        return read_roots(file.read(BUNDLE_BYTES_MAX))
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(FILE_BYTES_MAX + 1)
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return (0, 0, 0)
+    return (found.st_ino, found.st_mtime_ns, found.st_size)

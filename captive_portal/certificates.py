@@ -1,0 +1,127 @@
+"""The portal's certificate: whether it can be used, and whether people's devices will trust it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from ipaddress import ip_address
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+)
+from cryptography.x509 import verification
+
+from node.errors import NodeError
+
+FILE_BYTES_MAX = 100_000
+CHAIN_MAX = 10
+RENEW_BEFORE = timedelta(days=10)
+"""Whoever renews by ACME has done it by then; later than this it is worth a warning."""
+_PEM_MEND = (
+    "let the ACME client write the whole chain (fullchain.pem) and the key, without a passphrase, as PEM"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A chain that fits its key and names the portal's host."""
+
+    host: str
+    chain: tuple[x509.Certificate, ...]
+    """The portal's own certificate first."""
+
+    @property
+    def ends(self) -> datetime:
+        """When the first of the chain ends: nobody trusts it any longer than that."""
+        return min(each.not_valid_after_utc for each in self.chain)
+
+
+def read_certificate(chain_pem: bytes, key_pem: bytes, host: str) -> Certificate:
+    """Raises NodeError with what is wrong: not PEM, too large, key and certificate of different pairs, another host.
+    That it has ended, or that nobody trusts it, is not asked here."""
+    if max(len(chain_pem), len(key_pem)) > FILE_BYTES_MAX:
+        raise NodeError(f"a certificate or key of more than {FILE_BYTES_MAX} bytes is none", _PEM_MEND)
+    try:
+        chain = tuple(x509.load_pem_x509_certificates(chain_pem))
+        key = load_pem_private_key(key_pem, password=None)
+    except (ValueError, TypeError) as error:
+        raise NodeError(f"the certificate or its key cannot be read: {error}", _PEM_MEND) from error
+    if len(chain) != chain_pem.count(b"-----BEGIN CERTIFICATE-----"):
+        raise NodeError("the certificate's file ends too early", _PEM_MEND)
+    if len(chain) > CHAIN_MAX:
+        raise NodeError(f"the file holds {len(chain)} certificates; {CHAIN_MAX} are allowed", _PEM_MEND)
+    if _public(chain[0].public_key()) != _public(key.public_key()):
+        raise NodeError(
+            "the certificate belongs to another key", "copy both files of the same renewal, the key first"
+        )
+    if not _names(chain[0], host):
+        raise NodeError(
+            f"the certificate does not name {host}",
+            f"ask for a certificate for {host}, or correct portal.host",
+        )
+    return Certificate(host, chain)
+
+
+def why_not_trusted(certificate: Certificate, roots: Sequence[x509.Certificate], now: datetime) -> str:
+    """Why devices that trust `roots` would refuse the certificate; empty when they would not (RFC 5280, by the
+    library's profile for the web). `now` is aware of its zone."""
+    own = certificate.chain[0]
+    if now > certificate.ends:
+        return f"it ended on {certificate.ends:%Y-%m-%d}"
+    if now < own.not_valid_before_utc:
+        return f"it holds from {own.not_valid_before_utc:%Y-%m-%d} on, and the clock says {now:%Y-%m-%d}"
+    if not roots:
+        return "this system knows no authorities (apt-get install ca-certificates)"
+    policy = verification.PolicyBuilder().store(verification.Store(list(roots))).time(now)
+    try:
+        policy.build_server_verifier(x509.DNSName(certificate.host)).verify(own, list(certificate.chain[1:]))
+    except verification.VerificationError as error:
+        alone = (
+            "" if len(certificate.chain) > 1 else "; the file holds no authority between, see fullchain.pem"
+        )
+        return f"no authority that this system trusts stands behind it ({error}{alone})"
+    return ""
+
+
+def is_ending(certificate: Certificate, now: datetime) -> bool:
+    return now > certificate.ends - RENEW_BEFORE
+
+
+def read_roots(bundle_pem: bytes) -> list[x509.Certificate]:
+    """A system's authorities. One that the library cannot read is left out."""
+    mark = b"-----END CERTIFICATE-----"
+    found = []
+    for text in bundle_pem.split(mark)[:-1]:
+        try:
+            found.append(x509.load_pem_x509_certificate(text + mark))
+        except ValueError:
+            continue
+    return found
+
+
+def _public(key: object) -> bytes:
+    """Keys of every kind have this method, which their common type does not tell."""
+    found: bytes = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined]
+    return found
+
+
+def _names(certificate: x509.Certificate, host: str) -> bool:
+    """RFC 6125 section 6.4: by DNS-ID, a star for one whole label on the left. An address is no name."""
+    if _is_address(host):
+        return False
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return False
+    said = [name.lower() for name in names.get_values_for_type(x509.DNSName)]
+    return host in said or f"*.{host.partition('.')[2]}" in said
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,183 @@
+"""The portal by https: the same pages behind TLS, for those who come to the portal by its own name."""
+
+import asyncio
+import ssl
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from captive_portal.certificate_files import CertificateFiles
+from captive_portal.connections import Connection, Doorway, Limits, network_of
+from node.errors import NodeError
+
+BACKLOG = 256
+HANDSHAKES_MAX = 128
+HANDSHAKES_PER_DEVICE = 8
+HANDSHAKE_S = 10.0
+FAREWELL_S = 2.0
+"""For the other side to confirm the end of TLS."""
+LOOK_EVERY_S = 5.0
+"""How soon a renewed certificate is in use."""
+# The library keeps a quarter of a megabyte for each connection with TLS.
+LIMITS = Limits(connections=256, connections_per_device=16, idle_s=5.0)
+
+Handle = Callable[[web.BaseRequest, Doorway], Awaitable[web.StreamResponse]]
+
+
+class SecureDoor:
+    """Serves `handle` by TLS on `port` until cancelled, with the newest good certificate, and watches its files.
+
+    `device_of` tells who has an address on the link, so that one device cannot take everybody's handshakes.
+    """
+
+    def __init__(
+        self,
+        files: CertificateFiles,
+        handle: Handle,
+        device_of: Callable[[str], str | None],
+        *,
+        port: int,
+        limits: Limits = LIMITS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.bound: tuple[tuple[str, int], ...] = ()
+        self.ready = asyncio.Event()
+        self._files, self._handle, self._device_of = files, handle, device_of
+        self._port, self._limits, self._clock = port, limits, clock
+
+    async def run(self) -> None:
+        """Listens until cancelled. Raises NodeError when the port cannot be had."""
+
+        async def handle(request: web.BaseRequest) -> web.StreamResponse:
+            return await self._handle(request, doorway)
+
+        server = web.Server(handle, access_log=None, auto_decompress=False)
+        doorway = Doorway(server, self._device_of, clock=self._clock, limits=self._limits)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                greetings = Greetings(self._files, doorway, self._device_of, tasks)
+                listener = await self._listen(greetings)
+                tasks.create_task(self._watch())
+                tasks.create_task(doorway.sweep())
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    self.ready.clear()
+                    listener.close()
+        finally:
+            doorway.close()
+            await server.shutdown(1.0)
+
+    async def _listen(self, greetings: "Greetings") -> asyncio.Server:
+        loop = asyncio.get_running_loop()
+        try:
+            listener = await loop.create_server(
+                lambda: Greeting(greetings), None, self._port, backlog=BACKLOG, reuse_address=True
+            )
+        except OSError as error:
+            raise NodeError(
+                f"the portal cannot listen on port {self._port} for https: {error.strerror or error}",
+                "see who has it with: ss -ltnp; or choose another portal.https_port in node.toml",
+            ) from error
+        self.bound = tuple(entry.getsockname()[:2] for entry in listener.sockets)
+        self.ready.set()
+        return listener
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.to_thread(self._files.look)
+            await asyncio.sleep(LOOK_EVERY_S)
+
+
+class Greetings:
+    """Handshakes under way: counted and timed, because nothing else knows of them yet."""
+
+    def __init__(
+        self,
+        files: CertificateFiles,
+        doorway: Doorway,
+        device_of: Callable[[str], str | None],
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        self.doorway = doorway
+        self._files, self._device_of = files, device_of
+        self._tasks: asyncio.TaskGroup = tasks
+        self._by_device: Counter[str] = Counter()
+
+    def begin(self, greeting: "Greeting", transport: asyncio.Transport) -> bool:
+        """False when this connection may not stay."""
+        context, peer = self._files.context, transport.get_extra_info("peername")
+        if context is None or not peer:
+            return False
+        device = self._device_of(peer[0]) or network_of(peer[0])
+        if self._by_device.total() >= HANDSHAKES_MAX or self._by_device[device] >= HANDSHAKES_PER_DEVICE:
+            return False
+        self._by_device[device] += 1
+        self._tasks.create_task(self._shake(greeting, transport, context, device))
+        return True
+
+    async def _shake(
+        self, greeting: "Greeting", transport: asyncio.Transport, context: ssl.SSLContext, device: str
+    ) -> None:
+        try:
+            secured = await asyncio.get_running_loop().start_tls(
+                transport,
+                greeting,
+                context,
+                server_side=True,
+                ssl_handshake_timeout=HANDSHAKE_S,
+                ssl_shutdown_timeout=FAREWELL_S,
+            )
+        except OSError:  # TLS errors and time-outs too: whoever cannot shake hands is gone
+            transport.abort()
+            return
+        finally:
+            self._by_device[device] -= 1
+            if not self._by_device[device]:
+                del self._by_device[device]
+        if isinstance(secured, asyncio.Transport):
+            greeting.pass_on(secured)
+
+
+class Greeting(asyncio.Protocol):
+    """One connection until its handshake is over."""
+
+    def __init__(self, greetings: Greetings) -> None:
+        self._greetings = greetings
+        self._early = b""
+        self._is_lost = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        # Nothing may be read before the TLS library does.
+        transport.pause_reading()
+        if not self._greetings.begin(self, transport):
+            transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """What came right behind the handshake; at most what TLS hands over in one turn of the loop."""
+        self._early += data
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._is_lost = True
+
+    def pass_on(self, secured: asyncio.Transport) -> None:
+        if self._is_lost:
+            return
+        connection = SecureConnection(self._greetings.doorway)
+        secured.set_protocol(connection)
+        connection.connection_made(secured)
+        if self._early:
+            connection.data_received(self._early)
+
+
+class SecureConnection(Connection):
+    """As any other connection, only that TLS cannot stay half open."""
+
+    __slots__ = ()
+
+    def eof_received(self) -> bool:
+        super().eof_received()
+        return False

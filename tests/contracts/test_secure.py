@@ -1,0 +1,216 @@
+"""The portal by https: renewed without a restart, never worse than before, and nobody's handshake in another's way."""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from captive_portal.certificate_files import CertificateFiles, server_context
+from captive_portal.connections import Doorway, Limits
+from captive_portal.secure import HANDSHAKES_PER_DEVICE, LIMITS, SecureDoor
+from node.errors import NodeError
+from tests.fakes.authority import DAY, NOW, Authority
+
+HOST = "login.vall.example"
+PUBLIC = Authority()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """With the portal's files, and a system that trusts the authority behind them."""
+    _, _, root = PUBLIC.write(tmp_path, HOST)
+    monkeypatch.setenv("SSL_CERT_FILE", str(root))
+    return tmp_path
+
+
+def files_in(folder: Path) -> CertificateFiles:
+    made = CertificateFiles(folder / "portal.crt", folder / "portal.key", HOST, lambda: datetime.now(UTC))
+    made.look()
+    return made
+
+
+async def hello(request: web.BaseRequest, doorway: Doorway) -> web.StreamResponse:
+    must_close = doorway.answered(request.protocol)
+    response = web.Response(text=f"hello at {request.host} {request.raw_path}")
+    if must_close:
+        response.force_close()
+    return response
+
+
+@contextlib.asynccontextmanager
+async def door(files: CertificateFiles, limits: Limits = LIMITS) -> AsyncIterator[int]:
+    """The port of a running door."""
+    made = SecureDoor(files, hello, lambda address: None, port=0, limits=limits)
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(made.run())
+        await made.ready.wait()
+        try:
+            yield next(port for address, port in made.bound if address == "0.0.0.0")
+        finally:
+            task.cancel()
+
+
+def device(folder: Path) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=str(folder / "root.crt"))
+
+
+async def ask(port: int, context: ssl.SSLContext, name: str = HOST, path: str = "/") -> tuple[str, str]:
+    """The answer, and the serial number of the certificate that was shown."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname=name)
+    try:
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
+        shown = writer.get_extra_info("ssl_object").getpeercert()["serialNumber"]
+        return (await reader.read()).decode(), shown
+    finally:
+        writer.close()
+
+
+async def test_a_device_that_knows_the_authority_reads_the_portal_by_https(folder: Path) -> None:
+    files = files_in(folder)
+    async with door(files) as port:
+        answer, _ = await ask(port, device(folder), path="/captive-portal")
+    assert answer.startswith("HTTP/1.1 200 OK")
+    assert answer.endswith(f"hello at {HOST} /captive-portal")
+    assert ("https://login.vall.example", ()) == (files.url, files.warnings)
+
+
+async def test_a_renewed_certificate_is_shown_to_the_next_who_comes(folder: Path) -> None:
+    files = files_in(folder)
+    async with door(files) as port:
+        _, before = await ask(port, device(folder))
+        PUBLIC.write(folder, HOST)
+        files.look()
+        _, after = await ask(port, device(folder))
+    assert before != after
+
+
+@pytest.mark.parametrize("broken", ["empty", "foreign key", "other host", "ended", "gone"])
+async def test_a_broken_new_certificate_leaves_the_old_one_in_use_and_warns(
+    folder: Path, broken: str
+) -> None:
+    files = files_in(folder)
+    async with door(files) as port:
+        _, before = await ask(port, device(folder))
+        if broken == "ended":
+            PUBLIC.write(folder, HOST, ends=NOW - DAY / 2)
+        elif broken == "gone":
+            (folder / "portal.key").unlink()
+        else:
+            other = PUBLIC.certify("login.hills.example" if broken == "other host" else HOST)
+            content = b"" if broken == "empty" else PUBLIC.chain(other)
+            (folder / "portal.crt").write_bytes(content)
+            if broken == "other host":
+                (folder / "portal.key").write_bytes(other.key_pem)
+        files.look()
+        _, after = await ask(port, device(folder))
+        (warning,) = files.warnings
+        assert "The portal's certificate cannot be used" in warning
+        assert "The one before is still in use." in warning
+        assert before == after
+        assert files.url
+        PUBLIC.write(folder, HOST)
+        files.look()
+        assert () == files.warnings
+
+
+async def test_a_certificate_that_nobody_trusts_is_served_and_not_advertised(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stranger = folder / "stranger.crt"
+    stranger.write_bytes(Authority().root.pem)
+    monkeypatch.setenv("SSL_CERT_FILE", str(stranger))
+    files = files_in(folder)
+    async with door(files) as port:
+        answer, _ = await ask(port, device(folder))
+    assert "200 OK" in answer
+    assert "" == files.url
+    assert "would not trust its certificate" in files.warnings[0]
+
+
+async def test_before_there_is_a_certificate_the_port_hangs_up(tmp_path: Path) -> None:
+    files = files_in(tmp_path)
+    async with door(files) as port:
+        with pytest.raises(OSError):  # noqa: PT011 - reset or closed, as the system sees it
+            await ask(port, ssl.create_default_context())
+    assert "cannot be read" in files.warnings[0]
+    assert "There is no https until then." in files.warnings[0]
+
+
+async def test_another_name_is_never_answered(folder: Path) -> None:
+    async with door(files_in(folder)) as port:
+        with pytest.raises(OSError):  # noqa: PT011 - refused or reset
+            await ask(port, device(folder), name="www.bank.example")
+
+
+async def test_old_tls_is_not_spoken(folder: Path) -> None:
+    old = device(folder)
+    old.set_ciphers("ALL:@SECLEVEL=0")
+    old.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+        old.maximum_version = ssl.TLSVersion.TLSv1_1
+    async with door(files_in(folder)) as port:
+        with pytest.raises(OSError):  # noqa: PT011 - refused or reset
+            await ask(port, old)
+
+
+async def test_handshakes_that_never_end_take_no_more_than_their_share(folder: Path) -> None:
+    """The ninth silent connection of one device is closed at once; a real one gets in when one of them is gone."""
+    async with door(files_in(folder)) as port:
+        silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(HANDSHAKES_PER_DEVICE)]
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        with contextlib.suppress(ConnectionResetError):
+            assert b"" == await asyncio.wait_for(reader.read(), 2)
+        writer.close()
+        silent[0][1].transport.abort()
+        await asyncio.sleep(0.1)
+        answer, _ = await ask(port, device(folder))
+        assert "200 OK" in answer
+        for _, each in silent:
+            each.transport.abort()
+
+
+async def test_a_connection_that_is_idle_after_its_handshake_is_closed(folder: Path) -> None:
+    async with door(files_in(folder), Limits(request_s=0.2)) as port:
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", port, ssl=device(folder), server_hostname=HOST
+        )
+        assert b"" == await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+
+
+async def test_noise_instead_of_a_handshake_hurts_nobody(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with door(files_in(folder)) as port:
+        for noise in (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\xff\xff" + b"\xff" * 400, b"\0"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(noise)
+            writer.write_eof()
+            with contextlib.suppress(ConnectionResetError):
+                await asyncio.wait_for(reader.read(), 5)
+            writer.close()
+        answer, _ = await ask(port, device(folder))
+    assert "200 OK" in answer
+    assert [] == [record for record in caplog.records if record.levelname in {"ERROR", "CRITICAL"}]
+
+
+async def test_a_port_that_is_taken_is_told_with_its_mend(folder: Path) -> None:
+    with socket.create_server(("", 0)) as other:
+        made = SecureDoor(files_in(folder), hello, lambda address: None, port=other.getsockname()[1])
+        with pytest.raises(ExceptionGroup) as caught:
+            await made.run()
+    (trouble,) = caught.value.exceptions
+    assert isinstance(trouble, NodeError)
+    assert "portal.https_port" in trouble.mend
+
+
+def test_openssl_is_asked_last_and_its_refusal_is_told(folder: Path) -> None:
+    (folder / "portal.crt").write_bytes(b"nothing")
+    with pytest.raises(NodeError, match="OpenSSL does not take it"):
+        server_context(folder / "portal.crt", folder / "portal.key", HOST)
