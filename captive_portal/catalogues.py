@@ -2,15 +2,15 @@
 
 import gc
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from gettext import GNUTranslations
+from gettext import c2py
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from captive_portal.negotiation import is_tag
-from captive_portal.words import Words, is_sound
+from captive_portal.words import Key, Words, is_sound
 
 if TYPE_CHECKING:
     from babel.messages.catalog import Catalog, Message
@@ -20,6 +20,8 @@ SOURCE = "en"
 """The language in which the texts stand in the code; its file is the empty form for a new language."""
 LANGUAGES_MAX = 40
 CATALOGUE_BYTES_MAX = 500_000
+COUNTS_TRIED = 1_000
+"""No language's plural formula looks further than at a number's last three digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,7 @@ def read_catalogues(folder: Path = FOLDER) -> Catalogues:
 def _read(path: Path) -> tuple[Words, list[str]]:
     if not is_tag(path.stem):
         raise ValueError("its name is not a language; write one such as ca.po or pt-BR.po")
-    # Babel takes 2 MB while it reads, and no time afterwards.
-    from babel.messages.mofile import write_mo  # noqa: PLC0415
+    # Babel takes memory while it reads, and nobody needs it afterwards.
     from babel.messages.pofile import PoFileError, read_po  # noqa: PLC0415
 
     text = path.read_bytes()
@@ -69,12 +70,30 @@ def _read(path: Path) -> tuple[Words, list[str]]:
         f"{path.name}: {message.id!r} is said in English, because its translation has other marks or tags"
         for message in unsound(catalogue)
     ]
-    for message in unsound(catalogue):
-        message.string = ""
-    compiled = BytesIO()
-    write_mo(compiled, catalogue)
-    compiled.seek(0)
-    return Words(path.stem, GNUTranslations(compiled)), troubles
+    texts = {
+        _key(message): _texts(message.string) for message in catalogue if message.id and _is_usable(message)
+    }
+    return Words(path.stem, texts, _plural(catalogue)), troubles
+
+
+def _plural(catalogue: "Catalog") -> Callable[[int], int]:
+    """Raises ValueError unless the head's formula always chooses a form that the file has."""
+    plural: Callable[[int], int] = c2py(catalogue.plural_expr)
+    if not all(0 <= plural(count) < catalogue.num_plurals for count in range(COUNTS_TRIED)):
+        raise ValueError(
+            f"its plural formula chooses among more than {catalogue.num_plurals} forms; "
+            "see Plural-Forms in another language's file"
+        )
+    return plural
+
+
+def _key(message: "Message") -> Key:
+    one = sys.intern(_texts(message.id)[0])  # shared by all languages
+    return (message.context, one) if message.context else one
+
+
+def _is_usable(message: "Message") -> bool:
+    return not message.fuzzy and all(_texts(message.string)) and _may_be_shown(message)
 
 
 def unsound(catalogue: "Catalog") -> "list[Message]":

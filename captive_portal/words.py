@@ -5,8 +5,8 @@ All of it comes from one catalogue. A text that a catalogue lacks is said in Eng
 
 import re
 from collections import Counter
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
-from gettext import NullTranslations
 from typing import Literal
 
 from node.units import BitsPerSecond, Bytes, Rates, show_rate, show_volume
@@ -50,13 +50,28 @@ _DAYS = (
 )
 
 
-class Words:
-    """One language, as its catalogue has it."""
+Key = str | tuple[str, str]
+"""A text, or its context and the text; of a text for each number, the one for one."""
 
-    def __init__(self, tag: str, translations: NullTranslations | None = None) -> None:
+
+def english_plural(count: int) -> int:
+    return int(count != 1)
+
+
+class Words:
+    """One language, as its catalogue has it: `texts` with their translation, of which there are several where it
+    depends on a number; `plural` chooses among those."""
+
+    def __init__(
+        self,
+        tag: str,
+        texts: Mapping[Key, tuple[str, ...]] | None = None,
+        plural: Callable[[int], int] = english_plural,
+    ) -> None:
         self.tag = tag
         """RFC 5646, as ``ca`` or ``pt-BR``."""
-        self._translations = translations or NullTranslations()
+        self._texts = texts or {}
+        self._plural = plural
         # Translators: this language's own name, in this language.
         self.name = self.pgettext("language", "English")
         # Translators: rtl for a language that is written from right to left, such as Arabic.
@@ -66,17 +81,22 @@ class Words:
         self._point = self.pgettext("number", ".")
 
     def gettext(self, text: str) -> str:
-        # The empty text is the catalogue's own head.
-        return self._translations.gettext(text) if text else ""
+        said = self._texts.get(text)
+        return text if said is None else said[0]
 
     def ngettext(self, one: str, many: str, count: int) -> str:
-        return self._translations.ngettext(one, many, count)
+        return self._numbered(one, one, many, count)
 
     def pgettext(self, context: str, text: str) -> str:
-        return self._translations.pgettext(context, text)
+        said = self._texts.get((context, text))
+        return text if said is None else said[0]
 
     def npgettext(self, context: str, one: str, many: str, count: int) -> str:
-        return self._translations.npgettext(context, one, many, count)
+        return self._numbered((context, one), one, many, count)
+
+    def _numbered(self, key: Key, one: str, many: str, count: int) -> str:
+        said = self._texts.get(key)
+        return (one, many)[english_plural(count)] if said is None else said[self._plural(count)]
 
     def number(self, text: str) -> str:
         """A number in digits with a point before its decimals, as this language writes it."""

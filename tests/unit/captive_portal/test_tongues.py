@@ -1,7 +1,5 @@
 """A device keeps the language that its person chose, without a cookie."""
 
-from gettext import NullTranslations
-
 from captive_portal.tongues import CHOICES_MAX, Tongues
 from captive_portal.words import Words
 from node.units import MacAddress
@@ -10,7 +8,7 @@ ANA, BEN = MacAddress("02:00:00:00:00:0a"), MacAddress("02:00:00:00:00:0b")
 
 
 def four() -> Tongues:
-    return Tongues(Words(tag, NullTranslations()) for tag in ("en", "ca", "es", "fr"))
+    return Tongues(Words(tag) for tag in ("en", "ca", "es", "fr"))
 
 
 def test_a_choice_holds_for_the_device_that_made_it_and_for_no_other() -> None:

@@ -1,0 +1,134 @@
+"""One file is one language; what is wrong with it costs a sentence or a language, never a page."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from captive_portal import catalogues, pages
+from captive_portal.catalogues import CATALOGUE_BYTES_MAX, LANGUAGES_MAX, read_catalogues
+from captive_portal.place import Place
+from captive_portal.render import Renderer
+
+HEAD = """\
+msgid ""
+msgstr ""
+"Content-Type: text/plain; charset=utf-8\\n"
+"Plural-Forms: nplurals=3; plural=(n==1 ? 0 : n==2 ? 1 : 2);\\n"
+
+msgctxt "language"
+msgid "English"
+msgstr "Euskara"
+"""
+DAYS = """
+msgid "%(count)s day"
+msgid_plural "%(count)s days"
+msgstr[0] "egun bat"
+msgstr[1] "bi egun"
+msgstr[2] "%(count)s egun"
+"""
+
+
+def written(folder: Path, name: str, text: str) -> Path:
+    (folder / name).write_text(text, "utf-8")
+    return folder
+
+
+def test_a_new_language_is_one_file(tmp_path: Path) -> None:
+    renderer = Renderer(written(tmp_path, "eu.po", HEAD + DAYS))
+    assert {"en", "eu"} == set(renderer.words)
+    assert ("Euskara", "ltr") == (renderer.words["eu"].name, renderer.words["eu"].direction)
+    assert "egun bat" == renderer.words["eu"].duration(86_400)
+    assert "bi egun" == renderer.words["eu"].duration(2 * 86_400)
+    assert "21 egun" == renderer.words["eu"].duration(21 * 86_400)
+
+
+def test_a_text_without_a_translation_is_said_in_english(tmp_path: Path) -> None:
+    renderer = Renderer(written(tmp_path, "eu.po", HEAD))
+    place = Place("Vall Verda", "", "login.example", "", "", lang="eu")
+    said_in_english = renderer.render(pages.NotFound(place)).replace(b'lang="eu"', b'lang="en"')
+    assert said_in_english == renderer.render(
+        pages.NotFound(Place("Vall Verda", "", "login.example", "", "", lang="en"))
+    )
+
+
+def test_an_uncertain_translation_is_not_shown(tmp_path: Path) -> None:
+    fuzzy = '\n#, fuzzy\nmsgid "Welcome"\nmsgstr "Agur"\n'
+    assert "Welcome" == read_catalogues(written(tmp_path, "eu.po", HEAD + fuzzy)).words["eu"].gettext(
+        "Welcome"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "translation"),
+    [
+        ("Open %(host)s", "Ireki"),
+        ("Open %(host)s", "Ireki %(hots)s"),
+        ("Open %(host)s", "Ireki %(host)s %s"),
+        ("Open %(host)s", "Ireki %(host)"),
+        ("Wait", "Itxaron % bat"),
+        ("{who} pay", "{nor} ordaindu"),
+        ("{who} pay", "{who.__class__} ordaindu"),
+        ("<b>Wait</b>", "<b>Itxaron"),
+        ("<b>Wait</b>", "Itxaron"),
+        ("Wait", "<script>Itxaron</script>"),
+        ('<a href=\\"/me\\">Me</a>', '<a href=\\"https://evil.example\\">Ni</a>'),
+        ("Wait", "Itxaron <"),
+    ],
+)
+def test_a_translation_with_other_marks_or_tags_is_said_in_english_and_told(
+    tmp_path: Path, text: str, translation: str
+) -> None:
+    broken = f'\nmsgid "{text}"\nmsgstr "{translation}"\n\nmsgid "Yes"\nmsgstr "Bai"\n'
+    found = read_catalogues(written(tmp_path, "eu.po", HEAD + broken))
+    source = text.replace('\\"', '"')
+    assert source == found.words["eu"].gettext(source)
+    assert "Bai" == found.words["eu"].gettext("Yes")
+    (trouble,) = found.troubles
+    assert "eu.po" in trouble
+    assert "other marks or tags" in trouble
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("my language.po", HEAD.encode(), "its name is not a language; write one such as ca.po or pt-BR.po"),
+        ("eu.po", b"msgid nothing", "msgfmt --check eu.po"),
+        ("eu.po", b"\xff\xfe\x00", "eu.po is not used"),
+        (
+            "eu.po",
+            HEAD.replace("nplurals=3; plural=(n==1 ? 0 : n==2 ? 1 : 2)", "nplurals=2; plural=n").encode(),
+            "more than 2 forms",
+        ),
+        ("eu.po", HEAD.replace("n==1 ?", "__import__(1) ?").encode(), "eu.po is not used"),
+        ("eu.po", b"#" * (CATALOGUE_BYTES_MAX + 1), f"{CATALOGUE_BYTES_MAX} are allowed"),
+    ],
+)
+def test_a_file_that_cannot_be_read_costs_its_own_language_only(
+    tmp_path: Path, name: str, content: bytes, said: str
+) -> None:
+    written(tmp_path, "ca.po", HEAD)
+    (tmp_path / name).write_bytes(content)
+    found = read_catalogues(tmp_path)
+    assert {"en", "ca"} == set(found.words)
+    (trouble,) = found.troubles
+    assert said in trouble
+
+
+def test_a_folder_full_of_files_takes_up_no_more_than_its_limit(tmp_path: Path) -> None:
+    for number in range(LANGUAGES_MAX + 3):
+        written(tmp_path, f"x{chr(97 + number // 26)}{chr(97 + number % 26)}.po", HEAD)
+    found = read_catalogues(tmp_path)
+    assert LANGUAGES_MAX + 1 == len(found.words)
+    assert f"only the first {LANGUAGES_MAX} are read" in found.troubles[0]
+
+
+def test_what_read_the_files_is_given_back() -> None:
+    read_catalogues(catalogues.FOLDER)
+    assert not [name for name in sys.modules if name.partition(".")[0] == "babel"]
+
+
+def test_every_language_that_we_bring_can_be_used_whole() -> None:
+    found = read_catalogues()
+    assert () == found.troubles
+    assert {"en", "ca", "es", "fr", "ar"} <= set(found.words)
