@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Literal, TypeVar
 
-from node.units import AccountId, Bytes, Rates
+from node.units import AccountId, Bytes, Milliseconds, Rates
 
 V = TypeVar("V")
 ClockState = Literal["synced", "holdover", "unknown"]
@@ -76,6 +76,10 @@ class Allowance:
     """What all of the pool together never pass."""
     weight_in_pool: int = 100
     """Relative to the others in the pool; meaningless without one."""
+    session: Bound[Milliseconds] | None = None
+    """How long one visit lasts; None where no rule says it."""
+    devices: Bound[int] | None = None
+    """How many devices of the account are on at once; None where no rule says it."""
     not_binding: tuple[str, ...] = ()
     """Sentences of rules that select this account but change nothing now."""
     not_binding_rules: tuple[str, ...] = ()

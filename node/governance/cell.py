@@ -10,21 +10,23 @@ from datetime import datetime, timedelta
 from node.accounting.periods import period_end
 from node.governance import combine
 from node.governance.allowance import Allowance, Bound, Unit
-from node.governance.combine import Claim, WeightClaim
+from node.governance.combine import Claim, LimitClaim, WeightClaim
 from node.governance.rules import (
     GUEST_TIER,
     GUESTS,
     SHARE_DEFAULT,
     Ceiling,
+    Devices,
     Floor,
     Quota,
     Rule,
     Ruleset,
+    Session,
     Share,
 )
 from node.governance.selection import ONLY_GUESTS, applying, in_force, selects
 from node.governance.sentences import sentence
-from node.units import Rates
+from node.units import Milliseconds, Rates
 
 CLASSES_MAX = 4096
 """Classes remembered in one cell; with more of them all are worked out anew."""
@@ -131,10 +133,31 @@ class Cell:
         else:
             ceiling = combine.lowest_ceiling(own, combine.code_lifeline_bound())
             allowance = self._pooled(pool, base, thens, rules, ceiling)
+        allowance = replace(allowance, session=self._session(rules), devices=self._devices(rules))
         binding = binding_rules(rules, exhausted, allowance)
         silent = _silent(selected, binding)
         sentences = tuple(self._agreed.sentences[name] for name in silent)
         return replace(allowance, not_binding=sentences, not_binding_rules=silent)
+
+    def _session(self, rules: Iterable[Rule]) -> Bound[Milliseconds] | None:
+        return combine.smallest_limit(
+            [
+                LimitClaim(rule, rule.effect.length, self._agreed.sentences[rule.id], self.until(rule))
+                for rule in rules
+                if isinstance(rule.effect, Session)
+            ],
+            combine.SESSION_MIN,
+        )
+
+    def _devices(self, rules: Iterable[Rule]) -> Bound[int] | None:
+        return combine.smallest_limit(
+            [
+                LimitClaim(rule, rule.effect.count, self._agreed.sentences[rule.id], self.until(rule))
+                for rule in rules
+                if isinstance(rule.effect, Devices)
+            ],
+            1,
+        )
 
     def _base(self, unit: Unit, rules: Iterable[Rule]) -> Bound[int]:
         """The base share; people without a share rule are equal, guests without one are one household."""
@@ -233,6 +256,10 @@ def _binds(rule: Rule, exhausted: frozenset[str], found: Allowance) -> bool:
         return rule.id not in found.share.also
     if isinstance(effect, Floor):
         return rule.id not in found.floor.also
+    if isinstance(effect, Session):
+        return found.session is not None and rule.id not in found.session.also
+    if isinstance(effect, Devices):
+        return found.devices is not None and rule.id not in found.devices.also
     if effect.rates is None:
         return True
     ceiling = found.pool_ceiling if rule.together else found.ceiling

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 from node.governance.allowance import Bound
 from node.governance.rules import (
@@ -27,13 +27,17 @@ from node.governance.sentences import (
     guests_share_sentence,
     lifeline_sentence,
 )
-from node.units import KILO, BitsPerSecond, Rates
+from node.units import KILO, BitsPerSecond, Milliseconds, Rates
 
+N = TypeVar("N", bound=int)
 Direction = Literal["down", "up"]
 DIRECTIONS: tuple[Direction, ...] = ("down", "up")
 
 CODE_LIFELINE = Rates(BitsPerSecond(64 * KILO), BitsPerSecond(32 * KILO))
 """What no charter can go below: messages, mail and public services still work."""
+
+SESSION_MIN = Milliseconds(30 * 60_000)
+"""What no rule can go below: time to write a letter, and not to be asked again and again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,16 @@ class WeightClaim:
 
     rule: Rule
     weight: int
+    sentence: str
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitClaim(Generic[N]):
+    """One rule's say in how long a visit lasts, or in how many devices are on."""
+
+    rule: Rule
+    limit: N
     sentence: str
     until: datetime | None
 
@@ -149,6 +163,15 @@ def highest_floor(
         also = tuple(sorted(claim.rule.id for claim in claims))
         return Bound(kept, lifeline.rule, lifeline.decision, lifeline.sentence, None, also, lifeline.reasons)
     return _bound(kept, setting, claims, lambda claim: claim.rates == Rates(down, up))
+
+
+def smallest_limit(claims: Sequence[LimitClaim[N]], least: N) -> Bound[N] | None:
+    """The smallest limit, but never under `least`; None where nothing limits."""
+    if not claims:
+        return None
+    first, *others = sorted(claims, key=lambda claim: (claim.limit, claim.rule.id))
+    also = tuple(claim.rule.id for claim in others)
+    return Bound(max(first.limit, least), first.rule.id, first.rule.by, first.sentence, first.until, also)
 
 
 def rate_in(direction: Direction, rates: Rates) -> BitsPerSecond:

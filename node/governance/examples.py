@@ -7,8 +7,9 @@ given:  WHO [with QUOTA [and QUOTA] used up], DAY HH:MM [, everyone busy | alone
 expect: CLAIM [and CLAIM]
         down|up >=|<= SPEED            what the line gives; of guests and other pools, what they get together
         floor|ceiling down|up >=|<=|= SPEED
-        share >=|<=|= NUMBER
-        ceiling = none
+        share|devices >=|<=|= NUMBER
+        session >=|<=|= DURATION       such as 4 hours
+        ceiling|session|devices = none
 """
 
 import operator
@@ -21,18 +22,22 @@ from node.governance.allowance import Allowance, Moment, Unit
 from node.governance.combine import Direction, rate_in
 from node.governance.evaluate import Evaluator
 from node.governance.fair import Demand, fair_rates
-from node.governance.phrases import rate_words
+from node.governance.phrases import duration_words, rate_words
 from node.governance.rules import GUEST_TIER, MEMBER_TIER, Example, Quota, Ruleset
 from node.governance.times import DAYS
-from node.governance.wording import is_name
-from node.units import AccountId, Bytes, Rates, parse_rate
+from node.governance.wording import is_name, parse_session
+from node.units import AccountId, Bytes, Milliseconds, Rates, parse_rate
 
 GIVEN_WANTED = '"member, fri 21:00, everyone busy" or "member with busy-volume used up, fri 21:00, alone"'
-EXPECT_WANTED = '"down >= 400 kbit/s", "share = 50", "floor up >= 96 kbit/s" or "ceiling = none"'
+EXPECT_WANTED = (
+    '"down >= 400 kbit/s", "share = 50", "floor up >= 96 kbit/s", "ceiling = none", '
+    '"session >= 4 hours" or "devices = 5"'
+)
 
 _WHEN = re.compile(rf"({'|'.join(DAYS)}) ([01]\d|2[0-3]):([0-5]\d)")
 _RATE_CLAIM = re.compile(r"(?:(floor|ceiling) )?(down|up) (>=|<=|=) (.{1,40})")
 _SHARE_CLAIM = re.compile(r"share (>=|<=|=) (\d{1,6})", re.ASCII)
+_LIMIT_CLAIM = re.compile(r"(session|devices) (>=|<=|=) (.{1,40})")
 _COMPARE: Mapping[str, Callable[[int, int], bool]] = {">=": operator.ge, "<=": operator.le, "=": operator.eq}
 
 MONDAY = datetime(2026, 6, 1, tzinfo=UTC)
@@ -167,6 +172,8 @@ def _claim(text: str) -> Claim:
         return lambda allowance, _: (
             None if compare(allowance.share.value, weight) else f"the share is {allowance.share.value}"
         )
+    if (match := _LIMIT_CLAIM.fullmatch(text)) is not None:
+        return _limit_claim(match[1], match[2], match[3])
     match = _RATE_CLAIM.fullmatch(text)
     if match is None or (match[1] is None and match[3] == "="):
         raise ValueError(f"{text!r} cannot be tested; write {EXPECT_WANTED}")
@@ -175,6 +182,28 @@ def _claim(text: str) -> Claim:
     return lambda allowance, rates: _compare_rate(
         _rate_source(what, allowance, rates), what, direction, sign, rate
     )
+
+
+def _limit_claim(what: str, sign: str, text: str) -> Claim:
+    """A claim about ``session`` (a duration) or ``devices`` (a number); ``= none`` means that no rule limits it."""
+    is_session = what == "session"
+    if sign == "=" and text == "none":
+        wanted = None
+    elif not is_session and not (text.isascii() and text.isdigit()):
+        raise ValueError(f"{text!r} is not a number of devices; write {EXPECT_WANTED}")
+    else:
+        wanted = parse_session(text) if is_session else int(text)
+
+    def claim(allowance: Allowance, _: Rates | None) -> str | None:
+        bound = allowance.session if is_session else allowance.devices
+        if bound is None:
+            return None if wanted is None or sign == ">=" else f"no rule limits {what}"
+        if wanted is not None and _COMPARE[sign](bound.value, wanted):
+            return None
+        shown = duration_words(Milliseconds(bound.value)) if is_session else str(bound.value)
+        return f"{what} is {shown} by {bound.rule}"
+
+    return claim
 
 
 def _rate_source(what: str | None, allowance: Allowance, rates: Rates | None) -> Rates | None:

@@ -8,9 +8,13 @@ Way = Literal["terms", "voucher", "passphrase", "card", "introduction"]
 ``card``: a signed membership card. ``introduction``: a member says yes to a guest."""
 
 WAYS: tuple[Way, ...] = ("terms", "voucher", "passphrase", "card", "introduction")
+WAYS_OF_MEMBERS: frozenset[Way] = frozenset({"passphrase", "card", "introduction"})
+"""Ways that are open only where somebody is in the roll."""
 
 WhenFull = Literal["oldest", "ask"]
 """When an account has as many devices on as it may: the longest idle one makes room, or the person chooses."""
+
+WHEN_FULL: tuple[WhenFull, ...] = ("oldest", "ask")
 
 
 @dataclass(frozen=True, slots=True)

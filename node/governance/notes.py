@@ -2,7 +2,8 @@
 
 W01 never applies · W02 never changes anything · W04 a share over the charter's ratio · W05 is for one household
 only · W07 needs a clock that the node does not have · W09 more rules than people read · W10 a quota so small
-that the lifeline alone uses it up. (W03, W06 and W08 need counted use, proposers and concurrency.)
+that the lifeline alone uses it up · W11 so much of the line shared out that its own queue can stay full ·
+W12 ways in for members only, and no members. (W03, W06 and W08 need counted use, proposers and concurrency.)
 """
 
 import difflib
@@ -15,6 +16,7 @@ from node.governance.allowance import ClockState, Unit
 from node.governance.cell import binding_rules
 from node.governance.evaluate import Evaluator
 from node.governance.examples import moment_at
+from node.governance.joining import WAYS_OF_MEMBERS
 from node.governance.reach import Situation
 from node.governance.rules import GUEST_TIER, Floor, Quota, Rule, Ruleset, Share
 from node.governance.selection import selects
@@ -23,6 +25,8 @@ from node.units import GIGA, Bytes
 
 RULES_READ_MAX = 25
 """Rules that people still read before an assembly."""
+USABLE_PERMILLE_FAIR = 900
+"""Of the uplink; measured: over it, one account with dozens of downloads takes more than its share."""
 _PERIOD_SECONDS: dict[PeriodKind, int] = {"day": 86_400, "week": 7 * 86_400, "month": 30 * 86_400}
 
 
@@ -46,6 +50,8 @@ def notes(
             yield Finding(
                 "W07", rule.line, message, "give the node a clock, or a way to the time of its neighbours"
             )
+    yield from _full_line(ruleset)
+    yield from _closed_door(ruleset, units)
     if len(ruleset.rules) > RULES_READ_MAX:
         message = f"There are {len(ruleset.rules)} rules; beyond {RULES_READ_MAX} people stop reading them."
         yield Finding(
@@ -131,3 +137,18 @@ def _small_quota(rule: Rule, ruleset: Ruleset) -> Iterable[Finding]:
         enough = Bytes(-(-least // GIGA) * GIGA)
         mend = f'write quota = "{format_quota(enough, rule.effect.period)}", or counts = "uplink while busy"'
         yield Finding("W10", rule.line, message, mend)
+
+
+def _full_line(ruleset: Ruleset) -> Iterable[Finding]:
+    if ruleset.uplink is not None and ruleset.usable_permille > USABLE_PERMILLE_FAIR:
+        message = (
+            f"usable_percent is {ruleset.usable_permille // 10}: over 90 the queue can stand in the modem, "
+            "where nobody shares it out fairly."
+        )
+        yield Finding("W11", 0, message, "write usable_percent = 85, or at most 90")
+
+
+def _closed_door(ruleset: Ruleset, units: Sequence[Unit]) -> Iterable[Finding]:
+    if not units and WAYS_OF_MEMBERS.issuperset(ruleset.joining.ways):
+        message = "Every way in is for members or by a member, and there are no members."
+        yield Finding("W12", 0, message, 'add people to the roll, or open "terms" or "voucher" in [joining]')

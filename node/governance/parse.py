@@ -11,9 +11,10 @@ from node.governance.document import (
     suggestion,
     tables,
 )
+from node.governance.joining import DEFAULT_JOINING, WAYS, WHEN_FULL, Joining
 from node.governance.rule_table import read_rules
 from node.governance.rules import Charter, Example, Ruleset
-from node.governance.wording import RATES_WANTED, format_rates, parse_decision, parse_rates
+from node.governance.wording import DECISION_WANTED, RATES_WANTED, format_rates, parse_decision, parse_rates
 from node.units import BitsPerSecond, Rates, parse_rate
 
 FILE_BYTES_MAX = 256 * 1024
@@ -24,6 +25,8 @@ DEFAULT_CHARTER = Charter(
     guest_lifeline=Rates(BitsPerSecond(1_000_000), BitsPerSecond(256_000)),
     max_weight_ratio=4,
 )
+WAYS_WANTED = 'the ways that are open, such as ways = ["terms", "voucher"]'
+WHEN_FULL_WANTED = '"oldest" (the device that was idle longest makes room) or "ask"'
 USABLE_PERCENT = 85
 """Part of the uplink that is shared out, so that the queue stands here and not in the modem."""
 
@@ -42,7 +45,7 @@ def parse_ruleset(text: str) -> tuple[Ruleset | None, tuple[Finding, ...]]:
 
 
 def _known_tables(document: Document, findings: list[Finding]) -> None:
-    known = ("ruleset", "uplink", "charter", "rule", "test")
+    known = ("ruleset", "uplink", "charter", "joining", "rule", "test")
     for key in document.data:
         if key not in known:
             line = document.line(key) or document.line("", 0, key)
@@ -73,6 +76,7 @@ def _ruleset(document: Document, findings: list[Finding]) -> Ruleset:
         rules=read_rules(document, findings),
         unit=head.text("unit", 'what counts as one, such as "household" or "person"') or "household",
         examples=_examples(document, findings),
+        joining=_joining(document, findings),
     )
 
 
@@ -132,6 +136,30 @@ def _lifeline(table: Table, key: str) -> Rates | None:
         message = f"{key} is below the {format_rates(CODE_LIFELINE)} that no vote can go under."
         table.refuse(key, message, f'write at least {key} = "{format_rates(enough)}"', "E03")
     return rates
+
+
+def _joining(document: Document, findings: list[Finding]) -> Joining:
+    table = one_table(document, "joining", findings)
+    if table is None:
+        return DEFAULT_JOINING
+    table.known(("ways", "when_full", "by"))
+    by = table.required("by", DECISION_WANTED, parse_decision, "E07")
+    texts = table.texts("ways", WAYS_WANTED)
+    if texts == []:
+        table.refuse("ways", "With no way in, nobody could join.", f"write {WAYS_WANTED}")
+    for index, text in enumerate(texts or ()):
+        if text not in WAYS:
+            table.refuse("ways", f"{text!r:.60} is not a way in.", suggestion(text, WAYS))
+        elif text in (texts or ())[:index]:
+            table.refuse("ways", f"The way {text} stands twice.", "keep it once")
+    full = table.text("when_full", WHEN_FULL_WANTED)
+    if full is not None and full not in WHEN_FULL:
+        table.refuse("when_full", f"when_full cannot be {full!r:.60}.", f"write {WHEN_FULL_WANTED}")
+    return Joining(
+        tuple(way for text in texts for way in WAYS if way == text) if texts else DEFAULT_JOINING.ways,
+        next((choice for choice in WHEN_FULL if choice == full), DEFAULT_JOINING.when_full),
+        by or "",
+    )
 
 
 def _examples(document: Document, findings: list[Finding]) -> tuple[Example, ...]:

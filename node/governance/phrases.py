@@ -6,7 +6,7 @@ from datetime import datetime
 from node.governance.language import ENGLISH, Words
 from node.governance.rules import GUEST_TIER, MEMBER_TIER, SHARE_DEFAULT, Who
 from node.governance.times import Times, to_text
-from node.units import GIGA, KILO, MEGA, BitsPerSecond, Rates, format_rate
+from node.units import GIGA, KILO, MEGA, BitsPerSecond, Milliseconds, Rates, format_rate
 
 _MONTHS = (
     "January", "February", "March", "April", "May", "June",
@@ -33,6 +33,21 @@ def date_words(at: datetime) -> str:
     """``1 April 2026`` for midnight, else ``20 March 2026, 23:00``."""
     day = f"{at.day} {_MONTHS[at.month - 1]} {at.year}"
     return day if (at.hour, at.minute) == (0, 0) else f"{day}, {at.hour:02}:{at.minute:02}"
+
+
+def duration_words(length: Milliseconds, words: Words = ENGLISH) -> str:
+    """Exact, in the largest unit that fits: ``4 hours``, ``90 minutes``. `length` is whole minutes."""
+    minutes = length // 60_000
+    if minutes % 1440 == 0:
+        number = minutes // 1440
+        text = words.ngettext("{number} day", "{number} days", number)
+    elif minutes % 60 == 0:
+        number = minutes // 60
+        text = words.ngettext("{number} hour", "{number} hours", number)
+    else:
+        number = minutes
+        text = words.ngettext("{number} minute", "{number} minutes", number)
+    return text.format(number=number)
 
 
 # --- people -----------------------------------------------------------------------------
@@ -87,6 +102,16 @@ def _listed(names: Sequence[str], words: Words) -> str:
     if len(names) == 1:
         return text
     return words.gettext("{some} and {last}").format(some=text, last=names[-1])
+
+
+def one_of(names: Sequence[str], words: Words) -> str:
+    """``accepting the terms, a voucher or a membership card``"""
+    text = names[0]
+    for name in names[1:-1]:
+        text = words.gettext("{some}, {more}").format(some=text, more=name)
+    if len(names) == 1:
+        return text
+    return words.gettext("{some} or {last}").format(some=text, last=names[-1])
 
 
 # --- times ------------------------------------------------------------------------------

@@ -18,6 +18,8 @@ DEVICES_MAX = 50
 """Devices of one account."""
 GUEST_PREFIX = "guest-"
 """Account ids that the node itself gives to people who are not in the roll."""
+VOUCHER_PREFIX = "voucher-"
+"""Account ids that vouchers become."""
 
 _ID_WANTED = '"ana" or "household-17"'
 _DEVICE_WANTED = '["02:11:22:33:44:55"], the hardware addresses of the devices'
@@ -111,7 +113,7 @@ def _unit(table: Table, lines: dict[str, int]) -> Unit | None:
 def _account(text: str) -> AccountId:
     if not is_name(text):
         raise ValueError(f"{text!r:.60} is not an account; write a-z, 0-9 and hyphens, such as {_ID_WANTED}")
-    if text.startswith(GUEST_PREFIX):
+    if text.startswith((GUEST_PREFIX, VOUCHER_PREFIX)):
         raise ValueError(f"{text!r} looks like a guest of the node; write another id, such as {_ID_WANTED}")
     return AccountId(text)
 

@@ -1,9 +1,10 @@
 """One ``[[rule]]`` of a rule file: exactly one effect, whom it is for, when, and which rule it replaces."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from node.errors import Finding
+from node.governance.combine import SESSION_MIN
 from node.governance.document import Document, Table, suggestion, tables
 from node.governance.rules import (
     GUEST_TIER,
@@ -11,10 +12,12 @@ from node.governance.rules import (
     LIFELINE,
     Ceiling,
     Counts,
+    Devices,
     Effect,
     Floor,
     Quota,
     Rule,
+    Session,
     Share,
     Who,
 )
@@ -26,6 +29,7 @@ from node.governance.wording import (
     NAME_WANTED,
     QUOTA_WANTED,
     RATES_WANTED,
+    SESSION_WANTED,
     SHARE_MAX,
     THEN_WANTED,
     WHO_WANTED,
@@ -33,13 +37,17 @@ from node.governance.wording import (
     parse_name,
     parse_quota,
     parse_rates,
+    parse_session,
     parse_then,
     parse_who,
 )
 
 RULES_MAX = 200
 
-EFFECTS = ("share", "floor", "ceiling", "quota")
+DEVICES_MAX = 50
+"""Devices on at once; the roll has no account with more."""
+
+EFFECTS = ("share", "floor", "ceiling", "quota", "session", "devices")
 RULE_KEYS = (
     "id",
     *EFFECTS,
@@ -56,8 +64,6 @@ RULE_KEYS = (
 LATER = {
     "burst": "use a ceiling alone until a later version knows bursts",
     "credit": "write a share rule for that group until a later version knows credits",
-    "session": "take it out; how long a visit lasts is set in node.toml",
-    "devices": "take it out; every device of an account counts towards the same allowance",
     "reserve": "write a floor for that tier until a later version knows reserves",
     "expires": "take the rule out of the file on that day",
     "from": "put the rule into the file on that day",
@@ -228,7 +234,26 @@ def _quota(table: Table) -> Quota | None:
     return None if amount is None or counts is None or then is None else Quota(*amount, counts, then)
 
 
-_READERS = {"share": _share, "floor": _floor, "ceiling": _ceiling, "quota": _quota}
+def _session(table: Table) -> Session | None:
+    length = table.value("session", SESSION_WANTED, parse_session)
+    if length is not None and length < SESSION_MIN:
+        table.refuse("session", "A visit lasts 30 minutes at least.", 'write session = "30 minutes"', "E03")
+    return None if length is None else Session(length)
+
+
+def _devices(table: Table) -> Devices | None:
+    count = table.integer("devices", 1, DEVICES_MAX)
+    return None if count is None else Devices(count)
+
+
+_READERS: Mapping[str, Callable[[Table], Effect | None]] = {
+    "share": _share,
+    "floor": _floor,
+    "ceiling": _ceiling,
+    "quota": _quota,
+    "session": _session,
+    "devices": _devices,
+}
 
 
 def _counts(table: Table) -> Counts | None:
@@ -249,8 +274,10 @@ def _together(table: Table, chain: Sequence[Table], effect: Effect | None, when:
     """Whether the people selected count as one; a pool must not come and go, nor split."""
     inherited = any(replaced.data.get("together") is True for replaced in chain)
     together = table.flag("together") if "together" in table.data else inherited
-    if together and isinstance(effect, Quota):
-        message = "A quota is counted for each account, not for people together."
+    if together and isinstance(effect, Quota | Session | Devices):
+        message = f"A {_effects(table)[0]} limit is for each account, not for people together."
+        if isinstance(effect, Quota):
+            message = "A quota is counted for each account, not for people together."
         table.refuse("together", message, "take out together", "E02")
     if chain and together != inherited:
         message = "An exception counts people together exactly as the rule it replaces."

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from node.accounting.periods import PeriodKind
+from node.governance.joining import DEFAULT_JOINING, Joining
 from node.governance.times import Times
-from node.units import BitsPerSecond, Bytes, Rates
+from node.units import BitsPerSecond, Bytes, Milliseconds, Rates
 
 SHARE_DEFAULT = 100
 GUEST_TIER = "guest"
@@ -66,7 +67,21 @@ class Quota:
     then: Share | Ceiling
 
 
-Effect = Share | Floor | Ceiling | Quota
+@dataclass(frozen=True, slots=True)
+class Session:
+    """How long one visit lasts; then the person comes in again."""
+
+    length: Milliseconds
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """How many devices of one account are on at once."""
+
+    count: int
+
+
+Effect = Share | Floor | Ceiling | Quota | Session | Devices
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +136,7 @@ class Ruleset:
     unit: str = "household"
     """What counts as one, for sharing and for voting."""
     examples: tuple[Example, ...] = ()
+    joining: Joining = DEFAULT_JOINING
 
     @property
     def shaped(self) -> Rates | None:

@@ -2,7 +2,18 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from node.governance.rules import GUEST_TIER, SHARE_DEFAULT, Ceiling, Floor, Quota, Rule, Share, Who
+from node.governance.rules import (
+    GUEST_TIER,
+    SHARE_DEFAULT,
+    Ceiling,
+    Devices,
+    Floor,
+    Quota,
+    Rule,
+    Session,
+    Share,
+    Who,
+)
 from node.units import Rates
 
 ONLY_GUESTS = Who(tiers=frozenset({GUEST_TIER}))
@@ -51,6 +62,10 @@ def kindness(rule: Rule) -> tuple[int, int, int]:
             return (1, 0, 0) if rates is None else (0, rates.down, rates.up)
         case Quota(volume):
             return (volume, 0, 0)
+        case Session(length):
+            return (length, 0, 0)
+        case Devices(count):
+            return (count, 0, 0)
 
 
 def favours(rule: Rule, replaced: Rule | None) -> bool:
@@ -67,6 +82,10 @@ def favours(rule: Rule, replaced: Rule | None) -> bool:
             return isinstance(before, Ceiling) and before.rates is not None and _covers(rates, before.rates)
         case Quota(volume):
             return isinstance(before, Quota) and volume >= before.volume
+        case Session(length):
+            return isinstance(before, Session) and length >= before.length
+        case Devices(count):
+            return isinstance(before, Devices) and count >= before.count
 
 
 def _covers(rates: Rates, others: Rates) -> bool:

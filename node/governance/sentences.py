@@ -7,12 +7,15 @@ from dataclasses import replace
 
 from node.accounting.periods import PeriodKind
 from node.governance.allowance import Allowance, Bound, QuotaLeft, V
+from node.governance.joining import Joining, Way
 from node.governance.language import ENGLISH, Words
 from node.governance.phrases import (
     a_unit,
     capital,
     date_words,
+    duration_words,
     every_unit,
+    one_of,
     one_unit,
     rates_words,
     share_words,
@@ -29,15 +32,17 @@ from node.governance.rules import (
     LIFELINE_IN_CODE,
     SHARE_DEFAULT,
     Ceiling,
+    Devices,
     Floor,
     Quota,
     Rule,
     Ruleset,
+    Session,
     Share,
     Who,
 )
 from node.governance.selection import ONLY_GUESTS, selects
-from node.units import Bytes, Rates, format_volume, show_volume
+from node.units import Bytes, Milliseconds, Rates, format_volume, show_volume
 
 BUILT_IN = "built in"
 """Stands in `Bound.decision` where no decision was needed: the node's own defaults and rights."""
@@ -93,8 +98,32 @@ def describe(ruleset: Ruleset, words: Words = ENGLISH) -> tuple[str, ...]:
         lifeline_sentence(ruleset, charter.lifeline, words),
         guest_lifeline_sentence(charter.guest_lifeline, words),
         ratio.format(ratio=charter.max_weight_ratio),
+        joining_sentence(ruleset.joining, words),
         *(sentence(rule, ruleset, words) for rule in ruleset.rules),
     )
+
+
+def joining_sentence(joining: Joining, words: Words = ENGLISH) -> str:
+    """How people come in, who makes room when an account is full, and who decided it."""
+    ways: dict[Way, str] = {
+        "terms": words.gettext("by accepting the terms"),
+        "voucher": words.gettext("with a voucher"),
+        "passphrase": words.gettext("with a member's passphrase"),
+        "card": words.gettext("with a membership card"),
+        "introduction": words.gettext("when a member vouches for them"),
+    }
+    listed = one_of([ways[way] for way in joining.ways], words)
+    room = words.gettext(
+        "When too many devices of an account are on, the one that was idle longest makes room."
+    )
+    if joining.when_full == "ask":
+        room = words.gettext(
+            "When too many devices of an account are on, the person chooses which makes room."
+        )
+    parts = [words.gettext("People come in {ways}.").format(ways=listed), room]
+    if joining.by:
+        parts.append(words.gettext("Decided in {decision}.").format(decision=joining.by))
+    return " ".join(parts)
 
 
 # --- the sentence of a limit, in any language -------------------------------------------
@@ -136,6 +165,8 @@ def allowance_in(words: Words, allowance: Allowance, ruleset: Ruleset) -> Allowa
         floor=translated(allowance.floor),
         ceiling=None if allowance.ceiling is None else translated(allowance.ceiling),
         pool_ceiling=None if allowance.pool_ceiling is None else translated(allowance.pool_ceiling),
+        session=None if allowance.session is None else translated(allowance.session),
+        devices=None if allowance.devices is None else translated(allowance.devices),
         not_binding=tuple(sentence_of(ruleset, rule, words) for rule in allowance.not_binding_rules),
     )
 
@@ -164,6 +195,16 @@ def _effect(rule: Rule, ruleset: Ruleset, words: Words) -> str:
             return text.format(who=who, rates=rates_words(rates, words))
         case Quota() as quota:
             return _quota(quota, rule.who, ruleset.unit, words)
+        case Session(length):
+            text = words.gettext("{who} stay on for at most {time} at a time, and can then come in again.")
+            return text.format(who=who, time=duration_words(length, words))
+        case Devices(count):
+            text = words.ngettext(
+                "{who} each have at most {number} device on at once.",
+                "{who} each have at most {number} devices on at once.",
+                count,
+            )
+            return text.format(who=who, number=count)
 
 
 def _share(weight: int, rule: Rule, who: str, ruleset: Ruleset, words: Words) -> str:
@@ -250,6 +291,10 @@ def explain(allowance: Allowance) -> tuple[str, ...]:
         lines += _reason("ceiling", allowance.ceiling)
     if allowance.pool_ceiling is not None:
         lines += _reason("ceiling together", allowance.pool_ceiling)
+    if allowance.session is not None:
+        lines += _reason(f"session {duration_words(allowance.session.value)}", allowance.session)
+    if allowance.devices is not None:
+        lines += _reason(f"devices {allowance.devices.value}", allowance.devices)
     lines += [_used(quota) for quota in allowance.quotas]
     lines += [f" not binding now: {text}" for text in allowance.not_binding]
     lines.append(
@@ -271,7 +316,7 @@ def _summary(allowance: Allowance) -> str:
     return f"You and others together have {share} of the line and at least {floor}; for yourself {top}."
 
 
-def _reason(label: str, bound: Bound[int] | Bound[Rates]) -> list[str]:
+def _reason(label: str, bound: Bound[int] | Bound[Milliseconds] | Bound[Rates]) -> list[str]:
     value = "" if isinstance(bound.value, int) else f" {rates_words(bound.value)}"
     decided = f"decision {bound.decision}" if bound.decision != BUILT_IN else "built into the node"
     if bound.rule == LIFELINE:

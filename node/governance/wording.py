@@ -5,7 +5,16 @@ from collections.abc import Iterable, Sequence
 
 from node.accounting.periods import PERIOD_KINDS, PeriodKind
 from node.governance.rules import Ceiling, Share, Who
-from node.units import Bytes, Rates, format_rate, format_volume, parse_rate, parse_volume
+from node.units import (
+    Bytes,
+    Milliseconds,
+    Rates,
+    format_rate,
+    format_volume,
+    parse_duration,
+    parse_rate,
+    parse_volume,
+)
 
 NAME_MAX = 40
 SHARE_MAX = 10_000
@@ -14,6 +23,7 @@ SELECTORS_MAX = 50
 RATES_WANTED = 'a speed for each direction, such as "3 Mbit/s down, 1 Mbit/s up"'
 QUOTA_WANTED = 'a volume for each period, such as "60 GB per month" (day, week or month)'
 THEN_WANTED = '"share 50 until reset" or "ceiling 1 Mbit/s down, 500 kbit/s up until reset"'
+SESSION_WANTED = 'how long a visit lasts, such as "4 hours", "90 minutes" or "1 day"'
 WHO_WANTED = '"everyone", "tier:member", "group:school", or a list of these'
 
 NAME_WANTED = f'a name of a-z, 0-9 and hyphens, at most {NAME_MAX} characters, such as "quiet-hours"'
@@ -72,6 +82,14 @@ def parse_quota(text: str) -> tuple[Bytes, PeriodKind]:
 
 def format_quota(volume: Bytes, period: PeriodKind) -> str:
     return f"{format_volume(volume)} per {period}"
+
+
+def parse_session(text: str) -> Milliseconds:
+    """``"4 hours"``, in whole minutes. Raises ValueError with what to write instead."""
+    length = parse_duration(text)
+    if length % 60_000:
+        raise ValueError(f"{text!r} is not in whole minutes; write {SESSION_WANTED}")
+    return length
 
 
 def parse_then(text: str) -> Share | Ceiling:

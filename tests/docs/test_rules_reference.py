@@ -41,7 +41,5 @@ def test_the_examples_are_read_without_errors():
     rules = [block for block in BLOCKS if "[[account]]" not in block]
     ruleset, findings = parse_ruleset(HEAD + "\n".join(rules))
     assert () == findings
-    assert {"share", "floor", "ceiling", "quota"} == {
-        type(rule.effect).__name__.lower() for rule in ruleset.rules
-    }
+    assert set(EFFECTS) == {type(rule.effect).__name__.lower() for rule in ruleset.rules}
     assert () == parse_roll("".join(block for block in BLOCKS if "[[account]]" in block))[1]

@@ -16,9 +16,9 @@ community = "vall-baixa"
 version = 1
 decision = "D-1"
 [uplink.main]
-down = "40 Mbit/s"
-up = "8 Mbit/s"
-usable_percent = 92
+down = "46 Mbit/s"
+up = "9200 kbit/s"
+usable_percent = 80
 [charter]
 lifeline = "256 kbit/s down, 96 kbit/s up"
 guest_lifeline = "1 Mbit/s down, 256 kbit/s up"

@@ -235,3 +235,39 @@ def test_ten_thousand_accounts_are_evaluated_within_a_second_many_times(method, 
             call(unit, moment, spent[unit.account])
         fastest = min(fastest, (process_time() - begun) * 1000)
     assert fastest < milliseconds
+
+
+def test_of_several_limits_on_visits_and_devices_the_smallest_holds():
+    ruleset = rules_of(
+        rule("all", 'session = "1 day"', '"everyone"'),
+        rule("visit", 'session = "4 hours"', '"tier:guest"'),
+        rule("many", "devices = 5", '"everyone"'),
+        rule("few", "devices = 2", '"tier:guest"'),
+    )
+    found = evaluate(GUEST, on("fri 21:00"), {}, ruleset)
+    assert (4 * 3_600_000, "visit", ("all",)) == (
+        found.session.value,
+        found.session.rule,
+        found.session.also,
+    )
+    assert (2, "few", "D-1") == (found.devices.value, found.devices.rule, found.devices.decision)
+    member = evaluate(MEMBER, on("fri 21:00"), {}, ruleset)
+    assert (86_400_000, 5) == (member.session.value, member.devices.value)
+
+
+def test_an_exception_replaces_a_limit_on_devices():
+    ruleset = rules_of(
+        rule("few", "devices = 2", '"everyone"'),
+        rule("school", 'devices = 40\nexception_to = "few"', '"group:school"'),
+    )
+    assert (40, 2) == tuple(
+        evaluate(unit, on("fri 21:00"), {}, ruleset).devices.value for unit in (SCHOOL, MEMBER)
+    )
+
+
+def test_a_limit_with_hours_ends_with_them_and_sleeps_without_a_clock():
+    ruleset = rules_of(rule("night", 'session = "1 hour"\nwhen = "daily 20:00-23:00"', '"tier:guest"'))
+    found = evaluate(GUEST, on("fri 21:00"), {}, ruleset)
+    assert on("fri 23:00").at == found.session.until
+    assert evaluate(GUEST, on("fri 12:00"), {}, ruleset).session is None
+    assert evaluate(GUEST, on("fri 21:00", clock="unknown"), {}, ruleset).session is None

@@ -72,3 +72,15 @@ def test_a_quota_that_the_lifeline_alone_uses_up_is_pointed_out():
     body = 'quota = "{} GB per month"\ncounts = "uplink"\nthen = "share 50 until reset"'
     assert [("W10", "q")] == notes(rule("q", body.format(114)))
     assert [] == notes(rule("q", body.format(115)))
+
+
+@pytest.mark.parametrize(("percent", "codes"), [(90, []), (91, ["W11"]), (100, ["W11"])])
+def test_sharing_out_more_than_can_be_shared_fairly_is_pointed_out(percent, codes):
+    text = HEAD.replace("usable_percent = 80", f"usable_percent = {percent}")
+    assert codes == [finding.code for finding in found(text)]
+
+
+@pytest.mark.parametrize(("households", "codes"), [(0, ["W12"]), (3, [])])
+def test_a_door_that_only_members_open_needs_members(households, codes):
+    text = HEAD + '[joining]\nways = ["card", "introduction"]\nby = "D-2"\n'
+    assert codes == [finding.code for finding in found(text, households)]

@@ -27,8 +27,8 @@ def test_the_example_of_a_community_is_read_whole():
     ruleset = example()
     assert "vall-baixa" == ruleset.community
     assert 14 == ruleset.version
-    assert (36_800_000, 7_360_000) == (ruleset.shaped.down, ruleset.shaped.up)
-    assert 6 == len(ruleset.rules)
+    assert (34_000_000, 6_800_000) == (ruleset.shaped.down, ruleset.shaped.up)
+    assert 8 == len(ruleset.rules)
     assert "tests" not in EXAMPLE
     assert 3 == len(ruleset.examples)
 
@@ -61,10 +61,10 @@ def test_a_misspelt_key_is_answered_with_the_right_one():
     [
         ("E01", 'version = 1', 'version = "one"'),
         ("E01", 'version = 1\n', ''),
-        ("E01", 'down = "40 Mbit/s"', 'down = "40"'),
-        ("E01", 'up = "8 Mbit/s"\n', ''),
-        ("E01", 'up = "8 Mbit/s"', 'up = "8 kbit/s"'),
-        ("E01", 'usable_percent = 92', 'usable_percent = 101'),
+        ("E01", 'down = "46 Mbit/s"', 'down = "46"'),
+        ("E01", 'up = "9200 kbit/s"\n', ''),
+        ("E01", 'up = "9200 kbit/s"', 'up = "8 kbit/s"'),
+        ("E01", 'usable_percent = 80', 'usable_percent = 101'),
         ("E01", '[uplink.main]', '[uplink.second]'),
         ("E01", 'max_weight_ratio = 4', 'max_weight_ratio = 4\nretention = 3'),
         ("E03", 'lifeline = "256 kbit/s down, 96 kbit/s up"', 'lifeline = "32 kbit/s down, 96 kbit/s up"'),

@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 
 from node.governance.allowance import Unit
 from node.governance.checks import check
-from node.governance.combine import CODE_LIFELINE, guest_lifeline, lifeline
+from node.governance.combine import CODE_LIFELINE, SESSION_MIN, guest_lifeline, lifeline
 from node.governance.evaluate import Evaluator, evaluate
 from node.governance.examples import moment_at
 from node.governance.language import ENGLISH
-from node.governance.rules import Ceiling, Charter, Floor, Quota, Rule, Ruleset, Share, Who
+from node.governance.rules import Ceiling, Charter, Devices, Floor, Quota, Rule, Ruleset, Session, Share, Who
 from node.governance.sentences import allowance_in
 from node.governance.times import MINUTES_PER_WEEK, parse_times
-from node.units import AccountId, BitsPerSecond, Bytes, Rates
+from node.units import AccountId, BitsPerSecond, Bytes, Milliseconds, Rates
 
 RATE = st.sampled_from([10, 64, 96, 256, 500, 1_000, 3_000, 40_000]).map(lambda k: BitsPerSecond(k * 1000))
 RATES = st.builds(Rates, RATE, RATE)
@@ -38,8 +38,14 @@ QUOTA = st.builds(
     st.just("uplink"),
     CONSEQUENCE,
 )
+SESSION = st.builds(Session, st.integers(1, 300).map(lambda minutes: Milliseconds(minutes * 60_000)))
 EFFECT = st.one_of(
-    st.builds(Share, st.integers(1, 900)), st.builds(Floor, RATES), st.builds(Ceiling, RATES), QUOTA
+    st.builds(Share, st.integers(1, 900)),
+    st.builds(Floor, RATES),
+    st.builds(Ceiling, RATES),
+    QUOTA,
+    SESSION,
+    st.builds(Devices, st.integers(1, 9)),
 )
 UNIT = st.sampled_from(
     [
@@ -145,3 +151,10 @@ def test_every_sentence_can_be_said_again_from_the_rules(ruleset, unit, minute, 
     ruleset = replace(ruleset, charter=allowed)
     found = evaluate(unit, moment_at(minute), used, ruleset)
     assert found == allowance_in(ENGLISH, found, ruleset)
+
+
+@given(rulesets(), UNIT, MINUTE)
+def test_nobody_is_left_without_a_device_or_half_an_hour(ruleset, unit, minute):
+    found = evaluate(unit, moment_at(minute), {}, ruleset)
+    assert found.session is None or found.session.value >= SESSION_MIN
+    assert found.devices is None or found.devices.value >= 1

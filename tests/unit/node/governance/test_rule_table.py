@@ -3,7 +3,7 @@
 import pytest
 
 from node.governance.parse import parse_ruleset
-from node.governance.rules import Ceiling, Quota, Share, Who
+from node.governance.rules import Ceiling, Quota, Session, Share, Who
 from tests.fakes.rulefile import example, file_with, rule, rules_of
 
 
@@ -42,7 +42,7 @@ def test_an_exception_may_stand_before_the_rule_it_replaces():
     assert "a" == ruleset.rules[0].exception_to
 
 
-@pytest.mark.parametrize("key", ["burst", "credit", "session", "devices", "reserve", "expires", "from"])
+@pytest.mark.parametrize("key", ["burst", "credit", "reserve", "expires", "from"])
 def test_words_of_later_versions_are_refused_and_never_passed_over(key):
     finding = only(file_with(rule("a", f'{key} = "x"')))
     assert f"{key} is not known to this version." == finding.message
@@ -109,3 +109,22 @@ def test_exceptions_that_lead_round_in_a_circle_are_refused():
 
 def test_too_many_rules_are_refused():
     assert "E01" in codes(file_with(*(rule(f"r{n}", "share = 1") for n in range(201))))
+
+
+def test_a_visit_of_less_than_half_an_hour_is_refused_with_the_least():
+    finding = only(file_with(rule("a", 'session = "29 minutes"')))
+    assert ("E03", 'write session = "30 minutes"') == (finding.code, finding.mend)
+    (found,) = rules_of(rule("a", 'session = "30 minutes"')).rules
+    assert Session(30 * 60_000) == found.effect
+
+
+@pytest.mark.parametrize(
+    "body", ["devices = 0", "devices = 51", 'devices = "5"', 'session = "90 seconds"', "session = 4"]
+)
+def test_a_limit_that_is_not_a_number_of_devices_or_a_time_is_refused(body):
+    assert "E01" == only(file_with(rule("a", body))).code
+
+
+@pytest.mark.parametrize("body", ["devices = 5", 'session = "4 hours"'])
+def test_visits_and_devices_are_never_counted_together(body):
+    assert "E02" == only(file_with(rule("a", f"{body}\ntogether = true", '"tier:guest"'))).code

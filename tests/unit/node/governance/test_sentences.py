@@ -3,14 +3,18 @@
 import pytest
 
 from node.governance.evaluate import evaluate
-from node.governance.sentences import describe, explain, sentence
+from node.governance.joining import Joining
+from node.governance.sentences import describe, explain, joining_sentence, sentence
 from tests.fakes.rulefile import GUEST, MEMBER, example, on, rule, rules_of, used
 
 EXPECTED = (
-    "The line is shared out as 36.8 Mbit/s down and 7.36 Mbit/s up.",
+    "The line is shared out as 34 Mbit/s down and 6.8 Mbit/s up.",
     "Every household always has at least 256 kbit/s down and 96 kbit/s up. No rule can take this away.",
     "All guests together always have at least 1 Mbit/s down and 256 kbit/s up. No rule can take this away.",
     "Nobody's share is more than 4 times another's.",
+    "People come in by accepting the terms, with a voucher, with a member's passphrase, with a membership card or "
+    "when a member vouches for them. When too many devices of an account are on, the one that was idle longest makes "
+    "room. Decided in D-2026-014.",
     "Members each count as one household (share 100) in sharing the line. Decided in D-2025-002.",
     "All guests together count as two households (share 200) in sharing the line. Decided in D-2025-002.",
     "Guests never have more than 3 Mbit/s down and 1 Mbit/s up. Decided in D-2025-002.",
@@ -21,6 +25,8 @@ EXPECTED = (
     "Among members, a household that uses more than 60 GB a month while the line is busy has at most half a share "
     "until the month ends. Local services and quiet hours do not count. It is never cut off. "
     "Decided in D-2026-014.",
+    "Guests stay on for at most 4 hours at a time, and can then come in again. Decided in D-2026-014.",
+    "All people each have at most 5 devices on at once. Decided in D-2026-014.",
 )
 
 
@@ -50,6 +56,8 @@ def test_the_example_reads_as_members_vote_on_it():
             "Among guests, whoever uses more than 2 GB a day has at most 1 Mbit/s down and 1 Mbit/s up until the day ends. "
             "Local services do not count.",
         ),
+        ("devices = 1", '"tier:guest"', "Guests each have at most 1 device on at once."),
+        ('session = "90 minutes"', '"tier:guest"', "Guests stay on for at most 90 minutes at a time"),
         ('share = 100\nwhy = "all are equal."', '"tier:member"', "Why: all are equal. Decided in D-1."),
     ],
 )
@@ -74,6 +82,20 @@ def test_why_tells_a_guest_what_is_shared_and_what_is_their_own():
     lines = explain(evaluate(GUEST, on("fri 21:00"), {}, example()))
     assert lines[0].startswith("You and others together have a share of 200")
     assert lines[0].endswith("for yourself at most 3 Mbit/s down and 1 Mbit/s up.")
+
+
+def test_a_file_that_says_nothing_of_joining_has_no_decision_about_it():
+    text = joining_sentence(Joining(("voucher",), "ask"))
+    assert (
+        "People come in with a voucher. "
+        "When too many devices of an account are on, the person chooses which makes room."
+    ) == text
+
+
+def test_why_tells_how_long_and_with_how_many_devices():
+    lines = explain(evaluate(GUEST, on("fri 21:00"), {}, example()))
+    assert " session 4 hours: by guest-visit (decision D-2026-014)" in lines
+    assert " devices 5: by devices-of-one (decision D-2026-014)" in lines
 
 
 def test_a_right_that_stands_in_code_says_so():
