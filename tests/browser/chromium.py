@@ -45,6 +45,14 @@ SWITCHES = (
     "--hide-scrollbars",
     "--font-render-hinting=none",
 )
+# A page is loaded before it is painted.
+_PAINTED = """
+const done = arguments[0], wait = () => {
+  const paints = performance.getEntriesByType('paint').map(paint => [paint.name, paint.startTime]);
+  paints.some(paint => paint[0] === 'first-contentful-paint') ? done(paints) : setTimeout(wait, 10);
+};
+wait();
+"""
 _STARTED = re.compile(r"started successfully on port (\d+)")
 
 
@@ -165,14 +173,14 @@ class Browser:
         field.clear()
         field.send_keys(text)
 
-    def keys(self, *keys: str) -> None:
-        """Pressed where the focus is."""
-        from selenium.webdriver.common.action_chains import ActionChains
-
-        actions = ActionChains(self._driver)
-        for key in keys:
-            actions.send_keys(key)
-        actions.perform()
+    def press_key(self, key: str) -> None:
+        """As on a keyboard, where the focus is: ``Tab``, ``Enter``, or a character."""
+        text = {"Enter": "\r", "Tab": ""}.get(key, key)
+        code = {"Enter": 13, "Tab": 9}.get(key, 0)
+        for kind in ("keyDown", "keyUp"):
+            self.devtools(
+                "Input.dispatchKeyEvent", type=kind, key=key, code=key, text=text, windowsVirtualKeyCode=code
+            )
 
     def until(self, words: str, seconds: float = 15.0) -> bool:
         """Whether the page comes to say `words`; it may load anew meanwhile."""
@@ -219,6 +227,15 @@ class Browser:
             uploadThroughput=rate,
         )
 
+    def fast_line(self) -> None:
+        self.devtools(
+            "Network.emulateNetworkConditions",
+            offline=False,
+            latency=0,
+            downloadThroughput=-1,
+            uploadThroughput=-1,
+        )
+
     # --- what it tells ---
 
     def run(self, script: str, *arguments: Any) -> Any:
@@ -232,14 +249,16 @@ class Browser:
         return self._driver.execute("executeCdpCommand", {"cmd": command, "params": parameters})["value"]
 
     def complaints(self) -> list[str]:
-        """What the browser's console says of this page since the last time: errors, blocked contents."""
-        return [entry["message"] for entry in self._driver.get_log("browser")]
+        """What the browser's console says of this page since the last time: errors, blocked contents. That a page
+        came with a status such as 404 is none."""
+        messages = [entry["message"] for entry in self._driver.get_log("browser")]
+        return [message for message in messages if "the server responded with a status of" not in message]
 
     def measure(self, url: str) -> Load:
         """Open a page and weigh what came."""
         self._driver.get_log("performance")
         self.open(url)
-        paints = self.run("return performance.getEntriesByType('paint').map(e => [e.name, e.startTime])")
+        paints = self.run_async(_PAINTED)
         messages = [json.loads(entry["message"])["message"] for entry in self._driver.get_log("performance")]
         asked = [
             m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"
@@ -250,7 +269,7 @@ class Browser:
             if m["method"] == "Network.loadingFinished"
         )
         kept = tuple(url for url in asked if not url.startswith("data:"))
-        return Load(weight, kept, dict(paints).get("first-contentful-paint", float("inf")))
+        return Load(weight, kept, dict(paints)["first-contentful-paint"])
 
     def picture(self, *, whole: bool = True) -> bytes:
         """A PNG of the page; without `whole`, of what the screen shows."""

@@ -7,9 +7,18 @@ from contextlib import ExitStack
 import pytest
 
 from tests.browser.chromium import Browser, Look, opened
+from tests.browser.stage import HOST
+from tests.browser.tally import TALLY
 from tests.lab.village import Village, village
 
 _numbers = itertools.count(50)
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A window on this machine, for pages that are served here."""
+    with opened(tmp_path_factory.mktemp("chromium"), hosts={HOST: "127.0.0.1"}) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +49,9 @@ def phone(square: Village) -> Iterator[Callable[..., Browser]]:
             return browser
 
         yield come
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if TALLY.states:
+        for line in TALLY.lines():
+            terminalreporter.write_line(line)

@@ -1,0 +1,109 @@
+"""How a page stands on a screen: whether it fits, keeps still, and lets the keyboard through."""
+
+from dataclasses import dataclass
+
+from tests.browser.chromium import Browser, Look
+
+FOCUS_PIXELS_MIN = 2
+STOPS_MAX = 200
+
+_FITS = """
+const wrong = [];
+const wide = document.documentElement.scrollWidth, screen = document.documentElement.clientWidth;
+if (wide > screen) wrong.push(`the page is ${wide} wide on a screen of ${screen}`);
+for (const element of document.body.querySelectorAll('*')) {
+  const style = getComputedStyle(element);
+  if (element.closest('svg') || style.display === 'inline' || element.matches('.hidden')) continue;
+  const cut = ['hidden', 'clip'];
+  if (cut.includes(style.overflowX) && element.scrollWidth > element.clientWidth + 1 && element.clientWidth > 1
+      || cut.includes(style.overflowY) && element.scrollHeight > element.clientHeight + 1 && element.clientHeight > 1)
+    if (element.tagName !== 'PROGRESS') wrong.push(`cut off: ${element.outerHTML.slice(0, 120)}`);
+}
+return wrong;
+"""
+
+# WCAG 2.2, 1.4.12. A constructed sheet, because the page's policy lets no other style in.
+_WIDE_TEXT = """
+const sheet = new CSSStyleSheet();
+sheet.replaceSync(`* { line-height: 1.5 !important; letter-spacing: .12em !important; word-spacing: .16em !important }
+  p { margin-bottom: 2em !important }`);
+document.adoptedStyleSheets = [sheet];
+"""
+
+_STILL = """
+return document.getAnimations().length === 0 && [...document.querySelectorAll('*')].every(element => {
+  const style = getComputedStyle(element);
+  return style.animationName === 'none' && style.transitionDuration.split(',').every(time => parseFloat(time) === 0)
+    && style.scrollBehavior === 'auto';
+});
+"""
+
+_REACHABLE = """
+window.stops = [...document.querySelectorAll('a[href], button, input, select, textarea, summary, [tabindex]')].filter(
+  element => element.type !== 'hidden' && !element.disabled && element.tabIndex >= 0 && element.checkVisibility());
+return window.stops.length;
+"""
+
+_HERE = """
+const element = document.activeElement;
+if (!element || element === document.body) return null;
+const style = getComputedStyle(element), box = element.getBoundingClientRect();
+const x = box.left + box.width / 2, y = box.top + box.height / 2;
+const top = document.elementFromPoint(x, Math.min(Math.max(y, 1), innerHeight - 1));
+return {
+  number: window.stops.indexOf(element),
+  name: (element.innerText || element.name || element.tagName).trim().slice(0, 60),
+  // "auto" is the browser's own ring, thick enough whatever it says.
+  outline: {none: 0, auto: 2}[style.outlineStyle] ?? parseFloat(style.outlineWidth),
+  inside: box.bottom > 0 && box.top < innerHeight,
+  covered: !(top && (element === top || element.contains(top) || top.contains(element))),
+};
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """One place where the Tab key comes to rest."""
+
+    number: int
+    """Its place among all that can be used on the page, from 0; -1 for something else."""
+    name: str
+    is_visible: bool
+    """A thick outline shows it, it is on the screen, and nothing lies over it."""
+
+
+def show(browser: Browser, look: Look) -> None:
+    """Look at the page on another screen, and wait until it is painted there."""
+    browser.look(look)
+    browser.run_async("const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(done));")
+
+
+def fits(browser: Browser) -> list[str]:
+    """What does not fit the screen: a page wider than it, text that is cut off."""
+    return list(browser.run(_FITS))
+
+
+def widen_text(browser: Browser) -> None:
+    """Space lines, words and letters as WCAG 1.4.12 lets people do."""
+    browser.run(_WIDE_TEXT)
+
+
+def is_still(browser: Browser) -> bool:
+    return bool(browser.run(_STILL))
+
+
+def tab_stops(browser: Browser) -> list[Stop]:
+    """Where Tab leads from the top of the page, until it leaves the page."""
+    count = browser.run(_REACHABLE)
+    stops: list[Stop] = []
+    for _ in range(min(count + 1, STOPS_MAX)):
+        browser.press_key("Tab")
+        here = browser.run(_HERE)
+        if here is None:
+            break
+        visible = here["outline"] >= FOCUS_PIXELS_MIN and here["inside"] and not here["covered"]
+        stops.append(Stop(here["number"], here["name"], visible))
+        if here["number"] == count - 1:
+            break
+    assert len(stops) == count, f"Tab reaches {len(stops)} of {count}: {[stop.name for stop in stops]}"
+    return stops

@@ -1,0 +1,49 @@
+"""What judges the pages would find faults: each is shown a page that has them."""
+
+from urllib.parse import quote
+
+import pytest
+
+from tests.browser.axe import RULES_BY_COLOUR, RULES_BY_SIZE, judge
+from tests.browser.chromium import AXE, Browser, Look
+from tests.browser.layout import fits, is_still, tab_stops
+
+pytestmark = pytest.mark.browser
+
+BAD = """<!doctype html><html><head><title>x</title><meta name="viewport" content="width=device-width"><style>
+p{color:#999;background:#fff} .slow{transition:color 2s} .cut{width:3rem;overflow:hidden;white-space:nowrap}
+.wide{width:60rem} button:focus-visible{outline:none}
+a.small{display:inline-block;font-size:6px;width:8px;height:8px}
+</style></head><body><p class="slow">Too pale</p><input name="nameless"><button>Go</button>
+<div class="cut">Words that nobody can read</div><div class="wide">wide</div>
+<a class="small" href="/a">a</a><a class="small" href="/b">b</a></body></html>"""
+
+
+@pytest.fixture(autouse=True)
+def bad_page(browser: Browser) -> None:
+    browser.look(Look())
+    browser.open("data:text/html;charset=utf-8," + quote(BAD))
+
+
+def test_axe_core_finds_what_was_left_out(browser: Browser) -> None:
+    broken = {fault.rule for fault in judge(browser).faults}
+    assert {"color-contrast", "html-has-lang", "label", "landmark-one-main", "target-size"} <= broken
+
+
+def test_a_run_of_the_rules_that_depend_on_the_screen_finds_the_same_faults(browser: Browser) -> None:
+    broken = {fault.rule for fault in judge(browser, RULES_BY_SIZE + RULES_BY_COLOUR).faults}
+    assert {"color-contrast", "target-size"} == broken
+
+
+def test_a_page_that_is_too_wide_cuts_text_off_or_moves_is_found_out(browser: Browser) -> None:
+    assert any("wide on a screen" in what for what in fits(browser))
+    assert any("cut off" in what for what in fits(browser))
+    assert not is_still(browser)
+
+
+def test_a_place_that_does_not_show_the_focus_is_found_out(browser: Browser) -> None:
+    assert [stop.name for stop in tab_stops(browser) if not stop.is_visible] == ["Go"]
+
+
+def test_axe_core_is_as_it_was_chosen() -> None:
+    assert AXE.read_text().startswith("/*! axe v4.14.1")
