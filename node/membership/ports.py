@@ -4,66 +4,31 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from node.accounting.leases import SavedLease
-from node.membership.bindings import Binding
-from node.membership.contests import Contest
-from node.membership.notices import Notice
+from node.membership.bindings import Binding, Unbound
+from node.membership.cards import CardsVoid
+from node.membership.contests import Contest, ContestGone
+from node.membership.notices import Notice, NoticeGone
+from node.membership.passphrases import PassphraseGone, PassphraseHash
 from node.membership.terms import Terms
-from node.membership.vouchers import Batch, Voucher
-from node.units import AccountId, MacAddress
+from node.membership.vouchers import Batch, SavedVoucher
 
-
-@dataclass(frozen=True, slots=True)
-class SavedVoucher:
-    """A voucher as stored; its lease is re-based when loaded, so `voucher.lease` is None."""
-
-    voucher: Voucher
-    lease: SavedLease | None
-
-
-@dataclass(frozen=True, slots=True)
-class PassphraseHash:
-    """A member's passphrase, as kept."""
-
-    account: AccountId
-    hash: str
-
-
-@dataclass(frozen=True, slots=True)
-class CardsVoid:
-    """Cards of the account with a serial number below this one count no more."""
-
-    account: AccountId
-    below_serial: int
-
-
-@dataclass(frozen=True, slots=True)
-class Unbound:
-    """The device belongs to nobody any more."""
-
-    mac: MacAddress
-
-
-@dataclass(frozen=True, slots=True)
-class NoticeGone:
-    """The notice was taken down."""
-
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class PassphraseGone:
-    """The account has no passphrase any more."""
-
-    account: AccountId
-
-
-@dataclass(frozen=True, slots=True)
-class ContestGone:
-    """Its author erased it."""
-
-    number: int
-
+__all__ = [
+    "Batch",
+    "Binding",
+    "CardsVoid",
+    "Change",
+    "Contest",
+    "ContestGone",
+    "Kept",
+    "Notice",
+    "NoticeGone",
+    "PassphraseGone",
+    "PassphraseHash",
+    "RegisterMemory",
+    "SavedVoucher",
+    "Terms",
+    "Unbound",
+]
 
 Change = (
     Batch

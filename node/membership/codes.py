@@ -1,0 +1,94 @@
+"""Codes that people type: Crockford's base32 with one check character.
+
+The check is a weighted sum over GF(32) with a different weight for each place: every single wrong character and
+every swap of two is noticed, so that a slip of the finger is never taken for a guess.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import unquote
+
+CodeKind = Literal["voucher", "device"]
+
+CODE_CHARS: dict[CodeKind, int] = {"voucher": 12, "device": 10}
+"""With the check character, the last; the others are random: 55 and 45 bits."""
+TYPED_CHARS_MAX = 300
+"""Of what is typed or scanned, an address around the code included."""
+RANDOM_BYTES: dict[CodeKind, int] = {"voucher": 7, "device": 6}
+
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_VALUE = {letter: value for value, letter in enumerate(_ALPHABET)}
+# Letters that no code has, because they are read as one that it has.
+_VALUE |= {"O": _VALUE["0"], "I": _VALUE["1"], "L": _VALUE["1"], "U": _VALUE["V"]}
+_GROUPS: dict[CodeKind, int] = {"voucher": 4, "device": 5}
+_KINDS: dict[int, CodeKind] = {chars: kind for kind, chars in CODE_CHARS.items()}
+_IN_ADDRESS = re.compile(r"[?&]code=([^&#\s]*)", re.IGNORECASE)
+_FIELD_POLYNOMIAL = 0b100101
+"""x^5 + x^2 + 1, in which x generates all of GF(32) but zero."""
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A code whose check character is right, in its one spelling."""
+
+    kind: CodeKind
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mistyped:
+    """This cannot be a code, and where it went wrong."""
+
+    why: Literal["characters", "length", "check"]
+
+
+def make_code(random_bytes: bytes, kind: CodeKind) -> Code:
+    """A new code of all the randomness in the RANDOM_BYTES of `kind`."""
+    assert len(random_bytes) == RANDOM_BYTES[kind], "a code needs its own number of random bytes"
+    number = int.from_bytes(random_bytes, "big")
+    values = [number >> 5 * place & 31 for place in range(CODE_CHARS[kind] - 1)]
+    return Code(kind, "".join(_ALPHABET[value] for value in [*values, _check(values)]))
+
+
+def read_code(typed: str) -> Code | Mistyped:
+    """What a person typed or a camera read: in any case, with any spaces and dashes, O for 0, I and L for 1, alone
+    or in an address with ``?code=``. Never raises."""
+    text = typed[: TYPED_CHARS_MAX + 1]
+    if len(text) > TYPED_CHARS_MAX:
+        return Mistyped("length")
+    found = _IN_ADDRESS.search(text)
+    plain = unicodedata.normalize("NFKC", unquote(found[1]) if found else text).upper()
+    letters = [letter for letter in plain if not _is_between(letter)]
+    if any(letter not in _VALUE for letter in letters):
+        return Mistyped("characters")
+    kind = _KINDS.get(len(letters))
+    if kind is None:
+        return Mistyped("length")
+    values = [_VALUE[letter] for letter in letters]
+    if _check(values[:-1]) != values[-1]:
+        return Mistyped("check")
+    return Code(kind, "".join(_ALPHABET[value] for value in values))
+
+
+def shown(code: Code) -> str:
+    """In groups for reading: ``7K3M-9Q2W-4X1Z`` is a voucher, ``K7M2Q-9XW4T`` a device code."""
+    size = _GROUPS[code.kind]
+    return "-".join(code.text[at : at + size] for at in range(0, len(code.text), size))
+
+
+def _is_between(letter: str) -> bool:
+    return letter.isspace() or letter in "_.+" or unicodedata.category(letter) in {"Pd", "Cf"}
+
+
+def _check(values: list[int]) -> int:
+    total = 0
+    for value in values:
+        total = _times_x(total ^ value)
+    return total
+
+
+def _times_x(value: int) -> int:
+    doubled = value << 1
+    return doubled ^ _FIELD_POLYNOMIAL if doubled & 32 else doubled

@@ -1,0 +1,143 @@
+"""How often somebody may guess before they wait: limits that nobody can turn against somebody else.
+
+Codes. Wrong ones are counted for each device alone: five in ten minutes, then the device waits one minute, and twice
+as long after each further five, up to an hour. So one device guesses 30 times in its first hour and 5 times in each
+later one: with 50,000 vouchers of 55 bits it finds one within an hour with probability 2**-34, within a year with
+2**-24. Who changes the hardware address with every guess is bound by no such limit, only by the code: ten guesses a
+second for an hour find one of 50,000 vouchers with probability 2**-24, one of 960 with 2**-30. Codes that only fail
+their check character cost nobody a guess, as they cannot be right; thirty in ten minutes make the device wait, too.
+
+Passphrases. Wrong ones are counted for each pair of device and account in the same way, and for each account over all
+strangers: twenty in ten minutes, then devices that do not belong to the account wait ten minutes, and twice as long
+after each further twenty, up to an hour: strangers together try 600 passphrases of an account on the first day. An
+account is never locked: its own devices wait only for their own mistakes.
+
+Everything is counted in memory, by typed events. What is dropped for lack of room is always whoever failed longest
+ago, and dropping makes nobody wait.
+"""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from node.units import AccountId, MacAddress, Milliseconds, Monotonic
+
+Party = TypeVar("Party", bound=Hashable)
+
+WINDOW = Milliseconds(10 * 60_000)
+WAIT_LONGEST = Milliseconds(3_600_000)
+FORGIVEN_AFTER = Milliseconds(6 * 3_600_000)
+"""Without a mistake; then waits begin with the shortest again."""
+DEVICES_COUNTED_MAX = 10_000
+ACCOUNTS_COUNTED_MAX = 20_000
+"""More than passphrases can be checked in WINDOW, one at a time: no count is pushed out while it matters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Strikes:
+    """Mistakes of one kind by one party."""
+
+    count: int
+    since: Monotonic
+    """When the first of them was made."""
+    last: Monotonic
+    waits: int = 0
+    """How many waits there were."""
+    until: Monotonic | None = None
+    """None before the first wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How many mistakes in WINDOW make one wait, and how long the first wait is."""
+
+    mistakes: int
+    first_wait: Milliseconds
+
+
+CODE_PATIENCE = Patience(5, Milliseconds(60_000))
+SLIP_PATIENCE = Patience(30, Milliseconds(60_000))
+PASSPHRASE_PATIENCE = Patience(5, Milliseconds(60_000))
+STRANGERS_PATIENCE = Patience(20, Milliseconds(10 * 60_000))
+
+
+def struck(before: Strikes | None, patience: Patience, now: Monotonic) -> Strikes:
+    """After one more mistake."""
+    if before is None or now - before.last >= FORGIVEN_AFTER:
+        before = Strikes(0, now, now)
+    is_new_window = before.count == 0 or now - before.since >= WINDOW
+    count = 1 if is_new_window else before.count + 1
+    since = now if is_new_window else before.since
+    if count < patience.mistakes:
+        return Strikes(count, since, now, before.waits, before.until)
+    wait = min(patience.first_wait << min(before.waits, 16), WAIT_LONGEST)
+    return Strikes(0, now, now, before.waits + 1, Monotonic(now + wait))
+
+
+class Counted(Generic[Party]):
+    """Mistakes of many parties of one kind; whoever failed longest ago is dropped first."""
+
+    def __init__(self, patience: Patience, parties_max: int) -> None:
+        self._patience, self._parties_max = patience, parties_max
+        self._strikes: dict[Party, Strikes] = {}
+
+    def __len__(self) -> int:
+        return len(self._strikes)
+
+    def mistake(self, party: Party, now: Monotonic) -> None:
+        strikes = struck(self._strikes.pop(party, None), self._patience, now)
+        if len(self._strikes) >= self._parties_max:
+            del self._strikes[next(iter(self._strikes))]
+        self._strikes[party] = strikes
+
+    def forgive(self, party: Party) -> None:
+        self._strikes.pop(party, None)
+
+    def wait_ms(self, party: Party, now: Monotonic) -> int:
+        """Until the next try counts; 0 for at once."""
+        strikes = self._strikes.get(party)
+        until = None if strikes is None else strikes.until
+        return 0 if until is None else max(0, until - now)
+
+
+class Guesses:
+    """What the register asks before it looks at a code or a passphrase, and tells when it was wrong."""
+
+    def __init__(self) -> None:
+        self._codes: Counted[MacAddress] = Counted(CODE_PATIENCE, DEVICES_COUNTED_MAX)
+        self._slips: Counted[MacAddress] = Counted(SLIP_PATIENCE, DEVICES_COUNTED_MAX)
+        self._pairs: Counted[tuple[MacAddress, AccountId]] = Counted(
+            PASSPHRASE_PATIENCE, ACCOUNTS_COUNTED_MAX
+        )
+        self._strangers: Counted[AccountId] = Counted(STRANGERS_PATIENCE, ACCOUNTS_COUNTED_MAX)
+
+    def code_wait_s(self, mac: MacAddress, now: Monotonic) -> int:
+        """Seconds until this device may try a code or card again, rounded up; 0 for at once."""
+        return _seconds(max(self._codes.wait_ms(mac, now), self._slips.wait_ms(mac, now)))
+
+    def wrong_code(self, mac: MacAddress, now: Monotonic) -> None:
+        """A code that could be right was not."""
+        self._codes.mistake(mac, now)
+
+    def slipped(self, mac: MacAddress, now: Monotonic) -> None:
+        """A code or card that nobody can have meant as a guess."""
+        self._slips.mistake(mac, now)
+
+    def passphrase_wait_s(self, mac: MacAddress, account: AccountId, now: Monotonic, *, is_own: bool) -> int:
+        """Seconds until a passphrase of `account` may be tried from this device, rounded up; 0 for at once. `is_own`:
+        the device belongs to the account, and so does not wait for what strangers did."""
+        own_ms = self._pairs.wait_ms((mac, account), now)
+        return _seconds(own_ms if is_own else max(own_ms, self._strangers.wait_ms(account, now)))
+
+    def wrong_passphrase(self, mac: MacAddress, account: AccountId, now: Monotonic, *, is_own: bool) -> None:
+        self._pairs.mistake((mac, account), now)
+        if not is_own:
+            self._strangers.mistake(account, now)
+
+    def right_passphrase(self, mac: MacAddress, account: AccountId) -> None:
+        """This device's mistakes at this account are forgiven; those of others are not."""
+        self._pairs.forgive((mac, account))
+
+
+def _seconds(wait_ms: int) -> int:
+    return -(-wait_ms // 1000)

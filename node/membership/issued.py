@@ -1,0 +1,191 @@
+"""All vouchers that the community issued, found by their code, their account or their batch."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from node.accounting.leases import Lease, SavedLease, rebased_lease
+from node.errors import Finding
+from node.membership.codes import RANDOM_BYTES, Code, make_code
+from node.membership.entrances import Instant
+from node.membership.vouchers import (
+    Batch,
+    SavedVoucher,
+    Voucher,
+    VoucherState,
+    batch_findings,
+    voucher_account,
+    voucher_fingerprint,
+    voucher_state,
+)
+from node.units import AccountId, Milliseconds, Monotonic
+
+VOUCHERS_MAX = 50_000
+"""On one node, until their time to be kept is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """Fresh vouchers. Their codes are nowhere else: who does not print them now never will."""
+
+    batch: Batch
+    codes: tuple[Code, ...]
+    changes: tuple[Batch | SavedVoucher, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """Vouchers that count no more, so that the same can be undone, and the accounts whose people are on."""
+
+    fingerprints: tuple[str, ...]
+    accounts: tuple[AccountId, ...]
+    """Those that were in use: their sessions end now."""
+    changes: tuple[SavedVoucher, ...]
+
+
+class IssuedVouchers:
+    """Owned by the loop, like the register. `key` is the community's, `random` the node's source of chance."""
+
+    def __init__(self, key: bytes, random: Callable[[int], bytes]) -> None:
+        self._key, self._random = key, random
+        self.batches: dict[int, Batch] = {}
+        self._by_fingerprint: dict[str, Voucher] = {}
+        self._by_account: dict[AccountId, str] = {}
+        self._by_batch: dict[int, list[str]] = {}
+        self._saved: dict[str, SavedLease] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_fingerprint)
+
+    def take(
+        self,
+        batches: Iterable[Batch],
+        vouchers: Iterable[SavedVoucher],
+        at: Instant,
+        saved_at: Monotonic | None,
+    ) -> tuple[SavedVoucher, ...]:
+        """From storage; the rows whose lease had to be told anew in this boot's time, to be kept again."""
+        rows = []
+        for batch in batches:
+            self.batches[batch.number] = batch
+        for saved in vouchers:
+            if saved.lease is None:
+                self._put(saved.voucher)
+                continue
+            lease = rebased_lease(saved.lease, boot=at.boot, now=at.now, wall_s=at.wall_s, saved_at=saved_at)
+            if saved.lease.boot == at.boot:
+                self._saved[saved.voucher.fingerprint] = saved.lease
+                self._put(replace(saved.voucher, lease=lease))
+            else:
+                rows.append(self._keep(replace(saved.voucher, lease=lease), at))
+        return tuple(rows)
+
+    def clock_known(self, at: Instant) -> tuple[SavedVoucher, ...]:
+        """The clock is known now: rows of vouchers in use whose end could not be told by it before."""
+        assert at.wall_s is not None, "only a clock that is known helps"
+        late = [name for name, lease in self._saved.items() if lease.ends_wall_s is None]
+        return tuple(
+            self._keep(voucher, at)
+            for voucher in map(self._by_fingerprint.__getitem__, late)
+            if voucher_state(voucher, at.now) == "used"
+        )
+
+    def issue(self, wish: Batch, count: int, today: str) -> Issued | tuple[Finding, ...]:
+        """`count` new vouchers as in `wish`, whose number and day are given here; or all that is wrong with it."""
+        findings = batch_findings(wish, count)
+        if not findings and len(self) + count > VOUCHERS_MAX:
+            message = f"The node keeps {len(self)} vouchers and can keep {VOUCHERS_MAX}."
+            findings = (Finding("voucher", 0, message, "issue fewer, or wait until old ones are forgotten"),)
+        if findings:
+            return findings
+        batch = replace(wish, number=max(self.batches, default=0) + 1, issued_day=today)
+        self.batches[batch.number] = batch
+        codes = tuple(self._new_code(batch.number) for _ in range(count))
+        rows = tuple(SavedVoucher(voucher, None) for voucher in self.of_batch(batch.number))
+        return Issued(batch, codes, (batch, *rows))
+
+    def find(self, code: Code) -> Voucher | None:
+        """The voucher that this code belongs to."""
+        return self._by_fingerprint.get(voucher_fingerprint(self._key, code))
+
+    def of_account(self, account: AccountId) -> Voucher | None:
+        return self._by_fingerprint.get(self._by_account.get(account, ""))
+
+    def batch_of(self, voucher: Voucher) -> Batch:
+        return self.batches[voucher.batch]
+
+    def of_batch(self, number: int) -> tuple[Voucher, ...]:
+        return tuple(self._by_fingerprint[name] for name in self._by_batch.get(number, ()))
+
+    def counts(self, number: int, now: Monotonic) -> Mapping[VoucherState, int]:
+        """How many of a batch are in which state."""
+        return Counter(voucher_state(voucher, now) for voucher in self.of_batch(number))
+
+    def groups_of(self, account: AccountId) -> frozenset[str]:
+        """The group of the voucher that became this account; none for any other account."""
+        voucher = self.of_account(account)
+        return frozenset() if voucher is None else frozenset({self.batches[voucher.batch].group})
+
+    def use(self, voucher: Voucher, at: Instant) -> tuple[Voucher, tuple[SavedVoucher, ...]]:
+        """The voucher in use, and the row to keep when this is its first use."""
+        if voucher.lease is not None:
+            return voucher, ()
+        lasts_ms: Milliseconds = self.batches[voucher.batch].lasts_ms
+        lease = Lease(at.now, Monotonic(at.now + lasts_ms))
+        used = replace(voucher, lease=lease, used_day=at.today)
+        return used, (self._keep(used, at),)
+
+    def revoke(self, fingerprints: Iterable[str], now: Monotonic) -> Withdrawn:
+        """These count no more; what is unknown, revoked or ended is left as it is."""
+        living = [
+            voucher
+            for name in fingerprints
+            if (voucher := self._by_fingerprint.get(name)) is not None
+            and voucher_state(voucher, now) in {"unused", "used"}
+        ]
+        rows = tuple(self._replace(replace(voucher, is_revoked=True)) for voucher in living)
+        accounts = tuple(voucher.account for voucher in living if voucher.lease is not None)
+        return Withdrawn(tuple(voucher.fingerprint for voucher in living), accounts, rows)
+
+    def restore(self, fingerprints: Iterable[str]) -> tuple[SavedVoucher, ...]:
+        """Takes a revocation back; the time of one in use went on meanwhile."""
+        return tuple(
+            self._replace(replace(voucher, is_revoked=False))
+            for name in fingerprints
+            if (voucher := self._by_fingerprint.get(name)) is not None and voucher.is_revoked
+        )
+
+    def forget(self, fingerprints: Iterable[str]) -> None:
+        """Storage keeps these no more."""
+        for name in fingerprints:
+            voucher = self._by_fingerprint.pop(name, None)
+            if voucher is not None:
+                del self._by_account[voucher.account]
+                self._by_batch[voucher.batch].remove(name)
+                self._saved.pop(name, None)
+
+    def _new_code(self, batch: int) -> Code:
+        while True:
+            code = make_code(self._random(RANDOM_BYTES["voucher"]), "voucher")
+            name = voucher_fingerprint(self._key, code)
+            account = voucher_account(name)
+            if account not in self._by_account:
+                self._put(Voucher(name, batch, account))
+                return code
+
+    def _keep(self, voucher: Voucher, at: Instant) -> SavedVoucher:
+        lease = voucher.lease
+        assert lease is not None, "only a voucher in use has a lease to keep"
+        ends_wall_s = None if at.wall_s is None else at.wall_s + (lease.ends - at.now) // 1000
+        self._saved[voucher.fingerprint] = SavedLease(lease, at.boot, ends_wall_s)
+        return self._replace(voucher)
+
+    def _replace(self, voucher: Voucher) -> SavedVoucher:
+        self._put(voucher)
+        return SavedVoucher(replace(voucher, lease=None), self._saved.get(voucher.fingerprint))
+
+    def _put(self, voucher: Voucher) -> None:
+        if voucher.fingerprint not in self._by_fingerprint:
+            self._by_account[voucher.account] = voucher.fingerprint
+            self._by_batch.setdefault(voucher.batch, []).append(voucher.fingerprint)
+        self._by_fingerprint[voucher.fingerprint] = voucher

@@ -1,0 +1,82 @@
+"""Passphrases of members: kept only as scrypt hashes, checked in constant time.
+
+One check costs 16 MB of memory and some fifty milliseconds on purpose: call `hash_passphrase` and `is_right` in a
+worker thread, one at a time, never on the loop.
+"""
+
+import hmac
+import re
+import unicodedata
+from base64 import b64decode, b64encode
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+
+from node.units import AccountId
+
+PASSPHRASE_CHARS_MIN, PASSPHRASE_CHARS_MAX = 8, 128
+"""Any characters: length is what makes it hard to guess."""
+SALT_BYTES = 16
+_HASH_BYTES = 32
+_N, _R, _P = 2**14, 8, 5
+_MEMORY_MAX = 64 * 2**20
+_WORK_MAX = 2**20
+"""Of ``n * p`` in a kept hash: a damaged row must not stop the node for minutes."""
+_KEPT = re.compile(r"scrypt:(\d{1,8}):(\d{1,2}):(\d{1,2}):([A-Za-z0-9+/=]{24}):([A-Za-z0-9+/=]{44})")
+
+DUMMY_HASH = (
+    f"scrypt:{_N}:{_R}:{_P}:{b64encode(bytes(SALT_BYTES)).decode()}:{b64encode(bytes(_HASH_BYTES)).decode()}"
+)
+"""No passphrase's hash: checked for an account that has none, so that the time tells nobody which accounts exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class PassphraseHash:
+    """A member's passphrase, as kept."""
+
+    account: AccountId
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class PassphraseGone:
+    """The account has no passphrase any more."""
+
+    account: AccountId
+
+
+def is_fit(passphrase: str) -> bool:
+    """Whether it may be somebody's new passphrase: 8 to 128 characters once it is in the one form of its letters."""
+    return (
+        len(passphrase) <= PASSPHRASE_CHARS_MAX
+        and PASSPHRASE_CHARS_MIN <= len(_one_form(passphrase)) <= PASSPHRASE_CHARS_MAX
+    )
+
+
+def hash_passphrase(passphrase: str, salt: bytes) -> str:
+    """Text to keep; it carries its own salt and cost, so that the cost can rise later. `salt` is SALT_BYTES random
+    bytes, new for each hash."""
+    assert len(salt) == SALT_BYTES, "a salt of its own for each hash"
+    raw = _scrypt(passphrase, salt, _N, _R, _P)
+    return f"scrypt:{_N}:{_R}:{_P}:{b64encode(salt).decode()}:{b64encode(raw).decode()}"
+
+
+def is_right(passphrase: str, kept: str) -> bool:
+    """Whether `kept` was made from this passphrase; the same letters in another Unicode form are the same. Never
+    raises: a passphrase that is too long and a kept text that is damaged are wrong."""
+    match = _KEPT.fullmatch(kept)
+    if match is None or len(passphrase) > PASSPHRASE_CHARS_MAX:
+        return False
+    n, r, p = int(match[1]), int(match[2]), int(match[3])
+    if n < 2 or n & (n - 1) or not r or not p or 128 * n * r > _MEMORY_MAX or n * p > _WORK_MAX:
+        return False
+    return hmac.compare_digest(_scrypt(passphrase, b64decode(match[4]), n, r, p), b64decode(match[5]))
+
+
+def _scrypt(passphrase: str, salt: bytes, n: int, r: int, p: int) -> bytes:
+    text = _one_form(passphrase).encode("utf-8", "surrogatepass")
+    return Scrypt(salt=salt, length=_HASH_BYTES, n=n, r=r, p=p).derive(text)
+
+
+def _one_form(passphrase: str) -> str:
+    return unicodedata.normalize("NFKC", passphrase)

@@ -1,0 +1,352 @@
+"""The register: who belongs together and how they came in, as one node knows it, all of it in memory.
+
+It is owned by the loop's thread and does no I/O. A method that changes something has changed it when it returns, and
+returns the rows that must be kept before the person is told; keeping a row twice is harmless.
+"""
+
+from collections.abc import Callable, Collection, Container
+from dataclasses import dataclass, replace
+
+from node.governance.joining import Way
+from node.governance.roll import GUEST_PREFIX, Roll
+from node.membership.bindings import Binding, Bindings, Unbound, clean_name
+from node.membership.cards import Card, CardsVoid, next_serial, next_void, read_card
+from node.membership.codes import Code, Mistyped, read_code
+from node.membership.contests import CONTEST_CHARS_MAX, RULE_CHARS_MAX, Contest, Contests
+from node.membership.device_codes import DeviceCodes, OpenCode
+from node.membership.entrances import Denied, Entrance, Instant
+from node.membership.guesses import Guesses
+from node.membership.hosts import HostNames, plain
+from node.membership.introductions import HOST_CHARS_MAX, Introductions, Question
+from node.membership.issued import IssuedVouchers
+from node.membership.notices import Board
+from node.membership.passphrases import DUMMY_HASH, PassphraseGone, PassphraseHash
+from node.membership.ports import Change, Kept
+from node.membership.terms import TermsShelf
+from node.membership.vouchers import Voucher, voucher_state
+from node.units import AccountId, MacAddress, Monotonic, NodeId
+
+
+@dataclass(frozen=True, slots=True)
+class PassphraseQuestion:
+    """Whether what was typed is the passphrase behind `hash`: for a worker thread, with `passphrases.is_right`."""
+
+    mac: MacAddress
+    account: AccountId
+    hash: str
+    """Nobody's, where there is no such account."""
+
+
+@dataclass(frozen=True, slots=True)
+class Introduced:
+    """A guest whom a member vouches for."""
+
+    mac: MacAddress
+    entrance: Entrance
+
+
+class Register:
+    """What only one part is asked about is asked there: `vouchers`, `bindings`, `introductions`, `device_codes`,
+    `contests`, `notices`, `terms`, `guesses`. Here is what touches several."""
+
+    def __init__(
+        self,
+        *,
+        key: bytes,
+        community: str,
+        nodes: Callable[[], Container[NodeId]],
+        roll: Callable[[], Roll],
+        guest_account: Callable[[MacAddress], AccountId],
+        random: Callable[[int], bytes],
+    ) -> None:
+        """`key` is the community's own for vouchers, the same on all of its nodes; `nodes` are those whose cards
+        count, this one among them; `random` gives so many bytes that nobody can foresee."""
+        self._community, self._nodes, self._roll = community, nodes, roll
+        self._guest_account = guest_account
+        self.vouchers = IssuedVouchers(key, random)
+        self.bindings = Bindings()
+        self.introductions = Introductions(random)
+        self.device_codes = DeviceCodes(random)
+        self.contests = Contests()
+        self.notices = Board()
+        self.terms = TermsShelf()
+        self.guesses = Guesses()
+        self._hosts = HostNames()
+        self._passphrases: dict[AccountId, str] = {}
+        self._void: dict[AccountId, int] = {}
+
+    def take(self, kept: Kept, at: Instant, saved_at: Monotonic | None) -> tuple[Change, ...]:
+        """From storage, once, after the start. `saved_at`: when the node last wrote in the boot before this one, None
+        if it never did. The rows that have to be kept again, since the times in them were another boot's."""
+        self.bindings.take(kept.bindings)
+        self.contests.take(kept.contests)
+        self.notices.take(kept.notices)
+        self.terms.take(kept.terms)
+        self._passphrases = {each.account: each.hash for each in kept.passphrases}
+        self._void = {each.account: each.below_serial for each in kept.cards_void}
+        return self.vouchers.take(kept.batches, kept.vouchers, at, saved_at)
+
+    # --- who belongs to what ------------------------------------------------------------
+
+    def account_of(self, mac: MacAddress) -> AccountId | None:
+        """The account that the device is bound to; None when it is a guest of its own or its account is no more. The
+        roll is asked first, by the caller. A voucher's account stays its devices' until they come in anew."""
+        binding = self.bindings.get(mac)
+        return binding.account if binding is not None and self._is_there(binding) else None
+
+    def groups_of(self, account: AccountId) -> frozenset[str]:
+        """The group that a voucher's batch gives to its account; none for others, whom the roll knows."""
+        return self.vouchers.groups_of(account)
+
+    def way_of(self, mac: MacAddress) -> Way:
+        """How the device came in."""
+        binding = self.bindings.get(mac)
+        return binding.way if binding is not None else "terms"
+
+    def is_member(self, account: AccountId) -> bool:
+        """Whether the account may vouch for guests and have a passphrase and cards."""
+        return account in self._roll().by_account
+
+    def listed_devices(self, account: AccountId) -> frozenset[MacAddress]:
+        """The devices that the roll gives to the account."""
+        return frozenset(mac for mac, owner in self._roll().devices.items() if owner == account)
+
+    # --- the ways in --------------------------------------------------------------------
+
+    def enter_by_terms(self, mac: MacAddress, ways: Collection[Way], at: Instant) -> Entrance | Denied:
+        """One tap: a device that belongs to an account comes back into it without showing anything again, if the
+        community still opens the way that it came by; a voucher in use keeps its word in any case. A device whose
+        voucher has ended is a guest of its own again. `ways` are the open ones, here and below."""
+        if (owner := self._owner(mac)) is not None:
+            return Entrance(owner, "terms")
+        binding = self.bindings.get(mac)
+        voucher = None if binding is None else self.vouchers.of_account(binding.account)
+        if binding is not None and self._is_there(binding):
+            if voucher is None and binding.way in ways:
+                return Entrance(binding.account, binding.way)
+            if voucher is not None and voucher_state(voucher, at.now) == "used":
+                return self._by_voucher(voucher, binding.way)
+        if "terms" not in ways:
+            return Denied("way-closed") if voucher is None else _over(voucher, at.now)
+        return Entrance(self._guest_account(mac), "terms", changes=self.bindings.unbind(mac))
+
+    def enter_by_code(
+        self, mac: MacAddress, typed: str, ways: Collection[Way], at: Instant
+    ) -> Entrance | Denied:
+        """A voucher's code or the code that another device of the account shows. A device that the roll knows comes
+        in as its account does, and uses up no voucher."""
+        if wait_s := self.guesses.code_wait_s(mac, at.now):
+            return Denied("too-many-guesses", wait_s)
+        code = read_code(typed)
+        if isinstance(code, Mistyped):
+            self.guesses.slipped(mac, at.now)
+            return Denied("code-mistyped")
+        if code.kind == "device":
+            return self._enter_by_device_code(mac, code, at)
+        if "voucher" not in ways:
+            return Denied("way-closed")
+        voucher = self.vouchers.find(code)
+        if voucher is None:
+            self.guesses.wrong_code(mac, at.now)
+            return Denied("code-unknown")
+        if voucher_state(voucher, at.now) in {"ended", "revoked"}:
+            return _over(voucher, at.now)
+        if (owner := self._owner(mac)) is not None:
+            return Entrance(owner, "voucher")
+        used, rows = self.vouchers.use(voucher, at)
+        bound = self._bind(mac, used.account, "voucher", at)
+        return self._by_voucher(used, "voucher", (*rows, *bound))
+
+    def enter_by_card(
+        self, mac: MacAddress, shown: str, ways: Collection[Way], at: Instant
+    ) -> Entrance | Denied:
+        """A membership card, checked without asking anybody else."""
+        if "card" not in ways:
+            return Denied("way-closed")
+        if wait_s := self.guesses.code_wait_s(mac, at.now):
+            return Denied("too-many-guesses", wait_s)
+        card = read_card(shown, self._community, self._nodes(), at.today)
+        if not isinstance(card, Card):
+            self.guesses.slipped(mac, at.now)
+            return Denied(card)
+        if not self.is_member(card.account):
+            return Denied("card-unknown")
+        if card.serial < self._void.get(card.account, 0):
+            return Denied("card-revoked")
+        return self._enter_member(mac, card.account, "card", at)
+
+    def passphrase_question(
+        self, mac: MacAddress, typed: str, ways: Collection[Way], at: Instant
+    ) -> PassphraseQuestion | Denied:
+        """What has to be checked for the account, or the name of one, that was typed; ask `enter_by_passphrase`
+        afterwards, whatever came out."""
+        if "passphrase" not in ways:
+            return Denied("way-closed")
+        account = self._hosts.find(typed, self._roll()) or AccountId(plain(typed[:HOST_CHARS_MAX]))
+        own = self._is_own(mac, account)
+        if wait_s := self.guesses.passphrase_wait_s(mac, account, at.now, is_own=own):
+            return Denied("too-many-guesses", wait_s)
+        kept = self._passphrases.get(account) if self.is_member(account) else None
+        return PassphraseQuestion(mac, account, kept or DUMMY_HASH)
+
+    def enter_by_passphrase(
+        self, question: PassphraseQuestion, at: Instant, *, was_right: bool
+    ) -> Entrance | Denied:
+        """After the check. A passphrase that was changed while it was checked is wrong."""
+        mac, account = question.mac, question.account
+        if not was_right or self._passphrases.get(account) != question.hash or not self.is_member(account):
+            self.guesses.wrong_passphrase(mac, account, at.now, is_own=self._is_own(mac, account))
+            return Denied("passphrase-wrong")
+        self.guesses.right_passphrase(mac, account)
+        return self._enter_member(mac, account, "passphrase", at)
+
+    def ask(
+        self, mac: MacAddress, host: str, name: str, ways: Collection[Way], at: Instant
+    ) -> Question | Denied:
+        """The device's person, called `name`, asks the member whom they call `host`; whether there is such a member
+        shows in nothing."""
+        if "introduction" not in ways:
+            return Denied("way-closed")
+        called, asked_for = clean_name(name), host.strip()
+        if called is None or len(asked_for) > HOST_CHARS_MAX:
+            return Denied("too-long")
+        found = self._hosts.find(asked_for, self._roll())
+        return self.introductions.ask(mac, found, asked_for, called, at.now) or Denied("too-many-open")
+
+    def answer(self, host: AccountId, number: int, at: Instant, *, yes: bool) -> Introduced | Denied | None:
+        """A member's answer. With yes, the guest's device is a guest of its own that this member vouches for; None
+        after a no. Denied when the question is not theirs, is answered or has become too old."""
+        if not self.is_member(host):
+            return Denied("not-a-member")
+        question = self.introductions.answer(host, number, yes=yes, now=at.now)
+        if question is None:
+            return Denied("not-yours")
+        if question.state != "granted":
+            return None
+        guest = self._guest_account(question.mac)
+        binding = Binding(question.mac, guest, "introduction", at.today, question.name, host)
+        return Introduced(question.mac, Entrance(guest, "introduction", changes=self.bindings.bind(binding)))
+
+    def new_device_code(self, mac: MacAddress, account: AccountId, at: Instant) -> OpenCode:
+        """A code by which one more device comes into `account`, which is the one of `mac` now."""
+        return self.device_codes.new(account, self.way_of(mac), at.now)
+
+    # --- what people change about their own ---------------------------------------------
+
+    def name_device(
+        self, account: AccountId, mac: MacAddress, name: str, at: Instant
+    ) -> tuple[Change, ...] | Denied:
+        """A name for one of the account's devices; an empty one takes the name away."""
+        called = clean_name(name)
+        if called is None:
+            return Denied("too-long")
+        binding = self.bindings.get(mac)
+        if binding is not None and account in {binding.account, self._owner(mac)}:
+            return self.bindings.amend(replace(binding, name=called))
+        if account != (self._owner(mac) or self._guest_account(mac)):
+            return Denied("not-yours")
+        # The device is nobody's by a binding; if the roll drops it some day, it must not stay in the account.
+        return self.bindings.bind(Binding(mac, self._guest_account(mac), "terms", at.today, called))
+
+    def unbind(self, account: AccountId, mac: MacAddress) -> tuple[Change, ...] | Denied:
+        """Takes a device out of the own account, or a guest's device off whom this member vouched for."""
+        binding = self.bindings.get(mac)
+        if binding is None or account not in {binding.account, binding.introduced_by}:
+            return Denied("not-yours")
+        self.device_codes.drop(binding.account)
+        return self.bindings.unbind(mac)
+
+    def has_passphrase(self, account: AccountId) -> bool:
+        return account in self._passphrases
+
+    def set_passphrase(self, account: AccountId, hashed: str) -> tuple[Change, ...] | Denied:
+        """`hashed` as `passphrases.hash_passphrase` makes it; devices that are in stay in."""
+        if not self.is_member(account):
+            return Denied("not-a-member")
+        self._passphrases[account] = hashed
+        return (PassphraseHash(account, hashed),)
+
+    def drop_passphrase(self, account: AccountId) -> tuple[Change, ...]:
+        """No rows when it had none."""
+        return (PassphraseGone(account),) if self._passphrases.pop(account, None) is not None else ()
+
+    def next_card(self, account: AccountId, today: str, last_day: str) -> Card | Denied:
+        """What a new card of this member says, to be signed with `cards.make_card`. The day must be known."""
+        if not self.is_member(account):
+            return Denied("not-a-member")
+        return Card(account, next_serial(today, self._void.get(account, 0)), last_day)
+
+    def void_cards(self, account: AccountId, today: str) -> tuple[Change, ...]:
+        """Every card of the account that was made until now counts no more. The day must be known."""
+        self._void[account] = next_void(today, self._void.get(account, 0))
+        return (CardsVoid(account, self._void[account]),)
+
+    def contest(self, account: AccountId, rule: str, text: str, at: Instant) -> tuple[Contest, ...] | Denied:
+        """Something to say about a rule, for whoever may answer; nothing said is no contest."""
+        if len(text) > CONTEST_CHARS_MAX or len(rule) > RULE_CHARS_MAX:
+            return Denied("too-long")
+        if not text.strip():
+            return ()
+        if not self.contests.has_room(account):
+            return Denied("too-many-open")
+        return (self.contests.add(account, rule, text.strip(), at.today),)
+
+    # --- within -------------------------------------------------------------------------
+
+    def _owner(self, mac: MacAddress) -> AccountId | None:
+        return self._roll().account_of(mac)
+
+    def _is_own(self, mac: MacAddress, account: AccountId) -> bool:
+        return account in {self._owner(mac), self.account_of(mac)}
+
+    def _is_there(self, binding: Binding) -> bool:
+        voucher = self.vouchers.of_account(binding.account)
+        if voucher is not None:
+            return not voucher.is_revoked
+        if binding.account.startswith(GUEST_PREFIX):
+            return binding.introduced_by is None or self.is_member(binding.introduced_by)
+        return self.is_member(binding.account)
+
+    def _enter_by_device_code(self, mac: MacAddress, code: Code, at: Instant) -> Entrance | Denied:
+        shown = self.device_codes.use(code, at.now)
+        if shown is None:
+            if self.device_codes.is_spent(code):
+                return Denied("code-used")
+            self.guesses.wrong_code(mac, at.now)
+            return Denied("code-unknown")
+        voucher = self.vouchers.of_account(shown.account)
+        if voucher is not None and voucher_state(voucher, at.now) != "used":
+            return _over(voucher, at.now)
+        if (owner := self._owner(mac)) is not None:
+            return Entrance(owner, shown.way)
+        host = next((each.introduced_by for each in self.bindings.of(shown.account)), None)
+        rows = self._bind(mac, shown.account, shown.way, at, host)
+        return (
+            Entrance(shown.account, shown.way, changes=rows)
+            if voucher is None
+            else self._by_voucher(voucher, shown.way, rows)
+        )
+
+    def _enter_member(self, mac: MacAddress, account: AccountId, way: Way, at: Instant) -> Entrance:
+        owner = self._owner(mac)
+        if owner is not None:
+            return Entrance(owner, way)
+        return Entrance(account, way, changes=self._bind(mac, account, way, at))
+
+    def _by_voucher(self, voucher: Voucher, way: Way, changes: tuple[Change, ...] = ()) -> Entrance:
+        assert voucher.lease is not None, "a voucher lets people in by being used"
+        devices_max = self.vouchers.batch_of(voucher).devices_max
+        return Entrance(voucher.account, way, voucher.lease.ends, devices_max, changes)
+
+    def _bind(
+        self, mac: MacAddress, account: AccountId, way: Way, at: Instant, host: AccountId | None = None
+    ) -> tuple[Binding | Unbound, ...]:
+        before = self.bindings.get(mac)
+        if before is not None and before.account == account:
+            return self.bindings.amend(replace(before, way=way)) if before.way != way else ()
+        name = before.name if before is not None else ""
+        return self.bindings.bind(Binding(mac, account, way, at.today, name, host))
+
+
+def _over(voucher: Voucher, now: Monotonic) -> Denied:
+    return Denied("code-revoked" if voucher_state(voucher, now) == "revoked" else "code-ended")
