@@ -13,13 +13,21 @@ ACCEPT_CHARACTERS_MAX = 1_024
 URL_CHARACTERS_MAX = 255
 """RFC 8910 section 2: a longer one does not fit into DHCPv4."""
 
+API_PATH = "/captive-portal"
+
 _QUALITY = re.compile(r"(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)")
 
 
-def document(guest: GuestView, *, portal_url: str, venue_url: str) -> bytes:
+def api_uri(portal_url: str) -> str:
+    """What devices are told by DHCP and router advertisements (RFC 8910); empty without an https address."""
+    return f"{portal_url}{API_PATH}" if portal_url else ""
+
+
+def document(guest: GuestView, *, portal_url: str, venue_url: str, is_open: bool = True) -> bytes:
     """The device's state, RFC 8908 section 5. Both URLs should be https, or devices will not follow them.
 
-    What is left is said only to who may pass, and only where it is limited.
+    What is left is said only to who may pass, and only where it is limited. While `is_open`, there is a way in by
+    which somebody whose time runs out can get more of it.
     """
     captive = guest.state != "admitted"
     keys: dict[str, bool | int | str] = {
@@ -28,8 +36,8 @@ def document(guest: GuestView, *, portal_url: str, venue_url: str) -> bytes:
         "venue-info-url": venue_url[:URL_CHARACTERS_MAX],
     }
     if not captive:
-        # Accepting the terms again gives a new session; without an end there is nothing to extend.
-        keys["can-extend-session"] = guest.seconds_left is not None
+        # Without an end there is nothing to extend.
+        keys["can-extend-session"] = is_open and guest.seconds_left is not None
         if guest.seconds_left is not None:
             keys["seconds-remaining"] = max(0, guest.seconds_left)
         if guest.bytes_left is not None:

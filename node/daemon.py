@@ -21,13 +21,15 @@ from typing import IO
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from captive_portal.capport import api_uri
+from captive_portal.certificate_files import CertificateFiles
 from captive_portal.neighbours import KernelNeighbours
+from captive_portal.secure import SecureDoor
 from captive_portal.web import Portal
 from mesh.addresses import Address, ConfiguredPeer
 from mesh.neighbourhood import Mesh
 from node.accounting.ledger import Cell, CellKey
-from node.addressing.configuration import dnsmasq_conf
-from node.addressing.dnsmasq import Dnsmasq
+from node.addressing.servers import dnsmasq, radvd
 from node.admin.web import AdminDoor
 from node.answers.admin import AdminHouse
 from node.answers.console import ConsoleAnswers
@@ -75,18 +77,21 @@ class Node:
         self.reconcile = self._heart(own_node_id(key), secret)
         self.mesh = self._fence(key, secret)
         self.neighbours = KernelNeighbours(config.lan.interface)
-        self.house = PortalHouse(self.reconcile, config, self.clock)
+        self.certificate = certificate_files(config, self.clock)
+        self.house = PortalHouse(self.reconcile, config, self.clock, self.portal_url)
         self.portal = Portal(
             self.house,
             self.neighbours,
             port=config.portal.port,
             secret=hmac.digest(secret, b"portal forms", "sha256"),
         )
+        self.secure = self._secure_door()
         glance = self._glance()
         self.admin = AdminHouse(self.reconcile, glance, self.files, self.records, self.clock, config)
         self.admin_door = AdminDoor(self.admin, address=config.admin.address, port=config.admin.port)
         self.console = self._console(glance)
-        self.dnsmasq = dnsmasq(config)
+        self.dnsmasq = dnsmasq(config, self.advertised)
+        self.radvd = radvd(config, self.advertised)
 
     async def run(self) -> None:
         """Until cancelled; Fatal ends it. The doors open when the first plan stands."""
@@ -98,7 +103,10 @@ class Node:
             tasks.create_task(supervise("portal", self.portal.run, self.parts))
             tasks.create_task(supervise("admin", self._serve_admin, self.parts))
             tasks.create_task(supervise("rules", self._watch_rules, self.parts))
+            if self.secure is not None:
+                tasks.create_task(supervise("portal by https", self.secure.run, self.parts))
             tasks.create_task(supervise("addresses", self.dnsmasq.run, self.parts))
+            tasks.create_task(supervise("advertisements", self.radvd.run, self.parts))
             if self.mesh is not None:
                 tasks.create_task(supervise("mesh", self.mesh.run, self.parts))
             tasks.create_task(supervise("memory", settle, self.parts))
@@ -108,8 +116,21 @@ class Node:
         if self.config.stop.sessions == "close":
             self.shut(self.kernel)
             self.dnsmasq.stop()
+            self.radvd.stop()
         self.store.close()
         self.neighbours.close()
+
+    def portal_url(self) -> str:
+        """The portal's https address, while devices would trust its certificate."""
+        return self.certificate.url if self.certificate else ""
+
+    def advertised(self) -> str:
+        """The captive portal API's URI that devices are told by DHCP and router advertisements; empty tells none."""
+        return api_uri(self.portal_url()) if self.config.portal.advertise else ""
+
+    def warned(self) -> tuple[str, ...]:
+        mesh = self.mesh.warnings() if self.mesh else ()
+        return (*(self.certificate.warnings if self.certificate else ()), *mesh)
 
     def shut(self, kernel: Kernel) -> None:
         """Nobody passes any more; their last bytes are booked at the next start."""
@@ -136,6 +157,13 @@ class Node:
     def _booked(self, changed: Mapping[CellKey, Cell]) -> None:
         if self.mesh is not None:
             self.mesh.publish((key.day, key.account, cell) for key, cell in changed.items())
+
+    def _secure_door(self) -> SecureDoor | None:
+        if self.certificate is None:
+            return None
+        return SecureDoor(
+            self.certificate, self.portal.handle, self.neighbours.mac_of, port=self.config.portal.https_port
+        )
 
     def _heart(self, node: NodeId, secret: bytes) -> Reconcile:
         rulebook, roll = self.files.open()
@@ -179,7 +207,7 @@ class Node:
             parts=self.parts,
             peers=self.mesh.peers if self.mesh else tuple,
             waiting=self.house.waiting,
-            warned=self.mesh.warnings if self.mesh else tuple,
+            warned=self.warned,
         )
 
     def _console(self, glance: Glance) -> Console:
@@ -307,6 +335,7 @@ def gate(config: NodeConfig) -> Gate:
         lan_interface=config.lan.interface,
         uplink_interface=config.uplink.interface,
         portal_port=config.portal.port,
+        portal_tls_port=config.portal.https_port if config.portal.certificate else 0,
         mesh_interfaces=config.mesh.interfaces,
         mesh_port=config.mesh.port,
         masquerade=config.uplink.masquerade,
@@ -314,32 +343,14 @@ def gate(config: NodeConfig) -> Gate:
     )
 
 
-def dnsmasq(config: NodeConfig) -> Dnsmasq:
-    lan, run_dir = config.lan, Path(config.node.run_dir)
-    text = dnsmasq_conf(
-        interface=lan.interface,
-        address4=lan.address4,
-        address6=lan.address6,
-        dhcp=lan.dhcp == "managed",
-        first=lan.dhcp_first,
-        last=lan.dhcp_last,
-        lease=lan.dhcp_lease,
-        domain=lan.domain,
-        portal_host=config.portal.host,
-        dns_upstream=lan.dns_upstream,
-        lease_file=str(_lease_folder(config) / "dhcp.leases"),
-        pid_file=str(run_dir / "dnsmasq.pid"),
-    )
-    addresses = [(lan.interface, str(lan.address4))]
-    if lan.address6 is not None:
-        addresses.append((lan.interface, str(lan.address6)))
-    return Dnsmasq(text, run_dir, tuple(addresses))
-
-
-def _lease_folder(config: NodeConfig) -> Path:
-    """People get addresses also while the data folder cannot be written; dnsmasq ends without its lease file."""
-    data_dir = Path(config.node.data_dir)
-    return data_dir if os.access(data_dir, os.W_OK) else Path(config.node.run_dir)
+def certificate_files(config: NodeConfig, clock: SystemClock) -> CertificateFiles | None:
+    """None where the community has no certificate."""
+    chain, key = config.portal.certificate, config.portal.certificate_key
+    if chain is None or key is None:
+        return None
+    files = CertificateFiles(Path(chain), Path(key), config.portal.host, clock.civil)
+    files.look()  # before dnsmasq starts, which tells of it
+    return files
 
 
 def community_secret(config: NodeConfig) -> bytes:

@@ -1,4 +1,8 @@
-"""dnsmasq's configuration file, generated: DHCP, router advertisements and DNS for the people's side."""
+"""The servers' configuration files, generated: DHCP, router advertisements and DNS for the people's side.
+
+Where the portal may be told (RFC 8910), DHCPv4, DHCPv6 and router advertisements name the identical URI. dnsmasq has
+no option 37 for its router advertisements, so radvd sends them then, with the same prefix, resolver and lifetimes.
+"""
 
 from ipaddress import IPv4Address, IPv4Interface, IPv6Interface
 
@@ -7,6 +11,10 @@ from node.units import Milliseconds
 NAMES_CACHED = 2_000
 ASKED_AT_ONCE_MAX = 500
 LEASES_MAX = 65_000
+URI_BYTES_MAX = 255
+"""RFC 8910 section 2: what fits into DHCPv4 holds for all three."""
+ROUTER_SECONDS = 1_800
+ADVERTISED_EVERY_SECONDS = 600
 
 
 def dnsmasq_conf(
@@ -23,9 +31,12 @@ def dnsmasq_conf(
     dns_upstream: tuple[str, ...],
     lease_file: str,
     pid_file: str,
+    portal_api: str = "",
 ) -> str:
     """One file with everything; dnsmasq reads no other. The portal's name is answered here, everything else is
-    passed on unchanged, so that DNSSEC stays checkable (RFC 8952, section 1)."""
+    passed on unchanged, so that DNSSEC stays checkable (RFC 8952, section 1). `portal_api` is the URI of the captive
+    portal API; empty tells devices of none."""
+    assert len(portal_api.encode()) <= URI_BYTES_MAX
     seconds = max(120, lease // 1000)
     lines = [
         "# Written by procomu from node.toml: changes here are lost.",
@@ -59,9 +70,58 @@ def dnsmasq_conf(
             # Probing each address with a ping first would make every newcomer wait three seconds.
             "no-ping",
         ]
+        if portal_api:
+            lines.append(f"dhcp-option-force=114,{portal_api}")
         if address6 is not None:
-            lines += [
-                "enable-ra",
-                f"dhcp-range=::,constructor:{interface},ra-only,{address6.network.prefixlen},{max(seconds, 300)}",
-            ]
+            lines += _dhcp6(interface, address6, _advertised_seconds(lease), portal_api)
     return "\n".join(lines) + "\n"
+
+
+def radvd_conf(*, interface: str, address6: IPv6Interface, lease: Milliseconds, portal_api: str) -> str:
+    """Router advertisements as dnsmasq would send them, with the captive portal option (RFC 8910 section 2.3) and the
+    flag that asks devices to read the same by DHCPv6."""
+    assert portal_api
+    assert len(portal_api.encode()) <= URI_BYTES_MAX
+    seconds = _advertised_seconds(lease)
+    return f"""\
+# Written by procomu from node.toml: changes here are lost.
+interface {interface} {{
+  AdvSendAdvert on;
+  IgnoreIfMissing on;
+  MaxRtrAdvInterval {ADVERTISED_EVERY_SECONDS};
+  AdvDefaultLifetime {ROUTER_SECONDS};
+  AdvManagedFlag off;
+  AdvOtherConfigFlag on;
+  AdvCaptivePortalAPI "{portal_api}";
+  prefix {address6.network} {{
+    AdvOnLink on;
+    AdvAutonomous on;
+    AdvValidLifetime {seconds};
+    AdvPreferredLifetime {seconds};
+  }};
+  RDNSS {address6.ip} {{
+    AdvRDNSSLifetime {seconds};
+  }};
+}};
+"""
+
+
+def _dhcp6(interface: str, address6: IPv6Interface, seconds: int, portal_api: str) -> list[str]:
+    size = address6.network.prefixlen
+    resolver = f"dhcp-option=option6:dns-server,[{address6.ip}]"
+    if not portal_api:
+        return [
+            resolver,
+            "enable-ra",
+            f"dhcp-range=::,constructor:{interface},ra-only,{size},{seconds}",
+        ]
+    # Answers to questions, and no addresses: devices form their own.
+    return [
+        resolver,
+        f"dhcp-range={address6.network.network_address},static,{size},{seconds}",
+        f"dhcp-option-force=option6:103,{portal_api}",
+    ]
+
+
+def _advertised_seconds(lease: Milliseconds) -> int:
+    return max(300, lease // 1000)

@@ -1,6 +1,6 @@
 """The house as the captive portal sees it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from captive_portal import guests
 from captive_portal.ports import (
@@ -33,8 +33,11 @@ SEEN_MAX = 4_096
 class PortalHouse:
     """Implements `captive_portal.ports.House`."""
 
-    def __init__(self, reconcile: Reconcile, config: NodeConfig, clock: Clock) -> None:
+    def __init__(
+        self, reconcile: Reconcile, config: NodeConfig, clock: Clock, portal_url: Callable[[], str] = str
+    ) -> None:
         self._reconcile, self._config, self._clock = reconcile, config, clock
+        self._portal_url = portal_url
         self._described: tuple[object, CommunityView] | None = None
         self._seen: dict[MacAddress, Monotonic] = {}
 
@@ -68,8 +71,9 @@ class PortalHouse:
         )
 
     def community(self) -> CommunityView:
-        book = self._reconcile.rulebook
-        if self._described is None or self._described[0] is not book:
+        book, url = self._reconcile.rulebook, self._portal_url()
+        seen, view = self._described or (None, None)
+        if view is None or seen is not book or view.portal_url != url:
             node = self._config.node
             view = CommunityView(
                 community=self._config.community.name,
@@ -79,11 +83,12 @@ class PortalHouse:
                 contact=node.contact,
                 terms=node.terms,
                 terms_version=node.terms_version,
+                portal_url=url,
                 language=self._config.portal.language,
                 languages=self._config.portal.languages,
             )
             self._described = book, view
-        return self._described[1]
+        return view
 
     def notices(self, mac: MacAddress | None) -> tuple[Notice, ...]:
         return ()

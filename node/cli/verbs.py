@@ -194,13 +194,14 @@ def doctor(told: Told) -> int:
 
 
 def cleanup(told: Told) -> int:
-    """The kernel needs no settings to be cleaned; where there are some, their dnsmasq is ended too."""
-    from node.addressing import dnsmasq  # noqa: PLC0415
+    """The kernel needs no settings to be cleaned; where there are some, their servers are ended too."""
+    from node.addressing import programs  # noqa: PLC0415
     from node.enforcement.kernel import LinuxKernel  # noqa: PLC0415
 
     with contextlib.suppress(InvalidFile):
         run_dir = Path(read_config(told.config_path).node.run_dir)
-        dnsmasq.end(run_dir / "dnsmasq.pid", run_dir / "dnsmasq.conf")
+        for name in ("dnsmasq", "radvd"):
+            programs.end(run_dir / f"{name}.pid", run_dir / f"{name}.conf")
     kernel = LinuxKernel()
     try:
         kernel.remove()

@@ -201,7 +201,7 @@ def _port_trouble(where: str, number: int, kind: socket.SocketKind) -> str:
 
 def _dns(config: NodeConfig, *, is_running: bool) -> DnsSeen:
     run_dir = Path(config.node.run_dir)
-    dnsmasq = Dnsmasq("", run_dir, ())
+    dnsmasq = Dnsmasq(str, run_dir, ())
     usual = Path("/usr/sbin/dnsmasq")
     program = shutil.which("dnsmasq") or (str(usual) if usual.exists() else None)
     runs = running(dnsmasq.pid_file, dnsmasq.conf_file) is not None

@@ -127,7 +127,9 @@ def _chain(name: str, hook: str, rules: Iterable[str]) -> str:
 
 
 def _prerouting(gate: Gate) -> str:
-    """Only first packets of a flow come here: the device's mark is set once for each flow."""
+    """Only first packets of a flow come here: the device's mark is set once for each flow. TLS for anybody else's name
+    is never taken: no certificate of ours could answer for it."""
+    secure = (f"fib daddr type local tcp dport 443 redirect to :{gate.portal_tls_port}",)
     return _chain(
         "prerouting",
         "{ type nat hook prerouting priority dstnat; policy accept; }",
@@ -135,6 +137,7 @@ def _prerouting(gate: Gate) -> str:
             f'iifname != "{gate.lan_interface}" accept',
             FORGED,
             f"fib daddr type local tcp dport 80 redirect to :{gate.portal_port}",
+            *(secure if gate.portal_tls_port else ()),
             "ct mark set ether saddr map @members accept",
             f"fib daddr type != local udp dport 53 redirect to :{gate.dns_port}",
             f"fib daddr type != local tcp dport 53 redirect to :{gate.dns_port}",
@@ -205,7 +208,7 @@ def _input(gate: Gate) -> str:
         f"meta l4proto {{ tcp, udp }} th dport {{ 53, {gate.dns_port} }} goto names",
         "ct state established,related accept",
         "meta l4proto { icmp, ipv6-icmp } accept",
-        f"tcp dport {gate.portal_port} accept",
+        f"tcp dport {_portal_ports(gate)} accept",
         f"{SENDER} . ct mark @up accept",
         *REFUSE,
     )
@@ -217,9 +220,15 @@ def _input(gate: Gate) -> str:
             "{ type filter hook input priority filter; policy accept; }",
             (
                 f'iifname "{gate.lan_interface}" goto asking',
-                f'iifname != "lo" tcp dport {gate.portal_port} goto refuse',
+                f'iifname != "lo" tcp dport {_portal_ports(gate)} goto refuse',
             ),
         )
+    )
+
+
+def _portal_ports(gate: Gate) -> str:
+    return (
+        f"{{ {gate.portal_port}, {gate.portal_tls_port} }}" if gate.portal_tls_port else f"{gate.portal_port}"
     )
 
 

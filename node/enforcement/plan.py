@@ -17,6 +17,8 @@ class Gate:
     lan_interface: str
     uplink_interface: str
     portal_port: int
+    portal_tls_port: int = 0
+    """0 while the portal has no certificate."""
     dns_port: int = 53
     mesh_interfaces: tuple[str, ...] = ()
     mesh_port: int = 0

@@ -32,7 +32,7 @@ def servers(run_dir: Path) -> Dnsmasq:
         lease_file=str(run_dir / "leases"),
         pid_file=str(run_dir / "dnsmasq.pid"),
     )
-    return Dnsmasq(text, run_dir, tuple(("lan0", address) for address in ADDRESSES))
+    return Dnsmasq(lambda: text, run_dir, tuple(("lan0", address) for address in ADDRESSES))
 
 
 def a_lan(router: Namespace, phone: Namespace) -> None:

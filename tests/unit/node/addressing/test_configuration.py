@@ -3,7 +3,7 @@
 from ipaddress import IPv4Address, IPv4Interface, IPv6Interface
 from typing import Any
 
-from node.addressing.configuration import dnsmasq_conf
+from node.addressing.configuration import dnsmasq_conf, radvd_conf
 from node.units import Milliseconds
 
 
@@ -49,3 +49,45 @@ def test_named_resolvers_replace_the_systems_own() -> None:
     lines = conf(dns_upstream=("9.9.9.9", "2620:fe::fe"))
     assert {"no-resolv", "server=9.9.9.9", "server=2620:fe::fe"} <= set(lines)
     assert "no-resolv" not in conf()
+
+
+PORTAL = "https://login.vall.example/captive-portal"
+
+
+def test_all_three_ways_tell_devices_the_identical_address_of_the_portal() -> None:
+    lines = conf(portal_api=PORTAL)
+    assert {f"dhcp-option-force=114,{PORTAL}", f"dhcp-option-force=option6:103,{PORTAL}"} <= set(lines)
+    assert f'  AdvCaptivePortalAPI "{PORTAL}";' in advertised()
+
+
+def test_only_one_server_sends_router_advertisements() -> None:
+    assert [] == [line for line in conf(portal_api=PORTAL) if line == "enable-ra" or "ra-" in line]
+    assert "dhcp-range=fd77::,static,64,3600" in conf(portal_api=PORTAL)
+    assert "enable-ra" in conf()
+
+
+def test_without_a_trusted_certificate_no_portal_is_told() -> None:
+    assert [] == [line for line in conf() if "114" in line or "103" in line]
+
+
+def test_a_network_without_ipv6_tells_of_the_portal_by_ipv4_alone() -> None:
+    lines = conf(portal_api=PORTAL, address6=None)
+    assert f"dhcp-option-force=114,{PORTAL}" in lines
+    assert [] == [line for line in lines if "option6" in line]
+
+
+def test_both_servers_name_the_same_network_resolver_and_lifetimes() -> None:
+    lines, said = conf(), advertised()
+    assert "dhcp-option=option6:dns-server,[fd77::1]" in lines
+    assert "  RDNSS fd77::1 {" in said
+    assert "  prefix fd77::/64 {" in said
+    assert 3 == "\n".join(said).count("3600;")
+
+
+def advertised() -> list[str]:
+    return radvd_conf(
+        interface="br-lan",
+        address6=IPv6Interface("fd77::1/64"),
+        lease=Milliseconds(3_600_000),
+        portal_api=PORTAL,
+    ).splitlines()
