@@ -53,6 +53,7 @@ class IssuedVouchers:
         self._by_account: dict[AccountId, str] = {}
         self._by_batch: dict[int, list[str]] = {}
         self._saved: dict[str, SavedLease] = {}
+        self._awaiting_clock: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._by_fingerprint)
@@ -73,22 +74,30 @@ class IssuedVouchers:
                 self._put(saved.voucher)
                 continue
             lease = rebased_lease(saved.lease, boot=at.boot, now=at.now, wall_s=at.wall_s, saved_at=saved_at)
-            if saved.lease.boot == at.boot:
-                self._saved[saved.voucher.fingerprint] = saved.lease
-                self._put(replace(saved.voucher, lease=lease))
+            voucher = replace(saved.voucher, lease=lease)
+            self._saved[voucher.fingerprint] = saved.lease
+            if saved.lease.boot != at.boot:
+                rows.append(self._keep(voucher, at))
             else:
-                rows.append(self._keep(replace(saved.voucher, lease=lease), at))
+                self._put(voucher)
+                self._await_clock(voucher, at)
         return tuple(rows)
 
     def clock_known(self, at: Instant) -> tuple[SavedVoucher, ...]:
-        """The clock is known now: rows of vouchers in use whose end could not be told by it before."""
+        """The clock is known now: rows of the vouchers in use whose time could only be guessed before. Those that
+        were stored with an end by the clock end then, and not later: what passed while the node was off counts."""
         assert at.wall_s is not None, "only a clock that is known helps"
-        late = [name for name, lease in self._saved.items() if lease.ends_wall_s is None]
-        return tuple(
-            self._keep(voucher, at)
-            for voucher in map(self._by_fingerprint.__getitem__, late)
-            if voucher_state(voucher, at.now) == "used"
-        )
+        awaited, self._awaiting_clock = self._awaiting_clock, set()
+        rows = []
+        for name in sorted(awaited & self._by_fingerprint.keys()):
+            voucher, ends_wall_s = self._by_fingerprint[name], self._saved[name].ends_wall_s
+            assert voucher.lease is not None, "only vouchers in use wait for the clock"
+            if ends_wall_s is not None:
+                ends = max(at.now, at.now + (ends_wall_s - at.wall_s) * 1000)
+                lease = replace(voucher.lease, ends=Monotonic(min(voucher.lease.ends, ends)))
+                voucher = replace(voucher, lease=lease)
+            rows.append(self._keep(voucher, at))
+        return tuple(rows)
 
     def issue(self, wish: Batch, count: int, today: str) -> Issued | tuple[Finding, ...]:
         """`count` new vouchers as in `wish`, whose number and day are given here; or all that is wrong with it."""
@@ -174,11 +183,18 @@ class IssuedVouchers:
                 return code
 
     def _keep(self, voucher: Voucher, at: Instant) -> SavedVoucher:
-        lease = voucher.lease
+        lease, before = voucher.lease, self._saved.get(voucher.fingerprint)
         assert lease is not None, "only a voucher in use has a lease to keep"
-        ends_wall_s = None if at.wall_s is None else at.wall_s + (lease.ends - at.now) // 1000
+        ends_wall_s = before.ends_wall_s if before is not None else None
+        if at.wall_s is not None:
+            ends_wall_s = at.wall_s + (lease.ends - at.now) // 1000
         self._saved[voucher.fingerprint] = SavedLease(lease, at.boot, ends_wall_s)
+        self._await_clock(voucher, at)
         return self._replace(voucher)
+
+    def _await_clock(self, voucher: Voucher, at: Instant) -> None:
+        if at.wall_s is None and voucher_state(voucher, at.now) == "used":
+            self._awaiting_clock.add(voucher.fingerprint)
 
     def _replace(self, voucher: Voucher) -> SavedVoucher:
         self._put(voucher)
