@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from captive_portal.ports import GuestView
 from node.governance.allowance import Allowance, Bound, QuotaLeft
 from node.units import GIGA, MEGA, AccountId, Bytes, Rates, Usage
 from tests.browser.chromium import Browser
-from tests.browser.stage import NEWCOMER, StagedHouse
+from tests.browser.stage import HOST, NEWCOMER, Opening, portal
+from tests.fakes.admin_house import LINK, FakeAdminHouse, open_admin_door
 
 EVENING = Bound(Rates(10 * MEGA, 2 * MEGA), "evening", "assembly of 3 May", "Guests get at most 10 Mbit/s.")
 ALLOWANCE = Allowance(
@@ -29,7 +31,7 @@ ONLINE = GuestView(
 )
 
 
-def _nothing(browser: Browser) -> None:
+def _nothing(browser: Browser, address: str) -> None:
     pass
 
 
@@ -41,26 +43,56 @@ class Scene:
     page: str
     """The kind of page, for counting."""
     path: str = "/"
-    house: Callable[[], StagedHouse] = StagedHouse
-    first: Callable[[Browser], None] = field(default=_nothing)
-    """What the person does there before the page stands as meant."""
+    door: Opening = field(default_factory=portal)
+    host: str = HOST
+    before: Callable[[Browser, str], None] = _nothing
+    """What the person does, at the address of the first page, before they go to `path`."""
+    after: Callable[[Browser, str], None] = _nothing
+    """What they do at `path` before the page stands as meant."""
+
+    def enter(self, browser: Browser, first_page: str) -> None:
+        self.before(browser, first_page)
+        browser.open(first_page + self.path)
+        self.after(browser, first_page)
 
 
-def _someone(person: GuestView) -> Callable[[], StagedHouse]:
-    return lambda: StagedHouse(person=person)
+def _sign_in(browser: Browser, address: str) -> None:
+    browser.open(address)
+    if not browser.has("form[action='/sign-out']"):
+        browser.open(f"{address}/sign-in?token={LINK}")
+        browser.tap("main form button")
 
 
-SCENES = (
+def _type_nonsense(browser: Browser, address: str) -> None:
+    browser.type("textarea", "nonsense")
+    browser.tap("main form button")
+
+
+def _admin(name: str, page: str, path: str, **more: Any) -> Scene:
+    more.setdefault("before", _sign_in)
+    return Scene(name, page, path, lambda: open_admin_door(FakeAdminHouse()), host="127.0.0.1", **more)
+
+
+PORTAL_SCENES = (
     Scene("a newcomer", "welcome"),
-    Scene("time over", "welcome", house=_someone(replace(NEWCOMER, state="expired"))),
+    Scene("time over", "welcome", door=portal(person=replace(NEWCOMER, state="expired"))),
     Scene(
         "removed",
         "refused",
-        house=_someone(replace(NEWCOMER, state="removed", removed_because="The antenna of the school fell")),
+        door=portal(person=replace(NEWCOMER, state="removed", removed_because="The antenna fell")),
     ),
-    Scene("online", "my page", "/me", _someone(ONLINE)),
-    Scene("over quota", "my page", "/me", _someone(replace(ONLINE, allowance=OVER, bytes_left=Bytes(0)))),
+    Scene("online", "my page", "/me", portal(person=ONLINE)),
+    Scene(
+        "over quota", "my page", "/me", portal(person=replace(ONLINE, allowance=OVER, bytes_left=Bytes(0)))
+    ),
     Scene("our network", "our network", "/network"),
     Scene("the terms", "terms", "/terms"),
     Scene("no such page", "no such page", "/nowhere"),
+)
+ADMIN_SCENES = (
+    _admin("an admin's link", "signing in", f"/sign-in?token={LINK}", before=_nothing),
+    _admin("who is on", "admin: overview", "/"),
+    _admin("the rules", "admin: rules", "/rules"),
+    _admin("rules with a mistake", "admin: rules", "/rules", after=_type_nonsense),
+    _admin("nothing there", "admin: trouble", "/nowhere"),
 )

@@ -1,13 +1,13 @@
 """Whoever sees little, cannot use a mouse, has a small screen or a slow line can use every page in every language."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.browser.axe import RULES_BY_COLOUR, RULES_BY_SIZE, judge
 from tests.browser.chromium import Browser, Look
 from tests.browser.layout import fits, is_still, show, tab_stops, widen_text
-from tests.browser.scenes import SCENES, Scene
+from tests.browser.scenes import ADMIN_SCENES, PORTAL_SCENES, Scene
 from tests.browser.stage import served
 from tests.browser.tally import TALLY
 
@@ -28,29 +28,40 @@ LOOKS = {
 }
 
 
-@pytest.fixture(scope="module", params=SCENES, ids=lambda scene: scene.name)
+VISITS = [(scene, language) for scene in PORTAL_SCENES for language in LANGUAGES]
+VISITS += [(scene, "en") for scene in ADMIN_SCENES]
+
+
+@pytest.fixture(scope="module")
 def scene(request: pytest.FixtureRequest) -> Scene:
     return request.param
 
 
 @pytest.fixture(scope="module")
-def address(scene: Scene) -> Iterator[str]:
-    with served(scene.house()) as first_page:
-        yield first_page.rstrip("/") + scene.path
+def first_page(scene: Scene) -> Iterator[str]:
+    with served(scene.door, scene.host) as address:
+        yield address
 
 
-def enter(browser: Browser, scene: Scene, address: str, language: str = "en") -> None:
+def every_scene(function: Callable[..., None]) -> Callable[..., None]:
+    scenes = PORTAL_SCENES + ADMIN_SCENES
+    return pytest.mark.parametrize("scene", scenes, ids=lambda scene: scene.name, indirect=True)(function)
+
+
+def enter(browser: Browser, scene: Scene, first_page: str, language: str = "en") -> None:
     browser.look(PHONE)
     browser.speak(language)
-    browser.open(address)
-    scene.first(browser)
+    browser.complaints()
+    scene.enter(browser, first_page)
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(
+    ("scene", "language"), VISITS, ids=lambda part: getattr(part, "name", part), indirect=["scene"]
+)
 def test_axe_finds_nothing_wrong_on_any_screen(
-    browser: Browser, scene: Scene, address: str, language: str
+    browser: Browser, scene: Scene, first_page: str, language: str
 ) -> None:
-    enter(browser, scene, address, language)
+    enter(browser, scene, first_page, language)
     found = {"phone": judge(browser).faults}
     misfits = {"phone": fits(browser)}
     for name, look in LOOKS.items():
@@ -68,16 +79,20 @@ def test_axe_finds_nothing_wrong_on_any_screen(
     assert browser.complaints() == []
 
 
+@every_scene
 def test_the_keyboard_reaches_everything_in_order_and_shows_where_it_is(
-    browser: Browser, scene: Scene, address: str
+    browser: Browser, scene: Scene, first_page: str
 ) -> None:
-    enter(browser, scene, address)
+    enter(browser, scene, first_page)
     stops = tab_stops(browser)
     assert [stop.name for stop in stops if not stop.is_visible] == []
     assert [stop.number for stop in stops] == list(range(len(stops)))
 
 
+@every_scene
 def test_no_page_asks_for_anything_else_here_or_elsewhere(
-    browser: Browser, scene: Scene, address: str
+    browser: Browser, scene: Scene, first_page: str
 ) -> None:
+    enter(browser, scene, first_page)
+    address = browser.url
     assert browser.measure(address).requests == (address,)
