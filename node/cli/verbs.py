@@ -5,7 +5,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -88,13 +88,26 @@ def _ask(told: Told, question: Mapping[str, Any], shown: _Shown) -> int:
 
 
 def run(told: Told) -> int:
-    # aiohttp loads the system's certificate authorities when it is imported. A node trusts keys and no authority,
-    # and on a small board the two megabytes are somebody's.
-    os.environ["SSL_CERT_FILE"] = os.environ["SSL_CERT_DIR"] = os.devnull
-    # The daemon brings every edge with it; no other verb should wait for that.
-    from node import daemon  # noqa: PLC0415
+    with _without_authorities():
+        # The daemon brings every edge with it; no other verb should wait for that.
+        from node import daemon  # noqa: PLC0415
 
     return daemon.main(told.config_path)
+
+
+@contextlib.contextmanager
+def _without_authorities() -> Iterator[None]:
+    """aiohttp loads the system's certificate authorities when it is imported. A node trusts keys and asks no authority
+    about anybody else, and on a small board the two megabytes are somebody's."""
+    names = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+    kept = {name: os.environ[name] for name in names if name in os.environ}
+    os.environ.update(dict.fromkeys(names, os.devnull))
+    try:
+        yield
+    finally:
+        for name in names:
+            del os.environ[name]
+        os.environ.update(kept)
 
 
 def init(told: Told) -> int:
