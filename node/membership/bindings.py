@@ -48,6 +48,9 @@ class Bindings:
     def get(self, mac: MacAddress) -> Binding | None:
         return self._by_mac.get(mac)
 
+    def all(self) -> tuple[Binding, ...]:
+        return tuple(self._by_mac.values())
+
     def of(self, account: AccountId) -> tuple[Binding, ...]:
         """The devices of an account, the one that was bound first at the front."""
         return tuple(self._by_mac[mac] for mac in self._by_account.get(account, ()))

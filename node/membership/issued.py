@@ -113,6 +113,11 @@ class IssuedVouchers:
         rows = tuple(SavedVoucher(voucher, None) for voucher in self.of_batch(batch.number))
         return Issued(batch, codes, (batch, *rows))
 
+    def rows(self) -> tuple[Batch | SavedVoucher, ...]:
+        """Everything that is to be kept."""
+        vouchers = self._by_fingerprint.values()
+        return (*self.batches.values(), *(self._row(voucher) for voucher in vouchers))
+
     def find(self, code: Code) -> Voucher | None:
         """The voucher that this code belongs to."""
         return self._by_fingerprint.get(voucher_fingerprint(self._key, code))
@@ -198,6 +203,9 @@ class IssuedVouchers:
 
     def _replace(self, voucher: Voucher) -> SavedVoucher:
         self._put(voucher)
+        return self._row(voucher)
+
+    def _row(self, voucher: Voucher) -> SavedVoucher:
         return SavedVoucher(replace(voucher, lease=None), self._saved.get(voucher.fingerprint))
 
     def _put(self, voucher: Voucher) -> None:

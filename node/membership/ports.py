@@ -11,6 +11,7 @@ from node.membership.notices import Notice, NoticeGone
 from node.membership.passphrases import PassphraseGone, PassphraseHash
 from node.membership.terms import Terms
 from node.membership.vouchers import Batch, SavedVoucher
+from node.units import MacAddress
 
 __all__ = [
     "Batch",
@@ -19,6 +20,7 @@ __all__ = [
     "Change",
     "Contest",
     "ContestGone",
+    "Forgotten",
     "Kept",
     "Notice",
     "NoticeGone",
@@ -59,6 +61,17 @@ class Kept:
     contests: tuple[Contest, ...] = ()
     notices: tuple[Notice, ...] = ()
     terms: tuple[Terms, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What storage keeps no more because its time is over."""
+
+    vouchers: tuple[str, ...] = ()
+    """Fingerprints."""
+    bindings: tuple[MacAddress, ...] = ()
+    contests: tuple[int, ...] = ()
+    notices: tuple[int, ...] = ()
 
 
 class RegisterMemory(Protocol):

@@ -21,7 +21,7 @@ from node.membership.introductions import HOST_CHARS_MAX, Introductions, Questio
 from node.membership.issued import IssuedVouchers
 from node.membership.notices import Board
 from node.membership.passphrases import DUMMY_HASH, PassphraseGone, PassphraseHash
-from node.membership.ports import Change, Kept
+from node.membership.ports import Change, Forgotten, Kept
 from node.membership.terms import TermsShelf
 from node.membership.vouchers import Voucher, voucher_state
 from node.units import AccountId, MacAddress, Monotonic, NodeId
@@ -85,6 +85,27 @@ class Register:
         self._passphrases = {each.account: each.hash for each in kept.passphrases}
         self._void = {each.account: each.below_serial for each in kept.cards_void}
         return self.vouchers.take(kept.batches, kept.vouchers, at, saved_at)
+
+    def forget(self, forgotten: Forgotten) -> None:
+        """What storage keeps no more."""
+        self.vouchers.forget(forgotten.vouchers)
+        for mac in forgotten.bindings:
+            self.bindings.unbind(mac)
+        self.contests.forget(forgotten.contests)
+        for number in forgotten.notices:
+            self.notices.take_down(number)
+
+    def rows(self) -> tuple[Change, ...]:
+        """Everything that is to be kept, for a storage that has lost it."""
+        return (
+            *self.vouchers.rows(),
+            *self.bindings.all(),
+            *(PassphraseHash(account, text) for account, text in self._passphrases.items()),
+            *(CardsVoid(account, below) for account, below in self._void.items()),
+            *self.contests.all(),
+            *self.notices.all(),
+            *reversed(self.terms.all()),
+        )
 
     # --- who belongs to what ------------------------------------------------------------
 
