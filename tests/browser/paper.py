@@ -1,0 +1,58 @@
+"""What a printer would put on paper: each page of a PDF as a picture, and the QR codes that a camera finds there."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+A4_MM = (210, 297)
+DOTS_PER_INCH = 300
+MM_PER_INCH = 25.4
+
+
+def sheets(pdf: bytes, folder: Path) -> list[Any]:
+    """The pages in grey, at `DOTS_PER_INCH`; `folder` is for the files between. Raises when it is no PDF."""
+    from PIL import Image
+
+    folder.mkdir(parents=True, exist_ok=True)
+    argv = ["pdftoppm", "-gray", "-r", str(DOTS_PER_INCH), "-", str(folder / "page")]
+    subprocess.run(argv, input=pdf, check=True, capture_output=True)
+    found = []
+    for path in sorted(folder.glob("page*.pgm")):
+        with Image.open(path) as image:
+            found.append(image.copy())
+    return found
+
+
+def size_mm(sheet: Any) -> tuple[int, int]:
+    width, height = sheet.size
+    return round(width * MM_PER_INCH / DOTS_PER_INCH), round(height * MM_PER_INCH / DOTS_PER_INCH)
+
+
+def slips(sheet: Any, columns: int = 3, rows: int = 8) -> list[Any]:
+    """The page cut into equal slips, row by row, as scissors do it."""
+    width, height = sheet.size
+    return [
+        sheet.crop(
+            (
+                width * column // columns,
+                height * row // rows,
+                width * (column + 1) // columns,
+                height * (row + 1) // rows,
+            )
+        )
+        for row in range(rows)
+        for column in range(columns)
+    ]
+
+
+def code_on(slip: Any) -> str | None:
+    """The text of the one QR code that a camera finds; None for none."""
+    import zbar
+
+    scanner = zbar.ImageScanner()
+    scanner.parse_config("enable=0")
+    scanner.parse_config("qrcode.enable=1")
+    image = zbar.Image(*slip.size, "Y800", slip.tobytes())
+    scanner.scan(image)
+    found = {symbol.data for symbol in image}
+    return found.pop() if len(found) == 1 else None

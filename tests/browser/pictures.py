@@ -1,0 +1,94 @@
+"""``python -m tests.browser.pictures``: takes the README's pictures of the pages anew.
+
+What they were taken of (templates, catalogues, and the list of pictures) is written beside them as one hash, so
+that a test can tell when they no longer show the pages as they are.
+"""
+
+import hashlib
+import io
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.browser.chromium import Browser, Look, opened
+from tests.browser.scenes import ADMIN_SCENES, PORTAL_SCENES
+from tests.browser.stage import HOST, served
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "deploy" / "pictures"
+STAMP = FOLDER / "taken-of.txt"
+BYTES_MAX = 60_000
+QUALITIES = (90, 80, 70, 60, 50, 40)
+PHONE = Look(390, 760, pixels=2)
+PHONE_AT_NIGHT = Look(390, 760, pixels=2, dark=True)
+DESKTOP = Look(1100, 760)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One picture: which scene, how it is looked at, in which language."""
+
+    name: str
+    scene: str
+    look: Look = PHONE
+    language: str = "en"
+
+
+PICTURES = (
+    Picture("welcome", "a newcomer"),
+    Picture("welcome-arabic", "a newcomer", PHONE_AT_NIGHT, "ar"),
+    Picture("my-page", "online", language="ca"),
+    Picture("our-network", "our network", DESKTOP, "es"),
+    Picture("admins", "who is on", DESKTOP),
+)
+
+
+def sources() -> Iterator[Path]:
+    """Everything that can change what the pictures show."""
+    for folder in ("captive_portal/templates", "node/admin/templates", "captive_portal/languages"):
+        yield from sorted(path for path in (ROOT / folder).iterdir() if path.is_file())
+    yield from (ROOT / "tests/browser" / name for name in ("pictures.py", "scenes.py"))
+
+
+def fingerprint() -> str:
+    told = hashlib.sha256()
+    for path in sources():
+        told.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return told.hexdigest()
+
+
+def take(browser: Browser, picture: Picture) -> bytes:
+    """A WebP of what the screen shows, at the best quality that stays under `BYTES_MAX`."""
+    from PIL import Image
+
+    (scene,) = [scene for scene in PORTAL_SCENES + ADMIN_SCENES if scene.name == picture.scene]
+    browser.look(picture.look)
+    browser.speak(picture.language)
+    with served(scene.door, scene.host) as first_page:
+        scene.enter(browser, first_page)
+        image = Image.open(io.BytesIO(browser.picture(whole=False)))
+    for quality in QUALITIES:
+        drawn = io.BytesIO()
+        image.save(drawn, "webp", quality=quality, method=6)
+        if drawn.tell() <= BYTES_MAX:
+            return drawn.getvalue()
+    raise ValueError(f"{picture.name} does not fit {BYTES_MAX} bytes")
+
+
+def main() -> int:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        opened(Path(folder), hosts={HOST: "127.0.0.1"}) as browser,
+    ):
+        for picture in PICTURES:
+            path = FOLDER / f"{picture.name}.webp"
+            path.write_bytes(take(browser, picture))
+            print(f"{path.relative_to(ROOT)}: {path.stat().st_size} bytes")
+    STAMP.write_text(fingerprint() + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
