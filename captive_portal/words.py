@@ -9,16 +9,13 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from typing import Literal
 
+from node.governance.language import N_
 from node.units import BitsPerSecond, Bytes, Rates, show_rate, show_volume
 
 Direction = Literal["ltr", "rtl"]
 
 _MARKS = re.compile(r"%\(\w*\)[sd]|%%|%|\{\w*\}|[{}]")
 _TAGS = re.compile(r"<[^>]*>?|&\w+;|[<>]")
-
-
-def N_(text: str) -> str:  # noqa: N802 - the usual mark of a text that is translated elsewhere
-    return text
 
 
 _VOLUMES = {

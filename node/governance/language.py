@@ -15,3 +15,8 @@ class Words(Protocol):
 
 ENGLISH: Words = NullTranslations()
 """The language in which the messages are written, and in which decisions are kept."""
+
+
+def N_(message: str) -> str:  # noqa: N802 - the usual mark
+    """Marks a message that is looked up elsewhere."""
+    return message

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlite_utils import Database
 
 from node.errors import StorageTrouble
+from node.governance.language import N_
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,53 +15,77 @@ class Kept:
 
     table: str
     purpose: str
+    """Both are messages of the catalogues."""
     retention: str
 
 
 KEPT = (
     Kept(
-        "accounts", "who has an allowance, and its number in the kernel", "until 13 months after the last use"
+        "accounts",
+        N_("Which accounts there are, and when each was last used."),
+        N_("until 13 months after the last use"),
     ),
-    Kept("devices", "which device belongs to which account", "until 13 months after the last use"),
-    Kept("sessions", "who is admitted until when, and which terms were accepted", "30 days after the end"),
-    Kept("cells", "bytes an account used on a node on a day; never where to", "13 months"),
-    Kept("baselines", "how far the kernel's counters have been booked", "while the device is counted"),
-    Kept("pages", "signed usage pages of other nodes, as received", "13 months"),
-    Kept("rule_versions", "rule files that were in force", "for ever: they are the community's decisions"),
+    Kept("devices", N_("Which device belongs to which account."), N_("until 13 months after the last use")),
+    Kept(
+        "sessions",
+        N_("Who is online until when, and which terms they accepted."),
+        N_("30 days after the end"),
+    ),
+    Kept("cells", N_("How much an account used on each node on each day. Never where to."), N_("13 months")),
+    Kept(
+        "baselines",
+        N_("How far the bytes of each device have been counted."),
+        N_("while the device is counted"),
+    ),
+    Kept("pages", N_("Signed counts of other nodes, as they came."), N_("13 months")),
+    Kept(
+        "rule_versions",
+        N_("The rules that were in force."),
+        N_("for ever: they are the community’s decisions"),
+    ),
     Kept(
         "batches",
-        "vouchers that were issued together: what they are worth, and who issued them",
-        "as long as one of its vouchers is kept",
+        N_("Codes that were printed together: what they are worth, and who issued them."),
+        N_("as long as one of these codes is kept"),
     ),
     Kept(
         "vouchers",
-        "a printed code, as a fingerprint from which nobody can read it, and until when it lasts",
-        "30 days after its end, or 400 days after it was issued if nobody used it",
+        N_("Each printed code, in a form from which nobody can read it, and until when it lasts."),
+        N_("30 days after its end, or 400 days after it was issued if nobody used it"),
     ),
     Kept(
         "bindings",
-        "which device came into which account, by which way, and what its owner calls it",
-        "until 13 months after the last use",
+        N_("Which device came into which account, by which way, and what its owner calls it."),
+        N_("until 13 months after the last use"),
     ),
     Kept(
         "passphrases",
-        "a member's passphrase, in a form from which nobody can read it",
-        "until it is changed or taken away",
+        N_("A member’s passphrase, in a form from which nobody can read it."),
+        N_("until it is changed or taken away"),
     ),
-    Kept("cards_void", "which lost membership cards count no more", "for ever: a lost card must stay void"),
+    Kept(
+        "cards_void",
+        N_("Which lost membership cards count no more."),
+        N_("for ever: a lost card must stay void"),
+    ),
     Kept(
         "contests",
-        "what a person said against a limit, and the answer",
-        "13 months after the answer",
+        N_("What a person said against a limit, and the answer."),
+        N_("13 months after the answer"),
     ),
-    Kept("notices", "what the community tells its people", "30 days after the last day"),
+    Kept("notices", N_("What the community tells its people."), N_("30 days after the last day")),
     Kept(
-        "terms", "the terms of joining, in every version", "for ever: people are held to what they accepted"
+        "terms",
+        N_("The terms of joining, in every version."),
+        N_("for ever: people are held to what they accepted"),
     ),
     Kept(
         "facts",
-        "this node's own notes: boot, time, name of its books, hashes of admin sign-ins",
-        "until they change",
+        N_(
+            "This node’s own notes: its clock, the name of its books, and who may sign in as an admin, in a form "
+            "from which nobody can read it."
+        ),
+        N_("until they change"),
     ),
 )
 
