@@ -7,6 +7,7 @@ The table keeps its state in sets and maps, never in a rule for a device (design
   session by themselves, even when the daemon is dead; they point at the counters ``u<mark>`` and ``d<mark>``, which
   outlive the lease, so that what a session used can still be booked after its end;
 - ``classes`` gives a mark its class; it is looked up only while something is shaped;
+- ``services4`` and ``services6`` hold what everybody reaches, admitted or not, as address and TCP port;
 - ``facts`` holds what the node must know about its own table after a crash.
 
 Each packet of a running flow meets one short rule: on the machines measured an expression costs about 30 ns and a
@@ -25,6 +26,11 @@ LAYOUT = 2
 """Raised with every change of a set's type; another number makes the node build the table anew."""
 
 FACT_LAYOUT, FACT_COUNTERS_ID, FACT_FORWARDING4, FACT_FORWARDING6 = 1, 2, 3, 4
+ANNOUNCEMENTS_PER_SECOND = 100
+"""Of everything on the people's side together (mDNS)."""
+NO_PORT = 1
+"""tcpmux, which nobody serves any more (RFC 7805): what is sent here is refused by the kernel's own sockets. A refusal
+by a rule would not get through the change of address that brought the packet here."""
 DNS_PER_SECOND_BEFORE_ADMISSION = 20
 """Of one device; twice as many at once."""
 DNS_PER_SECOND_OF_STRANGERS = 2_000
@@ -112,7 +118,8 @@ def marks_of(plan: TrafficPlan) -> dict[int, int]:
 def rules(form: Form) -> str:
     """The rules, which never change with the people on the network."""
     gate = form.gate
-    return "".join((_prerouting(gate), _forward(form), _input(gate), _output(gate), _postrouting(gate)))
+    chains = (_prerouting(gate), _forward(form), _input(gate), _output(gate), _postrouting(gate))
+    return "".join((_services(gate), *chains))
 
 
 def remove() -> str:
@@ -126,6 +133,25 @@ def _chain(name: str, hook: str, rules: Iterable[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _services(gate: Gate) -> str:
+    """The sets of services, made where they are missing and filled anew."""
+    lines = []
+    for version, kind in ((4, "ipv4_addr"), (6, "ipv6_addr")):
+        name = f"services{version}"
+        lines.append(f"add set {TABLE} {name} {{ type {kind} . inet_service; }}\n")
+        lines.append(f"flush set {TABLE} {name}\n")
+        places = [f"{address} . {port}" for address, port in gate.services if address.version == version]
+        lines += _elements("add", name, places)
+    return "".join(lines)
+
+
+TO_SERVICES = ("ip daddr . tcp dport @services4 accept", "ip6 daddr . tcp dport @services6 accept")
+FROM_SERVICES = (
+    "ct direction reply ip saddr . tcp sport @services4 accept",
+    "ct direction reply ip6 saddr . tcp sport @services6 accept",
+)
+
+
 def _prerouting(gate: Gate) -> str:
     """Only first packets of a flow come here: the device's mark is set once for each flow. TLS for anybody else's name
     is never taken: no certificate of ours could answer for it."""
@@ -136,14 +162,24 @@ def _prerouting(gate: Gate) -> str:
         (
             f'iifname != "{gate.lan_interface}" accept',
             FORGED,
+            *_stand_in(gate),
             f"fib daddr type local tcp dport 80 redirect to :{gate.portal_port}",
             *(secure if gate.portal_tls_port else ()),
             "ct mark set ether saddr map @members accept",
+            *(TO_SERVICES if gate.services else ()),
             f"fib daddr type != local udp dport 53 redirect to :{gate.dns_port}",
             f"fib daddr type != local tcp dport 53 redirect to :{gate.dns_port}",
             f"fib daddr type != local tcp dport 80 redirect to :{gate.portal_port}",
         ),
     )
+
+
+def _stand_in(gate: Gate) -> Iterable[str]:
+    """The portal answers for every name; what it does not answer is refused by this node at once."""
+    for address in gate.stand_in:
+        target = f"{'ip' if address.version == 4 else 'ip6'} daddr {address}"
+        yield f"{target} tcp dport 80 redirect to :{gate.portal_port}"
+        yield f"{target} meta l4proto {{ tcp, udp }} redirect to :{NO_PORT}"
 
 
 REFUSE = ("meta l4proto tcp reject with tcp reset", "reject with icmpx admin-prohibited")
@@ -175,19 +211,31 @@ def _forward(form: Form) -> str:
     # asked where they came from: only our own link's flows carry a mark that stands in the map with their sender.
     fast = (f"iif {wan} {arrive}", f"oif {wan} {ride}") if form.links is not None else ()
     leaving = (f"oifname {wan} {ride}", *stay)
+    to_services, from_services = (TO_SERVICES, FROM_SERVICES) if gate.services else ((), ())
     own_use = (
         (f"iifname {mesh} oifname {wan} goto refuse",) if gate.mesh_interfaces and not gate.transit else ()
     )
     return (
         _chain("refuse", "", (ASTRAY, FORGED, *REFUSE))
-        + _chain("leaving", "", (*leaving, "ct mark set ether saddr map @members", *leaving, "goto refuse"))
-        + _chain("arriving", "", (f"iifname {wan} {arrive}", *come, PATIENCE, "goto refuse"))
+        + _chain(
+            "leaving",
+            "",
+            (*leaving, "ct mark set ether saddr map @members", *leaving, *to_services, "goto refuse"),
+        )
+        + _chain("arriving", "", (f"iifname {wan} {arrive}", *come, *from_services, PATIENCE, "goto refuse"))
         + _chain(
             "forward",
             "{ type filter hook forward priority filter; policy accept; }",
             (*fast, f"iifname {lan} goto leaving", f"oifname {lan} goto arriving", *own_use),
         )
     )
+
+
+# mDNS answers come from and go to its own port (RFC 6762 section 11), by multicast or straight to the asker.
+ANNOUNCED = (
+    f"udp sport 5353 udp dport 5353 limit rate {ANNOUNCEMENTS_PER_SECOND}/second "
+    f"burst {ANNOUNCEMENTS_PER_SECOND} packets accept"
+)
 
 
 def _input(gate: Gate) -> str:
@@ -209,6 +257,9 @@ def _input(gate: Gate) -> str:
         "ct state established,related accept",
         "meta l4proto { icmp, ipv6-icmp } accept",
         f"tcp dport {_portal_ports(gate)} accept",
+        *(TO_SERVICES if gate.services else ()),
+        *((ANNOUNCED,) if gate.hears_services else ()),
+        *((f"meta l4proto {{ tcp, udp }} th dport {NO_PORT} accept",) if gate.stand_in else ()),
         f"{SENDER} . ct mark @up accept",
         *REFUSE,
     )

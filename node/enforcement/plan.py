@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address
 
 from node.accounting.meter import Reading
 from node.units import BitsPerSecond, MacAddress, Monotonic, Rates
@@ -25,6 +26,12 @@ class Gate:
     masquerade: bool = True
     transit: bool = False
     """Whether people of nodes on the mesh interfaces, counted and limited there, may use this node's uplink."""
+    services: tuple[tuple[IPv4Address | IPv6Address, int], ...] = ()
+    """TCP services that everybody reaches, admitted or not: on this node or through it."""
+    hears_services: bool = False
+    """Whether the node listens to what announces itself on the people's side (mDNS)."""
+    stand_in: tuple[IPv4Address | IPv6Address, ...] = ()
+    """Addresses that names are given while no resolver upstream answers: whoever goes there meets the portal."""
 
 
 @dataclass(frozen=True, slots=True)

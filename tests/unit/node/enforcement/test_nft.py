@@ -1,6 +1,7 @@
 """The table as text: what stands in it, and that every transition is one small transaction."""
 
 from dataclasses import replace
+from ipaddress import ip_address
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -154,3 +155,26 @@ def test_any_way_through_plans_ends_where_the_last_one_stands(way: list[TrafficP
     direct: dict[str, dict[str, str]] = {}
     replay(transition(nft.EMPTY, way[-1]), direct)
     assert {k: v for k, v in direct.items() if v} == {k: v for k, v in walked.items() if v}
+
+
+SERVICES = ((ip_address("203.0.113.9"), 443), (ip_address("fd66::2"), 8080))
+
+
+def test_services_are_sets_filled_anew_and_cost_a_running_flow_nothing() -> None:
+    text = nft.rules(replace(FORM, gate=replace(GATE, services=SERVICES)))
+    assert (
+        "flush set inet procomu services4\nadd element inet procomu services4 { 203.0.113.9 . 443 }\n" in text
+    )
+    assert "add element inet procomu services6 { fd66::2 . 8080 }\n" in text
+    inline = [line for line in text.splitlines() if line.startswith("add rule inet procomu forward ")]
+    assert inline
+    assert not any("services" in line for line in inline)
+
+
+def test_a_node_without_services_asks_for_none_and_leaves_none_open() -> None:
+    text = nft.rules(FORM)
+    assert "@services" not in text
+    assert "flush set inet procomu services4\n" in text
+    assert "add element inet procomu services" not in text
+    assert "5353" not in text
+    assert "5353" in nft.rules(replace(FORM, gate=replace(GATE, hears_services=True)))
