@@ -1,0 +1,191 @@
+"""A guest asks, a member answers, and nobody learns from it who is a member."""
+
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from node.membership import introductions
+from node.membership.introductions import (
+    OPEN_PER_HOST_MAX,
+    QUESTION_LIFE,
+    Introductions,
+    No,
+    Question,
+    Tick,
+    Withdrawn,
+    Yes,
+    step,
+)
+from node.units import Monotonic
+
+NOW = Monotonic(1_000)
+LATE = Monotonic(NOW + QUESTION_LIFE)
+
+
+def asked(host: str | None = "ana", **changes) -> Question:
+    values = {"number": 1, "mac": "m1", "host": host, "asked_for": "Ana", "name": "Pau", "sign": "0042"}
+    return Question(**{**values, "ends": LATE, **changes})
+
+
+def box() -> Introductions:
+    return Introductions(Random(3).randbytes)
+
+
+@pytest.mark.parametrize(
+    ("state", "event", "now", "after"),
+    [
+        ("asked", Yes(), NOW, "granted"),
+        ("asked", No(), NOW, "refused"),
+        ("asked", Withdrawn(), NOW, "withdrawn"),
+        ("asked", Tick(), NOW, "asked"),
+        ("asked", Yes(), LATE, "timed out"),
+        ("asked", Tick(), LATE, "timed out"),
+        ("refused", Yes(), NOW, "refused"),
+        ("refused", Withdrawn(), NOW, "withdrawn"),
+        ("refused", Tick(), LATE, "timed out"),
+        ("granted", No(), NOW, "granted"),
+        ("granted", Tick(), LATE, "granted"),
+        ("withdrawn", Yes(), NOW, "withdrawn"),
+        ("timed out", Yes(), NOW, "timed out"),
+    ],
+)
+def test_a_questions_life(state, event, now, after):
+    assert after == step(asked(state=state), event, now).state
+
+
+@pytest.mark.parametrize("event", [Yes(), No()])
+def test_nobody_answers_for_somebody_who_is_not_there(event):
+    assert "asked" == step(asked(None), event, NOW).state
+
+
+def test_the_member_sees_the_question_with_the_same_sign_as_the_guest():
+    many = box()
+    question = many.ask("m1", "ana", "Ana", "Pau", NOW)
+    assert (question,) == many.of_host("ana", NOW)
+    assert question == many.of_device("m1", NOW)
+    assert 4 == len(question.sign)
+    assert question.sign.isdecimal()
+
+
+def test_yes_is_said_once_to_the_right_guest():
+    many = box()
+    question = many.ask("m1", "ana", "Ana", "Pau", NOW)
+    granted = many.answer("ana", question.number, yes=True, now=NOW)
+    assert ("granted", "m1") == (granted.state, granted.mac)
+    assert many.answer("ana", question.number, yes=True, now=NOW) is None
+    assert many.of_device("m1", NOW) is None
+    assert 0 == len(many)
+
+
+def test_nobody_answers_for_another_member():
+    many = box()
+    question = many.ask("m1", "ana", "Ana", "Pau", NOW)
+    assert many.answer("pere", question.number, yes=True, now=NOW) is None
+    assert many.of_device("m1", NOW) == question
+
+
+def test_no_silence_and_an_unknown_name_look_the_same_to_the_guest():
+    def seen(host: str | None, *, says_no: bool) -> list[object]:
+        many = box()
+        question = many.ask("m1", host, "Ana", "Pau", NOW)
+        if says_no:
+            many.answer("ana", question.number, yes=False, now=NOW)
+        views = [many.of_device("m1", Monotonic(now)) for now in (NOW, LATE - 1, LATE)]
+        return [view and (view.asked_for, view.name, view.sign, view.ends) for view in views]
+
+    assert seen("ana", says_no=True) == seen("ana", says_no=False) == seen(None, says_no=False)
+
+
+def test_after_a_no_the_member_is_not_asked_again_by_the_same_question():
+    many = box()
+    question = many.ask("m1", "ana", "Ana", "Pau", NOW)
+    assert "refused" == many.answer("ana", question.number, yes=False, now=NOW).state
+    assert () == many.of_host("ana", NOW)
+    assert many.answer("ana", question.number, yes=True, now=NOW) is None
+
+
+def test_a_question_is_too_old_after_ten_minutes():
+    many = box()
+    question = many.ask("m1", "ana", "Ana", "Pau", NOW)
+    assert many.answer("ana", question.number, yes=True, now=LATE) is None
+    assert many.of_device("m1", LATE) is None
+    assert 0 == len(many)
+
+
+def test_a_guest_asks_one_member_at_a_time():
+    many = box()
+    many.ask("m1", "ana", "Ana", "Pau", NOW)
+    second = many.ask("m1", "pere", "Pere", "Pau", NOW)
+    assert () == many.of_host("ana", NOW)
+    assert (second,) == many.of_host("pere", NOW)
+    assert "withdrawn" == many.withdraw("m1", NOW).state
+    assert many.withdraw("m1", NOW) is None
+
+
+@pytest.mark.parametrize("host", ["ana", None])
+def test_so_many_may_wait_for_one_name_whoever_has_it(host):
+    many = box()
+    questions = [many.ask(f"m{n}", host, "Ana", "Pau", NOW) for n in range(OPEN_PER_HOST_MAX + 1)]
+    assert [False] * OPEN_PER_HOST_MAX + [True] == [question is None for question in questions]
+    assert many.ask("m9", "pere", "Pere", "Pau", NOW) is not None
+    assert many.ask("m1", host, "Ana", "Pau", NOW) is not None
+
+
+def test_the_signs_that_one_member_sees_are_all_different():
+    draws = iter([1, 1, 1, 2])
+    many = Introductions(lambda count: next(draws).to_bytes(count, "big"))
+    signs = [many.ask(f"m{n}", "ana", "Ana", "Pau", NOW).sign for n in range(2)]
+    assert ["0001", "0002"] == signs
+
+
+def test_when_all_ask_names_that_nobody_has_the_oldest_of_them_makes_room(monkeypatch):
+    monkeypatch.setattr(introductions, "OPEN_MAX", 3)
+    many = box()
+    many.ask("m1", "ana", "Ana", "Pau", NOW)
+    many.ask("m2", None, "Nobody", "Pau", NOW)
+    many.ask("m3", None, "No one", "Pau", NOW)
+    assert many.ask("m4", "ana", "Ana", "Pau", NOW) is not None
+    assert many.of_device("m2", NOW) is None
+    assert many.of_device("m1", NOW) is not None
+    assert many.ask("m5", "pere", "Pere", "Pau", NOW) is not None
+    assert many.ask("m6", "pere", "Pere", "Pau", NOW) is None
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["ask", "yes", "no", "withdraw"]),
+            st.integers(1, 9),
+            st.sampled_from(["ana", "pere", None]),
+            st.integers(0, QUESTION_LIFE // 2),
+        ),
+        max_size=40,
+    )
+)
+def test_a_guest_is_let_in_only_by_the_member_they_asked_and_while_they_ask(events):
+    many, now = box(), 0
+    waiting: dict[str, tuple[int, str | None, int]] = {}
+    for kind, number, host, passed in events:
+        now += passed
+        mac = f"m{number}"
+        if kind == "ask":
+            question = many.ask(mac, host, host or "nobody", "Pau", Monotonic(now))
+            waiting.pop(mac, None)
+            if question is not None:
+                waiting[mac] = (question.number, host, now)
+        elif kind == "withdraw":
+            many.withdraw(mac, Monotonic(now))
+            waiting.pop(mac, None)
+        elif host is not None:
+            done = many.answer(host, number, yes=kind == "yes", now=Monotonic(now))
+            if done is not None:
+                sent, asked_host, since = waiting[done.mac]
+                assert (sent, asked_host) == (number, host)
+                assert now < since + QUESTION_LIFE
+                if done.state == "granted":
+                    del waiting[done.mac]
+    assert len(many) <= len(waiting)
+    for host in ("ana", "pere"):
+        assert len(many.of_host(host, Monotonic(now))) <= OPEN_PER_HOST_MAX

@@ -1,0 +1,97 @@
+"""Terms are versioned; an old version stays readable; bad ones are refused with all reasons."""
+
+import pytest
+
+from node.membership import terms
+from node.membership.terms import (
+    LANGUAGES_MAX,
+    TERMS_CHARS_MAX,
+    Terms,
+    TermsShelf,
+    TermsText,
+    is_language,
+    next_version,
+    terms_findings,
+)
+
+CATALAN = TermsText("ca", "Sigues amable.")
+ENGLISH = TermsText("en", "Be kind.")
+
+
+def test_new_terms_are_a_new_version_and_the_old_one_stays_readable():
+    shelf = TermsShelf()
+    first = shelf.adopt((CATALAN,), "2027-03-01", "ana")
+    second = shelf.adopt((CATALAN, ENGLISH), "2027-03-02", "pere")
+    assert second == shelf.current
+    assert first == shelf.get(first.version)
+    assert (second, first) == shelf.all()
+    assert first.version != second.version
+
+
+def test_a_version_that_people_accepted_before_is_not_given_again():
+    assert "4" == TermsShelf().adopt((CATALAN,), "", "ana", not_below="3").version
+
+
+def test_saving_what_is_in_force_asks_nobody_to_accept_it_again():
+    shelf = TermsShelf()
+    first = shelf.adopt((CATALAN,), "2027-03-01", "ana")
+    (finding,) = shelf.adopt((CATALAN,), "2027-03-02", "ana")
+    assert finding.mend
+    assert first == shelf.current
+
+
+def test_without_terms_there_are_none():
+    assert TermsShelf().current is None
+    assert TermsShelf().get("1") is None
+
+
+def test_storage_brings_them_back_in_order():
+    shelf = TermsShelf()
+    shelf.take([Terms("1", (CATALAN,)), Terms("2", (ENGLISH,))])
+    assert "2" == shelf.current.version
+    assert "3" == shelf.adopt((CATALAN,), "", "").version
+
+
+def test_versions_are_not_without_end(monkeypatch):
+    monkeypatch.setattr(terms, "VERSIONS_MAX", 1)
+    shelf = TermsShelf()
+    shelf.adopt((CATALAN,), "", "")
+    (finding,) = shelf.adopt((ENGLISH,), "", "")
+    assert "1 versions" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("taken", "version"), [([], "1"), (["", "x", "v2"], "1"), (["2", "10", "9"], "11"), (["9" * 50], "1")]
+)
+def test_the_next_version_is_one_more_than_any_number(taken, version):
+    assert version == next_version(taken)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        (),
+        (CATALAN, CATALAN),
+        (TermsText("ca", " \n"),),
+        (TermsText("", "Be kind."),),
+        (TermsText("ca", "x" * (TERMS_CHARS_MAX + 1)),),
+        tuple(TermsText(f"en-{n:03}", "Be kind.") for n in range(LANGUAGES_MAX + 1)),
+    ],
+)
+def test_each_fault_is_said_with_what_to_do(texts):
+    findings = terms_findings(texts)
+    assert findings
+    assert all(finding.mend for finding in findings)
+    assert findings == TermsShelf().adopt(texts, "", "")
+
+
+@pytest.mark.parametrize("text", ["ca", "pt-BR", "zh-Hant", "ast", "es-419"])
+def test_languages_have_short_names(text):
+    assert is_language(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "c", "català", "ca_ES", "ca-", "-ca", "ca-" + "x" * 9, "1ca", "<b>", "x" * 40]
+)
+def test_anything_else_is_no_language(text):
+    assert not is_language(text)
