@@ -123,6 +123,8 @@ class Doorway:
         self._silent: dict[Connection, None] = {}
         """Those that wait for their people, the longest silent first; a request under way is never given up."""
         self._by_device: Counter[str] = Counter()
+        self._unasked: dict[str, list[Connection]] = {}
+        """By device: opened on a guess, as browsers do, and not used so far."""
         self._by_inner: dict[int, Connection] = {}
 
     def __call__(self) -> "Connection":
@@ -141,6 +143,7 @@ class Doorway:
         self._open.add(connection)
         self._silent[connection] = None
         self._by_device[device] += 1
+        self._unasked.setdefault(device, []).append(connection)
         return device
 
     def leave(self, connection: "Connection", device: str) -> None:
@@ -149,15 +152,30 @@ class Doorway:
         self._by_device[device] -= 1
         if not self._by_device[device]:
             del self._by_device[device]
+        self._used(connection, device)
 
-    def asks(self, connection: "Connection") -> None:
+    def asks(self, connection: "Connection", device: str) -> None:
         """A whole request of it is under way."""
         self._silent.pop(connection, None)
+        self._used(connection, device)
 
     def falls_silent(self, connection: "Connection") -> None:
         """Its answer is made."""
         if connection in self._open:
             self._silent[connection] = None
+
+    def let_go(self, device: str) -> None:
+        """Ends the device's connections that have asked nothing: the kernel sent them here while the device was
+        captured, and its browser would meet us on them in the Internet's place."""
+        for connection in tuple(self._unasked.get(device, ())):
+            connection.abort_unused()
+
+    def _used(self, connection: "Connection", device: str) -> None:
+        unasked = self._unasked.get(device)
+        if unasked is not None and connection in unasked:
+            unasked.remove(connection)
+            if not unasked:
+                del self._unasked[device]
 
     def bind(self, inner: Inner, connection: "Connection") -> None:
         self._by_inner[id(inner)] = connection
@@ -289,6 +307,11 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def abort_unused(self) -> None:
+        """Unless a request has begun to come."""
+        if not self._buffer:
+            self.abort()
+
     def _hand_in(self) -> None:
         limits, buffer = self._doorway.limits, self._buffer
         if self._waiting or self._mute or not buffer:
@@ -319,7 +342,8 @@ class Connection(asyncio.Protocol):
         self._buffer = rest
         self._doorway.buffered -= len(request)
         self._waiting = True
-        self._doorway.asks(self)
+        assert self._device is not None
+        self._doorway.asks(self, self._device)
         self._requests += 1
         self.deadline = self._doorway.clock() + self._doorway.limits.answer_s
         if self._inner is None:

@@ -204,6 +204,20 @@ def test_no_request_under_way_is_given_up_for_a_new_connection() -> None:
     assert (2, 2) == (len(scene.inners), len(scene.doorway))
 
 
+def test_what_a_browser_opened_on_a_guess_ends_when_its_device_is_let_in() -> None:
+    """Otherwise it would ask there for a page of the Internet and meet the portal."""
+    scene = Scene(devices={"192.0.2.1": "ana", "2001:db8::1": "ana", "192.0.2.2": "ben"})
+    (asked, one), (_, two), (begun, three), (_, other) = (
+        scene.knock(address) for address in ("192.0.2.1", "2001:db8::1", "192.0.2.1", "192.0.2.2")
+    )
+    asked.data_received(GET)
+    begun.data_received(GET[:5])
+    scene.doorway.let_go("ana")
+    assert [True, False, True, True] == [each.is_open for each in (one, two, three, other)]
+    begun.data_received(GET[5:])
+    assert [GET] == scene.inners[1].requests
+
+
 def test_half_requests_together_have_a_limit_too() -> None:
     scene = Scene(Limits(buffered_bytes=1_000))
     first, _ = scene.knock("192.0.2.1")
