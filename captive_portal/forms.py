@@ -1,31 +1,76 @@
 """What a form may bring, and the proof that it came from the page that we gave to that very device."""
 
 import hmac
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
 from urllib.parse import parse_qsl, urlsplit
 
 from captive_portal.probes import normal_host
+from node.membership.bindings import DEVICE_NAME_CHARS_MAX
+from node.membership.contests import CONTEST_CHARS_MAX
 from node.units import MacAddress
 
 FIELDS_MAX = 8
 SECRET_BYTES_MIN = 16
 TOKEN_CHARACTERS = 32
 """128 bits in hexadecimal."""
-TERMS_VERSION_CHARACTERS_MAX = 64
 
-JOIN, LEAVE = "join", "leave"
+JOIN, LEAVE, ANSWER, DEVICES, PASSPHRASE, CONTEST, ERASE = PURPOSES = (
+    "join",
+    "leave",
+    "answer",
+    "devices",
+    "passphrase",
+    "contest",
+    "erase",
+)
+"""What a token may be good for: one thing each."""
+
+CHARACTERS_MAX: Mapping[str, int] = {
+    "token": TOKEN_CHARACTERS,
+    "terms": 64,
+    "lang": 35,
+    "code": 200,  # room for the whole address that a QR code holds
+    "card": 1_000,
+    "account": 64,
+    "passphrase": 128,
+    "host": 64,
+    "name": DEVICE_NAME_CHARS_MAX,
+    "number": 9,
+    "yes": 3,
+    "device": 17,
+    "instead_of": 17,
+    "rule": 100,
+    "text": CONTEST_CHARS_MAX,
+}
+"""The longest text of each field; a longer one came from no form of ours."""
+
+QUERY_CHARACTERS_MAX = 2_048
+_QUERY = {
+    "code": re.compile(r"[A-Za-z0-9 -]{1,40}"),
+    "card": re.compile(r"[A-Za-z0-9._=-]{1,600}"),
+    "lang": re.compile(r"[A-Za-z0-9-]{1,35}"),
+    "done": re.compile(r"[a-z]{1,20}"),
+}
+_SHAPE = {
+    "token": re.compile(r"[0-9a-f]{32}"),
+    "number": re.compile(r"[0-9]{1,9}"),
+    "yes": re.compile(r"yes|no"),
+    "device": re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}"),
+    "instead_of": re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}"),
+}
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL_IN_TEXT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+Form = Mapping[str, str]
+"""A sent form whose fields are all there, once each, in their limits and without control characters."""
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
-    """A sent form: its proof, and the version of the terms that the person saw."""
+def read_form(body: bytes, *required: str, also: tuple[str, ...] = ()) -> Form | None:
+    """None when a field of `required` is missing, or any is there twice, unknown, too long or no text.
 
-    token: str
-    terms_version: str
-
-
-def read_form(body: bytes) -> Form | None:
-    """None when a field is missing, there twice, too long or no text."""
+    A token is always required; fields of `also`, and the language, may be left out.
+    """
     try:
         fields = parse_qsl(
             body.decode("ascii"),
@@ -36,13 +81,33 @@ def read_form(body: bytes) -> Form | None:
         )
     except ValueError:
         return None
-    values = dict(fields)
-    if len(values) != len(fields) or not {"token", "terms"} <= values.keys():
+    values = {name: value.replace("\r\n", "\n") for name, value in fields}
+    needed = {"token", *required}
+    if len(values) != len(fields) or not needed <= values.keys() <= needed | {*also, "lang"}:
         return None
-    form = Form(values["token"], values["terms"])
-    if len(form.token) != TOKEN_CHARACTERS or len(form.terms_version) > TERMS_VERSION_CHARACTERS_MAX:
-        return None
-    return form
+    return values if all(_fits(name, value) for name, value in values.items()) else None
+
+
+def _fits(name: str, value: str) -> bool:
+    shape = _SHAPE.get(name)
+    if shape is not None and not shape.fullmatch(value):
+        return False
+    control = _CONTROL_IN_TEXT if name == "text" else _CONTROL
+    return len(value) <= CHARACTERS_MAX[name] and not control.search(value)
+
+
+def read_query(query: str) -> Mapping[str, str]:
+    """What an address may carry to a page: a code or card to begin with, a language, what was just done.
+
+    Whatever has another shape is as good as not there, so nothing that strangers write into a link is ever shown.
+    """
+    if not query or len(query) > QUERY_CHARACTERS_MAX:
+        return {}
+    try:
+        fields = parse_qsl(query, errors="strict", max_num_fields=FIELDS_MAX)
+    except ValueError:
+        return {}
+    return {name: value for name, value in fields if name in _QUERY and _QUERY[name].fullmatch(value)}
 
 
 def token_for(secret: bytes, purpose: str, mac: MacAddress) -> str:

@@ -2,7 +2,7 @@
 
 import json
 
-from captive_portal.ports import GuestView
+from captive_portal.ports import DeviceView, GuestView
 from node.governance.allowance import Allowance, Bound
 from node.units import Rates
 
@@ -20,12 +20,26 @@ def document(guest: GuestView) -> bytes:
         "used_bytes": {"down": guest.used.down, "up": guest.used.up},
         "bytes_left": guest.bytes_left,
         "seconds_left": guest.seconds_left,
+        "way": guest.way,
+        "tier": guest.tier,
         "devices": len(guest.devices),
+        "devices_max": guest.devices_max,
+        "device_list": [_device(device) for device in guest.devices],
         "removed_because": guest.removed_because,
         "limits": _limits(guest.allowance),
         "quotas": _quotas(guest.allowance),
     }
     return json.dumps(facts, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _device(device: DeviceView) -> dict[str, object]:
+    """Without its hardware address, which stays with the node and its own people's page."""
+    return {
+        "name": device.name,
+        "is_this": device.is_this,
+        "is_online": device.is_online,
+        "idle_s": device.idle_s,
+    }
 
 
 def _limits(allowance: Allowance | None) -> list[dict[str, object]]:

@@ -9,18 +9,22 @@ from dataclasses import dataclass
 from aiohttp import web
 from multidict import CIMultiDict
 
-from captive_portal import capport, forms, pages, probes, status
+from captive_portal import capport, forms, pages, probes
+from captive_portal.changes import CHANGES, RETRY_S, change
 from captive_portal.connections import Doorway, Limits
-from captive_portal.place import Page, place
-from captive_portal.ports import CommunityView, GuestView, House, Neighbours, Refused, TermsAccepted
+from captive_portal.place import ENGLISH_ONLY, Page, place
+from captive_portal.ports import CommunityView, House, Neighbours
+from captive_portal.reading import FOR_ALL, FOR_DEVICES
 from captive_portal.render import Renderer
+from captive_portal.splashes import Splashes
+from captive_portal.visit import Give, Go, Outcome, Show, Visit, Welcome
 from node.errors import NodeError
 from node.units import MacAddress
 
 CAPPORT_PATH = "/captive-portal"
 """The captive portal API of RFC 8908."""
-STATUS_PATH = "/status.json"
-"""My page for people's own tools."""
+ADDRESSES = frozenset({CAPPORT_PATH, *FOR_ALL, *FOR_DEVICES, *CHANGES})
+"""Everything that is answered under our own name."""
 BACKLOG = 1_024
 FILES_WANTED = 8_192
 
@@ -34,9 +38,7 @@ class Asked:
     request: web.BaseRequest
     host: str
     mac: MacAddress | None
-
-
-Answerer = Callable[[Asked], Awaitable[web.Response]]
+    query: Mapping[str, str]
 
 
 class Portal:
@@ -74,24 +76,16 @@ class Portal:
         self._limits = limits or Limits()
         self._clock = clock
         self._renderer = Renderer()
-        self._headers = self._page_headers()
+        self._splashes = Splashes(self._renderer.render)
+        self._headers: dict[str, CIMultiDict[str]] = {}
         self._redirect: tuple[str, probes.Answer] = ("", probes.before_admission("/"))
-        self._gets: Mapping[str, Answerer] = {
-            "/": self._home,
-            "/me": self._me,
-            "/network": self._network,
-            "/terms": self._terms,
-            CAPPORT_PATH: self._capport,
-            STATUS_PATH: self._status,
-        }
-        self._posts: Mapping[str, Answerer] = {"/join": self._join, "/leave": self._leave}
 
     async def run(self) -> None:
         """Listens until cancelled. Raises NodeError when the port cannot be had."""
         _lift_file_limit()
 
         async def handle(request: web.BaseRequest) -> web.StreamResponse:
-            return await self._handle(request, doorway)
+            return await self.handle(request, doorway)
 
         server = web.Server(handle, access_log=None, auto_decompress=False)
         doorway = Doorway(server, self._neighbours.mac_of, clock=self._clock, limits=self._limits)
@@ -115,7 +109,8 @@ class Portal:
             doorway.close()
             await server.shutdown(1.0)
 
-    async def _handle(self, request: web.BaseRequest, doorway: Doorway) -> web.StreamResponse:
+    async def handle(self, request: web.BaseRequest, doorway: Doorway) -> web.StreamResponse:
+        """For every listener of the portal, with TLS or without."""
         try:
             response = await self._answer(request)
         finally:
@@ -134,15 +129,24 @@ class Portal:
         community = self._house.community()
         if host is None or not self._is_ours(host, community, transport):
             return self._foreign(request, host, target, mac, community)
-        path = target.partition("?")[0]
-        asked = Asked(request, host, mac)
+        path, _, query = target.partition("?")
+        asked = Asked(request, host, mac, forms.read_query(query))
         if request.method == "POST":
-            return await self._post(path, asked)
-        page = self._gets.get(path)
-        if page is not None:
-            return await page(asked)
-        if path in self._posts:
+            if path in CHANGES:
+                return await self._change(path, asked)
+            return self._no_such(path, community)
+        if path == CAPPORT_PATH:
+            return await self._capport(asked)
+        if path in FOR_ALL or path in FOR_DEVICES:
+            return await self._read(path, asked)
+        return self._no_such(path, community)
+
+    def _no_such(self, path: str, community: CommunityView) -> web.Response:
+        """No such address, or not for this method."""
+        if path in CHANGES:
             return self._page(pages.WrongWay(place(community)), 405, ("Allow", "POST"))
+        if path in ADDRESSES:
+            return self._page(pages.WrongWay(place(community)), 405, ("Allow", "GET, HEAD"))
         return self._page(pages.NotFound(place(community)), 404)
 
     # --- questions for other hosts, which the kernel sent to us ---
@@ -176,139 +180,112 @@ class Portal:
 
     # --- our own pages ---
 
-    async def _home(self, asked: Asked) -> web.Response:
-        community = self._house.community()
-        if asked.mac is None:
-            return self._page(pages.Elsewhere(place(community)))
-        guest = self._house.guest(asked.mac)
-        if guest.state == "admitted":
-            return self._my_page(asked.mac, guest, community)
-        if guest.state == "removed":
-            return self._page(pages.removed(community, guest), 403)
-        return self._splash(asked.mac, community, "expired" if guest.state == "expired" else "")
-
-    async def _me(self, asked: Asked) -> web.Response:
-        community = self._house.community()
-        guest = self._house.guest(asked.mac) if asked.mac else None
-        if asked.mac is None or guest is None or guest.state != "admitted":
-            return _see_other("/")
-        return self._my_page(asked.mac, guest, community)
-
-    async def _network(self, _asked: Asked) -> web.Response:
-        return self._page(pages.our_network(self._house.community()))
-
-    async def _terms(self, _asked: Asked) -> web.Response:
-        return self._page(pages.terms(self._house.community()))
-
     async def _capport(self, asked: Asked) -> web.Response:
         community = self._house.community()
         if asked.mac is None:
             return self._page(pages.Elsewhere(place(community)), 403)
         headers = [("Cache-Control", capport.CACHE_CONTROL), ("Vary", "Accept"), _SERVER]
-        portal_url = self._portal_url(community)
         if not capport.wants_document(asked.request.headers.get("Accept")):
-            return web.Response(status=302, headers=[("Location", portal_url), *headers])
+            return web.Response(status=302, headers=[("Location", self._portal_url(community)), *headers])
+        base = community.portal_url.rstrip("/") or self._portal_url(community, "")
         body = capport.document(
             self._house.guest(asked.mac),
-            portal_url=portal_url,
-            venue_url=self._portal_url(community, "/network"),
+            portal_url=f"{base}/",
+            venue_url=f"{base}/network",
+            is_open=bool(community.ways),
         )
         return web.Response(body=body, headers=[("Content-Type", capport.CONTENT_TYPE), *headers])
 
-    async def _status(self, asked: Asked) -> web.Response:
-        if asked.mac is None:
-            return self._page(pages.Elsewhere(place(self._house.community())), 403)
-        headers = [("Content-Type", status.CONTENT_TYPE), ("Cache-Control", capport.CACHE_CONTROL), _SERVER]
-        return web.Response(body=status.document(self._house.guest(asked.mac)), headers=headers)
+    async def _read(self, path: str, asked: Asked) -> web.Response:
+        visit = self._visit(asked, path)
+        reader = FOR_ALL.get(path)
+        if reader is None:
+            reader = FOR_DEVICES[path]
+            if visit.mac is None:
+                return self._page(pages.Elsewhere(visit.place()), 200 if path == "/" else 403)
+        return await self._do(visit, reader(visit))
 
-    # --- what changes something: by POST, with a token of this device ---
-
-    async def _post(self, path: str, asked: Asked) -> web.Response:
-        community = self._house.community()
-        change = self._posts.get(path)
-        if change is None:
-            known = path in self._gets
-            page = pages.WrongWay(place(community)) if known else pages.NotFound(place(community))
-            return self._page(page, 405 if known else 404, *([("Allow", "GET, HEAD")] if known else []))
-        headers = asked.request.headers
+    async def _change(self, path: str, asked: Asked) -> web.Response:
+        """What changes something: by POST, from our own page, with a token of this device."""
+        visit, headers = self._visit(asked, "/"), asked.request.headers
         if not forms.is_same_origin(asked.host, headers.get("Origin"), headers.get("Sec-Fetch-Site")):
-            return self._page(pages.WrongWay(place(community)), 403)
-        if asked.mac is None:
-            return self._page(pages.Elsewhere(place(community)), 403)
+            return self._page(pages.WrongWay(visit.place()), 403)
+        if visit.mac is None:
+            return self._page(pages.Elsewhere(visit.place()), 403)
+        return await self._do(visit, change(visit, path, await asked.request.read()))
+
+    def _visit(self, asked: Asked, path: str) -> Visit:
+        return Visit(
+            self._house, asked.mac, self._house.community(), self._secret, path, ENGLISH_ONLY, asked.query
+        )
+
+    async def _do(self, visit: Visit, doing: Awaitable[Outcome]) -> web.Response:
         try:
-            return await change(asked)
+            outcome = await doing
         except NodeError:
             # The supervisor's log has the cause from where it arose; the person needs only "try again".
-            return self._page(pages.Busy(place(community)), 503, ("Retry-After", "5"))
-
-    async def _join(self, asked: Asked) -> web.Response:
-        community = self._house.community()
-        form = forms.read_form(await asked.request.read())
-        assert asked.mac is not None
-        if form is None:
-            return self._page(pages.WrongWay(place(community)), 400)
-        if not forms.is_token(self._secret, forms.JOIN, asked.mac, form.token):
-            return self._splash(asked.mac, community, "stale", 403)
-        if form.terms_version != community.terms_version:
-            return self._splash(asked.mac, community, "terms-changed", 409)
-        answer = await self._house.admit(asked.mac, TermsAccepted(), form.terms_version)
-        if isinstance(answer, Refused):
-            return self._page(pages.refused(community, answer.detail, answer.rule), 403)
-        return _see_other("/me")
-
-    async def _leave(self, asked: Asked) -> web.Response:
-        form = forms.read_form(await asked.request.read())
-        assert asked.mac is not None
-        if form is None or not forms.is_token(self._secret, forms.LEAVE, asked.mac, form.token):
-            refusal = 400 if form is None else 403
-            return self._page(pages.WrongWay(place(self._house.community())), refusal)
-        await self._house.leave(asked.mac)
-        return _see_other("/")
+            outcome = Show(pages.Busy(visit.place()), 503, RETRY_S)
+        match outcome:
+            case Welcome(word):
+                return self._send_page(self._splashes.body(visit, word), visit.place().lang)
+            case Go(path):
+                return _see_other(path)
+            case Give():
+                return _give(outcome)
+            case Show(page, status, retry_s, refresh_s):
+                more = [("Retry-After", str(retry_s))] if retry_s else []
+                more += [("Refresh", str(refresh_s))] if refresh_s else []
+                return self._page(page, status, *more)
 
     # --- rendering ---
 
-    def _splash(
-        self, mac: MacAddress, community: CommunityView, notice: pages.Notice, code: int = 200
-    ) -> web.Response:
-        # Rendered once for all devices, with a mark where each one's token goes.
-        body = self._renderer.render(pages.splash(community, _MARK, notice))
-        token = forms.token_for(self._secret, forms.JOIN, mac)
-        return self._send_page(body.replace(_MARK_BYTES, token.encode(), 1), code)
+    def _page(self, page: Page, status: int = 200, *more: tuple[str, str]) -> web.Response:
+        return self._send_page(self._renderer.render(page), page.place.lang, status, *more)
 
-    def _my_page(self, mac: MacAddress, guest: GuestView, community: CommunityView) -> web.Response:
-        token = forms.token_for(self._secret, forms.LEAVE, mac)
-        return self._page(pages.my_page(community, guest, token))
-
-    def _page(self, page: Page, code: int = 200, *more: tuple[str, str]) -> web.Response:
-        return self._send_page(self._renderer.render(page), code, *more)
-
-    def _send_page(self, body: bytes, code: int, *more: tuple[str, str]) -> web.Response:
-        headers = self._headers.copy()
+    def _send_page(self, body: bytes, lang: str, status: int = 200, *more: tuple[str, str]) -> web.Response:
+        headers = self._headers_in(lang).copy()
         headers.extend(more)
-        return web.Response(status=code, headers=headers, body=body)
+        return web.Response(status=status, headers=headers, body=body)
 
-    def _page_headers(self) -> CIMultiDict[str]:
-        policy = (
-            f"default-src 'none'; style-src {self._renderer.style_source}; img-src data:; "
-            "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-        )
-        return CIMultiDict(
-            [
-                ("Content-Type", "text/html; charset=utf-8"),
-                ("Content-Language", "en"),
-                ("Content-Security-Policy", policy),
-                # Not "no-referrer": browsers would then send "Origin: null" with our own forms.
-                ("Referrer-Policy", "same-origin"),
-                ("X-Content-Type-Options", "nosniff"),
-                ("X-Frame-Options", "DENY"),
-                ("Cache-Control", "no-store"),
-                _SERVER,
-            ]
-        )
+    def _headers_in(self, lang: str) -> CIMultiDict[str]:
+        """Of every page in this language, made once."""
+        headers = self._headers.get(lang)
+        if headers is None:
+            headers = self._headers[lang] = _page_headers(lang, self._renderer.style_source)
+        return headers
 
 
-_MARK = "\ue000here\ue000"
-_MARK_BYTES = _MARK.encode()
+def _page_headers(lang: str, style_source: str) -> CIMultiDict[str]:
+    policy = (
+        f"default-src 'none'; style-src {style_source}; img-src data:; "
+        "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    )
+    return CIMultiDict(
+        [
+            ("Content-Type", "text/html; charset=utf-8"),
+            ("Content-Language", lang),
+            ("Vary", "Accept-Language"),
+            ("Content-Security-Policy", policy),
+            # Not "no-referrer": browsers would then send "Origin: null" with our own forms.
+            ("Referrer-Policy", "same-origin"),
+            ("X-Content-Type-Options", "nosniff"),
+            ("X-Frame-Options", "DENY"),
+            ("Cache-Control", "no-store"),
+            _SERVER,
+        ]
+    )
+
+
+def _give(document: Give) -> web.Response:
+    headers = [
+        ("Content-Type", document.content_type),
+        ("Cache-Control", capport.CACHE_CONTROL),
+        ("X-Content-Type-Options", "nosniff"),
+        _SERVER,
+    ]
+    if document.file_name:
+        headers.append(("Content-Disposition", f'attachment; filename="{document.file_name}"'))
+    return web.Response(body=document.body, headers=headers)
 
 
 def _send(answer: probes.Answer) -> web.Response:

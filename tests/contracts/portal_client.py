@@ -4,6 +4,8 @@ import asyncio
 import re
 from contextlib import suppress
 from dataclasses import dataclass
+from html import unescape
+from urllib.parse import urlencode
 
 HOST = "login.vallverda.example"
 ANSWER_S = 5.0
@@ -22,6 +24,14 @@ class Reply:
         found = re.search(rf'name="{name}" value="([^"]*)"', self.body)
         assert found, f"no field {name} in the page"
         return found[1]
+
+    def fill(self, action: str, **typed: str) -> str:
+        """The body of the form of this page that is sent to `action`: its hidden fields, and what a person types."""
+        for form in re.findall(rf'action="{action}">(.*?)</form>', self.body, re.DOTALL):
+            hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form))
+            if hidden.items() >= {k: v for k, v in typed.items() if k in hidden}.items():
+                return urlencode({name: unescape(value) for name, value in hidden.items()} | typed)
+        raise AssertionError(f"no form for {action} in the page")
 
 
 def parse(raw: bytes) -> Reply:

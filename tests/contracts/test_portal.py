@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from captive_portal import guests, pages
+from captive_portal import guests
+from captive_portal.changes import CHANGES
 from captive_portal.ports import Refused
-from captive_portal.web import Portal
+from captive_portal.web import ADDRESSES, Portal
+from captive_portal.welcome import SPLASH_BYTES_MAX
 from node.errors import NodeError, StorageTrouble
 from node.governance.allowance import Allowance, Bound, QuotaLeft
 from node.units import GIGA, MEGA, Rates
@@ -31,8 +33,8 @@ from tests.fakes.house import COMMUNITY, FakeHouse
 
 PROBES = json.loads((Path(__file__).parents[1] / "vectors" / "probes.json").read_text())["probes"]
 PORTAL_URL = f"http://{HOST}/"
-OUR_PATHS = ("/", "/me", "/network", "/terms", "/captive-portal", "/status.json")
-CHANGES = ("/join", "/leave")
+OUR_PATHS = tuple(sorted(ADDRESSES - CHANGES.keys()))
+
 EVENING = Bound(Rates(10 * MEGA, 2 * MEGA), "evening", "assembly of 3 May", "Guests get at most 10 Mbit/s.")
 ALLOWANCE = Allowance(
     Bound(1, "equal-share", "", "Everyone has an equal part."),
@@ -67,7 +69,7 @@ def stranger(door: FrontDoor) -> Browser:
 
 async def join(browser: Browser) -> Reply:
     splash = await browser.get("/")
-    return await browser.post("/join", f"terms={splash.field('terms')}&token={splash.field('token')}")
+    return await browser.post("/join/terms", f"terms={splash.field('terms')}&token={splash.field('token')}")
 
 
 # --- the way in, and out ---
@@ -84,7 +86,7 @@ async def test_a_guest_reads_the_terms_presses_one_button_and_is_online(
     assert all(
         text in splash.body for text in ("Vall Verda", "Be kind to each other.", "Do not resell the line.")
     )
-    accepted = await ana.post("/join", f"terms={splash.field('terms')}&token={splash.field('token')}")
+    accepted = await ana.post("/join/terms", f"terms={splash.field('terms')}&token={splash.field('token')}")
     assert (303, "/me") == (accepted.status, accepted.headers["location"])
     assert [(ANA, "2")] == door.house.accepted
     mine = await ana.get("/me")
@@ -104,7 +106,7 @@ async def test_a_guest_who_leaves_no_longer_passes(door: FrontDoor, ana: Browser
     await join(ana)
     assert {ANA} == set(door.house.passing)
     mine = await ana.get("/")
-    left = await ana.post("/leave", f"terms=&token={mine.field('token')}")
+    left = await ana.post("/leave", mine.fill("/leave"))
     assert (303, "/") == (left.status, left.headers["location"])
     assert set() == set(door.house.passing)
     assert "Accept and go online" in (await ana.get("/")).body
@@ -129,7 +131,7 @@ async def test_who_was_removed_reads_why_and_whom_to_tell(door: FrontDoor, ana: 
 async def test_a_refusal_names_its_reason_and_its_rule(door: FrontDoor, ana: Browser) -> None:
     door.house.refusal = Refused("trouble", "The network is closed until morning.", "quiet-hours")
     refused = await join(ana)
-    assert 403 == refused.status
+    assert (503, "5") == (refused.status, refused.headers["retry-after"])
     assert "closed until morning" in refused.body
     assert "quiet-hours" in refused.body
 
@@ -146,11 +148,11 @@ async def test_trouble_in_the_house_asks_to_try_again(door: FrontDoor, ana: Brow
 async def test_terms_that_changed_meanwhile_are_shown_again(door: FrontDoor, ana: Browser) -> None:
     splash = await ana.get("/")
     door.house.view = replace(COMMUNITY, terms="Be even kinder.", terms_version="3")
-    again = await ana.post("/join", f"terms={splash.field('terms')}&token={splash.field('token')}")
+    again = await ana.post("/join/terms", f"terms={splash.field('terms')}&token={splash.field('token')}")
     assert 409 == again.status
     assert "Be even kinder." in again.body
     assert [] == door.house.accepted
-    await ana.post("/join", f"terms={again.field('terms')}&token={again.field('token')}")
+    await ana.post("/join/terms", f"terms={again.field('terms')}&token={again.field('token')}")
     assert [(ANA, "3")] == door.house.accepted
 
 
@@ -158,18 +160,18 @@ async def test_somebody_from_elsewhere_cannot_join(door: FrontDoor, stranger: Br
     assert "Join the Wi-Fi first" in (await stranger.get("/")).body
     splash = await ana.get("/")
     form = f"terms=2&token={splash.field('token')}"
-    assert 403 == (await stranger.post("/join", form)).status
+    assert 403 == (await stranger.post("/join/terms", form)).status
     assert [] == door.house.accepted
 
 
 async def test_one_device_never_speaks_for_another(door: FrontDoor, ana: Browser, ben: Browser) -> None:
     """A token is good for one device; a new hardware address gets a fresh page, not an error to decipher."""
     splash = await ana.get("/")
-    stale = await ben.post("/join", f"terms=2&token={splash.field('token')}")
+    stale = await ben.post("/join/terms", f"terms=2&token={splash.field('token')}")
     assert 403 == stale.status
     assert "press the button again" in stale.body
     assert [] == door.house.accepted
-    assert 303 == (await ben.post("/join", f"terms=2&token={stale.field('token')}")).status
+    assert 303 == (await ben.post("/join/terms", f"terms=2&token={stale.field('token')}")).status
     assert [(BEN, "2")] == door.house.accepted
 
 
@@ -397,7 +399,7 @@ async def test_no_single_header_is_missed(ana: Browser, missing: str) -> None:
         "Content-Length": str(len(body)),
     }
     lines = [f"{name}: {value}" for name, value in headers.items() if name != missing]
-    reply = await ana.send("\r\n".join(["POST /join HTTP/1.1", *lines, "", body]).encode())
+    reply = await ana.send("\r\n".join(["POST /join/terms HTTP/1.1", *lines, "", body]).encode())
     assert (400 if missing == "Host" else 303) == reply.status
 
 
@@ -511,8 +513,8 @@ async def test_pages_need_no_script_no_second_file_and_one_language(
     for tag, attrs in outline.tags:
         for reference in ("for", "aria-labelledby"):
             assert attrs.get(reference) is None or attrs[reference] in identifiers
-        if tag == "input":
-            assert "hidden" == attrs["type"]
+        if tag in {"input", "select", "textarea"} and attrs.get("type") != "hidden":
+            assert attrs["id"] in [other.get("for") for name, other in outline.tags if name == "label"]
 
 
 async def test_the_longest_splash_fits_a_mini_browser(door: FrontDoor, ana: Browser) -> None:
@@ -520,7 +522,7 @@ async def test_the_longest_splash_fits_a_mini_browser(door: FrontDoor, ana: Brow
         COMMUNITY, community="Ñ" * 90, node="ü" * 90, contact="é" * 300, terms="paraula é " * 4_000
     )
     splash = await ana.get("/")
-    assert len(splash.raw) < pages.SPLASH_BYTES_MAX
+    assert len(splash.raw) < SPLASH_BYTES_MAX
     assert "/terms" in splash.body
     assert "paraula" in (await ana.get("/terms")).body
 

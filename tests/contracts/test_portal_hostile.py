@@ -65,7 +65,7 @@ async def closed_after(port: int, sent: bytes, *, drip: bytes = b"", source: str
         (b"", b""),
         (b"", b"G"),
         (b"GET / HTTP/1.1\r\nHost: a\r\n", b"x: y\r\n"),
-        (b"POST /join HTTP/1.1\r\nHost: a\r\nContent-Length: 8000\r\n\r\n", b"a"),
+        (b"POST /join/terms HTTP/1.1\r\nHost: a\r\nContent-Length: 8000\r\n\r\n", b"a"),
         (GET, b""),
     ],
     ids=["silent", "slow line", "slow headers", "slow body", "idle after an answer"],
@@ -99,9 +99,12 @@ async def test_one_device_cannot_take_all_connections(door: FrontDoor, ana: Brow
         (b"GET /?" + b"a=b&" * 16_384 + b" HTTP/1.1\r\nHost: a\r\n\r\n", {414, 431}),
         (b"GET / HTTP/1.1\r\n" + b"x: y\r\n" * 10_000 + b"\r\n", {431}),
         (b"GET / HTTP/1.1\r\nCookie: " + b"c" * 1_000_000 + b"\r\n\r\n", {431}),
-        (b"POST /join HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n" + b"b" * 1_000_000, {413}),
-        (b"POST /join HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nfffff\r\n", {411}),
-        (b"POST /join HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", {400}),
+        (
+            b"POST /join/terms HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n" + b"b" * 1_000_000,
+            {413},
+        ),
+        (b"POST /join/terms HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nfffff\r\n", {411}),
+        (b"POST /join/terms HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", {400}),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200) + b"\r\n\r\n", {400}),
         (b"SSH-2.0-OpenSSH_9.9\r\n\r\n", {400}),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", {400}),
@@ -130,7 +133,9 @@ async def test_noise_is_survived_and_fills_no_log(
     noise = random.Random(7)
     for _ in range(100):
         blob = noise.randbytes(noise.randrange(1, 3_000)) + b"\r\n\r\n"
-        start = noise.choice([b"", b"GET ", b"GET / HTTP/1.1\r\n", b"POST /join HTTP/1.1\r\nHost: a\r\n"])
+        start = noise.choice(
+            [b"", b"GET ", b"GET / HTTP/1.1\r\n", b"POST /join/terms HTTP/1.1\r\nHost: a\r\n"]
+        )
         assert (await ana.send(start + blob)).status in {0, 302, 400, 404, 411, 413, 431}
     assert 200 == (await ben.get("/")).status
     assert [] == caplog.messages
@@ -143,7 +148,7 @@ async def test_requests_sent_all_at_once_are_answered_one_by_one(ana: Browser) -
 
 async def test_a_compressed_bomb_stays_compressed(door: FrontDoor, ana: Browser) -> None:
     bomb = gzip.compress(b"terms=2&token=" + bytes(5_000_000), 9)
-    head = f"POST /join HTTP/1.1\r\nHost: {HOST}\r\nContent-Encoding: gzip\r\nContent-Length: {len(bomb)}\r\n\r\n"
+    head = f"POST /join/terms HTTP/1.1\r\nHost: {HOST}\r\nContent-Encoding: gzip\r\nContent-Length: {len(bomb)}\r\n\r\n"
     assert len(bomb) < 8_192
     assert 400 == (await ana.send(head.encode() + bomb)).status
 
@@ -158,7 +163,7 @@ async def test_nobody_leaves_http_by_an_upgrade(door: FrontDoor, ana: Browser, u
 async def test_joining_twice_at_once_is_joining(door: FrontDoor, ana: Browser) -> None:
     token = (await ana.get("/")).field("token")
     async with asyncio.TaskGroup() as tasks:
-        both = [tasks.create_task(ana.post("/join", f"terms=2&token={token}")) for _ in range(8)]
+        both = [tasks.create_task(ana.post("/join/terms", f"terms=2&token={token}")) for _ in range(8)]
     assert {303} == {task.result().status for task in both}
     assert {ANA} == set(door.house.passing)
 

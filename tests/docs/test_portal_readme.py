@@ -5,6 +5,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from captive_portal.connections import Limits
+from captive_portal.forms import CHARACTERS_MAX
 from captive_portal.guests import (
     Admitted,
     Expired,
@@ -18,7 +19,7 @@ from captive_portal.guests import (
     Waiting,
     step,
 )
-from tests.fakes.front_door import open_door
+from captive_portal.web import ADDRESSES
 
 README = (Path(__file__).parents[2] / "captive_portal" / "README.md").read_text()
 STATES = (Waiting(), Admitted(0, 1), Expired(), Removed("x"))
@@ -46,11 +47,17 @@ def test_the_diagram_is_the_machine() -> None:
     assert len(drawn) == len(set(drawn))
 
 
-async def test_every_address_is_in_the_table() -> None:
-    async with open_door() as door:
-        served = {*door.portal._gets, *door.portal._posts}
+def test_every_address_is_in_the_table() -> None:
     rows = [line.split("|")[1] for line in README.splitlines() if line.startswith("| `/")]
-    assert served == {address for row in rows for address in re.findall(r"`(/[^`]*)`", row)}
+    assert ADDRESSES == {address for row in rows for address in re.findall(r"`(/[^`]*)`", row)}
+
+
+def test_every_field_is_in_the_table_with_its_limit() -> None:
+    rows = {
+        match[1]: int(match[2])
+        for match in re.finditer(r"^\| field `(\w+)` \| (\d+) \|$", README, re.MULTILINE)
+    }
+    assert CHARACTERS_MAX == rows
 
 
 def test_every_limit_is_in_the_table_with_its_value() -> None:

@@ -1,13 +1,33 @@
-"""A house in memory, for the portal's tests: a real guest's life, a set instead of a kernel."""
+"""A house in memory, for the portal's tests: a real guest's life, a set instead of a kernel, and its people."""
 
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from captive_portal import guests
-from captive_portal.ports import Admitted, CommunityView, Entry, GuestView, Refused
+from captive_portal.ports import (
+    Admitted,
+    AskedFor,
+    CardShown,
+    CodeTyped,
+    CommunityView,
+    DeviceCode,
+    DeviceView,
+    Entry,
+    Full,
+    GuestView,
+    IntroductionRequest,
+    KeptView,
+    PassphraseTyped,
+    Refused,
+    ServiceView,
+    TermsAccepted,
+)
 from node.errors import NodeError
 from node.governance.allowance import Allowance
+from node.governance.joining import Way
+from node.membership.contests import CONTESTS_OPEN_MAX, Contest
+from node.membership.notices import Notice
 from node.units import NO_USAGE, AccountId, Bytes, MacAddress, Milliseconds, Monotonic, Usage
 
 COMMUNITY = CommunityView(
@@ -21,6 +41,21 @@ COMMUNITY = CommunityView(
 )
 
 FOUR_HOURS, PLENTY, EARLY = Milliseconds(4 * 3_600_000), Bytes(58_600_000_000), Monotonic(1_000)
+TEN_MINUTES_S = 600
+TODAY = "2026-04-01"
+GUESSES_MAX = 5
+
+GOOD_CODE, ENDED_CODE, REVOKED_CODE, MISTYPED_CODE = (
+    "7K3M9Q2W4X1Z",
+    "0000ENDED000",
+    "0000REVKD000",
+    "7K3M9Q2W4X1A",
+)
+HOUSE_CARD, ANAS_PASSPHRASE = "PROCOMU1.eyJhIjoiYW5hIn0.c2lnbmF0dXJl", "four plain old words"
+KEPT = (
+    KeptView("sessions", "Who is online, so that nobody has to come in twice.", "Until the session ends."),
+    KeptView("usage", "How much each account used, to share the line fairly.", "13 months."),
+)
 
 
 @dataclass
@@ -31,6 +66,17 @@ class FakeNeighbours:
 
     def mac_of(self, address: str) -> MacAddress | None:
         return self.devices.get(address)
+
+
+@dataclass
+class Question:
+    """A guest's question to a member, while nobody has answered."""
+
+    number: int
+    mac: MacAddress
+    host: str
+    name: str
+    sign: str
 
 
 @dataclass
@@ -49,36 +95,250 @@ class FakeHouse:
     passing: dict[MacAddress, Monotonic | None] = field(default_factory=dict)
     accepted: list[tuple[MacAddress, str]] = field(default_factory=list)
 
+    members: dict[str, str] = field(default_factory=lambda: {"ana": "Ana Puig"})
+    passphrases: dict[str, str] = field(default_factory=lambda: {"ana": ANAS_PASSPHRASE})
+    cards: dict[str, str] = field(default_factory=lambda: {HOUSE_CARD: "ana"})
+    vouchers: dict[str, str] = field(default_factory=lambda: {GOOD_CODE: "voucher-7k3m9q2w4x1z"})
+    devices_max: int = 3
+    asks_when_full: bool = True
+    board: tuple[Notice, ...] = ()
+    around: tuple[ServiceView, ...] = ()
+    accounts: dict[MacAddress, tuple[str, Way]] = field(default_factory=dict)
+    names: dict[MacAddress, str] = field(default_factory=dict)
+    codes: dict[str, str] = field(default_factory=dict)
+    """Device codes that are open, and whose they are."""
+    questions: list[Question] = field(default_factory=list)
+    contests: list[Contest] = field(default_factory=list)
+    wrong: dict[MacAddress, int] = field(default_factory=dict)
+    erased: list[MacAddress] = field(default_factory=list)
+    calls: list[tuple[str, MacAddress]] = field(default_factory=list)
+    """Every change that was asked for."""
+
+    # --- what people see ---
+
     def guest(self, mac: MacAddress) -> GuestView:
         state = self.states.get(mac, guests.Waiting())
         used = self.used.get(mac, NO_USAGE)
-        view = GuestView("waiting", None, used, None, None, None)
+        account, way = self.accounts.get(mac, ("guest-7k3m9q2w4x1z", "terms"))
+        view = GuestView("waiting", None, used, None, None, None, asked_for=self._asked_for(mac))
         match state:
             case guests.Admitted(_, until):
                 left = None if until is None else (until - self.now) // 1000
-                account = AccountId("guest-7k3m9q2w4x1z")
-                return GuestView("admitted", account, used, self.allowance, left, self.bytes_left, (mac,))
+                return self._inside(mac, AccountId(account), way, used, left)
             case guests.Removed(because):
                 return replace(view, state="removed", removed_because=because)
             case guests.Expired():
-                return replace(view, state="expired")
+                return replace(view, state="expired", way=way)
         return view
+
+    def _inside(
+        self, mac: MacAddress, account: AccountId, way: Way, used: Usage, left: int | None
+    ) -> GuestView:
+        code = next((code for code, whose in self.codes.items() if whose == account), None)
+        return GuestView(
+            "admitted",
+            account,
+            used,
+            self.allowance,
+            left,
+            self.bytes_left,
+            self._devices(account, mac),
+            way=way,
+            name=self.members.get(account, ""),
+            tier="member" if account in self.members else "guest",
+            terms_version=self.view.terms_version,
+            devices_max=self.devices_max,
+            requests=tuple(
+                IntroductionRequest(each.number, each.name, each.sign, TEN_MINUTES_S)
+                for each in self.questions
+                if each.host == account
+            ),
+            device_code=None if code is None else DeviceCode(f"{code[:5]}-{code[5:]}", TEN_MINUTES_S),
+            contests=tuple(contest for contest in self.contests if contest.account == account),
+            is_member=account in self.members,
+            has_passphrase=account in self.passphrases,
+        )
+
+    def _devices(self, account: str, asker: MacAddress) -> tuple[DeviceView, ...]:
+        mine = [mac for mac, (whose, _) in self.accounts.items() if whose == account]
+        return tuple(
+            DeviceView(mac, self.names.get(mac, ""), mac == asker, mac in self.passing, 60, TODAY)
+            for mac in mine or [asker]
+        )
+
+    def _asked_for(self, mac: MacAddress) -> AskedFor | None:
+        found = next((each for each in self.questions if each.mac == mac), None)
+        return None if found is None else AskedFor(found.host, found.name, found.sign, TEN_MINUTES_S)
 
     def community(self) -> CommunityView:
         return self.view
 
-    async def admit(self, mac: MacAddress, entry: Entry, terms_version: str) -> Admitted | Refused:
-        await asyncio.sleep(0)
-        if self.trouble is not None:
-            raise self.trouble
+    def notices(self, mac: MacAddress | None) -> tuple[Notice, ...]:
+        inside = mac in self.passing
+        return tuple(each for each in self.board if each.audience == "everyone" or inside)
+
+    def services(self) -> tuple[ServiceView, ...]:
+        return self.around
+
+    def kept(self) -> tuple[KeptView, ...]:
+        return KEPT
+
+    # --- coming in ---
+
+    async def admit(
+        self, mac: MacAddress, entry: Entry, terms_version: str, instead_of: MacAddress | None = None
+    ) -> Admitted | Refused | Full:
+        await self._asked("admit", mac)
         if self.refusal is not None:
             return self.refusal
+        state = self.states.get(mac)
+        if isinstance(state, guests.Removed):
+            return Refused("removed", state.because)
+        found = self._account(mac, entry)
+        if isinstance(found, Refused):
+            return found
+        account, way = found
+        others = [each for each in self._on(account) if each != mac]
+        if instead_of in others:
+            self.happens(instead_of, guests.Left())
+        elif len(others) >= self.devices_max:
+            return Full(self._devices(account, mac)[: len(others)], self.devices_max)
+        self.accounts[mac] = (account, way)
         self.accepted.append((mac, terms_version))
         self.happens(mac, guests.TermsAccepted(terms_version, self.session_ms))
         return Admitted(None if self.session_ms is None else self.session_ms // 1000)
 
+    def _account(self, mac: MacAddress, entry: Entry) -> tuple[str, Way] | Refused:
+        if self.wrong.get(mac, 0) >= GUESSES_MAX:
+            return Refused("too-many-guesses", wait_s=TEN_MINUTES_S)
+        match entry:
+            case TermsAccepted():
+                found: tuple[str, Way] | Refused = (f"guest-{mac.replace(':', '')}", "terms")
+            case CodeTyped(code):
+                found = self._by_code(code)
+            case PassphraseTyped(account, passphrase):
+                is_right = self.passphrases.get(account) == passphrase
+                found = (account, "passphrase") if is_right else Refused("passphrase-wrong")
+            case CardShown(card):
+                account = self.cards.get(card, "")
+                found = (account, "card") if account else Refused("card-unreadable")
+        if not isinstance(found, Refused) and found[1] not in self.view.ways:
+            return Refused("way-closed")
+        if isinstance(found, Refused) and found.reason in {"code-unknown", "passphrase-wrong"}:
+            self.wrong[mac] = self.wrong.get(mac, 0) + 1
+        return found
+
+    def _by_code(self, typed: str) -> tuple[str, Way] | Refused:
+        code = typed.upper().replace("-", "").replace(" ", "")
+        if code in self.codes:
+            return self.codes.pop(code), "voucher"
+        if code in self.vouchers:
+            return self.vouchers[code], "voucher"
+        known = {
+            ENDED_CODE: Refused("code-ended"),
+            REVOKED_CODE: Refused("code-revoked"),
+            MISTYPED_CODE: Refused("code-mistyped"),
+        }
+        return known.get(code, Refused("code-unknown"))
+
+    def _on(self, account: str) -> list[MacAddress]:
+        return [mac for mac, (whose, _) in self.accounts.items() if whose == account and mac in self.passing]
+
     async def leave(self, mac: MacAddress) -> None:
+        await self._asked("leave", mac)
+        self.questions = [each for each in self.questions if each.mac != mac]
         self.happens(mac, guests.Left())
+
+    async def ask(self, mac: MacAddress, host: str, name: str, terms_version: str) -> Refused | None:
+        await self._asked("ask", mac)
+        if any(each.mac == mac for each in self.questions):
+            return Refused("too-many-open")
+        number = len(self.questions) + 1
+        self.questions.append(Question(number, mac, host, name, f"{4_710 + number}"))
+        return None
+
+    async def answer(self, mac: MacAddress, number: int, *, yes: bool) -> Refused | None:
+        await self._asked("answer", mac)
+        host = self.accounts[mac][0] if mac in self.accounts else ""
+        found = next((each for each in self.questions if (each.number, each.host) == (number, host)), None)
+        if found is None:
+            return Refused("not-yours")
+        self.questions.remove(found)
+        if yes:
+            self.accounts[found.mac] = (f"guest-{found.mac.replace(':', '')}", "introduction")
+            self.happens(found.mac, guests.TermsAccepted(self.view.terms_version, self.session_ms))
+        return None
+
+    # --- my page ---
+
+    async def new_device_code(self, mac: MacAddress) -> DeviceCode | Refused:
+        await self._asked("new_device_code", mac)
+        account = self.accounts[mac][0]
+        self.codes = {code: whose for code, whose in self.codes.items() if whose != account}
+        code = f"K7M2Q9XW{len(self.calls):02d}"
+        self.codes[code] = account
+        return DeviceCode(f"{code[:5]}-{code[5:]}", TEN_MINUTES_S)
+
+    async def name_device(self, mac: MacAddress, device: MacAddress, name: str) -> Refused | None:
+        await self._asked("name_device", mac)
+        if not self._is_mine(mac, device):
+            return Refused("not-yours")
+        self.names[device] = name
+        return None
+
+    async def remove_device(self, mac: MacAddress, device: MacAddress) -> Refused | None:
+        await self._asked("remove_device", mac)
+        if not self._is_mine(mac, device):
+            return Refused("not-yours")
+        self.happens(device, guests.Left())
+        del self.accounts[device]
+        return None
+
+    def _is_mine(self, mac: MacAddress, device: MacAddress) -> bool:
+        mine = self.accounts.get(mac)
+        return mine is not None and self.accounts.get(device, ("", ""))[0] == mine[0]
+
+    async def set_passphrase(self, mac: MacAddress, passphrase: str) -> Refused | None:
+        await self._asked("set_passphrase", mac)
+        account = self.accounts.get(mac, ("", ""))[0]
+        if account not in self.members:
+            return Refused("not-a-member")
+        if len(passphrase) < 8:
+            return Refused("too-long")
+        self.passphrases[account] = passphrase
+        return None
+
+    async def contest(self, mac: MacAddress, rule: str, text: str) -> Refused | None:
+        await self._asked("contest", mac)
+        account = AccountId(self.accounts[mac][0])
+        mine = [each for each in self.contests if each.account == account and not each.answer]
+        if len(mine) >= CONTESTS_OPEN_MAX:
+            return Refused("too-many-open")
+        self.contests.append(Contest(len(self.contests) + 1, account, TODAY, rule, text))
+        return None
+
+    async def own_data(self, mac: MacAddress) -> Mapping[str, object]:
+        account, way = self.accounts.get(mac, ("", None))
+        return {
+            "account": account,
+            "way": way,
+            "devices": [{"mac": mac, "name": self.names.get(mac, ""), "since": TODAY}],
+            "contests": [{"day": each.day, "text": each.text} for each in self.contests],
+            "usage": {"2026-04": {"down": 1, "up": 2}},
+        }
+
+    async def erase(self, mac: MacAddress) -> None:
+        await self._asked("erase", mac)
+        self.happens(mac, guests.Left())
+        self.accounts.pop(mac, None)
+        self.names.pop(mac, None)
+        self.erased.append(mac)
+
+    async def _asked(self, what: str, mac: MacAddress) -> None:
+        await asyncio.sleep(0)
+        self.calls.append((what, mac))
+        if self.trouble is not None:
+            raise self.trouble
 
     def happens(self, mac: MacAddress, event: guests.Event) -> None:
         self.states[mac], effects = guests.step(self.states.get(mac, guests.Waiting()), event, self.now)

@@ -44,6 +44,11 @@ def test_without_a_limit_no_remainder_is_named() -> None:
     assert document["can-extend-session"] is False
 
 
+def test_where_nobody_can_come_in_no_time_can_be_had() -> None:
+    closed = capport.document(guest("admitted", 60), **URLS, is_open=False)
+    assert json.loads(closed)["can-extend-session"] is False
+
+
 @given(st.integers(-(10**12), 10**15), st.integers(-(10**12), 10**18), st.text(max_size=5_000))
 def test_the_document_is_never_longer_than_android_reads(seconds: int, octets: int, url: str) -> None:
     body = capport.document(guest("admitted", seconds, octets), portal_url=url, venue_url=url)

@@ -1,10 +1,12 @@
 """A form counts only when it is whole and was given to the very device that sends it."""
 
+from urllib.parse import urlencode
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from captive_portal.forms import JOIN, LEAVE, Form, is_same_origin, is_token, read_form, token_for
+from captive_portal.forms import JOIN, LEAVE, is_same_origin, is_token, read_form, read_query, token_for
 
 ANA, BEN = "02:00:00:00:00:0a", "02:00:00:00:00:0b"
 SECRET = bytes(range(32))
@@ -12,11 +14,13 @@ TOKEN = "0123456789abcdef" * 2
 
 
 def test_a_whole_form_is_read() -> None:
-    assert Form(TOKEN, "2025-03") == read_form(f"terms=2025-03&token={TOKEN}".encode())
+    assert {"token": TOKEN, "terms": "2025-03"} == read_form(f"terms=2025-03&token={TOKEN}".encode(), "terms")
 
 
 def test_a_version_with_spaces_and_accents_survives() -> None:
-    assert Form(TOKEN, "maig é") == read_form(f"terms=maig+%C3%A9&token={TOKEN}".encode())
+    form = read_form(f"terms=maig+%C3%A9&token={TOKEN}".encode(), "terms")
+    assert form is not None
+    assert "maig é" == form["terms"]
 
 
 @pytest.mark.parametrize(
@@ -27,24 +31,97 @@ def test_a_version_with_spaces_and_accents_survives() -> None:
         f"token={TOKEN}".encode(),
         f"token={TOKEN}&token={TOKEN}&terms=1".encode(),
         f"token={TOKEN}&terms=1&terms=1".encode(),
+        f"token={TOKEN}&terms=1&unknown=1".encode(),
         b"token=&terms=1",
         f"token={TOKEN}0&terms=1".encode(),
+        f"token={TOKEN.upper()}&terms=1".encode(),
         f"token={TOKEN}&terms={'1' * 65}".encode(),
         f"token={TOKEN}&terms=1&".encode() + b"&".join(b"x%d=1" % n for n in range(9)),
         f"token={TOKEN}&terms=%ff".encode(),
+        f"token={TOKEN}&terms=1%00".encode(),
+        f"token={TOKEN}&terms=1%0AAccepted".encode(),
         b"\xff\xfe\x00",
         b'{"token":"1","terms":"1"}',
         b"--boundary\r\ncontent-disposition: form-data",
     ],
 )
-def test_a_form_with_a_field_missing_twice_or_too_long_is_none(body: bytes) -> None:
-    assert read_form(body) is None
+def test_a_form_with_a_field_missing_twice_strange_or_too_long_is_none(body: bytes) -> None:
+    assert read_form(body, "terms") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "is_read"),
+    [
+        ("device", "02:00:00:00:00:0a", True),
+        ("device", "02:00:00:00:00:0A", False),
+        ("device", "../../etc", False),
+        ("instead_of", "", False),
+        ("number", "17", True),
+        ("number", "-1", False),
+        ("number", "9999999999", False),
+        ("number", "١٢", False),
+        ("yes", "yes", True),
+        ("yes", "no", True),
+        ("yes", "maybe", False),
+        ("name", "Bens Telefon é", True),
+        ("name", "a\nb", False),
+        ("name", "a\u2028b", False),
+        ("name", "x" * 41, False),
+        ("text", "line\r\nline", True),
+        ("text", "x\x1b[2J", False),
+        ("text", "é" * 1_000, True),
+        ("text", "é" * 1_001, False),
+        ("passphrase", " with spaces ", True),
+        ("passphrase", "p" * 129, False),
+    ],
+)
+def test_each_field_has_a_shape_and_a_limit(name: str, value: str, is_read: bool) -> None:
+    body = urlencode({"token": TOKEN, name: value}).encode()
+    assert is_read is (read_form(body, name) is not None)
+
+
+def test_lines_end_the_same_way_for_every_browser() -> None:
+    form = read_form(urlencode({"token": TOKEN, "text": "a\r\nb"}).encode(), "text")
+    assert form is not None
+    assert "a\nb" == form["text"]
+
+
+def test_what_may_be_left_out_may_be_there() -> None:
+    assert read_form(f"token={TOKEN}".encode(), also=("device",)) is not None
+    assert read_form(f"token={TOKEN}&device=02:00:00:00:00:0a&lang=ca".encode(), also=("device",)) is not None
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", {}),
+        ("code=7K3M-9Q2W-4X1Z", {"code": "7K3M-9Q2W-4X1Z"}),
+        ("code=7k3m+9q2w", {"code": "7k3m 9q2w"}),
+        ("card=PROCOMU1.eyJ_-.c2ln", {"card": "PROCOMU1.eyJ_-.c2ln"}),
+        ("lang=pt-BR&done=named", {"lang": "pt-BR", "done": "named"}),
+        ("code=<script>", {}),
+        ("code=%22%3E%3Cscript%3E", {}),
+        ("code=" + "A" * 41, {}),
+        ("lang=$(reboot)&code=7K3M", {"code": "7K3M"}),
+        ("fas=`id`", {}),
+        ("code=%ff", {}),
+        ("&".join(["code=A"] * 9), {}),
+        ("code=" + "A" * 5_000, {}),
+    ],
+)
+def test_an_address_brings_what_has_the_right_shape_and_nothing_else(query: str, expected: dict) -> None:
+    assert expected == read_query(query)
 
 
 @given(st.binary(max_size=500))
 def test_no_body_breaks_the_door(body: bytes) -> None:
-    form = read_form(body)
-    assert form is None or len(form.token) == 32
+    form = read_form(body, "terms")
+    assert form is None or len(form["token"]) == 32
+
+
+@given(st.text(max_size=300))
+def test_no_address_breaks_the_door(query: str) -> None:
+    assert read_query(query).keys() <= {"code", "card", "lang", "done"}
 
 
 def test_a_token_is_good_for_one_device_one_purpose_and_one_secret() -> None:

@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from captive_portal import pages
+from captive_portal import pages, welcome
 from captive_portal.place import Place
 from captive_portal.render import TEMPLATES, Renderer
-from tests.fakes.house import COMMUNITY
+from tests.fakes.visits import visit
 
 STYLE = (TEMPLATES / "style.css").read_text()
 LIGHT, DARK = (dict(re.findall(r"--([a-z-]+):(#[0-9a-f]+)", block)) for block in STYLE.split("}")[:2])
@@ -17,8 +17,10 @@ PAIRS = [
     for ink, papers in {
         "ink": ("paper", "card", "warn"),
         "soft": ("paper", "card"),
-        "leaf": ("paper", "card", "tint"),
+        "leaf": ("paper", "card", "tint", "warn"),
         "leaf-ink": ("leaf",),
+        "bad": ("card", "warn"),
+        "card": ("bad",),
     }.items()
     for paper in papers
 ]
@@ -47,9 +49,9 @@ def test_both_themes_name_the_same_colours() -> None:
 
 def test_equal_pages_are_rendered_once() -> None:
     renderer = Renderer()
-    first = renderer.render(pages.splash(COMMUNITY, "token"))
-    assert first is renderer.render(pages.splash(COMMUNITY, "token"))
-    assert len(first) < pages.SPLASH_BYTES_MAX
+    first = renderer.render(welcome.splash(visit()))
+    assert first is renderer.render(welcome.splash(visit()))
+    assert len(first) < welcome.SPLASH_BYTES_MAX
 
 
 def test_a_page_in_a_language_from_right_to_left_says_so() -> None:

@@ -4,19 +4,20 @@ import json
 from datetime import datetime
 
 from captive_portal import status
-from captive_portal.ports import GuestView
+from captive_portal.ports import DeviceView, GuestView
 from node.governance.allowance import Allowance, Bound, QuotaLeft
 from node.units import NO_USAGE, Rates, Usage
 
 SHARE = Bound(1, "equal-share", "", "Everyone has an equal part.")
 FLOOR = Bound(Rates(256_000, 128_000), "lifeline", "", "Everyone keeps 256 kbit/s.")
 EVENING = Bound(Rates(10, 2), "evening", "assembly", "At most 10.", datetime(2025, 6, 1, 23, 0))
+DEVICE = DeviceView("02:00:00:00:00:0a", "phone", True, True, 3)
 MONTH = QuotaLeft("guests-month", 60, 15, datetime(2025, 7, 1))
 
 
 def test_an_admitted_guest_reads_every_limit_with_its_rule() -> None:
     allowance = Allowance(SHARE, FLOOR, EVENING, (MONTH,))
-    guest = GuestView("admitted", "guest-1", Usage(7, 3), allowance, 60, 45, ("02:00:00:00:00:0a",))
+    guest = GuestView("admitted", "guest-1", Usage(7, 3), allowance, 60, 45, (DEVICE,))
     facts = json.loads(status.document(guest))
     assert ("admitted", "guest-1", {"down": 7, "up": 3}, 45, 60, 1) == tuple(
         facts[key] for key in ("state", "account", "used_bytes", "bytes_left", "seconds_left", "devices")
@@ -43,5 +44,8 @@ def test_a_waiting_device_reads_that_it_waits() -> None:
 
 def test_nobody_reads_another_device_s_address() -> None:
     """The page says how many devices share the account; hardware addresses stay with the node."""
-    guest = GuestView("admitted", "a", NO_USAGE, None, None, None, ("02:00:00:00:00:0a", "02:00:00:00:00:0b"))
-    assert b"02:00" not in status.document(guest)
+    guest = GuestView("admitted", "a", NO_USAGE, None, None, None, (DEVICE, DEVICE))
+    document = status.document(guest)
+    assert b"02:00" not in document
+    expected = {"name": "phone", "is_this": True, "is_online": True, "idle_s": 3}
+    assert [expected, expected] == json.loads(document)["device_list"]

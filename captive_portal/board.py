@@ -1,0 +1,112 @@
+"""What a page tells beside its own matter: the community's notices, and services of the neighbourhood."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from captive_portal.negotiation import lookup
+from captive_portal.ports import CommunityView, ServiceView
+from node.membership.notices import TEXT_CHARS_MAX, TITLE_CHARS_MAX, Notice
+
+SHORT_NOTICES_MAX = 2
+SHORT_TEXT_CHARACTERS_MAX = 240
+"""Of a notice on the first page; the whole of it stands on the page of notices."""
+SHORT_SERVICES_MAX = 4
+NOTICES_MAX = 50
+SERVICES_MAX = 60
+SERVICE_NAME_CHARACTERS_MAX = 60
+SERVICE_ABOUT_CHARACTERS_MAX = 200
+
+_ADDRESS = re.compile(r"https?://[A-Za-z0-9\[][A-Za-z0-9._~:/?#@!$&()*+,;=%\[\]-]{0,250}")
+
+
+class Spoken(Protocol):
+    """A text in one language."""
+
+    @property
+    def language(self) -> str: ...
+
+
+T = TypeVar("T", bound=Spoken)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One notice, in one language."""
+
+    title: str
+    text: str
+    language: str
+    is_urgent: bool
+    is_cut: bool
+    last_day: str
+    """ISO date, or empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One service; `url` is empty when it is no address that a page may lead to."""
+
+    name: str
+    url: str
+    about: str
+    is_configured: bool
+
+
+def in_language(texts: Sequence[T], language: str) -> T | None:
+    """The text in this language, or the first; None when there is none at all."""
+    found = lookup([text.language for text in texts], language)
+    return next((text for text in texts if text.language == found), texts[0] if texts else None)
+
+
+def terms_text(view: CommunityView, language: str) -> str:
+    """The terms in force, in this language where the community wrote them in it."""
+    found = in_language(view.terms_texts, language)
+    return view.terms if found is None else found.text
+
+
+def told(notices: Sequence[Notice], language: str) -> tuple[Told, ...]:
+    """Whole, for the page of notices."""
+    return _told(notices[:NOTICES_MAX], language, TEXT_CHARS_MAX)
+
+
+def told_shortly(notices: Sequence[Notice], language: str) -> tuple[Told, ...]:
+    """The most urgent and newest, for a page that has another matter."""
+    return _told(notices[:SHORT_NOTICES_MAX], language, SHORT_TEXT_CHARACTERS_MAX)
+
+
+def _told(notices: Sequence[Notice], language: str, characters_max: int) -> tuple[Told, ...]:
+    spoken = [(notice, in_language(notice.texts, language)) for notice in notices]
+    return tuple(
+        Told(
+            text.title[:TITLE_CHARS_MAX],
+            _short(text.text, characters_max),
+            text.language,
+            notice.is_urgent,
+            len(text.text) > characters_max,
+            notice.last_day,
+        )
+        for notice, text in spoken
+        if text is not None
+    )
+
+
+def _short(text: str, characters_max: int) -> str:
+    if len(text) <= characters_max:
+        return text
+    return f"{text[:characters_max].rpartition(' ')[0]} …"
+
+
+def services(found: Sequence[ServiceView], most: int = SERVICES_MAX) -> tuple[Service, ...]:
+    """Those that the community set up go first. An address that is not surely http or https stays without a link."""
+    ordered = sorted(found, key=lambda service: not service.is_configured)[:most]
+    return tuple(
+        Service(
+            service.name[:SERVICE_NAME_CHARACTERS_MAX],
+            service.url if _ADDRESS.fullmatch(service.url) else "",
+            service.about[:SERVICE_ABOUT_CHARACTERS_MAX],
+            service.is_configured,
+        )
+        for service in ordered
+    )

@@ -1,0 +1,206 @@
+"""What each form does: it asks the house, and shows the answer beside the field that it is about.
+
+Each form brings a token of this device and this purpose. What did not work is answered with a status of its own
+(422 and the like), never with 200: the systems' sign-in sheets show these pages as they show any other.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+
+from captive_portal import forms, mine, pages, welcome
+from captive_portal.forms import Form
+from captive_portal.ports import (
+    Admitted,
+    CardShown,
+    CodeTyped,
+    Entry,
+    Full,
+    PassphraseTyped,
+    Refused,
+    TermsAccepted,
+)
+from captive_portal.visit import Go, Outcome, Show, Visit, Word
+from captive_portal.welcome import NOTHING, Typed
+from node.governance.joining import Way
+from node.units import MacAddress
+
+RETRY_S = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One form: what it is good for, its fields, and what it does."""
+
+    purpose: str
+    act: Callable[[Visit, Form], Awaitable[Outcome]]
+    fields: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+
+
+async def change(visit: Visit, path: str, body: bytes) -> Outcome:
+    """Reads and proves the form that was sent to `path`, one of `CHANGES`, and does what it asks."""
+    wanted = CHANGES[path]
+    form = forms.read_form(body, *wanted.fields, also=wanted.also)
+    if form is None:
+        return Show(pages.WrongWay(visit.place()), 400)
+    if not visit.is_proven(wanted.purpose, form):
+        return _stale(visit, wanted.purpose, form)
+    return await wanted.act(visit, form)
+
+
+def _stale(visit: Visit, purpose: str, form: Form) -> Outcome:
+    if purpose == forms.JOIN:
+        return _welcome(visit, "stale", form, 403)
+    return Show(pages.WrongWay(visit.place()), 403)
+
+
+def _welcome(visit: Visit, word: Word, form: Form, status: int) -> Outcome:
+    """The first page once more, with what was typed; for who was removed, why."""
+    guest = visit.guest()
+    if guest.state == "removed":
+        return Show(pages.removed(visit, guest.removed_because or ""), 403)
+    return Show(welcome.splash(visit, word, _typed(form)), status)
+
+
+def _typed(form: Form) -> Typed:
+    kept = ("code", "card", "account", "host", "name")
+    return replace(NOTHING, **{name: form[name] for name in kept if name in form})
+
+
+# --- the ways in ---
+
+
+async def join_by_terms(visit: Visit, form: Form) -> Outcome:
+    return await _join(visit, form, "terms", TermsAccepted())
+
+
+async def join_by_code(visit: Visit, form: Form) -> Outcome:
+    return await _join(visit, form, "voucher", CodeTyped(form["code"]))
+
+
+async def join_by_passphrase(visit: Visit, form: Form) -> Outcome:
+    entry = PassphraseTyped(form["account"], form["passphrase"])
+    return await _join(visit, form, "passphrase", entry)
+
+
+async def join_by_card(visit: Visit, form: Form) -> Outcome:
+    return await _join(visit, form, "card", CardShown(form["card"]))
+
+
+async def _join(visit: Visit, form: Form, way: Way, entry: Entry) -> Outcome:
+    version = visit.community.terms_version
+    if form["terms"] != version:
+        return _welcome(visit, "terms-changed", form, 409)
+    chosen = form.get("instead_of")
+    instead_of = MacAddress(chosen) if chosen else None
+    answer = await visit.house.admit(visit.device, entry, version, instead_of)
+    if isinstance(answer, Admitted):
+        return Go("/me")
+    if isinstance(answer, Full):
+        return Show(welcome.make_room(visit, way, form, answer), 409)
+    return _not_in(visit, way, form, answer)
+
+
+async def ask(visit: Visit, form: Form) -> Outcome:
+    version = visit.community.terms_version
+    if form["terms"] != version:
+        return _welcome(visit, "terms-changed", form, 409)
+    refused = await visit.house.ask(visit.device, form["host"], form["name"], version)
+    return Go("/") if refused is None else _not_in(visit, "introduction", form, refused)
+
+
+def _not_in(visit: Visit, way: Way, form: Form, refused: Refused) -> Outcome:
+    if refused.reason == "removed":
+        return Show(pages.removed(visit, refused.detail), 403)
+    if refused.reason == "trouble":
+        return Show(pages.refused(visit, refused.detail, refused.rule), 503, RETRY_S)
+    page = welcome.splash(visit, typed=_typed(form), failure=welcome.failure(way, refused))
+    return Show(page, _status(refused), refused.wait_s)
+
+
+def _status(refused: Refused) -> int:
+    match refused.reason:
+        case "too-many-guesses" | "too-many-open":
+            return 429
+        case "way-closed" | "not-a-member" | "not-yours":
+            return 403
+        case _:
+            return 422
+
+
+# --- my page ---
+
+
+async def leave(visit: Visit, _form: Form) -> Outcome:
+    await visit.house.leave(visit.device)
+    return Go("/")
+
+
+async def answer(visit: Visit, form: Form) -> Outcome:
+    yes = form["yes"] == "yes"
+    refused = await visit.house.answer(visit.device, int(form["number"]), yes=yes)
+    return _mine(visit, "requests", refused, "answered")
+
+
+async def new_device_code(visit: Visit, _form: Form) -> Outcome:
+    code = await visit.house.new_device_code(visit.device)
+    if isinstance(code, Refused):
+        return _mine(visit, "devices", code, "named")
+    return Go("/me#add")
+
+
+async def name_device(visit: Visit, form: Form) -> Outcome:
+    refused = await visit.house.name_device(visit.device, MacAddress(form["device"]), form["name"])
+    return _mine(visit, "devices", refused, "named")
+
+
+async def remove_device(visit: Visit, form: Form) -> Outcome:
+    refused = await visit.house.remove_device(visit.device, MacAddress(form["device"]))
+    return _mine(visit, "devices", refused, "removed")
+
+
+async def set_passphrase(visit: Visit, form: Form) -> Outcome:
+    refused = await visit.house.set_passphrase(visit.device, form["passphrase"])
+    return _mine(visit, "passphrase", refused, "passphrase")
+
+
+async def contest(visit: Visit, form: Form) -> Outcome:
+    refused = await visit.house.contest(visit.device, form["rule"], form["text"])
+    return _mine(visit, "contest", refused, "contested", form["text"])
+
+
+async def erase(visit: Visit, _form: Form) -> Outcome:
+    await visit.house.erase(visit.device)
+    return Go("/")
+
+
+def _mine(
+    visit: Visit, corner: mine.Corner, refused: Refused | None, deed: mine.Deed, text: str = ""
+) -> Outcome:
+    if refused is None:
+        return Go(f"/me?done={deed}")
+    if refused.reason == "trouble":
+        return Show(pages.refused(visit, refused.detail, refused.rule), 503, RETRY_S)
+    if visit.guest().state != "admitted":
+        return Go("/")
+    return Show(mine.my_page(visit, trouble=mine.trouble(corner, refused, text)), _status(refused))
+
+
+_INSTEAD = ("instead_of",)
+
+CHANGES: Mapping[str, Change] = {
+    "/join/terms": Change(forms.JOIN, join_by_terms, ("terms",), _INSTEAD),
+    "/join/code": Change(forms.JOIN, join_by_code, ("terms", "code"), _INSTEAD),
+    "/join/passphrase": Change(forms.JOIN, join_by_passphrase, ("terms", "account", "passphrase"), _INSTEAD),
+    "/join/card": Change(forms.JOIN, join_by_card, ("terms", "card"), _INSTEAD),
+    "/ask": Change(forms.JOIN, ask, ("terms", "host", "name")),
+    "/leave": Change(forms.LEAVE, leave),
+    "/answer": Change(forms.ANSWER, answer, ("number", "yes")),
+    "/devices/code": Change(forms.DEVICES, new_device_code),
+    "/devices/name": Change(forms.DEVICES, name_device, ("device", "name")),
+    "/devices/remove": Change(forms.DEVICES, remove_device, ("device",)),
+    "/passphrase": Change(forms.PASSPHRASE, set_passphrase, ("passphrase",)),
+    "/contest": Change(forms.CONTEST, contest, ("rule", "text")),
+    "/erase": Change(forms.ERASE, erase),
+}
+"""Every address that changes something."""

@@ -1,0 +1,257 @@
+"""The pages of who is in: my page, and everything that is kept about me."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from captive_portal import board, forms
+from captive_portal.board import Told
+from captive_portal.place import Place
+from captive_portal.ports import DeviceCode, DeviceView, IntroductionRequest, RefusalReason, Refused
+from captive_portal.visit import Visit
+from node.governance.allowance import Allowance, Bound
+from node.governance.joining import Way
+from node.membership.contests import Contest
+from node.units import Bytes, Rates, Usage
+
+SENTENCES_MAX = 200
+DEVICES_MAX = 100
+REQUESTS_MAX = 10
+CONTESTS_MAX = 20
+ROWS_MAX = 300
+"""Of one table of my data; the file has all of them."""
+
+Deed = Literal["named", "removed", "passphrase", "contested", "answered"]
+DEEDS: tuple[Deed, ...] = ("named", "removed", "passphrase", "contested", "answered")
+"""What may just have been done, and is said once."""
+
+Corner = Literal["requests", "devices", "passphrase", "contest"]
+"""A part of my page that something can fail in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One thing that limits me now, and where it comes from."""
+
+    kind: Literal["ceiling", "share"]
+    rates: Rates | None
+    sentence: str
+    rule: str
+    decision: str
+    until: datetime | None
+    own_right: bool
+    """It stands in the code of every node and needs no decision."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """One month's (or week's) volume: allowed, used, left."""
+
+    rule: str
+    allowed: Bytes
+    left: Bytes
+    used_percent: int
+    resets: datetime | None
+    """None while the clock is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why something on my page was not done."""
+
+    corner: Corner
+    reason: RefusalReason
+    detail: str = ""
+    text: str = ""
+    """What the person wrote, so that it is not lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proofs:
+    """One token for each thing that my page can do."""
+
+    join: str
+    leave: str
+    answer: str
+    devices: str
+    passphrase: str
+    contest: str
+
+
+@dataclass(frozen=True, slots=True)
+class MyPage:
+    """What I used, what is left, until when, my devices, what limits me and why, and the way out."""
+
+    template = "me.html"
+    place: Place
+    proofs: Proofs
+    account: str
+    name: str
+    tier: str
+    way: Way | None
+    used: Usage
+    bytes_left: Bytes | None
+    """The smallest remainder of all quotas; None without any."""
+    seconds_left: int | None
+    quotas: tuple[Quota, ...]
+    limits: tuple[Limit, ...]
+    floor: Rates | None
+    devices: tuple[DeviceView, ...]
+    devices_max: int | None
+    device_code: DeviceCode | None
+    requests: tuple[IntroductionRequest, ...]
+    contests: tuple[Contest, ...]
+    notices: tuple[Told, ...]
+    is_member: bool
+    has_passphrase: bool
+    terms_version: str
+    can_extend: bool
+    """Accepting the terms once more gives a new session."""
+    pool: str = ""
+    """Rule by which the account counts together with others."""
+    not_binding: tuple[str, ...] = ()
+    deed: Deed | Literal[""] = ""
+    trouble: Trouble | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of one kind, as text."""
+
+    name: str
+    columns: tuple[str, ...]
+    """Empty for facts that stand alone: each row is then a name and a value."""
+    rows: tuple[tuple[str, ...], ...]
+    is_cut: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MyData:
+    """Everything that is kept about this device and its account."""
+
+    template = "mydata.html"
+    place: Place
+    tables: tuple[Table, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Erasing:
+    """The question before everything is erased."""
+
+    template = "erase.html"
+    place: Place
+    token: str
+
+
+def my_page(visit: Visit, deed: str = "", trouble: Trouble | None = None) -> MyPage:
+    guest, allowance = visit.guest(), visit.guest().allowance
+    return MyPage(
+        visit.place(),
+        _proofs(visit),
+        guest.account or "",
+        guest.name,
+        guest.tier,
+        guest.way,
+        guest.used,
+        guest.bytes_left,
+        guest.seconds_left,
+        _quotas(allowance),
+        _limits(allowance),
+        allowance.floor.value if allowance else None,
+        guest.devices[:DEVICES_MAX],
+        guest.devices_max,
+        guest.device_code,
+        guest.requests[:REQUESTS_MAX],
+        guest.contests[-CONTESTS_MAX:],
+        board.told_shortly(visit.house.notices(visit.mac), visit.tongue.language.tag),
+        guest.is_member,
+        guest.has_passphrase,
+        visit.community.terms_version,
+        guest.seconds_left is not None and guest.way in {None, "terms"} and "terms" in visit.community.ways,
+        (allowance.pool or "") if allowance else "",
+        allowance.not_binding[:SENTENCES_MAX] if allowance else (),
+        next((each for each in DEEDS if each == deed), ""),
+        trouble,
+    )
+
+
+def trouble(corner: Corner, refused: Refused, text: str = "") -> Trouble:
+    return Trouble(corner, refused.reason, refused.detail, text)
+
+
+def my_data(visit: Visit, data: Mapping[str, object]) -> MyData:
+    return MyData(visit.place(), tables(data))
+
+
+def erasing(visit: Visit) -> Erasing:
+    return Erasing(visit.place(), visit.token(forms.ERASE))
+
+
+def tables(data: Mapping[str, object]) -> tuple[Table, ...]:
+    """A document as tables that a person can read: lists of rows, groups of facts, and first what stands alone."""
+    alone = {name: value for name, value in data.items() if not isinstance(value, Mapping | list | tuple)}
+    found = [_facts("", alone)] if alone else []
+    for name, value in data.items():
+        if isinstance(value, Mapping):
+            found.append(_facts(name, value))
+        elif isinstance(value, list | tuple):
+            found.append(_rows(name, value))
+    return tuple(found)
+
+
+def _facts(name: str, facts: Mapping[str, object]) -> Table:
+    rows = tuple((str(key), _text(value)) for key, value in facts.items())
+    return Table(name, (), rows[:ROWS_MAX], len(rows) > ROWS_MAX)
+
+
+def _rows(name: str, values: Sequence[object]) -> Table:
+    shown = values[:ROWS_MAX]
+    columns = tuple(dict.fromkeys(str(key) for row in shown if isinstance(row, Mapping) for key in row))
+    rows: tuple[tuple[str, ...], ...] = tuple(
+        tuple(_text(row.get(column)) for column in columns) if isinstance(row, Mapping) else (_text(row),)
+        for row in shown
+    )
+    if not columns:
+        rows = tuple((str(number), *row) for number, row in enumerate(rows, 1))
+    return Table(name, columns, rows, len(values) > ROWS_MAX)
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _proofs(visit: Visit) -> Proofs:
+    purposes = (forms.JOIN, forms.LEAVE, forms.ANSWER, forms.DEVICES, forms.PASSPHRASE, forms.CONTEST)
+    return Proofs(*(visit.token(purpose) for purpose in purposes))
+
+
+def _limits(allowance: Allowance | None) -> tuple[Limit, ...]:
+    """The ceiling first: it is what a person feels. The share is what holds while the line is busy."""
+    if allowance is None:
+        return ()
+    share = _limit("share", None, allowance.share)
+    if allowance.ceiling is None:
+        return (share,)
+    return _limit("ceiling", allowance.ceiling.value, allowance.ceiling), share
+
+
+def _limit(kind: Literal["ceiling", "share"], rates: Rates | None, bound: Bound[int] | Bound[Rates]) -> Limit:
+    in_code = bound.rule in {"lifeline", "equal-share"}
+    return Limit(kind, rates, bound.sentence, bound.rule, bound.decision, bound.until, in_code)
+
+
+def _quotas(allowance: Allowance | None) -> tuple[Quota, ...]:
+    return tuple(
+        Quota(
+            quota.rule,
+            quota.allowed,
+            quota.left,
+            min(100, quota.used * 100 // max(1, quota.allowed)),
+            quota.resets,
+        )
+        for quota in (allowance.quotas if allowance else ())
+    )

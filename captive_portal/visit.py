@@ -1,0 +1,83 @@
+"""One visit: who stands before the door, in which language, and what an answer to them may be."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from captive_portal import forms
+from captive_portal.place import ENGLISH_ONLY, Page, Place, Tongue, place
+from captive_portal.ports import CommunityView, GuestView, House
+from node.units import MacAddress
+
+Word = Literal["", "expired", "code-over", "terms-changed", "stale"]
+"""What has just happened to somebody who is to read the first page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """A page, and how many seconds to wait before asking again (0: nothing said)."""
+
+    page: Page
+    status: int = 200
+    retry_s: int = 0
+    refresh_s: int = 0
+    """The browser asks again by itself after this long; 0 for never."""
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """On to another page of ours, asked for anew: mini-browsers look whether they are online after that."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Give:
+    """A document for programs; `file_name` for one to keep."""
+
+    body: bytes
+    content_type: str
+    file_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """The first page as everybody who is not in sees it."""
+
+    word: Word
+
+
+Outcome = Show | Go | Give | Welcome
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One request, of a device on our link or of somebody elsewhere."""
+
+    house: House
+    mac: MacAddress | None
+    """None for somebody who is not on our link, and may only read what is the same for everybody."""
+    community: CommunityView
+    secret: bytes
+    path: str = "/"
+    """Of the page that the visit asks for; of the first page when it changes something."""
+    tongue: Tongue = ENGLISH_ONLY
+    query: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def device(self) -> MacAddress:
+        """The device that asks; only for pages that are closed to whoever is elsewhere."""
+        assert self.mac is not None
+        return self.mac
+
+    def guest(self) -> GuestView:
+        return self.house.guest(self.device)
+
+    def place(self) -> Place:
+        return place(self.community, self.tongue, self.path)
+
+    def token(self, purpose: str) -> str:
+        return forms.token_for(self.secret, purpose, self.device)
+
+    def is_proven(self, purpose: str, form: forms.Form) -> bool:
+        return forms.is_token(self.secret, purpose, self.device, form["token"])

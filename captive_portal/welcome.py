@@ -1,0 +1,165 @@
+"""The pages before somebody is in: the ways to come in, the wait for a member's yes, the choice of who makes room."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from captive_portal import board, forms
+from captive_portal.board import Service, Told
+from captive_portal.place import SENTENCE_CHARACTERS_MAX, Place, paragraphs
+from captive_portal.ports import DeviceView, Full, GuestView, RefusalReason, Refused
+from captive_portal.visit import Visit, Word
+from node.governance.joining import Way
+
+SPLASH_TERMS_CHARACTERS_MAX = 1_200
+"""Longer terms stand on a page of their own, and the first page shows their beginning."""
+SPLASH_BYTES_MAX = 14_000
+"""HTML and CSS together: what fits into the first ten packets, and what a mini-browser takes."""
+FULL_DEVICES_MAX = 50
+LOOK_AGAIN_S = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """What the person wrote, so that nobody has to write it twice. Never a passphrase."""
+
+    code: str = ""
+    card: str = ""
+    account: str = ""
+    host: str = ""
+    name: str = ""
+
+
+NOTHING = Typed()
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why one way did not lead in."""
+
+    way: Way
+    reason: RefusalReason
+    detail: str = ""
+    rule: str = ""
+    wait_minutes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Splash:
+    """The first page: who we are, what we ask, and every way in that the rules open."""
+
+    template = "splash.html"
+    place: Place
+    ways: tuple[Way, ...]
+    terms: tuple[str, ...]
+    terms_cut: bool
+    terms_version: str
+    token: str
+    word: Word = ""
+    typed: Typed = NOTHING
+    failure: Failure | None = None
+    notices: tuple[Told, ...] = ()
+    services: tuple[Service, ...] = ()
+    is_admitted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """The device waits for a member's yes. The browser asks again by itself, until the answer is there."""
+
+    template = "asking.html"
+    place: Place
+    host: str
+    name: str
+    sign: str
+    seconds_left: int
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class MakeRoom:
+    """The account has as many devices on as it may: one of them makes room. A passphrase is typed again, because no
+    page of ours ever holds one."""
+
+    template = "full.html"
+    place: Place
+    action: str
+    hidden: tuple[tuple[str, str], ...]
+    """Fields of the first attempt, to be sent once more."""
+    needs_passphrase: bool
+    devices: tuple[DeviceView, ...]
+    devices_max: int
+    token: str
+
+
+ACTIONS: Mapping[Way, str] = {
+    "terms": "/join/terms",
+    "voucher": "/join/code",
+    "passphrase": "/join/passphrase",
+    "card": "/join/card",
+    "introduction": "/ask",
+}
+"""Where the form of each way is sent."""
+
+
+def splash(visit: Visit, word: Word = "", typed: Typed = NOTHING, failure: Failure | None = None) -> Splash:
+    view, language = visit.community, visit.tongue.language.tag
+    text = paragraphs(board.terms_text(view, language), SPLASH_TERMS_CHARACTERS_MAX)
+    return Splash(
+        visit.place(),
+        view.ways,
+        text.paragraphs,
+        text.cut,
+        view.terms_version,
+        visit.token(forms.JOIN),
+        word,
+        typed,
+        failure,
+        board.told_shortly(visit.house.notices(visit.mac), language),
+        board.services(visit.house.services(), board.SHORT_SERVICES_MAX),
+        visit.guest().state == "admitted",
+    )
+
+
+def word_for(guest: GuestView) -> Word:
+    """What a device that is not admitted should hear first."""
+    if guest.state != "expired":
+        return ""
+    return "code-over" if guest.way == "voucher" else "expired"
+
+
+def begun(visit: Visit) -> Typed:
+    """What the address brought along, as the QR code of a voucher or a card does."""
+    return Typed(visit.query.get("code", ""), visit.query.get("card", ""))
+
+
+def failure(way: Way, refused: Refused) -> Failure:
+    return Failure(
+        way,
+        refused.reason,
+        refused.detail[:SENTENCE_CHARACTERS_MAX],
+        refused.rule or "",
+        -(-refused.wait_s // 60),
+    )
+
+
+def asking(visit: Visit) -> Asking | None:
+    """None while the device asks nobody."""
+    asked = visit.guest().asked_for
+    if asked is None:
+        return None
+    return Asking(
+        visit.place(), asked.host, asked.name, asked.sign, asked.seconds_left, visit.token(forms.LEAVE)
+    )
+
+
+def make_room(visit: Visit, way: Way, form: forms.Form, full: Full) -> MakeRoom:
+    kept = ("terms", "code", "card", "account")
+    return MakeRoom(
+        visit.place(),
+        ACTIONS[way],
+        tuple((name, form[name]) for name in kept if name in form),
+        way == "passphrase",
+        full.devices[:FULL_DEVICES_MAX],
+        full.devices_max,
+        visit.token(forms.JOIN),
+    )

@@ -1,0 +1,80 @@
+"""Notices in the reader's language, and services that lead nowhere they should not."""
+
+from dataclasses import replace
+
+import pytest
+
+from captive_portal import board
+from captive_portal.ports import ServiceView
+from node.membership.notices import Notice, NoticeText
+from node.membership.terms import TermsText
+from tests.fakes.house import COMMUNITY
+
+ASSEMBLY = (
+    NoticeText("ca", "Assemblea", "Dissabte a les 11."),
+    NoticeText("es", "Asamblea", "El sábado a las 11."),
+)
+
+
+def notice(text: str = "", urgent: bool = False) -> Notice:
+    texts = (NoticeText("en", "Storm", text),) if text else ASSEMBLY
+    return Notice(1, "network", "everyone", "", "2026-04-30", urgent, texts)
+
+
+@pytest.mark.parametrize(
+    ("language", "title"),
+    [("ca", "Assemblea"), ("es", "Asamblea"), ("es-MX", "Asamblea"), ("de", "Assemblea")],
+)
+def test_a_notice_is_in_the_readers_language_or_in_its_first(language: str, title: str) -> None:
+    (told,) = board.told((notice(),), language)
+    assert (title, "2026-04-30", False) == (told.title, told.last_day, told.is_urgent)
+
+
+def test_a_long_notice_is_short_beside_another_matter() -> None:
+    (short,) = board.told_shortly((notice("word " * 150),), "en")
+    (whole,) = board.told((notice("word " * 150),), "en")
+    assert (True, False) == (short.is_cut, whole.is_cut)
+    assert short.text.endswith("word …")
+    assert len(short.text) <= board.SHORT_TEXT_CHARACTERS_MAX + 2
+    assert "word " * 150 == whole.text
+
+
+def test_a_notice_without_any_text_is_not_shown() -> None:
+    assert () == board.told((replace(notice(), texts=()),), "en")
+
+
+def test_the_terms_are_in_the_readers_language_where_they_were_written_in_it() -> None:
+    view = replace(COMMUNITY, terms_texts=(TermsText("en", "Be kind."), TermsText("ca", "Sigues amable.")))
+    assert "Sigues amable." == board.terms_text(view, "ca")
+    assert "Be kind." == board.terms_text(view, "fr")
+    assert COMMUNITY.terms == board.terms_text(COMMUNITY, "ca")
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://wiki.lan/", "http://wiki.lan/"),
+        ("https://10.77.0.5:8443/a?b=c", "https://10.77.0.5:8443/a?b=c"),
+        ("http://[fd00::5]/", "http://[fd00::5]/"),
+        ("javascript:alert(1)", ""),
+        ("data:text/html,x", ""),
+        ('http://a/"onclick="x', ""),
+        ("//evil.example", ""),
+        ("", ""),
+    ],
+)
+def test_only_web_addresses_become_links(url: str, expected: str) -> None:
+    (service,) = board.services((ServiceView("Wiki", url, "", True),))
+    assert expected == service.url
+
+
+def test_what_the_community_set_up_goes_before_what_was_found() -> None:
+    found, own = ServiceView("Printer", "", "", False), ServiceView("Wiki", "", "", True)
+    assert ["Wiki", "Printer"] == [service.name for service in board.services((found, own))]
+    assert ["Wiki"] == [service.name for service in board.services((found, own), 1)]
+
+
+def test_no_stranger_on_the_lan_makes_a_page_without_end() -> None:
+    found = board.services((ServiceView("n" * 9_999, "http://a/" + "b" * 9_999, "t" * 9_999, False),) * 999)
+    assert board.SERVICES_MAX == len(found)
+    assert (60, "", 200) == (len(found[0].name), found[0].url, len(found[0].about))

@@ -1,0 +1,247 @@
+"""What each form does, and that nobody loses what they typed."""
+
+from dataclasses import replace
+from urllib.parse import urlencode
+
+import pytest
+
+from captive_portal import forms, guests, mine, welcome
+from captive_portal.changes import CHANGES, change
+from captive_portal.ports import Refused
+from captive_portal.visit import Go, Outcome, Show
+from tests.fakes.front_door import ANA, BEN
+from tests.fakes.house import (
+    ANAS_PASSPHRASE,
+    COMMUNITY,
+    ENDED_CODE,
+    GOOD_CODE,
+    HOUSE_CARD,
+    MISTYPED_CODE,
+    REVOKED_CODE,
+    FakeHouse,
+)
+from tests.fakes.visits import inside, visit
+
+TABLET = "02:00:00:00:00:0c"
+
+
+async def send(house: FakeHouse, path: str, mac: str = ANA, **fields: str) -> Outcome:
+    """A whole form with its token, as our page would send it."""
+    who = visit(house, mac=mac)
+    wanted = CHANGES[path]
+    whole = {"token": who.token(wanted.purpose)}
+    if "terms" in wanted.fields:
+        whole["terms"] = house.view.terms_version
+    return await change(who, path, urlencode(whole | fields).encode())
+
+
+def splash_of(outcome: Outcome) -> welcome.Splash:
+    assert isinstance(outcome, Show)
+    assert isinstance(outcome.page, welcome.Splash)
+    return outcome.page
+
+
+# --- the ways in ---
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "account"),
+    [
+        ("/join/terms", {}, "guest-02000000000a"),
+        ("/join/code", {"code": "7k3m 9q2w-4x1z"}, "voucher-7k3m9q2w4x1z"),
+        ("/join/passphrase", {"account": "ana", "passphrase": ANAS_PASSPHRASE}, "ana"),
+        ("/join/card", {"card": HOUSE_CARD}, "ana"),
+    ],
+)
+async def test_every_way_leads_in(path: str, fields: dict[str, str], account: str) -> None:
+    house = FakeHouse()
+    assert Go("/me") == await send(house, path, **fields)
+    assert (account, [(ANA, "2")]) == (house.guest(ANA).account, house.accepted)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (MISTYPED_CODE, "code-mistyped"),
+        ("nonsense", "code-unknown"),
+        (ENDED_CODE, "code-ended"),
+        (REVOKED_CODE, "code-revoked"),
+    ],
+)
+async def test_a_code_that_does_not_lead_in_stays_in_its_field(code: str, reason: str) -> None:
+    outcome = await send(FakeHouse(), "/join/code", code=code)
+    page = splash_of(outcome)
+    assert page.failure is not None
+    assert (422, "voucher", reason, code) == (
+        outcome.status,  # type: ignore[union-attr]
+        page.failure.way,
+        page.failure.reason,
+        page.typed.code,
+    )
+
+
+async def test_a_wrong_passphrase_is_not_shown_again_and_the_account_is() -> None:
+    page = splash_of(await send(FakeHouse(), "/join/passphrase", account="ana", passphrase="almost right"))
+    assert "ana" == page.typed.account
+    assert "almost right" not in repr(page)
+
+
+async def test_whoever_guesses_too_often_is_told_how_long_to_wait() -> None:
+    house = FakeHouse()
+    for _ in range(5):
+        await send(house, "/join/code", code="nonsense")
+    outcome = await send(house, "/join/code", code=GOOD_CODE)
+    page = splash_of(outcome)
+    assert page.failure is not None
+    assert (429, 600, 10) == (outcome.status, outcome.retry_s, page.failure.wait_minutes)  # type: ignore[union-attr]
+
+
+async def test_a_way_that_the_community_closed_does_not_lead_in() -> None:
+    house = FakeHouse(view=replace(COMMUNITY, ways=("voucher",)))
+    outcome = await send(house, "/join/terms")
+    assert isinstance(outcome, Show)
+    assert (403, []) == (outcome.status, house.accepted)
+
+
+async def test_terms_that_changed_meanwhile_are_shown_with_what_was_typed() -> None:
+    outcome = await send(FakeHouse(), "/join/code", terms="1", code=GOOD_CODE)
+    page = splash_of(outcome)
+    assert (409, "terms-changed", GOOD_CODE) == (outcome.status, page.word, page.typed.code)  # type: ignore[union-attr]
+
+
+async def test_a_page_of_another_time_asks_to_press_again() -> None:
+    outcome = await send(FakeHouse(), "/join/code", token="0" * 32, code=GOOD_CODE)
+    page = splash_of(outcome)
+    assert (403, "stale", GOOD_CODE) == (outcome.status, page.word, page.typed.code)  # type: ignore[union-attr]
+
+
+async def test_who_was_removed_reads_why_whatever_they_try() -> None:
+    house = FakeHouse()
+    house.happens(ANA, guests.RemovedByAdmin("noise"))
+    for path, fields in (
+        ("/join/terms", {}),
+        ("/join/code", {"code": GOOD_CODE}),
+        ("/join/terms", {"terms": "1"}),
+    ):
+        outcome = await send(house, path, **fields)
+        assert isinstance(outcome, Show)
+        assert (403, "refused.html") == (outcome.status, outcome.page.template)
+
+
+async def test_a_full_account_asks_who_makes_room_and_then_lets_in() -> None:
+    house = FakeHouse(devices_max=1)
+    inside(house, BEN, "voucher-7k3m9q2w4x1z", "voucher")
+    outcome = await send(house, "/join/code", code=GOOD_CODE)
+    assert isinstance(outcome, Show)
+    assert isinstance(outcome.page, welcome.MakeRoom)
+    assert (409, [BEN]) == (outcome.status, [device.mac for device in outcome.page.devices])
+    hidden = dict(outcome.page.hidden)
+    assert Go("/me") == await send(house, outcome.page.action, instead_of=BEN, **hidden)
+    assert {ANA} == set(house.passing)
+
+
+async def test_a_member_says_yes_and_the_guest_is_in() -> None:
+    house = inside(FakeHouse(), BEN)
+    assert Go("/") == await send(house, "/ask", host="ana", name="Carla")
+    (request,) = house.guest(BEN).requests
+    done = await send(house, "/answer", BEN, number=str(request.number), yes="yes")
+    assert Go("/me?done=answered") == done
+    assert "introduction" == house.guest(ANA).way
+
+
+async def test_a_no_lets_nobody_in_and_a_second_question_has_to_wait() -> None:
+    house = inside(FakeHouse(), BEN)
+    await send(house, "/ask", host="ana", name="Carla")
+    assert 429 == (await send(house, "/ask", host="ana", name="Carla")).status  # type: ignore[union-attr]
+    await send(house, "/answer", BEN, number="1", yes="no")
+    assert "waiting" == house.guest(ANA).state
+
+
+# --- my page ---
+
+
+async def test_a_code_on_one_device_brings_in_the_next() -> None:
+    house = inside(FakeHouse())
+    assert Go("/me#add") == await send(house, "/devices/code")
+    code = house.guest(ANA).device_code
+    assert code is not None
+    assert Go("/me") == await send(house, "/join/code", BEN, code=code.code)
+    assert "ana" == house.guest(BEN).account
+
+
+async def test_a_device_is_named_and_taken_off_by_its_own_people_only() -> None:
+    house = inside(inside(inside(FakeHouse()), TABLET), BEN, "other")
+    assert Go("/me?done=named") == await send(house, "/devices/name", device=TABLET, name="tablet")
+    assert Go("/me?done=removed") == await send(house, "/devices/remove", device=TABLET)
+    assert {ANA, BEN} == set(house.passing)
+    outcome = await send(house, "/devices/remove", device=BEN)
+    assert isinstance(outcome, Show)
+    assert isinstance(outcome.page, mine.MyPage)
+    assert (403, "not-yours") == (outcome.status, outcome.page.trouble and outcome.page.trouble.reason)
+    assert BEN in house.passing
+
+
+async def test_a_contest_that_cannot_be_sent_is_not_lost() -> None:
+    house = inside(FakeHouse())
+    for _ in range(3):
+        assert Go("/me?done=contested") == await send(house, "/contest", rule="evening", text="Too slow.")
+    outcome = await send(house, "/contest", rule="evening", text="Still too slow.")
+    assert isinstance(outcome, Show)
+    assert isinstance(outcome.page, mine.MyPage)
+    assert outcome.page.trouble is not None
+    assert (429, "contest", "Still too slow.") == (
+        outcome.status,
+        outcome.page.trouble.corner,
+        outcome.page.trouble.text,
+    )
+
+
+async def test_a_member_sets_a_passphrase_and_a_guest_cannot() -> None:
+    house = inside(FakeHouse())
+    assert Go("/me?done=passphrase") == await send(house, "/passphrase", passphrase="new words for me")
+    assert 422 == (await send(house, "/passphrase", passphrase="short")).status  # type: ignore[union-attr]
+    guest = inside(FakeHouse(), account="guest-1", way="terms")
+    assert 403 == (await send(guest, "/passphrase", passphrase="new words for me")).status  # type: ignore[union-attr]
+
+
+async def test_erasing_and_leaving_end_where_everything_began() -> None:
+    house = inside(FakeHouse())
+    assert Go("/") == await send(house, "/erase")
+    assert ([ANA], set()) == (house.erased, set(house.passing))
+    assert Go("/") == await send(inside(house), "/leave")
+
+
+@pytest.mark.parametrize(
+    ("path", "missing"),
+    [(path, name) for path, wanted in CHANGES.items() for name in ("token", *wanted.fields)],
+)
+async def test_a_form_without_one_of_its_fields_does_nothing(path: str, missing: str) -> None:
+    house = inside(FakeHouse())
+    whole = {"token": visit(house).token(CHANGES[path].purpose)} | _filled(path)
+    del whole[missing]
+    outcome = await change(visit(house), path, urlencode(whole).encode())
+    assert isinstance(outcome, Show)
+    assert (400, []) == (outcome.status, house.calls)
+
+
+def _filled(path: str) -> dict[str, str]:
+    shaped = {"device": TABLET, "number": "1", "yes": "no"}
+    return {name: shaped.get(name, "x") for name in CHANGES[path].fields}
+
+
+@pytest.mark.parametrize("path", CHANGES)
+@pytest.mark.parametrize("purpose", forms.PURPOSES)
+async def test_a_token_is_good_for_its_own_purpose_only(path: str, purpose: str) -> None:
+    if purpose == CHANGES[path].purpose:
+        return
+    house = inside(FakeHouse())
+    outcome = await send(house, path, token=visit(house).token(purpose), **_filled(path))
+    assert isinstance(outcome, Show)
+    assert (403, []) == (outcome.status, house.calls)
+
+
+async def test_trouble_is_told_with_its_reason() -> None:
+    house = FakeHouse(refusal=Refused("trouble", "The disk is full.", "quiet-hours"))
+    outcome = await send(house, "/join/terms")
+    assert isinstance(outcome, Show)
+    assert (503, 5, "refused.html") == (outcome.status, outcome.retry_s, outcome.page.template)

@@ -1,0 +1,23 @@
+"""A visit proves its forms for its own device, and says where its reader is."""
+
+import pytest
+
+from captive_portal.forms import JOIN, LEAVE
+from tests.fakes.front_door import BEN
+from tests.fakes.visits import visit
+
+
+def test_a_visit_proves_its_own_forms_only() -> None:
+    form = {"token": visit().token(JOIN)}
+    assert visit().is_proven(JOIN, form)
+    assert not visit().is_proven(LEAVE, form)
+    assert not visit(mac=BEN).is_proven(JOIN, form)
+
+
+def test_whoever_is_elsewhere_has_no_token() -> None:
+    with pytest.raises(AssertionError):
+        visit(mac=None).token(JOIN)
+
+
+def test_a_visit_knows_its_page() -> None:
+    assert "/network" == visit(path="/network").place().path
