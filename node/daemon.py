@@ -5,21 +5,17 @@ import contextlib
 import ctypes
 import fcntl
 import gc
-import hashlib
-import hmac
 import logging
 import os
+import secrets
 import signal
 import socket
 import sys
 import threading
-from base64 import b32encode
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from captive_portal.capport import api_uri
 from captive_portal.certificate_files import CertificateFiles
@@ -44,16 +40,17 @@ from node.enforcement.kernel import LinuxKernel
 from node.enforcement.plan import Gate, TrafficPlan
 from node.enforcement.ports import Kernel
 from node.errors import Fatal, InvalidFile, NodeError
-from node.identity import key_from_pem, own_node_id
+from node.identity import own_node_id
+from node.keyring import open_keyring
+from node.membership.register import Register
 from node.reconcile.loop import Reconcile
 from node.storage.database import Store
 from node.storage.memory import StoredMemory, StoredRecords, StoredShelf
 from node.supervision import Parts, supervise
-from node.units import AccountId, MacAddress, NodeId
+from node.units import NodeId
 
 log = logging.getLogger("procomu")
 
-GUEST_CHARS = 12
 SETTLE_EVERY_S = 600
 SWITCH_S = 0.001
 COLLECT_AFTER = (5_000, 20, 1_000)
@@ -69,13 +66,12 @@ class Node:
         self.config, self.kernel, self.parts = config, kernel, Parts()
         self.clock = SystemClock(config.clock.source)
         self.events = Broadcast()
-        secret = community_secret(config)
-        key = node_key(config)
+        self.keys = open_keyring(Path(config.community.key_file), Path(config.node.key_file))
         self.files = RuleFiles(Path(config.rules.file), Path(config.members.file))
         self.store = Store(Path(config.node.data_dir) / "procomu.db")
         self.records = StoredRecords(self.store)
-        self.reconcile = self._heart(own_node_id(key), secret)
-        self.mesh = self._fence(key, secret)
+        self.reconcile = self._heart(own_node_id(self.keys.node))
+        self.mesh = self._fence()
         self.neighbours = KernelNeighbours(config.lan.interface)
         self.certificate = certificate_files(config, self.clock)
         self.house = PortalHouse(self.reconcile, config, self.clock, self.portal_url)
@@ -83,7 +79,7 @@ class Node:
             self.house,
             self.neighbours,
             port=config.portal.port,
-            secret=hmac.digest(secret, b"portal forms", "sha256"),
+            secret=self.keys.key_for("portal forms"),
         )
         self.secure = self._secure_door()
         glance = self._glance()
@@ -165,8 +161,20 @@ class Node:
             self.certificate, self.portal.handle, self.neighbours.mac_of, port=self.config.portal.https_port
         )
 
-    def _heart(self, node: NodeId, secret: bytes) -> Reconcile:
+    def roster(self) -> frozenset[NodeId]:
+        """The nodes of the community, this one among them."""
+        return frozenset(self.config.community.nodes) | {self.reconcile.node}
+
+    def _heart(self, node: NodeId) -> Reconcile:
         rulebook, roll = self.files.open()
+        register = Register(
+            key=self.keys.key_for("vouchers"),
+            community=self.keys.community_id,
+            nodes=self.roster,
+            roll=lambda: self.reconcile.roll,
+            guest_account=self.keys.guest_account,
+            random=secrets.token_bytes,
+        )
         return Reconcile(
             kernel=self.kernel,
             memory=StoredMemory(self.store),
@@ -175,21 +183,22 @@ class Node:
             node=node,
             rulebook=rulebook,
             roll=roll,
-            guest_account=guest_accounts(secret),
+            register=register,
+            guest_account=self.keys.guest_account,
             session_ms=self.config.portal.session,
             on_booked=self._booked,
             tell=self.events.publish,
         )
 
-    def _fence(self, key: Ed25519PrivateKey, secret: bytes) -> Mesh | None:
+    def _fence(self) -> Mesh | None:
         config, reconcile = self.config, self.reconcile
         if not config.mesh.interfaces and not config.mesh.peers:
             return None
         return Mesh(
-            key=key,
-            community_id=hashlib.sha256(b"procomu community\0" + secret).hexdigest(),
+            key=self.keys.node,
+            community_id=self.keys.community_id,
             name=config.node.name,
-            roster=lambda: frozenset(config.community.nodes) | {reconcile.node},
+            roster=self.roster,
             books=LedgerBooks(reconcile),
             shelf=StoredShelf(self.store, reconcile.today),
             interfaces=config.mesh.interfaces,
@@ -351,40 +360,6 @@ def certificate_files(config: NodeConfig, clock: SystemClock) -> CertificateFile
     files = CertificateFiles(Path(chain), Path(key), config.portal.host, clock.civil)
     files.look()  # before dnsmasq starts, which tells of it
     return files
-
-
-def community_secret(config: NodeConfig) -> bytes:
-    """The key that all nodes of the community hold. Raises NodeError."""
-    path = Path(config.community.key_file)
-    try:
-        secret = bytes.fromhex(read(path).strip())
-    except ValueError as error:
-        raise NodeError(
-            f"{path} is not a key in hexadecimal", "copy it from another node, or run 'procomu init'"
-        ) from error
-    if len(secret) < 32:
-        raise NodeError(f"{path} is too short for a key", "copy it from another node, or run 'procomu init'")
-    return secret
-
-
-def node_key(config: NodeConfig) -> Ed25519PrivateKey:
-    path = Path(config.node.key_file)
-    try:
-        return key_from_pem(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise NodeError(
-            f"this node's own key {path} cannot be read: {error}", "run 'procomu init' to make one"
-        ) from error
-
-
-def guest_accounts(secret: bytes) -> Callable[[MacAddress], AccountId]:
-    """The same device is the same guest on every node of the community, and nobody else can tell who it is."""
-
-    def account_of(mac: MacAddress) -> AccountId:
-        name = b32encode(hmac.digest(secret, b"guest account\0" + mac.encode(), "sha256")).decode().lower()
-        return AccountId(f"guest-{name[:GUEST_CHARS]}")
-
-    return account_of
 
 
 def own_version() -> str:

@@ -67,8 +67,14 @@ class Ledger:
 
     def forget_before(self, day: str) -> None:
         """Retention: days before `day` go, with their sums; an unknown day stays."""
-        gone = [key for key in self._cells if key.day != DAY_UNKNOWN and key.day < day]
-        for key in gone:
+        self._drop([key for key in self._cells if key.day != DAY_UNKNOWN and key.day < day])
+
+    def erase(self, account: AccountId, day: str) -> None:
+        """What the account used before `day`, and on days that are not known."""
+        self._drop([k for k in self._cells if k.account == account and (k.day < day or k.day == DAY_UNKNOWN)])
+
+    def _drop(self, keys: Iterable[CellKey]) -> None:
+        for key in keys:
             cell = self._cells.pop(key)
             for period in periods_of(key.day):
                 left = self._sums[key.account, period]

@@ -66,7 +66,7 @@ class Glance:
             for p in self._parts.health.values()
             if not p.running and p.last_trouble
         ]
-        kept = reconcile.floors_kept_permille()
+        kept = reconcile.standing.floors_kept_permille()
         if kept < 1000:
             told.append(
                 f"Promised floors do not fit the uplink: each gets {kept / 10:.0f} % of its floor. Lower floors."

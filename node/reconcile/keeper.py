@@ -1,5 +1,6 @@
 """What is still to be stored, and what comes back from storage: the loop's side of its memory."""
 
+import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -10,10 +11,13 @@ from node.accounting.meter import Baseline, Reading, baseline, deltas
 from node.accounting.sessions import SavedSession, Session, rebased
 from node.enforcement.plan import KernelState
 from node.errors import StorageTrouble
+from node.membership.entrances import Instant
+from node.membership.register import Register
 from node.reconcile.books import Writer
+from node.reconcile.pending import Pending
 from node.reconcile.ports import Clock, Memory, Remembered
 from node.reconcile.presence import Presence
-from node.units import MacAddress, Monotonic, NodeId
+from node.units import AccountId, MacAddress, Monotonic, NodeId
 
 FORGET_EVERY_MS = 6 * 3_600_000
 KEEP_USED_DAYS, KEEP_ENDED_DAYS = 400, 30
@@ -32,6 +36,15 @@ class Troubles:
     set_aside: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """Somebody asked that the node forgets them."""
+
+    mac: MacAddress
+    account: AccountId
+    before_day: str
+
+
 class Keeper:
     """Owned by the loop. While the data folder cannot be used everything waits here, and nothing is lost."""
 
@@ -43,23 +56,38 @@ class Keeper:
         node: NodeId,
         presence: Presence,
         ledger: Ledger,
+        register: Register,
         troubles: Troubles,
         new_name: Callable[[], str],
         report: Callable[[str], None],
     ) -> None:
         self._memory, self._clock, self._presence, self._ledger = memory, clock, presence, ledger
+        self._register = register
         self._troubles, self._new_name, self._report = troubles, new_name, report
         self.writer = Writer(node, "")
         self.baseline: Baseline | None = None
         self.unsaved: set[MacAddress] = set()
+        self.pending = Pending()
+        self._erasures: dict[MacAddress, Erasure] = {}
+        self._saving, self._failures = asyncio.Lock(), 0
         self._stored_ms = Monotonic(0)
         self._unbooked: dict[CellKey, Cell] = {}
-        self._recalled = False
+        self.recalled = False
+        """Whether the memory has been read: until then nobody's codes and devices are known here."""
         self._life: int | None = None
         self._found: Reading | None = None
         """What the counters said when the memory could not be read: how much of it is booked already is not known."""
+        self._is_undated = False
+        """Something was written while the clock was not known."""
         self._watched: tuple[Monotonic, datetime] | None = None
         self._days_to_forget = ""
+
+    def instant(self, now: Monotonic) -> Instant:
+        """Now, as the register needs it."""
+        is_known = self._clock.state() != "unknown"
+        self._is_undated |= not is_known
+        wall = int(self._clock.civil().timestamp()) if is_known else None
+        return Instant(now, self._clock.boot, wall, self._clock.today() if is_known else "")
 
     def keep(self, cells: Iterable[tuple[CellKey, Cell]]) -> None:
         """To be stored with the next writing."""
@@ -68,7 +96,7 @@ class Keeper:
     async def recall(self, now: Monotonic, standing: KernelState | None = None) -> None:
         """Once in the node's life: what was stored, joined with what stands in the kernel. What cannot be read now is
         read with the next writing."""
-        if self._recalled:
+        if self.recalled:
             return
         try:
             remembered = await self._memory.recall()
@@ -77,7 +105,7 @@ class Keeper:
             self._begin_books(None, standing)
         else:
             self._tell(None)
-            self._recalled = True
+            self.recalled = True
             self._take(remembered, now, standing)
         self.unsaved.update(
             mac
@@ -89,10 +117,21 @@ class Keeper:
         """True when so much time has passed, or something could not be stored before."""
         return now - self._stored_ms >= every_ms or bool(self._troubles.storage)
 
-    async def save_sessions(self) -> None:
-        """Sessions that have changed. On failure they stay unsaved."""
-        saving, presence = tuple(self.unsaved), self._presence
-        if not saving:
+    def erase(self, mac: MacAddress, account: AccountId, before_day: str) -> None:
+        """With the next saving: everything about the device, and what its account used before that day."""
+        self._erasures[mac] = Erasure(mac, account, before_day)
+
+    async def save(self) -> None:
+        """Sessions and rows of the register that have changed, all of them together: whoever comes while the disk is
+        busy waits, and goes with the others. On failure they stay unsaved."""
+        failures = self._failures
+        async with self._saving:
+            if failures == self._failures:  # or everyone who waits would try the same disk again
+                await self._save()
+
+    async def _save(self) -> None:
+        saving, presence, changes = tuple(self.unsaved), self._presence, self.pending.take()
+        if not saving and not changes and not self._erasures:
             return
         self.unsaved.clear()  # what changes meanwhile is to be saved again
         is_saved = False
@@ -101,19 +140,28 @@ class Keeper:
         minors = {account: presence.minors[account] for account in accounts if account in presence.minors}
         saved = tuple(self._saved(seat.mac) for seat in seats)
         try:
-            await self._memory.save_sessions(saved, tuple(minors.items()), self._clock.today())
+            await self._memory.save_sessions(saved, tuple(minors.items()), self._clock.today(), changes)
             is_saved = True
+            await self._erase()
             self._tell(None)
         except StorageTrouble as trouble:
+            self._failures += 1
             self._tell(trouble)
         finally:
             if not is_saved:
                 self.unsaved.update(saving)
+                self.pending.give_back(changes)
+
+    async def _erase(self) -> None:
+        for erasure in tuple(self._erasures.values()):
+            await self._memory.erase(erasure.mac, erasure.account, erasure.before_day)
+            if self._erasures.get(erasure.mac) is erasure:
+                del self._erasures[erasure.mac]
 
     async def flush(self, now: Monotonic) -> bool:
         """Everything booked and the baseline it was booked up to, then sessions. True when it is on the disk."""
         await self.recall(now)
-        if not self._recalled:
+        if not self.recalled:
             return False
         cells = dict(self._unbooked)
         facts = {INCARNATION: self.writer.incarnation, SAVED_AT: str(now), BOOT: self._clock.boot}
@@ -129,7 +177,8 @@ class Keeper:
         if self._is_another_life():
             return await self.flush(now)
         self._presence.forget_marks(read_last & self._presence.read_last)
-        await self.save_sessions()
+        self._date(now)
+        await self.save()
         return True
 
     async def forget(self, now: Monotonic) -> None:
@@ -151,7 +200,10 @@ class Keeper:
             (today - timedelta(days=days)).isoformat() for days in (KEEP_ENDED_DAYS, KEEP_USED_DAYS)
         )
         try:
-            await self._memory.forget(ended_before=ended, used_before=used, today=today.isoformat())
+            forgotten = await self._memory.forget(
+                ended_before=ended, used_before=used, today=today.isoformat()
+            )
+            self._register.forget(forgotten)
         except StorageTrouble as trouble:
             self._tell(trouble)
         self._days_to_forget = used
@@ -173,6 +225,8 @@ class Keeper:
             self._book_found(remembered)
         else:
             self._begin_books(remembered, standing)
+        saved_at = Monotonic(int(facts[SAVED_AT])) if SAVED_AT in facts else None
+        self.pending.add(self._register.take(remembered.register, self.instant(now), saved_at))
         self._restore_sessions(remembered, facts, now, standing)
 
     def _begin_books(self, remembered: Remembered | None, standing: KernelState | None) -> None:
@@ -213,6 +267,14 @@ class Keeper:
             if ended or session != saved.session or self._presence.seats[session.mac].mark != session.mark:
                 self.unsaved.add(session.mac)
 
+    def _date(self, now: Monotonic) -> None:
+        """Ends that could not be told by the clock before are stored anew once it is known."""
+        if not self._is_undated or self._clock.state() == "unknown":
+            return
+        self._is_undated = False
+        self.pending.add(self._register.vouchers.clock_known(self.instant(now)))
+        self.unsaved.update(self._presence.seats)
+
     def _saved(self, mac: MacAddress) -> SavedSession:
         session = self._presence.session(mac)
         wall: int | None = None
@@ -229,6 +291,7 @@ class Keeper:
         self._report("the database was begun anew; everything that is known is stored again")
         self._unbooked = dict(self._ledger.cells())
         self.unsaved.update(self._presence.seats)
+        self.pending.add(self._register.rows())
         return True
 
     def _tell(self, trouble: StorageTrouble | None) -> None:

@@ -17,24 +17,24 @@ from node.accounting import busy
 from node.accounting.ledger import Cell, CellKey, Ledger
 from node.enforcement.plan import Gate, KernelFeatures, TrafficPlan
 from node.enforcement.ports import Kernel
-from node.enforcement.shares import floors_scaled_permille
 from node.errors import KernelRefused
 from node.governance.allowance import Allowance, Moment
-from node.governance.evaluate import Evaluator
 from node.governance.roll import Roll
-from node.reconcile.intent import pools, shaped_classes
+from node.membership.entrances import Instant
+from node.membership.ports import Binding, Change, SavedVoucher, Unbound
+from node.membership.register import Register
+from node.reconcile.enactment import Enactment
 from node.reconcile.keeper import Keeper, Troubles
-from node.reconcile.measure import Measured, Question, measure, quotas_used
+from node.reconcile.measure import Measured, Question, measure
 from node.reconcile.ports import Clock, Memory
-from node.reconcile.presence import Presence
+from node.reconcile.room import NoRoom, Occupant, who_leaves
 from node.reconcile.rulebook import Rulebook
+from node.reconcile.standing import Standing
 from node.units import AccountId, MacAddress, Milliseconds, Monotonic, NodeId, Rates
 
 log = logging.getLogger(__name__)
 
 TICK_S = 1.0
-STAND_S = 8.0
-"""Nobody waits longer for a change to stand: by then the person is told, and the node goes on trying."""
 BOOK_EVERY_MS = 30_000
 """At most this much is at risk in a power cut; nothing is in a crash, because the counters live in the kernel."""
 
@@ -52,6 +52,7 @@ class Reconcile:
         node: NodeId,
         rulebook: Rulebook,
         roll: Roll,
+        register: Register,
         guest_account: Callable[[MacAddress], AccountId],
         session_ms: Milliseconds | None,
         on_booked: Callable[[Mapping[CellKey, Cell]], None] = lambda _changed: None,
@@ -59,65 +60,113 @@ class Reconcile:
         tick_s: float = TICK_S,
     ) -> None:
         self._kernel, self._clock, self._gate = kernel, clock, gate
-        self._guest_account, self._session_ms = guest_account, session_ms
         self._on_booked, self._tell, self._tick_s = on_booked, tell, tick_s
-        self.node, self.rulebook, self.roll = node, rulebook, roll
-        self.evaluator = Evaluator(rulebook.ruleset)
-        self.presence = Presence(self.account_of)
-        self.ledger = Ledger()
-        self.allowances: dict[AccountId, Allowance] = {}
+        self.node, self.register, self.ledger = node, register, Ledger()
+        self.standing = Standing(
+            rulebook=rulebook,
+            roll=roll,
+            register=register,
+            ledger=self.ledger,
+            clock=clock,
+            guest_account=guest_account,
+            session_ms=session_ms,
+        )
+        self.presence = self.standing.presence
         self.rates: dict[AccountId, Rates] = {}
         self.mark_rates: dict[int, Rates] = {}
         self.uplink_rate = Rates(0, 0)  # type: ignore[arg-type]
         self.load = busy.UplinkLoad()
         self.features: KernelFeatures | None = None
         self.troubles = Troubles()
-        self.keeper = Keeper(
-            memory,
+        self.keeper = self._make_keeper(memory)
+        self.ready = asyncio.Event()
+        self._merges: deque[tuple[CellKey, Cell]] = deque()
+        self._erased: deque[tuple[AccountId, str]] = deque()
+        self._enactment = Enactment(
+            kernel,
             clock,
-            node=node,
+            plan=lambda: self.standing.plan(gate),
+            remember=self.keeper.save,
+            troubles=self.troubles,
+        )
+        self._keep, self._hurry = asyncio.Event(), asyncio.Event()
+        self._last_ms: Monotonic | None = None
+
+    def _make_keeper(self, memory: Memory) -> Keeper:
+        return Keeper(
+            memory,
+            self._clock,
+            node=self.node,
             presence=self.presence,
             ledger=self.ledger,
+            register=self.register,
             troubles=self.troubles,
             new_name=lambda: secrets.token_hex(8),
             report=log.warning,
         )
-        self.ready = asyncio.Event()
-        self._merges: deque[tuple[CellKey, Cell]] = deque()
-        self._version_wanted = self._version_applied = 0
-        self._look_again = False
-        self._dirty, self._keep, self._hurry = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        self._applied = asyncio.Condition()
-        self._last_ms: Monotonic | None = None
 
     # --- what others ask -----------------------------------------------------------------
 
+    @property
+    def rulebook(self) -> Rulebook:
+        return self.standing.rulebook
+
+    @property
+    def roll(self) -> Roll:
+        return self.standing.roll
+
+    @property
+    def allowances(self) -> Mapping[AccountId, Allowance]:
+        """Of everyone here, without what is left of quotas."""
+        return self.standing.allowances
+
     def account_of(self, mac: MacAddress) -> AccountId:
-        """The account in the roll, or else the device's own guest account."""
-        return self.roll.account_of(mac) or self._guest_account(mac)
+        """The account in the roll, or else the one that its person came into, or else the device's own."""
+        return self.standing.account_of(mac)
 
     def moment(self) -> Moment:
-        return Moment(self._clock.civil(), self._clock.state())
+        return self.standing.moment()
+
+    def instant(self) -> Instant:
+        return self.keeper.instant(self._clock.monotonic())
 
     def today(self) -> str:
         return self._clock.today()
 
     def allowance(self, account: AccountId) -> Allowance:
         """What the account may use now, whether it is here or not."""
-        return self.allowance_at(account, self.moment())
+        return self.standing.allowance_at(account, self.moment())
 
     def allowance_at(self, account: AccountId, moment: Moment) -> Allowance:
         """What the account may use at another moment, with what it has used until now."""
-        used = quotas_used(self.rulebook.ruleset, self.ledger, account, self.today())
-        return self.evaluator.evaluate(self.roll.unit(account), moment, used)
+        return self.standing.allowance_at(account, moment)
 
-    async def admit(self, mac: MacAddress, terms: str) -> None:
-        """Returns when the session is stored and the device may pass. Raises KernelRefused."""
-        now = self._clock.monotonic()
-        self.presence.handle(mac, guests.TermsAccepted(terms, self._session_ms), now, terms=terms)
-        if isinstance(self.presence.state(mac), guests.Admitted):
-            await self._after_change((mac,))
-            self._tell({"event": "admitted", "mac": mac, "account": self.presence.seats[mac].account})
+    async def admit(
+        self,
+        mac: MacAddress,
+        terms: str,
+        *,
+        changes: Iterable[Change] = (),
+        instead_of: MacAddress | None = None,
+    ) -> NoRoom | None:
+        """Lets the device in, into the account that it belongs to. Returns when the session and these changes of the
+        register are stored and the device may pass, or with NoRoom when the account has too many devices on. Raises
+        KernelRefused."""
+        now, presence = self._clock.monotonic(), self.presence
+        self.keeper.pending.add(changes)
+        leaving = self._who_leaves(mac, instead_of, now)
+        if isinstance(leaving, NoRoom):
+            await self.keeper.save()
+            return leaving
+        for each in leaving:
+            presence.handle(each, guests.Left(), now)
+        ends = self.standing.visit_end(mac, now)
+        lasts_ms = None if ends is None else Milliseconds(max(0, ends - now))
+        presence.handle(mac, guests.TermsAccepted(terms, lasts_ms), now, terms=terms)
+        if presence.is_admitted(mac):
+            await self._after_change((mac, *leaving))
+            self._tell({"event": "admitted", "mac": mac, "account": presence.seats[mac].account})
+        return None
 
     async def leave(self, mac: MacAddress) -> None:
         await self._end(mac, guests.Left())
@@ -125,18 +174,40 @@ class Reconcile:
     async def remove(self, mac: MacAddress, because: str) -> None:
         await self._end(mac, guests.RemovedByAdmin(because))
 
+    async def remember(self, changes: Iterable[Change]) -> None:
+        """What changed in the register: stored when this returns, or, while the data folder cannot be written, kept
+        and tried again. Whoever belongs to another account by it does so at once; who belongs to none any more
+        because a voucher was revoked is out."""
+        kept = tuple(changes)
+        self.keeper.pending.add(kept)
+        if any(isinstance(change, SavedVoucher | Binding | Unbound) for change in kept):
+            moved = self._reconsider(self._clock.monotonic())
+            if moved:
+                return await self._after_change(moved)
+        return await self.keeper.save()
+
+    async def erase(self, mac: MacAddress) -> None:
+        """Ends the visit, and forgets the device; with the last device of its account also what that used before
+        this month. Whom an admin removed is remembered as that."""
+        await self.leave(mac)
+        if isinstance(self.presence.state(mac), guests.Removed):
+            return
+        account, today = self.account_of(mac), self.today()
+        others = [each for each in self.presence.devices_of(account) if each != mac]
+        before = "" if others or self._clock.state() == "unknown" else f"{today[:7]}-01"
+        self.presence.erase(mac)
+        self.keeper.erase(mac, account, before)
+        if before:
+            self._erased.append((account, before))
+        await self.keeper.save()
+
     def merge(self, key: CellKey, cell: Cell) -> None:
         """A cell of another node; it counts from the next reading on."""
         self._merges.append((key, cell))
 
     async def adopt(self, rulebook: Rulebook, roll: Roll) -> None:
         """New rules or a new roll: in force when this returns."""
-        changed_roll = roll != self.roll
-        self.rulebook, self.roll = rulebook, roll
-        self.evaluator = Evaluator(rulebook.ruleset)
-        moved = self.presence.rebind() if changed_roll else ()
-        self._evaluate_all()
-        await self._after_change(moved)
+        await self._after_change(self.standing.adopt(rulebook, roll))
         self._tell(
             {"event": "rules", "fingerprint": rulebook.fingerprint, "rejected": len(rulebook.rejected)}
         )
@@ -149,7 +220,7 @@ class Reconcile:
             await self._begin(applier)
             try:
                 async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(self._stand_loop(applier))
+                    tasks.create_task(self._enactment.run(applier))
                     tasks.create_task(self._tick_loop(reader))
                     tasks.create_task(self._keep_loop())
             finally:
@@ -164,40 +235,14 @@ class Reconcile:
         self.features = await loop.run_in_executor(applier, self._kernel.probe)
         self.presence.keep_clear_of(standing.marks)
         await self.keeper.recall(now, standing)
-        self.keeper.unsaved.update(self.presence.rebind())
+        self._reconsider(now)
         passing = {admission.mark for admission in self.presence.admitted().values()}
         # Whoever may not pass any more still has bytes in the kernel that nobody has booked.
         self.presence.retiring.update({m: c for m, c in standing.marks.items() if m not in passing})
-        self._evaluate_all()
-        version = self._change()
-        await loop.run_in_executor(applier, self._kernel.apply, self._plan(), now)
-        await self._applied_now(version)
+        self.presence.heard |= dict.fromkeys(passing, now)
+        self.standing.evaluate_all()
+        await self._enactment.first(applier)
         self.ready.set()
-
-    async def _stand_loop(self, applier: ThreadPoolExecutor) -> None:
-        """Remember, then make it true, then tell whoever waits; everything that came in meanwhile goes together."""
-        loop = asyncio.get_running_loop()
-        while True:
-            await self._dirty.wait()
-            self._dirty.clear()
-            version, plan = self._version_wanted, self._plan()
-            await self.keeper.save_sessions()
-            trouble: KernelRefused | None = None
-            try:
-                if self._look_again:
-                    self._look_again = False
-                    await loop.run_in_executor(applier, self._kernel.observe, self._clock.monotonic())
-                await loop.run_in_executor(applier, self._kernel.apply, plan, self._clock.monotonic())
-            except KernelRefused as refused:
-                trouble = refused
-            self._kernel_trouble(trouble)
-            await self._applied_now(None if trouble is not None else version)
-
-    async def _applied_now(self, version: int | None) -> None:
-        """Tell whoever waits; None when the plan was refused."""
-        async with self._applied:
-            self._version_applied = self._version_applied if version is None else version
-            self._applied.notify_all()
 
     async def _tick_loop(self, reader: ThreadPoolExecutor) -> None:
         loop, watched = asyncio.get_running_loop(), self._kernel.fileno()
@@ -227,12 +272,8 @@ class Reconcile:
     async def _tick(self, reader: ThreadPoolExecutor) -> None:
         now = self._clock.monotonic()
         self._end_leases(now)
-        stopped = (
-            frozenset(self.presence.retiring)
-            if self._version_applied == self._version_wanted
-            else frozenset()
-        )
-        version, question = self._version_wanted, self._question(now)
+        stopped = frozenset(self.presence.retiring) if self._enactment.is_done else frozenset()
+        version, question = self._enactment.version, self._question(now)
         reading = asyncio.get_running_loop().run_in_executor(
             reader, measure, self._kernel, self.ledger, question
         )
@@ -243,7 +284,7 @@ class Reconcile:
             if not reading.done():
                 await asyncio.wait({reading})
             self._take_reading(
-                reading, question, now, stopped if version == self._version_wanted else frozenset()
+                reading, question, now, stopped if version == self._enactment.version else frozenset()
             )
         if self.keeper.is_due(now, BOOK_EVERY_MS):
             self._keep.set()
@@ -255,10 +296,10 @@ class Reconcile:
             measured = reading.result()
         except KernelRefused as refused:
             # Our table is gone: look at what stands, and say the whole plan again.
-            self._kernel_trouble(refused)
+            self._enactment.note(refused)
             self._merges.extendleft(reversed(question.merges))
-            self._look_again = True
-            self._change()
+            self._erased.extend(question.erased)
+            self._enactment.say_all_again()
         else:
             self._take(measured, now, read_last=stopped)
 
@@ -270,7 +311,7 @@ class Reconcile:
             now, retiring = self._clock.monotonic(), len(self.presence.retiring)
             await self.keeper.flush(now)
             if len(self.presence.retiring) != retiring:
-                self._change()
+                self._enactment.change()
             await self.keeper.forget(now)
 
     def _question(self, now: Monotonic) -> Question:
@@ -280,15 +321,16 @@ class Reconcile:
             baseline=self.keeper.baseline,
             seats=dict(self.presence.by_mark),
             guests=dict(self.presence.guests),
-            roll=self.roll,
+            unit=self.standing.unit,
             ruleset=self.rulebook.ruleset,
-            evaluator=self.evaluator,
+            evaluator=self.standing.evaluator,
             moment=self.moment(),
             day=self.today(),
             writer=self.keeper.writer,
             busy=self.load.busy,
             elapsed_ms=0 if self._last_ms is None else now - self._last_ms,
             forget_before=self.keeper.days_to_forget(),
+            erased=tuple(self._erased.popleft() for _ in range(len(self._erased))),
         )
 
     def _take(self, measured: Measured, now: Monotonic, *, read_last: frozenset[int]) -> None:
@@ -305,32 +347,28 @@ class Reconcile:
         self._last_ms = now
         self.load = busy.step(self.load, self.uplink_rate, self.rulebook.ruleset.shaped, now)
         self.presence.read_last |= read_last
-        if measured.evaluator is self.evaluator:
-            changed = measured.allowances != self.allowances
-            # Who came in while the turn was under way keeps what they were given at the door.
-            missing = self.allowances.keys() - measured.allowances.keys()
-            newcomers = missing & self.presence.accounts_here() if missing else missing
-            kept = {account: self.allowances[account] for account in newcomers}
-            self.allowances = {**measured.allowances, **kept}
-            for pool in pools(self.allowances.values()):
-                self.presence.minor(pool)
-            if changed or self.troubles.kernel:
-                self._change()
+        self.presence.hear(booked.by_mark, now)
+        if self.standing.take(measured) or self.troubles.kernel:
+            self._enactment.change()
         if booked.changed:
             self._on_booked(booked.changed)
 
     def _end_leases(self, now: Monotonic) -> None:
-        ended = [
-            mac
-            for mac, guest in self.presence.guests.items()
-            if isinstance(guest, guests.Admitted) and guest.until is not None and guest.until <= now
-        ]
+        ended = self.standing.ended(now)
         for mac in ended:
             self.presence.handle(mac, guests.Tick(), now)
             self._tell({"event": "expired", "mac": mac, "account": self.presence.seats[mac].account})
         if ended:
             self.keeper.unsaved.update(ended)
-            self._change()
+            self._enactment.change()
+
+    def _reconsider(self, now: Monotonic) -> tuple[MacAddress, ...]:
+        """Everyone here, after the register may have changed: whose visit is cut short, or belongs elsewhere now."""
+        sooner = self.standing.end_vouchers()
+        self._end_leases(now)
+        moved = self.presence.rebind()
+        self.keeper.unsaved.update(sooner, moved)
+        return sooner + moved
 
     # --- changes -------------------------------------------------------------------------
 
@@ -343,58 +381,16 @@ class Reconcile:
         """Returns when the change is remembered and stands in the kernel."""
         for mac in macs:
             self.keeper.unsaved.add(mac)
-            account = self.presence.seats[mac].account
-            if self._is_admitted(mac) and account not in self.allowances:
-                self.allowances[account] = self._standing(account)
-                for pool in pools((self.allowances[account],)):
-                    self.presence.minor(pool)
-        await self._stand(self._change())
+            self.standing.welcome(mac)
+        await self._enactment.wait(self._enactment.change())
 
-    def _change(self) -> int:
-        self._version_wanted += 1
-        self._dirty.set()
-        return self._version_wanted
-
-    async def _stand(self, version: int) -> None:
-        """Wait until a plan of at least this version stands. Raises KernelRefused when the kernel does not take it."""
-        try:
-            async with asyncio.timeout(STAND_S), self._applied:
-                while self._version_applied < version:
-                    await self._applied.wait()
-                    if self._version_applied < version and self.troubles.kernel:
-                        raise KernelRefused(
-                            self.troubles.kernel, "the node tries again by itself every second"
-                        )
-        except TimeoutError as error:
-            raise KernelRefused("the node is busy or starting again", "try again in a moment") from error
-
-    def _standing(self, account: AccountId) -> Allowance:
-        used = quotas_used(self.rulebook.ruleset, self.ledger, account, self.today())
-        return self.evaluator.standing(self.roll.unit(account), self.moment(), used)
-
-    def _evaluate_all(self) -> None:
-        self.allowances = {account: self._standing(account) for account in self.presence.accounts_here()}
-        for pool in pools(self.allowances.values()):
-            self.presence.minor(pool)
-
-    def _plan(self) -> TrafficPlan:
-        admitted = self.presence.admitted()
-        shared = self.rulebook.ruleset.shaped
-        here = {self.presence.seats[mac].account for mac in admitted}
-        allowed = ((account, self.allowances[account]) for account in here if account in self.allowances)
-        classes = shaped_classes(allowed, self.presence.minors, shared=shared is not None)
-        return TrafficPlan(self._gate, admitted, dict(self.presence.retiring), shared, classes)
-
-    def floors_kept_permille(self) -> int:
-        """1000 while the floors of everyone here fit the uplink."""
-        plan = self._plan()
-        return floors_scaled_permille(plan.classes.values(), plan.uplink)
-
-    def _is_admitted(self, mac: MacAddress) -> bool:
-        return isinstance(self.presence.guests.get(mac), guests.Admitted)
-
-    def _kernel_trouble(self, trouble: KernelRefused | None) -> None:
-        told = str(trouble) if trouble is not None else ""
-        if told != self.troubles.kernel:
-            log.error("%s", told) if told else log.info("the kernel agrees with the plan again")
-        self.troubles.kernel = told
+    def _who_leaves(
+        self, mac: MacAddress, instead_of: MacAddress | None, now: Monotonic
+    ) -> tuple[MacAddress, ...] | NoRoom:
+        account = self.account_of(mac)
+        most, presence = self.standing.devices_max(account), self.presence
+        if most is None or isinstance(presence.state(mac), guests.Removed):
+            return ()
+        others = (each for each in presence.admitted_of(account) if each != mac)
+        occupants = (Occupant(each, presence.idle_ms(each, now)) for each in others)
+        return who_leaves(occupants, most, self.rulebook.ruleset.joining.when_full, instead_of)

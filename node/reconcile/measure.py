@@ -1,6 +1,6 @@
 """One turn of reading, booking and evaluating, from values to values; runs in the reading thread."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from captive_portal.guests import Admitted, Guest
@@ -8,9 +8,8 @@ from node.accounting.ledger import Cell, CellKey, Ledger
 from node.accounting.meter import Baseline
 from node.accounting.periods import period_name
 from node.enforcement.ports import Kernel
-from node.governance.allowance import Allowance, Moment
+from node.governance.allowance import Allowance, Moment, Unit
 from node.governance.evaluate import Evaluator
-from node.governance.roll import Roll
 from node.governance.rules import Quota, Ruleset
 from node.reconcile.books import Booked, Writer, book, rate, rates
 from node.reconcile.presence import Seat
@@ -26,7 +25,7 @@ class Question:
     seats: Mapping[int, Seat]
     """By mark: everyone who may still have bytes to be booked."""
     guests: Mapping[MacAddress, Guest]
-    roll: Roll
+    unit: Callable[[AccountId], Unit]
     ruleset: Ruleset
     evaluator: Evaluator
     moment: Moment
@@ -36,6 +35,8 @@ class Question:
     elapsed_ms: int
     forget_before: str = ""
     """Retention: days before this one leave the ledger; empty for none."""
+    erased: tuple[tuple[AccountId, str], ...] = ()
+    """Accounts whose people asked for it, and the day before which what they used leaves the ledger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,8 @@ def measure(kernel: Kernel, ledger: Ledger, question: Question) -> Measured:
     reading = kernel.read()  # first: a refusal leaves the ledger as it was
     if question.forget_before:
         ledger.forget_before(question.forget_before)
+    for account, day in question.erased:
+        ledger.erase(account, day)
     merged = {key: ledger.merge(key, cell) for key, cell in question.merges}
     accounts = {mark: seat.account for mark, seat in question.seats.items()}
     booked = book(
@@ -86,7 +89,7 @@ def evaluate(ledger: Ledger, question: Question) -> dict[AccountId, Allowance]:
     here = {seat.account for seat in question.seats.values() if isinstance(guests.get(seat.mac), Admitted)}
     return {
         account: standing(
-            question.roll.unit(account),
+            question.unit(account),
             question.moment,
             quotas_used(question.ruleset, ledger, account, question.day),
         )

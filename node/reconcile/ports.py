@@ -10,7 +10,7 @@ from node.accounting.ledger import Cell, CellKey
 from node.accounting.meter import Baseline
 from node.accounting.sessions import SavedSession
 from node.governance.allowance import ClockState
-from node.membership.ports import Change, Kept
+from node.membership.ports import Change, Forgotten, Kept
 from node.units import AccountId, MacAddress, Monotonic
 
 
@@ -73,5 +73,5 @@ class Memory(Protocol):
     async def erase(self, mac: MacAddress, account: AccountId, before_day: str) -> None:
         """Everything about the device goes, and what its account used before that day."""
 
-    async def forget(self, *, ended_before: str, used_before: str, today: str) -> None:
+    async def forget(self, *, ended_before: str, used_before: str, today: str) -> Forgotten:
         """Retention; a day that was not known when it was written counts as `today`."""

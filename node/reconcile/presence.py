@@ -33,9 +33,12 @@ class Presence:
         self.minors: dict[AccountId, int] = {}
         self.retiring: dict[int, int] = {}
         """Marks whose traffic has been stopped and whose last bytes are still to be stored, with their class."""
+        self.heard: dict[int, Monotonic] = {}
+        """When a mark's counters last grew; nothing for one that has been silent since the daemon started."""
         self.read_last: set[int] = set()
         """Those of them whose last bytes have been read; once they are stored the kernel may forget the counter."""
         self._marks: dict[tuple[MacAddress, AccountId], int] = {}
+        self._of: dict[AccountId, dict[MacAddress, None]] = {}
         self._mark_last = 0
         self._minor_last = 0
 
@@ -68,7 +71,7 @@ class Presence:
         """One event in the life of one device; the effects are still to be carried out by the caller."""
         after, effects = guests.step(self.state(mac), event, now)
         if isinstance(after, guests.Admitted):
-            self._take_seat(mac, terms or (self.seats[mac].terms if mac in self.seats else ""))
+            self._change_seat(mac, now, terms or (self.seats[mac].terms if mac in self.seats else ""))
         self.guests[mac] = after
         if any(isinstance(effect, guests.StopPassing) for effect in effects):
             self._retire(mac)
@@ -108,10 +111,17 @@ class Presence:
             if isinstance(self.guests[mac], guests.Admitted) and self.account_of(mac) != seat.account
         ]
         for mac in moved:
-            terms = self.seats[mac].terms
             self._retire(mac)
-            self._take_seat(mac, terms)
+            self._take_seat(mac, self.seats[mac].terms)
         return tuple(moved)
+
+    def end_by(self, mac: MacAddress, ends: Monotonic) -> bool:
+        """No later than `ends`, whatever the device was promised before. True when that is sooner."""
+        guest = self.guests.get(mac)
+        if not isinstance(guest, guests.Admitted) or (guest.until is not None and guest.until <= ends):
+            return False
+        self.guests[mac] = guests.Admitted(guest.since, ends)
+        return True
 
     def admitted(self) -> dict[MacAddress, Admission]:
         """Everyone who may pass, as the kernel is to know it."""
@@ -171,23 +181,54 @@ class Presence:
                 seat is None or seat.mark not in self.retiring
             ):
                 del self.guests[mac]
-                self.seats.pop(mac, None)
+                self._stand_up(mac)
+
+    def erase(self, mac: MacAddress) -> None:
+        """Nobody here knows the device any more; bytes that it still has in the kernel find its account."""
+        guest = self.guests.get(mac)
+        assert not isinstance(guest, guests.Admitted | guests.Removed), "it stays, or has been sent away"
+        self.guests.pop(mac, None)
+        self._stand_up(mac)
 
     def forget_marks(self, marks: Iterable[int]) -> None:
         """Their last bytes are stored. A number is never given again, so no counter is ever taken for another."""
         for mark in marks:
             self.retiring.pop(mark, None)
             self.read_last.discard(mark)
+            self.heard.pop(mark, None)
             seat = self.by_mark.pop(mark, None)
             if seat is not None and self._marks.get((seat.mac, seat.account)) == mark:
                 del self._marks[seat.mac, seat.account]
 
     def devices_of(self, account: AccountId) -> tuple[MacAddress, ...]:
-        return tuple(mac for mac, seat in self.seats.items() if seat.account == account)
+        return tuple(self._of.get(account, ()))
+
+    def admitted_of(self, account: AccountId) -> tuple[MacAddress, ...]:
+        """Devices of the account that may pass."""
+        return tuple(mac for mac in self._of.get(account, ()) if self.is_admitted(mac))
+
+    def is_admitted(self, mac: MacAddress) -> bool:
+        return isinstance(self.guests.get(mac), guests.Admitted)
+
+    def hear(self, marks: Iterable[int], now: Monotonic) -> None:
+        """Packets of these were counted."""
+        self.heard |= {mark: now for mark in marks if mark in self.by_mark}
+
+    def idle_ms(self, mac: MacAddress, now: Monotonic) -> int | None:
+        """Since the last packet of a device that has a seat; None while that is not known."""
+        heard = self.heard.get(self.seats[mac].mark)
+        return None if heard is None else now - heard
 
     def accounts_here(self) -> set[AccountId]:
         """Accounts with a device that may pass."""
         return {s.account for mac, s in self.seats.items() if isinstance(self.guests[mac], guests.Admitted)}
+
+    def _change_seat(self, mac: MacAddress, now: Monotonic, terms: str) -> None:
+        before = self.seats.get(mac)
+        if before is not None and self.is_admitted(mac) and self.account_of(mac) != before.account:
+            self._retire(mac)
+        self._take_seat(mac, terms)
+        self.heard[self.seats[mac].mark] = now
 
     def _take_seat(self, mac: MacAddress, terms: str) -> None:
         account = self.account_of(mac)
@@ -201,9 +242,18 @@ class Presence:
             mark = self._mark_last + 1  # that number has become somebody else's
         self._mark_last = max(self._mark_last, mark)
         self._marks[mac, account] = mark
+        self._stand_up(mac)
         self.seats[mac] = self.by_mark[mark] = Seat(mac, account, mark, terms)
+        self._of.setdefault(account, {})[mac] = None
         self.retiring.pop(mark, None)
         self.read_last.discard(mark)
+
+    def _stand_up(self, mac: MacAddress) -> None:
+        seat = self.seats.pop(mac, None)
+        if seat is not None:
+            del self._of[seat.account][mac]
+            if not self._of[seat.account]:
+                del self._of[seat.account]
 
     def _retire(self, mac: MacAddress) -> None:
         seat = self.seats.get(mac)

@@ -78,8 +78,11 @@ def forget_before(db: Database, day: str) -> None:
 def date_unknown_days(db: Database, today: str) -> None:
     """Retention counts from the first day that was known; without this, what was written before would stay for ever.
     Bytes keep their unknown day: they count against nobody."""
-    for table, column in _DAYS:
-        db.execute(f"UPDATE {table} SET {column} = ? WHERE {column} = ?", [today, DAY_UNKNOWN])  # noqa: S608
+    for table, column, condition in _DAYS:
+        db.execute(
+            f"UPDATE {table} SET {column} = ? WHERE {column} IN ('', '{DAY_UNKNOWN}') AND {condition}",  # noqa: S608
+            [today],
+        )
 
 
 def erase(db: Database, account: AccountId, before_day: str) -> None:
@@ -90,12 +93,12 @@ def erase(db: Database, account: AccountId, before_day: str) -> None:
 
 
 _DAYS = (
-    ("accounts", "last_used_day"),
-    ("devices", "last_used_day"),
-    ("sessions", "changed_day"),
-    ("batches", "issued_day"),
-    ("bindings", "bound_day"),
-    ("contests", "answered_day"),
+    ("accounts", "last_used_day", "true"),
+    ("devices", "last_used_day", "true"),
+    ("sessions", "changed_day", "true"),
+    ("batches", "issued_day", "true"),
+    ("bindings", "bound_day", "true"),
+    ("contests", "answered_day", "answer != ''"),
 )
 
 

@@ -14,6 +14,7 @@ from node.membership.ports import (
     CardsVoid,
     Change,
     ContestGone,
+    Forgotten,
     Kept,
     NoticeGone,
     PassphraseGone,
@@ -50,22 +51,27 @@ def save_changes(db: Database, changes: Iterable[Change]) -> None:
         db.execute(statement, values)
 
 
-def forget_before(db: Database, *, ended: str, used: str) -> None:
+def forget_before(db: Database, *, ended: str, used: str) -> Forgotten:
     """Retention. What came to its end by itself goes when that was before the day `ended`; what was last used, issued
-    or answered before the day `used` goes too."""
-    db.execute(
-        """DELETE FROM vouchers WHERE ends_wall_s < unixepoch(?) OR (ends_wall_s IS NULL AND batch IN
-           (SELECT number FROM batches WHERE issued_day < ?))""",
-        [ended, used],
+    or answered before the day `used` goes too, but never a device that is still admitted."""
+
+    def gone(statement: str) -> tuple[Any, ...]:
+        return tuple(row[0] for row in db.execute(statement, {"ended": ended, "used": used}))
+
+    vouchers = gone(
+        """DELETE FROM vouchers WHERE ends_wall_s < unixepoch(:ended) OR (ends_wall_s IS NULL AND batch IN
+           (SELECT number FROM batches WHERE issued_day < :used)) RETURNING fingerprint"""
     )
     db.execute("DELETE FROM batches WHERE number NOT IN (SELECT batch FROM vouchers)")
-    db.execute(
-        """DELETE FROM bindings WHERE bound_day < :day AND NOT EXISTS (SELECT 1 FROM devices WHERE
-           devices.mac = bindings.mac AND devices.account = bindings.account AND last_used_day >= :day)""",
-        {"day": used},
+    bindings = gone(
+        """DELETE FROM bindings WHERE bound_day < :used
+           AND mac NOT IN (SELECT mac FROM sessions WHERE state = 'admitted')
+           AND NOT EXISTS (SELECT 1 FROM devices WHERE devices.mac = bindings.mac
+           AND devices.account = bindings.account AND last_used_day >= :used) RETURNING mac"""
     )
-    db.execute("DELETE FROM contests WHERE answered_day != '' AND answered_day < ?", [used])
-    db.execute("DELETE FROM notices WHERE last_day != '' AND last_day < ?", [ended])
+    contests = gone("DELETE FROM contests WHERE answer != '' AND answered_day < :used RETURNING number")
+    notices = gone("DELETE FROM notices WHERE last_day != '' AND last_day < :ended RETURNING number")
+    return Forgotten(vouchers, bindings, contests, notices)
 
 
 BATCH = "number, in_group, lasts_ms, devices_max, issued_day, issued_by, note"

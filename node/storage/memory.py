@@ -6,7 +6,7 @@ from sqlite_utils import Database
 
 from node.accounting.booking import Booking
 from node.accounting.sessions import SavedSession
-from node.membership.ports import Change, Kept
+from node.membership.ports import Change, Forgotten, Kept
 from node.reconcile.ports import Remembered
 from node.storage import books, membership, records, sessions
 from node.storage.database import Store
@@ -55,14 +55,15 @@ class StoredMemory:
 
         await self._store.run(work)
 
-    async def forget(self, *, ended_before: str, used_before: str, today: str) -> None:
-        def work(db: Database) -> None:
+    async def forget(self, *, ended_before: str, used_before: str, today: str) -> Forgotten:
+        def work(db: Database) -> Forgotten:
             books.date_unknown_days(db, today)
-            membership.forget_before(db, ended=ended_before, used=used_before)
+            forgotten = membership.forget_before(db, ended=ended_before, used=used_before)
             sessions.forget_ended_before(db, ended_before)
             books.forget_before(db, used_before)
+            return forgotten
 
-        await self._store.run(work)
+        return await self._store.run(work)
 
     def _recall(self, db: Database) -> Remembered:
         marks = sessions.load_marks(db)

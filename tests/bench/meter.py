@@ -27,6 +27,7 @@ from tests.bench.crowd import Device, crowd
 from tests.bench.fairness import RULES
 from tests.bench.figures import Figures, say
 from tests.bench.road import FAR, UPLINK, Road
+from tests.fakes.members import make_register
 from tests.lab.internet import ROOT
 from tests.lab.netns import Lab
 from tests.lab.village import LINE_BITS
@@ -104,6 +105,10 @@ async def running(lab: Lab, kernel: LinuxKernel, devices: list[Device]) -> Async
     if not isinstance(rulebook, Rulebook):
         raise TypeError("; ".join(str(finding) for finding in rulebook))
     store = Store(lab.folder / f"{len(devices)}.db")
+
+    def guest_account(mac: MacAddress) -> AccountId:
+        return AccountId(f"guest-{mac}")
+
     loop = Reconcile(
         kernel=kernel,
         memory=StoredMemory(store),
@@ -112,7 +117,8 @@ async def running(lab: Lab, kernel: LinuxKernel, devices: list[Device]) -> Async
         node=NodeId("0" * 64),
         rulebook=rulebook,
         roll=roll,
-        guest_account=lambda mac: AccountId(f"guest-{mac}"),
+        register=make_register(lambda: loop.roll, guest=guest_account),
+        guest_account=guest_account,
         session_ms=Milliseconds(86_400_000),
     )
     try:

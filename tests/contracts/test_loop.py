@@ -19,6 +19,7 @@ from node.storage.database import Store
 from node.storage.memory import StoredMemory
 from node.units import AccountId, Bytes, MacAddress, NodeId, Usage
 from tests.fakes.kernel import FakeKernel
+from tests.fakes.members import guest_account, make_register
 from tests.fakes.memory import FakeClock, FakeMemory
 
 ANA, BEN = MacAddress("02:00:00:00:00:0a"), MacAddress("02:00:00:00:00:0b")
@@ -77,7 +78,7 @@ class Village:
     """One router's loop that can be killed and started again, with the world around it."""
 
     def __init__(self, memories: Callable[[], Memory]) -> None:
-        self.kernel, self.clock = FakeKernel(), FakeClock()
+        self.kernel, self.clock, self.seed = FakeKernel(), FakeClock(), 0
         self._memories = memories
         assert ROLL is not None
         book = open_rulebook(RULES, ROLL)
@@ -86,7 +87,8 @@ class Village:
 
     def loop(self, tick_s: float = 0.005) -> Reconcile:
         assert ROLL is not None
-        return Reconcile(
+        self.seed += 1
+        reconcile = Reconcile(
             kernel=self.kernel,
             memory=self._memories(),
             clock=self.clock,
@@ -94,10 +96,12 @@ class Village:
             node=NodeId("n" * 52),
             rulebook=self.book,
             roll=ROLL,
-            guest_account=lambda mac: AccountId(f"guest-{mac[-2:]}"),
+            register=make_register(lambda: reconcile.roll, seed=self.seed),
+            guest_account=guest_account,
             session_ms=HOUR_MS,
             tick_s=tick_s,
         )
+        return reconcile
 
     @asynccontextmanager
     async def life(self, *, killed: bool = False) -> AsyncIterator[Reconcile]:

@@ -13,7 +13,8 @@ from node.accounting.meter import Reading
 from node.accounting.sessions import SavedSession
 from node.errors import KernelRefused
 from node.governance.roll import parse_roll
-from node.reconcile import loop as loop_module
+from node.membership.ports import Change
+from node.reconcile import enactment
 from node.reconcile.keeper import FORGET_EVERY_MS
 from node.supervision import Parts, supervise
 from node.units import NO_USAGE, AccountId, Bytes, MacAddress, Monotonic, NodeId, Usage
@@ -32,13 +33,17 @@ class SlowMemory(FakeMemory):
         self.knocked, self._queue = asyncio.Event(), asyncio.Lock()
 
     async def save_sessions(
-        self, sessions: Iterable[SavedSession], minors: Iterable[tuple[AccountId, int]], day: str
+        self,
+        sessions: Iterable[SavedSession],
+        minors: Iterable[tuple[AccountId, int]],
+        day: str,
+        changes: Iterable[Change] = (),
     ) -> None:
         kept = tuple(sessions)
         self.knocked.set()
         async with self._queue:
             await self.door.wait()
-            await super().save_sessions(kept, minors, day)
+            await super().save_sessions(kept, minors, day, changes)
 
 
 class SlowKernel(FakeKernel):
@@ -190,7 +195,7 @@ async def test_who_waits_while_the_loop_crashes_is_let_in_by_its_next_life() -> 
 
 
 async def test_nobody_waits_for_ever_while_the_loop_cannot_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop_module, "STAND_S", 0.05)
+    monkeypatch.setattr(enactment, "STAND_S", 0.05)
     village = Village(FakeMemory)
     reconcile = village.loop()
     with pytest.raises(KernelRefused, match="try again"):
@@ -236,7 +241,7 @@ async def test_a_device_that_changed_households_while_the_node_was_off_counts_fo
     roll = parse_roll('[[account]]\nid = "ben"\ndevices = ["02:00:00:00:00:0b"]\n')[0]
     assert roll is not None
     reconcile = village.loop()
-    reconcile.roll = roll
+    reconcile.standing.roll = roll
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(reconcile.run())
         await reconcile.ready.wait()

@@ -10,7 +10,7 @@ from node.accounting.periods import day_name
 from node.accounting.sessions import SavedSession
 from node.errors import StorageTrouble
 from node.governance.allowance import ClockState
-from node.membership.ports import Change, Unbound
+from node.membership.ports import Change, Forgotten, Unbound
 from node.reconcile.ports import Remembered
 from node.units import NO_USAGE, AccountId, MacAddress, Monotonic, Usage
 from tests.fakes.register_memory import FakeRegisterMemory
@@ -72,9 +72,10 @@ class FakeMemory:
         self.cells = {k: c for k, c in self.cells.items() if k.account != account or k.day >= before_day}
         await self.register.save([Unbound(mac)])
 
-    async def forget(self, *, ended_before: str, used_before: str, today: str) -> None:
+    async def forget(self, *, ended_before: str, used_before: str, today: str) -> Forgotten:
         self._use()
         self.cells = {k: c for k, c in self.cells.items() if k.day >= used_before}
+        return Forgotten()
 
     def _use(self) -> None:
         if self.full:

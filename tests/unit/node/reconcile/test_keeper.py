@@ -7,6 +7,7 @@ from node.enforcement.plan import KernelState
 from node.reconcile.keeper import FORGET_EVERY_MS, Keeper, Troubles
 from node.reconcile.presence import Presence
 from node.units import NO_USAGE, AccountId, Bytes, MacAddress, Milliseconds, Monotonic, NodeId, Usage
+from tests.fakes.members import make_register
 from tests.fakes.memory import FakeClock, FakeMemory
 
 ANA = MacAddress("02:00:00:00:00:0a")
@@ -18,6 +19,7 @@ class Desk:
 
     def __init__(self, memory: FakeMemory) -> None:
         self.memory, self.clock, self.ledger = memory, FakeClock(), Ledger()
+        self.register = make_register()
         self.presence = Presence(lambda _mac: AccountId("ana"))
         self.troubles = Troubles()
         self.reports: list[str] = []
@@ -27,6 +29,7 @@ class Desk:
             node=NODE,
             presence=self.presence,
             ledger=self.ledger,
+            register=self.register,
             troubles=self.troubles,
             new_name=lambda: "new life",
             report=self.reports.append,
@@ -56,10 +59,10 @@ async def test_a_session_waits_like_everything_else() -> None:
     desk.presence.handle(ANA, guests.TermsAccepted("1", Milliseconds(1000)), Monotonic(0))
     desk.keeper.unsaved.add(ANA)
     desk.memory.full = True
-    await desk.keeper.save_sessions()
+    await desk.keeper.save()
     assert desk.keeper.is_due(Monotonic(0), every_ms=30_000)
     desk.memory.full = False
-    await desk.keeper.save_sessions()
+    await desk.keeper.save()
     assert {ANA} == set(desk.memory.sessions)
     assert not desk.keeper.unsaved
 

@@ -1,0 +1,64 @@
+"""The node's secrets: the community's and its own, and a key of its own for every purpose."""
+
+import hashlib
+import hmac
+from base64 import b32encode
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from node.errors import NodeError
+from node.governance.roll import GUEST_PREFIX
+from node.identity import key_from_pem
+from node.units import AccountId, MacAddress
+
+GUEST_CHARS = 12
+SECRET_BYTES_MIN = 32
+
+
+class Keyring:
+    """`community` is the key that all nodes of the community hold, `node` is this node's alone."""
+
+    def __init__(self, community: bytes, node: Ed25519PrivateKey) -> None:
+        self._community, self.node = community, node
+
+    @property
+    def community_id(self) -> str:
+        """Names the community to its nodes and on its cards; the key cannot be told from it."""
+        return hashlib.sha256(b"procomu community\0" + self._community).hexdigest()
+
+    def key_for(self, purpose: str) -> bytes:
+        """32 bytes, the same on every node of the community; no purpose's key tells anything about another's."""
+        return hmac.digest(self._community, purpose.encode(), "sha256")
+
+    def guest_account(self, mac: MacAddress) -> AccountId:
+        """The same device is the same guest on every node of the community, and nobody else can tell who it is."""
+        name = hmac.digest(self._community, b"guest account\0" + mac.encode(), "sha256")
+        return AccountId(GUEST_PREFIX + b32encode(name).decode().lower()[:GUEST_CHARS])
+
+
+def open_keyring(community_file: Path, node_file: Path) -> Keyring:
+    """Raises NodeError when a key is not there or is none."""
+    return Keyring(_community_key(community_file), _node_key(node_file))
+
+
+def _community_key(path: Path) -> bytes:
+    mend = "copy it from another node, or run 'procomu init'"
+    try:
+        secret = bytes.fromhex(path.read_text().strip())
+    except OSError as error:
+        raise NodeError(f"{path} cannot be read: {error.strerror}", mend) from error
+    except ValueError as error:
+        raise NodeError(f"{path} is not a key in hexadecimal", mend) from error
+    if len(secret) < SECRET_BYTES_MIN:
+        raise NodeError(f"{path} is too short for a key", mend)
+    return secret
+
+
+def _node_key(path: Path) -> Ed25519PrivateKey:
+    try:
+        return key_from_pem(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise NodeError(
+            f"this node's own key {path} cannot be read: {error}", "run 'procomu init' to make one"
+        ) from error

@@ -1,0 +1,166 @@
+"""What everyone may use now: the rules in force, asked for the account that each device belongs to."""
+
+from collections.abc import Callable
+
+from captive_portal.guests import Admitted
+from node.accounting.ledger import Ledger
+from node.enforcement.plan import Gate, ShapedClass, TrafficPlan
+from node.enforcement.shares import floors_scaled_permille
+from node.governance.allowance import Allowance, Moment, Unit
+from node.governance.evaluate import Evaluator
+from node.governance.roll import Roll
+from node.governance.rules import GUEST_TIER
+from node.membership.register import Register
+from node.reconcile.intent import pools, shaped_classes
+from node.reconcile.measure import Measured, quotas_used
+from node.reconcile.ports import Clock
+from node.reconcile.presence import Presence
+from node.reconcile.rulebook import Rulebook
+from node.units import AccountId, MacAddress, Milliseconds, Monotonic
+
+
+class Standing:
+    """Owned by the loop; nobody else changes it."""
+
+    def __init__(
+        self,
+        *,
+        rulebook: Rulebook,
+        roll: Roll,
+        register: Register,
+        ledger: Ledger,
+        clock: Clock,
+        guest_account: Callable[[MacAddress], AccountId],
+        session_ms: Milliseconds | None,
+    ) -> None:
+        """`session_ms` is how long a visit lasts where no rule says it; None for as long as nobody ends it."""
+        self._register, self._ledger, self._clock = register, ledger, clock
+        self._guest_account, self._session_ms = guest_account, session_ms
+        self.rulebook, self.roll = rulebook, roll
+        self.evaluator = Evaluator(rulebook.ruleset)
+        self.presence = Presence(self.account_of)
+        self.allowances: dict[AccountId, Allowance] = {}
+        """Of everyone here, without what is left of quotas."""
+
+    def account_of(self, mac: MacAddress) -> AccountId:
+        """The account in the roll, or else the one that its person came into, or else the device's own."""
+        return self.roll.account_of(mac) or self._register.account_of(mac) or self._guest_account(mac)
+
+    def unit(self, account: AccountId) -> Unit:
+        """As the rules see the account. Also called by the reading thread."""
+        known = self.roll.by_account.get(account)
+        return known or Unit(account, GUEST_TIER, self._register.groups_of(account))
+
+    def moment(self) -> Moment:
+        return Moment(self._clock.civil(), self._clock.state())
+
+    def allowance_at(self, account: AccountId, moment: Moment) -> Allowance:
+        """What the account may use at some moment, with what it has used until now; whether it is here or not."""
+        used = quotas_used(self.rulebook.ruleset, self._ledger, account, self._clock.today())
+        return self.evaluator.evaluate(self.unit(account), moment, used)
+
+    def visit_end(self, mac: MacAddress, now: Monotonic) -> Monotonic | None:
+        """When a visit of this device ends that begins now; None for never. A voucher lasts as long as it says, if
+        no rule makes its visits shorter."""
+        account = self.account_of(mac)
+        rule, voucher = self.allowance_at(account, self.moment()).session, self.voucher_end(account)
+        by_rule = None if rule is None else Monotonic(now + rule.value)
+        if voucher is not None:
+            return voucher if by_rule is None else min(voucher, by_rule)
+        if by_rule is not None or self._session_ms is None:
+            return by_rule
+        return Monotonic(now + self._session_ms)
+
+    def voucher_end(self, account: AccountId) -> Monotonic | None:
+        """When the account is no more; None for one that is no voucher's. One that was revoked has ended."""
+        voucher = self._register.vouchers.of_account(account)
+        if voucher is None or voucher.lease is None:
+            return None
+        return Monotonic(0) if voucher.is_revoked else voucher.lease.ends
+
+    def devices_max(self, account: AccountId) -> int | None:
+        """How many devices of the account may be on at once: what its voucher and the rules both allow. None for as
+        many as there are."""
+        rule = self.allowance_at(account, self.moment()).devices
+        limits = [] if rule is None else [rule.value]
+        voucher = self._register.vouchers.of_account(account)
+        if voucher is not None and (most := self._register.vouchers.batch_of(voucher).devices_max):
+            limits.append(most)
+        return min(limits, default=None)
+
+    # --- everyone here -------------------------------------------------------------------
+
+    def adopt(self, rulebook: Rulebook, roll: Roll) -> tuple[MacAddress, ...]:
+        """New rules or a new roll; the devices that belong to another account from now on."""
+        changed_roll = roll != self.roll
+        self.rulebook, self.roll = rulebook, roll
+        self.evaluator = Evaluator(rulebook.ruleset)
+        moved = self.presence.rebind() if changed_roll else ()
+        self.evaluate_all()
+        return moved
+
+    def evaluate_all(self) -> None:
+        self.allowances = {account: self._standing(account) for account in self.presence.accounts_here()}
+        self._make_pools()
+
+    def welcome(self, mac: MacAddress) -> None:
+        """The device's account needs a class in the kernel before the next turn of the loop."""
+        account = self.presence.seats[mac].account
+        if self.presence.is_admitted(mac) and account not in self.allowances:
+            self.allowances[account] = self._standing(account)
+            self._make_pools((self.allowances[account],))
+
+    def take(self, measured: Measured) -> bool:
+        """What a turn of the loop found; True when somebody's limits are others now. A turn that asked rules which
+        are no longer in force says nothing."""
+        if measured.evaluator is not self.evaluator:
+            return False
+        changed = measured.allowances != self.allowances
+        # Who came in while the turn was under way keeps what they were given at the door.
+        missing = self.allowances.keys() - measured.allowances.keys()
+        newcomers = missing & self.presence.accounts_here() if missing else missing
+        kept = {account: self.allowances[account] for account in newcomers}
+        self.allowances = {**measured.allowances, **kept}
+        self._make_pools()
+        return changed
+
+    def ended(self, now: Monotonic) -> tuple[MacAddress, ...]:
+        """Devices whose visit is over."""
+        return tuple(
+            mac
+            for mac, guest in self.presence.guests.items()
+            if isinstance(guest, Admitted) and guest.until is not None and guest.until <= now
+        )
+
+    def end_vouchers(self) -> tuple[MacAddress, ...]:
+        """No device stays longer than its voucher, whatever it was promised before; those whose end is sooner now."""
+        sooner = []
+        for mac, seat in self.presence.seats.items():
+            ends = self.voucher_end(seat.account)
+            if ends is not None and self.presence.end_by(mac, ends):
+                sooner.append(mac)
+        return tuple(sooner)
+
+    def plan(self, gate: Gate) -> TrafficPlan:
+        """Who may pass, and how the uplink is shared out among them."""
+        presence = self.presence
+        classes, shared = self._classes(), self.rulebook.ruleset.shaped
+        return TrafficPlan(gate, presence.admitted(), dict(presence.retiring), shared, classes)
+
+    def floors_kept_permille(self) -> int:
+        """1000 while the floors of everyone here fit the uplink."""
+        return floors_scaled_permille(self._classes().values(), self.rulebook.ruleset.shaped)
+
+    def _classes(self) -> dict[int, ShapedClass]:
+        here = self.presence.accounts_here()
+        allowed = ((account, self.allowances[account]) for account in here if account in self.allowances)
+        shared = self.rulebook.ruleset.shaped is not None
+        return shaped_classes(allowed, self.presence.minors, shared=shared)
+
+    def _standing(self, account: AccountId) -> Allowance:
+        used = quotas_used(self.rulebook.ruleset, self._ledger, account, self._clock.today())
+        return self.evaluator.standing(self.unit(account), self.moment(), used)
+
+    def _make_pools(self, allowances: tuple[Allowance, ...] | None = None) -> None:
+        for pool in pools(self.allowances.values() if allowances is None else allowances):
+            self.presence.minor(pool)

@@ -1,0 +1,45 @@
+"""What somebody was promised, over restarts and reboots: an error is in their favour, but nobody gets more."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from node.accounting.leases import Lease, SavedLease, rebased_lease
+from node.units import Monotonic
+
+HOUR_MS = 3_600_000
+
+
+def saved(wall: int | None = 7_200) -> SavedLease:
+    return SavedLease(Lease(Monotonic(0), Monotonic(2 * HOUR_MS)), "boot-1", wall)
+
+
+def left_after_reboot(each: SavedLease, *, wall_s: int | None, saved_at: int | None = HOUR_MS) -> int:
+    at = None if saved_at is None else Monotonic(saved_at)
+    lease = rebased_lease(each, boot="boot-2", now=Monotonic(1_000), wall_s=wall_s, saved_at=at)
+    return lease.ends - 1_000
+
+
+def test_a_restart_changes_nothing() -> None:
+    each = saved()
+    assert each.lease == rebased_lease(each, boot="boot-1", now=Monotonic(5), wall_s=None, saved_at=None)
+
+
+def test_after_a_reboot_the_clock_says_what_is_left() -> None:
+    assert 1_800_000 == left_after_reboot(saved(), wall_s=5_400)
+
+
+def test_without_a_clock_the_time_of_the_power_cut_does_not_count() -> None:
+    assert HOUR_MS == left_after_reboot(saved(), wall_s=None)
+
+
+def test_what_ended_while_the_node_was_off_is_over() -> None:
+    assert 0 == left_after_reboot(saved(), wall_s=99_999)
+
+
+@given(
+    st.none() | st.integers(-(2**40), 2**40),
+    st.none() | st.integers(0, 2**40),
+    st.none() | st.integers(0, 2**40),
+)
+def test_nobody_gets_more_than_the_whole(wall: int | None, wall_s: int | None, saved_at: int | None) -> None:
+    assert 0 <= left_after_reboot(saved(wall), wall_s=wall_s, saved_at=saved_at) <= 2 * HOUR_MS
