@@ -62,7 +62,9 @@ def _help_with_default(setting: Setting) -> str:
 
 def _reference_row(setting: Setting) -> str:
     default = "must be written" if setting.required else setting.derived or f"`{setting.default}`"
-    return f"| `{setting.key}` | {setting.kind.name} | {default} | {_help_with_example(setting)} |\n"
+    # An upright stroke would end the cell.
+    meaning = _help_with_example(setting).replace("|", "\\|")
+    return f"| `{setting.key}` | {setting.kind.name} | {default} | {meaning} |\n"
 
 
 def _help_with_example(setting: Setting) -> str:

@@ -175,12 +175,14 @@ def _peer(value: object) -> PeerAddress:
     return PeerAddress(_address(words[0]), _port(int(words[1])), _node_id(words[2]))
 
 
-def _list_of(item: Kind, plural: str) -> Kind:
+def list_of(item: Kind, plural: str, most: int = LIST_ITEMS_MAX) -> Kind:
+    """A kind with several values of one kind, each once."""
+
     def read(value: object) -> tuple[object, ...]:
         if not isinstance(value, list):
             raise ValueError("a list in square brackets is needed here")
-        if len(value) > LIST_ITEMS_MAX:
-            raise ValueError(f"this list has {len(value)} entries; {LIST_ITEMS_MAX} are allowed")
+        if len(value) > most:
+            raise ValueError(f"this list has {len(value)} entries; {most} are allowed")
         items = tuple(item.read(each) for each in value)
         repeated = next((each for at, each in enumerate(items) if each in items[:at]), None)
         if repeated is not None:
@@ -216,8 +218,8 @@ FLAG = Kind("true or false", _flag)
 DURATION = Kind("a duration", _duration)
 DURATION_OR_NEVER = Kind('a duration, or "none"', _duration_or_never)
 LANGUAGE = Kind("a language", _language)
-LANGUAGES = _list_of(LANGUAGE, "a list of languages")
-INTERFACES = _list_of(INTERFACE, "a list of interfaces")
-ADDRESSES = _list_of(ADDRESS, "a list of addresses")
-NODE_IDS = _list_of(Kind("a node id", _node_id), "a list of node ids")
-PEERS = _list_of(Kind("a peer", _peer), "a list of peers")
+LANGUAGES = list_of(LANGUAGE, "a list of languages")
+INTERFACES = list_of(INTERFACE, "a list of interfaces")
+ADDRESSES = list_of(ADDRESS, "a list of addresses")
+NODE_IDS = list_of(Kind("a node id", _node_id), "a list of node ids")
+PEERS = list_of(Kind("a peer", _peer), "a list of peers")

@@ -1,7 +1,7 @@
 """What a valid ``node.toml`` says, as frozen values with their units. Field names are the settings' names."""
 
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Interface, IPv6Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from typing import Literal
 
 from node.units import Milliseconds, NodeId
@@ -81,6 +81,28 @@ class PortalSection:
 
 
 @dataclass(frozen=True, slots=True)
+class OfferedService:
+    """Something of the neighbourhood that everybody reaches, also before they come in."""
+
+    name: str
+    url: str
+    about: str
+    host: str
+    """As the URL has it: a DNS name in lower case, or an address."""
+    port: int
+    addresses: tuple[IPv4Address | IPv6Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ServicesSection:
+    """What everybody reaches, admitted or not."""
+
+    offered: tuple[OfferedService, ...]
+    found: bool
+    """Whether services that announce themselves on the people's side are shown too."""
+
+
+@dataclass(frozen=True, slots=True)
 class AdminSection:
     """The admins' own door."""
 
@@ -146,6 +168,7 @@ class NodeConfig:
     lan: LanSection
     uplink: UplinkSection
     portal: PortalSection
+    services: ServicesSection
     admin: AdminSection
     mesh: MeshSection
     rules: RulesSection

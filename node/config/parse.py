@@ -17,6 +17,7 @@ from node.config.model import (
     NodeSection,
     PortalSection,
     RulesSection,
+    ServicesSection,
     StopSection,
     UplinkSection,
 )
@@ -31,6 +32,7 @@ _TYPES: Mapping[str, type] = {
     "lan": LanSection,
     "uplink": UplinkSection,
     "portal": PortalSection,
+    "services": ServicesSection,
     "admin": AdminSection,
     "mesh": MeshSection,
     "rules": RulesSection,
@@ -146,6 +148,7 @@ def _together(values: dict[str, dict[str, Any]], file: TomlFile) -> Iterable[Fin
     yield from _interfaces(values, file)
     yield from _dhcp(values["lan"], file)
     yield from _ports(values, file)
+    yield from _services(values, file)
     yield from _certificate(values["portal"], file)
     host, domain = values["portal"]["host"], values["lan"]["domain"]
     # A certificate names a public host, which is no reason to make all of its domain a local one.
@@ -197,6 +200,21 @@ def _dhcp(lan: dict[str, Any], file: TomlFile) -> Iterable[Finding]:
         message = f"lan.{written}: the node's own address {own.ip} would be handed out."
         mend = f"let the addresses begin at {own.ip + 1} or end at {own.ip - 1}"
         yield Finding("config-dhcp", file.line_of("lan", written), message, mend)
+
+
+def _services(values: dict[str, dict[str, Any]], file: TomlFile) -> Iterable[Finding]:
+    """A service must not open one of the node's own doors."""
+    lan, portal, admin = values["lan"], values["portal"], values["admin"]
+    own = {lan["address4"].ip, *([lan["address6"].ip] if lan["address6"] else [])}
+    doors = {53, 80, 443, portal["port"], portal["https_port"]}
+    for service in values["services"]["offered"]:
+        taken = own.intersection(service.addresses) and service.port in doors
+        if taken or (service.port == admin["port"] and own.intersection(service.addresses)):
+            message = (
+                f"services.offered: port {service.port} of this node is a door of its own ({service.name})."
+            )
+            mend = "give the service another port, such as 8080"
+            yield Finding("config-service", file.line_of("services", "offered"), message, mend)
 
 
 def _certificate(portal: dict[str, Any], file: TomlFile) -> Iterable[Finding]:

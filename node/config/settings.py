@@ -26,6 +26,7 @@ from node.config.kinds import (
     Kind,
     one_of,
 )
+from node.config.offers import SERVICES
 
 SECTIONS = {
     "node": "This node itself.",
@@ -33,6 +34,7 @@ SECTIONS = {
     "lan": "The side where people are.",
     "uplink": "The side where the Internet is.",
     "portal": "The page that welcomes people.",
+    "services": "What is here for everybody, also before they come in: a wiki, a radio, pages for emergencies.",
     "admin": "The admins' own pages; 'procomu admin link' prints a link that signs in once.",
     "mesh": "The links to other nodes.",
     "rules": "What the community agreed.",
@@ -277,6 +279,22 @@ SETTINGS: tuple[Setting, ...] = (
         "true",
         "Tell devices by DHCP and router advertisements where the portal is, while its certificate is one that they "
         "trust. false where devices keep a stale address.",
+    ),
+    _may(
+        "services",
+        "offered",
+        SERVICES,
+        "[]",
+        "Name, URL and what it is, with | between them; where the URL has a name, its addresses too. Names below "
+        "lan.domain are then found here. Only that address and port is opened, for everybody.",
+        example='["Wiki | http://wiki.procomu.lan:8080/ | What we know about the valley | 10.77.0.9 fd77::9"]',
+    ),
+    _may(
+        "services",
+        "found",
+        FLAG,
+        "true",
+        "Show what announces itself on the people's side (zeroconf, _http._tcp and _https._tcp).",
     ),
     _may(
         "admin",
