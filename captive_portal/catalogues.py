@@ -37,6 +37,7 @@ class Catalogues:
 def read_catalogues(folder: Path = FOLDER) -> Catalogues:
     """A file that cannot be used costs its language, a sentence that cannot be used is said in English; both are told
     in `troubles`, and neither keeps a page from anybody."""
+    is_babel_in_use = bool(_babel())
     words = {SOURCE: Words(SOURCE)}
     troubles: list[str] = []
     paths = sorted(folder.glob("*.po"))
@@ -49,7 +50,8 @@ def read_catalogues(folder: Path = FOLDER) -> Catalogues:
             troubles.append(f"{path.name} is not used: {error}")
         else:
             troubles += found
-    _forget_babel()
+    if not is_babel_in_use:
+        _forget_babel()
     return Catalogues(words, tuple(troubles))
 
 
@@ -110,8 +112,12 @@ def _texts(text: object) -> tuple[str, ...]:
     return (text,) if isinstance(text, str) else tuple(text) if isinstance(text, list | tuple) else ()
 
 
+def _babel() -> list[str]:
+    return [name for name in sys.modules if name.partition(".")[0] == "babel"]
+
+
 def _forget_babel() -> None:
     """Give its memory back: it is needed once, and the node lives for months."""
-    for name in [name for name in sys.modules if name.partition(".")[0] == "babel"]:
+    for name in _babel():
         del sys.modules[name]
     gc.collect()

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from typing import Literal
 
+from node.governance.amounts import amount_words, number_words
 from node.governance.language import N_
 from node.units import BitsPerSecond, Bytes, Rates, show_rate, show_volume
 
@@ -18,19 +19,6 @@ _MARKS = re.compile(r"%\(\w*\)[sd]|%%|%|\{\w*\}|[{}]")
 _TAGS = re.compile(r"<[^>]*>?|&\w+;|[<>]")
 
 
-_VOLUMES = {
-    "B": N_("%(amount)s B"),
-    "kB": N_("%(amount)s kB"),
-    "MB": N_("%(amount)s MB"),
-    "GB": N_("%(amount)s GB"),
-    "TB": N_("%(amount)s TB"),
-}
-_RATES = {
-    "bit/s": N_("%(amount)s bit/s"),
-    "kbit/s": N_("%(amount)s kbit/s"),
-    "Mbit/s": N_("%(amount)s Mbit/s"),
-    "Gbit/s": N_("%(amount)s Gbit/s"),
-}
 _DAYS = (
     N_("%(day)s January %(year)s"),
     N_("%(day)s February %(year)s"),
@@ -74,8 +62,6 @@ class Words:
         # Translators: rtl for a language that is written from right to left, such as Arabic.
         right_to_left = self.pgettext("direction", "ltr") == "rtl"
         self.direction: Direction = "rtl" if right_to_left else "ltr"
-        # Translators: what stands between units and tenths, as in 1.5.
-        self._point = self.pgettext("number", ".")
 
     def gettext(self, text: str) -> str:
         said = self._texts.get(text)
@@ -95,27 +81,24 @@ class Words:
         said = self._texts.get(key)
         return (one, many)[english_plural(count)] if said is None else said[self._plural(count)]
 
-    def number(self, text: str) -> str:
+    def number(self, number: str) -> str:
         """A number in digits with a point before its decimals, as this language writes it."""
-        return text.replace(".", self._point)
+        return number_words(number, self)
 
     def volume(self, volume: Bytes) -> str:
-        """At most one decimal: ``1.4 GB``, in Catalan ``1,4 GB``."""
-        amount, _, unit = show_volume(volume).partition(" ")
-        return self.gettext(_VOLUMES[unit]) % {"amount": self.number(amount)}
+        """At most one decimal: ``1.4 GB``, in French ``1,4 Go``."""
+        return amount_words(show_volume(volume), self)
 
     def rate(self, rate: BitsPerSecond) -> str:
         """At most one decimal: ``9.6 Mbit/s``."""
-        amount, _, unit = show_rate(rate).partition(" ")
-        return self.gettext(_RATES[unit]) % {"amount": self.number(amount)}
+        return amount_words(show_rate(rate), self)
 
     def rates(self, rates: Rates) -> str:
         """One speed when both are equal."""
         if rates.down == rates.up:
             return self.rate(rates.down)
-        # Translators: two speeds, towards the person and from the person.
-        both = self.gettext("%(down)s down, %(up)s up")
-        return both % {"down": self.rate(rates.down), "up": self.rate(rates.up)}
+        both = self.gettext("{down} down and {up} up")
+        return both.format(down=self.rate(rates.down), up=self.rate(rates.up))
 
     def day(self, day: date | str) -> str:
         """``1 April 2026``. A text is an ISO date; an empty one stays empty."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from node.governance.amounts import amount_words
 from node.governance.language import ENGLISH, Words
 from node.governance.rules import GUEST_TIER, MEMBER_TIER, SHARE_DEFAULT, Who
 from node.governance.times import Times, to_text
@@ -16,7 +17,7 @@ _MONTHS = (
 
 def rates_words(rates: Rates, words: Words = ENGLISH) -> str:
     return words.gettext("{down} down and {up} up").format(
-        down=rate_words(rates.down), up=rate_words(rates.up)
+        down=amount_words(rate_words(rates.down), words), up=amount_words(rate_words(rates.up), words)
     )
 
 

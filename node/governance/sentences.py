@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from node.accounting.periods import PeriodKind
 from node.governance.allowance import Allowance, Bound, QuotaLeft, V
+from node.governance.amounts import amount_words
 from node.governance.joining import Joining, Way
 from node.governance.language import ENGLISH, Words
 from node.governance.phrases import (
@@ -267,7 +268,7 @@ def _volume_words(volume: Bytes, period: PeriodKind, words: Words) -> str:
         "week": words.gettext("{volume} a week"),
         "month": words.gettext("{volume} a month"),
     }
-    return texts[period].format(volume=format_volume(volume))
+    return texts[period].format(volume=amount_words(format_volume(volume), words))
 
 
 def _until_words(period: PeriodKind, words: Words) -> str:

@@ -1,0 +1,108 @@
+"""Every language says everything, in the same places and with the right plural forms."""
+
+import re
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from babel import Locale
+from babel.messages.catalog import Catalog, Message
+from babel.messages.pofile import read_po
+
+from captive_portal.catalogues import FOLDER, SOURCE, read_catalogues, unsound
+from captive_portal.render import TEMPLATES
+from tests.docs.catalogues import texts, updated
+
+MEND = "run: python -m tests.docs.catalogues, then translate what is new"
+FILES = sorted(FOLDER.glob("*.po"))
+TRANSLATED = [path for path in FILES if path.stem != SOURCE]
+SENTENCE_WORDS_MAX = 30
+LEFT_OR_RIGHT = re.compile(
+    r"(?:^|[\s;{])((?:margin|padding|border|inset)-(?:left|right)|left|right|float|text-align:(?:left|right))\s*:",
+    re.MULTILINE,
+)
+
+
+@pytest.fixture(scope="module")
+def found() -> Catalog:
+    return texts()
+
+
+def catalogue(path: Path) -> Catalog:
+    return read_po(BytesIO(path.read_bytes()), locale=path.stem.replace("-", "_"), abort_invalid=True)
+
+
+def messages(path: Path) -> list[Message]:
+    """Without the file's head."""
+    return [message for message in catalogue(path) if message.id]
+
+
+def forms(text: object) -> tuple[str, ...]:
+    return (text,) if isinstance(text, str) else tuple(text)
+
+
+def test_the_four_languages_and_one_from_right_to_left_are_here() -> None:
+    assert {"en", "fr", "es", "ca", "ar"} <= {path.stem for path in FILES}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_catalogue_has_every_text_that_people_can_read(path: Path, found: Catalog) -> None:
+    assert updated(path, found) == path.read_bytes(), MEND
+
+
+@pytest.mark.parametrize("path", TRANSLATED, ids=lambda path: path.stem)
+def test_a_catalogue_is_complete_and_certain(path: Path) -> None:
+    found = messages(path)
+    assert len(found) > 200
+    assert [] == [message.id for message in found if message.fuzzy or not all(forms(message.string))], MEND
+
+
+@pytest.mark.parametrize("path", TRANSLATED, ids=lambda path: path.stem)
+def test_no_translation_has_other_marks_or_tags_than_its_source(path: Path) -> None:
+    assert [] == [(message.id, message.string) for message in unsound(catalogue(path))]
+
+
+@pytest.mark.parametrize("path", TRANSLATED, ids=lambda path: path.stem)
+def test_a_translation_ends_as_its_source_does(path: Path) -> None:
+    """A full stop, a colon and a question mark are part of what is said."""
+    ends = str.maketrans("؟", "?")
+    for message in messages(path):
+        for source, said in zip(forms(message.id)[-1:], forms(message.string)[-1:], strict=True):
+            if source and source[-1] in ".:?":
+                assert source[-1] == said.translate(ends)[-1:], (source, said)
+            assert said == said.strip()
+
+
+@pytest.mark.parametrize("path", TRANSLATED, ids=lambda path: path.stem)
+def test_the_plural_forms_are_those_of_the_language(path: Path) -> None:
+    """One form of ours for each form of Unicode's, for every number that can come."""
+    locale = Locale.parse(path.stem, sep="-")
+    forms_max = catalogue(path).num_plurals
+    chooses = read_catalogues(FOLDER).words[path.stem]._plural
+    pairs = {(locale.plural_form(count), chooses(count)) for count in range(1_000)}
+    assert len(pairs) == len({unicode for unicode, _ in pairs}) == len({form for _, form in pairs})
+    assert {form for _, form in pairs} == set(range(forms_max))
+
+
+@pytest.mark.parametrize("path", TRANSLATED, ids=lambda path: path.stem)
+def test_a_catalogue_is_in_its_own_language(path: Path) -> None:
+    """Few texts say the same in two languages; many would be a text that was forgotten."""
+    worded = [message for message in messages(path) if re.search("[a-z]{3}", str(message.id))]
+    same = [message.id for message in worded if message.id == message.string]
+    assert len(same) < len(worded) / 25, same
+
+
+@pytest.mark.parametrize("path", TRANSLATED, ids=lambda path: path.stem)
+def test_people_read_short_sentences(path: Path) -> None:
+    """Beyond this many words a child of twelve loses the thread."""
+    for message in messages(path):
+        for said in forms(message.string):
+            for sentence in re.split(r"(?<=[.:?!؟])\s", said):
+                assert len(sentence.split()) <= SENTENCE_WORDS_MAX, sentence
+
+
+def test_no_style_knows_left_from_right() -> None:
+    """Logical properties turn round with the writing."""
+    for path in [*TEMPLATES.glob("*.css"), *TEMPLATES.glob("*.html")]:
+        text = path.read_text()
+        assert [] == LEFT_OR_RIGHT.findall(text), path.name
