@@ -1,0 +1,514 @@
+"""How people come in, belong together and leave: across all the ways, restarts and attempts."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from node.governance.roll import make_roll
+from node.identity import key_from_raw
+from node.membership.cards import make_card
+from node.membership.codes import make_code, shown
+from node.membership.contests import CONTEST_CHARS_MAX
+from node.membership.entrances import Denied, Entrance
+from node.membership.introductions import Question
+from node.membership.passphrases import DUMMY_HASH
+from node.membership.register import Introduced, PassphraseQuestion
+from tests.fakes.town import (
+    ALL,
+    DAY_MS,
+    DAY_PASS,
+    LAPTOP,
+    NODE_KEY,
+    PHONE,
+    STRANGER,
+    TABLET,
+    TODAY,
+    Town,
+    at,
+    guest_account,
+)
+
+
+@pytest.fixture
+def town() -> Town:
+    return Town()
+
+
+# --- terms ------------------------------------------------------------------------------
+
+
+def test_who_accepts_the_terms_is_a_guest_of_their_own_and_leaves_no_row(town):
+    entrance = town.register.enter_by_terms(PHONE, ALL, at())
+    assert Entrance(guest_account(PHONE), "terms") == entrance
+    assert {} == town.rows
+
+
+def test_a_way_that_the_rules_do_not_open_is_closed(town):
+    register, (code,) = town.register, town.issue()
+    closed = Denied("way-closed")
+    assert closed == register.enter_by_terms(PHONE, ["voucher"], at())
+    assert closed == register.enter_by_code(PHONE, code.text, ["terms"], at())
+    assert closed == register.enter_by_card(PHONE, "", ["terms"], at())
+    assert closed == register.passphrase_question(PHONE, "ana", ["terms"], at())
+    assert closed == register.ask(PHONE, "ana", "Pau", ["terms"], at())
+
+
+def test_a_device_of_the_roll_always_comes_in_as_its_account(town):
+    register, (code,) = town.register, town.issue()
+    assert "ana" == register.enter_by_terms(LAPTOP, ["voucher"], at()).account
+    assert Entrance("ana", "voucher") == town.code(LAPTOP, code.text)
+    assert town.register.vouchers.find(code).lease is None
+
+
+# --- vouchers ---------------------------------------------------------------------------
+
+
+def test_a_voucher_starts_when_it_is_first_used(town):
+    (code,) = town.issue()
+    entrance = town.came(town.code(PHONE, shown(code).lower(), at(5_000)))
+    assert ("voucher", 5_000 + DAY_MS, 3) == (entrance.way, entrance.ends, entrance.devices_max)
+    assert entrance.account == town.register.account_of(PHONE)
+    assert {"day-pass"} == town.register.groups_of(entrance.account)
+    assert "voucher" == town.register.way_of(PHONE)
+
+
+def test_a_household_shares_one_voucher_and_its_end(town):
+    (code,) = town.issue()
+    first = town.came(town.code(PHONE, code.text, at(0)))
+    second = town.came(town.code(TABLET, code.text, at(3_600_000)))
+    assert (first.account, first.ends) == (second.account, second.ends)
+    assert 2 == len(town.register.bindings.of(first.account))
+
+
+def test_a_device_that_changed_its_address_rejoins_by_the_code_and_gets_nothing_fresh(town):
+    (code,) = town.issue()
+    first = town.came(town.code(PHONE, code.text, at(0)))
+    later = town.came(town.code(STRANGER, code.text, at(DAY_MS - 1)))
+    assert (first.account, first.ends) == (later.account, later.ends)
+
+
+def test_nobody_types_a_code_twice_on_one_device(town):
+    (code,) = town.issue()
+    first = town.came(town.code(PHONE, code.text, at(0)))
+    assert replace(first, changes=()) == town.register.enter_by_terms(PHONE, ["terms"], at(5))
+    town.restart(at(10))
+    assert replace(first, changes=()) == town.register.enter_by_terms(PHONE, [], at(20))
+    town.restart(at(0, "boot-2", 1_000_000 + 3_600), saved_at=10)
+    again = town.register.enter_by_terms(PHONE, [], at(5, "boot-2"))
+    assert (first.account, DAY_MS - 3_600_000) == (again.account, again.ends)
+
+
+def test_when_a_voucher_has_ended_its_device_is_a_guest_of_its_own_again(town):
+    (code,) = town.issue()
+    town.came(town.code(PHONE, code.text, at(0)))
+    assert Denied("code-ended") == town.code(TABLET, code.text, at(DAY_MS))
+    assert Denied("code-ended") == town.register.enter_by_terms(PHONE, ["voucher"], at(DAY_MS))
+    assert guest_account(PHONE) == town.came(town.register.enter_by_terms(PHONE, ALL, at(DAY_MS))).account
+    assert town.register.account_of(PHONE) is None
+    town.restart(at(DAY_MS + 1))
+    assert town.register.account_of(PHONE) is None
+
+
+def test_a_revoked_voucher_lets_nobody_in_and_its_people_are_guests(town):
+    (code,) = town.issue()
+    used = town.came(town.code(PHONE, code.text))
+    names = [voucher.fingerprint for voucher in town.register.vouchers.of_batch(1)]
+    town.keep(town.register.vouchers.revoke(names, at().now).changes)
+    assert Denied("code-revoked") == town.code(TABLET, code.text)
+    assert Denied("code-revoked") == town.register.enter_by_terms(PHONE, ["voucher"], at())
+    assert town.register.account_of(PHONE) is None
+    town.keep(town.register.vouchers.restore(names))
+    assert used.account == town.register.account_of(PHONE)
+
+
+def test_the_next_voucher_takes_over_the_device_and_keeps_its_name(town):
+    first, second = town.issue(2)
+    before = town.came(town.code(PHONE, first.text))
+    town.keep(town.register.name_device(before.account, PHONE, "phone", at()))
+    after = town.came(town.code(PHONE, second.text))
+    assert before.account != after.account
+    assert () == town.register.bindings.of(before.account)
+    assert "phone" == town.register.bindings.name_of(PHONE)
+
+
+def test_a_slip_is_told_from_a_guess(town):
+    (code,) = town.issue()
+    wrong = code.text[:-1] + ("0" if code.text[-1] != "0" else "1")
+    assert Denied("code-mistyped") == town.code(PHONE, wrong)
+    assert Denied("code-unknown") == town.code(PHONE, make_code(b"unknown", "voucher").text)
+
+
+def test_who_guesses_waits_while_others_come_in(town):
+    (code,) = town.issue()
+    for number in range(5):
+        assert Denied("code-unknown") == town.code(STRANGER, make_code(bytes([number] * 7), "voucher").text)
+    assert Denied("too-many-guesses", 60) == town.code(STRANGER, code.text)
+    assert Denied("too-many-guesses", 60) == town.register.enter_by_card(STRANGER, "x", ALL, at())
+    assert isinstance(town.code(PHONE, code.text), Entrance)
+    assert isinstance(town.code(STRANGER, code.text, at(60_000)), Entrance)
+
+
+def test_slips_without_end_make_only_this_device_wait(town):
+    for _ in range(30):
+        assert Denied("code-mistyped") == town.code(STRANGER, "7K3M")
+    assert Denied("too-many-guesses", 60) == town.code(STRANGER, "7K3M")
+    assert Denied("code-mistyped") == town.code(PHONE, "7K3M")
+
+
+# --- device codes -----------------------------------------------------------------------
+
+
+def test_a_second_device_joins_by_the_code_that_the_first_shows(town):
+    (code,) = town.issue()
+    first = town.came(town.code(PHONE, code.text, at(0)))
+    opened = town.register.new_device_code(PHONE, first.account, at(10))
+    second = town.came(town.code(TABLET, shown(opened.code), at(20)))
+    assert replace(first, changes=()) == replace(second, changes=())
+    assert Denied("code-used") == town.code(STRANGER, opened.code.text, at(30))
+    assert Denied("code-unknown") == town.code(STRANGER, make_code(b"guess!", "device").text)
+
+
+def test_a_device_code_opens_its_account_whichever_ways_are_open(town):
+    opened = town.register.new_device_code(LAPTOP, "ana", at())
+    assert "ana" == town.came(town.register.enter_by_code(PHONE, opened.code.text, [], at())).account
+
+
+def test_two_guests_devices_share_one_guests_allowance(town):
+    account = guest_account(PHONE)
+    opened = town.register.new_device_code(PHONE, account, at())
+    entrance = town.came(town.code(TABLET, opened.code.text))
+    assert (account, "terms") == (entrance.account, entrance.way)
+    assert account == town.register.enter_by_terms(TABLET, ALL, at()).account
+
+
+def test_a_device_code_of_a_voucher_that_has_ended_opens_nothing(town):
+    (code,) = town.issue()
+    first = town.came(town.code(PHONE, code.text, at(0)))
+    opened = town.register.new_device_code(PHONE, first.account, at(DAY_MS - 1_000))
+    assert Denied("code-ended") == town.code(TABLET, opened.code.text, at(DAY_MS))
+
+
+# --- passphrases and cards --------------------------------------------------------------
+
+
+def test_a_member_comes_in_by_account_or_name_and_passphrase(town):
+    town.set_passphrase("ana", "three goats on a hill")
+    for mac, typed in ((PHONE, "ana"), (TABLET, " ANA mas ")):
+        entrance = town.came(town.passphrase(mac, typed, "three goats on a hill"))
+        assert ("ana", "passphrase", None) == (entrance.account, entrance.way, entrance.ends)
+    town.restart(at(5))
+    assert "ana" == town.register.account_of(PHONE)
+    assert town.register.has_passphrase("ana")
+
+
+def test_nobody_learns_which_accounts_there_are(town):
+    town.set_passphrase("ana", "three goats on a hill")
+    for account in ("ana", "pere", "nobody", "", "x" * 500, guest_account(PHONE)):
+        assert Denied("passphrase-wrong") == town.passphrase(PHONE, account, "a wrong passphrase")
+    questions = [town.register.passphrase_question(TABLET, who, ALL, at()) for who in ("pere", "nobody")]
+    assert [DUMMY_HASH] * 2 == [question.hash for question in questions]
+
+
+def test_the_wait_after_wrong_passphrases_is_the_same_for_nobodys_account(town):
+    town.set_passphrase("ana", "three goats on a hill")
+
+    def waits(account: str) -> list[int]:
+        seen = []
+        for number in range(21):
+            question = town.register.passphrase_question(f"m{number}", account, ALL, at())
+            if isinstance(question, Denied):
+                seen.append(question.wait_s)
+            else:
+                town.register.enter_by_passphrase(question, at(), was_right=False)
+        return seen
+
+    assert [600] == waits("ana") == waits("nobody")
+
+
+def test_strangers_who_guess_never_lock_out_the_accounts_own_devices(town):
+    town.set_passphrase("ana", "three goats on a hill")
+    town.came(town.passphrase(PHONE, "ana", "three goats on a hill"))
+    for number in range(20):
+        question = town.register.passphrase_question(f"m{number}", "ana", ALL, at())
+        town.register.enter_by_passphrase(question, at(), was_right=False)
+    assert Denied("too-many-guesses", 600) == town.passphrase(STRANGER, "ana", "three goats on a hill")
+    for own in (PHONE, LAPTOP):
+        assert isinstance(town.passphrase(own, "ana", "three goats on a hill"), Entrance)
+    opened = town.register.new_device_code(PHONE, "ana", at())
+    assert "ana" == town.code(TABLET, opened.code.text).account
+
+
+def test_a_passphrase_that_changed_while_it_was_checked_is_wrong(town):
+    town.set_passphrase("ana", "three goats on a hill")
+    question = town.register.passphrase_question(PHONE, "ana", ALL, at())
+    town.set_passphrase("ana", "four goats on a hill")
+    denied = Denied("passphrase-wrong")
+    assert denied == town.register.enter_by_passphrase(question, at(), was_right=True)
+
+
+def test_even_the_nobody_whose_hash_is_checked_never_comes_in(town):
+    question = PassphraseQuestion(PHONE, "pere", DUMMY_HASH)
+    assert Denied("passphrase-wrong") == town.register.enter_by_passphrase(question, at(), was_right=True)
+
+
+def test_a_passphrase_can_be_taken_away(town):
+    town.set_passphrase("ana", "three goats on a hill")
+    town.keep(town.register.drop_passphrase("ana"))
+    assert () == town.register.drop_passphrase("ana")
+    town.restart(at(5))
+    assert not town.register.has_passphrase("ana")
+
+
+def test_only_members_have_passphrases_and_cards(town):
+    assert Denied("not-a-member") == town.register.set_passphrase(guest_account(PHONE), "x")
+    assert Denied("not-a-member") == town.register.next_card("nobody", TODAY, TODAY)
+
+
+def test_who_left_the_community_is_out_with_all_devices(town):
+    town.set_passphrase("ana", "three goats on a hill")
+    town.came(town.passphrase(PHONE, "ana", "three goats on a hill"))
+    town.without("ana")
+    assert town.register.account_of(PHONE) is None
+    assert guest_account(PHONE) == town.register.enter_by_terms(PHONE, ALL, at()).account
+    assert Denied("passphrase-wrong") == town.passphrase(TABLET, "ana", "three goats on a hill")
+
+
+def card_of(town: Town, account: str = "ana", today: str = TODAY) -> str:
+    card = town.register.next_card(account, today, "2027-12-31")
+    return make_card(NODE_KEY, "Vall", card)
+
+
+def test_a_member_comes_in_with_the_card(town):
+    entrance = town.came(town.register.enter_by_card(PHONE, card_of(town), ALL, at()))
+    assert ("ana", "card") == (entrance.account, entrance.way)
+    assert "card" == town.register.way_of(PHONE)
+
+
+def test_voided_cards_stay_void_and_new_ones_count_on_the_same_day(town):
+    lost = card_of(town)
+    town.keep(town.register.void_cards("ana", TODAY))
+    new = card_of(town)
+    town.restart(at(5))
+    assert Denied("card-revoked") == town.register.enter_by_card(PHONE, lost, ALL, at())
+    assert isinstance(town.register.enter_by_card(PHONE, new, ALL, at()), Entrance)
+    assert isinstance(town.register.enter_by_card(PHONE, card_of(town, "pere"), ALL, at()), Entrance)
+
+
+def test_a_card_that_does_not_count_says_why(town):
+    text, enter = card_of(town), town.register.enter_by_card
+    assert Denied("card-unreadable") == enter(PHONE, "hello", ALL, at())
+    assert Denied("card-ended") == enter(PHONE, text, ALL, at(today="2028-01-01"))
+    card = town.register.next_card("ana", TODAY, "2027-12-31")
+    assert Denied("card-foreign") == enter(PHONE, make_card(key_from_raw(b"x" * 32), "Vall", card), ALL, at())
+    town.without("ana")
+    assert Denied("card-unknown") == enter(PHONE, text, ALL, at())
+
+
+# --- introductions ----------------------------------------------------------------------
+
+
+def ask(town: Town, host: str = "Ana Mas", mac: str = PHONE) -> Question:
+    question = town.register.ask(mac, host, "  Pau\n", ALL, at())
+    assert isinstance(question, Question)
+    return question
+
+
+def test_a_member_vouches_for_a_guest(town):
+    question = ask(town)
+    assert [("Pau", question.sign)] == [
+        (each.name, each.sign) for each in town.register.introductions.of_host("ana", at().now)
+    ]
+    introduced = town.register.answer("ana", question.number, at(), yes=True)
+    assert isinstance(introduced, Introduced)
+    entrance = town.came(introduced.entrance)
+    assert (PHONE, guest_account(PHONE), "introduction") == (introduced.mac, entrance.account, entrance.way)
+    assert [PHONE] == [each.mac for each in town.register.bindings.introduced_by("ana")]
+    town.restart(at(5))
+    assert entrance.account == town.register.enter_by_terms(PHONE, ["introduction"], at(5)).account
+    assert Denied("way-closed") == town.register.enter_by_terms(PHONE, ["voucher"], at(5))
+
+
+def test_a_no_lets_nobody_in_and_tells_nothing(town):
+    question = ask(town)
+    assert town.register.answer("ana", question.number, at(), yes=False) is None
+    assert {} == town.rows
+    waiting = town.register.introductions.of_device(PHONE, at().now)
+    assert (question.sign, question.asked_for) == (waiting.sign, waiting.asked_for)
+
+
+def test_an_answer_to_somebody_elses_question_is_refused(town):
+    question = ask(town)
+    assert Denied("not-yours") == town.register.answer("pere", question.number, at(), yes=True)
+    assert Denied("not-a-member") == town.register.answer("nobody", question.number, at(), yes=True)
+    assert Denied("not-yours") == town.register.answer("ana", 99, at(), yes=True)
+
+
+def test_asking_for_a_name_that_nobody_has_looks_like_asking_for_ana(town):
+    known, unknown = ask(town), ask(town, "Maria", TABLET)
+    assert unknown.host is None
+    assert (known.name, known.ends) == (unknown.name, unknown.ends)
+    for number in range(5):
+        assert isinstance(town.register.ask(f"m{number}", "Joana", "Pau", ALL, at()), Question)
+    assert Denied("too-many-open") == town.register.ask(STRANGER, "Joana", "Pau", ALL, at())
+
+
+def test_names_without_end_are_too_long(town):
+    assert Denied("too-long") == town.register.ask(PHONE, "x" * 61, "Pau", ALL, at())
+    assert Denied("too-long") == town.register.ask(PHONE, "ana", "x" * 41, ALL, at())
+
+
+def test_the_member_can_take_the_word_back_and_it_ends_with_their_membership(town):
+    for mac in (PHONE, TABLET):
+        done = town.register.answer("ana", ask(town, mac=mac).number, at(), yes=True)
+        town.came(done.entrance)
+    town.keep(town.register.unbind("ana", PHONE))
+    assert Denied("way-closed") == town.register.enter_by_terms(PHONE, ["introduction"], at())
+    assert isinstance(town.register.enter_by_terms(TABLET, ["introduction"], at()), Entrance)
+    town.without("ana")
+    assert Denied("way-closed") == town.register.enter_by_terms(TABLET, ["introduction"], at())
+
+
+def test_a_guests_second_device_stands_on_the_same_members_word(town):
+    done = town.register.answer("ana", ask(town).number, at(), yes=True)
+    account = town.came(done.entrance).account
+    opened = town.register.new_device_code(PHONE, account, at())
+    assert "introduction" == town.came(town.code(TABLET, opened.code.text)).way
+    town.without("ana")
+    assert Denied("way-closed") == town.register.enter_by_terms(TABLET, ["introduction"], at())
+
+
+# --- what people change about their own -------------------------------------------------
+
+
+def test_people_name_their_own_devices_and_nobody_elses(town):
+    (code,) = town.issue()
+    mine = town.came(town.code(PHONE, code.text)).account
+    town.keep(town.register.name_device(mine, PHONE, " the  phone ", at()))
+    assert "the phone" == town.register.bindings.name_of(PHONE)
+    assert Denied("not-yours") == town.register.name_device("pere", PHONE, "mine", at())
+    assert Denied("not-yours") == town.register.name_device(mine, STRANGER, "mine", at())
+    assert Denied("too-long") == town.register.name_device(mine, PHONE, "x" * 41, at())
+    town.restart(at(1))
+    assert "the phone" == town.register.bindings.name_of(PHONE)
+
+
+def test_a_guest_of_the_own_names_the_only_device(town):
+    account = guest_account(PHONE)
+    town.keep(town.register.name_device(account, PHONE, "phone", at()))
+    assert account == town.register.account_of(PHONE)
+    assert "terms" == town.register.enter_by_terms(PHONE, ALL, at()).way
+
+
+def test_a_named_device_that_the_roll_drops_does_not_stay_in_the_account(town):
+    town.keep(town.register.name_device("ana", LAPTOP, "laptop", at()))
+    town.keep(town.register.name_device("ana", LAPTOP, "old laptop", at()))
+    assert "old laptop" == town.register.bindings.name_of(LAPTOP)
+    town.roll = make_roll(town.roll.units)
+    assert "ana" != town.register.account_of(LAPTOP)
+    assert Denied("not-yours") == town.register.name_device("ana", LAPTOP, "mine", at())
+
+
+def test_a_removed_device_is_out_of_the_account(town):
+    (code,) = town.issue()
+    mine = town.came(town.code(PHONE, code.text)).account
+    town.came(town.code(TABLET, code.text))
+    assert Denied("not-yours") == town.register.unbind("pere", TABLET)
+    assert Denied("not-yours") == town.register.unbind(mine, STRANGER)
+    opened = town.register.new_device_code(TABLET, mine, at())
+    town.keep(town.register.unbind(mine, TABLET))
+    assert town.register.account_of(TABLET) is None
+    assert isinstance(town.code(TABLET, opened.code.text), Denied)
+    assert mine == town.register.account_of(PHONE)
+
+
+def test_a_contest_is_kept_and_has_limits(town):
+    (contest,) = town.register.contest("ana", "night", " Why? ", at())
+    assert ("Why?", TODAY) == (contest.text, contest.day)
+    assert () == town.register.contest("ana", "night", " \n", at())
+    assert Denied("too-long") == town.register.contest("ana", "night", "x" * (CONTEST_CHARS_MAX + 1), at())
+    assert Denied("too-long") == town.register.contest("ana", "x" * 41, "Why?", at())
+    for _ in range(2):
+        town.register.contest("ana", "night", "Why?", at())
+    assert Denied("too-many-open") == town.register.contest("ana", "night", "Why?", at())
+
+
+# --- whatever the order -----------------------------------------------------------------
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["first", "second", "shared", "restart", "terms", "unbind", "revoke", "restore"]),
+            st.sampled_from([PHONE, TABLET, STRANGER]),
+            st.integers(0, DAY_MS // 2),
+        ),
+        max_size=25,
+    )
+)
+def test_one_code_is_one_account_that_never_outlives_its_promise(events):
+    town, now = Town(), 0
+    first, second = town.issue(2)
+    accounts = {code.text: town.register.vouchers.find(code).account for code in (first, second)}
+    began: dict[str, int] = {}
+    for kind, mac, passed in events:
+        now += passed
+        entrance: object = None
+        if kind in ("first", "second"):
+            code = first if kind == "first" else second
+            entrance = town.code(mac, code.text, at(now))
+            if isinstance(entrance, Entrance):
+                assert entrance.account == accounts[code.text]
+        elif kind == "shared" and town.register.account_of(mac) is not None:
+            opened = town.register.new_device_code(mac, town.register.account_of(mac), at(now))
+            entrance = town.code(PHONE, opened.code.text, at(now))
+        elif kind == "terms":
+            entrance = town.register.enter_by_terms(mac, ALL, at(now))
+        elif kind == "unbind":
+            done = town.register.unbind(accounts[first.text], mac)
+            town.keep(() if isinstance(done, Denied) else done)
+        elif kind in ("revoke", "restore"):
+            name = town.register.vouchers.find(first).fingerprint
+            shelf = town.register.vouchers
+            town.keep(
+                shelf.revoke([name], at(now).now).changes if kind == "revoke" else shelf.restore([name])
+            )
+        elif kind == "restart":
+            town.restart(at(now))
+        if isinstance(entrance, Entrance):
+            town.keep(entrance.changes)
+            if entrance.account in accounts.values():
+                assert entrance.ends == began.setdefault(entrance.account, now) + DAY_MS
+                assert entrance.ends > now
+            else:
+                assert entrance.ends is None
+        for each in (PHONE, TABLET, STRANGER):
+            assert town.register.account_of(each) in {None, *accounts.values()}
+
+
+@given(st.lists(st.tuples(st.sampled_from("vpci"), st.sampled_from([PHONE, TABLET, STRANGER])), max_size=12))
+def test_what_is_kept_brings_back_exactly_who_belongs_to_whom(events):
+    town = Town()
+    (code,) = town.issue()
+    town.keep(town.register.set_passphrase("pere", "a hash"))
+    for way, mac in events:
+        if way == "v":
+            town.came(town.code(mac, code.text))
+        elif way == "p":
+            question = town.register.passphrase_question(mac, "pere", ALL, at())
+            town.came(town.register.enter_by_passphrase(question, at(), was_right=True))
+        elif way == "c":
+            town.came(town.register.enter_by_card(mac, card_of(town), ALL, at()))
+        else:
+            town.came(town.register.answer("pere", ask(town, "pere", mac).number, at(), yes=True).entrance)
+    before = {mac: town.register.bindings.get(mac) for mac in (PHONE, TABLET, STRANGER)}
+    town.restart(at(1))
+    assert before == {mac: town.register.bindings.get(mac) for mac in (PHONE, TABLET, STRANGER)}
+
+
+def test_a_batch_of_another_group_gives_other_rules(town):
+    (code,) = town.issue(1, replace(DAY_PASS, group="helpers", devices_max=0))
+    entrance = town.came(town.code(PHONE, code.text))
+    assert {"helpers"} == town.register.groups_of(entrance.account)
+    assert 0 == entrance.devices_max
