@@ -10,13 +10,15 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from captive_portal import capport, forms, pages, probes
+from captive_portal.catalogues import SOURCE
 from captive_portal.changes import CHANGES, RETRY_S, change
 from captive_portal.connections import Doorway, Limits
-from captive_portal.place import ENGLISH_ONLY, Page, place
+from captive_portal.place import Page, Place, Tongue
 from captive_portal.ports import CommunityView, House, Neighbours
 from captive_portal.reading import FOR_ALL, FOR_DEVICES
 from captive_portal.render import Renderer
 from captive_portal.splashes import Splashes
+from captive_portal.tongues import Tongues
 from captive_portal.visit import Give, Go, Outcome, Show, Visit, Welcome
 from node.errors import NodeError
 from node.units import MacAddress
@@ -47,7 +49,8 @@ class Portal:
     `secret` (16 bytes or more) makes the forms' tokens; keep it over restarts so that open pages stay valid.
     `addresses` to listen on, all of both families when empty; Host headers that name one of them are ours, as
     are the portal's own name and the address that a connection came to. `public_port` is the port that people
-    use: redirects to the portal name it.
+    use: redirects to the portal name it. `language` is the community's own, `languages` those to choose from besides
+    it, all that there are when empty.
     """
 
     def __init__(
@@ -59,6 +62,8 @@ class Portal:
         secret: bytes,
         addresses: Sequence[str] = (),
         public_port: int = 80,
+        language: str = SOURCE,
+        languages: Sequence[str] = (),
         limits: Limits | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -75,10 +80,13 @@ class Portal:
         self._public_port = public_port
         self._limits = limits or Limits()
         self._clock = clock
+        self._language, self._languages = language, tuple(languages)
         self._renderer = Renderer()
+        self._tongues = Tongues(self._renderer.words.values())
         self._splashes = Splashes(self._renderer.render)
         self._headers: dict[str, CIMultiDict[str]] = {}
         self._redirect: tuple[str, probes.Answer] = ("", probes.before_admission("/"))
+        self._let_go: Callable[[str], None] = lambda _device: None
 
     async def run(self) -> None:
         """Listens until cancelled. Raises NodeError when the port cannot be had."""
@@ -89,6 +97,7 @@ class Portal:
 
         server = web.Server(handle, access_log=None, auto_decompress=False)
         doorway = Doorway(server, self._neighbours.mac_of, clock=self._clock, limits=self._limits)
+        self._let_go = doorway.let_go
         loop = asyncio.get_running_loop()
         try:
             listener = await loop.create_server(
@@ -134,20 +143,19 @@ class Portal:
         if request.method == "POST":
             if path in CHANGES:
                 return await self._change(path, asked)
-            return self._no_such(path, community)
-        if path == CAPPORT_PATH:
+        elif path == CAPPORT_PATH:
             return await self._capport(asked)
-        if path in FOR_ALL or path in FOR_DEVICES:
+        elif path in FOR_ALL or path in FOR_DEVICES:
             return await self._read(path, asked)
-        return self._no_such(path, community)
+        return self._no_such(path, self._visit(asked, "/").place())
 
-    def _no_such(self, path: str, community: CommunityView) -> web.Response:
+    def _no_such(self, path: str, place: Place) -> web.Response:
         """No such address, or not for this method."""
         if path in CHANGES:
-            return self._page(pages.WrongWay(place(community)), 405, ("Allow", "POST"))
+            return self._page(pages.WrongWay(place), 405, ("Allow", "POST"))
         if path in ADDRESSES:
-            return self._page(pages.WrongWay(place(community)), 405, ("Allow", "GET, HEAD"))
-        return self._page(pages.NotFound(place(community)), 404)
+            return self._page(pages.WrongWay(place), 405, ("Allow", "GET, HEAD"))
+        return self._page(pages.NotFound(place), 404)
 
     # --- questions for other hosts, which the kernel sent to us ---
 
@@ -183,7 +191,7 @@ class Portal:
     async def _capport(self, asked: Asked) -> web.Response:
         community = self._house.community()
         if asked.mac is None:
-            return self._page(pages.Elsewhere(place(community)), 403)
+            return self._page(pages.Elsewhere(self._visit(asked, "/").place()), 403)
         headers = [("Cache-Control", capport.CACHE_CONTROL), ("Vary", "Accept"), _SERVER]
         if not capport.wants_document(asked.request.headers.get("Accept")):
             return web.Response(status=302, headers=[("Location", self._portal_url(community)), *headers])
@@ -203,6 +211,8 @@ class Portal:
             reader = FOR_DEVICES[path]
             if visit.mac is None:
                 return self._page(pages.Elsewhere(visit.place()), 200 if path == "/" else 403)
+            if visit.guest().state == "admitted":
+                self._let_go(visit.mac)
         return await self._do(visit, reader(visit))
 
     async def _change(self, path: str, asked: Asked) -> web.Response:
@@ -215,8 +225,19 @@ class Portal:
         return await self._do(visit, change(visit, path, await asked.request.read()))
 
     def _visit(self, asked: Asked, path: str) -> Visit:
-        return Visit(
-            self._house, asked.mac, self._house.community(), self._secret, path, ENGLISH_ONLY, asked.query
+        community = self._house.community()
+        return Visit(self._house, asked.mac, community, self._secret, path, self._tongue(asked), asked.query)
+
+    def _tongue(self, asked: Asked) -> Tongue:
+        chosen = asked.query.get("lang", "")
+        if chosen and asked.mac is not None:
+            self._tongues.choose(asked.mac, chosen)
+        return self._tongues.tongue(
+            asked.mac,
+            asked.request.headers.get("Accept-Language", ""),
+            own=self._language,
+            shown=self._languages,
+            asked=chosen,
         )
 
     async def _do(self, visit: Visit, doing: Awaitable[Outcome]) -> web.Response:

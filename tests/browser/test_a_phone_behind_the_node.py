@@ -27,3 +27,12 @@ def test_a_newcomer_is_captured_accepts_with_one_tap_and_is_online(
     browser.open("http://another.example/")
     assert FROM_THE_INTERNET in browser.text
     assert browser.complaints() == []
+
+
+def test_the_address_that_was_captured_opens_as_soon_as_one_is_online(phone: Callable[..., Browser]) -> None:
+    """Chromium keeps connections that it opened on a guess; those lead to the portal for as long as they stand."""
+    browser = phone()
+    browser.open(ELSEWHERE)
+    browser.press("go online")
+    browser.open(ELSEWHERE)
+    assert FROM_THE_INTERNET in browser.text

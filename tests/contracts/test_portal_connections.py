@@ -1,0 +1,29 @@
+"""Connections to the portal that outlive the moment when their device was let in."""
+
+import asyncio
+
+from tests.contracts.portal_client import Browser
+from tests.fakes.front_door import ANAS_ADDRESS, open_door
+
+
+async def test_a_connection_that_was_opened_on_a_guess_ends_when_its_person_sees_that_they_are_online() -> (
+    None
+):
+    """It came here by the kernel's redirection, so whatever the browser asked on it would meet the portal."""
+    async with open_door() as door:
+        ana = Browser(door.port, ANAS_ADDRESS)
+        reader, writer = await asyncio.open_connection("127.0.0.1", door.port, local_addr=(ANAS_ADDRESS, 0))
+        splash = await ana.get("/")
+        assert not reader.at_eof()
+        await ana.post("/join/terms", f"terms={splash.field('terms')}&token={splash.field('token')}")
+        assert "online" in (await ana.get("/me")).body
+        async with asyncio.timeout(2):
+            assert await _rest_of(reader) == b""
+        writer.close()
+
+
+async def _rest_of(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return await reader.read()
+    except ConnectionResetError:
+        return b""
