@@ -80,6 +80,8 @@ class Node:
             self.neighbours,
             port=config.portal.port,
             secret=self.keys.key_for("portal forms"),
+            language=config.portal.language,
+            languages=config.portal.languages,
         )
         self.secure = self._secure_door()
         glance = self._glance()

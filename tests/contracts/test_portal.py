@@ -184,6 +184,40 @@ async def test_no_header_can_name_another_device(door: FrontDoor, ana: Browser, 
     assert "Accept and go online" in (await ana.get("/", **{name: value})).body
 
 
+# --- the reader's language ---
+
+
+async def test_a_page_is_in_the_language_that_the_browser_asks_for(ana: Browser) -> None:
+    page = await ana.get("/", Accept_Language="ca, en;q=0.5")
+    assert ("ca", "Accept-Language") == (page.headers["content-language"], page.headers["vary"])
+    assert '<html lang="ca" dir="ltr">' in page.body
+
+
+async def test_a_choice_holds_on_the_next_pages_without_a_cookie(ana: Browser, ben: Browser) -> None:
+    """A mini-browser keeps nothing, so the portal remembers what the device's person chose."""
+    chosen = await ana.get("/network?lang=ar", Accept_Language="en")
+    assert '<html lang="ar" dir="rtl">' in chosen.body
+    splash = await ana.get("/", Accept_Language="en")
+    assert "ar" == splash.headers["content-language"]
+    wrong = await ana.post("/join/code", splash.fill("/join/code", code="nonsense"), Accept_Language="en")
+    assert (422, "ar") == (wrong.status, wrong.headers["content-language"])
+    assert "en" == (await ben.get("/", Accept_Language="en")).headers["content-language"]
+    assert "en" == (await ana.get("/?lang=en")).headers["content-language"]
+
+
+async def test_every_page_offers_each_language_by_its_own_name(ana: Browser) -> None:
+    for path in ("/", "/network", "/nothing"):
+        page = (await ana.get(path)).body
+        for name in ("English", "català", "español", "français", "العربية"):
+            assert f">{name}</a>" in page
+
+
+@pytest.mark.parametrize("lang", ["xx", "../../etc/passwd", "<b>", "ca" * 200, "%00"])
+async def test_a_language_that_we_do_not_speak_changes_nothing(ana: Browser, lang: str) -> None:
+    page = await ana.get(f"/?lang={lang}", Accept_Language="fr")
+    assert (200, "fr") == (page.status, page.headers["content-language"])
+
+
 # --- devices that ask on their own ---
 
 
