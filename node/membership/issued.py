@@ -54,6 +54,7 @@ class IssuedVouchers:
         self._by_batch: dict[int, list[str]] = {}
         self._saved: dict[str, SavedLease] = {}
         self._awaiting_clock: set[str] = set()
+        self._last_batch = 0
 
     def __len__(self) -> int:
         return len(self._by_fingerprint)
@@ -68,7 +69,7 @@ class IssuedVouchers:
         """From storage; the rows whose lease had to be told anew in this boot's time, to be kept again."""
         rows = []
         for batch in batches:
-            self.batches[batch.number] = batch
+            self._add(batch)
         for saved in vouchers:
             if saved.lease is None:
                 self._put(saved.voucher)
@@ -107,8 +108,8 @@ class IssuedVouchers:
             findings = (Finding("voucher", 0, message, "issue fewer, or wait until old ones are forgotten"),)
         if findings:
             return findings
-        batch = replace(wish, number=max(self.batches, default=0) + 1, issued_day=today)
-        self.batches[batch.number] = batch
+        batch = replace(wish, number=self._last_batch + 1, issued_day=today)
+        self._add(batch)
         codes = tuple(self._new_code(batch.number) for _ in range(count))
         rows = tuple(SavedVoucher(voucher, None) for voucher in self.of_batch(batch.number))
         return Issued(batch, codes, (batch, *rows))
@@ -170,13 +171,19 @@ class IssuedVouchers:
         )
 
     def forget(self, fingerprints: Iterable[str]) -> None:
-        """Storage keeps these no more."""
+        """Storage keeps these no more, nor batches that have no others."""
         for name in fingerprints:
             voucher = self._by_fingerprint.pop(name, None)
             if voucher is not None:
                 del self._by_account[voucher.account]
                 self._by_batch[voucher.batch].remove(name)
                 self._saved.pop(name, None)
+                if not self._by_batch[voucher.batch]:
+                    del self._by_batch[voucher.batch], self.batches[voucher.batch]
+
+    def _add(self, batch: Batch) -> None:
+        self.batches[batch.number] = batch
+        self._last_batch = max(self._last_batch, batch.number)
 
     def _new_code(self, batch: int) -> Code:
         while True:

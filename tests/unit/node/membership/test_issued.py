@@ -172,6 +172,8 @@ def test_forgotten_vouchers_leave_nothing():
     assert vouchers.find(done.codes[0]) is None
     assert vouchers.of_account(used.account) is None
     assert () == vouchers.of_batch(1)
+    assert {} == vouchers.batches
+    assert 2 == issue(vouchers).batch.number
 
 
 def in_use() -> tuple[Disk, Code]:
