@@ -20,6 +20,7 @@ from typing import IO
 from captive_portal.capport import api_uri
 from captive_portal.certificate_files import CertificateFiles
 from captive_portal.neighbours import KernelNeighbours
+from captive_portal.ports import KeptView
 from captive_portal.secure import SecureDoor
 from captive_portal.web import Portal
 from mesh.addresses import Address, ConfiguredPeer
@@ -42,10 +43,12 @@ from node.enforcement.ports import Kernel
 from node.errors import Fatal, InvalidFile, NodeError
 from node.identity import own_node_id
 from node.keyring import open_keyring
+from node.membership.passphrases import SALT_BYTES
 from node.membership.register import Register
 from node.reconcile.loop import Reconcile
 from node.storage.database import Store
 from node.storage.memory import StoredMemory, StoredRecords, StoredShelf
+from node.storage.migrations import KEPT
 from node.supervision import Parts, supervise
 from node.units import NodeId
 
@@ -74,14 +77,19 @@ class Node:
         self.mesh = self._fence()
         self.neighbours = KernelNeighbours(config.lan.interface)
         self.certificate = certificate_files(config, self.clock)
-        self.house = PortalHouse(self.reconcile, config, self.clock, self.portal_url)
+        self.house = PortalHouse(
+            self.reconcile,
+            config,
+            self.clock,
+            new_salt=lambda: secrets.token_bytes(SALT_BYTES),
+            kept=tuple(KeptView(each.table, each.purpose, each.retention) for each in KEPT),
+            portal_url=self.portal_url,
+        )
         self.portal = Portal(
             self.house,
             self.neighbours,
             port=config.portal.port,
             secret=self.keys.key_for("portal forms"),
-            language=config.portal.language,
-            languages=config.portal.languages,
         )
         self.secure = self._secure_door()
         glance = self._glance()

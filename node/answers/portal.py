@@ -1,30 +1,40 @@
 """The house as the captive portal sees it."""
 
 from collections.abc import Callable, Mapping
+from datetime import date, timedelta
 
 from captive_portal import guests
 from captive_portal.ports import (
     Admitted,
     CommunityView,
     DeviceCode,
-    DeviceView,
     Entry,
-    GuestState,
+    Full,
     GuestView,
     KeptView,
     Refused,
     ServiceView,
-    TermsAccepted,
 )
 from node.accounting.ledger import NO_CELL
-from node.accounting.periods import period_name
+from node.accounting.periods import DAY_UNKNOWN
+from node.answers.doorway import Doorway, refusal
+from node.answers.guests import GuestViews
+from node.answers.passphrases import PassphraseDesk
 from node.config import NodeConfig
-from node.errors import KernelRefused
+from node.errors import NodeError
+from node.governance.joining import WAYS_OF_MEMBERS
 from node.governance.sentences import describe
+from node.membership import belongings
+from node.membership.contests import RULE_CHARS_MAX
+from node.membership.entrances import Denied
 from node.membership.notices import Notice
+from node.membership.passphrases import hash_passphrase, is_fit
+from node.membership.ports import Change
+from node.membership.terms import TermsText
+from node.reconcile.keeper import KEEP_USED_DAYS
 from node.reconcile.loop import Reconcile
 from node.reconcile.ports import Clock
-from node.units import AccountId, MacAddress, Monotonic, Usage
+from node.units import AccountId, MacAddress, Monotonic
 
 SEEN_MS = 10 * 60_000
 SEEN_MAX = 4_096
@@ -34,11 +44,24 @@ class PortalHouse:
     """Implements `captive_portal.ports.House`."""
 
     def __init__(
-        self, reconcile: Reconcile, config: NodeConfig, clock: Clock, portal_url: Callable[[], str] = str
+        self,
+        reconcile: Reconcile,
+        config: NodeConfig,
+        clock: Clock,
+        *,
+        new_salt: Callable[[], bytes],
+        kept: tuple[KeptView, ...] = (),
+        services: Callable[[], tuple[ServiceView, ...]] = tuple,
+        portal_url: Callable[[], str] = str,
     ) -> None:
+        """`new_salt` makes the random bytes of one passphrase hash."""
         self._reconcile, self._config, self._clock = reconcile, config, clock
+        self._register, self._desk = reconcile.register, PassphraseDesk()
+        self._new_salt, self._kept, self._services = new_salt, kept, services
         self._portal_url = portal_url
-        self._described: tuple[object, CommunityView] | None = None
+        self._views = GuestViews(reconcile, reconcile.register, clock)
+        self._doorway = Doorway(reconcile, reconcile.register, self._views)
+        self._described: tuple[tuple[object, ...], CommunityView] | None = None
         self._seen: dict[MacAddress, Monotonic] = {}
 
     def waiting(self) -> int:
@@ -49,138 +72,177 @@ class PortalHouse:
             for mac, seen in self._seen.items()
         )
 
+    # --- what people see -----------------------------------------------------------------
+
     def guest(self, mac: MacAddress) -> GuestView:
         self._see(mac)
-        presence = self._reconcile.presence
-        guest, seat = presence.state(mac), presence.seats.get(mac)
-        state: GuestState = _STATES[type(guest)]
-        if seat is None or not isinstance(guest, guests.Admitted):
-            because = guest.because if isinstance(guest, guests.Removed) else None
-            account = seat.account if seat is not None else None
-            return GuestView(state, account, self._used(account), None, None, None, (), because)
-        allowance = self._reconcile.allowance(seat.account)
-        left = [quota.left for quota in allowance.quotas]
-        return GuestView(
-            state=state,
-            account=seat.account,
-            used=self._used(seat.account),
-            allowance=allowance,
-            seconds_left=self._seconds_left(guest),
-            bytes_left=min(left, default=None),
-            devices=self._devices(mac, seat.account),
-        )
+        return self._views.view(mac)
 
     def community(self) -> CommunityView:
-        book, url = self._reconcile.rulebook, self._portal_url()
-        seen, view = self._described or (None, None)
-        if view is None or seen is not book or view.portal_url != url:
-            node = self._config.node
-            view = CommunityView(
-                community=self._config.community.name,
-                node=node.name,
-                portal_host=self._config.portal.host,
-                sentences=describe(book.ruleset),
-                contact=node.contact,
-                terms=node.terms,
-                terms_version=node.terms_version,
-                portal_url=url,
-                language=self._config.portal.language,
-                languages=self._config.portal.languages,
-            )
-            self._described = book, view
-        return view
+        terms = self._register.terms.current
+        seen = (
+            self._reconcile.rulebook.fingerprint,
+            bool(self._reconcile.roll.units),
+            terms and terms.version,
+            self._portal_url(),
+        )
+        if self._described is None or self._described[0] != seen:
+            self._described = seen, self._describe()
+        return self._described[1]
 
     def notices(self, mac: MacAddress | None) -> tuple[Notice, ...]:
-        return ()
+        node, today = self._config.node, self._reconcile.instant().today
+        zones = (node.zone,) if node.zone else ()
+        reader = self._views.reader(mac)
+        return self._register.notices.visible(reader, node=node.name, zones=zones, today=today)
 
     def services(self) -> tuple[ServiceView, ...]:
-        return ()
+        return self._services()
 
     def kept(self) -> tuple[KeptView, ...]:
-        return ()
+        return self._kept
+
+    # --- coming in and leaving -----------------------------------------------------------
 
     async def admit(
         self, mac: MacAddress, entry: Entry, terms_version: str, instead_of: MacAddress | None = None
-    ) -> Admitted | Refused:
-        state = self._reconcile.presence.state(mac)
-        if isinstance(state, guests.Removed):
-            return Refused("removed", state.because)
-        if not isinstance(entry, TermsAccepted):
-            return Refused("way-closed")
-        try:
-            await self._reconcile.admit(mac, terms_version)
-        except KernelRefused as refused:
-            return Refused("trouble", refused.message)
-        admitted = self._reconcile.presence.state(mac)
-        return Admitted(self._seconds_left(admitted) if isinstance(admitted, guests.Admitted) else 0)
+    ) -> Admitted | Refused | Full:
+        return await self._doorway.admit(mac, entry, terms_version, instead_of)
 
     async def leave(self, mac: MacAddress) -> None:
+        self._register.introductions.withdraw(mac, self._clock.monotonic())
         await self._reconcile.leave(mac)
 
     async def ask(self, mac: MacAddress, host: str, name: str, terms_version: str) -> Refused | None:
-        return Refused("way-closed")
+        return self._doorway.ask(mac, host, name, terms_version)
 
     async def answer(self, mac: MacAddress, number: int, *, yes: bool) -> Refused | None:
-        return Refused("way-closed")
+        return await self._doorway.answer(mac, number, yes=yes)
+
+    # --- what people change about their own ----------------------------------------------
 
     async def new_device_code(self, mac: MacAddress) -> DeviceCode | Refused:
-        return Refused("way-closed")
+        account = self._views.account_of(mac)
+        if account is None:
+            return Refused("not-yours")
+        if (refused := self._doorway.forgetful()) is not None:
+            return refused
+        self._register.new_device_code(mac, account, self._reconcile.instant())
+        return self._views.device_code(account) or Refused("code-used")
 
     async def name_device(self, mac: MacAddress, device: MacAddress, name: str) -> Refused | None:
-        return Refused("not-yours")
+        account = self._views.account_of(mac)
+        if account is None:
+            return Refused("not-yours")
+        return await self._remember(
+            lambda: self._register.name_device(account, device, name, self._reconcile.instant())
+        )
 
     async def remove_device(self, mac: MacAddress, device: MacAddress) -> Refused | None:
-        presence = self._reconcile.presence
-        mine, other = presence.seats.get(mac), presence.seats.get(device)
-        if mine is None or other is None or mine.account != other.account:
+        account = self._views.account_of(mac)
+        if account is None:
             return Refused("not-yours")
+        rows = self._register.unbind(account, device)
+        if isinstance(rows, Denied):
+            if device not in {each.mac for each in self._views.devices(account, mac)}:
+                return refusal(rows)
+            rows = ()  # known by the roll, or only by being here: there is nothing to take it out of
+        self._reconcile.keeper.pending.add(rows)
         await self._reconcile.leave(device)
+        await self._reconcile.remember(())
         return None
 
     async def set_passphrase(self, mac: MacAddress, passphrase: str) -> Refused | None:
-        return Refused("not-a-member")
+        account = self._views.account_of(mac)
+        if account is None or not self._register.is_member(account):
+            return Refused("not-a-member")
+        if not is_fit(passphrase):
+            return Refused("too-long")
+        salt = self._new_salt()
+        try:
+            hashed = await self._desk.turn(mac, lambda: hash_passphrase(passphrase, salt))
+        except NodeError as busy:
+            return Refused("trouble", str(busy))
+        return await self._remember(lambda: self._register.set_passphrase(account, hashed))
 
     async def contest(self, mac: MacAddress, rule: str, text: str) -> Refused | None:
-        return Refused("trouble")
+        account = self._views.account_of(mac)
+        if account is None:
+            return Refused("not-yours")
+        return await self._remember(
+            lambda: self._register.contest(account, rule[:RULE_CHARS_MAX], text, self._reconcile.instant())
+        )
 
     async def own_data(self, mac: MacAddress) -> Mapping[str, object]:
-        return {"device": mac}
+        reconcile = self._reconcile
+        account, seat = reconcile.account_of(mac), reconcile.presence.seats.get(mac)
+        view = self._views.view(mac)
+        return {
+            "device": mac,
+            "account": account,
+            "name": reconcile.roll.names.get(account, ""),
+            "state": view.state,
+            "way": self._register.way_of(mac),
+            "terms_accepted": seat.terms if seat is not None else "",
+            "seconds_left": view.seconds_left,
+            "removed_because": view.removed_because,
+            "bytes_by_day": self._bytes_by_day(account),
+            **belongings.own_rows(self._register, account, mac, reconcile.instant()),
+        }
 
     async def erase(self, mac: MacAddress) -> None:
-        await self._reconcile.leave(mac)
+        account = self._reconcile.account_of(mac)
+        is_last = {mac} >= {each.mac for each in self._views.devices(account, mac)}
+        rows = belongings.erase(self._register, account, mac, self._reconcile.instant())
+        await self._reconcile.erase(mac, account, is_last=is_last, changes=rows)
 
-    def _devices(self, mac: MacAddress, account: AccountId) -> tuple[DeviceView, ...]:
-        presence = self._reconcile.presence
-        return tuple(
-            DeviceView(
-                mac=device,
-                name="",
-                is_this=device == mac,
-                is_online=isinstance(presence.state(device), guests.Admitted),
-                idle_s=None,
-            )
-            for device in presence.devices_of(account)
+    # --- within --------------------------------------------------------------------------
+
+    async def _remember(self, change: Callable[[], "tuple[Change, ...] | Denied"]) -> Refused | None:
+        if (refused := self._doorway.forgetful()) is not None:
+            return refused
+        rows = change()
+        if isinstance(rows, Denied):
+            return refusal(rows)
+        await self._reconcile.remember(rows)
+        return None
+
+    def _describe(self) -> CommunityView:
+        config, book = self._config, self._reconcile.rulebook
+        terms = self._register.terms.current
+        texts = terms.texts if terms is not None else (TermsText(config.portal.language, config.node.terms),)
+        is_village = bool(self._reconcile.roll.units)
+        return CommunityView(
+            community=config.community.name,
+            node=config.node.name,
+            portal_host=config.portal.host,
+            sentences=describe(book.ruleset),
+            contact=config.node.contact,
+            terms=texts[0].text,
+            terms_version=terms.version if terms is not None else config.node.terms_version,
+            terms_texts=texts,
+            ways=tuple(way for way in book.ruleset.joining.ways if is_village or way not in WAYS_OF_MEMBERS),
+            portal_url=self._portal_url(),
+            help=config.node.help,
+            language=config.portal.language,
+            languages=config.portal.languages,
+            ruleset=book.ruleset,
         )
+
+    def _bytes_by_day(self, account: AccountId) -> Mapping[str, Mapping[str, int]]:
+        """What the account used on all nodes, for each day that is kept."""
+        today, ledger = self._reconcile.today(), self._reconcile.ledger
+        if today == DAY_UNKNOWN:
+            return {}
+        last = date.fromisoformat(today)
+        days = ((last - timedelta(days=back)).isoformat() for back in range(KEEP_USED_DAYS + 1))
+        cells = ((day, ledger.total(account, day)) for day in days)
+        return {
+            day: {"down": cell.uplink.down, "up": cell.uplink.up} for day, cell in cells if cell != NO_CELL
+        }
 
     def _see(self, mac: MacAddress) -> None:
         self._seen.pop(mac, None)
         self._seen[mac] = self._clock.monotonic()
         if len(self._seen) > SEEN_MAX:
             self._seen.pop(next(iter(self._seen)))
-
-    def _used(self, account: AccountId | None) -> Usage:
-        month = period_name("month", self._reconcile.today())
-        if account is None or month is None:
-            return NO_CELL.uplink
-        return self._reconcile.ledger.total(account, month).uplink
-
-    def _seconds_left(self, guest: guests.Admitted) -> int | None:
-        return None if guest.until is None else max(0, (guest.until - self._clock.monotonic()) // 1000)
-
-
-_STATES: dict[type, GuestState] = {
-    guests.Waiting: "waiting",
-    guests.Admitted: "admitted",
-    guests.Expired: "expired",
-    guests.Removed: "removed",
-}

@@ -174,6 +174,9 @@ class Reconcile:
     async def remove(self, mac: MacAddress, because: str) -> None:
         await self._end(mac, guests.RemovedByAdmin(because))
 
+    async def pardon(self, mac: MacAddress) -> None:
+        await self._end(mac, guests.Pardoned())
+
     async def remember(self, changes: Iterable[Change]) -> None:
         """What changed in the register: stored when this returns, or, while the data folder cannot be written, kept
         and tried again. Whoever belongs to another account by it does so at once; who belongs to none any more
@@ -186,19 +189,19 @@ class Reconcile:
                 return await self._after_change(moved)
         return await self.keeper.save()
 
-    async def erase(self, mac: MacAddress) -> None:
-        """Ends the visit, and forgets the device; with the last device of its account also what that used before
+    async def erase(
+        self, mac: MacAddress, account: AccountId, *, is_last: bool, changes: Iterable[Change] = ()
+    ) -> None:
+        """Ends the visit, and forgets the device; when it is the last one of its account also what that used before
         this month. Whom an admin removed is remembered as that."""
+        self.keeper.pending.add(changes)
         await self.leave(mac)
-        if isinstance(self.presence.state(mac), guests.Removed):
-            return
-        account, today = self.account_of(mac), self.today()
-        others = [each for each in self.presence.devices_of(account) if each != mac]
-        before = "" if others or self._clock.state() == "unknown" else f"{today[:7]}-01"
-        self.presence.erase(mac)
-        self.keeper.erase(mac, account, before)
-        if before:
-            self._erased.append((account, before))
+        today = self.keeper.instant(self._clock.monotonic()).today
+        if today and is_last:
+            self._erased.append((account, f"{today[:7]}-01"))
+        if not isinstance(self.presence.state(mac), guests.Removed):
+            self.presence.erase(mac)
+            self.keeper.erase(mac, account, f"{today[:7]}-01" if today and is_last else "")
         await self.keeper.save()
 
     def merge(self, key: CellKey, cell: Cell) -> None:

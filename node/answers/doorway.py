@@ -1,0 +1,145 @@
+"""Coming in, by every way: the register says who somebody is, the loop lets them in."""
+
+from captive_portal import guests
+from captive_portal.ports import (
+    Admitted,
+    CardShown,
+    CodeTyped,
+    Entry,
+    Full,
+    PassphraseTyped,
+    Refused,
+    TermsAccepted,
+)
+from node.answers.guests import GuestViews
+from node.answers.passphrases import PassphraseDesk
+from node.errors import KernelRefused, NodeError
+from node.governance.joining import Way
+from node.membership.entrances import Denied, Entrance
+from node.membership.passphrases import PASSPHRASE_CHARS_MAX, is_right
+from node.membership.register import Register
+from node.reconcile.loop import Reconcile
+from node.reconcile.room import NoRoom
+from node.units import MacAddress, Milliseconds, Monotonic
+
+CHOOSING = Milliseconds(10 * 60_000)
+"""So long does somebody choose which of their devices makes room, without showing who they are again."""
+CHOOSING_MAX = 1_000
+"""Devices; whoever began first makes room, and shows their code or card once more."""
+
+
+class Doorway:
+    """Closed ways stay closed, and whom an admin removed stays out, by every way."""
+
+    def __init__(self, reconcile: Reconcile, register: Register, views: GuestViews) -> None:
+        self._reconcile, self._register, self._views = reconcile, register, views
+        self._desk = PassphraseDesk()
+        self._choosing: dict[MacAddress, Monotonic] = {}
+        self._accepted: dict[MacAddress, str] = {}
+        """Terms that a guest accepted who waits for a member's yes."""
+
+    async def admit(
+        self, mac: MacAddress, entry: Entry, terms_version: str, instead_of: MacAddress | None
+    ) -> Admitted | Refused | Full:
+        if (refused := self.removed(mac)) is not None:
+            return refused
+        found = await self._entrance(mac, entry, is_choosing=instead_of is not None)
+        if not isinstance(found, Entrance):
+            return found if isinstance(found, Refused) else refusal(found)
+        return await self._let_in(mac, found, terms_version, instead_of)
+
+    def removed(self, mac: MacAddress) -> Refused | None:
+        state = self._reconcile.presence.state(mac)
+        return Refused("removed", state.because) if isinstance(state, guests.Removed) else None
+
+    def forgetful(self) -> Refused | None:
+        """Before the memory could be read the register knows nobody: better no answer than a wrong one."""
+        if self._reconcile.keeper.recalled:
+            return None
+        return Refused("trouble", self._reconcile.troubles.storage)
+
+    def ask(self, mac: MacAddress, host: str, name: str, terms_version: str) -> Refused | None:
+        if (refused := self.removed(mac) or self.forgetful()) is not None:
+            return refused
+        asked = self._register.ask(mac, host, name, self._ways(), self._reconcile.instant())
+        if isinstance(asked, Denied):
+            return refusal(asked)
+        waiting = self._register.introductions
+        now = self._reconcile.instant().now
+        self._accepted = {m: t for m, t in self._accepted.items() if waiting.of_device(m, now) is not None}
+        self._accepted[mac] = terms_version
+        return None
+
+    async def answer(self, mac: MacAddress, number: int, *, yes: bool) -> Refused | None:
+        host = self._views.account_of(mac)
+        if host is None:
+            return Refused("not-yours")
+        answered = self._register.answer(host, number, self._reconcile.instant(), yes=yes)
+        if answered is None or isinstance(answered, Denied):
+            return None if answered is None else refusal(answered)
+        version = self._accepted.pop(answered.mac, "")
+        came = await self._let_in(answered.mac, answered.entrance, version, None)
+        return came if isinstance(came, Refused) and came.reason == "trouble" else None
+
+    async def _entrance(
+        self, mac: MacAddress, entry: Entry, *, is_choosing: bool
+    ) -> Entrance | Denied | Refused:
+        register, ways, at = self._register, self._ways(), self._reconcile.instant()
+        if isinstance(entry, TermsAccepted) or (is_choosing and self._may_choose(mac, at.now)):
+            return register.enter_by_terms(mac, ways, at)
+        if (refused := self.forgetful()) is not None:
+            return refused
+        match entry:
+            case CodeTyped(code):
+                return register.enter_by_code(mac, code, ways, at)
+            case CardShown(card):
+                return register.enter_by_card(mac, card, ways, at)
+            case PassphraseTyped():
+                return await self._by_passphrase(mac, entry)
+
+    async def _by_passphrase(self, mac: MacAddress, typed: PassphraseTyped) -> Entrance | Denied | Refused:
+        register, passphrase = self._register, typed.passphrase[: PASSPHRASE_CHARS_MAX + 1]
+        question = register.passphrase_question(mac, typed.account, self._ways(), self._reconcile.instant())
+        if isinstance(question, Denied):
+            return question
+        try:
+            was_right = await self._desk.turn(mac, lambda: is_right(passphrase, question.hash))
+        except NodeError as busy:
+            return Refused("trouble", str(busy))
+        return register.enter_by_passphrase(question, self._reconcile.instant(), was_right=was_right)
+
+    async def _let_in(
+        self, mac: MacAddress, found: Entrance, terms_version: str, instead_of: MacAddress | None
+    ) -> Admitted | Refused | Full:
+        try:
+            answer = await self._reconcile.admit(
+                mac, terms_version, changes=found.changes, instead_of=instead_of
+            )
+        except KernelRefused as refused:
+            return Refused("trouble", refused.message)
+        if isinstance(answer, NoRoom):
+            self._choose(mac)
+            devices = self._views.devices(found.account, mac)
+            return Full(tuple(each for each in devices if each.is_online), answer.devices_max)
+        if (refused_now := self.removed(mac)) is not None:
+            return refused_now
+        self._choosing.pop(mac, None)
+        self._register.introductions.withdraw(mac, self._reconcile.instant().now)
+        state = self._reconcile.presence.state(mac)
+        return Admitted(self._views.seconds_left(state) if isinstance(state, guests.Admitted) else 0)
+
+    def _choose(self, mac: MacAddress) -> None:
+        self._choosing.pop(mac, None)
+        if len(self._choosing) >= CHOOSING_MAX:
+            del self._choosing[next(iter(self._choosing))]
+        self._choosing[mac] = Monotonic(self._reconcile.instant().now + CHOOSING)
+
+    def _may_choose(self, mac: MacAddress, now: Monotonic) -> bool:
+        return now < self._choosing.get(mac, now)
+
+    def _ways(self) -> tuple[Way, ...]:
+        return self._reconcile.rulebook.ruleset.joining.ways
+
+
+def refusal(denied: Denied) -> Refused:
+    return Refused(denied.reason, wait_s=denied.wait_s)
