@@ -5,37 +5,16 @@ client costs a small buffer and no task, and the library never waits for anybody
 """
 
 import asyncio
-import ipaddress
-import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from captive_portal.framing import REFUSALS, Limits, measure, network_of
+
 SWEEP_S = 1.0
 SWEPT_AT_ONCE = 32
 """Between so many others are served: ten thousand that end together would hold everybody up."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a stranger may take up."""
-
-    connections: int = 12_288
-    """When so many stand, the one that has been silent for longest makes room for a new one."""
-    connections_per_device: int = 32
-    head_bytes: int = 8_000
-    head_lines: int = 64
-    body_bytes: int = 8_192
-    buffered_bytes: int = 4_000_000
-    """Of all unfinished requests together."""
-    request_s: float = 10.0
-    """For the whole request to arrive, from the opening of the connection or its first byte."""
-    answer_s: float = 30.0
-    """For the answer to be made and taken."""
-    idle_s: float = 15.0
-    requests: int = 1_000
-    """On one connection."""
 
 
 class Inner(Protocol):
@@ -52,55 +31,16 @@ class Inner(Protocol):
     def resume_writing(self) -> None: ...
 
 
-# An absolute target is spelled in full: the library trips over ports out of range and over names in punycode.
-_TARGET = rb"/[!-~]{0,8191}|http://(?!xn--|[^/]*\.xn--)[a-z0-9.-]{1,255}(?::[0-9]{1,4})?(?:/[!-~]{0,8000})?"
-_REQUEST_LINE = re.compile(rb"([A-Z]{1,16}) (?:" + _TARGET + rb") HTTP/1\.([01])")
-# As strict as RFC 9112 section 5, so that the library finds nothing to complain about (and to log at length).
-_FIELDS = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*(?:\r\n|\Z))*")
-_HOST = re.compile(rb"^host:", re.IGNORECASE | re.MULTILINE)
-_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([^\r\n]*)", re.IGNORECASE)
-_ENCODED = re.compile(rb"\r\ntransfer-encoding[ \t]*:", re.IGNORECASE)
-_DIGITS = re.compile(rb"\d{1,9}[ \t]*")
-_METHODS = frozenset({b"GET", b"HEAD", b"POST"})
-_REASONS = {
-    400: b"Bad Request",
-    405: b"Method Not Allowed",
-    411: b"Length Required",
-    413: b"Content Too Large",
-    414: b"URI Too Long",
-    431: b"Request Header Fields Too Large",
-    503: b"Service Unavailable",
-}
-_REFUSALS = {
-    status: b"HTTP/1.1 %d %s\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n%s"
-    b"Cache-Control: no-store\r\nConnection: close\r\n\r\n%s\n"
-    % (status, reason, len(reason) + 1, b"Allow: GET, HEAD, POST\r\n" if status == 405 else b"", reason)
-    for status, reason in _REASONS.items()
-}
+@dataclass(frozen=True, slots=True)
+class Quick:
+    """A whole answer as octets; `closes` the connection after it."""
+
+    octets: bytes
+    closes: bool = False
 
 
-def measure(head: bytes, limits: Limits) -> tuple[int, int]:
-    """(0, octets of the body) of a request's head without its last empty line; or (status of refusal, 0)."""
-    if head.count(b"\n") > limits.head_lines:
-        return 431, 0
-    first, _, fields = head.partition(b"\r\n")
-    line = _REQUEST_LINE.fullmatch(first)
-    if line is None or not _FIELDS.fullmatch(fields):
-        return 400, 0
-    hosts = len(_HOST.findall(fields))
-    if hosts > 1 or (not hosts and line[2] == b"1"):  # RFC 9112 section 3.2
-        return 400, 0
-    if line[1] not in _METHODS:
-        return 405, 0
-    if _ENCODED.search(head):
-        return 411, 0
-    lengths = _LENGTH.findall(head)
-    if not lengths:
-        return 0, 0
-    if len(lengths) > 1 or not _DIGITS.fullmatch(lengths[0]):
-        return 400, 0
-    octets = int(lengths[0])
-    return (413, 0) if octets > limits.body_bytes else (0, octets)
+QuickAnswerer = Callable[[bytes, asyncio.Transport], Quick | None]
+"""From the head of a measured request without a body to its answer; None leaves it to the HTTP library."""
 
 
 class Doorway:
@@ -113,8 +53,10 @@ class Doorway:
         *,
         clock: Callable[[], float],
         limits: Limits,
+        quick: QuickAnswerer | None = None,
     ) -> None:
         self.limits = limits
+        self.quick = quick
         self.buffered = 0
         self.inner = inner
         self.clock = clock
@@ -162,6 +104,7 @@ class Doorway:
     def falls_silent(self, connection: "Connection") -> None:
         """Its answer is made."""
         if connection in self._open:
+            self._silent.pop(connection, None)
             self._silent[connection] = None
 
     def let_go(self, device: str) -> None:
@@ -219,6 +162,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_buffer",
+        "_choked",
         "_device",
         "_doorway",
         "_eof",
@@ -237,6 +181,7 @@ class Connection(asyncio.Protocol):
         self._inner: Inner | None = None
         self._buffer = b""
         self._waiting = False
+        self._choked = False
         self._mute = False
         self._eof = False
         self._requests = 0
@@ -284,12 +229,15 @@ class Connection(asyncio.Protocol):
             self._device = None
 
     def pause_writing(self) -> None:
+        self._choked = True
         if self._inner is not None:
             self._inner.pause_writing()
 
     def resume_writing(self) -> None:
+        self._choked = False
         if self._inner is not None:
             self._inner.resume_writing()
+        self._hand_in()
 
     def answered(self) -> bool:
         self._waiting = False
@@ -314,7 +262,7 @@ class Connection(asyncio.Protocol):
 
     def _hand_in(self) -> None:
         limits, buffer = self._doorway.limits, self._buffer
-        if self._waiting or self._mute or not buffer:
+        if self._waiting or self._choked or self._mute or not buffer:
             return
         assert self._transport is not None
         if self._transport.is_closing():  # the library must not begin what it cannot end
@@ -333,7 +281,24 @@ class Connection(asyncio.Protocol):
         whole = end + 4 + octets
         if len(buffer) < whole:
             return
+        if self._doorway.quick is not None and not octets:
+            answer = self._doorway.quick(buffer[:end], self._transport)
+            if answer is not None:
+                self._answer(answer, whole)
+                return
         self._pass_on(buffer[:whole], rest=buffer[whole:])
+
+    def _answer(self, answer: Quick, length: int) -> None:
+        """Without the library; `length` octets of the buffer were the request."""
+        assert self._transport is not None
+        self._buffer = self._buffer[length:]
+        self._doorway.buffered -= length
+        self._requests += 1
+        self._transport.write(answer.octets)
+        if self.answered() or answer.closes:
+            self._mute = True
+            self._drop_buffer()
+            self._transport.close()
 
     def _pass_on(self, request: bytes, *, rest: bytes) -> None:
         if len(rest) > self._doorway.limits.head_bytes:
@@ -358,7 +323,7 @@ class Connection(asyncio.Protocol):
         self._mute = True
         self._drop_buffer()
         assert self._transport is not None
-        self._transport.write(_REFUSALS[status])
+        self._transport.write(REFUSALS[status])
         if self._transport.can_write_eof():
             self._transport.write_eof()
         self.deadline = self._doorway.clock() + SWEEP_S
@@ -366,13 +331,3 @@ class Connection(asyncio.Protocol):
     def _drop_buffer(self) -> None:
         self._doorway.buffered -= len(self._buffer)
         self._buffer = b""
-
-
-def network_of(address: str) -> str:
-    """A stranger counts by IPv4 address or by IPv6 /64, of which one household may hold every address."""
-    bare = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(bare, ipaddress.IPv4Address) or bare.is_link_local:
-        return str(bare)
-    if bare.ipv4_mapped:
-        return str(bare.ipv4_mapped)
-    return str(ipaddress.ip_network((int(bare) >> 64 << 64, 64)))

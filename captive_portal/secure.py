@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from captive_portal.certificate_files import CertificateFiles
-from captive_portal.connections import Connection, Doorway, Limits, network_of
+from captive_portal.connections import Connection, Doorway
+from captive_portal.framing import Limits, network_of
 from node.errors import NodeError
 
 BACKLOG = 256

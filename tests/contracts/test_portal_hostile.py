@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from captive_portal.connections import Limits
+from captive_portal.framing import Limits
 from tests.contracts.portal_client import HOST, Browser
 from tests.fakes.front_door import ANA, ANAS_ADDRESS, BENS_ADDRESS, FrontDoor, open_door
 

@@ -12,7 +12,8 @@ import pytest
 from aiohttp import web
 
 from captive_portal.certificate_files import CertificateFiles, server_context
-from captive_portal.connections import Doorway, Limits
+from captive_portal.connections import Doorway
+from captive_portal.framing import Limits
 from captive_portal.secure import HANDSHAKES_PER_DEVICE, LIMITS, SecureDoor
 from node.errors import NodeError
 from tests.fakes.authority import DAY, NOW, Authority

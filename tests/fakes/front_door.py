@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
-from captive_portal.connections import Limits
+from captive_portal.framing import Limits
 from captive_portal.web import Portal
 from node.units import MacAddress
 from tests.fakes.house import FakeHouse, FakeNeighbours

@@ -1,0 +1,56 @@
+"""What is plain enough to be answered without the HTTP library."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from captive_portal.framing import Limits, measure
+from captive_portal.quick import Plain, octets, plain
+
+PHONE = b"GET /x?y HTTP/1.1\r\nHost: a.example\r\naccept-LANGUAGE:\tca, es;q=0.5 \r\nConnection: Keep-Alive"
+
+
+def test_a_phones_request_is_plain() -> None:
+    assert plain(PHONE) == Plain("/x?y", "a.example", "ca, es;q=0.5")
+    assert plain(b"GET / HTTP/1.1\r\nhost:a") == Plain("/", "a", "")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HEAD / HTTP/1.1\r\nHost: a",
+        b"GET / HTTP/1.0\r\nHost: a",
+        b"GET http://a/ HTTP/1.1\r\nHost: a",
+        b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close",
+        b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket",
+        b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c",
+        b"GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue",
+        b"GET / HTTP/1.1\r\nHost: \xc3\xa9",
+    ],
+)
+def test_anything_special_goes_to_the_library(head: bytes) -> None:
+    assert plain(head) is None
+
+
+@given(st.lists(st.tuples(st.sampled_from(["Host", "hOST", "Accept-Language", "X", "Connection"]),
+                          st.text("abc,;=. -", max_size=12)), max_size=6))  # fmt: skip
+def test_a_field_is_read_as_it_stands_and_never_from_another(fields: list[tuple[str, str]]) -> None:
+    head = "\r\n".join(["GET / HTTP/1.1", *(f"{name}: {value}" for name, value in fields)]).encode()
+    first = {}
+    for name, value in fields:
+        first.setdefault(name.lower(), value.strip())
+    if measure(head, Limits())[0] or first.get("connection", "") not in {"", "keep-alive"}:
+        return
+    found = plain(head)
+    assert found is not None
+    assert [found.host, found.accept_language] == [first.get("host", ""), first.get("accept-language", "")]
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_break_it(head: bytes) -> None:
+    found = plain(b"GET /" + head)
+    assert found is None or found.target.startswith("/")
+
+
+def test_an_answers_head_says_how_long_the_page_is() -> None:
+    assert octets("200 OK", [("A", "b")], 7) == b"HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 7\r\n"
