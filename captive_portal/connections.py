@@ -295,7 +295,7 @@ class Connection(asyncio.Protocol):
         self._doorway.buffered -= length
         self._requests += 1
         self._transport.write(answer.octets)
-        if self.answered() or answer.closes:
+        if answer.closes or self.answered():
             self._mute = True
             self._drop_buffer()
             self._transport.close()
