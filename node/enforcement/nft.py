@@ -26,8 +26,8 @@ LAYOUT = 2
 """Raised with every change of a set's type; another number makes the node build the table anew."""
 
 FACT_LAYOUT, FACT_COUNTERS_ID, FACT_FORWARDING4, FACT_FORWARDING6 = 1, 2, 3, 4
-ANNOUNCEMENTS_PER_SECOND = 100
-"""Of everything on the people's side together (mDNS)."""
+ANNOUNCEMENTS_PER_SECOND = 20
+"""Of everything on the people's side together (mDNS); twice as many at once."""
 NO_PORT = 1
 """tcpmux, which nobody serves any more (RFC 7805): what is sent here is refused by the kernel's own sockets. A refusal
 by a rule would not get through the change of address that brought the packet here."""
@@ -233,8 +233,8 @@ def _forward(form: Form) -> str:
 
 # mDNS answers come from and go to its own port (RFC 6762 section 11), by multicast or straight to the asker.
 ANNOUNCED = (
-    f"udp sport 5353 udp dport 5353 limit rate {ANNOUNCEMENTS_PER_SECOND}/second "
-    f"burst {ANNOUNCEMENTS_PER_SECOND} packets accept"
+    f"udp sport 5353 udp dport 5353 meta length <= 1500 limit rate {ANNOUNCEMENTS_PER_SECOND}/second "
+    f"burst {2 * ANNOUNCEMENTS_PER_SECOND} packets accept"
 )
 
 
