@@ -146,7 +146,8 @@ class Erasing:
 
 
 def my_page(visit: Visit, deed: str = "", trouble: Trouble | None = None) -> MyPage:
-    guest, allowance = visit.guest(), visit.guest().allowance
+    guest = visit.guest()
+    allowance = visit.said(guest.allowance)
     return MyPage(
         visit.place(),
         _proofs(visit),

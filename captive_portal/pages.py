@@ -126,7 +126,7 @@ def terms(visit: Visit) -> Terms:
 
 def our_network(visit: Visit) -> OurNetwork:
     view = visit.community
-    sentences = tuple(sentence[:SENTENCE_CHARACTERS_MAX] for sentence in view.sentences[:SENTENCES_MAX])
+    sentences = tuple(sentence[:SENTENCE_CHARACTERS_MAX] for sentence in visit.rules()[:SENTENCES_MAX])
     return OurNetwork(visit.place(), sentences, paragraphs(view.help, HELP_CHARACTERS_MAX).paragraphs)
 
 

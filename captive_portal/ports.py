@@ -6,6 +6,7 @@ from typing import Literal, Protocol
 
 from node.governance.allowance import Allowance
 from node.governance.joining import WAYS, Way
+from node.governance.rules import Ruleset
 from node.membership.contests import Contest
 from node.membership.notices import Notice
 from node.membership.terms import TermsText
@@ -183,7 +184,7 @@ class CommunityView:
     node: str
     portal_host: str
     sentences: tuple[str, ...]
-    """The rules in force, in plain language."""
+    """The rules in force, in plain English."""
     contact: str
     terms: str
     terms_version: str
@@ -199,6 +200,8 @@ class CommunityView:
     """The community's own (RFC 5646): for those whose browser asks for none that there is."""
     languages: tuple[str, ...] = ()
     """To choose from, besides its own; empty for all that have a catalogue."""
+    ruleset: Ruleset | None = None
+    """The rules in force, to be said in other languages; without it they are said as in `sentences`."""
 
 
 @dataclass(frozen=True, slots=True)

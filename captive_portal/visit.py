@@ -7,6 +7,9 @@ from typing import Literal
 from captive_portal import forms
 from captive_portal.place import ENGLISH_ONLY, Page, Place, Tongue, place
 from captive_portal.ports import CommunityView, GuestView, House
+from node.governance.allowance import Allowance
+from node.governance.language import ENGLISH, Words
+from node.governance.sentences import allowance_in, describe
 from node.units import MacAddress
 
 Word = Literal["", "expired", "code-over", "terms-changed", "stale"]
@@ -63,6 +66,8 @@ class Visit:
     """Of the page that the visit asks for; of the first page when it changes something."""
     tongue: Tongue = ENGLISH_ONLY
     query: Mapping[str, str] = field(default_factory=dict)
+    words: Words = ENGLISH
+    """Of the tongue's language."""
 
     @property
     def device(self) -> MacAddress:
@@ -75,6 +80,18 @@ class Visit:
 
     def place(self) -> Place:
         return place(self.community, self.tongue, self.path)
+
+    def rules(self) -> tuple[str, ...]:
+        """The rules in force, one sentence each, in the visit's language."""
+        community = self.community
+        return community.sentences if community.ruleset is None else describe(community.ruleset, self.words)
+
+    def said(self, allowance: Allowance | None) -> Allowance | None:
+        """An allowance with its reasons in the visit's language."""
+        ruleset = self.community.ruleset
+        if allowance is None or ruleset is None:
+            return allowance
+        return allowance_in(self.words, allowance, ruleset)
 
     def token(self, purpose: str) -> str:
         return forms.token_for(self.secret, purpose, self.device)

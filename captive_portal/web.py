@@ -10,9 +10,9 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from captive_portal import capport, forms, pages, probes
-from captive_portal.catalogues import SOURCE
 from captive_portal.changes import CHANGES, RETRY_S, change
-from captive_portal.connections import Doorway, Limits
+from captive_portal.connections import Doorway
+from captive_portal.framing import Limits
 from captive_portal.place import Page, Place, Tongue
 from captive_portal.ports import CommunityView, House, Neighbours
 from captive_portal.reading import FOR_ALL, FOR_DEVICES
@@ -31,6 +31,8 @@ BACKLOG = 1_024
 FILES_WANTED = 8_192
 
 _SERVER = ("Server", "procomu")
+_OWN_PRESS = frozenset({"none", "same-origin"})
+"""Of ``Sec-Fetch-Site``: a link on our own page, or an address that somebody typed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,7 @@ class Portal:
     `secret` (16 bytes or more) makes the forms' tokens; keep it over restarts so that open pages stay valid.
     `addresses` to listen on, all of both families when empty; Host headers that name one of them are ours, as
     are the portal's own name and the address that a connection came to. `public_port` is the port that people
-    use: redirects to the portal name it. `language` is the community's own, `languages` those to choose from besides
-    it, all that there are when empty.
+    use: redirects to the portal name it.
     """
 
     def __init__(
@@ -62,8 +63,6 @@ class Portal:
         secret: bytes,
         addresses: Sequence[str] = (),
         public_port: int = 80,
-        language: str = SOURCE,
-        languages: Sequence[str] = (),
         limits: Limits | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -80,9 +79,10 @@ class Portal:
         self._public_port = public_port
         self._limits = limits or Limits()
         self._clock = clock
-        self._language, self._languages = language, tuple(languages)
         self._renderer = Renderer()
-        self._tongues = Tongues(self._renderer.words.values())
+        self.words = self._renderer.words
+        """Every language that people can be spoken to in, by its tag."""
+        self._tongues = Tongues(self.words.values())
         self._splashes = Splashes(self._renderer.render)
         self._headers: dict[str, CIMultiDict[str]] = {}
         self._redirect: tuple[str, probes.Answer] = ("", probes.before_admission("/"))
@@ -226,17 +226,20 @@ class Portal:
 
     def _visit(self, asked: Asked, path: str) -> Visit:
         community = self._house.community()
-        return Visit(self._house, asked.mac, community, self._secret, path, self._tongue(asked), asked.query)
+        tongue = self._tongue(asked, community)
+        words = self._renderer.words_for(tongue.language.tag)
+        return Visit(self._house, asked.mac, community, self._secret, path, tongue, asked.query, words)
 
-    def _tongue(self, asked: Asked) -> Tongue:
-        chosen = asked.query.get("lang", "")
-        if chosen and asked.mac is not None:
+    def _tongue(self, asked: Asked, community: CommunityView) -> Tongue:
+        chosen, headers = asked.query.get("lang", ""), asked.request.headers
+        # Only a person's own press is remembered, or any page could have its pictures choose for its readers.
+        if chosen and asked.mac is not None and headers.get("Sec-Fetch-Site", "none") in _OWN_PRESS:
             self._tongues.choose(asked.mac, chosen)
         return self._tongues.tongue(
             asked.mac,
-            asked.request.headers.get("Accept-Language", ""),
-            own=self._language,
-            shown=self._languages,
+            headers.get("Accept-Language", ""),
+            own=community.language,
+            shown=community.languages,
             asked=chosen,
         )
 
