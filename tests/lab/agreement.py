@@ -119,6 +119,8 @@ class Settings:
     lan: str = "br-lan"
     uplink: str = "wan0"
     mesh: tuple[str, ...] = ("mesh0",)
+    more: str = ""
+    """Further sections of node.toml."""
 
 
 def node_toml(settings: Settings) -> str:
@@ -163,4 +165,6 @@ sessions = "{settings.stop}"
 
 [clock]
 source = "trusted"
+
+{settings.more}
 """

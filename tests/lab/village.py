@@ -83,6 +83,8 @@ class Router:
         self.folder.mkdir()
         self.python = python
         self.daemon: Program | None = None
+        self.environment: dict[str, str] = {}
+        """What the daemon has besides our own."""
         self.place.bridge("br-lan", mac=f"02:00:00:00:0{site.number}:01")
         # An access point that is always on: a bridge with nothing in it has no carrier.
         self.place.ip("link add ap0 type veth peer name ap1", "link set ap1 up")
@@ -131,7 +133,7 @@ class Router:
     def start(self, wait: bool = True) -> Program:
         """Start the daemon; with `wait`, until the console answers."""
         argv = (self.python, "-m", "node", "run", "--config", str(self.config))
-        self.daemon = self.place.start(*argv, cwd=ROOT, log=self.folder / "node.log")
+        self.daemon = self.place.start(*argv, cwd=ROOT, log=self.folder / "node.log", env=self.environment)
         if wait:
             self.wait_ready()
         return self.daemon

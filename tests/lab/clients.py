@@ -1,0 +1,180 @@
+"""Real programs by which systems get their addresses and notice a portal, each as if on a device of its own.
+
+A namespace of ``ip netns exec`` has its own mounts, so each gets an empty /run and a /sys that cannot be written: without
+udev these programs take that for a container and go on.
+"""
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.lab.netns import Namespace, Program
+
+_ROOM = "set -eu\nmount -t tmpfs tmpfs /run\nmount -o remount,ro /sys\n"
+_NETWORKD = (
+    _ROOM
+    + """
+mkdir -p /run/systemd/network
+cp "$1" /run/systemd/network/10-lan.network
+exec /usr/lib/systemd/systemd-networkd
+"""
+)
+_NETWORK_MANAGER = (
+    _ROOM
+    + """
+mount -t tmpfs tmpfs /var/lib/NetworkManager
+mkdir -p /run/dbus /run/lab /run/NetworkManager/system-connections
+cp "$1" /run/lab/NetworkManager.conf
+cp "$2" /run/lab/resolv.conf
+install -m 600 "$3" /run/NetworkManager/system-connections/eth0.nmconnection
+mount --bind /run/lab/resolv.conf /etc/resolv.conf
+dbus-daemon --system --nopidfile --nofork &
+until [ -S /run/dbus/system_bus_socket ]; do sleep 0.05; done
+exec NetworkManager --no-daemon --config=/run/lab/NetworkManager.conf --config-dir=/run/lab/conf.d
+"""
+)
+_DHCPCD = (
+    _ROOM
+    + """
+mkdir -p /run/dhcpcd /var/lib/dhcpcd
+mount -t tmpfs tmpfs /var/lib/dhcpcd
+exec dhcpcd --nobackground --config "$1" --script "$2" eth0
+"""
+)
+CHECK_URI = "http://nmcheck.gnome.org/check_network_status.txt"
+
+
+@dataclass
+class Client:
+    """One of the programs, running on a device."""
+
+    place: Namespace
+    program: Program
+
+    def inside(self, path: str) -> Path:
+        """A file as the program sees it."""
+        return Path(f"/proc/{self.program.pid}/root{path}")
+
+    def run(self, *argv: str) -> str:
+        """A command beside the program; its output."""
+        return self.place.run("nsenter", "-t", str(self.program.pid), "-m", *argv, check=False)
+
+
+@contextlib.contextmanager
+def networkd(place: Namespace, network: str) -> Iterator[Client]:
+    """systemd-networkd with one ``.network`` file for eth0."""
+    text = f"[Match]\nName=eth0\n[Network]\nDHCP=yes\nIPv6AcceptRA=yes\n{network}"
+    with _running(place, _NETWORKD, _file(place, "network", text)) as client:
+        yield client
+
+
+def networkd_says(client: Client) -> dict[str, str]:
+    """What systemd-networkd knows of its one link: the state file that networkctl shows."""
+    folder = client.inside("/run/systemd/netif/links")
+    files = list(folder.glob("*")) if folder.is_dir() else []
+    lines = [line for file in files for line in file.read_text().splitlines()]
+    return dict(line.partition("=")[::2] for line in lines if "=" in line)
+
+
+@contextlib.contextmanager
+def network_manager(
+    place: Namespace, resolver: str, *, ipv4: str = "auto", ipv6: str = "auto"
+) -> Iterator[Client]:
+    """NetworkManager with its connectivity check, asking `resolver` for names; each family is ``auto`` or
+    ``disabled``."""
+    text = (
+        "[main]\nplugins=keyfile\ndhcp=internal\ndns=none\nauth-polkit=false\nno-auto-default=*\n"
+        f"[connectivity]\nenabled=true\nuri={CHECK_URI}\ninterval=300\n"
+    )
+    link = (
+        "[connection]\nid=eth0\ntype=ethernet\ninterface-name=eth0\n"
+        f"[ipv4]\nmethod={ipv4}\n[ipv6]\nmethod={ipv6}\n"
+    )
+    files = [_file(place, "nm", text), _file(place, "resolv", f"nameserver {resolver}\n")]
+    with _running(place, _NETWORK_MANAGER, *files, _file(place, "link", link)) as client:
+        yield client
+
+
+def connectivity(client: Client) -> tuple[str, str]:
+    """Of IPv4 and of IPv6, after a check: ``none``, ``limited``, ``portal`` or ``full``."""
+    client.run("nmcli", "networking", "connectivity", "check")
+    fields = "GENERAL.IP4-CONNECTIVITY,GENERAL.IP6-CONNECTIVITY"
+    said = client.run("nmcli", "-g", fields, "device", "show", "eth0").split()
+    words = [word.strip("()") for word in said if word.startswith("(")]
+    return (words[0], words[1]) if len(words) == 2 else ("unknown", "unknown")
+
+
+def settled_connectivity(client: Client, wanted: tuple[str, str], seconds: float = 20) -> tuple[str, str]:
+    """`wanted`, or what it is after `seconds`. A device that asks without a pause would meet the limit on names."""
+    deadline = time.monotonic() + seconds
+    while (found := connectivity(client)) != wanted and time.monotonic() < deadline:
+        time.sleep(1)
+    return found
+
+
+@contextlib.contextmanager
+def dhcpcd(place: Namespace) -> Iterator[Client]:
+    """dhcpcd asking for the portal's address by every way it knows; `dhcpcd_says` tells what it learned."""
+    told = place.lab.folder / f"{place.short}-dhcpcd.told"
+    told.touch()
+    hook = _file(place, "hook", f'#!/bin/sh\n{{ echo "reason=$reason"; env | grep ^new_; }} >>{told}\n')
+    hook.chmod(0o755)
+    text = "option captive_portal_uri\noption domain_name_servers\nnogateway\nnohook resolv.conf\nduid\n"
+    with _running(place, _DHCPCD, _file(place, "dhcpcd", text), hook) as client:
+        yield client
+
+
+def dhcpcd_says(client: Client) -> dict[str, str]:
+    told = client.place.lab.folder / f"{client.place.short}-dhcpcd.told"
+    return dict(line.partition("=")[::2] for line in told.read_text().splitlines())
+
+
+def ask_api(place: Namespace, uri: str, address: str, authority: Path) -> dict[str, object]:
+    """What the captive portal API at `uri` tells this device, asked at `address` over TLS that trusts `authority`."""
+    return dict(json.loads(place.run("python3", "-c", _ASK, uri, address, str(authority))))
+
+
+_ASK = """
+import http.client, json, socket, ssl, sys
+from urllib.parse import urlsplit
+uri, address, authority = sys.argv[1:]
+parts = urlsplit(uri)
+context = ssl.create_default_context(cafile=authority)
+line = http.client.HTTPSConnection(parts.hostname, timeout=5)
+line.sock = context.wrap_socket(socket.create_connection((address, 443), 5), server_hostname=parts.hostname)
+line.request("GET", parts.path, headers={"Accept": "application/captive+json"})
+reply = line.getresponse()
+document = json.loads(reply.read(4096))
+document["type"], document["cache"] = reply.headers["content-type"], reply.headers["cache-control"]
+print(json.dumps(document))
+"""
+
+
+@contextlib.contextmanager
+def _running(place: Namespace, script: str, *files: Path) -> Iterator[Client]:
+    # What the kernel has set up by itself already would be taken for somebody else's.
+    place.sysctl(net__ipv6__conf__eth0__accept_ra=0)
+    place.ip("link set eth0 down", "addr flush dev eth0")
+    program = place.start("sh", "-c", script, "client", *(str(file) for file in files))
+    try:
+        yield Client(place, program)
+    finally:
+        helpers = [pid for pid in place.pids() if _mounts(pid) == _mounts(program.pid)]
+        program.stop()
+        place.run("kill", "-9", *map(str, helpers), check=False)
+
+
+def _mounts(pid: int) -> str:
+    try:
+        return str(Path(f"/proc/{pid}/ns/mnt").readlink())
+    except OSError:
+        return ""
+
+
+def _file(place: Namespace, name: str, text: str) -> Path:
+    made = place.lab.folder / f"{place.short}-{name}-{place.lab.next_number()}"
+    made.write_text(text)
+    return made
