@@ -9,7 +9,7 @@ from node.units import MacAddress
 
 T = TypeVar("T")
 
-WAITING_MAX = 16
+WAITING_MAX = 8
 """Of all devices: the last of them waits a few seconds, and nobody waits longer."""
 
 

@@ -1,0 +1,598 @@
+"""People come in by every way: the real house behind the portal, over both memories."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from captive_portal.ports import (
+    Admitted,
+    CardShown,
+    CodeTyped,
+    Entry,
+    Full,
+    PassphraseTyped,
+    Refused,
+    TermsAccepted,
+)
+from node.accounting.sessions import SavedSession
+from node.membership.notices import Notice, NoticeText
+from node.membership.ports import Change
+from node.reconcile.ports import Memory
+from node.reconcile.room import IDLE_MIN
+from node.storage.database import Store
+from node.storage.memory import StoredMemory
+from node.units import AccountId, MacAddress
+from tests.contracts.house import ANA, BEN, CAI, DAY_MS, DOT, HOUR_MS, LISTED, House, Neighbourhood
+from tests.contracts.test_loop import until
+from tests.fakes.memory import FakeMemory
+
+WORDS = "four plain old words"
+SOME_MAC = "02:00:00:00:01:{:02x}"
+
+
+@pytest.fixture(params=["fake", "stored"])
+def memories(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Memory]]:
+    """Each call opens the same memory again, as a new life of the daemon would."""
+    if request.param == "fake":
+        fake = FakeMemory()
+        yield lambda: fake
+        return
+    opened: list[Store] = []
+
+    def reopen() -> Memory:
+        for store in opened:
+            store.close()
+        opened.append(Store(tmp_path / "procomu.db"))
+        return StoredMemory(opened[-1])
+
+    yield reopen
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
+def street(memories: Callable[[], Memory], tmp_path: Path) -> Neighbourhood:
+    return Neighbourhood(memories, tmp_path)
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    async with Neighbourhood(FakeMemory, tmp_path).life() as opened:
+        yield opened
+
+
+def account(house: House, mac: MacAddress) -> AccountId | None:
+    return house.portal.guest(mac).account
+
+
+async def comes_in(house: House, mac: MacAddress, entry: Entry) -> AccountId:
+    came = await house.portal.admit(mac, entry, "1")
+    assert isinstance(came, Admitted), came
+    found = account(house, mac)
+    assert found is not None
+    return found
+
+
+async def is_refused(house: House, mac: MacAddress, entry: Entry) -> str:
+    refused = await house.portal.admit(mac, entry, "1")
+    assert isinstance(refused, Refused), refused
+    return refused.reason
+
+
+async def give_passphrase(house: House) -> None:
+    """Ana's, from a device that the roll lists."""
+    await comes_in(house, LISTED, TermsAccepted())
+    assert await house.portal.set_passphrase(LISTED, WORDS) is None
+
+
+# --- vouchers ---------------------------------------------------------------------------
+
+
+async def test_a_voucher_starts_when_it_is_first_used_and_ends_for_all_of_its_devices(
+    street: Neighbourhood,
+) -> None:
+    async with street.life() as house:
+        (code,) = await house.codes()
+        street.pass_time(5 * DAY_MS)
+        first = await comes_in(house, ANA, CodeTyped(code))
+        street.pass_time(DAY_MS - HOUR_MS)
+        assert first == await comes_in(house, BEN, CodeTyped(code))
+        assert {3600} == {house.portal.guest(mac).seconds_left for mac in (ANA, BEN)}
+        assert street.kernel.send(ANA, up=1)
+        street.pass_time(HOUR_MS)
+        assert not street.kernel.send(ANA, up=1)
+        await until(lambda: house.portal.guest(BEN).state == "expired")
+        assert "voucher" == house.portal.guest(ANA).way
+        assert "code-ended" == await is_refused(house, ANA, CodeTyped(code))
+        assert AccountId("guest-0a") == await comes_in(house, ANA, TermsAccepted())
+
+
+async def test_a_changed_hardware_address_with_the_same_code_gets_no_fresh_allowance(
+    street: Neighbourhood,
+) -> None:
+    async with street.life() as house:
+        (code,) = await house.codes()
+        same = await comes_in(house, ANA, CodeTyped(code))
+        street.kernel.send(ANA, down=1_000)
+        await until(lambda: house.portal.guest(ANA).used.total == 1_000)
+        assert same == await comes_in(house, BEN, CodeTyped(code.lower().replace("-", " ")))
+        assert 1_000 == house.portal.guest(BEN).used.total
+
+
+async def test_what_a_voucher_is_worth_is_said_by_the_rules_for_its_group(house: House) -> None:
+    (code,) = await house.codes()
+    await comes_in(house, ANA, CodeTyped(code))
+    allowance = house.portal.guest(ANA).allowance
+    assert allowance is not None
+    assert allowance.ceiling is not None
+    assert "day-pass" == allowance.ceiling.rule
+
+
+async def test_a_voucher_that_is_revoked_ends_at_once_and_can_be_given_back(street: Neighbourhood) -> None:
+    async with street.life() as house:
+        (code,) = await house.codes()
+        await comes_in(house, ANA, CodeTyped(code))
+        (voucher,) = house.loop.register.vouchers.of_batch(1)
+        gone = house.loop.register.vouchers.revoke([voucher.fingerprint], house.loop.instant().now)
+        await house.loop.remember(gone.changes)
+        assert not street.kernel.send(ANA, up=1)
+        assert "expired" == house.portal.guest(ANA).state
+        assert "code-revoked" == await is_refused(house, BEN, CodeTyped(code))
+        await house.loop.remember(house.loop.register.vouchers.restore(gone.fingerprints))
+        await comes_in(house, ANA, CodeTyped(code))
+
+
+async def test_a_guest_who_types_a_code_is_counted_in_the_voucher_from_then_on(
+    street: Neighbourhood,
+) -> None:
+    async with street.life() as house:
+        await comes_in(house, ANA, TermsAccepted())
+        street.kernel.send(ANA, down=700)
+        await until(lambda: house.portal.guest(ANA).used.total == 700)
+        (code,) = await house.codes()
+        await comes_in(house, ANA, CodeTyped(code))
+        assert 0 == house.portal.guest(ANA).used.total
+        street.kernel.send(ANA, down=9)
+        await until(lambda: house.portal.guest(ANA).used.total == 9)
+        assert 700 == house.loop.ledger.total(AccountId("guest-0a"), "2026-11").uplink.total
+
+
+async def test_the_rules_may_make_a_visit_shorter_than_its_voucher(tmp_path: Path) -> None:
+    rules = '[[rule]]\nid = "visits"\nsession = "2 hours"\nwho = "group:day-pass"\nby = "D-1"\n'
+    async with Neighbourhood(FakeMemory, tmp_path, rules=rules).life() as house:
+        (code,) = await house.codes()
+        await comes_in(house, ANA, CodeTyped(code))
+        assert 7_200 == house.portal.guest(ANA).seconds_left
+        await comes_in(house, BEN, TermsAccepted())
+        assert 4 * 3_600 == house.portal.guest(BEN).seconds_left
+
+
+# --- devices ----------------------------------------------------------------------------
+
+
+async def test_a_code_on_the_first_device_brings_the_second_into_the_account_once(house: House) -> None:
+    same = await comes_in(house, ANA, TermsAccepted())
+    code = await house.portal.new_device_code(ANA)
+    assert not isinstance(code, Refused)
+    assert code == house.portal.guest(ANA).device_code
+    assert same == await comes_in(house, BEN, CodeTyped(code.code))
+    assert "code-used" == await is_refused(house, CAI, CodeTyped(code.code))
+    assert {ANA, BEN} == {device.mac for device in house.portal.guest(ANA).devices}
+
+
+async def test_devices_are_named_and_removed_by_their_owner_and_by_nobody_else(house: House) -> None:
+    (code,) = await house.codes()
+    for mac in (ANA, BEN):
+        await comes_in(house, mac, CodeTyped(code))
+    await comes_in(house, CAI, TermsAccepted())
+    assert await house.portal.name_device(ANA, BEN, "the tablet") is None
+    assert {"", "the tablet"} == {device.name for device in house.portal.guest(ANA).devices}
+    for refused in (
+        await house.portal.name_device(CAI, BEN, "mine"),
+        await house.portal.remove_device(CAI, BEN),
+        await house.portal.remove_device(DOT, BEN),
+    ):
+        assert Refused("not-yours") == refused
+    assert await house.portal.remove_device(ANA, BEN) is None
+    assert "admitted" != house.portal.guest(BEN).state
+    assert [ANA] == [device.mac for device in house.portal.guest(ANA).devices]
+
+
+async def test_the_longest_idle_device_makes_room(street: Neighbourhood) -> None:
+    async with street.life() as house:
+        (code,) = await house.codes(devices_max=2)
+        for mac in (ANA, BEN):
+            await comes_in(house, mac, CodeTyped(code))
+        street.pass_time(IDLE_MIN)
+        idle_ms = house.loop.presence.idle_ms
+        await until(lambda: street.kernel.send(BEN, up=1) and idle_ms(BEN, street.clock.now) == 0)
+        await comes_in(house, CAI, CodeTyped(code))
+        assert {BEN, CAI} == set(house.loop.presence.admitted())
+        assert not street.kernel.send(ANA, up=1)
+
+
+async def test_when_all_are_in_use_the_person_chooses_and_shows_no_code_again(house: House) -> None:
+    (voucher,) = await house.codes(devices_max=2)
+    for mac in (ANA, BEN):
+        await comes_in(house, mac, CodeTyped(voucher))
+    code = await house.portal.new_device_code(ANA)
+    assert not isinstance(code, Refused)
+    full = await house.portal.admit(CAI, CodeTyped(code.code), "1")
+    assert isinstance(full, Full)
+    assert (2, {ANA, BEN}) == (full.devices_max, {device.mac for device in full.devices})
+    assert isinstance(await house.portal.admit(CAI, CodeTyped(code.code), "1", DOT), Full), "not theirs"
+    assert isinstance(await house.portal.admit(CAI, CodeTyped(code.code), "1", BEN), Admitted)
+    assert {ANA, CAI} == set(house.loop.presence.admitted())
+
+
+async def test_a_stranger_chooses_nobody(house: House) -> None:
+    await comes_in(house, ANA, TermsAccepted())
+    assert Refused("code-unknown") == await house.portal.admit(BEN, CodeTyped("0000-0000-0000"), "1", ANA)
+    await comes_in(house, BEN, TermsAccepted())
+    assert {ANA, BEN} == set(house.loop.presence.admitted())
+
+
+async def test_where_people_are_asked_nobody_makes_room_unasked(tmp_path: Path) -> None:
+    joining = '[joining]\nways = ["terms", "voucher"]\nwhen_full = "ask"\nby = "D-1"\n'
+    street = Neighbourhood(FakeMemory, tmp_path, joining)
+    async with street.life() as house:
+        (code,) = await house.codes(devices_max=1)
+        await comes_in(house, ANA, CodeTyped(code))
+        street.pass_time(2 * IDLE_MIN)
+        assert isinstance(await house.portal.admit(BEN, CodeTyped(code), "1"), Full)
+
+
+async def test_the_rules_limit_devices_too(tmp_path: Path) -> None:
+    rules = '[[rule]]\nid = "two"\ndevices = 2\nwho = "group:day-pass"\nby = "D-1"\n'
+    async with Neighbourhood(FakeMemory, tmp_path, rules=rules).life() as house:
+        (code,) = await house.codes(devices_max=5)
+        for mac in (ANA, BEN):
+            await comes_in(house, mac, CodeTyped(code))
+        assert 2 == house.portal.guest(ANA).devices_max
+        assert isinstance(await house.portal.admit(CAI, CodeTyped(code), "1"), Full)
+
+
+# --- members ----------------------------------------------------------------------------
+
+
+async def test_a_member_comes_in_with_a_passphrase_and_a_wrong_one_tells_nothing(house: House) -> None:
+    await give_passphrase(house)
+    assert AccountId("ana") == await comes_in(house, ANA, PassphraseTyped("ana", WORDS))
+    assert "passphrase-wrong" == await is_refused(house, BEN, PassphraseTyped("ana", "wrong, long enough"))
+    assert "passphrase-wrong" == await is_refused(house, BEN, PassphraseTyped("nobody", WORDS))
+    assert {LISTED, ANA} == {device.mac for device in house.portal.guest(ANA).devices}
+
+
+async def test_guesses_made_at_once_are_counted_one_after_another(house: House) -> None:
+    await give_passphrase(house)
+    guesses = [PassphraseTyped("ana", f"a guess, number {number}") for number in range(40)]
+    async with asyncio.TaskGroup() as tasks:
+        asked = [tasks.create_task(house.portal.admit(BEN, guess, "1")) for guess in guesses]
+    reasons = [task.result().reason for task in asked if isinstance(task.result(), Refused)]  # type: ignore[union-attr]
+    assert 40 == len(reasons)
+    assert 5 >= reasons.count("passphrase-wrong") >= 1
+    for _ in range(5):
+        last = await is_refused(house, BEN, PassphraseTyped("ana", "one more guess"))
+    assert "too-many-guesses" == last
+    assert AccountId("ana") == await comes_in(house, ANA, PassphraseTyped("ana", WORDS)), (
+        "others wait for nobody"
+    )
+
+
+async def test_no_more_passphrases_wait_than_can_be_checked_soon(house: House) -> None:
+    await give_passphrase(house)
+    macs = [MacAddress(SOME_MAC.format(number)) for number in range(12)]
+    async with asyncio.TaskGroup() as tasks:
+        asked = [
+            tasks.create_task(house.portal.admit(mac, PassphraseTyped("ana", "guess guess"), "1"))
+            for mac in macs
+        ]
+    reasons = [task.result().reason for task in asked]  # type: ignore[union-attr]
+    assert "trouble" in reasons
+
+
+async def test_a_card_lets_its_member_in_until_it_is_void(house: House) -> None:
+    card = house.card()
+    assert AccountId("ana") == await comes_in(house, ANA, CardShown(card))
+    assert "card-unreadable" == await is_refused(house, BEN, CardShown("PROCOMU1.nonsense"))
+    await house.loop.remember(house.loop.register.void_cards(AccountId("ana"), house.loop.today()))
+    assert "card-revoked" == await is_refused(house, BEN, CardShown(card))
+
+
+async def test_only_members_have_passphrases(house: House) -> None:
+    await comes_in(house, BEN, TermsAccepted())
+    assert Refused("not-a-member") == await house.portal.set_passphrase(BEN, WORDS)
+    assert Refused("not-a-member") == await house.portal.set_passphrase(CAI, WORDS)
+    await comes_in(house, LISTED, TermsAccepted())
+    assert Refused("too-long") == await house.portal.set_passphrase(LISTED, "short")
+
+
+async def test_a_member_says_yes_to_a_guest_who_is_online_before_the_page_is_looked_at_again(
+    street: Neighbourhood,
+) -> None:
+    async with street.life() as house:
+        await comes_in(house, LISTED, TermsAccepted())
+        assert await house.portal.ask(BEN, "Ana Puig", "Ben", "1") is None
+        asked = house.portal.guest(BEN).asked_for
+        (request,) = house.portal.guest(LISTED).requests
+        assert asked is not None
+        assert (asked.sign, "Ben") == (request.sign, request.name)
+        assert Refused("not-a-member") == await _answer_as_guest(house, request.number)
+        assert await house.portal.answer(LISTED, request.number, yes=True) is None
+        assert street.kernel.send(BEN, up=1)
+        guest = house.portal.guest(BEN)
+        assert ("introduction", "1", None) == (guest.way, guest.terms_version, guest.asked_for)
+
+
+async def _answer_as_guest(house: House, number: int) -> Refused | None:
+    await comes_in(house, CAI, TermsAccepted())
+    return await house.portal.answer(CAI, number, yes=True)
+
+
+async def test_a_guest_whom_a_member_refuses_or_who_leaves_stays_out(house: House) -> None:
+    await comes_in(house, LISTED, TermsAccepted())
+    for mac in (BEN, CAI):
+        assert await house.portal.ask(mac, "ana", "somebody", "1") is None
+    first, second = house.portal.guest(LISTED).requests
+    assert await house.portal.answer(LISTED, first.number, yes=False) is None
+    await house.portal.leave(CAI)
+    assert Refused("not-yours") == await house.portal.answer(LISTED, second.number, yes=True)
+    assert {"waiting"} == {house.portal.guest(mac).state for mac in (BEN, CAI)}
+
+
+# --- closed, removed --------------------------------------------------------------------
+
+
+async def test_ways_that_the_community_does_not_open_are_closed(tmp_path: Path) -> None:
+    joining = '[joining]\nways = ["voucher"]\nby = "D-1"\n'
+    async with Neighbourhood(FakeMemory, tmp_path, joining).life() as house:
+        assert ("voucher",) == house.portal.community().ways
+        for entry in (TermsAccepted(), PassphraseTyped("ana", WORDS), CardShown(house.card())):
+            assert "way-closed" == await is_refused(house, ANA, entry)
+        assert Refused("way-closed") == await house.portal.ask(ANA, "ana", "Ben", "1")
+        (code,) = await house.codes()
+        await comes_in(house, ANA, CodeTyped(code))
+        await house.portal.leave(ANA)
+        await comes_in(house, ANA, TermsAccepted())  # its voucher keeps its word
+
+
+async def test_whom_an_admin_removed_stays_out_by_every_way_until_pardoned(house: House) -> None:
+    await give_passphrase(house)
+    (voucher,) = await house.codes()
+    await comes_in(house, ANA, CodeTyped(voucher))
+    code = await house.portal.new_device_code(LISTED)
+    assert not isinstance(code, Refused)
+    assert await house.portal.ask(ANA, "ana", "Ben", "1") is None
+    (request,) = house.portal.guest(LISTED).requests
+    await house.loop.remove(ANA, "selling the line")
+    ways = (TermsAccepted(), CodeTyped(voucher), CodeTyped(code.code), PassphraseTyped("ana", WORDS))
+    for entry in (*ways, CardShown(house.card())):
+        assert Refused("removed", "selling the line") == await house.portal.admit(ANA, entry, "1")
+    assert Refused("removed", "selling the line") == await house.portal.ask(ANA, "ana", "Ben", "1")
+    await house.portal.answer(LISTED, request.number, yes=True)
+    await house.portal.erase(ANA)
+    await house.portal.leave(ANA)
+    assert "removed" == house.portal.guest(ANA).state
+    await house.loop.pardon(ANA)
+    await comes_in(house, ANA, TermsAccepted())
+
+
+# --- what must not be lost --------------------------------------------------------------
+
+
+async def all_in(house: House) -> dict[MacAddress, AccountId]:
+    """Somebody by each way."""
+    await give_passphrase(house)
+    (voucher,) = await house.codes()
+    came = {
+        ANA: await comes_in(house, ANA, CodeTyped(voucher)),
+        BEN: await comes_in(house, BEN, PassphraseTyped("ana", WORDS)),
+        CAI: await comes_in(house, CAI, CardShown(house.card("carme"))),
+    }
+    code = await house.portal.new_device_code(ANA)
+    assert not isinstance(code, Refused)
+    came[DOT] = await comes_in(house, DOT, CodeTyped(code.code))
+    guest, other = MacAddress(SOME_MAC.format(1)), MacAddress(SOME_MAC.format(2))
+    came[guest] = await comes_in(house, guest, TermsAccepted())
+    assert await house.portal.ask(other, "ana", "a friend", "1") is None
+    (request,) = house.portal.guest(LISTED).requests
+    assert await house.portal.answer(LISTED, request.number, yes=True) is None
+    return came | {other: AccountId("guest-02"), LISTED: AccountId("ana")}
+
+
+async def test_after_a_kill_nobody_shows_a_code_again_by_whichever_way_they_came(
+    street: Neighbourhood,
+) -> None:
+    async with street.life(killed=True) as house:
+        came = await all_in(house)
+    async with street.life() as house:
+        assert came == {mac: account(house, mac) for mac in came}
+        assert all(street.kernel.send(mac, up=1) for mac in came)
+
+
+async def test_after_a_power_cut_nobody_shows_a_code_again_and_the_vouchers_time_went_on(
+    street: Neighbourhood,
+) -> None:
+    async with street.life(killed=True) as house:
+        came = await all_in(house)
+        ways = {mac: house.portal.guest(mac).way for mac in came}
+    for _ in range(2):
+        street.power_cut(off_ms=HOUR_MS)
+        async with street.life(killed=True) as house:
+            assert came == {mac: account(house, mac) for mac in came}
+            assert ways == {mac: house.portal.guest(mac).way for mac in came}
+            assert all(street.kernel.send(mac, up=1) for mac in came)
+    left = house.portal.guest(ANA).seconds_left
+    assert left is not None
+    assert abs(left - 22 * 3_600) <= 5
+
+
+async def test_without_a_clock_a_power_cut_gives_no_voucher_more_than_it_is_worth(
+    street: Neighbourhood,
+) -> None:
+    street.clock.trust = "unknown"
+    async with street.life(killed=True) as house:
+        (code,) = await house.codes()
+        await comes_in(house, ANA, CodeTyped(code))
+    for _ in range(3):
+        street.power_cut()
+        async with street.life(killed=True) as house:
+            left = house.portal.guest(ANA).seconds_left
+            assert left is not None
+            assert 0 < left <= 86_400
+
+
+async def test_who_chose_a_device_name_finds_it_after_a_kill(street: Neighbourhood) -> None:
+    async with street.life(killed=True) as house:
+        (code,) = await house.codes()
+        await comes_in(house, ANA, CodeTyped(code))
+        assert await house.portal.name_device(ANA, ANA, "my phone") is None
+        assert await house.portal.contest(ANA, "day-pass", "It is too slow.") is None
+    async with street.life() as house:
+        guest = house.portal.guest(ANA)
+        assert ["my phone"] == [device.name for device in guest.devices]
+        assert ["It is too slow."] == [contest.text for contest in guest.contests]
+
+
+async def test_with_a_full_disk_people_come_in_by_every_way_and_all_is_stored_later(tmp_path: Path) -> None:
+    memory = FakeMemory()
+    street = Neighbourhood(lambda: memory, tmp_path)
+    async with street.life(killed=True) as house:
+        memory.full = True
+        came = await all_in(house)
+        assert "full" in house.loop.troubles.storage
+        memory.full = False
+        await house.loop.keeper.save()
+    street.power_cut()
+    async with street.life() as house:
+        assert came == {mac: account(house, mac) for mac in came}
+
+
+async def test_a_memory_that_cannot_be_read_yet_calls_no_code_unknown(tmp_path: Path) -> None:
+    memory = FakeMemory()
+    street = Neighbourhood(lambda: memory, tmp_path)
+    async with street.life() as house:
+        (code,) = await house.codes()
+    memory.full = True
+    async with street.life() as house:
+        assert "trouble" == await is_refused(house, ANA, CodeTyped(code))
+        await comes_in(house, BEN, TermsAccepted())
+        memory.full = False
+        await until(lambda: house.loop.keeper.recalled)
+        await comes_in(house, ANA, CodeTyped(code))
+
+
+class WatchedMemory(FakeMemory):
+    """Notes what was stored together."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.together: list[tuple[set[MacAddress], set[str]]] = []
+
+    async def save_sessions(self, sessions, minors, day: str, changes=()) -> None:  # type: ignore[no-untyped-def]
+        saved: tuple[SavedSession, ...] = tuple(sessions)
+        rows: tuple[Change, ...] = tuple(changes)
+        self.together.append(({each.session.mac for each in saved}, {type(row).__name__ for row in rows}))
+        await super().save_sessions(saved, minors, day, rows)
+
+
+async def test_a_voucher_and_its_session_are_stored_together_before_the_person_is_told(
+    tmp_path: Path,
+) -> None:
+    memory = WatchedMemory()
+    async with Neighbourhood(lambda: memory, tmp_path).life() as house:
+        (code,) = await house.codes()
+        memory.together.clear()
+        await comes_in(house, ANA, CodeTyped(code))
+        assert ({ANA}, {"SavedVoucher", "Binding"}) == memory.together[0]
+
+
+async def test_a_thousand_who_come_at_once_are_stored_in_a_few_commits(tmp_path: Path) -> None:
+    memory = WatchedMemory()
+    async with Neighbourhood(lambda: memory, tmp_path).life() as house:
+        codes = await house.codes(900)
+        memory.together.clear()
+        async with asyncio.TaskGroup() as tasks:
+            for number, code in enumerate(codes):
+                mac = MacAddress(f"02:00:00:01:{number // 256:02x}:{number % 256:02x}")
+                tasks.create_task(comes_in(house, mac, CodeTyped(code)))
+        assert 900 == len(house.loop.presence.admitted())
+        assert len(memory.together) < 90
+
+
+# --- what people see and take away ------------------------------------------------------
+
+
+async def test_people_see_everything_that_is_kept_about_them_and_no_secret(house: House) -> None:
+    await give_passphrase(house)
+    (code,) = await house.codes()
+    await comes_in(house, ANA, CodeTyped(code))
+    await house.portal.contest(ANA, "day-pass", "why?")
+    for mac in (ANA, LISTED, DOT):
+        text = json.dumps(await house.portal.own_data(mac))
+        assert mac in text
+        for secret in ("scrypt", code.replace("-", ""), code, WORDS):
+            assert secret not in text
+    data = await house.portal.own_data(ANA)
+    assert ("voucher", "admitted", "1") == (data["way"], data["state"], data["terms_accepted"])
+
+
+async def test_who_erases_leaves_nothing_but_this_months_count(street: Neighbourhood) -> None:
+    async with street.life() as house:
+        await comes_in(house, ANA, TermsAccepted())
+        await house.portal.name_device(ANA, ANA, "my phone")
+        await house.portal.contest(ANA, "equal-share", "why?")
+        street.kernel.send(ANA, down=500)
+        await until(lambda: house.portal.guest(ANA).used.total == 500)
+        street.pass_time(10 * DAY_MS)
+        await comes_in(house, ANA, TermsAccepted())
+        street.kernel.send(ANA, down=30)
+        await until(lambda: house.portal.guest(ANA).used.total == 30)
+        street.pass_time(31_000)
+        await until(lambda: not house.loop.keeper.is_due(street.clock.now, 30_000))
+        await house.portal.erase(ANA)
+        assert not street.kernel.send(ANA, up=1)
+        assert "waiting" == house.portal.guest(ANA).state
+        await until(lambda: house.loop.ledger.total(AccountId("guest-0a"), "2026-11").uplink.total == 0)
+        assert 30 == house.loop.ledger.total(AccountId("guest-0a"), "2026-12").uplink.total
+        assert "my phone" not in json.dumps(await house.portal.own_data(ANA))
+    async with street.life() as house:
+        assert ANA not in house.loop.presence.seats
+        data = await house.portal.own_data(ANA)
+        assert ([], []) == (data["devices"], data["contests"])
+        assert {"2026-12-04": {"down": 30, "up": 0}} == data["bytes_by_day"]
+
+
+async def test_a_device_that_erases_itself_takes_nothing_from_the_rest_of_its_household(house: House) -> None:
+    (code,) = await house.codes()
+    for mac in (ANA, BEN):
+        await comes_in(house, mac, CodeTyped(code))
+    await house.portal.contest(BEN, "day-pass", "why?")
+    await house.portal.erase(ANA)
+    guest = house.portal.guest(BEN)
+    assert ([BEN], 1) == ([device.mac for device in guest.devices], len(guest.contests))
+
+
+async def test_a_notice_reaches_whom_it_is_for(house: House) -> None:
+    texts = (NoticeText("ca", "Festa", "Dijous"),)
+    for audience in ("everyone", "online", "members", "guests", "group:day-pass"):
+        house.loop.register.notices.put_up(Notice(0, "network", audience, "", "", False, texts))
+    house.loop.register.notices.put_up(Notice(0, "node:hills", "everyone", "", "", False, texts))
+    (code,) = await house.codes()
+    await comes_in(house, ANA, CodeTyped(code))
+    await comes_in(house, LISTED, TermsAccepted())
+
+    def seen(mac: MacAddress | None) -> set[str]:
+        return {notice.audience for notice in house.portal.notices(mac)}
+
+    assert {"everyone"} == seen(None) == seen(DOT)
+    assert {"everyone", "online", "guests", "group:day-pass"} == seen(ANA)
+    assert {"everyone", "online", "members"} == seen(LISTED)
+
+
+async def test_the_privacy_page_names_every_table(house: House) -> None:
+    kept = {each.table for each in house.portal.kept()}
+    assert {"sessions", "vouchers", "bindings", "contests", "cells"} <= kept
