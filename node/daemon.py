@@ -13,6 +13,7 @@ import socket
 import sys
 import threading
 from collections.abc import Mapping
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO
@@ -43,6 +44,7 @@ from node.enforcement.ports import Kernel
 from node.errors import Fatal, InvalidFile, NodeError
 from node.identity import own_node_id
 from node.keyring import open_keyring
+from node.membership.cards import make_card
 from node.membership.passphrases import SALT_BYTES
 from node.membership.register import Register
 from node.reconcile.loop import Reconcile
@@ -93,8 +95,23 @@ class Node:
         )
         self.secure = self._secure_door()
         glance = self._glance()
-        self.admin = AdminHouse(self.reconcile, glance, self.files, self.records, self.clock, config)
-        self.admin_door = AdminDoor(self.admin, address=config.admin.address, port=config.admin.port)
+        self.admin = AdminHouse(
+            self.reconcile,
+            glance,
+            self.files,
+            self.records,
+            self.clock,
+            config,
+            sign_card=partial(make_card, self.keys.node, self.keys.community_id),
+            portal_url=self.portal_url,
+            languages=lambda: self.portal.words,
+        )
+        self.admin_door = AdminDoor(
+            self.admin,
+            address=config.admin.address,
+            port=config.admin.port,
+            words=lambda: self.portal.words,
+        )
         self.console = self._console(glance)
         self.dnsmasq = dnsmasq(config, self.advertised)
         self.radvd = radvd(config, self.advertised)

@@ -1,14 +1,45 @@
 """What the admins' door needs from the house."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from node.admin.signin import Signed
 from node.errors import Finding
-from node.units import AccountId, Bytes, NodeId, Rates
+from node.governance.joining import Way
+from node.membership.contests import Contest
+from node.membership.notices import Notice
+from node.membership.terms import Terms, TermsText
+from node.membership.vouchers import Batch, VoucherState
+from node.units import AccountId, Bytes, MacAddress, Milliseconds, NodeId, Rates
 
 CONFLICT = "conflict"
 """Code of the finding that says: somebody else saved meanwhile."""
+UNSTORED = "unstored"
+"""Code of the finding that says: it is done, but cannot be stored yet."""
+BECAUSE_CHARS_MAX = 200
+"""Of the reason that somebody reads who was taken off."""
+
+DeviceState = Literal["online", "off", "removed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where these pages are."""
+
+    community: str
+    node: str
+    portal_host: str
+    portal_url: str = ""
+    """The https address of the portal where it has a certificate; otherwise empty."""
+    zones: tuple[str, ...] = ()
+    languages: tuple[tuple[str, str], ...] = (("en", "English"),)
+    """Those that people may read: tag, and the language's name in itself. The community's own comes first."""
+
+    @property
+    def portal(self) -> str:
+        """The portal's address without a slash at its end, as it is printed."""
+        return self.portal_url.rstrip("/") or f"http://{self.portal_host}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +117,256 @@ class RuleVersion:
     fingerprint: str
 
 
+# --- vouchers ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class VoucherOrder:
+    """Vouchers that somebody wants to hand out."""
+
+    count: int
+    group: str
+    lasts: Milliseconds
+    devices_max: int
+    """At once; 0 leaves it to the rules."""
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """Fresh vouchers; nobody can tell their codes again later."""
+
+    batch: Batch
+    codes: tuple[str, ...]
+    """Grouped for reading."""
+
+
+@dataclass(frozen=True, slots=True)
+class VoucherView:
+    """What became of one voucher."""
+
+    batch: Batch
+    account: AccountId
+    state: VoucherState
+    used_day: str
+    seconds_left: int | None
+    """None unless it is in use."""
+
+
+class VoucherHouse(Protocol):
+    """An issuer is told of nothing but the batches that were issued under the same name."""
+
+    def ticket(self, cookie: str) -> str:
+        """Makes one order, however often its form is sent."""
+
+    async def issue(
+        self, signed: Signed, order: VoucherOrder, cookie: str, ticket: str
+    ) -> Issued | tuple[Finding, ...]:
+        """The vouchers, once they are stored; the same again for the same ticket, or all that is wrong."""
+
+    def batches(self, signed: Signed) -> Sequence[Batch]:
+        """The newest first."""
+
+    def counts(self, number: int) -> Mapping[VoucherState, int]: ...
+
+    async def revoke_batch(self, signed: Signed, number: int, *, back: bool) -> int | Finding:
+        """How many vouchers count no more now; with `back`, how many revoked ones count again."""
+
+    def find(self, signed: Signed, typed: str) -> VoucherView | Finding: ...
+
+    async def revoke_voucher(self, signed: Signed, typed: str, *, back: bool) -> Finding | None: ...
+
+    def groups(self) -> tuple[str, ...]:
+        """Groups that the rules speak of."""
+
+
+# --- people -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PersonRow:
+    """One account, as a list shows it."""
+
+    account: AccountId
+    name: str
+    tier: str
+    devices: int
+    """That are on now."""
+    rate: Rates
+    used_month: Bytes
+    since_s: int | None
+    """How long the one that is on for longest has been on; None while none is."""
+    ways: tuple[Way, ...]
+    """How its devices came in."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRow:
+    """One device."""
+
+    mac: MacAddress
+    account: AccountId
+    name: str
+    state: DeviceState
+    way: Way | None
+    since_day: str
+    """When it came to the account; empty while it is not bound to any."""
+    because: str = ""
+    """Why it was taken off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One account with all that an admin needs to help its people."""
+
+    row: PersonRow
+    groups: tuple[str, ...]
+    rule: str
+    sentence: str
+    """The rule that limits it most visibly now."""
+    devices: tuple[DeviceRow, ...]
+    voucher: VoucherView | None
+    contests: tuple[Contest, ...]
+    is_member: bool
+
+
+class PeopleHouse(Protocol):
+    def find(self, query: str) -> Sequence[AccountId]:
+        """Who is on now, the busiest first; with a query, everybody whose account, name, device or voucher code it is
+        or begins."""
+
+    def row(self, account: AccountId) -> PersonRow: ...
+
+    def person(self, account: str) -> Person | None: ...
+
+    def removed(self) -> Sequence[DeviceRow]:
+        """Devices that were taken off."""
+
+    async def kick(self, account: str, mac: MacAddress | None, because: str) -> Finding | None:
+        """Takes a device off, or all devices of the account; they stay out until pardoned, and read why."""
+
+    async def pardon(self, mac: MacAddress) -> Finding | None: ...
+
+
+# --- members ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One account of the members' file."""
+
+    account: str
+    name: str = ""
+    tier: str = ""
+    groups: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MembersView:
+    """The members' file as it is in force."""
+
+    members: tuple[Member, ...]
+    fingerprint: str
+    tiers: tuple[str, ...]
+    findings: tuple[Finding, ...] = ()
+    """Why the file on disk is not in force."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardView:
+    """A membership card to print."""
+
+    member: Member
+    text: str
+    last_day: str
+
+
+class MembersHouse(Protocol):
+    def find(self, query: str) -> MembersView:
+        """Those whose account, name, group or device the query is or begins; all without one."""
+
+    def member(self, account: str) -> Member | None: ...
+
+    def bound_devices(self, account: str) -> tuple[DeviceRow, ...]: ...
+
+    def has_passphrase(self, account: str) -> bool: ...
+
+    async def save(self, member: Member, instead_of: str, replacing: str) -> tuple[Finding, ...]:
+        """Writes the account into the file, in the place of `instead_of` (empty for a new one), when there are no
+        errors and the file in force still has fingerprint `replacing`; else says why, as `House.save_rules`."""
+
+    async def remove(self, account: str, replacing: str) -> tuple[Finding, ...]: ...
+
+    async def new_passphrase(self, account: str) -> str | Finding:
+        """A passphrase that takes the place of the one before; nobody can tell it again later."""
+
+    async def new_card(self, account: str) -> CardView | Finding: ...
+
+    async def void_cards(self, account: str) -> Finding | None:
+        """No card that was made until now counts any more."""
+
+
+# --- words for people -------------------------------------------------------------------
+
+
+class WordsHouse(Protocol):
+    def terms(self) -> Sequence[Terms]:
+        """Every version that is kept, the one in force first."""
+
+    async def save_terms(
+        self, signed: Signed, texts: tuple[TermsText, ...], replacing: str
+    ) -> Terms | tuple[Finding, ...]:
+        """A new version, when the one in force is still `replacing`; everybody is asked once more."""
+
+    def notices(self) -> Sequence[Notice]:
+        """Urgent and new ones first, also those that are over or yet to come."""
+
+    def check_notice(self, notice: Notice) -> tuple[Finding, ...]: ...
+
+    def shows_today(self, notice: Notice) -> bool:
+        """Whether people at this node see it today."""
+
+    async def save_notice(self, signed: Signed, notice: Notice) -> tuple[Finding, ...]:
+        """Number 0 makes a new one."""
+
+    async def take_down(self, number: int) -> Notice | None:
+        """What was taken down, so that it can be put up again."""
+
+    def contests(self) -> Sequence[Contest]:
+        """Those without an answer first, then the newest."""
+
+    async def answer_contest(self, number: int, text: str) -> Finding | None: ...
+
+
+# --- the whole house --------------------------------------------------------------------
+
+
 class House(Protocol):
-    """The node, as far as an admin may see and steer it."""
+    """The node, as far as an admin may see and steer it. Anything may raise NodeError."""
+
+    @property
+    def vouchers(self) -> VoucherHouse: ...
+
+    @property
+    def people(self) -> PeopleHouse: ...
+
+    @property
+    def members(self) -> MembersHouse: ...
+
+    @property
+    def words(self) -> WordsHouse: ...
+
+    def place(self) -> Place: ...
 
     def overview(self) -> Overview: ...
 
+    def rule_sentences(self) -> tuple[str, ...]: ...
+
     def rule_file(self) -> RuleFile: ...
 
-    def check_rules(self, text: str) -> RuleCheck:
-        """Called in a thread of its own: it may take its time, and must not change anything."""
+    async def check_rules(self, text: str) -> RuleCheck:
+        """What they would mean; changes nothing."""
 
     async def save_rules(self, text: str, replacing: str) -> tuple[Finding, ...]:
         """Save when there are no errors and the file in force still has fingerprint `replacing`; else say why,

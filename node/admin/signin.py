@@ -65,6 +65,16 @@ class SignIn:
     sessions: tuple[Pass, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class SignInPage:
+    """The one button behind a link, or what to do when the link no longer works."""
+
+    template = "signin.html"
+    token: str
+    """Empty when there is nothing to redeem."""
+    is_refused: bool
+
+
 def read_signed(role: str, name: str) -> Signed:
     """Whom a link is for, as somebody asked for it. Raises ValueError with what to write instead."""
     for each in ROLES:

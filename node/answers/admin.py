@@ -2,17 +2,26 @@
 
 import asyncio
 import secrets
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from node.admin import signin
-from node.admin.ports import CONFLICT, Overview, RuleCheck, RuleFile, RuleVersion
+from node.admin.ports import CONFLICT, Overview, Place, RuleCheck, RuleFile, RuleVersion
+from node.answers.admin_members import MembersAnswers
+from node.answers.admin_people import PeopleAnswers
+from node.answers.admin_vouchers import VoucherAnswers
+from node.answers.admin_words import WordsAnswers
 from node.answers.overview import Glance
 from node.answers.rulefile import RuleFiles
 from node.config import NodeConfig
 from node.errors import Finding, NodeError, StorageTrouble
 from node.governance.difference import difference
 from node.governance.sentences import describe
+from node.membership.cards import Card
+from node.membership.passphrases import hash_passphrase
+from node.membership.terms import Terms, TermsText
 from node.reconcile.loop import Reconcile
 from node.reconcile.ports import Clock
 from node.reconcile.rulebook import Rulebook, examine
@@ -34,6 +43,14 @@ class Records(Protocol):
     async def keep_fact(self, name: str, value: str) -> None: ...
 
 
+class Named(Protocol):
+    """A language that people may read."""
+
+    @property
+    def name(self) -> str:
+        """In the language itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Version:
     about: RuleVersion
@@ -51,12 +68,63 @@ class AdminHouse:
         records: Records,
         clock: Clock,
         config: NodeConfig,
+        *,
+        sign_card: Callable[[Card], str],
+        portal_url: Callable[[], str],
+        languages: Callable[[], Mapping[str, Named]],
     ) -> None:
         self._reconcile, self._glance, self._files = reconcile, glance, files
         self._records, self._clock, self._config = records, clock, config
         self._signed = signin.SignIn()
         self._versions: dict[int, _Version] = {}
-        self._saving = asyncio.Lock()
+        self._saving, self._hashing = asyncio.Lock(), asyncio.Lock()
+        self._portal_url, self._languages, self._sign_card = portal_url, languages, sign_card
+        self.vouchers = VoucherAnswers(
+            reconcile.register,
+            keep=reconcile.remember,
+            instant=reconcile.instant,
+            random=secrets.token_bytes,
+            rule_groups=lambda: (g for rule in reconcile.rulebook.ruleset.rules for g in rule.who.groups),
+            trouble=lambda: reconcile.troubles.storage,
+        )
+        self.people = PeopleAnswers(reconcile, glance.used_this_month)
+        self.members = self._member_answers()
+        self.words = self._word_answers()
+
+    def _member_answers(self) -> MembersAnswers:
+        reconcile = self._reconcile
+        return MembersAnswers(
+            reconcile.register,
+            self._files,
+            roll=lambda: reconcile.roll,
+            look=partial(self._files.look, reconcile, self.keep_rules, "an admin, on the admin page"),
+            rule_tiers=lambda: (t for rule in reconcile.rulebook.ruleset.rules for t in rule.who.tiers),
+            devices=self.people.devices,
+            keep=reconcile.remember,
+            instant=reconcile.instant,
+            random=secrets.token_bytes,
+            hashed=self._hashed,
+            sign_card=self._sign_card,
+        )
+
+    def _word_answers(self) -> WordsAnswers:
+        node = self._config.node
+        first = Terms(node.terms_version, (TermsText(self._config.portal.language, node.terms),))
+        return WordsAnswers(
+            self._reconcile.register,
+            keep=self._reconcile.remember,
+            instant=self._reconcile.instant,
+            first_terms=first,
+            node=node.name,
+            zones=self._zones(),
+        )
+
+    def _zones(self) -> tuple[str, ...]:
+        return (self._config.node.zone,) if self._config.node.zone else ()
+
+    async def _hashed(self, passphrase: str, salt: bytes) -> str:
+        async with self._hashing:  # each takes 16 MB
+            return await asyncio.to_thread(hash_passphrase, passphrase, salt)
 
     async def recall(self) -> None:
         """Who is signed in, and the rules of before; without the data folder nobody is, and there are none."""
@@ -94,7 +162,27 @@ class AdminHouse:
     def rule_file(self) -> RuleFile:
         return RuleFile(self._reconcile.rulebook.text, self._reconcile.rulebook.fingerprint)
 
-    def check_rules(self, text: str) -> RuleCheck:
+    def place(self) -> Place:
+        config, known = self._config, self._languages()
+        own, shown = config.portal.language, config.portal.languages or tuple(known)
+        tags = [tag for tag in dict.fromkeys((own, *shown)) if tag in known or tag == own]
+        return Place(
+            config.community.name,
+            config.node.name,
+            config.portal.host,
+            self._portal_url(),
+            self._zones(),
+            tuple((tag, known[tag].name if tag in known else tag) for tag in tags),
+        )
+
+    def rule_sentences(self) -> tuple[str, ...]:
+        return describe(self._reconcile.rulebook.ruleset)
+
+    async def check_rules(self, text: str) -> RuleCheck:
+        # Checking walks whole weeks of rules: not in the loop.
+        return await asyncio.to_thread(self._check, text)
+
+    def _check(self, text: str) -> RuleCheck:
         ruleset, findings = examine(text, self._reconcile.roll)
         changed = difference(self._reconcile.rulebook.text, text)
         return RuleCheck(findings, changed, () if ruleset is None else describe(ruleset))
@@ -104,7 +192,7 @@ class AdminHouse:
         async with self._saving:
             if self._reconcile.rulebook.fingerprint != replacing:
                 return (_conflict(),)
-            check = await asyncio.to_thread(self.check_rules, text)
+            check = await self.check_rules(text)
             if any(finding.is_error for finding in check.findings):
                 return check.findings
             try:

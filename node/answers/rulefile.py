@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from node.errors import Finding, InvalidFile, NodeError
+from node.governance.roll import FILE_BYTES_MAX as MEMBERS_BYTES_MAX
 from node.governance.roll import Roll, parse_roll
 from node.reconcile.loop import Reconcile
 from node.reconcile.rulebook import Rulebook, consider, fingerprint, open_rulebook
@@ -20,6 +21,8 @@ FILE_BYTES_MAX = 256 * 1024
 
 Stamp = tuple[int, int, int] | None
 Keep = Callable[[Rulebook, str], Awaitable[None]]
+Edit = Callable[[str], str | tuple[Finding, ...]]
+"""A text to a better one, or all that is wrong with the wish."""
 
 
 class RuleFiles:
@@ -28,15 +31,19 @@ class RuleFiles:
     def __init__(self, rules: Path, members: Path) -> None:
         self.rules, self.members = rules, members
         self.members_findings: tuple[Finding, ...] = ()
+        self.members_fingerprint = ""
+        """Of the members file that is in force."""
         self._seen = self._stamps()
-        self._looking = asyncio.Lock()
+        self._looking, self._editing = asyncio.Lock(), asyncio.Lock()
 
     def open(self) -> tuple[Rulebook, Roll]:
         """What a starting node begins with. Raises InvalidFile with every error of both files."""
         # A community that begins has no members file yet; one that cannot be read is another matter.
-        roll, findings = parse_roll(read(self.members) if os.path.lexists(self.members) else "")
+        text = self._members_text() if os.path.lexists(self.members) else ""
+        roll, findings = parse_roll(text)
         if roll is None:
             raise InvalidFile(str(self.members), findings)
+        self.members_fingerprint = fingerprint(text)
         book = open_rulebook(read(self.rules), roll)
         if not isinstance(book, Rulebook):
             raise InvalidFile(str(self.rules), book)
@@ -76,11 +83,38 @@ class RuleFiles:
         """Replace the rule file whole: after a crash it is the old one or the new one."""
         await asyncio.to_thread(_replace, self.rules, text)
 
+    async def edit_members(self, replacing: str, edit: Edit) -> tuple[Finding, ...] | None:
+        """Replace the members file by what `edit` makes of it, when it is still the one of fingerprint `replacing`;
+        else None, and nothing is changed. Raises NodeError when it cannot be read or written."""
+        async with self._editing:
+            return await asyncio.to_thread(self._edit_members, replacing, edit)
+
+    def _edit_members(self, replacing: str, edit: Edit) -> tuple[Finding, ...] | None:
+        text = self._members_text() if os.path.lexists(self.members) else ""
+        if fingerprint(text) != replacing:
+            return None
+        edited = edit(text)
+        if not isinstance(edited, str):
+            return edited
+        try:
+            _replace(self.members, edited)
+        except OSError as error:
+            raise NodeError(
+                f"the members file cannot be written: {error.strerror}",
+                "make room or make its folder writable",
+            ) from error
+        return ()
+
+    def _members_text(self) -> str:
+        return read(self.members, MEMBERS_BYTES_MAX)
+
     def _read_members(self, roll: Roll) -> Roll:
         """The roll of the file, or the one before: a file that is gone or broken moves nobody out of a household."""
         try:
-            text = read(self.members) if os.path.lexists(self.members) or roll.units else ""
+            text = self._members_text() if os.path.lexists(self.members) or roll.units else ""
             wanted, findings = parse_roll(text)
+            if wanted is not None:
+                self.members_fingerprint = fingerprint(text)
         except NodeError as trouble:
             wanted, findings = None, (unreadable(trouble),)
         self.members_findings = findings if wanted is None else ()
@@ -105,20 +139,20 @@ def unreadable(trouble: NodeError) -> Finding:
     return Finding("file-unreadable", 0, trouble.message, trouble.mend)
 
 
-def read(path: Path) -> str:
+def read(path: Path, bytes_max: int = FILE_BYTES_MAX) -> str:
     """A text that a person wrote. Raises NodeError when it is missing, too long or not UTF-8."""
     try:
         # Opened without waiting: a pipe that nobody writes to must not hold the node up.
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise NodeError(f"{path} is not a file", "put an ordinary text file there")
-            data = file.read(FILE_BYTES_MAX + 1)
+            data = file.read(bytes_max + 1)
     except OSError as error:
         raise NodeError(
             f"{path} cannot be read: {error.strerror}", "write it, or name another in node.toml"
         ) from error
-    if len(data) > FILE_BYTES_MAX:
-        raise NodeError(f"{path} is longer than {FILE_BYTES_MAX} bytes", "shorten it")
+    if len(data) > bytes_max:
+        raise NodeError(f"{path} is longer than {bytes_max} bytes", "shorten it")
     try:
         return data.decode()
     except UnicodeDecodeError as error:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from node.admin.web import TEMPLATES
+from node.admin.render import TEMPLATES
 
 STYLE = (TEMPLATES / "style.css").read_text()
 PALETTES = {

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from node.answers import rulefile
-from node.answers.rulefile import FILE_BYTES_MAX, RuleFiles
+from node.answers.rulefile import MEMBERS_BYTES_MAX, RuleFiles
 from node.errors import InvalidFile, NodeError
 from node.governance.roll import Roll
 from node.reconcile.loop import Reconcile
@@ -61,7 +61,7 @@ SPOILT: dict[str, Callable[[Path], Any]] = {
     "a folder": a_folder,
     "a link to itself": a_link_to_itself,
     "not text": lambda path: path.write_bytes(b"\xff\xfe\x00"),
-    "huge": lambda path: path.write_bytes(b"#" * (FILE_BYTES_MAX + 1)),
+    "huge": lambda path: path.write_bytes(b"#" * (MEMBERS_BYTES_MAX + 1)),
     "cut off": lambda path: path.write_text(path.read_text()[:-7]),
 }
 

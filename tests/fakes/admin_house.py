@@ -8,13 +8,14 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from node.admin import signin
-from node.admin.ports import CONFLICT, OnlineRow, Overview, PeerRow, RuleCheck, RuleFile, RuleVersion
+from node.admin.ports import CONFLICT, OnlineRow, Overview, PeerRow, Place, RuleCheck, RuleFile, RuleVersion
 from node.admin.web import AdminDoor
 from node.errors import Finding, NodeError
 from node.units import AccountId, BitsPerSecond, Bytes, Monotonic, NodeId, Rates
+from tests.fakes.admin_people import Membership
 
 NOW = Monotonic(1_000)
-LINK = "one-time-link-0123456789"
+LINK, ISSUER_LINK = "one-time-link-0123456789", "one-time-link-for-issuers"
 RULES = """\
 [ruleset]
 community = "Vall Alta"
@@ -84,8 +85,17 @@ class FakeAdminHouse:
     saved: list[str] = field(default_factory=list)
     earlier: list[str] = field(default_factory=lambda: [RULES.replace("3 Mbit/s", "2 Mbit/s"), RULES])
     trouble: NodeError | None = None
-    signed: signin.SignIn = field(default_factory=lambda: signin.offer(signin.SignIn(), LINK, NOW))
+    signed: signin.SignIn = field(default_factory=both_links)
     cookies: int = 0
+    membership: Membership = field(default_factory=Membership)
+
+    def __post_init__(self) -> None:
+        self.vouchers, self.people = self.membership.vouchers, self.membership.people
+        self.members, self.words = self.membership.members, self.membership.words
+
+    def place(self) -> Place:
+        languages = (("en", "English"), ("ca", "Català"))
+        return Place(self.view.community, self.view.node, "login.vall.example", "", ("valley",), languages)
 
     def overview(self) -> Overview:
         if self.trouble is not None:
@@ -95,7 +105,10 @@ class FakeAdminHouse:
     def rule_file(self) -> RuleFile:
         return RuleFile(self.text, fingerprint(self.text))
 
-    def check_rules(self, text: str) -> RuleCheck:
+    def rule_sentences(self) -> tuple[str, ...]:
+        return self.view.sentences
+
+    async def check_rules(self, text: str) -> RuleCheck:
         findings = tuple(
             Finding("E01", number, f"{line!r} means nothing.", "take it out")
             for number, line in enumerate(text.split("\n"), 1)
@@ -109,7 +122,7 @@ class FakeAdminHouse:
     async def save_rules(self, text: str, replacing: str) -> tuple[Finding, ...]:
         if replacing != fingerprint(self.text):
             return (Finding(CONFLICT, 0, "somebody else saved meanwhile.", "look again"),)
-        findings = self.check_rules(text).findings
+        findings = (await self.check_rules(text)).findings
         if not findings:
             self.text = text
             self.saved.append(text)
@@ -139,6 +152,12 @@ class FakeAdminHouse:
 
     async def sign_out(self, cookie: str) -> None:
         self.signed = signin.sign_out(self.signed, cookie)
+
+
+def both_links() -> signin.SignIn:
+    """One for an admin, one for somebody who issues vouchers."""
+    admin = signin.offer(signin.SignIn(), LINK, NOW)
+    return signin.offer(admin, ISSUER_LINK, NOW, signin.Signed("issuer", "library"))
 
 
 def fingerprint(text: str) -> str:

@@ -1,10 +1,12 @@
 """What admins are shown, from what the house says."""
 
-from node.admin import pages
-from node.admin.ports import OnlineRow, Overview, PeerRow, RuleCheck, RuleFile, RuleVersion
-from node.errors import Finding
+from node.admin import overview as pages
+from node.admin.frame import Frame
+from node.admin.ports import OnlineRow, Overview, PeerRow, Place
+from node.admin.signin import ADMIN
 from node.units import AccountId, BitsPerSecond, Bytes, NodeId, Rates
 
+FRAME = Frame(Place("Vall Alta", "library", "login.vall.example"), ADMIN, "proof", "/")
 HILLS = PeerRow(NodeId("h" * 52), "hills", "trusted", ("fd42::2",), 2)
 STRANGER = PeerRow(NodeId("s" * 52), "", "stranger", (), None)
 
@@ -33,7 +35,7 @@ def overview(uplink: Rates | None = None, online: tuple[OnlineRow, ...] = ()) ->
 
 def test_the_line_is_shown_with_how_much_of_it_is_used():
     uplink = Rates(BitsPerSecond(40_000_000), BitsPerSecond(8_000_000))
-    page = pages.overview_page(overview(uplink), "proof", is_live=True)
+    page = pages.overview_page(overview(uplink), FRAME, is_live=True)
     assert (
         pages.Bar("down", "38 Mbit/s", "40 Mbit/s", 95, is_busy=True),
         pages.Bar("up", "2 Mbit/s", "8 Mbit/s", 25, is_busy=False),
@@ -41,17 +43,17 @@ def test_the_line_is_shown_with_how_much_of_it_is_used():
 
 
 def test_a_bar_is_never_longer_than_the_line():
-    page = pages.overview_page(overview(Rates(BitsPerSecond(1), BitsPerSecond(0))), "proof", is_live=True)
+    page = pages.overview_page(overview(Rates(BitsPerSecond(1), BitsPerSecond(0))), FRAME, is_live=True)
     assert [100, 0] == [bar.percent for bar in page.bars]
 
 
 def test_without_a_stated_speed_there_is_no_bar():
-    page = pages.overview_page(overview(), "proof", is_live=False)
+    page = pages.overview_page(overview(), FRAME, is_live=False)
     assert ((), "38 Mbit/s down, 2 Mbit/s up") == (page.bars, page.rate)
 
 
 def test_a_stranger_is_told_apart_from_a_neighbour():
-    page = pages.overview_page(overview(), "proof", is_live=True)
+    page = pages.overview_page(overview(), FRAME, is_live=True)
     assert [("hills", False, "2 s ago"), ("without a name", True, "never")] == [
         (peer.name, peer.is_stranger, peer.heard) for peer in page.peers
     ]
@@ -59,7 +61,7 @@ def test_a_stranger_is_told_apart_from_a_neighbour():
 
 def test_ten_thousand_accounts_make_no_endless_page():
     page = pages.overview_page(
-        overview(online=tuple(row(f"a{n}", n) for n in range(10_000))), "p", is_live=True
+        overview(online=tuple(row(f"a{n}", n) for n in range(10_000))), FRAME, is_live=True
     )
     assert (200, 9_800, 10_000, 20_000) == (
         len(page.accounts),
@@ -67,32 +69,6 @@ def test_ten_thousand_accounts_make_no_endless_page():
         page.account_count,
         page.device_count,
     )
-
-
-def test_errors_and_second_looks_are_told_apart_and_the_difference_has_colours():
-    check = RuleCheck(
-        findings=(
-            Finding("W05", 9, "One household only.", "look again"),
-            Finding("E01", 3, "No unit.", "add one"),
-        ),
-        difference=("--- in force", "+++ draft", "@@ -1 +1 @@", " same", "-old", "+new"),
-        sentences=(),
-    )
-    verdict = pages.verdict(check)
-    assert ["E01"] == [each.code for each in verdict.errors]
-    assert ["W05"] == [each.code for each in verdict.second_looks]
-    assert ["place", "place", "place", "same", "removed", "added"] == [
-        line.kind for line in verdict.difference
-    ]
-
-
-def test_the_newest_version_comes_first_and_a_draft_keeps_what_it_replaces():
-    versions = [RuleVersion(1, "2026-11-01", "ana", "f1"), RuleVersion(2, "2026-11-02", "ben", "f2")]
-    page = pages.rules_page(
-        overview(), RuleFile("text", "f2"), versions, "proof", draft="draft", replacing="f1"
-    )
-    assert [2, 1] == [each.number for each in page.versions]
-    assert ("draft", "f1", "f2") == (page.text, page.replacing, page.fingerprint)
 
 
 def test_how_long_ago_is_said_in_one_unit():

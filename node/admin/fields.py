@@ -1,0 +1,107 @@
+"""What people type into forms: read within stated limits; what is wrong is said beside its field, and all of it kept."""
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from node.errors import Finding
+
+LINE_CHARS_MAX = 200
+"""Of a one-line field that states no limit of its own."""
+# Control characters, and those that make a text look like another one (Unicode UAX #9).
+_MISLEADING = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
+_BREAKS = re.compile(r"[\r\n\t\u2028\u2029]+")
+
+
+@dataclass(frozen=True, slots=True)
+class FormView:
+    """A form as a page shows it."""
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    errors: Mapping[str, str] = field(default_factory=dict)
+
+    def value(self, name: str) -> str:
+        return self.values.get(name, "")
+
+    def error(self, name: str) -> str:
+        return self.errors.get(name, "")
+
+
+class Form:
+    """One form as it was sent. Each method reads one field; `errors` says of each field what to write instead."""
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        self.values: dict[str, str] = {}
+        """What was typed, to be shown again."""
+        self.errors: dict[str, str] = {}
+        self.sent = fields
+        """Whatever came, unread."""
+
+    def line(self, name: str, most: int = LINE_CHARS_MAX, *, wanted: str = "") -> str:
+        """One line of text, spaces around it taken away; `wanted` is what to write when it may not be empty."""
+        text = _BREAKS.sub(" ", self.sent.get(name, "")).strip()
+        return self._text(name, text, most, wanted)
+
+    def text(self, name: str, most: int, *, wanted: str = "") -> str:
+        """Several lines of text."""
+        text = self.sent.get(name, "").replace("\r\n", "\n").replace("\r", "\n").strip()
+        return self._text(name, text, most, wanted)
+
+    def whole(self, name: str, least: int, most: int, *, fallback: int | None = None) -> int:
+        """A whole number; an empty field is `fallback`, where there is one."""
+        text = self._kept(name, self.sent.get(name, "").strip()[:LINE_CHARS_MAX])
+        if not text and fallback is not None:
+            return fallback
+        if text.isascii() and text.isdecimal() and len(text) <= 9 and least <= int(text) <= most:
+            return int(text)
+        self.refuse(name, f"Write a whole number from {least} to {most}.")
+        return least
+
+    def choice(self, name: str, options: Collection[str], fallback: str) -> str:
+        """One of `options`; an empty field is `fallback`."""
+        text = self._kept(name, self.sent.get(name, "").strip()[:LINE_CHARS_MAX]) or fallback
+        if text in options:
+            return text
+        self.refuse(name, f"Choose one of: {', '.join(options)}.")
+        return fallback
+
+    def day(self, name: str) -> str:
+        """An ISO date, or empty."""
+        text = self._kept(name, self.sent.get(name, "").strip()[:LINE_CHARS_MAX])
+        if not text:
+            return ""
+        try:
+            return date.fromisoformat(text).isoformat()
+        except ValueError:
+            self.refuse(name, "Write a day as year-month-day, such as 2026-12-31, or leave it empty.")
+            return ""
+
+    def flag(self, name: str) -> bool:
+        return bool(self._kept(name, self.sent.get(name, "")[:LINE_CHARS_MAX]))
+
+    def refuse(self, name: str, message: str) -> None:
+        """The first thing wrong with a field is told, and no second."""
+        self.errors.setdefault(name, message)
+
+    def take(self, findings: Iterable[Finding], name: str) -> None:
+        """What the house says is wrong, beside the field where it can be mended."""
+        for finding in findings:
+            self.refuse(name, f"{finding.message} {finding.mend[:1].upper()}{finding.mend[1:]}.")
+
+    def view(self) -> FormView:
+        return FormView(self.values, self.errors)
+
+    def _text(self, name: str, text: str, most: int, wanted: str) -> str:
+        self._kept(name, text[: most + 1])
+        if len(text) > most:
+            self.refuse(name, f"Write at most {most} characters; these are {len(text)}.")
+        elif _MISLEADING.search(text):
+            self.refuse(name, "This holds an invisible character. Type it again by hand.")
+        elif wanted and not text:
+            self.refuse(name, f"Write {wanted}.")
+        return text[:most]
+
+    def _kept(self, name: str, text: str) -> str:
+        self.values[name] = text
+        return text

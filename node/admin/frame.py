@@ -1,0 +1,107 @@
+"""What goes in and out of the admins' pages: a request as read, an answer to send, and who may ask for what."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from node.admin.ports import Place
+from node.admin.signin import ROLES, Role, Signed, form_proof
+
+Method = Literal["GET", "POST"]
+ADMINS: frozenset[Role] = frozenset({"admin"})
+EVERYONE_SIGNED_IN: frozenset[Role] = frozenset(ROLES)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request of somebody who is signed in."""
+
+    path: str
+    query: Mapping[str, str]
+    fields: Mapping[str, str]
+    """Of the form that was sent; empty for GET."""
+    cookie: str
+    signed: Signed
+
+    @property
+    def proof(self) -> str:
+        return form_proof(self.cookie)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What stands around every page behind the sign-in."""
+
+    place: Place
+    signed: Signed
+    proof: str
+    """What every form carries."""
+    here: str
+    """Path of the page in the navigation that this one belongs to."""
+
+
+class Page(Protocol):
+    """A page as a value. The template that says it in words is found by its name."""
+
+    @property
+    def template(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Show this."""
+
+    page: Page
+    status: int = 200
+    lang: str = "en"
+    """Of what is printed for people; the admins' own pages are in English."""
+    is_heavy: bool = False
+    """Takes long to make: nobody else should wait for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """Done: show what is there."""
+
+    where: str
+    """A path of these pages, with its query."""
+
+
+Answerer = Callable[[Asked], Awaitable[Reply | Go]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One thing that can be asked for."""
+
+    method: Method
+    path: str
+    answer: Answerer
+    roles: frozenset[Role] = ADMINS
+    """Nobody else gets an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class TroublePage:
+    """Something did not work: what, and what to do."""
+
+    template = "trouble.html"
+    title: str
+    message: str
+    mend: str
+
+
+def frame(asked: Asked, place: Place, here: str) -> Frame:
+    """The frame for the answer to `asked`."""
+    return Frame(place, asked.signed, asked.proof, here)
+
+
+def not_there(message: str, mend: str) -> Reply:
+    """What was asked for by its number or name is gone, or never was."""
+    return Reply(TroublePage("Not there", message, mend), 404)
+
+
+def number_in(query: Mapping[str, str], name: str) -> int:
+    """A whole number of at most nine digits; 0 without one."""
+    text = query.get(name, "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 9 else 0

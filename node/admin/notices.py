@@ -1,0 +1,205 @@
+"""Notices in the browser: write, look how they will be, put up, change, take down."""
+
+from dataclasses import dataclass
+
+from node.admin.fields import Form, FormView
+from node.admin.frame import Asked, Frame, Go, Reply, Route, frame, not_there, number_in
+from node.admin.paging import Leaf, leaf
+from node.admin.ports import House, Place
+from node.governance.wording import is_name
+from node.membership.notices import TEXT_CHARS_MAX, TITLE_CHARS_MAX, Notice, NoticeText
+from node.membership.terms import is_language
+
+GROUP_CHARS_MAX = 40
+AUDIENCES = (
+    ("everyone", "Everyone, also before they join"),
+    ("online", "Everyone who is on"),
+    ("members", "Members"),
+    ("guests", "Guests"),
+    ("group", "One group"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeLine:
+    """One notice in the list."""
+
+    notice: Notice
+    title: str
+    where: str
+    audience: str
+    is_shown: bool
+    """At this node, today."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoticesPage:
+    """Every notice, and the one that was just taken down."""
+
+    template = "notices.html"
+    frame: Frame
+    notices: Leaf[NoticeLine]
+    notice: str
+    """``saved`` or empty."""
+    taken_down: FormView | None
+    """The form that puts it up again."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoticePage:
+    """The form for one notice, old or new, and how it will be."""
+
+    template = "notice.html"
+    frame: Frame
+    form: FormView
+    number: int
+    languages: tuple[tuple[str, str], ...]
+    places: tuple[tuple[str, str], ...]
+    preview: Notice | None
+    audiences: tuple[tuple[str, str], ...] = AUDIENCES
+
+
+class NoticesDesk:
+    """Answers for the pages about notices."""
+
+    def __init__(self, house: House) -> None:
+        self._house, self._words = house, house.words
+
+    def routes(self) -> tuple[Route, ...]:
+        return (
+            Route("GET", "/notices", self._list),
+            Route("GET", "/notices/edit", self._edit),
+            Route("POST", "/notices/edit", self._save),
+            Route("POST", "/notices/remove", self._take_down),
+        )
+
+    async def _list(self, asked: Asked) -> Reply | Go:
+        return self._notices(asked, notice="saved" if "saved" in asked.query else "")
+
+    def _notices(self, asked: Asked, *, notice: str = "", taken_down: Notice | None = None) -> Reply:
+        rows = leaf(self._words.notices(), number_in(asked.query, "page"), "/notices", size=20)
+        page = NoticesPage(
+            frame=frame(asked, self._house.place(), "/notices"),
+            notices=rows.turned(self._line),
+            notice=notice,
+            taken_down=None if taken_down is None else FormView(notice_values(taken_down)),
+        )
+        return Reply(page)
+
+    def _line(self, notice: Notice) -> NoticeLine:
+        places = dict(places_of(self._house.place(), notice.where))
+        audiences = dict(AUDIENCES)
+        return NoticeLine(
+            notice=notice,
+            title=notice.texts[0].title if notice.texts else "",
+            where=places[notice.where],
+            audience=audiences.get(notice.audience, notice.audience.replace(":", " ")),
+            is_shown=self._words.shows_today(notice),
+        )
+
+    async def _edit(self, asked: Asked) -> Reply | Go:
+        if "number" not in asked.query:
+            return self._form(asked, FormView({"where": "network", "audience": "everyone"}), 0)
+        number = number_in(asked.query, "number")
+        notice = self._find(number)
+        if notice is None:
+            return not_there("This notice hangs here no more.", "Choose one from the list of notices.")
+        return self._form(asked, FormView(notice_values(notice)), number)
+
+    def _find(self, number: int) -> Notice | None:
+        return next((each for each in self._words.notices() if each.number == number), None)
+
+    def _form(
+        self, asked: Asked, form: FormView, number: int, *, preview: Notice | None = None, status: int = 200
+    ) -> Reply:
+        place = self._house.place()
+        page = NoticePage(
+            frame=frame(asked, place, "/notices"),
+            form=form,
+            number=number,
+            languages=languages_of(place, form),
+            places=places_of(place, form.value("where")),
+            preview=preview,
+        )
+        return Reply(page, status)
+
+    async def _save(self, asked: Asked) -> Reply | Go:
+        form, number = Form(asked.fields), number_in(asked.fields, "number")
+        place = self._house.place()
+        notice = read_notice(form, place, number, asked.signed.label)
+        if not form.errors:
+            form.take(self._words.check_notice(notice), "where")
+        if form.errors:
+            return self._form(asked, form.view(), number, status=422)
+        if asked.fields.get("do") != "save":
+            return self._form(asked, form.view(), number, preview=notice)
+        findings = await self._words.save_notice(asked.signed, notice)
+        if findings:
+            form.take(findings, "where")
+            return self._form(asked, form.view(), number, status=422)
+        return Go("/notices?saved")
+
+    async def _take_down(self, asked: Asked) -> Reply | Go:
+        gone = await self._words.take_down(number_in(asked.fields, "number"))
+        if gone is None:
+            return not_there("This notice hangs here no more.", "Choose one from the list of notices.")
+        return self._notices(asked, taken_down=gone)
+
+
+def notice_values(notice: Notice) -> dict[str, str]:
+    """As the form shows a notice."""
+    audience, _, group = notice.audience.partition(":")
+    values = {
+        "where": notice.where,
+        "audience": audience,
+        "group": group,
+        "first_day": notice.first_day,
+        "last_day": notice.last_day,
+        "urgent": "yes" if notice.is_urgent else "",
+    }
+    for text in notice.texts:
+        values |= {f"title-{text.language}": text.title, f"text-{text.language}": text.text}
+    return values
+
+
+def read_notice(form: Form, place: Place, number: int, by: str) -> Notice:
+    """What the form says; `form.errors` says what is wrong with it."""
+    where = form.line("where", wanted="where it hangs")
+    audience = form.choice("audience", [name for name, _ in AUDIENCES], "everyone")
+    group = form.line("group", GROUP_CHARS_MAX).lower()
+    if audience == "group" and not is_name(group):
+        form.refuse("group", "Write the group's name: small letters a-z, digits and hyphens.")
+    first, last, urgent = form.day("first_day"), form.day("last_day"), form.flag("urgent")
+    if first and last and last < first:
+        form.refuse("last_day", "The last day is before the first. Swap them.")
+    texts = []
+    for tag, _ in languages_of(place, FormView(form.sent)):
+        title, text = form.line(f"title-{tag}", TITLE_CHARS_MAX), form.text(f"text-{tag}", TEXT_CHARS_MAX)
+        if text and not title:
+            form.refuse(f"title-{tag}", "Write a title of a few words.")
+        if title:
+            texts.append(NoticeText(tag, title, text))
+    if not texts:
+        form.refuse(f"title-{place.languages[0][0]}", "Write the notice in one language at least.")
+    audience = f"group:{group}" if audience == "group" else audience
+    return Notice(number, where, audience, first, last, urgent, tuple(texts), by)
+
+
+def languages_of(place: Place, form: FormView) -> tuple[tuple[str, str], ...]:
+    """Those that people may read, and those in which the notice stands already."""
+    known = dict(place.languages)
+    for name in form.values:
+        kind, _, tag = name.partition("-")
+        if kind == "title" and is_language(tag):
+            known.setdefault(tag, tag)
+    return tuple(known.items())
+
+
+def places_of(place: Place, where: str) -> tuple[tuple[str, str], ...]:
+    """Where a notice can hang, and where this one does."""
+    places = {"network": "Everywhere", f"node:{place.node}": f"Only at this node, {place.node}"}
+    places |= {f"zone:{zone}": f"In the zone {zone}" for zone in place.zones}
+    if where:
+        kind, _, name = where.partition(":")
+        places.setdefault(where, f"At the {kind} {name}")
+    return tuple(places.items())

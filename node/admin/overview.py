@@ -1,0 +1,162 @@
+"""The first page: who is on, how full the line is, other nodes, warnings, and the rules in force.
+
+Words stand in the templates, facts here. Names that people or other nodes chose pass through as they are: the
+templates escape them.
+"""
+
+from dataclasses import dataclass
+
+from node.admin.frame import EVERYONE_SIGNED_IN, Asked, Frame, Go, Reply, Route, frame
+from node.admin.ports import House, OnlineRow, Overview, PeerRow
+from node.units import BitsPerSecond, show_rate, show_volume
+
+ROWS_MAX = 200
+"""Rows of one table; the busiest accounts come first."""
+SENTENCES_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One direction of the uplink."""
+
+    direction: str
+    used: str
+    whole: str
+    percent: int
+    is_busy: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AccountLine:
+    """One account that is on now."""
+
+    account: str
+    tier: str
+    devices: int
+    down: str
+    up: str
+    used_month: str
+    share: int
+    ceiling: str
+    rule: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeerLine:
+    """One other node."""
+
+    name: str
+    state: str
+    is_stranger: bool
+    node: str
+    addresses: str
+    heard: str
+
+
+@dataclass(frozen=True, slots=True)
+class OverviewPage:
+    """The first page."""
+
+    template = "overview.html"
+    frame: Frame
+    node_id: str
+    bars: tuple[Bar, ...]
+    """Empty while the uplink's speed is not stated."""
+    rate: str
+    accounts: tuple[AccountLine, ...]
+    accounts_hidden: int
+    account_count: int
+    device_count: int
+    waiting: int
+    peers: tuple[PeerLine, ...]
+    sentences: tuple[str, ...]
+    warnings: tuple[str, ...]
+    is_live: bool
+    """Whether the page asks for itself again every few seconds."""
+
+
+def overview_page(view: Overview, frame: Frame, *, is_live: bool) -> OverviewPage:
+    """The node at a glance."""
+    return OverviewPage(
+        frame=frame,
+        node_id=view.node_id,
+        bars=_bars(view),
+        rate=f"{show_rate(view.uplink_rate.down)} down, {show_rate(view.uplink_rate.up)} up",
+        accounts=tuple(_account(row) for row in view.online[:ROWS_MAX]),
+        accounts_hidden=max(0, len(view.online) - ROWS_MAX),
+        account_count=len(view.online),
+        device_count=sum(row.devices for row in view.online),
+        waiting=view.waiting,
+        peers=tuple(_peer(row) for row in view.peers[:ROWS_MAX]),
+        sentences=view.sentences[:SENTENCES_MAX],
+        warnings=view.warnings,
+        is_live=is_live,
+    )
+
+
+def heard(seconds_ago: int | None) -> str:
+    """How long ago another node was heard, in its largest unit."""
+    if seconds_ago is None:
+        return "never"
+    if seconds_ago < 60:
+        return f"{seconds_ago} s ago"
+    if seconds_ago < 3600:
+        return f"{seconds_ago // 60} min ago"
+    return f"{seconds_ago // 3600} h ago"
+
+
+def _bars(view: Overview) -> tuple[Bar, ...]:
+    if view.uplink is None:
+        return ()
+    return (
+        _bar("down", view.uplink_rate.down, view.uplink.down),
+        _bar("up", view.uplink_rate.up, view.uplink.up),
+    )
+
+
+def _bar(direction: str, used: BitsPerSecond, whole: BitsPerSecond) -> Bar:
+    percent = min(100, used * 100 // whole) if whole else 0
+    return Bar(direction, show_rate(used), show_rate(whole), percent, percent > 90)
+
+
+def _account(row: OnlineRow) -> AccountLine:
+    return AccountLine(
+        account=row.account,
+        tier=row.tier,
+        devices=row.devices,
+        down=show_rate(row.rate.down),
+        up=show_rate(row.rate.up),
+        used_month=show_volume(row.used_month),
+        share=row.share,
+        ceiling=row.ceiling,
+        rule=row.binding_rule,
+        sentence=row.sentence,
+    )
+
+
+def _peer(row: PeerRow) -> PeerLine:
+    return PeerLine(
+        name=row.name or "without a name",
+        state=row.state,
+        is_stranger=row.state == "stranger",
+        node=row.node,
+        addresses=", ".join(row.addresses),
+        heard=heard(row.heard_seconds_ago),
+    )
+
+
+class OverviewDesk:
+    """Answers for the first page. An issuer's first page is that of the vouchers."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    def routes(self) -> tuple[Route, ...]:
+        return (Route("GET", "/", self._show, EVERYONE_SIGNED_IN),)
+
+    async def _show(self, asked: Asked) -> Reply | Go:
+        if asked.signed.role != "admin":
+            return Go("/vouchers")
+        around = frame(asked, self._house.place(), "/")
+        return Reply(overview_page(self._house.overview(), around, is_live="still" not in asked.query))

@@ -1,0 +1,182 @@
+"""People: who is on now, find somebody, take a device off with a reason, and take that back."""
+
+from dataclasses import dataclass
+
+from node.admin.fields import Form, FormView
+from node.admin.frame import Asked, Frame, Go, Reply, Route, frame, not_there, number_in
+from node.admin.paging import Leaf, leaf
+from node.admin.ports import BECAUSE_CHARS_MAX, DeviceRow, House, Person, PersonRow
+from node.membership.codes import Code, read_code
+from node.units import AccountId, MacAddress, parse_mac, show_rate, show_volume
+
+QUERY_CHARS_MAX = 300
+"""A voucher's code as it is scanned, with the address around it."""
+WAY_WORDS = {
+    "terms": "accepted the terms",
+    "voucher": "voucher",
+    "passphrase": "passphrase",
+    "card": "membership card",
+    "introduction": "a member said yes",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PersonLine:
+    """One account in the list."""
+
+    row: PersonRow
+    down: str
+    up: str
+    used_month: str
+    since: str
+    ways: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeoplePage:
+    """Who is on now, or who was found."""
+
+    template = "people.html"
+    frame: Frame
+    query: FormView
+    is_search: bool
+    people: Leaf[PersonLine]
+    removed: int
+
+
+@dataclass(frozen=True, slots=True)
+class RemovedPage:
+    """Devices that were taken off, and why."""
+
+    template = "removed.html"
+    frame: Frame
+    devices: Leaf[DeviceRow]
+
+
+@dataclass(frozen=True, slots=True)
+class PersonPage:
+    """One account and its devices."""
+
+    template = "person.html"
+    frame: Frame
+    person: Person
+    line: PersonLine
+    form: FormView
+    notice: str
+    """``kicked``, ``pardoned`` or empty."""
+    ways: tuple[tuple[str, str], ...] = tuple(WAY_WORDS.items())
+
+    def way(self, device: DeviceRow) -> str:
+        return WAY_WORDS[device.way] if device.way else ""
+
+
+class PeopleDesk:
+    """Answers for the pages about people."""
+
+    def __init__(self, house: House) -> None:
+        self._house, self._people = house, house.people
+
+    def routes(self) -> tuple[Route, ...]:
+        return (
+            Route("GET", "/people", self._list),
+            Route("POST", "/people", self._search),
+            Route("GET", "/people/account", self._show),
+            Route("GET", "/people/removed", self._removed),
+            Route("POST", "/people/kick", self._kick),
+            Route("POST", "/people/pardon", self._pardon),
+        )
+
+    async def _list(self, asked: Asked) -> Reply | Go:
+        return self._found(asked, Form({"q": asked.query.get("q", "")}))
+
+    async def _search(self, asked: Asked) -> Reply | Go:
+        """By POST, since a voucher's code is a secret and must not stand in an address."""
+        return self._found(asked, Form(asked.fields))
+
+    def _found(self, asked: Asked, form: Form) -> Reply:
+        query = form.line("q", QUERY_CHARS_MAX)
+        found = self._people.find(query) if not form.errors else ()
+        kept = "" if isinstance(read_code(query), Code) else query
+        page = PeoplePage(
+            frame=frame(asked, self._house.place(), "/people"),
+            query=form.view(),
+            is_search=bool(query),
+            people=leaf(found, number_in(asked.query, "page"), "/people", q=kept).turned(self._line),
+            removed=len(self._people.removed()),
+        )
+        return Reply(page, 422 if form.errors else 200)
+
+    def _line(self, account: AccountId) -> PersonLine:
+        return person_line(self._people.row(account))
+
+    async def _removed(self, asked: Asked) -> Reply | Go:
+        rows = leaf(self._people.removed(), number_in(asked.query, "page"), "/people/removed")
+        return Reply(RemovedPage(frame(asked, self._house.place(), "/people"), rows))
+
+    async def _show(self, asked: Asked) -> Reply | Go:
+        return self._person(asked, asked.query.get("id", ""))
+
+    def _person(
+        self, asked: Asked, account: str, *, form: FormView | None = None, notice: str = "", status: int = 200
+    ) -> Reply:
+        person = self._people.person(account[:QUERY_CHARS_MAX])
+        if person is None:
+            return not_there("Nobody here has this account.", "Look for them by name or device.")
+        around = frame(asked, self._house.place(), "/people")
+        return Reply(PersonPage(around, person, person_line(person.row), form or FormView(), notice), status)
+
+    async def _kick(self, asked: Asked) -> Reply | Go:
+        account, form = asked.fields.get("account", ""), Form(asked.fields)
+        wanted = "the reason: the person reads it on their own screen"
+        because = form.line("because", BECAUSE_CHARS_MAX, wanted=wanted)
+        mac = self._mac(form)
+        if not form.errors:
+            refused = await self._people.kick(account, mac, because)
+            form.take((refused,) if refused else (), "because")
+        if form.errors:
+            return self._person(asked, account, form=form.view(), status=422)
+        return self._person(asked, account, notice="kicked")
+
+    async def _pardon(self, asked: Asked) -> Reply | Go:
+        form = Form(asked.fields)
+        mac = self._mac(form)
+        if mac is None:
+            return not_there("No device was named.", "Use the button beside the device.")
+        refused = await self._people.pardon(mac)
+        if refused is not None:
+            return not_there(refused.message, refused.mend)
+        account = asked.fields.get("account", "")
+        return self._person(asked, account, notice="pardoned") if account else Go("/people/removed")
+
+    def _mac(self, form: Form) -> MacAddress | None:
+        text = form.line("device")
+        if not text:
+            return None
+        try:
+            return parse_mac(text)
+        except ValueError:
+            form.refuse("device", "Choose one of the devices, or all of them.")
+            return None
+
+
+def person_line(row: PersonRow) -> PersonLine:
+    """One row in words."""
+    return PersonLine(
+        row=row,
+        down=show_rate(row.rate.down),
+        up=show_rate(row.rate.up),
+        used_month=show_volume(row.used_month),
+        since="" if row.since_s is None else long_ago(row.since_s),
+        ways=", ".join(WAY_WORDS[way] for way in row.ways),
+    )
+
+
+def long_ago(seconds: int) -> str:
+    """A time in its largest unit: ``40 s``, ``12 min``, ``3 h``, ``2 days``."""
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 7_200:
+        return f"{seconds // 60} min"
+    if seconds < 172_800:
+        return f"{seconds // 3_600} h"
+    return f"{seconds // 86_400} days"

@@ -1,0 +1,171 @@
+"""The rules in force, and the editor: check, read what would change, save, bring an earlier version back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from node.admin.frame import Asked, Frame, Go, Reply, Route, TroublePage, frame, not_there, number_in
+from node.admin.ports import CONFLICT, House, RuleCheck, RuleFile, RuleVersion
+from node.errors import Finding
+
+RULE_CHARS_MAX = 256 * 1024
+SENTENCES_MAX = 200
+VERSIONS_MAX = 200
+DIFFERENCE_LINES_MAX = 2_000
+
+LineKind = Literal["added", "removed", "place", "same"]
+
+
+@dataclass(frozen=True, slots=True)
+class DifferenceLine:
+    """One line of the difference to the file in force."""
+
+    kind: LineKind
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a draft would mean."""
+
+    errors: tuple[Finding, ...]
+    second_looks: tuple[Finding, ...]
+    difference: tuple[DifferenceLine, ...]
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RulesPage:
+    """The rules in force, and the editor."""
+
+    template = "rules.html"
+    frame: Frame
+    sentences: tuple[str, ...]
+    text: str
+    replacing: str
+    """Fingerprint of the file that the draft would replace."""
+    verdict: Verdict | None
+    notice: str
+    """``saved``, ``conflict``, ``version`` or empty."""
+    version: int
+    """Which earlier version the text is; 0 for none."""
+    versions: tuple[RuleVersion, ...]
+    fingerprint: str
+
+
+def rules_page(
+    sentences: tuple[str, ...],
+    file: RuleFile,
+    versions: Sequence[RuleVersion],
+    frame: Frame,
+    *,
+    draft: str | None = None,
+    replacing: str | None = None,
+    check: RuleCheck | None = None,
+    notice: str = "",
+    version: int = 0,
+) -> RulesPage:
+    """The rules as they are, or a draft and what it would mean."""
+    return RulesPage(
+        frame=frame,
+        sentences=sentences[:SENTENCES_MAX],
+        text=file.text if draft is None else draft,
+        replacing=file.fingerprint if replacing is None else replacing,
+        verdict=None if check is None else verdict(check),
+        notice=notice,
+        version=version,
+        versions=tuple(sorted(versions, key=lambda each: -each.number)[:VERSIONS_MAX]),
+        fingerprint=file.fingerprint,
+    )
+
+
+def verdict(check: RuleCheck) -> Verdict:
+    """Errors first, then what deserves a second look, the difference, and the meaning."""
+    return Verdict(
+        errors=tuple(each for each in check.findings if each.is_error),
+        second_looks=tuple(each for each in check.findings if not each.is_error),
+        difference=tuple(_difference_line(line) for line in check.difference[:DIFFERENCE_LINES_MAX]),
+        sentences=check.sentences[:SENTENCES_MAX],
+    )
+
+
+def _difference_line(line: str) -> DifferenceLine:
+    if line.startswith(("@@", "---", "+++")):
+        return DifferenceLine("place", line)
+    kinds: dict[str, LineKind] = {"+": "added", "-": "removed"}
+    return DifferenceLine(kinds.get(line[:1], "same"), line)
+
+
+class RulesDesk:
+    """Answers for the rules' page."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    def routes(self) -> tuple[Route, ...]:
+        return Route("GET", "/rules", self._show), Route("POST", "/rules", self._propose)
+
+    async def _show(self, asked: Asked) -> Reply | Go:
+        number = number_in(asked.query, "version")
+        if "version" not in asked.query:
+            return self._page(asked, notice="saved" if "saved" in asked.query else "")
+        text = self._house.rule_version_text(number)
+        if text is None:
+            mend = "Choose one of the versions that the page of rules lists."
+            return not_there(f"There is no version {number} of the rules.", mend)
+        return await self._draft(asked, text, notice="version", version=number)
+
+    async def _propose(self, asked: Asked) -> Reply | Go:
+        text = asked.fields.get("text", "").replace("\r\n", "\n").replace("\r", "\n")
+        replacing = asked.fields.get("replacing", "")
+        if len(text) > RULE_CHARS_MAX:
+            page = TroublePage("That was too much", "The rule file is too large.", "Make it shorter.")
+            return Reply(page, 413)
+        if asked.fields.get("do") != "save":
+            return await self._draft(asked, text, replacing=replacing)
+        findings = await self._house.save_rules(text, replacing)
+        if not any(finding.is_error for finding in findings):
+            return Go("/rules?saved")
+        if any(finding.code == CONFLICT for finding in findings):
+            return await self._draft(asked, text, notice="conflict", status=409)
+        return await self._draft(asked, text, replacing=replacing, status=422)
+
+    async def _draft(
+        self,
+        asked: Asked,
+        text: str,
+        *,
+        replacing: str | None = None,
+        notice: str = "",
+        version: int = 0,
+        status: int = 200,
+    ) -> Reply:
+        """The editor with a draft and what it would mean."""
+        check = await self._house.check_rules(text)
+        return self._page(
+            asked, draft=text, replacing=replacing, check=check, notice=notice, version=version, status=status
+        )
+
+    def _page(
+        self,
+        asked: Asked,
+        *,
+        draft: str | None = None,
+        replacing: str | None = None,
+        check: RuleCheck | None = None,
+        notice: str = "",
+        version: int = 0,
+        status: int = 200,
+    ) -> Reply:
+        page = rules_page(
+            self._house.rule_sentences(),
+            self._house.rule_file(),
+            self._house.rule_versions(),
+            frame(asked, self._house.place(), "/rules"),
+            draft=draft,
+            replacing=replacing,
+            check=check,
+            notice=notice,
+            version=version,
+        )
+        return Reply(page, status)

@@ -1,0 +1,217 @@
+"""Vouchers: issue them, print them, see what became of them, take them back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from node.admin.fields import Form, FormView
+from node.admin.frame import EVERYONE_SIGNED_IN, Asked, Frame, Go, Reply, Route, frame, not_there, number_in
+from node.admin.paging import Leaf, leaf
+from node.admin.ports import UNSTORED, House, VoucherOrder, VoucherView
+from node.admin.sheet import NETWORK_CHARS_MAX, SheetPage, make_sheet, span_text
+from node.errors import Finding
+from node.governance.wording import is_name
+from node.membership.codes import TYPED_CHARS_MAX
+from node.membership.vouchers import (
+    BATCH_MAX,
+    DEVICES_MAX,
+    LASTS_MAX,
+    LASTS_MIN,
+    NOTE_CHARS_MAX,
+    Batch,
+    VoucherState,
+)
+from node.units import Milliseconds
+
+BATCHES_A_PAGE = 20
+GROUP_CHARS_MAX = 40
+UNITS = (("days", "days"), ("hours", "hours"), ("minutes", "minutes"))
+_UNIT_MS = {"days": 86_400_000, "hours": 3_600_000, "minutes": 60_000}
+_FRESH = {"count": "24", "lasts": "1", "unit": "days", "devices": "3", "group": "day-pass"}
+_STATES: tuple[VoucherState, ...] = ("unused", "used", "ended", "revoked")
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLine:
+    """One batch in the list."""
+
+    batch: Batch
+    lasts: str
+    counts: tuple[tuple[str, int], ...]
+    """Of each state, in a fixed order, also those that are nothing."""
+
+    @property
+    def whole(self) -> int:
+        return sum(count for _, count in self.counts)
+
+
+@dataclass(frozen=True, slots=True)
+class VouchersPage:
+    """The form for new ones, and every batch."""
+
+    template = "vouchers.html"
+    frame: Frame
+    form: FormView
+    ticket: str
+    groups: tuple[str, ...]
+    code: FormView
+    """The form that looks for one voucher."""
+    batches: Leaf[BatchLine]
+    count_max: int = BATCH_MAX
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPage:
+    """One batch."""
+
+    template = "batch.html"
+    frame: Frame
+    line: BatchLine
+    revoked: int
+    """How many this answer revoked; -1 when it revoked none."""
+    restored: int
+    """How many it gave back; -1 when it gave back none."""
+
+    def count(self, state: VoucherState) -> int:
+        return dict(self.line.counts)[state]
+
+
+@dataclass(frozen=True, slots=True)
+class VoucherPage:
+    """One voucher, found by its code."""
+
+    template = "voucher.html"
+    frame: Frame
+    voucher: VoucherView
+    lasts: str
+    code: str
+    """As typed, so that what is pressed next is about the same one."""
+    notice: str
+    """``revoked``, ``restored`` or empty."""
+
+    @property
+    def minutes_left(self) -> int:
+        return -(-(self.voucher.seconds_left or 0) // 60)
+
+
+class VouchersDesk:
+    """Answers for the vouchers' pages, for admins and issuers."""
+
+    def __init__(self, house: House) -> None:
+        self._house, self._vouchers = house, house.vouchers
+
+    def routes(self) -> tuple[Route, ...]:
+        return (
+            Route("GET", "/vouchers", self._show, EVERYONE_SIGNED_IN),
+            Route("POST", "/vouchers", self._issue, EVERYONE_SIGNED_IN),
+            Route("GET", "/vouchers/batch", self._batch, EVERYONE_SIGNED_IN),
+            Route("POST", "/vouchers/batch", self._revoke_batch, EVERYONE_SIGNED_IN),
+            Route("POST", "/vouchers/code", self._voucher, EVERYONE_SIGNED_IN),
+        )
+
+    async def _show(self, asked: Asked) -> Reply | Go:
+        place = self._house.place()
+        return self._page(
+            asked, FormView({**_FRESH, "lang": place.languages[0][0], "network": place.community})
+        )
+
+    async def _issue(self, asked: Asked) -> Reply | Go:
+        place = self._house.place()
+        form, tags = Form(asked.fields), [tag for tag, _ in place.languages]
+        lang = form.choice("lang", tags, tags[0])
+        network = form.line("network", NETWORK_CHARS_MAX)
+        ticket, order = asked.fields.get("ticket", ""), read_order(form)
+        if form.errors:
+            return self._page(asked, form.view(), ticket=ticket, status=422)
+        issued = await self._vouchers.issue(asked.signed, order, asked.cookie, ticket)
+        if isinstance(issued, tuple):
+            form.take(issued, "count")
+            # What could not be stored yet is shown to who sends the same form again; all else begins anew.
+            same = ticket if any(finding.code == UNSTORED for finding in issued) else ""
+            return self._page(asked, form.view(), ticket=same, status=422)
+        sheet = make_sheet(issued, place, network=network, lang=lang)
+        page = SheetPage(frame(asked, place, "/vouchers"), sheet, issued.batch, len(issued.codes))
+        return Reply(page, lang=lang, is_heavy=True)
+
+    async def _batch(self, asked: Asked) -> Reply | Go:
+        return self._batch_page(asked, number_in(asked.query, "number"))
+
+    async def _revoke_batch(self, asked: Asked) -> Reply | Go:
+        number, back = number_in(asked.fields, "number"), asked.fields.get("do") == "restore"
+        done = await self._vouchers.revoke_batch(asked.signed, number, back=back)
+        if isinstance(done, Finding):
+            return not_there(done.message, done.mend)
+        return self._batch_page(asked, number, restored=done if back else -1, revoked=-1 if back else done)
+
+    async def _voucher(self, asked: Asked) -> Reply | Go:
+        """Codes are secrets: they are looked for by POST, and never stand in an address."""
+        form = Form(asked.fields)
+        code = form.line("code", TYPED_CHARS_MAX, wanted="the code as it is printed")
+        do, notice = asked.fields.get("do", ""), ""
+        if do in {"revoke", "restore"} and not form.errors:
+            refused = await self._vouchers.revoke_voucher(asked.signed, code, back=do == "restore")
+            notice = "" if refused else f"{do}d"
+            form.take((refused,) if refused else (), "code")
+        found = self._vouchers.find(asked.signed, code) if not form.errors else None
+        if isinstance(found, Finding):
+            form.take((found,), "code")
+        if not isinstance(found, VoucherView):
+            return self._page(asked, FormView(_FRESH), code=form.view(), status=422)
+        around = frame(asked, self._house.place(), "/vouchers")
+        return Reply(VoucherPage(around, found, span_text(found.batch.lasts_ms), code, notice))
+
+    def _page(
+        self,
+        asked: Asked,
+        form: FormView,
+        *,
+        ticket: str = "",
+        code: FormView | None = None,
+        status: int = 200,
+    ) -> Reply:
+        whole = leaf(
+            self._vouchers.batches(asked.signed),
+            number_in(asked.query, "page"),
+            "/vouchers",
+            size=BATCHES_A_PAGE,
+        )
+        page = VouchersPage(
+            frame=frame(asked, self._house.place(), "/vouchers"),
+            form=form,
+            ticket=ticket or self._vouchers.ticket(asked.cookie),
+            groups=self._vouchers.groups(),
+            code=code or FormView(),
+            batches=whole.turned(self._line),
+        )
+        return Reply(page, status)
+
+    def _batch_page(self, asked: Asked, number: int, *, revoked: int = -1, restored: int = -1) -> Reply:
+        batch = next((each for each in self._vouchers.batches(asked.signed) if each.number == number), None)
+        if batch is None:
+            return not_there(f"There is no batch {number} of yours.", "Choose one from the list of vouchers.")
+        around = frame(asked, self._house.place(), "/vouchers")
+        return Reply(BatchPage(around, self._line(batch), revoked, restored))
+
+    def _line(self, batch: Batch) -> BatchLine:
+        return batch_line(batch, self._vouchers.counts(batch.number))
+
+
+def batch_line(batch: Batch, counts: Mapping[VoucherState, int]) -> BatchLine:
+    return BatchLine(
+        batch, span_text(batch.lasts_ms), tuple((state, counts.get(state, 0)) for state in _STATES)
+    )
+
+
+def read_order(form: Form) -> VoucherOrder:
+    """What the form orders; `form.errors` says what is wrong with it."""
+    count = form.whole("count", 1, BATCH_MAX)
+    group = form.line(
+        "group", GROUP_CHARS_MAX, wanted="the name of the group that these people are in"
+    ).lower()
+    if group and not is_name(group):
+        form.refuse("group", "Write small letters a-z, digits and hyphens, such as day-pass.")
+    number, unit = form.whole("lasts", 1, 100_000), form.choice("unit", list(_UNIT_MS), "days")
+    lasts = Milliseconds(number * _UNIT_MS[unit])
+    if not LASTS_MIN <= lasts <= LASTS_MAX:
+        form.refuse("lasts", "Choose a time from 10 minutes to 400 days.")
+    devices = form.whole("devices", 0, DEVICES_MAX)
+    return VoucherOrder(count, group, lasts, devices, form.line("note", NOTE_CHARS_MAX))

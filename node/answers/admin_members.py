@@ -1,0 +1,161 @@
+"""The members as the admins' door sees them: their file, their passphrases, their cards."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import date, timedelta
+from functools import partial
+from typing import Protocol
+
+from node.admin.ports import CONFLICT, CardView, DeviceRow, Member, MembersView
+from node.answers.admin_vouchers import Keep
+from node.answers.memberfile import members_of, with_member, without_member
+from node.answers.rulefile import Edit
+from node.errors import Finding
+from node.governance.roll import Roll
+from node.governance.rules import MEMBER_TIER
+from node.membership.cards import Card
+from node.membership.entrances import Denied, Instant
+from node.membership.hosts import plain
+from node.membership.passphrases import SALT_BYTES
+from node.membership.register import Register
+from node.units import AccountId
+
+CARD_LASTS_DAYS = 400
+"""A year, and a month to come by for the next one."""
+LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
+"""Without those that are read as another."""
+PASSPHRASE_LETTERS, PASSPHRASE_GROUP = 15, 5
+"""75 bits: nobody guesses it, even from a stolen database."""
+
+
+class MemberFile(Protocol):
+    """The members' file of this node."""
+
+    @property
+    def members_fingerprint(self) -> str: ...
+
+    @property
+    def members_findings(self) -> tuple[Finding, ...]: ...
+
+    async def edit_members(self, replacing: str, edit: Edit) -> tuple[Finding, ...] | None: ...
+
+
+class MembersAnswers:
+    """Implements `node.admin.ports.MembersHouse`."""
+
+    def __init__(
+        self,
+        register: Register,
+        file: MemberFile,
+        *,
+        roll: Callable[[], Roll],
+        look: Callable[[], Awaitable[None]],
+        rule_tiers: Callable[[], Iterable[str]],
+        devices: Callable[[AccountId], tuple[DeviceRow, ...]],
+        keep: Keep,
+        instant: Callable[[], Instant],
+        random: Callable[[int], bytes],
+        hashed: Callable[[str, bytes], Awaitable[str]],
+        sign_card: Callable[[Card], str],
+    ) -> None:
+        """`look` puts a changed file in force; `hashed` makes a passphrase's hash, away from the loop."""
+        self._register, self._file, self._roll, self._look = register, file, roll, look
+        self._rule_tiers, self._devices, self._keep = rule_tiers, devices, keep
+        self._instant, self._random, self._hashed, self._sign_card = instant, random, hashed, sign_card
+        self._listed: tuple[Roll, dict[str, Member]] | None = None
+
+    def find(self, query: str) -> MembersView:
+        members = self._members().values()
+        words = plain(query)
+        found = tuple(each for each in members if _matches(each, words)) if words else tuple(members)
+        tiers = {MEMBER_TIER, *self._rule_tiers(), *(each.tier for each in members)}
+        return MembersView(
+            found, self._file.members_fingerprint, tuple(sorted(tiers)), self._file.members_findings
+        )
+
+    def member(self, account: str) -> Member | None:
+        return self._members().get(account)
+
+    def bound_devices(self, account: str) -> tuple[DeviceRow, ...]:
+        return self._devices(AccountId(account))
+
+    def has_passphrase(self, account: str) -> bool:
+        return self._register.has_passphrase(AccountId(account))
+
+    async def save(self, member: Member, instead_of: str, replacing: str) -> tuple[Finding, ...]:
+        return await self._edit(replacing, partial(_put, member=member, instead_of=instead_of))
+
+    async def remove(self, account: str, replacing: str) -> tuple[Finding, ...]:
+        return await self._edit(replacing, partial(without_member, account=account))
+
+    async def new_passphrase(self, account: str) -> str | Finding:
+        if account not in self._members():
+            return _NOBODY
+        passphrase = make_passphrase(self._random(PASSPHRASE_LETTERS))
+        hashed = await self._hashed(passphrase, self._random(SALT_BYTES))
+        changes = self._register.set_passphrase(AccountId(account), hashed)
+        if isinstance(changes, Denied):
+            return _NOBODY
+        await self._keep(changes)
+        return passphrase
+
+    async def new_card(self, account: str) -> CardView | Finding:
+        member, today = self.member(account), self._instant().today
+        if not today:
+            return _NO_DAY
+        last = (date.fromisoformat(today) + timedelta(days=CARD_LASTS_DAYS)).isoformat()
+        card = self._register.next_card(AccountId(account), today, last)
+        if member is None or isinstance(card, Denied):
+            return _NOBODY
+        return CardView(member, self._sign_card(card), last)
+
+    async def void_cards(self, account: str) -> Finding | None:
+        today = self._instant().today
+        if not today:
+            return _NO_DAY
+        if account not in self._members():
+            return _NOBODY
+        await self._keep(self._register.void_cards(AccountId(account), today))
+        return None
+
+    async def _edit(self, replacing: str, edit: Edit) -> tuple[Finding, ...]:
+        findings = await self._file.edit_members(replacing, edit)
+        if findings is None:
+            return (
+                Finding(CONFLICT, 0, "Somebody else changed the members meanwhile.", "look at them first"),
+            )
+        await self._look()
+        return findings
+
+    def _members(self) -> dict[str, Member]:
+        roll = self._roll()
+        if self._listed is None or self._listed[0] is not roll:
+            self._listed = roll, {each.account: each for each in members_of(roll)}
+        return self._listed[1]
+
+
+def make_passphrase(random: bytes) -> str:
+    """One letter for each byte, in groups: ``kfmwp-aq3vd-x2bnt``."""
+    letters = "".join(LETTERS[byte % len(LETTERS)] for byte in random)
+    return "-".join(letters[at : at + PASSPHRASE_GROUP] for at in range(0, len(letters), PASSPHRASE_GROUP))
+
+
+def _put(text: str, member: Member, instead_of: str) -> str | tuple[Finding, ...]:
+    return with_member(text, member, instead_of)
+
+
+def _matches(member: Member, words: str) -> bool:
+    return (
+        member.account.startswith(words)
+        or words in plain(member.name)
+        or any(group.startswith(words) for group in member.groups)
+        or words.replace("-", ":") in member.devices
+    )
+
+
+_NOBODY = Finding("member", 0, "No member has this account.", "choose one from the list of members")
+_NO_DAY = Finding(
+    "member",
+    0,
+    "This node does not know the date, and cards carry one.",
+    "set its clock, or let it reach NTP",
+)

@@ -1,0 +1,146 @@
+"""Vouchers as the admins' door sees them."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+
+from node.admin.once import RANDOM_BYTES, OnceOnly
+from node.admin.ports import UNSTORED, Issued, VoucherOrder, VoucherView
+from node.admin.signin import Signed
+from node.errors import Finding
+from node.membership.codes import Code, read_code, shown
+from node.membership.entrances import Instant
+from node.membership.issued import Issued as Fresh
+from node.membership.issued import IssuedVouchers
+from node.membership.ports import Change
+from node.membership.register import Register
+from node.membership.vouchers import Batch, Voucher, VoucherState, voucher_state
+from node.units import Monotonic
+
+Keep = Callable[[Iterable[Change]], Awaitable[None]]
+"""Stores what changed, and lets it count."""
+KEY_BYTES = 32
+
+
+class VoucherAnswers:
+    """Implements `node.admin.ports.VoucherHouse`."""
+
+    def __init__(
+        self,
+        register: Register,
+        *,
+        keep: Keep,
+        instant: Callable[[], Instant],
+        random: Callable[[int], bytes],
+        rule_groups: Callable[[], Iterable[str]],
+        trouble: Callable[[], str],
+    ) -> None:
+        """`trouble` says why nothing can be stored now; empty while it can."""
+        self._register, self._vouchers = register, register.vouchers
+        self._keep, self._instant, self._random = keep, instant, random
+        self._rule_groups, self._trouble = rule_groups, trouble
+        self._once = OnceOnly[Fresh](random(KEY_BYTES))
+
+    def ticket(self, cookie: str) -> str:
+        return self._once.ticket(cookie, self._random(RANDOM_BYTES), self._instant().now)
+
+    async def issue(
+        self, signed: Signed, order: VoucherOrder, cookie: str, ticket: str
+    ) -> Issued | tuple[Finding, ...]:
+        at = self._instant()
+        state = self._once.state(cookie, ticket, at.now)
+        if state in {"stale", "crowded"}:
+            return (_STALE if state == "stale" else _CROWDED,)
+        fresh = (
+            self._once.shown(cookie, ticket, at.now) if state == "used" else self._issue(signed, order, at)
+        )
+        if fresh is None:
+            return (_SHOWN_BEFORE,)
+        if isinstance(fresh, tuple):
+            return fresh
+        if state == "fresh":
+            self._once.keep(cookie, ticket, fresh, at.now)
+        # Also for the second of two clicks: nobody sees codes that a power cut would make worthless.
+        await self._keep(fresh.changes)
+        if trouble := self._trouble():
+            return (Finding(UNSTORED, 0, f"The vouchers cannot be stored yet: {trouble}.", _TRY_AGAIN),)
+        return Issued(fresh.batch, tuple(map(shown, fresh.codes)))
+
+    def _issue(self, signed: Signed, order: VoucherOrder, at: Instant) -> Fresh | tuple[Finding, ...]:
+        wish = Batch(0, order.group, order.lasts, order.devices_max, "", signed.label, order.note)
+        return self._vouchers.issue(wish, order.count, at.today)
+
+    def batches(self, signed: Signed) -> Sequence[Batch]:
+        whole = sorted(self._vouchers.batches.values(), key=lambda batch: -batch.number)
+        return [batch for batch in whole if _may_see(signed, batch)]
+
+    def counts(self, number: int) -> Mapping[VoucherState, int]:
+        return self._vouchers.counts(number, self._instant().now)
+
+    async def revoke_batch(self, signed: Signed, number: int, *, back: bool) -> int | Finding:
+        batch = self._vouchers.batches.get(number)
+        if batch is None or not _may_see(signed, batch):
+            return Finding("voucher", 0, f"There is no batch {number} of yours.", "choose one from the list")
+        return await self._turn(self._vouchers.of_batch(number), back=back)
+
+    def find(self, signed: Signed, typed: str) -> VoucherView | Finding:
+        voucher = self._find(signed, typed)
+        if isinstance(voucher, Finding):
+            return voucher
+        return voucher_view(self._vouchers, voucher, self._instant().now)
+
+    async def revoke_voucher(self, signed: Signed, typed: str, *, back: bool) -> Finding | None:
+        voucher = self._find(signed, typed)
+        if isinstance(voucher, Finding):
+            return voucher
+        await self._turn((voucher,), back=back)
+        return None
+
+    def groups(self) -> tuple[str, ...]:
+        issued = {batch.group for batch in self._vouchers.batches.values()}
+        return tuple(sorted({*self._rule_groups(), *issued}))
+
+    async def _turn(self, vouchers: Iterable[Voucher], *, back: bool) -> int:
+        """Revoke, or give back; how many changed."""
+        names = [voucher.fingerprint for voucher in vouchers]
+        now, ours = self._instant().now, self._vouchers
+        changes = ours.restore(names) if back else ours.revoke(names, now).changes
+        await self._keep(changes)
+        return len(changes)
+
+    def _find(self, signed: Signed, typed: str) -> Voucher | Finding:
+        code = read_code(typed)
+        if not isinstance(code, Code) or code.kind != "voucher":
+            return _MISTYPED
+        voucher = self._vouchers.find(code)
+        if voucher is None or not _may_see(signed, self._vouchers.batch_of(voucher)):
+            return _UNKNOWN
+        return voucher
+
+
+def voucher_view(vouchers: IssuedVouchers, voucher: Voucher, now: Monotonic) -> VoucherView:
+    """What became of `voucher`."""
+    state, lease = voucher_state(voucher, now), voucher.lease
+    left = (lease.ends - now) // 1000 if lease is not None and state == "used" else None
+    return VoucherView(vouchers.batch_of(voucher), voucher.account, state, voucher.used_day, left)
+
+
+def _may_see(signed: Signed, batch: Batch) -> bool:
+    return signed.role == "admin" or batch.issued_by == signed.label
+
+
+_TRY_AGAIN = "send the form again; the same vouchers are shown once they are stored"
+_STALE = Finding(
+    "ticket", 0, "This form is too old, so nothing was issued.", "look at it once more and send it again"
+)
+_CROWDED = Finding(
+    "ticket", 0, "Very many vouchers were issued lately.", "wait an hour, and issue more in one batch"
+)
+_SHOWN_BEFORE = Finding(
+    "ticket",
+    0,
+    "These vouchers were issued already, and their codes are not shown any more.",
+    "find their batch in the list; to issue more, send the form again",
+)
+_MISTYPED = Finding("voucher", 0, "This is no voucher's code.", "compare it letter by letter with the paper")
+_UNKNOWN = Finding(
+    "voucher", 0, "No voucher of yours has this code.", "compare it with the paper, or ask who issued it"
+)

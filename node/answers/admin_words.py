@@ -1,0 +1,88 @@
+"""Terms, notices and contests as the admins' door sees them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from node.admin.ports import CONFLICT
+from node.admin.signin import Signed
+from node.answers.admin_vouchers import Keep
+from node.errors import Finding
+from node.membership.contests import Contest
+from node.membership.entrances import Instant
+from node.membership.notices import Notice, is_current, notice_findings
+from node.membership.register import Register
+from node.membership.terms import Terms, TermsText
+
+
+class WordsAnswers:
+    """Implements `node.admin.ports.WordsHouse`."""
+
+    def __init__(
+        self,
+        register: Register,
+        *,
+        keep: Keep,
+        instant: Callable[[], Instant],
+        first_terms: Terms,
+        node: str,
+        zones: tuple[str, ...],
+    ) -> None:
+        """`first_terms` are in force until somebody writes others."""
+        self._register, self._keep, self._instant = register, keep, instant
+        self._first_terms = first_terms
+        self._places = {"network", f"node:{node}", *(f"zone:{zone}" for zone in zones)}
+
+    def terms(self) -> Sequence[Terms]:
+        return self._register.terms.all() or (self._first_terms,)
+
+    async def save_terms(
+        self, signed: Signed, texts: tuple[TermsText, ...], replacing: str
+    ) -> Terms | tuple[Finding, ...]:
+        current = self.terms()[0]
+        if current.version != replacing:
+            return (Finding(CONFLICT, 0, "Somebody else saved other terms meanwhile.", "look at them first"),)
+        if current.texts == texts:
+            return (Finding("terms", 0, "These are the terms in force.", "change something, or leave it"),)
+        adopted = self._register.terms.adopt(
+            texts, self._instant().today, signed.label, not_below=self._first_terms.version
+        )
+        if isinstance(adopted, Terms):
+            await self._keep((adopted,))
+        return adopted
+
+    def notices(self) -> Sequence[Notice]:
+        return sorted(self._register.notices.all(), key=lambda notice: (not notice.is_urgent, -notice.number))
+
+    def check_notice(self, notice: Notice) -> tuple[Finding, ...]:
+        return notice_findings(notice)
+
+    def shows_today(self, notice: Notice) -> bool:
+        return notice.where in self._places and is_current(notice, self._instant().today)
+
+    async def save_notice(self, signed: Signed, notice: Notice) -> tuple[Finding, ...]:
+        if notice.number and self._register.notices.get(notice.number) is None:
+            # Somebody took it down meanwhile: what was written is put up as a new one.
+            notice = replace(notice, number=0)
+        put_up = self._register.notices.put_up(replace(notice, by=signed.label))
+        if not isinstance(put_up, Notice):
+            return put_up
+        await self._keep((put_up,))
+        return ()
+
+    async def take_down(self, number: int) -> Notice | None:
+        notice = self._register.notices.get(number)
+        if notice is not None:
+            await self._keep(self._register.notices.take_down(number))
+        return notice
+
+    def contests(self) -> Sequence[Contest]:
+        return self._register.contests.all()
+
+    async def answer_contest(self, number: int, text: str) -> Finding | None:
+        answered = self._register.contests.answer(number, text, self._instant().today)
+        if answered is None:
+            return Finding(
+                "contest", 0, "This contest is gone: its author took it back.", "answer another one"
+            )
+        await self._keep((answered,))
+        return None

@@ -1,0 +1,184 @@
+"""Changes to the text of a members' file: one account at a time, everything else stays as a person wrote it.
+
+Only the account's own lines are taken apart, so that comments stay and a file of ten thousand accounts is no matter.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import cast
+
+import tomlkit
+from tomlkit.items import AoT, Array, Table
+
+from node.admin.ports import Member
+from node.errors import Finding
+from node.governance.document import Document, read_document
+from node.governance.roll import FILE_BYTES_MAX, Roll, parse_roll
+from node.governance.rules import MEMBER_TIER
+from node.units import AccountId, parse_mac
+
+_BY_HAND = "change the members' file by hand; it is in force within two seconds"
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The lines of one account: [start, end) are its own, blank lines and comments behind them are not."""
+
+    lines: list[str]
+    start: int
+    end: int
+
+
+def with_member(text: str, member: Member, instead_of: str) -> str | tuple[Finding, ...]:
+    """The file with `member` in the place of the account `instead_of`, or at its end (empty). Whatever comes out was
+    read back as exactly that; otherwise all that is wrong."""
+    if not instead_of:
+        edited = _appended(text, member)
+    else:
+        place = _find(text, instead_of)
+        if not isinstance(place, _Place):
+            return place
+        edited = _spliced(place, _changed("\n".join(place.lines[place.start : place.end]), member))
+    return _proven(text, edited, instead_of, member)
+
+
+def without_member(text: str, account: str) -> str | tuple[Finding, ...]:
+    """The file without the account. Comments above it stay."""
+    place = _find(text, account)
+    if not isinstance(place, _Place):
+        return place
+    return _proven(text, _spliced(place, ""), account, None)
+
+
+def members_of(roll: Roll) -> tuple[Member, ...]:
+    """Everybody in the roll, by account."""
+    devices: dict[AccountId, list[str]] = {}
+    for mac, account in roll.devices.items():
+        devices.setdefault(account, []).append(mac)
+    return tuple(
+        Member(
+            account=unit.account,
+            name=roll.names.get(unit.account, ""),
+            tier=unit.tier,
+            groups=tuple(sorted(unit.groups)),
+            devices=tuple(devices.get(unit.account, ())),
+        )
+        for unit in roll.units
+    )
+
+
+def _find(text: str, account: str) -> _Place | tuple[Finding, ...]:
+    document = read_document(text, FILE_BYTES_MAX)
+    if isinstance(document, Finding):
+        return (document,)
+    tables = document.data.get("account", [])
+    index = next(
+        (i for i, table in enumerate(tables) if isinstance(table, dict) and table.get("id") == account), -1
+    )
+    if index < 0:
+        return (
+            Finding("member", 0, f"No account {account!r:.60} is in the file.", "look at the list again"),
+        )
+    start = document.lines.get(("account", index, ""), 0) - 1
+    if start < 0:
+        return (_unusual(),)
+    lines = text.split("\n")
+    return _Place(lines, start, _end(document, lines, start))
+
+
+def _end(document: Document, lines: list[str], start: int) -> int:
+    """Where the account's own lines end: before the next table, and before the comments that belong to that."""
+    heads = (line - 1 for (_, _, key), line in document.lines.items() if not key)
+    end = min((head for head in heads if head > start), default=len(lines))
+    while end > start + 1 and (not lines[end - 1].strip() or lines[end - 1].lstrip().startswith("#")):
+        end -= 1
+    return end
+
+
+def _spliced(place: _Place, block: str) -> str:
+    kept = block.rstrip("\n").split("\n") if block else []
+    after = place.lines[place.end :]
+    if not block and after and not after[0].strip():
+        after = after[1:]
+    return "\n".join([*place.lines[: place.start], *kept, *after])
+
+
+def _appended(text: str, member: Member) -> str:
+    table = tomlkit.table()
+    _write(table, member)
+    before = text if not text or text.endswith("\n") else f"{text}\n"
+    gap = "\n" if before.strip() else ""
+    return f"{before}{gap}[[account]]\n{tomlkit.dumps(table)}"
+
+
+def _changed(block: str, member: Member) -> str:
+    document = tomlkit.parse(block)
+    (table,) = cast(AoT, document["account"])
+    _write(table, member)
+    return tomlkit.dumps(document)
+
+
+def _write(table: Table, member: Member) -> None:
+    """Only what is another than before is written, so that its comments stay."""
+    if table.get("id") != member.account:
+        table["id"] = member.account
+    _write_text(table, "name", member.name)
+    tier = table.get("tier")
+    if member.tier != (tier or MEMBER_TIER):
+        _write_text(table, "tier", member.tier if member.tier != MEMBER_TIER else "")
+    _write_list(table, "groups", member.groups)
+    _write_list(table, "devices", member.devices)
+
+
+def _write_text(table: Table, key: str, text: str) -> None:
+    if not text:
+        table.pop(key, None)
+    elif table.get(key) != text:
+        table[key] = text
+
+
+def _write_list(table: Table, key: str, wanted: Iterable[str]) -> None:
+    wanted, before = list(wanted), table.get(key)
+    if not isinstance(before, Array):
+        if wanted or before is not None:
+            table[key] = wanted
+        return
+    there = [_plain(str(each)) for each in before]
+    for index in reversed(range(len(there))):
+        if there[index] not in wanted:
+            del before[index]
+    before.extend(each for each in wanted if each not in there)
+
+
+def _plain(text: str) -> str:
+    """Hardware addresses may be spelt in several ways."""
+    try:
+        return parse_mac(text)
+    except ValueError:
+        return text
+
+
+def _proven(before: str, after: str, gone: str, wanted: Member | None) -> str | tuple[Finding, ...]:
+    """`after`, when reading it gives what was wanted and nothing else is another than before."""
+    roll, findings = parse_roll(after)
+    if roll is None:
+        return findings
+    old, _ = parse_roll(before)
+    if old is None:
+        return (_unusual(),)
+    expected = {each.account: _compared(each) for each in members_of(old) if each.account != gone}
+    if wanted is not None:
+        expected[wanted.account] = _compared(wanted)
+    if {each.account: _compared(each) for each in members_of(roll)} != expected:
+        return (_unusual(),)
+    return after
+
+
+def _compared(member: Member) -> tuple[object, ...]:
+    return (member.name, member.tier or MEMBER_TIER, frozenset(member.groups), frozenset(member.devices))
+
+
+def _unusual() -> Finding:
+    return Finding(
+        "member", 0, "This account is written in a way that this page cannot change safely.", _BY_HAND
+    )

@@ -1,0 +1,250 @@
+"""People, members and words for the admins' door, in memory: the real answers on a register of their own."""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from random import Random
+
+from node.admin.ports import DeviceRow, Person, PersonRow
+from node.answers.admin_members import MembersAnswers
+from node.answers.admin_vouchers import VoucherAnswers
+from node.answers.admin_words import WordsAnswers
+from node.answers.rulefile import Edit
+from node.errors import Finding
+from node.governance.roll import parse_roll
+from node.membership.cards import make_card
+from node.membership.codes import read_code
+from node.membership.notices import Notice, NoticeText
+from node.membership.passphrases import hash_passphrase
+from node.membership.ports import Change
+from node.membership.terms import Terms, TermsText
+from node.reconcile.rulebook import fingerprint
+from node.units import AccountId, BitsPerSecond, Bytes, MacAddress, Rates, parse_mac
+from tests.fakes.town import NODE_KEY, Town, at
+
+MEMBERS = """\
+# Who belongs to Vall Alta. Decided by the assembly.
+
+[[account]]
+id = "ana"  # keeps the keys
+name = "Ana Mas"
+groups = ["mast-hosts"]
+devices = [
+    "02:00:00:00:00:aa",  # the laptop
+]
+
+# The school pays for the mast.
+[[account]]
+id = "school"
+tier = "anchor"
+"""
+HOUR_S = 3_600
+
+
+@dataclass
+class FakeMembersFile:
+    """The members' file, which never fails to be written."""
+
+    town: Town
+    text: str = MEMBERS
+    members_findings: tuple[Finding, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.read()
+
+    @property
+    def members_fingerprint(self) -> str:
+        return fingerprint(self.text)
+
+    def read(self) -> None:
+        roll, findings = parse_roll(self.text)
+        assert roll is not None, findings
+        self.town.roll = roll
+
+    async def look(self) -> None:
+        self.read()
+
+    async def edit_members(self, replacing: str, edit: Edit) -> tuple[Finding, ...] | None:
+        if replacing != self.members_fingerprint:
+            return None
+        edited = edit(self.text)
+        if not isinstance(edited, str):
+            return edited
+        self.text = edited
+        return ()
+
+
+def device(
+    mac: str, account: str, name: str, state: str = "online", way: str | None = "voucher"
+) -> DeviceRow:
+    return DeviceRow(MacAddress(mac), AccountId(account), name, state, way, "2027-02-28")  # type: ignore[arg-type]
+
+
+@dataclass
+class FakePeople:
+    """A few people who are on, and one device that was taken off."""
+
+    town: Town
+    rows: dict[str, PersonRow] = field(default_factory=dict)
+    devices: dict[str, DeviceRow] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        def person(
+            account: str, name: str, tier: str, devices: int, down: float, since_s: int, way: str
+        ) -> None:
+            rate = Rates(BitsPerSecond(int(down * 1e6)), BitsPerSecond(310_000))
+            ways = (way,)
+            self.rows[account] = PersonRow(
+                AccountId(account),
+                name,
+                tier,
+                devices,
+                rate,
+                Bytes(1_400_000_000),
+                since_s,
+                ways,  # type: ignore[arg-type]
+            )
+
+        person("ana", "Ana Mas", "member", 2, 14.2, 5 * HOUR_S, "passphrase")
+        person("guest-7k3m9q2w4x1z", "", "guest", 1, 3.0, 240, "terms")
+        for row in (
+            device("02:00:00:00:00:aa", "ana", "laptop", way="terms"),
+            device("02:00:00:00:00:01", "ana", "Ana's phone", way="passphrase"),
+            device("02:00:00:00:00:02", "guest-7k3m9q2w4x1z", "", way="terms"),
+            replace(
+                device("02:00:00:00:00:03", "guest-7k3m9q2w4x1z", "", "removed"),
+                because="Come and talk to us.",
+            ),
+        ):
+            self.devices[row.mac] = row
+
+    def find(self, query: str) -> Sequence[AccountId]:
+        code = read_code(query)
+        voucher = self.town.register.vouchers.find(code) if hasattr(code, "kind") else None
+        if voucher is not None:
+            return (voucher.account,)
+        try:
+            owner = self.devices.get(parse_mac(query))
+            return () if owner is None else (owner.account,)
+        except ValueError:
+            words = query.lower()
+        return tuple(
+            row.account
+            for row in self.rows.values()
+            if row.account.startswith(words) or words in row.name.lower()
+        )
+
+    def row(self, account: AccountId) -> PersonRow:
+        none = Rates(BitsPerSecond(0), BitsPerSecond(0))
+        return self.rows.get(account) or PersonRow(account, "", "guest", 0, none, Bytes(0), None, ())
+
+    def person(self, account: str) -> Person | None:
+        devices = self.of(AccountId(account))
+        if account not in self.rows:
+            return None
+        return Person(
+            row=self.row(AccountId(account)),
+            groups=("mast-hosts",) if account == "ana" else (),
+            rule="equal-share",
+            sentence="Everyone shares the line equally.",
+            devices=devices,
+            voucher=None,
+            contests=self.town.register.contests.of(AccountId(account)),
+            is_member=account == "ana",
+        )
+
+    def of(self, account: AccountId) -> tuple[DeviceRow, ...]:
+        return tuple(row for row in self.devices.values() if row.account == account)
+
+    def removed(self) -> Sequence[DeviceRow]:
+        return [row for row in self.devices.values() if row.state == "removed"]
+
+    async def kick(self, account: str, mac: MacAddress | None, because: str) -> Finding | None:
+        wanted = [
+            row for row in self.of(AccountId(account)) if mac in {None, row.mac} and row.state != "removed"
+        ]
+        if not wanted:
+            return Finding("kick", 0, "No such device of this account has been on lately.", "choose another")
+        for row in wanted:
+            self.devices[row.mac] = replace(row, state="removed", because=because)
+        return None
+
+    async def pardon(self, mac: MacAddress) -> Finding | None:
+        row = self.devices.get(mac)
+        if row is None or row.state != "removed":
+            return Finding(
+                "pardon", 0, "This device is not off by anybody's decision.", "look at the list again"
+            )
+        self.devices[mac] = replace(row, state="off", because="")
+        return None
+
+
+class Membership:
+    """What the admins' door asks about vouchers, members and words."""
+
+    def __init__(self) -> None:
+        self.town, self._chance = Town(), Random(5)
+        self.now, self.trouble = 1_000, ""
+        self.file = FakeMembersFile(self.town)
+        self.people = FakePeople(self.town)
+        register = self.town.register
+
+        async def keep(changes: Sequence[Change]) -> None:
+            self.town.keep(tuple(changes))
+
+        async def hashed(passphrase: str, salt: bytes) -> str:
+            return hash_passphrase(passphrase, salt)
+
+        def instant():
+            return at(self.now)
+
+        self.vouchers = VoucherAnswers(
+            register,
+            keep=keep,
+            instant=instant,
+            random=self.random,
+            rule_groups=lambda: ("day-pass", "week"),
+            trouble=lambda: self.trouble,
+        )
+        self.members = MembersAnswers(
+            register,
+            self.file,
+            roll=lambda: self.town.roll,
+            look=self.file.look,
+            rule_tiers=lambda: ("anchor",),
+            devices=self.people.of,
+            keep=keep,
+            instant=instant,
+            random=self.random,
+            hashed=hashed,
+            sign_card=lambda card: make_card(NODE_KEY, "Vall", card),
+        )
+        self.words = WordsAnswers(
+            register,
+            keep=keep,
+            instant=instant,
+            first_terms=Terms("1", (TermsText("en", "Be kind to each other."),)),
+            node="library",
+            zones=("valley",),
+        )
+        register.notices.put_up(
+            Notice(
+                0,
+                "network",
+                "everyone",
+                "",
+                "",
+                True,
+                (NoticeText("en", "Storm tonight", "Save power."),),
+                "admin",
+            )
+        )
+        register.contests.add(AccountId("ana"), "night-cap", "I work at night.", "2027-02-27")
+
+    def random(self, count: int) -> bytes:
+        return self._chance.randbytes(count)
+
+
+def changed_lines(before: str, after: str) -> list[str]:
+    """Lines that went and came, for tests that say what an edit left alone."""
+    return [line for line in difflib.ndiff(before.splitlines(), after.splitlines()) if line[0] in "+-"]
