@@ -77,12 +77,15 @@ def dnsmasq_conf(
     return "\n".join(lines) + "\n"
 
 
-def radvd_conf(*, interface: str, address6: IPv6Interface, lease: Milliseconds, portal_api: str) -> str:
+def radvd_conf(
+    *, interface: str, address6: IPv6Interface, lease: Milliseconds, portal_api: str, mtu: int
+) -> str:
     """Router advertisements as dnsmasq would send them, with the captive portal option (RFC 8910 section 2.3) and the
     flag that asks devices to read the same by DHCPv6."""
     assert portal_api
     assert len(portal_api.encode()) <= URI_BYTES_MAX
-    seconds = _advertised_seconds(lease)
+    # As dnsmasq, which keeps what it announces for three announcements at least.
+    seconds = max(ROUTER_SECONDS, _advertised_seconds(lease))
     return f"""\
 # Written by procomu from node.toml: changes here are lost.
 interface {interface} {{
@@ -90,6 +93,7 @@ interface {interface} {{
   IgnoreIfMissing on;
   MaxRtrAdvInterval {ADVERTISED_EVERY_SECONDS};
   AdvDefaultLifetime {ROUTER_SECONDS};
+  AdvLinkMTU {mtu};
   AdvManagedFlag off;
   AdvOtherConfigFlag on;
   AdvCaptivePortalAPI "{portal_api}";

@@ -1,10 +1,12 @@
 """A server program that runs with a configuration of ours, and outlives the daemon on purpose: people keep their
 addresses while it restarts."""
 
+import fcntl
 import os
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import time
 from dataclasses import dataclass
@@ -13,6 +15,9 @@ from pathlib import Path
 from node.errors import NodeError
 
 STARTS, START_AGAIN_S = 5, 0.3
+_ETHERNET_MTU = 1_500
+# From linux/sockios.h, and struct ifreq of linux/if.h with a number in it.
+_SIOCGIFMTU, _IFREQ = 0x8921, "16si20x"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,17 @@ def interface_index(interface: str) -> int:
         return socket.if_nametoindex(interface)
     except OSError:
         return 0
+
+
+def interface_mtu(interface: str) -> int:
+    """In bytes; Ethernet's own while the interface is missing."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            found = fcntl.ioctl(probe, _SIOCGIFMTU, struct.pack(_IFREQ, interface.encode(), 0))
+        except OSError:
+            return _ETHERNET_MTU
+    mtu: int = struct.unpack(_IFREQ, found)[1]
+    return mtu
 
 
 def numbered(interfaces: tuple[str, ...]) -> str:

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from node.addressing.programs import Program, interface_index, numbered
-from node.errors import NodeError
 
 LOOK_EVERY_S = 2.0
 
@@ -29,18 +28,21 @@ class Radvd:
         )
 
     async def run(self) -> None:
-        """Until cancelled. Raises NodeError when it is wanted and cannot be started or has ended."""
+        """Until cancelled. Raises NodeError when radvd is wanted and cannot be started."""
         while True:
-            text = self._text()
-            if not text:
-                await asyncio.to_thread(self._program.stop)
-            elif interface_index(self._interface):
-                wanted = text + numbered((self._interface,))
-                if self._program.says() == wanted and self._program.pid() is None:
-                    self._program.conf_file.unlink(missing_ok=True)  # the next life starts it anew
-                    raise NodeError("radvd has ended", "journalctl -t radvd shows why")
-                await asyncio.to_thread(self._program.keep, wanted)
+            await asyncio.to_thread(self.settle)
             await asyncio.sleep(LOOK_EVERY_S)
+
+    def settle(self) -> None:
+        """Once: running with the text of now, or ended when there is none. Raises NodeError."""
+        text = self._text()
+        if not text:
+            self._program.stop()
+        elif interface_index(self._interface):
+            self._program.keep(text + numbered((self._interface,)))
+
+    def pid(self) -> int | None:
+        return self._program.pid()
 
     def stop(self) -> None:
         """End the one that is running, ours or an earlier life's."""

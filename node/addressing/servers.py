@@ -6,6 +6,7 @@ from pathlib import Path
 
 from node.addressing.configuration import dnsmasq_conf, radvd_conf
 from node.addressing.dnsmasq import Dnsmasq
+from node.addressing.programs import interface_mtu
 from node.addressing.radvd import Radvd
 from node.config import NodeConfig
 
@@ -47,7 +48,11 @@ def radvd(config: NodeConfig, portal_api: Callable[[], str]) -> Radvd:
         if not uri or lan.address6 is None or lan.dhcp == "external":
             return ""
         return radvd_conf(
-            interface=lan.interface, address6=lan.address6, lease=lan.dhcp_lease, portal_api=uri
+            interface=lan.interface,
+            address6=lan.address6,
+            lease=lan.dhcp_lease,
+            portal_api=uri,
+            mtu=interface_mtu(lan.interface),
         )
 
     return Radvd(text, Path(config.node.run_dir), lan.interface)

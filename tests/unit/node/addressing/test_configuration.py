@@ -90,4 +90,5 @@ def advertised() -> list[str]:
         address6=IPv6Interface("fd77::1/64"),
         lease=Milliseconds(3_600_000),
         portal_api=PORTAL,
+        mtu=1_500,
     ).splitlines()

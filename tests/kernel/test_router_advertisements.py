@@ -1,0 +1,142 @@
+"""What routers announce (RFC 4861): radvd says what dnsmasq said, and where the portal is."""
+
+import contextlib
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Interface, IPv6Interface
+from pathlib import Path
+
+import pytest
+
+from node.addressing.configuration import dnsmasq_conf, radvd_conf
+from node.addressing.dnsmasq import Dnsmasq
+from node.addressing.programs import interface_mtu
+from node.addressing.radvd import Radvd
+from node.units import Milliseconds
+from tests.lab.netns import Lab, Namespace
+
+pytestmark = pytest.mark.kernel
+PORTAL = "https://login.vall.example/captive-portal"
+ADDRESS6 = IPv6Interface("fd77::1/64")
+LEASE = Milliseconds(1_200_000)
+SOLICITATION, ADVERTISEMENT, OTHER_CONFIGURATION = 133, 134, 0x40
+CAPTIVE_PORTAL = 37
+
+
+def dnsmasq(run_dir: Path, portal: str) -> Dnsmasq:
+    text = dnsmasq_conf(
+        interface="lan0",
+        address4=IPv4Interface("10.77.0.1/16"),
+        address6=ADDRESS6,
+        dhcp=True,
+        first=IPv4Address("10.77.1.1"),
+        last=IPv4Address("10.77.1.99"),
+        lease=LEASE,
+        domain="lan",
+        portal_host="login.vall.example",
+        dns_upstream=(),
+        lease_file=str(run_dir / "leases"),
+        pid_file=str(run_dir / "dnsmasq.pid"),
+        portal_api=portal,
+    )
+    return Dnsmasq(lambda: text, run_dir, (("lan0", "10.77.0.1/16"), ("lan0", str(ADDRESS6))))
+
+
+def radvd(run_dir: Path, portal: str) -> Radvd:
+    def text() -> str:
+        mtu = interface_mtu("lan0")
+        return (
+            radvd_conf(interface="lan0", address6=ADDRESS6, lease=LEASE, portal_api=portal, mtu=mtu)
+            if portal
+            else ""
+        )
+
+    return Radvd(text, run_dir, "lan0")
+
+
+def heard(phone: Namespace, seconds: float = 8) -> tuple[bytes, dict[int, bytes]]:
+    """Head and options of the first router advertisement with a lifetime after asking for one."""
+    with phone.entered(), socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as ear:
+        ear.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+        ear.settimeout(0.5)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError):
+                link = socket.if_nametoindex("eth0")
+                ear.sendto(struct.pack("!BBHI", SOLICITATION, 0, 0, 0), ("ff02::2", 0, 0, link))
+            with contextlib.suppress(TimeoutError):
+                packet = ear.recv(2_000)
+                if packet[0] == ADVERTISEMENT and packet[6:8] != b"\0\0":
+                    return packet[4:16], dict(options(packet[16:]))
+    raise AssertionError("no router announced itself")
+
+
+def options(rest: bytes) -> Iterator[tuple[int, bytes]]:
+    while rest:
+        size = 8 * rest[1]
+        yield rest[0], rest[2:size]
+        rest = rest[size:]
+
+
+@pytest.fixture
+def link() -> Iterator[tuple[Namespace, Namespace]]:
+    """A router and a phone."""
+    with Lab("adverts") as lab:
+        router, phone = lab.namespace("router"), lab.namespace("phone")
+        lab.veth(router, "p1", phone, "eth0")
+        router.bridge("lan0", mac="02:77:00:00:00:01")
+        router.plug("p1", "lan0")
+        router.ip("link set lan0 mtu 1400")
+        router.sysctl(net__ipv6__conf__all__forwarding=1)
+        phone.ip("link set eth0 up")
+        yield router, phone
+
+
+@contextlib.contextmanager
+def announced(router: Namespace, run_dir: Path, portal: str) -> Iterator[None]:
+    run_dir.mkdir()
+    names, advertisements = dnsmasq(run_dir, portal), radvd(run_dir, portal)
+    with router.entered():
+        names._prepare()
+        advertisements.settle()
+    try:
+        yield
+    finally:
+        names.stop()
+        advertisements.stop()
+
+
+def test_radvd_says_what_dnsmasq_said_and_where_the_portal_is(
+    link: tuple[Namespace, Namespace], tmp_path: Path
+) -> None:
+    router, phone = link
+    with announced(router, tmp_path / "plain", ""):
+        head, plain = heard(phone)
+    with announced(router, tmp_path / "told", PORTAL):
+        head_told, told = heard(phone)
+    uri = told.pop(CAPTIVE_PORTAL)
+    assert PORTAL.encode() == uri.rstrip(b"\0")
+    assert plain == told
+    assert {1, 3, 5, 25} == set(plain)
+    # Devices are asked to read the portal's address by DHCPv6 too; nothing else differs.
+    assert head_told[1] == head[1] | OTHER_CONFIGURATION
+    assert head_told[2:] == head[2:]
+
+
+def test_what_somebody_ended_is_told_and_started_again(
+    link: tuple[Namespace, Namespace], tmp_path: Path
+) -> None:
+    router, phone = link
+    advertisements = radvd(tmp_path, PORTAL)
+    router.address("lan0", str(ADDRESS6))
+    with router.entered():
+        advertisements.settle()
+        first = advertisements.pid()
+        advertisements.stop()
+        advertisements.settle()
+    assert first != advertisements.pid()
+    assert CAPTIVE_PORTAL in heard(phone)[1]
+    advertisements.stop()
+    assert advertisements.pid() is None

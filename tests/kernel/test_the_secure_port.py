@@ -1,0 +1,98 @@
+"""Port 443: refused at once where nobody may pass, ours at the node's own address, and never taken for foreign names."""
+
+import contextlib
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from tests.kernel.street import FAR, GATE, MEMBER_MAC, OUTSIDE, ROUTER, Street, street
+from tests.lab.netns import Namespace
+
+pytestmark = pytest.mark.kernel
+BOTH = pytest.mark.parametrize("way", [0, 1], ids=["IPv4", "IPv6"])
+FAMILIES = (socket.AF_INET, socket.AF_INET6)
+SECURE = replace(GATE, portal_tls_port=2443)
+AT_ONCE_S = 0.1
+"""Android waits three seconds for a probe by https before it shows the sign-in."""
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Street]:
+    with street() as made:
+        made.admit(MEMBER_MAC, gate=SECURE)
+        yield made
+
+
+def refused_after(origin: Namespace, address: str, port: int, kind: socket.SocketKind) -> float:
+    """Seconds until the system of `origin` knew that it is refused; the test fails when it never does."""
+    with origin.entered(), socket.socket(FAMILIES[":" in address], kind) as sock:
+        sock.settimeout(3)
+        began = time.monotonic()
+        with pytest.raises(OSError, match=r"refused|No route|Permission denied|prohibited|unreachable"):
+            _say_hello(sock, address, port)
+        return time.monotonic() - began
+
+
+def _say_hello(sock: socket.socket, address: str, port: int) -> None:
+    sock.connect((address, port))
+    sock.send(b"hello")
+    sock.recv(10)
+
+
+def reached(origin: Namespace, address: str, port: int) -> bool:
+    with origin.entered(), socket.socket(FAMILIES[":" in address]) as sock:
+        sock.settimeout(3)
+        return sock.connect_ex((address, port)) == 0
+
+
+@contextlib.contextmanager
+def listening(at: Namespace, port: int, way: int) -> Iterator[None]:
+    with at.entered():
+        listener = socket.create_server(("", port), family=FAMILIES[way])
+    with listener:
+        yield
+
+
+@BOTH
+@pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM], ids=["TLS", "QUIC"])
+def test_a_captured_device_is_refused_at_once_and_never_waits(
+    place: Street, way: int, kind: socket.SocketKind
+) -> None:
+    with listening(place.far, 443, way):
+        assert refused_after(place.stranger, FAR[way], 443, kind) < AT_ONCE_S
+
+
+@BOTH
+def test_the_nodes_own_address_answers_on_443_for_everybody_on_the_link(place: Street, way: int) -> None:
+    with listening(place.router, SECURE.portal_tls_port, way):
+        assert reached(place.stranger, ROUTER[way], 443)
+        assert reached(place.member, ROUTER[way], 443)
+
+
+@BOTH
+def test_tls_for_a_foreign_name_is_never_ours(place: Street, way: int) -> None:
+    """A member reaches the far host itself; a stranger reaches nobody, though our own port is open."""
+    with listening(place.router, SECURE.portal_tls_port, way):
+        assert refused_after(place.member, FAR[way], 443, socket.SOCK_STREAM) < 1
+        assert refused_after(place.stranger, FAR[way], 443, socket.SOCK_STREAM) < AT_ONCE_S
+    with listening(place.far, 443, way):
+        assert reached(place.member, FAR[way], 443)
+
+
+@BOTH
+def test_nobody_beyond_the_peoples_side_meets_the_secure_portal(place: Street, way: int) -> None:
+    with listening(place.router, SECURE.portal_tls_port, way):
+        assert not reached(place.far, OUTSIDE[way], SECURE.portal_tls_port)
+        assert not reached(place.hill, ROUTER[way], SECURE.portal_tls_port)
+
+
+@BOTH
+def test_without_a_certificate_443_of_the_node_is_refused_at_once(place: Street, way: int) -> None:
+    place.admit(MEMBER_MAC)
+    try:
+        assert refused_after(place.stranger, ROUTER[way], 443, socket.SOCK_STREAM) < AT_ONCE_S
+    finally:
+        place.admit(MEMBER_MAC, gate=SECURE)
