@@ -1,0 +1,205 @@
+"""Everybody reads the portal in a language of theirs, with no cookie and no script."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from captive_portal import guests, pages
+from captive_portal.place import Place
+from captive_portal.render import Renderer
+from captive_portal.tongues import Tongues
+from node.governance.evaluate import evaluate
+from node.membership.notices import Notice, NoticeText
+from node.membership.terms import TermsText
+from tests.contracts.portal_client import Browser
+from tests.fakes.front_door import ANA, BENS_ADDRESS, STRANGERS_ADDRESS, open_door
+from tests.fakes.house import COMMUNITY, FOUR_HOURS, FakeHouse
+from tests.fakes.rulefile import GUEST, example, on
+
+PUBLIC = ("/", "/terms", "/network", "/notices", "/services", "/privacy", "/help", "/ways")
+INSIDE = ("/me", "/my-data", "/my-data/erase")
+WELCOMES = {
+    "en": "Welcome to",
+    "fr": "Bienvenue à",
+    "es": "Te damos la bienvenida a",
+    "ca": "Et donem la benvinguda a",
+    "ar": "أهلًا بك في",
+}
+
+
+def speaking(tag: str) -> str:
+    return f'<html lang="{tag}" dir="{"rtl" if tag == "ar" else "ltr"}">'
+
+
+def admitted(house: FakeHouse) -> FakeHouse:
+    house.happens(ANA, guests.TermsAccepted("2", FOUR_HOURS))
+    return house
+
+
+@pytest.mark.parametrize("tag", WELCOMES)
+async def test_the_browser_asks_and_the_portal_answers_in_its_language(tag: str) -> None:
+    async with open_door() as door:
+        reply = await Browser(door.port).get(Accept_Language=f"{tag}, en;q=0.1")
+    assert WELCOMES[tag] in reply.body
+    assert speaking(tag) in reply.body
+    assert (tag, "Accept-Language") == (reply.headers["content-language"], reply.headers["vary"])
+
+
+@pytest.mark.parametrize("tag", WELCOMES)
+async def test_every_page_is_in_the_language_that_was_asked_for(tag: str) -> None:
+    async with open_door(admitted(FakeHouse())) as door:
+        for path in (*PUBLIC, *INSIDE, "/nothing-here"):
+            reply = await Browser(door.port).get(path, Accept_Language=tag)
+            assert speaking(tag) in reply.body, path
+            assert tag == reply.headers["content-language"], path
+
+
+async def test_a_press_on_the_switch_holds_without_a_cookie_and_for_this_device_only() -> None:
+    async with open_door() as door:
+        ana, ben = Browser(door.port), Browser(door.port, BENS_ADDRESS)
+        page = await ana.get(Accept_Language="fr")
+        link = re.search(r'href="([^"]*)" lang="ca"', page.body)
+        assert link is not None
+        assert speaking("ca") in (await ana.get(link[1], Accept_Language="fr")).body
+        for path in PUBLIC:
+            reply = await ana.get(path, Accept_Language="fr")
+            assert speaking("ca") in reply.body
+            assert "set-cookie" not in reply.headers
+        assert speaking("fr") in (await ben.get(Accept_Language="fr")).body
+
+
+async def test_a_mistake_is_told_in_the_language_that_was_chosen() -> None:
+    async with open_door() as door:
+        ana = Browser(door.port)
+        page = await ana.get("/?lang=es")
+        form = f"token={page.field('token')}&terms=2&code=0000000000"
+        reply = await ana.post("/join/code", form, Accept_Language="fr")
+    assert speaking("es") in reply.body
+    assert "código" in reply.body
+
+
+async def test_another_sites_picture_does_not_choose_for_its_readers() -> None:
+    async with open_door() as door:
+        ana = Browser(door.port)
+        await ana.get("/?lang=ar", Sec_Fetch_Site="cross-site")
+        assert speaking("fr") in (await ana.get(Accept_Language="fr")).body
+
+
+async def test_somebody_elsewhere_reads_in_their_language_too() -> None:
+    async with open_door() as door:
+        stranger = Browser(door.port, STRANGERS_ADDRESS)
+        assert speaking("ca") in (await stranger.get(Accept_Language="ca")).body
+        assert speaking("es") in (await stranger.get("/network?lang=es", Accept_Language="ca")).body
+        assert speaking("ca") in (await stranger.get(Accept_Language="ca")).body
+
+
+@pytest.mark.parametrize(
+    "asked", ["%00", "..%2f..%2fetc", "xx", "<script>", "a" * 4_000, "ca&lang=es&lang=%ff", "", "EN"]
+)
+async def test_a_language_that_there_is_not_changes_nothing(asked: str) -> None:
+    async with open_door() as door:
+        reply = await Browser(door.port).get(f"/?lang={asked}", Accept_Language="fr")
+    assert reply.status == 200
+    assert any(speaking(tag) in reply.body for tag in WELCOMES)
+    assert "<script" not in reply.body
+
+
+@pytest.mark.parametrize("header", ["x" * 5_000, ";;;q=", "*", "ca;q=0", "\x80\xff", "ca, " * 900])
+async def test_a_strange_wish_gets_a_page_all_the_same(header: str) -> None:
+    async with open_door() as door:
+        reply = await Browser(door.port).get(Accept_Language=header)
+    assert reply.status == 200
+
+
+async def test_a_community_speaks_its_own_language_when_nobody_asks_for_another() -> None:
+    house = FakeHouse(view=replace(COMMUNITY, language="ca", languages=("es",)))
+    async with open_door(house) as door:
+        ana = Browser(door.port)
+        plain, french = await ana.get(), await ana.get(Accept_Language="fr")
+        assert speaking("ca") in plain.body
+        assert speaking("ca") in french.body
+        assert speaking("es") in (await ana.get(Accept_Language="fr, es;q=0.1")).body
+        shown = re.findall(r'hreflang="([^"]*)"', plain.body)
+    assert ["ca", "es"] == shown
+
+
+async def test_each_language_in_the_switch_is_named_in_itself() -> None:
+    async with open_door() as door:
+        body = (await Browser(door.port).get(Accept_Language="en")).body
+    shown = re.findall(r'<a href="/\?lang=(\w+)" lang="\1" hreflang="\1" dir="(\w+)"[^>]*>([^<]+)</a>', body)
+    assert {
+        ("en", "ltr", "English"),
+        ("fr", "ltr", "français"),
+        ("es", "ltr", "español"),
+        ("ca", "ltr", "català"),
+        ("ar", "rtl", "العربية"),
+    } == set(shown)
+    assert 1 == len(re.findall(r'lang="en" hreflang="en"[^>]*aria-current="true"', body))
+
+
+# --- the community's own words ----------------------------------------------------------
+
+
+async def test_terms_are_shown_in_the_language_that_they_were_written_in() -> None:
+    texts = (TermsText("ca", "Sigueu amables."), TermsText("fr", "Soyez aimables."))
+    house = FakeHouse(view=replace(COMMUNITY, terms_texts=texts))
+    async with open_door(house) as door:
+        ana = Browser(door.port)
+        assert "Soyez aimables." in (await ana.get("/terms", Accept_Language="fr")).body
+        spanish = (await ana.get("/terms", Accept_Language="es")).body
+    assert "Sigueu amables." in spanish, "the first text is the one that binds"
+
+
+async def test_a_notice_is_shown_in_the_readers_language_where_there_is_one() -> None:
+    texts = (NoticeText("ca", "Reunió", "Dilluns a les set."), NoticeText("ar", "اجتماع", "الاثنين."))
+    house = FakeHouse(board=(Notice(1, "network", "everyone", "", "", False, texts),))
+    async with open_door(house) as door:
+        ana = Browser(door.port)
+        assert "اجتماع" in (await ana.get("/notices", Accept_Language="ar")).body
+        french = (await ana.get("/notices", Accept_Language="fr")).body
+    assert re.search(r'lang="ca"[^>]*>\s*<h2>Reunió', french), "said to be in the language that it is in"
+
+
+async def test_rules_and_reasons_are_said_in_the_readers_language() -> None:
+    ruleset = example()
+    allowance = evaluate(GUEST, on("mon 12:00"), {}, ruleset)
+    house = admitted(FakeHouse(view=replace(COMMUNITY, ruleset=ruleset), allowance=allowance))
+    async with open_door(house) as door:
+        ana = Browser(door.port)
+        network = await ana.get("/network", Accept_Language="ca")
+        mine = await ana.get("/me", Accept_Language="ca")
+    assert (
+        "Les persones convidades no tenen mai més de 3 Mbit/s de baixada i 1 Mbit/s de pujada."
+        in network.body
+    )
+    assert "Les persones convidades no tenen mai més de 3 Mbit/s" in mine.body
+    assert "guests" not in network.body.lower()
+
+
+# --- a new language ---------------------------------------------------------------------
+
+
+async def test_a_new_language_is_one_file_and_is_offered(tmp_path: Path) -> None:
+    (tmp_path / "eu.po").write_text(
+        'msgid ""\nmsgstr "Content-Type: text/plain; charset=utf-8\\n"\n\n'
+        'msgctxt "language"\nmsgid "English"\nmsgstr "euskara"\n\nmsgid "Welcome to %(name)s"\n'
+        'msgstr "Ongi etorri %(name)s sarera"\n',
+        "utf-8",
+    )
+    async with open_door() as door:
+        door.portal._renderer = renderer = Renderer(tmp_path)
+        door.portal._tongues = Tongues(renderer.words.values())
+        door.portal._splashes._render = renderer.render
+        reply = await Browser(door.port).get(Accept_Language="eu-ES")
+    assert "Ongi etorri" in reply.body
+    assert 'lang="eu" hreflang="eu" dir="ltr" aria-current="true">euskara</a>' in reply.body
+
+
+def test_a_page_from_right_to_left_keeps_addresses_and_codes_apart() -> None:
+    """Names of other scripts stand in elements of their own, so that they do not turn the sentence round."""
+    place = Place("Vall Verda", "Library", "login.example", "", "", lang="ar", direction="rtl")
+    body = Renderer().render(pages.NotFound(place)).decode()
+    assert "<bdi>Vall Verda</bdi>" in body
+    assert "<bdi>login.example</bdi>" in body
