@@ -6,6 +6,7 @@ from tests.browser.chromium import Browser, Look
 
 FOCUS_PIXELS_MIN = 2
 STOPS_MAX = 200
+SPARE_PRESSES = 5
 
 _FITS = """
 const wrong = [];
@@ -38,9 +39,19 @@ return document.getAnimations().length === 0 && [...document.querySelectorAll('*
 });
 """
 
+_SHOWN = """
+const [width, dark, forced, done] = arguments, is = query => matchMedia(query).matches;
+(function wait() {
+  innerWidth === width && is('(prefers-color-scheme: dark)') === dark && is('(forced-colors: active)') === forced
+    ? done() : setTimeout(wait, 1);
+})();
+"""
+
+# Of several radio buttons with one name the Tab key stops at the chosen one; arrows lead to the others.
 _REACHABLE = """
 window.stops = [...document.querySelectorAll('a[href], button, input, select, textarea, summary, [tabindex]')].filter(
-  element => element.type !== 'hidden' && !element.disabled && element.tabIndex >= 0 && element.checkVisibility());
+  element => element.type !== 'hidden' && !element.disabled && element.tabIndex >= 0 && element.checkVisibility()
+    && (element.type !== 'radio' || element.checked));
 return window.stops.length;
 """
 
@@ -73,9 +84,9 @@ class Stop:
 
 
 def show(browser: Browser, look: Look) -> None:
-    """Look at the page on another screen, and wait until it is painted there."""
+    """Look at the page on another screen, and wait until the page knows."""
     browser.look(look)
-    browser.run_async("const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(done));")
+    browser.run_async(_SHOWN, look.width, look.dark, look.forced_colours)
 
 
 def fits(browser: Browser) -> list[str]:
@@ -93,17 +104,26 @@ def is_still(browser: Browser) -> bool:
 
 
 def tab_stops(browser: Browser) -> list[Stop]:
-    """Where Tab leads from the top of the page, until it leaves the page."""
+    """Where Tab leads from where the focus is first, on past the page's end to its top, until it was everywhere."""
     count = browser.run(_REACHABLE)
-    stops: list[Stop] = []
-    for _ in range(min(count + 1, STOPS_MAX)):
+    stops: dict[int, Stop] = {}
+    for _ in range(min(count + SPARE_PRESSES, STOPS_MAX)):
         browser.press_key("Tab")
         here = browser.run(_HERE)
         if here is None:
+            continue
+        if here["number"] in stops:
             break
         visible = here["outline"] >= FOCUS_PIXELS_MIN and here["inside"] and not here["covered"]
-        stops.append(Stop(here["number"], here["name"], visible))
-        if here["number"] == count - 1:
-            break
-    assert len(stops) == count, f"Tab reaches {len(stops)} of {count}: {[stop.name for stop in stops]}"
-    return stops
+        stops[here["number"]] = Stop(here["number"], here["name"], visible)
+    assert len(stops) == count, (
+        f"Tab reaches {len(stops)} of {count}: {[stop.name for stop in stops.values()]}"
+    )
+    return list(stops.values())
+
+
+def are_in_order(stops: list[Stop]) -> bool:
+    """As they stand on the page; the focus may have begun in their middle."""
+    numbers = [stop.number for stop in stops]
+    first = numbers.index(min(numbers)) if numbers else 0
+    return numbers[first:] + numbers[:first] == sorted(numbers)

@@ -4,31 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from captive_portal.ports import GuestView
-from node.governance.allowance import Allowance, Bound, QuotaLeft
-from node.units import GIGA, MEGA, AccountId, Bytes, Rates, Usage
+from captive_portal.ports import RefusalReason, Refused
+from node.errors import StorageTrouble
+from tests.browser import people
 from tests.browser.chromium import Browser
-from tests.browser.stage import HOST, NEWCOMER, Opening, portal
+from tests.browser.stage import HOST, Opening, portal
 from tests.fakes.admin_house import LINK, FakeAdminHouse, open_admin_door
 
-EVENING = Bound(Rates(10 * MEGA, 2 * MEGA), "evening", "assembly of 3 May", "Guests get at most 10 Mbit/s.")
-ALLOWANCE = Allowance(
-    Bound(1, "equal-share", "", "Everyone has an equal part."),
-    Bound(Rates(256_000, 256_000), "lifeline", "", "Everyone keeps 256 kbit/s."),
-    EVENING,
-    (QuotaLeft("guests-month", 60 * GIGA, 15 * GIGA, None),),
-    pool="guests",
-    not_binding=("At night nobody is limited.",),
-)
-OVER = replace(ALLOWANCE, quotas=(QuotaLeft("guests-month", 60 * GIGA, 60 * GIGA, None),))
-ONLINE = GuestView(
-    "admitted",
-    AccountId("guest-7k3m9q2w4x1z"),
-    Usage(1_300_000_000, 200_000_000),
-    ALLOWANCE,
-    13_200,
-    Bytes(45 * GIGA),
-)
+Doing = Callable[[Browser, str], None]
+"""What a person does, given the address of the first page."""
 
 
 def _nothing(browser: Browser, address: str) -> None:
@@ -45,15 +29,142 @@ class Scene:
     path: str = "/"
     door: Opening = field(default_factory=portal)
     host: str = HOST
-    before: Callable[[Browser, str], None] = _nothing
-    """What the person does, at the address of the first page, before they go to `path`."""
-    after: Callable[[Browser, str], None] = _nothing
+    before: Doing = _nothing
+    """What the person does before they go to `path`."""
+    after: Doing = _nothing
     """What they do at `path` before the page stands as meant."""
 
     def enter(self, browser: Browser, first_page: str) -> None:
         self.before(browser, first_page)
         browser.open(first_page + self.path)
         self.after(browser, first_page)
+
+
+def sends(action: str, **fields: str) -> Doing:
+    """Fills in the form that goes to `action`, and sends it."""
+    return lambda browser, _address: browser.send(action, **fields)
+
+
+def opens_everything(browser: Browser, _address: str) -> None:
+    browser.run("document.querySelectorAll('details').forEach(each => each.open = true)")
+
+
+def _newcomer(name: str, **more: Any) -> Scene:
+    path, after = more.pop("path", "/"), more.pop("after", _nothing)
+    more.setdefault("view", people.OPEN)
+    return Scene(name, "welcome", path, portal(**more), after=after)
+
+
+def _refused(name: str, action: str, reason: RefusalReason, **more: Any) -> Scene:
+    fields = more.pop("fields", {"code": "7KM3Q2W9XA"})
+    refused = Refused(reason, **more)
+    return _newcomer(name, answers=refused, refusal=refused, after=sends(action, **fields))
+
+
+_MEMBER = {"account": "ana", "passphrase": "four words to remember"}
+_ASKS = {"name": "Jordi", "host": "ana"}
+
+WELCOMES = (
+    _newcomer("a newcomer", told=people.NOTICES, near=people.SERVICES),
+    _newcomer("a newcomer who opens all ways", after=opens_everything),
+    _newcomer("one way, the terms", view=people.ONLY_TERMS),
+    _newcomer("one way, a code", view=people.ONLY_CODES),
+    _newcomer("no way in", view=people.CLOSED),
+    _newcomer("long terms", view=people.WORDY),
+    _newcomer("a bare community", view=people.BARE),
+    _newcomer("a voucher's square was scanned", path="/?code=7KM3-Q2W9-XA"),
+    _newcomer("a card's square was scanned", path="/?card=eyJ0.aGVsbG8.c2ln"),
+    _newcomer("time over", person=people.TIME_OVER),
+    _newcomer("voucher ended", person=people.VOUCHER_ENDED),
+    _newcomer("more ways for somebody online", path="/ways", person=people.ONLINE),
+    _refused("a slip in the code", "/join/code", "code-mistyped"),
+    _refused("an unknown code", "/join/code", "code-unknown"),
+    _refused("too many guesses", "/join/code", "too-many-guesses", wait_s=400),
+    _refused("a wrong passphrase", "/join/passphrase", "passphrase-wrong", fields=_MEMBER),
+    _refused("a card from elsewhere", "/join/card", "card-foreign", fields={"card": "eyJ0.aGVsbG8.c2ln"}),
+    _refused("too many questions", "/ask", "too-many-open", fields=_ASKS),
+    _refused("a way that was just closed", "/join/terms", "way-closed", fields={}, rule="night"),
+)
+
+
+def _mine(name: str, **more: Any) -> Scene:
+    after = more.pop("after", _nothing)
+    more.setdefault("view", people.OPEN)
+    return Scene(name, "my page", "/me", portal(**more), after=after)
+
+
+_SHORT = Refused("too-long", "At least 8 characters.")
+
+MINE = (
+    _mine("online", person=people.ONLINE, told=people.NOTICES),
+    _mine("online by voucher", person=people.WITH_VOUCHER),
+    _mine("over quota", person=people.OVER_QUOTA),
+    _mine("a member with everything", person=people.MEMBER, after=opens_everything),
+    _mine(
+        "contested",
+        person=replace(people.ONLINE, contests=people.CONTESTS),
+        after=sends("/contest", text="I work in the evening."),
+    ),
+    _mine(
+        "too many contests",
+        person=people.ONLINE,
+        refusal=Refused("too-many-open"),
+        after=sends("/contest", text="Again."),
+    ),
+    _mine(
+        "a passphrase that will not do",
+        person=people.MEMBER,
+        refusal=_SHORT,
+        after=sends("/passphrase", passphrase="longer than eight"),
+    ),
+    _mine(
+        "a device of somebody else",
+        person=people.MEMBER,
+        refusal=Refused("not-yours"),
+        after=sends("/devices/name", name="Mine"),
+    ),
+)
+AROUND = (
+    Scene(
+        "which device makes room",
+        "full",
+        door=portal(view=people.OPEN, answers=people.FULL),
+        after=sends("/join/passphrase", **_MEMBER),
+    ),
+    Scene("waiting for a member", "asking", door=portal(view=people.OPEN, person=people.ASKING)),
+    Scene("removed", "refused", door=portal(person=people.REMOVED)),
+    Scene(
+        "removed without a reason", "refused", door=portal(person=replace(people.REMOVED, removed_because=""))
+    ),
+    Scene(
+        "trouble with a reason",
+        "refused",
+        door=portal(answers=Refused("trouble", "The clock is not right yet.", "opening-hours")),
+        after=sends("/join/terms"),
+    ),
+    Scene(
+        "the node is busy",
+        "busy",
+        door=portal(answers=StorageTrouble("the disk is full", "make room")),
+        after=sends("/join/terms"),
+    ),
+    Scene("our network", "our network", "/network", portal(view=people.OPEN)),
+    Scene("our network without rules", "our network", "/network", portal(view=people.BARE)),
+    Scene("notices", "notices", "/notices", portal(told=people.NOTICES)),
+    Scene("no notices", "notices", "/notices"),
+    Scene("local services", "services", "/services", portal(near=people.SERVICES)),
+    Scene("no local services", "services", "/services"),
+    Scene("privacy", "privacy", "/privacy", portal(tables=people.KEPT)),
+    Scene("help", "help", "/help"),
+    Scene("my data", "my data", "/my-data", portal(person=people.MEMBER, data=people.DATA)),
+    Scene("erase my data", "erase", "/my-data/erase", portal(person=people.MEMBER)),
+    Scene("the terms", "terms", "/terms", portal(view=people.WORDY)),
+    Scene("no terms", "terms", "/terms", portal(view=people.BARE)),
+    Scene("no such page", "no such page", "/nowhere"),
+    Scene("a form asked for as a page", "start again", "/join/terms"),
+    Scene("not on this Wi-Fi", "elsewhere", door=portal(elsewhere=True)),
+)
+PORTAL_SCENES = WELCOMES + MINE + AROUND
 
 
 def _sign_in(browser: Browser, address: str) -> None:
@@ -73,22 +184,6 @@ def _admin(name: str, page: str, path: str, **more: Any) -> Scene:
     return Scene(name, page, path, lambda: open_admin_door(FakeAdminHouse()), host="127.0.0.1", **more)
 
 
-PORTAL_SCENES = (
-    Scene("a newcomer", "welcome"),
-    Scene("time over", "welcome", door=portal(person=replace(NEWCOMER, state="expired"))),
-    Scene(
-        "removed",
-        "refused",
-        door=portal(person=replace(NEWCOMER, state="removed", removed_because="The antenna fell")),
-    ),
-    Scene("online", "my page", "/me", portal(person=ONLINE)),
-    Scene(
-        "over quota", "my page", "/me", portal(person=replace(ONLINE, allowance=OVER, bytes_left=Bytes(0)))
-    ),
-    Scene("our network", "our network", "/network"),
-    Scene("the terms", "terms", "/terms"),
-    Scene("no such page", "no such page", "/nowhere"),
-)
 ADMIN_SCENES = (
     _admin("an admin's link", "signing in", f"/sign-in?token={LINK}", before=_nothing),
     _admin("who is on", "admin: overview", "/"),

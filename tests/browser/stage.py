@@ -2,15 +2,28 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
-from captive_portal.ports import GuestView
+from captive_portal.ports import (
+    Admitted,
+    CommunityView,
+    DeviceCode,
+    Entry,
+    Full,
+    GuestView,
+    KeptView,
+    Refused,
+    ServiceView,
+)
+from node.errors import NodeError
+from node.membership.notices import Notice
 from node.units import NO_USAGE, MacAddress
 from tests.fakes.front_door import open_door
-from tests.fakes.house import COMMUNITY, FakeHouse
+from tests.fakes.house import COMMUNITY
 
 HOST = COMMUNITY.portal_host
 NEWCOMER = GuestView("waiting", None, NO_USAGE, None, None, None)
@@ -20,21 +33,79 @@ Opening = Callable[[], AbstractAsyncContextManager[int]]
 
 
 @dataclass
-class StagedHouse(FakeHouse):
-    """Everyone who looks is `person`, whatever happens."""
+class StagedHouse:
+    """The portal's `House` where one person stands still in one state, whatever they do."""
 
     person: GuestView = NEWCOMER
+    view: CommunityView = COMMUNITY
+    told: tuple[Notice, ...] = ()
+    near: tuple[ServiceView, ...] = ()
+    tables: tuple[KeptView, ...] = ()
+    data: Mapping[str, object] = field(default_factory=dict)
+    answers: Admitted | Refused | Full | NodeError = field(default_factory=lambda: Admitted(3_600))
+    """To whoever wants in."""
+    refusal: Refused | None = None
+    """To everything else that somebody wants to do."""
 
     def guest(self, mac: MacAddress) -> GuestView:
         return self.person
 
+    def community(self) -> CommunityView:
+        return self.view
 
-def portal(**more: object) -> Opening:
-    """The portal before a `StagedHouse` with these values."""
+    def notices(self, mac: MacAddress | None) -> tuple[Notice, ...]:
+        return self.told
+
+    def services(self) -> tuple[ServiceView, ...]:
+        return self.near
+
+    def kept(self) -> tuple[KeptView, ...]:
+        return self.tables
+
+    async def admit(
+        self, mac: MacAddress, entry: Entry, terms_version: str, instead_of: MacAddress | None = None
+    ) -> Admitted | Refused | Full:
+        if isinstance(self.answers, NodeError):
+            raise self.answers
+        return self.answers
+
+    async def leave(self, mac: MacAddress) -> None: ...
+
+    async def ask(self, mac: MacAddress, host: str, name: str, terms_version: str) -> Refused | None:
+        return self.refusal
+
+    async def answer(self, mac: MacAddress, number: int, *, yes: bool) -> Refused | None:
+        return self.refusal
+
+    async def new_device_code(self, mac: MacAddress) -> DeviceCode | Refused:
+        return self.refusal or DeviceCode("7KM3-Q2W9", 600)
+
+    async def name_device(self, mac: MacAddress, device: MacAddress, name: str) -> Refused | None:
+        return self.refusal
+
+    async def remove_device(self, mac: MacAddress, device: MacAddress) -> Refused | None:
+        return self.refusal
+
+    async def set_passphrase(self, mac: MacAddress, passphrase: str) -> Refused | None:
+        return self.refusal
+
+    async def contest(self, mac: MacAddress, rule: str, text: str) -> Refused | None:
+        return self.refusal
+
+    async def own_data(self, mac: MacAddress) -> Mapping[str, object]:
+        return self.data
+
+    async def erase(self, mac: MacAddress) -> None: ...
+
+
+def portal(*, elsewhere: bool = False, **more: Any) -> Opening:
+    """The portal before a `StagedHouse` with these values; `elsewhere`, for somebody who is not on its link."""
 
     @asynccontextmanager
     async def opening() -> AsyncIterator[int]:
         async with open_door(StagedHouse(**more)) as door:
+            if elsewhere:
+                door.neighbours.devices.clear()
             yield door.port
 
     return opening
