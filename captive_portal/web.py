@@ -81,6 +81,8 @@ class Portal:
         self._clock = clock
         self._renderer = Renderer()
         self.words = self._renderer.words
+        """Every language that pages can be in, by its tag."""
+        self.words = self._renderer.words
         """Every language that people can be spoken to in, by its tag."""
         self._tongues = Tongues(self.words.values())
         self._splashes = Splashes(self._renderer.render)
