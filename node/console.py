@@ -53,6 +53,10 @@ class DeviceRow:
     seconds_left: int | None
     rule: str
     """What limits it now; empty when nothing does."""
+    name: str = ""
+    """As its owner calls it."""
+    way: str = ""
+    """How it came in, as `node.governance.joining` names it; empty while it is not in."""
 
 
 class Broadcast:

@@ -129,6 +129,8 @@ class ConsoleAnswers:
             rate_up=rate.up,
             seconds_left=view.seconds_left,
             rule=binding(view.allowance)[0] if admitted and view.allowance is not None else "",
+            name=reconcile.register.bindings.name_of(mac),
+            way=reconcile.register.way_of(mac) if admitted else "",
         )
 
     def _account(self, who: str) -> AccountId:

@@ -51,14 +51,16 @@ def devices(answer: Said, ink: Ink) -> list[str]:
     """From ``devices``: {"devices": DeviceRow list}."""
     if not answer["devices"]:
         return ["No device is here."]
-    columns = [Column("DEVICE"), Column("STATE"), Column("ACCOUNT"), Column("DOWN", True), Column("UP", True)]
-    columns += [Column("DOWN NOW", True), Column("UP NOW", True), Column("LEFT", True)]
-    columns += [Column("LIMITED BY")]
+    columns = [Column("DEVICE"), Column("NAME"), Column("STATE"), Column("ACCOUNT"), Column("CAME BY")]
+    columns += [Column("DOWN", True), Column("UP", True), Column("DOWN NOW", True), Column("UP NOW", True)]
+    columns += [Column("LEFT", True), Column("LIMITED BY")]
     rows = [
         (
             row["mac"],
+            row["name"] or "-",
             row["state"],
             row["account"] or "-",
+            row["way"] or "-",
             show_volume(Bytes(row["down"])),
             show_volume(Bytes(row["up"])),
             *_now(row["rate_down"], row["rate_up"]),
@@ -68,6 +70,66 @@ def devices(answer: Said, ink: Ink) -> list[str]:
         for row in answer["devices"]
     ]
     return table(columns, rows, ink)
+
+
+def vouchers_issued(answer: Said, ink: Ink) -> list[str]:
+    """From ``vouchers-issue``: {"batch": Batch, "codes": list, "place": Place}."""
+    batch = answer["batch"]
+    return [
+        *(clean(code) for code in answer["codes"]),
+        "",
+        ink.good(f"Batch {batch['number']}: {_count(len(answer['codes']), 'voucher')} for {_worth(batch)}."),
+        "Print or copy the codes now: the node does not keep them.",
+    ]
+
+
+def batches(answer: Said, ink: Ink) -> list[str]:
+    """From ``vouchers-list``: {"batches": [{"batch": Batch, "unused", "used", "ended", "revoked"}]}."""
+    if not answer["batches"]:
+        return ["No vouchers were issued yet; 'procomu vouchers issue --help' shows how."]
+    columns = [Column("BATCH", True), Column("WORTH"), Column("ISSUED"), Column("BY")]
+    columns += [Column(state.upper(), True) for state in ("unused", "used", "ended", "revoked")]
+    columns += [Column("NOTE")]
+    rows = [
+        (
+            row["batch"]["number"],
+            _worth(row["batch"]),
+            row["batch"]["issued_day"] or "-",
+            row["batch"]["issued_by"],
+            *(row[state] for state in ("unused", "used", "ended", "revoked")),
+            row["batch"]["note"] or "-",
+        )
+        for row in answer["batches"]
+    ]
+    return table(columns, rows, ink)
+
+
+def revoked(answer: Said, ink: Ink) -> list[str]:
+    """From ``vouchers-revoke``: {"changed": number, "back": bool}."""
+    changed, again = answer["changed"], "again" if answer["back"] else "no more"
+    counts = "counts" if changed == 1 else "count"
+    return [ink.good(f"{_count(changed, 'voucher')} {counts} {again}.")]
+
+
+def passphrase(answer: Said, ink: Ink) -> list[str]:
+    """From ``members-passphrase``: {"account", "passphrase"}."""
+    return [
+        ink.bold(clean(answer["passphrase"])),
+        f"It is {clean(answer['account'])}'s from now on. The node does not keep it: give it to them now.",
+    ]
+
+
+def card(answer: Said, ink: Ink) -> list[str]:
+    """From ``members-card``: {"account", "card", "address", "last_day"}."""
+    return [
+        ink.bold(clean(answer["address"])),
+        f"Whoever shows it comes in as {clean(answer['account'])}, until {clean(answer['last_day'])}.",
+    ]
+
+
+def void_cards(answer: Said, ink: Ink) -> list[str]:
+    """From ``members-void-cards``: {"account"}."""
+    return [ink.good(f"No card of {clean(answer['account'])} that was made until now counts any more.")]
 
 
 def peers(answer: Said, ink: Ink) -> list[str]:
@@ -223,6 +285,11 @@ def _now(down: int, up: int) -> tuple[str, str]:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _worth(batch: Said) -> str:
+    devices = f" on {_count(batch['devices_max'], 'device')}" if batch["devices_max"] else ""
+    return f"{clean(batch['group'])}, {span(batch['lasts_ms'] // 1000)}{devices}"
 
 
 def _short(text: str) -> str:

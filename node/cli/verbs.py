@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 from node import console
 from node.cli import show
@@ -80,11 +80,35 @@ def _about(message: str, mend: str) -> Finding:
 
 
 def _ask(told: Told, question: Mapping[str, Any], shown: _Shown) -> int:
+    return _tell(told, _answer_to(told, question), shown)
+
+
+def _answer_to(told: Told, question: Mapping[str, Any]) -> Mapping[str, Any]:
     answer = console.ask(read_config(told.config_path).node.console_socket, question)
     if not answer.get("ok"):
         raise NodeError(str(answer.get("message")), str(answer.get("mend")))
+    return answer
+
+
+def _tell(told: Told, answer: Mapping[str, Any], shown: _Shown) -> int:
     told.answer(answer, [] if told.wants_json else shown(answer, told.ink))
     return EXIT_YES
+
+
+@contextlib.contextmanager
+def _new_file(path: str) -> Iterator[BinaryIO]:
+    """A file that only its owner can read, opened before anything is made that has to be in it; it is gone again when
+    nothing was. Raises NodeError."""
+    try:
+        file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+    except OSError as error:
+        raise NodeError(f"{path} cannot be made: {error.strerror}", "name another file") from error
+    try:
+        with file:
+            yield file
+    except BaseException:
+        Path(path).unlink(missing_ok=True)
+        raise
 
 
 def run(told: Told) -> int:
@@ -178,6 +202,58 @@ def devices(told: Told) -> int:
     return _ask(told, {"ask": "devices"}, show.devices)
 
 
+def vouchers_issue(told: Told) -> int:
+    asked = told.asked
+    question = {
+        "ask": "vouchers-issue",
+        "count": asked["count"] or "24",
+        "group": asked["group"] or "day-pass",
+        "lasts": asked["lasts"] or "1 day",
+        "devices": asked["devices"] or "0",
+        "note": asked["note"] or "",
+    }
+    if asked["print"] is None:
+        return _ask(told, question, show.vouchers_issued)
+    from node.cli.printing import check_language, sheet  # noqa: PLC0415
+
+    lang = check_language(asked["language"] or "")
+    with _new_file(asked["print"]) as page:
+        answer = _answer_to(told, question)
+        # The codes are told first: whatever becomes of the page, they are not lost.
+        code = _tell(told, answer, show.vouchers_issued)
+        page.write(sheet(answer, network=asked["wifi"] or "", lang=lang))
+    return code
+
+
+def vouchers_list(told: Told) -> int:
+    return _ask(told, {"ask": "vouchers-list"}, show.batches)
+
+
+def vouchers_revoke(told: Told) -> int:
+    question = {"ask": "vouchers-revoke", "which": told.asked["which"], "back": told.asked["back"]}
+    return _ask(told, question, show.revoked)
+
+
+def members_passphrase(told: Told) -> int:
+    return _ask(told, {"ask": "members-passphrase", "who": told.asked["who"]}, show.passphrase)
+
+
+def members_card(told: Told) -> int:
+    question = {"ask": "members-card", "who": told.asked["who"]}
+    if told.asked["print"] is None:
+        return _ask(told, question, show.card)
+    from node.cli.printing import card_picture  # noqa: PLC0415
+
+    with _new_file(told.asked["print"]) as picture:
+        answer = _answer_to(told, question)
+        picture.write(card_picture(answer))
+    return _tell(told, answer, show.card)
+
+
+def members_void_cards(told: Told) -> int:
+    return _ask(told, {"ask": "members-void-cards", "who": told.asked["who"]}, show.void_cards)
+
+
 def peers(told: Told) -> int:
     return _ask(told, {"ask": "peers"}, show.peers)
 
@@ -213,7 +289,7 @@ def cleanup(told: Told) -> int:
 
     with contextlib.suppress(InvalidFile):
         run_dir = Path(read_config(told.config_path).node.run_dir)
-        for name in ("dnsmasq", "radvd"):
+        for name in ("stand-in", "dnsmasq", "radvd"):
             programs.end(run_dir / f"{name}.pid", run_dir / f"{name}.conf")
     kernel = LinuxKernel()
     try:
@@ -232,6 +308,12 @@ DOINGS: Mapping[str, Callable[[Told], int]] = {
     "rules check": rules_check,
     "rules show": rules_show,
     "devices": devices,
+    "vouchers issue": vouchers_issue,
+    "vouchers list": vouchers_list,
+    "vouchers revoke": vouchers_revoke,
+    "members passphrase": members_passphrase,
+    "members card": members_card,
+    "members void-cards": members_void_cards,
     "peers": peers,
     "admin link": admin_link,
     "watch": watch,

@@ -83,7 +83,72 @@ VERBS: tuple[Verb, ...] = (
         (Argument("FILE", "the rule file to check"), _JSON),
     ),
     Verb(("rules", "show"), "The rules in force, in plain language.", "procomu rules show", (_JSON,)),
-    Verb(("devices",), "Every device that is here, and what it used.", "procomu devices", (_JSON,)),
+    Verb(
+        ("devices",),
+        "Every device that is here: whose it is, how it came in, what it used.",
+        "procomu devices",
+        (_JSON,),
+    ),
+    Verb(
+        ("vouchers", "issue"),
+        "Make vouchers and show their codes: now, and never again.",
+        'procomu vouchers issue --count 24 --group day-pass --lasts "1 day" --devices 3 --print sheet.html',
+        (
+            Argument("--count", "how many; 24 fill a page, and are made when not given", "NUMBER"),
+            Argument(
+                "--group",
+                "the group that their people are in, for the rules; day-pass when not given",
+                "NAME",
+            ),
+            Argument("--lasts", "how long each lasts from its first use; 1 day when not given", "DURATION"),
+            Argument(
+                "--devices", "how many devices may share one; the rules decide when not given", "NUMBER"
+            ),
+            Argument("--note", "what to remember about them", "TEXT"),
+            Argument("--print", "also write a page to print, which must not be there yet", "FILE.html"),
+            Argument("--language", "the page's language, such as ca; English when not given", "LANGUAGE"),
+            Argument("--wifi", "the Wi-Fi's name on the page; the community's when not given", "NAME"),
+            _JSON,
+        ),
+    ),
+    Verb(
+        ("vouchers", "list"),
+        "Every batch of vouchers, and how many of it are used.",
+        "procomu vouchers list",
+        (_JSON,),
+    ),
+    Verb(
+        ("vouchers", "revoke"),
+        "Let a batch or one voucher count no more; who is on with one is off at once.",
+        "procomu vouchers revoke 7K3M-9Q2W-4X1Z",
+        (
+            Argument("WHICH", "the number of a batch, or the code of one voucher"),
+            Argument("--back", "take a revocation back"),
+            _JSON,
+        ),
+    ),
+    Verb(
+        ("members", "passphrase"),
+        "Make a new passphrase for a member and show it once; the one before counts no more.",
+        "procomu members passphrase ana",
+        (Argument("WHO", "the member's account"), _JSON),
+    ),
+    Verb(
+        ("members", "card"),
+        "Make a membership card: its text, and a picture that phones read.",
+        "procomu members card ana --print ana.svg",
+        (
+            Argument("WHO", "the member's account"),
+            Argument("--print", "also write its QR code, to a file that is not there yet", "FILE.svg"),
+            _JSON,
+        ),
+    ),
+    Verb(
+        ("members", "void-cards"),
+        "Let every card of a member that was made until now count no more.",
+        "procomu members void-cards ana",
+        (Argument("WHO", "the member's account"), _JSON),
+    ),
     Verb(("peers",), "Other nodes, and strangers.", "procomu peers", (_JSON,)),
     Verb(
         ("admin", "link"),

@@ -24,8 +24,6 @@ from node.units import AccountId, NodeId
 CARD_CHARS_MAX = 300
 TYPED_CHARS_MAX = 600
 """With the address before it."""
-LASTS_DAYS_MAX = 1_100
-"""Three years: a card is on paper, and paper is lost."""
 _PREFIX = "PROCOMU1"
 _KIND = b"membership card"
 _HEAD = struct.Struct(">16sII32s")

@@ -17,8 +17,6 @@ from node.units import AccountId
 PASSPHRASE_CHARS_MIN, PASSPHRASE_CHARS_MAX = 8, 128
 """Any characters: length is what makes it hard to guess."""
 SALT_BYTES = 16
-MADE_BYTES = 8
-_MADE_OF = "abcdefghijkmnpqrstuvwxyz23456789"
 _HASH_BYTES = 32
 _N, _R, _P = 2**14, 8, 5
 _MEMORY_MAX = 64 * 2**20
@@ -53,15 +51,6 @@ def is_fit(passphrase: str) -> bool:
         len(passphrase) <= PASSPHRASE_CHARS_MAX
         and PASSPHRASE_CHARS_MIN <= len(_one_form(passphrase)) <= PASSPHRASE_CHARS_MAX
     )
-
-
-def make_passphrase(random_bytes: bytes) -> str:
-    """A first passphrase for somebody, to be read from paper: 60 bits in groups of four, without letters that look
-    like digits. `random_bytes` are MADE_BYTES that nobody can foresee."""
-    assert len(random_bytes) == MADE_BYTES, "a passphrase needs its own number of random bytes"
-    number = int.from_bytes(random_bytes, "big")
-    letters = [_MADE_OF[number >> 5 * place & 31] for place in range(12)]
-    return "-".join("".join(letters[at : at + 4]) for at in (0, 4, 8))
 
 
 def hash_passphrase(passphrase: str, salt: bytes) -> str:

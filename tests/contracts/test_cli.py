@@ -15,11 +15,14 @@ from typing import Any
 
 import pytest
 
+from node.admin.ports import Place
 from node.cli import main
 from node.config import parse_config
 from node.console import Broadcast, Console
 from node.errors import NodeError
 from node.identity import is_node_id
+from node.membership.vouchers import Batch
+from node.units import parse_duration
 from tests.fakes.admin_house import village
 
 GOOD = '[ruleset]\ncommunity = "Vall Alta"\nversion = 1\ndecision = "D-1"\n'
@@ -45,6 +48,15 @@ def refuse(_question: dict[str, Any]) -> dict[str, Any]:
     raise NodeError("nobody here is called ben", "'procomu devices' lists who is here")
 
 
+def issued(asked: dict[str, Any]) -> dict[str, Any]:
+    lasts, devices = parse_duration(asked["lasts"]), int(asked["devices"])
+    return {
+        "batch": Batch(1, asked["group"], lasts, devices, "2027-03-01", "admin console", asked["note"]),
+        "codes": [f"0000-0000-00{number:02}" for number in range(int(asked["count"]))],
+        "place": Place("Vall Alta", "library", "login.vall.example", zones=("hills",)),
+    }
+
+
 ANSWERS = {
     "status": lambda _: {"overview": village()},
     "why": lambda asked: (
@@ -59,6 +71,17 @@ ANSWERS = {
     ),
     "peers": lambda _: {"node": "n" * 52, "peers": village().peers},
     "devices": lambda _: {"devices": []},
+    "vouchers-issue": lambda asked: issued(asked) if asked["count"] != "961" else refuse(asked),
+    "vouchers-list": lambda _: {"batches": []},
+    "vouchers-revoke": lambda asked: {"changed": 24, "back": asked["back"]},
+    "members-passphrase": lambda asked: {"account": asked["who"], "passphrase": "abcd-efgh-jkmn"},
+    "members-card": lambda asked: {
+        "account": asked["who"],
+        "card": "PROCOMU1.x.y",
+        "address": "http://login.vall.example/?card=PROCOMU1.x.y",
+        "last_day": "2028-03-01",
+    },
+    "members-void-cards": lambda asked: {"account": asked["who"]},
     "admin-link": lambda asked: {
         "url": "http://127.0.0.1:2081/sign-in?token=t",
         "expires_seconds": 600,
@@ -163,7 +186,18 @@ def test_a_file_that_cannot_be_read_is_wrong_use(tmp_path, content, capsys):
 
 @pytest.mark.parametrize(
     "words",
-    [["status"], ["why", "ana"], ["rules", "show"], ["devices"], ["peers"], ["admin", "link"], ["watch"]],
+    [
+        ["status"],
+        ["why", "ana"],
+        ["rules", "show"],
+        ["devices"],
+        ["peers"],
+        ["admin", "link"],
+        ["vouchers", "issue"],
+        ["vouchers", "list"],
+        ["members", "card", "ana"],
+        ["watch"],
+    ],
 )
 def test_without_a_running_node_the_code_is_3(config, words, capsys):
     assert 3 == main(["--config", str(config), *words])
@@ -190,6 +224,72 @@ def test_a_running_node_is_asked(config, capsys):
         assert 600 == said_in_json(capsys)["expires_seconds"]
         assert 0 == main(["--config", str(config), "peers"])
         assert 0 == main(["--config", str(config), "devices"])
+
+
+def ask_for(config: Path, *words: str) -> int:
+    with node_running(config):
+        return main(["--config", str(config), *words])
+
+
+def test_vouchers_are_issued_without_saying_more_than_that(config, capsys):
+    assert 0 == ask_for(config, "vouchers", "issue", "--json")
+    said = said_in_json(capsys)
+    assert (24, "day-pass", 86_400_000, 0) == (
+        len(said["codes"]),
+        *(said["batch"][name] for name in ("group", "lasts_ms", "devices_max")),
+    )
+
+
+@pytest.mark.parametrize(
+    ("lang", "said"), [("en", "Type the code"), ("ca", 'lang="ca"'), ("ar", 'dir="rtl"')]
+)
+def test_a_voucher_sheet_is_written_for_its_owner_only(config, tmp_path, capsys, lang, said):
+    sheet = tmp_path / "sheet.html"
+    words = ["--count", "25", "--devices", "3", "--print", str(sheet), "--language", lang, "--wifi", "Obert"]
+    assert 0 == ask_for(config, "vouchers", "issue", *words)
+    codes = [line for line in capsys.readouterr().out.splitlines() if line.startswith("0000-")]
+    page = sheet.read_text()
+    assert 25 == len(codes) == sum(code in page for code in codes) == page.count("<svg")
+    assert 2 == page.count('class="paper"')
+    assert "Obert" in page
+    assert said in page
+    assert 0o600 == stat.S_IMODE(sheet.stat().st_mode)
+
+
+def test_a_sheet_that_is_there_is_not_written_over_and_nothing_is_issued(config, tmp_path, capsys):
+    sheet = tmp_path / "sheet.html"
+    sheet.write_text("old codes")
+    assert 1 == ask_for(config, "vouchers", "issue", "--print", str(sheet))
+    assert "another file" in capsys.readouterr().err
+    assert "old codes" == sheet.read_text()
+
+
+@pytest.mark.parametrize("words", [["--count", "961"], ["--language", "xx"]])
+def test_without_vouchers_there_is_no_sheet(config, tmp_path, capsys, words):
+    sheet = tmp_path / "sheet.html"
+    assert 1 == ask_for(config, "vouchers", "issue", "--print", str(sheet), *words)
+    assert "mend: " in capsys.readouterr().err
+    assert not sheet.exists()
+
+
+def test_vouchers_are_listed_revoked_and_given_back(config, capsys):
+    assert 0 == ask_for(config, "vouchers", "list")
+    assert 0 == ask_for(config, "vouchers", "revoke", "1")
+    assert 0 == ask_for(config, "vouchers", "revoke", "1", "--back")
+    said = capsys.readouterr().out
+    assert ("count no more" in said, "count again" in said) == (True, True)
+
+
+def test_a_member_gets_a_passphrase_and_a_card_with_its_picture(config, tmp_path, capsys):
+    assert 0 == ask_for(config, "members", "passphrase", "ana")
+    assert "abcd-efgh-jkmn\n" in capsys.readouterr().out
+    picture = tmp_path / "ana.svg"
+    assert 0 == ask_for(config, "members", "card", "ana", "--print", str(picture))
+    assert "?card=PROCOMU1.x.y\n" in capsys.readouterr().out
+    assert "<svg" in picture.read_text()
+    assert 0 == ask_for(config, "members", "card", "ana", "--json")
+    assert "2028-03-01" == said_in_json(capsys)["last_day"]
+    assert 0 == ask_for(config, "members", "void-cards", "ana")
 
 
 def test_somebody_unknown_is_a_no_with_what_to_do(config, capsys):

@@ -9,6 +9,8 @@ from node.cli.ink import Ink
 from node.console import DeviceRow
 from node.doctor.diagnoses import Diagnosis
 from node.errors import Finding
+from node.membership.vouchers import Batch
+from node.units import Milliseconds
 from tests.fakes.admin_house import village
 
 PLAIN = Ink(coloured=False)
@@ -62,15 +64,55 @@ def test_devices_with_what_they_used_and_what_limits_them():
         0,
         12_000,
         "guest-top",
+        "Ana's phone",
+        "voucher",
     )
     waiting = DeviceRow("02:00:00:00:00:0b", "waiting", None, 0, 0, 0, 0, None, "")
     expected = """\
-DEVICE             STATE     ACCOUNT    DOWN     UP    DOWN NOW   UP NOW         LEFT  LIMITED BY
-02:00:00:00:00:0a  admitted  ana      1.5 MB  20 kB  9.6 Mbit/s  0 bit/s  3 h 20 min   guest-top
-02:00:00:00:00:0b  waiting   -           0 B    0 B     0 bit/s  0 bit/s            -  -"""
+DEVICE             NAME         STATE     ACCOUNT  CAME BY    DOWN     UP    DOWN NOW   UP NOW        LEFT  LIMITED BY
+02:00:00:00:00:0a  Ana's phone  admitted  ana      voucher  1.5 MB  20 kB  9.6 Mbit/s  0 bit/s  3 h 20 min  guest-top
+02:00:00:00:00:0b  -            waiting   -        -           0 B    0 B     0 bit/s  0 bit/s           -  -"""
     shown = "\n".join(show.devices(as_answered(devices=[row, waiting]), PLAIN))
     assert expected.split() == shown.split()
     assert ["No device is here."] == show.devices({"devices": []}, PLAIN)
+
+
+DAY_PASS = Batch(3, "day-pass", Milliseconds(86_400_000), 2, "2027-03-01", "admin console", "fair\x1b[2J")
+
+
+def test_fresh_codes_stand_alone_on_their_lines():
+    answer = as_answered(batch=DAY_PASS, codes=["7K3M-9Q2W-4X1Z", "0000-0000-0000"])
+    expected = """\
+7K3M-9Q2W-4X1Z
+0000-0000-0000
+
+Batch 3: 2 vouchers for day-pass, 24 h 00 min on 2 devices.
+Print or copy the codes now: the node does not keep them."""
+    assert expected == "\n".join(show.vouchers_issued(answer, PLAIN))
+
+
+def test_batches_with_what_became_of_them():
+    row = {"batch": DAY_PASS, "unused": 20, "used": 3, "ended": 1, "revoked": 0}
+    shown = show.batches(as_answered(batches=[row]), PLAIN)
+    assert 2 == len(shown)
+    assert ["20", "3", "1", "0"] == shown[1].split()[-5:-1]
+    assert "day-pass, 24 h 00 min on 2 devices" in shown[1]
+    assert "\x1b" not in shown[1]
+    assert "procomu vouchers issue" in show.batches({"batches": []}, PLAIN)[0]
+
+
+def test_a_revocation_is_told_both_ways():
+    assert ["3 vouchers count no more."] == show.revoked({"changed": 3, "back": False}, PLAIN)
+    assert ["1 voucher counts again."] == show.revoked({"changed": 1, "back": True}, PLAIN)
+
+
+def test_what_a_member_gets_is_told_with_how_long_it_counts():
+    first, second = show.passphrase({"account": "ana", "passphrase": "abcd-efgh-jkmn"}, PLAIN)
+    assert ("abcd-efgh-jkmn", True) == (first, "ana's" in second)
+    answer = {"account": "ana", "address": "http://x/?card=y", "last_day": "2028-03-01"}
+    first, second = show.card(answer, PLAIN)
+    assert ("http://x/?card=y", True) == (first, "2028-03-01" in second)
+    assert "No card of ana" in show.void_cards({"account": "ana"}, PLAIN)[0]
 
 
 def test_why_begins_with_the_answer():

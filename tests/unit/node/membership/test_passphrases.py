@@ -7,12 +7,10 @@ import pytest
 
 from node.membership.passphrases import (
     DUMMY_HASH,
-    MADE_BYTES,
     PASSPHRASE_CHARS_MAX,
     hash_passphrase,
     is_fit,
     is_right,
-    make_passphrase,
 )
 
 SALT = bytes(range(16))
@@ -95,11 +93,3 @@ def test_the_cost_of_old_hashes_may_differ_from_that_of_new_ones():
 
 def test_whatever_a_browser_sends_is_only_wrong():
     assert not is_right("\ud800", KEPT)
-
-
-def test_a_made_passphrase_is_fit_easy_to_read_and_holds_sixty_bits():
-    assert is_fit(make_passphrase(bytes(MADE_BYTES)))
-    assert [4, 4, 4] == [len(group) for group in make_passphrase(b"\xff" * MADE_BYTES).split("-")]
-    blank = make_passphrase(bytes(MADE_BYTES))
-    assert 60 == sum(make_passphrase((1 << bit).to_bytes(MADE_BYTES, "big")) != blank for bit in range(64))
-    assert not set("l1o0") & set("".join(make_passphrase(bytes([n] * MADE_BYTES)) for n in range(256)))

@@ -1,0 +1,41 @@
+"""What is put on paper: voucher sheets and membership cards, from a node's answers."""
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import segno
+
+from captive_portal.catalogues import SOURCE, read_catalogues
+from node.admin.ports import Issued, Place
+from node.admin.render import Renderer
+from node.admin.sheet import PrintedSheet, make_sheet
+from node.errors import NodeError
+from node.membership.vouchers import Batch
+
+QR_SCALE = 4
+"""Points of the picture for each square of the code."""
+
+
+def check_language(lang: str) -> str:
+    """The language to print in; English for none. Raises NodeError for one that there is not."""
+    words = read_catalogues().words
+    if (lang or SOURCE) not in words:
+        raise NodeError(f"there is no language {lang!r:.40}", f"choose one of {', '.join(words)}")
+    return lang or SOURCE
+
+
+def sheet(answer: Mapping[str, Any], *, network: str, lang: str) -> bytes:
+    """A page of HTML from the answer to ``vouchers-issue``, in a language that `check_language` gave."""
+    issued = Issued(Batch(**answer["batch"]), tuple(answer["codes"]))
+    place = Place(**{**answer["place"], "zones": (), "languages": ()})
+    slips = make_sheet(issued, place, network=network, lang=lang)
+    page = PrintedSheet(slips, issued.batch, len(issued.codes))
+    return Renderer(lambda: read_catalogues().words).render(page, lang)
+
+
+def card_picture(answer: Mapping[str, Any]) -> bytes:
+    """An SVG of the QR code from the answer to ``members-card``."""
+    picture = io.BytesIO()
+    segno.make(answer["address"], error="m", micro=False).save(picture, kind="svg", scale=QR_SCALE)
+    return picture.getvalue()
