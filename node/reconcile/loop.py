@@ -312,8 +312,12 @@ class Reconcile:
             await self._keep.wait()
             self._keep.clear()
             now, retiring = self._clock.monotonic(), len(self.presence.retiring)
+            knew = self.keeper.recalled
             await self.keeper.flush(now)
-            if len(self.presence.retiring) != retiring:
+            if len(self.presence.retiring) != retiring or self.keeper.recalled != knew:
+                # Who came in before the memory could be read may turn out to belong elsewhere.
+                for mac in self._reconsider(now) if not knew else ():
+                    self.standing.welcome(mac)
                 self._enactment.change()
             await self.keeper.forget(now)
 
@@ -342,11 +346,8 @@ class Reconcile:
         self.keeper.keep(measured.merged.items())
         self.keeper.keep(booked.changed.items())
         if self._last_ms is not None:
-            self.rates, self.mark_rates, self.uplink_rate = (
-                measured.rates,
-                measured.mark_rates,
-                measured.uplink_rate,
-            )
+            self.rates, self.mark_rates = measured.rates, measured.mark_rates
+            self.uplink_rate = measured.uplink_rate
         self._last_ms = now
         self.load = busy.step(self.load, self.uplink_rate, self.rulebook.ruleset.shaped, now)
         self.presence.read_last |= read_last

@@ -485,6 +485,36 @@ async def test_a_memory_that_cannot_be_read_yet_calls_no_code_unknown(tmp_path: 
         await comes_in(house, ANA, CodeTyped(code))
 
 
+async def test_who_is_let_in_by_the_kernel_alone_finds_their_account_once_the_memory_can_be_read(
+    tmp_path: Path,
+) -> None:
+    memory = FakeMemory()
+    street = Neighbourhood(lambda: memory, tmp_path)
+    async with street.life(killed=True) as house:
+        (code,) = await house.codes()
+        same = await comes_in(house, ANA, CodeTyped(code))
+    memory.full = True
+    async with street.life() as house:
+        assert street.kernel.send(ANA, up=1)
+        assert AccountId("guest-0a") == account(house, ANA)
+        memory.full = False
+        await until(lambda: same == account(house, ANA))
+        assert street.kernel.send(ANA, up=1)
+        assert 86_400 == house.portal.guest(ANA).seconds_left
+
+
+async def test_a_voucher_that_was_revoked_stays_revoked_after_a_power_cut(street: Neighbourhood) -> None:
+    async with street.life(killed=True) as house:
+        (code,) = await house.codes()
+        await comes_in(house, ANA, CodeTyped(code))
+        names = [voucher.fingerprint for voucher in house.loop.register.vouchers.of_batch(1)]
+        await house.loop.remember(house.loop.register.vouchers.revoke(names, street.clock.now).changes)
+    street.power_cut()
+    async with street.life() as house:
+        assert not street.kernel.send(ANA, up=1)
+        assert "code-revoked" == await is_refused(house, ANA, CodeTyped(code))
+
+
 class WatchedMemory(FakeMemory):
     """Notes what was stored together."""
 
