@@ -7,7 +7,9 @@ from typing import Protocol, TypeVar
 
 from captive_portal.negotiation import lookup
 from captive_portal.ports import CommunityView, ServiceView
+from node.governance.language import Words
 from node.membership.notices import TEXT_CHARS_MAX, TITLE_CHARS_MAX, Notice
+from node.membership.terms import TermsText
 
 SHORT_NOTICES_MAX = 2
 SHORT_TEXT_CHARACTERS_MAX = 240
@@ -60,10 +62,12 @@ def in_language(texts: Sequence[T], language: str) -> T | None:
     return next((text for text in texts if text.language == found), texts[0] if texts else None)
 
 
-def terms_text(view: CommunityView, language: str) -> str:
-    """The terms in force, in this language where the community wrote them in it."""
-    found = in_language(view.terms_texts, language)
-    return view.terms if found is None else found.text
+def terms_text(view: CommunityView, language: str, words: Words) -> TermsText:
+    """The terms in force, in this language where the community wrote them in it, or left them as they come with the
+    node."""
+    found = in_language(view.terms_texts, language) or TermsText(view.language, view.terms)
+    said = words.gettext(found.text)
+    return found if said == found.text else TermsText(language, said)
 
 
 def told(notices: Sequence[Notice], language: str) -> tuple[Told, ...]:

@@ -24,6 +24,7 @@ class Terms:
     template = "terms.html"
     place: Place
     terms: tuple[str, ...]
+    terms_language: str
     terms_version: str
 
 
@@ -118,10 +119,9 @@ class WrongWay:
 
 
 def terms(visit: Visit) -> Terms:
-    text = board.terms_text(visit.community, visit.tongue.language.tag)
-    return Terms(
-        visit.place(), paragraphs(text, 2 * TERMS_CHARS_MAX).paragraphs, visit.community.terms_version
-    )
+    found = board.terms_text(visit.community, visit.tongue.language.tag, visit.words)
+    text = paragraphs(found.text, 2 * TERMS_CHARS_MAX).paragraphs
+    return Terms(visit.place(), text, found.language, visit.community.terms_version)
 
 
 def our_network(visit: Visit) -> OurNetwork:

@@ -52,6 +52,7 @@ class Splash:
     ways: tuple[Way, ...]
     terms: tuple[str, ...]
     terms_cut: bool
+    terms_language: str
     terms_version: str
     token: str
     word: Word = ""
@@ -103,12 +104,14 @@ ACTIONS: Mapping[Way, str] = {
 
 def splash(visit: Visit, word: Word = "", typed: Typed = NOTHING, failure: Failure | None = None) -> Splash:
     view, language = visit.community, visit.tongue.language.tag
-    text = paragraphs(board.terms_text(view, language), SPLASH_TERMS_CHARACTERS_MAX)
+    found = board.terms_text(view, language, visit.words)
+    text = paragraphs(found.text, SPLASH_TERMS_CHARACTERS_MAX)
     return Splash(
         visit.place(),
         view.ways,
         text.paragraphs,
         text.cut,
+        found.language,
         view.terms_version,
         visit.token(forms.JOIN),
         word,

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 
 from captive_portal import guests
+from captive_portal.place import ENGLISH
 from captive_portal.ports import (
     Admitted,
     CommunityView,
@@ -21,6 +22,7 @@ from node.answers.doorway import Doorway, refusal
 from node.answers.guests import GuestViews
 from node.answers.passphrases import PassphraseDesk
 from node.config import NodeConfig
+from node.config.settings import TERMS
 from node.errors import NodeError
 from node.governance.joining import WAYS_OF_MEMBERS
 from node.governance.sentences import describe
@@ -210,7 +212,8 @@ class PortalHouse:
     def _describe(self) -> CommunityView:
         config, book = self._config, self._reconcile.rulebook
         terms = self._register.terms.current
-        texts = terms.texts if terms is not None else (TermsText(config.portal.language, config.node.terms),)
+        language = ENGLISH.tag if config.node.terms == TERMS else config.portal.language
+        texts = terms.texts if terms is not None else (TermsText(language, config.node.terms),)
         is_village = bool(self._reconcile.roll.units)
         return CommunityView(
             community=config.community.name,

@@ -80,10 +80,11 @@ def _from(section: str, key: str, kind: Kind, help_text: str, *, derived: str, e
     return Setting(section, key, kind, None, help_text, example, derived)
 
 
-_TERMS = (
-    '"Be kind to each other. The line is shared by everyone here. '
-    'The node counts how much you use, never what for."'
+TERMS = (
+    "Be kind to each other. The line is shared by everyone here. "
+    "The node counts how much you use, never what for."
 )
+"""For a community that has not written its own yet; the catalogues say it in other languages."""
 _PEER = '["fd42::7 7400 abcdefghijklmnopqrstuvwxyz234567abcdefghijklmnopqrsq"]'
 
 SETTINGS: tuple[Setting, ...] = (
@@ -124,7 +125,7 @@ SETTINGS: tuple[Setting, ...] = (
         "The part of the network that this node is in, so that notices can be for that part alone.",
         example='"old-town"',
     ),
-    _may("node", "terms", TEXT, _TERMS, "What people agree to when they join. Short is read."),
+    _may("node", "terms", TEXT, f'"{TERMS}"', "What people agree to when they join. Short is read."),
     _may(
         "node", "terms_version", NAME, '"1"', "Raise it when the terms change: everyone is asked once more."
     ),

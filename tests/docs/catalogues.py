@@ -13,6 +13,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
 from captive_portal.catalogues import FOLDER, SOURCE
+from node.config.settings import TERMS
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("captive_portal", "node")
@@ -47,6 +48,7 @@ HEAD = """\
 def texts() -> Catalog:
     """Every text that is marked, without translations, each with the files that have it."""
     found = Catalog()
+    found.add(TERMS, None, [("node/config/settings.py", 1)])
     for file, message, comments, context in _extracted():
         found.add(message, None, [(file, 1)], auto_comments=comments, context=context)
     return found

@@ -6,6 +6,8 @@ import pytest
 
 from captive_portal import board
 from captive_portal.ports import ServiceView
+from captive_portal.words import Words
+from node.governance.language import ENGLISH
 from node.membership.notices import Notice, NoticeText
 from node.membership.terms import TermsText
 from tests.fakes.house import COMMUNITY
@@ -45,9 +47,15 @@ def test_a_notice_without_any_text_is_not_shown() -> None:
 
 def test_the_terms_are_in_the_readers_language_where_they_were_written_in_it() -> None:
     view = replace(COMMUNITY, terms_texts=(TermsText("en", "Be kind."), TermsText("ca", "Sigues amable.")))
-    assert "Sigues amable." == board.terms_text(view, "ca")
-    assert "Be kind." == board.terms_text(view, "fr")
-    assert COMMUNITY.terms == board.terms_text(COMMUNITY, "ca")
+    assert TermsText("ca", "Sigues amable.") == board.terms_text(view, "ca", ENGLISH)
+    assert TermsText("en", "Be kind.") == board.terms_text(view, "fr", ENGLISH)
+    assert TermsText("en", COMMUNITY.terms) == board.terms_text(COMMUNITY, "ca", ENGLISH)
+
+
+def test_terms_that_come_with_the_node_are_said_in_every_language():
+    catalan = Words("ca", {"Be kind.": ("Sigues amable.",)})
+    view = replace(COMMUNITY, terms="Be kind.")
+    assert TermsText("ca", "Sigues amable.") == board.terms_text(view, "ca", catalan)
 
 
 @pytest.mark.parametrize(
