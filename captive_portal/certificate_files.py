@@ -40,28 +40,30 @@ class CertificateFiles:
         self.certificate: Certificate | None = None
         self._chain, self._key, self._host, self._now = chain, key, host, now
         self._seen: Signature = _UNSEEN
-        self._broken = ""
-        self._distrust = ""
+        self.broken = ""
+        """Why the files as they are now cannot be used, and what mends it; empty when they can."""
+        self.distrust = ""
+        """Why devices would not trust the certificate in use."""
 
     @property
     def url(self) -> str:
         """The portal's https address while devices would trust it; otherwise empty."""
-        return f"https://{self._host}" if self.certificate is not None and not self._distrust else ""
+        return f"https://{self._host}" if self.certificate is not None and not self.distrust else ""
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """For ``status``: what is wrong with the files, and what mends it."""
         told = []
-        if self._broken:
+        if self.broken:
             still = (
                 " The one before is still in use." if self.certificate else " There is no https until then."
             )
-            told.append(f"The portal's certificate cannot be used: {self._broken}.{still}")
+            told.append(f"The portal's certificate cannot be used: {self.broken}.{still}")
         if self.certificate is None:
             return tuple(told)
-        if self._distrust:
+        if self.distrust:
             told.append(
-                f"Devices are not told of the portal, because they would not trust its certificate: {self._distrust}."
+                f"Devices are not told of the portal, because they would not trust its certificate: {self.distrust}."
             )
         elif is_ending(self.certificate, self._now()):
             told.append(
@@ -77,15 +79,15 @@ class CertificateFiles:
             self._seen = seen
             try:
                 self._load()
-                self._broken = ""
+                self.broken = ""
                 log.info(
                     "the portal's certificate is in use until %s", self.certificate and self.certificate.ends
                 )
             except NodeError as error:
-                self._broken = f"{error.message}; {error.mend}"
+                self.broken = f"{error.message}; {error.mend}"
                 log.warning("the portal's certificate cannot be used: %s", error)
         if self.certificate is not None:
-            self._distrust = why_not_trusted(self.certificate, trusted_roots(), self._now())
+            self.distrust = why_not_trusted(self.certificate, trusted_roots(), self._now())
 
     def _load(self) -> None:
         try:

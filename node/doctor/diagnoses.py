@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from node.config import NodeConfig
-from node.doctor.symptoms import DnsSeen, FileSeen, FolderSeen, PortSeen, Symptoms
+from node.doctor.symptoms import CertificateSeen, DnsSeen, FileSeen, FolderSeen, PortSeen, Symptoms
 from node.enforcement.plan import KernelFeatures
 from node.units import Bytes, show_volume
 
@@ -13,6 +13,8 @@ FREE_BYTES_LOW = 200_000_000
 FREE_BYTES_LEAST = 20_000_000
 """Below this the database cannot even tidy up."""
 _PRIVATE = 0o077
+FLOWS_OF_A_DEVICE, DEVICES_OF_AN_ACCOUNT, GUESTS = 64, 4, 100
+"""What a community may need at once, generously; the kernel drops what it cannot follow."""
 _MEND_INIT = "procomu init --config {config}"
 
 Verdict = Literal["ok", "warn", "fail"]
@@ -225,6 +227,52 @@ def _keys(seen: Symptoms) -> Iterator[Diagnosis]:
             yield from _file(label, file, _MEND_INIT.format(config=seen.config_file.path))
 
 
+def _certificate(seen: Symptoms) -> Iterator[Diagnosis]:
+    config, found = seen.config, seen.certificate
+    if config is None:
+        return
+    if found is None:
+        yield _ok("certificate", "none: no https, and devices find the portal by their own questions")
+    elif found.trouble:
+        yield Diagnosis("certificate", "warn", found.path, found.trouble, "see deploy/CERTIFICATES.md")
+    elif found.distrust:
+        wrong = f"devices are not told of the portal, because they would not trust it: {found.distrust}"
+        yield Diagnosis("certificate", "warn", found.path, wrong, "see deploy/CERTIFICATES.md")
+    elif found.is_ending:
+        wrong = f"it ends on {found.ends} and was not renewed"
+        yield Diagnosis(
+            "certificate", "warn", found.path, wrong, "look at the ACME client's log, and run it by hand"
+        )
+    else:
+        told = "devices are told" if config.portal.advertise else "devices are not told, as node.toml says"
+        yield _ok("certificate", f"{config.portal.host} until {found.ends}; {told}")
+    if found is not None:
+        yield from _with_certificate(config, found)
+
+
+def _with_certificate(config: NodeConfig, found: CertificateSeen) -> Iterator[Diagnosis]:
+    if found.key_mode & _PRIVATE:
+        wrong = f"others on this machine may read it (mode {found.key_mode:03o})"
+        yield Diagnosis("portal key", "fail", found.key_path, wrong, f"chmod 600 {found.key_path}")
+    advertises = config.portal.advertise and config.lan.dhcp == "managed" and config.lan.address6 is not None
+    if advertises and not found.has_radvd:
+        wrong = "router advertisements cannot tell devices of the portal without it"
+        yield Diagnosis("radvd", "fail", "not installed", wrong, "apt-get install radvd")
+
+
+def _connections(seen: Symptoms) -> Iterator[Diagnosis]:
+    if seen.config is None or seen.connections_max is None:
+        return
+    wanted = FLOWS_OF_A_DEVICE * (DEVICES_OF_AN_ACCOUNT * seen.accounts + GUESTS)
+    found = f"{seen.connections_max:,} at once"
+    if seen.connections_max >= wanted:
+        yield _ok("connections", found)
+        return
+    wrong = f"{seen.accounts} accounts and their guests may need {wanted:,}; what the kernel cannot follow is dropped"
+    mend = f"sysctl -w net.netfilter.nf_conntrack_max={wanted}, and the same in a file of /etc/sysctl.d"
+    yield Diagnosis("connections", "warn", found, wrong, mend)
+
+
 def _node(seen: Symptoms) -> Iterator[Diagnosis]:
     if seen.config is None:
         return
@@ -282,10 +330,12 @@ _LOOKS: tuple[Callable[[Symptoms], Iterator[Diagnosis]], ...] = (
     _route,
     _ports,
     _keys,
+    _certificate,
     _rules,
     _folder,
     _clock,
     _node,
     _forwarding,
+    _connections,
     _dns,
 )

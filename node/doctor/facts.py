@@ -9,11 +9,13 @@ import struct
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from captive_portal.certificate_files import CertificateFiles
+from captive_portal.certificates import is_ending
 from node import console
 from node.addressing.dnsmasq import Dnsmasq, running
 from node.clock import SystemClock
 from node.config import NodeConfig, parse_config
-from node.doctor.symptoms import DnsSeen, FileSeen, FolderSeen, Interface, PortSeen, Symptoms
+from node.doctor.symptoms import CertificateSeen, DnsSeen, FileSeen, FolderSeen, Interface, PortSeen, Symptoms
 from node.enforcement.kernel import LinuxKernel
 from node.enforcement.plan import KernelFeatures
 from node.errors import Finding, NodeError
@@ -59,6 +61,9 @@ def gather(config_path: Path) -> Symptoms:
         is_running=is_running,
         ports=_ports(config, is_running=is_running),
         dns=_dns(config, is_running=is_running),
+        certificate=_certificate(config, clock),
+        connections_max=_connections_max(),
+        accounts=len(roll.by_account),
         folder=_folder(Path(config.node.data_dir)),
         clock=clock.state(),
         clock_says=f"{clock.civil():%Y-%m-%d %H:%M %Z}",
@@ -107,6 +112,31 @@ def _community_key_findings(text: str) -> tuple[Finding, ...]:
         pass  # Said below, as for a key that is too short.
     message = f"this is not {_COMMUNITY_KEY_BYTES} bytes in hexadecimal."
     return (Finding("key", 0, message, "copy the file from another node of the community"),)
+
+
+def _certificate(config: NodeConfig, clock: SystemClock) -> CertificateSeen | None:
+    portal = config.portal
+    if portal.certificate is None or portal.certificate_key is None:
+        return None
+    chain, key = Path(portal.certificate), Path(portal.certificate_key)
+    files = CertificateFiles(chain, key, portal.host, clock.civil)
+    files.look()
+    found = files.certificate
+    return CertificateSeen(
+        path=str(chain),
+        trouble=files.broken,
+        distrust=files.distrust,
+        ends=f"{found.ends:%Y-%m-%d}" if found else "",
+        is_ending=found is not None and is_ending(found, clock.civil()),
+        key_path=str(key),
+        key_mode=stat.S_IMODE(key.stat().st_mode) if key.exists() else 0,
+        has_radvd=shutil.which("radvd") is not None or Path("/usr/sbin/radvd").exists(),
+    )
+
+
+def _connections_max() -> int | None:
+    lines = _lines("/proc/sys/net/netfilter/nf_conntrack_max")
+    return int(lines[0]) if lines else None
 
 
 def _kernel() -> tuple[KernelFeatures | None, str]:
@@ -175,6 +205,9 @@ def _ports(config: NodeConfig, *, is_running: bool) -> tuple[PortSeen, ...]:
         ("the welcoming page", lan, config.portal.port, "portal.port", socket.SOCK_STREAM),
         ("the admins' pages", config.admin.address, config.admin.port, "admin.port", socket.SOCK_STREAM),
     ]
+    if config.portal.certificate is not None:
+        https = ("the welcoming page by https", lan, config.portal.https_port, "portal.https_port")
+        wanted.append((*https, socket.SOCK_STREAM))
     if config.mesh.interfaces or config.mesh.peers:
         wanted.append(("other nodes", "::", config.mesh.port, "mesh.port", socket.SOCK_STREAM))
     if config.lan.dhcp == "managed":

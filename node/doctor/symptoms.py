@@ -69,6 +69,23 @@ class DnsSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class CertificateSeen:
+    """The portal's certificate, its key, and the program that router advertisements need then."""
+
+    path: str
+    trouble: str
+    """Why it cannot be used, and what mends it; empty when it can."""
+    distrust: str
+    """Why devices would not trust it; empty when they would."""
+    ends: str
+    """ISO date; empty when it cannot be used."""
+    is_ending: bool
+    key_path: str
+    key_mode: int
+    has_radvd: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Symptoms:
     """Everything that was seen. Without a configuration only the first few were looked at."""
 
@@ -90,6 +107,12 @@ class Symptoms:
     """Whether this node runs now."""
     ports: tuple[PortSeen, ...] = ()
     dns: DnsSeen | None = None
+    certificate: CertificateSeen | None = None
+    """None where the community has none."""
+    connections_max: int | None = None
+    """How many flows the kernel can follow at once; None while it follows none."""
+    accounts: int = 0
+    """In the members file."""
     folder: FolderSeen | None = None
     clock: ClockState = "synced"
     clock_says: str = ""

@@ -6,7 +6,7 @@ import pytest
 
 from node.config import parse_config
 from node.doctor.diagnoses import Diagnosis, diagnose, is_well
-from node.doctor.symptoms import DnsSeen, FileSeen, FolderSeen, Interface, PortSeen, Symptoms
+from node.doctor.symptoms import CertificateSeen, DnsSeen, FileSeen, FolderSeen, Interface, PortSeen, Symptoms
 from node.enforcement.plan import KernelFeatures
 from node.errors import Finding
 
@@ -186,3 +186,56 @@ def test_every_trouble_comes_with_what_mends_it():
         WELL, interfaces={}, default_routes=(), forwarding=(False, False), clock="unknown", kernel=None
     )
     assert all(trouble.mend for trouble in troubles(sick))
+
+
+CERTIFIED, _ = parse_config(
+    '[node]\nname = "library"\n[community]\nname = "Vall Alta"\n[lan]\ninterface = "br-lan"\n'
+    '[uplink]\ninterface = "eth0"\n[mesh]\ninterfaces = ["mesh0"]\n[portal]\nhost = "login.vall.example"\n'
+    'certificate = "/etc/procomu/portal.crt"\ncertificate_key = "/etc/procomu/portal.key"\n'
+)
+CERTIFICATE = CertificateSeen(
+    path="/etc/procomu/portal.crt",
+    trouble="",
+    distrust="",
+    ends="2027-01-24",
+    is_ending=False,
+    key_path="/etc/procomu/portal.key",
+    key_mode=0o600,
+    has_radvd=True,
+)
+
+
+def test_a_trusted_certificate_is_well_and_a_node_without_one_is_too():
+    seen = replace(WELL, config=CERTIFIED, certificate=CERTIFICATE)
+    assert [] == troubles(seen)
+    (line,) = [each.found for each in diagnose(seen) if each.name == "certificate"]
+    assert "login.vall.example until 2027-01-24; devices are told" == line
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict", "name", "wrong"),
+    [
+        (
+            {"trouble": "it belongs to another key; copy both"},
+            "warn",
+            "certificate",
+            "it belongs to another key",
+        ),
+        ({"distrust": "it ended on 2026-01-01"}, "warn", "certificate", "it ended on 2026-01-01"),
+        ({"is_ending": True}, "warn", "certificate", "it ends on 2027-01-24 and was not renewed"),
+        ({"key_mode": 0o644}, "fail", "portal key", "others on this machine may read it (mode 644)"),
+        ({"has_radvd": False}, "fail", "radvd", "router advertisements cannot tell"),
+    ],
+)
+def test_what_is_wrong_with_a_certificate_is_told(change, verdict, name, wrong):
+    found = only(replace(WELL, config=CERTIFIED, certificate=replace(CERTIFICATE, **change)))
+    assert (verdict, name) == found[:2]
+    assert wrong in found[2]
+
+
+def test_a_kernel_that_follows_too_few_connections_for_the_community_is_told_with_a_number():
+    assert [] == troubles(replace(WELL, connections_max=32_000, accounts=100))
+    verdict, name, wrong, mend = only(replace(WELL, connections_max=16_384, accounts=100))
+    assert ("warn", "connections") == (verdict, name)
+    assert "100 accounts and their guests may need 32,000" in wrong
+    assert "nf_conntrack_max=32000" in mend
