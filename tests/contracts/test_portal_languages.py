@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from captive_portal import guests, pages
+from captive_portal import guests, pages, welcome
 from captive_portal.place import Place
 from captive_portal.render import Renderer
 from captive_portal.tongues import Tongues
@@ -54,6 +54,13 @@ async def test_every_page_is_in_the_language_that_was_asked_for(tag: str) -> Non
             reply = await Browser(door.port).get(path, Accept_Language=tag)
             assert speaking(tag) in reply.body, path
             assert tag == reply.headers["content-language"], path
+
+
+@pytest.mark.parametrize("tag", WELCOMES)
+async def test_the_first_page_is_small_in_every_language(tag: str) -> None:
+    async with open_door() as door:
+        reply = await Browser(door.port).get(Accept_Language=tag)
+    assert len(reply.body.encode()) <= welcome.SPLASH_BYTES_MAX
 
 
 async def test_a_press_on_the_switch_holds_without_a_cookie_and_for_this_device_only() -> None:
@@ -168,14 +175,11 @@ async def test_rules_and_reasons_are_said_in_the_readers_language() -> None:
     house = admitted(FakeHouse(view=replace(COMMUNITY, ruleset=ruleset), allowance=allowance))
     async with open_door(house) as door:
         ana = Browser(door.port)
-        network = await ana.get("/network", Accept_Language="ca")
-        mine = await ana.get("/me", Accept_Language="ca")
-    assert (
-        "Les persones convidades no tenen mai més de 3 Mbit/s de baixada i 1 Mbit/s de pujada."
-        in network.body
-    )
-    assert "Les persones convidades no tenen mai més de 3 Mbit/s" in mine.body
-    assert "guests" not in network.body.lower()
+        pages_read = [await ana.get(path, Accept_Language="ca") for path in ("/network", "/me")]
+    network, mine = (page.body.replace("\u00a0", " ") for page in pages_read)
+    assert "Les persones convidades no tenen mai més de 3 Mbit/s de baixada i 1 Mbit/s de pujada." in network
+    assert "Les persones convidades no tenen mai més de 3 Mbit/s" in mine
+    assert "guests" not in network.lower()
 
 
 # --- a new language ---------------------------------------------------------------------

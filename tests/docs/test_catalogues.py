@@ -106,3 +106,17 @@ def test_no_style_knows_left_from_right() -> None:
     for path in [*TEMPLATES.glob("*.css"), *TEMPLATES.glob("*.html")]:
         text = path.read_text()
         assert [] == LEFT_OR_RIGHT.findall(text), path.name
+
+
+def test_names_do_not_turn_an_arabic_sentence_round() -> None:
+    """Ids of decisions and rules are written from left to right: each stands between Unicode's isolates."""
+    for message in messages(FOLDER / "ar.po"):
+        for said in forms(message.string):
+            for name in re.findall(r"\{(?:decision|rule|group|tier|tiers)\}|%\((?:decision|rule)\)s", said):
+                assert f"\u2068{name}\u2069" in said, said
+
+
+def test_french_marks_do_not_begin_a_line() -> None:
+    for message in messages(FOLDER / "fr.po"):
+        for said in forms(message.string):
+            assert not re.search(r" [?:!;»]|« ", said), said

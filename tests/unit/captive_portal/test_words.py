@@ -81,8 +81,14 @@ def test_one_day_needs_no_number_where_two_have_a_word_of_their_own() -> None:
     arabic = ALL["ar"]
     assert "rtl" == arabic.direction
     assert ["يوم واحد", "يومان", "3 أيام", "11 يومًا", "100 يوم"] == [
-        arabic.duration(days * 86_400) for days in (1, 2, 3, 11, 100)
+        arabic.duration(days * 86_400).replace("\u00a0", " ") for days in (1, 2, 3, 11, 100)
     ]
+
+
+@pytest.mark.parametrize("tag", ["ca", "es", "fr", "ar"])
+def test_a_number_is_not_parted_from_its_unit_at_the_end_of_a_line(tag: str) -> None:
+    words = ALL[tag]
+    assert " " not in words.volume(Bytes(1_400_000_000)) + words.rate(BitsPerSecond(9_600_000))
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
