@@ -6,7 +6,6 @@ import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
 
@@ -31,7 +30,6 @@ from tests.fakes.front_door import (
 )
 from tests.fakes.house import COMMUNITY, FakeHouse
 
-PROBES = json.loads((Path(__file__).parents[1] / "vectors" / "probes.json").read_text())["probes"]
 PORTAL_URL = f"http://{HOST}/"
 OUR_PATHS = tuple(sorted(ADDRESSES - CHANGES.keys()))
 
@@ -219,24 +217,6 @@ async def test_a_language_that_we_do_not_speak_changes_nothing(ana: Browser, lan
 
 
 # --- devices that ask on their own ---
-
-
-@pytest.mark.parametrize("vector", PROBES, ids=lambda v: f"{v['method']} {v['host']}{v['target']}")
-async def test_a_probe_opens_the_sheet_before_and_closes_it_after(
-    door: FrontDoor, ana: Browser, vector: dict
-) -> None:
-    agent = {"User_Agent": vector["user_agent"]} if "user_agent" in vector else {}
-    before = await ana.get(vector["target"], vector["host"], vector["method"], **agent)
-    assert (302, PORTAL_URL, "close") == (
-        before.status,
-        before.headers["location"],
-        before.headers["connection"],
-    )
-    await join(ana)
-    after = await ana.get(vector["target"], vector["host"], vector["method"], **agent)
-    assert vector["status"] == after.status
-    assert ("" if vector["method"] == "HEAD" else vector["body"]) == after.body
-    assert "no-store" == after.headers["cache-control"]
 
 
 @pytest.mark.parametrize(
