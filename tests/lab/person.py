@@ -286,14 +286,18 @@ async def echo(wish: dict[str, Any], say: Say) -> dict[str, Any]:
 
 
 async def press(wish: dict[str, Any], say: Say) -> dict[str, Any]:
-    """Open a page of the portal and send the form whose action ends in ``ends``."""
+    """Open a page of the portal, fill in ``fields`` and send the form whose action ends in ``ends``."""
     device = _device(wish)
     page = await device.request(wish["url"])
     for form in forms(page.body):
         goal = urljoin(wish["url"], form.action)
         if urlsplit(goal).path.endswith(wish["ends"]):
-            reply = await device.request(goal, form.fields)
-            return {"status": reply.status, "location": reply.headers.get("location", "")}
+            reply = await device.request(goal, form.fields | wish.get("fields", {}))
+            return {
+                "status": reply.status,
+                "location": reply.headers.get("location", ""),
+                "body": reply.body[:20000],
+            }
     raise ValueError(f"no form ending in {wish['ends']} on {wish['url']}: {page.status} {page.body[:300]}")
 
 
