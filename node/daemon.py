@@ -31,6 +31,7 @@ from node.addressing.servers import dnsmasq, radvd
 from node.admin.web import AdminDoor
 from node.answers.admin import AdminHouse
 from node.answers.console import ConsoleAnswers
+from node.answers.desk import Desk
 from node.answers.mesh import LedgerBooks
 from node.answers.overview import Glance
 from node.answers.portal import PortalHouse
@@ -257,7 +258,8 @@ class Node:
             started=self.clock.civil(),
             version=own_version(),
         )
-        return Console(self.config.node.console_socket, answers.all(), self.events)
+        desk = Desk(self.admin.vouchers, self.admin.members, self.admin.place)
+        return Console(self.config.node.console_socket, {**answers.all(), **desk.all()}, self.events)
 
 
 async def settle() -> None:
