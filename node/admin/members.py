@@ -67,6 +67,8 @@ class CardPage:
     template = "card.html"
     frame: Frame
     card: CardView
+    lang: str
+    """In which its holder reads it: the community's own."""
 
     @property
     def square(self) -> str:
@@ -179,7 +181,9 @@ class MembersDesk:
         card = await self._members.new_card(asked.fields.get("account", ""))
         if isinstance(card, Finding):
             return not_there(card.message, card.mend)
-        return Reply(CardPage(frame(asked, self._house.place(), "/members"), card))
+        place = self._house.place()
+        lang = place.languages[0][0]
+        return Reply(CardPage(frame(asked, place, "/members"), card, lang), lang=lang, is_heavy=True)
 
     async def _void(self, asked: Asked) -> Reply | Go:
         account = asked.fields.get("account", "")

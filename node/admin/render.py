@@ -24,6 +24,9 @@ class Words(Protocol):
 
     def ngettext(self, one: str, many: str, count: int) -> str: ...
 
+    def day(self, day: str) -> str:
+        """An ISO date as people say it."""
+
     @property
     def direction(self) -> str:
         """``ltr`` or ``rtl``."""
@@ -39,6 +42,9 @@ class English:
 
     def ngettext(self, one: str, many: str, count: int) -> str:
         return one if count == 1 else many
+
+    def day(self, day: str) -> str:
+        return day
 
 
 class Renderer:

@@ -102,7 +102,7 @@ def span_text(duration: Milliseconds) -> str:
 
 def square(text: str) -> str:
     """A QR code as SVG that fills its place; dark on light whatever the page's colours are."""
-    # On a small board an issuer comes once a week; the megabyte is somebody's until then.
+    # On a small board vouchers are printed once a week; its memory is somebody's until then.
     import segno  # noqa: PLC0415
 
     code = segno.make(text, error="m", micro=False)

@@ -5,10 +5,7 @@ Only the account's own lines are taken apart, so that comments stay and a file o
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import cast
-
-import tomlkit
-from tomlkit.items import AoT, Array, Table
+from typing import TYPE_CHECKING, cast
 
 from node.admin.ports import Member
 from node.errors import Finding
@@ -16,6 +13,9 @@ from node.governance.document import Document, read_document
 from node.governance.roll import FILE_BYTES_MAX, Roll, parse_roll
 from node.governance.rules import MEMBER_TIER
 from node.units import AccountId, parse_mac
+
+if TYPE_CHECKING:
+    from tomlkit.items import AoT, Table
 
 _BY_HAND = "change the members' file by hand; it is in force within two seconds"
 
@@ -104,6 +104,9 @@ def _spliced(place: _Place, block: str) -> str:
 
 
 def _appended(text: str, member: Member) -> str:
+    # Whoever changes the file in the browser waits a moment; its memory is everybody's until then.
+    import tomlkit  # noqa: PLC0415
+
     table = tomlkit.table()
     _write(table, member)
     before = text if not text or text.endswith("\n") else f"{text}\n"
@@ -112,13 +115,15 @@ def _appended(text: str, member: Member) -> str:
 
 
 def _changed(block: str, member: Member) -> str:
+    import tomlkit  # noqa: PLC0415 - as above
+
     document = tomlkit.parse(block)
-    (table,) = cast(AoT, document["account"])
+    (table,) = cast("AoT", document["account"])
     _write(table, member)
     return tomlkit.dumps(document)
 
 
-def _write(table: Table, member: Member) -> None:
+def _write(table: "Table", member: Member) -> None:
     """Only what is another than before is written, so that its comments stay."""
     if table.get("id") != member.account:
         table["id"] = member.account
@@ -130,16 +135,16 @@ def _write(table: Table, member: Member) -> None:
     _write_list(table, "devices", member.devices)
 
 
-def _write_text(table: Table, key: str, text: str) -> None:
+def _write_text(table: "Table", key: str, text: str) -> None:
     if not text:
         table.pop(key, None)
     elif table.get(key) != text:
         table[key] = text
 
 
-def _write_list(table: Table, key: str, wanted: Iterable[str]) -> None:
+def _write_list(table: "Table", key: str, wanted: Iterable[str]) -> None:
     wanted, before = list(wanted), table.get(key)
-    if not isinstance(before, Array):
+    if not isinstance(before, list):
         if wanted or before is not None:
             table[key] = wanted
         return

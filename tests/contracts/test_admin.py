@@ -4,56 +4,21 @@ import asyncio
 import io
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
-from aiohttp import ClientResponse, ClientSession, CookieJar
 
 from node.admin.web import COOKIE, AdminDoor
 from node.errors import NodeError
 from node.units import NodeId
-from tests.fakes.admin_house import LINK, RULES, FakeAdminHouse, open_admin_door
-
-
-@dataclass
-class Browser:
-    """A browser that keeps cookies and follows nothing by itself."""
-
-    session: ClientSession
-    house: FakeAdminHouse
-    port: int
-
-    async def get(self, path: str, **headers: str) -> tuple[ClientResponse, str]:
-        return await self.ask("GET", path, headers=headers)
-
-    async def post(self, path: str, fields: dict[str, str], **headers: str) -> tuple[ClientResponse, str]:
-        return await self.ask("POST", path, data=fields, headers=headers)
-
-    async def ask(self, method: str, path: str, **more) -> tuple[ClientResponse, str]:
-        address = f"http://127.0.0.1:{self.port}{path}"
-        async with self.session.request(method, address, allow_redirects=False, **more) as response:
-            return response, await response.text()
-
-    async def sign_in(self) -> None:
-        response, _ = await self.post("/sign-in", {"token": LINK})
-        assert 303 == response.status
-
-    async def proof(self) -> str:
-        _, page = await self.get("/")
-        return proof_in(page)
-
-
-def proof_in(page: str) -> str:
-    found = re.search(r'name="proof" value="([0-9a-f]+)"', page)
-    assert found is not None
-    return found[1]
+from tests.contracts.admin_browser import Browser, admin_browser, proof_in
+from tests.fakes.admin_house import LINK, RULES
 
 
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
-    house = FakeAdminHouse()
-    async with open_admin_door(house) as port, ClientSession(cookie_jar=CookieJar(unsafe=True)) as session:
-        yield Browser(session, house, port)
+    async with admin_browser() as opened:
+        yield opened
 
 
 async def test_a_link_shows_a_button_and_only_the_button_uses_it_up(browser):

@@ -75,6 +75,12 @@ def village() -> Overview:
     )
 
 
+def both_links() -> signin.SignIn:
+    """One for an admin, one for somebody who issues vouchers."""
+    admin = signin.offer(signin.SignIn(), LINK, NOW)
+    return signin.offer(admin, ISSUER_LINK, NOW, signin.Signed("issuer", "library"))
+
+
 @dataclass
 class FakeAdminHouse:
     """Implements `node.admin.ports.House`."""
@@ -152,12 +158,6 @@ class FakeAdminHouse:
 
     async def sign_out(self, cookie: str) -> None:
         self.signed = signin.sign_out(self.signed, cookie)
-
-
-def both_links() -> signin.SignIn:
-    """One for an admin, one for somebody who issues vouchers."""
-    admin = signin.offer(signin.SignIn(), LINK, NOW)
-    return signin.offer(admin, ISSUER_LINK, NOW, signin.Signed("issuer", "library"))
 
 
 def fingerprint(text: str) -> str:

@@ -1,0 +1,62 @@
+"""A browser at the admins' door, for tests: it keeps cookies, and fills in forms as the page gave them."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from aiohttp import ClientResponse, ClientSession, CookieJar
+
+from tests.fakes.admin_house import LINK, FakeAdminHouse, open_admin_door
+
+
+@dataclass
+class Browser:
+    """A browser that keeps cookies and follows nothing by itself."""
+
+    session: ClientSession
+    house: FakeAdminHouse
+    port: int
+
+    async def get(self, path: str, **headers: str) -> tuple[ClientResponse, str]:
+        return await self.ask("GET", path, headers=headers)
+
+    async def post(self, path: str, fields: dict[str, str], **headers: str) -> tuple[ClientResponse, str]:
+        return await self.ask("POST", path, data=fields, headers=headers)
+
+    async def ask(self, method: str, path: str, **more) -> tuple[ClientResponse, str]:
+        address = f"http://127.0.0.1:{self.port}{path}"
+        async with self.session.request(method, address, allow_redirects=False, **more) as response:
+            return response, await response.text()
+
+    async def sign_in(self, link: str = LINK) -> None:
+        response, _ = await self.post("/sign-in", {"token": link})
+        assert 303 == response.status
+
+    async def send(self, path: str, **fields: str) -> tuple[ClientResponse, str]:
+        """One of our own forms."""
+        return await self.post(path, {"proof": await self.proof(), **fields})
+
+    async def proof(self) -> str:
+        _, page = await self.get("/vouchers")
+        return proof_in(page)
+
+
+def proof_in(page: str) -> str:
+    found = re.search(r'name="proof" value="([0-9a-f]+)"', page)
+    assert found is not None
+    return found[1]
+
+
+def field_in(page: str, name: str) -> str:
+    """What stands in a hidden field."""
+    found = re.search(rf'name="{name}" value="([^"]*)"', page)
+    assert found is not None, name
+    return found[1]
+
+
+@asynccontextmanager
+async def admin_browser() -> AsyncIterator[Browser]:
+    house = FakeAdminHouse()
+    async with open_admin_door(house) as port, ClientSession(cookie_jar=CookieJar(unsafe=True)) as session:
+        yield Browser(session, house, port)

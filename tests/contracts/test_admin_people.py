@@ -1,0 +1,288 @@
+"""People, members, terms, notices and contests in the browser."""
+
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+
+from node.membership.passphrases import is_right
+from tests.contracts.admin_browser import Browser, admin_browser, field_in
+from tests.fakes.admin_house import LINK
+from tests.fakes.admin_people import MEMBERS, changed_lines
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with admin_browser() as opened:
+        await opened.sign_in(LINK)
+        yield opened
+
+
+async def edit_ana(browser: Browser, **other: str) -> dict[str, str]:
+    _, page = await browser.get("/members/edit?id=ana")
+    return {
+        "proof": field_in(page, "proof"),
+        "replacing": field_in(page, "replacing"),
+        "was": "ana",
+        "account": "ana",
+        "name": "Ana Mas",
+        "tier": "member",
+        "groups": "mast-hosts",
+        "devices": "02:00:00:00:00:aa",
+        **other,
+    }
+
+
+async def test_who_is_on_is_listed_with_what_they_use_and_how_they_came_in(browser):
+    _, page = await browser.get("/people")
+    for said in ("Ana Mas", "14.2 Mbit/s", "5 h", "passphrase", "guest-7k3m9q2w4x1z", "accepted the terms"):
+        assert said in page
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [("ana", ["ana"]), ("Mas", ["ana"]), ("02-00-00-00-00-02", ["guest-7k3m9q2w4x1z"]), ("nobody", [])],
+)
+async def test_somebody_is_found_by_account_name_or_device(browser, query, found):
+    _, page = await browser.send("/people", q=query)
+    assert found == re.findall(r'href="/people/account\?id=([^"]+)"', page)
+    assert bool(found) != ("Nobody was found" in page)
+
+
+async def test_a_voucher_code_finds_its_account_and_stands_in_no_address(browser):
+    (code,) = browser.house.membership.town.issue()
+    _, page = await browser.send("/people", q=code.text)
+    assert 1 == len(re.findall(r'href="/people/account\?id=voucher-', page))
+    assert not re.findall(rf'(?:href|action)="[^"]*{code.text}', page)
+
+
+async def test_a_device_is_taken_off_with_a_reason_and_pardoned(browser):
+    response, page = await browser.send(
+        "/people/kick", account="ana", device="02:00:00:00:00:01", because="Talk to us."
+    )
+    assert (200, True) == (response.status, "stays off until" in page)
+    devices = browser.house.membership.people.devices
+    assert ("removed", "Talk to us.") == (
+        devices["02:00:00:00:00:01"].state,
+        devices["02:00:00:00:00:01"].because,
+    )
+    assert "online" == devices["02:00:00:00:00:aa"].state
+    _, page = await browser.get("/people/removed")
+    assert "Talk to us." in page
+    _, page = await browser.send("/people/pardon", account="ana", device="02:00:00:00:00:01")
+    assert "may come in again" in page
+    assert "removed" != devices["02:00:00:00:00:01"].state
+
+
+async def test_all_devices_of_an_account_are_taken_off_at_once(browser):
+    await browser.send("/people/kick", account="ana", device="", because="Talk to us.")
+    states = {row.state for row in browser.house.membership.people.devices.values() if row.account == "ana"}
+    assert {"removed"} == states
+
+
+@pytest.mark.parametrize(
+    ("because", "device"), [("", ""), ("x" * 201, ""), ("why", "no device"), ("why", "02:00:00:00:00:99")]
+)
+async def test_nobody_is_taken_off_without_a_reason_that_they_can_read(browser, because, device):
+    response, _ = await browser.send("/people/kick", account="ana", device=device, because=because)
+    assert 422 == response.status
+    assert "removed" not in {
+        row.state for row in browser.house.membership.people.devices.values() if row.account == "ana"
+    }
+
+
+async def test_an_edit_in_the_browser_keeps_what_people_wrote_around_it(browser):
+    form = await edit_ana(
+        browser, groups="mast-hosts, school", devices="02:00:00:00:00:aa\n02-00-00-00-00-AB"
+    )
+    response, _ = await browser.post("/members/edit", form)
+    assert (303, "/members?saved") == (response.status, response.headers["Location"])
+    assert [
+        '- groups = ["mast-hosts"]',
+        '+ groups = ["mast-hosts", "school"]',
+        '+     "02:00:00:00:00:ab",',
+    ] == changed_lines(MEMBERS, browser.house.membership.file.text)
+
+
+async def test_two_editors_of_the_members_do_not_overwrite_each_other_unseen(browser):
+    mine, theirs = await edit_ana(browser, name="Mine"), await edit_ana(browser, name="Theirs")
+    await browser.post("/members/edit", theirs)
+    response, page = await browser.post("/members/edit", mine)
+    assert (409, True) == (response.status, "Somebody else changed the members meanwhile" in page)
+    assert 'value="Mine"' in page
+    assert 'name = "Theirs"' in browser.house.membership.file.text
+    again = {**mine, "replacing": field_in(page, "replacing")}
+    assert 303 == (await browser.post("/members/edit", again))[0].status
+    assert 'name = "Mine"' in browser.house.membership.file.text
+
+
+async def test_a_member_is_added_taken_out_and_put_back(browser):
+    form = await edit_ana(browser, was="", account="joan", name="Joan", groups="", devices="")
+    assert 303 == (await browser.post("/members/edit", form))[0].status
+    _, page = await browser.get("/members?q=jo")
+    assert "Joan" in page
+    _, page = await browser.get("/members/edit?id=joan")
+    response, page = await browser.send(
+        "/members/remove", account="joan", replacing=field_in(page, "replacing")
+    )
+    assert (200, True) == (response.status, "is no member any more" in page)
+    assert MEMBERS == browser.house.membership.file.text
+    undo = {
+        name: field_in(page, name)
+        for name in ("proof", "replacing", "account", "name", "tier", "groups", "devices")
+    }
+    assert 303 == (await browser.post("/members/edit", undo))[0].status
+    assert 'id = "joan"' in browser.house.membership.file.text
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("account", ""),
+        ("account", "school"),
+        ("account", "guest-12"),
+        ("account", "Ana Mas"),
+        ("name", "x" * 81),
+        ("tier", "no tier!"),
+        ("groups", "Ö"),
+        ("devices", "02:00"),
+        ("devices", "ff:ff:ff:ff:ff:ff"),
+    ],
+)
+async def test_a_member_that_cannot_be_changes_nothing(browser, field, value):
+    form = await edit_ana(browser, was="", account="joan", groups="", devices="")
+    response, page = await browser.post("/members/edit", {**form, field: value})
+    assert (422, True) == (response.status, 'aria-invalid="true"' in page)
+    assert MEMBERS == browser.house.membership.file.text
+
+
+async def test_a_new_passphrase_is_shown_once_and_lets_its_member_in(browser):
+    _, page = await browser.send("/members/passphrase", account="ana")
+    passphrase = re.search(r'class="once">([^<]+)<', page)[1]
+    town = browser.house.membership.town
+    assert town.came(town.passphrase("02:00:00:00:00:02", "ana", passphrase)).account == "ana"
+    (kept,) = (row for (_, key), row in town.rows.items() if key == "ana" and hasattr(row, "hash"))
+    assert is_right(passphrase, kept.hash)
+    assert passphrase not in repr(town.rows)
+
+
+async def test_a_card_lets_its_member_in_until_it_is_voided(browser):
+    _, page = await browser.send("/members/card", account="ana")
+    assert 1 == page.count('class="square"')
+    town = browser.house.membership.town
+    card = (await browser.house.members.new_card("ana")).text
+    assert town.came(town.register.enter_by_card("02:00:00:00:00:02", card, ("card",), browser_now(browser)))
+    _, page = await browser.send("/members/void", account="ana")
+    assert "No card that was made until now counts" in page
+    denied = town.register.enter_by_card("02:00:00:00:00:03", card, ("card",), browser_now(browser))
+    assert "card-revoked" == denied.reason
+
+
+def browser_now(browser: Browser):
+    from tests.fakes.town import at
+
+    return at(browser.house.membership.now)
+
+
+@pytest.mark.parametrize("path", ["/members/passphrase", "/members/card", "/members/void", "/members/remove"])
+async def test_nobody_who_is_no_member_gets_anything_of_a_member(browser, path):
+    response, _ = await browser.send(path, account="nobody")
+    assert 404 == response.status
+
+
+async def test_new_terms_are_a_new_version_and_the_old_ones_stay_readable(browser):
+    _, page = await browser.get("/terms")
+    assert "Version 1 is in force" in page
+    for replacing, text in (("1", "Be kind, and share."), ("2", "Be kinder.")):
+        fields = {"replacing": replacing, "text-en": text, "text-ca": ""}
+        response, _ = await browser.send("/terms", **fields)
+        assert (303, "/terms?saved") == (response.status, response.headers["Location"])
+    _, page = await browser.get("/terms?saved")
+    assert "Version 3 is in force" in page
+    _, page = await browser.get("/terms?version=2")
+    assert ("Be kind, and share." in page, "Not in force any more" in page) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "said"),
+    [
+        ({"replacing": "0", "text-en": "Mine."}, 409, "Somebody else saved other terms"),
+        ({"replacing": "1", "text-en": "", "text-ca": "Sigues amable."}, 422, "the one that binds"),
+        ({"replacing": "1", "text-en": "Be kind to each other."}, 422, "These are the terms in force"),
+        ({"replacing": "1", "text-en": "x" * 20_001}, 422, "at most 20000"),
+    ],
+)
+async def test_terms_that_cannot_be_change_nothing(browser, fields, status, said):
+    response, page = await browser.send("/terms", **fields)
+    assert (status, True) == (response.status, said in page)
+    assert "1" == browser.house.words.terms()[0].version
+
+
+NOTICE = {
+    "number": "0",
+    "where": "network",
+    "audience": "everyone",
+    "group": "",
+    "first_day": "2027-03-01",
+    "last_day": "2027-03-31",
+    "title-en": "Assembly",
+    "text-en": "On Friday.",
+    "title-ca": "Assemblea",
+    "text-ca": "Divendres.",
+}
+
+
+async def test_a_notice_is_looked_at_put_up_changed_and_taken_down(browser):
+    words = browser.house.words
+    _, page = await browser.send("/notices/edit", **NOTICE, do="preview")
+    assert ("How it will be" in page, len(words.notices())) == (True, 1)
+    assert 303 == (await browser.send("/notices/edit", **NOTICE, do="save"))[0].status
+    (new,) = (notice for notice in words.notices() if notice.number == 2)
+    assert ["en", "ca"] == [text.language for text in new.texts]
+    await browser.send(
+        "/notices/edit", **{**NOTICE, "number": "2", "audience": "group", "group": "school"}, do="save"
+    )
+    (changed,) = (notice for notice in words.notices() if notice.number == 2)
+    assert ("group:school", "admin") == (changed.audience, changed.by)
+    _, page = await browser.send("/notices/remove", number="2")
+    assert "It was taken down" in page
+    assert [1] == [notice.number for notice in words.notices()]
+    undo = dict(
+        re.findall(
+            r'<input type="hidden" name="([^"]+)" value="([^"]*)">',
+            page.partition("taken down")[2].partition("</form>")[0],
+        )
+    )
+    assert 303 == (await browser.post("/notices/edit", {**undo, "do": "save"}))[0].status
+    assert "Assembly" in {text.title for notice in words.notices() for text in notice.texts}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"where": "nowhere"},
+        {"audience": "group", "group": ""},
+        {"audience": "kings"},
+        {"first_day": "tomorrow"},
+        {"last_day": "2026-01-01"},
+        {"title-en": "", "text-en": "", "title-ca": "", "text-ca": ""},
+        {"title-en": ""},
+        {"title-en": "x" * 81},
+        {"text-en": "x" * 1_001},
+    ],
+)
+async def test_a_notice_that_cannot_be_is_not_put_up_and_not_lost(browser, other):
+    response, page = await browser.send("/notices/edit", **{**NOTICE, **other}, do="save")
+    assert (422, 1) == (response.status, len(browser.house.words.notices()))
+    assert 'class="error"' in page
+    assert "2027-03-31" in page or "last_day" in other
+
+
+async def test_contests_are_answered_where_both_read_it(browser):
+    _, page = await browser.get("/contests")
+    assert "I work at night." in page
+    response, page = await browser.send("/contests", number="1", **{"text-1": ""})
+    assert (422, True) == (response.status, "Write an answer" in page)
+    await browser.send("/contests", number="1", **{"text-1": "We changed the rule."})
+    (contest,) = browser.house.membership.town.register.contests.of("ana")
+    assert ("We changed the rule.", "2027-03-01") == (contest.answer, contest.answered_day)

@@ -1,0 +1,126 @@
+"""Who may ask for what: every page and form of the admins' door, asked for by everybody."""
+
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+
+from node.admin.web import AdminDoor
+from tests.contracts.admin_browser import Browser, admin_browser
+from tests.fakes.admin_house import ISSUER_LINK, LINK, FakeAdminHouse
+
+ROUTES = AdminDoor(FakeAdminHouse(), address="127.0.0.1", port=0).routes
+ISSUERS_OWN = {
+    ("GET", "/"),
+    ("GET", "/vouchers"),
+    ("POST", "/vouchers"),
+    ("GET", "/vouchers/batch"),
+    ("POST", "/vouchers/batch"),
+    ("POST", "/vouchers/code"),
+    ("POST", "/sign-out"),
+}
+EVIL = "</textarea><script>alert(1)</script><b x='\"&"
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with admin_browser() as opened:
+        yield opened
+
+
+def test_issuers_may_ask_for_vouchers_and_nothing_else():
+    assert ISSUERS_OWN == {(route.method, route.path) for route in ROUTES if "issuer" in route.roles}
+    assert all("admin" in route.roles for route in ROUTES)
+
+
+async def test_nobody_gets_an_answer_without_signing_in(browser):
+    for route in ROUTES:
+        response, page = await browser.ask(route.method, route.path)
+        assert (401, False) == (response.status, "Vall Alta" in page), route
+
+
+async def test_an_issuer_gets_an_answer_from_their_own_pages_only(browser):
+    await browser.sign_in(ISSUER_LINK)
+    for route in ROUTES:
+        response, page = await browser.ask(route.method, route.path)
+        if (route.method, route.path) in ISSUERS_OWN:
+            assert 403 != response.status or "not made by these pages" in page, route
+        else:
+            assert (403, True) == (response.status, "issue vouchers and nothing else" in page), route
+
+
+async def test_an_admin_gets_every_page(browser):
+    await browser.sign_in(LINK)
+    for route in ROUTES:
+        response, page = await browser.ask(route.method, route.path)
+        if route.method == "GET":
+            assert response.status in {200, 404}, route
+        else:
+            assert (403, True) == (response.status, "not made by these pages" in page), route
+
+
+async def test_no_form_of_another_site_does_anything(browser):
+    await browser.sign_in(LINK)
+    proof = await browser.proof()
+    before = browser.house.membership.file.text
+    for route in ROUTES:
+        if route.method != "POST":
+            continue
+        for fields, headers in (
+            ({}, {}),
+            ({"proof": "0" * 64}, {}),
+            ({"proof": proof}, {"Origin": "http://evil.example"}),
+            ({"proof": proof}, {"Origin": "null"}),
+        ):
+            sent = {"account": "ana", "device": "02:00:00:00:00:aa", "because": "x", "number": "1", **fields}
+            response, _ = await browser.post(route.path, sent, **headers)
+            assert 403 == response.status, route
+    assert before == browser.house.membership.file.text
+    assert 200 == (await browser.get("/"))[0].status
+
+
+async def test_an_issuer_finds_their_way_to_the_vouchers(browser):
+    await browser.sign_in(ISSUER_LINK)
+    response, _ = await browser.get("/")
+    assert (303, "/vouchers") == (response.status, response.headers["Location"])
+    _, page = await browser.get("/vouchers")
+    assert "issuer library" in page
+    assert 'href="/members"' not in page
+
+
+async def test_the_navigation_says_where_one_is(browser):
+    await browser.sign_in(LINK)
+    for path in ("/", "/people", "/vouchers", "/members", "/notices", "/contests", "/rules", "/terms"):
+        _, page = await browser.get(path)
+        assert [path] == re.findall(r'href="([^"]+)" aria-current="page"', page)
+
+
+async def test_every_page_works_without_scripts_and_styles_of_its_own(browser):
+    await browser.sign_in(LINK)
+    for route in ROUTES:
+        if route.method == "GET":
+            _, page = await browser.get(route.path)
+            assert "<script" not in page
+            assert " style=" not in page
+            assert not re.search(r"\son[a-z]+=", page)
+
+
+async def test_what_people_typed_never_becomes_markup(browser):
+    await browser.sign_in(LINK)
+    sent = dict.fromkeys(("q", "account", "because", "device", "name", "tier", "groups", "devices"), EVIL)
+    sent |= dict.fromkeys(("text-en", "title-en", "text-1", "where", "audience", "group", "first_day"), EVIL)
+    sent |= dict.fromkeys(("code", "count", "lasts", "unit", "note", "network", "lang", "ticket"), EVIL)
+    sent |= {"number": "1", "was": EVIL, "replacing": EVIL, f"title-{EVIL}": EVIL}
+    proof = await browser.proof()
+    for route in ROUTES:
+        if route.method == "POST" and route.path not in {"/sign-out", "/notices/remove"}:
+            _, page = await browser.post(route.path, {**sent, "proof": proof})
+            assert "<script" not in page, route
+    for path in (
+        f"/people?q={EVIL}",
+        f"/members?q={EVIL}",
+        f"/terms?version={EVIL}",
+        f"/people/account?id={EVIL}",
+    ):
+        _, page = await browser.get(path)
+        assert "<script" not in page

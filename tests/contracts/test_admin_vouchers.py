@@ -1,0 +1,216 @@
+"""Vouchers in the browser: issued once, shown once, printed, found again, taken back."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+
+from node.admin.once import SHOWN_MS
+from node.membership.codes import Code, read_code
+from tests.contracts.admin_browser import Browser, admin_browser, field_in
+from tests.fakes.admin_house import ISSUER_LINK, LINK
+
+ORDER = {
+    "count": "25",
+    "lasts": "2",
+    "unit": "hours",
+    "devices": "3",
+    "group": "day-pass",
+    "note": "the fair",
+    "network": "Vall free",
+    "lang": "en",
+}
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with admin_browser() as opened:
+        await opened.sign_in(LINK)
+        yield opened
+
+
+async def order(browser: Browser, **other: str) -> dict[str, str]:
+    """The form, filled in."""
+    _, page = await browser.get("/vouchers")
+    return {
+        **ORDER,
+        "proof": field_in(page, "proof"),
+        "ticket": field_in(page, "ticket"),
+        **other,
+    }
+
+
+async def issue(browser: Browser, **other: str) -> list[str]:
+    response, page = await browser.post("/vouchers", await order(browser, **other))
+    assert 200 == response.status, page
+    return codes_in(page)
+
+
+def codes_in(page: str) -> list[str]:
+    return re.findall(r'class="code" dir="ltr">([^<]+)<', page)
+
+
+def batches(browser: Browser) -> int:
+    return len(browser.house.membership.town.register.vouchers.batches)
+
+
+async def test_a_sheet_has_the_code_of_each_voucher_in_letters_and_as_a_square(browser):
+    response, page = await browser.post("/vouchers", await order(browser))
+    codes = codes_in(page)
+    assert (200, 25, 25) == (response.status, len(set(codes)), page.count('class="square"'))
+    assert all(isinstance(read_code(code), Code) for code in codes)
+    assert 2 == page.count('<div class="paper">')
+    for said in ("Vall free", "login.vall.example", "2 hours from the first use", "on up to 3 devices"):
+        assert said in page
+
+
+async def test_a_code_on_the_sheet_lets_somebody_in(browser):
+    (code,) = await issue(browser, count="1")
+    town = browser.house.membership.town
+    assert town.came(town.code("02:00:00:00:00:01", code)).account.startswith("voucher-")
+
+
+async def test_two_clicks_and_a_reload_issue_one_batch_and_show_the_same_sheet(browser):
+    form = await order(browser)
+    async with asyncio.TaskGroup() as clicks:
+        sent = [clicks.create_task(browser.post("/vouchers", form)) for _ in range(2)]
+    sheets = [
+        page for _, page in (*(click.result() for click in sent), await browser.post("/vouchers", form))
+    ]
+    assert [25, 25, 25] == [len(codes_in(page)) for page in sheets]
+    assert 1 == len({tuple(codes_in(page)) for page in sheets})
+    assert 1 == batches(browser)
+
+
+async def test_after_a_quarter_of_an_hour_nobody_can_see_the_codes_again(browser):
+    form = await order(browser)
+    await browser.post("/vouchers", form)
+    browser.house.membership.now += SHOWN_MS
+    response, page = await browser.post("/vouchers", form)
+    assert (422, [], 1) == (response.status, codes_in(page), batches(browser))
+    assert "issued already" in page
+
+
+async def test_a_sheet_is_shown_again_to_nobody_else(browser):
+    form = await order(browser)
+    await browser.post("/vouchers", form)
+    await browser.post("/sign-out", form)
+    await browser.sign_in(ISSUER_LINK)
+    response, page = await browser.post("/vouchers", {**form, "proof": await browser.proof()})
+    assert (422, [], 1) == (response.status, codes_in(page), batches(browser))
+
+
+async def test_the_codes_are_kept_nowhere(browser):
+    codes = await issue(browser)
+    rows = repr(browser.house.membership.town.rows)
+    assert not [code for code in codes if code in rows or code.replace("-", "") in rows]
+
+
+async def test_vouchers_that_cannot_be_stored_are_not_shown_until_they_can(browser):
+    membership = browser.house.membership
+    membership.trouble = "the disk is full"
+    form = await order(browser)
+    response, page = await browser.post("/vouchers", form)
+    assert (422, []) == (response.status, codes_in(page))
+    assert "the disk is full" in page
+    assert form["ticket"] == field_in(page, "ticket")
+    membership.trouble = ""
+    response, page = await browser.post("/vouchers", form)
+    assert (200, 25, 1) == (response.status, len(codes_in(page)), batches(browser))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("count", "0", "whole number from 1 to 960"),
+        ("count", "961", "whole number from 1 to 960"),
+        ("count", "many", "whole number"),
+        ("lasts", "9", "from 10 minutes to 400 days"),
+        ("devices", "51", "whole number from 0 to 50"),
+        ("group", "Day Pass!", "small letters"),
+        ("group", "", "name of the group"),
+        ("note", "x" * 201, "at most 200"),
+        ("network", "x" * 33, "at most 32"),
+        ("lang", "xx", "Choose one of: en, ca"),
+    ],
+)
+async def test_an_order_that_cannot_be_is_said_beside_its_field_and_kept(browser, field, value, said):
+    other = {"unit": "minutes"} if field == "lasts" else {}
+    response, page = await browser.post("/vouchers", await order(browser, **other, **{field: value}))
+    assert (422, 0) == (response.status, batches(browser))
+    assert said in page
+    assert f'id="{field}-error"' in page
+    assert 'value="the fair"' in page or field == "note"
+
+
+async def test_a_batch_shows_what_became_of_its_vouchers(browser):
+    codes = await issue(browser)
+    town = browser.house.membership.town
+    town.came(town.code("02:00:00:00:00:01", codes[0]))
+    _, page = await browser.get("/vouchers/batch?number=1")
+    assert [("Not used", "24"), ("In use", "1"), ("Ended", "0"), ("Revoked", "0")] == re.findall(
+        r"<dt>([^<]+)</dt><dd>(\d+)</dd>", page
+    )
+    _, page = await browser.get("/vouchers")
+    assert "25 vouchers, 2027-03-01, admin" in page
+
+
+async def test_a_batch_is_revoked_and_given_back(browser):
+    codes = await issue(browser)
+    town = browser.house.membership.town
+    _, page = await browser.send("/vouchers/batch", number="1", do="revoke")
+    assert "25 vouchers count no more" in page
+    assert "code-revoked" == town.code("02:00:00:00:00:01", codes[0]).reason
+    _, page = await browser.send("/vouchers/batch", number="1", do="restore")
+    assert "25 vouchers count again" in page
+    assert town.came(town.code("02:00:00:00:00:01", codes[0]))
+
+
+async def test_one_voucher_is_found_by_its_code_and_revoked(browser):
+    codes = await issue(browser)
+    town = browser.house.membership.town
+    _, page = await browser.send("/vouchers/code", code=codes[0].lower().replace("-", " "))
+    assert "Nobody has used it yet" in page
+    _, page = await browser.send("/vouchers/code", code=codes[0], do="revoke")
+    assert "It counts no more" in page
+    assert ["code-revoked", True] == [
+        town.code("02:00:00:00:00:01", codes[0]).reason,
+        hasattr(town.code("02:00:00:00:00:02", codes[1]), "account"),
+    ]
+    _, page = await browser.send("/vouchers/code", code=codes[0], do="restore")
+    assert "It counts again" in page
+
+
+@pytest.mark.parametrize(
+    ("code", "said"), [("", "as it is printed"), ("hello", "no voucher"), ("7K3M-9Q2W-4X1Z", "voucher")]
+)
+async def test_a_code_that_is_none_is_said_and_kept(browser, code, said):
+    response, page = await browser.send("/vouchers/code", code=code)
+    assert (422, True) == (response.status, said in page)
+    assert f'name="code" type="text" value="{code}"' in page
+
+
+async def test_an_issuer_sees_and_revokes_only_what_they_issued(browser):
+    (theirs,) = await issue(browser, count="1", note="of the admin")
+    await browser.send("/sign-out")
+    await browser.sign_in(ISSUER_LINK)
+    (own,) = await issue(browser, count="1", note="of the library")
+    _, page = await browser.get("/vouchers")
+    assert ("of the library" in page, "of the admin" in page) == (True, False)
+    assert 404 == (await browser.get("/vouchers/batch?number=1"))[0].status
+    assert 404 == (await browser.send("/vouchers/batch", number="1", do="revoke"))[0].status
+    assert 422 == (await browser.send("/vouchers/code", code=theirs, do="revoke"))[0].status
+    assert 200 == (await browser.send("/vouchers/code", code=own, do="revoke"))[0].status
+    town = browser.house.membership.town
+    assert town.came(town.code("02:00:00:00:00:01", theirs))
+    assert "code-revoked" == town.code("02:00:00:00:00:02", own).reason
+
+
+async def test_many_batches_stand_on_several_screens(browser):
+    for _ in range(21):
+        await issue(browser, count="1")
+    _, page = await browser.get("/vouchers")
+    assert (20, True) == (page.count("one voucher,"), "/vouchers?page=2" in page)
+    _, page = await browser.get("/vouchers?page=2")
+    assert 1 == page.count("one voucher,")
