@@ -27,7 +27,7 @@ from captive_portal.web import Portal
 from mesh.addresses import Address, ConfiguredPeer
 from mesh.neighbourhood import Mesh
 from node.accounting.ledger import Cell, CellKey
-from node.addressing.servers import dnsmasq, radvd
+from node.addressing.servers import dnsmasq, radvd, stand_in
 from node.admin.web import AdminDoor
 from node.answers.admin import AdminHouse
 from node.answers.console import ConsoleAnswers
@@ -39,8 +39,9 @@ from node.answers.rulefile import RuleFiles, read
 from node.clock import SystemClock
 from node.config import NodeConfig, parse_config
 from node.console import Broadcast, Console
+from node.enforcement.gate import gate
 from node.enforcement.kernel import LinuxKernel
-from node.enforcement.plan import Gate, TrafficPlan
+from node.enforcement.plan import TrafficPlan
 from node.enforcement.ports import Kernel
 from node.errors import Fatal, InvalidFile, NodeError
 from node.identity import own_node_id
@@ -49,6 +50,8 @@ from node.membership.cards import make_card
 from node.membership.passphrases import SALT_BYTES
 from node.membership.register import Register
 from node.reconcile.loop import Reconcile
+from node.services.browser import LanServices
+from node.services.views import Board
 from node.storage.database import Store
 from node.storage.memory import StoredMemory, StoredRecords, StoredShelf
 from node.storage.migrations import KEPT
@@ -80,12 +83,14 @@ class Node:
         self.mesh = self._fence()
         self.neighbours = KernelNeighbours(config.lan.interface)
         self.certificate = certificate_files(config, self.clock)
+        self.lan_services = LanServices(config.lan.interface, config.lan.address4, config.lan.address6)
         self.house = PortalHouse(
             self.reconcile,
             config,
             self.clock,
             new_salt=lambda: secrets.token_bytes(SALT_BYTES),
             kept=tuple(KeptView(each.table, each.purpose, each.retention) for each in KEPT),
+            services=Board(config.services.offered, self.lan_services.found).services,
             portal_url=self.portal_url,
         )
         self.portal = Portal(
@@ -116,6 +121,7 @@ class Node:
         self.console = self._console(glance)
         self.dnsmasq = dnsmasq(config, self.advertised)
         self.radvd = radvd(config, self.advertised)
+        self.stand_in = stand_in(config)
 
     async def run(self) -> None:
         """Until cancelled; Fatal ends it. The doors open when the first plan stands."""
@@ -131,12 +137,16 @@ class Node:
                 tasks.create_task(supervise("portal by https", self.secure.run, self.parts))
             tasks.create_task(supervise("addresses", self.dnsmasq.run, self.parts))
             tasks.create_task(supervise("advertisements", self.radvd.run, self.parts))
+            tasks.create_task(supervise("names", self.stand_in.run, self.parts))
+            if self.config.services.found:
+                tasks.create_task(supervise("services", self.lan_services.run, self.parts))
             if self.mesh is not None:
                 tasks.create_task(supervise("mesh", self.mesh.run, self.parts))
             tasks.create_task(supervise("memory", settle, self.parts))
 
     def close(self) -> None:
         """After `run`: what a stopped node leaves behind is what the community set."""
+        self.stand_in.stop()
         if self.config.stop.sessions == "close":
             self.shut(self.kernel)
             self.dnsmasq.stop()
@@ -154,7 +164,9 @@ class Node:
 
     def warned(self) -> tuple[str, ...]:
         mesh = self.mesh.warnings() if self.mesh else ()
-        return (*(self.certificate.warnings if self.certificate else ()), *mesh)
+        services = (self.lan_services.warning,) if self.lan_services.warning else ()
+        certificate = self.certificate.warnings if self.certificate else ()
+        return (*certificate, *self.stand_in.warnings(), *services, *mesh)
 
     def shut(self, kernel: Kernel) -> None:
         """Nobody passes any more; their last bytes are booked at the next start."""
@@ -366,19 +378,6 @@ def load_config(path: Path) -> NodeConfig:
     if config is None:
         raise InvalidFile(str(path), findings)
     return config
-
-
-def gate(config: NodeConfig) -> Gate:
-    return Gate(
-        lan_interface=config.lan.interface,
-        uplink_interface=config.uplink.interface,
-        portal_port=config.portal.port,
-        portal_tls_port=config.portal.https_port if config.portal.certificate else 0,
-        mesh_interfaces=config.mesh.interfaces,
-        mesh_port=config.mesh.port,
-        masquerade=config.uplink.masquerade,
-        transit=config.mesh.transit,
-    )
 
 
 def certificate_files(config: NodeConfig, clock: SystemClock) -> CertificateFiles | None:

@@ -4,13 +4,16 @@ Where the portal may be told (RFC 8910), DHCPv4, DHCPv6 and router advertisement
 no option 37 for its router advertisements, so radvd sends them then, with the same prefix, resolver and lifetimes.
 """
 
-from ipaddress import IPv4Address, IPv4Interface, IPv6Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 
+from node.enforcement.gate import STAND_IN4, STAND_IN6
 from node.units import Milliseconds
 
 NAMES_CACHED = 2_000
 ASKED_AT_ONCE_MAX = 500
 LEASES_MAX = 65_000
+STAND_IN_RESOLVER = "127.0.77.53"
+"""Loopback address of the resolver that gives these answers."""
 URI_BYTES_MAX = 255
 """RFC 8910 section 2: what fits into DHCPv4 holds for all three."""
 ROUTER_SECONDS = 1_800
@@ -32,10 +35,11 @@ def dnsmasq_conf(
     lease_file: str,
     pid_file: str,
     portal_api: str = "",
+    names: tuple[tuple[str, IPv4Address | IPv6Address], ...] = (),
 ) -> str:
     """One file with everything; dnsmasq reads no other. The portal's name is answered here, everything else is
     passed on unchanged, so that DNSSEC stays checkable (RFC 8952, section 1). `portal_api` is the URI of the captive
-    portal API; empty tells devices of none."""
+    portal API; empty tells devices of none. `names` are answered here too."""
     assert len(portal_api.encode()) <= URI_BYTES_MAX
     seconds = max(120, lease // 1000)
     lines = [
@@ -55,6 +59,9 @@ def dnsmasq_conf(
     ]
     if address6 is not None:
         lines.append(f"address=/{portal_host}/{address6.ip}")
+    lines += [f"address=/{name}/{address}" for name, address in names]
+    # Nobody is there while another resolver answers, and nothing else has to be changed when somebody is.
+    lines.append(f"server={STAND_IN_RESOLVER}")
     if dns_upstream:
         lines.append("no-resolv")
         lines += [f"server={server}" for server in dns_upstream]
@@ -74,6 +81,26 @@ def dnsmasq_conf(
             lines.append(f"dhcp-option-force=114,{portal_api}")
         if address6 is not None:
             lines += _dhcp6(interface, address6, _advertised_seconds(lease), portal_api)
+    return "\n".join(lines) + "\n"
+
+
+def stand_in_conf(*, has_ipv6: bool, pid_file: str) -> str:
+    """A resolver for the time without any other: every name leads to the portal (see `STAND_IN4`), and no answer lives
+    longer than the moment. An exception to RFC 8952 section 1, which wants no forged answers: without it systems say
+    "no Internet" and never show the page."""
+    lines = [
+        "# Written by procomu: changes here are lost.",
+        f"listen-address={STAND_IN_RESOLVER}",
+        "bind-interfaces",
+        f"pid-file={pid_file}",
+        "no-hosts",
+        "no-resolv",
+        "cache-size=0",
+        "local-ttl=0",
+        f"address=/#/{STAND_IN4}",
+    ]
+    if has_ipv6:
+        lines.append(f"address=/#/{STAND_IN6}")
     return "\n".join(lines) + "\n"
 
 

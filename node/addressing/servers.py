@@ -2,12 +2,15 @@
 
 import os
 from collections.abc import Callable
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
 from node.addressing.configuration import dnsmasq_conf, radvd_conf
 from node.addressing.dnsmasq import Dnsmasq
 from node.addressing.programs import interface_mtu
 from node.addressing.radvd import Radvd
+from node.addressing.stand_in import StandIn
+from node.addressing.upstream import Upstream
 from node.config import NodeConfig
 
 
@@ -31,12 +34,33 @@ def dnsmasq(config: NodeConfig, portal_api: Callable[[], str]) -> Dnsmasq:
             lease_file=lease_file,
             pid_file=str(run_dir / "dnsmasq.pid"),
             portal_api=portal_api(),
+            names=_names(config),
         )
 
     addresses = [(lan.interface, str(lan.address4))]
     if lan.address6 is not None:
         addresses.append((lan.interface, str(lan.address6)))
     return Dnsmasq(text, run_dir, tuple(addresses))
+
+
+def stand_in(config: NodeConfig) -> StandIn:
+    """Answers names while no resolver upstream does."""
+    return StandIn(
+        Upstream(config.lan.dns_upstream),
+        Path(config.node.run_dir),
+        has_ipv6=config.lan.address6 is not None,
+    )
+
+
+def _names(config: NodeConfig) -> tuple[tuple[str, IPv4Address | IPv6Address], ...]:
+    """Services with a name that exists only here."""
+    local = f".{config.lan.domain}"
+    return tuple(
+        (service.host, address)
+        for service in config.services.offered
+        if service.host.endswith(local) and service.host != config.portal.host
+        for address in service.addresses
+    )
 
 
 def radvd(config: NodeConfig, portal_api: Callable[[], str]) -> Radvd:

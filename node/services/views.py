@@ -1,10 +1,27 @@
 """The services as people see them: those that the community wrote down first, then those that were found."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from captive_portal.ports import ServiceView
 from node.config.model import OfferedService
 from node.services.announced import Found
+
+
+class Board:
+    """What is shown now: the same object until something is found or gone."""
+
+    def __init__(
+        self, offered: tuple[OfferedService, ...], found: Callable[[], tuple[Found, ...]] = tuple
+    ) -> None:
+        self._offered, self._found = offered, found
+        self._before: tuple[Found, ...] = ()
+        self._views = views(offered, ())
+
+    def services(self) -> tuple[ServiceView, ...]:
+        now = self._found()
+        if now is not self._before:
+            self._before, self._views = now, views(self._offered, now)
+        return self._views
 
 
 def views(offered: Iterable[OfferedService], found: Iterable[Found]) -> tuple[ServiceView, ...]:

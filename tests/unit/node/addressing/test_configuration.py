@@ -1,9 +1,9 @@
 """dnsmasq's file: addresses, names and router advertisements for people, nothing for other interfaces."""
 
-from ipaddress import IPv4Address, IPv4Interface, IPv6Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address
 from typing import Any
 
-from node.addressing.configuration import dnsmasq_conf, radvd_conf
+from node.addressing.configuration import dnsmasq_conf, radvd_conf, stand_in_conf
 from node.units import Milliseconds
 
 
@@ -92,3 +92,20 @@ def advertised() -> list[str]:
         portal_api=PORTAL,
         mtu=1_500,
     ).splitlines()
+
+
+def test_services_with_names_of_our_own_are_found_here() -> None:
+    names = (("wiki.vall.lan", IPv4Address("10.77.0.9")), ("wiki.vall.lan", IPv6Address("fd77::9")))
+    assert {"address=/wiki.vall.lan/10.77.0.9", "address=/wiki.vall.lan/fd77::9"} <= set(conf(names=names))
+
+
+def test_while_nobody_else_answers_every_name_leads_to_one_public_address_for_no_longer_than_the_moment() -> (
+    None
+):
+    lines = stand_in_conf(has_ipv6=True, pid_file="/run/procomu/stand-in.pid").splitlines()
+    assert {"address=/#/192.0.2.80", "address=/#/2001:db8::80", "local-ttl=0"} <= set(lines)
+    assert not [line for line in lines if line.startswith(("dhcp", "server", "interface"))]
+    here = next(line.partition("=")[2] for line in lines if line.startswith("listen-address="))
+    assert ip_address(here).is_loopback
+    assert f"server={here}" in conf()
+    assert "2001:db8::80" not in stand_in_conf(has_ipv6=False, pid_file="/x")

@@ -3,7 +3,7 @@
 from captive_portal.ports import ServiceView
 from node.config.offers import read_offer
 from node.services.announced import Found
-from node.services.views import views
+from node.services.views import Board, views
 
 WIKI = read_offer("Wiki | http://wiki.vall.lan:8080/ | All we know | 10.77.0.9")
 
@@ -20,3 +20,15 @@ def test_what_is_written_and_found_is_shown_once():
     again = Found("wiki", "http://10.77.0.9:8080/", "pi.local, 10.77.0.9", "10.77.0.9", 8080)
     other = Found("files", "http://10.77.0.9:9000/", "pi.local, 10.77.0.9", "10.77.0.9", 9000)
     assert ["Wiki", "files"] == [view.name for view in views([WIKI], [again, other])]
+
+
+def test_pages_are_made_anew_only_when_something_changes():
+    found: list[tuple[Found, ...]] = [()]
+    board = Board((WIKI,), lambda: found[0])
+    first = board.services()
+    assert first is board.services()
+    found[0] = (Found("Radio", "http://10.77.0.5/", "10.77.0.5", "10.77.0.5", 80),)
+    assert ["Wiki", "Radio"] == [view.name for view in board.services()]
+    assert board.services() is board.services()
+    found[0] = ()
+    assert first == board.services()

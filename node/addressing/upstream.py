@@ -1,0 +1,141 @@
+"""Whether any resolver upstream answers: a real question, again and again, as devices ask it."""
+
+import asyncio
+import ipaddress
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+
+# The library gives them away, and its type hints do not say so.
+from zeroconf import DNSIncoming, DNSOutgoing, DNSQuestion  # type: ignore[attr-defined]
+
+ASK_EVERY_S = 10.0
+ASK_AGAIN_S = 2.0
+"""While the last question had no answer."""
+ANSWER_WITHIN_S = 3.0
+SILENT_ROUNDS = 2
+"""Rounds without any answer before the resolvers count as gone."""
+RESOLVERS_MAX = 4
+DNS_PORT = 53
+RESOLV_CONF = Path("/etc/resolv.conf")
+RESOLV_CONF_CHARS_MAX = 10_000
+NAMES = (
+    "captive.apple.com.",
+    "connectivitycheck.gstatic.com.",
+    "www.msftconnecttest.com.",
+    "detectportal.firefox.com.",
+)
+"""What every phone asks for all day: it tells nobody anything, and a resolver in between cannot know the answer for
+longer than the few minutes that these names allow."""
+_TYPE_A, _CLASS_IN, _RECURSION_DESIRED, _RESPONSE, _RCODE = 1, 1, 0x0100, 0x8000, 0x000F
+_NO_ERROR, _NO_SUCH_NAME = 0, 3
+
+
+class Upstream:
+    """Knows after each round whether some resolver answers."""
+
+    def __init__(
+        self, resolvers: tuple[str, ...], resolv_conf: Path = RESOLV_CONF, port: int = DNS_PORT
+    ) -> None:
+        """`resolvers` empty: those that the system itself uses, read anew each time."""
+        self._resolvers, self._resolv_conf, self._port = resolvers, resolv_conf, port
+        self._silent = 0
+        self._round = 0
+
+    @property
+    def answers(self) -> bool:
+        """True until `SILENT_ROUNDS` rounds in a row had no answer."""
+        return self._silent < SILENT_ROUNDS
+
+    async def look(self) -> float:
+        """One round of questions. Returns the seconds to wait until the next."""
+        resolvers = (self._resolvers or _system_resolvers(self._resolv_conf))[:RESOLVERS_MAX]
+        name = NAMES[self._round % len(NAMES)]
+        self._round += 1
+        if await _any_answers(resolvers, name, self._port):
+            self._silent = 0
+            return ASK_EVERY_S
+        self._silent += 1
+        return ASK_AGAIN_S
+
+
+class _Question(asyncio.DatagramProtocol):
+    """One question to one resolver; `answered` tells whether it knew."""
+
+    def __init__(self, name: str) -> None:
+        self._name, self._id = name, secrets.randbelow(1 << 16)
+        self.answered: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.DatagramTransport)
+        question = DNSOutgoing(_RECURSION_DESIRED, multicast=False, id_=self._id)
+        question.add_question(DNSQuestion(self._name, _TYPE_A, _CLASS_IN))
+        for packet in question.packets():
+            transport.sendto(packet)
+
+    def datagram_received(self, data: bytes, addr: tuple[str | object, int]) -> None:
+        del addr  # the socket is connected: only the resolver itself can answer
+        reply = DNSIncoming(data)
+        if reply.valid and reply.id == self._id and reply.flags & _RESPONSE:
+            # A resolver that has lost its own way to the Internet says that it failed.
+            self._tell(reply.flags & _RCODE in {_NO_ERROR, _NO_SUCH_NAME})
+
+    def error_received(self, exc: Exception) -> None:
+        del exc
+        self._tell(False)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        self._tell(False)
+
+    def _tell(self, answered: bool) -> None:
+        if not self.answered.done():
+            self.answered.set_result(answered)
+
+
+async def _any_answers(resolvers: Iterable[str], name: str, port: int) -> bool:
+    """All are asked at once; the first that answers is enough."""
+    loop = asyncio.get_running_loop()
+    transports: list[asyncio.BaseTransport] = []
+    waiting: set[asyncio.Future[bool]] = set()
+    try:
+        async with asyncio.timeout(ANSWER_WITHIN_S):
+            for resolver in resolvers:
+                try:
+                    opened, question = await loop.create_datagram_endpoint(
+                        lambda: _Question(name), remote_addr=(resolver, port)
+                    )
+                except OSError:
+                    continue  # no way there
+                transports.append(opened)
+                waiting.add(question.answered)
+            while waiting:
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                if any(future.result() for future in done):
+                    return True
+    except TimeoutError:
+        return False
+    finally:
+        for transport in transports:
+            transport.close()
+    return False
+
+
+def _system_resolvers(file: Path) -> tuple[str, ...]:
+    """Addresses of resolv.conf(5); none while it cannot be read."""
+    try:
+        with file.open(encoding="utf-8", errors="replace") as opened:
+            lines = opened.read(RESOLV_CONF_CHARS_MAX).splitlines()
+    except OSError:
+        return ()
+    found = []
+    for line in lines:
+        words = line.split()
+        if len(words) < 2 or words[0] != "nameserver":
+            continue
+        try:
+            ipaddress.ip_address(words[1].partition("%")[0])
+        except ValueError:
+            continue
+        found.append(words[1])
+    return tuple(found)

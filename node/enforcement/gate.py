@@ -1,0 +1,28 @@
+"""The fixed part of the plan, as a node's settings want it."""
+
+from ipaddress import IPv4Address, IPv6Address
+
+from node.config import NodeConfig
+from node.enforcement.plan import Gate
+
+STAND_IN4, STAND_IN6 = IPv4Address("192.0.2.80"), IPv6Address("2001:db8::80")
+"""What every name is answered with while no resolver upstream answers. From the networks for documentation (RFC 5737,
+RFC 3849): systems take them for the public Internet, and nobody is there."""
+
+
+def gate(config: NodeConfig) -> Gate:
+    return Gate(
+        lan_interface=config.lan.interface,
+        uplink_interface=config.uplink.interface,
+        portal_port=config.portal.port,
+        portal_tls_port=config.portal.https_port if config.portal.certificate else 0,
+        mesh_interfaces=config.mesh.interfaces,
+        mesh_port=config.mesh.port,
+        masquerade=config.uplink.masquerade,
+        transit=config.mesh.transit,
+        services=tuple(
+            (address, service.port) for service in config.services.offered for address in service.addresses
+        ),
+        hears_services=config.services.found,
+        stand_in=(STAND_IN4, STAND_IN6),
+    )

@@ -1,0 +1,129 @@
+"""Whether a resolver upstream answers: asked with real datagrams of resolvers that do all there is to be done."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from node.addressing import upstream
+from node.addressing.upstream import NAMES, Upstream
+
+HERE = "127.0.0.1"
+ANSWER = bytes.fromhex("c00c0001000100000005 0004 c6336401".replace(" ", ""))
+Reply = Callable[[bytes], bytes | None]
+
+
+def coded(rcode: int, answers: bytes = b"") -> Reply:
+    """The question again, with a code, and perhaps an answer."""
+
+    def reply(query: bytes) -> bytes:
+        counts = b"\0\1" + (b"\0\1" if answers else b"\0\0") + bytes(4)
+        return query[:2] + bytes([0x81, 0x80 | rcode]) + counts + query[12:] + answers
+
+    return reply
+
+
+def foreign(query: bytes) -> bytes:
+    """An answer to somebody else's question."""
+    return bytes([query[0] ^ 0xFF]) + coded(0, ANSWER)(query)[1:]
+
+
+class Resolver(asyncio.DatagramProtocol):
+    """Answers as `reply` says, or not at all."""
+
+    def __init__(self, reply: Reply) -> None:
+        self.reply, self.asked = reply, []
+
+    def connection_made(self, transport) -> None:
+        self.transport = transport
+
+    def datagram_received(self, data, addr) -> None:
+        self.asked.append(data)
+        answer = self.reply(data)
+        if answer is not None:
+            self.transport.sendto(answer, addr)
+
+
+@contextlib.asynccontextmanager
+async def resolver(reply: Reply) -> AsyncIterator[tuple[Resolver, int]]:
+    transport, protocol = await asyncio.get_running_loop().create_datagram_endpoint(
+        lambda: Resolver(reply), local_addr=(HERE, 0)
+    )
+    try:
+        yield protocol, transport.get_extra_info("sockname")[1]
+    finally:
+        transport.close()
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    monkeypatch.setattr(upstream, "ANSWER_WITHIN_S", 0.2)
+
+
+@pytest.mark.parametrize(
+    ("reply", "answers"),
+    [
+        (coded(0, ANSWER), True),
+        (coded(3), True),
+        (coded(2), False),
+        (coded(5), False),
+        (lambda query: None, False),
+        (lambda query: b"", False),
+        (lambda query: b"\xff" * 600, False),
+        (lambda query: query, False),
+        (foreign, False),
+    ],
+    ids=["knows", "no such name", "failed", "refused", "silent", "empty", "garbage", "echo", "foreign"],
+)
+async def test_only_a_resolver_that_knows_counts(reply, answers):
+    async with resolver(reply) as (_, port):
+        asked = Upstream((HERE,), port=port)
+        for _ in range(upstream.SILENT_ROUNDS):
+            await asked.look()
+        assert answers == asked.answers
+
+
+async def test_one_lost_answer_changes_nothing_and_the_first_answer_after_a_silence_changes_all():
+    async with resolver(lambda query: None) as (server, port):
+        asked = Upstream((HERE,), port=port)
+        assert upstream.ASK_AGAIN_S == await asked.look()
+        assert asked.answers
+        await asked.look()
+        assert not asked.answers
+        server.reply = coded(0, ANSWER)
+        assert upstream.ASK_EVERY_S == await asked.look()
+        assert asked.answers
+
+
+async def test_it_asks_what_devices_ask_one_name_after_the_other():
+    async with resolver(coded(0, ANSWER)) as (server, port):
+        asked = Upstream((HERE,), port=port)
+        for _ in range(len(NAMES) + 1):
+            await asked.look()
+    questions = [query[12:] for query in server.asked]
+    assert len(NAMES) == len(set(questions))
+    assert questions[0] == questions[-1]
+    assert questions[0] == b"\7captive\5apple\3com\0\0\1\0\1"
+    assert len({query[:2] for query in server.asked}) > 1
+
+
+async def test_one_resolver_of_several_is_enough():
+    async with resolver(coded(0, ANSWER)) as (_, port):
+        asked = Upstream(("127.0.0.2", HERE), port=port)
+        await asked.look()
+        await asked.look()
+        assert asked.answers
+
+
+async def test_the_systems_own_resolvers_are_read_anew_each_time(tmp_path: Path):
+    file = tmp_path / "resolv.conf"
+    async with resolver(coded(0, ANSWER)) as (_, port):
+        asked = Upstream((), file, port)
+        await asked.look()
+        await asked.look()
+        assert not asked.answers
+        file.write_text(f"# a comment\nsearch vall.lan\nnameserver\nnameserver nonsense\nnameserver {HERE}\n")
+        await asked.look()
+        assert asked.answers

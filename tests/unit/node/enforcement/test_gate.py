@@ -1,0 +1,46 @@
+"""What of node.toml the kernel's rules depend on."""
+
+from ipaddress import ip_address
+
+from node.config import parse_config
+from node.enforcement.gate import gate
+from node.enforcement.plan import Gate
+
+FILE = """
+[node]
+name = "library"
+[community]
+name = "Vall Alta"
+[lan]
+interface = "br-lan"
+[uplink]
+interface = "eth0"
+"""
+
+
+def gate_of(more: str = "") -> Gate:
+    config, findings = parse_config(FILE + more)
+    assert config is not None, findings
+    return gate(config)
+
+
+def test_each_address_of_a_service_is_opened_with_its_port_and_no_other() -> None:
+    wiki = '"Wiki | http://wiki.vall.lan:8080/ | All we know | 10.77.0.9 fd77::9"'
+    radio = '"Radio | https://203.0.113.7/ | What we say"'
+    found = gate_of(f"[services]\noffered = [{wiki}, {radio}]\nfound = false\n")
+    assert found.services == (
+        (ip_address("10.77.0.9"), 8080),
+        (ip_address("fd77::9"), 8080),
+        (ip_address("203.0.113.7"), 443),
+    )
+    assert not found.hears_services
+
+
+def test_a_node_without_services_opens_nothing_and_listens() -> None:
+    found = gate_of()
+    assert ((), True, 0) == (found.services, found.hears_services, found.portal_tls_port)
+
+
+def test_the_addresses_that_stand_in_for_the_internet_are_never_somebodys() -> None:
+    assert all(not address.is_global and not address.is_loopback for address in gate_of().stand_in)
+    assert [4, 6] == [address.version for address in gate_of().stand_in]
