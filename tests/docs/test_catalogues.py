@@ -1,6 +1,7 @@
 """Every language says everything, in the same places and with the right plural forms."""
 
 import re
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from babel import Locale
 from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import read_po
+from jinja2 import Environment, nodes
 
 from captive_portal.catalogues import FOLDER, SOURCE, read_catalogues, unsound
 from captive_portal.render import TEMPLATES
@@ -99,6 +101,41 @@ def test_people_read_short_sentences(path: Path) -> None:
         for said in forms(message.string):
             for sentence in re.split(r"(?<=[.:?!؟])\s", said):
                 assert len(sentence.split()) <= SENTENCE_WORDS_MAX, sentence
+
+
+def _html(node: nodes.Node) -> Iterator[str]:
+    """In the order of the file."""
+    if isinstance(node, nodes.TemplateData):
+        yield node.data
+    for child in node.iter_child_nodes():
+        yield from _html(child)
+
+
+def unmarked(source: str) -> list[str]:
+    """What a template says to people without marking it for the catalogues."""
+    tree = Environment(extensions=["jinja2.ext.i18n"]).parse(source)
+    html = "".join(_html(tree))
+    said = re.findall(r"(?:aria-label|title|placeholder|alt)=\"([^\"]*[A-Za-z][^\"]*)\"", html)
+    # Macros give attributes too, outside any tag.
+    words = re.sub(r"<[^>]*>|&\w+;| aria-[a-z]+=\"[^\"]*\"| (?:open|autofocus)\b", "<", html)
+    said += re.findall(r"[A-Za-z]{2,}[^<]*", words)
+    shown = [child for output in tree.find_all(nodes.Output) for child in output.nodes]
+    chosen = [choice for each in shown for choice in each.find_all(nodes.CondExpr)]
+    chosen += [each for each in shown if isinstance(each, nodes.CondExpr)]
+    consts = [end for each in chosen for end in (each.expr1, each.expr2) if isinstance(end, nodes.Const)]
+    return said + [str(const.value) for const in consts if re.search(r"[A-Za-z]{2,} ", str(const.value))]
+
+
+@pytest.mark.parametrize("path", sorted(TEMPLATES.glob("*.html")), ids=lambda path: path.stem)
+def test_nothing_is_said_to_people_past_the_catalogues(path: Path) -> None:
+    assert [] == unmarked(path.read_text())
+
+
+def test_an_unmarked_text_is_found() -> None:
+    assert ["Hello there"] == unmarked("<p>Hello there</p>")
+    assert ["More"] == unmarked('<nav aria-label="More">{{ _("Home") }}</nav>')
+    assert ["Go on"] == unmarked('{{ "Go on" if page.x else _("Stop here") }}')
+    assert [] == unmarked('<p class="x">{% trans %}Hello{% endtrans %} {{ _("You") }} · {{ page.x }}</p>')
 
 
 def test_no_style_knows_left_from_right() -> None:
