@@ -4,7 +4,7 @@ import logging
 import os
 import ssl
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/cert.pem", "/etc/pki/tls/certs/ca-bundle.crt")
 """Where systems keep the authorities that they trust, when OpenSSL's own setting leads nowhere."""
 BUNDLE_BYTES_MAX = 4_000_000
+ASK_AGAIN = timedelta(minutes=1)
+"""How often it is asked whether devices still trust the certificate: it may end, and authorities come and go."""
 Signature = tuple[tuple[int, int, int], ...]
 _UNSEEN: Signature = ()
 
@@ -40,6 +42,7 @@ class CertificateFiles:
         self.certificate: Certificate | None = None
         self._chain, self._key, self._host, self._now = chain, key, host, now
         self._seen: Signature = _UNSEEN
+        self._asked: datetime | None = None
         self.broken = ""
         """Why the files as they are now cannot be used, and what mends it; empty when they can."""
         self.distrust = ""
@@ -73,10 +76,11 @@ class CertificateFiles:
         return tuple(told)
 
     def look(self) -> None:
-        """Read the files if they changed since the last look, and ask again whether the certificate is trusted."""
-        seen = self._signature()
+        """Read the files if they changed since the last look, and ask now and then whether the certificate is
+        trusted."""
+        seen, now = self._signature(), self._now()
         if seen != self._seen:
-            self._seen = seen
+            self._seen, self._asked = seen, None
             try:
                 self._load()
                 self.broken = ""
@@ -86,8 +90,11 @@ class CertificateFiles:
             except NodeError as error:
                 self.broken = f"{error.message}; {error.mend}"
                 log.warning("the portal's certificate cannot be used: %s", error)
-        if self.certificate is not None:
-            self.distrust = why_not_trusted(self.certificate, trusted_roots(), self._now())
+        # The clock may have been set, in either direction.
+        is_due = self._asked is None or abs(now - self._asked) >= ASK_AGAIN
+        if self.certificate is not None and (is_due or self.distrust):
+            self._asked = now
+            self.distrust = why_not_trusted(self.certificate, trusted_roots(), now)
 
     def _load(self) -> None:
         try:

@@ -5,18 +5,24 @@ import contextlib
 import socket
 import ssl
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 
+from captive_portal import guests
 from captive_portal.certificate_files import CertificateFiles, server_context
 from captive_portal.connections import Doorway
 from captive_portal.framing import Limits
-from captive_portal.secure import HANDSHAKES_PER_DEVICE, LIMITS, SecureDoor
+from captive_portal.secure import HANDSHAKES_PER_DEVICE, LIMITS, Handle, SecureDoor
+from captive_portal.web import Portal
 from node.errors import NodeError
+from tests.contracts.portal_client import parse
 from tests.fakes.authority import DAY, NOW, Authority
+from tests.fakes.front_door import ANA, SECRET
+from tests.fakes.house import COMMUNITY, FakeHouse, FakeNeighbours
 
 HOST = "login.vall.example"
 PUBLIC = Authority()
@@ -45,9 +51,11 @@ async def hello(request: web.BaseRequest, doorway: Doorway) -> web.StreamRespons
 
 
 @contextlib.asynccontextmanager
-async def door(files: CertificateFiles, limits: Limits = LIMITS) -> AsyncIterator[int]:
+async def door(
+    files: CertificateFiles, limits: Limits = LIMITS, handle: Handle = hello
+) -> AsyncIterator[int]:
     """The port of a running door."""
-    made = SecureDoor(files, hello, lambda address: None, port=0, limits=limits)
+    made = SecureDoor(files, handle, lambda address: None, port=0, limits=limits)
     async with asyncio.TaskGroup() as group:
         task = group.create_task(made.run())
         await made.ready.wait()
@@ -61,11 +69,20 @@ def device(folder: Path) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(folder / "root.crt"))
 
 
-async def ask(port: int, context: ssl.SSLContext, name: str = HOST, path: str = "/") -> tuple[str, str]:
+async def ask(
+    port: int,
+    context: ssl.SSLContext,
+    name: str = HOST,
+    path: str = "/",
+    method: str = "GET",
+    more: str = "X-Nothing: 1",
+    body: str = "",
+) -> tuple[str, str]:
     """The answer, and the serial number of the certificate that was shown."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname=name)
     try:
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
+        head = f"{method} {path} HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n{more}\r\n\r\n"
+        writer.write((head + body).encode())
         shown = writer.get_extra_info("ssl_object").getpeercert()["serialNumber"]
         return (await reader.read()).decode(), shown
     finally:
@@ -132,6 +149,39 @@ async def test_a_certificate_that_nobody_trusts_is_served_and_not_advertised(
     assert "200 OK" in answer
     assert "" == files.url
     assert "would not trust its certificate" in files.warnings[0]
+
+
+def test_a_certificate_that_ends_while_it_is_in_use_is_told_of_no_longer(folder: Path) -> None:
+    clock = [NOW]
+    files = CertificateFiles(folder / "portal.crt", folder / "portal.key", HOST, lambda: clock[0])
+    files.look()
+    assert files.url
+    clock[0] = NOW + 55 * DAY
+    files.look()
+    assert "was not renewed" in files.warnings[0]
+    assert files.url
+    clock[0] = NOW + 61 * DAY
+    files.look()
+    assert "" == files.url
+    assert "it ended on" in files.warnings[0]
+    # A clock that was wrong is set right again.
+    clock[0] = NOW
+    files.look()
+    assert files.url
+
+
+async def test_somebody_joins_on_the_same_pages_by_https(folder: Path) -> None:
+    house, devices = FakeHouse(replace(COMMUNITY, portal_host=HOST)), FakeNeighbours({"127.0.0.1": ANA})
+    portal = Portal(house, devices, port=0, secret=SECRET)
+    async with door(files_in(folder), handle=portal.handle) as port:
+        page = parse((await ask(port, device(folder)))[0].encode())
+        form = page.fill("/join/terms")
+        head = f"Origin: https://{HOST}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(form)}"
+        answer, _ = await ask(port, device(folder), path="/join/terms", method="POST", more=head, body=form)
+        status, _ = await ask(port, device(folder), path="/captive-portal")
+    assert answer.startswith("HTTP/1.1 303")
+    assert isinstance(house.states[ANA], guests.Admitted)
+    assert '"captive":false' in status
 
 
 async def test_before_there_is_a_certificate_the_port_hangs_up(tmp_path: Path) -> None:
