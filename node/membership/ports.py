@@ -11,7 +11,7 @@ from node.membership.notices import Notice, NoticeGone
 from node.membership.passphrases import PassphraseGone, PassphraseHash
 from node.membership.terms import Terms
 from node.membership.vouchers import Batch, SavedVoucher
-from node.units import MacAddress
+from node.units import AccountId, MacAddress
 
 __all__ = [
     "Batch",
@@ -72,6 +72,8 @@ class Forgotten:
     bindings: tuple[MacAddress, ...] = ()
     contests: tuple[int, ...] = ()
     notices: tuple[int, ...] = ()
+    erased: tuple[tuple[AccountId, str], ...] = ()
+    """Accounts whose people asked for it, and the day before which what they used is kept no more."""
 
 
 class RegisterMemory(Protocol):

@@ -1,6 +1,7 @@
 """What is still to be stored, and what comes back from storage: the loop's side of its memory."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -40,9 +41,9 @@ class Troubles:
 class Erasure:
     """Somebody asked that the node forgets them."""
 
-    mac: MacAddress
+    mac: MacAddress | None
     account: AccountId
-    before_day: str
+    until_day: str
 
 
 class Keeper:
@@ -68,7 +69,8 @@ class Keeper:
         self.baseline: Baseline | None = None
         self.unsaved: set[MacAddress] = set()
         self.pending = Pending()
-        self._erasures: dict[MacAddress, Erasure] = {}
+        self._erasures: deque[Erasure] = deque()
+        self._to_erase: list[tuple[AccountId, str]] = []
         self._saving, self._failures = asyncio.Lock(), 0
         self._stored_ms = Monotonic(0)
         self._unbooked: dict[CellKey, Cell] = {}
@@ -117,9 +119,11 @@ class Keeper:
         """True when so much time has passed, or something could not be stored before."""
         return now - self._stored_ms >= every_ms or bool(self._troubles.storage)
 
-    def erase(self, mac: MacAddress, account: AccountId, before_day: str) -> None:
-        """With the next saving: everything about the device, and what its account used before that day."""
-        self._erasures[mac] = Erasure(mac, account, before_day)
+    def erase(self, mac: MacAddress | None, account: AccountId, until_day: str) -> None:
+        """With the next saving, as `Memory.erase` has it."""
+        self._erasures.append(Erasure(mac, account, until_day))
+        if until_day:
+            self._to_erase.append((account, f"{until_day[:7]}-01"))
 
     async def save(self) -> None:
         """Sessions and rows of the register that have changed, all of them together: whoever comes while the disk is
@@ -153,10 +157,10 @@ class Keeper:
                 self.pending.give_back(changes)
 
     async def _erase(self) -> None:
-        for erasure in tuple(self._erasures.values()):
-            await self._memory.erase(erasure.mac, erasure.account, erasure.before_day)
-            if self._erasures.get(erasure.mac) is erasure:
-                del self._erasures[erasure.mac]
+        while self._erasures:
+            first = self._erasures[0]
+            await self._memory.erase(first.mac, first.account, first.until_day)
+            self._erasures.popleft()
 
     async def flush(self, now: Monotonic) -> bool:
         """Everything booked and the baseline it was booked up to, then sessions. True when it is on the disk."""
@@ -204,6 +208,7 @@ class Keeper:
                 ended_before=ended, used_before=used, today=today.isoformat()
             )
             self._register.forget(forgotten)
+            self._to_erase += forgotten.erased
         except StorageTrouble as trouble:
             self._tell(trouble)
         self._days_to_forget = used
@@ -213,6 +218,11 @@ class Keeper:
         """Told once, to whoever may change the ledger: days before this one are to leave it; empty for none."""
         day, self._days_to_forget = self._days_to_forget, ""
         return day
+
+    def accounts_to_erase(self) -> tuple[tuple[AccountId, str], ...]:
+        """Told once, likewise: accounts, and the day before which what they used is to leave the ledger."""
+        accounts, self._to_erase = tuple(self._to_erase), []
+        return accounts
 
     def _take(self, remembered: Remembered, now: Monotonic, standing: KernelState | None) -> None:
         facts = dict(remembered.facts)

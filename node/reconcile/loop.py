@@ -81,7 +81,6 @@ class Reconcile:
         self.keeper = self._make_keeper(memory)
         self.ready = asyncio.Event()
         self._merges: deque[tuple[CellKey, Cell]] = deque()
-        self._erased: deque[tuple[AccountId, str]] = deque()
         self._enactment = Enactment(
             kernel,
             clock,
@@ -192,16 +191,14 @@ class Reconcile:
     async def erase(
         self, mac: MacAddress, account: AccountId, *, is_last: bool, changes: Iterable[Change] = ()
     ) -> None:
-        """Ends the visit, and forgets the device; when it is the last one of its account also what that used before
-        this month. Whom an admin removed is remembered as that."""
+        """Ends the visit, and forgets the device; when it is the last one of its account also what that used, this
+        month's at its end. Whom an admin removed is remembered as that."""
         self.keeper.pending.add(changes)
         await self.leave(mac)
-        today = self.keeper.instant(self._clock.monotonic()).today
-        if today and is_last:
-            self._erased.append((account, f"{today[:7]}-01"))
-        if not isinstance(self.presence.state(mac), guests.Removed):
+        is_removed = isinstance(self.presence.state(mac), guests.Removed)
+        if not is_removed:
             self.presence.erase(mac)
-            self.keeper.erase(mac, account, f"{today[:7]}-01" if today and is_last else "")
+        self.keeper.erase(None if is_removed else mac, account, self.instant().today if is_last else "")
         await self.keeper.save()
 
     def merge(self, key: CellKey, cell: Cell) -> None:
@@ -301,7 +298,6 @@ class Reconcile:
             # Our table is gone: look at what stands, and say the whole plan again.
             self._enactment.note(refused)
             self._merges.extendleft(reversed(question.merges))
-            self._erased.extend(question.erased)
             self._enactment.say_all_again()
         else:
             self._take(measured, now, read_last=stopped)
@@ -337,7 +333,7 @@ class Reconcile:
             busy=self.load.busy,
             elapsed_ms=0 if self._last_ms is None else now - self._last_ms,
             forget_before=self.keeper.days_to_forget(),
-            erased=tuple(self._erased.popleft() for _ in range(len(self._erased))),
+            erased=self.keeper.accounts_to_erase(),
         )
 
     def _take(self, measured: Measured, now: Monotonic, *, read_last: frozenset[int]) -> None:

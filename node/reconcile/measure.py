@@ -56,11 +56,11 @@ class Measured:
 
 def measure(kernel: Kernel, ledger: Ledger, question: Question) -> Measured:
     """Read the counters once, book the difference, evaluate the rules for everyone here."""
-    reading = kernel.read()  # first: a refusal leaves the ledger as it was
     if question.forget_before:
         ledger.forget_before(question.forget_before)
     for account, day in question.erased:
         ledger.erase(account, day)
+    reading = kernel.read()  # before anything is booked: a refusal leaves the counts as they were
     merged = {key: ledger.merge(key, cell) for key, cell in question.merges}
     accounts = {mark: seat.account for mark, seat in question.seats.items()}
     booked = book(

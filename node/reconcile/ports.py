@@ -70,8 +70,9 @@ class Memory(Protocol):
     ) -> None:
         """Sessions and what changed in the register: all or none, on the disk when it returns."""
 
-    async def erase(self, mac: MacAddress, account: AccountId, before_day: str) -> None:
-        """Everything about the device goes, and what its account used before that day."""
+    async def erase(self, mac: MacAddress | None, account: AccountId, until_day: str) -> None:
+        """Everything about the device goes, and what its account used in earlier months; when the month of
+        `until_day` is over, also what it used until that day. None leaves the device, an empty day the account."""
 
     async def forget(self, *, ended_before: str, used_before: str, today: str) -> Forgotten:
         """Retention; a day that was not known when it was written counts as `today`."""

@@ -85,11 +85,28 @@ def date_unknown_days(db: Database, today: str) -> None:
         )
 
 
-def erase(db: Database, account: AccountId, before_day: str) -> None:
-    """What the account used on the days before `before_day`."""
+def erase(db: Database, account: AccountId, until_day: str) -> None:
+    """What the account used in earlier months goes now, and what it used until that day when the month is over."""
     db.execute(
-        "DELETE FROM cells WHERE account = ? AND (day < ? OR day = ?)", [account, before_day, DAY_UNKNOWN]
+        "DELETE FROM cells WHERE account = ? AND (day < ? OR day = ?)",
+        [account, _month(until_day), DAY_UNKNOWN],
     )
+    db.execute("INSERT OR REPLACE INTO erasures VALUES (?, ?)", [account, until_day])
+
+
+def forget_erased(db: Database, today: str) -> tuple[tuple[AccountId, str], ...]:
+    """Accounts whose last month is over, and the day before which nothing of them is kept from now on."""
+    rows = db.execute(
+        "SELECT account, date(until_day, '+1 day') FROM erasures WHERE until_day < ?", [_month(today)]
+    )
+    over = tuple((AccountId(account), day) for account, day in rows.fetchall())
+    db.conn.executemany("DELETE FROM cells WHERE account = ? AND day < ?", over)
+    db.execute("DELETE FROM erasures WHERE until_day < ?", [_month(today)])
+    return over
+
+
+def _month(day: str) -> str:
+    return f"{day[:7]}-01"
 
 
 _DAYS = (

@@ -1,6 +1,7 @@
 """The database as the loop's memory and the mesh's shelf."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from sqlite_utils import Database
 
@@ -48,10 +49,12 @@ class StoredMemory:
 
         await self._store.run(work)
 
-    async def erase(self, mac: MacAddress, account: AccountId, before_day: str) -> None:
+    async def erase(self, mac: MacAddress | None, account: AccountId, until_day: str) -> None:
         def work(db: Database) -> None:
-            sessions.erase(db, mac)
-            books.erase(db, account, before_day)
+            if mac is not None:
+                sessions.erase(db, mac)
+            if until_day:
+                books.erase(db, account, until_day)
 
         await self._store.run(work)
 
@@ -61,7 +64,7 @@ class StoredMemory:
             forgotten = membership.forget_before(db, ended=ended_before, used=used_before)
             sessions.forget_ended_before(db, ended_before)
             books.forget_before(db, used_before)
-            return forgotten
+            return replace(forgotten, erased=books.forget_erased(db, today))
 
         return await self._store.run(work)
 

@@ -73,6 +73,7 @@ KEPT = (
         N_("What a person said against a limit, and the answer."),
         N_("13 months after the answer"),
     ),
+    Kept("erasures", "whose counts go when the month is over, because they asked for it", "until then"),
     Kept("notices", N_("What the community tells its people."), N_("30 days after the last day")),
     Kept(
         "terms",
@@ -128,6 +129,7 @@ def _second(db: Database) -> None:
         """CREATE TABLE notices (number INTEGER PRIMARY KEY, place TEXT NOT NULL, audience TEXT NOT NULL,
            first_day TEXT NOT NULL, last_day TEXT NOT NULL, is_urgent INTEGER NOT NULL, by TEXT NOT NULL,
            texts TEXT NOT NULL) STRICT""",
+        "CREATE TABLE erasures (account TEXT PRIMARY KEY, until_day TEXT NOT NULL) STRICT",
         """CREATE TABLE terms (version TEXT PRIMARY KEY, adopted_day TEXT NOT NULL, by TEXT NOT NULL,
            texts TEXT NOT NULL) STRICT""",
     ):

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from node.accounting.booking import Booking
 from node.accounting.leases import Lease, SavedLease
+from node.accounting.ledger import Cell, CellKey
 from node.accounting.sessions import SavedSession, Session
 from node.membership.bindings import Binding
 from node.membership.contests import Contest
@@ -32,7 +34,7 @@ from node.membership.vouchers import Batch, Voucher
 from node.storage import migrations
 from node.storage.database import Store
 from node.storage.memory import StoredMemory, StoredRegister
-from node.units import AccountId, MacAddress, Milliseconds, Monotonic
+from node.units import AccountId, Bytes, MacAddress, Milliseconds, Monotonic, NodeId, Usage
 from tests.fakes.register_memory import FakeRegisterMemory, place_of
 
 ROOT = Path(__file__).parents[2]
@@ -330,9 +332,35 @@ async def test_what_was_written_before_the_date_was_known_is_forgotten_in_its_ti
     assert () == (await old_things.recall()).register.bindings
 
 
-async def test_an_erased_device_leaves_no_trace_but_this_months_count(old_things: StoredMemory) -> None:
+def cell(account: str, day: str) -> tuple[CellKey, Cell]:
+    used = Usage(Bytes(5), Bytes(0))
+    return CellKey(NodeId("n" * 52), "life", AccountId(account), day), Cell(used, used)
+
+
+async def test_an_erased_device_leaves_no_trace_but_this_months_count_and_that_until_the_month_is_over(
+    old_things: StoredMemory,
+) -> None:
+    async def days() -> set[str]:
+        return {key.day for key, _ in (await old_things.recall()).cells if key.account == HOUSE}
+
     seen = Session(ANA, 2, HOUSE, "expired", "1", Monotonic(0), None)
     await old_things.save_sessions([SavedSession(seen, "boot", None)], [], "2026-11-24", [binding()])
-    await old_things.erase(ANA, HOUSE, "2026-11-01")
+    used = ("2026-10-31", "2026-11-01", "2026-11-24", "2026-11-25")
+    cells = [cell(HOUSE, day) for day in used] + [cell("ana", "2026-10-31")]
+    await old_things.book(Booking(tuple(cells), None, {}))
+    await old_things.erase(ANA, HOUSE, "2026-11-24")
     remembered = await old_things.recall()
     assert ((), (), ()) == (remembered.sessions, remembered.marks, remembered.register.bindings)
+    assert {*used[1:]} == await days()
+    for today, left in (("2026-11-30", {*used[1:]}), ("2026-12-01", {"2026-11-25"})):
+        forgotten = await old_things.forget(ended_before="2026-10-31", used_before="2025-10-31", today=today)
+        assert left == await days()
+    assert ((HOUSE, "2026-11-25"),) == forgotten.erased
+    assert 1 == len([key for key, _ in (await old_things.recall()).cells if key.account == "ana"])
+
+
+async def test_whom_an_admin_removed_is_remembered_also_when_they_erase(old_things: StoredMemory) -> None:
+    sent_away = Session(ANA, 2, HOUSE, "removed", "1", Monotonic(0), None, "selling the line")
+    await old_things.save_sessions([SavedSession(sent_away, "boot", None)], [], "2026-11-24")
+    await old_things.erase(None, HOUSE, "2026-11-24")
+    assert ["removed"] == [each.session.state for each in (await old_things.recall()).sessions]

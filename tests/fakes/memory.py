@@ -1,7 +1,7 @@
 """A memory in dicts that outlives the loop, and a clock that a test turns by hand."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from node.accounting.booking import Booking
 from node.accounting.ledger import Cell, CellKey
@@ -30,6 +30,7 @@ class FakeMemory:
         self.sessions: dict[MacAddress, SavedSession] = {}
         self.marks: dict[tuple[MacAddress, AccountId], int] = {}
         self.register = FakeRegisterMemory()
+        self.erasures: dict[AccountId, str] = {}
 
     async def recall(self) -> Remembered:
         self._use()
@@ -65,17 +66,28 @@ class FakeMemory:
             self.sessions[saved.session.mac] = saved
             self.marks[saved.session.mac, saved.session.account] = saved.session.mark
 
-    async def erase(self, mac: MacAddress, account: AccountId, before_day: str) -> None:
+    async def erase(self, mac: MacAddress | None, account: AccountId, until_day: str) -> None:
         self._use()
-        self.sessions.pop(mac, None)
-        self.marks = {key: mark for key, mark in self.marks.items() if key[0] != mac}
-        self.cells = {k: c for k, c in self.cells.items() if k.account != account or k.day >= before_day}
-        await self.register.save([Unbound(mac)])
+        if mac is not None:
+            self.sessions.pop(mac, None)
+            self.marks = {key: mark for key, mark in self.marks.items() if key[0] != mac}
+            await self.register.save([Unbound(mac)])
+        if until_day:
+            self.erasures[account] = until_day
+            self._drop(account, f"{until_day[:7]}-01")
 
     async def forget(self, *, ended_before: str, used_before: str, today: str) -> Forgotten:
         self._use()
         self.cells = {k: c for k, c in self.cells.items() if k.day >= used_before}
-        return Forgotten()
+        over = tuple((a, day) for a, day in self.erasures.items() if day < f"{today[:7]}-01")
+        erased = tuple((a, (date.fromisoformat(day) + timedelta(1)).isoformat()) for a, day in over)
+        for account, day in erased:
+            self._drop(account, day)
+            del self.erasures[account]
+        return Forgotten(erased=erased)
+
+    def _drop(self, account: AccountId, before: str) -> None:
+        self.cells = {k: c for k, c in self.cells.items() if k.account != account or k.day >= before}
 
     def _use(self) -> None:
         if self.full:
