@@ -23,6 +23,11 @@ class Tongues:
         self._chosen: dict[MacAddress, str] = {}
         self._negotiated = lru_cache(maxsize=WISHES_REMEMBERED)(self._negotiate)
 
+    def lacking(self, *tags: str) -> tuple[str, ...]:
+        """Those of `tags` for which there is no catalogue."""
+        there = [language.tag for language in self._all]
+        return tuple(tag for tag in tags if lookup(there, tag) is None)
+
     def choose(self, mac: MacAddress, tag: str) -> None:
         """Remembers the wish of a device's person, if it is one of the languages."""
         found = lookup([language.tag for language in self._all], tag)

@@ -1,6 +1,7 @@
 """The portal's HTTP edge: who is asking, for which host, and which page or answer that is. No decisions."""
 
 import asyncio
+import logging
 import resource
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -11,15 +12,17 @@ from multidict import CIMultiDict
 
 from captive_portal import capport, forms, pages, probes
 from captive_portal.changes import CHANGES, RETRY_S, change
-from captive_portal.connections import Doorway
+from captive_portal.connections import Doorway, Quick
 from captive_portal.framing import Limits
 from captive_portal.place import Page, Place, Tongue
 from captive_portal.ports import CommunityView, House, Neighbours
+from captive_portal.quick import Dated, plain
 from captive_portal.reading import FOR_ALL, FOR_DEVICES
 from captive_portal.render import Renderer
 from captive_portal.splashes import Splashes
 from captive_portal.tongues import Tongues
 from captive_portal.visit import Give, Go, Outcome, Show, Visit, Welcome
+from captive_portal.welcome import word_for
 from node.errors import NodeError
 from node.units import MacAddress
 
@@ -29,6 +32,8 @@ ADDRESSES = frozenset({CAPPORT_PATH, *FOR_ALL, *FOR_DEVICES, *CHANGES})
 """Everything that is answered under our own name."""
 BACKLOG = 1_024
 FILES_WANTED = 8_192
+
+log = logging.getLogger(__name__)
 
 _SERVER = ("Server", "procomu")
 _OWN_PRESS = frozenset({"none", "same-origin"})
@@ -82,23 +87,27 @@ class Portal:
         self._renderer = Renderer()
         self.words = self._renderer.words
         """Every language that pages can be in, by its tag."""
-        self.words = self._renderer.words
-        """Every language that people can be spoken to in, by its tag."""
         self._tongues = Tongues(self.words.values())
         self._splashes = Splashes(self._renderer.render)
         self._headers: dict[str, CIMultiDict[str]] = {}
         self._redirect: tuple[str, probes.Answer] = ("", probes.before_admission("/"))
+        self._dated = Dated()
         self._let_go: Callable[[str], None] = lambda _device: None
 
     async def run(self) -> None:
         """Listens until cancelled. Raises NodeError when the port cannot be had."""
         _lift_file_limit()
+        community = self._house.community()
+        for tag in self._tongues.lacking(community.language, *community.languages):
+            log.warning("pages cannot be in %r: there is no %s.po (see captive_portal/README.md)", tag, tag)
 
         async def handle(request: web.BaseRequest) -> web.StreamResponse:
             return await self.handle(request, doorway)
 
         server = web.Server(handle, access_log=None, auto_decompress=False)
-        doorway = Doorway(server, self._neighbours.mac_of, clock=self._clock, limits=self._limits)
+        doorway = Doorway(
+            server, self._neighbours.mac_of, clock=self._clock, limits=self._limits, quick=self._quick
+        )
         self._let_go = doorway.let_go
         loop = asyncio.get_running_loop()
         try:
@@ -151,6 +160,25 @@ class Portal:
             return await self._read(path, asked)
         return self._no_such(path, self._visit(asked, "/").place())
 
+    def _quick(self, head: bytes, transport: asyncio.Transport) -> Quick | None:
+        """The same answer as `_answer` gives, for what phones and people who come in ask most."""
+        asked = plain(head)
+        mac = self._neighbours.mac_of(transport.get_extra_info("peername")[0]) if asked else None
+        if asked is None or mac is None:
+            return None
+        guest, community = self._house.guest(mac), self._house.community()
+        if guest.state not in {"waiting", "expired"}:
+            return None
+        host = probes.normal_host(asked.host)
+        if host is None or not self._is_ours(host, community, transport):
+            sent = self._redirect_to(self._portal_url(community))
+            return Quick(self._dated.answer(sent.status, (*sent.headers, _SERVER), sent.body), closes=True)
+        if asked.target != "/" or guest.asked_for is not None:
+            return None
+        visit = self._visit(mac, "/", asked.accept_language)
+        headers = self._headers_in(visit.tongue.language.tag)
+        return Quick(self._dated.answer(200, headers, self._splashes.body(visit, word_for(guest))))
+
     def _no_such(self, path: str, place: Place) -> web.Response:
         """No such address, or not for this method."""
         if path in CHANGES:
@@ -174,10 +202,12 @@ class Portal:
             probe = probes.recognise(request.method, host, target, agent)
             if probe is not None:
                 return _send(probe.open_answer)
-        url = self._portal_url(community)
+        return _send(self._redirect_to(self._portal_url(community)))
+
+    def _redirect_to(self, url: str) -> probes.Answer:
         if self._redirect[0] != url:
             self._redirect = (url, probes.before_admission(url))
-        return _send(self._redirect[1])
+        return self._redirect[1]
 
     def _is_ours(self, host: str, community: CommunityView, transport: asyncio.Transport) -> bool:
         if host in self._addresses or host == probes.normal_host(community.portal_host):

@@ -132,6 +132,12 @@ async def test_a_community_speaks_its_own_language_when_nobody_asks_for_another(
     assert ["ca", "es"] == shown
 
 
+async def test_a_community_whose_language_has_no_catalogue_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    async with open_door(FakeHouse(view=replace(COMMUNITY, language="eu"))) as door:
+        assert speaking("en") in (await Browser(door.port).get()).body
+    assert "pages cannot be in 'eu': there is no eu.po" in caplog.text
+
+
 async def test_each_language_in_the_switch_is_named_in_itself() -> None:
     async with open_door() as door:
         body = (await Browser(door.port).get(Accept_Language="en")).body

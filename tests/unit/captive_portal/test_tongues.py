@@ -49,6 +49,10 @@ def test_a_community_whose_language_has_no_catalogue_yet_speaks_the_first() -> N
     assert four().tongue(ANA, "de", own="eu").language.tag == "en"
 
 
+def test_a_wish_without_a_catalogue_is_known() -> None:
+    assert ("eu", "de-AT") == four().lacking("ca", "eu", "fr-CA", "de-AT")
+
+
 def test_many_choices_take_up_no_more_than_their_limit() -> None:
     tongues = four()
     tongues.choose(ANA, "fr")
