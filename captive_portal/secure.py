@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 import time
+from asyncio.sslproto import SSLProtocol
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
@@ -21,8 +22,10 @@ FAREWELL_S = 2.0
 """For the other side to confirm the end of TLS."""
 LOOK_EVERY_S = 5.0
 """How soon a renewed certificate is in use."""
-# The library keeps a quarter of a megabyte for each connection with TLS.
-LIMITS = Limits(connections=256, connections_per_device=16, idle_s=5.0)
+RECORD_BYTES = 16_384
+"""The longest record of TLS (RFC 8446 section 5.1). The library would read sixteen at once, and keep room for them."""
+LIMITS = Limits(connections=128, connections_per_device=16, idle_s=5.0)
+"""A connection with TLS costs some 80 kB, so all of them about 10 MB."""
 
 Handle = Callable[[web.BaseRequest, Doorway], Awaitable[web.StreamResponse]]
 
@@ -54,6 +57,7 @@ class SecureDoor:
         async def handle(request: web.BaseRequest) -> web.StreamResponse:
             return await self._handle(request, doorway)
 
+        SSLProtocol.max_size = RECORD_BYTES
         server = web.Server(handle, access_log=None, auto_decompress=False)
         doorway = Doorway(server, self._device_of, clock=self._clock, limits=self._limits)
         try:
@@ -161,7 +165,7 @@ class Greeting(asyncio.Protocol):
         """What came right behind the handshake; at most what TLS hands over in one turn of the loop."""
         self._early += data
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - either way it is gone
         self._is_lost = True
 
     def pass_on(self, secured: asyncio.Transport) -> None:
