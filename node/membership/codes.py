@@ -55,11 +55,10 @@ def make_code(random_bytes: bytes, kind: CodeKind) -> Code:
 def read_code(typed: str) -> Code | Mistyped:
     """What a person typed or a camera read: in any case, with any spaces and dashes, O for 0, I and L for 1, alone
     or in an address with ``?code=``. Never raises."""
-    text = typed[: TYPED_CHARS_MAX + 1]
-    if len(text) > TYPED_CHARS_MAX:
+    if len(typed) > TYPED_CHARS_MAX:
         return Mistyped("length")
-    found = _IN_ADDRESS.search(text)
-    plain = unicodedata.normalize("NFKC", unquote(found[1]) if found else text).upper()
+    found = _IN_ADDRESS.search(typed)
+    plain = unicodedata.normalize("NFKC", unquote(found[1]) if found else typed).upper()
     letters = [letter for letter in plain if not _is_between(letter)]
     if any(letter not in _VALUE for letter in letters):
         return Mistyped("characters")

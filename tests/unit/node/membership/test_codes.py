@@ -95,7 +95,9 @@ def test_other_characters_are_no_code(typed):
 
 
 def test_what_is_longer_than_any_address_is_not_looked_at():
-    assert Mistyped("length") == read_code(" " * TYPED_CHARS_MAX + "0" * 12)
+    code = make_code(bytes(7), "voucher")
+    assert code == read_code(code.text.rjust(TYPED_CHARS_MAX))
+    assert Mistyped("length") == read_code(code.text.rjust(TYPED_CHARS_MAX + 1))
 
 
 @given(st.text(max_size=400))

@@ -114,6 +114,29 @@ def test_a_question_is_too_old_after_ten_minutes():
     assert 0 == len(many)
 
 
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda many: many.of_host("ana", LATE),
+        lambda many: many.of_device("m1", LATE),
+        lambda many: many.answer("ana", 1, yes=True, now=LATE),
+    ],
+)
+def test_whoever_looks_sees_no_question_that_is_too_old(look):
+    many = box()
+    many.ask("m1", "ana", "Ana", "Pau", NOW)
+    assert not look(many)
+    assert 0 == len(many)
+
+
+def test_old_questions_take_nobodys_turn():
+    many = box()
+    for number in range(OPEN_PER_HOST_MAX):
+        many.ask(f"m{number}", "ana", "Ana", "Pau", NOW)
+    assert many.ask("m9", "ana", "Ana", "Pau", Monotonic(LATE - 1)) is None
+    assert many.ask("m9", "ana", "Ana", "Pau", LATE) is not None
+
+
 def test_a_guest_asks_one_member_at_a_time():
     many = box()
     many.ask("m1", "ana", "Ana", "Pau", NOW)
