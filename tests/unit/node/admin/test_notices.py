@@ -1,0 +1,68 @@
+"""What the form says about a notice."""
+
+import pytest
+
+from node.admin.fields import Form, FormView
+from node.admin.notices import languages_of, notice_values, places_of, read_notice
+from node.admin.ports import Place
+from node.membership.notices import Notice, NoticeText
+
+PLACE = Place(
+    "Vall Alta",
+    "library",
+    "login.vall.example",
+    zones=("valley",),
+    languages=(("ca", "Català"), ("en", "English")),
+)
+NOTICE = Notice(
+    7,
+    "zone:valley",
+    "group:school",
+    "2027-03-01",
+    "2027-03-31",
+    True,
+    (NoticeText("ca", "Assemblea", "Divendres."), NoticeText("eu", "Batzarra", "")),
+    "admin",
+)
+
+
+def read(**other: str) -> tuple[Notice, list[str]]:
+    form = Form(
+        {**notice_values(NOTICE), **{name.replace("_ca", "-ca"): text for name, text in other.items()}}
+    )
+    return read_notice(form, PLACE, 7, "admin"), list(form.errors)
+
+
+def test_a_notice_goes_through_the_form_unchanged():
+    assert (NOTICE, []) == read()
+
+
+@pytest.mark.parametrize(
+    ("other", "field"),
+    [
+        ({"audience": "group", "group": "The School"}, "group"),
+        ({"audience": "kings"}, "audience"),
+        ({"first_day": "soon"}, "first_day"),
+        ({"last_day": "2027-02-28"}, "last_day"),
+        ({"title_ca": ""}, "title-ca"),
+        ({"where": ""}, "where"),
+    ],
+)
+def test_what_cannot_be_is_said_at_its_field(other, field):
+    assert field in read(**other)[1]
+
+
+def test_a_notice_says_something_in_one_language_at_least():
+    form = Form({"where": "network", "audience": "everyone"})
+    read_notice(form, PLACE, 0, "admin")
+    assert ["title-ca"] == list(form.errors)
+
+
+def test_a_language_is_a_language_and_no_field_that_somebody_made_up():
+    known = languages_of(PLACE, FormView({"title-eu": "x", "title-<b>": "x", "title-": "x", "other-fr": "x"}))
+    assert ["ca", "en", "eu"] == [tag for tag, _ in known]
+
+
+def test_a_place_that_is_another_nodes_stays_what_it_is():
+    places = dict(places_of(PLACE, "node:hills"))
+    assert {"network", "node:library", "zone:valley", "node:hills"} == set(places)

@@ -1,0 +1,42 @@
+"""How an account is said in a list."""
+
+import pytest
+
+from node.admin.people import WAY_WORDS, long_ago, person_line
+from node.admin.ports import PersonRow
+from node.governance.joining import WAYS
+from node.units import AccountId, BitsPerSecond, Bytes, Rates
+
+RATE = Rates(BitsPerSecond(14_200_000), BitsPerSecond(310_000))
+
+
+def test_an_account_is_said_with_what_it_uses_and_how_it_came():
+    line = person_line(
+        PersonRow(
+            AccountId("ana"), "Ana", "member", 2, RATE, Bytes(1_400_000_000), 7_300, ("card", "voucher")
+        )
+    )
+    assert ("14.2 Mbit/s", "310 kbit/s", "1.4 GB", "2 h", "membership card, voucher") == (
+        line.down,
+        line.up,
+        line.used_month,
+        line.since,
+        line.ways,
+    )
+
+
+def test_who_is_not_on_has_been_on_for_no_time():
+    row = PersonRow(AccountId("ana"), "", "member", 0, RATE, Bytes(0), None, ())
+    assert "" == person_line(row).since
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0, "0 s"), (59, "59 s"), (60, "1 min"), (7_199, "119 min"), (7_200, "2 h"), (172_800, "2 days")],
+)
+def test_a_time_is_said_in_one_unit(seconds, said):
+    assert said == long_ago(seconds)
+
+
+def test_there_are_words_for_every_way_in():
+    assert set(WAYS) == set(WAY_WORDS)

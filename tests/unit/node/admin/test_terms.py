@@ -1,0 +1,16 @@
+"""The languages in which the terms can be written."""
+
+from node.admin.ports import Place
+from node.admin.terms import languages_of
+from node.membership.terms import Terms, TermsText
+
+PLACE = Place("Vall Alta", "library", "login.vall.example", languages=(("ca", "Català"), ("en", "English")))
+
+
+def test_the_communitys_own_language_comes_first():
+    assert (("ca", "Català"), ("en", "English")) == languages_of(PLACE, ())
+
+
+def test_terms_in_a_language_that_is_gone_can_still_be_read_and_changed():
+    versions = [Terms("2", (TermsText("ca", "Hola"), TermsText("eu", "Kaixo")))]
+    assert ("eu", "eu") == languages_of(PLACE, versions)[-1]

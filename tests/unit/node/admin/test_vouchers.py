@@ -1,0 +1,43 @@
+"""What somebody orders is read from the form, and what is wrong is said at its field."""
+
+import pytest
+
+from node.admin.fields import Form
+from node.admin.ports import VoucherOrder
+from node.admin.vouchers import batch_line, read_order
+from node.membership.vouchers import Batch
+from node.units import Milliseconds
+
+ORDER = {"count": "24", "group": "Day-Pass", "lasts": "2", "unit": "days", "devices": "3", "note": " fair "}
+
+
+def test_an_order_is_read_as_it_was_meant():
+    form = Form(ORDER)
+    assert VoucherOrder(24, "day-pass", Milliseconds(2 * 86_400_000), 3, "fair") == read_order(form)
+    assert {} == form.errors
+
+
+@pytest.mark.parametrize(
+    ("field", "typed"),
+    [
+        ("count", "0"),
+        ("count", "961"),
+        ("group", "day pass"),
+        ("group", "x" * 41),
+        ("lasts", "401"),
+        ("lasts", "0"),
+        ("unit", "years"),
+        ("devices", "51"),
+        ("note", "x" * 201),
+    ],
+)
+def test_what_cannot_be_ordered_is_said_at_its_field(field, typed):
+    form = Form({**ORDER, field: typed})
+    read_order(form)
+    assert [field] == list(form.errors)
+
+
+def test_a_batch_is_counted_in_all_states_also_those_of_none():
+    line = batch_line(Batch(1, "day-pass", Milliseconds(3_600_000), 0, "", "admin"), {"used": 2, "unused": 1})
+    assert (3, "1 hour") == (line.whole, line.lasts)
+    assert (("unused", 1), ("used", 2), ("ended", 0), ("revoked", 0)) == line.counts
