@@ -1,0 +1,102 @@
+"""Vouchers as admins and issuers are told of them."""
+
+from node.admin.once import SHOWN_MS
+from node.admin.ports import UNSTORED, Issued, VoucherOrder, VoucherView
+from node.admin.signin import ADMIN, Signed
+from node.errors import Finding
+from node.units import Milliseconds
+from tests.fakes.admin_people import Membership
+from tests.fakes.town import DAY_MS, PHONE, at
+
+ISSUER = Signed("issuer", "library")
+COOKIE = "cookie-" + "a" * 20
+ORDER = VoucherOrder(3, "day-pass", Milliseconds(DAY_MS), 2, "the fair")
+
+
+async def issued(membership: Membership, signed: Signed = ADMIN, order: VoucherOrder = ORDER) -> Issued:
+    made = await membership.vouchers.issue(signed, order, COOKIE, membership.vouchers.ticket(COOKIE))
+    assert isinstance(made, Issued), made
+    return made
+
+
+async def test_what_is_issued_is_stored_before_it_is_shown():
+    membership = Membership()
+    made = await issued(membership)
+    rows = membership.town.rows
+    assert (3, "admin", "the fair") == (len(made.codes), made.batch.issued_by, made.batch.note)
+    assert 4 == len(rows)
+    membership.town.restart(at())
+    assert membership.town.came(membership.town.code(PHONE, made.codes[0]))
+
+
+async def test_one_ticket_issues_one_batch():
+    membership = Membership()
+    ticket = membership.vouchers.ticket(COOKIE)
+    first = await membership.vouchers.issue(ADMIN, ORDER, COOKIE, ticket)
+    assert first == await membership.vouchers.issue(ADMIN, ORDER, COOKIE, ticket)
+    membership.now += SHOWN_MS
+    late = await membership.vouchers.issue(ADMIN, ORDER, COOKIE, ticket)
+    assert isinstance(late, tuple)
+    assert 1 == len(membership.town.register.vouchers.batches)
+
+
+async def test_an_order_that_cannot_be_uses_up_no_ticket():
+    membership = Membership()
+    ticket = membership.vouchers.ticket(COOKIE)
+    wrong = VoucherOrder(0, "No Group", Milliseconds(1), 99, "")
+    findings = await membership.vouchers.issue(ADMIN, wrong, COOKIE, ticket)
+    assert isinstance(findings, tuple)
+    assert 4 == len(findings)
+    assert isinstance(await membership.vouchers.issue(ADMIN, ORDER, COOKIE, ticket), Issued)
+
+
+async def test_nothing_is_shown_while_nothing_can_be_stored():
+    membership = Membership()
+    ticket = membership.vouchers.ticket(COOKIE)
+    membership.trouble = "the disk is full"
+    (finding,) = await membership.vouchers.issue(ADMIN, ORDER, COOKIE, ticket)  # type: ignore[misc]
+    assert UNSTORED == finding.code
+    membership.trouble = ""
+    assert isinstance(await membership.vouchers.issue(ADMIN, ORDER, COOKIE, ticket), Issued)
+    assert 1 == len(membership.town.register.vouchers.batches)
+
+
+async def test_an_issuer_is_told_of_their_own_batches_only():
+    membership = Membership()
+    theirs, own = await issued(membership), await issued(membership, ISSUER)
+    vouchers = membership.vouchers
+    assert [own.batch.number] == [batch.number for batch in vouchers.batches(ISSUER)]
+    assert [2, 1] == [batch.number for batch in vouchers.batches(ADMIN)]
+    assert isinstance(vouchers.find(ISSUER, theirs.codes[0]), Finding)
+    assert isinstance(await vouchers.revoke_batch(ISSUER, theirs.batch.number, back=False), Finding)
+    assert isinstance(await vouchers.revoke_voucher(ISSUER, theirs.codes[0], back=False), Finding)
+    assert isinstance(vouchers.find(ISSUER, own.codes[0]), VoucherView)
+    assert vouchers.find(Signed("issuer", "school"), own.codes[0]) == vouchers.find(ISSUER, theirs.codes[0])
+
+
+async def test_revoking_is_counted_and_taken_back():
+    membership = Membership()
+    made, vouchers = await issued(membership), membership.vouchers
+    await vouchers.revoke_voucher(ADMIN, made.codes[0], back=False)
+    assert 2 == await vouchers.revoke_batch(ADMIN, 1, back=False)
+    assert {"revoked": 3} == vouchers.counts(1)
+    assert 3 == await vouchers.revoke_batch(ADMIN, 1, back=True)
+    assert {"unused": 3} == vouchers.counts(1)
+
+
+async def test_a_voucher_in_use_says_how_long_it_lasts():
+    membership = Membership()
+    made = await issued(membership)
+    membership.town.came(membership.town.code(PHONE, made.codes[0], at(membership.now)))
+    membership.now += DAY_MS // 2
+    view = membership.vouchers.find(ADMIN, made.codes[0])
+    assert isinstance(view, VoucherView)
+    assert ("used", DAY_MS // 2_000, "2027-03-01") == (view.state, view.seconds_left, view.used_day)
+    membership.now += DAY_MS
+    assert {"ended": 1, "unused": 2} == membership.vouchers.counts(1)
+
+
+async def test_groups_are_those_of_the_rules_and_of_earlier_batches():
+    membership = Membership()
+    await issued(membership, order=VoucherOrder(1, "fair", Milliseconds(DAY_MS), 0, ""))
+    assert ("day-pass", "fair", "week") == membership.vouchers.groups()
