@@ -95,7 +95,11 @@ def test_all_ways_together_tell_systemd_networkd_one_address_that_says_portal_an
         assert eventually(lambda: "fd77::1" in networkd_says(client)["DNS"].split(), 10)
         for address in RESOLVERS:
             said = ask_api(phone.place, URI, address, square.root)
-            assert (True, f"https://{HOST}/") == (said["captive"], said["user-portal-url"])
+            assert (True, f"https://{HOST}/", f"https://{HOST}/network") == (
+                said["captive"],
+                said["user-portal-url"],
+                said["venue-info-url"],
+            )
         assert phone.do("accept")["first_packet_ms"] is not None
         for address in RESOLVERS:
             said = ask_api(phone.place, URI, address, square.root)
@@ -197,6 +201,35 @@ def serial(square: Square, person: Person) -> str:
         "print(s.getpeercert()['serialNumber'])"
     )
     return person.place.run("python3", "-c", script, RESOLVERS[0], str(square.root), HOST)
+
+
+@pytest.mark.parametrize("v6", [False, True], ids=["IPv4", "IPv6"])
+def test_a_host_with_a_dot_at_its_end_is_captured_and_then_let_through(square: Square, v6: bool) -> None:
+    """As Ubuntu writes it."""
+    url = "http://connectivity-check.ubuntu.com./"
+    person = square.device()
+    person.join()
+    before = person.do("knock", v6=v6, url=url)
+    assert (True, 302, f"http://{HOST}/") == (before["captured"], before["status"], before["location"])
+    assert person.do("accept", v6=v6)["first_packet_ms"] is not None
+    assert person.do("knock", v6=v6, url=url)["online"]
+
+
+def test_announcements_go_on_while_the_node_restarts(square: Square) -> None:
+    router = square.router
+    assert router.daemon is not None
+    assert eventually(lambda: announcers(router))
+    before = announcers(router)
+    router.daemon.kill9()
+    assert before == announcers(router)
+    router.start()
+    time.sleep(3)
+    assert before == announcers(router)
+
+
+def announcers(router: Router) -> list[int]:
+    """The processes of radvd."""
+    return [pid for pid in router.place.pids() if Path(f"/proc/{pid}/comm").read_text() == "radvd\n"]
 
 
 @pytest.mark.parametrize(

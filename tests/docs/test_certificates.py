@@ -1,0 +1,55 @@
+"""What is written about certificates is what the node does."""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+
+from captive_portal.certificate_files import ASK_AGAIN
+from captive_portal.certificates import RENEW_BEFORE
+from captive_portal.secure import (
+    HANDSHAKE_S,
+    HANDSHAKES_MAX,
+    HANDSHAKES_PER_DEVICE,
+    LIMITS,
+    LOOK_EVERY_S,
+)
+from node.config import parse_config
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "deploy" / "CERTIFICATES.md").read_text()
+PORTAL = (ROOT / "captive_portal" / "README.md").read_text()
+LEAST = (
+    '[node]\nname = "a"\n[community]\nname = "b"\n[lan]\ninterface = "br-lan"\n[uplink]\ninterface = "eth0"\n'
+)
+
+
+def test_the_settings_as_shown_are_valid() -> None:
+    (shown,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    config, findings = parse_config(LEAST + shown)
+    assert config is not None, findings
+    assert ("login.vall.example", "/etc/procomu/portal.crt", "/etc/procomu/portal.key") == (
+        config.portal.host,
+        config.portal.certificate,
+        config.portal.certificate_key,
+    )
+
+
+def test_times_are_those_of_the_node() -> None:
+    assert LOOK_EVERY_S == 5
+    assert "the node sees new files within five seconds" in PAGE
+    assert timedelta(minutes=1) == ASK_AGAIN
+    assert "stops telling devices within a minute" in PAGE
+    assert timedelta(days=10) == RENEW_BEFORE
+    assert "less than ten days" in PAGE
+
+
+def test_limits_by_https_are_in_the_portals_readme() -> None:
+    section = PORTAL.partition("## By https")[2].partition("\n## ")[0]
+    rows = dict(re.findall(r"^\| ([a-z ]+) \| ([\d.]+) \|$", section, re.MULTILINE))
+    assert {
+        "connections": str(LIMITS.connections),
+        "connections of one device": str(LIMITS.connections_per_device),
+        "handshakes under way": str(HANDSHAKES_MAX),
+        "handshakes of one device": str(HANDSHAKES_PER_DEVICE),
+        "seconds for a handshake": str(HANDSHAKE_S),
+    } == rows
