@@ -1,0 +1,78 @@
+"""Vouchers, passphrases and cards from the command line, until they count no more."""
+
+import json
+
+import pytest
+
+from tests.lab.people import Person
+from tests.lab.village import Router
+from tests.scenarios.conftest import eventually, is_captured
+
+pytestmark = pytest.mark.kernel
+
+PORTAL = "http://login.procomu.lan"
+
+
+def sends(person: Person, way: str, **fields: str) -> int:
+    """The answer's status: 303 is yes."""
+    return person.do("press", url=f"{PORTAL}/", ends=f"/join/{way}", fields=fields)["status"]
+
+
+def told(square: Router, *words: str) -> dict[str, object]:
+    done = square.cli(*words, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def counts(square: Router) -> tuple[int, int, int]:
+    (row,) = told(square, "vouchers", "list")["batches"]
+    return row["unused"], row["used"], row["revoked"]
+
+
+def test_a_household_comes_in_with_a_voucher_until_it_is_revoked(place, comes):
+    square = place.square
+    square.start()
+    order = ["--count", "2", "--group", "day-pass", "--lasts", "2 hours", "--devices", "3"]
+    code, _ = told(square, "vouchers", "issue", *order)["codes"]
+    phone, other = comes("phone"), comes("browser")
+    assert 303 == sends(phone, "code", code=code)
+    assert 303 == sends(other, "code", code=f" {code.lower().replace('-', ' ')} ")
+    rows = [square.device(person.mac) for person in (phone, other)]
+    assert rows[0]["account"] == rows[1]["account"]
+    assert ["voucher"] * 2 == [row["way"] for row in rows]
+    assert all(7_000 < row["seconds_left"] <= 7_200 for row in rows)
+    assert (1, 1, 0) == counts(square)
+
+    assert {"changed": 1} == {key: told(square, "vouchers", "revoke", code)[key] for key in ("changed",)}
+    assert eventually(lambda: is_captured(phone) and is_captured(other))
+    assert (1, 0, 1) == counts(square)
+    assert 303 != sends(phone, "code", code=code)
+
+    told(square, "vouchers", "revoke", code, "--back")
+    assert 303 == sends(phone, "code", code=code)
+    assert square.device(phone.mac)["account"] == rows[0]["account"]
+
+
+def test_what_a_member_was_given_counts_until_something_newer_is(place, comes):
+    square = place.square
+    square.start()
+    first = told(square, "members", "passphrase", "carme")["passphrase"]
+    second = told(square, "members", "passphrase", "carme")["passphrase"]
+    lost = told(square, "members", "card", "carme")["address"]
+    told(square, "members", "void-cards", "carme")
+    found = told(square, "members", "card", "carme")["address"]
+    phone, other = comes("phone"), comes("browser")
+    assert 303 != sends(phone, "passphrase", account="carme", passphrase=str(first))
+    assert 303 == sends(phone, "passphrase", account="carme", passphrase=str(second))
+    assert 303 != sends(other, "card", card=str(lost))
+    assert 303 == sends(other, "card", card=str(found))
+    assert ["carme"] * 2 == [square.device(person.mac)["account"] for person in (phone, other)]
+    assert ["passphrase", "card"] == [square.device(person.mac)["way"] for person in (phone, other)]
+
+
+def test_for_somebody_who_is_no_member_there_is_nothing(place):
+    place.square.start()
+    for words in (["passphrase", "nobody"], ["card", "nobody"], ["void-cards", "nobody"]):
+        done = place.square.cli("members", *words)
+        assert 1 == done.returncode
+        assert "mend: " in done.stderr
