@@ -175,10 +175,11 @@ def _prerouting(gate: Gate) -> str:
 
 
 def _stand_in(gate: Gate) -> Iterable[str]:
-    """The portal answers for every name; what it does not answer is refused by this node at once."""
+    """The portal answers for every name whoever is not in yet; the rest is refused by this node at once. Systems of
+    people who are in are told nothing false: the portal would tell them that all is well."""
     for address in gate.stand_in:
         target = f"{'ip' if address.version == 4 else 'ip6'} daddr {address}"
-        yield f"{target} tcp dport 80 redirect to :{gate.portal_port}"
+        yield f"{target} tcp dport 80 ether saddr != @members redirect to :{gate.portal_port}"
         yield f"{target} meta l4proto {{ tcp, udp }} redirect to :{NO_PORT}"
 
 

@@ -31,7 +31,8 @@ class Gate:
     hears_services: bool = False
     """Whether the node listens to what announces itself on the people's side (mDNS)."""
     stand_in: tuple[IPv4Address | IPv6Address, ...] = ()
-    """Addresses that names are given while no resolver upstream answers: whoever goes there meets the portal."""
+    """Addresses that names are given while no resolver upstream answers: whoever is not admitted meets the
+    portal there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,9 @@ def test_without_an_uplink_the_page_still_opens_and_with_it_names_are_true_again
     print(f"noticed after {time.monotonic() - began:.1f} s")
     assert is_led_to_the_portal(other, v6=True)
     assert any("resolver" in text for text in square.ask("status")["overview"]["warnings"])
-    other.do("accept")
+    assert 200 == other.do("accept")["landing_status"]
+    assert not is_online(other, PAGE)
+    assert not is_led_to_the_portal(other, v6=False)
     assert before == dhcp_server(square)
     place.internet.place.run("nft", "delete", "table", "inet", "cut")
     began = time.monotonic()
