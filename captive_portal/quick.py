@@ -4,9 +4,11 @@ Phones repeat their probes several times a second, and a feast day brings a thou
 they ask for. Whatever is not plain goes to the library, which gives the same answer.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
+from http import HTTPStatus
 
+HEADS_MAX = 256
+"""Languages times answers."""
 _LINE_END = b" HTTP/1.1"
 
 
@@ -42,7 +44,18 @@ def _field(lower: bytes, fields: bytes, name: bytes) -> str:
     return fields[begin : end if end >= 0 else len(fields)].decode().strip(" \t")
 
 
-def octets(status_line: str, headers: Iterable[tuple[str, str]], body_length: int) -> bytes:
-    """An answer's head without its date and last empty line."""
-    fields = "".join(f"{name}: {value}\r\n" for name, value in headers)
-    return f"HTTP/1.1 {status_line}\r\n{fields}Content-Length: {body_length}\r\n".encode()
+class Heads:
+    """Heads of answers as octets, made once for each set of fields, and with the date anew each second."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[int, tuple[tuple[str, str], ...]], bytes] = {}
+
+    def answer(self, status: int, fields: tuple[tuple[str, str], ...], body: bytes, date: bytes) -> bytes:
+        """One whole answer of HTTP/1.1; `date` as RFC 9110 section 5.6.7 has it."""
+        head = self._made.get((status, fields))
+        if head is None:
+            if len(self._made) >= HEADS_MAX:
+                self._made.clear()
+            lines = (f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *(f"{n}: {v}" for n, v in fields))
+            head = self._made[status, fields] = "\r\n".join((*lines, "Content-Length: ")).encode()
+        return b"%b%d\r\nDate: %b\r\n\r\n%b" % (head, len(body), date, body)

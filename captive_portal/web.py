@@ -6,6 +6,7 @@ import resource
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from email.utils import formatdate
 
 from aiohttp import web
 from multidict import CIMultiDict
@@ -14,9 +15,9 @@ from captive_portal import capport, forms, pages, probes
 from captive_portal.changes import CHANGES, RETRY_S, change
 from captive_portal.connections import Doorway, Quick
 from captive_portal.framing import Limits
-from captive_portal.place import Page, Place, Tongue
+from captive_portal.place import Page, Place
 from captive_portal.ports import CommunityView, House, Neighbours
-from captive_portal.quick import Dated, plain
+from captive_portal.quick import Heads, plain
 from captive_portal.reading import FOR_ALL, FOR_DEVICES
 from captive_portal.render import Renderer
 from captive_portal.splashes import Splashes
@@ -31,11 +32,12 @@ CAPPORT_PATH = "/captive-portal"
 ADDRESSES = frozenset({CAPPORT_PATH, *FOR_ALL, *FOR_DEVICES, *CHANGES})
 """Everything that is answered under our own name."""
 BACKLOG = 1_024
-FILES_WANTED = 8_192
+FILES_WANTED = 16_384
 
 log = logging.getLogger(__name__)
 
 _SERVER = ("Server", "procomu")
+_NO_QUERY: Mapping[str, str] = {}
 _OWN_PRESS = frozenset({"none", "same-origin"})
 """Of ``Sec-Fetch-Site``: a link on our own page, or an address that somebody typed."""
 
@@ -70,6 +72,7 @@ class Portal:
         public_port: int = 80,
         limits: Limits | None = None,
         clock: Callable[[], float] = time.monotonic,
+        renderer: Renderer | None = None,
     ) -> None:
         if len(secret) < forms.SECRET_BYTES_MIN:
             raise ValueError(f"the portal's secret needs {forms.SECRET_BYTES_MIN} bytes or more")
@@ -84,14 +87,15 @@ class Portal:
         self._public_port = public_port
         self._limits = limits or Limits()
         self._clock = clock
-        self._renderer = Renderer()
+        self._renderer = renderer or Renderer()
         self.words = self._renderer.words
         """Every language that pages can be in, by its tag."""
         self._tongues = Tongues(self.words.values())
         self._splashes = Splashes(self._renderer.render)
-        self._headers: dict[str, CIMultiDict[str]] = {}
+        self._fields: dict[str, tuple[tuple[str, str], ...]] = {}
         self._redirect: tuple[str, probes.Answer] = ("", probes.before_admission("/"))
-        self._dated = Dated()
+        self._heads = Heads()
+        self._date = (0, b"")
         self._let_go: Callable[[str], None] = lambda _device: None
 
     async def run(self) -> None:
@@ -172,12 +176,15 @@ class Portal:
         host = probes.normal_host(asked.host)
         if host is None or not self._is_ours(host, community, transport):
             sent = self._redirect_to(self._portal_url(community))
-            return Quick(self._dated.answer(sent.status, (*sent.headers, _SERVER), sent.body), closes=True)
+            return Quick(
+                self._heads.answer(sent.status, (*sent.headers, _SERVER), sent.body, self._now()), closes=True
+            )
         if asked.target != "/" or guest.asked_for is not None:
             return None
-        visit = self._visit(mac, "/", asked.accept_language)
-        headers = self._headers_in(visit.tongue.language.tag)
-        return Quick(self._dated.answer(200, headers, self._splashes.body(visit, word_for(guest))))
+        visit = self._visit_of(mac, "/", asked.accept_language)
+        fields = self._fields_in(visit.tongue.language.tag)
+        body = self._splashes.body(visit, word_for(guest))
+        return Quick(self._heads.answer(200, fields, body, self._now()))
 
     def _no_such(self, path: str, place: Place) -> web.Response:
         """No such address, or not for this method."""
@@ -257,23 +264,21 @@ class Portal:
         return await self._do(visit, change(visit, path, await asked.request.read()))
 
     def _visit(self, asked: Asked, path: str) -> Visit:
-        community = self._house.community()
-        tongue = self._tongue(asked, community)
-        words = self._renderer.words_for(tongue.language.tag)
-        return Visit(self._house, asked.mac, community, self._secret, path, tongue, asked.query, words)
-
-    def _tongue(self, asked: Asked, community: CommunityView) -> Tongue:
         chosen, headers = asked.query.get("lang", ""), asked.request.headers
         # Only a person's own press is remembered, or any page could have its pictures choose for its readers.
         if chosen and asked.mac is not None and headers.get("Sec-Fetch-Site", "none") in _OWN_PRESS:
             self._tongues.choose(asked.mac, chosen)
-        return self._tongues.tongue(
-            asked.mac,
-            headers.get("Accept-Language", ""),
-            own=community.language,
-            shown=community.languages,
-            asked=chosen,
+        return self._visit_of(asked.mac, path, headers.get("Accept-Language", ""), asked.query)
+
+    def _visit_of(
+        self, mac: MacAddress | None, path: str, accept: str, query: Mapping[str, str] = _NO_QUERY
+    ) -> Visit:
+        community = self._house.community()
+        tongue = self._tongues.tongue(
+            mac, accept, own=community.language, shown=community.languages, asked=query.get("lang", "")
         )
+        words = self._renderer.words_for(tongue.language.tag)
+        return Visit(self._house, mac, community, self._secret, path, tongue, query, words)
 
     async def _do(self, visit: Visit, doing: Awaitable[Outcome]) -> web.Response:
         try:
@@ -299,36 +304,41 @@ class Portal:
         return self._send_page(self._renderer.render(page), page.place.lang, status, *more)
 
     def _send_page(self, body: bytes, lang: str, status: int = 200, *more: tuple[str, str]) -> web.Response:
-        headers = self._headers_in(lang).copy()
+        headers = CIMultiDict(self._fields_in(lang))
         headers.extend(more)
         return web.Response(status=status, headers=headers, body=body)
 
-    def _headers_in(self, lang: str) -> CIMultiDict[str]:
+    def _fields_in(self, lang: str) -> tuple[tuple[str, str], ...]:
         """Of every page in this language, made once."""
-        headers = self._headers.get(lang)
-        if headers is None:
-            headers = self._headers[lang] = _page_headers(lang, self._renderer.style_source)
-        return headers
+        fields = self._fields.get(lang)
+        if fields is None:
+            fields = self._fields[lang] = _page_fields(lang, self._renderer.style_source)
+        return fields
+
+    def _now(self) -> bytes:
+        """For the field ``Date``, made once a second."""
+        second = int(self._clock())
+        if self._date[0] != second:
+            self._date = second, formatdate(usegmt=True).encode()
+        return self._date[1]
 
 
-def _page_headers(lang: str, style_source: str) -> CIMultiDict[str]:
+def _page_fields(lang: str, style_source: str) -> tuple[tuple[str, str], ...]:
     policy = (
         f"default-src 'none'; style-src {style_source}; img-src data:; "
         "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
     )
-    return CIMultiDict(
-        [
-            ("Content-Type", "text/html; charset=utf-8"),
-            ("Content-Language", lang),
-            ("Vary", "Accept-Language"),
-            ("Content-Security-Policy", policy),
-            # Not "no-referrer": browsers would then send "Origin: null" with our own forms.
-            ("Referrer-Policy", "same-origin"),
-            ("X-Content-Type-Options", "nosniff"),
-            ("X-Frame-Options", "DENY"),
-            ("Cache-Control", "no-store"),
-            _SERVER,
-        ]
+    return (
+        ("Content-Type", "text/html; charset=utf-8"),
+        ("Content-Language", lang),
+        ("Vary", "Accept-Language"),
+        ("Content-Security-Policy", policy),
+        # Not "no-referrer": browsers would then send "Origin: null" with our own forms.
+        ("Referrer-Policy", "same-origin"),
+        ("X-Content-Type-Options", "nosniff"),
+        ("X-Frame-Options", "DENY"),
+        ("Cache-Control", "no-store"),
+        _SERVER,
     )
 
 

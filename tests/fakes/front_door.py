@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 
 from captive_portal.framing import Limits
+from captive_portal.render import Renderer
 from captive_portal.web import Portal
 from node.units import MacAddress
 from tests.fakes.house import FakeHouse, FakeNeighbours
@@ -25,11 +27,25 @@ class FrontDoor:
     port: int
 
 
+@cache
+def renderer() -> Renderer:
+    """Read once for all doors of a run."""
+    return Renderer()
+
+
 @asynccontextmanager
 async def open_door(house: FakeHouse | None = None, limits: Limits | None = None) -> AsyncIterator[FrontDoor]:
     house = house or FakeHouse()
     neighbours = FakeNeighbours({ANAS_ADDRESS: ANA, BENS_ADDRESS: BEN})
-    portal = Portal(house, neighbours, port=0, secret=SECRET, addresses=("127.0.0.1",), limits=limits)
+    portal = Portal(
+        house,
+        neighbours,
+        port=0,
+        secret=SECRET,
+        addresses=("127.0.0.1",),
+        limits=limits,
+        renderer=renderer(),
+    )
     task = asyncio.get_running_loop().create_task(portal.run())
     await portal.ready.wait()
     try:

@@ -22,7 +22,8 @@ def visit(
     community: CommunityView | None = None,
 ) -> Visit:
     house = house or FakeHouse()
-    return Visit(house, mac, community or house.community(), SECRET, path, tongue, query or {})
+    view = community or house.community()
+    return Visit(house, mac, view, SECRET, path, tongue, query=query or {})
 
 
 class Told(FakeHouse):

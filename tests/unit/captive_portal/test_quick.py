@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from captive_portal.framing import Limits, measure
-from captive_portal.quick import Plain, octets, plain
+from captive_portal.quick import Heads, Plain, plain
 
 PHONE = b"GET /x?y HTTP/1.1\r\nHost: a.example\r\naccept-LANGUAGE:\tca, es;q=0.5 \r\nConnection: Keep-Alive"
 
@@ -52,5 +52,10 @@ def test_no_bytes_break_it(head: bytes) -> None:
     assert found is None or found.target.startswith("/")
 
 
-def test_an_answers_head_says_how_long_the_page_is() -> None:
-    assert octets("200 OK", [("A", "b")], 7) == b"HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 7\r\n"
+def test_an_answer_says_how_long_it_is_and_of_when() -> None:
+    heads = Heads()
+    for body in (b"page", b"", b"another"):
+        answer = heads.answer(200, (("A", "b"),), body, b"Thu, 01 Jan 1970 00:00:00 GMT")
+        date = b"Date: Thu, 01 Jan 1970 00:00:00 GMT"
+        length = b"Content-Length: %d" % len(body)
+        assert answer == b"\r\n".join([b"HTTP/1.1 200 OK", b"A: b", length, date, b"", body])

@@ -1,0 +1,324 @@
+"""Every way in, and everything on my page, as people meet them: plain forms over real sockets."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from captive_portal import guests
+from captive_portal.ports import ServiceView
+from node.membership.contests import Contest
+from node.membership.notices import Notice, NoticeText
+from tests.contracts.portal_client import Browser, Reply
+from tests.contracts.test_portal import ALLOWANCE
+from tests.fakes.front_door import ANA, ANAS_ADDRESS, BEN, BENS_ADDRESS, FrontDoor, open_door
+from tests.fakes.house import (
+    ANAS_PASSPHRASE,
+    COMMUNITY,
+    ENDED_CODE,
+    GOOD_CODE,
+    HOUSE_CARD,
+    KEPT,
+    MISTYPED_CODE,
+    REVOKED_CODE,
+    TODAY,
+    FakeHouse,
+)
+from tests.fakes.visits import inside
+
+
+@pytest.fixture
+async def door() -> AsyncIterator[FrontDoor]:
+    async with open_door(FakeHouse(allowance=ALLOWANCE)) as door:
+        yield door
+
+
+@pytest.fixture
+def ana(door: FrontDoor) -> Browser:
+    return Browser(door.port, ANAS_ADDRESS)
+
+
+@pytest.fixture
+def ben(door: FrontDoor) -> Browser:
+    return Browser(door.port, BENS_ADDRESS)
+
+
+async def fill_in(browser: Browser, action: str, page: str = "/", **typed: str) -> Reply:
+    """Open a page, type, and press the button."""
+    return await browser.post(action, (await browser.get(page)).fill(action, **typed))
+
+
+# --- coming in ---
+
+
+@pytest.mark.parametrize(
+    ("action", "typed"),
+    [
+        ("/join/terms", {}),
+        ("/join/code", {"code": "7k3m-9q2w 4x1z"}),
+        ("/join/passphrase", {"account": "ana", "passphrase": ANAS_PASSPHRASE}),
+        ("/join/card", {"card": HOUSE_CARD}),
+    ],
+)
+async def test_each_way_on_the_first_page_leads_to_my_page(
+    door: FrontDoor, ana: Browser, action: str, typed: dict[str, str]
+) -> None:
+    joined = await fill_in(ana, action, **typed)
+    assert (303, "/me") == (joined.status, joined.headers["location"])
+    assert "set-cookie" not in joined.headers
+    assert "You are online" in (await ana.get("/me")).body
+    assert [(ANA, "2")] == door.house.accepted
+
+
+async def test_the_first_page_shows_the_ways_of_the_community_and_no_other(
+    door: FrontDoor, ana: Browser
+) -> None:
+    door.house.view = replace(COMMUNITY, ways=("voucher", "introduction"))
+    page = (await ana.get("/")).body
+    assert page.index('action="/join/code"') < page.index('action="/ask"')
+    assert "/join/terms" not in page
+    assert "/join/passphrase" not in page
+    assert "/join/card" not in page
+
+
+@pytest.mark.parametrize(("way", "action"), [("passphrase", "/join/passphrase"), ("card", "/join/card")])
+async def test_the_only_way_in_stands_open(door: FrontDoor, ana: Browser, way: str, action: str) -> None:
+    assert '<details class="card">' in (await ana.get("/")).body
+    door.house.view = replace(COMMUNITY, ways=(way,))
+    page = (await ana.get("/")).body
+    assert '<details class="card" open>' in page
+    assert f'action="{action}"' in page
+
+
+async def test_a_community_without_any_way_says_so(door: FrontDoor, ana: Browser) -> None:
+    door.house.view = replace(COMMUNITY, ways=())
+    page = (await ana.get("/")).body
+    assert "Nobody new can come in just now" in page
+    assert "<form" not in page
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (MISTYPED_CODE, "There is a slip in this code"),
+        ("ABCD", "We do not know this code"),
+        (ENDED_CODE, "The time of this code is over"),
+        (REVOKED_CODE, "This code was taken back"),
+    ],
+)
+async def test_a_code_that_fails_says_why_beside_its_field_and_keeps_it(
+    ana: Browser, code: str, words: str
+) -> None:
+    page = await fill_in(ana, "/join/code", code=code)
+    assert 422 == page.status
+    assert f'value="{code}"' in page.body
+    assert 'aria-describedby="code-hint voucher-error" aria-invalid="true" autofocus' in page.body
+    assert words in page.body.partition('id="voucher-error"')[2].partition("</p>")[0]
+
+
+async def test_a_wrong_passphrase_keeps_the_account_and_never_the_passphrase(ana: Browser) -> None:
+    page = await fill_in(ana, "/join/passphrase", account="ana", passphrase="nearly right words")
+    assert 422 == page.status
+    assert '<details class="card" open>' in page.body
+    assert 'name="account" value="ana"' in page.body
+    assert "nearly right" not in page.body
+    assert "do not belong together" in page.body
+
+
+async def test_too_many_guesses_wait_and_others_do_not(ana: Browser, ben: Browser) -> None:
+    for _ in range(5):
+        await fill_in(ana, "/join/code", code="ABCD")
+    page = await fill_in(ana, "/join/code", code=GOOD_CODE)
+    assert (429, "600") == (page.status, page.headers["retry-after"])
+    assert "Please wait 10 minutes" in page.body
+    assert 303 == (await fill_in(ben, "/join/code", code=GOOD_CODE)).status
+
+
+@pytest.mark.parametrize(
+    ("address", "filled"),
+    [
+        ("/?code=7K3M-9Q2W-4X1Z", 'name="code" value="7K3M-9Q2W-4X1Z"'),
+        (f"/?card={HOUSE_CARD}", f">{HOUSE_CARD}</textarea>"),
+    ],
+)
+async def test_a_scanned_square_fills_the_field(ana: Browser, address: str, filled: str) -> None:
+    page = await ana.get(address)
+    assert filled in page.body
+    again = await ana.get("/")
+    assert filled not in again.body
+
+
+async def test_a_full_account_asks_who_makes_room(door: FrontDoor, ana: Browser, ben: Browser) -> None:
+    door.house.devices_max = 1
+    await fill_in(ben, "/join/passphrase", account="ana", passphrase=ANAS_PASSPHRASE)
+    page = await fill_in(ana, "/join/passphrase", account="ana", passphrase=ANAS_PASSPHRASE)
+    assert 409 == page.status
+    assert "Which device makes room?" in page.body
+    assert ANAS_PASSPHRASE not in page.body
+    again = page.fill("/join/passphrase", instead_of=BEN, passphrase=ANAS_PASSPHRASE)
+    assert 303 == (await ana.post("/join/passphrase", again)).status
+    assert {ANA} == set(door.house.passing)
+
+
+async def test_a_member_vouches_for_a_guest_who_waits(door: FrontDoor, ana: Browser, ben: Browser) -> None:
+    inside(door.house, BEN)
+    assert 303 == (await fill_in(ana, "/ask", host="ana", name="Carla")).status
+    waiting = await ana.get("/")
+    assert (200, "5") == (waiting.status, waiting.headers["refresh"])
+    mine = await ben.get("/")
+    for page in (waiting, mine):
+        assert "4711" in page.body
+        assert "Carla" in page.body
+    assert 303 == (await ben.post("/answer", mine.fill("/answer", yes="yes"))).status
+    now = await ana.get("/")
+    assert "You are online" in now.body
+    assert "refresh" not in now.headers
+
+
+async def test_a_question_can_be_taken_back(ana: Browser) -> None:
+    await fill_in(ana, "/ask", host="ana", name="Carla")
+    assert 303 == (await fill_in(ana, "/leave")).status
+    assert "Welcome to Vall Verda" in (await ana.get("/")).body
+
+
+async def test_when_the_time_of_a_code_is_over_the_page_says_so(door: FrontDoor, ana: Browser) -> None:
+    await fill_in(ana, "/join/code", code=GOOD_CODE)
+    door.house.now += 5 * 3_600_000
+    door.house.happens(ANA, guests.Tick())
+    page = await ana.get("/")
+    assert "The time of your code is over" in page.body
+    assert 'action="/join/code"' in page.body
+
+
+async def test_who_is_in_can_still_use_a_code(door: FrontDoor, ana: Browser) -> None:
+    await fill_in(ana, "/join/terms")
+    page = await ana.get("/ways")
+    assert "More time, or another way in" in page.body
+    assert 303 == (await ana.post("/join/code", page.fill("/join/code", code=GOOD_CODE))).status
+    assert "voucher-7k3m9q2w4x1z" == door.house.guest(ANA).account
+
+
+# --- my page ---
+
+
+async def test_a_second_device_comes_in_by_the_code_that_the_first_one_shows(
+    door: FrontDoor, ana: Browser, ben: Browser
+) -> None:
+    inside(door.house)
+    made = await fill_in(ana, "/devices/code")
+    assert (303, "/me#add") == (made.status, made.headers["location"])
+    code = door.house.guest(ANA).device_code
+    assert code is not None
+    assert code.code in (await ana.get("/me")).body
+    await fill_in(ben, "/join/code", code=code.code)
+    assert "ana" == door.house.guest(BEN).account
+    assert (
+        422 == (await fill_in(Browser(door.port, BENS_ADDRESS), "/join/code", "/ways", code=code.code)).status
+    )
+
+
+async def test_devices_are_named_and_taken_off(door: FrontDoor, ana: Browser) -> None:
+    inside(inside(door.house), BEN)
+    named = await fill_in(ana, "/devices/name", device=BEN, name='Tablet <b>"Ñ"')
+    assert (303, "/me?done=named") == (named.status, named.headers["location"])
+    page = (await ana.get("/me?done=named")).body
+    assert "The name is saved." in page
+    assert "Tablet &lt;b&gt;&#34;Ñ&#34;" in page
+    assert 303 == (await fill_in(ana, "/devices/remove", device=BEN)).status
+    assert {ANA} == set(door.house.passing)
+
+
+async def test_a_contest_is_sent_and_its_answer_is_read(door: FrontDoor, ana: Browser) -> None:
+    inside(door.house)
+    sent = await fill_in(ana, "/contest", rule="evening", text="I work at night.\r\nPlease look.")
+    assert (303, "/me?done=contested") == (sent.status, sent.headers["location"])
+    assert "No answer yet." in (await ana.get("/me")).body
+    (contest,) = door.house.contests
+    assert ("evening", "I work at night.\nPlease look.", "ana") == (
+        contest.rule,
+        contest.text,
+        contest.account,
+    )
+    door.house.contests = [replace(contest, answer="Done: from tomorrow.", answered_day=TODAY)]
+    assert "Done: from tomorrow." in (await ana.get("/me")).body
+
+
+async def test_a_contest_too_many_is_not_lost(door: FrontDoor, ana: Browser) -> None:
+    inside(door.house)
+    door.house.contests = [Contest(number, "ana", TODAY, "evening", "Slow.") for number in range(3)]
+    page = await fill_in(ana, "/contest", rule="evening", text="Still slow.")
+    assert 429 == page.status
+    assert ">Still slow.</textarea>" in page.body
+    assert "There are open questions of yours" in page.body
+
+
+async def test_a_member_sets_a_passphrase_that_no_page_shows(door: FrontDoor, ana: Browser) -> None:
+    inside(door.house)
+    assert 303 == (await fill_in(ana, "/passphrase", passphrase="my new plain words")).status
+    assert "my new plain words" == door.house.passphrases["ana"]
+    short = await fill_in(ana, "/passphrase", passphrase="short77")
+    assert 422 == short.status
+    for page in (await ana.get("/me"), short):
+        assert "my new plain words" not in page.body
+        assert "short77" not in page.body
+
+
+async def test_guests_have_no_membership_on_their_page(door: FrontDoor, ana: Browser) -> None:
+    inside(door.house, account="guest-1", way="terms")
+    page = (await ana.get("/me")).body
+    assert 'action="/passphrase"' not in page
+    assert "Accept the terms again for more time" in page
+
+
+async def test_my_data_are_seen_taken_along_and_erased(door: FrontDoor, ana: Browser) -> None:
+    inside(door.house)
+    assert "passphrase" in (await ana.get("/my-data")).body
+    document = await ana.get("/my-data.json")
+    assert 'attachment; filename="my-data.json"' == document.headers["content-disposition"]
+    assert ("ana", "application/json") == (
+        json.loads(document.body)["account"],
+        document.headers["content-type"],
+    )
+    question = await ana.get("/my-data/erase")
+    assert [] == door.house.erased
+    assert 303 == (await ana.post("/erase", question.fill("/erase"))).status
+    assert ([ANA], set()) == (door.house.erased, set(door.house.passing))
+
+
+# --- what everybody may read ---
+
+
+async def test_notices_and_services_are_there_before_admission(door: FrontDoor, ana: Browser) -> None:
+    texts = (NoticeText("en", "Storm", "Stay in."), NoticeText("ca", "Tempesta", "Queda't a casa."))
+    inner = (NoticeText("en", "Members only", "The key is under the mat."),)
+    door.house.board = (
+        Notice(1, "network", "everyone", "", "", True, texts),
+        Notice(2, "network", "members", "", "", False, inner),
+    )
+    door.house.around = (ServiceView("Wiki", "http://wiki.lan/", "All about us.", True),)
+    for path in ("/", "/notices"):
+        assert "Stay in." in (await ana.get(path)).body
+        assert "Queda&#39;t a casa." in (await ana.get(path, Accept_Language="ca")).body
+        assert "under the mat" not in (await ana.get(path)).body
+    for path in ("/", "/services"):
+        assert 'href="http://wiki.lan/"' in (await ana.get(path)).body
+
+
+async def test_privacy_says_what_each_table_is_for_and_how_long(ana: Browser) -> None:
+    page = (await ana.get("/privacy")).body
+    for kept in KEPT:
+        assert kept.purpose in page
+        assert kept.retention in page
+
+
+async def test_our_network_says_who_runs_it_and_how_to_help(door: FrontDoor, ana: Browser) -> None:
+    door.house.view = replace(COMMUNITY, help="We meet on Saturdays.\n\nBring a <ladder>.")
+    page = (await ana.get("/network")).body
+    for words in (
+        "We meet on Saturdays.",
+        "Bring a &lt;ladder&gt;.",
+        "hello@vallverda.example",
+        *COMMUNITY.sentences,
+    ):
+        assert words in page
