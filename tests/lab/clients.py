@@ -74,7 +74,8 @@ def networkd(place: Namespace, network: str) -> Iterator[Client]:
 def networkd_says(client: Client) -> dict[str, str]:
     """What systemd-networkd knows of its one link: the state file that networkctl shows."""
     folder = client.inside("/run/systemd/netif/links")
-    files = list(folder.glob("*")) if folder.is_dir() else []
+    # Others are drafts, which are there for a moment only.
+    files = list(folder.glob("[0-9]*")) if folder.is_dir() else []
     lines = [line for file in files for line in file.read_text().splitlines()]
     return dict(line.partition("=")[::2] for line in lines if "=" in line)
 
