@@ -111,6 +111,7 @@ class Browser:
         self._driver = driver
         self.place = place
         self.owner: Person | None = None
+        self._agent = str(self.devtools("Browser.getVersion")["userAgent"])
 
     # --- going about ---
 
@@ -169,12 +170,12 @@ class Browser:
         self._follow(self._element(css))
 
     def type(self, css: str, text: str) -> None:
-        field = self._element(css)
-        field.clear()
-        field.send_keys(text)
+        """Instead of what stands in the field."""
+        self.run("arguments[0].focus(); arguments[0].select()", self._element(css))
+        self.devtools("Input.insertText", text=text)
 
-    def send(self, action: str, **fields: str) -> None:
-        """Fill in the form that goes to `action`, opening whatever hides it, and send it by its own button."""
+    def send(self, action: str, button: str = "button", **fields: str) -> None:
+        """Fill in the form that goes to `action`, opening whatever hides it, and send it by its first `button`."""
         form = f"form[action='{action}']"
         self.run(
             "for (let e = arguments[0]; e; e = e.parentElement) if (e.tagName === 'DETAILS') e.open = true",
@@ -182,7 +183,7 @@ class Browser:
         )
         for name, value in fields.items():
             self.type(f"{form} [name='{name}']", value)
-        self.tap(f"{form} button")
+        self.tap(f"{form} {button}")
 
     def press_key(self, key: str) -> None:
         """As on a keyboard, where the focus is: ``Tab``, ``Enter``, or a character."""
@@ -221,8 +222,7 @@ class Browser:
 
     def speak(self, language: str) -> None:
         """Ask for pages in this language, as a phone's settings do."""
-        agent = self.devtools("Browser.getVersion")["userAgent"]
-        self.devtools("Network.setUserAgentOverride", userAgent=agent, acceptLanguage=language)
+        self.devtools("Network.setUserAgentOverride", userAgent=self._agent, acceptLanguage=language)
 
     def without_scripts(self) -> None:
         self.devtools("Emulation.setScriptExecutionDisabled", value=True)

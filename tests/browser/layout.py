@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from tests.browser.chromium import Browser, Look
 
 FOCUS_PIXELS_MIN = 2
-STOPS_MAX = 200
-SPARE_PRESSES = 5
+SPARE_PRESSES = 12
 
 _FITS = """
 const wrong = [];
@@ -107,12 +106,15 @@ def tab_stops(browser: Browser) -> list[Stop]:
     """Where Tab leads from where the focus is first, on past the page's end to its top, until it was everywhere."""
     count = browser.run(_REACHABLE)
     stops: dict[int, Stop] = {}
-    for _ in range(min(count + SPARE_PRESSES, STOPS_MAX)):
+    last = -1
+    for _ in range(count + SPARE_PRESSES):
         browser.press_key("Tab")
         here = browser.run(_HERE)
-        if here is None:
+        # A field for a date has stops of its own inside.
+        if here is None or here["number"] == last:
             continue
-        if here["number"] in stops:
+        last = here["number"]
+        if last in stops:
             break
         visible = here["outline"] >= FOCUS_PIXELS_MIN and here["inside"] and not here["covered"]
         stops[here["number"]] = Stop(here["number"], here["name"], visible)

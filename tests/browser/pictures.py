@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.browser.admin_scenes import ADMIN_SCENES
 from tests.browser.chromium import Browser, Look, opened
-from tests.browser.scenes import ADMIN_SCENES, PORTAL_SCENES
+from tests.browser.scenes import PORTAL_SCENES
 from tests.browser.stage import HOST, served
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,7 +50,9 @@ def sources() -> Iterator[Path]:
     """Everything that can change what the pictures show."""
     for folder in ("captive_portal/templates", "node/admin/templates", "captive_portal/languages"):
         yield from sorted(path for path in (ROOT / folder).iterdir() if path.is_file())
-    yield from (ROOT / "tests/browser" / name for name in ("pictures.py", "scenes.py"))
+    yield from (
+        ROOT / "tests/browser" / name for name in ("pictures.py", "people.py", "scenes.py", "admin_scenes.py")
+    )
 
 
 def fingerprint() -> str:

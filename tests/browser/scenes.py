@@ -1,4 +1,4 @@
-"""Every page in every state that people meet: what the house says, where to look, what to do there first."""
+"""Every page of the portal in every state: what the house says, where to look, what to do there first."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -9,13 +9,12 @@ from node.errors import StorageTrouble
 from tests.browser import people
 from tests.browser.chromium import Browser
 from tests.browser.stage import HOST, Opening, portal
-from tests.fakes.admin_house import LINK, FakeAdminHouse, open_admin_door
 
 Doing = Callable[[Browser, str], None]
 """What a person does, given the address of the first page."""
 
 
-def _nothing(browser: Browser, address: str) -> None:
+def nothing(browser: Browser, address: str) -> None:
     pass
 
 
@@ -29,9 +28,9 @@ class Scene:
     path: str = "/"
     door: Opening = field(default_factory=portal)
     host: str = HOST
-    before: Doing = _nothing
+    before: Doing = nothing
     """What the person does before they go to `path`."""
-    after: Doing = _nothing
+    after: Doing = nothing
     """What they do at `path` before the page stands as meant."""
 
     def enter(self, browser: Browser, first_page: str) -> None:
@@ -40,9 +39,9 @@ class Scene:
         self.after(browser, first_page)
 
 
-def sends(action: str, **fields: str) -> Doing:
-    """Fills in the form that goes to `action`, and sends it."""
-    return lambda browser, _address: browser.send(action, **fields)
+def sends(action: str, button: str = "button", **fields: str) -> Doing:
+    """Fills in the form that goes to `action`, and sends it by the first `button` in it."""
+    return lambda browser, _address: browser.send(action, button, **fields)
 
 
 def opens_everything(browser: Browser, _address: str) -> None:
@@ -50,7 +49,7 @@ def opens_everything(browser: Browser, _address: str) -> None:
 
 
 def _newcomer(name: str, **more: Any) -> Scene:
-    path, after = more.pop("path", "/"), more.pop("after", _nothing)
+    path, after = more.pop("path", "/"), more.pop("after", nothing)
     more.setdefault("view", people.OPEN)
     return Scene(name, "welcome", path, portal(**more), after=after)
 
@@ -88,7 +87,7 @@ WELCOMES = (
 
 
 def _mine(name: str, **more: Any) -> Scene:
-    after = more.pop("after", _nothing)
+    after = more.pop("after", nothing)
     more.setdefault("view", people.OPEN)
     return Scene(name, "my page", "/me", portal(**more), after=after)
 
@@ -165,29 +164,3 @@ AROUND = (
     Scene("not on this Wi-Fi", "elsewhere", door=portal(elsewhere=True)),
 )
 PORTAL_SCENES = WELCOMES + MINE + AROUND
-
-
-def _sign_in(browser: Browser, address: str) -> None:
-    browser.open(address)
-    if not browser.has("form[action='/sign-out']"):
-        browser.open(f"{address}/sign-in?token={LINK}")
-        browser.tap("main form button")
-
-
-def _type_nonsense(browser: Browser, address: str) -> None:
-    browser.type("textarea", "nonsense")
-    browser.tap("main form button")
-
-
-def _admin(name: str, page: str, path: str, **more: Any) -> Scene:
-    more.setdefault("before", _sign_in)
-    return Scene(name, page, path, lambda: open_admin_door(FakeAdminHouse()), host="127.0.0.1", **more)
-
-
-ADMIN_SCENES = (
-    _admin("an admin's link", "signing in", f"/sign-in?token={LINK}", before=_nothing),
-    _admin("who is on", "admin: overview", "/"),
-    _admin("the rules", "admin: rules", "/rules"),
-    _admin("rules with a mistake", "admin: rules", "/rules", after=_type_nonsense),
-    _admin("nothing there", "admin: trouble", "/nowhere"),
-)

@@ -12,22 +12,22 @@ class Tally:
     pages: set[str] = field(default_factory=set)
     states: set[str] = field(default_factory=set)
     languages: set[str] = field(default_factory=set)
-    looks: int = 0
+    screens: int = 0
     faults: int = 0
     figures: dict[str, str] = field(default_factory=dict)
 
-    def saw(self, scene: Scene, language: str, *, looks: int, faults: int) -> None:
+    def saw(self, scene: Scene, language: str, *, screens: int, faults: int) -> None:
         self.pages.add(scene.page)
         self.states.add(scene.name)
         self.languages.add(language)
-        self.looks += looks
+        self.screens += screens
         self.faults += faults
 
     def lines(self) -> list[str]:
         counted = (
             f"browser: {len(self.pages)} pages in {len(self.states)} states, "
             f"{len(self.languages)} languages ({' '.join(sorted(self.languages))}), "
-            f"{self.looks} screens judged by axe-core: {self.faults} violations"
+            f"{self.screens} screens judged by axe-core: {self.faults} violations"
         )
         return [counted, *(f"browser: {name}: {value}" for name, value in self.figures.items())]
 

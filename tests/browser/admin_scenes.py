@@ -1,0 +1,110 @@
+"""Every page of the admins' door in every state: empty and full, right and wrong, for admins and for issuers."""
+
+from typing import Any
+
+from tests.browser.chromium import Browser
+from tests.browser.scenes import Doing, Scene, nothing, sends
+from tests.fakes.admin_house import ISSUER_LINK, LINK, FakeAdminHouse, open_admin_door
+
+ISSUE: dict[str, str] = {"count": "26", "lasts": "7", "group": "day-pass", "note": "for the festival"}
+HOST = "127.0.0.1"
+
+
+def _signs_in(link: str) -> Doing:
+    def signing_in(browser: Browser, address: str) -> None:
+        browser.open(address)
+        if not browser.has("form[action='/sign-out']"):
+            browser.open(f"{address}/sign-in?token={link}")
+            browser.tap("main form button")
+
+    return signing_in
+
+
+def _and_goes(path: str, then: Doing, link: str = LINK) -> Doing:
+    """Signs in, goes there, and does something, before the page of the scene is asked for."""
+
+    def going(browser: Browser, address: str) -> None:
+        _signs_in(link)(browser, address)
+        browser.open(address + path)
+        then(browser, address)
+
+    return going
+
+
+def _admin(name: str, page: str, path: str, **more: Any) -> Scene:
+    more.setdefault("before", _signs_in(LINK))
+    return Scene(name, f"admin: {page}", path, lambda: open_admin_door(FakeAdminHouse()), host=HOST, **more)
+
+
+_ISSUED = _and_goes("/vouchers", sends("/vouchers", **ISSUE))
+_KICKED = _and_goes("/people/account?id=ana", sends("/people/kick", because="Come and talk to us."))
+_NEW_TERMS = {"text-en": "Be kind. Share.", "text-ca": "Sigueu amables. Compartiu."}
+_NOTICE = {
+    "title-en": "Assembly",
+    "text-en": "On Friday at seven.",
+    "title-ca": "Assemblea",
+    "text-ca": "Divendres.",
+}
+
+
+def _looks_at_one(browser: Browser, address: str) -> None:
+    """Issues a sheet, and types the first code of it."""
+    browser.send("/vouchers", **ISSUE)
+    code = browser.read(".slip .code")
+    browser.open(f"{address}/vouchers")
+    browser.send("/vouchers/code", code=code)
+
+
+def _revokes_the_batch(browser: Browser, _address: str) -> None:
+    if browser.has("button[value='revoke']"):
+        browser.tap("button[value='revoke']")
+
+
+ADMIN_SCENES = (
+    _admin("an admin's link", "signing in", f"/sign-in?token={LINK}", before=nothing),
+    _admin("a link that no longer works", "signing in", "/sign-in?token=used-up-0123456789", before=nothing),
+    _admin("who is on", "overview", "/"),
+    _admin("who is on, held still", "overview", "/?still"),
+    _admin("the rules", "rules", "/rules"),
+    _admin("rules with a mistake", "rules", "/rules", after=sends("/rules", text="nonsense")),
+    _admin("rules changed", "rules", "/rules", after=sends("/rules", text="[ruleset]")),
+    _admin("no vouchers yet", "vouchers", "/vouchers"),
+    _admin(
+        "a wrong order of vouchers",
+        "vouchers",
+        "/vouchers",
+        after=sends("/vouchers", **{**ISSUE, "count": "0"}),
+    ),
+    _admin("a sheet of vouchers", "sheet", "/vouchers", after=sends("/vouchers", **ISSUE)),
+    _admin("a batch in the list", "vouchers", "/vouchers", before=_ISSUED),
+    _admin("a batch", "batch", "/vouchers/batch?number=1", before=_ISSUED),
+    _admin("a batch revoked", "batch", "/vouchers/batch?number=1", before=_ISSUED, after=_revokes_the_batch),
+    _admin("an unknown code", "vouchers", "/vouchers", after=sends("/vouchers/code", code="7KM3-Q2W9-XA")),
+    _admin("one voucher", "voucher", "/vouchers", after=_looks_at_one),
+    _admin("vouchers for an issuer", "vouchers", "/vouchers", before=_signs_in(ISSUER_LINK)),
+    _admin("people", "people", "/people"),
+    _admin("nobody found", "people", "/people", after=sends("/people", q="zebedee")),
+    _admin("one account", "person", "/people/account?id=ana"),
+    _admin("no reason given", "person", "/people/account?id=ana", after=sends("/people/kick", because=" ")),
+    _admin("one account taken off", "person", "/people/account?id=ana", before=_KICKED),
+    _admin("taken off", "taken off", "/people/removed"),
+    _admin("members", "members", "/members"),
+    _admin("no such member", "members", "/members?q=zebedee"),
+    _admin("a new member", "member", "/members/edit"),
+    _admin("a member", "member", "/members/edit?id=ana"),
+    _admin("a wrong entry", "member", "/members/edit", after=sends("/members/edit", account="Ana & Co")),
+    _admin("a new passphrase", "passphrase", "/members/edit?id=ana", after=sends("/members/passphrase")),
+    _admin("a card", "card", "/members/edit?id=ana", after=sends("/members/card")),
+    _admin("the terms in force", "terms", "/terms"),
+    _admin("new terms", "terms", "/terms", after=sends("/terms", **_NEW_TERMS)),
+    _admin("an older version of the terms", "terms version", "/terms?version=1"),
+    _admin("notices", "notices", "/notices"),
+    _admin("a new notice", "notice", "/notices/edit"),
+    _admin("how a notice will be", "notice", "/notices/edit", after=sends("/notices/edit", **_NOTICE)),
+    _admin(
+        "a notice without words", "notice", "/notices/edit", after=sends("/notices/edit", "[value='save']")
+    ),
+    _admin("contests", "contests", "/contests"),
+    _admin("an empty answer", "contests", "/contests", after=sends("/contests")),
+    _admin("nothing there", "trouble", "/nowhere"),
+)
