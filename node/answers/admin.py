@@ -16,6 +16,7 @@ from node.answers.admin_words import WordsAnswers
 from node.answers.overview import Glance
 from node.answers.rulefile import RuleFiles
 from node.config import NodeConfig
+from node.config.settings import TERMS
 from node.errors import Finding, NodeError, StorageTrouble
 from node.governance.difference import difference
 from node.governance.sentences import describe
@@ -82,6 +83,7 @@ class AdminHouse:
         self.vouchers = VoucherAnswers(
             reconcile.register,
             keep=reconcile.remember,
+            check=self._check_memory,
             instant=reconcile.instant,
             random=secrets.token_bytes,
             rule_groups=lambda: (g for rule in reconcile.rulebook.ruleset.rules for g in rule.who.groups),
@@ -101,6 +103,7 @@ class AdminHouse:
             rule_tiers=lambda: (t for rule in reconcile.rulebook.ruleset.rules for t in rule.who.tiers),
             devices=self.people.devices,
             keep=reconcile.remember,
+            check=self._check_memory,
             instant=reconcile.instant,
             random=secrets.token_bytes,
             hashed=self._hashed,
@@ -109,15 +112,24 @@ class AdminHouse:
 
     def _word_answers(self) -> WordsAnswers:
         node = self._config.node
-        first = Terms(node.terms_version, (TermsText(self._config.portal.language, node.terms),))
+        language = "en" if node.terms == TERMS else self._config.portal.language
+        first = Terms(node.terms_version, (TermsText(language, node.terms),))
         return WordsAnswers(
             self._reconcile.register,
             keep=self._reconcile.remember,
+            check=self._check_memory,
             instant=self._reconcile.instant,
             first_terms=first,
             node=node.name,
             zones=self._zones(),
         )
+
+    def _check_memory(self) -> None:
+        if not self._reconcile.keeper.recalled:
+            raise StorageTrouble(
+                "the node could not read yet what it has stored, so nothing may be changed",
+                "make the data folder readable; the node tries again by itself",
+            )
 
     def _zones(self) -> tuple[str, ...]:
         return (self._config.node.zone,) if self._config.node.zone else ()

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Protocol
 
 from node.admin.ports import CONFLICT, CardView, DeviceRow, Member, MembersView
-from node.answers.admin_vouchers import Keep
+from node.answers.admin_vouchers import Check, Keep
 from node.answers.memberfile import members_of, with_member, without_member
 from node.answers.rulefile import Edit
 from node.errors import Finding
@@ -52,6 +52,7 @@ class MembersAnswers:
         rule_tiers: Callable[[], Iterable[str]],
         devices: Callable[[AccountId], tuple[DeviceRow, ...]],
         keep: Keep,
+        check: Check,
         instant: Callable[[], Instant],
         random: Callable[[int], bytes],
         hashed: Callable[[str, bytes], Awaitable[str]],
@@ -59,7 +60,7 @@ class MembersAnswers:
     ) -> None:
         """`look` puts a changed file in force; `hashed` makes a passphrase's hash, away from the loop."""
         self._register, self._file, self._roll, self._look = register, file, roll, look
-        self._rule_tiers, self._devices, self._keep = rule_tiers, devices, keep
+        self._rule_tiers, self._devices, self._keep, self._check = rule_tiers, devices, keep, check
         self._instant, self._random, self._hashed, self._sign_card = instant, random, hashed, sign_card
         self._listed: tuple[Roll, dict[str, Member]] | None = None
 
@@ -88,6 +89,7 @@ class MembersAnswers:
         return await self._edit(replacing, partial(without_member, account=account))
 
     async def new_passphrase(self, account: str) -> str | Finding:
+        self._check()
         if account not in self._members():
             return _NOBODY
         passphrase = make_passphrase(self._random(PASSPHRASE_LETTERS))
@@ -99,6 +101,7 @@ class MembersAnswers:
         return passphrase
 
     async def new_card(self, account: str) -> CardView | Finding:
+        self._check()
         member, today = self.member(account), self._instant().today
         if not today:
             return _NO_DAY
@@ -109,6 +112,7 @@ class MembersAnswers:
         return CardView(member, self._sign_card(card), last)
 
     async def void_cards(self, account: str) -> Finding | None:
+        self._check()
         today = self._instant().today
         if not today:
             return _NO_DAY

@@ -17,6 +17,8 @@ from node.units import Monotonic
 
 Keep = Callable[[Iterable[Change]], Awaitable[None]]
 """Stores what changed, and lets it count."""
+Check = Callable[[], None]
+"""Raises NodeError while nothing may be changed, since what was stored before could not be read yet."""
 KEY_BYTES = 32
 
 
@@ -28,6 +30,7 @@ class VoucherAnswers:
         register: Register,
         *,
         keep: Keep,
+        check: Check,
         instant: Callable[[], Instant],
         random: Callable[[int], bytes],
         rule_groups: Callable[[], Iterable[str]],
@@ -35,7 +38,7 @@ class VoucherAnswers:
     ) -> None:
         """`trouble` says why nothing can be stored now; empty while it can."""
         self._register, self._vouchers = register, register.vouchers
-        self._keep, self._instant, self._random = keep, instant, random
+        self._keep, self._check, self._instant, self._random = keep, check, instant, random
         self._rule_groups, self._trouble = rule_groups, trouble
         self._once = OnceOnly[Fresh](random(KEY_BYTES))
 
@@ -45,6 +48,7 @@ class VoucherAnswers:
     async def issue(
         self, signed: Signed, order: VoucherOrder, cookie: str, ticket: str
     ) -> Issued | tuple[Finding, ...]:
+        self._check()
         at = self._instant()
         state = self._once.state(cookie, ticket, at.now)
         if state in {"stale", "crowded"}:
@@ -76,6 +80,7 @@ class VoucherAnswers:
         return self._vouchers.counts(number, self._instant().now)
 
     async def revoke_batch(self, signed: Signed, number: int, *, back: bool) -> int | Finding:
+        self._check()
         batch = self._vouchers.batches.get(number)
         if batch is None or not _may_see(signed, batch):
             return Finding("voucher", 0, f"There is no batch {number} of yours.", "choose one from the list")
@@ -107,6 +112,7 @@ class VoucherAnswers:
         return len(changes)
 
     def _find(self, signed: Signed, typed: str) -> Voucher | Finding:
+        self._check()
         code = read_code(typed)
         if not isinstance(code, Code) or code.kind != "voucher":
             return _MISTYPED

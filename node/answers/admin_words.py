@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from node.admin.ports import CONFLICT
 from node.admin.signin import Signed
-from node.answers.admin_vouchers import Keep
+from node.answers.admin_vouchers import Check, Keep
 from node.errors import Finding
 from node.membership.contests import Contest
 from node.membership.entrances import Instant
@@ -22,13 +22,14 @@ class WordsAnswers:
         register: Register,
         *,
         keep: Keep,
+        check: Check,
         instant: Callable[[], Instant],
         first_terms: Terms,
         node: str,
         zones: tuple[str, ...],
     ) -> None:
         """`first_terms` are in force until somebody writes others."""
-        self._register, self._keep, self._instant = register, keep, instant
+        self._register, self._keep, self._check, self._instant = register, keep, check, instant
         self._first_terms = first_terms
         self._places = {"network", f"node:{node}", *(f"zone:{zone}" for zone in zones)}
 
@@ -38,6 +39,7 @@ class WordsAnswers:
     async def save_terms(
         self, signed: Signed, texts: tuple[TermsText, ...], replacing: str
     ) -> Terms | tuple[Finding, ...]:
+        self._check()
         current = self.terms()[0]
         if current.version != replacing:
             return (Finding(CONFLICT, 0, "Somebody else saved other terms meanwhile.", "look at them first"),)
@@ -60,6 +62,7 @@ class WordsAnswers:
         return notice.where in self._places and is_current(notice, self._instant().today)
 
     async def save_notice(self, signed: Signed, notice: Notice) -> tuple[Finding, ...]:
+        self._check()
         if notice.number and self._register.notices.get(notice.number) is None:
             # Somebody took it down meanwhile: what was written is put up as a new one.
             notice = replace(notice, number=0)
@@ -70,6 +73,7 @@ class WordsAnswers:
         return ()
 
     async def take_down(self, number: int) -> Notice | None:
+        self._check()
         notice = self._register.notices.get(number)
         if notice is not None:
             await self._keep(self._register.notices.take_down(number))
@@ -79,6 +83,7 @@ class WordsAnswers:
         return self._register.contests.all()
 
     async def answer_contest(self, number: int, text: str) -> Finding | None:
+        self._check()
         answered = self._register.contests.answer(number, text, self._instant().today)
         if answered is None:
             return Finding(

@@ -10,7 +10,7 @@ from node.answers.admin_members import MembersAnswers
 from node.answers.admin_vouchers import VoucherAnswers
 from node.answers.admin_words import WordsAnswers
 from node.answers.rulefile import Edit
-from node.errors import Finding
+from node.errors import Finding, StorageTrouble
 from node.governance.roll import parse_roll
 from node.membership.cards import make_card
 from node.membership.codes import read_code
@@ -184,7 +184,7 @@ class Membership:
 
     def __init__(self) -> None:
         self.town, self._chance = Town(), Random(5)
-        self.now, self.trouble = 1_000, ""
+        self.now, self.trouble, self.asleep = 1_000, "", False
         self.file = FakeMembersFile(self.town)
         self.people = FakePeople(self.town)
         register = self.town.register
@@ -201,6 +201,7 @@ class Membership:
         self.vouchers = VoucherAnswers(
             register,
             keep=keep,
+            check=self.check,
             instant=instant,
             random=self.random,
             rule_groups=lambda: ("day-pass", "week"),
@@ -214,6 +215,7 @@ class Membership:
             rule_tiers=lambda: ("anchor",),
             devices=self.people.of,
             keep=keep,
+            check=self.check,
             instant=instant,
             random=self.random,
             hashed=hashed,
@@ -222,6 +224,7 @@ class Membership:
         self.words = WordsAnswers(
             register,
             keep=keep,
+            check=self.check,
             instant=instant,
             first_terms=Terms("1", (TermsText("en", "Be kind to each other."),)),
             node="library",
@@ -240,6 +243,10 @@ class Membership:
             )
         )
         register.contests.add(AccountId("ana"), "night-cap", "I work at night.", "2027-02-27")
+
+    def check(self) -> None:
+        if self.asleep:
+            raise StorageTrouble("the database cannot be read", "mend the disk")
 
     def random(self, count: int) -> bytes:
         return self._chance.randbytes(count)

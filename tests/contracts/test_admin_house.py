@@ -1,0 +1,296 @@
+"""The real house behind the admins' door: what an admin does in the browser, people feel at the portal."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession, CookieJar
+
+from captive_portal.ports import Admitted, CardShown, CodeTyped, PassphraseTyped, Refused, TermsAccepted
+from node.admin.ports import CardView, Member
+from node.admin.signin import Signed
+from node.admin.web import AdminDoor
+from node.answers.admin import AdminHouse
+from node.answers.overview import Glance
+from node.answers.rulefile import RuleFiles
+from node.errors import NodeError
+from node.membership.cards import make_card
+from node.supervision import Parts
+from tests.contracts.admin_browser import Browser, field_in
+from tests.contracts.house import ANA, BEN, CAI, KEY, LISTED, MEMBERS, RULES, House, Neighbourhood
+from tests.contracts.test_admin_vouchers import ORDER, codes_in
+from tests.fakes.members import COMMUNITY
+from tests.fakes.memory import FakeMemory
+from tests.lab.agreement import Settings  # noqa: F401 - the settings that the neighbourhood is made of
+
+
+class FakeRecords:
+    """What is kept for admins, in memory."""
+
+    def __init__(self) -> None:
+        self.facts: dict[str, str] = {}
+        self.rules: list[tuple[int, str, str, str, str]] = []
+
+    async def keep_rules(self, adopted: str, by: str, fingerprint: str, text: str) -> None:
+        self.rules.append((len(self.rules) + 1, adopted, by, fingerprint, text))
+
+    async def rule_versions(self) -> list[tuple[int, str, str, str, str]]:
+        return self.rules
+
+    async def fact(self, name: str) -> str:
+        return self.facts.get(name, "")
+
+    async def keep_fact(self, name: str, value: str) -> None:
+        self.facts[name] = value
+
+
+@dataclass
+class Office:
+    """A house with its portal, its admins' pages, and a browser at them."""
+
+    house: House
+    admin: AdminHouse
+    browser: Browser
+    files: RuleFiles
+    memory: FakeMemory
+
+    async def send(self, path: str, **fields: str) -> str:
+        """One of our own forms, which succeeds."""
+        response, page = await self.browser.send(path, **fields)
+        assert response.status in {200, 303}, page
+        return page
+
+    async def issue(self, **other: str) -> list[str]:
+        _, page = await self.browser.get("/vouchers")
+        return codes_in(
+            await self.send("/vouchers", **{**ORDER, "ticket": field_in(page, "ticket"), **other})
+        )
+
+    async def comes_in(self, mac: Any, entry: Any) -> str:
+        came = await self.house.portal.admit(mac, entry, "1")
+        assert isinstance(came, Admitted), came
+        return str(self.house.portal.guest(mac).account)
+
+    async def is_refused(self, mac: Any, entry: Any) -> str:
+        refused = await self.house.portal.admit(mac, entry, "1")
+        assert isinstance(refused, Refused), refused
+        return refused.reason
+
+
+def made_admin(house: House, street: Neighbourhood, files: RuleFiles) -> AdminHouse:
+    glance = Glance(
+        config=street.config,
+        reconcile=house.loop,
+        files=files,
+        parts=Parts(),
+        peers=tuple,
+        waiting=house.portal.waiting,
+        warned=tuple,
+    )
+    return AdminHouse(
+        house.loop,
+        glance,
+        files,
+        FakeRecords(),
+        street.clock,
+        street.config,
+        sign_card=partial(make_card, KEY, COMMUNITY),
+        portal_url=str,
+        languages=dict,
+    )
+
+
+@asynccontextmanager
+async def opened(folder: Path, signed: Signed | None = None) -> AsyncIterator[Office]:
+    (folder / "rules.toml").write_text(RULES)
+    (folder / "members.toml").write_text(MEMBERS)
+    memory = FakeMemory()
+    files = RuleFiles(folder / "rules.toml", folder / "members.toml")
+    files.open()
+    street = Neighbourhood(lambda: memory, folder)
+    async with street.life() as house:
+        admin = made_admin(house, street, files)
+        door = AdminDoor(admin, address="127.0.0.1", port=0)
+        import asyncio
+
+        async with asyncio.TaskGroup() as tasks, ClientSession(cookie_jar=CookieJar(unsafe=True)) as session:
+            running = tasks.create_task(door.run())
+            await door.ready.wait()
+            assert door.bound is not None
+            browser = Browser(session, admin, door.bound[1])  # type: ignore[arg-type]
+            link, _ = await admin.new_link(signed or Signed("admin"))
+            await browser.sign_in(link.partition("token=")[2])
+            yield Office(house, admin, browser, files, memory)
+            running.cancel()
+
+
+@pytest.fixture
+async def office(tmp_path: Path) -> AsyncIterator[Office]:
+    async with opened(tmp_path) as made:
+        yield made
+
+
+async def test_a_printed_code_lets_a_household_in_and_its_people_are_seen(office: Office) -> None:
+    code, *_ = await office.issue(count="2", devices="2")
+    account = await office.comes_in(ANA, CodeTyped(code))
+    assert account == await office.comes_in(BEN, CodeTyped(code.lower()))
+    _, page = await office.browser.get("/people")
+    assert (account in page, "voucher" in page) == (True, True)
+    assert account in await office.send("/people", q=code)
+    assert account in await office.send("/people", q=ANA)
+    _, page = await office.browser.get(f"/people/account?id={account}")
+    for said in (ANA, BEN, "batch 1", "day-pass"):
+        assert said in page
+    page = await office.send("/vouchers/code", code=code)
+    assert "It has been in use" in page
+    assert account in page
+
+
+async def test_a_revoked_voucher_puts_its_people_out_and_given_back_lets_them_in_again(
+    office: Office,
+) -> None:
+    code, *_ = await office.issue(count="1")
+    await office.comes_in(ANA, CodeTyped(code))
+    await office.send("/vouchers/batch", number="1", do="revoke")
+    assert "admitted" != office.house.portal.guest(ANA).state
+    assert "code-revoked" == await office.is_refused(ANA, CodeTyped(code))
+    await office.send("/vouchers/batch", number="1", do="restore")
+    await office.comes_in(ANA, CodeTyped(code))
+
+
+async def test_who_is_taken_off_reads_why_and_stays_out_by_every_way_until_pardoned(office: Office) -> None:
+    code, *_ = await office.issue(count="1")
+    account = await office.comes_in(ANA, TermsAccepted())
+    await office.send("/people/kick", account=account, device=ANA, because="Come and talk to us.")
+    view = office.house.portal.guest(ANA)
+    assert ("removed", "Come and talk to us.") == (view.state, view.removed_because)
+    for entry in (TermsAccepted(), CodeTyped(code)):
+        assert "removed" == await office.is_refused(ANA, entry)
+    _, page = await office.browser.get("/people/removed")
+    assert "Come and talk to us." in page
+    await office.send("/people/pardon", device=ANA)
+    await office.comes_in(ANA, TermsAccepted())
+
+
+async def test_all_devices_of_a_household_are_taken_off_and_nobody_elses(office: Office) -> None:
+    code, *_ = await office.issue(count="1")
+    account = await office.comes_in(ANA, CodeTyped(code))
+    await office.comes_in(BEN, CodeTyped(code))
+    await office.comes_in(CAI, TermsAccepted())
+    await office.send("/people/kick", account=account, device="", because="Enough.")
+    states = [office.house.portal.guest(mac).state for mac in (ANA, BEN, CAI)]
+    assert ["removed", "removed", "admitted"] == states
+
+
+async def test_a_member_added_in_the_browser_comes_in_by_a_new_passphrase(office: Office) -> None:
+    _, page = await office.browser.get("/members/edit")
+    await office.send(
+        "/members/edit",
+        replacing=field_in(page, "replacing"),
+        was="",
+        account="joan",
+        name="Joan",
+        tier="member",
+        groups="",
+        devices="",
+    )
+    assert 'id = "joan"' in office.files.members.read_text()
+    assert office.files.members.read_text().startswith(MEMBERS)
+    passphrase = await office.admin.members.new_passphrase("joan")
+    assert isinstance(passphrase, str)
+    assert "joan" == await office.comes_in(BEN, PassphraseTyped("joan", passphrase))
+    _, page = await office.browser.get("/members/edit?id=joan")
+    assert BEN in page
+
+
+async def test_who_is_taken_out_of_the_members_is_a_guest_at_once(office: Office) -> None:
+    assert "ana" == await office.comes_in(LISTED, TermsAccepted())
+    _, page = await office.browser.get("/members/edit?id=ana")
+    await office.send("/members/remove", account="ana", replacing=field_in(page, "replacing"))
+    assert str(office.house.portal.guest(LISTED).account).startswith("guest-")
+
+
+async def test_a_file_that_was_edited_by_hand_meanwhile_is_not_overwritten(office: Office) -> None:
+    mark = office.admin.members.find("").fingerprint
+    office.files.members.write_text(MEMBERS + '[[account]]\nid = "pere"\n')
+    findings = await office.admin.members.save(Member("joan"), "", mark)
+    assert ["conflict"] == [finding.code for finding in findings]
+    assert "pere" in office.files.members.read_text()
+
+
+async def test_a_printed_card_works_until_it_is_voided(office: Office) -> None:
+    card = await office.admin.members.new_card("carme")
+    assert isinstance(card, CardView)
+    assert "carme" == await office.comes_in(BEN, CardShown(f"http://x/?card={card.text}"))
+    await office.send("/members/void", account="carme")
+    assert "card-revoked" == await office.is_refused(CAI, CardShown(card.text))
+
+
+async def test_new_terms_are_shown_at_the_door(office: Office) -> None:
+    _, page = await office.browser.get("/terms")
+    await office.send(
+        "/terms", **{"replacing": field_in(page, "replacing"), "text-en": "Be kind, and share."}
+    )
+    community = office.house.portal.community()
+    assert ("Be kind, and share.", "2") == (community.terms, community.terms_version)
+
+
+async def test_a_notice_hangs_at_the_door_and_comes_down(office: Office) -> None:
+    notice = {"number": "0", "where": "network", "audience": "everyone", "title-en": "Storm", "text-en": ""}
+    await office.send("/notices/edit", **notice, do="save")
+    assert ["Storm"] == [each.texts[0].title for each in office.house.portal.notices(None)]
+    await office.send("/notices/remove", number="1")
+    assert () == office.house.portal.notices(None)
+
+
+async def test_a_contest_is_answered_on_the_persons_own_page(office: Office) -> None:
+    await office.comes_in(ANA, TermsAccepted())
+    assert await office.house.portal.contest(ANA, "day-pass", "Why so slow?") is None
+    await office.send("/contests", number="1", **{"text-1": "It was the storm."})
+    assert ["It was the storm."] == [each.answer for each in office.house.portal.guest(ANA).contests]
+
+
+async def test_what_an_admin_did_outlives_the_node(tmp_path: Path) -> None:
+    async with opened(tmp_path) as office:
+        await office.issue(count="3")
+        await office.send(
+            "/notices/edit", number="0", where="network", audience="everyone", **{"title-en": "Hi"}
+        )
+        kept = office.memory.register.kept
+    assert (1, 3) == (len(kept.batches), len(kept.vouchers))
+
+
+async def test_codes_that_the_disk_cannot_keep_are_not_shown(office: Office) -> None:
+    office.memory.full = True
+    _, page = await office.browser.get("/vouchers")
+    form = {**ORDER, "ticket": field_in(page, "ticket")}
+    response, page = await office.browser.send("/vouchers", **form)
+    assert (422, []) == (response.status, codes_in(page))
+    office.memory.full = False
+    response, page = await office.browser.send("/vouchers", **form)
+    assert (200, 25) == (response.status, len(codes_in(page)))
+    assert 25 == len(office.memory.register.kept.vouchers)
+
+
+async def test_nothing_is_changed_before_what_was_stored_could_be_read(office: Office) -> None:
+    office.house.loop.keeper.recalled = False
+    with pytest.raises(NodeError, match="could not read yet"):
+        await office.admin.vouchers.revoke_batch(Signed("admin"), 1, back=False)
+    with pytest.raises(NodeError, match="could not read yet"):
+        await office.admin.words.take_down(1)
+    response, page = await office.browser.send("/contests", number="1", **{"text-1": "x"})
+    assert (503, True) == (response.status, "make the data folder readable" in page)
+
+
+async def test_an_issuer_with_a_link_from_the_console_issues_in_their_name(tmp_path: Path) -> None:
+    async with opened(tmp_path, Signed("issuer", "library")) as office:
+        await office.issue(count="1")
+        assert ["issuer library"] == [
+            batch.issued_by for batch in office.house.loop.register.vouchers.batches.values()
+        ]
+        response, _ = await office.browser.get("/people")
+        assert 403 == response.status

@@ -1,0 +1,103 @@
+"""People and devices as admins find them, on a loop with a kernel in memory."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from captive_portal.ports import CodeTyped, TermsAccepted
+from node.answers.admin_people import PeopleAnswers
+from node.units import NO_USAGE, AccountId, MacAddress
+from tests.contracts.house import ANA, BEN, CAI, DOT, LISTED, House, Neighbourhood
+from tests.fakes.memory import FakeMemory
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    async with Neighbourhood(FakeMemory, tmp_path).life() as opened:
+        yield opened
+
+
+@pytest.fixture
+async def people(house: House) -> PeopleAnswers:
+    """Ana and Ben share a voucher, Cai is a guest, and a device of the roll is on."""
+    (code,) = await house.codes()
+    for mac, entry in (
+        (ANA, CodeTyped(code)),
+        (BEN, CodeTyped(code)),
+        (CAI, TermsAccepted()),
+        (LISTED, TermsAccepted()),
+    ):
+        await house.portal.admit(mac, entry, "1")
+    return PeopleAnswers(house.loop, lambda _account: NO_USAGE)
+
+
+def household(house: House) -> AccountId:
+    return house.loop.account_of(ANA)
+
+
+async def test_everybody_who_is_on_is_listed_once(house: House, people: PeopleAnswers) -> None:
+    assert {household(house), "guest-0c", "ana"} == set(people.find(""))
+    assert 3 == len(people.find(""))
+    await house.portal.leave(CAI)
+    assert "guest-0c" not in people.find("")
+
+
+async def test_a_row_says_how_many_came_in_and_how(house: House, people: PeopleAnswers) -> None:
+    row = people.row(household(house))
+    assert (2, ("voucher",), "guest", 0) == (row.devices, row.ways, row.tier, row.since_s)
+    assert ("Ana Puig", "member") == (people.row(AccountId("ana")).name, people.row(AccountId("ana")).tier)
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("ana", "ana"),
+        ("PUIG", "ana"),
+        ("carme", "carme"),
+        ("guest-0c", "guest-0c"),
+        (CAI, "guest-0c"),
+        (LISTED, "ana"),
+    ],
+)
+async def test_people_are_found_also_when_they_are_not_on(
+    people: PeopleAnswers, query: str, found: str
+) -> None:
+    assert [found] == list(people.find(query))
+
+
+@pytest.mark.parametrize("query", ["nobody", DOT, "02:00", "7K3M-9Q2W-4X1Z", "x" * 300])
+async def test_nobody_is_nobody(people: PeopleAnswers, query: str) -> None:
+    assert [] == list(people.find(query))
+
+
+async def test_a_device_is_found_by_the_name_that_its_owner_gave(house: House, people: PeopleAnswers) -> None:
+    await house.portal.name_device(ANA, BEN, "kitchen tablet")
+    assert [household(house)] == list(people.find("tablet"))
+
+
+async def test_an_account_is_shown_with_all_its_devices(house: House, people: PeopleAnswers) -> None:
+    person = people.person(household(house))
+    assert person is not None
+    assert {ANA, BEN} == {device.mac for device in person.devices}
+    assert person.voucher is not None
+    assert ("used", ("day-pass",), False) == (person.voucher.state, person.groups, person.is_member)
+    assert people.person("nobody") is None
+    carme = people.person("carme")
+    assert carme is not None
+    assert ((), True) == (carme.devices, carme.is_member)
+
+
+async def test_only_devices_of_the_account_are_taken_off(house: House, people: PeopleAnswers) -> None:
+    assert await people.kick("ana", CAI, "why") is not None
+    assert await people.kick("carme", None, "why") is not None
+    assert [] == list(people.removed())
+    assert await people.kick("guest-0c", MacAddress(CAI), "why") is None
+    assert [(CAI, "why", "removed")] == [(row.mac, row.because, row.state) for row in people.removed()]
+
+
+async def test_a_pardon_is_for_who_was_taken_off(people: PeopleAnswers) -> None:
+    assert await people.pardon(CAI) is not None
+    await people.kick("guest-0c", CAI, "why")
+    assert await people.pardon(CAI) is None
+    assert [] == list(people.removed())
