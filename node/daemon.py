@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-import ctypes
 import fcntl
-import gc
 import logging
 import os
 import secrets
@@ -56,14 +54,11 @@ from node.storage.database import Store
 from node.storage.memory import StoredMemory, StoredRecords, StoredShelf
 from node.storage.migrations import KEPT
 from node.supervision import Parts, supervise
+from node.thrift import settle
 from node.units import NodeId
 
 log = logging.getLogger("procomu")
 
-SETTLE_EVERY_S = 600
-SWITCH_S = 0.001
-COLLECT_AFTER = (5_000, 20, 1_000)
-"""New objects until the young ones are looked through, and how many such looks until the older ones are."""
 STOP_S = 2.5
 """How long an orderly stop may take; what is not stored by then is still in the kernel's counters."""
 
@@ -84,15 +79,7 @@ class Node:
         self.neighbours = KernelNeighbours(config.lan.interface)
         self.certificate = certificate_files(config, self.clock)
         self.lan_services = LanServices(config.lan.interface, config.lan.address4, config.lan.address6)
-        self.house = PortalHouse(
-            self.reconcile,
-            config,
-            self.clock,
-            new_salt=lambda: secrets.token_bytes(SALT_BYTES),
-            kept=tuple(KeptView(each.table, each.purpose, each.retention) for each in KEPT),
-            services=Board(config.services.offered, self.lan_services.found).services,
-            portal_url=self.portal_url,
-        )
+        self.house = self._front_house()
         self.portal = Portal(
             self.house,
             self.neighbours,
@@ -101,17 +88,7 @@ class Node:
         )
         self.secure = self._secure_door()
         glance = self._glance()
-        self.admin = AdminHouse(
-            self.reconcile,
-            glance,
-            self.files,
-            self.records,
-            self.clock,
-            config,
-            sign_card=partial(make_card, self.keys.node, self.keys.community_id),
-            portal_url=self.portal_url,
-            languages=lambda: self.portal.words,
-        )
+        self.admin = self._admin_house(glance)
         self.admin_door = AdminDoor(
             self.admin,
             address=config.admin.address,
@@ -259,6 +236,31 @@ class Node:
             warned=self.warned,
         )
 
+    def _front_house(self) -> PortalHouse:
+        config = self.config
+        return PortalHouse(
+            self.reconcile,
+            config,
+            self.clock,
+            new_salt=lambda: secrets.token_bytes(SALT_BYTES),
+            kept=tuple(KeptView(each.table, each.purpose, each.retention) for each in KEPT),
+            services=Board(config.services.offered, self.lan_services.found).services,
+            portal_url=self.portal_url,
+        )
+
+    def _admin_house(self, glance: Glance) -> AdminHouse:
+        return AdminHouse(
+            self.reconcile,
+            glance,
+            self.files,
+            self.records,
+            self.clock,
+            self.config,
+            sign_card=partial(make_card, self.keys.node, self.keys.community_id),
+            portal_url=self.portal_url,
+            languages=lambda: self.portal.words,
+        )
+
     def _console(self, glance: Glance) -> Console:
         answers = ConsoleAnswers(
             reconcile=self.reconcile,
@@ -272,22 +274,6 @@ class Node:
         )
         desk = Desk(self.admin.vouchers, self.admin.members, self.admin.place)
         return Console(self.config.node.console_socket, {**answers.all(), **desk.all()}, self.events)
-
-
-async def settle() -> None:
-    """Give back what only starting needed: on a small board each megabyte is somebody's."""
-    libc = ctypes.CDLL(None)
-    # A whole collection with ten thousand devices holds everybody up for 50 ms; what is frozen is not looked at again.
-    gc.set_threshold(*COLLECT_AFTER)
-    # The reading thread works in short turns, so that whoever waits at the portal never waits for many of them.
-    sys.setswitchinterval(SWITCH_S)
-    while True:
-        await asyncio.sleep(1 if gc.get_freeze_count() == 0 else SETTLE_EVERY_S)
-        gc.unfreeze()  # or rings of objects that were frozen while they lived would stay for ever
-        gc.collect()
-        gc.freeze()
-        if hasattr(libc, "malloc_trim"):
-            libc.malloc_trim(0)
 
 
 def main(config_path: Path) -> int:
