@@ -14,7 +14,6 @@ from pathlib import Path
 
 from node.accounting.meter import Reading
 from node.clock import SystemClock
-from node.daemon import settle
 from node.enforcement.kernel import LinuxKernel
 from node.enforcement.plan import Gate
 from node.governance.roll import parse_roll
@@ -22,6 +21,7 @@ from node.reconcile.loop import Reconcile
 from node.reconcile.rulebook import Rulebook, open_rulebook
 from node.storage.database import Store
 from node.storage.memory import StoredMemory
+from node.thrift import settle
 from node.units import AccountId, MacAddress, Milliseconds, NodeId
 from tests.bench.crowd import Device, crowd
 from tests.bench.fairness import RULES

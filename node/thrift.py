@@ -1,0 +1,27 @@
+"""A small board's memory and turns: what only starting needed is given back, and nobody waits for many turns."""
+
+import asyncio
+import ctypes
+import gc
+import sys
+
+SETTLE_EVERY_S = 600
+SWITCH_S = 0.001
+COLLECT_AFTER = (5_000, 20, 1_000)
+"""New objects until the young ones are looked through, and how many such looks until the older ones are."""
+
+
+async def settle() -> None:
+    """Give back what only starting needed: on a small board each megabyte is somebody's."""
+    libc = ctypes.CDLL(None)
+    # A whole collection with ten thousand devices holds everybody up for 50 ms; what is frozen is not looked at again.
+    gc.set_threshold(*COLLECT_AFTER)
+    # The reading thread works in short turns, so that whoever waits at the portal never waits for many of them.
+    sys.setswitchinterval(SWITCH_S)
+    while True:
+        await asyncio.sleep(1 if gc.get_freeze_count() == 0 else SETTLE_EVERY_S)
+        gc.unfreeze()  # or rings of objects that were frozen while they lived would stay for ever
+        gc.collect()
+        gc.freeze()
+        if hasattr(libc, "malloc_trim"):
+            libc.malloc_trim(0)
