@@ -215,8 +215,11 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """Half closed: the answer still goes out."""
         self._eof = True
-        self._hand_in()
-        return self._waiting
+        left = -1
+        while len(self._buffer) != left:
+            left = len(self._buffer)
+            self._hand_in()
+        return self._waiting or (self._choked and bool(self._buffer))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._drop_buffer()

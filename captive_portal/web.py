@@ -2,8 +2,11 @@
 
 import asyncio
 import logging
+import os
 import resource
+import socket
 import time
+from asyncio.trsock import TransportSocket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
@@ -32,6 +35,8 @@ CAPPORT_PATH = "/captive-portal"
 ADDRESSES = frozenset({CAPPORT_PATH, *FOR_ALL, *FOR_DEVICES, *CHANGES})
 """Everything that is answered under our own name."""
 BACKLOG = 1_024
+TAKEN_AT_ONCE = 16
+"""New connections in one turn of the loop: a thousand that come together must not hold up who is being served."""
 FILES_WANTED = 16_384
 
 log = logging.getLogger(__name__)
@@ -116,13 +121,15 @@ class Portal:
         loop = asyncio.get_running_loop()
         try:
             listener = await loop.create_server(
-                doorway, self._addresses or None, self._port, backlog=BACKLOG, reuse_address=True
+                doorway, self._addresses or None, self._port, backlog=TAKEN_AT_ONCE, reuse_address=True
             )
         except OSError as error:
             raise NodeError(
                 f"the portal cannot listen on port {self._port}: {error.strerror or error}",
                 "see who has it with: ss -ltnp; or choose another port in node.toml",
             ) from error
+        for entry in listener.sockets:
+            _let_wait(entry, BACKLOG)
         self.bound = tuple(entry.getsockname()[:2] for entry in listener.sockets)
         self.ready.set()
         try:
@@ -378,6 +385,12 @@ def _wanted(raw_path: str, host_header: str) -> tuple[str | None, str]:
 def _bracketed(host: str) -> str:
     bare = host.partition("%")[0]
     return f"[{bare}]" if ":" in bare and not bare.startswith("[") else bare
+
+
+def _let_wait(listener: TransportSocket, backlog: int) -> None:
+    """So many new connections may wait in the kernel; asyncio takes as many at once as it was told to let wait."""
+    with socket.socket(fileno=os.dup(listener.fileno())) as same:
+        same.listen(backlog)
 
 
 def _lift_file_limit() -> None:

@@ -265,3 +265,11 @@ def test_a_quick_answer_may_end_the_connection() -> None:
     connection, transport = scene.knock()
     connection.data_received(GET.replace(b"/ ", b"/q ") * 2)
     assert (b"quick", False, 0) == (transport.written, transport.is_open, scene.doorway.buffered)
+
+
+async def test_who_has_asked_for_everything_gets_all_of_it_quick_or_not() -> None:
+    scene = scene_with_quick_answers()
+    connection, transport = scene.knock()
+    connection.data_received(GET.replace(b"/ ", b"/q ") * 3 + GET)
+    assert connection.eof_received()
+    assert (b"quickquickquick", [GET]) == (transport.written, scene.inners[0].requests)
