@@ -41,7 +41,6 @@ def dnsmasq_conf(
     passed on unchanged, so that DNSSEC stays checkable (RFC 8952, section 1). `portal_api` is the URI of the captive
     portal API; empty tells devices of none. `names` are answered here too."""
     assert len(portal_api.encode()) <= URI_BYTES_MAX
-    seconds = max(120, lease // 1000)
     lines = [
         "# Written by procomu from node.toml: changes here are lost.",
         f"interface={interface}",
@@ -66,19 +65,8 @@ def dnsmasq_conf(
         lines.append("no-resolv")
         lines += [f"server={server}" for server in dns_upstream]
     if dhcp:
-        lines += [
-            f"dhcp-range={first},{last},{address4.netmask},{seconds}",
-            f"dhcp-option=option:router,{address4.ip}",
-            f"dhcp-option=option:dns-server,{address4.ip}",
-            f"dhcp-leasefile={lease_file}",
-            f"dhcp-lease-max={LEASES_MAX}",
-            "dhcp-authoritative",
-            "dhcp-rapid-commit",
-            # Probing each address with a ping first would make every newcomer wait three seconds.
-            "no-ping",
-        ]
-        if portal_api:
-            lines.append(f"dhcp-option-force=114,{portal_api}")
+        lines.append(f"dhcp-range={first},{last},{address4.netmask},{max(120, lease // 1000)}")
+        lines += _dhcp4(address4, lease_file, portal_api)
         if address6 is not None:
             lines += _dhcp6(interface, address6, _advertised_seconds(lease), portal_api)
     return "\n".join(lines) + "\n"
@@ -135,6 +123,20 @@ interface {interface} {{
   }};
 }};
 """
+
+
+def _dhcp4(address4: IPv4Interface, lease_file: str, portal_api: str) -> list[str]:
+    lines = [
+        f"dhcp-option=option:router,{address4.ip}",
+        f"dhcp-option=option:dns-server,{address4.ip}",
+        f"dhcp-leasefile={lease_file}",
+        f"dhcp-lease-max={LEASES_MAX}",
+        "dhcp-authoritative",
+        "dhcp-rapid-commit",
+        # Probing each address with a ping first would make every newcomer wait three seconds.
+        "no-ping",
+    ]
+    return [*lines, f"dhcp-option-force=114,{portal_api}"] if portal_api else lines
 
 
 def _dhcp6(interface: str, address6: IPv6Interface, seconds: int, portal_api: str) -> list[str]:
