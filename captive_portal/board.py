@@ -6,19 +6,20 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from captive_portal.negotiation import lookup
+from captive_portal.place import shortened
 from captive_portal.ports import CommunityView, ServiceView
 from node.governance.language import Words
 from node.membership.notices import TEXT_CHARS_MAX, TITLE_CHARS_MAX, Notice
 from node.membership.terms import TermsText
 
 SHORT_NOTICES_MAX = 2
-SHORT_TEXT_CHARACTERS_MAX = 240
+SHORT_TEXT_BYTES_MAX = 300
 """Of a notice on the first page; the whole of it stands on the page of notices."""
 SHORT_SERVICES_MAX = 4
 NOTICES_MAX = 50
 SERVICES_MAX = 60
-SERVICE_NAME_CHARACTERS_MAX = 60
-SERVICE_ABOUT_CHARACTERS_MAX = 200
+SERVICE_NAME_BYTES_MAX = 80
+SERVICE_ABOUT_BYTES_MAX = 400
 
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9\[][A-Za-z0-9._~:/?#@!$&()*+,;=%\[\]-]{0,250}")
 
@@ -72,23 +73,23 @@ def terms_text(view: CommunityView, language: str, words: Words) -> TermsText:
 
 def told(notices: Sequence[Notice], language: str) -> tuple[Told, ...]:
     """Whole, for the page of notices."""
-    return _told(notices[:NOTICES_MAX], language, TEXT_CHARS_MAX)
+    return _told(notices[:NOTICES_MAX], language, 4 * TEXT_CHARS_MAX)
 
 
 def told_shortly(notices: Sequence[Notice], language: str) -> tuple[Told, ...]:
     """The most urgent and newest, for a page that has another matter."""
-    return _told(notices[:SHORT_NOTICES_MAX], language, SHORT_TEXT_CHARACTERS_MAX)
+    return _told(notices[:SHORT_NOTICES_MAX], language, SHORT_TEXT_BYTES_MAX)
 
 
-def _told(notices: Sequence[Notice], language: str, characters_max: int) -> tuple[Told, ...]:
+def _told(notices: Sequence[Notice], language: str, bytes_max: int) -> tuple[Told, ...]:
     spoken = [(notice, in_language(notice.texts, language)) for notice in notices]
     return tuple(
         Told(
-            text.title[:TITLE_CHARS_MAX],
-            _short(text.text, characters_max),
+            shortened(text.title, min(bytes_max // 3, 4 * TITLE_CHARS_MAX)),
+            shortened(text.text, bytes_max),
             text.language,
             notice.is_urgent,
-            len(text.text) > characters_max,
+            len(text.text.encode()) > bytes_max,
             notice.last_day,
         )
         for notice, text in spoken
@@ -96,20 +97,14 @@ def _told(notices: Sequence[Notice], language: str, characters_max: int) -> tupl
     )
 
 
-def _short(text: str, characters_max: int) -> str:
-    if len(text) <= characters_max:
-        return text
-    return f"{text[:characters_max].rpartition(' ')[0]} …"
-
-
 def services(found: Sequence[ServiceView], most: int = SERVICES_MAX) -> tuple[Service, ...]:
     """Those that the community set up go first. An address that is not surely http or https stays without a link."""
     ordered = sorted(found, key=lambda service: not service.is_configured)[:most]
     return tuple(
         Service(
-            service.name[:SERVICE_NAME_CHARACTERS_MAX],
+            shortened(service.name, SERVICE_NAME_BYTES_MAX),
             service.url if _ADDRESS.fullmatch(service.url) else "",
-            service.about[:SERVICE_ABOUT_CHARACTERS_MAX],
+            shortened(service.about, SERVICE_ABOUT_BYTES_MAX),
             service.is_configured,
         )
         for service in ordered

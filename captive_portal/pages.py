@@ -13,7 +13,7 @@ from captive_portal.visit import Visit
 from node.membership.terms import TERMS_CHARS_MAX
 
 SENTENCES_MAX = 200
-HELP_CHARACTERS_MAX = 2_000
+HELP_BYTES_MAX = 4_000
 KEPT_MAX = 60
 
 
@@ -120,14 +120,14 @@ class WrongWay:
 
 def terms(visit: Visit) -> Terms:
     found = board.terms_text(visit.community, visit.tongue.language.tag, visit.words)
-    text = paragraphs(found.text, 2 * TERMS_CHARS_MAX).paragraphs
+    text = paragraphs(found.text, 4 * TERMS_CHARS_MAX).paragraphs
     return Terms(visit.place(), text, found.language, visit.community.terms_version)
 
 
 def our_network(visit: Visit) -> OurNetwork:
     view = visit.community
     sentences = tuple(sentence[:SENTENCE_CHARACTERS_MAX] for sentence in visit.rules()[:SENTENCES_MAX])
-    return OurNetwork(visit.place(), sentences, paragraphs(view.help, HELP_CHARACTERS_MAX).paragraphs)
+    return OurNetwork(visit.place(), sentences, paragraphs(view.help, HELP_BYTES_MAX).paragraphs)
 
 
 def notices(visit: Visit) -> Notices:

@@ -9,8 +9,8 @@ from typing import Literal, Protocol
 
 from captive_portal.ports import CommunityView
 
-NAME_CHARACTERS_MAX = 80
-CONTACT_CHARACTERS_MAX = 200
+NAME_BYTES_MAX = 120
+CONTACT_BYTES_MAX = 200
 SENTENCE_CHARACTERS_MAX = 400
 
 _MAIL = re.compile(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
@@ -83,10 +83,10 @@ class Text:
 
 
 def place(view: CommunityView, tongue: Tongue = ENGLISH_ONLY, path: str = "/") -> Place:
-    contact = view.contact[:CONTACT_CHARACTERS_MAX]
+    contact = shortened(view.contact, CONTACT_BYTES_MAX)
     return Place(
-        view.community[:NAME_CHARACTERS_MAX],
-        view.node[:NAME_CHARACTERS_MAX],
+        shortened(view.community, NAME_BYTES_MAX),
+        shortened(view.node, NAME_BYTES_MAX),
         view.portal_host,
         contact,
         contact_link(contact),
@@ -104,17 +104,27 @@ def contact_link(contact: str) -> str:
     return f"mailto:{contact}" if _MAIL.fullmatch(contact) else ""
 
 
-def paragraphs(text: str, characters_max: int) -> Text:
-    """Blank lines part paragraphs; the cut falls between words, never inside one."""
+def shortened(text: str, bytes_max: int) -> str:
+    """The beginning of a text, up to the last gap between words if there is one, with a mark that it goes on."""
+    if len(text.encode()) <= bytes_max:
+        return text
+    cut = text.encode()[:bytes_max].decode(errors="ignore")
+    return f"{cut.rpartition(' ')[0] or cut} …"
+
+
+def paragraphs(text: str, bytes_max: int) -> Text:
+    """Blank lines part paragraphs; the cut falls between words where a language has gaps between them.
+
+    `bytes_max` of UTF-8, because a page has to be small in every alphabet.
+    """
     kept: list[str] = []
-    room = characters_max
+    room = bytes_max
     for block in text.split("\n\n"):
         words = " ".join(block.split())
         if not words:
             continue
-        if len(words) > room:
-            short = words[:room].rpartition(" ")[0]
-            return Text((*kept, f"{short} …") if short else tuple(kept), cut=True)
+        if len(words.encode()) > room:
+            return Text((*kept, shortened(words, room)), cut=True)
         kept.append(words)
-        room -= len(words)
+        room -= len(words.encode())
     return Text(tuple(kept))

@@ -10,7 +10,7 @@ from captive_portal.ports import DeviceView, Full, GuestView, RefusalReason, Ref
 from captive_portal.visit import Visit, Word
 from node.governance.joining import Way
 
-SPLASH_TERMS_CHARACTERS_MAX = 1_200
+SPLASH_TERMS_BYTES_MAX = 1_200
 """Longer terms stand on a page of their own, and the first page shows their beginning."""
 SPLASH_BYTES_MAX = 14_000
 """HTML and CSS together: what fits into the first ten packets, and what a mini-browser takes."""
@@ -105,7 +105,7 @@ ACTIONS: Mapping[Way, str] = {
 def splash(visit: Visit, word: Word = "", typed: Typed = NOTHING, failure: Failure | None = None) -> Splash:
     view, language = visit.community, visit.tongue.language.tag
     found = board.terms_text(view, language, visit.words)
-    text = paragraphs(found.text, SPLASH_TERMS_CHARACTERS_MAX)
+    text = paragraphs(found.text, SPLASH_TERMS_BYTES_MAX)
     return Splash(
         visit.place(),
         view.ways,

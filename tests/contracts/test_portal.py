@@ -11,11 +11,12 @@ import pytest
 
 from captive_portal import guests
 from captive_portal.changes import CHANGES
-from captive_portal.ports import Refused
+from captive_portal.ports import Refused, ServiceView
 from captive_portal.web import ADDRESSES, Portal
 from captive_portal.welcome import SPLASH_BYTES_MAX
 from node.errors import NodeError, StorageTrouble
 from node.governance.allowance import Allowance, Bound, QuotaLeft
+from node.membership.notices import Notice, NoticeText
 from node.units import GIGA, MEGA, Rates
 from tests.contracts.portal_client import HOST, Browser, Reply
 from tests.fakes.front_door import (
@@ -531,14 +532,23 @@ async def test_pages_need_no_script_no_second_file_and_one_language(
             assert attrs["id"] in [other.get("for") for name, other in outline.tags if name == "label"]
 
 
-async def test_the_longest_splash_fits_a_mini_browser(door: FrontDoor, ana: Browser) -> None:
+@pytest.mark.parametrize("word", ["paraula é ", "مرحبا ", "善"])
+async def test_the_longest_splash_fits_a_mini_browser(door: FrontDoor, ana: Browser, word: str) -> None:
     door.house.view = replace(
-        COMMUNITY, community="Ñ" * 90, node="ü" * 90, contact="é" * 300, terms="paraula é " * 4_000
+        COMMUNITY, community=word * 90, node=word * 90, contact=word * 300, terms=word * 4_000
     )
-    splash = await ana.get("/")
-    assert len(splash.raw) < SPLASH_BYTES_MAX
-    assert "/terms" in splash.body
-    assert "paraula" in (await ana.get("/terms")).body
+    texts = (NoticeText("en", word * 80, word * 200),)
+    door.house.board = (Notice(1, "network", "everyone", "", "", True, texts),) * 9
+    door.house.around = (ServiceView(word * 90, f"http://{'a' * 200}/", word * 90, True),) * 9
+    for language in ("en", "fr", "es", "ca", "ar"):
+        splash = await ana.get("/", Accept_Language=language)
+        assert len(splash.raw) < SPLASH_BYTES_MAX
+        wrong = await ana.post(
+            "/join/code", splash.fill("/join/code", code="7" * 200), Accept_Language=language
+        )
+        assert len(wrong.raw) < SPLASH_BYTES_MAX
+        assert "/terms" in splash.body
+    assert word in (await ana.get("/terms")).body
 
 
 async def test_a_portal_on_a_taken_port_says_who_may_have_it(door: FrontDoor) -> None:

@@ -37,7 +37,7 @@ def test_a_long_notice_is_short_beside_another_matter() -> None:
     (whole,) = board.told((notice("word " * 150),), "en")
     assert (True, False) == (short.is_cut, whole.is_cut)
     assert short.text.endswith("word …")
-    assert len(short.text) <= board.SHORT_TEXT_CHARACTERS_MAX + 2
+    assert len(short.text) <= board.SHORT_TEXT_BYTES_MAX + 2
     assert "word " * 150 == whole.text
 
 
@@ -85,4 +85,4 @@ def test_what_the_community_set_up_goes_before_what_was_found() -> None:
 def test_no_stranger_on_the_lan_makes_a_page_without_end() -> None:
     found = board.services((ServiceView("n" * 9_999, "http://a/" + "b" * 9_999, "t" * 9_999, False),) * 999)
     assert board.SERVICES_MAX == len(found)
-    assert (60, "", 200) == (len(found[0].name), found[0].url, len(found[0].about))
+    assert ("n" * 80 + " …", "", "t" * 400 + " …") == (found[0].name, found[0].url, found[0].about)

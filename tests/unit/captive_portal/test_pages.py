@@ -15,7 +15,7 @@ ENDLESS = replace(
 def test_no_rule_file_makes_a_page_without_end() -> None:
     network = pages.our_network(visit(community=ENDLESS))
     assert (200, 400) == (len(network.sentences), len(network.sentences[0]))
-    assert sum(map(len, network.help)) <= pages.HELP_CHARACTERS_MAX + 2
+    assert sum(map(len, network.help)) <= pages.HELP_BYTES_MAX + 2
     assert 400 == len(pages.refused(visit(), "r" * 9_999, None).reason)
 
 

@@ -39,18 +39,23 @@ def test_long_terms_are_cut_between_words_and_say_so() -> None:
     assert sum(map(len, text.paragraphs)) <= 102
 
 
+def test_a_text_without_gaps_is_cut_between_its_letters() -> None:
+    (only,) = paragraphs("善" * 1_000, 100).paragraphs
+    assert "善" * 33 + " …" == only
+
+
 def test_terms_that_fit_are_shown_whole() -> None:
     assert Text(("Be kind.", "Do not resell.")) == paragraphs(" Be\nkind.\n\n\n\nDo not resell.\n", 100)
 
 
 @given(st.text(max_size=400), st.integers(1, 100))
 def test_no_text_grows_past_its_cut(text: str, most: int) -> None:
-    assert sum(map(len, paragraphs(text, most).paragraphs)) <= most + 2
+    assert sum(len(each.encode()) for each in paragraphs(text, most).paragraphs) <= most + len(" …".encode())
 
 
 def test_no_setting_makes_a_head_without_end() -> None:
     endless = place(replace(COMMUNITY, community="x" * 9_999, node="y" * 9_999, contact="z" * 9_999))
-    assert (80, 80, 200) == (len(endless.community), len(endless.node), len(endless.contact))
+    assert (122, 122, 202) == (len(endless.community), len(endless.node), len(endless.contact))
 
 
 def test_a_page_says_its_language_and_offers_the_others() -> None:
