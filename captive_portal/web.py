@@ -387,7 +387,7 @@ def _bracketed(host: str) -> str:
     return f"[{bare}]" if ":" in bare and not bare.startswith("[") else bare
 
 
-def _let_wait(listener: TransportSocket, backlog: int) -> None:
+def _let_wait(listener: socket.socket | TransportSocket, backlog: int) -> None:
     """So many new connections may wait in the kernel; asyncio takes as many at once as it was told to let wait."""
     with socket.socket(fileno=os.dup(listener.fileno())) as same:
         same.listen(backlog)
