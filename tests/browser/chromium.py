@@ -296,6 +296,16 @@ class Browser:
         pdf = self.devtools("Page.printToPDF", preferCSSPageSize=True, printBackground=True)
         return base64.b64decode(pdf["data"])
 
+    def tabs(self) -> list[str]:
+        """The address of every tab; the first stays the one in front."""
+        handles = list(self._driver.window_handles)
+        found = []
+        for handle in handles:
+            self._driver.switch_to.window(handle)
+            found.append(self.url)
+        self._driver.switch_to.window(handles[0])
+        return found
+
     def quit(self) -> None:
         self._driver.quit()
 
@@ -324,6 +334,7 @@ def opened(
     place: Namespace | None = None,
     resolver: str = "",
     hosts: Mapping[str, str] | None = None,
+    switches: tuple[str, ...] = (),
 ) -> Iterator[Browser]:
     """A browser until the block ends; its profile and logs live in `folder`.
 
@@ -333,7 +344,7 @@ def opened(
     folder.mkdir(parents=True, exist_ok=True)
     process, log = _start_driver(folder, place, resolver)
     try:
-        browser = Browser(_connect(_port(process, log), folder, place, hosts), place)
+        browser = Browser(_connect(_port(process, log), folder, place, hosts, switches), place)
         try:
             yield browser
         finally:
@@ -369,7 +380,13 @@ def _port(process: "subprocess.Popen[bytes]", log: Path) -> int:
     raise RuntimeError(f"chromedriver did not start: {log.read_text(errors='replace')[-2000:]}")
 
 
-def _connect(port: int, folder: Path, place: Namespace | None, hosts: Mapping[str, str] | None) -> Any:
+def _connect(
+    port: int,
+    folder: Path,
+    place: Namespace | None,
+    hosts: Mapping[str, str] | None,
+    switches: tuple[str, ...],
+) -> Any:
     from selenium.webdriver import ChromeOptions
     from selenium.webdriver.chromium.remote_connection import ChromiumRemoteConnection
     from selenium.webdriver.remote.webdriver import WebDriver
@@ -384,7 +401,7 @@ def _connect(port: int, folder: Path, place: Namespace | None, hosts: Mapping[st
     options = ChromeOptions()
     options.binary_location = BINARY
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    for switch in (*SWITCHES, f"--user-data-dir={folder / 'profile'}"):
+    for switch in (*SWITCHES, *switches, f"--user-data-dir={folder / 'profile'}"):
         options.add_argument(switch)
     if os.geteuid() == 0:
         options.add_argument("--no-sandbox")
