@@ -14,7 +14,8 @@ class Limits:
     connections_per_device: int = 32
     head_bytes: int = 8_000
     head_lines: int = 64
-    body_bytes: int = 8_192
+    body_bytes: int = 16_384
+    """Room for the longest text that a form may bring, in any alphabet."""
     buffered_bytes: int = 4_000_000
     """Of all unfinished requests together."""
     request_s: float = 10.0

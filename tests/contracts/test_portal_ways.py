@@ -244,6 +244,15 @@ async def test_a_contest_is_sent_and_its_answer_is_read(door: FrontDoor, ana: Br
     assert "Done: from tomorrow." in (await ana.get("/me")).body
 
 
+@pytest.mark.parametrize("letter", ["a", "é", "م", "善", "🌊"])
+async def test_the_longest_contest_arrives_in_every_alphabet(
+    door: FrontDoor, ana: Browser, letter: str
+) -> None:
+    inside(door.house)
+    assert 303 == (await fill_in(ana, "/contest", rule="evening", text=letter * 1_000)).status
+    assert letter * 1_000 == door.house.contests[0].text
+
+
 async def test_a_contest_too_many_is_not_lost(door: FrontDoor, ana: Browser) -> None:
     inside(door.house)
     door.house.contests = [Contest(number, "ana", TODAY, "evening", "Slow.") for number in range(3)]

@@ -174,7 +174,7 @@ def test_half_requests_together_have_a_limit_too() -> None:
         (b"GET /" + b"a" * 9_000, b"414"),
         (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"x: y\r\n" * 1_500, b"431"),
         (b"nonsense\r\n\r\n", b"400"),
-        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9999\r\n\r\n", b"413"),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 19999\r\n\r\n", b"413"),
         (GET + GET * 400, b"400"),
     ],
 )
