@@ -1,0 +1,28 @@
+"""The README of the admins' door lists what can be asked for, and who may ask."""
+
+import re
+
+from node.admin.once import SHOWN_MS
+from node.admin.signin import LINK_LIFE, SESSION_LIFE
+from node.admin.web import AdminDoor
+from tests.docs.generated import ROOT
+from tests.fakes.admin_house import FakeAdminHouse
+
+README = (ROOT / "node/admin/README.md").read_text()
+
+
+def test_every_route_is_listed_with_who_may_ask_for_it():
+    listed = {
+        (method, path): {role.strip() for role in roles.split(",")}
+        for method, path, roles in re.findall(
+            r"^\| (GET|POST) `([^`]+)` \|.*\| ([a-z, ]+) \|$", README, re.MULTILINE
+        )
+    }
+    routes = AdminDoor(FakeAdminHouse(), address="127.0.0.1", port=0).routes
+    assert {(route.method, route.path): set(route.roles) for route in routes} == listed
+
+
+def test_the_times_are_as_it_says():
+    assert (10, 12, 15) == (LINK_LIFE // 60_000, SESSION_LIFE // 3_600_000, SHOWN_MS // 60_000)
+    for said in ("ten minutes", "twelve hours", "15 minutes"):
+        assert said in README
