@@ -174,6 +174,8 @@ class GuestView:
     is_member: bool = False
     """May vouch for guests and set a passphrase."""
     has_passphrase: bool = False
+    comes_back: bool = False
+    """Not in now, but of an account that is let in again without showing anything, while others are not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from node.governance.language import ENGLISH, Words
 from node.governance.sentences import allowance_in, describe
 from node.units import MacAddress
 
-Word = Literal["", "expired", "code-over", "terms-changed", "stale"]
-"""What has just happened to somebody who is to read the first page."""
+Word = Literal["", "expired", "code-over", "known", "terms-changed", "stale"]
+"""What has just happened to somebody who is to read the first page, or that the house knows the device."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,6 +125,8 @@ def splash(visit: Visit, word: Word = "", typed: Typed = NOTHING, failure: Failu
 
 def word_for(guest: GuestView) -> Word:
     """What a device that is not admitted should hear first."""
+    if guest.comes_back:
+        return "known"
     if guest.state != "expired":
         return ""
     return "code-over" if guest.way == "voucher" else "expired"

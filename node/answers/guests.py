@@ -11,6 +11,7 @@ from captive_portal.ports import (
 )
 from node.accounting.ledger import NO_CELL
 from node.accounting.periods import period_name
+from node.governance.joining import Way
 from node.governance.roll import Roll
 from node.membership.codes import shown
 from node.membership.notices import Reader
@@ -55,8 +56,9 @@ class GuestViews:
             seconds_left=None,
             bytes_left=None,
             removed_because=guest.because if isinstance(guest, guests.Removed) else None,
-            way=self._register.way_of(mac) if isinstance(guest, guests.Expired) else None,
+            way=self._ended_way(mac, now) if isinstance(guest, guests.Expired) else None,
             asked_for=self._asked_for(mac, now),
+            comes_back=not isinstance(guest, guests.Removed) and self._comes_back(mac, now),
         )
 
     def _inside(
@@ -123,6 +125,21 @@ class GuestViews:
         if asked is None:
             return None
         return AskedFor(asked.asked_for, asked.name, asked.sign, self._seconds_to(asked.ends, now))
+
+    def _ended_way(self, mac: MacAddress, now: Monotonic) -> Way | None:
+        """None when only the visit has ended, not what it rests on."""
+        end = self._reconcile.standing.voucher_end(self._reconcile.account_of(mac))
+        return None if end is not None and now < end else self._register.way_of(mac)
+
+    def _comes_back(self, mac: MacAddress, now: Monotonic) -> bool:
+        ways = self._reconcile.rulebook.ruleset.joining.ways
+        if "terms" in ways:
+            return False
+        account = self._register.account_of(mac)
+        if account is None:
+            return self._reconcile.roll.account_of(mac) is not None
+        end = self._reconcile.standing.voucher_end(account)
+        return self._register.way_of(mac) in ways if end is None else now < end
 
     def _requests(self, account: AccountId, now: Monotonic) -> tuple[IntroductionRequest, ...]:
         return tuple(

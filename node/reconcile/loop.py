@@ -9,7 +9,7 @@ import contextlib
 import logging
 import secrets
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from captive_portal import guests
@@ -21,7 +21,7 @@ from node.errors import KernelRefused
 from node.governance.allowance import Allowance, Moment
 from node.governance.roll import Roll
 from node.membership.entrances import Instant
-from node.membership.ports import Binding, Change, SavedVoucher, Unbound
+from node.membership.ports import Change
 from node.membership.register import Register
 from node.reconcile.enactment import Enactment
 from node.reconcile.keeper import Keeper, Troubles
@@ -182,11 +182,11 @@ class Reconcile:
         because a voucher was revoked is out."""
         kept = tuple(changes)
         self.keeper.pending.add(kept)
-        if any(isinstance(change, SavedVoucher | Binding | Unbound) for change in kept):
-            moved = self._reconsider(self._clock.monotonic())
-            if moved:
-                return await self._after_change(moved)
-        return await self.keeper.save()
+        moved = self._reconsider(self._clock.monotonic(), self.standing.touched(kept))
+        if moved:
+            await self._after_change(moved)
+        else:
+            await self.keeper.save()
 
     async def erase(
         self, mac: MacAddress, account: AccountId, *, is_last: bool, changes: Iterable[Change] = ()
@@ -235,7 +235,7 @@ class Reconcile:
         self.features = await loop.run_in_executor(applier, self._kernel.probe)
         self.presence.keep_clear_of(standing.marks)
         await self.keeper.recall(now, standing)
-        self._reconsider(now)
+        self._reconsider(now, tuple(self.presence.seats))
         passing = {admission.mark for admission in self.presence.admitted().values()}
         # Whoever may not pass any more still has bytes in the kernel that nobody has booked.
         self.presence.retiring.update({m: c for m, c in standing.marks.items() if m not in passing})
@@ -312,7 +312,7 @@ class Reconcile:
             await self.keeper.flush(now)
             if len(self.presence.retiring) != retiring or self.keeper.recalled != knew:
                 # Who came in before the memory could be read may turn out to belong elsewhere.
-                for mac in self._reconsider(now) if not knew else ():
+                for mac in self._reconsider(now, tuple(self.presence.seats)) if not knew else ():
                     self.standing.welcome(mac)
                 self._enactment.change()
             await self.keeper.forget(now)
@@ -362,11 +362,12 @@ class Reconcile:
             self.keeper.unsaved.update(ended)
             self._enactment.change()
 
-    def _reconsider(self, now: Monotonic) -> tuple[MacAddress, ...]:
-        """Everyone here, after the register may have changed: whose visit is cut short, or belongs elsewhere now."""
-        sooner = self.standing.end_vouchers()
-        self._end_leases(now)
-        moved = self.presence.rebind()
+    def _reconsider(self, now: Monotonic, macs: Collection[MacAddress]) -> tuple[MacAddress, ...]:
+        """After the register may have changed: those of them whose visit is cut short, or belongs elsewhere now."""
+        sooner = self.standing.end_vouchers(macs)
+        if sooner:
+            self._end_leases(now)
+        moved = self.presence.rebind(macs)
         self.keeper.unsaved.update(sooner, moved)
         return sooner + moved
 

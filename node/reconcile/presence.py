@@ -103,12 +103,11 @@ class Presence:
         self.guests[mac] = guests.Admitted(now, admission.ends)
         return True
 
-    def rebind(self) -> tuple[MacAddress, ...]:
-        """After the roll changed: devices whose account is another now get a new mark; their old one retires."""
+    def rebind(self, macs: Iterable[MacAddress]) -> tuple[MacAddress, ...]:
+        """After the roll or the register changed: those of them whose account is another now get a new mark; their
+        old one retires."""
         moved = [
-            mac
-            for mac, seat in self.seats.items()
-            if isinstance(self.guests[mac], guests.Admitted) and self.account_of(mac) != seat.account
+            mac for mac in macs if self.is_admitted(mac) and self.account_of(mac) != self.seats[mac].account
         ]
         for mac in moved:
             self._retire(mac)

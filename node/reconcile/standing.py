@@ -1,6 +1,6 @@
 """What everyone may use now: the rules in force, asked for the account that each device belongs to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from captive_portal.guests import Admitted
 from node.accounting.ledger import Ledger
@@ -10,6 +10,7 @@ from node.governance.allowance import Allowance, Moment, Unit
 from node.governance.evaluate import Evaluator
 from node.governance.roll import Roll
 from node.governance.rules import GUEST_TIER
+from node.membership.ports import Binding, Change, SavedVoucher, Unbound
 from node.membership.register import Register
 from node.reconcile.intent import pools, shaped_classes
 from node.reconcile.measure import Measured, quotas_used
@@ -95,7 +96,7 @@ class Standing:
         changed_roll = roll != self.roll
         self.rulebook, self.roll = rulebook, roll
         self.evaluator = Evaluator(rulebook.ruleset)
-        moved = self.presence.rebind() if changed_roll else ()
+        moved = self.presence.rebind(tuple(self.presence.seats)) if changed_roll else ()
         self.evaluate_all()
         return moved
 
@@ -132,14 +133,25 @@ class Standing:
             if isinstance(guest, Admitted) and guest.until is not None and guest.until <= now
         )
 
-    def end_vouchers(self) -> tuple[MacAddress, ...]:
-        """No device stays longer than its voucher, whatever it was promised before; those whose end is sooner now."""
+    def end_vouchers(self, macs: Iterable[MacAddress]) -> tuple[MacAddress, ...]:
+        """None of these stays longer than its voucher, whatever it was promised before; those whose end is sooner
+        now."""
         sooner = []
-        for mac, seat in self.presence.seats.items():
-            ends = self.voucher_end(seat.account)
+        for mac in macs:
+            ends = self.voucher_end(self.presence.seats[mac].account) if mac in self.presence.seats else None
             if ends is not None and self.presence.end_by(mac, ends):
                 sooner.append(mac)
         return tuple(sooner)
+
+    def touched(self, changes: Iterable[Change]) -> tuple[MacAddress, ...]:
+        """Devices that may have to go, or may belong elsewhere, because of these."""
+        macs: dict[MacAddress, None] = {}
+        for change in changes:
+            if isinstance(change, Binding | Unbound):
+                macs[change.mac] = None
+            elif isinstance(change, SavedVoucher):
+                macs |= dict.fromkeys(self.presence.devices_of(change.voucher.account))
+        return tuple(macs)
 
     def plan(self, gate: Gate) -> TrafficPlan:
         """Who may pass, and how the uplink is shared out among them."""

@@ -356,7 +356,27 @@ async def test_ways_that_the_community_does_not_open_are_closed(tmp_path: Path) 
         (code,) = await house.codes()
         await comes_in(house, ANA, CodeTyped(code))
         await house.portal.leave(ANA)
-        await comes_in(house, ANA, TermsAccepted())  # its voucher keeps its word
+        assert [True, False] == [house.portal.guest(mac).comes_back for mac in (ANA, BEN)]
+        await comes_in(house, ANA, TermsAccepted())
+
+
+async def test_when_a_rule_ends_a_visit_the_voucher_is_not_over_and_nobody_shows_it_again(
+    tmp_path: Path,
+) -> None:
+    rules = '[[rule]]\nid = "visits"\nsession = "2 hours"\nwho = "group:day-pass"\nby = "D-1"\n'
+    joining = '[joining]\nways = ["voucher"]\nby = "D-1"\n'
+    street = Neighbourhood(FakeMemory, tmp_path, joining, rules)
+    async with street.life() as house:
+        (code,) = await house.codes()
+        same = await comes_in(house, ANA, CodeTyped(code))
+        street.pass_time(2 * HOUR_MS)
+        await until(lambda: house.portal.guest(ANA).state == "expired")
+        assert (None, True) == (house.portal.guest(ANA).way, house.portal.guest(ANA).comes_back)
+        assert same == await comes_in(house, ANA, TermsAccepted())
+        street.pass_time(DAY_MS)
+        await until(lambda: house.portal.guest(ANA).state == "expired")
+        assert ("voucher", False) == (house.portal.guest(ANA).way, house.portal.guest(ANA).comes_back)
+        assert "code-ended" == await is_refused(house, ANA, TermsAccepted())
 
 
 async def test_whom_an_admin_removed_stays_out_by_every_way_until_pardoned(house: House) -> None:

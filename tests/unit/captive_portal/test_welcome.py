@@ -6,6 +6,7 @@ import pytest
 
 from captive_portal import guests, welcome
 from captive_portal.ports import DeviceView, Full, GuestView, Refused
+from captive_portal.render import Renderer
 from captive_portal.welcome import Typed
 from node.units import NO_USAGE
 from tests.fakes.front_door import ANA, BEN
@@ -37,6 +38,14 @@ def test_an_address_may_bring_a_code_or_a_card() -> None:
 )
 def test_who_comes_back_hears_what_ended(state: str, way: str | None, word: str) -> None:
     assert word == welcome.word_for(GuestView(state, None, NO_USAGE, None, None, None, way=way))
+
+
+def test_a_device_that_is_still_known_comes_back_with_one_tap_where_others_show_a_code() -> None:
+    guest = GuestView("expired", None, NO_USAGE, None, None, None, way="voucher", comes_back=True)
+    community = replace(COMMUNITY, ways=("voucher",))
+    for known, times in ((guest, 1), (replace(guest, comes_back=False), 0)):
+        page = welcome.splash(visit(community=community), welcome.word_for(known))
+        assert times == Renderer().render(page).count(b'action="/join/terms"')
 
 
 @pytest.mark.parametrize(("wait_s", "minutes"), [(0, 0), (1, 1), (60, 1), (61, 2), (3_600, 60)])

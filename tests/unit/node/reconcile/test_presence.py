@@ -51,7 +51,7 @@ def test_a_device_that_joins_a_household_counts_there_from_then_on() -> None:
     presence = house(accounts)
     presence.handle(ANA, ACCEPT, NOW)
     accounts[ANA] = "ana"
-    assert (ANA,) == presence.rebind()
+    assert (ANA,) == presence.rebind((ANA,))
     assert AccountId("ana") == presence.seats[ANA].account
     assert {1: 1} == presence.retiring
     assert 2 == presence.admitted()[ANA].mark
