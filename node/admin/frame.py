@@ -57,6 +57,9 @@ class Reply:
     """Of what is printed for people; the admins' own pages are in English."""
     is_heavy: bool = False
     """Takes long to make: nobody else should wait for it."""
+    refresh_s: int = 0
+    """The browser asks again by itself after this long; 0 for never. Only where somebody wanted it: a page that
+    loads anew throws whoever has it read aloud back to its top."""
 
 
 @dataclass(frozen=True, slots=True)

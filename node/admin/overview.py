@@ -10,6 +10,7 @@ from node.admin.frame import EVERYONE_SIGNED_IN, Asked, Frame, Go, Reply, Route,
 from node.admin.ports import House, OnlineRow, Overview, PeerRow
 from node.units import BitsPerSecond, show_rate, show_volume
 
+LIVE_S = 5
 ROWS_MAX = 200
 """Rows of one table; the busiest accounts come first."""
 SENTENCES_MAX = 200
@@ -159,4 +160,6 @@ class OverviewDesk:
         if asked.signed.role != "admin":
             return Go("/vouchers")
         around = frame(asked, self._house.place(), "/")
-        return Reply(overview_page(self._house.overview(), around, is_live="still" not in asked.query))
+        is_live = "live" in asked.query
+        page = overview_page(self._house.overview(), around, is_live=is_live)
+        return Reply(page, refresh_s=LIVE_S if is_live else 0)

@@ -165,7 +165,10 @@ class AdminDoor:
         if isinstance(answer, Go):
             return _go(answer.where)
         if not answer.is_heavy:
-            return self._page(answer.page, answer.status, answer.lang)
+            response = self._page(answer.page, answer.status, answer.lang)
+            if answer.refresh_s:
+                response.headers["Refresh"] = str(answer.refresh_s)
+            return response
         body = await asyncio.to_thread(self._renderer.render, answer.page, answer.lang)
         return _html(body, answer.status)
 

@@ -64,7 +64,7 @@ ADMIN_SCENES = (
     _admin("an admin's link", "signing in", f"/sign-in?token={LINK}", before=nothing),
     _admin("a link that no longer works", "signing in", "/sign-in?token=used-up-0123456789", before=nothing),
     _admin("who is on", "overview", "/"),
-    _admin("who is on, held still", "overview", "/?still"),
+    _admin("who is on, made anew", "overview", "/?live"),
     _admin("the rules", "rules", "/rules"),
     _admin("rules with a mistake", "rules", "/rules", after=sends("/rules", text="nonsense")),
     _admin("rules changed", "rules", "/rules", after=sends("/rules", text="[ruleset]")),

@@ -64,9 +64,13 @@ async def test_the_overview_shows_people_the_rule_that_limits_each_peers_strange
     _, page = await browser.get("/")
     for shown in ("guest-7k3m9q2w4x1z", "14.2 Mbit/s", "guest-top", "41.2 GB", "hills", "stranger", "NTP"):
         assert shown in page
-    assert '<meta http-equiv="refresh" content="5">' in page
-    _, still = await browser.get("/?still")
-    assert "refresh" not in still
+
+
+async def test_the_overview_holds_still_until_somebody_wants_it_to_be_made_anew(browser):
+    await browser.sign_in()
+    still, _ = await browser.get("/")
+    live, _ = await browser.get("/?live")
+    assert (None, "5") == (still.headers.get("Refresh"), live.headers.get("Refresh"))
 
 
 async def test_checking_a_draft_shows_its_errors_with_lines_and_changes_nothing(browser):
