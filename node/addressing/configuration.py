@@ -35,11 +35,13 @@ def dnsmasq_conf(
     lease_file: str,
     pid_file: str,
     portal_api: str = "",
+    has_radvd: bool = True,
     names: tuple[tuple[str, IPv4Address | IPv6Address], ...] = (),
 ) -> str:
     """One file with everything; dnsmasq reads no other. The portal's name is answered here, everything else is
     passed on unchanged, so that DNSSEC stays checkable (RFC 8952, section 1). `portal_api` is the URI of the captive
-    portal API; empty tells devices of none. `names` are answered here too."""
+    portal API; empty tells devices of none. Without radvd the network is announced here, and by DHCP alone where the
+    portal is. `names` are answered here too."""
     assert len(portal_api.encode()) <= URI_BYTES_MAX
     lines = [
         "# Written by procomu from node.toml: changes here are lost.",
@@ -68,7 +70,7 @@ def dnsmasq_conf(
         lines.append(f"dhcp-range={first},{last},{address4.netmask},{max(120, lease // 1000)}")
         lines += _dhcp4(address4, lease_file, portal_api)
         if address6 is not None:
-            lines += _dhcp6(interface, address6, _advertised_seconds(lease), portal_api)
+            lines += _dhcp6(interface, address6, _advertised_seconds(lease), portal_api, has_radvd=has_radvd)
     return "\n".join(lines) + "\n"
 
 
@@ -139,21 +141,18 @@ def _dhcp4(address4: IPv4Interface, lease_file: str, portal_api: str) -> list[st
     return [*lines, f"dhcp-option-force=114,{portal_api}"] if portal_api else lines
 
 
-def _dhcp6(interface: str, address6: IPv6Interface, seconds: int, portal_api: str) -> list[str]:
+def _dhcp6(
+    interface: str, address6: IPv6Interface, seconds: int, portal_api: str, *, has_radvd: bool
+) -> list[str]:
+    lines = [f"dhcp-option=option6:dns-server,[{address6.ip}]"]
     size = address6.network.prefixlen
-    resolver = f"dhcp-option=option6:dns-server,[{address6.ip}]"
-    if not portal_api:
-        return [
-            resolver,
-            "enable-ra",
-            f"dhcp-range=::,constructor:{interface},ra-only,{size},{seconds}",
-        ]
-    # Answers to questions, and no addresses: devices form their own.
-    return [
-        resolver,
-        f"dhcp-range={address6.network.network_address},static,{size},{seconds}",
-        f"dhcp-option-force=option6:103,{portal_api}",
-    ]
+    if portal_api and has_radvd:
+        # Answers to questions, and no addresses: devices form their own.
+        lines.append(f"dhcp-range={address6.network.network_address},static,{size},{seconds}")
+    else:
+        mode = "ra-stateless" if portal_api else "ra-only"
+        lines += ["enable-ra", f"dhcp-range=::,constructor:{interface},{mode},{size},{seconds}"]
+    return [*lines, f"dhcp-option-force=option6:103,{portal_api}"] if portal_api else lines
 
 
 def _advertised_seconds(lease: Milliseconds) -> int:

@@ -43,8 +43,8 @@ class Program:
         self.stop()
         self.conf_file.parent.mkdir(parents=True, exist_ok=True)
         self.conf_file.write_text(text)
-        program = shutil.which(self.name) or f"/usr/sbin/{self.name}"
-        if not Path(program).exists():
+        program = installed(self.name)
+        if program is None:
             raise NodeError(f"{self.name} is not installed", f"apt-get install {self.package}")
         for _ in range(STARTS):
             done = run([program, *self.arguments])
@@ -60,6 +60,12 @@ class Program:
     def stop(self) -> None:
         """End the one that is running, ours or an earlier life's."""
         end(self.pid_file, self.conf_file)
+
+
+def installed(name: str) -> str | None:
+    """Where the program is; also where the search path leaves the system's own folder out."""
+    usual = Path("/usr/sbin", name)
+    return shutil.which(name) or (str(usual) if usual.exists() else None)
 
 
 def running(pid_file: Path, conf_file: Path) -> int | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from node.addressing.configuration import dnsmasq_conf, radvd_conf
 from node.addressing.dnsmasq import Dnsmasq
-from node.addressing.programs import interface_mtu
+from node.addressing.programs import installed, interface_mtu
 from node.addressing.radvd import Radvd
 from node.addressing.stand_in import StandIn
 from node.addressing.upstream import Upstream
@@ -34,6 +34,7 @@ def dnsmasq(config: NodeConfig, portal_api: Callable[[], str]) -> Dnsmasq:
             lease_file=lease_file,
             pid_file=str(run_dir / "dnsmasq.pid"),
             portal_api=portal_api(),
+            has_radvd=installed("radvd") is not None,
             names=_names(config),
         )
 
@@ -69,7 +70,7 @@ def radvd(config: NodeConfig, portal_api: Callable[[], str]) -> Radvd:
 
     def text() -> str:
         uri = portal_api()
-        if not uri or lan.address6 is None or lan.dhcp == "external":
+        if not uri or lan.address6 is None or lan.dhcp == "external" or installed("radvd") is None:
             return ""
         return radvd_conf(
             interface=lan.interface,

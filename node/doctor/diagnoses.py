@@ -256,8 +256,8 @@ def _with_certificate(config: NodeConfig, found: CertificateSeen) -> Iterator[Di
         yield Diagnosis("portal key", "fail", found.key_path, wrong, f"chmod 600 {found.key_path}")
     advertises = config.portal.advertise and config.lan.dhcp == "managed" and config.lan.address6 is not None
     if advertises and not found.has_radvd:
-        wrong = "router advertisements cannot tell devices of the portal without it"
-        yield Diagnosis("radvd", "fail", "not installed", wrong, "apt-get install radvd")
+        wrong = "without it only DHCP tells devices of the portal, and router advertisements do not"
+        yield Diagnosis("radvd", "warn", "not installed", wrong, "apt-get install radvd")
 
 
 def _connections(seen: Symptoms) -> Iterator[Diagnosis]:

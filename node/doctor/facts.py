@@ -13,6 +13,7 @@ from captive_portal.certificate_files import CertificateFiles
 from captive_portal.certificates import is_ending
 from node import console
 from node.addressing.dnsmasq import Dnsmasq, running
+from node.addressing.programs import installed
 from node.clock import SystemClock
 from node.config import NodeConfig, parse_config
 from node.doctor.symptoms import CertificateSeen, DnsSeen, FileSeen, FolderSeen, Interface, PortSeen, Symptoms
@@ -130,7 +131,7 @@ def _certificate(config: NodeConfig, clock: SystemClock) -> CertificateSeen | No
         is_ending=found is not None and is_ending(found, clock.civil()),
         key_path=str(key),
         key_mode=stat.S_IMODE(key.stat().st_mode) if key.exists() else 0,
-        has_radvd=shutil.which("radvd") is not None or Path("/usr/sbin/radvd").exists(),
+        has_radvd=installed("radvd") is not None,
     )
 
 

@@ -25,7 +25,7 @@ SOLICITATION, ADVERTISEMENT, OTHER_CONFIGURATION = 133, 134, 0x40
 CAPTIVE_PORTAL = 37
 
 
-def dnsmasq(run_dir: Path, portal: str) -> Dnsmasq:
+def dnsmasq(run_dir: Path, portal: str, *, has_radvd: bool = True) -> Dnsmasq:
     text = dnsmasq_conf(
         interface="lan0",
         address4=IPv4Interface("10.77.0.1/16"),
@@ -40,6 +40,7 @@ def dnsmasq(run_dir: Path, portal: str) -> Dnsmasq:
         lease_file=str(run_dir / "leases"),
         pid_file=str(run_dir / "dnsmasq.pid"),
         portal_api=portal,
+        has_radvd=has_radvd,
     )
     return Dnsmasq(lambda: text, run_dir, (("lan0", "10.77.0.1/16"), ("lan0", str(ADDRESS6))))
 
@@ -123,6 +124,21 @@ def test_radvd_says_what_dnsmasq_said_and_where_the_portal_is(
     # Devices are asked to read the portal's address by DHCPv6 too; nothing else differs.
     assert head_told[1] == head[1] | OTHER_CONFIGURATION
     assert head_told[2:] == head[2:]
+
+
+def test_where_radvd_is_missing_devices_still_form_their_addresses_and_ask_by_dhcp(
+    link: tuple[Namespace, Namespace], tmp_path: Path
+) -> None:
+    router, phone = link
+    names = dnsmasq(tmp_path, PORTAL, has_radvd=False)
+    with router.entered():
+        names._prepare()
+    try:
+        head, said = heard(phone)
+        assert head[1] & OTHER_CONFIGURATION
+        assert {1, 3, 5, 25} == set(said)
+    finally:
+        names.stop()
 
 
 def test_what_somebody_ended_is_told_and_started_again(

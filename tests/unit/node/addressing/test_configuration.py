@@ -66,6 +66,12 @@ def test_only_one_server_sends_router_advertisements() -> None:
     assert "enable-ra" in conf()
 
 
+def test_where_radvd_is_missing_the_network_is_announced_all_the_same() -> None:
+    lines = conf(portal_api=PORTAL, has_radvd=False)
+    assert {"enable-ra", "dhcp-range=::,constructor:br-lan,ra-stateless,64,3600"} <= set(lines)
+    assert f"dhcp-option-force=option6:103,{PORTAL}" in lines
+
+
 def test_without_a_trusted_certificate_no_portal_is_told() -> None:
     assert [] == [line for line in conf() if "114" in line or "103" in line]
 

@@ -224,7 +224,7 @@ def test_a_trusted_certificate_is_well_and_a_node_without_one_is_too():
         ({"distrust": "it ended on 2026-01-01"}, "warn", "certificate", "it ended on 2026-01-01"),
         ({"is_ending": True}, "warn", "certificate", "it ends on 2027-01-24 and was not renewed"),
         ({"key_mode": 0o644}, "fail", "portal key", "others on this machine may read it (mode 644)"),
-        ({"has_radvd": False}, "fail", "radvd", "router advertisements cannot tell"),
+        ({"has_radvd": False}, "warn", "radvd", "only DHCP tells devices"),
     ],
 )
 def test_what_is_wrong_with_a_certificate_is_told(change, verdict, name, wrong):
