@@ -311,6 +311,13 @@ async def test_a_device_is_known_for_thirteen_months_after_it_was_last_here(old_
     assert [BEN] == [each.mac for each in kept.bindings]
 
 
+async def test_a_device_that_never_left_is_known_however_long_ago_it_came(old_things: StoredMemory) -> None:
+    here = Session(ANA, 2, HOUSE, "admitted", "1", Monotonic(0), None)
+    await old_things.save_sessions([SavedSession(here, "boot", None)], [], "2025-01-01")
+    kept = await forgotten(old_things, [binding(ANA, "2025-01-01")])
+    assert [ANA] == [each.mac for each in kept.bindings]
+
+
 async def test_an_answered_contest_and_a_notice_that_is_over_go(old_things: StoredMemory) -> None:
     rows: list[Change] = [
         Contest(1, HOUSE, "2024-01-01", "r", "t", "yes", "2025-10-01"),

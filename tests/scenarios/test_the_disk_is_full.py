@@ -54,6 +54,35 @@ def test_with_a_full_disk_people_are_counted_and_served_and_it_is_told(place, sm
     assert square.account("ana")["used_month"] >= used, "what was counted meanwhile is stored"
 
 
+def test_with_a_full_disk_a_voucher_lets_a_household_in_and_is_stored_once_there_is_room(
+    place, small_disk, comes
+):
+    square = small_disk
+    square.start()
+    people = [comes(name) for name in ("phone", "browser")]
+    (code,) = square.ask("vouchers-issue", count="1", group="day-pass", lasts="1 day", devices="3")["codes"]
+    fill(square)
+    for person in people:
+        went = person.do("press", url="http://login.procomu.lan/", ends="/join/code", fields={"code": code})
+        assert 303 == went["status"]
+        assert person.do("echo", seconds=0.3)["came"] > 0
+
+    def now() -> list[str]:
+        return [(square.device(person.mac) or {"account": ""})["account"] for person in people]
+
+    accounts = now()
+    assert accounts[0] == accounts[1] != "ana"
+    assert eventually(lambda: warned(square), 5)
+    (square.data / "ballast").unlink()
+    assert eventually(lambda: not warned(square), 40), square.overview()["warnings"]
+    square.daemon.kill9()
+    square.start()
+    assert eventually(lambda: accounts == now())
+    third = comes("tablet")
+    form = {"url": "http://login.procomu.lan/", "ends": "/join/code", "fields": {"code": code}}
+    assert 303 == third.do("press", **form)["status"], "the voucher is still known"
+
+
 def test_on_a_read_only_disk_the_node_starts_enforces_and_says_so_and_later_stores(place, small_disk, online):
     square = small_disk
     remount(square, "ro")
