@@ -8,13 +8,16 @@ from hypothesis import strategies as st
 
 from node.governance.roll import make_roll
 from node.identity import key_from_raw
-from node.membership.cards import make_card
+from node.membership.cards import CardsVoid, make_card
 from node.membership.codes import make_code, shown
 from node.membership.contests import CONTEST_CHARS_MAX
 from node.membership.entrances import Denied, Entrance
 from node.membership.introductions import Question
-from node.membership.passphrases import DUMMY_HASH
+from node.membership.notices import Notice, NoticeText
+from node.membership.passphrases import DUMMY_HASH, PassphraseHash
+from node.membership.ports import Forgotten
 from node.membership.register import Introduced, PassphraseQuestion
+from node.membership.terms import Terms, TermsText
 from tests.fakes.town import (
     ALL,
     DAY_MS,
@@ -29,6 +32,9 @@ from tests.fakes.town import (
     at,
     guest_account,
 )
+
+TEXT = NoticeText("ca", "Assemblea", "Divendres.")
+NOTICE = Notice(0, "network", "everyone", "", "", is_urgent=False, texts=(TEXT,))
 
 
 @pytest.fixture
@@ -432,6 +438,78 @@ def test_a_contest_is_kept_and_has_limits(town):
     for _ in range(2):
         town.register.contest("ana", "night", "Why?", at())
     assert Denied("too-many-open") == town.register.contest("ana", "night", "Why?", at())
+
+
+def test_texts_may_be_as_long_as_their_limits_say(town):
+    assert isinstance(town.register.ask(PHONE, "x" * 60, "x" * 40, ALL, at()), Question)
+    assert 1 == len(town.register.contest("ana", "x" * 40, "x" * CONTEST_CHARS_MAX, at()))
+
+
+def test_a_member_who_comes_by_another_way_is_known_by_the_newest(town):
+    town.came(town.register.enter_by_card(PHONE, card_of(town), ALL, at()))
+    town.keep(town.register.set_passphrase("ana", "a hash"))
+    question = town.register.passphrase_question(PHONE, "ana", ALL, at())
+    entrance = town.came(town.register.enter_by_passphrase(question, at(), was_right=True))
+    assert ["passphrase"] == [row.way for row in entrance.changes]
+    town.restart(at(1))
+    assert "passphrase" == town.register.way_of(PHONE)
+    again = town.register.enter_by_passphrase(question, at(), was_right=True)
+    assert () == again.changes
+
+
+# --- guesses of every kind --------------------------------------------------------------
+
+
+def test_guessed_device_codes_count_as_guessed_vouchers_do(town):
+    for number in range(5):
+        assert Denied("code-unknown") == town.code(STRANGER, make_code(bytes([number] * 6), "device").text)
+    assert Denied("too-many-guesses", 60) == town.code(STRANGER, "7K3M")
+
+
+def test_cards_that_cannot_count_make_their_device_wait_at_last(town):
+    for _ in range(30):
+        assert Denied("card-unreadable") == town.register.enter_by_card(STRANGER, "x", ALL, at())
+    assert Denied("too-many-guesses", 60) == town.register.enter_by_card(STRANGER, "x", ALL, at())
+
+
+def test_the_right_passphrase_makes_earlier_slips_forgotten(town):
+    town.keep(town.register.set_passphrase("ana", "a hash"))
+    for was_right in (False, False, False, False, True, False, False, False, False):
+        question = town.register.passphrase_question(PHONE, "ana", ALL, at())
+        town.register.enter_by_passphrase(question, at(), was_right=was_right)
+    assert isinstance(town.register.passphrase_question(PHONE, "ana", ALL, at()), PassphraseQuestion)
+
+
+# --- the memory -------------------------------------------------------------------------
+
+
+def full(town: Town) -> Town:
+    """Somebody did everything that leaves a row."""
+    (code,) = town.issue()
+    town.came(town.code(PHONE, code.text))
+    town.keep(town.register.set_passphrase("ana", "a hash"))
+    town.keep(town.register.void_cards("ana", TODAY))
+    town.keep(town.register.contest("ana", "night", "Why?", at()))
+    town.keep((town.register.notices.put_up(NOTICE),))
+    town.keep((town.register.terms.adopt((TermsText("ca", "Sigues amable."),), TODAY, "admin"),))
+    return town
+
+
+def test_a_restart_brings_everything_back(town):
+    before = full(town).register.rows()
+    assert 8 == len(before)
+    town.restart(at(1))
+    assert set(before) == set(town.register.rows())
+
+
+def test_what_storage_keeps_no_more_is_nowhere(town):
+    register = full(town).register
+    (voucher,) = register.vouchers.of_batch(1)
+    register.forget(Forgotten((voucher.fingerprint,), (PHONE,), (1,), (1,)))
+    kinds = {type(row) for row in register.rows()}
+    assert {PassphraseHash, CardsVoid, Terms} == kinds
+    assert register.bindings.get(PHONE) is None
+    assert () == register.contests.of("ana") == register.notices.all()
 
 
 # --- whatever the order -----------------------------------------------------------------
