@@ -59,7 +59,7 @@ class Place:
     languages: tuple[Language, ...] = ()
     """For the switch at the foot, with the present one; empty when there is no choice."""
     path: str = "/"
-    """Where the switch leads: this page, if it can be asked for."""
+    """Where the switch leads: this page, if it can be asked for, with what its address brought along."""
 
 
 class Page(Protocol):

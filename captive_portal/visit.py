@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
+from urllib.parse import urlencode
 
 from captive_portal import forms
 from captive_portal.place import ENGLISH_ONLY, Page, Place, Tongue, place
@@ -79,7 +80,10 @@ class Visit:
         return self.house.guest(self.device)
 
     def place(self) -> Place:
-        return place(self.community, self.tongue, self.path)
+        brought = {name: self.query[name] for name in ("code", "card") if name in self.query}
+        return place(
+            self.community, self.tongue, f"{self.path}?{urlencode(brought)}" if brought else self.path
+        )
 
     def rules(self) -> tuple[str, ...]:
         """The rules in force, one sentence each, in the visit's language."""

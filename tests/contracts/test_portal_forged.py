@@ -355,6 +355,21 @@ async def test_no_answer_holds_a_secret(door: FrontDoor, ana: Browser, ben: Brow
             assert secret not in (await ben.get(path)).raw.decode()
 
 
+async def test_no_log_holds_what_people_typed_or_who_they_are(
+    door: FrontDoor, ana: Browser, ben: Browser, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    typed = {"code": GOOD_CODE, "card": HOUSE_CARD, "account": "ana", "passphrase": ANAS_PASSPHRASE}
+    for browser, mac in ((ben, BEN), (ana, ANA)):
+        for path in CHANGES:
+            known = {name: value for name, value in typed.items() if name in CHANGES[path].fields}
+            await send(browser, path, whole(path, mac) | known)
+    assert [] != door.house.calls
+    for secret in (*typed.values(), ANA, BEN, ANAS_ADDRESS, SECRET.hex()):
+        if secret != "ana":
+            assert secret not in caplog.text
+
+
 async def test_people_who_come_in_at_once_do_not_mix(door: FrontDoor, ana: Browser, ben: Browser) -> None:
     """coova-chilli #609: two sign-ins shared one challenge."""
     door.house.happens(ANA, guests.Left())

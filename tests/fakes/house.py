@@ -273,6 +273,8 @@ class FakeHouse:
 
     async def new_device_code(self, mac: MacAddress) -> DeviceCode | Refused:
         await self._asked("new_device_code", mac)
+        if mac not in self.passing:
+            return Refused("not-yours")
         account = self.accounts[mac][0]
         self.codes = {code: whose for code, whose in self.codes.items() if whose != account}
         code = f"K7M2Q9XW{len(self.calls):02d}"
@@ -310,6 +312,8 @@ class FakeHouse:
 
     async def contest(self, mac: MacAddress, rule: str, text: str) -> Refused | None:
         await self._asked("contest", mac)
+        if mac not in self.passing:
+            return Refused("not-yours")
         account = AccountId(self.accounts[mac][0])
         mine = [each for each in self.contests if each.account == account and not each.answer]
         if len(mine) >= CONTESTS_OPEN_MAX:

@@ -21,3 +21,8 @@ def test_whoever_is_elsewhere_has_no_token() -> None:
 
 def test_a_visit_knows_its_page() -> None:
     assert "/network" == visit(path="/network").place().path
+
+
+def test_another_language_does_not_cost_the_code_that_was_scanned() -> None:
+    query = {"code": "7K3M 9Q2W", "lang": "ca", "done": "named"}
+    assert "/?code=7K3M+9Q2W" == visit(query=query).place().path
