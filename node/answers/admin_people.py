@@ -93,12 +93,11 @@ class PeopleAnswers:
     async def kick(self, account: str, mac: MacAddress | None, because: str) -> Finding | None:
         known = {device.mac for device in self.devices(AccountId(account)) if device.state != "removed"}
         wanted = known if mac is None else known & {mac}
-        seated = [each for each in sorted(wanted) if each in self._presence.seats]
-        if not seated:
+        if not wanted:
             return Finding(
-                "kick", 0, "No such device of this account has been on lately.", "choose another device"
+                "kick", 0, "This account has no such device that is not off already.", "choose another"
             )
-        for each in seated:
+        for each in sorted(wanted):
             await self._reconcile.remove(each, because)
         return None
 

@@ -374,7 +374,8 @@ class Reconcile:
     # --- changes -------------------------------------------------------------------------
 
     async def _end(self, mac: MacAddress, event: guests.Event) -> None:
-        if mac in self.presence.seats and self.presence.handle(mac, event, self._clock.monotonic()):
+        is_known = mac in self.presence.seats or isinstance(event, guests.RemovedByAdmin)
+        if is_known and self.presence.handle(mac, event, self._clock.monotonic()):
             await self._after_change((mac,))
             self._tell({"event": "stopped", "mac": mac, "account": self.presence.seats[mac].account})
 

@@ -72,6 +72,10 @@ class Presence:
         after, effects = guests.step(self.state(mac), event, now)
         if isinstance(after, guests.Admitted):
             self._change_seat(mac, now, terms or (self.seats[mac].terms if mac in self.seats else ""))
+        elif isinstance(after, guests.Removed) and mac not in self.seats:
+            self._take_seat(
+                mac, ""
+            )  # what an admin decided about a device that is not here is remembered too
         self.guests[mac] = after
         if any(isinstance(effect, guests.StopPassing) for effect in effects):
             self._retire(mac)

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from captive_portal.ports import CodeTyped, TermsAccepted
+from captive_portal.ports import Admitted, CodeTyped, TermsAccepted
 from node.answers.admin_people import PeopleAnswers
+from node.membership.bindings import Binding
 from node.units import NO_USAGE, AccountId, MacAddress
 from tests.contracts.house import ANA, BEN, CAI, DOT, LISTED, House, Neighbourhood
 from tests.fakes.memory import FakeMemory
@@ -101,3 +102,16 @@ async def test_a_pardon_is_for_who_was_taken_off(people: PeopleAnswers) -> None:
     await people.kick("guest-0c", CAI, "why")
     assert await people.pardon(CAI) is None
     assert [] == list(people.removed())
+
+
+async def test_a_device_that_is_not_on_is_taken_off_too_and_stays_out(
+    house: House, people: PeopleAnswers
+) -> None:
+    binding = Binding(DOT, household(house), "voucher", "2027-03-01")
+    await house.loop.remember(house.loop.register.bindings.bind(binding))
+    assert await people.kick(household(house), None, "Enough.") is None
+    assert {ANA, BEN, DOT} == {row.mac for row in people.removed()}
+    assert "removed" == getattr(await house.portal.admit(DOT, TermsAccepted(), "1"), "reason", "")
+    assert DOT in house.loop.presence.seats, "or a restart would let it in again"
+    assert await people.pardon(DOT) is None
+    assert isinstance(await house.portal.admit(DOT, TermsAccepted(), "1"), Admitted)
