@@ -17,7 +17,7 @@ from captive_portal.words import Words
 
 TEMPLATES = Path(__file__).parent / "templates"
 PAGES_REMEMBERED = 64
-FORMATS = ("number", "volume", "rate", "rates", "day", "moment", "duration")
+FORMATS = ("fact", "number", "volume", "rate", "rates", "day", "moment", "duration")
 """Methods of `Words` that templates may use as filters: ``{{ page.used|volume }}``."""
 
 log = logging.getLogger(__name__)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from typing import Literal
 
+from captive_portal.facts import FACTS
 from node.governance.amounts import amount_words, number_words
 from node.governance.language import N_
 from node.units import BitsPerSecond, Bytes, Rates, show_rate, show_volume
@@ -80,6 +81,11 @@ class Words:
     def _numbered(self, key: Key, one: str, many: str, count: int) -> str:
         said = self._texts.get(key)
         return (one, many)[english_plural(count)] if said is None else said[self._plural(count)]
+
+    def fact(self, name: str) -> str:
+        """The name of a fact about a person, such as ``seconds_left``, in words; any other text stays as it is."""
+        known = FACTS.get(name)
+        return name if known is None else self.gettext(known)
 
     def number(self, number: str) -> str:
         """A number in digits with a point before its decimals, as this language writes it."""

@@ -188,6 +188,17 @@ async def test_rules_and_reasons_are_said_in_the_readers_language() -> None:
     assert "guests" not in network.lower()
 
 
+@pytest.mark.parametrize("tag", ["fr", "es", "ca", "ar"])
+async def test_what_is_kept_is_told_in_the_readers_language(tag: str) -> None:
+    async with open_door() as door:
+        words, house = door.portal.words[tag], door.house
+        body = (await Browser(door.port).get("/privacy", Accept_Language=tag)).body
+    for kept in house.kept():
+        assert kept.purpose not in body
+        assert words.gettext(kept.purpose) in body
+        assert words.gettext(kept.retention) in body
+
+
 # --- a new language ---------------------------------------------------------------------
 
 

@@ -28,6 +28,7 @@ from node.governance.allowance import Allowance
 from node.governance.joining import Way
 from node.membership.contests import CONTESTS_OPEN_MAX, Contest
 from node.membership.notices import Notice
+from node.storage import migrations
 from node.units import NO_USAGE, AccountId, Bytes, MacAddress, Milliseconds, Monotonic, Usage
 
 COMMUNITY = CommunityView(
@@ -52,10 +53,7 @@ GOOD_CODE, ENDED_CODE, REVOKED_CODE, MISTYPED_CODE = (
     "7K3M9Q2W4X1A",
 )
 HOUSE_CARD, ANAS_PASSPHRASE = "PROCOMU1.eyJhIjoiYW5hIn0.c2lnbmF0dXJl", "four plain old words"
-KEPT = (
-    KeptView("sessions", "Who is online, so that nobody has to come in twice.", "Until the session ends."),
-    KeptView("usage", "How much each account used, to share the line fairly.", "13 months."),
-)
+KEPT = tuple(KeptView(each.table, each.purpose, each.retention) for each in migrations.KEPT)
 
 
 @dataclass
@@ -110,6 +108,8 @@ class FakeHouse:
     questions: list[Question] = field(default_factory=list)
     contests: list[Contest] = field(default_factory=list)
     wrong: dict[MacAddress, int] = field(default_factory=dict)
+    choosing: dict[MacAddress, tuple[str, Way]] = field(default_factory=dict)
+    """Who have shown which account is theirs, and choose which of its devices makes room."""
     erased: list[MacAddress] = field(default_factory=list)
     calls: list[tuple[str, MacAddress]] = field(default_factory=list)
     """Every change that was asked for."""
@@ -194,7 +194,8 @@ class FakeHouse:
         state = self.states.get(mac)
         if isinstance(state, guests.Removed):
             return Refused("removed", state.because)
-        found = self._account(mac, entry)
+        is_known = instead_of is not None and mac in self.choosing
+        found = self.choosing[mac] if is_known else self._account(mac, entry)
         if isinstance(found, Refused):
             return found
         account, way = found
@@ -202,7 +203,9 @@ class FakeHouse:
         if instead_of in others:
             self.happens(instead_of, guests.Left())
         elif len(others) >= self.devices_max:
+            self.choosing[mac] = found
             return Full(self._devices(account, mac)[: len(others)], self.devices_max)
+        self.choosing.pop(mac, None)
         self.accounts[mac] = (account, way)
         self.accepted.append((mac, terms_version))
         self.happens(mac, guests.TermsAccepted(terms_version, self.session_ms))
