@@ -244,7 +244,10 @@ class House(Protocol):
     async def admit(
         self, mac: MacAddress, entry: Entry, terms_version: str, instead_of: MacAddress | None = None
     ) -> Admitted | Refused | Full:
-        """Returns after the session is stored and the kernel lets the device pass."""
+        """Returns after the session is stored and the kernel lets the device pass.
+
+        For some minutes after `Full` the device chooses `instead_of` without showing once more who it is.
+        """
 
     async def leave(self, mac: MacAddress) -> None:
         """Ends the session; also takes back a question to a member."""

@@ -78,15 +78,14 @@ class Asking:
 
 @dataclass(frozen=True, slots=True)
 class MakeRoom:
-    """The account has as many devices on as it may: one of them makes room. A passphrase is typed again, because no
-    page of ours ever holds one."""
+    """The account has as many devices on as it may: one of them makes room. Who they are was shown already, and a
+    passphrase stands on no page of ours."""
 
     template = "full.html"
     place: Place
     action: str
     hidden: tuple[tuple[str, str], ...]
     """Fields of the first attempt, to be sent once more."""
-    needs_passphrase: bool
     devices: tuple[DeviceView, ...]
     devices_max: int
     token: str
@@ -159,11 +158,12 @@ def asking(visit: Visit) -> Asking | None:
 
 def make_room(visit: Visit, way: Way, form: forms.Form, full: Full) -> MakeRoom:
     kept = ("terms", "code", "card", "account")
+    hidden = [(name, form[name]) for name in kept if name in form]
+    hidden += [("passphrase", "")] if "passphrase" in form else []
     return MakeRoom(
         visit.place(),
         ACTIONS[way],
-        tuple((name, form[name]) for name in kept if name in form),
-        way == "passphrase",
+        tuple(hidden),
         full.devices[:FULL_DEVICES_MAX],
         full.devices_max,
         visit.token(forms.JOIN),
