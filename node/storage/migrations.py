@@ -73,7 +73,11 @@ KEPT = (
         N_("What a person said against a limit, and the answer."),
         N_("13 months after the answer"),
     ),
-    Kept("erasures", "whose counts go when the month is over, because they asked for it", "until then"),
+    Kept(
+        "erasures",
+        N_("Who asked to be erased, so that their counts go too when the month is over."),
+        N_("until the month is over"),
+    ),
     Kept("notices", N_("What the community tells its people."), N_("30 days after the last day")),
     Kept(
         "terms",
