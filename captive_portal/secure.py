@@ -16,6 +16,7 @@ from node.errors import NodeError
 
 BACKLOG = 256
 HANDSHAKES_MAX = 128
+"""When so many are under way, the oldest makes room: an honest one is over in a moment."""
 HANDSHAKES_PER_DEVICE = 8
 HANDSHAKE_S = 10.0
 FAREWELL_S = 2.0
@@ -110,6 +111,7 @@ class Greetings:
         self._files, self._device_of = files, device_of
         self._tasks: asyncio.TaskGroup = tasks
         self._by_device: Counter[str] = Counter()
+        self._under_way: dict[Greeting, asyncio.Transport] = {}
 
     def begin(self, greeting: "Greeting", transport: asyncio.Transport) -> bool:
         """False when this connection may not stay."""
@@ -117,9 +119,12 @@ class Greetings:
         if context is None or not peer:
             return False
         device = self._device_of(peer[0]) or network_of(peer[0])
-        if self._by_device.total() >= HANDSHAKES_MAX or self._by_device[device] >= HANDSHAKES_PER_DEVICE:
+        if self._by_device[device] >= HANDSHAKES_PER_DEVICE:
             return False
+        if len(self._under_way) >= HANDSHAKES_MAX:
+            self._under_way.pop(next(iter(self._under_way))).abort()
         self._by_device[device] += 1
+        self._under_way[greeting] = transport
         self._tasks.create_task(self._shake(greeting, transport, context, device))
         return True
 
@@ -139,6 +144,7 @@ class Greetings:
             transport.abort()
             return
         finally:
+            self._under_way.pop(greeting, None)
             self._by_device[device] -= 1
             if not self._by_device[device]:
                 del self._by_device[device]

@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
+import itertools
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ from captive_portal import guests
 from captive_portal.certificate_files import CertificateFiles, server_context
 from captive_portal.connections import Doorway
 from captive_portal.framing import Limits
-from captive_portal.secure import HANDSHAKES_PER_DEVICE, LIMITS, Handle, SecureDoor
+from captive_portal.secure import HANDSHAKES_MAX, HANDSHAKES_PER_DEVICE, LIMITS, Handle, SecureDoor
 from captive_portal.web import Portal
 from node.errors import NodeError
 from tests.contracts.portal_client import parse
@@ -52,10 +53,13 @@ async def hello(request: web.BaseRequest, doorway: Doorway) -> web.StreamRespons
 
 @contextlib.asynccontextmanager
 async def door(
-    files: CertificateFiles, limits: Limits = LIMITS, handle: Handle = hello
+    files: CertificateFiles,
+    limits: Limits = LIMITS,
+    handle: Handle = hello,
+    device_of: Callable[[str], str | None] = lambda address: None,
 ) -> AsyncIterator[int]:
     """The port of a running door."""
-    made = SecureDoor(files, handle, lambda address: None, port=0, limits=limits)
+    made = SecureDoor(files, handle, device_of, port=0, limits=limits)
     async with asyncio.TaskGroup() as group:
         task = group.create_task(made.run())
         await made.ready.wait()
@@ -223,6 +227,21 @@ async def test_handshakes_that_never_end_take_no_more_than_their_share(folder: P
         answer, _ = await ask(port, device(folder))
         assert "200 OK" in answer
         for _, each in silent:
+            each.transport.abort()
+
+
+async def test_a_crowd_that_never_shakes_hands_keeps_nobody_out(folder: Path) -> None:
+    """Each with a hardware address of its own, and more of them than there is room for."""
+    numbers = itertools.count()
+    async with door(files_in(folder), device_of=lambda address: f"device {next(numbers)}") as port:
+        crowd = [await asyncio.open_connection("127.0.0.1", port) for _ in range(HANDSHAKES_MAX + 20)]
+        for _ in range(3):
+            answer, _ = await ask(port, device(folder))
+            assert "200 OK" in answer
+        async with asyncio.timeout(2):
+            with contextlib.suppress(ConnectionResetError):
+                assert b"" == await crowd[0][0].read()
+        for _, each in crowd:
             each.transport.abort()
 
 
