@@ -10,7 +10,6 @@ from captive_portal.ports import (
     DeviceView,
     Full,
     IntroductionRequest,
-    KeptView,
     ServiceView,
 )
 from node.governance.allowance import Allowance, Bound, QuotaLeft
@@ -138,10 +137,6 @@ SERVICES = (
     ServiceView("Wiki of the valley", "http://wiki.vallverda.example/", "What we know about our paths", True),
     ServiceView("Ràdio Vall", "http://radio.vallverda.example:8000/", "", True),
     ServiceView("Printer in the library", "ipp://printer.local", "", False),
-)
-KEPT = (
-    KeptView("sessions", "So that nobody has to come in again after a power cut", "30 days after the end"),
-    KeptView("usage", "So that shares are fair", "13 months"),
 )
 DATA = {
     "device": "02:00:00:00:00:0a",

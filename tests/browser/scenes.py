@@ -9,6 +9,9 @@ from node.errors import StorageTrouble
 from tests.browser import people
 from tests.browser.chromium import Browser
 from tests.browser.stage import HOST, Opening, portal
+from tests.fakes import house
+
+LANGUAGES = ("en", "fr", "es", "ca", "ar")
 
 Doing = Callable[[Browser, str], None]
 """What a person does, given the address of the first page."""
@@ -153,7 +156,7 @@ AROUND = (
     Scene("no notices", "notices", "/notices"),
     Scene("local services", "services", "/services", portal(near=people.SERVICES)),
     Scene("no local services", "services", "/services"),
-    Scene("privacy", "privacy", "/privacy", portal(tables=people.KEPT)),
+    Scene("privacy", "privacy", "/privacy", portal(tables=house.KEPT)),
     Scene("help", "help", "/help"),
     Scene("my data", "my data", "/my-data", portal(person=people.MEMBER, data=people.DATA)),
     Scene("erase my data", "erase", "/my-data/erase", portal(person=people.MEMBER)),
