@@ -1,5 +1,6 @@
 """The portal's certificate: whether it can be used, and whether people's devices will trust it."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -92,13 +93,18 @@ def is_ending(certificate: Certificate, now: datetime) -> bool:
 def read_roots(bundle_pem: bytes) -> list[x509.Certificate]:
     """A system's authorities. One that the library cannot read is left out."""
     mark = b"-----END CERTIFICATE-----"
-    found = []
-    for text in bundle_pem.split(mark)[:-1]:
-        try:
-            found.append(x509.load_pem_x509_certificate(text + mark))
-        except ValueError:
-            continue
-    return found
+    with warnings.catch_warnings():
+        # Old authorities have serial numbers that the library minds; nobody here can mend them.
+        warnings.simplefilter("ignore")
+        found = (_certificate(text + mark) for text in bundle_pem.split(mark)[:-1])
+        return [each for each in found if each is not None]
+
+
+def _certificate(pem: bytes) -> x509.Certificate | None:
+    try:
+        return x509.load_pem_x509_certificate(pem)
+    except ValueError:
+        return None
 
 
 def _public(key: object) -> bytes:
