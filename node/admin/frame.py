@@ -22,6 +22,8 @@ class Asked:
     """Of the form that was sent; empty for GET."""
     cookie: str
     signed: Signed
+    origin: str = ""
+    """As the browser reached these pages: ``http://192.0.2.7:2081``."""
 
     @property
     def proof(self) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from node.admin.signin import Signed
+from node.admin.signin import Session, Signed
 from node.errors import Finding
 from node.governance.joining import Way
 from node.membership.contests import Contest
@@ -375,6 +375,14 @@ class House(Protocol):
     def rule_versions(self) -> tuple[RuleVersion, ...]: ...
 
     def rule_version_text(self, number: int) -> str | None: ...
+
+    async def new_token(self, signed: Signed) -> str:
+        """The token of a link that signs in once as `signed`."""
+
+    def sessions(self, cookie: str) -> tuple[Session, ...]:
+        """Everybody who is signed in, with `cookie` as the one who asks."""
+
+    async def end_session(self, mark: str) -> None: ...
 
     async def redeem(self, link_token: str) -> str | None:
         """A one-time link's token to a new session's cookie value; None when used, old or unknown."""

@@ -22,6 +22,7 @@ TOKEN_CHARS_MIN = 22
 """128 bits in base64."""
 TOKEN_CHARS_MAX = 128
 NAME_CHARS_MAX = 40
+MARK_CHARS = 16
 _HASH = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(rf"[^\W_][\w .'-]{{0,{NAME_CHARS_MAX - 1}}}")
 
@@ -55,6 +56,17 @@ class Pass:
     hash: str
     ends: Monotonic
     signed: Signed = ADMIN
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One who is signed in, as others may see it."""
+
+    mark: str
+    """The beginning of the cookie's hash: nobody can sign in with it."""
+    signed: Signed
+    left: Milliseconds
+    is_own: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +134,22 @@ def who(state: SignIn, cookie: str, now: Monotonic) -> Signed | None:
 def sign_out(state: SignIn, cookie: str) -> SignIn:
     """The session of `cookie` ends; without such a session nothing changes."""
     return replace(state, sessions=_without(state.sessions, cookie))
+
+
+def sessions(state: SignIn, cookie: str, now: Monotonic) -> tuple[Session, ...]:
+    """Everybody who is signed in, the newest first; `cookie` is the one who asks."""
+    own = _hash(cookie)
+    return tuple(
+        Session(each.hash[:MARK_CHARS], each.signed, Milliseconds(each.ends - now), each.hash == own)
+        for each in reversed(_living(state.sessions, now))
+    )
+
+
+def end(state: SignIn, mark: str) -> SignIn:
+    """The session of this mark ends; without such a session nothing changes."""
+    if len(mark) != MARK_CHARS:
+        return state
+    return replace(state, sessions=tuple(each for each in state.sessions if not each.hash.startswith(mark)))
 
 
 def form_proof(cookie: str) -> str:

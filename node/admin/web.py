@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from aiohttp import web
 
+from node.admin.access import AccessDesk
 from node.admin.contests import ContestsDesk
 from node.admin.frame import EVERYONE_SIGNED_IN, Asked, Go, Page, Reply, Route, TroublePage
 from node.admin.members import MembersDesk
@@ -44,6 +45,7 @@ DESKS = (
     ContestsDesk,
     RulesDesk,
     TermsDesk,
+    AccessDesk,
 )
 
 
@@ -151,7 +153,9 @@ class AdminDoor:
         if signed.role not in route.roles:
             message = f"You are signed in as {signed.label}, who may issue vouchers and nothing else."
             return self._trouble(403, "Not for you", message, "Ask an admin to do it, or for another link.")
-        asked = Asked(request.path, dict(request.query), await _fields(request), cookie, signed)
+        asked = Asked(
+            request.path, dict(request.query), await _fields(request), cookie, signed, _origin(request)
+        )
         if request.method == "POST" and not (
             _is_from_here(request) and is_own_form(cookie, asked.fields.get("proof", ""))
         ):
@@ -247,6 +251,11 @@ def _is_our_name(host: str, names: frozenset[str]) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _origin(request: web.BaseRequest) -> str:
+    """Its host was found to be ours."""
+    return f"http://{request.headers.get('Host', '')}"
 
 
 def _is_from_here(request: web.BaseRequest) -> bool:

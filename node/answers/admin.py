@@ -148,9 +148,7 @@ class AdminHouse:
 
     async def new_link(self, signed: signin.Signed = signin.ADMIN) -> tuple[str, int]:
         """(address that signs in once as `signed`, seconds that it lasts)."""
-        token = secrets.token_urlsafe(TOKEN_BYTES)
-        self._signed = signin.offer(self._signed, token, self._clock.monotonic(), signed)
-        await self._keep_signed()
+        token = await self.new_token(signed)
         admin = self._config.admin
         # An address that means "all of them" cannot be typed into a browser.
         address = str(self._config.lan.address4.ip) if admin.address in EVERY_ADDRESS else admin.address
@@ -223,6 +221,19 @@ class AdminHouse:
     def rule_version_text(self, number: int) -> str | None:
         version = self._versions.get(number)
         return None if version is None else version.text
+
+    async def new_token(self, signed: signin.Signed) -> str:
+        token = secrets.token_urlsafe(TOKEN_BYTES)
+        self._signed = signin.offer(self._signed, token, self._clock.monotonic(), signed)
+        await self._keep_signed()
+        return token
+
+    def sessions(self, cookie: str) -> tuple[signin.Session, ...]:
+        return signin.sessions(self._signed, cookie, self._clock.monotonic())
+
+    async def end_session(self, mark: str) -> None:
+        self._signed = signin.end(self._signed, mark)
+        await self._keep_signed()
 
     async def redeem(self, link_token: str) -> str | None:
         cookie = secrets.token_urlsafe(TOKEN_BYTES)

@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
+from aiohttp import ClientSession, CookieJar
 
 from node.admin.web import AdminDoor
 from tests.contracts.admin_browser import Browser, admin_browser
@@ -90,7 +92,17 @@ async def test_an_issuer_finds_their_way_to_the_vouchers(browser):
 
 async def test_the_navigation_says_where_one_is(browser):
     await browser.sign_in(LINK)
-    for path in ("/", "/people", "/vouchers", "/members", "/notices", "/contests", "/rules", "/terms"):
+    for path in (
+        "/",
+        "/people",
+        "/vouchers",
+        "/members",
+        "/notices",
+        "/contests",
+        "/rules",
+        "/terms",
+        "/access",
+    ):
         _, page = await browser.get(path)
         assert [path] == re.findall(r'href="([^"]+)" aria-current="page"', page)
 
@@ -124,3 +136,31 @@ async def test_what_people_typed_never_becomes_markup(browser):
     ):
         _, page = await browser.get(path)
         assert "<script" not in page
+
+
+async def test_an_admin_hands_out_a_link_that_makes_an_issuer_and_ends_their_session(browser):
+    await browser.sign_in(LINK)
+    _, page = await browser.send("/access", role="issuer", name="counter")
+    link = re.search(r"<code>(http://127\.0\.0\.1:\d+/sign-in\?token=[^<]+)</code>", page)[1]
+    assert 'class="square"' in page
+    async with other_browser(browser) as other:
+        await other.sign_in(link.partition("token=")[2])
+        assert "issuer counter" in (await other.get("/vouchers"))[1]
+        _, page = await browser.get("/access")
+        theirs = re.search(r"issuer counter.*?name=\"mark\" value=\"([0-9a-f]+)\"", page, re.DOTALL)[1]
+        await browser.send("/access/end", mark=theirs)
+        assert 401 == (await other.get("/vouchers"))[0].status
+    assert 200 == (await browser.get("/access"))[0].status
+
+
+async def test_an_issuer_without_a_name_gets_no_link(browser):
+    await browser.sign_in(LINK)
+    response, page = await browser.send("/access", role="issuer", name="")
+    assert (422, True) == (response.status, "An issuer needs a name" in page)
+
+
+@asynccontextmanager
+async def other_browser(browser: Browser) -> AsyncIterator[Browser]:
+    """Somebody else's device at the same door."""
+    async with ClientSession(cookie_jar=CookieJar(unsafe=True)) as session:
+        yield Browser(session, browser.house, browser.port)

@@ -144,6 +144,18 @@ class FakeAdminHouse:
     def rule_version_text(self, number: int) -> str | None:
         return self.earlier[number - 1] if 1 <= number <= len(self.earlier) else None
 
+    async def new_token(self, signed: signin.Signed) -> str:
+        self.cookies += 1
+        token = f"token-{self.cookies:020}"
+        self.signed = signin.offer(self.signed, token, self.now, signed)
+        return token
+
+    def sessions(self, cookie: str) -> tuple[signin.Session, ...]:
+        return signin.sessions(self.signed, cookie, self.now)
+
+    async def end_session(self, mark: str) -> None:
+        self.signed = signin.end(self.signed, mark)
+
     async def redeem(self, link_token: str) -> str | None:
         self.cookies += 1
         cookie = f"cookie-{self.cookies:020}"

@@ -156,3 +156,28 @@ def test_an_admin_may_go_without_a_name():
         signin.read_signed("admin", "").label,
         signin.read_signed("admin", " Ana ").label,
     )
+
+
+def test_everybody_who_is_signed_in_is_listed_and_can_be_sent_out():
+    state = signin.redeem(
+        signin.offer(signed_in(), OTHER_LINK, NOW, Signed("issuer", "library")), OTHER_LINK, OTHER_COOKIE, NOW
+    )
+    assert state is not None
+    theirs, own = signin.sessions(state, COOKIE, NOW)
+    assert [(Signed("issuer", "library"), False), (ADMIN, True)] == [
+        (each.signed, each.is_own) for each in (theirs, own)
+    ]
+    assert SESSION_LIFE == own.left
+    state = signin.end(state, theirs.mark)
+    assert signin.who(state, OTHER_COOKIE, NOW) is None
+    assert ADMIN == signin.who(state, COOKIE, NOW)
+
+
+@given(st.text(max_size=20))
+def test_a_mark_that_is_none_sends_nobody_out(mark):
+    assert signed_in() == signin.end(signed_in(), mark)
+
+
+def test_nobody_can_sign_in_with_a_mark():
+    (own,) = signin.sessions(signed_in(), COOKIE, NOW)
+    assert signin.who(signed_in(), own.mark, NOW) is None

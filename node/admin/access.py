@@ -1,0 +1,90 @@
+"""Who is signed in here, links for others, and the end of a session."""
+
+from dataclasses import dataclass
+
+from node.admin.fields import Form, FormView
+from node.admin.frame import Asked, Frame, Go, Reply, Route, frame
+from node.admin.ports import House
+from node.admin.sheet import square
+from node.admin.signin import LINK_LIFE, MARK_CHARS, NAME_CHARS_MAX, Session, Signed, read_signed
+
+ROLE_WORDS = (("issuer", "issuer: vouchers and nothing else"), ("admin", "admin: everything"))
+
+
+@dataclass(frozen=True, slots=True)
+class AccessPage:
+    """Everybody who is signed in, and the form for one more link."""
+
+    template = "access.html"
+    frame: Frame
+    sessions: tuple[Session, ...]
+    form: FormView
+    roles: tuple[tuple[str, str], ...] = ROLE_WORDS
+
+    def hours(self, session: Session) -> int:
+        """Until it ends by itself, rounded up."""
+        return -(-session.left // 3_600_000)
+
+
+@dataclass(frozen=True, slots=True)
+class LinkPage:
+    """A link that signs somebody in, shown once."""
+
+    template = "link.html"
+    frame: Frame
+    signed: Signed
+    link: str
+    minutes: int = LINK_LIFE // 60_000
+
+    @property
+    def square(self) -> str:
+        """The QR code, made when it is shown."""
+        return square(self.link)
+
+
+class AccessDesk:
+    """Answers for the pages about who may sign in."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    def routes(self) -> tuple[Route, ...]:
+        return (
+            Route("GET", "/access", self._show),
+            Route("POST", "/access", self._make),
+            Route("POST", "/access/end", self._end),
+        )
+
+    async def _show(self, asked: Asked) -> Reply | Go:
+        return self._page(asked, FormView({"role": "issuer"}))
+
+    def _page(self, asked: Asked, form: FormView, status: int = 200) -> Reply:
+        around = frame(asked, self._house.place(), "/access")
+        return Reply(AccessPage(around, self._house.sessions(asked.cookie), form), status)
+
+    async def _make(self, asked: Asked) -> Reply | Go:
+        form = Form(asked.fields)
+        signed = read_wish(form)
+        if signed is None:
+            return self._page(asked, form.view(), 422)
+        token = await self._house.new_token(signed)
+        link = f"{asked.origin}/sign-in?token={token}"
+        return Reply(LinkPage(frame(asked, self._house.place(), "/access"), signed, link), is_heavy=True)
+
+    async def _end(self, asked: Asked) -> Reply | Go:
+        await self._house.end_session(asked.fields.get("mark", "")[: MARK_CHARS + 1])
+        return Go("/access")
+
+
+def read_wish(form: Form) -> Signed | None:
+    """Whom the link is for; None, and `form.errors`, when that cannot be."""
+    role = form.choice("role", [name for name, _ in ROLE_WORDS], "issuer")
+    name = form.line("name", NAME_CHARS_MAX)
+    if form.errors:
+        return None
+    try:
+        return read_signed(role, name)
+    except ValueError as error:
+        message, _, mend = str(error).partition("; ")
+        form.refuse("name", f"{message[:1].upper()}{message[1:]}: {mend}.")
+        return None
