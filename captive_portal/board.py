@@ -97,6 +97,11 @@ def _told(notices: Sequence[Notice], language: str, bytes_max: int) -> tuple[Tol
     )
 
 
+def services_shortly(found: Sequence[ServiceView]) -> tuple[Service, ...]:
+    """Only what the community set up: where people type codes, no stranger on the LAN puts up a sign."""
+    return services([service for service in found if service.is_configured], SHORT_SERVICES_MAX)
+
+
 def services(found: Sequence[ServiceView], most: int = SERVICES_MAX) -> tuple[Service, ...]:
     """Those that the community set up go first. An address that is not surely http or https stays without a link."""
     ordered = sorted(found, key=lambda service: not service.is_configured)[:most]

@@ -117,7 +117,7 @@ def splash(visit: Visit, word: Word = "", typed: Typed = NOTHING, failure: Failu
         typed,
         failure,
         board.told_shortly(visit.house.notices(visit.mac), language),
-        board.services(visit.house.services(), board.SHORT_SERVICES_MAX),
+        board.services_shortly(visit.house.services()),
         visit.guest().state == "admitted",
     )
 

@@ -79,7 +79,15 @@ def test_only_web_addresses_become_links(url: str, expected: str) -> None:
 def test_what_the_community_set_up_goes_before_what_was_found() -> None:
     found, own = ServiceView("Printer", "", "", False), ServiceView("Wiki", "", "", True)
     assert ["Wiki", "Printer"] == [service.name for service in board.services((found, own))]
-    assert ["Wiki"] == [service.name for service in board.services((found, own), 1)]
+
+
+def test_no_stranger_on_the_lan_puts_up_a_sign_where_people_type_their_codes() -> None:
+    found, own = (
+        ServiceView("Sign in here", "http://10.77.0.66/", "", False),
+        ServiceView("Wiki", "", "", True),
+    )
+    assert ["Wiki"] == [service.name for service in board.services_shortly((found, own))]
+    assert board.SHORT_SERVICES_MAX == len(board.services_shortly((own,) * 99))
 
 
 def test_no_stranger_on_the_lan_makes_a_page_without_end() -> None:
