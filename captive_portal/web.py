@@ -30,7 +30,7 @@ from captive_portal.welcome import word_for
 from node.errors import NodeError
 from node.units import MacAddress
 
-CAPPORT_PATH = "/captive-portal"
+CAPPORT_PATH = capport.API_PATH
 """The captive portal API of RFC 8908."""
 ADDRESSES = frozenset({CAPPORT_PATH, *FOR_ALL, *FOR_DEVICES, *CHANGES})
 """Everything that is answered under our own name."""
@@ -239,9 +239,9 @@ class Portal:
         if asked.mac is None:
             return self._page(pages.Elsewhere(self._visit(asked, "/").place()), 403)
         headers = [("Cache-Control", capport.CACHE_CONTROL), ("Vary", "Accept"), _SERVER]
-        if not capport.wants_document(asked.request.headers.get("Accept")):
-            return web.Response(status=302, headers=[("Location", self._portal_url(community)), *headers])
         base = community.portal_url.rstrip("/") or self._portal_url(community, "")
+        if not capport.wants_document(asked.request.headers.get("Accept")):
+            return web.Response(status=302, headers=[("Location", f"{base}/"), *headers])
         body = capport.document(
             self._house.guest(asked.mac),
             portal_url=f"{base}/",
