@@ -106,5 +106,8 @@ ADMIN_SCENES = (
     ),
     _admin("contests", "contests", "/contests"),
     _admin("an empty answer", "contests", "/contests", after=sends("/contests")),
+    _admin("who is signed in", "access", "/access"),
+    _admin("a link without a name", "access", "/access", after=sends("/access", name="")),
+    _admin("a link for a counter", "link", "/access", after=sends("/access", name="counter")),
     _admin("nothing there", "trouble", "/nowhere"),
 )
