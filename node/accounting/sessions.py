@@ -1,8 +1,9 @@
 """A device's stay on the network: which account pays for it, and until when."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from node.accounting.leases import Lease, SavedLease, rebased_lease
 from node.units import AccountId, MacAddress, Monotonic
 
 SessionState = Literal["admitted", "expired", "removed"]
@@ -43,13 +44,7 @@ def rebased(
     session = saved.session
     if saved.boot == boot or session.ends is None:
         return session
-    whole_ms = session.ends - session.since
-    left_ms = whole_ms if saved_at is None else session.ends - saved_at
-    if wall_s is not None and saved.ends_wall_s is not None:
-        left_ms = (saved.ends_wall_s - wall_s) * 1000
-    left_ms = min(max(0, left_ms), whole_ms)
-    ends = Monotonic(now + left_ms)
-    state = session.state if left_ms or session.state != "admitted" else "expired"
-    return Session(
-        session.mac, session.mark, session.account, state, session.terms, now, ends, session.because
-    )
+    promised = SavedLease(Lease(session.since, session.ends), saved.boot, saved.ends_wall_s)
+    lease = rebased_lease(promised, boot=boot, now=now, wall_s=wall_s, saved_at=saved_at)
+    is_over = session.state == "admitted" and lease.ends <= now
+    return replace(session, state="expired" if is_over else session.state, since=lease.since, ends=lease.ends)

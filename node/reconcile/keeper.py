@@ -79,6 +79,7 @@ class Keeper:
         self._life: int | None = None
         self._found: Reading | None = None
         """What the counters said when the memory could not be read: how much of it is booked already is not known."""
+        self._has_news = False
         self._is_undated = False
         """Something was written while the clock was not known."""
         self._watched: tuple[Monotonic, datetime] | None = None
@@ -114,6 +115,11 @@ class Keeper:
             for mac, admission in (standing.admitted.items() if standing is not None else ())
             if self._presence.recognise(admission, now)
         )
+
+    def has_news(self) -> bool:
+        """Told once: the register was read, or times in it are others than before."""
+        news, self._has_news = self._has_news, False
+        return news
 
     def is_due(self, now: Monotonic, every_ms: int) -> bool:
         """True when so much time has passed, or something could not be stored before."""
@@ -236,6 +242,7 @@ class Keeper:
         else:
             self._begin_books(remembered, standing)
         saved_at = Monotonic(int(facts[SAVED_AT])) if SAVED_AT in facts else None
+        self._has_news = True
         self.pending.add(self._register.take(remembered.register, self.instant(now), saved_at))
         self._restore_sessions(remembered, facts, now, standing)
 
@@ -283,6 +290,7 @@ class Keeper:
             return
         self._is_undated = False
         self.pending.add(self._register.vouchers.clock_known(self.instant(now)))
+        self._has_news = True
         self.unsaved.update(self._presence.seats)
 
     def _saved(self, mac: MacAddress) -> SavedSession:

@@ -235,6 +235,7 @@ class Reconcile:
         self.features = await loop.run_in_executor(applier, self._kernel.probe)
         self.presence.keep_clear_of(standing.marks)
         await self.keeper.recall(now, standing)
+        self.keeper.has_news()
         self._reconsider(now, tuple(self.presence.seats))
         passing = {admission.mark for admission in self.presence.admitted().values()}
         # Whoever may not pass any more still has bytes in the kernel that nobody has booked.
@@ -308,11 +309,11 @@ class Reconcile:
             await self._keep.wait()
             self._keep.clear()
             now, retiring = self._clock.monotonic(), len(self.presence.retiring)
-            knew = self.keeper.recalled
             await self.keeper.flush(now)
-            if len(self.presence.retiring) != retiring or self.keeper.recalled != knew:
-                # Who came in before the memory could be read may turn out to belong elsewhere.
-                for mac in self._reconsider(now, tuple(self.presence.seats)) if not knew else ():
+            news = self.keeper.has_news()
+            if news or len(self.presence.retiring) != retiring:
+                # Who came in before the memory could be read may belong elsewhere, or stay for a shorter time.
+                for mac in self._reconsider(now, tuple(self.presence.seats)) if news else ():
                     self.standing.welcome(mac)
                 self._enactment.change()
             await self.keeper.forget(now)

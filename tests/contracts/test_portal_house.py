@@ -465,6 +465,26 @@ async def test_without_a_clock_a_power_cut_gives_no_voucher_more_than_it_is_wort
             assert 0 < left <= 86_400
 
 
+async def test_when_the_clock_is_known_again_the_time_that_the_node_was_off_has_passed(
+    street: Neighbourhood,
+) -> None:
+    async with street.life(killed=True) as house:
+        (code,) = await house.codes()
+        await comes_in(house, ANA, CodeTyped(code))
+    street.power_cut(off_ms=20 * HOUR_MS)
+    street.clock.trust = "unknown"
+    async with street.life() as house:
+        assert street.kernel.send(ANA, up=1)
+        left = house.portal.guest(ANA).seconds_left
+        assert left is not None
+        assert left > 23 * 3_600, "an error is in the member's favour"
+        street.clock.trust = "synced"
+        street.pass_time(31_000)
+        await until(lambda: (house.portal.guest(ANA).seconds_left or 0) <= 4 * 3_600)
+        street.pass_time(4 * HOUR_MS)
+        await until(lambda: not street.kernel.send(ANA, up=1))
+
+
 async def test_who_chose_a_device_name_finds_it_after_a_kill(street: Neighbourhood) -> None:
     async with street.life(killed=True) as house:
         (code,) = await house.codes()
