@@ -73,11 +73,13 @@ class OverviewPage:
     peers: tuple[PeerLine, ...]
     sentences: tuple[str, ...]
     warnings: tuple[str, ...]
+    contests: int
+    """Without an answer."""
     is_live: bool
     """Whether the page asks for itself again every few seconds."""
 
 
-def overview_page(view: Overview, frame: Frame, *, is_live: bool) -> OverviewPage:
+def overview_page(view: Overview, frame: Frame, *, is_live: bool, contests: int = 0) -> OverviewPage:
     """The node at a glance."""
     return OverviewPage(
         frame=frame,
@@ -92,6 +94,7 @@ def overview_page(view: Overview, frame: Frame, *, is_live: bool) -> OverviewPag
         peers=tuple(_peer(row) for row in view.peers[:ROWS_MAX]),
         sentences=view.sentences[:SENTENCES_MAX],
         warnings=view.warnings,
+        contests=contests,
         is_live=is_live,
     )
 
@@ -161,5 +164,6 @@ class OverviewDesk:
             return Go("/vouchers")
         around = frame(asked, self._house.place(), "/")
         is_live = "live" in asked.query
-        page = overview_page(self._house.overview(), around, is_live=is_live)
+        contests = sum(not contest.answer for contest in self._house.words.contests())
+        page = overview_page(self._house.overview(), around, is_live=is_live, contests=contests)
         return Reply(page, refresh_s=LIVE_S if is_live else 0)

@@ -279,6 +279,7 @@ async def test_a_notice_that_cannot_be_is_not_put_up_and_not_lost(browser, other
 
 
 async def test_contests_are_answered_where_both_read_it(browser):
+    assert "One contest waits" in (await browser.get("/"))[1]
     _, page = await browser.get("/contests")
     assert "I work at night." in page
     response, page = await browser.send("/contests", number="1", **{"text-1": ""})
@@ -286,3 +287,4 @@ async def test_contests_are_answered_where_both_read_it(browser):
     await browser.send("/contests", number="1", **{"text-1": "We changed the rule."})
     (contest,) = browser.house.membership.town.register.contests.of("ana")
     assert ("We changed the rule.", "2027-03-01") == (contest.answer, contest.answered_day)
+    assert "contest waits" not in (await browser.get("/"))[1]
