@@ -31,6 +31,8 @@ class Program:
     conf_file: Path
     pid_file: Path
     mend: str
+    makes_room_by: signal.Signals = signal.SIGTERM
+    """How it is ended when another takes its place."""
 
     def pid(self) -> int | None:
         """Of the one that runs with our configuration, started by us or by an earlier life."""
@@ -40,7 +42,7 @@ class Program:
         """Running with exactly this configuration when it returns. Raises NodeError."""
         if self.says() == text and self.pid() is not None:
             return
-        self.stop()
+        self.make_room()
         self.conf_file.parent.mkdir(parents=True, exist_ok=True)
         self.conf_file.write_text(text)
         program = installed(self.name)
@@ -57,8 +59,12 @@ class Program:
         """The configuration as written; empty while there is none."""
         return self.conf_file.read_text() if self.conf_file.exists() else ""
 
+    def make_room(self) -> None:
+        """End the one that is running, because another does its work from now on."""
+        end(self.pid_file, self.conf_file, self.makes_room_by)
+
     def stop(self) -> None:
-        """End the one that is running, ours or an earlier life's."""
+        """End the one that is running, ours or an earlier life's, and nobody comes after it."""
         end(self.pid_file, self.conf_file)
 
 
@@ -77,12 +83,12 @@ def running(pid_file: Path, conf_file: Path) -> int | None:
     return pid if _runs_with(pid, conf_file) else None
 
 
-def end(pid_file: Path, conf_file: Path) -> None:
+def end(pid_file: Path, conf_file: Path, by: signal.Signals = signal.SIGTERM) -> None:
     """Stop a program that runs with our configuration, and nothing else."""
     pid = running(pid_file, conf_file)
     if pid is None:
         return
-    os.kill(pid, signal.SIGTERM)
+    os.kill(pid, by)
     for _ in range(100):
         # Its file is gone before the process is, which still holds its ports then.
         if not _runs_with(pid, conf_file):

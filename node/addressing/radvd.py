@@ -1,6 +1,7 @@
 """Keeps one radvd running while router advertisements must tell more than dnsmasq can: where the portal is."""
 
 import asyncio
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,6 +26,8 @@ class Radvd:
             conf_file,
             pid_file,
             f"see what is wrong with: radvd -c -C {conf_file}",
+            # Its farewell would tell devices that the router is gone, while it is only another program that speaks.
+            makes_room_by=signal.SIGKILL,
         )
 
     async def run(self) -> None:
@@ -37,7 +40,7 @@ class Radvd:
         """Once: running with the text of now, or ended when there is none. Raises NodeError."""
         text = self._text()
         if not text:
-            self._program.stop()
+            self._program.make_room()
         elif interface_index(self._interface):
             self._program.keep(text + numbered((self._interface,)))
 

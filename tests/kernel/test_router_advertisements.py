@@ -4,9 +4,10 @@ import contextlib
 import socket
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address, IPv4Interface, IPv6Interface
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.kernel
 PORTAL = "https://login.vall.example/captive-portal"
 ADDRESS6 = IPv6Interface("fd77::1/64")
 LEASE = Milliseconds(1_200_000)
+KNOWN: dict[str, Any] = {"interface": "lan0", "address6": ADDRESS6, "lease": LEASE, "mtu": 1_400}
 SOLICITATION, ADVERTISEMENT, OTHER_CONFIGURATION = 133, 134, 0x40
 CAPTIVE_PORTAL = 37
 
@@ -139,6 +141,48 @@ def test_where_radvd_is_missing_devices_still_form_their_addresses_and_ask_by_dh
         assert {1, 3, 5, 25} == set(said)
     finally:
         names.stop()
+
+
+def test_devices_keep_their_router_when_the_portal_is_told_no_longer(
+    link: tuple[Namespace, Namespace], tmp_path: Path
+) -> None:
+    """radvd's farewell takes the default route away from everybody; nobody hears it while the router stays."""
+    router, phone = link
+    told = [PORTAL]
+    router.address("lan0", str(ADDRESS6))
+    advertisements = Radvd(lambda: radvd_conf(**KNOWN, portal_api=PORTAL) if told else "", tmp_path, "lan0")
+    with router.entered():
+        advertisements.settle()
+        heard(phone)
+        told.clear()
+        with farewells(phone) as ear:
+            advertisements.settle()
+            assert advertisements.pid() is None
+            assert [] == [packet for packet in ear() if packet[6:8] == b"\0\0"]
+        told.append(PORTAL)
+        advertisements.settle()
+        heard(phone)
+        with farewells(phone) as ear:
+            advertisements.stop()
+            assert [packet for packet in ear() if packet[6:8] == b"\0\0"]
+
+
+@contextlib.contextmanager
+def farewells(phone: Namespace) -> Iterator[Callable[[], list[bytes]]]:
+    """Advertisements that came since, after a moment to arrive."""
+    with phone.entered():
+        ear = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+    with ear:
+        ear.settimeout(0.5)
+
+        def came() -> list[bytes]:
+            packets = []
+            with contextlib.suppress(TimeoutError):
+                while True:
+                    packets.append(ear.recv(2_000))
+            return [packet for packet in packets if packet[0] == ADVERTISEMENT]
+
+        yield came
 
 
 def test_what_somebody_ended_is_told_and_started_again(
