@@ -111,6 +111,8 @@ class Browser:
         self._driver = driver
         self.place = place
         self.owner: Person | None = None
+        self.home = ""
+        """The first page of whom it belongs to, without a slash at its end."""
         self._agent = str(self.devtools("Browser.getVersion")["userAgent"])
 
     # --- going about ---

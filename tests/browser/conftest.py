@@ -1,6 +1,7 @@
 """Phones with a real Chromium behind a real node."""
 
 import itertools
+import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
@@ -9,6 +10,7 @@ import pytest
 from tests.browser.chromium import Browser, Look, opened
 from tests.browser.stage import HOST
 from tests.browser.tally import TALLY
+from tests.lab.agreement import RULES
 from tests.lab.village import Village, village
 
 _numbers = itertools.count(50)
@@ -25,6 +27,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 def square() -> Iterator[Village]:
     """One village for all: its square's router runs, and people come and go."""
     with village("browse") as made:
+        made.square.rules.write_text(f'{RULES}\n[joining]\nwhen_full = "ask"\nby = "D-2026-020"\n')
         made.square.start()
         yield made
 
@@ -49,6 +52,20 @@ def phone(square: Village) -> Iterator[Callable[..., Browser]]:
             return browser
 
         yield come
+
+
+@pytest.fixture
+def admin(square: Village) -> Iterator[Browser]:
+    """Somebody sits at the router, signed in as an admin."""
+    router = square.square
+    address = json.loads(router.cli("admin", "link", "--json").stdout)["url"]
+    folder = square.lab.folder / f"chromium-{next(_numbers)}"
+    with opened(folder, place=router.place, resolver=router.site.lan_v4) as browser:
+        browser.look(Look(1280, 800))
+        browser.open(address)
+        browser.tap("main form button")
+        browser.home = address.partition("/sign-in")[0]
+        yield browser
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -8,13 +8,12 @@ from tests.browser.admin_scenes import ADMIN_SCENES
 from tests.browser.axe import RULES_BY_COLOUR, RULES_BY_SIZE, judge
 from tests.browser.chromium import Browser, Look
 from tests.browser.layout import are_in_order, fits, is_still, show, tab_stops, widen_text
-from tests.browser.scenes import PORTAL_SCENES, Scene
+from tests.browser.scenes import LANGUAGES, PORTAL_SCENES, Scene
 from tests.browser.stage import served
 from tests.browser.tally import TALLY
 
 pytestmark = pytest.mark.browser
 
-LANGUAGES = ("en", "fr", "es", "ca", "ar")
 PHONE = Look()
 LOOKS = {
     "small phone": Look(320, 568),

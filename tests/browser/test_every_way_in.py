@@ -1,0 +1,232 @@
+"""Every way in, behind the real node, in every language, with JavaScript and without; and what may come after."""
+
+import json
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from tests.browser.chromium import Browser
+from tests.browser.scenes import LANGUAGES
+from tests.lab.village import Router, Village
+from tests.scenarios.conftest import eventually
+
+pytestmark = [pytest.mark.kernel, pytest.mark.browser]
+
+ELSEWHERE = "http://neverssl.example/"
+FROM_THE_INTERNET = "hello from the Internet"
+Phone = Callable[..., Browser]
+
+
+def told(router: Router, *words: str) -> dict[str, Any]:
+    """What a command of the node answers, which must be yes."""
+    done = router.cli(*words, "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return dict(json.loads(done.stdout))
+
+
+def vouchers(square: Village, count: int = 1, *more: str) -> list[str]:
+    words = ("vouchers", "issue", "--count", str(count), "--group", "day-pass", *more)
+    return list(told(square.square, *words)["codes"])
+
+
+def is_in(browser: Browser, language: str = "en") -> bool:
+    """On the person's own page, in their language, with the Internet behind it."""
+    assert browser.path == "/me", browser.text
+    assert browser.attribute("html", "lang") == language
+    browser.open(ELSEWHERE)
+    return FROM_THE_INTERNET in browser.text
+
+
+def leaves(browser: Browser, host: str) -> None:
+    browser.open(f"http://{host}/me")
+    browser.send("/leave")
+    browser.open(ELSEWHERE)
+    assert browser.host == host
+
+
+def come_by_every_way(browser: Browser, square: Village, language: str) -> list[str]:
+    """The ways by which one person comes in, one after the other, each time from the page that captures them."""
+    code = vouchers(square)[0]
+    passphrase = told(square.square, "members", "passphrase", "nursery")["passphrase"]
+    card = told(square.square, "members", "card", "school")["address"]
+    came = []
+    browser.open(ELSEWHERE)
+    host = browser.host
+    assert browser.attribute("html", "lang") == language
+    for way, step in (
+        ("terms", lambda: browser.send("/join/terms")),
+        ("voucher", lambda: browser.send("/join/code", code=code.lower().replace("-", " "))),
+        ("passphrase", lambda: browser.send("/join/passphrase", account="nursery", passphrase=passphrase)),
+        ("card", lambda: (browser.open(card), browser.send("/join/card"))),
+    ):
+        step()
+        assert is_in(browser, language), way
+        came.append(way)
+        leaves(browser, host)
+    return came
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["JavaScript", "no JavaScript"])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_person_comes_in_by_terms_by_voucher_by_passphrase_and_by_card(
+    phone: Phone, square: Village, language: str, scripts: bool
+) -> None:
+    browser = phone(language, scripts=scripts)
+    came = come_by_every_way(browser, square, language)
+    assert came == ["terms", "voucher", "passphrase", "card"]
+    assert browser.complaints() == []
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["JavaScript", "no JavaScript"])
+@pytest.mark.parametrize(("theirs", "members"), [("en", "ca"), ("ar", "fr"), ("es", "ar")])
+def test_a_guest_asks_a_member_who_says_yes_on_their_own_phone(
+    phone: Phone, square: Village, theirs: str, members: str, scripts: bool
+) -> None:
+    passphrase = told(square.square, "members", "passphrase", "nursery")["passphrase"]
+    member, guest = phone(members, scripts=scripts), phone(theirs, scripts=scripts)
+    member.open(ELSEWHERE)
+    member.send("/join/passphrase", account="nursery", passphrase=passphrase)
+    guest.open(ELSEWHERE)
+    guest.send("/ask", name="Jordi", host="nursery")
+    sign = guest.read(".big")
+    member.open(member.url)
+    assert sign in member.read("form[action='/answer']")
+    member.tap("form[action='/answer'] button[value='yes']")
+    # The guest's page finds out by itself.
+    assert eventually(lambda: guest.has("form[action='/leave']") and not guest.has(".big"), 15)
+    guest.open(ELSEWHERE)
+    assert FROM_THE_INTERNET in guest.text
+
+
+def test_the_keyboard_alone_is_enough_to_come_in(phone: Phone) -> None:
+    browser = phone()
+    browser.open(ELSEWHERE)
+    for _ in range(20):
+        browser.press_key("Tab")
+        if browser.run("return document.activeElement.matches(\"form[action='/join/terms'] button\")"):
+            break
+    browser.press_key("Enter")
+    assert eventually(lambda: browser.path == "/me", 10)
+    assert is_in(browser)
+
+
+def test_who_has_used_up_their_allowance_stays_online_and_reads_by_which_rule_it_is_slower(
+    phone: Phone, square: Village
+) -> None:
+    browser = phone()
+    passphrase = told(square.square, "members", "passphrase", "carme")["passphrase"]
+    browser.open(ELSEWHERE)
+    browser.send("/join/passphrase", account="carme", passphrase=passphrase)
+    mine = browser.url
+    assert browser.owner is not None
+    browser.owner.do("download", seconds=12, bytes=9_000_000)
+    browser.open(mine)
+    assert eventually(lambda: _reads(browser, mine, "daily-allowance", "D-2026-014"), 10), browser.text
+    assert browser.attribute("progress", "value") == "100"
+    assert "2 Mbit/s" in browser.text
+    browser.open(ELSEWHERE)
+    assert FROM_THE_INTERNET in browser.text
+
+
+def _reads(browser: Browser, url: str, *words: str) -> bool:
+    browser.open(url)
+    return all(word in browser.text for word in words)
+
+
+def test_a_limit_is_contested_and_the_answer_stands_on_the_persons_own_page(
+    phone: Phone, square: Village, admin: Browser
+) -> None:
+    browser = phone()
+    browser.open(ELSEWHERE)
+    browser.send("/join/terms")
+    mine = browser.url
+    browser.send("/contest", text="I work in the evening & need <more>.")
+    assert "I work in the evening & need <more>." in browser.text
+    admin.open(admin.home + "/contests")
+    assert "I work in the evening & need <more>." in admin.text
+    field = admin.attribute("form[action='/contests'] textarea", "name")
+    admin.send("/contests", **{field: "We speak about it on Monday."})
+    browser.open(mine)
+    assert "We speak about it on Monday." in browser.text
+
+
+def test_who_is_taken_off_reads_why_at_the_next_page_and_may_come_back_when_pardoned(
+    phone: Phone, square: Village, admin: Browser
+) -> None:
+    browser = phone()
+    browser.open(ELSEWHERE)
+    browser.send("/join/terms")
+    assert browser.owner is not None
+    device = square.square.device(browser.owner.mac)
+    assert device is not None
+    admin.open(f"{admin.home}/people/account?id={device['account']}")
+    admin.send("/people/kick", because="Your phone sent junk mail all night. Come and talk to us.")
+    browser.open(ELSEWHERE)
+    assert "Your phone sent junk mail all night. Come and talk to us." in browser.text
+    assert not browser.has("form")
+    admin.send("/people/pardon")
+    browser.open(ELSEWHERE)
+    browser.send("/join/terms")
+    assert is_in(browser)
+
+
+def test_when_the_account_is_full_the_person_chooses_which_device_makes_room(
+    phone: Phone, square: Village
+) -> None:
+    (code,) = vouchers(square, 1, "--devices", "1")
+    first, second = phone(), phone("ca", scripts=False)
+    first.open(ELSEWHERE)
+    first.send("/join/code", code=code)
+    assert is_in(first)
+    second.open(ELSEWHERE)
+    second.send("/join/code", code=code)
+    assert second.has("input[name='instead_of']")
+    second.send("/join/code")
+    assert is_in(second, "ca")
+    first.open(ELSEWHERE)
+    assert first.has("form[action='/join/code']")
+
+
+def test_a_second_device_comes_in_by_the_code_that_the_first_one_shows(phone: Phone, square: Village) -> None:
+    (code,) = vouchers(square, 1, "--devices", "3")
+    first, second = phone(), phone("fr", scripts=False)
+    first.open(ELSEWHERE)
+    first.send("/join/code", code=code)
+    first.send("/devices/code")
+    shown = first.read("#add .big")
+    second.open(ELSEWHERE)
+    second.send("/join/code", code=shown)
+    assert is_in(second, "fr")
+
+
+def test_when_a_vouchers_time_is_over_its_person_reads_that_and_how_to_go_on(
+    phone: Phone, square: Village
+) -> None:
+    (code,) = vouchers(square, 1, "--lasts", "10 minutes")
+    browser = phone()
+    browser.open(ELSEWHERE)
+    browser.send("/join/code", code=code)
+    assert is_in(browser)
+    time_passes(square.square, seconds=660)
+    assert eventually(lambda: _reads(browser, ELSEWHERE, "The time of your code is over"), 10), browser.text
+    browser.send("/join/code", code=code)
+    assert "The time of this code is over" in browser.read("#voucher-error")
+    assert browser.attribute("#code", "value")
+    browser.send("/join/code", code=vouchers(square)[0])
+    assert is_in(browser)
+
+
+def time_passes(router: Router, seconds: int) -> None:
+    """The node is off for so long: everything that ends by the clock is nearer to its end when it starts."""
+    assert router.daemon is not None
+    router.daemon.stop()
+    with closing(sqlite3.connect(router.data / "procomu.db")) as books, books:
+        for table in ("sessions", "vouchers"):
+            books.execute(
+                f"UPDATE {table} SET ends_boot_ms = ends_boot_ms - ?, ends_wall_s = ends_wall_s - ?",
+                (seconds * 1000, seconds),
+            )
+    router.start()
