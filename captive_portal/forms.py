@@ -29,7 +29,6 @@ JOIN, LEAVE, ANSWER, DEVICES, PASSPHRASE, CONTEST, ERASE = PURPOSES = (
 CHARACTERS_MAX: Mapping[str, int] = {
     "token": TOKEN_CHARACTERS,
     "terms": 64,
-    "lang": 35,
     "code": 200,  # room for the whole address that a QR code holds
     "card": 1_000,
     "account": 64,
@@ -69,7 +68,7 @@ Form = Mapping[str, str]
 def read_form(body: bytes, *required: str, also: tuple[str, ...] = ()) -> Form | None:
     """None when a field of `required` is missing, or any is there twice, unknown, too long or no text.
 
-    A token is always required; fields of `also`, and the language, may be left out.
+    A token is always required; fields of `also` may be left out.
     """
     try:
         fields = parse_qsl(
@@ -83,7 +82,7 @@ def read_form(body: bytes, *required: str, also: tuple[str, ...] = ()) -> Form |
         return None
     values = {name: value.replace("\r\n", "\n") for name, value in fields}
     needed = {"token", *required}
-    if len(values) != len(fields) or not needed <= values.keys() <= needed | {*also, "lang"}:
+    if len(values) != len(fields) or not needed <= values.keys() <= needed | {*also}:
         return None
     return values if all(_fits(name, value) for name, value in values.items()) else None
 

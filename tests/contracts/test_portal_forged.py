@@ -29,7 +29,7 @@ SCRIPT = "\"'><script>alert(1)</script>{{711*911}}<!--"
 PRODUCT = "647721"
 SHELL = "$(touch {canary});`touch {canary}`|touch {canary}&touch {canary}"
 FIELDS = [(path, name) for path, wanted in CHANGES.items() for name in ("token", *wanted.fields)]
-OPTIONAL = [(path, name) for path, wanted in CHANGES.items() for name in (*wanted.also, "lang")]
+OPTIONAL = [(path, name) for path, wanted in CHANGES.items() for name in wanted.also]
 FREE = [
     (path, name)
     for path, name in FIELDS

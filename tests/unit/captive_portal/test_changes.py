@@ -1,15 +1,19 @@
 """What each form does, and that nobody loses what they typed."""
 
 from dataclasses import replace
+from typing import get_args
 from urllib.parse import urlencode
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from captive_portal import forms, guests, mine, welcome
 from captive_portal.changes import CHANGES, change
-from captive_portal.ports import Refused
+from captive_portal.ports import RefusalReason, Refused
 from captive_portal.visit import Go, Outcome, Show
-from tests.fakes.front_door import ANA, BEN
+from node.governance.joining import WAYS, Way
+from tests.fakes.front_door import ANA, BEN, renderer
 from tests.fakes.house import (
     ANAS_PASSPHRASE,
     COMMUNITY,
@@ -245,3 +249,26 @@ async def test_trouble_is_told_with_its_reason() -> None:
     outcome = await send(house, "/join/terms")
     assert isinstance(outcome, Show)
     assert (503, 5, "refused.html") == (outcome.status, outcome.retry_s, outcome.page.template)
+
+
+@given(st.sampled_from(sorted(CHANGES)), st.binary(max_size=300))
+async def test_no_bytes_make_a_form_by_chance(path: str, body: bytes) -> None:
+    house = inside(FakeHouse())
+    for sent in (body, b"token=" + visit(house).token(CHANGES[path].purpose).encode() + b"&" + body):
+        outcome = await change(visit(house), path, sent)
+        assert isinstance(outcome, Show)
+        assert outcome.status in {400, 403}
+    assert [] == house.calls
+
+
+SHOWN_AS_PAGES = {"removed", "trouble"}
+
+
+@pytest.mark.parametrize("reason", sorted({*get_args(RefusalReason)} - SHOWN_AS_PAGES))
+def test_every_reason_has_words_of_its_own(reason: RefusalReason) -> None:
+    for way in WAYS:
+        failure = welcome.failure(way, Refused(reason, "", wait_s=61))
+        page = renderer().render(welcome.splash(visit(), failure=failure)).decode()
+        said = page.partition(f'id="{way}-error">')[2].partition("</p>")[0]
+        assert len(said.split()) > 3
+        assert "That did not work" not in said
