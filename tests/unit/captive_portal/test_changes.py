@@ -12,7 +12,7 @@ from captive_portal import forms, guests, mine, welcome
 from captive_portal.changes import CHANGES, change
 from captive_portal.ports import RefusalReason, Refused
 from captive_portal.visit import Go, Outcome, Show
-from node.governance.joining import WAYS, Way
+from node.governance.joining import WAYS
 from tests.fakes.front_door import ANA, BEN, renderer
 from tests.fakes.house import (
     ANAS_PASSPHRASE,
