@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.identity import key_from_raw, own_node_id, sign
-from node.membership.cards import CARD_CHARS_MAX, Card, make_card, next_serial, next_void, read_card
+from node.membership.cards import (
+    CARD_CHARS_MAX,
+    TYPED_CHARS_MAX,
+    Card,
+    make_card,
+    next_serial,
+    next_void,
+    read_card,
+)
 
 KEY, OTHER = key_from_raw(b"a" * 32), key_from_raw(b"b" * 32)
 NODES = frozenset({own_node_id(KEY)})
@@ -87,6 +95,24 @@ def test_a_signed_payload_with_a_name_that_is_none_is_unreadable(account):
     signature = urlsafe_b64encode(sign(KEY, b"membership card", raw)).decode().rstrip("=")
     text = f"{head}.{urlsafe_b64encode(raw).decode().rstrip('=')}.{signature}"
     assert "card-unreadable" == read(text)
+
+
+@pytest.mark.parametrize(
+    ("day", "says"),
+    [(0, "card-unreadable"), (1, "card-ended"), (3_652_059, ANA.account), (3_652_060, "card-unreadable")],
+)
+def test_a_signed_day_that_no_calendar_has_is_unreadable(day, says):
+    head, payload, _ = TEXT.split(".")
+    raw = urlsafe_b64decode(payload + "==")
+    raw = raw[:20] + day.to_bytes(4, "big") + raw[24:]
+    signature = urlsafe_b64encode(sign(KEY, b"membership card", raw)).decode().rstrip("=")
+    card = read(f"{head}.{urlsafe_b64encode(raw).decode().rstrip('=')}.{signature}")
+    assert says == (card.account if isinstance(card, Card) else card)
+
+
+def test_an_address_may_be_long_but_not_without_end():
+    assert ANA == read(f"{'x' * (TYPED_CHARS_MAX - len(TEXT) - 6)}?card={TEXT}")
+    assert "card-unreadable" == read(f"{'x' * (TYPED_CHARS_MAX - len(TEXT) - 5)}?card={TEXT}")
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.booleans()), min_size=1, max_size=20))

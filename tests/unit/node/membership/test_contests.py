@@ -59,6 +59,16 @@ def test_erasing_takes_it_away_and_its_number_is_not_given_again():
     assert 8 == many.add("ana", "night", "Why?", DAY).number
 
 
+def test_erasing_one_leaves_the_others():
+    many = Contests()
+    for text in ("one", "two"):
+        many.add("ana", "night", text, DAY)
+    many.forget([1])
+    assert ["two"] == [contest.text for contest in many.of("ana")]
+    many.forget([2])
+    assert () == many.of("ana")
+
+
 def test_the_author_reads_the_newest_first():
     many = Contests()
     for text in ("one", "two"):

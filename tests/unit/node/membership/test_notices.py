@@ -7,6 +7,7 @@ import pytest
 from node.membership import notices
 from node.membership.notices import (
     NOBODY_YET,
+    PLACE_CHARS_MAX,
     TEXT_CHARS_MAX,
     TITLE_CHARS_MAX,
     Board,
@@ -16,6 +17,7 @@ from node.membership.notices import (
     Reader,
     notice_findings,
 )
+from node.membership.terms import LANGUAGES_MAX
 
 TEXT = NoticeText("ca", "Assemblea", "Divendres a les 19 h.")
 NOTICE = Notice(0, "network", "everyone", "", "", is_urgent=False, texts=(TEXT,))
@@ -127,6 +129,12 @@ def test_each_fault_is_said_with_what_to_do_and_nothing_is_put_up(changes):
     up = Board()
     assert findings == up.put_up(wish)
     assert () == up.all()
+
+
+def test_a_notice_may_be_as_long_as_its_limits_say():
+    long = NoticeText("ca", "x" * TITLE_CHARS_MAX, "x" * TEXT_CHARS_MAX)
+    texts = tuple(replace(long, language=f"en-{n:03}") for n in range(LANGUAGES_MAX))
+    assert () == notice_findings(replace(NOTICE, where="node:".ljust(PLACE_CHARS_MAX, "x"), texts=texts))
 
 
 def test_a_good_notice_has_no_findings():

@@ -61,7 +61,14 @@ def test_versions_are_not_without_end(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("taken", "version"), [([], "1"), (["", "x", "v2"], "1"), (["2", "10", "9"], "11"), (["9" * 50], "1")]
+    ("taken", "version"),
+    [
+        ([], "1"),
+        (["", "x", "v2"], "1"),
+        (["2", "10", "9"], "11"),
+        (["9" * 50], "1"),
+        (["9" * 9], "1" + "0" * 9),
+    ],
 )
 def test_the_next_version_is_one_more_than_any_number(taken, version):
     assert version == next_version(taken)
@@ -85,13 +92,20 @@ def test_each_fault_is_said_with_what_to_do(texts):
     assert findings == TermsShelf().adopt(texts, "", "")
 
 
-@pytest.mark.parametrize("text", ["ca", "pt-BR", "zh-Hant", "ast", "es-419"])
+def test_terms_may_be_as_long_and_as_many_as_their_limits_say():
+    texts = tuple(TermsText(f"en-{n:03}", "x" * TERMS_CHARS_MAX) for n in range(LANGUAGES_MAX))
+    assert () == terms_findings(texts)
+
+
+@pytest.mark.parametrize(
+    "text", ["ca", "pt-BR", "zh-Hant", "ast", "es-419", "abcdefgh-abcdefgh", "en" + "-abcdefgh-x" * 3]
+)
 def test_languages_have_short_names(text):
     assert is_language(text)
 
 
 @pytest.mark.parametrize(
-    "text", ["", "c", "català", "ca_ES", "ca-", "-ca", "ca-" + "x" * 9, "1ca", "<b>", "x" * 40]
+    "text", ["", "c", "català", "ca_ES", "ca-", "-ca", "ca-" + "x" * 9, "abcdefghi", "1ca", "<b>", "x" * 40]
 )
 def test_anything_else_is_no_language(text):
     assert not is_language(text)

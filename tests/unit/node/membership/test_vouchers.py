@@ -70,6 +70,18 @@ def test_a_sensible_wish_has_no_findings(count):
 
 
 @pytest.mark.parametrize(
+    "changes",
+    [
+        {"lasts_ms": LASTS_MIN, "devices_max": 0},
+        {"lasts_ms": LASTS_MAX, "devices_max": DEVICES_MAX},
+        {"note": "x" * NOTE_CHARS_MAX, "issued_by": "x" * ISSUER_CHARS_MAX},
+    ],
+)
+def test_what_is_just_within_the_limits_is_issued(changes):
+    assert () == batch_findings(replace(DAY_PASS, **changes), 1)
+
+
+@pytest.mark.parametrize(
     ("changes", "count"),
     [
         ({}, 0),
