@@ -105,6 +105,8 @@ async def ask(visit: Visit, form: Form) -> Outcome:
     version = visit.community.terms_version
     if form["terms"] != version:
         return _welcome(visit, "terms-changed", form, 409)
+    if not form["host"].strip() or not form["name"].strip():
+        return _not_in(visit, "introduction", form, Refused("too-long"))
     refused = await visit.house.ask(visit.device, form["host"], form["name"], version)
     return Go("/") if refused is None else _not_in(visit, "introduction", form, refused)
 
@@ -165,6 +167,8 @@ async def set_passphrase(visit: Visit, form: Form) -> Outcome:
 
 
 async def contest(visit: Visit, form: Form) -> Outcome:
+    if not form["text"].strip():
+        return _mine(visit, "contest", Refused("too-long"), "contested")
     refused = await visit.house.contest(visit.device, form["rule"], form["text"])
     return _mine(visit, "contest", refused, "contested", form["text"])
 

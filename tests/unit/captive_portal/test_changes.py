@@ -200,6 +200,21 @@ async def test_a_contest_that_cannot_be_sent_is_not_lost() -> None:
     )
 
 
+async def test_a_question_needs_both_names() -> None:
+    house = FakeHouse()
+    for fields in ({"host": " ", "name": "Carla"}, {"host": "ana", "name": ""}):
+        outcome = await send(house, "/ask", **fields)
+        assert 422 == outcome.status  # type: ignore[union-attr]
+        assert fields["host"] == splash_of(outcome).typed.host
+    assert [] == house.calls
+
+
+async def test_nothing_said_is_no_contest_and_nobody_is_thanked_for_it() -> None:
+    house = inside(FakeHouse())
+    assert 422 == (await send(house, "/contest", rule="evening", text=" \n ")).status  # type: ignore[union-attr]
+    assert [] == house.calls
+
+
 async def test_a_member_sets_a_passphrase_and_a_guest_cannot() -> None:
     house = inside(FakeHouse())
     assert Go("/me?done=passphrase") == await send(house, "/passphrase", passphrase="new words for me")
