@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -591,6 +592,42 @@ async def test_a_thousand_who_come_at_once_are_stored_in_a_few_commits(tmp_path:
                 tasks.create_task(comes_in(house, mac, CodeTyped(code)))
         assert 900 == len(house.loop.presence.admitted())
         assert len(memory.together) < 90
+
+
+async def test_whoever_was_told_yes_is_on_the_disk_at_that_moment(tmp_path: Path) -> None:
+    """The power goes while a crowd comes in."""
+    store, cut = Store(tmp_path / "data" / "procomu.db"), tmp_path / "after the cut"
+    stores = [store]
+    street = Neighbourhood(lambda: StoredMemory(stores[-1]), tmp_path)
+    told: dict[MacAddress, AccountId] = {}
+    few = asyncio.Semaphore(15)
+
+    async def join(house: House, number: int, code: str) -> None:
+        async with few:
+            mac = MacAddress(f"02:00:00:01:{number // 256:02x}:{number % 256:02x}")
+            told[mac] = await comes_in(house, mac, CodeTyped(code))
+
+    async def go_dark() -> dict[MacAddress, AccountId]:
+        await until(lambda: len(told) >= 100)
+        before = dict(told)
+        await store.run(lambda _db: shutil.copytree(store.path.parent, cut))
+        return before
+
+    try:
+        async with street.life(killed=True) as house:
+            codes = await house.codes(300)
+            async with asyncio.TaskGroup() as tasks:
+                for number, code in enumerate(codes):
+                    tasks.create_task(join(house, number, code))
+                dark = tasks.create_task(go_dark())
+        stores.append(Store(cut / "procomu.db"))
+        street.power_cut()
+        async with street.life() as house:
+            assert dark.result().items() <= {mac: account(house, mac) for mac in told}.items()
+            assert all(street.kernel.send(mac, up=1) for mac in dark.result())
+    finally:
+        for opened in stores:
+            opened.close()
 
 
 # --- what people see and take away ------------------------------------------------------

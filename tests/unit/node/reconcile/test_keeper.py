@@ -1,14 +1,19 @@
 """What is still to be stored waits, however long the data folder cannot be used, and is never booked twice."""
 
+import asyncio
+from typing import Any
+
 from captive_portal import guests
 from node.accounting.ledger import Cell, CellKey, Ledger
 from node.accounting.meter import Baseline, Reading
 from node.enforcement.plan import KernelState
+from node.membership.bindings import Binding
 from node.reconcile.keeper import FORGET_EVERY_MS, Keeper, Troubles
 from node.reconcile.presence import Presence
 from node.units import NO_USAGE, AccountId, Bytes, MacAddress, Milliseconds, Monotonic, NodeId, Usage
 from tests.fakes.members import make_register
 from tests.fakes.memory import FakeClock, FakeMemory
+from tests.fakes.register_memory import FakeRegisterMemory
 
 ANA = MacAddress("02:00:00:00:00:0a")
 NODE = NodeId("n" * 52)
@@ -113,3 +118,72 @@ async def test_the_ledger_is_told_once_what_to_forget_when_the_clock_has_run_ste
         desk.clock.pass_time(FORGET_EVERY_MS)
     assert "2025-10-20" == desk.keeper.days_to_forget()
     assert "" == desk.keeper.days_to_forget()
+
+
+def binding(name: str = "") -> Binding:
+    return Binding(ANA, AccountId("ana"), "card", "2026-11-24", name)
+
+
+async def test_what_changed_in_the_register_waits_too_and_the_last_word_counts() -> None:
+    desk = Desk(FakeMemory())
+    await desk.keeper.recall(Monotonic(0))
+    desk.memory.full = True
+    for name in ("phone", "old phone"):
+        desk.keeper.pending.add([binding(name)])
+        await desk.keeper.save()
+    desk.memory.full = False
+    await desk.keeper.flush(Monotonic(1))
+    assert (binding("old phone"),) == desk.memory.register.kept.bindings
+    assert not desk.keeper.pending
+
+
+async def test_a_database_that_was_taken_away_gets_the_register_again() -> None:
+    desk = Desk(FakeMemory())
+    await desk.keeper.recall(Monotonic(0))
+    desk.keeper.pending.add(desk.register.bindings.bind(binding()))
+    await desk.keeper.save()
+    desk.memory.register = FakeRegisterMemory()
+    desk.memory.life += 1
+    await desk.keeper.flush(Monotonic(1))
+    assert (binding(),) == desk.memory.register.kept.bindings
+
+
+async def test_many_who_wait_for_a_disk_that_fails_do_not_try_it_one_after_another() -> None:
+    memory = CountingMemory()
+    desk = Desk(memory)
+    await desk.keeper.recall(Monotonic(0))
+    memory.full = True
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(20):
+            desk.keeper.pending.add([binding(str(number))])
+            tasks.create_task(desk.keeper.save())
+    assert 1 == memory.tried
+    memory.full = False
+    await desk.keeper.save()
+    assert (binding("19"),) == memory.register.kept.bindings
+
+
+async def test_who_asked_to_be_forgotten_is_once_the_disk_takes_it() -> None:
+    desk = Desk(FakeMemory())
+    await desk.keeper.recall(Monotonic(0))
+    desk.keeper.pending.add([binding()])
+    await desk.keeper.save()
+    desk.memory.full = True
+    desk.keeper.erase(ANA, AccountId("ana"), "2026-11-24")
+    await desk.keeper.save()
+    assert ((AccountId("ana"), "2026-11-01"),) == desk.keeper.accounts_to_erase()
+    assert () == desk.keeper.accounts_to_erase()
+    desk.memory.full = False
+    await desk.keeper.save()
+    assert () == desk.memory.register.kept.bindings
+
+
+class CountingMemory(FakeMemory):
+    """Counts how often somebody tried to write."""
+
+    tried = 0
+
+    async def save_sessions(self, *args: Any) -> None:
+        self.tried += 1
+        await asyncio.sleep(0)
+        await super().save_sessions(*args)
