@@ -19,7 +19,11 @@ NOW = Monotonic(1_000_000)
 OPEN = Rates(NO_LIMIT, NO_LIMIT)
 NOTHING = Rates(BitsPerSecond(0), BitsPerSecond(0))
 UPLINK = Rates(BitsPerSecond(40_000_000), BitsPerSecond(8_000_000))
-GATES = (Gate("lan0", "wan0", 2080), Gate("lan0", "wan0", 8080, mesh_interfaces=("mesh0",), masquerade=False))
+GATES = (
+    Gate("lan0", "wan0", 2080),
+    Gate("lan0", "wan0", 2080, portal_tls_port=2443),
+    Gate("lan0", "wan0", 8080, mesh_interfaces=("mesh0",), masquerade=False),
+)
 
 
 @pytest.fixture
