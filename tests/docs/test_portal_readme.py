@@ -4,8 +4,8 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
-from captive_portal.framing import Limits
 from captive_portal.forms import CHARACTERS_MAX
+from captive_portal.framing import Limits
 from captive_portal.guests import (
     Admitted,
     Expired,
