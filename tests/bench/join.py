@@ -47,7 +47,11 @@ def _issue(place: Square, count: int) -> list[str]:
     codes: list[str] = []
     while len(codes) < count:
         answer = place.router.ask(
-            "vouchers-issue", count=str(min(500, count - len(codes))), group="feast", lasts="1 day"
+            "vouchers-issue",
+            count=str(min(500, count - len(codes))),
+            group="feast",
+            lasts="1 day",
+            devices="3",
         )
         codes += answer["codes"]
     return codes
