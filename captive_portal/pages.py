@@ -118,6 +118,10 @@ class WrongWay:
     place: Place
 
 
+FOR_ALL = (Terms, OurNetwork, Services, Privacy, Help, Elsewhere, NotFound, Busy, WrongWay)
+"""Pages that hold nothing about one person, and are the same for everybody who reads their language."""
+
+
 def terms(visit: Visit) -> Terms:
     found = board.terms_text(visit.community, visit.tongue.language.tag, visit.words)
     text = paragraphs(found.text, 4 * TERMS_CHARS_MAX).paragraphs

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 class Renderer:
-    """Templates and catalogues are read once, at the start; equal pages are rendered once."""
+    """Templates and catalogues are read once, at the start; `render` makes equal pages once."""
 
     def __init__(self, languages: Path = FOLDER) -> None:
         catalogues = read_catalogues(languages)
@@ -42,7 +42,7 @@ class Renderer:
         }
         self.style_source = " ".join(map(_source, styles.values()))
         """The styles that pages may use, as Content-Security-Policy sources."""
-        self.render = lru_cache(maxsize=PAGES_REMEMBERED)(self._render)
+        self.render = lru_cache(maxsize=PAGES_REMEMBERED)(self.render_once)
 
     def words_for(self, tag: str) -> Words:
         """The source language for a tag without a catalogue."""
@@ -79,7 +79,8 @@ class Renderer:
 
         return said
 
-    def _render(self, page: Page) -> bytes:
+    def render_once(self, page: Page) -> bytes:
+        """For a page about one person: nothing of it is remembered."""
         # Set for the whole page rather than passed along, so that macros of other templates speak it too.
         self._spoken = self.words_for(page.place.lang)
         return self._templates[page.template].render(page=page).encode()

@@ -18,6 +18,7 @@ from captive_portal import capport, forms, pages, probes
 from captive_portal.changes import CHANGES, RETRY_S, change
 from captive_portal.connections import Doorway, Quick
 from captive_portal.framing import Limits
+from captive_portal.headers import SERVER, document_fields, page_fields
 from captive_portal.place import Page, Place
 from captive_portal.ports import CommunityView, House, Neighbours
 from captive_portal.quick import Heads, plain
@@ -41,7 +42,6 @@ FILES_WANTED = 16_384
 
 log = logging.getLogger(__name__)
 
-_SERVER = ("Server", "procomu")
 _NO_QUERY: Mapping[str, str] = {}
 _OWN_PRESS = frozenset({"none", "same-origin"})
 """Of ``Sec-Fetch-Site``: a link on our own page, or an address that somebody typed."""
@@ -96,7 +96,7 @@ class Portal:
         self.words = self._renderer.words
         """Every language that pages can be in, by its tag."""
         self._tongues = Tongues(self.words.values())
-        self._splashes = Splashes(self._renderer.render)
+        self._splashes = Splashes(self._renderer.render_once)
         self._fields: dict[str, tuple[tuple[str, str], ...]] = {}
         self._redirect: tuple[str, probes.Answer] = ("", probes.before_admission("/"))
         self._heads = Heads()
@@ -184,7 +184,7 @@ class Portal:
         if host is None or not self._is_ours(host, community, transport):
             sent = self._redirect_to(self._portal_url(community))
             return Quick(
-                self._heads.answer(sent.status, (*sent.headers, _SERVER), sent.body, self._now()), closes=True
+                self._heads.answer(sent.status, (*sent.headers, SERVER), sent.body, self._now()), closes=True
             )
         if asked.target != "/" or guest.asked_for is not None:
             return None
@@ -238,7 +238,7 @@ class Portal:
         community = self._house.community()
         if asked.mac is None:
             return self._page(pages.Elsewhere(self._visit(asked, "/").place()), 403)
-        headers = [("Cache-Control", capport.CACHE_CONTROL), ("Vary", "Accept"), _SERVER]
+        headers = [("Cache-Control", capport.CACHE_CONTROL), ("Vary", "Accept"), SERVER]
         base = community.portal_url.rstrip("/") or self._portal_url(community, "")
         if not capport.wants_document(asked.request.headers.get("Accept")):
             return web.Response(status=302, headers=[("Location", f"{base}/"), *headers])
@@ -308,7 +308,8 @@ class Portal:
     # --- rendering ---
 
     def _page(self, page: Page, status: int = 200, *more: tuple[str, str]) -> web.Response:
-        return self._send_page(self._renderer.render(page), page.place.lang, status, *more)
+        render = self._renderer.render if isinstance(page, pages.FOR_ALL) else self._renderer.render_once
+        return self._send_page(render(page), page.place.lang, status, *more)
 
     def _send_page(self, body: bytes, lang: str, status: int = 200, *more: tuple[str, str]) -> web.Response:
         headers = CIMultiDict(self._fields_in(lang))
@@ -319,7 +320,7 @@ class Portal:
         """Of every page in this language, made once."""
         fields = self._fields.get(lang)
         if fields is None:
-            fields = self._fields[lang] = _page_fields(lang, self._renderer.style_source)
+            fields = self._fields[lang] = page_fields(lang, self._renderer.style_source)
         return fields
 
     def _now(self) -> bytes:
@@ -330,45 +331,18 @@ class Portal:
         return self._date[1]
 
 
-def _page_fields(lang: str, style_source: str) -> tuple[tuple[str, str], ...]:
-    policy = (
-        f"default-src 'none'; style-src {style_source}; img-src data:; "
-        "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-    )
-    return (
-        ("Content-Type", "text/html; charset=utf-8"),
-        ("Content-Language", lang),
-        ("Vary", "Accept-Language"),
-        ("Content-Security-Policy", policy),
-        # Not "no-referrer": browsers would then send "Origin: null" with our own forms.
-        ("Referrer-Policy", "same-origin"),
-        ("X-Content-Type-Options", "nosniff"),
-        ("X-Frame-Options", "DENY"),
-        ("Cache-Control", "no-store"),
-        _SERVER,
-    )
-
-
 def _give(document: Give) -> web.Response:
-    headers = [
-        ("Content-Type", document.content_type),
-        ("Cache-Control", capport.CACHE_CONTROL),
-        ("X-Content-Type-Options", "nosniff"),
-        _SERVER,
-    ]
-    if document.file_name:
-        headers.append(("Content-Disposition", f'attachment; filename="{document.file_name}"'))
-    return web.Response(body=document.body, headers=headers)
+    return web.Response(body=document.body, headers=document_fields(document))
 
 
 def _send(answer: probes.Answer) -> web.Response:
-    response = web.Response(status=answer.status, headers=[*answer.headers, _SERVER], body=answer.body)
+    response = web.Response(status=answer.status, headers=[*answer.headers, SERVER], body=answer.body)
     response.force_close()
     return response
 
 
 def _see_other(path: str) -> web.Response:
-    return web.Response(status=303, headers=[("Location", path), ("Cache-Control", "no-store"), _SERVER])
+    return web.Response(status=303, headers=[("Location", path), ("Cache-Control", "no-store"), SERVER])
 
 
 def _wanted(raw_path: str, host_header: str) -> tuple[str | None, str]:

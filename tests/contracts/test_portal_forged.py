@@ -370,6 +370,18 @@ async def test_no_log_holds_what_people_typed_or_who_they_are(
             assert secret not in caplog.text
 
 
+async def test_what_somebody_read_about_themselves_is_not_remembered(door: FrontDoor, ana: Browser) -> None:
+    """Whoever erases their data is not kept in a page that was made for them."""
+    before = door.portal._renderer.render.cache_info().currsize
+    for path in FOR_DEVICES:
+        await ana.get(path)
+    await send(ana, "/devices/name", whole("/devices/name"))
+    await send(ana, "/join/code", whole("/join/code", code="nonsense"))
+    assert before == door.portal._renderer.render.cache_info().currsize
+    await ana.get("/privacy")
+    assert before <= door.portal._renderer.render.cache_info().currsize
+
+
 async def test_people_who_come_in_at_once_do_not_mix(door: FrontDoor, ana: Browser, ben: Browser) -> None:
     """coova-chilli #609: two sign-ins shared one challenge."""
     door.house.happens(ANA, guests.Left())

@@ -49,9 +49,13 @@ def test_both_themes_name_the_same_colours() -> None:
 
 def test_equal_pages_are_rendered_once() -> None:
     renderer = Renderer()
-    first = renderer.render(welcome.splash(visit()))
-    assert first is renderer.render(welcome.splash(visit()))
-    assert len(first) < welcome.SPLASH_BYTES_MAX
+    first = renderer.render(pages.our_network(visit()))
+    assert first is renderer.render(pages.our_network(visit()))
+    assert first == renderer.render_once(pages.our_network(visit()))
+
+
+def test_the_first_page_is_small() -> None:
+    assert len(Renderer().render_once(welcome.splash(visit()))) < welcome.SPLASH_BYTES_MAX
 
 
 def test_a_page_in_a_language_from_right_to_left_says_so() -> None:

@@ -1,0 +1,41 @@
+"""The header fields of the portal's own answers: nothing is kept by anybody on the way, and a page can do nothing else."""
+
+from captive_portal.capport import CACHE_CONTROL
+from captive_portal.visit import Give
+
+Fields = tuple[tuple[str, str], ...]
+
+SERVER = ("Server", "procomu")
+
+
+def page_fields(lang: str, style_source: str) -> Fields:
+    """Of a page in this language, whose only style is `style_source` (a source of CSP level 3)."""
+    policy = (
+        f"default-src 'none'; style-src {style_source}; img-src data:; "
+        "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    )
+    return (
+        ("Content-Type", "text/html; charset=utf-8"),
+        ("Content-Language", lang),
+        ("Vary", "Accept-Language"),
+        ("Content-Security-Policy", policy),
+        # Not "no-referrer": browsers would then send "Origin: null" with our own forms.
+        ("Referrer-Policy", "same-origin"),
+        ("X-Content-Type-Options", "nosniff"),
+        ("X-Frame-Options", "DENY"),
+        ("Cache-Control", "no-store"),
+        SERVER,
+    )
+
+
+def document_fields(document: Give) -> Fields:
+    """Of a document for programs, or a file to keep."""
+    fields: Fields = (
+        ("Content-Type", document.content_type),
+        ("Cache-Control", CACHE_CONTROL),
+        ("X-Content-Type-Options", "nosniff"),
+        SERVER,
+    )
+    if not document.file_name:
+        return fields
+    return (*fields, ("Content-Disposition", f'attachment; filename="{document.file_name}"'))
