@@ -1,5 +1,6 @@
 """Every page of the admins' door in every state: empty and full, right and wrong, for admins and for issuers."""
 
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from tests.browser.chromium import Browser
@@ -10,7 +11,12 @@ ISSUE: dict[str, str] = {"count": "26", "lasts": "7", "group": "day-pass", "note
 HOST = "127.0.0.1"
 
 
-def _signs_in(link: str) -> Doing:
+def open_admins() -> AbstractAsyncContextManager[int]:
+    """The admins' door before a house in memory."""
+    return open_admin_door(FakeAdminHouse())
+
+
+def signs_in(link: str) -> Doing:
     def signing_in(browser: Browser, address: str) -> None:
         browser.open(address)
         if not browser.has("form[action='/sign-out']"):
@@ -24,7 +30,7 @@ def _and_goes(path: str, then: Doing, link: str = LINK) -> Doing:
     """Signs in, goes there, and does something, before the page of the scene is asked for."""
 
     def going(browser: Browser, address: str) -> None:
-        _signs_in(link)(browser, address)
+        signs_in(link)(browser, address)
         browser.open(address + path)
         then(browser, address)
 
@@ -32,8 +38,8 @@ def _and_goes(path: str, then: Doing, link: str = LINK) -> Doing:
 
 
 def _admin(name: str, page: str, path: str, **more: Any) -> Scene:
-    more.setdefault("before", _signs_in(LINK))
-    return Scene(name, f"admin: {page}", path, lambda: open_admin_door(FakeAdminHouse()), host=HOST, **more)
+    more.setdefault("before", signs_in(LINK))
+    return Scene(name, f"admin: {page}", path, open_admins, host=HOST, **more)
 
 
 _ISSUED = _and_goes("/vouchers", sends("/vouchers", **ISSUE))
@@ -81,7 +87,7 @@ ADMIN_SCENES = (
     _admin("a batch revoked", "batch", "/vouchers/batch?number=1", before=_ISSUED, after=_revokes_the_batch),
     _admin("an unknown code", "vouchers", "/vouchers", after=sends("/vouchers/code", code="7KM3-Q2W9-XA")),
     _admin("one voucher", "voucher", "/vouchers", after=_looks_at_one),
-    _admin("vouchers for an issuer", "vouchers", "/vouchers", before=_signs_in(ISSUER_LINK)),
+    _admin("vouchers for an issuer", "vouchers", "/vouchers", before=signs_in(ISSUER_LINK)),
     _admin("people", "people", "/people"),
     _admin("nobody found", "people", "/people", after=sends("/people", q="zebedee")),
     _admin("one account", "person", "/people/account?id=ana"),

@@ -28,6 +28,7 @@ from tests.lab.people import Person
 BINARY, DRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"
 AXE = Path(sys.prefix) / "share" / "axe-core" / "axe.min.js"
 READY_SECONDS = 30.0
+STARTS_MAX = 8
 PAGE_SECONDS = 20
 READINGS_MAX = 20
 SWITCHES = (
@@ -344,9 +345,9 @@ def opened(
     address without asking anybody; then it finds no others.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    process, log = _start_driver(folder, place, resolver)
+    process, port = _started(folder, place, resolver)
     try:
-        browser = Browser(_connect(_port(process, log), folder, place, hosts, switches), place)
+        browser = Browser(_connect(port, folder, place, hosts, switches), place)
         try:
             yield browser
         finally:
@@ -373,12 +374,19 @@ def _start_driver(
         return place.popen("sh", "-c", script, str(names), *argv, env=environment, **more), log
 
 
-def _port(process: "subprocess.Popen[bytes]", log: Path) -> int:
-    deadline = time.monotonic() + READY_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        if found := _STARTED.search(log.read_text(errors="replace")):
-            return int(found[1])
-        time.sleep(0.02)
+def _started(folder: Path, place: Namespace | None, resolver: str) -> tuple["subprocess.Popen[bytes]", int]:
+    """The driver and its port. It takes a port that is free by IPv6 and may find it taken by IPv4: then again."""
+    for _ in range(STARTS_MAX):
+        process, log = _start_driver(folder, place, resolver)
+        deadline = time.monotonic() + READY_SECONDS
+        while time.monotonic() < deadline and process.poll() is None:
+            if found := _STARTED.search(log.read_text(errors="replace")):
+                return process, int(found[1])
+            time.sleep(0.02)
+        process.kill()
+        process.wait()
+        if "Address already in use" not in log.read_text(errors="replace"):
+            break
     raise RuntimeError(f"chromedriver did not start: {log.read_text(errors='replace')[-2000:]}")
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 A4_MM = (210, 297)
+MARGIN_MM, SLIP_MM = 8, (194 / 3, 34.9)
+"""As `node/admin/templates/print.css` lays the slips out."""
 DOTS_PER_INCH = 300
 MM_PER_INCH = 25.4
 
@@ -28,20 +30,21 @@ def size_mm(sheet: Any) -> tuple[int, int]:
     return round(width * MM_PER_INCH / DOTS_PER_INCH), round(height * MM_PER_INCH / DOTS_PER_INCH)
 
 
-def slips(sheet: Any, columns: int = 3, rows: int = 8) -> list[Any]:
-    """The page cut into equal slips, row by row, as scissors do it."""
+def slips(sheet: Any) -> list[Any]:
+    """The page cut along its dashes into three slips by eight, row by row."""
     width, height = sheet.size
+    across, down = width / A4_MM[0], height / A4_MM[1]
     return [
         sheet.crop(
             (
-                width * column // columns,
-                height * row // rows,
-                width * (column + 1) // columns,
-                height * (row + 1) // rows,
+                round((MARGIN_MM + SLIP_MM[0] * column) * across),
+                round((MARGIN_MM + SLIP_MM[1] * row) * down),
+                round((MARGIN_MM + SLIP_MM[0] * (column + 1)) * across),
+                round((MARGIN_MM + SLIP_MM[1] * (row + 1)) * down),
             )
         )
-        for row in range(rows)
-        for column in range(columns)
+        for row in range(8)
+        for column in range(3)
     ]
 
 
