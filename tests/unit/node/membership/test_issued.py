@@ -210,6 +210,14 @@ def test_once_the_clock_is_known_the_power_cut_counts_after_all():
     assert () == again.clock_known(at(61_000, "boot-2", 1_000_000 + 3_601))
 
 
+def test_a_crash_before_the_clock_is_known_loses_nothing_of_that():
+    disk, code = in_use()
+    disk.start(at(50, "boot-2", None), 1_000)
+    again = disk.start(at(30_000, "boot-2", None), 20_000)
+    again.clock_known(at(60_000, "boot-2", 1_000_000 + 3_600))
+    assert 60_000 + DAY_MS - 3_600_000 == ends(again, code)
+
+
 def test_a_voucher_that_ended_during_the_power_cut_is_over_once_the_clock_is_known():
     disk, code = in_use()
     again = disk.start(at(50, "boot-2", None), 1_000)
