@@ -284,7 +284,8 @@ class Connection(asyncio.Protocol):
         whole = end + 4 + octets
         if len(buffer) < whole:
             return
-        if self._doorway.quick is not None and not octets:
+        # The last answer on a connection says that it is the last: that is the library's to write.
+        if self._doorway.quick is not None and not octets and self._requests + 1 < limits.requests:
             answer = self._doorway.quick(buffer[:end], self._transport)
             if answer is not None:
                 self._answer(answer, whole)

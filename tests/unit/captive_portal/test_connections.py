@@ -273,3 +273,14 @@ async def test_who_has_asked_for_everything_gets_all_of_it_quick_or_not() -> Non
     connection.data_received(GET.replace(b"/ ", b"/q ") * 3 + GET)
     assert connection.eof_received()
     assert (b"quickquickquick", [GET]) == (transport.written, scene.inners[0].requests)
+
+
+async def test_the_last_answer_on_a_connection_is_left_to_the_library_which_says_so() -> None:
+    scene = scene_with_quick_answers()
+    scene.doorway.limits = Limits(requests=2)
+    connection, transport = scene.knock()
+    quick = GET.replace(b"/ ", b"/q ")
+    connection.data_received(quick + quick)
+    await asyncio.sleep(0)
+    assert (b"quick", [quick]) == (transport.written, scene.inners[0].requests)
+    assert scene.doorway.answered(scene.inners[0])
