@@ -1,13 +1,15 @@
 """What holds for all tests: nothing blocks the loop, no thread stays behind, a skipped test says why."""
 
+import inspect
 import threading
 import time
 from collections.abc import Iterator
 
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
+from hypothesis import settings
 
-from tests.browser.chromium import missing_for_browser
+from tests.browser.driver import missing_for_browser
 from tests.lab.netns import missing_for_namespaces
 
 THREAD_END_SECONDS = 2.0
@@ -16,6 +18,12 @@ OUR_ROOMS = ["node", "captive_portal", "mesh"]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="run the tests that take more than ten seconds too")
+    parser.addoption("--thorough", action="store_true", help="try a hundred examples of each property, not ten")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    settings.register_profile("quick", max_examples=10)
+    settings.load_profile("default" if config.getoption("--thorough") else "quick")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -35,7 +43,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(autouse=True)
 def nothing_blocks_the_loop(request: pytest.FixtureRequest) -> Iterator[BlockBuster | None]:
     """In unit tests a blocking call made by our rooms inside the event loop is an error."""
-    if "unit" not in request.path.parts:
+    if "unit" not in request.path.parts or not inspect.iscoroutinefunction(request.function):
         yield None
         return
     with blockbuster_ctx(OUR_ROOMS) as guard:

@@ -85,7 +85,7 @@ ADMIN_SCENES = (
     _admin("a batch in the list", "vouchers", "/vouchers", before=_ISSUED),
     _admin("a batch", "batch", "/vouchers/batch?number=1", before=_ISSUED),
     _admin("a batch revoked", "batch", "/vouchers/batch?number=1", before=_ISSUED, after=_revokes_the_batch),
-    _admin("an unknown code", "vouchers", "/vouchers", after=sends("/vouchers/code", code="7KM3-Q2W9-XA")),
+    _admin("a code that no sheet has", "vouchers", "/vouchers", after=sends("/vouchers/code", code="7KM3-Q2W9-XA")),
     _admin("one voucher", "voucher", "/vouchers", after=_looks_at_one),
     _admin("vouchers for an issuer", "vouchers", "/vouchers", before=signs_in(ISSUER_LINK)),
     _admin("people", "people", "/people"),
@@ -104,7 +104,7 @@ ADMIN_SCENES = (
     _admin("the terms in force", "terms", "/terms"),
     _admin("new terms", "terms", "/terms", after=sends("/terms", **_NEW_TERMS)),
     _admin("an older version of the terms", "terms version", "/terms?version=1"),
-    _admin("notices", "notices", "/notices"),
+    _admin("every notice", "notices", "/notices"),
     _admin("a new notice", "notice", "/notices/edit"),
     _admin("how a notice will be", "notice", "/notices/edit", after=sends("/notices/edit", **_NOTICE)),
     _admin(
@@ -115,5 +115,7 @@ ADMIN_SCENES = (
     _admin("who is signed in", "access", "/access"),
     _admin("a link without a name", "access", "/access", after=sends("/access", name="")),
     _admin("a link for a counter", "link", "/access", after=sends("/access", name="counter")),
+    _admin("who may use these pages", "access", "/access"),
+    _admin("a link for an issuer", "link", "/access", after=sends("/access", name="library")),
     _admin("nothing there", "trouble", "/nowhere"),
 )

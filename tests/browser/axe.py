@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from tests.browser.chromium import AXE, Browser
+from tests.browser.chromium import Browser
+from tests.browser.driver import AXE
 
 TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 RULES_BY_SIZE = ("target-size", "scrollable-region-focusable")

@@ -7,7 +7,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.browser.chromium import Browser, Look, opened
+from tests.browser.chromium import Browser, Look
+from tests.browser.driver import opened
 from tests.browser.stage import HOST
 from tests.browser.tally import TALLY
 from tests.lab.agreement import RULES

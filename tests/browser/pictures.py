@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.browser.admin_scenes import ADMIN_SCENES
-from tests.browser.chromium import Browser, Look, opened
+from tests.browser.chromium import Browser, Look
+from tests.browser.driver import opened
 from tests.browser.scenes import PORTAL_SCENES
 from tests.browser.stage import HOST, served
 

@@ -11,7 +11,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from tests.browser.chromium import Browser, opened
+from tests.browser.chromium import Browser
+from tests.browser.driver import opened
 from tests.fakes.authority import Authority
 from tests.lab.village import Village, village
 from tests.scenarios.conftest import eventually

@@ -5,7 +5,8 @@ from urllib.parse import quote
 import pytest
 
 from tests.browser.axe import RULES_BY_COLOUR, RULES_BY_SIZE, judge
-from tests.browser.chromium import AXE, Browser, Look
+from tests.browser.chromium import Browser, Look
+from tests.browser.driver import AXE
 from tests.browser.layout import fits, is_still, tab_stops
 
 pytestmark = pytest.mark.browser
