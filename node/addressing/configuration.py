@@ -137,6 +137,8 @@ def _dhcp4(address4: IPv4Interface, lease_file: str, portal_api: str) -> list[st
         "dhcp-rapid-commit",
         # Probing each address with a ping first would make every newcomer wait three seconds.
         "no-ping",
+        # Otherwise each lease writes a hardware address and a device's name into the system's log.
+        "quiet-dhcp",
     ]
     return [*lines, f"dhcp-option-force=114,{portal_api}"] if portal_api else lines
 
@@ -144,7 +146,7 @@ def _dhcp4(address4: IPv4Interface, lease_file: str, portal_api: str) -> list[st
 def _dhcp6(
     interface: str, address6: IPv6Interface, seconds: int, portal_api: str, *, has_radvd: bool
 ) -> list[str]:
-    lines = [f"dhcp-option=option6:dns-server,[{address6.ip}]"]
+    lines = [f"dhcp-option=option6:dns-server,[{address6.ip}]", "quiet-dhcp6", "quiet-ra"]
     size = address6.network.prefixlen
     if portal_api and has_radvd:
         # Answers to questions, and no addresses: devices form their own.

@@ -51,6 +51,11 @@ def test_named_resolvers_replace_the_systems_own() -> None:
     assert "no-resolv" not in conf()
 
 
+def test_no_lease_writes_who_was_there_into_the_log() -> None:
+    assert {"quiet-dhcp", "quiet-dhcp6", "quiet-ra"} <= set(conf())
+    assert "quiet-dhcp" in conf(address6=None)
+
+
 PORTAL = "https://login.vall.example/captive-portal"
 
 
