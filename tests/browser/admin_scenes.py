@@ -85,7 +85,12 @@ ADMIN_SCENES = (
     _admin("a batch in the list", "vouchers", "/vouchers", before=_ISSUED),
     _admin("a batch", "batch", "/vouchers/batch?number=1", before=_ISSUED),
     _admin("a batch revoked", "batch", "/vouchers/batch?number=1", before=_ISSUED, after=_revokes_the_batch),
-    _admin("a code that no sheet has", "vouchers", "/vouchers", after=sends("/vouchers/code", code="7KM3-Q2W9-XA")),
+    _admin(
+        "a code that no sheet has",
+        "vouchers",
+        "/vouchers",
+        after=sends("/vouchers/code", code="7KM3-Q2W9-XA"),
+    ),
     _admin("one voucher", "voucher", "/vouchers", after=_looks_at_one),
     _admin("vouchers for an issuer", "vouchers", "/vouchers", before=signs_in(ISSUER_LINK)),
     _admin("people", "people", "/people"),

@@ -40,9 +40,9 @@ class Picture:
 
 PICTURES = (
     Picture("welcome", "a newcomer"),
-    Picture("welcome-arabic", "a newcomer", PHONE_AT_NIGHT, "ar"),
     Picture("my-page", "online", language="ca"),
-    Picture("our-network", "our network", DESKTOP, "es"),
+    Picture("welcome-arabic", "a newcomer", PHONE_AT_NIGHT, "ar"),
+    Picture("which-device", "which device makes room", language="fr"),
     Picture("admins", "who is on", DESKTOP),
 )
 
