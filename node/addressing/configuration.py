@@ -61,6 +61,10 @@ def dnsmasq_conf(
     if address6 is not None:
         lines.append(f"address=/{portal_host}/{address6.ip}")
     lines += [f"address=/{name}/{address}" for name, address in names]
+    # Said once more as hosts: the name of a lease would go before an address.
+    lines += [f"host-record={name},{address}" for name, address in ((portal_host, address4.ip), *names)]
+    if address6 is not None:
+        lines.append(f"host-record={portal_host},{address6.ip}")
     # Nobody is there while another resolver answers, and nothing else has to be changed when somebody is.
     lines.append(f"server={STAND_IN_RESOLVER}")
     if dns_upstream:
@@ -135,6 +139,9 @@ def _dhcp4(address4: IPv4Interface, lease_file: str, portal_api: str) -> list[st
         f"dhcp-lease-max={LEASES_MAX}",
         "dhcp-authoritative",
         "dhcp-rapid-commit",
+        # What a device calls itself is no name here: it could call itself as the portal is called, and its name would
+        # tell everybody who is there.
+        "dhcp-ignore-names",
         # Probing each address with a ping first would make every newcomer wait three seconds.
         "no-ping",
         # Otherwise each lease writes a hardware address and a device's name into the system's log.

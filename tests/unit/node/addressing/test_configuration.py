@@ -56,6 +56,16 @@ def test_no_lease_writes_who_was_there_into_the_log() -> None:
     assert "quiet-dhcp" in conf(address6=None)
 
 
+def test_no_device_takes_the_portals_name_or_a_services_by_calling_itself_so() -> None:
+    lines = conf(names=(("radio.vall.lan", IPv4Address("10.77.0.9")),))
+    assert "dhcp-ignore-names" in lines
+    assert {
+        "host-record=login.vall.lan,10.77.0.1",
+        "host-record=login.vall.lan,fd77::1",
+        "host-record=radio.vall.lan,10.77.0.9",
+    } <= set(lines)
+
+
 PORTAL = "https://login.vall.example/captive-portal"
 
 
