@@ -50,6 +50,7 @@ _QUERY = {
     "card": re.compile(r"[A-Za-z0-9._=-]{1,600}"),
     "lang": re.compile(r"[A-Za-z0-9-]{1,35}"),
     "done": re.compile(r"[a-z]{1,20}"),
+    "still": re.compile(r"1"),
 }
 _SHAPE = {
     "token": re.compile(r"[0-9a-f]{32}"),

@@ -22,7 +22,7 @@ async def home(visit: Visit) -> Outcome:
         return Show(mine.my_page(visit))
     asking = welcome.asking(visit)
     if asking is not None:
-        return Show(asking, refresh_s=welcome.LOOK_AGAIN_S)
+        return Show(asking, refresh_s=0 if asking.is_still else welcome.LOOK_AGAIN_S)
     return Welcome(welcome.word_for(guest))
 
 

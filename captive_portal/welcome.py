@@ -74,6 +74,8 @@ class Asking:
     sign: str
     seconds_left: int
     token: str
+    is_still: bool = False
+    """It does not: whoever has pages read aloud would hear each one begin again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,13 @@ def asking(visit: Visit) -> Asking | None:
     if asked is None:
         return None
     return Asking(
-        visit.place(), asked.host, asked.name, asked.sign, asked.seconds_left, visit.token(forms.LEAVE)
+        visit.place(),
+        asked.host,
+        asked.name,
+        asked.sign,
+        asked.seconds_left,
+        visit.token(forms.LEAVE),
+        "still" in visit.query,
     )
 
 

@@ -96,7 +96,16 @@ REMOVED = replace(NEWCOMER, state="removed", removed_because="This phone sent ju
 FULL = Full(MY_DEVICES[1:], 3)
 
 OPEN = replace(
-    COMMUNITY, ways=("terms", "voucher", "passphrase", "card", "introduction"), help="Bring a ladder."
+    COMMUNITY,
+    ways=("terms", "voucher", "passphrase", "card", "introduction"),
+    help="Bring a ladder.",
+    terms_texts=(
+        TermsText("en", COMMUNITY.terms),
+        TermsText("fr", "Soyez gentils les uns avec les autres.\n\nNe revendez pas la ligne."),
+        TermsText("es", "Sed amables entre vosotros.\n\nNo revendáis la línea."),
+        TermsText("ca", "Sigueu amables els uns amb els altres.\n\nNo revengueu la línia."),
+        TermsText("ar", "كونوا لطفاء بعضكم مع بعض.\n\nلا تبيعوا الخط لغيركم."),
+    ),
 )
 LONG_TERMS = "\n\n".join(f"{number}. {'Be kind to each other. ' * 12}" for number in range(1, 12))
 WORDY: CommunityView = replace(

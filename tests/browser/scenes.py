@@ -134,6 +134,7 @@ AROUND = (
         after=sends("/join/passphrase", **_MEMBER),
     ),
     Scene("waiting for a member", "asking", door=portal(view=people.OPEN, person=people.ASKING)),
+    Scene("waiting, held still", "asking", "/?still=1", portal(view=people.OPEN, person=people.ASKING)),
     Scene("removed", "refused", door=portal(person=people.REMOVED)),
     Scene(
         "removed without a reason", "refused", door=portal(person=replace(people.REMOVED, removed_because=""))

@@ -46,6 +46,15 @@ async def test_who_asked_a_member_waits_and_looks_again() -> None:
     assert ("asking.html", 5) == (outcome.page.template, outcome.refresh_s)
 
 
+async def test_who_wants_the_waiting_page_to_hold_still_is_not_hurried() -> None:
+    """A page that loads anew is read aloud from its top, each time."""
+    house = FakeHouse()
+    await house.ask(ANA, "ana", "Ben", "2")
+    outcome = await reading.home(visit(house, query={"still": "1"}))
+    assert isinstance(outcome, Show)
+    assert ("asking.html", 0) == (outcome.page.template, outcome.refresh_s)
+
+
 @pytest.mark.parametrize("state", ["waiting", "expired", "admitted"])
 async def test_a_code_in_the_address_is_in_the_field(state: str) -> None:
     outcome = await reading.home(visit(house_where(state), query={"code": "7K3M"}))
