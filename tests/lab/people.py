@@ -137,7 +137,7 @@ class Person:
     def resolver(self) -> str:
         return self.lease["dns"].split()[0]
 
-    def begin_dhcp(self) -> "subprocess.Popen[bytes]":
+    def begin_dhcp(self, calls_itself: str = "") -> "subprocess.Popen[bytes]":
         """Ask for an address the way a small device does; `finish_dhcp` reads what came."""
         lease = self._lease_file()
         lease.unlink(missing_ok=True)
@@ -145,7 +145,7 @@ class Person:
         self.place.ip(f"link set {self.interface} down", f"link set {self.interface} up")
         return self.place.popen(
             "udhcpc", "-i", self.interface, "-n", "-q", "-f", "-t", "8", "-T", "1", "-O", "114",
-            "-s", str(UDHCPC_SCRIPT),
+            "-s", str(UDHCPC_SCRIPT), *(("-x", f"hostname:{calls_itself}") if calls_itself else ()),
             env={**os.environ, "LAB_LEASE": str(lease)},
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
