@@ -17,10 +17,10 @@ from node.errors import KernelRefused, NodeError
 from node.governance.joining import Way
 from node.membership.entrances import Denied, Entrance
 from node.membership.passphrases import PASSPHRASE_CHARS_MAX, is_right
-from node.membership.register import Register
+from node.membership.register import PassphraseQuestion, Register
 from node.reconcile.loop import Reconcile
 from node.reconcile.room import NoRoom
-from node.units import MacAddress, Milliseconds, Monotonic
+from node.units import AccountId, MacAddress, Milliseconds, Monotonic
 
 CHOOSING = Milliseconds(10 * 60_000)
 """So long does somebody choose which of their devices makes room, without showing who they are again."""
@@ -33,7 +33,8 @@ class Doorway:
 
     def __init__(self, reconcile: Reconcile, register: Register, views: GuestViews) -> None:
         self._reconcile, self._register, self._views = reconcile, register, views
-        self._desk = PassphraseDesk()
+        self.desk = PassphraseDesk()
+        """The only one: hashing for two at once would cost twice the memory."""
         self._choosing: dict[MacAddress, Monotonic] = {}
         self._accepted: dict[MacAddress, str] = {}
         """Terms that a guest accepted who waits for a member's yes."""
@@ -74,6 +75,8 @@ class Doorway:
         host = self._views.account_of(mac)
         if host is None:
             return Refused("not-yours")
+        if yes and "introduction" not in self._ways():
+            return Refused("way-closed")
         answered = self._register.answer(host, number, self._reconcile.instant(), yes=yes)
         if answered is None or isinstance(answered, Denied):
             return None if answered is None else refusal(answered)
@@ -97,16 +100,34 @@ class Doorway:
             case PassphraseTyped():
                 return await self._by_passphrase(mac, entry)
 
+    async def prove(self, mac: MacAddress, account: AccountId, passphrase: str) -> Refused | None:
+        """Whether the person of a device that is in knows the account's passphrase; a mistake counts as at the door."""
+        register, at = self._register, self._reconcile.instant()
+        question = register.passphrase_question(mac, account, ("passphrase",), at)
+        if isinstance(question, Denied):
+            return refusal(question)
+        was_right = await self._check(question, passphrase)
+        if isinstance(was_right, Refused):
+            return was_right
+        denied = register.passphrase_checked(question, self._reconcile.instant(), was_right=was_right)
+        return None if denied is None else refusal(denied)
+
     async def _by_passphrase(self, mac: MacAddress, typed: PassphraseTyped) -> Entrance | Denied | Refused:
-        register, passphrase = self._register, typed.passphrase[: PASSPHRASE_CHARS_MAX + 1]
+        register = self._register
         question = register.passphrase_question(mac, typed.account, self._ways(), self._reconcile.instant())
         if isinstance(question, Denied):
             return question
+        was_right = await self._check(question, typed.passphrase)
+        if isinstance(was_right, Refused):
+            return was_right
+        return register.enter_by_passphrase(question, self._reconcile.instant(), was_right=was_right)
+
+    async def _check(self, question: PassphraseQuestion, typed: str) -> bool | Refused:
+        passphrase = typed[: PASSPHRASE_CHARS_MAX + 1]
         try:
-            was_right = await self._desk.turn(mac, lambda: is_right(passphrase, question.hash))
+            return await self.desk.turn(question.mac, lambda: is_right(passphrase, question.hash))
         except NodeError as busy:
             return Refused("trouble", str(busy))
-        return register.enter_by_passphrase(question, self._reconcile.instant(), was_right=was_right)
 
     async def _let_in(
         self, mac: MacAddress, found: Entrance, terms_version: str, instead_of: MacAddress | None

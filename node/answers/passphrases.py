@@ -9,8 +9,9 @@ from node.units import MacAddress
 
 T = TypeVar("T")
 
-WAITING_MAX = 8
-"""Of all devices: the last of them waits a few seconds, and nobody waits longer."""
+WAITING_MAX = 32
+"""Of all devices: the last of them waits some seconds, and nobody waits longer. Whoever wants to keep members out has to
+hold as many places at once, each with a device that soon waits for its mistakes."""
 
 
 class PassphraseDesk:

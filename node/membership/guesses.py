@@ -7,10 +7,12 @@ later one: with 50,000 vouchers of 55 bits it finds one within an hour with prob
 second for an hour find one of 50,000 vouchers with probability 2**-24, one of 960 with 2**-30. Codes that only fail
 their check character cost nobody a guess, as they cannot be right; thirty in ten minutes make the device wait, too.
 
-Passphrases. Wrong ones are counted for each pair of device and account in the same way, and for each account over all
+Passphrases. Wrong ones are counted for each pair of device and name in the same way, and for each name over all
 strangers: twenty in ten minutes, then devices that do not belong to the account wait ten minutes, and twice as long
-after each further twenty, up to an hour: strangers together try 600 passphrases of an account on the first day. An
-account is never locked: its own devices wait only for their own mistakes.
+after each further twenty, up to an hour: strangers together try 600 passphrases of a name on the first day. Names count
+as they were typed, and an account has two at most: nobody learns from a wait which names mean one member. A device that
+tries many names waits as well: after twenty mistakes in ten minutes, a minute at first. An account is never locked: its
+own devices wait only for their own mistakes.
 
 Everything is counted in memory, by typed events. What is dropped for lack of room is always whoever failed longest
 ago, and dropping makes nobody wait.
@@ -20,7 +22,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from node.units import AccountId, MacAddress, Milliseconds, Monotonic
+from node.units import MacAddress, Milliseconds, Monotonic
 
 Party = TypeVar("Party", bound=Hashable)
 
@@ -29,7 +31,7 @@ WAIT_LONGEST = Milliseconds(3_600_000)
 FORGIVEN_AFTER = Milliseconds(6 * 3_600_000)
 """Without a mistake; then waits begin with the shortest again."""
 DEVICES_COUNTED_MAX = 10_000
-ACCOUNTS_COUNTED_MAX = 20_000
+NAMES_COUNTED_MAX = 20_000
 """More than passphrases can be checked in WINDOW, one at a time: no count is pushed out while it matters."""
 
 
@@ -58,6 +60,8 @@ class Patience:
 CODE_PATIENCE = Patience(5, Milliseconds(60_000))
 SLIP_PATIENCE = Patience(30, Milliseconds(60_000))
 PASSPHRASE_PATIENCE = Patience(5, Milliseconds(60_000))
+DEVICE_PATIENCE = Patience(20, Milliseconds(60_000))
+"""Of one device over all names: each check takes the node's time, and others wait for it."""
 STRANGERS_PATIENCE = Patience(20, Milliseconds(10 * 60_000))
 
 
@@ -106,10 +110,9 @@ class Guesses:
     def __init__(self) -> None:
         self._codes: Counted[MacAddress] = Counted(CODE_PATIENCE, DEVICES_COUNTED_MAX)
         self._slips: Counted[MacAddress] = Counted(SLIP_PATIENCE, DEVICES_COUNTED_MAX)
-        self._pairs: Counted[tuple[MacAddress, AccountId]] = Counted(
-            PASSPHRASE_PATIENCE, ACCOUNTS_COUNTED_MAX
-        )
-        self._strangers: Counted[AccountId] = Counted(STRANGERS_PATIENCE, ACCOUNTS_COUNTED_MAX)
+        self._pairs: Counted[tuple[MacAddress, str]] = Counted(PASSPHRASE_PATIENCE, NAMES_COUNTED_MAX)
+        self._devices: Counted[MacAddress] = Counted(DEVICE_PATIENCE, DEVICES_COUNTED_MAX)
+        self._strangers: Counted[str] = Counted(STRANGERS_PATIENCE, NAMES_COUNTED_MAX)
 
     def code_wait_s(self, mac: MacAddress, now: Monotonic) -> int:
         """Seconds until this device may try a code or card again, rounded up; 0 for at once."""
@@ -123,20 +126,21 @@ class Guesses:
         """A code or card that nobody can have meant as a guess."""
         self._slips.mistake(mac, now)
 
-    def passphrase_wait_s(self, mac: MacAddress, account: AccountId, now: Monotonic, *, is_own: bool) -> int:
-        """Seconds until a passphrase of `account` may be tried from this device, rounded up; 0 for at once. `is_own`:
-        the device belongs to the account, and so does not wait for what strangers did."""
-        own_ms = self._pairs.wait_ms((mac, account), now)
-        return _seconds(own_ms if is_own else max(own_ms, self._strangers.wait_ms(account, now)))
+    def passphrase_wait_s(self, mac: MacAddress, called: str, now: Monotonic, *, is_own: bool) -> int:
+        """Seconds until a passphrase of who is `called` so may be tried from this device, rounded up; 0 for at once.
+        `is_own`: the device belongs to that account, and so does not wait for what strangers did."""
+        own_ms = max(self._pairs.wait_ms((mac, called), now), self._devices.wait_ms(mac, now))
+        return _seconds(own_ms if is_own else max(own_ms, self._strangers.wait_ms(called, now)))
 
-    def wrong_passphrase(self, mac: MacAddress, account: AccountId, now: Monotonic, *, is_own: bool) -> None:
-        self._pairs.mistake((mac, account), now)
+    def wrong_passphrase(self, mac: MacAddress, called: str, now: Monotonic, *, is_own: bool) -> None:
+        self._pairs.mistake((mac, called), now)
+        self._devices.mistake(mac, now)
         if not is_own:
-            self._strangers.mistake(account, now)
+            self._strangers.mistake(called, now)
 
-    def right_passphrase(self, mac: MacAddress, account: AccountId) -> None:
-        """This device's mistakes at this account are forgiven; those of others are not."""
-        self._pairs.forgive((mac, account))
+    def right_passphrase(self, mac: MacAddress, called: str) -> None:
+        """This device's mistakes at this name are forgiven; those at other names, and of others, are not."""
+        self._pairs.forgive((mac, called))
 
 
 def _seconds(wait_ms: int) -> int:

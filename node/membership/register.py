@@ -33,6 +33,8 @@ class PassphraseQuestion:
 
     mac: MacAddress
     account: AccountId
+    called: str
+    """The name in its one form, as it was typed."""
     hash: str
     """Nobody's, where there is no such account."""
 
@@ -163,7 +165,7 @@ class Register:
             self.guesses.slipped(mac, at.now)
             return Denied("code-mistyped")
         if code.kind == "device":
-            return self._enter_by_device_code(mac, code, at)
+            return self._enter_by_device_code(mac, code, ways, at)
         if "voucher" not in ways:
             return Denied("way-closed")
         voucher = self.vouchers.find(code)
@@ -203,23 +205,34 @@ class Register:
         afterwards, whatever came out."""
         if "passphrase" not in ways:
             return Denied("way-closed")
-        account = self._hosts.find(typed, self._roll()) or AccountId(plain(typed[:HOST_CHARS_MAX]))
+        called = plain(typed[:HOST_CHARS_MAX])[:HOST_CHARS_MAX]
+        account = self._hosts.find(typed, self._roll()) or AccountId(called)
         own = self._is_own(mac, account)
-        if wait_s := self.guesses.passphrase_wait_s(mac, account, at.now, is_own=own):
+        if wait_s := self.guesses.passphrase_wait_s(mac, called, at.now, is_own=own):
             return Denied("too-many-guesses", wait_s)
         kept = self._passphrases.get(account) if self.is_member(account) else None
-        return PassphraseQuestion(mac, account, kept or DUMMY_HASH)
+        return PassphraseQuestion(mac, account, called, kept or DUMMY_HASH)
+
+    def passphrase_checked(
+        self, question: PassphraseQuestion, at: Instant, *, was_right: bool
+    ) -> Denied | None:
+        """After the check: it counts. A passphrase that was changed while it was checked is wrong; nothing is said
+        when others have guessed too often meanwhile."""
+        mac, account, own = question.mac, question.account, self._is_own(question.mac, question.account)
+        if wait_s := self.guesses.passphrase_wait_s(mac, question.called, at.now, is_own=own):
+            return Denied("too-many-guesses", wait_s)
+        if not was_right or self._passphrases.get(account) != question.hash or not self.is_member(account):
+            self.guesses.wrong_passphrase(mac, question.called, at.now, is_own=own)
+            return Denied("passphrase-wrong")
+        self.guesses.right_passphrase(mac, question.called)
+        return None
 
     def enter_by_passphrase(
         self, question: PassphraseQuestion, at: Instant, *, was_right: bool
     ) -> Entrance | Denied:
-        """After the check. A passphrase that was changed while it was checked is wrong."""
-        mac, account = question.mac, question.account
-        if not was_right or self._passphrases.get(account) != question.hash or not self.is_member(account):
-            self.guesses.wrong_passphrase(mac, account, at.now, is_own=self._is_own(mac, account))
-            return Denied("passphrase-wrong")
-        self.guesses.right_passphrase(mac, account)
-        return self._enter_member(mac, account, "passphrase", at)
+        """After the check, which counts."""
+        denied = self.passphrase_checked(question, at, was_right=was_right)
+        return denied or self._enter_member(question.mac, question.account, "passphrase", at)
 
     def ask(
         self, mac: MacAddress, host: str, name: str, ways: Collection[Way], at: Instant
@@ -328,7 +341,11 @@ class Register:
             return binding.introduced_by is None or self.is_member(binding.introduced_by)
         return self.is_member(binding.account)
 
-    def _enter_by_device_code(self, mac: MacAddress, code: Code, at: Instant) -> Entrance | Denied:
+    def _enter_by_device_code(
+        self, mac: MacAddress, code: Code, ways: Collection[Way], at: Instant
+    ) -> Entrance | Denied:
+        """A guest's account rests on the way that it came by, and is closed to further devices with it: two devices
+        that let each other in would stay for ever."""
         shown = self.device_codes.use(code, at.now)
         if shown is None:
             if self.device_codes.is_spent(code):
@@ -338,6 +355,8 @@ class Register:
         voucher = self.vouchers.of_account(shown.account)
         if voucher is not None and voucher_state(voucher, at.now) != "used":
             return _over(voucher, at.now)
+        if voucher is None and not self.is_member(shown.account) and shown.way not in ways:
+            return Denied("way-closed")
         if (owner := self._owner(mac)) is not None:
             return Entrance(owner, shown.way)
         host = next((each.introduced_by for each in self.bindings.of(shown.account)), None)

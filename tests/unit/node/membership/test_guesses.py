@@ -5,10 +5,10 @@ from hypothesis import strategies as st
 
 from node.membership import guesses
 from node.membership.guesses import (
-    ACCOUNTS_COUNTED_MAX,
     CODE_PATIENCE,
     DEVICES_COUNTED_MAX,
     FORGIVEN_AFTER,
+    NAMES_COUNTED_MAX,
     WINDOW,
     Counted,
     Guesses,
@@ -152,6 +152,16 @@ def test_the_right_passphrase_forgives_this_device_only():
     assert 60 == many.passphrase_wait_s(OTHER, "ana", NOW, is_own=True)
 
 
+def test_a_device_that_tries_one_passphrase_on_everybody_waits_too():
+    many = Guesses()
+    for number in range(guesses.DEVICE_PATIENCE.mistakes):
+        assert 0 == many.passphrase_wait_s(ME, f"member-{number}", NOW, is_own=False)
+        many.wrong_passphrase(ME, f"member-{number}", NOW, is_own=False)
+        many.right_passphrase(ME, "mallory")
+    assert 60 == many.passphrase_wait_s(ME, "one-more", NOW, is_own=False)
+    assert 0 == many.passphrase_wait_s(OTHER, "one-more", NOW, is_own=False)
+
+
 def test_who_has_one_right_passphrase_cannot_use_it_to_guess_others_faster():
     many = Guesses()
     for _ in range(5):
@@ -172,6 +182,6 @@ def test_memory_is_bounded_and_whoever_failed_longest_ago_is_dropped():
 
 def test_the_counts_of_strangers_outlast_what_one_node_can_check():
     """At twenty checks a second, which is more than scrypt allows one at a time."""
-    assert 20 * WINDOW // 1000 < ACCOUNTS_COUNTED_MAX
+    assert 20 * WINDOW // 1000 < NAMES_COUNTED_MAX
     assert DEVICES_COUNTED_MAX >= 10_000
     assert guesses.STRANGERS_PATIENCE.mistakes == 20

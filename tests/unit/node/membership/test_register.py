@@ -181,6 +181,12 @@ def test_a_device_code_opens_its_account_whichever_ways_are_open(town):
     assert "ana" == town.came(town.register.enter_by_code(PHONE, opened.code.text, [], at())).account
 
 
+def test_guests_whose_way_was_closed_cannot_let_each_other_in_for_ever(town):
+    opened = town.register.new_device_code(PHONE, guest_account(PHONE), at())
+    assert Denied("way-closed") == town.register.enter_by_code(TABLET, opened.code.text, ["voucher"], at())
+    assert town.register.account_of(TABLET) is None
+
+
 def test_two_guests_devices_share_one_guests_allowance(town):
     account = guest_account(PHONE)
     opened = town.register.new_device_code(PHONE, account, at())
@@ -233,6 +239,16 @@ def test_the_wait_after_wrong_passphrases_is_the_same_for_nobodys_account(town):
     assert [600] == waits("ana") == waits("nobody")
 
 
+def test_nobody_learns_from_a_wait_which_two_names_mean_one_member(town):
+    town.set_passphrase("ana", "three goats on a hill")
+    for _ in range(5):
+        assert Denied("passphrase-wrong") == town.passphrase(PHONE, "ana", "a guess or two")
+    assert isinstance(town.passphrase(PHONE, "ANA", "a guess or two"), Denied)
+    assert Denied("too-many-guesses", 60) == town.passphrase(PHONE, " Ana ", "a guess or two")
+    for name in (town.roll.names["ana"], "nobody"):
+        assert Denied("passphrase-wrong") == town.passphrase(PHONE, name, "a guess or two")
+
+
 def test_strangers_who_guess_never_lock_out_the_accounts_own_devices(town):
     town.set_passphrase("ana", "three goats on a hill")
     town.came(town.passphrase(PHONE, "ana", "three goats on a hill"))
@@ -246,6 +262,15 @@ def test_strangers_who_guess_never_lock_out_the_accounts_own_devices(town):
     assert "ana" == town.code(TABLET, opened.code.text).account
 
 
+def test_a_crowd_that_guesses_at_once_learns_no_more_than_one_after_another(town):
+    town.set_passphrase("ana", "three goats on a hill")
+    questions = [town.register.passphrase_question(f"m{number}", "ana", ALL, at()) for number in range(30)]
+    answers = [town.register.enter_by_passphrase(each, at(), was_right=False) for each in questions[:-1]]
+    assert [Denied("passphrase-wrong")] * 20 + [Denied("too-many-guesses", 600)] * 9 == answers
+    last = town.register.enter_by_passphrase(questions[-1], at(), was_right=True)
+    assert Denied("too-many-guesses", 600) == last
+
+
 def test_a_passphrase_that_changed_while_it_was_checked_is_wrong(town):
     town.set_passphrase("ana", "three goats on a hill")
     question = town.register.passphrase_question(PHONE, "ana", ALL, at())
@@ -255,7 +280,7 @@ def test_a_passphrase_that_changed_while_it_was_checked_is_wrong(town):
 
 
 def test_even_the_nobody_whose_hash_is_checked_never_comes_in(town):
-    question = PassphraseQuestion(PHONE, "pere", DUMMY_HASH)
+    question = PassphraseQuestion(PHONE, "pere", "pere", DUMMY_HASH)
     assert Denied("passphrase-wrong") == town.register.enter_by_passphrase(question, at(), was_right=True)
 
 
