@@ -12,6 +12,7 @@ from typing import Protocol
 
 from captive_portal.framing import REFUSALS, Limits, measure, network_of
 
+HEAD_END = b"\r\n\r\n"
 SWEEP_S = 1.0
 SWEPT_AT_ONCE = 32
 """Between so many others are served: ten thousand that end together would hold everybody up."""
@@ -211,6 +212,12 @@ class Connection(asyncio.Protocol):
                 self.abort()
             return
         self._hand_in()
+        # What is still here then is one request that is not whole, or many from somebody who takes no answers.
+        if (
+            len(self._buffer)
+            > self._doorway.limits.head_bytes + len(HEAD_END) + self._doorway.limits.body_bytes
+        ):
+            self.abort()
 
     def eof_received(self) -> bool:
         """Half closed: the answer still goes out."""
@@ -270,7 +277,7 @@ class Connection(asyncio.Protocol):
         assert self._transport is not None
         if self._transport.is_closing():  # the library must not begin what it cannot end
             return
-        end = buffer.find(b"\r\n\r\n", 0, limits.head_bytes + 4)
+        end = buffer.find(HEAD_END, 0, limits.head_bytes + len(HEAD_END))
         if end < 0:
             if len(buffer) > limits.head_bytes:
                 self._refuse(414 if b"\r\n" not in buffer else 431)
@@ -281,7 +288,7 @@ class Connection(asyncio.Protocol):
         if status:
             self._refuse(status)
             return
-        whole = end + 4 + octets
+        whole = end + len(HEAD_END) + octets
         if len(buffer) < whole:
             return
         # The last answer on a connection says that it is the last: that is the library's to write.

@@ -9,7 +9,7 @@ from typing import Literal
 from captive_portal import board, forms
 from captive_portal.board import Told
 from captive_portal.place import Place
-from captive_portal.ports import DeviceCode, DeviceView, IntroductionRequest, RefusalReason, Refused
+from captive_portal.ports import DeviceCode, DeviceView, IntroductionRequest, Outage, RefusalReason, Refused
 from captive_portal.visit import Visit
 from node.governance.allowance import Allowance, Bound
 from node.governance.joining import Way
@@ -109,6 +109,7 @@ class MyPage:
     terms_version: str
     can_extend: bool
     """Accepting the terms once more gives a new session."""
+    outage: Outage | None = None
     pool: str = ""
     """Rule by which the account counts together with others."""
     not_binding: tuple[str, ...] = ()
@@ -171,6 +172,7 @@ def my_page(visit: Visit, deed: str = "", trouble: Trouble | None = None) -> MyP
         guest.has_passphrase,
         visit.community.terms_version,
         guest.seconds_left is not None and guest.way in {None, "terms"} and "terms" in visit.community.ways,
+        visit.community.outage,
         (allowance.pool or "") if allowance else "",
         allowance.not_binding[:SENTENCES_MAX] if allowance else (),
         next((each for each in DEEDS if each == deed), ""),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, Protocol
 
 from node.governance.allowance import Allowance
@@ -168,6 +169,8 @@ class GuestView:
     """That was accepted."""
     devices_max: int | None = None
     asked_for: AskedFor | None = None
+    went_unanswered: bool = False
+    """Its question to a member has lately ended without a yes."""
     requests: tuple[IntroductionRequest, ...] = ()
     device_code: DeviceCode | None = None
     contests: tuple[Contest, ...] = ()
@@ -176,6 +179,14 @@ class GuestView:
     has_passphrase: bool = False
     comes_back: bool = False
     """Not in now, but of an account that is let in again without showing anything, while others are not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """The line to the Internet is down; what is on this side of it still works."""
+
+    since: datetime | None
+    """None while the node does not know the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +215,7 @@ class CommunityView:
     """To choose from, besides its own; empty for all that have a catalogue."""
     ruleset: Ruleset | None = None
     """The rules in force, to be said in other languages; without it they are said as in `sentences`."""
+    outage: Outage | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from node.governance.language import ENGLISH, Words
 from node.governance.sentences import allowance_in, describe
 from node.units import MacAddress
 
-Word = Literal["", "expired", "code-over", "known", "terms-changed", "stale"]
+Word = Literal["", "expired", "code-over", "known", "unanswered", "terms-changed", "stale"]
 """What has just happened to somebody who is to read the first page, or that the house knows the device."""
 
 

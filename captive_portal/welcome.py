@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from captive_portal import board, forms
 from captive_portal.board import Service, Told
 from captive_portal.place import SENTENCE_CHARACTERS_MAX, Place, paragraphs
-from captive_portal.ports import DeviceView, Full, GuestView, RefusalReason, Refused
+from captive_portal.ports import DeviceView, Full, GuestView, Outage, RefusalReason, Refused
 from captive_portal.visit import Visit, Word
 from node.governance.joining import Way
 
@@ -61,6 +61,7 @@ class Splash:
     notices: tuple[Told, ...] = ()
     services: tuple[Service, ...] = ()
     is_admitted: bool = False
+    outage: Outage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,7 @@ def splash(visit: Visit, word: Word = "", typed: Typed = NOTHING, failure: Failu
         board.told_shortly(visit.house.notices(visit.mac), language),
         board.services_shortly(visit.house.services()),
         visit.guest().state == "admitted",
+        view.outage,
     )
 
 
@@ -128,6 +130,8 @@ def word_for(guest: GuestView) -> Word:
     """What a device that is not admitted should hear first."""
     if guest.comes_back:
         return "known"
+    if guest.went_unanswered:
+        return "unanswered"
     if guest.state != "expired":
         return ""
     return "code-over" if guest.way == "voucher" else "expired"

@@ -51,10 +51,10 @@ from node.reconcile.loop import Reconcile
 from node.services.browser import LanServices
 from node.services.views import Board
 from node.storage.database import Store
+from node.storage.elsewhere import KEPT_ANYWHERE
 from node.storage.memory import StoredMemory, StoredRecords, StoredShelf
-from node.storage.migrations import KEPT
 from node.supervision import Parts, supervise
-from node.thrift import settle
+from node.thrift import begin_thriftily, settle
 from node.units import NodeId
 
 log = logging.getLogger("procomu")
@@ -98,7 +98,7 @@ class Node:
         self.console = self._console(glance)
         self.dnsmasq = dnsmasq(config, self.advertised)
         self.radvd = radvd(config, self.advertised)
-        self.stand_in = stand_in(config)
+        self.stand_in = stand_in(config, self.clock.monotonic)
 
     async def run(self) -> None:
         """Until cancelled; Fatal ends it. The doors open when the first plan stands."""
@@ -243,9 +243,10 @@ class Node:
             config,
             self.clock,
             new_salt=lambda: secrets.token_bytes(SALT_BYTES),
-            kept=tuple(KeptView(each.table, each.purpose, each.retention) for each in KEPT),
+            kept=tuple(KeptView(each.table, each.purpose, each.retention) for each in KEPT_ANYWHERE),
             services=Board(config.services.offered, self.lan_services.found).services,
             portal_url=self.portal_url,
+            down_since=lambda: self.stand_in.upstream.silent_since,
         )
 
     def _admin_house(self, glance: Glance) -> AdminHouse:
@@ -281,6 +282,7 @@ def main(config_path: Path) -> int:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
+    begin_thriftily()
     with contextlib.ExitStack() as held:
         try:
             config = load_config(config_path)

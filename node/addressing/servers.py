@@ -12,6 +12,7 @@ from node.addressing.radvd import Radvd
 from node.addressing.stand_in import StandIn
 from node.addressing.upstream import Upstream
 from node.config import NodeConfig
+from node.units import Monotonic
 
 
 def dnsmasq(config: NodeConfig, portal_api: Callable[[], str]) -> Dnsmasq:
@@ -44,10 +45,10 @@ def dnsmasq(config: NodeConfig, portal_api: Callable[[], str]) -> Dnsmasq:
     return Dnsmasq(text, run_dir, tuple(addresses))
 
 
-def stand_in(config: NodeConfig) -> StandIn:
+def stand_in(config: NodeConfig, clock: Callable[[], Monotonic]) -> StandIn:
     """Answers names while no resolver upstream does."""
     return StandIn(
-        Upstream(config.lan.dns_upstream),
+        Upstream(config.lan.dns_upstream, clock),
         Path(config.node.run_dir),
         has_ipv6=config.lan.address6 is not None,
     )

@@ -35,8 +35,9 @@ class StandIn:
         if self.upstream.answers:
             return ()
         return (
-            "no resolver upstream answers: names lead to the portal until one does. "
-            "See whether the uplink is plugged in and whether lan.dns_upstream is right",
+            f"The line to the Internet has been down for {self.upstream.silent_minutes} min: no resolver upstream "
+            "answers, and names lead to the portal until one does. "
+            "See whether the uplink is plugged in and whether lan.dns_upstream is right.",
         )
 
     async def run(self) -> None:

@@ -3,11 +3,13 @@
 import asyncio
 import ipaddress
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 # The library gives them away, and its type hints do not say so.
 from zeroconf import DNSIncoming, DNSOutgoing, DNSQuestion  # type: ignore[attr-defined]
+
+from node.units import Monotonic
 
 ASK_EVERY_S = 10.0
 ASK_AGAIN_S = 2.0
@@ -35,11 +37,16 @@ class Upstream:
     """Knows after each round whether some resolver answers."""
 
     def __init__(
-        self, resolvers: tuple[str, ...], resolv_conf: Path = RESOLV_CONF, port: int = DNS_PORT
+        self,
+        resolvers: tuple[str, ...],
+        clock: Callable[[], Monotonic],
+        resolv_conf: Path = RESOLV_CONF,
+        port: int = DNS_PORT,
     ) -> None:
         """`resolvers` empty: those that the system itself uses, read anew each time."""
         self._resolvers, self._resolv_conf, self._port = resolvers, resolv_conf, port
-        self._silent = 0
+        self._clock = clock
+        self._silent, self._since = 0, clock()
         self._round = 0
 
     @property
@@ -47,14 +54,27 @@ class Upstream:
         """True until `SILENT_ROUNDS` rounds in a row had no answer."""
         return self._silent < SILENT_ROUNDS
 
+    @property
+    def silent_since(self) -> Monotonic | None:
+        """When the first question was asked that had no answer; None while some resolver answers."""
+        return None if self.answers else self._since
+
+    @property
+    def silent_minutes(self) -> int:
+        """Begun ones, since `silent_since`; 0 while some resolver answers."""
+        return 0 if self.answers else -(-(self._clock() - self._since) // 60_000)
+
     async def look(self) -> float:
         """One round of questions. Returns the seconds to wait until the next."""
         resolvers = (self._resolvers or _system_resolvers(self._resolv_conf))[:RESOLVERS_MAX]
         name = NAMES[self._round % len(NAMES)]
         self._round += 1
+        asked = self._clock()
         if await _any_answers(resolvers, name, self._port):
             self._silent = 0
             return ASK_EVERY_S
+        if not self._silent:
+            self._since = asked
         self._silent += 1
         return ASK_AGAIN_S
 

@@ -14,7 +14,7 @@ from captive_portal.ports import (
 from node.answers.guests import GuestViews
 from node.answers.passphrases import PassphraseDesk
 from node.errors import KernelRefused, NodeError
-from node.governance.joining import Way
+from node.governance.joining import WAYS, Way
 from node.membership.entrances import Denied, Entrance
 from node.membership.passphrases import PASSPHRASE_CHARS_MAX, is_right
 from node.membership.register import PassphraseQuestion, Register
@@ -103,7 +103,7 @@ class Doorway:
     async def prove(self, mac: MacAddress, account: AccountId, passphrase: str) -> Refused | None:
         """Whether the person of a device that is in knows the account's passphrase; a mistake counts as at the door."""
         register, at = self._register, self._reconcile.instant()
-        question = register.passphrase_question(mac, account, ("passphrase",), at)
+        question = register.passphrase_question(mac, account, WAYS, at)
         if isinstance(question, Denied):
             return refusal(question)
         was_right = await self._check(question, passphrase)

@@ -58,6 +58,7 @@ class GuestViews:
             removed_because=guest.because if isinstance(guest, guests.Removed) else None,
             way=self._ended_way(mac, now) if isinstance(guest, guests.Expired) else None,
             asked_for=self._asked_for(mac, now),
+            went_unanswered=self._register.introductions.went_unanswered(mac, now),
             comes_back=not isinstance(guest, guests.Removed) and self._comes_back(mac, now),
         )
 

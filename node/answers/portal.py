@@ -13,6 +13,7 @@ from captive_portal.ports import (
     Full,
     GuestView,
     KeptView,
+    Outage,
     Refused,
     ServiceView,
 )
@@ -55,12 +56,13 @@ class PortalHouse:
         kept: tuple[KeptView, ...] = (),
         services: Callable[[], tuple[ServiceView, ...]] = tuple,
         portal_url: Callable[[], str] = str,
+        down_since: Callable[[], Monotonic | None] = lambda: None,
     ) -> None:
-        """`new_salt` makes the random bytes of one passphrase hash."""
+        """`new_salt` makes the random bytes of one passphrase hash; `down_since` tells since when the uplink is dead."""
         self._reconcile, self._config, self._clock = reconcile, config, clock
         self._register, self._desk = reconcile.register, PassphraseDesk()
         self._new_salt, self._kept, self._services = new_salt, kept, services
-        self._portal_url = portal_url
+        self._portal_url, self._down_since = portal_url, down_since
         self._views = GuestViews(reconcile, reconcile.register, clock)
         self._doorway = Doorway(reconcile, reconcile.register, self._views)
         self._described: tuple[tuple[object, ...], CommunityView] | None = None
@@ -81,12 +83,14 @@ class PortalHouse:
         return self._views.view(mac)
 
     def community(self) -> CommunityView:
-        terms = self._register.terms.current
+        terms, down_since = self._register.terms.current, self._down_since()
         seen = (
             self._reconcile.rulebook.fingerprint,
             bool(self._reconcile.roll.units),
             terms and terms.version,
             self._portal_url(),
+            down_since,
+            down_since is None or self._clock.state(),
         )
         if self._described is None or self._described[0] != seen:
             self._described = seen, self._describe()
@@ -230,7 +234,16 @@ class PortalHouse:
             language=config.portal.language,
             languages=config.portal.languages,
             ruleset=book.ruleset,
+            outage=self._outage(),
         )
+
+    def _outage(self) -> Outage | None:
+        since = self._down_since()
+        if since is None:
+            return None
+        if self._clock.state() == "unknown":
+            return Outage(None)
+        return Outage(self._clock.civil() - timedelta(milliseconds=self._clock.monotonic() - since))
 
     def _bytes_by_day(self, account: AccountId) -> Mapping[str, Mapping[str, int]]:
         """What the account used on all nodes, for each day that is kept."""

@@ -5,13 +5,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from node.governance.joining import Way
+from node.governance.roll import GUEST_PREFIX
 from node.units import AccountId, MacAddress
 
 DEVICE_NAME_CHARS_MAX = 40
 DEVICES_BOUND_MAX = 50
 """Of one account; the one that was bound first makes room. How many may be on at once is for the rules."""
 BINDINGS_MAX = 50_000
-"""On one node; the one that was bound first makes room, and has to show its code or card once more."""
+"""On one node; the guest's device that was bound first makes room, so that strangers who come under ever new hardware
+addresses push out none but each other. Only without any it is a member's or voucher's, whose code or card is shown
+once more then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class Bindings:
         self._by_mac: dict[MacAddress, Binding] = {}
         self._by_account: dict[AccountId, dict[MacAddress, None]] = {}
         self._by_host: dict[AccountId, dict[MacAddress, None]] = {}
+        self._guests: dict[MacAddress, None] = {}
 
     def __len__(self) -> int:
         return len(self._by_mac)
@@ -80,7 +84,7 @@ class Bindings:
         if len(siblings) >= DEVICES_BOUND_MAX:
             rows += self.unbind(next(iter(siblings)))
         if len(self._by_mac) >= BINDINGS_MAX:
-            rows += self.unbind(next(iter(self._by_mac)))
+            rows += self.unbind(next(iter(self._guests or self._by_mac)))
         self._put(binding)
         return tuple(rows)
 
@@ -95,6 +99,7 @@ class Bindings:
         binding = self._by_mac.pop(mac, None)
         if binding is None:
             return ()
+        self._guests.pop(mac, None)
         _remove(self._by_account, binding.account, mac)
         if binding.introduced_by is not None:
             _remove(self._by_host, binding.introduced_by, mac)
@@ -103,6 +108,8 @@ class Bindings:
     def _put(self, binding: Binding) -> None:
         self._by_mac[binding.mac] = binding
         self._by_account.setdefault(binding.account, {})[binding.mac] = None
+        if binding.account.startswith(GUEST_PREFIX):
+            self._guests[binding.mac] = None
         if binding.introduced_by is not None:
             self._by_host.setdefault(binding.introduced_by, {})[binding.mac] = None
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from node.governance.roll import GUEST_PREFIX
 from node.units import AccountId
 
 CONTEST_CHARS_MAX = 1_000
@@ -12,6 +13,8 @@ CONTESTS_OPEN_MAX = 3
 """Of one account without an answer; a further one replaces none, and is refused with the reason."""
 CONTESTS_MAX = 5_000
 """On one node, answered ones included, until their time to be kept is over."""
+CONTESTS_OF_GUESTS_MAX = 4_000
+"""So many leave room for the others: whoever comes under ever new hardware addresses silences no member."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,8 @@ class Contests:
     def has_room(self, account: AccountId) -> bool:
         """Whether this account may say one more thing before it has an answer."""
         unanswered = sum(not contest.answer for contest in self.of(account))
-        return unanswered < CONTESTS_OPEN_MAX and len(self) < CONTESTS_MAX
+        room = CONTESTS_OF_GUESTS_MAX if account.startswith(GUEST_PREFIX) else CONTESTS_MAX
+        return unanswered < CONTESTS_OPEN_MAX and len(self) < room
 
     def add(self, account: AccountId, rule: str, text: str, today: str) -> Contest:
         """A new one; there must be room for it and the texts within their limits."""

@@ -14,6 +14,8 @@ QUESTION_LIFE = Milliseconds(10 * 60_000)
 OPEN_PER_HOST_MAX = 5
 OPEN_MAX = 1_000
 """Of all hosts, and of names that nobody has. When there are as many, the oldest of the latter makes room."""
+UNANSWERED_TOLD = Milliseconds(30 * 60_000)
+"""How long a device is told that its question ended without a yes."""
 HOST_CHARS_MAX = 60
 """Of the name that the guest types for whom they know."""
 _SIGNS = 10_000
@@ -86,6 +88,7 @@ class Introductions:
         self._open: dict[int, Question] = {}
         self._by_mac: dict[MacAddress, int] = {}
         self._by_host: dict[AccountId | str, dict[int, None]] = {}
+        self._unanswered: dict[MacAddress, Monotonic] = {}
         self._last = 0
 
     def __len__(self) -> int:
@@ -99,7 +102,7 @@ class Introductions:
         self._sweep(now)
         self.withdraw(mac, now)
         asked = self._by_host.get(host or asked_for.casefold(), {})
-        if len(asked) >= OPEN_PER_HOST_MAX or not self._has_room():
+        if len(asked) >= OPEN_PER_HOST_MAX or not self._has_room(now):
             return None
         self._last += 1
         sign = self._sign({self._open[number].sign for number in asked})
@@ -124,7 +127,8 @@ class Introductions:
         return answered
 
     def withdraw(self, mac: MacAddress, now: Monotonic) -> Question | None:
-        """The question that this device had open, now withdrawn."""
+        """The question that this device had open, now withdrawn; the device is told no more of an older one."""
+        self._unanswered.pop(mac, None)
         question = self._open.get(self._by_mac.get(mac, 0))
         if question is None:
             return None
@@ -136,18 +140,24 @@ class Introductions:
         self._sweep(now)
         return self._open.get(self._by_mac.get(mac, 0))
 
+    def went_unanswered(self, mac: MacAddress, now: Monotonic) -> bool:
+        """Whether this device's last question has lately ended: after a no as after silence, and in the same moment."""
+        self._sweep(now)
+        return now < self._unanswered.get(mac, now)
+
     def of_host(self, host: AccountId, now: Monotonic) -> tuple[Question, ...]:
         """Those that wait for this member's answer, the oldest first."""
         self._sweep(now)
         mine = (self._open[number] for number in self._by_host.get(host, ()))
         return tuple(question for question in mine if question.state == "asked")
 
-    def _has_room(self) -> bool:
+    def _has_room(self, now: Monotonic) -> bool:
         if len(self._open) < OPEN_MAX:
             return True
         unknown = next((question for question in self._open.values() if question.host is None), None)
         if unknown is not None:
             self._close(unknown)
+            self._end_unanswered(unknown.mac, now)
         return unknown is not None
 
     def _sweep(self, now: Monotonic) -> None:
@@ -157,6 +167,12 @@ class Introductions:
             if step(oldest, Tick(), now).state != "timed out":
                 return
             self._close(oldest)
+            self._end_unanswered(oldest.mac, oldest.ends)
+
+    def _end_unanswered(self, mac: MacAddress, at: Monotonic) -> None:
+        self._unanswered[mac] = Monotonic(at + UNANSWERED_TOLD)
+        if len(self._unanswered) > OPEN_MAX:
+            del self._unanswered[next(iter(self._unanswered))]
 
     def _close(self, question: Question) -> None:
         del self._open[question.number]

@@ -66,11 +66,14 @@ class IssuedVouchers:
         at: Instant,
         saved_at: Monotonic | None,
     ) -> tuple[SavedVoucher, ...]:
-        """From storage; the rows whose lease had to be told anew in this boot's time, to be kept again."""
+        """From storage; the rows whose lease had to be told anew in this boot's time, to be kept again. A voucher
+        whose batch is lost is worth nothing that anybody knows."""
         rows = []
         for batch in batches:
             self._add(batch)
         for saved in vouchers:
+            if saved.voucher.batch not in self.batches:
+                continue
             if saved.lease is None:
                 self._put(saved.voucher)
                 continue
@@ -99,6 +102,11 @@ class IssuedVouchers:
                 voucher = replace(voucher, lease=lease)
             rows.append(self._keep(voucher, at))
         return tuple(rows)
+
+    def clock_corrected(self, at: Instant) -> tuple[SavedVoucher, ...]:
+        """The clock was wrong until now: rows of all vouchers in use, which end when they would have ended."""
+        used = [each for each in self._by_fingerprint.values() if voucher_state(each, at.now) == "used"]
+        return tuple(self._keep(voucher, at) for voucher in used)
 
     def issue(self, wish: Batch, count: int, today: str) -> Issued | tuple[Finding, ...]:
         """`count` new vouchers as in `wish`, whose number and day are given here; or all that is wrong with it."""
@@ -170,16 +178,22 @@ class IssuedVouchers:
             if (voucher := self._by_fingerprint.get(name)) is not None and voucher.is_revoked
         )
 
-    def forget(self, fingerprints: Iterable[str]) -> None:
-        """Storage keeps these no more, nor batches that have no others."""
+    def forget(self, fingerprints: Iterable[str], at: Instant) -> tuple[Batch | SavedVoucher, ...]:
+        """Storage keeps these no more, nor batches that have no others. Rows of those that are in use, which are not
+        forgotten: they were first used while storage looked, or a clock was wrong when they were."""
+        rows: list[Batch | SavedVoucher] = []
         for name in fingerprints:
-            voucher = self._by_fingerprint.pop(name, None)
-            if voucher is not None:
+            voucher = self._by_fingerprint.get(name)
+            if voucher is not None and voucher_state(voucher, at.now) == "used":
+                rows += (self.batches[voucher.batch], self._keep(voucher, at))
+            elif voucher is not None:
+                del self._by_fingerprint[name]
                 del self._by_account[voucher.account]
                 self._by_batch[voucher.batch].remove(name)
                 self._saved.pop(name, None)
                 if not self._by_batch[voucher.batch]:
                     del self._by_batch[voucher.batch], self.batches[voucher.batch]
+        return tuple(rows)
 
     def _add(self, batch: Batch) -> None:
         self.batches[batch.number] = batch

@@ -88,14 +88,15 @@ class Register:
         self._void = {each.account: each.below_serial for each in kept.cards_void}
         return self.vouchers.take(kept.batches, kept.vouchers, at, saved_at)
 
-    def forget(self, forgotten: Forgotten) -> None:
-        """What storage keeps no more."""
-        self.vouchers.forget(forgotten.vouchers)
+    def forget(self, forgotten: Forgotten, at: Instant) -> tuple[Change, ...]:
+        """What storage keeps no more; the rows that it has to keep all the same."""
+        rows = self.vouchers.forget(forgotten.vouchers, at)
         for mac in forgotten.bindings:
             self.bindings.unbind(mac)
         self.contests.forget(forgotten.contests)
         for number in forgotten.notices:
             self.notices.take_down(number)
+        return rows
 
     def rows(self) -> tuple[Change, ...]:
         """Everything that is to be kept, for a storage that has lost it."""

@@ -2,17 +2,20 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
+from captive_portal import guests
 from node.accounting.booking import Booking
 from node.accounting.ledger import Cell, CellKey, Ledger
 from node.accounting.meter import Baseline, Reading, baseline, deltas
+from node.accounting.periods import DAY_UNKNOWN
 from node.accounting.sessions import SavedSession, Session, rebased
 from node.enforcement.plan import KernelState
 from node.errors import StorageTrouble
 from node.membership.entrances import Instant
+from node.membership.ports import Change, Forgotten
 from node.membership.register import Register
 from node.reconcile.books import Writer
 from node.reconcile.pending import Pending
@@ -24,6 +27,8 @@ FORGET_EVERY_MS = 6 * 3_600_000
 KEEP_USED_DAYS, KEEP_ENDED_DAYS = 400, 30
 CLOCK_STEP = timedelta(hours=1)
 """A clock that moved so far against the monotonic one has been set: nothing is forgotten on its word yet."""
+CLOCK_SLIP = timedelta(minutes=1)
+"""A clock that moved so far has been corrected: what ends by it is stored anew."""
 LEASE_TOLERANCE_MS = 5_000
 INCARNATION, SAVED_AT, BOOT = "incarnation", "saved_at_ms", "boot"
 
@@ -83,6 +88,8 @@ class Keeper:
         self._is_undated = False
         """Something was written while the clock was not known."""
         self._watched: tuple[Monotonic, datetime] | None = None
+        self._dated: tuple[Monotonic, datetime] | None = None
+        """Both clocks when it was last looked whether the ends that are stored by the clock are right."""
         self._days_to_forget = ""
 
     def instant(self, now: Monotonic) -> Instant:
@@ -122,24 +129,38 @@ class Keeper:
         return news
 
     def is_due(self, now: Monotonic, every_ms: int) -> bool:
-        """True when so much time has passed, or something could not be stored before."""
-        return now - self._stored_ms >= every_ms or bool(self._troubles.storage)
+        """True when so much time has passed, something could not be stored before, or the file is another one."""
+        is_other = self.recalled and self._life != self._memory.life
+        return now - self._stored_ms >= every_ms or bool(self._troubles.storage) or is_other
 
     def erase(self, mac: MacAddress | None, account: AccountId, until_day: str) -> None:
         """With the next saving, as `Memory.erase` has it."""
         self._erasures.append(Erasure(mac, account, until_day))
         if until_day:
-            self._to_erase.append((account, f"{until_day[:7]}-01"))
+            month = f"{until_day[:7]}-01"
+            self._to_erase.append((account, month))
+            self._unbooked = {
+                key: cell
+                for key, cell in self._unbooked.items()
+                if key.account != account or (key.day >= month and key.day != DAY_UNKNOWN)
+            }
 
-    async def save(self) -> None:
+    async def save(self) -> bool:
         """Sessions and rows of the register that have changed, all of them together: whoever comes while the disk is
-        busy waits, and goes with the others. On failure they stay unsaved."""
+        busy waits, and goes with the others. True when they are on the disk; otherwise they stay unsaved."""
         failures = self._failures
         async with self._saving:
             if failures == self._failures:  # or everyone who waits would try the same disk again
                 await self._save()
+            return self.recalled and failures == self._failures
+
+    def why_unstored(self, changes: Iterable[Change]) -> str:
+        """Asked after a save that these went with: why they are not on the disk; empty when they are."""
+        return (self._troubles.storage or "the disk is busy") if self.pending.holds(changes) else ""
 
     async def _save(self) -> None:
+        if not self.recalled:
+            return  # what is on the disk, such as whom an admin removed, is read before it is written over
         saving, presence, changes = tuple(self.unsaved), self._presence, self.pending.take()
         if not saving and not changes and not self._erasures:
             return
@@ -150,9 +171,9 @@ class Keeper:
         minors = {account: presence.minors[account] for account in accounts if account in presence.minors}
         saved = tuple(self._saved(seat.mac) for seat in seats)
         try:
+            await self._erase()  # first: whoever came back since is not erased again
             await self._memory.save_sessions(saved, tuple(minors.items()), self._clock.today(), changes)
             is_saved = True
-            await self._erase()
             self._tell(None)
         except StorageTrouble as trouble:
             self._failures += 1
@@ -169,9 +190,13 @@ class Keeper:
             self._erasures.popleft()
 
     async def flush(self, now: Monotonic) -> bool:
-        """Everything booked and the baseline it was booked up to, then sessions. True when it is on the disk."""
+        """Sessions, then everything booked and the baseline it was booked up to. True when it is on the disk."""
         await self.recall(now)
         if not self.recalled:
+            return False
+        self._date(now)
+        # First: times are stored in this boot's before the note that this boot was the last to write.
+        if not await self.save():
             return False
         cells = dict(self._unbooked)
         facts = {INCARNATION: self.writer.incarnation, SAVED_AT: str(now), BOOT: self._clock.boot}
@@ -187,8 +212,6 @@ class Keeper:
         if self._is_another_life():
             return await self.flush(now)
         self._presence.forget_marks(read_last & self._presence.read_last)
-        self._date(now)
-        await self.save()
         return True
 
     async def forget(self, now: Monotonic) -> None:
@@ -213,7 +236,7 @@ class Keeper:
             forgotten = await self._memory.forget(
                 ended_before=ended, used_before=used, today=today.isoformat()
             )
-            self._register.forget(forgotten)
+            self.pending.add(self._register.forget(forgotten, self.instant(self._clock.monotonic())))
             self._to_erase += forgotten.erased
         except StorageTrouble as trouble:
             self._tell(trouble)
@@ -241,9 +264,12 @@ class Keeper:
             self._book_found(remembered)
         else:
             self._begin_books(remembered, standing)
-        saved_at = Monotonic(int(facts[SAVED_AT])) if SAVED_AT in facts else None
         self._has_news = True
-        self.pending.add(self._register.take(remembered.register, self.instant(now), saved_at))
+        kept, at = remembered.register, self.instant(now)
+        boots = {each.lease.boot for each in kept.vouchers if each.lease is not None}
+        is_of_last = SAVED_AT in facts and boots <= {facts.get(BOOT), self._clock.boot}
+        saved_at = Monotonic(int(facts[SAVED_AT])) if is_of_last else None
+        self.pending.add(self._register.take(kept, at, saved_at))
         self._restore_sessions(remembered, facts, now, standing)
 
     def _begin_books(self, remembered: Remembered | None, standing: KernelState | None) -> None:
@@ -274,23 +300,39 @@ class Keeper:
         self, remembered: Remembered, facts: dict[str, str], now: Monotonic, standing: KernelState | None
     ) -> None:
         wall = None if self._clock.state() == "unknown" else int(self._clock.civil().timestamp())
+        erased = {each.mac for each in self._erasures if each.mac is not None}
+        self._register.forget(Forgotten(bindings=tuple(erased)), self.instant(now))
         for saved in remembered.sessions:
+            if self._is_settled(saved.session, erased, now):
+                continue
             saved_at = Monotonic(int(facts.get(SAVED_AT, "0"))) if facts.get(BOOT) == saved.boot else None
             session = rebased(saved, boot=self._clock.boot, now=now, wall_s=wall, saved_at=saved_at)
-            if saved.session.mac in self._presence.seats:
-                continue  # admitted while the memory could not be read
             session = _prolonged(session, standing)
             ended = self._presence.restore(session, now)
             if ended or session != saved.session or self._presence.seats[session.mac].mark != session.mark:
                 self.unsaved.add(session.mac)
 
+    def _is_settled(self, session: Session, erased: Container[MacAddress], now: Monotonic) -> bool:
+        """Whether the device came in, or was erased, while the memory could not be read; whom an admin had removed is
+        out again."""
+        mac = session.mac
+        if mac in self._presence.seats and session.state == "removed" and mac not in erased:
+            self._presence.handle(mac, guests.RemovedByAdmin(session.because), now)
+            self.unsaved.add(mac)
+        return mac in self._presence.seats or mac in erased
+
     def _date(self, now: Monotonic) -> None:
-        """Ends that could not be told by the clock before are stored anew once it is known."""
-        if not self._is_undated or self._clock.state() == "unknown":
+        """Ends that could not be told by the clock before, or were told by one that was wrong, are stored anew."""
+        if self._clock.state() == "unknown":
             return
-        self._is_undated = False
-        self.pending.add(self._register.vouchers.clock_known(self.instant(now)))
-        self._has_news = True
+        civil, before = self._clock.civil(), self._dated
+        self._dated = now, civil
+        slip = timedelta(0) if before is None else (civil - before[1]) - timedelta(milliseconds=now - before[0])
+        if not self._is_undated and abs(slip) < CLOCK_SLIP:
+            return
+        at, vouchers = self.instant(now), self._register.vouchers
+        self.pending.add(vouchers.clock_known(at) if self._is_undated else vouchers.clock_corrected(at))
+        self._is_undated, self._has_news = False, True
         self.unsaved.update(self._presence.seats)
 
     def _saved(self, mac: MacAddress) -> SavedSession:

@@ -151,11 +151,13 @@ class Reconcile:
         """Lets the device in, into the account that it belongs to. Returns when the session and these changes of the
         register are stored and the device may pass, or with NoRoom when the account has too many devices on. Raises
         KernelRefused."""
-        now, presence = self._clock.monotonic(), self.presence
-        self.keeper.pending.add(changes)
+        now, presence, kept = self._clock.monotonic(), self.presence, tuple(changes)
+        self.keeper.pending.add(kept)
+        # Whom the account has no room to know any more.
+        moved = self._reconsider(now, [each for each in self.standing.touched(kept) if each != mac])
         leaving = self._who_leaves(mac, instead_of, now)
         if isinstance(leaving, NoRoom):
-            await self.keeper.save()
+            await self._keep_changes(moved)
             return leaving
         for each in leaving:
             presence.handle(each, guests.Left(), now)
@@ -163,7 +165,7 @@ class Reconcile:
         lasts_ms = None if ends is None else Milliseconds(max(0, ends - now))
         presence.handle(mac, guests.TermsAccepted(terms, lasts_ms), now, terms=terms)
         if presence.is_admitted(mac):
-            await self._after_change((mac, *leaving))
+            await self._after_change((mac, *leaving, *moved))
             self._tell({"event": "admitted", "mac": mac, "account": presence.seats[mac].account})
         return None
 
@@ -182,11 +184,7 @@ class Reconcile:
         because a voucher was revoked is out."""
         kept = tuple(changes)
         self.keeper.pending.add(kept)
-        moved = self._reconsider(self._clock.monotonic(), self.standing.touched(kept))
-        if moved:
-            await self._after_change(moved)
-        else:
-            await self.keeper.save()
+        await self._keep_changes(self._reconsider(self._clock.monotonic(), self.standing.touched(kept)))
 
     async def erase(
         self, mac: MacAddress, account: AccountId, *, is_last: bool, changes: Iterable[Change] = ()
@@ -195,10 +193,11 @@ class Reconcile:
         month's at its end. Whom an admin removed is remembered as that."""
         self.keeper.pending.add(changes)
         await self.leave(mac)
-        is_removed = isinstance(self.presence.state(mac), guests.Removed)
-        if not is_removed:
+        # Whoever accepts once more in the same moment is here, too.
+        is_here = isinstance(self.presence.state(mac), guests.Removed | guests.Admitted)
+        if not is_here:
             self.presence.erase(mac)
-        self.keeper.erase(None if is_removed else mac, account, self.instant().today if is_last else "")
+        self.keeper.erase(None if is_here else mac, account, self.instant().today if is_last else "")
         await self.keeper.save()
 
     def merge(self, key: CellKey, cell: Cell) -> None:
@@ -207,7 +206,11 @@ class Reconcile:
 
     async def adopt(self, rulebook: Rulebook, roll: Roll) -> None:
         """New rules or a new roll: in force when this returns."""
-        await self._after_change(self.standing.adopt(rulebook, roll))
+        is_other_roll = self.standing.adopt(rulebook, roll)
+        macs = tuple(self.presence.seats) if is_other_roll else ()
+        moved = self._reconsider(self._clock.monotonic(), macs)
+        self.standing.evaluate_all()
+        await self._after_change(moved)
         self._tell(
             {"event": "rules", "fingerprint": rulebook.fingerprint, "rejected": len(rulebook.rejected)}
         )
@@ -365,10 +368,9 @@ class Reconcile:
 
     def _reconsider(self, now: Monotonic, macs: Collection[MacAddress]) -> tuple[MacAddress, ...]:
         """After the register may have changed: those of them whose visit is cut short, or belongs elsewhere now."""
-        sooner = self.standing.end_vouchers(macs)
+        sooner, moved = self.standing.reconsider(macs, now)
         if sooner:
             self._end_leases(now)
-        moved = self.presence.rebind(macs)
         self.keeper.unsaved.update(sooner, moved)
         return sooner + moved
 
@@ -386,6 +388,9 @@ class Reconcile:
             self.keeper.unsaved.add(mac)
             self.standing.welcome(mac)
         await self._enactment.wait(self._enactment.change())
+
+    async def _keep_changes(self, moved: tuple[MacAddress, ...]) -> None:
+        await (self._after_change(moved) if moved else self.keeper.save())
 
     def _who_leaves(
         self, mac: MacAddress, instead_of: MacAddress | None, now: Monotonic

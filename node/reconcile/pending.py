@@ -32,6 +32,10 @@ class Pending:
         for change in changes:
             self._rows[row_of(change)] = change
 
+    def holds(self, changes: Iterable[Change]) -> bool:
+        """Whether any row of these still waits."""
+        return any(row_of(change) in self._rows for change in changes)
+
     def take(self) -> tuple[Change, ...]:
         """Everything that waits; `give_back` what could not be stored."""
         taken, self._rows = tuple(self._rows.values()), {}

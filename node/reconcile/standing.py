@@ -1,6 +1,6 @@
 """What everyone may use now: the rules in force, asked for the account that each device belongs to."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from captive_portal.guests import Admitted
 from node.accounting.ledger import Ledger
@@ -91,14 +91,32 @@ class Standing:
 
     # --- everyone here -------------------------------------------------------------------
 
-    def adopt(self, rulebook: Rulebook, roll: Roll) -> tuple[MacAddress, ...]:
-        """New rules or a new roll; the devices that belong to another account from now on."""
+    def adopt(self, rulebook: Rulebook, roll: Roll) -> bool:
+        """New rules or a new roll; whether devices may belong to other accounts from now on. Then `evaluate_all`."""
         changed_roll = roll != self.roll
         self.rulebook, self.roll = rulebook, roll
         self.evaluator = Evaluator(rulebook.ruleset)
-        moved = self.presence.rebind(tuple(self.presence.seats)) if changed_roll else ()
-        self.evaluate_all()
-        return moved
+        return changed_roll
+
+    def reconsider(
+        self, macs: Collection[MacAddress], now: Monotonic
+    ) -> tuple[tuple[MacAddress, ...], tuple[MacAddress, ...]]:
+        """After the register or the roll may have changed: those whose visit ends sooner now, perhaps at once, and
+        those who belong to another account now. An account that has as many devices on as it may takes no more: a
+        guest stays the guest that they were, and who cannot stay is out until they come in anew."""
+        presence, sooner, moved = self.presence, list(self.end_vouchers(macs)), list[MacAddress]()
+        over = frozenset(self.ended(now)) if sooner else frozenset()
+        for mac in macs:
+            seat = presence.seats.get(mac)
+            if seat is None or mac in over or not presence.is_admitted(mac):
+                continue
+            if self.account_of(mac) == seat.account:
+                continue
+            if self._has_room(self.account_of(mac)):
+                moved += presence.rebind((mac,))
+            elif seat.account != self._guest_account(mac) and presence.end_by(mac, now):
+                sooner.append(mac)
+        return (*sooner, *self.end_vouchers(moved)), tuple(moved)
 
     def evaluate_all(self) -> None:
         self.allowances = {account: self._standing(account) for account in self.presence.accounts_here()}
@@ -162,6 +180,10 @@ class Standing:
     def floors_kept_permille(self) -> int:
         """1000 while the floors of everyone here fit the uplink."""
         return floors_scaled_permille(self._classes().values(), self.rulebook.ruleset.shaped)
+
+    def _has_room(self, account: AccountId) -> bool:
+        most = self.devices_max(account)
+        return most is None or len(self.presence.admitted_of(account)) < most
 
     def _classes(self) -> dict[int, ShapedClass]:
         here = self.presence.accounts_here()

@@ -10,6 +10,7 @@ from captive_portal.ports import (
     DeviceView,
     Full,
     IntroductionRequest,
+    Outage,
     ServiceView,
 )
 from node.governance.allowance import Allowance, Bound, QuotaLeft
@@ -92,6 +93,7 @@ MEMBER = replace(
 ASKING = replace(NEWCOMER, asked_for=AskedFor("ana", "Jordi", "4821", 580))
 TIME_OVER = replace(NEWCOMER, state="expired", way="terms")
 VOUCHER_ENDED = replace(NEWCOMER, state="expired", way="voucher")
+UNANSWERED = replace(NEWCOMER, went_unanswered=True)
 REMOVED = replace(NEWCOMER, state="removed", removed_because="This phone sent junk mail all night.")
 FULL = Full(MY_DEVICES[1:], 3)
 
@@ -107,6 +109,7 @@ OPEN = replace(
         TermsText("ar", "كونوا لطفاء بعضكم مع بعض.\n\nلا تبيعوا الخط لغيركم."),
     ),
 )
+LINE_DOWN = replace(OPEN, outage=Outage(datetime(2026, 11, 25, 14, 5, tzinfo=UTC)))
 LONG_TERMS = "\n\n".join(f"{number}. {'Be kind to each other. ' * 12}" for number in range(1, 12))
 WORDY: CommunityView = replace(
     OPEN, terms=LONG_TERMS, terms_texts=(TermsText("en", LONG_TERMS), TermsText("ca", LONG_TERMS))

@@ -78,6 +78,8 @@ WELCOMES = (
     _newcomer("a card's square was scanned", path="/?card=eyJ0.aGVsbG8.c2ln"),
     _newcomer("time over", person=people.TIME_OVER),
     _newcomer("voucher ended", person=people.VOUCHER_ENDED),
+    _newcomer("nobody answered", person=people.UNANSWERED),
+    _newcomer("a newcomer while the line is down", view=people.LINE_DOWN, near=people.SERVICES),
     _newcomer("more ways for somebody online", path="/ways", person=people.ONLINE),
     _refused("a slip in the code", "/join/code", "code-mistyped"),
     _refused("an unknown code", "/join/code", "code-unknown"),
@@ -99,6 +101,7 @@ _SHORT = Refused("too-long", "At least 8 characters.")
 
 MINE = (
     _mine("online", person=people.ONLINE, told=people.NOTICES),
+    _mine("in while the line is down", person=people.ONLINE, view=people.LINE_DOWN),
     _mine("online by voucher", person=people.WITH_VOUCHER),
     _mine("over quota", person=people.OVER_QUOTA),
     _mine("a member with everything", person=people.MEMBER, after=opens_everything),

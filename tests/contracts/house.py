@@ -23,8 +23,8 @@ from node.membership.vouchers import Batch
 from node.reconcile.loop import Reconcile
 from node.reconcile.ports import Memory
 from node.reconcile.rulebook import Rulebook, open_rulebook
-from node.storage.migrations import KEPT
-from node.units import AccountId, MacAddress, Milliseconds, NodeId
+from node.storage.elsewhere import KEPT_ANYWHERE
+from node.units import AccountId, MacAddress, Milliseconds, Monotonic, NodeId
 from tests.fakes.kernel import FakeKernel
 from tests.fakes.members import COMMUNITY, guest_account, make_register
 from tests.fakes.memory import FakeClock
@@ -93,6 +93,7 @@ class Neighbourhood:
         self, memories: Callable[[], Memory], folder: Path, joining: str = "", rules: str = ""
     ) -> None:
         self.kernel, self.clock, self._memories = FakeKernel(), FakeClock(), memories
+        self.down_since: Monotonic | None = None
         self._lives = itertools.count(1)
         settings = Settings(
             "square", folder, "10.77.0.1", "fd77::1", (own_node_id(KEY),), folder / "community.key", ()
@@ -113,8 +114,15 @@ class Neighbourhood:
         loop = self._loop()
         if killed:
             loop.keeper.flush = _say_nothing  # type: ignore[method-assign]
-        kept = tuple(KeptView(each.table, each.purpose, each.retention) for each in KEPT)
-        portal = PortalHouse(loop, self.config, self.clock, new_salt=lambda: b"s" * 16, kept=kept)
+        kept = tuple(KeptView(each.table, each.purpose, each.retention) for each in KEPT_ANYWHERE)
+        portal = PortalHouse(
+            loop,
+            self.config,
+            self.clock,
+            new_salt=lambda: b"s" * 16,
+            kept=kept,
+            down_since=lambda: self.down_since,
+        )
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(loop.run())
             await asyncio.wait_for(loop.ready.wait(), 5)

@@ -14,11 +14,13 @@ from captive_portal.ports import (
     CodeTyped,
     Entry,
     Full,
+    Outage,
     PassphraseTyped,
     Refused,
     TermsAccepted,
 )
 from node.accounting.sessions import SavedSession
+from node.membership.introductions import QUESTION_LIFE
 from node.membership.notices import Notice, NoticeText
 from node.membership.ports import Change
 from node.reconcile.ports import Memory
@@ -285,7 +287,7 @@ async def test_guesses_made_at_once_are_counted_one_after_another(house: House) 
 
 async def test_no_more_passphrases_wait_than_can_be_checked_soon(house: House) -> None:
     await give_passphrase(house)
-    macs = [MacAddress(SOME_MAC.format(number)) for number in range(12)]
+    macs = [MacAddress(SOME_MAC.format(number)) for number in range(40)]
     async with asyncio.TaskGroup() as tasks:
         asked = [
             tasks.create_task(house.portal.admit(mac, PassphraseTyped("ana", "guess guess"), "1"))
@@ -700,6 +702,35 @@ async def test_a_notice_reaches_whom_it_is_for(house: House) -> None:
     assert {"everyone", "online", "members"} == seen(LISTED)
 
 
-async def test_the_privacy_page_names_every_table(house: House) -> None:
+async def test_the_privacy_page_names_every_table_and_what_is_kept_elsewhere(house: House) -> None:
     kept = {each.table for each in house.portal.kept()}
     assert {"sessions", "vouchers", "bindings", "contests", "cells"} <= kept
+    assert {"dhcp.leases", "members", "log", "counters", "connections", "names", "memory"} <= kept
+
+
+async def test_an_outage_is_told_from_its_first_moment_to_its_last(street: Neighbourhood) -> None:
+    async with street.life() as house:
+        assert house.portal.community().outage is None
+        began = street.clock.civil()
+        street.down_since = street.clock.monotonic()
+        street.pass_time(90_000)
+        community = house.portal.community()
+        assert Outage(began) == community.outage
+        street.pass_time(60_000)
+        assert community is house.portal.community(), "made once, and not for each who asks"
+        street.clock.trust = "unknown"
+        assert Outage(None) == house.portal.community().outage
+        street.down_since = None
+        assert house.portal.community().outage is None
+
+
+async def test_a_no_and_silence_are_told_alike_and_in_the_same_moment(street: Neighbourhood) -> None:
+    async with street.life() as house:
+        await comes_in(house, LISTED, TermsAccepted())
+        for mac, host in ((BEN, "ana"), (CAI, "ana"), (DOT, "nobody of this name")):
+            assert await house.portal.ask(mac, host, "somebody", "1") is None
+        first, _ = house.portal.guest(LISTED).requests
+        assert await house.portal.answer(LISTED, first.number, yes=False) is None
+        for passed, told in ((QUESTION_LIFE - 1, False), (1, True)):
+            street.pass_time(passed)
+            assert [told] * 3 == [house.portal.guest(mac).went_unanswered for mac in (BEN, CAI, DOT)]

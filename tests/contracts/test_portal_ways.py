@@ -4,12 +4,13 @@ import json
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from html import unescape
 
 import pytest
 
 from captive_portal import guests
-from captive_portal.ports import ServiceView
+from captive_portal.ports import Outage, ServiceView
 from node.membership.contests import Contest
 from node.membership.notices import Notice, NoticeText
 from tests.contracts.portal_client import Browser, Reply
@@ -177,6 +178,35 @@ async def test_a_member_vouches_for_a_guest_who_waits(door: FrontDoor, ana: Brow
     now = await ana.get("/")
     assert "You are online" in now.body
     assert "refresh" not in now.headers
+
+
+async def test_a_question_that_nobody_answered_in_time_is_told_and_can_be_asked_again(
+    door: FrontDoor, ana: Browser
+) -> None:
+    await fill_in(ana, "/ask", host="ana", name="Carla")
+    door.house.nobody_answers(ANA)
+    page = await ana.get("/")
+    assert "Nobody said yes in time." in page.body
+    assert 303 == (await ana.post("/ask", page.fill("/ask", host="ana", name="Carla"))).status
+    assert "Waiting for a yes" in (await ana.get("/")).body
+
+
+async def test_while_the_line_is_down_both_pages_say_since_when(door: FrontDoor, ana: Browser) -> None:
+    assert "line to the Internet" not in (await ana.get("/")).body
+    since = datetime(2026, 11, 25, 14, 5, tzinfo=UTC)
+    door.house.view = replace(door.house.view, outage=Outage(since))
+    said = "The line to the Internet has been down since 25 November 2026, 14:05."
+    page = await ana.get("/")
+    assert said in page.body
+    await ana.post("/join/terms", page.fill("/join/terms"))
+    mine = await ana.get("/me")
+    assert said in mine.body
+    assert "You are in</h1>" in mine.body
+    assert "You are online" not in mine.body
+    door.house.view = replace(door.house.view, outage=Outage(None))
+    assert "The line to the Internet is down." in (await ana.get("/me")).body
+    door.house.view = replace(door.house.view, outage=None)
+    assert "You are online</h1>" in (await ana.get("/me")).body
 
 
 async def test_a_question_can_be_taken_back(ana: Browser) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from node.addressing import upstream
 from node.addressing.upstream import NAMES, Upstream
+from node.units import Monotonic
 
 HERE = "127.0.0.1"
 ANSWER = bytes.fromhex("c00c0001000100000005 0004 c6336401".replace(" ", ""))
@@ -62,6 +63,20 @@ def impatient(monkeypatch):
     monkeypatch.setattr(upstream, "ANSWER_WITHIN_S", 0.2)
 
 
+class Passing:
+    """A clock that somebody sets."""
+
+    now = Monotonic(5_000)
+
+    def __call__(self) -> Monotonic:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Passing:
+    return Passing()
+
+
 @pytest.mark.parametrize(
     ("reply", "answers"),
     [
@@ -77,17 +92,17 @@ def impatient(monkeypatch):
     ],
     ids=["knows", "no such name", "failed", "refused", "silent", "empty", "garbage", "echo", "foreign"],
 )
-async def test_only_a_resolver_that_knows_counts(reply, answers):
+async def test_only_a_resolver_that_knows_counts(reply, answers, clock):
     async with resolver(reply) as (_, port):
-        asked = Upstream((HERE,), port=port)
+        asked = Upstream((HERE,), clock, port=port)
         for _ in range(upstream.SILENT_ROUNDS):
             await asked.look()
         assert answers == asked.answers
 
 
-async def test_one_lost_answer_changes_nothing_and_the_first_answer_after_a_silence_changes_all():
+async def test_one_lost_answer_changes_nothing_and_the_first_answer_after_a_silence_changes_all(clock):
     async with resolver(lambda query: None) as (server, port):
-        asked = Upstream((HERE,), port=port)
+        asked = Upstream((HERE,), clock, port=port)
         assert upstream.ASK_AGAIN_S == await asked.look()
         assert asked.answers
         await asked.look()
@@ -97,9 +112,25 @@ async def test_one_lost_answer_changes_nothing_and_the_first_answer_after_a_sile
         assert asked.answers
 
 
-async def test_it_asks_what_devices_ask_one_name_after_the_other():
+async def test_a_line_is_down_since_the_first_question_that_nobody_answered(clock):
     async with resolver(coded(0, ANSWER)) as (server, port):
-        asked = Upstream((HERE,), port=port)
+        asked = Upstream((HERE,), clock, port=port)
+        await asked.look()
+        assert (None, 0) == (asked.silent_since, asked.silent_minutes)
+        server.reply = lambda query: None
+        for now in (20_000, 30_000, 40_000):
+            clock.now = Monotonic(now)
+            await asked.look()
+        clock.now = Monotonic(81_000)
+        assert (20_000, 2) == (asked.silent_since, asked.silent_minutes)
+        server.reply = coded(0, ANSWER)
+        await asked.look()
+        assert (None, 0) == (asked.silent_since, asked.silent_minutes)
+
+
+async def test_it_asks_what_devices_ask_one_name_after_the_other(clock):
+    async with resolver(coded(0, ANSWER)) as (server, port):
+        asked = Upstream((HERE,), clock, port=port)
         for _ in range(len(NAMES) + 1):
             await asked.look()
     questions = [query[12:] for query in server.asked]
@@ -109,18 +140,18 @@ async def test_it_asks_what_devices_ask_one_name_after_the_other():
     assert len({query[:2] for query in server.asked}) > 1
 
 
-async def test_one_resolver_of_several_is_enough():
+async def test_one_resolver_of_several_is_enough(clock):
     async with resolver(coded(0, ANSWER)) as (_, port):
-        asked = Upstream(("127.0.0.2", HERE), port=port)
+        asked = Upstream(("127.0.0.2", HERE), clock, port=port)
         await asked.look()
         await asked.look()
         assert asked.answers
 
 
-async def test_the_systems_own_resolvers_are_read_anew_each_time(tmp_path: Path):
+async def test_the_systems_own_resolvers_are_read_anew_each_time(tmp_path: Path, clock):
     file = tmp_path / "resolv.conf"
     async with resolver(coded(0, ANSWER)) as (_, port):
-        asked = Upstream((), file, port)
+        asked = Upstream((), clock, file, port)
         await asked.look()
         await asked.look()
         assert not asked.answers

@@ -28,7 +28,7 @@ from node.governance.allowance import Allowance
 from node.governance.joining import Way
 from node.membership.contests import CONTESTS_OPEN_MAX, Contest
 from node.membership.notices import Notice
-from node.storage import migrations
+from node.storage.elsewhere import KEPT_ANYWHERE
 from node.units import NO_USAGE, AccountId, Bytes, MacAddress, Milliseconds, Monotonic, Usage
 
 COMMUNITY = CommunityView(
@@ -53,7 +53,7 @@ GOOD_CODE, ENDED_CODE, REVOKED_CODE, MISTYPED_CODE = (
     "7K3M9Q2W4X1A",
 )
 HOUSE_CARD, ANAS_PASSPHRASE = "PROCOMU1.eyJhIjoiYW5hIn0.c2lnbmF0dXJl", "four plain old words"
-KEPT = tuple(KeptView(each.table, each.purpose, each.retention) for each in migrations.KEPT)
+KEPT = tuple(KeptView(each.table, each.purpose, each.retention) for each in KEPT_ANYWHERE)
 
 
 @dataclass
@@ -106,6 +106,8 @@ class FakeHouse:
     codes: dict[str, str] = field(default_factory=dict)
     """Device codes that are open, and whose they are."""
     questions: list[Question] = field(default_factory=list)
+    unanswered: set[MacAddress] = field(default_factory=set)
+    """Whose question has lately ended without a yes."""
     contests: list[Contest] = field(default_factory=list)
     wrong: dict[MacAddress, int] = field(default_factory=dict)
     choosing: dict[MacAddress, tuple[str, Way]] = field(default_factory=dict)
@@ -120,7 +122,16 @@ class FakeHouse:
         state = self.states.get(mac, guests.Waiting())
         used = self.used.get(mac, NO_USAGE)
         account, way = self.accounts.get(mac, ("guest-7k3m9q2w4x1z", "terms"))
-        view = GuestView("waiting", None, used, None, None, None, asked_for=self._asked_for(mac))
+        view = GuestView(
+            "waiting",
+            None,
+            used,
+            None,
+            None,
+            None,
+            asked_for=self._asked_for(mac),
+            went_unanswered=mac in self.unanswered,
+        )
         match state:
             case guests.Admitted(_, until):
                 left = None if until is None else (until - self.now) // 1000
@@ -256,9 +267,15 @@ class FakeHouse:
         await self._asked("ask", mac)
         if any(each.mac == mac for each in self.questions):
             return Refused("too-many-open")
+        self.unanswered.discard(mac)
         number = len(self.questions) + 1
         self.questions.append(Question(number, mac, host, name, f"{4_710 + number}"))
         return None
+
+    def nobody_answers(self, mac: MacAddress) -> None:
+        """The time of the device's question is over."""
+        self.questions = [each for each in self.questions if each.mac != mac]
+        self.unanswered.add(mac)
 
     async def answer(self, mac: MacAddress, number: int, *, yes: bool) -> Refused | None:
         await self._asked("answer", mac)

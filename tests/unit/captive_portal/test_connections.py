@@ -260,6 +260,36 @@ async def test_who_reads_no_answers_gets_no_more_of_them() -> None:
     assert transport.written == b"quickquick"
 
 
+async def test_who_asks_and_asks_and_takes_no_answers_is_cut_off() -> None:
+    scene = scene_with_quick_answers()
+    connection, transport = scene.knock()
+    quick = GET.replace(b"/ ", b"/q ")
+    connection.data_received(quick)
+    connection.pause_writing()
+    for _ in range(100):
+        connection.data_received(quick * 1_000)
+        assert scene.doorway.buffered <= LIMITS.head_bytes + LIMITS.body_bytes + 4
+    assert not transport.is_open
+
+
+async def test_a_thousand_questions_at_once_are_too_many_to_keep() -> None:
+    scene = scene_with_quick_answers()
+    connection, transport = scene.knock()
+    connection.data_received(GET.replace(b"/ ", b"/q ") * 1_000)
+    assert (False, 0) == (transport.is_open, scene.doorway.buffered)
+
+
+def test_the_longest_request_arrives_in_pieces() -> None:
+    scene = Scene()
+    connection, _ = scene.knock()
+    head = b"POST /contest HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\nX: " % LIMITS.body_bytes
+    head += b"x" * (LIMITS.head_bytes - len(head)) + b"\r\n\r\n"
+    whole = head + b"b" * LIMITS.body_bytes
+    for at in range(0, len(whole), 1_000):
+        connection.data_received(whole[at : at + 1_000])
+    assert [whole] == scene.inners[0].requests
+
+
 def test_a_quick_answer_may_end_the_connection() -> None:
     scene = scene_with_quick_answers(closes=True)
     connection, transport = scene.knock()

@@ -40,6 +40,12 @@ def test_who_comes_back_hears_what_ended(state: str, way: str | None, word: str)
     assert word == welcome.word_for(GuestView(state, None, NO_USAGE, None, None, None, way=way))
 
 
+def test_who_asked_a_member_in_vain_hears_it_first_unless_the_house_knows_the_device() -> None:
+    guest = GuestView("expired", None, NO_USAGE, None, None, None, way="terms", went_unanswered=True)
+    assert "unanswered" == welcome.word_for(guest)
+    assert "known" == welcome.word_for(replace(guest, comes_back=True))
+
+
 def test_a_device_that_is_still_known_comes_back_with_one_tap_where_others_show_a_code() -> None:
     guest = GuestView("expired", None, NO_USAGE, None, None, None, way="voucher", comes_back=True)
     community = replace(COMMUNITY, ways=("voucher",))

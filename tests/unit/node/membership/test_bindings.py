@@ -77,6 +77,19 @@ def test_the_node_remembers_so_many_devices_and_no_more(monkeypatch):
     assert 3 == len(many)
 
 
+def test_strangers_under_ever_new_addresses_push_out_only_each_other(monkeypatch):
+    monkeypatch.setattr(bindings, "BINDINGS_MAX", 4)
+    many = Bindings()
+    many.take([bound(0, "ana"), bound(1, "voucher-abc"), bound(2, "guest-2"), bound(3, "guest-3")])
+    for number in range(4, 40):
+        many.bind(bound(number, f"guest-{number}"))
+    assert ["ana", "voucher-abc", "guest-38", "guest-39"] == [each.account for each in many.all()]
+    many.unbind(mac(38))
+    many.bind(bound(50, "pere"))
+    assert Unbound(mac(39)) in many.bind(bound(51, "carme"))
+    assert Unbound(mac(0)) in many.bind(bound(52, "mar"))
+
+
 @given(
     st.lists(
         st.tuples(

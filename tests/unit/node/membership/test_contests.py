@@ -37,6 +37,16 @@ def test_the_node_keeps_so_many_and_no_more(monkeypatch):
         many.add("pere", "night", "Why?", DAY)
 
 
+def test_strangers_under_ever_new_addresses_silence_no_member(monkeypatch):
+    monkeypatch.setattr(contests, "CONTESTS_OF_GUESTS_MAX", 2)
+    many = Contests()
+    for number in range(2):
+        many.add(f"guest-{number}", "night", "Noise.", DAY)
+    assert not many.has_room("guest-2")
+    assert many.has_room("pere")
+    assert many.has_room("voucher-abc")
+
+
 def test_who_answers_finds_the_oldest_without_an_answer_first():
     many = Contests()
     for account in ("a", "b", "c", "d"):

@@ -1,0 +1,50 @@
+"""What is kept about people outside the database: files of others, and memory that ends with the machine."""
+
+from node.governance.language import N_
+from node.storage.migrations import KEPT, Kept
+
+KEPT_ELSEWHERE = (
+    Kept(
+        "dhcp.leases",
+        N_("Which device got which address on the local network, in a file. No device’s name."),
+        N_("until the address is free again"),
+    ),
+    Kept(
+        "members",
+        N_("The list of members: their names, groups and devices, as the community wrote it."),
+        N_("as long as it stands in the list"),
+    ),
+    Kept(
+        "log",
+        N_("What the node did and what failed, in the system’s log. No names of people or devices."),
+        N_("as long as the system keeps its log"),
+    ),
+    Kept(
+        "counters",
+        N_("Which devices may pass, and how many bytes each has used, in memory."),
+        N_("until the bytes of the visit have been counted"),
+    ),
+    Kept(
+        "connections",
+        N_(
+            "Which connections are open now, in memory: without this no answer finds its way back. We do not read it."
+        ),
+        N_("until the connection ends, or has been silent for days"),
+    ),
+    Kept(
+        "names",
+        N_("Which names of the Internet were asked for lately, in memory. Not who asked."),
+        N_("until the answer is out of date"),
+    ),
+    Kept(
+        "memory",
+        N_(
+            "The language that a device chose, wrong tries, codes for one more device, and open questions to members, "
+            "in memory."
+        ),
+        N_("until the node starts again, at the longest"),
+    ),
+)
+
+KEPT_ANYWHERE = (*KEPT, *KEPT_ELSEWHERE)
+"""All that the page about privacy tells."""
