@@ -15,6 +15,7 @@ from node.answers.guests import GuestViews
 from node.answers.passphrases import PassphraseDesk
 from node.errors import KernelRefused, NodeError
 from node.governance.joining import WAYS, Way
+from node.governance.roll import GUEST_PREFIX
 from node.membership.entrances import Denied, Entrance
 from node.membership.passphrases import PASSPHRASE_CHARS_MAX, is_right
 from node.membership.register import PassphraseQuestion, Register
@@ -77,6 +78,8 @@ class Doorway:
             return Refused("not-yours")
         if yes and "introduction" not in self._ways():
             return Refused("way-closed")
+        if self._came_otherwise(host, number):
+            return None
         answered = self._register.answer(host, number, self._reconcile.instant(), yes=yes)
         if answered is None or isinstance(answered, Denied):
             return None if answered is None else refusal(answered)
@@ -120,6 +123,8 @@ class Doorway:
         was_right = await self._check(question, typed.passphrase)
         if isinstance(was_right, Refused):
             return was_right
+        if "passphrase" not in self._ways():
+            return Denied("way-closed")
         return register.enter_by_passphrase(question, self._reconcile.instant(), was_right=was_right)
 
     async def _check(self, question: PassphraseQuestion, typed: str) -> bool | Refused:
@@ -148,6 +153,15 @@ class Doorway:
         self._register.introductions.withdraw(mac, self._reconcile.instant().now)
         state = self._reconcile.presence.state(mac)
         return Admitted(self._views.seconds_left(state) if isinstance(state, guests.Admitted) else 0)
+
+    def _came_otherwise(self, host: AccountId, number: int) -> bool:
+        """Whether the guest who asked is just coming in with a code, a card or a passphrase: nobody vouches for them."""
+        now, presence = self._reconcile.instant().now, self._reconcile.presence
+        asked = (each.mac for each in self._register.introductions.of_host(host, now) if each.number == number)
+        return any(
+            presence.is_admitted(mac) and not presence.seats[mac].account.startswith(GUEST_PREFIX)
+            for mac in asked
+        )
 
     def _choose(self, mac: MacAddress) -> None:
         self._choosing.pop(mac, None)
