@@ -4,14 +4,18 @@ Nobody learns who is a member: a question to a name that nobody has, one that is
 answered with no look the same to who asked.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from node.membership.hosts import plain
 from node.units import AccountId, MacAddress, Milliseconds, Monotonic
 
 QUESTION_LIFE = Milliseconds(10 * 60_000)
-OPEN_PER_HOST_MAX = 5
+OPEN_PER_NAME_MAX = 5
+"""Counted by the name that was asked for, whoever has it: nobody may learn from a refusal that two names mean one member.
+A member has two at most, the account and the name."""
 OPEN_MAX = 1_000
 """Of all hosts, and of names that nobody has. When there are as many, the oldest of the latter makes room."""
 UNANSWERED_TOLD = Milliseconds(30 * 60_000)
@@ -87,7 +91,8 @@ class Introductions:
         self._random = random
         self._open: dict[int, Question] = {}
         self._by_mac: dict[MacAddress, int] = {}
-        self._by_host: dict[AccountId | str, dict[int, None]] = {}
+        self._by_host: dict[AccountId, dict[int, None]] = {}
+        self._by_name: Counter[str] = Counter()
         self._unanswered: dict[MacAddress, Monotonic] = {}
         self._last = 0
 
@@ -97,20 +102,23 @@ class Introductions:
     def ask(
         self, mac: MacAddress, host: AccountId | None, asked_for: str, name: str, now: Monotonic
     ) -> Question | None:
-        """The question as both sides see it; it takes the place of one that this device asked before. None when the
-        host, or a name that nobody has, is asked by OPEN_PER_HOST_MAX others, or everybody by OPEN_MAX."""
+        """The question as both sides see it; it takes the place of one that this device asked before. None when
+        OPEN_PER_NAME_MAX others ask for that name, or OPEN_MAX for members."""
         self._sweep(now)
         self.withdraw(mac, now)
-        asked = self._by_host.get(host or asked_for.casefold(), {})
-        if len(asked) >= OPEN_PER_HOST_MAX or not self._has_room(now):
+        called = plain(asked_for)
+        if self._by_name[called] >= OPEN_PER_NAME_MAX or not self._has_room(now):
             return None
         self._last += 1
+        asked = () if host is None else self._by_host.get(host, ())
         sign = self._sign({self._open[number].sign for number in asked})
         ends = Monotonic(now + QUESTION_LIFE)
         question = Question(self._last, mac, host, asked_for, name, sign, ends)
         self._open[question.number] = question
         self._by_mac[mac] = question.number
-        self._by_host.setdefault(_key(question), {})[question.number] = None
+        self._by_name[called] += 1
+        if host is not None:
+            self._by_host.setdefault(host, {})[question.number] = None
         return question
 
     def answer(self, host: AccountId, number: int, *, yes: bool, now: Monotonic) -> Question | None:
@@ -177,17 +185,18 @@ class Introductions:
     def _close(self, question: Question) -> None:
         del self._open[question.number]
         del self._by_mac[question.mac]
-        asked = self._by_host[_key(question)]
-        del asked[question.number]
-        if not asked:
-            del self._by_host[_key(question)]
+        called = plain(question.asked_for)
+        self._by_name[called] -= 1
+        if not self._by_name[called]:
+            del self._by_name[called]
+        if question.host is not None:
+            asked = self._by_host[question.host]
+            del asked[question.number]
+            if not asked:
+                del self._by_host[question.host]
 
     def _sign(self, taken: set[str]) -> str:
         while True:
             sign = f"{int.from_bytes(self._random(4), 'big') % _SIGNS:04}"
             if sign not in taken:
                 return sign
-
-
-def _key(question: Question) -> AccountId | str:
-    return question.host or question.asked_for.casefold()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from node.membership import introductions
 from node.membership.introductions import (
-    OPEN_PER_HOST_MAX,
+    OPEN_PER_NAME_MAX,
     QUESTION_LIFE,
     UNANSWERED_TOLD,
     Introductions,
@@ -132,7 +132,7 @@ def test_whoever_looks_sees_no_question_that_is_too_old(look):
 
 def test_old_questions_take_nobodys_turn():
     many = box()
-    for number in range(OPEN_PER_HOST_MAX):
+    for number in range(OPEN_PER_NAME_MAX):
         many.ask(f"m{number}", "ana", "Ana", "Pau", NOW)
     assert many.ask("m9", "ana", "Ana", "Pau", Monotonic(LATE - 1)) is None
     assert many.ask("m9", "ana", "Ana", "Pau", LATE) is not None
@@ -151,10 +151,36 @@ def test_a_guest_asks_one_member_at_a_time():
 @pytest.mark.parametrize("host", ["ana", None])
 def test_so_many_may_wait_for_one_name_whoever_has_it(host):
     many = box()
-    questions = [many.ask(f"m{n}", host, "Ana", "Pau", NOW) for n in range(OPEN_PER_HOST_MAX + 1)]
-    assert [False] * OPEN_PER_HOST_MAX + [True] == [question is None for question in questions]
+    questions = [many.ask(f"m{n}", host, "Ana", "Pau", NOW) for n in range(OPEN_PER_NAME_MAX + 1)]
+    assert [False] * OPEN_PER_NAME_MAX + [True] == [question is None for question in questions]
     assert many.ask("m9", "pere", "Pere", "Pau", NOW) is not None
     assert many.ask("m1", host, "Ana", "Pau", NOW) is not None
+
+
+@pytest.mark.parametrize("host", ["ana", None])
+@pytest.mark.parametrize("spelling", ["ANA  PUIG", " Ana Puig", "\uff21na Puig"])
+def test_another_spelling_is_no_second_queue_whether_somebody_is_called_so_or_not(host, spelling):
+    """Otherwise the sixth who asks would learn whether there is such a member."""
+    many = box()
+    for number in range(OPEN_PER_NAME_MAX):
+        many.ask(f"m{number}", host, "Ana Puig", "Pau", NOW)
+    assert many.ask("m9", host, spelling, "Pau", NOW) is None
+
+
+def test_whether_two_names_mean_one_member_shows_in_nothing():
+    many = box()
+    for number in range(OPEN_PER_NAME_MAX):
+        many.ask(f"m{number}", "ana", "ana", "Pau", NOW)
+    assert many.ask("m8", "ana", "Ana Puig", "Pau", NOW) is not None
+    assert many.ask("m9", None, "Nobody", "Pau", NOW) is not None
+
+
+def test_names_that_were_asked_for_are_forgotten_with_the_questions():
+    many = box()
+    for number in range(200):
+        many.ask("m1", None, f"name {number}", "Pau", NOW)
+    assert many.ask("m1", None, "name 0", "Pau", LATE) is not None
+    assert 1 == len(many._by_name)
 
 
 def test_the_signs_that_one_member_sees_are_all_different():
@@ -254,4 +280,4 @@ def test_a_guest_is_let_in_only_by_the_member_they_asked_and_while_they_ask(even
                     del waiting[done.mac]
     assert len(many) <= len(waiting)
     for host in ("ana", "pere"):
-        assert len(many.of_host(host, Monotonic(now))) <= OPEN_PER_HOST_MAX
+        assert len(many.of_host(host, Monotonic(now))) <= OPEN_PER_NAME_MAX
