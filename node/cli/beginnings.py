@@ -22,6 +22,7 @@ _MEMBERS = """\
 #
 # [[account]]
 # id = "ana"
+# name = "Ana Mas"
 # tier = "member"
 # groups = ["school"]
 # devices = ["02:11:22:33:44:55"]
