@@ -87,7 +87,7 @@ class AdminHouse:
             instant=reconcile.instant,
             random=secrets.token_bytes,
             rule_groups=lambda: (g for rule in reconcile.rulebook.ruleset.rules for g in rule.who.groups),
-            trouble=lambda: reconcile.troubles.storage,
+            trouble=reconcile.keeper.why_unstored,
         )
         self.people = PeopleAnswers(reconcile, glance.used_this_month)
         self.members = self._member_answers()

@@ -34,9 +34,9 @@ class VoucherAnswers:
         instant: Callable[[], Instant],
         random: Callable[[int], bytes],
         rule_groups: Callable[[], Iterable[str]],
-        trouble: Callable[[], str],
+        trouble: Callable[[Iterable[Change]], str],
     ) -> None:
-        """`trouble` says why nothing can be stored now; empty while it can."""
+        """`trouble` says why these could not be stored; empty when they are."""
         self._register, self._vouchers = register, register.vouchers
         self._keep, self._check, self._instant, self._random = keep, check, instant, random
         self._rule_groups, self._trouble = rule_groups, trouble
@@ -64,7 +64,7 @@ class VoucherAnswers:
             self._once.keep(cookie, ticket, fresh, at.now)
         # Also for the second of two clicks: nobody sees codes that a power cut would make worthless.
         await self._keep(fresh.changes)
-        if trouble := self._trouble():
+        if trouble := self._trouble(fresh.changes):
             return (Finding(UNSTORED, 0, f"The vouchers cannot be stored yet: {trouble}.", _TRY_AGAIN),)
         return Issued(fresh.batch, tuple(map(shown, fresh.codes)))
 

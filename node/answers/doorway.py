@@ -157,7 +157,9 @@ class Doorway:
     def _came_otherwise(self, host: AccountId, number: int) -> bool:
         """Whether the guest who asked is just coming in with a code, a card or a passphrase: nobody vouches for them."""
         now, presence = self._reconcile.instant().now, self._reconcile.presence
-        asked = (each.mac for each in self._register.introductions.of_host(host, now) if each.number == number)
+        asked = (
+            each.mac for each in self._register.introductions.of_host(host, now) if each.number == number
+        )
         return any(
             presence.is_admitted(mac) and not presence.seats[mac].account.startswith(GUEST_PREFIX)
             for mac in asked

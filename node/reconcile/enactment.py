@@ -26,7 +26,7 @@ class Enactment:
         clock: Clock,
         *,
         plan: Callable[[], TrafficPlan],
-        remember: Callable[[], Awaitable[None]],
+        remember: Callable[[], Awaitable[object]],
         troubles: Troubles,
     ) -> None:
         self._kernel, self._clock = kernel, clock

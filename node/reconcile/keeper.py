@@ -271,6 +271,7 @@ class Keeper:
         saved_at = Monotonic(int(facts[SAVED_AT])) if is_of_last else None
         self.pending.add(self._register.take(kept, at, saved_at))
         self._restore_sessions(remembered, facts, now, standing)
+        self._date(now)
 
     def _begin_books(self, remembered: Remembered | None, standing: KernelState | None) -> None:
         if self.writer.incarnation:
@@ -327,7 +328,9 @@ class Keeper:
             return
         civil, before = self._clock.civil(), self._dated
         self._dated = now, civil
-        slip = timedelta(0) if before is None else (civil - before[1]) - timedelta(milliseconds=now - before[0])
+        slip = (
+            timedelta(0) if before is None else (civil - before[1]) - timedelta(milliseconds=now - before[0])
+        )
         if not self._is_undated and abs(slip) < CLOCK_SLIP:
             return
         at, vouchers = self.instant(now), self._register.vouchers

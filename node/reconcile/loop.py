@@ -153,11 +153,10 @@ class Reconcile:
         KernelRefused."""
         now, presence, kept = self._clock.monotonic(), self.presence, tuple(changes)
         self.keeper.pending.add(kept)
-        # Whom the account has no room to know any more.
         moved = self._reconsider(now, [each for each in self.standing.touched(kept) if each != mac])
         leaving = self._who_leaves(mac, instead_of, now)
         if isinstance(leaving, NoRoom):
-            await self._keep_changes(moved)
+            await (self._after_change(moved) if moved else self.keeper.save())
             return leaving
         for each in leaving:
             presence.handle(each, guests.Left(), now)
@@ -184,7 +183,8 @@ class Reconcile:
         because a voucher was revoked is out."""
         kept = tuple(changes)
         self.keeper.pending.add(kept)
-        await self._keep_changes(self._reconsider(self._clock.monotonic(), self.standing.touched(kept)))
+        moved = self._reconsider(self._clock.monotonic(), self.standing.touched(kept))
+        await (self._after_change(moved) if moved else self.keeper.save())
 
     async def erase(
         self, mac: MacAddress, account: AccountId, *, is_last: bool, changes: Iterable[Change] = ()
@@ -206,9 +206,8 @@ class Reconcile:
 
     async def adopt(self, rulebook: Rulebook, roll: Roll) -> None:
         """New rules or a new roll: in force when this returns."""
-        is_other_roll = self.standing.adopt(rulebook, roll)
-        macs = tuple(self.presence.seats) if is_other_roll else ()
-        moved = self._reconsider(self._clock.monotonic(), macs)
+        others = tuple(self.presence.seats) if self.standing.adopt(rulebook, roll) else ()
+        moved = self._reconsider(self._clock.monotonic(), others)
         self.standing.evaluate_all()
         await self._after_change(moved)
         self._tell(
@@ -388,9 +387,6 @@ class Reconcile:
             self.keeper.unsaved.add(mac)
             self.standing.welcome(mac)
         await self._enactment.wait(self._enactment.change())
-
-    async def _keep_changes(self, moved: tuple[MacAddress, ...]) -> None:
-        await (self._after_change(moved) if moved else self.keeper.save())
 
     def _who_leaves(
         self, mac: MacAddress, instead_of: MacAddress | None, now: Monotonic

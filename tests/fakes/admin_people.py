@@ -205,7 +205,7 @@ class Membership:
             instant=instant,
             random=self.random,
             rule_groups=lambda: ("day-pass", "week"),
-            trouble=lambda: self.trouble,
+            trouble=lambda _changes: self.trouble,
         )
         self.members = MembersAnswers(
             register,

@@ -166,8 +166,9 @@ def test_forgotten_vouchers_leave_nothing():
     vouchers = shelf()
     done = issue(vouchers, 2)
     used, _ = use(vouchers, done.codes[0], at(0))
-    vouchers.forget([voucher.fingerprint for voucher in vouchers.of_batch(1)])
-    vouchers.forget(["unknown"])
+    over = at(DAY_MS)
+    assert () == vouchers.forget([voucher.fingerprint for voucher in vouchers.of_batch(1)], over)
+    assert () == vouchers.forget(["unknown"], over)
     assert 0 == len(vouchers)
     assert vouchers.find(done.codes[0]) is None
     assert vouchers.of_account(used.account) is None

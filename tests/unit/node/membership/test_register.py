@@ -530,7 +530,7 @@ def test_a_restart_brings_everything_back(town):
 def test_what_storage_keeps_no_more_is_nowhere(town):
     register = full(town).register
     (voucher,) = register.vouchers.of_batch(1)
-    register.forget(Forgotten((voucher.fingerprint,), (PHONE,), (1,), (1,)))
+    assert () == register.forget(Forgotten((voucher.fingerprint,), (PHONE,), (1,), (1,)), at(400 * DAY_MS))
     kinds = {type(row) for row in register.rows()}
     assert {PassphraseHash, CardsVoid, Terms} == kinds
     assert register.bindings.get(PHONE) is None

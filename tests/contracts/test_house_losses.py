@@ -1,0 +1,409 @@
+"""What people trusted the node with, at its worst moments: nothing of it is lost, and nothing is invented."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from captive_portal.ports import Admitted, CodeTyped, Full, PassphraseTyped, Refused, TermsAccepted
+from node.errors import StorageTrouble
+from node.governance.roll import Roll, parse_roll
+from node.membership.bindings import DEVICES_BOUND_MAX
+from node.membership.entrances import Denied
+from node.reconcile.keeper import FORGET_EVERY_MS
+from node.reconcile.ports import Remembered
+from node.reconcile.rulebook import Rulebook, open_rulebook
+from node.storage.database import Store
+from node.storage.memory import StoredMemory
+from node.units import AccountId, Bytes, MacAddress
+from tests.contracts.house import (
+    ANA,
+    BEN,
+    CAI,
+    DAY_MS,
+    HOUR_MS,
+    LISTED,
+    MEMBERS,
+    RULES,
+    Neighbourhood,
+)
+from tests.contracts.test_loop import until
+from tests.contracts.test_portal_house import WORDS, account, comes_in, give_passphrase, is_refused
+from tests.fakes.memory import FakeMemory
+
+
+class Unreadable(FakeMemory):
+    """A disk that takes what is written, and says nothing while `silent`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.silent = self.lost_batches = False
+
+    async def recall(self) -> Remembered:
+        if self.silent:
+            raise StorageTrouble("the data folder has not answered", "wait")
+        whole = await super().recall()
+        return replace(whole, register=replace(whole.register, batches=())) if self.lost_batches else whole
+
+
+@pytest.fixture
+def memory() -> Unreadable:
+    return Unreadable()
+
+
+@pytest.fixture
+def street(memory: Unreadable, tmp_path: Path) -> Neighbourhood:
+    return Neighbourhood(lambda: memory, tmp_path)
+
+
+def roll_of(text: str) -> Roll:
+    roll, findings = parse_roll(text)
+    assert roll is not None, findings
+    return roll
+
+
+def rules_with(joining: str) -> Rulebook:
+    book = open_rulebook(RULES + joining, roll_of(MEMBERS))
+    assert isinstance(book, Rulebook), book
+    return book
+
+
+# --- a memory that cannot be read at the start -------------------------------------------
+
+
+async def test_whom_an_admin_removed_is_out_again_as_soon_as_the_memory_can_be_read(
+    street: Neighbourhood, memory: Unreadable
+) -> None:
+    async with street.life() as house:
+        await comes_in(house, ANA, TermsAccepted())
+        await house.loop.remove(ANA, "spam")
+    memory.silent = True
+    street.power_cut()
+    async with street.life() as house:
+        await comes_in(house, ANA, TermsAccepted())
+        await comes_in(house, BEN, TermsAccepted())
+        assert "removed" == memory.sessions[ANA].session.state, "nothing is written over before it is read"
+        memory.silent = False
+        await until(lambda: house.loop.keeper.recalled)
+        await until(lambda: not street.kernel.send(ANA, up=1))
+        assert "spam" == house.portal.guest(ANA).removed_because
+        assert street.kernel.send(BEN, up=1)
+    async with street.life() as house:
+        assert "removed" == await is_refused(house, ANA, TermsAccepted())
+
+
+async def test_nobody_stays_longer_than_their_voucher_because_the_memory_could_not_be_read(
+    street: Neighbourhood, memory: Unreadable
+) -> None:
+    async with street.life() as house:
+        (code,) = await house.codes(lasts_ms=HOUR_MS)
+        voucher = await comes_in(house, ANA, CodeTyped(code))
+    memory.silent = True
+    async with street.life() as house:
+        await comes_in(house, ANA, TermsAccepted())
+        memory.silent = False
+        await until(lambda: voucher == account(house, ANA))
+        assert 3_600 == house.portal.guest(ANA).seconds_left
+
+
+async def test_who_erases_themselves_before_the_memory_could_be_read_is_forgotten(
+    street: Neighbourhood, memory: Unreadable
+) -> None:
+    async with street.life() as house:
+        (code,) = await house.codes()
+        await comes_in(house, ANA, CodeTyped(code))
+    memory.silent = True
+    async with street.life() as house:
+        await house.portal.erase(ANA)
+        memory.silent = False
+        await until(lambda: house.loop.keeper.recalled)
+        await house.loop.keeper.save()
+        assert not street.kernel.send(ANA, up=1)
+        assert house.loop.register.bindings.get(ANA) is None
+    assert () == memory.register.kept.bindings
+    assert ANA not in memory.sessions
+
+
+# --- devices at once ---------------------------------------------------------------------
+
+
+async def test_a_guest_who_found_the_voucher_full_is_not_moved_into_it_by_what_others_do(
+    street: Neighbourhood,
+) -> None:
+    async with street.life() as house:
+        (code,) = await house.codes(devices_max=1)
+        voucher = await comes_in(house, ANA, CodeTyped(code))
+        await comes_in(house, BEN, TermsAccepted())
+        assert isinstance(await house.portal.admit(BEN, CodeTyped(code), "1"), Full)
+        await house.loop.adopt(street.book, roll_of(MEMBERS + '[[account]]\nid = "new"\n'))
+        assert (ANA,) == house.loop.presence.admitted_of(voucher)
+        assert street.kernel.send(BEN, up=1), "they are still the guest that they were"
+    async with street.life() as house:
+        assert (ANA,) == house.loop.presence.admitted_of(voucher)
+        await house.portal.leave(ANA)
+        assert voucher == await comes_in(house, BEN, TermsAccepted())
+
+
+async def test_a_device_that_made_room_in_a_full_account_is_counted_there_no_more(
+    street: Neighbourhood,
+) -> None:
+    async with street.life() as house:
+        (code,) = await house.codes()
+        voucher = await comes_in(house, ANA, CodeTyped(code))
+        for number in range(DEVICES_BOUND_MAX):
+            mac = MacAddress(f"02:00:00:00:02:{number:02x}")
+            assert voucher == await comes_in(house, mac, CodeTyped(code))
+        assert AccountId("guest-0a") == account(house, ANA)
+        assert DEVICES_BOUND_MAX == len(house.loop.presence.admitted_of(voucher))
+
+
+# --- erasing -----------------------------------------------------------------------------
+
+
+async def test_who_erases_themselves_and_comes_back_while_the_disk_is_full_shows_no_code_twice(
+    street: Neighbourhood, memory: Unreadable
+) -> None:
+    async with street.life(killed=True) as house:
+        (code,) = await house.codes()
+        await comes_in(house, ANA, TermsAccepted())
+        memory.full = True
+        await house.portal.erase(ANA)
+        voucher = await comes_in(house, ANA, CodeTyped(code))
+        memory.full = False
+        await house.loop.keeper.save()
+    street.power_cut()
+    async with street.life() as house:
+        assert street.kernel.send(ANA, up=1)
+        assert voucher == account(house, ANA)
+
+
+async def test_who_comes_in_again_while_they_are_erased_is_in_and_nobody_sees_an_error(
+    street: Neighbourhood,
+) -> None:
+    async with street.life() as house:
+        await comes_in(house, ANA, TermsAccepted())
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(house.portal.erase(ANA))
+            await asyncio.sleep(0)
+            await comes_in(house, ANA, TermsAccepted())
+        assert street.kernel.send(ANA, up=1)
+    async with street.life() as house:
+        assert street.kernel.send(ANA, up=1)
+
+
+async def test_what_was_used_in_a_month_that_was_erased_does_not_come_back(
+    street: Neighbourhood, memory: Unreadable
+) -> None:
+    async with street.life() as house:
+        await comes_in(house, ANA, TermsAccepted())
+        memory.full = True
+        street.kernel.send(ANA, down=100)
+        await until(lambda: Bytes(100) == house.portal.guest(ANA).used.total)
+        street.clock.wall += timedelta(days=10)  # the month ends before the disk can be written again
+        await house.portal.erase(ANA)
+        memory.full = False
+        await until(lambda: not house.loop.troubles.storage)
+    assert [] == [key for key in memory.cells if key.day < "2026-12-01"]
+
+
+# --- retention ---------------------------------------------------------------------------
+
+
+async def test_a_voucher_in_use_is_not_forgotten_because_the_clock_was_wrong_when_it_began(
+    tmp_path: Path,
+) -> None:
+    stores: list[Store] = []
+
+    def reopen() -> StoredMemory:
+        for store in stores:
+            store.close()
+        stores.append(Store(tmp_path / "procomu.db"))
+        return StoredMemory(stores[-1])
+
+    street = Neighbourhood(reopen, tmp_path)
+    street.clock.wall -= timedelta(days=300)
+    try:
+        async with street.life() as house:
+            (code,) = await house.codes(lasts_ms=30 * DAY_MS)
+            voucher = await comes_in(house, ANA, CodeTyped(code))
+            street.clock.wall += timedelta(days=300)
+            await house.loop.keeper.forget(street.clock.now)
+            street.pass_time(FORGET_EVERY_MS)
+            await house.loop.keeper.forget(street.clock.now)
+            assert voucher == await comes_in(house, ANA, CodeTyped(code))
+        street.power_cut()
+        async with street.life() as house:
+            assert voucher == await comes_in(house, ANA, CodeTyped(code))
+            left = house.portal.guest(ANA).seconds_left
+            assert left is not None
+            assert left > 29 * 86_400 - 60
+    finally:
+        for store in stores:
+            store.close()
+
+
+async def test_a_voucher_whose_batch_is_lost_lets_nobody_in_and_stops_nobody_else(
+    street: Neighbourhood, memory: Unreadable
+) -> None:
+    async with street.life() as house:
+        (code,) = await house.codes()
+        await comes_in(house, ANA, CodeTyped(code))
+    memory.lost_batches = True
+    street.power_cut()
+    async with street.life() as house:
+        assert "code-unknown" == await is_refused(house, ANA, CodeTyped(code))
+        await comes_in(house, BEN, TermsAccepted())
+
+
+# --- clocks ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wrong", [timedelta(days=-200), timedelta(days=3_650)])
+async def test_a_clock_that_is_corrected_shortens_and_lengthens_no_voucher(
+    street: Neighbourhood, wrong: timedelta
+) -> None:
+    street.clock.wall += wrong
+    async with street.life() as house:
+        (code,) = await house.codes(lasts_ms=10 * DAY_MS)
+        await comes_in(house, ANA, CodeTyped(code))
+        street.clock.wall -= wrong
+        street.pass_time(31_000)
+        await house.loop.keeper.flush(street.clock.now)
+    street.power_cut(off_ms=5 * DAY_MS)
+    async with street.life() as house:
+        await comes_in(house, ANA, CodeTyped(code))
+        left = house.portal.guest(ANA).seconds_left
+        assert left is not None
+        assert 5 * 86_400 - 120 < left <= 5 * 86_400
+
+
+@pytest.mark.parametrize("half", ["save_sessions", "book"])
+async def test_a_boot_that_stored_only_half_neither_gives_nor_takes_a_vouchers_time(
+    street: Neighbourhood, memory: Unreadable, monkeypatch: pytest.MonkeyPatch, half: str
+) -> None:
+    async def fails(*_args: object) -> None:
+        raise StorageTrouble("the data folder is full", "make room")
+
+    street.clock.trust = "unknown"
+    async with street.life() as house:
+        (code,) = await house.codes()
+        await comes_in(house, ANA, CodeTyped(code))
+        street.pass_time(20 * HOUR_MS)
+        assert await house.loop.keeper.flush(street.clock.now)
+    street.power_cut()
+    with monkeypatch.context() as broken:
+        broken.setattr(memory, half, fails)
+        async with street.life() as house:
+            street.pass_time(1_000)
+            await house.loop.keeper.flush(street.clock.now)
+    street.power_cut()
+    async with street.life() as house:
+        await comes_in(house, ANA, CodeTyped(code))
+        left = house.portal.guest(ANA).seconds_left
+        assert left is not None
+        assert 4 * 3_600 - 10 < left <= 4 * 3_600
+
+
+# --- what changes while somebody is at the door ------------------------------------------
+
+
+async def test_a_way_that_is_closed_while_a_passphrase_is_checked_lets_nobody_in(
+    street: Neighbourhood, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with street.life() as house:
+        await give_passphrase(house)
+        question = house.loop.register.passphrase_question
+        closed = rules_with('[joining]\nways = ["terms"]\nby = "D-1"\n')
+
+        def closes_behind(*args: object) -> object:
+            asked = question(*args)  # type: ignore[arg-type]
+            house.loop.standing.adopt(closed, street.roll)
+            house.loop.standing.evaluate_all()
+            return asked
+
+        monkeypatch.setattr(house.loop.register, "passphrase_question", closes_behind)
+        assert "way-closed" == await is_refused(house, ANA, PassphraseTyped("ana", WORDS))
+
+
+async def test_a_yes_to_a_guest_lets_nobody_in_once_the_community_closed_that_way(
+    street: Neighbourhood,
+) -> None:
+    street.book = rules_with('[joining]\nways = ["introduction", "passphrase"]\nby = "D-1"\n')
+    async with street.life() as house:
+        await comes_in(house, LISTED, TermsAccepted())
+        assert await house.portal.ask(ANA, "Ana Puig", "Zoe", "1") is None
+        (request,) = house.portal.guest(LISTED).requests
+        await house.loop.adopt(rules_with('[joining]\nways = ["passphrase"]\nby = "D-1"\n'), street.roll)
+        refused = await house.portal.answer(LISTED, request.number, yes=True)
+        assert isinstance(refused, Refused)
+        assert "way-closed" == refused.reason
+        assert not street.kernel.send(ANA, up=1)
+
+
+async def test_a_guest_who_types_a_code_while_a_member_says_yes_keeps_the_voucher(
+    street: Neighbourhood,
+) -> None:
+    async with street.life() as house:
+        await comes_in(house, LISTED, TermsAccepted())
+        (code,) = await house.codes()
+        assert await house.portal.ask(CAI, "Ana Puig", "Zoe", "1") is None
+        (request,) = house.portal.guest(LISTED).requests
+        async with asyncio.TaskGroup() as tasks:
+            entering = tasks.create_task(house.portal.admit(CAI, CodeTyped(code), "1"))
+            await asyncio.sleep(0)
+            await house.portal.answer(LISTED, request.number, yes=True)
+        assert isinstance(entering.result(), Admitted)
+        found = account(house, CAI)
+        assert found is not None
+        assert found.startswith("voucher-")
+
+
+async def test_who_is_no_member_any_more_gets_no_passphrase(street: Neighbourhood) -> None:
+    async with street.life() as house:
+        await comes_in(house, LISTED, TermsAccepted())
+        async with asyncio.TaskGroup() as tasks:
+            setting = tasks.create_task(house.portal.set_passphrase(LISTED, WORDS))
+            await asyncio.sleep(0)
+            await house.loop.adopt(street.book, roll_of('[[account]]\nid = "carme"\n'))
+        assert isinstance(setting.result(), Refused)
+        assert isinstance(house.loop.register.set_passphrase(AccountId("ana"), "x"), Denied)
+        assert not house.loop.register.has_passphrase(AccountId("ana"))
+
+
+async def test_fifty_who_type_one_code_at_once_start_it_once_and_are_no_more_than_it_allows(
+    street: Neighbourhood,
+) -> None:
+    async with street.life() as house:
+        (code,) = await house.codes(devices_max=3)
+        macs = [MacAddress(f"02:00:00:00:03:{number:02x}") for number in range(50)]
+        async with asyncio.TaskGroup() as tasks:
+            coming = [tasks.create_task(house.portal.admit(mac, CodeTyped(code), "1")) for mac in macs]
+        answers = [each.result() for each in coming]
+        assert 3 == sum(isinstance(each, Admitted) for each in answers)
+        assert 47 == sum(isinstance(each, Full) for each in answers)
+        assert 3 == sum(street.kernel.send(mac, up=1) for mac in macs)
+
+
+# --- a database that is exchanged under the running node ---------------------------------
+
+
+async def test_a_database_begun_anew_holds_everything_within_seconds(tmp_path: Path) -> None:
+    store = Store(tmp_path / "procomu.db")
+    street = Neighbourhood(lambda: StoredMemory(store), tmp_path)
+    try:
+        async with street.life() as house:
+            (code,) = await house.codes()
+            await comes_in(house, ANA, CodeTyped(code))
+            await until(lambda: house.loop.keeper.baseline is not None)
+            await house.loop.keeper.flush(street.clock.now)
+            for file in tmp_path.glob("procomu.db*"):
+                file.unlink()
+            await comes_in(house, BEN, TermsAccepted())
+            await until(lambda: not house.loop.keeper.is_due(street.clock.now, 30_000))
+            kept = (await StoredMemory(store).recall()).register
+            assert 1 == len(kept.vouchers)
+            assert {ANA} == {each.mac for each in kept.bindings}
+    finally:
+        store.close()
