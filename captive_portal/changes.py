@@ -124,7 +124,7 @@ def _status(refused: Refused) -> int:
     match refused.reason:
         case "too-many-guesses" | "too-many-open":
             return 429
-        case "way-closed" | "not-a-member" | "not-yours":
+        case "way-closed" | "not-a-member" | "not-yours" | "no-passphrase":
             return 403
         case _:
             return 422
@@ -162,7 +162,7 @@ async def remove_device(visit: Visit, form: Form) -> Outcome:
 
 
 async def set_passphrase(visit: Visit, form: Form) -> Outcome:
-    refused = await visit.house.set_passphrase(visit.device, form["passphrase"])
+    refused = await visit.house.set_passphrase(visit.device, form["passphrase"], form.get("current", ""))
     return _mine(visit, "passphrase", refused, "passphrase")
 
 
@@ -187,7 +187,8 @@ def _mine(
         return Show(pages.refused(visit, refused.detail, refused.rule), 503, RETRY_S)
     if visit.guest().state != "admitted":
         return Go("/")
-    return Show(mine.my_page(visit, trouble=mine.trouble(corner, refused, text)), _status(refused))
+    page = mine.my_page(visit, trouble=mine.trouble(corner, refused, text))
+    return Show(page, _status(refused), refused.wait_s)
 
 
 _INSTEAD = ("instead_of",)
@@ -203,7 +204,7 @@ CHANGES: Mapping[str, Change] = {
     "/devices/code": Change(forms.DEVICES, new_device_code),
     "/devices/name": Change(forms.DEVICES, name_device, ("device", "name")),
     "/devices/remove": Change(forms.DEVICES, remove_device, ("device",)),
-    "/passphrase": Change(forms.PASSPHRASE, set_passphrase, ("passphrase",)),
+    "/passphrase": Change(forms.PASSPHRASE, set_passphrase, ("passphrase",), ("current",)),
     "/contest": Change(forms.CONTEST, contest, ("rule", "text")),
     "/erase": Change(forms.ERASE, erase),
 }

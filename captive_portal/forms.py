@@ -33,6 +33,7 @@ CHARACTERS_MAX: Mapping[str, int] = {
     "card": 1_000,
     "account": 64,
     "passphrase": 128,
+    "current": 128,
     "host": 64,
     "name": DEVICE_NAME_CHARS_MAX,
     "number": 9,

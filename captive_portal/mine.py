@@ -66,6 +66,7 @@ class Trouble:
     detail: str = ""
     text: str = ""
     """What the person wrote, so that it is not lost."""
+    wait_minutes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,7 @@ class MyPage:
     notices: tuple[Told, ...]
     is_member: bool
     has_passphrase: bool
+    has_shown_card: bool
     terms_version: str
     can_extend: bool
     """Accepting the terms once more gives a new session."""
@@ -170,6 +172,7 @@ def my_page(visit: Visit, deed: str = "", trouble: Trouble | None = None) -> MyP
         board.told_shortly(visit.house.notices(visit.mac), visit.tongue.language.tag),
         guest.is_member,
         guest.has_passphrase,
+        guest.has_shown_card,
         visit.community.terms_version,
         guest.seconds_left is not None and guest.way in {None, "terms"} and "terms" in visit.community.ways,
         visit.community.outage,
@@ -181,7 +184,7 @@ def my_page(visit: Visit, deed: str = "", trouble: Trouble | None = None) -> MyP
 
 
 def trouble(corner: Corner, refused: Refused, text: str = "") -> Trouble:
-    return Trouble(corner, refused.reason, refused.detail, text)
+    return Trouble(corner, refused.reason, refused.detail, text, refused.wait_minutes)
 
 
 def my_data(visit: Visit, data: Mapping[str, object]) -> MyData:

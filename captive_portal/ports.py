@@ -25,6 +25,7 @@ RefusalReason = Literal[
     "code-revoked",
     "code-used",  # a device code that has been used or is too old
     "passphrase-wrong",  # also when there is no such account
+    "no-passphrase",  # there is none yet, and the first is not chosen here without a card
     "card-unreadable",
     "card-foreign",  # signed by nobody in this community
     "card-ended",
@@ -53,6 +54,11 @@ class Refused:
     detail: str = ""
     rule: str | None = None
     wait_s: int = 0
+
+    @property
+    def wait_minutes(self) -> int:
+        """Rounded up."""
+        return -(-self.wait_s // 60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +183,8 @@ class GuestView:
     is_member: bool = False
     """May vouch for guests and set a passphrase."""
     has_passphrase: bool = False
+    has_shown_card: bool = False
+    """A moment ago, on this device: its person may choose a passphrase without the one before."""
     comes_back: bool = False
     """Not in now, but of an account that is let in again without showing anything, while others are not."""
 
@@ -278,7 +286,9 @@ class House(Protocol):
     async def remove_device(self, mac: MacAddress, device: MacAddress) -> Refused | None:
         """Takes a device of the own account off, and out of the account."""
 
-    async def set_passphrase(self, mac: MacAddress, passphrase: str) -> Refused | None: ...
+    async def set_passphrase(self, mac: MacAddress, passphrase: str, current: str = "") -> Refused | None:
+        """`current` is the passphrase until now: whoever has copied a member's hardware address does not know it. It is
+        not asked for while `has_shown_card`."""
 
     async def contest(self, mac: MacAddress, rule: str, text: str) -> Refused | None: ...
 

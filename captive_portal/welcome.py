@@ -148,7 +148,7 @@ def failure(way: Way, refused: Refused) -> Failure:
         refused.reason,
         refused.detail[:SENTENCE_CHARACTERS_MAX],
         refused.rule or "",
-        -(-refused.wait_s // 60),
+        refused.wait_minutes,
     )
 
 

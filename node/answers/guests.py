@@ -87,6 +87,7 @@ class GuestViews:
             contests=register.contests.of(account),
             is_member=is_member,
             has_passphrase=is_member and register.has_passphrase(account),
+            has_shown_card=is_member and register.card_bearers.has_shown(mac, account, now),
         )
 
     def devices(self, account: AccountId, asker: MacAddress) -> tuple[DeviceView, ...]:

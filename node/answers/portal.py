@@ -21,7 +21,6 @@ from node.accounting.ledger import NO_CELL
 from node.accounting.periods import DAY_UNKNOWN
 from node.answers.doorway import Doorway, refusal
 from node.answers.guests import GuestViews
-from node.answers.passphrases import PassphraseDesk
 from node.config import NodeConfig
 from node.config.settings import TERMS
 from node.errors import NodeError
@@ -60,7 +59,7 @@ class PortalHouse:
     ) -> None:
         """`new_salt` makes the random bytes of one passphrase hash; `down_since` tells since when the uplink is dead."""
         self._reconcile, self._config, self._clock = reconcile, config, clock
-        self._register, self._desk = reconcile.register, PassphraseDesk()
+        self._register = reconcile.register
         self._new_salt, self._kept, self._services = new_salt, kept, services
         self._portal_url, self._down_since = portal_url, down_since
         self._views = GuestViews(reconcile, reconcile.register, clock)
@@ -148,25 +147,33 @@ class PortalHouse:
         account = self._views.account_of(mac)
         if account is None:
             return Refused("not-yours")
+        seat, binding = self._reconcile.presence.seats.get(device), self._register.bindings.get(device)
         rows = self._register.unbind(account, device)
         if isinstance(rows, Denied):
             if device not in {each.mac for each in self._views.devices(account, mac)}:
                 return refusal(rows)
             rows = ()  # known by the roll, or only by being here: there is nothing to take it out of
         self._reconcile.keeper.pending.add(rows)
-        await self._reconcile.leave(device)
+        # A device that the roll has given to somebody else meanwhile only loses what bound it to us.
+        if seat is None or seat.account in {account, binding and binding.account}:
+            await self._reconcile.leave(device)
         await self._reconcile.remember(())
         return None
 
-    async def set_passphrase(self, mac: MacAddress, passphrase: str) -> Refused | None:
-        account = self._views.account_of(mac)
+    async def set_passphrase(self, mac: MacAddress, passphrase: str, current: str = "") -> Refused | None:
+        account, now = self._views.account_of(mac), self._clock.monotonic()
         if account is None or not self._register.is_member(account):
             return Refused("not-a-member")
         if not is_fit(passphrase):
             return Refused("too-long")
+        if not self._register.card_bearers.has_shown(mac, account, now):
+            if not self._register.has_passphrase(account):
+                return Refused("no-passphrase")
+            if (refused := await self._doorway.prove(mac, account, current)) is not None:
+                return refused
         salt = self._new_salt()
         try:
-            hashed = await self._desk.turn(mac, lambda: hash_passphrase(passphrase, salt))
+            hashed = await self._doorway.desk.turn(mac, lambda: hash_passphrase(passphrase, salt))
         except NodeError as busy:
             return Refused("trouble", str(busy))
         return await self._remember(lambda: self._register.set_passphrase(account, hashed))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from node.governance.joining import Way
 from node.governance.roll import GUEST_PREFIX, Roll
 from node.membership.bindings import Binding, Bindings, Unbound, clean_name
+from node.membership.card_bearers import CardBearers
 from node.membership.cards import Card, CardsVoid, next_serial, next_void, read_card
 from node.membership.codes import Code, Mistyped, read_code
 from node.membership.contests import CONTEST_CHARS_MAX, RULE_CHARS_MAX, Contest, Contests
@@ -49,7 +50,7 @@ class Introduced:
 
 class Register:
     """What only one part is asked about is asked there: `vouchers`, `bindings`, `introductions`, `device_codes`,
-    `contests`, `notices`, `terms`, `guesses`. Here is what touches several."""
+    `card_bearers`, `contests`, `notices`, `terms`, `guesses`. Here is what touches several."""
 
     def __init__(
         self,
@@ -69,6 +70,7 @@ class Register:
         self.bindings = Bindings()
         self.introductions = Introductions(random)
         self.device_codes = DeviceCodes(random)
+        self.card_bearers = CardBearers()
         self.contests = Contests()
         self.notices = Board()
         self.terms = TermsShelf()
@@ -197,6 +199,7 @@ class Register:
             return Denied("card-unknown")
         if card.serial < self._void.get(card.account, 0):
             return Denied("card-revoked")
+        self.card_bearers.show(mac, card.account, at.now)
         return self._enter_member(mac, card.account, "card", at)
 
     def passphrase_question(
@@ -313,6 +316,7 @@ class Register:
 
     def void_cards(self, account: AccountId, today: str) -> tuple[Change, ...]:
         """Every card of the account that was made until now counts no more. The day must be known."""
+        self.card_bearers.drop(account)
         self._void[account] = next_void(today, self._void.get(account, 0))
         return (CardsVoid(account, self._void[account]),)
 

@@ -120,7 +120,7 @@ MINE = (
         "a passphrase that will not do",
         person=people.MEMBER,
         refusal=_SHORT,
-        after=sends("/passphrase", passphrase="longer than eight"),
+        after=sends("/passphrase", passphrase="longer than eight", current="eight or more"),
     ),
     _mine(
         "a device of somebody else",

@@ -86,7 +86,7 @@ class StagedHouse:
     async def remove_device(self, mac: MacAddress, device: MacAddress) -> Refused | None:
         return self.refusal
 
-    async def set_passphrase(self, mac: MacAddress, passphrase: str) -> Refused | None:
+    async def set_passphrase(self, mac: MacAddress, passphrase: str, current: str = "") -> Refused | None:
         return self.refusal
 
     async def contest(self, mac: MacAddress, rule: str, text: str) -> Refused | None:

@@ -20,15 +20,30 @@ from captive_portal.ports import (
     TermsAccepted,
 )
 from node.accounting.sessions import SavedSession
+from node.governance.roll import parse_roll
+from node.membership.card_bearers import SHOWN_FOR
 from node.membership.introductions import QUESTION_LIFE
 from node.membership.notices import Notice, NoticeText
 from node.membership.ports import Change
 from node.reconcile.ports import Memory
 from node.reconcile.room import IDLE_MIN
+from node.reconcile.rulebook import Rulebook, open_rulebook
 from node.storage.database import Store
 from node.storage.memory import StoredMemory
 from node.units import AccountId, MacAddress
-from tests.contracts.house import ANA, BEN, CAI, DAY_MS, DOT, HOUR_MS, LISTED, House, Neighbourhood
+from tests.contracts.house import (
+    ANA,
+    BEN,
+    CAI,
+    DAY_MS,
+    DOT,
+    HOUR_MS,
+    LISTED,
+    MEMBERS,
+    RULES,
+    House,
+    Neighbourhood,
+)
 from tests.contracts.test_loop import until
 from tests.fakes.memory import FakeMemory
 
@@ -86,8 +101,8 @@ async def is_refused(house: House, mac: MacAddress, entry: Entry) -> str:
 
 
 async def give_passphrase(house: House) -> None:
-    """Ana's, from a device that the roll lists."""
-    await comes_in(house, LISTED, TermsAccepted())
+    """Ana's, chosen with her card in hand."""
+    await comes_in(house, LISTED, CardShown(house.card()))
     assert await house.portal.set_passphrase(LISTED, WORDS) is None
 
 
@@ -311,6 +326,73 @@ async def test_only_members_have_passphrases(house: House) -> None:
     assert Refused("not-a-member") == await house.portal.set_passphrase(CAI, WORDS)
     await comes_in(house, LISTED, TermsAccepted())
     assert Refused("too-long") == await house.portal.set_passphrase(LISTED, "short")
+
+
+async def test_who_copied_a_members_hardware_address_cannot_choose_a_passphrase(
+    street: Neighbourhood,
+) -> None:
+    async with street.life() as house:
+        await comes_in(house, LISTED, TermsAccepted())
+        assert Refused("no-passphrase") == await house.portal.set_passphrase(LISTED, WORDS)
+        assert "passphrase-wrong" == await is_refused(house, BEN, PassphraseTyped("ana", WORDS))
+        await give_passphrase(house)
+        street.pass_time(SHOWN_FOR)
+        new = "words of a stranger"
+        for current in ("", "a guess", new):
+            assert Refused("passphrase-wrong") == await house.portal.set_passphrase(LISTED, new, current)
+        assert "passphrase-wrong" == await is_refused(house, BEN, PassphraseTyped("ana", new))
+        assert await house.portal.set_passphrase(LISTED, new, WORDS) is None
+        assert AccountId("ana") == await comes_in(house, BEN, PassphraseTyped("ana", new))
+
+
+async def test_guessing_the_passphrase_until_now_makes_the_device_wait(street: Neighbourhood) -> None:
+    async with street.life() as house:
+        await give_passphrase(house)
+        street.pass_time(SHOWN_FOR)
+        for _ in range(5):
+            assert Refused("passphrase-wrong") == await house.portal.set_passphrase(
+                LISTED, "new words", "guess"
+            )
+        waits = Refused("too-many-guesses", wait_s=60)
+        assert waits == await house.portal.set_passphrase(LISTED, "new words", WORDS)
+
+
+async def test_a_card_of_somebody_else_chooses_no_passphrase_for_the_devices_owner(house: House) -> None:
+    assert AccountId("ana") == await comes_in(house, LISTED, CardShown(house.card("carme")))
+    assert Refused("no-passphrase") == await house.portal.set_passphrase(LISTED, WORDS)
+
+
+async def test_a_voided_card_chooses_no_passphrase(house: House) -> None:
+    await comes_in(house, ANA, CardShown(house.card()))
+    await house.loop.remember(house.loop.register.void_cards(AccountId("ana"), house.loop.today()))
+    assert Refused("no-passphrase") == await house.portal.set_passphrase(ANA, WORDS)
+
+
+async def test_who_once_had_a_device_cannot_send_its_new_owner_off(street: Neighbourhood) -> None:
+    async with street.life() as house:
+        (code,) = await house.codes()
+        await comes_in(house, ANA, CodeTyped(code))
+        await comes_in(house, BEN, CodeTyped(code))
+        roll, _ = parse_roll(MEMBERS + f'devices = ["{BEN}"]\n')
+        assert roll is not None
+        await house.loop.adopt(house.loop.rulebook, roll)
+        assert AccountId("carme") == account(house, BEN)
+        assert await house.portal.remove_device(ANA, BEN) is None
+        assert "admitted" == house.portal.guest(BEN).state
+        assert street.kernel.send(BEN, up=1)
+        assert [ANA] == [each.mac for each in house.portal.guest(ANA).devices]
+
+
+async def test_a_yes_leads_nobody_in_once_that_way_is_closed(house: House) -> None:
+    await comes_in(house, LISTED, TermsAccepted())
+    assert await house.portal.ask(BEN, "ana", "Ben", "1") is None
+    (asked,) = house.portal.guest(LISTED).requests
+    closed = open_rulebook(RULES + '[joining]\nways = ["voucher"]\nby = "D-2"\n', house.loop.roll)
+    assert isinstance(closed, Rulebook)
+    await house.loop.adopt(closed, house.loop.roll)
+    assert Refused("way-closed") == await house.portal.answer(LISTED, asked.number, yes=True)
+    assert "waiting" == house.portal.guest(BEN).state
+    assert await house.portal.answer(LISTED, asked.number, yes=False) is None
 
 
 async def test_a_member_says_yes_to_a_guest_who_is_online_before_the_page_is_looked_at_again(

@@ -297,13 +297,31 @@ async def test_a_contest_too_many_is_not_lost(door: FrontDoor, ana: Browser) -> 
 
 async def test_a_member_sets_a_passphrase_that_no_page_shows(door: FrontDoor, ana: Browser) -> None:
     inside(door.house)
-    assert 303 == (await fill_in(ana, "/passphrase", passphrase="my new plain words")).status
+    sent = await fill_in(ana, "/passphrase", passphrase="my new plain words", current=ANAS_PASSPHRASE)
+    assert 303 == sent.status
     assert "my new plain words" == door.house.passphrases["ana"]
-    short = await fill_in(ana, "/passphrase", passphrase="short77")
-    assert 422 == short.status
-    for page in (await ana.get("/me"), short):
-        assert "my new plain words" not in page.body
-        assert "short77" not in page.body
+    short = await fill_in(ana, "/passphrase", passphrase="short77", current="my new plain words")
+    wrong = await fill_in(ana, "/passphrase", passphrase="words of a stranger", current="a guess 12")
+    assert [422, 422] == [short.status, wrong.status]
+    assert "my new plain words" == door.house.passphrases["ana"]
+    for page in (await ana.get("/me"), short, wrong):
+        for typed in ("my new plain words", "short77", "words of a stranger", "a guess 12"):
+            assert typed not in page.body
+
+
+async def test_without_a_passphrase_or_a_card_there_is_no_field_for_one(
+    door: FrontDoor, ana: Browser
+) -> None:
+    inside(door.house)
+    door.house.passphrases.clear()
+    page = await ana.get("/me")
+    assert 'action="/passphrase"' not in page.body
+    assert "You have no passphrase yet" in page.body
+    inside(door.house, way="card")
+    page = await ana.get("/me")
+    assert 'action="/passphrase"' in page.body
+    assert 'name="current"' not in page.body
+    assert 303 == (await fill_in(ana, "/passphrase", passphrase="my first plain words")).status
 
 
 async def test_guests_have_no_membership_on_their_page(door: FrontDoor, ana: Browser) -> None:

@@ -168,6 +168,7 @@ class FakeHouse:
             contests=tuple(contest for contest in self.contests if contest.account == account),
             is_member=account in self.members,
             has_passphrase=account in self.passphrases,
+            has_shown_card=account in self.members and way == "card",
         )
 
     def _devices(self, account: str, asker: MacAddress) -> tuple[DeviceView, ...]:
@@ -320,13 +321,18 @@ class FakeHouse:
         mine = self.accounts.get(mac)
         return mine is not None and self.accounts.get(device, ("", ""))[0] == mine[0]
 
-    async def set_passphrase(self, mac: MacAddress, passphrase: str) -> Refused | None:
+    async def set_passphrase(self, mac: MacAddress, passphrase: str, current: str = "") -> Refused | None:
         await self._asked("set_passphrase", mac)
         account = self.accounts.get(mac, ("", ""))[0]
         if account not in self.members:
             return Refused("not-a-member")
         if len(passphrase) < 8:
             return Refused("too-long")
+        if self.accounts[mac][1] != "card":
+            if account not in self.passphrases:
+                return Refused("no-passphrase")
+            if self.passphrases[account] != current:
+                return Refused("passphrase-wrong")
         self.passphrases[account] = passphrase
         return None
 

@@ -217,7 +217,9 @@ async def test_nothing_said_is_no_contest_and_nobody_is_thanked_for_it() -> None
 
 async def test_a_member_sets_a_passphrase_and_a_guest_cannot() -> None:
     house = inside(FakeHouse())
-    assert Go("/me?done=passphrase") == await send(house, "/passphrase", passphrase="new words for me")
+    assert Go("/me?done=passphrase") == await send(
+        house, "/passphrase", passphrase="new words for me", current=ANAS_PASSPHRASE
+    )
     assert 422 == (await send(house, "/passphrase", passphrase="short")).status  # type: ignore[union-attr]
     guest = inside(FakeHouse(), account="guest-1", way="terms")
     assert 403 == (await send(guest, "/passphrase", passphrase="new words for me")).status  # type: ignore[union-attr]
