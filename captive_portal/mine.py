@@ -108,6 +108,8 @@ class MyPage:
     is_member: bool
     has_passphrase: bool
     has_shown_card: bool
+    passphrase_at: str
+    """As on the first page."""
     terms_version: str
     can_extend: bool
     """Accepting the terms once more gives a new session."""
@@ -173,6 +175,7 @@ def my_page(visit: Visit, deed: str = "", trouble: Trouble | None = None) -> MyP
         guest.is_member,
         guest.has_passphrase,
         guest.has_shown_card,
+        visit.typed_at("/me"),
         visit.community.terms_version,
         guest.seconds_left is not None and guest.way in {None, "terms"} and "terms" in visit.community.ways,
         visit.community.outage,

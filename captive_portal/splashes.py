@@ -10,7 +10,7 @@ from captive_portal.visit import Visit, Word
 from node.membership.notices import Notice
 
 SPLASHES_MAX = 64
-"""Languages times words that may open the page."""
+"""Languages times words that may open the page, by http and by https."""
 _MARK = "\ue000token\ue000"
 
 
@@ -29,12 +29,12 @@ class Splashes:
 
     def __init__(self, render: Callable[[Page], bytes]) -> None:
         self._render = render
-        self._made: dict[tuple[str, Word, int], _Made] = {}
+        self._made: dict[tuple[str, Word, int, bool], _Made] = {}
 
     def body(self, visit: Visit, word: Word) -> bytes:
         """The page for a device that is not admitted and brought nothing along."""
         notices, services = visit.house.notices(visit.mac), visit.house.services()
-        key = (visit.tongue.language.tag, word, len(visit.tongue.offered))
+        key = (visit.tongue.language.tag, word, len(visit.tongue.offered), visit.is_secure)
         made = self._made.get(key)
         if (
             made is None

@@ -69,6 +69,8 @@ class Visit:
     query: Mapping[str, str] = field(default_factory=dict)
     words: Words = ENGLISH
     """Of the tongue's language."""
+    is_secure: bool = False
+    """It came by https."""
 
     @property
     def device(self) -> MacAddress:
@@ -84,6 +86,12 @@ class Visit:
         return place(
             self.community, self.tongue, f"{self.path}?{urlencode(brought)}" if brought else self.path
         )
+
+    def typed_at(self, path: str) -> str:
+        """The address by https of the page on which a passphrase may be typed; empty for this very page. Where devices
+        trust our certificate, nothing secret goes through the air as it is."""
+        base = self.community.portal_url.rstrip("/")
+        return "" if self.is_secure or not base else f"{base}{path}"
 
     def rules(self) -> tuple[str, ...]:
         """The rules in force, one sentence each, in the visit's language."""

@@ -8,7 +8,7 @@ import socket
 import time
 from asyncio.trsock import TransportSocket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import formatdate
 
 from aiohttp import web
@@ -275,7 +275,8 @@ class Portal:
         # Only a person's own press is remembered, or any page could have its pictures choose for its readers.
         if chosen and asked.mac is not None and headers.get("Sec-Fetch-Site", "none") in _OWN_PRESS:
             self._tongues.choose(asked.mac, chosen)
-        return self._visit_of(asked.mac, path, headers.get("Accept-Language", ""), asked.query)
+        visit = self._visit_of(asked.mac, path, headers.get("Accept-Language", ""), asked.query)
+        return replace(visit, is_secure=asked.request.secure)
 
     def _visit_of(
         self, mac: MacAddress | None, path: str, accept: str, query: Mapping[str, str] = _NO_QUERY

@@ -61,6 +61,8 @@ class Splash:
     notices: tuple[Told, ...] = ()
     services: tuple[Service, ...] = ()
     is_admitted: bool = False
+    passphrase_at: str = ""
+    """The page by https on which a passphrase may be typed; empty for this one."""
     outage: Outage | None = None
 
 
@@ -122,6 +124,7 @@ def splash(visit: Visit, word: Word = "", typed: Typed = NOTHING, failure: Failu
         board.told_shortly(visit.house.notices(visit.mac), language),
         board.services_shortly(visit.house.services()),
         visit.guest().state == "admitted",
+        visit.typed_at("/ways"),
         view.outage,
     )
 

@@ -20,7 +20,7 @@ from captive_portal.framing import Limits
 from captive_portal.secure import HANDSHAKES_MAX, HANDSHAKES_PER_DEVICE, LIMITS, Handle, SecureDoor
 from captive_portal.web import Portal
 from node.errors import NodeError
-from tests.contracts.portal_client import parse
+from tests.contracts.portal_client import Browser, parse
 from tests.fakes.authority import DAY, NOW, Authority
 from tests.fakes.front_door import ANA, SECRET
 from tests.fakes.house import COMMUNITY, FakeHouse, FakeNeighbours
@@ -186,6 +186,32 @@ async def test_somebody_joins_on_the_same_pages_by_https(folder: Path) -> None:
     assert answer.startswith("HTTP/1.1 303")
     assert isinstance(house.states[ANA], guests.Admitted)
     assert '"captive":false' in status
+
+
+async def test_where_devices_trust_the_certificate_a_passphrase_is_typed_by_https_only(folder: Path) -> None:
+    view = replace(COMMUNITY, portal_host=HOST, portal_url=f"https://{HOST}")
+    house, devices = FakeHouse(view), FakeNeighbours({"127.0.0.1": ANA})
+    portal = Portal(house, devices, port=0, secret=SECRET, addresses=("127.0.0.1",))
+
+    async def by_http(path: str) -> str:
+        reply = await Browser(portal.bound[0][1]).get(path, host=HOST)
+        return reply.body
+
+    async with asyncio.TaskGroup() as group, door(files_in(folder), handle=portal.handle) as port:
+        running = group.create_task(portal.run())
+        await portal.ready.wait()
+        for path, page, action in (("/", "/ways", "/join/passphrase"), ("/me", "/me", "/passphrase")):
+            for secure_path in {path, page}:
+                secure, _ = await ask(port, device(folder), path=secure_path)
+                assert f'action="{action}"' in secure
+                assert f"https://{HOST}{page}" not in secure
+            for _ in range(2):
+                plain = await by_http(path)
+                assert 'type="password"' not in plain
+                assert f'<a href="https://{HOST}{page}">' in plain
+            house.accounts[ANA] = ("ana", "passphrase")
+            house.happens(ANA, guests.TermsAccepted("2", None))
+        running.cancel()
 
 
 async def test_before_there_is_a_certificate_the_port_hangs_up(tmp_path: Path) -> None:
