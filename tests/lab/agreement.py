@@ -28,7 +28,6 @@ decision = "D-2026-014"
 [uplink.main]
 down = "25 Mbit/s"
 up = "25 Mbit/s"
-usable_percent = 96
 
 [charter]
 lifeline = "256 kbit/s down, 96 kbit/s up"
