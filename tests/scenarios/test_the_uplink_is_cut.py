@@ -16,6 +16,8 @@ NOTICED_S = 25.0
 BACK_S = 8.0
 
 PAGE = "http://captive.apple.com/hotspot-detect.html"
+FIRST_PAGE = "http://10.77.0.1/"
+SAID = "The line to the Internet has been down since"
 CUT = "table inet cut { chain arriving { type filter hook input priority -400; policy drop; }; }"
 
 
@@ -50,7 +52,10 @@ def test_without_an_uplink_the_page_still_opens_and_with_it_names_are_true_again
     print(f"noticed after {time.monotonic() - began:.1f} s")
     assert is_led_to_the_portal(other, v6=True)
     assert any("resolver" in text for text in square.ask("status")["overview"]["warnings"])
-    assert 200 == other.do("accept")["landing_status"]
+    assert SAID in other.do("knock", url=FIRST_PAGE)["body"]
+    landed = other.do("accept")
+    assert 200 == landed["landing_status"]
+    assert SAID in landed["landing_body"]
     assert not is_online(other, PAGE)
     assert not is_led_to_the_portal(other, v6=False)
     assert before == dhcp_server(square)
@@ -62,3 +67,4 @@ def test_without_an_uplink_the_page_still_opens_and_with_it_names_are_true_again
     run = square.folder / "run"
     assert eventually(lambda: running(run / "stand-in.pid", run / "stand-in.conf") is None)
     assert is_online(other, PAGE)
+    assert SAID not in other.do("knock", url=FIRST_PAGE)["body"]
