@@ -84,6 +84,7 @@ class AdminHouse:
             reconcile.register,
             keep=reconcile.remember,
             check=self._check_memory,
+            mint=lambda count: asyncio.to_thread(reconcile.register.vouchers.mint, count),
             instant=reconcile.instant,
             random=secrets.token_bytes,
             rule_groups=lambda: (g for rule in reconcile.rulebook.ruleset.rules for g in rule.who.groups),

@@ -9,7 +9,7 @@ from node.errors import Finding
 from node.membership.codes import Code, read_code, shown
 from node.membership.entrances import Instant
 from node.membership.issued import Issued as Fresh
-from node.membership.issued import IssuedVouchers
+from node.membership.issued import IssuedVouchers, Minted
 from node.membership.ports import Change
 from node.membership.register import Register
 from node.membership.vouchers import Batch, Voucher, VoucherState, voucher_state
@@ -31,14 +31,16 @@ class VoucherAnswers:
         *,
         keep: Keep,
         check: Check,
+        mint: Callable[[int], Awaitable[tuple[Minted, ...]]],
         instant: Callable[[], Instant],
         random: Callable[[int], bytes],
         rule_groups: Callable[[], Iterable[str]],
         trouble: Callable[[Iterable[Change]], str],
     ) -> None:
-        """`trouble` says why these could not be stored; empty when they are."""
+        """`mint` makes so many codes away from the loop, where a thousand would keep everybody waiting; `trouble` says
+        why these could not be stored; empty when they are."""
         self._register, self._vouchers = register, register.vouchers
-        self._keep, self._check, self._instant, self._random = keep, check, instant, random
+        self._mint, self._keep, self._check, self._instant, self._random = mint, keep, check, instant, random
         self._rule_groups, self._trouble = rule_groups, trouble
         self._once = OnceOnly[Fresh](random(KEY_BYTES))
 
@@ -49,28 +51,34 @@ class VoucherAnswers:
         self, signed: Signed, order: VoucherOrder, cookie: str, ticket: str
     ) -> Issued | tuple[Finding, ...]:
         self._check()
-        at = self._instant()
-        state = self._once.state(cookie, ticket, at.now)
-        if state in {"stale", "crowded"}:
-            return (_STALE if state == "stale" else _CROWDED,)
-        fresh = (
-            self._once.shown(cookie, ticket, at.now) if state == "used" else self._issue(signed, order, at)
-        )
-        if fresh is None:
-            return (_SHOWN_BEFORE,)
+        wish, minted = _wish(signed, order), tuple[Minted, ...]()
+        is_fresh = self._once.state(cookie, ticket, self._instant().now) == "fresh"
+        if is_fresh and not self._vouchers.findings(wish, order.count):
+            minted = await self._mint(order.count)
+        # The ticket is looked at again: the first of two clicks may have been quicker.
+        fresh = self._issue(wish, order.count, minted, cookie, ticket)
         if isinstance(fresh, tuple):
             return fresh
-        if state == "fresh":
-            self._once.keep(cookie, ticket, fresh, at.now)
         # Also for the second of two clicks: nobody sees codes that a power cut would make worthless.
         await self._keep(fresh.changes)
         if trouble := self._trouble(fresh.changes):
             return (Finding(UNSTORED, 0, f"The vouchers cannot be stored yet: {trouble}.", _TRY_AGAIN),)
         return Issued(fresh.batch, tuple(map(shown, fresh.codes)))
 
-    def _issue(self, signed: Signed, order: VoucherOrder, at: Instant) -> Fresh | tuple[Finding, ...]:
-        wish = Batch(0, order.group, order.lasts, order.devices_max, "", signed.label, order.note)
-        return self._vouchers.issue(wish, order.count, at.today)
+    def _issue(
+        self, wish: Batch, count: int, minted: tuple[Minted, ...], cookie: str, ticket: str
+    ) -> Fresh | tuple[Finding, ...]:
+        """What comes, or came before, of the form with this ticket."""
+        at = self._instant()
+        state = self._once.state(cookie, ticket, at.now)
+        if state in {"stale", "crowded"}:
+            return (_STALE if state == "stale" else _CROWDED,)
+        if state == "used":
+            return self._once.shown(cookie, ticket, at.now) or (_SHOWN_BEFORE,)
+        fresh = self._vouchers.issue(wish, count, at.today, minted)
+        if not isinstance(fresh, tuple):
+            self._once.keep(cookie, ticket, fresh, at.now)
+        return fresh
 
     def batches(self, signed: Signed) -> Sequence[Batch]:
         whole = sorted(self._vouchers.batches.values(), key=lambda batch: -batch.number)
@@ -127,6 +135,10 @@ def voucher_view(vouchers: IssuedVouchers, voucher: Voucher, now: Monotonic) -> 
     state, lease = voucher_state(voucher, now), voucher.lease
     left = (lease.ends - now) // 1000 if lease is not None and state == "used" else None
     return VoucherView(vouchers.batch_of(voucher), voucher.account, state, voucher.used_day, left)
+
+
+def _wish(signed: Signed, order: VoucherOrder) -> Batch:
+    return Batch(0, order.group, order.lasts, order.devices_max, "", signed.label, order.note)
 
 
 def _may_see(signed: Signed, batch: Batch) -> bool:

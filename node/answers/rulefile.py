@@ -167,6 +167,12 @@ def _replace(path: Path, text: str) -> None:
         os.fsync(file.fileno())
     temporary.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o640)
     temporary.replace(path)
+    # The new name, too: whoever was told that it is saved finds it after a power cut.
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _stamp(path: Path) -> Stamp:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from node.accounting.leases import Lease, SavedLease, rebased_lease
 from node.errors import Finding
@@ -22,6 +22,15 @@ from node.units import AccountId, Milliseconds, Monotonic
 
 VOUCHERS_MAX = 50_000
 """On one node, until their time to be kept is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Minted:
+    """A code that is no voucher's yet, with what follows from it."""
+
+    code: Code = field(repr=False)
+    fingerprint: str
+    account: AccountId
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,17 +117,28 @@ class IssuedVouchers:
         used = [each for each in self._by_fingerprint.values() if voucher_state(each, at.now) == "used"]
         return tuple(self._keep(voucher, at) for voucher in used)
 
-    def issue(self, wish: Batch, count: int, today: str) -> Issued | tuple[Finding, ...]:
-        """`count` new vouchers as in `wish`, whose number and day are given here; or all that is wrong with it."""
+    def findings(self, wish: Batch, count: int) -> tuple[Finding, ...]:
+        """All that is wrong with a wish for `count` such vouchers now."""
         findings = batch_findings(wish, count)
         if not findings and len(self) + count > VOUCHERS_MAX:
             message = f"The node keeps {len(self)} vouchers and can keep {VOUCHERS_MAX}."
             findings = (Finding("voucher", 0, message, "issue fewer, or wait until old ones are forgotten"),)
-        if findings:
+        return findings
+
+    def mint(self, count: int) -> tuple[Minted, ...]:
+        """So many new codes, which are nobody's yet. May be called in another thread: it looks at no voucher."""
+        return tuple(self._new_code() for _ in range(count))
+
+    def issue(
+        self, wish: Batch, count: int, today: str, minted: tuple[Minted, ...] = ()
+    ) -> Issued | tuple[Finding, ...]:
+        """`count` new vouchers as in `wish`, whose number and day are given here, with the codes that were minted for
+        them; or all that is wrong with it."""
+        if findings := self.findings(wish, count):
             return findings
         batch = replace(wish, number=self._last_batch + 1, issued_day=today)
         self._add(batch)
-        codes = tuple(self._new_code(batch.number) for _ in range(count))
+        codes = tuple(self._put_new(batch.number, new) for new in minted or self.mint(count))
         rows = tuple(SavedVoucher(voucher, None) for voucher in self.of_batch(batch.number))
         return Issued(batch, codes, (batch, *rows))
 
@@ -199,14 +219,16 @@ class IssuedVouchers:
         self.batches[batch.number] = batch
         self._last_batch = max(self._last_batch, batch.number)
 
-    def _new_code(self, batch: int) -> Code:
-        while True:
-            code = make_code(self._random(RANDOM_BYTES["voucher"]), "voucher")
-            name = voucher_fingerprint(self._key, code)
-            account = voucher_account(name)
-            if account not in self._by_account:
-                self._put(Voucher(name, batch, account))
-                return code
+    def _new_code(self) -> Minted:
+        code = make_code(self._random(RANDOM_BYTES["voucher"]), "voucher")
+        name = voucher_fingerprint(self._key, code)
+        return Minted(code, name, voucher_account(name))
+
+    def _put_new(self, batch: int, new: Minted) -> Code:
+        while new.account in self._by_account:
+            new = self._new_code()
+        self._put(Voucher(new.fingerprint, batch, new.account))
+        return new.code
 
     def _keep(self, voucher: Voucher, at: Instant) -> SavedVoucher:
         lease, before = voucher.lease, self._saved.get(voucher.fingerprint)

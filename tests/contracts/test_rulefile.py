@@ -145,3 +145,21 @@ async def test_a_file_half_written_is_not_looked_at(
                 await asyncio.sleep(0.01)
         watching.cancel()
     assert [("anna",)] == [tuple(unit.account for unit in roll.units) for roll in seen]
+
+
+async def test_a_members_file_that_was_saved_is_saved_also_after_a_power_cut(
+    files: RuleFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file's bytes first, then its name in the folder."""
+    files.open()
+    synced: list[str] = []
+    sync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        sync(descriptor)
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    assert () == await files.edit_members(files.members_fingerprint, lambda text: text + "# seen\n")
+    assert [".members.toml.new", files.members.parent.name] == synced
+    assert (MEMBERS + "# seen\n") == files.members.read_text()
