@@ -4,12 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from node.governance.joining import Way
+from node.governance.roll import GUEST_PREFIX
 from node.membership.codes import RANDOM_BYTES, Code, make_code
 from node.units import AccountId, Milliseconds, Monotonic
 
 CODE_LIFE = Milliseconds(10 * 60_000)
 OPEN_MAX = 2_000
-"""Of all accounts; a further one takes the place of the oldest."""
+"""Of all accounts; a further one takes the place of a guest's oldest, or, without any, of the oldest."""
 SPENT_MAX = 2_000
 """Codes that were used or too old and are still known as such."""
 
@@ -41,7 +42,8 @@ class DeviceCodes:
         """A code for one more device; an older one of the account counts no more."""
         self.drop(account)
         if len(self._by_account) >= OPEN_MAX:
-            self.drop(next(iter(self._by_account)))
+            oldest = next(iter(self._by_account))
+            self.drop(next((each for each in self._by_account if each.startswith(GUEST_PREFIX)), oldest))
         shown = OpenCode(self._fresh(), account, way, Monotonic(now + CODE_LIFE))
         self._by_account[account] = self._by_text[shown.code.text] = shown
         return shown

@@ -246,7 +246,7 @@ class Register:
         if "introduction" not in ways:
             return Denied("way-closed")
         called, asked_for = clean_name(name), host.strip()
-        if called is None or len(asked_for) > HOST_CHARS_MAX:
+        if not called or not asked_for or len(asked_for) > HOST_CHARS_MAX:
             return Denied("too-long")
         found = self._hosts.find(asked_for, self._roll())
         return self.introductions.ask(mac, found, asked_for, called, at.now) or Denied("too-many-open")

@@ -7,8 +7,13 @@ from captive_portal import guests
 from node.accounting.sessions import Session
 from node.enforcement.plan import CLASS_MINOR_MAX, Admission
 from node.errors import KernelRefused
+from node.governance.roll import GUEST_PREFIX
 from node.reconcile.intent import POOL_PREFIX
 from node.units import AccountId, MacAddress, Monotonic
+
+GUESTS_MAX = CLASS_MINOR_MAX * 3 // 4
+"""Accounts of guests that may be here at once: hardware addresses cost nothing, and one person with ever new ones must
+not take the classes of members and of people with vouchers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,7 @@ class Presence:
         """One event in the life of one device; the effects are still to be carried out by the caller."""
         after, effects = guests.step(self.state(mac), event, now)
         if isinstance(after, guests.Admitted):
+            self._keep_room_for_others(self.account_of(mac))
             self._change_seat(mac, now, terms or (self.seats[mac].terms if mac in self.seats else ""))
         elif isinstance(after, guests.Removed) and mac not in self.seats:
             self._take_seat(
@@ -159,6 +165,20 @@ class Presence:
                 candidate = candidate % CLASS_MINOR_MAX + 1
             self.minors[account] = self._minor_last = candidate
         return self.minors[account]
+
+    def _keep_room_for_others(self, account: AccountId) -> None:
+        """Raises KernelRefused for one more guest when GUESTS_MAX are here."""
+        if account in self.minors or not account.startswith(GUEST_PREFIX):
+            return
+        if len(self.minors) >= GUESTS_MAX and self._guests_counted() >= GUESTS_MAX:
+            self._give_back_minors()
+            if self._guests_counted() >= GUESTS_MAX:
+                raise KernelRefused(
+                    "as many guests are here as this node takes", "come in with a code, or as a member"
+                )
+
+    def _guests_counted(self) -> int:
+        return sum(account.startswith(GUEST_PREFIX) for account in self.minors)
 
     def _give_back_minors(self) -> None:
         """Only who is here, or still being counted, needs a class."""

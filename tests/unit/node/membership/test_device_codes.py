@@ -70,6 +70,16 @@ def test_memory_is_bounded(monkeypatch):
     assert shown[4] == many.use(shown[4].code, NOW)
 
 
+def test_guests_push_out_no_members_code(monkeypatch):
+    monkeypatch.setattr(device_codes, "OPEN_MAX", 3)
+    many = codes()
+    shown = many.new("ana", "card", NOW)
+    for number in range(9):
+        many.new(f"guest-{number}", "terms", NOW)
+    assert 3 == len(many)
+    assert shown == many.use(shown.code, NOW)
+
+
 def test_a_source_of_chance_that_repeats_itself_makes_no_code_twice():
     draws = iter([b"a" * 6, b"a" * 6, b"b" * 6])
     many = DeviceCodes(lambda _: next(draws))

@@ -385,6 +385,11 @@ def test_asking_for_a_name_that_nobody_has_looks_like_asking_for_ana(town):
     assert Denied("too-many-open") == town.register.ask(STRANGER, "Joana", "Pau", ALL, at())
 
 
+@pytest.mark.parametrize("nothing", ["", "  ", "\u200b\u2060", "\u202e"])
+def test_somebody_without_a_name_that_can_be_seen_asks_nobody(town, nothing):
+    assert Denied("too-long") == town.register.ask(PHONE, "ana", nothing, ALL, at())
+
+
 def test_names_without_end_are_too_long(town):
     assert Denied("too-long") == town.register.ask(PHONE, "x" * 61, "Pau", ALL, at())
     assert Denied("too-long") == town.register.ask(PHONE, "ana", "x" * 41, ALL, at())

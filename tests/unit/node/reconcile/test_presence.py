@@ -1,9 +1,12 @@
 """Who is here: numbers are never given twice, and last bytes find their account."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from captive_portal import guests
+from node.errors import KernelRefused
+from node.reconcile import presence as presences
 from node.reconcile.presence import Presence
 from node.units import AccountId, MacAddress, Milliseconds, Monotonic
 
@@ -22,6 +25,25 @@ def test_who_is_admitted_has_a_seat_a_mark_and_a_class() -> None:
     presence.handle(ANA, ACCEPT, NOW, terms="1")
     admission = presence.admitted()[ANA]
     assert (1, 1, 1000) == (admission.mark, admission.class_minor, admission.ends)
+
+
+def test_one_person_with_ever_new_addresses_leaves_room_for_members(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presences, "GUESTS_MAX", 3)
+    macs = [MacAddress(f"02:00:00:00:01:{number:02x}") for number in range(5)]
+    presence = house({macs[3]: "ana", ANA: "voucher-abc"})
+    for mac in macs[:3]:
+        presence.handle(mac, ACCEPT, NOW)
+    with pytest.raises(KernelRefused, match="as many guests"):
+        presence.handle(macs[4], ACCEPT, NOW)
+    assert not presence.is_admitted(macs[4])
+    presence.handle(macs[0], ACCEPT, NOW)
+    presence.handle(macs[3], ACCEPT, NOW)
+    presence.handle(ANA, ACCEPT, NOW)
+    assert {*macs[:4], ANA} == set(presence.admitted())
+    presence.handle(macs[1], guests.Left(), NOW)
+    presence.forget_marks([presence.seats[macs[1]].mark])
+    presence.handle(macs[4], ACCEPT, NOW)
+    assert presence.is_admitted(macs[4]), "who leaves makes room"
 
 
 def test_who_leaves_retires_until_the_last_bytes_are_booked() -> None:
