@@ -204,9 +204,10 @@ def span(seconds: int) -> str:
     if minutes < 60:
         return f"{minutes} min"
     hours, minutes = divmod(minutes, 60)
-    if hours < 48:
-        return f"{hours} h {minutes:02} min"
-    return f"{hours // 24} days"
+    days, rest = divmod(hours, 24)
+    if hours < 48 and (rest or minutes or not days):
+        return f"{hours} h {minutes:02} min" if minutes else f"{hours} h"
+    return f"{_count(days, 'day')} {rest} h" if rest else _count(days, "day")
 
 
 def _uplink(view: Said, ink: Ink) -> list[str]:

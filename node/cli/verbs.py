@@ -222,6 +222,8 @@ def vouchers_issue(told: Told) -> int:
         # The codes are told first: whatever becomes of the page, they are not lost.
         code = _tell(told, answer, show.vouchers_issued)
         page.write(sheet(answer, network=asked["wifi"] or "", lang=lang))
+    if not told.wants_json:
+        told.out.write(f"{asked['print']} is made: open it in a browser and print it on A4 paper.\n")
     return code
 
 

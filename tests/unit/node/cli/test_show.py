@@ -86,7 +86,7 @@ def test_fresh_codes_stand_alone_on_their_lines():
 7K3M-9Q2W-4X1Z
 0000-0000-0000
 
-Batch 3: 2 vouchers for day-pass, 24 h 00 min on 2 devices.
+Batch 3: 2 vouchers for day-pass, 1 day on 2 devices.
 Print or copy the codes now: the node does not keep them."""
     assert expected == "\n".join(show.vouchers_issued(answer, PLAIN))
 
@@ -96,7 +96,7 @@ def test_batches_with_what_became_of_them():
     shown = show.batches(as_answered(batches=[row]), PLAIN)
     assert 2 == len(shown)
     assert ["20", "3", "1", "0"] == shown[1].split()[-5:-1]
-    assert "day-pass, 24 h 00 min on 2 devices" in shown[1]
+    assert "day-pass, 1 day on 2 devices" in shown[1]
     assert "\x1b" not in shown[1]
     assert "procomu vouchers issue" in show.batches({"batches": []}, PLAIN)[0]
 
@@ -195,6 +195,6 @@ def test_the_doctor_counts_what_must_be_mended():
 
 
 def test_time_spans_in_the_unit_that_says_enough():
-    assert ["59 s", "59 min", "3 h 20 min", "47 h 00 min", "2 days"] == [
-        show.span(seconds) for seconds in (59, 3599, 12_000, 169_200, 172_800)
+    assert ["59 s", "59 min", "3 h 20 min", "47 h", "1 day", "2 days", "2 days 12 h"] == [
+        show.span(seconds) for seconds in (59, 3599, 12_000, 169_200, 86_400, 172_800, 216_059)
     ]
