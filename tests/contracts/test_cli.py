@@ -247,8 +247,10 @@ def test_a_voucher_sheet_is_written_for_its_owner_only(config, tmp_path, capsys,
     sheet = tmp_path / "sheet.html"
     words = ["--count", "25", "--devices", "3", "--print", str(sheet), "--language", lang, "--wifi", "Obert"]
     assert 0 == ask_for(config, "vouchers", "issue", *words)
-    codes = [line for line in capsys.readouterr().out.splitlines() if line.startswith("0000-")]
+    told = capsys.readouterr().out
+    codes = [line for line in told.splitlines() if line.startswith("0000-")]
     page = sheet.read_text()
+    assert f"{sheet} is made" in told
     assert 25 == len(codes) == sum(code in page for code in codes) == page.count("<svg")
     assert 2 == page.count('class="paper"')
     assert "Obert" in page
