@@ -14,6 +14,7 @@ RULES_BY_COLOUR = ("color-contrast", "link-in-text-block")
 
 _RUN = """
 const [rules, tags, done] = arguments;
+if (!('axe' in window)) return done(null);
 const only = rules.length ? {type: 'rule', values: rules} : {type: 'tag', values: tags};
 axe.run(document, {runOnly: only, rules: {'target-size': {enabled: true}}, resultTypes: ['violations']}).then(
   found => done({
@@ -52,9 +53,10 @@ class Judgement:
 
 def judge(browser: Browser, rules: tuple[str, ...] = ()) -> Judgement:
     """Of the page as it stands; all rules of `TAGS`, or only `rules`."""
-    if not browser.run("return 'axe' in window"):
-        browser.run(AXE.read_text() + "\nwindow.axe = axe;")
     found = browser.run_async(_RUN, list(rules), list(TAGS))
+    if found is None:  # a page that was not judged before
+        browser.run(AXE.read_text() + "\nwindow.axe = axe;")
+        found = browser.run_async(_RUN, list(rules), list(TAGS))
     if "error" in found:
         raise RuntimeError(f"axe-core: {found['error']}")
     faults = tuple(Fault(*fault) for fault in found["faults"])

@@ -66,6 +66,8 @@ class Browser:
         self.owner: Person | None = None
         self.home = ""
         """The first page of whom it belongs to, without a slash at its end."""
+        self._screen: object = None
+        self._media: object = None
         self._agent = str(self.devtools("Browser.getVersion")["userAgent"])
 
     # --- going about ---
@@ -144,10 +146,9 @@ class Browser:
         """As on a keyboard, where the focus is: ``Tab``, ``Enter``, or a character."""
         text = {"Enter": "\r", "Tab": ""}.get(key, key)
         code = {"Enter": 13, "Tab": 9}.get(key, 0)
-        for kind in ("keyDown", "keyUp"):
-            self.devtools(
-                "Input.dispatchKeyEvent", type=kind, key=key, code=key, text=text, windowsVirtualKeyCode=code
-            )
+        self.devtools(
+            "Input.dispatchKeyEvent", type="keyDown", key=key, code=key, text=text, windowsVirtualKeyCode=code
+        )
 
     def until(self, words: str, seconds: float = 15.0) -> bool:
         """Whether the page comes to say `words`; it may load anew meanwhile."""
@@ -164,16 +165,23 @@ class Browser:
     # --- how it is shown ---
 
     def look(self, look: Look) -> None:
-        self.devtools(
-            "Emulation.setDeviceMetricsOverride",
-            width=look.width,
-            height=look.height,
-            deviceScaleFactor=look.pixels,
-            mobile=look.width < 600,
-        )
-        self.devtools(
-            "Emulation.setEmulatedMedia", media="print" if look.paper else "", features=look.features()
-        )
+        """Only what differs from the look before is told to the browser."""
+        screen = (look.width, look.height, look.pixels)
+        if screen != self._screen:
+            self._screen = screen
+            self.devtools(
+                "Emulation.setDeviceMetricsOverride",
+                width=look.width,
+                height=look.height,
+                deviceScaleFactor=look.pixels,
+                mobile=look.width < 600,
+            )
+        media = (look.paper, look.features())
+        if media != self._media:
+            self._media = media
+            self.devtools(
+                "Emulation.setEmulatedMedia", media="print" if look.paper else "", features=look.features()
+            )
 
     def speak(self, language: str) -> None:
         """Ask for pages in this language, as a phone's settings do."""
