@@ -65,3 +65,18 @@ def test_every_limit_is_in_the_table_with_its_value() -> None:
         match[1]: match[2] for match in re.finditer(r"^\| `(\w+)`[^|]*\| ([\d.]+) \|$", README, re.MULTILINE)
     }
     assert {field.name: str(field.default) for field in fields(Limits)} == rows
+
+
+def test_every_failure_of_others_has_a_test_that_is_there() -> None:
+    rows = [
+        line.split("|")
+        for line in README.partition("## What went wrong elsewhere")[2].partition("\n## ")[0].splitlines()
+        if line.startswith("| ") and "::" in line
+    ]
+    assert len(rows) > 30
+    for *_, cell, _ in rows:
+        named = re.findall(r"`([\w/]+\.py)::(\w+)`", cell)
+        assert named, cell
+        for path, name in named:
+            text = (Path(__file__).parents[1] / path).read_text()
+            assert re.search(rf"^(async )?def {name}\(", text, re.MULTILINE), name
