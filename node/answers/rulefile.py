@@ -119,7 +119,8 @@ class RuleFiles:
             wanted, findings = None, (unreadable(trouble),)
         self.members_findings = findings if wanted is None else ()
         for finding in self.members_findings:
-            log.error("%s keeps its old members: %s", self.members, finding)
+            # The whole finding may name people and devices, and is for 'procomu status' alone.
+            log.error("%s, line %d: %s; the old members hold", self.members, finding.line, finding.code)
         return roll if wanted is None or wanted == roll else wanted
 
     def _read_rules(self, book: Rulebook, roll: Roll) -> Rulebook:

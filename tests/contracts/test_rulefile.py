@@ -104,6 +104,20 @@ def test_a_node_does_not_start_with_a_spoilt_file(
         files.open()
 
 
+def test_a_slip_in_the_members_file_writes_nobodys_name_into_the_log(
+    files: RuleFiles, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, roll = files.open()
+    files.members.write_text(
+        '[[account]]\nid = "ana"\ndevices = ["02:00:00:00:00:1a", "02:00:00:00:00:1a"]\n'
+    )
+    files._read_members(roll)
+    assert "02:00:00:00:00:1a" in str(files.members_findings)
+    assert "the old members hold" in caplog.text
+    assert "02:00" not in caplog.text
+    assert "ana" not in caplog.text.replace(str(files.members), "")
+
+
 def test_a_community_that_begins_needs_no_members_file(files: RuleFiles) -> None:
     files.members.unlink()
     assert () == files.open()[1].units
