@@ -82,6 +82,8 @@ class Keeper:
         self.recalled = False
         """Whether the memory has been read: until then nobody's codes and devices are known here."""
         self._life: int | None = None
+        self._is_unsure = False
+        """What was to be forgotten may be off the disk, although it is known here."""
         self._found: Reading | None = None
         """What the counters said when the memory could not be read: how much of it is booked already is not known."""
         self._has_news = False
@@ -209,7 +211,8 @@ class Keeper:
         self._tell(None)
         self._unbooked = {k: c for k, c in self._unbooked.items() if cells.get(k) != c}
         self._stored_ms = now
-        if self._is_another_life():
+        if self._is_another_life() or self._is_unsure:
+            self._store_all()
             return await self.flush(now)
         self._presence.forget_marks(read_last & self._presence.read_last)
         return True
@@ -240,6 +243,7 @@ class Keeper:
             self._to_erase += forgotten.erased
         except StorageTrouble as trouble:
             self._tell(trouble)
+            self._is_unsure = True
         self._days_to_forget = used
         self._presence.forget_ended(tuple(self._presence.guests))
 
@@ -352,10 +356,13 @@ class Keeper:
             return False
         self._life, self._troubles.set_aside = self._memory.life, self._memory.set_aside
         self._report("the database was begun anew; everything that is known is stored again")
+        return True
+
+    def _store_all(self) -> None:
+        self._is_unsure = False
         self._unbooked = dict(self._ledger.cells())
         self.unsaved.update(self._presence.seats)
         self.pending.add(self._register.rows())
-        return True
 
     def _tell(self, trouble: StorageTrouble | None) -> None:
         told = str(trouble) if trouble is not None else ""

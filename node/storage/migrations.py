@@ -29,7 +29,7 @@ KEPT = (
     Kept(
         "sessions",
         N_("Who is online until when, and which terms they accepted."),
-        N_("30 days after the end"),
+        N_("30 days after the end; what was taken off, until it may come back"),
     ),
     Kept("cells", N_("How much an account used on each node on each day. Never where to."), N_("13 months")),
     Kept(

@@ -68,8 +68,8 @@ def save_minor(db: Database, account: AccountId, minor: int, day: str) -> None:
 
 
 def forget_ended_before(db: Database, day: str) -> None:
-    """Retention: sessions that ended before `day` go."""
-    db.execute("DELETE FROM sessions WHERE state != 'admitted' AND changed_day < ?", [day])
+    """Retention: sessions that ended before `day` go; whom an admin took off is remembered until pardoned."""
+    db.execute("DELETE FROM sessions WHERE state = 'expired' AND changed_day < ?", [day])
 
 
 def erase(db: Database, mac: MacAddress) -> None:

@@ -12,6 +12,7 @@ from node.errors import StorageTrouble
 from node.governance.roll import Roll, parse_roll
 from node.membership.bindings import DEVICES_BOUND_MAX
 from node.membership.entrances import Denied
+from node.membership.ports import Forgotten
 from node.reconcile.keeper import FORGET_EVERY_MS
 from node.reconcile.ports import Remembered
 from node.reconcile.rulebook import Rulebook, open_rulebook
@@ -32,6 +33,7 @@ from tests.contracts.house import (
 from tests.contracts.test_loop import until
 from tests.contracts.test_portal_house import WORDS, account, comes_in, give_passphrase, is_refused
 from tests.fakes.memory import FakeMemory
+from tests.fakes.register_memory import FakeRegisterMemory
 
 
 class Unreadable(FakeMemory):
@@ -255,6 +257,30 @@ async def test_a_voucher_whose_batch_is_lost_lets_nobody_in_and_stops_nobody_els
     async with street.life() as house:
         assert "code-unknown" == await is_refused(house, ANA, CodeTyped(code))
         await comes_in(house, BEN, TermsAccepted())
+
+
+async def test_a_voucher_that_the_disk_forgot_unheard_is_worth_what_the_node_said(
+    street: Neighbourhood, memory: Unreadable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk answers too late: the sheet is off it, and the node does not know."""
+
+    async def forget_unheard(**_days: str) -> Forgotten:
+        memory.register = FakeRegisterMemory()
+        raise StorageTrouble("the data folder has not answered", "wait")
+
+    async with street.life() as house:
+        (code,) = await house.codes()
+        with monkeypatch.context() as slow:
+            slow.setattr(memory, "forget", forget_unheard)
+            await house.loop.keeper.forget(street.clock.now)
+            street.pass_time(FORGET_EVERY_MS)
+            await house.loop.keeper.forget(street.clock.now)
+        assert () == memory.register.kept.vouchers
+        voucher = await comes_in(house, ANA, CodeTyped(code))
+        await until(lambda: not house.loop.keeper.is_due(street.clock.now, DAY_MS))
+    street.power_cut()
+    async with street.life() as house:
+        assert voucher == account(house, ANA)
 
 
 # --- clocks ------------------------------------------------------------------------------

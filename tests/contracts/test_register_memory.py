@@ -366,6 +366,15 @@ async def test_an_erased_device_leaves_no_trace_but_this_months_count_and_that_u
     assert 1 == len([key for key, _ in (await old_things.recall()).cells if key.account == "ana"])
 
 
+async def test_whom_an_admin_removed_is_remembered_however_long_ago(old_things: StoredMemory) -> None:
+    sent_away = Session(ANA, 2, HOUSE, "removed", "1", Monotonic(0), None, "selling the line")
+    left = Session(BEN, 3, HOUSE, "expired", "1", Monotonic(0), None)
+    saved = [SavedSession(each, "boot", None) for each in (sent_away, left)]
+    await old_things.save_sessions(saved, [], "2024-11-24")
+    await forgotten(old_things, [])
+    assert [sent_away] == [each.session for each in (await old_things.recall()).sessions]
+
+
 async def test_whom_an_admin_removed_is_remembered_also_when_they_erase(old_things: StoredMemory) -> None:
     sent_away = Session(ANA, 2, HOUSE, "removed", "1", Monotonic(0), None, "selling the line")
     await old_things.save_sessions([SavedSession(sent_away, "boot", None)], [], "2026-11-24")
