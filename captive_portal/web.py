@@ -19,6 +19,7 @@ from captive_portal.changes import CHANGES, RETRY_S, change
 from captive_portal.connections import Doorway, Quick
 from captive_portal.framing import Limits
 from captive_portal.headers import SERVER, document_fields, page_fields
+from captive_portal.pace import Pace
 from captive_portal.place import Page, Place
 from captive_portal.ports import CommunityView, House, Neighbours
 from captive_portal.quick import Heads, plain
@@ -100,6 +101,7 @@ class Portal:
         self._fields: dict[str, tuple[tuple[str, str], ...]] = {}
         self._redirect: tuple[str, probes.Answer] = ("", probes.before_admission("/"))
         self._heads = Heads()
+        self._pace = Pace()
         self._date = (0, b"")
         self._let_go: Callable[[str], None] = lambda _device: None
 
@@ -268,6 +270,8 @@ class Portal:
             return self._page(pages.WrongWay(visit.place()), 403)
         if visit.mac is None:
             return self._page(pages.Elsewhere(visit.place()), 403)
+        if not self._pace.may_change(visit.mac, self._clock()):
+            return self._page(pages.Busy(visit.place()), 429, ("Retry-After", str(RETRY_S)))
         return await self._do(visit, change(visit, path, await asked.request.read()))
 
     def _visit(self, asked: Asked, path: str) -> Visit:
