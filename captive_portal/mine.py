@@ -108,7 +108,7 @@ class MyPage:
     is_member: bool
     has_passphrase: bool
     has_shown_card: bool
-    passphrase_at: str
+    secure_at: str
     """As on the first page."""
     terms_version: str
     can_extend: bool

@@ -88,8 +88,8 @@ class Visit:
         )
 
     def typed_at(self, path: str) -> str:
-        """The address by https of the page on which a passphrase may be typed; empty for this very page. Where devices
-        trust our certificate, nothing secret goes through the air as it is."""
+        """The address by https of the page on which a passphrase or card may be typed; empty for this very page. Where
+        devices trust our certificate, what opens an account for longer than a day does not go through the air as it is."""
         base = self.community.portal_url.rstrip("/")
         return "" if self.is_secure or not base else f"{base}{path}"
 

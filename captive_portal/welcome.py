@@ -61,8 +61,8 @@ class Splash:
     notices: tuple[Told, ...] = ()
     services: tuple[Service, ...] = ()
     is_admitted: bool = False
-    passphrase_at: str = ""
-    """The page by https on which a passphrase may be typed; empty for this one."""
+    secure_at: str = ""
+    """The page by https on which a passphrase or card may be typed; empty for this one."""
     outage: Outage | None = None
 
 

@@ -188,7 +188,9 @@ async def test_somebody_joins_on_the_same_pages_by_https(folder: Path) -> None:
     assert '"captive":false' in status
 
 
-async def test_where_devices_trust_the_certificate_a_passphrase_is_typed_by_https_only(folder: Path) -> None:
+async def test_where_devices_trust_the_certificate_a_passphrase_or_card_is_typed_by_https_only(
+    folder: Path,
+) -> None:
     view = replace(COMMUNITY, portal_host=HOST, portal_url=f"https://{HOST}")
     house, devices = FakeHouse(view), FakeNeighbours({"127.0.0.1": ANA})
     portal = Portal(house, devices, port=0, secret=SECRET, addresses=("127.0.0.1",))
@@ -209,6 +211,8 @@ async def test_where_devices_trust_the_certificate_a_passphrase_is_typed_by_http
                 plain = await by_http(path)
                 assert 'type="password"' not in plain
                 assert f'<a href="https://{HOST}{page}">' in plain
+                assert 'action="/join/card"' not in plain
+            assert f'<a href="https://{HOST}/ways?card=PROCOMU1.a.b">' in await by_http("/?card=PROCOMU1.a.b")
             house.accounts[ANA] = ("ana", "passphrase")
             house.happens(ANA, guests.TermsAccepted("2", None))
         running.cancel()
