@@ -1,0 +1,36 @@
+"""How far the node trusts its clock: what the kernel says of it, and what it says when it may not be asked."""
+
+from typing import Any
+
+import pytest
+
+from node.clock import STA_UNSYNC, SystemClock
+
+
+class Kernel:
+    """Answers adjtimex(2); a negative `result` is a no."""
+
+    def __init__(self, result: int, status: int = 0) -> None:
+        self.result, self.status = result, status
+
+    def adjtimex(self, reference: Any) -> int:
+        if self.result >= 0:
+            reference._obj.status = self.status
+        return self.result
+
+
+@pytest.mark.parametrize(
+    ("kernel", "state"),
+    [(Kernel(0), "synced"), (Kernel(5, STA_UNSYNC), "holdover"), (Kernel(-1), "holdover")],
+    ids=["kept right", "kept right by nobody", "may not be asked"],
+)
+def test_only_a_clock_that_the_kernel_calls_right_is_right(kernel: Kernel, state: str) -> None:
+    clock = SystemClock()
+    clock._libc = kernel
+    assert state == clock.state()
+
+
+def test_a_clock_that_people_trust_is_not_asked_about() -> None:
+    clock = SystemClock("trusted")
+    clock._libc = Kernel(-1)
+    assert "synced" == clock.state()
