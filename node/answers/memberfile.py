@@ -38,7 +38,8 @@ def with_member(text: str, member: Member, instead_of: str) -> str | tuple[Findi
         place = _find(text, instead_of)
         if not isinstance(place, _Place):
             return place
-        edited = _spliced(place, _changed("\n".join(place.lines[place.start : place.end]), member))
+        block = "".join(f"{line}\n" for line in place.lines[place.start : place.end])
+        edited = _spliced(place, _changed(block, member))
     return _proven(text, edited, instead_of, member)
 
 
