@@ -54,6 +54,8 @@ def dnsmasq_conf(
         f"dns-forward-max={ASKED_AT_ONCE_MAX}",
         "domain-needed",
         "bogus-priv",
+        # Its version, and how much others ask, is nobody's business.
+        "no-ident",
         f"domain={domain}",
         f"local=/{domain}/",
         f"address=/{portal_host}/{address4.ip}",

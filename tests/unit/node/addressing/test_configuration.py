@@ -56,6 +56,10 @@ def test_no_lease_writes_who_was_there_into_the_log() -> None:
     assert "quiet-dhcp" in conf(address6=None)
 
 
+def test_nobody_is_told_how_much_others_ask() -> None:
+    assert "no-ident" in conf()
+
+
 def test_no_device_takes_the_portals_name_or_a_services_by_calling_itself_so() -> None:
     lines = conf(names=(("radio.vall.lan", IPv4Address("10.77.0.9")),))
     assert "dhcp-ignore-names" in lines
