@@ -2,9 +2,12 @@
 say is limited, cleaned, and never shown without the machine that says it."""
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address
+from typing import TypeVar
+
+Name = TypeVar("Name", bound=Hashable)
 
 HTTP, HTTPS = "_http._tcp.local.", "_https._tcp.local."
 SCHEMES = {HTTP: ("http", 80), HTTPS: ("https", 443)}
@@ -66,6 +69,13 @@ def shown(found: Iterable[Found]) -> tuple[Found, ...]:
             kept[each.url] = each
             of_machine[each.address] = count + 1
     return tuple(kept.values())
+
+
+def dispensable(known: Mapping[Name, Found | None], on_show: Iterable[Found]) -> Name | None:
+    """The name that was heard first of those that are not shown: nobody misses it when there is no room for more. None
+    when all are shown."""
+    seen = set(on_show)
+    return next((name for name, found in known.items() if found not in seen), None)
 
 
 def _address(

@@ -9,7 +9,7 @@ from zeroconf import Error as ZeroconfError
 from zeroconf import EventLoopBlocked, IPVersion, NotRunningException, ServiceStateChange, Zeroconf
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
-from node.services.announced import SCHEMES, Announced, Found, read_announced, shown
+from node.services.announced import SCHEMES, Announced, Found, dispensable, read_announced, shown
 
 LOOK_AGAIN_S = 2.0
 """How soon an interface that was made anew, or too much talk on it, is noticed."""
@@ -84,9 +84,18 @@ class LanServices:
         if state_change is ServiceStateChange.Removed:
             if self._known.pop(place, None) is not None:
                 self._show()
-        elif place in self._known or len(self._known) < NAMES_MAX:
+        elif place in self._known or self._has_room():
             self._known.setdefault(place, None)
             self._enqueue(place)
+
+    def _has_room(self) -> bool:
+        """One machine that announces names without end must not keep those of others out."""
+        if len(self._known) < NAMES_MAX:
+            return True
+        name = dispensable(self._known, self._shown)
+        if name is not None:
+            del self._known[name]
+        return name is not None
 
     async def _ask_again(self) -> None:
         while True:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.services.announced import HTTP, HTTPS, Announced, Found, read_announced, shown
+from node.services.announced import HTTP, HTTPS, Announced, Found, dispensable, read_announced, shown
 
 OWN4, OWN6 = IPv4Interface("10.77.0.1/16"), IPv6Interface("fd77::1/64")
 RADIO = Announced(HTTP, f"Radio Vall.{HTTP}", "pi.local.", 8000, b"/live", ("10.77.0.9",))
@@ -84,3 +84,25 @@ def test_one_machine_cannot_fill_the_page():
 def test_a_page_has_its_end():
     many = [Found(f"{n:03}", f"http://10.77.1.{n}/", "", f"10.77.1.{n}", 80) for n in range(200)]
     assert 32 == len(shown(many))
+
+
+def test_one_machine_that_announces_without_end_keeps_nobody_out() -> None:
+    loud = {
+        f"noise {number}": of_machine(f"noise {number}", "10.77.0.9", number + 1) for number in range(100)
+    }
+    known: dict[str, Found | None] = {"wiki": of_machine("Wiki", "10.77.0.8", 80), **loud, "silent": None}
+    for number in range(200):
+        name = dispensable(known, shown(each for each in known.values() if each is not None))
+        assert name is not None
+        del known[name]
+        known[f"more {number}"] = of_machine(f"noise, more {number}", "10.77.0.9", 1_000 + number)
+    assert "wiki" in known
+
+
+def test_what_is_shown_is_not_dispensable() -> None:
+    known = {"wiki": of_machine("Wiki", "10.77.0.8", 80)}
+    assert dispensable(known, shown(known.values())) is None
+
+
+def of_machine(name: str, address: str, port: int) -> Found:
+    return Found(name, f"http://{address}:{port}/", address, address, port)
