@@ -12,12 +12,15 @@ from aiohttp import web
 from captive_portal.certificate_files import CertificateFiles
 from captive_portal.connections import Connection, Doorway
 from captive_portal.framing import Limits, network_of
+from captive_portal.pace import Pace
 from node.errors import NodeError
 
 BACKLOG = 256
 HANDSHAKES_MAX = 128
 """When so many are under way, the oldest makes room: an honest one is over in a moment."""
 HANDSHAKES_PER_DEVICE = 8
+HANDSHAKES_AT_ONCE, HANDSHAKES_PER_S = 60, 6
+"""Of one device, finished ones too: each costs some milliseconds, and everybody waits for them."""
 HANDSHAKE_S = 10.0
 FAREWELL_S = 2.0
 """For the other side to confirm the end of TLS."""
@@ -63,7 +66,7 @@ class SecureDoor:
         doorway = Doorway(server, self._device_of, clock=self._clock, limits=self._limits)
         try:
             async with asyncio.TaskGroup() as tasks:
-                greetings = Greetings(self._files, doorway, self._device_of, tasks)
+                greetings = Greetings(self._files, doorway, self._device_of, tasks, self._clock)
                 listener = await self._listen(greetings)
                 tasks.create_task(self._watch())
                 tasks.create_task(doorway.sweep())
@@ -106,10 +109,12 @@ class Greetings:
         doorway: Doorway,
         device_of: Callable[[str], str | None],
         tasks: asyncio.TaskGroup,
+        clock: Callable[[], float],
     ) -> None:
         self.doorway = doorway
         self._files, self._device_of = files, device_of
         self._tasks: asyncio.TaskGroup = tasks
+        self._clock, self._pace = clock, Pace(HANDSHAKES_AT_ONCE, HANDSHAKES_PER_S)
         self._by_device: Counter[str] = Counter()
         self._under_way: dict[Greeting, asyncio.Transport] = {}
 
@@ -119,7 +124,7 @@ class Greetings:
         if context is None or not peer:
             return False
         device = self._device_of(peer[0]) or network_of(peer[0])
-        if self._by_device[device] >= HANDSHAKES_PER_DEVICE:
+        if self._by_device[device] >= HANDSHAKES_PER_DEVICE or not self._pace.may(device, self._clock()):
             return False
         if len(self._under_way) >= HANDSHAKES_MAX:
             self._under_way.pop(next(iter(self._under_way))).abort()

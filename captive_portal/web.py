@@ -40,6 +40,8 @@ BACKLOG = 1_024
 TAKEN_AT_ONCE = 16
 """New connections in one turn of the loop: a thousand that come together must not hold up who is being served."""
 FILES_WANTED = 16_384
+CHANGES_AT_ONCE, CHANGES_PER_S = 120, 1
+"""Of one device: each change is written to the disk, which is not made for thousands."""
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +103,7 @@ class Portal:
         self._fields: dict[str, tuple[tuple[str, str], ...]] = {}
         self._redirect: tuple[str, probes.Answer] = ("", probes.before_admission("/"))
         self._heads = Heads()
-        self._pace = Pace()
+        self._pace = Pace(CHANGES_AT_ONCE, CHANGES_PER_S)
         self._date = (0, b"")
         self._let_go: Callable[[str], None] = lambda _device: None
 
@@ -270,7 +272,7 @@ class Portal:
             return self._page(pages.WrongWay(visit.place()), 403)
         if visit.mac is None:
             return self._page(pages.Elsewhere(visit.place()), 403)
-        if not self._pace.may_change(visit.mac, self._clock()):
+        if not self._pace.may(visit.mac, self._clock()):
             return self._page(pages.Busy(visit.place()), 429, ("Retry-After", str(RETRY_S)))
         return await self._do(visit, change(visit, path, await asked.request.read()))
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from captive_portal.framing import Limits
-from captive_portal.pace import AT_ONCE_MAX
+from captive_portal.web import CHANGES_AT_ONCE
 from tests.contracts.portal_client import HOST, Browser
 from tests.fakes.front_door import ANA, ANAS_ADDRESS, BENS_ADDRESS, FrontDoor, open_door
 
@@ -173,9 +173,9 @@ async def test_a_program_that_presses_without_end_writes_little(
     door: FrontDoor, ana: Browser, ben: Browser
 ) -> None:
     form = (await ana.get("/")).fill("/join/terms")
-    statuses = [(await ana.post("/join/terms", form)).status for _ in range(AT_ONCE_MAX + 40)]
+    statuses = [(await ana.post("/join/terms", form)).status for _ in range(CHANGES_AT_ONCE + 40)]
     assert {303, 429} == set(statuses)
-    assert statuses.count(303) == len(door.house.accepted) < AT_ONCE_MAX + 20
+    assert statuses.count(303) == len(door.house.accepted) < CHANGES_AT_ONCE + 20
     assert 303 == (await ben.post("/join/terms", (await ben.get("/")).fill("/join/terms"))).status
     assert 200 == (await ana.get("/me")).status
 

@@ -17,7 +17,14 @@ from captive_portal import guests
 from captive_portal.certificate_files import CertificateFiles, server_context
 from captive_portal.connections import Doorway
 from captive_portal.framing import Limits
-from captive_portal.secure import HANDSHAKES_MAX, HANDSHAKES_PER_DEVICE, LIMITS, Handle, SecureDoor
+from captive_portal.secure import (
+    HANDSHAKES_AT_ONCE,
+    HANDSHAKES_MAX,
+    HANDSHAKES_PER_DEVICE,
+    LIMITS,
+    Handle,
+    SecureDoor,
+)
 from captive_portal.web import Portal
 from node.errors import NodeError
 from tests.contracts.portal_client import Browser, parse
@@ -216,6 +223,20 @@ async def test_where_devices_trust_the_certificate_a_passphrase_or_card_is_typed
             house.accounts[ANA] = ("ana", "passphrase")
             house.happens(ANA, guests.TermsAccepted("2", None))
         running.cancel()
+
+
+async def test_who_shakes_hands_without_end_costs_little_and_keeps_nobody_out(folder: Path) -> None:
+    async with door(files_in(folder), device_of={"127.0.0.2": "ana", "127.0.0.1": "ben"}.get) as port:
+        context, shaken = device(folder), 0
+        for _ in range(HANDSHAKES_AT_ONCE + 40):
+            with contextlib.suppress(OSError):
+                _, writer = await asyncio.open_connection(
+                    "127.0.0.1", port, ssl=context, server_hostname=HOST, local_addr=("127.0.0.2", 0)
+                )
+                writer.close()
+                shaken += 1
+        assert HANDSHAKES_AT_ONCE <= shaken < HANDSHAKES_AT_ONCE + 30
+        assert (await ask(port, context))[0].startswith("HTTP/1.1 200 OK")
 
 
 async def test_before_there_is_a_certificate_the_port_hangs_up(tmp_path: Path) -> None:
