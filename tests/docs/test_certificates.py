@@ -8,8 +8,10 @@ from captive_portal.certificate_files import ASK_AGAIN
 from captive_portal.certificates import RENEW_BEFORE
 from captive_portal.secure import (
     HANDSHAKE_S,
+    HANDSHAKES_AT_ONCE,
     HANDSHAKES_MAX,
     HANDSHAKES_PER_DEVICE,
+    HANDSHAKES_PER_S,
     LIMITS,
     LOOK_EVERY_S,
 )
@@ -50,6 +52,8 @@ def test_limits_by_https_are_in_the_portals_readme() -> None:
         "connections": str(LIMITS.connections),
         "connections of one device": str(LIMITS.connections_per_device),
         "handshakes under way": str(HANDSHAKES_MAX),
-        "handshakes of one device": str(HANDSHAKES_PER_DEVICE),
+        "handshakes of one device under way": str(HANDSHAKES_PER_DEVICE),
+        "handshakes of one device at once": str(HANDSHAKES_AT_ONCE),
+        "of them in each second after that": str(HANDSHAKES_PER_S),
         "seconds for a handshake": str(HANDSHAKE_S),
     } == rows
