@@ -1,5 +1,7 @@
 """Coming in, by every way: the register says who somebody is, the loop lets them in."""
 
+from dataclasses import replace
+
 from captive_portal import guests
 from captive_portal.ports import (
     Admitted,
@@ -16,7 +18,8 @@ from node.answers.passphrases import PassphraseDesk
 from node.errors import KernelRefused, NodeError
 from node.governance.joining import WAYS, Way
 from node.governance.roll import GUEST_PREFIX
-from node.membership.entrances import Denied, Entrance
+from node.membership.bindings import Binding
+from node.membership.entrances import Denied, Entrance, Instant
 from node.membership.passphrases import PASSPHRASE_CHARS_MAX, is_right
 from node.membership.register import PassphraseQuestion, Register
 from node.reconcile.loop import Reconcile
@@ -36,7 +39,8 @@ class Doorway:
         self._reconcile, self._register, self._views = reconcile, register, views
         self.desk = PassphraseDesk()
         """The only one: hashing for two at once would cost twice the memory."""
-        self._choosing: dict[MacAddress, Monotonic] = {}
+        self._choosing: dict[MacAddress, tuple[Monotonic, Binding | None]] = {}
+        """Until when, and the account that has no room yet."""
         self._accepted: dict[MacAddress, str] = {}
         """Terms that a guest accepted who waits for a member's yes."""
 
@@ -45,10 +49,15 @@ class Doorway:
     ) -> Admitted | Refused | Full:
         if (refused := self.removed(mac)) is not None:
             return refused
+        before = self._rests_on(mac)
         found = await self._entrance(mac, entry, is_choosing=instead_of is not None)
         if not isinstance(found, Entrance):
             return found if isinstance(found, Refused) else refusal(found)
-        return await self._let_in(mac, found, terms_version, instead_of)
+        came = await self._let_in(mac, found, terms_version, instead_of)
+        if isinstance(came, Full) and before is not None and before.account != found.account:
+            # They are on by another account, and come back into it without showing anything again.
+            await self._reconcile.remember(self._register.bindings.bind(before))
+        return came
 
     def removed(self, mac: MacAddress) -> Refused | None:
         state = self._reconcile.presence.state(mac)
@@ -91,7 +100,9 @@ class Doorway:
         self, mac: MacAddress, entry: Entry, *, is_choosing: bool
     ) -> Entrance | Denied | Refused:
         register, ways, at = self._register, self._ways(), self._reconcile.instant()
-        if isinstance(entry, TermsAccepted) or (is_choosing and self._may_choose(mac, at.now)):
+        if is_choosing and self._may_choose(mac, at.now):
+            return self._enter_chosen(mac, ways, at)
+        if isinstance(entry, TermsAccepted):
             return register.enter_by_terms(mac, ways, at)
         if (refused := self.forgetful()) is not None:
             return refused
@@ -169,10 +180,25 @@ class Doorway:
         self._choosing.pop(mac, None)
         if len(self._choosing) >= CHOOSING_MAX:
             del self._choosing[next(iter(self._choosing))]
-        self._choosing[mac] = Monotonic(self._reconcile.instant().now + CHOOSING)
+        ends = Monotonic(self._reconcile.instant().now + CHOOSING)
+        self._choosing[mac] = ends, self._register.bindings.get(mac)
 
     def _may_choose(self, mac: MacAddress, now: Monotonic) -> bool:
-        return now < self._choosing.get(mac, now)
+        return mac in self._choosing and now < self._choosing[mac][0]
+
+    def _enter_chosen(self, mac: MacAddress, ways: tuple[Way, ...], at: Instant) -> Entrance | Denied:
+        _, wanted = self._choosing[mac]
+        rows = () if wanted is None else self._register.bindings.bind(wanted)
+        found = self._register.enter_by_terms(mac, ways, at)
+        return found if isinstance(found, Denied) else replace(found, changes=(*rows, *found.changes))
+
+    def _rests_on(self, mac: MacAddress) -> Binding | None:
+        """What the device has shown before and still comes in by; None for a guest who only accepts the terms."""
+        binding, account = self._register.bindings.get(mac), self._register.account_of(mac)
+        if binding is None or account is None or binding.way == "terms":
+            return None
+        end = self._reconcile.standing.voucher_end(account)
+        return binding if end is None or self._reconcile.instant().now < end else None
 
     def _ways(self) -> tuple[Way, ...]:
         return self._reconcile.rulebook.ruleset.joining.ways

@@ -102,8 +102,8 @@ class Standing:
         self, macs: Collection[MacAddress], now: Monotonic
     ) -> tuple[tuple[MacAddress, ...], tuple[MacAddress, ...]]:
         """After the register or the roll may have changed: those whose visit ends sooner now, perhaps at once, and
-        those who belong to another account now. An account that has as many devices on as it may takes no more: a
-        guest stays the guest that they were, and who cannot stay is out until they come in anew."""
+        those who belong to another account now. An account that has as many devices on as it may takes no more:
+        whoever would come to it stays where they are, or is out if that account is no more."""
         presence, sooner, moved = self.presence, list(self.end_vouchers(macs)), list[MacAddress]()
         over = frozenset(self.ended(now)) if sooner else frozenset()
         for mac in macs:
@@ -114,7 +114,7 @@ class Standing:
                 continue
             if self._has_room(self.account_of(mac)):
                 moved += presence.rebind((mac,))
-            elif seat.account != self._guest_account(mac) and presence.end_by(mac, now):
+            elif not self._may_stay(mac, seat.account, now) and presence.end_by(mac, now):
                 sooner.append(mac)
         return (*sooner, *self.end_vouchers(moved)), tuple(moved)
 
@@ -184,6 +184,11 @@ class Standing:
     def _has_room(self, account: AccountId) -> bool:
         most = self.devices_max(account)
         return most is None or len(self.presence.admitted_of(account)) < most
+
+    def _may_stay(self, mac: MacAddress, account: AccountId, now: Monotonic) -> bool:
+        end = self.voucher_end(account)
+        is_there = account in self.roll.by_account if end is None else now < end
+        return is_there or account == self._guest_account(mac)
 
     def _classes(self) -> dict[int, ShapedClass]:
         here = self.presence.accounts_here()

@@ -148,6 +148,31 @@ async def test_a_guest_who_found_the_voucher_full_is_not_moved_into_it_by_what_o
         assert voucher == await comes_in(house, BEN, TermsAccepted())
 
 
+async def test_who_is_on_by_one_voucher_and_finds_another_full_stays_on_by_the_first(
+    street: Neighbourhood,
+) -> None:
+    async with street.life() as house:
+        own, full = await house.codes(2, devices_max=1)
+        first = await comes_in(house, ANA, CodeTyped(own))
+        other = await comes_in(house, BEN, CodeTyped(full))
+        assert isinstance(await house.portal.admit(ANA, CodeTyped(full), "1"), Full)
+        await house.loop.adopt(street.book, roll_of(MEMBERS + '[[account]]\nid = "new"\n'))
+        assert street.kernel.send(ANA, up=1)
+        await house.portal.leave(ANA)
+        assert first == await comes_in(house, ANA, TermsAccepted())
+        # They change their mind once more, without typing it again.
+        came = await house.portal.admit(ANA, TermsAccepted(), "1", instead_of=BEN)
+        assert isinstance(came, Admitted)
+        assert first == account(house, ANA), "whoever came in has chosen"
+        assert isinstance(await house.portal.admit(ANA, CodeTyped(full), "1"), Full)
+        assert isinstance(await house.portal.admit(ANA, CodeTyped(full), "1", instead_of=BEN), Admitted)
+        assert other == account(house, ANA)
+        assert not street.kernel.send(BEN, up=1)
+    street.power_cut()
+    async with street.life() as house:
+        assert other == account(house, ANA)
+
+
 async def test_a_device_that_made_room_in_a_full_account_is_counted_there_no_more(
     street: Neighbourhood,
 ) -> None:
