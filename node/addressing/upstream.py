@@ -66,17 +66,21 @@ class Upstream:
 
     async def look(self) -> float:
         """One round of questions. Returns the seconds to wait until the next."""
-        resolvers = (self._resolvers or _system_resolvers(self._resolv_conf))[:RESOLVERS_MAX]
-        name = NAMES[self._round % len(NAMES)]
-        self._round += 1
         asked = self._clock()
-        if await _any_answers(resolvers, name, self._port):
+        if await self.ask():
             self._silent = 0
             return ASK_EVERY_S
         if not self._silent:
             self._since = asked
         self._silent += 1
         return ASK_AGAIN_S
+
+    async def ask(self) -> bool:
+        """Whether some resolver answers just now."""
+        resolvers = (self._resolvers or _system_resolvers(self._resolv_conf))[:RESOLVERS_MAX]
+        name = NAMES[self._round % len(NAMES)]
+        self._round += 1
+        return await _any_answers(resolvers, name, self._port)
 
 
 class _Question(asyncio.DatagramProtocol):

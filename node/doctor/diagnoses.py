@@ -101,8 +101,13 @@ def _route(seen: Symptoms) -> Iterator[Diagnosis]:
     if seen.config is None:
         return
     uplink = seen.config.uplink.interface
-    if uplink in seen.default_routes:
+    if uplink in seen.default_routes and seen.resolver_answers is not False:
         yield _ok("way out", f"by {uplink}")
+        return
+    if uplink in seen.default_routes:
+        wrong = "no resolver upstream answers: people see the welcome page, and no Internet"
+        mend = "see whether the modem has its line, and whether lan.dns_upstream in node.toml is right"
+        yield Diagnosis("way out", "warn", f"by {uplink}", wrong, mend)
         return
     mend = f"ip route show default; then start its DHCP client, or: ip route add default via GATEWAY dev {uplink}"
     yield Diagnosis("way out", "warn", "none", f"no route leads to the Internet by {uplink}", mend)

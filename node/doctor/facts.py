@@ -1,5 +1,6 @@
 """Looks at this machine for everything that a node needs. Changes nothing."""
 
+import asyncio
 import os
 import shutil
 import socket
@@ -14,6 +15,7 @@ from captive_portal.certificates import is_ending
 from node import console
 from node.addressing.dnsmasq import Dnsmasq, running
 from node.addressing.programs import installed
+from node.addressing.upstream import SILENT_ROUNDS, Upstream
 from node.clock import SystemClock
 from node.config import NodeConfig, parse_config
 from node.doctor.symptoms import CertificateSeen, DnsSeen, FileSeen, FolderSeen, Interface, PortSeen, Symptoms
@@ -58,6 +60,7 @@ def gather(config_path: Path) -> Symptoms:
         community_key=_checked(Path(config.community.key_file), _community_key_findings),
         interfaces=_interfaces(),
         default_routes=_default_routes(),
+        resolver_answers=_resolver_answers(config, clock),
         forwarding=(_is_on("ipv4/ip_forward"), _is_on("ipv6/conf/all/forwarding")),
         is_running=is_running,
         ports=_ports(config, is_running=is_running),
@@ -231,6 +234,14 @@ def _port_trouble(where: str, number: int, kind: socket.SocketKind) -> str:
         except OSError as error:
             return (error.strerror or str(error)).lower()
     return ""
+
+
+def _resolver_answers(config: NodeConfig, clock: SystemClock) -> bool | None:
+    """As the node itself asks, as often as it needs to be sure."""
+    if config.uplink.interface not in _default_routes():
+        return None
+    upstream = Upstream(config.lan.dns_upstream, clock.monotonic)
+    return any(asyncio.run(upstream.ask()) for _ in range(SILENT_ROUNDS))
 
 
 def _dns(config: NodeConfig, *, is_running: bool) -> DnsSeen:

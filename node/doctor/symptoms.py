@@ -102,6 +102,8 @@ class Symptoms:
     """Every interface of the machine."""
     default_routes: tuple[str, ...] = ()
     """Interfaces that lead to the Internet now."""
+    resolver_answers: bool | None = None
+    """Upstream; None where there is no way to ask."""
     forwarding: tuple[bool, bool] = (False, False)
     is_running: bool = False
     """Whether this node runs now."""

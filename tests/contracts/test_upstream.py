@@ -140,6 +140,15 @@ async def test_it_asks_what_devices_ask_one_name_after_the_other(clock):
     assert len({query[:2] for query in server.asked}) > 1
 
 
+async def test_asking_once_tells_what_is_true_just_now_and_counts_no_silence(clock):
+    async with resolver(lambda query: None) as (server, port):
+        asked = Upstream((HERE,), clock, port=port)
+        assert [False, False, False] == [await asked.ask() for _ in range(3)]
+        assert asked.answers
+        server.reply = coded(0, ANSWER)
+        assert await asked.ask()
+
+
 async def test_one_resolver_of_several_is_enough(clock):
     async with resolver(coded(0, ANSWER)) as (_, port):
         asked = Upstream(("127.0.0.2", HERE), clock, port=port)

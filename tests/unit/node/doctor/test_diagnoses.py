@@ -52,6 +52,14 @@ def test_a_healthy_node_has_nothing_to_mend():
     assert is_well(diagnose(WELL))
 
 
+def test_a_line_that_is_dead_behind_the_modem_is_named():
+    assert [] == troubles(replace(WELL, resolver_answers=True))
+    verdict, name, wrong, mend = only(replace(WELL, resolver_answers=False))
+    assert ("warn", "way out") == (verdict, name)
+    assert "no resolver upstream answers" in wrong
+    assert "modem" in mend
+
+
 def test_a_healthy_node_that_is_stopped_is_only_not_started():
     stopped = replace(
         WELL,
