@@ -118,6 +118,7 @@ BARE = replace(OPEN, node="", contact="", terms="", sentences=(), help="")
 CLOSED = replace(OPEN, ways=())
 ONLY_CODES = replace(OPEN, ways=("voucher",))
 ONLY_TERMS = replace(OPEN, ways=("terms",))
+SECURED = replace(OPEN, portal_url="https://login.vall.example")
 
 NOTICES = (
     Notice(

@@ -76,6 +76,7 @@ WELCOMES = (
     _newcomer("a bare community", view=people.BARE),
     _newcomer("a voucher's square was scanned", path="/?code=7KM3-Q2W9-XA"),
     _newcomer("a card's square was scanned", path="/?card=eyJ0.aGVsbG8.c2ln"),
+    _newcomer("passphrases and cards by https", view=people.SECURED, after=opens_everything),
     _newcomer("time over", person=people.TIME_OVER),
     _newcomer("voucher ended", person=people.VOUCHER_ENDED),
     _newcomer("nobody answered", person=people.UNANSWERED),
@@ -105,6 +106,13 @@ MINE = (
     _mine("online by voucher", person=people.WITH_VOUCHER),
     _mine("over quota", person=people.OVER_QUOTA),
     _mine("a member with everything", person=people.MEMBER, after=opens_everything),
+    _mine("a member without a passphrase", person=replace(people.MEMBER, has_passphrase=False)),
+    _mine(
+        "a member with the card in hand",
+        person=replace(people.MEMBER, has_shown_card=True),
+        after=opens_everything,
+    ),
+    _mine("a member where passphrases go by https", view=people.SECURED, person=people.MEMBER),
     _mine(
         "contested",
         person=replace(people.ONLINE, contests=people.CONTESTS),
