@@ -167,7 +167,8 @@ class Console:
 
 
 def ask(path: str, question: Mapping[str, Any], timeout_s: float = 10.0) -> dict[str, Any]:
-    """The answer of the node that listens on `path`; blocking. Raises NoRunningNode."""
+    """The answer of the node that listens on `path`; blocking. Raises NoRunningNode, or NodeError when the question
+    is no text."""
     with _call(path, question, timeout_s) as lines:
         for line in lines:
             answer = _read_object(line)
@@ -188,11 +189,15 @@ def watch(path: str, timeout_s: float = 10.0) -> Iterator[dict[str, Any]]:
 def _call(
     path: str, question: Mapping[str, Any], timeout_s: float, *, waits_for_ever: bool = False
 ) -> Iterator[Iterator[bytes]]:
+    try:
+        asked = _encode(question)
+    except UnicodeEncodeError as error:
+        raise NodeError("what you typed is not UTF-8 text", "type it in a terminal set to UTF-8") from error
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
         line.settimeout(timeout_s)
         try:
             line.connect(path)
-            line.sendall(_encode(question))
+            line.sendall(asked)
             if waits_for_ever:
                 line.settimeout(None)
             with line.makefile("rb") as answers:
@@ -261,6 +266,7 @@ async def _say(writer: asyncio.StreamWriter, answer: Mapping[str, Any]) -> None:
 def _read_object(line: bytes) -> dict[str, Any] | None:
     try:
         question = json.loads(line)
+        json.dumps(question, ensure_ascii=False).encode()  # half a letter can be stored nowhere
     except (ValueError, RecursionError):
         return None
     return question if isinstance(question, dict) else None

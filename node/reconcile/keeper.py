@@ -292,10 +292,12 @@ class Keeper:
     def _book_found(self, remembered: Remembered) -> None:
         if self._found is None:
             return
-        owners = {mark: account for mark, _, account in remembered.marks}
+        owners = {mark: (mac, account) for mark, mac, account in remembered.marks}
         for mark, usage in deltas(remembered.baseline, self._found).items():
             seat = self._presence.by_mark.get(mark)
-            account = owners.get(mark) or (seat.account if seat is not None else None)
+            mac, account = owners.get(mark, (None, None))
+            if seat is not None and seat.mac != mac:
+                account = seat.account  # the number became theirs while nothing could be read
             if account is not None:
                 key = CellKey(self.writer.node, self.writer.incarnation, account, self._clock.today())
                 self._unbooked[key] = self._ledger.add(key, usage, busy=False)

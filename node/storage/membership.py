@@ -24,6 +24,7 @@ from node.membership.ports import (
 )
 from node.membership.terms import Terms, TermsText
 from node.membership.vouchers import Batch, Voucher
+from node.storage.letters import storable
 from node.units import AccountId, MacAddress, Milliseconds, Monotonic
 
 
@@ -48,7 +49,7 @@ def save_changes(db: Database, changes: Iterable[Change]) -> None:
     """In the order of the changes. A row that is known is written over."""
     for change in changes:
         statement, values = _statement(change)
-        db.execute(statement, values)
+        db.execute(statement, [storable(value) for value in values])
 
 
 def forget_before(db: Database, *, ended: str, used: str) -> Forgotten:

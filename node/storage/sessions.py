@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from sqlite_utils import Database
 
 from node.accounting.sessions import SavedSession, Session
+from node.storage.letters import storable
 from node.units import AccountId, MacAddress, Monotonic
 
 
@@ -51,12 +52,12 @@ def save_sessions(
                 s.mark,
                 s.account,
                 s.state,
-                s.terms,
+                storable(s.terms),
                 each.boot,
                 s.since,
                 s.ends,
                 each.ends_wall_s,
-                s.because,
+                storable(s.because),
                 day,
             ],
         )

@@ -112,7 +112,16 @@ async def test_one_line_carries_many_questions(path):
 
 
 @pytest.mark.parametrize(
-    "line", [b"\n", b"[]\n", b"hello\n", b"\xff\xfe\n", b"[" * 50_000 + b"\n", b'{"ask": {}}\n']
+    "line",
+    [
+        b"\n",
+        b"[]\n",
+        b"hello\n",
+        b"\xff\xfe\n",
+        b"[" * 50_000 + b"\n",
+        b'{"ask": {}}\n',
+        b'{"ask": "ana", "who": "\\udce9"}\n',
+    ],
 )
 async def test_what_is_no_question_gets_a_no_and_hurts_nobody(path, line):
     answers = await say(path, [line, b'{"ask": "late"}\n'])
@@ -208,3 +217,8 @@ async def test_a_stopped_node_leaves_no_socket(tmp_path, events):
 def test_without_a_node_the_asker_is_told_how_to_start_one(tmp_path):
     with pytest.raises(NoRunningNode, match="procomu run"):
         console.ask(str(tmp_path / "console.sock"), {"ask": "status"})
+
+
+def test_words_that_are_no_utf8_text_are_told_before_a_node_is_asked(tmp_path):
+    with pytest.raises(NodeError, match="not UTF-8 text"):
+        console.ask(str(tmp_path / "console.sock"), {"ask": "ana", "who": "l\udce9a"})

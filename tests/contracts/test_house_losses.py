@@ -12,13 +12,14 @@ from node.errors import StorageTrouble
 from node.governance.roll import Roll, parse_roll
 from node.membership.bindings import DEVICES_BOUND_MAX
 from node.membership.entrances import Denied
-from node.membership.ports import Forgotten
+from node.membership.issued import Issued
+from node.membership.ports import Batch, Forgotten
 from node.reconcile.keeper import FORGET_EVERY_MS
 from node.reconcile.ports import Remembered
 from node.reconcile.rulebook import Rulebook, open_rulebook
 from node.storage.database import Store
 from node.storage.memory import StoredMemory
-from node.units import AccountId, Bytes, MacAddress
+from node.units import AccountId, Bytes, MacAddress, Milliseconds
 from tests.contracts.house import (
     ANA,
     BEN,
@@ -126,6 +127,45 @@ async def test_who_erases_themselves_before_the_memory_could_be_read_is_forgotte
         assert house.loop.register.bindings.get(ANA) is None
     assert () == memory.register.kept.bindings
     assert ANA not in memory.sessions
+
+
+async def test_what_a_guest_used_while_nothing_could_be_read_is_booked_to_nobody_else(
+    street: Neighbourhood, memory: Unreadable
+) -> None:
+    async with street.life() as house:
+        (code,) = await house.codes()
+        voucher = await comes_in(house, ANA, CodeTyped(code))
+    memory.full = True
+    street.power_cut()
+    async with street.life(killed=True) as house:
+        await comes_in(house, BEN, TermsAccepted())
+    assert street.kernel.send(BEN, down=500)
+    async with street.life() as house:
+        memory.full = False
+        await until(lambda: house.loop.keeper.recalled)
+        assert 0 == house.loop.ledger.total(voucher, "2026-11").uplink.total
+        await until(lambda: Bytes(500) == house.portal.guest(BEN).used.total)
+
+
+async def test_words_that_no_disk_can_hold_keep_nobody_else_from_being_stored(tmp_path: Path) -> None:
+    half = "l\udce9gende"
+    store = Store(tmp_path / "procomu.db")
+    street = Neighbourhood(lambda: StoredMemory(store), tmp_path)
+    try:
+        async with street.life() as house:
+            wish = Batch(0, "day-pass", Milliseconds(DAY_MS), 0, "", "admin", half)
+            issued = house.loop.register.vouchers.issue(wish, 1, house.loop.today())
+            assert isinstance(issued, Issued)
+            await house.loop.remember(issued.changes)
+            await comes_in(house, ANA, TermsAccepted())
+            await house.loop.remove(ANA, half)
+            remembered = await StoredMemory(store).recall()
+        assert ["removed"] == [each.session.state for each in remembered.sessions]
+        (batch,) = remembered.register.batches
+        assert batch.note.startswith("l")
+        assert batch.note.endswith("gende")
+    finally:
+        store.close()
 
 
 # --- devices at once ---------------------------------------------------------------------
