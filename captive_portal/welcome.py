@@ -10,7 +10,7 @@ from captive_portal.ports import DeviceView, Full, GuestView, Outage, RefusalRea
 from captive_portal.visit import Visit, Word
 from node.governance.joining import Way
 
-SPLASH_TERMS_BYTES_MAX = 1_000
+SPLASH_TERMS_BYTES_MAX = 850
 """Longer terms stand on a page of their own, and the first page shows their beginning."""
 SPLASH_BYTES_MAX = 14_000
 """HTML and CSS together: what fits into the first ten packets, and what a mini-browser takes."""

@@ -5,13 +5,14 @@ import json
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 import pytest
 
 from captive_portal import guests
 from captive_portal.changes import CHANGES
-from captive_portal.ports import Refused, ServiceView
+from captive_portal.ports import Outage, Refused, ServiceView
 from captive_portal.web import ADDRESSES, Portal
 from captive_portal.welcome import SPLASH_BYTES_MAX
 from node.errors import NodeError, StorageTrouble
@@ -535,8 +536,14 @@ async def test_pages_need_no_script_no_second_file_and_one_language(
 @pytest.mark.parametrize("word", ["paraula é ", "مرحبا ", "善"])
 async def test_the_longest_splash_fits_a_mini_browser(door: FrontDoor, ana: Browser, word: str) -> None:
     door.house.view = replace(
-        COMMUNITY, community=word * 90, node=word * 90, contact=word * 300, terms=word * 4_000
+        COMMUNITY,
+        community=word * 90,
+        node=word * 90,
+        contact=word * 300,
+        terms=word * 4_000,
+        outage=Outage(datetime(2026, 11, 25, 14, 5, tzinfo=UTC)),
     )
+    door.house.nobody_answers(ANA)
     texts = (NoticeText("en", word * 80, word * 200),)
     door.house.board = (Notice(1, "network", "everyone", "", "", True, texts),) * 9
     door.house.around = (ServiceView(word * 90, f"http://{'a' * 200}/", word * 90, True),) * 9
