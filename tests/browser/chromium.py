@@ -228,12 +228,18 @@ class Browser:
         messages = [entry["message"] for entry in self._driver.get_log("browser")]
         return [message for message in messages if "the server responded with a status of" not in message]
 
+    def asked_for(self) -> list[tuple[str, str]]:
+        """Kind and address of everything that was asked for since the last time: ``("Document", "http://...")``."""
+        sent = [m["params"] for m in self._network() if m["method"] == "Network.requestWillBeSent"]
+        asked = [(str(each.get("type", "")), str(each["request"]["url"])) for each in sent]
+        return [(kind, url) for kind, url in asked if not url.startswith("data:")]
+
     def measure(self, url: str) -> Load:
         """Open a page and weigh what came."""
-        self._driver.get_log("performance")
+        self._network()
         self.open(url)
         paints = self.run_async(_PAINTED)
-        messages = [json.loads(entry["message"])["message"] for entry in self._driver.get_log("performance")]
+        messages = self._network()
         asked = [
             m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"
         ]
@@ -244,6 +250,9 @@ class Browser:
         )
         kept = tuple(url for url in asked if not url.startswith("data:"))
         return Load(weight, kept, dict(paints)["first-contentful-paint"])
+
+    def _network(self) -> list[dict[str, Any]]:
+        return [json.loads(entry["message"])["message"] for entry in self._driver.get_log("performance")]
 
     def picture(self, *, whole: bool = True) -> bytes:
         """A PNG of the page; without `whole`, of what the screen shows."""

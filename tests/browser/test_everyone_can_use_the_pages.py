@@ -47,6 +47,7 @@ def enter(browser: Browser, scene: Scene, first_page: str, language: str = "en")
     browser.look(PHONE)
     browser.speak(language)
     browser.complaints()
+    browser.asked_for()
     scene.enter(browser, first_page)
 
 
@@ -75,6 +76,10 @@ def test_axe_finds_nothing_wrong_in_any_language_on_any_screen(
     for language in LANGUAGES if scene in PORTAL_SCENES else ("en",):
         enter(browser, scene, first_page, language)
         assert browser.attribute("html", "lang") == language
+        # One document at a time, from the node itself: no picture, font, script or anything from elsewhere.
+        assert {(kind, url.startswith(first_page)) for kind, url in browser.asked_for()} == {
+            ("Document", True)
+        }
         found = looked_at(browser, language)
         TALLY.saw(scene, language, screens=len(found) - 1, faults=sum(map(len, found.values())))
         wrong |= {f"{name}, {language}": what for name, what in found.items() if what}
@@ -89,11 +94,3 @@ def test_the_keyboard_reaches_everything_in_order_and_shows_where_it_is(
     stops = tab_stops(browser)
     assert [stop.name for stop in stops if not stop.is_visible] == []
     assert are_in_order(stops)
-
-
-def test_no_page_asks_for_anything_else_here_or_elsewhere(
-    browser: Browser, scene: Scene, first_page: str
-) -> None:
-    enter(browser, scene, first_page)
-    address = browser.url
-    assert browser.measure(address).requests == (address,)

@@ -46,5 +46,11 @@ def test_a_place_that_does_not_show_the_focus_is_found_out(browser: Browser) -> 
     assert [stop.name for stop in tab_stops(browser) if not stop.is_visible] == ["Go"]
 
 
+def test_a_picture_from_elsewhere_is_noticed(browser: Browser) -> None:
+    browser.asked_for()
+    browser.open("data:text/html," + quote('<img src="http://elsewhere.example/a.png">'))
+    assert ("Image", "http://elsewhere.example/a.png") in browser.asked_for()
+
+
 def test_axe_core_is_as_it_was_chosen() -> None:
     assert AXE.read_text().startswith("/*! axe v4.14.1")
