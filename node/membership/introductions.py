@@ -17,7 +17,8 @@ OPEN_PER_NAME_MAX = 5
 """Counted by the name that was asked for, whoever has it: nobody may learn from a refusal that two names mean one member.
 A member has two at most, the account and the name."""
 OPEN_MAX = 1_000
-"""Of all hosts, and of names that nobody has. When there are as many, the oldest of the latter makes room."""
+"""Of all hosts, and of names that nobody has. When there are as many, the oldest makes room, whomever it asks: who sees
+their question end early must not learn from it that nobody is called so."""
 UNANSWERED_TOLD = Milliseconds(30 * 60_000)
 """How long a device is told that its question ended without a yes."""
 HOST_CHARS_MAX = 60
@@ -103,12 +104,13 @@ class Introductions:
         self, mac: MacAddress, host: AccountId | None, asked_for: str, name: str, now: Monotonic
     ) -> Question | None:
         """The question as both sides see it; it takes the place of one that this device asked before. None when
-        OPEN_PER_NAME_MAX others ask for that name, or OPEN_MAX for members."""
+        OPEN_PER_NAME_MAX others ask for that name."""
         self._sweep(now)
         self.withdraw(mac, now)
         called = plain(asked_for)
-        if self._by_name[called] >= OPEN_PER_NAME_MAX or not self._has_room(now):
+        if self._by_name[called] >= OPEN_PER_NAME_MAX:
             return None
+        self._make_room(now)
         self._last += 1
         asked = () if host is None else self._by_host.get(host, ())
         sign = self._sign({self._open[number].sign for number in asked})
@@ -159,14 +161,11 @@ class Introductions:
         mine = (self._open[number] for number in self._by_host.get(host, ()))
         return tuple(question for question in mine if question.state == "asked")
 
-    def _has_room(self, now: Monotonic) -> bool:
-        if len(self._open) < OPEN_MAX:
-            return True
-        unknown = next((question for question in self._open.values() if question.host is None), None)
-        if unknown is not None:
-            self._close(unknown)
-            self._end_unanswered(unknown.mac, now)
-        return unknown is not None
+    def _make_room(self, now: Monotonic) -> None:
+        if len(self._open) >= OPEN_MAX:
+            oldest = next(iter(self._open.values()))
+            self._close(oldest)
+            self._end_unanswered(oldest.mac, now)
 
     def _sweep(self, now: Monotonic) -> None:
         # All live equally long, so that the first in the order of asking is the first to end.
