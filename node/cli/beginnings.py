@@ -15,6 +15,8 @@ from node.identity import key_from_pem, key_to_pem, own_node_id
 
 SECRET_MODE = 0o600
 READABLE_MODE = 0o644
+PEOPLE_MODE = 0o640
+"""Names and devices of people are not for every program of the machine."""
 _ROUTES = Path("/proc/net/route")
 _INTERFACES = Path("/sys/class/net")
 _MEMBERS = """\
@@ -87,7 +89,7 @@ def begin(wishes: Wishes) -> Begun:
     _put(wishes.config, config_text, READABLE_MODE, made, kept)
     rules = _RULES.format(community=_quoted(config.community.name))
     _put(Path(config.rules.file), rules, READABLE_MODE, made, kept)
-    _put(Path(config.members.file), _MEMBERS, READABLE_MODE, made, kept)
+    _put(Path(config.members.file), _MEMBERS, PEOPLE_MODE, made, kept)
     _put(Path(config.community.key_file), secrets.token_hex(32) + "\n", SECRET_MODE, made, kept)
     node = _own_key(config, made, kept)
     return Begun(node, str(wishes.config), tuple(made), tuple(kept))
