@@ -10,7 +10,6 @@ from node.membership import introductions
 from node.membership.introductions import (
     OPEN_PER_NAME_MAX,
     QUESTION_LIFE,
-    UNANSWERED_TOLD,
     Introductions,
     No,
     Question,
