@@ -69,6 +69,10 @@ class Doorway:
         self._unasked: dict[str, list[Connection]] = {}
         """By device: opened on a guess, as browsers do, and not used so far."""
         self._by_inner: dict[int, Connection] = {}
+        self._at_work: Counter[str] = Counter()
+        """By device: requests that the library has and has not answered."""
+        self._turns: dict[str, dict[Connection, None]] = {}
+        """By device: whose whole request waits for one of those to end."""
 
     def __call__(self) -> "Connection":
         return Connection(self)
@@ -92,15 +96,46 @@ class Doorway:
     def leave(self, connection: "Connection", device: str) -> None:
         self._open.discard(connection)
         self._silent.pop(connection, None)
+        self._turns.get(device, {}).pop(connection, None)
         self._by_device[device] -= 1
         if not self._by_device[device]:
             del self._by_device[device]
         self._used(connection, device)
 
+    def may_ask(self, connection: "Connection", device: str) -> bool:
+        """Whether a whole request of it may be worked on now; otherwise it is called when it is its turn."""
+        if self._at_work[device] < self.limits.at_work_per_device:
+            return True
+        self._turns.setdefault(device, {})[connection] = None
+        return False
+
+    def is_queued(self, connection: "Connection", device: str | None) -> bool:
+        """Whether it waits to be called."""
+        return device is not None and connection in self._turns.get(device, ())
+
     def asks(self, connection: "Connection", device: str) -> None:
         """A whole request of it is under way."""
+        self._at_work[device] += 1
         self._silent.pop(connection, None)
         self._used(connection, device)
+
+    def has_asked(self, device: str) -> None:
+        """The request is answered, or nobody waits for the answer any more."""
+        self._at_work[device] -= 1
+        if not self._at_work[device]:
+            del self._at_work[device]
+        if device in self._turns:
+            # In the loop's next turn, so that others who came meanwhile are served before.
+            asyncio.get_running_loop().call_soon(self._call_next, device)
+
+    def _call_next(self, device: str) -> None:
+        turns = self._turns.get(device, {})
+        while turns and self._at_work[device] < self.limits.at_work_per_device:
+            connection = next(iter(turns))
+            del turns[connection]
+            connection.take_turn()
+        if not turns:
+            self._turns.pop(device, None)
 
     def falls_silent(self, connection: "Connection") -> None:
         """Its answer is made."""
@@ -226,7 +261,9 @@ class Connection(asyncio.Protocol):
         while len(self._buffer) != left:
             left = len(self._buffer)
             self._hand_in()
-        return self._waiting or (self._choked and bool(self._buffer))
+        return self._waiting or (
+            bool(self._buffer) and (self._choked or self._doorway.is_queued(self, self._device))
+        )
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._drop_buffer()
@@ -236,6 +273,7 @@ class Connection(asyncio.Protocol):
             self._inner = None
         if self._device is not None:
             self._doorway.leave(self, self._device)
+            self._has_answer()
             self._device = None
 
     def pause_writing(self) -> None:
@@ -249,8 +287,11 @@ class Connection(asyncio.Protocol):
             self._inner.resume_writing()
         self._hand_in()
 
+    def take_turn(self) -> None:
+        self._hand_in()
+
     def answered(self) -> bool:
-        self._waiting = False
+        self._has_answer()
         self._doorway.falls_silent(self)
         self.deadline = self._doorway.clock() + self._doorway.limits.idle_s
         if self._requests >= self._doorway.limits.requests or (self._eof and not self._buffer):
@@ -315,10 +356,12 @@ class Connection(asyncio.Protocol):
         if len(rest) > self._doorway.limits.head_bytes:
             self._refuse(400)
             return
+        assert self._device is not None
+        if not self._doorway.may_ask(self, self._device):
+            return
         self._buffer = rest
         self._doorway.buffered -= len(request)
         self._waiting = True
-        assert self._device is not None
         self._doorway.asks(self, self._device)
         self._requests += 1
         self.deadline = self._doorway.clock() + self._doorway.limits.answer_s
@@ -328,6 +371,12 @@ class Connection(asyncio.Protocol):
             self._doorway.bind(self._inner, self)
             self._inner.connection_made(self._transport)
         self._inner.data_received(request)
+
+    def _has_answer(self) -> None:
+        if self._waiting:
+            assert self._device is not None
+            self._doorway.has_asked(self._device)
+        self._waiting = False
 
     def _refuse(self, status: int) -> None:
         """Say why, then read no more; the sweep closes who does not hang up."""

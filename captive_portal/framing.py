@@ -12,6 +12,8 @@ class Limits:
     connections: int = 12_288
     """When so many stand, the one that has been silent for longest makes room for a new one."""
     connections_per_device: int = 32
+    at_work_per_device: int = 4
+    """Requests of one device that are worked on in one turn; its others wait, and those of other people go between."""
     head_bytes: int = 8_000
     head_lines: int = 64
     body_bytes: int = 16_384

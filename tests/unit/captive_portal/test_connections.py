@@ -279,6 +279,51 @@ async def test_a_thousand_questions_at_once_are_too_many_to_keep() -> None:
     assert (False, 0) == (transport.is_open, scene.doorway.buffered)
 
 
+async def test_one_device_that_asks_much_at_once_waits_for_itself_and_nobody_else_does() -> None:
+    scene = Scene(Limits(at_work_per_device=2), {"192.0.2.1": "ana", "192.0.2.2": "ben"})
+    doors = [scene.knock("192.0.2.1")[0] for _ in range(5)]
+    for each in doors:
+        each.data_received(GET)
+    assert 2 == len(scene.inners)
+    scene.knock("192.0.2.2")[0].data_received(GET)
+    assert 3 == len(scene.inners)
+    scene.doorway.answered(scene.inners[0])
+    doors[2].connection_lost(None)
+    await asyncio.sleep(0)
+    assert 4 == len(scene.inners), "the next one's turn, and not of who hung up"
+    for inner in scene.inners[1:]:
+        scene.doorway.answered(inner)
+    await asyncio.sleep(0)
+    assert 5 == len(scene.inners)
+    doors[4].connection_lost(None)
+    assert not scene.doorway._at_work
+    assert not scene.doorway._turns
+
+
+async def test_who_asked_all_and_waits_for_their_turn_gets_the_answer() -> None:
+    scene = Scene(Limits(at_work_per_device=1))
+    scene.knock()[0].data_received(GET)
+    second, _ = scene.knock()
+    second.data_received(GET)
+    assert second.eof_received()
+    scene.doorway.answered(scene.inners[0])
+    await asyncio.sleep(0)
+    assert [GET] == scene.inners[1].requests
+    assert scene.doorway.answered(scene.inners[1]), "and then a close"
+
+
+async def test_who_hangs_up_while_they_are_served_makes_room() -> None:
+    scene = Scene(Limits(at_work_per_device=1))
+    first, _ = scene.knock()
+    second, _ = scene.knock()
+    for each in (first, second):
+        each.data_received(GET)
+    assert 1 == len(scene.inners)
+    first.connection_lost(None)
+    await asyncio.sleep(0)
+    assert [[GET], [GET]] == [inner.requests for inner in scene.inners]
+
+
 def test_the_longest_request_arrives_in_pieces() -> None:
     scene = Scene()
     connection, _ = scene.knock()
