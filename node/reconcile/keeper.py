@@ -307,6 +307,9 @@ class Keeper:
         self, remembered: Remembered, facts: dict[str, str], now: Monotonic, standing: KernelState | None
     ) -> None:
         wall = None if self._clock.state() == "unknown" else int(self._clock.civil().timestamp())
+        removed = {each.session.mac for each in remembered.sessions if each.session.state == "removed"}
+        # Whom an admin took off is remembered also when they erase.
+        self._erasures = deque(replace(e, mac=None) if e.mac in removed else e for e in self._erasures)
         erased = {each.mac for each in self._erasures if each.mac is not None}
         self._register.forget(Forgotten(bindings=tuple(erased)), self.instant(now))
         for saved in remembered.sessions:

@@ -74,8 +74,9 @@ class Presence:
         self, mac: MacAddress, event: guests.Event, now: Monotonic, *, terms: str = ""
     ) -> tuple[guests.Effect, ...]:
         """One event in the life of one device; the effects are still to be carried out by the caller."""
-        after, effects = guests.step(self.state(mac), event, now)
-        if isinstance(after, guests.Admitted):
+        before = self.state(mac)
+        after, effects = guests.step(before, event, now)
+        if isinstance(after, guests.Admitted) and after is not before:
             self._keep_room_for_others(self.account_of(mac))
             self._change_seat(mac, now, terms or (self.seats[mac].terms if mac in self.seats else ""))
         elif isinstance(after, guests.Removed) and mac not in self.seats:

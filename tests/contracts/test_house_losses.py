@@ -168,6 +168,22 @@ async def test_words_that_no_disk_can_hold_keep_nobody_else_from_being_stored(tm
         store.close()
 
 
+async def test_whom_an_admin_removed_is_remembered_also_when_they_erase_before_anybody_knows(
+    street: Neighbourhood, memory: Unreadable
+) -> None:
+    async with street.life() as house:
+        await house.loop.remove(ANA, "spam")
+    memory.silent = True
+    async with street.life() as house:
+        await house.portal.erase(ANA)
+        memory.silent = False
+        await until(lambda: house.loop.keeper.recalled)
+        assert "removed" == await is_refused(house, ANA, TermsAccepted())
+    street.power_cut()
+    async with street.life() as house:
+        assert "removed" == await is_refused(house, ANA, TermsAccepted())
+
+
 # --- devices at once ---------------------------------------------------------------------
 
 

@@ -46,6 +46,15 @@ def test_one_person_with_ever_new_addresses_leaves_room_for_members(monkeypatch:
     assert presence.is_admitted(macs[4]), "who leaves makes room"
 
 
+def test_an_event_that_means_nothing_to_somebody_moves_them_nowhere() -> None:
+    accounts: dict[str, str] = {}
+    presence = house(accounts)
+    presence.handle(ANA, ACCEPT, NOW)
+    accounts[ANA] = "full"
+    assert () == presence.handle(ANA, guests.Pardoned(), NOW)
+    assert AccountId("guest-0a") == presence.seats[ANA].account
+
+
 def test_who_leaves_retires_until_the_last_bytes_are_booked() -> None:
     presence = house()
     presence.handle(ANA, ACCEPT, NOW)
