@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from captive_portal.framing import REFUSALS, Limits, measure, network_of
+from captive_portal.turns import Turns
 
 HEAD_END = b"\r\n\r\n"
 SWEEP_S = 1.0
@@ -69,10 +70,7 @@ class Doorway:
         self._unasked: dict[str, list[Connection]] = {}
         """By device: opened on a guess, as browsers do, and not used so far."""
         self._by_inner: dict[int, Connection] = {}
-        self._at_work: Counter[str] = Counter()
-        """By device: requests that the library has and has not answered."""
-        self._turns: dict[str, dict[Connection, None]] = {}
-        """By device: whose whole request waits for one of those to end."""
+        self._turns: Turns[Connection] = Turns(limits.at_work_per_device)
 
     def __call__(self) -> "Connection":
         return Connection(self)
@@ -96,7 +94,7 @@ class Doorway:
     def leave(self, connection: "Connection", device: str) -> None:
         self._open.discard(connection)
         self._silent.pop(connection, None)
-        self._turns.get(device, {}).pop(connection, None)
+        self._turns.leave(connection, device)
         self._by_device[device] -= 1
         if not self._by_device[device]:
             del self._by_device[device]
@@ -104,38 +102,27 @@ class Doorway:
 
     def may_ask(self, connection: "Connection", device: str) -> bool:
         """Whether a whole request of it may be worked on now; otherwise it is called when it is its turn."""
-        if self._at_work[device] < self.limits.at_work_per_device:
-            return True
-        self._turns.setdefault(device, {})[connection] = None
-        return False
+        return self._turns.may_begin(connection, device)
 
     def is_queued(self, connection: "Connection", device: str | None) -> bool:
         """Whether it waits to be called."""
-        return device is not None and connection in self._turns.get(device, ())
+        return device is not None and self._turns.waits(connection, device)
 
     def asks(self, connection: "Connection", device: str) -> None:
         """A whole request of it is under way."""
-        self._at_work[device] += 1
+        self._turns.begin(device)
         self._silent.pop(connection, None)
         self._used(connection, device)
 
     def has_asked(self, device: str) -> None:
         """The request is answered, or nobody waits for the answer any more."""
-        self._at_work[device] -= 1
-        if not self._at_work[device]:
-            del self._at_work[device]
-        if device in self._turns:
+        if self._turns.end(device):
             # In the loop's next turn, so that others who came meanwhile are served before.
             asyncio.get_running_loop().call_soon(self._call_next, device)
 
     def _call_next(self, device: str) -> None:
-        turns = self._turns.get(device, {})
-        while turns and self._at_work[device] < self.limits.at_work_per_device:
-            connection = next(iter(turns))
-            del turns[connection]
+        for connection in self._turns.called(device):
             connection.take_turn()
-        if not turns:
-            self._turns.pop(device, None)
 
     def falls_silent(self, connection: "Connection") -> None:
         """Its answer is made."""

@@ -296,8 +296,34 @@ async def test_one_device_that_asks_much_at_once_waits_for_itself_and_nobody_els
     await asyncio.sleep(0)
     assert 5 == len(scene.inners)
     doors[4].connection_lost(None)
-    assert not scene.doorway._at_work
-    assert not scene.doorway._turns
+    assert 0 == len(scene.doorway._turns)
+
+
+async def test_nobody_overtakes_those_that_wait_for_their_turn() -> None:
+    scene = Scene(Limits(at_work_per_device=1))
+    doors = [scene.knock()[0] for _ in range(3)]
+    doors[0].data_received(GET)
+    doors[1].data_received(GET)
+    scene.doorway.answered(scene.inners[0])
+    doors[2].data_received(GET)
+    doors[0].data_received(GET)
+    for served in (1, 2):
+        await asyncio.sleep(0)
+        assert served + 1 == len(scene.inners)
+        scene.doorway.answered(scene.inners[served])
+    await asyncio.sleep(0)
+    assert [[GET, GET], [GET], [GET]] == [inner.requests for inner in scene.inners]
+
+
+async def test_whoever_leaves_the_queue_leaves_nothing_behind() -> None:
+    scene = Scene(Limits(at_work_per_device=1))
+    doors = [scene.knock()[0] for _ in range(3)]
+    for each in doors:
+        each.data_received(GET)
+    for each in reversed(doors):
+        each.connection_lost(None)
+    await asyncio.sleep(0)
+    assert (0, 0) == (len(scene.doorway), len(scene.doorway._turns))
 
 
 async def test_who_asked_all_and_waits_for_their_turn_gets_the_answer() -> None:
