@@ -280,6 +280,8 @@ class Story:
         await self.settle()
         if self.disk.full:
             self.at_risk = sum(self.sent.values())
+            if self.street.clock.trust == "unknown":
+                self.off_ms = 10**12  # as above
         else:
             await self.write()
         await self.kill()
