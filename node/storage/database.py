@@ -43,6 +43,7 @@ class Store:
         self._file: tuple[int, int] | None = None
         self._opened_last: tuple[tuple[int, int] | None, int] | None = None
         self._damaged = False
+        self._leaves_traces = False
         self._queue: queue.SimpleQueue[tuple[Work[Any], Future[Any]] | None] = queue.SimpleQueue()
         self._db: Database | None = None
         self._trouble: StorageTrouble | None = None
@@ -63,6 +64,11 @@ class Store:
     def run_blocking(self, work: Work[T]) -> T:
         """As `run`, for callers without a loop."""
         return self._submit(work).result()
+
+    def leave_no_traces(self) -> None:
+        """To be called by a piece of work that erases: once it is committed, what it erased stands in no older page of
+        the log either. Done with a later commit while somebody else reads the database."""
+        self._leaves_traces = True
 
     def close(self) -> None:
         """Finish what is queued, then close. May be called twice."""
@@ -94,6 +100,8 @@ class Store:
             for work, future in together:
                 done.append((future, *_attempt(db, work)))
             db.execute("COMMIT")
+            if self._leaves_traces:
+                self._leaves_traces = not _empties_log(db)
         except (sqlite3.Error, StorageTrouble) as error:
             trouble = self._fail(error)
             for _, future in together:
@@ -171,6 +179,8 @@ def _open(path: Path) -> Database:
         db.execute("PRAGMA journal_mode = WAL")
         # What people would notice losing is here: a power cut must not lose what was acknowledged.
         db.execute("PRAGMA synchronous = FULL")
+        # What is erased is written over; Debian's SQLite does so by itself, others do not.
+        db.execute("PRAGMA secure_delete = ON")
         problem = db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if problem != "ok":
             raise sqlite3.DatabaseError(problem)
@@ -180,6 +190,14 @@ def _open(path: Path) -> Database:
         raise
     path.chmod(0o600)
     return db
+
+
+def _empties_log(db: Database) -> bool:
+    """Whether the log of writes could be put into the database and emptied; not while others read, or the disk is full."""
+    try:
+        return not db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    except sqlite3.OperationalError:
+        return False
 
 
 def _name_of(db: Database) -> int:

@@ -55,6 +55,7 @@ class StoredMemory:
                 sessions.erase(db, mac)
             if until_day:
                 books.erase(db, account, until_day)
+            self._store.leave_no_traces()
 
         await self._store.run(work)
 

@@ -1,0 +1,40 @@
+"""What somebody erased is nowhere on the disk: not in the tables, not in free pages, not in the log of writes."""
+
+from pathlib import Path
+
+from captive_portal.ports import Admitted, CodeTyped, TermsAccepted
+from node.storage.database import Store
+from node.storage.memory import StoredMemory
+from tests.contracts.house import ANA, BEN, House, Neighbourhood
+
+NAME, WORDS = "a telling name of mine", "words that nobody else should read"
+
+
+def found_in(folder: Path, text: str) -> list[str]:
+    return [path.name for path in sorted(folder.iterdir()) if text.encode() in path.read_bytes()]
+
+
+async def leaves_marks(house: House) -> None:
+    assert isinstance(await house.portal.admit(ANA, TermsAccepted(), "1"), Admitted)
+    assert await house.portal.name_device(ANA, ANA, NAME) is None
+    assert await house.portal.contest(ANA, "", WORDS) is None
+
+
+async def test_what_is_erased_is_on_no_page_of_any_file_while_the_node_runs(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    store = Store(folder / "procomu.db")
+    try:
+        async with Neighbourhood(lambda: StoredMemory(store), tmp_path).life() as house:
+            (code,) = await house.codes()
+            assert isinstance(await house.portal.admit(BEN, CodeTyped(code), "1"), Admitted)
+            await leaves_marks(house)
+            assert found_in(folder, NAME)
+            assert found_in(folder, WORDS)
+            await house.portal.erase(ANA)
+            assert [] == found_in(folder, NAME)
+            assert [] == found_in(folder, WORDS)
+            assert "admitted" == house.portal.guest(BEN).state
+            await leaves_marks(house)
+            assert found_in(folder, NAME), "and it is kept again as before"
+    finally:
+        store.close()
