@@ -113,9 +113,10 @@ class IssuedVouchers:
         return tuple(rows)
 
     def clock_corrected(self, at: Instant) -> tuple[SavedVoucher, ...]:
-        """The clock was wrong until now: rows of all vouchers in use, which end when they would have ended."""
-        used = [each for each in self._by_fingerprint.values() if voucher_state(each, at.now) == "used"]
-        return tuple(self._keep(voucher, at) for voucher in used)
+        """The clock was wrong until now: rows of all vouchers that were ever used. They end when they would have ended;
+        those that are over must not begin anew by a clock that was set back."""
+        begun = [voucher for voucher in self._by_fingerprint.values() if voucher.lease is not None]
+        return tuple(self._keep(voucher, at) for voucher in begun)
 
     def findings(self, wish: Batch, count: int) -> tuple[Finding, ...]:
         """All that is wrong with a wish for `count` such vouchers now."""

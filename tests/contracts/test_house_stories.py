@@ -72,6 +72,9 @@ class Paper:
     is_revoked: bool = False
     is_use_unsaved: bool = False
 
+    def is_over(self, real_ms: int) -> bool:
+        return self.is_revoked or (self.used_at is not None and real_ms - self.used_at >= self.lasts_ms)
+
 
 @dataclass
 class Story:
@@ -160,6 +163,9 @@ class Story:
                 assert paper.used_at is not None
                 assert self.real_ms - paper.used_at >= paper.lasts_ms - 1_000, "no voucher is shortened"
             return None
+        held = self.holds.get(mac)
+        if isinstance(came, Full) and held is not None and held.is_over(self.real_ms):
+            del self.holds[mac]  # a code that is worth nothing any more is not shown again
         if isinstance(came, Admitted):
             self.look_again(mac)
             if self.disk.full:
@@ -199,8 +205,11 @@ class Story:
             return
         mac, code = PEOPLE[who], CodeTyped(self.papers[which % len(self.papers)].code)
         came = await self.here.portal.admit(mac, code, "1")
+        held = self.holds.get(mac)
         if isinstance(came, Full):
             await self.here.portal.admit(mac, TermsAccepted(), "1", instead_of=PEOPLE[other])
+        if held is not None and not held.is_over(self.real_ms):
+            assert isinstance(came, Admitted | Full), came
         self.look_again(mac)
         if self.disk.full:
             self.unsaved.add(mac)

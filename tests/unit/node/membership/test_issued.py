@@ -162,6 +162,18 @@ def test_a_revoked_row_keeps_its_lease_for_the_undo():
     assert DAY_MS == ends(again, done.codes[0])
 
 
+def test_a_voucher_that_is_over_does_not_begin_anew_when_the_clock_is_set_back():
+    disk, vouchers = Disk(), shelf()
+    done = issue(vouchers)
+    disk.save(done.changes)
+    disk.save(use(vouchers, done.codes[0], at(0, wall_s=9_000_000))[1])
+    disk.save(use(vouchers, done.codes[1], at(DAY_MS // 2, wall_s=9_000_000))[1])
+    disk.save(vouchers.clock_corrected(at(DAY_MS, wall_s=1_000_000)))
+    again = disk.start(at(0, "boot-2", 1_000_010), DAY_MS)
+    assert ["ended", "used"] == [voucher_state(again.find(code), Monotonic(0)) for code in done.codes]
+    assert DAY_MS // 2 - 10_000 == ends(again, done.codes[1])
+
+
 def test_forgotten_vouchers_leave_nothing():
     vouchers = shelf()
     done = issue(vouchers, 2)
