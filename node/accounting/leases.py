@@ -26,13 +26,15 @@ def rebased_lease(
     saved: SavedLease, *, boot: str, now: Monotonic, wall_s: int | None, saved_at: Monotonic | None
 ) -> Lease:
     """The lease in this boot's time. After a reboot the time left is by the clock, or, while the clock is not known,
-    what was left when the node last wrote in that boot (None: it never did): an error is in the member's favour, but
-    nobody gets more than the whole lease."""
+    what was left when the node last wrote in that boot (None: it never did): an error is in the member's favour. But
+    nobody gets more than was left then, or than the whole lease: a clock that is wrong begins nothing anew."""
     lease = saved.lease
     if saved.boot == boot:
         return lease
-    whole_ms = lease.ends - lease.since
-    left_ms = whole_ms if saved_at is None else lease.ends - saved_at
+    most_ms = lease.ends - lease.since
+    if saved_at is not None:
+        most_ms = min(most_ms, lease.ends - saved_at)
+    left_ms = most_ms
     if wall_s is not None and saved.ends_wall_s is not None:
-        left_ms = (saved.ends_wall_s - wall_s) * 1000
-    return Lease(now, Monotonic(now + min(max(0, left_ms), whole_ms)))
+        left_ms = min((saved.ends_wall_s - wall_s) * 1000, most_ms)
+    return Lease(now, Monotonic(now + max(0, left_ms)))

@@ -36,6 +36,10 @@ def test_what_ended_while_the_node_was_off_is_over() -> None:
     assert 0 == left_after_reboot(saved(), wall_s=99_999)
 
 
+def test_what_was_over_before_the_power_cut_stays_over_by_a_clock_that_was_set_back() -> None:
+    assert 0 == left_after_reboot(saved(), wall_s=-1_000_000, saved_at=3 * HOUR_MS)
+
+
 @given(
     st.none() | st.integers(-(2**40), 2**40),
     st.none() | st.integers(0, 2**40),
