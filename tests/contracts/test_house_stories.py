@@ -205,11 +205,8 @@ class Story:
             return
         mac, code = PEOPLE[who], CodeTyped(self.papers[which % len(self.papers)].code)
         came = await self.here.portal.admit(mac, code, "1")
-        held = self.holds.get(mac)
         if isinstance(came, Full):
             await self.here.portal.admit(mac, TermsAccepted(), "1", instead_of=PEOPLE[other])
-        if held is not None and not held.is_over(self.real_ms):
-            assert isinstance(came, Admitted | Full), came
         self.look_again(mac)
         if self.disk.full:
             self.unsaved.add(mac)
