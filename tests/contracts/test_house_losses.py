@@ -493,6 +493,20 @@ async def test_fifty_who_type_one_code_at_once_start_it_once_and_are_no_more_tha
         assert 3 == sum(street.kernel.send(mac, up=1) for mac in macs)
 
 
+async def test_codes_are_not_shown_while_they_wait_even_if_the_disk_took_something_else(
+    street: Neighbourhood, memory: Unreadable
+) -> None:
+    async with street.life() as house:
+        memory.full = True
+        issued = house.issue()
+        await house.loop.remember(issued.changes)
+        house.loop.troubles.storage = ""  # what was written next was something else, and was taken
+        assert house.loop.keeper.why_unstored(issued.changes)
+        memory.full = False
+        await house.loop.remember(())
+        assert not house.loop.keeper.why_unstored(issued.changes)
+
+
 # --- a database that is exchanged under the running node ---------------------------------
 
 
