@@ -416,7 +416,7 @@ EVENTS: st.SearchStrategy[tuple[str, tuple[int, ...]]] = st.one_of(
 
 
 @settings(deadline=None)
-@given(st.lists(EVENTS, min_size=5, max_size=40))
+@given(st.lists(EVENTS, min_size=15, max_size=60))
 def test_nothing_is_lost_or_invented_in_any_story(events: list[tuple[str, tuple[int, ...]]]) -> None:
     async def tell() -> None:
         async with told() as story:
