@@ -1,6 +1,7 @@
 """Parts of sentences about rules: speeds, people, times, and what counts as one."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from node.governance.amounts import amount_words
@@ -61,6 +62,15 @@ def who_words(who: Who, words: Words = ENGLISH) -> str:
     if not others:
         return people
     return words.gettext("{people}, but not {others},").format(people=people, others=others)
+
+
+def among_words(who: Who, words: Words) -> str:
+    """Whom a sentence goes on about after a comma of its own: ``members, but not people in the group school``"""
+    people = who_words(replace(who, excluded_tiers=frozenset(), excluded_groups=frozenset()), words)
+    others = _names(who.excluded_tiers, who.excluded_groups, words)
+    return (
+        words.gettext("{people}, but not {others}").format(people=people, others=others) if others else people
+    )
 
 
 def together_words(who: Who, words: Words) -> str:

@@ -12,6 +12,7 @@ from node.governance.joining import Joining, Way
 from node.governance.language import ENGLISH, Words
 from node.governance.phrases import (
     a_unit,
+    among_words,
     capital,
     date_words,
     duration_words,
@@ -226,7 +227,7 @@ def _share(weight: int, rule: Rule, who: str, ruleset: Ruleset, words: Words) ->
 def _quota(quota: Quota, who: Who, unit: str, words: Words) -> str:
     busy = quota.counts == "uplink while busy"
     text = _quota_text(busy, who == ONLY_GUESTS, words).format(
-        people=who_words(who, words),
+        people=among_words(who, words),
         unit=a_unit(unit, words),
         volume=_volume_words(quota.volume, quota.period, words),
         most=_consequence(quota.then, words),

@@ -56,6 +56,11 @@ def test_the_example_reads_as_members_vote_on_it():
             "Among guests, whoever uses more than 2 GB a day has at most 1 Mbit/s down and 1 Mbit/s up until the day ends. "
             "Local services do not count.",
         ),
+        (
+            'quota = "2 GB per day"\nthen = "share 50 until reset"\nexcept = ["group:school"]',
+            '"tier:member"',
+            "Among members, but not people in the group school, a household that uses more than 2 GB a day",
+        ),
         ("devices = 1", '"tier:guest"', "Guests each have at most 1 device on at once."),
         ('session = "90 minutes"', '"tier:guest"', "Guests stay on for at most 90 minutes at a time"),
         ('share = 100\nwhy = "all are equal."', '"tier:member"', "Why: all are equal. Decided in D-1."),
