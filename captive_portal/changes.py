@@ -114,8 +114,8 @@ async def ask(visit: Visit, form: Form) -> Outcome:
 def _not_in(visit: Visit, way: Way, form: Form, refused: Refused) -> Outcome:
     if refused.reason == "removed":
         return Show(pages.removed(visit, refused.detail), 403)
-    if refused.reason == "trouble":
-        return Show(pages.refused(visit, refused.detail, refused.rule), 503, RETRY_S)
+    if refused.reason in {"trouble", "memory"}:
+        return Show(pages.refused(visit, refused), 503, RETRY_S)
     page = welcome.splash(visit, typed=_typed(form), failure=welcome.failure(way, refused))
     return Show(page, _status(refused), refused.wait_s)
 
@@ -183,8 +183,8 @@ def _mine(
 ) -> Outcome:
     if refused is None:
         return Go(f"/me?done={deed}")
-    if refused.reason == "trouble":
-        return Show(pages.refused(visit, refused.detail, refused.rule), 503, RETRY_S)
+    if refused.reason in {"trouble", "memory"}:
+        return Show(pages.refused(visit, refused), 503, RETRY_S)
     if visit.guest().state != "admitted":
         return Go("/")
     page = mine.my_page(visit, trouble=mine.trouble(corner, refused, text))

@@ -5,7 +5,7 @@ Sizes are cut here, so that no setting can make a page that a mini-browser refus
 
 from dataclasses import dataclass
 
-from captive_portal import board
+from captive_portal import board, ports
 from captive_portal.board import Service, Told
 from captive_portal.place import SENTENCE_CHARACTERS_MAX, Place, paragraphs
 from captive_portal.ports import KeptView
@@ -83,6 +83,8 @@ class Refused:
     rule: str = ""
     removed: bool = False
     """A person ended the session, rather than a rule."""
+    forgetful: bool = False
+    """The node can read or write nothing just now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +148,9 @@ def privacy(visit: Visit) -> Privacy:
     return Privacy(visit.place(), visit.house.kept()[:KEPT_MAX])
 
 
-def refused(visit: Visit, reason: str, rule: str | None) -> Refused:
-    return Refused(visit.place(), reason[:SENTENCE_CHARACTERS_MAX], rule or "")
+def refused(visit: Visit, why: ports.Refused) -> Refused:
+    reason = why.detail[:SENTENCE_CHARACTERS_MAX]
+    return Refused(visit.place(), reason, why.rule or "", forgetful=why.reason == "memory")
 
 
 def removed(visit: Visit, because: str) -> Refused:

@@ -18,6 +18,7 @@ GuestState = Literal["waiting", "admitted", "expired", "removed"]
 RefusalReason = Literal[
     "removed",  # an admin took the device off; `detail` is the admin's reason
     "trouble",  # the node cannot do it just now; `detail` says why
+    "memory",  # the node can read or write nothing just now; its log and its admins are told why
     "way-closed",  # the community's rules do not open this way
     "code-mistyped",  # the check character is wrong: a slip of the finger, not a guess
     "code-unknown",

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -22,6 +22,7 @@ from node.governance.difference import difference
 from node.governance.sentences import describe
 from node.membership.cards import Card
 from node.membership.passphrases import hash_passphrase
+from node.membership.ports import Change
 from node.membership.terms import Terms, TermsText
 from node.reconcile.loop import Reconcile
 from node.reconcile.ports import Clock
@@ -103,8 +104,9 @@ class AdminHouse:
             look=partial(self._files.look, reconcile, self.keep_rules, "an admin, on the admin page"),
             rule_tiers=lambda: (t for rule in reconcile.rulebook.ruleset.rules for t in rule.who.tiers),
             devices=self.people.devices,
-            keep=reconcile.remember,
+            keep=self._keep,
             check=self._check_memory,
+            unwritable=reconcile.keeper.why_unwritable,
             instant=reconcile.instant,
             random=secrets.token_bytes,
             hashed=self._hashed,
@@ -117,8 +119,9 @@ class AdminHouse:
         first = Terms(node.terms_version, (TermsText(language, node.terms),))
         return WordsAnswers(
             self._reconcile.register,
-            keep=self._reconcile.remember,
+            keep=self._keep,
             check=self._check_memory,
+            unwritable=self._reconcile.keeper.why_unwritable,
             instant=self._reconcile.instant,
             first_terms=first,
             node=node.name,
@@ -130,6 +133,15 @@ class AdminHouse:
             raise StorageTrouble(
                 "the node could not read yet what it has stored, so nothing may be changed",
                 "make the data folder readable; the node tries again by itself",
+            )
+
+    async def _keep(self, changes: Iterable[Change]) -> None:
+        kept = tuple(changes)
+        await self._reconcile.remember(kept)
+        if trouble := self._reconcile.keeper.why_unstored(kept):
+            raise StorageTrouble(
+                f"It counts from now on, but is lost if the node stops before the disk can be written: {trouble}.",
+                "when the disk can be written again, look whether it is still so",
             )
 
     def _zones(self) -> tuple[str, ...]:

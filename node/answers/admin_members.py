@@ -6,10 +6,10 @@ from functools import partial
 from typing import Protocol
 
 from node.admin.ports import CONFLICT, CardView, DeviceRow, Member, MembersView
-from node.answers.admin_vouchers import Check, Keep
+from node.answers.admin_vouchers import Check, Keep, Unwritable, unwritable
 from node.answers.memberfile import members_of, with_member, without_member
 from node.answers.rulefile import Edit
-from node.errors import Finding
+from node.errors import Finding, StorageTrouble
 from node.governance.roll import Roll
 from node.governance.rules import MEMBER_TIER
 from node.membership.cards import Card
@@ -53,6 +53,7 @@ class MembersAnswers:
         devices: Callable[[AccountId], tuple[DeviceRow, ...]],
         keep: Keep,
         check: Check,
+        unwritable: Unwritable,
         instant: Callable[[], Instant],
         random: Callable[[int], bytes],
         hashed: Callable[[str, bytes], Awaitable[str]],
@@ -60,7 +61,8 @@ class MembersAnswers:
     ) -> None:
         """`look` puts a changed file in force; `hashed` makes a passphrase's hash, away from the loop."""
         self._register, self._file, self._roll, self._look = register, file, roll, look
-        self._rule_tiers, self._devices, self._keep, self._check = rule_tiers, devices, keep, check
+        self._rule_tiers, self._devices, self._keep = rule_tiers, devices, keep
+        self._check, self._unwritable = check, unwritable
         self._instant, self._random, self._hashed, self._sign_card = instant, random, hashed, sign_card
         self._listed: tuple[Roll, dict[str, Member]] | None = None
 
@@ -89,7 +91,7 @@ class MembersAnswers:
         return await self._edit(replacing, partial(without_member, account=account))
 
     async def new_passphrase(self, account: str) -> str | Finding:
-        self._check()
+        await self._ready()
         if account not in self._members():
             return _NOBODY
         passphrase = make_passphrase(self._random(PASSPHRASE_LETTERS))
@@ -112,7 +114,7 @@ class MembersAnswers:
         return CardView(member, self._sign_card(card), last)
 
     async def void_cards(self, account: str) -> Finding | None:
-        self._check()
+        await self._ready()
         today = self._instant().today
         if not today:
             return _NO_DAY
@@ -120,6 +122,12 @@ class MembersAnswers:
             return _NOBODY
         await self._keep(self._register.void_cards(AccountId(account), today))
         return None
+
+    async def _ready(self) -> None:
+        self._check()
+        if trouble := await self._unwritable():
+            refused = unwritable(trouble)
+            raise StorageTrouble(refused.message, refused.mend)
 
     async def _edit(self, replacing: str, edit: Edit) -> tuple[Finding, ...]:
         findings = await self._file.edit_members(replacing, edit)

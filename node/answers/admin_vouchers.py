@@ -19,6 +19,8 @@ Keep = Callable[[Iterable[Change]], Awaitable[None]]
 """Stores what changed, and lets it count."""
 Check = Callable[[], None]
 """Raises NodeError while nothing may be changed, since what was stored before could not be read yet."""
+Unwritable = Callable[[], Awaitable[str]]
+"""Why nothing can be stored just now; empty when it can."""
 KEY_BYTES = 32
 
 
@@ -135,6 +137,12 @@ def voucher_view(vouchers: IssuedVouchers, voucher: Voucher, now: Monotonic) -> 
     state, lease = voucher_state(voucher, now), voucher.lease
     left = (lease.ends - now) // 1000 if lease is not None and state == "used" else None
     return VoucherView(vouchers.batch_of(voucher), voucher.account, state, voucher.used_day, left)
+
+
+def unwritable(trouble: str) -> Finding:
+    """The refusal of what would be lost if the node stopped before the disk can be written."""
+    message = f"The node cannot write its memory just now, so nothing was changed: {trouble}."
+    return Finding(UNSTORED, 0, message, "when the disk can be written again, send this once more")
 
 
 def _wish(signed: Signed, order: VoucherOrder) -> Batch:

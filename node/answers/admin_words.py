@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from node.admin.ports import CONFLICT
 from node.admin.signin import Signed
-from node.answers.admin_vouchers import Check, Keep
-from node.errors import Finding
+from node.answers.admin_vouchers import Check, Keep, Unwritable, unwritable
+from node.errors import Finding, StorageTrouble
 from node.membership.contests import Contest
 from node.membership.entrances import Instant
 from node.membership.notices import Notice, is_current, notice_findings
@@ -23,6 +23,7 @@ class WordsAnswers:
         *,
         keep: Keep,
         check: Check,
+        unwritable: Unwritable,
         instant: Callable[[], Instant],
         first_terms: Terms,
         node: str,
@@ -30,6 +31,7 @@ class WordsAnswers:
     ) -> None:
         """`first_terms` are in force until somebody writes others."""
         self._register, self._keep, self._check, self._instant = register, keep, check, instant
+        self._unwritable = unwritable
         self._first_terms = first_terms
         self._places = {"network", f"node:{node}", *(f"zone:{zone}" for zone in zones)}
 
@@ -39,7 +41,8 @@ class WordsAnswers:
     async def save_terms(
         self, signed: Signed, texts: tuple[TermsText, ...], replacing: str
     ) -> Terms | tuple[Finding, ...]:
-        self._check()
+        if (refused := await self._refusal()) is not None:
+            return (refused,)
         current = self.terms()[0]
         if current.version != replacing:
             return (Finding(CONFLICT, 0, "Somebody else saved other terms meanwhile.", "look at them first"),)
@@ -62,7 +65,8 @@ class WordsAnswers:
         return notice.where in self._places and is_current(notice, self._instant().today)
 
     async def save_notice(self, signed: Signed, notice: Notice) -> tuple[Finding, ...]:
-        self._check()
+        if (refused := await self._refusal()) is not None:
+            return (refused,)
         if notice.number and self._register.notices.get(notice.number) is None:
             # Somebody took it down meanwhile: what was written is put up as a new one.
             notice = replace(notice, number=0)
@@ -73,7 +77,8 @@ class WordsAnswers:
         return ()
 
     async def take_down(self, number: int) -> Notice | None:
-        self._check()
+        if (refused := await self._refusal()) is not None:
+            raise StorageTrouble(refused.message, refused.mend)
         notice = self._register.notices.get(number)
         if notice is not None:
             await self._keep(self._register.notices.take_down(number))
@@ -83,7 +88,8 @@ class WordsAnswers:
         return self._register.contests.all()
 
     async def answer_contest(self, number: int, text: str) -> Finding | None:
-        self._check()
+        if (refused := await self._refusal()) is not None:
+            return refused
         answered = self._register.contests.answer(number, text, self._instant().today)
         if answered is None:
             return Finding(
@@ -91,3 +97,8 @@ class WordsAnswers:
             )
         await self._keep((answered,))
         return None
+
+    async def _refusal(self) -> Finding | None:
+        self._check()
+        trouble = await self._unwritable()
+        return unwritable(trouble) if trouble else None

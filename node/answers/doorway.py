@@ -67,7 +67,14 @@ class Doorway:
         """Before the memory could be read the register knows nobody: better no answer than a wrong one."""
         if self._reconcile.keeper.recalled:
             return None
-        return Refused("trouble", self._reconcile.troubles.storage)
+        return Refused("memory")
+
+    async def unable_to_keep(self) -> Refused | None:
+        """While nothing can be stored, nothing is promised."""
+        refused = self.forgetful()
+        if refused is None and await self._reconcile.keeper.why_unwritable():
+            return Refused("memory")
+        return refused
 
     def ask(self, mac: MacAddress, host: str, name: str, terms_version: str) -> Refused | None:
         if (refused := self.removed(mac) or self.forgetful()) is not None:

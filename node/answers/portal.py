@@ -212,13 +212,13 @@ class PortalHouse:
     # --- within --------------------------------------------------------------------------
 
     async def _remember(self, change: Callable[[], "tuple[Change, ...] | Denied"]) -> Refused | None:
-        if (refused := self._doorway.forgetful()) is not None:
+        if (refused := await self._doorway.unable_to_keep()) is not None:
             return refused
         rows = change()
         if isinstance(rows, Denied):
             return refusal(rows)
         await self._reconcile.remember(rows)
-        return None
+        return Refused("memory") if self._reconcile.keeper.why_unstored(rows) else None
 
     def _describe(self) -> CommunityView:
         config, book = self._config, self._reconcile.rulebook

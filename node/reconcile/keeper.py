@@ -30,7 +30,7 @@ CLOCK_STEP = timedelta(hours=1)
 CLOCK_SLIP = timedelta(minutes=1)
 """A clock that moved so far has been corrected: what ends by it is stored anew."""
 LEASE_TOLERANCE_MS = 5_000
-INCARNATION, SAVED_AT, BOOT = "incarnation", "saved_at_ms", "boot"
+INCARNATION, SAVED_AT, BOOT, TRIED = "incarnation", "saved_at_ms", "boot", "tried_at_ms"
 
 
 @dataclass(slots=True)
@@ -159,6 +159,17 @@ class Keeper:
     def why_unstored(self, changes: Iterable[Change]) -> str:
         """Asked after a save that these went with: why they are not on the disk; empty when they are."""
         return (self._troubles.storage or "the disk is busy") if self.pending.holds(changes) else ""
+
+    async def why_unwritable(self) -> str:
+        """Why nothing can be stored just now, found out by writing a note of it; empty when it was written. To be asked
+        before anything changes that people rely on."""
+        try:
+            note = {TRIED: str(self._clock.monotonic())}
+            await self._memory.book(Booking((), None, note))
+        except StorageTrouble as trouble:
+            self._tell(trouble)
+            return str(trouble)
+        return ""
 
     async def _save(self) -> None:
         if not self.recalled:

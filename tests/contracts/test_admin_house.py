@@ -17,7 +17,7 @@ from node.admin.web import AdminDoor
 from node.answers.admin import AdminHouse
 from node.answers.overview import Glance
 from node.answers.rulefile import RuleFiles
-from node.errors import NodeError
+from node.errors import NodeError, StorageTrouble
 from node.membership.cards import make_card
 from node.supervision import Parts
 from tests.contracts.admin_browser import Browser, field_in
@@ -274,6 +274,71 @@ async def test_codes_that_the_disk_cannot_keep_are_not_shown(office: Office) -> 
     response, page = await office.browser.send("/vouchers", **form)
     assert (200, 25) == (response.status, len(codes_in(page)))
     assert 25 == len(office.memory.register.kept.vouchers)
+
+
+async def refused_by_the_disk(office: Office, path: str, **fields: str) -> str:
+    """What an admin reads who sends this form while nothing can be stored."""
+    office.memory.full = True
+    response, page = await office.browser.send(path, **fields)
+    office.memory.full = False
+    assert response.status in {422, 503}, page
+    assert "cannot write its memory just now, so nothing was changed" in page
+    assert "the data folder is full" in page
+    return page
+
+
+async def test_terms_that_would_be_lost_are_not_in_force_and_still_stand_in_the_form(office: Office) -> None:
+    _, page = await office.browser.get("/terms")
+    form = {"replacing": field_in(page, "replacing"), "text-en": "Be kind, and share."}
+    assert "Be kind, and share." in await refused_by_the_disk(office, "/terms", **form)
+    assert "1" == office.house.portal.community().terms_version
+    await office.send("/terms", **form)
+    assert ["2"] == [each.version for each in office.memory.register.kept.terms]
+
+
+async def test_a_notice_that_would_be_lost_is_not_put_up_and_none_comes_down(office: Office) -> None:
+    form = {"number": "0", "where": "network", "audience": "everyone", "title-en": "Storm", "do": "save"}
+    assert "Storm" in await refused_by_the_disk(office, "/notices/edit", **form)
+    assert () == office.house.portal.notices(None)
+    await office.send("/notices/edit", **form)
+    await refused_by_the_disk(office, "/notices/remove", number="1")
+    assert 1 == len(office.house.portal.notices(None))
+
+
+async def test_an_answer_that_would_be_lost_is_not_shown_to_anybody(office: Office) -> None:
+    await office.comes_in(ANA, TermsAccepted())
+    assert await office.house.portal.contest(ANA, "day-pass", "Why so slow?") is None
+    form = {"number": "1", "text-1": "It was the storm."}
+    assert "It was the storm." in await refused_by_the_disk(office, "/contests", **form)
+    assert [""] == [each.answer for each in office.house.portal.guest(ANA).contests]
+
+
+async def test_a_passphrase_that_would_be_lost_is_not_made(office: Office) -> None:
+    await refused_by_the_disk(office, "/members/passphrase", account="ana")
+    assert not office.admin.members.has_passphrase("ana")
+    assert () == office.memory.register.kept.passphrases
+
+
+async def test_cards_count_until_it_can_be_stored_that_they_do_not(office: Office) -> None:
+    card = await office.admin.members.new_card("ana")
+    assert isinstance(card, CardView)
+    await refused_by_the_disk(office, "/members/void", account="ana")
+    assert "ana" == await office.comes_in(CAI, CardShown(card.text))
+
+
+async def test_what_the_disk_did_not_take_in_the_end_is_said_to_be_in_memory_only(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_sessions: object) -> None:
+        raise StorageTrouble("the data folder is full", "make room")
+
+    _, page = await office.browser.get("/terms")
+    with monkeypatch.context() as filling:
+        filling.setattr(office.memory, "save_sessions", refuse)
+        response, page = await office.browser.send(
+            "/terms", **{"replacing": field_in(page, "replacing"), "text-en": "Be kind, and share."}
+        )
+    assert (503, True) == (response.status, "is lost if the node stops before the disk" in page)
 
 
 async def test_nothing_is_changed_before_what_was_stored_could_be_read(office: Office) -> None:

@@ -507,6 +507,67 @@ async def test_codes_are_not_shown_while_they_wait_even_if_the_disk_took_somethi
         assert not house.loop.keeper.why_unstored(issued.changes)
 
 
+async def test_a_passphrase_that_would_be_lost_is_refused_and_the_one_before_counts(
+    street: Neighbourhood, memory: Unreadable
+) -> None:
+    other = "another one, long enough"
+    async with street.life(killed=True) as house:
+        await give_passphrase(house)
+        memory.full = True
+        assert Refused("memory") == await house.portal.set_passphrase(LISTED, other, WORDS)
+        assert "passphrase-wrong" == await is_refused(house, ANA, PassphraseTyped("ana", other))
+        await comes_in(house, ANA, PassphraseTyped("ana", WORDS))
+        memory.full = False
+        assert await house.portal.set_passphrase(LISTED, other, WORDS) is None
+    street.power_cut()
+    async with street.life() as house:
+        assert "passphrase-wrong" == await is_refused(house, BEN, PassphraseTyped("ana", WORDS))
+        await comes_in(house, BEN, PassphraseTyped("ana", other))
+
+
+async def test_a_contest_that_would_be_lost_is_refused_and_can_be_sent_again(
+    street: Neighbourhood, memory: Unreadable
+) -> None:
+    async with street.life(killed=True) as house:
+        await comes_in(house, ANA, TermsAccepted())
+        memory.full = True
+        assert Refused("memory") == await house.portal.contest(ANA, "day-pass", "Why so slow?")
+        assert () == house.portal.guest(ANA).contests
+        memory.full = False
+        assert await house.portal.contest(ANA, "day-pass", "Why so slow?") is None
+    street.power_cut()
+    async with street.life() as house:
+        assert ["Why so slow?"] == [each.text for each in house.portal.guest(ANA).contests]
+
+
+async def test_a_disk_that_takes_a_note_and_then_nothing_more_is_told_as_full(
+    street: Neighbourhood, memory: Unreadable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_sessions: object) -> None:
+        raise StorageTrouble("the data folder is full", "make room")
+
+    async with street.life() as house:
+        await comes_in(house, ANA, TermsAccepted())
+        with monkeypatch.context() as filling:
+            filling.setattr(memory, "save_sessions", refuse)
+            assert Refused("memory") == await house.portal.contest(ANA, "day-pass", "Why so slow?")
+
+
+async def test_what_people_read_of_a_full_disk_names_no_file(
+    street: Neighbourhood, memory: Unreadable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(_booking: object) -> None:
+        raise StorageTrouble("/var/lib/procomu/procomu.db cannot be written", "make room")
+
+    async with street.life() as house:
+        await comes_in(house, ANA, TermsAccepted())
+        monkeypatch.setattr(memory, "book", refuse)
+        refused = await house.portal.contest(ANA, "day-pass", "Why so slow?")
+        assert Refused("memory") == refused
+        assert "/var/lib/procomu" in house.loop.troubles.storage, "admins are told"
+        monkeypatch.undo()
+
+
 # --- a database that is exchanged under the running node ---------------------------------
 
 

@@ -156,8 +156,8 @@ class Story:
             return self.look_again(mac)
         came = await self.here.portal.admit(mac, entry, "1")
         if isinstance(came, Refused):
-            assert came.reason in {"code-ended", "code-revoked", "removed", "trouble"}, came
-            assert paper is not None or came.reason in {"removed", "trouble"}
+            assert came.reason in {"code-ended", "code-revoked", "removed", "memory"}, came
+            assert paper is not None or came.reason in {"removed", "memory"}
             if came.reason == "code-ended":
                 assert paper is not None
                 assert paper.used_at is not None

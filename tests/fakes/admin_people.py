@@ -196,6 +196,9 @@ class Membership:
         async def hashed(passphrase: str, salt: bytes) -> str:
             return hash_passphrase(passphrase, salt)
 
+        async def unwritable() -> str:
+            return self.trouble
+
         def instant():
             return at(self.now)
 
@@ -222,6 +225,7 @@ class Membership:
             devices=self.people.of,
             keep=keep,
             check=self.check,
+            unwritable=unwritable,
             instant=instant,
             random=self.random,
             hashed=hashed,
@@ -231,6 +235,7 @@ class Membership:
             register,
             keep=keep,
             check=self.check,
+            unwritable=unwritable,
             instant=instant,
             first_terms=Terms("1", (TermsText("en", "Be kind to each other."),)),
             node="library",

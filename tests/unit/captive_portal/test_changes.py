@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from captive_portal import forms, guests, mine, welcome
+from captive_portal import forms, guests, mine, pages, welcome
 from captive_portal.changes import CHANGES, change
 from captive_portal.ports import RefusalReason, Refused
 from captive_portal.visit import Go, Outcome, Show
@@ -268,6 +268,19 @@ async def test_trouble_is_told_with_its_reason() -> None:
     assert (503, 5, "refused.html") == (outcome.status, outcome.retry_s, outcome.page.template)
 
 
+async def test_a_memory_that_cannot_be_written_is_worth_another_try() -> None:
+    outcome = await send(FakeHouse(refusal=Refused("memory")), "/join/terms")
+    assert isinstance(outcome, Show)
+    assert (503, 5, "refused.html") == (outcome.status, outcome.retry_s, outcome.page.template)
+
+
+def test_a_memory_that_cannot_be_written_is_told_in_plain_words_and_without_paths() -> None:
+    path = "/var/lib/procomu/procomu.db"
+    page = renderer().render(pages.refused(visit(), Refused("memory", f"{path} is full"))).decode()
+    assert "cannot use its memory" in page
+    assert path not in page
+
+
 @given(st.sampled_from(sorted(CHANGES)), st.binary(max_size=300))
 async def test_no_bytes_make_a_form_by_chance(path: str, body: bytes) -> None:
     house = inside(FakeHouse())
@@ -278,7 +291,7 @@ async def test_no_bytes_make_a_form_by_chance(path: str, body: bytes) -> None:
     assert [] == house.calls
 
 
-SHOWN_AS_PAGES = {"removed", "trouble"}
+SHOWN_AS_PAGES = {"removed", "trouble", "memory"}
 
 
 @pytest.mark.parametrize("reason", sorted({*get_args(RefusalReason)} - SHOWN_AS_PAGES))

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from captive_portal import pages
-from captive_portal.ports import KeptView
+from captive_portal.ports import KeptView, Refused
 from tests.fakes.house import COMMUNITY, KEPT, FakeHouse
 from tests.fakes.visits import visit
 
@@ -16,7 +16,7 @@ def test_no_rule_file_makes_a_page_without_end() -> None:
     network = pages.our_network(visit(community=ENDLESS))
     assert (200, 400) == (len(network.sentences), len(network.sentences[0]))
     assert sum(map(len, network.help)) <= pages.HELP_BYTES_MAX + 2
-    assert 400 == len(pages.refused(visit(), "r" * 9_999, None).reason)
+    assert 400 == len(pages.refused(visit(), Refused("trouble", "r" * 9_999)).reason)
 
 
 def test_whoever_is_elsewhere_reads_the_rules_too() -> None:
