@@ -157,6 +157,12 @@ AROUND = (
         after=sends("/join/terms"),
     ),
     Scene(
+        "a memory that cannot be written",
+        "refused",
+        door=portal(answers=Refused("memory")),
+        after=sends("/join/terms"),
+    ),
+    Scene(
         "the node is busy",
         "busy",
         door=portal(answers=StorageTrouble("the disk is full", "make room")),
