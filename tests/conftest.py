@@ -18,7 +18,9 @@ OUR_ROOMS = ["node", "captive_portal", "mesh"]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="run the tests that take more than ten seconds too")
-    parser.addoption("--thorough", action="store_true", help="try a hundred examples of each property, not ten")
+    parser.addoption(
+        "--thorough", action="store_true", help="try a hundred examples of each property, not ten"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
