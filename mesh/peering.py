@@ -229,7 +229,7 @@ def _turn_away(state: State, event: Proved | Listed, now: Monotonic) -> Outcome:
             return stranger, (Dismiss(), HangUp("not a member"))
         case Greeted(), _:
             return stranger, (HangUp("not a member"),)
-        case _, Proved():
+        case (Silent(), _) | (_, Proved()):
             return stranger, ()
         case _:
             return _ignored(state)

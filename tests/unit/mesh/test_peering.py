@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mesh import peering
@@ -82,6 +82,7 @@ TABLE: dict[tuple[str, str], tuple[str, tuple[Effect, ...]]] = {
     ("stranger", "listed"): ("heard", (Dial(),)),
     ("trusted", "unlisted"): ("stranger", (Dismiss(), AWAY)),
     ("greeted", "unlisted"): ("stranger", (AWAY,)),
+    ("silent", "unlisted"): ("stranger", ()),
 }
 
 
@@ -154,6 +155,7 @@ def test_a_new_sighting_cuts_the_wait_short() -> None:
     assert Silent(NOW, 1, Monotonic(NOW + 1_000)) == state
 
 
+@example([("proved", 0), ("introduced", 0), ("closed", 0), ("unlisted", 0), ("introduced", 0)])
 @given(st.lists(st.tuples(st.sampled_from(list(EVENTS)), st.integers(0, 400_000)), max_size=80))
 def test_pages_are_exchanged_exactly_with_the_trusted(steps: list[tuple[str, int]]) -> None:
     """However events come: who is not trusted now has been dismissed, and nobody is trusted without a proof."""
