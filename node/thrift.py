@@ -11,7 +11,8 @@ COLLECT_AFTER = (5_000, 20, 1_000)
 """New objects until the young ones are looked through, and how many such looks until the older ones are."""
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 """Of mallopt(3)."""
-LARGE_BYTES = 64 * 1024
+LARGE_BYTES = 320 * 1024
+"""More than asyncio makes room for at each reading (256 KiB): that must not go to the system and back each time."""
 
 
 def begin_thriftily() -> None:
@@ -20,7 +21,7 @@ def begin_thriftily() -> None:
     libc = ctypes.CDLL(None)
     if hasattr(libc, "mallopt"):
         libc.mallopt(_M_ARENA_MAX, 1)
-        libc.mallopt(_M_TRIM_THRESHOLD, LARGE_BYTES)
+        libc.mallopt(_M_TRIM_THRESHOLD, 2 * LARGE_BYTES)
         libc.mallopt(_M_MMAP_THRESHOLD, LARGE_BYTES)
 
 

@@ -96,6 +96,8 @@ class PortalHouse:
         return self._described[1]
 
     def notices(self, mac: MacAddress | None) -> tuple[Notice, ...]:
+        if not len(self._register.notices):  # the first page asks each time
+            return ()
         node, today = self._config.node, self._reconcile.instant().today
         zones = (node.zone,) if node.zone else ()
         reader = self._views.reader(mac)

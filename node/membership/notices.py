@@ -84,6 +84,10 @@ class Board:
         """The newest first."""
         return tuple(sorted(self._by_number.values(), key=lambda notice: -notice.number))
 
+    def __len__(self) -> int:
+        """Of all that hang here, whoever they are for."""
+        return len(self._by_number)
+
     def put_up(self, wish: Notice) -> Notice | tuple[Finding, ...]:
         """A new notice, or with the number of one that hangs here the better text of that one; or all that is wrong
         with it. The number of a new one, 0 in the wish, is given here."""
