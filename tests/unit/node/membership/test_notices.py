@@ -147,3 +147,10 @@ def test_storage_brings_them_back():
     up = Board()
     up.take([replace(NOTICE, number=4)])
     assert 5 == up.put_up(NOTICE).number
+
+
+def test_what_hangs_is_counted_whoever_it_is_for():
+    up = board(replace(NOTICE, audience="members"))
+    assert (0, 1) == (len(Board()), len(up))
+    up.take_down(1)
+    assert len(up) == 0
