@@ -9,6 +9,7 @@ from node.governance.allowance import Allowance
 from node.governance.joining import WAYS, Way
 from node.governance.rules import Ruleset
 from node.membership.contests import Contest
+from node.membership.entrances import DenialReason
 from node.membership.notices import Notice
 from node.membership.terms import TermsText
 from node.units import AccountId, Bytes, MacAddress, Usage
@@ -16,27 +17,11 @@ from node.units import AccountId, Bytes, MacAddress, Usage
 GuestState = Literal["waiting", "admitted", "expired", "removed"]
 
 RefusalReason = Literal[
+    DenialReason,
     "removed",  # an admin took the device off; `detail` is the admin's reason
     "trouble",  # the node cannot do it just now; `detail` says why
     "memory",  # the node can read or write nothing just now; its log and its admins are told why
-    "way-closed",  # the community's rules do not open this way
-    "code-mistyped",  # the check character is wrong: a slip of the finger, not a guess
-    "code-unknown",
-    "code-ended",  # a voucher whose time has passed
-    "code-revoked",
-    "code-used",  # a device code that has been used or is too old
-    "passphrase-wrong",  # also when there is no such account
     "no-passphrase",  # there is none yet, and the first is not chosen here without a card
-    "card-unreadable",
-    "card-foreign",  # signed by nobody in this community
-    "card-ended",
-    "card-revoked",
-    "card-unknown",  # the account is not in this node's roll
-    "too-many-guesses",  # `wait_s` says how long
-    "too-many-open",  # requests or contests without an answer
-    "not-a-member",
-    "too-long",
-    "not-yours",
 ]
 
 

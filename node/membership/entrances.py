@@ -3,30 +3,28 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from node.governance.joining import Way
 from node.membership.ports import Change
 from node.units import AccountId, Monotonic
 
 DenialReason = Literal[
-    "way-closed",
-    "code-mistyped",
+    "way-closed",  # the community's rules do not open this way
+    "code-mistyped",  # the check character is wrong: a slip of the finger, not a guess
     "code-unknown",
-    "code-ended",
+    "code-ended",  # a voucher whose time has passed
     "code-revoked",
-    "code-used",
-    "passphrase-wrong",
+    "code-used",  # a device code that has been used or is too old
+    "passphrase-wrong",  # also when there is no such account
     "card-unreadable",
-    "card-foreign",
+    "card-foreign",  # signed by nobody in this community
     "card-ended",
     "card-revoked",
-    "card-unknown",
-    "too-many-guesses",
-    "too-many-open",
+    "card-unknown",  # the account is not in this node's roll
+    "too-many-guesses",  # `wait_s` says how long
+    "too-many-open",  # requests or contests without an answer
     "not-a-member",
     "too-long",
     "not-yours",
 ]
-"""The words of `captive_portal.ports.RefusalReason` that the register uses, with the same meaning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +45,6 @@ class Entrance:
     """The device belongs to `account` from now on, once `changes` are kept."""
 
     account: AccountId
-    way: Way
-    ends: Monotonic | None = None
-    """A voucher's end: no session of the account may last longer. None leaves it to the rules."""
-    devices_max: int = 0
-    """At once, as a voucher says; 0 leaves it to the rules."""
     changes: tuple[Change, ...] = ()
 
 

@@ -144,17 +144,17 @@ class Register:
         community still opens the way that it came by; a voucher in use keeps its word in any case. A device whose
         voucher has ended is a guest of its own again. `ways` are the open ones, here and below."""
         if (owner := self._owner(mac)) is not None:
-            return Entrance(owner, "terms")
+            return Entrance(owner)
         binding = self.bindings.get(mac)
         voucher = None if binding is None else self.vouchers.of_account(binding.account)
         if binding is not None and self._is_there(binding):
             if voucher is None and binding.way in ways:
-                return Entrance(binding.account, binding.way)
+                return Entrance(binding.account)
             if voucher is not None and voucher_state(voucher, at.now) == "used":
-                return self._by_voucher(voucher, binding.way)
+                return Entrance(voucher.account)
         if "terms" not in ways:
             return Denied("way-closed") if voucher is None else _over(voucher, at.now)
-        return Entrance(self._guest_account(mac), "terms", changes=self.bindings.unbind(mac))
+        return Entrance(self._guest_account(mac), self.bindings.unbind(mac))
 
     def enter_by_code(
         self, mac: MacAddress, typed: str, ways: Collection[Way], at: Instant
@@ -178,10 +178,9 @@ class Register:
         if voucher_state(voucher, at.now) in {"ended", "revoked"}:
             return _over(voucher, at.now)
         if (owner := self._owner(mac)) is not None:
-            return Entrance(owner, "voucher")
+            return Entrance(owner)
         used, rows = self.vouchers.use(voucher, at)
-        bound = self._bind(mac, used.account, "voucher", at)
-        return self._by_voucher(used, "voucher", (*rows, *bound))
+        return Entrance(used.account, (*rows, *self._bind(mac, used.account, "voucher", at)))
 
     def enter_by_card(
         self, mac: MacAddress, shown: str, ways: Collection[Way], at: Instant
@@ -263,7 +262,7 @@ class Register:
             return None
         guest = self._guest_account(question.mac)
         binding = Binding(question.mac, guest, "introduction", at.today, question.name, host)
-        return Introduced(question.mac, Entrance(guest, "introduction", changes=self.bindings.bind(binding)))
+        return Introduced(question.mac, Entrance(guest, self.bindings.bind(binding)))
 
     def new_device_code(self, mac: MacAddress, account: AccountId, at: Instant) -> OpenCode:
         """A code by which one more device comes into `account`, which is the one of `mac` now."""
@@ -363,25 +362,15 @@ class Register:
         if voucher is None and not self.is_member(shown.account) and shown.way not in ways:
             return Denied("way-closed")
         if (owner := self._owner(mac)) is not None:
-            return Entrance(owner, shown.way)
+            return Entrance(owner)
         host = next((each.introduced_by for each in self.bindings.of(shown.account)), None)
-        rows = self._bind(mac, shown.account, shown.way, at, host)
-        return (
-            Entrance(shown.account, shown.way, changes=rows)
-            if voucher is None
-            else self._by_voucher(voucher, shown.way, rows)
-        )
+        return Entrance(shown.account, self._bind(mac, shown.account, shown.way, at, host))
 
     def _enter_member(self, mac: MacAddress, account: AccountId, way: Way, at: Instant) -> Entrance:
         owner = self._owner(mac)
         if owner is not None:
-            return Entrance(owner, way)
-        return Entrance(account, way, changes=self._bind(mac, account, way, at))
-
-    def _by_voucher(self, voucher: Voucher, way: Way, changes: tuple[Change, ...] = ()) -> Entrance:
-        assert voucher.lease is not None, "a voucher lets people in by being used"
-        devices_max = self.vouchers.batch_of(voucher).devices_max
-        return Entrance(voucher.account, way, voucher.lease.ends, devices_max, changes)
+            return Entrance(owner)
+        return Entrance(account, self._bind(mac, account, way, at))
 
     def _bind(
         self, mac: MacAddress, account: AccountId, way: Way, at: Instant, host: AccountId | None = None

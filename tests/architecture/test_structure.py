@@ -110,6 +110,7 @@ VALUES_ONLY = {
     "node.enforcement.ports",
     "node.governance.allowance",
     "node.governance.rules",
+    "node.membership.entrances",
     "node.membership.ports",
     "node.reconcile.ports",
     "captive_portal.ports",

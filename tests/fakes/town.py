@@ -74,6 +74,11 @@ class Town:
         left = tuple(unit for unit in self.roll.units if unit.account != account)
         self.roll = make_roll(left, {}, {m: a for m, a in self.roll.devices.items() if a != account})
 
+    def ends(self, account: AccountId) -> int | None:
+        """When the voucher of the account ends; None for one that is no voucher's."""
+        voucher = self.register.vouchers.of_account(account)
+        return None if voucher is None or voucher.lease is None else voucher.lease.ends
+
     # --- the disk -----------------------------------------------------------------------
 
     def keep(self, changes: tuple[Change, ...]) -> None:
