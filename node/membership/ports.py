@@ -1,8 +1,6 @@
 """What membership keeps, and how it comes back from storage."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
 
 from node.membership.bindings import Binding, Unbound
 from node.membership.cards import CardsVoid
@@ -26,7 +24,6 @@ __all__ = [
     "NoticeGone",
     "PassphraseGone",
     "PassphraseHash",
-    "RegisterMemory",
     "SavedVoucher",
     "Terms",
     "Unbound",
@@ -74,12 +71,3 @@ class Forgotten:
     notices: tuple[int, ...] = ()
     erased: tuple[tuple[AccountId, str], ...] = ()
     """Accounts whose people asked for it, and the day before which what they used is kept no more."""
-
-
-class RegisterMemory(Protocol):
-    """Storage as the register sees it. Everything raises StorageTrouble while the data folder cannot be used."""
-
-    async def recall(self) -> Kept: ...
-
-    async def save(self, changes: Iterable[Change]) -> None:
-        """All or none, on the disk when it returns."""

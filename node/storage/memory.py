@@ -7,7 +7,7 @@ from sqlite_utils import Database
 
 from node.accounting.booking import Booking
 from node.accounting.sessions import SavedSession
-from node.membership.ports import Change, Forgotten, Kept
+from node.membership.ports import Change, Forgotten
 from node.reconcile.ports import Remembered
 from node.storage import books, membership, records, sessions
 from node.storage.database import Store
@@ -80,20 +80,6 @@ class StoredMemory:
             sessions=tuple(sessions.load_sessions(db)),
             register=membership.load_kept(db),
         )
-
-
-class StoredRegister:
-    """Implements `node.membership.ports.RegisterMemory`."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    async def recall(self) -> Kept:
-        return await self._store.run(membership.load_kept)
-
-    async def save(self, changes: Iterable[Change]) -> None:
-        kept = tuple(changes)
-        await self._store.run(lambda db: membership.save_changes(db, kept))
 
 
 class StoredRecords:

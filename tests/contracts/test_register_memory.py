@@ -3,7 +3,7 @@
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -25,17 +25,18 @@ from node.membership.ports import (
     NoticeGone,
     PassphraseGone,
     PassphraseHash,
-    RegisterMemory,
     SavedVoucher,
     Unbound,
 )
 from node.membership.terms import Terms, TermsText
 from node.membership.vouchers import Batch, Voucher
+from node.reconcile.ports import Memory
 from node.storage import migrations
 from node.storage.database import Store
-from node.storage.memory import StoredMemory, StoredRegister
+from node.storage.memory import StoredMemory
 from node.units import AccountId, Bytes, MacAddress, Milliseconds, Monotonic, NodeId, Usage
-from tests.fakes.register_memory import FakeRegisterMemory, place_of
+from tests.fakes.memory import FakeMemory
+from tests.fakes.register_memory import place_of
 
 ROOT = Path(__file__).parents[2]
 DAY_S = 86_400
@@ -57,6 +58,15 @@ def voucher(
 
 def binding(mac: MacAddress = ANA, day: str = "2026-11-24") -> Binding:
     return Binding(mac, HOUSE, "voucher", day, "Ana’s phone")
+
+
+async def save(memory: Memory, changes: Iterable[Change]) -> None:
+    """As the daemon does: with the sessions, of which there are none here."""
+    await memory.save_sessions([], [], "2026-11-24", changes)
+
+
+async def register(memory: Memory) -> Kept:
+    return (await memory.recall()).register
 
 
 texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=8)
@@ -94,28 +104,26 @@ changes = st.one_of(
 
 
 @pytest.fixture(params=["fake", "stored"])
-async def reopened(
-    request: pytest.FixtureRequest, tmp_path: Path
-) -> AsyncIterator[Callable[[], RegisterMemory]]:
+async def reopened(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Callable[[], Memory]]:
     """Each call opens the same memory again, as a new life of the daemon would."""
     if request.param == "fake":
-        fake = FakeRegisterMemory()
+        fake = FakeMemory()
         yield lambda: fake
         return
     opened: list[Store] = []
 
-    def reopen() -> RegisterMemory:
+    def reopen() -> Memory:
         for store in opened:
             store.close()
         opened.append(Store(tmp_path / "procomu.db"))
-        return StoredRegister(opened[-1])
+        return StoredMemory(opened[-1])
 
     yield reopen
     for store in opened:
         store.close()
 
 
-async def test_what_was_saved_comes_back_in_the_next_life(reopened: Callable[[], RegisterMemory]) -> None:
+async def test_what_was_saved_comes_back_in_the_next_life(reopened: Callable[[], Memory]) -> None:
     kept = Kept(
         batches=(batch(),),
         vouchers=(voucher("f1", ends_wall_s=1_800_000_000), voucher("f2", used=False)),
@@ -131,40 +139,40 @@ async def test_what_was_saved_comes_back_in_the_next_life(reopened: Callable[[],
         terms=(Terms("2", (TermsText("ca", "Sigueu amables"), TermsText("en", "Be kind"))),),
     )
     rows = [*kept.batches, *kept.vouchers, *kept.bindings, *kept.passphrases]
-    await reopened().save([*rows, *kept.cards_void, *kept.contests, *kept.notices, *kept.terms])
-    assert kept == await reopened().recall()
+    await save(reopened(), [*rows, *kept.cards_void, *kept.contests, *kept.notices, *kept.terms])
+    assert kept == await register(reopened())
 
 
 async def test_a_row_saved_again_is_written_over_and_keeps_its_place(
-    reopened: Callable[[], RegisterMemory],
+    reopened: Callable[[], Memory],
 ) -> None:
     memory = reopened()
-    await memory.save([binding(ANA), binding(BEN)])
+    await save(memory, [binding(ANA), binding(BEN)])
     renamed = Binding(ANA, HOUSE, "voucher", "2026-11-24", "the old phone")
-    await memory.save([renamed, renamed])
-    assert (renamed, binding(BEN)) == (await memory.recall()).bindings
+    await save(memory, [renamed, renamed])
+    assert (renamed, binding(BEN)) == (await register(memory)).bindings
 
 
-async def test_what_is_taken_away_is_gone(reopened: Callable[[], RegisterMemory]) -> None:
+async def test_what_is_taken_away_is_gone(reopened: Callable[[], Memory]) -> None:
     memory = reopened()
     contest = Contest(1, AccountId("ana"), "2026-11-24", "guest-top", "why?")
     notice = Notice(1, "network", "everyone", "", "", False, ())
-    await memory.save([binding(), contest, notice, PassphraseHash(AccountId("ana"), "x")])
-    await memory.save([Unbound(ANA), ContestGone(1), NoticeGone(1), PassphraseGone(AccountId("ana"))])
-    assert Kept() == await memory.recall()
+    await save(memory, [binding(), contest, notice, PassphraseHash(AccountId("ana"), "x")])
+    await save(memory, [Unbound(ANA), ContestGone(1), NoticeGone(1), PassphraseGone(AccountId("ana"))])
+    assert Kept() == await register(memory)
 
 
 @given(st.lists(st.lists(changes, max_size=5), max_size=5))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_both_memories_say_the_same_after_any_story(tmp_path: Path, story: list[list[Change]]) -> None:
-    fake, store = FakeRegisterMemory(), Store(tmp_path / "story" / "procomu.db")
+    fake, store = FakeMemory(), Store(tmp_path / "story" / "procomu.db")
     try:
         await store.run(_empty)
-        stored = StoredRegister(store)
+        stored = StoredMemory(store)
         for chapter in story:
-            await fake.save(chapter)
-            await stored.save(chapter)
-        assert _sorted(await fake.recall()) == _sorted(await stored.recall())
+            await save(fake, chapter)
+            await save(stored, chapter)
+        assert _sorted(await register(fake)) == _sorted(await register(stored))
     finally:
         store.close()
 
@@ -194,14 +202,14 @@ def _tables(kept: Kept) -> list[tuple[object, ...]]:
 KILLED = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from tests.contracts.test_register_memory import ANA, binding, voucher
+from tests.contracts.test_register_memory import ANA, binding, save, voucher
 from node.storage.database import Store
-from node.storage.memory import StoredRegister
+from node.storage.memory import StoredMemory
 
 async def life() -> None:
-    memory = StoredRegister(Store(Path(sys.argv[1])))
+    memory = StoredMemory(Store(Path(sys.argv[1])))
     for number in range(10_000):
-        await memory.save([voucher(f"f{number}"), binding()])
+        await save(memory, [voucher(f"f{number}"), binding()])
         print(number, flush=True)
 
 asyncio.run(life())
@@ -219,7 +227,7 @@ async def test_a_kill_in_the_middle_keeps_everything_that_was_acknowledged(tmp_p
         told += [int(line) for line in writer.stdout if line.endswith("\n")]
     store = Store(path)
     try:
-        kept = await StoredRegister(store).recall()
+        kept = await register(StoredMemory(store))
     finally:
         store.close()
     assert {f"f{number}" for number in told} <= {each.voucher.fingerprint for each in kept.vouchers}
@@ -251,7 +259,7 @@ async def test_a_database_of_the_first_form_becomes_the_second_and_keeps_everyth
         remembered = await StoredMemory(store).recall()
         assert (session,) == remembered.sessions
         assert {"incarnation": "x"} == dict(remembered.facts)
-        await StoredRegister(store).save([binding()])
+        await save(StoredMemory(store), [binding()])
     finally:
         store.close()
     with sqlite3.connect(path) as plain:
@@ -283,9 +291,9 @@ async def old_things(tmp_path: Path) -> AsyncIterator[StoredMemory]:
 
 
 async def forgotten(memory: StoredMemory, rows: list[Change], today: str = "2026-11-24") -> Kept:
-    await memory.save_sessions([], [], "2026-11-24", rows)
+    await save(memory, rows)
     await memory.forget(ended_before="2026-10-25", used_before="2025-10-20", today=today)
-    return (await memory.recall()).register
+    return await register(memory)
 
 
 async def test_a_voucher_is_kept_for_thirty_days_after_its_end(old_things: StoredMemory) -> None:

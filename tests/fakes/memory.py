@@ -60,7 +60,7 @@ class FakeMemory:
         changes: Iterable[Change] = (),
     ) -> None:
         self._use()
-        await self.register.save(changes)
+        self.register.save(changes)
         self.minors.update(minors)
         for saved in sessions:
             self.sessions[saved.session.mac] = saved
@@ -71,7 +71,7 @@ class FakeMemory:
         if mac is not None:
             self.sessions.pop(mac, None)
             self.marks = {key: mark for key, mark in self.marks.items() if key[0] != mac}
-            await self.register.save([Unbound(mac)])
+            self.register.save([Unbound(mac)])
         if until_day:
             self.erasures[account] = until_day
             self._drop(account, f"{until_day[:7]}-01")

@@ -22,7 +22,7 @@ from node.membership.vouchers import Batch
 
 
 class FakeRegisterMemory:
-    """Implements `node.membership.ports.RegisterMemory`."""
+    """The register's part of `tests.fakes.memory.FakeMemory`."""
 
     def __init__(self) -> None:
         self._rows: dict[str, dict[Hashable, object]] = {each.name: {} for each in fields(Kept)}
@@ -31,10 +31,7 @@ class FakeRegisterMemory:
     def kept(self) -> Kept:
         return Kept(**{name: tuple(rows.values()) for name, rows in self._rows.items()})  # type: ignore[arg-type]
 
-    async def recall(self) -> Kept:
-        return self.kept
-
-    async def save(self, changes: Iterable[Change]) -> None:
+    def save(self, changes: Iterable[Change]) -> None:
         for change in changes:
             table, key, is_gone = place_of(change)
             if is_gone:
