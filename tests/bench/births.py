@@ -24,11 +24,8 @@ class Births:
 
     def __init__(self, pid: int) -> None:
         self.count = 0
-        self._pid = pid
+        self._pid, self._is_open = pid, True
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, NETLINK_CONNECTOR)
-        self._thread = threading.Thread(target=self._listen)
-
-    def __enter__(self) -> "Births":
         self._socket.bind((0, CN_IDX_PROC))
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         self._socket.settimeout(0.2)
@@ -37,7 +34,9 @@ class Births:
         head = _NETLINK.pack(whole, NLMSG_DONE, 0, 0, os.getpid())
         self._socket.send(head + _CONNECTOR.pack(CN_IDX_PROC, CN_VAL_PROC, 0, 0, len(asking), 0) + asking)
         self._socket.recv(4096)  # the kernel says that it listens; without it, nothing would ever be counted
-        self._is_open = True
+        self._thread = threading.Thread(target=self._listen)
+
+    def __enter__(self) -> "Births":
         self._thread.start()
         return self
 
