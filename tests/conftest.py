@@ -1,6 +1,5 @@
 """What holds for all tests: nothing blocks the loop, no thread stays behind, a skipped test says why."""
 
-import inspect
 import threading
 import time
 from collections.abc import Iterator
@@ -25,9 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile("quick", max_examples=10)
-    # The check of one commit says the same each time; new examples are looked for by hand and with --slow.
-    settings.register_profile("thorough", derandomize=not config.getoption("--slow"))
-    settings.load_profile("thorough" if config.getoption("--thorough") else "quick")
+    settings.load_profile("default" if config.getoption("--thorough") else "quick")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -47,7 +44,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(autouse=True)
 def nothing_blocks_the_loop(request: pytest.FixtureRequest) -> Iterator[BlockBuster | None]:
     """In unit tests a blocking call made by our rooms inside the event loop is an error."""
-    if "unit" not in request.path.parts or not inspect.iscoroutinefunction(request.function):
+    if "unit" not in request.path.parts:
         yield None
         return
     with blockbuster_ctx(OUR_ROOMS) as guard:
