@@ -2,9 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 
@@ -15,8 +14,6 @@ from node.governance.roll import parse_roll
 from node.reconcile.loop import Reconcile
 from node.reconcile.ports import Memory
 from node.reconcile.rulebook import Rulebook, consider, open_rulebook
-from node.storage.database import Store
-from node.storage.memory import StoredMemory
 from node.units import AccountId, Bytes, MacAddress, NodeId, Usage
 from tests.fakes.kernel import FakeKernel
 from tests.fakes.members import guest_account, make_register
@@ -52,26 +49,6 @@ then = "share 50 until reset"
 who = "tier:member"
 by = "D-1"
 """
-
-
-@pytest.fixture(params=["fake", "stored"])
-def memories(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Memory]]:
-    """Each call opens the same memory again, as a new life of the daemon would."""
-    if request.param == "fake":
-        fake = FakeMemory()
-        yield lambda: fake
-        return
-    opened: list[Store] = []
-
-    def reopen() -> Memory:
-        for store in opened:
-            store.close()
-        opened.append(Store(tmp_path / "procomu.db"))
-        return StoredMemory(opened[-1])
-
-    yield reopen
-    for store in opened:
-        store.close()
 
 
 class Village:

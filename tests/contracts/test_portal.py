@@ -3,7 +3,6 @@
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -16,55 +15,19 @@ from captive_portal.ports import Outage, Refused, ServiceView
 from captive_portal.web import ADDRESSES, Portal
 from captive_portal.welcome import SPLASH_BYTES_MAX
 from node.errors import NodeError, StorageTrouble
-from node.governance.allowance import Allowance, Bound, QuotaLeft
 from node.membership.notices import Notice, NoticeText
-from node.units import GIGA, MEGA, Rates
 from tests.contracts.portal_client import HOST, Browser, Reply
 from tests.fakes.front_door import (
     ANA,
-    ANAS_ADDRESS,
     BEN,
     BENS_ADDRESS,
     SECRET,
-    STRANGERS_ADDRESS,
     FrontDoor,
-    open_door,
 )
-from tests.fakes.house import COMMUNITY, FakeHouse
+from tests.fakes.house import COMMUNITY
 
 PORTAL_URL = f"http://{HOST}/"
 OUR_PATHS = tuple(sorted(ADDRESSES - CHANGES.keys()))
-
-EVENING = Bound(Rates(10 * MEGA, 2 * MEGA), "evening", "assembly of 3 May", "Guests get at most 10 Mbit/s.")
-ALLOWANCE = Allowance(
-    Bound(1, "equal-share", "", "Everyone has an equal part."),
-    Bound(Rates(256_000, 256_000), "lifeline", "", "Everyone keeps 256 kbit/s."),
-    EVENING,
-    (QuotaLeft("guests-month", 60 * GIGA, 15 * GIGA, None),),
-    pool="guests",
-    not_binding=("At night nobody is limited.",),
-)
-
-
-@pytest.fixture
-async def door() -> AsyncIterator[FrontDoor]:
-    async with open_door(FakeHouse(allowance=ALLOWANCE)) as door:
-        yield door
-
-
-@pytest.fixture
-def ana(door: FrontDoor) -> Browser:
-    return Browser(door.port, ANAS_ADDRESS)
-
-
-@pytest.fixture
-def ben(door: FrontDoor) -> Browser:
-    return Browser(door.port, BENS_ADDRESS)
-
-
-@pytest.fixture
-def stranger(door: FrontDoor) -> Browser:
-    return Browser(door.port, STRANGERS_ADDRESS)
 
 
 async def join(browser: Browser) -> Reply:

@@ -20,9 +20,8 @@ from captive_portal.reading import FOR_ALL, FOR_DEVICES
 from node.membership.contests import Contest
 from node.membership.notices import Notice, NoticeText
 from tests.contracts.portal_client import HOST, Browser, Reply
-from tests.contracts.test_portal import ALLOWANCE
-from tests.fakes.front_door import ANA, ANAS_ADDRESS, BEN, BENS_ADDRESS, SECRET, FrontDoor, open_door
-from tests.fakes.house import ANAS_PASSPHRASE, COMMUNITY, GOOD_CODE, HOUSE_CARD, TODAY, FakeHouse
+from tests.fakes.front_door import ANA, ANAS_ADDRESS, BEN, SECRET, FrontDoor, open_door
+from tests.fakes.house import ALLOWANCE, ANAS_PASSPHRASE, COMMUNITY, GOOD_CODE, HOUSE_CARD, TODAY, FakeHouse
 from tests.fakes.visits import inside
 
 SCRIPT = "\"'><script>alert(1)</script>{{711*911}}<!--"
@@ -46,16 +45,6 @@ async def door() -> AsyncIterator[FrontDoor]:
     """Ana is in, as a member; Ben is nobody."""
     async with open_door(inside(FakeHouse(allowance=ALLOWANCE))) as door:
         yield door
-
-
-@pytest.fixture
-def ana(door: FrontDoor) -> Browser:
-    return Browser(door.port, ANAS_ADDRESS)
-
-
-@pytest.fixture
-def ben(door: FrontDoor) -> Browser:
-    return Browser(door.port, BENS_ADDRESS)
 
 
 def whole(path: str, mac: str = ANA, **changed: str) -> dict[str, str]:

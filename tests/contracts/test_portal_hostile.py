@@ -17,7 +17,7 @@ import pytest
 from captive_portal.framing import Limits
 from captive_portal.web import CHANGES_AT_ONCE
 from tests.contracts.portal_client import HOST, Browser
-from tests.fakes.front_door import ANA, ANAS_ADDRESS, BENS_ADDRESS, FrontDoor, open_door
+from tests.fakes.front_door import ANA, ANAS_ADDRESS, FrontDoor, open_door
 
 ROOT = Path(__file__).parents[2]
 HURRIED = Limits(connections=40, connections_per_device=16, request_s=0.2, idle_s=0.2)
@@ -30,16 +30,6 @@ CROWD = 10_000
 async def door() -> AsyncIterator[FrontDoor]:
     async with open_door(limits=HURRIED) as door:
         yield door
-
-
-@pytest.fixture
-def ana(door: FrontDoor) -> Browser:
-    return Browser(door.port, ANAS_ADDRESS)
-
-
-@pytest.fixture
-def ben(door: FrontDoor) -> Browser:
-    return Browser(door.port, BENS_ADDRESS)
 
 
 async def closed_after(port: int, sent: bytes, *, drip: bytes = b"", source: str = ANAS_ADDRESS) -> float:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -49,26 +49,6 @@ from tests.fakes.memory import FakeMemory
 
 WORDS = "four plain old words"
 SOME_MAC = "02:00:00:00:01:{:02x}"
-
-
-@pytest.fixture(params=["fake", "stored"])
-def memories(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Memory]]:
-    """Each call opens the same memory again, as a new life of the daemon would."""
-    if request.param == "fake":
-        fake = FakeMemory()
-        yield lambda: fake
-        return
-    opened: list[Store] = []
-
-    def reopen() -> Memory:
-        for store in opened:
-            store.close()
-        opened.append(Store(tmp_path / "procomu.db"))
-        return StoredMemory(opened[-1])
-
-    yield reopen
-    for store in opened:
-        store.close()
 
 
 @pytest.fixture

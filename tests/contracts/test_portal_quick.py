@@ -1,29 +1,16 @@
 """Quick answers are the library's answers, octet for octet but for the date and the order of fields."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from captive_portal import guests
 from node.units import Monotonic
 from tests.contracts.portal_client import Browser, request
-from tests.fakes.front_door import ANA, ANAS_ADDRESS, FrontDoor, open_door
+from tests.fakes.front_door import ANA, FrontDoor
 
 OWN, FOREIGN = "login.vallverda.example", "captive.apple.com"
 HOSTS = (OWN, FOREIGN, f"{OWN.upper()}.:80", "127.0.0.1", "[::1]", "", "a b", "x" * 300)
 SLOWLY = {"Connection": "keep-alive, slowly"}
 """No browser says so: such a request is left to the library."""
-
-
-@pytest.fixture
-async def door() -> AsyncIterator[FrontDoor]:
-    async with open_door() as door:
-        yield door
-
-
-@pytest.fixture
-def ana(door: FrontDoor) -> Browser:
-    return Browser(door.port, ANAS_ADDRESS)
 
 
 def without_date(raw: bytes) -> tuple[list[bytes], bytes]:

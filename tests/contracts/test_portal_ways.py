@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from html import unescape
@@ -14,8 +13,7 @@ from captive_portal.ports import Outage, ServiceView
 from node.membership.contests import Contest
 from node.membership.notices import Notice, NoticeText
 from tests.contracts.portal_client import Browser, Reply
-from tests.contracts.test_portal import ALLOWANCE
-from tests.fakes.front_door import ANA, ANAS_ADDRESS, BEN, BENS_ADDRESS, FrontDoor, open_door
+from tests.fakes.front_door import ANA, BEN, BENS_ADDRESS, FrontDoor
 from tests.fakes.house import (
     ANAS_PASSPHRASE,
     COMMUNITY,
@@ -26,25 +24,8 @@ from tests.fakes.house import (
     MISTYPED_CODE,
     REVOKED_CODE,
     TODAY,
-    FakeHouse,
 )
 from tests.fakes.visits import inside
-
-
-@pytest.fixture
-async def door() -> AsyncIterator[FrontDoor]:
-    async with open_door(FakeHouse(allowance=ALLOWANCE)) as door:
-        yield door
-
-
-@pytest.fixture
-def ana(door: FrontDoor) -> Browser:
-    return Browser(door.port, ANAS_ADDRESS)
-
-
-@pytest.fixture
-def ben(door: FrontDoor) -> Browser:
-    return Browser(door.port, BENS_ADDRESS)
 
 
 async def fill_in(browser: Browser, action: str, page: str = "/", **typed: str) -> Reply:

@@ -24,12 +24,23 @@ from captive_portal.ports import (
     TermsAccepted,
 )
 from node.errors import NodeError
-from node.governance.allowance import Allowance
+from node.governance.allowance import Allowance, Bound, QuotaLeft
 from node.governance.joining import Way
 from node.membership.contests import CONTESTS_OPEN_MAX, Contest
 from node.membership.notices import Notice
 from node.storage.elsewhere import KEPT_ANYWHERE
-from node.units import NO_USAGE, AccountId, Bytes, MacAddress, Milliseconds, Monotonic, Usage
+from node.units import (
+    GIGA,
+    MEGA,
+    NO_USAGE,
+    AccountId,
+    Bytes,
+    MacAddress,
+    Milliseconds,
+    Monotonic,
+    Rates,
+    Usage,
+)
 
 COMMUNITY = CommunityView(
     community="Vall Verda",
@@ -39,6 +50,16 @@ COMMUNITY = CommunityView(
     contact="hello@vallverda.example",
     terms="Be kind to each other.\n\nDo not resell the line.",
     terms_version="2",
+)
+
+_EVENING = Bound(Rates(10 * MEGA, 2 * MEGA), "evening", "assembly of 3 May", "Guests get at most 10 Mbit/s.")
+ALLOWANCE = Allowance(
+    Bound(1, "equal-share", "", "Everyone has an equal part."),
+    Bound(Rates(256_000, 256_000), "lifeline", "", "Everyone keeps 256 kbit/s."),
+    _EVENING,
+    (QuotaLeft("guests-month", 60 * GIGA, 15 * GIGA, None),),
+    pool="guests",
+    not_binding=("At night nobody is limited.",),
 )
 
 FOUR_HOURS, PLENTY, EARLY = Milliseconds(4 * 3_600_000), Bytes(58_600_000_000), Monotonic(1_000)
@@ -98,7 +119,6 @@ class FakeHouse:
     cards: dict[str, str] = field(default_factory=lambda: {HOUSE_CARD: "ana"})
     vouchers: dict[str, str] = field(default_factory=lambda: {GOOD_CODE: "voucher-7k3m9q2w4x1z"})
     devices_max: int = 3
-    asks_when_full: bool = True
     board: tuple[Notice, ...] = ()
     around: tuple[ServiceView, ...] = ()
     accounts: dict[MacAddress, tuple[str, Way]] = field(default_factory=dict)
