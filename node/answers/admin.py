@@ -11,7 +11,7 @@ from node.admin import signin
 from node.admin.ports import CONFLICT, Overview, Place, RuleCheck, RuleFile, RuleVersion
 from node.answers.admin_members import MembersAnswers
 from node.answers.admin_people import PeopleAnswers
-from node.answers.admin_vouchers import VoucherAnswers
+from node.answers.admin_vouchers import VoucherAnswers, in_memory_only
 from node.answers.admin_words import WordsAnswers
 from node.answers.overview import Glance
 from node.answers.rulefile import RuleFiles
@@ -139,10 +139,7 @@ class AdminHouse:
         kept = tuple(changes)
         await self._reconcile.remember(kept)
         if trouble := self._reconcile.keeper.why_unstored(kept):
-            raise StorageTrouble(
-                f"It counts from now on, but is lost if the node stops before the disk can be written: {trouble}.",
-                "when the disk can be written again, look whether it is still so",
-            )
+            raise in_memory_only(trouble)
 
     def _zones(self) -> tuple[str, ...]:
         return (self._config.node.zone,) if self._config.node.zone else ()

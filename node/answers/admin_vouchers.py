@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from node.admin.once import RANDOM_BYTES, OnceOnly
 from node.admin.ports import UNSTORED, Issued, VoucherOrder, VoucherView
 from node.admin.signin import Signed
-from node.errors import Finding
+from node.errors import Finding, StorageTrouble
 from node.membership.codes import Code, read_code, shown
 from node.membership.entrances import Instant
 from node.membership.issued import Issued as Fresh
@@ -114,11 +114,13 @@ class VoucherAnswers:
         return tuple(sorted({*self._rule_groups(), *issued}))
 
     async def _turn(self, vouchers: Iterable[Voucher], *, back: bool) -> int:
-        """Revoke, or give back; how many changed."""
+        """Revoke, or give back; how many changed. Raises StorageTrouble when that is not on the disk."""
         names = [voucher.fingerprint for voucher in vouchers]
         now, ours = self._instant().now, self._vouchers
         changes = ours.restore(names) if back else ours.revoke(names, now).changes
         await self._keep(changes)
+        if trouble := self._trouble(changes):
+            raise in_memory_only(trouble)
         return len(changes)
 
     def _find(self, signed: Signed, typed: str) -> Voucher | Finding:
@@ -145,6 +147,14 @@ def unwritable(trouble: str) -> Finding:
     return Finding(UNSTORED, 0, message, "when the disk can be written again, send this once more")
 
 
+def in_memory_only(trouble: str) -> StorageTrouble:
+    """What was done already turned out not to be on the disk."""
+    return StorageTrouble(
+        f"It is done, but is lost if the node stops before the disk can be written: {trouble}.",
+        "when the disk can be written again, look whether it is still so",
+    )
+
+
 def _wish(signed: Signed, order: VoucherOrder) -> Batch:
     return Batch(0, order.group, order.lasts, order.devices_max, "", signed.label, order.note)
 
@@ -153,7 +163,7 @@ def _may_see(signed: Signed, batch: Batch) -> bool:
     return signed.role == "admin" or batch.issued_by == signed.label
 
 
-_TRY_AGAIN = "send the form again; the same vouchers are shown once they are stored"
+_TRY_AGAIN = "ask for the same once more; the same vouchers are shown once they are stored"
 _STALE = Finding(
     "ticket", 0, "This form is too old, so nothing was issued.", "look at it once more and send it again"
 )

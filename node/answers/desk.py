@@ -3,18 +3,17 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from node.admin.ports import MembersHouse, Place, VoucherHouse, VoucherOrder
+from node.admin.ports import UNSTORED, MembersHouse, Place, VoucherHouse, VoucherOrder
 from node.admin.signin import Signed
+from node.admin.vouchers import batch_line
 from node.console import Answer
 from node.errors import Finding, NodeError
-from node.membership.vouchers import VoucherState
 from node.units import parse_duration
 
 TEXT_CHARS_MAX = 400
 """Of each word of a question; the house has its own limits below that."""
 BATCH_DIGITS_MAX = 6
 """What has more digits is a code."""
-STATES: tuple[VoucherState, ...] = ("unused", "used", "ended", "revoked")
 _CONSOLE = Signed("admin", "console")
 
 
@@ -23,6 +22,8 @@ class Desk:
 
     def __init__(self, vouchers: VoucherHouse, members: MembersHouse, place: Callable[[], Place]) -> None:
         self._vouchers, self._members, self._place = vouchers, members, place
+        self._unstored: tuple[VoucherOrder, str] | None = None
+        """The last order, and its ticket, while its vouchers could not be stored."""
 
     def all(self) -> Mapping[str, Answer]:
         return {
@@ -35,7 +36,8 @@ class Desk:
         }
 
     async def issue(self, question: dict[str, Any]) -> Mapping[str, Any]:
-        """The codes stand in this answer and nowhere else."""
+        """The codes stand in this answer and nowhere else. An order whose vouchers could not be stored is the same one
+        when it is given again."""
         try:
             lasts = parse_duration(_text(question, "lasts"))
         except ValueError as error:
@@ -47,9 +49,13 @@ class Desk:
             devices_max=_number(question, "devices"),
             note=_text(question, "note"),
         )
-        ticket = self._vouchers.ticket(_CONSOLE.label)
+        before, self._unstored = self._unstored, None
+        is_same = before is not None and before[0] == order
+        ticket = before[1] if before and is_same else self._vouchers.ticket(_CONSOLE.label)
         issued = await self._vouchers.issue(_CONSOLE, order, _CONSOLE.label, ticket)
         if isinstance(issued, tuple):
+            if any(finding.code == UNSTORED for finding in issued):
+                self._unstored = order, ticket
             raise _no(*issued)
         return {"batch": issued.batch, "codes": issued.codes, "place": self._place()}
 
@@ -57,9 +63,8 @@ class Desk:
         """Those of everybody, the newest first."""
         return {
             "batches": [
-                {"batch": batch, **{state: counts.get(state, 0) for state in STATES}}
+                {"batch": batch, **dict(batch_line(batch, self._vouchers.counts(batch.number)).counts)}
                 for batch in self._vouchers.batches(_CONSOLE)
-                for counts in (self._vouchers.counts(batch.number),)
             ]
         }
 

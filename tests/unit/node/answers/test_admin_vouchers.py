@@ -1,9 +1,11 @@
 """Vouchers as admins and issuers are told of them."""
 
+import pytest
+
 from node.admin.once import SHOWN_MS
 from node.admin.ports import UNSTORED, Issued, VoucherOrder, VoucherView
 from node.admin.signin import ADMIN, Signed
-from node.errors import Finding
+from node.errors import Finding, StorageTrouble
 from node.units import Milliseconds
 from tests.fakes.admin_people import Membership
 from tests.fakes.town import DAY_MS, PHONE, at
@@ -82,6 +84,15 @@ async def test_revoking_is_counted_and_taken_back():
     assert {"revoked": 3} == vouchers.counts(1)
     assert 3 == await vouchers.revoke_batch(ADMIN, 1, back=True)
     assert {"unused": 3} == vouchers.counts(1)
+
+
+async def test_a_revocation_that_is_not_on_the_disk_is_not_said_to_be_done_for_good():
+    membership = Membership()
+    made = await issued(membership)
+    membership.trouble = "the disk is full"
+    with pytest.raises(StorageTrouble, match="the disk is full"):
+        await membership.vouchers.revoke_batch(ADMIN, made.batch.number, back=False)
+    assert {"revoked": 3} == membership.vouchers.counts(1)
 
 
 async def test_a_voucher_in_use_says_how_long_it_lasts():

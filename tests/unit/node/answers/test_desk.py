@@ -47,7 +47,13 @@ def members() -> OneMember:
 
 
 @pytest.fixture
-def desk(town: Town, members: OneMember) -> Desk:
+def disk() -> list[str]:
+    """What is wrong with it."""
+    return []
+
+
+@pytest.fixture
+def desk(town: Town, members: OneMember, disk: list[str]) -> Desk:
     async def keep(changes) -> None:
         town.keep(tuple(changes))
 
@@ -62,7 +68,7 @@ def desk(town: Town, members: OneMember) -> Desk:
         instant=at,
         random=Random(2).randbytes,
         rule_groups=tuple,
-        trouble=lambda _changes: "",
+        trouble=lambda _changes: "".join(disk),
     )
     return Desk(vouchers, members, lambda: Place("Vall", "plaza", "login.vall.example"))
 
@@ -73,7 +79,7 @@ async def test_the_codes_that_are_told_let_people_in(desk, town):
     assert ("day-pass", 86_400_000, 2, "fair", "admin console") == tuple(
         getattr(answer["batch"], name) for name in ("group", "lasts_ms", "devices_max", "note", "issued_by")
     )
-    assert town.came(town.code(PHONE, answer["codes"][0])).devices_max == 2
+    assert town.came(town.code(PHONE, answer["codes"][0])).account.startswith("voucher-")
     town.restart(at(5))
     assert town.register.vouchers.find(read_code(answer["codes"][2])) is not None
 
@@ -81,6 +87,27 @@ async def test_the_codes_that_are_told_let_people_in(desk, town):
 async def test_each_order_makes_its_own_vouchers(desk):
     first, second = await desk.issue(ISSUE), await desk.issue(ISSUE)
     assert not set(first["codes"]) & set(second["codes"])
+
+
+async def test_codes_that_could_not_be_stored_are_told_when_the_same_order_is_given_again(desk, disk):
+    disk.append("the disk is full")
+    for _ in range(2):
+        with pytest.raises(NodeError, match="the disk is full") as no:
+            await desk.issue(ISSUE)
+    assert "once more" in no.value.mend
+    disk.clear()
+    assert 3 == len((await desk.issue(ISSUE))["codes"])
+    assert [1] == [row["batch"].number for row in desk.batches({})["batches"]]
+    assert 2 == (await desk.issue(ISSUE))["batch"].number
+
+
+async def test_another_order_is_never_answered_with_vouchers_that_wait_for_the_disk(desk, disk):
+    disk.append("the disk is full")
+    with pytest.raises(NodeError):
+        await desk.issue(ISSUE)
+    disk.clear()
+    answer = await desk.issue(ISSUE | {"count": "1"})
+    assert (2, 1) == (answer["batch"].number, len(answer["codes"]))
 
 
 @pytest.mark.parametrize(
