@@ -85,7 +85,7 @@ class MembersAnswers:
         return self._register.has_passphrase(AccountId(account))
 
     async def save(self, member: Member, instead_of: str, replacing: str) -> tuple[Finding, ...]:
-        return await self._edit(replacing, partial(_put, member=member, instead_of=instead_of))
+        return await self._edit(replacing, partial(with_member, member=member, instead_of=instead_of))
 
     async def remove(self, account: str, replacing: str) -> tuple[Finding, ...]:
         return await self._edit(replacing, partial(without_member, account=account))
@@ -131,6 +131,8 @@ class MembersAnswers:
 
     async def _edit(self, replacing: str, edit: Edit) -> tuple[Finding, ...]:
         findings = await self._file.edit_members(replacing, edit)
+        if findings is None and self._file.members_findings:
+            return (_BROKEN,)
         if findings is None:
             return (
                 Finding(CONFLICT, 0, "Somebody else changed the members meanwhile.", "look at them first"),
@@ -151,10 +153,6 @@ def make_passphrase(random: bytes) -> str:
     return "-".join(letters[at : at + PASSPHRASE_GROUP] for at in range(0, len(letters), PASSPHRASE_GROUP))
 
 
-def _put(text: str, member: Member, instead_of: str) -> str | tuple[Finding, ...]:
-    return with_member(text, member, instead_of)
-
-
 def _matches(member: Member, words: str) -> bool:
     return (
         member.account.startswith(words)
@@ -165,6 +163,12 @@ def _matches(member: Member, words: str) -> bool:
 
 
 _NOBODY = Finding("member", 0, "No member has this account.", "choose one from the list of members")
+_BROKEN = Finding(
+    "member",
+    0,
+    "The members' file was changed by hand and has errors, so nothing was changed.",
+    "mend the file first: the list of members says where",
+)
 _NO_DAY = Finding(
     "member",
     0,

@@ -222,6 +222,19 @@ async def test_a_file_that_was_edited_by_hand_meanwhile_is_not_overwritten(offic
     assert "pere" in office.files.members.read_text()
 
 
+async def test_a_members_file_that_was_broken_by_hand_is_said_to_be_that_and_left_alone(
+    office: Office,
+) -> None:
+    broken = MEMBERS + "[[account]\n"
+    office.files.members.write_text(broken)
+    await office.files.look(office.house.loop, office.admin.keep_rules, "a test")
+    _, page = await office.browser.get("/members/edit?id=ana")
+    form = {"replacing": field_in(page, "replacing"), "was": "ana", "account": "ana", "name": "Ana"}
+    response, page = await office.browser.send("/members/edit", **form)
+    assert (422, True) == (response.status, "changed by hand and has errors" in page)
+    assert broken == office.files.members.read_text()
+
+
 async def test_a_printed_card_works_until_it_is_voided(office: Office) -> None:
     card = await office.admin.members.new_card("carme")
     assert isinstance(card, CardView)
