@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from ipaddress import ip_address
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PublicFormat,
@@ -23,6 +24,15 @@ RENEW_BEFORE = timedelta(days=10)
 _PEM_MEND = (
     "let the ACME client write the whole chain (fullchain.pem) and the key, without a passphrase, as PEM"
 )
+_UNREADABLE = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+"""What the library says of damaged files, much of it only when a part is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +57,19 @@ def read_certificate(chain_pem: bytes, key_pem: bytes, host: str) -> Certificate
     try:
         chain = tuple(x509.load_pem_x509_certificates(chain_pem))
         key = load_pem_private_key(key_pem, password=None)
-    except (ValueError, TypeError) as error:
+        is_pair = _public(chain[0].public_key()) == _public(key.public_key())
+        is_named = _names(chain[0], host)
+    except _UNREADABLE as error:
         raise NodeError(f"the certificate or its key cannot be read: {error}", _PEM_MEND) from error
     if len(chain) != chain_pem.count(b"-----BEGIN CERTIFICATE-----"):
         raise NodeError("the certificate's file ends too early", _PEM_MEND)
     if len(chain) > CHAIN_MAX:
         raise NodeError(f"the file holds {len(chain)} certificates; {CHAIN_MAX} are allowed", _PEM_MEND)
-    if _public(chain[0].public_key()) != _public(key.public_key()):
+    if not is_pair:
         raise NodeError(
             "the certificate belongs to another key", "copy both files of the same renewal, the key first"
         )
-    if not _names(chain[0], host):
+    if not is_named:
         raise NodeError(
             f"the certificate does not name {host}",
             f"ask for a certificate for {host}, or correct portal.host",
@@ -103,7 +115,7 @@ def read_roots(bundle_pem: bytes) -> list[x509.Certificate]:
 def _certificate(pem: bytes) -> x509.Certificate | None:
     try:
         return x509.load_pem_x509_certificate(pem)
-    except ValueError:
+    except _UNREADABLE:
         return None
 
 

@@ -1,6 +1,10 @@
 """A certificate is used when it fits, and shown to devices only when they would trust it."""
 
+import contextlib
+import ssl
+
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -96,3 +100,40 @@ def test_a_systems_bundle_is_read_and_what_is_no_certificate_in_it_left_out() ->
 def test_no_file_breaks_the_reading(chain: bytes, key: bytes) -> None:
     with pytest.raises(NodeError):
         read_certificate(chain, key, HOST)
+
+
+OWN = GOOD.certificate.public_bytes(Encoding.DER)
+CURVE = bytes.fromhex("2a8648ce3d030107")
+
+
+@pytest.mark.parametrize(
+    ("sound", "damaged"),
+    [
+        (CURVE, CURVE[:-1] + b"\x77"),
+        (bytes.fromhex("034200") + b"\x04", bytes.fromhex("034200") + b"\x0a"),
+        (bytes.fromhex("0603551d25"), bytes.fromhex("0603551d11")),
+    ],
+    ids=["a curve that nobody knows", "a key that is none", "an extension that stands twice"],
+)
+def test_damage_that_shows_only_when_a_part_is_asked_for_is_told_like_any_other(
+    sound: bytes, damaged: bytes
+) -> None:
+    assert 1 == OWN.count(sound)
+    assert "cannot be read" in refused(pem(OWN.replace(sound, damaged)), GOOD.key_pem)
+
+
+@pytest.mark.filterwarnings("ignore:Parsed a")
+@given(st.dictionaries(st.integers(0, len(OWN) - 1), st.integers(0, 255), min_size=1, max_size=3))
+def test_a_disk_that_changed_some_bytes_ends_in_an_answer(bytes_now: dict[int, int]) -> None:
+    damaged = bytearray(OWN)
+    for at, byte in bytes_now.items():
+        damaged[at] = byte
+    roots = read_roots(PUBLIC.root.pem + pem(bytes(damaged)))
+    assert ROOTS[0] == roots[0]
+    with contextlib.suppress(NodeError):
+        certificate = read_certificate(pem(bytes(damaged)), GOOD.key_pem, HOST)
+        assert why_not_trusted(certificate, ROOTS, NOW), "the authority between is missing at least"
+
+
+def pem(der: bytes) -> bytes:
+    return ssl.DER_cert_to_PEM_cert(der).encode()
