@@ -101,7 +101,7 @@ def read_signed(role: str, name: str) -> Signed:
         )
     if each == "issuer" and not name:
         raise ValueError(
-            "an issuer needs a name, so that they find their vouchers again; write --name library"
+            "an issuer needs a name, so that they find their vouchers again; give one such as library"
         )
     return Signed(each, name)
 
