@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from node.admin.fields import Form, FormView
+from node.admin.fields import Form, FormView, sentence
 from node.admin.frame import Asked, Frame, Go, Reply, Route, frame
 from node.admin.ports import House
 from node.admin.sheet import square
@@ -86,5 +86,5 @@ def read_wish(form: Form) -> Signed | None:
         return read_signed(role, name)
     except ValueError as error:
         message, _, mend = str(error).partition("; ")
-        form.refuse("name", f"{message[:1].upper()}{message[1:]}: {mend}.")
+        form.refuse("name", sentence(f"{message}: {mend}"))
         return None

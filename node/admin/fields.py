@@ -87,7 +87,7 @@ class Form:
     def take(self, findings: Iterable[Finding], name: str) -> None:
         """What the house says is wrong, beside the field where it can be mended."""
         for finding in findings:
-            self.refuse(name, f"{finding.message} {finding.mend[:1].upper()}{finding.mend[1:]}.")
+            self.refuse(name, f"{finding.message} {sentence(finding.mend)}")
 
     def view(self) -> FormView:
         return FormView(self.values, self.errors)
@@ -105,3 +105,8 @@ class Form:
     def _kept(self, name: str, text: str) -> str:
         self.values[name] = text
         return text
+
+
+def sentence(text: str) -> str:
+    """`text` with a capital at its start and a full stop at its end."""
+    return f"{text[:1].upper()}{text[1:].removesuffix('.')}."

@@ -4,8 +4,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from node.admin.fields import sentence
 from node.admin.ports import Place
 from node.admin.signin import ROLES, Role, Signed, form_proof
+from node.errors import Finding
 
 Method = Literal["GET", "POST"]
 ADMINS: frozenset[Role] = frozenset({"admin"})
@@ -104,6 +106,11 @@ def frame(asked: Asked, place: Place, here: str) -> Frame:
 def not_there(message: str, mend: str) -> Reply:
     """What was asked for by its number or name is gone, or never was."""
     return Reply(TroublePage("Not there", message, mend), 404)
+
+
+def refused(finding: Finding) -> Reply:
+    """The same, as the house says it."""
+    return not_there(finding.message, sentence(finding.mend))
 
 
 def number_in(query: Mapping[str, str], name: str) -> int:

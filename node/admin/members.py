@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from node.admin.fields import Form, FormView
-from node.admin.frame import Asked, Frame, Go, Reply, Route, frame, not_there, number_in
+from node.admin.frame import Asked, Frame, Go, Reply, Route, frame, not_there, number_in, refused
 from node.admin.paging import Leaf, leaf
 from node.admin.ports import CONFLICT, CardView, DeviceRow, House, Member
 from node.admin.sheet import square
@@ -167,20 +167,20 @@ class MembersDesk:
             return _nobody()
         findings = await self._members.remove(account, asked.fields.get("replacing", ""))
         if wrong := next((finding for finding in findings if finding.is_error), None):
-            return not_there(wrong.message, f"{wrong.mend[:1].upper()}{wrong.mend[1:]}.")
+            return refused(wrong)
         return self._found(replace(asked, query={}), removed=member)
 
     async def _passphrase(self, asked: Asked) -> Reply | Go:
         account = asked.fields.get("account", "")
         made = await self._members.new_passphrase(account)
         if isinstance(made, Finding):
-            return not_there(made.message, made.mend)
+            return refused(made)
         return Reply(PassphrasePage(frame(asked, self._house.place(), "/members"), account, made))
 
     async def _card(self, asked: Asked) -> Reply | Go:
         card = await self._members.new_card(asked.fields.get("account", ""))
         if isinstance(card, Finding):
-            return not_there(card.message, card.mend)
+            return refused(card)
         place = self._house.place()
         lang = place.languages[0][0]
         return Reply(CardPage(frame(asked, place, "/members"), card, lang), lang=lang, is_heavy=True)
@@ -188,9 +188,9 @@ class MembersDesk:
     async def _void(self, asked: Asked) -> Reply | Go:
         account = asked.fields.get("account", "")
         member = self._members.member(account)
-        refused = await self._members.void_cards(account)
-        if refused is not None or member is None:
-            return _nobody() if refused is None else not_there(refused.message, refused.mend)
+        wrong = await self._members.void_cards(account)
+        if wrong is not None or member is None:
+            return _nobody() if wrong is None else refused(wrong)
         return self._form(asked, FormView(member_values(member)), account, notice="voided")
 
 

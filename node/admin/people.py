@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from node.admin.fields import Form, FormView
-from node.admin.frame import Asked, Frame, Go, Reply, Route, frame, not_there, number_in
+from node.admin.frame import Asked, Frame, Go, Reply, Route, frame, not_there, number_in, refused
 from node.admin.paging import Leaf, leaf
 from node.admin.ports import BECAUSE_CHARS_MAX, DeviceRow, House, Person, PersonRow
 from node.membership.codes import Code, read_code
@@ -131,8 +131,8 @@ class PeopleDesk:
         because = form.line("because", BECAUSE_CHARS_MAX, wanted=wanted)
         mac = self._mac(form)
         if not form.errors:
-            refused = await self._people.kick(account, mac, because)
-            form.take((refused,) if refused else (), "because")
+            wrong = await self._people.kick(account, mac, because)
+            form.take((wrong,) if wrong else (), "because")
         if form.errors:
             return self._person(asked, account, form=form.view(), status=422)
         return self._person(asked, account, notice="kicked")
@@ -142,9 +142,9 @@ class PeopleDesk:
         mac = self._mac(form)
         if mac is None:
             return not_there("No device was named.", "Use the button beside the device.")
-        refused = await self._people.pardon(mac)
-        if refused is not None:
-            return not_there(refused.message, refused.mend)
+        wrong = await self._people.pardon(mac)
+        if wrong is not None:
+            return refused(wrong)
         account = asked.fields.get("account", "")
         return self._person(asked, account, notice="pardoned") if account else Go("/people/removed")
 

@@ -4,7 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from node.admin.fields import Form, FormView
-from node.admin.frame import EVERYONE_SIGNED_IN, Asked, Frame, Go, Reply, Route, frame, not_there, number_in
+from node.admin.frame import (
+    EVERYONE_SIGNED_IN,
+    Asked,
+    Frame,
+    Go,
+    Reply,
+    Route,
+    frame,
+    not_there,
+    number_in,
+    refused,
+)
 from node.admin.paging import Leaf, leaf
 from node.admin.ports import UNSTORED, House, VoucherOrder, VoucherView
 from node.admin.sheet import NETWORK_CHARS_MAX, SheetPage, make_sheet, span_text
@@ -24,7 +35,6 @@ from node.units import Milliseconds
 
 BATCHES_A_PAGE = 20
 GROUP_CHARS_MAX = 40
-UNITS = (("days", "days"), ("hours", "hours"), ("minutes", "minutes"))
 _UNIT_MS = {"days": 86_400_000, "hours": 3_600_000, "minutes": 60_000}
 _FRESH = {"count": "24", "lasts": "1", "unit": "days", "devices": "3", "group": "day-pass"}
 _STATES: tuple[VoucherState, ...] = ("unused", "used", "ended", "revoked")
@@ -57,6 +67,7 @@ class VouchersPage:
     """The form that looks for one voucher."""
     batches: Leaf[BatchLine]
     count_max: int = BATCH_MAX
+    units: tuple[tuple[str, str], ...] = tuple((unit, unit) for unit in _UNIT_MS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +150,7 @@ class VouchersDesk:
         number, back = number_in(asked.fields, "number"), asked.fields.get("do") == "restore"
         done = await self._vouchers.revoke_batch(asked.signed, number, back=back)
         if isinstance(done, Finding):
-            return not_there(done.message, done.mend)
+            return refused(done)
         return self._batch_page(asked, number, restored=done if back else -1, revoked=-1 if back else done)
 
     async def _voucher(self, asked: Asked) -> Reply | Go:
@@ -148,9 +159,9 @@ class VouchersDesk:
         code = form.line("code", TYPED_CHARS_MAX, wanted="the code as it is printed")
         do, notice = asked.fields.get("do", ""), ""
         if do in {"revoke", "restore"} and not form.errors:
-            refused = await self._vouchers.revoke_voucher(asked.signed, code, back=do == "restore")
-            notice = "" if refused else f"{do}d"
-            form.take((refused,) if refused else (), "code")
+            wrong = await self._vouchers.revoke_voucher(asked.signed, code, back=do == "restore")
+            notice = "" if wrong else f"{do}d"
+            form.take((wrong,) if wrong else (), "code")
         found = self._vouchers.find(asked.signed, code) if not form.errors else None
         if isinstance(found, Finding):
             form.take((found,), "code")
@@ -209,7 +220,7 @@ def read_order(form: Form) -> VoucherOrder:
     ).lower()
     if group and not is_name(group):
         form.refuse("group", "Write small letters a-z, digits and hyphens, such as day-pass.")
-    number, unit = form.whole("lasts", 1, 100_000), form.choice("unit", list(_UNIT_MS), "days")
+    number, unit = form.whole("lasts", 1, 100_000), form.choice("unit", _UNIT_MS, "days")
     lasts = Milliseconds(number * _UNIT_MS[unit])
     if not LASTS_MIN <= lasts <= LASTS_MAX:
         form.refuse("lasts", "Choose a time from 10 minutes to 400 days.")

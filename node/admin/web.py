@@ -10,6 +10,7 @@ from aiohttp import web
 
 from node.admin.access import AccessDesk
 from node.admin.contests import ContestsDesk
+from node.admin.fields import sentence
 from node.admin.frame import EVERYONE_SIGNED_IN, Asked, Go, Page, Reply, Route, TroublePage
 from node.admin.members import MembersDesk
 from node.admin.notices import NoticesDesk
@@ -133,7 +134,9 @@ class AdminDoor:
             )
             response.force_close()
         except NodeError as trouble:
-            response = self._trouble(503, "That did not work", trouble.message, trouble.mend)
+            response = self._trouble(
+                503, "That did not work", sentence(trouble.message), sentence(trouble.mend)
+            )
         response.headers.update(self._renderer.headers)
         return response
 

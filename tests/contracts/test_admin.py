@@ -263,7 +263,7 @@ async def test_trouble_in_the_house_is_said_with_its_mend(browser):
     browser.house.trouble = NodeError("the data folder is full", "make room on the disk")
     response, page = await browser.get("/")
     assert 503 == response.status
-    assert "make room on the disk" in page
+    assert "Make room on the disk." in page
 
 
 async def test_more_connections_than_it_takes_do_not_shut_out_for_long(browser):

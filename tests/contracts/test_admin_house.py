@@ -361,7 +361,7 @@ async def test_nothing_is_changed_before_what_was_stored_could_be_read(office: O
     with pytest.raises(NodeError, match="could not read yet"):
         await office.admin.words.take_down(1)
     response, page = await office.browser.send("/contests", number="1", **{"text-1": "x"})
-    assert (503, True) == (response.status, "make the data folder readable" in page)
+    assert (503, True) == (response.status, "Make the data folder readable" in page)
 
 
 async def test_an_issuer_with_a_link_from_the_console_issues_in_their_name(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.admin.fields import Form, FormView
+from node.admin.fields import Form, FormView, sentence
 from node.errors import Finding
 
 
@@ -75,6 +75,11 @@ def test_the_first_thing_wrong_with_a_field_is_told():
         [Finding("x", 0, "Too large.", "make it smaller"), Finding("x", 0, "Too red.", "paint it")], "size"
     )
     assert {"size": "Too large. Make it smaller."} == form.errors
+
+
+@pytest.mark.parametrize("text", ["look at the list", "Look at the list", "look at the list."])
+def test_what_the_house_says_is_read_as_a_sentence(text):
+    assert "Look at the list." == sentence(text)
 
 
 def test_a_form_that_nobody_filled_in_says_nothing():

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from node.admin.frame import ADMINS, EVERYONE_SIGNED_IN, Asked, Route, frame, not_there, number_in
+from node.admin.frame import ADMINS, EVERYONE_SIGNED_IN, Asked, Route, frame, not_there, number_in, refused
 from node.admin.ports import Place
 from node.admin.signin import ADMIN, is_own_form
+from node.errors import Finding
 
 ASKED = Asked("/people", {}, {}, "cookie-" + "a" * 20, ADMIN)
 
@@ -39,6 +40,7 @@ def test_the_forms_of_a_page_prove_its_session():
 def test_what_is_gone_is_said_with_what_to_do():
     reply = not_there("Gone.", "Look elsewhere.")
     assert (404, "Look elsewhere.") == (reply.status, reply.page.mend)
+    assert reply == refused(Finding("gone", 0, "Gone.", "look elsewhere"))
 
 
 def test_the_portal_is_printed_with_its_certificate_where_there_is_one():
