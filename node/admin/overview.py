@@ -7,6 +7,7 @@ templates escape them.
 from dataclasses import dataclass
 
 from node.admin.frame import EVERYONE_SIGNED_IN, Asked, Frame, Go, Reply, Route, frame
+from node.admin.people import long_ago
 from node.admin.ports import House, OnlineRow, Overview, PeerRow
 from node.units import BitsPerSecond, show_rate, show_volume
 
@@ -101,13 +102,7 @@ def overview_page(view: Overview, frame: Frame, *, is_live: bool, contests: int 
 
 def heard(seconds_ago: int | None) -> str:
     """How long ago another node was heard, in its largest unit."""
-    if seconds_ago is None:
-        return "never"
-    if seconds_ago < 60:
-        return f"{seconds_ago} s ago"
-    if seconds_ago < 3600:
-        return f"{seconds_ago // 60} min ago"
-    return f"{seconds_ago // 3600} h ago"
+    return "never" if seconds_ago is None else f"{long_ago(seconds_ago)} ago"
 
 
 def _bars(view: Overview) -> tuple[Bar, ...]:
