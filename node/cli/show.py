@@ -10,6 +10,8 @@ from node.units import BitsPerSecond, Bytes, show_rate, show_volume
 
 Said = Mapping[str, Any]
 _RULE_CHARS_MAX = 60
+_STATES = ("unused", "used", "ended", "revoked")
+"""Of vouchers, in the order of their lives."""
 
 
 def status(answer: Said, ink: Ink) -> list[str]:
@@ -88,7 +90,7 @@ def batches(answer: Said, ink: Ink) -> list[str]:
     if not answer["batches"]:
         return ["No vouchers were issued yet; 'procomu vouchers issue --help' shows how."]
     columns = [Column("BATCH", True), Column("WORTH"), Column("ISSUED"), Column("BY")]
-    columns += [Column(state.upper(), True) for state in ("unused", "used", "ended", "revoked")]
+    columns += [Column(state.upper(), True) for state in _STATES]
     columns += [Column("NOTE")]
     rows = [
         (
@@ -96,7 +98,7 @@ def batches(answer: Said, ink: Ink) -> list[str]:
             _worth(row["batch"]),
             row["batch"]["issued_day"] or "-",
             row["batch"]["issued_by"],
-            *(row[state] for state in ("unused", "used", "ended", "revoked")),
+            *(row[state] for state in _STATES),
             row["batch"]["note"] or "-",
         )
         for row in answer["batches"]
