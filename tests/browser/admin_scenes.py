@@ -120,7 +120,5 @@ ADMIN_SCENES = (
     _admin("who is signed in", "access", "/access"),
     _admin("a link without a name", "access", "/access", after=sends("/access", name="")),
     _admin("a link for a counter", "link", "/access", after=sends("/access", name="counter")),
-    _admin("who may use these pages", "access", "/access"),
-    _admin("a link for an issuer", "link", "/access", after=sends("/access", name="library")),
     _admin("nothing there", "trouble", "/nowhere"),
 )
