@@ -24,8 +24,6 @@ from captive_portal.welcome import NOTHING, Typed
 from node.governance.joining import Way
 from node.units import MacAddress
 
-RETRY_S = 5
-
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -115,7 +113,7 @@ def _not_in(visit: Visit, way: Way, form: Form, refused: Refused) -> Outcome:
     if refused.reason == "removed":
         return Show(pages.removed(visit, refused.detail), 403)
     if refused.reason in {"trouble", "memory"}:
-        return Show(pages.refused(visit, refused), 503, RETRY_S)
+        return Show(pages.refused(visit, refused), 503, pages.RETRY_S)
     page = welcome.splash(visit, typed=_typed(form), failure=welcome.failure(way, refused))
     return Show(page, _status(refused), refused.wait_s)
 
@@ -147,7 +145,7 @@ async def answer(visit: Visit, form: Form) -> Outcome:
 async def new_device_code(visit: Visit, _form: Form) -> Outcome:
     code = await visit.house.new_device_code(visit.device)
     if isinstance(code, Refused):
-        return _mine(visit, "devices", code, "named")
+        return _not_done(visit, "devices", code)
     return Go("/me#add")
 
 
@@ -168,7 +166,7 @@ async def set_passphrase(visit: Visit, form: Form) -> Outcome:
 
 async def contest(visit: Visit, form: Form) -> Outcome:
     if not form["text"].strip():
-        return _mine(visit, "contest", Refused("too-long"), "contested")
+        return _not_done(visit, "contest", Refused("too-long"))
     refused = await visit.house.contest(visit.device, form["rule"], form["text"])
     return _mine(visit, "contest", refused, "contested", form["text"])
 
@@ -181,10 +179,12 @@ async def erase(visit: Visit, _form: Form) -> Outcome:
 def _mine(
     visit: Visit, corner: mine.Corner, refused: Refused | None, deed: mine.Deed, text: str = ""
 ) -> Outcome:
-    if refused is None:
-        return Go(f"/me?done={deed}")
+    return Go(f"/me?done={deed}") if refused is None else _not_done(visit, corner, refused, text)
+
+
+def _not_done(visit: Visit, corner: mine.Corner, refused: Refused, text: str = "") -> Outcome:
     if refused.reason in {"trouble", "memory"}:
-        return Show(pages.refused(visit, refused), 503, RETRY_S)
+        return Show(pages.refused(visit, refused), 503, pages.RETRY_S)
     if visit.guest().state != "admitted":
         return Go("/")
     page = mine.my_page(visit, trouble=mine.trouble(corner, refused, text))

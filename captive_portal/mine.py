@@ -90,7 +90,6 @@ class MyPage:
     proofs: Proofs
     account: str
     name: str
-    tier: str
     way: Way | None
     used: Usage
     bytes_left: Bytes | None
@@ -158,7 +157,6 @@ def my_page(visit: Visit, deed: str = "", trouble: Trouble | None = None) -> MyP
         _proofs(visit),
         guest.account or "",
         guest.name,
-        guest.tier,
         guest.way,
         guest.used,
         guest.bytes_left,

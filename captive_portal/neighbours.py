@@ -16,7 +16,7 @@ CACHED_ADDRESSES_MAX = 4_096
 ANSWER_BYTES_MAX = 16_384
 
 # linux/rtnetlink.h, linux/neighbour.h
-_RTM_NEWNEIGH, _RTM_GETNEIGH, _NLMSG_ERROR, _NLM_F_REQUEST = 28, 30, 2, 1
+_RTM_NEWNEIGH, _RTM_GETNEIGH, _NLM_F_REQUEST = 28, 30, 1
 _NDA_DST, _NDA_LLADDR = 1, 2
 _HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
 _NEIGHBOUR = struct.Struct("=BxxxiHBB")  # family, interface, state, flags, type

@@ -15,6 +15,8 @@ from node.membership.terms import TERMS_CHARS_MAX
 SENTENCES_MAX = 200
 HELP_BYTES_MAX = 4_000
 KEPT_MAX = 60
+RETRY_S = 5
+"""How long to wait when the node cannot do it just now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ class Busy:
 
     template = "busy.html"
     place: Place
-    retry_seconds: int = 5
+    retry_seconds: int = RETRY_S
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,12 +29,12 @@ class Splashes:
 
     def __init__(self, render: Callable[[Page], bytes]) -> None:
         self._render = render
-        self._made: dict[tuple[str, Word, int, bool], _Made] = {}
+        self._made: dict[tuple[str, Word, bool], _Made] = {}
 
     def body(self, visit: Visit, word: Word) -> bytes:
         """The page for a device that is not admitted and brought nothing along."""
         notices, services = visit.house.notices(visit.mac), visit.house.services()
-        key = (visit.tongue.language.tag, word, len(visit.tongue.offered), visit.is_secure)
+        key = (visit.tongue.language.tag, word, visit.is_secure)
         made = self._made.get(key)
         if (
             made is None

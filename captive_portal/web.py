@@ -15,7 +15,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from captive_portal import capport, forms, pages, probes
-from captive_portal.changes import CHANGES, RETRY_S, change
+from captive_portal.changes import CHANGES, change
 from captive_portal.connections import Doorway, Quick
 from captive_portal.framing import Limits
 from captive_portal.headers import SERVER, document_fields, page_fields
@@ -57,6 +57,7 @@ class Asked:
     request: web.BaseRequest
     host: str
     mac: MacAddress | None
+    community: CommunityView
     query: Mapping[str, str]
 
 
@@ -165,7 +166,7 @@ class Portal:
         if host is None or not self._is_ours(host, community, transport):
             return self._foreign(request, host, target, mac, community)
         path, _, query = target.partition("?")
-        asked = Asked(request, host, mac, forms.read_query(query))
+        asked = Asked(request, host, mac, community, forms.read_query(query))
         if request.method == "POST":
             if path in CHANGES:
                 return await self._change(path, asked)
@@ -192,7 +193,7 @@ class Portal:
             )
         if asked.target != "/" or guest.asked_for is not None:
             return None
-        visit = self._visit_of(mac, "/", asked.accept_language)
+        visit = self._visit_of(mac, community, "/", asked.accept_language)
         fields = self._fields_in(visit.tongue.language.tag)
         body = self._splashes.body(visit, word_for(guest))
         return Quick(self._heads.answer(200, fields, body, self._now()))
@@ -239,10 +240,10 @@ class Portal:
     # --- our own pages ---
 
     async def _capport(self, asked: Asked) -> web.Response:
-        community = self._house.community()
         if asked.mac is None:
             return self._page(pages.Elsewhere(self._visit(asked, "/").place()), 403)
         headers = [("Cache-Control", capport.CACHE_CONTROL), ("Vary", "Accept"), SERVER]
+        community = asked.community
         base = community.portal_url.rstrip("/") or self._portal_url(community, "")
         if not capport.wants_document(asked.request.headers.get("Accept")):
             return web.Response(status=302, headers=[("Location", f"{base}/"), *headers])
@@ -273,7 +274,7 @@ class Portal:
         if visit.mac is None:
             return self._page(pages.Elsewhere(visit.place()), 403)
         if not self._pace.may(visit.mac, self._clock()):
-            return self._page(pages.Busy(visit.place()), 429, ("Retry-After", str(RETRY_S)))
+            return self._page(pages.Busy(visit.place()), 429, ("Retry-After", str(pages.RETRY_S)))
         return await self._do(visit, change(visit, path, await asked.request.read()))
 
     def _visit(self, asked: Asked, path: str) -> Visit:
@@ -281,13 +282,19 @@ class Portal:
         # Only a person's own press is remembered, or any page could have its pictures choose for its readers.
         if chosen and asked.mac is not None and headers.get("Sec-Fetch-Site", "none") in _OWN_PRESS:
             self._tongues.choose(asked.mac, chosen)
-        visit = self._visit_of(asked.mac, path, headers.get("Accept-Language", ""), asked.query)
+        visit = self._visit_of(
+            asked.mac, asked.community, path, headers.get("Accept-Language", ""), asked.query
+        )
         return replace(visit, is_secure=asked.request.secure)
 
     def _visit_of(
-        self, mac: MacAddress | None, path: str, accept: str, query: Mapping[str, str] = _NO_QUERY
+        self,
+        mac: MacAddress | None,
+        community: CommunityView,
+        path: str,
+        accept: str,
+        query: Mapping[str, str] = _NO_QUERY,
     ) -> Visit:
-        community = self._house.community()
         tongue = self._tongues.tongue(
             mac, accept, own=community.language, shown=community.languages, asked=query.get("lang", "")
         )
@@ -299,10 +306,10 @@ class Portal:
             outcome = await doing
         except NodeError:
             # The supervisor's log has the cause from where it arose; the person needs only "try again".
-            outcome = Show(pages.Busy(visit.place()), 503, RETRY_S)
+            outcome = Show(pages.Busy(visit.place()), 503, pages.RETRY_S)
         match outcome:
             case Welcome(word):
-                return self._send_page(self._splashes.body(visit, word), visit.place().lang)
+                return self._send_page(self._splashes.body(visit, word), visit.tongue.language.tag)
             case Go(path):
                 return _see_other(path)
             case Give():

@@ -7,14 +7,12 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
-from typing import Literal
 
 from captive_portal.facts import FACTS
+from captive_portal.place import Direction
 from node.governance.amounts import amount_words, number_words
 from node.governance.language import N_
 from node.units import BitsPerSecond, Bytes, Rates, show_rate, show_volume
-
-Direction = Literal["ltr", "rtl"]
 
 _MARKS = re.compile(r"%\(\w*\)[sd]|%%|%|\{\w*\}|[{}]")
 _TAGS = re.compile(r"<[^>]*>?|&\w+;|[<>]")
