@@ -72,7 +72,8 @@ def _addresses(host: str, given: list[str]) -> tuple[IPv4Address | IPv6Address, 
     if len(found) > ADDRESSES_MAX:
         raise ValueError(f"{host} has {len(found)} addresses; {ADDRESSES_MAX} are allowed")
     for address in found:
-        if address.is_multicast or address.is_unspecified or address.is_loopback or address.is_link_local:
+        only_here = address.is_loopback or address.is_link_local or getattr(address, "scope_id", None)
+        if only_here or address.is_multicast or address.is_unspecified:
             raise ValueError(f"nobody on the people's side can reach {address}")
     return tuple(dict.fromkeys(found))
 

@@ -206,10 +206,9 @@ def _services(values: dict[str, dict[str, Any]], file: TomlFile) -> Iterable[Fin
     """A service must not open one of the node's own doors."""
     lan, portal, admin = values["lan"], values["portal"], values["admin"]
     own = {lan["address4"].ip, *([lan["address6"].ip] if lan["address6"] else [])}
-    doors = {53, 80, 443, portal["port"], portal["https_port"]}
+    doors = {53, 80, 443, portal["port"], portal["https_port"], admin["port"], values["mesh"]["port"]}
     for service in values["services"]["offered"]:
-        taken = own.intersection(service.addresses) and service.port in doors
-        if taken or (service.port == admin["port"] and own.intersection(service.addresses)):
+        if service.port in doors and own.intersection(service.addresses):
             message = (
                 f"services.offered: port {service.port} of this node is a door of its own ({service.name})."
             )

@@ -62,6 +62,8 @@ def test_a_service_behind_a_name_says_where_it_is():
         "Wiki | http://wiki.vall.lan/ | many | " + " ".join(f"10.77.0.{n}" for n in range(9)),
         "Wiki | http://127.0.0.1/ | only here",
         "Wiki | http://[fe80::1]/ | of one link",
+        "Wiki | http://[fd77::9%eth0]/ | of one interface",
+        "Wiki | http://wiki.vall.lan/ | of one interface | fd77::9%eth0",
         "Wiki\n | http://10.77.0.9/ | two lines\u0007",
         "W" * 61 + " | http://10.77.0.9/ | long",
         "Wiki | http://10.77.0.9/" + "a" * 200 + " | long",
@@ -83,7 +85,7 @@ def test_a_list_of_more_services_than_a_page_shows_is_refused():
 
 @pytest.mark.parametrize(
     ("port", "codes"),
-    [(8080, []), (80, ["config-service"]), (53, ["config-service"]), (2081, ["config-service"])],
+    [(8080, []), *((door, ["config-service"]) for door in (80, 53, 2081, 7400))],
 )
 def test_no_service_opens_a_door_of_the_node_itself(port, codes):
     text = f'{FILE}[services]\noffered = ["Wiki | http://10.77.0.1:{port}/ | on this node"]\n'
