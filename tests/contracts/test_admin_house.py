@@ -1,5 +1,6 @@
 """The real house behind the admins' door: what an admin does in the browser, people feel at the portal."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -115,8 +116,6 @@ async def opened(folder: Path, signed: Signed | None = None) -> AsyncIterator[Of
     async with street.life() as house:
         admin = made_admin(house, street, files)
         door = AdminDoor(admin, address="127.0.0.1", port=0)
-        import asyncio
-
         async with asyncio.TaskGroup() as tasks, ClientSession(cookie_jar=CookieJar(unsafe=True)) as session:
             running = tasks.create_task(door.run())
             await door.ready.wait()
@@ -270,11 +269,10 @@ async def test_a_contest_is_answered_on_the_persons_own_page(office: Office) -> 
 async def test_what_an_admin_did_outlives_the_node(tmp_path: Path) -> None:
     async with opened(tmp_path) as office:
         await office.issue(count="3")
-        await office.send(
-            "/notices/edit", number="0", where="network", audience="everyone", **{"title-en": "Hi"}
-        )
+        notice = {"number": "0", "where": "network", "audience": "everyone", "title-en": "Hi"}
+        await office.send("/notices/edit", **notice, do="save")
         kept = office.memory.register.kept
-    assert (1, 3) == (len(kept.batches), len(kept.vouchers))
+    assert (1, 3, 1) == (len(kept.batches), len(kept.vouchers), len(kept.notices))
 
 
 async def test_codes_that_the_disk_cannot_keep_are_not_shown(office: Office) -> None:

@@ -7,7 +7,7 @@ from node.admin.signin import ADMIN, Signed
 from node.membership.notices import Notice, NoticeText
 from node.membership.terms import Terms, TermsText
 from tests.fakes.admin_people import Membership
-from tests.fakes.town import TODAY
+from tests.fakes.town import TODAY, at
 
 ANA = Signed("admin", "Ana")
 HELLO = Notice(0, "network", "everyone", "", "", False, (NoticeText("en", "Hello", ""),))
@@ -36,7 +36,8 @@ async def test_the_same_terms_ask_nobody_again():
 async def test_new_terms_survive_a_restart():
     membership = Membership()
     await membership.words.save_terms(ANA, (TermsText("en", "Share."),), "1")
-    assert [Terms] == [type(row) for row in membership.town.rows.values()]
+    membership.town.restart(at())
+    assert ["2"] == [terms.version for terms in membership.town.register.terms.all()]
 
 
 async def test_urgent_notices_come_first_and_then_the_newest():
