@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from node.admin.once import SHOWN_MS
-from node.membership.codes import Code, read_code
+from node.membership.codes import Code, make_code, read_code, shown
 from tests.contracts.admin_browser import Browser, admin_browser, field_in
 from tests.fakes.admin_house import ISSUER_LINK, LINK
 
@@ -183,7 +183,12 @@ async def test_one_voucher_is_found_by_its_code_and_revoked(browser):
 
 
 @pytest.mark.parametrize(
-    ("code", "said"), [("", "as it is printed"), ("hello", "no voucher"), ("7K3M-9Q2W-4X1Z", "voucher")]
+    ("code", "said"),
+    [
+        ("", "as it is printed"),
+        ("hello", "This is no voucher"),
+        (shown(make_code(bytes(7), "voucher")), "No voucher of yours has this code"),
+    ],
 )
 async def test_a_code_that_is_none_is_said_and_kept(browser, code, said):
     response, page = await browser.send("/vouchers/code", code=code)
