@@ -14,7 +14,7 @@ from node.governance.evaluate import evaluate
 from node.membership.notices import Notice, NoticeText
 from node.membership.terms import TermsText
 from tests.contracts.portal_client import Browser
-from tests.fakes.front_door import ANA, BENS_ADDRESS, STRANGERS_ADDRESS, open_door
+from tests.fakes.front_door import ANA, BENS_ADDRESS, STRANGERS_ADDRESS, open_door, renderer
 from tests.fakes.house import COMMUNITY, FOUR_HOURS, FakeHouse
 from tests.fakes.rulefile import GUEST, example, on
 
@@ -210,9 +210,9 @@ async def test_a_new_language_is_one_file_and_is_offered(tmp_path: Path) -> None
         "utf-8",
     )
     async with open_door() as door:
-        door.portal._renderer = renderer = Renderer(tmp_path)
-        door.portal._tongues = Tongues(renderer.words.values())
-        door.portal._splashes._render = renderer.render
+        door.portal._renderer = basque = Renderer(tmp_path)
+        door.portal._tongues = Tongues(basque.words.values())
+        door.portal._splashes._render = basque.render
         reply = await Browser(door.port).get(Accept_Language="eu-ES")
     assert "Ongi etorri" in reply.body
     assert 'lang="eu" hreflang="eu" dir="ltr" aria-current="true">euskara</a>' in reply.body
@@ -221,6 +221,6 @@ async def test_a_new_language_is_one_file_and_is_offered(tmp_path: Path) -> None
 def test_a_page_from_right_to_left_keeps_addresses_and_codes_apart() -> None:
     """Names of other scripts stand in elements of their own, so that they do not turn the sentence round."""
     place = Place("Vall Verda", "Library", "login.example", "", "", lang="ar", direction="rtl")
-    body = Renderer().render(pages.NotFound(place)).decode()
+    body = renderer().render_once(pages.NotFound(place)).decode()
     assert "<bdi>Vall Verda</bdi>" in body
     assert "<bdi>login.example</bdi>" in body

@@ -21,7 +21,8 @@ from captive_portal.guests import (
 )
 from captive_portal.web import ADDRESSES
 
-README = (Path(__file__).parents[2] / "captive_portal" / "README.md").read_text()
+ROOM = Path(__file__).parents[2] / "captive_portal"
+README = (ROOM / "README.md").read_text()
 STATES = (Waiting(), Admitted(0, 1), Expired(), Removed("x"))
 EVENTS = (
     TermsAccepted("1", 9),
@@ -50,6 +51,11 @@ def test_the_diagram_is_the_machine() -> None:
 def test_every_address_is_in_the_table() -> None:
     rows = [line.split("|")[1] for line in README.splitlines() if line.startswith("| `/")]
     assert ADDRESSES == {address for row in rows for address in re.findall(r"`(/[^`]*)`", row)}
+
+
+def test_every_module_is_in_the_reading_order_once() -> None:
+    named = re.findall(r"`(\w+\.py)`", README.partition("## Reading order")[2])
+    assert sorted(named) == sorted(path.name for path in ROOM.glob("*.py") if path.stem != "__init__")
 
 
 def test_every_field_is_in_the_table_with_its_limit() -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from captive_portal import pages, welcome
 from captive_portal.place import Place
-from captive_portal.render import TEMPLATES, Renderer
+from captive_portal.render import TEMPLATES
+from tests.fakes.front_door import renderer
 from tests.fakes.visits import visit
 
 STYLE = (TEMPLATES / "style.css").read_text()
@@ -48,16 +49,15 @@ def test_both_themes_name_the_same_colours() -> None:
 
 
 def test_equal_pages_are_rendered_once() -> None:
-    renderer = Renderer()
-    first = renderer.render(pages.our_network(visit()))
-    assert first is renderer.render(pages.our_network(visit()))
-    assert first == renderer.render_once(pages.our_network(visit()))
+    first = renderer().render(pages.our_network(visit()))
+    assert first is renderer().render(pages.our_network(visit()))
+    assert first == renderer().render_once(pages.our_network(visit()))
 
 
 def test_the_first_page_is_small() -> None:
-    assert len(Renderer().render_once(welcome.splash(visit()))) < welcome.SPLASH_BYTES_MAX
+    assert len(renderer().render_once(welcome.splash(visit()))) < welcome.SPLASH_BYTES_MAX
 
 
 def test_a_page_in_a_language_from_right_to_left_says_so() -> None:
     place = Place("سلام", "", "login.example", "", "", lang="ar", direction="rtl")
-    assert b'<html lang="ar" dir="rtl">' in Renderer().render(pages.NotFound(place))
+    assert b'<html lang="ar" dir="rtl">' in renderer().render_once(pages.NotFound(place))

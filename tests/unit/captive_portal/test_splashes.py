@@ -5,10 +5,9 @@ from dataclasses import replace
 from captive_portal import welcome
 from captive_portal.place import Language, Page, Tongue
 from captive_portal.ports import ServiceView
-from captive_portal.render import Renderer
 from captive_portal.splashes import SPLASHES_MAX, Splashes
 from node.membership.notices import Notice, NoticeText
-from tests.fakes.front_door import BEN
+from tests.fakes.front_door import BEN, renderer
 from tests.fakes.house import COMMUNITY, FakeHouse
 from tests.fakes.visits import visit
 
@@ -17,17 +16,17 @@ class Counted:
     """A renderer that counts what it makes."""
 
     def __init__(self) -> None:
-        self.renderer, self.made = Renderer(), 0
+        self.made = 0
 
     def __call__(self, page: Page) -> bytes:
         self.made += 1
-        return self.renderer.render(page)
+        return renderer().render_once(page)
 
 
 def test_it_is_the_page_that_would_be_rendered() -> None:
-    splashes = Splashes(Renderer().render)
+    splashes = Splashes(renderer().render_once)
     for word in ("", "expired", "code-over"):
-        assert Renderer().render(welcome.splash(visit(), word)) == splashes.body(visit(), word)
+        assert renderer().render_once(welcome.splash(visit(), word)) == splashes.body(visit(), word)
 
 
 def test_everybody_has_a_token_of_their_own_on_a_page_made_once() -> None:

@@ -6,10 +6,9 @@ import pytest
 
 from captive_portal import guests, welcome
 from captive_portal.ports import DeviceView, Full, GuestView, Refused
-from captive_portal.render import Renderer
 from captive_portal.welcome import Typed
 from node.units import NO_USAGE
-from tests.fakes.front_door import ANA, BEN
+from tests.fakes.front_door import ANA, BEN, renderer
 from tests.fakes.house import COMMUNITY, FakeHouse
 from tests.fakes.visits import inside, visit
 
@@ -51,7 +50,7 @@ def test_a_device_that_is_still_known_comes_back_with_one_tap_where_others_show_
     community = replace(COMMUNITY, ways=("voucher",))
     for known, times in ((guest, 1), (replace(guest, comes_back=False), 0)):
         page = welcome.splash(visit(community=community), welcome.word_for(known))
-        assert times == Renderer().render(page).count(b'action="/join/terms"')
+        assert times == renderer().render(page).count(b'action="/join/terms"')
 
 
 @pytest.mark.parametrize(("wait_s", "minutes"), [(0, 0), (1, 1), (60, 1), (61, 2), (3_600, 60)])
