@@ -1,15 +1,12 @@
 """Keeps one dnsmasq running with our configuration, and takes over the one that an earlier life left."""
 
 import asyncio
-import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
 
-from node.addressing.programs import Program, end, interface_index, numbered, run, running
+from node.addressing.programs import Program, installed, interface_index, numbered, run
 from node.errors import NodeError
-
-__all__ = ["LOOK_EVERY_S", "Dnsmasq", "end", "running"]
 
 LOOK_EVERY_S = 2.0
 
@@ -43,10 +40,14 @@ class Dnsmasq:
             await asyncio.sleep(LOOK_EVERY_S)
             if self._is_displaced():
                 await asyncio.to_thread(self._prepare)
-            if self._program.pid() is None:
+            if self.pid() is None:
                 raise NodeError(
                     "dnsmasq has ended", f"try it by hand: dnsmasq --no-daemon --conf-file={self.conf_file}"
                 )
+
+    def pid(self) -> int | None:
+        """Of the one that is running, ours or an earlier life's."""
+        return self._program.pid()
 
     def stop(self) -> None:
         """End the one that is running, ours or an earlier life's."""
@@ -54,7 +55,7 @@ class Dnsmasq:
 
     def _prepare(self) -> None:
         for interface, address in self._addresses:
-            run([shutil.which("ip") or "/usr/sbin/ip", "address", "replace", address, "dev", interface])
+            run([installed("ip") or "ip", "address", "replace", address, "dev", interface])
         self._program.keep(self._wanted())
 
     def _wanted(self) -> str:

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import socket
 import sqlite3
 import stat
@@ -13,7 +12,7 @@ from pathlib import Path
 from captive_portal.certificate_files import CertificateFiles
 from captive_portal.certificates import is_ending
 from node import console
-from node.addressing.dnsmasq import Dnsmasq, running
+from node.addressing.dnsmasq import Dnsmasq
 from node.addressing.programs import installed
 from node.addressing.upstream import SILENT_ROUNDS, Upstream
 from node.clock import SystemClock
@@ -24,13 +23,13 @@ from node.enforcement.plan import KernelFeatures
 from node.errors import Finding, NodeError
 from node.governance.roll import EMPTY_ROLL, Roll, parse_roll
 from node.identity import key_from_pem
+from node.keyring import SECRET_BYTES_MIN
 from node.reconcile.rulebook import examine
 
 FILE_BYTES_MAX = 2_000_000
 DNS_WAIT_S = 2.0
 _INTERFACES = Path("/sys/class/net")
 _IFF_UP = 0x1
-_COMMUNITY_KEY_BYTES = 32
 _ADDRESS_RECORD = 1
 IP_FREEBIND = 15
 """From linux/in.h; the socket module does not name it everywhere."""
@@ -110,11 +109,11 @@ def _node_key_findings(pem: str) -> tuple[Finding, ...]:
 
 def _community_key_findings(text: str) -> tuple[Finding, ...]:
     try:
-        if len(bytes.fromhex(text.strip())) >= _COMMUNITY_KEY_BYTES:
+        if len(bytes.fromhex(text.strip())) >= SECRET_BYTES_MIN:
             return ()
     except ValueError:
         pass  # Said below, as for a key that is too short.
-    message = f"this is not {_COMMUNITY_KEY_BYTES} bytes in hexadecimal."
+    message = f"this is not {SECRET_BYTES_MIN} bytes in hexadecimal."
     return (Finding("key", 0, message, "copy the file from another node of the community"),)
 
 
@@ -245,14 +244,10 @@ def _resolver_answers(config: NodeConfig, clock: SystemClock) -> bool | None:
 
 
 def _dns(config: NodeConfig, *, is_running: bool) -> DnsSeen:
-    run_dir = Path(config.node.run_dir)
-    dnsmasq = Dnsmasq(str, run_dir, ())
-    usual = Path("/usr/sbin/dnsmasq")
-    program = shutil.which("dnsmasq") or (str(usual) if usual.exists() else None)
-    runs = running(dnsmasq.pid_file, dnsmasq.conf_file) is not None
+    runs = Dnsmasq(str, Path(config.node.run_dir), ()).pid() is not None
     must_answer = is_running or config.lan.dhcp == "external"
     answer = _resolve(config.portal.host, str(config.lan.address4.ip)) if must_answer else ""
-    return DnsSeen(program, runs, answer)
+    return DnsSeen(installed("dnsmasq"), runs, answer)
 
 
 def _resolve(name: str, server: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from node.addressing.configuration import dnsmasq_conf
-from node.addressing.dnsmasq import LOOK_EVERY_S, Dnsmasq, running
+from node.addressing.dnsmasq import LOOK_EVERY_S, Dnsmasq
 from node.units import Milliseconds
 from tests.lab.netns import Lab, Namespace
 
@@ -78,10 +78,10 @@ def test_people_get_addresses_again_after_the_lan_was_made_anew(tmp_path: Path) 
 
         async def story() -> None:
             assert await until(lambda: asks_for_an_address(phone), 5)
-            before = running(dnsmasq.pid_file, dnsmasq.conf_file)
+            before = dnsmasq.pid()
             router.ip("link del lan0")
             await asyncio.sleep(LOOK_EVERY_S + 0.2)
-            assert before == running(dnsmasq.pid_file, dnsmasq.conf_file)
+            assert before == dnsmasq.pid()
             a_lan(router, phone)
             assert await until(lambda: "fd77::1/64" in router.run("ip", "addr", "show", "dev", "lan0"), 4)
             assert "10.77.0.1/16" in router.run("ip", "addr", "show", "dev", "lan0")
@@ -99,11 +99,11 @@ def test_an_address_that_somebody_took_away_comes_back(tmp_path: Path) -> None:
         dnsmasq = servers(tmp_path)
 
         async def story() -> None:
-            assert await until(lambda: running(dnsmasq.pid_file, dnsmasq.conf_file) is not None, 3)
-            before = running(dnsmasq.pid_file, dnsmasq.conf_file)
+            assert await until(lambda: dnsmasq.pid() is not None, 3)
+            before = dnsmasq.pid()
             router.ip("addr flush dev lan0")
             for address in ADDRESSES:
                 assert await until(lambda: address in router.run("ip", "addr", "show", "dev", "lan0"), 4)  # noqa: B023
-            assert before == running(dnsmasq.pid_file, dnsmasq.conf_file)
+            assert before == dnsmasq.pid()
 
         while_it_runs(router, dnsmasq, story)
