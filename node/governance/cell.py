@@ -3,20 +3,21 @@
 Units of the same tier and groups that have used up the same quotas have equal rights: they are one class.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from node.accounting.periods import period_end
 from node.governance import combine
-from node.governance.allowance import Allowance, Bound, Unit
-from node.governance.combine import Claim, LimitClaim, WeightClaim
+from node.governance.allowance import Allowance, Bound, Unit, V
+from node.governance.combine import Claim
 from node.governance.rules import (
     GUEST_TIER,
     GUESTS,
     SHARE_DEFAULT,
     Ceiling,
     Devices,
+    Effect,
     Floor,
     Quota,
     Rule,
@@ -119,11 +120,7 @@ class Cell:
         used_up = [rule for rule in rules if rule.id in exhausted]
         base = self._base(unit, rules)
         pool = self._pool(unit, base)
-        thens = [
-            WeightClaim(r, r.effect.then.weight, self._agreed.sentences[r.id], self.until(r))
-            for r in used_up
-            if isinstance(r.effect, Quota) and isinstance(r.effect.then, Share)
-        ]
+        thens = self._claims(used_up, _lowered_to)
         own = self._ceilings([r for r in rules if not r.together]) + self._consequences(used_up)
         if pool is None:
             lifeline = combine.lifeline_bound(self._agreed.ruleset)
@@ -140,33 +137,17 @@ class Cell:
         return replace(allowance, not_binding=sentences, not_binding_rules=silent)
 
     def _session(self, rules: Iterable[Rule]) -> Bound[Milliseconds] | None:
-        return combine.smallest_limit(
-            [
-                LimitClaim(rule, rule.effect.length, self._agreed.sentences[rule.id], self.until(rule))
-                for rule in rules
-                if isinstance(rule.effect, Session)
-            ],
-            combine.SESSION_MIN,
-        )
+        claims = self._claims(rules, lambda effect: effect.length if isinstance(effect, Session) else None)
+        return combine.smallest_limit(claims, combine.SESSION_MIN)
 
     def _devices(self, rules: Iterable[Rule]) -> Bound[int] | None:
-        return combine.smallest_limit(
-            [
-                LimitClaim(rule, rule.effect.count, self._agreed.sentences[rule.id], self.until(rule))
-                for rule in rules
-                if isinstance(rule.effect, Devices)
-            ],
-            1,
-        )
+        claims = self._claims(rules, lambda effect: effect.count if isinstance(effect, Devices) else None)
+        return combine.smallest_limit(claims, 1)
 
     def _base(self, unit: Unit, rules: Iterable[Rule]) -> Bound[int]:
         """The base share; people without a share rule are equal, guests without one are one household."""
         default = combine.guests_share_bound if unit.tier == GUEST_TIER else combine.equal_share_bound
-        claims = [
-            WeightClaim(rule, rule.effect.weight, self._agreed.sentences[rule.id], self.until(rule))
-            for rule in rules
-            if isinstance(rule.effect, Share)
-        ]
+        claims = self._claims(rules, lambda effect: effect.weight if isinstance(effect, Share) else None)
         return combine.base_share(claims, default(self._agreed.ruleset), self._agreed.cap)
 
     def _pool(self, unit: Unit, base: Bound[int]) -> Rule | str | None:
@@ -183,7 +164,7 @@ class Cell:
         self,
         pool: Rule | str,
         base: Bound[int],
-        thens: list[WeightClaim],
+        thens: list[Claim[int]],
         rules: Iterable[Rule],
         ceiling: Bound[Rates] | None,
     ) -> Allowance:
@@ -191,8 +172,8 @@ class Cell:
         of_pool = [rule for rule in rules if is_of_pool(rule, pool)]
         lifeline = self._pool_lifeline(pool)
         pool_ceiling = combine.lowest_ceiling(self._ceilings(of_pool), lifeline)
-        weight = min([SHARE_DEFAULT, *(claim.weight for claim in thens)])
-        reasons = [claim for claim in thens if claim.weight == weight < SHARE_DEFAULT][:1]
+        weight = min([SHARE_DEFAULT, *(claim.value for claim in thens)])
+        reasons = [claim for claim in thens if claim.value == weight < SHARE_DEFAULT][:1]
         share = Bound(
             base.value,
             base.rule,
@@ -212,28 +193,33 @@ class Cell:
             return combine.guest_lifeline_bound(self._agreed.ruleset)
         return combine.lifeline_bound(self._agreed.ruleset)
 
-    def _ceilings(self, rules: Iterable[Rule]) -> list[Claim]:
+    def _ceilings(self, rules: Iterable[Rule]) -> list[Claim[Rates]]:
+        return self._claims(rules, lambda effect: effect.rates if isinstance(effect, Ceiling) else None)
+
+    def _consequences(self, used_up: Iterable[Rule]) -> list[Claim[Rates]]:
+        return self._claims(used_up, _slowed_to)
+
+    def _floors(self, rules: Iterable[Rule]) -> list[Claim[Rates]]:
+        return self._claims(rules, lambda effect: effect.rates if isinstance(effect, Floor) else None)
+
+    def _claims(self, rules: Iterable[Rule], says: Callable[[Effect], V | None]) -> list[Claim[V]]:
+        """Of the rules that say anything in the matter."""
+        said = ((rule, says(rule.effect)) for rule in rules)
         return [
-            Claim(rule, rule.effect.rates, self._agreed.sentences[rule.id], self.until(rule))
-            for rule in rules
-            if isinstance(rule.effect, Ceiling) and rule.effect.rates is not None
+            Claim(rule, value, self._agreed.sentences[rule.id], self.until(rule))
+            for rule, value in said
+            if value is not None
         ]
 
-    def _consequences(self, used_up: Iterable[Rule]) -> list[Claim]:
-        return [
-            Claim(rule, rule.effect.then.rates, self._agreed.sentences[rule.id], self.until(rule))
-            for rule in used_up
-            if isinstance(rule.effect, Quota)
-            and isinstance(rule.effect.then, Ceiling)
-            and rule.effect.then.rates is not None
-        ]
 
-    def _floors(self, rules: Iterable[Rule]) -> list[Claim]:
-        return [
-            Claim(rule, rule.effect.rates, self._agreed.sentences[rule.id], self.until(rule))
-            for rule in rules
-            if isinstance(rule.effect, Floor)
-        ]
+def _lowered_to(effect: Effect) -> int | None:
+    """The share after a quota is used up."""
+    return effect.then.weight if isinstance(effect, Quota) and isinstance(effect.then, Share) else None
+
+
+def _slowed_to(effect: Effect) -> Rates | None:
+    """The ceiling after a quota is used up."""
+    return effect.then.rates if isinstance(effect, Quota) and isinstance(effect.then, Ceiling) else None
 
 
 def _silent(selected: Iterable[Rule], binding: frozenset[str]) -> tuple[str, ...]:

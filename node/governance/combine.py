@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Generic, Literal, TypeVar
 
-from node.governance.allowance import Bound
+from node.governance.allowance import Bound, V
 from node.governance.rules import (
     EQUAL_SHARE,
     EQUAL_SHARE_IN_CODE,
@@ -41,31 +41,11 @@ SESSION_MIN = Milliseconds(30 * 60_000)
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """One rule's say in a speed: its own rates, or those that follow a quota it has used up."""
+class Claim(Generic[V]):
+    """One rule's say in a ceiling or a floor, in a weight, in how long a visit lasts, or in how many devices are on."""
 
     rule: Rule
-    rates: Rates
-    sentence: str
-    until: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class WeightClaim:
-    """One rule's say in the share."""
-
-    rule: Rule
-    weight: int
-    sentence: str
-    until: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class LimitClaim(Generic[N]):
-    """One rule's say in how long a visit lasts, or in how many devices are on."""
-
-    rule: Rule
-    limit: N
+    value: V
     sentence: str
     until: datetime | None
 
@@ -113,65 +93,65 @@ def share_cap(ruleset: Ruleset) -> int:
     return min([SHARE_DEFAULT, *weights]) * ruleset.charter.max_weight_ratio
 
 
-def base_share(claims: Sequence[WeightClaim], default: Bound[int], cap: int) -> Bound[int]:
+def base_share(claims: Sequence[Claim[int]], default: Bound[int], cap: int) -> Bound[int]:
     """The one base share; where two meet that the checks would refuse, the larger one stands."""
     if not claims:
         return default
-    first, *others = sorted(claims, key=lambda claim: (-claim.weight, claim.rule.id))
-    value = max(1, min(first.weight, cap))
+    first, *others = sorted(claims, key=lambda claim: (-claim.value, claim.rule.id))
+    value = max(1, min(first.value, cap))
     return Bound(
         value, first.rule.id, first.rule.by, first.sentence, first.until, tuple(c.rule.id for c in others)
     )
 
 
-def lowered_share(base: Bound[int], consequences: Sequence[WeightClaim]) -> Bound[int]:
+def lowered_share(base: Bound[int], consequences: Sequence[Claim[int]]) -> Bound[int]:
     """The base share, or the smallest consequence of a used-up quota when that is less."""
-    lowering = sorted((c for c in consequences if c.weight < base.value), key=lambda c: (c.weight, c.rule.id))
+    lowering = sorted((c for c in consequences if c.value < base.value), key=lambda c: (c.value, c.rule.id))
     if not lowering:
         return replace(base, also=_also(base, consequences))
     first, *others = lowering
     also = tuple(sorted({base.rule, *base.also, *(claim.rule.id for claim in others)} - {first.rule.id}))
-    return Bound(max(1, first.weight), first.rule.id, first.rule.by, first.sentence, first.until, also)
+    return Bound(max(1, first.value), first.rule.id, first.rule.by, first.sentence, first.until, also)
 
 
-def lowest_ceiling(claims: Sequence[Claim], least: Bound[Rates]) -> Bound[Rates] | None:
+def lowest_ceiling(claims: Sequence[Claim[Rates]], least: Bound[Rates]) -> Bound[Rates] | None:
     """The lowest rate in each direction, but never under `least`; None where nothing limits."""
     if not claims:
         return None
-    down, up = min(c.rates.down for c in claims), min(c.rates.up for c in claims)
+    down, up = min(c.value.down for c in claims), min(c.value.up for c in claims)
     kept = Rates(max(down, least.value.down), max(up, least.value.up))
-    setting = [c for c in claims if c.rates.down == down or c.rates.up == up]
+    setting = [c for c in claims if c.value.down == down or c.value.up == up]
     if kept.down != down and kept.up != up:
         also = tuple(sorted(claim.rule.id for claim in claims))
         return Bound(kept, least.rule, least.decision, least.sentence, None, also, least.reasons)
-    return _bound(kept, setting, claims, lambda claim: claim.rates == Rates(down, up))
+    return _bound(kept, setting, claims, lambda claim: claim.value == Rates(down, up))
 
 
 def highest_floor(
-    claims: Sequence[Claim], lifeline: Bound[Rates], ceiling: Bound[Rates] | None
+    claims: Sequence[Claim[Rates]], lifeline: Bound[Rates], ceiling: Bound[Rates] | None
 ) -> Bound[Rates]:
     """The highest rate in each direction, never under the lifeline, and not over the ceiling."""
-    down = max([lifeline.value.down, *(c.rates.down for c in claims)])
-    up = max([lifeline.value.up, *(c.rates.up for c in claims)])
+    down = max([lifeline.value.down, *(c.value.down for c in claims)])
+    up = max([lifeline.value.up, *(c.value.up for c in claims)])
     kept = Rates(down, up) if ceiling is None else lowest(Rates(down, up), ceiling.value)
     setting = [
         c
         for c in claims
-        if (c.rates.down == down > lifeline.value.down) or (c.rates.up == up > lifeline.value.up)
+        if (c.value.down == down > lifeline.value.down) or (c.value.up == up > lifeline.value.up)
     ]
     if not setting:
         also = tuple(sorted(claim.rule.id for claim in claims))
         return Bound(kept, lifeline.rule, lifeline.decision, lifeline.sentence, None, also, lifeline.reasons)
-    return _bound(kept, setting, claims, lambda claim: claim.rates == Rates(down, up))
+    return _bound(kept, setting, claims, lambda claim: claim.value == Rates(down, up))
 
 
-def smallest_limit(claims: Sequence[LimitClaim[N]], least: N) -> Bound[N] | None:
+def smallest_limit(claims: Sequence[Claim[N]], least: N) -> Bound[N] | None:
     """The smallest limit, but never under `least`; None where nothing limits."""
     if not claims:
         return None
-    first, *others = sorted(claims, key=lambda claim: (claim.limit, claim.rule.id))
+    first, *others = sorted(claims, key=lambda claim: (claim.value, claim.rule.id))
     also = tuple(claim.rule.id for claim in others)
-    return Bound(max(first.limit, least), first.rule.id, first.rule.by, first.sentence, first.until, also)
+    return Bound(max(first.value, least), first.rule.id, first.rule.by, first.sentence, first.until, also)
 
 
 def rate_in(direction: Direction, rates: Rates) -> BitsPerSecond:
@@ -190,12 +170,15 @@ def earliest(ends: Sequence[datetime | None]) -> datetime | None:
     return min((end for end in ends if end is not None), default=None)
 
 
-def _also(base: Bound[int], consequences: Sequence[WeightClaim]) -> tuple[str, ...]:
+def _also(base: Bound[int], consequences: Sequence[Claim[int]]) -> tuple[str, ...]:
     return tuple(sorted({*base.also, *(claim.rule.id for claim in consequences)}))
 
 
 def _bound(
-    value: Rates, setting: list[Claim], claims: Sequence[Claim], sets_both: Callable[[Claim], bool]
+    value: Rates,
+    setting: list[Claim[Rates]],
+    claims: Sequence[Claim[Rates]],
+    sets_both: Callable[[Claim[Rates]], bool],
 ) -> Bound[Rates]:
     """One rule that sets both directions is the whole reason; else the sentence has each direction's rule."""
     ordered = sorted(setting, key=lambda claim: (not sets_both(claim), claim.rule.id))

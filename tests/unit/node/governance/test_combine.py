@@ -6,7 +6,6 @@ from node.governance.allowance import Bound
 from node.governance.combine import (
     CODE_LIFELINE,
     Claim,
-    WeightClaim,
     base_share,
     earliest,
     highest_floor,
@@ -24,15 +23,15 @@ RULES = rules_of(
 LEAST = lifeline_bound(RULES)
 
 
-def claim(index: int, down: int, up: int, until=None) -> Claim:
+def claim(index: int, down: int, up: int, until=None) -> Claim[Rates]:
     rule = RULES.rules[index]
     return Claim(
         rule, Rates(BitsPerSecond(down * 1000), BitsPerSecond(up * 1000)), f"Sentence {rule.id}.", until
     )
 
 
-def weight(index: int, value: int) -> WeightClaim:
-    return WeightClaim(RULES.rules[index], value, f"Sentence {RULES.rules[index].id}.", None)
+def weight(index: int, value: int) -> Claim[int]:
+    return Claim(RULES.rules[index], value, f"Sentence {RULES.rules[index].id}.", None)
 
 
 def told(bound: Bound) -> tuple[int, int, str, tuple[str, ...]]:
