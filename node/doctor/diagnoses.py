@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from captive_portal.probes import is_probe_host
 from node.config import NodeConfig
 from node.doctor.symptoms import CertificateSeen, DnsSeen, FileSeen, FolderSeen, PortSeen, Symptoms
 from node.enforcement.plan import KernelFeatures
@@ -265,6 +266,14 @@ def _with_certificate(config: NodeConfig, found: CertificateSeen) -> Iterator[Di
         yield Diagnosis("radvd", "warn", "not installed", wrong, "apt-get install radvd")
 
 
+def _services(seen: Symptoms) -> Iterator[Diagnosis]:
+    for service in seen.config.services.offered if seen.config else ():
+        if is_probe_host(service.host):
+            wrong = f"devices ask {service.host} whether they are online, and then see no welcome page"
+            mend = "take it out of services.offered in node.toml"
+            yield Diagnosis("services", "warn", service.name, wrong, mend)
+
+
 def _connections(seen: Symptoms) -> Iterator[Diagnosis]:
     if seen.config is None or seen.connections_max is None:
         return
@@ -336,6 +345,7 @@ _LOOKS: tuple[Callable[[Symptoms], Iterator[Diagnosis]], ...] = (
     _ports,
     _keys,
     _certificate,
+    _services,
     _rules,
     _folder,
     _clock,

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from node.config import parse_config
+from node.config.offers import read_offer
 from node.doctor.diagnoses import Diagnosis, diagnose, is_well
 from node.doctor.symptoms import CertificateSeen, DnsSeen, FileSeen, FolderSeen, Interface, PortSeen, Symptoms
 from node.enforcement.plan import KernelFeatures
@@ -239,6 +240,18 @@ def test_what_is_wrong_with_a_certificate_is_told(change, verdict, name, wrong):
     found = only(replace(WELL, config=CERTIFIED, certificate=replace(CERTIFICATE, **change)))
     assert (verdict, name) == found[:2]
     assert wrong in found[2]
+
+
+def test_a_service_that_would_make_devices_believe_that_they_are_online_is_named():
+    offered = (
+        "Wiki | http://10.77.0.9/ | All we know",
+        "Fonts | http://www.gstatic.com/ | For pages | 203.0.113.9",
+    )
+    services = replace(CERTIFIED.services, offered=tuple(read_offer(line) for line in offered))
+    verdict, name, wrong, mend = only(replace(WELL, config=replace(CERTIFIED, services=services)))
+    assert ("warn", "services") == (verdict, name)
+    assert "www.gstatic.com" in wrong
+    assert "services.offered" in mend
 
 
 def test_a_kernel_that_follows_too_few_connections_for_the_community_is_told_with_a_number():
