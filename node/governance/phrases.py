@@ -105,6 +105,14 @@ def _tier_words(tier: str, words: Words) -> str:
     return words.gettext("{tier}s").format(tier=tier)
 
 
+def _in_a_row(names: Sequence[str], at_last: str, words: Words) -> str:
+    """`at_last` is the message that adds the last of several names."""
+    text = names[0]
+    for name in names[1:-1]:
+        text = words.gettext("{some}, {more}").format(some=text, more=name)
+    return text if len(names) == 1 else at_last.format(some=text, last=names[-1])
+
+
 def _listed(names: Sequence[str], words: Words) -> str:
     """``members, guests and people in the group school``"""
     return _in_a_row(names, words.gettext("{some} and {last}"), words)
@@ -113,14 +121,6 @@ def _listed(names: Sequence[str], words: Words) -> str:
 def one_of(names: Sequence[str], words: Words) -> str:
     """``accepting the terms, a voucher or a membership card``"""
     return _in_a_row(names, words.gettext("{some} or {last}"), words)
-
-
-def _in_a_row(names: Sequence[str], at_last: str, words: Words) -> str:
-    """`at_last` is the message that adds the last of several names."""
-    text = names[0]
-    for name in names[1:-1]:
-        text = words.gettext("{some}, {more}").format(some=text, more=name)
-    return text if len(names) == 1 else at_last.format(some=text, last=names[-1])
 
 
 # --- times ------------------------------------------------------------------------------
