@@ -77,7 +77,7 @@ class PeopleAnswers:
     def devices(self, account: AccountId) -> tuple[DeviceRow, ...]:
         """Every device of the account that is known here: seen, bound, or in the roll."""
         bound = [binding.mac for binding in self._register.bindings.of(account)]
-        listed = self._register.listed_devices(account)
+        listed = self._reconcile.roll.devices_of(account)
         macs = dict.fromkeys((*self._presence.devices_of(account), *bound, *sorted(listed)))
         return tuple(
             self._device(mac) for mac in macs if self._reconcile.account_of(mac) == account or mac in bound

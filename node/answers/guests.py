@@ -12,7 +12,6 @@ from captive_portal.ports import (
 from node.accounting.ledger import NO_CELL
 from node.accounting.periods import period_name
 from node.governance.joining import Way
-from node.governance.roll import Roll
 from node.membership.codes import shown
 from node.membership.notices import Reader
 from node.membership.register import Register
@@ -26,8 +25,6 @@ class GuestViews:
 
     def __init__(self, reconcile: Reconcile, register: Register, clock: Clock) -> None:
         self._reconcile, self._register, self._clock = reconcile, register, clock
-        self._roll: Roll | None = None
-        self._by_account: dict[AccountId, tuple[MacAddress, ...]] = {}
 
     def account_of(self, mac: MacAddress) -> AccountId | None:
         """Of a device that may pass: only who is in may change something, or see what belongs to the account."""
@@ -99,7 +96,7 @@ class GuestViews:
             for mac in presence.devices_of(account)
             if presence.is_admitted(mac) or self._reconcile.account_of(mac) == account
         ]
-        listed = self._listed(account) if register.is_member(account) else ()
+        listed = self._reconcile.roll.devices_of(account)
         return tuple(
             DeviceView(
                 mac=mac,
@@ -155,14 +152,6 @@ class GuestViews:
             return None
         idle_ms = presence.idle_ms(mac, self._clock.monotonic())
         return None if idle_ms is None else max(0, idle_ms) // 1000
-
-    def _listed(self, account: AccountId) -> tuple[MacAddress, ...]:
-        roll = self._reconcile.roll
-        if roll is not self._roll:
-            self._roll, self._by_account = roll, {}
-            for mac, owner in roll.devices.items():
-                self._by_account[owner] = (*self._by_account.get(owner, ()), mac)
-        return self._by_account.get(account, ())
 
     def _used(self, account: AccountId | None) -> Usage:
         month = period_name("month", self._reconcile.today())

@@ -12,7 +12,7 @@ from node.errors import Finding
 from node.governance.document import Document, read_document
 from node.governance.roll import FILE_BYTES_MAX, Roll, parse_roll
 from node.governance.rules import MEMBER_TIER
-from node.units import AccountId, parse_mac
+from node.units import parse_mac
 
 if TYPE_CHECKING:
     from tomlkit.items import AoT, Table
@@ -53,16 +53,13 @@ def without_member(text: str, account: str) -> str | tuple[Finding, ...]:
 
 def members_of(roll: Roll) -> tuple[Member, ...]:
     """Everybody in the roll, by account."""
-    devices: dict[AccountId, list[str]] = {}
-    for mac, account in roll.devices.items():
-        devices.setdefault(account, []).append(mac)
     return tuple(
         Member(
             account=unit.account,
             name=roll.names.get(unit.account, ""),
             tier=unit.tier,
             groups=tuple(sorted(unit.groups)),
-            devices=tuple(devices.get(unit.account, ())),
+            devices=roll.devices_of(unit.account),
         )
         for unit in roll.units
     )

@@ -34,6 +34,9 @@ class Roll:
     """What people call an account, where the file says it."""
     devices: Mapping[MacAddress, AccountId] = field(default_factory=dict)
     by_account: Mapping[AccountId, Unit] = field(default_factory=dict, repr=False, compare=False)
+    by_owner: Mapping[AccountId, tuple[MacAddress, ...]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     def unit(self, account: AccountId) -> Unit:
         """The account's tier and groups; an account that is not in the roll is a guest."""
@@ -42,6 +45,10 @@ class Roll:
     def account_of(self, mac: MacAddress) -> AccountId | None:
         """The account that the device belongs to by the roll."""
         return self.devices.get(mac)
+
+    def devices_of(self, account: AccountId) -> tuple[MacAddress, ...]:
+        """The devices that the roll gives to the account, in the order of the file."""
+        return self.by_owner.get(account, ())
 
 
 EMPTY_ROLL = Roll()
@@ -54,7 +61,16 @@ def make_roll(
 ) -> Roll:
     """A roll of these units, in the order of their ids."""
     ordered = tuple(sorted(units, key=lambda unit: unit.account))
-    return Roll(ordered, names or {}, devices or {}, {unit.account: unit for unit in ordered})
+    by_owner: dict[AccountId, list[MacAddress]] = {}
+    for mac, owner in (devices or {}).items():
+        by_owner.setdefault(owner, []).append(mac)
+    return Roll(
+        ordered,
+        names or {},
+        devices or {},
+        {unit.account: unit for unit in ordered},
+        {owner: tuple(macs) for owner, macs in by_owner.items()},
+    )
 
 
 def parse_roll(text: str) -> tuple[Roll | None, tuple[Finding, ...]]:

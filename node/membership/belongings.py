@@ -48,7 +48,7 @@ def erase(register: Register, account: AccountId, mac: MacAddress, at: Instant) 
     that they stay void; the roll, which is the community's; and for some hours the count of wrong guesses."""
     register.introductions.withdraw(mac, at.now)
     rows: list[Change] = [*register.bindings.unbind(mac)]
-    if register.bindings.of(account) or register.listed_devices(account) - {mac}:
+    if register.bindings.of(account) or {*register.listed_devices(account)} - {mac}:
         return tuple(rows)
     register.device_codes.drop(account)
     rows += register.contests.forget(contest.number for contest in register.contests.of(account))

@@ -133,9 +133,9 @@ class Register:
         """Whether the account may vouch for guests and have a passphrase and cards."""
         return account in self._roll().by_account
 
-    def listed_devices(self, account: AccountId) -> frozenset[MacAddress]:
+    def listed_devices(self, account: AccountId) -> tuple[MacAddress, ...]:
         """The devices that the roll gives to the account."""
-        return frozenset(mac for mac, owner in self._roll().devices.items() if owner == account)
+        return self._roll().devices_of(account)
 
     # --- the ways in --------------------------------------------------------------------
 

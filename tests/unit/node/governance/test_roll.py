@@ -3,7 +3,7 @@
 import pytest
 
 from node.governance.allowance import Unit
-from node.governance.roll import parse_roll
+from node.governance.roll import make_roll, parse_roll
 from node.units import AccountId, MacAddress
 
 ROLL = """
@@ -27,6 +27,17 @@ def test_who_is_in_the_roll_has_a_tier_groups_and_devices():
     assert "household-17" == roll.account_of(MacAddress("02:11:22:33:44:aa"))
     assert ["clinic", "household-17"] == [unit.account for unit in roll.units]
     assert {"household-17": "Ana and Pere"} == roll.names
+
+
+def test_each_account_has_the_devices_that_name_it_and_no_others():
+    roll = make_roll(
+        (), {}, {"02:00:00:00:00:0a": "ana", "02:00:00:00:00:0b": "ben", "02:00:00:00:00:0c": "ana"}
+    )
+    assert ("02:00:00:00:00:0a", "02:00:00:00:00:0c") == roll.devices_of("ana")
+    assert () == roll.devices_of("pere")
+    assert {mac: roll.account_of(mac) for owner in ("ana", "ben") for mac in roll.devices_of(owner)} == dict(
+        roll.devices
+    )
 
 
 def test_who_is_not_in_the_roll_is_a_guest():
