@@ -159,6 +159,12 @@ class Router:
         argv += ["--config", str(self.config)]
         return subprocess.run(argv, capture_output=True, text=True, check=False, cwd=ROOT, timeout=60)
 
+    def told(self, *words: str) -> dict[str, Any]:
+        """What ``procomu WORDS`` answers, which must be yes."""
+        done = self.cli(*words, "--json")
+        assert done.returncode == 0, done.stdout + done.stderr
+        return dict(json.loads(done.stdout))
+
     def forwarded(self) -> dict[str, int]:
         """IP bytes that the router let through, by the people's addresses: the lab's own count."""
         table = json.loads(self.place.run("nft", "-j", "list", "table", "inet", "lab_meter"))

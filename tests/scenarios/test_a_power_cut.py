@@ -1,6 +1,5 @@
 """The power goes: the data folder as it was on the disk at that moment is all that is left, and nobody notices."""
 
-import json
 import re
 import shlex
 import shutil
@@ -60,12 +59,6 @@ def sends(person: Person, page: str, form: str, **fields: str) -> int:
     return person.do("press", url=PORTAL + page, ends=form, fields=fields)["status"]
 
 
-def told(square: Router, *words: str) -> dict[str, object]:
-    done = square.cli(*words, "--json")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
 @pytest.fixture
 def somebody(place) -> Callable[[str], Person]:
     """One more person on the square, with an address."""
@@ -84,9 +77,9 @@ def test_nobody_shows_anything_again_by_whichever_way_they_came(place, somebody,
     square.start()
     host = somebody("laptop")
     assert 303 == sends(host, "/", "/join/terms"), "the roll knows Ana's laptop"
-    (code,) = told(square, "vouchers", "issue", "--count", "1", "--lasts", "1 day")["codes"]
-    words = told(square, "members", "passphrase", "school")["passphrase"]
-    card = told(square, "members", "card", "carme")["card"]
+    (code,) = square.told("vouchers", "issue", "--count", "1", "--lasts", "1 day")["codes"]
+    words = square.told("members", "passphrase", "school")["passphrase"]
+    card = square.told("members", "card", "carme")["card"]
     people = {name: somebody(name) for name in ("voucher", "second", "member", "card", "friend", "guest")}
     assert 303 == sends(people["voucher"], "/", "/join/code", code=str(code).lower())
     assert 303 == sends(people["voucher"], "/me", "/devices/code")

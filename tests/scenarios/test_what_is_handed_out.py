@@ -1,7 +1,5 @@
 """Vouchers, passphrases and cards from the command line, until they count no more."""
 
-import json
-
 import pytest
 
 from tests.lab.people import Person
@@ -18,14 +16,8 @@ def sends(person: Person, way: str, **fields: str) -> int:
     return person.do("press", url=f"{PORTAL}/", ends=f"/join/{way}", fields=fields)["status"]
 
 
-def told(square: Router, *words: str) -> dict[str, object]:
-    done = square.cli(*words, "--json")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
 def counts(square: Router) -> tuple[int, int, int]:
-    (row,) = told(square, "vouchers", "list")["batches"]
+    (row,) = square.told("vouchers", "list")["batches"]
     return row["unused"], row["used"], row["revoked"]
 
 
@@ -33,7 +25,7 @@ def test_a_household_comes_in_with_a_voucher_until_it_is_revoked(place, comes):
     square = place.square
     square.start()
     order = ["--count", "2", "--group", "day-pass", "--lasts", "2 hours", "--devices", "3"]
-    code, _ = told(square, "vouchers", "issue", *order)["codes"]
+    code, _ = square.told("vouchers", "issue", *order)["codes"]
     phone, other = comes("phone"), comes("browser")
     assert 303 == sends(phone, "code", code=code)
     assert 303 == sends(other, "code", code=f" {code.lower().replace('-', ' ')} ")
@@ -43,12 +35,12 @@ def test_a_household_comes_in_with_a_voucher_until_it_is_revoked(place, comes):
     assert all(7_000 < row["seconds_left"] <= 7_200 for row in rows)
     assert (1, 1, 0) == counts(square)
 
-    assert {"changed": 1} == {key: told(square, "vouchers", "revoke", code)[key] for key in ("changed",)}
+    assert 1 == square.told("vouchers", "revoke", code)["changed"]
     assert eventually(lambda: is_captured(phone) and is_captured(other))
     assert (1, 0, 1) == counts(square)
     assert 303 != sends(phone, "code", code=code)
 
-    told(square, "vouchers", "revoke", code, "--back")
+    square.told("vouchers", "revoke", code, "--back")
     assert 303 == sends(phone, "code", code=code)
     assert square.device(phone.mac)["account"] == rows[0]["account"]
 
@@ -56,11 +48,11 @@ def test_a_household_comes_in_with_a_voucher_until_it_is_revoked(place, comes):
 def test_what_a_member_was_given_counts_until_something_newer_is(place, comes):
     square = place.square
     square.start()
-    first = told(square, "members", "passphrase", "carme")["passphrase"]
-    second = told(square, "members", "passphrase", "carme")["passphrase"]
-    lost = told(square, "members", "card", "carme")["address"]
-    told(square, "members", "void-cards", "carme")
-    found = told(square, "members", "card", "carme")["address"]
+    first = square.told("members", "passphrase", "carme")["passphrase"]
+    second = square.told("members", "passphrase", "carme")["passphrase"]
+    lost = square.told("members", "card", "carme")["address"]
+    square.told("members", "void-cards", "carme")
+    found = square.told("members", "card", "carme")["address"]
     phone, other = comes("phone"), comes("browser")
     assert 303 != sends(phone, "passphrase", account="carme", passphrase=str(first))
     assert 303 == sends(phone, "passphrase", account="carme", passphrase=str(second))
