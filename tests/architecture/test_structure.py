@@ -15,8 +15,9 @@ ROOMS = ("node", "captive_portal", "mesh")
 SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 NO_NOUN = {"utils", "util", "helpers", "helper", "common", "misc", "base", "core", "manager", "handler"}
 NO_NOUN |= {"service", "processor", "data", "info"}
-BODY_LINES_MAX = 40
-MODULE_LINES_MAX = 400
+MODULE_LINES_MAX = 600
+LONG_MODULES: dict[str, str] = {}
+"""Modules that may be longer, by name and reason."""
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
@@ -41,12 +42,6 @@ def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
             yield node
 
 
-def body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    """Lines of a function behind its docstring."""
-    body = function.body[1:] if ast.get_docstring(function) is not None else function.body
-    return body[-1].end_lineno - body[0].lineno + 1 if body else 0
-
-
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_every_file_is_named_by_a_noun(path):
     assert path.stem not in NO_NOUN
@@ -60,12 +55,8 @@ def test_every_file_says_what_it_is(path):
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_no_file_is_too_long_to_read_at_once(path):
-    assert len(path.read_text().splitlines()) <= MODULE_LINES_MAX
-
-
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_no_function_is_longer_than_a_screen(path):
-    assert [] == [each.name for each in functions(path) if body_lines(each) > BODY_LINES_MAX]
+    lines = len(path.read_text().splitlines())
+    assert lines <= MODULE_LINES_MAX or name_of(path) in LONG_MODULES
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
