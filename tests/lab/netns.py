@@ -251,6 +251,10 @@ class Lab:
             ["mount", "-t", "tmpfs", "-o", f"size={size_kib}k", "procomu-lab", str(path)], check=True
         )
 
+    def record_cgroup(self, folder: Path) -> None:
+        """A control group that is removed with the rest."""
+        self._register.add(cgroup=str(folder))
+
     def record_process(self, process: "subprocess.Popen[bytes]") -> None:
         self._processes.append(process)
         self._register.add(process=[process.pid, process_started(process.pid) or 0])

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 REGISTERS = Path("/run/procomu-lab")
-KINDS = ("process", "mount", "namespace", "folder")
+KINDS = ("process", "mount", "namespace", "folder", "cgroup")
 
 
 class Register:
@@ -74,7 +74,7 @@ def sweep() -> list[str]:
 
 
 def remove_what_was_registered(register: Register) -> list[str]:
-    """Processes first, then mounts, namespaces and folders; missing ones are no error."""
+    """Processes first, then mounts, namespaces, folders and control groups; missing ones are no error."""
     things = register.things
     names = [str(name) for name in things.get("namespace", [])]
     removed = _end_processes(things.get("process", []), names)
@@ -88,9 +88,22 @@ def remove_what_was_registered(register: Register) -> list[str]:
         if Path(folder).is_dir():
             shutil.rmtree(folder, ignore_errors=True)
             removed.append(f"folder {folder}")
+    for cgroup in things.get("cgroup", []):
+        _remove_cgroup(Path(cgroup))
     with contextlib.suppress(FileNotFoundError):
         register.path.unlink()
     return removed
+
+
+def _remove_cgroup(folder: Path) -> None:
+    """The kernel refuses while a process that was just killed is still in it."""
+    for _ in range(100):
+        try:
+            folder.rmdir()
+        except FileNotFoundError:
+            return
+        except OSError:
+            time.sleep(0.02)
 
 
 def _end_processes(recorded: list[list[int]], namespaces: list[str]) -> list[str]:

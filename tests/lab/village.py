@@ -20,6 +20,7 @@ from node import console
 from node.identity import key_to_pem, own_node_id
 from tests.lab.agreement import MEMBERS, RULES, Settings, node_toml
 from tests.lab.internet import DNS_V4, DNS_V6, ROOT, Internet
+from tests.lab.memory_limit import MemoryLimit
 from tests.lab.netns import Lab, Program
 from tests.lab.people import Person, settle, settle_crowd
 
@@ -85,6 +86,8 @@ class Router:
         self.daemon: Program | None = None
         self.environment: dict[str, str] = {}
         """What the daemon has besides our own."""
+        self.memory: MemoryLimit | None = None
+        """Within which the daemon starts; None for no limit."""
         self.place.bridge("br-lan", mac=f"02:00:00:00:0{site.number}:01")
         # An access point that is always on: a bridge with nothing in it has no carrier.
         self.place.ip("link add ap0 type veth peer name ap1", "link set ap1 up")
@@ -133,6 +136,7 @@ class Router:
     def start(self, wait: bool = True) -> Program:
         """Start the daemon; with `wait`, until the console answers."""
         argv = (self.python, "-m", "node", "run", "--config", str(self.config))
+        argv = (*self.memory.enter, *argv) if self.memory else argv
         self.daemon = self.place.start(*argv, cwd=ROOT, log=self.folder / "node.log", env=self.environment)
         if wait:
             self.wait_ready()
