@@ -1,11 +1,16 @@
 """Figures by name, and the reason for each that could not be taken."""
 
-import statistics
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from subprocess import SubprocessError
+
+from node.errors import NodeError
 
 Figure = float | int | None
 Figures = dict[str, Figure | str]
+BROKE_OFF = (RuntimeError, OSError, ValueError, SubprocessError, NodeError, ExceptionGroup)
+"""What a bench that breaks off raises."""
+REASON_MAX = 500
 
 
 def say(text: str) -> None:
@@ -19,9 +24,35 @@ def missing(keys: Iterable[str], reason: str) -> Figures:
     return {name: value for key in keys for name, value in ((key, None), (f"{key}_reason", reason))}
 
 
-def median_ratio(ours: Sequence[float], plain: Sequence[float]) -> float:
-    """The median over rounds of ours to plain, each round's two taken side by side."""
-    return round(statistics.median(a / b for a, b in zip(ours, plain, strict=True)), 3)
+def of_tries(key: str, tries: Sequence[float | None], part: float = 0.5) -> Figures:
+    """The median (or another quantile) of the tries that answered, the others counted in ``KEY_failed``. Missing only
+    when none answered."""
+    came = [value for value in tries if value is not None]
+    failed: Figures = {f"{key}_failed": len(tries) - len(came)}
+    if not came:
+        return missing([key], f"none of {len(tries)} tries was answered") | failed
+    return {key: quantile(came, part)} | failed
+
+
+def of_total(key: str, value: float, answered: int, tries: int) -> Figures:
+    """A figure of all tries together, such as a rate: the others are counted, and it is missing when none answered."""
+    failed: Figures = {f"{key}_failed": tries - answered}
+    return (missing([key], f"none of {tries} tries was answered") if not answered else {key: value}) | failed
+
+
+def taken(keys: Sequence[str], take: Callable[[], Figures]) -> Figures:
+    """What `take` finds; every key that it does not come to is missing with the reason, even when it breaks off."""
+    try:
+        found = take()
+    except BROKE_OFF as failure:
+        say(f"broke off: {failure!r}")
+        return missing(keys, f"{type(failure).__name__}: {failure}"[:REASON_MAX])
+    return missing([key for key in keys if key not in found], "this run did not come to it") | found
+
+
+def ratios(ours: Sequence[float], plain: Sequence[float]) -> list[float]:
+    """Ours to plain round by round, each round's two taken side by side."""
+    return [round(a / b, 3) for a, b in zip(ours, plain, strict=True)]
 
 
 def quantile(values: Sequence[float], part: float) -> float:

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from tests.bench.boxes import first_child, rss_mb
-from tests.bench.figures import Figures, missing, say
+from tests.bench.figures import Figures, of_total, say
 from tests.bench.square import PORTAL, Crowd, Square, square
 from tests.lab.internet import ROOT
 
@@ -69,9 +69,8 @@ def _started_by(people: Crowd, counter: Counter) -> Figures:
     came = people.do("flows", rest, to=PORTAL, port=80, at_once=AT_ONCE)
     started = counter.read() - before
     say(f"{started} processes and threads started while {came['let_in']} of {len(rest)} people came in")
-    if came["let_in"] < len(rest):
-        return missing(["processes_started_per_admission"], f"let in {came['let_in']} of {len(rest)} people")
-    return {"processes_started_per_admission": round(started / len(rest), 3)}
+    each = round(started / max(1, came["let_in"]), 3)
+    return of_total("processes_started_per_admission", each, came["let_in"], len(rest))
 
 
 def measure() -> Figures:

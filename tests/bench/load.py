@@ -4,7 +4,7 @@
 the output its result. Jobs: ``press`` (the same request over and over), ``greed`` (downloads without end),
 ``locate`` (where somebody is sent), ``fetch`` (one page, whole), ``flows`` (each person's whole way in), ``join``
 (the same with a code, arriving over a while), ``first`` (from the last click to the first packet, one person at a
-time), ``siege`` (connections that only take up room).
+time), ``slowloris`` (connections that only take up room).
 """
 
 import asyncio
@@ -15,15 +15,15 @@ import select
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
 from tests.bench.figures import quantile
 from tests.bench.greed import Greed
-from tests.bench.siege import Siege
-from tests.lab.wire import forms
+from tests.bench.slowloris import Slowloris
+from tests.lab.wire import Form, forms
 
 PATIENCE_S = 20.0
 ECHO_PORT = 7
@@ -55,6 +55,18 @@ class Tally:
         self.errors[what] = self.errors.get(what, 0) + 1
 
 
+@dataclass(frozen=True, slots=True)
+class Pressed:
+    """What came of a press: answers a second, and times over those that were answered (None when none was)."""
+
+    per_s: float
+    p50_ms: float | None
+    p99_ms: float | None
+    answered: int
+    errors: int
+    what: dict[str, int]
+
+
 class Press:
     """`wanted` starts the first line of a good answer, such as ``HTTP/1.1 302``."""
 
@@ -83,14 +95,17 @@ class Press:
         return self._result()
 
     def _result(self) -> dict[str, Any]:
-        times = [1000 * t for t in self.tally.times] or [0.0]
-        return {
-            "per_s": round(len(self.tally.times) / self._seconds, 1),
-            "p50_ms": round(quantile(times, 0.5), 2),
-            "p99_ms": round(quantile(times, 0.99), 2),
-            "errors": sum(self.tally.errors.values()),
-            "what": self.tally.errors,
-        }
+        times = [1000 * t for t in self.tally.times]
+        return asdict(
+            Pressed(
+                round(len(times) / self._seconds, 1),
+                round(quantile(times, 0.5), 2) if times else None,
+                round(quantile(times, 0.99), 2) if times else None,
+                len(times),
+                sum(self.tally.errors.values()),
+                self.tally.errors,
+            )
+        )
 
     def _connect(self, visitor: Visitor) -> None:
         sock = socket.socket()
@@ -192,6 +207,12 @@ async def ask(address: str, to: tuple[str, int], url: str, fields: dict[str, str
     return Answer(int(first.split()[1]), headers, rest.decode(errors="replace"))
 
 
+NO_ANSWER = (OSError, TimeoutError, ValueError, IndexError)
+"""What a request raises that got no answer, or none that can be read."""
+Way = tuple[str, str, dict[str, str]]
+"""Somebody's address, where their form goes, and its fields."""
+
+
 class Ways:
     """Each person's way in: probe, page, form. `accept` is timed; what comes before is their own time."""
 
@@ -207,25 +228,38 @@ class Ways:
         began = time.monotonic()
         async with asyncio.TaskGroup() as group:
             found = [task.result() for task in looking]
-            accepting = [group.create_task(self._accept(*each)) for each in found]
+            accepting = [group.create_task(self._accept(*each)) for each in found if each is not None]
         answers = [task.result() for task in accepting]
         return {
             "seconds": round(time.monotonic() - began, 3),
-            "let_in": sum(answer.status == 303 for answer in answers),
-            "first_refusal": next((a.body[:300] for a in answers if a.status != 303), ""),
+            "let_in": sum(answer is not None and answer.status == 303 for answer in answers),
+            "first_refusal": first_refusal(answers),
         }
 
-    async def _look(self, address: str) -> tuple[str, str, dict[str, str]]:
-        async with self._at_once:
-            redirect = await ask(address, self._far, self._probe)
-            url = redirect.headers.get("location", "")
-            page = await ask(address, self._portal, url)
-        form = next(form for form in forms(page.body) if self._wants in form.action)
-        return address, urljoin(url, form.action), form.fields
+    async def _look(self, address: str) -> Way | None:
+        """None for somebody who was shown no form."""
+        try:
+            async with self._at_once:
+                redirect = await ask(address, self._far, self._probe)
+                url = redirect.headers.get("location", "")
+                page = await ask(address, self._portal, url)
+        except NO_ANSWER:
+            return None
+        form = next((form for form in forms(page.body) if self._wants in form.action), None)
+        return (address, urljoin(url, form.action), form.fields) if form is not None else None
 
-    async def _accept(self, address: str, goal: str, fields: dict[str, str]) -> Answer:
-        async with self._at_once:
-            return await ask(address, self._portal, goal, fields)
+    async def _accept(self, address: str, goal: str, fields: dict[str, str]) -> Answer | None:
+        try:
+            async with self._at_once:
+                return await ask(address, self._portal, goal, fields)
+        except NO_ANSWER:
+            return None
+
+
+def first_refusal(answers: Sequence[Answer | None]) -> str:
+    """How the first one was refused that was not let in; empty when all were."""
+    refused = (answer for answer in answers if answer is None or answer.status != 303)
+    return next((f"{a.status} {a.body[:300]}" if a is not None else "no answer" for a in refused), "")
 
 
 class Arrivals(Ways):
@@ -247,29 +281,35 @@ class Arrivals(Ways):
                 for number, (way, code) in enumerate(zip(ways, self._codes, strict=True))
             ]
         results = [task.result() for task in coming]
-        times = [ms for ms, answer in results if answer is not None and answer.status == 303]
-        refused = [answer for _, answer in results if answer is None or answer.status != 303]
         return {
-            "let_in": len(times),
-            "p50_ms": round(quantile(times or [0.0], 0.5), 1),
-            "p99_ms": round(quantile(times or [0.0], 0.99), 1),
+            "ms": [
+                round(ms, 1) if answer is not None and answer.status == 303 else None
+                for ms, answer in results
+            ],
             "seconds": round(asyncio.get_running_loop().time() - began, 2),
-            "errors": len(refused),
-            "first_refusal": next((f"{a.status} {a.body[:300]}" if a else "no answer" for a in refused), ""),
+            "first_refusal": first_refusal([answer for _, answer in results]),
         }
 
-    async def _come(
-        self, way: tuple[str, str, dict[str, str]], code: str, at: float
-    ) -> tuple[float, Answer | None]:
+    async def _come(self, way: Way | None, code: str, at: float) -> tuple[float, Answer | None]:
+        if way is None:
+            return 0.0, None
         address, goal, fields = way
         loop = asyncio.get_running_loop()
         await asyncio.sleep(max(0.0, at - loop.time()))
         began = loop.time()
         try:
             answer = await ask(address, self._portal, goal, fields | {self._field: code})
-        except (OSError, TimeoutError, ValueError, IndexError):
+        except NO_ANSWER:
             return 0.0, None
         return 1000 * (loop.time() - began), answer
+
+
+def next_form(url: str, page: Answer) -> Form:
+    """The first form of a page. Raises ValueError."""
+    form = next(iter(forms(_GET_FORM.sub(' method="post"', page.body))), None)
+    if form is None:
+        raise ValueError(f"no form at {url}: {page.status} {page.body[:100]}")
+    return form
 
 
 class FirstPacket:
@@ -284,11 +324,19 @@ class FirstPacket:
         return {"ms": [await self._one(address) for address in self._addresses]}
 
     async def _one(self, address: str) -> float | None:
+        """Milliseconds; None when an answer or the datagram is missing."""
+        try:
+            return await self._whole_way(address)
+        except NO_ANSWER:
+            return None
+
+    async def _whole_way(self, address: str) -> float | None:
         redirect = await ask(address, (self._far, 80), self._probe)
         url = redirect.headers.get("location", "")
         page = await ask(address, self._portal, url)
         for _ in range(self._clicks - 1):
             url, page = await self._click(address, url, page)
+        next_form(url, page)
         came = asyncio.get_running_loop().create_future()
         sending = asyncio.create_task(self._send(address, came))  # noqa: TID251
         await asyncio.sleep(0.02)
@@ -304,7 +352,7 @@ class FirstPacket:
             await asyncio.wait({clicking}, timeout=PATIENCE_S)
 
     async def _click(self, address: str, url: str, page: Answer) -> tuple[str, Answer]:
-        form = next(iter(forms(_GET_FORM.sub(' method="post"', page.body))))
+        form = next_form(url, page)
         goal = urljoin(url, form.action)
         if _GET_FORM.search(page.body):
             goal += f"?{urlencode(form.fields)}"
@@ -331,7 +379,7 @@ async def locate(job: dict[str, Any]) -> dict[str, Any]:
     try:
         async with asyncio.timeout(float(job.get("patience", PATIENCE_S))):
             answer = await ask(job["addresses"][0], (job["far"], 80), job["probe"])
-    except (OSError, TimeoutError, ValueError, IndexError):
+    except NO_ANSWER:
         return {"status": 0, "location": ""}
     return {"status": answer.status, "location": answer.headers.get("location", "")}
 
@@ -366,7 +414,7 @@ JOBS: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
 AT_ONCE: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "press": lambda job: Press(job).run(),
     "greed": lambda job: Greed(job).run(),
-    "siege": lambda job: Siege(job).run(),
+    "slowloris": lambda job: Slowloris(job).run(),
 }
 
 

@@ -10,14 +10,14 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 from tests.bench.boxes import first_child
 from tests.bench.crowd import Device
-from tests.bench.figures import say
+from tests.bench.figures import Figures, missing, say, taken
 from tests.lab.netns import Lab, Namespace
 
 LAN = "br-lan"
@@ -72,6 +72,14 @@ _WITHOUT = "".join(f"add table ip {name}\ndelete table ip {name}\n" for name in 
 
 class CannotRun(Exception):
     """The peer cannot be measured here; the text says why."""
+
+
+def beside(keys: Sequence[str], take: Callable[[], Figures]) -> Figures:
+    """The peer's figures, or why each is missing: whatever happens to the peer, ours stay."""
+    try:
+        return taken(keys, take)
+    except CannotRun as reason:
+        return missing(keys, str(reason))
 
 
 class Asks(Protocol):

@@ -115,6 +115,11 @@ def markdown(figures: Mapping[str, Figures]) -> str:
             for key in (row.key, row.peer)
             if key and found.get(key) is None
         ]
+        reasons += [
+            f"- `{key}`: {failed} of its tries had no answer and are not in it"
+            for key in (row.key, row.peer)
+            if key and found.get(key) is not None and (failed := found.get(f"{key}_failed"))
+        ]
     return "\n".join([*lines, "", machine(), *([""] if reasons else []), *reasons]) + "\n"
 
 

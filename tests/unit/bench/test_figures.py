@@ -2,12 +2,14 @@
 
 import pytest
 
+from tests.bench import load, opennds
 from tests.bench.__main__ import BENCHES
 from tests.bench.crowd import RANGE, ROUTER, device
-from tests.bench.figures import jain, median_ratio, missing, quantile
-from tests.bench.forward import turned
+from tests.bench.figures import Figures, jain, missing, of_total, of_tries, quantile, ratios, taken
+from tests.bench.forward import turned, worse
 from tests.bench.greed import Greed
-from tests.bench.load import Press
+from tests.bench.load import Answer, Press
+from tests.bench.opennds import CannotRun
 from tests.bench.table import ROWS, markdown
 
 
@@ -19,9 +21,9 @@ def test_equal_parts_are_fair_and_all_for_one_is_not() -> None:
 
 def test_a_ratio_compares_what_was_measured_side_by_side() -> None:
     # The machine became three times slower on the way; the ratio did not change.
-    assert median_ratio([90, 60, 30], [100, 66.667, 33.333]) == 0.9
+    assert ratios([90, 60, 30], [100, 66.667, 33.333]) == [0.9, 0.9, 0.9]
     with pytest.raises(ValueError, match="zip"):
-        median_ratio([1.0], [1.0, 2.0])
+        ratios([1.0], [1.0, 2.0])
 
 
 def test_a_quantile_is_a_value_that_was_measured() -> None:
@@ -35,6 +37,86 @@ def test_what_could_not_be_taken_says_why() -> None:
     assert missing(["a"], "no root") == {"a": None, "a_reason": "no root"}
 
 
+def test_a_figure_is_of_the_tries_that_were_answered_and_the_others_are_counted() -> None:
+    assert of_tries("ms", [3.0, None, 1.0, 2.0, None]) == {"ms": 2.0, "ms_failed": 2}
+    assert of_tries("ms", [4.0, 3.0, 2.0, 1.0], 1.0) == {"ms": 4.0, "ms_failed": 0}
+    assert of_total("per_s", 80.0, 8, 10) == {"per_s": 80.0, "per_s_failed": 2}
+
+
+def test_a_figure_is_missing_only_when_no_try_was_answered() -> None:
+    none = {"x": None, "x_reason": "none of 2 tries was answered", "x_failed": 2}
+    assert none == of_tries("x", [None, None])
+    assert none == of_total("x", 0.0, 0, 2)
+    assert of_tries("x", [])["x"] is None
+
+
+def test_what_a_bench_found_before_it_broke_off_in_the_other_stays() -> None:
+    def breaks() -> Figures:
+        raise RuntimeError("the crowd's program ended")
+
+    def cannot() -> Figures:
+        raise CannotRun("not installed: opennds")
+
+    ours: Figures = {"ratio": 0.9}
+    assert ours | opennds.beside(["peer"], breaks) == {
+        "ratio": 0.9,
+        "peer": None,
+        "peer_reason": "RuntimeError: the crowd's program ended",
+    }
+    assert opennds.beside(["peer"], cannot)["peer_reason"] == "not installed: opennds"
+    assert opennds.beside(["peer"], lambda: {"peer": 1.0, "peer_failed": 1}) == {
+        "peer": 1.0,
+        "peer_failed": 1,
+    }
+    assert taken(["a", "b"], lambda: {"a": 1})["b_reason"] == "this run did not come to it"
+
+
+def test_a_round_that_broke_off_is_counted_and_the_worse_direction_shown() -> None:
+    assert worse("ratio", [[0.9, 0.8, 0.7], [0.95, 0.9, None]]) == {"ratio": 0.8, "ratio_failed": 1}
+    found = worse("ratio", [[0.9], [None]])
+    assert found["ratio"] is None
+    assert found["ratio_failed"] == 1
+    assert found["ratio_reason"]
+
+
+PAGE = '<form method="post" action="/join/code"><input name="token" value="t"></form>'
+
+
+async def answers_some(address: str, *_: object) -> Answer:
+    """Nothing for b, no readable answer for c, a page without a form for d, a refusal for e."""
+    if address == "b":
+        raise TimeoutError
+    if address == "c":
+        raise IndexError
+    if address == "e" and len(_) > 2 and _[2] is not None:
+        return Answer(409, {}, "full")
+    status = 303 if len(_) > 2 and _[2] is not None else 200
+    return Answer(status, {"location": "http://login/"}, "" if address == "d" else PAGE)
+
+
+async def test_people_without_an_answer_do_not_take_the_others_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(load, "ask", answers_some)
+    job = {
+        "addresses": list("abcdef"), "far": "far", "to": "node", "port": 80, "probe": "http://probe/",
+        "action": "/join/code", "at_once": 3,
+    }  # fmt: skip
+    came = await load.Ways(job).run()
+    assert came["let_in"] == 2
+    assert came["first_refusal"] == "409 full"
+    came = await load.Arrivals({**job, "codes": list("123456"), "seconds": 0.01, "field": "code"}).run()
+    assert [ms is not None for ms in came["ms"]] == [True, False, False, False, False, True]
+    came = await load.FirstPacket({**job, "addresses": ["b", "c", "d"], "clicks": 1}).run()
+    assert came == {"ms": [None, None, None]}
+
+
+def test_a_press_without_an_answer_has_no_times() -> None:
+    job = {"to": "127.0.0.1", "port": 9, "request": "", "wanted": [], "seconds": 1, "addresses": []}
+    pressed = load.Pressed(**Press(job)._result())
+    assert (pressed.answered, pressed.p50_ms, pressed.p99_ms) == (0, None, None)
+
+
 def test_every_figure_of_every_bench_is_in_the_table() -> None:
     shown = {(row.bench, key) for row in ROWS for key in (row.key, row.peer) if key}
     taken = {(name, key) for name, bench in BENCHES.items() for key in bench.KEYS}
@@ -45,6 +127,8 @@ def test_the_table_shows_what_is_missing_and_why() -> None:
     text = markdown({"admit": {"seconds_1000": 0.5, **missing(["first_packet_ms_p50"], "nobody came")}})
     assert "| 0.5 s |" in text
     assert "`first_packet_ms_p50` was not taken: nobody came" in text
+    text = markdown({"admit": {"seconds_1000": 0.5, "seconds_1000_failed": 3}})
+    assert "`seconds_1000`: 3 of its tries had no answer" in text
 
 
 def test_every_round_begins_with_another_state_and_goes_through_all() -> None:

@@ -11,10 +11,10 @@ SLOW_S = 1.0
 SLOW_REQUEST = b"GET / HTTP/1.1\r\nHost: login.procomu.lan\r\nX-Padding: " + b"a" * 4_000
 FILES = 30_000
 OPENED_AT_ONCE = 50
-"""Between so many the others are looked at, so that the siege is steady and not one blow."""
+"""Between so many the others are looked at, so that the load is steady and not one blow."""
 
 
-class Siege:
+class Slowloris:
     """`silent` and `slow` connections from the job's addresses in turn, opened again whenever they are closed, for
     `seconds`. The result says how many stood on average and at least, once all had been opened."""
 
