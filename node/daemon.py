@@ -8,6 +8,7 @@ import os
 import secrets
 import signal
 import socket
+import stat
 import sys
 import threading
 from collections.abc import Mapping
@@ -61,6 +62,9 @@ log = logging.getLogger("procomu")
 
 STOP_S = 2.5
 """How long an orderly stop may take; what is not stored by then is still in the kernel's counters."""
+PRIVATE_UMASK = 0o077
+RUN_DIR_MODE = 0o755
+"""Of the folder of the console's socket, which has a mode of its own for those who may ask."""
 
 
 class Node:
@@ -283,9 +287,11 @@ def main(config_path: Path) -> int:
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
     begin_thriftily()
+    os.umask(PRIVATE_UMASK)
     with contextlib.ExitStack() as held:
         try:
             config = load_config(config_path)
+            keep_private(Path(config.node.data_dir))
             find_interfaces(config)
             held.enter_context(claim(Path(config.node.run_dir)))
             node = Node(config, LinuxKernel())
@@ -313,11 +319,27 @@ def find_interfaces(config: NodeConfig) -> None:
         )
 
 
+def keep_private(folder: Path) -> None:
+    """Nobody but the node's own user reads or lists the data folder, whoever made it; a folder that cannot be changed
+    is told in the log."""
+    try:
+        mode = stat.S_IMODE(folder.stat().st_mode)
+        if mode & PRIVATE_UMASK:
+            folder.chmod(mode & ~PRIVATE_UMASK)
+            log.warning("%s had mode %03o; now only its owner may use it", folder, mode)
+    except FileNotFoundError:
+        return  # made when it is first used, with mode 0700
+    except OSError as error:
+        log.warning("others may read %s: %s; run 'chmod 700 %s'", folder, error.strerror, folder)
+
+
 def claim(run_dir: Path) -> IO[str]:
     """While this file is open, no other node starts with this folder; the lock goes with us, however we end. Raises
     NodeError."""
     try:
-        run_dir.mkdir(parents=True, exist_ok=True)
+        if not run_dir.exists():
+            run_dir.mkdir(parents=True)
+            run_dir.chmod(RUN_DIR_MODE)
         lock = (run_dir / "lock").open("w")
     except OSError as error:
         raise NodeError(f"{run_dir} cannot be used: {error.strerror}", "make it writable") from error

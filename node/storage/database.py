@@ -20,6 +20,7 @@ T = TypeVar("T")
 Work = Callable[[Database], T]
 
 TOGETHER_MAX = 512
+PRIVATE_MODE = 0o600
 RETRY_OPENING_S = 5.0
 ANSWER_S = 3.0
 """How long people wait for a slow disk; what it has not taken by then stays in memory and is written again."""
@@ -173,6 +174,8 @@ class Store:
 
 
 def _open(path: Path) -> Database:
+    path.touch(mode=PRIVATE_MODE)
+    path.chmod(PRIVATE_MODE)  # before it is opened: SQLite gives the log of writes the mode of the database
     connection = sqlite3.connect(path, isolation_level=None, timeout=LOCKED_S, check_same_thread=False)
     try:
         db = Database(connection)
@@ -188,7 +191,6 @@ def _open(path: Path) -> Database:
     except BaseException:
         connection.close()
         raise
-    path.chmod(0o600)
     return db
 
 

@@ -1,6 +1,7 @@
 """Beginning and ending: one node at a time, and an end within three seconds whatever hangs."""
 
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from node.daemon import claim
+from node.daemon import claim, keep_private
 from node.errors import NodeError
 
 ROOT = Path(__file__).parents[2]
@@ -49,3 +50,37 @@ def test_a_node_told_to_stop_ends_within_three_seconds_even_if_its_disk_hangs() 
         assert b"gave up\n" == node.stdout.readline()
         assert 0 == node.wait(10)
         assert time.monotonic() - began < 3
+
+
+def test_a_data_folder_that_others_could_read_is_closed_before_anything_is_written(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "data"
+    keep_private(folder)
+    assert not folder.exists()
+    folder.mkdir()
+    folder.chmod(0o755)
+    keep_private(folder)
+    assert 0o700 == stat.S_IMODE(folder.stat().st_mode)
+    assert [f"{folder} had mode 755; now only its owner may use it"] == caplog.messages
+
+
+def test_files_of_a_node_started_by_hand_are_its_owners_alone(tmp_path: Path) -> None:
+    """Also where no service manager sets a umask: the shell's own lets everybody read."""
+    probe = """
+import os, sys
+from pathlib import Path
+from node import daemon
+def look(*_):
+    Path(sys.argv[1]).write_text("made after the start")
+    raise daemon.NodeError("enough", "")
+daemon.load_config = look
+daemon.main(Path("none"))
+"""
+    made = tmp_path / "made"
+    subprocess.run(
+        ["sh", "-c", 'umask 022; exec "$@"', "sh", sys.executable, "-c", probe, str(made)],
+        cwd=ROOT,
+        check=True,
+    )
+    assert 0o600 == stat.S_IMODE(made.stat().st_mode)

@@ -1,8 +1,10 @@
 """The store: what was acknowledged is on the disk, order is kept, and trouble is told and passes."""
 
 import asyncio
+import os
 import shutil
 import sqlite3
+import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -240,3 +242,45 @@ async def test_a_number_given_to_somebody_else_meanwhile_is_theirs(tmp_path: Pat
         assert ((AccountId("ben"), 1),) == remembered.minors
     finally:
         store.close()
+
+
+async def test_nobody_else_on_the_machine_reads_the_database_or_its_log(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    store = Store(tmp_path / "procomu.db")
+    try:
+        await store.run(note("kept", "x"))
+        files = sorted(tmp_path.glob("procomu.db*"))
+        assert {"procomu.db", "procomu.db-wal"} <= {file.name for file in files}
+        assert {0o600} == {stat.S_IMODE(file.stat().st_mode) for file in files}
+    finally:
+        store.close()
+        os.umask(before)
+
+
+async def test_a_start_that_is_killed_in_the_middle_of_a_migration_leaves_the_old_form_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, before = tmp_path / "procomu.db", migrations.MIGRATIONS
+
+    def half(db: Database) -> None:
+        db.execute("CREATE TABLE half_made (day TEXT)")
+        db.execute("DELETE FROM facts")
+        raise sqlite3.OperationalError("the power went")
+
+    old = Store(path)
+    try:
+        await old.run(note("kept", "x"))
+    finally:
+        old.close()
+    monkeypatch.setattr(migrations, "MIGRATIONS", (*before, half))
+    failing = Store(path)
+    try:
+        with pytest.raises(StorageTrouble, match="the power went"):
+            await failing.run(names)
+    finally:
+        failing.close()
+    with sqlite3.connect(path) as plain:
+        assert [(len(before),)] == plain.execute("PRAGMA user_version").fetchall()
+        assert [] == plain.execute("SELECT 1 FROM sqlite_master WHERE name = 'half_made'").fetchall()
+        assert ("kept", "x") in plain.execute("SELECT name, value FROM facts").fetchall()
+    plain.close()

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from node.accounting.booking import Booking
 from node.accounting.leases import Lease, SavedLease
 from node.accounting.ledger import Cell, CellKey
+from node.accounting.periods import DAY_UNKNOWN
 from node.accounting.sessions import SavedSession, Session
 from node.membership.bindings import Binding
 from node.membership.contests import Contest
@@ -361,12 +362,13 @@ async def test_an_erased_device_leaves_no_trace_but_this_months_count_and_that_u
     seen = Session(ANA, 2, HOUSE, "expired", "1", Monotonic(0), None)
     await old_things.save_sessions([SavedSession(seen, "boot", None)], [], "2026-11-24", [binding()])
     used = ("2026-10-31", "2026-11-01", "2026-11-24", "2026-11-25")
-    cells = [cell(HOUSE, day) for day in used] + [cell("ana", "2026-10-31")]
+    undated = cell(HOUSE, DAY_UNKNOWN)
+    cells = [undated, *(cell(HOUSE, day) for day in used), cell("ana", "2026-10-31")]
     await old_things.book(Booking(tuple(cells), None, {}))
     await old_things.erase(ANA, HOUSE, "2026-11-24")
     remembered = await old_things.recall()
     assert ((), (), ()) == (remembered.sessions, remembered.marks, remembered.register.bindings)
-    assert {*used[1:]} == await days()
+    assert {*used[1:]} == await days(), "earlier months, and what nobody knows the day of, go at once"
     for today, left in (("2026-11-30", {*used[1:]}), ("2026-12-01", {"2026-11-25"})):
         forgotten = await old_things.forget(ended_before="2026-10-31", used_before="2025-10-31", today=today)
         assert left == await days()
