@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from node.accounting.meter import Reading
@@ -18,11 +19,15 @@ NOTHING_STANDS = KernelState(stands=False, reading=Reading("", {}), admitted={},
 
 
 def reading(counters_id: str, text: str) -> Reading:
-    """All counters as libnftables lists them in JSON; a mark with one counter only has used nothing the other way."""
+    """All counters in a table as libnftables lists it in JSON."""
     ways: dict[str, dict[int, int]] = {"u": {}, "d": {}}
     for match in _COUNTED.finditer(text):
         ways[match[1]][int(match[2])] = int(match[3])
-    up, down = ways["u"], ways["d"]
+    return joined(counters_id, ways["u"], ways["d"])
+
+
+def joined(counters_id: str, up: Mapping[int, int], down: Mapping[int, int]) -> Reading:
+    """Bytes of each mark in both directions; a mark with one counter only has used nothing the other way."""
     marks = up.keys() | down.keys()
     return Reading(counters_id, {m: Usage(Bytes(down.get(m, 0)), Bytes(up.get(m, 0))) for m in marks})
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from node.accounting.meter import Reading
 from node.enforcement import counters, nft, tc
+from node.enforcement.counter_dump import CounterDump
 from node.enforcement.generation import Generation, News
 from node.enforcement.libnftables import Nftables
 from node.enforcement.plan import Admission, Gate, KernelFeatures, KernelState, ShapedClass, TrafficPlan
@@ -41,7 +42,7 @@ class LinuxKernel:
 
     def __init__(self) -> None:
         self._writer = Nftables()
-        self._reader = Nftables()
+        self._reader = CounterDump(nft.TABLE_NAME)
         self._tc = TrafficControl()
         self._root_look = TrafficControl()
         self._generation, self._news = Generation(), News()
@@ -103,7 +104,7 @@ class LinuxKernel:
             raise KernelRefused(
                 "an interface was made anew", "nothing to do: the plan is applied again at once"
             )
-        return counters.reading(self._counters_id, self._reader.run(f"list counters table {nft.TABLE}"))
+        return counters.joined(self._counters_id, *self._reader.read())
 
     def fileno(self) -> int:
         return self._news.fileno()

@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from node.enforcement.plan import Admission, Gate, TrafficPlan
 from node.units import MacAddress, Monotonic
 
-TABLE = "inet procomu"
+TABLE_NAME = "procomu"
+TABLE = f"inet {TABLE_NAME}"
 LAYOUT = 2
 """Raised with every change of a set's type; another number makes the node build the table anew."""
 

@@ -1,0 +1,131 @@
+"""All named counters of our table, read from the kernel itself (nfnetlink), a few kilobytes at a time.
+
+libnftables keeps every counter that it lists and builds the whole list as JSON: 50 MB for ten thousand devices, each
+second. Message and attribute numbers are those of linux/netfilter/nf_tables.h.
+"""
+
+import errno
+import os
+import re
+import socket
+import struct
+
+from node.errors import KernelRefused
+
+NETLINK_NETFILTER = 12
+NFPROTO_INET = 1
+NFT_MSG_GETTABLE, NFT_MSG_GETOBJ = 10 << 8 | 1, 10 << 8 | 19
+NLMSG_ERROR, NLMSG_DONE = 2, 3
+NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR = 0x1, 0x4, 0x300, 0x10
+NFTA_TABLE_NAME = 1
+NFTA_OBJ_TABLE, NFTA_OBJ_TYPE = 1, 3
+NFT_OBJECT_COUNTER = 1
+BLOCK_BYTES = 32_768
+"""The kernel fills at most so much at a time."""
+TRIES_MAX = 8
+_HEADER, _FAMILY = struct.Struct("=IHHII"), struct.Struct("=BBH")
+# NFTA_OBJ_NAME; later in the same message NFTA_OBJ_DATA (28 octets, by newer kernels marked as nested), which begins
+# with NFTA_COUNTER_BYTES.
+_COUNTED = re.compile(
+    re.escape(struct.pack("=H", 2))
+    + rb"([ud])([0-9]{1,10})\0.{0,96}?"
+    + b"(?:%b|%b)" % tuple(re.escape(struct.pack("=HH", 28, 4 | nested)) for nested in (0, 0x8000))
+    + re.escape(struct.pack("=HH", 12, 1))
+    + b"(.{8})",
+    re.DOTALL,
+)
+
+Counted = dict[int, int]
+"""Bytes by mark."""
+
+
+class CounterDump:
+    """For the network namespace it is made in. Not for two threads at once."""
+
+    def __init__(self, table: str) -> None:
+        self._table = table.encode() + b"\0"
+        self._sequence = 0
+        self._socket = _connected()
+
+    def read(self) -> tuple[Counted, Counted]:
+        """Bytes sent up and down by each mark. Raises KernelRefused when there is no such table.
+
+        A list during which counters were taken away may lack others; it is asked for again, and if that happens
+        again and again, everything that was seen counts: marks are never given twice, and counters only grow.
+        """
+        self._expect_table()
+        up: Counted = {}
+        down: Counted = {}
+        for _ in range(TRIES_MAX):
+            if self._dump(up, down):
+                break
+        return up, down
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _expect_table(self) -> None:
+        try:
+            self._ask(NFT_MSG_GETTABLE, NLM_F_ACK, _attribute(NFTA_TABLE_NAME, self._table))
+            answer = self._socket.recv(BLOCK_BYTES)
+            _, kind, _, _, _ = _HEADER.unpack_from(answer)
+            if kind != NLMSG_ERROR:  # the table itself; the acknowledgement comes after it
+                self._socket.recv(BLOCK_BYTES)
+                return
+            code = -int(struct.unpack_from("=i", answer, _HEADER.size)[0])
+        except OSError as error:
+            code = error.errno or errno.EIO
+        if code:
+            raise KernelRefused(
+                f"nftables refused: our table cannot be read: {os.strerror(code)}",
+                "nothing to do: the plan is applied again at once",
+            )
+
+    def _dump(self, up: Counted, down: Counted) -> bool:
+        """Everything the kernel lists now, added to both; False when the list may lack something."""
+        kind = struct.pack("!I", NFT_OBJECT_COUNTER)
+        try:
+            self._ask(
+                NFT_MSG_GETOBJ,
+                NLM_F_DUMP,
+                _attribute(NFTA_OBJ_TABLE, self._table) + _attribute(NFTA_OBJ_TYPE, kind),
+            )
+            is_whole = True
+            while True:
+                block = self._socket.recv(BLOCK_BYTES)
+                for way, mark, counted in _COUNTED.findall(block):
+                    (up if way == b"u" else down)[int(mark)] = int.from_bytes(counted, "big")
+                _, first, flags, _, _ = _HEADER.unpack_from(block)
+                is_whole = is_whole and not flags & NLM_F_DUMP_INTR
+                if first in {NLMSG_DONE, NLMSG_ERROR}:
+                    return is_whole and first == NLMSG_DONE
+        except OSError as error:
+            self._begin_anew()
+            raise KernelRefused(
+                f"nftables refused: the counters cannot be read: {error}",
+                "nothing to do: the plan is applied again at once",
+            ) from error
+
+    def _ask(self, message: int, flags: int, attributes: bytes) -> None:
+        self._sequence += 1
+        body = _FAMILY.pack(NFPROTO_INET, 0, 0) + attributes
+        head = _HEADER.pack(_HEADER.size + len(body), message, NLM_F_REQUEST | flags, self._sequence, 0)
+        self._socket.send(head + body)
+
+    def _begin_anew(self) -> None:
+        """What is still to come of an answer that broke off must not be taken for the next one."""
+        self._socket.close()
+        self._socket = _connected()
+
+
+def _connected() -> socket.socket:
+    made = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1_000_000)
+    made.settimeout(5)
+    made.bind((0, 0))
+    return made
+
+
+def _attribute(kind: int, value: bytes) -> bytes:
+    size = struct.calcsize("=HH") + len(value)
+    return struct.pack("=HH", size, kind) + value + bytes(-size % 4)
