@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from ipaddress import ip_address
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PublicFormat,
@@ -27,12 +27,15 @@ _PEM_MEND = (
 _UNREADABLE = (
     ValueError,
     TypeError,
+    OverflowError,
+    InternalError,
     UnsupportedAlgorithm,
     x509.InvalidVersion,
     x509.DuplicateExtension,
     x509.UnsupportedGeneralNameType,
 )
-"""What the library says of damaged files, much of it only when a part is asked for."""
+"""What the library says of damaged files, much of it only when a part is asked for. InternalError: OpenSSL takes the
+form of a key and not its value."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,8 +96,12 @@ class Exchange:
         self._neighbours.pop(neighbour, None)
 
     def begin_round(self, neighbour: NodeId) -> None:
-        """Compare what both hold; costs one short frame when it is the same."""
-        self._neighbours[neighbour].sent.clear()
+        """Compare what both hold; costs one short frame when it is the same. Nothing for a neighbour that has parted:
+        its connection may outlive that for a moment."""
+        waiting = self._neighbours.get(neighbour)
+        if waiting is None:
+            return
+        waiting.sent.clear()
         self._reply(neighbour, encode(Root(self.root())))
 
     def root(self) -> str:

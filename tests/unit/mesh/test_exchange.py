@@ -355,3 +355,12 @@ def test_malformed_frames_are_told_and_forgotten() -> None:
     exchange.greet(id_of("valley"))
     assert (PageRefused(None, "noise"),) == exchange.receive(id_of("valley"), Malformed("noise"))
     assert encode(Root(exchange.root())) == exchange.next_frame(id_of("valley"))
+
+
+def test_a_round_with_a_neighbour_that_has_just_parted_says_nothing() -> None:
+    """The part is told first; whoever writes on the connection may come round once more before it is closed."""
+    village = Village("hill", "valley")
+    village.connect_all()
+    village.exchange["hill"].part(id_of("valley"))
+    village.exchange["hill"].begin_round(id_of("valley"))
+    assert village.exchange["hill"].next_frame(id_of("valley")) is None

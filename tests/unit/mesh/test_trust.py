@@ -73,6 +73,26 @@ def test_a_damaged_certificate_never_raises(place: int, damage: bytes) -> None:
     trust.node_id_from_certificate(leaf[:place] + damage + leaf[place + len(damage) :])
 
 
+# The library warns of certificates that it reads although they break RFC 5280.
+@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
+def test_no_single_changed_byte_of_a_certificate_raises() -> None:
+    """All of them; among them the kind of key, so that 32 bytes stand for an Ed448 key, which OpenSSL refuses only
+    when the key is asked for."""
+    leaf = trust.leaf_certificate(key_of("hill"))
+    for place in range(len(leaf)):
+        for byte in range(256):
+            damaged = leaf[:place] + bytes([byte]) + leaf[place + 1 :]
+            node = trust.node_id_from_certificate(damaged)
+            assert node is None or isinstance(node, str)
+
+
+def test_a_key_whose_length_belies_its_kind_names_no_node() -> None:
+    leaf = trust.leaf_certificate(key_of("hill"))
+    kind = bytes.fromhex("2b65700321")
+    assert 1 == leaf.count(kind)
+    assert trust.node_id_from_certificate(leaf.replace(kind, bytes.fromhex("2b65710321"))) is None
+
+
 def test_a_huge_certificate_is_not_even_read() -> None:
     assert trust.node_id_from_certificate(trust.leaf_certificate(key_of("hill")) + bytes(5000)) is None
 
