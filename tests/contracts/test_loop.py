@@ -303,3 +303,32 @@ async def test_who_comes_in_while_a_reading_is_under_way_keeps_their_class(villa
             assert village.kernel.plan is not None
             assert 1 == len(village.kernel.plan.classes)
             await asyncio.sleep(0.005)
+
+
+async def test_a_line_that_stays_full_is_busy_and_what_is_used_then_is_counted_apart(
+    village: Village,
+) -> None:
+    """Readings become rates, and rates a busy line: a quota that counts "uplink while busy" lives on it."""
+    roll = ROLL
+    assert roll is not None
+    async with village.life() as loop:
+        await loop.adopt(
+            consider(loop.rulebook, RULES.replace('"uplink"', '"uplink while busy"'), roll), roll
+        )
+        await loop.admit(ANA, "1")
+        month = lambda: loop.ledger.total(AccountId("ana"), "2026-11")  # noqa: E731
+        village.kernel.send(ANA, down=2_000_000)
+        await until(lambda: month().uplink.total == 2_000_000)
+        assert 0 == month().busy.total
+        assert 100 == loop.allowances[AccountId("ana")].share.value
+        async with asyncio.timeout(5):
+            while not loop.load.busy:  # 34 of 36 Mbit/s down
+                read = loop.keeper.baseline
+                village.kernel.send(ANA, down=34_000_000 // 8 * 10)
+                village.clock.pass_time(10_000)
+                await until(lambda read=read: loop.keeper.baseline is not read)  # type: ignore[misc]
+        assert loop.rates[AccountId("ana")].down > 30_000_000
+        assert loop.uplink_rate.down > 30_000_000
+        village.kernel.send(ANA, down=2_000_000)
+        await until(lambda: month().busy.total >= 2_000_000)
+        await until(lambda: loop.allowances[AccountId("ana")].share.value == 50)

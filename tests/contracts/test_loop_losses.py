@@ -1,6 +1,7 @@
 """What must never be lost or invented: the loop at its worst moments, with a fake kernel and clock."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Iterable
 from datetime import timedelta
@@ -287,3 +288,41 @@ async def test_after_two_power_cuts_and_without_a_clock_nobody_gets_more_than_a_
             assert village.kernel.plan is not None
             left = (village.kernel.plan.admitted[ANA].ends or 0) - village.clock.now
             assert 0 < left <= HOUR_MS
+
+
+class HeldKernel(FakeKernel):
+    """A kernel whose next reading is taken at once, and handed over only when the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hold, self.held, self.go = False, threading.Event(), threading.Event()
+
+    def read(self) -> Reading:
+        found = super().read()
+        if self.hold:
+            self.hold = False
+            self.held.set()
+            assert self.go.wait(5)
+        return found
+
+
+async def test_a_reading_from_before_somebody_came_back_is_not_their_last() -> None:
+    """They leave, and while a reading made after that is on its way they come back, use some and leave again: their
+    counter stays until it was read once more."""
+    memory, kernel = FakeMemory(), HeldKernel()
+    village = Village(lambda: memory)
+    village.kernel = kernel
+    async with village.life() as loop:
+        await loop.admit(ANA, "1")
+        kernel.send(ANA, down=1000)
+        await until(lambda: used(loop) == 1000)
+        await loop.leave(ANA)
+        kernel.hold = True
+        await until(kernel.held.is_set)
+        await loop.admit(ANA, "1")
+        assert kernel.send(ANA, down=7)
+        await loop.leave(ANA)
+        village.clock.pass_time(31_000)
+        loop._keep.clear()
+        kernel.go.set()
+        await until(lambda: used(loop) == 1007)

@@ -364,3 +364,33 @@ def test_a_round_with_a_neighbour_that_has_just_parted_says_nothing() -> None:
     village.exchange["hill"].part(id_of("valley"))
     village.exchange["hill"].begin_round(id_of("valley"))
     assert village.exchange["hill"].next_frame(id_of("valley")) is None
+
+
+def test_a_page_that_was_lost_on_the_way_is_offered_again_by_the_next_round() -> None:
+    village = Village("hill", "valley")
+    village.connect_all()
+    village.settle()
+    village.book("hill", "ana", 5)
+    village.send()
+    assert 1 == len(village.wire["hill", "valley"])
+    village.wire["hill", "valley"].clear()
+    assert 0 == village.books["valley"].used("ana")
+    village.settle()
+    assert 5 == village.books["valley"].used("ana")
+
+
+def test_a_page_that_was_lost_again_in_the_round_is_offered_by_the_one_after() -> None:
+    village = Village("hill", "valley")
+    village.connect_all()
+    village.book("hill", "ana", 5)
+    for _ in range(3):
+        village.exchange["hill"].begin_round(id_of("valley"))
+        for _ in range(6):
+            village.send()
+            for (left, right), frames in list(village.wire.items()):
+                waiting, frames[:] = list(frames), []
+                for frame in waiting:
+                    if not isinstance(decode(frame), Page):
+                        village.deliver(left, right, frame)
+    village.settle()
+    assert 5 == village.books["valley"].used("ana")

@@ -66,3 +66,37 @@ def test_bytes_counted_without_a_date_are_kept_and_count_against_nobody() -> Non
     ledger.add(key(day=DAY_UNKNOWN), used(700), busy=False)
     assert NO_CELL == ledger.total(ANA, "2026-11")
     assert 1 == len(list(ledger.own_cells(NodeId("square"), "1")))
+
+
+WEEK_48 = ("2026-11-24", "2026-11-25")
+
+
+def test_a_day_that_is_forgotten_leaves_what_the_rest_of_its_week_and_month_used() -> None:
+    ledger = Ledger([(key(day=day), Cell(used(700, 7), used(70))) for day in (*WEEK_48, "2026-11-02")])
+    ledger.forget_before("2026-11-25")
+    assert NO_CELL == ledger.total(ANA, "2026-11-24")
+    left = Cell(used(700, 7), used(70))
+    assert [left, left, left] == [
+        ledger.total(ANA, period) for period in ("2026-11-25", "2026-W48", "2026-11")
+    ]
+    assert NO_CELL == ledger.total(ANA, "2026-W45")
+
+
+def test_days_before_the_retention_go_and_the_day_itself_and_unknown_days_stay() -> None:
+    days = ("2026-11-23", *WEEK_48, DAY_UNKNOWN)
+    ledger = Ledger([(key(day=day), Cell(used(1), used(0))) for day in days])
+    ledger.forget_before("2026-11-24")
+    assert {*WEEK_48, DAY_UNKNOWN} == {each.day for each, _ in ledger.cells()}
+
+
+def test_an_erasure_takes_the_accounts_earlier_and_unknown_days_and_nobody_elses() -> None:
+    ben = CellKey(NodeId("square"), "1", AccountId("ben"), "2026-10-31")
+    days = ("2026-10-31", "2026-11-01", DAY_UNKNOWN)
+    ledger = Ledger([(ben, Cell(used(9), used(0))), *((key(day=d), Cell(used(4), used(0))) for d in days)])
+    ledger.erase(ANA, "2026-11-01")
+    assert {(ANA, "2026-11-01"), ("ben", "2026-10-31")} == {(k.account, k.day) for k, _ in ledger.cells()}
+    assert (0, 4) == (
+        ledger.total(ANA, "2026-10").uplink.total,
+        ledger.total(ANA, "2026-11").uplink.total,
+    )
+    assert 9 == ledger.total(AccountId("ben"), "2026-10").uplink.total

@@ -6,6 +6,7 @@ from typing import Any
 from captive_portal import guests
 from node.accounting.ledger import Cell, CellKey, Ledger
 from node.accounting.meter import Baseline, Reading
+from node.accounting.periods import DAY_UNKNOWN
 from node.enforcement.plan import KernelState
 from node.membership.bindings import Binding
 from node.reconcile.keeper import FORGET_EVERY_MS, Keeper, Troubles
@@ -176,6 +177,20 @@ async def test_who_asked_to_be_forgotten_is_once_the_disk_takes_it() -> None:
     desk.memory.full = False
     await desk.keeper.save()
     assert () == desk.memory.register.kept.bindings
+
+
+async def test_an_erasure_takes_what_one_account_used_in_earlier_months_out_of_what_waits_and_nothing_else() -> (
+    None
+):
+    desk = Desk(FakeMemory())
+    await desk.keeper.recall(Monotonic(0))
+    days = ("2026-10-31", "2026-11-01", DAY_UNKNOWN)
+    keys = [CellKey(NODE, "new life", AccountId(who), day) for who in ("ana", "ben") for day in days]
+    desk.keeper.keep([(key, Cell(Usage(Bytes(5), Bytes(0)), NO_USAGE)) for key in keys])
+    desk.keeper.erase(None, AccountId("ana"), "2026-11-24")
+    await desk.keeper.flush(Monotonic(1))
+    kept = {(key.account, key.day) for key in desk.memory.cells}
+    assert {("ana", "2026-11-01"), *(("ben", day) for day in days)} == kept
 
 
 class CountingMemory(FakeMemory):
