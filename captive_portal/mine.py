@@ -98,6 +98,8 @@ class MyPage:
     quotas: tuple[Quota, ...]
     limits: tuple[Limit, ...]
     floor: Rates | None
+    floor_is_of_all: bool
+    """Whether `floor` is kept for all guests together and not for each."""
     devices: tuple[DeviceView, ...]
     devices_max: int | None
     device_code: DeviceCode | None
@@ -163,7 +165,8 @@ def my_page(visit: Visit, deed: str = "", trouble: Trouble | None = None) -> MyP
         guest.seconds_left,
         _quotas(allowance),
         _limits(allowance),
-        allowance.floor.value if allowance else None,
+        (allowance.own_floor or allowance.floor).value if allowance else None,
+        allowance is not None and allowance.pool is not None and allowance.own_floor is None,
         guest.devices[:DEVICES_MAX],
         guest.devices_max,
         guest.device_code,

@@ -46,7 +46,7 @@ def _limits(allowance: Allowance | None) -> list[dict[str, object]]:
     if allowance is None:
         return []
     bounds: list[tuple[str, Bound[int] | Bound[Rates] | None]] = [
-        ("floor", allowance.floor),
+        ("floor", allowance.own_floor or allowance.floor),
         ("share", allowance.share),
         ("ceiling", allowance.ceiling),
     ]

@@ -35,6 +35,9 @@ class Rates:
     up: BitsPerSecond
 
 
+NO_RATES = Rates(BitsPerSecond(0), BitsPerSecond(0))
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Bytes at the IP layer in each direction, seen from the person."""

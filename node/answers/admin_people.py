@@ -13,9 +13,8 @@ from node.membership.codes import Code, read_code
 from node.membership.hosts import plain
 from node.membership.register import Register
 from node.membership.vouchers import Voucher
-from node.reconcile.books import NO_RATES
 from node.reconcile.loop import Reconcile
-from node.units import AccountId, Bytes, MacAddress, Rates, Usage, parse_mac
+from node.units import NO_RATES, AccountId, Bytes, MacAddress, Rates, Usage, parse_mac
 
 FOUND_MAX = 500
 """Accounts that one search finds; a longer word finds fewer."""

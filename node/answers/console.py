@@ -14,10 +14,9 @@ from node.errors import NodeError
 from node.governance.allowance import Moment
 from node.governance.sentences import describe, explain
 from node.governance.times import parse_times
-from node.reconcile.books import NO_RATES
 from node.reconcile.loop import Reconcile
 from node.supervision import Parts
-from node.units import NO_USAGE, AccountId, MacAddress, Usage, parse_mac
+from node.units import NO_RATES, NO_USAGE, AccountId, MacAddress, Usage, parse_mac
 
 WHO_CHARS_MAX = 200
 

@@ -9,12 +9,12 @@ from node.accounting.periods import period_name
 from node.admin.ports import OnlineRow, Overview, PeerRow
 from node.answers.rulefile import RuleFiles
 from node.config import NodeConfig
+from node.enforcement.shares import Kept
 from node.governance.allowance import Allowance
 from node.governance.sentences import describe
-from node.reconcile.books import NO_RATES
 from node.reconcile.loop import Reconcile
 from node.supervision import Parts
-from node.units import AccountId, Rates, Usage, show_rate
+from node.units import NO_RATES, AccountId, Rates, Usage, show_rate
 
 
 class Glance:
@@ -66,11 +66,7 @@ class Glance:
             for p in self._parts.health.values()
             if not p.running and p.last_trouble
         ]
-        kept = reconcile.standing.floors_kept_permille()
-        if kept < 1000:
-            told.append(
-                f"Promised floors do not fit the uplink: each gets {kept / 10:.0f} % of its floor. Lower floors."
-            )
+        told += _promises(reconcile.standing.kept())
         if reconcile.moment().clock == "unknown":
             told.append(
                 "This node does not know the date: limits with times sleep. Set the clock, or let it reach NTP."
@@ -105,6 +101,21 @@ class Glance:
             binding_rule=rule,
             sentence=sentence,
         )
+
+
+def _promises(kept: Kept) -> list[str]:
+    """What the line has no room for, of those who are here now."""
+    if kept.lifelines_permille < 1000:
+        return [
+            f"The line is too slow for the lifelines of everybody here: each gets {kept.lifelines_permille // 10} % of "
+            "its lifeline. Lower the lifeline in [charter], or find a faster line."
+        ]
+    if kept.extras_permille < 1000:
+        return [
+            "Floors do not fit the uplink: everybody keeps the lifeline, and of what floors promise beyond it each gets "
+            f"{kept.extras_permille // 10} %. Lower floors."
+        ]
+    return []
 
 
 def binding(allowance: Allowance) -> tuple[str, str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 
 from node.accounting.meter import Reading
-from node.units import BitsPerSecond, MacAddress, Monotonic, Rates
+from node.units import NO_RATES, BitsPerSecond, MacAddress, Monotonic, Rates
 
 CLASS_MINOR_MAX = 0xFFEF
 """Class 1:fff0 and above are kept for the uplink itself and for pools' roots."""
@@ -58,6 +58,8 @@ class ShapedClass:
     ceiling: Rates
     weight: int
     """Relative to its siblings; 1 and up."""
+    lifeline: Rates = NO_RATES
+    """The part of `floor` that shrinks last where floors do not fit."""
 
 
 @dataclass(frozen=True, slots=True)

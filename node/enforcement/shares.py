@@ -19,6 +19,9 @@ GRID_BITS = 4
 """Leading bits of a guaranteed rate that are kept: steps of 6 to 12 %. Coarser steps leave more to borrowing,
 and HTB lends too little to pools (a class under a class loses its turn when its own rate comes due)."""
 RATE_MIN = BitsPerSecond(8_000)
+"""Guaranteed to who is promised nothing, where there is room for it."""
+RATE_LEAST = BitsPerSecond(8)
+"""One byte a second: HTB takes no class without a rate."""
 BURST_MS = 5
 BURST_BYTES_MIN = 3 * FRAME_BYTES
 BURST_BYTES_MAX = 16_000_000
@@ -79,13 +82,36 @@ def _ceilings_only(
     return rendered
 
 
-def floors_scaled_permille(classes: Iterable[ShapedClass], uplink: Rates | None) -> int:
-    """1000 when all floors fit the uplink; else what is left of each promise, which people must be told."""
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is left of each promise, in the direction that has less room; people must be told when it is not all."""
+
+    lifelines_permille: int
+    extras_permille: int
+    """Of what floors promise beyond lifelines."""
+
+
+ALL_KEPT = Kept(1000, 1000)
+
+
+def promises_kept(classes: Iterable[ShapedClass], uplink: Rates | None) -> Kept:
+    """Lifelines first, then what floors promise beyond them, as `guaranteed_rates` has it."""
     if uplink is None:
-        return 1000
-    floors = [c.floor for c in classes if c.parent_minor is None]
-    down, up = sum(f.down for f in floors), sum(f.up for f in floors)
-    return min(1000, uplink.down * 1000 // down if down else 1000, uplink.up * 1000 // up if up else 1000)
+        return ALL_KEPT
+    top = [c for c in classes if c.parent_minor is None]
+    ways = [_kept(top, _way(uplink, upwards), upwards=upwards) for upwards in (False, True)]
+    return Kept(min(k.lifelines_permille for k in ways), min(k.extras_permille for k in ways))
+
+
+def _kept(siblings: Iterable[ShapedClass], available: int, *, upwards: bool) -> Kept:
+    siblings = list(siblings)
+    lifelines = sum(_way(c.lifeline, upwards) for c in siblings)
+    extras = sum(_way(c.floor, upwards) for c in siblings) - lifelines
+    left = max(0, available - lifelines)
+    return Kept(
+        min(1000, available * 1000 // lifelines if lifelines else 1000),
+        min(1000, left * 1000 // extras if extras > 0 else 1000),
+    )
 
 
 def _fill(
@@ -110,19 +136,35 @@ def _fill(
 def guaranteed_rates(
     siblings: list[ShapedClass], available: int, *, upwards: bool
 ) -> dict[int, BitsPerSecond]:
-    """`rate` of each sibling: its floor, and beyond floors a part of what is left by weight; never more in all."""
+    """`rate` of each sibling: its floor, and beyond floors a part of what is left by weight; never more in all, as far
+    as one byte a second for each leaves room. Floors that do not fit give way before lifelines do."""
     floors = {c.minor: _way(c.floor, upwards) for c in siblings}
     promised = sum(floors.values())
     if promised > available:
-        return {m: BitsPerSecond(max(RATE_MIN, f * available // promised)) for m, f in floors.items()}
+        return _shrunk(siblings, available, upwards=upwards)
+    least = max(RATE_LEAST, min(RATE_MIN, (available - promised) // max(1, len(siblings))))
     weights = sum(c.weight for c in siblings) or 1
     unit = _grid(available // weights)
-    rates = {c.minor: max(floors[c.minor], c.weight * unit) for c in siblings}
+    rates = {c.minor: max(least, floors[c.minor], c.weight * unit) for c in siblings}
     while sum(rates.values()) > available and unit:
         unit //= 2
-        rates = {c.minor: max(floors[c.minor], c.weight * unit) for c in siblings}
+        rates = {c.minor: max(least, floors[c.minor], c.weight * unit) for c in siblings}
     return {
-        c.minor: BitsPerSecond(max(RATE_MIN, min(rates[c.minor], _way(c.ceiling, upwards)))) for c in siblings
+        c.minor: BitsPerSecond(max(least, min(rates[c.minor], _way(c.ceiling, upwards)))) for c in siblings
+    }
+
+
+def _shrunk(siblings: list[ShapedClass], available: int, *, upwards: bool) -> dict[int, BitsPerSecond]:
+    """Floors that do not fit: what they promise beyond lifelines shrinks alike, and only when nothing is left of that do
+    lifelines."""
+    lifelines = {c.minor: min(_way(c.lifeline, upwards), _way(c.floor, upwards)) for c in siblings}
+    extras = {c.minor: _way(c.floor, upwards) - lifelines[c.minor] for c in siblings}
+    due, beyond = sum(lifelines.values()), sum(extras.values())
+    if due > available:
+        return {m: BitsPerSecond(max(RATE_LEAST, rate * available // due)) for m, rate in lifelines.items()}
+    left = available - due
+    return {
+        m: BitsPerSecond(max(RATE_LEAST, rate + extras[m] * left // beyond)) for m, rate in lifelines.items()
     }
 
 

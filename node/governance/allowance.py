@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Literal, TypeVar
 
-from node.units import AccountId, Bytes, Milliseconds, Rates
+from node.units import NO_RATES, AccountId, Bytes, Milliseconds, Rates
 
 V = TypeVar("V")
 ClockState = Literal["synced", "holdover", "unknown"]
@@ -84,3 +84,8 @@ class Allowance:
     """Sentences of rules that select this account but change nothing now."""
     not_binding_rules: tuple[str, ...] = ()
     """Their ids, in the same order."""
+    own_floor: Bound[Rates] | None = None
+    """What the account keeps for itself inside a pool of households; None where it is in no pool, and for guests,
+    whose lifeline is for all of them together."""
+    lifeline: Rates = NO_RATES
+    """The part of the floors that no rule takes away and that shrinks last: the account's own, or all the guests'."""

@@ -1,18 +1,21 @@
-"""Is there enough for all that is promised? Lifelines and floors of everybody at once, at each hour of the week."""
+"""Is there enough for all that is promised? Lifelines and floors of everybody at once, at each hour of the week, and
+while a node does not know the hour.
+"""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from node.errors import Finding
 from node.governance import combine
+from node.governance.allowance import Allowance, Moment
 from node.governance.combine import DIRECTIONS, Direction, rate_in
 from node.governance.evaluate import Evaluator
 from node.governance.examples import moment_at
 from node.governance.phrases import rate_words
 from node.governance.reach import Kind, minute_words, stretches
 from node.governance.rules import GUEST_TIER, Floor, Rule, Ruleset
-from node.governance.selection import selects
-from node.units import KILO, BitsPerSecond, Rates
+from node.governance.selection import is_meant_for
+from node.units import KILO, NO_RATES, BitsPerSecond, Rates
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +28,39 @@ class Excess:
 
 
 def capacity_findings(ruleset: Ruleset, among: Sequence[Kind]) -> Iterable[Finding]:
-    """E04 for the worst hour of each direction; nothing while the speed of the line is not stated."""
+    """E04 for the worst hour of each direction, else W13 where only all hours at once are too much; nothing while the
+    speed of the line is not stated."""
     if ruleset.shaped is None:
         return
-    promised = [(minute, _promised(ruleset, among, minute)) for minute in _minutes(ruleset)]
+    promised = [(minute, _promised(ruleset, among, moment_at(minute))) for minute in _minutes(ruleset)]
     for direction in DIRECTIONS:
         worst, most = max(promised, key=lambda item, d=direction: (rate_in(d, item[1]), -item[0]))  # type: ignore[misc]
         over = rate_in(direction, most) - rate_in(direction, ruleset.shaped)
         if over > 0:
             message = _message(ruleset, among, direction, most, worst)
             yield _with_mend(ruleset, among, Excess(direction, worst, over), message)
+        else:
+            yield from _without_a_clock(ruleset, among, direction)
+
+
+def _without_a_clock(ruleset: Ruleset, among: Sequence[Kind], direction: Direction) -> Iterable[Finding]:
+    """W13: while the hour is unknown every floor with hours holds. Lifelines fit, as they do at any hour, so it is what
+    floors promise beyond them that shrinks: this is no error."""
+    assert ruleset.shaped is not None, "without a line there is no excess"
+    unknown = replace(moment_at(0), clock="unknown")
+    most, line = _promised(ruleset, among, unknown), rate_in(direction, ruleset.shaped)
+    if rate_in(direction, most) <= line:
+        return
+    lifelines = rate_in(direction, _promised(ruleset, among, unknown, lifelines_only=True))
+    percent = max(0, line - lifelines) * 100 // (rate_in(direction, most) - lifelines)
+    message = (
+        f"{direction.capitalize()}: while a node does not know the time, floors of all hours hold at once and come to "
+        f"{rate_words(rate_in(direction, most))}; {rate_words(BitsPerSecond(line))} can be shared. Everybody keeps the "
+        f"lifeline, and each floor gives {percent} % of what it promises beyond that."
+    )
+    yield Finding(
+        "W13", 0, message, "give the node a clock, or lower floors so that all of them fit together"
+    )
 
 
 def _minutes(ruleset: Ruleset) -> list[int]:
@@ -43,19 +69,39 @@ def _minutes(ruleset: Ruleset) -> list[int]:
     return [minute for minute, _ in stretches(relevant)]
 
 
-def _promised(ruleset: Ruleset, among: Sequence[Kind], minute: int) -> Rates:
-    """Each household's floor, each pool's once. Without a roll, one household of each kind."""
-    evaluator, moment = Evaluator(ruleset), moment_at(minute)
-    down = up = 0
-    pools: set[str] = set()
+def _promised(
+    ruleset: Ruleset, among: Sequence[Kind], moment: Moment, *, lifelines_only: bool = False
+) -> Rates:
+    """Each household's floor; each pool's once, or the lifelines of its households where they come to more. Without a
+    roll, one household of each kind."""
+    evaluator = Evaluator(ruleset)
+    alone: list[Rates] = []
+    floors: dict[str, Rates] = {}
+    inside: dict[str, list[Rates]] = {}
     for kind, count in _counts(among):
         allowance = evaluator.standing(kind.unit, moment, {})
-        if allowance.pool is not None:
-            count = 0 if allowance.pool in pools else 1  # noqa: PLW2901 - a pool counts once
-            pools.add(allowance.pool)
-        down += allowance.floor.value.down * count
-        up += allowance.floor.value.up * count
-    return Rates(BitsPerSecond(down), BitsPerSecond(up))
+        floor = allowance.lifeline if lifelines_only else allowance.floor.value
+        if allowance.pool is None:
+            alone.append(_times(floor, count))
+            continue
+        floors[allowance.pool] = combine.highest(floors.get(allowance.pool, floor), floor)
+        inside.setdefault(allowance.pool, []).append(_times(_kept(allowance), count))
+    pools = [combine.highest(floor, _sum(inside[name])) for name, floor in floors.items()]
+    return _sum([*alone, *pools])
+
+
+def _kept(allowance: Allowance) -> Rates:
+    """What one account keeps inside its pool."""
+    return NO_RATES if allowance.own_floor is None else allowance.own_floor.value
+
+
+def _times(rates: Rates, count: int) -> Rates:
+    return Rates(BitsPerSecond(rates.down * count), BitsPerSecond(rates.up * count))
+
+
+def _sum(many: Iterable[Rates]) -> Rates:
+    many = list(many)
+    return Rates(BitsPerSecond(sum(r.down for r in many)), BitsPerSecond(sum(r.up for r in many)))
 
 
 def _counts(among: Sequence[Kind]) -> list[tuple[Kind, int]]:
@@ -79,7 +125,7 @@ def _with_mend(ruleset: Ruleset, among: Sequence[Kind], excess: Excess, message:
     if largest is not None:
         rule, count, rate = largest
         lower = _without(excess, rate, count)
-        if lower > lifeline:
+        if lower > lifeline * (max(1, _selected(rule, among)) if rule.together else 1):
             mend = f'lower {rule.id} to at most "{rate_words(lower)} {direction}"'
             return Finding("E04", rule.line, message, mend)
     lower = _without(excess, lifeline, max(1, _households(among)))
@@ -89,6 +135,10 @@ def _with_mend(ruleset: Ruleset, among: Sequence[Kind], excess: Excess, message:
     return Finding(
         "E04", 0, message, "take out floors, or find a faster line: it has not enough for all lifelines"
     )
+
+
+def _selected(rule: Rule, among: Sequence[Kind]) -> int:
+    return sum(kind.count for kind in among if is_meant_for(rule, kind.unit.tier, kind.unit.groups))
 
 
 def _households(among: Sequence[Kind]) -> int:
@@ -108,7 +158,7 @@ def _largest_floor(ruleset: Ruleset, among: Sequence[Kind], excess: Excess) -> t
             rule.when is not None and not rule.when.holds(excess.minute)
         ):
             continue
-        count = sum(n for kind, n in _counts(among) if selects(rule.who, kind.unit.tier, kind.unit.groups))
+        count = sum(n for kind, n in _counts(among) if is_meant_for(rule, kind.unit.tier, kind.unit.groups))
         count = 1 if rule.together else count
         rate = rate_in(excess.direction, rule.effect.rates)
         if count and (best is None or rate * count > best[1] * best[2]):

@@ -25,7 +25,7 @@ from node.governance.rules import (
     Session,
     Share,
 )
-from node.governance.selection import ONLY_GUESTS, applying, in_force, selects
+from node.governance.selection import ONLY_GUESTS, applying, in_force, is_meant_for, selects
 from node.governance.sentences import sentence
 from node.units import Milliseconds, Rates
 
@@ -112,7 +112,7 @@ class Cell:
         )
 
     def _selected(self, unit: Unit) -> list[Rule]:
-        return [rule for rule in self._agreed.ruleset.rules if selects(rule.who, unit.tier, unit.groups)]
+        return [rule for rule in self._agreed.ruleset.rules if is_meant_for(rule, unit.tier, unit.groups)]
 
     def _combine(self, unit: Unit, exhausted: frozenset[str]) -> Allowance:
         selected = self._selected(unit)
@@ -122,14 +122,18 @@ class Cell:
         pool = self._pool(unit, base)
         thens = self._claims(used_up, _lowered_to)
         own = self._ceilings([r for r in rules if not r.together]) + self._consequences(used_up)
+        lifeline = combine.lifeline_bound(self._agreed.ruleset)
         if pool is None:
-            lifeline = combine.lifeline_bound(self._agreed.ruleset)
             ceiling = combine.lowest_ceiling(own, lifeline)
             floor = combine.highest_floor(self._floors(rules), lifeline, ceiling)
-            allowance = Allowance(combine.lowered_share(base, thens), floor, ceiling)
-        else:
+            share = combine.lowered_share(base, thens)
+            allowance = Allowance(share, floor, ceiling, lifeline=lifeline.value)
+        elif pool_has_guests(pool):
             ceiling = combine.lowest_ceiling(own, combine.code_lifeline_bound())
             allowance = self._pooled(pool, base, thens, rules, ceiling)
+        else:
+            ceiling = combine.lowest_ceiling(own, lifeline)
+            allowance = replace(self._pooled(pool, base, thens, rules, ceiling), own_floor=lifeline)
         allowance = replace(allowance, session=self._session(rules), devices=self._devices(rules))
         binding = binding_rules(rules, exhausted, allowance)
         silent = _silent(selected, binding)
@@ -185,10 +189,10 @@ class Cell:
         )
         floor = combine.highest_floor(self._floors(of_pool), lifeline, pool_ceiling)
         name = pool if isinstance(pool, str) else pool.id
-        return Allowance(share, floor, ceiling, (), name, pool_ceiling, weight)
+        return Allowance(share, floor, ceiling, (), name, pool_ceiling, weight, lifeline=lifeline.value)
 
     def _pool_lifeline(self, pool: Rule | str) -> Bound[Rates]:
-        """The guests', or a household's; `checks` sees to it that a pool of households has one for each."""
+        """The guests', or one household's; each household of a pool has one (`Allowance.own_floor`)."""
         if pool_has_guests(pool):
             return combine.guest_lifeline_bound(self._agreed.ruleset)
         return combine.lifeline_bound(self._agreed.ruleset)
@@ -264,6 +268,6 @@ def is_of_pool(rule: Rule, pool: Rule | str) -> bool:
     """
     only_guests = isinstance(pool, str) or pool.who == ONLY_GUESTS
     if only_guests and isinstance(rule.effect, Floor):
-        return True
+        return selects(rule.who, GUEST_TIER, frozenset())
     people = ONLY_GUESTS if isinstance(pool, str) else pool.who
     return rule.together and rule.who == people

@@ -19,7 +19,7 @@ from node.governance.parse import parse_ruleset
 from node.governance.phrases import rates_words
 from node.governance.reach import Kind, Situation, kinds, situations
 from node.governance.rules import GUEST_TIER, GUESTS, Ceiling, Floor, Quota, Rule, Ruleset, Share
-from node.governance.selection import selects
+from node.governance.selection import is_meant_for
 from node.governance.wording import format_rates
 from node.units import BitsPerSecond, Rates
 
@@ -60,7 +60,7 @@ def _situation(situation: Situation, ruleset: Ruleset, among: Sequence[Kind]) ->
     if isinstance(pool, Rule) and not pool_has_guests(pool):
         yield from _pooled_lifelines(situation, pool, ruleset, among)
     for together in (False, True) if pool is not None else (False,):
-        least = _least(ruleset, pool, together=together)
+        least = _least(ruleset, pool, among, together=together)
         rules = [rule for rule in situation.rules if _is_meant(rule, pool, together=together)]
         yield from _below_lifeline(rules, least)
         yield from _floor_above_ceiling(situation, rules)
@@ -120,10 +120,8 @@ def _outside_pool(situation: Situation, pool: Rule | str | None) -> Found:
 
 def _pooled_lifelines(situation: Situation, pool: Rule, ruleset: Ruleset, among: Sequence[Kind]) -> Found:
     """E03: households do not lose their lifelines by being counted as one; the pool's floor must have room."""
-    count = sum(k.count for k in among if selects(pool.who, k.unit.tier, k.unit.groups))
-    one = combine.lifeline(ruleset.charter)
-    all_of_them = Rates(BitsPerSecond(one.down * count), BitsPerSecond(one.up * count))
-    has = one
+    count, all_of_them = _households(pool, among), _lifelines(pool, ruleset, among)
+    has = combine.lifeline(ruleset.charter)
     for rule in situation.rules:
         if isinstance(rule.effect, Floor) and is_of_pool(rule, pool):
             has = combine.highest(has, rule.effect.rates)
@@ -139,14 +137,25 @@ def _pooled_lifelines(situation: Situation, pool: Rule, ruleset: Ruleset, among:
     yield pool.id, Finding("E03", pool.line, message, mend)
 
 
-def _least(ruleset: Ruleset, pool: Rule | str | None, *, together: bool) -> Rates:
-    """The lifeline that holds here: a household's, a pool's, or what the code leaves to each one in a pool."""
-    if pool is None:
-        return combine.lifeline(ruleset.charter)
-    if not together:
-        return combine.CODE_LIFELINE
-    guests = isinstance(pool, str) or pool_has_guests(pool)
-    return combine.guest_lifeline(ruleset.charter) if guests else combine.lifeline(ruleset.charter)
+def _least(ruleset: Ruleset, pool: Rule | str | None, among: Sequence[Kind], *, together: bool) -> Rates:
+    """The lifeline that holds here: a household's, those of all households of a pool, all the guests', or what the code
+    leaves to each guest."""
+    if pool is not None and pool_has_guests(pool):
+        return combine.guest_lifeline(ruleset.charter) if together else combine.CODE_LIFELINE
+    if together and isinstance(pool, Rule):
+        return _lifelines(pool, ruleset, among)
+    return combine.lifeline(ruleset.charter)
+
+
+def _lifelines(pool: Rule, ruleset: Ruleset, among: Sequence[Kind]) -> Rates:
+    """Of all households that the roll has in the pool, and of one at least."""
+    count = max(1, _households(pool, among))
+    one = combine.lifeline(ruleset.charter)
+    return Rates(BitsPerSecond(one.down * count), BitsPerSecond(one.up * count))
+
+
+def _households(pool: Rule, among: Sequence[Kind]) -> int:
+    return sum(k.count for k in among if is_meant_for(pool, k.unit.tier, k.unit.groups))
 
 
 def _is_meant(rule: Rule, pool: Rule | str | None, *, together: bool) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from node.governance.allowance import Unit
 from node.governance.rules import GUEST_TIER, MEMBER_TIER, Quota, Rule, Ruleset
-from node.governance.selection import applying, in_force, selects
+from node.governance.selection import applying, in_force, is_meant_for
 from node.governance.times import DAYS, MINUTES_PER_DAY, clock_text
 from node.units import AccountId
 
@@ -97,7 +97,7 @@ def situations(ruleset: Ruleset, among: Sequence[Kind]) -> Iterator[Situation]:
     moments = stretches(ruleset.rules)
     for kind in sorted(among, key=lambda kind: not kind.exists):
         unit, is_guest = kind.unit, kind.unit.tier == GUEST_TIER
-        chosen = [selects(rule.who, unit.tier, unit.groups) for rule in ruleset.rules]
+        chosen = [is_meant_for(rule, unit.tier, unit.groups) for rule in ruleset.rules]
         mask = sum(1 << index for index, is_chosen in enumerate(chosen) if is_chosen)
         if (mask, is_guest, kind.exists) in met:
             continue

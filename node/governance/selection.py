@@ -26,6 +26,14 @@ def selects(who: Who, tier: str, groups: frozenset[str]) -> bool:
     return who.everyone or tier in who.tiers or not groups.isdisjoint(who.groups)
 
 
+def is_meant_for(rule: Rule, tier: str, groups: frozenset[str]) -> bool:
+    """Whether the rule selects such a unit. Shares, floors and limits of people together are for all guests alike: a
+    group that a voucher brings makes no second pool of guests, and takes none out of the first."""
+    if tier == GUEST_TIER and (rule.together or isinstance(rule.effect, Share | Floor)):
+        return selects(rule.who, tier, frozenset())
+    return selects(rule.who, tier, groups)
+
+
 def applying(rules: Iterable[Rule], minute: int | None) -> tuple[Rule, ...]:
     """Of the rules that select a unit, those whose time it is, replaced ones included; sorted by id.
 

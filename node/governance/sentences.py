@@ -165,6 +165,7 @@ def allowance_in(words: Words, allowance: Allowance, ruleset: Ruleset) -> Allowa
         allowance,
         share=translated(allowance.share),
         floor=translated(allowance.floor),
+        own_floor=None if allowance.own_floor is None else translated(allowance.own_floor),
         ceiling=None if allowance.ceiling is None else translated(allowance.ceiling),
         pool_ceiling=None if allowance.pool_ceiling is None else translated(allowance.pool_ceiling),
         session=None if allowance.session is None else translated(allowance.session),
@@ -288,7 +289,11 @@ def explain(allowance: Allowance) -> tuple[str, ...]:
     """Lines for ``procomu why``: what holds, by which rule and decision, until when, how to contest it."""
     lines = [_summary(allowance)]
     lines += _reason(f"share {allowance.share.value}", allowance.share)
-    lines += _reason("floor", allowance.floor)
+    if allowance.own_floor is not None:
+        lines += _reason("floor of your own", allowance.own_floor)
+        lines += _reason("floor together", allowance.floor)
+    else:
+        lines += _reason("floor", allowance.floor)
     if allowance.ceiling is not None:
         lines += _reason("ceiling", allowance.ceiling)
     if allowance.pool_ceiling is not None:
@@ -315,6 +320,8 @@ def _summary(allowance: Allowance) -> str:
     if allowance.pool is None:
         return f"You have {share} of the line, at least {rates_words(allowance.floor.value)}, {top}."
     floor = rates_words(allowance.floor.value)
+    if allowance.own_floor is not None:
+        top = f"at least {rates_words(allowance.own_floor.value)}, {top}"
     return f"You and others together have {share} of the line and at least {floor}; for yourself {top}."
 
 

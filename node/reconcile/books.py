@@ -5,9 +5,7 @@ from dataclasses import dataclass
 
 from node.accounting.ledger import Cell, CellKey, Ledger
 from node.accounting.meter import Baseline, Reading, baseline, deltas
-from node.units import NO_USAGE, AccountId, BitsPerSecond, NodeId, Rates, Usage
-
-NO_RATES = Rates(BitsPerSecond(0), BitsPerSecond(0))
+from node.units import NO_RATES, NO_USAGE, AccountId, BitsPerSecond, NodeId, Rates, Usage
 
 
 @dataclass(frozen=True, slots=True)

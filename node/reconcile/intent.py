@@ -1,12 +1,14 @@
 """Who is here and what the rules allow them, as one traffic plan."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from node.enforcement.plan import NO_LIMIT, ShapedClass
 from node.governance.allowance import Allowance
-from node.units import AccountId, BitsPerSecond, Rates
+from node.governance.combine import highest
+from node.units import NO_RATES, AccountId, BitsPerSecond, Rates
 
-NO_FLOOR = Rates(BitsPerSecond(0), BitsPerSecond(0))
+NO_FLOOR = NO_RATES
 UNLIMITED = Rates(NO_LIMIT, NO_LIMIT)
 POOL_PREFIX = "pool:"
 
@@ -16,26 +18,67 @@ def pool_account(rule: str) -> AccountId:
     return AccountId(POOL_PREFIX + rule)
 
 
+@dataclass(slots=True)
+class _Pool:
+    """A pool's own class while its people are gone through, in any order."""
+
+    floor: Rates = NO_FLOOR
+    ceiling: Rates = NO_FLOOR
+    weight: int = 1
+    lifeline: Rates = NO_FLOOR
+    """Of all the guests together; nothing in a pool of households."""
+    own: Rates = NO_FLOOR
+    """What its people keep, each for themselves, added up."""
+    seen: set[int] = field(default_factory=set)
+    """Allowances that were looked at: everybody of equal standing has one and the same."""
+
+    def take(self, allowance: Allowance, own: Rates) -> None:
+        self.own = _sum(self.own, own)
+        if id(allowance) in self.seen:
+            return
+        self.seen.add(id(allowance))
+        self.floor = highest(self.floor, allowance.floor.value)
+        self.weight = max(self.weight, allowance.share.value)
+        top = UNLIMITED if allowance.pool_ceiling is None else allowance.pool_ceiling.value
+        self.ceiling = highest(self.ceiling, top)
+        if allowance.own_floor is None:
+            self.lifeline = highest(self.lifeline, allowance.lifeline)
+
+    def shaped(self, minor: int, *, shared: bool) -> ShapedClass:
+        """Never less for all of it than its people keep each: the roll may have grown since the rules were adopted."""
+        ceiling, lifeline = highest(self.ceiling, self.own), highest(self.lifeline, self.own)
+        if not shared:
+            return ShapedClass(minor, None, NO_FLOOR, ceiling, self.weight)
+        return ShapedClass(minor, None, highest(self.floor, self.own), ceiling, self.weight, lifeline)
+
+
 def shaped_classes(
     allowances: Iterable[tuple[AccountId, Allowance]], minors: Mapping[AccountId, int], *, shared: bool
 ) -> dict[int, ShapedClass]:
-    """A class for each account; people who count together hang below their pool. When the uplink is not shared out
-    (`shared` is false), only accounts with a ceiling get a class."""
+    """A class for each account; people who count together hang below their pool, each household with its lifeline.
+    When the uplink is not shared out (`shared` is false), only accounts with a ceiling get a class."""
     classes: dict[int, ShapedClass] = {}
+    found: dict[int, _Pool] = {}
     for account, allowance in allowances:
         ceiling = allowance.ceiling.value if allowance.ceiling is not None else UNLIMITED
-        top = allowance.pool_ceiling.value if allowance.pool_ceiling is not None else UNLIMITED
-        minor, weight = minors[account], allowance.share.value
-        floor = allowance.floor.value if shared else NO_FLOOR
+        minor = minors[account]
         if allowance.pool is not None and (shared or allowance.pool_ceiling is not None):
             above = minors[pool_account(allowance.pool)]
-            classes[above] = ShapedClass(above, None, floor, top, weight)
-            classes[minor] = ShapedClass(minor, above, NO_FLOOR, ceiling, allowance.weight_in_pool)
-        elif shared or allowance.ceiling is not None:
-            classes[minor] = ShapedClass(minor, None, floor, ceiling, weight)
-    return classes
+            own = allowance.own_floor.value if allowance.own_floor is not None else NO_FLOOR
+            found.setdefault(above, _Pool()).take(allowance, own)
+            classes[minor] = ShapedClass(minor, above, own, ceiling, allowance.weight_in_pool, own)
+        elif shared:
+            floor, weight = allowance.floor.value, allowance.share.value
+            classes[minor] = ShapedClass(minor, None, floor, ceiling, weight, allowance.lifeline)
+        elif allowance.ceiling is not None:
+            classes[minor] = ShapedClass(minor, None, NO_FLOOR, ceiling, allowance.share.value)
+    return classes | {minor: pool.shaped(minor, shared=shared) for minor, pool in found.items()}
 
 
 def pools(allowances: Iterable[Allowance]) -> frozenset[AccountId]:
     """The pools that need a class of their own."""
     return frozenset(pool_account(a.pool) for a in allowances if a.pool is not None)
+
+
+def _sum(a: Rates, b: Rates) -> Rates:
+    return Rates(BitsPerSecond(a.down + b.down), BitsPerSecond(a.up + b.up))

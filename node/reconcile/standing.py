@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable
 from captive_portal.guests import Admitted
 from node.accounting.ledger import Ledger
 from node.enforcement.plan import Gate, ShapedClass, TrafficPlan
-from node.enforcement.shares import floors_scaled_permille
+from node.enforcement.shares import Kept, promises_kept
 from node.governance.allowance import Allowance, Moment, Unit
 from node.governance.evaluate import Evaluator
 from node.governance.roll import Roll
@@ -177,9 +177,9 @@ class Standing:
         classes, shared = self._classes(), self.rulebook.ruleset.shaped
         return TrafficPlan(gate, presence.admitted(), dict(presence.retiring), shared, classes)
 
-    def floors_kept_permille(self) -> int:
-        """1000 while the floors of everyone here fit the uplink."""
-        return floors_scaled_permille(self._classes().values(), self.rulebook.ruleset.shaped)
+    def kept(self) -> Kept:
+        """What the line has room for of the lifelines and floors of everyone here."""
+        return promises_kept(self._classes().values(), self.rulebook.ruleset.shaped)
 
     def _has_room(self, account: AccountId) -> bool:
         most = self.devices_max(account)

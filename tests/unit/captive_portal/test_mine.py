@@ -51,6 +51,16 @@ def test_rules_that_do_not_bind_and_pools_are_named_too() -> None:
     assert ("guests", ("At night nobody is limited.",)) == (page.pool, page.not_binding)
 
 
+def test_a_household_in_a_pool_reads_what_it_keeps_itself_and_guests_what_they_keep_together() -> None:
+    pool = Bound(Rates(2 * MEGA, MEGA), "choir-floor", "D-1", "The choir has at least 2 Mbit/s.")
+    household = my_page(Allowance(SHARE, pool, None, pool="choir", own_floor=FLOOR))
+    assert (FLOOR.value, False) == (household.floor, household.floor_is_of_all)
+    guests = my_page(Allowance(SHARE, FLOOR, None, pool="guests"))
+    assert (FLOOR.value, True) == (guests.floor, guests.floor_is_of_all)
+    alone = my_page(Allowance(SHARE, FLOOR, None))
+    assert (FLOOR.value, False) == (alone.floor, alone.floor_is_of_all)
+
+
 def test_without_limits_nothing_is_made_up() -> None:
     page = my_page(None, seconds_left=None, bytes_left=None, account=None, devices=(), used=NO_USAGE)
     assert (None, None, None, (), (), NO_USAGE, False) == (

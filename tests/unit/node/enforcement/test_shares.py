@@ -6,11 +6,12 @@ from hypothesis import strategies as st
 from node.enforcement.plan import NO_LIMIT, ShapedClass
 from node.enforcement.shares import (
     FRAME_BYTES,
-    RATE_MIN,
+    RATE_LEAST,
     UPLINK_MINOR,
-    floors_scaled_permille,
+    Kept,
     guaranteed_rates,
     htb_classes,
+    promises_kept,
 )
 from node.units import BitsPerSecond, Rates
 
@@ -22,9 +23,14 @@ def rates(down: int, up: int | None = None) -> Rates:
 
 
 def one(
-    minor: int, weight: int = 100, floor: int = 0, ceiling: Rates = OPEN, parent: int | None = None
+    minor: int,
+    weight: int = 100,
+    floor: int = 0,
+    ceiling: Rates = OPEN,
+    parent: int | None = None,
+    lifeline: int = 0,
 ) -> ShapedClass:
-    return ShapedClass(minor, parent, rates(floor), ceiling, weight)
+    return ShapedClass(minor, parent, rates(floor), ceiling, weight, rates(lifeline))
 
 
 def classes(*each: ShapedClass, uplink: Rates | None = None) -> dict[int, object]:
@@ -39,7 +45,7 @@ PEOPLE = st.lists(st.tuples(st.integers(1, 400), st.integers(0, 2_000_000)), min
 @given(PEOPLE, st.integers(1_000_000, 1_000_000_000))
 def test_promises_never_pass_the_uplink(people: list[ShapedClass], capacity: int) -> None:
     promised = guaranteed_rates(people, capacity, upwards=False)
-    assert sum(promised.values()) <= capacity + RATE_MIN * len(people)
+    assert sum(promised.values()) <= capacity + RATE_LEAST * len(people)
 
 
 @given(PEOPLE, st.integers(100_000_000, 1_000_000_000))
@@ -53,8 +59,37 @@ def test_floors_that_do_not_fit_shrink_alike_and_are_told() -> None:
     people = [one(1, floor=6_000_000), one(2, floor=2_000_000)]
     promised = guaranteed_rates(people, 4_000_000, upwards=False)
     assert {1: 3_000_000, 2: 1_000_000} == promised
-    assert 500 == floors_scaled_permille(people, rates(4_000_000))
-    assert 1000 == floors_scaled_permille(people, rates(8_000_000))
+    assert Kept(1000, 500) == promises_kept(people, rates(4_000_000))
+    assert Kept(1000, 1000) == promises_kept(people, rates(8_000_000))
+
+
+def test_what_floors_promise_beyond_lifelines_shrinks_before_lifelines_do() -> None:
+    people = [
+        one(1, floor=6_000_000, lifeline=256_000),
+        *(one(m, floor=256_000, lifeline=256_000) for m in (2, 3)),
+    ]
+    promised = guaranteed_rates(people, 1_768_000, upwards=False)
+    assert {1: 1_256_000, 2: 256_000, 3: 256_000} == promised
+    assert Kept(1000, 174) == promises_kept(people, rates(1_768_000))
+    assert Kept(1000, 0) == promises_kept(people, rates(768_000))
+
+
+def test_lifelines_that_do_not_fit_shrink_alike_when_nothing_else_is_left() -> None:
+    people = [
+        one(1, floor=6_000_000, lifeline=256_000),
+        *(one(m, floor=256_000, lifeline=256_000) for m in (2, 3)),
+    ]
+    assert {1: 128_000, 2: 128_000, 3: 128_000} == guaranteed_rates(people, 384_000, upwards=False)
+    assert Kept(500, 0) == promises_kept(people, rates(384_000))
+
+
+def test_a_thousand_people_without_a_promise_are_guaranteed_no_more_than_their_pool_has() -> None:
+    pool = {1: one(1, floor=1_000_000, ceiling=rates(1_000_000))}
+    found = htb_classes(
+        pool | {m: one(m, parent=1) for m in range(2, 1_002)}, rates(40_000_000), upwards=False
+    )
+    assert 1_000_000 == found[1].rate
+    assert sum(htb.rate for htb in found.values() if htb.parent_minor == 1) <= 1_000_000
 
 
 def test_twice_the_weight_is_twice_the_promise_and_twice_the_turn() -> None:

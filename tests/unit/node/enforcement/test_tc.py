@@ -73,3 +73,10 @@ def test_messages_carry_rates_beyond_32_bits() -> None:
     length, kind, _, sequence, _ = struct.unpack_from("=IHHII", message)
     assert (len(message), 40, 3) == (length, kind, sequence)
     assert struct.pack("=Q", 12_500_000_000) in message
+
+
+def test_a_message_hangs_a_class_below_its_parent_and_the_line_below_the_root() -> None:
+    for parent, expected in ((0x20, 0x1_0020), (0xFFFF, 0x1_FFFF), (None, 0x1_0000)):
+        message = as_message(TcChange("set-class", 0x11, htb(0x11, parent)), ifindex=7, sequence=3)
+        _, _, _, ifindex, handle, above, _ = struct.unpack_from("=BBHiIII", message, 16)
+        assert (7, 0x1_0011, expected) == (ifindex, handle, above)

@@ -71,3 +71,30 @@ def test_a_pools_floor_that_does_not_fit_is_lowered_by_all_that_is_too_much():
 def test_without_a_stated_line_there_is_no_capacity_to_check():
     text = HEAD[: HEAD.index("[uplink")] + HEAD[HEAD.index("[charter") :]
     assert [] == [f.code for f in found(text, 5000) if f.is_error]
+
+
+def test_the_lifelines_of_a_pools_households_count_also_beyond_its_floor():
+    """A pool of 30 children's households: 30 lifelines up are 2.88 Mbit/s, whatever the pool's floor says."""
+    kids = tuple(Unit(AccountId(f"kid-{n}"), "kid") for n in range(30))
+    ruleset = rules_of(POOL, kids_floor("7680 kbit/s"))
+    found = {f.code: f for f in check(ruleset, (*village(48), *kids)) if f.is_error}
+    assert found["E04"].message.startswith(
+        "Up: lifelines and floors of 78 households and the guests come to 7.744 Mbit/s"
+    )
+
+
+def hours(name: str, when: str, down: str = "14 Mbit/s") -> str:
+    return rule(name, f'floor = "{down} down, 96 kbit/s up"\nwhen = "{when}"', '"group:school"')
+
+
+def test_floors_that_only_meet_while_the_hour_is_unknown_are_a_warning_that_says_what_is_left():
+    clinic = rule(
+        "clinic", 'floor = "20 Mbit/s down, 96 kbit/s up"\nwhen = "daily 17:00-20:00"', '"group:mast-host"'
+    )
+    morning = hours("school", "mon-fri 08:00-16:00")
+    one_host = tuple(u for u in village() if u.account not in {"household-2", "household-3"})
+    (finding,) = [f for f in check_file(file_with(clinic, morning), one_host)[1] if f.code == "W13"]
+    # 34 Mbit/s of floors, 40 lifelines of 256 kbit/s and the guests' 1 Mbit/s are 45.24; without the two, 11.752.
+    assert "come to 45.24 Mbit/s; 36.8 Mbit/s can be shared" in finding.message
+    assert "each floor gives 74 % of what it promises" in finding.message
+    assert [] == [f.code for f in check_file(file_with(morning), one_host)[1] if f.code in {"E04", "W13"}]

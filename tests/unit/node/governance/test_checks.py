@@ -2,8 +2,11 @@
 
 from time import perf_counter
 
+from node.governance.allowance import Unit
 from node.governance.checks import check_file
-from tests.fakes.rulefile import EXAMPLE, example, file_with, rule, village
+from node.governance.evaluate import evaluate
+from node.units import AccountId
+from tests.fakes.rulefile import EXAMPLE, example, file_with, on, rule, village
 
 
 def found(text: str, households: int = 44):
@@ -126,3 +129,33 @@ def test_a_test_in_the_file_that_does_not_hold_is_an_error():
 
 def test_warnings_stop_nothing():
     assert check_file(EXAMPLE, village())[0] == example()
+
+
+CHOIR = rule("hosts", "share = 100\ntogether = true", '"group:mast-host"')
+CHOIR_FLOOR = rule("room", 'floor = "768 kbit/s down, 288 kbit/s up"\ntogether = true', '"group:mast-host"')
+
+
+def test_a_ceiling_leaves_each_household_of_a_pool_its_lifeline():
+    low = rule("slow", 'ceiling = "64 kbit/s down, 32 kbit/s up"', '"group:mast-host"')
+    assert ["E03"] == errors(CHOIR, CHOIR_FLOOR, low)
+    assert 'write at least "256 kbit/s down, 96 kbit/s up"' == mend_of(CHOIR, CHOIR_FLOOR, low)
+    body = 'quota = "60 GB per month"\nthen = "ceiling 128 kbit/s down, 64 kbit/s up until reset"'
+    assert ["E03"] == errors(CHOIR, CHOIR_FLOOR, rule("q", body, '"group:mast-host"'))
+
+
+def test_a_ceiling_together_leaves_room_for_the_lifeline_of_each_household():
+    def top(speeds: str) -> str:
+        return rule("top", f'ceiling = "{speeds}"\ntogether = true', '"group:mast-host"')
+
+    assert ["E03", "E05"] == sorted(errors(CHOIR, CHOIR_FLOOR, top("700 kbit/s down, 288 kbit/s up")))
+    assert [] == errors(CHOIR, CHOIR_FLOOR, top("768 kbit/s down, 288 kbit/s up"))
+
+
+def test_a_voucher_of_a_group_makes_no_guest_part_of_a_pool_of_households():
+    """Guests are one pool: what it has does not depend on the voucher that somebody in it came with."""
+    ruleset, findings = check_file(file_with(CHOIR, CHOIR_FLOOR), village())
+    assert ruleset is not None, findings
+    plain = evaluate(Unit(AccountId("guest-1"), "guest"), on("mon 10:00"), {}, ruleset)
+    voucher = Unit(AccountId("voucher-1"), "guest", frozenset({"mast-host"}))
+    assert plain == evaluate(voucher, on("mon 10:00"), {}, ruleset)
+    assert "guests" == plain.pool

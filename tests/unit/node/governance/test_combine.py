@@ -2,6 +2,9 @@
 
 from itertools import permutations
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from node.governance.allowance import Bound
 from node.governance.combine import (
     CODE_LIFELINE,
@@ -58,6 +61,41 @@ def test_no_claim_is_no_ceiling():
 def test_the_lifeline_is_the_last_word_in_each_direction():
     assert (256, 96, "lifeline", ("a",)) == told(lowest_ceiling([claim(0, 10, 10)], LEAST))
     assert (256, 500, "a", ()) == told(lowest_ceiling([claim(0, 10, 500)], LEAST))
+    assert (300, 96, "a", ()) == told(lowest_ceiling([claim(0, 300, 10)], LEAST))
+
+
+SPEED = st.sampled_from([10, 96, 100, 256, 300, 900])
+CLAIMS = st.lists(st.tuples(SPEED, SPEED), min_size=1, max_size=3)
+
+
+@given(CLAIMS)
+def test_people_are_named_the_rule_that_limits_them_and_the_lifeline_only_where_it_is_all_they_have(speeds):
+    claims = [claim(n, down, up) for n, (down, up) in enumerate(speeds)]
+    bound = lowest_ceiling(claims, LEAST)
+    down, up = min(s[0] for s in speeds), min(s[1] for s in speeds)
+    setting = {c.rule.id for c, s in zip(claims, speeds, strict=True) if s[0] == down or s[1] == up}
+    if down < 256 and up < 96:
+        assert ("lifeline", LEAST.sentence) == (bound.rule, bound.sentence)
+        assert {c.rule.id for c in claims} == set(bound.also)
+    else:
+        assert bound.rule in setting
+        assert f"Sentence {bound.rule}." in bound.sentence
+        assert set(bound.reasons) <= setting
+        assert {c.rule.id for c in claims} == {*bound.also, *bound.reasons}
+
+
+@given(CLAIMS)
+def test_people_are_named_the_rule_that_gives_them_more_than_the_lifeline(speeds):
+    claims = [claim(n, down, up) for n, (down, up) in enumerate(speeds)]
+    bound = highest_floor(claims, LEAST, None)
+    down, up = max(s[0] for s in speeds), max(s[1] for s in speeds)
+    giving = {c.rule.id for c, s in zip(claims, speeds, strict=True) if s[0] == down > 256 or s[1] == up > 96}
+    if not giving:
+        assert ("lifeline", {c.rule.id for c in claims}) == (bound.rule, set(bound.also))
+    else:
+        assert bound.rule in giving
+        assert set(bound.reasons) <= giving
+        assert {c.rule.id for c in claims} == {*bound.also, *bound.reasons}
 
 
 def test_the_highest_floor_holds_but_never_over_the_ceiling():

@@ -271,3 +271,17 @@ def test_a_limit_with_hours_ends_with_them_and_sleeps_without_a_clock():
     assert on("fri 23:00").at == found.session.until
     assert evaluate(GUEST, on("fri 12:00"), {}, ruleset).session is None
     assert evaluate(GUEST, on("fri 21:00", clock="unknown"), {}, ruleset).session is None
+
+
+def test_a_household_counted_with_others_keeps_its_own_lifeline_and_guests_one_together():
+    ruleset = rules_of(
+        rule("kids", "share = 100\ntogether = true", '"group:school"'),
+        rule("slow", 'ceiling = "64 kbit/s down, 32 kbit/s up"', '"group:school"'),
+    )
+    found = evaluate(SCHOOL, on("mon 10:00"), {}, ruleset)
+    assert ((256, 96), "lifeline") == (speeds(found.own_floor), found.own_floor.rule)
+    assert (256, 96) == speeds(found.ceiling)
+    assert found.lifeline == found.own_floor.value
+    guest, alone = (evaluate(unit, on("mon 10:00"), {}, ruleset) for unit in (GUEST, MEMBER))
+    assert (None, None) == (guest.own_floor, alone.own_floor)
+    assert (1_000_000, 256_000) == (guest.lifeline.down, alone.lifeline.down)

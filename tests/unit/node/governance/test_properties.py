@@ -96,7 +96,10 @@ def test_no_rules_whatever_take_away_a_lifeline(ruleset, unit, minute, used, clo
         assert found.ceiling is None or covers(found.ceiling.value, least)
     else:
         assert covers(found.floor.value, least)
-        assert found.ceiling is None or covers(found.ceiling.value, CODE_LIFELINE)
+        own = CODE_LIFELINE if unit.tier == "guest" else least
+        assert found.ceiling is None or covers(found.ceiling.value, own)
+        assert (found.own_floor is None) == (unit.tier == "guest")
+        assert found.own_floor is None or covers(found.own_floor.value, least)
         assert found.pool_ceiling is None or covers(found.pool_ceiling.value, found.floor.value)
     assert found.share.value >= 1
     assert found.weight_in_pool >= 1

@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 
-from node.governance.rules import Who
-from node.governance.selection import applying, favours, in_force, kindness, selects
+from node.governance.rules import Ceiling, Floor, Rule, Share, Who
+from node.governance.selection import applying, favours, in_force, is_meant_for, kindness, selects
+from node.units import BitsPerSecond, Rates
 from tests.fakes.rulefile import rule, rules_of
 
 NOBODY = frozenset()
+RATES = Rates(BitsPerSecond(1_000_000), BitsPerSecond(1_000_000))
 
 
 def ids(rules):
@@ -88,3 +90,14 @@ def test_no_ceiling_is_kinder_than_any():
         rule("b", 'ceiling = "none"\nexception_to = "a"', who=""),
     )
     assert kindness(ruleset.rules[1]) > kindness(ruleset.rules[0])
+
+
+def test_shares_and_floors_are_for_all_guests_alike_and_other_limits_go_by_the_group_of_a_voucher():
+    group, guest = frozenset({"school"}), Who(tiers=frozenset({"guest"}))
+    for effect, together in ((Share(100), False), (Floor(RATES), False), (Ceiling(RATES), True)):
+        apart = Rule("a", Who(groups=group), effect, "D-1", together=together)
+        ours = Rule("b", replace(guest, excluded_groups=group), effect, "D-1", together=together)
+        assert not is_meant_for(apart, "guest", group)
+        assert is_meant_for(apart, "member", group)
+        assert is_meant_for(ours, "guest", group)
+    assert is_meant_for(Rule("c", Who(groups=group), Ceiling(RATES), "D-1"), "guest", group)

@@ -5,7 +5,7 @@ import pytest
 from node.governance.evaluate import evaluate
 from node.governance.joining import Joining
 from node.governance.sentences import describe, explain, joining_sentence, sentence
-from tests.fakes.rulefile import GUEST, MEMBER, example, on, rule, rules_of, used
+from tests.fakes.rulefile import GUEST, MEMBER, SCHOOL, example, on, rule, rules_of, used
 
 EXPECTED = (
     "The line is shared out as 34 Mbit/s down and 6.8 Mbit/s up.",
@@ -87,6 +87,13 @@ def test_why_tells_a_guest_what_is_shared_and_what_is_their_own():
     lines = explain(evaluate(GUEST, on("fri 21:00"), {}, example()))
     assert lines[0].startswith("You and others together have a share of 200")
     assert lines[0].endswith("for yourself at most 3 Mbit/s down and 1 Mbit/s up.")
+
+
+def test_why_tells_a_household_in_a_pool_what_it_keeps_itself():
+    pooled = rules_of(rule("kids", "share = 100\ntogether = true", '"group:school"'))
+    lines = explain(evaluate(SCHOOL, on("fri 21:00"), {}, pooled))
+    assert lines[0].endswith("for yourself at least 256 kbit/s down and 96 kbit/s up, no ceiling.")
+    assert any(line.startswith(" floor of your own 256 kbit/s") for line in lines)
 
 
 def test_a_file_that_says_nothing_of_joining_has_no_decision_about_it():

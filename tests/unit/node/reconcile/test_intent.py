@@ -1,5 +1,9 @@
 """From allowances to classes."""
 
+from dataclasses import replace
+
+import pytest
+
 from node.enforcement.plan import NO_LIMIT, ShapedClass
 from node.governance.allowance import Allowance, Bound
 from node.reconcile.intent import NO_FLOOR, pool_account, pools, shaped_classes
@@ -32,6 +36,35 @@ def test_people_who_count_together_hang_below_their_pool() -> None:
     assert ShapedClass(8, None, LIFELINE, OPEN, 200) == found[8]
     assert ShapedClass(7, 8, NO_FLOOR, TOP, 100) == found[7]
     assert {pool_account("guests")} == pools([allowance(pool="guests"), allowance()])
+
+
+def pooled(own: Rates, floor: Rates, top: Rates | None = None) -> Allowance:
+    """One household in the pool of a choir."""
+    made = allowance(pool="choir", pool_ceiling=top)
+    bound = Bound(own, "lifeline", "D-1", "")
+    return replace(made, floor=Bound(floor, "f", "D-1", ""), own_floor=bound, lifeline=own)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_pool_has_at_least_what_its_households_keep_each_also_when_more_came_than_rules_knew_of(
+    shared: bool,
+) -> None:
+    names = [AccountId(f"a{n}") for n in range(3)]
+    minors = {name: n for n, name in enumerate(names, 1)} | {pool_account("choir"): 9}
+    one = pooled(LIFELINE, LIFELINE, Rates(BitsPerSecond(300_000), BitsPerSecond(300_000)))
+    found = shaped_classes([(name, one) for name in names], minors, shared=shared)
+    three = Rates(BitsPerSecond(3 * 256_000), BitsPerSecond(3 * 96_000))
+    assert Rates(BitsPerSecond(768_000), BitsPerSecond(300_000)) == found[9].ceiling
+    assert (three if shared else NO_FLOOR) == found[9].floor
+    assert {LIFELINE} == {found[minor].floor for minor in (1, 2, 3)}
+    assert {9} == {found[minor].parent_minor for minor in (1, 2, 3)}
+
+
+def test_a_pools_own_class_does_not_depend_on_who_is_looked_at_last() -> None:
+    names = [AccountId(f"a{n}") for n in range(2)]
+    minors = {names[0]: 1, names[1]: 2, pool_account("choir"): 9}
+    both = [(names[0], pooled(LIFELINE, LIFELINE)), (names[1], pooled(LIFELINE, TOP, TOP))]
+    assert shaped_classes(both, minors, shared=True) == shaped_classes(both[::-1], minors, shared=True)
 
 
 def test_without_a_stated_uplink_only_ceilings_are_shaped() -> None:

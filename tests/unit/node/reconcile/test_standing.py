@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from captive_portal import guests
 from node.accounting.ledger import Ledger
 from node.enforcement.plan import Gate
+from node.enforcement.shares import ALL_KEPT
 from node.governance.roll import EMPTY_ROLL
 from node.membership.entrances import Instant
 from node.membership.issued import Issued
@@ -113,7 +114,7 @@ def test_whoever_comes_in_has_a_class_before_the_next_turn() -> None:
     place.let_in(ANA)
     plan = place.standing.plan(Gate("lan0", "wan0", 2080))
     assert plan.admitted[ANA].class_minor in plan.classes
-    assert 1000 == place.standing.floors_kept_permille()
+    assert ALL_KEPT == place.standing.kept()
 
 
 def test_a_visit_ends_at_its_end_and_not_before() -> None:

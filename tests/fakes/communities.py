@@ -1,0 +1,254 @@
+"""Communities at random for properties that reach from a rule file to the kernel: its text, its roll, who is here,
+what they have used, and whether the node knows the time."""
+
+from dataclasses import dataclass
+
+from hypothesis import strategies as st
+
+from captive_portal import guests
+from node.accounting.ledger import Cell, CellKey, Ledger
+from node.enforcement.plan import Gate, TrafficPlan
+from node.governance.allowance import Moment
+from node.governance.examples import moment_at
+from node.governance.roll import Roll, parse_roll
+from node.governance.rules import Ruleset
+from node.membership.issued import Issued
+from node.membership.vouchers import Batch
+from node.reconcile.rulebook import Rulebook, open_rulebook
+from node.reconcile.standing import Standing
+from node.units import AccountId, BitsPerSecond, Bytes, MacAddress, Milliseconds, NodeId, Rates, Usage
+from tests.fakes.members import guest_account, make_register
+from tests.fakes.memory import FakeClock
+
+GATE = Gate("lan0", "wan0", 2080)
+TIERS = ("member", "host", "kid")
+GROUPS = ("school", "mast")
+HOURS = ("daily 18:00-23:00", "mon-fri 08:00-16:00", "sat,sun 00:00-24:00", "daily 22:00-06:00")
+LIFELINES = ((64, 32), (100, 50), (256, 96), (512, 128))
+GUEST_LIFELINES = ((64, 32), (256, 96), (1_000, 256))
+LINES = ((4_000, 1_000), (10_000, 4_000), (40_000, 8_000), (300_000, 300_000))
+RATES = (10, 64, 128, 300, 1_000, 4_000, 20_000)
+USED = Bytes(5 * 10**9)
+"""What an account that used much has used in every period; quotas are above it or below it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Community:
+    """Its files' texts, and one moment of it."""
+
+    rules: str
+    members: str
+    accounts: tuple[str, ...]
+    """Of the roll, those who are here."""
+    guests: int
+    vouchers: tuple[str, ...]
+    """Groups of guests who came in by a voucher."""
+    heavy: frozenset[str]
+    """Accounts that have used `USED`."""
+    minute: int
+    clock: str
+
+
+def rates_text(down: int, up: int) -> str:
+    return f"{down} kbit/s down, {up} kbit/s up"
+
+
+@st.composite
+def _rates(draw: st.DrawFn) -> str:
+    return rates_text(draw(st.sampled_from(RATES)), draw(st.sampled_from(RATES)))
+
+
+class _File:
+    """A rule file that grows."""
+
+    def __init__(self, draw: st.DrawFn, counts: dict[str, int], lifeline: tuple[int, int]) -> None:
+        self._draw, self._counts, self._lifeline = draw, counts, lifeline
+        self.text, self._number = "", 0
+
+    def _sometimes(self, *, of: int = 2) -> bool:
+        return self._draw(st.integers(1, of)) == 1
+
+    def add(self, body: str, who: str = "", *, timed: bool = False) -> str:
+        self._number += 1
+        name = f"r{self._number}"
+        people = f'who = "{who}"\n' if who else ""
+        when = f'when = "{self._draw(st.sampled_from(HOURS))}"\n' if timed else ""
+        self.text += f'[[rule]]\nid = "{name}"\nby = "D-1"\n{people}{when}{body}\n'
+        return name
+
+    def people(self, who: str) -> None:
+        """What one tier has by itself."""
+        weight = self._draw(st.sampled_from([20, 50, 100, 300]))
+        is_pool = self._sometimes()
+        if is_pool:
+            share = self.add(f"share = {weight}\ntogether = true", who)
+            self._pool(who)
+        else:
+            share = self.add(f"share = {weight}", who)
+            if self._sometimes(of=3):
+                self.add(f'floor = "{self._draw(_rates())}"', who, timed=self._sometimes())
+        if self._sometimes(of=4):
+            other = self._draw(st.sampled_from([10, 150, 400]))
+            self.add(f'share = {other}\nexception_to = "{share}"', timed=True)
+        if self._sometimes(of=3):
+            top = self.add(f'ceiling = "{self._draw(_rates())}"', who, timed=self._sometimes())
+            if self._sometimes():
+                self.add(f'ceiling = "none"\nexception_to = "{top}"', timed=True)
+
+    def _pool(self, who: str) -> None:
+        """A floor and a ceiling for all of it, near what its lifelines come to."""
+        many = max(1, self._counts.get(who, 1))
+        if self._sometimes(of=5):
+            return
+        extra = self._draw(st.sampled_from([0, 0, 0, 500, 3_000]))
+        down, up = (one * many + extra for one in self._lifeline)
+        self.add(f'floor = "{rates_text(down, up)}"\ntogether = true', who)
+        if self._sometimes(of=3):
+            times = self._draw(st.sampled_from([1, 2, 10]))
+            self.add(f'ceiling = "{rates_text(down * times, up * times)}"\ntogether = true', who)
+
+    def quotas(self, who: str) -> None:
+        volume = self._draw(st.sampled_from(["1 GB per day", "2 GB per month", "90 GB per week"]))
+        then = f"share {self._draw(st.sampled_from([1, 10, 50]))}"
+        if self._sometimes():
+            then = f"ceiling {self._draw(_rates())}"
+        counts = self._draw(st.sampled_from(["uplink", "uplink while busy"]))
+        body = f'quota = "{volume}"\ncounts = "{counts}"\nthen = "{then} until reset"'
+        self.add(body, who, timed=self._sometimes(of=4))
+
+    def guests(self) -> None:
+        share = self._draw(st.sampled_from(["share = 200\ntogether = true", "share = 50", ""]))
+        if share:
+            self.add(share, "tier:guest")
+        if self._sometimes(of=3):
+            self.add(f'ceiling = "{self._draw(_rates())}"', "tier:guest", timed=self._sometimes())
+        if self._sometimes(of=4):
+            self.add(f'floor = "{self._draw(_rates())}"', "tier:guest")
+
+    def groups(self) -> None:
+        for group in GROUPS:
+            if self._sometimes(of=3):
+                self.add(f'floor = "{self._draw(_rates())}"', f"group:{group}", timed=True)
+            if self._sometimes(of=4):
+                self.add(f'ceiling = "{self._draw(_rates())}"', f"group:{group}", timed=True)
+            if self._sometimes(of=4):
+                self.quotas(f"group:{group}")
+
+
+@st.composite
+def communities(draw: st.DrawFn) -> Community:
+    """Most of them pass the checks, and many just so."""
+    tiers = [draw(st.sampled_from(TIERS)) for _ in range(draw(st.integers(0, 10)))]
+    roll, members = [], ""
+    for number, tier in enumerate(tiers):
+        account = f"a{number}"
+        groups = draw(st.lists(st.sampled_from(GROUPS), max_size=1))
+        quoted = ", ".join(f'"{group}"' for group in groups)
+        members += f'[[account]]\nid = "{account}"\ntier = "{tier}"\ngroups = [{quoted}]\n'
+        members += f'devices = ["02:00:00:00:01:{number:02x}"]\n'
+        roll.append(account)
+    lifeline, guest = draw(st.sampled_from(LIFELINES)), draw(st.sampled_from(GUEST_LIFELINES))
+    line = draw(st.sampled_from(LINES))
+    text = '[ruleset]\ncommunity = "c"\nversion = 1\ndecision = "D-1"\n'
+    if draw(st.integers(1, 8)) > 1:
+        text += f'[uplink.main]\ndown = "{line[0]} kbit/s"\nup = "{line[1]} kbit/s"\nusable_percent = 80\n'
+    text += f'[charter]\nlifeline = "{rates_text(*lifeline)}"\nguest_lifeline = "{rates_text(*guest)}"\n'
+    text += f"max_weight_ratio = {draw(st.sampled_from([1, 4, 50]))}\n"
+    file = _File(draw, {f"tier:{tier}": tiers.count(tier) for tier in TIERS}, lifeline)
+    for tier in TIERS:
+        if draw(st.integers(1, 3)) > 1:
+            file.people(f"tier:{tier}")
+        if draw(st.integers(1, 3)) == 1:
+            file.quotas(draw(st.sampled_from([f"tier:{tier}", "everyone"])))
+    file.guests()
+    file.groups()
+    return Community(
+        rules=text + file.text,
+        members=members,
+        accounts=tuple(account for account in roll if draw(st.integers(1, 5)) > 1),
+        guests=draw(st.integers(0, 3)),
+        vouchers=tuple(draw(st.lists(st.sampled_from(GROUPS), max_size=2))),
+        heavy=frozenset(account for account in roll if draw(st.booleans())),
+        minute=draw(st.integers(0, 7 * 24 * 60 - 1)),
+        clock=draw(st.sampled_from(["synced", "holdover", "unknown"])),
+    )
+
+
+def is_accepted(community: Community) -> bool:
+    return isinstance(open_rulebook(community.rules, roll_of(community.members)), Rulebook)
+
+
+ACCEPTED = communities().filter(is_accepted)
+"""Those whose rules the real checks let through."""
+
+
+def roll_of(members: str) -> Roll:
+    roll, findings = parse_roll(members)
+    assert roll is not None, findings
+    return roll
+
+
+class StandingAt(Standing):
+    """At a moment that the test chose."""
+
+    at: Moment
+
+    def moment(self) -> Moment:
+        return self.at
+
+
+def standing_of(community: Community, members: str | None = None) -> StandingAt:
+    """Everybody of the community here, with the real checks, register, presence and books. `members`: the roll has
+    become this since the rules were adopted."""
+    adopted = open_rulebook(community.rules, roll_of(community.members))
+    assert isinstance(adopted, Rulebook), adopted
+    roll, clock, ledger = roll_of(community.members if members is None else members), FakeClock(), Ledger()
+    day = "" if community.clock == "unknown" else clock.today()
+    for account in community.heavy:
+        used = Usage(USED, Bytes(0))
+        ledger.merge(CellKey(NodeId("n"), "1", AccountId(account), day), Cell(used, used)) if day else None
+    register = make_register(lambda: roll)
+    standing = StandingAt(
+        rulebook=adopted,
+        roll=roll,
+        register=register,
+        ledger=ledger,
+        clock=clock,
+        guest_account=guest_account,
+        session_ms=None,
+    )
+    standing.at = Moment(moment_at(community.minute).at, community.clock)  # type: ignore[arg-type]
+    macs = [mac for mac, account in roll.devices.items() if account in community.accounts or members]
+    macs += [MacAddress(f"02:00:00:00:02:{n:02x}") for n in range(community.guests)]
+    for number, group in enumerate(community.vouchers):
+        macs.append(mac := MacAddress(f"02:00:00:00:03:{number:02x}"))
+        wish = Batch(0, group, Milliseconds(3_600_000), 0, "", "issuer")
+        issued = register.vouchers.issue(wish, 1, "2026-11-24")
+        assert isinstance(issued, Issued)
+        register.enter_by_code(mac, issued.codes[0].text, ("voucher",), instant(clock))
+    for mac in macs:
+        standing.presence.handle(mac, guests.TermsAccepted("1", None), clock.now, terms="1")
+        standing.welcome(mac)
+    standing.evaluate_all()
+    return standing
+
+
+def plan_of(standing: Standing) -> TrafficPlan:
+    return standing.plan(GATE)
+
+
+def lifeline_of(ruleset: Ruleset) -> Rates:
+    """What the file says, with the code's own below it; worked out here without the code that is tested."""
+    least = Rates(BitsPerSecond(64_000), BitsPerSecond(32_000))
+    said = ruleset.charter.lifeline
+    return Rates(max(said.down, least.down), max(said.up, least.up))
+
+
+def guest_lifeline_of(ruleset: Ruleset) -> Rates:
+    return ruleset.charter.guest_lifeline
+
+
+def instant(clock: FakeClock):  # type: ignore[no-untyped-def]
+    from node.membership.entrances import Instant
+
+    return Instant(clock.now, "boot", None, "2026-11-24")
