@@ -4,6 +4,7 @@ import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Interface, ip_address
+from itertools import islice
 from typing import Any
 
 from node.config.model import (
@@ -24,8 +25,11 @@ from node.config.model import (
 from node.config.settings import SECTIONS, SETTINGS, Setting
 from node.config.toml_lines import TomlFile, read_toml
 from node.errors import Finding
+from node.toml_text import flaw
 
-FILE_CHARS_MAX = 500_000
+FILE_BYTES_MAX = 256 * 1024
+UNKNOWN_MAX = 100
+"""Findings about what the file should not hold; a person mends the first ones and reads it again."""
 _TYPES: Mapping[str, type] = {
     "node": NodeSection,
     "community": CommunitySection,
@@ -46,12 +50,10 @@ _DHCP_SKIPPED = 100
 
 def parse_config(text: str) -> tuple[NodeConfig | None, tuple[Finding, ...]]:
     """The configuration and what deserves a second look; None when any finding is an error."""
-    if len(text) > FILE_CHARS_MAX:
-        return None, (
-            Finding("config-size", 0, "the file is too large.", f"keep it under {FILE_CHARS_MAX} characters"),
-        )
+    if (found := flaw(text, "config-text", FILE_BYTES_MAX)) is not None:
+        return None, (found,)
     file = read_toml(text)
-    findings = [*file.findings, *_unknown(file)]
+    findings = [*file.findings, *islice(_unknown(file), UNKNOWN_MAX)]
     # After a line that is not TOML anything may be missing, so nothing is called missing.
     values = {name: _section(file, name, findings, complete=not file.findings) for name in SECTIONS}
     if not any(finding.is_error for finding in findings):

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from node.characters import hidden_character, mixed_scripts
 from node.errors import Finding
+from node.toml_text import flaw
 
 T = TypeVar("T")
 
@@ -18,10 +20,8 @@ LIST_MAX = 200
 FINDINGS_MAX = 100
 """Findings shown for one file; a person mends the first ones and checks again."""
 
-# Characters that make text look like another text (Unicode UAX #9, "Trojan Source"), and control characters.
-_MISLEADING = re.compile("[\u202a-\u202e\u2066-\u2069\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_TABLE = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]\s*(?:#.*)?")
-_ARRAY_TABLE = re.compile(r"\s*\[\[\s*([^\[\]]+?)\s*\]\]\s*(?:#.*)?")
+_TABLE = re.compile(r"\s*\[([^\[\]]+)\]\s*(?:#.*)?")
+_ARRAY_TABLE = re.compile(r"\s*\[\[([^\[\]]+)\]\]\s*(?:#.*)?")
 _KEY = re.compile(r"\s*([A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*')\s*[=.]")
 _AT_LINE = re.compile(r"\(at line (\d+), column \d+\)")
 
@@ -68,7 +68,24 @@ class Table:
         if not value.strip() or len(value) > TEXT_MAX:
             self.refuse(key, f"{key} is empty or longer than {TEXT_MAX} characters.", f"write {wanted}")
             return None
-        return value
+        return value if self._is_plain(key, value, alike_only=True) else None
+
+    def name_text(self, key: str, wanted: str) -> str | None:
+        """As `text`, for what people know somebody or something by: each of its words is in one script."""
+        value = self.text(key, wanted)
+        return value if value is None or self._is_plain(key, value) else None
+
+    def _is_plain(self, key: str, value: str, *, alike_only: bool = False) -> bool:
+        """Whether no word reads as another one: by letters of another script, or by what an escape such as ``\\u200b``
+        puts between them."""
+        if (hidden := hidden_character(value)) is not None:
+            message = f"{key} holds the invisible character {hidden[1]}, which can hide what it says."
+            self.refuse(key, message, "type the text again by hand")
+            return False
+        if not (mixed := mixed_scripts(value, alike_only=alike_only)):
+            return True
+        self.refuse(key, f"In {key}, {mixed}.", "type the word again in one script")
+        return False
 
     def value(self, key: str, wanted: str, parse: Callable[[str], T], code: str = "E01") -> T | None:
         """The text at `key` as `parse` reads it; its ValueError says what to write instead."""
@@ -118,13 +135,13 @@ class Table:
         if any(len(item) > TEXT_MAX for item in items):
             self.refuse(key, f"{key} has a text longer than {TEXT_MAX} characters.", f"write {wanted}")
             return None
-        return items
+        return items if all(self._is_plain(key, item) for item in items) else None
 
     def known(self, keys: Iterable[str], later: Mapping[str, str] | None = None) -> None:
         """Refuse each key that is none of `keys`; `later` says of some keys why they are not known."""
         keys = list(keys)
         for key in self.data:
-            if key in keys:
+            if key in keys or len(self.findings) > FINDINGS_MAX:
                 continue
             if later and key in later:
                 self.refuse(key, f"{key} is not known to this version.", later[key])
@@ -134,21 +151,9 @@ class Table:
 
 def read_document(text: str, bytes_max: int) -> Document | Finding:
     """TOML text to a document, or the one thing that keeps it from being read."""
-    try:
-        size = len(text.encode())
-    except UnicodeEncodeError as error:
-        line = text.count("\n", 0, error.start) + 1
-        return Finding("E01", line, "This file is not text in UTF-8.", "save it again as UTF-8")
-    if size > bytes_max:
-        message = f"This file has {size} bytes; at most {bytes_max} are read."
-        return Finding("E01", 0, message, "take out what is not in force any more")
+    if (found := flaw(text, "E01", bytes_max)) is not None:
+        return found
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")
-    if (match := _MISLEADING.search(text)) is not None:
-        line = text.count("\n", 0, match.start()) + 1
-        message = (
-            f"This line holds the invisible character U+{ord(match[0]):04X}, which can hide what it says."
-        )
-        return Finding("E01", line, message, "type the line again by hand")
     try:
         data = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
@@ -233,12 +238,12 @@ def _places(text: str) -> dict[Place, int]:
             quote = "" if quote in line else quote
             continue
         if (match := _ARRAY_TABLE.fullmatch(line)) is not None:
-            name = match[1]
+            name = match[1].strip()
             index = counts.get(name, 0)
             counts[name] = index + 1
             places.setdefault((name, index, ""), number)
         elif (match := _TABLE.fullmatch(line)) is not None:
-            name, index = match[1], 0
+            name, index = match[1].strip(), 0
             places.setdefault((name, 0, ""), number)
         elif (match := _KEY.match(line)) is not None:
             places.setdefault((name, index, match[1].strip("\"'")), number)

@@ -47,7 +47,7 @@ def parse_ruleset(text: str) -> tuple[Ruleset | None, tuple[Finding, ...]]:
 def _known_tables(document: Document, findings: list[Finding]) -> None:
     known = ("ruleset", "uplink", "charter", "joining", "rule", "test")
     for key in document.data:
-        if key not in known:
+        if key not in known and len(findings) <= FINDINGS_MAX:
             line = document.line(key) or document.line("", 0, key)
             near = suggestion(key, known)
             findings.append(Finding("E01", line, f"{key!r:.60} is not a part of a rule file.", near))
@@ -67,14 +67,14 @@ def _ruleset(document: Document, findings: list[Finding]) -> Ruleset:
                 head.refuse("", f"[ruleset] has no {key}.", f"add {_HEAD_EXAMPLES[key]}")
     uplink, permille = _uplink(document, findings)
     return Ruleset(
-        community=head.text("community", _HEAD_EXAMPLES["community"]) or "",
+        community=head.name_text("community", _HEAD_EXAMPLES["community"]) or "",
         version=head.integer("version", 1, 10**9) or 1,
         decision=head.value("decision", _HEAD_EXAMPLES["decision"], parse_decision) or "",
         uplink=uplink,
         usable_permille=permille,
         charter=_charter(document, findings),
         rules=read_rules(document, findings),
-        unit=head.text("unit", 'what counts as one, such as "household" or "person"') or "household",
+        unit=head.name_text("unit", 'what counts as one, such as "household" or "person"') or "household",
         examples=_examples(document, findings),
         joining=_joining(document, findings),
     )

@@ -87,7 +87,7 @@ def parse_roll(text: str) -> tuple[Roll | None, tuple[Finding, ...]]:
     for table in tables(document, "account", ACCOUNTS_MAX, findings):
         unit = _unit(table, lines)
         found = _devices(table, lines)
-        name = table.text("name", 'what people call it, such as name = "Ana and Pere"')
+        name = table.name_text("name", 'what people call it, such as name = "Ana and Pere"')
         if unit is not None:
             units[unit.account] = unit
             devices.update((mac, unit.account) for mac in found)
@@ -100,7 +100,7 @@ def parse_roll(text: str) -> tuple[Roll | None, tuple[Finding, ...]]:
 
 def _known_tables(document: Document, findings: list[Finding]) -> None:
     for key in document.data:
-        if key != "account":
+        if key != "account" and len(findings) <= FINDINGS_MAX:
             line = document.line(key) or document.line("", 0, key)
             near = suggestion(key, ["account"])
             findings.append(Finding("E01", line, f"{key!r:.60} is not a part of a members' file.", near))

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from node.admin.ports import Member
 from node.answers.memberfile import members_of, with_member, without_member
+from node.characters import hidden_character, mixed_scripts
 from node.governance.roll import parse_roll
 
 FILE = """\
@@ -127,7 +128,9 @@ def test_the_line_ends_of_another_system_stay():
 
 MACS = st.integers(1, 200).map(lambda n: f"02:00:00:00:01:{n:02x}")
 NAMES = st.sampled_from(["pere", "joan", "carme", "lluc"])
-TEXT = st.text(st.characters(exclude_categories=("C", "Z")), max_size=20)
+TEXT = st.text(st.characters(exclude_categories=("C", "Z")), max_size=20).filter(
+    lambda text: hidden_character(text) is None and not mixed_scripts(text)
+)
 WISHES = st.builds(
     Member,
     account=NAMES,

@@ -79,3 +79,40 @@ def test_an_unknown_word_is_answered_with_the_nearest_or_with_all():
     assert "did you mean floor?" == suggestion("flor", ["share", "floor"])
     assert "use one of share, floor" == suggestion("zzz", ["share", "floor"])
     assert "take it out" == suggestion("zzz", [])
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ('share = 1\nwhy = "for \\u202eall"', "U+202E RIGHT-TO-LEFT OVERRIDE"),
+        ('share = 1\nwhy = "for \\u200ball"', "U+200B ZERO WIDTH SPACE"),
+        ('share = 1\nwhy = "the sch\u043e\u043el"', "U+043E CYRILLIC SMALL LETTER O"),
+        ("share = 1\n# the\u200b school", "U+200B ZERO WIDTH SPACE"),
+    ],
+)
+def test_a_text_that_reads_as_another_one_is_refused_with_its_line_and_the_character(body, named):
+    text = file_with(rule("a", body))
+    found = only(text)
+    assert named in found.message
+    assert line_of(text, body.split("\n")[1]) == found.line
+
+
+def test_a_name_that_mixes_scripts_is_refused_and_prose_may_hold_a_greek_unit():
+    named = only(file_with(rule("sch\u043e\u043el", "share = 1")))
+    assert "U+0073 LATIN SMALL LETTER S and U+043E CYRILLIC SMALL LETTER O" in named.message
+    community = only(file_with().replace('"vall-baixa"', '"v\u03b1ll"'))
+    assert "GREEK SMALL LETTER ALPHA" in community.message
+    assert parse_ruleset(file_with(rule("a", 'share = 1\nwhy = "below 10 k\u03a9"')))[0] is not None
+
+
+def test_texts_of_other_languages_are_read():
+    for why in (
+        "col·lectiu d'Elx",
+        "señor, ¿qué?",
+        "à l’œuvre",
+        "للجميع في القرية",
+        "می\u200cخواهم",
+        "社区网络",
+        "क्\u200dष",
+    ):
+        assert parse_ruleset(file_with(rule("a", f'share = 1\nwhy = "{why}"')))[0] is not None, why

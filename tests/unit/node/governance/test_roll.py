@@ -85,3 +85,11 @@ def test_too_many_groups_or_devices_are_refused():
     devices = ", ".join(f'"02:00:00:00:00:{n:02x}"' for n in range(51))
     findings = parse_roll(f'[[account]]\nid = "a"\ngroups = [{groups}]\ndevices = [{devices}]\n')[1]
     assert [3, 4] == [finding.line for finding in findings]
+
+
+def test_a_members_name_is_in_one_script_for_each_word():
+    for name in ("Ana Иван", "Núñez", "Noël", "محمد", "田中さん"):
+        assert parse_roll(f'[[account]]\nid = "a"\nname = "{name}"\n')[0] is not None
+    roll, (finding,) = parse_roll('[[account]]\nid = "a"\n\nname = "An\u0430"\n')
+    assert (None, 4) == (roll, finding.line)
+    assert "U+0430 CYRILLIC SMALL LETTER A" in finding.message

@@ -1,0 +1,155 @@
+"""Characters that can make a text read as another one (UTS 39, UAX 9, CVE-2021-42574), and the scripts of a word.
+
+Refused is what nobody sees; what the writing of a language needs stays: joiners between Arabic or Indic letters and in
+emoji, marks of direction beside right-to-left letters, accents and the dots and hyphens of words.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+# Cheap first look: text without any of these holds nothing hidden.
+_SUSPECT = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
+    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff]"
+)
+_JOINERS = "\u200c\u200d"
+_DIRECTION_MARKS = "\u061c\u200e\u200f"
+_VARIATIONS = re.compile("[\u180b-\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+_TOUCHED = re.compile("[\u180b-\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef\u200c\u200d]")
+_JOINED_SCRIPTS = frozenset(
+    {
+        "ARABIC",
+        "SYRIAC",
+        "MANDAIC",
+        "NKO",
+        "ADLAM",
+        "MONGOLIAN",
+        "DEVANAGARI",
+        "BENGALI",
+        "GURMUKHI",
+        "GUJARATI",
+    }
+    | {
+        "ORIYA",
+        "TAMIL",
+        "TELUGU",
+        "KANNADA",
+        "MALAYALAM",
+        "SINHALA",
+        "KHMER",
+        "MYANMAR",
+        "TIBETAN",
+        "BALINESE",
+    }
+    | {"JAVANESE", "SUNDANESE"}
+)
+"""Whose letters take other forms beside ZERO WIDTH JOINER or NON-JOINER."""
+_TOGETHER = (
+    frozenset({"LATIN", "CJK", "HIRAGANA", "KATAKANA"}),
+    frozenset({"LATIN", "CJK", "BOPOMOFO"}),
+    frozenset({"LATIN", "CJK", "HANGUL"}),
+)
+"""Scripts that one word may mix (UTS 39, highly restrictive)."""
+_ALIKE = frozenset({"LATIN", "CYRILLIC"})
+"""Scripts with so many letters alike that also prose never mixes them in one word."""
+_NO_SCRIPT = frozenset(
+    {"MODIFIER", "FEMININE", "MASCULINE", "MICRO", "OHM", "KATAKANA-HIRAGANA", "IDEOGRAPHIC"}
+)
+"""First words in the names of letters that belong to no script, or to several."""
+_WORD = re.compile(r"[^\W_]+")
+
+
+def hidden_character(text: str) -> tuple[int, str] | None:
+    """Where the first character is that nobody sees and no writing needs there, and its name as ``U+200B ZERO WIDTH
+    SPACE``; None where there is none. Tabs and line ends are seen."""
+    for match in _SUSPECT.finditer(text):
+        if not _is_needed(text, match.start()):
+            return match.start(), character_name(match[0])
+    return None
+
+
+def mixed_scripts(text: str, *, alike_only: bool = False) -> str:
+    """The first word of `text` that mixes scripts which no language writes together, with two characters of it named;
+    empty where there is none. `alike_only`: only of those whose letters look alike (Latin and Cyrillic)."""
+    for word in _words(text):
+        letters = [(script, letter) for letter in word if (script := _script(letter))]
+        scripts = {script for script, _ in letters}
+        if len(scripts) < 2 or any(scripts <= together for together in _TOGETHER):
+            continue
+        if alike_only and not scripts >= _ALIKE:
+            continue
+        first = dict(reversed(letters))
+        one, other = sorted(scripts, key=lambda script: (script != "LATIN", script))[:2]
+        return f"{word!r:.60} mixes {character_name(first[one])} and {character_name(first[other])}"
+    return ""
+
+
+def character_name(character: str) -> str:
+    """As ``U+0430 CYRILLIC SMALL LETTER A``; controls have no name of their own."""
+    name = unicodedata.name(character, "CONTROL CHARACTER" if unicodedata.category(character) == "Cc" else "")
+    return f"U+{ord(character):04X} {name}".rstrip()
+
+
+def _is_needed(text: str, at: int) -> bool:
+    character = text[at]
+    if character == "\r":
+        return text[at + 1 : at + 2] == "\n"
+    if character in _DIRECTION_MARKS:
+        return any(_is_right_to_left(each) for each in _line_around(text, at))
+    before = _seen_before(text, at)
+    if character in _JOINERS:
+        return _script(before) in _JOINED_SCRIPTS or (character == "\u200d" and _is_picture(before))
+    if _VARIATIONS.match(character):
+        return (
+            _is_picture(before)
+            or _script(before) in {"CJK", "MONGOLIAN", "MYANMAR", "PHAGS-PA"}
+            or (before in "0123456789#*" and before != "")
+        )
+    return False
+
+
+def _seen_before(text: str, at: int) -> str:
+    """The character that is seen before this place: variations, joiners and marks above letters are passed over."""
+    for character in reversed(text[max(0, at - 8) : at]):
+        if not _TOUCHED.match(character) and not _is_plain_mark(character):
+            return character
+    return ""
+
+
+def _is_plain_mark(character: str) -> bool:
+    """A mark of no script, such as COMBINING ACUTE ACCENT; those of a script tell which it is."""
+    return unicodedata.category(character).startswith("M") and unicodedata.name(character, "").startswith(
+        "COMBINING"
+    )
+
+
+def _is_picture(character: str) -> bool:
+    return character != "" and unicodedata.category(character) in {"So", "Sk", "Sm"}
+
+
+def _is_right_to_left(character: str) -> bool:
+    is_letter = unicodedata.category(character).startswith("L")
+    return is_letter and unicodedata.bidirectional(character) in {"R", "AL"}
+
+
+def _line_around(text: str, at: int) -> str:
+    end = text.find("\n", at)
+    return text[text.rfind("\n", 0, at) + 1 : end if end >= 0 else len(text)]
+
+
+def _words(text: str) -> Iterator[str]:
+    """Letters and digits that stand together; marks above letters do not part them."""
+    plain = "".join(c for c in text if not unicodedata.category(c).startswith("M") and c not in _JOINERS)
+    return (match[0] for match in _WORD.finditer(plain))
+
+
+def _script(character: str) -> str:
+    """The script of a letter or of a mark of one script, as Unicode's names tell it; empty for all else."""
+    if not character or unicodedata.category(character)[0] not in "LM":
+        return ""
+    words = unicodedata.name(character, "").split()
+    if words and words[0] in {"FULLWIDTH", "HALFWIDTH"}:
+        words = words[1:]
+    return "" if not words or words[0] in _NO_SCRIPT or words[0] == "COMBINING" else words[0]

@@ -1,0 +1,104 @@
+"""A file is looked at in one pass before anything parses it: shapes that cost too much time, and what hides."""
+
+import tomllib
+from time import perf_counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from node.config import parse_config
+from node.governance.parse import parse_ruleset
+from node.governance.roll import parse_roll
+from node.toml_text import DEPTH_MAX, KEY_PARTS_MAX, LINE_CHARS_MAX, WORD_CHARS_MAX, flaw
+
+SECONDS_MAX = 3
+"""Half a second at most on a machine that does nothing else; 73 without limits."""
+MANY = 58_500
+"""A dotted key of 117 KB."""
+LONG_KEY = ".".join("a" * (KEY_PARTS_MAX + 1))
+HOSTILE = {
+    "a dotted key of 117 KB": ".".join("a" * MANY) + " = 1",
+    "a dotted header of 117 KB": "[" + ".".join("a" * MANY) + "]",
+    "a dotted key in an inline table": "x = { " + LONG_KEY + " = 1 }",
+    "a dotted key in a list of several lines": "x = [\n1,\n{ " + LONG_KEY + " = 1 },\n]",
+    "quoted parts": ".".join(['"a"'] * 9) + " = 1",
+    "behind a text that ends in quotes": 'x = ["""a"""""", {' + LONG_KEY + " = 1}]",
+    "behind a text with an escape": 'x = ["""a\\"""" , {' + LONG_KEY + " = 1}]",
+    "brackets in brackets": "x = " + "[" * 5_000,
+    "tables in tables": "x = " + "{a=" * 5_000,
+    "a word without end": "a" * 5_000 + " = 1",
+    "a number without end": "x = " + "9" * 5_000,
+    "a line without end": "# " + "x" * LINE_CHARS_MAX,
+    "escaped quotes": 'x = """' + '\\"""' * 40_000,
+    "open texts": 'x = """a' + "\\\\" * 60_000,
+    "open quotes": "\n".join(["'''\\", '"""\\'] * 20_000),
+    "spaces in a header": "x = '''\n\"\"\"'''\n[[" + " " * 16_000 + "x\n",
+    "keys without end": "\n".join(f"k{n} = 1" for n in range(20_000)),
+    "tables without end": "\n".join(f"[t{n}]" for n in range(20_000)),
+    "too long": "# x\n" * 700_000,
+    "half a pair": "x = '\ud800'",
+}
+
+
+@pytest.mark.parametrize("parse", [parse_ruleset, parse_roll, parse_config])
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_file_is_refused_within_seconds(parse, text: str) -> None:  # type: ignore[no-untyped-def]
+    began = perf_counter()
+    result, findings = parse(text)
+    assert perf_counter() - began < SECONDS_MAX
+    assert result is None
+    assert findings
+    assert all(finding.mend for finding in findings)
+
+
+def told(text: str) -> tuple[int, str]:
+    found = flaw(text, "E01", 10_000)
+    assert found is not None
+    return found.line, found.message
+
+
+def test_each_limit_is_told_with_its_line() -> None:
+    assert (2, f"A key on this line has more than {KEY_PARTS_MAX} parts with dots between.") == told(
+        f"a = 1\n{LONG_KEY} = 2\n"
+    )
+    assert (3, "Brackets stand inside brackets, more than 16 deep.") == told(
+        'a = """\n"""\nb = ' + "[" * (DEPTH_MAX + 1)
+    )
+    assert (2, "A word on this line has 121 characters without quotes; at most 120 are read.") == told(
+        "\n" + "a" * (WORD_CHARS_MAX + 1)
+    )
+    assert (
+        1,
+        "This line holds the invisible character U+200B ZERO WIDTH SPACE, which can hide what it says.",
+    ) == told("# for\u200b all\n")
+    assert 0 == told("a" * 10_001)[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ".".join("a" * KEY_PARTS_MAX) + " = 1",
+        "x = " + "[" * DEPTH_MAX + "]" * DEPTH_MAX,
+        f'why = "{LONG_KEY}"  # {LONG_KEY}',
+        f'why = """\n{LONG_KEY}\n{"[" * 30}\n"""',
+        f"why = '''\n{LONG_KEY} = 1'''",
+        "x = [1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7.5, 8.5, 9.5, 10.5]",
+        "\ufeff# a byte order mark\r\nx = 1\r\n",
+        "",
+    ],
+)
+def test_what_stays_within_the_limits_is_read(text: str) -> None:
+    assert None is flaw(text, "E01", 10_000)
+
+
+@given(st.text("ab.=[]{}\"'#\\\n ,", max_size=200))
+def test_what_parses_quickly_and_flat_is_not_refused_for_its_shape(text: str) -> None:
+    """Compared with the parser itself: whatever it reads with few parts and brackets passes."""
+    try:
+        tomllib.loads(text)
+    except ValueError:
+        return
+    if text.count(".") < KEY_PARTS_MAX and text.count("[") + text.count("{") <= DEPTH_MAX:
+        found = flaw(text, "E01", 10_000)
+        assert found is None, found
