@@ -14,6 +14,8 @@ LANGUAGE_CHARS_MAX = 35
 TEXT_CHARS_MAX = 2_000
 PATH_CHARS_MAX = 200
 LIST_ITEMS_MAX = 5_000
+FLOWS_MIN, FLOWS_MAX = 128, 65_536
+"""Fewer break ordinary pages, and the limit is reached a little early."""
 _INTERFACE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
 _DOMAIN = re.compile(
     r"(?=.{1,200}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*"
@@ -192,6 +194,14 @@ def list_of(item: Kind, plural: str, most: int = LIST_ITEMS_MAX) -> Kind:
     return Kind(plural, read)
 
 
+def _flows(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError("a number of connections is a whole number without quotation marks")
+    if not FLOWS_MIN <= value <= FLOWS_MAX:
+        raise ValueError(f"{value} connections: from {FLOWS_MIN} to {FLOWS_MAX} can be allowed")
+    return value
+
+
 def one_of(*choices: str) -> Kind:
     """A kind with a closed list of words."""
 
@@ -214,6 +224,7 @@ ADDRESS4 = Kind("an IPv4 address", _address4)
 NETWORK4 = Kind("an IPv4 address with its network's size", _network4)
 NETWORK6 = Kind('an IPv6 address with its network\'s size, or "none"', _network6)
 PORT = Kind("a port", _port)
+FLOWS = Kind("a number of connections", _flows)
 FLAG = Kind("true or false", _flag)
 DURATION = Kind("a duration", _duration)
 DURATION_OR_NEVER = Kind('a duration, or "none"', _duration_or_never)

@@ -50,6 +50,7 @@ class LanSection:
     dns_upstream: tuple[str, ...]
     """Empty: the resolvers that the system itself uses."""
     domain: str
+    flows_per_device: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from node.config.kinds import (
     DURATION,
     DURATION_OR_NEVER,
     FLAG,
+    FLOWS,
     INTERFACE,
     INTERFACES,
     LANGUAGE,
@@ -208,6 +209,14 @@ SETTINGS: tuple[Setting, ...] = (
         '"procomu.lan"',
         "Domain of the names that exist only here.",
         example='"vall.lan"',
+    ),
+    _may(
+        "lan",
+        "flows_per_device",
+        FLOWS,
+        "1024",
+        "How many connections (TCP, UDP and others, both families) one device may have at once. One more is refused, "
+        "so that no device takes the kernel's connection tracking from the others.",
     ),
     _must("uplink", "interface", INTERFACE, "The interface towards the Internet.", example='"eth0"'),
     _may(

@@ -10,20 +10,29 @@ import re
 import socket
 import struct
 
+from node.enforcement.generation import FAMILY, NETLINK_NETFILTER
+from node.enforcement.netlink import (
+    HEADER,
+    NLM_F_ACK,
+    NLM_F_DUMP,
+    NLM_F_REQUEST,
+    NLMSG_DONE,
+    NLMSG_ERROR,
+    attribute,
+    error_code,
+    message,
+)
 from node.errors import KernelRefused
 
-NETLINK_NETFILTER = 12
 NFPROTO_INET = 1
 NFT_MSG_GETTABLE, NFT_MSG_GETOBJ = 10 << 8 | 1, 10 << 8 | 19
-NLMSG_ERROR, NLMSG_DONE = 2, 3
-NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR = 0x1, 0x4, 0x300, 0x10
+NLM_F_DUMP_INTR = 0x10
 NFTA_TABLE_NAME = 1
 NFTA_OBJ_TABLE, NFTA_OBJ_TYPE = 1, 3
 NFT_OBJECT_COUNTER = 1
 BLOCK_BYTES = 32_768
 """The kernel fills at most so much at a time."""
 TRIES_MAX = 8
-_HEADER, _FAMILY = struct.Struct("=IHHII"), struct.Struct("=BBH")
 # NFTA_OBJ_NAME; later in the same message NFTA_OBJ_DATA (28 octets, by newer kernels marked as nested), which begins
 # with NFTA_COUNTER_BYTES.
 _COUNTED = re.compile(
@@ -66,13 +75,13 @@ class CounterDump:
 
     def _expect_table(self) -> None:
         try:
-            self._ask(NFT_MSG_GETTABLE, NLM_F_ACK, _attribute(NFTA_TABLE_NAME, self._table))
+            self._ask(NFT_MSG_GETTABLE, NLM_F_ACK, attribute(NFTA_TABLE_NAME, self._table))
             answer = self._socket.recv(BLOCK_BYTES)
-            _, kind, _, _, _ = _HEADER.unpack_from(answer)
+            _, kind, _, _, _ = HEADER.unpack_from(answer)
             if kind != NLMSG_ERROR:  # the table itself; the acknowledgement comes after it
                 self._socket.recv(BLOCK_BYTES)
                 return
-            code = -int(struct.unpack_from("=i", answer, _HEADER.size)[0])
+            code = error_code(answer[HEADER.size :])
         except OSError as error:
             code = error.errno or errno.EIO
         if code:
@@ -88,14 +97,14 @@ class CounterDump:
             self._ask(
                 NFT_MSG_GETOBJ,
                 NLM_F_DUMP,
-                _attribute(NFTA_OBJ_TABLE, self._table) + _attribute(NFTA_OBJ_TYPE, kind),
+                attribute(NFTA_OBJ_TABLE, self._table) + attribute(NFTA_OBJ_TYPE, kind),
             )
             is_whole = True
             while True:
                 block = self._socket.recv(BLOCK_BYTES)
                 for way, mark, counted in _COUNTED.findall(block):
                     (up if way == b"u" else down)[int(mark)] = int.from_bytes(counted, "big")
-                _, first, flags, _, _ = _HEADER.unpack_from(block)
+                _, first, flags, _, _ = HEADER.unpack_from(block)
                 is_whole = is_whole and not flags & NLM_F_DUMP_INTR
                 if first in {NLMSG_DONE, NLMSG_ERROR}:
                     return is_whole and first == NLMSG_DONE
@@ -106,11 +115,10 @@ class CounterDump:
                 "nothing to do: the plan is applied again at once",
             ) from error
 
-    def _ask(self, message: int, flags: int, attributes: bytes) -> None:
+    def _ask(self, kind: int, flags: int, attributes: bytes) -> None:
         self._sequence += 1
-        body = _FAMILY.pack(NFPROTO_INET, 0, 0) + attributes
-        head = _HEADER.pack(_HEADER.size + len(body), message, NLM_F_REQUEST | flags, self._sequence, 0)
-        self._socket.send(head + body)
+        body = FAMILY.pack(NFPROTO_INET, 0, 0) + attributes
+        self._socket.send(message(kind, NLM_F_REQUEST | flags, self._sequence, body))
 
     def _begin_anew(self) -> None:
         """What is still to come of an answer that broke off must not be taken for the next one."""
@@ -124,8 +132,3 @@ def _connected() -> socket.socket:
     made.settimeout(5)
     made.bind((0, 0))
     return made
-
-
-def _attribute(kind: int, value: bytes) -> bytes:
-    size = struct.calcsize("=HH") + len(value)
-    return struct.pack("=HH", size, kind) + value + bytes(-size % 4)

@@ -51,11 +51,12 @@ def observed(listing: str, now: Monotonic) -> KernelState:
     passing = {_value(elem)["concat"][1] for elem, _ in found["up"]} & {
         _value(elem) for elem, _ in found["down"]
     }
+    guests = {_value(elem) for elem in found["guests"]}
     admitted: dict[MacAddress, Admission] = {}
     for elem, mark in found["members"]:
         mac = MacAddress(_value(elem))
         if mark in marks and mark in passing:
-            admitted[mac] = Admission(mac, mark, marks[mark], _ends(elem, now))
+            admitted[mac] = Admission(mac, mark, marks[mark], _ends(elem, now), is_guest=mac in guests)
     return KernelState(
         stands=True,
         reading=counted,

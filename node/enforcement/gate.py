@@ -1,6 +1,6 @@
 """The fixed part of the plan, as a node's settings want it."""
 
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from node.config import NodeConfig
 from node.enforcement.plan import Gate
@@ -19,6 +19,8 @@ def gate(config: NodeConfig) -> Gate:
         mesh_interfaces=config.mesh.interfaces,
         mesh_port=config.mesh.port,
         masquerade=config.uplink.masquerade,
+        mesh_peers=tuple(dict.fromkeys(ip_address(peer.address) for peer in config.mesh.peers)),
+        flows_per_device=config.lan.flows_per_device,
         transit=config.mesh.transit,
         services=tuple(
             (address, service.port) for service in config.services.offered for address in service.addresses

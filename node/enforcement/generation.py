@@ -5,13 +5,15 @@ import socket
 import struct
 import threading
 
+from node.enforcement.netlink import NLM_F_REQUEST, find_attribute, message, messages
+
 NETLINK_NETFILTER = 12
 NFT_MSG_NEWGEN, NFT_MSG_GETGEN = 10 << 8 | 15, 10 << 8 | 16
 NFTA_GEN_ID = 1
 NFNLGRP_NFTABLES = 7
 DRAINED_AT_ONCE = 64
-NLM_F_REQUEST = 0x1
-HEADER, FAMILY = struct.Struct("=IHHII"), struct.Struct("=BBH")
+FAMILY = struct.Struct("=BBH")
+"""struct nfgenmsg of linux/netfilter/nfnetlink.h."""
 
 
 class Generation:
@@ -24,9 +26,7 @@ class Generation:
         self._lock = threading.Lock()
 
     def now(self) -> int | None:
-        ask = HEADER.pack(HEADER.size + FAMILY.size, NFT_MSG_GETGEN, NLM_F_REQUEST, 0, 0) + FAMILY.pack(
-            0, 0, 0
-        )
+        ask = message(NFT_MSG_GETGEN, NLM_F_REQUEST, 0, FAMILY.pack(0, 0, 0))
         with self._lock:
             try:
                 self._socket.send(ask)
@@ -66,11 +66,8 @@ class News:
 
 
 def _number(answer: bytes) -> int | None:
-    length, kind, *_ = HEADER.unpack_from(answer)
-    at = HEADER.size + FAMILY.size
-    while kind == NFT_MSG_NEWGEN and at + 8 <= length:
-        size, name = struct.unpack_from("=HH", answer, at)
-        if name == NFTA_GEN_ID:
-            return int(struct.unpack_from("!I", answer, at + 4)[0])
-        at += (size + 3) & ~3
+    for kind, _, body in messages(answer):
+        number = find_attribute(body, NFTA_GEN_ID, FAMILY.size) if kind == NFT_MSG_NEWGEN else None
+        if number is not None:
+            return int.from_bytes(number)
     return None

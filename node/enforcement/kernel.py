@@ -6,13 +6,13 @@ import json
 import os
 import secrets
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from node.accounting.meter import Reading
-from node.enforcement import counters, nft, tc
+from node.enforcement import conntrack, counters, nft, tc
 from node.enforcement.counter_dump import CounterDump
 from node.enforcement.generation import Generation, News
 from node.enforcement.libnftables import Nftables
@@ -55,6 +55,8 @@ class LinuxKernel:
         self._shaping: dict[str, Shaping] = {}
         self._leaf: tc.Leaf | None = None
         self._has_room = False
+        self._moved: frozenset[int] = frozenset()
+        self._ender = conntrack.FlowEnder()
         self._shaped: tuple[Gate, Rates | None, Mapping[int, ShapedClass]] | None = None
 
     def probe(self) -> KernelFeatures:
@@ -149,6 +151,7 @@ class LinuxKernel:
         self._forwarding_before = None
 
     def close(self) -> None:
+        self._ender.close()
         self._writer.close()
         self._reader.close()
         self._tc.close()
@@ -167,13 +170,17 @@ class LinuxKernel:
             self._forwarding_before = forwarding
             commands, before, counters_id = nft.create(fresh, forwarding), nft.EMPTY, str(fresh)
         before = replace(before, admitted=_with_same_leases(before.admitted, plan.admitted))
-        form = nft.Form(plan.gate, bool(plan.uplink or plan.classes), self._links(plan.gate))
+        shaped, links = bool(plan.uplink or plan.classes), self._links(plan.gate)
+        form = nft.Form(plan.gate, shaped, links, conntrack.table_size())
         commands += nft.transition(before, plan, form, now)
         if commands:
             self._say(commands)
         self._counters_id = counters_id
         wanted = nft.marks_of(plan)
-        kept = self._forget({mark: minor for mark, minor in before.marks.items() if mark not in wanted})
+        ended = {mark: minor for mark, minor in before.marks.items() if mark not in wanted}
+        kept = self._forget(ended)
+        self._end_flows(ended.keys() - kept.keys() - self._moved)
+        self._moved = plan.moved | (self._moved & kept.keys())
         self._standing = nft.Standing(form, dict(plan.admitted), {**wanted, **kept})
 
     def _forget(self, marks: Mapping[int, int]) -> dict[int, int]:
@@ -185,6 +192,10 @@ class LinuxKernel:
         except KernelRefused:
             return {mark: minor for mark, minor in marks.items() if not self._forgot(mark)}
         return {}
+
+    def _end_flows(self, marks: Collection[int]) -> None:
+        """Only here, where the last counter of a mark is booked: until then its device may come back to its flows."""
+        self._ender.end(marks)
 
     def _forgot(self, mark: int) -> bool:
         try:

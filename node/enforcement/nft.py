@@ -6,6 +6,7 @@ The table keeps its state in sets and maps, never in a rule for a device (design
 - ``up`` and ``down`` let a device pass and count it, in one look-up: their elements are the lease and end with the
   session by themselves, even when the daemon is dead; they point at the counters ``u<mark>`` and ``d<mark>``, which
   outlive the lease, so that what a session used can still be booked after its end;
+- ``guests`` names the admitted devices that nobody vouches for, which share a part of the connection-tracking table;
 - ``classes`` gives a mark its class; it is looked up only while something is shaped;
 - ``services4`` and ``services6`` hold what everybody reaches, admitted or not, as address and TCP port;
 - ``facts`` holds what the node must know about its own table after a crash.
@@ -18,12 +19,13 @@ they find new flows, repair marks, and still hold when an interface was made ane
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from node.enforcement import flows
 from node.enforcement.plan import Admission, Gate, TrafficPlan
 from node.units import MacAddress, Monotonic
 
 TABLE_NAME = "procomu"
 TABLE = f"inet {TABLE_NAME}"
-LAYOUT = 2
+LAYOUT = 3
 """Raised with every change of a set's type; another number makes the node build the table anew."""
 
 FACT_LAYOUT, FACT_COUNTERS_ID, FACT_FORWARDING4, FACT_FORWARDING6 = 1, 2, 3, 4
@@ -52,6 +54,8 @@ class Form:
     shaped: bool
     links: tuple[int, int] | None
     """Index of the people's and of the uplink's interface; None while one is missing: then only names are used."""
+    table_size: int = flows.TABLE_SIZE_DEFAULT
+    """Entries that the kernel's connection tracking has room for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,8 @@ add map {TABLE} members {{ type ether_addr : mark; flags timeout; }}
 add map {TABLE} up {{ typeof {SENDER} . ct mark : counter; flags timeout; }}
 add map {TABLE} down {{ type mark : counter; flags timeout; }}
 add map {TABLE} classes {{ type mark : classid; size {MARKS_MAX}; }}
+add set {TABLE} guests {{ type ether_addr; flags timeout; }}
+{flows.timeouts(TABLE)}\
 add set {TABLE} dns_askers {{ type ether_addr; size 65535; flags dynamic,timeout; timeout 1m; }}
 """
 
@@ -119,8 +125,15 @@ def marks_of(plan: TrafficPlan) -> dict[int, int]:
 def rules(form: Form) -> str:
     """The rules, which never change with the people on the network."""
     gate = form.gate
-    chains = (_prerouting(gate), _forward(form), _input(gate), _output(gate), _postrouting(gate))
-    return "".join((_services(gate), *chains))
+    chains = (
+        _forward(form),
+        _opening(form),
+        _prerouting(gate),
+        _input(gate),
+        _output(gate),
+        _postrouting(gate),
+    )
+    return "".join((_services(gate), flows.sets(TABLE, gate.flows_per_device), *chains))
 
 
 def remove() -> str:
@@ -153,6 +166,12 @@ FROM_SERVICES = (
 )
 
 
+def _opening(form: Form) -> str:
+    """What each new flow from the people's side is asked: whether its device may have one more."""
+    found = flows.chains(form.gate.flows_per_device, form.table_size)
+    return "".join(_chain(name, "", rules) for name, rules in found.items())
+
+
 def _prerouting(gate: Gate) -> str:
     """Only first packets of a flow come here: the device's mark is set once for each flow. TLS for anybody else's name
     is never taken: no certificate of ours could answer for it."""
@@ -163,6 +182,7 @@ def _prerouting(gate: Gate) -> str:
         (
             f'iifname != "{gate.lan_interface}" accept',
             FORGED,
+            "jump opening",
             *_stand_in(gate),
             f"fib daddr type local tcp dport 80 redirect to :{gate.portal_port}",
             *(secure if gate.portal_tls_port else ()),
@@ -268,15 +288,29 @@ def _input(gate: Gate) -> str:
     return (
         _chain("names", "", names)
         + _chain("asking", "", welcome)
+        + _chain("other_nodes", "", _other_nodes(gate))
         + _chain(
             "input",
             "{ type filter hook input priority filter; policy accept; }",
             (
+                *((f"tcp dport {gate.mesh_port} goto other_nodes",) if gate.mesh_port else ()),
                 f'iifname "{gate.lan_interface}" goto asking',
                 f'iifname != "lo" tcp dport {_portal_ports(gate)} goto refuse',
             ),
         )
     )
+
+
+def _other_nodes(gate: Gate) -> Iterable[str]:
+    """Who reaches the port where nodes talk: what comes by a mesh interface, and the nodes that the settings name."""
+    links = ", ".join(f'"{name}"' for name in ("lo", *gate.mesh_interfaces))
+    yield f"iifname {{ {links} }} accept"
+    yield FORGED
+    for version, family in ((4, "ip"), (6, "ip6")):
+        peers = ", ".join(str(peer) for peer in gate.mesh_peers if peer.version == version)
+        if peers:
+            yield f"{family} saddr {{ {peers} }} accept"
+    yield "goto refuse"
 
 
 def _portal_ports(gate: Gate) -> str:
@@ -288,7 +322,8 @@ def _portal_ports(gate: Gate) -> str:
 def _output(gate: Gate) -> str:
     """The kernel complains before our rules see a packet whose time to live is over, even to a forged sender."""
     complaint = f'oifname "{gate.uplink_interface}" meta l4proto {{ icmp, ipv6-icmp }} {ASTRAY}'
-    return _chain("output", "{ type filter hook output priority filter; policy accept; }", (complaint,))
+    rules = (complaint, *flows.own_questions(gate.uplink_interface))
+    return _chain("output", "{ type filter hook output priority filter; policy accept; }", rules)
 
 
 def _postrouting(gate: Gate) -> str:
@@ -317,6 +352,7 @@ def _end_sessions(gone: list[Admission]) -> list[str]:
     return (
         _sessions("add", gone, [" timeout 1s"] * len(gone))
         + _elements("delete", "members", [f"{a.mac}" for a in gone])
+        + _elements("delete", "guests", [f"{a.mac}" for a in gone if a.is_guest])
         + _elements("delete", "up", [_place(a) for a in gone])
         + _elements("delete", "down", [f"{a.mark}" for a in gone])
     )
@@ -330,6 +366,7 @@ def _sessions(action: str, people: list[Admission], timeouts: list[str]) -> list
     both = list(zip(people, timeouts, strict=True))
     return (
         _elements(action, "members", [f"{a.mac}{ends} : {a.mark}" for a, ends in both])
+        + _elements(action, "guests", [f"{a.mac}{ends}" for a, ends in both if a.is_guest])
         + _elements(action, "up", [f'{_place(a)}{ends} : "u{a.mark}"' for a, ends in both])
         + _elements(action, "down", [f'{a.mark}{ends} : "d{a.mark}"' for a, ends in both])
     )

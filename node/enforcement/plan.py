@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 
 from node.accounting.meter import Reading
+from node.enforcement.flows import FLOWS_PER_DEVICE
 from node.units import NO_RATES, BitsPerSecond, MacAddress, Monotonic, Rates
 
 CLASS_MINOR_MAX = 0xFFEF
@@ -24,6 +25,10 @@ class Gate:
     mesh_interfaces: tuple[str, ...] = ()
     mesh_port: int = 0
     masquerade: bool = True
+    mesh_peers: tuple[IPv4Address | IPv6Address, ...] = ()
+    """Addresses of configured nodes, which may reach the mesh port by another interface than the mesh's."""
+    flows_per_device: int = FLOWS_PER_DEVICE
+    """Entries of connection tracking that one admitted device may have at once."""
     transit: bool = False
     """Whether people of nodes on the mesh interfaces, counted and limited there, may use this node's uplink."""
     services: tuple[tuple[IPv4Address | IPv6Address, int], ...] = ()
@@ -45,6 +50,9 @@ class Admission:
     class_minor: int
     ends: Monotonic | None
     """When the kernel ends the session by itself; None for never."""
+    is_guest: bool = False
+    """Nobody vouches for its person, and another hardware address costs nothing: all such devices together have a part
+    of the kernel's connection-tracking table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +81,8 @@ class TrafficPlan:
     uplink: Rates | None = None
     """Rate that is shared out; None shapes nothing but the classes with ceilings."""
     classes: Mapping[int, ShapedClass] = field(default_factory=dict)
+    moved: frozenset[int] = frozenset()
+    """Retiring marks whose device is admitted under another mark: its flows go on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,16 +4,28 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
+from node.enforcement.netlink import (
+    NLM_F_ACK,
+    NLM_F_DUMP,
+    NLM_F_ECHO,
+    NLM_F_REQUEST,
+    NLMSG_DONE,
+    NLMSG_ERROR,
+    error_code,
+    find_attribute,
+    message,
+    messages,
+)
 from node.enforcement.tc import HTB_MAJOR, TC_H_ROOT, TcChange, as_message, as_text, root_message
 from node.errors import KernelRefused
 
 RTM_GETQDISC, RTM_GETTCLASS = 38, 42
 RTM_NEWQDISC, RTM_NEWTCLASS = 36, 40
-NLM_F_REQUEST, NLM_F_ACK, NLM_F_ECHO, NLM_F_DUMP = 0x1, 0x4, 0x8, 0x300
-NLMSG_ERROR, NLMSG_DONE = 2, 3
 TCA_KIND = 1
+TCM = struct.Struct("=BBHiIII")
+"""struct tcmsg of linux/rtnetlink.h."""
 BATCH = 64
 """Messages sent before their acknowledgements are read: well below the socket's buffer."""
 TOLERATED = {"delete-root": {errno.ENOENT, errno.EINVAL}, "delete-class": {errno.ENOENT}}
@@ -58,15 +70,15 @@ class TrafficControl:
         there is no such interface, or no telling."""
         try:
             ifindex = socket.if_nametoindex(interface)
-            head = struct.pack("=IHHII", 36, RTM_GETQDISC, NLM_F_REQUEST | NLM_F_ACK | NLM_F_ECHO, 0, 0)
-            self._socket.send(head + struct.pack("=BBHiIII", 0, 0, 0, ifindex, 0, TC_H_ROOT, 0))
+            flags, root = NLM_F_REQUEST | NLM_F_ACK | NLM_F_ECHO, TCM.pack(0, 0, 0, ifindex, 0, TC_H_ROOT, 0)
+            self._socket.send(message(RTM_GETQDISC, flags, 0, root))
             answers: list[tuple[int, int, bytes]] = []
             while not any(kind == NLMSG_ERROR for kind, _, _ in answers):
-                answers += _messages(self._socket.recv(1 << 16))
+                answers += messages(self._socket.recv(1 << 16))
         except OSError:
             return False
         roots = [
-            (struct.unpack_from("=BBHiIII", body)[4], _kind_of(body[20:]))
+            (TCM.unpack_from(body)[4], _kind_of(body[20:]))
             for kind, _, body in answers
             if kind == RTM_NEWQDISC
         ]
@@ -84,8 +96,8 @@ class TrafficControl:
     def try_root(self, interface: str, kind: str) -> None:
         """Hang a root of this kind on an interface, only to learn whether the kernel has it. Raises KernelRefused."""
         self._socket.send(root_message(self.ifindex(interface), kind))
-        for message, _, body in _messages(self._socket.recv(1 << 16)):
-            code = -int(struct.unpack_from("=i", body)[0]) if message == NLMSG_ERROR else 0
+        for answer, _, body in messages(self._socket.recv(1 << 16)):
+            code = error_code(body) if answer == NLMSG_ERROR else 0
             if code:
                 raise KernelRefused(f"this kernel has no {kind}", f"modprobe sch_{kind}, or run without it")
 
@@ -110,42 +122,28 @@ class TrafficControl:
         self._socket.send(b"".join(as_message(change, ifindex, n) for n, change in enumerate(batch)))
         refused, waiting = [], len(batch)
         while waiting:
-            for kind, sequence, body in _messages(self._socket.recv(1 << 16)):
+            for kind, sequence, body in messages(self._socket.recv(1 << 16)):
                 if kind != NLMSG_ERROR:
                     continue
                 waiting -= 1
-                code = -int(struct.unpack_from("=i", body)[0])
+                code = error_code(body)
                 change = batch[sequence]
                 if code and code not in TOLERATED.get(change.action, set()):
                     refused.append(f"{as_text(change, interface)}: {os.strerror(code)}")
         return refused
 
     def _dump(self, ask: int, answer: int, ifindex: int) -> list[tuple[int, int, int, str]]:
-        head = struct.pack("=IHHII", 36, ask, NLM_F_REQUEST | NLM_F_DUMP, 0, 0)
-        self._socket.send(head + struct.pack("=BBHiIII", 0, 0, 0, ifindex, 0, 0, 0))
+        whole = TCM.pack(0, 0, 0, ifindex, 0, 0, 0)
+        self._socket.send(message(ask, NLM_F_REQUEST | NLM_F_DUMP, 0, whole))
         rows: list[tuple[int, int, int, str]] = []
         while True:
-            for kind, _, body in _messages(self._socket.recv(1 << 18)):
+            for kind, _, body in messages(self._socket.recv(1 << 18)):
                 if kind in {NLMSG_DONE, NLMSG_ERROR}:
                     return rows
                 if kind == answer:
-                    _, _, _, index, handle, parent, _ = struct.unpack_from("=BBHiIII", body)
+                    _, _, _, index, handle, parent, _ = TCM.unpack_from(body)
                     rows.append((index, handle, parent, _kind_of(body[20:])))
 
 
-def _messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
-    at = 0
-    while at + 16 <= len(data):
-        length, kind, _, sequence, _ = struct.unpack_from("=IHHII", data, at)
-        yield kind, sequence, data[at + 16 : at + length]
-        at += (length + 3) & ~3
-
-
 def _kind_of(attributes: bytes) -> str:
-    at = 0
-    while at + 4 <= len(attributes):
-        length, kind = struct.unpack_from("=HH", attributes, at)
-        if kind == TCA_KIND:
-            return attributes[at + 4 : at + length].rstrip(b"\0").decode()
-        at += max(4, (length + 3) & ~3)
-    return ""
+    return (find_attribute(attributes, TCA_KIND) or b"").rstrip(b"\0").decode()

@@ -9,6 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from node.enforcement.netlink import (
+    NLM_F_ACK,
+    NLM_F_CREATE,
+    NLM_F_REPLACE,
+    NLM_F_REQUEST,
+    attribute,
+    message,
+)
 from node.enforcement.shares import HtbClass
 from node.units import BitsPerSecond
 
@@ -21,7 +29,6 @@ LEAF_DELAY_MS = 100
 LEAF_PACKETS_MIN, LEAF_PACKETS_MAX = 32, 1_000
 
 RTM_NEWQDISC, RTM_DELQDISC, RTM_NEWTCLASS, RTM_DELTCLASS = 36, 37, 40, 41
-NLM_F_REQUEST, NLM_F_ACK, NLM_F_REPLACE, NLM_F_CREATE = 0x1, 0x4, 0x100, 0x400
 TC_H_ROOT = 0xFFFFFFFF
 TCA_KIND, TCA_OPTIONS = 1, 2
 TCA_HTB_PARMS, TCA_HTB_INIT, TCA_HTB_RATE64, TCA_HTB_CEIL64 = 1, 2, 6, 7
@@ -112,22 +119,20 @@ def as_message(change: TcChange, ifindex: int, sequence: int) -> bytes:
         return _message(RTM_DELTCLASS, 0, sequence, ifindex, classid, 0, b"")
     if change.action == "set-leaf":
         limit = (
-            _attribute(TCA_OPTIONS, struct.pack("=I", change.limit_packets))
-            if change.leaf == "pfifo"
-            else b""
+            attribute(TCA_OPTIONS, struct.pack("=I", change.limit_packets)) if change.leaf == "pfifo" else b""
         )
         body = _kind(change.leaf or "pfifo") + limit
         return _message(RTM_NEWQDISC, replace, sequence, ifindex, 0, classid, body)
     assert change.htb is not None
     above = handle | (change.htb.parent_minor or 0)
-    body = _kind("htb") + _attribute(TCA_OPTIONS, _htb_options(change.htb))
+    body = _kind("htb") + attribute(TCA_OPTIONS, _htb_options(change.htb))
     return _message(RTM_NEWTCLASS, replace, sequence, ifindex, classid, above, body)
 
 
 def root_message(ifindex: int, kind: str, sequence: int = 0) -> bytes:
     """A root queueing discipline in place of the one that is there; what no class claims passes HTB untouched."""
     init = struct.pack("=IIIII", HTB_VERSION, HTB_RATE_TO_QUANTUM, 0, 0, 0)
-    options = _attribute(TCA_OPTIONS, _attribute(TCA_HTB_INIT, init)) if kind == "htb" else b""
+    options = attribute(TCA_OPTIONS, attribute(TCA_HTB_INIT, init)) if kind == "htb" else b""
     flags = NLM_F_CREATE | NLM_F_REPLACE
     return _message(RTM_NEWQDISC, flags, sequence, ifindex, HTB_MAJOR << 16, TC_H_ROOT, _kind(kind) + options)
 
@@ -146,9 +151,9 @@ def _htb_options(htb: HtbClass) -> bytes:
         )
     )
     return (
-        _attribute(TCA_HTB_PARMS, parameters)
-        + _attribute(TCA_HTB_RATE64, struct.pack("=Q", htb.rate // 8))
-        + _attribute(TCA_HTB_CEIL64, struct.pack("=Q", htb.ceil // 8))
+        attribute(TCA_HTB_PARMS, parameters)
+        + attribute(TCA_HTB_RATE64, struct.pack("=Q", htb.rate // 8))
+        + attribute(TCA_HTB_CEIL64, struct.pack("=Q", htb.ceil // 8))
     )
 
 
@@ -161,16 +166,11 @@ def _ticks(size_bytes: int, rate: BitsPerSecond) -> int:
 
 
 def _kind(name: str) -> bytes:
-    return _attribute(TCA_KIND, name.encode() + b"\0")
-
-
-def _attribute(kind: int, body: bytes) -> bytes:
-    return struct.pack("=HH", 4 + len(body), kind) + body + b"\0" * (-len(body) % 4)
+    return attribute(TCA_KIND, name.encode() + b"\0")
 
 
 def _message(  # noqa: PLR0917
     kind: int, flags: int, sequence: int, ifindex: int, handle: int, parent: int, body: bytes
 ) -> bytes:
     payload = struct.pack("=BBHiIII", 0, 0, 0, ifindex, handle, parent, 0) + body
-    head = struct.pack("=IHHII", 16 + len(payload), kind, flags | NLM_F_REQUEST | NLM_F_ACK, sequence, 0)
-    return head + payload
+    return message(kind, flags | NLM_F_REQUEST | NLM_F_ACK, sequence, payload)

@@ -136,10 +136,24 @@ class Presence:
     def admitted(self) -> dict[MacAddress, Admission]:
         """Everyone who may pass, as the kernel is to know it."""
         return {
-            mac: Admission(mac, seat.mark, self.minors[seat.account], guest.until)
+            mac: Admission(
+                mac,
+                seat.mark,
+                self.minors[seat.account],
+                guest.until,
+                is_guest=seat.account.startswith(GUEST_PREFIX),
+            )
             for mac, seat in self.seats.items()
             if isinstance(guest := self.guests[mac], guests.Admitted)
         }
+
+    def moved(self) -> frozenset[int]:
+        """Retiring marks of devices that may pass under another one."""
+        return frozenset(
+            mark
+            for mark in self.retiring
+            if (seat := self.by_mark.get(mark)) is not None and self.is_admitted(seat.mac)
+        )
 
     def session(self, mac: MacAddress) -> Session:
         """The device's session for storage. The device has a seat."""

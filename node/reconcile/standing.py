@@ -175,7 +175,8 @@ class Standing:
         """Who may pass, and how the uplink is shared out among them."""
         presence = self.presence
         classes, shared = self._classes(), self.rulebook.ruleset.shaped
-        return TrafficPlan(gate, presence.admitted(), dict(presence.retiring), shared, classes)
+        admitted, retiring = presence.admitted(), dict(presence.retiring)
+        return TrafficPlan(gate, admitted, retiring, shared, classes, presence.moved())
 
     def kept(self) -> Kept:
         """What the line has room for of the lifelines and floors of everyone here."""

@@ -47,6 +47,7 @@ def listing(layout: int = LAYOUT) -> str:
                     }
                 },
                 {"map": {"name": "classes", "elem": [[1, "1:1f"], [2, "none"]]}},
+                {"set": {"name": "guests", "elem": [{"elem": {"val": MAC, "timeout": 60, "expires": 41}}]}},
             ]
         }
     )
@@ -58,6 +59,7 @@ def test_a_whole_table_is_seen_as_it_stands() -> None:
     assert (False, True) == state.forwarding_before
     assert {1: 0x1F, 2: 0} == state.marks
     assert 42_000 == state.admitted[MacAddress(MAC)].ends
+    assert state.admitted[MacAddress(MAC)].is_guest
     assert [MacAddress(MAC)] == list(state.admitted), "who lacks one of the three elements does not pass"
     assert "77" == state.reading.counters_id
     assert Usage(4500, 4500) == state.reading.counted[1]

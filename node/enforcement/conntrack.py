@@ -1,0 +1,180 @@
+"""The kernel's connection tracking through ctnetlink: how full the table is, who has the most of it, and the end of a
+device's entries. No process is started."""
+
+import errno
+import logging
+import os
+import socket
+import struct
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from node.enforcement.flows import TABLE_SIZE_DEFAULT
+from node.enforcement.generation import FAMILY, NETLINK_NETFILTER
+from node.enforcement.netlink import (
+    NLM_F_ACK,
+    NLM_F_DUMP,
+    NLM_F_REQUEST,
+    NLMSG_DONE,
+    NLMSG_ERROR,
+    attribute,
+    error_code,
+    find_attribute,
+    message,
+    messages,
+)
+
+log = logging.getLogger(__name__)
+
+COUNT = Path("/proc/sys/net/netfilter/nf_conntrack_count")
+SIZE = Path("/proc/sys/net/netfilter/nf_conntrack_max")
+IPCTNL_MSG_CT_NEW, IPCTNL_MSG_CT_GET, IPCTNL_MSG_CT_DELETE = 1 << 8, 1 << 8 | 1, 1 << 8 | 2
+CTA_TUPLE_ORIG, CTA_MARK, CTA_MARK_MASK = 1, 8, 21
+NLA_F_NESTED = 0x8000
+SAMPLE_MAX = 8_192
+"""Entries looked at to find who has the most: some 30 ms, however full the table is."""
+WALKS_MAX = 8
+"""Marks that are deleted with a walk of the table for each."""
+BATCH = 64
+"""Messages sent before their acknowledgements are read."""
+ANSWER_S = 5.0
+STOP_S = 2.0
+_MARK = struct.Struct("!I")
+"""ctnetlink's numbers are in network byte order."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableUse:
+    """How full the connection-tracking table is."""
+
+    entries: int
+    size: int
+    """How many entries the kernel allows; 0 where it tells none."""
+    by_mark: tuple[tuple[int, int], ...] = ()
+    """Marks with the most entries and how many, the most first. In a table of more than `SAMPLE_MAX` entries they are
+    estimated from that many: the kernel lists them in the order of a hash with a secret key, so no device can choose
+    to be seen or not."""
+
+
+def table_size() -> int:
+    """Of this network namespace."""
+    return _number(SIZE) or TABLE_SIZE_DEFAULT
+
+
+def table_use(heaviest: int = 0) -> TableUse:
+    """As it is now, with so many of the devices that have most entries. Blocks for as long as the sample takes."""
+    entries, size = _number(COUNT), _number(SIZE)
+    if not heaviest or not entries:
+        return TableUse(entries, size)
+    marks = Counter(map(_mark, islice(_entries(), SAMPLE_MAX)))
+    seen = sum(marks.values())
+    scale = entries / seen if seen >= SAMPLE_MAX else 1.0
+    del marks[0]  # nobody's: the node's own flows, and those of devices that are not admitted
+    return TableUse(entries, size, tuple((m, round(n * scale)) for m, n in marks.most_common(heaviest)))
+
+
+class FlowEnder:
+    """Deletes the entries of marks in a thread that lives while there is something to delete: it makes the kernel walk
+    the whole table, and nobody who joins meanwhile may wait for that. For the caller's network namespace."""
+
+    def __init__(self) -> None:
+        self._marks: set[int] = set()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def end(self, marks: Iterable[int]) -> None:
+        """Returns at once."""
+        with self._lock:
+            self._marks.update(marks)
+            if self._thread is None and self._marks:
+                self._thread = threading.Thread(target=self._run, name="conntrack-delete", daemon=True)
+                self._thread.start()
+
+    def close(self) -> None:
+        """Entries that are still to be deleted end by their own time-outs."""
+        with self._lock:
+            self._marks.clear()
+            thread = self._thread
+        if thread is not None:
+            thread.join(STOP_S)
+
+    def _run(self) -> None:
+        while marks := self._next():
+            try:
+                with _socket() as line:
+                    delete(line, marks)
+            except OSError as error:
+                log.warning("the flows of %d ended sessions were not deleted: %s", len(marks), error)
+
+    def _next(self) -> frozenset[int]:
+        with self._lock:
+            marks = frozenset(self._marks)
+            self._marks.clear()
+            if not marks:
+                self._thread = None
+            return marks
+
+
+def delete(line: socket.socket, marks: frozenset[int]) -> None:
+    """Ends every flow with one of these marks. Few of them one by one, with the kernel as the filter; many in one
+    walk, which costs the same for any number. Raises OSError."""
+    assert 0 not in marks, "a filter for mark 0 would end everybody's"
+    if len(marks) <= WALKS_MAX:
+        whole = attribute(CTA_MARK_MASK, _MARK.pack(0xFFFFFFFF))
+        found = [FAMILY.pack(0, 0, 0) + attribute(CTA_MARK, _MARK.pack(mark)) + whole for mark in marks]
+    else:
+        found = [
+            FAMILY.pack(entry[0], 0, 0) + attribute(CTA_TUPLE_ORIG | NLA_F_NESTED, flow)
+            for entry in _entries()
+            if _mark(entry) in marks and (flow := find_attribute(entry, CTA_TUPLE_ORIG, FAMILY.size))
+        ]
+    for first in range(0, len(found), BATCH):
+        _delete(line, found[first : first + BATCH])
+
+
+def _delete(line: socket.socket, filters: list[bytes]) -> None:
+    flags = NLM_F_REQUEST | NLM_F_ACK
+    line.send(b"".join(message(IPCTNL_MSG_CT_DELETE, flags, n, each) for n, each in enumerate(filters)))
+    waiting, refused = len(filters), 0
+    while waiting:
+        for kind, _, payload in messages(line.recv(1 << 16)):
+            if kind == NLMSG_ERROR:
+                waiting -= 1
+                # What is gone already has ended by itself.
+                refused = refused or (code if (code := error_code(payload)) != errno.ENOENT else 0)
+    if refused:
+        raise OSError(refused, os.strerror(refused))
+
+
+def _entries() -> Iterator[bytes]:
+    """The payload of each entry that stands, as the kernel lists them; whoever has enough may stop."""
+    with _socket() as line:
+        line.send(message(IPCTNL_MSG_CT_GET, NLM_F_REQUEST | NLM_F_DUMP, 0, FAMILY.pack(0, 0, 0)))
+        while True:
+            for kind, _, payload in messages(line.recv(1 << 16)):
+                if kind in {NLMSG_DONE, NLMSG_ERROR}:
+                    return
+                yield payload
+
+
+def _mark(entry: bytes) -> int:
+    mark = find_attribute(entry, CTA_MARK, FAMILY.size)
+    return int.from_bytes(mark) if mark else 0
+
+
+def _socket() -> socket.socket:
+    made = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
+    made.settimeout(ANSWER_S)
+    made.bind((0, 0))
+    return made
+
+
+def _number(path: Path) -> int:
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return 0

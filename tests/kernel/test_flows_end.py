@@ -1,0 +1,152 @@
+"""A device's entries of connection tracking end with its session, and with nothing else."""
+
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from node.enforcement import conntrack
+from node.enforcement.plan import Admission, TrafficPlan
+from node.units import MacAddress
+from tests.kernel.street import (
+    FAR,
+    GATE,
+    MEMBER_MAC,
+    NOW,
+    STRANGER_MAC,
+    Street,
+    street,
+)
+from tests.lab.netns import Namespace
+
+pytestmark = pytest.mark.kernel
+ANA = Admission(MacAddress(MEMBER_MAC), 1, 0x11, None)
+BEN = Admission(MacAddress(STRANGER_MAC), 2, 0x12, None)
+FLOWS = 30
+
+
+@pytest.fixture
+def place() -> Iterator[Street]:
+    with street("ends") as made:
+        made.admit(MEMBER_MAC, STRANGER_MAC)
+        yield made
+
+
+def plan(*admitted: Admission, **more: object) -> TrafficPlan:
+    return replace(TrafficPlan(GATE, {a.mac: a for a in admitted}), **more)  # type: ignore[arg-type]
+
+
+def say(place: Street, wanted: TrafficPlan) -> None:
+    with place.router.entered():
+        place.kernel.apply(wanted, NOW)
+
+
+def flows(place: Namespace, count: int = FLOWS) -> list[socket.socket]:
+    made = []
+    with place.entered():
+        for way, family in ((0, socket.AF_INET), (1, socket.AF_INET6)):
+            for port in range(5000, 5000 + count // 2):
+                line = socket.socket(family, socket.SOCK_DGRAM)
+                line.connect((FAR[way], port))
+                line.send(b"x")
+                made.append(line)
+    time.sleep(0.2)
+    for line in made:
+        line.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)  # nobody listens at the far end, which says so
+    return made
+
+
+def by_mark(place: Street) -> dict[int, int]:
+    with place.router.entered():
+        return dict(conntrack.table_use(heaviest=10).by_mark)
+
+
+def soon(place: Street, wanted: dict[int, int]) -> bool:
+    ends = time.monotonic() + 5
+    while by_mark(place) != wanted and time.monotonic() < ends:
+        time.sleep(0.05)
+    return by_mark(place) == wanted
+
+
+def close(lines: list[socket.socket]) -> None:
+    for line in lines:
+        line.close()
+
+
+def test_the_entries_of_a_session_that_ended_go_and_nobody_elses(place: Street) -> None:
+    lines = flows(place.member) + flows(place.stranger, 10)
+    assert {1: FLOWS, 2: 10} == by_mark(place)
+    say(place, plan(BEN, retiring={1: 0x11}))
+    time.sleep(0.3)
+    assert {1: FLOWS, 2: 10} == by_mark(place), (
+        "its last bytes are not booked yet: it may come back to its flows"
+    )
+    say(place, plan(BEN))
+    assert soon(place, {2: 10})
+    close(lines)
+
+
+def test_a_device_that_moved_to_another_account_keeps_its_silent_flows(place: Street) -> None:
+    lines = flows(place.member)
+    moved = replace(ANA, mark=3)
+    say(place, plan(moved, BEN, retiring={1: 0x11}, moved=frozenset({1})))
+    say(place, plan(moved, BEN))
+    time.sleep(0.5)
+    assert {1: FLOWS} == by_mark(place)
+    lines[0].send(b"x")
+    time.sleep(0.2)
+    assert {1: FLOWS - 1, 3: 1} == by_mark(place)
+    close(lines)
+
+
+def test_a_device_that_moved_and_then_left_loses_them(place: Street) -> None:
+    lines = flows(place.member)
+    moved = replace(ANA, mark=3)
+    say(place, plan(moved, BEN, retiring={1: 0x11}, moved=frozenset({1})))
+    say(place, plan(BEN, retiring={1: 0x11, 3: 0x11}))
+    say(place, plan(BEN))
+    assert soon(place, {})
+    close(lines)
+
+
+def test_who_is_let_in_again_after_that_goes_on(place: Street) -> None:
+    """Also with a flow of before: the kernel takes it up again with the device's next packet."""
+    lines = flows(place.member)
+    say(place, plan(BEN, retiring={1: 0x11}))
+    say(place, plan(BEN))
+    assert soon(place, {})
+    lines[0].send(b"WHILE-OUT")
+    assert [] == place.heard(place.far, b"WHILE-OUT")
+    lines[0].getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    say(place, plan(ANA, BEN))
+    for line in (lines[0], lines[-1]):
+        line.send(b"IN-AGAIN")
+    assert 2 == len(place.heard(place.far, b"IN-AGAIN"))
+    assert {1: 2} == by_mark(place)
+    close(lines)
+
+
+def test_many_sessions_that_end_at_once_end_in_one_walk(place: Street) -> None:
+    lines = flows(place.member) + flows(place.stranger, 10)
+    with place.router.entered():
+        ender = conntrack.FlowEnder()
+        ender.end({1, *range(100, 200)})
+    assert soon(place, {2: 10})
+    ender.close()
+    close(lines)
+
+
+def test_the_sample_says_who_has_the_most(place: Street, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = flows(place.member, 400) + flows(place.stranger, 40)
+    with place.router.entered():
+        whole = conntrack.table_use(heaviest=1)
+        monkeypatch.setattr(conntrack, "SAMPLE_MAX", 200)
+        sampled = conntrack.table_use(heaviest=1)
+    assert ((1, 400),) == whole.by_mark
+    assert 440 <= whole.entries <= 460
+    ((mark, about),) = sampled.by_mark
+    assert 1 == mark
+    assert 300 <= about <= 500
+    close(lines)

@@ -1,0 +1,65 @@
+"""The port where nodes talk to each other is there for nodes only, on both families."""
+
+import contextlib
+import socket
+from collections.abc import Iterator
+from dataclasses import replace
+from ipaddress import ip_address
+
+import pytest
+
+from tests.kernel.street import GATE, MEMBER_MAC, OUTSIDE, ROUTER, Street, street
+from tests.kernel.test_flow_limits import FAMILY, listener
+from tests.lab.netns import Namespace
+
+pytestmark = pytest.mark.kernel
+BOTH = pytest.mark.parametrize("way", [0, 1], ids=["IPv4", "IPv6"])
+UPLINK_NEIGHBOUR = ("10.88.0.254", "fd88::fe")
+MESH_SIDE = ("10.66.0.1", "fd66::1")
+PORT = 7400
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Street]:
+    with street("meshport") as made, contextlib.ExitStack() as held:
+        for family in FAMILY:
+            held.enter_context(listener(made.router, family, PORT))
+        yield made
+
+
+def answer(place: Namespace, way: int, target: tuple[str, str]) -> str:
+    with place.entered(), socket.socket(FAMILY[way]) as line:
+        line.settimeout(2)
+        try:
+            line.connect((target[way], PORT))
+        except OSError as error:
+            return "refused" if isinstance(error, ConnectionRefusedError) else type(error).__name__
+    return "open"
+
+
+@BOTH
+def test_people_and_the_uplink_are_refused_at_once_and_the_mesh_is_not(place: Street, way: int) -> None:
+    place.admit(MEMBER_MAC)
+    assert "refused" == answer(place.member, way, ROUTER), "an admitted device"
+    assert "refused" == answer(place.stranger, way, ROUTER)
+    assert "refused" == answer(place.far, way, OUTSIDE), "from the uplink"
+    assert "open" == answer(place.hill, way, MESH_SIDE)
+
+
+@BOTH
+def test_a_configured_peer_is_let_in_by_its_address_alone(place: Street, way: int) -> None:
+    peers = tuple(ip_address(address) for address in UPLINK_NEIGHBOUR)
+    place.admit(MEMBER_MAC, gate=replace(GATE, mesh_peers=peers))
+    assert "open" == answer(place.far, way, OUTSIDE)
+    assert "refused" == answer(place.member, way, ROUTER)
+    others = tuple(ip_address(address) for address in ("10.88.0.253", "fd88::fd"))
+    place.admit(MEMBER_MAC, gate=replace(GATE, mesh_peers=others))
+    assert "refused" == answer(place.far, way, OUTSIDE)
+
+
+@BOTH
+def test_a_node_without_mesh_interfaces_has_its_configured_peers(place: Street, way: int) -> None:
+    peers = tuple(ip_address(address) for address in UPLINK_NEIGHBOUR)
+    place.admit(gate=replace(GATE, mesh_interfaces=(), mesh_peers=peers))
+    assert "open" == answer(place.far, way, OUTSIDE)
+    assert "refused" == answer(place.hill, way, MESH_SIDE)
