@@ -60,6 +60,8 @@ from node.units import NodeId
 
 log = logging.getLogger("procomu")
 
+TALLY = "bookings"
+"""The file in node.run_dir that says how often the counters of this boot were stored."""
 STOP_S = 2.5
 """How long an orderly stop may take; what is not stored by then is still in the kernel's counters."""
 PRIVATE_UMASK = 0o077
@@ -198,7 +200,7 @@ class Node:
         )
         return Reconcile(
             kernel=self.kernel,
-            memory=StoredMemory(self.store),
+            memory=StoredMemory(self.store, Path(self.config.node.run_dir) / TALLY),
             clock=self.clock,
             gate=gate(self.config),
             node=node,

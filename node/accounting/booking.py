@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from node.accounting.ledger import Cell, CellKey
-from node.accounting.meter import Baseline
+from node.accounting.meter import Baseline, Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,3 +15,5 @@ class Booking:
     baseline: Baseline | None
     """None when the baseline has not moved."""
     facts: Mapping[str, str]
+    tally: Tally | None = None
+    """To be noted beside the database once this is stored; None where nothing was counted."""

@@ -24,6 +24,35 @@ class Baseline:
     booked: Mapping[int, Usage]
 
 
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many bookings of one life of the counters have been stored, as is noted beside the database."""
+
+    counters_id: str
+    bookings: int
+
+
+def is_behind(bookings: int, tally: Tally | None, standing: Reading | None) -> bool:
+    """Whether a database with so many bookings is not the one that the last booking of the standing counters went to:
+    a new one, or a copy of before. What is missing in it was booked."""
+    is_theirs = tally is not None and standing is not None and tally.counters_id == standing.counters_id
+    return is_theirs and tally is not None and bookings < tally.bookings
+
+
+def goes_on_from(
+    before: Baseline | None, standing: Reading | None, bookings: int, tally: Tally | None
+) -> Baseline | None:
+    """Where counting goes on at a start, from the stored baseline and the counters that stand (None when none do: ours
+    begin at zero). Counters without a history in the database are the baseline, and none of their bytes is booked a
+    second time; unless the tally says that nothing of them was ever stored: then all of it is still to be booked."""
+    if standing is None:
+        return before
+    if before is not None and before.counters_id == standing.counters_id:
+        return baseline(standing) if is_behind(bookings, tally, standing) else before
+    was_never_stored = tally == Tally(standing.counters_id, 0)
+    return Baseline(standing.counters_id, {}) if was_never_stored else baseline(standing)
+
+
 def deltas(before: Baseline | None, reading: Reading) -> dict[int, Usage]:
     """What each device used since `before`; devices that used nothing are left out.
 

@@ -21,6 +21,7 @@ class Booked:
     """What one reading came to."""
 
     baseline: Baseline
+    day: str
     by_account: Mapping[AccountId, Usage]
     by_mark: Mapping[int, Usage]
     changed: Mapping[CellKey, Cell]
@@ -50,7 +51,7 @@ def book(
         key = CellKey(writer.node, writer.incarnation, account, day)
         changed[key] = ledger.add(key, usage, busy=busy)
         total += usage
-    return Booked(baseline(reading), by_account, used, changed, total)
+    return Booked(baseline(reading), day, by_account, used, changed, total)
 
 
 def rates(used: Mapping[AccountId, Usage], elapsed_ms: int) -> dict[AccountId, Rates]:

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from captive_portal import guests
 from node.accounting.booking import Booking
 from node.accounting.ledger import Cell, CellKey, Ledger
-from node.accounting.meter import Baseline, Reading, baseline, deltas
+from node.accounting.meter import Baseline, Reading, Tally, baseline, deltas, goes_on_from, is_behind
 from node.accounting.periods import DAY_UNKNOWN
 from node.accounting.sessions import SavedSession, Session, rebased
 from node.enforcement.plan import KernelState
@@ -31,6 +31,10 @@ CLOCK_SLIP = timedelta(minutes=1)
 """A clock that moved so far has been corrected: what ends by it is stored anew."""
 LEASE_TOLERANCE_MS = 5_000
 INCARNATION, SAVED_AT, BOOT, TRIED = "incarnation", "saved_at_ms", "boot", "tried_at_ms"
+BOOKED_DAY = "booked_day"
+"""The day of the last bytes that are stored. Only cells of that day are told to neighbours before they are stored."""
+BOOKINGS = "bookings"
+"""How often the bytes of these counters were stored."""
 
 
 @dataclass(slots=True)
@@ -72,6 +76,11 @@ class Keeper:
         self._troubles, self._new_name, self._report = troubles, new_name, report
         self.writer = Writer(node, "")
         self.baseline: Baseline | None = None
+        self._noted = ""
+        """The life of the counters of which it is noted how often it was stored."""
+        self._stored = Tally("", 0)
+        """How often this life of the counters was stored."""
+        self.stored_day, self._booked_day, self._goes_on_day = "", "", ""
         self.unsaved: set[MacAddress] = set()
         self.pending = Pending()
         self._erasures: deque[Erasure] = deque()
@@ -133,7 +142,35 @@ class Keeper:
     def is_due(self, now: Monotonic, every_ms: int) -> bool:
         """True when so much time has passed, something could not be stored before, or the file is another one."""
         is_other = self.recalled and self._life != self._memory.life
-        return now - self._stored_ms >= every_ms or bool(self._troubles.storage) or is_other
+        # Counters that began again have no history until they are stored: a crash before would lose them. And nobody
+        # is told of a day before something of it is stored.
+        is_new = self.baseline is not None and self.baseline.counters_id != self._stored.counters_id
+        is_new |= self._booked_day not in {"", self.stored_day}
+        return now - self._stored_ms >= every_ms or bool(self._troubles.storage) or is_other or is_new
+
+    def day_to_book(self, today: str) -> str:
+        """The day that the bytes of the next reading belong to. The first ones after a start belong to the last day
+        that is stored, because neighbours may have been told of them under that day."""
+        return self._goes_on_day or today
+
+    def counted(self, up_to: Baseline, day: str) -> None:
+        """A reading was booked, on this day."""
+        self.baseline, self._booked_day, self._goes_on_day = up_to, day, ""
+
+    async def _note_counters(self) -> None:
+        counters = self.baseline.counters_id if self.baseline is not None else ""
+        if counters != self._noted:
+            self._noted = counters
+            await self._memory.begin_counters(counters)
+
+    def _next_tally(self) -> Tally:
+        counters = self.baseline.counters_id if self.baseline is not None else ""
+        before = self._stored.bookings if self._stored.counters_id == counters else 0
+        return Tally(counters, before + 1 if counters else 0)
+
+    def may_be_told(self, key: CellKey) -> bool:
+        """Whether neighbours may know the cell as it is: it would become the same again after a crash."""
+        return key.day == self.stored_day or key not in self._unbooked
 
     def erase(self, mac: MacAddress | None, account: AccountId, until_day: str) -> None:
         """With the next saving, as `Memory.erase` has it."""
@@ -204,6 +241,7 @@ class Keeper:
 
     async def flush(self, now: Monotonic) -> bool:
         """Sessions, then everything booked and the baseline it was booked up to. True when it is on the disk."""
+        await self._note_counters()
         await self.recall(now)
         if not self.recalled:
             return False
@@ -213,13 +251,17 @@ class Keeper:
             return False
         cells = dict(self._unbooked)
         facts = {INCARNATION: self.writer.incarnation, SAVED_AT: str(now), BOOT: self._clock.boot}
+        facts[BOOKED_DAY] = self._booked_day or self.stored_day
         read_last = frozenset(self._presence.read_last)
+        tally = self._next_tally()
+        facts[BOOKINGS] = str(tally.bookings)
         try:
-            await self._memory.book(Booking(tuple(cells.items()), self.baseline, facts))
+            await self._memory.book(Booking(tuple(cells.items()), self.baseline, facts, tally))
         except StorageTrouble as trouble:
             self._tell(trouble)
             return False
         self._tell(None)
+        self._stored, self.stored_day = tally, facts[BOOKED_DAY]
         self._unbooked = {k: c for k, c in self._unbooked.items() if cells.get(k) != c}
         self._stored_ms = now
         if self._is_another_life() or self._is_unsure:
@@ -291,28 +333,45 @@ class Keeper:
     def _begin_books(self, remembered: Remembered | None, standing: KernelState | None) -> None:
         if self.writer.incarnation:
             return
-        known = dict(remembered.facts).get(INCARNATION) if remembered is not None else None
+        facts = dict(remembered.facts) if remembered is not None else {}
+        known = facts.get(INCARNATION)
         self.writer = replace(self.writer, incarnation=known or self._new_name())
-        if remembered is not None:
-            self.baseline = remembered.baseline
-        elif standing is not None and standing.stands:
+        reading = standing.reading if standing is not None and standing.stands else None
+        self._noted = reading.counters_id if reading is not None else ""
+        if remembered is None:
             # Counted from here on; what came before is booked when the memory says how far it had come.
-            self._found = standing.reading
-            self.baseline = baseline(standing.reading)
+            self._found = reading
+            self.baseline = baseline(reading) if reading is not None else None
+            return
+        bookings, tally = int(facts.get(BOOKINGS, "0")), remembered.tally
+        if known and is_behind(bookings, tally, reading):
+            # A copy of before: what its life has told neighbours since is not in it.
+            self.writer = replace(self.writer, incarnation=self._new_name())
+        self.baseline = goes_on_from(remembered.baseline, reading, bookings, tally)
+        self.stored_day = facts.get(BOOKED_DAY, "")
+        if self.baseline is not None and self.baseline is remembered.baseline:
+            self._stored = Tally(self.baseline.counters_id, bookings)
+            self._goes_on_day = self.stored_day if reading is not None else ""
 
     def _book_found(self, remembered: Remembered) -> None:
-        if self._found is None:
+        """In the life and on the day of before: neighbours may have been told of these bytes."""
+        found, self._found = self._found, None
+        facts = dict(remembered.facts)
+        life = facts.get(INCARNATION) or self.writer.incarnation
+        if found is None:
             return
+        day = facts.get(BOOKED_DAY) or self._clock.today()
         owners = {mark: (mac, account) for mark, mac, account in remembered.marks}
-        for mark, usage in deltas(remembered.baseline, self._found).items():
+        bookings = int(facts.get(BOOKINGS, "0"))
+        before = goes_on_from(remembered.baseline, found, bookings, remembered.tally)
+        for mark, usage in deltas(before, found).items():
             seat = self._presence.by_mark.get(mark)
             mac, account = owners.get(mark, (None, None))
             if seat is not None and seat.mac != mac:
                 account = seat.account  # the number became theirs while nothing could be read
             if account is not None:
-                key = CellKey(self.writer.node, self.writer.incarnation, account, self._clock.today())
+                key = CellKey(self.writer.node, life, account, day)
                 self._unbooked[key] = self._ledger.add(key, usage, busy=False)
-        self._found = None
 
     def _restore_sessions(
         self, remembered: Remembered, facts: dict[str, str], now: Monotonic, standing: KernelState | None

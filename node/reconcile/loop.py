@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from captive_portal import guests
 from node.accounting import busy
 from node.accounting.ledger import Cell, CellKey, Ledger
+from node.accounting.meter import baseline
 from node.enforcement.plan import Gate, KernelFeatures, TrafficPlan
 from node.enforcement.ports import Kernel
 from node.errors import KernelRefused
@@ -81,6 +82,7 @@ class Reconcile:
         self.keeper = self._make_keeper(memory)
         self.ready = asyncio.Event()
         self._merges: deque[tuple[CellKey, Cell]] = deque()
+        self._unpublished: dict[CellKey, Cell] = {}
         self._enactment = Enactment(
             kernel,
             clock,
@@ -237,6 +239,11 @@ class Reconcile:
         self.features = await loop.run_in_executor(applier, self._kernel.probe)
         self.presence.keep_clear_of(standing.marks)
         await self.keeper.recall(now, standing)
+        if not standing.stands:
+            # Our own counters begin: that is stored before they count anything, or a crash would lose it.
+            ours = await loop.run_in_executor(applier, self._kernel.read)
+            self.keeper.counted(baseline(ours), self.keeper.day_to_book(self.today()))
+            await self.keeper.flush(now)
         self.keeper.has_news()
         self._reconsider(now, tuple(self.presence.seats))
         passing = {admission.mark for admission in self.presence.admitted().values()}
@@ -332,6 +339,7 @@ class Reconcile:
             evaluator=self.standing.evaluator,
             moment=self.moment(),
             day=self.today(),
+            booked_day=self.keeper.day_to_book(self.today()),
             writer=self.keeper.writer,
             busy=self.load.busy,
             elapsed_ms=0 if self._last_ms is None else now - self._last_ms,
@@ -341,7 +349,7 @@ class Reconcile:
 
     def _take(self, measured: Measured, now: Monotonic, *, read_last: frozenset[int]) -> None:
         booked = measured.booked
-        self.keeper.baseline = booked.baseline
+        self.keeper.counted(booked.baseline, booked.day)
         self.keeper.keep(measured.merged.items())
         self.keeper.keep(booked.changed.items())
         if self._last_ms is not None:
@@ -353,8 +361,16 @@ class Reconcile:
         self.presence.hear(booked.by_mark, now)
         if self.standing.take(measured) or self.troubles.kernel:
             self._enactment.change()
-        if booked.changed:
-            self._on_booked(booked.changed)
+        self._publish(booked.changed)
+
+    def _publish(self, changed: Mapping[CellKey, Cell]) -> None:
+        """Tells of own cells. Those of a day that is not stored yet wait until it is: after a crash they would be
+        booked once more, on another day."""
+        waiting = {**self._unpublished, **changed}
+        told = {key: cell for key, cell in waiting.items() if self.keeper.may_be_told(key)}
+        self._unpublished = {key: cell for key, cell in waiting.items() if key not in told}
+        if told:
+            self._on_booked(told)
 
     def _end_leases(self, now: Monotonic) -> None:
         ended = self.standing.ended(now)

@@ -30,6 +30,9 @@ class Question:
     evaluator: Evaluator
     moment: Moment
     day: str
+    """Today."""
+    booked_day: str
+    """The day that the bytes of this reading belong to."""
     writer: Writer
     busy: bool
     elapsed_ms: int
@@ -69,7 +72,7 @@ def measure(kernel: Kernel, ledger: Ledger, question: Question) -> Measured:
         question.baseline,
         accounts.get,
         writer=question.writer,
-        day=question.day,
+        day=question.booked_day,
         busy=question.busy,
     )
     return Measured(

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from node.accounting.booking import Booking
 from node.accounting.ledger import Cell, CellKey
-from node.accounting.meter import Baseline
+from node.accounting.meter import Baseline, Tally
 from node.accounting.sessions import SavedSession
 from node.governance.allowance import ClockState
 from node.membership.ports import Change, Forgotten, Kept
@@ -38,6 +38,8 @@ class Remembered:
 
     cells: tuple[tuple[CellKey, Cell], ...] = ()
     baseline: Baseline | None = None
+    tally: Tally | None = None
+    """What is noted beside the database of the counters that were booked last; None where that is not known."""
     facts: tuple[tuple[str, str], ...] = ()
     minors: tuple[tuple[AccountId, int], ...] = ()
     marks: tuple[tuple[int, MacAddress, AccountId], ...] = ()
@@ -58,6 +60,10 @@ class Memory(Protocol):
         """Where a damaged database was moved; empty when none was."""
 
     async def recall(self) -> Remembered: ...
+
+    async def begin_counters(self, counters_id: str) -> None:
+        """Counters of this name begin at zero, and nothing of them is stored. Noted beside the database, also while the
+        data folder cannot be used; never raises StorageTrouble."""
 
     async def book(self, booking: Booking) -> None: ...
 

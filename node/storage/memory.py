@@ -1,24 +1,30 @@
 """The database as the loop's memory and the mesh's shelf."""
 
+import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
 
 from sqlite_utils import Database
 
 from node.accounting.booking import Booking
+from node.accounting.meter import Tally
 from node.accounting.sessions import SavedSession
 from node.membership.ports import Change, Forgotten
 from node.reconcile.ports import Remembered
 from node.storage import books, membership, records, sessions
 from node.storage.database import Store
+from node.storage.tally import TallyFile
 from node.units import AccountId, MacAddress
 
 
 class StoredMemory:
     """Implements `node.reconcile.ports.Memory`."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, tally: Path | None = None) -> None:
+        """`tally` is a file in a folder that lives as long as the kernel's counters do; None for one beside the
+        database."""
+        self._store, self._tally = store, TallyFile(tally or store.path.with_name("bookings"))
 
     @property
     def life(self) -> int:
@@ -31,8 +37,13 @@ class StoredMemory:
     async def recall(self) -> Remembered:
         return await self._store.run(self._recall)
 
+    async def begin_counters(self, counters_id: str) -> None:
+        await asyncio.to_thread(self._tally.write, Tally(counters_id, 0))
+
     async def book(self, booking: Booking) -> None:
         await self._store.run(lambda db: books.save_booking(db, booking))
+        if booking.tally is not None:
+            await asyncio.to_thread(self._tally.write, booking.tally)
 
     async def save_sessions(
         self,
@@ -74,6 +85,7 @@ class StoredMemory:
         return Remembered(
             cells=tuple(books.load_cells(db)),
             baseline=books.load_baseline(db),
+            tally=self._tally.read(),
             facts=tuple(books.load_facts(db).items()),
             minors=tuple(sessions.load_minors(db).items()),
             marks=tuple((mark, mac, account) for mark, (mac, account) in marks.items()),

@@ -112,8 +112,6 @@ class Neighbourhood:
     async def life(self, *, killed: bool = False) -> AsyncIterator[House]:
         """`killed` ends it without a last word."""
         loop = self._loop()
-        if killed:
-            loop.keeper.flush = _say_nothing  # type: ignore[method-assign]
         kept = tuple(KeptView(each.table, each.purpose, each.retention) for each in KEPT_ANYWHERE)
         portal = PortalHouse(
             loop,
@@ -126,6 +124,8 @@ class Neighbourhood:
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(loop.run())
             await asyncio.wait_for(loop.ready.wait(), 5)
+            if killed:
+                loop.keeper.flush = _say_nothing  # type: ignore[method-assign]
             yield House(loop, portal)
             running.cancel()
 

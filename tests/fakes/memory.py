@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from node.accounting.booking import Booking
 from node.accounting.ledger import Cell, CellKey
-from node.accounting.meter import Baseline
+from node.accounting.meter import Baseline, Tally
 from node.accounting.periods import day_name
 from node.accounting.sessions import SavedSession
 from node.errors import StorageTrouble
@@ -25,6 +25,8 @@ class FakeMemory:
         self.life, self.set_aside = 0, ""
         self.cells: dict[CellKey, Cell] = {}
         self.baseline: Baseline | None = None
+        self.tally: Tally | None = None
+        """Not in the data folder: it stays when that is lost, and goes with the machine."""
         self.facts: dict[str, str] = {}
         self.minors: dict[AccountId, int] = {}
         self.sessions: dict[MacAddress, SavedSession] = {}
@@ -37,12 +39,16 @@ class FakeMemory:
         return Remembered(
             cells=tuple(self.cells.items()),
             baseline=self.baseline,
+            tally=self.tally,
             facts=tuple(self.facts.items()),
             minors=tuple(self.minors.items()),
             marks=tuple((mark, mac, account) for (mac, account), mark in self.marks.items()),
             sessions=tuple(self.sessions.values()),
             register=self.register.kept,
         )
+
+    async def begin_counters(self, counters_id: str) -> None:
+        self.tally = Tally(counters_id, 0)
 
     async def book(self, booking: Booking) -> None:
         self._use()
@@ -51,6 +57,7 @@ class FakeMemory:
             self.cells[key] = Cell(_highest(known.uplink, cell.uplink), _highest(known.busy, cell.busy))
         self.baseline = booking.baseline or self.baseline
         self.facts.update(booking.facts)
+        self.tally = booking.tally or self.tally
 
     async def save_sessions(
         self,

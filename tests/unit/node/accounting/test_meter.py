@@ -1,9 +1,10 @@
 """The meter: no byte lost, none invented, none booked twice."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.accounting.meter import Baseline, Reading, baseline, deltas
+from node.accounting.meter import Baseline, Reading, Tally, baseline, deltas, goes_on_from, is_behind
 from node.units import NO_USAGE, Bytes, Usage
 
 PIECES = st.lists(
@@ -68,3 +69,46 @@ def test_a_restarted_daemon_goes_on_where_the_baseline_ended() -> None:
 def test_after_a_reboot_the_counters_began_again_so_all_of_them_is_new() -> None:
     before = Baseline("before the reboot", {1: used(900, 90)})
     assert {1: used(1000, 100)} == deltas(before, Reading("after it", {1: used(1000, 100)}))
+
+
+STANDING = Reading("now", {1: used(900, 0)})
+STORED = Baseline("now", {1: used(500, 0)})
+OTHER = Baseline("before", {1: used(70, 0)})
+
+
+@pytest.mark.parametrize(
+    ("before", "bookings", "tally", "expected"),
+    [
+        (STORED, 4, Tally("now", 4), STORED),
+        (STORED, 5, Tally("now", 4), STORED),  # killed between the database and the note
+        (STORED, 1, Tally("now", 0), STORED),
+        (STORED, 4, None, STORED),
+        (STORED, 4, Tally("before", 9), STORED),
+        (STORED, 3, Tally("now", 4), baseline(STANDING)),  # a copy of before
+        (None, 0, Tally("now", 4), baseline(STANDING)),  # lost
+        (None, 0, None, baseline(STANDING)),
+        (OTHER, 9, None, baseline(STANDING)),
+        (OTHER, 9, Tally("before", 9), baseline(STANDING)),
+        (OTHER, 9, Tally("now", 2), baseline(STANDING)),
+        (OTHER, 9, Tally("now", 0), Baseline("now", {})),  # nothing of them was ever stored
+        (None, 0, Tally("now", 0), Baseline("now", {})),
+    ],
+)
+def test_counters_without_a_history_are_the_baseline(
+    before: Baseline | None, bookings: int, tally: Tally | None, expected: Baseline
+) -> None:
+    assert expected == goes_on_from(before, STANDING, bookings, tally)
+
+
+def test_counters_of_our_own_begin_at_zero() -> None:
+    assert goes_on_from(None, None, 0, Tally("now", 4)) is None
+    assert OTHER == goes_on_from(OTHER, None, 9, None)
+    assert {1: used(900, 0)} == deltas(OTHER, STANDING)
+
+
+def test_a_database_is_behind_only_for_the_counters_that_stand() -> None:
+    assert is_behind(3, Tally("now", 4), STANDING)
+    assert not is_behind(4, Tally("now", 4), STANDING)
+    assert not is_behind(3, Tally("before", 4), STANDING)
+    assert not is_behind(3, Tally("now", 4), None)
+    assert not is_behind(3, None, STANDING)
