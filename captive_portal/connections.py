@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from captive_portal.callers import Caller, Ends
 from captive_portal.framing import REFUSALS, Limits, measure, network_of
 from captive_portal.turns import Turns
 
@@ -41,8 +42,19 @@ class Quick:
     closes: bool = False
 
 
-QuickAnswerer = Callable[[bytes, asyncio.Transport], Quick | None]
+QuickAnswerer = Callable[[bytes, "Connection"], Quick | None]
 """From the head of a measured request without a body to its answer; None leaves it to the HTTP library."""
+
+
+def ends_of(transport: asyncio.BaseTransport) -> Ends | None:
+    """None for a connection that is over already."""
+    there, here = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+    return Ends(there[0], there[1], here[0], here[1]) if there and here else None
+
+
+def counted_as(caller: Caller, ends: Ends) -> str:
+    """Under which name a connection counts: its device, or where it comes from."""
+    return caller.device or network_of(ends.address)
 
 
 class Doorway:
@@ -51,7 +63,7 @@ class Doorway:
     def __init__(
         self,
         inner: Callable[[], Inner],
-        device_of: Callable[[str], str | None],
+        caller_of: Callable[[Ends], Caller],
         *,
         clock: Callable[[], float],
         limits: Limits,
@@ -62,7 +74,7 @@ class Doorway:
         self.buffered = 0
         self.inner = inner
         self.clock = clock
-        self._device_of = device_of
+        self.caller_of = caller_of
         self._open: set[Connection] = set()
         self._silent: dict[Connection, None] = {}
         """Those that wait for their people, the longest silent first; a request under way is never given up."""
@@ -78,18 +90,17 @@ class Doorway:
     def __len__(self) -> int:
         return len(self._open)
 
-    def enter(self, connection: "Connection", address: str) -> str | None:
-        """Under which name the connection counts; None when it may not stay."""
-        device = self._device_of(address) or network_of(address)
+    def enter(self, connection: "Connection", device: str) -> bool:
+        """Whether the connection may stay, which counts as one of `device`."""
         if self._by_device[device] >= self.limits.connections_per_device:
-            return None
+            return False
         if len(self._open) >= self.limits.connections and not self._make_room():
-            return None
+            return False
         self._open.add(connection)
         self._silent[connection] = None
         self._by_device[device] += 1
         self._unasked.setdefault(device, []).append(connection)
-        return device
+        return True
 
     def leave(self, connection: "Connection", device: str) -> None:
         self._open.discard(connection)
@@ -149,6 +160,10 @@ class Doorway:
     def unbind(self, inner: Inner) -> None:
         self._by_inner.pop(id(inner), None)
 
+    def connection_of(self, inner: object) -> "Connection | None":
+        """None when it is over."""
+        return self._by_inner.get(id(inner))
+
     def answered(self, inner: object) -> bool:
         """The inner protocol has made its answer; True when the connection must close after it."""
         connection = self._by_inner.get(id(inner))
@@ -192,14 +207,17 @@ class Connection(asyncio.Protocol):
         "_inner",
         "_mute",
         "_requests",
-        "_transport",
         "_waiting",
+        "caller",
         "deadline",
+        "transport",
     )
 
-    def __init__(self, doorway: Doorway) -> None:
+    def __init__(self, doorway: Doorway, caller: Caller | None = None) -> None:
+        """`caller` when it is known already; otherwise the doorway's are asked as soon as there is a connection."""
+        self.caller = caller
         self._doorway = doorway
-        self._transport: asyncio.Transport | None = None
+        self.transport: asyncio.Transport | None = None
         self._device: str | None = None
         self._inner: Inner | None = None
         self._buffer = b""
@@ -212,14 +230,21 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
-        peer = transport.get_extra_info("peername")
-        self._transport = transport
-        self._device = self._doorway.enter(self, peer[0]) if peer else None
-        if self._device is None:
+        self.transport, ends = transport, ends_of(transport)
+        if ends is None or not self._may_stay(ends):
             self._mute = True
             transport.abort()
             return
         self.deadline = self._doorway.clock() + self._doorway.limits.request_s
+
+    def _may_stay(self, ends: Ends) -> bool:
+        if self.caller is None:
+            self.caller = self._doorway.caller_of(ends)
+        device = counted_as(self.caller, ends)
+        if not self._doorway.enter(self, device):
+            return False
+        self._device = device
+        return True
 
     def data_received(self, data: bytes) -> None:
         if self._mute:
@@ -290,8 +315,8 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         self._mute = True
         self._drop_buffer()
-        if self._transport is not None:
-            self._transport.abort()
+        if self.transport is not None:
+            self.transport.abort()
 
     def abort_unused(self) -> None:
         """Unless a request has begun to come."""
@@ -302,8 +327,8 @@ class Connection(asyncio.Protocol):
         limits, buffer = self._doorway.limits, self._buffer
         if self._waiting or self._choked or self._mute or not buffer:
             return
-        assert self._transport is not None
-        if self._transport.is_closing():  # the library must not begin what it cannot end
+        assert self.transport is not None
+        if self.transport.is_closing():  # the library must not begin what it cannot end
             return
         end = buffer.find(HEAD_END, 0, limits.head_bytes + len(HEAD_END))
         if end < 0:
@@ -321,7 +346,7 @@ class Connection(asyncio.Protocol):
             return
         # The last answer on a connection says that it is the last: that is the library's to write.
         if self._doorway.quick is not None and not octets and self._requests + 1 < limits.requests:
-            answer = self._doorway.quick(buffer[:end], self._transport)
+            answer = self._doorway.quick(buffer[:end], self)
             if answer is not None:
                 self._answer(answer, whole)
                 return
@@ -329,15 +354,15 @@ class Connection(asyncio.Protocol):
 
     def _answer(self, answer: Quick, length: int) -> None:
         """Without the library; `length` octets of the buffer were the request."""
-        assert self._transport is not None
+        assert self.transport is not None
         self._buffer = self._buffer[length:]
         self._doorway.buffered -= length
         self._requests += 1
-        self._transport.write(answer.octets)
+        self.transport.write(answer.octets)
         if answer.closes or self.answered():
             self._mute = True
             self._drop_buffer()
-            self._transport.close()
+            self.transport.close()
 
     def _pass_on(self, request: bytes, *, rest: bytes) -> None:
         if len(rest) > self._doorway.limits.head_bytes:
@@ -353,10 +378,10 @@ class Connection(asyncio.Protocol):
         self._requests += 1
         self.deadline = self._doorway.clock() + self._doorway.limits.answer_s
         if self._inner is None:
-            assert self._transport is not None
+            assert self.transport is not None
             self._inner = self._doorway.inner()
             self._doorway.bind(self._inner, self)
-            self._inner.connection_made(self._transport)
+            self._inner.connection_made(self.transport)
         self._inner.data_received(request)
 
     def _has_answer(self) -> None:
@@ -369,10 +394,10 @@ class Connection(asyncio.Protocol):
         """Say why, then read no more; the sweep closes who does not hang up."""
         self._mute = True
         self._drop_buffer()
-        assert self._transport is not None
-        self._transport.write(REFUSALS[status])
-        if self._transport.can_write_eof():
-            self._transport.write_eof()
+        assert self.transport is not None
+        self.transport.write(REFUSALS[status])
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
         self.deadline = self._doorway.clock() + SWEEP_S
 
     def _drop_buffer(self) -> None:

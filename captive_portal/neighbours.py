@@ -5,7 +5,7 @@ import ipaddress
 import socket
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from node.errors import NodeError
 from node.units import MacAddress
@@ -14,9 +14,12 @@ CACHE_MS = 500
 """An address that changes hands is known under its new device after this."""
 CACHED_ADDRESSES_MAX = 4_096
 ANSWER_BYTES_MAX = 16_384
+NEWS_BYTES, NEWS_AT_ONCE = 262_144, 64
+"""Of changes that wait to be read, and changes that are read in one turn of the loop."""
 
 # linux/rtnetlink.h, linux/neighbour.h
 _RTM_NEWNEIGH, _RTM_GETNEIGH, _NLM_F_REQUEST = 28, 30, 1
+_RTNLGRP_NEIGH = 3
 _NDA_DST, _NDA_LLADDR = 1, 2
 _HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
 _NEIGHBOUR = struct.Struct("=BxxxiHBB")  # family, interface, state, flags, type
@@ -25,7 +28,7 @@ _UNUSABLE_STATES = 0x01 | 0x20 | 0x40  # incomplete, failed, noarp
 
 
 class KernelNeighbours:
-    """The neighbour table of one LAN interface; implements the portal's `Neighbours`.
+    """The neighbour table of one LAN interface.
 
     Answers come from one small exchange with the kernel (about 10 microseconds, never a dump), remembered for
     half a second. `interface` may appear later or be made anew: it is looked up with each question.
@@ -45,11 +48,12 @@ class KernelNeighbours:
     def close(self) -> None:
         self._socket.close()
 
-    def mac_of(self, address: str) -> MacAddress | None:
-        """The device that holds `address` on our LAN; None for strangers and for what is no address."""
+    def mac_of(self, address: str, *, is_fresh: bool = False) -> MacAddress | None:
+        """The device that is said to hold `address` on our LAN, at most `CACHE_MS` ago, or just now if it must be
+        `is_fresh`; None for strangers and for what is no address. Anybody on the link can write what is said here."""
         now = self._clock()
         known = self._known.get(address)
-        if known is not None and now < known[0]:
+        if known is not None and now < known[0] and not is_fresh:
             return known[1]
         mac = self._ask(address)
         if len(self._known) >= CACHED_ADDRESSES_MAX:
@@ -82,6 +86,48 @@ class KernelNeighbours:
             ) from error
 
 
+class NeighbourNews:
+    """What changes in the neighbour table of one interface, as the kernel tells it by multicast."""
+
+    def __init__(self, interface: str) -> None:
+        self._interface = interface
+        self._socket = socket.socket(
+            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE
+        )
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, NEWS_BYTES)
+        self._socket.setblocking(False)
+        self._socket.bind((0, 1 << (_RTNLGRP_NEIGH - 1)))
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def read(self) -> Iterator[tuple[str, MacAddress]]:
+        """At most `NEWS_AT_ONCE` changes that are told so far: an address and the device that now holds it. What came while
+        nobody read is lost."""
+        try:
+            index = socket.if_nametoindex(self._interface)
+        except OSError:
+            index = 0
+        for _ in range(NEWS_AT_ONCE):
+            try:
+                message = self._socket.recv(ANSWER_BYTES_MAX)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise NodeError(
+                        f"the kernel's neighbour table cannot be followed: {error}",
+                        "nothing to do: tried again",
+                    ) from error
+                continue
+            news = read_news(message, index)
+            if news is not None:
+                yield news
+
+
 def question(packed: bytes, index: int, sequence: int) -> bytes:
     """One RTM_GETNEIGH for one address (4 or 16 octets) on one interface."""
     family = socket.AF_INET if len(packed) == 4 else socket.AF_INET6
@@ -101,6 +147,16 @@ def read_answer(answer: bytes, packed: bytes, index: int) -> MacAddress | None:
     if answered_index != index or state & _UNUSABLE_STATES or attributes.get(_NDA_DST) != packed:
         return None
     return MacAddress(hardware.hex(":")) if len(hardware) == 6 and any(hardware) else None
+
+
+def read_news(message: bytes, index: int) -> tuple[str, MacAddress] | None:
+    """Address and device in one RTM_NEWNEIGH about the interface `index`; None when it holds no such pair."""
+    start = _HEADER.size + _NEIGHBOUR.size
+    if len(message) < start:
+        return None
+    packed = _attributes(message[start : _HEADER.unpack_from(message)[0]]).get(_NDA_DST, b"")
+    device = read_answer(message, packed, index) if len(packed) in {4, 16} else None
+    return None if device is None else (str(ipaddress.ip_address(packed)), device)
 
 
 def _attributes(rest: bytes) -> dict[int, bytes]:

@@ -98,6 +98,14 @@ class Elsewhere:
 
 
 @dataclass(frozen=True, slots=True)
+class Disputed:
+    """Two devices claim the asker's address, so that nobody's page may be shown and nothing changed."""
+
+    template = "disputed.html"
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
 class NotFound:
     """No such page."""
 
@@ -122,7 +130,7 @@ class WrongWay:
     place: Place
 
 
-FOR_ALL = (Terms, OurNetwork, Services, Privacy, Help, Elsewhere, NotFound, Busy, WrongWay)
+FOR_ALL = (Terms, OurNetwork, Services, Privacy, Help, Elsewhere, Disputed, NotFound, Busy, WrongWay)
 """Pages that hold nothing about one person, and are the same for everybody who reads their language."""
 
 

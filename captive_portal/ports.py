@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
+from captive_portal.callers import Caller, Ends
 from node.governance.allowance import Allowance
 from node.governance.joining import WAYS, Way
 from node.governance.rules import Ruleset
@@ -286,8 +287,11 @@ class House(Protocol):
         until the month is over."""
 
 
-class Neighbours(Protocol):
-    """The link's own knowledge of who is who."""
+class Callers(Protocol):
+    """Who is asking, which nobody can choose by what they send to the portal."""
 
-    def mac_of(self, address: str) -> MacAddress | None:
-        """The device that holds an IPv4 or IPv6 address on our LAN, by the kernel's neighbour table."""
+    def caller(self, ends: Ends) -> Caller:
+        """Whose connection it is; asked once, when it opens, and kept for as long as it stands."""
+
+    def is_disputed(self, address: str, device: MacAddress) -> bool:
+        """Whether another device is now said to hold the address from which `device` sends; asked for each request."""

@@ -9,10 +9,12 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from captive_portal.callers import ELSEWHERE
 from captive_portal.certificate_files import CertificateFiles
-from captive_portal.connections import Connection, Doorway
-from captive_portal.framing import Limits, network_of
+from captive_portal.connections import Connection, Doorway, counted_as, ends_of
+from captive_portal.framing import Limits
 from captive_portal.pace import Pace
+from captive_portal.ports import Callers
 from node.errors import NodeError
 
 BACKLOG = 256
@@ -37,14 +39,14 @@ Handle = Callable[[web.BaseRequest, Doorway], Awaitable[web.StreamResponse]]
 class SecureDoor:
     """Serves `handle` by TLS on `port` until cancelled, with the newest good certificate, and watches its files.
 
-    `device_of` tells who has an address on the link, so that one device cannot take everybody's handshakes.
+    `callers` tell whose connection it is, before anything is read from it.
     """
 
     def __init__(
         self,
         files: CertificateFiles,
         handle: Handle,
-        device_of: Callable[[str], str | None],
+        callers: Callers,
         *,
         port: int,
         limits: Limits = LIMITS,
@@ -52,7 +54,7 @@ class SecureDoor:
     ) -> None:
         self.bound: tuple[tuple[str, int], ...] = ()
         self.ready = asyncio.Event()
-        self._files, self._handle, self._device_of = files, handle, device_of
+        self._files, self._handle, self._callers = files, handle, callers
         self._port, self._limits, self._clock = port, limits, clock
 
     async def run(self) -> None:
@@ -63,10 +65,10 @@ class SecureDoor:
 
         SSLProtocol.max_size = RECORD_BYTES
         server = web.Server(handle, access_log=None, auto_decompress=False)
-        doorway = Doorway(server, self._device_of, clock=self._clock, limits=self._limits)
+        doorway = Doorway(server, self._callers.caller, clock=self._clock, limits=self._limits)
         try:
             async with asyncio.TaskGroup() as tasks:
-                greetings = Greetings(self._files, doorway, self._device_of, tasks, self._clock)
+                greetings = Greetings(self._files, doorway, tasks, self._clock)
                 listener = await self._listen(greetings)
                 tasks.create_task(self._watch())
                 tasks.create_task(doorway.sweep())
@@ -107,12 +109,11 @@ class Greetings:
         self,
         files: CertificateFiles,
         doorway: Doorway,
-        device_of: Callable[[str], str | None],
         tasks: asyncio.TaskGroup,
         clock: Callable[[], float],
     ) -> None:
         self.doorway = doorway
-        self._files, self._device_of = files, device_of
+        self._files = files
         self._tasks: asyncio.TaskGroup = tasks
         self._clock, self._pace = clock, Pace(HANDSHAKES_AT_ONCE, HANDSHAKES_PER_S)
         self._by_device: Counter[str] = Counter()
@@ -120,10 +121,11 @@ class Greetings:
 
     def begin(self, greeting: "Greeting", transport: asyncio.Transport) -> bool:
         """False when this connection may not stay."""
-        context, peer = self._files.context, transport.get_extra_info("peername")
-        if context is None or not peer:
+        context, ends = self._files.context, ends_of(transport)
+        if context is None or ends is None:
             return False
-        device = self._device_of(peer[0]) or network_of(peer[0])
+        greeting.caller = self.doorway.caller_of(ends)
+        device = counted_as(greeting.caller, ends)
         if self._by_device[device] >= HANDSHAKES_PER_DEVICE or not self._pace.may(device, self._clock()):
             return False
         if len(self._under_way) >= HANDSHAKES_MAX:
@@ -161,6 +163,7 @@ class Greeting(asyncio.Protocol):
     """One connection until its handshake is over."""
 
     def __init__(self, greetings: Greetings) -> None:
+        self.caller = ELSEWHERE
         self._greetings = greetings
         self._early = b""
         self._is_lost = False
@@ -182,7 +185,7 @@ class Greeting(asyncio.Protocol):
     def pass_on(self, secured: asyncio.Transport) -> None:
         if self._is_lost:
             return
-        connection = SecureConnection(self._greetings.doorway)
+        connection = SecureConnection(self._greetings.doorway, self.caller)
         secured.set_protocol(connection)
         connection.connection_made(secured)
         if self._early:

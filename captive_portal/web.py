@@ -15,13 +15,14 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from captive_portal import capport, forms, pages, probes
+from captive_portal.callers import DISPUTED, ELSEWHERE, Caller
 from captive_portal.changes import CHANGES, change
-from captive_portal.connections import Doorway, Quick
+from captive_portal.connections import Connection, Doorway, Quick
 from captive_portal.framing import Limits
 from captive_portal.headers import SERVER, document_fields, page_fields
 from captive_portal.pace import Pace
 from captive_portal.place import Page, Place
-from captive_portal.ports import CommunityView, House, Neighbours
+from captive_portal.ports import Callers, CommunityView, House
 from captive_portal.quick import Heads, plain
 from captive_portal.reading import FOR_ALL, FOR_DEVICES
 from captive_portal.render import Renderer
@@ -73,7 +74,7 @@ class Portal:
     def __init__(
         self,
         house: House,
-        neighbours: Neighbours,
+        callers: Callers,
         *,
         port: int,
         secret: bytes,
@@ -89,7 +90,7 @@ class Portal:
         """Addresses and ports that it listens on, once `ready`."""
         self.ready = asyncio.Event()
         self._house = house
-        self._neighbours = neighbours
+        self._callers = callers
         self._port = port
         self._secret = secret
         self._addresses = tuple(addresses)
@@ -120,7 +121,7 @@ class Portal:
 
         server = web.Server(handle, access_log=None, auto_decompress=False)
         doorway = Doorway(
-            server, self._neighbours.mac_of, clock=self._clock, limits=self._limits, quick=self._quick
+            server, self._callers.caller, clock=self._clock, limits=self._limits, quick=self._quick
         )
         self._let_go = doorway.let_go
         loop = asyncio.get_running_loop()
@@ -147,26 +148,40 @@ class Portal:
 
     async def handle(self, request: web.BaseRequest, doorway: Doorway) -> web.StreamResponse:
         """For every listener of the portal, with TLS or without."""
+        connection = doorway.connection_of(request.protocol)
         try:
-            response = await self._answer(request)
+            caller = self._caller(connection) if connection else ELSEWHERE
+            response = await self._answer(request, caller)
         finally:
             must_close = doorway.answered(request.protocol)
-        if must_close:
+        # Whoever is disputed is asked about anew with the next connection.
+        if must_close or caller.is_disputed:
             response.force_close()
         return response
 
-    async def _answer(self, request: web.BaseRequest) -> web.Response:
+    def _caller(self, connection: Connection) -> Caller:
+        """Never by a header: who could name himself could name others."""
+        caller, transport = connection.caller, connection.transport
+        if caller is None or transport is None:
+            return ELSEWHERE
+        if caller.device is None:
+            return caller
+        address = transport.get_extra_info("peername")[0]
+        return DISPUTED if self._callers.is_disputed(address, caller.device) else caller
+
+    async def _answer(self, request: web.BaseRequest, caller: Caller) -> web.Response:
         transport = request.transport
         if transport is None:  # hung up already: nobody reads this
             return web.Response(status=400)
-        # The peer of the socket, never a header: who could name himself could name others.
-        mac = self._neighbours.mac_of(transport.get_extra_info("peername")[0])
+        mac = caller.device
         host, target = _wanted(request.raw_path, request.headers.get("Host", ""))
         community = self._house.community()
         if host is None or not self._is_ours(host, community, transport):
             return self._foreign(request, host, target, mac, community)
         path, _, query = target.partition("?")
         asked = Asked(request, host, mac, community, forms.read_query(query))
+        if caller.is_disputed and path not in FOR_ALL:
+            return self._page(pages.Disputed(self._visit(asked, "/").place()), 403)
         if request.method == "POST":
             if path in CHANGES:
                 return await self._change(path, asked)
@@ -176,11 +191,11 @@ class Portal:
             return await self._read(path, asked)
         return self._no_such(path, self._visit(asked, "/").place())
 
-    def _quick(self, head: bytes, transport: asyncio.Transport) -> Quick | None:
+    def _quick(self, head: bytes, connection: Connection) -> Quick | None:
         """The same answer as `_answer` gives, for what phones and people who come in ask most."""
-        asked = plain(head)
-        mac = self._neighbours.mac_of(transport.get_extra_info("peername")[0]) if asked else None
-        if asked is None or mac is None:
+        asked, transport = plain(head), connection.transport
+        mac = self._caller(connection).device if asked else None
+        if asked is None or mac is None or transport is None:
             return None
         guest, community = self._house.guest(mac), self._house.community()
         if guest.state not in {"waiting", "expired"}:

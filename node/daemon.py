@@ -19,14 +19,17 @@ from typing import IO
 
 from captive_portal.capport import api_uri
 from captive_portal.certificate_files import CertificateFiles
-from captive_portal.neighbours import KernelNeighbours
+from captive_portal.leases import LeaseFile
+from captive_portal.link import LinkCallers
+from captive_portal.neighbours import KernelNeighbours, NeighbourNews
 from captive_portal.ports import KeptView
 from captive_portal.secure import SecureDoor
+from captive_portal.senders import FrameSenders
 from captive_portal.web import Portal
 from mesh.addresses import Address, ConfiguredPeer
 from mesh.neighbourhood import Mesh
 from node.accounting.ledger import Cell, CellKey
-from node.addressing.servers import dnsmasq, radvd, stand_in
+from node.addressing.servers import dnsmasq, lease_file, radvd, stand_in
 from node.admin.web import AdminDoor
 from node.answers.admin import AdminHouse
 from node.answers.console import ConsoleAnswers
@@ -40,6 +43,7 @@ from node.config import NodeConfig, parse_config
 from node.console import Broadcast, Console
 from node.enforcement.gate import gate
 from node.enforcement.kernel import LinuxKernel
+from node.enforcement.nft import SENDERS, TABLE_NAME
 from node.enforcement.plan import TrafficPlan
 from node.enforcement.ports import Kernel
 from node.errors import Fatal, InvalidFile, NodeError
@@ -82,13 +86,13 @@ class Node:
         self.records = StoredRecords(self.store)
         self.reconcile = self._heart(own_node_id(self.keys.node))
         self.mesh = self._fence()
-        self.neighbours = KernelNeighbours(config.lan.interface)
+        self.callers = link_callers(config)
         self.certificate = certificate_files(config, self.clock)
         self.lan_services = LanServices(config.lan.interface, config.lan.address4, config.lan.address6)
         self.house = self._front_house()
         self.portal = Portal(
             self.house,
-            self.neighbours,
+            self.callers,
             port=config.portal.port,
             secret=self.keys.key_for("portal forms"),
         )
@@ -113,6 +117,7 @@ class Node:
             tasks.create_task(supervise("console", self.console.run, self.parts))
             await self.reconcile.ready.wait()
             log.info("the gate stands; %d devices may pass", len(self.reconcile.presence.admitted()))
+            tasks.create_task(supervise("callers", self.callers.run, self.parts))
             tasks.create_task(supervise("portal", self.portal.run, self.parts))
             tasks.create_task(supervise("admin", self._serve_admin, self.parts))
             tasks.create_task(supervise("rules", self._watch_rules, self.parts))
@@ -135,7 +140,7 @@ class Node:
             self.dnsmasq.stop()
             self.radvd.stop()
         self.store.close()
-        self.neighbours.close()
+        self.callers.close()
 
     def portal_url(self) -> str:
         """The portal's https address, while devices would trust its certificate."""
@@ -149,7 +154,7 @@ class Node:
         mesh = self.mesh.warnings() if self.mesh else ()
         services = (self.lan_services.warning,) if self.lan_services.warning else ()
         certificate = self.certificate.warnings if self.certificate else ()
-        return (*certificate, *self.stand_in.warnings(), *services, *mesh)
+        return (*self.callers.warnings(), *certificate, *self.stand_in.warnings(), *services, *mesh)
 
     def shut(self, kernel: Kernel) -> None:
         """Nobody passes any more; their last bytes are booked at the next start."""
@@ -181,7 +186,7 @@ class Node:
         if self.certificate is None:
             return None
         return SecureDoor(
-            self.certificate, self.portal.handle, self.neighbours.mac_of, port=self.config.portal.https_port
+            self.certificate, self.portal.handle, self.callers, port=self.config.portal.https_port
         )
 
     def roster(self) -> frozenset[NodeId]:
@@ -400,6 +405,16 @@ def certificate_files(config: NodeConfig, clock: SystemClock) -> CertificateFile
     files = CertificateFiles(Path(chain), Path(key), config.portal.host, clock.civil)
     files.look()  # before dnsmasq starts, which tells of it
     return files
+
+
+def link_callers(config: NodeConfig) -> LinkCallers:
+    lan = config.lan.interface
+    return LinkCallers(
+        KernelNeighbours(lan),
+        FrameSenders(TABLE_NAME, SENDERS),
+        LeaseFile(lease_file(config)),
+        news=partial(NeighbourNews, lan),
+    )
 
 
 def own_version() -> str:

@@ -18,7 +18,7 @@ from node.units import Monotonic
 def dnsmasq(config: NodeConfig, portal_api: Callable[[], str]) -> Dnsmasq:
     """`portal_api` tells the URI of the captive portal API, or nothing, and may say something else later."""
     lan, run_dir = config.lan, Path(config.node.run_dir)
-    lease_file = str(_lease_folder(config) / "dhcp.leases")
+    leases = str(lease_file(config))
 
     def text() -> str:
         return dnsmasq_conf(
@@ -32,7 +32,7 @@ def dnsmasq(config: NodeConfig, portal_api: Callable[[], str]) -> Dnsmasq:
             domain=lan.domain,
             portal_host=config.portal.host,
             dns_upstream=lan.dns_upstream,
-            lease_file=lease_file,
+            lease_file=leases,
             pid_file=str(run_dir / "dnsmasq.pid"),
             portal_api=portal_api(),
             has_radvd=installed("radvd") is not None,
@@ -84,7 +84,8 @@ def radvd(config: NodeConfig, portal_api: Callable[[], str]) -> Radvd:
     return Radvd(text, Path(config.node.run_dir), lan.interface)
 
 
-def _lease_folder(config: NodeConfig) -> Path:
+def lease_file(config: NodeConfig) -> Path:
     """People get addresses also while the data folder cannot be written; dnsmasq ends without its lease file."""
     data_dir = Path(config.node.data_dir)
-    return data_dir if os.access(data_dir, os.W_OK) else Path(config.node.run_dir)
+    folder = data_dir if os.access(data_dir, os.W_OK) else Path(config.node.run_dir)
+    return folder / "dhcp.leases"

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from node.accounting.meter import Reading
@@ -32,19 +32,21 @@ def joined(counters_id: str, up: Mapping[int, int], down: Mapping[int, int]) -> 
     return Reading(counters_id, {m: Usage(Bytes(down.get(m, 0)), Bytes(up.get(m, 0))) for m in marks})
 
 
-def observed(listing: str, now: Monotonic) -> KernelState:
-    """The whole table as listed in JSON. A table of another layout counts as none, but for its facts."""
+def observed(listed: Sequence[str], now: Monotonic) -> KernelState:
+    """The table's maps, its counters and the guests, each as listed in JSON. A table of another layout counts as none, but
+    for its facts."""
     found = {
-        name: body.get("elem", [])
+        body["name"]: body.get("elem", [])
+        for listing in listed
         for item in json.loads(listing)["nftables"]
         for kind, body in item.items()
-        if kind in {"map", "set"} and (name := body["name"])
+        if kind in {"map", "set"}
     }
     facts = dict(found.get("facts", []))
     forwarding = bool(facts.get(FACT_FORWARDING4)), bool(facts.get(FACT_FORWARDING6))
     if facts.get(FACT_LAYOUT) != LAYOUT:
         return KernelState(False, Reading("", {}), {}, {}, forwarding)
-    counted = reading(str(facts[FACT_COUNTERS_ID]), listing)
+    counted = reading(str(facts[FACT_COUNTERS_ID]), "".join(listed))
     classes = {mark: _minor(classid) for mark, classid in found["classes"]}
     marks = {mark: classes.get(mark, 0) for mark in counted.counted}
     # Who lacks one of the three elements does not pass, and is said again as a whole.

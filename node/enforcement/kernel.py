@@ -67,7 +67,11 @@ class LinuxKernel:
         self._standing, self._shaping, self._shaped = None, {}, None
         self._known = self._generation.now()
         try:
-            state = counters.observed(self._writer.run(f"list table {nft.TABLE}"), now)
+            # Not the whole table: the sets that strangers' packets fill can be long.
+            listed = [self._writer.run(f"list {kind} table {nft.TABLE}") for kind in ("maps", "counters")]
+            with contextlib.suppress(KernelRefused):  # an older layout has none
+                listed.append(self._writer.run(f"list set {nft.TABLE} guests"))
+            state = counters.observed(listed, now)
         except KernelRefused:
             return counters.NOTHING_STANDS
         self._forwarding_before = state.forwarding_before

@@ -9,6 +9,8 @@ The table keeps its state in sets and maps, never in a rule for a device (design
 - ``guests`` names the admitted devices that nobody vouches for, which share a part of the connection-tracking table;
 - ``classes`` gives a mark its class; it is looked up only while something is shaped;
 - ``services4`` and ``services6`` hold what everybody reaches, admitted or not, as address and TCP port;
+- ``senders4`` and ``senders6`` hold each connection to the portal with the hardware address that its first frame came
+  from: no other device may send on it, and the portal asks them whose connection it is;
 - ``facts`` holds what the node must know about its own table after a crash.
 
 Each packet of a running flow meets one short rule: on the machines measured an expression costs about 30 ns and a
@@ -38,8 +40,23 @@ DNS_PER_SECOND_BEFORE_ADMISSION = 20
 """Of one device; twice as many at once."""
 DNS_PER_SECOND_OF_STRANGERS = 2_000
 """Of all that are not admitted together: hardware addresses cost nothing, the uplink does."""
+PORTAL_CONNECTIONS_PER_SECOND_OF_STRANGERS = 2_000
+PORTAL_CONNECTIONS_AT_ONCE_OF_STRANGERS = 16_000
+"""New ones of all that are not admitted together (of one device: `flows`). With `SENDER_KEPT_S` they cannot fill
+`SENDERS_MAX`, so that there is always room for members."""
+SENDERS_MAX = 131_072
+"""Connections to the portal of each family whose sender is known; when it is full, no new one is taken."""
+SENDER_OPENING_S, SENDER_KEPT_S, SENDER_CLOSING_S = 5, 45, 2
+"""For the handshake, of which an answer that is lost is sent again after 1 and 3 seconds; after the last packet, which is
+longer than the portal leaves a connection idle or works on an answer; and for the last words of one that is closed."""
+CONNECTED_S = 120
+"""Connection tracking keeps an established flow for longer than this, and one in any other state no longer than this
+(`flows`, and Linux's own): so only a connection that stands keeps its place."""
 MARKS_MAX = 65_535
 """Devices that can be counted at once; a set of known size has the kernel's fast hash."""
+
+SENDERS: Mapping[int, str] = {4: "senders4", 6: "senders6"}
+"""The sets of known senders, by IP version."""
 
 # The sender's hardware address. Spelled by its place in the frame it needs no test for an Ethernet link on each
 # packet, and the people's side is always one.
@@ -93,7 +110,16 @@ add map {TABLE} classes {{ type mark : classid; size {MARKS_MAX}; }}
 add set {TABLE} guests {{ type ether_addr; flags timeout; }}
 {flows.timeouts(TABLE)}\
 add set {TABLE} dns_askers {{ type ether_addr; size 65535; flags dynamic,timeout; timeout 1m; }}
-"""
+{_senders(4)}{_senders(6)}"""
+
+
+def _senders(version: int) -> str:
+    """One connection: the device, its address and port, and the node's, as the portal's socket sees them."""
+    key = f"ether_addr . ipv{version}_addr . inet_service . ipv{version}_addr . inet_service"
+    return (
+        f"add set {TABLE} {SENDERS[version]} {{ type {key}; size {SENDERS_MAX}; flags dynamic,timeout; "
+        f"timeout {SENDER_KEPT_S}s; }}\n"
+    )
 
 
 def transition(before: Standing, plan: TrafficPlan, form: Form, now: Monotonic) -> str:
@@ -274,11 +300,12 @@ def _input(gate: Gate) -> str:
         "udp dport { 67, 547 } accept",
         "ip6 saddr :: meta l4proto ipv6-icmp accept",
         FORGED,
+        # Before running flows: nobody else may send on somebody's connection.
+        f"tcp dport {_portal_ports(gate)} goto portal",
         # Before running flows: a tunnel through one flow of questions is a tunnel all the same.
         f"meta l4proto {{ tcp, udp }} th dport {{ 53, {gate.dns_port} }} goto names",
         "ct state established,related accept",
         "meta l4proto { icmp, ipv6-icmp } accept",
-        f"tcp dport {_portal_ports(gate)} accept",
         *(TO_SERVICES if gate.services else ()),
         *((ANNOUNCED,) if gate.hears_services else ()),
         *((f"meta l4proto {{ tcp, udp }} th dport {NO_PORT} accept",) if gate.stand_in else ()),
@@ -287,6 +314,7 @@ def _input(gate: Gate) -> str:
     )
     return (
         _chain("names", "", names)
+        + _chain("portal", "", _to_portal())
         + _chain("asking", "", welcome)
         + _chain("other_nodes", "", _other_nodes(gate))
         + _chain(
@@ -311,6 +339,28 @@ def _other_nodes(gate: Gate) -> Iterable[str]:
         if peers:
             yield f"{family} saddr {{ {peers} }} accept"
     yield "goto refuse"
+
+
+def _to_portal() -> Iterable[str]:
+    """What comes to the portal's ports on the people's side. A connection's first packet writes down from which hardware
+    address its frames come; frames of any other on the same connection are dropped, without an answer that could end it.
+    Where nothing can be written down nothing is let in: the portal would not know who is asking."""
+    keys = {
+        version: f"ether saddr . {ip} saddr . tcp sport . {ip} daddr . tcp dport"
+        for version, ip in ((4, "ip"), (6, "ip6"))
+    }
+    for version, key in keys.items():
+        known, update = f"{key} @{SENDERS[version]}", f"update @{SENDERS[version]} {{ {key} timeout"
+        yield f"tcp flags & (fin | rst) == 0 {known} ct expiration > {CONNECTED_S}s {update} {SENDER_KEPT_S}s }} accept"
+        yield f"tcp flags & (fin | rst) != 0 {known} {update} {SENDER_CLOSING_S}s }} accept"
+        yield f"{known} accept"
+    yield "tcp flags & (fin | syn | rst | ack) != syn drop"
+    yield "ct state != new drop"
+    rate, burst = PORTAL_CONNECTIONS_PER_SECOND_OF_STRANGERS, PORTAL_CONNECTIONS_AT_ONCE_OF_STRANGERS
+    yield f"ether saddr != @members limit rate over {rate}/second burst {burst} packets drop"
+    for version, key in keys.items():
+        yield f"update @{SENDERS[version]} {{ {key} timeout {SENDER_OPENING_S}s }} accept"
+    yield "drop"
 
 
 def _portal_ports(gate: Gate) -> str:

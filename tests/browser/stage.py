@@ -105,7 +105,7 @@ def portal(*, elsewhere: bool = False, **more: Any) -> Opening:
     async def opening() -> AsyncIterator[int]:
         async with open_door(StagedHouse(**more)) as door:
             if elsewhere:
-                door.neighbours.devices.clear()
+                door.callers.devices.clear()
             yield door.port
 
     return opening

@@ -522,14 +522,14 @@ async def test_the_longest_splash_fits_a_mini_browser(door: FrontDoor, ana: Brow
 
 
 async def test_a_portal_on_a_taken_port_says_who_may_have_it(door: FrontDoor) -> None:
-    second = Portal(door.house, door.neighbours, port=door.port, secret=SECRET, addresses=("127.0.0.1",))
+    second = Portal(door.house, door.callers, port=door.port, secret=SECRET, addresses=("127.0.0.1",))
     with pytest.raises(NodeError, match=f"port {door.port}.*ss -ltnp"):
         await second.run()
 
 
 async def test_the_door_stands_open_on_both_families(door: FrontDoor) -> None:
-    door.neighbours.devices["::1"] = ANA
-    both = Portal(door.house, door.neighbours, port=0, secret=SECRET)
+    door.callers.devices["::1"] = ANA
+    both = Portal(door.house, door.callers, port=0, secret=SECRET)
     async with asyncio.TaskGroup() as tasks:
         serving = tasks.create_task(both.run())
         await both.ready.wait()

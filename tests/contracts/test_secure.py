@@ -2,10 +2,9 @@
 
 import asyncio
 import contextlib
-import itertools
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,9 +13,11 @@ import pytest
 from aiohttp import web
 
 from captive_portal import guests
+from captive_portal.callers import Caller, Ends
 from captive_portal.certificate_files import CertificateFiles, server_context
 from captive_portal.connections import Doorway
 from captive_portal.framing import Limits
+from captive_portal.ports import Callers
 from captive_portal.secure import (
     HANDSHAKES_AT_ONCE,
     HANDSHAKES_MAX,
@@ -27,13 +28,15 @@ from captive_portal.secure import (
 )
 from captive_portal.web import Portal
 from node.errors import NodeError
+from node.units import MacAddress
 from tests.contracts.portal_client import Browser, parse
 from tests.fakes.authority import DAY, NOW, Authority
-from tests.fakes.front_door import ANA, SECRET
-from tests.fakes.house import COMMUNITY, FakeHouse, FakeNeighbours
+from tests.fakes.front_door import ANA, BEN, SECRET
+from tests.fakes.house import COMMUNITY, FakeCallers, FakeHouse
 
 HOST = "login.vall.example"
 PUBLIC = Authority()
+NOBODY = FakeCallers()
 
 
 @pytest.fixture
@@ -63,10 +66,10 @@ async def door(
     files: CertificateFiles,
     limits: Limits = LIMITS,
     handle: Handle = hello,
-    device_of: Callable[[str], str | None] = lambda address: None,
+    callers: Callers = NOBODY,
 ) -> AsyncIterator[int]:
     """The port of a running door."""
-    made = SecureDoor(files, handle, device_of, port=0, limits=limits)
+    made = SecureDoor(files, handle, callers, port=0, limits=limits)
     async with asyncio.TaskGroup() as group:
         task = group.create_task(made.run())
         await made.ready.wait()
@@ -182,9 +185,9 @@ def test_a_certificate_that_ends_while_it_is_in_use_is_told_of_no_longer(folder:
 
 
 async def test_somebody_joins_on_the_same_pages_by_https(folder: Path) -> None:
-    house, devices = FakeHouse(replace(COMMUNITY, portal_host=HOST)), FakeNeighbours({"127.0.0.1": ANA})
+    house, devices = FakeHouse(replace(COMMUNITY, portal_host=HOST)), FakeCallers({"127.0.0.1": ANA})
     portal = Portal(house, devices, port=0, secret=SECRET)
-    async with door(files_in(folder), handle=portal.handle) as port:
+    async with door(files_in(folder), handle=portal.handle, callers=devices) as port:
         page = parse((await ask(port, device(folder)))[0].encode())
         form = page.fill("/join/terms")
         head = f"Origin: https://{HOST}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(form)}"
@@ -199,14 +202,17 @@ async def test_where_devices_trust_the_certificate_a_passphrase_or_card_is_typed
     folder: Path,
 ) -> None:
     view = replace(COMMUNITY, portal_host=HOST, portal_url=f"https://{HOST}")
-    house, devices = FakeHouse(view), FakeNeighbours({"127.0.0.1": ANA})
+    house, devices = FakeHouse(view), FakeCallers({"127.0.0.1": ANA})
     portal = Portal(house, devices, port=0, secret=SECRET, addresses=("127.0.0.1",))
 
     async def by_http(path: str) -> str:
         reply = await Browser(portal.bound[0][1]).get(path, host=HOST)
         return reply.body
 
-    async with asyncio.TaskGroup() as group, door(files_in(folder), handle=portal.handle) as port:
+    async with (
+        asyncio.TaskGroup() as group,
+        door(files_in(folder), handle=portal.handle, callers=devices) as port,
+    ):
         running = group.create_task(portal.run())
         await portal.ready.wait()
         for path, page, action in (("/", "/ways", "/join/passphrase"), ("/me", "/me", "/passphrase")):
@@ -226,7 +232,7 @@ async def test_where_devices_trust_the_certificate_a_passphrase_or_card_is_typed
 
 
 async def test_who_shakes_hands_without_end_costs_little_and_keeps_nobody_out(folder: Path) -> None:
-    async with door(files_in(folder), device_of={"127.0.0.2": "ana", "127.0.0.1": "ben"}.get) as port:
+    async with door(files_in(folder), callers=FakeCallers({"127.0.0.2": ANA, "127.0.0.1": BEN})) as port:
         context, shaken = device(folder), 0
         for _ in range(HANDSHAKES_AT_ONCE + 40):
             with contextlib.suppress(OSError):
@@ -281,10 +287,16 @@ async def test_handshakes_that_never_end_take_no_more_than_their_share(folder: P
             each.transport.abort()
 
 
+class Crowd(FakeCallers):
+    """Every connection is from a device of its own."""
+
+    def caller(self, ends: Ends) -> Caller:
+        return Caller(MacAddress(f"02:00:00:00:{ends.port >> 8:02x}:{ends.port & 255:02x}"))
+
+
 async def test_a_crowd_that_never_shakes_hands_keeps_nobody_out(folder: Path) -> None:
     """Each with a hardware address of its own, and more of them than there is room for."""
-    numbers = itertools.count()
-    async with door(files_in(folder), device_of=lambda address: f"device {next(numbers)}") as port:
+    async with door(files_in(folder), callers=Crowd()) as port:
         crowd = [await asyncio.open_connection("127.0.0.1", port) for _ in range(HANDSHAKES_MAX + 20)]
         for _ in range(3):
             answer, _ = await ask(port, device(folder))
@@ -323,7 +335,7 @@ async def test_noise_instead_of_a_handshake_hurts_nobody(
 
 async def test_a_port_that_is_taken_is_told_with_its_mend(folder: Path) -> None:
     with socket.create_server(("", 0)) as other:
-        made = SecureDoor(files_in(folder), hello, lambda address: None, port=other.getsockname()[1])
+        made = SecureDoor(files_in(folder), hello, FakeCallers(), port=other.getsockname()[1])
         with pytest.raises(ExceptionGroup) as caught:
             await made.run()
     (trouble,) = caught.value.exceptions

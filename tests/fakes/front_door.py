@@ -10,7 +10,7 @@ from captive_portal.framing import Limits
 from captive_portal.render import Renderer
 from captive_portal.web import Portal
 from node.units import MacAddress
-from tests.fakes.house import FakeHouse, FakeNeighbours
+from tests.fakes.house import FakeCallers, FakeHouse
 
 ANA, BEN = MacAddress("02:00:00:00:00:0a"), MacAddress("02:00:00:00:00:0b")
 ANAS_ADDRESS, BENS_ADDRESS, STRANGERS_ADDRESS = "127.0.0.1", "127.0.0.2", "127.0.0.3"
@@ -23,7 +23,7 @@ class FrontDoor:
 
     portal: Portal
     house: FakeHouse
-    neighbours: FakeNeighbours
+    callers: FakeCallers
     port: int
 
 
@@ -36,10 +36,10 @@ def renderer() -> Renderer:
 @asynccontextmanager
 async def open_door(house: FakeHouse | None = None, limits: Limits | None = None) -> AsyncIterator[FrontDoor]:
     house = house or FakeHouse()
-    neighbours = FakeNeighbours({ANAS_ADDRESS: ANA, BENS_ADDRESS: BEN})
+    callers = FakeCallers({ANAS_ADDRESS: ANA, BENS_ADDRESS: BEN})
     portal = Portal(
         house,
-        neighbours,
+        callers,
         port=0,
         secret=SECRET,
         addresses=("127.0.0.1",),
@@ -49,7 +49,7 @@ async def open_door(house: FakeHouse | None = None, limits: Limits | None = None
     task = asyncio.get_running_loop().create_task(portal.run())
     await portal.ready.wait()
     try:
-        yield FrontDoor(portal, house, neighbours, portal.bound[0][1])
+        yield FrontDoor(portal, house, callers, portal.bound[0][1])
     finally:
         task.cancel()
         with suppress(asyncio.CancelledError):

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from captive_portal import guests
+from captive_portal.callers import DISPUTED, ELSEWHERE, Caller, Ends
 from captive_portal.ports import (
     Admitted,
     AskedFor,
@@ -78,13 +79,20 @@ KEPT = tuple(KeptView(each.table, each.purpose, each.retention) for each in KEPT
 
 
 @dataclass
-class FakeNeighbours:
-    """Addresses to devices, as somebody says they are."""
+class FakeCallers:
+    """Implements `captive_portal.ports.Callers`: addresses to devices that send from them, and who else claims one."""
 
     devices: dict[str, MacAddress] = field(default_factory=dict)
+    claimed: dict[str, MacAddress] = field(default_factory=dict)
 
-    def mac_of(self, address: str) -> MacAddress | None:
-        return self.devices.get(address)
+    def caller(self, ends: Ends) -> Caller:
+        device = self.devices.get(ends.address)
+        if device is None:
+            return ELSEWHERE
+        return DISPUTED if self.is_disputed(ends.address, device) else Caller(device)
+
+    def is_disputed(self, address: str, device: MacAddress) -> bool:
+        return self.claimed.get(address, self.devices.get(address)) != device
 
 
 @dataclass

@@ -20,6 +20,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from captive_portal.callers import ELSEWHERE, Caller, Ends
 from captive_portal.ports import TermsAccepted
 from node import console
 from node.daemon import Node, load_config
@@ -40,10 +41,13 @@ SCENE_S = 6.0
 
 
 class Names:
-    """Implements `captive_portal.ports.Neighbours`: this machine's browser is one device of the village."""
+    """Implements `captive_portal.ports.Callers`: this machine's browser is one device of the village."""
 
-    def mac_of(self, address: str) -> MacAddress | None:
-        return MacAddress(MACS["browser"]) if address in {"127.0.0.1", "::1"} else None
+    def caller(self, ends: Ends) -> Caller:
+        return Caller(MacAddress(MACS["browser"])) if ends.address in {"127.0.0.1", "::1"} else ELSEWHERE
+
+    def is_disputed(self, address: str, device: MacAddress) -> bool:
+        return False
 
 
 class ImaginedRouter:

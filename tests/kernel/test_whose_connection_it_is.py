@@ -1,0 +1,172 @@
+"""A connection to the portal belongs to the device whose frame opened it: nobody else sends on it, nobody fills the room."""
+
+import contextlib
+import json
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from node.enforcement.flows import FLOWS_PER_STRANGER
+from node.enforcement.nft import SENDERS, SENDERS_MAX
+from tests.kernel.frames import ACK, SYN, TCP, frame, ip, raw_socket, tcp
+from tests.kernel.street import (
+    GATE,
+    MEMBER,
+    MEMBER_MAC,
+    ROUTER,
+    ROUTER_MAC,
+    STRANGER_MAC,
+    Street,
+    street,
+)
+
+pytestmark = pytest.mark.kernel
+BOTH = pytest.mark.parametrize("way", [0, 1], ids=["IPv4", "IPv6"])
+FAMILIES = (socket.AF_INET, socket.AF_INET6)
+PUSH = 0x08
+INVENTED_MACS = 30_000
+
+
+@pytest.fixture
+def place() -> Iterator[Street]:
+    with street("senders") as made:
+        made.admit(MEMBER_MAC)
+        yield made
+
+
+@contextlib.contextmanager
+def door(place: Street, way: int) -> Iterator[socket.socket]:
+    """What the portal listens with."""
+    with place.router.entered():
+        made = socket.create_server((ROUTER[way], GATE.portal_port), family=FAMILIES[way], backlog=1_000)
+    with made:
+        made.settimeout(2)
+        yield made
+
+
+def knock(place: Street, way: int, *, stranger: bool = False, seconds: float = 3.0) -> socket.socket:
+    origin = place.stranger if stranger else place.member
+    with origin.entered():
+        sock = socket.socket(FAMILIES[way])
+    sock.settimeout(seconds)
+    try:
+        sock.connect((ROUTER[way], 80))
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def known(place: Street, way: int) -> int:
+    listed = json.loads(place.router.run("nft", "-j", "list", "set", "inet", "procomu", SENDERS[(4, 6)[way]]))
+    (found,) = (each["set"] for each in listed["nftables"] if "set" in each)
+    return len(found.get("elem", []))
+
+
+@BOTH
+def test_nobody_else_sends_on_a_connection_that_stands(place: Street, way: int) -> None:
+    """The stranger knows the member's port and both sequence numbers, as who hears the air does."""
+    with place.router.entered():
+        wire = raw_socket("p1")
+    with contextlib.closing(wire) as ear, door(place, way) as listener:  # noqa: SIM117 - the member comes later
+        with knock(place, way) as member, listener.accept()[0] as portal:
+            portal.settimeout(0.7)
+            member.sendall(b"GET")
+            assert b"GET" == portal.recv(10)
+            sequence, answered = last_numbers(ear, member.getsockname()[1])
+            forged = ip(
+                MEMBER[way], ROUTER[way], TCP,
+                tcp(MEMBER[way], ROUTER[way], member.getsockname()[1], 80, ACK | PUSH, sequence + 3, answered, b"FORGED"),
+            )  # fmt: skip
+            place.send(place.stranger, forged, STRANGER_MAC)
+            with pytest.raises(TimeoutError):
+                portal.recv(10)
+            # The connection lives, and the same frame from the member's own hardware address is what it would take.
+            place.send(place.member, forged, MEMBER_MAC)
+            assert b"FORGED" == portal.recv(10)
+
+
+def last_numbers(ear: socket.socket, port: int) -> tuple[int, int]:
+    """Sequence and acknowledgement of the last frame that carried three octets from `port`."""
+    time.sleep(0.1)
+    found = None
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            data = ear.recv(65_536)
+            segment = data[34:] if data[12:14] == b"\x08\x00" else data[54:]
+            if int.from_bytes(segment[:2]) == port and data.endswith(b"GET"):
+                found = int.from_bytes(segment[4:8]), int.from_bytes(segment[8:12])
+    assert found is not None
+    return found
+
+
+@BOTH
+def test_nobody_else_opens_a_connection_that_stands_once_more(place: Street, way: int) -> None:
+    with door(place, way) as listener, knock(place, way) as member, listener.accept()[0]:
+        before = known(place, way)
+        again = tcp(MEMBER[way], ROUTER[way], member.getsockname()[1], 80, SYN)
+        place.send(place.stranger, ip(MEMBER[way], ROUTER[way], TCP, again), STRANGER_MAC)
+        time.sleep(0.2)
+        assert before == known(place, way)
+
+
+@BOTH
+def test_one_device_takes_only_its_part_of_the_room(place: Street, way: int) -> None:
+    """From an address that answers nothing, so that each stays half open."""
+    own = ("10.77.0.77", "fd77::77")[way]
+    place.router.ip(f"neigh replace {own} lladdr {STRANGER_MAC} dev lan0")
+    with door(place, way):
+        for number in range(2_000):
+            syn = tcp(own, ROUTER[way], 10_000 + number, GATE.portal_port, SYN)
+            place.send(place.stranger, ip(own, ROUTER[way], TCP, syn), STRANGER_MAC)
+        time.sleep(0.2)
+        assert 0 < known(place, way)
+        assert known(place, way) <= FLOWS_PER_STRANGER
+        with knock(place, way):
+            pass
+
+
+def test_invented_hardware_addresses_leave_room_for_members(place: Street) -> None:
+    """Thirty thousand, as fast as they can be sent, each with an IP address of its own."""
+    with door(place, 0):
+        wire = place.ear(place.stranger)
+        wire.setblocking(True)
+        for number in range(INVENTED_MACS):
+            mac = f"06:00:00:00:{number >> 8:02x}:{number & 255:02x}"
+            own = f"10.77.{64 + (number >> 8)}.{number & 255}"
+            syn = ip(own, ROUTER[0], TCP, tcp(own, ROUTER[0], 40_000, GATE.portal_port, SYN))
+            with contextlib.suppress(OSError):  # the wire is full
+                wire.send(frame(ROUTER_MAC, mac, syn))
+        assert known(place, 0) < SENDERS_MAX * 3 // 4
+        began = time.monotonic()
+        knock(place, 0).close()
+        assert time.monotonic() - began < 0.5
+
+
+@BOTH
+def test_where_no_sender_can_be_written_down_nobody_is_let_in(place: Street, way: int) -> None:
+    """And who was there before goes on."""
+    name = SENDERS[(4, 6)[way]]
+    with door(place, way) as listener, knock(place, way) as before, listener.accept()[0] as portal:
+        elements = ", ".join(
+            f"06:00:00:00:00:01 . {('10.99.0.1', 'fd99::1')[way]} . {n & 65_535} . {ROUTER[way]} . {n >> 16} timeout 60s"
+            for n in range(SENDERS_MAX - 1)
+        )
+        place.router.run("nft", "-f", "-", stdin=f"add element inet procomu {name} {{ {elements} }}")
+        with pytest.raises(OSError):  # noqa: PT011 - refused or never answered
+            knock(place, way, seconds=1.5)
+        before.sendall(b"still here")
+        assert b"still here" == portal.recv(20)
+
+
+def test_a_connection_that_is_closed_leaves_soon(place: Street) -> None:
+    with door(place, 0) as listener:
+        for _ in range(50):
+            with knock(place, 0, stranger=True), listener.accept()[0]:
+                pass
+        deadline = time.monotonic() + 6
+        while known(place, 0) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert 0 == known(place, 0)
