@@ -11,6 +11,8 @@ from node.accounting.periods import DAY_UNKNOWN
 from node.units import AccountId, Bytes, NodeId, Usage
 
 COUNTERS_ID = "counters_id"
+COMMITS = "commits"
+"""How many commits the database has had, and when the last one was: nobody's but the storage's."""
 
 
 def load_cells(db: Database) -> list[tuple[CellKey, Cell]]:
@@ -33,7 +35,8 @@ def load_baseline(db: Database) -> Baseline | None:
 
 
 def load_facts(db: Database) -> dict[str, str]:
-    return dict(db.execute("SELECT name, value FROM facts").fetchall())
+    """All but the database's own."""
+    return dict(db.execute("SELECT name, value FROM facts WHERE name != ?", [COMMITS]).fetchall())
 
 
 def save_booking(db: Database, booking: Booking) -> None:

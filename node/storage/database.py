@@ -1,61 +1,87 @@
 """One database, one writer thread; writes that wait together are committed together, each on its own savepoint."""
 
 import asyncio
+import logging
 import queue
 import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlite_utils import Database
 
 from node.errors import StorageTrouble
-from node.storage.migrations import migrate
+from node.storage.copies import AFTER_ERASURE_S, EVERY_S, RETRY_S, Copier
+from node.storage.journal import COPY_DUE_BYTES, Change
+from node.storage.lasting import Devices
+from node.storage.losses import Loss, acknowledge, at, read_losses
+from node.storage.notes import Notes
+from node.storage.opening import Files, Opened, Opening, file_at, is_damage, mend, rescue, tell, trouble_of
+from node.storage.reading import Reading, is_writable
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Work = Callable[[Database], T]
+Noting = Callable[[Database, Devices], list[Change]]
+"""Says, before a piece of work is done, what of it goes into the journal."""
 
 TOGETHER_MAX = 512
-PRIVATE_MODE = 0o600
 RETRY_OPENING_S = 5.0
 ANSWER_S = 3.0
 """How long people wait for a slow disk; what it has not taken by then stays in memory and is written again."""
-LOCKED_S = 1.0
-"""How long another process may hold the database before that counts as trouble."""
+FIRST_COPY_S = 300.0
+"""A database that began with its journal is safe without a copy; its first one waits until the start is over."""
+LOOK_S = 60.0
+"""So often it is looked whether the file is still there, also when nobody writes."""
 
 
 class Store:
     """Runs functions on the database, in order. A function that returned has been synced to the disk.
 
     When the data folder cannot be used, every call raises StorageTrouble at once and opening is tried again later:
-    the callers keep what they have in memory.
+    the callers keep what they have in memory. A folder that can only be read is read.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(
+        self, path: Path, *, keys: Path | None = None, key: bytes = b"", scratch: Path | None = None
+    ) -> None:
+        """`keys` is the folder of the node's key, where a marker tells that there is a database; `key` hides who was
+        erased; `scratch` is a folder that can be written when the data folder cannot."""
+        self.path, self._files, self._devices = path, Files(path, keys or path.parent), Devices(key)
+        self._scratch = scratch
         self.set_aside: Path | None = None
         """Where a database that was found corrupt has been moved."""
+        self.losses: tuple[str, ...] = ()
+        """What was lost and nobody has acknowledged yet, as sentences."""
         self.life = 0
         """Raised when another file than before is opened: what was stored earlier may not be in it."""
         self._file: tuple[int, int] | None = None
         self._opened_last: tuple[tuple[int, int] | None, int] | None = None
-        self._damaged = False
+        self._damage = ""
         self._leaves_traces = False
-        self._queue: queue.SimpleQueue[tuple[Work[Any], Future[Any]] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[tuple[Work[Any], Noting | None, Future[Any]] | None] = (
+            queue.SimpleQueue()
+        )
         self._db: Database | None = None
+        self._notes: Notes | None = None
+        self._reading: Reading | None = None
+        self._copier = Copier(path, self._files.copy, self._wake)
         self._trouble: StorageTrouble | None = None
         self._tried = 0.0
         self._thread = threading.Thread(target=self._serve, name="storage", daemon=True)
         self._thread.start()
 
-    async def run(self, work: Work[T]) -> T:
-        """Run `work` in a transaction with others. Cancelling the waiter does not undo the work."""
+    async def run(self, work: Work[T], noting: Noting | None = None) -> T:
+        """Run `work` in a transaction with others. What `noting` says of it outlives the database. Cancelling the
+        waiter does not undo the work."""
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(self._submit(work)), ANSWER_S)
+            return await asyncio.wait_for(asyncio.wrap_future(self._submit(work, noting)), ANSWER_S)
         except TimeoutError as error:
             raise StorageTrouble(
                 f"the data folder {self.path.parent} has not answered for {ANSWER_S:g} s",
@@ -64,7 +90,11 @@ class Store:
 
     def run_blocking(self, work: Work[T]) -> T:
         """As `run`, for callers without a loop."""
-        return self._submit(work).result()
+        return self._submit(work, None).result()
+
+    async def acknowledge(self) -> None:
+        """Somebody has read what was lost."""
+        await self.run(lambda _db: self._acknowledge())
 
     def leave_no_traces(self) -> None:
         """To be called by a piece of work that erases: once it is committed, what it erased stands in no older page of
@@ -76,122 +106,236 @@ class Store:
         self._queue.put(None)
         self._thread.join(timeout=10)
 
-    def _submit(self, work: Work[T]) -> "Future[T]":
+    # --- the writer thread -----------------------------------------------------------------
+
+    def _submit(self, work: Work[T], noting: Noting | None) -> "Future[T]":
         future: Future[T] = Future()
-        self._queue.put((work, future))
+        self._queue.put((work, noting, future))
         return future
 
-    def _serve(self) -> None:
-        while (item := self._queue.get()) is not None:
-            together = [item]
-            while len(together) < TOGETHER_MAX and not self._queue.empty():
-                more = self._queue.get()
-                if more is None:
-                    self._commit(together)
-                    return self._close()
-                together.append(more)
-            self._commit(together)
-        return self._close()
+    def _wake(self) -> None:
+        """By the thread that made a copy."""
+        self._submit(lambda _db: None, None)
 
-    def _commit(self, together: list[tuple[Work[Any], Future[Any]]]) -> None:
-        done: list[tuple[Future[Any], Any, BaseException | None]] = []
+    def _serve(self) -> None:
+        while True:
+            try:
+                item = self._queue.get(timeout=min(LOOK_S, self._copier.seconds_left() or RETRY_OPENING_S))
+            except queue.Empty:
+                self._look()
+                continue
+            together: list[Waiting] = []
+            while item is not None:
+                together.append(item)
+                if len(together) >= TOGETHER_MAX or self._queue.empty():
+                    break
+                item = self._queue.get()
+            if together:
+                self._commit(together)
+            if item is None:
+                return self._end()
+            self._look_after_copies()
+
+    def _end(self) -> None:
+        self._copier.stop()
+        self._close()
+
+    def _look(self) -> None:
+        """Now and then, while nobody asks for anything."""
+        try:
+            if self._db is not None:
+                self._opened()
+                self._read_losses()
+        except (sqlite3.Error, StorageTrouble) as error:
+            self._fail(error)
+        self._look_after_copies()
+
+    def _look_after_copies(self) -> None:
+        if self._db is None or self._notes is None:
+            return
+        copy = self._copier.take()
+        if copy is not None:
+            self._notes.copied(copy)
+        if self._notes.is_broken or self._notes.size > COPY_DUE_BYTES:
+            self._copier.want(RETRY_S)
+        elif self._notes.erases:
+            self._copier.want(AFTER_ERASURE_S)
+        self._copier.begin_if_due()
+
+    def _commit(self, together: "list[Waiting]") -> None:
+        if self._db is None and not is_writable(self.path.parent):
+            self._read(together)
+            return
+        done: list[Done] = []
         try:
             db = self._opened()
-            db.execute("BEGIN IMMEDIATE")
-            for work, future in together:
-                done.append((future, *_attempt(db, work)))
-            db.execute("COMMIT")
-            if self._leaves_traces:
-                self._leaves_traces = not _empties_log(db)
+            assert self._notes is not None, "opened with the database"
+            self._write(db, self._notes, together, done)
         except (sqlite3.Error, StorageTrouble) as error:
             trouble = self._fail(error)
-            for _, future in together:
+            # Who only read has read what was there.
+            told = {id(each.future) for each in done if not each.has_changed and each.problem is None}
+            for each in done:
+                if id(each.future) in told:
+                    _settle(each.future, each.result, None)
+            for _, _, future in together:
+                if id(future) not in told:
+                    _settle(future, None, trouble)
+            return
+        for each in done:
+            _settle(each.future, each.result, each.problem)
+
+    def _write(self, db: Database, notes: Notes, together: "list[Waiting]", done: "list[Done]") -> None:
+        db.execute("BEGIN IMMEDIATE")
+        has_changed = notes.pay(db)
+        noted = [noting(db, self._devices) if noting is not None else [] for _, noting, _ in together]
+        try:
+            for work, _, future in together:
+                before = db.conn.total_changes
+                result, problem = _attempt(db, work)
+                done.append(Done(future, result, problem, db.conn.total_changes != before))
+        except (sqlite3.OperationalError, sqlite3.InternalError):
+            # A full disk: the journal has kept room for what must not be lost.
+            notes.note(change for changes in noted for change in changes)
+            raise
+        good = zip(noted, done, strict=True)
+        changes = [change for changes, each in good if each.problem is None for change in changes]
+        if has_changed or changes or any(each.has_changed for each in done):
+            notes.note(changes)
+            notes.count(db)
+        db.execute("COMMIT")
+        notes.committed()
+        if self._leaves_traces:
+            self._leaves_traces = not _empties_log(db)
+
+    def _read(self, together: "list[Waiting]") -> None:
+        trouble = StorageTrouble(f"the data folder {self.path.parent} can only be read", mend(self.path))
+        try:
+            if self._reading is None:
+                self._reading = Reading(self._files, self._devices, self._scratch)
+                self._note_life(self._reading.db)
+            db = self._reading.db
+        except (sqlite3.Error, OSError, StorageTrouble) as error:
+            log.warning("what stands in %s cannot be read: %s", self.path.parent, error)
+            for _, _, future in together:
                 _settle(future, None, trouble)
             return
-        for future, result, problem in done:
+        self._trouble = trouble
+        for work, _, future in together:
+            try:
+                db.execute("BEGIN")
+                result, problem = _attempt(db, work)
+            except sqlite3.Error:
+                result, problem = None, trouble
+            if db.conn.in_transaction:
+                db.execute("ROLLBACK")
             _settle(future, result, problem)
 
+    # --- opening and closing -----------------------------------------------------------------
+
     def _opened(self) -> Database:
-        if self._db is not None and self._file == _file_at(self.path):
+        if self._db is not None and self._file == file_at(self.path):
             return self._db
-        self._close()
-        if self._trouble is not None and time.monotonic() - self._tried < RETRY_OPENING_S:
+        if (
+            self._trouble is not None
+            and self._reading is None
+            and time.monotonic() - self._tried < RETRY_OPENING_S
+        ):
             raise self._trouble
         self._tried = time.monotonic()
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._db = self._open_sound()
+            rescued = self._rescue()
+            self._close()
+            opened = Opening(self._files, self._devices, _new_number, time.time()).open(self._damage)
         except (sqlite3.Error, OSError) as error:
-            raise StorageTrouble(
-                f"the database {self.path} cannot be opened: {error}", _mend(self.path)
-            ) from error
-        self._trouble = None
-        self._file = _file_at(self.path)
-        opened = self._file, _name_of(self._db)
+            raise trouble_of(self.path, error) from error
+        self._damage = ""
+        self._trouble, self._db = None, opened.db
+        self.set_aside = opened.set_aside or self.set_aside
+        if rescued is not None:
+            tell(self._files, rescued)
+        self._notes = Notes(self._files, self._devices, opened)
+        self._want_first_copy(opened)
+        self._read_losses(opened.losses)
+        self._note_life(opened.db)
+        return opened.db
+
+    def _note_life(self, db: Database) -> None:
+        self._file = file_at(self.path)
+        opened = self._file, int(db.execute("PRAGMA application_id").fetchone()[0])
         if opened != self._opened_last:
             self._opened_last, self.life = opened, self.life + 1
-        return self._db
 
-    def _open_sound(self) -> Database:
-        if not self._damaged:
-            try:
-                return _open(self.path)
-            except sqlite3.DatabaseError as error:
-                if not _is_damage(error):
-                    raise
-        self._put_aside()
-        return _open(self.path)
+    def _rescue(self) -> Loss | None:
+        """While the file is open it can be read, whatever became of its name."""
+        if self._db is None or not rescue(self._db, self._files):
+            return None
+        text = "It was written again from what the node still had open: nothing is lost."
+        return Loss(at(time.time()), "was deleted or replaced while the node ran", text)
 
-    def _put_aside(self) -> None:
-        if self.path.exists():
-            self.set_aside = self.path.with_suffix(f".corrupt-{int(time.time())}")
-            self.path.rename(self.set_aside)
-            for suffix in ("-wal", "-shm"):
-                leftover = self.path.with_name(self.path.name + suffix)
-                if leftover.exists():  # it may hold what the damaged file does not
-                    leftover.rename(self.set_aside.with_name(self.set_aside.name + suffix))
-        self._damaged = False
+    def _want_first_copy(self, opened: Opened) -> None:
+        copy = self._files.copy
+        age = time.time() - copy.stat().st_mtime if copy.exists() else None
+        if (
+            not opened.journal.is_whole
+            or opened.journal.unreadable
+            or (age is not None and not 0 <= age < EVERY_S)
+        ):
+            self._copier.want(0)
+        elif age is None:
+            self._copier.want(FIRST_COPY_S)
+        else:
+            self._copier.want(EVERY_S - age)
+
+    def _read_losses(self, unwritten: Iterable[Loss] = ()) -> None:
+        told = dict.fromkeys((*read_losses(self._files.losses), *unwritten))
+        self.losses = tuple(loss.text for loss in told)
+
+    def _acknowledge(self) -> None:
+        try:
+            acknowledge(self._files.losses)
+        except OSError as error:
+            raise trouble_of(self.path, error) from error
+        self.losses = ()
 
     def _fail(self, error: Exception) -> StorageTrouble:
-        self._close()
-        self._damaged = self._damaged or (isinstance(error, sqlite3.DatabaseError) and _is_damage(error))
         if isinstance(error, StorageTrouble):
             self._trouble = error
-        else:
-            self._trouble = StorageTrouble(
-                f"the database {self.path} cannot be written: {error}", _mend(self.path)
-            )
-            self._tried = time.monotonic()
+            return error
+        self._close()
+        if isinstance(error, sqlite3.DatabaseError) and is_damage(error):
+            self._damage = f"was found damaged while the node ran ({error})"
+        self._trouble = StorageTrouble(
+            f"the database {self.path} cannot be written: {error}", mend(self.path)
+        )
+        self._tried = time.monotonic()
         return self._trouble
 
     def _close(self) -> None:
+        for each in (self._notes, self._reading):
+            if each is not None:
+                each.close()
+        self._notes = self._reading = None
         if self._db is not None:
             try:
                 self._db.conn.close()
             except sqlite3.Error as error:
-                self._trouble = StorageTrouble(f"closing {self.path}: {error}", _mend(self.path))
+                self._trouble = StorageTrouble(f"closing {self.path}: {error}", mend(self.path))
         self._db = None
 
 
-def _open(path: Path) -> Database:
-    path.touch(mode=PRIVATE_MODE)
-    path.chmod(PRIVATE_MODE)  # before it is opened: SQLite gives the log of writes the mode of the database
-    connection = sqlite3.connect(path, isolation_level=None, timeout=LOCKED_S, check_same_thread=False)
-    try:
-        db = Database(connection)
-        db.execute("PRAGMA journal_mode = WAL")
-        # What people would notice losing is here: a power cut must not lose what was acknowledged.
-        db.execute("PRAGMA synchronous = FULL")
-        # What is erased is written over; Debian's SQLite does so by itself, others do not.
-        db.execute("PRAGMA secure_delete = ON")
-        problem = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if problem != "ok":
-            raise sqlite3.DatabaseError(problem)
-        migrate(db)
-    except BaseException:
-        connection.close()
-        raise
-    return db
+Waiting = tuple[Work[Any], Noting | None, "Future[Any]"]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A piece of work, before it is committed."""
+
+    future: "Future[Any]"
+    result: Any
+    problem: BaseException | None
+    has_changed: bool
 
 
 def _empties_log(db: Database) -> bool:
@@ -202,14 +346,9 @@ def _empties_log(db: Database) -> bool:
         return False
 
 
-def _name_of(db: Database) -> int:
+def _new_number() -> int:
     """A random number that a database is given once: a file's place on the disk is soon another file's."""
-    known = int(db.execute("PRAGMA application_id").fetchone()[0])
-    if known:
-        return known
-    name = secrets.randbelow(2**31 - 1) + 1
-    db.execute(f"PRAGMA application_id = {name}")
-    return name
+    return secrets.randbelow(2**31 - 1) + 1
 
 
 def _attempt(db: Database, work: Work[Any]) -> tuple[Any, BaseException | None]:
@@ -219,7 +358,7 @@ def _attempt(db: Database, work: Work[Any]) -> tuple[Any, BaseException | None]:
     except (sqlite3.OperationalError, sqlite3.InternalError):
         raise
     except sqlite3.DatabaseError as error:
-        if _is_damage(error):
+        if is_damage(error):
             raise
         return None, _undone(db, error)
     except Exception as error:  # noqa: BLE001 - handed to whoever asked, whose bug it is
@@ -234,19 +373,6 @@ def _undone(db: Database, error: Exception) -> Exception:
     return error
 
 
-def _is_damage(error: sqlite3.DatabaseError) -> bool:
-    """True when the file itself is broken; disk trouble and a broken promise in a table have classes of their own."""
-    return type(error) is sqlite3.DatabaseError
-
-
-def _file_at(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
-
-
 def _settle(future: "Future[Any]", result: Any, problem: BaseException | None) -> None:
     if not future.set_running_or_notify_cancel():
         return
@@ -254,7 +380,3 @@ def _settle(future: "Future[Any]", result: Any, problem: BaseException | None) -
         future.set_result(result)
     else:
         future.set_exception(problem)
-
-
-def _mend(path: Path) -> str:
-    return f"make room, or make {path.parent} writable; nothing in memory is lost and writing is tried again by itself"

@@ -93,10 +93,19 @@ def _statement(change: Change) -> tuple[str, list[Any]]:
             return "DELETE FROM contests WHERE number = ?", [number]
         case NoticeGone(number):
             return "DELETE FROM notices WHERE number = ?", [number]
-        case Notice() | Terms() | Contest():
-            return _put(*_told(change))
         case _:
-            return _put(*_owned(change))
+            return put(*row(change))
+
+
+def row(
+    change: Batch | SavedVoucher | Binding | PassphraseHash | CardsVoid | Contest | Notice | Terms,
+) -> tuple[str, str, list[Any]]:
+    """Table, columns and values of a row that is kept; the first column is the key."""
+    match change:
+        case Notice() | Terms() | Contest():
+            return _told(change)
+        case _:
+            return _owned(change)
 
 
 def _owned(
@@ -127,7 +136,8 @@ def _told(change: Contest | Notice | Terms) -> tuple[str, str, list[Any]]:
             return "terms", TERMS, [version, day, by, _json((each.language, each.text) for each in written)]
 
 
-def _put(table: str, columns: str, values: list[Any]) -> tuple[str, list[Any]]:
+def put(table: str, columns: str, values: list[Any]) -> tuple[str, list[Any]]:
+    """Statement and values of a row that is new or written over."""
     key, *others = columns.split(", ")
     marks = ", ".join("?" * len(values))
     # Not INSERT OR REPLACE, which would put the row behind all others.

@@ -12,8 +12,10 @@ from node.accounting.meter import Tally
 from node.accounting.sessions import SavedSession
 from node.membership.ports import Change, Forgotten
 from node.reconcile.ports import Remembered
-from node.storage import books, membership, records, sessions
+from node.storage import books, lasting, membership, records, sessions
 from node.storage.database import Store
+from node.storage.journal import Change as JournalChange
+from node.storage.lasting import Devices
 from node.storage.tally import TallyFile
 from node.units import AccountId, MacAddress
 
@@ -52,13 +54,19 @@ class StoredMemory:
         day: str,
         changes: Iterable[Change] = (),
     ) -> None:
-        kept = tuple(changes)
+        kept, kept_sessions = tuple(changes), tuple(saved)
 
         def work(db: Database) -> None:
             membership.save_changes(db, kept)
-            sessions.save_sessions(db, saved, dict(minors), day)
+            sessions.save_sessions(db, kept_sessions, dict(minors), day)
 
-        await self._store.run(work)
+        def noting(db: Database, devices: Devices) -> list[JournalChange]:
+            return [
+                *lasting.of_register(db, kept, devices),
+                *lasting.of_sessions(db, kept_sessions, day, devices),
+            ]
+
+        await self._store.run(work, noting)
 
     async def erase(self, mac: MacAddress | None, account: AccountId, until_day: str) -> None:
         def work(db: Database) -> None:
@@ -68,7 +76,9 @@ class StoredMemory:
                 books.erase(db, account, until_day)
             self._store.leave_no_traces()
 
-        await self._store.run(work)
+        await self._store.run(
+            work, lambda _db, devices: [lasting.of_erasure(mac, account, until_day, devices)]
+        )
 
     async def forget(self, *, ended_before: str, used_before: str, today: str) -> Forgotten:
         def work(db: Database) -> Forgotten:

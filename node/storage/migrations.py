@@ -144,15 +144,21 @@ MIGRATIONS: tuple[Callable[[Database], None], ...] = (_first, _second)
 """In order; the number of those applied is the database's user_version. Each is applied in one transaction."""
 
 
-def migrate(db: Database) -> None:
-    """Bring the database to the newest form. Raises sqlite3.Error, or StorageTrouble when a newer node made it; then
-    nothing changed."""
+def refuse_newer(db: Database) -> int:
+    """How many migrations were applied. Raises StorageTrouble when a newer node made the database."""
     done = int(db.execute("PRAGMA user_version").fetchone()[0])
     if done > len(MIGRATIONS):
         raise StorageTrouble(
             f"the database has form {done} and was made by a newer version; this one knows forms up to {len(MIGRATIONS)}",
             "install the newer version again, or move procomu.db elsewhere to begin a new one",
         )
+    return done
+
+
+def migrate(db: Database) -> None:
+    """Bring the database to the newest form. Raises sqlite3.Error, or StorageTrouble as `refuse_newer`; then nothing
+    changed."""
+    done = refuse_newer(db)
     for number, migration in enumerate(MIGRATIONS[done:], start=done + 1):
         with db.conn:
             db.execute("BEGIN IMMEDIATE")

@@ -1,12 +1,17 @@
 """Accounts, devices and their sessions, as rows."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from sqlite_utils import Database
 
 from node.accounting.sessions import SavedSession, Session
 from node.storage.letters import storable
 from node.units import AccountId, MacAddress, Monotonic
+
+SESSION = (
+    "mac, mark, account, state, terms, boot, since_boot_ms, ends_boot_ms, ends_wall_s, because, changed_day"
+)
 
 
 def load_minors(db: Database) -> dict[AccountId, int]:
@@ -46,21 +51,17 @@ def save_sessions(
         # A number that the kernel now knows somebody else by is no longer the other's.
         db.execute("INSERT OR REPLACE INTO devices VALUES (?, ?, ?, ?)", [s.mac, s.account, s.mark, day])
         db.execute(
-            "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                s.mac,
-                s.mark,
-                s.account,
-                s.state,
-                storable(s.terms),
-                each.boot,
-                s.since,
-                s.ends,
-                each.ends_wall_s,
-                storable(s.because),
-                day,
-            ],
+            "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", session_row(each, day)
         )
+
+
+def session_row(saved: SavedSession, day: str) -> list[Any]:
+    """In the order of `SESSION`."""
+    s = saved.session
+    ends = [s.ends, saved.ends_wall_s]
+    return [
+        s.mac, s.mark, s.account, s.state, storable(s.terms), saved.boot, s.since, *ends, storable(s.because), day,
+    ]  # fmt: skip
 
 
 def save_minor(db: Database, account: AccountId, minor: int, day: str) -> None:

@@ -1,0 +1,186 @@
+"""A consistent copy of the database, kept aside: made step by step in a thread of its own, so that nobody waits."""
+
+import logging
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from node.storage import books
+from node.storage.journal import sync_folder
+from node.storage.soundness import check, lenient
+
+log = logging.getLogger(__name__)
+
+STEP_PAGES, PAUSE_S = 64, 0.05
+"""256 KiB go to the disk at a time, then others have it: at most 5 MB/s, so that the log of writes never waits for long."""
+EVERY_S = 23 * 3600
+"""With its making, a copy is never older than a day while the node runs."""
+AFTER_ERASURE_S = 6 * 3600
+"""So long may somebody who erased themselves still stand in the copy and in the journal."""
+RETRY_S = 600
+
+
+class Stopped(Exception):
+    """The node ends; the copy is made another time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A copy that can be used."""
+
+    commit: int
+    made_s: float
+    """Seconds since 1970."""
+
+
+def commits_of(db: Database) -> int:
+    """How many commits the database has had; 0 where it does not count them."""
+    return _count(db)[0]
+
+
+def committed_at(db: Database) -> int:
+    """When the last of them was, in seconds since 1970; 0 where that is not known."""
+    return _count(db)[1]
+
+
+def save_commits(db: Database, commits: int, at_s: float) -> None:
+    books.save_facts(db, [(books.COMMITS, f"{commits} {int(at_s)}")])
+
+
+def _count(db: Database) -> tuple[int, int]:
+    row = db.execute("SELECT value FROM facts WHERE name = ?", [books.COMMITS]).fetchone()
+    fields = str(row[0]).split(" ") if row is not None else []
+    return (int(fields[0]), int(fields[1])) if len(fields) == 2 and all(map(str.isdigit, fields)) else (0, 0)
+
+
+def make_copy(source: Path, target: Path, *, pause_s: float, is_stopped: Callable[[], bool]) -> Copy:
+    """Copies what is committed now, checks it and puts it in the place of the copy of before. Raises sqlite3.Error,
+    OSError or Stopped; then that one stays."""
+    unfinished = target.with_name(target.name + ".new")
+    unfinished.unlink(missing_ok=True)
+    os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    try:
+        commit = _fill(source, unfinished, pause_s, is_stopped)
+        handle = os.open(unfinished, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        unfinished.replace(target)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+    sync_folder(target.parent)
+    return Copy(commit, time.time())
+
+
+def _fill(source: Path, target: Path, pause_s: float, is_stopped: Callable[[], bool]) -> int:
+    reading = sqlite3.connect(f"file:{source}?mode=ro", uri=True, isolation_level=None)
+    writing = sqlite3.connect(target, isolation_level=None)
+    try:
+        writing.execute("PRAGMA journal_mode = OFF")
+        writing.execute("PRAGMA synchronous = OFF")
+        writing.execute("PRAGMA cache_size = 64")
+        reading.execute("PRAGMA cache_size = 64")
+        # One moment for the whole copy: writers go on meanwhile and are not in it.
+        reading.execute("BEGIN")
+        commit = commits_of(Database(reading))
+        handle = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
+
+        def rest(_status: int, remaining: int, _total: int) -> None:
+            if is_stopped():
+                raise Stopped
+            if remaining and pause_s:
+                os.fdatasync(handle)
+                time.sleep(pause_s)
+
+        try:
+            reading.backup(writing, pages=STEP_PAGES if pause_s else -1, progress=rest)
+        finally:
+            os.close(handle)
+        writing.execute("PRAGMA journal_mode = DELETE")
+        writing.text_factory = lenient
+        check(Database(writing))
+    finally:
+        writing.close()
+        reading.close()
+    return commit
+
+
+def find_copy(path: Path, database: int) -> Copy | None:
+    """The copy, where it is sound and of this database; 0 stands for any."""
+    if not path.exists():
+        return None
+    try:
+        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
+        connection.text_factory = lenient
+        try:
+            db = Database(connection)
+            check(db)
+            number = int(db.execute("PRAGMA application_id").fetchone()[0])
+            return Copy(commits_of(db), path.stat().st_mtime) if database in {0, number} else None
+        finally:
+            connection.close()
+    except (sqlite3.Error, OSError) as error:
+        log.warning("the copy %s of the database cannot be used: %s", path, error)
+        return None
+
+
+class Copier:
+    """Knows when a copy is due and has it made; asked and told by the writer thread."""
+
+    def __init__(self, source: Path, target: Path, wake: Callable[[], None]) -> None:
+        self._source, self._target, self._wake = source, target, wake
+        self._due = time.monotonic() + EVERY_S
+        self._thread: threading.Thread | None = None
+        self._stop, self._is_done = threading.Event(), threading.Event()
+        self._made: Copy | None = None
+        self._trouble = ""
+
+    def want(self, within_s: float) -> None:
+        self._due = min(self._due, time.monotonic() + within_s)
+
+    def seconds_left(self) -> float:
+        return max(0.0, self._due - time.monotonic())
+
+    def begin_if_due(self) -> None:
+        if self._thread is None and self.seconds_left() <= 0:
+            self._due = time.monotonic() + EVERY_S
+            self._is_done.clear()
+            self._thread = threading.Thread(target=self._make, name="storage-copy", daemon=True)
+            self._thread.start()
+
+    def take(self) -> Copy | None:
+        """The copy that was finished since this was last asked."""
+        if self._thread is None or not self._is_done.is_set():
+            return None
+        self._thread.join()
+        self._thread = None
+        made, self._made = self._made, None
+        if made is None and not self._stop.is_set():
+            self.want(RETRY_S)
+        return made
+
+    def stop(self) -> None:
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout=5)
+
+    def _make(self) -> None:
+        try:
+            self._made = make_copy(self._source, self._target, pause_s=PAUSE_S, is_stopped=self._stop.is_set)
+            self._trouble = ""
+        except Stopped:
+            self._made = None
+        except (sqlite3.Error, OSError) as error:
+            if str(error) != self._trouble:
+                self._trouble = str(error)
+                log.warning("no copy of the database could be made: %s; it is tried again by itself", error)
+        self._is_done.set()
+        self._wake()

@@ -1,0 +1,231 @@
+"""A journal beside the database: changes since the last copy that nobody must lose, each on the disk before it is told.
+
+The file begins with two lines of `LINE_BYTES`: what it belongs to (the database's number, the commit of the copy that it
+continues, and whether the two together are everything), and the last commit known. The second is written over after
+each commit without waiting for the disk: it may be older than the database, and is never newer. Then comes one line
+for each commit: eight hexadecimal digits of CRC-32, a space, ``[commit, seconds since 1970, [change, ...]]`` in JSON.
+Zeros follow: room that is kept in advance, so that a full disk still takes what must not be lost.
+"""
+
+import json
+import os
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+LINE_BYTES = 64
+ROOM_BYTES = 256 * 1024
+"""Kept free behind the last line; a voucher that is used needs about 300 bytes."""
+FILE_BYTES_MAX = 4 * 1024 * 1024
+"""More is not read, and not written: a new copy is due long before."""
+COPY_DUE_BYTES = 1024 * 1024
+_KIND = "procomu-journal-1"
+
+Change = list[Any]
+"""As `node.storage.lasting` makes and applies it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What one commit changed."""
+
+    commit: int
+    at_s: int
+    """By the wall clock, in seconds since 1970."""
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A journal as it was read. Unknown numbers are 0."""
+
+    database: int = 0
+    base: int = 0
+    """The commit that it continues."""
+    is_whole: bool = False
+    """Whether nothing is missing between the copy and the first line; without a copy, the database began with it."""
+    head: int = 0
+    """The last commit that the database is known to have had."""
+    head_at_s: int = 0
+    entries: tuple[Entry, ...] = ()
+    unreadable: int = 0
+    """Lines that are damaged; a line that was torn at the end is none, since nobody was told."""
+    end: int = 2 * LINE_BYTES
+
+
+NO_JOURNAL = Found()
+
+
+def read_journal(path: Path) -> Found:
+    """NO_JOURNAL where there is none or it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(FILE_BYTES_MAX)
+    except OSError:
+        return NO_JOURNAL
+    first, second = _fields(raw[:LINE_BYTES]), _fields(raw[LINE_BYTES : 2 * LINE_BYTES])
+    is_ours = len(first) == 4 and first[0] == _KIND
+    entries, unreadable, end = _entries(raw)
+    return Found(
+        database=int(first[1]) if is_ours else 0,
+        base=int(first[2]) if is_ours else 0,
+        is_whole=is_ours and first[3] == "1",
+        head=int(second[0]) if len(second) == 2 else 0,
+        head_at_s=int(second[1]) if len(second) == 2 else 0,
+        entries=entries,
+        unreadable=unreadable + (not is_ours and bool(raw)),
+        end=end,
+    )
+
+
+class Journal:
+    """The journal that is written to. Owned by the writer thread; everything raises OSError."""
+
+    def __init__(self, path: Path, database: int, found: Found) -> None:
+        """Goes on with what was found there, or begins one."""
+        self.path, self.database = path, database
+        self.base, self.is_whole = found.base, found.is_whole
+        if found.database != database or not path.exists():
+            _write(
+                path, database, found.base, is_whole=found.is_whole, entries=found.entries, head=found.head
+            )
+            found = read_journal(path)
+        self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        self.end = found.end
+        with suppress(OSError):  # a full disk: the room of before is what it was kept for
+            self._clear_rest()
+            self._keep_room()
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether its file was deleted or replaced."""
+        try:
+            there, ours = self.path.stat(), os.fstat(self._fd)
+        except OSError:
+            return True
+        return (there.st_dev, there.st_ino) != (ours.st_dev, ours.st_ino) or ours.st_size < 2 * LINE_BYTES
+
+    def append(self, entry: Entry) -> None:
+        """On the disk when this returns."""
+        line = _line(entry)
+        if self.end + len(line) > FILE_BYTES_MAX:
+            raise OSError(f"{self.path} has its full size, and no copy of the database could be made")
+        os.pwrite(self._fd, line, self.end)
+        os.fdatasync(self._fd)
+        self.end += len(line)
+        with suppress(OSError):  # as at the start
+            self._keep_room()
+
+    def mark(self, commit: int, at_s: int) -> None:
+        """The database has had this commit."""
+        os.pwrite(self._fd, _fixed(str(commit), str(at_s)), LINE_BYTES)
+
+    def begin_again(self, base: int, head: int, at_s: int) -> tuple[Entry, ...]:
+        """After a copy that holds everything up to the commit `base`: only what is newer stays. Returns it."""
+        entries = tuple(entry for entry in read_journal(self.path).entries if entry.commit > base)
+        _write(self.path, self.database, base, is_whole=True, entries=entries, head=head, at_s=at_s)
+        os.close(self._fd)
+        self._fd = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+        self.base, self.is_whole, self.end = base, True, read_journal(self.path).end
+        return entries
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+    def _keep_room(self) -> None:
+        wanted = min(self.end + ROOM_BYTES, FILE_BYTES_MAX)
+        if os.fstat(self._fd).st_size < wanted:
+            # In steps: the size of a file is one more thing to write.
+            os.posix_fallocate(self._fd, 0, min(wanted + ROOM_BYTES // 4, FILE_BYTES_MAX))
+            os.fsync(self._fd)
+
+    def _clear_rest(self) -> None:
+        """What was torn at the end is written over, or it would be taken for damage later."""
+        rest = os.fstat(self._fd).st_size - self.end
+        if rest > 0 and any(os.pread(self._fd, rest, self.end)):
+            os.pwrite(self._fd, bytes(rest), self.end)
+
+
+def _entries(raw: bytes) -> tuple[tuple[Entry, ...], int, int]:
+    """The entries, how many lines before the last of them are damaged, and where the next one goes."""
+    entries: list[Entry] = []
+    end, damaged, suspect = 2 * LINE_BYTES, 0, 0
+    for start, line in _lines(raw):
+        entry = _entry(line)
+        if entry is None:
+            suspect += 1
+        else:
+            entries.append(entry)
+            end, damaged, suspect = start + len(line) + 1, damaged + suspect, 0
+    return tuple(entries), damaged, end
+
+
+def _lines(raw: bytes) -> Iterator[tuple[int, bytes]]:
+    start = 2 * LINE_BYTES
+    while (stop := raw.find(b"\n", start)) != -1:
+        yield start, raw[start:stop]
+        start = stop + 1
+
+
+def _line(entry: Entry) -> bytes:
+    text = json.dumps([entry.commit, entry.at_s, entry.changes], separators=(",", ":")).encode()
+    return b"%08x %s\n" % (zlib.crc32(text), text)
+
+
+def _entry(line: bytes) -> Entry | None:
+    text = line[9:]
+    if line[:9] != b"%08x " % zlib.crc32(text):
+        return None
+    commit, at_s, changes = json.loads(text)
+    return Entry(commit, at_s, tuple(changes))
+
+
+def _fixed(*fields: str) -> bytes:
+    text = " ".join(fields).encode()
+    return (b"%08x %s" % (zlib.crc32(text), text)).ljust(LINE_BYTES - 1) + b"\n"
+
+
+def _fields(line: bytes) -> list[str]:
+    """Empty when the line is damaged."""
+    text = line[9:].rstrip()
+    return text.decode().split(" ") if line[:9] == b"%08x " % zlib.crc32(text) else []
+
+
+def _write(
+    path: Path,
+    database: int,
+    base: int,
+    *,
+    is_whole: bool,
+    entries: Iterable[Entry],
+    head: int,
+    at_s: int = 0,
+) -> None:
+    """A new file in the place of the old one: all of it or nothing."""
+    temporary = path.with_name(path.name + ".new")
+    with os.fdopen(
+        os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb"
+    ) as file:
+        file.write(_fixed(_KIND, str(database), str(base), str(int(is_whole))))
+        file.write(_fixed(str(head), str(at_s)))
+        for entry in entries:
+            file.write(_line(entry))
+        room = file.tell() + ROOM_BYTES
+        file.flush()
+        with suppress(OSError):  # on a full disk the lines themselves are worth more
+            os.posix_fallocate(file.fileno(), 0, min(room, FILE_BYTES_MAX))
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """What was created, renamed or deleted in it is on the disk."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

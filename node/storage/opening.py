@@ -1,0 +1,428 @@
+"""What stands in the data folder, and which database comes of it: the file itself, or the copy with the journal.
+
+A database that is missing, empty, damaged, another one or older than it was is never taken for a new one while a marker,
+a copy or a journal says that there was one.
+"""
+
+import logging
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from node.errors import StorageTrouble
+from node.storage.copies import Copy, commits_of, committed_at, find_copy, make_copy, save_commits
+from node.storage.journal import Entry, Found, read_journal, sync_folder
+from node.storage.lasting import Devices, apply
+from node.storage.losses import LOSSES, MARKER, Loss, Marker, at, read_marker, write_loss, write_marker
+from node.storage.migrations import MIGRATIONS, migrate, refuse_newer
+from node.storage.salvage import salvage
+from node.storage.soundness import check, drop_suspects, lenient
+
+log = logging.getLogger(__name__)
+
+LOCKED_S = 1.0
+"""How long another process may hold the database before that counts as trouble."""
+PRIVATE_MODE = 0o600
+NO_CHECKPOINT_ON_CLOSE = 1006
+"""SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE."""
+HEADER_BYTES = 100
+"""A shorter file holds nothing."""
+NOT_RESTORED = ("incarnation", "counters_id", "admin_sign_in")
+"""Facts that a restored database begins without: bytes that were counted since are not booked twice, and no admin who
+signed out is signed in again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Where everything is."""
+
+    database: Path
+    keys: Path
+    """The folder of the node's key."""
+
+    @property
+    def copy(self) -> Path:
+        return self.database.with_name(f"{self.database.name}.copy")
+
+    @property
+    def journal(self) -> Path:
+        return self.database.with_name(f"{self.database.stem}.journal")
+
+    @property
+    def marker(self) -> Path:
+        return self.keys / MARKER
+
+    @property
+    def losses(self) -> Path:
+        return self.database.with_name(LOSSES)
+
+
+@dataclass(slots=True)
+class Opened:
+    """A sound database of the newest form."""
+
+    db: Database
+    journal: Found
+    """To go on with."""
+    owed: tuple[Entry, ...] = ()
+    """What the journal knows and the database does not."""
+    losses: list[Loss] = field(default_factory=list)
+    set_aside: Path | None = None
+    has_copy: bool = False
+
+
+def connect(path: Path) -> Database:
+    """Opens or begins a database. Raises sqlite3.Error."""
+    path.touch(mode=PRIVATE_MODE)
+    path.chmod(PRIVATE_MODE)  # before it is opened: SQLite gives the log of writes the mode of the database
+    connection = sqlite3.connect(path, isolation_level=None, timeout=LOCKED_S, check_same_thread=False)
+    try:
+        connection.text_factory = lenient
+        db = Database(connection)
+        db.execute("PRAGMA journal_mode = WAL")
+        # What people would notice losing is here: a power cut must not lose what was acknowledged.
+        db.execute("PRAGMA synchronous = FULL")
+        # What is erased is written over; Debian's SQLite does so by itself, others do not.
+        db.execute("PRAGMA secure_delete = ON")
+    except BaseException:
+        connection.close()
+        raise
+    return db
+
+
+class Opening:
+    """One look at the folder, and what follows from it. Raises sqlite3.Error, OSError or StorageTrouble."""
+
+    def __init__(
+        self,
+        files: Files,
+        devices: Devices,
+        new_number: Callable[[], int],
+        now_s: float,
+        *,
+        is_lasting: bool = True,
+    ) -> None:
+        """`is_lasting`: whether what is found out is kept, or only looked at in a folder that is thrown away."""
+        self._files, self._devices, self._new_number, self._now_s = files, devices, new_number, now_s
+        self._is_lasting = is_lasting
+        self._marker = read_marker(files.marker)
+        self._journal = read_journal(files.journal)
+        self._losses: list[Loss] = []
+        self._set_aside: Path | None = None
+
+    def open(self, damage: str = "") -> Opened:
+        """`damage`: what a running node found out about the file."""
+        cause = damage or self._why_nothing_is_there()
+        opened = None
+        if not cause:
+            opened, cause = self._open_what_is_there()
+        if opened is None:
+            opened = self._restore(cause)
+        opened.losses, opened.set_aside = self._losses, self._set_aside
+        if self._is_lasting:
+            self._mark(opened.db)
+            for loss in self._losses:
+                tell(self._files, loss)
+        return opened
+
+    # --- what is there -------------------------------------------------------------------
+
+    def _why_nothing_is_there(self) -> str:
+        path = self._files.database
+        size = path.stat().st_size if path.exists() else -1
+        if size >= HEADER_BYTES or not self._was_there():
+            return ""
+        return "was gone" if size < 0 else "was empty"
+
+    def _was_there(self) -> bool:
+        return self._marker is not None or self._journal.database != 0 or self._files.copy.exists()
+
+    def _open_what_is_there(self) -> tuple[Opened | None, str]:
+        """The database, or why it is not to be used."""
+        is_new = not self._files.database.exists() or not self._files.database.stat().st_size
+        try:
+            db = connect(self._files.database)
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
+            return None, f"was damaged ({error})"
+        try:
+            refuse_newer(db)
+            check(db)
+            if cause := self._why_not_this(db):
+                _leave(db)
+                return None, cause
+            self._migrate(db)
+            return self._sound(db, is_new=is_new), ""
+        except sqlite3.DatabaseError as error:
+            _leave(db)
+            if not is_damage(error):
+                raise
+            return None, f"was damaged ({error})"
+        except BaseException:
+            _leave(db)
+            raise
+
+    def _why_not_this(self, db: Database) -> str:
+        """Why a sound database is not the one that was there, where there is a better one."""
+        number, form = _pragma(db, "application_id"), _pragma(db, "user_version")
+        expected = self._expected()
+        if not expected:
+            return ""
+        is_other = number != expected
+        if not is_other and (form == 0 or commits_of(db) >= self._journal.base):
+            return "" if form else "had lost its tables"
+        copy = find_copy(self._files.copy, expected)
+        is_better = copy is not None or self._journal.is_whole
+        if is_other:
+            return "was another one than before" if is_better else self._adopt_other(db)
+        return "was older than its copy" if is_better else ""
+
+    def _adopt_other(self, db: Database) -> str:
+        since = self._marker.since if self._marker is not None else ""
+        self._lose(
+            "was another one than before",
+            f"It is used as it is; the one of before is lost, with all since {since}.",
+        )
+        self._journal = Found(
+            database=_pragma(db, "application_id"), base=commits_of(db) if _has_facts(db) else 0
+        )
+        return ""
+
+    def _expected(self) -> int:
+        return self._marker.database if self._marker is not None else self._journal.database
+
+    def _migrate(self, db: Database) -> None:
+        form = _pragma(db, "user_version")
+        if 0 < form < len(MIGRATIONS):
+            make_copy(self._files.database, self._files.copy, pause_s=0, is_stopped=lambda: False)
+        migrate(db)
+
+    def _sound(self, db: Database, *, is_new: bool) -> Opened:
+        number = _pragma(db, "application_id")
+        if not number:
+            number = self._new_number()
+            db.execute(f"PRAGMA application_id = {number}")
+        found, commits = self._journal, commits_of(db)
+        if found.database != number:
+            if found.database or found.entries:
+                self._lose_journal(found)
+            found = Found(database=number, base=commits, is_whole=is_new, head=commits)
+        elif commits < found.head:
+            self._gone_back(db, found, commits)
+        owed = tuple(entry for entry in found.entries if entry.commit > commits)
+        return Opened(db, found, owed, has_copy=self._files.copy.exists())
+
+    def _gone_back(self, db: Database, found: Found, commits: int) -> None:
+        """What was committed is not there any more: the log of writes was damaged or deleted."""
+        db.execute("BEGIN IMMEDIATE")
+        _forget_facts(db)
+        db.execute("COMMIT")
+        lost = (
+            "Vouchers, passphrases, devices of accounts, revocations and erasures came back from the journal."
+            f"{_what_is_lost(at(committed_at(db)) or 'its last copy')}"
+        )
+        self._lose(
+            f"lost its last {found.head - commits} changes, since its log was damaged or deleted", lost
+        )
+
+    # --- what comes of it when it is gone ---------------------------------------------------
+
+    def _restore(self, cause: str) -> Opened:
+        files, expected = self._files, self._expected()
+        self._put_aside()
+        copy = find_copy(files.copy, expected)
+        building = files.database.with_name(f"{files.database.name}.new")
+        for each in _with_logs(building):
+            each.unlink(missing_ok=True)
+        if copy is not None:
+            shutil.copyfile(files.copy, building)
+        db = connect(building)
+        try:
+            rows, failed = self._fill(db, copy)
+            number = expected or _pragma(db, "application_id") or self._new_number()
+            db.execute(f"PRAGMA application_id = {number}")
+            db.execute("PRAGMA journal_mode = DELETE")  # nothing is left in a log whose name would be another
+        finally:
+            db.conn.close()
+        building.replace(files.database)
+        sync_folder(files.database.parent)
+        db = connect(files.database)
+        self._tell_restored(cause, copy, rows, failed)
+        commits = commits_of(db)
+        is_exact = self._is_exact(copy) and not failed
+        found = Found(database=number, base=commits, is_whole=is_exact, head=commits)
+        if is_exact and self._journal.database == number:
+            found = replace(self._journal, head=commits)
+        return Opened(db, found, has_copy=copy is not None and is_exact)
+
+    def _fill(self, db: Database, copy: Copy | None) -> tuple[int, int]:
+        """How many rows of the damaged file were taken, and how many changes of the journal could not be made."""
+        migrate(db)
+        base = copy.commit if copy is not None else 0
+        rows = 0
+        db.execute("BEGIN IMMEDIATE")
+        if self._set_aside is not None:
+            rows = salvage(self._set_aside, db, has_copy=self._is_exact(copy), newer_than=base)
+            rows -= drop_suspects(db)
+        entries = tuple(entry for entry in self._journal.entries if entry.commit > base)
+        failed = apply(db, entries, self._devices)
+        _forget_facts(db)
+        last = max(base, self._journal.head, *(entry.commit for entry in entries), 0)
+        save_commits(db, last, copy.made_s if copy is not None else self._now_s)
+        db.execute("COMMIT")
+        check(db)
+        return rows, failed
+
+    def _is_exact(self, copy: Copy | None) -> bool:
+        """Whether copy and journal together are everything that must not be lost."""
+        found = self._journal
+        is_joined = found.is_whole and (found.base <= copy.commit if copy is not None else found.base == 0)
+        return bool(found.database) and not found.unreadable and is_joined
+
+    def _tell_restored(self, cause: str, copy: Copy | None, rows: int, failed: int) -> None:
+        began = (
+            at(copy.made_s)
+            if copy is not None
+            else (self._marker.since if self._marker else "") or "the beginning"
+        )
+        if self._is_exact(copy) and not failed:
+            lost = (
+                "Vouchers, passphrases, devices of accounts, revocations and erasures came back as they were."
+                f"{_what_is_lost(began)}"
+            )
+        elif copy is not None:
+            lost = (
+                f"What stood in the copy of {began} came back. What changed since is lost, as far as the journal does "
+                "not have it: vouchers that were printed or used, revocations, erasures, passphrases."
+            )
+        else:
+            lost = (
+                f"There was no copy. {rows} rows could be read from the damaged file; everything else since {began} is "
+                "lost, and a voucher that was printed before may be unknown now."
+            )
+        self._lose(cause, lost)
+
+    def _lose_journal(self, found: Found) -> None:
+        self._lose(
+            "has a journal that cannot be used",
+            f"Nothing else is known to be lost; {len(found.entries)} changes stood in it.",
+        )
+
+    def _lose(self, cause: str, lost: str) -> None:
+        aside = str(self._set_aside or "")
+        self._losses.append(Loss(at(self._now_s), cause, lost, aside))
+
+    def _put_aside(self) -> None:
+        path = self._files.database
+        there = [each for each in _with_logs(path) if each.exists()]
+        if not there or not any(each.stat().st_size for each in there):
+            for each in there:
+                each.unlink()
+            return
+        self._set_aside = path.with_suffix(f".corrupt-{int(self._now_s)}")
+        for each in there:  # a log may hold what the damaged file does not
+            each.rename(self._set_aside.with_name(self._set_aside.name + each.name[len(path.name) :]))
+
+    def _mark(self, db: Database) -> None:
+        number, form = _pragma(db, "application_id"), _pragma(db, "user_version")
+        before = self._marker
+        since = before.since if before is not None and before.since else at(self._now_s)
+        marker = Marker(number, since, form)
+        if marker == before:
+            return
+        try:
+            write_marker(self._files.marker, marker)
+        except OSError as error:
+            log.warning(
+                "%s cannot be written: %s; a lost database may not be noticed", self._files.marker, error
+            )
+
+
+def tell(files: Files, loss: Loss) -> None:
+    """In the log at once, and in the other places until somebody acknowledges it."""
+    log.warning("%s", loss.text)
+    try:
+        write_loss(files.losses, loss)
+    except OSError as error:
+        log.warning("%s cannot be written: %s", files.losses, error)
+
+
+def rescue(gone: Database, files: Files) -> bool:
+    """Writes what an open database holds, whose file was deleted or replaced, in its place. False when it cannot be
+    read any more."""
+    building = files.database.with_name(f"{files.database.name}.new")
+    for each in _with_logs(building):
+        each.unlink(missing_ok=True)
+    db = connect(building)
+    try:
+        gone.conn.backup(db.conn)
+        check(db)
+        db.execute("PRAGMA journal_mode = DELETE")
+    except sqlite3.Error:
+        return False
+    finally:
+        db.conn.close()
+    for each in _with_logs(files.database):
+        if each.exists():
+            each.rename(each.with_name(f"{each.name}.replaced-{int(time.time())}"))
+    building.replace(files.database)
+    sync_folder(files.database.parent)
+    return True
+
+
+def is_damage(error: sqlite3.DatabaseError) -> bool:
+    """True when the file itself is broken; disk trouble and a broken promise in a table have classes of their own."""
+    return type(error) is sqlite3.DatabaseError
+
+
+def file_at(path: Path) -> tuple[int, int] | None:
+    """Which file is there; None where there is none, or nothing in it."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if found.st_size >= HEADER_BYTES else None
+
+
+def _what_is_lost(since: str) -> str:
+    return f" Lost are counts of bytes, names of devices, contests and who was online, since {since}."
+
+
+def _with_logs(path: Path) -> tuple[Path, ...]:
+    return tuple(path.with_name(path.name + suffix) for suffix in ("", "-wal", "-shm"))
+
+
+def _leave(db: Database) -> None:
+    """Closes it and keeps its log as it is, where Python can (from 3.12 on): it may be needed to save what is left."""
+    setconfig = getattr(db.conn, "setconfig", None)
+    if setconfig is not None:
+        setconfig(NO_CHECKPOINT_ON_CLOSE, True)
+    db.conn.close()
+
+
+def _pragma(db: Database, name: str) -> int:
+    return int(db.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def _has_facts(db: Database) -> bool:
+    return "facts" in db.table_names()
+
+
+def _forget_facts(db: Database) -> None:
+    marks = ", ".join("?" * len(NOT_RESTORED))
+    db.execute(f"DELETE FROM facts WHERE name IN ({marks})", list(NOT_RESTORED))  # noqa: S608
+    db.execute("DELETE FROM baselines")
+
+
+def trouble_of(path: Path, error: Exception) -> StorageTrouble:
+    return StorageTrouble(f"the database {path} cannot be opened: {error}", mend(path))
+
+
+def mend(path: Path) -> str:
+    return f"make room, or make {path.parent} writable; nothing in memory is lost and writing is tried again by itself"

@@ -1,0 +1,80 @@
+"""Rows of a damaged database that can still be read."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from node.storage.copies import commits_of
+from node.storage.migrations import KEPT
+from node.storage.soundness import lenient
+
+Row = tuple[object, ...]
+WORDS_ONLY = frozenset({"contests"})
+"""What a copy and its journal do not have: with them, nothing else of a damaged file is believed."""
+_NOT_BELIEVED = frozenset({"facts", "baselines"})
+"""How far was counted, and who is signed in, is not taken from a damaged file."""
+
+
+def salvage(damaged: Path, into: Database, *, has_copy: bool, newer_than: int) -> int:
+    """Puts the rows of `damaged` that can be read into a sound database that does not have them; how many. `damaged`
+    and its log stay as they are. Beside a copy only what it cannot have, of a file that is `newer_than` that commit."""
+    connection = _connect(damaged)
+    if connection is None:
+        return 0
+    try:
+        if has_copy and _commits(connection) < newer_than:
+            return 0
+        tables = [kept.table for kept in KEPT if kept.table not in _NOT_BELIEVED]
+        return sum(_take(connection, into, table) for table in tables if not has_copy or table in WORDS_ONLY)
+    finally:
+        connection.close()
+
+
+def _connect(path: Path) -> sqlite3.Connection | None:
+    for how in ("mode=ro", "immutable=1"):
+        try:
+            connection = sqlite3.connect(f"file:{path}?{how}", uri=True, isolation_level=None)
+        except sqlite3.Error:
+            continue
+        connection.text_factory = lenient
+        try:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.Error:
+            connection.close()
+        else:
+            return connection
+    return None
+
+
+def _commits(connection: sqlite3.Connection) -> int:
+    try:
+        return commits_of(Database(connection))
+    except sqlite3.Error:
+        return 0
+
+
+def _take(connection: sqlite3.Connection, into: Database, table: str) -> int:
+    columns = [column.name for column in into[table].columns]
+    marks = ", ".join("?" * len(columns))
+    put = f"INSERT OR IGNORE INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - our own names
+    before = int(into.conn.total_changes)
+    for row in _rows(connection, table, columns):
+        try:
+            into.execute(put, row)
+        except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
+            continue  # a value of another kind than the column's is damage
+    return int(into.conn.total_changes) - before
+
+
+def _rows(connection: sqlite3.Connection, table: str, columns: list[str]) -> Iterator[Row]:
+    """Forwards up to a page that cannot be read, then from the end back to it."""
+    order = "node, incarnation, account, day" if table == "cells" else "rowid"
+    backwards = ", ".join(f"{each} DESC" for each in order.split(", "))
+    for direction in (order, backwards):
+        try:
+            yield from connection.execute(f"SELECT {', '.join(columns)} FROM {table} ORDER BY {direction}")  # noqa: S608
+        except sqlite3.Error:
+            continue
+        return
