@@ -82,7 +82,7 @@ class Node:
         self.events = Broadcast()
         self.keys = open_keyring(Path(config.community.key_file), Path(config.node.key_file))
         self.files = RuleFiles(Path(config.rules.file), Path(config.members.file))
-        self.store = Store(Path(config.node.data_dir) / "procomu.db")
+        self.store = self._store()
         self.records = StoredRecords(self.store)
         self.reconcile = self._heart(own_node_id(self.keys.node))
         self.mesh = self._fence()
@@ -178,6 +178,15 @@ class Node:
         await self.admin.recall()
         await self.admin_door.run()
 
+    def _store(self) -> Store:
+        node = self.config.node
+        return Store(
+            Path(node.data_dir) / "procomu.db",
+            keys=Path(node.key_file).parent,
+            key=self.keys.key_for("database journal"),
+            scratch=Path(node.run_dir),
+        )
+
     def _booked(self, changed: Mapping[CellKey, Cell]) -> None:
         if self.mesh is not None:
             self.mesh.publish((key.day, key.account, cell) for key, cell in changed.items())
@@ -245,6 +254,7 @@ class Node:
             peers=self.mesh.peers if self.mesh else tuple,
             waiting=self.house.waiting,
             warned=self.warned,
+            losses=lambda: self.store.losses,
         )
 
     def _front_house(self) -> PortalHouse:

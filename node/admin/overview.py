@@ -74,6 +74,8 @@ class OverviewPage:
     peers: tuple[PeerLine, ...]
     sentences: tuple[str, ...]
     warnings: tuple[str, ...]
+    has_lost: bool
+    """Whether one of the warnings waits to be acknowledged."""
     contests: int
     """Without an answer."""
     is_live: bool
@@ -95,6 +97,7 @@ def overview_page(view: Overview, frame: Frame, *, is_live: bool, contests: int 
         peers=tuple(_peer(row) for row in view.peers[:ROWS_MAX]),
         sentences=view.sentences[:SENTENCES_MAX],
         warnings=view.warnings,
+        has_lost=view.has_lost,
         contests=contests,
         is_live=is_live,
     )
@@ -152,7 +155,14 @@ class OverviewDesk:
         self._house = house
 
     def routes(self) -> tuple[Route, ...]:
-        return (Route("GET", "/", self._show, EVERYONE_SIGNED_IN),)
+        return (
+            Route("GET", "/", self._show, EVERYONE_SIGNED_IN),
+            Route("POST", "/losses", self._acknowledge),
+        )
+
+    async def _acknowledge(self, _asked: Asked) -> Go:
+        await self._house.acknowledge_losses()
+        return Go("/")
 
     async def _show(self, asked: Asked) -> Reply | Go:
         if asked.signed.role != "admin":

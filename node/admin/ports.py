@@ -86,6 +86,8 @@ class Overview:
     sentences: tuple[str, ...]
     warnings: tuple[str, ...]
     """Each says what is wrong and what mends it."""
+    has_lost: bool = False
+    """Whether one of them tells what a database lost; it stays until somebody acknowledges it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,6 +362,9 @@ class House(Protocol):
     def place(self) -> Place: ...
 
     def overview(self) -> Overview: ...
+
+    async def acknowledge_losses(self) -> None:
+        """Somebody has read what a database lost."""
 
     def rule_sentences(self) -> tuple[str, ...]: ...
 

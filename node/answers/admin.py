@@ -44,6 +44,8 @@ class Records(Protocol):
 
     async def keep_fact(self, name: str, value: str) -> None: ...
 
+    async def acknowledge_losses(self) -> None: ...
+
 
 class Named(Protocol):
     """A language that people may read."""
@@ -178,6 +180,9 @@ class AdminHouse:
 
     def overview(self) -> Overview:
         return self._glance.overview()
+
+    async def acknowledge_losses(self) -> None:
+        await self._records.acknowledge_losses()
 
     def rule_file(self) -> RuleFile:
         return RuleFile(self._reconcile.rulebook.text, self._reconcile.rulebook.fingerprint)

@@ -30,9 +30,11 @@ class Glance:
         peers: Callable[[], tuple[PeerView, ...]],
         waiting: Callable[[], int],
         warned: Callable[[], tuple[str, ...]],
+        losses: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
         self._config, self._reconcile, self._files, self._parts = config, reconcile, files, parts
         self._peers, self._waiting, self._warned = peers, waiting, warned
+        self._losses = losses
 
     def overview(self) -> Overview:
         reconcile = self._reconcile
@@ -50,6 +52,7 @@ class Glance:
             ),
             sentences=describe(ruleset),
             warnings=self.warnings(),
+            has_lost=bool(self._losses()),
         )
 
     def warnings(self) -> tuple[str, ...]:
@@ -57,8 +60,7 @@ class Glance:
         reconcile, told = self._reconcile, []
         troubles = reconcile.troubles
         told += [text for text in (troubles.kernel, troubles.storage) if text]
-        if troubles.set_aside:
-            told.append(f"The database was damaged and a new one begun; the old one is {troubles.set_aside}.")
+        told += self._losses()
         told += [f"The rule file is not in force: {finding}" for finding in reconcile.rulebook.rejected]
         told += [f"The members file is not in force: {finding}" for finding in self._files.members_findings]
         told += [

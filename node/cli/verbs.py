@@ -275,8 +275,10 @@ def watch(told: Told) -> int:
 
 def doctor(told: Told) -> int:
     from node.doctor.diagnoses import diagnose, is_well  # noqa: PLC0415
-    from node.doctor.facts import gather  # noqa: PLC0415
+    from node.doctor.facts import acknowledge_losses, gather  # noqa: PLC0415
 
+    if told.asked["acknowledge"]:
+        acknowledge_losses(told.config_path)
     diagnoses = diagnose(gather(told.config_path))
     well = is_well(diagnoses)
     as_json = {"ok": well, "diagnoses": [asdict(diagnosis) for diagnosis in diagnoses]}

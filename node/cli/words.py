@@ -167,7 +167,7 @@ VERBS: tuple[Verb, ...] = (
         ("doctor",),
         "Check all that a node needs; say what is wrong and the command that mends it.",
         "procomu doctor",
-        (_JSON,),
+        (Argument("--acknowledge", "first note that what a database lost has been read"), _JSON),
     ),
     Verb(
         ("cleanup",),

@@ -180,12 +180,30 @@ def _folder(seen: Symptoms) -> Iterator[Diagnosis]:
     if folder is None:
         return
     yield _room(folder)
-    if folder.database in {"ok", "none"}:
-        yield _ok("database", "whole" if folder.database == "ok" else "none yet; the node makes it")
-    else:
-        wrong = f"it is damaged: {folder.database}"
-        mend = "restart the node: it keeps the damaged file aside, begins a new one and says so"
-        yield Diagnosis("database", "fail", folder.path, wrong, mend)
+    yield _database(folder)
+    for label, path, mode, right in (
+        ("data folder", folder.path, folder.mode, 700),
+        ("database", f"{folder.path}/procomu.db", folder.database_mode, 600),
+    ):
+        if mode & _PRIVATE:
+            wrong = f"others on this machine may read it (mode {mode:03o})"
+            yield Diagnosis(label, "fail", path, wrong, f"chmod {right} {path}")
+    for loss in folder.losses:
+        yield Diagnosis(
+            "database", "warn", folder.path, loss, "procomu doctor --acknowledge, once it has been read"
+        )
+
+
+def _database(folder: FolderSeen) -> Diagnosis:
+    if folder.database == "ok":
+        return _ok("database", "whole")
+    if folder.database == "none" and not folder.since:
+        return _ok("database", "none yet; the node makes it")
+    wrong = f"it is damaged: {folder.database}"
+    if folder.database == "none":
+        wrong = f"it is gone or empty; there was one since {folder.since}"
+    mend = "restart the node: it brings back what its copy and its journal have, and says what is lost"
+    return Diagnosis("database", "fail", folder.path, wrong, mend)
 
 
 def _room(folder: FolderSeen) -> Diagnosis:

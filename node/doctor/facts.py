@@ -1,4 +1,4 @@
-"""Looks at this machine for everything that a node needs. Changes nothing."""
+"""Looks at this machine for everything that a node needs. Changes nothing but what is said to be read."""
 
 import asyncio
 import os
@@ -25,6 +25,7 @@ from node.governance.roll import EMPTY_ROLL, Roll, parse_roll
 from node.identity import key_from_pem
 from node.keyring import SECRET_BYTES_MIN
 from node.reconcile.rulebook import examine
+from node.storage.losses import LOSSES, MARKER, acknowledge, read_losses, read_marker
 
 FILE_BYTES_MAX = 2_000_000
 DNS_WAIT_S = 2.0
@@ -67,7 +68,7 @@ def gather(config_path: Path) -> Symptoms:
         certificate=_certificate(config, clock),
         connections_max=_connections_max(),
         accounts=len(roll.by_account),
-        folder=_folder(Path(config.node.data_dir)),
+        folder=_folder(Path(config.node.data_dir), Path(config.node.key_file).parent),
         clock=clock.state(),
         clock_says=f"{clock.civil():%Y-%m-%d %H:%M %Z}",
     )
@@ -268,7 +269,22 @@ def _resolve(name: str, server: str) -> str:
     return ".".join(str(each) for each in answer[-4:]) if answers and answer[:2] == question[:2] else ""
 
 
-def _folder(path: Path) -> FolderSeen:
+def acknowledge_losses(config_path: Path) -> None:
+    """What a database lost has been read. The only thing here that changes something. Raises NodeError."""
+    text, _ = _read(config_path)
+    config, _ = parse_config(text or "")
+    if config is None:
+        return  # said by all that is looked at next
+    path = Path(config.node.data_dir) / LOSSES
+    try:
+        acknowledge(path)
+    except OSError as error:
+        raise NodeError(
+            f"{path} cannot be deleted: {error.strerror}", "run this as root, with sudo"
+        ) from error
+
+
+def _folder(path: Path, keys: Path) -> FolderSeen:
     there = next(each for each in (path, *path.parents) if each.exists())
     trouble = "" if os.access(there, os.W_OK) else "permission denied"
     try:
@@ -278,11 +294,30 @@ def _folder(path: Path) -> FolderSeen:
         free = room.f_bavail * room.f_frsize
     except OSError as error:
         trouble, free = (error.strerror or str(error)).lower(), 0
-    return FolderSeen(str(path), trouble, free, _database(path / "procomu.db"))
+    database = path / "procomu.db"
+    marker = read_marker(keys / MARKER)
+    return FolderSeen(
+        str(path),
+        trouble,
+        free,
+        _database(database),
+        mode=_mode(path),
+        database_mode=_mode(database),
+        since=marker.since if marker is not None else "",
+        losses=tuple(loss.text for loss in read_losses(path / LOSSES)),
+    )
+
+
+def _mode(path: Path) -> int:
+    """0 for what is not there or cannot be seen."""
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except OSError:
+        return 0
 
 
 def _database(path: Path) -> str:
-    if not path.exists():
+    if not path.exists() or not path.stat().st_size:
         return "none"
     try:
         db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)

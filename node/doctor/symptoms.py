@@ -55,6 +55,13 @@ class FolderSeen:
     free_bytes: int
     database: str
     """``ok``, ``none`` while there is none yet, or what is wrong with it."""
+    mode: int = 0
+    """Of the folder; 0 where there is none yet. So is the next."""
+    database_mode: int = 0
+    since: str = ""
+    """When the database that there should be was begun; empty where nothing tells of one."""
+    losses: tuple[str, ...] = ()
+    """What was lost of it, in sentences, while nobody has acknowledged that."""
 
 
 @dataclass(frozen=True, slots=True)

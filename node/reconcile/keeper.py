@@ -43,7 +43,6 @@ class Troubles:
 
     storage: str = ""
     kernel: str = ""
-    set_aside: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,7 +315,7 @@ class Keeper:
             self._ledger.merge(key, cell)
         self._presence.remember_marks(remembered.marks)
         self._presence.remember_minors(remembered.minors)
-        self._life, self._troubles.set_aside = self._memory.life, self._memory.set_aside
+        self._life = self._memory.life
         if self.writer.incarnation:
             self._book_found(remembered)
         else:
@@ -429,8 +428,8 @@ class Keeper:
         """The file on the disk is not the one that everything was stored in: all of it is to be stored again."""
         if self._life == self._memory.life:
             return False
-        self._life, self._troubles.set_aside = self._memory.life, self._memory.set_aside
-        self._report("the database was begun anew; everything that is known is stored again")
+        self._life = self._memory.life
+        self._report("the database is another file than before; everything that is known is stored again")
         return True
 
     def _store_all(self) -> None:

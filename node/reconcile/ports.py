@@ -55,10 +55,6 @@ class Memory(Protocol):
     def life(self) -> int:
         """Another number than before means that what was stored earlier may be gone and must be stored again."""
 
-    @property
-    def set_aside(self) -> str:
-        """Where a damaged database was moved; empty when none was."""
-
     async def recall(self) -> Remembered: ...
 
     async def begin_counters(self, counters_id: str) -> None:

@@ -5,6 +5,11 @@ from node.storage.migrations import KEPT, Kept
 
 KEPT_ELSEWHERE = (
     Kept(
+        "copy",
+        N_("A copy of all of the above, and a list of what changed since, in case the database is damaged."),
+        N_("a day, then a new copy takes its place; what you erase leaves it within a day"),
+    ),
+    Kept(
         "dhcp.leases",
         N_("Which device got which address on the local network, in a file. No device’s name."),
         N_("until the address is free again"),

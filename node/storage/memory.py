@@ -32,10 +32,6 @@ class StoredMemory:
     def life(self) -> int:
         return self._store.life
 
-    @property
-    def set_aside(self) -> str:
-        return str(self._store.set_aside or "")
-
     async def recall(self) -> Remembered:
         return await self._store.run(self._recall)
 
@@ -120,6 +116,9 @@ class StoredRecords:
     async def fact(self, name: str) -> str:
         """One of the node's own notes; empty when there is none."""
         return (await self._store.run(books.load_facts)).get(name, "")
+
+    async def acknowledge_losses(self) -> None:
+        await self._store.acknowledge()
 
     async def keep_fact(self, name: str, value: str) -> None:
         await self._store.run(lambda db: books.save_facts(db, [(name, value)]))

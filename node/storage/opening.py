@@ -32,7 +32,7 @@ NO_CHECKPOINT_ON_CLOSE = 1006
 """SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE."""
 HEADER_BYTES = 100
 """A shorter file holds nothing."""
-NOT_RESTORED = ("incarnation", "counters_id", "admin_sign_in")
+NOT_RESTORED = ("incarnation", "counters_id", "bookings", "booked_day", "admin_sign_in")
 """Facts that a restored database begins without: bytes that were counted since are not booked twice, and no admin who
 signed out is signed in again."""
 

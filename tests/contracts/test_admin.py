@@ -280,3 +280,18 @@ async def test_a_port_in_use_is_told_with_what_to_change(browser):
     with pytest.raises(NodeError, match=r"admins' pages cannot use 127\.0\.0\.1 port") as told:
         await AdminDoor(browser.house, address="127.0.0.1", port=browser.port).run()
     assert "[admin]" in told.value.mend
+
+
+async def test_what_a_database_lost_is_shown_until_an_admin_says_that_it_was_read(browser):
+    lost = "On 2026-11-28 13:40 the database was empty. Lost are counts since 2026-11-28 03:00."
+    await browser.sign_in()
+    _, page = await browser.get("/")
+    assert "/losses" not in page
+    browser.house.view = replace(browser.house.view, warnings=(lost,), has_lost=True)
+    _, page = await browser.get("/")
+    assert lost in page
+    assert 'action="/losses"' in page
+    response, _ = await browser.send("/losses")
+    assert 303 == response.status
+    _, page = await browser.get("/")
+    assert lost not in page

@@ -34,6 +34,7 @@ class FakeRecords:
 
     def __init__(self) -> None:
         self.facts: dict[str, str] = {}
+        self.acknowledged = False
         self.rules: list[tuple[int, str, str, str, str]] = []
 
     async def keep_rules(self, adopted: str, by: str, fingerprint: str, text: str) -> None:
@@ -44,6 +45,9 @@ class FakeRecords:
 
     async def fact(self, name: str) -> str:
         return self.facts.get(name, "")
+
+    async def acknowledge_losses(self) -> None:
+        self.acknowledged = True
 
     async def keep_fact(self, name: str, value: str) -> None:
         self.facts[name] = value

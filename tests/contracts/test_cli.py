@@ -22,6 +22,7 @@ from node.console import Broadcast, Console
 from node.errors import NodeError
 from node.identity import is_node_id
 from node.membership.vouchers import Batch
+from node.storage.losses import LOSSES, MARKER, Loss, Marker, write_loss, write_marker
 from node.units import parse_duration
 from tests.fakes.admin_house import village
 
@@ -349,6 +350,26 @@ def test_the_doctor_sees_keys_that_others_may_read_and_a_database_that_is_damage
     assert ("fail", "fail", "fail") == tuple(
         verdicts[name] for name in ("node key", "community key", "database")
     )
+
+
+def test_the_doctor_tells_what_a_database_lost_until_that_is_acknowledged(config, tmp_path, capsys):
+    lost = Loss("2026-11-28 13:40", "was empty", "Lost are counts of bytes since 2026-11-28 03:00.")
+    write_loss(tmp_path / "data" / LOSSES, lost)
+    main(["--config", str(config), "doctor", "--json"])
+    told = [each for each in said_in_json(capsys)["diagnoses"] if each["wrong"] == lost.text]
+    assert ["procomu doctor --acknowledge, once it has been read"] == [each["mend"] for each in told]
+    main(["--config", str(config), "doctor", "--acknowledge"])
+    assert lost.text not in capsys.readouterr().out
+    assert not (tmp_path / "data" / LOSSES).exists()
+
+
+def test_the_doctor_misses_a_database_that_should_be_there(config, tmp_path, capsys):
+    write_marker(tmp_path / "data" / MARKER, Marker(1, "2026-01-01 12:00", 2))
+    for data in (None, b""):
+        if data is not None:
+            (tmp_path / "data" / "procomu.db").write_bytes(data)
+        main(["--config", str(config), "doctor"])
+        assert "it is gone or empty; there was one since 2026-01-01 12:00" in capsys.readouterr().out
 
 
 def run_apart(words: list[str]) -> subprocess.CompletedProcess[str]:

@@ -1,11 +1,8 @@
 """A database that is lost, damaged or exchanged: what people were given holds, and what is lost is told."""
 
-import asyncio
 import random
 import re
 import shutil
-import sqlite3
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,15 +11,17 @@ from pathlib import Path
 import pytest
 
 from captive_portal.ports import CodeTyped, PassphraseTyped, TermsAccepted
-from node.errors import StorageTrouble
-from node.membership.issued import Issued
-from node.storage import copies, database
+from node.answers.overview import Glance
+from node.answers.rulefile import RuleFiles
+from node.doctor.diagnoses import diagnose
+from node.doctor.facts import _folder
+from node.doctor.symptoms import FileSeen, Symptoms
 from node.storage.database import Store
 from node.storage.losses import read_losses
 from node.storage.memory import StoredMemory, StoredRecords
 from node.storage.opening import Files
-from node.units import AccountId
-from tests.contracts.house import ANA, BEN, CAI, DOT, HOUR_MS, House, Neighbourhood
+from node.supervision import Parts
+from tests.contracts.house import ANA, BEN, CAI, DOT, House, Neighbourhood
 from tests.contracts.test_loop import until
 from tests.contracts.test_portal_house import WORDS, comes_in, give_passphrase, is_refused
 
@@ -226,3 +225,34 @@ async def test_without_copy_and_journal_the_marker_tells_what_is_lost_and_since_
             told
         )
         assert "a voucher that was printed before may be unknown now" in told
+
+
+async def test_a_loss_is_in_the_log_the_status_the_doctor_and_on_the_admins_page_with_its_time(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    await lives(world, is_copied=True)
+    is_empty(world.path)
+    caplog.clear()
+    files = RuleFiles(world.folder / "rules.toml", world.folder / "members.toml")
+    async with world.life() as house:
+        glance = Glance(
+            config=world.street.config,
+            reconcile=house.loop,
+            files=files,
+            parts=Parts(),
+            peers=tuple,
+            waiting=house.portal.waiting,
+            warned=tuple,
+            losses=lambda: world.store.losses,
+        )
+        overview = glance.overview()  # `status` and the admins' page show this one
+        (told,) = [each for each in overview.warnings if "the database was empty" in each]
+        assert overview.has_lost
+        seen = _folder(world.data, world.folder / "keys")
+        said = [each for each in diagnose(Symptoms(True, FileSeen("n"), folder=seen)) if each.wrong == told]
+        assert ["warn"] == [each.verdict for each in said]
+        assert told in caplog.messages
+        assert 2 == len(re.findall(r"\d{4}-\d\d-\d\d \d\d:\d\d", told)), "when it was noticed, and since when"
+        await StoredRecords(world.store).acknowledge_losses()
+        assert () == tuple(each for each in glance.overview().warnings if "the database" in each)
+        assert () == _folder(world.data, world.folder / "keys").losses

@@ -5,7 +5,7 @@ import difflib
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from node.admin import signin
 from node.admin.ports import CONFLICT, OnlineRow, Overview, PeerRow, Place, RuleCheck, RuleFile, RuleVersion
@@ -107,6 +107,10 @@ class FakeAdminHouse:
         if self.trouble is not None:
             raise self.trouble
         return self.view
+
+    async def acknowledge_losses(self) -> None:
+        lost = self.view.warnings[:1] if self.view.has_lost else ()
+        self.view = replace(self.view, warnings=self.view.warnings[len(lost) :], has_lost=False)
 
     def rule_file(self) -> RuleFile:
         return RuleFile(self.text, fingerprint(self.text))

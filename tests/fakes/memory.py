@@ -22,7 +22,7 @@ class FakeMemory:
     def __init__(self) -> None:
         self.full = False
         """While true, nothing can be read or written."""
-        self.life, self.set_aside = 0, ""
+        self.life = 0
         self.cells: dict[CellKey, Cell] = {}
         self.baseline: Baseline | None = None
         self.tally: Tally | None = None

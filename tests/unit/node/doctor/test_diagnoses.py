@@ -158,6 +158,10 @@ def test_every_error_of_a_rule_file_is_told_with_its_line():
         (FolderSeen("/d", "", 100_000_000, "ok"), "warn", "disk"),
         (FolderSeen("/d", "", 1_000_000, "ok"), "fail", "disk"),
         (FolderSeen("/d", "", 10**9, "database disk image is malformed"), "fail", "database"),
+        (FolderSeen("/d", "", 10**9, "none", since="2026-01-01 12:00"), "fail", "database"),
+        (FolderSeen("/d", "", 10**9, "ok", losses=("On 2026-11-28 13:00 ...",)), "warn", "database"),
+        (FolderSeen("/d", "", 10**9, "ok", mode=0o755), "fail", "data folder"),
+        (FolderSeen("/d", "", 10**9, "ok", mode=0o700, database_mode=0o644), "fail", "database"),
     ],
 )
 def test_a_data_folder_in_trouble_is_told(folder, verdict, name):
