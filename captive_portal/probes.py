@@ -203,6 +203,11 @@ def recognise(method: str, host: str | None, target: str, user_agent: str = "") 
     return None
 
 
+def probe_hosts() -> tuple[str, ...]:
+    """Every host that systems ask whether they are online, in a fixed order."""
+    return tuple(sorted(_HOSTS))
+
+
 def is_probe_host(host: str) -> bool:
     """Hosts that must never stand in a walled garden: the system would believe that it is online."""
     return host in _HOSTS

@@ -23,13 +23,14 @@ from captive_portal.leases import LeaseFile
 from captive_portal.link import LinkCallers
 from captive_portal.neighbours import KernelNeighbours, NeighbourNews
 from captive_portal.ports import KeptView
+from captive_portal.probes import probe_hosts
 from captive_portal.secure import SecureDoor
 from captive_portal.senders import FrameSenders
 from captive_portal.web import Portal
 from mesh.addresses import Address, ConfiguredPeer
 from mesh.neighbourhood import Mesh
 from node.accounting.ledger import Cell, CellKey
-from node.addressing.servers import dnsmasq, lease_file, radvd, stand_in
+from node.addressing.servers import dnsmasq, lease_file, radvd, stand_in, strangers_dns
 from node.admin.web import AdminDoor
 from node.answers.admin import AdminHouse
 from node.answers.console import ConsoleAnswers
@@ -107,6 +108,7 @@ class Node:
         )
         self.console = self._console(glance)
         self.dnsmasq = dnsmasq(config, self.advertised)
+        self.strangers_dns = strangers_dns(config)
         self.radvd = radvd(config, self.advertised)
         self.stand_in = stand_in(config, self.clock.monotonic)
 
@@ -124,6 +126,7 @@ class Node:
             if self.secure is not None:
                 tasks.create_task(supervise("portal by https", self.secure.run, self.parts))
             tasks.create_task(supervise("addresses", self.dnsmasq.run, self.parts))
+            tasks.create_task(supervise("names for strangers", self.strangers_dns.run, self.parts))
             tasks.create_task(supervise("advertisements", self.radvd.run, self.parts))
             tasks.create_task(supervise("names", self.stand_in.run, self.parts))
             if self.config.services.found:
@@ -138,6 +141,7 @@ class Node:
         if self.config.stop.sessions == "close":
             self.shut(self.kernel)
             self.dnsmasq.stop()
+            self.strangers_dns.stop()
             self.radvd.stop()
         self.store.close()
         self.callers.close()
@@ -160,7 +164,7 @@ class Node:
         """Nobody passes any more; their last bytes are booked at the next start."""
         with contextlib.suppress(NodeError):
             now = self.clock.monotonic()
-            kernel.apply(TrafficPlan(gate(self.config), {}, kernel.observe(now).marks), now)
+            kernel.apply(TrafficPlan(gate(self.config, probe_hosts()), {}, kernel.observe(now).marks), now)
 
     def give_up(self) -> None:
         """End now, whatever hangs: what was not stored is still in the kernel's counters."""
@@ -216,7 +220,7 @@ class Node:
             kernel=self.kernel,
             memory=StoredMemory(self.store, Path(self.config.node.run_dir) / TALLY),
             clock=self.clock,
-            gate=gate(self.config),
+            gate=gate(self.config, probe_hosts()),
             node=node,
             rulebook=rulebook,
             roll=roll,

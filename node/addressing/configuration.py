@@ -10,7 +10,15 @@ from node.enforcement.gate import STAND_IN4, STAND_IN6
 from node.units import Milliseconds
 
 NAMES_CACHED = 2_000
-ASKED_AT_ONCE_MAX = 500
+ASKED_AT_ONCE_MAX = 8_000
+"""Questions that wait for an upstream resolver. dnsmasq gives each 10 s, so the 50 a second of one admitted device
+(`node.enforcement.dns_limits`) take 800 places at most: ten devices that ask for nothing but dead names leave room."""
+TCP_AT_ONCE_MAX = 60
+"""Each is a process for as long as it is open, 150 s at most; four for each device."""
+NAMES_CACHED_FOR_STRANGERS = 400
+ASKED_AT_ONCE_BY_STRANGERS_MAX = 2_500
+"""All devices that are not admitted may ask 200 a second together, 200 more at once: 2,200 in 10 s."""
+TCP_AT_ONCE_BY_STRANGERS_MAX = 20
 LEASES_MAX = 65_000
 STAND_IN_RESOLVER = "127.0.77.53"
 """Loopback address of the resolver that gives these answers."""
@@ -18,6 +26,9 @@ URI_BYTES_MAX = 255
 """RFC 8910 section 2: what fits into DHCPv4 holds for all three."""
 ROUTER_SECONDS = 1_800
 ADVERTISED_EVERY_SECONDS = 600
+
+
+Names = tuple[tuple[str, IPv4Address | IPv6Address], ...]
 
 
 def dnsmasq_conf(
@@ -36,13 +47,70 @@ def dnsmasq_conf(
     pid_file: str,
     portal_api: str = "",
     has_radvd: bool = True,
-    names: tuple[tuple[str, IPv4Address | IPv6Address], ...] = (),
+    mtu: int | None = None,
+    names: Names = (),
 ) -> str:
-    """One file with everything; dnsmasq reads no other. The portal's name is answered here, everything else is
-    passed on unchanged, so that DNSSEC stays checkable (RFC 8952, section 1). `portal_api` is the URI of the captive
-    portal API; empty tells devices of none. Without radvd the network is announced here, and by DHCP alone where the
-    portal is. `names` are answered here too."""
+    """Addresses for everybody and names for the admitted, in one file; dnsmasq reads no other. `portal_api` is the
+    URI of the captive portal API; empty tells devices of none. Without radvd the network is announced here, and by
+    DHCP alone where the portal is. `mtu` in bytes is told where it is less than the interface's own. `names` are
+    answered here too."""
     assert len(portal_api.encode()) <= URI_BYTES_MAX
+    own = ((portal_host, address4.ip), *(((portal_host, address6.ip),) if address6 else ()), *names)
+    lines = [
+        *_resolver(interface, pid_file, domain, own, dns_upstream),
+        f"cache-size={NAMES_CACHED}",
+        f"dns-forward-max={ASKED_AT_ONCE_MAX}",
+        f"max-tcp-connections={TCP_AT_ONCE_MAX}",
+    ]
+    if dhcp:
+        lines.append(f"dhcp-range={first},{last},{address4.netmask},{max(120, lease // 1000)}")
+        lines += _dhcp4(address4, lease_file, portal_api)
+        if mtu is not None:
+            # Router advertisements every 600 s, as without this line.
+            lines += [
+                f"dhcp-option=option:mtu,{mtu}",
+                f"ra-param={interface},mtu:{mtu},{ADVERTISED_EVERY_SECONDS}",
+            ]
+        if address6 is not None:
+            lines += _dhcp6(interface, address6, _advertised_seconds(lease), portal_api, has_radvd=has_radvd)
+    return "\n".join(lines) + "\n"
+
+
+def strangers_dns_conf(
+    *,
+    interface: str,
+    port: int,
+    address4: IPv4Interface,
+    address6: IPv6Interface | None,
+    domain: str,
+    portal_host: str,
+    dns_upstream: tuple[str, ...],
+    pid_file: str,
+    names: Names = (),
+) -> str:
+    """The resolver of devices that are not admitted: it knows the same names as the other, and shares neither its
+    memory nor its places with it, so that nothing that they ask changes or delays what the admitted are told."""
+    own = ((portal_host, address4.ip), *(((portal_host, address6.ip),) if address6 else ()), *names)
+    lines = [
+        *_resolver(interface, pid_file, domain, own, dns_upstream),
+        f"port={port}",
+        f"cache-size={NAMES_CACHED_FOR_STRANGERS}",
+        f"dns-forward-max={ASKED_AT_ONCE_BY_STRANGERS_MAX}",
+        f"max-tcp-connections={TCP_AT_ONCE_BY_STRANGERS_MAX}",
+        # It complains of each answer that the limits of the packet filter hold back, and of nothing else that matters:
+        # strangers would fill the log.
+        "log-facility=/dev/null",
+        # Nobody is there while another resolver answers, and nothing else has to be changed when somebody is.
+        f"server={STAND_IN_RESOLVER}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _resolver(
+    interface: str, pid_file: str, domain: str, own: Names, dns_upstream: tuple[str, ...]
+) -> list[str]:
+    """Our own names are answered here, everything else is passed on unchanged, so that DNSSEC stays checkable
+    (RFC 8952, section 1)."""
     lines = [
         "# Written by procomu from node.toml: changes here are lost.",
         f"interface={interface}",
@@ -50,34 +118,20 @@ def dnsmasq_conf(
         "bind-dynamic",
         f"pid-file={pid_file}",
         "no-hosts",
-        f"cache-size={NAMES_CACHED}",
-        f"dns-forward-max={ASKED_AT_ONCE_MAX}",
         "domain-needed",
         "bogus-priv",
         # Its version, and how much others ask, is nobody's business.
         "no-ident",
         f"domain={domain}",
         f"local=/{domain}/",
-        f"address=/{portal_host}/{address4.ip}",
     ]
-    if address6 is not None:
-        lines.append(f"address=/{portal_host}/{address6.ip}")
-    lines += [f"address=/{name}/{address}" for name, address in names]
+    lines += [f"address=/{name}/{address}" for name, address in own]
     # Said once more as hosts: the name of a lease would go before an address.
-    lines += [f"host-record={name},{address}" for name, address in ((portal_host, address4.ip), *names)]
-    if address6 is not None:
-        lines.append(f"host-record={portal_host},{address6.ip}")
-    # Nobody is there while another resolver answers, and nothing else has to be changed when somebody is.
-    lines.append(f"server={STAND_IN_RESOLVER}")
+    lines += [f"host-record={name},{address}" for name, address in own]
     if dns_upstream:
         lines.append("no-resolv")
         lines += [f"server={server}" for server in dns_upstream]
-    if dhcp:
-        lines.append(f"dhcp-range={first},{last},{address4.netmask},{max(120, lease // 1000)}")
-        lines += _dhcp4(address4, lease_file, portal_api)
-        if address6 is not None:
-            lines += _dhcp6(interface, address6, _advertised_seconds(lease), portal_api, has_radvd=has_radvd)
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def stand_in_conf(*, has_ipv6: bool, pid_file: str) -> str:

@@ -19,18 +19,25 @@ class Dnsmasq:
     """
 
     def __init__(
-        self, text: Callable[[], str], run_dir: Path, addresses: tuple[tuple[str, str], ...]
+        self,
+        text: Callable[[], str],
+        run_dir: Path,
+        addresses: tuple[tuple[str, str], ...],
+        *,
+        name: str = "dnsmasq",
+        mend: str = "if port 53 or 67 is taken, stop the other server; 'ss -lunp' names it",
     ) -> None:
+        """`name` tells its files in `run_dir` from those of another dnsmasq; `mend` helps when it cannot start."""
         self._text, self._addresses = text, addresses
-        self.conf_file = run_dir / "dnsmasq.conf"
-        self.pid_file = run_dir / "dnsmasq.pid"
+        self.conf_file = run_dir / f"{name}.conf"
+        self.pid_file = run_dir / f"{name}.pid"
         self._program = Program(
             "dnsmasq",
             "dnsmasq-base",
             (f"--conf-file={self.conf_file}",),
             self.conf_file,
             self.pid_file,
-            "if port 53 or 67 is taken, stop the other server; 'ss -lunp' names it",
+            mend,
         )
 
     async def run(self) -> None:

@@ -2,23 +2,26 @@
 
 import os
 from collections.abc import Callable
-from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
-from node.addressing.configuration import dnsmasq_conf, radvd_conf
+from node.addressing.configuration import Names, dnsmasq_conf, radvd_conf, strangers_dns_conf
 from node.addressing.dnsmasq import Dnsmasq
-from node.addressing.programs import installed, interface_mtu
+from node.addressing.programs import installed, interface_index, interface_mtu
 from node.addressing.radvd import Radvd
 from node.addressing.stand_in import StandIn
 from node.addressing.upstream import Upstream
 from node.config import NodeConfig
+from node.config.kinds import MTU_MIN
 from node.units import Monotonic
+
+STRANGERS_DNS = "strangers-dns"
+"""Name of its files in the run folder."""
 
 
 def dnsmasq(config: NodeConfig, portal_api: Callable[[], str]) -> Dnsmasq:
     """`portal_api` tells the URI of the captive portal API, or nothing, and may say something else later."""
     lan, run_dir = config.lan, Path(config.node.run_dir)
-    leases = str(lease_file(config))
+    leases, mtu = str(lease_file(config)), announced_mtu(config)
 
     def text() -> str:
         return dnsmasq_conf(
@@ -36,13 +39,35 @@ def dnsmasq(config: NodeConfig, portal_api: Callable[[], str]) -> Dnsmasq:
             pid_file=str(run_dir / "dnsmasq.pid"),
             portal_api=portal_api(),
             has_radvd=installed("radvd") is not None,
+            mtu=smallest if (smallest := mtu()) < interface_mtu(lan.interface) else None,
             names=_names(config),
         )
 
-    addresses = [(lan.interface, str(lan.address4))]
-    if lan.address6 is not None:
-        addresses.append((lan.interface, str(lan.address6)))
-    return Dnsmasq(text, run_dir, tuple(addresses))
+    return Dnsmasq(text, run_dir, _addresses(config))
+
+
+def strangers_dns(config: NodeConfig) -> Dnsmasq:
+    """Answers names to devices that are not admitted; the packet filter leads their questions to it."""
+    lan, run_dir = config.lan, Path(config.node.run_dir)
+    text = strangers_dns_conf(
+        interface=lan.interface,
+        port=config.portal.dns_port,
+        address4=lan.address4,
+        address6=lan.address6,
+        domain=lan.domain,
+        portal_host=config.portal.host,
+        dns_upstream=lan.dns_upstream,
+        pid_file=str(run_dir / f"{STRANGERS_DNS}.pid"),
+        names=_names(config),
+    )
+    mend = "'ss -lunp' shows who has its port; end that, or choose another portal.dns_port in node.toml"
+    return Dnsmasq(lambda: text, run_dir, _addresses(config), name=STRANGERS_DNS, mend=mend)
+
+
+def _addresses(config: NodeConfig) -> tuple[tuple[str, str], ...]:
+    lan = config.lan
+    own = [str(lan.address4), *([str(lan.address6)] if lan.address6 is not None else [])]
+    return tuple((lan.interface, address) for address in own)
 
 
 def stand_in(config: NodeConfig, clock: Callable[[], Monotonic]) -> StandIn:
@@ -54,7 +79,7 @@ def stand_in(config: NodeConfig, clock: Callable[[], Monotonic]) -> StandIn:
     )
 
 
-def _names(config: NodeConfig) -> tuple[tuple[str, IPv4Address | IPv6Address], ...]:
+def _names(config: NodeConfig) -> Names:
     """Services with a name that exists only here."""
     local = f".{config.lan.domain}"
     return tuple(
@@ -67,7 +92,7 @@ def _names(config: NodeConfig) -> tuple[tuple[str, IPv4Address | IPv6Address], .
 
 def radvd(config: NodeConfig, portal_api: Callable[[], str]) -> Radvd:
     """Sends the router advertisements while there is a portal to tell of; otherwise dnsmasq does."""
-    lan = config.lan
+    lan, mtu = config.lan, announced_mtu(config)
 
     def text() -> str:
         uri = portal_api()
@@ -78,10 +103,25 @@ def radvd(config: NodeConfig, portal_api: Callable[[], str]) -> Radvd:
             address6=lan.address6,
             lease=lan.dhcp_lease,
             portal_api=uri,
-            mtu=interface_mtu(lan.interface),
+            mtu=mtu(),
         )
 
     return Radvd(text, Path(config.node.run_dir), lan.interface)
+
+
+def announced_mtu(config: NodeConfig) -> Callable[[], int]:
+    """Bytes in one packet that devices are told of: what both sides carry. While the uplink's interface is missing it
+    is what it was before, because a line that comes and goes must not restart the servers each time."""
+    seen = interface_mtu(config.lan.interface)
+
+    def smallest() -> int:
+        nonlocal seen
+        if interface_index(config.uplink.interface):
+            seen = interface_mtu(config.uplink.interface)
+        line = min(seen, config.uplink.mtu or seen)
+        return max(MTU_MIN, min(interface_mtu(config.lan.interface), line))
+
+    return smallest
 
 
 def lease_file(config: NodeConfig) -> Path:

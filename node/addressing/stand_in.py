@@ -1,7 +1,9 @@
-"""While no resolver upstream answers, names still lead to the portal, so that every system shows its page.
+"""While no resolver upstream gives names, those that strangers ask for lead to the portal, so that every system shows
+its page.
 
-A second dnsmasq answers then, on a loopback address that the first one always asks too: the first, which also hands
-out addresses, needs no other file and no restart.
+Another dnsmasq answers then, on a loopback address that the strangers' resolver always asks too and that of the
+admitted never does: neither needs another file or a restart, and nobody who is admitted is told anything false, even
+when we are wrong about the resolvers upstream.
 """
 
 import asyncio
@@ -32,11 +34,17 @@ class StandIn:
         )
 
     def warnings(self) -> tuple[str, ...]:
-        if self.upstream.answers:
+        if self.upstream.gives_names:
             return ()
+        if self.upstream.answers:
+            return (
+                "The resolvers upstream refuse the names by which devices find out whether they are online. Names lead "
+                "people who are not online yet to the portal, and the others ask those resolvers as always. "
+                "Write other resolvers at lan.dns_upstream in node.toml.",
+            )
         return (
             f"The line to the Internet has been down for {self.upstream.silent_minutes} min: no resolver upstream "
-            "answers, and names lead to the portal until one does. "
+            "answers, and names lead those who are not online yet to the portal until one does. "
             "See whether the uplink is plugged in and whether lan.dns_upstream is right.",
         )
 
@@ -44,7 +52,7 @@ class StandIn:
         """Until cancelled. Raises NodeError when the second resolver is needed and cannot be started."""
         while True:
             wait_s = await self.upstream.look()
-            if self.upstream.answers:
+            if self.upstream.gives_names:
                 await asyncio.to_thread(self._step_down)
             else:
                 await asyncio.to_thread(self._step_in)
@@ -56,10 +64,10 @@ class StandIn:
 
     def _step_in(self) -> None:
         if self._program.pid() is None:
-            log.warning("no resolver upstream answers: names lead to the portal")
+            log.warning("no resolver upstream gives names: those that strangers ask for lead to the portal")
         self._program.keep(self._text)
 
     def _step_down(self) -> None:
         if self._program.pid() is not None:
-            log.warning("resolvers upstream answer: names are what they are")
+            log.warning("resolvers upstream give names: names are what they are")
             self._program.stop()

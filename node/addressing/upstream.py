@@ -4,6 +4,7 @@ import asyncio
 import ipaddress
 import secrets
 from collections.abc import Callable, Iterable
+from enum import IntEnum
 from pathlib import Path
 
 # The library gives them away, and its type hints do not say so.
@@ -30,7 +31,18 @@ NAMES = (
 """What every phone asks for all day: it tells nobody anything, and a resolver in between cannot know the answer for
 longer than the few minutes that these names allow."""
 _TYPE_A, _CLASS_IN, _RECURSION_DESIRED, _RESPONSE, _RCODE = 1, 1, 0x0100, 0x8000, 0x000F
-_NO_ERROR, _NO_SUCH_NAME = 0, 3
+_NO_ERROR, _FAILED, _NO_SUCH_NAME = 0, 2, 3
+
+
+class Reply(IntEnum):
+    """The best that any resolver said to one question, the worst first."""
+
+    NONE = 0
+    """Nothing, or that it failed (SERVFAIL): so speaks a resolver that has lost its own way to the Internet."""
+    REFUSED = 1
+    """A well-formed answer that does not help: REFUSED, NOTIMP, FORMERR. The line works, the name is not given."""
+    KNOWN = 2
+    """An answer, or that there is none (NXDOMAIN)."""
 
 
 class Upstream:
@@ -47,12 +59,19 @@ class Upstream:
         self._resolvers, self._resolv_conf, self._port = resolvers, resolv_conf, port
         self._clock = clock
         self._silent, self._since = 0, clock()
+        self._unhelpful = 0
         self._round = 0
 
     @property
     def answers(self) -> bool:
         """True until `SILENT_ROUNDS` rounds in a row had no answer."""
         return self._silent < SILENT_ROUNDS
+
+    @property
+    def gives_names(self) -> bool:
+        """False after `SILENT_ROUNDS` rounds in a row in which no resolver gave a name that devices look for, be it
+        that all were silent or that they refused."""
+        return self._unhelpful < SILENT_ROUNDS
 
     @property
     def silent_since(self) -> Monotonic | None:
@@ -67,28 +86,30 @@ class Upstream:
     async def look(self) -> float:
         """One round of questions. Returns the seconds to wait until the next."""
         asked = self._clock()
-        if await self.ask():
+        reply = await self.ask()
+        self._unhelpful = 0 if reply is Reply.KNOWN else self._unhelpful + 1
+        if reply is not Reply.NONE:
             self._silent = 0
-            return ASK_EVERY_S
-        if not self._silent:
-            self._since = asked
-        self._silent += 1
-        return ASK_AGAIN_S
+        else:
+            if not self._silent:
+                self._since = asked
+            self._silent += 1
+        return ASK_EVERY_S if reply is Reply.KNOWN else ASK_AGAIN_S
 
-    async def ask(self) -> bool:
-        """Whether some resolver answers just now."""
+    async def ask(self) -> Reply:
+        """What the resolvers say just now."""
         resolvers = (self._resolvers or _system_resolvers(self._resolv_conf))[:RESOLVERS_MAX]
         name = NAMES[self._round % len(NAMES)]
         self._round += 1
-        return await _any_answers(resolvers, name, self._port)
+        return await _best_reply(resolvers, name, self._port)
 
 
 class _Question(asyncio.DatagramProtocol):
-    """One question to one resolver; `answered` tells whether it knew."""
+    """One question to one resolver."""
 
     def __init__(self, name: str) -> None:
         self._name, self._id = name, secrets.randbelow(1 << 16)
-        self.answered: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self.reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.DatagramTransport)
@@ -101,27 +122,34 @@ class _Question(asyncio.DatagramProtocol):
         del addr  # the socket is connected: only the resolver itself can answer
         reply = DNSIncoming(data)
         if reply.valid and reply.id == self._id and reply.flags & _RESPONSE:
-            # A resolver that has lost its own way to the Internet says that it failed.
-            self._tell(reply.flags & _RCODE in {_NO_ERROR, _NO_SUCH_NAME})
+            self._tell(_meaning(reply.flags & _RCODE))
 
     def error_received(self, exc: Exception) -> None:
         del exc
-        self._tell(False)
+        self._tell(Reply.NONE)
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
-        self._tell(False)
+        self._tell(Reply.NONE)
 
-    def _tell(self, answered: bool) -> None:
-        if not self.answered.done():
-            self.answered.set_result(answered)
+    def _tell(self, reply: Reply) -> None:
+        if not self.reply.done():
+            self.reply.set_result(reply)
 
 
-async def _any_answers(resolvers: Iterable[str], name: str, port: int) -> bool:
-    """All are asked at once; the first that answers is enough."""
+def _meaning(rcode: int) -> Reply:
+    """Of a response code (RFC 1035 section 4.1.1)."""
+    if rcode in {_NO_ERROR, _NO_SUCH_NAME}:
+        return Reply.KNOWN
+    return Reply.NONE if rcode == _FAILED else Reply.REFUSED
+
+
+async def _best_reply(resolvers: Iterable[str], name: str, port: int) -> Reply:
+    """All are asked at once; the first that knows is enough."""
     loop = asyncio.get_running_loop()
     transports: list[asyncio.BaseTransport] = []
-    waiting: set[asyncio.Future[bool]] = set()
+    waiting: set[asyncio.Future[Reply]] = set()
+    best = Reply.NONE
     try:
         async with asyncio.timeout(ANSWER_WITHIN_S):
             for resolver in resolvers:
@@ -132,17 +160,16 @@ async def _any_answers(resolvers: Iterable[str], name: str, port: int) -> bool:
                 except OSError:
                     continue  # no way there
                 transports.append(opened)
-                waiting.add(question.answered)
-            while waiting:
+                waiting.add(question.reply)
+            while waiting and best is not Reply.KNOWN:
                 done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-                if any(future.result() for future in done):
-                    return True
+                best = max(best, *(future.result() for future in done))
     except TimeoutError:
-        return False
+        return best
     finally:
         for transport in transports:
             transport.close()
-    return False
+    return best
 
 
 def _system_resolvers(file: Path) -> tuple[str, ...]:

@@ -293,7 +293,7 @@ def cleanup(told: Told) -> int:
 
     with contextlib.suppress(InvalidFile):
         run_dir = Path(read_config(told.config_path).node.run_dir)
-        for name in ("stand-in", "dnsmasq", "radvd"):
+        for name in ("stand-in", "strangers-dns", "dnsmasq", "radvd"):
             programs.end(run_dir / f"{name}.pid", run_dir / f"{name}.conf")
     kernel = LinuxKernel()
     try:

@@ -16,6 +16,8 @@ PATH_CHARS_MAX = 200
 LIST_ITEMS_MAX = 5_000
 FLOWS_MIN, FLOWS_MAX = 128, 65_536
 """Fewer break ordinary pages, and the limit is reached a little early."""
+MTU_MIN, MTU_MAX = 1_280, 9_216
+"""No line carries less where IPv6 is (RFC 8200 section 5), and no Ethernet more."""
 _INTERFACE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
 _DOMAIN = re.compile(
     r"(?=.{1,200}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*"
@@ -144,6 +146,14 @@ def _port(value: object) -> int:
     return value
 
 
+def _mtu(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError("a packet's size is a whole number of bytes without quotation marks")
+    if value and not MTU_MIN <= value <= MTU_MAX:
+        raise ValueError(f"{value} is no packet's size; write {MTU_MIN} to {MTU_MAX}, or 0")
+    return value
+
+
 def _flag(value: object) -> bool:
     if not isinstance(value, bool):
         raise ValueError("only true and false, without quotation marks, can stand here")
@@ -225,6 +235,7 @@ NETWORK4 = Kind("an IPv4 address with its network's size", _network4)
 NETWORK6 = Kind('an IPv6 address with its network\'s size, or "none"', _network6)
 PORT = Kind("a port", _port)
 FLOWS = Kind("a number of connections", _flows)
+MTU = Kind("a size in bytes", _mtu)
 FLAG = Kind("true or false", _flag)
 DURATION = Kind("a duration", _duration)
 DURATION_OR_NEVER = Kind('a duration, or "none"', _duration_or_never)

@@ -59,6 +59,8 @@ class UplinkSection:
 
     interface: str
     masquerade: bool
+    mtu: int
+    """Bytes that the line carries in one packet; 0 for what the interface itself says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,8 @@ class PortalSection:
     """PEM file with the chain; None serves no https."""
     certificate_key: str | None
     https_port: int
+    dns_port: int
+    """Of the resolver for devices that are not admitted."""
     advertise: bool
     """By DHCP and router advertisements, while the certificate is publicly valid."""
 

@@ -208,7 +208,8 @@ def _services(values: dict[str, dict[str, Any]], file: TomlFile) -> Iterable[Fin
     """A service must not open one of the node's own doors."""
     lan, portal, admin = values["lan"], values["portal"], values["admin"]
     own = {lan["address4"].ip, *([lan["address6"].ip] if lan["address6"] else [])}
-    doors = {53, 80, 443, portal["port"], portal["https_port"], admin["port"], values["mesh"]["port"]}
+    doors = {53, 80, 443, *(portal[key] for key in ("port", "https_port", "dns_port"))}
+    doors |= {admin["port"], values["mesh"]["port"]}
     for service in values["services"]["offered"]:
         if service.port in doors and own.intersection(service.addresses):
             message = (
@@ -231,6 +232,7 @@ def _ports(values: dict[str, dict[str, Any]], file: TomlFile) -> Iterable[Findin
     for section, key, purpose in (
         ("portal", "port", "the welcoming page"),
         ("portal", "https_port", "the welcoming page by https"),
+        ("portal", "dns_port", "names for those who are not online yet"),
         ("admin", "port", "the admins' pages"),
         ("mesh", "port", "other nodes"),
     ):

@@ -15,6 +15,7 @@ from node.config.kinds import (
     INTERFACES,
     LANGUAGE,
     LANGUAGES,
+    MTU,
     NAME,
     NETWORK4,
     NETWORK6,
@@ -218,13 +219,29 @@ SETTINGS: tuple[Setting, ...] = (
         "How many connections (TCP, UDP and others, both families) one device may have at once. One more is refused, "
         "so that no device takes the kernel's connection tracking from the others.",
     ),
-    _must("uplink", "interface", INTERFACE, "The interface towards the Internet.", example='"eth0"'),
+    _must(
+        "uplink",
+        "interface",
+        INTERFACE,
+        "The interface towards the Internet. There is one uplink only: a second line needs a router of its own before "
+        "the node, which spreads what the node sends.",
+        example='"eth0"',
+    ),
     _may(
         "uplink",
         "masquerade",
         FLAG,
         "true",
         "Share the uplink's one address. false where the next router knows the way back.",
+    ),
+    _may(
+        "uplink",
+        "mtu",
+        MTU,
+        "0",
+        "Bytes that the line carries in one packet, where it is less than the interface tells: 1492 behind a modem "
+        "that speaks PPPoE. 0: what the interface tells.",
+        example="1492",
     ),
     _may("portal", "port", PORT, "2080", "Port of the welcoming page on the LAN side."),
     _from(
@@ -281,6 +298,13 @@ SETTINGS: tuple[Setting, ...] = (
         PORT,
         "2443",
         "Port of the welcoming page by https; people use 443 and are sent here.",
+    ),
+    _may(
+        "portal",
+        "dns_port",
+        PORT,
+        "2053",
+        "Port of the resolver for people who are not online yet; they use 53 and are sent here.",
     ),
     _may(
         "portal",

@@ -14,7 +14,7 @@ from captive_portal.certificates import is_ending
 from node import console
 from node.addressing.dnsmasq import Dnsmasq
 from node.addressing.programs import installed
-from node.addressing.upstream import SILENT_ROUNDS, Upstream
+from node.addressing.upstream import SILENT_ROUNDS, Reply, Upstream
 from node.clock import SystemClock
 from node.config import NodeConfig, parse_config
 from node.doctor.symptoms import CertificateSeen, DnsSeen, FileSeen, FolderSeen, Interface, PortSeen, Symptoms
@@ -241,7 +241,7 @@ def _resolver_answers(config: NodeConfig, clock: SystemClock) -> bool | None:
     if config.uplink.interface not in _default_routes():
         return None
     upstream = Upstream(config.lan.dns_upstream, clock.monotonic)
-    return any(asyncio.run(upstream.ask()) for _ in range(SILENT_ROUNDS))
+    return any(asyncio.run(upstream.ask()) is not Reply.NONE for _ in range(SILENT_ROUNDS))
 
 
 def _dns(config: NodeConfig, *, is_running: bool) -> DnsSeen:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from node.enforcement.flow_marks import DEVICE_BITS, device_mark
 from node.enforcement.flows import TABLE_SIZE_DEFAULT
 from node.enforcement.generation import FAMILY, NETLINK_NETFILTER
 from node.enforcement.netlink import (
@@ -124,7 +125,7 @@ def delete(line: socket.socket, marks: frozenset[int]) -> None:
     walk, which costs the same for any number. Raises OSError."""
     assert 0 not in marks, "a filter for mark 0 would end everybody's"
     if len(marks) <= WALKS_MAX:
-        whole = attribute(CTA_MARK_MASK, _MARK.pack(0xFFFFFFFF))
+        whole = attribute(CTA_MARK_MASK, _MARK.pack(DEVICE_BITS))
         found = [FAMILY.pack(0, 0, 0) + attribute(CTA_MARK, _MARK.pack(mark)) + whole for mark in marks]
     else:
         found = [
@@ -163,7 +164,7 @@ def _entries() -> Iterator[bytes]:
 
 def _mark(entry: bytes) -> int:
     mark = find_attribute(entry, CTA_MARK, FAMILY.size)
-    return int.from_bytes(mark) if mark else 0
+    return device_mark(int.from_bytes(mark)) if mark else 0
 
 
 def _socket() -> socket.socket:

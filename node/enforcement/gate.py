@@ -10,12 +10,16 @@ STAND_IN4, STAND_IN6 = IPv4Address("192.0.2.80"), IPv6Address("2001:db8::80")
 RFC 3849): systems take them for the public Internet, and nobody is there."""
 
 
-def gate(config: NodeConfig) -> Gate:
+def gate(config: NodeConfig, probe_hosts: tuple[str, ...] = ()) -> Gate:
+    """`probe_hosts` are the names by which systems find the portal."""
     return Gate(
         lan_interface=config.lan.interface,
         uplink_interface=config.uplink.interface,
         portal_port=config.portal.port,
         portal_tls_port=config.portal.https_port if config.portal.certificate else 0,
+        strangers_dns_port=config.portal.dns_port,
+        open_names=(config.portal.host, *probe_hosts),
+        uplink_mtu=config.uplink.mtu,
         mesh_interfaces=config.mesh.interfaces,
         mesh_port=config.mesh.port,
         masquerade=config.uplink.masquerade,

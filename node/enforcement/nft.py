@@ -21,7 +21,7 @@ they find new flows, repair marks, and still hold when an interface was made ane
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from node.enforcement import flows
+from node.enforcement import dns_limits, flows, segment_size
 from node.enforcement.plan import Admission, Gate, TrafficPlan
 from node.units import MacAddress, Monotonic
 
@@ -36,10 +36,6 @@ ANNOUNCEMENTS_PER_SECOND = 20
 NO_PORT = 1
 """tcpmux, which nobody serves any more (RFC 7805): what is sent here is refused by the kernel's own sockets. A refusal
 by a rule would not get through the change of address that brought the packet here."""
-DNS_PER_SECOND_BEFORE_ADMISSION = 20
-"""Of one device; twice as many at once."""
-DNS_PER_SECOND_OF_STRANGERS = 2_000
-"""Of all that are not admitted together: hardware addresses cost nothing, the uplink does."""
 PORTAL_CONNECTIONS_PER_SECOND_OF_STRANGERS = 2_000
 PORTAL_CONNECTIONS_AT_ONCE_OF_STRANGERS = 16_000
 """New ones of all that are not admitted together (of one device: `flows`). With `SENDER_KEPT_S` they cannot fill
@@ -109,8 +105,7 @@ add map {TABLE} down {{ type mark : counter; flags timeout; }}
 add map {TABLE} classes {{ type mark : classid; size {MARKS_MAX}; }}
 add set {TABLE} guests {{ type ether_addr; flags timeout; }}
 {flows.timeouts(TABLE)}\
-add set {TABLE} dns_askers {{ type ether_addr; size 65535; flags dynamic,timeout; timeout 1m; }}
-{_senders(4)}{_senders(6)}"""
+{dns_limits.sets(TABLE)}{_senders(4)}{_senders(6)}"""
 
 
 def _senders(version: int) -> str:
@@ -214,8 +209,7 @@ def _prerouting(gate: Gate) -> str:
             *(secure if gate.portal_tls_port else ()),
             "ct mark set ether saddr map @members accept",
             *(TO_SERVICES if gate.services else ()),
-            f"fib daddr type != local udp dport 53 redirect to :{gate.dns_port}",
-            f"fib daddr type != local tcp dport 53 redirect to :{gate.dns_port}",
+            *dns_limits.redirection(gate.strangers_dns_port),
             f"fib daddr type != local tcp dport 80 redirect to :{gate.portal_port}",
         ),
     )
@@ -263,18 +257,33 @@ def _forward(form: Form) -> str:
     own_use = (
         (f"iifname {mesh} oifname {wan} goto refuse",) if gate.mesh_interfaces and not gate.transit else ()
     )
+    syn_again, opening = segment_size.repeated(gate.uplink_interface, gate.uplink_mtu, ride)
+    answers = segment_size.answered(gate.uplink_interface, gate.uplink_mtu)
+    transit = segment_size.answered(gate.uplink_interface, gate.uplink_mtu) if gate.transit else ()
     return (
         _chain("refuse", "", (ASTRAY, FORGED, *REFUSE))
+        + _chain("syn_again", "", opening)
         + _chain(
             "leaving",
             "",
-            (*leaving, "ct mark set ether saddr map @members", *leaving, *to_services, "goto refuse"),
+            (
+                *leaving,
+                syn_again,
+                "ct mark set ether saddr map @members",
+                *leaving,
+                *to_services,
+                "goto refuse",
+            ),
         )
-        + _chain("arriving", "", (f"iifname {wan} {arrive}", *come, *from_services, PATIENCE, "goto refuse"))
+        + _chain(
+            "arriving",
+            "",
+            (*answers, f"iifname {wan} {arrive}", *come, *from_services, PATIENCE, "goto refuse"),
+        )
         + _chain(
             "forward",
             "{ type filter hook forward priority filter; policy accept; }",
-            (*fast, f"iifname {lan} goto leaving", f"oifname {lan} goto arriving", *own_use),
+            (*fast, f"iifname {lan} goto leaving", f"oifname {lan} goto arriving", *own_use, *transit),
         )
     )
 
@@ -289,13 +298,6 @@ ANNOUNCED = (
 def _input(gate: Gate) -> str:
     """What a device may ask of the node itself before it is admitted; afterwards the host's own rules decide. Who is
     not on the people's side never meets the portal."""
-    names = (
-        "ether saddr @members accept",
-        f"add @dns_askers {{ ether saddr limit rate over {DNS_PER_SECOND_BEFORE_ADMISSION}/second "
-        f"burst {2 * DNS_PER_SECOND_BEFORE_ADMISSION} packets }} drop",
-        f"limit rate over {DNS_PER_SECOND_OF_STRANGERS}/second burst {DNS_PER_SECOND_OF_STRANGERS} packets drop",
-        "accept",
-    )
     welcome = (
         "udp dport { 67, 547 } accept",
         "ip6 saddr :: meta l4proto ipv6-icmp accept",
@@ -303,7 +305,7 @@ def _input(gate: Gate) -> str:
         # Before running flows: nobody else may send on somebody's connection.
         f"tcp dport {_portal_ports(gate)} goto portal",
         # Before running flows: a tunnel through one flow of questions is a tunnel all the same.
-        f"meta l4proto {{ tcp, udp }} th dport {{ 53, {gate.dns_port} }} goto names",
+        *dns_limits.asked(gate.strangers_dns_port),
         "ct state established,related accept",
         "meta l4proto { icmp, ipv6-icmp } accept",
         *(TO_SERVICES if gate.services else ()),
@@ -312,8 +314,9 @@ def _input(gate: Gate) -> str:
         f"{SENDER} . ct mark @up accept",
         *REFUSE,
     )
+    names = dns_limits.chains(gate.open_names)
     return (
-        _chain("names", "", names)
+        "".join(_chain(name, "", rules) for name, rules in names.items())
         + _chain("portal", "", _to_portal())
         + _chain("asking", "", welcome)
         + _chain("other_nodes", "", _other_nodes(gate))
@@ -372,13 +375,17 @@ def _portal_ports(gate: Gate) -> str:
 def _output(gate: Gate) -> str:
     """The kernel complains before our rules see a packet whose time to live is over, even to a forged sender."""
     complaint = f'oifname "{gate.uplink_interface}" meta l4proto {{ icmp, ipv6-icmp }} {ASTRAY}'
-    rules = (complaint, *flows.own_questions(gate.uplink_interface))
+    answers = dns_limits.answered(gate.lan_interface, gate.strangers_dns_port)
+    rules = (complaint, answers, *flows.own_questions(gate.uplink_interface))
     return _chain("output", "{ type filter hook output priority filter; policy accept; }", rules)
 
 
 def _postrouting(gate: Gate) -> str:
     hide = (f'oifname "{gate.uplink_interface}" meta nfproto ipv4 masquerade',) if gate.masquerade else ()
-    return _chain("postrouting", "{ type nat hook postrouting priority srcnat; policy accept; }", hide)
+    sizes = segment_size.sent(gate.uplink_interface, gate.uplink_mtu)
+    return _chain(
+        "postrouting", "{ type nat hook postrouting priority srcnat; policy accept; }", (*sizes, *hide)
+    )
 
 
 def class_text(minor: int) -> str:

@@ -21,7 +21,12 @@ class Gate:
     portal_port: int
     portal_tls_port: int = 0
     """0 while the portal has no certificate."""
-    dns_port: int = 53
+    strangers_dns_port: int = 2053
+    """Where the resolver of devices that are not admitted answers; that of the admitted has 53."""
+    open_names: tuple[str, ...] = ()
+    """Names that strangers may ask for however slowly they may ask for others: where no data of their own can go."""
+    uplink_mtu: int = 0
+    """Bytes in one packet that the line carries; 0 where the routes tell."""
     mesh_interfaces: tuple[str, ...] = ()
     mesh_port: int = 0
     masquerade: bool = True

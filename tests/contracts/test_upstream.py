@@ -42,6 +42,7 @@ class Resolver(asyncio.DatagramProtocol):
 
     def datagram_received(self, data, addr) -> None:
         self.asked.append(data)
+        self.origin = addr
         answer = self.reply(data)
         if answer is not None:
             self.transport.sendto(answer, addr)
@@ -78,26 +79,47 @@ def clock() -> Passing:
 
 
 @pytest.mark.parametrize(
-    ("reply", "answers"),
+    ("reply", "answers", "gives_names"),
     [
-        (coded(0, ANSWER), True),
-        (coded(3), True),
-        (coded(2), False),
-        (coded(5), False),
-        (lambda query: None, False),
-        (lambda query: b"", False),
-        (lambda query: b"\xff" * 600, False),
-        (lambda query: query, False),
-        (foreign, False),
+        (coded(0, ANSWER), True, True),
+        (coded(0), True, True),
+        (coded(3), True, True),
+        (coded(1), True, False),
+        (coded(4), True, False),
+        (coded(5), True, False),
+        (coded(2), False, False),
+        (lambda query: None, False, False),
+        (lambda query: b"", False, False),
+        (lambda query: b"\xff" * 600, False, False),
+        (lambda query: query, False, False),
+        (foreign, False, False),
     ],
-    ids=["knows", "no such name", "failed", "refused", "silent", "empty", "garbage", "echo", "foreign"],
+    ids=[
+        *("knows", "no data", "no such name", "not understood", "not implemented", "refused"),
+        *("failed", "silent", "empty", "garbage", "echo", "foreign"),
+    ],
 )
-async def test_only_a_resolver_that_knows_counts(reply, answers, clock):
+async def test_a_refusal_is_an_answer_and_a_failure_is_none(reply, answers, gives_names, clock):
     async with resolver(reply) as (_, port):
         asked = Upstream((HERE,), clock, port=port)
         for _ in range(upstream.SILENT_ROUNDS):
             await asked.look()
-        assert answers == asked.answers
+        assert (answers, gives_names) == (asked.answers, asked.gives_names)
+        assert answers == (asked.silent_since is None)
+
+
+async def test_a_resolver_that_knows_outweighs_one_that_refuses_first(clock):
+    async with resolver(coded(5)) as (_, port):
+        loop = asyncio.get_running_loop()
+        late = Resolver(lambda query: None)
+
+        def answer_later(query: bytes) -> None:
+            loop.call_later(0.05, late.transport.sendto, coded(0, ANSWER)(query), late.origin)
+
+        late.reply = answer_later
+        transport, _ = await loop.create_datagram_endpoint(lambda: late, local_addr=("127.0.0.2", port))
+        with contextlib.closing(transport):
+            assert upstream.Reply.KNOWN is await Upstream((HERE, "127.0.0.2"), clock, port=port).ask()
 
 
 async def test_one_lost_answer_changes_nothing_and_the_first_answer_after_a_silence_changes_all(clock):
@@ -143,10 +165,10 @@ async def test_it_asks_what_devices_ask_one_name_after_the_other(clock):
 async def test_asking_once_tells_what_is_true_just_now_and_counts_no_silence(clock):
     async with resolver(lambda query: None) as (server, port):
         asked = Upstream((HERE,), clock, port=port)
-        assert [False, False, False] == [await asked.ask() for _ in range(3)]
+        assert [upstream.Reply.NONE] * 3 == [await asked.ask() for _ in range(3)]
         assert asked.answers
         server.reply = coded(0, ANSWER)
-        assert await asked.ask()
+        assert upstream.Reply.KNOWN is await asked.ask()
 
 
 async def test_one_resolver_of_several_is_enough(clock):

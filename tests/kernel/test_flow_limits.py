@@ -254,7 +254,7 @@ def test_a_stranger_at_the_limit_still_asks_for_names_and_an_address(place: Stre
     assert stranger.refused
     with place.router.entered(), socket.socket(FAMILY[way], socket.SOCK_DGRAM) as resolver:
         resolver.settimeout(2)
-        resolver.bind((ROUTER[way], 53))
+        resolver.bind((ROUTER[way], GATE.strangers_dns_port))
         with place.stranger.entered():
             line = said(FAMILY[way], ROUTER[way], 53)
         assert b"x" == resolver.recv(100)

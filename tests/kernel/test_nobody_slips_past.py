@@ -192,7 +192,7 @@ def test_many_questions_through_one_socket_are_as_few_as_through_many(place: Str
     family, answered = (socket.AF_INET, socket.AF_INET6)[way], 0
     with place.router.entered():
         names = socket.socket(family, socket.SOCK_DGRAM)
-        names.bind((ROUTER[way], 53))
+        names.bind((ROUTER[way], GATE.strangers_dns_port))
         names.setblocking(False)
     with names, place.stranger.entered(), socket.socket(family, socket.SOCK_DGRAM) as tunnel:
         tunnel.connect((ROUTER[way], 53))

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
+from node.addressing import servers
 from node.addressing.configuration import dnsmasq_conf, radvd_conf
 from node.addressing.dnsmasq import Dnsmasq
 from node.addressing.programs import interface_mtu
 from node.addressing.radvd import Radvd
+from node.config import parse_config
 from node.units import Milliseconds
 from tests.lab.netns import Lab, Namespace
 
@@ -200,3 +202,54 @@ def test_what_somebody_ended_is_told_and_started_again(
     assert CAPTIVE_PORTAL in heard(phone)[1]
     advertisements.stop()
     assert advertisements.pid() is None
+
+
+CONFIG = """
+[node]
+name = "library"
+data_dir = "{folder}"
+run_dir = "{folder}"
+[community]
+name = "Vall Alta"
+[lan]
+interface = "lan0"
+[uplink]
+interface = "wan0"
+mtu = {mtu}
+"""
+MTU_OPTION = 5
+
+
+@pytest.mark.parametrize(
+    ("line", "setting", "told"), [(1_492, 0, 1_492), (1_500, 1_480, 1_480), (9_000, 0, 1_500)]
+)
+@pytest.mark.parametrize("portal", ["", PORTAL], ids=["dnsmasq", "radvd"])
+def test_devices_are_told_what_the_smaller_of_both_sides_carries(
+    link: tuple[Namespace, Namespace], tmp_path: Path, line: int, setting: int, told: int, portal: str
+) -> None:
+    router, phone = link
+    router.ip(
+        "link set lan0 mtu 1500", "link add wan0 type veth peer name far0", f"link set wan0 mtu {line} up"
+    )
+    config, findings = parse_config(CONFIG.format(folder=tmp_path, mtu=setting))
+    assert config is not None, findings
+    with router.entered():
+        names, advertisements = servers.dnsmasq(config, lambda: portal), servers.radvd(config, lambda: portal)
+        names._prepare()
+        advertisements.settle()
+    try:
+        assert told == struct.unpack("!I", heard(phone)[1][MTU_OPTION][2:])[0]
+        asking = 'udhcpc -i eth0 -n -q -f -t 3 -T 1 -O mtu -s "$0" 2>&1'
+        show = tmp_path / "show"
+        show.write_text('#!/bin/sh\necho "mtu=$mtu"\n')
+        show.chmod(0o755)
+        said = phone.run("sh", "-c", asking, str(show))
+        assert (f"mtu={told}" in said) == (told < 1_500), said
+        # While the line is gone nothing is written anew.
+        with router.entered():
+            before = names._wanted()
+            router.ip("link del wan0")
+            assert before == names._wanted()
+    finally:
+        names.stop()
+        advertisements.stop()

@@ -3,7 +3,7 @@
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address
 from typing import Any
 
-from node.addressing.configuration import dnsmasq_conf, radvd_conf, stand_in_conf
+from node.addressing.configuration import dnsmasq_conf, radvd_conf, stand_in_conf, strangers_dns_conf
 from node.units import Milliseconds
 
 
@@ -23,6 +23,43 @@ def conf(**others: Any) -> list[str]:
         "pid_file": "/run/procomu/dnsmasq.pid",
     }
     return dnsmasq_conf(**{**wanted, **others}).splitlines()
+
+
+def strangers(**others: Any) -> list[str]:
+    wanted: dict[str, Any] = {
+        "interface": "br-lan",
+        "port": 2053,
+        "address4": IPv4Interface("10.77.0.1/16"),
+        "address6": IPv6Interface("fd77::1/64"),
+        "domain": "vall.lan",
+        "portal_host": "login.vall.lan",
+        "dns_upstream": (),
+        "pid_file": "/run/procomu/strangers-dns.pid",
+    }
+    return strangers_dns_conf(**{**wanted, **others}).splitlines()
+
+
+def test_both_resolvers_know_the_same_names_and_share_no_port_and_no_places() -> None:
+    own = (("radio.vall.lan", IPv4Address("10.77.0.9")),)
+    known = [
+        {line for line in lines if line.startswith(("address=", "host-record=", "local=", "server="))}
+        for lines in (
+            conf(names=own, dns_upstream=("9.9.9.9",)),
+            strangers(names=own, dns_upstream=("9.9.9.9",)),
+        )
+    ]
+    assert known[1] - known[0] == {"server=127.0.77.53"}
+    assert not known[0] - known[1]
+    assert "port=2053" in strangers()
+    assert not [line for line in strangers() if line.startswith(("dhcp", "enable-ra"))]
+
+
+def test_each_pool_has_room_for_all_that_the_limits_let_in_before_dnsmasq_gives_a_question_up() -> None:
+    """Ten seconds, as dnsmasq's own TIMEOUT says; promised numbers, not those that the code has."""
+    assert "dns-forward-max=2500" in strangers()
+    assert 2_500 >= 200 * 10 + 200
+    assert "dns-forward-max=8000" in conf()
+    assert 8_000 >= 10 * (50 * 10 + 300)
 
 
 def test_the_portal_is_found_by_name_on_both_families() -> None:
@@ -132,5 +169,6 @@ def test_while_nobody_else_answers_every_name_leads_to_one_public_address_for_no
     assert not [line for line in lines if line.startswith(("dhcp", "server", "interface"))]
     here = next(line.partition("=")[2] for line in lines if line.startswith("listen-address="))
     assert ip_address(here).is_loopback
-    assert f"server={here}" in conf()
+    assert f"server={here}" in strangers()
+    assert here not in "".join(conf())
     assert "2001:db8::80" not in stand_in_conf(has_ipv6=False, pid_file="/x")

@@ -1,0 +1,224 @@
+"""How many names strangers may ask for and how much a tunnel through them carries, counted on real packets."""
+
+import contextlib
+import dataclasses
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from node.enforcement import dns_limits
+from tests.kernel.frames import UDP, ip, udp
+from tests.kernel.street import GATE, MEMBER, MEMBER_MAC, ROUTER, STRANGER, STRANGER_MAC, Street, street
+from tests.lab.questions import TXT, ask, hold_by_tcp, question
+
+pytestmark = pytest.mark.kernel
+BOTH = pytest.mark.parametrize("way", [0, 1], ids=["IPv4", "IPv6"])
+PORT = 2053
+PROBE, PORTAL = "captive.apple.com", "login.procomu.lan"
+OPEN = dataclasses.replace(GATE, open_names=(PORTAL, PROBE))
+ANSWER_BYTES = 400
+SO_RCVBUFFORCE = 33
+"""From asm-generic/socket.h: what the kernel let through is counted, also while we have no turn to read it."""
+
+
+@pytest.fixture
+def place() -> Iterator[Street]:
+    with street() as made:
+        made.admit(MEMBER_MAC, gate=OPEN)
+        yield made
+
+
+@contextlib.contextmanager
+def resolver(place: Street, way: int, port: int, *, extra: int = 0) -> Iterator[list[bytes]]:
+    """Answers each datagram with itself and `extra` bytes; what it was asked is in the list."""
+    family, asked = (socket.AF_INET, socket.AF_INET6)[way], []
+    with place.router.entered():
+        sock = socket.socket(family, socket.SOCK_DGRAM)
+        sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 4_000_000)
+        sock.bind((ROUTER[way], port))
+    sock.settimeout(0.05)
+    done = threading.Event()
+
+    def run() -> None:
+        while not done.is_set():
+            with contextlib.suppress(OSError):
+                data, asker = sock.recvfrom(2000)
+                asked.append(data)
+                sock.sendto(data + bytes(extra), asker)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield asked
+    finally:
+        done.set()
+        thread.join()
+        sock.close()
+
+
+def forged(way: int, mac_number: int, port: int, name: str) -> tuple[bytes, str]:
+    """A question of a device that nobody has seen, and its hardware address."""
+    source = (f"10.77.9.{mac_number}", f"fd77::9:{mac_number:x}")[way]
+    payload = udp(source, ROUTER[way], port, 53, question(name))
+    return ip(source, ROUTER[way], UDP, payload), f"02:99:00:00:00:{mac_number:02x}"
+
+
+def ask_for(place: Street, way: int, seconds: float, devices: int, each_per_second: float) -> None:
+    """Many devices ask at once, each through new ports all the time."""
+    began, sent = time.monotonic(), 0
+    while (passed := time.monotonic() - began) < seconds:
+        while sent < passed * devices * each_per_second:
+            packet, mac = forged(way, 1 + sent % devices, 20_000 + sent % 40_000, f"n{sent}.example")
+            with contextlib.suppress(OSError):  # a busy machine's queue between the namespaces is full
+                place.send(place.stranger, packet, mac)
+            sent += 1
+        time.sleep(0.002)
+
+
+@BOTH
+def test_one_stranger_asks_twenty_a_second_and_all_of_them_two_hundred(place: Street, way: int) -> None:
+    with resolver(place, way, PORT) as asked:
+        ask_for(place, way, 3, devices=1, each_per_second=200)
+        time.sleep(0.2)
+        assert 20 * 3 <= len(asked) <= 20 * 3 + 40 + 10
+        asked.clear()
+        ask_for(place, way, 3, devices=60, each_per_second=15)
+        time.sleep(0.2)
+        assert 200 * 3 <= len(asked) <= 200 * 3 + 200 + 20
+
+
+@BOTH
+def test_one_member_asks_fifty_a_second_of_another_resolver(place: Street, way: int) -> None:
+    with resolver(place, way, 53) as asked, resolver(place, way, PORT) as others_asked:
+        with (
+            place.member.entered(),
+            socket.socket((socket.AF_INET, socket.AF_INET6)[way], socket.SOCK_DGRAM) as sock,
+        ):
+            began = time.monotonic()
+            while time.monotonic() - began < 4:
+                for _ in range(5):
+                    sock.sendto(question("n.example"), (ROUTER[way], 53))
+                time.sleep(0.005)
+        time.sleep(0.2)
+        assert 50 * 4 <= len(asked) <= 50 * 4 + 300 + 20
+        assert not others_asked
+
+
+def tunnelled(place: Street, way: int, seconds: float, per_second: float = 18) -> int:
+    """Bytes in both directions, as IP packets, of a device that asks for names with its own data."""
+    family, moved, headers = (socket.AF_INET, socket.AF_INET6)[way], 0, (28, 48)[way]
+    with place.stranger.entered(), socket.socket(family, socket.SOCK_DGRAM) as sock:
+        sock.connect((ROUTER[way], 53))
+        sock.setblocking(False)
+        began, sent = time.monotonic(), 0
+        while (passed := time.monotonic() - began) < seconds:
+            if sent < passed * per_second:
+                sock.send(question(".".join(["x" * 60] * 3 + [f"d{sent}", "tunnel", "example"]), TXT))
+                sent += 1
+            with contextlib.suppress(BlockingIOError):
+                moved += len(sock.recv(2000)) + headers
+            time.sleep(0.002)
+    return moved
+
+
+@BOTH
+def test_a_tunnel_is_slow_after_its_time_and_the_page_still_opens(
+    monkeypatch: pytest.MonkeyPatch, way: int
+) -> None:
+    """The ten minutes are three seconds here; the other test says that they are ten minutes in the kernel."""
+    monkeypatch.setattr(dns_limits, "FULL_PACE_SECONDS", 3)
+    with street() as place:
+        place.admit(gate=OPEN)
+        with resolver(place, way, PORT, extra=ANSWER_BYTES) as asked:
+            before = tunnelled(place, way, 2) * 8 / 2
+            assert before > 40_000
+            time.sleep(1.5)
+            asked.clear()
+            back = tunnelled(place, way, 20)
+            up = sum(len(each) + (28, 48)[way] for each in asked)
+            print(
+                f"tunnel: {before / 1000:.1f} kbit/s, then up {up * 8 / 20 / 1000:.2f}, down {back * 8 / 20 / 1000:.2f}"
+            )
+            # The bursts are given once: over a minute both together are 4 kbit/s.
+            assert up - 1_500 + back - 3_000 <= 4_000 / 8 * 20
+            assert (up + back) * 8 / 20 <= 5_500
+            # With nothing left, and while the tunnel goes on.
+            for name in (PROBE, PORTAL):
+                assert ask(place.stranger, ROUTER[way], name, wait_s=1) is not None
+            alike = [f"{PROBE}.d{n}.tunnel.example" for n in range(10)]
+            assert 3 > sum(
+                ask(place.stranger, ROUTER[way], name, kind=TXT, wait_s=0.1) is not None for name in alike
+            )
+
+
+@BOTH
+def test_a_device_has_ten_minutes_from_its_first_question_and_no_later_one_renews_them(
+    place: Street, way: int
+) -> None:
+    def remembered(name: str) -> list[dict[str, int]]:
+        listing = json.loads(place.router.run("nft", "-j", "list", "set", "inet", "procomu", name))
+        return [each["elem"] for item in listing["nftables"] for each in item.get("set", {}).get("elem", ())]
+
+    with resolver(place, way, PORT):
+        assert ask(place.stranger, ROUTER[way], "a.example") is not None
+        (fresh,) = remembered("dns_fresh")
+        left = fresh["expires"]
+        assert 598 <= left <= 600
+        time.sleep(2.1)
+        assert ask(place.stranger, ROUTER[way], "b.example") is not None
+        (fresh,), (known,) = remembered("dns_fresh"), remembered("dns_known")
+        assert fresh["expires"] <= left - 2
+        assert 7_198 <= known["expires"] <= 7_200
+
+
+@BOTH
+def test_each_device_holds_few_connections_to_a_resolver(place: Street, way: int) -> None:
+    for port, who, most in ((PORT, place.stranger, 2), (53, place.member, 4)):
+        with place.router.entered():
+            server = socket.create_server((ROUTER[way], port), family=(socket.AF_INET, socket.AF_INET6)[way])
+        with server, contextlib.ExitStack() as stack:
+            held = [stack.enter_context(sock) for sock in hold_by_tcp(who, ROUTER[way], 8)]
+            assert most == sum(_is_connected(sock) for sock in held)
+
+
+def _is_connected(sock: socket.socket) -> bool:
+    try:
+        sock.getpeername()
+    except OSError:
+        return False
+    return True
+
+
+@BOTH
+def test_nobody_reaches_the_strangers_resolver_but_by_the_port_of_names(place: Street, way: int) -> None:
+    with resolver(place, way, PORT) as asked:
+        for where, own, mac in ((place.stranger, STRANGER, STRANGER_MAC), (place.member, MEMBER, MEMBER_MAC)):
+            payload = udp(own[way], ROUTER[way], 5_000, PORT, question("a.example"))
+            place.send(where, ip(own[way], ROUTER[way], UDP, payload), mac)
+        time.sleep(0.2)
+        assert not asked
+
+
+@BOTH
+def test_a_flow_from_before_the_end_of_a_session_does_not_ask_the_members_resolver(
+    place: Street, way: int
+) -> None:
+    family = (socket.AF_INET, socket.AF_INET6)[way]
+    with (
+        resolver(place, way, 53) as asked,
+        place.member.entered(),
+        socket.socket(family, socket.SOCK_DGRAM) as sock,
+    ):
+        sock.connect((ROUTER[way], 53))
+        sock.send(question("a.example"))
+        time.sleep(0.2)
+        assert len(asked) == 1
+        place.admit(gate=OPEN)
+        with contextlib.suppress(OSError):
+            sock.send(question("b.example"))
+        time.sleep(0.2)
+        assert len(asked) == 1

@@ -1,0 +1,58 @@
+"""Rules for questions: whose resolver, and which names stay free. What they do is tried on real packets."""
+
+import itertools
+import struct
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from captive_portal.probes import probe_hosts
+from node.enforcement import dns_limits
+
+LABEL = st.text("abcdefghijklmnopqrstuvwxyz0123456789-", min_size=1, max_size=20)
+
+
+def matched(text: str, datagram: bytes) -> bool:
+    """Whether nftables' raw payload matches of `text` all hold for a datagram with its UDP header."""
+    words = text.split()
+    for place, value in itertools.pairwise(words):
+        if not place.startswith("@th,"):
+            continue
+        first, bits = (int(number) // 8 for number in place.removeprefix("@th,").split(","))
+        wanted = int(value, 0).to_bytes(bits, "big")
+        if datagram[first : first + bits] != wanted:
+            return False
+    return True
+
+
+def datagram(name: str, questions: int = 1) -> bytes:
+    labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
+    return bytes(8) + struct.pack("!6H", 7, 0x0100, questions, 0, 0, 0) + labels + b"\0\0\1\0\1"
+
+
+@given(st.lists(LABEL, min_size=1, max_size=5).map(".".join))
+def test_a_free_name_is_matched_exactly(name: str) -> None:
+    rule = dns_limits.chains((name,))["strangers_slow"][0]
+    assert matched(rule, datagram(name))
+    for other in (f"x.{name}", f"{name}.example", f"x{name}", name[:-1] + "_"):
+        assert not matched(rule, datagram(other))
+    assert not matched(rule, datagram(name, questions=2))
+
+
+def test_every_name_by_which_a_system_finds_the_portal_is_short_enough_for_a_rule() -> None:
+    hosts = probe_hosts()
+    assert {"captive.apple.com", "connectivitycheck.gstatic.com", "www.msftconnecttest.com"} <= set(hosts)
+    rules = dns_limits.chains(hosts)
+    assert all(rule.endswith((" return", "drop")) for rule in rules["strangers_slow"])
+    assert len(rules["strangers_slow"]) == len(hosts) + 1
+
+
+def test_what_is_promised_is_what_the_rules_say() -> None:
+    """A tunnel carries 4 kbit/s at most after ten minutes, both directions and the bursts of a minute together."""
+    rules = " ".join(rule for chain in dns_limits.chains(()).values() for rule in chain)
+    assert "limit rate over 20/second burst 40 packets" in rules
+    assert "limit rate over 200/second burst 200 packets drop" in rules
+    assert "limit rate over 125 bytes/second burst 1500 bytes" in rules
+    assert "limit rate over 300 bytes/second burst 3000 bytes" in rules
+    assert (60 * (125 + 300) + 1_500 + 3_000) * 8 / 60 <= 4_000
+    assert "dns_fresh { type mark; size 65535; flags dynamic,timeout; timeout 600s; }" in dns_limits.sets("t")

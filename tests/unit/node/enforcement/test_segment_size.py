@@ -1,0 +1,34 @@
+"""Segments as small as the line's packets; what the rules do is tried on real packets."""
+
+from dataclasses import replace
+
+from node.enforcement import nft, segment_size
+from node.enforcement.plan import Gate
+
+GATE = Gate("lan0", "wan0", 2080)
+
+
+def test_without_a_setting_the_route_tells_and_with_one_each_family_has_room_for_its_headers() -> None:
+    assert ["rt mtu"] == [clamp.partition(" size set ")[2] for clamp in segment_size.clamps(0)]
+    assert ["rt mtu", "1452", "1432"] == [
+        clamp.partition(" size set ")[2] for clamp in segment_size.clamps(1_492)
+    ]
+
+
+def test_the_rules_that_carry_running_flows_are_what_they_were() -> None:
+    """They stand first, and nothing about segments is asked of each packet."""
+    for mtu in (0, 1_492):
+        text = nft.rules(nft.Form(replace(GATE, uplink_mtu=mtu), shaped=False, links=(2, 3)))
+        first, second, third = [line for line in text.splitlines() if "rule inet procomu forward " in line][
+            :3
+        ]
+        assert first.endswith('forward iif "wan0" counter name ct mark map @down accept')
+        assert second.endswith(f'forward oif "wan0" counter name {nft.SENDER} . ct mark map @up accept')
+        assert third.endswith('forward iifname "lan0" goto leaving')
+
+
+def test_the_size_is_set_before_the_address_is_changed() -> None:
+    lines = nft.rules(nft.Form(GATE, shaped=False, links=(2, 3))).splitlines()
+    behind = [line for line in lines if "rule inet procomu postrouting " in line]
+    assert "maxseg" in behind[0]
+    assert behind[-1].endswith("masquerade")
