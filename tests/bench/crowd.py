@@ -31,13 +31,20 @@ def crowd(lab: Lab, router: Namespace, size: int, lan: str = "br-lan") -> tuple[
     lab.veth(place, "eth0", router, "crowd", offload=False)
     router.plug("crowd", lan)
     devices = [device(number) for number in range(1, size + 1)]
-    place.address("eth0", "10.77.31.254/16")
+    face_them(place, router, devices, "10.77.31.254/16", lan)
+    return place, devices
+
+
+def face_them(
+    place: Namespace, router: Namespace, devices: list[Device], own_address: str, lan: str = "br-lan"
+) -> None:
+    """The devices are behind ``eth0`` of `place` from now on."""
+    place.address("eth0", own_address)
     place.run("ip", "route", "add", "local", str(RANGE), "dev", "lo")
     place.route(f"default via {ROUTER}")
     own = place.run("cat", "/sys/class/net/eth0/address").strip()
     place.run("nft", "-f", "-", stdin=_faces(devices, own))
     router.ip(*(f"neigh replace {d.address} lladdr {d.mac} dev {lan} nud permanent" for d in devices))
-    return place, devices
 
 
 def _faces(devices: list[Device], own: str) -> str:

@@ -52,10 +52,12 @@ bind-interfaces
 no-resolv
 no-hosts
 user=root
-address=/#/203.0.113.10
+{names}
 dhcp-leasefile=/etc/box/dhcp.leases
 conf-dir=/etc/dnsmasq.d,*.conf
 """
+EVERY_NAME = ("address=/#/203.0.113.10",)
+"""dnsmasq's lines for a box whose people need no other names."""
 BOX = """\
 set -e
 mount --bind {etc} /etc
@@ -96,6 +98,11 @@ class OpenNds:
     def __init__(self, place: Namespace, pid: int, log: Path) -> None:
         self._place, self._pid, self._log = place, pid, log
         self._rules = ""
+
+    @property
+    def pid(self) -> int:
+        """Of openNDS itself."""
+        return self._pid
 
     def inside(self, *argv: str, seconds: float = 60) -> str:
         """Run in the box; both outputs as one text."""
@@ -156,13 +163,18 @@ class OpenNds:
 
 @contextmanager
 def running(
-    lab: Lab, place: Namespace, clients: Sequence[Device], *, more: Sequence[str] = ()
+    lab: Lab,
+    place: Namespace,
+    clients: Sequence[Device],
+    *,
+    more: Sequence[str] = (),
+    names: Sequence[str] = EVERY_NAME,
 ) -> Iterator[OpenNds]:
-    """openNDS on ``br-lan`` of `place`; `clients` hold a lease. Raises CannotRun."""
+    """openNDS on ``br-lan`` of `place`; `clients` hold a lease; `names` are lines for its dnsmasq. Raises CannotRun."""
     absent = [name for name in PROGRAMS if shutil.which(name) is None]
     if absent:
         raise CannotRun(f"not installed: {', '.join(absent)}")
-    etc = _own_etc(lab, clients, more)
+    etc = _own_etc(lab, clients, more, names)
     # The kernel must know them too: openNDS asks its neighbour table.
     place.ip(*(f"neigh replace {c.address} lladdr {c.mac} dev {LAN} nud permanent" for c in clients))
     log = lab.folder / "opennds.log"
@@ -177,7 +189,7 @@ def running(
         box.stop()
 
 
-def _own_etc(lab: Lab, clients: Sequence[Device], more: Sequence[str]) -> Path:
+def _own_etc(lab: Lab, clients: Sequence[Device], more: Sequence[str], names: Sequence[str]) -> Path:
     """A copy of /etc with the box's own settings in it."""
     etc = lab.folder / "etc"
     subprocess.run(["cp", "-a", "/etc", etc], check=True)
@@ -187,7 +199,7 @@ def _own_etc(lab: Lab, clients: Sequence[Device], more: Sequence[str]) -> Path:
     ends = int(time.time()) + 86_400
     files = {
         "config/opennds": CONFIG.format(lan=LAN, more=options),
-        "box/dnsmasq.conf": DNSMASQ.format(lan=LAN),
+        "box/dnsmasq.conf": DNSMASQ.format(lan=LAN, names="\n".join(names)),
         "box/systemctl": SYSTEMCTL,
         "box/dhcp.leases": "".join(f"{ends} {c.mac} {c.address} * *\n" for c in clients),
         "dnsmasq.conf": "",

@@ -29,12 +29,17 @@ class Square:
         _plug_into_internet(lab, self.internet, self.router)
 
     def furnish(
-        self, *, rules: str | None = None, members: str | None = None, mesh: tuple[str, ...] = ()
+        self,
+        *,
+        rules: str | None = None,
+        members: str | None = None,
+        mesh: tuple[str, ...] = (),
+        more: str = "",
     ) -> None:
         """The node's files; by default what the demonstration's village agreed."""
         key = self.lab.folder / "community.key"
         key.write_text(secrets.token_hex(32))
-        self.router.furnish([self.router.make_key()], key, mesh=mesh)
+        self.router.furnish([self.router.make_key()], key, mesh=mesh, more=more)
         if rules is not None:
             self.router.rules.write_text(rules)
         if members is not None:

@@ -18,7 +18,7 @@ from tests.lab.netns import Lab, Namespace
 UDHCPC_SCRIPT = Path(__file__).with_name("udhcpc.sh")
 
 
-class WishFailed(Exception):
+class WishFailed(RuntimeError):
     """What a person tried did not work; the text says why."""
 
 

@@ -88,6 +88,8 @@ class Router:
         """What the daemon has besides our own."""
         self.memory: MemoryLimit | None = None
         """Within which the daemon starts; None for no limit."""
+        self.before: tuple[str, ...] = ()
+        """Words before the daemon's command line, such as ``prlimit --nofile=16384 --``."""
         self.place.bridge("br-lan", mac=f"02:00:00:00:0{site.number}:01")
         # An access point that is always on: a bridge with nothing in it has no carrier.
         self.place.ip("link add ap0 type veth peer name ap1", "link set ap1 up")
@@ -136,6 +138,7 @@ class Router:
     def start(self, wait: bool = True) -> Program:
         """Start the daemon; with `wait`, until the console answers."""
         argv = (self.python, "-m", "node", "run", "--config", str(self.config))
+        argv = (*self.before, *argv)
         argv = (*self.memory.enter, *argv) if self.memory else argv
         self.daemon = self.place.start(*argv, cwd=ROOT, log=self.folder / "node.log", env=self.environment)
         if wait:

@@ -1,0 +1,32 @@
+"""One job of one hostile device, as a program."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from tests.bench.attacks import faces, far, forge, garbage, holding, names
+from tests.bench.slowloris import Slowloris
+
+Job = dict[str, Any]
+JOBS: dict[str, Callable[[Job], dict[str, Any]]] = {
+    "faces": lambda job: faces.Faces(job).run(),
+    "far": far.run,
+    "forge": lambda job: forge.Forger(job).run(),
+    "garbage": lambda job: garbage.Garbage(job).run(),
+    "holding": lambda job: holding.Holding(job).run(),
+    "idle": lambda job: Slowloris(job).run(),
+    "names": lambda job: names.DeadNames(job).run(),
+}
+NICE = 5
+"""They share the machine's cores with the node, which in the world they do not."""
+
+
+def main() -> None:
+    os.nice(NICE)
+    print(json.dumps(JOBS[sys.argv[1]](json.loads(sys.argv[2]))), flush=True)
+
+
+if __name__ == "__main__":
+    main()
