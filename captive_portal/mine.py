@@ -100,6 +100,8 @@ class MyPage:
     floor: Rates | None
     floor_is_of_all: bool
     """Whether `floor` is kept for all guests together and not for each."""
+    floor_percent: int
+    """Of what was promised; less than 100 while the line has no room for all of it."""
     devices: tuple[DeviceView, ...]
     devices_max: int | None
     device_code: DeviceCode | None
@@ -167,6 +169,7 @@ def my_page(visit: Visit, deed: str = "", trouble: Trouble | None = None) -> MyP
         _limits(allowance),
         (allowance.own_floor or allowance.floor).value if allowance else None,
         allowance is not None and allowance.pool is not None and allowance.own_floor is None,
+        allowance.kept_permille // 10 if allowance else 100,
         guest.devices[:DEVICES_MAX],
         guest.devices_max,
         guest.device_code,

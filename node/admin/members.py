@@ -1,5 +1,6 @@
 """Members: the members' file in the browser, one-time passphrases, and membership cards to print."""
 
+import hashlib
 from dataclasses import dataclass, replace
 
 from node.admin.fields import Form, FormView
@@ -25,6 +26,8 @@ class MembersPage:
     query: FormView
     members: Leaf[Member]
     findings: tuple[Finding, ...]
+    strained: tuple[Finding, ...]
+    """What of the rules does not fit the members any more."""
     notice: str
     """``saved`` or empty."""
     removed: Member | None
@@ -43,6 +46,12 @@ class MemberPage:
     """The account as it stands in the file; empty for a new one."""
     replacing: str
     is_conflict: bool
+    strains: tuple[Finding, ...]
+    """What of the rules will not fit any more, which is asked before it is done."""
+    knowing: str
+    """The mark of these, which the second try gives back."""
+    is_removal: bool
+    """Whether that is about taking them out."""
     tiers: tuple[str, ...]
     bound: tuple[DeviceRow, ...]
     has_passphrase: bool
@@ -105,6 +114,7 @@ class MembersDesk:
             query=form.view(),
             members=leaf(view.members, number_in(asked.query, "page"), "/members", q=query),
             findings=view.findings,
+            strained=view.strained,
             notice=notice,
             removed=removed,
             replacing=view.fingerprint,
@@ -129,6 +139,8 @@ class MembersDesk:
         replacing: str = "",
         notice: str = "",
         status: int = 200,
+        strains: tuple[Finding, ...] = (),
+        is_removal: bool = False,
     ) -> Reply:
         view = self._members.find("")
         is_conflict = status == 409
@@ -139,6 +151,9 @@ class MembersDesk:
             # After a conflict the next try is about the file as it is now, which the page says.
             replacing=view.fingerprint if is_conflict else replacing or view.fingerprint,
             is_conflict=is_conflict,
+            strains=strains,
+            knowing=mark_of(strains),
+            is_removal=is_removal,
             tiers=view.tiers,
             bound=self._members.bound_devices(was) if was else (),
             has_passphrase=bool(was) and self._members.has_passphrase(was),
@@ -151,6 +166,9 @@ class MembersDesk:
         member, replacing = read_member(form), asked.fields.get("replacing", "")
         if form.errors:
             return self._form(asked, form.view(), was, replacing=replacing, status=422)
+        strains = await self._members.strains(member, was, replacing)
+        if strains and asked.fields.get("knowing") != mark_of(strains):
+            return self._form(asked, form.view(), was, replacing=replacing, strains=strains, status=422)
         findings = await self._members.save(member, was, replacing)
         wrong = [finding for finding in findings if finding.is_error]
         if not wrong:
@@ -165,7 +183,14 @@ class MembersDesk:
         member = self._members.member(account)
         if member is None:
             return _nobody()
-        findings = await self._members.remove(account, asked.fields.get("replacing", ""))
+        replacing = asked.fields.get("replacing", "")
+        strains = await self._members.strains(None, account, replacing)
+        if strains and asked.fields.get("knowing") != mark_of(strains):
+            form = FormView(member_values(member))
+            return self._form(
+                asked, form, account, replacing=replacing, strains=strains, is_removal=True, status=422
+            )
+        findings = await self._members.remove(account, replacing)
         if wrong := next((finding for finding in findings if finding.is_error), None):
             return refused(wrong)
         return self._found(replace(asked, query={}), removed=member)
@@ -192,6 +217,12 @@ class MembersDesk:
         if wrong is not None or member is None:
             return _nobody() if wrong is None else refused(wrong)
         return self._form(asked, FormView(member_values(member)), account, notice="voided")
+
+
+def mark_of(strains: tuple[Finding, ...]) -> str:
+    """What the page gives back when somebody has read these; other ones are asked about anew."""
+    told = "\n".join(str(finding) for finding in strains)
+    return hashlib.sha256(told.encode()).hexdigest()[:16] if strains else ""
 
 
 def member_values(member: Member) -> dict[str, str]:

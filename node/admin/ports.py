@@ -273,6 +273,8 @@ class MembersView:
     tiers: tuple[str, ...]
     findings: tuple[Finding, ...] = ()
     """Why the file on disk is not in force."""
+    strained: tuple[Finding, ...] = ()
+    """What of the rules does not fit these members; they are in force all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +295,10 @@ class MembersHouse(Protocol):
     def bound_devices(self, account: str) -> tuple[DeviceRow, ...]: ...
 
     def has_passphrase(self, account: str) -> bool: ...
+
+    async def strains(self, member: Member | None, instead_of: str, replacing: str) -> tuple[Finding, ...]:
+        """What of the rules would not fit any more if that were saved (None takes `instead_of` out), beyond what does
+        not fit now. It would be in force all the same."""
 
     async def save(self, member: Member, instead_of: str, replacing: str) -> tuple[Finding, ...]:
         """Writes the account into the file, in the place of `instead_of` (empty for a new one), when there are no

@@ -26,7 +26,7 @@ from node.membership.ports import Change
 from node.membership.terms import Terms, TermsText
 from node.reconcile.loop import Reconcile
 from node.reconcile.ports import Clock
-from node.reconcile.rulebook import Rulebook, examine
+from node.reconcile.rulebook import Rulebook, amend, new_strains
 
 SIGN_IN = "admin_sign_in"
 TOKEN_BYTES = 24
@@ -104,7 +104,8 @@ class AdminHouse:
             self._files,
             roll=lambda: reconcile.roll,
             look=partial(self._files.look, reconcile, self.keep_rules, "an admin, on the admin page"),
-            rule_tiers=lambda: (t for rule in reconcile.rulebook.ruleset.rules for t in rule.who.tiers),
+            rulebook=lambda: reconcile.rulebook,
+            strains=lambda roll: asyncio.to_thread(new_strains, reconcile.rulebook, roll),
             devices=self.people.devices,
             keep=self._keep,
             check=self._check_memory,
@@ -208,7 +209,7 @@ class AdminHouse:
         return await asyncio.to_thread(self._check, text)
 
     def _check(self, text: str) -> RuleCheck:
-        ruleset, findings = examine(text, self._reconcile.roll)
+        ruleset, findings = amend(self._reconcile.rulebook, text, self._reconcile.roll)
         changed = difference(self._reconcile.rulebook.text, text)
         return RuleCheck(findings, changed, () if ruleset is None else describe(ruleset))
 

@@ -1,6 +1,6 @@
 """The members as the admins' door sees them: their file, their passphrases, their cards."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from datetime import date, timedelta
 from functools import partial
 from typing import Protocol
@@ -17,6 +17,7 @@ from node.membership.entrances import Denied, Instant
 from node.membership.hosts import plain
 from node.membership.passphrases import SALT_BYTES
 from node.membership.register import Register
+from node.reconcile.rulebook import Rulebook
 from node.units import AccountId
 
 CARD_LASTS_DAYS = 400
@@ -38,6 +39,8 @@ class MemberFile(Protocol):
 
     async def edit_members(self, replacing: str, edit: Edit) -> tuple[Finding, ...] | None: ...
 
+    async def members_after(self, replacing: str, edit: Edit) -> Roll | None: ...
+
 
 class MembersAnswers:
     """Implements `node.admin.ports.MembersHouse`."""
@@ -49,7 +52,7 @@ class MembersAnswers:
         *,
         roll: Callable[[], Roll],
         look: Callable[[], Awaitable[None]],
-        rule_tiers: Callable[[], Iterable[str]],
+        rulebook: Callable[[], Rulebook],
         devices: Callable[[AccountId], tuple[DeviceRow, ...]],
         keep: Keep,
         check: Check,
@@ -58,21 +61,26 @@ class MembersAnswers:
         random: Callable[[int], bytes],
         hashed: Callable[[str, bytes], Awaitable[str]],
         sign_card: Callable[[Card], str],
+        strains: Callable[[Roll], Awaitable[tuple[Finding, ...]]],
     ) -> None:
-        """`look` puts a changed file in force; `hashed` makes a passphrase's hash, away from the loop."""
+        """`look` puts a changed file in force; `hashed` makes a passphrase's hash, and `strains` what of the rules would
+        not fit a roll, away from the loop."""
         self._register, self._file, self._roll, self._look = register, file, roll, look
-        self._rule_tiers, self._devices, self._keep = rule_tiers, devices, keep
+        self._rulebook, self._devices, self._keep = rulebook, devices, keep
         self._check, self._unwritable = check, unwritable
         self._instant, self._random, self._hashed, self._sign_card = instant, random, hashed, sign_card
+        self._strains_of = strains
         self._listed: tuple[Roll, dict[str, Member]] | None = None
 
     def find(self, query: str) -> MembersView:
         members = self._members().values()
         words = plain(query)
         found = tuple(each for each in members if _matches(each, words)) if words else tuple(members)
-        tiers = {MEMBER_TIER, *self._rule_tiers(), *(each.tier for each in members)}
+        book, file = self._rulebook(), self._file
+        named = {tier for rule in book.ruleset.rules for tier in rule.who.tiers}
+        tiers = {MEMBER_TIER, *named, *(each.tier for each in members)}
         return MembersView(
-            found, self._file.members_fingerprint, tuple(sorted(tiers)), self._file.members_findings
+            found, file.members_fingerprint, tuple(sorted(tiers)), file.members_findings, book.strained
         )
 
     def member(self, account: str) -> Member | None:
@@ -83,6 +91,14 @@ class MembersAnswers:
 
     def has_passphrase(self, account: str) -> bool:
         return self._register.has_passphrase(AccountId(account))
+
+    async def strains(self, member: Member | None, instead_of: str, replacing: str) -> tuple[Finding, ...]:
+        edit: Edit = partial(without_member, account=instead_of)
+        if member is not None:
+            edit = partial(with_member, member=member, instead_of=instead_of)
+        roll = await self._file.members_after(replacing, edit)
+        # Checking walks whole weeks of rules: not in the loop.
+        return () if roll is None else await self._strains_of(roll)
 
     async def save(self, member: Member, instead_of: str, replacing: str) -> tuple[Finding, ...]:
         return await self._edit(replacing, partial(with_member, member=member, instead_of=instead_of))

@@ -63,6 +63,7 @@ class ConsoleAnswers:
             "rules_version": book.ruleset.version,
             "rules_decision": book.ruleset.decision,
             "rules_rejected": book.rejected,
+            "rules_strained": book.strained,
             "parts": tuple(self._parts.health.values()),
             "kernel": reconcile.features,
         }

@@ -62,6 +62,10 @@ class Glance:
         told += [text for text in (troubles.kernel, troubles.storage) if text]
         told += self._losses()
         told += [f"The rule file is not in force: {finding}" for finding in reconcile.rulebook.rejected]
+        told += [
+            f"The rules are in force, but do not fit the members any more: {finding}"
+            for finding in reconcile.rulebook.strained
+        ]
         told += [f"The members file is not in force: {finding}" for finding in self._files.members_findings]
         told += [
             f"{p.name} stopped: {p.last_trouble}"

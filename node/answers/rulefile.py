@@ -1,6 +1,11 @@
-"""The rule file and the members file on disk: watched, saved whole, and every version kept that was in force."""
+"""The rule file and the members file on disk: watched, saved whole, and every version kept that was in force.
+
+A copy of each as it was last in force stands in the data folder. A node starts from these: neither who joined since nor
+a slip in a file keeps it from running.
+"""
 
 import asyncio
+import itertools
 import logging
 import os
 import stat
@@ -12,11 +17,21 @@ from node.errors import Finding, InvalidFile, NodeError
 from node.governance.roll import FILE_BYTES_MAX as MEMBERS_BYTES_MAX
 from node.governance.roll import Roll, parse_roll
 from node.reconcile.loop import Reconcile
-from node.reconcile.rulebook import Rulebook, consider, fingerprint, open_rulebook
+from node.reconcile.rulebook import (
+    MEMBERS_COPY,
+    RULES_COPY,
+    Rulebook,
+    consider,
+    fingerprint,
+    open_rulebook,
+    reopen_rulebook,
+)
 
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.3
+COPY_EVERY_LOOKS = 100
+"""A copy that could not be written is tried again after so many looks."""
 FILE_BYTES_MAX = 256 * 1024
 
 Stamp = tuple[int, int, int] | None
@@ -28,34 +43,89 @@ Edit = Callable[[str], str | tuple[Finding, ...]]
 class RuleFiles:
     """Both files. A bad one never replaces what is in force."""
 
-    def __init__(self, rules: Path, members: Path) -> None:
-        self.rules, self.members = rules, members
+    def __init__(self, rules: Path, members: Path, copies: Path | None = None) -> None:
+        """`copies`: the folder for what was last in force; None keeps none, and a start then needs good files."""
+        self.rules, self.members, self._copies = rules, members, copies
         self.members_findings: tuple[Finding, ...] = ()
         self.members_fingerprint = ""
         """Of the members file that is in force."""
+        self._owed: dict[str, str] = {}
+        """Copies that are still to be written: name to text."""
         self._seen = self._stamps()
         self._looking, self._editing = asyncio.Lock(), asyncio.Lock()
 
     def open(self) -> tuple[Rulebook, Roll]:
-        """What a starting node begins with. Raises InvalidFile with every error of both files."""
-        # A community that begins has no members file yet; one that cannot be read is another matter.
-        text = self._members_text() if os.path.lexists(self.members) else ""
-        roll, findings = parse_roll(text)
-        if roll is None:
-            raise InvalidFile(str(self.members), findings)
+        """What a starting node begins with: the files, or what was last in force where a file is wrong. Raises NodeError,
+        as InvalidFile with every error, only where nothing was in force before."""
+        roll = self._first_members()
+        book = self._first_rules(roll)
+        self._owed[RULES_COPY] = book.text
+        for finding in book.rejected:
+            log.error("%s is not in force, the rules adopted before it are: %s", self.rules, finding)
+        self._tell_strained(book)
+        return book, roll
+
+    def _first_members(self) -> Roll:
+        before = self._copy(MEMBERS_COPY)
+        known = None if before is None else parse_roll(before)[0]
+        try:
+            # A community that begins has no members file yet; one that is gone, or cannot be read, is another matter.
+            is_new = not os.path.lexists(self.members) and not (known and known.units)
+            text = "" if is_new else self._members_text()
+            roll, findings = parse_roll(text)
+            if roll is None:
+                raise InvalidFile(str(self.members), findings)
+        except NodeError as trouble:
+            if known is None or before is None:
+                raise
+            self._refuse_members(
+                trouble.findings if isinstance(trouble, InvalidFile) else (unreadable(trouble),)
+            )
+            self.members_fingerprint = fingerprint(before)
+            return known
         self.members_fingerprint = fingerprint(text)
+        self._owed[MEMBERS_COPY] = text
+        return roll
+
+    def _first_rules(self, roll: Roll) -> Rulebook:
+        before = self._copy(RULES_COPY)
+        adopted = None if before is None else reopen_rulebook(before, roll)
+        if adopted is not None:
+            return self._read_rules(adopted, roll)
         book = open_rulebook(read(self.rules), roll)
         if not isinstance(book, Rulebook):
             raise InvalidFile(str(self.rules), book)
-        return book, roll
+        return book
+
+    def _copy(self, name: str) -> str | None:
+        """The text that was last in force; None where there is none that can be read."""
+        return None if self._copies is None else read_copy(self._copies, name)
+
+    def _write_copies(self) -> None:
+        """What is owed and cannot be written now stays owed."""
+        folder = self._copies
+        if folder is None:
+            return
+        for name, text in tuple(self._owed.items()):
+            try:
+                if read_copy(folder, name) != text:
+                    _replace(folder / name, text, mode=0o600)
+            except OSError as error:
+                log.warning("the copy of what is in force cannot be written: %s", error.strerror)
+                return
+            if self._owed.get(name) == text:
+                del self._owed[name]
 
     async def watch(self, reconcile: Reconcile, keep: Keep) -> None:
         """Until cancelled: what changes on disk is in force within two seconds, or named as wrong. A file is read
         when it has stood still for one look, so that one half written is never taken for what was meant."""
         await keep(reconcile.rulebook, "the node's start")
+        await asyncio.to_thread(self._write_copies)
         before = self._seen
-        while True:
+        for number in itertools.count(1):
             await asyncio.sleep(LOOK_EVERY_S)
+            if self._owed and number % COPY_EVERY_LOOKS == 0:
+                await asyncio.to_thread(self._write_copies)
             stamps = await asyncio.to_thread(self._stamps)
             if stamps not in {self._seen, before}:
                 before = stamps
@@ -75,6 +145,10 @@ class RuleFiles:
         await reconcile.adopt(book, roll)
         for finding in book.rejected:
             log.error("%s keeps its old rules: %s", self.rules, finding)
+        if book.strained != before.strained:
+            self._tell_strained(book)
+        self._owed[RULES_COPY] = book.text
+        await asyncio.to_thread(self._write_copies)
         if book.fingerprint != before.fingerprint:
             log.info("rules %s are in force", book.fingerprint)
             await keep(book, by)
@@ -105,6 +179,18 @@ class RuleFiles:
             ) from error
         return ()
 
+    async def members_after(self, replacing: str, edit: Edit) -> Roll | None:
+        """The roll that `edit` would make; None when it would be refused, which `edit_members` says."""
+        return await asyncio.to_thread(self._members_after, replacing, edit)
+
+    def _members_after(self, replacing: str, edit: Edit) -> Roll | None:
+        try:
+            text = self._members_text() if os.path.lexists(self.members) else ""
+        except NodeError:
+            return None
+        edited = edit(text) if fingerprint(text) == replacing else ()
+        return parse_roll(edited)[0] if isinstance(edited, str) else None
+
     def _members_text(self) -> str:
         return read(self.members, MEMBERS_BYTES_MAX)
 
@@ -115,13 +201,21 @@ class RuleFiles:
             wanted, findings = parse_roll(text)
             if wanted is not None:
                 self.members_fingerprint = fingerprint(text)
+                self._owed[MEMBERS_COPY] = text
         except NodeError as trouble:
             wanted, findings = None, (unreadable(trouble),)
-        self.members_findings = findings if wanted is None else ()
-        for finding in self.members_findings:
+        self._refuse_members(findings if wanted is None else ())
+        return roll if wanted is None or wanted == roll else wanted
+
+    def _refuse_members(self, findings: tuple[Finding, ...]) -> None:
+        self.members_findings = findings
+        for finding in findings:
             # The whole finding may name people and devices, and is for 'procomu status' alone.
             log.error("%s, line %d: %s; the old members hold", self.members, finding.line, finding.code)
-        return roll if wanted is None or wanted == roll else wanted
+
+    def _tell_strained(self, book: Rulebook) -> None:
+        for finding in book.strained:
+            log.warning("the rules are in force and do not fit the members any more: %s", finding)
 
     def _read_rules(self, book: Rulebook, roll: Roll) -> Rulebook:
         """The rules of the file, or those before and why; checked against the roll that holds now."""
@@ -160,13 +254,22 @@ def read(path: Path, bytes_max: int = FILE_BYTES_MAX) -> str:
         raise NodeError(f"{path} is not UTF-8 text (byte {error.start})", "save it as UTF-8") from error
 
 
-def _replace(path: Path, text: str) -> None:
+def read_copy(folder: Path, name: str) -> str | None:
+    """A text that was last in force, from a node's data folder; None where there is none that can be read."""
+    try:
+        return read(folder / name, MEMBERS_BYTES_MAX)
+    except NodeError:
+        return None
+
+
+def _replace(path: Path, text: str, mode: int = 0o640) -> None:
+    """`mode` is for a file that was not there before."""
     temporary = path.with_name(f".{path.name}.new")
     with temporary.open("w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    temporary.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o640)
+    temporary.chmod(path.stat().st_mode & 0o777 if path.exists() else mode)
     temporary.replace(path)
     # The new name, too: whoever was told that it is saved finds it after a power cut.
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -236,6 +236,9 @@ def _rules(seen: Symptoms) -> Iterator[Diagnosis]:
     config = seen.config_file.path
     if seen.rules is not None:
         yield from _file("rules", seen.rules, _MEND_INIT.format(config=config))
+        for each in seen.rules.strained:
+            wrong = f"in force, but does not fit the members any more: {each.code}: {each.message}"
+            yield Diagnosis("rules", "warn", seen.rules.path, wrong, each.mend)
     if seen.members is not None:
         yield from _file("members", seen.members, _MEND_INIT.format(config=config))
 

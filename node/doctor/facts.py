@@ -24,7 +24,7 @@ from node.errors import Finding, NodeError
 from node.governance.roll import EMPTY_ROLL, Roll, parse_roll
 from node.identity import key_from_pem
 from node.keyring import SECRET_BYTES_MIN
-from node.reconcile.rulebook import examine
+from node.reconcile.rulebook import RULES_COPY, consider, examine, reopen_rulebook
 from node.storage.losses import LOSSES, MARKER, acknowledge, read_losses, read_marker
 
 FILE_BYTES_MAX = 2_000_000
@@ -54,7 +54,7 @@ def gather(config_path: Path) -> Symptoms:
         config=config,
         kernel=kernel,
         kernel_trouble=kernel_trouble,
-        rules=_checked(Path(config.rules.file), lambda text: examine(text, roll)[1]),
+        rules=_rules(config, roll),
         members=members,
         node_key=_checked(Path(config.node.key_file), _node_key_findings),
         community_key=_checked(Path(config.community.key_file), _community_key_findings),
@@ -89,6 +89,20 @@ def _read(path: Path) -> tuple[str | None, FileSeen]:
 def _checked(path: Path, find: Callable[[str], tuple[Finding, ...]]) -> FileSeen:
     text, seen = _read(path)
     return seen if text is None else FileSeen(seen.path, "", find(text), seen.mode)
+
+
+def _rules(config: NodeConfig, roll: Roll) -> FileSeen:
+    """As a node would judge it that starts now: by what was adopted before, where something was."""
+    adopted, _ = _read(Path(config.node.data_dir) / RULES_COPY)
+    book = None if adopted is None else reopen_rulebook(adopted, roll)
+    if book is None:
+        return _checked(Path(config.rules.file), lambda text: examine(text, roll)[1])
+    text, seen = _read(Path(config.rules.file))
+    if text is None:
+        return seen
+    considered = consider(book, text, roll)
+    findings = (*considered.rejected, *considered.warnings)
+    return FileSeen(seen.path, "", findings, seen.mode, considered.strained)
 
 
 def _members(path: Path) -> tuple[FileSeen, Roll]:

@@ -31,6 +31,8 @@ class FileSeen:
     findings: tuple[Finding, ...] = ()
     mode: int = 0
     """Permission bits."""
+    strained: tuple[Finding, ...] = ()
+    """Of a rule file that is in force: what does not fit the members any more."""
 
 
 @dataclass(frozen=True, slots=True)

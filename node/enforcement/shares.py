@@ -98,16 +98,18 @@ def promises_kept(classes: Iterable[ShapedClass], uplink: Rates | None) -> Kept:
     """Lifelines first, then what floors promise beyond them, as `guaranteed_rates` has it."""
     if uplink is None:
         return ALL_KEPT
-    top = [c for c in classes if c.parent_minor is None]
-    ways = [_kept(top, _way(uplink, upwards), upwards=upwards) for upwards in (False, True)]
+    down = up = lifelines_down = lifelines_up = 0
+    for each in classes:
+        if each.parent_minor is None:
+            down, up = down + each.floor.down, up + each.floor.up
+            lifelines_down += each.lifeline.down
+            lifelines_up += each.lifeline.up
+    ways = (_kept(down, lifelines_down, uplink.down), _kept(up, lifelines_up, uplink.up))
     return Kept(min(k.lifelines_permille for k in ways), min(k.extras_permille for k in ways))
 
 
-def _kept(siblings: Iterable[ShapedClass], available: int, *, upwards: bool) -> Kept:
-    siblings = list(siblings)
-    lifelines = sum(_way(c.lifeline, upwards) for c in siblings)
-    extras = sum(_way(c.floor, upwards) for c in siblings) - lifelines
-    left = max(0, available - lifelines)
+def _kept(floors: int, lifelines: int, available: int) -> Kept:
+    extras, left = floors - lifelines, max(0, available - lifelines)
     return Kept(
         min(1000, available * 1000 // lifelines if lifelines else 1000),
         min(1000, left * 1000 // extras if extras > 0 else 1000),

@@ -89,3 +89,6 @@ class Allowance:
     whose lifeline is for all of them together."""
     lifeline: Rates = NO_RATES
     """The part of the floors that no rule takes away and that shrinks last: the account's own, or all the guests'."""
+    kept_permille: int = 1000
+    """Less than 1000 while the line has no room for all that is promised to those who are here: what is left of the
+    floors, which are then given as they are kept."""

@@ -302,6 +302,11 @@ def explain(allowance: Allowance) -> tuple[str, ...]:
         lines += _reason(f"session {duration_words(allowance.session.value)}", allowance.session)
     if allowance.devices is not None:
         lines += _reason(f"devices {allowance.devices.value}", allowance.devices)
+    if allowance.kept_permille < 1000:
+        lines.append(
+            f" The line is too slow for all that was promised to those who are here now: floors are as much as is left, "
+            f"{allowance.kept_permille // 10} %."
+        )
     lines += [_used(quota) for quota in allowance.quotas]
     lines += [f" not binding now: {text}" for text in allowance.not_binding]
     lines.append(

@@ -1,9 +1,10 @@
 """Who is here and what the rules allow them, as one traffic plan."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from node.enforcement.plan import NO_LIMIT, ShapedClass
+from node.enforcement.shares import ALL_KEPT, Kept
 from node.governance.allowance import Allowance
 from node.governance.combine import highest
 from node.units import NO_RATES, AccountId, BitsPerSecond, Rates
@@ -73,6 +74,35 @@ def shaped_classes(
         elif allowance.ceiling is not None:
             classes[minor] = ShapedClass(minor, None, NO_FLOOR, ceiling, allowance.share.value)
     return classes | {minor: pool.shaped(minor, shared=shared) for minor, pool in found.items()}
+
+
+def as_kept(allowance: Allowance, kept: Kept) -> Allowance:
+    """The allowance with its floors as the line has room for them; nobody is told more than there is."""
+    if kept == ALL_KEPT:
+        return allowance
+    lifelines, extras = kept.lifelines_permille, kept.extras_permille
+    promised, floor = allowance.floor.value, allowance.floor
+    if allowance.own_floor is None:
+        floor = replace(floor, value=_left(promised, allowance.lifeline, lifelines, extras))
+        permille = min(_permille(floor.value.down, promised.down), _permille(floor.value.up, promised.up))
+        return replace(allowance, floor=floor, kept_permille=permille)
+    # How much of a pool's floor are its lifelines is not known here; it is not less than this.
+    floor = replace(floor, value=_left(promised, NO_FLOOR, lifelines, min(lifelines, extras)))
+    own = _left(allowance.own_floor.value, allowance.lifeline, lifelines, extras)
+    own_floor = replace(allowance.own_floor, value=own)
+    return replace(allowance, floor=floor, own_floor=own_floor, kept_permille=lifelines)
+
+
+def _left(floor: Rates, lifeline: Rates, lifelines_permille: int, extras_permille: int) -> Rates:
+    def way(all_of_it: int, least: int) -> BitsPerSecond:
+        least = min(least, all_of_it)
+        return BitsPerSecond((least * lifelines_permille + (all_of_it - least) * extras_permille) // 1000)
+
+    return Rates(way(floor.down, lifeline.down), way(floor.up, lifeline.up))
+
+
+def _permille(part: int, whole: int) -> int:
+    return part * 1000 // whole if whole else 1000
 
 
 def pools(allowances: Iterable[Allowance]) -> frozenset[AccountId]:

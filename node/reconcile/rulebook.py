@@ -1,13 +1,20 @@
-"""The rules in force and the file they came from; a bad file never replaces a good one."""
+"""The rules in force and the file they came from; a bad file never replaces a good one.
+
+Rules are judged with the members of the day on which they are adopted. Who joins or leaves later never takes them out
+of force: what does not fit any more stands as a warning (`Rulebook.strained`) until somebody mends it.
+"""
 
 import hashlib
 from dataclasses import dataclass, replace
 
 from node.errors import Finding
-from node.governance.checks import check
+from node.governance.checks import check, softened
 from node.governance.parse import parse_ruleset
 from node.governance.roll import Roll
 from node.governance.rules import Ruleset
+
+RULES_COPY, MEMBERS_COPY = "adopted.rules.toml", "adopted.members.toml"
+"""In the data folder: the rules and the members as they were last in force."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +25,8 @@ class Rulebook:
     text: str
     fingerprint: str
     warnings: tuple[Finding, ...] = ()
+    strained: tuple[Finding, ...] = ()
+    """What does not fit the members any more, with what mends it; the rules are in force all the same."""
     rejected: tuple[Finding, ...] = ()
     """Why the file as it stands now is not in force; empty when it is."""
     rejected_fingerprint: str = ""
@@ -47,9 +56,55 @@ def open_rulebook(text: str, roll: Roll) -> Rulebook | tuple[Finding, ...]:
     return findings if ruleset is None else Rulebook(ruleset, text, fingerprint(text), warnings=findings)
 
 
+def reopen_rulebook(adopted: str, roll: Roll) -> Rulebook | None:
+    """The rulebook of a text that was adopted before, whatever the members are now; None when this text cannot be read
+    as rules."""
+    ruleset, _ = parse_ruleset(adopted)
+    return None if ruleset is None else strained(Rulebook(ruleset, adopted, fingerprint(adopted)), roll)
+
+
+def strained(book: Rulebook, roll: Roll) -> Rulebook:
+    """The same rules, looked at with these members."""
+    findings = check(book.ruleset, roll.units)
+    errors = tuple(f for f in findings if f.is_error)
+    return replace(book, warnings=tuple(f for f in findings if not f.is_error), strained=errors)
+
+
 def consider(book: Rulebook, text: str, roll: Roll) -> Rulebook:
-    """The rulebook after the file has become `text`: the new rules, or the old ones and why."""
-    ruleset, findings = examine(text, roll)
+    """The rulebook after the file has become `text` and the members `roll`: the new rules, or the old ones and why."""
+    book = strained(replace(book, rejected=(), rejected_fingerprint=""), roll)
+    mark = fingerprint(text)
+    if mark == book.fingerprint:
+        return book
+    ruleset, findings = amend(book, text, roll)
     if ruleset is None:
-        return replace(book, rejected=findings, rejected_fingerprint=fingerprint(text))
-    return Rulebook(ruleset, text, fingerprint(text), warnings=findings)
+        errors = tuple(f for f in findings if f.is_error)
+        return replace(book, rejected=errors, rejected_fingerprint=mark)
+    return strained(Rulebook(ruleset, text, mark), roll)
+
+
+def amend(book: Rulebook, text: str, roll: Roll) -> tuple[Ruleset | None, tuple[Finding, ...]]:
+    """As `examine`, for a text that is to take the place of the rules in force. What does not fit the members, and does
+    not with the rules in force either, is no error then but W14: a community whose line is too slow for all who joined
+    can still mend one rule after another."""
+    ruleset, findings = parse_ruleset(text)
+    if ruleset is None:
+        return None, findings
+    findings += check(ruleset, roll.units)
+    standing = {f.code for f in strained(book, roll).strained}
+    own = {f.code for f in check(ruleset, ()) if f.is_error} if standing else set[str]()
+    findings = tuple(
+        softened(f) if f.is_error and f.code in standing and f.code not in own else f for f in findings
+    )
+    return (None if any(f.is_error for f in findings) else ruleset), findings
+
+
+def new_strains(book: Rulebook, roll: Roll) -> tuple[Finding, ...]:
+    """What would not fit any more if the members became `roll`, beyond what does not now."""
+    known = {_about(finding) for finding in book.strained}
+    return tuple(f for f in strained(book, roll).strained if _about(f) not in known)
+
+
+def _about(finding: Finding) -> tuple[str, int, str]:
+    """Figures in a message change with each member; E04 is one for each direction."""
+    return finding.code, finding.line, finding.message.split(":", 1)[0] if finding.code == "E04" else ""

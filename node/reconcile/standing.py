@@ -5,14 +5,14 @@ from collections.abc import Callable, Collection, Iterable
 from captive_portal.guests import Admitted
 from node.accounting.ledger import Ledger
 from node.enforcement.plan import Gate, ShapedClass, TrafficPlan
-from node.enforcement.shares import Kept, promises_kept
+from node.enforcement.shares import ALL_KEPT, Kept, promises_kept
 from node.governance.allowance import Allowance, Moment, Unit
 from node.governance.evaluate import Evaluator
 from node.governance.roll import Roll
 from node.governance.rules import GUEST_TIER
 from node.membership.ports import Binding, Change, SavedVoucher, Unbound
 from node.membership.register import Register
-from node.reconcile.intent import pools, shaped_classes
+from node.reconcile.intent import as_kept, pools, shaped_classes
 from node.reconcile.measure import Measured, quotas_used
 from node.reconcile.ports import Clock
 from node.reconcile.presence import Presence
@@ -42,6 +42,7 @@ class Standing:
         self.presence = Presence(self.account_of)
         self.allowances: dict[AccountId, Allowance] = {}
         """Of everyone here, without what is left of quotas."""
+        self._kept = ALL_KEPT
 
     def account_of(self, mac: MacAddress) -> AccountId:
         """The account in the roll, or else the one that its person came into, or else the device's own."""
@@ -56,9 +57,10 @@ class Standing:
         return Moment(self._clock.civil(), self._clock.state())
 
     def allowance_at(self, account: AccountId, moment: Moment) -> Allowance:
-        """What the account may use at some moment, with what it has used until now; whether it is here or not."""
+        """What the account may use at some moment, with what it has used until now; whether it is here or not. Floors
+        as the line has room for them with those who are here now."""
         used = quotas_used(self.rulebook.ruleset, self._ledger, account, self._clock.today())
-        return self.evaluator.evaluate(self.unit(account), moment, used)
+        return as_kept(self.evaluator.evaluate(self.unit(account), moment, used), self._kept)
 
     def visit_end(self, mac: MacAddress, now: Monotonic) -> Monotonic | None:
         """When a visit of this device ends that begins now; None for never. A voucher lasts as long as it says, if
@@ -175,12 +177,13 @@ class Standing:
         """Who may pass, and how the uplink is shared out among them."""
         presence = self.presence
         classes, shared = self._classes(), self.rulebook.ruleset.shaped
+        self._kept = promises_kept(classes.values(), shared)
         admitted, retiring = presence.admitted(), dict(presence.retiring)
         return TrafficPlan(gate, admitted, retiring, shared, classes, presence.moved())
 
     def kept(self) -> Kept:
-        """What the line has room for of the lifelines and floors of everyone here."""
-        return promises_kept(self._classes().values(), self.rulebook.ruleset.shaped)
+        """What the line has room for of the lifelines and floors of everyone here, as the last plan had it."""
+        return self._kept
 
     def _has_room(self, account: AccountId) -> bool:
         most = self.devices_max(account)

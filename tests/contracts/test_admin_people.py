@@ -8,7 +8,7 @@ import pytest
 from node.membership.passphrases import is_right
 from tests.contracts.admin_browser import Browser, admin_browser, field_in
 from tests.fakes.admin_house import LINK
-from tests.fakes.admin_people import MEMBERS, changed_lines
+from tests.fakes.admin_people import MEMBERS, TIGHT, changed_lines
 
 
 @pytest.fixture
@@ -133,6 +133,42 @@ async def test_a_member_is_added_taken_out_and_put_back(browser):
     }
     assert 303 == (await browser.post("/members/edit", undo))[0].status
     assert 'id = "joan"' in browser.house.membership.file.text
+
+
+async def test_whoever_saves_a_member_reads_first_what_of_the_rules_will_not_fit_any_more(browser):
+    browser.house.membership.adopt(TIGHT)
+    form = await edit_ana(browser, was="", account="joan", name="Joan", groups="", devices="")
+    response, page = await browser.post("/members/edit", form)
+    assert (422, True) == (response.status, "Nothing was changed yet" in page)
+    assert "lifelines and floors of 3 households" in page
+    assert 'value="Joan"' in page
+    assert MEMBERS == browser.house.membership.file.text
+    response, _ = await browser.post("/members/edit", {**form, "knowing": field_in(page, "knowing")})
+    assert (303, "/members?saved") == (response.status, response.headers["Location"])
+    _, page = await browser.get("/members?saved")
+    assert "Saved, and in force." in page
+    assert "The rules do not fit the members any more" in page
+    assert "lifelines and floors of 3 households" in page
+
+
+async def test_another_consequence_than_the_one_that_was_read_is_asked_about_again(browser):
+    browser.house.membership.adopt(TIGHT)
+    form = await edit_ana(browser, was="", account="joan", name="Joan", groups="", devices="")
+    assert 422 == (await browser.post("/members/edit", {**form, "knowing": "0123456789abcdef"}))[0].status
+    assert MEMBERS == browser.house.membership.file.text
+
+
+async def test_whoever_takes_a_member_out_reads_first_what_of_the_rules_will_not_hold(browser):
+    """A test in the file may count on somebody."""
+    test = '[[test]]\ngiven = "tier:anchor, mon 10:00, everyone busy"\nexpect = "down <= 1400 kbit/s"\n'
+    browser.house.membership.adopt(TIGHT + test)
+    _, page = await browser.get("/members/edit?id=ana")
+    wish = {"account": "ana", "replacing": field_in(page, "replacing")}
+    response, page = await browser.send("/members/remove", **wish)
+    assert (422, True) == (response.status, "Take them out all the same" in page)
+    assert MEMBERS == browser.house.membership.file.text
+    response, page = await browser.send("/members/remove", **wish, knowing=field_in(page, "knowing"))
+    assert (200, True) == (response.status, "is no member any more" in page)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from node.answers.rulefile import MEMBERS_BYTES_MAX, RuleFiles
 from node.errors import InvalidFile, NodeError
 from node.governance.roll import Roll
 from node.reconcile.loop import Reconcile
-from node.reconcile.rulebook import Rulebook
+from node.reconcile.rulebook import MEMBERS_COPY, RULES_COPY, Rulebook, fingerprint
 from tests.contracts.test_loop import RULES
 
 MEMBERS = '[[account]]\nid = "ana"\ndevices = ["02:00:00:00:00:0a"]\n'
@@ -177,3 +177,106 @@ async def test_a_members_file_that_was_saved_is_saved_also_after_a_power_cut(
     assert () == await files.edit_members(files.members_fingerprint, lambda text: text + "# seen\n")
     assert [".members.toml.new", files.members.parent.name] == synced
     assert (MEMBERS + "# seen\n") == files.members.read_text()
+
+
+# --- what was in force before ------------------------------------------------------------------
+
+
+@pytest.fixture
+async def lived(tmp_path: Path) -> RuleFiles:
+    """The files of a node that has run with them before; `open` is its next start."""
+    (tmp_path / "rules.toml").write_text(RULES)
+    (tmp_path / "members.toml").write_text(MEMBERS)
+    (tmp_path / "data").mkdir()
+    before = again(tmp_path)
+    heart = Heart(*before.open())
+    await before.look(cast("Reconcile", heart), kept, "a test")
+    return again(tmp_path)
+
+
+def again(folder: Path) -> RuleFiles:
+    return RuleFiles(folder / "rules.toml", folder / "members.toml", folder / "data")
+
+
+@pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)
+async def test_a_start_with_a_spoilt_rule_file_has_the_rules_that_were_in_force_and_says_why(
+    lived: RuleFiles, spoil: Callable[[Path], Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    spoil(lived.rules)
+    book, roll = lived.open()
+    assert RULES == book.text
+    assert book.rejected
+    assert all(finding.mend for finding in book.rejected)
+    assert ("ana",) == tuple(unit.account for unit in roll.units)
+    assert "the rules adopted before it are" in caplog.text
+
+
+@pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)
+async def test_a_start_with_a_spoilt_members_file_moves_nobody_out_of_a_household(
+    lived: RuleFiles, spoil: Callable[[Path], Any]
+) -> None:
+    mark = again(lived.rules.parent).open() and fingerprint(MEMBERS)
+    spoil(lived.members)
+    book, roll = lived.open()
+    assert ("ana",) == tuple(unit.account for unit in roll.units)
+    assert lived.members_findings
+    assert mark == lived.members_fingerprint
+    assert not book.rejected
+
+
+async def test_a_start_takes_what_was_changed_while_the_node_was_stopped(lived: RuleFiles) -> None:
+    lived.rules.write_text(RULES.replace("share = 100", "share = 90"))
+    lived.members.write_text(MEMBERS.replace("ana", "anna"))
+    book, roll = lived.open()
+    assert "share = 90" in book.text
+    assert ("anna",) == tuple(unit.account for unit in roll.units)
+    assert ((), ()) == (book.rejected, lived.members_findings)
+
+
+async def test_an_empty_members_file_is_a_wish_and_a_missing_one_is_not(lived: RuleFiles) -> None:
+    lived.members.write_text("")
+    assert () == lived.open()[1].units
+
+
+async def test_a_start_whose_members_outgrew_the_rules_has_them_in_force_and_says_what_mends_it(
+    lived: RuleFiles, caplog: pytest.LogCaptureFixture
+) -> None:
+    lived.members.write_text("".join(f'[[account]]\nid = "a{n}"\n' for n in range(200)))
+    book, roll = lived.open()
+    assert (RULES, 200, ()) == (book.text, len(roll.units), book.rejected)
+    assert {"E04"} == {finding.code for finding in book.strained}
+    assert "do not fit the members any more" in caplog.text
+
+
+async def test_a_first_start_with_such_members_is_refused(lived: RuleFiles) -> None:
+    lived.members.write_text("".join(f'[[account]]\nid = "a{n}"\n' for n in range(200)))
+    with pytest.raises(InvalidFile):
+        RuleFiles(lived.rules, lived.members, lived.rules.parent).open()
+
+
+async def test_a_damaged_copy_is_no_copy(lived: RuleFiles) -> None:
+    (lived.rules.parent / "data" / RULES_COPY).write_bytes(b"\xff\x00")
+    (lived.rules.parent / "data" / MEMBERS_COPY).write_text("[[account")
+    book, roll = lived.open()
+    assert (RULES, 1) == (book.text, len(roll.units))
+
+
+async def test_copies_are_for_the_node_alone_and_one_that_cannot_be_written_is_written_later(
+    lived: RuleFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rulefile, "LOOK_EVERY_S", 0.01)
+    monkeypatch.setattr(rulefile, "COPY_EVERY_LOOKS", 2)
+    data = lived.rules.parent / "data"
+    for name in (RULES_COPY, MEMBERS_COPY):
+        assert 0o600 == (data / name).stat().st_mode & 0o777
+    away = data.rename(data.with_name("away"))
+    lived.rules.write_text(RULES.replace("share = 100", "share = 90"))
+    heart = Heart(*lived.open())
+    async with asyncio.TaskGroup() as tasks:
+        watching = tasks.create_task(lived.watch(cast("Reconcile", heart), kept))
+        await asyncio.sleep(0.1)
+        away.rename(data)
+        async with asyncio.timeout(5):
+            while "share = 90" not in (data / RULES_COPY).read_text():
+                await asyncio.sleep(0.01)
+        watching.cancel()

@@ -12,14 +12,14 @@ from node.answers.admin_vouchers import VoucherAnswers
 from node.answers.admin_words import WordsAnswers
 from node.answers.rulefile import Edit
 from node.errors import Finding, StorageTrouble
-from node.governance.roll import parse_roll
+from node.governance.roll import Roll, parse_roll
 from node.membership.cards import make_card
 from node.membership.codes import read_code
 from node.membership.notices import Notice, NoticeText
 from node.membership.passphrases import hash_passphrase
 from node.membership.ports import Change
 from node.membership.terms import Terms, TermsText
-from node.reconcile.rulebook import fingerprint
+from node.reconcile.rulebook import Rulebook, fingerprint, new_strains, open_rulebook, strained
 from node.units import AccountId, BitsPerSecond, Bytes, MacAddress, Rates, parse_mac
 from tests.fakes.town import NODE_KEY, Town, at
 
@@ -40,6 +40,30 @@ id = "school"
 tier = "anchor"
 """
 HOUR_S = 3_600
+RULES = """\
+[ruleset]
+community = "Vall Alta"
+version = 1
+decision = "D-1"
+[[rule]]
+id = "anchors"
+share = 200
+who = "tier:anchor"
+by = "D-1"
+"""
+TIGHT = f"""\
+{RULES}
+[uplink.main]
+down = "3 Mbit/s"
+up = "600 kbit/s"
+"""
+"""A line with room for the lifelines of two households and the guests, not of three."""
+
+
+def book_of(text: str, roll: Roll) -> Rulebook:
+    book = open_rulebook(text, roll)
+    assert isinstance(book, Rulebook), book
+    return book
 
 
 @dataclass
@@ -64,6 +88,10 @@ class FakeMembersFile:
 
     async def look(self) -> None:
         self.read()
+
+    async def members_after(self, replacing: str, edit: Edit) -> Roll | None:
+        edited = edit(self.text) if replacing == self.members_fingerprint else ()
+        return parse_roll(edited)[0] if isinstance(edited, str) else None
 
     async def edit_members(self, replacing: str, edit: Edit) -> tuple[Finding, ...] | None:
         if replacing != self.members_fingerprint:
@@ -187,6 +215,7 @@ class Membership:
         self.town, self._chance = Town(), Random(5)
         self.now, self.trouble, self.asleep = 1_000, "", False
         self.file = FakeMembersFile(self.town)
+        self.adopt(RULES)
         self.people = FakePeople(self.town)
         register = self.town.register
 
@@ -198,6 +227,9 @@ class Membership:
 
         async def unwritable() -> str:
             return self.trouble
+
+        async def strains(roll: Roll) -> tuple[Finding, ...]:
+            return new_strains(self.book, roll)
 
         def instant():
             return at(self.now)
@@ -221,7 +253,8 @@ class Membership:
             self.file,
             roll=lambda: self.town.roll,
             look=self.file.look,
-            rule_tiers=lambda: ("anchor",),
+            rulebook=lambda: self.book,
+            strains=strains,
             devices=self.people.of,
             keep=keep,
             check=self.check,
@@ -254,6 +287,14 @@ class Membership:
             )
         )
         register.contests.add(AccountId("ana"), "night-cap", "I work at night.", "2027-02-27")
+
+    def adopt(self, text: str) -> None:
+        """These rules are in force from now on."""
+        self.adopted = book_of(text, self.town.roll)
+
+    @property
+    def book(self) -> Rulebook:
+        return strained(self.adopted, self.town.roll)
 
     def check(self) -> None:
         if self.asleep:

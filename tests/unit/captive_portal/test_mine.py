@@ -58,7 +58,11 @@ def test_a_household_in_a_pool_reads_what_it_keeps_itself_and_guests_what_they_k
     guests = my_page(Allowance(SHARE, FLOOR, None, pool="guests"))
     assert (FLOOR.value, True) == (guests.floor, guests.floor_is_of_all)
     alone = my_page(Allowance(SHARE, FLOOR, None))
-    assert (FLOOR.value, False) == (alone.floor, alone.floor_is_of_all)
+    assert (FLOOR.value, False, 100) == (alone.floor, alone.floor_is_of_all, alone.floor_percent)
+
+
+def test_where_the_line_has_no_room_for_what_was_promised_the_page_says_how_much_is_left() -> None:
+    assert 93 == my_page(Allowance(SHARE, FLOOR, None, kept_permille=937)).floor_percent
 
 
 def test_without_limits_nothing_is_made_up() -> None:

@@ -6,7 +6,7 @@ from node.errors import Finding
 from node.identity import own_node_id
 from node.membership.cards import CARD_CHARS_MAX, read_card
 from node.membership.passphrases import is_fit
-from tests.fakes.admin_people import MEMBERS, Membership
+from tests.fakes.admin_people import MEMBERS, TIGHT, Membership
 from tests.fakes.town import NODE_KEY, PHONE, TABLET, TODAY
 
 
@@ -64,3 +64,22 @@ def test_a_passphrase_is_long_enough_and_has_no_letters_that_look_alike():
     assert "abcde-fghij-kmnpq" == made
     assert 32 == len(set(LETTERS))
     assert not set("lo01") & set(LETTERS)
+
+
+async def test_what_the_rules_would_no_longer_hold_is_told_before_a_member_is_saved_and_stands_afterwards():
+    membership = Membership()
+    membership.adopt(TIGHT)
+    members, joan = membership.members, Member("joan", "Joan", "member")
+    mark = members.find("").fingerprint
+    (finding,) = await members.strains(joan, "", mark)
+    assert "E04" == finding.code
+    assert "Up: lifelines and floors of 3 households" in finding.message
+    assert () == members.find("").strained
+    assert () == await members.save(joan, "", mark)
+    mark = members.find("").fingerprint
+    assert (finding,) == members.find("").strained
+    pere = Member("pere", "Pere", "member")
+    assert () == await members.strains(pere, "", mark), "it does not fit already, and that is said"
+    assert () == await members.strains(None, "joan", mark)
+    assert () == await members.strains(joan, "", "another file"), "what cannot be saved breaks nothing"
+    assert () == await members.strains(Member("no name!"), "", mark)

@@ -151,6 +151,13 @@ def test_every_error_of_a_rule_file_is_told_with_its_line():
     ]
 
 
+def test_rules_that_the_members_outgrew_are_in_force_and_what_mends_them_is_told():
+    strained = (Finding("E04", 0, "Up: too many lifelines.", "lower the lifeline"),)
+    verdict, _, wrong, mend = only(replace(WELL, rules=FileSeen("/r.toml", strained=strained)))
+    assert ("warn", "lower the lifeline") == (verdict, mend)
+    assert "in force, but does not fit the members any more: E04: Up: too many lifelines." == wrong
+
+
 @pytest.mark.parametrize(
     ("folder", "verdict", "name"),
     [

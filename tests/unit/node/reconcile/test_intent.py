@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from node.enforcement.plan import NO_LIMIT, ShapedClass
+from node.enforcement.shares import ALL_KEPT, Kept
 from node.governance.allowance import Allowance, Bound
-from node.reconcile.intent import NO_FLOOR, pool_account, pools, shaped_classes
+from node.reconcile.intent import NO_FLOOR, as_kept, pool_account, pools, shaped_classes
 from node.units import AccountId, BitsPerSecond, Rates
 
 ANA, GUEST = AccountId("ana"), AccountId("guest-1")
@@ -79,3 +80,17 @@ def test_a_ceiling_for_all_guests_together_holds_without_a_stated_uplink_too() -
     found = shaped_classes([(GUEST, allowance(pool="guests", pool_ceiling=TOP))], minors, shared=False)
     assert ShapedClass(8, None, NO_FLOOR, TOP, 100) == found[8]
     assert ShapedClass(7, 8, NO_FLOOR, OPEN, 100) == found[7]
+
+
+def test_nobody_is_told_more_than_the_line_has_room_for() -> None:
+    school = replace(allowance(), floor=Bound(TOP, "school-hours", "D-1", ""), lifeline=LIFELINE)
+    assert school is as_kept(school, ALL_KEPT)
+    half = as_kept(school, Kept(1000, 500))
+    assert Rates(BitsPerSecond(1_628_000), BitsPerSecond(548_000)) == half.floor.value
+    assert 542 == half.kept_permille
+    plain = replace(allowance(), lifeline=LIFELINE)
+    assert plain == as_kept(plain, Kept(1000, 500)), "a lifeline is whole while there is anything else"
+    assert Rates(BitsPerSecond(192_000), BitsPerSecond(72_000)) == as_kept(plain, Kept(750, 0)).floor.value
+    one = as_kept(pooled(LIFELINE, TOP), Kept(750, 0))
+    assert one.own_floor is not None
+    assert (192_000, 750) == (one.own_floor.value.down, one.kept_permille)

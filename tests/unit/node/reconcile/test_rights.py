@@ -19,7 +19,7 @@ from tests.fakes.communities import (
 )
 
 WAYS = (False, True)
-MANY = settings(max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
+MANY = settings(max_examples=1_000, deadline=None, suppress_health_check=list(HealthCheck))
 FEW = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 
@@ -85,9 +85,13 @@ def test_no_accepted_file_leaves_anybody_under_the_lifeline(community: Community
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("thousand", range(10))
 @MANY
-@given(ACCEPTED)
-def test_no_accepted_file_of_ten_thousand_leaves_anybody_under_the_lifeline(community: Community) -> None:
+@given(community=ACCEPTED)
+def test_no_accepted_file_of_ten_thousand_leaves_anybody_under_the_lifeline(
+    community: Community, thousand: int
+) -> None:
+    """In parts, because what was tried is remembered."""
     nobody_is_under_the_lifeline(community)
 
 

@@ -1,0 +1,169 @@
+"""Families join a community one by one, and the line stays what it is: the node runs, and says what it can keep."""
+
+import signal
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.bench.crowd import Device
+from tests.bench.square import PORTAL, Crowd, Square, square
+from tests.lab.internet import ROOT
+from tests.scenarios.conftest import eventually
+
+pytestmark = pytest.mark.kernel
+EXAMPLE = (ROOT / "deploy" / "rules.example.toml").read_text(encoding="utf-8")
+SHARED = {"down": 34_000_000, "up": 6_800_000}
+"""What the example's line has to share out."""
+SCHOOL = 'groups = ["school"]\n'
+
+
+def entries(devices: Sequence[Device]) -> str:
+    """One household for each device; the first is the school."""
+    return "".join(
+        f'[[account]]\nid = "household-{d.number}"\n{SCHOOL if d.number == 1 else ""}devices = ["{d.mac}"]\n'
+        for d in devices
+    )
+
+
+class Town:
+    """A square, its households with one device each, and who of them has joined."""
+
+    def __init__(self, place: Square, people: Crowd) -> None:
+        self.router, self.people, self.joined = place.router, people, 0
+        self.members = Path(place.router.folder / "members.toml")
+
+    def join(self) -> str:
+        """One more household stands in the file, its device comes in, and the node is started again."""
+        self.joined += 1
+        name = f"household-{self.joined}"
+        self.members.write_text(entries(self.people.devices[: self.joined]))
+        assert eventually(lambda: self.is_member(name), 5), "the file is in force"
+        self.come_in(self.people.devices[self.joined - 1 : self.joined])
+        self.restart()
+        return name
+
+    def is_member(self, name: str) -> bool:
+        return bool(self.router.ask("why", who=name).get("tier") == "member")
+
+    def restart(self) -> None:
+        daemon = self.router.daemon
+        assert daemon is not None
+        daemon.popen.send_signal(signal.SIGTERM)
+        assert 0 == daemon.popen.wait(10)
+        self.start()
+
+    def start(self) -> None:
+        """Until the welcome page answers."""
+        self.router.start()
+        assert eventually(lambda: "portal" in self.running(), 10), self.running()
+        time.sleep(0.2)
+
+    def running(self) -> set[str]:
+        return {part["name"] for part in self.router.ask("status")["parts"] if part["running"]}
+
+    def come_in(self, devices: Sequence[Device]) -> None:
+        came = self.people.do("flows", devices, to=PORTAL, port=80, at_once=10)
+        assert len(devices) == came["let_in"], came
+
+    def admitted(self) -> set[str]:
+        return {row["account"] for row in self.router.ask("devices")["devices"] if row["state"] == "admitted"}
+
+    def told(self) -> dict[str, dict[str, int]]:
+        """What each household that is here is told to have at least, in each direction."""
+        answers = [self.router.ask("why", who=name) for name in sorted(self.admitted())]
+        return {a["account"]: a["allowance"]["floor"]["value"] for a in answers}
+
+    def stands(self, interface: str) -> dict[str, int]:
+        """What the kernel guarantees to each class, in bit/s."""
+        import json
+
+        rows = json.loads(self.router.place.run("tc", "-j", "class", "show", "dev", interface))
+        return {row["handle"]: row["rate"] * 8 for row in rows if row["class"] == "htb"}
+
+
+def everything_is_as_it_was_told(town: Town) -> None:
+    """Everybody who came in is in; the rules are in force; what people are told fits the line, and the kernel keeps it."""
+    status = town.router.ask("status")
+    everybody = {f"household-{n}" for n in range(1, town.joined + 1)}
+    assert eventually(lambda: everybody == town.admitted(), 3), everybody - town.admitted()
+    assert not status["rules_rejected"]
+    assert not any("not in force" in warning for warning in status["overview"]["warnings"])
+    told = town.told()
+    for direction, line in SHARED.items():
+        # The guests have nothing to lose here: nobody of them is on.
+        assert sum(floor[direction] for floor in told.values()) <= line
+    for direction, interface in (("down", "br-lan"), ("up", "wan0")):
+        classes = town.stands(interface)
+        root = classes.pop("1:ffff")
+        assert root == SHARED[direction]
+        assert sum(classes.values()) <= root
+        assert len(classes) == town.joined
+        assert min(classes.values()) >= min(floor[direction] for floor in told.values()) - 8
+
+
+def strains(town: Town) -> list[str]:
+    return [finding["code"] for finding in town.router.ask("status")["rules_strained"]]
+
+
+def begin(place: Square, size: int, before: int) -> Town:
+    place.furnish(rules=EXAMPLE, members="")
+    town = Town(place, place.crowd(size))
+    town.members.write_text(entries(town.people.devices[:before]))
+    town.start()
+    town.joined = before
+    if before:
+        town.come_in(town.people.devices[:before])
+    return town
+
+
+def test_the_households_that_outgrow_the_rules_join_a_running_node() -> None:
+    """The 45th breaks a test in the example's file, the 59th is one lifeline more than the line has in school hours."""
+    with square() as place:
+        town = begin(place, 60, 44)
+        assert [] == strains(town)
+        town.join()
+        assert {"E12"} == set(strains(town))
+        everything_is_as_it_was_told(town)
+        town.joined = 58
+        town.members.write_text(entries(town.people.devices[:58]))
+        assert eventually(lambda: town.is_member("household-58"), 5)
+        town.come_in(town.people.devices[45:58])
+        town.join()
+        assert {"E04", "E12"} == set(strains(town))
+        everything_is_as_it_was_told(town)
+        warnings = town.router.overview()["warnings"]
+        assert any("in force, but do not fit the members any more" in w and "E04" in w for w in warnings)
+        assert any("lower" in w for w in warnings if "E04" in w), "the fix is named"
+
+
+def test_a_start_with_broken_files_carries_on_with_what_was_in_force() -> None:
+    with square() as place:
+        town = begin(place, 3, 2)
+        town.router.rules.write_text(EXAMPLE.replace("share = 100", "shore = 100", 1))
+        town.members.write_text("[[account]\n")
+        town.restart()
+        assert eventually(lambda: {"household-1", "household-2"} == town.admitted(), 3)
+        status = town.router.ask("status")
+        assert status["rules_rejected"]
+        warnings = status["overview"]["warnings"]
+        assert any("The rule file is not in force" in w for w in warnings)
+        assert any("The members file is not in force" in w for w in warnings)
+        doctor = town.router.cli("doctor")
+        assert "shore" in doctor.stdout
+        town.router.rules.write_text(EXAMPLE)
+        town.members.write_text(entries(town.people.devices[:3]))
+        assert eventually(lambda: not any("not in force" in w for w in town.router.overview()["warnings"]), 5)
+
+
+@pytest.mark.slow
+def test_sixty_households_join_one_by_one_each_followed_by_a_restart() -> None:
+    with square() as place:
+        town = begin(place, 60, 0)
+        for _ in range(60):
+            town.join()
+            everything_is_as_it_was_told(town)
+        assert {"E04", "E12"} == set(strains(town))
+        doctor = town.router.cli("doctor").stdout
+        assert "does not fit the members any more" in doctor
