@@ -8,6 +8,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol
 
 from captive_portal.callers import Caller, Ends
@@ -67,14 +68,18 @@ class Doorway:
         *,
         clock: Callable[[], float],
         limits: Limits,
+        connections_max: Callable[[], int] | None = None,
         quick: QuickAnswerer | None = None,
     ) -> None:
+        """`connections_max` is asked again and again: how many fit into the memory now, if that is fewer than
+        `limits` says."""
         self.limits = limits
         self.quick = quick
         self.buffered = 0
         self.inner = inner
         self.clock = clock
         self.caller_of = caller_of
+        self._connections_max = connections_max or (lambda: limits.connections)
         self._open: set[Connection] = set()
         self._silent: dict[Connection, None] = {}
         """Those that wait for their people, the longest silent first; a request under way is never given up."""
@@ -94,13 +99,16 @@ class Doorway:
         """Whether the connection may stay, which counts as one of `device`."""
         if self._by_device[device] >= self.limits.connections_per_device:
             return False
-        if len(self._open) >= self.limits.connections and not self._make_room():
+        if len(self._open) >= self.connections_max() and not self._make_room():
             return False
         self._open.add(connection)
         self._silent[connection] = None
         self._by_device[device] += 1
         self._unasked.setdefault(device, []).append(connection)
         return True
+
+    def connections_max(self) -> int:
+        return min(self.limits.connections, self._connections_max())
 
     def leave(self, connection: "Connection", device: str) -> None:
         self._open.discard(connection)
@@ -182,10 +190,11 @@ class Doorway:
         while True:
             await asyncio.sleep(SWEEP_S)
             now = self.clock()
+            surplus = set(islice(self._silent, max(0, len(self._open) - self.connections_max())))
             overdue = [connection for connection in self._open if connection.deadline < now]
-            for number, connection in enumerate(overdue, start=1):
+            for number, connection in enumerate([*surplus, *overdue], start=1):
                 # What was asked for again meanwhile is let be.
-                if connection.deadline < now:
+                if connection.deadline < now or (connection in surplus and connection in self._silent):
                     connection.abort()
                 if number % SWEPT_AT_ONCE == 0:
                     await asyncio.sleep(0)
@@ -287,6 +296,8 @@ class Connection(asyncio.Protocol):
             self._doorway.leave(self, self._device)
             self._has_answer()
             self._device = None
+        if self._transport is not None:
+            _untie(self._transport)
 
     def pause_writing(self) -> None:
         self._choked = True
@@ -403,3 +414,11 @@ class Connection(asyncio.Protocol):
     def _drop_buffer(self) -> None:
         self._doorway.buffered -= len(self._buffer)
         self._buffer = b""
+
+
+def _untie(transport: asyncio.Transport) -> None:
+    """asyncio's transports keep methods of themselves as attributes, so only a collection of garbage would free a
+    closed one: thousands that come and go would hold tens of megabytes meanwhile."""
+    kept = getattr(transport, "__dict__", {})
+    for name in [name for name, value in kept.items() if getattr(value, "__self__", None) is transport]:
+        kept[name] = None

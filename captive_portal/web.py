@@ -81,6 +81,7 @@ class Portal:
         addresses: Sequence[str] = (),
         public_port: int = 80,
         limits: Limits | None = None,
+        connections_max: Callable[[], int] | None = None,
         clock: Callable[[], float] = time.monotonic,
         renderer: Renderer | None = None,
     ) -> None:
@@ -96,6 +97,7 @@ class Portal:
         self._addresses = tuple(addresses)
         self._public_port = public_port
         self._limits = limits or Limits()
+        self._connections_max = connections_max
         self._clock = clock
         self._renderer = renderer or Renderer()
         self.words = self._renderer.words
@@ -121,7 +123,12 @@ class Portal:
 
         server = web.Server(handle, access_log=None, auto_decompress=False)
         doorway = Doorway(
-            server, self._callers.caller, clock=self._clock, limits=self._limits, quick=self._quick
+            server,
+            self._callers.caller,
+            clock=self._clock,
+            limits=self._limits,
+            connections_max=self._connections_max,
+            quick=self._quick,
         )
         self._let_go = doorway.let_go
         loop = asyncio.get_running_loop()

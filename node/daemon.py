@@ -19,6 +19,7 @@ from typing import IO
 
 from captive_portal.capport import api_uri
 from captive_portal.certificate_files import CertificateFiles
+from captive_portal.framing import Limits
 from captive_portal.leases import LeaseFile
 from captive_portal.link import LinkCallers
 from captive_portal.neighbours import KernelNeighbours, NeighbourNews
@@ -53,6 +54,7 @@ from node.keyring import open_keyring
 from node.membership.cards import make_card
 from node.membership.passphrases import SALT_BYTES
 from node.membership.register import Register
+from node.memory_budget import budget
 from node.reconcile.loop import Reconcile
 from node.services.browser import LanServices
 from node.services.views import Board
@@ -60,7 +62,7 @@ from node.storage.database import Store
 from node.storage.elsewhere import KEPT_ANYWHERE
 from node.storage.memory import StoredMemory, StoredRecords, StoredShelf
 from node.supervision import Parts, supervise
-from node.thrift import begin_thriftily, settle
+from node.thrift import begin_thriftily, memory_allowed, settle
 from node.units import NodeId
 
 log = logging.getLogger("procomu")
@@ -79,6 +81,7 @@ class Node:
 
     def __init__(self, config: NodeConfig, kernel: Kernel) -> None:
         self.config, self.kernel, self.parts = config, kernel, Parts()
+        self.budget = budget(memory_allowed())
         self.clock = SystemClock(config.clock.source)
         self.events = Broadcast()
         self.keys = open_keyring(Path(config.community.key_file), Path(config.node.key_file))
@@ -96,6 +99,8 @@ class Node:
             self.callers,
             port=config.portal.port,
             secret=self.keys.key_for("portal forms"),
+            limits=Limits(buffered_bytes=self.budget.unfinished_bytes),
+            connections_max=lambda: self.budget.connections(len(self.reconcile.presence.seats)),
         )
         self.secure = self._secure_door()
         glance = self._glance()
@@ -119,6 +124,7 @@ class Node:
             tasks.create_task(supervise("console", self.console.run, self.parts))
             await self.reconcile.ready.wait()
             log.info("the gate stands; %d devices may pass", len(self.reconcile.presence.admitted()))
+            log.info("%s", self.budget.sentence)
             tasks.create_task(supervise("callers", self.callers.run, self.parts))
             tasks.create_task(supervise("portal", self.portal.run, self.parts))
             tasks.create_task(supervise("admin", self._serve_admin, self.parts))
@@ -227,6 +233,7 @@ class Node:
             register=register,
             guest_account=self.keys.guest_account,
             session_ms=self.config.portal.session,
+            guests_max=self.budget.devices,
             on_booked=self._booked,
             tell=self.events.publish,
         )
@@ -295,6 +302,7 @@ class Node:
             guest=self.house.guest,
             admin_link=self.admin.new_link,
             rules_file=self.config.rules.file,
+            budget=self.budget,
             started=self.clock.civil(),
             version=own_version(),
         )

@@ -4,6 +4,9 @@ import asyncio
 import ctypes
 import gc
 import sys
+from pathlib import Path
+
+from node.memory_budget import Allowed, allowed_memory
 
 SETTLE_EVERY_S = 600
 SWITCH_S = 0.001
@@ -23,6 +26,18 @@ def begin_thriftily() -> None:
         libc.mallopt(_M_ARENA_MAX, 1)
         libc.mallopt(_M_TRIM_THRESHOLD, 2 * LARGE_BYTES)
         libc.mallopt(_M_MMAP_THRESHOLD, LARGE_BYTES)
+
+
+def memory_allowed() -> Allowed:
+    """What this process may use, as its control groups and the computer's size say."""
+    return allowed_memory(_text)
+
+
+def _text(path: str) -> str | None:
+    try:
+        return Path(path).read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return None
 
 
 async def settle() -> None:

@@ -14,6 +14,7 @@ from node.errors import NodeError
 from node.governance.allowance import Moment
 from node.governance.sentences import describe, explain
 from node.governance.times import parse_times
+from node.memory_budget import Budget
 from node.reconcile.loop import Reconcile
 from node.supervision import Parts
 from node.units import NO_RATES, NO_USAGE, AccountId, MacAddress, Usage, parse_mac
@@ -33,12 +34,13 @@ class ConsoleAnswers:
         guest: Callable[[MacAddress], GuestView],
         admin_link: Callable[[Signed], Awaitable[tuple[str, int]]],
         rules_file: str,
+        budget: Budget,
         started: datetime,
         version: str,
     ) -> None:
         self._reconcile, self._glance, self._parts = reconcile, glance, parts
         self._guest, self._admin_link, self._rules_file = guest, admin_link, rules_file
-        self._started, self._version = started, version
+        self._budget, self._started, self._version = budget, started, version
 
     def all(self) -> Mapping[str, Answer]:
         return {
@@ -66,6 +68,13 @@ class ConsoleAnswers:
             "rules_strained": book.strained,
             "parts": tuple(self._parts.health.values()),
             "kernel": reconcile.features,
+            "memory": {
+                "allowed_bytes": self._budget.allowed.bytes,
+                "allowed_by": self._budget.allowed.source,
+                "connections_max": self._budget.connections(len(reconcile.presence.seats)),
+                "guests_max": self._budget.devices,
+                "sentence": self._budget.sentence,
+            },
         }
 
     def why(self, question: dict[str, Any]) -> Mapping[str, Any]:

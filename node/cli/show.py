@@ -15,7 +15,7 @@ _STATES = ("unused", "used", "ended", "revoked")
 
 
 def status(answer: Said, ink: Ink) -> list[str]:
-    """From the question ``status``: {"overview": Overview}."""
+    """From the question ``status``: {"overview": Overview, "memory": {"sentence"}}."""
     view = answer["overview"]
     lines = [f"{ink.bold(clean(view['community']))} · {clean(view['node'])}  {ink.dim(view['node_id'])}"]
     lines += ["", *_uplink(view, ink), _people(view)]
@@ -23,6 +23,7 @@ def status(answer: Said, ink: Ink) -> list[str]:
         lines += ["", *_online(view["online"], ink)]
     if view["peers"]:
         lines += ["", *_peer_table(view["peers"], ink)]
+    lines += ["", ink.dim(clean(answer["memory"]["sentence"]))]
     lines += ["", *_warnings(view["warnings"], ink)]
     return lines
 

@@ -28,6 +28,7 @@ from node.reconcile.enactment import Enactment
 from node.reconcile.keeper import Keeper, Troubles
 from node.reconcile.measure import Measured, Question, measure
 from node.reconcile.ports import Clock, Memory
+from node.reconcile.presence import GUESTS_MAX
 from node.reconcile.room import NoRoom, Occupant, who_leaves
 from node.reconcile.rulebook import Rulebook
 from node.reconcile.standing import Standing
@@ -56,6 +57,7 @@ class Reconcile:
         register: Register,
         guest_account: Callable[[MacAddress], AccountId],
         session_ms: Milliseconds | None,
+        guests_max: int = GUESTS_MAX,
         on_booked: Callable[[Mapping[CellKey, Cell]], None] = lambda _changed: None,
         tell: Callable[[Mapping[str, object]], None] = lambda _event: None,
         tick_s: float = TICK_S,
@@ -71,6 +73,7 @@ class Reconcile:
             clock=clock,
             guest_account=guest_account,
             session_ms=session_ms,
+            guests_max=guests_max,
         )
         self.presence = self.standing.presence
         self.rates: dict[AccountId, Rates] = {}

@@ -29,8 +29,9 @@ class Seat:
 class Presence:
     """Owned by the loop; nobody else changes it."""
 
-    def __init__(self, account_of: Callable[[MacAddress], AccountId]) -> None:
-        self.account_of = account_of
+    def __init__(self, account_of: Callable[[MacAddress], AccountId], guests_max: int = GUESTS_MAX) -> None:
+        """`guests_max`: accounts of guests, when memory has room for fewer than the kernel's classes."""
+        self.account_of, self._guests_max = account_of, min(guests_max, GUESTS_MAX)
         self.guests: dict[MacAddress, guests.Guest] = {}
         self.seats: dict[MacAddress, Seat] = {}
         self.by_mark: dict[int, Seat] = {}
@@ -182,12 +183,12 @@ class Presence:
         return self.minors[account]
 
     def _keep_room_for_others(self, account: AccountId) -> None:
-        """Raises KernelRefused for one more guest when GUESTS_MAX are here."""
+        """Raises KernelRefused for one more guest when as many are here as may be."""
         if account in self.minors or not account.startswith(GUEST_PREFIX):
             return
-        if len(self.minors) >= GUESTS_MAX and self._guests_counted() >= GUESTS_MAX:
+        if len(self.minors) >= self._guests_max and self._guests_counted() >= self._guests_max:
             self._give_back_minors()
-            if self._guests_counted() >= GUESTS_MAX:
+            if self._guests_counted() >= self._guests_max:
                 raise KernelRefused(
                     "as many guests are here as this node takes", "come in with a code, or as a member"
                 )

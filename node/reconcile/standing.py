@@ -15,7 +15,7 @@ from node.membership.register import Register
 from node.reconcile.intent import as_kept, pools, shaped_classes
 from node.reconcile.measure import Measured, quotas_used
 from node.reconcile.ports import Clock
-from node.reconcile.presence import Presence
+from node.reconcile.presence import GUESTS_MAX, Presence
 from node.reconcile.rulebook import Rulebook
 from node.units import AccountId, MacAddress, Milliseconds, Monotonic
 
@@ -33,13 +33,14 @@ class Standing:
         clock: Clock,
         guest_account: Callable[[MacAddress], AccountId],
         session_ms: Milliseconds | None,
+        guests_max: int = GUESTS_MAX,
     ) -> None:
         """`session_ms` is how long a visit lasts where no rule says it; None for as long as nobody ends it."""
         self._register, self._ledger, self._clock = register, ledger, clock
         self._guest_account, self._session_ms = guest_account, session_ms
         self.rulebook, self.roll = rulebook, roll
         self.evaluator = Evaluator(rulebook.ruleset)
-        self.presence = Presence(self.account_of)
+        self.presence = Presence(self.account_of, guests_max)
         self.allowances: dict[AccountId, Allowance] = {}
         """Of everyone here, without what is left of quotas."""
         self._kept = ALL_KEPT

@@ -59,7 +59,7 @@ def issued(asked: dict[str, Any]) -> dict[str, Any]:
 
 
 ANSWERS = {
-    "status": lambda _: {"overview": village()},
+    "status": lambda _: {"overview": village(), "memory": {"sentence": "Room for many."}},
     "why": lambda asked: (
         {
             "account": asked["who"],

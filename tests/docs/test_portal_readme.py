@@ -20,6 +20,7 @@ from captive_portal.guests import (
     step,
 )
 from captive_portal.web import ADDRESSES
+from node.memory_budget import Allowed, budget
 
 ROOM = Path(__file__).parents[2] / "captive_portal"
 README = (ROOM / "README.md").read_text()
@@ -71,6 +72,18 @@ def test_every_limit_is_in_the_table_with_its_value() -> None:
         match[1]: match[2] for match in re.finditer(r"^\| `(\w+)`[^|]*\| ([\d.]+) \|$", README, re.MULTILINE)
     }
     assert {field.name: str(field.default) for field in fields(Limits)} == rows
+
+
+def test_what_fits_into_the_memory_that_is_allowed_is_as_the_table_says() -> None:
+    rows = re.findall(r"^\| (\d+) \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \|$", README, re.MULTILINE)
+    found = {int(mib): budget(Allowed(int(mib) << 20, "")) for mib, *_ in rows}
+    assert 4 == len(rows)
+    assert rows == [
+        (str(mib), f"{each.connections(0):,}", f"{each.connections(1_000):,}", f"{each.devices:,}")
+        for mib, each in found.items()
+    ]
+    unit = (ROOM.parent / "deploy/systemd/procomu.service").read_text()
+    assert f"MemoryHigh={min(found)}M\n" in unit
 
 
 def test_every_failure_of_others_has_a_test_that_is_there() -> None:

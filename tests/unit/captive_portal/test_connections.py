@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from captive_portal import connections
 from captive_portal.callers import Caller
 from captive_portal.connections import Connection, Doorway, Quick
 from captive_portal.framing import Limits
@@ -64,8 +65,13 @@ class Scene:
         self.now = 0.0
         self.inners: list[FakeInner] = []
         known = devices or {}
+        self.fit = limits.connections
         self.doorway = Doorway(
-            self.make, lambda ends: Caller(known.get(ends.address)), clock=lambda: self.now, limits=limits
+            self.make,
+            lambda ends: Caller(known.get(ends.address)),
+            clock=lambda: self.now,
+            limits=limits,
+            connections_max=lambda: self.fit,
         )
 
     def make(self) -> FakeInner:
@@ -133,6 +139,25 @@ def test_over_the_limit_in_all_whoever_was_silent_for_longest_makes_room() -> No
     assert [True, False, True] == [askers.is_open, silent.is_open, servers.is_open]
     assert scene.knock("192.0.2.5")[1].is_open
     assert [True, False] == [askers.is_open, servers.is_open]
+
+
+async def test_when_memory_has_less_room_the_longest_silent_connections_go(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """More devices are on than before; a request under way is answered all the same."""
+    monkeypatch.setattr(connections, "SWEEP_S", 0.0)
+    scene = Scene(Limits(connections=6))
+    transports = [scene.knock(f"192.0.2.{number}")[1] for number in range(1, 6)]
+    asking, asker = scene.knock("192.0.2.6")
+    asking.data_received(GET)
+    scene.fit = 3
+    async with asyncio.TaskGroup() as tasks:
+        sweeping = tasks.create_task(scene.doorway.sweep())
+        await asyncio.sleep(0.01)
+        sweeping.cancel()
+    assert not any(each.is_open for each in transports[:3])
+    assert asker.is_open
+    assert scene.knock("192.0.2.7")[1].is_open
 
 
 def test_no_request_under_way_is_given_up_for_a_new_connection() -> None:

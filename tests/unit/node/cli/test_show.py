@@ -21,6 +21,11 @@ def as_answered(**members: Any) -> dict[str, Any]:
     return json.loads(json.dumps(members, default=console._plain))
 
 
+MEMORY = {
+    "sentence": "92 MB of memory may be used (memory.high of its control group): room for 2000 connections"
+}
+
+
 def test_the_status_is_one_screen():
     expected = """\
 Vall Alta · library  jti2obo7s42bttgbrrfzndpkjeli5fmjclrhrsy5ffdgk4zf4esq
@@ -38,12 +43,14 @@ NODE   STATE        HEARD  ADDRESSES                ID
 hills  trusted    2 s ago  fe80::2%mesh0 10.77.9.1  hhhhhhhhhhhhhhhh…
 ?      stranger  41 s ago  fe80::666%mesh0          ssssssssssssssss…
 
+92 MB of memory may be used (memory.high of its control group): room for 2000 connections
+
 ! Nothing keeps this node's clock right. Let it reach an NTP server."""
-    assert expected == "\n".join(show.status(as_answered(overview=village()), PLAIN))
+    assert expected == "\n".join(show.status(as_answered(overview=village(), memory=MEMORY), PLAIN))
 
 
 def test_a_line_whose_speed_nobody_stated_is_said_so():
-    view = as_answered(overview=village())
+    view = as_answered(overview=village(), memory=MEMORY)
     view["overview"] |= {"uplink": None, "online": [], "peers": [], "warnings": []}
     lines = show.status(view, PLAIN)
     assert (

@@ -15,9 +15,9 @@ NOW = Monotonic(0)
 ACCEPT = guests.TermsAccepted("1", Milliseconds(1000))
 
 
-def house(accounts: dict[str, str] | None = None) -> Presence:
+def house(accounts: dict[str, str] | None = None, guests_max: int = presences.GUESTS_MAX) -> Presence:
     known = {} if accounts is None else accounts
-    return Presence(lambda mac: AccountId(known.get(mac, f"guest-{mac[-2:]}")))
+    return Presence(lambda mac: AccountId(known.get(mac, f"guest-{mac[-2:]}")), guests_max)
 
 
 def test_who_is_admitted_has_a_seat_a_mark_and_a_class() -> None:
@@ -27,10 +27,9 @@ def test_who_is_admitted_has_a_seat_a_mark_and_a_class() -> None:
     assert (1, 1, 1000) == (admission.mark, admission.class_minor, admission.ends)
 
 
-def test_one_person_with_ever_new_addresses_leaves_room_for_members(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(presences, "GUESTS_MAX", 3)
+def test_one_person_with_ever_new_addresses_leaves_room_for_members() -> None:
     macs = [MacAddress(f"02:00:00:00:01:{number:02x}") for number in range(5)]
-    presence = house({macs[3]: "ana", ANA: "voucher-abc"})
+    presence = house({macs[3]: "ana", ANA: "voucher-abc"}, guests_max=3)
     for mac in macs[:3]:
         presence.handle(mac, ACCEPT, NOW)
     with pytest.raises(KernelRefused, match="as many guests"):

@@ -1,0 +1,110 @@
+"""How much memory the node may use, and how many connections and devices fit into it.
+
+The figures were measured with ``deploy/bench`` on 64 bits: a silent connection holds 2.9 kB here and 3.7 kB in the
+kernel (which counts in a control group, too); a device 2.7 kB here, 1.3 kB of packet filter elements, and what one turn
+of the control loop needs for it.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+CONNECTION_BYTES, DEVICE_BYTES = 7_000, 5_500
+IDLE_BYTES = 59_000_000
+"""Of the idle node: its own pages, those of its code that are in use, and what the kernel holds for it."""
+PASSPHRASE_BYTES = 17_000_000
+"""One check of a passphrase, and there is one at a time."""
+CONNECTIONS_MIN, CONNECTIONS_MAX = 256, 12_288
+DEVICES_MIN, DEVICES_MAX = 500, 0xFFEF * 3 // 4
+"""At most three quarters of the traffic classes of one node."""
+UNFINISHED_MIN, UNFINISHED_MAX = 256_000, 4_000_000
+_GROUP_V2 = re.compile(r"^0::(/.*)$", re.MULTILINE)
+_GROUP_V1 = re.compile(r"^\d+:(?:[^:\n]*,)?memory(?:,[^:\n]*)?:(/.*)$", re.MULTILINE)
+_HIERARCHICAL = re.compile(r"^hierarchical_memory_limit (\d+)$", re.MULTILINE)
+_TOTAL = re.compile(r"^MemTotal: +(\d+) kB$", re.MULTILINE)
+
+Read = Callable[[str], str | None]
+"""A file's text by its path; None when there is no such file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What the node may use, and who says so."""
+
+    bytes: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What fits into the memory that is allowed."""
+
+    allowed: Allowed
+    devices: int
+    """Guests' devices that may be on at once; members' are not counted."""
+    unfinished_bytes: int
+    """Of all requests that are not whole yet."""
+
+    @property
+    def sentence(self) -> str:
+        """For the log and for `status`."""
+        return (
+            f"{self.allowed.bytes // 1_000_000} MB of memory may be used ({self.allowed.source}): room for "
+            f"{self.connections(0)} connections to the portal, or {self.connections(1_000)} beside 1000 devices; "
+            f"{self.devices} guests' devices at most"
+        )
+
+    def connections(self, devices: int) -> int:
+        """To the portal, while so many devices are on; between CONNECTIONS_MIN and CONNECTIONS_MAX."""
+        left = _room(self.allowed.bytes) - self.unfinished_bytes - devices * DEVICE_BYTES
+        return max(CONNECTIONS_MIN, min(CONNECTIONS_MAX, left // CONNECTION_BYTES))
+
+
+def budget(allowed: Allowed) -> Budget:
+    room = _room(allowed.bytes)
+    unfinished = max(UNFINISHED_MIN, min(UNFINISHED_MAX, room // 8))
+    left = room - unfinished - CONNECTIONS_MIN * CONNECTION_BYTES
+    return Budget(allowed, max(DEVICES_MIN, min(DEVICES_MAX, left // DEVICE_BYTES)), unfinished)
+
+
+def allowed_memory(read: Read) -> Allowed:
+    """The lowest of: what any control group that holds this process may use (of cgroup v2 the limit from which on the
+    kernel slows it down, ``memory.high``, counts as well), and half of the computer's memory."""
+    found = [*_by_control_group(read), *_by_computer(read)]
+    return min(found, key=lambda each: each.bytes, default=Allowed(IDLE_BYTES + PASSPHRASE_BYTES, "unknown"))
+
+
+def _by_computer(read: Read) -> list[Allowed]:
+    total = _TOTAL.search(read("/proc/meminfo") or "")
+    return [] if total is None else [Allowed(int(total[1]) * 1024 // 2, "half of this computer's memory")]
+
+
+def _by_control_group(read: Read) -> list[Allowed]:
+    groups = read("/proc/self/cgroup") or ""
+    found: list[Allowed] = []
+    if (v1 := _GROUP_V1.search(groups)) is not None:
+        root = "/sys/fs/cgroup/memory"
+        # In a container the path may be one of the host's; then the root is what we see of our own.
+        stat = read(f"{root}{v1[1].rstrip('/')}/memory.stat") or read(f"{root}/memory.stat") or ""
+        if (limit := _HIERARCHICAL.search(stat)) is not None:
+            found.append(Allowed(int(limit[1]), "memory.limit_in_bytes of its control group"))
+    if (v2 := _GROUP_V2.search(groups)) is not None:
+        for name in ("memory.high", "memory.max"):
+            limits = [read(f"/sys/fs/cgroup{each}/{name}") or "" for each in _ancestry(v2[1])]
+            found += [
+                Allowed(int(limit), f"{name} of its control group")
+                for limit in limits
+                if limit.strip().isdigit()
+            ]
+    return found
+
+
+def _ancestry(path: str) -> list[str]:
+    """``/a/b`` to ``/a/b``, ``/a`` and the root itself."""
+    parts = [part for part in path.split("/") if part]
+    return ["".join(f"/{part}" for part in parts[:length]) for length in range(len(parts), -1, -1)]
+
+
+def _room(allowed_bytes: int) -> int:
+    """For connections and devices."""
+    return max(0, allowed_bytes - IDLE_BYTES - PASSPHRASE_BYTES)

@@ -1,0 +1,98 @@
+"""The real daemon within the memory that its unit allows: whatever strangers open, it lives and serves."""
+
+import re
+import time
+from collections.abc import Iterator
+from statistics import median
+
+import pytest
+
+from tests.bench.square import PORTAL, Crowd, Square, square
+from tests.lab.internet import ROOT
+from tests.lab.memory_limit import MIB, MemoryLimit, missing_for_memory_limits
+
+pytestmark = [
+    pytest.mark.kernel,
+    pytest.mark.skipif(missing_for_memory_limits() is not None, reason=str(missing_for_memory_limits())),
+]
+UNIT = (ROOT / "deploy/systemd/procomu.service").read_text()
+HALF_WITHIN_S, ALL_WITHIN_S = 0.5, 8.0
+"""Of those who ask for the welcome page; a first packet that is lost in the crowd is sent again after a second."""
+
+
+def of_unit(setting: str) -> int:
+    """Bytes that the shipped unit allows."""
+    found = re.search(rf"^{setting}=(\d+)M$", UNIT, re.MULTILINE)
+    assert found is not None, f"the unit sets no {setting}"
+    return int(found[1]) * MIB
+
+
+@pytest.fixture
+def place() -> Iterator[Square]:
+    with square() as made:
+        made.furnish()
+        made.router.memory = MemoryLimit(made.lab, of_unit("MemoryMax"), of_unit("MemoryHigh"))
+        yield made
+
+
+def started(place: Square, size: int) -> Crowd:
+    """People, and the node when it serves them."""
+    people = place.crowd(size)
+    place.router.start()
+    ends = time.monotonic() + 10
+    while people.do("locate", people.devices[:1], patience=0.2)["status"] not in {302, 303, 307}:
+        assert time.monotonic() < ends, place.router.daemon.output()[-2000:]
+        time.sleep(0.05)
+    return people
+
+
+def crowd_out(place: Square, people: Crowd, *, silent: int, slow: int, seconds: float) -> None:
+    """Somebody asks for the welcome page all the while, and a device is let in in the middle."""
+    router, limit = place.router, place.router.memory
+    assert limit is not None
+    attackers = Crowd(people.place, people.devices[20:])
+    attackers.begin(
+        "slowloris", attackers.devices, to=PORTAL, port=80, silent=silent, slow=slow, seconds=seconds
+    )
+    try:
+        ends, took = time.monotonic() + seconds, []
+        while time.monotonic() < ends - 1:
+            assert router.daemon.is_alive(), router.daemon.output()[-2000:]
+            began = time.monotonic()
+            page = people.do("fetch", people.devices[:1], to=PORTAL, port=80, url=f"http://{PORTAL}/")
+            took.append(time.monotonic() - began)
+            assert 200 == page["status"]
+            time.sleep(0.2)
+        came = people.do("flows", people.devices[1:11], to=PORTAL, port=80, at_once=5)
+        assert 10 == came["let_in"], came
+        attackers.answer()
+        used, half = f"{limit.peak_bytes / MIB:.1f} of {limit.limit_bytes / MIB:.0f} MB", median(took)
+        said = f"used {used}; {len(took)} pages, half within {half:.3f} s, the slowest {max(took):.2f} s"
+        print(said)
+        assert 0 == limit.kills, said
+        assert router.daemon.is_alive(), said
+        assert half < HALF_WITHIN_S, said
+        assert max(took) < ALL_WITHIN_S, said
+        assert limit.peak_bytes <= limit.limit_bytes, said
+    finally:
+        attackers.close()
+
+
+def test_more_connections_than_fit_neither_kill_the_node_nor_shut_anybody_out(place: Square) -> None:
+    """Before, it was killed at about 11,000 connections."""
+    people = started(place, 420)
+    told = place.router.ask("status")["memory"]
+    assert told["allowed_bytes"] == of_unit("MemoryMax") or told["allowed_bytes"] == of_unit("MemoryHigh")
+    assert told["connections_max"] < 12_288
+    crowd_out(place, people, silent=12_000, slow=500, seconds=12)
+    people.close()
+
+
+@pytest.mark.slow
+def test_the_same_with_a_thousand_devices_on_and_for_a_minute(place: Square) -> None:
+    people = started(place, 1_500)
+    for first in (500, 1_000):
+        came = people.do("flows", people.devices[first : first + 500], to=PORTAL, port=80, at_once=100)
+        assert 500 == came["let_in"], came
+    crowd_out(place, people, silent=12_000, slow=1_000, seconds=60)
+    people.close()
