@@ -296,8 +296,8 @@ class Connection(asyncio.Protocol):
             self._doorway.leave(self, self._device)
             self._has_answer()
             self._device = None
-        if self._transport is not None:
-            _untie(self._transport)
+        if self.transport is not None:
+            _untie(self.transport)
 
     def pause_writing(self) -> None:
         self._choked = True
