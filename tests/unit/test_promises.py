@@ -1,0 +1,194 @@
+"""Numbers that people were promised, as they are written: in a document, a decision, or on a page.
+
+A constant that is compared with itself can be changed by one slip of the hand. Here it stands beside the sentence that
+promises it, which must still be there. Whoever changes one changes the other.
+"""
+
+from dataclasses import fields
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+import mesh.collection
+import mesh.directory
+import mesh.messages
+import mesh.neighbourhood
+import mesh.transport
+from captive_portal import certificate_files, certificates, forms, link, secure, web
+from captive_portal.framing import Limits
+from node import toml_text
+from node.accounting import busy
+from node.addressing import configuration, upstream
+from node.admin import once, overview, sheet, signin
+from node.answers import doorway, rulefile
+from node.config.settings import SETTINGS
+from node.enforcement import dns_limits, flows, nft
+from node.governance import combine, parse, rule_table
+from node.membership import (
+    bindings,
+    card_bearers,
+    codes,
+    contests,
+    device_codes,
+    guesses,
+    introductions,
+    passphrases,
+    terms,
+    vouchers,
+)
+from node.reconcile import keeper, room
+
+ROOT = Path(__file__).resolve().parents[2]
+MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
+README, CHANGES, DECISIONS = "README.md", "CHANGELOG.md", "DECISIONS.md"
+PORTAL, ADMIN, RULES = "captive_portal/README.md", "node/admin/README.md", "node/governance/README.md"
+MESH, TLS, SETTINGS_LIST = "mesh/PROTOCOL.md", "deploy/CERTIFICATES.md", "deploy/SETTINGS.md"
+TABLES = "node/storage/migrations.py"
+ME, VOUCHERS = "captive_portal/templates/me.html", "node/membership/vouchers.py"
+
+
+def setting(name: str) -> str | None:
+    """A setting's default, as TOML text."""
+    return next(each.default for each in SETTINGS if each.name == name)
+
+
+PROMISES: tuple[tuple[str, str, object, object], ...] = (
+    # Who comes in, and for how long.
+    (SETTINGS_LIST, "How long people stay online before they are asked again", setting("portal.session"), '"4 hours"'),
+    (SETTINGS_LIST, "How long a device keeps its address.", setting("lan.dhcp_lease"), '"1 hour"'),
+    (RULES, "30 minutes at least", combine.SESSION_MIN, 30 * MINUTE),
+    (RULES, "at least 1 and at most 50", rule_table.DEVICES_MAX, 50),
+    (README, "`usable_percent = 85`, the default", parse.USABLE_PERCENT, 85),
+    (README, "24 on a sheet", sheet.SLIPS_A_PAGE, 24),
+    (VOUCHERS, "40 sheets of 24", vouchers.BATCH_MAX, 40 * 24),
+    (ADMIN, "signs in once, within ten minutes, for twelve hours",
+     (signin.LINK_LIFE, signin.SESSION_LIFE), (10 * MINUTE, 12 * HOUR)),
+    (ADMIN, "for 15 minutes whenever the same form is sent again", once.SHOWN_MS, 15 * MINUTE),
+    (DECISIONS, "a card that was shown within ten minutes", card_bearers.SHOWN_FOR, 10 * MINUTE),
+    (DECISIONS, "A device makes room when it was silent for five minutes", room.IDLE_MIN, 5 * MINUTE),
+    (ME, "At least 8 characters.", passphrases.PASSPHRASE_CHARS_MIN, 8),
+    # What one device may take up.
+    (DECISIONS, "one device may change 120 things at once and one more each second",
+     (web.CHANGES_AT_ONCE, web.CHANGES_PER_S), (120, 1)),
+    (PORTAL, "handshakes of one device at once, finished ones too | 60", secure.HANDSHAKES_AT_ONCE, 60),
+    (PORTAL, "of them in each second after that | 6", secure.HANDSHAKES_PER_S, 6),
+    (PORTAL, "seconds for a handshake | 10.0", secure.HANDSHAKE_S, 10),
+    (PORTAL, "handshakes under way; then the oldest makes room | 128", secure.HANDSHAKES_MAX, 128),
+    (PORTAL, "handshakes of one device under way | 8", secure.HANDSHAKES_PER_DEVICE, 8),
+    (PORTAL, "new connections of all that are not admitted: in a second; at once | 2000; 16000",
+     (nft.PORTAL_CONNECTIONS_PER_SECOND_OF_STRANGERS, nft.PORTAL_CONNECTIONS_AT_ONCE_OF_STRANGERS), (2_000, 16_000)),
+    (PORTAL, "`connections_per_device` (by hardware address", Limits().connections_per_device, 32),
+    (PORTAL, "`at_work_per_device`", Limits().at_work_per_device, 4),
+    (PORTAL, "`head_bytes` of one request | 8000", Limits().head_bytes, 8_000),
+    (PORTAL, "`head_lines` of one request | 64", Limits().head_lines, 64),
+    (PORTAL, "`body_bytes` of one form | 16384", Limits().body_bytes, 16_384),
+    (PORTAL, "`request_s`, for a whole request to arrive | 10.0", Limits().request_s, 10),
+    (PORTAL, "`answer_s`, for the answer to be made and taken | 30.0", Limits().answer_s, 30),
+    (PORTAL, "`idle_s`, between two requests | 15.0", Limits().idle_s, 15),
+    (PORTAL, "`requests` on one connection | 1000", Limits().requests, 1_000),
+    (PORTAL, "log at most once in ten minutes", link.LOGGED_EVERY_S, 600),
+    (CHANGES, "stranger asks 20 times a second, all together 200, a member's device 50",
+     (dns_limits.PER_STRANGER, dns_limits.STRANGERS_TOGETHER, dns_limits.PER_MEMBER), (20, 200, 50)),
+    (CHANGES, "after ten minutes without joining a tunnel", dns_limits.FULL_PACE_SECONDS, 600),
+    (CHANGES, "at most `lan.flows_per_device` connections (1,024) each",
+     (setting("lan.flows_per_device"), flows.FLOWS_PER_DEVICE), ("1024", 1_024)),
+    (DECISIONS, "Silent flows live 2 h 4 min", "established : 7440" in flows.TCP_OF_DEVICES, True),
+    (DECISIONS, "a second dnsmasq (0.6 MB of its own) with its own cache and 2,500 places",
+     configuration.ASKED_AT_ONCE_BY_STRANGERS_MAX, 2_500),
+    (DECISIONS, "8,000 and 50 questions a second each", configuration.ASKED_AT_ONCE_MAX, 8_000),
+    (DECISIONS, "after two rounds of real questions without an answer", upstream.SILENT_ROUNDS, 2),
+    # What is kept, and how long.
+    (TABLES, "30 days after the end", keeper.KEEP_ENDED_DAYS, 30),
+    (TABLES, "or 400 days after it was issued if nobody used it", keeper.KEEP_USED_DAYS, 400),
+    (DECISIONS, "a synced clock that ran steadily for six hours", keeper.FORGET_EVERY_MS, 6 * HOUR),
+    (DECISIONS, "when it moves by a minute", keeper.CLOCK_SLIP, timedelta(minutes=1)),
+    # Certificates.
+    (TLS, "the node sees new files within five seconds", secure.LOOK_EVERY_S, 5),
+    (TLS, "stops telling devices within a minute", certificate_files.ASK_AGAIN, timedelta(minutes=1)),
+    (TLS, "It ends in less than ten days", certificates.RENEW_BEFORE, timedelta(days=10)),
+    # Between nodes.
+    (MESH, "every 24 to 36 s each side sends `root`", mesh.neighbourhood.ROUND_EVERY_S, 30),
+    (MESH, "| frame | 65536 bytes |", mesh.messages.FRAME_BYTES_MAX, 65_536),
+    (MESH, "| head of a page | 1024 bytes |", mesh.messages.HEAD_BYTES_MAX, 1_024),
+    (MESH, "| rows of a page | 1000 |", mesh.messages.ROWS_MAX, 1_000),
+    (MESH, "| parts of a day | 1000 |", mesh.messages.PARTS_MAX, 1_000),
+    (MESH, "| names of nodes and communities | 64 characters |", mesh.messages.NAME_CHARS_MAX, 64),
+    (MESH, "| names of accounts | 64 bytes |", mesh.messages.ACCOUNT_BYTES_MAX, 64),
+    (MESH, "| streams in one message | 400 |", mesh.messages.STREAMS_PER_MESSAGE_MAX, 400),
+    (MESH, "| pages in one message | 800 |", mesh.messages.PAGES_PER_MESSAGE_MAX, 800),
+    (MESH, "| days kept of one incarnation | 62 |", mesh.collection.DAYS_MAX, 62),
+    (MESH, "| bytes kept of one author | 25165824 |", mesh.collection.AUTHOR_BYTES_MAX, 24 * 1024 * 1024),
+    (MESH, "| nodes known | 512 |", mesh.directory.PEERS_MAX, 512),
+    (MESH, "| addresses known of one node | 4 |", mesh.directory.ADDRESSES_MAX, 4),
+    (MESH, "| connections | 64 |", mesh.transport.CONNECTIONS_MAX, 64),
+    (MESH, "| connections whose key is not proven | 32 |", mesh.transport.UNPROVEN_MAX, 32),
+    (MESH, "| of these from one address | 3 |", mesh.transport.UNPROVEN_PER_ADDRESS_MAX, 3),
+    (MESH, "| time to prove a key and ask | 10 s |", mesh.transport.HANDSHAKE_S, 10),
+)  # fmt: skip
+"""Document, what it says, what is so, what it is to be."""
+
+UNWRITTEN: tuple[tuple[str, object, object], ...] = (
+    ("an uplink is busy from 80 % on, for five minutes, until below 60 % (RFC 6057)",
+     (busy.BUSY_ABOVE_PERMILLE, busy.QUIET_BELOW_PERMILLE, busy.BUSY_AFTER_MS), (800, 600, 5 * MINUTE)),
+    ("no charter takes less than this for everybody's lifeline, down and up",
+     (combine.CODE_LIFELINE.down, combine.CODE_LIFELINE.up), (64_000, 32_000)),
+    ("a code for one more device lives ten minutes", device_codes.CODE_LIFE, 10 * MINUTE),
+    ("a voucher lasts from ten minutes to 400 days",
+     (vouchers.LASTS_MIN, vouchers.LASTS_MAX), (10 * MINUTE, 400 * DAY)),
+    ("a voucher serves at most 50 devices, and so does an account",
+     (vouchers.DEVICES_MAX, bindings.DEVICES_BOUND_MAX), (50, 50)),
+    ("a question to a member stays open ten minutes", introductions.QUESTION_LIFE, 10 * MINUTE),
+    ("that nobody answered is told for half an hour", introductions.UNANSWERED_TOLD, 30 * MINUTE),
+    ("who chooses which device makes room has ten minutes", doorway.CHOOSING, 10 * MINUTE),
+    ("guesses are forgiven after six hours, and no wait is longer than one",
+     (guesses.FORGIVEN_AFTER, guesses.WAIT_LONGEST), (6 * HOUR, HOUR)),
+    ("codes: 70 and 45 random bits, more than can be tried", codes.RANDOM_BYTES, {"voucher": 7, "device": 6}),
+    ("a code's letters on paper and on a screen", codes.CODE_CHARS, {"voucher": 12, "device": 10}),
+    ("three open contests for each account, of 1,000 characters",
+     (contests.CONTESTS_OPEN_MAX, contests.CONTEST_CHARS_MAX), (3, 1_000)),
+    ("terms that are read are short", terms.TERMS_CHARS_MAX, 20_000),
+    ("a ticket of the admins' forms lives two hours", once.TICKET_LIFE, 2 * HOUR),
+    ("the live overview is of the last five seconds", overview.LIVE_S, 5),
+    ("the admins' links that wait, and who may be signed in at once", (signin.LINKS_MAX, signin.SESSIONS_MAX), (8, 32)),
+    ("a token of the admins' pages cannot be guessed: 128 bits", signin.TOKEN_CHARS_MIN, 22),
+    ("a token of the portal's forms has 128 bits", forms.TOKEN_CHARACTERS, 128 // 4),
+    ("mDNS on the people's side: 20 a second of everything together", nft.ANNOUNCEMENTS_PER_SECOND, 20),
+    ("a passphrase costs whoever tries one 16 MiB, five times",
+     (passphrases._N, passphrases._R, passphrases._P), (2**14, 8, 5)),
+    ("a line of a TOML file is looked at before it is parsed", toml_text.LINE_CHARS_MAX, 16_384),
+)  # fmt: skip
+"""What pages and reasons rest on without a number in a text of their own."""
+
+
+def said(document: str) -> str:
+    """Its text with every gap between words as one space."""
+    return " ".join((ROOT / document).read_text(encoding="utf-8").replace('"\n        "', "").split())
+
+
+@pytest.mark.parametrize(
+    ("document", "sentence", "found", "promised"), PROMISES, ids=[row[1][:60] for row in PROMISES]
+)
+def test_what_is_written_is_so(document: str, sentence: str, found: object, promised: object) -> None:
+    assert promised == found
+    assert sentence in said(document)
+
+
+@pytest.mark.parametrize(("sentence", "found", "promised"), UNWRITTEN, ids=[row[0][:60] for row in UNWRITTEN])
+def test_what_pages_rest_on_is_so(sentence: str, found: object, promised: object) -> None:
+    assert promised == found, sentence
+
+
+def test_an_edited_rule_is_looked_for_well_within_the_two_seconds() -> None:
+    assert "an edit is in force within two seconds" in said(CHANGES)
+    assert rulefile.LOOK_EVERY_S <= 0.5
+
+
+def test_a_tunnel_through_names_carries_four_kilobits_at_most() -> None:
+    assert "names carries 4 kbit/s at most" in said(CHANGES)
+    assert 8 * (dns_limits.SLOW_QUESTIONS_BYTES + dns_limits.SLOW_ANSWERS_BYTES) <= 4_000
+
+
+def test_no_limit_of_the_portal_is_left_out() -> None:
+    table = said(PORTAL)
+    assert [] == [each.name for each in fields(Limits) if f"`{each.name}`" not in table]
