@@ -55,12 +55,13 @@ class Directory:
         return self._peers.get(node)
 
     def meet(self, node: NodeId, now: Monotonic) -> Peer:
-        """The neighbour of this id, made when it is new; the stalest untrusted one makes room."""
+        """The neighbour of this id, made when it is new; the stalest untrusted one makes room, one
+        that is not on the list before one that is."""
         peer = self._peers.get(node)
         if peer is None:
             if len(self._peers) >= PEERS_MAX:
                 untrusted = [p for p in self._peers.values() if not isinstance(p.state, Trusted)]
-                stalest = min(untrusted or self._peers.values(), key=lambda p: p.heard or 0)
+                stalest = min(untrusted or self._peers.values(), key=lambda p: (p.listed, p.heard or 0))
                 del self._peers[stalest.node]
             peer = self._peers[node] = Peer(node, never_met(now))
         return peer

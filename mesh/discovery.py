@@ -1,30 +1,40 @@
 """Zeroconf on each mesh link: says that we are here, hears who else is. A finding is a hint, never a proof.
 
-One instance for each link, over IPv6 alone: links keep their names apart, and one that fails hurts no other.
+One instance for each link, over IPv6 alone and bound to its device: a socket that is not hears the multicast of every
+link, takes its own name on another one for a clone, and answers there with an address that is not of that link.
 """
 
 import asyncio
 import contextlib
+import fcntl
 import ipaddress
 import socket
-from collections.abc import Callable
+import struct
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from zeroconf import Error as ZeroconfError
-from zeroconf import (
+from zeroconf import (  # type: ignore[attr-defined] # those that begin with DNS are not in its __all__
+    DNSOutgoing,
+    DNSPointer,
+    DNSQuestion,
     EventLoopBlocked,
     IPVersion,
     NonUniqueNameException,
     NotRunningException,
     ServiceStateChange,
     Zeroconf,
+    current_time_millis,
 )
+from zeroconf import Error as ZeroconfError
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
 from mesh.addresses import Address
 from mesh.announcement import SERVICE_TYPE, Announcement, announce, instance_name, read_announcement
 from mesh.messages import Malformed
+from mesh.ports import Roster
 from node.identity import SHORT_CHARS
 from node.units import NodeId
 
@@ -32,14 +42,23 @@ LOOK_AGAIN_S = 1.0
 """How soon a link that appears, goes away or changes its address is noticed."""
 ASK_AGAIN_S = 30.0
 """How soon an answer that got lost is asked for again; answers that are still fresh cost no packet."""
+BROWSE_EVERY_S = 10.0
+"""How often it is asked who is there: zeroconf waits longer each time, and switches are joined without a sign. Nodes
+that are known are named in the question and do not answer."""
 RESOLVE_MS = 2_000
 RESOLVERS = 4
+"""One of them is for members' nodes alone: a name that never answers holds one for RESOLVE_MS."""
 QUEUE_MAX = 256
 NAMES_MAX = 128
-"""Services remembered for each link."""
+"""Services remembered for each link that are not members' nodes. The oldest makes room: anybody may announce names."""
+CACHE_NAMES_MAX = 4_096
+"""Names that zeroconf may hold for a link before it begins again; it forgets nothing itself for 75 minutes."""
+BEGIN_AGAIN_S = 60.0
 CLOSE_S = 3.0
 _IF_INET6 = Path("/proc/thread-self/net/if_inet6")
 _LINK_SCOPE = 0x20
+_SIOCGIFFLAGS, _IFF_RUNNING = 0x8913, 0x40
+_PTR, _IN, _QUERY = 12, 1, 0
 _TENTATIVE_OR_FAILED = 0x40 | 0x08
 
 
@@ -60,16 +79,23 @@ class _Link:
     name: str
     index: int
     addresses: tuple[str, ...]
+    is_running: bool = True
+    """Whether a cable or a radio carries: after a new cable there are others behind it."""
 
 
 class Discovery:
     """Announces `own` on the named interfaces and calls `found` for each other node's address."""
 
     def __init__(
-        self, own: Self, interfaces: tuple[str, ...], found: Callable[[Announcement, Address], None]
+        self,
+        own: Self,
+        interfaces: tuple[str, ...],
+        found: Callable[[Announcement, Address], None],
+        roster: Roster,
     ) -> None:
         self._own = own
         self._interfaces = interfaces
+        self._roster = roster
         self._found = found
         self._warnings: dict[str, str] = {}
 
@@ -105,17 +131,24 @@ class Discovery:
             )
             return
         self._warnings.pop(link.name, None)
-        names = _Names()
+        names = _Names(lambda: map(instance_name, self._roster()))
         browser: AsyncServiceBrowser | None = None
         try:
+            await _bind(zeroconf, link)
             browser = AsyncServiceBrowser(zeroconf.zeroconf, SERVICE_TYPE, handlers=[names.changed])
             async with asyncio.TaskGroup() as tasks:
                 work = [tasks.create_task(self._announce(zeroconf, link))]
-                work.append(tasks.create_task(names.ask_again()))
-                work += [tasks.create_task(self._resolve(zeroconf, link, names)) for _ in range(RESOLVERS)]
-                await _until_changed(link)
+                work.append(tasks.create_task(names.ask_again(zeroconf.zeroconf)))
+                work.append(tasks.create_task(self._browse(zeroconf.zeroconf, names)))
+                work += [
+                    tasks.create_task(self._resolve(zeroconf, link, names, spare=number == 0))
+                    for number in range(RESOLVERS)
+                ]
+                await _until_changed(link, zeroconf.zeroconf)
                 for task in work:
                     task.cancel()
+        except OSError as error:
+            self._warnings[link.name] = f"neighbours on {link.name} are not looked for: {error.strerror}"
         finally:
             await _close(zeroconf, browser)
 
@@ -130,18 +163,41 @@ class Discovery:
             addresses=[socket.inet_pton(socket.AF_INET6, address) for address in link.addresses],
         )
         try:
-            await (await zeroconf.async_register_service(service))
-        except NonUniqueNameException:
-            self._warnings[f"{link.name} clone"] = (
-                f"another device on {link.name} already carries this node's key. If its disk was copied from "
-                "this one, give it a key of its own"
-            )
+            try:
+                await (await zeroconf.async_register_service(service))
+            except NonUniqueNameException:
+                if not await self._is_ourselves(zeroconf):
+                    self._warnings[f"{link.name} clone"] = (
+                        f"another device on {link.name} already carries this node's key. If its disk was copied from "
+                        "this one, give it a key of its own"
+                    )
+                    return
+                await (await zeroconf.async_register_service(service, cooperating_responders=True))
+            self._warnings.pop(f"{link.name} clone", None)
         except (OSError, ZeroconfError, NotRunningException, EventLoopBlocked) as error:
             self._warnings[link.name] = f"this node could not announce itself on {link.name}: {error}"
 
-    async def _resolve(self, zeroconf: AsyncZeroconf, link: _Link, names: "_Names") -> None:
+    async def _is_ourselves(self, zeroconf: AsyncZeroconf) -> bool:
+        """Whether who has our name there is this very start of this node, by another link that leads to the same
+        place."""
+        other = AsyncServiceInfo(SERVICE_TYPE, instance_name(self._own.node))
+        answered = await other.async_request(zeroconf.zeroconf, RESOLVE_MS)
+        return answered and other.properties.get(b"e") == self._own.boot.encode()
+
+    async def _browse(self, zeroconf: Zeroconf, names: "_Names") -> None:
         while True:
-            name = await names.waiting.get()
+            await asyncio.sleep(BROWSE_EVERY_S)
+            question = DNSOutgoing(_QUERY)
+            question.add_question(DNSQuestion(SERVICE_TYPE, _PTR, _IN))
+            now = current_time_millis()
+            for record in _pointers(zeroconf):
+                if record.alias in names.resolved and not record.is_stale(now):
+                    question.add_answer_at_time(record, now)
+            zeroconf.async_send(question)
+
+    async def _resolve(self, zeroconf: AsyncZeroconf, link: _Link, names: "_Names", *, spare: bool) -> None:
+        while True:
+            name = await names.next(members_only=spare)
             if name.lower() == instance_name(self._own.node):
                 continue
             try:
@@ -151,6 +207,7 @@ class Discovery:
             except (OSError, ZeroconfError, NotRunningException, EventLoopBlocked):
                 continue
             if answered:
+                names.answered(name)
                 self._report(service, link)
 
     def _report(self, service: AsyncServiceInfo, link: _Link) -> None:
@@ -164,39 +221,91 @@ class Discovery:
 
 
 class _Names:
-    """Services that one link has named, waiting to be resolved."""
+    """Services that one link has named, waiting to be resolved: members' nodes first, whatever else is announced."""
 
-    def __init__(self) -> None:
-        self.waiting: asyncio.Queue[str] = asyncio.Queue(QUEUE_MAX)
+    def __init__(self, members: Callable[[], Iterable[str]]) -> None:
+        self._member_names = members
         self._known: dict[str, None] = {}
+        """The oldest first."""
+        self._members: deque[str] = deque()
+        self._others: deque[str] = deque(maxlen=QUEUE_MAX)
+        self._arrived = asyncio.Event()
+        self.resolved: set[str] = set()
+        """Those that have told where they are."""
 
     def changed(
         self, zeroconf: Zeroconf, service_type: str, name: str, state_change: ServiceStateChange
     ) -> None:
         """Called by zeroconf inside its own work: only remembers. The parameters' names are zeroconf's."""
         del zeroconf, service_type
+        self._known.pop(name, None)
         if state_change is ServiceStateChange.Removed:
-            self._known.pop(name, None)
-        elif name in self._known or len(self._known) < NAMES_MAX:
-            self._known[name] = None
-            self._enqueue(name)
+            self.resolved.discard(name)
+            return
+        self._known[name] = None
+        self._make_room()
+        self._enqueue(name)
 
-    async def ask_again(self) -> None:
+    def answered(self, name: str) -> None:
+        if name in self._known:
+            self.resolved.add(name)
+
+    async def next(self, *, members_only: bool) -> str:
+        while True:
+            if self._members:
+                return self._members.popleft()
+            if self._others and not members_only:
+                return self._others.popleft()
+            self._arrived.clear()
+            await self._arrived.wait()
+
+    async def ask_again(self, zeroconf: Zeroconf) -> None:
         while True:
             await asyncio.sleep(ASK_AGAIN_S)
+            # Also a node that was pushed out before it was put on the list.
+            members = set(self._member_names())
+            there = (record.alias for record in _pointers(zeroconf))
+            self._known |= dict.fromkeys(name for name in there if name.lower() in members)
             for name in tuple(self._known):
                 self._enqueue(name)
 
+    def _make_room(self) -> None:
+        if len(self._known) <= NAMES_MAX:
+            return
+        members = set(self._member_names())
+        others = [name for name in self._known if name.lower() not in members]
+        for name in others[: len(others) - NAMES_MAX] if len(others) > NAMES_MAX else ():
+            del self._known[name]
+            self.resolved.discard(name)
+
     def _enqueue(self, name: str) -> None:
-        # When the queue is full the name is asked for again later.
-        with contextlib.suppress(asyncio.QueueFull):
-            self.waiting.put_nowait(name)
+        queue = self._members if name.lower() in set(self._member_names()) else self._others
+        if name not in queue:
+            queue.append(name)
+        self._arrived.set()
+
+
+def _pointers(zeroconf: Zeroconf) -> list[DNSPointer]:
+    """Who is said to be there, as far as zeroconf remembers."""
+    found = zeroconf.cache.get_all_by_details(SERVICE_TYPE, _PTR, _IN)
+    return [record for record in found if isinstance(record, DNSPointer)]
+
+
+async def _bind(zeroconf: AsyncZeroconf, link: _Link) -> None:
+    """Its sockets hear this link alone from here on, and what they have heard until now is forgotten. Raises OSError."""
+    await zeroconf.zeroconf.async_wait_for_start()
+    for each in zeroconf.zeroconf.engine.readers:
+        own = each.transport.get_extra_info("socket")
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, link.name.encode() + b"\0")
+    cache = zeroconf.zeroconf.cache
+    for name in cache.names():
+        cache.async_remove_records(cache.entries_with_name(name))
 
 
 def _on_link(text: str, link: _Link) -> str | None:
     """The address with our own name of the link; None when it is of another link or not link-local."""
     host, _, scope = text.partition("%")
-    # Sockets hear the multicast of other links too, so what names another link does not count.
+    # What names another link does not count.
     if scope not in {"", str(link.index), link.name} or not ipaddress.ip_address(host).is_link_local:
         return None
     return f"{host}%{link.name}"
@@ -212,13 +321,25 @@ def _read_link(name: str) -> _Link | None:
         packed, _, _, scope, flags, owner = line.split()
         if owner == name and int(scope, 16) == _LINK_SCOPE and not int(flags, 16) & _TENTATIVE_OR_FAILED:
             addresses.append(str(ipaddress.IPv6Address(bytes.fromhex(packed))))
-    return _Link(name, index, tuple(sorted(addresses))) if addresses else None
+    return _Link(name, index, tuple(sorted(addresses)), _is_running(name)) if addresses else None
 
 
-async def _until_changed(link: _Link) -> None:
+def _is_running(name: str) -> bool:
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as any_socket:
+        try:
+            answer = fcntl.ioctl(any_socket, _SIOCGIFFLAGS, struct.pack("16sh14x", name.encode(), 0))
+        except OSError:
+            return False
+    return bool(struct.unpack_from("16sh", answer)[1] & _IFF_RUNNING)
+
+
+async def _until_changed(link: _Link, zeroconf: Zeroconf) -> None:
+    """Or until somebody has filled what zeroconf remembers."""
+    began = time.monotonic()
     while True:
         await asyncio.sleep(LOOK_AGAIN_S)
-        if _read_link(link.name) != link:
+        is_old = time.monotonic() - began > BEGIN_AGAIN_S
+        if _read_link(link.name) != link or (is_old and len(zeroconf.cache.names()) > CACHE_NAMES_MAX):
             return
 
 

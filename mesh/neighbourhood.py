@@ -28,6 +28,8 @@ TICK_S = 0.5
 CONFIGURED_AGAIN_S = (2.0, 60.0)
 DIALS_MAX = 8
 """At the same time."""
+DIALS_OF_STRANGERS_MAX = 2
+"""Anybody may announce nodes that nobody answers for; members' nodes do not wait for them."""
 
 
 class Mesh:
@@ -144,8 +146,11 @@ class Mesh:
 
     async def _live(self) -> None:
         own = Self(self._own, self._community, self.listening_port, self._boot)
-        self._discovery = Discovery(own, self._interfaces, self._found)
-        self._dials = asyncio.Semaphore(DIALS_MAX)
+        self._discovery = Discovery(own, self._interfaces, self._found, self._roster)
+        self._dials, self._dials_of_strangers = (
+            asyncio.Semaphore(DIALS_MAX),
+            asyncio.Semaphore(DIALS_OF_STRANGERS_MAX),
+        )
         async with asyncio.TaskGroup() as self._tasks:
             self._tasks.create_task(self._discovery.run())
             self._tasks.create_task(self._keep_time())
@@ -201,8 +206,9 @@ class Mesh:
             self._dialling.discard(node)
 
     async def _try(self, node: NodeId | None, address: Address) -> Link | None:
+        is_expected = node is None or is_member(node, self._roster())
         try:
-            async with self._dials:
+            async with self._dials if is_expected else self._dials_of_strangers:
                 link = await self._dialer.dial(node, address)
                 self._wrong.pop(address, None)
                 return link

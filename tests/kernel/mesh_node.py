@@ -1,6 +1,6 @@
 """One node's mesh as a program, for tests in namespaces: prints one JSON line for each thing that happens.
 
-    python -m tests.kernel.mesh_node NAME INTERFACE MEMBER...
+    python -m tests.kernel.mesh_node NAME INTERFACE[,INTERFACE...] MEMBER...
 
 Books 1,000 bytes for "ana" once a neighbour is trusted.
 """
@@ -23,7 +23,7 @@ def say(what: str, **more: object) -> None:
     print(json.dumps({"what": what, "at": time.monotonic(), **more}), flush=True)
 
 
-async def live(name: str, interface: str, members: frozenset[str]) -> None:
+async def live(name: str, interfaces: tuple[str, ...], members: frozenset[str]) -> None:
     roster = frozenset(map(id_of, members))
     books = Books(id_of(name))
     mesh = Mesh(
@@ -33,7 +33,7 @@ async def live(name: str, interface: str, members: frozenset[str]) -> None:
         roster=lambda: roster,
         books=books,
         shelf=Shelf(),
-        interfaces=(interface,),
+        interfaces=interfaces,
     )
     running = asyncio.ensure_future(mesh.run())  # noqa: TID251
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
@@ -49,7 +49,8 @@ async def watch(mesh: Mesh, books: Books) -> None:
     merged = 0
     while True:
         peers = {peer.name or peer.node[:8]: peer.state for peer in mesh.peers()}
-        now: dict[str, object] = {"peers": peers, "warnings": mesh.warnings()}
+        addresses = {peer.name: peer.addresses for peer in mesh.peers()}
+        now: dict[str, object] = {"peers": peers, "warnings": mesh.warnings(), "addresses": addresses}
         if now != said:
             said = now
             say("peers", **now)
@@ -65,4 +66,4 @@ async def watch(mesh: Mesh, books: Books) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(live(sys.argv[1], sys.argv[2], frozenset(sys.argv[1:2] + sys.argv[3:])))
+    asyncio.run(live(sys.argv[1], tuple(sys.argv[2].split(",")), frozenset(sys.argv[1:2] + sys.argv[3:])))

@@ -38,9 +38,11 @@ def lines(program: Program, what: str) -> list[Line]:
     return [line for line in found if line["what"] == what]
 
 
-def at_which(program: Program, what: str, wanted: Callable[[Line], bool] = bool) -> float:
+def at_which(
+    program: Program, what: str, wanted: Callable[[Line], bool] = bool, seconds: float = WAIT_SECONDS
+) -> float:
     """When the first such line was printed, in seconds of the monotonic clock."""
-    deadline = time.monotonic() + WAIT_SECONDS
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         for line in lines(program, what):
             if wanted(line):

@@ -1,0 +1,54 @@
+"""Announcements over mDNS that anybody on a link may send: of nodes that are none."""
+
+import hashlib
+import socket
+import struct
+
+from mesh.announcement import SERVICE_TYPE, announce, instance_name
+from node.units import NodeId
+from tests.fakes.neighbours import id_of
+
+GROUP, PORT = "ff02::fb", 5353
+TTL_S = 4_500
+_PTR, _TXT, _SRV, _AAAA, _IN = 12, 16, 33, 28, 1
+
+
+def _name(text: str) -> bytes:
+    labels = text.rstrip(".").split(".")
+    return b"".join(bytes([len(label)]) + label.encode() for label in labels) + b"\0"
+
+
+def _record(name: str, kind: int, data: bytes) -> bytes:
+    return _name(name) + struct.pack("!HHIH", kind, _IN, TTL_S, len(data)) + data
+
+
+def announcement(node: NodeId, *, is_whole: bool = True) -> bytes:
+    """One packet as a node would send it; without `is_whole` it names a service and nothing more."""
+    instance, host = instance_name(node), f"{node[:16]}.local."
+    texts = announce(community="the-village", node=node, port=7400, boot="0123456789abcdef")
+    packed = b"".join(
+        bytes([len(key) + 1 + len(value)]) + key.encode() + b"=" + value.encode()
+        for key, value in texts.items()
+    )
+    records = [_record(SERVICE_TYPE, _PTR, _name(instance))]
+    if is_whole:
+        records += [
+            _record(instance, _SRV, struct.pack("!HHH", 0, 0, 7400) + _name(host)),
+            _record(instance, _TXT, packed),
+            _record(host, _AAAA, socket.inet_pton(socket.AF_INET6, "fe80::dead:beef")),
+        ]
+    return struct.pack("!HHHHHH", 0, 0x8400, 0, len(records), 0, 0) + b"".join(records)
+
+
+def flood(interface: str, count: int) -> None:
+    """In the namespace of the caller: `count` announcements, one half of them of services that never answer."""
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as out:
+        out.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        out.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        out.bind(("::", PORT))
+        index = socket.if_nametoindex(interface)
+        out.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
+        out.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+        for number in range(count):
+            node = id_of(hashlib.sha256(str(number).encode()).hexdigest())
+            out.sendto(announcement(node, is_whole=number % 2 == 0), (GROUP, PORT, 0, index))
