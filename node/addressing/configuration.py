@@ -194,7 +194,6 @@ def _dhcp4(address4: IPv4Interface, lease_file: str, portal_api: str) -> list[st
         f"dhcp-leasefile={lease_file}",
         f"dhcp-lease-max={LEASES_MAX}",
         "dhcp-authoritative",
-        "dhcp-rapid-commit",
         # What a device calls itself is no name here: it could call itself as the portal is called, and its name would
         # tell everybody who is there.
         "dhcp-ignore-names",

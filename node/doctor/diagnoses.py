@@ -70,7 +70,11 @@ def _kernel(seen: Symptoms) -> Iterator[Diagnosis]:
     wrong = "; ".join(features.reasons) or "not all of the kernel's parts are there"
     verdict = "warn" if features.nftables and features.htb else "fail"
     yield Diagnosis(
-        "kernel", verdict, found, wrong, "modprobe -a nf_tables nft_ct nft_quota sch_htb sch_fq_codel"
+        "kernel",
+        verdict,
+        found,
+        wrong,
+        "modprobe -a nf_tables nft_ct nft_connlimit nft_numgen sch_htb sch_fq_codel",
     )
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import json
+import logging
 import os
 import secrets
 import threading
@@ -12,7 +13,8 @@ from functools import partial
 from pathlib import Path
 
 from node.accounting.meter import Reading
-from node.enforcement import conntrack, counters, nft, tc
+from node.enforcement import arrivals, conntrack, counters, nft, tc
+from node.enforcement.arrivals import NEIGHBOURS_MAX
 from node.enforcement.counter_dump import CounterDump
 from node.enforcement.generation import Generation, News
 from node.enforcement.libnftables import Nftables
@@ -22,13 +24,15 @@ from node.enforcement.shares import HtbClass, htb_classes
 from node.errors import KernelRefused
 from node.units import BitsPerSecond, MacAddress, Monotonic, Rates
 
+log = logging.getLogger(__name__)
+
 FORWARDING4 = Path("/proc/sys/net/ipv4/ip_forward")
 FORWARDING6 = Path("/proc/sys/net/ipv6/conf/all/forwarding")
 LEASE_TOLERANCE_MS = 2_000
 """The kernel tells remaining times in whole seconds."""
-NEIGHBOURS_MIN = {"gc_thresh1": 1_024, "gc_thresh2": 8_192, "gc_thresh3": 16_384}
-"""Linux's own limit is 1,024 for each family: a full square has more devices, and one that claims many addresses
-would leave no room for newcomers. Half a kilobyte each, only while they are used."""
+NEIGHBOURS_MIN = {"gc_thresh1": 1_024, "gc_thresh2": 8_192, "gc_thresh3": NEIGHBOURS_MAX}
+"""Linux's own limit is 1,024 for each family: a full square has more devices, and ever new addresses would leave no
+room for newcomers."""
 CLONE_NEWNET = 0x40000000
 
 Shaping = Mapping[int, HtbClass] | None
@@ -148,6 +152,8 @@ class LinuxKernel:
             _write(FORWARDING4, "1" if state.forwarding_before[0] else "0")
             _write(FORWARDING6, "1" if state.forwarding_before[1] else "0")
         self._writer.run(nft.remove())
+        with contextlib.suppress(KernelRefused):  # a kernel without it never had it
+            self._writer.run(arrivals.remove_arp_table())
         for interface in listed:
             if self._tc.exists(interface) and self._tc.has_our_root(interface):
                 self._tc.apply(interface, [tc.TcChange("delete-root")])
@@ -179,6 +185,8 @@ class LinuxKernel:
         commands += nft.transition(before, plan, form, now)
         if commands:
             self._say(commands)
+        if before.form != form:
+            self._guard_neighbours(plan.gate)
         self._counters_id = counters_id
         wanted = nft.marks_of(plan)
         ended = {mark: minor for mark, minor in before.marks.items() if mark not in wanted}
@@ -196,6 +204,13 @@ class LinuxKernel:
         except KernelRefused:
             return {mark: minor for mark, minor in marks.items() if not self._forgot(mark)}
         return {}
+
+    def _guard_neighbours(self, gate: Gate) -> None:
+        """In a transaction of its own: a kernel without nftables for ARP goes on without this guard."""
+        try:
+            self._say(arrivals.arp_table(gate.lan_interface))
+        except KernelRefused as refused:
+            log.warning("ARP requests are not limited: %s", refused.message)
 
     def _end_flows(self, marks: Collection[int]) -> None:
         """Only here, where the last counter of a mark is booked: until then its device may come back to its flows."""

@@ -21,7 +21,7 @@ they find new flows, repair marks, and still hold when an interface was made ane
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from node.enforcement import dns_limits, flows, segment_size
+from node.enforcement import arrivals, dns_limits, flows, segment_size
 from node.enforcement.plan import Admission, Gate, TrafficPlan
 from node.units import MacAddress, Monotonic
 
@@ -154,7 +154,7 @@ def rules(form: Form) -> str:
         _output(gate),
         _postrouting(gate),
     )
-    return "".join((_services(gate), flows.sets(TABLE, gate.flows_per_device), *chains))
+    return "".join((_services(gate), flows.sets(TABLE, gate.flows_per_device), arrivals.sets(TABLE), *chains))
 
 
 def remove() -> str:
@@ -299,7 +299,7 @@ def _input(gate: Gate) -> str:
     """What a device may ask of the node itself before it is admitted; afterwards the host's own rules decide. Who is
     not on the people's side never meets the portal."""
     welcome = (
-        "udp dport { 67, 547 } accept",
+        *arrivals.rules(),
         "ip6 saddr :: meta l4proto ipv6-icmp accept",
         FORGED,
         # Before running flows: nobody else may send on somebody's connection.
@@ -318,6 +318,7 @@ def _input(gate: Gate) -> str:
     return (
         "".join(_chain(name, "", rules) for name, rules in names.items())
         + _chain("portal", "", _to_portal())
+        + "".join(_chain(name, "", rules) for name, rules in arrivals.chains().items())
         + _chain("asking", "", welcome)
         + _chain("other_nodes", "", _other_nodes(gate))
         + _chain(

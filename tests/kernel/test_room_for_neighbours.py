@@ -16,7 +16,7 @@ def test_a_full_square_has_room_and_more_generous_limits_stay(tmp_path: Path) ->
         family: [int((tmp_path / family / "neigh" / "default" / name).read_text()) for name in NEIGHBOURS_MIN]
         for family in ("ipv4", "ipv6")
     }
-    assert {"ipv4": [1_024, 8_192, 16_384], "ipv6": [2_000, 8_192, 1_000_000]} == found
+    assert {"ipv4": [1_024, 8_192, 65_536], "ipv6": [2_000, 8_192, 1_000_000]} == found
 
 
 def test_a_namespace_without_the_limits_is_left_alone(tmp_path: Path) -> None:
