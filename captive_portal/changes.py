@@ -6,8 +6,9 @@ Each form brings a token of this device and this purpose. What did not work is a
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from urllib.parse import urlencode
 
-from captive_portal import forms, mine, pages, welcome
+from captive_portal import forms, mine, pages, reading, welcome
 from captive_portal.forms import Form
 from captive_portal.ports import (
     Admitted,
@@ -19,7 +20,7 @@ from captive_portal.ports import (
     Refused,
     TermsAccepted,
 )
-from captive_portal.visit import Go, Outcome, Show, Visit, Word
+from captive_portal.visit import Go, Outcome, Show, Speak, Visit, Word
 from captive_portal.welcome import NOTHING, Typed
 from node.governance.joining import Way
 from node.units import MacAddress
@@ -41,9 +42,13 @@ async def change(visit: Visit, path: str, body: bytes) -> Outcome:
     form = forms.read_form(body, *wanted.fields, also=wanted.also)
     if form is None:
         return Show(pages.WrongWay(visit.place()), 400)
-    if not visit.is_proven(wanted.purpose, form):
-        return _stale(visit, wanted.purpose, form)
-    return await wanted.act(visit, form)
+    match visit.judged(wanted.purpose, form):
+        case "good":
+            return await wanted.act(visit, form)
+        case "old":
+            return OLD[wanted.purpose](visit, form)
+        case "foreign":
+            return _stale(visit, wanted.purpose, form)
 
 
 def _stale(visit: Visit, purpose: str, form: Form) -> Outcome:
@@ -58,6 +63,51 @@ def _welcome(visit: Visit, word: Word, form: Form, status: int) -> Outcome:
     if guest.state == "removed":
         return Show(pages.removed(visit, guest.removed_because or ""), 403)
     return Show(welcome.splash(visit, word, _typed(form)), status)
+
+
+# --- a page that was open for more than a day: its form once more, with what was typed ---
+
+
+def _old_join(visit: Visit, form: Form) -> Outcome:
+    return _welcome(visit, "old", form, 409)
+
+
+def _old_leave(visit: Visit, _form: Form) -> Outcome:
+    asking = welcome.asking(visit)
+    if visit.guest().state != "admitted" and asking is not None:
+        return Show(replace(asking, is_old=True), 409)
+    return _old_mine(visit, "leave")
+
+
+def _old_erase(visit: Visit, _form: Form) -> Outcome:
+    return Show(replace(mine.erasing(visit), is_old=True), 409)
+
+
+def _old_device(visit: Visit, form: Form) -> Outcome:
+    return _old_mine(visit, "devices", form.get("name", ""), form.get("device", ""))
+
+
+def _old_mine(visit: Visit, corner: mine.Corner, text: str = "", device: str = "") -> Outcome:
+    return _my_page(visit, mine.Trouble(corner, "old", text=text, device=device), 409)
+
+
+def _old_language(_visit: Visit, form: Form) -> Outcome:
+    """For this once: the page that it leads to has a switch that is good again."""
+    path = _own_page(form.get("back", ""))
+    return Go(f"{path}{'&' if '?' in path else '?'}lang={form['lang']}")
+
+
+OLD: Mapping[str, Callable[[Visit, Form], Outcome]] = {
+    forms.JOIN: _old_join,
+    forms.LEAVE: _old_leave,
+    forms.ANSWER: lambda visit, _form: _old_mine(visit, "requests"),
+    forms.DEVICES: _old_device,
+    forms.PASSPHRASE: lambda visit, _form: _old_mine(visit, "passphrase"),
+    forms.CONTEST: lambda visit, form: _old_mine(visit, "contest", form["text"]),
+    forms.ERASE: _old_erase,
+    forms.LANGUAGE: _old_language,
+}
+"""By purpose."""
 
 
 def _typed(form: Form) -> Typed:
@@ -185,10 +235,32 @@ def _mine(
 def _not_done(visit: Visit, corner: mine.Corner, refused: Refused, text: str = "") -> Outcome:
     if refused.reason in {"trouble", "memory"}:
         return Show(pages.refused(visit, refused), 503, pages.RETRY_S)
-    if visit.guest().state != "admitted":
+    return _my_page(visit, mine.trouble(corner, refused, text), _status(refused), refused.wait_s)
+
+
+def _my_page(visit: Visit, trouble: mine.Trouble, status: int, wait_s: int = 0) -> Outcome:
+    """For who is not in any more the first page; a text that they wrote comes along."""
+    if visit.guest().state == "admitted":
+        return Show(mine.my_page(visit, trouble=trouble), status, wait_s)
+    if trouble.corner != "contest" or not trouble.text:
         return Go("/")
-    page = mine.my_page(visit, trouble=mine.trouble(corner, refused, text))
-    return Show(page, _status(refused), refused.wait_s)
+    return Show(welcome.splash(visit, "out", replace(NOTHING, text=trouble.text)), status)
+
+
+# --- the language ---
+
+
+async def choose_language(_visit: Visit, form: Form) -> Outcome:
+    return Speak(form["lang"], _own_page(form.get("back", "")))
+
+
+def _own_page(back: str) -> str:
+    """`back` if it is a page of ours, with what its address may bring along; otherwise the first page."""
+    path, _, query = back.partition("?")
+    if path not in reading.FOR_ALL and path not in reading.FOR_DEVICES:
+        return "/"
+    brought = {name: value for name, value in forms.read_query(query).items() if name in {"code", "card"}}
+    return f"{path}?{urlencode(brought)}" if brought else path
 
 
 _INSTEAD = ("instead_of",)
@@ -207,5 +279,6 @@ CHANGES: Mapping[str, Change] = {
     "/passphrase": Change(forms.PASSPHRASE, set_passphrase, ("passphrase",), ("current",)),
     "/contest": Change(forms.CONTEST, contest, ("rule", "text")),
     "/erase": Change(forms.ERASE, erase),
+    "/language": Change(forms.LANGUAGE, choose_language, ("lang",), ("back",)),
 }
 """Every address that changes something."""

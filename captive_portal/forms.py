@@ -1,8 +1,11 @@
-"""What a form may bring, and the proof that it came from the page that we gave to that very device."""
+"""What a form may bring, and the proof that it came from a page that we gave to that very device a day ago at most."""
 
+import hashlib
 import hmac
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
 from urllib.parse import parse_qsl, urlsplit
 
 from captive_portal.probes import normal_host
@@ -12,10 +15,13 @@ from node.units import MacAddress
 
 FIELDS_MAX = 8
 SECRET_BYTES_MIN = 16
-TOKEN_CHARACTERS = 32
-"""128 bits in hexadecimal."""
+TOKEN_MINUTES = 24 * 60
+"""For how long a page's forms are good; then they come again with what was typed."""
+_BOOT_CHARACTERS, _MINUTE_CHARACTERS, _PROOF_CHARACTERS = 4, 6, 22
+TOKEN_CHARACTERS = _BOOT_CHARACTERS + _MINUTE_CHARACTERS + _PROOF_CHARACTERS
+"""In hexadecimal: which boot, which minute of it, and 88 bits that prove both."""
 
-JOIN, LEAVE, ANSWER, DEVICES, PASSPHRASE, CONTEST, ERASE = PURPOSES = (
+JOIN, LEAVE, ANSWER, DEVICES, PASSPHRASE, CONTEST, ERASE, LANGUAGE = PURPOSES = (
     "join",
     "leave",
     "answer",
@@ -23,6 +29,7 @@ JOIN, LEAVE, ANSWER, DEVICES, PASSPHRASE, CONTEST, ERASE = PURPOSES = (
     "passphrase",
     "contest",
     "erase",
+    "language",
 )
 """What a token may be good for: one thing each."""
 
@@ -42,6 +49,8 @@ CHARACTERS_MAX: Mapping[str, int] = {
     "instead_of": 17,
     "rule": 100,
     "text": CONTEST_CHARS_MAX,
+    "lang": 35,
+    "back": 1_000,
 }
 """The longest text of each field; a longer one came from no form of ours."""
 
@@ -54,7 +63,8 @@ _QUERY = {
     "still": re.compile(r"1"),
 }
 _SHAPE = {
-    "token": re.compile(r"[0-9a-f]{32}"),
+    "token": re.compile(rf"[0-9a-f]{{{TOKEN_CHARACTERS}}}"),
+    "lang": re.compile(r"[A-Za-z0-9-]{1,35}"),
     "number": re.compile(r"[0-9]{1,9}"),
     "yes": re.compile(r"yes|no"),
     "device": re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}"),
@@ -98,7 +108,7 @@ def _fits(name: str, value: str) -> bool:
 
 
 def read_query(query: str) -> Mapping[str, str]:
-    """What an address may carry to a page: a code or card to begin with, a language, what was just done.
+    """What an address may carry to a page: a code or card to begin with, a language for this once, what was just done.
 
     Whatever has another shape is as good as not there, so nothing that strangers write into a link is ever shown.
     """
@@ -111,13 +121,44 @@ def read_query(query: str) -> Mapping[str, str]:
     return {name: value for name, value in fields if name in _QUERY and _QUERY[name].fullmatch(value)}
 
 
-def token_for(secret: bytes, purpose: str, mac: MacAddress) -> str:
-    """The proof for one device and one purpose. It outlives a restart, as the secret does."""
-    return hmac.digest(secret, f"portal|{purpose}|{mac}".encode(), "sha256").hex()[:TOKEN_CHARACTERS]
+Judgement = Literal["good", "old", "foreign"]
+"""Of a token: ours and of the last 24 hours; ours, but older or from before this boot; or not ours at all."""
 
 
-def is_token(secret: bytes, purpose: str, mac: MacAddress, token: str) -> bool:
-    return hmac.compare_digest(token_for(secret, purpose, mac).encode(), token.encode("utf-8", "replace"))
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Makes and judges tokens, at one moment. Time is that since boot, which no clock that is wrong can change; after a
+    reboot, and at another node of the community, a token is of unknown age and so counts as old."""
+
+    secret: bytes
+    boot: str
+    """Names this boot; see `boot_name`."""
+    minute: int
+    """Since boot."""
+
+    def token(self, purpose: str, mac: MacAddress) -> str:
+        """The proof for one device and one purpose. It outlives a restart of the program, as the secret does."""
+        return self._signed(f"{self.boot}{self.minute:0{_MINUTE_CHARACTERS}x}", purpose, mac)
+
+    def judge(self, purpose: str, mac: MacAddress, token: str) -> Judgement:
+        stamp = token[: _BOOT_CHARACTERS + _MINUTE_CHARACTERS]
+        ours = self._signed(stamp, purpose, mac)
+        if not hmac.compare_digest(ours.encode("utf-8", "replace"), token.encode("utf-8", "replace")):
+            return "foreign"
+        made = int(stamp[_BOOT_CHARACTERS:], 16)
+        is_young = 0 <= self.minute - made <= TOKEN_MINUTES
+        return "good" if stamp.startswith(self.boot) and is_young else "old"
+
+    def _signed(self, stamp: str, purpose: str, mac: MacAddress) -> str:
+        proof = hmac.digest(
+            self.secret, f"portal|{purpose}|{mac}|{stamp}".encode("utf-8", "replace"), "sha256"
+        )
+        return stamp + proof.hex()[:_PROOF_CHARACTERS]
+
+
+def boot_name(boot_id: str) -> str:
+    """The part of a token that tells one boot from another."""
+    return hashlib.sha256(boot_id.encode()).hexdigest()[:_BOOT_CHARACTERS]
 
 
 def is_same_origin(host: str, origin: str | None, fetch_site: str | None) -> bool:

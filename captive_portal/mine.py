@@ -27,7 +27,7 @@ Deed = Literal["named", "removed", "passphrase", "contested", "answered"]
 DEEDS: tuple[Deed, ...] = ("named", "removed", "passphrase", "contested", "answered")
 """What may just have been done, and is said once."""
 
-Corner = Literal["requests", "devices", "passphrase", "contest"]
+Corner = Literal["requests", "devices", "passphrase", "contest", "leave"]
 """A part of my page that something can fail in."""
 
 
@@ -62,11 +62,14 @@ class Trouble:
     """Why something on my page was not done."""
 
     corner: Corner
-    reason: RefusalReason
+    reason: RefusalReason | Literal["old"]
+    """``old``: the page was open for too long."""
     detail: str = ""
     text: str = ""
     """What the person wrote, so that it is not lost."""
     wait_minutes: int = 0
+    device: str = ""
+    """Which device `text` is the name of; empty for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +154,8 @@ class Erasing:
     template = "erase.html"
     place: Place
     token: str
+    is_old: bool = False
+    """The page before was open for too long."""
 
 
 def my_page(visit: Visit, deed: str = "", trouble: Trouble | None = None) -> MyPage:

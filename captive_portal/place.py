@@ -16,6 +16,9 @@ SENTENCE_CHARACTERS_MAX = 400
 _MAIL = re.compile(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 _WEB = re.compile(r"https://[A-Za-z0-9][A-Za-z0-9._~:/?#@!$&()*+,;=%\[\]-]*")
 
+CHOICE = "\ue000language\ue000"
+"""Stands in a page for the reader's token for choosing a language: so pages that are the same for all are made once."""
+
 Direction = Literal["ltr", "rtl"]
 
 
@@ -60,6 +63,8 @@ class Place:
     """For the switch at the foot, with the present one; empty when there is no choice."""
     path: str = "/"
     """Where the switch leads: this page, if it can be asked for, with what its address brought along."""
+    choice: str = ""
+    """`CHOICE` for a device whose choice is remembered; empty for who is elsewhere, and gets links instead."""
 
 
 class Page(Protocol):
@@ -82,7 +87,7 @@ class Text:
     cut: bool = False
 
 
-def place(view: CommunityView, tongue: Tongue = ENGLISH_ONLY, path: str = "/") -> Place:
+def place(view: CommunityView, tongue: Tongue = ENGLISH_ONLY, path: str = "/", *, choice: str = "") -> Place:
     contact = shortened(view.contact, CONTACT_BYTES_MAX)
     return Place(
         shortened(view.community, NAME_BYTES_MAX),
@@ -94,6 +99,7 @@ def place(view: CommunityView, tongue: Tongue = ENGLISH_ONLY, path: str = "/") -
         tongue.language.direction,
         tongue.offered if len(tongue.offered) > 1 else (),
         path,
+        choice,
     )
 
 

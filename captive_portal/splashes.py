@@ -4,14 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from captive_portal import forms, welcome
-from captive_portal.place import Page
+from captive_portal.place import CHOICE, Page
 from captive_portal.ports import CommunityView, ServiceView
 from captive_portal.visit import Visit, Word
 from node.membership.notices import Notice
 
 SPLASHES_MAX = 64
 """Languages times words that may open the page, by http and by https."""
-_MARK = "\ue000token\ue000"
+_MARK, _CHOICE = "\ue000token\ue000", CHOICE.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,4 +48,5 @@ class Splashes:
             if len(self._made) >= SPLASHES_MAX:
                 self._made.clear()
             self._made[key] = made
-        return visit.token(forms.JOIN).encode().join(made.pieces)
+        body = visit.token(forms.JOIN).encode().join(made.pieces)
+        return body.replace(_CHOICE, visit.token(forms.LANGUAGE).encode())

@@ -41,9 +41,9 @@ class Tongues:
     def tongue(
         self, mac: MacAddress | None, accept: str, *, own: str, shown: tuple[str, ...] = (), asked: str = ""
     ) -> Tongue:
-        """For one request: `asked` in its address, then what the device's person chose before, then `accept`, its
-        ``Accept-Language``, then `own`, the community's language. Only `shown` languages and `own` are offered; all
-        when none are named."""
+        """For one request: `asked` in its address, for this once; then what the device's person chose; then `accept`, its
+        ``Accept-Language``; then `own`, the community's language. Only `shown` languages and `own` are offered; all when
+        none are named."""
         remembered = self._chosen.get(mac, "") if mac else ""
         return self._negotiated(accept[: HEADER_CHARACTERS_MAX + 1], own, shown, asked, remembered)
 

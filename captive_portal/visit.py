@@ -6,14 +6,14 @@ from typing import Literal
 from urllib.parse import urlencode
 
 from captive_portal import forms
-from captive_portal.place import ENGLISH_ONLY, Page, Place, Tongue, place
+from captive_portal.place import CHOICE, ENGLISH_ONLY, Page, Place, Tongue, place
 from captive_portal.ports import CommunityView, GuestView, House
 from node.governance.allowance import Allowance
 from node.governance.language import ENGLISH, Words
 from node.governance.sentences import allowance_in, describe
 from node.units import MacAddress
 
-Word = Literal["", "expired", "code-over", "known", "unanswered", "terms-changed", "stale"]
+Word = Literal["", "expired", "code-over", "known", "unanswered", "terms-changed", "stale", "old", "out"]
 """What has just happened to somebody who is to read the first page, or that the house knows the device."""
 
 
@@ -51,7 +51,15 @@ class Welcome:
     word: Word
 
 
-Outcome = Show | Go | Give | Welcome
+@dataclass(frozen=True, slots=True)
+class Speak:
+    """The device's person reads in this language from now on; on to `path`."""
+
+    tag: str
+    path: str
+
+
+Outcome = Show | Go | Give | Welcome | Speak
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +70,7 @@ class Visit:
     mac: MacAddress | None
     """None for somebody who is not on our link, and may only read what is the same for everybody."""
     community: CommunityView
-    secret: bytes
+    tokens: forms.Tokens
     path: str = "/"
     """Of the page that the visit asks for; of the first page when it changes something."""
     tongue: Tongue = ENGLISH_ONLY
@@ -83,9 +91,8 @@ class Visit:
 
     def place(self) -> Place:
         brought = {name: self.query[name] for name in ("code", "card") if name in self.query}
-        return place(
-            self.community, self.tongue, f"{self.path}?{urlencode(brought)}" if brought else self.path
-        )
+        path = f"{self.path}?{urlencode(brought)}" if brought else self.path
+        return place(self.community, self.tongue, path, choice=CHOICE if self.mac else "")
 
     def typed_at(self, path: str) -> str:
         """The address by https of the page on which a passphrase or card may be typed; empty for this very page. Where
@@ -106,7 +113,7 @@ class Visit:
         return allowance_in(self.words, allowance, ruleset)
 
     def token(self, purpose: str) -> str:
-        return forms.token_for(self.secret, purpose, self.device)
+        return self.tokens.token(purpose, self.device)
 
-    def is_proven(self, purpose: str, form: forms.Form) -> bool:
-        return forms.is_token(self.secret, purpose, self.device, form["token"])
+    def judged(self, purpose: str, form: forms.Form) -> forms.Judgement:
+        return self.tokens.judge(purpose, self.device, form["token"])

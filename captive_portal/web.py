@@ -21,14 +21,14 @@ from captive_portal.connections import Connection, Doorway, Quick
 from captive_portal.framing import Limits
 from captive_portal.headers import SERVER, document_fields, page_fields
 from captive_portal.pace import Pace
-from captive_portal.place import Page, Place
+from captive_portal.place import CHOICE, Page
 from captive_portal.ports import Callers, CommunityView, House
 from captive_portal.quick import Heads, plain
 from captive_portal.reading import FOR_ALL, FOR_DEVICES
 from captive_portal.render import Renderer
 from captive_portal.splashes import Splashes
 from captive_portal.tongues import Tongues
-from captive_portal.visit import Give, Go, Outcome, Show, Visit, Welcome
+from captive_portal.visit import Give, Go, Outcome, Show, Speak, Visit, Welcome
 from captive_portal.welcome import word_for
 from node.errors import NodeError
 from node.units import MacAddress
@@ -47,8 +47,10 @@ CHANGES_AT_ONCE, CHANGES_PER_S = 120, 1
 log = logging.getLogger(__name__)
 
 _NO_QUERY: Mapping[str, str] = {}
-_OWN_PRESS = frozenset({"none", "same-origin"})
-"""Of ``Sec-Fetch-Site``: a link on our own page, or an address that somebody typed."""
+
+
+def _since_boot() -> int:
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,8 @@ class Asked:
 class Portal:
     """Serves people on `port` until cancelled: everything that is captured, and its own pages.
 
-    `secret` (16 bytes or more) makes the forms' tokens; keep it over restarts so that open pages stay valid.
+    `secret` (16 bytes or more) makes the forms' tokens; keep it over restarts so that open pages stay valid. Their age is
+    told by `since_boot` (milliseconds) of the boot whose id is `boot`.
     `addresses` to listen on, all of both families when empty; Host headers that name one of them are ours, as
     are the portal's own name and the address that a connection came to. `public_port` is the port that people
     use: redirects to the portal name it.
@@ -78,6 +81,8 @@ class Portal:
         *,
         port: int,
         secret: bytes,
+        boot: str = "",
+        since_boot: Callable[[], int] = _since_boot,
         addresses: Sequence[str] = (),
         public_port: int = 80,
         limits: Limits | None = None,
@@ -93,7 +98,8 @@ class Portal:
         self._house = house
         self._callers = callers
         self._port = port
-        self._secret = secret
+        self._since_boot = since_boot
+        self._made_tokens = forms.Tokens(secret, forms.boot_name(boot), 0)
         self._addresses = tuple(addresses)
         self._public_port = public_port
         self._limits = limits or Limits()
@@ -188,7 +194,7 @@ class Portal:
         path, _, query = target.partition("?")
         asked = Asked(request, host, mac, community, forms.read_query(query))
         if caller.is_disputed and path not in FOR_ALL:
-            return self._page(pages.Disputed(self._visit(asked, "/").place()), 403)
+            return self._page(pages.Disputed(self._visit(asked, "/").place()), None, 403)
         if request.method == "POST":
             if path in CHANGES:
                 return await self._change(path, asked)
@@ -196,7 +202,7 @@ class Portal:
             return await self._capport(asked)
         elif path in FOR_ALL or path in FOR_DEVICES:
             return await self._read(path, asked)
-        return self._no_such(path, self._visit(asked, "/").place())
+        return self._no_such(path, self._visit(asked, "/"))
 
     def _quick(self, head: bytes, connection: Connection) -> Quick | None:
         """The same answer as `_answer` gives, for what phones and people who come in ask most."""
@@ -220,13 +226,13 @@ class Portal:
         body = self._splashes.body(visit, word_for(guest))
         return Quick(self._heads.answer(200, fields, body, self._now()))
 
-    def _no_such(self, path: str, place: Place) -> web.Response:
+    def _no_such(self, path: str, visit: Visit) -> web.Response:
         """No such address, or not for this method."""
         if path in CHANGES:
-            return self._page(pages.WrongWay(place), 405, ("Allow", "POST"))
+            return self._page(pages.WrongWay(visit.place()), visit.mac, 405, ("Allow", "POST"))
         if path in ADDRESSES:
-            return self._page(pages.WrongWay(place), 405, ("Allow", "GET, HEAD"))
-        return self._page(pages.NotFound(place), 404)
+            return self._page(pages.WrongWay(visit.place()), visit.mac, 405, ("Allow", "GET, HEAD"))
+        return self._page(pages.NotFound(visit.place()), visit.mac, 404)
 
     # --- questions for other hosts, which the kernel sent to us ---
 
@@ -263,7 +269,7 @@ class Portal:
 
     async def _capport(self, asked: Asked) -> web.Response:
         if asked.mac is None:
-            return self._page(pages.Elsewhere(self._visit(asked, "/").place()), 403)
+            return self._page(pages.Elsewhere(self._visit(asked, "/").place()), None, 403)
         headers = [("Cache-Control", capport.CACHE_CONTROL), ("Vary", "Accept"), SERVER]
         community = asked.community
         base = community.portal_url.rstrip("/") or self._portal_url(community, "")
@@ -283,7 +289,7 @@ class Portal:
         if reader is None:
             reader = FOR_DEVICES[path]
             if visit.mac is None:
-                return self._page(pages.Elsewhere(visit.place()), 200 if path == "/" else 403)
+                return self._page(pages.Elsewhere(visit.place()), None, 200 if path == "/" else 403)
             if visit.guest().state == "admitted":
                 self._let_go(visit.mac)
         return await self._do(visit, reader(visit))
@@ -292,18 +298,15 @@ class Portal:
         """What changes something: by POST, from our own page, with a token of this device."""
         visit, headers = self._visit(asked, "/"), asked.request.headers
         if not forms.is_same_origin(asked.host, headers.get("Origin"), headers.get("Sec-Fetch-Site")):
-            return self._page(pages.WrongWay(visit.place()), 403)
+            return self._page(pages.WrongWay(visit.place()), visit.mac, 403)
         if visit.mac is None:
-            return self._page(pages.Elsewhere(visit.place()), 403)
+            return self._page(pages.Elsewhere(visit.place()), None, 403)
         if not self._pace.may(visit.mac, self._clock()):
-            return self._page(pages.Busy(visit.place()), 429, ("Retry-After", str(pages.RETRY_S)))
+            return self._page(pages.Busy(visit.place()), visit.mac, 429, ("Retry-After", str(pages.RETRY_S)))
         return await self._do(visit, change(visit, path, await asked.request.read()))
 
     def _visit(self, asked: Asked, path: str) -> Visit:
-        chosen, headers = asked.query.get("lang", ""), asked.request.headers
-        # Only a person's own press is remembered, or any page could have its pictures choose for its readers.
-        if chosen and asked.mac is not None and headers.get("Sec-Fetch-Site", "none") in _OWN_PRESS:
-            self._tongues.choose(asked.mac, chosen)
+        headers = asked.request.headers
         visit = self._visit_of(
             asked.mac, asked.community, path, headers.get("Accept-Language", ""), asked.query
         )
@@ -321,7 +324,7 @@ class Portal:
             mac, accept, own=community.language, shown=community.languages, asked=query.get("lang", "")
         )
         words = self._renderer.words_for(tongue.language.tag)
-        return Visit(self._house, mac, community, self._secret, path, tongue, query, words)
+        return Visit(self._house, mac, community, self._tokens(), path, tongue, query, words)
 
     async def _do(self, visit: Visit, doing: Awaitable[Outcome]) -> web.Response:
         try:
@@ -334,18 +337,34 @@ class Portal:
                 return self._send_page(self._splashes.body(visit, word), visit.tongue.language.tag)
             case Go(path):
                 return _see_other(path)
+            case Speak(tag, path):
+                self._tongues.choose(visit.device, tag)
+                return _see_other(path)
             case Give():
                 return _give(outcome)
             case Show(page, status, retry_s, refresh_s):
                 more = [("Retry-After", str(retry_s))] if retry_s else []
                 more += [("Refresh", str(refresh_s))] if refresh_s else []
-                return self._page(page, status, *more)
+                return self._page(page, visit.mac, status, *more)
 
     # --- rendering ---
 
-    def _page(self, page: Page, status: int = 200, *more: tuple[str, str]) -> web.Response:
+    def _tokens(self) -> forms.Tokens:
+        """Of this minute."""
+        minute = self._since_boot() // 60_000
+        if minute != self._made_tokens.minute:
+            self._made_tokens = replace(self._made_tokens, minute=minute)
+        return self._made_tokens
+
+    def _page(
+        self, page: Page, mac: MacAddress | None, status: int = 200, *more: tuple[str, str]
+    ) -> web.Response:
+        """For the device `mac`, or for somebody elsewhere."""
         render = self._renderer.render if isinstance(page, pages.FOR_ALL) else self._renderer.render_once
-        return self._send_page(render(page), page.place.lang, status, *more)
+        body = render(page)
+        if mac is not None:
+            body = body.replace(CHOICE.encode(), self._tokens().token(forms.LANGUAGE, mac).encode())
+        return self._send_page(body, page.place.lang, status, *more)
 
     def _send_page(self, body: bytes, lang: str, status: int = 200, *more: tuple[str, str]) -> web.Response:
         headers = CIMultiDict(self._fields_in(lang))

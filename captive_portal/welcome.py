@@ -10,7 +10,7 @@ from captive_portal.ports import DeviceView, Full, GuestView, Outage, RefusalRea
 from captive_portal.visit import Visit, Word
 from node.governance.joining import Way
 
-SPLASH_TERMS_BYTES_MAX = 850
+SPLASH_TERMS_BYTES_MAX = 640
 """Longer terms stand on a page of their own, and the first page shows their beginning."""
 SPLASH_BYTES_MAX = 14_000
 """HTML and CSS together: what fits into the first ten packets, and what a mini-browser takes."""
@@ -27,6 +27,8 @@ class Typed:
     account: str = ""
     host: str = ""
     name: str = ""
+    text: str = ""
+    """Of a contest, from who was in when it was begun."""
 
 
 NOTHING = Typed()
@@ -79,6 +81,8 @@ class Asking:
     token: str
     is_still: bool = False
     """It does not: whoever has pages read aloud would hear each one begin again."""
+    is_old: bool = False
+    """The page before was open for too long."""
 
 
 @dataclass(frozen=True, slots=True)

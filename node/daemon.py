@@ -101,6 +101,8 @@ class Node:
             secret=self.keys.key_for("portal forms"),
             limits=Limits(buffered_bytes=self.budget.unfinished_bytes),
             connections_max=lambda: self.budget.connections(len(self.reconcile.presence.seats)),
+            boot=self.clock.boot,
+            since_boot=self.clock.monotonic,
         )
         self.secure = self._secure_door()
         glance = self._glance()

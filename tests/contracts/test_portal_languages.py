@@ -3,10 +3,12 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
 from captive_portal import guests, pages, welcome
+from captive_portal.forms import LANGUAGE
 from captive_portal.place import Place
 from captive_portal.render import Renderer
 from captive_portal.tongues import Tongues
@@ -14,7 +16,7 @@ from node.governance.evaluate import evaluate
 from node.membership.notices import Notice, NoticeText
 from node.membership.terms import TermsText
 from tests.contracts.portal_client import Browser
-from tests.fakes.front_door import ANA, BENS_ADDRESS, STRANGERS_ADDRESS, open_door, renderer
+from tests.fakes.front_door import ANA, BENS_ADDRESS, STRANGERS_ADDRESS, TOKENS, open_door, renderer
 from tests.fakes.house import COMMUNITY, FOUR_HOURS, FakeHouse
 from tests.fakes.rulefile import GUEST, example, on
 
@@ -66,10 +68,9 @@ async def test_the_first_page_is_small_in_every_language(tag: str) -> None:
 async def test_a_press_on_the_switch_holds_without_a_cookie_and_for_this_device_only() -> None:
     async with open_door() as door:
         ana, ben = Browser(door.port), Browser(door.port, BENS_ADDRESS)
-        page = await ana.get(Accept_Language="fr")
-        link = re.search(r'href="([^"]*)" lang="ca"', page.body)
-        assert link is not None
-        assert speaking("ca") in (await ana.get(link[1], Accept_Language="fr")).body
+        page = await ana.get("/network", Accept_Language="fr")
+        pressed = await ana.post("/language", page.fill("/language", lang="ca"), Accept_Language="fr")
+        assert (303, "/network") == (pressed.status, pressed.headers["location"])
         for path in PUBLIC:
             reply = await ana.get(path, Accept_Language="fr")
             assert speaking("ca") in reply.body
@@ -80,18 +81,78 @@ async def test_a_press_on_the_switch_holds_without_a_cookie_and_for_this_device_
 async def test_a_mistake_is_told_in_the_language_that_was_chosen() -> None:
     async with open_door() as door:
         ana = Browser(door.port)
-        page = await ana.get("/?lang=es")
+        page = await ana.get("/")
+        await ana.post("/language", page.fill("/language", lang="es"))
         form = f"token={page.field('token')}&terms=2&code=0000000000"
         reply = await ana.post("/join/code", form, Accept_Language="fr")
     assert speaking("es") in reply.body
     assert "código" in reply.body
 
 
-async def test_another_sites_picture_does_not_choose_for_its_readers() -> None:
+@pytest.mark.parametrize(
+    "headers",
+    [{}, *({"Sec_Fetch_Site": site} for site in ("cross-site", "same-site", "none", "same-origin"))],
+    ids=lambda headers: headers.get("Sec_Fetch_Site", "an old browser"),
+)
+async def test_a_language_in_an_address_holds_for_this_once_and_no_picture_chooses(
+    headers: dict[str, str],
+) -> None:
+    """A browser tells by http nothing of who embeds an address, and an old one never does."""
     async with open_door() as door:
         ana = Browser(door.port)
-        await ana.get("/?lang=ar", Sec_Fetch_Site="cross-site")
+        for path in ("/", "/network", "/nothing"):
+            once = await ana.get(f"{path}?lang=ar", Accept_Language="fr", **headers)
+            assert speaking("ar") in once.body
         assert speaking("fr") in (await ana.get(Accept_Language="fr")).body
+
+
+async def test_no_language_is_chosen_without_a_token_of_this_device() -> None:
+    """As a foreign page's form would try it in an old browser."""
+    async with open_door() as door:
+        ana, ben = Browser(door.port), Browser(door.port, BENS_ADDRESS)
+        bens = (await ben.get()).fill("/language", lang="ar")
+        assert 403 == (await ana.post("/language", bens)).status
+        assert 400 == (await ana.post("/language", "lang=ar&back=/")).status
+        assert speaking("fr") in (await ana.get(Accept_Language="fr")).body
+
+
+@pytest.mark.parametrize(
+    ("back", "leads_to"),
+    [
+        ("/network", "/network"),
+        ("/?code=7K3M", "/?code=7K3M"),
+        ("/?code=7K3M&lang=ar&done=named", "/?code=7K3M"),
+        ("//evil.example/", "/"),
+        ("https://evil.example/", "/"),
+        ("/leave", "/"),
+        ("/nothing", "/"),
+        ("", "/"),
+        ("/network?x=\n", "/network"),
+    ],
+)
+async def test_the_switch_leads_to_pages_of_ours_only(back: str, leads_to: str) -> None:
+    async with open_door() as door:
+        ana = Browser(door.port)
+        form = urlencode({"token": TOKENS.token(LANGUAGE, ANA), "lang": "ca", "back": back})
+        reply = await ana.post("/language", form)
+    if "\n" in back:
+        assert 400 == reply.status
+    else:
+        assert (303, leads_to) == (reply.status, reply.headers["location"])
+
+
+async def test_a_switch_of_yesterday_shows_the_page_in_the_language_all_the_same() -> None:
+    async with open_door() as door:
+        ana = Browser(door.port)
+        page = await ana.get("/network", Accept_Language="fr")
+        door.clock.pass_hours(25)
+        pressed = await ana.post("/language", page.fill("/language", lang="ca"))
+        assert "/network?lang=ca" == pressed.headers["location"]
+        page = await ana.get(pressed.headers["location"], Accept_Language="fr")
+        assert speaking("ca") in page.body
+        assert (
+            "/network" == (await ana.post("/language", page.fill("/language", lang="ca"))).headers["location"]
+        )
 
 
 async def test_somebody_elsewhere_reads_in_their_language_too() -> None:
@@ -128,7 +189,7 @@ async def test_a_community_speaks_its_own_language_when_nobody_asks_for_another(
         assert speaking("ca") in plain.body
         assert speaking("ca") in french.body
         assert speaking("es") in (await ana.get(Accept_Language="fr, es;q=0.1")).body
-        shown = re.findall(r'hreflang="([^"]*)"', plain.body)
+        shown = re.findall(r'<button name="lang" value="([^"]*)"', plain.body)
     assert ["ca", "es"] == shown
 
 
@@ -141,15 +202,20 @@ async def test_a_community_whose_language_has_no_catalogue_is_told(caplog: pytes
 async def test_each_language_in_the_switch_is_named_in_itself() -> None:
     async with open_door() as door:
         body = (await Browser(door.port).get(Accept_Language="en")).body
-    shown = re.findall(r'<a href="/\?lang=(\w+)" lang="\1" hreflang="\1" dir="(\w+)"[^>]*>([^<]+)</a>', body)
+        elsewhere = (await Browser(door.port, STRANGERS_ADDRESS).get(Accept_Language="en")).body
+    shown = re.findall(r'<button name="lang" value="(\w+)" lang="\1"[^>]*>([^<]+)</button>', body)
+    links = re.findall(
+        r'<a href="/\?lang=(\w+)" lang="\1" hreflang="\1" dir="(\w+)"[^>]*>([^<]+)</a>', elsewhere
+    )
+    assert shown == [(tag, name) for tag, _, name in links]
     assert {
         ("en", "ltr", "English"),
         ("fr", "ltr", "français"),
         ("es", "ltr", "español"),
         ("ca", "ltr", "català"),
         ("ar", "rtl", "العربية"),
-    } == set(shown)
-    assert 1 == len(re.findall(r'lang="en" hreflang="en"[^>]*aria-current="true"', body))
+    } == set(links)
+    assert 1 == len(re.findall(r'value="en" lang="en"[^>]*aria-current="true"', body))
 
 
 # --- the community's own words ----------------------------------------------------------
@@ -215,7 +281,7 @@ async def test_a_new_language_is_one_file_and_is_offered(tmp_path: Path) -> None
         door.portal._splashes._render = basque.render
         reply = await Browser(door.port).get(Accept_Language="eu-ES")
     assert "Ongi etorri" in reply.body
-    assert 'lang="eu" hreflang="eu" dir="ltr" aria-current="true">euskara</a>' in reply.body
+    assert 'lang="eu" aria-current="true">euskara</button>' in reply.body
 
 
 def test_a_page_from_right_to_left_keeps_addresses_and_codes_apart() -> None:

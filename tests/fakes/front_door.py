@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 
+from captive_portal.forms import Tokens, boot_name
 from captive_portal.framing import Limits
 from captive_portal.render import Renderer
 from captive_portal.web import Portal
@@ -15,6 +16,9 @@ from tests.fakes.house import FakeCallers, FakeHouse
 ANA, BEN = MacAddress("02:00:00:00:00:0a"), MacAddress("02:00:00:00:00:0b")
 ANAS_ADDRESS, BENS_ADDRESS, STRANGERS_ADDRESS = "127.0.0.1", "127.0.0.2", "127.0.0.3"
 SECRET = b"the portal's secret, of 32 bytes"
+MINUTE = 100
+"""Of the boot without a name at which the door's clock stands until a test turns it."""
+TOKENS = Tokens(SECRET, boot_name(""), MINUTE)
 
 
 @dataclass
@@ -25,6 +29,20 @@ class FrontDoor:
     house: FakeHouse
     callers: FakeCallers
     port: int
+    clock: "BootClock"
+
+
+@dataclass
+class BootClock:
+    """Milliseconds since boot."""
+
+    now: int = MINUTE * 60_000
+
+    def __call__(self) -> int:
+        return self.now
+
+    def pass_hours(self, hours: float) -> None:
+        self.now += round(hours * 3_600_000)
 
 
 @cache
@@ -34,14 +52,19 @@ def renderer() -> Renderer:
 
 
 @asynccontextmanager
-async def open_door(house: FakeHouse | None = None, limits: Limits | None = None) -> AsyncIterator[FrontDoor]:
+async def open_door(
+    house: FakeHouse | None = None, limits: Limits | None = None, boot: str = ""
+) -> AsyncIterator[FrontDoor]:
     house = house or FakeHouse()
     callers = FakeCallers({ANAS_ADDRESS: ANA, BENS_ADDRESS: BEN})
+    clock = BootClock()
     portal = Portal(
         house,
         callers,
         port=0,
         secret=SECRET,
+        boot=boot,
+        since_boot=clock,
         addresses=("127.0.0.1",),
         limits=limits,
         renderer=renderer(),
@@ -49,7 +72,7 @@ async def open_door(house: FakeHouse | None = None, limits: Limits | None = None
     task = asyncio.get_running_loop().create_task(portal.run())
     await portal.ready.wait()
     try:
-        yield FrontDoor(portal, house, callers, portal.bound[0][1])
+        yield FrontDoor(portal, house, callers, portal.bound[0][1], clock)
     finally:
         task.cancel()
         with suppress(asyncio.CancelledError):

@@ -8,7 +8,7 @@ from captive_portal.place import ENGLISH_ONLY, Tongue
 from captive_portal.ports import CommunityView, GuestView, House
 from captive_portal.visit import Visit
 from node.units import MacAddress
-from tests.fakes.front_door import ANA, SECRET
+from tests.fakes.front_door import ANA, TOKENS
 from tests.fakes.house import FakeHouse
 
 
@@ -23,7 +23,7 @@ def visit(
 ) -> Visit:
     house = house or FakeHouse()
     view = community or house.community()
-    return Visit(house, mac, view, SECRET, path, tongue, query=query or {})
+    return Visit(house, mac, view, TOKENS, path, tongue, query=query or {})
 
 
 class Told(FakeHouse):

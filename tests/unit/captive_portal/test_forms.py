@@ -6,11 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from captive_portal.forms import JOIN, LEAVE, is_same_origin, is_token, read_form, read_query, token_for
+from captive_portal.forms import JOIN, LEAVE, Tokens, boot_name, is_same_origin, read_form, read_query
 
 ANA, BEN = "02:00:00:00:00:0a", "02:00:00:00:00:0b"
 SECRET = bytes(range(32))
 TOKEN = "0123456789abcdef" * 2
+BOOT, OTHER_BOOT = boot_name("one boot"), boot_name("another boot")
+DAY_MINUTES = 1_440
 
 
 def test_a_whole_form_is_read() -> None:
@@ -124,18 +126,47 @@ def test_no_address_breaks_the_door(query: str) -> None:
     assert read_query(query).keys() <= {"code", "card", "lang", "done"}
 
 
+def tokens(minute: int = 100, boot: str = BOOT, secret: bytes = SECRET) -> Tokens:
+    return Tokens(secret, boot, minute)
+
+
 def test_a_token_is_good_for_one_device_one_purpose_and_one_secret() -> None:
-    token = token_for(SECRET, JOIN, ANA)
-    assert is_token(SECRET, JOIN, ANA, token)
+    token = tokens().token(JOIN, ANA)
+    assert "good" == tokens().judge(JOIN, ANA, token)
     assert 32 == len(token)
-    assert not is_token(SECRET, JOIN, BEN, token)
-    assert not is_token(SECRET, LEAVE, ANA, token)
-    assert not is_token(bytes(32), JOIN, ANA, token)
+    assert "foreign" == tokens().judge(JOIN, BEN, token)
+    assert "foreign" == tokens().judge(LEAVE, ANA, token)
+    assert "foreign" == tokens(secret=bytes(32)).judge(JOIN, ANA, token)
 
 
-@given(st.text(max_size=40))
+@given(st.integers(0, 60 * DAY_MINUTES), st.integers(0, 60 * DAY_MINUTES))
+def test_a_token_is_good_for_24_hours_and_then_still_known_as_ours(made: int, age: int) -> None:
+    token = tokens(made).token(JOIN, ANA)
+    assert ("good" if age <= 24 * 60 else "old") == tokens(made + age).judge(JOIN, ANA, token)
+    assert "old" == tokens(made + age, OTHER_BOOT).judge(JOIN, ANA, token)
+
+
+def test_the_last_minute_of_the_24_hours_counts_and_the_next_does_not() -> None:
+    token = tokens(7).token(JOIN, ANA)
+    assert "good" == tokens(7 + 24 * 60).judge(JOIN, ANA, token)
+    assert "old" == tokens(7 + 24 * 60 + 1).judge(JOIN, ANA, token)
+
+
+def test_a_token_of_a_time_to_come_is_not_good() -> None:
+    assert "old" == tokens(99).judge(JOIN, ANA, tokens(100).token(JOIN, ANA))
+
+
+@given(st.integers(0, 31), st.sampled_from("0123456789abcdef"))
+def test_no_digit_of_a_token_can_be_changed(place: int, digit: str) -> None:
+    """Least of all those that say how old it is."""
+    token = tokens().token(JOIN, ANA)
+    changed = token[:place] + digit + token[place + 1 :]
+    assert ("good" if changed == token else "foreign") == tokens().judge(JOIN, ANA, changed)
+
+
+@given(st.text(max_size=45))
 def test_no_guess_is_a_token(guess: str) -> None:
-    assert not is_token(SECRET, JOIN, ANA, guess)
+    assert "foreign" == tokens().judge(JOIN, ANA, guess)
 
 
 @pytest.mark.parametrize(

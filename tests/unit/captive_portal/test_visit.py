@@ -9,9 +9,9 @@ from tests.fakes.visits import visit
 
 def test_a_visit_proves_its_own_forms_only() -> None:
     form = {"token": visit().token(JOIN)}
-    assert visit().is_proven(JOIN, form)
-    assert not visit().is_proven(LEAVE, form)
-    assert not visit(mac=BEN).is_proven(JOIN, form)
+    assert "good" == visit().judged(JOIN, form)
+    assert "foreign" == visit().judged(LEAVE, form)
+    assert "foreign" == visit(mac=BEN).judged(JOIN, form)
 
 
 def test_whoever_is_elsewhere_has_no_token() -> None:
