@@ -31,6 +31,7 @@ from captive_portal.web import Portal
 from mesh.addresses import Address, ConfiguredPeer
 from mesh.neighbourhood import Mesh
 from node.accounting.ledger import Cell, CellKey
+from node.addressing.foreign import ForeignServers
 from node.addressing.servers import dnsmasq, lease_file, radvd, stand_in, strangers_dns
 from node.admin.web import AdminDoor
 from node.answers.admin import AdminHouse
@@ -116,6 +117,7 @@ class Node:
         self.console = self._console(glance)
         self.dnsmasq = dnsmasq(config, self.advertised)
         self.strangers_dns = strangers_dns(config)
+        self.foreign = ForeignServers(config.lan.interface)
         self.radvd = radvd(config, self.advertised)
         self.stand_in = stand_in(config, self.clock.monotonic)
 
@@ -135,6 +137,8 @@ class Node:
                 tasks.create_task(supervise("portal by https", self.secure.run, self.parts))
             tasks.create_task(supervise("addresses", self.dnsmasq.run, self.parts))
             tasks.create_task(supervise("names for strangers", self.strangers_dns.run, self.parts))
+            if self.config.lan.dhcp == "managed":
+                tasks.create_task(supervise("foreign servers", self.foreign.run, self.parts))
             tasks.create_task(supervise("advertisements", self.radvd.run, self.parts))
             tasks.create_task(supervise("names", self.stand_in.run, self.parts))
             if self.config.services.found:
@@ -166,7 +170,14 @@ class Node:
         mesh = self.mesh.warnings() if self.mesh else ()
         services = (self.lan_services.warning,) if self.lan_services.warning else ()
         certificate = self.certificate.warnings if self.certificate else ()
-        return (*self.callers.warnings(), *certificate, *self.stand_in.warnings(), *services, *mesh)
+        return (
+            *self.callers.warnings(),
+            *certificate,
+            *self.stand_in.warnings(),
+            *self.foreign.warnings(),
+            *services,
+            *mesh,
+        )
 
     def shut(self, kernel: Kernel) -> None:
         """Nobody passes any more; their last bytes are booked at the next start."""

@@ -98,7 +98,7 @@ class Upstream:
 
     async def ask(self) -> Reply:
         """What the resolvers say just now."""
-        resolvers = (self._resolvers or _system_resolvers(self._resolv_conf))[:RESOLVERS_MAX]
+        resolvers = (self._resolvers or system_resolvers(self._resolv_conf))[:RESOLVERS_MAX]
         name = NAMES[self._round % len(NAMES)]
         self._round += 1
         return await _best_reply(resolvers, name, self._port)
@@ -172,7 +172,7 @@ async def _best_reply(resolvers: Iterable[str], name: str, port: int) -> Reply:
     return best
 
 
-def _system_resolvers(file: Path) -> tuple[str, ...]:
+def system_resolvers(file: Path = RESOLV_CONF) -> tuple[str, ...]:
     """Addresses of resolv.conf(5); none while it cannot be read."""
     try:
         with file.open(encoding="utf-8", errors="replace") as opened:

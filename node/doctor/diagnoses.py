@@ -166,6 +166,37 @@ def _dnsmasq(dns: DnsSeen, *, is_running: bool) -> Iterator[Diagnosis]:
         yield _ok("dnsmasq", f"runs, and answers {dns.answer}")
 
 
+def _packets(seen: Symptoms) -> Iterator[Diagnosis]:
+    """Both sides, the setting and the line are compared: the smallest is what devices are told."""
+    if seen.config is None or seen.packets is None:
+        return
+    packets, setting = seen.packets, seen.config.uplink.mtu
+    believed = min(packets.uplink, setting or packets.uplink)
+    found = f"{min(packets.lan, believed)} bytes, as devices are told"
+    if packets.path is not None and packets.path < believed:
+        wrong = (
+            f"the line carries {packets.path} bytes as far as {packets.target}, and the node believes in {believed}: "
+            "where the notice of it is lost, downloads stay empty"
+        )
+        yield Diagnosis(
+            "packets", "warn", found, wrong, f"write mtu = {packets.path} below [uplink] in node.toml"
+        )
+    elif packets.path is None:
+        yield _ok("packets", f"{found}; nobody answered who could tell what the line carries")
+    else:
+        yield _ok("packets", f"{found}; measured as far as {packets.target}")
+
+
+def _foreign(seen: Symptoms) -> Iterator[Diagnosis]:
+    if seen.foreign is None:
+        return
+    if not seen.foreign:
+        yield _ok("other servers", "no other DHCP server or router answers on the people's side")
+    for text in seen.foreign:
+        what, _, mend = text.partition(" Find ")
+        yield Diagnosis("other servers", "warn", "somebody else answers", what, f"find {mend}")
+
+
 def _ports(seen: Symptoms) -> Iterator[Diagnosis]:
     for port in seen.ports:
         yield _port(port, is_running=seen.is_running)
@@ -367,6 +398,8 @@ _LOOKS: tuple[Callable[[Symptoms], Iterator[Diagnosis]], ...] = (
     _kernel,
     _interfaces,
     _route,
+    _packets,
+    _foreign,
     _ports,
     _keys,
     _certificate,

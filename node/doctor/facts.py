@@ -13,11 +13,22 @@ from captive_portal.certificate_files import CertificateFiles
 from captive_portal.certificates import is_ending
 from node import console
 from node.addressing.dnsmasq import Dnsmasq
-from node.addressing.programs import installed
-from node.addressing.upstream import SILENT_ROUNDS, Reply, Upstream
+from node.addressing.foreign import ForeignServers
+from node.addressing.programs import installed, interface_mtu
+from node.addressing.upstream import SILENT_ROUNDS, Reply, Upstream, system_resolvers
 from node.clock import SystemClock
 from node.config import NodeConfig, parse_config
-from node.doctor.symptoms import CertificateSeen, DnsSeen, FileSeen, FolderSeen, Interface, PortSeen, Symptoms
+from node.doctor.path_mtu import path_mtu
+from node.doctor.symptoms import (
+    CertificateSeen,
+    DnsSeen,
+    FileSeen,
+    FolderSeen,
+    Interface,
+    PacketsSeen,
+    PortSeen,
+    Symptoms,
+)
 from node.enforcement.kernel import LinuxKernel
 from node.enforcement.plan import KernelFeatures
 from node.errors import Finding, NodeError
@@ -65,6 +76,8 @@ def gather(config_path: Path) -> Symptoms:
         is_running=is_running,
         ports=_ports(config, is_running=is_running),
         dns=_dns(config, is_running=is_running),
+        packets=_packets(config) if is_root else None,
+        foreign=_foreign(config) if is_root and is_running else None,
         certificate=_certificate(config, clock),
         connections_max=_connections_max(),
         accounts=len(roll.by_account),
@@ -228,6 +241,8 @@ def _ports(config: NodeConfig, *, is_running: bool) -> tuple[PortSeen, ...]:
         wanted.append((*https, socket.SOCK_STREAM))
     if config.mesh.interfaces or config.mesh.peers:
         wanted.append(("other nodes", "::", config.mesh.port, "mesh.port", socket.SOCK_STREAM))
+    names = ("names for those who are not online yet", lan, config.portal.dns_port, "portal.dns_port")
+    wanted.append((*names, socket.SOCK_DGRAM))
     if config.lan.dhcp == "managed":
         wanted.append(("names", lan, 53, "lan.dhcp", socket.SOCK_DGRAM))
     return tuple(
@@ -256,6 +271,26 @@ def _resolver_answers(config: NodeConfig, clock: SystemClock) -> bool | None:
         return None
     upstream = Upstream(config.lan.dns_upstream, clock.monotonic)
     return any(asyncio.run(upstream.ask()) is not Reply.NONE for _ in range(SILENT_ROUNDS))
+
+
+def _packets(config: NodeConfig) -> PacketsSeen | None:
+    """Measured as far as the first resolver with an IPv4 address."""
+    if config.uplink.interface not in _default_routes():
+        return None
+    uplink = interface_mtu(config.uplink.interface)
+    resolvers = config.lan.dns_upstream or system_resolvers()
+    target = next((resolver for resolver in resolvers if ":" not in resolver), "")
+    path = path_mtu(target, uplink) if target else None
+    return PacketsSeen(interface_mtu(config.lan.interface), uplink, path, target)
+
+
+def _foreign(config: NodeConfig) -> tuple[str, ...] | None:
+    """As the node itself looks; where something else hands out addresses, whoever does is wanted."""
+    if config.lan.dhcp == "external":
+        return None
+    found = ForeignServers(config.lan.interface)
+    asyncio.run(found.update())
+    return found.warnings()
 
 
 def _dns(config: NodeConfig, *, is_running: bool) -> DnsSeen:

@@ -78,6 +78,18 @@ class DnsSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class PacketsSeen:
+    """How many bytes one packet may have, on both sides and beyond."""
+
+    lan: int
+    uplink: int
+    """What the interfaces say."""
+    path: int | None
+    """What came back from `target` in one piece; None where nothing did."""
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
 class CertificateSeen:
     """The portal's certificate, its key, and the program that router advertisements need then."""
 
@@ -118,6 +130,10 @@ class Symptoms:
     """Whether this node runs now."""
     ports: tuple[PortSeen, ...] = ()
     dns: DnsSeen | None = None
+    packets: PacketsSeen | None = None
+    """None without an uplink."""
+    foreign: tuple[str, ...] | None = None
+    """Servers on the people's side that are not ours, a sentence for each kind; None where nobody could look."""
     certificate: CertificateSeen | None = None
     """None where the community has none."""
     connections_max: int | None = None

@@ -21,7 +21,7 @@ they find new flows, repair marks, and still hold when an interface was made ane
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from node.enforcement import arrivals, dns_limits, flows, segment_size
+from node.enforcement import arrivals, dns_limits, flows, foreign_servers, segment_size
 from node.enforcement.plan import Admission, Gate, TrafficPlan
 from node.units import MacAddress, Monotonic
 
@@ -105,7 +105,7 @@ add map {TABLE} down {{ type mark : counter; flags timeout; }}
 add map {TABLE} classes {{ type mark : classid; size {MARKS_MAX}; }}
 add set {TABLE} guests {{ type ether_addr; flags timeout; }}
 {flows.timeouts(TABLE)}\
-{dns_limits.sets(TABLE)}{_senders(4)}{_senders(6)}"""
+{dns_limits.sets(TABLE)}{foreign_servers.sets(TABLE)}{_senders(4)}{_senders(6)}"""
 
 
 def _senders(version: int) -> str:
@@ -202,6 +202,7 @@ def _prerouting(gate: Gate) -> str:
         "{ type nat hook prerouting priority dstnat; policy accept; }",
         (
             f'iifname != "{gate.lan_interface}" accept',
+            foreign_servers.first_packets(),
             FORGED,
             "jump opening",
             *_stand_in(gate),
@@ -300,6 +301,7 @@ def _input(gate: Gate) -> str:
     not on the people's side never meets the portal."""
     welcome = (
         *arrivals.rules(),
+        foreign_servers.incoming(),
         "ip6 saddr :: meta l4proto ipv6-icmp accept",
         FORGED,
         # Before running flows: nobody else may send on somebody's connection.

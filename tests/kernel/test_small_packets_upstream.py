@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from node.doctor.path_mtu import path_mtu
 from node.enforcement.kernel import LinuxKernel
 from node.enforcement.plan import Admission, TrafficPlan
 from node.units import MacAddress
@@ -217,3 +218,12 @@ def test_a_member_whose_connection_is_refused_keeps_their_mark_and_their_bytes(w
         with pytest.raises(ConnectionRefusedError):
             dialled(place.member, way)
         assert place.used() - before > 2 * (40, 60)[way]
+
+
+@pytest.mark.parametrize(
+    ("own", "target", "found"),
+    [(1_500, SERVER[0], 1_492), (1_400, SERVER[0], 1_400), (1_500, "203.0.113.99", None)],
+)
+def test_what_the_line_carries_is_measured(own: int, target: str, found: int | None) -> None:
+    with line(own_mtu=own) as place, place.router.entered():
+        assert found == path_mtu(target, own)

@@ -4,12 +4,24 @@ from dataclasses import replace
 
 import pytest
 
+from node.addressing.foreign import warning
 from node.config import parse_config
 from node.config.offers import read_offer
 from node.doctor.diagnoses import Diagnosis, diagnose, is_well
-from node.doctor.symptoms import CertificateSeen, DnsSeen, FileSeen, FolderSeen, Interface, PortSeen, Symptoms
+from node.doctor.symptoms import (
+    CertificateSeen,
+    DnsSeen,
+    FileSeen,
+    FolderSeen,
+    Interface,
+    PacketsSeen,
+    PortSeen,
+    Symptoms,
+)
+from node.enforcement.foreign_servers import ForeignServer
 from node.enforcement.plan import KernelFeatures
 from node.errors import Finding
+from node.units import MacAddress
 
 CONFIG, _ = parse_config(
     '[node]\nname = "library"\n[community]\nname = "Vall Alta"\n[lan]\ninterface = "br-lan"\n'
@@ -59,6 +71,31 @@ def test_a_line_that_is_dead_behind_the_modem_is_named():
     assert ("warn", "way out") == (verdict, name)
     assert "no resolver upstream answers" in wrong
     assert "modem" in mend
+
+
+@pytest.mark.parametrize("path", [None, 1_492, 1_500])
+def test_a_line_that_carries_what_the_node_believes_is_well(path: int | None) -> None:
+    assert [] == troubles(replace(WELL, packets=PacketsSeen(1_500, 1_492, path, "9.9.9.9")))
+
+
+def test_a_line_that_carries_less_than_the_node_believes_is_named_with_the_setting_that_mends_it() -> None:
+    seen = PacketsSeen(lan=1_500, uplink=1_500, path=1_492, target="9.9.9.9")
+    verdict, name, wrong, mend = only(replace(WELL, packets=seen))
+    assert ("warn", "packets") == (verdict, name)
+    assert "1492 bytes as far as 9.9.9.9" in wrong
+    assert "write mtu = 1492 below [uplink] in node.toml" == mend
+    set_right = replace(CONFIG, uplink=replace(CONFIG.uplink, mtu=1_492))
+    assert [] == troubles(replace(WELL, config=set_right, packets=seen))
+
+
+def test_servers_that_are_not_ours_are_named_with_what_to_do() -> None:
+    assert [] == troubles(replace(WELL, foreign=()))
+    assert "other servers" in [each.name for each in diagnose(replace(WELL, foreign=()))]
+    server = ForeignServer("dhcp", MacAddress("02:77:00:00:00:66"), "192.168.1.1", 3)
+    verdict, name, wrong, mend = only(replace(WELL, foreign=(warning("dhcp", (server,)),)))
+    assert ("warn", "other servers") == (verdict, name)
+    assert "02:77:00:00:00:66 (192.168.1.1)" in wrong
+    assert mend.startswith("find the device")
 
 
 def test_a_healthy_node_that_is_stopped_is_only_not_started():

@@ -1,0 +1,167 @@
+"""A second DHCP server and a foreign router on the people's side are seen with their hardware address."""
+
+import asyncio
+import struct
+import time
+from collections.abc import Iterator
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+
+from node.addressing import foreign, servers
+from node.addressing.foreign import ForeignServers
+from node.config import parse_config
+from tests.kernel.frames import ICMPV6, UDP, checksum, ip, udp
+from tests.kernel.street import MEMBER_MAC, ROUTER, STRANGER_MAC, Street, street
+from tests.lab.netns import Namespace
+from tests.lab.questions import ask
+
+pytestmark = pytest.mark.kernel
+ROGUE_MAC = "02:77:00:00:00:66"
+CONFIG = """
+[node]
+name = "library"
+data_dir = "{folder}"
+run_dir = "{folder}"
+[community]
+name = "Vall Alta"
+[lan]
+interface = "lan0"
+[uplink]
+interface = "wan0"
+"""
+RADVD = """
+interface eth0 {
+  AdvSendAdvert on;
+  MinRtrAdvInterval 3;
+  MaxRtrAdvInterval 4;
+  AdvDefaultLifetime %d;
+  prefix fd66:66::/64 { };
+};
+"""
+
+
+@pytest.fixture
+def place() -> Iterator[Street]:
+    with street() as made:
+        made.admit(MEMBER_MAC)
+        yield made
+
+
+@pytest.fixture
+def rogue(place: Street) -> Namespace:
+    """A home router, plugged in by one of its LAN ports."""
+    made = place.lab.namespace("rogue")
+    place.lab.veth(made, "eth0", place.router, "p9", a_mac=ROGUE_MAC)
+    place.router.plug("p9", "lan0")
+    made.address("eth0", "192.168.1.1/24", "fe80::66/64")
+    made.sysctl(net__ipv6__conf__all__forwarding=1)
+    return made
+
+
+def found(place: Street) -> list[tuple[str, str, str]]:
+    with place.router.entered():
+        return [(f.kind, f.mac, f.address) for f in asyncio.run(ForeignServers("lan0").look())]
+
+
+def offers_addresses(rogue: Namespace, folder: Path) -> None:
+    rogue.start(
+        *(
+            "dnsmasq",
+            "--keep-in-foreground",
+            "--conf-file=/dev/null",
+            "--port=0",
+            "--user=root",
+            "--pid-file=",
+        ),
+        *("--interface=eth0", "--bind-interfaces", "--no-ping", f"--dhcp-leasefile={folder}/rogue"),
+        "--dhcp-range=192.168.1.100,192.168.1.150,1h",
+    )
+
+
+def announces_itself(rogue: Namespace, folder: Path, lifetime_s: int = 1_800) -> None:
+    conf = folder / "rogue-radvd.conf"
+    conf.write_text(RADVD % lifetime_s)
+    rogue.start("radvd", "-n", "-C", str(conf), "-p", str(folder / "rogue-radvd.pid"), "-m", "stderr")
+
+
+def test_a_second_dhcp_server_is_named_and_so_is_a_foreign_router(
+    place: Street, rogue: Namespace, tmp_path: Path
+) -> None:
+    assert not found(place)
+    offers_addresses(rogue, tmp_path)
+    announces_itself(rogue, tmp_path)
+    time.sleep(0.5)
+    assert {("dhcp", ROGUE_MAC, "192.168.1.1"), ("router", ROGUE_MAC, "fe80::66")} == set(found(place))
+    with place.router.entered():
+        told = ForeignServers("lan0")
+        told._found = foreign.seen()
+    assert [ROGUE_MAC in text for text in told.warnings()] == [True, True]
+
+
+def test_our_own_servers_are_nobody_foreign(place: Street, tmp_path: Path) -> None:
+    config, findings = parse_config(CONFIG.format(folder=tmp_path))
+    assert config is not None, findings
+    with place.router.entered():
+        ours = servers.dnsmasq(config, str)
+        ours._prepare()
+    try:
+        assert ask(place.member, ROUTER[0], "login.procomu.lan") is not None
+        for _ in range(2):
+            place.stranger.run("sh", "-c", "udhcpc -i eth0 -n -q -f -B -t 3 -T 1 -s /bin/true", check=False)
+        assert not found(place)
+        # The answers to those were ours.
+        assert "10.77." in (tmp_path / "dhcp.leases").read_text()
+    finally:
+        ours.stop()
+
+
+def test_a_router_that_is_nobodys_default_is_none(place: Street, rogue: Namespace, tmp_path: Path) -> None:
+    announces_itself(rogue, tmp_path, lifetime_s=0)
+    time.sleep(0.5)
+    assert not found(place)
+
+
+def test_forged_senders_fill_a_small_list_and_stop_nothing(place: Street) -> None:
+    head = struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1_800, 0, 0)
+    for n in range(200):
+        mac = f"02:66:00:00:00:{n:02x}"
+        offer = udp(f"192.168.2.{n}", "255.255.255.255", 67, 68, bytes(300))
+        place.send(
+            place.stranger, ip(f"192.168.2.{n}", "255.255.255.255", UDP, offer), mac, "ff:ff:ff:ff:ff:ff"
+        )
+        source = f"fe80::{n + 100:x}"
+        packet = ip(source, "ff02::1", ICMPV6, _summed(source, head), ttl=255)
+        place.send(place.stranger, packet, mac, "33:33:00:00:00:01")
+    listed = found(place)
+    assert 64 == sum(kind == "dhcp" for kind, _, _ in listed)
+    assert 64 == sum(kind == "router" for kind, _, _ in listed)
+    with place.router.entered():
+        told = ForeignServers("lan0")
+        told._found = foreign.seen()
+    assert all(text.count("02:66:") == 3 and "and 61 more" in text for text in told.warnings())
+
+
+def test_cut_and_senseless_frames_are_nobodys_and_harm_nothing(place: Street) -> None:
+    """Each beginning of an offer and of an advertisement, and both with each byte of their heads changed."""
+    offer = ip(
+        "192.168.2.1", "255.255.255.255", UDP, udp("192.168.2.1", "255.255.255.255", 67, 68, bytes(20))
+    )
+    head = struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1_800, 0, 0)
+    advertisement = ip("fe80::99", "ff02::1", ICMPV6, _summed("fe80::99", head), ttl=255)
+    for packet, to_mac in ((offer, "ff:ff:ff:ff:ff:ff"), (advertisement, "33:33:00:00:00:01")):
+        for length in range(1, len(packet)):
+            place.send(place.stranger, packet[:length], STRANGER_MAC, to_mac)
+        for at in range(1, len(packet)):
+            changed = packet[:at] + bytes([packet[at] ^ 0xFF]) + packet[at + 1 :]
+            place.send(place.stranger, changed, STRANGER_MAC, to_mac)
+    # Whoever is listed at all is listed as the sender of a whole frame.
+    assert {mac for _, mac, _ in found(place)} <= {STRANGER_MAC}
+    place.admit(MEMBER_MAC)
+
+
+def _summed(source: str, message: bytes) -> bytes:
+    addresses = ip_address(source).packed + ip_address("ff02::1").packed
+    total = checksum(addresses + struct.pack("!II", len(message), ICMPV6) + message)
+    return message[:2] + struct.pack("!H", total) + message[4:]

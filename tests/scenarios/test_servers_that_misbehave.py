@@ -1,0 +1,78 @@
+"""Resolvers upstream that refuse, and a home router plugged in by the wrong port: what the running node makes of them."""
+
+import contextlib
+
+import pytest
+
+from tests.lab.internet import DNSMASQ_OPTIONS, WEB_V4
+from tests.lab.people import Person, WishFailed
+from tests.lab.questions import ask, rcode
+from tests.scenarios.conftest import eventually
+
+pytestmark = pytest.mark.kernel
+NOTICED_S = 25.0
+PAGE = "http://captive.apple.com/hotspot-detect.html"
+ROGUE_MAC = "02:77:00:00:00:66"
+
+
+def refuse_all_but_example(place) -> None:
+    """The same resolver with names below .example alone: without an upstream of its own it refuses every other."""
+    place.internet.programs[0].stop()
+    options = [each for each in DNSMASQ_OPTIONS if not each.startswith("--address=")]
+    place.internet.place.start("dnsmasq", *options, f"--address=/example/{WEB_V4}")
+
+
+def warned(square, word: str) -> bool:
+    return any(word in text for text in square.ask("status")["overview"]["warnings"])
+
+
+def is_led_to_the_portal(person: Person) -> bool:
+    with contextlib.suppress(WishFailed):
+        answer = person.do("knock", v6=False, url=PAGE)
+        return (True, 302) == (answer["captured"], answer["status"])
+    return False
+
+
+def test_a_resolver_that_refuses_the_names_of_probes_takes_no_name_from_the_admitted(place, comes, online):
+    square = place.square
+    square.start()
+    member = online("laptop")
+    refuse_all_but_example(place)
+    newcomer = comes("phone")
+    assert eventually(lambda: warned(square, "refuse"), NOTICED_S)
+    for n in range(20):
+        answer = ask(member.place, member.resolver, f"n{n}.example")
+        assert answer is not None
+        assert rcode(answer) == 0
+        assert answer.endswith(bytes(int(part) for part in WEB_V4.split(".")))
+        refused = ask(member.place, member.resolver, "captive.apple.com")
+        assert refused is not None
+        assert rcode(refused) == 5
+    assert not warned(square, "has been down")
+    assert "has been down" not in member.do("knock", url="http://10.77.0.1/")["body"]
+    # Whoever is not in yet still finds the page, though nobody upstream gives them the name.
+    assert eventually(lambda: is_led_to_the_portal(newcomer), 5)
+
+
+def test_a_second_dhcp_server_is_named_in_status_and_by_doctor(place):
+    square = place.square
+    rogue = place.settle("rogue", square, 66, ROGUE_MAC).place
+    rogue.address("eth0", "192.168.1.1/24")
+    rogue.start(
+        *(
+            "dnsmasq",
+            "--keep-in-foreground",
+            "--conf-file=/dev/null",
+            "--port=0",
+            "--user=root",
+            "--pid-file=",
+        ),
+        *("--interface=eth0", "--bind-interfaces", "--no-ping", "--dhcp-leasefile=/dev/null"),
+        "--dhcp-range=192.168.1.100,192.168.1.150,1h",
+    )
+    square.start()
+    assert eventually(lambda: warned(square, f"{ROGUE_MAC} (192.168.1.1)"), 10)
+    named = [each for each in square.told("doctor")["diagnoses"] if each["name"] == "other servers"]
+    assert [True] == [ROGUE_MAC in each["wrong"] for each in named]
+    # And nobody's hardware address is in the log.
+    assert ROGUE_MAC not in square.daemon.output()
