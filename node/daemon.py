@@ -86,9 +86,14 @@ class Node:
         self.clock = SystemClock(config.clock.source)
         self.events = Broadcast()
         self.keys = open_keyring(Path(config.community.key_file), Path(config.node.key_file))
-        self.files = RuleFiles(Path(config.rules.file), Path(config.members.file), Path(config.node.data_dir))
         self.store = self._store()
         self.records = StoredRecords(self.store)
+        self.files = RuleFiles(
+            Path(config.rules.file),
+            Path(config.members.file),
+            Path(config.node.data_dir),
+            self.records.last_rules,
+        )
         self.reconcile = self._heart(own_node_id(self.keys.node))
         self.mesh = self._fence()
         self.callers = link_callers(config)

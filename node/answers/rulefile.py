@@ -43,9 +43,16 @@ Edit = Callable[[str], str | tuple[Finding, ...]]
 class RuleFiles:
     """Both files. A bad one never replaces what is in force."""
 
-    def __init__(self, rules: Path, members: Path, copies: Path | None = None) -> None:
-        """`copies`: the folder for what was last in force; None keeps none, and a start then needs good files."""
-        self.rules, self.members, self._copies = rules, members, copies
+    def __init__(
+        self,
+        rules: Path,
+        members: Path,
+        copies: Path | None = None,
+        recorded: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        """`copies`: the folder for what was last in force; None keeps none, and a start then needs good files.
+        `recorded`: the last rules in the admins' records, for a node that has no copy yet."""
+        self.rules, self.members, self._copies, self._recorded = rules, members, copies, recorded
         self.members_findings: tuple[Finding, ...] = ()
         self.members_fingerprint = ""
         """Of the members file that is in force."""
@@ -92,9 +99,16 @@ class RuleFiles:
         adopted = None if before is None else reopen_rulebook(before, roll)
         if adopted is not None:
             return self._read_rules(adopted, roll)
-        book = open_rulebook(read(self.rules), roll)
-        if not isinstance(book, Rulebook):
-            raise InvalidFile(str(self.rules), book)
+        try:
+            book = open_rulebook(read(self.rules), roll)
+            if not isinstance(book, Rulebook):
+                raise InvalidFile(str(self.rules), book)
+        except NodeError:
+            recorded = self._recorded()
+            adopted = None if recorded is None else reopen_rulebook(recorded, roll)
+            if adopted is None:
+                raise
+            return self._read_rules(adopted, roll)
         return book
 
     def _copy(self, name: str) -> str | None:

@@ -10,6 +10,7 @@ from sqlite_utils import Database
 from node.accounting.booking import Booking
 from node.accounting.meter import Tally
 from node.accounting.sessions import SavedSession
+from node.errors import StorageTrouble
 from node.membership.ports import Change, Forgotten
 from node.reconcile.ports import Remembered
 from node.storage import books, lasting, membership, records, sessions
@@ -112,6 +113,14 @@ class StoredRecords:
     async def rule_versions(self) -> list[tuple[int, str, str, str, str]]:
         """(number, adopted, by, fingerprint, text), the newest first."""
         return await self._store.run(records.load_rule_versions)
+
+    def last_rules(self) -> str | None:
+        """The text of the newest version, for a starting node; None when there is none or it cannot be read."""
+        try:
+            versions = self._store.run_blocking(records.load_rule_versions)
+        except StorageTrouble:
+            return None
+        return versions[0][-1] if versions else None
 
     async def fact(self, name: str) -> str:
         """One of the node's own notes; empty when there is none."""

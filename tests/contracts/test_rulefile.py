@@ -14,6 +14,8 @@ from node.errors import InvalidFile, NodeError
 from node.governance.roll import Roll
 from node.reconcile.loop import Reconcile
 from node.reconcile.rulebook import MEMBERS_COPY, RULES_COPY, Rulebook, fingerprint
+from node.storage.database import Store
+from node.storage.memory import StoredRecords
 from tests.contracts.test_loop import RULES
 
 MEMBERS = '[[account]]\nid = "ana"\ndevices = ["02:00:00:00:00:0a"]\n'
@@ -280,3 +282,36 @@ async def test_copies_are_for_the_node_alone_and_one_that_cannot_be_written_is_w
             while "share = 90" not in (data / RULES_COPY).read_text():
                 await asyncio.sleep(0.01)
         watching.cancel()
+
+
+async def test_a_node_without_a_copy_yet_starts_with_the_rules_in_its_records(
+    files: RuleFiles, tmp_path: Path
+) -> None:
+    """As one does that was brought up to date after its members had outgrown the rules."""
+    store = Store(tmp_path / "data" / "procomu.db")
+    records = StoredRecords(store)
+    try:
+        assert None is records.last_rules()
+        await records.keep_rules("2026-11-24", "an edit", "1", RULES)
+        files.members.write_text("".join(f'[[account]]\nid = "a{n}"\n' for n in range(200)))
+        with pytest.raises(InvalidFile):
+            files.open()
+        again = RuleFiles(files.rules, files.members, tmp_path / "data", records.last_rules)
+        book, _ = again.open()
+        assert (RULES, ()) == (book.text, book.rejected)
+        assert book.strained
+        files.rules.unlink()
+        assert again.open()[0].rejected
+    finally:
+        store.close()
+
+
+async def test_a_node_whose_records_cannot_be_read_needs_a_good_file(
+    files: RuleFiles, tmp_path: Path
+) -> None:
+    (tmp_path / "data").write_text("not a folder")
+    store = Store(tmp_path / "data" / "procomu.db")
+    try:
+        assert None is StoredRecords(store).last_rules()
+    finally:
+        store.close()
