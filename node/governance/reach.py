@@ -106,5 +106,8 @@ def situations(ruleset: Ruleset, among: Sequence[Kind]) -> Iterator[Situation]:
             if (holding & mask, is_guest) in seen:
                 continue
             seen.add((holding & mask, is_guest))
-            now = applying([rule for i, rule in enumerate(ruleset.rules) if mask >> i & 1], minute)
+            # Those whose time it is not would be left out there too, and there may be hundreds.
+            now = applying(
+                [rule for i, rule in enumerate(ruleset.rules) if (mask & holding) >> i & 1], minute
+            )
             yield Situation(kind, minute, now, in_force(now))

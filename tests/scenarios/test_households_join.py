@@ -16,6 +16,8 @@ pytestmark = pytest.mark.kernel
 EXAMPLE = (ROOT / "deploy" / "rules.example.toml").read_text(encoding="utf-8")
 SHARED = {"down": 34_000_000, "up": 6_800_000}
 """What the example's line has to share out."""
+PATIENCE_S = 60
+"""Not about time: other tests may run beside these."""
 SCHOOL = 'groups = ["school"]\n'
 
 
@@ -39,7 +41,7 @@ class Town:
         self.joined += 1
         name = f"household-{self.joined}"
         self.members.write_text(entries(self.people.devices[: self.joined]))
-        assert eventually(lambda: self.is_member(name), 5), "the file is in force"
+        assert eventually(lambda: self.is_member(name), PATIENCE_S), "the file is in force"
         self.come_in(self.people.devices[self.joined - 1 : self.joined])
         self.restart()
         return name
@@ -51,13 +53,14 @@ class Town:
         daemon = self.router.daemon
         assert daemon is not None
         daemon.popen.send_signal(signal.SIGTERM)
-        assert 0 == daemon.popen.wait(10)
+        assert 0 == daemon.popen.wait(PATIENCE_S)
         self.start()
 
     def start(self) -> None:
         """Until the welcome page answers."""
-        self.router.start()
-        assert eventually(lambda: "portal" in self.running(), 10), self.running()
+        self.router.start(wait=False)
+        self.router.wait_ready(PATIENCE_S)
+        assert eventually(lambda: "portal" in self.running(), PATIENCE_S), self.running()
         time.sleep(0.2)
 
     def running(self) -> set[str]:
@@ -87,7 +90,7 @@ def everything_is_as_it_was_told(town: Town) -> None:
     """Everybody who came in is in; the rules are in force; what people are told fits the line, and the kernel keeps it."""
     status = town.router.ask("status")
     everybody = {f"household-{n}" for n in range(1, town.joined + 1)}
-    assert eventually(lambda: everybody == town.admitted(), 3), everybody - town.admitted()
+    assert eventually(lambda: everybody == town.admitted(), PATIENCE_S), everybody - town.admitted()
     assert not status["rules_rejected"]
     assert not any("not in force" in warning for warning in status["overview"]["warnings"])
     told = town.told()
@@ -128,7 +131,7 @@ def test_the_households_that_outgrow_the_rules_join_a_running_node() -> None:
         everything_is_as_it_was_told(town)
         town.joined = 58
         town.members.write_text(entries(town.people.devices[:58]))
-        assert eventually(lambda: town.is_member("household-58"), 5)
+        assert eventually(lambda: town.is_member("household-58"), PATIENCE_S)
         town.come_in(town.people.devices[45:58])
         town.join()
         assert {"E04", "E12"} == set(strains(town))
@@ -144,7 +147,7 @@ def test_a_start_with_broken_files_carries_on_with_what_was_in_force() -> None:
         town.router.rules.write_text(EXAMPLE.replace("share = 100", "shore = 100", 1))
         town.members.write_text("[[account]\n")
         town.restart()
-        assert eventually(lambda: {"household-1", "household-2"} == town.admitted(), 3)
+        assert eventually(lambda: {"household-1", "household-2"} == town.admitted(), PATIENCE_S)
         status = town.router.ask("status")
         assert status["rules_rejected"]
         warnings = status["overview"]["warnings"]
@@ -154,7 +157,9 @@ def test_a_start_with_broken_files_carries_on_with_what_was_in_force() -> None:
         assert "shore" in doctor.stdout
         town.router.rules.write_text(EXAMPLE)
         town.members.write_text(entries(town.people.devices[:3]))
-        assert eventually(lambda: not any("not in force" in w for w in town.router.overview()["warnings"]), 5)
+        assert eventually(
+            lambda: not any("not in force" in w for w in town.router.overview()["warnings"]), PATIENCE_S
+        )
 
 
 @pytest.mark.slow
