@@ -33,6 +33,9 @@ class Force:
     """How hard, and for how long. Rates are per second."""
 
     seconds: float = 45.0
+    calm_s: float = 6.0
+    """Before the attack, and after it the time in which recovery is watched."""
+    after_s: float = 10.0
     completed: float = 8_000
     syns: float = 1_000
     datagrams: float = 1_000
@@ -222,10 +225,16 @@ def attack(here: Field, target: Router, force: Force) -> list[Task]:
         begin(
             places["asker"], "attacks", "idle",
             addresses=[asker.address_v4], port=target.admin[1] if target.admin else portal,
-            silent=100, slow=0, **to_node,
+            silent=100, slow=0, per_second=100, **to_node,
         ),
-        begin(places["idler"], "attacks", "idle", addresses=idlers, port=portal, silent=force.idle, slow=100, **to_node),
-        begin(places["idler"], "attacks", "idle", addresses=idlers[:100], port=53, silent=300, slow=0, **to_node),
+        begin(
+            places["idler"], "attacks", "idle",
+            addresses=idlers, port=portal, silent=force.idle, slow=100, per_second=2_000, **to_node,
+        ),
+        begin(
+            places["idler"], "attacks", "idle",
+            addresses=idlers[:100], port=53, silent=300, slow=0, per_second=200, **to_node,
+        ),
         begin(places["idler"], "attacks", "names", addresses=idlers[:6], per_second=force.strangers_dead_names, **to_node),
         begin(
             places["idler"], "attacks", "garbage",

@@ -63,7 +63,7 @@ PEER_S, PEER_SETTLES_S = 15.0, 8.0
 """It starts its dnsmasq again once it answers."""
 PEER_LEASES = "10.77.150.1,10.77.199.254,255.255.0.0,1h"
 MIB = 1024 * 1024
-CALM_S, AFTER_S, SLACK_S = 6.0, 10.0, 60.0
+SLACK_S = 60.0
 NORMAL_PAGE_MS, NORMAL_FLOW_MS = 500.0, 100.0
 STEADY_S = 1.0
 
@@ -72,6 +72,7 @@ STEADY_S = 1.0
 class Phases:
     """On the machine's monotonic clock, in seconds."""
 
+    calm: float
     attack: float
     after: float
     ends: float
@@ -81,17 +82,18 @@ def besieged(
     here: Field, target: Router, force: Force
 ) -> tuple[Phases, dict[str, dict[str, Any]], dict[str, int]]:
     """Calm, attack, calm again: when, what honest people met, and what came of the attacks."""
-    people = honest(here, target, CALM_S + force.seconds + SLACK_S + AFTER_S)
-    time.sleep(CALM_S)
+    began = time.monotonic()
+    people = honest(here, target, force.calm_s + force.seconds + SLACK_S + force.after_s)
+    time.sleep(force.calm_s)
     attacks = attack(here, target, force)
     # Each job's time begins when its program has started: the attack is over when the last is.
     attack_began = time.monotonic()
     hostile = [(task.name, task.result(force.seconds + 60)) for task in attacks]
     over = time.monotonic()
-    time.sleep(AFTER_S)
+    time.sleep(force.after_s)
     for task in people.values():
         task.end()
-    phases = Phases(attack_began, over, time.monotonic())
+    phases = Phases(began, attack_began, over, time.monotonic())
     for name, came in hostile:
         say(f"{name}: {came}")
     stolen = next(came["stolen"] for _, came in hostile if "stolen" in came)
@@ -144,7 +146,7 @@ def judged(phases: Phases, met: dict[str, dict[str, Any]]) -> Figures:
     flows, asked = of_all(met, members, "flows"), of_all(met, members, "names")
     leases, pages = of_all(met, newcomers, "leases"), of_all(met, newcomers, "pages")
     attacked = (phases.attack, phases.after)
-    _tell("calm", phases.attack - CALM_S, phases.attack, flows, asked, leases, pages)
+    _tell("calm", phases.calm, phases.attack, flows, asked, leases, pages)
     _tell("attack", *attacked, flows, asked, leases, pages)
     _tell("after", phases.after, phases.ends, flows, asked, leases, pages)
     recovered = recovery(phases, flows, pages)
@@ -163,7 +165,9 @@ def judged(phases: Phases, met: dict[str, dict[str, Any]]) -> Figures:
         | (
             {"recovery_s": recovered}
             if recovered is not None
-            else missing(["recovery_s"], f"not within the {AFTER_S:g} s that were watched")
+            else missing(
+                ["recovery_s"], f"not within the {phases.ends - phases.after:.0f} s that were watched"
+            )
         )
     )
 

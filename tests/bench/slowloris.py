@@ -15,8 +15,9 @@ OPENED_AT_ONCE = 50
 
 
 class Slowloris:
-    """`silent` and `slow` connections from the job's addresses in turn, opened again whenever they are closed, for
-    `seconds`. The result says how many stood on average and at least, once all had been opened."""
+    """`silent` and `slow` connections from the job's addresses in turn, opened again whenever they are closed (at most
+    `per_second`, where that is given), for `seconds`. The result says how many stood on average and at least, once all
+    had been opened."""
 
     def __init__(self, job: dict[str, Any]) -> None:
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -31,7 +32,9 @@ class Slowloris:
         ]
         self._sent: dict[int, int] = {}
         self._counted: list[int] = []
-        self._closed = 0
+        self._closed = self._opened = 0
+        self._per_second = float(job.get("per_second", "inf"))
+        self._began = time.monotonic()
 
     def run(self) -> dict[str, Any]:
         ends, looked = time.monotonic() + self._seconds, 0.0
@@ -60,7 +63,9 @@ class Slowloris:
         }
 
     def _open_some(self) -> None:
-        for _ in range(min(OPENED_AT_ONCE, len(self._wanted))):
+        may = self._per_second * (time.monotonic() - self._began) - self._opened
+        for _ in range(int(min(OPENED_AT_ONCE, len(self._wanted), may))):
+            self._opened += 1
             address, is_slow = self._wanted.pop()
             sock = socket.socket()
             sock.setblocking(False)

@@ -19,8 +19,8 @@ JOBS: dict[str, Callable[[Job], dict[str, Any]]] = {
     "idle": lambda job: Slowloris(job).run(),
     "names": lambda job: names.DeadNames(job).run(),
 }
-NICE = 5
-"""They share the machine's cores with the node, which in the world they do not."""
+NICE = 15
+"""Far behind the node and the honest people: they share the machine's cores, which in the world they do not."""
 
 
 def main() -> None:

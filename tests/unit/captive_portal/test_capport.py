@@ -83,3 +83,16 @@ def test_the_document_goes_to_who_can_read_it(accept: str | None, expected: bool
 @given(st.text(max_size=3_000))
 def test_no_accept_header_breaks_the_door(accept: str) -> None:
     assert capport.wants_document(accept) in {True, False}
+
+
+def test_nothing_is_left_below_nothing_and_each_thousandth_counts() -> None:
+    document = read(guest("admitted", -5, -5))
+    assert (0, 0) == (document["seconds-remaining"], document["bytes-remaining"])
+    assert capport.wants_document("application/captive+json;q=0.001")
+    assert not capport.wants_document("application/captive+json;q=0.998, text/html;q=0.999")
+    assert capport.wants_document("application/captive+json, text/html;q=1.0")
+
+
+def test_the_api_has_an_address_where_the_portal_has_one() -> None:
+    assert "" == capport.api_uri("")
+    assert "https://login.example/captive-portal" == capport.api_uri("https://login.example")

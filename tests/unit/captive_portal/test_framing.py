@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from captive_portal.framing import Limits, measure, network_of
+from captive_portal.framing import REFUSALS, Limits, measure, network_of
 
 LIMITS = Limits()
 
@@ -71,3 +71,14 @@ def test_no_bytes_break_the_measure(head: bytes) -> None:
 )
 def test_a_stranger_with_many_addresses_counts_once(address: str, expected: str) -> None:
     assert expected == network_of(address)
+
+
+def test_a_refusal_is_a_whole_answer_and_names_the_methods_only_where_they_are_the_matter() -> None:
+    for status, answer in REFUSALS.items():
+        head, _, body = answer.partition(b"\r\n\r\n")
+        first, *lines = head.decode().split("\r\n")
+        fields = dict(line.split(": ", 1) for line in lines)
+        assert first == f"HTTP/1.1 {status} {body.decode().strip()}"
+        assert int(fields["Content-Length"]) == len(body)
+        assert ("GET, HEAD, POST" if status == 405 else None) == fields.get("Allow")
+        assert "close" == fields["Connection"]

@@ -97,3 +97,18 @@ def test_lookup_takes_a_lone_letter_away_with_what_follows() -> None:
 @pytest.mark.parametrize(("text", "yes"), [("ca", True), ("pt-BR", True), ("../x", False), ("a", False)])
 def test_a_language_is_named_as_rfc_5646_has_it(text: str, yes: bool) -> None:
     assert is_tag(text) is yes
+
+
+@pytest.mark.parametrize(
+    ("accept", "tag"),
+    [
+        ("es;q=1, fr", "es"),
+        ("fr, es;q=1", "fr"),
+        ("fr;q=0.999, es;q=1.000", "es"),
+        ("ca;q=0, de", "es"),
+        ("es;q=0, de", "en"),
+        ("es;q=0, *;q=0.5", "en"),
+    ],
+)
+def test_of_equal_wishes_the_first_holds_and_what_is_refused_is_not_given(accept: str, tag: str) -> None:
+    assert negotiate(OFFERED, "es", accept=accept) == tag

@@ -100,3 +100,19 @@ def test_before_admission_everything_is_sent_to_the_portal() -> None:
 def test_probe_hosts_have_no_place_in_a_walled_garden() -> None:
     assert is_probe_host("captive.apple.com")
     assert not is_probe_host("library.example")
+
+
+@pytest.mark.parametrize("host", ["[fd77::1]:x", "[fd77::1]x", "[fd77::1", "fd77::1]", "a:x", "a:123456"])
+def test_a_host_with_something_that_is_no_port_is_no_host(host: str) -> None:
+    assert normal_host(host) is None
+
+
+def test_an_address_has_one_spelling_with_and_without_a_port() -> None:
+    assert ["fd77::1"] * 2 == [normal_host("[FD77:0::1]"), normal_host("[fd77::1]:80")]
+    assert "10.77.0.1" == normal_host("[::ffff:10.77.0.1]:8080")
+
+
+def test_what_is_longer_than_any_probe_is_none() -> None:
+    host, path = "connectivitycheck.gstatic.com", "/generate_204"
+    assert recognise("GET", host, f"{path}?".ljust(2_048, "a")) is not None
+    assert recognise("GET", host, f"{path}?".ljust(2_049, "a")) is None

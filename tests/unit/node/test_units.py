@@ -70,3 +70,48 @@ def test_people_read_rates_with_one_decimal_at_most(rate, shown):
 def test_both_directions_are_added():
     used = Usage(Bytes(3), Bytes(1)) + Usage(Bytes(2), Bytes(5))
     assert (Usage(Bytes(5), Bytes(6)), 11, used) == (used, used.total, used + NO_USAGE)
+
+
+@pytest.mark.parametrize(
+    ("text", "read", "most"),
+    [
+        ("100 Gbit/s", units.parse_rate, 100 * 10**9),
+        ("1000 TB", units.parse_volume, 10**15),
+        ("10000 days", units.parse_duration, 10_000 * 86_400_000),
+    ],
+)
+def test_the_largest_is_read_and_one_more_is_refused(text, read, most):
+    number, _, unit = text.partition(" ")
+    assert most == read(text)
+    with pytest.raises(ValueError, match="is too large; write"):
+        read(f"{int(number) + 1} {unit}")
+
+
+@pytest.mark.parametrize("read", [units.parse_rate, units.parse_volume, units.parse_duration])
+@pytest.mark.parametrize("text", ["", "much", "5 parsec", "5 Mbit/s 5 GB", "5,5 GB"])
+def test_what_is_no_quantity_is_told_and_breaks_nothing(read, text):
+    with pytest.raises(ValueError, match=r"write|is not a"):
+        read(text)
+
+
+@pytest.mark.parametrize(
+    ("volume", "written", "shown"),
+    [
+        (0, "0 B", "0 B"),
+        (1, "1 B", "1 B"),
+        (1_000, "1 kB", "1 kB"),
+        (60 * 10**9, "60 GB", "60 GB"),
+        (1_500_000, "1500 kB", "1.5 MB"),
+        (99_960_000, "99960 kB", "99.9 MB"),
+        (100_500_000, "100500 kB", "100 MB"),
+        (10**12 + 1, "1000000000001 B", "1 TB"),
+    ],
+)
+def test_volumes_are_written_exactly_and_shown_shortly(volume, written, shown):
+    assert (written, shown) == (units.format_volume(volume), units.show_volume(volume))
+
+
+def test_rates_are_written_in_the_largest_unit_that_is_exact():
+    assert ["0 bit/s", "1 kbit/s", "1001 bit/s", "25 Mbit/s"] == [
+        units.format_rate(rate) for rate in (0, 1_000, 1_001, 25_000_000)
+    ]

@@ -38,3 +38,25 @@ def test_a_full_upload_alone_makes_it_busy() -> None:
 
 def test_an_uplink_of_unknown_capacity_is_never_busy() -> None:
     assert UplinkLoad() == step(UplinkLoad(busy=True), HIGH, None, Monotonic(0))
+
+
+def test_the_marks_are_eighty_and_sixty_percent_of_either_direction() -> None:
+    def rates(down: int, up: int) -> Rates:
+        return Rates(BitsPerSecond(down), BitsPerSecond(up))
+
+    assert after([rates(800, 0)] * 6).busy
+    assert not after([rates(799, 0)] * 60).busy
+    assert after([rates(0, 80)] * 6).busy
+    assert not after([rates(0, 79)] * 60).busy
+    assert after([rates(800, 0)] * 6 + [rates(600, 0)] * 60).busy
+    assert not after([rates(800, 0)] * 6 + [rates(599, 59)]).busy
+
+
+def test_five_minutes_are_five_minutes() -> None:
+    assert not after([HIGH, HIGH], every_ms=299_999).busy
+    assert after([HIGH, HIGH], every_ms=300_000).busy
+
+
+def test_an_uplink_of_no_capacity_in_one_direction_breaks_nothing() -> None:
+    nothing = Rates(BitsPerSecond(0), BitsPerSecond(0))
+    assert not step(UplinkLoad(), nothing, nothing, Monotonic(0)).busy

@@ -47,3 +47,9 @@ def test_what_was_over_before_the_power_cut_stays_over_by_a_clock_that_was_set_b
 )
 def test_nobody_gets_more_than_the_whole(wall: int | None, wall_s: int | None, saved_at: int | None) -> None:
     assert 0 <= left_after_reboot(saved(wall), wall_s=wall_s, saved_at=saved_at) <= 2 * HOUR_MS
+
+
+def test_a_lease_that_began_late_is_as_long_after_a_reboot_as_it_was() -> None:
+    late = SavedLease(Lease(Monotonic(5 * HOUR_MS), Monotonic(6 * HOUR_MS)), "boot-1", None)
+    assert HOUR_MS == left_after_reboot(late, wall_s=None, saved_at=None)
+    assert HOUR_MS == left_after_reboot(late, wall_s=None, saved_at=3 * HOUR_MS)

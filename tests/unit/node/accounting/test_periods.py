@@ -30,3 +30,16 @@ def test_periods_end_at_local_midnight() -> None:
     assert at("2027-01-01T00:00") == period_end("day", now)
     assert at("2027-01-04T00:00") == period_end("week", now)
     assert at("2027-01-01T00:00") == period_end("month", now)
+
+
+def test_a_month_ends_after_its_last_day_whatever_its_length() -> None:
+    ends = {month: period_end("month", at(f"2027-{month:02}-28T12:00")) for month in range(1, 13)}
+    wanted = {month: at(f"2027-{month + 1:02}-01T00:00") for month in range(1, 12)}
+    assert ends == wanted | {12: at("2028-01-01T00:00")}
+    assert at("2028-03-01T00:00") == period_end("month", at("2028-02-29T23:59"))
+
+
+def test_a_period_has_the_name_of_its_kind() -> None:
+    assert ["2026-11-30", "2026-W49", "2026-11"] == [
+        period_name(kind, "2026-11-30") for kind in ("day", "week", "month")
+    ]

@@ -49,3 +49,21 @@ def test_a_name_on_two_lines_is_refused():
 def test_a_list_of_too_many_is_refused():
     with pytest.raises(ValueError, match="5000 are allowed"):
         kinds.INTERFACES.read([f"eth{n}" for n in range(5001)])
+
+
+@pytest.mark.parametrize(
+    ("port", "is_one"), [(0, False), (1, True), (65_535, True), (65_536, False), (-1, False)]
+)
+def test_ports_go_from_1_to_65535(port, is_one):
+    assert is_one == (why_refused(kinds.PORT, port) is None)
+
+
+def test_a_text_is_kept_whole_and_holds_nothing_that_cannot_be_shown():
+    assert "Two\nlines" == kinds.TEXT.read(" Two\nlines ")
+    assert "cannot be shown" in why_refused(kinds.TEXT, "a\x1b[2Jb")
+    assert "cannot be shown" in why_refused(kinds.TEXT, "a\u202eb")
+
+
+def test_a_path_is_an_absolute_one():
+    assert "/etc/x" == str(kinds.PATH.read("/etc/x"))
+    assert why_refused(kinds.PATH, "etc/x") is not None

@@ -85,10 +85,29 @@ def test_a_list_of_more_services_than_a_page_shows_is_refused():
 
 @pytest.mark.parametrize(
     ("port", "codes"),
-    [(8080, []), *((door, ["config-service"]) for door in (80, 53, 2081, 7400))],
+    [(8080, []), *((door, ["config-service"]) for door in (53, 80, 443, 2080, 2081, 2443, 7400))],
 )
 def test_no_service_opens_a_door_of_the_node_itself(port, codes):
     text = f'{FILE}[services]\noffered = ["Wiki | http://10.77.0.1:{port}/ | on this node"]\n'
     config, findings = parse_config(text)
     assert codes == [finding.code for finding in findings]
     assert (config is None) == bool(codes)
+
+
+@pytest.mark.parametrize(
+    ("line", "is_read"),
+    [
+        (f"{'n' * 60} | http://10.77.0.9/ | {'a' * 200}", True),
+        (f"{'n' * 61} | http://10.77.0.9/ | what", False),
+        (f"name | http://10.77.0.9/ | {'a' * 201}", False),
+        (f"name | http://wiki.lan/ | what | {' '.join(f'10.77.0.{n}' for n in range(2, 10))}", True),
+        (f"name | http://wiki.lan/ | what | {' '.join(f'10.77.0.{n}' for n in range(2, 11))}", False),
+        (" | http://10.77.0.9/ | what", False),
+    ],
+)
+def test_the_longest_is_read_and_one_more_is_refused(line, is_read):
+    if is_read:
+        assert read_offer(line)
+        return
+    with pytest.raises(ValueError, match=r"characters|are allowed"):
+        read_offer(line)

@@ -3,6 +3,7 @@
 import json
 
 from node.enforcement import counters
+from node.enforcement.counters import KernelState
 from node.enforcement.nft import LAYOUT
 from node.units import MacAddress, Monotonic, Usage
 
@@ -75,3 +76,52 @@ def test_a_table_of_another_layout_is_none_but_its_facts_count() -> None:
 def test_counters_are_found_in_the_text_as_it_is_printed() -> None:
     found = counters.reading("77", listing())
     assert {1: Usage(4500, 4500), 2: Usage(0, 4500)} == dict(found.counted)
+
+
+def standing(
+    *, up: list[object], down: list[object], members: list[object], classes: list[object]
+) -> KernelState:
+    maps = {"facts": [[1, LAYOUT], [2, 77]], "up": up, "down": down, "members": members, "classes": classes}
+    names = [
+        {
+            "counter": {
+                "family": "inet",
+                "name": name,
+                "table": "procomu",
+                "handle": 9,
+                "packets": 1,
+                "bytes": 7,
+            }
+        }
+        for name in ("u1", "d1", "u2", "d3")
+    ]
+    listed = [*names, *({"map": {"name": name, "elem": elem}} for name, elem in maps.items())]
+    return counters.observed(
+        [json.dumps({"nftables": [*listed, {"set": {"name": "guests"}}]})], Monotonic(1_000)
+    )
+
+
+UP, DOWN = [{"concat": [2199023255562, 1]}, "u1"], [1, "d1"]
+
+
+def test_who_passes_in_one_direction_only_is_not_taken_for_somebody_admitted() -> None:
+    whole = standing(up=[UP], down=[DOWN], members=[[MAC, 1]], classes=[])
+    assert [MacAddress(MAC)] == list(whole.admitted)
+    assert {} == standing(up=[UP], down=[], members=[[MAC, 1]], classes=[]).admitted
+    assert {} == standing(up=[], down=[DOWN], members=[[MAC, 1]], classes=[]).admitted
+
+
+def test_a_lease_without_an_end_has_none_however_it_is_printed() -> None:
+    plain = standing(up=[UP], down=[DOWN], members=[[{"elem": {"val": MAC, "comment": "x"}}, 1]], classes=[])
+    assert [None] == [admission.ends for admission in plain.admitted.values()]
+
+
+def test_a_mark_without_a_class_or_without_a_counter_has_none_and_nothing() -> None:
+    state = standing(up=[UP], down=[DOWN], members=[[MAC, 1]], classes=[[1, "1:2"]])
+    assert {1: 2, 2: 0, 3: 0} == state.marks
+    assert (Usage(0, 7), Usage(7, 0)) == (state.reading.counted[2], state.reading.counted[3])
+
+
+def test_without_a_table_nothing_stands_and_forwarding_was_not_ours() -> None:
+    assert not counters.NOTHING_STANDS.stands
+    assert (False, False) == counters.NOTHING_STANDS.forwarding_before

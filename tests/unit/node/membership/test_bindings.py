@@ -141,3 +141,11 @@ def test_a_name_is_one_line_of_what_people_can_see(typed, name):
 def test_a_clean_name_is_clean_already(typed):
     name = clean_name(typed)
     assert name is None or (name == clean_name(name) and len(name) <= DEVICE_NAME_CHARS_MAX)
+
+
+def test_accounts_that_came_and_went_take_no_memory():
+    bindings = Bindings()
+    for number in range(1_000):
+        bindings.bind(bound(number, f"guest-{number}", host="ana"))
+        bindings.unbind(mac(number))
+    assert (0, 0, 0) == (len(bindings._by_mac), len(bindings._by_account), len(bindings._by_host))

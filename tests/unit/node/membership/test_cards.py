@@ -129,3 +129,21 @@ def test_voiding_voids_all_cards_until_then_and_none_after(events):
             issued.append(next_serial(today, void))
             assert issued[-1] >= void
     assert all(first <= second for first, second in pairwise(issued))
+
+
+@pytest.mark.parametrize("length", range(1, 171))
+def test_a_payload_of_any_length_is_read_as_no_card_and_breaks_nothing(length):
+    assert "card-unreadable" == read(f"PROCOMU1.{'A' * length}.{'A' * 86}")
+
+
+def test_what_is_too_long_to_be_a_card_is_not_looked_at():
+    assert ANA == read(TEXT + " " * (TYPED_CHARS_MAX - len(TEXT)))
+    assert "card-unreadable" == read(TEXT + " " * (TYPED_CHARS_MAX - len(TEXT) + 1))
+
+
+def test_voiding_voids_the_cards_of_today_and_no_later_ones():
+    serial = next_serial(TODAY, 0)
+    bound = next_void(TODAY, 0)
+    assert (serial < bound, bound) == (True, serial + 1)
+    assert bound == next_serial(TODAY, bound)
+    assert next_serial("2027-03-02", bound) == bound

@@ -113,3 +113,17 @@ def test_a_code_holds_as_much_chance_as_it_promises():
 def _is_in_the_code(bit: int, kind: CodeKind) -> bool:
     size = RANDOM_BYTES[kind]
     return make_code((1 << bit).to_bytes(size, "big"), kind) != make_code(bytes(size), kind)
+
+
+@pytest.mark.parametrize(
+    ("random", "kind", "text"),
+    [
+        (bytes(7), "voucher", "0000-0000-0000"),
+        (bytes(range(1, 8)), "voucher", "7G1A-02C0-280Q"),
+        (bytes(range(1, 7)), "device", "6818G-1801X"),
+    ],
+)
+def test_codes_that_were_printed_stay_what_they_are(random, kind, text):
+    """Paper lives longer than a program: another check sign or alphabet would void what people hold."""
+    assert text == shown(make_code(random, kind))
+    assert make_code(random, kind) == read_code(text)
