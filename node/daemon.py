@@ -56,6 +56,7 @@ from node.membership.cards import make_card
 from node.membership.passphrases import SALT_BYTES
 from node.membership.register import Register
 from node.memory_budget import budget
+from node.reconcile.flow_watch import FlowWatch
 from node.reconcile.loop import Reconcile
 from node.services.browser import LanServices
 from node.services.views import Board
@@ -111,6 +112,7 @@ class Node:
             since_boot=self.clock.monotonic,
         )
         self.secure = self._secure_door()
+        self.flow_watch = FlowWatch(kernel)
         glance = self._glance()
         self.admin = self._admin_house(glance)
         self.admin_door = AdminDoor(
@@ -150,6 +152,7 @@ class Node:
                 tasks.create_task(supervise("services", self.lan_services.run, self.parts))
             if self.mesh is not None:
                 tasks.create_task(supervise("mesh", self.mesh.run, self.parts))
+            tasks.create_task(supervise("connections", self.flow_watch.run, self.parts))
             tasks.create_task(supervise("memory", settle, self.parts))
 
     def close(self) -> None:
@@ -283,6 +286,7 @@ class Node:
             peers=self.mesh.peers if self.mesh else tuple,
             waiting=self.house.waiting,
             warned=self.warned,
+            table_use=lambda: self.flow_watch.seen,
             losses=lambda: self.store.losses,
         )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from node.admin.frame import EVERYONE_SIGNED_IN, Asked, Frame, Go, Reply, Route, frame
 from node.admin.people import long_ago
-from node.admin.ports import House, OnlineRow, Overview, PeerRow
+from node.admin.ports import FlowsRow, House, OnlineRow, Overview, PeerRow
 from node.units import BitsPerSecond, show_rate, show_volume
 
 LIVE_S = 5
@@ -76,6 +76,10 @@ class OverviewPage:
     warnings: tuple[str, ...]
     has_lost: bool
     """Whether one of the warnings waits to be acknowledged."""
+    flows: str
+    """Connections that the kernel follows, of how many; empty while that is not known."""
+    heaviest: str
+    """The device with the most of them; empty for none."""
     contests: int
     """Without an answer."""
     is_live: bool
@@ -98,6 +102,8 @@ def overview_page(view: Overview, frame: Frame, *, is_live: bool, contests: int 
         sentences=view.sentences[:SENTENCES_MAX],
         warnings=view.warnings,
         has_lost=view.has_lost,
+        flows=f"{view.flows.entries:,} of {view.flows.size:,}" if view.flows.size else "",
+        heaviest=heaviest(view.flows),
         contests=contests,
         is_live=is_live,
     )
@@ -106,6 +112,13 @@ def overview_page(view: Overview, frame: Frame, *, is_live: bool, contests: int 
 def heard(seconds_ago: int | None) -> str:
     """How long ago another node was heard, in its largest unit."""
     return "never" if seconds_ago is None else f"{long_ago(seconds_ago)} ago"
+
+
+def heaviest(flows: FlowsRow) -> str:
+    """The device with the most connections, with the limit that it is near to."""
+    if not flows.heaviest:
+        return ""
+    return f"{flows.heaviest}: {flows.heaviest_flows:,} of {flows.per_device:,}"
 
 
 def _bars(view: Overview) -> tuple[Bar, ...]:

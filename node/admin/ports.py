@@ -71,6 +71,22 @@ class PeerRow:
 
 
 @dataclass(frozen=True, slots=True)
+class FlowsRow:
+    """The kernel's connection tracking, seen within the last seconds."""
+
+    entries: int = 0
+    size: int = 0
+    """0 while nothing is known."""
+    per_device: int = 0
+    """How many one admitted device may have."""
+    heaviest: str = ""
+    """The device with the most, as admins see devices; empty while nobody has any."""
+    heaviest_flows: int = 0
+    """An estimate when the table is large."""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
     """The admin page's first screen."""
 
@@ -88,6 +104,7 @@ class Overview:
     """Each says what is wrong and what mends it."""
     has_lost: bool = False
     """Whether one of them tells what a database lost; it stays until somebody acknowledges it."""
+    flows: FlowsRow = FlowsRow()
 
 
 @dataclass(frozen=True, slots=True)

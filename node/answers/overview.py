@@ -6,9 +6,11 @@ from captive_portal import guests
 from mesh.ports import PeerView
 from node.accounting.ledger import NO_CELL
 from node.accounting.periods import period_name
-from node.admin.ports import OnlineRow, Overview, PeerRow
+from node.admin.ports import FlowsRow, OnlineRow, Overview, PeerRow
+from node.answers.flow_table import flows_row
 from node.answers.rulefile import RuleFiles
 from node.config import NodeConfig
+from node.enforcement.plan import TableUse
 from node.enforcement.shares import Kept
 from node.governance.allowance import Allowance
 from node.governance.sentences import describe
@@ -31,10 +33,11 @@ class Glance:
         waiting: Callable[[], int],
         warned: Callable[[], tuple[str, ...]],
         losses: Callable[[], tuple[str, ...]] = tuple,
+        table_use: Callable[[], TableUse] = TableUse,
     ) -> None:
         self._config, self._reconcile, self._files, self._parts = config, reconcile, files, parts
         self._peers, self._waiting, self._warned = peers, waiting, warned
-        self._losses = losses
+        self._losses, self._table_use = losses, table_use
 
     def overview(self) -> Overview:
         reconcile = self._reconcile
@@ -53,6 +56,7 @@ class Glance:
             sentences=describe(ruleset),
             warnings=self.warnings(),
             has_lost=bool(self._losses()),
+            flows=self._flows(),
         )
 
     def warnings(self) -> tuple[str, ...]:
@@ -77,7 +81,12 @@ class Glance:
             told.append(
                 "This node does not know the date: limits with times sleep. Set the clock, or let it reach NTP."
             )
+        told += self._flows().warnings
         return (*told, *self._warned(), *(f"The rule file, {w}" for w in reconcile.rulebook.warnings))
+
+    def _flows(self) -> FlowsRow:
+        reconcile, limit = self._reconcile, self._config.lan.flows_per_device
+        return flows_row(self._table_use(), limit, reconcile.presence, reconcile.register)
 
     def used_this_month(self, account: AccountId) -> Usage:
         month = period_name("month", self._reconcile.today())

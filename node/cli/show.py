@@ -18,7 +18,7 @@ def status(answer: Said, ink: Ink) -> list[str]:
     """From the question ``status``: {"overview": Overview, "memory": {"sentence"}}."""
     view = answer["overview"]
     lines = [f"{ink.bold(clean(view['community']))} · {clean(view['node'])}  {ink.dim(view['node_id'])}"]
-    lines += ["", *_uplink(view, ink), _people(view)]
+    lines += ["", *_uplink(view, ink), _people(view), *_flows(view["flows"])]
     if view["online"]:
         lines += ["", *_online(view["online"], ink)]
     if view["peers"]:
@@ -234,6 +234,15 @@ def _people(view: Said) -> str:
     devices_on = sum(row["devices"] for row in view["online"])
     on = f"{_count(len(view['online']), 'account')} with {_count(devices_on, 'device')}"
     return f"online  {on}; {_count(view['waiting'], 'device')} waiting at the door"
+
+
+def _flows(flows: Said) -> list[str]:
+    if not flows["size"]:
+        return []
+    most = f"; the most: {clean(flows['heaviest'])}, {flows['heaviest_flows']:,}" if flows["heaviest"] else ""
+    return [
+        f"flows   {flows['entries']:,} of {flows['size']:,} connections, {flows['per_device']:,} a device{most}"
+    ]
 
 
 def _online(rows: Sequence[Said], ink: Ink) -> list[str]:

@@ -334,9 +334,16 @@ def _connections(seen: Symptoms) -> Iterator[Diagnosis]:
     if seen.config is None or seen.connections_max is None:
         return
     wanted = FLOWS_OF_A_DEVICE * (DEVICES_OF_AN_ACCOUNT * seen.accounts + GUESTS)
-    found = f"{seen.connections_max:,} at once"
+    flows, each = seen.flows, seen.config.lan.flows_per_device
+    found = f"{flows.count:,} now; {seen.connections_max:,} at once, {each:,} of them for each device"
+    if flows.heaviest:
+        found += f"; the most: {flows.heaviest}, {flows.heaviest_count:,}"
+    mend = "ask its person what runs on it, or take it off: 'procomu devices' lists everyone"
+    for warning in flows.warnings:
+        yield Diagnosis("connections", "warn", found, warning, mend)
     if seen.connections_max >= wanted:
-        yield _ok("connections", found)
+        if not flows.warnings:
+            yield _ok("connections", found)
         return
     wrong = f"{seen.accounts} accounts and their guests may need {wanted:,}; what the kernel cannot follow is dropped"
     mend = f"sysctl -w net.netfilter.nf_conntrack_max={wanted}, and the same in a file of /etc/sysctl.d"

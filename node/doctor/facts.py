@@ -8,6 +8,7 @@ import stat
 import struct
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from captive_portal.certificate_files import CertificateFiles
 from captive_portal.certificates import is_ending
@@ -23,6 +24,7 @@ from node.doctor.symptoms import (
     CertificateSeen,
     DnsSeen,
     FileSeen,
+    FlowsSeen,
     FolderSeen,
     Interface,
     PacketsSeen,
@@ -56,7 +58,8 @@ def gather(config_path: Path) -> Symptoms:
     if config is None:
         file = FileSeen(str(config_path), config_file.trouble, findings, config_file.mode)
         return Symptoms(is_root, file, kernel=kernel, kernel_trouble=kernel_trouble)
-    is_running = _is_running(config)
+    status = _status(config)
+    is_running = status is not None
     members, roll = _members(Path(config.members.file))
     clock = SystemClock(config.clock.source)
     return Symptoms(
@@ -79,6 +82,7 @@ def gather(config_path: Path) -> Symptoms:
         packets=_packets(config) if is_root else None,
         foreign=_foreign(config) if is_root and is_running else None,
         certificate=_certificate(config, clock),
+        flows=_flows(status or {}),
         connections_max=_connections_max(),
         accounts=len(roll.by_account),
         folder=_folder(Path(config.node.data_dir), Path(config.node.key_file).parent),
@@ -222,11 +226,25 @@ def _is_on(switch: str) -> bool:
     return _lines(f"/proc/sys/net/{switch}")[:1] == ["1"]
 
 
-def _is_running(config: NodeConfig) -> bool:
+def _status(config: NodeConfig) -> Mapping[str, Any] | None:
+    """What the running node answers; None while none does."""
     try:
-        return bool(console.ask(config.node.console_socket, {"ask": "status"}).get("ok"))
+        answer = console.ask(config.node.console_socket, {"ask": "status"})
     except NodeError:
-        return False
+        return None
+    return answer if answer.get("ok") else None
+
+
+def _flows(status: Mapping[str, Any]) -> FlowsSeen:
+    """How many there are is read here: it is right also while no node runs."""
+    lines = _lines("/proc/sys/net/netfilter/nf_conntrack_count")
+    told = status.get("overview", {}).get("flows", {})
+    return FlowsSeen(
+        int(lines[0]) if lines else 0,
+        told.get("heaviest", ""),
+        told.get("heaviest_flows", 0),
+        tuple(told.get("warnings", ())),
+    )
 
 
 def _ports(config: NodeConfig, *, is_running: bool) -> tuple[PortSeen, ...]:

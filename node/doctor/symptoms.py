@@ -107,6 +107,18 @@ class CertificateSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class FlowsSeen:
+    """Connections that the kernel follows now; who has them is what the running node says."""
+
+    count: int = 0
+    heaviest: str = ""
+    """The device with the most, as admins see devices; empty while nobody says so."""
+    heaviest_count: int = 0
+    warnings: tuple[str, ...] = ()
+    """Of devices that want too many, and of a table that fills."""
+
+
+@dataclass(frozen=True, slots=True)
 class Symptoms:
     """Everything that was seen. Without a configuration only the first few were looked at."""
 
@@ -136,6 +148,7 @@ class Symptoms:
     """Servers on the people's side that are not ours, a sentence for each kind; None where nobody could look."""
     certificate: CertificateSeen | None = None
     """None where the community has none."""
+    flows: FlowsSeen = FlowsSeen()
     connections_max: int | None = None
     """How many flows the kernel can follow at once; None while it follows none."""
     accounts: int = 0

@@ -9,7 +9,6 @@ import struct
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from node.enforcement.netlink import (
     message,
     messages,
 )
+from node.enforcement.plan import TableUse
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +36,8 @@ SIZE = Path("/proc/sys/net/netfilter/nf_conntrack_max")
 IPCTNL_MSG_CT_NEW, IPCTNL_MSG_CT_GET, IPCTNL_MSG_CT_DELETE = 1 << 8, 1 << 8 | 1, 1 << 8 | 2
 CTA_TUPLE_ORIG, CTA_MARK, CTA_MARK_MASK = 1, 8, 21
 NLA_F_NESTED = 0x8000
+NOBODY = 0xFFFFFFFF
+"""A mark that no device is ever given."""
 SAMPLE_MAX = 8_192
 """Entries looked at to find who has the most: some 30 ms, however full the table is."""
 WALKS_MAX = 8
@@ -48,34 +50,33 @@ _MARK = struct.Struct("!I")
 """ctnetlink's numbers are in network byte order."""
 
 
-@dataclass(frozen=True, slots=True)
-class TableUse:
-    """How full the connection-tracking table is."""
-
-    entries: int
-    size: int
-    """How many entries the kernel allows; 0 where it tells none."""
-    by_mark: tuple[tuple[int, int], ...] = ()
-    """Marks with the most entries and how many, the most first. In a table of more than `SAMPLE_MAX` entries they are
-    estimated from that many: the kernel lists them in the order of a hash with a secret key, so no device can choose
-    to be seen or not."""
-
-
 def table_size() -> int:
     """Of this network namespace."""
     return _number(SIZE) or TABLE_SIZE_DEFAULT
 
 
-def table_use(heaviest: int = 0) -> TableUse:
-    """As it is now, with so many of the devices that have most entries. Blocks for as long as the sample takes."""
+def table_use() -> TableUse:
+    """As it is now; blocks for as long as the sample takes. The device with the most entries is found among
+    `SAMPLE_MAX` of them: the kernel lists them in the order of a hash with a secret key, so no device can choose to be
+    seen or not. A table that is more than half full is also relieved of entries whose time is over, which the kernel
+    itself collects within a minute only."""
     entries, size = _number(COUNT), _number(SIZE)
-    if not heaviest or not entries:
-        return TableUse(entries, size)
+    if 2 * entries > size > 0:
+        _collect()
+        entries = _number(COUNT)
     marks = Counter(map(_mark, islice(_entries(), SAMPLE_MAX)))
-    seen = sum(marks.values())
-    scale = entries / seen if seen >= SAMPLE_MAX else 1.0
+    seen = marks.total()
+    scale = max(1.0, entries / seen) if seen >= SAMPLE_MAX else 1.0
     del marks[0]  # nobody's: the node's own flows, and those of devices that are not admitted
-    return TableUse(entries, size, tuple((m, round(n * scale)) for m, n in marks.most_common(heaviest)))
+    heaviest = next(((mark, round(n * scale)) for mark, n in marks.most_common(1)), None)
+    return TableUse(entries, size, heaviest)
+
+
+def _collect() -> None:
+    """The kernel takes away what is over while it lists; a filter that nothing passes keeps the list empty."""
+    nobody = attribute(CTA_MARK, _MARK.pack(NOBODY)) + attribute(CTA_MARK_MASK, _MARK.pack(NOBODY))
+    for _ in _entries(nobody):
+        pass
 
 
 class FlowEnder:
@@ -151,10 +152,11 @@ def _delete(line: socket.socket, filters: list[bytes]) -> None:
         raise OSError(refused, os.strerror(refused))
 
 
-def _entries() -> Iterator[bytes]:
+def _entries(filters: bytes = b"") -> Iterator[bytes]:
     """The payload of each entry that stands, as the kernel lists them; whoever has enough may stop."""
     with _socket() as line:
-        line.send(message(IPCTNL_MSG_CT_GET, NLM_F_REQUEST | NLM_F_DUMP, 0, FAMILY.pack(0, 0, 0)))
+        wanted = FAMILY.pack(0, 0, 0) + filters
+        line.send(message(IPCTNL_MSG_CT_GET, NLM_F_REQUEST | NLM_F_DUMP, 0, wanted))
         while True:
             for kind, _, payload in messages(line.recv(1 << 16)):
                 if kind in {NLMSG_DONE, NLMSG_ERROR}:

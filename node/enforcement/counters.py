@@ -68,6 +68,14 @@ def observed(listed: Sequence[str], now: Monotonic) -> KernelState:
     )
 
 
+def devices_in(listing: str) -> tuple[MacAddress, ...]:
+    """Elements of a set of hardware addresses as libnftables lists it in JSON; none where nothing was listed."""
+    if not listing:
+        return ()
+    sets = (item["set"] for item in json.loads(listing)["nftables"] if "set" in item)
+    return tuple(MacAddress(_value(elem)) for each in sets for elem in each.get("elem", ()))
+
+
 def _value(elem: Any) -> Any:
     return elem["elem"]["val"] if isinstance(elem, dict) and "elem" in elem else elem
 

@@ -16,9 +16,18 @@ from node.accounting.meter import Reading
 from node.enforcement import arrivals, conntrack, counters, nft, tc
 from node.enforcement.arrivals import NEIGHBOURS_MAX
 from node.enforcement.counter_dump import CounterDump
+from node.enforcement.flows import CROWDED
 from node.enforcement.generation import Generation, News
 from node.enforcement.libnftables import Nftables
-from node.enforcement.plan import Admission, Gate, KernelFeatures, KernelState, ShapedClass, TrafficPlan
+from node.enforcement.plan import (
+    Admission,
+    Gate,
+    KernelFeatures,
+    KernelState,
+    ShapedClass,
+    TableUse,
+    TrafficPlan,
+)
 from node.enforcement.rtnetlink import TrafficControl
 from node.enforcement.shares import HtbClass, htb_classes
 from node.errors import KernelRefused
@@ -115,6 +124,22 @@ class LinuxKernel:
                 "an interface was made anew", "nothing to do: the plan is applied again at once"
             )
         return counters.joined(self._counters_id, *self._reader.read())
+
+    def table_use(self) -> TableUse:
+        """With a reader of its own for each call: it may run in any thread."""
+        reader = Nftables()
+        try:
+            listed = reader.run(f"list set {nft.TABLE} {CROWDED}")
+        except KernelRefused:
+            listed = ""  # between two tables nobody is refused
+        finally:
+            reader.close()
+        refused = counters.devices_in(listed)
+        try:
+            return replace(conntrack.table_use(), refused=refused)
+        except OSError as error:
+            log.warning("connection tracking cannot be looked at: %s", error)
+            return TableUse(refused=refused)
 
     def fileno(self) -> int:
         return self._news.fileno()

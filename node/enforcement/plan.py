@@ -117,4 +117,17 @@ class KernelState:
     """IPv4 and IPv6 forwarding before our table first stood, kept in the table's own comment."""
 
 
+@dataclass(frozen=True, slots=True)
+class TableUse:
+    """How full the kernel's connection-tracking table is."""
+
+    entries: int = 0
+    size: int = 0
+    """How many entries the kernel allows; 0 where it tells none."""
+    heaviest: tuple[int, int] | None = None
+    """The mark with the most entries, and how many; in a large table an estimate."""
+    refused: tuple[MacAddress, ...] = ()
+    """Admitted devices that wanted more than they may have, within the last minute."""
+
+
 NO_LIMIT = BitsPerSecond(100_000_000_000)

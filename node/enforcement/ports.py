@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from node.accounting.meter import Reading
-from node.enforcement.plan import KernelFeatures, KernelState, TrafficPlan
+from node.enforcement.plan import KernelFeatures, KernelState, TableUse, TrafficPlan
 from node.units import Monotonic
 
 
@@ -19,6 +19,9 @@ class Kernel(Protocol):
         """Make the kernel agree with `plan`, whatever stands there now; forwarding opens after the table stands."""
 
     def read(self) -> Reading: ...
+
+    def table_use(self) -> TableUse:
+        """How full connection tracking is, and who has the most of it. May run in any thread; raises nothing."""
 
     def fileno(self) -> int:
         """A descriptor that becomes readable when the packet filter may have changed; -1 where there is none."""

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from node.accounting.meter import Reading
 from node.enforcement import nft
-from node.enforcement.plan import Admission, KernelFeatures, KernelState, TrafficPlan
+from node.enforcement.plan import Admission, KernelFeatures, KernelState, TableUse, TrafficPlan
 from node.enforcement.shares import HtbClass, htb_classes
 from node.errors import KernelRefused
 from node.units import NO_USAGE, Bytes, MacAddress, Monotonic, Usage
@@ -20,6 +20,7 @@ class FakeKernel:
         self.refusing = ""
         """While not empty, every plan is refused with this reason."""
         self.applied = 0
+        self.table = TableUse()
         self._counters: dict[int, Usage] = {}
         self._lives = 0
         self._forwarding_before = (False, False)
@@ -55,6 +56,9 @@ class FakeKernel:
         if self.plan is None:
             raise KernelRefused("nftables refused: No such file or directory", "apply a plan")
         return self._reading()
+
+    def table_use(self) -> TableUse:
+        return self.table
 
     def fileno(self) -> int:
         return -1

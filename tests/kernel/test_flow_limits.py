@@ -272,3 +272,18 @@ def test_a_silent_flow_is_kept_for_as_long_as_a_nat_must_and_not_for_days(place:
     assert 3 == len(left)
     assert all(2 * 3600 + 4 * 60 - 10 <= seconds <= 3 * 3600 for seconds in left)
     caller.close()
+
+
+def test_who_is_refused_is_known_with_how_many_flows_there_are(place: Street) -> None:
+    greedy, other = Caller(place.member, FAR[0]), Caller(place.stranger, FAR[0])
+    greedy.call(1_100)
+    other.call(20)
+    with place.router.entered():
+        use = place.kernel.table_use()
+    assert (MacAddress(MEMBER_MAC),) == use.refused
+    mark, flows = use.heaviest or (0, 0)
+    assert (1, len(greedy.standing)) == (mark, flows)
+    assert use.entries >= flows + 20
+    assert 0 < use.entries < use.size
+    for each in (greedy, other):
+        each.close()

@@ -1,8 +1,10 @@
 """What admins are shown, from what the house says."""
 
+from dataclasses import replace
+
 from node.admin import overview as pages
 from node.admin.frame import Frame
-from node.admin.ports import OnlineRow, Overview, PeerRow, Place
+from node.admin.ports import FlowsRow, OnlineRow, Overview, PeerRow, Place
 from node.admin.signin import ADMIN
 from node.units import AccountId, BitsPerSecond, Bytes, NodeId, Rates
 
@@ -75,3 +77,12 @@ def test_how_long_ago_is_said_in_one_unit():
     assert ["never", "0 s ago", "59 s ago", "1 min ago", "2 h ago"] == [
         pages.heard(seconds) for seconds in (None, 0, 59, 60, 7_200)
     ]
+
+
+def test_connections_are_shown_with_the_device_that_has_the_most():
+    view = replace(overview(), flows=FlowsRow(1_234, 262_144, 1_024, "02:00:00:00:00:01 of ana", 700))
+    page = pages.overview_page(view, FRAME, is_live=False)
+    assert "1,234 of 262,144" == page.flows
+    assert "02:00:00:00:00:01 of ana: 700 of 1,024" == page.heaviest
+    unknown = pages.overview_page(overview(), FRAME, is_live=False)
+    assert ("", "") == (unknown.flows, unknown.heaviest)

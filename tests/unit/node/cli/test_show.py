@@ -49,6 +49,21 @@ hills  trusted    2 s ago  fe80::2%mesh0 10.77.9.1  hhhhhhhhhhhhhhhh…
     assert expected == "\n".join(show.status(as_answered(overview=village(), memory=MEMORY), PLAIN))
 
 
+def test_connections_are_said_with_who_has_the_most():
+    view = as_answered(overview=village(), memory=MEMORY)
+    assert not any(line.startswith("flows") for line in show.status(view, PLAIN)), "nothing is known yet"
+    view["overview"]["flows"] = {
+        "entries": 1_234,
+        "size": 262_144,
+        "per_device": 1_024,
+        "heaviest": "Radio (02:00:00:00:00:01) of ana",
+        "heaviest_flows": 700,
+        "warnings": [],
+    }
+    expected = "flows   1,234 of 262,144 connections, 1,024 a device; the most: Radio (02:00:00:00:00:01) of ana, 700"
+    assert expected in show.status(view, PLAIN)
+
+
 def test_a_line_whose_speed_nobody_stated_is_said_so():
     view = as_answered(overview=village(), memory=MEMORY)
     view["overview"] |= {"uplink": None, "online": [], "peers": [], "warnings": []}

@@ -12,6 +12,7 @@ from node.doctor.symptoms import (
     CertificateSeen,
     DnsSeen,
     FileSeen,
+    FlowsSeen,
     FolderSeen,
     Interface,
     PacketsSeen,
@@ -308,3 +309,25 @@ def test_a_kernel_that_follows_too_few_connections_for_the_community_is_told_wit
     assert ("warn", "connections") == (verdict, name)
     assert "100 accounts and their guests may need 32,000" in wrong
     assert "nf_conntrack_max=32000" in mend
+
+
+def test_connections_are_told_with_their_number_their_limits_and_who_has_the_most():
+    flows = FlowsSeen(1_234, "Kitchen radio (02:00:00:00:00:01) of ana", 700)
+    (found,) = (
+        d for d in diagnose(replace(WELL, connections_max=262_144, flows=flows)) if d.name == "connections"
+    )
+    assert "ok" == found.verdict
+    assert (
+        "1,234 now; 262,144 at once, 1,024 of them for each device; the most: "
+        "Kitchen radio (02:00:00:00:00:01) of ana, 700" == found.found
+    )
+
+
+def test_a_device_that_is_refused_more_is_a_warning_with_its_name():
+    flows = FlowsSeen(
+        1_234, warnings=("02:00:00:00:00:01 of guest-0c wants more than 1,024 connections at once",)
+    )
+    verdict, name, wrong, mend = only(replace(WELL, connections_max=262_144, flows=flows))
+    assert ("warn", "connections") == (verdict, name)
+    assert wrong.startswith("02:00:00:00:00:01 of guest-0c")
+    assert "procomu devices" in mend
