@@ -26,6 +26,7 @@ from node.membership.ports import Change
 from node.membership.register import Register
 from node.reconcile.enactment import Enactment
 from node.reconcile.keeper import Keeper, Troubles
+from node.reconcile.kernel_thread import KernelThread
 from node.reconcile.measure import Measured, Question, measure
 from node.reconcile.ports import Clock, Memory
 from node.reconcile.presence import GUESTS_MAX
@@ -39,6 +40,11 @@ log = logging.getLogger(__name__)
 TICK_S = 1.0
 BOOK_EVERY_MS = 30_000
 """At most this much is at risk in a power cut; nothing is in a crash, because the counters live in the kernel."""
+
+KERNEL_HANGS = KernelRefused(
+    "the kernel has not answered an earlier call of this node",
+    "the node waits for it and goes on by itself; if it never answers, restart this computer",
+)
 
 
 class Reconcile:
@@ -93,6 +99,7 @@ class Reconcile:
             remember=self.keeper.save,
             troubles=self.troubles,
         )
+        self._applying, self._reading = KernelThread("kernel-apply"), KernelThread("kernel-read")
         self._keep, self._hurry = asyncio.Event(), asyncio.Event()
         self._last_ms: Monotonic | None = None
 
@@ -223,7 +230,9 @@ class Reconcile:
 
     async def run(self) -> None:
         """Run until cancelled; on the way out everything booked so far is stored."""
-        with ThreadPoolExecutor(1, "kernel-apply") as applier, ThreadPoolExecutor(1, "kernel-read") as reader:
+        if self._applying.is_busy or self._reading.is_busy:
+            self._enactment.note(KERNEL_HANGS)
+        async with self._applying.open() as applier, self._reading.open() as reader:
             await self._begin(applier)
             try:
                 async with asyncio.TaskGroup() as tasks:

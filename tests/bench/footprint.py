@@ -10,8 +10,10 @@ from tests.bench.figures import Figures, of_total, say
 from tests.bench.square import PORTAL, Crowd, Square, square
 from tests.lab.internet import ROOT
 
-KEYS = ("rss_mb_idle", "rss_mb_1000", "ready_s", "processes_started_per_admission")
+KEYS = ("rss_mb_idle", "rss_mb_1000", "kb_per_device", "ready_s", "processes_started_per_admission")
 MANY, AT_ONCE = 1_000, 200
+VERY_MANY = 10_000
+"""With these the memory of one device is measured: what they take beyond the first MANY."""
 FIRST = 20
 """People let in before processes are counted: whatever starts only once has started then."""
 SETTLE_S = 8.0
@@ -79,7 +81,7 @@ def measure() -> Figures:
             "link add mesh0 type veth peer name mesh1", "link set mesh0 up", "link set mesh1 up"
         )
         place.furnish(mesh=("mesh0",))
-        people = place.crowd(MANY)
+        people = place.crowd(VERY_MANY)
         began = time.monotonic()
         pid = _start(place)
         _wait_until_captured(people)
@@ -96,5 +98,18 @@ def measure() -> Figures:
             counter.close()
         time.sleep(SETTLE_S)
         crowded = rss_mb(pid)
+        each = _each_device(people, pid, crowded)
         people.close()
-    return {"rss_mb_idle": idle, "rss_mb_1000": crowded, "ready_s": round(ready, 2), **started}
+    return {"rss_mb_idle": idle, "rss_mb_1000": crowded, **each, "ready_s": round(ready, 2), **started}
+
+
+def _each_device(people: Crowd, pid: int, before_mb: float) -> Figures:
+    """Kilobytes of resident memory that one more device takes; all of those that were let in count."""
+    let_in, began = 0, time.monotonic()
+    for first in range(MANY, VERY_MANY, MANY):
+        came = people.do("flows", people.devices[first : first + MANY], to=PORTAL, port=80, at_once=AT_ONCE)
+        let_in += came["let_in"]
+        say(f"{MANY + let_in} devices are on, {rss_mb(pid)} MB, after {time.monotonic() - began:.0f} s")
+    time.sleep(SETTLE_S)
+    each_kb = round(1_024 * (rss_mb(pid) - before_mb) / max(1, let_in), 2)
+    return of_total("kb_per_device", each_kb, let_in, VERY_MANY - MANY)

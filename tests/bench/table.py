@@ -87,6 +87,7 @@ ROWS = (
     Row("join", "p99_ms", "99 of 100 are in after", "ms", 500, at_least=False),
     Row("footprint", "rss_mb_idle", "memory of the idle node", "MB", 60, at_least=False),
     Row("footprint", "rss_mb_1000", "memory with 1,000 devices", "MB", 75, at_least=False),
+    Row("footprint", "kb_per_device", "of one more device, up to 10,000", "kB", 4, at_least=False),
     Row("footprint", "ready_s", "from start to the first captured request", "s", 1, at_least=False),
     Row(
         "footprint",

@@ -1,6 +1,7 @@
 """The loop with a fake kernel and clock, over both memories: what a restart, a crash, a reboot and a full disk keep."""
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -8,13 +9,13 @@ from contextlib import asynccontextmanager
 import pytest
 
 from node.accounting.ledger import Cell, CellKey
-from node.enforcement.plan import Gate
+from node.enforcement.plan import Gate, TrafficPlan
 from node.errors import KernelRefused
 from node.governance.roll import parse_roll
 from node.reconcile.loop import Reconcile
 from node.reconcile.ports import Memory
 from node.reconcile.rulebook import Rulebook, consider, open_rulebook
-from node.units import AccountId, Bytes, MacAddress, NodeId, Usage
+from node.units import AccountId, Bytes, MacAddress, Monotonic, NodeId, Usage
 from tests.fakes.kernel import FakeKernel
 from tests.fakes.members import guest_account, make_register
 from tests.fakes.memory import FakeClock, FakeMemory
@@ -332,3 +333,70 @@ async def test_a_line_that_stays_full_is_busy_and_what_is_used_then_is_counted_a
         village.kernel.send(ANA, down=2_000_000)
         await until(lambda: month().busy.total >= 2_000_000)
         await until(lambda: loop.allowances[AccountId("ana")].share.value == 50)
+
+
+class SlowKernel(FakeKernel):
+    """While `gate` is clear, a plan takes until it is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = threading.Event()
+        self.gate.set()
+        self.at_once = self.at_once_max = 0
+
+    def apply(self, plan: TrafficPlan, now: Monotonic) -> None:
+        self.at_once += 1
+        self.at_once_max = max(self.at_once_max, self.at_once)
+        self.gate.wait(10)
+        super().apply(plan, now)
+        self.at_once -= 1
+
+
+async def test_leaving_while_a_plan_is_applied_holds_nobody_up_and_the_next_run_waits_for_it(
+    village: Village,
+) -> None:
+    """Before, the loop itself waited for the thread: portal and mesh stood still meanwhile, with a kernel that hangs
+    for ever. And two runs must never talk to one kernel at the same time."""
+    kernel = village.kernel = SlowKernel()
+    loop = village.loop()
+    gaps = [0.0]
+
+    async def watch() -> None:
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(0.01)
+            gaps.append(time.monotonic() - before)
+
+    async with asyncio.TaskGroup() as tasks:
+        watching = tasks.create_task(watch())
+        first = tasks.create_task(loop.run())
+        await asyncio.wait_for(loop.ready.wait(), 5)
+        kernel.gate.clear()
+        coming = tasks.create_task(_let_in(loop))
+        await until(lambda: kernel.at_once == 1)
+        first.cancel()
+        await asyncio.sleep(0.3)
+        again = tasks.create_task(loop.run())
+        await asyncio.sleep(0.3)
+        assert max(gaps) < 0.2
+        assert (1, 1) == (kernel.at_once, kernel.at_once_max)
+        assert "has not answered" in loop.troubles.kernel
+        kernel.gate.set()
+        assert await coming
+        await until(lambda: not loop.troubles.kernel)
+        assert kernel.send(ANA, up=1)
+        assert 1 == kernel.at_once_max
+        again.cancel()
+        watching.cancel()
+
+
+async def _let_in(loop: Reconcile) -> bool:
+    """Tried again as a person does."""
+    for _ in range(20):
+        try:
+            await loop.admit(ANA, "1")
+        except KernelRefused:
+            await asyncio.sleep(0.1)
+        else:
+            return True
+    return False
