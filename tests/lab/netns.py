@@ -251,6 +251,11 @@ class Lab:
             ["mount", "-t", "tmpfs", "-o", f"size={size_kib}k", "procomu-lab", str(path)], check=True
         )
 
+    def mount(self, *words: str, at: Path) -> None:
+        """``mount WORDS AT``, undone with the rest."""
+        self._register.add(mount=str(at))
+        subprocess.run(["mount", *words, str(at)], check=True)
+
     def record_cgroup(self, folder: Path) -> None:
         """A control group that is removed with the rest."""
         self._register.add(cgroup=str(folder))

@@ -1,0 +1,202 @@
+"""The shipped systemd unit, booted: this machine's own system in a container, over a disk in memory."""
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from node.identity import key_to_pem
+from tests.lab.agreement import MEMBERS, RULES, Settings, node_toml
+from tests.lab.internet import ROOT
+from tests.lab.netns import Lab
+
+MISSING = [name for name in ("systemd-nspawn", "systemctl") if shutil.which(name) is None]
+pytestmark = [
+    pytest.mark.kernel,
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        bool(MISSING), reason=f"{' and '.join(MISSING)} missing (apt-get install systemd-container)"
+    ),
+]
+KILLS = 6
+BOOT_S_MAX = 180
+LOOKS = """
+import glob, json, os, signal, subprocess, time
+
+def processes(word):
+    found = {}
+    for path in glob.glob("/proc/[0-9]*/cmdline"):
+        try:
+            words = open(path).read().split("\\0")
+            if any(word in each for each in words):
+                pid = int(path.split("/")[2])
+                group = next(l for l in open(f"/proc/{pid}/cgroup") if l.startswith("0::"))
+                found[pid] = group.strip()[3:]
+        except OSError:
+            pass
+    return found
+
+def unit(name):
+    words = ["systemctl", "show", "procomu.service", "--value", "-p", name]
+    return subprocess.run(words, capture_output=True, text=True).stdout.strip()
+
+def until(happens, seconds):
+    ends = time.monotonic() + seconds
+    while not happens() and time.monotonic() < ends:
+        time.sleep(0.1)
+    return bool(happens())
+
+def log():
+    words = ["journalctl", "--no-pager", "-u", "procomu.service"]
+    return subprocess.run(words, capture_output=True, text=True).stdout
+
+def stands():
+    return log().count("the gate stands")
+
+def end(**seen):
+    seen["log"] = log()[-3000:]
+    open("/seen.json", "w").write(json.dumps(seen))
+    subprocess.run(["poweroff"])
+"""
+LOOK_AROUND = (
+    LOOKS
+    + """
+came = until(lambda: stands() == 1 and len(processes("dnsmasq.conf")) == 1, 40)
+servers = processes("dnsmasq.conf")
+node = int(unit("MainPID"))
+own = open(f"/proc/{node}/cgroup").read()
+subprocess.run(["systemctl", "stop", "procomu.service"])
+left = processes("dnsmasq.conf")
+subprocess.run(["systemctl", "start", "procomu.service"])
+again = until(lambda: stands() == 2, 40)
+time.sleep(3)
+end(came=came, servers=servers, own=own, left=left, again=again, after=processes("dnsmasq.conf"))
+"""
+)
+LOOK_AT_KILLS = (
+    LOOKS
+    + f"""
+until(lambda: stands() == 1, 40)
+for number in range({KILLS}):
+    os.kill(int(unit("MainPID")), signal.SIGKILL)
+    until(lambda: int(unit("NRestarts")) == number + 1 and int(unit("MainPID")) > 0, 30)
+    time.sleep(0.2)
+came_back = until(lambda: log().rstrip().endswith("at most"), 40)
+end(came_back=came_back, state=unit("ActiveState"), restarts=int(unit("NRestarts")))
+"""
+)
+
+
+def furnish(folder: Path) -> None:
+    """A node's files below `folder`, which is the container's root."""
+    etc, var = folder / "etc/procomu", folder / "var/lib/procomu"
+    etc.mkdir(parents=True)
+    var.mkdir(mode=0o700, parents=True)
+    settings = Settings(
+        name="square",
+        folder=Path("/etc/procomu"),
+        lan_v4="10.77.0.1",
+        lan_v6="fd77::1",
+        nodes=(),
+        community_key_file=Path("/etc/procomu/community.key"),
+        resolvers=("198.51.100.53",),
+    )
+    text = node_toml(settings).replace('interfaces = ["mesh0"]', "interfaces = []")
+    text = text.replace("/etc/procomu/data", "/var/lib/procomu").replace("/etc/procomu/run", "/run/procomu")
+    (etc / "node.toml").write_text(text)
+    (etc / "rules.toml").write_text(RULES)
+    (etc / "members.toml").write_text(MEMBERS)
+    for file, content in (
+        (etc / "community.key", secrets.token_hex(32).encode()),
+        (var / "node.key", key_to_pem(Ed25519PrivateKey.generate())),
+    ):
+        file.write_bytes(content)
+        file.chmod(0o600)
+
+
+def boot(lab: Lab, look: str) -> dict[str, Any]:
+    """What the program `look` saw inside, as /seen.json."""
+    place, disk = lab.namespace("machine"), lab.folder / "disk"
+    place.bridge("br-lan")
+    place.ip("link add ap0 type veth peer name ap1", "link set ap1 up")
+    place.plug("ap0")
+    place.address("br-lan", "10.77.0.1/16", "fd77::1/64")
+    place.ip("link add wan0 type veth peer name wan1", "link set wan1 up")
+    place.address("wan0", "10.88.1.1/24")
+    lab.tmpfs(disk, 512 * 1024)
+    root = disk / "root"
+    for name in ("upper", "work", "root"):
+        (disk / name).mkdir()
+    options = f"lowerdir=/,upperdir={disk}/upper,workdir={disk}/work"
+    lab.mount("-t", "overlay", "overlay", "-o", options, at=root)
+    system = root / "etc/systemd/system"
+    for wants in system.glob("*.wants"):
+        shutil.rmtree(wants)
+    (root / "etc/machine-id").write_text("")
+    shutil.rmtree(root / "etc/procomu", ignore_errors=True)
+    shutil.rmtree(root / "var/lib/procomu", ignore_errors=True)
+    furnish(root)
+    command = root / "usr/bin/procomu"
+    command.write_text(f'#!/bin/sh\ncd /code && exec {sys.executable} -m node "$@"\n')
+    command.chmod(0o755)
+    (root / "code").mkdir()
+    (root / "look.py").write_text(look)
+    shutil.copy(ROOT / "deploy/systemd/procomu.service", system)
+    (system / "look.service").write_text("[Service]\nExecStart=/usr/bin/python3 /look.py\nTimeoutSec=150\n")
+    wanted = system / "multi-user.target.wants"
+    wanted.mkdir()
+    for name in ("procomu.service", "look.service"):
+        (wanted / name).symlink_to(f"../{name}")
+    words = ["systemd-nspawn", "--register=no", "--keep-unit", "--resolv-conf=off", f"--directory={root}"]
+    words += [f"--network-namespace-path={place.path}", f"--bind-ro={ROOT}:/code", "--console=pipe"]
+    words += ["--capability=CAP_NET_ADMIN,CAP_NET_RAW,CAP_SYS_ADMIN"]
+    environment = {"SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network", "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
+    words += [f"--bind-ro={venv}" for venv in {sys.prefix} if not Path(venv).is_relative_to(ROOT)]
+    done = subprocess.run(
+        [*words, "--boot", "systemd.unit=multi-user.target"],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+        timeout=BOOT_S_MAX,
+        stdin=subprocess.DEVNULL,
+    )
+    seen = root / "seen.json"
+    assert seen.exists(), done.stdout[-2000:] + done.stderr[-1000:]
+    return dict(json.loads(seen.read_text()))
+
+
+@pytest.fixture
+def booted() -> "Callable[[str], dict[str, Any]]":
+    def run(look: str) -> dict[str, Any]:
+        with Lab("unit") as lab:
+            return boot(lab, look)
+
+    return run
+
+
+def test_dnsmasq_is_outside_the_units_memory_and_outlives_it(booted: Callable[[str], dict[str, Any]]) -> None:
+    seen = booted(LOOK_AROUND)
+    assert seen["came"], seen["log"]
+    assert "/procomu.service" in seen["own"]
+    assert all("procomu.service" not in group for group in seen["servers"].values()), seen["servers"]
+    assert seen["servers"] == seen["left"], "people keep their addresses while the node is stopped"
+    assert seen["again"], seen["log"]
+    assert seen["servers"] == seen["after"]
+
+
+def test_the_unit_is_never_given_up(booted: Callable[[str], dict[str, Any]]) -> None:
+    """Before, five failures within ten seconds ended it until somebody logged in."""
+    seen = booted(LOOK_AT_KILLS)
+    assert seen["came_back"], seen["log"]
+    assert "active" == seen["state"]
+    assert seen["restarts"] >= KILLS
