@@ -39,11 +39,15 @@ class LinkCallers:
         device = self._neighbours.mac_of(ends.address)
         if device is None:
             return ELSEWHERE
-        if not self._senders.sends(device, ends):
+        sends = self._senders.sends(device, ends)
+        if sends is False:
             # It may have changed hands a moment ago.
             device = self._neighbours.mac_of(ends.address, is_fresh=True)
-            if device is None or not self._senders.sends(device, ends):
-                return self._disputed(ends.address)
+            sends = device is not None and self._senders.sends(device, ends)
+        if device is None or sends is None:
+            return DISPUTED  # nobody claims it, but nothing vouches for the sender
+        if not sends:
+            return self._disputed(ends.address)
         self._heard.add(device)
         if self._is_leased_to_another(ends.address, device):
             return self._disputed(ends.address)

@@ -6,7 +6,7 @@ The filter wrote it down with the connection's first packet, and lets no other d
 import ipaddress
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from captive_portal.callers import Ends
 from node.errors import NodeError
@@ -14,7 +14,8 @@ from node.units import MacAddress
 
 ANSWER_BYTES_MAX = 16_384
 # linux/netfilter/nfnetlink.h, linux/netfilter/nf_tables.h
-_NETLINK_NETFILTER, _NLMSG_ERROR, _NLM_F_REQUEST = 12, 2, 1
+_NETLINK_NETFILTER, _NLM_F_REQUEST = 12, 1
+_NFT_MSG_NEWSET, _NFT_MSG_GETSET = 10 << 8 | 9, 10 << 8 | 10
 _NFT_MSG_NEWSETELEM, _NFT_MSG_GETSETELEM, _NFPROTO_INET, _NESTED = 10 << 8 | 12, 10 << 8 | 13, 1, 0x8000
 _TABLE, _SET, _ELEMENTS, _ELEMENT, _KEY, _VALUE = 1, 2, 3 | _NESTED, 1 | _NESTED, 1 | _NESTED, 1
 _HEADER, _FAMILY, _ATTRIBUTE = struct.Struct("=IHHII"), struct.Struct("!BBH"), struct.Struct("=HH")
@@ -35,22 +36,29 @@ class FrameSenders:
     def close(self) -> None:
         self._socket.close()
 
-    def sends(self, device: MacAddress, ends: Ends) -> bool:
-        """Whether `device` opened this connection. False also when nobody is known to have."""
+    def sends(self, device: MacAddress, ends: Ends) -> bool | None:
+        """Whether `device` opened this connection; None while the filter does not stand, and knows of nobody."""
         key = key_of(device, ends)
         if key is None:
             return False
-        self._sequence = (self._sequence + 1) & 0xFFFFFFFF
         version, octets = key
+        named = self._sets[version]
+        if self._answer(lambda number: question(self._table, named, octets, number)) == _NFT_MSG_NEWSETELEM:
+            return True
+        is_there = self._answer(lambda number: set_question(self._table, named, number)) == _NFT_MSG_NEWSET
+        return False if is_there else None
+
+    def _answer(self, ask: Callable[[int], bytes]) -> int | None:
+        """The kind of message that the kernel answers with; None when it does not."""
+        self._sequence = (self._sequence + 1) & 0xFFFFFFFF
         try:
-            self._socket.send(question(self._table, self._sets[version], octets, self._sequence))
+            self._socket.send(ask(self._sequence))
             while True:  # the kernel answers within the send; older answers are passed over
-                answer = self._socket.recv(ANSWER_BYTES_MAX)
-                _, kind, _, sequence, _ = _HEADER.unpack_from(answer)
+                _, kind, _, sequence, _ = _HEADER.unpack_from(self._socket.recv(ANSWER_BYTES_MAX))
                 if sequence == self._sequence:
-                    return bool(kind == _NFT_MSG_NEWSETELEM)
+                    return int(kind)
         except BlockingIOError:
-            return False
+            return None
         except OSError as error:
             raise NodeError(
                 f"the packet filter cannot be asked: {error}", "run the node with CAP_NET_ADMIN"
@@ -77,6 +85,13 @@ def question(table: str, name: str, key: bytes, sequence: int) -> bytes:
     body += _attribute(_TABLE, table.encode() + b"\0") + _attribute(_SET, name.encode() + b"\0")
     body += _attribute(_ELEMENTS, element)
     return _HEADER.pack(_HEADER.size + len(body), _NFT_MSG_GETSETELEM, _NLM_F_REQUEST, sequence, 0) + body
+
+
+def set_question(table: str, name: str, sequence: int) -> bytes:
+    """One NFT_MSG_GETSET, which tells whether there is such a set."""
+    body = _FAMILY.pack(_NFPROTO_INET, 0, 0)
+    body += _attribute(_TABLE, table.encode() + b"\0") + _attribute(_SET, name.encode() + b"\0")
+    return _HEADER.pack(_HEADER.size + len(body), _NFT_MSG_GETSET, _NLM_F_REQUEST, sequence, 0) + body
 
 
 def _attribute(kind: int, data: bytes) -> bytes:

@@ -1,6 +1,7 @@
 """Whose connection it is: the same of the fake as of the real filter, neighbour table and leases."""
 
 import contextlib
+import json
 import socket
 import time
 from collections.abc import Iterator
@@ -199,6 +200,46 @@ def test_no_other_connection_than_its_own_is_a_devices(place: Street, tmp_path: 
         assert Caller(MEMBERS) == link.callers.caller(ends)
         for other in (replace(ends, port=ends.port ^ 1), replace(ends, own_port=443)):
             assert DISPUTED == link.callers.caller(other)
+
+
+@pytest.mark.kernel
+def test_a_link_local_address_is_its_devices_too(place: Street, tmp_path: Path) -> None:
+    with contextlib.closing(RealLink(place, tmp_path)) as link:
+        own, routers = local_address(place.stranger, "eth0"), local_address(place.router, "lan0")
+        with place.router.entered():
+            lan = socket.if_nametoindex("lan0")
+            door = socket.create_server((routers, GATE.portal_port, 0, lan), family=socket.AF_INET6)
+        with place.stranger.entered():
+            phone = socket.socket(socket.AF_INET6)
+            cable = socket.if_nametoindex("eth0")
+        with door, phone:
+            phone.settimeout(5)
+            phone.connect((routers, GATE.portal_port, 0, cable))
+            accepted, (there, port, *_) = door.accept()
+            with accepted:
+                assert own == there.partition("%")[0]
+                assert Caller(STRANGERS) == link.callers.caller(
+                    Ends(there, port, *accepted.getsockname()[:2])
+                )
+
+
+def local_address(place: Namespace, interface: str) -> str:
+    listed = json.loads(place.run("ip", "-j", "-6", "addr", "show", "dev", interface, "scope", "link"))
+    return next(
+        str(each["local"]) for link in listed for each in link.get("addr_info", ()) if "local" in each
+    )
+
+
+@pytest.mark.kernel
+def test_while_the_filter_does_not_stand_nobody_is_known_and_nobody_accused(tmp_path: Path) -> None:
+    """Somebody flushed it; it is written again within moments."""
+    with street("unknown") as place:
+        place.admit(MEMBER_MAC)
+        with contextlib.closing(RealLink(place, tmp_path)) as link:
+            ends = link.call(MEMBERS, MEMBER[0])
+            place.router.run("nft", "flush", "ruleset")
+            assert DISPUTED == link.callers.caller(ends)
+            assert () == link._link.warnings()
 
 
 @pytest.mark.kernel

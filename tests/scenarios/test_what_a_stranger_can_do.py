@@ -1,12 +1,16 @@
 """A stranger on the people's side pretends to be somebody, or looks for others' traces."""
 
 import re
+import time
 
 import pytest
+
+from tests.scenarios.conftest import eventually
 
 pytestmark = pytest.mark.kernel
 
 HARDWARE_ADDRESS = re.compile(r"(?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}", re.IGNORECASE)
+LEASES_READ_S = 1.5
 PORTAL = "http://login.procomu.lan/"
 
 
@@ -19,6 +23,26 @@ def test_a_device_that_calls_itself_as_the_portal_does_is_not_taken_for_it(place
     leases = (place.square.data / "dhcp.leases").read_text()
     assert stranger.address_v4 in leases
     assert "login" not in leases
+
+
+def test_who_takes_an_address_that_was_leased_to_another_is_shown_nothing(place, online, prowler):
+    """The phone sleeps, so that nobody defends its address; it is on again as soon as it wakes."""
+    place.square.start()
+    phone = online("phone")
+    assert 200 == phone.do("knock", url=PORTAL)["status"]
+    assert eventually(lambda: phone.address_v4 in (place.square.data / "dhcp.leases").read_text())
+    phone.place.ip("link set eth0 down")
+    prowler.place.ip("addr flush dev eth0 scope global", f"addr add {phone.address_v4}/16 dev eth0")
+    prowler.place.route("default via 10.77.0.1")
+    time.sleep(LEASES_READ_S)
+    answer = prowler.do("knock", url=PORTAL)
+    assert 403 == answer["status"]
+    assert "use the same address" in answer["body"]
+    assert any("Two devices claim" in each for each in place.square.overview()["warnings"])
+    prowler.place.ip("addr flush dev eth0 scope global")
+    phone.place.ip("link set eth0 up")
+    phone.place.route("default via 10.77.0.1")
+    assert eventually(lambda: phone.do("knock", url=PORTAL)["status"] == 200)
 
 
 def test_after_people_came_and_went_no_log_holds_a_hardware_address(place, comes, online):
