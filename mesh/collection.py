@@ -1,22 +1,26 @@
 """The pages that this node holds for the community: newest of each name, summed up in digests, limited."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from mesh.messages import Page, page_digest
+from mesh.messages import Cover, Page, page_digest
+from node.accounting.lives import Rank, life_rank
 from node.accounting.periods import DAY_UNKNOWN
 from node.units import NodeId
 
-INCARNATIONS_MAX = 3
-"""Kept for each author: those with the newest days."""
+LIVES_MAX = 64
+"""Streams kept of one author: those of the highest lives. An author takes its earlier lives into its newest one, which
+is then the only stream; so many are kept where it has not heard of them yet."""
 DAYS_MAX = 62
 """Kept for each stream: the newest days, enough for any month; a wrong clock costs one of them."""
 AUTHOR_BYTES_MAX = 24 * 1024 * 1024
 """Above this the oldest pages of an author are known by name only: 12 days of 10,000 accounts."""
 
 StreamKey: TypeAlias = tuple[NodeId, str]
+COVERS_MAX = 50_000
+"""Pages known to be taken in, of one author; the oldest days are forgotten first."""
 Age: TypeAlias = Literal["newer", "same", "older", "conflict"]
 
 
@@ -44,9 +48,13 @@ class PageCollection:
     def __init__(self) -> None:
         self._streams: dict[StreamKey, _Stream] = {}
         self._bytes: dict[NodeId, int] = {}
+        self._covered: dict[NodeId, dict[tuple[str, str], int]] = {}
+        """By life and label: the highest seq that a later life has taken in."""
 
     def age(self, page: Page) -> Age:
-        """How `page` stands to the page of its name that is held."""
+        """How `page` stands to the page of its name that is held, or was taken in by a later life."""
+        if self.is_covered((page.author, page.incarnation), page.label, page.seq):
+            return "older"
         held = self.held((page.author, page.incarnation), page.label)
         if held is None or page.seq > held.seq:
             return "newer"
@@ -55,16 +63,40 @@ class PageCollection:
         return "same" if held.digest == page_digest(page) else "conflict"
 
     def has_room(self, page: Page) -> bool:
-        """False for what `hold` would drop at once: a day or an incarnation older than all that are kept."""
+        """False for what `hold` would drop at once: a day older than all that are kept, or a life below LIVES_MAX
+        others."""
         stream = self._streams.get((page.author, page.incarnation))
         if stream is not None:
             full = len(stream.days) >= DAYS_MAX and page.period not in stream.days
             return not full or _rank(page.period) > _rank(min(stream.days, key=_rank))
         others = self._lives(page.author)
-        return len(others) < INCARNATIONS_MAX or (_rank(page.period), page.incarnation) > min(others)
+        return len(others) < LIVES_MAX or life_rank(page.incarnation) > others[0]
 
-    def hold(self, page: Page) -> None:
-        """Keep `page`; of two with the same seq, the one with the greater digest on every node."""
+    def is_covered(self, key: StreamKey, label: str, seq: int) -> bool:
+        """Whether a later life of the author has taken this page in: what it says stands there."""
+        author, life = key
+        return seq <= self._covered.get(author, {}).get((life, label), -1)
+
+    def own(self, author: NodeId) -> list[bytes]:
+        """Every page of `author` whose bytes are held."""
+        mine = (stream for (writer, _), stream in self._streams.items() if writer == author)
+        return [held.raw for stream in mine for held in stream.pages.values() if held.raw is not None]
+
+    def hold(self, page: Page, covers: Iterable[Cover] = ()) -> None:
+        """Keep `page`; of two with the same seq, the one with the greater digest on every node. Pages of earlier lives
+        that it covers are dropped."""
+        self._hold(page)
+        known = self._covered.setdefault(page.author, {})
+        for life, label, seq in covers:
+            # Only of lives before its own: two lives can never take each other in.
+            if life_rank(life) < life_rank(page.incarnation):
+                known[life, label] = max(seq, known.get((life, label), -1))
+                self._drop_covered((page.author, life), label)
+        if len(known) > COVERS_MAX:
+            for key in sorted(known, key=lambda key: _rank(key[1].split("/")[1]))[: len(known) - COVERS_MAX]:
+                del known[key]
+
+    def _hold(self, page: Page) -> None:
         stream = self._streams.setdefault((page.author, page.incarnation), _Stream())
         held, digest = stream.pages.get(page.label), page_digest(page)
         if held is not None and (held.seq, held.digest) >= (page.seq, digest):
@@ -104,12 +136,20 @@ class PageCollection:
             stream.digest = _digest_of(f"{label}/{seq}/{digest}" for label, seq, digest in self.listed(key))
         return stream.digest
 
-    def _lives(self, author: NodeId) -> list[tuple[str, str]]:
-        return sorted(
-            (max(map(_rank, stream.days)), incarnation)
-            for (writer, incarnation), stream in self._streams.items()
-            if writer == author
-        )
+    def _lives(self, author: NodeId) -> list[Rank]:
+        return sorted(life_rank(life) for writer, life in self._streams if writer == author)
+
+    def _drop_covered(self, key: StreamKey, label: str) -> None:
+        stream, held = self._streams.get(key), self.held(key, label)
+        if stream is None or held is None or not self.is_covered(key, label, held.seq):
+            return
+        self._drop(key[0], stream, [label])
+        stream.days[held.day] -= 1
+        if not stream.days[held.day]:
+            del stream.days[held.day]
+        stream.digest = ""
+        if not stream.pages:
+            del self._streams[key]
 
     def _keep_limits(self, author: NodeId, stream: _Stream) -> None:
         if len(stream.days) > DAYS_MAX:
@@ -117,7 +157,7 @@ class PageCollection:
             self._drop(author, stream, [label for label, held in stream.pages.items() if held.day == oldest])
             del stream.days[oldest]
         lives = self._lives(author)
-        if len(lives) > INCARNATIONS_MAX:
+        if len(lives) > LIVES_MAX:
             gone = self._streams.pop((author, lives[0][1]))
             self._drop(author, gone, list(gone.pages))
         if self._bytes[author] > AUTHOR_BYTES_MAX:

@@ -22,10 +22,12 @@ from mesh.messages import (
     Malformed,
     Message,
     Page,
+    Past,
     Root,
     Streams,
     UsageRow,
     encode,
+    past_of,
     usage_rows,
 )
 from mesh.ports import Roster
@@ -49,6 +51,14 @@ class PageAccepted:
 
 
 @dataclass(frozen=True, slots=True)
+class PastAccepted:
+    """Likewise a page in which a member has taken in earlier lives of its books."""
+
+    page: Page
+    past: Past
+
+
+@dataclass(frozen=True, slots=True)
 class PageRefused:
     """A page that must change nothing."""
 
@@ -65,7 +75,7 @@ class Equivocated:
     seq: int
 
 
-Event: TypeAlias = PageAccepted | PageRefused | Equivocated
+Event: TypeAlias = PageAccepted | PastAccepted | PageRefused | Equivocated
 
 
 @dataclass(slots=True)
@@ -144,8 +154,13 @@ class Exchange:
 
     def offer(self, page: Page) -> None:
         """Hold a page that this node wrote, and push it to every neighbour."""
-        self._collection.hold(page)
+        past = past_of(page.body, page.period) if page.kind == "past" else None
+        self._collection.hold(page, past.covers if isinstance(past, Past) else ())
         self._push(page, heard_from=None)
+
+    def held_of(self, author: NodeId) -> list[bytes]:
+        """The pages of one author, as they came."""
+        return self._collection.own(author)
 
     def restore(self, page: Page) -> tuple[Event, ...]:
         """Take a page back from the shelf, with the same checks as from a neighbour."""
@@ -155,7 +170,7 @@ class Exchange:
         if self._collection.age(page) in {"same", "newer"}:
             self._neighbours[neighbour].pages.pop(((page.author, page.incarnation), page.label), None)
         events = self._admit(page)
-        if any(isinstance(event, PageAccepted) for event in events):
+        if any(isinstance(event, PageAccepted | PastAccepted) for event in events):
             self._push(page, heard_from=neighbour)
         return events
 
@@ -174,11 +189,10 @@ class Exchange:
             return (PageRefused(page.author, "older than all that is kept of its author"),)
         if not verify(page.author, PAGE_KIND, page.signed, page.signature):
             return (PageRefused(page.author, "its signature is wrong"),)
-        rows = usage_rows(page.body)
-        if isinstance(rows, Malformed):
-            return (PageRefused(page.author, rows.reason),)
-        self._collection.hold(page)
-        accepted = PageAccepted(page, rows)
+        accepted = _read(page)
+        if isinstance(accepted, PageRefused):
+            return (accepted,)
+        self._collection.hold(page, accepted.past.covers if isinstance(accepted, PastAccepted) else ())
         if age == "conflict":
             return Equivocated(page.author, page.name, page.seq), accepted
         return (accepted,)
@@ -227,7 +241,9 @@ class Exchange:
             if seq > their_seq or (seq == their_seq and digest != their_digest):
                 self._neighbours[neighbour].pages[key, label] = None
         if theirs.asks and any(
-            seq_digest > ours.get(label, (-1, "")) for label, seq_digest in listed.items()
+            seq_digest > ours.get(label, (-1, ""))
+            for label, seq_digest in listed.items()
+            if not self._collection.is_covered(key, label, seq_digest[0])
         ):
             self._send_have(neighbour, key, asks=False)
 
@@ -235,6 +251,17 @@ class Exchange:
         waiting = self._neighbours[neighbour]
         if len(waiting.replies) < REPLIES_MAX and frame not in waiting.replies:
             waiting.replies.append(frame)
+
+
+def _read(page: Page) -> PageAccepted | PastAccepted | PageRefused:
+    """The body of a page whose signature was checked."""
+    if page.kind == "past":
+        past = past_of(page.body, page.period)
+        return (
+            PageRefused(page.author, past.reason) if isinstance(past, Malformed) else PastAccepted(page, past)
+        )
+    rows = usage_rows(page.body)
+    return PageRefused(page.author, rows.reason) if isinstance(rows, Malformed) else PageAccepted(page, rows)
 
 
 def _ranges(keys: Sequence[str], entries: Sequence[T], most: int) -> Iterator[tuple[str, str, Sequence[T]]]:

@@ -25,6 +25,8 @@ NAME_CHARS_MAX = 64
 """Names of nodes and communities."""
 ACCOUNT_BYTES_MAX = 64
 ROWS_MAX = 1000
+COVERS_MAX = 1000
+"""Pages of earlier lives that one page may say it has taken in."""
 PARTS_MAX = 1000
 STREAMS_PER_MESSAGE_MAX = 400
 PAGES_PER_MESSAGE_MAX = 800
@@ -40,6 +42,7 @@ _DIGEST = re.compile(r"[0-9a-f]{16}")
 _ROOT = re.compile(r"[0-9a-f]{32}")
 _SIGNATURE = re.compile(rf"[0-9a-f]{{{2 * SIGNATURE_BYTES}}}")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+KINDS = ("usage", "past")
 _LABEL = re.compile(r"[a-z]{1,16}/[0-9a-z-]{1,16}/[0-9]{4}")
 
 
@@ -131,6 +134,20 @@ class Unknown:
 
 
 UsageRow: TypeAlias = tuple[AccountId, Cell]
+PastRow: TypeAlias = tuple[str, AccountId, Cell]
+"""The life of the author's books that counted it, the account, and how much."""
+Cover: TypeAlias = tuple[str, str, int]
+"""A page of an earlier life by its life, label and seq: it and those before it are taken in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What a page says of earlier lives of its author's books."""
+
+    rows: tuple[PastRow, ...]
+    covers: tuple[Cover, ...]
+
+
 Message: TypeAlias = Hello | Beat | Root | Streams | Have | Page | Unknown
 
 
@@ -151,15 +168,30 @@ def encode(message: Hello | Beat | Root | Streams | Have) -> bytes:
             return _canonical({"is": "have", **stream, "pages": pages, "asks": asks})
 
 
-def page_head(*, community: str, author: NodeId, incarnation: str, period: str, part: int, seq: int) -> bytes:
-    """The first line of a usage page."""
-    stream = {"community": community, "author": author, "incarnation": incarnation, "kind": "usage"}
+def page_head(
+    *,
+    community: str,
+    author: NodeId,
+    incarnation: str,
+    period: str,
+    part: int,
+    seq: int,
+    kind: str = "usage",
+) -> bytes:
+    """The first line of a page."""
+    stream = {"community": community, "author": author, "incarnation": incarnation, "kind": kind}
     return _canonical({"is": "page", "v": VERSION, **stream, "period": period, "part": part, "seq": seq})
 
 
 def usage_body(rows: Mapping[AccountId, Cell]) -> bytes:
     """The second line of a usage page: what each account used at the author's node."""
     return _canonical({"rows": [_row(account, rows[account]) for account in sorted(rows)]})
+
+
+def past_body(rows: Mapping[tuple[str, AccountId], Cell], covers: Mapping[tuple[str, str], int]) -> bytes:
+    """The second line of a page about earlier lives, by life and account; `covers` by life and label."""
+    told = [[life, *_row(account, rows[life, account])] for life, account in sorted(rows)]
+    return _canonical({"covers": [[*key, covers[key]] for key in sorted(covers)], "rows": told})
 
 
 def assemble_page(signed: bytes, signature: bytes) -> bytes:
@@ -196,6 +228,25 @@ def usage_rows(body: bytes) -> tuple[UsageRow, ...] | Malformed:
     if any(left >= right for left, right in itertools.pairwise(accounts)):
         return Malformed("accounts are not in order, each once")
     return tuple((AccountId(row[0]), _cell(row)) for row in rows)
+
+
+def past_of(body: bytes, period: str) -> Past | Malformed:
+    """What a page about earlier lives says of the day `period`: rows in order of life and account, pages in order of
+    life and label, each once."""
+    fields = _parse(body)
+    if isinstance(fields, Malformed):
+        return fields
+    rows, covers = _list(fields.get("rows"), ROWS_MAX), _list(fields.get("covers"), COVERS_MAX)
+    if rows is None or covers is None or not (rows or covers):
+        return Malformed("neither rows nor covers, or too many")
+    if not all(_is_past_row(row) for row in rows):
+        return Malformed("a row is not [life, account, down, up, busy down, busy up]")
+    if not all(_is_cover(cover, period) for cover in covers):
+        return Malformed("a cover is not [life, label of this day, seq]")
+    if not (_each_once(rows) and _each_once(covers)):
+        return Malformed("rows or covers are not in order, each once")
+    told = tuple((str(row[0]), AccountId(row[1]), _cell(row[1:])) for row in rows)
+    return Past(told, tuple((str(life), str(label), int(seq)) for life, label, seq in covers))
 
 
 def page_digest(page: Page) -> str:
@@ -297,7 +348,7 @@ def _page(fields: dict[str, Any], head: bytes, rest: bytes, frame: bytes) -> Pag
     part, seq = fields.get("part"), fields.get("seq")
     if not (is_text(community) and _fits(author, _NODE) and _fits(incarnation, _INCARNATION)):
         return Malformed("page without community, author and incarnation")
-    if kind != "usage" or not _is_day(period):
+    if kind not in KINDS or not _is_day(period):
         return Malformed("page of an unknown kind or period")
     if not (is_number(part) and part < PARTS_MAX and is_number(seq)):
         return Malformed("page without part and seq")
@@ -347,6 +398,22 @@ def _cell(row: list[Any]) -> Cell:
 
 def _is_row(row: object) -> bool:
     return isinstance(row, list) and len(row) == 5 and is_account(row[0]) and all(map(is_number, row[1:]))
+
+
+def _is_past_row(row: object) -> bool:
+    return isinstance(row, list) and len(row) == 6 and _fits(row[0], _INCARNATION) and _is_row(row[1:])
+
+
+def _is_cover(cover: object, period: str) -> bool:
+    if not (isinstance(cover, list) and len(cover) == 3):
+        return False
+    life, label, seq = cover
+    is_named = _fits(life, _INCARNATION) and _fits(label, _LABEL)
+    return is_named and label.split("/")[1] == period and is_number(seq)
+
+
+def _each_once(entries: list[Any]) -> bool:
+    return all(left[:2] < right[:2] for left, right in itertools.pairwise(entries))
 
 
 def _is_day(value: object) -> TypeGuard[str]:

@@ -1,7 +1,9 @@
 """This node's own pages: usage cells to numbered parts, and only the parts that changed are written anew."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -11,12 +13,15 @@ from mesh.messages import (
     PARTS_MAX,
     Malformed,
     Page,
+    Past,
+    PastRow,
     UsageRow,
     assemble_page,
     decode,
     is_account,
     is_number,
     page_head,
+    past_body,
     usage_body,
 )
 from node.accounting.ledger import NO_CELL, Cell
@@ -28,11 +33,115 @@ RESERVATION_BYTES_MAX = 256
 ROWS_PER_PART = 300
 """With the longest names and numbers, a part of this many rows still fits into one frame."""
 
-PartKey = tuple[str, int]
+PAST_ROWS_PER_PART = 220
+COVERS_PER_PART = 100
+"""Likewise, both in one part: a row of an earlier life names that, too."""
+
+PartKey: TypeAlias = tuple[str, int]
+PastKey: TypeAlias = tuple[str, AccountId]
+CoverKey: TypeAlias = tuple[str, str]
+
+
+@dataclass(slots=True)
+class _PastPart:
+    rows: dict[PastKey, Cell] = field(default_factory=dict)
+    covers: dict[CoverKey, int] = field(default_factory=dict)
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.rows) >= PAST_ROWS_PER_PART or len(self.covers) >= COVERS_PER_PART
+
+
+class PastPages:
+    """What the lives before this one said, one day after the other, in numbered parts of this life's stream."""
+
+    def __init__(self) -> None:
+        self._days: dict[str, list[_PastPart]] = {}
+        self._rows: dict[str, dict[PastKey, int]] = {}
+        self._covers: dict[str, dict[CoverKey, int]] = {}
+        self._waiting: dict[str, dict[CoverKey, int]] = {}
+        """To be said with the next writing: not before the rows of these pages are on their way."""
+        self.changed: dict[PartKey, None] = {}
+
+    def adopt(self, day: str, number: int, past: Past) -> None:
+        """A page of this stream that came back: go on from it, in the same parts."""
+        parts = self._days.setdefault(day, [])
+        parts += [_PastPart() for _ in range(len(parts), number + 1)]
+        for life, account, cell in past.rows:
+            places = self._rows.setdefault(day, {})
+            if places.setdefault((life, account), number) == number:
+                rows = parts[number].rows
+                rows[life, account] = highest(rows.get((life, account), NO_CELL), cell)
+        for life, label, seq in past.covers:
+            places_of_covers = self._covers.setdefault(day, {})
+            if places_of_covers.setdefault((life, label), number) == number:
+                covers = parts[number].covers
+                covers[life, label] = max(seq, covers.get((life, label), -1))
+
+    def note(self, day: str, life: str, account: AccountId, cell: Cell) -> None:
+        """A cell of an earlier life; nothing is written for one that has not grown."""
+        places = self._rows.setdefault(day, {})
+        number = places.get((life, account))
+        if number is None:
+            number = self._part_with_room(day)
+            if number >= PARTS_MAX:
+                return
+            places[life, account] = number
+        rows = self._days[day][number].rows
+        grown = highest(rows.get((life, account), NO_CELL), cell)
+        if grown != rows.get((life, account)):
+            rows[life, account] = grown
+            self.changed[day, number] = None
+        self._forget_oldest_days()
+
+    def cover(self, life: str, label: str, seq: int) -> None:
+        """All that a page of an earlier life says has been noted."""
+        day = label.split("/")[1]
+        number = self._covers.get(day, {}).get((life, label))
+        known = -1 if number is None else self._days[day][number].covers[life, label]
+        waiting = self._waiting.setdefault(day, {})
+        if seq > known:
+            waiting[life, label] = max(seq, waiting.get((life, label), -1))
+
+    def say_covers(self) -> None:
+        """What waited is in the parts now; they are to be written."""
+        waiting, self._waiting = self._waiting, {}
+        for day, covers in waiting.items():
+            for key, seq in covers.items():
+                self._say(day, key, seq)
+        self._forget_oldest_days()
+
+    def _say(self, day: str, key: CoverKey, seq: int) -> None:
+        places = self._covers.setdefault(day, {})
+        number = places.get(key)
+        if number is None:
+            number = self._part_with_room(day)
+            if number >= PARTS_MAX:
+                return
+            places[key] = number
+        self._days[day][number].covers[key] = seq
+        self.changed[day, number] = None
+
+    def body(self, day: str, number: int) -> bytes:
+        part = self._days[day][number]
+        return past_body(part.rows, part.covers)
+
+    def _part_with_room(self, day: str) -> int:
+        parts = self._days.setdefault(day, [])
+        if not parts or parts[-1].is_full:
+            parts.append(_PastPart())
+        return len(parts) - 1
+
+    def _forget_oldest_days(self) -> None:
+        while len(self._days) > DAYS_MAX:
+            oldest = min(self._days, key=lambda day: "" if day == DAY_UNKNOWN else day)
+            for places in (self._days, self._rows, self._covers):
+                places.pop(oldest, None)
+            self.changed = {key: None for key in self.changed if key[0] != oldest}
 
 
 class UsagePages:
-    """The usage pages of one life of this node's books: the only writer of its stream."""
+    """The pages of one life of this node's books: the only writer of its stream."""
 
     def __init__(self, key: Ed25519PrivateKey, community: str, incarnation: str) -> None:
         self._key = key
@@ -42,6 +151,7 @@ class UsagePages:
         self._parts: dict[PartKey, dict[AccountId, Cell]] = {}
         self._part_of: dict[str, dict[AccountId, int]] = {}
         self._changed: dict[PartKey, None] = {}
+        self.past = PastPages()
         self.seq = 0
         """The highest number used so far, here or on any page of ours that came back."""
 
@@ -56,6 +166,28 @@ class UsagePages:
             if account not in places:
                 places[account] = page.part
                 part[account] = cell
+
+    def adopt_past(self, page: Page, past: Past) -> None:
+        """Likewise a page about earlier lives."""
+        if page.author != self._author or page.incarnation != self.incarnation:
+            return
+        self.seq = max(self.seq, page.seq)
+        self.past.adopt(page.period, page.part, past)
+
+    def take_in(self, page: Page, rows: Iterable[PastRow]) -> None:
+        """A page of ours from another life of the books: what it says is said by this life from now on."""
+        if page.author != self._author or page.incarnation == self.incarnation:
+            return
+        for life, account, cell in rows:
+            self.note_past(page.period, life, account, cell)
+        self.past.cover(page.incarnation, page.label, page.seq)
+
+    def note_past(self, day: str, life: str, account: AccountId, cell: Cell) -> None:
+        """A cell that an earlier life of our books counted, as it stands now."""
+        if life == self.incarnation:
+            self.note(day, account, cell)
+        elif is_account(account) and all(map(is_number, _numbers(cell))):
+            self.past.note(day, life, account, cell)
 
     def note(self, day: str, account: AccountId, cell: Cell) -> None:
         """A cell of our books as it stands now; nothing is written for one that has not grown.
@@ -73,7 +205,7 @@ class UsagePages:
             places[account] = number
         part = self._parts.setdefault((day, number), {})
         known = part.get(account, NO_CELL)
-        grown = Cell(_highest(known.uplink, cell.uplink), _highest(known.busy, cell.busy))
+        grown = highest(known, cell)
         if grown != known or account not in part:
             part[account] = grown
             self._changed[day, number] = None
@@ -83,7 +215,7 @@ class UsagePages:
     @property
     def changed_count(self) -> int:
         """How many pages `write` would make now."""
-        return len(self._changed)
+        return len(self._changed) + len(self.past.changed)
 
     @property
     def row_count(self) -> int:
@@ -96,9 +228,15 @@ class UsagePages:
             day, number = next(iter(self._changed))
             del self._changed[day, number]
             self.seq += 1
-            yield self._sign(day, number)
+            yield self._sign(day, number, "usage", usage_body(self._parts[day, number]))
+        while self.past.changed:
+            day, number = next(iter(self.past.changed))
+            del self.past.changed[day, number]
+            self.seq += 1
+            yield self._sign(day, number, "past", self.past.body(day, number))
+        self.past.say_covers()
 
-    def _sign(self, day: str, number: int) -> Page:
+    def _sign(self, day: str, number: int, kind: str, body: bytes) -> Page:
         head = page_head(
             community=self._community,
             author=self._author,
@@ -106,8 +244,9 @@ class UsagePages:
             period=day,
             part=number,
             seq=self.seq,
+            kind=kind,
         )
-        signed = head + b"\n" + usage_body(self._parts[day, number])
+        signed = head + b"\n" + body
         page = decode(assemble_page(signed, sign(self._key, PAGE_KIND, signed)))
         assert isinstance(page, Page), page if isinstance(page, Malformed) else "a page must decode as a page"
         return page
@@ -126,6 +265,11 @@ class UsagePages:
 
 def _numbers(cell: Cell) -> tuple[int, ...]:
     return cell.uplink.down, cell.uplink.up, cell.busy.down, cell.busy.up
+
+
+def highest(known: Cell, cell: Cell) -> Cell:
+    """Of each number the greater."""
+    return Cell(_highest(known.uplink, cell.uplink), _highest(known.busy, cell.busy))
 
 
 def _highest(a: Usage, b: Usage) -> Usage:

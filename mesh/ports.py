@@ -26,8 +26,11 @@ class UsageBooks(Protocol):
     def incarnation(self) -> str:
         """Name of this life of our books, 1 to 32 letters, digits, ``-`` or ``_``; empty until the books know it."""
 
-    def own_cells(self) -> Iterable[tuple[str, AccountId, Cell]]:
-        """(day, account, cell) of this life of this node's books."""
+    async def own_cells(self) -> Iterable[tuple[str, str, AccountId, Cell]]:
+        """(life, day, account, cell) of this node's books that neighbours may know, earlier lives included."""
+
+    def outlive(self, life: str) -> None:
+        """Neighbours know that our books had come further in this life: another one begins, with a greater number."""
 
     def merge_page(
         self, author: NodeId, incarnation: str, day: str, cells: Iterable[tuple[AccountId, Cell]]

@@ -2,17 +2,20 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
+from itertools import groupby
+from operator import itemgetter
 from typing import TypeAlias
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from mesh.exchange import Equivocated, Event, Exchange, PageAccepted
-from mesh.messages import Page, decode
+from mesh.exchange import Equivocated, Event, Exchange, PageAccepted, PastAccepted
+from mesh.messages import Malformed, Page, PastRow, decode, past_of, usage_rows
 from mesh.pages import UsagePages, read_reservation, reservation
 from mesh.ports import PageShelf, Roster, UsageBooks
 from node.accounting.ledger import Cell
+from node.accounting.lives import life_rank
 from node.errors import StorageTrouble
-from node.identity import human_form
+from node.identity import human_form, own_node_id
 from node.units import AccountId, NodeId
 
 PUBLISH_EVERY_S = 1.0
@@ -24,7 +27,8 @@ CELLS_PER_TURN = 500
 """Cells noted before others may run: about 1 ms."""
 BOOKS_AGAIN_S = 0.1
 
-OwnCell: TypeAlias = tuple[str, AccountId, Cell]
+OwnCell: TypeAlias = tuple[str, str, AccountId, Cell]
+"""The life of our books, the day, the account, and how much."""
 
 
 class Replica:
@@ -42,7 +46,7 @@ class Replica:
         on_usage_changed: Callable[[], None],
     ) -> None:
         self.exchange = Exchange(community, roster)
-        self._key = key
+        self._key, self._own = key, own_node_id(key)
         self._community = community
         self._books = books
         self._shelf = shelf
@@ -53,7 +57,7 @@ class Replica:
         self._unshelved: dict[str, bytes] = {}
         self._booked = asyncio.Event()
         self._booked.set()
-        self._noted: dict[tuple[str, AccountId], Cell] = {}
+        self._noted: dict[tuple[str, str, AccountId], Cell] = {}
         self._read_all = True
         self._warnings: dict[str, str] = {}
 
@@ -66,7 +70,7 @@ class Replica:
         if changed is None:
             self._read_all = True
         else:
-            self._noted.update({(day, account): cell for day, account, cell in changed})
+            self._noted.update({(life, day, account): cell for life, day, account, cell in changed})
         self._booked.set()
 
     def receive(self, neighbour: NodeId, frame: bytes) -> None:
@@ -77,11 +81,10 @@ class Replica:
         """Take the pages back from the shelf, once the books know which life this is."""
         incarnation = await self._incarnation()
         self._pages = UsagePages(self._key, self._community, incarnation)
-        for record in self._records():
-            reserved = read_reservation(record, incarnation)
-            if reserved is not None:
-                self._pages.seq = max(self._pages.seq, reserved)
-                continue
+        records = self._records()
+        reserved = [read_reservation(record, incarnation) for record in records]
+        self._pages.seq = self._reserved = max((seq for seq in reserved if seq is not None), default=0)
+        for record in records:
             page = decode(record)
             if isinstance(page, Page):
                 self._act(self.exchange.restore(page))
@@ -105,8 +108,21 @@ class Replica:
             match event:
                 case PageAccepted(page, rows):
                     self._unshelved[page.name] = page.raw
-                    self._pages.adopt(page, rows)
                     self._books.merge_page(page.author, page.incarnation, page.period, rows)
+                    if page.author == self._own:
+                        self._pages.adopt(page, rows)
+                        self._recognise(page, [(page.incarnation, *row) for row in rows])
+                    self._on_usage_changed()
+                case PastAccepted(page, past):
+                    self._unshelved[page.name] = page.raw
+                    for life, lived in groupby(past.rows, key=itemgetter(0)):
+                        rows_of_life = [(account, cell) for _, account, cell in lived]
+                        self._books.merge_page(page.author, life, page.period, rows_of_life)
+                    if page.author == self._own:
+                        self._pages.adopt_past(page, past)
+                        self._recognise(page, past.rows)
+                        for cover in past.covers:
+                            self._pages.past.cover(*cover)
                     self._on_usage_changed()
                 case Equivocated(author, _, _):
                     self._warnings[f"two pages {author}"] = (
@@ -116,6 +132,37 @@ class Replica:
                 case _:
                     pass
         self._woken()
+
+    def _recognise(self, page: Page, rows: Iterable[PastRow]) -> None:
+        """A page of ours. One that this life of our books did not write is taken in; one that was written after what
+        our books know tells that they are a copy of before: then another life begins, so that nothing is counted in
+        cells that are elsewhere already."""
+        self._pages.take_in(page, rows)
+        is_later = life_rank(page.incarnation) > life_rank(self._pages.incarnation)
+        is_unknown = page.incarnation == self._pages.incarnation and page.seq > self._reserved
+        if is_later or is_unknown:
+            self._books.outlive(page.incarnation)
+        self._booked.set()
+
+    def _follow(self) -> None:
+        """The books have begun another life: its pages take in all that were before."""
+        life = self._books.incarnation
+        if not life or life == self._pages.incarnation:
+            return
+        self._pages, self._reserved, self._read_all = UsagePages(self._key, self._community, life), 0, True
+        for raw in self.exchange.held_of(self._own):
+            page = decode(raw)
+            if isinstance(page, Page):
+                self._take_in_again(page)
+
+    def _take_in_again(self, page: Page) -> None:
+        rows, past = usage_rows(page.body), past_of(page.body, page.period)
+        if page.kind == "usage" and not isinstance(rows, Malformed):
+            self._pages.take_in(page, [(page.incarnation, *row) for row in rows])
+        elif page.kind == "past" and not isinstance(past, Malformed):
+            self._pages.take_in(page, past.rows)
+            for cover in past.covers:
+                self._pages.past.cover(*cover)
 
     async def _incarnation(self) -> str:
         while True:
@@ -127,6 +174,7 @@ class Replica:
         while True:
             await self._booked.wait()
             self._booked.clear()
+            self._follow()
             await self._note_cells()
             await self._reserve(self._pages.seq + self._pages.changed_count)
             for page in self._pages.write():
@@ -134,16 +182,18 @@ class Replica:
                 self._unshelved[page.name] = page.raw
                 self._woken()
                 await asyncio.sleep(0)
+            if self._pages.changed_count:  # what is said only once this writing is on its way
+                self._booked.set()
             await asyncio.sleep(PUBLISH_EVERY_S)
 
     async def _note_cells(self) -> None:
         noted, self._noted = self._noted, {}
-        cells = [(day, account, cell) for (day, account), cell in noted.items()]
+        cells = [(life, day, account, cell) for (life, day, account), cell in noted.items()]
         if self._read_all:
             self._read_all = False
-            cells = list(self._books.own_cells())
-        for number, (day, account, cell) in enumerate(cells, start=1):
-            self._pages.note(day, account, cell)
+            cells += await self._books.own_cells()
+        for number, (life, day, account, cell) in enumerate(cells, start=1):
+            self._pages.note_past(day, life, account, cell)
             if number % CELLS_PER_TURN == 0:
                 await asyncio.sleep(0)
 

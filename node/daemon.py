@@ -220,7 +220,7 @@ class Node:
 
     def _booked(self, changed: Mapping[CellKey, Cell]) -> None:
         if self.mesh is not None:
-            self.mesh.publish((key.day, key.account, cell) for key, cell in changed.items())
+            self.mesh.publish((key.incarnation, key.day, key.account, cell) for key, cell in changed.items())
 
     def _secure_door(self) -> SecureDoor | None:
         if self.certificate is None:

@@ -84,11 +84,11 @@ class Ledger:
                 else:
                     self._sums[key.account, period] = rest
 
-    def own_cells(self, node: NodeId, incarnation: str) -> Iterator[tuple[CellKey, Cell]]:
-        """The cells that only this life of this node writes."""
+    def cells_of(self, node: NodeId) -> Iterator[tuple[CellKey, Cell]]:
+        """The cells that only this node writes, in all lives of its books."""
         # A copy first: the reading thread may add a cell meanwhile.
         cells = tuple(self._cells.items())
-        return ((k, c) for k, c in cells if k.node == node and k.incarnation == incarnation)
+        return ((key, cell) for key, cell in cells if key.node == node)
 
 
 def _highest(a: Usage, b: Usage) -> Usage:

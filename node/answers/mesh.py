@@ -18,10 +18,16 @@ class LedgerBooks:
         """Name of this life of our books; empty until the memory has been read."""
         return self._reconcile.keeper.writer.incarnation
 
-    def own_cells(self) -> Iterable[tuple[str, AccountId, Cell]]:
-        writer = self._reconcile.keeper.writer
-        cells = self._reconcile.ledger.own_cells(writer.node, writer.incarnation)
-        return [(key.day, key.account, cell) for key, cell in cells]
+    async def own_cells(self) -> Iterable[tuple[str, str, AccountId, Cell]]:
+        keeper = self._reconcile.keeper
+        return [
+            (key.incarnation, key.day, key.account, cell)
+            for key, cell in self._reconcile.ledger.cells_of(keeper.writer.node)
+            if keeper.may_be_told(key)
+        ]
+
+    def outlive(self, life: str) -> None:
+        self._reconcile.keeper.outlive(life)
 
     def merge_page(
         self, author: NodeId, incarnation: str, day: str, cells: Iterable[tuple[AccountId, Cell]]

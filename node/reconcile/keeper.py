@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 from captive_portal import guests
 from node.accounting.booking import Booking
 from node.accounting.ledger import Cell, CellKey, Ledger
+from node.accounting.lives import life_name, life_number
 from node.accounting.meter import Baseline, Reading, Tally, baseline, deltas, goes_on_from, is_behind
 from node.accounting.periods import DAY_UNKNOWN
 from node.accounting.sessions import SavedSession, Session, rebased
@@ -79,6 +80,7 @@ class Keeper:
         """The life of the counters of which it is noted how often it was stored."""
         self._stored = Tally("", 0)
         """How often this life of the counters was stored."""
+        self._stored_life, self._life_number = "", 0
         self.stored_day, self._booked_day, self._goes_on_day = "", "", ""
         self.unsaved: set[MacAddress] = set()
         self.pending = Pending()
@@ -144,6 +146,7 @@ class Keeper:
         # Counters that began again have no history until they are stored: a crash before would lose them. And nobody
         # is told of a day before something of it is stored.
         is_new = self.baseline is not None and self.baseline.counters_id != self._stored.counters_id
+        is_new |= self.recalled and self.writer.incarnation != self._stored_life
         is_new |= self._booked_day not in {"", self.stored_day}
         return now - self._stored_ms >= every_ms or bool(self._troubles.storage) or is_other or is_new
 
@@ -169,7 +172,17 @@ class Keeper:
 
     def may_be_told(self, key: CellKey) -> bool:
         """Whether neighbours may know the cell as it is: it would become the same again after a crash."""
-        return key.day == self.stored_day or key not in self._unbooked
+        is_same = key.day == self.stored_day and key.incarnation == self._stored_life
+        return is_same or key not in self._unbooked
+
+    def outlive(self, life: str) -> None:
+        """What is counted from now on is counted in another life of the books, with a number above this one's."""
+        self._life_number = max(self._life_number, life_number(life), life_number(self.writer.incarnation))
+        self.writer = replace(self.writer, incarnation=self._new_life())
+
+    def _new_life(self) -> str:
+        self._life_number += 1
+        return life_name(self._life_number, self._new_name())
 
     def erase(self, mac: MacAddress | None, account: AccountId, until_day: str) -> None:
         """With the next saving, as `Memory.erase` has it."""
@@ -261,6 +274,7 @@ class Keeper:
             return False
         self._tell(None)
         self._stored, self.stored_day = tally, facts[BOOKED_DAY]
+        self._stored_life = facts[INCARNATION]
         self._unbooked = {k: c for k, c in self._unbooked.items() if cells.get(k) != c}
         self._stored_ms = now
         if self._is_another_life() or self._is_unsure:
@@ -334,7 +348,11 @@ class Keeper:
             return
         facts = dict(remembered.facts) if remembered is not None else {}
         known = facts.get(INCARNATION)
-        self.writer = replace(self.writer, incarnation=known or self._new_name())
+        cells = remembered.cells if remembered is not None else ()
+        lives = {key.incarnation for key, _ in cells if key.node == self.writer.node}
+        self._life_number = max(map(life_number, (*lives, known or "")), default=0)
+        self.writer = replace(self.writer, incarnation=known or self._new_life())
+        self._stored_life = known or ""
         reading = standing.reading if standing is not None and standing.stands else None
         self._noted = reading.counters_id if reading is not None else ""
         if remembered is None:
@@ -345,7 +363,7 @@ class Keeper:
         bookings, tally = int(facts.get(BOOKINGS, "0")), remembered.tally
         if known and is_behind(bookings, tally, reading):
             # A copy of before: what its life has told neighbours since is not in it.
-            self.writer = replace(self.writer, incarnation=self._new_name())
+            self.writer = replace(self.writer, incarnation=self._new_life())
         self.baseline = goes_on_from(remembered.baseline, reading, bookings, tally)
         self.stored_day = facts.get(BOOKED_DAY, "")
         if self.baseline is not None and self.baseline is remembered.baseline:

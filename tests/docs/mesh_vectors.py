@@ -20,6 +20,7 @@ from mesh.messages import (
     encode,
     page_digest,
     page_head,
+    past_body,
     usage_body,
 )
 from mesh.trust import community_mark, leaf_certificate, wrapper_ca
@@ -66,6 +67,17 @@ def page() -> bytes:
     return assemble_page(signed, sign(KEY, PAGE_KIND, signed))
 
 
+PAST_ROWS = {("1-3f9a", account): cell for account, cell in ROWS.items()}
+COVERS = {("1-3f9a", "usage/2026-11-24/0000"): 7}
+
+
+def past_page() -> bytes:
+    stream = {"community": "la-vall", "author": NODE, "incarnation": "2-c04b", "kind": "past"}
+    head = page_head(**stream, period="2026-11-24", part=0, seq=8)  # type: ignore[arg-type]
+    signed = head + b"\n" + past_body(PAST_ROWS, COVERS)
+    return assemble_page(signed, sign(KEY, PAGE_KIND, signed))
+
+
 def vectors() -> dict[str, object]:
     """File name to content."""
     decoded = messages.decode(page())
@@ -83,6 +95,15 @@ def vectors() -> dict[str, object]:
         "label": decoded.label,
         "digest": page_digest(decoded),
         "rows": rows,
+    }
+    past = messages.decode(past_page())
+    assert isinstance(past, messages.Page)
+    found["past"] = {
+        "frame": past_page().decode(),
+        "label": past.label,
+        "digest": page_digest(past),
+        "rows": [["1-3f9a", *row] for row in rows],
+        "covers": [[*key, seq] for key, seq in COVERS.items()],
     }
     found["malformed"] = MALFORMED
     found["identity"] = {

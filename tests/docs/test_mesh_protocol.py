@@ -10,7 +10,7 @@ import pytest
 from mesh import collection, directory, messages, peering, transport
 from mesh.announcement import SERVICE_TYPE
 from mesh.exchange import PAGE_KIND
-from mesh.messages import Malformed, Page, decode, page_digest, usage_rows
+from mesh.messages import Malformed, Page, decode, page_digest, past_of, usage_rows
 from mesh.trust import community_mark, leaf_certificate, node_id_from_certificate
 from node.identity import human_form, key_from_raw, own_node_id, verify
 from tests.docs import mesh_vectors
@@ -26,7 +26,9 @@ LIMITS = {
     "names of accounts": messages.ACCOUNT_BYTES_MAX,
     "streams in one message": messages.STREAMS_PER_MESSAGE_MAX,
     "pages in one message": messages.PAGES_PER_MESSAGE_MAX,
-    "incarnations kept of one author": collection.INCARNATIONS_MAX,
+    "covers of a page": messages.COVERS_MAX,
+    "streams kept of one author": collection.LIVES_MAX,
+    "covered pages known of one author": collection.COVERS_MAX,
     "days kept of one incarnation": collection.DAYS_MAX,
     "bytes kept of one author": collection.AUTHOR_BYTES_MAX,
     "nodes known": directory.PEERS_MAX,
@@ -61,6 +63,19 @@ def test_the_page_of_the_vectors_is_believed() -> None:
     assert not isinstance(rows, Malformed)
     plain = [[a, c.uplink.down, c.uplink.up, c.busy.down, c.busy.up] for a, c in rows]
     assert found["rows"] == plain
+
+
+def test_the_page_about_earlier_lives_of_the_vectors_is_believed() -> None:
+    found = vector("past")
+    page = decode(str(found["frame"]).encode())
+    assert isinstance(page, Page)
+    assert verify(page.author, PAGE_KIND, page.signed, page.signature)
+    assert (found["label"], found["digest"]) == (page.label, page_digest(page))
+    past = past_of(page.body, page.period)
+    assert not isinstance(past, Malformed)
+    plain = [[life, a, c.uplink.down, c.uplink.up, c.busy.down, c.busy.up] for life, a, c in past.rows]
+    assert found["rows"] == plain
+    assert found["covers"] == [list(cover) for cover in past.covers]
 
 
 @pytest.mark.parametrize(("what", "frame"), vector("malformed").items())

@@ -1,11 +1,13 @@
 """What a mesh needs from its house, in memory: usage books, a shelf, and keys that are the same in each run."""
 
 import hashlib
+import secrets
 from collections.abc import Iterable
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from node.accounting.ledger import Cell, CellKey, Ledger
+from node.accounting.lives import life_name, life_number
 from node.errors import StorageTrouble
 from node.identity import key_from_raw, own_node_id
 from node.units import AccountId, Bytes, NodeId, Usage
@@ -38,10 +40,19 @@ class Books:
     def book(self, account: str, used: Usage, day: str = TODAY) -> None:
         self.ledger.add(CellKey(self.node, self.incarnation, AccountId(account), day), used, busy=False)
 
-    def own_cells(self) -> Iterable[tuple[str, AccountId, Cell]]:
+    async def own_cells(self) -> Iterable[tuple[str, str, AccountId, Cell]]:
         return [
-            (key.day, key.account, found) for key, found in self.ledger.own_cells(self.node, self.incarnation)
+            (key.incarnation, key.day, key.account, found) for key, found in self.ledger.cells_of(self.node)
         ]
+
+    def cells_now(self) -> Iterable[tuple[str, AccountId, Cell]]:
+        """Of this life."""
+        mine = self.ledger.cells_of(self.node)
+        return [(key.day, key.account, cell) for key, cell in mine if key.incarnation == self.incarnation]
+
+    def outlive(self, life: str) -> None:
+        number = max(map(life_number, (life, self.incarnation))) + 1
+        self.incarnation = life_name(number, secrets.token_hex(4))
 
     def merge_page(
         self, author: NodeId, incarnation: str, day: str, cells: Iterable[tuple[AccountId, Cell]]
@@ -54,7 +65,7 @@ class Books:
         return self.ledger.total(AccountId(account), period).uplink.total
 
     def used_by_own(self, account: str) -> int:
-        return sum(found.uplink.total for _, owner, found in self.own_cells() if owner == account)
+        return sum(found.uplink.total for _, owner, found in self.cells_now() if owner == account)
 
 
 class Shelf:

@@ -85,14 +85,53 @@ def test_pages_without_a_day_give_way_first() -> None:
     assert "usage/unknown/0000" not in [label for label, _, _ in found.listed((HILL, "life-1"))]
 
 
-def test_three_lives_of_a_nodes_books_are_kept_those_with_the_newest_days() -> None:
-    lives = [page(life=f"life-{n}", day=f"2026-11-2{n}") for n in range(5)]
+def test_of_more_lives_than_are_kept_those_with_the_highest_numbers_stay(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(collection, "LIVES_MAX", 3)
+    lives = [page(life=f"{number}-x") for number in (2, 3, 9, 10, 11)]
     for order in (lives, lives[::-1]):
         found = PageCollection()
         for each in order:
             if found.has_room(each):
                 found.hold(each)
-        assert ["life-2", "life-3", "life-4"] == [life for _, life, _ in found.streams(EVERYBODY)]
+        assert ["10-x", "11-x", "9-x"] == [life for _, life, _ in found.streams(EVERYBODY)]
+
+
+def test_a_page_that_a_later_life_has_taken_in_is_dropped_and_not_taken_again() -> None:
+    old, newer, other = (
+        page(5, seq=7, life="1-a"),
+        page(6, seq=8, life="1-a"),
+        page(1, life="1-a", day="2026-11-25"),
+    )
+    latest = page(life="2-b")
+    for order in ((old, other), (other, old)):
+        found = held(*order, latest)
+        found.hold(latest, [("1-a", old.label, 7)])
+        assert [other.label] == [label for label, _, _ in found.listed((HILL, "1-a"))]
+        assert ("older", "newer") == (found.age(old), found.age(newer))
+        found.hold(latest, [("1-a", other.label, 1), ("1-a", old.label, 3)])
+        assert ["2-b"] == [life for _, life, _ in found.streams(EVERYBODY)]
+        assert ("older", "older", "newer") == (found.age(old), found.age(other), found.age(newer))
+
+
+def test_no_life_takes_in_a_later_one_or_itself_or_anybody_elses() -> None:
+    foreign = page(author="valley", life="1-a")
+    pages = [page(life="2-b"), page(life="2-c"), page(life="1-a")]
+    found = held(*pages, foreign)
+    for life in ("2-b", "2-c", "1-a"):
+        found.hold(pages[0], [(life, pages[0].label, 100)])
+    assert ["2-b", "2-c"] == [life for author, life, _ in found.streams(EVERYBODY) if author == HILL]
+    assert "same" == found.age(foreign)
+
+
+def test_what_is_known_to_be_taken_in_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collection, "COVERS_MAX", 10)
+    found = held(page(life="2-b"))
+    days = days_of(9)
+    found.hold(page(life="2-b"), [("1-a", f"usage/{day}/0000", 1) for day in days])
+    taken_in = [day for day in days if found.is_covered((HILL, "1-a"), f"usage/{day}/0000", 1)]
+    assert days[-10:] == taken_in
 
 
 def test_a_node_that_writes_too_much_loses_its_oldest_pages_and_the_names_stay(

@@ -8,7 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mesh import messages
-from mesh.messages import Beat, Have, Hello, Malformed, Page, Root, Streams, Unknown, decode, encode
+from mesh.messages import (
+    Beat,
+    Have,
+    Hello,
+    Malformed,
+    Page,
+    Past,
+    Root,
+    Streams,
+    Unknown,
+    decode,
+    encode,
+    past_of,
+)
 from mesh.pages import UsagePages
 from node.units import AccountId
 from tests.fakes.neighbours import TODAY, cell, id_of, key_of
@@ -175,3 +188,58 @@ def test_a_digest_depends_on_what_the_author_signed_alone() -> None:
     page = a_page()
     assert messages.page_digest(page) == messages.page_digest(a_page())
     assert messages.page_digest(page) != messages.page_digest(a_page(ana=6))
+
+
+ROW, COVER = '["1-a","ana",1,2,0,0]', '["1-a","usage/2026-11-24/0000",7]'
+
+
+def past_text(rows: str = ROW, covers: str = COVER) -> bytes:
+    return f'{{"covers":[{covers}],"rows":[{rows}]}}'.encode()
+
+
+def test_what_a_page_says_of_earlier_lives_is_read() -> None:
+    past = past_of(past_text(), "2026-11-24")
+    assert isinstance(past, Past)
+    assert ("1-a", "ana", 3) == (past.rows[0][0], past.rows[0][1], past.rows[0][2].uplink.total)
+    assert (("1-a", "usage/2026-11-24/0000", 7),) == past.covers
+    for body in (past_text(rows=""), past_text(covers="")):
+        assert isinstance(past_of(body, "2026-11-24"), Past)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[]",
+        b"{}",
+        b'{"rows":[]}',
+        past_text("", ""),
+        past_text(f"{ROW},{ROW}"),
+        past_text(ROW, f"{COVER},{COVER}"),
+        past_text('["1-a","ben",1,2,0,0],["1-a","ana",1,2,0,0]'),
+        past_text('["1-a","ana",1,2,0]'),
+        past_text('["1 a","ana",1,2,0,0]'),
+        past_text('["1-a","ana",-1,2,0,0]'),
+        past_text('[["1-a"],"ana",1,2,0,0]'),
+        past_text(ROW, '["1-a","usage/2026-11-23/0000",7]'),
+        past_text(ROW, '["1-a","usage/2026-11-24/0",7]'),
+        past_text(ROW, '["1-a","usage/2026-11-24/0000",-7]'),
+        past_text(ROW, '["1-a","usage/2026-11-24/0000"]'),
+        past_text(",".join(f'["{n:04d}-a","ana",1,2,0,0]' for n in range(1_001))),
+        past_text(ROW, ",".join(f'["{n:04d}-a","usage/2026-11-24/0000",1]' for n in range(1_001))),
+    ],
+)
+def test_senseless_words_about_earlier_lives_are_refused(body: bytes) -> None:
+    assert isinstance(past_of(body, "2026-11-24"), Malformed)
+
+
+JSON = st.recursive(
+    st.none() | st.integers() | st.text(),
+    lambda each: (
+        st.lists(each, max_size=4) | st.dictionaries(st.sampled_from(["rows", "covers"]), each, max_size=2)
+    ),
+)
+
+
+@given(st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()))
+def test_no_body_about_earlier_lives_raises(body: bytes) -> None:
+    past_of(body, "2026-11-24")

@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 
 from mesh.collection import DAYS_MAX
 from mesh.exchange import PAGE_KIND
-from mesh.messages import NUMBER_MAX, Page, decode, usage_rows
+from mesh.messages import FRAME_BYTES_MAX, NUMBER_MAX, Page, Past, decode, past_of, usage_rows
 from mesh.pages import ROWS_PER_PART, UsagePages, read_reservation, reservation
 from node.accounting.ledger import Cell
 from node.identity import verify
-from node.units import AccountId
+from node.units import AccountId, Usage
 from tests.fakes.neighbours import TODAY, cell, id_of, key_of
 
 HILL = id_of("hill")
@@ -151,3 +151,62 @@ def test_a_page_of_ours_decodes_as_itself() -> None:
     note(pages, "ana", 5)
     [page] = pages.write()
     assert page == decode(page.raw)
+
+
+def past_page(pages: UsagePages) -> tuple[Page, Past]:
+    [page] = pages.write()
+    past = past_of(page.body, page.period)
+    assert isinstance(past, Past)
+    return page, past
+
+
+def test_what_earlier_lives_said_is_said_by_this_one_and_then_that_it_was() -> None:
+    old, pages = pages_of("1-a"), pages_of("2-b")
+    note(old, "ana", 5)
+    [page] = old.write()
+    pages.take_in(page, [("1-a", AccountId("ana"), cell(5))])
+    first, past = past_page(pages)
+    assert ("past", "2-b", TODAY, 1) == (first.kind, first.incarnation, first.period, first.seq)
+    assert Past((("1-a", AccountId("ana"), cell(5)),), ()) == past
+    second, past = past_page(pages)
+    assert Past((("1-a", AccountId("ana"), cell(5)),), (("1-a", "usage/2026-11-24/0000", 1),)) == past
+    assert (first.label, 2) == (second.label, second.seq)
+    assert [] == list(pages.write())
+
+
+def test_after_a_restart_pages_about_earlier_lives_go_on_in_the_same_parts() -> None:
+    before = pages_of("2-b")
+    before.note_past(TODAY, "1-a", AccountId("ana"), cell(5))
+    page, past = past_page(before)
+    pages = pages_of("2-b")
+    pages.adopt_past(page, past)
+    pages.note_past(TODAY, "1-a", AccountId("ana"), cell(5))
+    pages.past.cover("1-a", "usage/2026-11-24/0000", 3)
+    assert [] == list(pages.write())
+    later, past = past_page(pages)
+    assert (page.label, page.seq + 1) == (later.label, later.seq)
+    pages.past.cover("1-a", "usage/2026-11-24/0000", 2)
+    assert [] == list(pages.write())
+    assert 0 == pages.changed_count
+
+
+def test_the_largest_pages_about_earlier_lives_fit_into_a_frame() -> None:
+    pages = pages_of("9" * 15 + "-" + "b" * 16)
+    most = Cell(Usage(NUMBER_MAX, NUMBER_MAX), Usage(NUMBER_MAX, NUMBER_MAX))
+    for number in range(1_000):
+        life = f"{number:015d}-" + "a" * 16
+        pages.note_past(TODAY, life, AccountId(f"{number:04d}".ljust(64, "x")), most)
+        pages.past.cover(life, f"usage/{TODAY}/{number:04d}", NUMBER_MAX)
+    written = [*pages.write(), *pages.write()]
+    said = [past_of(page.body, TODAY) for page in written]
+    assert {1_000} == {len({row[0] for past in said if isinstance(past, Past) for row in past.rows})}
+    assert {1_000} == {len({cover[0] for past in said if isinstance(past, Past) for cover in past.covers})}
+    assert max(len(page.raw) for page in written) <= FRAME_BYTES_MAX
+
+
+def test_old_days_of_earlier_lives_leave_memory() -> None:
+    pages = pages_of("2-b")
+    for month in (8, 9, 10):
+        for day in range(1, 29):
+            pages.note_past(f"2026-{month:02d}-{day:02d}", "1-a", AccountId("ana"), cell(1))
+    assert DAYS_MAX == len(list(pages.write()))

@@ -41,7 +41,7 @@ def test_news_in_any_order_and_twice_over_gives_the_same_books(news: list[tuple[
 @given(NEWS)
 def test_a_total_is_the_sum_of_its_cells(news: list[tuple[CellKey, Cell]]) -> None:
     ledger = Ledger(news)
-    own = [cell for node in ("square", "hills") for life in ("1", "2") for k, cell in ledger.own_cells(NodeId(node), life)
+    own = [cell for node in ("square", "hills") for k, cell in ledger.cells_of(NodeId(node))
            if k.day.startswith("2026-11")]  # fmt: skip
     assert sum(cell.uplink.total for cell in own) == ledger.total(ANA, "2026-11").uplink.total
 
@@ -65,7 +65,7 @@ def test_bytes_counted_without_a_date_are_kept_and_count_against_nobody() -> Non
     ledger = Ledger()
     ledger.add(key(day=DAY_UNKNOWN), used(700), busy=False)
     assert NO_CELL == ledger.total(ANA, "2026-11")
-    assert 1 == len(list(ledger.own_cells(NodeId("square"), "1")))
+    assert 1 == len(list(ledger.cells_of(NodeId("square"))))
 
 
 WEEK_48 = ("2026-11-24", "2026-11-25")
