@@ -12,6 +12,7 @@ import pytest
 
 import mesh.collection
 import mesh.directory
+import mesh.discovery
 import mesh.messages
 import mesh.neighbourhood
 import mesh.transport
@@ -23,7 +24,7 @@ from node.addressing import configuration, upstream
 from node.admin import once, overview, sheet, signin
 from node.answers import doorway, rulefile
 from node.config.settings import SETTINGS
-from node.enforcement import dns_limits, flows, nft
+from node.enforcement import arrivals, dns_limits, flows, nft
 from node.governance import combine, parse, rule_table
 from node.membership import (
     bindings,
@@ -37,7 +38,10 @@ from node.membership import (
     terms,
     vouchers,
 )
+from node.memory_budget import Allowed, budget
 from node.reconcile import keeper, room
+from node.storage import copies, journal
+from tests.bench.warden import unit_bytes
 
 ROOT = Path(__file__).resolve().parents[2]
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
@@ -98,6 +102,20 @@ PROMISES: tuple[tuple[str, str, object, object], ...] = (
      configuration.ASKED_AT_ONCE_BY_STRANGERS_MAX, 2_500),
     (DECISIONS, "8,000 and 50 questions a second each", configuration.ASKED_AT_ONCE_MAX, 8_000),
     (DECISIONS, "after two rounds of real questions without an answer", upstream.SILENT_ROUNDS, 2),
+    (PORTAL, "A token is good for 24 hours", forms.TOKEN_MINUTES, 24 * 60),
+    (DECISIONS, "each device has 1,024 flows (a setting), a stranger 64",
+     (flows.FLOWS_PER_DEVICE, flows.FLOWS_PER_STRANGER), (1_024, 64)),
+    (DECISIONS, "all guests half of the table, all strangers a sixteenth",
+     (flows.GUESTS_PART, flows.STRANGERS_PART), (2, 16)),
+    (DECISIONS, "room for 65,536 neighbours", arrivals.NEIGHBOURS_MAX, 65_536),
+    (DECISIONS, "strangers take 10 leases a second, 500 at once",
+     (arrivals.LEASES_PER_SECOND, arrivals.LEASES_AT_ONCE), (10, 500)),
+    (DECISIONS, "a question every 10 s", mesh.discovery.BROWSE_EVERY_S, 10),
+    (DECISIONS, "2,034 connections within the shipped unit",
+     budget(Allowed(unit_bytes("MemoryHigh") or 0, "unit")).connections(0), 2_034),
+    (DECISIONS, "12,288 from 160 MiB on", budget(Allowed(160 * 1024 * 1024, "unit")).connections(0), 12_288),
+    (DECISIONS, "256 KiB free behind the journal's last line", journal.ROOM_BYTES, 256 * 1024),
+    (CHANGES, "come back from a daily copy", copies.EVERY_S <= 24 * 3600, True),
     # What is kept, and how long.
     (TABLES, "30 days after the end", keeper.KEEP_ENDED_DAYS, 30),
     (TABLES, "or 400 days after it was issued if nobody used it", keeper.KEEP_USED_DAYS, 400),
