@@ -142,6 +142,24 @@ def test_the_routers_own_answers_carry_nothing_to_a_forged_sender(place: Street,
 
 
 @BOTH
+def test_a_stranger_cannot_answer_in_the_place_of_a_far_host(place: Street, way: int) -> None:
+    """What belongs to a running flow of the node's own, such as a question of its resolver, is no first packet: it is
+    looked at where it comes in."""
+    own, far = OUTSIDE[way], FAR[way]
+    family = (socket.AF_INET, socket.AF_INET6)[way]
+    with place.router.entered(), socket.socket(family, socket.SOCK_DGRAM) as asker:
+        asker.bind((own, 5300))
+        asker.sendto(b"a question", (far, 53))
+        asker.settimeout(1)
+        place.send(place.stranger, ip(far, own, UDP, udp(far, own, 53, 5300, b"a lie")), STRANGER_MAC)
+        with pytest.raises(TimeoutError):
+            asker.recv(100)
+        answer = ip(far, own, UDP, udp(far, own, 53, 5300, b"the truth"))
+        place.send(place.far, answer, FAR_MAC, UPLINK_MAC)
+        assert b"the truth" == asker.recv(100)
+
+
+@BOTH
 def test_a_member_cannot_send_under_a_foreign_address(place: Street, way: int) -> None:
     place.send(place.member, asks(way, FORGED, 1002), MEMBER_MAC)
     assert [] == place.heard(place.far)

@@ -2,13 +2,25 @@
 
 import contextlib
 import socket
+import struct
 from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
 
-from tests.kernel.street import GATE, MEMBER_MAC, OUTSIDE, ROUTER, Street, street
+from tests.kernel.frames import SYN, TCP, ip, tcp
+from tests.kernel.street import (
+    FAR_MAC,
+    GATE,
+    HILL,
+    MEMBER_MAC,
+    OUTSIDE,
+    ROUTER,
+    UPLINK_MAC,
+    Street,
+    street,
+)
 from tests.kernel.test_flow_limits import FAMILY, listener
 from tests.lab.netns import Namespace
 
@@ -55,6 +67,18 @@ def test_a_configured_peer_is_let_in_by_its_address_alone(place: Street, way: in
     others = tuple(ip_address(address) for address in ("10.88.0.253", "fd88::fd"))
     place.admit(MEMBER_MAC, gate=replace(GATE, mesh_peers=others))
     assert "refused" == answer(place.far, way, OUTSIDE)
+
+
+@BOTH
+def test_who_claims_a_peers_address_from_elsewhere_is_not_answered(place: Street, way: int) -> None:
+    """The peer lives beyond the mesh: an answer to a frame from the uplink would go there."""
+    peers = tuple(ip_address(address) for address in HILL)
+    place.admit(MEMBER_MAC, gate=replace(GATE, mesh_peers=peers))
+    segment = tcp(HILL[way], OUTSIDE[way], 4_000 + way, PORT, SYN)
+    place.ear(place.hill), place.heard(place.hill, b"")
+    place.send(place.far, ip(HILL[way], OUTSIDE[way], TCP, segment), FAR_MAC, UPLINK_MAC)
+    answers = place.heard(place.hill, struct.pack("!HH", PORT, 4_000 + way))
+    assert [] == answers
 
 
 @BOTH

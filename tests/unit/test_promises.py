@@ -143,6 +143,9 @@ PROMISES: tuple[tuple[str, str, object, object], ...] = (
     (MESH, "| connections whose key is not proven | 32 |", mesh.transport.UNPROVEN_MAX, 32),
     (MESH, "| of these from one address | 3 |", mesh.transport.UNPROVEN_PER_ADDRESS_MAX, 3),
     (MESH, "| time to prove a key and ask | 10 s |", mesh.transport.HANDSHAKE_S, 10),
+    (DECISIONS, "strangers take 10 leases a second, 500 at once", (arrivals.LEASES_PER_SECOND, arrivals.LEASES_AT_ONCE),
+     (10, 500)),
+    (DECISIONS, "room for 65,536 neighbours", arrivals.NEIGHBOURS_MAX, 65_536),
 )  # fmt: skip
 """Document, what it says, what is so, what it is to be."""
 
@@ -171,6 +174,11 @@ UNWRITTEN: tuple[tuple[str, object, object], ...] = (
     ("the admins' links that wait, and who may be signed in at once", (signin.LINKS_MAX, signin.SESSIONS_MAX), (8, 32)),
     ("a token of the admins' pages cannot be guessed: 128 bits", signin.TOKEN_CHARS_MIN, 22),
     ("a token of the portal's forms has 128 bits", forms.TOKEN_CHARACTERS, 128 // 4),
+    ("a stranger's connections, and a device's first packets", (flows.FLOWS_PER_STRANGER, flows.NEW_PER_SECOND,
+      flows.NEW_AT_ONCE), (64, 200, 1_024)),
+    ("the parts of connection tracking", (flows.GUESTS_PART, flows.STRANGERS_PART, flows.RATE_PART), (2, 16, 64)),
+    ("who was refused is told for a minute", flows.RECENT_SECONDS, 60),
+    ("new neighbours of all, of one device", (arrivals.TOGETHER_PER_SECOND, arrivals.OF_ONE_PER_SECOND), (2_000, 20)),
     ("mDNS on the people's side: 20 a second of everything together", nft.ANNOUNCEMENTS_PER_SECOND, 20),
     ("a passphrase costs whoever tries one 16 MiB, five times",
      (passphrases._N, passphrases._R, passphrases._P), (2**14, 8, 5)),

@@ -177,4 +177,6 @@ def test_a_node_without_services_asks_for_none_and_leaves_none_open() -> None:
     assert "flush set inet procomu services4\n" in text
     assert "add element inet procomu services" not in text
     assert "5353" not in text
+    heard = nft.rules(replace(FORM, gate=replace(GATE, hears_services=True)))
+    assert "meta length <= 1500 limit rate 20/second burst 40 packets accept" in heard
     assert "5353" in nft.rules(replace(FORM, gate=replace(GATE, hears_services=True)))
