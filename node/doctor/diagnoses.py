@@ -156,7 +156,13 @@ def _dnsmasq(dns: DnsSeen, *, is_running: bool) -> Iterator[Diagnosis]:
         yield _ok("dnsmasq", f"{dns.program}; the node starts it")
     elif not dns.runs:
         mend = "journalctl -u procomu -n 50 shows why; 'procomu status' names the part that stopped"
-        yield Diagnosis("dnsmasq", "fail", dns.program, "the node runs, but its dnsmasq does not", mend)
+        yield Diagnosis(
+            "dnsmasq",
+            "fail",
+            dns.program,
+            "the node runs, but its dnsmasq does not (that of the admitted, or of strangers)",
+            mend,
+        )
     elif not dns.answer:
         wrong = "it runs, but does not answer to our own name"
         yield Diagnosis(

@@ -16,6 +16,7 @@ from node import console
 from node.addressing.dnsmasq import Dnsmasq
 from node.addressing.foreign import ForeignServers
 from node.addressing.programs import installed, interface_mtu
+from node.addressing.servers import STRANGERS_DNS
 from node.addressing.upstream import SILENT_ROUNDS, Reply, Upstream, system_resolvers
 from node.clock import SystemClock
 from node.config import NodeConfig, parse_config
@@ -312,7 +313,8 @@ def _foreign(config: NodeConfig) -> tuple[str, ...] | None:
 
 
 def _dns(config: NodeConfig, *, is_running: bool) -> DnsSeen:
-    runs = Dnsmasq(str, Path(config.node.run_dir), ()).pid() is not None
+    both = ("dnsmasq", STRANGERS_DNS)
+    runs = all(Dnsmasq(str, Path(config.node.run_dir), (), name=name).pid() is not None for name in both)
     must_answer = is_running or config.lan.dhcp == "external"
     answer = _resolve(config.portal.host, str(config.lan.address4.ip)) if must_answer else ""
     return DnsSeen(installed("dnsmasq"), runs, answer)

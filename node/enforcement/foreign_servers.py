@@ -2,8 +2,8 @@
 
 A router plugged in by the wrong port hands out addresses of its own, and its devices meet neither the page nor the
 limits. The kernel writes down who sends such answers, by hardware address and IP address, in two small sets: no program
-listens, and a frame that is not well-formed changes nothing. Our own answers, which the kernel shows us too, come from
-an address of this machine and are left out.
+listens, and a frame that is not well-formed changes nothing. What we send to everybody the kernel shows us too, as
+looped back, and it is left out; somebody else with our own address is not.
 """
 
 import json
@@ -16,6 +16,8 @@ from node.units import MacAddress
 KNOWN_MAX = 64
 """Of each kind. A device that forges more senders only makes this list full; it is a warning in any case."""
 REMEMBERED_S = 1_800
+_NOT_OURS = "meta pkttype != 5"
+"""PACKET_LOOPBACK of linux/if_packet.h."""
 DHCP, ROUTERS = "foreign_dhcp", "foreign_routers"
 
 Kind = Literal["dhcp", "router"]
@@ -43,13 +45,13 @@ def sets(table: str) -> str:
 def first_packets() -> str:
     """For first packets of flows from the people's side, before anything else is asked: an answer to everybody from a
     DHCP server (RFC 2131 section 4.1), whatever network it believes to be in."""
-    return f"udp sport 67 udp dport 68 fib saddr type != local update @{DHCP} {{ ether saddr . ip saddr }}"
+    return f"udp sport 67 udp dport 68 {_NOT_OURS} update @{DHCP} {{ ether saddr . ip saddr }}"
 
 
 def incoming() -> str:
     """For what comes in from the people's side: an advertisement of a default router (RFC 4861 section 4.2)."""
     return (
-        "icmpv6 type nd-router-advert ip6 hoplimit 255 @th,48,16 != 0 fib saddr type != local "
+        f"icmpv6 type nd-router-advert ip6 hoplimit 255 @th,48,16 != 0 {_NOT_OURS} "
         f"update @{ROUTERS} {{ ether saddr . ip6 saddr }}"
     )
 

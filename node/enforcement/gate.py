@@ -1,5 +1,6 @@
 """The fixed part of the plan, as a node's settings want it."""
 
+from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from node.config import NodeConfig
@@ -18,7 +19,7 @@ def gate(config: NodeConfig, probe_hosts: tuple[str, ...] = ()) -> Gate:
         portal_port=config.portal.port,
         portal_tls_port=config.portal.https_port if config.portal.certificate else 0,
         strangers_dns_port=config.portal.dns_port,
-        open_names=(config.portal.host, *probe_hosts),
+        open_names=tuple(dict.fromkeys((config.portal.host, *_own_names(config), *probe_hosts))),
         uplink_mtu=config.uplink.mtu,
         mesh_interfaces=config.mesh.interfaces,
         mesh_port=config.mesh.port,
@@ -32,3 +33,9 @@ def gate(config: NodeConfig, probe_hosts: tuple[str, ...] = ()) -> Gate:
         hears_services=config.services.found,
         stand_in=(STAND_IN4, STAND_IN6),
     )
+
+
+def _own_names(config: NodeConfig) -> Iterable[str]:
+    """Names of services that our own resolvers answer, so that no question for them leads to anybody else."""
+    local = f".{config.lan.domain}"
+    return (service.host for service in config.services.offered if service.host.endswith(local))

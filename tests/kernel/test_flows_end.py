@@ -26,6 +26,7 @@ pytestmark = pytest.mark.kernel
 ANA = Admission(MacAddress(MEMBER_MAC), 1, 0x11, None)
 BEN = Admission(MacAddress(STRANGER_MAC), 2, 0x12, None)
 FLOWS = 30
+SILENT = "table inet silent { chain arriving { type filter hook input priority 0; tcp flags syn drop; }; }"
 
 
 @pytest.fixture
@@ -151,3 +152,26 @@ def test_the_sample_says_who_has_the_most(place: Street, monkeypatch: pytest.Mon
     assert 1 == mark
     assert 300 <= about <= 500
     close(lines)
+
+
+def test_flows_that_wait_for_their_first_answer_are_their_devices_and_end_with_its_session(
+    place: Street,
+) -> None:
+    place.far.run("nft", "-f", "-", stdin=SILENT)
+    lines = []
+    with place.member.entered():
+        for way, family in ((0, socket.AF_INET), (1, socket.AF_INET6)):
+            for port in range(6000, 6003):
+                line = socket.socket(family, socket.SOCK_STREAM)
+                line.setblocking(False)
+                line.connect_ex((FAR[way], port))
+                lines.append(line)
+    time.sleep(0.2)
+    try:
+        assert {1: 6} == by_mark(place)
+        say(place, plan(BEN, retiring={1: 0x11}))
+        close(lines)
+        say(place, plan(BEN))
+        assert soon(place, {})
+    finally:
+        close(lines)

@@ -18,6 +18,8 @@ from tests.lab.netns import Namespace
 from tests.lab.questions import ask
 
 pytestmark = pytest.mark.kernel
+COOKIE = bytes.fromhex("6382536335")
+"""Of a DHCP message, with its first option."""
 ROGUE_MAC = "02:77:00:00:00:66"
 CONFIG = """
 [node]
@@ -65,7 +67,7 @@ def found(place: Street) -> list[tuple[str, str, str]]:
         return [(f.kind, f.mac, f.address) for f in asyncio.run(ForeignServers("lan0").look())]
 
 
-def offers_addresses(rogue: Namespace, folder: Path) -> None:
+def offers_addresses(rogue: Namespace, folder: Path, some: str = "192.168.1.100,192.168.1.150") -> None:
     rogue.start(
         *(
             "dnsmasq",
@@ -76,7 +78,7 @@ def offers_addresses(rogue: Namespace, folder: Path) -> None:
             "--pid-file=",
         ),
         *("--interface=eth0", "--bind-interfaces", "--no-ping", f"--dhcp-leasefile={folder}/rogue"),
-        "--dhcp-range=192.168.1.100,192.168.1.150,1h",
+        f"--dhcp-range={some},1h",
     )
 
 
@@ -100,6 +102,17 @@ def test_a_second_dhcp_server_is_named_and_so_is_a_foreign_router(
     assert [ROGUE_MAC in text for text in told.warnings()] == [True, True]
 
 
+def test_a_second_node_with_our_own_address_is_somebody_else(
+    place: Street, rogue: Namespace, tmp_path: Path
+) -> None:
+    """As two nodes that were set up alike, on one cable by mistake."""
+    rogue.ip("addr flush dev eth0")
+    rogue.address("eth0", f"{ROUTER[0]}/16")
+    offers_addresses(rogue, tmp_path, "10.77.3.1,10.77.3.9")
+    time.sleep(0.5)
+    assert [("dhcp", ROGUE_MAC, ROUTER[0])] == found(place)
+
+
 def test_our_own_servers_are_nobody_foreign(place: Street, tmp_path: Path) -> None:
     config, findings = parse_config(CONFIG.format(folder=tmp_path))
     assert config is not None, findings
@@ -108,11 +121,15 @@ def test_our_own_servers_are_nobody_foreign(place: Street, tmp_path: Path) -> No
         ours._prepare()
     try:
         assert ask(place.member, ROUTER[0], "login.procomu.lan") is not None
-        for _ in range(2):
-            place.stranger.run("sh", "-c", "udhcpc -i eth0 -n -q -f -B -t 3 -T 1 -s /bin/true", check=False)
+        place.heard(place.stranger)
+        with place.stranger.entered():
+            foreign.solicit("eth0")
+        time.sleep(4)
+        # An offer and an advertisement to everybody came, and both were ours.
+        came = place.heard(place.stranger, b"")
+        for part in (COOKIE, ip_address("fd77::").packed):
+            assert any(part in each for each in came)
         assert not found(place)
-        # The answers to those were ours.
-        assert "10.77." in (tmp_path / "dhcp.leases").read_text()
     finally:
         ours.stop()
 

@@ -44,3 +44,13 @@ def test_a_node_without_services_opens_nothing_and_listens() -> None:
 def test_the_addresses_that_stand_in_for_the_internet_are_never_somebodys() -> None:
     assert all(not address.is_global and not address.is_loopback for address in gate_of().stand_in)
     assert [4, 6] == [address.version for address in gate_of().stand_in]
+
+
+def test_names_that_our_resolvers_answer_themselves_stay_free_and_no_other() -> None:
+    wiki = '"Wiki | http://wiki.procomu.lan:8080/ | All we know | 10.77.0.9"'
+    far = '"Radio | http://radio.example/ | What we say | 203.0.113.7"'
+    config, findings = parse_config(FILE + f"[services]\noffered = [{wiki}, {far}]\n")
+    assert config is not None, findings
+    assert ("login.procomu.lan", "wiki.procomu.lan", "captive.apple.com") == gate(
+        config, ("captive.apple.com",)
+    ).open_names
