@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 from aiohttp import web
 
 from node.admin.access import AccessDesk
+from node.admin.connections import ConnectionLimiter
 from node.admin.contests import ContestsDesk
 from node.admin.fields import sentence
 from node.admin.frame import EVERYONE_SIGNED_IN, Asked, Go, Page, Reply, Route, TroublePage
@@ -29,7 +30,8 @@ BODY_BYTES_MAX = 1024 * 1024
 FIELDS_MAX = 60
 """A notice in every language that the node can speak."""
 HEAD_BYTES_MAX = 8_190
-CONNECTIONS_MAX = 64
+CONNECTIONS_MAX, CONNECTIONS_OF_ADDRESS_MAX = 64, 16
+"""Over either, the connection that is idle for longest makes room."""
 BODY_S = 10.0
 SILENCE_S = 15.0
 """A connection that has asked nothing for so long is closed."""
@@ -68,7 +70,10 @@ class AdminDoor:
         self._house = house
         self._address, self._port, self._hosts = address, port, hosts
         self._renderer = Renderer(words)
-        self._silent: set[asyncio.BaseProtocol] = set()
+        self._limiter: ConnectionLimiter[_Connection] = ConnectionLimiter(
+            CONNECTIONS_MAX, CONNECTIONS_OF_ADDRESS_MAX
+        )
+        self._by_inner: dict[int, _Connection] = {}
         self.routes: tuple[Route, ...] = (
             *(route for desk in DESKS for route in desk(house).routes()),
             Route("POST", SIGN_OUT, self._sign_out, EVERYONE_SIGNED_IN),
@@ -105,22 +110,35 @@ class AdminDoor:
             listener.close()
             await server.shutdown(1.0)
 
-    def _accept(self, server: web.Server) -> asyncio.BaseProtocol:
-        if len(server.connections) >= CONNECTIONS_MAX:
-            return _Refusing()
-        protocol = server()
-        self._silent.add(protocol)
-        asyncio.get_running_loop().call_later(SILENCE_S, self._hang_up, protocol)
-        return protocol
+    def _accept(self, server: web.Server) -> "_Connection":
+        return _Connection(server(), self)
 
-    def _hang_up(self, protocol: web.RequestHandler) -> None:
-        if protocol in self._silent:
-            self._silent.discard(protocol)
-            if protocol.transport is not None:
-                protocol.transport.abort()
+    def enter(self, connection: "_Connection", address: str) -> bool:
+        """Whether a new connection may stay; another one may be closed for it."""
+        may_stay, gone = self._limiter.enter(connection, address)
+        if gone is not None:
+            gone.abort()
+        if may_stay:
+            self._by_inner[id(connection.inner)] = connection
+            asyncio.get_running_loop().call_later(SILENCE_S, connection.abort_unused)
+        return may_stay
+
+    def leave(self, connection: "_Connection") -> None:
+        self._limiter.leave(connection)
+        self._by_inner.pop(id(connection.inner), None)
 
     async def _handle(self, request: web.BaseRequest) -> web.Response:
-        self._silent.discard(request.protocol)
+        connection = self._by_inner.get(id(request.protocol))
+        if connection is None:  # closed meanwhile: nobody reads this
+            return web.Response(status=400)
+        connection.has_asked = True
+        self._limiter.begin(connection)
+        try:
+            return await self._answered(request)
+        finally:
+            self._limiter.end(connection)
+
+    async def _answered(self, request: web.BaseRequest) -> web.Response:
         try:
             response = await self._answer(request)
         except web.HTTPRequestEntityTooLarge:
@@ -224,12 +242,53 @@ class AdminDoor:
         return _html(self._renderer.render(page, lang), status)
 
 
-class _Refusing(asyncio.Protocol):
-    """A connection too many."""
+class _Connection(asyncio.Protocol):
+    """Counted before the HTTP library sees it."""
+
+    def __init__(self, inner: web.RequestHandler, door: AdminDoor) -> None:
+        self.inner = inner
+        self.has_asked = False
+        self._door = door
+        self._transport: asyncio.Transport | None = None
+        self._stays = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
-        transport.abort()
+        self._transport = transport
+        peer = transport.get_extra_info("peername")
+        self._stays = peer is not None and self._door.enter(self, peer[0])
+        if self._stays:
+            self.inner.connection_made(transport)
+        else:
+            transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        if self._stays:
+            self.inner.data_received(data)
+
+    def eof_received(self) -> None:
+        if self._stays:
+            self.inner.eof_received()
+
+    def pause_writing(self) -> None:
+        self.inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self.inner.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._stays:
+            self._door.leave(self)
+            self.inner.connection_lost(exc)
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    def abort_unused(self) -> None:
+        """Unless it has asked something."""
+        if not self.has_asked:
+            self.abort()
 
 
 async def _fields(request: web.BaseRequest) -> Mapping[str, str]:

@@ -1,0 +1,79 @@
+"""How many connections the admins' listener keeps, and which one makes room: nobody shuts an admin out by holding some."""
+
+import ipaddress
+from collections import Counter
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+Connection = TypeVar("Connection", bound=Hashable)
+
+
+class ConnectionLimiter(Generic[Connection]):
+    """At most `total_max` at once, `per_address_max` of each IPv4 address or IPv6 /64. Who is over either takes the place
+    of the connection that has been idle for longest; one whose request is under way is never given up."""
+
+    def __init__(self, total_max: int, per_address_max: int) -> None:
+        self._total_max, self._per_address_max = total_max, per_address_max
+        self._of: dict[Connection, str] = {}
+        self._idle: dict[Connection, None] = {}
+        """The longest idle first."""
+        self._count: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._of)
+
+    def enter(self, connection: Connection, address: str) -> tuple[bool, Connection | None]:
+        """Whether it may stay, and which other must go for it."""
+        party, gone = party_of(address), None
+        if self._count[party] >= self._per_address_max:
+            gone = self._longest_idle(party)
+        elif len(self._of) >= self._total_max:
+            gone = self._longest_idle(self._largest_party())
+        else:
+            self._add(connection, party)
+            return True, None
+        if gone is None:
+            return False, None
+        self.leave(gone)
+        self._add(connection, party)
+        return True, gone
+
+    def begin(self, connection: Connection) -> None:
+        """A request of it is under way."""
+        self._idle.pop(connection, None)
+
+    def end(self, connection: Connection) -> None:
+        """The request is answered."""
+        if connection in self._of:
+            self._idle.pop(connection, None)
+            self._idle[connection] = None
+
+    def leave(self, connection: Connection) -> None:
+        """It is closed, or about to be; to be told twice is harmless."""
+        party = self._of.pop(connection, None)
+        self._idle.pop(connection, None)
+        if party is not None:
+            self._count[party] -= 1
+            if not self._count[party]:
+                del self._count[party]
+
+    def _add(self, connection: Connection, party: str) -> None:
+        self._of[connection] = party
+        self._idle[connection] = None
+        self._count[party] += 1
+
+    def _longest_idle(self, party: str | None) -> Connection | None:
+        return next((each for each in self._idle if party in {self._of[each], None}), None)
+
+    def _largest_party(self) -> str | None:
+        """Of those with an idle connection; the one idle for longest decides between equals."""
+        idle = dict.fromkeys(self._of[each] for each in self._idle)
+        return max(idle, key=lambda party: self._count[party], default=None)
+
+
+def party_of(address: str) -> str:
+    """An IPv4 address, or the IPv6 /64 of which one household may hold every address."""
+    bare = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(bare, ipaddress.IPv4Address) or bare.is_link_local:
+        return str(bare)
+    return str(bare.ipv4_mapped or ipaddress.ip_network((int(bare) >> 64 << 64, 64)))

@@ -1,0 +1,48 @@
+"""Which connection to the admins' pages makes room for another."""
+
+from node.admin.connections import ConnectionLimiter, party_of
+
+ADMIN, CROWD = "192.0.2.1", "192.0.2.66"
+
+
+def test_one_address_keeps_its_share_and_its_longest_idle_connection_makes_room() -> None:
+    limiter: ConnectionLimiter[str] = ConnectionLimiter(10, 3)
+    for name in "abc":
+        assert (True, None) == limiter.enter(name, CROWD)
+    limiter.begin("a")
+    assert (True, "b") == limiter.enter("d", CROWD)
+    limiter.end("a")
+    assert (True, "c") == limiter.enter("e", CROWD)
+    assert (True, "d") == limiter.enter("f", CROWD)
+    assert (True, "a") == limiter.enter("g", CROWD)
+    assert 3 == len(limiter)
+    assert (True, None) == limiter.enter("z", ADMIN)
+
+
+def test_when_all_are_taken_the_one_with_most_gives_its_longest_idle() -> None:
+    limiter: ConnectionLimiter[str] = ConnectionLimiter(4, 3)
+    assert limiter.enter("admin", ADMIN)[0]
+    for name in "abc":
+        limiter.enter(name, CROWD)
+    assert (True, "a") == limiter.enter("new", "192.0.2.2")
+    assert (True, "b") == limiter.enter("newer", "192.0.2.3")
+
+
+def test_requests_under_way_are_never_given_up() -> None:
+    limiter: ConnectionLimiter[str] = ConnectionLimiter(2, 2)
+    for name in "ab":
+        limiter.enter(name, CROWD)
+        limiter.begin(name)
+    assert (False, None) == limiter.enter("c", ADMIN)
+    assert (False, None) == limiter.enter("d", CROWD)
+    limiter.leave("a")
+    limiter.leave("a")
+    assert (True, None) == limiter.enter("c", ADMIN)
+    limiter.end("a")
+    assert 2 == len(limiter)
+
+
+def test_a_household_has_many_addresses_of_ipv6() -> None:
+    assert party_of("2001:db8::1") == party_of("2001:db8::2") != party_of("2001:db8:0:1::1")
+    assert "192.0.2.1" == party_of("::ffff:192.0.2.1") == party_of("192.0.2.1")
+    assert party_of("fe80::1%lan0") != party_of("fe80::2%lan0")
