@@ -148,9 +148,17 @@ class Doorway:
     async def _check(self, question: PassphraseQuestion, typed: str) -> bool | Refused:
         passphrase = typed[: PASSPHRASE_CHARS_MAX + 1]
         try:
-            return await self.desk.turn(question.mac, lambda: is_right(passphrase, question.hash))
+            return await self.desk.turn(
+                question.mac,
+                lambda: is_right(passphrase, question.hash),
+                is_known=self._is_known(question.mac),
+            )
         except NodeError as busy:
             return Refused("trouble", str(busy))
+
+    def _is_known(self, mac: MacAddress) -> bool:
+        """Whether somebody vouches for the device: it belongs to a member or to a voucher."""
+        return not self._reconcile.account_of(mac).startswith(GUEST_PREFIX)
 
     async def _let_in(
         self, mac: MacAddress, found: Entrance, terms_version: str, instead_of: MacAddress | None

@@ -1,33 +1,72 @@
 """Passphrases are checked in a thread, one at a time: each check costs much memory and time on purpose."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
 from node.errors import NodeError
-from node.units import MacAddress
+from node.membership.queue_order import FairQueue
+from node.units import MacAddress, Monotonic
 
 T = TypeVar("T")
 
-WAITING_MAX = 32
-"""Of all devices: the last of them waits some seconds, and nobody waits longer. Whoever wants to keep members out has to
-hold as many places at once, each with a device that soon waits for its mistakes."""
+WAITING_MAX = 12
+"""Of devices that belong to an account, and as many of others. A check takes a fifth of a second on a small computer, so
+the last of them waits some two seconds."""
 
 
 class PassphraseDesk:
-    """One device has one turn at a time, so that guesses made at once are counted one after another."""
+    """One device has one turn at a time, so that guesses made at once are counted one after another. Devices of accounts
+    come first, then those that had fewest turns lately: whoever tries again and again waits behind everybody else."""
 
     def __init__(self) -> None:
-        self._one_at_a_time = asyncio.Semaphore(1)
-        self._here: set[MacAddress] = set()
+        self._queue: FairQueue[MacAddress] = FairQueue(WAITING_MAX)
+        self._called: dict[MacAddress, asyncio.Future[bool]] = {}
+        self._at_work: MacAddress | None = None
 
-    async def turn(self, mac: MacAddress, work: Callable[[], T]) -> T:
+    async def turn(self, mac: MacAddress, work: Callable[[], T], *, is_known: bool = False) -> T:
         """What `work` says. Raises NodeError when the device has a turn already, or too many others wait."""
-        if mac in self._here or len(self._here) >= WAITING_MAX:
-            raise NodeError("many people come in with a passphrase just now", "try again in a moment")
-        self._here.add(mac)
+        await self._wait(mac, is_known=is_known)
         try:
-            async with self._one_at_a_time:
-                return await asyncio.to_thread(work)
+            return await asyncio.to_thread(work)
         finally:
-            self._here.discard(mac)
+            self._at_work = None
+            self._call_next()
+
+    async def _wait(self, mac: MacAddress, *, is_known: bool) -> None:
+        stays, gone = (
+            self._queue.enter(mac, _now(), is_known=is_known) if mac != self._at_work else (False, None)
+        )
+        if gone is not None:
+            self._called.pop(gone).set_result(False)
+        if not stays:
+            raise _busy()
+        called = self._called[mac] = asyncio.get_running_loop().create_future()
+        try:
+            if self._at_work is None:
+                self._call_next()
+            if not await called:
+                raise _busy()
+        except asyncio.CancelledError:
+            if self._at_work == mac:
+                self._at_work = None
+                self._call_next()
+            raise
+        finally:
+            if self._called.get(mac) is called:
+                del self._called[mac]
+                self._queue.leave(mac)
+
+    def _call_next(self) -> None:
+        self._at_work = self._queue.next(_now())
+        if self._at_work is not None:
+            self._called.pop(self._at_work).set_result(True)
+
+
+def _busy() -> NodeError:
+    return NodeError("many people come in with a passphrase just now", "try again in a moment")
+
+
+def _now() -> Monotonic:
+    return Monotonic(time.monotonic_ns() // 1_000_000)

@@ -175,7 +175,9 @@ class PortalHouse:
                 return refused
         salt = self._new_salt()
         try:
-            hashed = await self._doorway.desk.turn(mac, lambda: hash_passphrase(passphrase, salt))
+            hashed = await self._doorway.desk.turn(
+                mac, lambda: hash_passphrase(passphrase, salt), is_known=True
+            )
         except NodeError as busy:
             return Refused("trouble", str(busy))
         return await self._remember(lambda: self._register.set_passphrase(account, hashed))
