@@ -39,7 +39,7 @@ class PassphraseDesk:
             self._queue.enter(mac, _now(), is_known=is_known) if mac != self._at_work else (False, None)
         )
         if gone is not None:
-            self._called.pop(gone).set_result(False)
+            self._tell(gone, may_begin=False)
         if not stays:
             raise _busy()
         called = self._called[mac] = asyncio.get_running_loop().create_future()
@@ -60,8 +60,16 @@ class PassphraseDesk:
 
     def _call_next(self) -> None:
         self._at_work = self._queue.next(_now())
-        if self._at_work is not None:
-            self._called.pop(self._at_work).set_result(True)
+        while self._at_work is not None and not self._tell(self._at_work, may_begin=True):
+            self._at_work = self._queue.next(_now())
+
+    def _tell(self, mac: MacAddress, *, may_begin: bool) -> bool:
+        """False when it does not wait any longer, without having said so yet."""
+        called = self._called.pop(mac)
+        if called.done():
+            return False
+        called.set_result(may_begin)
+        return True
 
 
 def _busy() -> NodeError:
