@@ -8,9 +8,11 @@ from captive_portal.place import CHOICE, Page
 from captive_portal.ports import CommunityView, ServiceView
 from captive_portal.visit import Visit, Word
 from node.membership.notices import Notice
+from node.units import MacAddress
 
 SPLASHES_MAX = 64
 """Languages times words that may open the page, by http and by https."""
+DEVICES_MAX = 1_024
 _MARK, _CHOICE = "\ue000token\ue000", CHOICE.encode()
 
 
@@ -22,6 +24,10 @@ class _Made:
     notices: tuple[Notice, ...]
     services: tuple[ServiceView, ...]
     pieces: tuple[bytes, ...]
+    """Between the tokens for joining, up to the last of them."""
+    before: bytes
+    """The token for the language, if there is a choice."""
+    after: bytes | None
 
 
 class Splashes:
@@ -30,6 +36,8 @@ class Splashes:
     def __init__(self, render: Callable[[Page], bytes]) -> None:
         self._render = render
         self._made: dict[tuple[str, Word, bool], _Made] = {}
+        self._minute: forms.Tokens | None = None
+        self._signed: dict[MacAddress, tuple[bytes, bytes]] = {}
 
     def body(self, visit: Visit, word: Word) -> bytes:
         """The page for a device that is not admitted and brought nothing along."""
@@ -43,10 +51,29 @@ class Splashes:
             or made.services != services
         ):
             page = replace(welcome.splash(visit, word), token=_MARK)
-            pieces = tuple(self._render(page).split(_MARK.encode()))
-            made = _Made(visit.community, notices, services, pieces)
+            made = _cut(visit.community, notices, services, self._render(page))
             if len(self._made) >= SPLASHES_MAX:
                 self._made.clear()
             self._made[key] = made
-        body = visit.token(forms.JOIN).encode().join(made.pieces)
-        return body.replace(_CHOICE, visit.token(forms.LANGUAGE).encode())
+        join, choice = self._tokens(visit)
+        last = made.before if made.after is None else b"%b%b%b" % (made.before, choice, made.after)
+        return join.join((*made.pieces, last))
+
+    def _tokens(self, visit: Visit) -> tuple[bytes, bytes]:
+        """A device asks for the page several times: its tokens are made once a minute."""
+        if visit.tokens is not self._minute or len(self._signed) >= DEVICES_MAX:
+            self._minute, self._signed = visit.tokens, {}
+        signed = self._signed.get(visit.device)
+        if signed is None:
+            signed = visit.token(forms.JOIN).encode(), visit.token(forms.LANGUAGE).encode()
+            self._signed[visit.device] = signed
+        return signed
+
+
+def _cut(
+    community: CommunityView, notices: tuple[Notice, ...], services: tuple[ServiceView, ...], page: bytes
+) -> _Made:
+    """The switch of languages stands in the foot, behind every form for joining."""
+    above, choice, after = page.partition(_CHOICE)
+    *pieces, before = above.split(_MARK.encode())
+    return _Made(community, notices, services, tuple(pieces), before, after if choice else None)

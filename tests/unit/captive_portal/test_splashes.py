@@ -3,10 +3,12 @@
 from dataclasses import replace
 
 from captive_portal import welcome
+from captive_portal.forms import JOIN, LANGUAGE
 from captive_portal.place import Language, Page, Tongue
 from captive_portal.ports import ServiceView
-from captive_portal.splashes import SPLASHES_MAX, Splashes
+from captive_portal.splashes import DEVICES_MAX, SPLASHES_MAX, Splashes
 from node.membership.notices import Notice, NoticeText
+from node.units import MacAddress
 from tests.fakes.front_door import BEN, renderer
 from tests.fakes.house import COMMUNITY, FakeHouse
 from tests.fakes.visits import visit
@@ -58,3 +60,26 @@ def test_no_crowd_of_languages_fills_the_memory() -> None:
         splashes.body(visit(tongue=Tongue(Language(f"x-{number}", ""))), "")
     splashes.body(visit(tongue=Tongue(Language(f"x-{SPLASHES_MAX}", ""))), "")
     assert SPLASHES_MAX + 1 == render.made
+
+
+SPOKEN = Tongue(Language("en", "English"), (Language("en", "English"), Language("ca", "català")))
+
+
+def test_each_device_has_its_own_token_for_the_language_and_a_new_one_each_minute() -> None:
+    splashes = Splashes(renderer().render_once)
+    now = visit(tongue=SPOKEN)
+    later = replace(now, tokens=replace(now.tokens, minute=now.tokens.minute + 1))
+    for each in (now, visit(tongue=SPOKEN, mac=BEN), later, now):
+        body = splashes.body(each, "").decode()
+        assert 'name="lang" value="ca"' in body
+        for purpose in (JOIN, LANGUAGE):
+            assert each.token(purpose) in body
+        assert "\ue000" not in body
+        assert "good" == each.tokens.judge(LANGUAGE, each.device, each.token(LANGUAGE))
+
+
+def test_no_crowd_of_devices_fills_the_memory() -> None:
+    splashes = Splashes(renderer().render_once)
+    for number in range(DEVICES_MAX + 2):
+        splashes.body(visit(mac=MacAddress(f"02:00:00:00:{number >> 8:02x}:{number & 255:02x}")), "")
+    assert len(splashes._signed) < DEVICES_MAX
