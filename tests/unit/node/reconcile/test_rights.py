@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from node.enforcement.shares import UPLINK_MINOR, HtbClass, htb_classes
 from node.governance.rules import GUEST_TIER
+from node.reconcile.intent import pool_account
 from node.reconcile.standing import Standing
 from node.units import Rates
 from tests.fakes.communities import (
@@ -121,3 +122,91 @@ def test_whoever_joins_later_everybody_has_the_lifeline_or_the_same_part_of_it(
         assert all(classes[standing.presence.minors[account]].rate >= least for account in households)
         if due > line:
             assert standing.kept().lifelines_permille <= line * 1000 // due
+
+
+# --- as they were found -------------------------------------------------------------------------
+
+HEAD = """\
+[ruleset]
+community = "c"
+version = 1
+decision = "D-1"
+[uplink.main]
+down = "{line} kbit/s"
+up = "{line} kbit/s"
+usable_percent = 80
+[charter]
+lifeline = "256 kbit/s down, 96 kbit/s up"
+guest_lifeline = "64 kbit/s down, 32 kbit/s up"
+"""
+CHOIR = """
+[[rule]]
+id = "choir"
+share = 100
+together = true
+who = "tier:choir"
+by = "D-1"
+[[rule]]
+id = "choir-room"
+floor = "3072 kbit/s down, 1152 kbit/s up"
+together = true
+who = "tier:choir"
+by = "D-1"
+[[rule]]
+id = "much"
+quota = "1 GB per day"
+counts = "uplink"
+then = "share 1 until reset"
+who = "tier:choir"
+by = "D-1"
+"""
+HOURS = """
+[[rule]]
+id = "{name}"
+floor = "{floor}"
+who = "group:{name}"
+when = "{when}"
+by = "D-1"
+"""
+
+
+def here(count: int, tier: str, groups: dict[int, str] | None = None) -> str:
+    row = '[[account]]\nid = "a{0}"\ntier = "{1}"\ngroups = [{2}]\ndevices = ["02:00:00:00:01:{0:02x}"]\n'
+    named = groups or {}
+    return "".join(row.format(n, tier, f'"{named[n]}"' if n in named else "") for n in range(count))
+
+
+def rates_down(standing: Standing) -> dict[str, int]:
+    classes = tree(standing, upwards=False)
+    return {a: classes[standing.presence.minors[a]].rate for a in standing.presence.accounts_here()}
+
+
+def test_of_twelve_households_that_count_as_one_none_is_left_a_few_of_its_256_kbit() -> None:
+    """One of them has used up its quota and weighs a hundredth of the others: its part was 2.8 kbit/s, once."""
+    names = tuple(f"a{n}" for n in range(12))
+    rules = HEAD.format(line=4_000) + CHOIR
+    community = Community(rules, here(12, "choir"), names, 0, (), frozenset({"a0"}), 0, "synced")
+    assert min(rates_down(standing_of(community)).values()) >= 256_000
+
+
+def test_while_the_hour_is_unknown_floors_of_all_hours_shrink_and_no_lifeline_does() -> None:
+    """Two floors of different hours fit the line one after the other; both at once left 179 of 256 kbit/s, once."""
+    rules = HEAD.format(line=5_000)
+    rules += HOURS.format(name="school", floor="2400 kbit/s down, 96 kbit/s up", when="daily 08:00-16:00")
+    rules += HOURS.format(name="clinic", floor="2400 kbit/s down, 96 kbit/s up", when="daily 17:00-20:00")
+    members, names = here(5, "member", {0: "school", 1: "clinic"}), tuple(f"a{n}" for n in range(5))
+    found = rates_down(standing_of(Community(rules, members, names, 0, (), frozenset(), 0, "unknown")))
+    assert 256_000 == min(found.values())
+    assert found["a0"] == found["a1"] > 1_500_000
+    assert sum(found.values()) <= 4_000_000
+
+
+def test_a_voucher_of_the_schools_group_does_not_lend_the_schools_floor_to_all_guests() -> None:
+    rules = HEAD.format(line=10_000)
+    rules += HOURS.format(name="school", floor="2 Mbit/s down, 96 kbit/s up", when="mon-sun 00:00-24:00")
+    community = Community(
+        rules, here(2, "member", {0: "school"}), ("a0", "a1"), 0, ("school",), frozenset(), 0, "synced"
+    )
+    standing = standing_of(community)
+    pool = standing.presence.minors[pool_account("guests")]
+    assert 64_000 == plan_of(standing).classes[pool].floor.down
