@@ -58,6 +58,8 @@ class RuleFiles:
         """Of the members file that is in force."""
         self._owed: dict[str, str] = {}
         """Copies that are still to be written: name to text."""
+        self._is_copy_told = False
+        """Whether the log says already that they cannot be written now."""
         self._seen = self._stamps()
         self._looking, self._editing = asyncio.Lock(), asyncio.Lock()
 
@@ -125,8 +127,11 @@ class RuleFiles:
                 if read_copy(folder, name) != text:
                     _replace(folder / name, text, mode=0o600)
             except OSError as error:
-                log.warning("the copy of what is in force cannot be written: %s", error.strerror)
+                if not self._is_copy_told:
+                    log.warning("the copy of what is in force cannot be written: %s", error.strerror)
+                self._is_copy_told = True
                 return
+            self._is_copy_told = False
             if self._owed.get(name) == text:
                 del self._owed[name]
 

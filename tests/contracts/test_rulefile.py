@@ -264,7 +264,7 @@ async def test_a_damaged_copy_is_no_copy(lived: RuleFiles) -> None:
 
 
 async def test_copies_are_for_the_node_alone_and_one_that_cannot_be_written_is_written_later(
-    lived: RuleFiles, monkeypatch: pytest.MonkeyPatch
+    lived: RuleFiles, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(rulefile, "LOOK_EVERY_S", 0.01)
     monkeypatch.setattr(rulefile, "COPY_EVERY_LOOKS", 2)
@@ -277,6 +277,7 @@ async def test_copies_are_for_the_node_alone_and_one_that_cannot_be_written_is_w
     async with asyncio.TaskGroup() as tasks:
         watching = tasks.create_task(lived.watch(cast("Reconcile", heart), kept))
         await asyncio.sleep(0.1)
+        assert 1 == caplog.text.count("cannot be written"), "tried again and again, and told once"
         away.rename(data)
         async with asyncio.timeout(5):
             while "share = 90" not in (data / RULES_COPY).read_text():
