@@ -268,6 +268,6 @@ def is_of_pool(rule: Rule, pool: Rule | str) -> bool:
     """
     only_guests = isinstance(pool, str) or pool.who == ONLY_GUESTS
     if only_guests and isinstance(rule.effect, Floor):
-        return selects(rule.who, GUEST_TIER, frozenset())
+        return True
     people = ONLY_GUESTS if isinstance(pool, str) else pool.who
     return rule.together and rule.who == people

@@ -27,7 +27,7 @@ class _Pool:
     ceiling: Rates = NO_FLOOR
     weight: int = 1
     lifeline: Rates = NO_FLOOR
-    """Of all the guests together; nothing in a pool of households."""
+    """Of all the guests together, or of one household."""
     own: Rates = NO_FLOOR
     """What its people keep, each for themselves, added up."""
     seen: set[int] = field(default_factory=set)
@@ -42,8 +42,7 @@ class _Pool:
         self.weight = max(self.weight, allowance.share.value)
         top = UNLIMITED if allowance.pool_ceiling is None else allowance.pool_ceiling.value
         self.ceiling = highest(self.ceiling, top)
-        if allowance.own_floor is None:
-            self.lifeline = highest(self.lifeline, allowance.lifeline)
+        self.lifeline = highest(self.lifeline, allowance.lifeline)
 
     def shaped(self, minor: int, *, shared: bool) -> ShapedClass:
         """Never less for all of it than its people keep each: the roll may have grown since the rules were adopted."""

@@ -1,7 +1,7 @@
 """A file is looked at in one pass before anything parses it: shapes that cost too much time, and what hides."""
 
 import tomllib
-from time import perf_counter
+from time import thread_time
 
 import pytest
 from hypothesis import given
@@ -44,9 +44,9 @@ HOSTILE = {
 @pytest.mark.parametrize("parse", [parse_ruleset, parse_roll, parse_config])
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_a_hostile_file_is_refused_within_seconds(parse, text: str) -> None:  # type: ignore[no-untyped-def]
-    began = perf_counter()
+    began = thread_time()
     result, findings = parse(text)
-    assert perf_counter() - began < SECONDS_MAX
+    assert thread_time() - began < SECONDS_MAX
     assert result is None
     assert findings
     assert all(finding.mend for finding in findings)

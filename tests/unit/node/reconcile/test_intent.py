@@ -57,6 +57,7 @@ def test_a_pool_has_at_least_what_its_households_keep_each_also_when_more_came_t
     three = Rates(BitsPerSecond(3 * 256_000), BitsPerSecond(3 * 96_000))
     assert Rates(BitsPerSecond(768_000), BitsPerSecond(300_000)) == found[9].ceiling
     assert (three if shared else NO_FLOOR) == found[9].floor
+    assert (three if shared else NO_FLOOR) == found[9].lifeline
     assert {LIFELINE} == {found[minor].floor for minor in (1, 2, 3)}
     assert {9} == {found[minor].parent_minor for minor in (1, 2, 3)}
 
