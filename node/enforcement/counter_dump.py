@@ -33,12 +33,19 @@ NFT_OBJECT_COUNTER = 1
 BLOCK_BYTES = 32_768
 """The kernel fills at most so much at a time."""
 TRIES_MAX = 8
-# NFTA_OBJ_NAME; later in the same message NFTA_OBJ_DATA (28 octets, by newer kernels marked as nested), which begins
-# with NFTA_COUNTER_BYTES.
+_PAD = struct.pack("=HH", 4, 3)
+# NFTA_OBJ_NAME; later in the same message NFTA_OBJ_DATA, by newer kernels marked as nested, which begins with
+# NFTA_COUNTER_BYTES. Processors that cannot read unaligned numbers get up to two NFTA_COUNTER_PAD in between.
 _COUNTED = re.compile(
     re.escape(struct.pack("=H", 2))
     + rb"([ud])([0-9]{1,10})\0.{0,96}?"
-    + b"(?:%b|%b)" % tuple(re.escape(struct.pack("=HH", 28, 4 | nested)) for nested in (0, 0x8000))
+    + b"(?:%b)"
+    % b"|".join(
+        re.escape(struct.pack("=HH", 28 + len(_PAD) * pads, 4 | nested))
+        for nested in (0, 0x8000)
+        for pads in (0, 1, 2)
+    )
+    + b"(?:%b)?" % re.escape(_PAD)
     + re.escape(struct.pack("=HH", 12, 1))
     + b"(.{8})",
     re.DOTALL,
@@ -102,8 +109,7 @@ class CounterDump:
             is_whole = True
             while True:
                 block = self._socket.recv(BLOCK_BYTES)
-                for way, mark, counted in _COUNTED.findall(block):
-                    (up if way == b"u" else down)[int(mark)] = int.from_bytes(counted, "big")
+                take_counters(block, up, down)
                 _, first, flags, _, _ = HEADER.unpack_from(block)
                 is_whole = is_whole and not flags & NLM_F_DUMP_INTR
                 if first in {NLMSG_DONE, NLMSG_ERROR}:
@@ -124,6 +130,12 @@ class CounterDump:
         """What is still to come of an answer that broke off must not be taken for the next one."""
         self._socket.close()
         self._socket = _connected()
+
+
+def take_counters(block: bytes, up: Counted, down: Counted) -> None:
+    """Adds every counter of ours in these NFT_MSG_NEWOBJ messages."""
+    for way, mark, counted in _COUNTED.findall(block):
+        (up if way == b"u" else down)[int(mark)] = int.from_bytes(counted, "big")
 
 
 def _connected() -> socket.socket:
