@@ -127,7 +127,7 @@ def find_copy(path: Path, database: int) -> Copy | None:
             return Copy(commits_of(db), path.stat().st_mtime) if database in {0, number} else None
         finally:
             connection.close()
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
         log.warning("the copy %s of the database cannot be used: %s", path, error)
         return None
 
@@ -178,7 +178,7 @@ class Copier:
             self._trouble = ""
         except Stopped:
             self._made = None
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
             if str(error) != self._trouble:
                 self._trouble = str(error)
                 log.warning("no copy of the database could be made: %s; it is tried again by itself", error)

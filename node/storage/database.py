@@ -37,7 +37,7 @@ ANSWER_S = 3.0
 """How long people wait for a slow disk; what it has not taken by then stays in memory and is written again."""
 FIRST_COPY_S = 300.0
 """A database that began with its journal is safe without a copy; its first one waits until the start is over."""
-LOOK_S = 60.0
+LOOK_S = 10.0
 """So often it is looked whether the file is still there, also when nobody writes."""
 
 
@@ -73,7 +73,7 @@ class Store:
         self._reading: Reading | None = None
         self._copier = Copier(path, self._files.copy, self._wake)
         self._trouble: StorageTrouble | None = None
-        self._tried = 0.0
+        self._tried = self._looked = 0.0
         self._thread = threading.Thread(target=self._serve, name="storage", daemon=True)
         self._thread.start()
 
@@ -131,10 +131,22 @@ class Store:
                     break
                 item = self._queue.get()
             if together:
-                self._commit(together)
+                self._commit_or_tell(together)
             if item is None:
                 return self._end()
             self._look_after_copies()
+
+    def _commit_or_tell(self, together: "list[Waiting]") -> None:
+        try:
+            self._commit(together)
+        except Exception as error:
+            # A bug, or damage that raises what nobody thought of: this thread lives on, and tries again.
+            log.exception("the database could not be used")
+            trouble = self._fail(trouble_of(self.path, error))
+            self._close()
+            for _, _, future in together:
+                if not future.done():
+                    _settle(future, None, trouble)
 
     def _end(self) -> None:
         self._copier.stop()
@@ -153,6 +165,8 @@ class Store:
     def _look_after_copies(self) -> None:
         if self._db is None or self._notes is None:
             return
+        if self.losses and time.monotonic() - self._looked > LOOK_S:
+            self._read_losses()
         copy = self._copier.take()
         if copy is not None:
             self._notes.copied(copy)
@@ -289,6 +303,7 @@ class Store:
             self._copier.want(EVERY_S - age)
 
     def _read_losses(self, unwritten: Iterable[Loss] = ()) -> None:
+        self._looked = time.monotonic()
         told = dict.fromkeys((*read_losses(self._files.losses), *unwritten))
         self.losses = tuple(loss.text for loss in told)
 

@@ -30,6 +30,8 @@ LOCKED_S = 1.0
 PRIVATE_MODE = 0o600
 NO_CHECKPOINT_ON_CLOSE = 1006
 """SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE."""
+SHORT_READ = 522
+"""SQLITE_IOERR_SHORT_READ, which Python 3.11 does not name everywhere."""
 HEADER_BYTES = 100
 """A shorter file holds nothing."""
 NOT_RESTORED = ("incarnation", "counters_id", "bookings", "booked_day", "admin_sign_in")
@@ -147,26 +149,32 @@ class Opening:
         is_new = not self._files.database.exists() or not self._files.database.stat().st_size
         try:
             db = connect(self._files.database)
-        except sqlite3.DatabaseError as error:
-            if not is_damage(error):
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+            if not _is_unreadable(error):
                 raise
             return None, f"was damaged ({error})"
         try:
             refuse_newer(db)
-            check(db)
-            if cause := self._why_not_this(db):
-                _leave(db)
-                return None, cause
-            self._migrate(db)
-            return self._sound(db, is_new=is_new), ""
-        except sqlite3.DatabaseError as error:
-            _leave(db)
-            if not is_damage(error):
-                raise
-            return None, f"was damaged ({error})"
+            cause = self._why_unsound(db) or self._why_not_this(db)
+            if not cause:
+                self._migrate(db)
+                return self._sound(db, is_new=is_new), ""
         except BaseException:
             _leave(db)
             raise
+        _leave(db)
+        return None, cause
+
+    def _why_unsound(self, db: Database) -> str:
+        try:
+            check(db)
+            if _has_facts(db):
+                commits_of(db)
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+            if not _is_unreadable(error):
+                raise
+            return f"was damaged ({error})"
+        return ""
 
     def _why_not_this(self, db: Database) -> str:
         """Why a sound database is not the one that was there, where there is a better one."""
@@ -175,8 +183,8 @@ class Opening:
         if not expected:
             return ""
         is_other = number != expected
-        if not is_other and (form == 0 or commits_of(db) >= self._journal.base):
-            return "" if form else "had lost its tables"
+        if not is_other and (not _has_facts(db) or commits_of(db) >= self._journal.base):
+            return "" if form and _has_facts(db) else "had lost its tables"
         copy = find_copy(self._files.copy, expected)
         is_better = copy is not None or self._journal.is_whole
         if is_other:
@@ -376,9 +384,16 @@ def rescue(gone: Database, files: Files) -> bool:
     return True
 
 
-def is_damage(error: sqlite3.DatabaseError) -> bool:
+def is_damage(error: Exception) -> bool:
     """True when the file itself is broken; disk trouble and a broken promise in a table have classes of their own."""
-    return type(error) is sqlite3.DatabaseError
+    is_cut_off = getattr(error, "sqlite_errorcode", 0) == SHORT_READ
+    return type(error) is sqlite3.DatabaseError or is_cut_off
+
+
+def _is_unreadable(error: Exception) -> bool:
+    """As `is_damage`, of a file that was never read before: a form that nobody knows, names with letters that are none."""
+    is_unknown = getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_ERROR
+    return is_damage(error) or is_unknown or isinstance(error, UnicodeDecodeError)
 
 
 def file_at(path: Path) -> tuple[int, int] | None:

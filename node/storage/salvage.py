@@ -11,6 +11,8 @@ from node.storage.migrations import KEPT
 from node.storage.soundness import lenient
 
 Row = tuple[object, ...]
+UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
+"""The second is a message of the first with letters of the file in it that are none."""
 WORDS_ONLY = frozenset({"contests"})
 """What a copy and its journal do not have: with them, nothing else of a damaged file is believed."""
 _NOT_BELIEVED = frozenset({"facts", "baselines"})
@@ -36,12 +38,12 @@ def _connect(path: Path) -> sqlite3.Connection | None:
     for how in ("mode=ro", "immutable=1"):
         try:
             connection = sqlite3.connect(f"file:{path}?{how}", uri=True, isolation_level=None)
-        except sqlite3.Error:
+        except UNREADABLE:
             continue
         connection.text_factory = lenient
         try:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        except sqlite3.Error:
+        except UNREADABLE:
             connection.close()
         else:
             return connection
@@ -51,7 +53,7 @@ def _connect(path: Path) -> sqlite3.Connection | None:
 def _commits(connection: sqlite3.Connection) -> int:
     try:
         return commits_of(Database(connection))
-    except sqlite3.Error:
+    except UNREADABLE:
         return 0
 
 
@@ -75,6 +77,6 @@ def _rows(connection: sqlite3.Connection, table: str, columns: list[str]) -> Ite
     for direction in (order, backwards):
         try:
             yield from connection.execute(f"SELECT {', '.join(columns)} FROM {table} ORDER BY {direction}")  # noqa: S608
-        except sqlite3.Error:
+        except UNREADABLE:
             continue
         return

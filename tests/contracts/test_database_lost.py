@@ -1,5 +1,6 @@
 """A database that is lost, damaged or exchanged: what people were given holds, and what is lost is told."""
 
+import asyncio
 import random
 import re
 import shutil
@@ -38,7 +39,7 @@ class World:
     store: Store = field(init=False)
 
     def __post_init__(self) -> None:
-        (self.folder / "keys").mkdir()
+        (self.folder / "keys").mkdir(exist_ok=True)
         self.street = Neighbourhood(lambda: StoredMemory(self.store), self.folder)
 
     @property
@@ -256,3 +257,47 @@ async def test_a_loss_is_in_the_log_the_status_the_doctor_and_on_the_admins_page
         await StoredRecords(world.store).acknowledge_losses()
         assert () == tuple(each for each in glance.overview().warnings if "the database" in each)
         assert () == _folder(world.data, world.folder / "keys").losses
+
+
+# --- any damage anywhere ------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def lived_through(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """The folder after such a day, to be damaged again and again."""
+    world = World(tmp_path_factory.mktemp("lived"))
+    asyncio.run(lives(world, is_copied=True))
+    return world
+
+
+@pytest.mark.parametrize("seed", range(24))
+async def test_whatever_is_damaged_the_node_starts_and_nothing_taken_away_returns(
+    lived_through: World, tmp_path: Path, seed: int
+) -> None:
+    """Bytes are flipped, zeroed or cut off anywhere in the database, in its log or in both."""
+    chance = random.Random(seed)
+    shutil.copytree(lived_through.folder, tmp_path, dirs_exist_ok=True)
+    world = World.__new__(World)
+    world.folder, world.codes = tmp_path, lived_through.codes
+    world.street = Neighbourhood(lambda: StoredMemory(world.store), tmp_path)
+    for each in chance.choice([("",), ("-wal",), ("", "-wal")]):
+        _damage_somewhere(world.path.with_name(world.path.name + each), chance)
+    await holds(world)
+
+
+def _damage_somewhere(path: Path, chance: random.Random) -> None:
+    data = bytearray(path.read_bytes())
+    how = chance.choice(["flip", "flip", "zeros", "cut", "swap"])
+    if how == "cut":
+        del data[chance.randrange(len(data)) :]
+    for _ in range(chance.choice([1, 5, 50, 500])):
+        at = chance.randrange(len(data)) if data else 0
+        match how:
+            case "flip":
+                data[at] ^= 1 << chance.randrange(8)
+            case "zeros":
+                data[at : at + 64] = bytes(len(data[at : at + 64]))
+            case "swap":
+                there = chance.randrange(len(data))
+                data[at : at + 4], data[there : there + 4] = data[there : there + 4], data[at : at + 4]
+    path.write_bytes(data)

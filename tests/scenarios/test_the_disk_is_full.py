@@ -83,6 +83,72 @@ def test_with_a_full_disk_a_voucher_lets_a_household_in_and_is_stored_once_there
     assert 303 == third.do("press", **form)["status"], "the voucher is still known"
 
 
+def states(router) -> dict[str, int]:
+    """How many vouchers of the newest batch are in which state."""
+    newest = next(iter(router.ask("vouchers-list")["batches"]), {})
+    return {state: newest[state] for state in ("unused", "used", "ended", "revoked") if newest.get(state)}
+
+
+def test_a_voucher_that_was_used_on_a_full_disk_stays_used_when_the_node_is_killed(place, small_disk, comes):
+    """Its device stayed on, and the code was worth a whole day again for somebody else."""
+    square = small_disk
+    square.start()
+    phone = comes("phone")
+    (code,) = square.ask("vouchers-issue", count="1", group="day-pass", lasts="1 day", devices="3")["codes"]
+    form = {"url": "http://login.procomu.lan/", "ends": "/join/code", "fields": {"code": code}}
+    fill(square)
+    assert 303 == phone.do("press", **form)["status"]
+    assert {"used": 1} == states(square)
+    account = square.device(phone.mac)["account"]
+    assert eventually(lambda: warned(square), 5), "the database could not take it"
+    for is_full in (True, False):
+        if not is_full:
+            (square.data / "ballast").unlink()
+        square.daemon.kill9()
+        square.start()
+        assert eventually(lambda: square.device(phone.mac) is not None)
+        assert ({"used": 1}, account) == (states(square), square.device(phone.mac)["account"])
+        left = square.device(phone.mac)["seconds_left"]
+        assert 0 < left < 86_400, "its time goes on"
+        assert phone.do("echo", seconds=0.3)["came"] > 0
+    assert eventually(lambda: not warned(square), 40), square.overview()["warnings"]
+    assert () == tuple(each for each in square.overview()["warnings"] if "the database" in each)
+
+
+def test_on_a_read_only_disk_everybody_who_was_known_still_is(place, small_disk, online, comes):
+    square = small_disk
+    square.start()
+    laptop, phone = online("laptop"), comes("phone")
+    (code, other) = square.ask("vouchers-issue", count="2", group="day-pass", lasts="1 day", devices="3")[
+        "codes"
+    ]
+    form = {"url": "http://login.procomu.lan/", "ends": "/join/code", "fields": {"code": code}}
+    assert 303 == phone.do("press", **form)["status"]
+    account = square.device(phone.mac)["account"]
+    square.daemon.kill9()
+    square.place.run("nft", "delete", "table", "inet", "procomu")
+    for pid in square.place.pids():  # the name server has its leases open
+        subprocess.run(["kill", "-9", str(pid)], check=False, stderr=subprocess.DEVNULL)
+    remount(square, "ro", is_running=False)
+    try:
+        square.start()
+        assert eventually(lambda: square.device(phone.mac) and square.device(laptop.mac), 10)
+        assert account == square.device(phone.mac)["account"]
+        assert laptop.do("echo", seconds=0.3)["came"] > 0
+        assert phone.do("echo", seconds=0.3)["came"] > 0
+        browser = comes("browser")
+        form["fields"] = {"code": other}
+        assert 303 == browser.do("press", **form)["status"], "a voucher that nobody used yet is known too"
+        assert eventually(lambda: warned(square), 20), square.overview()["warnings"]
+    finally:
+        remount(square, "rw")
+    assert eventually(lambda: not warned(square), 40), square.overview()["warnings"]
+    assert {"used": 2} == states(square)
+    square.daemon.kill9()
+    square.start()
+    assert eventually(lambda: {"used": 2} == states(square)), "what changed meanwhile is stored"
+
+
 def test_on_a_read_only_disk_the_node_starts_enforces_and_says_so_and_later_stores(place, small_disk, online):
     square = small_disk
     remount(square, "ro")
@@ -97,9 +163,9 @@ def test_on_a_read_only_disk_the_node_starts_enforces_and_says_so_and_later_stor
     assert eventually(lambda: not warned(square), 40), square.overview()["warnings"]
 
 
-def remount(router, how: str) -> None:
+def remount(router, how: str, *, is_running: bool = True) -> None:
     """Also as the daemon sees it: ``ip netns exec`` gave it a copy of the mounts."""
     argv = ["mount", "-o", f"remount,{how}", str(router.data)]
     subprocess.run(argv, check=True)
-    if router.daemon is not None:
+    if router.daemon is not None and is_running:
         subprocess.run(["nsenter", "--mount", "--target", str(router.daemon.pid), *argv], check=True)
