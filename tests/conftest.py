@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.browser.driver import missing_for_browser
 from tests.lab.netns import missing_for_namespaces
@@ -23,8 +23,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    settings.register_profile("quick", max_examples=10)
-    settings.load_profile("default" if config.getoption("--thorough") else "quick")
+    # How fast examples come tells about the machine, and what else it does; not about the code.
+    patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.register_profile("quick", patient, max_examples=10)
+    settings.register_profile("thorough", patient, max_examples=100)
+    settings.load_profile("thorough" if config.getoption("--thorough") else "quick")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
