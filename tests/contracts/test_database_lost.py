@@ -4,10 +4,14 @@ import asyncio
 import random
 import re
 import shutil
+import sqlite3
+import stat
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,9 +21,11 @@ from node.answers.rulefile import RuleFiles
 from node.doctor.diagnoses import diagnose
 from node.doctor.facts import _folder
 from node.doctor.symptoms import FileSeen, Symptoms
+from node.storage import copies, database, migrations, opening
 from node.storage.database import Store
 from node.storage.losses import read_losses
 from node.storage.memory import StoredMemory, StoredRecords
+from node.storage.notes import Notes
 from node.storage.opening import Files
 from node.supervision import Parts
 from tests.contracts.house import ANA, BEN, CAI, DOT, House, Neighbourhood
@@ -301,3 +307,214 @@ def _damage_somewhere(path: Path, chance: random.Random) -> None:
                 there = chance.randrange(len(data))
                 data[at : at + 4], data[there : there + 4] = data[there : there + 4], data[at : at + 4]
     path.write_bytes(data)
+
+
+# --- the copy and the journal ----------------------------------------------------------------
+
+
+NAME = "a telling name of mine"
+
+
+def found_in(folder: Path, text: str) -> list[str]:
+    return [path.name for path in sorted(folder.iterdir()) if text.encode() in path.read_bytes()]
+
+
+async def test_who_erases_themselves_is_in_no_copy_and_no_journal_within_a_day(world: World) -> None:
+    async with world.life() as house:
+        await comes_in(house, ANA, TermsAccepted())
+        assert await house.portal.name_device(ANA, ANA, NAME) is None
+        await world.copied()
+        assert "procomu.db.copy" in found_in(world.data, NAME)
+        await house.portal.erase(ANA)
+        await until(lambda: world.store._copier.seconds_left() <= copies.AFTER_ERASURE_S)
+        await world.copied()
+        assert [] == found_in(world.data, NAME)
+        assert [] == found_in(world.data, ANA)
+        assert world.store._copier.seconds_left() > copies.AFTER_ERASURE_S, "and then once a day again"
+    assert copies.EVERY_S < 86_400 > copies.AFTER_ERASURE_S
+
+
+async def test_the_journal_has_no_name_no_words_and_no_address_of_who_was_erased(world: World) -> None:
+    async with world.life() as house:
+        await world.copied()
+        await comes_in(house, ANA, TermsAccepted())
+        assert await house.portal.name_device(ANA, ANA, NAME) is None
+        assert await house.portal.contest(ANA, "", "words of mine") is None
+        await world.copied()
+        await house.portal.erase(ANA)
+        journal = Files(world.path, world.folder).journal.read_bytes()
+        assert b'"erased"' in journal
+        for secret in (NAME, "words of mine", ANA):
+            assert secret.encode() not in journal
+
+
+async def test_a_copy_is_of_one_moment_and_nobody_waits_for_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copies, "STEP_PAGES", 16)
+    async with world.life() as house:
+        for _ in range(6):
+            await house.codes(900)
+        waited = []
+        world.store._copier.want(0)
+        for number in range(60):
+            began = time.monotonic()
+            await world.store.run(_pair(number))
+            waited.append(time.monotonic() - began)
+        assert world.store._copier._thread is not None, "it was made meanwhile"
+        assert sorted(waited)[55] < 0.5
+        await until(lambda: world.store._copier._thread is None)
+        copy = sqlite3.connect(Files(world.path, world.folder).copy)
+        pairs = [
+            row[0]
+            for row in copy.execute("SELECT count(*) FROM facts WHERE name GLOB 'pair-*' GROUP BY value")
+        ]
+        assert ("ok",) == copy.execute("PRAGMA quick_check").fetchone()
+        copy.close()
+        assert set(pairs) <= {2}
+        assert len(pairs) < 60
+
+
+def _pair(number: int) -> database.Work[None]:
+    def work(db: Any) -> None:
+        for half in "ab":
+            db.execute("INSERT INTO facts VALUES (?, ?)", [f"pair-{number}-{half}", str(number)])
+
+    return work
+
+
+async def test_a_copy_is_made_before_each_start_that_migrates(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with world.life() as house:
+        await world.gives(house, "one")
+
+    def third(db: Any) -> None:
+        db.execute("DELETE FROM vouchers")  # a migration with a fault
+
+    before = migrations.MIGRATIONS
+    monkeypatch.setattr(migrations, "MIGRATIONS", (*before, third))
+    monkeypatch.setattr(opening, "MIGRATIONS", (*before, third))
+    async with world.life() as house:
+        assert 0 == len(house.loop.register.vouchers)
+        with sqlite3.connect(Files(world.path, world.folder).copy) as copy:
+            assert [(1,)] == copy.execute("SELECT count(*) FROM vouchers").fetchall()
+            assert [(len(before),)] == copy.execute("PRAGMA user_version").fetchall()
+        copy.close()
+
+
+async def test_every_file_is_its_owners_alone(world: World) -> None:
+    await lives(world, is_copied=True)
+    is_garbage(world.path)
+    async with world.life():
+        files = [each for each in world.data.iterdir() if each.name != "bookings"]
+        assert {"procomu.db", "procomu.db.copy", "procomu.journal", "procomu.losses"} <= {
+            f.name for f in files
+        }
+        assert {0o600} == {stat.S_IMODE(file.stat().st_mode) for file in files}
+
+
+async def test_a_database_that_is_whole_for_sqlite_but_has_a_torn_index_is_not_believed(world: World) -> None:
+    """Only its own check sees it: every row can be read."""
+    await lives(world, is_copied=True)
+    with sqlite3.connect(world.path) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (page,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'contests'").fetchone()
+        (size,) = db.execute("PRAGMA page_size").fetchone()
+    db.close()
+    data = bytearray(world.path.read_bytes())
+    data[(page - 1) * size + 1 : (page - 1) * size + 3] = b"\x0f\x00"  # a free block where there is none
+    world.path.write_bytes(data)
+    await holds(world)
+    (told,) = world.store.losses
+    assert "was damaged" in told
+
+
+async def test_an_older_database_that_is_put_back_brings_nothing_back(world: World) -> None:
+    async with world.life() as house:
+        await world.gives(house, "unused", "used", "revoked", "later", "later revoked", "gone")
+    older = world.path.read_bytes()
+    shutil.copytree(world.data, world.folder / "older")
+    async with world.life() as house:
+        await world.revoked(house, "revoked")
+        await world.copied()
+        await world.revoked(house, "later revoked")
+    for each in world.data.glob("procomu.db*"):
+        if each.name != "procomu.db.copy":
+            each.unlink()
+    for name in ("procomu.db", "procomu.db-wal"):
+        shutil.copy(world.folder / "older" / name, world.data / name)
+    assert older
+    async with world.life() as house:
+        for name in ("revoked", "later revoked"):
+            assert "code-revoked" == await is_refused(house, ANA, CodeTyped(world.codes[name]))
+        assert ["was older than its copy"] == [
+            each for each in ["was older than its copy"] if each in world.store.losses[0]
+        ]
+
+
+async def test_a_database_of_another_node_is_not_taken_for_ours(world: World, tmp_path: Path) -> None:
+    await lives(world, is_copied=True)
+    other = Store(tmp_path / "other" / "procomu.db")
+    other.run_blocking(lambda db: db.execute("INSERT INTO facts VALUES ('whose', 'another')"))
+    other.close()
+    for each in world.data.glob("procomu.db-*"):
+        each.unlink()
+    shutil.copy(tmp_path / "other" / "procomu.db", world.path)
+    await holds(world)
+    assert "was another one than before" in world.store.losses[0]
+
+
+async def test_an_admin_who_signed_out_is_not_signed_in_again_by_a_copy(world: World) -> None:
+    async with world.life():
+        await StoredRecords(world.store).keep_fact("admin_sign_in", "somebody")
+        await world.copied()
+        await StoredRecords(world.store).keep_fact("admin_sign_in", "")
+    is_deleted(world.path)
+    async with world.life():
+        assert "" == await StoredRecords(world.store).fact("admin_sign_in")
+
+
+async def test_a_journal_that_is_taken_away_is_begun_again_with_a_new_copy(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "RETRY_S", 0.0)
+    async with world.life() as house:
+        await world.gives(house, "one", "two")
+        Files(world.path, world.folder).journal.unlink()
+        await world.revoked(house, "one")
+        await until(Files(world.path, world.folder).copy.exists)
+        await world.store.run(lambda _db: None)
+        await until(lambda: world.store._copier._thread is None)
+        await world.revoked(house, "two")
+    is_deleted(world.path)
+    async with world.life() as house:
+        for name in ("one", "two"):
+            assert "code-revoked" == await is_refused(house, ANA, CodeTyped(world.codes[name]))
+
+
+async def test_what_the_journal_took_while_the_database_could_not_is_known_after_a_kill(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full at the commit: what was used is used, also when the disk is still full at the start."""
+    async with world.life() as house:
+        await world.gives(house, "one", "two")
+        with monkeypatch.context() as full:
+            full.setattr(Notes, "count", _full)
+            await comes_in(house, ANA, CodeTyped(world.codes["one"]))
+            assert house.loop.troubles.storage
+            shutil.copytree(world.data, world.folder / "killed")
+    shutil.rmtree(world.data)
+    (world.folder / "killed").rename(world.data)
+    for is_full in (True, False):
+        with monkeypatch.context() as full:
+            if is_full:
+                full.setattr(Notes, "count", _full)
+            async with world.life() as house:
+                counts = house.loop.register.vouchers.counts(1, house.loop.instant().now)
+                assert {"used": 1, "unused": 1} == dict(counts)
+    assert () == world.store.losses
+
+
+def _full(_self: object, _db: object) -> None:
+    raise sqlite3.OperationalError("database or disk is full")
