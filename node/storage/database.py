@@ -21,7 +21,18 @@ from node.storage.journal import COPY_DUE_BYTES, Change
 from node.storage.lasting import Devices
 from node.storage.losses import Loss, acknowledge, at, read_losses
 from node.storage.notes import Notes
-from node.storage.opening import Files, Opened, Opening, file_at, is_damage, mend, rescue, tell, trouble_of
+from node.storage.opening import (
+    Files,
+    Opened,
+    Opening,
+    file_at,
+    forget_set_aside,
+    is_damage,
+    mend,
+    rescue,
+    tell,
+    trouble_of,
+)
 from node.storage.reading import Reading, is_writable
 
 log = logging.getLogger(__name__)
@@ -170,11 +181,18 @@ class Store:
         copy = self._copier.take()
         if copy is not None:
             self._notes.copied(copy)
+            self._forget_set_aside()
         if self._notes.is_broken or self._notes.size > COPY_DUE_BYTES:
             self._copier.want(RETRY_S)
         elif self._notes.erases:
             self._copier.want(AFTER_ERASURE_S)
         self._copier.begin_if_due()
+
+    def _forget_set_aside(self) -> None:
+        try:
+            forget_set_aside(self._files, time.time())
+        except OSError as error:
+            log.warning("a damaged file that is older than its time cannot be deleted: %s", error)
 
     def _commit(self, together: "list[Waiting]") -> None:
         if self._db is None and not is_writable(self.path.parent):

@@ -42,7 +42,7 @@ class Loss:
 
     @property
     def text(self) -> str:
-        aside = f" The damaged file is kept as {self.set_aside}." if self.set_aside else ""
+        aside = f" The damaged file is kept for 30 days as {self.set_aside}." if self.set_aside else ""
         return f"On {self.noticed} the database {self.cause}. {self.lost}{aside}"
 
 

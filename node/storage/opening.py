@@ -5,6 +5,7 @@ a copy or a journal says that there was one.
 """
 
 import logging
+import re
 import shutil
 import sqlite3
 import time
@@ -32,6 +33,8 @@ NO_CHECKPOINT_ON_CLOSE = 1006
 """SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE."""
 SHORT_READ = 522
 """SQLITE_IOERR_SHORT_READ, which Python 3.11 does not name everywhere."""
+SET_ASIDE_DAYS = 30
+_SET_ASIDE = re.compile(r"\.(?:corrupt|replaced)-(\d{1,12})(?:-wal|-shm)?$")
 HEADER_BYTES = 100
 """A shorter file holds nothing."""
 NOT_RESTORED = ("incarnation", "counters_id", "bookings", "booked_day", "admin_sign_in")
@@ -335,7 +338,7 @@ class Opening:
             return
         self._set_aside = path.with_suffix(f".corrupt-{int(self._now_s)}")
         for each in there:  # a log may hold what the damaged file does not
-            each.rename(self._set_aside.with_name(self._set_aside.name + each.name[len(path.name) :]))
+            each.rename(_named_aside(self._set_aside, each, path))
 
     def _mark(self, db: Database) -> None:
         number, form = _pragma(db, "application_id"), _pragma(db, "user_version")
@@ -378,10 +381,23 @@ def rescue(gone: Database, files: Files) -> bool:
         db.conn.close()
     for each in _with_logs(files.database):
         if each.exists():
-            each.rename(each.with_name(f"{each.name}.replaced-{int(time.time())}"))
+            each.rename(
+                _named_aside(
+                    files.database.with_suffix(f".replaced-{int(time.time())}"), each, files.database
+                )
+            )
     building.replace(files.database)
     sync_folder(files.database.parent)
     return True
+
+
+def forget_set_aside(files: Files, now_s: float) -> None:
+    """Files that were set aside are kept for `SET_ASIDE_DAYS`, also because people in them may have erased themselves.
+    Raises OSError."""
+    for each in files.database.parent.glob(f"{files.database.stem}.*-*"):
+        found = _SET_ASIDE.search(each.name)
+        if found is not None and int(found[1]) < now_s - SET_ASIDE_DAYS * 86_400:
+            each.unlink()
 
 
 def is_damage(error: Exception) -> bool:
@@ -407,6 +423,11 @@ def file_at(path: Path) -> tuple[int, int] | None:
 
 def _what_is_lost(since: str) -> str:
     return f" Lost are counts of bytes, names of devices, contests and who was online, since {since}."
+
+
+def _named_aside(aside: Path, each: Path, path: Path) -> Path:
+    """For the database itself or one of its logs, which SQLite finds by its name."""
+    return aside.with_name(aside.name + each.name[len(path.name) :])
 
 
 def _with_logs(path: Path) -> tuple[Path, ...]:

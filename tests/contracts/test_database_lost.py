@@ -23,6 +23,7 @@ from node.doctor.facts import _folder
 from node.doctor.symptoms import FileSeen, Symptoms
 from node.storage import copies, database, migrations, opening
 from node.storage.database import Store
+from node.storage.journal import read_journal
 from node.storage.losses import read_losses
 from node.storage.memory import StoredMemory, StoredRecords
 from node.storage.notes import Notes
@@ -77,6 +78,7 @@ class World:
         self.store._copier.want(0)
         await self.store.run(lambda _db: None)
         await until(lambda: self._copied_at() != before and self.store._copier._thread is None)
+        await self.store.run(lambda _db: None)  # behind the journal, which began again
 
     def _copied_at(self) -> int:
         copy = Files(self.path, self.folder).copy
@@ -518,3 +520,33 @@ async def test_what_the_journal_took_while_the_database_could_not_is_known_after
 
 def _full(_self: object, _db: object) -> None:
     raise sqlite3.OperationalError("database or disk is full")
+
+
+async def test_a_database_of_an_older_version_gets_its_copy_and_journal_at_its_first_start(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    await lives(world, is_copied=False)
+    files = Files(world.path, world.folder / "keys")
+    files.journal.unlink()
+    files.marker.unlink()
+    async with world.life() as house:
+        assert 7 == len(house.loop.register.vouchers)
+        await until(lambda: read_journal(files.journal).is_whole)
+        assert files.marker.exists()
+    assert [] == caplog.messages
+    is_deleted(world.path)
+    await holds(world)
+    assert "came back as they were" in world.store.losses[0]
+
+
+async def test_a_damaged_file_is_kept_for_thirty_days(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    await lives(world, is_copied=True)
+    is_garbage(world.path)
+    async with world.life():
+        (aside,) = world.data.glob("procomu.corrupt-*")
+        await world.copied()
+        assert aside.exists()
+        monkeypatch.setattr(opening, "SET_ASIDE_DAYS", -1)
+        await world.copied()
+        assert not aside.exists()
+        assert world.path.exists()
