@@ -15,12 +15,15 @@ from typing import Any
 
 import pytest
 
-from captive_portal.ports import CodeTyped, PassphraseTyped, TermsAccepted
+from captive_portal.ports import CardShown, CodeTyped, PassphraseTyped, TermsAccepted
 from node.answers.overview import Glance
 from node.answers.rulefile import RuleFiles
 from node.doctor.diagnoses import diagnose
 from node.doctor.facts import _folder
 from node.doctor.symptoms import FileSeen, Symptoms
+from node.membership.notices import Notice, NoticeText
+from node.membership.ports import NoticeGone
+from node.membership.terms import Terms, TermsText
 from node.storage import copies, database, migrations, opening
 from node.storage.database import Store
 from node.storage.journal import read_journal
@@ -29,7 +32,8 @@ from node.storage.memory import StoredMemory, StoredRecords
 from node.storage.notes import Notes
 from node.storage.opening import Files
 from node.supervision import Parts
-from tests.contracts.house import ANA, BEN, CAI, DOT, House, Neighbourhood
+from node.units import AccountId, MacAddress
+from tests.contracts.house import ANA, BEN, CAI, DOT, LISTED, House, Neighbourhood
 from tests.contracts.test_loop import until
 from tests.contracts.test_portal_house import WORDS, comes_in, give_passphrase, is_refused
 
@@ -550,3 +554,66 @@ async def test_a_damaged_file_is_kept_for_thirty_days(world: World, monkeypatch:
         await world.copied()
         assert not aside.exists()
         assert world.path.exists()
+
+
+async def test_every_change_since_the_copy_is_in_the_journal(world: World) -> None:
+    async with world.life() as house:
+        await give_passphrase(house)
+        old_card = house.card()
+        await world.gives(house, "used")
+        await comes_in(house, BEN, CodeTyped(world.codes["used"]))
+        await comes_in(house, CAI, TermsAccepted())
+        await house.loop.remove(CAI, "spam")
+        await house.loop.remember([Notice(2, "network", "everyone", "", "", False, ())])
+        await world.copied()
+        await house.loop.remember(house.loop.register.void_cards(AccountId("ana"), "2026-11-24"))
+        await house.loop.remember(
+            [
+                Notice(1, "network", "everyone", "", "", False, (NoticeText("en", "t", "x"),)),
+                NoticeGone(2),
+                Terms("2", (TermsText("en", "be kind"),), "2026-11-24", "D-2"),
+            ]
+        )
+        assert await house.portal.set_passphrase(LISTED, "another one, long enough", WORDS) is None
+        await house.loop.pardon(CAI)
+        await house.loop.remember(house.loop.register.bindings.unbind(BEN))
+    is_deleted(world.path)
+    async with world.life() as house:
+        register = house.loop.register
+        assert [1] == [each.number for each in register.notices.all()]
+        assert "2" == register.terms.current.version  # type: ignore[union-attr]
+        assert register.bindings.get(BEN) is None
+        await comes_in(house, CAI, TermsAccepted())
+        assert "passphrase-wrong" == await is_refused(house, DOT, PassphraseTyped("ana", WORDS))
+        assert "card-revoked" == await is_refused(house, DOT, CardShown(old_card))
+        await comes_in(house, DOT, PassphraseTyped("ana", "another one, long enough"))
+
+
+async def test_a_full_disk_does_not_fill_the_journal_with_the_same_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "RETRY_OPENING_S", 0.0)
+    async with world.life() as house:
+        await world.gives(house, "one")
+        with monkeypatch.context() as full:
+            full.setattr(Notes, "count", _full)
+            await comes_in(house, ANA, CodeTyped(world.codes["one"]))
+            end = read_journal(Files(world.path, world.folder).journal).end
+            for _ in range(20):
+                await house.loop.keeper.save()
+            assert end == read_journal(Files(world.path, world.folder).journal).end
+
+
+async def test_vouchers_in_use_do_not_fill_the_journal_after_each_power_cut(world: World) -> None:
+    journal = Files(world.path, world.folder).journal
+    async with world.life() as house:
+        await world.gives(house, *(f"v{number}" for number in range(20)))
+        for number in range(20):
+            mac = MacAddress(f"02:00:00:00:05:{number:02x}")
+            await comes_in(house, mac, CodeTyped(world.codes[f"v{number}"]))
+    before = read_journal(journal).end
+    world.street.power_cut()
+    async with world.life() as house:
+        await house.loop.keeper.save()
+        assert 20 == len(house.loop.register.vouchers.rows()) - 1
+    assert read_journal(journal).end - before < 500
