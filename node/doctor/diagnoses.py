@@ -7,6 +7,7 @@ from typing import Literal
 from captive_portal.probes import is_probe_host
 from node.config import NodeConfig
 from node.doctor.symptoms import CertificateSeen, DnsSeen, FileSeen, FolderSeen, PortSeen, Symptoms
+from node.enforcement.arrivals import NEIGHBOURS_MAX
 from node.enforcement.plan import KernelFeatures
 from node.units import Bytes, show_volume
 
@@ -356,6 +357,20 @@ def _connections(seen: Symptoms) -> Iterator[Diagnosis]:
     yield Diagnosis("connections", "warn", found, wrong, mend)
 
 
+def _neighbours(seen: Symptoms) -> Iterator[Diagnosis]:
+    """A running node raises the limit itself, where it may."""
+    settings = f"net.ipv4.neigh.default.gc_thresh3={NEIGHBOURS_MAX}, and the same for net.ipv6"
+    if seen.config is None or not seen.is_running:
+        return
+    if seen.neighbours_max is None:
+        yield _ok("neighbours", f"as many as this container's host allows; it should have {settings}")
+    elif seen.neighbours_max < NEIGHBOURS_MAX:
+        wrong = "ever new hardware addresses can fill the kernel's table, and newcomers are not found then"
+        yield Diagnosis("neighbours", "warn", f"{seen.neighbours_max:,}", wrong, f"sysctl -w {settings}")
+    else:
+        yield _ok("neighbours", f"{seen.neighbours_max:,}")
+
+
 def _node(seen: Symptoms) -> Iterator[Diagnosis]:
     if seen.config is None:
         return
@@ -423,5 +438,6 @@ _LOOKS: tuple[Callable[[Symptoms], Iterator[Diagnosis]], ...] = (
     _node,
     _forwarding,
     _connections,
+    _neighbours,
     _dns,
 )

@@ -85,6 +85,7 @@ def gather(config_path: Path) -> Symptoms:
         certificate=_certificate(config, clock),
         flows=_flows(status or {}),
         connections_max=_connections_max(),
+        neighbours_max=_neighbours_max(),
         accounts=len(roll.by_account),
         folder=_folder(Path(config.node.data_dir), Path(config.node.key_file).parent),
         clock=clock.state(),
@@ -168,6 +169,12 @@ def _certificate(config: NodeConfig, clock: SystemClock) -> CertificateSeen | No
         key_mode=stat.S_IMODE(key.stat().st_mode) if key.exists() else 0,
         has_radvd=installed("radvd") is not None,
     )
+
+
+def _neighbours_max() -> int | None:
+    """The smaller one of both families."""
+    found = [_lines(f"/proc/sys/net/{family}/neigh/default/gc_thresh3") for family in ("ipv4", "ipv6")]
+    return min((int(lines[0]) for lines in found if lines), default=None)
 
 
 def _connections_max() -> int | None:

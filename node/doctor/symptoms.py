@@ -151,6 +151,8 @@ class Symptoms:
     flows: FlowsSeen = FlowsSeen()
     connections_max: int | None = None
     """How many flows the kernel can follow at once; None while it follows none."""
+    neighbours_max: int | None = None
+    """Devices that the kernel can know the hardware addresses of; None where only the host of a container may say."""
     accounts: int = 0
     """In the members file."""
     folder: FolderSeen | None = None

@@ -331,3 +331,16 @@ def test_a_device_that_is_refused_more_is_a_warning_with_its_name():
     assert ("warn", "connections") == (verdict, name)
     assert wrong.startswith("02:00:00:00:00:01 of guest-0c")
     assert "procomu devices" in mend
+
+
+def test_too_little_room_for_neighbours_is_told_with_what_mends_it():
+    assert [] == troubles(replace(WELL, neighbours_max=65_536))
+    stopped = diagnose(replace(WELL, neighbours_max=1_024, is_running=False))
+    assert not any(each.name == "neighbours" for each in stopped), "a node raises it when it starts"
+    verdict, name, wrong, mend = only(replace(WELL, neighbours_max=1_024))
+    assert ("warn", "neighbours") == (verdict, name)
+    assert "newcomers are not found" in wrong
+    assert "gc_thresh3=65536" in mend
+    (inside,) = (d for d in diagnose(replace(WELL, neighbours_max=None)) if d.name == "neighbours")
+    assert "ok" == inside.verdict
+    assert "this container's host" in inside.found
