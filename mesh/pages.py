@@ -24,10 +24,10 @@ from mesh.messages import (
     past_body,
     usage_body,
 )
-from node.accounting.ledger import NO_CELL, Cell
+from node.accounting.ledger import NO_CELL, Cell, highest
 from node.accounting.periods import DAY_UNKNOWN
 from node.identity import own_node_id, sign
-from node.units import AccountId, Bytes, Usage
+from node.units import AccountId
 
 RESERVATION_BYTES_MAX = 256
 ROWS_PER_PART = 300
@@ -265,15 +265,6 @@ class UsagePages:
 
 def _numbers(cell: Cell) -> tuple[int, ...]:
     return cell.uplink.down, cell.uplink.up, cell.busy.down, cell.busy.up
-
-
-def highest(known: Cell, cell: Cell) -> Cell:
-    """Of each number the greater."""
-    return Cell(_highest(known.uplink, cell.uplink), _highest(known.busy, cell.busy))
-
-
-def _highest(a: Usage, b: Usage) -> Usage:
-    return Usage(Bytes(max(a.down, b.down)), Bytes(max(a.up, b.up)))
 
 
 def reservation(incarnation: str, seq: int) -> bytes:

@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from node.accounting.ledger import Cell, CellKey
 from node.accounting.meter import Baseline, Tally
 
+BOOKED_DAY = "booked_day"
+"""The fact that tells the day of the last bytes that are stored. Only cells of that day are told to neighbours before
+they are stored."""
+
 
 @dataclass(frozen=True, slots=True)
 class Booking:

@@ -1,10 +1,13 @@
-"""Usage cells that only grow, merged by maximum, summed for the total (a grow-only counter per node and day)."""
+"""Usage cells that only grow, merged by maximum, summed for the total (a grow-only counter per node and day).
+
+Only cells of open days are here: those that a period of today counts. Closed days are in the database alone.
+"""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from node.accounting.periods import DAY_UNKNOWN, periods_of
+from node.accounting.periods import DAY_UNKNOWN, is_since, periods_of
 from node.units import NO_USAGE, AccountId, Bytes, NodeId, Usage
 
 
@@ -31,23 +34,33 @@ class Cell:
 NO_CELL = Cell(NO_USAGE, NO_USAGE)
 
 
+NOTHING_IS_OPEN = "~"
+"""Sorts after every day: what `Ledger.open_since` is while it is not known which day is today."""
+
+
 class Ledger:
-    """All cells known to this node, with sums for each account and period kept as they change."""
+    """All cells of open days, of all nodes, with sums for each account and period kept as they change."""
 
     def __init__(self, cells: Iterable[tuple[CellKey, Cell]] = ()) -> None:
         self._cells: dict[CellKey, Cell] = {}
         self._sums: dict[tuple[AccountId, str], Cell] = {}
+        self.open_since = ""
+        """The first open day; bytes of an unknown day are always open."""
         for key, cell in cells:
             self.merge(key, cell)
 
     def add(self, key: CellKey, used: Usage, *, busy: bool) -> Cell:
-        """Book `used` in our own cell and return its new value."""
+        """Book `used` in our own cell, of an open day, and return its new value."""
+        assert self.is_open(key.day), f"{key.day} is closed: what its cell holds is not known here"
         return self.merge(key, _plus(self._cells.get(key, NO_CELL), Cell(used, used if busy else NO_USAGE)))
 
     def merge(self, key: CellKey, cell: Cell) -> Cell:
-        """Raise the cell to at least `cell` in each of its four numbers; a lower number changes nothing."""
+        """Raise the cell to at least `cell` in each of its four numbers; a lower number changes nothing. A cell of a
+        closed day is not kept: what is returned is to be merged where it is stored."""
+        if not self.is_open(key.day):
+            return cell
         known = self._cells.get(key, NO_CELL)
-        merged = Cell(_highest(known.uplink, cell.uplink), _highest(known.busy, cell.busy))
+        merged = highest(known, cell)
         if merged == known:
             return known
         self._cells[key] = merged
@@ -58,20 +71,37 @@ class Ledger:
         return merged
 
     def total(self, account: AccountId, period: str) -> Cell:
-        """What `account` used on all nodes in `period` (a day, an ISO week or a month as in `periods`)."""
+        """What `account` used on all nodes in `period` (a day, an ISO week or a month as in `periods`) that is open."""
         return self._sums.get((account, period), NO_CELL)
 
+    def is_open(self, day: str) -> bool:
+        return is_since(day, self.open_since)
+
+    def open(self, since: str, cells: Iterable[tuple[CellKey, Cell]]) -> None:
+        """Days from `since` on are open from now on; `cells` is all that is stored of them."""
+        self.open_since = since
+        for key, cell in cells:
+            self.merge(key, cell)
+
+    def close_before(self, day: str) -> None:
+        """Days before `day` are closed: their cells leave memory."""
+        if day > self.open_since:
+            self.forget_before(day)
+            self.open_since = day
+
     def cells(self) -> Iterator[tuple[CellKey, Cell]]:
-        """Everything known, of all nodes."""
+        """Everything of open days, of all nodes."""
         return iter(tuple(self._cells.items()))
 
     def forget_before(self, day: str) -> None:
         """Retention: days before `day` go, with their sums; an unknown day stays."""
-        self._drop([key for key in self._cells if key.day != DAY_UNKNOWN and key.day < day])
+        self._drop([key for key in tuple(self._cells) if key.day != DAY_UNKNOWN and key.day < day])
 
     def erase(self, account: AccountId, day: str) -> None:
         """What the account used before `day`, and on days that are not known."""
-        self._drop([k for k in self._cells if k.account == account and (k.day < day or k.day == DAY_UNKNOWN)])
+        self._drop(
+            [k for k in tuple(self._cells) if k.account == account and (k.day < day or k.day == DAY_UNKNOWN)]
+        )
 
     def _drop(self, keys: Iterable[CellKey]) -> None:
         for key in keys:
@@ -89,6 +119,11 @@ class Ledger:
         # A copy first: the reading thread may add a cell meanwhile.
         cells = tuple(self._cells.items())
         return ((key, cell) for key, cell in cells if key.node == node)
+
+
+def highest(known: Cell, cell: Cell) -> Cell:
+    """Of each of the four numbers the greater."""
+    return Cell(_highest(known.uplink, cell.uplink), _highest(known.busy, cell.busy))
 
 
 def _highest(a: Usage, b: Usage) -> Usage:

@@ -32,6 +32,17 @@ def periods_of(day: str) -> tuple[str, ...]:
     return tuple(name for kind in PERIOD_KINDS if (name := period_name(kind, day)))
 
 
+def is_since(day: str, since: str) -> bool:
+    """Whether `day` is `since` or later; a day that is not known may be."""
+    return day >= since or day == DAY_UNKNOWN
+
+
+def first_open_day(day: str) -> str:
+    """The first day of the periods that `day` falls in: earlier days count against nobody any more."""
+    at = date.fromisoformat(day)
+    return min(at.replace(day=1), at - timedelta(days=at.weekday())).isoformat()
+
+
 def period_end(kind: PeriodKind, moment: datetime) -> datetime:
     """Local midnight at which the period that `moment` falls in resets."""
     midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)

@@ -1,8 +1,11 @@
 """The ledger as the fence sees it."""
 
 from collections.abc import Iterable
+from datetime import date, timedelta
 
+from mesh.collection import DAYS_MAX
 from node.accounting.ledger import Cell, CellKey
+from node.accounting.periods import DAY_UNKNOWN
 from node.reconcile.loop import Reconcile
 from node.units import AccountId, NodeId
 
@@ -19,10 +22,12 @@ class LedgerBooks:
         return self._reconcile.keeper.writer.incarnation
 
     async def own_cells(self) -> Iterable[tuple[str, str, AccountId, Cell]]:
-        keeper = self._reconcile.keeper
+        keeper, today = self._reconcile.keeper, self._reconcile.today()
+        since = "" if today == DAY_UNKNOWN else str(date.fromisoformat(today) - timedelta(days=DAYS_MAX))
+        cells = await keeper.cells(since, node=keeper.writer.node)
         return [
             (key.incarnation, key.day, key.account, cell)
-            for key, cell in self._reconcile.ledger.cells_of(keeper.writer.node)
+            for key, cell in cells.items()
             if keeper.may_be_told(key)
         ]
 

@@ -17,7 +17,6 @@ from captive_portal.ports import (
     Refused,
     ServiceView,
 )
-from node.accounting.ledger import NO_CELL
 from node.accounting.periods import DAY_UNKNOWN
 from node.answers.doorway import Doorway, refusal
 from node.answers.guests import GuestViews
@@ -36,7 +35,7 @@ from node.membership.terms import TermsText
 from node.reconcile.keeper import KEEP_USED_DAYS
 from node.reconcile.loop import Reconcile
 from node.reconcile.ports import Clock
-from node.units import AccountId, MacAddress, Monotonic
+from node.units import NO_USAGE, AccountId, MacAddress, Monotonic, Usage
 
 SEEN_MS = 10 * 60_000
 SEEN_MAX = 4_096
@@ -203,7 +202,7 @@ class PortalHouse:
             "terms_accepted": seat.terms if seat is not None else "",
             "seconds_left": view.seconds_left,
             "removed_because": view.removed_because,
-            "bytes_by_day": self._bytes_by_day(account),
+            "bytes_by_day": await self._bytes_by_day(account),
             **belongings.own_rows(self._register, account, mac, reconcile.instant()),
         }
 
@@ -256,17 +255,19 @@ class PortalHouse:
             return Outage(None)
         return Outage(self._clock.civil() - timedelta(milliseconds=self._clock.monotonic() - since))
 
-    def _bytes_by_day(self, account: AccountId) -> Mapping[str, Mapping[str, int]]:
-        """What the account used on all nodes, for each day that is kept."""
-        today, ledger = self._reconcile.today(), self._reconcile.ledger
+    async def _bytes_by_day(self, account: AccountId) -> Mapping[str, Mapping[str, int]]:
+        """What the account used on all nodes, for each day that is kept, the newest first. While the data folder
+        cannot be read, the days of this month alone."""
+        today = self._reconcile.today()
         if today == DAY_UNKNOWN:
             return {}
-        last = date.fromisoformat(today)
-        days = ((last - timedelta(days=back)).isoformat() for back in range(KEEP_USED_DAYS + 1))
-        cells = ((day, ledger.total(account, day)) for day in days)
-        return {
-            day: {"down": cell.uplink.down, "up": cell.uplink.up} for day, cell in cells if cell != NO_CELL
-        }
+        first = (date.fromisoformat(today) - timedelta(days=KEEP_USED_DAYS)).isoformat()
+        used: dict[str, Usage] = {}
+        for key, cell in (await self._reconcile.keeper.cells(first, account=account)).items():
+            if first <= key.day <= today:
+                used[key.day] = used.get(key.day, NO_USAGE) + cell.uplink
+        days = sorted(used, reverse=True)
+        return {day: {"down": used[day].down, "up": used[day].up} for day in days if used[day] != NO_USAGE}
 
     def _see(self, mac: MacAddress) -> None:
         self._seen.pop(mac, None)

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from captive_portal import guests
-from node.accounting.booking import Booking
-from node.accounting.ledger import Cell, CellKey, Ledger
+from node.accounting.booking import BOOKED_DAY, Booking
+from node.accounting.ledger import NO_CELL, NOTHING_IS_OPEN, Cell, CellKey, Ledger, highest
 from node.accounting.lives import life_name, life_number
 from node.accounting.meter import Baseline, Reading, Tally, baseline, deltas, goes_on_from, is_behind
-from node.accounting.periods import DAY_UNKNOWN
+from node.accounting.periods import DAY_UNKNOWN, first_open_day, is_since
 from node.accounting.sessions import SavedSession, Session, rebased
 from node.enforcement.plan import KernelState
 from node.errors import StorageTrouble
@@ -32,8 +32,6 @@ CLOCK_SLIP = timedelta(minutes=1)
 """A clock that moved so far has been corrected: what ends by it is stored anew."""
 LEASE_TOLERANCE_MS = 5_000
 INCARNATION, SAVED_AT, BOOT, TRIED = "incarnation", "saved_at_ms", "boot", "tried_at_ms"
-BOOKED_DAY = "booked_day"
-"""The day of the last bytes that are stored. Only cells of that day are told to neighbours before they are stored."""
 BOOKINGS = "bookings"
 """How often the bytes of these counters were stored."""
 
@@ -113,7 +111,32 @@ class Keeper:
 
     def keep(self, cells: Iterable[tuple[CellKey, Cell]]) -> None:
         """To be stored with the next writing."""
-        self._unbooked.update(cells)
+        for key, cell in cells:
+            self._unbooked[key] = highest(self._unbooked.get(key, NO_CELL), cell)
+
+    def opens_since(self) -> str:
+        """The first day that the ledger needs today."""
+        today = self._clock.today()
+        return NOTHING_IS_OPEN if today == DAY_UNKNOWN else first_open_day(today)
+
+    async def stored_cells(
+        self, since: str, *, node: NodeId | None = None, account: AccountId | None = None
+    ) -> dict[CellKey, Cell]:
+        """Cells of that day and later, and of unknown days, as they are stored or wait to be. Raises StorageTrouble."""
+        waiting = dict(self._unbooked)
+        found = dict(await self._memory.cells(since=since, node=node, account=account))
+        return _joined(found, (*waiting.items(), *self._unbooked.items()), since, node, account)
+
+    async def cells(
+        self, since: str, *, node: NodeId | None = None, account: AccountId | None = None
+    ) -> dict[CellKey, Cell]:
+        """As `stored_cells`; those of open days also while nothing can be read."""
+        try:
+            found = await self.stored_cells(since, node=node, account=account)
+        except StorageTrouble as trouble:
+            self.note(trouble)
+            found = {}
+        return _joined(found, self._ledger.cells(), since, node, account)
 
     async def recall(self, now: Monotonic, standing: KernelState | None = None) -> None:
         """Once in the node's life: what was stored, joined with what stands in the kernel. What cannot be read now is
@@ -121,12 +144,12 @@ class Keeper:
         if self.recalled:
             return
         try:
-            remembered = await self._memory.recall()
+            remembered = await self._memory.recall(self.opens_since())
         except StorageTrouble as trouble:
-            self._tell(trouble)
+            self.note(trouble)
             self._begin_books(None, standing)
         else:
-            self._tell(None)
+            self.note(None)
             self.recalled = True
             self._take(remembered, now, standing)
         self.unsaved.update(
@@ -216,7 +239,7 @@ class Keeper:
             note = {TRIED: str(self._clock.monotonic())}
             await self._memory.book(Booking((), None, note))
         except StorageTrouble as trouble:
-            self._tell(trouble)
+            self.note(trouble)
             return str(trouble)
         return ""
 
@@ -236,10 +259,10 @@ class Keeper:
             await self._erase()  # first: whoever came back since is not erased again
             await self._memory.save_sessions(saved, tuple(minors.items()), self._clock.today(), changes)
             is_saved = True
-            self._tell(None)
+            self.note(None)
         except StorageTrouble as trouble:
             self._failures += 1
-            self._tell(trouble)
+            self.note(trouble)
         finally:
             if not is_saved:
                 self.unsaved.update(saving)
@@ -270,9 +293,9 @@ class Keeper:
         try:
             await self._memory.book(Booking(tuple(cells.items()), self.baseline, facts, tally))
         except StorageTrouble as trouble:
-            self._tell(trouble)
+            self.note(trouble)
             return False
-        self._tell(None)
+        self.note(None)
         self._stored, self.stored_day = tally, facts[BOOKED_DAY]
         self._stored_life = facts[INCARNATION]
         self._unbooked = {k: c for k, c in self._unbooked.items() if cells.get(k) != c}
@@ -308,7 +331,7 @@ class Keeper:
             self.pending.add(self._register.forget(forgotten, self.instant(self._clock.monotonic())))
             self._to_erase += forgotten.erased
         except StorageTrouble as trouble:
-            self._tell(trouble)
+            self.note(trouble)
             self._is_unsure = True
         self._days_to_forget = used
         self._presence.forget_ended(tuple(self._presence.guests))
@@ -325,8 +348,7 @@ class Keeper:
 
     def _take(self, remembered: Remembered, now: Monotonic, standing: KernelState | None) -> None:
         facts = dict(remembered.facts)
-        for key, cell in remembered.cells:
-            self._ledger.merge(key, cell)
+        self._ledger.open(remembered.cells_since, remembered.cells)
         self._presence.remember_marks(remembered.marks)
         self._presence.remember_minors(remembered.minors)
         self._life = self._memory.life
@@ -348,8 +370,8 @@ class Keeper:
             return
         facts = dict(remembered.facts) if remembered is not None else {}
         known = facts.get(INCARNATION)
-        cells = remembered.cells if remembered is not None else ()
-        lives = {key.incarnation for key, _ in cells if key.node == self.writer.node}
+        all_lives = remembered.lives if remembered is not None else ()
+        lives = [life for node, life in all_lives if node == self.writer.node]
         self._life_number = max(map(life_number, (*lives, known or "")), default=0)
         self.writer = replace(self.writer, incarnation=known or self._new_life())
         self._stored_life = known or ""
@@ -452,11 +474,12 @@ class Keeper:
 
     def _store_all(self) -> None:
         self._is_unsure = False
-        self._unbooked = dict(self._ledger.cells())
+        self.keep(self._ledger.cells())
         self.unsaved.update(self._presence.seats)
         self.pending.add(self._register.rows())
 
-    def _tell(self, trouble: StorageTrouble | None) -> None:
+    def note(self, trouble: StorageTrouble | None) -> None:
+        """What the data folder said; None when it was well."""
         told = str(trouble) if trouble is not None else ""
         if told != self._troubles.storage:
             self._report(told or "the data folder can be written again")
@@ -470,3 +493,16 @@ def _prolonged(session: Session, standing: KernelState | None) -> Session:
         return session
     longer = held.ends is None or held.ends > session.ends + LEASE_TOLERANCE_MS
     return replace(session, ends=held.ends) if longer else session
+
+
+def _joined(
+    found: dict[CellKey, Cell],
+    more: Iterable[tuple[CellKey, Cell]],
+    since: str,
+    node: NodeId | None,
+    account: AccountId | None,
+) -> dict[CellKey, Cell]:
+    for key, cell in more:
+        if node in {None, key.node} and account in {None, key.account} and is_since(key.day, since):
+            found[key] = highest(found.get(key, NO_CELL), cell)
+    return found

@@ -16,9 +16,10 @@ from captive_portal import guests
 from node.accounting import busy
 from node.accounting.ledger import Cell, CellKey, Ledger
 from node.accounting.meter import baseline
+from node.accounting.periods import DAY_UNKNOWN
 from node.enforcement.plan import Gate, KernelFeatures, TrafficPlan
 from node.enforcement.ports import Kernel
-from node.errors import KernelRefused
+from node.errors import KernelRefused, StorageTrouble
 from node.governance.allowance import Allowance, Moment
 from node.governance.roll import Roll
 from node.membership.entrances import Instant
@@ -91,6 +92,7 @@ class Reconcile:
         self.keeper = self._make_keeper(memory)
         self.ready = asyncio.Event()
         self._merges: deque[tuple[CellKey, Cell]] = deque()
+        self._opened: tuple[str, tuple[tuple[CellKey, Cell], ...]] | None = None
         self._unpublished: dict[CellKey, Cell] = {}
         self._enactment = Enactment(
             kernel,
@@ -294,6 +296,9 @@ class Reconcile:
     async def _tick(self, reader: ThreadPoolExecutor) -> None:
         now = self._clock.monotonic()
         self._end_leases(now)
+        if not await self._open_days():
+            self._keep.set()
+            return
         stopped = frozenset(self.presence.retiring) if self._enactment.is_done else frozenset()
         version, question = self._enactment.version, self._question(now)
         reading = asyncio.get_running_loop().run_in_executor(
@@ -310,6 +315,19 @@ class Reconcile:
             )
         if self.keeper.is_due(now, BOOK_EVERY_MS):
             self._keep.set()
+
+    async def _open_days(self) -> bool:
+        """The clock was set back, or is known at last: days are needed that are in the database alone. False while
+        they cannot be read; the kernel goes on counting."""
+        since = self.keeper.opens_since()
+        if since >= self.ledger.open_since:
+            return True
+        try:
+            self._opened = since, tuple((await self.keeper.stored_cells(since)).items())
+        except StorageTrouble as trouble:
+            self.keeper.note(trouble)
+            return False
+        return True
 
     def _take_reading(
         self, reading: "asyncio.Future[Measured]", question: Question, now: Monotonic, stopped: frozenset[int]
@@ -341,6 +359,7 @@ class Reconcile:
 
     def _question(self, now: Monotonic) -> Question:
         merges = [self._merges.popleft() for _ in range(len(self._merges))]
+        opened, self._opened = self._opened, None
         return Question(
             merges=tuple(merges),
             baseline=self.keeper.baseline,
@@ -356,6 +375,8 @@ class Reconcile:
             busy=self.load.busy,
             elapsed_ms=0 if self._last_ms is None else now - self._last_ms,
             forget_before=self.keeper.days_to_forget(),
+            opened=opened,
+            open_since="" if self.today() == DAY_UNKNOWN else self.keeper.opens_since(),
             erased=self.keeper.accounts_to_erase(),
         )
 

@@ -38,6 +38,10 @@ class Question:
     elapsed_ms: int
     forget_before: str = ""
     """Retention: days before this one leave the ledger; empty for none."""
+    opened: tuple[str, tuple[tuple[CellKey, Cell], ...]] | None = None
+    """Days that are open again, and all that is stored of them."""
+    open_since: str = ""
+    """Days before this one leave memory after the turn."""
     erased: tuple[tuple[AccountId, str], ...] = ()
     """Accounts whose people asked for it, and the day before which what they used leaves the ledger."""
 
@@ -59,6 +63,8 @@ class Measured:
 
 def measure(kernel: Kernel, ledger: Ledger, question: Question) -> Measured:
     """Read the counters once, book the difference, evaluate the rules for everyone here."""
+    if question.opened is not None:
+        ledger.open(*question.opened)
     if question.forget_before:
         ledger.forget_before(question.forget_before)
     for account, day in question.erased:
@@ -75,10 +81,12 @@ def measure(kernel: Kernel, ledger: Ledger, question: Question) -> Measured:
         day=question.booked_day,
         busy=question.busy,
     )
+    allowances = evaluate(ledger, question)
+    ledger.close_before(question.open_since)
     return Measured(
         booked=booked,
         merged=merged,
-        allowances=evaluate(ledger, question),
+        allowances=allowances,
         rates=rates(booked.by_account, question.elapsed_ms),
         mark_rates={mark: rate(usage, question.elapsed_ms) for mark, usage in booked.by_mark.items()},
         uplink_rate=rate(booked.total, question.elapsed_ms),

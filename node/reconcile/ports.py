@@ -11,7 +11,7 @@ from node.accounting.meter import Baseline, Tally
 from node.accounting.sessions import SavedSession
 from node.governance.allowance import ClockState
 from node.membership.ports import Change, Forgotten, Kept
-from node.units import AccountId, MacAddress, Monotonic
+from node.units import AccountId, MacAddress, Monotonic, NodeId
 
 
 class Clock(Protocol):
@@ -37,6 +37,10 @@ class Remembered:
     """Everything that the node knew when it last wrote."""
 
     cells: tuple[tuple[CellKey, Cell], ...] = ()
+    """Of the day `cells_since` and later."""
+    cells_since: str = ""
+    lives: tuple[tuple[NodeId, str], ...] = ()
+    """Of whose books there are cells, and of which lives of them."""
     baseline: Baseline | None = None
     tally: Tally | None = None
     """What is noted beside the database of the counters that were booked last; None where that is not known."""
@@ -55,7 +59,13 @@ class Memory(Protocol):
     def life(self) -> int:
         """Another number than before means that what was stored earlier may be gone and must be stored again."""
 
-    async def recall(self) -> Remembered: ...
+    async def recall(self, cells_since: str = "") -> Remembered:
+        """Everything; of cells only those of that day and later, and of the day that was booked last."""
+
+    async def cells(
+        self, *, since: str, node: NodeId | None = None, account: AccountId | None = None
+    ) -> tuple[tuple[CellKey, Cell], ...]:
+        """Cells of that day and later, and of unknown days; of one node's books, of one account, or of all."""
 
     async def begin_counters(self, counters_id: str) -> None:
         """Counters of this name begin at zero, and nothing of them is stored. Noted beside the database, also while the

@@ -15,15 +15,30 @@ COMMITS = "commits"
 """How many commits the database has had, and when the last one was: nobody's but the storage's."""
 
 
-def load_cells(db: Database) -> list[tuple[CellKey, Cell]]:
-    rows = db.execute("SELECT node, incarnation, account, day, down, up, busy_down, busy_up FROM cells")
+def load_cells(
+    db: Database, since: str, node: NodeId | None = None, account: AccountId | None = None
+) -> list[tuple[CellKey, Cell]]:
+    """Cells of the day `since` and later, and of unknown days."""
+    tests, values = [f"(day >= ? OR day = '{DAY_UNKNOWN}')"], [since]
+    for column, value in (("node", node), ("account", account)):
+        if value is not None:
+            tests.append(f"{column} = ?")
+            values.append(value)
+    columns = "node, incarnation, account, day, down, up, busy_down, busy_up"
+    rows = db.execute(f"SELECT {columns} FROM cells WHERE {' AND '.join(tests)}", values)  # noqa: S608
     return [
         (
-            CellKey(NodeId(node), incarnation, AccountId(account), day),
+            CellKey(NodeId(writer), incarnation, AccountId(who), day),
             Cell(Usage(Bytes(down), Bytes(up)), Usage(Bytes(busy_down), Bytes(busy_up))),
         )
-        for node, incarnation, account, day, down, up, busy_down, busy_up in rows
+        for writer, incarnation, who, day, down, up, busy_down, busy_up in rows
     ]
+
+
+def load_lives(db: Database) -> list[tuple[NodeId, str]]:
+    """Of whose books there are cells, and of which lives of them."""
+    rows = db.execute("SELECT DISTINCT node, incarnation FROM cells")
+    return [(NodeId(node), incarnation) for node, incarnation in rows]
 
 
 def load_baseline(db: Database) -> Baseline | None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
-from node.accounting.booking import Booking
+from node.accounting.booking import BOOKED_DAY, Booking
+from node.accounting.ledger import Cell, CellKey
 from node.accounting.meter import Tally
 from node.accounting.sessions import SavedSession
 from node.errors import StorageTrouble
@@ -18,7 +19,7 @@ from node.storage.database import Store
 from node.storage.journal import Change as JournalChange
 from node.storage.lasting import Devices
 from node.storage.tally import TallyFile
-from node.units import AccountId, MacAddress
+from node.units import AccountId, MacAddress, NodeId
 
 
 class StoredMemory:
@@ -33,8 +34,13 @@ class StoredMemory:
     def life(self) -> int:
         return self._store.life
 
-    async def recall(self) -> Remembered:
-        return await self._store.run(self._recall)
+    async def recall(self, cells_since: str = "") -> Remembered:
+        return await self._store.run(lambda db: self._recall(db, cells_since))
+
+    async def cells(
+        self, *, since: str, node: NodeId | None = None, account: AccountId | None = None
+    ) -> tuple[tuple[CellKey, Cell], ...]:
+        return tuple(await self._store.run(lambda db: books.load_cells(db, since, node, account)))
 
     async def begin_counters(self, counters_id: str) -> None:
         await asyncio.to_thread(self._tally.write, Tally(counters_id, 0))
@@ -87,13 +93,17 @@ class StoredMemory:
 
         return await self._store.run(work)
 
-    def _recall(self, db: Database) -> Remembered:
-        marks = sessions.load_marks(db)
+    def _recall(self, db: Database, cells_since: str) -> Remembered:
+        marks, facts = sessions.load_marks(db), books.load_facts(db)
+        # What was counted last may be counted on after a start in another month.
+        since = min(cells_since, facts.get(BOOKED_DAY) or cells_since)
         return Remembered(
-            cells=tuple(books.load_cells(db)),
+            cells=tuple(books.load_cells(db, since)),
+            cells_since=since,
+            lives=tuple(books.load_lives(db)),
             baseline=books.load_baseline(db),
             tally=self._tally.read(),
-            facts=tuple(books.load_facts(db).items()),
+            facts=tuple(facts.items()),
             minors=tuple(sessions.load_minors(db).items()),
             marks=tuple((mark, mac, account) for mark, (mac, account) in marks.items()),
             sessions=tuple(sessions.load_sessions(db)),

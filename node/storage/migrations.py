@@ -140,7 +140,12 @@ def _second(db: Database) -> None:
         db.execute(statement)
 
 
-MIGRATIONS: tuple[Callable[[Database], None], ...] = (_first, _second)
+def _third(db: Database) -> None:
+    """What an account used long ago is read from here alone, whenever its people look at their data."""
+    db.execute("CREATE INDEX cells_of_account ON cells (account, day)")
+
+
+MIGRATIONS: tuple[Callable[[Database], None], ...] = (_first, _second, _third)
 """In order; the number of those applied is the database's user_version. Each is applied in one transaction."""
 
 

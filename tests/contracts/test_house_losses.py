@@ -44,10 +44,10 @@ class Unreadable(FakeMemory):
         super().__init__()
         self.silent = self.lost_batches = False
 
-    async def recall(self) -> Remembered:
+    async def recall(self, cells_since: str = "") -> Remembered:
         if self.silent:
             raise StorageTrouble("the data folder has not answered", "wait")
-        whole = await super().recall()
+        whole = await super().recall(cells_since)
         return replace(whole, register=replace(whole.register, batches=())) if self.lost_batches else whole
 
 
@@ -288,7 +288,7 @@ async def test_what_was_used_in_a_month_that_was_erased_does_not_come_back(
         await house.portal.erase(ANA)
         memory.full = False
         await until(lambda: not house.loop.troubles.storage)
-    assert [] == [key for key in memory.cells if key.day < "2026-12-01"]
+    assert [] == [key for key in memory.rows if key.day < "2026-12-01"]
 
 
 # --- retention ---------------------------------------------------------------------------

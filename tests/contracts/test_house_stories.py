@@ -33,9 +33,9 @@ class Disk(StoredMemory):
         super().__init__(store)
         self._state = state
 
-    async def recall(self) -> Any:
+    async def recall(self, cells_since: str = "") -> Any:
         self._state.check()
-        return await super().recall()
+        return await super().recall(cells_since)
 
     async def book(self, booking: Any) -> None:
         self._state.check()
@@ -357,9 +357,8 @@ class Story:
     async def check_books(self) -> None:
         await self.fill(0)
         await self.settle()
-        ledger = self.here.loop.ledger
         booked: Counter[AccountId] = Counter()
-        for key, cell in ledger.cells():
+        for key, cell in (await self.here.loop.keeper.cells("")).items():
             booked[key.account] += cell.uplink.total
         assert sum(booked.values()) <= sum(self.sent.values()), "nothing is counted twice"
         assert sum(booked.values()) >= sum(self.sent.values()) - self.at_risk, "nothing is lost"

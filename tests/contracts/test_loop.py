@@ -261,7 +261,7 @@ async def test_when_the_data_folder_is_full_people_still_get_in_and_all_is_store
         memory.full = False
         await until(lambda: ANA in memory.sessions)
         await until(lambda: loop.troubles.storage == "")
-    assert 1000 == sum(cell.uplink.total for cell in memory.cells.values())
+    assert 1000 == sum(cell.uplink.total for cell in memory.rows.values())
 
 
 async def test_a_memory_that_could_not_be_read_at_the_start_books_nothing_twice() -> None:
@@ -282,7 +282,7 @@ async def test_a_memory_that_could_not_be_read_at_the_start_books_nothing_twice(
         memory.full = False
         await until(lambda: loop.troubles.storage == "")
         await until(lambda: used(loop) == 975)
-    assert 975 == sum(cell.uplink.total for cell in memory.cells.values())
+    assert 975 == sum(cell.uplink.total for cell in memory.rows.values())
 
 
 async def test_who_comes_in_while_a_reading_is_under_way_keeps_their_class(village: Village) -> None:

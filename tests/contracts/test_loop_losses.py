@@ -93,7 +93,7 @@ async def test_a_kill_after_somebody_left_loses_none_of_their_bytes() -> None:
         await until(lambda: used(loop) == 1000)
         readings = loop.keeper.baseline
         await until(lambda: loop.keeper.baseline is not readings)
-    assert {} == memory.cells
+    assert {} == memory.rows
     async with village.life() as loop:
         await until(lambda: used(loop) == 1000)
 
@@ -175,7 +175,7 @@ async def test_a_reading_that_was_under_way_at_a_crash_is_booked_once() -> None:
         await until(lambda: kernel.readings_begun > begun + 2)
         assert 1000 == used(reconcile)
         running.cancel()
-    assert 1000 == sum(cell.uplink.total for cell in memory.cells.values())
+    assert 1000 == sum(cell.uplink.total for cell in memory.rows.values())
 
 
 async def test_who_waits_while_the_loop_crashes_is_let_in_by_its_next_life() -> None:
@@ -206,7 +206,7 @@ async def test_nobody_waits_for_ever_while_the_loop_cannot_start(monkeypatch: py
 async def test_a_clock_that_jumps_a_year_ahead_makes_the_node_forget_nothing() -> None:
     memory = FakeMemory()
     cells = Cell(Usage(Bytes(5), Bytes(0)), NO_USAGE)
-    memory.cells[CellKey(NodeId("m" * 52), "x", AccountId("ana"), "2026-01-01")] = cells
+    memory.rows[CellKey(NodeId("m" * 52), "x", AccountId("ana"), "2026-01-01")] = cells
     village = Village(lambda: memory)
     async with village.life() as loop:
         for _ in range(3):
@@ -219,19 +219,19 @@ async def test_a_clock_that_jumps_a_year_ahead_makes_the_node_forget_nothing() -
         village.clock.wall -= timedelta(days=800)
         village.clock.pass_time(40_000)
         await asyncio.sleep(0.1)
-    assert 1 == len([key for key in memory.cells if key.incarnation == "x"])
+    assert 1 == len([key for key in memory.rows if key.incarnation == "x"])
 
 
 async def test_a_month_that_is_long_over_is_forgotten_by_a_clock_that_runs_steadily() -> None:
     memory = FakeMemory()
     cells = Cell(Usage(Bytes(5), Bytes(0)), NO_USAGE)
-    memory.cells[CellKey(NodeId("m" * 52), "x", AccountId("ana"), "2025-01-01")] = cells
+    memory.rows[CellKey(NodeId("m" * 52), "x", AccountId("ana"), "2025-01-01")] = cells
     village = Village(lambda: memory)
     async with village.life():
         for _ in range(3):
             await asyncio.sleep(0.05)
             village.clock.pass_time(FORGET_EVERY_MS // 2 + 1)
-        await until(lambda: not memory.cells)
+        await until(lambda: not memory.rows)
 
 
 async def test_a_device_that_changed_households_while_the_node_was_off_counts_for_the_new_one() -> None:

@@ -3,16 +3,16 @@
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 
-from node.accounting.booking import Booking
+from node.accounting.booking import BOOKED_DAY, Booking
 from node.accounting.ledger import Cell, CellKey
 from node.accounting.meter import Baseline, Tally
-from node.accounting.periods import day_name
+from node.accounting.periods import day_name, is_since
 from node.accounting.sessions import SavedSession
 from node.errors import StorageTrouble
 from node.governance.allowance import ClockState
 from node.membership.ports import Change, Forgotten, Unbound
 from node.reconcile.ports import Remembered
-from node.units import NO_USAGE, AccountId, MacAddress, Monotonic, Usage
+from node.units import NO_USAGE, AccountId, MacAddress, Monotonic, NodeId, Usage
 from tests.fakes.register_memory import FakeRegisterMemory
 
 
@@ -23,7 +23,7 @@ class FakeMemory:
         self.full = False
         """While true, nothing can be read or written."""
         self.life = 0
-        self.cells: dict[CellKey, Cell] = {}
+        self.rows: dict[CellKey, Cell] = {}
         self.baseline: Baseline | None = None
         self.tally: Tally | None = None
         """Not in the data folder: it stays when that is lost, and goes with the machine."""
@@ -34,10 +34,13 @@ class FakeMemory:
         self.register = FakeRegisterMemory()
         self.erasures: dict[AccountId, str] = {}
 
-    async def recall(self) -> Remembered:
+    async def recall(self, cells_since: str = "") -> Remembered:
         self._use()
+        since = min(cells_since, self.facts.get(BOOKED_DAY) or cells_since)
         return Remembered(
-            cells=tuple(self.cells.items()),
+            cells=tuple((key, cell) for key, cell in self.rows.items() if is_since(key.day, since)),
+            cells_since=since,
+            lives=tuple({(key.node, key.incarnation) for key in self.rows}),
             baseline=self.baseline,
             tally=self.tally,
             facts=tuple(self.facts.items()),
@@ -47,14 +50,24 @@ class FakeMemory:
             register=self.register.kept,
         )
 
+    async def cells(
+        self, *, since: str, node: NodeId | None = None, account: AccountId | None = None
+    ) -> tuple[tuple[CellKey, Cell], ...]:
+        self._use()
+        return tuple(
+            (key, cell)
+            for key, cell in self.rows.items()
+            if node in {None, key.node} and account in {None, key.account} and is_since(key.day, since)
+        )
+
     async def begin_counters(self, counters_id: str) -> None:
         self.tally = Tally(counters_id, 0)
 
     async def book(self, booking: Booking) -> None:
         self._use()
         for key, cell in booking.cells:
-            known = self.cells.get(key, Cell(NO_USAGE, NO_USAGE))
-            self.cells[key] = Cell(_highest(known.uplink, cell.uplink), _highest(known.busy, cell.busy))
+            known = self.rows.get(key, Cell(NO_USAGE, NO_USAGE))
+            self.rows[key] = Cell(_highest(known.uplink, cell.uplink), _highest(known.busy, cell.busy))
         self.baseline = booking.baseline or self.baseline
         self.facts.update(booking.facts)
         self.tally = booking.tally or self.tally
@@ -85,7 +98,7 @@ class FakeMemory:
 
     async def forget(self, *, ended_before: str, used_before: str, today: str) -> Forgotten:
         self._use()
-        self.cells = {k: c for k, c in self.cells.items() if k.day >= used_before}
+        self.rows = {k: c for k, c in self.rows.items() if k.day >= used_before}
         over = tuple((a, day) for a, day in self.erasures.items() if day < f"{today[:7]}-01")
         erased = tuple((a, (date.fromisoformat(day) + timedelta(1)).isoformat()) for a, day in over)
         for account, day in erased:
@@ -94,7 +107,7 @@ class FakeMemory:
         return Forgotten(erased=erased)
 
     def _drop(self, account: AccountId, before: str) -> None:
-        self.cells = {k: c for k, c in self.cells.items() if k.account != account or k.day >= before}
+        self.rows = {k: c for k, c in self.rows.items() if k.account != account or k.day >= before}
 
     def _use(self) -> None:
         if self.full:

@@ -1,12 +1,15 @@
 """The ledger: cells only grow, the order of news does not matter, and totals are sums over all nodes."""
 
+import tracemalloc
+from datetime import date, timedelta
 from itertools import permutations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from node.accounting.ledger import NO_CELL, Cell, CellKey, Ledger
-from node.accounting.periods import DAY_UNKNOWN
+from node.accounting.periods import DAY_UNKNOWN, first_open_day
 from node.units import AccountId, Bytes, NodeId, Usage
 
 ANA = AccountId("ana")
@@ -100,3 +103,50 @@ def test_an_erasure_takes_the_accounts_earlier_and_unknown_days_and_nobody_elses
         ledger.total(ANA, "2026-11").uplink.total,
     )
     assert 9 == ledger.total(AccountId("ben"), "2026-10").uplink.total
+
+
+def test_closed_days_leave_memory_and_what_comes_of_them_is_handed_on() -> None:
+    ledger = Ledger(
+        [(key(day=day), Cell(used(700), used(0))) for day in ("2026-10-31", *WEEK_48, DAY_UNKNOWN)]
+    )
+    ledger.close_before("2026-11-01")
+    assert {*WEEK_48, DAY_UNKNOWN} == {each.day for each, _ in ledger.cells()}
+    late = Cell(used(5), used(0))
+    assert late == ledger.merge(key("hills", day="2026-10-31"), late)
+    assert NO_CELL == ledger.total(ANA, "2026-10")
+    ledger.close_before("2026-10-01")
+    assert "2026-11-01" == ledger.open_since, "days are not opened by closing"
+    with pytest.raises(AssertionError, match="closed"):
+        ledger.add(key(day="2026-10-31"), used(1), busy=False)
+
+
+def test_days_that_are_open_again_count_as_before() -> None:
+    stored = [(key(day=day), Cell(used(700), used(70))) for day in ("2026-10-31", *WEEK_48)]
+    ledger = Ledger(stored)
+    before = [ledger.total(ANA, period) for period in ("2026-10", "2026-11", "2026-W48", "2026-W44")]
+    ledger.close_before("2026-11-25")
+    ledger.open("2026-10-01", stored)
+    assert before == [ledger.total(ANA, period) for period in ("2026-10", "2026-11", "2026-W48", "2026-W44")]
+    assert 701 == ledger.add(key(day="2026-10-31"), used(1), busy=False).uplink.total
+
+
+@pytest.mark.parametrize("account", ["guest", "member"])
+def test_a_year_of_a_hundred_new_guests_a_day_takes_the_memory_of_two_months(account: str) -> None:
+    """It had grown by 66 MB in a year."""
+    first = date(2026, 1, 1)
+    tracemalloc.start()
+    try:
+        ledger, before = Ledger(), tracemalloc.get_traced_memory()[0]
+        for number in range(400):
+            day = (first + timedelta(days=number)).isoformat()
+            for guest in range(100):
+                name = AccountId(
+                    f"guest-{number:04d}-{guest:04d}" if account == "guest" else f"member-{guest:04d}"
+                )
+                ledger.add(CellKey(NodeId("square"), "1-a", name, day), used(1_000, 100), busy=False)
+            ledger.close_before(first_open_day(day))
+        took = tracemalloc.get_traced_memory()[1] - before
+    finally:
+        tracemalloc.stop()
+    print(f"{took / 1e6:.1f} MB at most")
+    assert took < 8_000_000

@@ -1,8 +1,12 @@
 """Periods in local civil time."""
 
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 
-from node.accounting.periods import DAY_UNKNOWN, day_name, period_end, period_name, periods_of
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from node.accounting.periods import DAY_UNKNOWN, day_name, first_open_day, period_end, period_name, periods_of
 
 OAXACA = timezone(timedelta(hours=-6))
 
@@ -43,3 +47,24 @@ def test_a_period_has_the_name_of_its_kind() -> None:
     assert ["2026-11-30", "2026-W49", "2026-11"] == [
         period_name(kind, "2026-11-30") for kind in ("day", "week", "month")
     ]
+
+
+@pytest.mark.parametrize(
+    ("day", "first"),
+    [
+        ("2026-11-24", "2026-11-01"),
+        ("2026-12-01", "2026-11-30"),  # its week began in November
+        ("2026-12-07", "2026-12-01"),
+        ("2027-01-01", "2026-12-28"),
+        ("2026-06-01", "2026-06-01"),
+    ],
+)
+def test_the_open_days_are_those_of_this_month_and_this_week(day: str, first: str) -> None:
+    assert first == first_open_day(day)
+
+
+@given(st.dates(date(2020, 1, 1), date(2040, 1, 1)), st.integers(0, 60))
+def test_no_day_before_the_open_ones_is_in_a_period_of_today(today: date, back: int) -> None:
+    first = first_open_day(today.isoformat())
+    earlier = (date.fromisoformat(first) - timedelta(days=1 + back)).isoformat()
+    assert not set(periods_of(earlier)) & set(periods_of(today.isoformat()))

@@ -55,7 +55,7 @@ async def test_what_waited_for_a_full_disk_is_stored_once_there_is_room() -> Non
     desk.use(10)
     desk.memory.full = False
     await desk.keeper.flush(Monotonic(2))
-    assert [110] == [cell.uplink.down for cell in desk.memory.cells.values()]
+    assert [110] == [cell.uplink.down for cell in desk.memory.rows.values()]
     assert ["the data folder is full (make room)", "the data folder can be written again"] == desk.reports
 
 
@@ -78,10 +78,10 @@ async def test_a_database_that_was_taken_away_is_written_again_from_what_we_know
     await desk.keeper.recall(Monotonic(0))
     desk.use(100)
     await desk.keeper.flush(Monotonic(1))
-    desk.memory.cells.clear()
+    desk.memory.rows.clear()
     desk.memory.life += 1
     await desk.keeper.flush(Monotonic(2))
-    assert [100] == [cell.uplink.down for cell in desk.memory.cells.values()]
+    assert [100] == [cell.uplink.down for cell in desk.memory.rows.values()]
 
 
 async def test_counting_begun_blind_starts_with_what_stands_and_catches_up_later() -> None:
@@ -102,7 +102,7 @@ async def test_counting_begun_blind_starts_with_what_stands_and_catches_up_later
 async def test_cells_of_before_come_back() -> None:
     memory = FakeMemory()
     key = CellKey(NODE, "old life", AccountId("ana"), "2026-11-24")
-    memory.cells = {key: Cell(Usage(Bytes(7), Bytes(0)), NO_USAGE)}
+    memory.rows = {key: Cell(Usage(Bytes(7), Bytes(0)), NO_USAGE)}
     memory.facts = {"incarnation": "old life"}
     desk = Desk(memory)
     await desk.keeper.recall(Monotonic(0))
@@ -189,7 +189,7 @@ async def test_an_erasure_takes_what_one_account_used_in_earlier_months_out_of_w
     desk.keeper.keep([(key, Cell(Usage(Bytes(5), Bytes(0)), NO_USAGE)) for key in keys])
     desk.keeper.erase(None, AccountId("ana"), "2026-11-24")
     await desk.keeper.flush(Monotonic(1))
-    kept = {(key.account, key.day) for key in desk.memory.cells}
+    kept = {(key.account, key.day) for key in desk.memory.rows}
     assert {("ana", "2026-11-01"), *(("ben", day) for day in days)} == kept
 
 

@@ -1,0 +1,153 @@
+"""Days of closed periods are in the database alone: what reads them finds them, and no clock makes them less."""
+
+from collections.abc import Callable
+
+from node.accounting.ledger import Cell, CellKey
+from node.accounting.periods import DAY_UNKNOWN
+from node.answers.mesh import LedgerBooks
+from node.reconcile.loop import Reconcile
+from node.reconcile.ports import Memory
+from node.units import AccountId, Bytes, MacAddress, NodeId, Usage
+from tests.contracts.test_loop import ANA, Village, until
+from tests.fakes.memory import FakeMemory
+
+DAY_MS = 24 * 3_600_000
+ELSEWHERE = NodeId("m" * 52)
+
+
+async def sends(village: Village, loop: Reconcile, down: int, mac: MacAddress = ANA) -> None:
+    await loop.admit(mac, "1")
+    assert village.kernel.send(mac, down=down)
+    await turns(loop)
+
+
+async def turns(loop: Reconcile, count: int = 2) -> None:
+    for _ in range(count):
+        before = loop.keeper.baseline
+        await until(lambda before=before: loop.keeper.baseline is not before)  # type: ignore[misc]
+
+
+def in_memory(loop: Reconcile) -> set[str]:
+    return {key.day for key, _ in loop.ledger.cells()}
+
+
+async def used_on(loop: Reconcile) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for key, cell in (await loop.keeper.cells("", account=AccountId("ana"))).items():
+        found[key.day] = found.get(key.day, 0) + cell.uplink.total
+    return found
+
+
+async def test_last_month_leaves_memory_and_is_still_told(memories: Callable[[], Memory]) -> None:
+    village = Village(memories)
+    async with village.life() as loop:
+        await sends(village, loop, 100)
+        village.clock.pass_time(10 * DAY_MS)
+        await sends(village, loop, 7)
+        assert {"2026-12-04"} == in_memory(loop)
+        assert {"2026-11-24": 100, "2026-12-04": 7} == await used_on(loop)
+        own = await LedgerBooks(loop).own_cells()
+        assert {("2026-11-24", 100)} <= {(day, cell.uplink.total) for _, day, _, cell in own}
+    async with village.life() as loop:
+        assert {"2026-12-04"} == in_memory(loop)
+        await sends(village, loop, 1)
+        assert {"2026-11-24": 100, "2026-12-04": 8} == await used_on(loop)
+
+
+async def test_a_late_page_of_a_closed_day_is_stored_and_the_greater_number_stays(
+    memories: Callable[[], Memory],
+) -> None:
+    village, key = Village(memories), CellKey(ELSEWHERE, "1-a", AccountId("ana"), "2026-09-01")
+    async with village.life() as loop:
+        for down in (50, 70, 60):
+            loop.merge(key, Cell(Usage(Bytes(down), Bytes(0)), Usage(Bytes(0), Bytes(0))))
+            await turns(loop)
+        assert {"2026-09-01": 70} == await used_on(loop)
+        village.clock.pass_time(31_000)
+        await until(lambda: not loop.keeper.is_due(village.clock.now, 30_000))
+        loop.merge(key, Cell(Usage(Bytes(10), Bytes(0)), Usage(Bytes(0), Bytes(0))))
+        await turns(loop)
+        assert {"2026-09-01": 70} == await used_on(loop)
+        assert set() == in_memory(loop)
+    async with village.life() as loop:
+        assert {"2026-09-01": 70} == await used_on(loop)
+
+
+async def test_a_clock_that_runs_a_year_ahead_and_back_loses_and_hides_nothing(
+    memories: Callable[[], Memory],
+) -> None:
+    village = Village(memories)
+    async with village.life() as loop:
+        await sends(village, loop, 100)
+        there = village.clock.wall
+        village.clock.pass_time(400 * DAY_MS)
+        await sends(village, loop, 5)
+        assert {"2027-12-29"} == in_memory(loop)
+        village.clock.wall = there
+        await sends(village, loop, 30)
+        assert {"2026-11-24", "2027-12-29"} == in_memory(loop)
+        assert 130 == loop.ledger.total(AccountId("ana"), "2026-11").uplink.total
+        assert {"2026-11-24": 130, "2027-12-29": 5} == await used_on(loop)
+    async with village.life() as loop:
+        assert {"2026-11-24": 130, "2027-12-29": 5} == await used_on(loop)
+
+
+async def test_days_that_cannot_be_read_when_the_clock_is_set_back_are_counted_later() -> None:
+    memory = FakeMemory()
+    village = Village(lambda: memory)
+    async with village.life() as loop:
+        await sends(village, loop, 100)
+        there = village.clock.wall
+        village.clock.pass_time(400 * DAY_MS)
+        await sends(village, loop, 5)
+        await until(lambda: not loop.keeper.is_due(village.clock.now, 30_000))
+        memory.full, village.clock.wall = True, there
+        await loop.admit(ANA, "1")
+        village.kernel.send(ANA, down=30)
+        await until(lambda: "full" in loop.troubles.storage)
+        memory.full = False
+        await until(lambda: loop.ledger.total(AccountId("ana"), "2026-11").uplink.total == 130)
+    assert 135 == sum(cell.uplink.total for cell in memory.rows.values())
+
+
+async def test_a_clock_that_is_known_late_opens_this_month(memories: Callable[[], Memory]) -> None:
+    village = Village(memories)
+    async with village.life() as loop:
+        await sends(village, loop, 100)
+        village.clock.pass_time(DAY_MS)
+        await sends(village, loop, 10)
+    village.clock.trust = "unknown"
+    async with village.life() as loop:
+        assert {"2026-11-25"} == in_memory(loop), "the day that was counted last"
+        await turns(loop)
+        await sends(village, loop, 3)
+        village.clock.trust = "synced"
+        await sends(village, loop, 4)
+        assert 114 == loop.ledger.total(AccountId("ana"), "2026-11").uplink.total
+        assert {"2026-11-24": 100, "2026-11-25": 14, DAY_UNKNOWN: 3} == await used_on(loop)
+
+
+async def test_a_first_reading_after_months_goes_on_with_the_cell_of_its_day(
+    memories: Callable[[], Memory],
+) -> None:
+    """The daemon was off while the kernel counted."""
+    village = Village(memories)
+    async with village.life() as loop:
+        await sends(village, loop, 100)
+    assert village.kernel.send(ANA, down=9)
+    village.clock.pass_time(40 * DAY_MS)
+    async with village.life() as loop:
+        await turns(loop)
+        assert {"2026-11-24": 109} == await used_on(loop)
+        assert set() == in_memory(loop)
+
+
+async def test_an_erasure_takes_closed_days_out_of_the_database(memories: Callable[[], Memory]) -> None:
+    village = Village(memories)
+    async with village.life() as loop:
+        await sends(village, loop, 100)
+        village.clock.pass_time(10 * DAY_MS)
+        await sends(village, loop, 7)
+        await loop.erase(ANA, AccountId("ana"), is_last=True)
+        await turns(loop)
+        assert {"2026-12-04": 7} == await used_on(loop)
