@@ -316,3 +316,16 @@ async def test_a_node_whose_records_cannot_be_read_needs_a_good_file(
         assert None is StoredRecords(store).last_rules()
     finally:
         store.close()
+
+
+async def test_a_start_has_the_rules_and_members_that_were_edited_last(lived: RuleFiles) -> None:
+    """Not those that the node was started with."""
+    heart = Heart(*lived.open())
+    lived.rules.write_text(RULES.replace("share = 100", "share = 90"))
+    lived.members.write_text(MEMBERS.replace("ana", "anna"))
+    await lived.look(cast("Reconcile", heart), kept, "a test")
+    lived.rules.write_text("[[rule")
+    lived.members.write_text("[[account")
+    book, roll = again(lived.rules.parent).open()
+    assert "share = 90" in book.text
+    assert ("anna",) == tuple(unit.account for unit in roll.units)

@@ -8,7 +8,7 @@ from node.enforcement.shares import UPLINK_MINOR, HtbClass, htb_classes
 from node.governance.rules import GUEST_TIER
 from node.reconcile.intent import pool_account
 from node.reconcile.standing import Standing
-from node.units import Rates
+from node.units import AccountId, Rates
 from tests.fakes.communities import (
     ACCEPTED,
     TIERS,
@@ -96,6 +96,19 @@ def test_no_accepted_file_of_ten_thousand_leaves_anybody_under_the_lifeline(
     nobody_is_under_the_lifeline(community)
 
 
+def told_floors(standing: Standing, *, upwards: bool) -> list[int]:
+    """What people who are here are told to have at least: each household its own, each pool of guests once."""
+    own: list[int] = []
+    pools: dict[str, int] = {}
+    for account in standing.presence.accounts_here():
+        told = standing.allowance_at(account, standing.moment())
+        if told.pool is not None and told.own_floor is None:
+            pools[told.pool] = way(told.floor.value, upwards)
+        else:
+            own.append(way((told.own_floor or told.floor).value, upwards))
+    return [*own, *pools.values()]
+
+
 JOINED = '[[account]]\nid = "late-{0}"\ntier = "{1}"\ndevices = ["02:00:00:00:04:{0:02x}"]\n'
 
 
@@ -120,6 +133,7 @@ def test_whoever_joins_later_everybody_has_the_lifeline_or_the_same_part_of_it(
         # In each pool a bit a second may be lost to whole numbers.
         least = min(own, own * line // due - 2)
         assert all(classes[standing.presence.minors[account]].rate >= least for account in households)
+        assert sum(told_floors(standing, upwards=upwards)) <= line
         if due > line:
             assert standing.kept().lifelines_permille <= line * 1000 // due
 
@@ -195,10 +209,14 @@ def test_while_the_hour_is_unknown_floors_of_all_hours_shrink_and_no_lifeline_do
     rules += HOURS.format(name="school", floor="2400 kbit/s down, 96 kbit/s up", when="daily 08:00-16:00")
     rules += HOURS.format(name="clinic", floor="2400 kbit/s down, 96 kbit/s up", when="daily 17:00-20:00")
     members, names = here(5, "member", {0: "school", 1: "clinic"}), tuple(f"a{n}" for n in range(5))
-    found = rates_down(standing_of(Community(rules, members, names, 0, (), frozenset(), 0, "unknown")))
+    standing = standing_of(Community(rules, members, names, 0, (), frozenset(), 0, "unknown"))
+    found = rates_down(standing)
     assert 256_000 == min(found.values())
     assert found["a0"] == found["a1"] > 1_500_000
     assert sum(found.values()) <= 4_000_000
+    for name, kept in (("a0", 673), ("a4", 1000)):
+        told = standing.allowance_at(AccountId(name), standing.moment())
+        assert (kept, True) == (told.kept_permille, told.floor.value.down <= found[name])
 
 
 def test_a_voucher_of_the_schools_group_does_not_lend_the_schools_floor_to_all_guests() -> None:

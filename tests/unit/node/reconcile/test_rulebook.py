@@ -95,3 +95,13 @@ def test_what_would_not_fit_any_more_is_told_once_and_not_for_each_who_joins():
     assert ["E04"] == codes(new_strains(book, households(80)))
     assert () == new_strains(strained(book, households(80)), households(81))
     assert () == new_strains(book, households(71))
+
+
+def test_rules_that_were_adopted_stay_in_force_also_where_later_checks_would_refuse_them():
+    """A node that is brought up to date may know one more error than the one that adopted them."""
+    text = file_with(rule("slow", 'ceiling = "64 kbit/s down, 32 kbit/s up"'))
+    assert "E03" in codes(open_rulebook(text, households(3)))  # type: ignore[arg-type]
+    book = reopen_rulebook(text, households(3))
+    assert book is not None
+    after = consider(book, text, households(4))
+    assert (fingerprint(text), (), ["E03"]) == (after.fingerprint, after.rejected, codes(after.strained))
