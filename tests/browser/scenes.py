@@ -183,5 +183,6 @@ AROUND = (
     Scene("no such page", "no such page", "/nowhere"),
     Scene("a form asked for as a page", "start again", "/join/terms"),
     Scene("not on this Wi-Fi", "elsewhere", door=portal(elsewhere=True)),
+    Scene("an address that two devices claim", "disputed", door=portal(disputed=True)),
 )
 PORTAL_SCENES = WELCOMES + MINE + AROUND

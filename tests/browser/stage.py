@@ -22,7 +22,7 @@ from captive_portal.ports import (
 from node.errors import NodeError
 from node.membership.notices import Notice
 from node.units import NO_USAGE, MacAddress
-from tests.fakes.front_door import open_door
+from tests.fakes.front_door import BEN, open_door
 from tests.fakes.house import COMMUNITY
 
 HOST = COMMUNITY.portal_host
@@ -98,14 +98,17 @@ class StagedHouse:
     async def erase(self, mac: MacAddress) -> None: ...
 
 
-def portal(*, elsewhere: bool = False, **more: Any) -> Opening:
-    """The portal before a `StagedHouse` with these values; `elsewhere`, for somebody who is not on its link."""
+def portal(*, elsewhere: bool = False, disputed: bool = False, **more: Any) -> Opening:
+    """The portal before a `StagedHouse` with these values; `elsewhere`, for somebody who is not on its link; `disputed`, for
+    somebody whose address another device claims."""
 
     @asynccontextmanager
     async def opening() -> AsyncIterator[int]:
         async with open_door(StagedHouse(**more)) as door:
             if elsewhere:
                 door.callers.devices.clear()
+            if disputed:
+                door.callers.claimed |= dict.fromkeys(door.callers.devices, BEN)
             yield door.port
 
     return opening

@@ -155,6 +155,17 @@ def test_a_limit_is_contested_and_the_answer_stands_on_the_persons_own_page(
     assert "We speak about it on Monday." in browser.text
 
 
+def test_a_press_on_another_language_holds_on_the_pages_that_follow(phone: Phone) -> None:
+    browser = phone()
+    browser.open(ELSEWHERE)
+    browser.send("/language", "[lang='ca']")
+    assert browser.has("html[lang='ca']")
+    browser.open(ELSEWHERE)
+    assert browser.has("html[lang='ca']")
+    browser.send("/join/terms")
+    assert browser.has("html[lang='ca'] form[action='/leave']")
+
+
 def test_who_is_taken_off_reads_why_at_the_next_page_and_may_come_back_when_pardoned(
     phone: Phone, square: Village, admin: Browser
 ) -> None:
@@ -168,7 +179,7 @@ def test_who_is_taken_off_reads_why_at_the_next_page_and_may_come_back_when_pard
     admin.send("/people/kick", because="Your phone sent junk mail all night. Come and talk to us.")
     browser.open(ELSEWHERE)
     assert "Your phone sent junk mail all night. Come and talk to us." in browser.text
-    assert not browser.has("form")
+    assert not browser.has("form:not([action='/language'])")
     admin.send("/people/pardon")
     browser.open(ELSEWHERE)
     browser.send("/join/terms")
