@@ -1,13 +1,22 @@
 """Who is signed in here, links for others, and the end of a session."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from node.admin.fields import Form, FormView, sentence
 from node.admin.frame import Asked, Frame, Go, Reply, Route, frame
+from node.admin.grants import Grant, read_grant
 from node.admin.ports import House
 from node.admin.sheet import square
 from node.admin.signin import LINK_LIFE, MARK_CHARS, NAME_CHARS_MAX, Session, Signed, read_signed
 
+LIMIT_CHARS_MAX = 200
+_USUAL = {
+    "role": "issuer",
+    "groups": ", ".join(Grant().groups),
+    "lasts": "7 days",
+    "devices": str(Grant().devices_max),
+    "per_day": str(Grant().per_day),
+}
 ROLE_WORDS = (("issuer", "issuer: vouchers and nothing else"), ("admin", "admin: everything"))
 
 
@@ -56,7 +65,7 @@ class AccessDesk:
         )
 
     async def _show(self, asked: Asked) -> Reply | Go:
-        return self._page(asked, FormView({"role": "issuer"}))
+        return self._page(asked, FormView(_USUAL))
 
     def _page(self, asked: Asked, form: FormView, status: int = 200) -> Reply:
         around = frame(asked, self._house.place(), "/access")
@@ -80,11 +89,29 @@ def read_wish(form: Form) -> Signed | None:
     """Whom the link is for; None, and `form.errors`, when that cannot be."""
     role = form.choice("role", [name for name, _ in ROLE_WORDS], "issuer")
     name = form.line("name", NAME_CHARS_MAX)
+    limits = {key: form.line(key, LIMIT_CHARS_MAX) for key in ("groups", "lasts", "devices", "per_day")}
     if form.errors:
         return None
     try:
-        return read_signed(role, name)
+        grant = read_grant(**limits) if role == "issuer" else None
     except ValueError as error:
-        message, _, mend = str(error).partition("; ")
-        form.refuse("name", sentence(f"{message}: {mend}"))
+        _refuse(form, next(key for key in limits if _is_wrong(key, limits[key])), error)
         return None
+    try:
+        return replace(read_signed(role, name), grant=grant)
+    except ValueError as error:
+        _refuse(form, "name", error)
+        return None
+
+
+def _refuse(form: Form, field: str, error: ValueError) -> None:
+    message, _, mend = str(error).partition("; ")
+    form.refuse(field, sentence(f"{message}: {mend}"))
+
+
+def _is_wrong(key: str, typed: str) -> bool:
+    try:
+        read_grant(**{**dict.fromkeys(("groups", "lasts", "devices", "per_day"), ""), key: typed})
+    except ValueError:
+        return True
+    return False

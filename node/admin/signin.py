@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from node.admin.grants import Grant, from_list, read_grant, to_list
 from node.units import Milliseconds, Monotonic
 
 LINK_LIFE = Milliseconds(10 * 60_000)
@@ -39,11 +40,18 @@ class Signed:
     role: Role
     name: str = ""
     """As the link was asked for; an issuer always has one."""
+    grant: Grant | None = None
+    """What an issuer may hand out; none for an admin."""
 
     @property
     def label(self) -> str:
         """As it stands beside what they did: ``admin``, ``admin Ana``, ``issuer library``."""
         return f"{self.role} {self.name}".strip()
+
+    @property
+    def may_issue(self) -> Grant | None:
+        """None for an admin, who may issue all that the node keeps."""
+        return None if self.role == "admin" else self.grant or Grant()
 
 
 ADMIN = Signed("admin")
@@ -87,8 +95,11 @@ class SignInPage:
     is_refused: bool
 
 
-def read_signed(role: str, name: str) -> Signed:
-    """Whom a link is for, as somebody asked for it. Raises ValueError with what to write instead."""
+def read_signed(
+    role: str, name: str, *, groups: str = "", lasts: str = "", devices: str = "", per_day: str = ""
+) -> Signed:
+    """Whom a link is for, as somebody asked for it, and what an issuer may hand out (see `grants.read_grant`). Raises
+    ValueError with what to write instead."""
     for each in ROLES:
         if role == each:
             break
@@ -102,6 +113,12 @@ def read_signed(role: str, name: str) -> Signed:
     if each == "issuer" and not name:
         raise ValueError(
             "an issuer needs a name, so that they find their vouchers again; give one such as library"
+        )
+    if each == "issuer":
+        return Signed(each, name, read_grant(groups, lasts, devices, per_day))
+    if any(text.strip() for text in (groups, lasts, devices, per_day)):
+        raise ValueError(
+            "an admin may issue everything; leave the limits out, or make the link for an issuer"
         )
     return Signed(each, name)
 
@@ -165,7 +182,11 @@ def is_own_form(cookie: str, proof: str) -> bool:
 def to_text(state: SignIn, boot: str) -> str:
     """For storage. Monotonic time means nothing after another boot, so its name belongs to it."""
     passes = {
-        name: [[each.hash, each.ends, each.signed.role, each.signed.name] for each in kept]
+        name: [
+            [each.hash, each.ends, each.signed.role, each.signed.name]
+            + ([to_list(grant)] if (grant := each.signed.may_issue) is not None else [])
+            for each in kept
+        ]
         for name, kept in (("links", state.links), ("sessions", state.sessions))
     }
     return json.dumps({"boot": boot, **passes})
@@ -192,11 +213,16 @@ def _pass(stored: Any) -> Pass | None:
     match stored:
         case [str(mark), int(ends)] if _HASH.fullmatch(mark) and type(ends) is int:
             return Pass(mark, Monotonic(ends))  # kept by a node that knew no other role
-        case [str(mark), int(ends), str(role), str(name)] if _HASH.fullmatch(mark) and type(ends) is int:
+        case [str(mark), int(ends), str(role), str(name), *limits] if (
+            _HASH.fullmatch(mark) and type(ends) is int and len(limits) <= 1
+        ):
+            # One that was kept without limits, or whose limits are damaged, has the usual ones.
             try:
-                return Pass(mark, Monotonic(ends), read_signed(role, name))
+                signed = read_signed(role, name)
             except ValueError:
                 return None
+            grant = from_list(limits[0]) if limits and signed.grant is not None else None
+            return Pass(mark, Monotonic(ends), replace(signed, grant=grant or signed.grant))
     return None
 
 

@@ -66,6 +66,8 @@ class VouchersPage:
     code: FormView
     """The form that looks for one voucher."""
     batches: Leaf[BatchLine]
+    limits: str = ""
+    """What an issuer may hand out; empty for an admin."""
     count_max: int = BATCH_MAX
     units: tuple[tuple[str, str], ...] = tuple((unit, unit) for unit in _UNIT_MS)
 
@@ -185,13 +187,15 @@ class VouchersDesk:
             "/vouchers",
             size=BATCHES_A_PAGE,
         )
+        grant = asked.signed.may_issue
         page = VouchersPage(
             frame=frame(asked, self._house.place(), "/vouchers"),
             form=form,
             ticket=ticket or self._vouchers.ticket(asked.cookie),
-            groups=self._vouchers.groups(),
+            groups=grant.groups if grant else self._vouchers.groups(),
             code=code or FormView(),
             batches=whole.turned(self._line),
+            limits=grant.sentence if grant else "",
         )
         return Reply(page, status)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
+from node.admin.grants import beyond
 from node.admin.once import RANDOM_BYTES, OnceOnly
 from node.admin.ports import UNSTORED, Issued, VoucherOrder, VoucherView
 from node.admin.signin import Signed
@@ -55,10 +56,12 @@ class VoucherAnswers:
         self._check()
         wish, minted = _wish(signed, order), tuple[Minted, ...]()
         is_fresh = self._once.state(cookie, ticket, self._instant().now) == "fresh"
+        if is_fresh and (findings := self._beyond(signed, wish, order.count)):
+            return findings
         if is_fresh and not self._vouchers.findings(wish, order.count):
             minted = await self._mint(order.count)
         # The ticket is looked at again: the first of two clicks may have been quicker.
-        fresh = self._issue(wish, order.count, minted, cookie, ticket)
+        fresh = self._issue(signed, wish, minted, cookie=cookie, ticket=ticket, count=order.count)
         if isinstance(fresh, tuple):
             return fresh
         # Also for the second of two clicks: nobody sees codes that a power cut would make worthless.
@@ -68,7 +71,14 @@ class VoucherAnswers:
         return Issued(fresh.batch, tuple(map(shown, fresh.codes)))
 
     def _issue(
-        self, wish: Batch, count: int, minted: tuple[Minted, ...], cookie: str, ticket: str
+        self,
+        signed: Signed,
+        wish: Batch,
+        minted: tuple[Minted, ...],
+        *,
+        cookie: str,
+        ticket: str,
+        count: int,
     ) -> Fresh | tuple[Finding, ...]:
         """What comes, or came before, of the form with this ticket."""
         at = self._instant()
@@ -77,10 +87,32 @@ class VoucherAnswers:
             return (_STALE if state == "stale" else _CROWDED,)
         if state == "used":
             return self._once.shown(cookie, ticket, at.now) or (_SHOWN_BEFORE,)
+        if findings := self._beyond(signed, wish, count):
+            return findings  # others issued in the same name while these were made
         fresh = self._vouchers.issue(wish, count, at.today, minted)
         if not isinstance(fresh, tuple):
             self._once.keep(cookie, ticket, fresh, at.now)
         return fresh
+
+    def _beyond(self, signed: Signed, wish: Batch, count: int) -> tuple[Finding, ...]:
+        """Where it is more than the link of this issuer allows, together with what was issued today in that name."""
+        grant = signed.may_issue
+        if grant is None:
+            return ()
+        today = self._instant().today
+        issued = sum(
+            len(self._vouchers.of_batch(number))
+            for number, batch in self._vouchers.batches.items()
+            if batch.issued_by == signed.label and batch.issued_day == today
+        )
+        return beyond(
+            grant,
+            group=wish.group,
+            lasts=wish.lasts_ms,
+            devices=wish.devices_max,
+            count=count,
+            issued_today=issued,
+        )
 
     def batches(self, signed: Signed) -> Sequence[Batch]:
         whole = sorted(self._vouchers.batches.values(), key=lambda batch: -batch.number)

@@ -113,14 +113,21 @@ class ConsoleAnswers:
         return {"node": self._reconcile.node, "peers": self._glance.overview().peers}
 
     async def admin_link(self, question: dict[str, Any]) -> Mapping[str, Any]:
-        role, name = (str(question.get(key, fallback)) for key, fallback in (("role", "admin"), ("name", "")))
+        role, name, *limits = (
+            str(question.get(key) or "")[:WHO_CHARS_MAX]
+            for key in ("role", "name", "groups", "lasts", "devices", "per_day")
+        )
+        groups, lasts, devices, per_day = limits
         try:
-            signed = read_signed(role[:WHO_CHARS_MAX], name[:WHO_CHARS_MAX])
+            signed = read_signed(
+                role or "admin", name, groups=groups, lasts=lasts, devices=devices, per_day=per_day
+            )
         except ValueError as error:
             message, _, mend = str(error).partition("; ")
             raise NodeError(message, mend) from error
         url, seconds = await self._admin_link(signed)
-        return {"url": url, "expires_seconds": seconds, "who": signed.label}
+        may = signed.may_issue.sentence if signed.may_issue else ""
+        return {"url": url, "expires_seconds": seconds, "who": signed.label, "may": may}
 
     def _device(self, mac: MacAddress) -> DeviceRow:
         reconcile = self._reconcile

@@ -144,10 +144,12 @@ def peers(answer: Said, ink: Ink) -> list[str]:
 
 
 def admin_link(answer: Said, ink: Ink) -> list[str]:
-    """From ``admin-link``: {"url", "expires_seconds", "who"}."""
+    """From ``admin-link``: {"url", "expires_seconds", "who", "may"}."""
+    may = [clean(answer["may"])] if answer.get("may") else []
     return [
         ink.bold(clean(answer["url"])),
         f"It signs in once as {clean(answer['who'])}, within {span(answer['expires_seconds'])}.",
+        *may,
     ]
 
 

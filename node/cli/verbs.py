@@ -261,7 +261,8 @@ def peers(told: Told) -> int:
 
 
 def admin_link(told: Told) -> int:
-    question = {"role": told.asked["role"] or "admin", "name": told.asked["name"] or ""}
+    words = ("name", "groups", "lasts", "devices", "per_day")
+    question = {"role": told.asked["role"] or "admin", **{word: told.asked[word] or "" for word in words}}
     return _ask(told, {"ask": "admin-link", **question}, show.admin_link)
 
 

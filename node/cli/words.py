@@ -153,12 +153,18 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         ("admin", "link"),
         "A link to the admins' pages that signs in once: as an admin, or as somebody who issues vouchers.",
-        "procomu admin link --role issuer --name library",
+        'procomu admin link --role issuer --name library --groups day-pass --lasts "2 days" --per-day 40',
         (
             Argument(
                 "--role", "admin (when not given) or issuer, who may issue vouchers and nothing else", "ROLE"
             ),
             Argument("--name", "who it is for; an issuer needs one, and finds their vouchers by it", "NAME"),
+            Argument(
+                "--groups", "for which groups an issuer may issue, with commas between (day-pass)", "GROUPS"
+            ),
+            Argument("--lasts", "how long each of an issuer's vouchers lasts at most (7 days)", "TIME"),
+            Argument("--devices", "how many devices at once each serves at most (5)", "COUNT"),
+            Argument("--per-day", "how many vouchers an issuer may issue in a day (100)", "COUNT"),
             _JSON,
         ),
     ),

@@ -4,13 +4,14 @@ import pytest
 
 from node.admin.access import read_wish
 from node.admin.fields import Form
+from node.admin.grants import Grant
 from node.admin.signin import Signed
 
 
 @pytest.mark.parametrize(
     ("role", "name", "signed"),
     [
-        ("issuer", " library ", Signed("issuer", "library")),
+        ("issuer", " library ", Signed("issuer", "library", Grant())),
         ("admin", "Ana", Signed("admin", "Ana")),
         ("admin", "", Signed("admin")),
     ],

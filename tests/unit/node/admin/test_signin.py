@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.admin import signin
+from node.admin import grants, signin
 from node.admin.signin import ADMIN, LINK_LIFE, LINKS_MAX, SESSION_LIFE, SESSIONS_MAX, Signed, SignIn
 from node.units import Monotonic
 
@@ -116,7 +116,7 @@ def test_a_form_proves_the_session_that_it_was_made_for():
 
 
 def test_a_link_for_an_issuer_makes_an_issuer_also_after_a_restart():
-    library = Signed("issuer", "library")
+    library = Signed("issuer", "library", grants.Grant())
     state = signin.redeem(signin.offer(SignIn(), LINK, NOW, library), LINK, COOKIE, NOW)
     assert state is not None
     assert library == signin.who(state, COOKIE, NOW)
@@ -181,3 +181,31 @@ def test_a_mark_that_is_none_sends_nobody_out(mark):
 def test_nobody_can_sign_in_with_a_mark():
     (own,) = signin.sessions(signed_in(), COOKIE, NOW)
     assert signin.who(signed_in(), own.mark, NOW) is None
+
+
+def test_what_an_issuer_may_hand_out_survives_a_restart():
+    library = signin.read_signed(
+        "issuer", "library", groups="guests", lasts="2 days", devices="3", per_day="40"
+    )
+    state = signin.offer(signin.SignIn(), LINK, NOW, library)
+    kept = signin.from_text(signin.to_text(state, "boot"), "boot")
+    signed_in = signin.redeem(kept, LINK, COOKIE, NOW)
+    again = signin.from_text(signin.to_text(signed_in, "boot"), "boot")
+    assert library == signin.who(again, COOKIE, NOW)
+    assert 40 == library.may_issue.per_day
+
+
+def test_an_issuer_whose_limits_are_not_known_has_the_usual_ones():
+    text = signin.to_text(
+        signin.offer(signin.SignIn(), LINK, NOW, signin.Signed("issuer", "library")), "boot"
+    )
+    assert '["day-pass"]' in text
+    damaged = signin.from_text(text.replace('["day-pass"]', "7"), "boot")
+    (link,) = damaged.links
+    assert grants.Grant() == link.signed.may_issue
+
+
+def test_an_admin_has_no_limits():
+    assert signin.ADMIN.may_issue is None
+    with pytest.raises(ValueError, match="leave the limits out"):
+        signin.read_signed("admin", "", per_day="4")

@@ -1,7 +1,10 @@
 """Vouchers as admins and issuers are told of them."""
 
+from dataclasses import replace
+
 import pytest
 
+from node.admin.grants import Grant
 from node.admin.once import SHOWN_MS
 from node.admin.ports import UNSTORED, Issued, VoucherOrder, VoucherView
 from node.admin.signin import ADMIN, Signed
@@ -111,3 +114,28 @@ async def test_groups_are_those_of_the_rules_and_of_earlier_batches():
     membership = Membership()
     await issued(membership, order=VoucherOrder(1, "fair", Milliseconds(DAY_MS), 0, ""))
     assert ("day-pass", "fair", "week") == membership.vouchers.groups()
+
+
+async def test_an_issuer_is_held_to_the_link_whatever_the_form_says():
+    """Before, any issuer could make 960 vouchers of 400 days in any group at once."""
+    grant = Grant(("day-pass",), Milliseconds(2 * 86_400_000), 3, 5)
+    signed, vouchers = Signed("issuer", "library", grant), Membership().vouchers
+    fits = VoucherOrder(3, "day-pass", Milliseconds(86_400_000), 3, "")
+    for wrong in (
+        replace(fits, count=6),
+        replace(fits, group="members"),
+        replace(fits, lasts=Milliseconds(400 * 86_400_000)),
+        replace(fits, devices_max=0),
+    ):
+        refused = await vouchers.issue(signed, wrong, "cookie", vouchers.ticket("cookie"))
+        assert isinstance(refused, tuple), wrong
+    assert [] == vouchers.batches(signed)
+    first = await vouchers.issue(signed, fits, "cookie", vouchers.ticket("cookie"))
+    assert 3 == len(first.codes)
+    # Another link under the same name counts together with it.
+    same = Signed("issuer", "library", replace(grant, devices_max=2))
+    refused = await vouchers.issue(same, replace(fits, devices_max=2), "other", vouchers.ticket("other"))
+    assert ["count"] == [finding.code for finding in refused]
+    assert "2 are left today" in refused[0].message
+    admin = await vouchers.issue(Signed("admin"), replace(fits, count=50), "a", vouchers.ticket("a"))
+    assert 50 == len(admin.codes)
