@@ -17,7 +17,7 @@ OPENED_AT_ONCE = 50
 class Slowloris:
     """`silent` and `slow` connections from the job's addresses in turn, opened again whenever they are closed (at most
     `per_second`, where that is given), for `seconds`. The result says how many stood on average and at least, once all
-    had been opened."""
+    had been opened, and how many at the end."""
 
     def __init__(self, job: dict[str, Any]) -> None:
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -50,15 +50,17 @@ class Slowloris:
                 self._send_an_octet()
                 if all_opened:
                     self._counted.append(len(self._standing))
+        result = self._result()
         for handle in list(self._standing):
             self._standing.pop(handle)[0].close()
-        return self._result()
+        return result
 
     def _result(self) -> dict[str, Any]:
         counted = self._counted or [0]
         return {
             "standing": round(sum(counted) / len(counted)),
             "standing_least": min(counted),
+            "standing_last": len(self._standing),
             "closed_by_the_node": self._closed,
         }
 
