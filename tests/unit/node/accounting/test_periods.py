@@ -68,3 +68,8 @@ def test_no_day_before_the_open_ones_is_in_a_period_of_today(today: date, back: 
     first = first_open_day(today.isoformat())
     earlier = (date.fromisoformat(first) - timedelta(days=1 + back)).isoformat()
     assert not set(periods_of(earlier)) & set(periods_of(today.isoformat()))
+
+
+def test_a_day_ends_at_the_next_midnight_in_the_middle_of_a_month_too() -> None:
+    assert at("2026-11-12T00:00") == period_end("day", at("2026-11-11T00:00"))
+    assert at("2026-11-16T00:00") == period_end("week", at("2026-11-11T12:00"))

@@ -1,5 +1,7 @@
 """Sessions over restarts and reboots: an error is in the member's favour."""
 
+from dataclasses import replace
+
 from node.accounting.sessions import SavedSession, Session, rebased
 from node.units import AccountId, MacAddress, Monotonic
 
@@ -43,3 +45,15 @@ def test_a_session_that_ended_while_the_node_was_off_is_over() -> None:
 
 def test_a_session_without_end_has_none_after_a_reboot() -> None:
     assert None is after_reboot(saved(ends=None, wall=None), wall_s=None).ends
+
+
+def test_who_has_time_left_is_still_on_after_a_reboot() -> None:
+    assert "admitted" == after_reboot(saved(), wall_s=5_400).state
+
+
+def test_who_was_taken_off_stays_off_when_the_time_is_over() -> None:
+    """Over is who may come in again by one tap; who was removed may not."""
+    for state in ("removed", "waiting", "expired"):
+        each = saved()
+        kept = SavedSession(replace(each.session, state=state), each.boot, each.ends_wall_s)
+        assert state == after_reboot(kept, wall_s=9_999_999).state

@@ -134,8 +134,9 @@ def test_the_two_sides_cannot_be_one_interface():
     assert only.startswith("line 8: config-interface: uplink.interface: br-lan is the people's side already.")
 
 
-def test_an_admin_page_on_the_people_s_side_is_worth_a_second_look():
-    config, findings = parse_config(LEAST + '[admin]\naddress = "10.77.0.1"\n')
+@pytest.mark.parametrize("address", ["10.77.0.1", "0.0.0.0", "::"])
+def test_an_admin_page_on_the_people_s_side_is_worth_a_second_look(address):
+    config, findings = parse_config(LEAST + f'[admin]\naddress = "{address}"\n')
     assert config is not None
     assert ["W-config-admin"] == [finding.code for finding in findings]
 

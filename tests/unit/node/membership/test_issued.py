@@ -316,3 +316,20 @@ def test_storage_gives_back_what_was_issued():
 def test_an_unknown_clock_cannot_settle_anything():
     with pytest.raises(AssertionError):
         shelf().clock_known(at(wall_s=None))
+
+
+def test_a_voucher_whose_batch_is_lost_opens_nothing_and_breaks_nothing():
+    done = issue(before := shelf())
+    kept = [row for row in done.changes if isinstance(row, SavedVoucher)]
+    after = shelf()
+    assert () == after.take((), kept, at(), None)
+    assert [None, None] == [after.find(code) for code in done.codes]
+    assert before.find(done.codes[0]) is not None
+
+
+def test_forgotten_vouchers_take_no_memory():
+    vouchers = shelf()
+    done = issue(vouchers)
+    assert () == vouchers.forget([vouchers.find(code).fingerprint for code in done.codes], at())
+    kept = (vouchers._by_fingerprint, vouchers._by_account, vouchers._by_batch, vouchers.batches)
+    assert [0, 0, 0, 0] == [len(each) for each in kept]
