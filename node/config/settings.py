@@ -92,7 +92,11 @@ _PEER = '["fd42::7 7400 abcdefghijklmnopqrstuvwxyz234567abcdefghijklmnopqrsq"]'
 SETTINGS: tuple[Setting, ...] = (
     _must("node", "name", NAME, "What people call this node.", example='"library"'),
     _may(
-        "node", "data_dir", PATH, '"/var/lib/procomu"', "Where the node keeps its database and its own key."
+        "node",
+        "data_dir",
+        PATH,
+        '"/var/lib/procomu"',
+        "Where the node keeps its database, the copy and the journal that it comes back from, and its own key.",
     ),
     _may("node", "run_dir", PATH, '"/run/procomu"', "Where the console's socket is while the node runs."),
     _from(

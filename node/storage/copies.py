@@ -138,6 +138,7 @@ class Copier:
     def __init__(self, source: Path, target: Path, wake: Callable[[], None]) -> None:
         self._source, self._target, self._wake = source, target, wake
         self._due = time.monotonic() + EVERY_S
+        self._begun = time.monotonic() - RETRY_S
         self._thread: threading.Thread | None = None
         self._stop, self._is_done = threading.Event(), threading.Event()
         self._made: Copy | None = None
@@ -146,12 +147,17 @@ class Copier:
     def want(self, within_s: float) -> None:
         self._due = min(self._due, time.monotonic() + within_s)
 
+    def want_soon(self) -> None:
+        """At once, but not again and again where that mends nothing."""
+        self.want(max(0.0, self._begun + RETRY_S - time.monotonic()))
+
     def seconds_left(self) -> float:
         return max(0.0, self._due - time.monotonic())
 
     def begin_if_due(self) -> None:
         if self._thread is None and self.seconds_left() <= 0:
-            self._due = time.monotonic() + EVERY_S
+            self._begun = time.monotonic()
+            self._due = self._begun + EVERY_S
             self._is_done.clear()
             self._thread = threading.Thread(target=self._make, name="storage-copy", daemon=True)
             self._thread.start()

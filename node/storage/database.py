@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from sqlite_utils import Database
 
 from node.errors import StorageTrouble
-from node.storage.copies import AFTER_ERASURE_S, EVERY_S, RETRY_S, Copier
+from node.storage.copies import AFTER_ERASURE_S, EVERY_S, Copier
 from node.storage.journal import COPY_DUE_BYTES, Change
 from node.storage.lasting import Devices
 from node.storage.losses import Loss, acknowledge, at, read_losses
@@ -183,7 +183,7 @@ class Store:
             self._notes.copied(copy)
             self._forget_set_aside()
         if self._notes.is_broken or self._notes.size > COPY_DUE_BYTES:
-            self._copier.want(RETRY_S)
+            self._copier.want_soon()
         elif self._notes.erases:
             self._copier.want(AFTER_ERASURE_S)
         self._copier.begin_if_due()

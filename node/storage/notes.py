@@ -9,7 +9,7 @@ from collections.abc import Hashable, Iterable
 from sqlite_utils import Database
 
 from node.storage.copies import Copy, save_commits
-from node.storage.journal import Change, Entry, Journal
+from node.storage.journal import Change, Entry, Found, Journal
 from node.storage.lasting import Devices, apply, place_of
 from node.storage.opening import Files, Opened
 
@@ -22,6 +22,7 @@ class Notes:
     def __init__(self, files: Files, devices: Devices, opened: Opened) -> None:
         self._files, self._devices = files, devices
         found = opened.journal
+        self._database = found.database
         self._journal: Journal | None = None
         self._trouble = ""
         self._owed = list(opened.owed)
@@ -88,7 +89,7 @@ class Notes:
         """There is a copy: what it holds need not stand in the journal any more."""
         try:
             if self._journal is None:
-                return
+                self._journal = Journal(self._files.journal, self._database, Found(self._database))
             kept = self._journal.begin_again(copy.commit, self.number, int(time.time()))
         except OSError as error:
             self._complain(error)

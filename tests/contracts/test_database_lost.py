@@ -24,7 +24,7 @@ from node.doctor.symptoms import FileSeen, Symptoms
 from node.membership.notices import Notice, NoticeText
 from node.membership.ports import NoticeGone
 from node.membership.terms import Terms, TermsText
-from node.storage import copies, database, migrations, opening
+from node.storage import copies, database, migrations, notes, opening
 from node.storage.database import Store
 from node.storage.journal import read_journal
 from node.storage.losses import read_losses
@@ -81,7 +81,9 @@ class World:
         before = self._copied_at()
         self.store._copier.want(0)
         await self.store.run(lambda _db: None)
-        await until(lambda: self._copied_at() != before and self.store._copier._thread is None)
+        async with asyncio.timeout(30):
+            while self._copied_at() == before or self.store._copier._thread is not None:
+                await asyncio.sleep(0.01)
         await self.store.run(lambda _db: None)  # behind the journal, which began again
 
     def _copied_at(self) -> int:
@@ -484,7 +486,7 @@ async def test_an_admin_who_signed_out_is_not_signed_in_again_by_a_copy(world: W
 async def test_a_journal_that_is_taken_away_is_begun_again_with_a_new_copy(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "RETRY_S", 0.0)
+    monkeypatch.setattr(copies, "RETRY_S", 0.0)
     async with world.life() as house:
         await world.gives(house, "one", "two")
         Files(world.path, world.folder).journal.unlink()
@@ -617,3 +619,24 @@ async def test_vouchers_in_use_do_not_fill_the_journal_after_each_power_cut(worl
         await house.loop.keeper.save()
         assert 20 == len(house.loop.register.vouchers.rows()) - 1
     assert read_journal(journal).end - before < 500
+
+
+async def test_a_journal_that_could_not_be_begun_is_begun_with_the_first_copy(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_given: object) -> None:
+        raise OSError("no space left on device")
+
+    journal = Files(world.path, world.folder).journal
+    monkeypatch.setattr(notes, "Journal", refuse)
+    async with world.life() as house:
+        await world.gives(house, "one", "two")
+        assert not journal.exists()
+        monkeypatch.undo()
+        await world.copied()
+        await world.revoked(house, "one")
+        assert ["put"] == [each[0] for entry in read_journal(journal).entries for each in entry.changes]
+    is_deleted(world.path)
+    async with world.life() as house:
+        assert "code-revoked" == await is_refused(house, ANA, CodeTyped(world.codes["one"]))
+        await comes_in(house, ANA, CodeTyped(world.codes["two"]))
