@@ -14,11 +14,10 @@ ASKED_AT_ONCE_MAX = 8_000
 """Questions that wait for an upstream resolver. dnsmasq gives each 10 s, so the 50 a second of one admitted device
 (`node.enforcement.dns_limits`) take 800 places at most: ten devices that ask for nothing but dead names leave room."""
 TCP_AT_ONCE_MAX = 60
-"""Each is a process for as long as it is open, 150 s at most; four for each device."""
+"""Each is a process for as long as it is open, 150 s at most; four for each device. Strangers have dnsmasq's own 20."""
 NAMES_CACHED_FOR_STRANGERS = 400
 ASKED_AT_ONCE_BY_STRANGERS_MAX = 2_500
 """All devices that are not admitted may ask 200 a second together, 200 more at once: 2,200 in 10 s."""
-TCP_AT_ONCE_BY_STRANGERS_MAX = 20
 LEASES_MAX = 65_000
 STAND_IN_RESOLVER = "127.0.77.53"
 """Loopback address of the resolver that gives these answers."""
@@ -96,7 +95,6 @@ def strangers_dns_conf(
         f"port={port}",
         f"cache-size={NAMES_CACHED_FOR_STRANGERS}",
         f"dns-forward-max={ASKED_AT_ONCE_BY_STRANGERS_MAX}",
-        f"max-tcp-connections={TCP_AT_ONCE_BY_STRANGERS_MAX}",
         # It complains of each answer that the limits of the packet filter hold back, and of nothing else that matters:
         # strangers would fill the log.
         "log-facility=/dev/null",

@@ -42,6 +42,14 @@ KEPT_ELSEWHERE = (
         N_("until the answer is out of date"),
     ),
     Kept(
+        "limits",
+        N_(
+            "Which devices asked for names lately, or opened many connections, in memory: so that each has its part. "
+            "Not for which names."
+        ),
+        N_("two hours after the last time"),
+    ),
+    Kept(
         "memory",
         N_(
             "The language that a device chose, wrong tries, codes for one more device, and open questions to members, "

@@ -27,6 +27,20 @@ def test_the_rules_that_carry_running_flows_are_what_they_were() -> None:
         assert third.endswith('forward iifname "lan0" goto leaving')
 
 
+def test_a_packet_on_its_way_meets_one_chain_and_a_first_packet_two_more() -> None:
+    """A chain at another hook would cost every packet of every flow."""
+    text = nft.rules(nft.Form(replace(GATE, uplink_mtu=1_492), shaped=True, links=(2, 3)))
+    hooked = [line.split("{ type ")[1].split(" priority")[0] for line in text.splitlines() if "hook" in line]
+    assert {
+        "nat hook prerouting",
+        "nat hook postrouting",
+        "filter hook forward",
+        "filter hook input",
+        "filter hook output",
+    } == set(hooked)
+    assert len(hooked) == 5
+
+
 def test_the_size_is_set_before_the_address_is_changed() -> None:
     lines = nft.rules(nft.Form(GATE, shaped=False, links=(2, 3))).splitlines()
     behind = [line for line in lines if "rule inet procomu postrouting " in line]
