@@ -3,7 +3,7 @@
 Devices that are not admitted ask a resolver of their own (`strangers_dns`), so that they share no place and no memory
 with the admitted. A name that they ask for can carry data to its owner, and the answer carries data back: a tunnel.
 Whoever wants to join needs minutes, so each hardware address has the full pace for `FULL_PACE_SECONDS`, and then
-`SLOW_QUESTIONS_BYTES` and `SLOW_ANSWERS_BYTES` a second: together 3.4 kbit/s. Names that lead to a system's maker or to
+`SLOW_QUESTIONS_BYTES` and `SLOW_ANSWERS_BYTES` a second: together 3 kbit/s. Names that lead to a system's maker or to
 the portal carry nothing for anybody and stay free, so that the page still opens.
 
 Flows of strangers to their resolver carry a mark made of the hardware address: an answer on its way out has no other
@@ -24,9 +24,10 @@ TCP_OF_STRANGER, TCP_OF_MEMBER = 2, 4
 FULL_PACE_SECONDS = 600
 FORGOTTEN_AFTER_HOURS = 2
 """Without any question. At the full pace for ten minutes of each 130 a tunnel is slow, too."""
-SLOW_QUESTIONS_BYTES, SLOW_QUESTIONS_AT_ONCE = 125, 1_500
-SLOW_ANSWERS_BYTES, SLOW_ANSWERS_AT_ONCE = 300, 3_000
-"""IP bytes: 125 and 300 a second, and the bursts, are 4 kbit/s within any minute."""
+SLOW_QUESTIONS_BYTES, SLOW_QUESTIONS_AT_ONCE = 120, 500
+SLOW_ANSWERS_BYTES, SLOW_ANSWERS_AT_ONCE = 250, 1_300
+"""IP bytes a second, and at once besides: the largest question and the largest answer (1,232 bytes and their headers)
+fit. Both directions together are 4 kbit/s at most within any 20 seconds."""
 DEVICES_REMEMBERED_MAX = 65_535
 
 _DNS_HEADER, _UDP_HEADER, _CHUNK = 12, 8, 16

@@ -48,11 +48,12 @@ def test_every_name_by_which_a_system_finds_the_portal_is_short_enough_for_a_rul
 
 
 def test_what_is_promised_is_what_the_rules_say() -> None:
-    """A tunnel carries 4 kbit/s at most after ten minutes, both directions and the bursts of a minute together."""
+    """A tunnel carries 4 kbit/s at most after ten minutes, both directions and the bursts of 20 seconds together; the
+    kernel gives a second's rate besides each burst."""
     rules = " ".join(rule for chain in dns_limits.chains(()).values() for rule in chain)
     assert "limit rate over 20/second burst 40 packets" in rules
     assert "limit rate over 200/second burst 200 packets drop" in rules
-    assert "limit rate over 125 bytes/second burst 1500 bytes" in rules
-    assert "limit rate over 300 bytes/second burst 3000 bytes" in rules
-    assert (60 * (125 + 300) + 1_500 + 3_000) * 8 / 60 <= 4_000
+    assert "limit rate over 120 bytes/second burst 500 bytes" in rules
+    assert "limit rate over 250 bytes/second burst 1300 bytes" in rules
+    assert (21 * (120 + 250) + 500 + 1_300) * 8 / 20 <= 4_000
     assert "dns_fresh { type mark; size 65535; flags dynamic,timeout; timeout 600s; }" in dns_limits.sets("t")
