@@ -116,3 +116,8 @@ def test_texts_of_other_languages_are_read():
         "क्\u200dष",
     ):
         assert parse_ruleset(file_with(rule("a", f'share = 1\nwhy = "{why}"')))[0] is not None, why
+
+
+def test_a_group_that_reads_as_another_one_is_refused_with_the_character():
+    found = only(file_with(rule("a", "share = 1", '"group:sch\u043e\u043el"')))
+    assert "U+043E CYRILLIC SMALL LETTER O" in found.message
