@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -9,9 +10,11 @@ from dataclasses import replace
 
 import pytest
 
-from node.enforcement import nft
+from captive_portal.framing import Limits
+from captive_portal.secure import LIMITS
+from node.enforcement import flows, nft
 from node.enforcement.flows import FLOWS_PER_STRANGER
-from node.enforcement.nft import SENDERS, SENDERS_MAX
+from node.enforcement.nft import CONNECTED_S, SENDER_KEPT_S, SENDERS, SENDERS_MAX
 from tests.kernel.frames import ACK, SYN, TCP, ip, raw_socket, tcp
 from tests.kernel.street import (
     GATE,
@@ -183,3 +186,33 @@ def test_a_connection_that_is_closed_leaves_soon(place: Street) -> None:
         while known(place, 0) and time.monotonic() < deadline:
             time.sleep(0.2)
         assert 0 == known(place, 0)
+
+
+def test_a_sender_is_known_for_longer_than_the_portal_waits() -> None:
+    """And a connection that stands is told from one that is over by what connection tracking has left for it."""
+    for limits in (Limits(), LIMITS):
+        assert max(limits.idle_s, limits.request_s, limits.answer_s) + 10 <= SENDER_KEPT_S
+    for policy in (flows.TCP_OF_DEVICES, flows.TCP_TO_THE_NODE):
+        seconds = {name: int(value) for name, value in re.findall(r"(\w+) : (\d+)", policy)}
+        assert seconds.pop("established") > CONNECTED_S + SENDER_KEPT_S
+        assert max(seconds.values()) <= CONNECTED_S
+
+
+@BOTH
+def test_a_connection_in_use_keeps_its_sender_and_a_silent_one_does_not(
+    place: Street, monkeypatch: pytest.MonkeyPatch, way: int
+) -> None:
+    """Twenty times faster than in earnest."""
+    monkeypatch.setattr(nft, "SENDER_KEPT_S", 2)
+    place.admit(MEMBER_MAC, gate=replace(GATE, hears_services=True))  # so that the rules are written again
+    with door(place, way) as listener, knock(place, way) as member, listener.accept()[0] as portal:
+        portal.settimeout(0.7)
+        for _ in range(6):
+            time.sleep(0.8)
+            member.sendall(b"still here")
+            assert b"still here" == portal.recv(20)
+        time.sleep(3.5)
+        assert 0 == known(place, way)
+        member.sendall(b"too late")
+        with pytest.raises(TimeoutError):
+            portal.recv(20)
