@@ -187,8 +187,12 @@ async def leave(visit: Visit, _form: Form) -> Outcome:
 
 
 async def answer(visit: Visit, form: Form) -> Outcome:
-    yes = form["yes"] == "yes"
-    refused = await visit.house.answer(visit.device, int(form["number"]), yes=yes)
+    said, number = form["yes"], int(form["number"])
+    match said:
+        case "device" | "all" | "hear":
+            refused = await visit.house.mute(visit.device, number, said)
+        case _:
+            refused = await visit.house.answer(visit.device, number, yes=said == "yes")
     return _mine(visit, "requests", refused, "answered")
 
 

@@ -44,7 +44,7 @@ CHARACTERS_MAX: Mapping[str, int] = {
     "host": 64,
     "name": DEVICE_NAME_CHARS_MAX,
     "number": 9,
-    "yes": 3,
+    "yes": 6,
     "device": 17,
     "instead_of": 17,
     "rule": 100,
@@ -66,7 +66,7 @@ _SHAPE = {
     "token": re.compile(rf"[0-9a-f]{{{TOKEN_CHARACTERS}}}"),
     "lang": re.compile(r"[A-Za-z0-9-]{1,35}"),
     "number": re.compile(r"[0-9]{1,9}"),
-    "yes": re.compile(r"yes|no"),
+    "yes": re.compile(r"yes|no|device|all|hear"),
     "device": re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}"),
     "instead_of": re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}"),
 }

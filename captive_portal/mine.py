@@ -109,6 +109,7 @@ class MyPage:
     devices_max: int | None
     device_code: DeviceCode | None
     requests: tuple[IntroductionRequest, ...]
+    unasked_s: int | None
     contests: tuple[Contest, ...]
     notices: tuple[Told, ...]
     is_member: bool
@@ -179,6 +180,7 @@ def my_page(visit: Visit, deed: str = "", trouble: Trouble | None = None) -> MyP
         guest.devices_max,
         guest.device_code,
         guest.requests[:REQUESTS_MAX],
+        guest.unasked_s,
         guest.contests[-CONTESTS_MAX:],
         board.told_shortly(visit.house.notices(visit.mac), visit.tongue.language.tag),
         guest.is_member,

@@ -116,6 +116,9 @@ class AskedFor:
     seconds_left: int
 
 
+Muting = Literal["device", "all", "hear"]
+
+
 @dataclass(frozen=True, slots=True)
 class IntroductionRequest:
     """Somebody who asks this account to vouch for them."""
@@ -165,6 +168,8 @@ class GuestView:
     went_unanswered: bool = False
     """Its question to a member has lately ended without a yes."""
     requests: tuple[IntroductionRequest, ...] = ()
+    unasked_s: int | None = None
+    """For how long nobody's question reaches this member, as they wished; None while they hear everybody."""
     device_code: DeviceCode | None = None
     contests: tuple[Contest, ...] = ()
     is_member: bool = False
@@ -264,6 +269,10 @@ class House(Protocol):
 
     async def answer(self, mac: MacAddress, number: int, *, yes: bool) -> Refused | None:
         """The person of a member's device answers request `number`."""
+
+    async def mute(self, mac: MacAddress, number: int, whom: Muting) -> Refused | None:
+        """The person of a member's device hears no question from the device that asked `number`, or from anybody, for a
+        day; or hears everybody again."""
 
     async def new_device_code(self, mac: MacAddress) -> DeviceCode | Refused:
         """A code for one more device of this device's account; it takes the place of an older one."""

@@ -9,6 +9,7 @@ from captive_portal.ports import (
     CodeTyped,
     Entry,
     Full,
+    Muting,
     PassphraseTyped,
     Refused,
     TermsAccepted,
@@ -102,6 +103,20 @@ class Doorway:
         version = self._accepted.pop(answered.mac, "")
         came = await self._let_in(answered.mac, answered.entrance, version, None)
         return came if isinstance(came, Refused) and came.reason == "trouble" else None
+
+    def mute(self, mac: MacAddress, number: int, whom: Muting) -> Refused | None:
+        host = self._views.account_of(mac)
+        if host is None or not self._register.is_member(host):
+            return Refused("not-a-member")
+        introductions, now = self._register.introductions, self._reconcile.instant().now
+        match whom:
+            case "device":
+                return None if introductions.mute(host, number, now) else Refused("not-yours")
+            case "all":
+                introductions.mute_all(host, now)
+            case "hear":
+                introductions.unmute(host)
+        return None
 
     async def _entrance(
         self, mac: MacAddress, entry: Entry, *, is_choosing: bool

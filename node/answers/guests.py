@@ -80,6 +80,7 @@ class GuestViews:
             devices_max=reconcile.standing.devices_max(account),
             asked_for=self._asked_for(mac, now),
             requests=self._requests(account, now) if is_member else (),
+            unasked_s=self._unasked_s(account, now) if is_member else None,
             device_code=self._device_code(account, now),
             contests=register.contests.of(account),
             is_member=is_member,
@@ -145,6 +146,10 @@ class GuestViews:
             IntroductionRequest(each.number, each.name, each.sign, self._seconds_to(each.ends, now))
             for each in self._register.introductions.of_host(account, now)
         )
+
+    def _unasked_s(self, account: AccountId, now: Monotonic) -> int | None:
+        until = self._register.introductions.muted_until(account, now)
+        return None if until is None else self._seconds_to(until, now)
 
     def _idle_s(self, mac: MacAddress) -> int | None:
         presence = self._reconcile.presence

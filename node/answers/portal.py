@@ -13,6 +13,7 @@ from captive_portal.ports import (
     Full,
     GuestView,
     KeptView,
+    Muting,
     Outage,
     Refused,
     ServiceView,
@@ -124,6 +125,9 @@ class PortalHouse:
 
     async def answer(self, mac: MacAddress, number: int, *, yes: bool) -> Refused | None:
         return await self._doorway.answer(mac, number, yes=yes)
+
+    async def mute(self, mac: MacAddress, number: int, whom: Muting) -> Refused | None:
+        return self._doorway.mute(mac, number, whom)
 
     # --- what people change about their own ----------------------------------------------
 

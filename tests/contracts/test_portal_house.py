@@ -408,6 +408,26 @@ async def test_a_guest_whom_a_member_refuses_or_who_leaves_stays_out(house: Hous
     assert {"waiting"} == {house.portal.guest(mac).state for mac in (BEN, CAI)}
 
 
+async def test_a_member_who_wants_no_questions_has_none_and_who_asks_cannot_tell(house: House) -> None:
+    await comes_in(house, LISTED, TermsAccepted())
+    for mac in (BEN, CAI):
+        assert await house.portal.ask(mac, "ana", "somebody", "1") is None
+    first, _ = house.portal.guest(LISTED).requests
+    assert Refused("not-a-member") == await house.portal.mute(BEN, first.number, "device")
+    assert await house.portal.mute(LISTED, first.number, "device") is None
+    assert await house.portal.ask(BEN, "ana", "somebody", "1") is None
+    assert 1 == len(house.portal.guest(LISTED).requests)
+    waiting = house.portal.guest(BEN)
+    assert "ana" == waiting.asked_for.host
+    assert await house.portal.mute(LISTED, 0, "all") is None
+    assert ((), 86_400) == (house.portal.guest(LISTED).requests, house.portal.guest(LISTED).unasked_s)
+    assert await house.portal.ask(CAI, "ana", "somebody", "1") is None
+    assert () == house.portal.guest(LISTED).requests
+    assert await house.portal.mute(LISTED, 0, "hear") is None
+    assert await house.portal.ask(CAI, "ana", "somebody", "1") is None
+    assert 1 == len(house.portal.guest(LISTED).requests)
+
+
 # --- closed, removed --------------------------------------------------------------------
 
 

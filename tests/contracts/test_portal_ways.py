@@ -145,6 +145,24 @@ async def test_a_full_account_asks_who_makes_room(door: FrontDoor, ana: Browser,
     assert {ANA} == set(door.house.passing)
 
 
+async def test_a_member_is_not_asked_for_a_day_and_hears_everybody_again(
+    door: FrontDoor, ana: Browser, ben: Browser
+) -> None:
+    inside(door.house, BEN)
+    await fill_in(ana, "/ask", host="ana", name="Carla")
+    mine = await ben.get("/me")
+    assert 303 == (await ben.post("/answer", mine.fill("/answer", yes="device"))).status
+    assert "Carla" not in (await ben.get("/me")).body
+
+    def saying(said: str) -> str:
+        return mine.fill("/answer", number="0", yes=said)
+
+    for said, shown in (("all", True), ("hear", False)):
+        assert 303 == (await ben.post("/answer", saying(said))).status
+        assert shown == ("Nobody can ask you to let them in" in (await ben.get("/me")).body)
+    assert 400 == (await ben.post("/answer", saying("rest"))).status
+
+
 async def test_a_member_vouches_for_a_guest_who_waits(door: FrontDoor, ana: Browser, ben: Browser) -> None:
     inside(door.house, BEN)
     assert 303 == (await fill_in(ana, "/ask", host="ana", name="Carla")).status

@@ -19,6 +19,7 @@ from captive_portal.ports import (
     GuestView,
     IntroductionRequest,
     KeptView,
+    Muting,
     PassphraseTyped,
     Refused,
     ServiceView,
@@ -135,6 +136,7 @@ class FakeHouse:
     """Device codes that are open, and whose they are."""
     questions: list[Question] = field(default_factory=list)
     unanswered: set[MacAddress] = field(default_factory=set)
+    unasked: dict[str, int] = field(default_factory=dict)
     """Whose question has lately ended without a yes."""
     contests: list[Contest] = field(default_factory=list)
     wrong: dict[MacAddress, int] = field(default_factory=dict)
@@ -192,6 +194,7 @@ class FakeHouse:
                 for each in self.questions
                 if each.host == account
             ),
+            unasked_s=self.unasked.get(account),
             device_code=None if code is None else DeviceCode(f"{code[:5]}-{code[5:]}", TEN_MINUTES_S),
             contests=tuple(contest for contest in self.contests if contest.account == account),
             is_member=account in self.members,
@@ -316,6 +319,20 @@ class FakeHouse:
         if yes:
             self.accounts[found.mac] = (f"guest-{found.mac.replace(':', '')}", "introduction")
             self.happens(found.mac, guests.TermsAccepted(self.view.terms_version, self.session_ms))
+        return None
+
+    async def mute(self, mac: MacAddress, number: int, whom: Muting) -> Refused | None:
+        await self._asked("mute", mac)
+        host = self.accounts[mac][0] if mac in self.accounts else ""
+        gone = [each for each in self.questions if each.host == host and whom in {"all", "device"}]
+        gone = [each for each in gone if whom == "all" or each.number == number]
+        if whom == "device" and not gone:
+            return Refused("not-yours")
+        self.questions = [each for each in self.questions if each not in gone]
+        if whom == "all":
+            self.unasked[host] = 86_400
+        elif whom == "hear":
+            self.unasked.pop(host, None)
         return None
 
     # --- my page ---

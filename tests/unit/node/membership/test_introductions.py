@@ -1,5 +1,6 @@
 """A guest asks, a member answers, and nobody learns from it who is a member."""
 
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -8,8 +9,12 @@ from hypothesis import strategies as st
 
 from node.membership import introductions
 from node.membership.introductions import (
+    ASKS_REMEMBERED,
+    MUTED,
+    MUTED_DEVICES_MAX,
     OPEN_PER_NAME_MAX,
     QUESTION_LIFE,
+    TURN,
     Introductions,
     No,
     Question,
@@ -129,12 +134,77 @@ def test_whoever_looks_sees_no_question_that_is_too_old(look):
     assert 0 == len(many)
 
 
-def test_old_questions_take_nobodys_turn():
+@pytest.mark.parametrize("host", ["ana", None])
+def test_after_a_minute_a_full_queue_gives_way_to_who_has_asked_less(host):
+    """Five devices that ask again and again blocked one name without end."""
     many = box()
     for number in range(OPEN_PER_NAME_MAX):
-        many.ask(f"m{number}", "ana", "Ana", "Pau", NOW)
-    assert many.ask("m9", "ana", "Ana", "Pau", Monotonic(LATE - 1)) is None
-    assert many.ask("m9", "ana", "Ana", "Pau", LATE) is not None
+        many.ask(f"m{number}", host, "Ana", "Pau", NOW)
+    now = Monotonic(NOW + TURN - 1)
+    assert many.ask("m9", host, "Ana", "Pau", now) is None
+    for number in range(OPEN_PER_NAME_MAX):  # to ask again does not begin a new turn
+        assert many.ask(f"m{number}", host, "Ana", "Pau", now) is not None
+    later = Monotonic(NOW + TURN)
+    honest = many.ask("m8", host, "Ana", "Mar", later)
+    assert honest is not None
+    # Whoever was pushed out is told what everybody else is told, and cannot push anybody out by asking again.
+    gone = [n for n in range(OPEN_PER_NAME_MAX) if many.of_device(f"m{n}", later) is None]
+    assert 1 == len(gone)
+    assert many.went_unanswered(f"m{gone[0]}", later)
+    much_later = Monotonic(later + TURN)
+    for _ in range(3):
+        many.ask(f"m{gone[0]}", host, "Ana", "Pau", much_later)
+    assert honest == many.of_device("m8", much_later)
+
+
+def test_what_a_device_has_asked_is_forgotten_after_an_hour():
+    many = box()
+    for _ in range(9):
+        many.ask("m1", "ana", "Ana", "Pau", NOW)
+    assert 9 == many._asks("m1", NOW)
+    assert 0 == many._asks("m1", Monotonic(NOW + ASKS_REMEMBERED))
+
+
+def test_a_member_hears_no_more_from_a_device_and_its_person_cannot_tell():
+    many = box()
+    first = many.ask("m1", "ana", "Ana", "Pau", NOW)
+    assert many.mute("ana", first.number, NOW)
+    assert not many.mute("pere", first.number, NOW)
+    assert first == replace(many.of_device("m1", NOW), state="asked")
+    again, other = (many.ask(mac, "ana", "Ana", "Pau", NOW) for mac in ("m1", "m2"))
+    assert (other,) == many.of_host("ana", NOW)
+    assert (again.asked_for, again.name) == ("Ana", "Pau")
+    assert many.of_device("m1", NOW) == again
+    assert many.answer("ana", again.number, yes=True, now=NOW) is None
+    much_later = Monotonic(NOW + MUTED)
+    heard = many.ask("m1", "ana", "Ana", "Pau", much_later)
+    assert (heard,) == many.of_host("ana", much_later)
+
+
+def test_a_member_hears_nobody_for_a_day_or_until_they_say_so():
+    many = box()
+    many.ask("m1", "ana", "Ana", "Pau", NOW)
+    many.mute_all("ana", NOW)
+    assert () == many.of_host("ana", NOW)
+    assert NOW + MUTED == many.muted_until("ana", NOW)
+    many.ask("m2", "ana", "Ana", "Pau", NOW)
+    many.ask("m3", "pere", "Pere", "Pau", NOW)
+    assert () == many.of_host("ana", NOW)
+    assert 1 == len(many.of_host("pere", NOW))
+    many.unmute("ana")
+    assert many.muted_until("ana", NOW) is None
+    heard = many.ask("m2", "ana", "Ana", "Pau", NOW)
+    assert (heard,) == many.of_host("ana", NOW)
+    assert many.muted_until("ana", Monotonic(NOW + MUTED)) is None
+
+
+def test_so_many_devices_can_be_muted_and_no_more_are_kept():
+    many = box()
+    for number in range(MUTED_DEVICES_MAX + 5):
+        question = many.ask(f"m{number}", "ana", "Ana", "Pau", NOW)
+        many.mute("ana", question.number, NOW)
+        many.withdraw(f"m{number}", NOW)
+    assert MUTED_DEVICES_MAX == len(many._muted["ana"])
 
 
 def test_a_guest_asks_one_member_at_a_time():
