@@ -34,6 +34,7 @@ from node.reconcile.presence import GUESTS_MAX
 from node.reconcile.room import NoRoom, Occupant, who_leaves
 from node.reconcile.rulebook import Rulebook
 from node.reconcile.standing import Standing
+from node.reconcile.superseded import LOOK_EVERY, superseded
 from node.units import AccountId, MacAddress, Milliseconds, Monotonic, NodeId, Rates
 
 log = logging.getLogger(__name__)
@@ -104,6 +105,8 @@ class Reconcile:
         self._applying, self._reading = KernelThread("kernel-apply"), KernelThread("kernel-read")
         self._keep, self._hurry = asyncio.Event(), asyncio.Event()
         self._last_ms: Monotonic | None = None
+        self._looked_ms = Monotonic(0)
+        self._released: set[MacAddress] = set()
 
     def _make_keeper(self, memory: Memory) -> Keeper:
         return Keeper(
@@ -296,6 +299,7 @@ class Reconcile:
     async def _tick(self, reader: ThreadPoolExecutor) -> None:
         now = self._clock.monotonic()
         self._end_leases(now)
+        self._end_superseded(now)
         if not await self._open_days():
             self._keep.set()
             return
@@ -349,6 +353,7 @@ class Reconcile:
             self._keep.clear()
             now, retiring = self._clock.monotonic(), len(self.presence.retiring)
             await self.keeper.flush(now)
+            self._release()
             news = self.keeper.has_news()
             if news or len(self.presence.retiring) != retiring:
                 # Who came in before the memory could be read may belong elsewhere, or stay for a shorter time.
@@ -413,6 +418,30 @@ class Reconcile:
         if ended:
             self.keeper.unsaved.update(ended)
             self._enactment.change()
+
+    def _end_superseded(self, now: Monotonic) -> None:
+        """Once a minute: devices in whose place another one has come."""
+        if now - self._looked_ms < LOOK_EVERY:
+            return
+        self._looked_ms = now
+        comfortable = self.presence.guests_max * 3 // 4
+        stays = self.presence.stays(now, lambda mac: self.roll.account_of(mac) is not None)
+        gone = superseded(stays, now, comfortable)
+        for mac in gone:
+            self.presence.handle(mac, guests.Left(), now)
+            self._tell({"event": "superseded", "mac": mac, "account": self.presence.seats[mac].account})
+        if gone:
+            log.info("%d visits ended early: another device had taken their place", len(gone))
+            self._released.update(gone)
+            self.keeper.unsaved.update(gone)
+            self._enactment.change()
+
+    def _release(self) -> None:
+        """What is known of devices that were superseded leaves memory once it is stored and their last bytes are."""
+        presence = self.presence
+        here = {mac for mac in self._released if mac in presence.seats and not presence.is_admitted(mac)}
+        presence.forget_ended(here - self.keeper.unsaved)
+        self._released = {mac for mac in here if mac in presence.seats}
 
     def _reconsider(self, now: Monotonic, macs: Collection[MacAddress]) -> tuple[MacAddress, ...]:
         """After the register may have changed: those of them whose visit is cut short, or belongs elsewhere now."""

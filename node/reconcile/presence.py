@@ -9,6 +9,7 @@ from node.enforcement.plan import CLASS_MINOR_MAX, Admission
 from node.errors import KernelRefused
 from node.governance.roll import GUEST_PREFIX
 from node.reconcile.intent import POOL_PREFIX
+from node.reconcile.superseded import Stay
 from node.units import AccountId, MacAddress, Monotonic
 
 GUESTS_MAX = CLASS_MINOR_MAX * 3 // 4
@@ -31,7 +32,7 @@ class Presence:
 
     def __init__(self, account_of: Callable[[MacAddress], AccountId], guests_max: int = GUESTS_MAX) -> None:
         """`guests_max`: accounts of guests, when memory has room for fewer than the kernel's classes."""
-        self.account_of, self._guests_max = account_of, min(guests_max, GUESTS_MAX)
+        self.account_of, self.guests_max = account_of, min(guests_max, GUESTS_MAX)
         self.guests: dict[MacAddress, guests.Guest] = {}
         self.seats: dict[MacAddress, Seat] = {}
         self.by_mark: dict[int, Seat] = {}
@@ -88,6 +89,21 @@ class Presence:
         if any(isinstance(effect, guests.StopPassing) for effect in effects):
             self._retire(mac)
         return effects
+
+    def stays(self, now: Monotonic, is_listed: Callable[[MacAddress], bool]) -> tuple[Stay, ...]:
+        """Everybody who may pass."""
+        return tuple(
+            Stay(
+                mac,
+                seat.account,
+                guest.since,
+                self.idle_ms(mac, now),
+                seat.account.startswith(GUEST_PREFIX),
+                is_listed(mac),
+            )
+            for mac, seat in self.seats.items()
+            if isinstance(guest := self.guests[mac], guests.Admitted)
+        )
 
     def restore(self, session: Session, now: Monotonic) -> tuple[guests.Effect, ...]:
         """A session from storage. One whose time has passed meanwhile is over."""
@@ -186,9 +202,9 @@ class Presence:
         """Raises KernelRefused for one more guest when as many are here as may be."""
         if account in self.minors or not account.startswith(GUEST_PREFIX):
             return
-        if len(self.minors) >= self._guests_max and self._guests_counted() >= self._guests_max:
+        if len(self.minors) >= self.guests_max and self._guests_counted() >= self.guests_max:
             self._give_back_minors()
-            if self._guests_counted() >= self._guests_max:
+            if self._guests_counted() >= self.guests_max:
                 raise KernelRefused(
                     "as many guests are here as this node takes", "come in with a code, or as a member"
                 )

@@ -15,6 +15,7 @@ from node.governance.roll import parse_roll
 from node.reconcile.loop import Reconcile
 from node.reconcile.ports import Memory
 from node.reconcile.rulebook import Rulebook, consider, open_rulebook
+from node.reconcile.superseded import IDLE_OF_GUEST, LOOK_EVERY
 from node.units import AccountId, Bytes, MacAddress, Monotonic, NodeId, Usage
 from tests.fakes.kernel import FakeKernel
 from tests.fakes.members import guest_account, make_register
@@ -400,3 +401,32 @@ async def _let_in(loop: Reconcile) -> bool:
         else:
             return True
     return False
+
+
+async def test_guests_who_were_silent_make_room_when_there_are_many_and_leave_no_trace_in_memory(
+    village: Village,
+) -> None:
+    """A phone that changes its address each day left an entry behind until the visit's time was over."""
+    guests = [MacAddress(f"02:99:00:00:00:{number:02x}") for number in range(4)]
+    async with village.life() as loop:
+        loop.presence.guests_max = 4
+        for mac in guests:
+            await loop.admit(mac, "1")
+        for mac in guests[1:]:
+            village.clock.pass_time(IDLE_OF_GUEST // 4)
+            # Sent again while it is waited for: a reading may have begun before the time passed.
+            await until(
+                lambda mac=mac: (
+                    village.kernel.send(mac, up=100)
+                    and loop.presence.idle_ms(mac, village.clock.monotonic()) == 0
+                )
+            )
+        village.clock.pass_time(IDLE_OF_GUEST // 4 + LOOK_EVERY)
+        await until(lambda: not loop.presence.is_admitted(guests[0]))
+        assert all(loop.presence.is_admitted(mac) for mac in guests[1:])
+        await until(lambda: not village.kernel.send(guests[0], up=1))
+        village.clock.pass_time(60_000)
+        await until(lambda: guests[0] not in loop.presence.seats)
+        assert guests[0] not in loop.presence.guests
+        await loop.admit(guests[0], "1")
+        assert village.kernel.send(guests[0], up=1), "who comes back is let in again"
