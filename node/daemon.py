@@ -83,7 +83,7 @@ class Node:
 
     def __init__(self, config: NodeConfig, kernel: Kernel) -> None:
         self.config, self.kernel, self.parts = config, kernel, Parts()
-        self.budget = budget(memory_allowed())
+        self.budget = budget(memory_allowed(), has_https=config.portal.certificate is not None)
         self.clock = SystemClock(config.clock.source)
         self.events = Broadcast()
         self.keys = open_keyring(Path(config.community.key_file), Path(config.node.key_file))

@@ -14,6 +14,8 @@ IDLE_BYTES = 59_000_000
 """Of the idle node: its own pages, those of its code that are in use, and what the kernel holds for it."""
 PASSPHRASE_BYTES = 17_000_000
 """One check of a passphrase, and there is one at a time."""
+HTTPS_BYTES = 10_000_000
+"""128 connections by https."""
 CONNECTIONS_MIN, CONNECTIONS_MAX = 256, 12_288
 DEVICES_MIN, DEVICES_MAX = 500, 0xFFEF * 3 // 4
 """At most three quarters of the traffic classes of one node."""
@@ -44,6 +46,8 @@ class Budget:
     """Guests' devices that may be on at once; members' are not counted."""
     unfinished_bytes: int
     """Of all requests that are not whole yet."""
+    room_bytes: int
+    """For all of these together."""
 
     @property
     def sentence(self) -> str:
@@ -56,15 +60,16 @@ class Budget:
 
     def connections(self, devices: int) -> int:
         """To the portal, while so many devices are on; between CONNECTIONS_MIN and CONNECTIONS_MAX."""
-        left = _room(self.allowed.bytes) - self.unfinished_bytes - devices * DEVICE_BYTES
+        left = self.room_bytes - self.unfinished_bytes - devices * DEVICE_BYTES
         return max(CONNECTIONS_MIN, min(CONNECTIONS_MAX, left // CONNECTION_BYTES))
 
 
-def budget(allowed: Allowed) -> Budget:
-    room = _room(allowed.bytes)
+def budget(allowed: Allowed, *, has_https: bool = False) -> Budget:
+    """`has_https`: the portal has a certificate, and room is kept for its connections."""
+    room = max(0, allowed.bytes - IDLE_BYTES - PASSPHRASE_BYTES - (HTTPS_BYTES if has_https else 0))
     unfinished = max(UNFINISHED_MIN, min(UNFINISHED_MAX, room // 8))
     left = room - unfinished - CONNECTIONS_MIN * CONNECTION_BYTES
-    return Budget(allowed, max(DEVICES_MIN, min(DEVICES_MAX, left // DEVICE_BYTES)), unfinished)
+    return Budget(allowed, max(DEVICES_MIN, min(DEVICES_MAX, left // DEVICE_BYTES)), unfinished, room)
 
 
 def allowed_memory(read: Read) -> Allowed:
@@ -103,8 +108,3 @@ def _ancestry(path: str) -> list[str]:
     """``/a/b`` to ``/a/b``, ``/a`` and the root itself."""
     parts = [part for part in path.split("/") if part]
     return ["".join(f"/{part}" for part in parts[:length]) for length in range(len(parts), -1, -1)]
-
-
-def _room(allowed_bytes: int) -> int:
-    """For connections and devices."""
-    return max(0, allowed_bytes - IDLE_BYTES - PASSPHRASE_BYTES)

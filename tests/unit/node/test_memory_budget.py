@@ -12,6 +12,7 @@ from node.memory_budget import (
     CONNECTIONS_MIN,
     DEVICE_BYTES,
     DEVICES_MAX,
+    HTTPS_BYTES,
     IDLE_BYTES,
     PASSPHRASE_BYTES,
     Allowed,
@@ -103,6 +104,12 @@ def test_more_memory_is_never_less_room(one: int, other: int, devices: int) -> N
         less.connections(devices) <= more.connections(devices)
         or less.unfinished_bytes < more.unfinished_bytes
     )
+
+
+def test_where_the_portal_has_a_certificate_there_is_room_for_its_connections() -> None:
+    with_https, without = (budget(Allowed(100_000_000, "test"), has_https=has) for has in (True, False))
+    assert HTTPS_BYTES == without.room_bytes - with_https.room_bytes
+    assert with_https.connections(0) < without.connections(0)
 
 
 def test_a_large_computer_has_room_for_all_that_a_node_takes() -> None:
