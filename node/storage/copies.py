@@ -169,6 +169,10 @@ class Copier:
         self._thread.join()
         self._thread = None
         made, self._made = self._made, None
+        if made is not None:
+            self._due = (
+                time.monotonic() + EVERY_S
+            )  # whatever wanted one meanwhile asks again if it still does
         if made is None and not self._stop.is_set():
             self.want(RETRY_S)
         return made
