@@ -48,6 +48,8 @@ ANSWER_S = 3.0
 """How long people wait for a slow disk; what it has not taken by then stays in memory and is written again."""
 FIRST_COPY_S = 300.0
 """A database that began with its journal is safe without a copy; its first one waits until the start is over."""
+AGAIN_S = 30.0
+"""A copy that was overtaken by changes which no journal took is made again after this long."""
 LOOK_S = 10.0
 """So often it is looked whether the file is still there, also when nobody writes."""
 
@@ -180,7 +182,8 @@ class Store:
             self._read_losses()
         copy = self._copier.take()
         if copy is not None:
-            self._notes.copied(copy)
+            if not self._notes.copied(copy):
+                self._copier.want(AGAIN_S)
             self._forget_set_aside()
         if self._notes.is_broken or self._notes.size > COPY_DUE_BYTES:
             self._copier.want_soon()

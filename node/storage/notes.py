@@ -29,6 +29,10 @@ class Notes:
         last = max((entry.commit for entry in found.entries), default=0)
         self.number = max(found.base, found.head, last)
         """Of the last commit, or of the last one that was tried."""
+        self._noted = last
+        """The last commit that the journal took changes of."""
+        self._missed = 0
+        """The last commit that changed something which is in no journal: only a copy that holds it makes up for it."""
         self._said: dict[Hashable, int] = {}
         self._remember(found.entries)
         self.erases = any(change[0] == "erased" for entry in found.entries for change in entry.changes)
@@ -60,15 +64,20 @@ class Notes:
             change for change in changes if self._said.get(place_of(change, self._devices)) != _sum(change)
         ]
         self.number += 1
-        if not fresh or self._journal is None:
+        if not fresh:
+            return
+        if self._journal is None or self._journal.is_gone:
+            self._missed = self.number
             return
         entry = Entry(self.number, int(time.time()), tuple(fresh))
         try:
             self._journal.append(entry)
         except OSError as error:
+            self._missed = self.number
             self._complain(error)
             return
         self._owed.append(entry)
+        self._noted = self.number
         self._remember((entry,))
         self.erases |= any(change[0] == "erased" for change in fresh)
 
@@ -85,19 +94,25 @@ class Notes:
             except OSError as error:
                 self._complain(error)
 
-    def copied(self, copy: Copy) -> None:
-        """There is a copy: what it holds need not stand in the journal any more."""
+    def copied(self, copy: Copy) -> bool:
+        """There is a copy: what it holds need not stand in the journal any more. False when another one is needed, since
+        the two together are not everything."""
+        if self._journal is not None and self._journal.is_gone:
+            self._missed = max(self._missed, self._noted)
+        if copy.commit < self._missed:
+            return False
         try:
             if self._journal is None:
                 self._journal = Journal(self._files.journal, self._database, Found(self._database))
             kept = self._journal.begin_again(copy.commit, self.number, int(time.time()))
         except OSError as error:
             self._complain(error)
-            return
+            return False
         self._trouble = ""
         self._said.clear()
         self._remember(kept)
         self.erases = any(change[0] == "erased" for entry in kept for change in entry.changes)
+        return True
 
     def close(self) -> None:
         if self._journal is not None:

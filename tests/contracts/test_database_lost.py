@@ -641,3 +641,28 @@ async def test_a_journal_that_could_not_be_begun_is_begun_with_the_first_copy(
     async with world.life() as house:
         assert "code-revoked" == await is_refused(house, ANA, CodeTyped(world.codes["one"]))
         await comes_in(house, ANA, CodeTyped(world.codes["two"]))
+
+
+async def test_a_copy_that_was_overtaken_while_there_was_no_journal_is_not_taken_for_everything(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "AGAIN_S", 0.0)
+    files = Files(world.path, world.folder)
+    async with world.life() as house:
+        await world.gives(house, "one")
+        await world.copied()
+        files.journal.unlink()
+        overtaken = copies.find_copy(files.copy, 0)
+        assert overtaken is not None
+        await world.revoked(house, "one")
+
+        def copied(_db: object) -> bool:
+            assert world.store._notes is not None
+            return world.store._notes.copied(overtaken)
+
+        assert not await world.store.run(copied), "what was revoked since is in neither"
+        await world.copied()
+        await until(lambda: read_journal(files.journal).is_whole)
+    is_deleted(world.path)
+    async with world.life() as house:
+        assert "code-revoked" == await is_refused(house, ANA, CodeTyped(world.codes["one"]))
