@@ -101,3 +101,26 @@ def test_no_mark_ever_belongs_to_two_devices(story: list[tuple[int, str]]) -> No
             assert seat.mac == owner.setdefault(seat.mark, seat.mac)
         admitted = {a.mark for a in presence.admitted().values()}
         assert not admitted & presence.retiring.keys()
+
+
+def test_who_moved_keeps_running_flows_and_who_left_does_not() -> None:
+    """The kernel ends the flows of a retired mark, but not those of a device that is on under another one."""
+    accounts: dict[str, str] = {}
+    presence = house(accounts)
+    presence.handle(ANA, ACCEPT, NOW)
+    assert frozenset() == presence.moved()
+    accounts[ANA] = "ana"
+    presence.rebind((ANA,))
+    assert {1} == presence.retiring.keys()
+    assert {1} == presence.moved()
+    presence.handle(ANA, guests.Left(), NOW)
+    assert {1, 2} == presence.retiring.keys()
+    assert frozenset() == presence.moved()
+
+
+def test_a_device_that_nobody_vouches_for_shares_the_guests_part_of_the_kernels_tables() -> None:
+    presence = house({ANA: "ana"})
+    guest = MacAddress("02:00:00:00:00:0b")
+    for mac in (ANA, guest):
+        presence.handle(mac, ACCEPT, NOW)
+    assert {ANA: False, guest: True} == {mac: each.is_guest for mac, each in presence.admitted().items()}
