@@ -92,7 +92,8 @@ class Router:
         """Words before the daemon's command line, such as ``prlimit --nofile=16384 --``."""
         self.place.bridge("br-lan", mac=f"02:00:00:00:0{site.number}:01")
         # An access point that is always on: a bridge with nothing in it has no carrier.
-        self.place.ip("link add ap0 type veth peer name ap1", "link set ap1 up")
+        # Its far end stands in the same namespace: it must not answer for the router's addresses as a second door.
+        self.place.ip("link add ap0 type veth peer name ap1", "link set ap1 arp off up")
         self.place.plug("ap0")
         self.place.address("br-lan", f"{site.lan_v4}/16", f"{site.lan_v6}/64")
         self.place.run("nft", "-f", "-", stdin=METER)
