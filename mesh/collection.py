@@ -77,6 +77,10 @@ class PageCollection:
         author, life = key
         return seq <= self._covered.get(author, {}).get((life, label), -1)
 
+    def lives(self, author: NodeId) -> list[str]:
+        """Lives of the author's books of which pages are held, the earliest first."""
+        return [name for _, name in self._lives(author)]
+
     def own(self, author: NodeId) -> list[bytes]:
         """Every page of `author` whose bytes are held."""
         mine = (stream for (writer, _), stream in self._streams.items() if writer == author)

@@ -162,6 +162,10 @@ class Exchange:
         """The pages of one author, as they came."""
         return self._collection.own(author)
 
+    def lives_of(self, author: NodeId) -> list[str]:
+        """The lives of the author's books of which pages are held."""
+        return self._collection.lives(author)
+
     def restore(self, page: Page) -> tuple[Event, ...]:
         """Take a page back from the shelf, with the same checks as from a neighbour."""
         return self._admit(page)

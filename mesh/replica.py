@@ -1,7 +1,7 @@
 """This node's copy of everybody's pages: writes our own, takes in others', and keeps all of them on the shelf."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 from operator import itemgetter
 from typing import TypeAlias
@@ -9,10 +9,10 @@ from typing import TypeAlias
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mesh.exchange import Equivocated, Event, Exchange, PageAccepted, PastAccepted
-from mesh.messages import Malformed, Page, PastRow, decode, past_of, usage_rows
+from mesh.messages import Cover, Malformed, Page, PastRow, decode, past_of, usage_rows
 from mesh.pages import UsagePages, read_reservation, reservation
 from mesh.ports import PageShelf, Roster, UsageBooks
-from node.accounting.ledger import Cell
+from node.accounting.ledger import NO_CELL, Cell, highest
 from node.accounting.lives import life_rank
 from node.errors import StorageTrouble
 from node.identity import human_form, own_node_id
@@ -26,6 +26,9 @@ SEQ_BLOCK = 1000
 CELLS_PER_TURN = 500
 """Cells noted before others may run: about 1 ms."""
 BOOKS_AGAIN_S = 0.1
+LIVES_APART_MAX = 4
+"""Streams of ours that may stand beside each other before the newest takes the others in: each start of the machine
+begins a life, and taking in sends everything once more."""
 
 OwnCell: TypeAlias = tuple[str, str, AccountId, Cell]
 """The life of our books, the day, the account, and how much."""
@@ -59,6 +62,7 @@ class Replica:
         self._booked.set()
         self._noted: dict[tuple[str, str, AccountId], Cell] = {}
         self._read_all = True
+        self._takes_in = False
         self._warnings: dict[str, str] = {}
 
     def warnings(self) -> tuple[str, ...]:
@@ -121,7 +125,7 @@ class Replica:
                     if page.author == self._own:
                         self._pages.adopt_past(page, past)
                         self._recognise(page, past.rows)
-                        for cover in past.covers:
+                        for cover in past.covers if self._takes_in else ():
                             self._pages.past.cover(*cover)
                     self._on_usage_changed()
                 case Equivocated(author, _, _):
@@ -137,7 +141,8 @@ class Replica:
         """A page of ours. One that this life of our books did not write is taken in; one that was written after what
         our books know tells that they are a copy of before: then another life begins, so that nothing is counted in
         cells that are elsewhere already."""
-        self._pages.take_in(page, rows)
+        if self._takes_in:
+            self._pages.take_in(page, rows)
         is_later = life_rank(page.incarnation) > life_rank(self._pages.incarnation)
         is_unknown = page.incarnation == self._pages.incarnation and page.seq > self._reserved
         if is_later or is_unknown:
@@ -150,19 +155,39 @@ class Replica:
         if not life or life == self._pages.incarnation:
             return
         self._pages, self._reserved, self._read_all = UsagePages(self._key, self._community, life), 0, True
+        self._takes_in = False
+
+    def _take_in_all(self) -> None:
+        """Once there are too many lives beside each other."""
+        lives = {*self.exchange.lives_of(self._own), self._pages.incarnation}
+        if self._takes_in or len(lives) <= LIVES_APART_MAX:
+            return
+        self._takes_in = True
+        for page, rows, covers in self._own_pages():
+            self._pages.take_in(page, rows)
+            for cover in covers:
+                self._pages.past.cover(*cover)
+
+    def _own_pages(self) -> Iterator[tuple[Page, Iterable[PastRow], Iterable[Cover]]]:
+        """Every page of ours that is held, of all lives."""
         for raw in self.exchange.held_of(self._own):
             page = decode(raw)
-            if isinstance(page, Page):
-                self._take_in_again(page)
+            if not isinstance(page, Page):
+                continue
+            rows, past = usage_rows(page.body), past_of(page.body, page.period)
+            if page.kind == "usage" and not isinstance(rows, Malformed):
+                yield page, [(page.incarnation, *row) for row in rows], ()
+            elif page.kind == "past" and not isinstance(past, Malformed):
+                yield page, past.rows, past.covers
 
-    def _take_in_again(self, page: Page) -> None:
-        rows, past = usage_rows(page.body), past_of(page.body, page.period)
-        if page.kind == "usage" and not isinstance(rows, Malformed):
-            self._pages.take_in(page, [(page.incarnation, *row) for row in rows])
-        elif page.kind == "past" and not isinstance(past, Malformed):
-            self._pages.take_in(page, past.rows)
-            for cover in past.covers:
-                self._pages.past.cover(*cover)
+    def _told(self) -> dict[tuple[str, str, AccountId], Cell]:
+        """By life, day and account, what pages of ours say of earlier lives."""
+        found: dict[tuple[str, str, AccountId], Cell] = {}
+        for page, rows, _ in self._own_pages():
+            for life, account, cell in rows:
+                key = life, page.period, account
+                found[key] = highest(found.get(key, NO_CELL), cell)
+        return found
 
     async def _incarnation(self) -> str:
         while True:
@@ -175,6 +200,7 @@ class Replica:
             await self._booked.wait()
             self._booked.clear()
             self._follow()
+            self._take_in_all()
             await self._note_cells()
             await self._reserve(self._pages.seq + self._pages.changed_count)
             for page in self._pages.write():
@@ -191,7 +217,11 @@ class Replica:
         cells = [(life, day, account, cell) for (life, day, account), cell in noted.items()]
         if self._read_all:
             self._read_all = False
-            cells += await self._books.own_cells()
+            told = self._told()
+            for life, day, account, cell in await self._books.own_cells():
+                before = told.get((life, day, account), NO_CELL)
+                if life == self._pages.incarnation or highest(before, cell) != before:
+                    cells.append((life, day, account, cell))
         for number, (life, day, account, cell) in enumerate(cells, start=1):
             self._pages.note_past(day, life, account, cell)
             if number % CELLS_PER_TURN == 0:

@@ -383,8 +383,9 @@ class Keeper:
             self.baseline = baseline(reading) if reading is not None else None
             return
         bookings, tally = int(facts.get(BOOKINGS, "0")), remembered.tally
-        if known and is_behind(bookings, tally, reading):
-            # A copy of before: what its life has told neighbours since is not in it.
+        if known and (reading is None or is_behind(bookings, tally, reading)):
+            # What its life has told neighbours may not be in it: it is a copy of before, or the counters went with the
+            # machine before the last of them was stored.
             self.writer = replace(self.writer, incarnation=self._new_life())
         self.baseline = goes_on_from(remembered.baseline, reading, bookings, tally)
         self.stored_day = facts.get(BOOKED_DAY, "")

@@ -1,6 +1,7 @@
-"""Books that are lost again and again on one day: every life is counted on every node, and only one stream is left."""
+"""Books that are lost again and again on one day: every life is counted on every node, and few streams are left."""
 
 from mesh.messages import Page, decode
+from mesh.replica import LIVES_APART_MAX
 from node.accounting.ledger import CellKey
 from node.accounting.lives import life_name, life_number
 from node.units import AccountId, Bytes, Usage
@@ -21,7 +22,7 @@ def agree(*nodes: Node) -> bool:
     return 1 == len({node.mesh._replica.exchange.root() for node in nodes})
 
 
-async def test_ten_lives_of_one_day_are_all_counted_and_become_one_stream() -> None:
+async def test_ten_lives_of_one_day_are_all_counted_and_become_few_streams() -> None:
     """Each begins without knowing of the ones before, as after a lost database: with the same number."""
     async with Node("valley", "hill", "coast").running() as valley:
         for number in range(10):
@@ -34,7 +35,7 @@ async def test_ten_lives_of_one_day_are_all_counted_and_become_one_stream() -> N
                 expected = 100 * (number + 1)
                 await until(lambda expected=expected: valley.books.used("ana") == expected, 20)  # type: ignore[misc]
                 await until(lambda hill=hill, expected=expected: hill.books.used("ana") == expected, 20)  # type: ignore[misc]
-                await until(lambda hill=hill: len(streams_of(valley)) == 1, 20)  # type: ignore[misc]
+                await until(lambda hill=hill: len(streams_of(valley)) <= LIVES_APART_MAX, 20)  # type: ignore[misc]
                 await until(lambda hill=hill: agree(hill, valley), 20)  # type: ignore[misc]
         async with Node("coast", "hill", "valley", peers=(valley.address,)).running() as coast:
             await until(lambda: coast.books.used("ana") == 1_000)
@@ -59,7 +60,9 @@ async def test_a_neighbour_that_was_away_brings_what_the_lost_books_had_told_it_
             async with Node("coast", "hill", "valley", shelf=shelf, peers=peers).running() as coast:
                 for node in (hill, valley, coast):
                     await until(lambda node=node: node.books.used("ana") == 107)  # type: ignore[misc]
-                await until(lambda: len(streams_of(valley)) == 1 and agree(hill, valley, coast), 20)
+                await until(
+                    lambda: len(streams_of(valley)) <= LIVES_APART_MAX and agree(hill, valley, coast), 20
+                )
 
 
 async def test_books_that_were_put_back_as_they_were_begin_another_life_when_a_neighbour_knows_more() -> None:
@@ -92,4 +95,4 @@ async def test_books_that_were_put_back_as_they_were_begin_another_life_when_a_n
             hill.book("ana", 5)
             await until(lambda: valley.books.used("ana") == 105)
             await until(lambda: hill.books.used("ana") == 105)
-            await until(lambda: streams_of(valley) == [old.incarnation] and agree(hill, valley), 20)
+            await until(lambda: old.incarnation in streams_of(valley) and agree(hill, valley), 20)

@@ -104,10 +104,20 @@ async def test_cells_of_before_come_back() -> None:
     key = CellKey(NODE, "old life", AccountId("ana"), "2026-11-24")
     memory.rows = {key: Cell(Usage(Bytes(7), Bytes(0)), NO_USAGE)}
     memory.facts = {"incarnation": "old life"}
+    memory.baseline = Baseline("life", {})
     desk = Desk(memory)
-    await desk.keeper.recall(Monotonic(0))
+    await desk.keeper.recall(Monotonic(0), KernelState(True, Reading("life", {}), {}, {}))
     assert "old life" == desk.keeper.writer.incarnation
     assert 7 == desk.ledger.total(AccountId("ana"), "2026-11").uplink.total
+
+
+async def test_counters_that_went_with_the_machine_begin_another_life_of_the_books() -> None:
+    """Neighbours may have been told of bytes that nobody stored: those cells are not counted on."""
+    memory = FakeMemory()
+    memory.facts = {"incarnation": "7-old"}
+    desk = Desk(memory)
+    await desk.keeper.recall(Monotonic(0))
+    assert "8-new life" == desk.keeper.writer.incarnation
 
 
 async def test_the_ledger_is_told_once_what_to_forget_when_the_clock_has_run_steadily() -> None:

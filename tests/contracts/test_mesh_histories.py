@@ -1,0 +1,368 @@
+"""Whatever happens to the databases of several nodes: no byte is counted twice on any of them, and what is missing in the
+end was in no database and with no neighbour when it was lost.
+
+Real loops, stores, pages and exchanges; the kernel's counters are fake. Nodes talk when the history says so. A node is
+killed without a word, its database is left alone, deleted, damaged or put back as it once was, and the machine goes on
+or starts again; meanwhile devices send.
+"""
+
+import asyncio
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mesh import replica as replicas
+from mesh.messages import Page, decode, past_of, usage_rows
+from mesh.replica import Replica
+from node.accounting.ledger import NO_CELL, Cell, CellKey, highest
+from node.answers.mesh import LedgerBooks
+from node.enforcement.plan import Gate
+from node.reconcile.loop import Reconcile
+from node.reconcile.rulebook import Rulebook, open_rulebook
+from node.storage.database import Store
+from node.storage.memory import StoredMemory, StoredShelf
+from node.units import AccountId, MacAddress
+from tests.contracts.test_loop import ROLL, RULES, until
+from tests.fakes.kernel import FakeKernel
+from tests.fakes.members import guest_account, make_register
+from tests.fakes.memory import FakeClock
+from tests.fakes.neighbours import id_of, key_of
+
+PHONES = [MacAddress(f"02:00:00:00:00:0{number}") for number in (1, 2)]
+NAMES = ("hill", "valley", "coast")
+DAY_MS = 24 * 3_600_000
+Knowledge = dict[CellKey, Cell]
+
+
+class Place:
+    """One node: its folder, its kernel, its clock, and its life if it runs."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name, self.node, self.folder = name, id_of(name), folder
+        self.kernel, self.clock, self.seed = FakeKernel(), FakeClock(), 0
+        self.clock.now = self.kernel.now
+        self.sent: Counter[AccountId] = Counter()
+        self.lost: Counter[AccountId] = Counter()
+        self.saved: Path | None = None
+        (folder / "data").mkdir(parents=True)
+        (folder / "run").mkdir()
+        assert ROLL is not None
+        book = open_rulebook(RULES, ROLL)
+        assert isinstance(book, Rulebook)
+        self.book = book
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "data" / "procomu.db"
+
+    async def start(self) -> None:
+        assert ROLL is not None
+        self.seed += 1
+        self.stack = AsyncExitStack()
+        self.store = Store(self.database)
+        self.loop = Reconcile(
+            kernel=self.kernel,
+            memory=StoredMemory(self.store, self.folder / "run" / "bookings"),
+            clock=self.clock,
+            gate=Gate("lan0", "wan0", 2080),
+            node=self.node,
+            rulebook=self.book,
+            roll=ROLL,
+            register=make_register(lambda: self.loop.roll, seed=self.seed),
+            guest_account=guest_account,
+            session_ms=None,
+            on_booked=self._booked,
+            tick_s=0.003,
+        )
+        self.replica = Replica(
+            key=key_of(self.name),
+            community="the-village",
+            roster=lambda: frozenset(map(id_of, NAMES)),
+            books=LedgerBooks(self.loop),
+            shelf=StoredShelf(self.store, self.clock.today),
+            woken=lambda: None,
+            on_usage_changed=lambda: None,
+        )
+        tasks = await self.stack.enter_async_context(asyncio.TaskGroup())
+        self.running = [tasks.create_task(self.loop.run())]
+        await asyncio.wait_for(self.loop.ready.wait(), 20)
+        await self.replica.restore()
+        self.running.append(tasks.create_task(self.replica.run()))
+        for mac in PHONES:
+            await self.loop.admit(mac, "1")
+
+    def _booked(self, changed: dict[CellKey, Cell]) -> None:
+        self.replica.publish((k.incarnation, k.day, k.account, cell) for k, cell in changed.items())
+
+    async def kill(self) -> None:
+        self.loop.keeper.flush = _say_nothing  # type: ignore[method-assign, assignment]
+        for task in self.running:
+            task.cancel()
+        await self.stack.aclose()
+        self.store.close()
+
+    def send(self, who: int, amount: int) -> None:
+        if self.kernel.send(PHONES[who], down=amount):
+            self.sent[guest_account(PHONES[who])] += amount
+
+    async def settle(self) -> None:
+        """Everything that the kernel has counted is booked, and every page that came is merged."""
+        for _ in range(2):
+            before = self.loop.keeper.baseline
+            await until(lambda before=before: self.loop.keeper.baseline is not before)  # type: ignore[misc]
+
+    async def write(self) -> None:
+        self.clock.pass_time(31_000)
+        await until(lambda: not self.loop.keeper.is_due(self.clock.now, 30_000))
+
+    async def knows(self) -> Knowledge:
+        """Its books, and what the pages say that it holds: they are merged again when it starts."""
+        await self.settle()
+        found = dict(await self.loop.keeper.cells(""))
+        for raw in (raw for name in NAMES for raw in self.replica.exchange.held_of(id_of(name))):
+            page = decode(raw)
+            assert isinstance(page, Page)
+            for key, cell in cells_of(page):
+                found[key] = highest(found.get(key, NO_CELL), cell)
+        return found
+
+
+def cells_of(page: Page) -> list[tuple[CellKey, Cell]]:
+    if page.kind == "past":
+        past = past_of(page.body, page.period)
+        return [(CellKey(page.author, life, who, page.period), cell) for life, who, cell in past.rows]  # type: ignore[union-attr]
+    return [(CellKey(page.author, page.incarnation, who, page.period), c) for who, c in usage_rows(page.body)]  # type: ignore[misc]
+
+
+async def _say_nothing(_now: object) -> bool:
+    return False
+
+
+def joined(*knowledge: Knowledge) -> Knowledge:
+    found: Knowledge = {}
+    for each in knowledge:
+        for key, cell in each.items():
+            found[key] = highest(found.get(key, NO_CELL), cell)
+    return found
+
+
+def counted(knowledge: Knowledge, place: Place) -> Counter[AccountId]:
+    found: Counter[AccountId] = Counter()
+    for key, cell in knowledge.items():
+        if key.node == place.node:
+            found[key.account] += cell.uplink.total
+    return +found
+
+
+class History:
+    """Three nodes and everything that happens to them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.places = [Place(name, folder / name) for name in NAMES]
+
+    async def send(self, at: int, who: int, amount: int) -> None:
+        self.places[at].send(who, amount)
+
+    async def write(self, at: int) -> None:
+        await self.places[at].settle()
+        await self.places[at].write()
+
+    async def save(self, at: int) -> None:
+        """Somebody copies the whole data folder."""
+        place = self.places[at]
+        await self.write(at)
+        place.saved = place.folder / "saved"
+        shutil.rmtree(place.saved, ignore_errors=True)
+        await asyncio.to_thread(shutil.copytree, place.folder / "data", place.saved)
+
+    async def pass_days(self, days: int) -> None:
+        for place in self.places:
+            place.clock.pass_time(days * DAY_MS)
+            await place.settle()
+
+    async def talk(self, left: int, right: int) -> None:
+        a, b = self.places[left], self.places[right]
+        if a is b:
+            return
+        for each, other in ((a, b), (b, a)):
+            await each.settle()
+            each.replica.publish(None)
+            each.replica.exchange.greet(other.node)
+        for _ in range(4):
+            await asyncio.sleep(0.02)  # pages are written meanwhile
+            for each, other in ((a, b), (b, a)):
+                each.replica.exchange.begin_round(other.node)
+            while pump(a, b) or pump(b, a):
+                await asyncio.sleep(0)
+        for each, other in ((a, b), (b, a)):
+            each.replica.exchange.part(other.node)
+            await each.settle()
+
+    async def crash(self, at: int, who: int, amount: int, days: int) -> None:
+        """And the kernel goes on counting."""
+
+        def go_on(place: Place) -> None:
+            place.send(who, amount)
+            place.clock.pass_time(days * DAY_MS)
+
+        await self._restart(at, go_on)
+
+    async def power_cut(self, at: int) -> None:
+        """What was counted and not stored goes with the counters."""
+        place = self.places[at]
+        await self.write(at)
+        await self._restart(at, self._off)
+        assert place.kernel.plan is not None
+
+    def _off(self, place: Place) -> None:
+        place.kernel.vanish()
+        place.clock.reboot(60_000)
+        place.kernel.now = place.clock.now
+        shutil.rmtree(place.folder / "run")
+        (place.folder / "run").mkdir()
+
+    async def lose(self, at: int, how: int, who: int, amount: int) -> None:
+        """The database is deleted, emptied, or full of garbage; devices send before the node is back."""
+
+        def spoil(place: Place) -> None:
+            folder = place.folder / "data"
+            if how == 0:
+                shutil.rmtree(folder)
+                folder.mkdir()
+            elif how == 1:
+                place.database.write_bytes(b"")
+            else:
+                raw = bytearray(place.database.read_bytes())
+                raw[100 : len(raw) // 2] = b"\x55" * (len(raw) // 2 - 100)
+                place.database.write_bytes(bytes(raw))
+            for log in folder.glob("procomu.db-*"):
+                log.unlink()
+
+        await self._restart(at, spoil, is_loss=True)
+        self.places[at].send(who, amount)
+
+    async def put_back(self, at: int, is_off: int) -> None:
+        """The data folder is as it was saved, while the counters stand or after the machine was off."""
+        place = self.places[at]
+        if place.saved is None:
+            return
+
+        def restore(place: Place) -> None:
+            assert place.saved is not None
+            shutil.rmtree(place.folder / "data")
+            shutil.copytree(place.saved, place.folder / "data")
+            if is_off:
+                self._off(place)
+
+        await self._restart(at, restore, is_loss=True)
+
+    async def _restart(self, at: int, meanwhile: Callable[[Place], None], *, is_loss: bool = False) -> None:
+        place = self.places[at]
+        others = [each for each in self.places if each is not place]
+        rest = joined(*[await each.knows() for each in others])
+        before = joined(rest, await place.knows())
+        await place.kill()
+        await asyncio.to_thread(meanwhile, place)
+        await place.start()
+        after = joined(rest, await place.knows())
+        for each in others:  # what only this one had of them, in memory or in what was lost
+            each.lost += counted(before, each) - counted(after, each)
+        if is_loss:
+            place.lost = place.sent - counted(after, place)
+
+    async def check(self) -> None:
+        for _ in range(3):
+            for left, right in ((0, 1), (1, 2), (0, 2)):
+                await self.talk(left, right)
+        for origin in self.places:
+            expected = +(origin.sent - origin.lost)
+            got = [counted(await place.loop.keeper.cells(""), origin) for place in self.places]
+            assert all(each == got[0] for each in got), f"all agree about {origin.name}"
+            assert got[0] <= origin.sent, f"nothing of {origin.name} is counted twice"
+            assert expected == got[0], f"{origin.name} lost {origin.lost}"
+
+
+def pump(left: Place, right: Place) -> bool:
+    is_busy = False
+    while frame := left.replica.exchange.next_frame(right.node):
+        right.replica.receive(left.node, frame)
+        is_busy = True
+    return is_busy
+
+
+AT, WHO, AMOUNT = st.integers(0, 2), st.integers(0, 1), st.integers(1, 1_000)
+EVENTS: st.SearchStrategy[tuple[str, tuple[int, ...]]] = st.one_of(
+    st.tuples(st.just("send"), st.tuples(AT, WHO, AMOUNT)),
+    st.tuples(st.just("send"), st.tuples(AT, WHO, AMOUNT)),
+    st.tuples(st.just("send"), st.tuples(AT, WHO, AMOUNT)),
+    st.tuples(st.just("talk"), st.tuples(AT, AT)),
+    st.tuples(st.just("talk"), st.tuples(AT, AT)),
+    st.tuples(st.just("write"), st.tuples(AT)),
+    st.tuples(st.just("save"), st.tuples(AT)),
+    st.tuples(st.just("pass_days"), st.tuples(st.integers(0, 2))),
+    st.tuples(st.just("crash"), st.tuples(AT, WHO, AMOUNT, st.integers(0, 1))),
+    st.tuples(st.just("power_cut"), st.tuples(AT)),
+    st.tuples(st.just("lose"), st.tuples(AT, st.integers(0, 2), WHO, AMOUNT)),
+    st.tuples(st.just("put_back"), st.tuples(AT, st.integers(0, 1))),
+)
+
+
+async def tell(events: list[tuple[str, tuple[int, ...]]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        history = History(Path(folder))
+        for place in history.places:
+            await place.start()
+        try:
+            for name, numbers in events:
+                happen: Callable[..., Awaitable[None]] = getattr(history, name)
+                await happen(*numbers)
+            await history.check()
+        finally:
+            for place in history.places:
+                await place.kill()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def pages_are_written_at_once() -> object:
+    patch = pytest.MonkeyPatch()
+    patch.setattr(replicas, "PUBLISH_EVERY_S", 0.002)
+    yield
+    patch.undo()
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        # Many lives in one day, each told to a neighbour.
+        [step for n in range(6) for step in (("send", (0, 0, 100)), ("talk", (0, 1)), ("lose", (0, n % 3, 0, 10)))],
+        # A node goes on as it was, while its neighbours know more of that life.
+        [("send", (0, 0, 40)), ("save", (0,)), ("send", (0, 0, 60)), ("talk", (0, 1)), ("put_back", (0, 0)),
+         ("send", (0, 0, 7)), ("talk", (0, 1)), ("talk", (1, 2))],
+        [("send", (0, 0, 40)), ("save", (0,)), ("send", (0, 0, 60)), ("talk", (0, 1)), ("pass_days", (1,)),
+         ("put_back", (0, 0)), ("send", (0, 0, 7)), ("crash", (0, 0, 3, 0)), ("talk", (0, 2))],
+        # Told and not stored, and then it is another day.
+        [("send", (0, 0, 40)), ("write", (0,)), ("send", (0, 0, 20)), ("talk", (0, 1)), ("crash", (0, 0, 3, 1)),
+         ("talk", (1, 2))],
+        # Put back after a power cut.
+        [("send", (0, 0, 40)), ("save", (0,)), ("send", (0, 0, 60)), ("talk", (0, 1)), ("put_back", (0, 1)),
+         ("talk", (0, 1)), ("send", (0, 0, 7)), ("talk", (1, 2))],
+        # Only one neighbour knew, and it was away.
+        [("send", (0, 0, 40)), ("talk", (0, 2)), ("lose", (0, 0, 0, 5)), ("talk", (0, 1)), ("lose", (0, 1, 0, 5)),
+         ("talk", (1, 2)), ("crash", (2, 1, 9, 0)), ("talk", (0, 2))],
+    ],
+)  # fmt: skip
+async def test_histories_that_were_trouble_once(events: list[tuple[str, tuple[int, ...]]]) -> None:
+    await tell(events)
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.lists(EVENTS, min_size=5, max_size=25))
+def test_totals_are_exact_on_all_nodes_in_any_history(events: list[tuple[str, tuple[int, ...]]]) -> None:
+    asyncio.run(tell(events))
