@@ -36,7 +36,8 @@ def processes(word):
     for path in glob.glob("/proc/[0-9]*/cmdline"):
         try:
             words = open(path).read().split("\\0")
-            if any(word in each for each in words):
+            # Not the program that starts it in a scope, whose words name the same file for a moment.
+            if words[0].endswith("/dnsmasq") and any(word in each for each in words):
                 pid = int(path.split("/")[2])
                 group = next(l for l in open(f"/proc/{pid}/cgroup") if l.startswith("0::"))
                 found[pid] = group.strip()[3:]
@@ -50,9 +51,11 @@ def unit(name):
 
 def until(happens, seconds):
     ends = time.monotonic() + seconds
-    while not happens() and time.monotonic() < ends:
+    while time.monotonic() < ends:
+        if happens():
+            return True
         time.sleep(0.1)
-    return bool(happens())
+    return False
 
 def log():
     words = ["journalctl", "--no-pager", "-u", "procomu.service"]
