@@ -73,6 +73,7 @@ LOOK_AROUND = (
     LOOKS
     + """
 came = until(lambda: stands() == 1 and len(processes("dnsmasq.conf")) == 1, 40)
+time.sleep(2)  # it goes to the background, as another process
 servers = processes("dnsmasq.conf")
 node = int(unit("MainPID"))
 own = open(f"/proc/{node}/cgroup").read()
