@@ -151,6 +151,10 @@ class Copier:
         """At once, but not again and again where that mends nothing."""
         self.want(max(0.0, self._begun + RETRY_S - time.monotonic()))
 
+    @property
+    def is_running(self) -> bool:
+        return self._thread is not None
+
     def seconds_left(self) -> float:
         return max(0.0, self._due - time.monotonic())
 
@@ -169,10 +173,6 @@ class Copier:
         self._thread.join()
         self._thread = None
         made, self._made = self._made, None
-        if made is not None:
-            self._due = (
-                time.monotonic() + EVERY_S
-            )  # whatever wanted one meanwhile asks again if it still does
         if made is None and not self._stop.is_set():
             self.want(RETRY_S)
         return made

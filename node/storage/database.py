@@ -185,6 +185,8 @@ class Store:
             if not self._notes.copied(copy):
                 self._copier.want(AGAIN_S)
             self._forget_set_aside()
+        if self._copier.is_running:
+            return  # what a copy mends is asked when it is there
         if self._notes.is_broken or self._notes.size > COPY_DUE_BYTES:
             self._copier.want_soon()
         elif self._notes.erases:
