@@ -8,7 +8,17 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 from node.admin import signin
-from node.admin.ports import CONFLICT, OnlineRow, Overview, PeerRow, Place, RuleCheck, RuleFile, RuleVersion
+from node.admin.ports import (
+    CONFLICT,
+    FlowsRow,
+    OnlineRow,
+    Overview,
+    PeerRow,
+    Place,
+    RuleCheck,
+    RuleFile,
+    RuleVersion,
+)
 from node.admin.web import AdminDoor
 from node.errors import Finding, NodeError
 from node.units import AccountId, BitsPerSecond, Bytes, Monotonic, NodeId, Rates
@@ -72,6 +82,7 @@ def village() -> Overview:
         ),
         sentences=SENTENCES,
         warnings=("Nothing keeps this node's clock right. Let it reach an NTP server.",),
+        flows=FlowsRow(2_310, 65_536, 1_024, "Kitchen tablet (02:00:00:00:00:0b) of ana", 214),
     )
 
 
