@@ -18,6 +18,8 @@ TOGETHER_PER_SECOND = 2_000
 """Of all devices that were not heard of before; as many at once besides."""
 DHCP_OF_ONE_PER_SECOND, DHCP_OF_ONE_AT_ONCE = 5, 20
 DHCP_TOGETHER_PER_SECOND, DHCP_TOGETHER_AT_ONCE = 1_000, 2_000
+LEASES_OF_MEMBER_PER_MINUTE, LEASES_OF_MEMBER_AT_ONCE = 10, 30
+"""Of one admitted device: a Wi-Fi repeater asks for all the devices behind it, and anybody can ask in invented names."""
 LEASES_PER_SECOND, LEASES_AT_ONCE = 10, 500
 """Leases taken by all that are not admitted. With each one dnsmasq, which answers names too, writes its whole file
 again, 0.75 microseconds for each lease that there is, and waits for the disk. At this rate it never has more than
@@ -34,7 +36,8 @@ _OF_ONE = f"limit rate over {OF_ONE_PER_SECOND}/second burst {OF_ONE_AT_ONCE} pa
 
 def sets(table: str) -> str:
     return "".join(
-        f"add set {table} {name} {{ {_DEVICES} timeout 1m; }}\n" for name in ("address_askers", "solicitors")
+        f"add set {table} {name} {{ {_DEVICES} timeout {timeout}; }}\n"
+        for name, timeout in (("address_askers", "1m"), ("solicitors", "1m"), ("lease_takers", "5m"))
     )
 
 
@@ -43,9 +46,11 @@ def chains() -> dict[str, tuple[str, ...]]:
     does not drop."""
     return {
         "addressing": (
-            "ether saddr @members accept",
             f"add @address_askers {{ ether saddr limit rate over {DHCP_OF_ONE_PER_SECOND}/second "
             f"burst {DHCP_OF_ONE_AT_ONCE} packets }} drop",
+            f"{_DHCP_REQUEST} ether saddr @members add @lease_takers {{ ether saddr "
+            f"limit rate over {LEASES_OF_MEMBER_PER_MINUTE}/minute burst {LEASES_OF_MEMBER_AT_ONCE} packets }} drop",
+            "ether saddr @members accept",
             f"limit rate over {DHCP_TOGETHER_PER_SECOND}/second burst {DHCP_TOGETHER_AT_ONCE} packets drop",
             f"{_DHCP_REQUEST} limit rate over {LEASES_PER_SECOND}/second burst {LEASES_AT_ONCE} packets drop",
             "accept",

@@ -17,6 +17,9 @@ from node.enforcement.flow_marks import STRANGER_FIRST, STRANGER_NUMBERS
 PER_STRANGER, STRANGERS_TOGETHER = 20, 200
 """Packets a second: of one hardware address (twice as many at once), and of all together, because hardware addresses
 cost nothing and the uplink does."""
+OPEN_NAMES_TOGETHER = 500
+"""Packets a second more of all together, for names that lead to the page: they are answered here or remembered, so who
+takes all the others takes no newcomer's page away."""
 PER_MEMBER, PER_MEMBER_AT_ONCE = 50, 300
 """Packets a second of one admitted device. A page of a hundred names asks three questions for each."""
 TCP_OF_STRANGER, TCP_OF_MEMBER = 2, 4
@@ -69,6 +72,10 @@ def chains(open_names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
             *(f"{match} return" for match in free),
             _too_much("dns_questions", SLOW_QUESTIONS_BYTES, SLOW_QUESTIONS_AT_ONCE),
         ),
+        "strangers_page": (
+            f"limit rate {OPEN_NAMES_TOGETHER}/second burst {OPEN_NAMES_TOGETHER} packets accept",
+            "drop",
+        ),
         "strangers_ask": (
             # It answers what was sent to 53, and nobody who asks here directly.
             "ct status & dnat == 0 goto refuse",
@@ -79,8 +86,9 @@ def chains(open_names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
             "ct mark != @dns_known add @dns_known { ct mark } add @dns_fresh { ct mark }",
             "update @dns_known { ct mark }",
             "ct mark != @dns_fresh jump strangers_slow",
-            f"limit rate over {STRANGERS_TOGETHER}/second burst {STRANGERS_TOGETHER} packets drop",
-            "accept",
+            f"limit rate {STRANGERS_TOGETHER}/second burst {STRANGERS_TOGETHER} packets accept",
+            *(f"{match} goto strangers_page" for match in free),
+            "drop",
         ),
         "strangers_answers": (
             "ct mark @dns_fresh accept",

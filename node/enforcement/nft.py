@@ -189,7 +189,7 @@ FROM_SERVICES = (
 
 def _opening(form: Form) -> str:
     """What each new flow from the people's side is asked: whether its device may have one more."""
-    found = flows.chains(form.gate.flows_per_device, form.table_size)
+    found = flows.chains(form.gate.flows_per_device, form.table_size, has_services=bool(form.gate.services))
     return "".join(_chain(name, "", rules) for name, rules in found.items())
 
 

@@ -49,7 +49,7 @@ def test_one_device_asks_20_times_a_second_and_begins_dhcp_five_times() -> None:
 
 def test_leases_of_strangers_never_use_up_the_addresses_nor_the_server() -> None:
     """At 0.75 microseconds for each lease that there is."""
-    (rule,) = (rule for rule in arrivals.chains()["addressing"] if "0x350103" in rule)
+    rule = [rule for rule in arrivals.chains()["addressing"] if "0x350103" in rule][-1]
     per_second, at_once = limit(rule.removeprefix("udp dport 67 @th,1984,24 0x350103 "))
     an_hour = per_second * 3_600 + at_once
     assert an_hour < 65_000, "dhcp-lease-max"
@@ -59,7 +59,15 @@ def test_leases_of_strangers_never_use_up_the_addresses_nor_the_server() -> None
 def test_who_is_admitted_is_not_held_up_by_newcomers() -> None:
     for name, rules in arrivals.chains().items():
         known = next(n for n, rule in enumerate(rules) if rule.startswith("ether saddr @members"))
-        assert all(n > known for n, rule in enumerate(rules) if rule.startswith(("limit", "udp"))), name
+        own = [rule for rule in rules[:known] if "{ ether saddr limit rate" in rule]
+        assert own == list(rules[:known]), name
+
+
+def test_an_admitted_device_takes_ten_leases_a_minute() -> None:
+    """A hundred of them in an hour, beside all strangers, leave addresses of the 65,000."""
+    rule = next(rule for rule in arrivals.chains()["addressing"] if "@lease_takers" in rule)
+    assert "0x350103 ether saddr @members" in rule
+    assert "limit rate over 10/minute burst 30 packets" in rule
 
 
 def test_both_chains_are_reached_by_what_they_are_for() -> None:

@@ -52,7 +52,8 @@ def test_what_is_promised_is_what_the_rules_say() -> None:
     kernel gives a second's rate besides each burst."""
     rules = " ".join(rule for chain in dns_limits.chains(()).values() for rule in chain)
     assert "limit rate over 20/second burst 40 packets" in rules
-    assert "limit rate over 200/second burst 200 packets drop" in rules
+    assert "limit rate 200/second burst 200 packets accept drop" in rules
+    assert "limit rate 500/second burst 500 packets accept drop" in rules
     assert "limit rate over 120 bytes/second burst 500 bytes" in rules
     assert "limit rate over 250 bytes/second burst 1300 bytes" in rules
     assert (21 * (120 + 250) + 500 + 1_300) * 8 / 20 <= 4_000
