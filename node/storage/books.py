@@ -113,12 +113,18 @@ def erase(db: Database, account: AccountId, until_day: str) -> None:
 
 
 def forget_erased(db: Database, today: str) -> tuple[tuple[AccountId, str], ...]:
-    """Accounts whose last month is over, and the day before which nothing of them is kept from now on."""
+    """Accounts whose last month is over, and the day before which nothing of them is kept from now on.
+
+    Bytes of unknown days go too, as in `Ledger.erase`: nobody can tell that they are later than the erasure.
+    """
     rows = db.execute(
         "SELECT account, date(until_day, '+1 day') FROM erasures WHERE until_day < ?", [_month(today)]
     )
     over = tuple((AccountId(account), day) for account, day in rows.fetchall())
-    db.conn.executemany("DELETE FROM cells WHERE account = ? AND day < ?", over)
+    db.conn.executemany(
+        f"DELETE FROM cells WHERE account = ? AND (day < ? OR day = '{DAY_UNKNOWN}')",  # noqa: S608
+        over,
+    )
     db.execute("DELETE FROM erasures WHERE until_day < ?", [_month(today)])
     return over
 

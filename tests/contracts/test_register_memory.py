@@ -376,6 +376,19 @@ async def test_an_erased_device_leaves_no_trace_but_this_months_count_and_that_u
     assert 1 == len([key for key, _ in (await old_things.recall()).cells if key.account == "ana"])
 
 
+async def test_bytes_of_unknown_days_written_after_an_erasure_go_with_the_erased_month(
+    old_things: StoredMemory,
+) -> None:
+    await old_things.erase(ANA, HOUSE, "2026-11-24")
+    late = (cell(HOUSE, DAY_UNKNOWN), cell(HOUSE, "2026-11-25"), cell("ana", DAY_UNKNOWN))
+    await old_things.book(Booking(late, None, {}))
+    await old_things.forget(ended_before="2026-10-31", used_before="2025-10-31", today="2026-12-01")
+    kept = {(key.account, key.day) for key, _ in (await old_things.recall()).cells}
+    assert (HOUSE, "2026-11-25") in kept, "of an account that came again, days after the erasure stay"
+    assert ("ana", DAY_UNKNOWN) in kept, "nobody else loses anything"
+    assert (HOUSE, DAY_UNKNOWN) not in kept
+
+
 async def test_whom_an_admin_removed_is_remembered_however_long_ago(old_things: StoredMemory) -> None:
     sent_away = Session(ANA, 2, HOUSE, "removed", "1", Monotonic(0), None, "selling the line")
     left = Session(BEN, 3, HOUSE, "expired", "1", Monotonic(0), None)

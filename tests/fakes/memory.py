@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from node.accounting.booking import BOOKED_DAY, Booking
 from node.accounting.ledger import Cell, CellKey
 from node.accounting.meter import Baseline, Tally
-from node.accounting.periods import day_name, is_since
+from node.accounting.periods import DAY_UNKNOWN, day_name, is_since
 from node.accounting.sessions import SavedSession
 from node.errors import StorageTrouble
 from node.governance.allowance import ClockState
@@ -107,7 +107,11 @@ class FakeMemory:
         return Forgotten(erased=erased)
 
     def _drop(self, account: AccountId, before: str) -> None:
-        self.rows = {k: c for k, c in self.rows.items() if k.account != account or k.day >= before}
+        self.rows = {
+            k: c
+            for k, c in self.rows.items()
+            if k.account != account or not (k.day < before or k.day == DAY_UNKNOWN)
+        }
 
     def _use(self) -> None:
         if self.full:
