@@ -45,6 +45,8 @@ SENDERS_MAX = 131_072
 SENDER_OPENING_S, SENDER_KEPT_S, SENDER_CLOSING_S = 5, 45, 2
 """For the handshake, of which an answer that is lost is sent again after 1 and 3 seconds; after the last packet, which is
 longer than the portal leaves a connection idle or works on an answer; and for the last words of one that is closed."""
+SENDER_REPEATING_S = 20
+"""For a SYN that nobody answered, which comes again after 1, 3, 7, 15 and 31 seconds."""
 CONNECTED_S = 120
 """Connection tracking keeps an established flow for longer than this, and one in any other state no longer than this
 (`flows`, and Linux's own): so only a connection that stands keeps its place."""
@@ -347,6 +349,9 @@ def _other_nodes(gate: Gate) -> Iterable[str]:
     yield "goto refuse"
 
 
+SYN_FLAGS = "tcp flags & (fin | syn | rst | ack)"
+
+
 def _to_portal() -> Iterable[str]:
     """What comes to the portal's ports on the people's side. A connection's first packet writes down from which hardware
     address its frames come; frames of any other on the same connection are dropped, without an answer that could end it.
@@ -359,9 +364,12 @@ def _to_portal() -> Iterable[str]:
         known, update = f"{key} @{SENDERS[version]}", f"update @{SENDERS[version]} {{ {key} timeout"
         yield f"tcp flags & (fin | rst) == 0 {known} ct expiration > {CONNECTED_S}s {update} {SENDER_KEPT_S}s }} accept"
         yield f"tcp flags & (fin | rst) != 0 {known} {update} {SENDER_CLOSING_S}s }} accept"
+        yield f"{SYN_FLAGS} == syn {known} ct state new {update} {SENDER_REPEATING_S}s }} accept"
         yield f"{known} accept"
-    yield "tcp flags & (fin | syn | rst | ack) != syn drop"
+    yield f"{SYN_FLAGS} != syn drop"
     yield "ct state != new drop"
+    # Of a flow that somebody else began: unanswered, it is still "new", and both would be its senders.
+    yield "ct status confirmed drop"
     rate, burst = PORTAL_CONNECTIONS_PER_SECOND_OF_STRANGERS, PORTAL_CONNECTIONS_AT_ONCE_OF_STRANGERS
     yield f"ether saddr != @members limit rate over {rate}/second burst {burst} packets drop"
     for version, key in keys.items():

@@ -34,7 +34,7 @@ KEPT_ELSEWHERE = (
         N_(
             "Which connections are open now, in memory: without this no answer finds its way back. We do not read it."
         ),
-        N_("until the connection ends, or has been silent for days"),
+        N_("until the connection ends, or has been silent for two hours"),
     ),
     Kept(
         "names",
@@ -44,16 +44,16 @@ KEPT_ELSEWHERE = (
     Kept(
         "limits",
         N_(
-            "Which devices asked for names lately, or opened many connections, in memory: so that each has its part. "
-            "Not for which names."
+            "Which devices asked for names or an address lately, or opened many connections, in memory: so that each has "
+            "its part. Not for which names."
         ),
         N_("two hours after the last time"),
     ),
     Kept(
         "memory",
         N_(
-            "The language that a device chose, wrong tries, codes for one more device, and open questions to members, "
-            "in memory."
+            "In memory: the language that a device chose, wrong tries, codes for one more device, and open questions to "
+            "members. Also which device asked for a page, under which address."
         ),
         N_("until the node starts again, at the longest"),
     ),

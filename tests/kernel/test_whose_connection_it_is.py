@@ -216,3 +216,26 @@ def test_a_connection_in_use_keeps_its_sender_and_a_silent_one_does_not(
         member.sendall(b"too late")
         with pytest.raises(TimeoutError):
             portal.recv(20)
+
+
+@BOTH
+def test_a_connection_that_waits_for_its_answer_has_one_sender(place: Street, way: int) -> None:
+    """While the portal's queue is full a first packet stays unanswered, and its flow is "new" for whoever repeats it."""
+    with place.router.entered():
+        full = socket.create_server((ROUTER[way], GATE.portal_port), family=FAMILIES[way], backlog=0)
+    with full, contextlib.ExitStack() as held:
+        for _ in range(2):
+            with contextlib.suppress(OSError):
+                held.enter_context(knock(place, way, seconds=0.3))
+        before = known(place, way)
+        for who, mac in ((place.member, MEMBER_MAC), (place.stranger, STRANGER_MAC)):
+            segment = tcp(MEMBER[way], ROUTER[way], 5_555, GATE.portal_port, SYN)
+            place.send(who, ip(MEMBER[way], ROUTER[way], TCP, segment), mac)
+            time.sleep(0.2)
+        assert before + 1 == known(place, way)
+        for _ in range(2):  # who began it may go on asking
+            time.sleep(4)
+            place.send(place.member, ip(MEMBER[way], ROUTER[way], TCP, segment), MEMBER_MAC)
+        time.sleep(0.2)
+        text = place.router.run("nft", "list", "set", "inet", "procomu", SENDERS[(4, 6)[way]])
+        assert f"{MEMBER_MAC} . {MEMBER[way]} . 5555" in text
