@@ -55,12 +55,14 @@ def load_facts(db: Database) -> dict[str, str]:
 
 
 def save_booking(db: Database, booking: Booking) -> None:
-    """Cells only grow: a row in the table that is higher already stays."""
+    """Cells only grow: a row in the table that is higher already stays. What pages say of the months before a noted
+    erasure is not written: it was erased."""
+    erased = {account: _month(day) for account, day in db.execute("SELECT account, until_day FROM erasures")}
     db.conn.executemany(
         """INSERT INTO cells VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
            down = max(down, excluded.down), up = max(up, excluded.up),
            busy_down = max(busy_down, excluded.busy_down), busy_up = max(busy_up, excluded.busy_up)""",
-        (_cell_row(key, cell) for key, cell in booking.cells),
+        (_cell_row(key, cell) for key, cell in booking.cells if key.day >= erased.get(key.account, "")),
     )
     facts = dict(booking.facts)
     if booking.baseline is not None:

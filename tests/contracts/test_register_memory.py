@@ -389,6 +389,17 @@ async def test_bytes_of_unknown_days_written_after_an_erasure_go_with_the_erased
     assert (HOUSE, DAY_UNKNOWN) not in kept
 
 
+async def test_cells_of_months_before_an_erasure_do_not_come_back_while_it_is_noted(
+    old_things: StoredMemory,
+) -> None:
+    await old_things.erase(ANA, HOUSE, "2026-11-24")
+    late = (cell(HOUSE, "2026-10-31"), cell(HOUSE, "2026-11-01"), cell("ana", "2026-10-31"))
+    await old_things.book(Booking(late, None, {}))
+    kept = {(key.account, key.day) for key, _ in (await old_things.recall()).cells}
+    assert kept >= {(HOUSE, "2026-11-01"), ("ana", "2026-10-31")}
+    assert (HOUSE, "2026-10-31") not in kept
+
+
 async def test_whom_an_admin_removed_is_remembered_however_long_ago(old_things: StoredMemory) -> None:
     sent_away = Session(ANA, 2, HOUSE, "removed", "1", Monotonic(0), None, "selling the line")
     left = Session(BEN, 3, HOUSE, "expired", "1", Monotonic(0), None)
