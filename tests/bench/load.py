@@ -9,6 +9,7 @@ time), ``slowloris`` (connections that only take up room).
 
 import asyncio
 import contextlib
+import itertools
 import json
 import re
 import select
@@ -68,23 +69,24 @@ class Pressed:
 
 
 class Press:
-    """`wanted` starts the first line of a good answer, such as ``HTTP/1.1 302``."""
+    """`wanted` starts the first line of a good answer, such as ``HTTP/1.1 302``. So many `connections` at once, one for
+    each address unless said; each new one is the next address's. Ends after `seconds`, or when `most` were answered."""
 
     def __init__(self, job: dict[str, Any]) -> None:
         self._to, self._request = (job["to"], int(job["port"])), job["request"].encode()
         self._wanted = tuple(job["wanted"])
-        self._seconds = float(job["seconds"])
+        self._seconds, self._most = float(job["seconds"]), job.get("most", sys.maxsize)
         self._epoll = select.epoll()
-        self._visitors = [Visitor(address) for address in job["addresses"]]
+        self._turns = itertools.cycle(job["addresses"])
+        self._visitors = [Visitor("") for _ in range(job.get("connections", len(job["addresses"])))]
         self._by_handle: dict[int, Visitor] = {}
         self.tally = Tally()
 
     def run(self) -> dict[str, Any]:
-        ends = time.monotonic() + self._seconds
+        began = looked = time.monotonic()
         for visitor in self._visitors:
             self._connect(visitor)
-        looked = time.monotonic()
-        while (now := time.monotonic()) < ends:
+        while (now := time.monotonic()) < began + self._seconds and len(self.tally.times) < self._most:
             for handle, event in self._epoll.poll(0.05):
                 self._happened(self._by_handle[handle], event)
             if now - looked > 0.5:
@@ -92,13 +94,13 @@ class Press:
                 self._lose_patience(now)
         for visitor in self._visitors:
             self._hang_up(visitor)
-        return self._result()
+        return self._result(now - began)
 
-    def _result(self) -> dict[str, Any]:
+    def _result(self, seconds: float) -> dict[str, Any]:
         times = [1000 * t for t in self.tally.times]
         return asdict(
             Pressed(
-                round(len(times) / self._seconds, 1),
+                round(len(times) / seconds, 1),
                 round(quantile(times, 0.5), 2) if times else None,
                 round(quantile(times, 0.99), 2) if times else None,
                 len(times),
@@ -113,6 +115,7 @@ class Press:
         # The last packet of the handshake travels with the request: as two, on two cores at once, they can pass
         # each other on a virtual cable, which no real card lets them do, and the kernel resets the connection.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 1)
+        visitor.address = next(self._turns)
         # A port that was used a moment ago may still be remembered on the way.
         port = _last_port.get(visitor.address, LAST_PORT) + 1
         port = _last_port[visitor.address] = port if port <= LAST_PORT else FIRST_PORT

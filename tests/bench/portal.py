@@ -39,6 +39,7 @@ SILENT, SILENT_EACH, SLOW = 10_000, 25, 100
 ATTACK_SETTLES, ATTACK_MEASURED = 8.0, 15.0
 ATTACK_SECONDS = ATTACK_SETTLES + ATTACK_MEASURED + 3
 PEER_SECONDS = 6.0
+REDIRECTED_DEVICES, REDIRECTS = 100, 10_000
 GOOD_REDIRECT = ("HTTP/1.1 302", "HTTP/1.1 303", "HTTP/1.1 307")
 GOOD_PAGE = ("HTTP/1.1 200",)
 PROBE = (
@@ -53,11 +54,28 @@ def page_of(url: str) -> str:
 
 
 def _press(people: Crowd, count: int, request: str, to: str, port: int, seconds: float) -> Pressed:
-    good = GOOD_REDIRECT if request == PROBE else GOOD_PAGE
     found = people.do(
-        "press", people.devices[:count], request=request, to=to, port=port, seconds=seconds, wanted=good
+        "press", people.devices[:count], request=request, to=to, port=port, seconds=seconds, wanted=GOOD_PAGE
     )
     say(f"{count} connections to port {port}: {found}")
+    return Pressed(**found)
+
+
+def _redirected(people: Crowd, count: int, seconds: float = SECONDS) -> Pressed:
+    """A redirect ends its connection, and the packet filter bounds new ones: of a device, and of all that are not
+    admitted. So a burst that stays below both is measured, from a hundred devices in turn."""
+    found = people.do(
+        "press",
+        people.devices[:REDIRECTED_DEVICES],
+        connections=count,
+        most=REDIRECTS,
+        request=PROBE,
+        to=FAR,
+        port=80,
+        seconds=seconds,
+        wanted=GOOD_REDIRECT,
+    )
+    say(f"{count} connections that are redirected: {found}")
     return Pressed(**found)
 
 
@@ -76,13 +94,11 @@ def _ours(place: Square) -> Figures:
     people = place.crowd(SILENT // SILENT_EACH + SLOW + 100)
     daemon = _start(place)
     people.keep_to_core(1 % (os.cpu_count() or 1))
-    redirects = _press(people, 10, PROBE, FAR, 80, SECONDS)
+    redirects = _redirected(people, 10)
     splash = page_of(people.do("locate", people.devices[:1])["location"])
     found, pages, bare = _of_limit(place, people, daemon, splash)
     daemon = _start(place)
-    crowded = [
-        _press(people, 100, request, to, 80, SECONDS) for request, to in ((PROBE, FAR), (splash, PORTAL))
-    ]
+    crowded = [_redirected(people, 100), _press(people, 100, splash, PORTAL, 80, SECONDS)]
     attacked, pressed = _attacked(people, daemon, splash)
     people.close()
     return (
@@ -173,7 +189,7 @@ def _peer() -> Figures:
         people = place.crowd(10)
         with opennds.running(place.lab, place.router.place, people.devices) as peer:
             peer.wait_until_it_captures(people)
-            redirects = _press(people, 10, PROBE, FAR, 80, PEER_SECONDS)
+            redirects = _redirected(people, 10, PEER_SECONDS)
             splash = page_of(people.do("locate", people.devices[:1])["location"])
             pages = _press(people, 10, splash, PORTAL, opennds.PORT, PEER_SECONDS)
             people.close()
