@@ -1,10 +1,11 @@
 """libnftables in this process, through ctypes: no process is ever started for the firewall."""
 
 import ctypes
-import ctypes.util
 
 from node.errors import Fatal, KernelRefused
 
+LIBRARY = "libnftables.so.1"
+"""By its soname, which the dynamic loader finds; ctypes.util.find_library would start ldconfig or a compiler."""
 JSON, NUMERIC_ALL = 1 << 4, (1 << 7) | (1 << 8) | (1 << 9) | (1 << 10)
 
 
@@ -12,9 +13,8 @@ class Nftables:
     """One libnftables context. Not for two threads at once; every call releases the interpreter's lock."""
 
     def __init__(self) -> None:
-        name = ctypes.util.find_library("nftables") or "libnftables.so.1"
         try:
-            lib = ctypes.CDLL(name)
+            lib = ctypes.CDLL(LIBRARY)
         except OSError as error:
             raise Fatal("libnftables is not installed", "apt-get install libnftables1") from error
         lib.nft_ctx_new.restype = ctypes.c_void_p

@@ -1,0 +1,28 @@
+"""The firewall is spoken to inside the daemon's own process."""
+
+import os
+import time
+
+import pytest
+
+from node.addressing import foreign
+from node.enforcement.libnftables import Nftables
+from tests.bench.births import Births
+from tests.lab.router import real_kernel_in_namespace
+
+pytestmark = pytest.mark.kernel
+TOLD_WITHIN_S = 0.5
+"""The kernel's news of a process."""
+
+
+def test_no_process_is_started_to_read_the_firewall():
+    # The kernel tells of processes in the first network namespace only.
+    with Births(os.getpid()) as births, real_kernel_in_namespace() as kernel:
+        time.sleep(TOLD_WITHIN_S)
+        before = births.count
+        assert before > 0, "the namespace was made by other programs"
+        Nftables().close()
+        kernel.table_use()
+        foreign.seen()
+        time.sleep(TOLD_WITHIN_S)
+        assert before == births.count
