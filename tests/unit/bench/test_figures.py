@@ -113,7 +113,7 @@ async def test_people_without_an_answer_do_not_take_the_others_answers(
 
 def test_a_press_without_an_answer_has_no_times() -> None:
     job = {"to": "127.0.0.1", "port": 9, "request": "", "wanted": [], "seconds": 1, "addresses": []}
-    pressed = load.Pressed(**Press(job)._result())
+    pressed = load.Pressed(**Press(job)._result(1.0))
     assert (pressed.answered, pressed.p50_ms, pressed.p99_ms) == (0, None, None)
 
 
