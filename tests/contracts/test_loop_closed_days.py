@@ -16,6 +16,7 @@ ELSEWHERE = NodeId("m" * 52)
 
 
 async def sends(village: Village, loop: Reconcile, down: int, mac: MacAddress = ANA) -> None:
+    await turns(loop, 1)  # a reading that has begun belongs to the day on which it began
     await loop.admit(mac, "1")
     assert village.kernel.send(mac, down=down)
     await turns(loop)
@@ -103,8 +104,8 @@ async def test_days_that_cannot_be_read_when_the_clock_is_set_back_are_counted_l
         await until(lambda: not loop.keeper.is_due(village.clock.now, 30_000))
         memory.full, village.clock.wall = True, there
         await loop.admit(ANA, "1")
-        village.kernel.send(ANA, down=30)
         await until(lambda: "full" in loop.troubles.storage)
+        village.kernel.send(ANA, down=30)
         memory.full = False
         await until(lambda: loop.ledger.total(AccountId("ana"), "2026-11").uplink.total == 130)
     assert 135 == sum(cell.uplink.total for cell in memory.rows.values())

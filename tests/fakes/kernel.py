@@ -1,5 +1,6 @@
 """A kernel in memory: keeps the promises of the real one, prints itself as nft text, and lets tests send traffic."""
 
+import threading
 from dataclasses import replace
 
 from node.accounting.meter import Reading
@@ -22,6 +23,8 @@ class FakeKernel:
         self.applied = 0
         self.table = TableUse()
         self._counters: dict[int, Usage] = {}
+        self._counting = threading.Lock()
+        """Packets are counted while a plan is applied in another thread; none may be lost between."""
         self._lives = 0
         self._forwarding_before = (False, False)
 
@@ -44,13 +47,14 @@ class FakeKernel:
         self.now = max(self.now, now)
         if self.refusing:
             raise KernelRefused(self.refusing, "stop refusing")
-        if self.plan is None:
-            self._lives += 1
-            self._counters = {}
-            self._forwarding_before = self.forwarding
-        marks = nft.marks_of(plan)
-        self._counters = {mark: self._counters.get(mark, NO_USAGE) for mark in marks}
-        self.plan, self.applied, self.forwarding = plan, self.applied + 1, (True, True)
+        with self._counting:
+            if self.plan is None:
+                self._lives += 1
+                self._counters = {}
+                self._forwarding_before = self.forwarding
+            marks = nft.marks_of(plan)
+            self._counters = {mark: self._counters.get(mark, NO_USAGE) for mark in marks}
+            self.plan, self.applied, self.forwarding = plan, self.applied + 1, (True, True)
 
     def read(self) -> Reading:
         if self.plan is None:
@@ -81,11 +85,12 @@ class FakeKernel:
 
     def send(self, mac: str, *, down: int = 0, up: int = 0) -> bool:
         """Traffic of one device; False when it is refused, and then nothing is counted."""
-        admission = self._alive().get(MacAddress(mac))
-        if admission is None:
-            return False
-        self._counters[admission.mark] += Usage(Bytes(down), Bytes(up))
-        return True
+        with self._counting:
+            admission = self._alive().get(MacAddress(mac))
+            if admission is None:
+                return False
+            self._counters[admission.mark] += Usage(Bytes(down), Bytes(up))
+            return True
 
     def vanish(self) -> None:
         """Somebody flushed the whole ruleset behind our back."""
