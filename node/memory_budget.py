@@ -16,6 +16,8 @@ PASSPHRASE_BYTES = 17_000_000
 """One check of a passphrase, and there is one at a time."""
 HTTPS_BYTES = 10_000_000
 """128 connections by https."""
+HARD_LIMIT_PART = 11, 12
+"""Of a limit at which the kernel kills so much is planned with; the unit's MemoryHigh is as far below its MemoryMax."""
 CONNECTIONS_MIN, CONNECTIONS_MAX = 256, 12_288
 DEVICES_MIN, DEVICES_MAX = 500, 0xFFEF * 3 // 4
 """At most three quarters of the traffic classes of one node."""
@@ -92,16 +94,24 @@ def _by_control_group(read: Read) -> list[Allowed]:
         # In a container the path may be one of the host's; then the root is what we see of our own.
         stat = read(f"{root}{v1[1].rstrip('/')}/memory.stat") or read(f"{root}/memory.stat") or ""
         if (limit := _HIERARCHICAL.search(stat)) is not None:
-            found.append(Allowed(int(limit[1]), "memory.limit_in_bytes of its control group"))
+            found.append(Allowed(_below(int(limit[1])), "memory.limit_in_bytes of its control group"))
     if (v2 := _GROUP_V2.search(groups)) is not None:
         for name in ("memory.high", "memory.max"):
             limits = [read(f"/sys/fs/cgroup{each}/{name}") or "" for each in _ancestry(v2[1])]
             found += [
-                Allowed(int(limit), f"{name} of its control group")
+                Allowed(
+                    int(limit) if name == "memory.high" else _below(int(limit)),
+                    f"{name} of its control group",
+                )
                 for limit in limits
                 if limit.strip().isdigit()
             ]
     return found
+
+
+def _below(limit: int) -> int:
+    part, whole = HARD_LIMIT_PART
+    return limit * part // whole
 
 
 def _ancestry(path: str) -> list[str]:

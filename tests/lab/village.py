@@ -168,8 +168,13 @@ class Router:
         return subprocess.run(argv, capture_output=True, text=True, check=False, cwd=ROOT, timeout=60)
 
     def told(self, *words: str) -> dict[str, Any]:
-        """What ``procomu WORDS`` answers, which must be yes."""
+        """What ``procomu WORDS`` answers, which must be yes. The console answers a moment before what is stored has been
+        read, and says so."""
+        ends = time.monotonic() + READY_SECONDS
         done = self.cli(*words, "--json")
+        while "could not read yet" in done.stdout and time.monotonic() < ends:
+            time.sleep(0.1)
+            done = self.cli(*words, "--json")
         assert done.returncode == 0, done.stdout + done.stderr
         return dict(json.loads(done.stdout))
 
