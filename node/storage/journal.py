@@ -1,8 +1,9 @@
 """A journal beside the database: changes since the last copy that nobody must lose, each on the disk before it is told.
 
 The file begins with two lines of `LINE_BYTES`: what it belongs to (the database's number, the commit of the copy that it
-continues, and whether the two together are everything), and the last commit known. The second is written over after
-each commit without waiting for the disk: it may be older than the database, and is never newer. Then comes one line
+continues, and whether the two together are everything), and the last commit known with the place where the lines
+ended then. The second is written over after each commit without waiting for the disk: it may be older than the database
+and the lines, and is never newer: lines that end before that place were cut off. Then comes one line
 for each commit: eight hexadecimal digits of CRC-32, a space, ``[commit, seconds since 1970, [change, ...]]`` in JSON.
 Zeros follow: room that is kept in advance, so that a full disk still takes what must not be lost.
 """
@@ -52,8 +53,10 @@ class Found:
     head_at_s: int = 0
     entries: tuple[Entry, ...] = ()
     unreadable: int = 0
-    """Lines that are damaged; a line that was torn at the end is none, since nobody was told."""
+    """Lines that are damaged or missing; a line that was torn at the end is none, since nobody was told."""
     end: int = 2 * LINE_BYTES
+    is_on_disk: bool = False
+    """Whether the file says the same, and is gone on with as it is."""
 
 
 NO_JOURNAL = Found()
@@ -69,15 +72,18 @@ def read_journal(path: Path) -> Found:
     first, second = _fields(raw[:LINE_BYTES]), _fields(raw[LINE_BYTES : 2 * LINE_BYTES])
     is_ours = len(first) == 4 and first[0] == _KIND
     entries, unreadable, end = _entries(raw)
+    if raw:
+        unreadable += (not is_ours) + (not second or (len(second) == 3 and end < int(second[2])))
     return Found(
         database=int(first[1]) if is_ours else 0,
         base=int(first[2]) if is_ours else 0,
         is_whole=is_ours and first[3] == "1",
-        head=int(second[0]) if len(second) == 2 else 0,
-        head_at_s=int(second[1]) if len(second) == 2 else 0,
+        head=int(second[0]) if second else 0,
+        head_at_s=int(second[1]) if second else 0,
         entries=entries,
-        unreadable=unreadable + (not is_ours and bool(raw)),
+        unreadable=unreadable,
         end=end,
+        is_on_disk=is_ours,
     )
 
 
@@ -88,7 +94,7 @@ class Journal:
         """Goes on with what was found there, or begins one."""
         self.path, self.database = path, database
         self.base, self.is_whole = found.base, found.is_whole
-        if found.database != database or not path.exists():
+        if not found.is_on_disk or found.database != database or not path.exists():
             _write(
                 path, database, found.base, is_whole=found.is_whole, entries=found.entries, head=found.head
             )
@@ -121,7 +127,7 @@ class Journal:
 
     def mark(self, commit: int, at_s: int) -> None:
         """The database has had this commit."""
-        os.pwrite(self._fd, _fixed(str(commit), str(at_s)), LINE_BYTES)
+        os.pwrite(self._fd, _fixed(str(commit), str(at_s), str(self.end)), LINE_BYTES)
 
     def begin_again(self, base: int, head: int, at_s: int) -> tuple[Entry, ...]:
         """After a copy that holds everything up to the commit `base`: only what is newer stays. Returns it."""
@@ -206,17 +212,17 @@ def _write(
 ) -> None:
     """A new file in the place of the old one: all of it or nothing."""
     temporary = path.with_name(path.name + ".new")
+    lines = b"".join(map(_line, entries))
+    end = 2 * LINE_BYTES + len(lines)
     with os.fdopen(
         os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb"
     ) as file:
         file.write(_fixed(_KIND, str(database), str(base), str(int(is_whole))))
-        file.write(_fixed(str(head), str(at_s)))
-        for entry in entries:
-            file.write(_line(entry))
-        room = file.tell() + ROOM_BYTES
+        file.write(_fixed(str(head), str(at_s), str(end)))
+        file.write(lines)
         file.flush()
         with suppress(OSError):  # on a full disk the lines themselves are worth more
-            os.posix_fallocate(file.fileno(), 0, min(room, FILE_BYTES_MAX))
+            os.posix_fallocate(file.fileno(), 0, min(end + ROOM_BYTES, FILE_BYTES_MAX))
         os.fsync(file.fileno())
     temporary.replace(path)
     sync_folder(path.parent)

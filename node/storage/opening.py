@@ -78,7 +78,6 @@ class Opened:
     """What the journal knows and the database does not."""
     losses: list[Loss] = field(default_factory=list)
     set_aside: Path | None = None
-    has_copy: bool = False
 
 
 def connect(path: Path) -> Database:
@@ -122,6 +121,8 @@ class Opening:
 
     def open(self, damage: str = "") -> Opened:
         """`damage`: what a running node found out about the file."""
+        if self._files.database.exists():
+            self._finish_setting_aside()
         cause = damage or self._why_nothing_is_there()
         opened = None
         if not cause:
@@ -129,10 +130,9 @@ class Opening:
         if opened is None:
             opened = self._restore(cause)
         opened.losses, opened.set_aside = self._losses, self._set_aside
+        self._finish_setting_aside()
         if self._is_lasting:
             self._mark(opened.db)
-            for loss in self._losses:
-                tell(self._files, loss)
         return opened
 
     # --- what is there -------------------------------------------------------------------
@@ -145,7 +145,8 @@ class Opening:
         return "was gone" if size < 0 else "was empty"
 
     def _was_there(self) -> bool:
-        return self._marker is not None or self._journal.database != 0 or self._files.copy.exists()
+        known = self._marker is not None or self._journal.database != 0 or self._files.copy.exists()
+        return known or self._unfinished() is not None
 
     def _open_what_is_there(self) -> tuple[Opened | None, str]:
         """The database, or why it is not to be used."""
@@ -186,13 +187,20 @@ class Opening:
         if not expected:
             return ""
         is_other = number != expected
-        if not is_other and (not _has_facts(db) or commits_of(db) >= self._journal.base):
+        if not is_other and (not _has_facts(db) or commits_of(db) >= self._copied_up_to(expected)):
             return "" if form and _has_facts(db) else "had lost its tables"
         copy = find_copy(self._files.copy, expected)
-        is_better = copy is not None or self._journal.is_whole
+        is_better = copy is not None or (self._journal.database == expected and self._journal.is_whole)
         if is_other:
             return "was another one than before" if is_better else self._adopt_other(db)
         return "was older than its copy" if is_better else ""
+
+    def _copied_up_to(self, expected: int) -> int:
+        """The commit that the database has had at least."""
+        if self._journal.database == expected:
+            return self._journal.base
+        copy = find_copy(self._files.copy, expected)
+        return copy.commit if copy is not None else 0
 
     def _adopt_other(self, db: Database) -> str:
         since = self._marker.since if self._marker is not None else ""
@@ -220,23 +228,29 @@ class Opening:
             number = self._new_number()
             db.execute(f"PRAGMA application_id = {number}")
         found, commits = self._journal, commits_of(db)
-        if found.database != number:
-            if found.database or found.entries:
-                self._lose_journal(found)
-            found = Found(database=number, base=commits, is_whole=is_new, head=commits)
-        elif commits < found.head:
+        is_ours = found.database == number or (not found.database and bool(found.entries))
+        if is_ours and commits < found.head:
             self._gone_back(db, found, commits)
+        elif found.database != number and (found.database or found.entries):
+            self._lose_journal(found)
+        if not is_ours:
+            found = Found(database=number, base=commits, is_whole=is_new)
+        elif not found.database:  # its first line is damaged; the others say what they said
+            found = replace(found, database=number, base=commits, is_whole=False)
         owed = tuple(entry for entry in found.entries if entry.commit > commits)
-        return Opened(db, found, owed, has_copy=self._files.copy.exists())
+        return Opened(db, replace(found, head=max(found.head, commits)), owed)
 
     def _gone_back(self, db: Database, found: Found, commits: int) -> None:
         """What was committed is not there any more: the log of writes was damaged or deleted."""
         db.execute("BEGIN IMMEDIATE")
         _forget_facts(db)
         db.execute("COMMIT")
+        since = at(committed_at(db)) or "its last copy"
         lost = (
-            "Vouchers, passphrases, devices of accounts, revocations and erasures came back from the journal."
-            f"{_what_is_lost(at(committed_at(db)) or 'its last copy')}"
+            _lost_in_part(since)
+            if found.unreadable
+            else "Vouchers, passphrases, devices of accounts, revocations and erasures came back from the journal."
+            f"{_what_is_lost(since)}"
         )
         self._lose(
             f"lost its last {found.head - commits} changes, since its log was damaged or deleted", lost
@@ -246,7 +260,7 @@ class Opening:
 
     def _restore(self, cause: str) -> Opened:
         files, expected = self._files, self._expected()
-        self._put_aside()
+        damaged = self._put_aside()
         copy = find_copy(files.copy, expected)
         building = files.database.with_name(f"{files.database.name}.new")
         for each in _with_logs(building):
@@ -255,33 +269,39 @@ class Opening:
             shutil.copyfile(files.copy, building)
         db = connect(building)
         try:
-            rows, failed = self._fill(db, copy)
+            rows, failed = self._fill(db, copy, damaged)
             number = expected or _pragma(db, "application_id") or self._new_number()
             db.execute(f"PRAGMA application_id = {number}")
             db.execute("PRAGMA journal_mode = DELETE")  # nothing is left in a log whose name would be another
         finally:
             db.conn.close()
+        self._tell_restored(
+            cause, copy, rows, failed
+        )  # first: a start that is killed now tells it twice, not never
         building.replace(files.database)
         sync_folder(files.database.parent)
         db = connect(files.database)
-        self._tell_restored(cause, copy, rows, failed)
         commits = commits_of(db)
-        is_exact = self._is_exact(copy) and not failed
-        found = Found(database=number, base=commits, is_whole=is_exact, head=commits)
-        if is_exact and self._journal.database == number:
+        if self._is_exact(copy) and not failed:
             found = replace(self._journal, head=commits)
-        return Opened(db, found, has_copy=copy is not None and is_exact)
+        else:  # until there is a copy, the lines that could be read are needed still
+            found = Found(number, commits, head=commits, entries=self._entries())
+        return Opened(db, found)
 
-    def _fill(self, db: Database, copy: Copy | None) -> tuple[int, int]:
+    def _entries(self) -> tuple[Entry, ...]:
+        """Of the journal, unless it is known to be of another database."""
+        return self._journal.entries if self._journal.database in {0, self._expected()} else ()
+
+    def _fill(self, db: Database, copy: Copy | None, damaged: Path | None) -> tuple[int, int]:
         """How many rows of the damaged file were taken, and how many changes of the journal could not be made."""
         migrate(db)
         base = copy.commit if copy is not None else 0
         rows = 0
         db.execute("BEGIN IMMEDIATE")
-        if self._set_aside is not None:
-            rows = salvage(self._set_aside, db, has_copy=self._is_exact(copy), newer_than=base)
+        if damaged is not None:
+            rows = salvage(damaged, db, has_copy=self._is_exact(copy), newer_than=base)
             rows -= drop_suspects(db)
-        entries = tuple(entry for entry in self._journal.entries if entry.commit > base)
+        entries = tuple(entry for entry in self._entries() if entry.commit > base)
         failed = apply(db, entries, self._devices)
         _forget_facts(db)
         last = max(base, self._journal.head, *(entry.commit for entry in entries), 0)
@@ -293,8 +313,9 @@ class Opening:
     def _is_exact(self, copy: Copy | None) -> bool:
         """Whether copy and journal together are everything that must not be lost."""
         found = self._journal
-        is_joined = found.is_whole and (found.base <= copy.commit if copy is not None else found.base == 0)
-        return bool(found.database) and not found.unreadable and is_joined
+        is_ours = bool(found.database) and found.database == self._expected()
+        is_joined = found.base <= copy.commit if copy is not None else found.base == 0
+        return is_ours and found.is_whole and not found.unreadable and is_joined
 
     def _tell_restored(self, cause: str, copy: Copy | None, rows: int, failed: int) -> None:
         began = (
@@ -308,10 +329,7 @@ class Opening:
                 f"{_what_is_lost(began)}"
             )
         elif copy is not None:
-            lost = (
-                f"What stood in the copy of {began} came back. What changed since is lost, as far as the journal does "
-                "not have it: vouchers that were printed or used, revocations, erasures, passphrases."
-            )
+            lost = f"What stood in the copy of {began} came back. {_lost_in_part(began)}"
         else:
             lost = (
                 f"There was no copy. {rows} rows could be read from the damaged file; everything else since {began} is "
@@ -326,19 +344,42 @@ class Opening:
         )
 
     def _lose(self, cause: str, lost: str) -> None:
-        aside = str(self._set_aside or "")
-        self._losses.append(Loss(at(self._now_s), cause, lost, aside))
+        loss = Loss(at(self._now_s), cause, lost, str(self._set_aside or ""))
+        self._losses.append(loss)
+        if self._is_lasting:
+            tell(self._files, loss)
 
-    def _put_aside(self) -> None:
+    def _put_aside(self) -> Path | None:
+        """Where the damaged file is until the restored one stands in its place; then it gets the name that is told. A
+        start that is killed meanwhile is gone on with by the next one."""
         path = self._files.database
         there = [each for each in _with_logs(path) if each.exists()]
-        if not there or not any(each.stat().st_size for each in there):
-            for each in there:
-                each.unlink()
-            return
-        self._set_aside = path.with_suffix(f".corrupt-{int(self._now_s)}")
+        damaged = self._unfinished()
+        if damaged is None:
+            if not any(each.stat().st_size for each in there):
+                for each in there:
+                    each.unlink()
+                return None
+            damaged = path.with_suffix(f".damaged-{self._free_second(there)}")
         for each in there:  # a log may hold what the damaged file does not
-            each.rename(_named_aside(self._set_aside, each, path))
+            each.rename(_named_aside(damaged, each, path))
+        self._set_aside = _told_as(damaged)
+        return damaged
+
+    def _unfinished(self) -> Path | None:
+        found = sorted(self._files.database.parent.glob(f"{self._files.database.stem}.damaged-*"))
+        return next((each for each in found if not each.name.endswith(("-wal", "-shm"))), None)
+
+    def _finish_setting_aside(self) -> None:
+        for each in self._files.database.parent.glob(f"{self._files.database.stem}.damaged-*"):
+            each.rename(_told_as(each))
+
+    def _free_second(self, there: list[Path]) -> int:
+        """By which the file is named and, a month later, deleted: also where the clock of this start is not set."""
+        second = int(max(self._now_s, *(each.stat().st_mtime for each in there)))
+        while self._files.database.with_suffix(f".corrupt-{second}").exists():
+            second += 1
+        return second
 
     def _mark(self, db: Database) -> None:
         number, form = _pragma(db, "application_id"), _pragma(db, "user_version")
@@ -379,13 +420,10 @@ def rescue(gone: Database, files: Files) -> bool:
         return False
     finally:
         db.conn.close()
+    aside = files.database.with_suffix(f".replaced-{int(time.time())}")
     for each in _with_logs(files.database):
         if each.exists():
-            each.rename(
-                _named_aside(
-                    files.database.with_suffix(f".replaced-{int(time.time())}"), each, files.database
-                )
-            )
+            each.rename(_named_aside(aside, each, files.database))
     building.replace(files.database)
     sync_folder(files.database.parent)
     return True
@@ -423,6 +461,17 @@ def file_at(path: Path) -> tuple[int, int] | None:
 
 def _what_is_lost(since: str) -> str:
     return f" Lost are counts of bytes, names of devices, contests and who was online, since {since}."
+
+
+def _lost_in_part(since: str) -> str:
+    return (
+        f"What changed since {since} is lost, as far as the journal does not have it: vouchers that were printed or "
+        "used, revocations, erasures, passphrases."
+    )
+
+
+def _told_as(damaged: Path) -> Path:
+    return damaged.with_name(damaged.name.replace(".damaged-", ".corrupt-"))
 
 
 def _named_aside(aside: Path, each: Path, path: Path) -> Path:

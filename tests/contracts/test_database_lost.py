@@ -70,7 +70,7 @@ class World:
                 await until(lambda: house.loop.keeper.recalled)
                 yield house
                 shutil.rmtree(self.folder / "as on disk", ignore_errors=True)
-                half_written = shutil.ignore_patterns("*.new")
+                half_written = shutil.ignore_patterns("*.new*")
                 shutil.copytree(self.data, self.folder / "as on disk", ignore=half_written)
         finally:
             self.store.close()

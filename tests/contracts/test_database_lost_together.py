@@ -1,0 +1,252 @@
+"""More than one of database, copy and journal is damaged: what is left is used, and what is said of it is true."""
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from captive_portal.ports import CodeTyped
+from node.storage import opening
+from node.storage.copies import Copier
+from node.storage.journal import LINE_BYTES, read_journal
+from node.storage.lasting import Devices
+from node.storage.opening import Files
+from tests.contracts.house import ANA, BEN
+from tests.contracts.test_database_lost import World, is_deleted, is_garbage
+from tests.contracts.test_portal_house import comes_in, is_refused
+
+EXACT = "came back as they were"
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def files_of(world: World) -> Files:
+    return Files(world.path, world.folder / "keys")
+
+
+def lines_of(journal: Path) -> list[int]:
+    """Where each line behind the first two begins."""
+    raw = journal.read_bytes()
+    starts, at = [], 2 * LINE_BYTES
+    while (stop := raw.find(b"\n", at)) != -1:
+        starts.append(at)
+        at = stop + 1
+    return starts
+
+
+def flip(path: Path, at: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[at] ^= 0x41
+    path.write_bytes(data)
+
+
+async def lives(world: World) -> None:
+    """Four vouchers in the copy; later one is revoked, then another, then a third one is used."""
+    async with world.life() as house:
+        await world.gives(house, "first", "second", "used", "unused")
+        await world.copied()
+        await world.revoked(house, "first")
+        await world.revoked(house, "second")
+        await comes_in(house, ANA, CodeTyped(world.codes["used"]))
+
+
+def last_line_is_flipped(journal: Path) -> None:
+    flip(journal, lines_of(journal)[-1] + 20)
+
+
+def end_of_the_last_line_is_flipped(journal: Path) -> None:
+    flip(journal, journal.read_bytes().rfind(b"\n"))
+
+
+def last_line_is_zeros(journal: Path) -> None:
+    data, at = bytearray(journal.read_bytes()), lines_of(journal)[-1]
+    data[at:] = bytes(len(data) - at)
+    journal.write_bytes(data)
+
+
+def is_cut_after_its_first_two_lines(journal: Path) -> None:
+    journal.write_bytes(journal.read_bytes()[: 2 * LINE_BYTES])
+
+
+def is_cut_in_its_last_line(journal: Path) -> None:
+    journal.write_bytes(journal.read_bytes()[: lines_of(journal)[-1] + 30])
+
+
+ENDS = (
+    last_line_is_flipped,
+    end_of_the_last_line_is_flipped,
+    last_line_is_zeros,
+    is_cut_after_its_first_two_lines,
+    is_cut_in_its_last_line,
+)
+
+
+@pytest.mark.parametrize("damage", ENDS, ids=lambda each: each.__name__)
+async def test_a_journal_whose_end_is_damaged_is_not_called_everything(world: World, damage) -> None:  # type: ignore[no-untyped-def]
+    await lives(world)
+    is_deleted(world.path)
+    damage(files_of(world).journal)
+    async with world.life():
+        (told,) = world.store.losses
+        assert EXACT not in told
+        assert "vouchers that were printed or used" in told
+
+
+async def test_a_journal_with_a_torn_line_that_nobody_was_told_of_is_everything(world: World) -> None:
+    """A power cut while a line was written."""
+    await lives(world)
+    is_deleted(world.path)
+    journal = files_of(world).journal
+    data, end = bytearray(journal.read_bytes()), read_journal(journal).end
+    data[end : end + 12] = b"0123abcd [99"
+    journal.write_bytes(data)
+    async with world.life():
+        (told,) = world.store.losses
+        assert EXACT in told
+
+
+async def test_a_second_loss_before_the_next_copy_brings_nothing_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The journal goes on with what was read of it, until a copy holds that."""
+    await lives(world)
+    is_deleted(world.path)
+    flip(files_of(world).journal, lines_of(files_of(world).journal)[0] + 20)
+    monkeypatch.setattr(Copier, "begin_if_due", lambda _self: None)
+    for _ in range(2):
+        async with world.life() as house:
+            assert "code-revoked" == await is_refused(house, BEN, CodeTyped(world.codes["second"]))
+            counts = house.loop.register.vouchers.counts(1, house.loop.instant().now)
+            assert 1 == counts["used"]
+            assert EXACT not in world.store.losses[-1]
+        is_deleted(world.path)
+
+
+def goes_back_to_its_copy(world: World) -> None:
+    """What was in the log is gone, and nothing else."""
+    is_deleted(world.path)
+    shutil.copy(files_of(world).copy, world.path)
+
+
+async def test_lines_of_a_journal_whose_first_line_is_damaged_count_where_the_log_is_gone(
+    world: World,
+) -> None:
+    await lives(world)
+    goes_back_to_its_copy(world)
+    flip(files_of(world).journal, 15)
+    async with world.life() as house:
+        for name in ("first", "second"):
+            assert "code-revoked" == await is_refused(house, BEN, CodeTyped(world.codes[name])), name
+        assert 1 == house.loop.register.vouchers.counts(1, house.loop.instant().now)["used"]
+        assert "Nothing else is known to be lost" not in world.store.losses[-1]
+
+
+async def test_a_journal_with_a_damaged_line_does_not_bring_everything_back_where_the_log_is_gone(
+    world: World,
+) -> None:
+    await lives(world)
+    goes_back_to_its_copy(world)
+    flip(files_of(world).journal, lines_of(files_of(world).journal)[0] + 20)
+    async with world.life() as house:
+        assert "code-revoked" == await is_refused(house, BEN, CodeTyped(world.codes["second"]))
+        (told,) = world.store.losses
+        assert "as far as the journal" in told
+
+
+async def test_an_older_database_is_not_believed_beside_a_newer_copy_when_there_is_no_journal(
+    world: World,
+) -> None:
+    async with world.life() as house:
+        await world.gives(house, "first", "unused")
+    shutil.copytree(world.data, world.folder / "older")
+    async with world.life() as house:
+        await world.revoked(house, "first")
+        await world.copied()
+    is_deleted(world.path)
+    files_of(world).journal.unlink()
+    for name in ("procomu.db", "procomu.db-wal"):
+        shutil.copy(world.folder / "older" / name, world.data / name)
+    async with world.life() as house:
+        assert "code-revoked" == await is_refused(house, BEN, CodeTyped(world.codes["first"]))
+        (told,) = world.store.losses
+        assert "was older than its copy" in told
+
+
+async def test_a_database_that_is_put_back_beside_the_log_of_a_newer_one_brings_nothing_back(
+    world: World,
+) -> None:
+    async with world.life() as house:
+        await world.gives(house, "first", "second", "used", "unused")
+        await world.copied()
+    older = world.path.read_bytes()
+    copy = files_of(world).copy.read_bytes()
+    async with world.life() as house:
+        await world.revoked(house, "first")
+        await comes_in(house, ANA, CodeTyped(world.codes["used"]))
+    for put_back in (older, copy):
+        world.path.write_bytes(put_back)
+        async with world.life() as house:
+            assert "code-revoked" == await is_refused(house, BEN, CodeTyped(world.codes["first"]))
+            assert 1 == house.loop.register.vouchers.counts(1, house.loop.instant().now)["used"]
+
+
+async def test_a_start_that_is_killed_while_it_restores_saves_the_same_from_the_damaged_file(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No copy and no journal: what can be read of the damaged file is all there is."""
+    await lives(world)
+    for each in world.data.glob("procomu.db-*"):
+        each.unlink()
+    shutil.copy(files_of(world).copy, world.path)
+    files_of(world).copy.unlink()
+    files_of(world).journal.unlink()
+    db = sqlite3.connect(world.path)
+    db.execute("PRAGMA journal_mode = DELETE")
+    db.execute("INSERT INTO bindings VALUES ('no address', 'x', 'card', '', '', '')")
+    db.commit()
+    db.close()
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*_args: object, **_more: object) -> int:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(opening, "apply", killed)
+        with pytest.raises(Killed):
+            opening.Opening(files_of(world), Devices(b"k" * 32), lambda: 1, 1e9).open()
+    async with world.life() as house:
+        assert 4 == len(house.loop.register.vouchers)
+        (told,) = world.store.losses
+        assert ".corrupt-" in told
+
+
+async def test_a_damaged_file_is_kept_also_when_the_clock_was_not_set_yet(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A board without a battery starts in 1970, or in the year of its image."""
+    await lives(world)
+    goes_back_to_its_copy(world)
+    is_garbage(world.path)
+    opened = opening.Opening(files_of(world), Devices(b"k" * 32), lambda: 1, 1_000.0).open()
+    opened.db.conn.close()
+    async with world.life():
+        await world.copied()
+        assert list(world.data.glob("procomu.corrupt-*"))
+
+
+async def test_two_losses_in_the_same_second_are_both_kept(world: World) -> None:
+    await lives(world)
+    for _ in range(2):
+        goes_back_to_its_copy(world)
+        is_garbage(world.path)
+        opened = opening.Opening(files_of(world), Devices(b"k" * 32), lambda: 1, 2e9).open()
+        opened.db.conn.close()
+    assert 2 == len(
+        [e for e in world.data.glob("procomu.corrupt-*") if not e.name.endswith(("-wal", "-shm"))]
+    )
