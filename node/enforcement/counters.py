@@ -33,8 +33,8 @@ def joined(counters_id: str, up: Mapping[int, int], down: Mapping[int, int]) -> 
 
 
 def observed(listed: Sequence[str], now: Monotonic) -> KernelState:
-    """The table's maps, its counters and the guests, each as listed in JSON. A table of another layout counts as none, but
-    for its facts."""
+    """The table's maps, its counters and the guests, each as listed in JSON. A table of another layout does not stand; its
+    facts, and what it has counted, are told."""
     found = {
         body["name"]: body.get("elem", [])
         for listing in listed
@@ -44,9 +44,9 @@ def observed(listed: Sequence[str], now: Monotonic) -> KernelState:
     }
     facts = dict(found.get("facts", []))
     forwarding = bool(facts.get(FACT_FORWARDING4)), bool(facts.get(FACT_FORWARDING6))
+    counted = reading(str(facts.get(FACT_COUNTERS_ID, "")), "".join(listed))
     if facts.get(FACT_LAYOUT) != LAYOUT:
-        return KernelState(False, Reading("", {}), {}, {}, forwarding)
-    counted = reading(str(facts[FACT_COUNTERS_ID]), "".join(listed))
+        return KernelState(False, counted, {}, {}, forwarding)
     classes = {mark: _minor(classid) for mark, classid in found["classes"]}
     marks = {mark: classes.get(mark, 0) for mark in counted.counted}
     # Who lacks one of the three elements does not pass, and is said again as a whole.

@@ -109,6 +109,7 @@ class KernelState:
 
     stands: bool
     reading: Reading
+    """Also of a table that does not stand, since an older version made it: its last one."""
     admitted: Mapping[MacAddress, Admission]
     """As observed; `ends` is rebuilt from the element's remaining time."""
     marks: Mapping[int, int]

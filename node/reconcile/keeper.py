@@ -376,10 +376,11 @@ class Keeper:
         self.writer = replace(self.writer, incarnation=known or self._new_life())
         self._stored_life = known or ""
         reading = standing.reading if standing is not None and standing.stands else None
+        last = standing.reading if standing is not None and standing.reading.counters_id else None
         self._noted = reading.counters_id if reading is not None else ""
         if remembered is None:
             # Counted from here on; what came before is booked when the memory says how far it had come.
-            self._found = reading
+            self._found = last
             self.baseline = baseline(reading) if reading is not None else None
             return
         bookings, tally = int(facts.get(BOOKINGS, "0")), remembered.tally
@@ -392,6 +393,9 @@ class Keeper:
         if self.baseline is not None and self.baseline is remembered.baseline:
             self._stored = Tally(self.baseline.counters_id, bookings)
             self._goes_on_day = self.stored_day if reading is not None else ""
+        if reading is None:  # an older version's counters went with its table
+            self._found = last
+            self._book_found(remembered)
 
     def _book_found(self, remembered: Remembered) -> None:
         """In the life and on the day of before: neighbours may have been told of these bytes."""

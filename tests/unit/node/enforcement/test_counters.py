@@ -67,10 +67,13 @@ def test_a_whole_table_is_seen_as_it_stands() -> None:
     assert Usage(0, 4500) == state.reading.counted[2]
 
 
-def test_a_table_of_another_layout_is_none_but_its_facts_count() -> None:
+def test_a_table_of_another_layout_is_none_but_its_facts_and_what_it_counted_are_told() -> None:
     state = counters.observed([listing(layout=99)], Monotonic(0))
     assert not state.stands
     assert (False, True) == state.forwarding_before
+    assert "77" == state.reading.counters_id
+    assert Usage(4500, 4500) == state.reading.counted[1]
+    assert not state.admitted
 
 
 def test_counters_are_found_in_the_text_as_it_is_printed() -> None:

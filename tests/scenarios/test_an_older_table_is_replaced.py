@@ -1,0 +1,39 @@
+"""A table that an older version made stands when the node starts: nobody signs in again, and no byte is lost."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.lab.people import Person
+from tests.lab.village import Router, Village
+from tests.scenarios.conftest import eventually
+
+pytestmark = pytest.mark.kernel
+
+
+def booked(square: Router) -> int:
+    return sum(row["used_month"] for row in square.overview()["online"])
+
+
+@pytest.mark.parametrize("ends", ["stop", "kill9"])
+def test_what_an_older_version_counted_last_is_booked_to_the_byte(
+    place: Village, online: Callable[[str], Person], ends: str
+) -> None:
+    square = place.square
+    square.start()
+    phone = online("phone")
+    phone.do("echo", seconds=0.5)
+    assert square.daemon is not None
+    getattr(square.daemon, ends)()
+    table = "inet procomu facts"
+    square.place.run("nft", f"delete element {table} {{ 1 }}; add element {table} {{ 1 : 2 }}")
+    assert phone.do("echo", seconds=0.5)["came"] > 0, "while no daemon runs"
+    for _ in range(2):
+        square.start()
+        assert eventually(lambda: square.device(phone.mac) is not None)
+        assert phone.do("echo", seconds=0.3)["came"] > 0
+        assert eventually(lambda: booked(square) == sum(square.forwarded().values())), (
+            booked(square),
+            square.forwarded(),
+        )
+        square.daemon.stop()
