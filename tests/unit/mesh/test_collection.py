@@ -6,7 +6,7 @@ from mesh import collection
 from mesh.collection import PageCollection
 from mesh.messages import Page, page_digest
 from mesh.pages import UsagePages
-from node.units import AccountId
+from node.units import AccountId, NodeId
 from tests.fakes.neighbours import cell, id_of, key_of
 
 HILL = id_of("hill")
@@ -146,6 +146,23 @@ def test_a_node_that_writes_too_much_loses_its_oldest_pages_and_the_names_stay(
     assert "same" == found.age(page(day=days[0]))
     found.hold(page(5, seq=2, day=days[0]))
     assert 5 == len(found.listed((HILL, "life-1")))
+
+
+def test_the_oldest_pages_are_not_looked_for_with_each_page_that_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A hostile author sends small ones without end: 60,000 are sorted in 30 ms."""
+    looked: list[NodeId] = []
+    forget = PageCollection._forget_oldest
+
+    def count(found: PageCollection, author: NodeId) -> None:
+        looked.append(author)
+        forget(found, author)
+
+    monkeypatch.setattr(collection, "AUTHOR_BYTES_MAX", 24 * len(page().raw))
+    monkeypatch.setattr(PageCollection, "_forget_oldest", count)
+    held(*(page(day=day) for day in days_of(11)[:30]), *(page(day=day) for day in days_of(12)[:30]))
+    assert 0 < len(looked) <= 12
 
 
 def test_nothing_is_known_of_a_stream_that_never_came() -> None:
