@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from node.accounting.ledger import Cell, CellKey, Ledger
 from node.accounting.meter import Baseline, Reading, baseline, deltas
-from node.units import NO_RATES, NO_USAGE, AccountId, BitsPerSecond, NodeId, Rates, Usage
+from node.units import NO_USAGE, AccountId, NodeId, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +66,3 @@ def _booked_up_to(before: Baseline | None, reading: Reading, unknown: Collection
     kept = {mark: known[mark] for mark in unknown if mark in known}
     counted = {mark: usage for mark, usage in reading.counted.items() if mark not in unknown}
     return Baseline(reading.counters_id, counted | kept)
-
-
-def rates(used: Mapping[AccountId, Usage], elapsed_ms: int) -> dict[AccountId, Rates]:
-    """Mean rate of each account over the last `elapsed_ms`."""
-    return {account: rate(usage, elapsed_ms) for account, usage in used.items()}
-
-
-def rate(usage: Usage, elapsed_ms: int) -> Rates:
-    if elapsed_ms <= 0:
-        return NO_RATES
-    return Rates(BitsPerSecond(usage.down * 8000 // elapsed_ms), BitsPerSecond(usage.up * 8000 // elapsed_ms))

@@ -31,11 +31,12 @@ from node.reconcile.kernel_thread import KernelThread
 from node.reconcile.measure import Measured, Question, measure
 from node.reconcile.ports import Clock, Memory
 from node.reconcile.presence import GUESTS_MAX
+from node.reconcile.rates import Unrated
 from node.reconcile.room import NoRoom, Occupant, who_leaves
 from node.reconcile.rulebook import Rulebook
 from node.reconcile.standing import Standing
 from node.reconcile.superseded import LOOK_EVERY, superseded
-from node.units import AccountId, MacAddress, Milliseconds, Monotonic, NodeId, Rates
+from node.units import NO_RATES, AccountId, MacAddress, Milliseconds, Monotonic, NodeId, Rates
 
 log = logging.getLogger(__name__)
 
@@ -84,9 +85,9 @@ class Reconcile:
             guests_max=guests_max,
         )
         self.presence = self.standing.presence
-        self.rates: dict[AccountId, Rates] = {}
-        self.mark_rates: dict[int, Rates] = {}
-        self.uplink_rate = Rates(0, 0)  # type: ignore[arg-type]
+        self.rates: Mapping[AccountId, Rates] = {}
+        self.mark_rates: Mapping[int, Rates] = {}
+        self.uplink_rate = NO_RATES
         self.load = busy.UplinkLoad()
         self.features: KernelFeatures | None = None
         self.troubles = Troubles()
@@ -104,7 +105,8 @@ class Reconcile:
         )
         self._applying, self._reading = KernelThread("kernel-apply"), KernelThread("kernel-read")
         self._keep, self._hurry = asyncio.Event(), asyncio.Event()
-        self._last_ms: Monotonic | None = None
+        self._rated_ms: Monotonic | None = None
+        self._unrated = Unrated()
         self._looked_ms = Monotonic(0)
         self._released: set[MacAddress] = set()
 
@@ -378,7 +380,8 @@ class Reconcile:
             booked_day=self.keeper.day_to_book(self.today()),
             writer=self.keeper.writer,
             busy=self.load.busy,
-            elapsed_ms=0 if self._last_ms is None else now - self._last_ms,
+            unrated=self._unrated,
+            elapsed_ms=0 if self._rated_ms is None else now - self._rated_ms,
             forget_before=self.keeper.days_to_forget(),
             opened=opened,
             open_since="" if self.today() == DAY_UNKNOWN else self.keeper.opens_since(),
@@ -390,16 +393,24 @@ class Reconcile:
         self.keeper.counted(booked.baseline, booked.day)
         self.keeper.keep(measured.merged.items())
         self.keeper.keep(booked.changed.items())
-        if self._last_ms is not None:
-            self.rates, self.mark_rates = measured.rates, measured.mark_rates
-            self.uplink_rate = measured.uplink_rate
-        self._last_ms = now
-        self.load = busy.step(self.load, self.uplink_rate, self.rulebook.ruleset.shaped, now)
+        self._take_rates(measured, now)
         self.presence.read_last |= read_last
         self.presence.hear(booked.by_mark, now)
         if self.standing.take(measured) or self.troubles.kernel:
             self._enactment.change()
         self._publish(booked.changed)
+
+    def _take_rates(self, measured: Measured, now: Monotonic) -> None:
+        if self._rated_ms is None:
+            self._rated_ms = now  # nobody knows in which time the bytes of the first reading were used
+            return
+        self._unrated = measured.unrated
+        if measured.rates is None:
+            return
+        self._rated_ms, self._unrated = now, Unrated()
+        self.rates, self.mark_rates = measured.rates.by_account, measured.rates.by_mark
+        self.uplink_rate = measured.rates.uplink
+        self.load = busy.step(self.load, self.uplink_rate, self.rulebook.ruleset.shaped, now)
 
     def _publish(self, changed: Mapping[CellKey, Cell]) -> None:
         """Tells of own cells. Those of a day that is not stored yet wait until it is: after a crash they would be

@@ -11,9 +11,10 @@ from node.enforcement.ports import Kernel
 from node.governance.allowance import Allowance, Moment, Unit
 from node.governance.evaluate import Evaluator
 from node.governance.rules import Quota, Ruleset
-from node.reconcile.books import Booked, Writer, book, rate, rates
+from node.reconcile.books import Booked, Writer, book
 from node.reconcile.presence import Seat
-from node.units import AccountId, Bytes, MacAddress, Rates
+from node.reconcile.rates import MeanRates, Unrated, mean_rates
+from node.units import AccountId, Bytes, MacAddress
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,9 @@ class Question:
     """The day that the bytes of this reading belong to."""
     writer: Writer
     busy: bool
+    unrated: Unrated
     elapsed_ms: int
+    """Since `unrated` began."""
     forget_before: str = ""
     """Retention: days before this one leave the ledger; empty for none."""
     opened: tuple[str, tuple[tuple[CellKey, Cell], ...]] | None = None
@@ -54,9 +57,9 @@ class Measured:
     merged: Mapping[CellKey, Cell]
     allowances: dict[AccountId, Allowance]
     """Without what is left of quotas: equal to an earlier turn's when no class in the kernel can differ."""
-    rates: dict[AccountId, Rates]
-    mark_rates: dict[int, Rates]
-    uplink_rate: Rates
+    unrated: Unrated
+    rates: MeanRates | None
+    """None when it was too soon."""
     evaluator: Evaluator
     """The one that was asked: rules may have changed meanwhile."""
 
@@ -83,13 +86,13 @@ def measure(kernel: Kernel, ledger: Ledger, question: Question) -> Measured:
     )
     allowances = evaluate(ledger, question)
     ledger.close_before(question.open_since)
+    unrated = question.unrated.plus(booked)
     return Measured(
         booked=booked,
         merged=merged,
         allowances=allowances,
-        rates=rates(booked.by_account, question.elapsed_ms),
-        mark_rates={mark: rate(usage, question.elapsed_ms) for mark, usage in booked.by_mark.items()},
-        uplink_rate=rate(booked.total, question.elapsed_ms),
+        unrated=unrated,
+        rates=mean_rates(unrated, question.elapsed_ms),
         evaluator=question.evaluator,
     )
 

@@ -116,6 +116,7 @@ AWAITED = {
     "node.answers.portal",
     "node.governance.cell",
     "node.reconcile.books",
+    "node.reconcile.rates",
     "node.reconcile.measure",
     "node.reconcile.rulebook",
 }

@@ -334,8 +334,8 @@ class Story:
         """Everything that the kernel has counted is booked."""
         loop = self.here.loop
         for _ in range(2):
-            before = loop._last_ms, loop.keeper.baseline
-            await until(lambda before=before: loop.keeper.baseline is not before[1])  # type: ignore[misc]
+            before = loop.keeper.baseline
+            await until(lambda before=before: loop.keeper.baseline is not before)  # type: ignore[misc]
 
     def check(self) -> None:
         loop, kernel = self.here.loop, self.street.kernel

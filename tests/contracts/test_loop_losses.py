@@ -120,7 +120,7 @@ async def test_a_start_without_the_data_folder_keeps_everybody_in_and_counts_not
         assert used(loop, "guest-0b") == 2
         assert 2 == len({seat.mark for mac, seat in loop.presence.seats.items()})
     async with village.life() as loop:
-        await until(lambda: loop._last_ms is not None)
+        await until(lambda: loop._rated_ms is not None)
         assert (1037, 2) == (used(loop), used(loop, "guest-0b"))
         assert village.kernel.send(ANA, down=1)
         assert village.kernel.send(BEN, down=1)
