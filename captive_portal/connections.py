@@ -12,10 +12,10 @@ from itertools import islice
 from typing import Protocol
 
 from captive_portal.callers import Caller, Ends
-from captive_portal.framing import REFUSALS, Limits, measure, network_of
+from captive_portal.framing import Limits, network_of
 from captive_portal.turns import Turns
+from node.framing import HEAD_END, REFUSALS, measure
 
-HEAD_END = b"\r\n\r\n"
 SWEEP_S = 1.0
 SWEPT_AT_ONCE = 32
 """Between so many others are served: ten thousand that end together would hold everybody up."""
@@ -348,7 +348,7 @@ class Connection(asyncio.Protocol):
             elif self._doorway.buffered > limits.buffered_bytes:
                 self._refuse(503)
             return
-        status, octets = measure(buffer[:end], limits)
+        status, octets = measure(buffer[:end], lines_max=limits.head_lines, body_bytes_max=limits.body_bytes)
         if status:
             self._refuse(status)
             return

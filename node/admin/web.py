@@ -4,6 +4,7 @@ import asyncio
 import ipaddress
 from collections.abc import Callable, Mapping
 from functools import partial
+from http import HTTPStatus
 from urllib.parse import parse_qsl, urlsplit
 
 from aiohttp import web
@@ -24,20 +25,31 @@ from node.admin.signin import SESSION_LIFE, TOKEN_CHARS_MAX, Signed, SignInPage,
 from node.admin.terms import TermsDesk
 from node.admin.vouchers import VouchersDesk
 from node.errors import NodeError
+from node.framing import HEAD_END, measure
 
-BODY_BYTES_MAX = 1024 * 1024
-"""A rule file with up to three bytes for each character, as forms send them."""
+BODY_BYTES_MAX = 1024 * 1024 - 1
+"""The most that the HTTP library reads. A rule file with up to three bytes for each character, as forms send them."""
 FIELDS_MAX = 60
 """A notice in every language that the node can speak."""
-HEAD_BYTES_MAX = 8_190
+HEAD_BYTES_MAX, HEAD_LINES_MAX = 8_190, 64
+UNFINISHED_BYTES_MAX = 4 * 1024 * 1024
+"""Of all requests that are not whole yet; over it, the connection that holds most of it is closed."""
 CONNECTIONS_MAX, CONNECTIONS_OF_ADDRESS_MAX = 64, 16
 """Over either, the connection that is idle for longest makes room."""
-BODY_S = 10.0
-SILENCE_S = 15.0
-"""A connection that has asked nothing for so long is closed."""
+REQUEST_S = 15.0
+"""For a whole request to arrive, from the opening of its connection."""
+ANSWER_S = 30.0
+"""For an answer to be taken."""
 COOKIE = "procomu_admin"
 SIGN_IN, SIGN_OUT = "/sign-in", "/sign-out"
 
+
+TROUBLES = {
+    413: TroublePage("That was too much", "What was sent is too large.", "Make it shorter."),
+    431: TroublePage("That was too much", "What was sent is too large.", "Open the page again."),
+}
+NO_REQUEST = TroublePage("Not understood", "This is no request of a browser.", "Open the page again.")
+"""For every other status with which a request is refused before it is read."""
 
 DESKS = (
     OverviewDesk,
@@ -74,6 +86,8 @@ class AdminDoor:
             CONNECTIONS_MAX, CONNECTIONS_OF_ADDRESS_MAX
         )
         self._by_inner: dict[int, _Connection] = {}
+        self._unfinished: dict[_Connection, int] = {}
+        """Bytes of each request that is not whole yet."""
         self.routes: tuple[Route, ...] = (
             *(route for desk in DESKS for route in desk(house).routes()),
             Route("POST", SIGN_OUT, self._sign_out, EVERYONE_SIGNED_IN),
@@ -89,7 +103,6 @@ class AdminDoor:
             self._handle,
             access_log=None,
             auto_decompress=False,
-            keepalive_timeout=SILENCE_S,
             max_line_size=HEAD_BYTES_MAX,
             max_field_size=HEAD_BYTES_MAX,
         )
@@ -120,42 +133,58 @@ class AdminDoor:
             gone.abort()
         if may_stay:
             self._by_inner[id(connection.inner)] = connection
-            asyncio.get_running_loop().call_later(SILENCE_S, connection.abort_unused)
+            asyncio.get_running_loop().call_later(REQUEST_S, connection.abort_unused)
         return may_stay
+
+    def holds(self, connection: "_Connection", octets: int) -> None:
+        """So much of its request is here and waits for the rest; another one, or this, may be closed for it."""
+        self._unfinished[connection] = octets
+        if sum(self._unfinished.values()) > UNFINISHED_BYTES_MAX:
+            largest = max(self._unfinished, key=self._unfinished.__getitem__)
+            self.leave(largest)
+            largest.abort()
+
+    def finished(self, connection: "_Connection") -> None:
+        """Its request is whole, or will never be."""
+        self._unfinished.pop(connection, None)
+
+    def refusal(self, status: int) -> bytes:
+        """A whole answer to what never becomes a request."""
+        body = self._renderer.render(TROUBLES.get(status, NO_REQUEST), SOURCE)
+        fields = {
+            **self._renderer.headers,
+            "Content-Type": "text/html; charset=utf-8",
+            "Content-Length": str(len(body)),
+            "Connection": "close",
+        }
+        lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *(f"{n}: {v}" for n, v in fields.items())]
+        return "\r\n".join(lines).encode() + HEAD_END + body
 
     def leave(self, connection: "_Connection") -> None:
         self._limiter.leave(connection)
+        self.finished(connection)
         self._by_inner.pop(id(connection.inner), None)
 
     async def _handle(self, request: web.BaseRequest) -> web.Response:
         connection = self._by_inner.get(id(request.protocol))
         if connection is None:  # closed meanwhile: nobody reads this
             return web.Response(status=400)
-        connection.has_asked = True
         self._limiter.begin(connection)
         try:
             return await self._answered(request)
         finally:
             self._limiter.end(connection)
+            asyncio.get_running_loop().call_later(ANSWER_S, connection.abort)
 
     async def _answered(self, request: web.BaseRequest) -> web.Response:
         try:
             response = await self._answer(request)
-        except web.HTTPRequestEntityTooLarge:
-            response = self._trouble(
-                413, "That was too much", "What was sent is too large.", "Make it shorter."
-            )
-            response.force_close()
-        except TimeoutError:
-            response = self._trouble(
-                408, "That took too long", "The form did not arrive in time.", "Send it again."
-            )
-            response.force_close()
         except NodeError as trouble:
             response = self._trouble(
                 503, "That did not work", sentence(trouble.message), sentence(trouble.mend)
             )
         response.headers.update(self._renderer.headers)
+        response.force_close()
         return response
 
     async def _answer(self, request: web.BaseRequest) -> web.Response:
@@ -243,14 +272,20 @@ class AdminDoor:
 
 
 class _Connection(asyncio.Protocol):
-    """Counted before the HTTP library sees it."""
+    """One request and its answer, counted before the HTTP library sees it. The library gets the request when it is
+    whole and nothing behind it: it would keep without end what is sent while it works, and wait for what never comes."""
 
     def __init__(self, inner: web.RequestHandler, door: AdminDoor) -> None:
         self.inner = inner
-        self.has_asked = False
         self._door = door
         self._transport: asyncio.Transport | None = None
         self._stays = False
+        self._buffer = bytearray()
+        self._whole = 0
+        """Octets of the request with its body; 0 until its head is here."""
+        self._is_deaf = False
+        """Nothing that comes counts any longer: the request is whole, or refused."""
+        self._has_asked = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -263,8 +298,44 @@ class _Connection(asyncio.Protocol):
             transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        if self._stays:
-            self.inner.data_received(data)
+        if not self._stays or self._is_deaf:
+            return
+        self._buffer += data
+        status = 0 if self._whole else self._measure()
+        if status:
+            self._refuse(status)
+        elif not self._whole or len(self._buffer) < self._whole:
+            self._door.holds(self, len(self._buffer))
+        else:
+            self._pass_on()
+
+    def _measure(self) -> int:
+        """The status of a refusal; 0 when the head is as it should be, or not all here."""
+        end = self._buffer.find(HEAD_END, 0, HEAD_BYTES_MAX + len(HEAD_END))
+        if end < 0:
+            return 431 if len(self._buffer) > HEAD_BYTES_MAX else 0
+        head = bytes(self._buffer[:end])
+        status, octets = measure(head, lines_max=HEAD_LINES_MAX, body_bytes_max=BODY_BYTES_MAX)
+        self._whole = end + len(HEAD_END) + octets
+        return status
+
+    def _pass_on(self) -> None:
+        assert self._transport is not None
+        self._is_deaf = self._has_asked = True
+        self._transport.pause_reading()
+        self._door.finished(self)
+        request = bytes(self._buffer[: self._whole])
+        self._buffer.clear()
+        self.inner.data_received(request)
+
+    def _refuse(self, status: int) -> None:
+        """Says why; what still comes is thrown away, so that the answer is read before the connection ends."""
+        assert self._transport is not None
+        self._is_deaf = True
+        self._door.finished(self)
+        self._buffer.clear()
+        self._transport.write(self._door.refusal(status))
+        self._transport.write_eof()
 
     def eof_received(self) -> None:
         if self._stays:
@@ -282,12 +353,14 @@ class _Connection(asyncio.Protocol):
             self.inner.connection_lost(exc)
 
     def abort(self) -> None:
+        self._is_deaf = True
+        self._buffer.clear()
         if self._transport is not None:
             self._transport.abort()
 
     def abort_unused(self) -> None:
         """Unless it has asked something."""
-        if not self.has_asked:
+        if not self._has_asked:
             self.abort()
 
 
@@ -295,8 +368,7 @@ async def _fields(request: web.BaseRequest) -> Mapping[str, str]:
     """A form's fields. Anything that is not a form of ours has none."""
     if request.method != "POST" or request.content_type != "application/x-www-form-urlencoded":
         return {}
-    async with asyncio.timeout(BODY_S):
-        body = await request.read()
+    body = await request.read()
     try:
         return dict(parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=FIELDS_MAX))
     except ValueError:
@@ -321,7 +393,10 @@ def _origin(request: web.BaseRequest) -> str:
 
 
 def _is_from_here(request: web.BaseRequest) -> bool:
+    """As far as the browser tells; pages of other ports of this computer are another site's."""
     origin = request.headers.get("Origin")
+    if request.headers.get("Sec-Fetch-Site", "none") not in {"same-origin", "none"}:
+        return False
     return origin is None or origin.partition("://")[2] == request.headers.get("Host")
 
 

@@ -1,0 +1,186 @@
+"""Whoever attacks the admins' door: from another site in an admin's browser, or from a socket of their own."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from urllib.parse import urlencode
+
+import pytest
+
+from node.admin import web
+from node.admin.web import COOKIE, AdminDoor
+from tests.contracts.admin_browser import Browser, admin_browser
+from tests.contracts.test_admin_roles import other_browser
+from tests.fakes.admin_house import ISSUER_LINK, LINK, FakeAdminHouse
+
+ROUTES = AdminDoor(FakeAdminHouse(), address="127.0.0.1", port=0).routes
+CHANGING = [route.path for route in ROUTES if route.method == "POST"]
+PLAUSIBLE = {
+    "account": "ana", "device": "02:00:00:00:00:aa", "mac": "02:00:00:00:00:aa", "because": "x", "number": "1",
+    "do": "save", "sure": "yes", "text": "x", "role": "admin", "name": "x", "count": "1", "groups": "day-pass",
+    "lasts": "1", "unit": "days", "devices": "1", "title-en": "x", "text-en": "x", "where": "x", "q": "ana",
+}  # fmt: skip
+"""A value for whatever field a form may have."""
+FOREIGN = [
+    {"Origin": "http://evil.example"},
+    {"Origin": "null"},
+    {"Origin": "http://127.0.0.1:1"},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+]
+"""As browsers say that another site sent a form; another program of the same computer is another site, too."""
+LINE = b"GET /sign-in?token=x HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with admin_browser() as opened:
+        yield opened
+
+
+def state(house: FakeAdminHouse) -> tuple[object, ...]:
+    """Everything that a form can change."""
+    membership = house.membership
+    written = (membership.file.text, dict(membership.town.rows), dict(membership.people.devices))
+    return (house.view, house.text, house.saved[:], house.signed, house.cookies, *written)
+
+
+@pytest.mark.parametrize("headers", FOREIGN)
+async def test_no_form_of_another_site_does_anything(browser, headers):
+    await browser.sign_in()
+    proof, before = await browser.proof(), state(browser.house)
+    for path in CHANGING:
+        response, _ = await browser.post(path, {**PLAUSIBLE, "proof": proof}, **headers)
+        assert 403 == response.status, path
+    assert before == state(browser.house)
+
+
+async def test_no_form_counts_without_the_proof_of_its_own_session(browser):
+    """None, a guessed one, one in the address, one of a session that has ended, and one of somebody else's."""
+    await browser.sign_in()
+    ended = await browser.proof()
+    await browser.send("/sign-out")
+    browser.house.signed = FakeAdminHouse().signed
+    await browser.sign_in()
+    async with other_browser(browser) as other:
+        await other.sign_in(ISSUER_LINK)
+        theirs = await other.proof()
+    proof, before = await browser.proof(), state(browser.house)
+    for path in CHANGING:
+        for forged in ({}, {"proof": "0" * 64}, {"proof": ended}, {"proof": theirs}):
+            response, _ = await browser.post(f"{path}?proof={proof}", {**PLAUSIBLE, **forged})
+            assert 403 == response.status, (path, forged)
+    assert before == state(browser.house)
+
+
+async def test_no_page_changes_anything_when_it_is_only_asked_for(browser):
+    await browser.sign_in()
+    query, before = urlencode({**PLAUSIBLE, "proof": await browser.proof()}), state(browser.house)
+    for route in ROUTES:
+        for method in ("GET", "HEAD"):
+            await browser.ask(method, f"{route.path}?{query}")
+    assert before == state(browser.house)
+
+
+@pytest.mark.parametrize("headers", FOREIGN)
+async def test_no_other_site_signs_an_admin_in_with_a_link_of_its_own(browser, headers):
+    response, _ = await browser.post("/sign-in", {"token": LINK}, **headers)
+    assert (403, False) == (response.status, COOKIE in response.cookies)
+    await browser.sign_in()
+
+
+async def test_a_cookie_that_somebody_else_chose_never_becomes_a_session(browser):
+    response, _ = await browser.post("/sign-in", {"token": LINK}, Cookie=f"{COOKIE}=chosen-by-somebody-else")
+    assert response.cookies[COOKIE].value != "chosen-by-somebody-else"
+    browser.session.cookie_jar.clear()
+    response, _ = await browser.get("/", Cookie=f"{COOKIE}=chosen-by-somebody-else")
+    assert 401 == response.status
+
+
+async def sent(port: int, octets: bytes, patience_s: float = 3.0) -> bytes:
+    """Everything that is answered until the door closes the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(octets)
+    try:
+        async with asyncio.timeout(patience_s):
+            return await reader.read()
+    finally:
+        writer.close()
+
+
+async def test_what_stands_behind_a_request_is_not_kept(browser):
+    """One connection had made the node hold a gigabyte of requests within eight seconds, before signing in."""
+    with suppress(ConnectionResetError):
+        assert 1 == (await sent(browser.port, LINE * 5)).count(b"HTTP/1.1 ")
+    asked: list[str] = []
+    browser.house.who = asked.append
+    reader, writer = await asyncio.open_connection("127.0.0.1", browser.port)
+    with suppress(ConnectionError):
+        writer.write(LINE * 20_000)
+        await writer.drain()
+        await reader.read()
+    writer.close()
+    assert 1 == len(asked)
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        (b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", 411),
+        (b"Transfer-Encoding: chunked\r\n", 411),
+        (b"Content-Length: 5\r\nContent-Length: 50\r\n", 400),
+        (b"Content-Length: 5, 50\r\n", 400),
+        (b"Content-Length: +5\r\n", 400),
+        (b"Content-Length : 5\r\n", 400),
+        (b"X: a\r\n Content-Length: 5\r\n", 400),
+        (b"X: a\nContent-Length: 5\r\n", 400),
+        (b"Host: evil.example\r\n", 400),
+        (b"Content-Length: 99999999\r\n", 413),
+        (b"X: " + b"y" * 9_000 + b"\r\n", 431),
+    ],
+)
+async def test_a_request_that_two_readers_could_read_differently_is_refused(browser, caplog, fields, status):
+    head = b"POST /sign-in HTTP/1.1\r\nHost: localhost\r\n" + fields + b"\r\ntoken"
+    reader, writer = await asyncio.open_connection("127.0.0.1", browser.port)
+    writer.write(head)
+    async with asyncio.timeout(3):
+        answer = await reader.read()
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
+    assert b"frame-ancestors 'none'" in answer
+    assert [] == caplog.messages
+
+
+async def test_slow_forms_shut_no_admin_out_and_fill_no_log(browser, caplog):
+    """64 of them had taken every place for ten seconds; each that hung up was a page of the log."""
+    head = b"POST /sign-in HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 100_000
+    slow = []
+    for number in range(96):
+        address = f"127.0.1.{number // 16 + 1}"
+        _, writer = await asyncio.open_connection("127.0.0.1", browser.port, local_addr=(address, 0))
+        writer.write(head)
+        slow.append(writer)
+    await asyncio.sleep(0.2)
+    assert (await sent(browser.port, LINE)).startswith(b"HTTP/1.1 200 ")
+    for each in slow:
+        each.close()
+    await asyncio.sleep(0.1)
+    assert [] == caplog.messages
+
+
+async def test_half_a_request_and_an_answer_that_nobody_takes_are_given_up(browser, monkeypatch):
+    monkeypatch.setattr(web, "REQUEST_S", 0.2)
+    monkeypatch.setattr(web, "ANSWER_S", 0.2)
+    assert b"" == await sent(browser.port, LINE[:-2])
+    browser.house.text = "x" * 20_000_000
+    await browser.sign_in()
+    (cookie,) = browser.session.cookie_jar
+    reader, writer = await asyncio.open_connection("127.0.0.1", browser.port, limit=1_000)
+    writer.write(
+        b"GET /rules HTTP/1.1\r\nHost: localhost\r\nCookie: %b=%b\r\n\r\n"
+        % (COOKIE.encode(), cookie.value.encode())
+    )
+    await asyncio.sleep(1.0)
+    with suppress(ConnectionResetError):
+        assert len(await reader.read()) < 20_000_000
+    writer.close()
