@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from ipaddress import ip_address
 
 from cryptography import x509
-from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PublicFormat,
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509 import verification
 
 from node.errors import NodeError
+from node.x509_errors import UNREADABLE, reason
 
 FILE_BYTES_MAX = 100_000
 CHAIN_MAX = 10
@@ -24,18 +24,6 @@ RENEW_BEFORE = timedelta(days=10)
 _PEM_MEND = (
     "let the ACME client write the whole chain (fullchain.pem) and the key, without a passphrase, as PEM"
 )
-_UNREADABLE = (
-    ValueError,
-    TypeError,
-    OverflowError,
-    InternalError,
-    UnsupportedAlgorithm,
-    x509.InvalidVersion,
-    x509.DuplicateExtension,
-    x509.UnsupportedGeneralNameType,
-)
-"""What the library says of damaged files, much of it only when a part is asked for. InternalError: OpenSSL takes the
-form of a key and not its value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +50,8 @@ def read_certificate(chain_pem: bytes, key_pem: bytes, host: str) -> Certificate
         key = load_pem_private_key(key_pem, password=None)
         is_pair = _public(chain[0].public_key()) == _public(key.public_key())
         is_named = _names(chain[0], host)
-    except _UNREADABLE as error:
-        raise NodeError(f"the certificate or its key cannot be read: {error}", _PEM_MEND) from error
+    except UNREADABLE as error:
+        raise NodeError(f"the certificate or its key cannot be read: {reason(error)}", _PEM_MEND) from error
     if len(chain) != chain_pem.count(b"-----BEGIN CERTIFICATE-----"):
         raise NodeError("the certificate's file ends too early", _PEM_MEND)
     if len(chain) > CHAIN_MAX:
@@ -93,11 +81,11 @@ def why_not_trusted(certificate: Certificate, roots: Sequence[x509.Certificate],
     policy = verification.PolicyBuilder().store(verification.Store(list(roots))).time(now)
     try:
         policy.build_server_verifier(x509.DNSName(certificate.host)).verify(own, list(certificate.chain[1:]))
-    except verification.VerificationError as error:
+    except (verification.VerificationError, *UNREADABLE) as error:
         alone = (
             "" if len(certificate.chain) > 1 else "; the file holds no authority between, see fullchain.pem"
         )
-        return f"no authority that this system trusts stands behind it ({error}{alone})"
+        return f"no authority that this system trusts stands behind it ({reason(error)}{alone})"
     return ""
 
 
@@ -118,7 +106,7 @@ def read_roots(bundle_pem: bytes) -> list[x509.Certificate]:
 def _certificate(pem: bytes) -> x509.Certificate | None:
     try:
         return x509.load_pem_x509_certificate(pem)
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
 
 

@@ -8,27 +8,16 @@ import hashlib
 from datetime import UTC, datetime
 
 from cryptography import x509
-from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from node.identity import node_id, own_node_id
 from node.units import NodeId
+from node.x509_errors import UNREADABLE
 
 CERTIFICATE_BYTES_MAX = 2048
 """A leaf as made here has about 300 bytes."""
-_UNREADABLE = (
-    ValueError,
-    TypeError,
-    OverflowError,
-    InternalError,
-    UnsupportedAlgorithm,
-    x509.InvalidVersion,
-    x509.DuplicateExtension,
-    x509.UnsupportedGeneralNameType,
-)
-"""What the library says of a damaged certificate. InternalError: OpenSSL takes the form of a key and not its value."""
 _WRAPPER = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"procomu public key wrapper v1").digest())
 _WRAPPER_NAME = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "NOT A CA - key wrapper")])
 # A node without a clock stands in 1970, and nothing here may expire: membership ends in the roster.
@@ -57,7 +46,7 @@ def node_id_from_certificate(der: bytes | None) -> NodeId | None:
         return None
     try:
         public = x509.load_der_x509_certificate(der).public_key()
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
     return node_id(public) if isinstance(public, Ed25519PublicKey) else None
 
