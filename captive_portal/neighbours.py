@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from node.errors import NodeError
+from node.netlink import NLM_F_REQUEST, SEQUENCE_MASK, attribute, find_attribute, message, messages
 from node.units import MacAddress
 
 CACHE_MS = 500
@@ -18,12 +19,11 @@ NEWS_BYTES, NEWS_AT_ONCE = 262_144, 64
 """Of changes that wait to be read, and changes that are read in one turn of the loop."""
 
 # linux/rtnetlink.h, linux/neighbour.h
-_RTM_NEWNEIGH, _RTM_GETNEIGH, _NLM_F_REQUEST = 28, 30, 1
+_RTM_NEWNEIGH, _RTM_GETNEIGH = 28, 30
 _RTNLGRP_NEIGH = 3
 _NDA_DST, _NDA_LLADDR = 1, 2
-_HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
-_NEIGHBOUR = struct.Struct("=BxxxiHBB")  # family, interface, state, flags, type
-_ATTRIBUTE = struct.Struct("=HH")  # length, type
+_NEIGHBOUR = struct.Struct("=BxxxiHBB")
+"""struct ndmsg: family, interface, state, flags, type."""
 _UNUSABLE_STATES = 0x01 | 0x20 | 0x40  # incomplete, failed, noarp
 
 
@@ -69,12 +69,12 @@ class KernelNeighbours:
         packed = _packed(address, index)
         if packed is None:
             return None
-        self._sequence = (self._sequence + 1) & 0xFFFFFFFF
+        self._sequence = (self._sequence + 1) & SEQUENCE_MASK
         try:
             self._socket.send(question(packed, index, self._sequence))
             while True:  # the kernel answers within the send; older answers are passed over
                 answer = self._socket.recv(ANSWER_BYTES_MAX)
-                if _HEADER.unpack_from(answer)[3] == self._sequence:
+                if any(sequence == self._sequence for _, sequence, _ in messages(answer)):
                     return read_answer(answer, packed, index)
         except BlockingIOError:
             return None
@@ -113,7 +113,7 @@ class NeighbourNews:
             index = 0
         for _ in range(NEWS_AT_ONCE):
             try:
-                message = self._socket.recv(ANSWER_BYTES_MAX)
+                told = self._socket.recv(ANSWER_BYTES_MAX)
             except BlockingIOError:
                 return
             except OSError as error:
@@ -123,7 +123,7 @@ class NeighbourNews:
                         "nothing to do: tried again",
                     ) from error
                 continue
-            news = read_news(message, index)
+            news = read_news(told, index)
             if news is not None:
                 yield news
 
@@ -131,43 +131,33 @@ class NeighbourNews:
 def question(packed: bytes, index: int, sequence: int) -> bytes:
     """One RTM_GETNEIGH for one address (4 or 16 octets) on one interface."""
     family = socket.AF_INET if len(packed) == 4 else socket.AF_INET6
-    body = _NEIGHBOUR.pack(family, index, 0, 0, 0) + _ATTRIBUTE.pack(4 + len(packed), _NDA_DST) + packed
-    header = _HEADER.pack(_HEADER.size + len(body), _RTM_GETNEIGH, _NLM_F_REQUEST, sequence, 0)
-    return header + body
+    body = _NEIGHBOUR.pack(family, index, 0, 0, 0) + attribute(_NDA_DST, packed)
+    return message(_RTM_GETNEIGH, NLM_F_REQUEST, sequence, body)
 
 
 def read_answer(answer: bytes, packed: bytes, index: int) -> MacAddress | None:
     """The hardware address in one RTM_NEWNEIGH, if it is about this address and can be used now."""
-    start = _HEADER.size + _NEIGHBOUR.size
-    if len(answer) < start or _HEADER.unpack_from(answer)[1] != _RTM_NEWNEIGH:
+    neighbour = _neighbour(answer)
+    if neighbour is None or find_attribute(neighbour, _NDA_DST, _NEIGHBOUR.size) != packed:
         return None
-    _, answered_index, state, _, _ = _NEIGHBOUR.unpack_from(answer, _HEADER.size)
-    attributes = _attributes(answer[start : _HEADER.unpack_from(answer)[0]])
-    hardware = attributes.get(_NDA_LLADDR, b"")
-    if answered_index != index or state & _UNUSABLE_STATES or attributes.get(_NDA_DST) != packed:
+    _, answered_index, state, _, _ = _NEIGHBOUR.unpack_from(neighbour)
+    if answered_index != index or state & _UNUSABLE_STATES:
         return None
+    hardware = find_attribute(neighbour, _NDA_LLADDR, _NEIGHBOUR.size) or b""
     return MacAddress(hardware.hex(":")) if len(hardware) == 6 and any(hardware) else None
 
 
-def read_news(message: bytes, index: int) -> tuple[str, MacAddress] | None:
+def read_news(told: bytes, index: int) -> tuple[str, MacAddress] | None:
     """Address and device in one RTM_NEWNEIGH about the interface `index`; None when it holds no such pair."""
-    start = _HEADER.size + _NEIGHBOUR.size
-    if len(message) < start:
-        return None
-    packed = _attributes(message[start : _HEADER.unpack_from(message)[0]]).get(_NDA_DST, b"")
-    device = read_answer(message, packed, index) if len(packed) in {4, 16} else None
+    packed = find_attribute(_neighbour(told) or b"", _NDA_DST, _NEIGHBOUR.size) or b""
+    device = read_answer(told, packed, index) if len(packed) in {4, 16} else None
     return None if device is None else (str(ipaddress.ip_address(packed)), device)
 
 
-def _attributes(rest: bytes) -> dict[int, bytes]:
-    found: dict[int, bytes] = {}
-    while len(rest) >= _ATTRIBUTE.size:
-        length, kind = _ATTRIBUTE.unpack_from(rest)
-        if length < _ATTRIBUTE.size:
-            break
-        found[kind] = rest[_ATTRIBUTE.size : length]
-        rest = rest[(length + 3) & ~3 :]
-    return found
+def _neighbour(data: bytes) -> bytes | None:
+    """The payload of a message RTM_NEWNEIGH, which the kernel sends by itself; None for any other."""
+    kind, _, payload = next(messages(data), (0, 0, b""))
+    return payload if kind == _RTM_NEWNEIGH and len(payload) >= _NEIGHBOUR.size else None
 
 
 def _packed(address: str, index: int) -> bytes | None:

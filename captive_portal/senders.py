@@ -10,15 +10,25 @@ from collections.abc import Callable, Mapping
 
 from captive_portal.callers import Ends
 from node.errors import NodeError
+from node.netlink import (
+    NETLINK_NETFILTER,
+    NFPROTO_INET,
+    NLA_F_NESTED,
+    NLM_F_REQUEST,
+    SEQUENCE_MASK,
+    attribute,
+    message,
+    messages,
+    nfgenmsg,
+)
 from node.units import MacAddress
 
 ANSWER_BYTES_MAX = 16_384
-# linux/netfilter/nfnetlink.h, linux/netfilter/nf_tables.h
-_NETLINK_NETFILTER, _NLM_F_REQUEST = 12, 1
+# linux/netfilter/nf_tables.h
 _NFT_MSG_NEWSET, _NFT_MSG_GETSET = 10 << 8 | 9, 10 << 8 | 10
-_NFT_MSG_NEWSETELEM, _NFT_MSG_GETSETELEM, _NFPROTO_INET, _NESTED = 10 << 8 | 12, 10 << 8 | 13, 1, 0x8000
-_TABLE, _SET, _ELEMENTS, _ELEMENT, _KEY, _VALUE = 1, 2, 3 | _NESTED, 1 | _NESTED, 1 | _NESTED, 1
-_HEADER, _FAMILY, _ATTRIBUTE = struct.Struct("=IHHII"), struct.Struct("!BBH"), struct.Struct("=HH")
+_NFT_MSG_NEWSETELEM, _NFT_MSG_GETSETELEM = 10 << 8 | 12, 10 << 8 | 13
+_TABLE, _SET = 1, 2
+_ELEMENTS, _ELEMENT, _KEY, _VALUE = 3 | NLA_F_NESTED, 1 | NLA_F_NESTED, 1 | NLA_F_NESTED, 1
 
 
 class FrameSenders:
@@ -28,7 +38,7 @@ class FrameSenders:
         self._table, self._sets = table, sets
         self._sequence = 0
         self._socket = socket.socket(
-            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_NETFILTER
+            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_NETFILTER
         )
         self._socket.setblocking(False)
         self._socket.bind((0, 0))
@@ -50,13 +60,13 @@ class FrameSenders:
 
     def _answer(self, ask: Callable[[int], bytes]) -> int | None:
         """The kind of message that the kernel answers with; None when it does not."""
-        self._sequence = (self._sequence + 1) & 0xFFFFFFFF
+        self._sequence = (self._sequence + 1) & SEQUENCE_MASK
         try:
             self._socket.send(ask(self._sequence))
             while True:  # the kernel answers within the send; older answers are passed over
-                _, kind, _, sequence, _ = _HEADER.unpack_from(self._socket.recv(ANSWER_BYTES_MAX))
-                if sequence == self._sequence:
-                    return int(kind)
+                for kind, sequence, _ in messages(self._socket.recv(ANSWER_BYTES_MAX)):
+                    if sequence == self._sequence:
+                        return kind
         except BlockingIOError:
             return None
         except OSError as error:
@@ -80,20 +90,17 @@ def key_of(device: MacAddress, ends: Ends) -> tuple[int, bytes] | None:
 
 def question(table: str, name: str, key: bytes, sequence: int) -> bytes:
     """One NFT_MSG_GETSETELEM for one element of a set in a table of family inet."""
-    element = _attribute(_ELEMENT, _attribute(_KEY, _attribute(_VALUE, key)))
-    body = _FAMILY.pack(_NFPROTO_INET, 0, 0)
-    body += _attribute(_TABLE, table.encode() + b"\0") + _attribute(_SET, name.encode() + b"\0")
-    body += _attribute(_ELEMENTS, element)
-    return _HEADER.pack(_HEADER.size + len(body), _NFT_MSG_GETSETELEM, _NLM_F_REQUEST, sequence, 0) + body
+    element = attribute(_ELEMENT, attribute(_KEY, attribute(_VALUE, key)))
+    body = _names(table, name) + attribute(_ELEMENTS, element)
+    return message(_NFT_MSG_GETSETELEM, NLM_F_REQUEST, sequence, body)
 
 
 def set_question(table: str, name: str, sequence: int) -> bytes:
     """One NFT_MSG_GETSET, which tells whether there is such a set."""
-    body = _FAMILY.pack(_NFPROTO_INET, 0, 0)
-    body += _attribute(_TABLE, table.encode() + b"\0") + _attribute(_SET, name.encode() + b"\0")
-    return _HEADER.pack(_HEADER.size + len(body), _NFT_MSG_GETSET, _NLM_F_REQUEST, sequence, 0) + body
+    return message(_NFT_MSG_GETSET, NLM_F_REQUEST, sequence, _names(table, name))
 
 
-def _attribute(kind: int, data: bytes) -> bytes:
-    length = _ATTRIBUTE.size + len(data)
-    return _ATTRIBUTE.pack(length, kind) + data + bytes(-length % 4)
+def _names(table: str, name: str) -> bytes:
+    """How every payload about one set begins: table and name have the same numbers in all of them."""
+    names = attribute(_TABLE, table.encode() + b"\0") + attribute(_SET, name.encode() + b"\0")
+    return nfgenmsg(NFPROTO_INET) + names

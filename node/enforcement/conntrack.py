@@ -14,8 +14,11 @@ from pathlib import Path
 
 from node.enforcement.flow_marks import DEVICE_BITS, device_mark
 from node.enforcement.flows import TABLE_SIZE_DEFAULT
-from node.enforcement.generation import FAMILY, NETLINK_NETFILTER
-from node.enforcement.netlink import (
+from node.enforcement.plan import TableUse
+from node.netlink import (
+    NETLINK_NETFILTER,
+    NFGENMSG_BYTES,
+    NLA_F_NESTED,
     NLM_F_ACK,
     NLM_F_DUMP,
     NLM_F_REQUEST,
@@ -26,8 +29,8 @@ from node.enforcement.netlink import (
     find_attribute,
     message,
     messages,
+    nfgenmsg,
 )
-from node.enforcement.plan import TableUse
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +38,6 @@ COUNT = Path("/proc/sys/net/netfilter/nf_conntrack_count")
 SIZE = Path("/proc/sys/net/netfilter/nf_conntrack_max")
 IPCTNL_MSG_CT_NEW, IPCTNL_MSG_CT_GET, IPCTNL_MSG_CT_DELETE = 1 << 8, 1 << 8 | 1, 1 << 8 | 2
 CTA_TUPLE_ORIG, CTA_MARK, CTA_MARK_MASK = 1, 8, 21
-NLA_F_NESTED = 0x8000
 NOBODY = 0xFFFFFFFF
 """A mark that no device is ever given."""
 SAMPLE_MAX = 8_192
@@ -127,12 +129,12 @@ def delete(line: socket.socket, marks: frozenset[int]) -> None:
     assert 0 not in marks, "a filter for mark 0 would end everybody's"
     if len(marks) <= WALKS_MAX:
         whole = attribute(CTA_MARK_MASK, _MARK.pack(DEVICE_BITS))
-        found = [FAMILY.pack(0, 0, 0) + attribute(CTA_MARK, _MARK.pack(mark)) + whole for mark in marks]
+        found = [nfgenmsg() + attribute(CTA_MARK, _MARK.pack(mark)) + whole for mark in marks]
     else:
         found = [
-            FAMILY.pack(entry[0], 0, 0) + attribute(CTA_TUPLE_ORIG | NLA_F_NESTED, flow)
+            nfgenmsg(entry[0]) + attribute(CTA_TUPLE_ORIG | NLA_F_NESTED, flow)
             for entry in _entries()
-            if _mark(entry) in marks and (flow := find_attribute(entry, CTA_TUPLE_ORIG, FAMILY.size))
+            if _mark(entry) in marks and (flow := find_attribute(entry, CTA_TUPLE_ORIG, NFGENMSG_BYTES))
         ]
     for first in range(0, len(found), BATCH):
         _delete(line, found[first : first + BATCH])
@@ -155,7 +157,7 @@ def _delete(line: socket.socket, filters: list[bytes]) -> None:
 def _entries(filters: bytes = b"") -> Iterator[bytes]:
     """The payload of each entry that stands, as the kernel lists them; whoever has enough may stop."""
     with _socket() as line:
-        wanted = FAMILY.pack(0, 0, 0) + filters
+        wanted = nfgenmsg() + filters
         line.send(message(IPCTNL_MSG_CT_GET, NLM_F_REQUEST | NLM_F_DUMP, 0, wanted))
         while True:
             for kind, _, payload in messages(line.recv(1 << 16)):
@@ -165,7 +167,7 @@ def _entries(filters: bytes = b"") -> Iterator[bytes]:
 
 
 def _mark(entry: bytes) -> int:
-    mark = find_attribute(entry, CTA_MARK, FAMILY.size)
+    mark = find_attribute(entry, CTA_MARK, NFGENMSG_BYTES)
     return device_mark(int.from_bytes(mark)) if mark else 0
 
 

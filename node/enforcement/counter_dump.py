@@ -10,43 +10,46 @@ import re
 import socket
 import struct
 
-from node.enforcement.generation import FAMILY, NETLINK_NETFILTER
-from node.enforcement.netlink import (
+from node.errors import KernelRefused
+from node.netlink import (
     HEADER,
+    NETLINK_NETFILTER,
+    NFPROTO_INET,
+    NLA_F_NESTED,
     NLM_F_ACK,
     NLM_F_DUMP,
+    NLM_F_DUMP_INTR,
     NLM_F_REQUEST,
     NLMSG_DONE,
     NLMSG_ERROR,
     attribute,
+    attribute_header,
     error_code,
     message,
+    nfgenmsg,
 )
-from node.errors import KernelRefused
 
-NFPROTO_INET = 1
 NFT_MSG_GETTABLE, NFT_MSG_GETOBJ = 10 << 8 | 1, 10 << 8 | 19
-NLM_F_DUMP_INTR = 0x10
 NFTA_TABLE_NAME = 1
 NFTA_OBJ_TABLE, NFTA_OBJ_TYPE = 1, 3
 NFT_OBJECT_COUNTER = 1
 BLOCK_BYTES = 32_768
 """The kernel fills at most so much at a time."""
 TRIES_MAX = 8
-_PAD = struct.pack("=HH", 4, 3)
+_PAD = attribute(3, b"")
 # NFTA_OBJ_NAME; later in the same message NFTA_OBJ_DATA, by newer kernels marked as nested, which begins with
 # NFTA_COUNTER_BYTES. Processors that cannot read unaligned numbers get up to two NFTA_COUNTER_PAD in between.
 _COUNTED = re.compile(
-    re.escape(struct.pack("=H", 2))
+    re.escape(attribute_header(2, 0)[2:])
     + rb"([ud])([0-9]{1,10})\0.{0,96}?"
     + b"(?:%b)"
     % b"|".join(
-        re.escape(struct.pack("=HH", 28 + len(_PAD) * pads, 4 | nested))
-        for nested in (0, 0x8000)
+        re.escape(attribute_header(4 | nested, 24 + len(_PAD) * pads))
+        for nested in (0, NLA_F_NESTED)
         for pads in (0, 1, 2)
     )
     + b"(?:%b)?" % re.escape(_PAD)
-    + re.escape(struct.pack("=HH", 12, 1))
+    + re.escape(attribute_header(1, 8))
     + b"(.{8})",
     re.DOTALL,
 )
@@ -123,7 +126,7 @@ class CounterDump:
 
     def _ask(self, kind: int, flags: int, attributes: bytes) -> None:
         self._sequence += 1
-        body = FAMILY.pack(NFPROTO_INET, 0, 0) + attributes
+        body = nfgenmsg(NFPROTO_INET) + attributes
         self._socket.send(message(kind, NLM_F_REQUEST | flags, self._sequence, body))
 
     def _begin_anew(self) -> None:

@@ -2,18 +2,22 @@
 
 import errno
 import socket
-import struct
 import threading
 
-from node.enforcement.netlink import NLM_F_REQUEST, find_attribute, message, messages
+from node.netlink import (
+    NETLINK_NETFILTER,
+    NFGENMSG_BYTES,
+    NLM_F_REQUEST,
+    find_attribute,
+    message,
+    messages,
+    nfgenmsg,
+)
 
-NETLINK_NETFILTER = 12
 NFT_MSG_NEWGEN, NFT_MSG_GETGEN = 10 << 8 | 15, 10 << 8 | 16
 NFTA_GEN_ID = 1
 NFNLGRP_NFTABLES = 7
 DRAINED_AT_ONCE = 64
-FAMILY = struct.Struct("=BBH")
-"""struct nfgenmsg of linux/netfilter/nfnetlink.h."""
 
 
 class Generation:
@@ -26,7 +30,7 @@ class Generation:
         self._lock = threading.Lock()
 
     def now(self) -> int | None:
-        ask = message(NFT_MSG_GETGEN, NLM_F_REQUEST, 0, FAMILY.pack(0, 0, 0))
+        ask = message(NFT_MSG_GETGEN, NLM_F_REQUEST, 0, nfgenmsg())
         with self._lock:
             try:
                 self._socket.send(ask)
@@ -67,7 +71,7 @@ class News:
 
 def _number(answer: bytes) -> int | None:
     for kind, _, body in messages(answer):
-        number = find_attribute(body, NFTA_GEN_ID, FAMILY.size) if kind == NFT_MSG_NEWGEN else None
+        number = find_attribute(body, NFTA_GEN_ID, NFGENMSG_BYTES) if kind == NFT_MSG_NEWGEN else None
         if number is not None:
             return int.from_bytes(number)
     return None

@@ -3,10 +3,22 @@
 import errno
 import os
 import socket
-import struct
 from collections.abc import Iterable
 
-from node.enforcement.netlink import (
+from node.enforcement.tc import (
+    HTB_MAJOR,
+    RTM_NEWQDISC,
+    RTM_NEWTCLASS,
+    TC_H_ROOT,
+    TCA_KIND,
+    TCMSG,
+    TcChange,
+    as_message,
+    as_text,
+    root_message,
+)
+from node.errors import KernelRefused
+from node.netlink import (
     NLM_F_ACK,
     NLM_F_DUMP,
     NLM_F_ECHO,
@@ -18,14 +30,8 @@ from node.enforcement.netlink import (
     message,
     messages,
 )
-from node.enforcement.tc import HTB_MAJOR, TC_H_ROOT, TcChange, as_message, as_text, root_message
-from node.errors import KernelRefused
 
 RTM_GETQDISC, RTM_GETTCLASS = 38, 42
-RTM_NEWQDISC, RTM_NEWTCLASS = 36, 40
-TCA_KIND = 1
-TCM = struct.Struct("=BBHiIII")
-"""struct tcmsg of linux/rtnetlink.h."""
 BATCH = 64
 """Messages sent before their acknowledgements are read: well below the socket's buffer."""
 TOLERATED = {"delete-root": {errno.ENOENT, errno.EINVAL}, "delete-class": {errno.ENOENT}}
@@ -70,7 +76,10 @@ class TrafficControl:
         there is no such interface, or no telling."""
         try:
             ifindex = socket.if_nametoindex(interface)
-            flags, root = NLM_F_REQUEST | NLM_F_ACK | NLM_F_ECHO, TCM.pack(0, 0, 0, ifindex, 0, TC_H_ROOT, 0)
+            flags, root = (
+                NLM_F_REQUEST | NLM_F_ACK | NLM_F_ECHO,
+                TCMSG.pack(0, 0, 0, ifindex, 0, TC_H_ROOT, 0),
+            )
             self._socket.send(message(RTM_GETQDISC, flags, 0, root))
             answers: list[tuple[int, int, bytes]] = []
             while not any(kind == NLMSG_ERROR for kind, _, _ in answers):
@@ -78,7 +87,7 @@ class TrafficControl:
         except OSError:
             return False
         roots = [
-            (TCM.unpack_from(body)[4], _kind_of(body[20:]))
+            (TCMSG.unpack_from(body)[4], _kind_of(body[TCMSG.size :]))
             for kind, _, body in answers
             if kind == RTM_NEWQDISC
         ]
@@ -133,7 +142,7 @@ class TrafficControl:
         return refused
 
     def _dump(self, ask: int, answer: int, ifindex: int) -> list[tuple[int, int, int, str]]:
-        whole = TCM.pack(0, 0, 0, ifindex, 0, 0, 0)
+        whole = TCMSG.pack(0, 0, 0, ifindex, 0, 0, 0)
         self._socket.send(message(ask, NLM_F_REQUEST | NLM_F_DUMP, 0, whole))
         rows: list[tuple[int, int, int, str]] = []
         while True:
@@ -141,8 +150,8 @@ class TrafficControl:
                 if kind in {NLMSG_DONE, NLMSG_ERROR}:
                     return rows
                 if kind == answer:
-                    _, _, _, index, handle, parent, _ = TCM.unpack_from(body)
-                    rows.append((index, handle, parent, _kind_of(body[20:])))
+                    _, _, _, index, handle, parent, _ = TCMSG.unpack_from(body)
+                    rows.append((index, handle, parent, _kind_of(body[TCMSG.size :])))
 
 
 def _kind_of(attributes: bytes) -> str:

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from node.enforcement.netlink import (
+from node.enforcement.shares import HtbClass
+from node.netlink import (
     NLM_F_ACK,
     NLM_F_CREATE,
     NLM_F_REPLACE,
@@ -17,7 +18,6 @@ from node.enforcement.netlink import (
     attribute,
     message,
 )
-from node.enforcement.shares import HtbClass
 from node.units import BitsPerSecond
 
 Leaf = Literal["fq_codel", "pfifo"]
@@ -28,6 +28,8 @@ LEAF_DELAY_MS = 100
 """Longest queue of a plain first-in-first-out leaf, at the class's ceiling."""
 LEAF_PACKETS_MIN, LEAF_PACKETS_MAX = 32, 1_000
 
+TCMSG = struct.Struct("=BBHiIII")
+"""struct tcmsg of linux/rtnetlink.h: family, two of padding, interface, handle, parent, info."""
 RTM_NEWQDISC, RTM_DELQDISC, RTM_NEWTCLASS, RTM_DELTCLASS = 36, 37, 40, 41
 TC_H_ROOT = 0xFFFFFFFF
 TCA_KIND, TCA_OPTIONS = 1, 2
@@ -172,5 +174,5 @@ def _kind(name: str) -> bytes:
 def _message(  # noqa: PLR0917
     kind: int, flags: int, sequence: int, ifindex: int, handle: int, parent: int, body: bytes
 ) -> bytes:
-    payload = struct.pack("=BBHiIII", 0, 0, 0, ifindex, handle, parent, 0) + body
+    payload = TCMSG.pack(0, 0, 0, ifindex, handle, parent, 0) + body
     return message(kind, flags | NLM_F_REQUEST | NLM_F_ACK, sequence, payload)

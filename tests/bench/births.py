@@ -1,21 +1,20 @@
 """Processes that one process starts, counted by the kernel as it happens (its process event connector)."""
 
-import os
 import socket
 import struct
 import threading
 from types import TracebackType
 
+from node.netlink import HEADER, NLMSG_DONE, message
+
 NETLINK_CONNECTOR = 11
 CN_IDX_PROC = CN_VAL_PROC = 1
 PROC_CN_MCAST_LISTEN = 1
 PROC_EVENT_NONE, PROC_EVENT_FORK = 0, 1
-NLMSG_DONE = 3
-_NETLINK = struct.Struct("=IHHII")
 _CONNECTOR = struct.Struct("=IIIIHH")
 _EVENT = struct.Struct("=IIQ")
 _FORK = struct.Struct("=iiii")
-_AT_EVENT = _NETLINK.size + _CONNECTOR.size
+_AT_EVENT = HEADER.size + _CONNECTOR.size
 
 
 class Births:
@@ -30,9 +29,8 @@ class Births:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         self._socket.settimeout(0.2)
         asking = struct.pack("=I", PROC_CN_MCAST_LISTEN)
-        whole = _AT_EVENT + len(asking)
-        head = _NETLINK.pack(whole, NLMSG_DONE, 0, 0, os.getpid())
-        self._socket.send(head + _CONNECTOR.pack(CN_IDX_PROC, CN_VAL_PROC, 0, 0, len(asking), 0) + asking)
+        head = _CONNECTOR.pack(CN_IDX_PROC, CN_VAL_PROC, 0, 0, len(asking), 0)
+        self._socket.send(message(NLMSG_DONE, 0, 0, head + asking))
         self._socket.recv(4096)  # the kernel says that it listens; without it, nothing would ever be counted
         self._thread = threading.Thread(target=self._listen)
 
@@ -50,16 +48,16 @@ class Births:
     def _listen(self) -> None:
         while self._is_open:
             try:
-                message = self._socket.recv(4096)
+                event = self._socket.recv(4096)
             except TimeoutError:
                 continue
-            self.count += is_birth(message, self._pid)
+            self.count += is_birth(event, self._pid)
 
 
-def is_birth(message: bytes, parent: int) -> bool:
+def is_birth(event: bytes, parent: int) -> bool:
     """Whether a connector's message says that `parent` has a new child process."""
-    if len(message) < _AT_EVENT + _EVENT.size + _FORK.size:
+    if len(event) < _AT_EVENT + _EVENT.size + _FORK.size:
         return False
-    what, _, _ = _EVENT.unpack_from(message, _AT_EVENT)
-    _, parent_tgid, child_pid, child_tgid = _FORK.unpack_from(message, _AT_EVENT + _EVENT.size)
+    what, _, _ = _EVENT.unpack_from(event, _AT_EVENT)
+    _, parent_tgid, child_pid, child_tgid = _FORK.unpack_from(event, _AT_EVENT + _EVENT.size)
     return what == PROC_EVENT_FORK and parent_tgid == parent and child_pid == child_tgid

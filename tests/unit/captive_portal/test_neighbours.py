@@ -6,15 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from captive_portal.neighbours import question, read_answer
+from captive_portal.neighbours import question, read_answer, read_news
+from node.netlink import attribute, message
 
 ADDRESS = bytes([192, 0, 2, 7])
 REACHABLE, STALE, INCOMPLETE, FAILED, NOARP, PERMANENT = 0x02, 0x04, 0x01, 0x20, 0x40, 0x80
 HARDWARE = bytes.fromhex("02000000000a")
-
-
-def attribute(kind: int, value: bytes) -> bytes:
-    return struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
 
 
 def answer(
@@ -26,7 +23,7 @@ def answer(
     hardware: bytes = HARDWARE,
 ) -> bytes:
     body = struct.pack("=BxxxiHBB", 2, index, state, 0, 1) + attribute(1, address) + attribute(2, hardware)
-    return struct.pack("=IHHII", 16 + len(body), kind, 0, 1, 0) + body
+    return message(kind, 0, 1, body)
 
 
 @pytest.mark.parametrize("state", [REACHABLE, STALE, 0x08, 0x10, PERMANENT])
@@ -57,6 +54,29 @@ def test_an_answer_that_is_not_about_it_is_nobody(wrong: bytes) -> None:
 @given(st.binary(max_size=200))
 def test_no_bytes_break_the_reader(noise: bytes) -> None:
     assert read_answer(noise, ADDRESS, 3) is None
+    assert read_news(noise, 3) is None
+
+
+@given(st.binary(max_size=200))
+def test_no_payload_breaks_the_reader(noise: bytes) -> None:
+    told = message(28, 0, 1, noise)
+    assert read_answer(told, ADDRESS, 3) is None or ADDRESS in noise
+    read_news(told, 3)
+
+
+@given(st.integers(0, len(answer()) - 1), st.integers(0, 255))
+def test_an_answer_with_a_changed_byte_is_about_nobody_else(place: int, byte: int) -> None:
+    damaged = bytearray(answer())
+    damaged[place] = byte
+    told = read_answer(bytes(damaged), ADDRESS, 3)
+    assert told is None or len(told) == 17
+
+
+def test_news_are_an_address_and_its_device() -> None:
+    assert ("192.0.2.7", "02:00:00:00:00:0a") == read_news(answer(), 3)
+    assert read_news(answer(), 4) is None
+    assert read_news(answer(address=b"1234567"), 3) is None
+    assert read_news(answer(kind=29), 3) is None
 
 
 @pytest.mark.parametrize(("address", "octets"), [(ADDRESS, 36), (bytes(16), 48)])

@@ -5,7 +5,7 @@ import struct
 import pytest
 
 from node.enforcement.counter_dump import take_counters
-from node.enforcement.netlink import attribute
+from node.netlink import attribute
 
 PAD = attribute(3, b"")
 

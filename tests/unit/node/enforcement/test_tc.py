@@ -3,7 +3,8 @@
 import struct
 
 from node.enforcement.shares import HtbClass
-from node.enforcement.tc import TcChange, as_message, as_text, changes, leaf_limit
+from node.enforcement.tc import TCMSG, TcChange, as_message, as_text, changes, leaf_limit
+from node.netlink import messages
 from node.units import BitsPerSecond
 
 
@@ -69,14 +70,16 @@ def test_a_plain_queue_holds_a_tenth_of_a_second_and_never_too_little() -> None:
 
 def test_messages_carry_rates_beyond_32_bits() -> None:
     fast = htb(0x11, rate=100_000_000_000)
-    message = as_message(TcChange("set-class", 0x11, fast), ifindex=7, sequence=3)
-    length, kind, _, sequence, _ = struct.unpack_from("=IHHII", message)
-    assert (len(message), 40, 3) == (length, kind, sequence)
-    assert struct.pack("=Q", 12_500_000_000) in message
+    ((kind, sequence, payload),) = messages(
+        as_message(TcChange("set-class", 0x11, fast), ifindex=7, sequence=3)
+    )
+    assert (40, 3) == (kind, sequence)
+    assert struct.pack("=Q", 12_500_000_000) in payload
 
 
 def test_a_message_hangs_a_class_below_its_parent_and_the_line_below_the_root() -> None:
     for parent, expected in ((0x20, 0x1_0020), (0xFFFF, 0x1_FFFF), (None, 0x1_0000)):
-        message = as_message(TcChange("set-class", 0x11, htb(0x11, parent)), ifindex=7, sequence=3)
-        _, _, _, ifindex, handle, above, _ = struct.unpack_from("=BBHiIII", message, 16)
+        change = TcChange("set-class", 0x11, htb(0x11, parent))
+        ((_, _, payload),) = messages(as_message(change, ifindex=7, sequence=3))
+        _, _, _, ifindex, handle, above, _ = TCMSG.unpack_from(payload)
         assert (7, 0x1_0011, expected) == (ifindex, handle, above)

@@ -5,11 +5,23 @@ from collections.abc import Iterator
 
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_ECHO, NLM_F_DUMP = 0x1, 0x4, 0x8, 0x300
 NLM_F_REPLACE, NLM_F_CREATE = 0x100, 0x400
+NLM_F_DUMP_INTR = 0x10
+"""What a dump lists was changed meanwhile."""
 NLMSG_ERROR, NLMSG_DONE = 2, 3
 HEADER = struct.Struct("=IHHII")
 """struct nlmsghdr: length, type, flags, sequence number, port."""
+SEQUENCE_MASK = 0xFFFFFFFF
+NLA_F_NESTED = 0x8000
 ATTRIBUTE_TYPE = 0x3FFF
 """Without the flags for nested and for byte order."""
+_ATTRIBUTE = struct.Struct("=HH")
+"""struct nlattr: length without what fills up to four octets, type."""
+
+# linux/netfilter/nfnetlink.h
+NETLINK_NETFILTER = 12
+NFPROTO_UNSPEC, NFPROTO_INET = 0, 1
+_NFGENMSG = struct.Struct("!BBH")
+NFGENMSG_BYTES = _NFGENMSG.size
 
 
 def message(kind: int, flags: int, sequence: int, payload: bytes) -> bytes:
@@ -17,7 +29,17 @@ def message(kind: int, flags: int, sequence: int, payload: bytes) -> bytes:
 
 
 def attribute(kind: int, body: bytes) -> bytes:
-    return struct.pack("=HH", 4 + len(body), kind) + body + b"\0" * (-len(body) % 4)
+    return attribute_header(kind, len(body)) + body + b"\0" * (-len(body) % 4)
+
+
+def attribute_header(kind: int, body_bytes: int) -> bytes:
+    """What stands before an attribute's body of this length."""
+    return _ATTRIBUTE.pack(_ATTRIBUTE.size + body_bytes, kind)
+
+
+def nfgenmsg(family: int = NFPROTO_UNSPEC) -> bytes:
+    """What stands before the attributes in messages of nfnetlink."""
+    return _NFGENMSG.pack(family, 0, 0)
 
 
 def messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
@@ -33,11 +55,11 @@ def messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
 
 def find_attribute(data: bytes, wanted: int, at: int = 0) -> bytes | None:
     """The body of the first attribute of this type at the top level, from offset `at`; None without one."""
-    while at + 4 <= len(data):
-        length, kind = struct.unpack_from("=HH", data, at)
+    while at + _ATTRIBUTE.size <= len(data):
+        length, kind = _ATTRIBUTE.unpack_from(data, at)
         if kind & ATTRIBUTE_TYPE == wanted:
-            return data[at + 4 : at + length]
-        at += max(4, (length + 3) & ~3)
+            return data[at + _ATTRIBUTE.size : at + length]
+        at += max(_ATTRIBUTE.size, (length + 3) & ~3)
     return None
 
 
