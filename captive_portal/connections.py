@@ -12,8 +12,9 @@ from itertools import islice
 from typing import Protocol
 
 from captive_portal.callers import Caller, Ends
-from captive_portal.framing import Limits, network_of
+from captive_portal.framing import Limits
 from captive_portal.turns import Turns
+from node.client_network import client_network
 from node.framing import HEAD_END, REFUSALS, measure
 
 SWEEP_S = 1.0
@@ -55,7 +56,7 @@ def ends_of(transport: asyncio.BaseTransport) -> Ends | None:
 
 def counted_as(caller: Caller, ends: Ends) -> str:
     """Under which name a connection counts: its device, or where it comes from."""
-    return caller.device or network_of(ends.address)
+    return caller.device or client_network(ends.address)
 
 
 class Doorway:

@@ -1,6 +1,5 @@
-"""What a stranger may take up of the portal, and as whom they count."""
+"""What a stranger may take up of the portal."""
 
-import ipaddress
 from dataclasses import dataclass
 
 
@@ -26,13 +25,3 @@ class Limits:
     idle_s: float = 15.0
     requests: int = 1_000
     """On one connection."""
-
-
-def network_of(address: str) -> str:
-    """A stranger counts by IPv4 address or by IPv6 /64, of which one household may hold every address."""
-    bare = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(bare, ipaddress.IPv4Address) or bare.is_link_local:
-        return str(bare)
-    if bare.ipv4_mapped:
-        return str(bare.ipv4_mapped)
-    return str(ipaddress.ip_network((int(bare) >> 64 << 64, 64)))

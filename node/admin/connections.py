@@ -1,9 +1,10 @@
 """How many connections the admins' listener keeps, and which one makes room: nobody shuts an admin out by holding some."""
 
-import ipaddress
 from collections import Counter
 from collections.abc import Hashable
 from typing import Generic, TypeVar
+
+from node.client_network import client_network
 
 Connection = TypeVar("Connection", bound=Hashable)
 
@@ -24,7 +25,7 @@ class ConnectionLimiter(Generic[Connection]):
 
     def enter(self, connection: Connection, address: str) -> tuple[bool, Connection | None]:
         """Whether it may stay, and which other must go for it."""
-        party, gone = party_of(address), None
+        party, gone = client_network(address), None
         if self._count[party] >= self._per_address_max:
             gone = self._longest_idle(party)
         elif len(self._of) >= self._total_max:
@@ -69,11 +70,3 @@ class ConnectionLimiter(Generic[Connection]):
         """Of those with an idle connection; the one idle for longest decides between equals."""
         idle = dict.fromkeys(self._of[each] for each in self._idle)
         return max(idle, key=lambda party: self._count[party], default=None)
-
-
-def party_of(address: str) -> str:
-    """An IPv4 address, or the IPv6 /64 of which one household may hold every address."""
-    bare = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(bare, ipaddress.IPv4Address) or bare.is_link_local:
-        return str(bare)
-    return str(bare.ipv4_mapped or ipaddress.ip_network((int(bare) >> 64 << 64, 64)))

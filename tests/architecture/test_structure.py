@@ -104,6 +104,7 @@ VALUES_ONLY = {
     "node.membership.entrances",
     "node.membership.ports",
     "node.reconcile.ports",
+    "captive_portal.framing",
     "captive_portal.ports",
     "mesh.ports",
 }

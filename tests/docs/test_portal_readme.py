@@ -20,7 +20,7 @@ from captive_portal.guests import (
     step,
 )
 from captive_portal.web import ADDRESSES
-from node.memory_budget import Allowed, budget
+from node.memory_budget import Allowed, allowed_memory, budget
 
 ROOM = Path(__file__).parents[2] / "captive_portal"
 README = (ROOM / "README.md").read_text()
@@ -84,6 +84,12 @@ def test_what_fits_into_the_memory_that_is_allowed_is_as_the_table_says() -> Non
     ]
     unit = (ROOM.parent / "deploy/systemd/procomu.service").read_text()
     assert f"MemoryHigh={min(found)}M\n" in unit
+
+
+def test_of_a_hard_limit_as_much_is_planned_with_as_is_said() -> None:
+    files = {"/proc/self/cgroup": "0::/a\n", "/sys/fs/cgroup/a/memory.max": f"{12 << 20}\n"}
+    assert 11 << 20 == allowed_memory(files.get).bytes
+    assert "eleven twelfths of `memory.max`" in README
 
 
 def test_every_failure_of_others_has_a_test_that_is_there() -> None:
