@@ -21,7 +21,7 @@ they find new flows, repair marks, and still hold when an interface was made ane
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from node.enforcement import arrivals, dns_limits, flows, foreign_servers, segment_size
+from node.enforcement import announcements, arrivals, dns_limits, flows, foreign_servers, segment_size
 from node.enforcement.plan import Admission, Gate, TrafficPlan
 from node.units import MacAddress, Monotonic
 
@@ -31,8 +31,6 @@ LAYOUT = 3
 """Raised with every change of a set's type; another number makes the node build the table anew."""
 
 FACT_LAYOUT, FACT_COUNTERS_ID, FACT_FORWARDING4, FACT_FORWARDING6 = 1, 2, 3, 4
-ANNOUNCEMENTS_PER_SECOND = 20
-"""Of everything on the people's side together (mDNS); twice as many at once."""
 NO_PORT = 1
 """tcpmux, which nobody serves any more (RFC 7805): what is sent here is refused by the kernel's own sockets. A refusal
 by a rule would not get through the change of address that brought the packet here."""
@@ -156,7 +154,8 @@ def rules(form: Form) -> str:
         _output(gate),
         _postrouting(gate),
     )
-    return "".join((_services(gate), flows.sets(TABLE, gate.flows_per_device), arrivals.sets(TABLE), *chains))
+    sets = (flows.sets(TABLE, gate.flows_per_device), arrivals.sets(TABLE), announcements.sets(TABLE))
+    return "".join((_services(gate), *sets, *chains))
 
 
 def remove() -> str:
@@ -291,13 +290,6 @@ def _forward(form: Form) -> str:
     )
 
 
-# mDNS answers come from and go to its own port (RFC 6762 section 11), by multicast or straight to the asker.
-ANNOUNCED = (
-    f"udp sport 5353 udp dport 5353 meta length <= 1500 limit rate {ANNOUNCEMENTS_PER_SECOND}/second "
-    f"burst {2 * ANNOUNCEMENTS_PER_SECOND} packets accept"
-)
-
-
 def _input(gate: Gate) -> str:
     """What a device may ask of the node itself before it is admitted; afterwards the host's own rules decide. Who is
     not on the people's side never meets the portal."""
@@ -313,7 +305,7 @@ def _input(gate: Gate) -> str:
         "ct state established,related accept",
         "meta l4proto { icmp, ipv6-icmp } accept",
         *(TO_SERVICES if gate.services else ()),
-        *((ANNOUNCED,) if gate.hears_services else ()),
+        *(announcements.rules() if gate.hears_services else ()),
         *((f"meta l4proto {{ tcp, udp }} th dport {NO_PORT} accept",) if gate.stand_in else ()),
         f"{SENDER} . ct mark @up accept",
         *REFUSE,

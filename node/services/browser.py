@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 import socket
 from ipaddress import IPv4Interface, IPv6Interface
+from typing import cast
 
 from zeroconf import Error as ZeroconfError
 from zeroconf import EventLoopBlocked, IPVersion, NotRunningException, ServiceStateChange, Zeroconf
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
+from node.multicast_dns import Filtered, Reader, sound
 from node.services.announced import SCHEMES, Announced, Found, dispensable, read_announced, shown
 
 LOOK_AGAIN_S = 2.0
@@ -20,8 +22,9 @@ PAUSE_S = 300.0
 RESOLVE_MS = 3_000
 RESOLVERS = 2
 NAMES_MAX = 128
-RECORDS_MAX = 4_000
-"""Names that zeroconf may hold of the people's side; more is an attack on our memory."""
+RECORDS_MAX = 6_000
+"""Records that zeroconf may hold of the people's side, a kilobyte each and for as long as whoever announces them says;
+more is an attack on our memory."""
 CLOSE_S = 3.0
 
 Name = tuple[str, str]
@@ -65,6 +68,7 @@ class LanServices:
         self.warning, self._is_flooded = "", False
         browser: AsyncServiceBrowser | None = None
         try:
+            await _filter(zeroconf)
             browser = AsyncServiceBrowser(zeroconf.zeroconf, list(SCHEMES), handlers=[self._changed])
             async with asyncio.TaskGroup() as tasks:
                 work = [tasks.create_task(self._resolve(zeroconf)) for _ in range(RESOLVERS)]
@@ -132,14 +136,21 @@ class LanServices:
 
     async def _until_changed(self, zeroconf: AsyncZeroconf, index: int) -> None:
         while _index(self._interface) == index:
-            if len(zeroconf.zeroconf.cache.cache) > RECORDS_MAX:
+            if sum(map(len, zeroconf.zeroconf.cache.cache.values())) > RECORDS_MAX:
                 self._is_flooded = True
                 self.warning = (
                     f"services on {self._interface} are not looked for just now: some device there announces "
-                    "thousands of names"
+                    "thousands of services"
                 )
                 return
             await asyncio.sleep(LOOK_AGAIN_S)
+
+
+async def _filter(zeroconf: AsyncZeroconf) -> None:
+    await zeroconf.zeroconf.async_wait_for_start()
+    for each in zeroconf.zeroconf.engine.readers:
+        reader = cast(Reader, each.transport.get_protocol())
+        each.transport.set_protocol(cast(asyncio.BaseProtocol, Filtered(reader, sound)))
 
 
 def _said(service_type: str, service: AsyncServiceInfo) -> Announced:

@@ -1,15 +1,18 @@
 """Announcements over mDNS that anybody on a link may send: of nodes that are none."""
 
+import contextlib
 import hashlib
 import socket
 import struct
+from collections.abc import Callable, Iterator
 
 from mesh.announcement import SERVICE_TYPE, announce, instance_name
 from node.units import NodeId
 from tests.fakes.neighbours import id_of
 
-GROUP, PORT = "ff02::fb", 5353
+GROUP, GROUP4, PORT = "ff02::fb", "224.0.0.251", 5353
 TTL_S = 4_500
+_TO_FIRST_NAME = b"\xc0\x0c"
 _PTR, _TXT, _SRV, _AAAA, _IN = 12, 16, 33, 28, 1
 
 
@@ -40,8 +43,23 @@ def announcement(node: NodeId, *, is_whole: bool = True) -> bytes:
     return struct.pack("!HHHHHH", 0, 0x8400, 0, len(records), 0, 0) + b"".join(records)
 
 
-def flood(interface: str, count: int) -> None:
-    """In the namespace of the caller: `count` announcements, one half of them of services that never answer."""
+def crowded(service_type: str, number: int, octets: int = 1_400) -> bytes:
+    """One packet with as many services as fit, all below one name, and none of them in a packet of another number."""
+    whole = _name(service_type)
+    records = []
+    left = octets - 12 - len(whole)
+    while left > 64:
+        label = f"x{number:x}-{len(records):x}".encode()
+        data = bytes([len(label)]) + label + _TO_FIRST_NAME
+        name = _TO_FIRST_NAME if records else whole
+        records.append(name + struct.pack("!HHIH", _PTR, _IN, TTL_S, len(data)) + data)
+        left -= len(records[-1])
+    return struct.pack("!HHHHHH", 0, 0x8400, 0, len(records), 0, 0) + b"".join(records)
+
+
+@contextlib.contextmanager
+def mouth(interface: str) -> Iterator[Callable[[bytes], object]]:
+    """Sends to all on the link, by IPv6, in the namespace of the caller."""
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as out:
         out.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         out.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -49,6 +67,24 @@ def flood(interface: str, count: int) -> None:
         index = socket.if_nametoindex(interface)
         out.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
         out.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+        yield lambda packet: out.sendto(packet, (GROUP, PORT, 0, index))
+
+
+@contextlib.contextmanager
+def mouth4(address: str, port: int = PORT) -> Iterator[Callable[[bytes], object]]:
+    """The same by IPv4."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+        out.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        out.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        out.bind((address, port))
+        out.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(address))
+        out.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 255)
+        yield lambda packet: out.sendto(packet, (GROUP4, PORT))
+
+
+def flood(interface: str, count: int) -> None:
+    """In the namespace of the caller: `count` announcements, one half of them of services that never answer."""
+    with mouth(interface) as send:
         for number in range(count):
             node = id_of(hashlib.sha256(str(number).encode()).hexdigest())
-            out.sendto(announcement(node, is_whole=number % 2 == 0), (GROUP, PORT, 0, index))
+            send(announcement(node, is_whole=number % 2 == 0))

@@ -54,10 +54,11 @@ async def hear(interface: str, own4: str, own6: str) -> None:
 async def _tell(services: LanServices) -> None:
     said: object = None
     while True:
-        now = {"found": [[each.name, each.url, each.host] for each in services.found()]}
+        found = [[each.name, each.url, each.host] for each in services.found()]
+        now = {"found": found, "warning": services.warning}
         if now != said:
             said = now
-            print(json.dumps({**now, "warning": services.warning}), flush=True)
+            print(json.dumps(now), flush=True)
         await asyncio.sleep(LOOK_S)
 
 

@@ -1,6 +1,8 @@
 """A machine on the people's side announces a wiki, and the node hears of it: real mDNS between namespaces."""
 
+import contextlib
 import json
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -8,7 +10,9 @@ from dataclasses import replace
 
 import pytest
 
-from tests.kernel.street import GATE, ROUTER, STRANGER, Street, street
+from node.services.announced import HTTP
+from tests.kernel.mdns import GROUP4, PORT, crowded, mouth4
+from tests.kernel.street import GATE, MEMBER, MEMBER_MAC, ROUTER, STRANGER, Street, street
 from tests.lab.netns import Namespace, Program
 
 pytestmark = pytest.mark.kernel
@@ -68,6 +72,71 @@ def test_a_service_that_was_there_before_the_node_is_found_and_one_machine_shows
     assert 3 == len(last_heard(listening))
     listening.stop()
     offering.stop()
+
+
+def heard_each_second(place: Street, sender: Namespace, address: str, port: int) -> float:
+    """Of a thousand announcements a second for two seconds."""
+    with place.router.entered(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ear4:
+        ear4.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8_000_000)
+        ear4.bind(("", PORT))
+        group = socket.inet_aton(GROUP4) + socket.inet_aton(ROUTER[0])
+        ear4.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group)
+        began = time.monotonic()
+        with sender.entered(), mouth4(address, port) as send:
+            for number in range(2_000):
+                send(crowded(HTTP, number, 300))
+                time.sleep(max(0.0, began + number / 1_000 - time.monotonic()))
+        ear4.setblocking(False)
+        heard = 0
+        with contextlib.suppress(BlockingIOError):
+            while ear4.recv(2_000):
+                heard += 1
+    return heard / (time.monotonic() - began)
+
+
+@pytest.mark.parametrize("port", [PORT, 40_000])
+def test_neither_a_member_nor_a_stranger_makes_the_node_read_without_end(place: Street, port: int) -> None:
+    """What is over the limit of all had been accepted from admitted devices."""
+    place.admit(MEMBER_MAC, gate=replace(GATE, hears_services=True))
+    assert heard_each_second(place, place.member, MEMBER[0], port) < 30
+    assert heard_each_second(place, place.stranger, STRANGER[0], port) < 30
+
+
+def test_a_service_is_found_while_one_machine_announces_without_pause(place: Street) -> None:
+    listening = ear(place)
+    with place.member.entered(), mouth4(MEMBER[0]) as send:
+        number = 0
+        offering = machine(place.stranger, "offer", STRANGER[0], "Wiki:8080")
+        deadline = time.monotonic() + WAIT_SECONDS
+        while not last_heard(listening) and time.monotonic() < deadline:
+            number += 1
+            send(crowded("_ipp._tcp.local.", number, 200))
+            time.sleep(0.001)
+    assert [WIKI] == last_heard(listening)
+    offering.stop()
+    listening.stop()
+
+
+def test_services_of_one_kind_without_end_are_noticed(place: Street) -> None:
+    """All of them are records of one name, and only names had been counted."""
+    listening = ear(place)
+    with contextlib.ExitStack() as held:
+        sends = []
+        for address, where in ((MEMBER[0], place.member), (STRANGER[0], place.stranger)):
+            with where.entered():
+                sends.append(held.enter_context(mouth4(address)))
+        deadline, number = time.monotonic() + WAIT_SECONDS, 0
+        while not warning(listening) and time.monotonic() < deadline:
+            number += 1
+            sends[number % 2](crowded(HTTP, number))
+            time.sleep(0.02)
+    assert "thousands of" in warning(listening)
+    listening.stop()
+
+
+def warning(program: Program) -> str:
+    lines = [json.loads(line) for line in program.output().splitlines() if line.startswith("{")]
+    return str(lines[-1]["warning"]) if lines else ""
 
 
 def test_a_node_that_hears_nothing_refuses_announcements(place: Street) -> None:

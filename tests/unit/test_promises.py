@@ -24,7 +24,7 @@ from node.addressing import configuration, upstream
 from node.admin import once, overview, sheet, signin
 from node.answers import doorway, rulefile
 from node.config.settings import SETTINGS
-from node.enforcement import arrivals, dns_limits, flows, nft
+from node.enforcement import announcements, arrivals, dns_limits, flows, nft
 from node.governance import combine, parse, rule_table
 from node.membership import (
     bindings,
@@ -186,7 +186,8 @@ UNWRITTEN: tuple[tuple[str, object, object], ...] = (
       flows.RATE_PART), (2, 16, 8, 64)),
     ("who was refused is told for a minute", flows.RECENT_SECONDS, 60),
     ("new neighbours of all, of one device", (arrivals.TOGETHER_PER_SECOND, arrivals.OF_ONE_PER_SECOND), (2_000, 20)),
-    ("mDNS on the people's side: 20 a second of everything together", nft.ANNOUNCEMENTS_PER_SECOND, 20),
+    ("mDNS on the people's side: 20 a second of everything together, 5 of a device",
+     (announcements.PER_SECOND, announcements.OF_ONE_PER_SECOND), (20, 5)),
     ("a passphrase costs whoever tries one 16 MiB, five times",
      (passphrases._N, passphrases._R, passphrases._P), (2**14, 8, 5)),
     ("a line of a TOML file is looked at before it is parsed", toml_text.LINE_CHARS_MAX, 16_384),

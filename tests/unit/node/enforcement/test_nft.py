@@ -178,5 +178,5 @@ def test_a_node_without_services_asks_for_none_and_leaves_none_open() -> None:
     assert "add element inet procomu services" not in text
     assert "5353" not in text
     heard = nft.rules(replace(FORM, gate=replace(GATE, hears_services=True)))
-    assert "meta length <= 1500 limit rate 20/second burst 40 packets accept" in heard
+    assert "udp dport 5353 limit rate over 20/second burst 40 packets drop" in heard
     assert "5353" in nft.rules(replace(FORM, gate=replace(GATE, hears_services=True)))

@@ -1,0 +1,115 @@
+"""Messages of multicast DNS (RFC 6762) before zeroconf reads them: it keeps what is wrong in each broken message."""
+
+import struct
+from collections.abc import Callable
+from typing import Protocol
+
+OCTETS_MAX = 1_500
+"""zeroconf sends no longer ones; what is longer comes in pieces."""
+HEAD_OCTETS = 12
+NAME_OCTETS_MAX = 250
+"""zeroconf reads names of 253 characters, dots included."""
+_LABEL_OCTETS_MAX, _POINTER = 63, 0xC0
+_FIXED = {1: 4, 28: 16}
+"""Octets of an A and of an AAAA record."""
+
+
+class Reader(Protocol):
+    """What listens to a socket, as asyncio calls it."""
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None: ...
+
+    def error_received(self, exc: Exception) -> None: ...
+
+    def connection_lost(self, exc: Exception | None) -> None: ...
+
+
+class Filtered:
+    """Stands between a socket and `reader`, which gets what `heard` makes of each datagram, if anything."""
+
+    def __init__(self, reader: Reader, heard: Callable[[bytes], bytes | None]) -> None:
+        self._reader, self._heard = reader, heard
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        heard = self._heard(data)
+        if heard is not None:
+            self._reader.datagram_received(heard, addr)
+
+    def error_received(self, exc: Exception) -> None:
+        self._reader.error_received(exc)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._reader.connection_lost(exc)
+
+
+def sound(message: bytes) -> bytes | None:
+    """The message when every name and record in it is whole (RFC 1035 section 4); None otherwise."""
+    if not HEAD_OCTETS <= len(message) <= OCTETS_MAX:
+        return None
+    questions, *records = struct.unpack_from("!4H", message, 4)
+    at = HEAD_OCTETS
+    for _ in range(questions):
+        end = _name_end(message, at)
+        if end is None or end + 4 > len(message):
+            return None
+        at = end + 4
+    for _ in range(sum(records)):
+        end = _record_end(message, at)
+        if end is None:
+            return None
+        at = end
+    return message
+
+
+def _name_end(message: bytes, at: int) -> int | None:
+    """Where the name that begins at `at` ends. A pointer may lead to what came before it only, so that names end."""
+    end, first, octets = None, at, 0
+    while at < len(message):
+        length = message[at]
+        if length >= _POINTER:
+            if at + 2 > len(message):
+                return None
+            end = at + 2 if end is None else end
+            at = (length & ~_POINTER) << 8 | message[at + 1]
+            if not HEAD_OCTETS <= at < first:
+                return None
+            first = at
+            continue
+        at += 1 + length
+        if length == 0:
+            return at if end is None else end
+        octets += 1 + length
+        if length > _LABEL_OCTETS_MAX or octets > NAME_OCTETS_MAX:
+            return None
+    return None
+
+
+def _record_end(message: bytes, at: int) -> int | None:
+    name_end = _name_end(message, at)
+    if name_end is None or name_end + 10 > len(message):
+        return None
+    (kind,) = struct.unpack_from("!H", message, name_end)
+    (length,) = struct.unpack_from("!H", message, name_end + 8)
+    begin = name_end + 10
+    end = begin + length
+    return end if end <= len(message) and _is_whole(message, kind, begin, end) else None
+
+
+def _is_whole(message: bytes, kind: int, begin: int, end: int) -> bool:
+    """Whether the data of a record, which stand from `begin` to `end`, are as its type wants them."""
+    match kind:
+        case 1 | 28:
+            return end - begin == _FIXED[kind]
+        case 5 | 12:  # CNAME, PTR
+            return _name_end(message, begin) == end
+        case 33:  # SRV
+            return end - begin > 6 and _name_end(message, begin + 6) == end
+        case 13:  # HINFO
+            middle = begin + 1 + message[begin] if begin < end else end
+            return middle < end and middle + 1 + message[middle] == end
+        case 47:  # NSEC
+            at = _name_end(message, begin)
+            while at is not None and at + 2 <= end:
+                at += 2 + message[at + 1]
+            return at == end
+    return True
