@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from zeroconf import (  # type: ignore[attr-defined] # those that begin with DNS are not in its __all__
     DNSOutgoing,
@@ -33,9 +34,11 @@ from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZerocon
 
 from mesh.addresses import Address
 from mesh.announcement import SERVICE_TYPE, Announcement, announce, instance_name, read_announcement
+from mesh.hearing import Hearing
 from mesh.messages import Malformed
 from mesh.ports import Roster
 from node.identity import SHORT_CHARS
+from node.multicast_dns import Filtered, Reader
 from node.units import NodeId
 
 LOOK_AGAIN_S = 1.0
@@ -51,8 +54,8 @@ RESOLVERS = 4
 QUEUE_MAX = 256
 NAMES_MAX = 128
 """Services remembered for each link that are not members' nodes. The oldest makes room: anybody may announce names."""
-CACHE_NAMES_MAX = 4_096
-"""Names that zeroconf may hold for a link before it begins again; it forgets nothing itself for 75 minutes."""
+CACHE_RECORDS_MAX = 8_192
+"""Records that zeroconf may hold for a link before it begins again; it keeps them for as long as they say."""
 BEGIN_AGAIN_S = 60.0
 CLOSE_S = 3.0
 _IF_INET6 = Path("/proc/thread-self/net/if_inet6")
@@ -134,7 +137,7 @@ class Discovery:
         names = _Names(lambda: map(instance_name, self._roster()))
         browser: AsyncServiceBrowser | None = None
         try:
-            await _bind(zeroconf, link)
+            await _bind(zeroconf, link, Hearing(self._roster, time.monotonic))
             browser = AsyncServiceBrowser(zeroconf.zeroconf, SERVICE_TYPE, handlers=[names.changed])
             async with asyncio.TaskGroup() as tasks:
                 work = [tasks.create_task(self._announce(zeroconf, link))]
@@ -291,12 +294,15 @@ def _pointers(zeroconf: Zeroconf) -> list[DNSPointer]:
     return [record for record in found if isinstance(record, DNSPointer)]
 
 
-async def _bind(zeroconf: AsyncZeroconf, link: _Link) -> None:
-    """Its sockets hear this link alone from here on, and what they have heard until now is forgotten. Raises OSError."""
+async def _bind(zeroconf: AsyncZeroconf, link: _Link, hearing: Hearing) -> None:
+    """Its sockets hear this link alone from here on, and of it what `hearing` lets through; what they have heard until
+    now is forgotten. Raises OSError."""
     await zeroconf.zeroconf.async_wait_for_start()
     for each in zeroconf.zeroconf.engine.readers:
         own = each.transport.get_extra_info("socket")
         own.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, link.name.encode() + b"\0")
+        reader = cast(Reader, each.transport.get_protocol())
+        each.transport.set_protocol(cast(asyncio.BaseProtocol, Filtered(reader, hearing.heard)))
     cache = zeroconf.zeroconf.cache
     for name in cache.names():
         cache.async_remove_records(cache.entries_with_name(name))
@@ -339,7 +345,9 @@ async def _until_changed(link: _Link, zeroconf: Zeroconf) -> None:
     while True:
         await asyncio.sleep(LOOK_AGAIN_S)
         is_old = time.monotonic() - began > BEGIN_AGAIN_S
-        if _read_link(link.name) != link or (is_old and len(zeroconf.cache.names()) > CACHE_NAMES_MAX):
+        if _read_link(link.name) != link or (
+            is_old and sum(map(len, zeroconf.cache.cache.values())) > CACHE_RECORDS_MAX
+        ):
             return
 
 

@@ -3,15 +3,18 @@
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.kernel.mdns import flood
+from mesh.announcement import SERVICE_TYPE
+from tests.kernel.mdns import crowded, flood, mouth
 from tests.kernel.test_two_routers_find_each_other import Line, at_which, is_trusting, lines
 from tests.lab.netns import Lab, Namespace, Program
 
 pytestmark = pytest.mark.kernel
 
+FLOOD_PER_S = 400
 MEET_S = 10.0
 """On a busy machine; alone it takes two to four."""
 
@@ -172,3 +175,40 @@ def test_a_member_is_found_while_somebody_announces_a_thousand_nodes_that_are_no
     trusted = at_which(low, "peers", knows("high"), seconds=40.0)
     print(f"trusted after {trusted - joined:.2f} s")
     assert trusted - joined < 2 * MEET_S
+
+
+def memory_kb(program: Program) -> int:
+    status = Path(f"/proc/{program.popen.pid}/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
+
+
+def hostile(number: int) -> bytes:
+    """Services of one kind without end, broken messages that are all different, and questions that never end."""
+    match number % 3:
+        case 0:
+            return crowded(SERVICE_TYPE, number)
+        case 1:
+            return crowded(SERVICE_TYPE, number)[:-1] + b"\xff"
+    return b"\x00\x00\x02\x00\x00\x00" + crowded(SERVICE_TYPE, number)[6:]
+
+
+def test_a_member_is_found_and_memory_stays_small_while_a_link_is_flooded(lab: Lab) -> None:
+    """65 records fit into a packet, and zeroconf had kept each of them, and what was wrong in each broken one."""
+    valley, hill = lab.namespace("valley"), lab.namespace("hill")
+    lab.veth(valley, "mesh0", hill, "mesh0")
+    for where in (valley, hill):
+        where.ip("link set lo up", "link set mesh0 up")
+    low = node(valley, "low", "mesh0", "high")
+    at_which(low, "started")
+    time.sleep(2.0)
+    before, began, number = memory_kb(low), time.monotonic(), 0
+    high: Program | None = None
+    with hill.entered(), mouth("mesh0") as send:
+        while time.monotonic() - began < 9.0:
+            send(hostile(number := number + 1))
+            time.sleep(max(0.0, began + number / FLOOD_PER_S - time.monotonic()))
+            if high is None and time.monotonic() - began > 4.0:
+                high = node(hill, "high", "mesh0", "low")
+    at_which(low, "peers", knows("high"), seconds=0.1)
+    print(f"{memory_kb(low) - before} kB for {number} packets")
+    assert memory_kb(low) - before < 12_000

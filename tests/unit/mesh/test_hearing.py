@@ -1,0 +1,85 @@
+"""What of a link is read, when anybody may send there."""
+
+from dataclasses import dataclass
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mesh.announcement import SERVICE_TYPE
+from mesh.hearing import (
+    QUESTIONS_AT_ONCE,
+    QUESTIONS_PER_S,
+    RECORDS_AT_ONCE,
+    RECORDS_OF_MEMBER_AT_ONCE,
+    RECORDS_PER_S,
+    Hearing,
+)
+from node.multicast_dns import OCTETS_MAX
+from tests.fakes.neighbours import id_of
+from tests.kernel.mdns import announcement, crowded
+
+ROSTER = frozenset(map(id_of, ("low", "high")))
+RECORDS = 4
+"""In one announcement of a node."""
+
+
+@dataclass
+class Clock:
+    now: float = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def hearing(clock: Clock) -> Hearing:
+    return Hearing(lambda: ROSTER, clock)
+
+
+def strangers(link: Hearing, count: int) -> int:
+    """Records read of so many packets that are as full as can be."""
+    heard = (link.heard(crowded(SERVICE_TYPE, number)) for number in range(count))
+    return sum(int.from_bytes(packet[6:8], "big") for packet in heard if packet is not None)
+
+
+def test_what_names_no_member_is_read_up_to_a_limit_and_again_later() -> None:
+    clock = Clock()
+    link = hearing(clock)
+    assert RECORDS_AT_ONCE - 100 < strangers(link, 1_000) <= RECORDS_AT_ONCE
+    clock.now += 10
+    assert 0 < strangers(link, 1_000) <= 10 * RECORDS_PER_S + 100
+
+
+def test_a_member_is_heard_whatever_others_announce_and_their_name_is_no_way_round() -> None:
+    clock = Clock()
+    link = hearing(clock)
+    while link.heard(announcement(id_of("passer-by"))) is not None:
+        clock.now += 0.001
+    high, low = announcement(id_of("high")), announcement(id_of("low"))
+    assert high == link.heard(high)
+    heard = sum(link.heard(high) is not None for _ in range(1_000))
+    assert RECORDS * (heard + 1) == RECORDS_OF_MEMBER_AT_ONCE
+    assert low == link.heard(low)
+    full = crowded(f"{id_of('low')[:16]}.{SERVICE_TYPE}", 1)
+    assert link.heard(full) is None
+
+
+def test_questions_are_limited_and_never_wait_for_more() -> None:
+    clock = Clock()
+    link = hearing(clock)
+    question = bytes(2) + b"\x02\x00\x00\x01" + bytes(6) + b"\x01x\x00\x00\x0c\x00\x01"
+    assert b"\x00\x00\x00\x00" + question[4:] == link.heard(question)
+    assert QUESTIONS_AT_ONCE - 1 == sum(link.heard(question) is not None for _ in range(2_000))
+    clock.now += 1
+    assert QUESTIONS_PER_S == sum(link.heard(question) is not None for _ in range(2_000))
+
+
+def test_what_is_no_message_or_too_long_is_not_read() -> None:
+    link = hearing(Clock())
+    for octets in (b"", bytes(11), bytes(OCTETS_MAX + 1)):
+        assert link.heard(octets) is None
+
+
+@given(st.binary(max_size=200))
+def test_no_octets_break_the_hearing(octets: bytes) -> None:
+    heard = hearing(Clock()).heard(octets)
+    assert heard is None or len(heard) == len(octets)
