@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from node.accounting.erasures import ErasureNote
 from node.membership.bindings import Binding, Unbound
 from node.membership.cards import CardsVoid
 from node.membership.contests import Contest, ContestGone
@@ -9,7 +10,7 @@ from node.membership.notices import Notice, NoticeGone
 from node.membership.passphrases import PassphraseGone, PassphraseHash
 from node.membership.terms import Terms
 from node.membership.vouchers import Batch, SavedVoucher
-from node.units import AccountId, MacAddress
+from node.units import MacAddress
 
 __all__ = [
     "Batch",
@@ -69,5 +70,5 @@ class Forgotten:
     bindings: tuple[MacAddress, ...] = ()
     contests: tuple[int, ...] = ()
     notices: tuple[int, ...] = ()
-    erased: tuple[tuple[AccountId, str], ...] = ()
-    """Accounts whose people asked for it, and the day before which what they used is kept no more."""
+    erased: tuple[ErasureNote, ...] = ()
+    """Erasures whose month is over, and those whose day was wrong."""

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Collection, Container, Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from itertools import islice
 
 from captive_portal import guests
 from node.accounting.booking import BOOKED_DAY, Booking
+from node.accounting.erasures import ERASED_MAX, ErasureNote
 from node.accounting.ledger import NO_CELL, NOTHING_IS_OPEN, Cell, CellKey, Ledger, highest
 from node.accounting.lives import life_name, life_number
 from node.accounting.meter import Baseline, Reading, Tally, baseline, deltas, goes_on_from, is_behind
@@ -34,6 +36,8 @@ LEASE_TOLERANCE_MS = 5_000
 INCARNATION, SAVED_AT, BOOT, TRIED = "incarnation", "saved_at_ms", "boot", "tried_at_ms"
 BOOKINGS = "bookings"
 """How often the bytes of these counters were stored."""
+ERASE_TOGETHER = 256
+"""Erasures that are handed to the memory at once, so that a few commits do for many."""
 
 
 @dataclass(slots=True)
@@ -84,6 +88,8 @@ class Keeper:
         self.pending = Pending()
         self._erasures: deque[Erasure] = deque()
         self._to_erase: list[tuple[AccountId, str]] = []
+        self._erased: dict[AccountId, ErasureNote] = {}
+        """The latest last; also those that are still to be stored."""
         self._saving, self._failures = asyncio.Lock(), 0
         self._stored_ms = Monotonic(0)
         self._unbooked: dict[CellKey, Cell] = {}
@@ -110,8 +116,11 @@ class Keeper:
         return Instant(now, self._clock.boot, wall, self._clock.today() if is_known else "")
 
     def keep(self, cells: Iterable[tuple[CellKey, Cell]]) -> None:
-        """To be stored with the next writing."""
+        """To be stored with the next writing, unless it was erased."""
         for key, cell in cells:
+            note = self._erased.get(key.account)
+            if note is not None and note.bars(key.day):
+                continue
             self._unbooked[key] = highest(self._unbooked.get(key, NO_CELL), cell)
 
     def opens_since(self) -> str:
@@ -211,13 +220,30 @@ class Keeper:
         """With the next saving, as `Memory.erase` has it."""
         self._erasures.append(Erasure(mac, account, until_day))
         if until_day:
-            month = f"{until_day[:7]}-01"
-            self._to_erase.append((account, month))
-            self._unbooked = {
-                key: cell
-                for key, cell in self._unbooked.items()
-                if key.account != account or (key.day >= month and key.day != DAY_UNKNOWN)
-            }
+            self._keep_out([ErasureNote(account, until_day)])
+
+    def is_erased(self, key: CellKey) -> bool:
+        """Whether a cell that comes from elsewhere is of somebody who asked to be erased since."""
+        note = self._erased.get(key.account)
+        return note is not None and note.bars_late(key.day)
+
+    def _note_erased(self, note: ErasureNote) -> None:
+        self._erased.pop(note.account, None)
+        self._erased[note.account] = note
+        if len(self._erased) > ERASED_MAX:
+            del self._erased[next(iter(self._erased))]
+
+    def _keep_out(self, notes: Collection[ErasureNote]) -> None:
+        """Of these accounts, what was erased leaves what is counted here and what waits to be stored."""
+        for note in notes:
+            self._note_erased(note)
+            self._to_erase.append((note.account, note.kept_since))
+        accounts = {note.account for note in notes}
+        self._unbooked = {
+            key: cell
+            for key, cell in self._unbooked.items()
+            if key.account not in accounts or not self.is_erased(key)
+        }
 
     async def save(self) -> bool:
         """Sessions and rows of the register that have changed, all of them together: whoever comes while the disk is
@@ -270,9 +296,20 @@ class Keeper:
 
     async def _erase(self) -> None:
         while self._erasures:
-            first = self._erasures[0]
-            await self._memory.erase(first.mac, first.account, first.until_day)
-            self._erasures.popleft()
+            together = tuple(islice(self._erasures, ERASE_TOGETHER))
+            async with asyncio.TaskGroup() as tasks:
+                tried = [tasks.create_task(self._erase_one(each)) for each in together]
+            for trouble in (each.result() for each in tried):
+                if trouble is not None:
+                    raise trouble
+                self._erasures.popleft()
+
+    async def _erase_one(self, erasure: Erasure) -> StorageTrouble | None:
+        try:
+            await self._memory.erase(erasure.mac, erasure.account, erasure.until_day)
+        except StorageTrouble as trouble:
+            return trouble
+        return None
 
     async def flush(self, now: Monotonic) -> bool:
         """Sessions, then everything booked and the baseline it was booked up to. True when it is on the disk."""
@@ -300,8 +337,9 @@ class Keeper:
         self._stored_life = facts[INCARNATION]
         self._unbooked = {k: c for k, c in self._unbooked.items() if cells.get(k) != c}
         self._stored_ms = now
-        if self._is_another_life() or self._is_unsure:
-            self._store_all()
+        is_other = self._is_another_life()
+        if is_other or self._is_unsure:
+            self._store_all(is_other=is_other)
             return await self.flush(now)
         self._presence.forget_marks(read_last & self._presence.read_last)
         return True
@@ -329,12 +367,34 @@ class Keeper:
                 ended_before=ended, used_before=used, today=today.isoformat()
             )
             self.pending.add(self._register.forget(forgotten, self.instant(self._clock.monotonic())))
-            self._to_erase += forgotten.erased
+            self._take_erased(forgotten.erased)
         except StorageTrouble as trouble:
             self.note(trouble)
             self._is_unsure = True
+        self._erased = {each.account: each for each in self._erased.values() if each.until_day >= used}
         self._days_to_forget = used
         self._presence.forget_ended(tuple(self._presence.guests))
+
+    def _take_erased(self, changed: Iterable[ErasureNote]) -> None:
+        """Erasures as the memory has them now. One whose day was told by a wrong clock has kept out too much."""
+        waiting = {each.account for each in self._erasures if each.until_day}
+        told = [note for note in changed if note.account not in waiting]
+        self._keep_out([note for note in told if note.is_over])
+        for note in told:
+            if not note.is_over:
+                self._note_erased(note)
+                self._is_unsure = True
+
+    def _recall_erased(self, notes: Iterable[ErasureNote], *, is_late: bool) -> None:
+        """`is_late`: pages have been taken in already, while nobody could read who was erased."""
+        waiting = {each.account for each in self._erasures if each.until_day}
+        told = [note for note in notes if note.account not in waiting]
+        for note in told:
+            self._note_erased(note)
+        if is_late:
+            counted = {*self._unbooked, *(key for key, _ in self._ledger.cells())}
+            accounts = {key.account for key in counted if self.is_erased(key)}
+            self._keep_out([note for note in told if note.account in accounts])
 
     def days_to_forget(self) -> str:
         """Told once, to whoever may change the ledger: days before this one are to leave it; empty for none."""
@@ -348,6 +408,7 @@ class Keeper:
 
     def _take(self, remembered: Remembered, now: Monotonic, standing: KernelState | None) -> None:
         facts = dict(remembered.facts)
+        self._recall_erased(remembered.erased, is_late=bool(self.writer.incarnation))
         self._ledger.open(remembered.cells_since, remembered.cells)
         self._presence.remember_marks(remembered.marks)
         self._presence.remember_minors(remembered.minors)
@@ -477,8 +538,13 @@ class Keeper:
         self._report("the database is another file than before; everything that is known is stored again")
         return True
 
-    def _store_all(self) -> None:
+    def _store_all(self, *, is_other: bool) -> None:
+        """`is_other`: in a file that may not know who was erased."""
         self._is_unsure = False
+        if is_other:
+            self._erasures.extend(
+                Erasure(None, each.account, each.until_day) for each in self._erased.values()
+            )
         self.keep(self._ledger.cells())
         self.unsaved.update(self._presence.seats)
         self.pending.add(self._register.rows())

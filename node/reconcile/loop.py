@@ -365,7 +365,8 @@ class Reconcile:
             await self.keeper.forget(now)
 
     def _question(self, now: Monotonic) -> Question:
-        merges = [self._merges.popleft() for _ in range(len(self._merges))]
+        came = [self._merges.popleft() for _ in range(len(self._merges))]
+        merges = [(key, cell) for key, cell in came if not self.keeper.is_erased(key)]
         opened, self._opened = self._opened, None
         return Question(
             merges=tuple(merges),

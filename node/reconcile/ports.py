@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from node.accounting.booking import Booking
+from node.accounting.erasures import ErasureNote
 from node.accounting.ledger import Cell, CellKey
 from node.accounting.meter import Baseline, Tally
 from node.accounting.sessions import SavedSession
@@ -49,6 +50,8 @@ class Remembered:
     marks: tuple[tuple[int, MacAddress, AccountId], ...] = ()
     sessions: tuple[SavedSession, ...] = ()
     register: Kept = field(default_factory=Kept)
+    erased: tuple[ErasureNote, ...] = ()
+    """The latest last; at most `ERASED_MAX`."""
 
 
 class Memory(Protocol):
@@ -71,7 +74,8 @@ class Memory(Protocol):
         """Counters of this name begin at zero, and nothing of them is stored. Noted beside the database, also while the
         data folder cannot be used; never raises StorageTrouble."""
 
-    async def book(self, booking: Booking) -> None: ...
+    async def book(self, booking: Booking) -> None:
+        """All or nothing; of cells what `ErasureNote.bars` is left out."""
 
     async def save_sessions(
         self,
@@ -84,7 +88,8 @@ class Memory(Protocol):
 
     async def erase(self, mac: MacAddress | None, account: AccountId, until_day: str) -> None:
         """Everything about the device goes, and what its account used in earlier months; when the month of
-        `until_day` is over, also what it used until that day. None leaves the device, an empty day the account."""
+        `until_day` is over, also what it used until that day. None leaves the device, an empty day the account. It is
+        remembered after that, so that no late page brings back what went."""
 
     async def forget(self, *, ended_before: str, used_before: str, today: str) -> Forgotten:
         """Retention; a day that was not known when it was written counts as `today`."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from sqlite_utils import Database
 
 from node.accounting.booking import Booking
+from node.accounting.erasures import ERASED_MAX, ErasureNote
 from node.accounting.ledger import Cell, CellKey
 from node.accounting.meter import Baseline
 from node.accounting.periods import DAY_UNKNOWN
@@ -55,14 +56,15 @@ def load_facts(db: Database) -> dict[str, str]:
 
 
 def save_booking(db: Database, booking: Booking) -> None:
-    """Cells only grow: a row in the table that is higher already stays. What pages say of the months before a noted
-    erasure is not written: it was erased."""
-    erased = {account: _month(day) for account, day in db.execute("SELECT account, until_day FROM erasures")}
+    """Cells only grow: a row in the table that is higher already stays. What `ErasureNote.bars` is not written."""
     db.conn.executemany(
-        """INSERT INTO cells VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+        f"""INSERT INTO cells SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE NOT EXISTS (
+           SELECT 1 FROM erasures WHERE account = ?3 AND ?4 != '{DAY_UNKNOWN}'
+           AND CASE WHEN is_over THEN ?4 <= until_day ELSE ?4 < date(until_day, 'start of month') END)
+           ON CONFLICT DO UPDATE SET
            down = max(down, excluded.down), up = max(up, excluded.up),
-           busy_down = max(busy_down, excluded.busy_down), busy_up = max(busy_up, excluded.busy_up)""",
-        (_cell_row(key, cell) for key, cell in booking.cells if key.day >= erased.get(key.account, "")),
+           busy_down = max(busy_down, excluded.busy_down), busy_up = max(busy_up, excluded.busy_up)""",  # noqa: S608
+        (_cell_row(key, cell) for key, cell in booking.cells),
     )
     facts = dict(booking.facts)
     if booking.baseline is not None:
@@ -105,34 +107,51 @@ def date_unknown_days(db: Database, today: str) -> None:
         )
 
 
+def load_erased(db: Database) -> list[ErasureNote]:
+    """The latest ones, in the order of their days."""
+    rows = db.execute(
+        "SELECT account, until_day, is_over FROM erasures ORDER BY until_day DESC LIMIT ?", [ERASED_MAX]
+    ).fetchall()
+    return [ErasureNote(AccountId(account), day, bool(is_over)) for account, day, is_over in reversed(rows)]
+
+
 def erase(db: Database, account: AccountId, until_day: str) -> None:
     """What the account used in earlier months goes now, and what it used until that day when the month is over."""
     db.execute(
-        "DELETE FROM cells WHERE account = ? AND (day < ? OR day = ?)",
-        [account, _month(until_day), DAY_UNKNOWN],
+        "DELETE FROM cells WHERE account = ? AND (day < date(?, 'start of month') OR day = ?)",
+        [account, until_day, DAY_UNKNOWN],
     )
-    db.execute("INSERT OR REPLACE INTO erasures VALUES (?, ?)", [account, until_day])
+    # The journal may say again what is known, and is over, already.
+    db.execute(
+        """INSERT INTO erasures (account, until_day) VALUES (?, ?) ON CONFLICT DO UPDATE SET
+           is_over = is_over AND until_day >= excluded.until_day, until_day = max(until_day, excluded.until_day)""",
+        [account, until_day],
+    )
 
 
-def forget_erased(db: Database, today: str) -> tuple[tuple[AccountId, str], ...]:
-    """Accounts whose last month is over, and the day before which nothing of them is kept from now on.
+def forget_erased(db: Database, *, used_before: str, today: str) -> tuple[ErasureNote, ...]:
+    """Erasures whose month is over now, and others that have changed.
 
-    Bytes of unknown days go too, as in `Ledger.erase`: nobody can tell that they are later than the erasure.
+    Bytes of unknown days go too, as in `Ledger.erase`: nobody can tell that they are later than the erasure. A note goes
+    when what it keeps out would be too old to be kept. A day that is still to come was told by a clock that was wrong.
     """
-    rows = db.execute(
-        "SELECT account, date(until_day, '+1 day') FROM erasures WHERE until_day < ?", [_month(today)]
-    )
-    over = tuple((AccountId(account), day) for account, day in rows.fetchall())
+    changed = "RETURNING account, until_day, is_over"
+    early = db.execute(
+        f"UPDATE erasures SET until_day = ?, is_over = 0 WHERE until_day > ? {changed}",  # noqa: S608
+        [today, today],
+    ).fetchall()
+    over = db.execute(
+        f"UPDATE erasures SET is_over = 1 WHERE NOT is_over AND until_day < date(?, 'start of month') {changed}",  # noqa: S608
+        [today],
+    ).fetchall()
     db.conn.executemany(
-        f"DELETE FROM cells WHERE account = ? AND (day < ? OR day = '{DAY_UNKNOWN}')",  # noqa: S608
-        over,
+        f"DELETE FROM cells WHERE account = ? AND (day <= ? OR day = '{DAY_UNKNOWN}')",  # noqa: S608
+        ((account, day) for account, day, _ in over),
     )
-    db.execute("DELETE FROM erasures WHERE until_day < ?", [_month(today)])
-    return over
-
-
-def _month(day: str) -> str:
-    return f"{day[:7]}-01"
+    db.execute("DELETE FROM erasures WHERE is_over AND until_day < ?", [used_before])
+    return tuple(
+        ErasureNote(AccountId(account), day, bool(is_over)) for account, day, is_over in (*early, *over)
+    )
 
 
 _DAYS = (

@@ -89,7 +89,7 @@ class StoredMemory:
             forgotten = membership.forget_before(db, ended=ended_before, used=used_before)
             sessions.forget_ended_before(db, ended_before)
             books.forget_before(db, used_before)
-            return replace(forgotten, erased=books.forget_erased(db, today))
+            return replace(forgotten, erased=books.forget_erased(db, used_before=used_before, today=today))
 
         return await self._store.run(work)
 
@@ -108,6 +108,7 @@ class StoredMemory:
             marks=tuple((mark, mac, account) for mark, (mac, account) in marks.items()),
             sessions=tuple(sessions.load_sessions(db)),
             register=membership.load_kept(db),
+            erased=tuple(books.load_erased(db)),
         )
 
 

@@ -75,8 +75,11 @@ KEPT = (
     ),
     Kept(
         "erasures",
-        N_("Who asked to be erased, so that their counts go too when the month is over."),
-        N_("until the month is over"),
+        N_(
+            "Who asked to be erased, so that their counts go too when the month is over, and do not come back from "
+            "other nodes."
+        ),
+        N_("13 months"),
     ),
     Kept("notices", N_("What the community tells its people."), N_("30 days after the last day")),
     Kept(
@@ -145,7 +148,12 @@ def _third(db: Database) -> None:
     db.execute("CREATE INDEX cells_of_account ON cells (account, day)")
 
 
-MIGRATIONS: tuple[Callable[[Database], None], ...] = (_first, _second, _third)
+def _fourth(db: Database) -> None:
+    """An erasure stays noted when its month is over: pages and copies of before it may come later."""
+    db.execute("ALTER TABLE erasures ADD COLUMN is_over INTEGER NOT NULL DEFAULT 0")
+
+
+MIGRATIONS: tuple[Callable[[Database], None], ...] = (_first, _second, _third, _fourth)
 """In order; the number of those applied is the database's user_version. Each is applied in one transaction."""
 
 

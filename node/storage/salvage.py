@@ -58,7 +58,10 @@ def _commits(connection: sqlite3.Connection) -> int:
 
 
 def _take(connection: sqlite3.Connection, into: Database, table: str) -> int:
-    columns = [column.name for column in into[table].columns]
+    known = _columns(connection, table)
+    columns = [column.name for column in into[table].columns if column.name in known]
+    if not columns:
+        return 0
     marks = ", ".join("?" * len(columns))
     put = f"INSERT OR IGNORE INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - our own names
     before = int(into.conn.total_changes)
@@ -68,6 +71,14 @@ def _take(connection: sqlite3.Connection, into: Database, table: str) -> int:
         except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
             continue  # a value of another kind than the column's is damage
     return int(into.conn.total_changes) - before
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> set[str]:
+    """Those of a file that an older version made may be fewer; what it does not have is as a new row has it."""
+    try:
+        return {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+    except UNREADABLE:
+        return set()
 
 
 def _rows(connection: sqlite3.Connection, table: str, columns: list[str]) -> Iterator[Row]:

@@ -31,6 +31,8 @@ _SUSPECT = {
     "vouchers": "is_revoked NOT IN (0, 1) OR (boot IS NULL) != (ends_boot_ms IS NULL) "
     "OR (boot IS NULL) != (since_boot_ms IS NULL) OR NOT is_fingerprint_of(fingerprint, account)",
     "bindings": f"mac NOT GLOB '{_MAC}' OR account = '' OR way NOT IN ({_WAYS})",
+    "erasures": "is_over NOT IN (0, 1) OR date(until_day) IS NOT until_day "
+    "OR until_day NOT BETWEEN '0001-01-01' AND '9999-12-30'",
     "notices": "NOT json_valid(texts) OR is_urgent NOT IN (0, 1)",
     "terms": "NOT json_valid(texts)",
 }

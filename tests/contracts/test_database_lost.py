@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 
 from captive_portal.ports import CardShown, CodeTyped, PassphraseTyped, TermsAccepted
+from node.accounting.ledger import Cell, CellKey
+from node.accounting.periods import DAY_UNKNOWN
 from node.answers.overview import Glance
 from node.answers.rulefile import RuleFiles
 from node.doctor.diagnoses import diagnose
@@ -32,7 +34,7 @@ from node.storage.memory import StoredMemory, StoredRecords
 from node.storage.notes import Notes
 from node.storage.opening import Files
 from node.supervision import Parts
-from node.units import AccountId, MacAddress
+from node.units import NO_USAGE, AccountId, Bytes, MacAddress, NodeId, Usage
 from tests.contracts.house import ANA, BEN, CAI, DOT, LISTED, House, Neighbourhood
 from tests.contracts.test_loop import until
 from tests.contracts.test_portal_house import WORDS, comes_in, give_passphrase, is_refused
@@ -341,6 +343,49 @@ async def test_who_erases_themselves_is_in_no_copy_and_no_journal_within_a_day(w
         assert [] == found_in(world.data, ANA)
         assert world.store._copier.seconds_left() > copies.AFTER_ERASURE_S, "and then once a day again"
     assert copies.EVERY_S < 86_400 > copies.AFTER_ERASURE_S
+
+
+@pytest.mark.parametrize("copied", ["before", "in its month", "after its month"])
+@pytest.mark.parametrize("damage", DAMAGES)
+async def test_nothing_of_who_was_erased_comes_back_by_a_copy_or_by_a_page_after_it(
+    world: World, damage: Damage, copied: str
+) -> None:
+    async with world.life() as house:
+        await comes_in(house, ANA, TermsAccepted())
+        world.street.kernel.send(ANA, down=100)
+        await until(lambda: Bytes(100) == house.portal.guest(ANA).used.total)
+        await house.loop.keeper.flush(world.street.clock.now)
+        if copied == "before":
+            await world.copied()
+        await house.portal.erase(ANA)
+        if copied == "in its month":
+            await world.copied()
+        await a_month_ends(world, house)
+        if copied == "after its month":
+            await world.copied()
+        await world.gives(house, "one")  # something is in the log
+    damage(world.path)
+    async with world.life() as house:
+        for day in ("2026-10-31", DAY_UNKNOWN):
+            key = CellKey(NodeId("m" * 52), "1-a", AccountId("guest-0a"), day)
+            assert house.loop.keeper.is_erased(key)
+            house.loop.merge(key, Cell(Usage(Bytes(50), Bytes(0)), NO_USAGE))
+        await house.loop.keeper.flush(world.street.clock.now)
+        await a_month_ends(world, house)
+        assert {} == await house.loop.keeper.cells("", account=AccountId("guest-0a"))
+    async with world.life() as house:
+        key = CellKey(NodeId("m" * 52), "1-a", AccountId("guest-0a"), "2026-11-24")
+        assert house.loop.keeper.is_erased(key)
+        assert {} == await house.loop.keeper.cells("", account=AccountId("guest-0a"))
+
+
+async def a_month_ends(world: World, house: House) -> None:
+    keeper, clock = house.loop.keeper, world.street.clock
+    await keeper.forget(clock.now)
+    world.street.pass_time(10 * 86_400_000)
+    await keeper.forget(clock.now)
+    before = keeper.baseline
+    await until(lambda: keeper.baseline is not before)
 
 
 async def test_the_journal_has_no_name_no_words_and_no_address_of_who_was_erased(world: World) -> None:

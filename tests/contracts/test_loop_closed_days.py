@@ -152,3 +152,66 @@ async def test_an_erasure_takes_closed_days_out_of_the_database(memories: Callab
         await loop.erase(ANA, AccountId("ana"), is_last=True)
         await turns(loop)
         assert {"2026-12-04": 7} == await used_on(loop)
+
+
+async def month_ends(village: Village, loop: Reconcile) -> None:
+    await loop.keeper.flush(village.clock.now)
+    await loop.keeper.forget(village.clock.now)
+    village.clock.pass_time(10 * DAY_MS)
+    await loop.keeper.forget(village.clock.now)
+    await turns(loop)
+
+
+async def hears(loop: Reconcile, down: int, *days: str, node: NodeId = ELSEWHERE) -> None:
+    """A page comes from the shelf or from a neighbour."""
+    for day in days:
+        key = CellKey(node, "1-a", AccountId("ana"), day)
+        loop.merge(key, Cell(Usage(Bytes(down), Bytes(0)), Usage(Bytes(0), Bytes(0))))
+    await turns(loop)
+
+
+async def test_a_late_page_brings_nothing_back_of_somebody_who_was_erased(
+    memories: Callable[[], Memory],
+) -> None:
+    village = Village(memories)
+    before = ("2026-10-31", "2026-11-01", "2026-11-24", DAY_UNKNOWN)
+    async with village.life() as loop:
+        await sends(village, loop, 100)
+        await loop.erase(ANA, AccountId("ana"), is_last=True)
+        await month_ends(village, loop)
+        assert {} == await used_on(loop)
+        await hears(loop, 50, *before)
+        assert {} == await used_on(loop)
+        await loop.keeper.flush(village.clock.now)
+        assert {} == await used_on(loop)
+    async with village.life() as loop:
+        await hears(loop, 60, *before)
+        await hears(loop, 60, *before, node=loop.node)
+        await loop.keeper.flush(village.clock.now)
+        assert {} == await used_on(loop)
+        assert 0 == loop.ledger.total(AccountId("ana"), "2026-11").uplink.total
+
+
+async def test_who_was_erased_and_joins_again_counts_from_the_next_day_on_here_and_elsewhere(
+    memories: Callable[[], Memory],
+) -> None:
+    village = Village(memories)
+    async with village.life() as loop:
+        await sends(village, loop, 100)
+        await loop.erase(ANA, AccountId("ana"), is_last=True)
+        await turns(loop)
+        village.clock.pass_time(DAY_MS)
+        await sends(village, loop, 7)
+        await hears(loop, 30, "2026-11-24", "2026-11-25")
+        assert {"2026-11-24": 130, "2026-11-25": 37} == await used_on(loop), "this month stays"
+        assert 167 == loop.ledger.total(AccountId("ana"), "2026-11").uplink.total
+        await month_ends(village, loop)
+        assert {"2026-11-25": 37} == await used_on(loop)
+        await sends(village, loop, 5)
+        await hears(loop, 40, "2026-11-24", "2026-11-25", "2026-12-05")
+        assert {"2026-11-25": 47, "2026-12-05": 45} == await used_on(loop)
+        assert 45 == loop.ledger.total(AccountId("ana"), "2026-12").uplink.total
+    async with village.life() as loop:
+        await sends(village, loop, 1)
+        assert {"2026-11-25": 47, "2026-12-05": 46} == await used_on(loop)
+        assert 46 == loop.ledger.total(AccountId("ana"), "2026-12").uplink.total

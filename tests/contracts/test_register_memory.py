@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlite_utils import Database
 
 from node.accounting.booking import Booking
+from node.accounting.erasures import ERASED_MAX, ErasureNote
 from node.accounting.leases import Lease, SavedLease
 from node.accounting.ledger import Cell, CellKey
 from node.accounting.periods import DAY_UNKNOWN
@@ -35,6 +37,8 @@ from node.reconcile.ports import Memory
 from node.storage import migrations
 from node.storage.database import Store
 from node.storage.memory import StoredMemory
+from node.storage.salvage import salvage
+from node.storage.soundness import check, drop_suspects
 from node.units import AccountId, Bytes, MacAddress, Milliseconds, Monotonic, NodeId, Usage
 from tests.fakes.memory import FakeMemory
 from tests.fakes.register_memory import place_of
@@ -372,7 +376,7 @@ async def test_an_erased_device_leaves_no_trace_but_this_months_count_and_that_u
     for today, left in (("2026-11-30", {*used[1:]}), ("2026-12-01", {"2026-11-25"})):
         forgotten = await old_things.forget(ended_before="2026-10-31", used_before="2025-10-31", today=today)
         assert left == await days()
-    assert ((HOUSE, "2026-11-25"),) == forgotten.erased
+    assert (ErasureNote(HOUSE, "2026-11-24", is_over=True),) == forgotten.erased
     assert 1 == len([key for key, _ in (await old_things.recall()).cells if key.account == "ana"])
 
 
@@ -387,6 +391,127 @@ async def test_bytes_of_unknown_days_written_after_an_erasure_go_with_the_erased
     assert (HOUSE, "2026-11-25") in kept, "of an account that came again, days after the erasure stay"
     assert ("ana", DAY_UNKNOWN) in kept, "nobody else loses anything"
     assert (HOUSE, DAY_UNKNOWN) not in kept
+
+
+async def test_days_of_an_erasure_do_not_come_back_when_its_month_is_over_and_later_ones_count(
+    old_things: StoredMemory,
+) -> None:
+    await old_things.erase(ANA, HOUSE, "2026-11-24")
+    await old_things.forget(ended_before="2026-10-31", used_before="2025-10-31", today="2026-12-01")
+    assert (ErasureNote(HOUSE, "2026-11-24", is_over=True),) == (await old_things.recall()).erased
+    days = ("2026-10-31", "2026-11-24", "2026-11-25", "2026-12-01", DAY_UNKNOWN)
+    for _ in range(2):
+        await old_things.book(Booking(tuple(cell(HOUSE, day) for day in days), None, {}))
+        kept = {key.day for key, _ in (await old_things.recall()).cells if key.account == HOUSE}
+        assert {"2026-11-25", "2026-12-01", DAY_UNKNOWN} == kept, "own bytes of unknown days are new ones"
+        again = await old_things.forget(
+            ended_before="2026-10-31", used_before="2025-10-31", today="2026-12-02"
+        )
+        assert () == again.erased, "and they are dropped once"
+
+
+async def test_an_erasure_is_remembered_for_thirteen_months_and_whatever_it_keeps_out_no_longer(
+    old_things: StoredMemory,
+) -> None:
+    await old_things.erase(ANA, HOUSE, "2026-11-24")
+    for today, used_before, known in (
+        ("2027-12-29", "2026-11-24", [True]),
+        ("2027-12-30", "2026-11-25", []),
+    ):
+        await old_things.forget(ended_before="2027-10-31", used_before=used_before, today=today)
+        assert known == [each.is_over for each in (await old_things.recall()).erased]
+    late = (cell(HOUSE, "2026-11-24"), cell(HOUSE, "2027-12-30"))
+    await old_things.book(Booking(late, None, {}))
+    await old_things.forget(ended_before="2027-10-31", used_before="2026-11-25", today="2027-12-30")
+    assert {"2027-12-30"} == {key.day for key, _ in (await old_things.recall()).cells}
+
+
+async def test_who_is_erased_twice_is_remembered_by_the_later_day(old_things: StoredMemory) -> None:
+    await old_things.erase(ANA, HOUSE, "2026-11-24")
+    await old_things.forget(ended_before="2026-10-31", used_before="2025-10-31", today="2026-12-01")
+    for day, note in (
+        ("2026-11-20", ErasureNote(HOUSE, "2026-11-24", is_over=True)),
+        ("2026-11-24", ErasureNote(HOUSE, "2026-11-24", is_over=True)),
+        ("2026-12-05", ErasureNote(HOUSE, "2026-12-05")),
+    ):
+        await old_things.erase(None, HOUSE, day)
+        assert (note,) == (await old_things.recall()).erased
+
+
+async def test_an_erasure_on_a_day_that_is_still_to_come_is_one_of_today(old_things: StoredMemory) -> None:
+    """The clock ran a year ahead."""
+    await old_things.erase(ANA, HOUSE, "2027-12-29")
+    forgotten = await old_things.forget(
+        ended_before="2026-10-31", used_before="2025-10-31", today="2026-11-24"
+    )
+    assert (ErasureNote(HOUSE, "2026-11-24"),) == forgotten.erased == (await old_things.recall()).erased
+    await old_things.book(Booking((cell(HOUSE, "2026-11-25"),), None, {}))
+    assert {"2026-11-25"} == {key.day for key, _ in (await old_things.recall()).cells}
+
+
+async def test_of_very_many_erasures_the_latest_are_in_memory_and_all_keep_out(tmp_path: Path) -> None:
+    store = Store(tmp_path / "procomu.db")
+    memory = StoredMemory(store)
+    try:
+        rows = [(f"guest-{number}", "2026-10-01", 1) for number in range(ERASED_MAX)]
+        await store.run(
+            lambda db: db.conn.executemany("INSERT INTO erasures VALUES (?, ?, ?)", rows) and None
+        )
+        await memory.erase(ANA, HOUSE, "2026-11-24")
+        remembered = (await memory.recall()).erased
+        assert (ERASED_MAX, HOUSE) == (len(remembered), remembered[-1].account)
+        late = tuple(cell(account, "2026-09-30") for account, _, _ in rows)
+        await memory.book(Booking(late, None, {}))
+        assert () == await memory.cells(since="")
+    finally:
+        store.close()
+
+
+async def test_who_is_erased_by_an_older_version_is_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "procomu.db"
+    with monkeypatch.context() as before:
+        before.setattr(migrations, "MIGRATIONS", migrations.MIGRATIONS[:3])
+        old = Store(path)
+        try:
+            await old.run(lambda db: db.execute("INSERT INTO erasures VALUES ('ana', '2026-11-24')"))
+        finally:
+            old.close()
+    store = Store(path)
+    try:
+        assert (ErasureNote(AccountId("ana"), "2026-11-24"),) == (await StoredMemory(store).recall()).erased
+    finally:
+        store.close()
+
+
+def test_erasures_of_an_older_versions_damaged_database_are_read(tmp_path: Path) -> None:
+    damaged, into = tmp_path / "damaged.db", Database(memory=True)
+    migrations.migrate(into)
+    with sqlite3.connect(damaged) as old:
+        old.execute("CREATE TABLE erasures (account TEXT PRIMARY KEY, until_day TEXT NOT NULL) STRICT")
+        old.execute("INSERT INTO erasures VALUES ('ana', '2026-11-24')")
+    old.close()
+    assert 1 == salvage(damaged, into, has_copy=False, newer_than=0)
+    assert [("ana", "2026-11-24", 0)] == into.execute("SELECT * FROM erasures").fetchall()
+    into.close()
+
+
+@pytest.mark.parametrize(
+    ("day", "is_over"),
+    [("2026-11-24", 2), ("2026-13-24", 0), ("2026-02-30", 0), ("9999-12-31", 1), ("0000-11-24", 0), ("", 0)],
+)
+def test_an_erasure_that_no_node_writes_is_damage(day: str, is_over: int) -> None:
+    db = Database(memory=True)
+    migrations.migrate(db)
+    db.execute("INSERT INTO erasures VALUES ('ana', '1970-01-01', 1)")
+    check(db)
+    db.execute("INSERT INTO erasures VALUES ('ben', ?, ?)", [day, is_over])
+    with pytest.raises(sqlite3.DatabaseError, match="erasures"):
+        check(db)
+    assert 1 == drop_suspects(db)
+    check(db)
+    db.close()
 
 
 async def test_cells_of_months_before_an_erasure_do_not_come_back_while_it_is_noted(

@@ -1,12 +1,14 @@
 """A memory in dicts that outlives the loop, and a clock that a test turns by hand."""
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from node.accounting.booking import BOOKED_DAY, Booking
+from node.accounting.erasures import ErasureNote
 from node.accounting.ledger import Cell, CellKey
 from node.accounting.meter import Baseline, Tally
-from node.accounting.periods import DAY_UNKNOWN, day_name, is_since
+from node.accounting.periods import day_name, is_since
 from node.accounting.sessions import SavedSession
 from node.errors import StorageTrouble
 from node.governance.allowance import ClockState
@@ -32,7 +34,7 @@ class FakeMemory:
         self.sessions: dict[MacAddress, SavedSession] = {}
         self.marks: dict[tuple[MacAddress, AccountId], int] = {}
         self.register = FakeRegisterMemory()
-        self.erasures: dict[AccountId, str] = {}
+        self.erasures: dict[AccountId, ErasureNote] = {}
 
     async def recall(self, cells_since: str = "") -> Remembered:
         self._use()
@@ -48,6 +50,7 @@ class FakeMemory:
             marks=tuple((mark, mac, account) for (mac, account), mark in self.marks.items()),
             sessions=tuple(self.sessions.values()),
             register=self.register.kept,
+            erased=tuple(self.erasures.values()),
         )
 
     async def cells(
@@ -66,6 +69,8 @@ class FakeMemory:
     async def book(self, booking: Booking) -> None:
         self._use()
         for key, cell in booking.cells:
+            if key.account in self.erasures and self.erasures[key.account].bars(key.day):
+                continue
             known = self.rows.get(key, Cell(NO_USAGE, NO_USAGE))
             self.rows[key] = Cell(_highest(known.uplink, cell.uplink), _highest(known.busy, cell.busy))
         self.baseline = booking.baseline or self.baseline
@@ -93,24 +98,27 @@ class FakeMemory:
             self.marks = {key: mark for key, mark in self.marks.items() if key[0] != mac}
             self.register.save([Unbound(mac)])
         if until_day:
-            self.erasures[account] = until_day
-            self._drop(account, f"{until_day[:7]}-01")
+            note = ErasureNote(account, until_day)
+            self._drop(note)
+            known = self.erasures.get(account, note)
+            self.erasures[account] = known if known.until_day >= until_day else note
 
     async def forget(self, *, ended_before: str, used_before: str, today: str) -> Forgotten:
         self._use()
         self.rows = {k: c for k, c in self.rows.items() if k.day >= used_before}
-        over = tuple((a, day) for a, day in self.erasures.items() if day < f"{today[:7]}-01")
-        erased = tuple((a, (date.fromisoformat(day) + timedelta(1)).isoformat()) for a, day in over)
-        for account, day in erased:
-            self._drop(account, day)
-            del self.erasures[account]
-        return Forgotten(erased=erased)
+        notes = tuple(self.erasures.values())
+        early = tuple(replace(n, until_day=today, is_over=False) for n in notes if n.until_day > today)
+        month = f"{today[:7]}-01"
+        over = tuple(replace(n, is_over=True) for n in notes if n.until_day < month and not n.is_over)
+        for note in over:
+            self._drop(note)
+        self.erasures.update({note.account: note for note in (*early, *over)})
+        self.erasures = {a: n for a, n in self.erasures.items() if n.until_day >= used_before}
+        return Forgotten(erased=(*early, *over))
 
-    def _drop(self, account: AccountId, before: str) -> None:
+    def _drop(self, note: ErasureNote) -> None:
         self.rows = {
-            k: c
-            for k, c in self.rows.items()
-            if k.account != account or not (k.day < before or k.day == DAY_UNKNOWN)
+            k: c for k, c in self.rows.items() if k.account != note.account or not note.bars_late(k.day)
         }
 
     def _use(self) -> None:

@@ -203,6 +203,111 @@ async def test_an_erasure_takes_what_one_account_used_in_earlier_months_out_of_w
     assert {("ana", "2026-11-01"), *(("ben", day) for day in days)} == kept
 
 
+def waiting_cells(desk: Desk, *days: str) -> None:
+    keys = [CellKey(NODE, "new life", AccountId("ana"), day) for day in days]
+    desk.keeper.keep([(key, Cell(Usage(Bytes(5), Bytes(0)), NO_USAGE)) for key in keys])
+
+
+async def days_pass(desk: Desk, days: float) -> None:
+    await desk.keeper.forget(desk.clock.now)
+    desk.clock.pass_time(int(days * 24 * 3_600_000))
+    await desk.keeper.forget(desk.clock.now)
+
+
+async def month_ends(desk: Desk) -> None:
+    await days_pass(desk, 10)
+
+
+def comes_late(day: str) -> CellKey:
+    return CellKey(NodeId("m" * 52), "a life", AccountId("ana"), day)
+
+
+async def test_when_the_month_of_an_erasure_is_over_its_days_leave_what_waits_and_the_ledger() -> None:
+    desk = Desk(FakeMemory())
+    await desk.keeper.recall(Monotonic(0))
+    desk.keeper.erase(None, AccountId("ana"), "2026-11-24")
+    await desk.keeper.save()
+    waiting_cells(desk, "2026-11-24", "2026-11-25", DAY_UNKNOWN)
+    desk.keeper.accounts_to_erase()
+    await month_ends(desk)
+    assert ((AccountId("ana"), "2026-11-25"),) == desk.keeper.accounts_to_erase()
+    waiting_cells(desk, "2026-11-24", "2026-12-04")
+    await desk.keeper.flush(Monotonic(1))
+    assert {"2026-11-25", "2026-12-04"} == {key.day for key in desk.memory.rows}
+
+
+async def test_who_is_erased_and_comes_again_counts_from_the_next_day_on() -> None:
+    desk = Desk(FakeMemory())
+    await desk.keeper.recall(Monotonic(0))
+    desk.keeper.erase(None, AccountId("ana"), "2026-11-24")
+    assert [True, False] == [desk.keeper.is_erased(comes_late(day)) for day in ("2026-10-31", "2026-11-24")]
+    await desk.keeper.save()
+    await month_ends(desk)
+    assert [True, False] == [desk.keeper.is_erased(comes_late(day)) for day in ("2026-11-24", "2026-11-25")]
+    waiting_cells(desk, "2026-12-04", DAY_UNKNOWN)
+    await desk.keeper.flush(Monotonic(1))
+    for _ in range(2):
+        await month_ends(desk)
+    assert {"2026-12-04", DAY_UNKNOWN} == {key.day for key in desk.memory.rows}, "unknown days go once"
+
+
+async def test_an_erasure_that_is_known_late_takes_out_what_pages_brought_meanwhile() -> None:
+    memory = FakeMemory()
+    await memory.erase(None, AccountId("ana"), "2026-11-24")
+    memory.full = True
+    desk = Desk(memory)
+    await desk.keeper.recall(Monotonic(0))
+    for day in ("2026-10-31", "2026-11-24"):
+        cell = Cell(Usage(Bytes(5), Bytes(0)), NO_USAGE)
+        desk.keeper.keep([(comes_late(day), desk.ledger.merge(comes_late(day), cell))])
+    assert () == desk.keeper.accounts_to_erase()
+    memory.full = False
+    await desk.keeper.flush(Monotonic(1))
+    assert ((AccountId("ana"), "2026-11-01"),) == desk.keeper.accounts_to_erase()
+    assert {"2026-11-24"} == {key.day for key in memory.rows}
+
+
+async def test_a_database_that_was_taken_away_is_told_again_who_was_erased() -> None:
+    desk = Desk(FakeMemory())
+    await desk.keeper.recall(Monotonic(0))
+    people = [AccountId(f"guest-{number}") for number in range(600)]
+    for account in people:
+        desk.keeper.erase(None, account, "2026-11-24")
+    await desk.keeper.flush(Monotonic(1))
+    desk.memory.erasures.clear()
+    desk.memory.life += 1
+    await desk.keeper.flush(Monotonic(2))
+    assert people == list(desk.memory.erasures)
+
+
+async def test_what_a_wrong_clock_kept_out_after_an_erasure_is_stored_when_it_is_right() -> None:
+    desk = Desk(FakeMemory())
+    await desk.keeper.recall(Monotonic(0))
+    desk.keeper.erase(None, AccountId("ana"), "2027-12-29")
+    await desk.keeper.save()
+    desk.use(100)
+    await desk.keeper.flush(Monotonic(1))
+    assert {} == desk.memory.rows
+    await days_pass(desk, 0.5)
+    await desk.keeper.flush(Monotonic(2))
+    assert {"2026-11-24"} == {key.day for key in desk.memory.rows}, (
+        "in the month of the erasure its days stay"
+    )
+
+
+async def test_after_thirteen_months_nobody_knows_who_was_erased() -> None:
+    desk = Desk(FakeMemory())
+    await desk.keeper.recall(Monotonic(0))
+    desk.keeper.erase(None, AccountId("ana"), "2026-11-24")
+    await desk.keeper.save()
+    for _ in range(40):
+        await month_ends(desk)
+        assert desk.keeper.is_erased(comes_late("2026-10-31"))
+    await month_ends(desk)
+    assert not desk.keeper.is_erased(comes_late("2026-10-31"))
+    assert {} == desk.memory.erasures
+
+
 class CountingMemory(FakeMemory):
     """Counts how often somebody tried to write."""
 
