@@ -154,10 +154,10 @@ async def test_an_erasure_takes_closed_days_out_of_the_database(memories: Callab
         assert {"2026-12-04": 7} == await used_on(loop)
 
 
-async def month_ends(village: Village, loop: Reconcile) -> None:
+async def month_ends(village: Village, loop: Reconcile, days: int = 10) -> None:
     await loop.keeper.flush(village.clock.now)
     await loop.keeper.forget(village.clock.now)
-    village.clock.pass_time(10 * DAY_MS)
+    village.clock.pass_time(days * DAY_MS)
     await loop.keeper.forget(village.clock.now)
     await turns(loop)
 
@@ -190,6 +190,20 @@ async def test_a_late_page_brings_nothing_back_of_somebody_who_was_erased(
         await loop.keeper.flush(village.clock.now)
         assert {} == await used_on(loop)
         assert 0 == loop.ledger.total(AccountId("ana"), "2026-11").uplink.total
+
+
+async def test_a_late_page_of_a_week_that_goes_on_is_not_counted_when_the_month_of_an_erasure_is_over(
+    memories: Callable[[], Memory],
+) -> None:
+    village = Village(memories)
+    village.clock.pass_time(6 * DAY_MS)
+    async with village.life() as loop:
+        await sends(village, loop, 100)
+        await loop.erase(ANA, AccountId("ana"), is_last=True)
+        await month_ends(village, loop, days=3)
+        await hears(loop, 50, "2026-11-30", "2026-12-01")
+        assert 50 == loop.ledger.total(AccountId("ana"), "2026-W49").uplink.total
+        assert {"2026-12-01": 50} == await used_on(loop)
 
 
 async def test_who_was_erased_and_joins_again_counts_from_the_next_day_on_here_and_elsewhere(

@@ -232,6 +232,7 @@ async def test_when_the_month_of_an_erasure_is_over_its_days_leave_what_waits_an
     await month_ends(desk)
     assert ((AccountId("ana"), "2026-11-25"),) == desk.keeper.accounts_to_erase()
     waiting_cells(desk, "2026-11-24", "2026-12-04")
+    assert {"2026-11-25", "2026-12-04"} == {key.day for key in await desk.keeper.stored_cells("")}
     await desk.keeper.flush(Monotonic(1))
     assert {"2026-11-25", "2026-12-04"} == {key.day for key in desk.memory.rows}
 
