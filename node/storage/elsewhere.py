@@ -10,6 +10,13 @@ KEPT_ELSEWHERE = (
         N_("a day, then a new copy takes its place; what you erase leaves it within a day"),
     ),
     Kept(
+        "damaged",
+        N_(
+            "A database that was found damaged or was replaced, set aside so that what it holds can still be saved."
+        ),
+        N_("30 days; what you erase stays in it until then"),
+    ),
+    Kept(
         "dhcp.leases",
         N_("Which device got which address on the local network, in a file. No device’s name."),
         N_("until the address is free again"),

@@ -28,6 +28,7 @@ from node.membership.ports import NoticeGone
 from node.membership.terms import Terms, TermsText
 from node.storage import copies, database, migrations, notes, opening
 from node.storage.database import Store
+from node.storage.elsewhere import KEPT_ELSEWHERE
 from node.storage.journal import read_journal
 from node.storage.losses import read_losses
 from node.storage.memory import StoredMemory, StoredRecords
@@ -589,6 +590,11 @@ async def test_a_database_of_an_older_version_gets_its_copy_and_journal_at_its_f
     is_deleted(world.path)
     await holds(world)
     assert "came back as they were" in world.store.losses[0]
+
+
+def test_the_privacy_page_says_for_how_long_a_damaged_file_is_kept() -> None:
+    (row,) = (each for each in KEPT_ELSEWHERE if each.table == "damaged")
+    assert row.retention.startswith(f"{opening.SET_ASIDE_DAYS} days")
 
 
 async def test_a_damaged_file_is_kept_for_thirty_days(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
