@@ -7,7 +7,7 @@ attackers share the machine with it and have a lower priority; how much they got
 import itertools
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -187,10 +187,9 @@ def _tell(phase: str, begins: float, ends: float, *kinds: Tries) -> None:
 
 
 def measured(place: Square, force: Force) -> Figures:
+    """On a machine with room for neighbours: see `make_room_for_neighbours`."""
     place.furnish(members=MEMBERS, more=NODE_TOML)
-    with field(place) as here, ExitStack() as stack:
-        stack.enter_context(room_for_neighbours())
-        warden = stack.enter_context(Warden(place.router))
+    with field(place) as here, Warden(place.router) as warden:
         here.come_in(by_terms)
         here.check()
         phases, met, stolen = besieged(here, Router(), force)
@@ -239,6 +238,6 @@ def _peer() -> Figures:
 
 
 def measure() -> Figures:
-    with square() as place:
+    with room_for_neighbours(), square() as place:
         found = measured(place, Force())
     return found | opennds.beside(PEER_KEYS, _peer)
