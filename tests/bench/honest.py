@@ -126,6 +126,8 @@ class Newcomers:
             number += 1
             began = time.monotonic()
             resolver = self._arrive(number)
+            if not resolver and _told_to_end:
+                break  # udhcpc was told to end too
             self.leases.append((began, 1000 * (time.monotonic() - began) if resolver else None))
             if resolver:
                 began = time.monotonic()
