@@ -26,7 +26,6 @@ from node.storage.opening import (
     Opened,
     Opening,
     file_at,
-    forget_set_aside,
     is_damage,
     mend,
     rescue,
@@ -181,10 +180,8 @@ class Store:
         if self.losses and time.monotonic() - self._looked > LOOK_S:
             self._read_losses()
         copy = self._copier.take()
-        if copy is not None:
-            if not self._notes.copied(copy):
-                self._copier.want(AGAIN_S)
-            self._forget_set_aside()
+        if copy is not None and not self._notes.copied(copy):
+            self._copier.want(AGAIN_S)
         if self._copier.is_running:
             return  # what a copy mends is asked when it is there
         if self._notes.is_broken or self._notes.size > COPY_DUE_BYTES:
@@ -192,12 +189,6 @@ class Store:
         elif self._notes.erases:
             self._copier.want(AFTER_ERASURE_S)
         self._copier.begin_if_due()
-
-    def _forget_set_aside(self) -> None:
-        try:
-            forget_set_aside(self._files, time.time())
-        except OSError as error:
-            log.warning("a damaged file that is older than its time cannot be deleted: %s", error)
 
     def _commit(self, together: "list[Waiting]") -> None:
         if self._db is None and not is_writable(self.path.parent):

@@ -15,6 +15,7 @@ from node.errors import StorageTrouble
 from node.membership.ports import Change, Forgotten
 from node.reconcile.ports import Remembered
 from node.storage import books, lasting, membership, records, sessions
+from node.storage.aside import forget_set_aside
 from node.storage.database import Store
 from node.storage.journal import Change as JournalChange
 from node.storage.lasting import Devices
@@ -89,6 +90,7 @@ class StoredMemory:
             forgotten = membership.forget_before(db, ended=ended_before, used=used_before)
             sessions.forget_ended_before(db, ended_before)
             books.forget_before(db, used_before)
+            forget_set_aside(db, self._store.path, today, ended_before)
             return replace(forgotten, erased=books.forget_erased(db, used_before=used_before, today=today))
 
         return await self._store.run(work)

@@ -5,7 +5,6 @@ a copy or a journal says that there was one.
 """
 
 import logging
-import re
 import shutil
 import sqlite3
 import time
@@ -33,8 +32,6 @@ NO_CHECKPOINT_ON_CLOSE = 1006
 """SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE."""
 SHORT_READ = 522
 """SQLITE_IOERR_SHORT_READ, which Python 3.11 does not name everywhere."""
-SET_ASIDE_DAYS = 30
-_SET_ASIDE = re.compile(r"\.(?:corrupt|replaced)-(\d{1,12})(?:-wal|-shm)?$")
 HEADER_BYTES = 100
 """A shorter file holds nothing."""
 NOT_RESTORED = ("incarnation", "counters_id", "bookings", "booked_day", "admin_sign_in")
@@ -427,15 +424,6 @@ def rescue(gone: Database, files: Files) -> bool:
     building.replace(files.database)
     sync_folder(files.database.parent)
     return True
-
-
-def forget_set_aside(files: Files, now_s: float) -> None:
-    """Files that were set aside are kept for `SET_ASIDE_DAYS`, also because people in them may have erased themselves.
-    Raises OSError."""
-    for each in files.database.parent.glob(f"{files.database.stem}.*-*"):
-        found = _SET_ASIDE.search(each.name)
-        if found is not None and int(found[1]) < now_s - SET_ASIDE_DAYS * 86_400:
-            each.unlink()
 
 
 def is_damage(error: Exception) -> bool:

@@ -26,6 +26,7 @@ from node.doctor.symptoms import FileSeen, Symptoms
 from node.membership.notices import Notice, NoticeText
 from node.membership.ports import NoticeGone
 from node.membership.terms import Terms, TermsText
+from node.reconcile.keeper import KEEP_ENDED_DAYS
 from node.storage import copies, database, migrations, notes, opening
 from node.storage.database import Store
 from node.storage.elsewhere import KEPT_ELSEWHERE
@@ -594,19 +595,31 @@ async def test_a_database_of_an_older_version_gets_its_copy_and_journal_at_its_f
 
 def test_the_privacy_page_says_for_how_long_a_damaged_file_is_kept() -> None:
     (row,) = (each for each in KEPT_ELSEWHERE if each.table == "damaged")
-    assert row.retention.startswith(f"{opening.SET_ASIDE_DAYS} days")
+    assert row.retention.startswith(f"{KEEP_ENDED_DAYS} days")
 
 
-async def test_a_damaged_file_is_kept_for_thirty_days(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_damaged_file_is_kept_for_thirty_days_of_a_clock_that_is_known(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was damaged by a power cut, so the node began again in 1970; the first copy after it knew the time deleted it."""
     await lives(world, is_copied=True)
     is_garbage(world.path)
+    with monkeypatch.context() as boot:
+        boot.setattr(database.time, "time", lambda: 1_000.0)
+        async with world.life():
+            (aside,) = world.data.glob("procomu.corrupt-*")
     async with world.life():
-        (aside,) = world.data.glob("procomu.corrupt-*")
         await world.copied()
-        assert aside.exists()
-        monkeypatch.setattr(opening, "SET_ASIDE_DAYS", -1)
-        await world.copied()
-        assert not aside.exists()
+        memory = StoredMemory(world.store)
+
+        async def retains(today: str, before: str) -> bool:
+            await memory.forget(ended_before=before, used_before="2020-01-01", today=today)
+            return aside.exists()
+
+        assert await retains("2036-11-20", "2036-10-21"), "a clock that was wrong for an hour"
+        assert await retains("2026-11-24", "2026-10-25")
+        assert await retains("2026-12-24", "2026-11-24")
+        assert not await retains("2026-12-25", "2026-11-25")
         assert world.path.exists()
 
 
