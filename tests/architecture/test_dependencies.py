@@ -1,0 +1,85 @@
+"""What is installed and what is imported are the same: no library too many, none that came by chance."""
+
+import ast
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("node", "captive_portal", "mesh")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+MODULE_OF = {"import-linter": "importlinter", "pillow": "PIL", "pil": "PIL", "pytest-xdist": "xdist"}
+"""Where the module's name is not the distribution's with an underscore for each hyphen."""
+NO_LIBRARY = {"python3", "python3-venv"}
+"""Debian packages of the interpreter itself."""
+RUN_AS = {
+    "importlinter": ("deploy/check", ".venv/bin/lint-imports"),
+    "mypy": ("deploy/check", ".venv/bin/mypy"),
+    "pytest_asyncio": ("pyproject.toml", "asyncio_mode"),
+    "ruff": ("deploy/check", ".venv/bin/ruff"),
+    "xdist": ("deploy/check", "--dist loadfile"),
+}
+"""Tools that nothing imports: where each is run or set."""
+
+
+def imported(*folders: str) -> set[str]:
+    """Top-level modules that files below `folders` import and that are neither Python's nor ours."""
+    found: set[str] = set()
+    for folder in folders:
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Import):
+                    found |= {alias.name.partition(".")[0] for alias in node.names}
+                elif isinstance(node, ast.ImportFrom) and node.module is not None:
+                    found.add(node.module.partition(".")[0])
+    return found - sys.stdlib_module_names - {*PACKAGES, "tests"}
+
+
+def modules(distributions: list[str]) -> set[str]:
+    return {MODULE_OF.get(name, name.replace("-", "_")) for name in distributions}
+
+
+def declared(requirements: list[str]) -> set[str]:
+    names = [match[0] for each in requirements if (match := re.match(r"[A-Za-z0-9-]+", each))]
+    return modules(names)
+
+
+def debian(array: str) -> set[str]:
+    """Modules that the Debian packages of one array in deploy/setup bring."""
+    found = re.search(
+        rf"^{array}=\((.*?)\)", (ROOT / "deploy" / "setup").read_text(), re.DOTALL | re.MULTILINE
+    )
+    assert found is not None, array
+    names = [name for name in found[1].split() if name not in NO_LIBRARY]
+    libraries = [name for name in names if name.startswith("python3-") or name == "sqlite-utils"]
+    return modules([name.removeprefix("python3-") for name in libraries])
+
+
+def test_what_pyproject_declares_is_what_production_code_imports() -> None:
+    assert imported(*PACKAGES) == declared(PROJECT["dependencies"])
+
+
+def test_debian_packages_of_the_node_are_what_production_code_imports() -> None:
+    assert imported(*PACKAGES) == debian("RUN_PACKAGES")
+
+
+def test_what_only_tests_import_is_declared_for_development_or_installed_for_the_browser() -> None:
+    only_tests = imported("tests") - imported(*PACKAGES)
+    assert only_tests == (declared(PROJECT["optional-dependencies"]["dev"]) - RUN_AS.keys()) | (
+        debian("CHECK_PACKAGES") | debian("BROWSER_PACKAGES")
+    )
+
+
+def test_the_tools_of_pyproject_are_those_that_setup_installs() -> None:
+    found = re.search(r"^CHECK_TOOLS=\((.*?)\)", (ROOT / "deploy" / "setup").read_text(), re.MULTILINE)
+    assert found is not None
+    assert modules(found[1].split()) == declared(PROJECT["optional-dependencies"]["dev"])
+
+
+@pytest.mark.parametrize("tool", sorted(RUN_AS))
+def test_tools_that_nothing_imports_are_run_or_set(tool: str) -> None:
+    path, words = RUN_AS[tool]
+    assert words in (ROOT / path).read_text()
