@@ -1,5 +1,6 @@
 """The certificate's files on the disk: looked at again and again, and a broken new one never replaces a good one."""
 
+import contextlib
 import logging
 import os
 import ssl
@@ -26,6 +27,8 @@ BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/cert.pem", "/etc/pki/
 BUNDLE_BYTES_MAX = 4_000_000
 ASK_AGAIN = timedelta(minutes=1)
 """How often it is asked whether devices still trust the certificate: it may end, and authorities come and go."""
+SESSIONS_MAX = 4_096
+"""OpenSSL keeps a kilobyte of each handshake of TLS 1.2 without a ticket, 20,000 of them if it may."""
 Signature = tuple[tuple[int, int, int], ...]
 _UNSEEN: Signature = ()
 
@@ -90,11 +93,18 @@ class CertificateFiles:
             except NodeError as error:
                 self.broken = f"{error.message}; {error.mend}"
                 log.warning("the portal's certificate cannot be used: %s", error)
+        elif self.context is not None and self.context.session_stats()["number"] > SESSIONS_MAX:
+            self._forget_sessions()
         # The clock may have been set, in either direction.
         is_due = self._asked is None or abs(now - self._asked) >= ASK_AGAIN
         if self.certificate is not None and (is_due or self.distrust):
             self._asked = now
             self.distrust = why_not_trusted(self.certificate, trusted_roots(), now)
+
+    def _forget_sessions(self) -> None:
+        """With the same files. When they are wrong meanwhile, the next look says so."""
+        with contextlib.suppress(NodeError):
+            self.context = server_context(self._chain, self._key, self._host)
 
     def _load(self) -> None:
         try:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from captive_portal import guests
+from captive_portal import certificate_files, guests
 from captive_portal.callers import Caller, Ends
 from captive_portal.certificate_files import CertificateFiles, server_context
 from captive_portal.connections import Doorway
@@ -347,3 +347,63 @@ def test_openssl_is_asked_last_and_its_refusal_is_told(folder: Path) -> None:
     (folder / "portal.crt").write_bytes(b"nothing")
     with pytest.raises(NodeError, match="OpenSSL does not take it"):
         server_context(folder / "portal.crt", folder / "portal.key", HOST)
+
+
+class ByAddress(FakeCallers):
+    """Every address is a device's."""
+
+    def caller(self, ends: Ends) -> Caller:
+        return Caller(MacAddress(f"02:00:00:00:00:0{ends.address[-1]}"))
+
+
+async def whose(request: web.BaseRequest, doorway: Doorway) -> web.StreamResponse:
+    connection = doorway.connection_of(request.protocol)
+    doorway.answered(request.protocol)
+    response = web.Response(text=str(connection and connection.caller and connection.caller.device))
+    response.force_close()
+    return response
+
+
+def resumed(
+    port: int, context: ssl.SSLContext, address: str, session: ssl.SSLSession | None = None
+) -> tuple[str, bool, ssl.SSLSession | None]:
+    """The answer to who asks from `address`, whether the handshake went on with `session`, and its own."""
+    plain = socket.create_connection(("127.0.0.1", port), source_address=(address, 0), timeout=5)
+    with context.wrap_socket(plain, server_hostname=HOST, session=session) as secured:
+        secured.sendall(f"GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
+        answer = b""
+        while chunk := secured.recv(4_096):
+            answer += chunk
+        return answer.decode(), bool(secured.session_reused), secured.session
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_a_session_of_tls_that_another_device_brings_is_not_that_device(
+    folder: Path, version: ssl.TLSVersion
+) -> None:
+    context = device(folder)
+    context.maximum_version = version
+    async with door(files_in(folder), handle=whose, callers=ByAddress()) as port:
+        ana, _, session = await asyncio.to_thread(resumed, port, context, "127.0.0.1")
+        ben, is_resumed, _ = await asyncio.to_thread(resumed, port, context, "127.0.0.2", session)
+    assert (True, True) == (ana.endswith("02:00:00:00:00:01"), ben.endswith("02:00:00:00:00:02"))
+    assert is_resumed, "or nothing was tried"
+
+
+async def test_sessions_of_tls_that_are_kept_for_their_return_are_counted(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(certificate_files, "SESSIONS_MAX", 8)
+    files, context = files_in(folder), device(folder)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_TICKET
+    async with door(files, handle=whose, callers=ByAddress()) as port:
+        for number in range(10):
+            await asyncio.to_thread(resumed, port, context, f"127.0.0.{number % 9 + 1}")
+        assert files.context is not None
+        assert 10 == files.context.session_stats()["number"]
+        files.look()
+        assert 0 == files.context.session_stats()["number"]
+        answer, _, _ = await asyncio.to_thread(resumed, port, context, "127.0.0.1")
+    assert answer.startswith("HTTP/1.1 200 OK")
+    assert [] == [each for each in caplog.messages if "cannot" in each]
