@@ -15,6 +15,7 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from node.errors import StorageTrouble
+from node.storage.aside import make_room
 from node.storage.copies import Copy, commits_of, committed_at, find_copy, make_copy, save_commits
 from node.storage.journal import Entry, Found, read_journal, sync_folder
 from node.storage.lasting import Devices, apply
@@ -128,6 +129,7 @@ class Opening:
             opened = self._restore(cause)
         opened.losses, opened.set_aside = self._losses, self._set_aside
         self._finish_setting_aside()
+        make_room(self._files.database)
         if self._is_lasting:
             self._mark(opened.db)
         return opened
@@ -372,7 +374,7 @@ class Opening:
             each.rename(_told_as(each))
 
     def _free_second(self, there: list[Path]) -> int:
-        """By which the file is named and, a month later, deleted: also where the clock of this start is not set."""
+        """By which the file is named, after those before it: also where the clock of this start is not set."""
         second = int(max(self._now_s, *(each.stat().st_mtime for each in there)))
         while self._files.database.with_suffix(f".corrupt-{second}").exists():
             second += 1

@@ -598,16 +598,12 @@ def test_the_privacy_page_says_for_how_long_a_damaged_file_is_kept() -> None:
     assert row.retention.startswith(f"{KEEP_ENDED_DAYS} days")
 
 
-async def test_a_damaged_file_is_kept_for_thirty_days_of_a_clock_that_is_known(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It was damaged by a power cut, so the node began again in 1970; the first copy after it knew the time deleted it."""
+async def test_a_damaged_file_is_kept_for_thirty_days_of_a_clock_that_is_known(world: World) -> None:
+    """The first copy after a clock had gone wrong deleted it."""
     await lives(world, is_copied=True)
     is_garbage(world.path)
-    with monkeypatch.context() as boot:
-        boot.setattr(database.time, "time", lambda: 1_000.0)
-        async with world.life():
-            (aside,) = world.data.glob("procomu.corrupt-*")
+    async with world.life():
+        (aside,) = world.data.glob("procomu.corrupt-*")
     async with world.life():
         await world.copied()
         memory = StoredMemory(world.store)
@@ -621,6 +617,22 @@ async def test_a_damaged_file_is_kept_for_thirty_days_of_a_clock_that_is_known(
         assert await retains("2026-12-24", "2026-11-24")
         assert not await retains("2026-12-25", "2026-11-25")
         assert world.path.exists()
+
+
+async def test_a_disk_that_fails_is_not_filled_with_what_it_damages(world: World) -> None:
+    await lives(world, is_copied=True)
+    earlier = [
+        world.data / f"procomu.{word}-{number}" for number in range(1, 7) for word in ("corrupt", "replaced")
+    ]
+    for each in earlier:
+        for end in ("", "-wal"):
+            each.with_name(each.name + end).write_bytes(b"x")
+    is_garbage(world.path)
+    async with world.life():
+        there = {re.sub("-(wal|shm)$", "", each.name) for each in world.data.glob("procomu.[cr]*-*")}
+        newest = world.store.set_aside
+    assert newest is not None
+    assert {newest.name, *(each.name for each in (*earlier[:4], *earlier[-3:]))} == there
 
 
 async def test_every_change_since_the_copy_is_in_the_journal(world: World) -> None:
