@@ -83,3 +83,18 @@ def test_the_tools_of_pyproject_are_those_that_setup_installs() -> None:
 def test_tools_that_nothing_imports_are_run_or_set(tool: str) -> None:
     path, words = RUN_AS[tool]
     assert words in (ROOT / path).read_text()
+
+
+def test_packages_come_by_their_managers_and_from_no_address_of_ours() -> None:
+    """So that a mirror, a proxy or a folder of wheels serves the whole set-up."""
+    hosts = re.compile(
+        r"npmjs\.|registry\.[a-z]+\.|pypi\.org|pythonhosted\.org|crates\.io|unpkg\.com|jsdelivr\.net"
+    )
+    top = [path for path in ROOT.iterdir() if path.is_file()]
+    folders = (*PACKAGES, "deploy", "tests", ".ci")
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()]
+    text = [path for path in (*top, *files) if path.suffix not in {".pyc", ".png", ".mo", ".pdf", ".webp"}]
+    found = [
+        path for path in text if path != Path(__file__) and hosts.search(path.read_text(errors="replace"))
+    ]
+    assert [] == [str(path.relative_to(ROOT)) for path in found]

@@ -22,7 +22,7 @@ from tests.browser.chromium import PAGE_SECONDS, Browser
 from tests.lab.netns import Namespace
 
 BINARY, DRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"
-AXE = Path(sys.prefix) / "share" / "axe-core" / "axe.min.js"
+AXE = Path(sys.prefix) / "share" / "axe-core" / "pytest_playwright_axe" / "resources" / "axe.min.js"
 READY_SECONDS = 30.0
 STARTS_MAX = 8
 SWITCHES = (
