@@ -29,7 +29,7 @@ FAREWELL_S = 2.0
 LOOK_EVERY_S = 5.0
 """How soon a renewed certificate is in use."""
 RECORD_BYTES = 16_384
-"""The longest record of TLS (RFC 8446 section 5.1). The library would read sixteen at once, and keep room for them."""
+"""The longest record of TLS (RFC 8446 section 5.1)."""
 LIMITS = Limits(connections=128, connections_per_device=16, idle_s=5.0)
 """A connection with TLS costs some 80 kB, so all of them about 10 MB."""
 
@@ -63,7 +63,7 @@ class SecureDoor:
         async def handle(request: web.BaseRequest) -> web.StreamResponse:
             return await self._handle(request, doorway)
 
-        SSLProtocol.max_size = RECORD_BYTES
+        limit_tls_read_buffers()
         server = web.Server(handle, access_log=None, auto_decompress=False)
         doorway = Doorway(server, self._callers.caller, clock=self._clock, limits=self._limits)
         try:
@@ -100,6 +100,15 @@ class SecureDoor:
         while True:
             await asyncio.to_thread(self._files.look)
             await asyncio.sleep(LOOK_EVERY_S)
+
+
+def limit_tls_read_buffers() -> None:
+    """Connections with TLS that begin after this keep a buffer of one record each.
+
+    asyncio allocates 256 KiB for each, 32 MB for all that the portal takes, and neither `loop.create_server` nor
+    `loop.start_tls` has a parameter for it: only this attribute of asyncio's own class.
+    """
+    SSLProtocol.max_size = RECORD_BYTES
 
 
 class Greetings:

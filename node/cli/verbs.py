@@ -112,7 +112,7 @@ def _new_file(path: str) -> Iterator[BinaryIO]:
 
 
 def run(told: Told) -> int:
-    with _without_authorities():
+    with without_certificate_authorities():
         # The daemon brings every edge with it; no other verb should wait for that.
         from node import daemon  # noqa: PLC0415
 
@@ -120,9 +120,13 @@ def run(told: Told) -> int:
 
 
 @contextlib.contextmanager
-def _without_authorities() -> Iterator[None]:
-    """aiohttp loads the system's certificate authorities when it is imported. A node trusts keys and asks no authority
-    about anybody else, and on a small board the two megabytes are somebody's."""
+def without_certificate_authorities() -> Iterator[None]:
+    """Inside, OpenSSL finds no certificate authorities of the system.
+
+    aiohttp loads them when it is imported (`aiohttp.connector`), 2 MB that it keeps. A node trusts keys, and what looks
+    at the authorities (`captive_portal.certificate_files`) needs these two variables as they were given; so they are set
+    for the import only and not in the unit's environment.
+    """
     names = ("SSL_CERT_FILE", "SSL_CERT_DIR")
     kept = {name: os.environ[name] for name in names if name in os.environ}
     os.environ.update(dict.fromkeys(names, os.devnull))

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+from asyncio.sslproto import SSLProtocol
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,8 +24,10 @@ from captive_portal.secure import (
     HANDSHAKES_MAX,
     HANDSHAKES_PER_DEVICE,
     LIMITS,
+    RECORD_BYTES,
     Handle,
     SecureDoor,
+    limit_tls_read_buffers,
 )
 from captive_portal.web import Portal
 from node.errors import NodeError
@@ -407,3 +410,14 @@ async def test_sessions_of_tls_that_are_kept_for_their_return_are_counted(
         answer, _, _ = await asyncio.to_thread(resumed, port, context, "127.0.0.1")
     assert answer.startswith("HTTP/1.1 200 OK")
     assert [] == [each for each in caplog.messages if "cannot" in each]
+
+
+async def test_a_connection_with_tls_keeps_a_buffer_of_one_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SSLProtocol, "max_size", 256 * 1024)  # as asyncio has it
+    limit_tls_read_buffers()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made = SSLProtocol(asyncio.get_running_loop(), asyncio.Protocol(), context, None, server_side=True)
+    try:
+        assert RECORD_BYTES == len(made.get_buffer(-1))
+    finally:
+        made.connection_lost(None)

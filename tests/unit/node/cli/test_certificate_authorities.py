@@ -1,0 +1,41 @@
+"""aiohttp is imported without the system's certificate authorities, and nothing else notices."""
+
+import json
+import os
+import subprocess
+import sys
+
+IMPORT = """
+import gc, json, os, ssl
+from node.cli.verbs import without_certificate_authorities
+with without_certificate_authorities():
+    import aiohttp
+contexts = [each for each in gc.get_objects() if isinstance(each, ssl.SSLContext)]
+print(json.dumps([[each.cert_store_stats()["x509_ca"] for each in contexts], os.environ.get("SSL_CERT_FILE"),
+                  os.environ.get("SSL_CERT_DIR")]))
+"""
+
+
+def imported(**variables: str) -> list[object]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SSL_CERT_")}
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT],
+        env=environment | variables,
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    return list(json.loads(done.stdout))
+
+
+def test_aiohttp_holds_no_authorities_and_the_variables_are_as_they_were() -> None:
+    held, file, folder = imported(SSL_CERT_FILE="/etc/ssl/certs/ca-certificates.crt")
+    # Where aiohttp makes no context at its import any more, the function is not needed any more.
+    assert held
+    assert {0} == set(held)
+    assert "/etc/ssl/certs/ca-certificates.crt" == file
+    assert folder is None
+
+
+def test_variables_that_were_not_set_stay_so() -> None:
+    assert [None, None] == imported()[1:]
