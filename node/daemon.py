@@ -64,7 +64,7 @@ from node.storage.database import Store
 from node.storage.elsewhere import KEPT_ANYWHERE
 from node.storage.memory import StoredMemory, StoredRecords, StoredShelf
 from node.supervision import Parts, supervise
-from node.thrift import begin_thriftily, memory_allowed, settle
+from node.thrift import memory_allowed, settle
 from node.units import NodeId
 
 log = logging.getLogger("procomu")
@@ -337,7 +337,6 @@ def main(config_path: Path) -> int:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
-    begin_thriftily()
     os.umask(PRIVATE_UMASK)
     with contextlib.ExitStack() as held:
         try:

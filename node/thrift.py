@@ -1,4 +1,7 @@
-"""A small board's memory and turns: what only starting needed is given back, and nobody waits for many turns."""
+"""Garbage collection and heap trimming for boards with 256 MB, and how much memory this process may use.
+
+What an environment variable can say stands in the unit's Environment (MALLOC_ARENA_MAX and its like).
+"""
 
 import asyncio
 import ctypes
@@ -12,20 +15,6 @@ SETTLE_EVERY_S = 600
 SWITCH_S = 0.001
 COLLECT_AFTER = (5_000, 20, 1_000)
 """New objects until the young ones are looked through, and how many such looks until the older ones are."""
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
-"""Of mallopt(3)."""
-LARGE_BYTES = 320 * 1024
-"""More than asyncio makes room for at each reading (256 KiB): that must not go to the system and back each time."""
-
-
-def begin_thriftily() -> None:
-    """Before anything large is made: what is large goes back to the system when it is done with, and threads share one
-    heap. A thousand devices then need 5 MB less. Where the C library is another than glibc nothing changes."""
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "mallopt"):
-        libc.mallopt(_M_ARENA_MAX, 1)
-        libc.mallopt(_M_TRIM_THRESHOLD, 2 * LARGE_BYTES)
-        libc.mallopt(_M_MMAP_THRESHOLD, LARGE_BYTES)
 
 
 def memory_allowed() -> Allowed:
@@ -41,16 +30,23 @@ def _text(path: str) -> str | None:
 
 
 async def settle() -> None:
-    """Give back what only starting needed: on a small board each megabyte is somebody's."""
+    """Returns memory that only the start needed to the system, and from then on what has become free since. Until
+    cancelled."""
+    tune_interpreter()
     libc = ctypes.CDLL(None)
-    # A whole collection with ten thousand devices holds everybody up for 50 ms; what is frozen is not looked at again.
-    gc.set_threshold(*COLLECT_AFTER)
-    # The reading thread works in short turns, so that whoever waits at the portal never waits for many of them.
-    sys.setswitchinterval(SWITCH_S)
     while True:
         await asyncio.sleep(1 if gc.get_freeze_count() == 0 else SETTLE_EVERY_S)
-        gc.unfreeze()  # or rings of objects that were frozen while they lived would stay for ever
+        gc.unfreeze()  # or cycles of objects that were frozen while they lived would never be collected
         gc.collect()
         gc.freeze()
-        if hasattr(libc, "malloc_trim"):
+        if hasattr(libc, "malloc_trim"):  # glibc; no environment variable trims below a block that is in use
             libc.malloc_trim(0)
+
+
+def tune_interpreter() -> None:
+    """Shorter pauses of the garbage collector and shorter turns of threads: Python has no environment variable for
+    either."""
+    # A full collection with ten thousand devices takes 50 ms of everybody's time; frozen objects are not looked at.
+    gc.set_threshold(*COLLECT_AFTER)
+    # The thread that reads counters works in short turns, so that requests to the portal never wait for many of them.
+    sys.setswitchinterval(SWITCH_S)

@@ -9,6 +9,7 @@ from tests.bench.boxes import first_child, rss_mb
 from tests.bench.figures import Figures, of_total, say
 from tests.bench.square import PORTAL, Crowd, Square, square
 from tests.lab.internet import ROOT
+from tests.lab.unit_environment import unit_environment
 
 KEYS = ("rss_mb_idle", "rss_mb_1000", "kb_per_device", "ready_s", "processes_started_per_admission")
 MANY, AT_ONCE = 1_000, 200
@@ -52,7 +53,7 @@ def _start(place: Square) -> int:
     box = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
     node = (sys.executable, "-m", "node", "run", "--config", str(place.router.config))
     log = place.lab.folder / "node.log"
-    return first_child(place.router.place.start(*box, *node, cwd=ROOT, log=log).pid)
+    return first_child(place.router.place.start(*box, *node, cwd=ROOT, log=log, env=unit_environment()).pid)
 
 
 def _wait_until_captured(people: Crowd) -> None:

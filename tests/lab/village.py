@@ -23,6 +23,7 @@ from tests.lab.internet import DNS_V4, DNS_V6, ROOT, Internet
 from tests.lab.memory_limit import MemoryLimit
 from tests.lab.netns import Lab, Program
 from tests.lab.people import Person, settle, settle_crowd
+from tests.lab.unit_environment import unit_environment
 
 LINE_BITS = 25_000_000
 """What the village's line to the Internet carries in each direction."""
@@ -141,7 +142,8 @@ class Router:
         argv = (self.python, "-m", "node", "run", "--config", str(self.config))
         argv = (*self.before, *argv)
         argv = (*self.memory.enter, *argv) if self.memory else argv
-        self.daemon = self.place.start(*argv, cwd=ROOT, log=self.folder / "node.log", env=self.environment)
+        environment = {**unit_environment(), **self.environment}
+        self.daemon = self.place.start(*argv, cwd=ROOT, log=self.folder / "node.log", env=environment)
         if wait:
             self.wait_ready()
         return self.daemon
