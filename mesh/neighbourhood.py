@@ -125,6 +125,10 @@ class Mesh:
         """Own cells were booked: send them, at most once a second. None reads all own cells again."""
         self._replica.publish(changed)
 
+    async def shelve(self) -> None:
+        """Keep the pages that came until now; a page that cannot be kept is tried again later, with a warning."""
+        await self._replica.shelve()
+
     # --- The part ------------------------------------------------------------------------------
 
     async def run(self) -> None:

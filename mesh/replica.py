@@ -198,19 +198,22 @@ class Replica:
     async def _write_when_booked(self) -> None:
         while True:
             await self._booked.wait()
-            self._booked.clear()
-            self._follow()
-            self._take_in_all()
-            await self._note_cells()
-            await self._reserve(self._pages.seq + self._pages.changed_count)
-            for page in self._pages.write():
-                self.exchange.offer(page)
-                self._unshelved[page.name] = page.raw
-                self._woken()
-                await asyncio.sleep(0)
-            if self._pages.changed_count:  # what is said only once this writing is on its way
-                self._booked.set()
+            await self._write_pages()
             await asyncio.sleep(PUBLISH_EVERY_S)
+
+    async def _write_pages(self) -> None:
+        self._booked.clear()
+        self._follow()
+        self._take_in_all()
+        await self._note_cells()
+        await self._reserve(self._pages.seq + self._pages.changed_count)
+        for page in self._pages.write():
+            self.exchange.offer(page)
+            self._unshelved[page.name] = page.raw
+            self._woken()
+            await asyncio.sleep(0)
+        if self._pages.changed_count:  # what is said only once this writing is on its way
+            self._booked.set()
 
     async def _note_cells(self) -> None:
         noted, self._noted = self._noted, {}

@@ -222,6 +222,10 @@ class Node:
         if self.mesh is not None:
             self.mesh.publish((key.incarnation, key.day, key.account, cell) for key, cell in changed.items())
 
+    async def _keep_pages(self) -> None:
+        if self.mesh is not None:
+            await self.mesh.shelve()
+
     def _secure_door(self) -> SecureDoor | None:
         if self.certificate is None:
             return None
@@ -256,6 +260,7 @@ class Node:
             session_ms=self.config.portal.session,
             guests_max=self.budget.devices,
             on_booked=self._booked,
+            keep_pages=self._keep_pages,
             tell=self.events.publish,
         )
 

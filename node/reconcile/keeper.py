@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Collection, Container, Iterable
+from collections.abc import Awaitable, Callable, Collection, Container, Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import islice
@@ -57,6 +57,10 @@ class Erasure:
     until_day: str
 
 
+async def nothing_to_keep() -> None:
+    """Where no pages come from."""
+
+
 class Keeper:
     """Owned by the loop. While the data folder cannot be used everything waits here, and nothing is lost."""
 
@@ -72,10 +76,13 @@ class Keeper:
         troubles: Troubles,
         new_name: Callable[[], str],
         report: Callable[[str], None],
+        keep_pages: Callable[[], Awaitable[None]] = nothing_to_keep,
     ) -> None:
+        """`keep_pages` stores what other nodes' cells came from."""
         self._memory, self._clock, self._presence, self._ledger = memory, clock, presence, ledger
         self._register = register
         self._troubles, self._new_name, self._report = troubles, new_name, report
+        self._keep_pages = keep_pages
         self.writer = Writer(node, "")
         self.baseline: Baseline | None = None
         self._noted = ""
@@ -326,6 +333,9 @@ class Keeper:
         facts[BOOKED_DAY] = self._booked_day or self.stored_day
         read_last = frozenset(self._presence.read_last)
         tally = self._next_tally()
+        if any(key.node != self.writer.node for key in cells):
+            # First: a cell whose page is lost here and at its author could not be told to anybody.
+            await self._keep_pages()
         facts[BOOKINGS] = str(tally.bookings)
         try:
             await self._memory.book(Booking(tuple(cells.items()), self.baseline, facts, tally))

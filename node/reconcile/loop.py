@@ -9,7 +9,7 @@ import contextlib
 import logging
 import secrets
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from captive_portal import guests
@@ -26,7 +26,7 @@ from node.membership.entrances import Instant
 from node.membership.ports import Change
 from node.membership.register import Register
 from node.reconcile.enactment import Enactment
-from node.reconcile.keeper import Keeper, Troubles
+from node.reconcile.keeper import Keeper, Troubles, nothing_to_keep
 from node.reconcile.kernel_thread import KernelThread
 from node.reconcile.measure import Measured, Question, measure
 from node.reconcile.ports import Clock, Memory
@@ -68,6 +68,7 @@ class Reconcile:
         session_ms: Milliseconds | None,
         guests_max: int = GUESTS_MAX,
         on_booked: Callable[[Mapping[CellKey, Cell]], None] = lambda _changed: None,
+        keep_pages: Callable[[], Awaitable[None]] = nothing_to_keep,
         tell: Callable[[Mapping[str, object]], None] = lambda _event: None,
         tick_s: float = TICK_S,
     ) -> None:
@@ -91,7 +92,7 @@ class Reconcile:
         self.load = busy.UplinkLoad()
         self.features: KernelFeatures | None = None
         self.troubles = Troubles()
-        self.keeper = self._make_keeper(memory)
+        self.keeper = self._make_keeper(memory, keep_pages)
         self.ready = asyncio.Event()
         self._merges: deque[tuple[CellKey, Cell]] = deque()
         self._opened: tuple[str, tuple[tuple[CellKey, Cell], ...]] | None = None
@@ -110,7 +111,7 @@ class Reconcile:
         self._looked_ms = Monotonic(0)
         self._released: set[MacAddress] = set()
 
-    def _make_keeper(self, memory: Memory) -> Keeper:
+    def _make_keeper(self, memory: Memory, keep_pages: Callable[[], Awaitable[None]]) -> Keeper:
         return Keeper(
             memory,
             self._clock,
@@ -121,6 +122,7 @@ class Reconcile:
             troubles=self.troubles,
             new_name=lambda: secrets.token_hex(8),
             report=log.warning,
+            keep_pages=keep_pages,
         )
 
     # --- what others ask -----------------------------------------------------------------

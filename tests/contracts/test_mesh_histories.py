@@ -41,6 +41,20 @@ DAY_MS = 24 * 3_600_000
 Knowledge = dict[CellKey, Cell]
 
 
+class WatchedReplica(Replica):
+    """Tells whether it has anything to write, so that nobody has to guess how long that takes."""
+
+    is_writing = False
+
+    async def _write_pages(self) -> None:
+        self.is_writing = True
+        await super()._write_pages()
+        self.is_writing = False
+
+    def has_written(self) -> bool:
+        return not self.is_writing and not self._booked.is_set()
+
+
 class Place:
     """One node: its folder, its kernel, its clock, and its life if it runs."""
 
@@ -79,9 +93,10 @@ class Place:
             guest_account=guest_account,
             session_ms=None,
             on_booked=self._booked,
+            keep_pages=self._keep_pages,
             tick_s=0.003,
         )
-        self.replica = Replica(
+        self.replica = WatchedReplica(
             key=key_of(self.name),
             community="the-village",
             roster=lambda: frozenset(map(id_of, NAMES)),
@@ -101,6 +116,9 @@ class Place:
     def _booked(self, changed: dict[CellKey, Cell]) -> None:
         self.replica.publish((k.incarnation, k.day, k.account, cell) for k, cell in changed.items())
 
+    async def _keep_pages(self) -> None:
+        await self.replica.shelve()
+
     async def kill(self) -> None:
         self.loop.keeper.flush = _say_nothing  # type: ignore[method-assign, assignment]
         for task in self.running:
@@ -113,10 +131,11 @@ class Place:
             self.sent[guest_account(PHONES[who])] += amount
 
     async def settle(self) -> None:
-        """Everything that the kernel has counted is booked, and every page that came is merged."""
+        """Everything that the kernel has counted is booked and written, and every page that came is merged."""
         for _ in range(2):
             before = self.loop.keeper.baseline
             await until(lambda before=before: self.loop.keeper.baseline is not before)  # type: ignore[misc]
+        await until(self.replica.has_written)
 
     async def write(self) -> None:
         self.clock.pass_time(31_000)
@@ -196,8 +215,8 @@ class History:
             each.replica.publish(None)
             each.replica.exchange.greet(other.node)
         for _ in range(4):
-            await asyncio.sleep(0.02)  # pages are written meanwhile
             for each, other in ((a, b), (b, a)):
+                await each.settle()
                 each.replica.exchange.begin_round(other.node)
             while pump(a, b) or pump(b, a):
                 await asyncio.sleep(0)
@@ -353,6 +372,8 @@ def pages_are_written_at_once() -> object:
         # Put back after a power cut.
         [("send", (0, 0, 40)), ("save", (0,)), ("send", (0, 0, 60)), ("talk", (0, 1)), ("put_back", (0, 1)),
          ("talk", (0, 1)), ("send", (0, 0, 7)), ("talk", (1, 2))],
+        # Only one neighbour knew, and it started again before the author lost everything.
+        [("send", (2, 0, 172)), ("talk", (2, 1)), ("power_cut", (1,)), ("pass_days", (2,)), ("lose", (2, 0, 0, 240))],
         # Only one neighbour knew, and it was away.
         [("send", (0, 0, 40)), ("talk", (0, 2)), ("lose", (0, 0, 0, 5)), ("talk", (0, 1)), ("lose", (0, 1, 0, 5)),
          ("talk", (1, 2)), ("crash", (2, 1, 9, 0)), ("talk", (0, 2))],
