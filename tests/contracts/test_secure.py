@@ -421,3 +421,27 @@ async def test_a_connection_with_tls_keeps_a_buffer_of_one_record(monkeypatch: p
         assert RECORD_BYTES == len(made.get_buffer(-1))
     finally:
         made.connection_lost(None)
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ("Content-Length: 9000000", "413"),
+        ("Content-Length: 5\r\nTransfer-Encoding: chunked", "411"),
+        ("Content-Length: 5\r\nContent-Length: 6", "400"),
+        ("Content-Length: 500", ""),
+    ],
+)
+async def test_a_form_that_is_too_large_ambiguous_or_never_ends_is_refused_by_https_too(
+    folder: Path, fields: str, status: str
+) -> None:
+    asked: list[web.BaseRequest] = []
+
+    async def handle(request: web.BaseRequest, doorway: Doorway) -> web.StreamResponse:
+        asked.append(request)
+        return await hello(request, doorway)
+
+    async with door(files_in(folder), Limits(request_s=0.3), handle) as port, asyncio.timeout(5):
+        answer, _ = await ask(port, device(folder), method="POST", more=fields, body="terms")
+    assert status == answer[9:12]
+    assert [] == asked
