@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, cast
 
 from node.admin.ports import Member
 from node.errors import Finding
-from node.governance.document import Document, read_document
+from node.governance.document import read_document
 from node.governance.roll import FILE_BYTES_MAX, Roll, parse_roll
 from node.governance.rules import MEMBER_TIER
+from node.toml_reader import TomlDocument
 from node.units import parse_mac
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def _find(text: str, account: str) -> _Place | tuple[Finding, ...]:
     return _Place(lines, start, _end(document, lines, start))
 
 
-def _end(document: Document, lines: list[str], start: int) -> int:
+def _end(document: TomlDocument, lines: list[str], start: int) -> int:
     """Where the account's own lines end: before the next table, and before the comments that belong to that."""
     heads = (line - 1 for (_, _, key), line in document.lines.items() if not key)
     end = min((head for head in heads if head > start), default=len(lines))

@@ -1,7 +1,6 @@
 """``node.toml`` to a `NodeConfig`, or to every error at once, each with its line and its mend."""
 
 import difflib
-import tomllib
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Interface, ip_address
 from itertools import islice
@@ -23,9 +22,8 @@ from node.config.model import (
     UplinkSection,
 )
 from node.config.settings import SECTIONS, SETTINGS, Setting
-from node.config.toml_lines import TomlFile, read_toml
 from node.errors import Finding
-from node.toml_text import flaw
+from node.toml_reader import TomlDocument, read_toml, read_value
 
 FILE_BYTES_MAX = 256 * 1024
 UNKNOWN_MAX = 100
@@ -50,9 +48,7 @@ _DHCP_SKIPPED = 100
 
 def parse_config(text: str) -> tuple[NodeConfig | None, tuple[Finding, ...]]:
     """The configuration and what deserves a second look; None when any finding is an error."""
-    if (found := flaw(text, "config-text", FILE_BYTES_MAX)) is not None:
-        return None, (found,)
-    file = read_toml(text)
+    file = read_toml(text, code="config-text", syntax_code="config-syntax", bytes_max=FILE_BYTES_MAX)
     findings = [*file.findings, *islice(_unknown(file), UNKNOWN_MAX)]
     # After a line that is not TOML anything may be missing, so nothing is called missing.
     values = {name: _section(file, name, findings, complete=not file.findings) for name in SECTIONS}
@@ -65,40 +61,42 @@ def parse_config(text: str) -> tuple[NodeConfig | None, tuple[Finding, ...]]:
     return NodeConfig(**{name: _TYPES[name](**values[name]) for name in SECTIONS}), ordered
 
 
-def _unknown(file: TomlFile) -> Iterable[Finding]:
-    for name, section in file.values.items():
+def _unknown(file: TomlDocument) -> Iterable[Finding]:
+    for name, section in file.data.items():
         if name not in SECTIONS:
             yield _unknown_section(file, name, is_table=isinstance(section, dict))
         elif not isinstance(section, dict):
             mend = f"write [{name}] on a line of its own, and its settings below it"
             yield Finding(
-                "config-section", file.line_of("", name), f"{name} is a section, not a setting.", mend
+                "config-section", file.line("", key=name), f"{name} is a section, not a setting.", mend
             )
         else:
             yield from (_unknown_key(file, name, key) for key in section if key not in _BY_SECTION[name])
 
 
-def _unknown_section(file: TomlFile, name: str, *, is_table: bool) -> Finding:
+def _unknown_section(file: TomlDocument, name: str, *, is_table: bool) -> Finding:
     if not is_table:
         homes = [s.section for s in SETTINGS if s.key == name]
         mend = f"move it below [{homes[0]}]" if homes else "remove it, or move it below its section"
-        return Finding("config-unknown", file.line_of("", name), f"{name!r} stands in no section.", mend)
+        return Finding("config-unknown", file.line("", key=name), f"{name!r} stands in no section.", mend)
     near = difflib.get_close_matches(name, SECTIONS, 1)
     mend = f"did you mean [{near[0]}]?" if near else f"the sections are {', '.join(SECTIONS)}"
-    return Finding("config-unknown", file.line_of(name), f"there is no section {name!r}.", mend)
+    return Finding("config-unknown", file.line(name), f"there is no section {name!r}.", mend)
 
 
-def _unknown_key(file: TomlFile, section: str, key: str) -> Finding:
+def _unknown_key(file: TomlDocument, section: str, key: str) -> Finding:
     mend = f"the settings of [{section}] are {', '.join(_BY_SECTION[section])}"
     if near := difflib.get_close_matches(key, _BY_SECTION[section], 1):
         mend = f"did you mean {near[0]}?"
     elif homes := [s.section for s in SETTINGS if s.key == key]:
         mend = f"move it below [{homes[0]}]"
-    return Finding("config-unknown", file.line_of(section, key), f"[{section}] has no setting {key!r}.", mend)
+    return Finding(
+        "config-unknown", file.line(section, key=key), f"[{section}] has no setting {key!r}.", mend
+    )
 
 
-def _section(file: TomlFile, name: str, findings: list[Finding], *, complete: bool) -> dict[str, Any]:
-    given = file.values.get(name, {})
+def _section(file: TomlDocument, name: str, findings: list[Finding], *, complete: bool) -> dict[str, Any]:
+    given = file.data.get(name, {})
     given = given if isinstance(given, dict) else {}
     values: dict[str, Any] = {}
     for setting in _BY_SECTION[name].values():
@@ -106,12 +104,10 @@ def _section(file: TomlFile, name: str, findings: list[Finding], *, complete: bo
             try:
                 values[setting.key] = setting.kind.read(given[setting.key])
             except ValueError as error:
-                findings.append(_wrong_value(setting, file.line_of(name, setting.key), error))
+                findings.append(_wrong_value(setting, file.line(name, key=setting.key), error))
         elif setting.required and complete:
             mend = f"add {setting.key} = {setting.example} below [{name}]"
-            findings.append(
-                Finding("config-missing", file.line_of(name), f"{setting.name} is missing.", mend)
-            )
+            findings.append(Finding("config-missing", file.line(name), f"{setting.name} is missing.", mend))
         else:
             values[setting.key] = None if setting.default is None else _default(setting, setting.default)
     return values
@@ -123,7 +119,7 @@ def _wrong_value(setting: Setting, line: int, error: ValueError) -> Finding:
 
 
 def _default(setting: Setting, text: str) -> object:
-    return setting.kind.read(tomllib.loads(f"value = {text}")["value"])
+    return setting.kind.read(read_value(text))
 
 
 def _derive(values: dict[str, dict[str, Any]]) -> None:
@@ -145,7 +141,7 @@ def _dhcp_range(address: IPv4Interface) -> tuple[IPv4Address, IPv4Address]:
     return IPv4Address(low), IPv4Address(max(low, own - skipped))
 
 
-def _together(values: dict[str, dict[str, Any]], file: TomlFile) -> Iterable[Finding]:
+def _together(values: dict[str, dict[str, Any]], file: TomlDocument) -> Iterable[Finding]:
     """What is wrong only when settings are seen side by side."""
     yield from _interfaces(values, file)
     yield from _dhcp(values["lan"], file)
@@ -159,10 +155,10 @@ def _together(values: dict[str, dict[str, Any]], file: TomlFile) -> Iterable[Fin
         message = (
             f"portal.host: {host} is not a name below lan.domain {domain}, so nobody here would find it."
         )
-        yield Finding("config-host", file.line_of("portal", "host"), message, mend)
+        yield Finding("config-host", file.line("portal", key="host"), message, mend)
 
 
-def _interfaces(values: dict[str, dict[str, Any]], file: TomlFile) -> Iterable[Finding]:
+def _interfaces(values: dict[str, dict[str, Any]], file: TomlDocument) -> Iterable[Finding]:
     lan, uplink, mesh = (
         values["lan"]["interface"],
         values["uplink"]["interface"],
@@ -171,15 +167,15 @@ def _interfaces(values: dict[str, dict[str, Any]], file: TomlFile) -> Iterable[F
     mend = "give each side its own interface; 'ip link' lists them"
     if lan == uplink:
         message = f"uplink.interface: {uplink} is the people's side already."
-        yield Finding("config-interface", file.line_of("uplink", "interface"), message, mend)
+        yield Finding("config-interface", file.line("uplink", key="interface"), message, mend)
     for name in mesh:
         if name in {lan, uplink}:
             side = "people's side" if name == lan else "Internet's side"
             message = f"mesh.interfaces: {name} is the {side} already."
-            yield Finding("config-interface", file.line_of("mesh", "interfaces"), message, mend)
+            yield Finding("config-interface", file.line("mesh", key="interfaces"), message, mend)
 
 
-def _dhcp(lan: dict[str, Any], file: TomlFile) -> Iterable[Finding]:
+def _dhcp(lan: dict[str, Any], file: TomlDocument) -> Iterable[Finding]:
     own, first, last = lan["address4"], lan["dhcp_first"], lan["dhcp_last"]
     low, high = own.network.network_address + 1, own.network.broadcast_address - 1
     outside = [
@@ -188,23 +184,23 @@ def _dhcp(lan: dict[str, Any], file: TomlFile) -> Iterable[Finding]:
     for key in outside:
         message = f"lan.{key}: {lan[key]} is not in {own.network}."
         yield Finding(
-            "config-dhcp", file.line_of("lan", key), message, f"write an address from {low} to {high}"
+            "config-dhcp", file.line("lan", key=key), message, f"write an address from {low} to {high}"
         )
     if outside:
         return
-    written = "dhcp_first" if ("lan", "dhcp_first") in file.lines else "dhcp_last"
+    written = "dhcp_first" if ("lan", 0, "dhcp_first") in file.lines else "dhcp_last"
     if first > last:
         message = f"lan.{written}: {first} comes after {last}, so no address is left to hand out."
         yield Finding(
-            "config-dhcp", file.line_of("lan", written), message, "let dhcp_first be the lower address"
+            "config-dhcp", file.line("lan", key=written), message, "let dhcp_first be the lower address"
         )
     elif first <= own.ip <= last:
         message = f"lan.{written}: the node's own address {own.ip} would be handed out."
         mend = f"let the addresses begin at {own.ip + 1} or end at {own.ip - 1}"
-        yield Finding("config-dhcp", file.line_of("lan", written), message, mend)
+        yield Finding("config-dhcp", file.line("lan", key=written), message, mend)
 
 
-def _services(values: dict[str, dict[str, Any]], file: TomlFile) -> Iterable[Finding]:
+def _services(values: dict[str, dict[str, Any]], file: TomlDocument) -> Iterable[Finding]:
     """A service must not open one of the node's own doors."""
     lan, portal, admin = values["lan"], values["portal"], values["admin"]
     own = {lan["address4"].ip, *([lan["address6"].ip] if lan["address6"] else [])}
@@ -216,18 +212,18 @@ def _services(values: dict[str, dict[str, Any]], file: TomlFile) -> Iterable[Fin
                 f"services.offered: port {service.port} of this node is a door of its own ({service.name})."
             )
             mend = "give the service another port, such as 8080"
-            yield Finding("config-service", file.line_of("services", "offered"), message, mend)
+            yield Finding("config-service", file.line("services", key="offered"), message, mend)
 
 
-def _certificate(portal: dict[str, Any], file: TomlFile) -> Iterable[Finding]:
+def _certificate(portal: dict[str, Any], file: TomlDocument) -> Iterable[Finding]:
     for there, missing in (("certificate", "certificate_key"), ("certificate_key", "certificate")):
         if portal[there] is not None and portal[missing] is None:
             message = f"portal.{there} is of no use without portal.{missing}."
             mend = f'add {missing} = "/etc/procomu/portal.{"key" if missing.endswith("key") else "crt"}" below [portal]'
-            yield Finding("config-certificate", file.line_of("portal", there), message, mend)
+            yield Finding("config-certificate", file.line("portal", key=there), message, mend)
 
 
-def _ports(values: dict[str, dict[str, Any]], file: TomlFile) -> Iterable[Finding]:
+def _ports(values: dict[str, dict[str, Any]], file: TomlDocument) -> Iterable[Finding]:
     taken = {53: "DNS"}
     for section, key, purpose in (
         ("portal", "port", "the welcoming page"),
@@ -240,12 +236,12 @@ def _ports(values: dict[str, dict[str, Any]], file: TomlFile) -> Iterable[Findin
         if port in taken:
             message = f"{section}.{key}: {port} is the port of {taken[port]} already."
             yield Finding(
-                "config-port", file.line_of(section, key), message, "choose another port, as 2080 or 7400"
+                "config-port", file.line(section, key=key), message, "choose another port, as 2080 or 7400"
             )
         taken[port] = purpose
     address = ip_address(values["admin"]["address"])
     if address == values["lan"]["address4"].ip or address.is_unspecified:
         message = f"admin.address: {address} shows the admins' sign-in to everybody in the network."
         yield Finding(
-            "W-config-admin", file.line_of("admin", "address"), message, 'write address = "127.0.0.1"'
+            "W-config-admin", file.line("admin", key="address"), message, 'write address = "127.0.0.1"'
         )

@@ -1,15 +1,13 @@
-"""A TOML file that people wrote: its data, where each key stands, and plain words for what is wrong."""
+"""Tables of a TOML file, read key by key, and plain words for what is wrong."""
 
 import difflib
-import re
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from node.characters import hidden_character, mixed_scripts
 from node.errors import Finding
-from node.toml_text import flaw
+from node.toml_reader import TomlDocument, read_toml
 
 T = TypeVar("T")
 
@@ -20,32 +18,12 @@ LIST_MAX = 200
 FINDINGS_MAX = 100
 """Findings shown for one file; a person mends the first ones and checks again."""
 
-_TABLE = re.compile(r"\s*\[([^\[\]]+)\]\s*(?:#.*)?")
-_ARRAY_TABLE = re.compile(r"\s*\[\[([^\[\]]+)\]\]\s*(?:#.*)?")
-_KEY = re.compile(r"\s*([A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*')\s*[=.]")
-_AT_LINE = re.compile(r"\(at line (\d+), column \d+\)")
-
-Place = tuple[str, int, str]
-"""Table name, how many of that name stand before it, and key; an empty key is the table's own line."""
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """Parsed TOML with the line of each table and key."""
-
-    data: Mapping[str, Any]
-    lines: Mapping[Place, int]
-
-    def line(self, table: str, index: int = 0, key: str = "") -> int:
-        """The line of a key, else of its table, else 0."""
-        return self.lines.get((table, index, key)) or self.lines.get((table, index, "")) or 0
-
 
 @dataclass(slots=True)
 class Table:
     """One table of a document, read key by key; collects every finding instead of stopping at the first."""
 
-    document: Document
+    document: TomlDocument
     name: str
     index: int
     data: Mapping[str, Any]
@@ -149,19 +127,13 @@ class Table:
             self.refuse(key, f"{key!r:.60} is not a key of [{self.name}].", suggestion(key, keys))
 
 
-def read_document(text: str, bytes_max: int) -> Document | Finding:
+def read_document(text: str, bytes_max: int) -> TomlDocument | Finding:
     """TOML text to a document, or the one thing that keeps it from being read."""
-    if (found := flaw(text, "E01", bytes_max)) is not None:
-        return found
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
-    try:
-        data = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        return _syntax(text, error)
-    return Document(data, _places(text))
+    document = read_toml(text, code="E01", bytes_max=bytes_max, errors_max=1)
+    return document.findings[0] if document.findings else document
 
 
-def one_table(document: Document, name: str, findings: list[Finding]) -> Table | None:
+def one_table(document: TomlDocument, name: str, findings: list[Finding]) -> Table | None:
     """The table ``[name]``; None when it is absent or is something else."""
     data: Any = document.data
     for part in name.split("."):
@@ -177,7 +149,7 @@ def one_table(document: Document, name: str, findings: list[Finding]) -> Table |
     return Table(document, name, 0, data, findings)
 
 
-def tables(document: Document, name: str, most: int, findings: list[Finding]) -> list[Table]:
+def tables(document: TomlDocument, name: str, most: int, findings: list[Finding]) -> list[Table]:
     """All tables ``[[name]]``, at most `most`."""
     value = document.data.get(name, [])
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
@@ -199,64 +171,6 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     if near:
         return f"did you mean {near[0]}?"
     return f"use one of {', '.join(known)}" if known else "take it out"
-
-
-def _syntax(text: str, error: Exception) -> Finding:
-    if isinstance(error, RecursionError):
-        return Finding(
-            "E01", 0, "This file is nested too deeply to be read.", "write flat tables and short lists"
-        )
-    words = str(error)
-    match = _AT_LINE.search(words)
-    line = int(match[1]) if match else text.count("\n") + 1
-    reason = _AT_LINE.sub("", words).replace("(at end of document)", "at the end of the file").strip()
-    shown = text.split("\n")[line - 1].strip()[:60] if match else ""
-    return Finding(
-        "E01", line, f"This is not TOML: {reason}{f' in {shown!r}' if shown else ''}.", _cure(reason)
-    )
-
-
-def _cure(reason: str) -> str:
-    if "Cannot overwrite" in reason or "Cannot declare" in reason:
-        return "this key or table stands twice; keep one of them"
-    if "Invalid value" in reason:
-        return 'put text in double quotes, such as when = "daily 18:00-23:00"'
-    if "Expected '='" in reason:
-        return 'write key = value, such as id = "night"; a name in brackets such as [[rule]] stands alone'
-    if "newline or end" in reason or "Illegal character" in reason or "Unterminated" in reason:
-        return "put text in double quotes that close on the same line, and each key on a line of its own"
-    return "compare the line with those around it: brackets closed, text in double quotes, one key on a line"
-
-
-def _places(text: str) -> dict[Place, int]:
-    """The line of each table and key. A line inside a list of several lines may be taken for a key."""
-    places: dict[Place, int] = {}
-    counts: dict[str, int] = {}
-    name, index, quote = "", 0, ""
-    for number, line in enumerate(text.split("\n"), start=1):
-        if quote:
-            quote = "" if quote in line else quote
-            continue
-        if (match := _ARRAY_TABLE.fullmatch(line)) is not None:
-            name = match[1].strip()
-            index = counts.get(name, 0)
-            counts[name] = index + 1
-            places.setdefault((name, index, ""), number)
-        elif (match := _TABLE.fullmatch(line)) is not None:
-            name, index = match[1].strip(), 0
-            places.setdefault((name, 0, ""), number)
-        elif (match := _KEY.match(line)) is not None:
-            places.setdefault((name, index, match[1].strip("\"'")), number)
-        quote = _opened(line)
-    return places
-
-
-def _opened(line: str) -> str:
-    """The kind of triple quote that the line opens and does not close."""
-    for quote in ('"""', "'''"):
-        if line.count(quote) % 2:
-            return quote
-    return ""
 
 
 def _kind(value: object) -> str:

@@ -4,7 +4,6 @@ from node.errors import Finding
 from node.governance.combine import CODE_LIFELINE, highest
 from node.governance.document import (
     FINDINGS_MAX,
-    Document,
     Table,
     one_table,
     read_document,
@@ -15,6 +14,7 @@ from node.governance.joining import DEFAULT_JOINING, WAYS, WHEN_FULL, Joining
 from node.governance.rule_table import read_rules
 from node.governance.rules import Charter, Example, Ruleset
 from node.governance.wording import DECISION_WANTED, RATES_WANTED, format_rates, parse_decision, parse_rates
+from node.toml_reader import TomlDocument
 from node.units import BitsPerSecond, Rates, parse_rate
 
 FILE_BYTES_MAX = 256 * 1024
@@ -44,7 +44,7 @@ def parse_ruleset(text: str) -> tuple[Ruleset | None, tuple[Finding, ...]]:
     return ruleset, ()
 
 
-def _known_tables(document: Document, findings: list[Finding]) -> None:
+def _known_tables(document: TomlDocument, findings: list[Finding]) -> None:
     known = ("ruleset", "uplink", "charter", "joining", "rule", "test")
     for key in document.data:
         if key not in known and len(findings) <= FINDINGS_MAX:
@@ -53,7 +53,7 @@ def _known_tables(document: Document, findings: list[Finding]) -> None:
             findings.append(Finding("E01", line, f"{key!r:.60} is not a part of a rule file.", near))
 
 
-def _ruleset(document: Document, findings: list[Finding]) -> Ruleset:
+def _ruleset(document: TomlDocument, findings: list[Finding]) -> Ruleset:
     head = one_table(document, "ruleset", findings)
     if head is None:
         message = "The file does not say whose rules these are."
@@ -87,7 +87,7 @@ _HEAD_EXAMPLES = {
 }
 
 
-def _uplink(document: Document, findings: list[Finding]) -> tuple[Rates | None, int]:
+def _uplink(document: TomlDocument, findings: list[Finding]) -> tuple[Rates | None, int]:
     default = None, USABLE_PERCENT * 10
     if (uplinks := one_table(document, "uplink", findings)) is None:
         return default
@@ -117,7 +117,7 @@ def _uplink_rate(text: str) -> BitsPerSecond:
     return rate
 
 
-def _charter(document: Document, findings: list[Finding]) -> Charter:
+def _charter(document: TomlDocument, findings: list[Finding]) -> Charter:
     table = one_table(document, "charter", findings)
     if table is None:
         return DEFAULT_CHARTER
@@ -138,7 +138,7 @@ def _lifeline(table: Table, key: str) -> Rates | None:
     return rates
 
 
-def _joining(document: Document, findings: list[Finding]) -> Joining:
+def _joining(document: TomlDocument, findings: list[Finding]) -> Joining:
     table = one_table(document, "joining", findings)
     if table is None:
         return DEFAULT_JOINING
@@ -162,7 +162,7 @@ def _joining(document: Document, findings: list[Finding]) -> Joining:
     )
 
 
-def _examples(document: Document, findings: list[Finding]) -> tuple[Example, ...]:
+def _examples(document: TomlDocument, findings: list[Finding]) -> tuple[Example, ...]:
     examples = []
     for table in tables(document, "test", EXAMPLES_MAX, findings):
         table.known(("given", "expect"))

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 
 from node.errors import Finding
 from node.governance.allowance import Unit
-from node.governance.document import FINDINGS_MAX, Document, Table, read_document, suggestion, tables
+from node.governance.document import FINDINGS_MAX, Table, read_document, suggestion, tables
 from node.governance.rules import GUEST_TIER, MEMBER_TIER
 from node.governance.wording import is_name, parse_name
+from node.toml_reader import TomlDocument
 from node.units import AccountId, MacAddress, parse_mac
 
 FILE_BYTES_MAX = 2 * 1024 * 1024
@@ -98,7 +99,7 @@ def parse_roll(text: str) -> tuple[Roll | None, tuple[Finding, ...]]:
     return make_roll(tuple(units.values()), names, devices), ()
 
 
-def _known_tables(document: Document, findings: list[Finding]) -> None:
+def _known_tables(document: TomlDocument, findings: list[Finding]) -> None:
     for key in document.data:
         if key != "account" and len(findings) <= FINDINGS_MAX:
             line = document.line(key) or document.line("", 0, key)

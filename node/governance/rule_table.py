@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from node.errors import Finding
 from node.governance.combine import SESSION_MIN
-from node.governance.document import Document, Table, suggestion, tables
+from node.governance.document import Table, suggestion, tables
 from node.governance.rules import (
     GUEST_TIER,
     GUESTS,
@@ -41,6 +41,7 @@ from node.governance.wording import (
     parse_then,
     parse_who,
 )
+from node.toml_reader import TomlDocument
 
 RULES_MAX = 200
 
@@ -76,7 +77,7 @@ COUNTS_WANTED = '"uplink" or "uplink while busy"'
 Names = Mapping[str, Table]
 
 
-def read_rules(document: Document, findings: list[Finding]) -> tuple[Rule, ...]:
+def read_rules(document: TomlDocument, findings: list[Finding]) -> tuple[Rule, ...]:
     """The rules without an error of their own; everything else stands in `findings`."""
     found = tables(document, "rule", RULES_MAX, findings)
     names = _names(found)

@@ -98,3 +98,22 @@ def test_packages_come_by_their_managers_and_from_no_address_of_ours() -> None:
         path for path in text if path != Path(__file__) and hosts.search(path.read_text(errors="replace"))
     ]
     assert [] == [str(path.relative_to(ROOT)) for path in found]
+
+
+def importers(module: str) -> set[str]:
+    """Production files that import this module or something in it."""
+    found = set()
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("*.py"):
+            nodes = list(ast.walk(ast.parse(path.read_text())))
+            names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+            names |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+            if module in {name.partition(".")[0] for name in names}:
+                found.add(str(path.relative_to(ROOT)))
+    return found
+
+
+def test_toml_is_read_in_one_place_and_edited_in_one() -> None:
+    """The first has the limits for hostile files and the lines for findings; the second keeps people's comments."""
+    assert {"node/toml_reader.py"} == importers("tomllib")
+    assert {1} == {len(importers("tomlkit"))}

@@ -18,7 +18,7 @@ import mesh.neighbourhood
 import mesh.transport
 from captive_portal import certificate_files, certificates, forms, link, secure, web
 from captive_portal.framing import Limits
-from node import toml_text
+from node import toml_reader
 from node.accounting import busy
 from node.addressing import configuration, upstream
 from node.admin import once, overview, sheet, signin
@@ -190,7 +190,7 @@ UNWRITTEN: tuple[tuple[str, object, object], ...] = (
      (announcements.PER_SECOND, announcements.OF_ONE_PER_SECOND), (20, 5)),
     ("a passphrase costs whoever tries one 16 MiB, five times",
      (passphrases._N, passphrases._R, passphrases._P), (2**14, 8, 5)),
-    ("a line of a TOML file is looked at before it is parsed", toml_text.LINE_CHARS_MAX, 16_384),
+    ("a line of a TOML file is looked at before it is parsed", toml_reader.LINE_CHARS_MAX, 16_384),
 )  # fmt: skip
 """What pages and reasons rest on without a number in a text of their own."""
 

@@ -56,8 +56,8 @@ def test_every_error_is_told_at_once_each_with_its_line_and_its_mend():
         "line 2: config-unknown: [node] has no setting 'nmae'. Mend: did you mean name?",
         "line 3: config-value: node.data_dir: text in quotation marks is needed here. Mend: write a full path, "
         'for example data_dir = "/var/lib/procomu"',
-        "line 10: config-syntax: this is not TOML: expected '=' after a key in a key/value pair. Mend: write it "
-        'as name = "text", name = 7, name = true or name = ["a", "b"], once in its section',
+        "line 10: config-syntax: This is not TOML: Expected '=' after a key in a key/value pair in 'mesh0'. Mend: "
+        'write key = value, such as name = "library"; a name in brackets stands alone on its line',
         "line 11: config-unknown: there is no section 'portl'. Mend: did you mean [portal]?",
     ] == said_of(text)
 

@@ -1,4 +1,4 @@
-"""A file is looked at in one pass before anything parses it: shapes that cost too much time, and what hides."""
+"""TOML files: a person is sent to the line that is wrong, and what costs too much time or hides is refused first."""
 
 import tomllib
 from time import thread_time
@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from node.config import parse_config
 from node.governance.parse import parse_ruleset
 from node.governance.roll import parse_roll
-from node.toml_text import DEPTH_MAX, KEY_PARTS_MAX, LINE_CHARS_MAX, WORD_CHARS_MAX, flaw
+from node.toml_reader import (
+    DEPTH_MAX,
+    KEY_PARTS_MAX,
+    LINE_CHARS_MAX,
+    WORD_CHARS_MAX,
+    TomlDocument,
+    flaw,
+    read_toml,
+)
 
 SECONDS_MAX = 3
 """Half a second at most on a machine that does nothing else; 73 without limits."""
@@ -102,3 +110,69 @@ def test_what_parses_quickly_and_flat_is_not_refused_for_its_shape(text: str) ->
     if text.count(".") < KEY_PARTS_MAX and text.count("[") + text.count("{") <= DEPTH_MAX:
         found = flaw(text, "E01", 10_000)
         assert found is None, found
+
+
+def read(text: str) -> TomlDocument:
+    return read_toml(text, code="E01", bytes_max=10_000)
+
+
+def test_each_key_is_found_on_its_line_also_behind_long_texts() -> None:
+    file = read('top = 1\n[a]\nlong = """\nb = 2\n[c]\n"""\nb = 3\n\n[c]  # here\n"d" = 4\n')
+    assert {
+        ("", 0, "top"): 1,
+        ("a", 0, ""): 2,
+        ("a", 0, "long"): 3,
+        ("a", 0, "b"): 7,
+        ("c", 0, ""): 9,
+        ("c", 0, "d"): 10,
+    } == dict(file.lines)
+
+
+def test_each_table_of_many_has_its_line() -> None:
+    file = read("[[a]]\nb = 1\n[[a]]\nb = 2\n[c.d]\n")
+    found = {("a", 0, ""): 1, ("a", 0, "b"): 2, ("a", 1, ""): 3, ("a", 1, "b"): 4, ("c.d", 0, ""): 5}
+    assert found == dict(file.lines)
+    assert 3 == file.line("a", 1, "missing")
+    assert 0 == file.line("missing")
+
+
+def test_what_stands_inside_a_list_or_a_text_is_no_key() -> None:
+    file = read('a = [\n  "x",\n  { b = 1 },\n]\nb = """#\nc = [\n"""\nc = 2\n')
+    assert {("", 0, "a"): 1, ("", 0, "b"): 5, ("", 0, "c"): 8} == dict(file.lines)
+
+
+def test_two_lines_that_are_no_toml_are_both_told_and_the_rest_is_read() -> None:
+    file = read("[a]\nb\nc = 1\nd = = 2\n")
+    assert [2, 4] == [finding.line for finding in file.findings]
+    assert {"a": {"c": 1}} == file.data
+    assert 3 == file.line("a", key="c")
+
+
+def test_only_as_many_errors_are_told_as_are_asked_for() -> None:
+    file = read_toml("[a]\nb\nc = 1\nd = = 2\n", code="E01", bytes_max=10_000, errors_max=1)
+    assert [2] == [finding.line for finding in file.findings]
+    assert {} == file.data
+
+
+def test_a_key_written_twice_is_told_with_its_line() -> None:
+    file = read_toml("[a]\nb = 1\nb = 2\n", code="E01", syntax_code="E02", bytes_max=10_000)
+    assert [("E02", 3)] == [(finding.code, finding.line) for finding in file.findings]
+
+
+def test_a_table_whose_header_cannot_be_read_ends_the_reading() -> None:
+    """Its keys would be read as those of the table before it."""
+    file = read("[a]\nb = 1\n[c\nd = 2\n")
+    assert [3] == [finding.line for finding in file.findings]
+    assert {} == file.data
+
+
+def test_a_text_that_never_ends_is_told_once() -> None:
+    assert 1 == len(read('[a]\nb = """never\nended\n').findings)
+
+
+@given(st.text("ab1.=[]{}\"'#\\\n ,", max_size=200))
+def test_any_text_is_answered_and_each_key_at_the_top_has_a_line_that_names_it(text: str) -> None:
+    file = read(text)
+    rows = text.split("\n")
+    assert all(0 <= finding.line <= len(rows) for finding in file.findings)
+    assert all(key in rows[number - 1] for (_, _, key), number in file.lines.items())

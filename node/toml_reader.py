@@ -1,0 +1,220 @@
+"""TOML files that people wrote: limits first, then values, the line of each key, and every syntax error at once.
+
+Python's `tomllib` takes time that grows with the square of a key's parts (117 KB of ``a.a.a`` took 73 s), so the shape is
+checked before, in one pass. It tells no lines and stops at the first error; both are added here.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from node.characters import hidden_character
+from node.errors import Finding
+
+LINE_CHARS_MAX = 16_384
+"""A list of some hundred names on one line."""
+KEY_PARTS_MAX = 8
+"""As in ``[uplink.main]``, which has two."""
+WORD_CHARS_MAX = 120
+"""In one bare word outside quotes: keys, numbers and dates alike."""
+DEPTH_MAX = 16
+"""Brackets inside brackets."""
+
+SYNTAX_ERRORS_MAX = 20
+KeyPath = tuple[str, int, str]
+"""Table name, how many tables of that name stand before it, and key. The key is empty for the table's own line, the
+table for the top of the file."""
+
+_TOKEN = re.compile(r"#[^\n]*|\"{3}|'{3}|\"(?:\\.|[^\"\\\n])*\"?|'[^'\n]*'?|[A-Za-z0-9_+:-]+|[.\[\]{}=,\n]")
+"""Comments, strings of one line, where strings of several lines begin, bare words, and marks."""
+_MARKS, _OPENING, _SHUTTING = frozenset("[]{}=,\n"), frozenset("[{"), frozenset("]}")
+_CLOSING = {'"""': re.compile(r'\\.|"{3,5}', re.DOTALL), "'''": re.compile(r"'{3,5}")}
+"""One or two quotes may stand before the three that close."""
+_TABLE = re.compile(r"\s*\[([^\[\]]+)\]\s*(?:#.*)?")
+_ARRAY_TABLE = re.compile(r"\s*\[\[([^\[\]]+)\]\]\s*(?:#.*)?")
+_KEY = re.compile(r"\s*([A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*')\s*[=.]")
+_AT_LINE = re.compile(r"\s*\((?:at line (\d+), column \d+|at end of document)\)")
+_CURES = (
+    (
+        ("Cannot overwrite", "Cannot declare", "Cannot mutate"),
+        "this key or table stands twice; keep one of them",
+    ),
+    (("Invalid value",), 'put text in double quotes, such as name = "library"'),
+    (
+        ("Expected '='",),
+        'write key = value, such as name = "library"; a name in brackets stands alone on its line',
+    ),
+    (
+        ("newline or end", "Illegal character", "Unterminated"),
+        "put text in double quotes that close on the same line, and each key on a line of its own",
+    ),
+)
+"""What tomllib says, and what mends it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TomlDocument:
+    """Values of a TOML file, the line of each table and key, and why it could not be read whole."""
+
+    data: Mapping[str, Any]
+    lines: Mapping[KeyPath, int]
+    findings: tuple[Finding, ...] = ()
+
+    def line(self, table: str, index: int = 0, key: str = "") -> int:
+        """The line of a key, else of its table, else 0."""
+        return self.lines.get((table, index, key)) or self.lines.get((table, index, "")) or 0
+
+
+def read_toml(
+    text: str, *, code: str, bytes_max: int, syntax_code: str = "", errors_max: int = SYNTAX_ERRORS_MAX
+) -> TomlDocument:
+    """Never raises. A file beyond the limits gives one finding of this `code` and no values. A line that is not TOML gives
+    a finding of `syntax_code`, else of `code`, and the rest is read without it, up to `errors_max` such lines."""
+    if (found := flaw(text, code, bytes_max)) is not None:
+        return TomlDocument({}, {}, (found,))
+    rows = text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
+    findings: list[Finding] = []
+    while True:
+        try:
+            data = tomllib.loads("\n".join(rows))
+        except ValueError as error:
+            findings.append(_syntax_finding(str(error), rows, syntax_code or code))
+            if len(findings) >= errors_max or not _is_skippable(rows, findings[-1].line):
+                return TomlDocument({}, {}, tuple(findings))
+            rows[findings[-1].line - 1] = ""
+        else:
+            return TomlDocument(data, _lines(rows), tuple(findings))
+
+
+def read_value(text: str) -> Any:
+    """One value as TOML writes it, from our own text. Raises ValueError."""
+    return tomllib.loads(f"value = {text}")["value"]
+
+
+def flaw(text: str, code: str, bytes_max: int) -> Finding | None:
+    """Why this text is not read as TOML at all, as a finding of this `code`; None when it may be parsed."""
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError as error:
+        line = text.count("\n", 0, error.start) + 1
+        return Finding(code, line, "This file is not text in UTF-8.", "save it again as UTF-8")
+    if size > bytes_max:
+        message = f"This file has {size} bytes; at most {bytes_max} are read."
+        return Finding(code, 0, message, "take out what is no longer in force")
+    return _long_line(text, code) or _hidden(text, code) or _misshapen(text, code)
+
+
+def _long_line(text: str, code: str) -> Finding | None:
+    for number, line in enumerate(text.split("\n"), 1):
+        if len(line) > LINE_CHARS_MAX:
+            message = f"This line has {len(line)} characters; at most {LINE_CHARS_MAX} are read."
+            return Finding(code, number, message, "write a long list on several lines")
+    return None
+
+
+def _hidden(text: str, code: str) -> Finding | None:
+    found = hidden_character(text.removeprefix("\ufeff"))
+    if found is None:
+        return None
+    at, name = found
+    line = text.count("\n", 0, at) + 1
+    message = f"This line holds the invisible character {name}, which can hide what it says."
+    return Finding(code, line, message, "type the line again by hand")
+
+
+def _misshapen(text: str, code: str) -> Finding | None:
+    dots, depth = 0, 0
+    for part, line in _tokens(text):
+        if part == ".":
+            dots += 1
+        elif part in _MARKS:
+            dots, depth = 0, _depth_after(part, depth)
+        elif len(part) > WORD_CHARS_MAX and part[0] not in "#\"'":
+            return _long_word(code, line, len(part))
+        if dots >= KEY_PARTS_MAX:
+            message = f"A key on this line has more than {KEY_PARTS_MAX} parts with dots between."
+            return Finding(code, line, message, "write flat tables, such as [uplink.main]")
+        if depth > DEPTH_MAX:
+            message = f"Brackets stand inside brackets, more than {DEPTH_MAX} deep."
+            return Finding(code, line, message, "write flat tables and short lists")
+    return None
+
+
+def _tokens(text: str) -> Iterator[tuple[str, int]]:
+    """Each token and the line on which it ends; of a text of several lines the quotes that open it."""
+    line, at = 1, 0
+    while (match := _TOKEN.search(text, at)) is not None:
+        part, at = match[0], match.end()
+        if part in _CLOSING:
+            end = _end_of_text(text, at, _CLOSING[part])
+            line, at = line + text.count("\n", at, end), end
+        line += part == "\n"
+        yield part, line
+
+
+def _depth_after(part: str, depth: int) -> int:
+    return max(0, depth + (part in _OPENING) - (part in _SHUTTING))
+
+
+def _end_of_text(text: str, at: int, closing: re.Pattern[str]) -> int:
+    """Behind the quotes that close a text of several lines."""
+    found = (match.end() for match in closing.finditer(text, at) if match[0][0] != "\\")
+    return next(found, len(text))
+
+
+def _long_word(code: str, line: int, length: int) -> Finding:
+    message = (
+        f"A word on this line has {length} characters without quotes; at most {WORD_CHARS_MAX} are read."
+    )
+    return Finding(code, line, message, "write a shorter name, or put text in double quotes")
+
+
+def _syntax_finding(said: str, rows: list[str], code: str) -> Finding:
+    found = _AT_LINE.search(said)
+    line = int(found[1]) if found is not None and found[1] else 0
+    reason = _AT_LINE.sub("" if line else " at the end of the file", said).strip()
+    shown = rows[line - 1].strip()[:60] if line else ""
+    cure = next(
+        (cure for words, cure in _CURES if any(each in reason for each in words)),
+        "compare the line with those around it: brackets closed, text in double quotes, one key on a line",
+    )
+    message = f"This is not TOML: {reason}{f' in {shown!r}' if shown else ''}."
+    return Finding(code, line or len(rows), message, cure)
+
+
+def _is_skippable(rows: list[str], line: int) -> bool:
+    # Without its header a table's keys would be read as those of the table before it.
+    row = rows[line - 1].strip()
+    return bool(row) and not row.startswith("[")
+
+
+def _lines(rows: list[str]) -> dict[KeyPath, int]:
+    lines: dict[KeyPath, int] = {}
+    counts: dict[str, int] = {}
+    table, index = "", 0
+    for number in _statements("\n".join(rows)):
+        row = rows[number - 1]
+        if (match := _ARRAY_TABLE.fullmatch(row)) is not None:
+            table = match[1].strip()
+            index = counts.get(table, 0)
+            counts[table] = index + 1
+            lines.setdefault((table, index, ""), number)
+        elif (match := _TABLE.fullmatch(row)) is not None:
+            table, index = match[1].strip(), 0
+            lines.setdefault((table, 0, ""), number)
+        elif (match := _KEY.match(row)) is not None:
+            lines.setdefault((table, index, match[1].strip("\"'")), number)
+    return lines
+
+
+def _statements(text: str) -> Iterator[int]:
+    """Lines on which a table or a key may begin: not those inside a list or a text of several lines."""
+    depth = 0
+    yield 1
+    for part, line in _tokens(text):
+        if part in _MARKS:
+            depth = _depth_after(part, depth)
+        if part == "\n" and not depth:
+            yield line
