@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from captive_portal.negotiation import lookup
 from captive_portal.place import shortened
@@ -31,9 +31,6 @@ class Spoken(Protocol):
     def language(self) -> str: ...
 
 
-T = TypeVar("T", bound=Spoken)
-
-
 @dataclass(frozen=True, slots=True)
 class Told:
     """One notice, in one language."""
@@ -57,7 +54,7 @@ class Service:
     is_configured: bool
 
 
-def in_language(texts: Sequence[T], language: str) -> T | None:
+def in_language[T: Spoken](texts: Sequence[T], language: str) -> T | None:
     """The text in this language, or the first; None when there is none at all."""
     found = lookup([text.language for text in texts], language)
     return next((text for text in texts if text.language == found), texts[0] if texts else None)

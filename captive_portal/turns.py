@@ -2,12 +2,9 @@
 
 from collections import Counter
 from collections.abc import Hashable, Iterator
-from typing import Generic, TypeVar
-
-Party = TypeVar("Party", bound=Hashable)
 
 
-class Turns(Generic[Party]):
+class Turns[Party: Hashable]:
     """A few of each device are at work at once; its others wait, and are called in the order in which they came."""
 
     def __init__(self, at_work_max: int) -> None:

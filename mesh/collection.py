@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Literal
 
 from mesh.messages import Cover, Page, page_digest
 from node.accounting.lives import Rank, life_rank
@@ -20,10 +20,10 @@ AUTHOR_BYTES_MAX = 24 * 1024 * 1024
 EIGHTHS_LEFT = 7
 """Of them, once it was more: looking for the oldest takes 30 ms where there are many, and is not done for each page."""
 
-StreamKey: TypeAlias = tuple[NodeId, str]
+type StreamKey = tuple[NodeId, str]
 COVERS_MAX = 50_000
 """Pages known to be taken in, of one author; the oldest days are forgotten first."""
-Age: TypeAlias = Literal["newer", "same", "older", "conflict"]
+type Age = Literal["newer", "same", "older", "conflict"]
 
 
 @dataclass(frozen=True, slots=True)

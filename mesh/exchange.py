@@ -11,7 +11,6 @@ New pages are pushed to all other neighbours at once; a round (root, then stream
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias, TypeVar
 
 from mesh.collection import PageCollection, StreamKey
 from mesh.messages import (
@@ -38,8 +37,6 @@ PAGE_KIND = b"page/1"
 """What signatures of pages are bound to."""
 REPLIES_MAX = 256
 """Queued lists for one neighbour; more are dropped, and the next round asks again."""
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +72,7 @@ class Equivocated:
     seq: int
 
 
-Event: TypeAlias = PageAccepted | PastAccepted | PageRefused | Equivocated
+type Event = PageAccepted | PastAccepted | PageRefused | Equivocated
 
 
 @dataclass(slots=True)
@@ -268,7 +265,9 @@ def _read(page: Page) -> PageAccepted | PastAccepted | PageRefused:
     return PageRefused(page.author, rows.reason) if isinstance(rows, Malformed) else PageAccepted(page, rows)
 
 
-def _ranges(keys: Sequence[str], entries: Sequence[T], most: int) -> Iterator[tuple[str, str, Sequence[T]]]:
+def _ranges[T](
+    keys: Sequence[str], entries: Sequence[T], most: int
+) -> Iterator[tuple[str, str, Sequence[T]]]:
     """Entries in chunks, each with the range of keys that it speaks for; the ranges cover everything."""
     after = ""
     for start in range(0, max(1, len(entries)), most):

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, TypeAlias, TypeGuard
+from typing import Any, TypeGuard
 
 from node.accounting.ledger import Cell
 from node.accounting.periods import DAY_UNKNOWN
@@ -133,10 +133,10 @@ class Unknown:
     kind: str
 
 
-UsageRow: TypeAlias = tuple[AccountId, Cell]
-PastRow: TypeAlias = tuple[str, AccountId, Cell]
+type UsageRow = tuple[AccountId, Cell]
+type PastRow = tuple[str, AccountId, Cell]
 """The life of the author's books that counted it, the account, and how much."""
-Cover: TypeAlias = tuple[str, str, int]
+type Cover = tuple[str, str, int]
 """A page of an earlier life by its life, label and seq: it and those before it are taken in."""
 
 
@@ -148,7 +148,7 @@ class Past:
     covers: tuple[Cover, ...]
 
 
-Message: TypeAlias = Hello | Beat | Root | Streams | Have | Page | Unknown
+type Message = Hello | Beat | Root | Streams | Have | Page | Unknown
 
 
 def encode(message: Hello | Beat | Root | Streams | Have) -> bytes:

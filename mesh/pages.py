@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -37,9 +36,9 @@ PAST_ROWS_PER_PART = 220
 COVERS_PER_PART = 100
 """Likewise, both in one part: a row of an earlier life names that, too."""
 
-PartKey: TypeAlias = tuple[str, int]
-PastKey: TypeAlias = tuple[str, AccountId]
-CoverKey: TypeAlias = tuple[str, str]
+type PartKey = tuple[str, int]
+type PastKey = tuple[str, AccountId]
+type CoverKey = tuple[str, str]
 
 
 @dataclass(slots=True)

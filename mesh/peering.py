@@ -5,7 +5,7 @@ Times are milliseconds of `Monotonic`.
 """
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, assert_never
+from typing import Literal, assert_never
 
 from node.units import Milliseconds, Monotonic
 
@@ -21,7 +21,7 @@ STRANGER_FORGOTTEN_AFTER = Milliseconds(900_000)
 DIAL_AGAIN_MIN = Milliseconds(1_000)
 DIAL_AGAIN_MAX = Milliseconds(60_000)
 
-StateName: TypeAlias = Literal["heard", "greeted", "trusted", "stranger", "silent", "gone"]
+type StateName = Literal["heard", "greeted", "trusted", "stranger", "silent", "gone"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Gone:
     forget_at: Monotonic
 
 
-State: TypeAlias = Heard | Greeted | Trusted | Stranger | Silent | Gone
+type State = Heard | Greeted | Trusted | Stranger | Silent | Gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class Ticked:
     """Time went by."""
 
 
-Event: TypeAlias = Sighted | Proved | Introduced | Spoke | Closed | Listed | Ticked
+type Event = Sighted | Proved | Introduced | Spoke | Closed | Listed | Ticked
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +147,8 @@ class Forget:
     """Drop it from the list of neighbours."""
 
 
-Effect: TypeAlias = Dial | HangUp | Admit | Dismiss | Forget
-Outcome: TypeAlias = tuple[State, tuple[Effect, ...]]
+type Effect = Dial | HangUp | Admit | Dismiss | Forget
+type Outcome = tuple[State, tuple[Effect, ...]]
 
 
 def never_met(now: Monotonic) -> State:

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 from operator import itemgetter
-from typing import TypeAlias
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -30,7 +29,7 @@ LIVES_APART_MAX = 4
 """Streams of ours that may stand beside each other before the newest takes the others in: each start of the machine
 begins a life, and taking in sends everything once more."""
 
-OwnCell: TypeAlias = tuple[str, str, AccountId, Cell]
+type OwnCell = tuple[str, str, AccountId, Cell]
 """The life of our books, the day, the account, and how much."""
 
 

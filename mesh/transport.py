@@ -344,9 +344,7 @@ class Listener:
             self._unproven[host] -= 1
             self._unproven += Counter()
             if not arrival.welcome and isinstance(transport, asyncio.Transport):
-                # Python 3.11.2 raises when the transport has been closed twice already.
-                with contextlib.suppress(AttributeError):
-                    transport.abort()
+                transport.abort()
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         arrival = self._arrivals.get(request.protocol)

@@ -72,7 +72,7 @@ class Broadcast:
                 unread.get_nowait()
             unread.put_nowait(event)
 
-    async def watch(self) -> AsyncGenerator[Mapping[str, Any], None]:
+    async def watch(self) -> AsyncGenerator[Mapping[str, Any]]:
         """Each change from now on, until the caller stops."""
         unread: asyncio.Queue[Mapping[str, Any]] = asyncio.Queue(UNREAD_EVENTS_MAX)
         self._watchers.add(unread)

@@ -4,10 +4,8 @@ A life ends when its books are lost or are older than what was counted. Two live
 one could not know of the earlier; the name tells them apart.
 """
 
-from typing import TypeAlias
-
 DIGITS_MAX = 15
-Rank: TypeAlias = tuple[int, str]
+type Rank = tuple[int, str]
 
 
 def life_name(number: int, chance: str) -> str:

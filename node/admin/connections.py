@@ -2,14 +2,11 @@
 
 from collections import Counter
 from collections.abc import Hashable
-from typing import Generic, TypeVar
 
 from node.client_network import client_network
 
-Connection = TypeVar("Connection", bound=Hashable)
 
-
-class ConnectionLimiter(Generic[Connection]):
+class ConnectionLimiter[Connection: Hashable]:
     """At most `total_max` at once, `per_address_max` of each IPv4 address or IPv6 /64. Who is over either takes the place
     of the connection that has been idle for longest; one whose request is under way is never given up."""
 

@@ -8,7 +8,7 @@ import hashlib
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Literal
 
 from node.units import Milliseconds, Monotonic
 
@@ -22,20 +22,19 @@ RANDOM_BYTES = 16
 _AT_BYTES = 8
 _MARK_BYTES = 16
 TICKET_CHARS = 56
-T = TypeVar("T")
 
 TicketState = Literal["fresh", "used", "stale", "crowded"]
 """``stale``: made too long ago, before a restart, or for somebody else. ``crowded``: too many were used lately."""
 
 
 @dataclass(slots=True)
-class _Use(Generic[T]):
+class _Use[T]:
     ends: Monotonic
     made: T | None
     shown_until: Monotonic
 
 
-class OnceOnly(Generic[T]):
+class OnceOnly[T]:
     """Owned by the loop. `key` is new with each start of the node."""
 
     def __init__(self, key: bytes) -> None:

@@ -2,16 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
 from urllib.parse import urlencode
 
 ROWS_A_PAGE = 50
-T = TypeVar("T")
-S = TypeVar("S")
 
 
 @dataclass(frozen=True, slots=True)
-class Leaf(Generic[T]):
+class Leaf[T]:
     """One screen of a list, and the ways to the next and the last one."""
 
     rows: tuple[T, ...]
@@ -24,14 +21,16 @@ class Leaf(Generic[T]):
     """Address of the screen before; empty on the first."""
     later: str
 
-    def turned(self, shown: Callable[[T], S]) -> "Leaf[S]":
+    def turned[S](self, shown: Callable[[T], S]) -> "Leaf[S]":
         """The same screen, each row as `shown` makes it; the others cost nothing."""
         return Leaf(
             tuple(map(shown, self.rows)), self.whole, self.number, self.last, self.earlier, self.later
         )
 
 
-def leaf(rows: Sequence[T], number: int, address: str, *, size: int = ROWS_A_PAGE, **query: str) -> Leaf[T]:
+def leaf[T](
+    rows: Sequence[T], number: int, address: str, *, size: int = ROWS_A_PAGE, **query: str
+) -> Leaf[T]:
     """Screen `number` of `rows`; the nearest one that there is. `query` is kept in the addresses of the others."""
     last = max(1, -(-len(rows) // size))
     number = min(max(1, number), last)

@@ -3,13 +3,10 @@
 import asyncio
 import time
 from collections.abc import Callable
-from typing import TypeVar
 
 from node.errors import NodeError
 from node.membership.queue_order import FairQueue
 from node.units import MacAddress, Monotonic
-
-T = TypeVar("T")
 
 WAITING_MAX = 12
 """Of devices that belong to an account, and as many of others. A check takes a fifth of a second on a small computer, so
@@ -25,7 +22,7 @@ class PassphraseDesk:
         self._called: dict[MacAddress, asyncio.Future[bool]] = {}
         self._at_work: MacAddress | None = None
 
-    async def turn(self, mac: MacAddress, work: Callable[[], T], *, is_known: bool = False) -> T:
+    async def turn[T](self, mac: MacAddress, work: Callable[[], T], *, is_known: bool = False) -> T:
         """What `work` says. Raises NodeError when the device has a turn already, or too many others wait."""
         await self._wait(mac, is_known=is_known)
         try:

@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, Literal, TypeVar
+from typing import Literal
 
 from node.units import NO_RATES, AccountId, Bytes, Milliseconds, Rates
 
-V = TypeVar("V")
 ClockState = Literal["synced", "holdover", "unknown"]
 
 
@@ -28,7 +27,7 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class Bound(Generic[V]):
+class Bound[V]:
     """A value and its reason: the rule that set it, the decision behind the rule, and until when it holds."""
 
     value: V

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from node.accounting.periods import period_end
 from node.governance import combine
-from node.governance.allowance import Allowance, Bound, Unit, V
+from node.governance.allowance import Allowance, Bound, Unit
 from node.governance.combine import Claim
 from node.governance.rules import (
     GUEST_TIER,
@@ -206,7 +206,7 @@ class Cell:
     def _floors(self, rules: Iterable[Rule]) -> list[Claim[Rates]]:
         return self._claims(rules, lambda effect: effect.rates if isinstance(effect, Floor) else None)
 
-    def _claims(self, rules: Iterable[Rule], says: Callable[[Effect], V | None]) -> list[Claim[V]]:
+    def _claims[V](self, rules: Iterable[Rule], says: Callable[[Effect], V | None]) -> list[Claim[V]]:
         """Of the rules that say anything in the matter."""
         said = ((rule, says(rule.effect)) for rule in rules)
         return [

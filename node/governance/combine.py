@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Generic, Literal, TypeVar
+from typing import Literal
 
-from node.governance.allowance import Bound, V
+from node.governance.allowance import Bound
 from node.governance.rules import (
     EQUAL_SHARE,
     EQUAL_SHARE_IN_CODE,
@@ -29,7 +29,6 @@ from node.governance.sentences import (
 )
 from node.units import KILO, BitsPerSecond, Milliseconds, Rates
 
-N = TypeVar("N", bound=int)
 Direction = Literal["down", "up"]
 DIRECTIONS: tuple[Direction, ...] = ("down", "up")
 
@@ -41,7 +40,7 @@ SESSION_MIN = Milliseconds(30 * 60_000)
 
 
 @dataclass(frozen=True, slots=True)
-class Claim(Generic[V]):
+class Claim[V]:
     """One rule's say in a ceiling or a floor, in a weight, in how long a visit lasts, or in how many devices are on."""
 
     rule: Rule
@@ -145,7 +144,7 @@ def highest_floor(
     return _bound(kept, setting, claims, lambda claim: claim.value == Rates(down, up))
 
 
-def smallest_limit(claims: Sequence[Claim[N]], least: N) -> Bound[N] | None:
+def smallest_limit[N: int](claims: Sequence[Claim[N]], least: N) -> Bound[N] | None:
     """The smallest limit, but never under `least`; None where nothing limits."""
     if not claims:
         return None

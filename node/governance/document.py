@@ -3,13 +3,11 @@
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from node.characters import hidden_character, mixed_scripts
 from node.errors import Finding
 from node.toml_reader import TomlDocument, read_toml
-
-T = TypeVar("T")
 
 TEXT_MAX = 500
 """Characters in one text value."""
@@ -65,7 +63,7 @@ class Table:
         self.refuse(key, f"In {key}, {mixed}.", "type the word again in one script")
         return False
 
-    def value(self, key: str, wanted: str, parse: Callable[[str], T], code: str = "E01") -> T | None:
+    def value[T](self, key: str, wanted: str, parse: Callable[[str], T], code: str = "E01") -> T | None:
         """The text at `key` as `parse` reads it; its ValueError says what to write instead."""
         text = self.text(key, wanted)
         if text is None:
@@ -76,7 +74,7 @@ class Table:
             self.refuse(key, f"{key}: {_without_mend(error)}.", _mend(error, wanted), code)
             return None
 
-    def required(self, key: str, wanted: str, parse: Callable[[str], T], code: str = "E01") -> T | None:
+    def required[T](self, key: str, wanted: str, parse: Callable[[str], T], code: str = "E01") -> T | None:
         """As `value`; its absence is refused too."""
         if key not in self.data:
             self.refuse("", f"This {self.name} has no {key}.", f"add {key} = {wanted}", code)

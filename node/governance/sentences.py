@@ -6,7 +6,7 @@ English is what is voted on; every sentence can be said in any other language by
 from dataclasses import replace
 
 from node.accounting.periods import PeriodKind
-from node.governance.allowance import Allowance, Bound, QuotaLeft, V
+from node.governance.allowance import Allowance, Bound, QuotaLeft
 from node.governance.amounts import amount_words
 from node.governance.joining import Joining, Way
 from node.governance.language import ENGLISH, Words
@@ -150,7 +150,7 @@ def sentence_of(ruleset: Ruleset, reason: str, words: Words = ENGLISH) -> str:
     return guests_share_sentence(ruleset, words) if reason == GUESTS else reason
 
 
-def said(bound: Bound[V], ruleset: Ruleset, words: Words) -> str:
+def said[V](bound: Bound[V], ruleset: Ruleset, words: Words) -> str:
     """`bound.sentence` in another language."""
     return " ".join(sentence_of(ruleset, reason, words) for reason in bound.reasons or (bound.rule,))
 
@@ -158,7 +158,7 @@ def said(bound: Bound[V], ruleset: Ruleset, words: Words) -> str:
 def allowance_in(words: Words, allowance: Allowance, ruleset: Ruleset) -> Allowance:
     """The same allowance with every sentence in another language. `ruleset`: the one it was worked out from."""
 
-    def translated(bound: Bound[V]) -> Bound[V]:
+    def translated[W](bound: Bound[W]) -> Bound[W]:
         return replace(bound, sentence=said(bound, ruleset, words))
 
     return replace(

@@ -20,11 +20,8 @@ ago, and dropping makes nobody wait.
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
 
 from node.units import MacAddress, Milliseconds, Monotonic
-
-Party = TypeVar("Party", bound=Hashable)
 
 WINDOW = Milliseconds(10 * 60_000)
 WAIT_LONGEST = Milliseconds(3_600_000)
@@ -78,7 +75,7 @@ def struck(before: Strikes | None, patience: Patience, now: Monotonic) -> Strike
     return Strikes(0, now, now, before.waits + 1, Monotonic(now + wait))
 
 
-class Counted(Generic[Party]):
+class Counted[Party: Hashable]:
     """Mistakes of many parties of one kind; whoever failed longest ago is dropped first."""
 
     def __init__(self, patience: Patience, parties_max: int) -> None:

@@ -2,11 +2,8 @@
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
 
 from node.units import Milliseconds, Monotonic
-
-Party = TypeVar("Party", bound=Hashable)
 
 REMEMBERED = Milliseconds(10 * 60_000)
 """So long a turn counts against who had it."""
@@ -26,7 +23,7 @@ class _Place:
     number: int
 
 
-class FairQueue(Generic[Party]):
+class FairQueue[Party: Hashable]:
     """At most `places_max` known and as many unknown parties wait, each once. Who comes when all are taken takes the
     place of the one that has had most turns lately, if those are more than its own."""
 

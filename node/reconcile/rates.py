@@ -2,12 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from node.reconcile.books import Booked
 from node.units import NO_USAGE, AccountId, BitsPerSecond, Rates, Usage
-
-K = TypeVar("K")
 
 RATES_OVER_MS = 500
 """Readings can follow each other at once, and over a few milliseconds a full line may look unused."""
@@ -51,5 +48,5 @@ def _rate(usage: Usage, elapsed_ms: int) -> Rates:
     return Rates(BitsPerSecond(usage.down * 8000 // elapsed_ms), BitsPerSecond(usage.up * 8000 // elapsed_ms))
 
 
-def _sum(one: Mapping[K, Usage], other: Mapping[K, Usage]) -> dict[K, Usage]:
+def _sum[K](one: Mapping[K, Usage], other: Mapping[K, Usage]) -> dict[K, Usage]:
     return {key: one.get(key, NO_USAGE) + other.get(key, NO_USAGE) for key in one.keys() | other.keys()}

@@ -5,9 +5,6 @@ import unicodedata
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address
-from typing import TypeVar
-
-Name = TypeVar("Name", bound=Hashable)
 
 HTTP, HTTPS = "_http._tcp.local.", "_https._tcp.local."
 SCHEMES = {HTTP: ("http", 80), HTTPS: ("https", 443)}
@@ -71,7 +68,7 @@ def shown(found: Iterable[Found]) -> tuple[Found, ...]:
     return tuple(kept.values())
 
 
-def dispensable(known: Mapping[Name, Found | None], on_show: Iterable[Found]) -> Name | None:
+def dispensable[Name: Hashable](known: Mapping[Name, Found | None], on_show: Iterable[Found]) -> Name | None:
     """The name that was heard first of those that are not shown: nobody misses it when there is no room for more. None
     when all are shown."""
     seen = set(on_show)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlite_utils import Database
 
@@ -36,8 +36,7 @@ from node.storage.reading import Reading, is_writable
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
-Work = Callable[[Database], T]
+type Work[T] = Callable[[Database], T]
 Noting = Callable[[Database, Devices], list[Change]]
 """Says, before a piece of work is done, what of it goes into the journal."""
 
@@ -89,7 +88,7 @@ class Store:
         self._thread = threading.Thread(target=self._serve, name="storage", daemon=True)
         self._thread.start()
 
-    async def run(self, work: Work[T], noting: Noting | None = None) -> T:
+    async def run[T](self, work: Work[T], noting: Noting | None = None) -> T:
         """Run `work` in a transaction with others. What `noting` says of it outlives the database. Cancelling the
         waiter does not undo the work."""
         try:
@@ -100,7 +99,7 @@ class Store:
                 "look at its disk; writing is tried again by itself",
             ) from error
 
-    def run_blocking(self, work: Work[T]) -> T:
+    def run_blocking[T](self, work: Work[T]) -> T:
         """As `run`, for callers without a loop."""
         return self._submit(work, None).result()
 
@@ -120,7 +119,7 @@ class Store:
 
     # --- the writer thread -----------------------------------------------------------------
 
-    def _submit(self, work: Work[T], noting: Noting | None) -> "Future[T]":
+    def _submit[T](self, work: Work[T], noting: Noting | None) -> "Future[T]":
         future: Future[T] = Future()
         self._queue.put((work, noting, future))
         return future

@@ -29,10 +29,6 @@ log = logging.getLogger(__name__)
 LOCKED_S = 1.0
 """How long another process may hold the database before that counts as trouble."""
 PRIVATE_MODE = 0o600
-NO_CHECKPOINT_ON_CLOSE = 1006
-"""SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE."""
-SHORT_READ = 522
-"""SQLITE_IOERR_SHORT_READ, which Python 3.11 does not name everywhere."""
 HEADER_BYTES = 100
 """A shorter file holds nothing."""
 NOT_RESTORED = ("incarnation", "counters_id", "bookings", "booked_day", "admin_sign_in")
@@ -430,7 +426,7 @@ def rescue(gone: Database, files: Files) -> bool:
 
 def is_damage(error: Exception) -> bool:
     """True when the file itself is broken; disk trouble and a broken promise in a table have classes of their own."""
-    is_cut_off = getattr(error, "sqlite_errorcode", 0) == SHORT_READ
+    is_cut_off = getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_IOERR_SHORT_READ
     return type(error) is sqlite3.DatabaseError or is_cut_off
 
 
@@ -474,10 +470,8 @@ def _with_logs(path: Path) -> tuple[Path, ...]:
 
 
 def _leave(db: Database) -> None:
-    """Closes it and keeps its log as it is, where Python can (from 3.12 on): it may be needed to save what is left."""
-    setconfig = getattr(db.conn, "setconfig", None)
-    if setconfig is not None:
-        setconfig(NO_CHECKPOINT_ON_CLOSE, True)
+    """Closes it and keeps its log as it is: it may be needed to save what is left."""
+    db.conn.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, True)
     db.conn.close()
 
 

@@ -94,9 +94,11 @@ def test_every_event_in_every_state(state: str, event: str) -> None:
 
 
 def test_the_table_names_every_state() -> None:
-    assert set(get_args(State)) == {type(state) for state in STATES.values()}
-    assert list(get_args(peering.StateName)) == [peering.name_of(state) for state in STATES.values()]
-    assert set(get_args(Event)) == {type(event) for event in EVENTS.values()}
+    assert set(get_args(State.__value__)) == {type(state) for state in STATES.values()}
+    assert list(get_args(peering.StateName.__value__)) == [
+        peering.name_of(state) for state in STATES.values()
+    ]
+    assert set(get_args(Event.__value__)) == {type(event) for event in EVENTS.values()}
 
 
 @pytest.mark.parametrize(
