@@ -1,17 +1,19 @@
-"""A guest's life: waiting, admitted, expired, removed. One device, one state; the caller keeps them all.
+"""The session of one device as a state machine: one transition table, which `Presence.handle` executes.
 
-`now` is CLOCK_BOOTTIME in milliseconds. Effects come in the order in which they must be done: what a person
-was promised is remembered before the kernel is told.
+Every change of a session's state is a row of `TRANSITIONS`; an event for which a state has no row leaves it as it is.
+`now` is CLOCK_BOOTTIME in milliseconds. Effects come in the order in which they are carried out.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum, auto
 
-from node.units import Milliseconds, Monotonic
+from node.units import AccountId, Milliseconds, Monotonic
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Seen on the link, not admitted: only the portal answers it."""
+    """Not admitted: only the portal answers it. Also the state of every device that the node does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,9 @@ class Admitted:
     since: Monotonic
     until: Monotonic | None
 
+    def is_over(self, now: Monotonic) -> bool:
+        return self.until is not None and self.until <= now
+
 
 @dataclass(frozen=True, slots=True)
 class Expired:
@@ -29,14 +34,17 @@ class Expired:
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """A person of the community ended it; the guest may read why. Only `Pardoned` opens the door again."""
+    """An admin ended it; the person may read why. Only `Pardoned` lets the device come in again."""
 
     because: str
 
 
+Guest = Waiting | Admitted | Expired | Removed
+
+
 @dataclass(frozen=True, slots=True)
 class TermsAccepted:
-    """The guest accepted these terms; the rules give the session this long (None: no end)."""
+    """The person accepted these terms; the rules give the session this long (None: no end)."""
 
     terms_version: str
     session_ms: Milliseconds | None
@@ -44,17 +52,24 @@ class TermsAccepted:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """The guest pressed "leave"."""
+    """The person pressed "leave", or another device takes this one's place."""
 
 
 @dataclass(frozen=True, slots=True)
-class Tick:
-    """Time has passed; also sent when the kernel says that an element timed out."""
+class TimedOut:
+    """The end of the session has come. Sent only when `Admitted.is_over`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shortened:
+    """The session ends no later than this, whatever was promised before: its voucher or its account ends then."""
+
+    until: Monotonic
 
 
 @dataclass(frozen=True, slots=True)
 class RemovedByAdmin:
-    """Somebody who may do so ended the session, for a reason that the guest sees."""
+    """An admin ended the session, or blocked a device that is not here, for a reason that its person sees."""
 
     because: str
 
@@ -65,78 +80,125 @@ class Pardoned:
 
 
 @dataclass(frozen=True, slots=True)
-class RestoredAfterRestart:
-    """Storage remembers an admission with this much time left (None: no end)."""
+class Restored:
+    """Storage has this state of the session, in this boot's time, under this account and mark."""
 
-    left_ms: Milliseconds | None
-
-
-@dataclass(frozen=True, slots=True)
-class Remember:
-    """Store this state before doing anything after it in the list."""
-
-    state: "Guest"
+    state: Admitted | Expired | Removed
+    account: AccountId
+    mark: int
+    terms_version: str
 
 
 @dataclass(frozen=True, slots=True)
-class LetPass:
-    """The kernel lets the device through until then, and ends it by itself."""
+class FoundInKernel:
+    """The kernel lets the device pass under a mark that storage does not know: it was admitted while nothing could be
+    stored."""
 
+    mark: int
+    class_minor: int
     until: Monotonic | None
 
 
 @dataclass(frozen=True, slots=True)
-class StopPassing:
-    """The kernel stops the device's running flows at once. Doing it twice is harmless."""
+class Discarded:
+    """The entry of a session that is not admitted is no longer needed."""
 
 
-Guest = Waiting | Admitted | Expired | Removed
-Event = TermsAccepted | Left | Tick | RemovedByAdmin | Pardoned | RestoredAfterRestart
-Effect = Remember | LetPass | StopPassing
-
-STAY: tuple[Effect, ...] = ()
-
-
-def step(state: Guest, event: Event, now: Monotonic) -> tuple[Guest, tuple[Effect, ...]]:
-    """What becomes of the guest, and what must be done for it. Pairs that mean nothing leave it as it is."""
-    match state, event:
-        case _, RemovedByAdmin(because):
-            removed = Removed(because)
-            return removed, (Remember(removed), StopPassing())
-        case Removed(), Pardoned():
-            return _wait()
-        case Removed(), _:
-            return state, STAY
-        case _, TermsAccepted(_, session_ms):
-            admitted = Admitted(now, _end(now, session_ms))
-            return admitted, (Remember(admitted), LetPass(admitted.until))
-        case Admitted(), Left():
-            waiting, remember = _wait()
-            return waiting, (*remember, StopPassing())
-        case Expired(), Left():
-            return _wait()
-        case Admitted(_, until), Tick() if until is not None and now >= until:
-            expired = Expired()
-            return expired, (Remember(expired), StopPassing())
-        case Waiting(), RestoredAfterRestart(left_ms):
-            return _restore(left_ms, now)
-        case _:
-            return state, STAY
+Event = (
+    TermsAccepted
+    | Left
+    | TimedOut
+    | Shortened
+    | RemovedByAdmin
+    | Pardoned
+    | Restored
+    | FoundInKernel
+    | Discarded
+)
 
 
-def _wait() -> tuple[Guest, tuple[Effect, ...]]:
-    waiting = Waiting()
-    return waiting, (Remember(waiting),)
+class Effect(Enum):
+    """What `Presence.handle` does for a transition."""
+
+    TAKE_SEAT = auto()
+    """The device gets the account, the mark and the class of this event. First of all: when there is no room for it,
+    nothing has changed."""
+    SAVE = auto()
+    """The session is stored, before a plan that knows of the change is applied to the kernel."""
+    STOP_PASSING = auto()
+    """Its mark retires: the kernel ends its flows, and its last bytes are counted. Harmless when done twice."""
+    DISCARD_ENTRY = auto()
+    """The node knows nothing of the device any longer."""
 
 
-def _restore(left_ms: Milliseconds | None, now: Monotonic) -> tuple[Guest, tuple[Effect, ...]]:
-    # A session that ended while the daemon was dead is over, even if the kernel still holds its element.
-    if left_ms is not None and left_ms <= 0:
-        expired = Expired()
-        return expired, (Remember(expired), StopPassing())
-    admitted = Admitted(now, _end(now, left_ms))
-    return admitted, (LetPass(admitted.until),)
+Outcome = tuple[Guest, tuple[Effect, ...]]
 
 
-def _end(now: Monotonic, session_ms: Milliseconds | None) -> Monotonic | None:
-    return None if session_ms is None else Monotonic(now + session_ms)
+def step(state: Guest, event: Event, now: Monotonic) -> Outcome:
+    """The state after the event, and what is to be done for it; nothing where the table has no row."""
+    transition = TRANSITIONS.get((type(state), type(event)))
+    return (state, ()) if transition is None else transition(state, event, now)
+
+
+def _admit(_state: Guest, event: TermsAccepted, now: Monotonic) -> Outcome:
+    until = None if event.session_ms is None else Monotonic(now + event.session_ms)
+    return Admitted(now, until), (Effect.TAKE_SEAT, Effect.SAVE)
+
+
+def _leave(_state: Admitted, _event: Left, _now: Monotonic) -> Outcome:
+    return Waiting(), (Effect.SAVE, Effect.STOP_PASSING)
+
+
+def _time_out(_state: Admitted, _event: TimedOut, _now: Monotonic) -> Outcome:
+    return Expired(), (Effect.SAVE, Effect.STOP_PASSING)
+
+
+def _shorten(state: Admitted, event: Shortened, _now: Monotonic) -> Outcome:
+    if state.until is not None and state.until <= event.until:
+        return state, ()
+    return Admitted(state.since, event.until), (Effect.SAVE,)
+
+
+def _remove(_state: Guest, event: RemovedByAdmin, _now: Monotonic) -> Outcome:
+    return Removed(event.because), (Effect.TAKE_SEAT, Effect.SAVE, Effect.STOP_PASSING)
+
+
+def _wait(_state: Expired | Removed, _event: Left | Pardoned, _now: Monotonic) -> Outcome:
+    return Waiting(), (Effect.SAVE,)
+
+
+def _restore(_state: Waiting, event: Restored, now: Monotonic) -> Outcome:
+    # A session that ended while the daemon was not running is over, even if the kernel still has its element.
+    is_over = isinstance(event.state, Admitted) and event.state.is_over(now)
+    if is_over or isinstance(event.state, Expired):
+        return Expired(), (Effect.TAKE_SEAT, Effect.SAVE)
+    return event.state, (Effect.TAKE_SEAT,)
+
+
+def _adopt(_state: Waiting | Expired, event: FoundInKernel, now: Monotonic) -> Outcome:
+    return Admitted(now, event.until), (Effect.TAKE_SEAT, Effect.SAVE)
+
+
+def _discard(_state: Waiting | Expired, _event: Discarded, _now: Monotonic) -> Outcome:
+    return Waiting(), (Effect.DISCARD_ENTRY,)
+
+
+TRANSITIONS: Mapping[tuple[type[Guest], type[Event]], Callable[..., Outcome]] = {
+    (Waiting, TermsAccepted): _admit,
+    (Waiting, RemovedByAdmin): _remove,
+    (Waiting, Restored): _restore,
+    (Waiting, FoundInKernel): _adopt,
+    (Waiting, Discarded): _discard,
+    (Admitted, TermsAccepted): _admit,
+    (Admitted, Left): _leave,
+    (Admitted, TimedOut): _time_out,
+    (Admitted, Shortened): _shorten,
+    (Admitted, RemovedByAdmin): _remove,
+    (Expired, TermsAccepted): _admit,
+    (Expired, Left): _wait,
+    (Expired, RemovedByAdmin): _remove,
+    (Expired, FoundInKernel): _adopt,
+    (Expired, Discarded): _discard,
+    (Removed, RemovedByAdmin): _remove,
+    (Removed, Pardoned): _wait,
+}

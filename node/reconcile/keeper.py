@@ -91,7 +91,6 @@ class Keeper:
         """How often this life of the counters was stored."""
         self._stored_life, self._life_number = "", 0
         self.stored_day, self._booked_day, self._goes_on_day = "", "", ""
-        self.unsaved: set[MacAddress] = set()
         self.pending = Pending()
         self._erasures: deque[Erasure] = deque()
         self._to_erase: list[tuple[AccountId, str]] = []
@@ -168,11 +167,8 @@ class Keeper:
             self.note(None)
             self.recalled = True
             self._take(remembered, now, standing)
-        self.unsaved.update(
-            mac
-            for mac, admission in (standing.admitted.items() if standing is not None else ())
-            if self._presence.recognise(admission, now)
-        )
+        for admission in standing.admitted.values() if standing is not None else ():
+            self._presence.recognise(admission, now)
 
     def has_news(self) -> bool:
         """Told once: the register was read, or times in it are others than before."""
@@ -279,10 +275,11 @@ class Keeper:
     async def _save(self) -> None:
         if not self.recalled:
             return  # what is on the disk, such as whom an admin removed, is read before it is written over
-        saving, presence, changes = tuple(self.unsaved), self._presence, self.pending.take()
+        presence, changes = self._presence, self.pending.take()
+        saving = tuple(presence.unsaved)
         if not saving and not changes and not self._erasures:
             return
-        self.unsaved.clear()  # what changes meanwhile is to be saved again
+        presence.unsaved.clear()  # what changes meanwhile is to be saved again
         is_saved = False
         seats = [presence.seats[mac] for mac in saving if mac in presence.seats]
         accounts = {seat.account for seat in seats}
@@ -298,7 +295,7 @@ class Keeper:
             self.note(trouble)
         finally:
             if not is_saved:
-                self.unsaved.update(saving)
+                presence.unsaved.update(saving)
                 self.pending.give_back(changes)
 
     async def _erase(self) -> None:
@@ -383,7 +380,7 @@ class Keeper:
             self._is_unsure = True
         self._erased = {each.account: each for each in self._erased.values() if each.until_day >= used}
         self._days_to_forget = used
-        self._presence.forget_ended(tuple(self._presence.guests))
+        self._presence.forget_ended(tuple(self._presence.guests), self._clock.monotonic())
 
     def _take_erased(self, changed: Iterable[ErasureNote]) -> None:
         """Erasures as the memory has them now. One whose day was told by a wrong clock has kept out too much."""
@@ -503,9 +500,9 @@ class Keeper:
             saved_at = Monotonic(int(facts.get(SAVED_AT, "0"))) if facts.get(BOOT) == saved.boot else None
             session = rebased(saved, boot=self._clock.boot, now=now, wall_s=wall, saved_at=saved_at)
             session = _prolonged(session, standing)
-            ended = self._presence.restore(session, now)
-            if ended or session != saved.session or self._presence.seats[session.mac].mark != session.mark:
-                self.unsaved.add(session.mac)
+            self._presence.restore(session, now)
+            if session != saved.session or self._presence.seats[session.mac].mark != session.mark:
+                self._presence.unsaved.add(session.mac)
 
     def _is_settled(self, session: Session, erased: Container[MacAddress], now: Monotonic) -> bool:
         """Whether the device came in, or was erased, while the memory could not be read; whom an admin had removed is
@@ -513,7 +510,6 @@ class Keeper:
         mac = session.mac
         if mac in self._presence.seats and session.state == "removed" and mac not in erased:
             self._presence.handle(mac, guests.RemovedByAdmin(session.because), now)
-            self.unsaved.add(mac)
         return mac in self._presence.seats or mac in erased
 
     def _date(self, now: Monotonic) -> None:
@@ -530,7 +526,7 @@ class Keeper:
         at, vouchers = self.instant(now), self._register.vouchers
         self.pending.add(vouchers.clock_known(at) if self._is_undated else vouchers.clock_corrected(at))
         self._is_undated, self._has_news = False, True
-        self.unsaved.update(self._presence.seats)
+        self._presence.unsaved.update(self._presence.seats)
 
     def _saved(self, mac: MacAddress) -> SavedSession:
         session = self._presence.session(mac)
@@ -556,7 +552,7 @@ class Keeper:
                 Erasure(None, each.account, each.until_day) for each in self._erased.values()
             )
         self.keep(self._ledger.cells())
-        self.unsaved.update(self._presence.seats)
+        self._presence.unsaved.update(self._presence.seats)
         self.pending.add(self._register.rows())
 
     def note(self, trouble: StorageTrouble | None) -> None:

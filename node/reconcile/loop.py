@@ -183,7 +183,7 @@ class Reconcile:
             presence.handle(each, guests.Left(), now)
         ends = self.standing.visit_end(mac, now)
         lasts_ms = None if ends is None else Milliseconds(max(0, ends - now))
-        presence.handle(mac, guests.TermsAccepted(terms, lasts_ms), now, terms=terms)
+        presence.handle(mac, guests.TermsAccepted(terms, lasts_ms), now)
         if presence.is_admitted(mac):
             await self._after_change((mac, *leaving, *moved))
             self._tell({"event": "admitted", "mac": mac, "account": presence.seats[mac].account})
@@ -215,9 +215,7 @@ class Reconcile:
         self.keeper.pending.add(changes)
         await self.leave(mac)
         # Whoever accepts once more in the same moment is here, too.
-        is_here = isinstance(self.presence.state(mac), guests.Removed | guests.Admitted)
-        if not is_here:
-            self.presence.erase(mac)
+        is_here = not self.presence.handle(mac, guests.Discarded(), self._clock.monotonic())
         self.keeper.erase(None if is_here else mac, account, self.instant().today if is_last else "")
         await self.keeper.save()
 
@@ -427,10 +425,9 @@ class Reconcile:
     def _end_leases(self, now: Monotonic) -> None:
         ended = self.standing.ended(now)
         for mac in ended:
-            self.presence.handle(mac, guests.Tick(), now)
+            self.presence.handle(mac, guests.TimedOut(), now)
             self._tell({"event": "expired", "mac": mac, "account": self.presence.seats[mac].account})
         if ended:
-            self.keeper.unsaved.update(ended)
             self._enactment.change()
 
     def _end_superseded(self, now: Monotonic) -> None:
@@ -447,14 +444,13 @@ class Reconcile:
         if gone:
             log.info("%d visits ended early: another device had taken their place", len(gone))
             self._released.update(gone)
-            self.keeper.unsaved.update(gone)
             self._enactment.change()
 
     def _release(self) -> None:
         """What is known of devices that were superseded leaves memory once it is stored and their last bytes are."""
         presence = self.presence
         here = {mac for mac in self._released if mac in presence.seats and not presence.is_admitted(mac)}
-        presence.forget_ended(here - self.keeper.unsaved)
+        presence.forget_ended(here - presence.unsaved, self._clock.monotonic())
         self._released = {mac for mac in here if mac in presence.seats}
 
     def _reconsider(self, now: Monotonic, macs: Collection[MacAddress]) -> tuple[MacAddress, ...]:
@@ -462,21 +458,18 @@ class Reconcile:
         sooner, moved = self.standing.reconsider(macs, now)
         if sooner:
             self._end_leases(now)
-        self.keeper.unsaved.update(sooner, moved)
         return sooner + moved
 
     # --- changes -------------------------------------------------------------------------
 
     async def _end(self, mac: MacAddress, event: guests.Event) -> None:
-        is_known = mac in self.presence.seats or isinstance(event, guests.RemovedByAdmin)
-        if is_known and self.presence.handle(mac, event, self._clock.monotonic()):
+        if self.presence.handle(mac, event, self._clock.monotonic()):
             await self._after_change((mac,))
             self._tell({"event": "stopped", "mac": mac, "account": self.presence.seats[mac].account})
 
     async def _after_change(self, macs: Iterable[MacAddress]) -> None:
         """Returns when the change is remembered and stands in the kernel."""
         for mac in macs:
-            self.keeper.unsaved.add(mac)
             self.standing.welcome(mac)
         await self._enactment.wait(self._enactment.change())
 

@@ -1,6 +1,6 @@
 """Who is here: each device's state, the account that pays for it, and its number in the kernel."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from captive_portal import guests
@@ -33,7 +33,11 @@ class Presence:
     def __init__(self, account_of: Callable[[MacAddress], AccountId], guests_max: int = GUESTS_MAX) -> None:
         """`guests_max`: accounts of guests, when memory has room for fewer than the kernel's classes."""
         self.account_of, self.guests_max = account_of, min(guests_max, GUESTS_MAX)
-        self.guests: dict[MacAddress, guests.Guest] = {}
+        self._states: dict[MacAddress, guests.Guest] = {}
+        self.guests: Mapping[MacAddress, guests.Guest] = self._states
+        """The state of every device that has a seat; `handle` alone changes it."""
+        self.unsaved: set[MacAddress] = set()
+        """Devices whose session is not stored as it is."""
         self.seats: dict[MacAddress, Seat] = {}
         self.by_mark: dict[int, Seat] = {}
         """Every mark that may still be counted, so that late bytes find their account."""
@@ -72,23 +76,18 @@ class Presence:
     def state(self, mac: MacAddress) -> guests.Guest:
         return self.guests.get(mac, guests.Waiting())
 
-    def handle(
-        self, mac: MacAddress, event: guests.Event, now: Monotonic, *, terms: str = ""
-    ) -> tuple[guests.Effect, ...]:
-        """One event in the life of one device; the effects are still to be carried out by the caller."""
-        before = self.state(mac)
-        after, effects = guests.step(before, event, now)
-        if isinstance(after, guests.Admitted) and after is not before:
-            self._keep_room_for_others(self.account_of(mac))
-            self._change_seat(mac, now, terms or (self.seats[mac].terms if mac in self.seats else ""))
-        elif isinstance(after, guests.Removed) and mac not in self.seats:
-            self._take_seat(
-                mac, ""
-            )  # what an admin decided about a device that is not here is remembered too
-        self.guests[mac] = after
-        if any(isinstance(effect, guests.StopPassing) for effect in effects):
-            self._retire(mac)
-        return effects
+    def handle(self, mac: MacAddress, event: guests.Event, now: Monotonic) -> bool:
+        """Takes the step of the transition table and carries out its effects; True when there were any, and the caller
+        has the plan applied. The one place where a session's state changes. Raises KernelRefused, and then the state is
+        as it was, when there is no room for one more."""
+        after, effects = guests.step(self.state(mac), event, now)
+        for effect in effects:
+            self._carry_out(effect, mac, event, now)
+        if mac in self.seats:
+            self._states[mac] = after
+        else:
+            self._states.pop(mac, None)
+        return bool(effects)
 
     def stays(self, now: Monotonic, is_listed: Callable[[MacAddress], bool]) -> tuple[Stay, ...]:
         """Everybody who may pass."""
@@ -105,31 +104,18 @@ class Presence:
             if isinstance(guest := self.guests[mac], guests.Admitted)
         )
 
-    def restore(self, session: Session, now: Monotonic) -> tuple[guests.Effect, ...]:
-        """A session from storage. One whose time has passed meanwhile is over."""
-        self._sit(session.mac, session.account, session.mark, session.terms)
-        if session.state == "removed":
-            self.guests[session.mac] = guests.Removed(session.because)
-            return ()
-        if session.state == "expired" or (session.ends is not None and session.ends <= now):
-            self.guests[session.mac] = guests.Expired()
-            return (guests.Remember(guests.Expired()), guests.StopPassing())
-        self.guests[session.mac] = guests.Admitted(session.since, session.ends)
-        return ()
+    def restore(self, session: Session, now: Monotonic) -> None:
+        """A session from storage, of a device that has no seat. One whose time has passed meanwhile is over."""
+        event = guests.Restored(_stored_state(session), session.account, session.mark, session.terms)
+        self.handle(session.mac, event, now)
 
-    def recognise(self, admission: Admission, now: Monotonic) -> bool:
-        """A device that the kernel lets pass under a number that storage does not know: it was admitted while the
-        data folder could not be written. True when it is let in again as it was; never whom an admin removed."""
-        mac, mark = admission.mac, admission.mark
-        seat, guest = self.seats.get(mac), self.state(mac)
-        if isinstance(guest, guests.Admitted | guests.Removed) or (seat is not None and seat.mark == mark):
-            return False
-        account = self.account_of(mac)
-        if admission.class_minor not in self.minors.values():
-            self.minors.setdefault(account, admission.class_minor)
-        self._sit(mac, account, mark, seat.terms if seat is not None else "")
-        self.guests[mac] = guests.Admitted(now, admission.ends)
-        return True
+    def recognise(self, admission: Admission, now: Monotonic) -> None:
+        """A device that the kernel lets pass. When storage does not know its mark, the device was admitted while the
+        data folder could not be written, and is let in again; never one that an admin removed."""
+        seat = self.seats.get(admission.mac)
+        if seat is None or seat.mark != admission.mark:
+            event = guests.FoundInKernel(admission.mark, admission.class_minor, admission.ends)
+            self.handle(admission.mac, event, now)
 
     def rebind(self, macs: Iterable[MacAddress]) -> tuple[MacAddress, ...]:
         """After the roll or the register changed: those of them whose account is another now get a new mark; their
@@ -140,15 +126,8 @@ class Presence:
         for mac in moved:
             self._retire(mac)
             self._take_seat(mac, self.seats[mac].terms)
+            self.unsaved.add(mac)
         return tuple(moved)
-
-    def end_by(self, mac: MacAddress, ends: Monotonic) -> bool:
-        """No later than `ends`, whatever the device was promised before. True when that is sooner."""
-        guest = self.guests.get(mac)
-        if not isinstance(guest, guests.Admitted) or (guest.until is not None and guest.until <= ends):
-            return False
-        self.guests[mac] = guests.Admitted(guest.since, ends)
-        return True
 
     def admitted(self) -> dict[MacAddress, Admission]:
         """Everyone who may pass, as the kernel is to know it."""
@@ -214,9 +193,7 @@ class Presence:
 
     def _give_back_minors(self) -> None:
         """Only who is here, or still being counted, needs a class."""
-        here = {
-            seat.account for mac, seat in self.seats.items() if isinstance(self.guests[mac], guests.Admitted)
-        }
+        here = self.accounts_here()
         retiring = set(self.retiring.values())
         self.minors = {
             account: minor
@@ -228,22 +205,11 @@ class Presence:
                 "every class of this node is taken", "wait until somebody leaves, or add a node"
             )
 
-    def forget_ended(self, macs: Iterable[MacAddress]) -> None:
-        """Devices that are not here and whose last bytes are stored; never whom an admin removed."""
+    def forget_ended(self, macs: Iterable[MacAddress], now: Monotonic) -> None:
+        """Those of them that are not admitted and whose last bytes are stored; never one that an admin removed."""
         for mac in macs:
-            seat, guest = self.seats.get(mac), self.guests.get(mac)
-            if isinstance(guest, guests.Waiting | guests.Expired) and (
-                seat is None or seat.mark not in self.retiring
-            ):
-                del self.guests[mac]
-                self._stand_up(mac)
-
-    def erase(self, mac: MacAddress) -> None:
-        """Nobody here knows the device any more; bytes that it still has in the kernel find its account."""
-        guest = self.guests.get(mac)
-        assert not isinstance(guest, guests.Admitted | guests.Removed), "it stays, or has been sent away"
-        self.guests.pop(mac, None)
-        self._stand_up(mac)
+            if mac in self.seats and self.seats[mac].mark not in self.retiring:
+                self.handle(mac, guests.Discarded(), now)
 
     def forget_marks(self, marks: Iterable[int]) -> None:
         """Their last bytes are stored. A number is never given again, so no counter is ever taken for another."""
@@ -276,7 +242,36 @@ class Presence:
 
     def accounts_here(self) -> set[AccountId]:
         """Accounts with a device that may pass."""
-        return {s.account for mac, s in self.seats.items() if isinstance(self.guests[mac], guests.Admitted)}
+        return {seat.account for mac, seat in self.seats.items() if self.is_admitted(mac)}
+
+    def _carry_out(self, effect: guests.Effect, mac: MacAddress, event: guests.Event, now: Monotonic) -> None:
+        match effect:
+            case guests.Effect.TAKE_SEAT:
+                self._seat(mac, event, now)
+            case guests.Effect.SAVE:
+                self.unsaved.add(mac)
+            case guests.Effect.STOP_PASSING:
+                self._retire(mac)
+            case guests.Effect.DISCARD_ENTRY:
+                self._stand_up(mac)
+
+    def _seat(self, mac: MacAddress, event: guests.Event, now: Monotonic) -> None:
+        """The seat that the event gives the device."""
+        terms = self.seats[mac].terms if mac in self.seats else ""
+        match event:
+            case guests.TermsAccepted(terms_version=accepted):
+                self._keep_room_for_others(self.account_of(mac))
+                self._change_seat(mac, now, accepted or terms)
+            case guests.Restored(account=account, mark=mark, terms_version=accepted):
+                self._sit(mac, account, mark, accepted)
+            case guests.FoundInKernel(mark=mark, class_minor=minor):
+                account = self.account_of(mac)
+                if minor not in self.minors.values():
+                    self.minors.setdefault(account, minor)
+                self._sit(mac, account, mark, terms)
+            case _ if mac not in self.seats:
+                # What an admin decided about a device that is not here is stored too, and needs a seat for that.
+                self._take_seat(mac, terms)
 
     def _change_seat(self, mac: MacAddress, now: Monotonic, terms: str) -> None:
         before = self.seats.get(mac)
@@ -315,3 +310,13 @@ class Presence:
         if seat is not None:
             self.retiring[seat.mark] = self.minor(seat.account)
             self.read_last.discard(seat.mark)
+
+
+def _stored_state(session: Session) -> guests.Admitted | guests.Expired | guests.Removed:
+    match session.state:
+        case "admitted":
+            return guests.Admitted(session.since, session.ends)
+        case "expired":
+            return guests.Expired()
+        case "removed":
+            return guests.Removed(session.because)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable
 
-from captive_portal.guests import Admitted
+from captive_portal.guests import Admitted, Shortened
 from node.accounting.ledger import Ledger
 from node.enforcement.plan import Gate, ShapedClass, TrafficPlan
 from node.enforcement.shares import ALL_KEPT, Kept, promises_kept
@@ -107,7 +107,7 @@ class Standing:
         """After the register or the roll may have changed: those whose visit ends sooner now, perhaps at once, and
         those who belong to another account now. An account that has as many devices on as it may takes no more:
         whoever would come to it stays where they are, or is out if that account is no more."""
-        presence, sooner, moved = self.presence, list(self.end_vouchers(macs)), list[MacAddress]()
+        presence, sooner, moved = self.presence, list(self.end_vouchers(macs, now)), list[MacAddress]()
         over = frozenset(self.ended(now)) if sooner else frozenset()
         for mac in macs:
             seat = presence.seats.get(mac)
@@ -117,9 +117,9 @@ class Standing:
                 continue
             if self._has_room(self.account_of(mac)):
                 moved += presence.rebind((mac,))
-            elif not self._may_stay(mac, seat.account, now) and presence.end_by(mac, now):
+            elif not self._may_stay(mac, seat.account, now) and presence.handle(mac, Shortened(now), now):
                 sooner.append(mac)
-        return (*sooner, *self.end_vouchers(moved)), tuple(moved)
+        return (*sooner, *self.end_vouchers(moved, now)), tuple(moved)
 
     def evaluate_all(self) -> None:
         self.allowances = {account: self._standing(account) for account in self.presence.accounts_here()}
@@ -151,16 +151,16 @@ class Standing:
         return tuple(
             mac
             for mac, guest in self.presence.guests.items()
-            if isinstance(guest, Admitted) and guest.until is not None and guest.until <= now
+            if isinstance(guest, Admitted) and guest.is_over(now)
         )
 
-    def end_vouchers(self, macs: Iterable[MacAddress]) -> tuple[MacAddress, ...]:
+    def end_vouchers(self, macs: Iterable[MacAddress], now: Monotonic) -> tuple[MacAddress, ...]:
         """None of these stays longer than its voucher, whatever it was promised before; those whose end is sooner
         now."""
         sooner = []
         for mac in macs:
             ends = self.voucher_end(self.presence.seats[mac].account) if mac in self.presence.seats else None
-            if ends is not None and self.presence.end_by(mac, ends):
+            if ends is not None and self.presence.handle(mac, Shortened(ends), now):
                 sooner.append(mac)
         return tuple(sooner)
 

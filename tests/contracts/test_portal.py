@@ -78,7 +78,7 @@ async def test_a_guest_who_leaves_no_longer_passes(door: FrontDoor, ana: Browser
 async def test_a_guest_whose_time_ended_is_told_so(door: FrontDoor, ana: Browser) -> None:
     await join(ana)
     door.house.now += 5 * 3_600_000
-    door.house.happens(ANA, guests.Tick())
+    door.house.happens(ANA, guests.TimedOut())
     assert "Your time here ended" in (await ana.get("/")).body
     assert 303 == (await join(ana)).status
 

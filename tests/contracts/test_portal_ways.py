@@ -216,7 +216,7 @@ async def test_a_question_can_be_taken_back(ana: Browser) -> None:
 async def test_when_the_time_of_a_code_is_over_the_page_says_so(door: FrontDoor, ana: Browser) -> None:
     await fill_in(ana, "/join/code", code=GOOD_CODE)
     door.house.now += 5 * 3_600_000
-    door.house.happens(ANA, guests.Tick())
+    door.house.happens(ANA, guests.TimedOut())
     page = await ana.get("/")
     assert "The time of your code is over" in page.body
     assert 'action="/join/code"' in page.body

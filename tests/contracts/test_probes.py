@@ -52,7 +52,7 @@ async def lives_through(door: FrontDoor, vector: dict) -> None:
     house.happens(ANA, guests.TermsAccepted("3", FOUR_HOURS))
     await is_online(door, vector, hosts)
     house.now += FOUR_HOURS + 1
-    house.happens(ANA, guests.Tick())
+    house.happens(ANA, guests.TimedOut())
     assert isinstance(house.states[ANA], guests.Expired)
     await is_captured(door, vector, hosts)
     house.happens(ANA, guests.RemovedByAdmin("too loud"))

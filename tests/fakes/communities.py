@@ -227,7 +227,7 @@ def standing_of(community: Community, members: str | None = None) -> StandingAt:
         assert isinstance(issued, Issued)
         register.enter_by_code(mac, issued.codes[0].text, ("voucher",), instant(clock))
     for mac in macs:
-        standing.presence.handle(mac, guests.TermsAccepted("1", None), clock.now, terms="1")
+        standing.presence.handle(mac, guests.TermsAccepted("1", None), clock.now)
         standing.welcome(mac)
     standing.evaluate_all()
     return standing

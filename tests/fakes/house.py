@@ -416,9 +416,9 @@ class FakeHouse:
             raise self.trouble
 
     def happens(self, mac: MacAddress, event: guests.Event) -> None:
-        self.states[mac], effects = guests.step(self.states.get(mac, guests.Waiting()), event, self.now)
-        for effect in effects:
-            if isinstance(effect, guests.LetPass):
-                self.passing[mac] = effect.until
-            if isinstance(effect, guests.StopPassing):
+        self.states[mac], _ = guests.step(self.states.get(mac, guests.Waiting()), event, self.now)
+        match self.states[mac]:
+            case guests.Admitted(_, until):
+                self.passing[mac] = until
+            case _:
                 self.passing.pop(mac, None)

@@ -18,7 +18,7 @@ def house_where(state: str) -> FakeHouse:
     if state == "expired":
         inside(house)
         house.now += 5 * 3_600_000
-        house.happens(ANA, guests.Tick())
+        house.happens(ANA, guests.TimedOut())
     if state == "removed":
         house.happens(ANA, guests.RemovedByAdmin("noise"))
     return house

@@ -63,14 +63,13 @@ async def test_a_session_waits_like_everything_else() -> None:
     desk = Desk(FakeMemory())
     await desk.keeper.recall(Monotonic(0))
     desk.presence.handle(ANA, guests.TermsAccepted("1", Milliseconds(1000)), Monotonic(0))
-    desk.keeper.unsaved.add(ANA)
     desk.memory.full = True
     await desk.keeper.save()
     assert desk.keeper.is_due(Monotonic(0), every_ms=30_000)
     desk.memory.full = False
     await desk.keeper.save()
     assert {ANA} == set(desk.memory.sessions)
-    assert not desk.keeper.unsaved
+    assert not desk.presence.unsaved
 
 
 async def test_a_database_that_was_taken_away_is_written_again_from_what_we_know() -> None:

@@ -22,7 +22,7 @@ def house(accounts: dict[str, str] | None = None, guests_max: int = presences.GU
 
 def test_who_is_admitted_has_a_seat_a_mark_and_a_class() -> None:
     presence = house()
-    presence.handle(ANA, ACCEPT, NOW, terms="1")
+    presence.handle(ANA, ACCEPT, NOW)
     admission = presence.admitted()[ANA]
     assert (1, 1, 1000) == (admission.mark, admission.class_minor, admission.ends)
 
@@ -50,7 +50,7 @@ def test_an_event_that_means_nothing_to_somebody_moves_them_nowhere() -> None:
     presence = house(accounts)
     presence.handle(ANA, ACCEPT, NOW)
     accounts[ANA] = "full"
-    assert () == presence.handle(ANA, guests.Pardoned(), NOW)
+    assert not presence.handle(ANA, guests.Pardoned(), NOW)
     assert AccountId("guest-0a") == presence.seats[ANA].account
 
 

@@ -103,9 +103,9 @@ def test_when_a_voucher_is_revoked_the_visit_of_each_of_its_devices_is_over() ->
         place.let_in(mac)
     names = [voucher.fingerprint for voucher in place.register.vouchers.of_batch(1)]
     place.register.vouchers.revoke(names, place.clock.now)
-    assert (ANA,) == place.standing.end_vouchers((ANA, BEN))
+    assert (ANA,) == place.standing.end_vouchers((ANA, BEN), place.clock.now)
     assert (ANA,) == place.standing.ended(place.clock.now)
-    assert () == place.standing.end_vouchers((ANA, BEN)), "said once"
+    assert () == place.standing.end_vouchers((ANA, BEN), place.clock.now), "said once"
 
 
 def test_whoever_comes_in_has_a_class_before_the_next_turn() -> None:
