@@ -9,6 +9,7 @@ from node.accounting.erasures import ERASED_MAX, ErasureNote
 from node.accounting.ledger import Cell, CellKey
 from node.accounting.meter import Baseline
 from node.accounting.periods import DAY_UNKNOWN
+from node.storage.tables import table
 from node.units import AccountId, Bytes, NodeId, Usage
 
 COUNTERS_ID = "counters_id"
@@ -52,7 +53,7 @@ def load_baseline(db: Database) -> Baseline | None:
 
 def load_facts(db: Database) -> dict[str, str]:
     """All but the database's own."""
-    return dict(db.execute("SELECT name, value FROM facts WHERE name != ?", [COMMITS]).fetchall())
+    return {row["name"]: row["value"] for row in table(db, "facts").rows_where("name != ?", [COMMITS])}
 
 
 def save_booking(db: Database, booking: Booking) -> None:
@@ -85,42 +86,37 @@ def save_facts(db: Database, facts: Iterable[tuple[str, str]]) -> None:
 
 def forget_before(db: Database, day: str) -> None:
     """Retention: everything last used before `day` goes, but never what is still admitted."""
-    db.execute("DELETE FROM cells WHERE day < ? AND day != 'unknown'", [day])
-    db.execute("DELETE FROM pages WHERE day < ?", [day])
-    db.execute(
-        "DELETE FROM devices WHERE last_used_day < ? AND mark NOT IN "
-        "(SELECT mark FROM sessions WHERE state = 'admitted')",
-        [day],
-    )
-    db.execute(
-        "DELETE FROM accounts WHERE last_used_day < ? AND account NOT IN (SELECT account FROM devices)", [day]
-    )
+    table(db, "cells").delete_where(f"day < ? AND day != '{DAY_UNKNOWN}'", [day])
+    table(db, "pages").delete_where("day < ?", [day])
+    is_admitted = "mark IN (SELECT mark FROM sessions WHERE state = 'admitted')"
+    table(db, "devices").delete_where(f"last_used_day < ? AND NOT {is_admitted}", [day])
+    has_devices = "account IN (SELECT account FROM devices)"
+    table(db, "accounts").delete_where(f"last_used_day < ? AND NOT {has_devices}", [day])
 
 
 def date_unknown_days(db: Database, today: str) -> None:
     """Retention counts from the first day that was known; without this, what was written before would stay for ever.
     Bytes keep their unknown day: they count against nobody."""
-    for table, column, condition in _DAYS:
+    for name, column, condition in _DAYS:
         db.execute(
-            f"UPDATE {table} SET {column} = ? WHERE {column} IN ('', '{DAY_UNKNOWN}') AND {condition}",  # noqa: S608
+            f"UPDATE {name} SET {column} = ? WHERE {column} IN ('', '{DAY_UNKNOWN}') AND {condition}",  # noqa: S608
             [today],
         )
 
 
 def load_erased(db: Database) -> list[ErasureNote]:
     """The latest ones, in the order of their days."""
-    rows = db.execute(
-        "SELECT account, until_day, is_over FROM erasures ORDER BY until_day DESC LIMIT ?", [ERASED_MAX]
-    ).fetchall()
-    return [ErasureNote(AccountId(account), day, bool(is_over)) for account, day, is_over in reversed(rows)]
+    rows = list(table(db, "erasures").rows_where(order_by="until_day DESC", limit=ERASED_MAX))
+    return [
+        ErasureNote(AccountId(row["account"]), row["until_day"], bool(row["is_over"]))
+        for row in reversed(rows)
+    ]
 
 
 def erase(db: Database, account: AccountId, until_day: str) -> None:
     """What the account used in earlier months goes now, and what it used until that day when the month is over."""
-    db.execute(
-        "DELETE FROM cells WHERE account = ? AND (day < date(?, 'start of month') OR day = ?)",
-        [account, until_day, DAY_UNKNOWN],
-    )
+    is_earlier = "day < date(?, 'start of month') OR day = ?"
+    table(db, "cells").delete_where(f"account = ? AND ({is_earlier})", [account, until_day, DAY_UNKNOWN])
     # The journal may say again what is known, and is over, already.
     db.execute(
         """INSERT INTO erasures (account, until_day) VALUES (?, ?) ON CONFLICT DO UPDATE SET
@@ -148,7 +144,7 @@ def forget_erased(db: Database, *, used_before: str, today: str) -> tuple[Erasur
         f"DELETE FROM cells WHERE account = ? AND (day <= ? OR day = '{DAY_UNKNOWN}')",  # noqa: S608
         ((account, day) for account, day, _ in over),
     )
-    db.execute("DELETE FROM erasures WHERE is_over AND until_day < ?", [used_before])
+    table(db, "erasures").delete_where("is_over AND until_day < ?", [used_before])
     return tuple(
         ErasureNote(AccountId(account), day, bool(is_over)) for account, day, is_over in (*early, *over)
     )

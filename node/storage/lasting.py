@@ -27,6 +27,7 @@ from node.membership.ports import (
 from node.storage import books, membership, sessions
 from node.storage.journal import Change, Entry
 from node.storage.letters import storable
+from node.storage.tables import table
 from node.units import AccountId, MacAddress
 
 DEVICE_BYTES = 16
@@ -77,8 +78,8 @@ def _of_register(db: Database, change: RegisterChange, devices: Devices) -> Chan
         case Binding(mac, account, way, day, _, introduced_by):
             return ["put", "bindings", [mac, account, way, day, "", introduced_by]]
         case _:
-            table, _, values = membership.row(change)
-            return ["put", table, [storable(value) for value in values]]
+            name, _, values = membership.row(change)
+            return ["put", name, [storable(value) for value in values]]
 
 
 def _is_known(db: Database, saved: SavedVoucher) -> bool:
@@ -122,8 +123,8 @@ def place_of(change: Change, devices: Devices) -> Hashable:
             return "device", device
         case ["erased", device, account, _]:
             return ("device", device) if device else ("account", account)
-        case ["put", table, [key, *_]] | ["gone", table, key]:
-            return table, key
+        case ["put", name, [key, *_]] | ["gone", name, key]:
+            return name, key
         case _:
             raise ValueError(f"no such change: {change[0]}")
 
@@ -171,18 +172,18 @@ def _apply(db: Database, change: Change, known: _KnownDevices) -> None:
         case ["put", "bindings", values]:
             known.add(values[0])
             _put_binding(db, values)
-        case ["put", table, values]:
-            _put(db, table, values)
+        case ["put", name, values]:
+            _put(db, name, values)
         case ["gone", "bindings", device]:
-            _with_device(known, device, lambda mac: db.execute("DELETE FROM bindings WHERE mac = ?", [mac]))
-        case ["gone", table, key]:
-            db.execute(f"DELETE FROM {table} WHERE {_GONE[table]} = ?", [key])  # noqa: S608 - a name from the list above
+            _with_device(known, device, lambda mac: table(db, "bindings").delete_where("mac = ?", [mac]))
+        case ["gone", name, key]:
+            table(db, name).delete_where(f"{_GONE[name]} = ?", [key])
         case ["removed", values]:
             known.add(values[0])
             _put(db, "sessions", values)
         case ["pardoned", device]:
-            gone = "DELETE FROM sessions WHERE mac = ? AND state = 'removed'"
-            _with_device(known, device, lambda mac: db.execute(gone, [mac]))
+            is_removed = "mac = ? AND state = 'removed'"
+            _with_device(known, device, lambda mac: table(db, "sessions").delete_where(is_removed, [mac]))
         case ["erased", device, account, until_day]:
             _with_device(known, device, lambda mac: sessions.erase(db, mac))
             if until_day:
@@ -197,8 +198,8 @@ def _with_device(known: _KnownDevices, device: str, do: Callable[[MacAddress], o
         do(mac)
 
 
-def _put(db: Database, table: str, values: list[Any]) -> None:
-    statement, values = membership.put(table, _COLUMNS[table], values)
+def _put(db: Database, name: str, values: list[Any]) -> None:
+    statement, values = membership.put(name, _COLUMNS[name], values)
     db.execute(statement, values)
 
 

@@ -4,9 +4,11 @@ from collections.abc import Iterable
 
 from sqlite_utils import Database
 
+from node.storage.tables import table
+
 
 def load_pages(db: Database) -> list[bytes]:
-    return [row[0] for row in db.execute("SELECT page FROM pages ORDER BY name")]
+    return [row["page"] for row in table(db, "pages").rows_where(order_by="name")]
 
 
 def save_pages(db: Database, pages: Iterable[tuple[str, bytes]], day: str) -> None:
@@ -27,7 +29,5 @@ def save_rule_version(db: Database, adopted: str, by: str, fingerprint: str, tex
 
 def load_rule_versions(db: Database) -> list[tuple[int, str, str, str, str]]:
     """(number, adopted, by, fingerprint, text), the newest first."""
-    rows = db.execute(
-        "SELECT number, adopted, by, fingerprint, text FROM rule_versions ORDER BY number DESC LIMIT 50"
-    )
-    return [tuple(row) for row in rows]
+    rows = table(db, "rule_versions").rows_where(order_by="number DESC", limit=50)
+    return [(row["number"], row["adopted"], row["by"], row["fingerprint"], row["text"]) for row in rows]

@@ -76,7 +76,7 @@ def _take(connection: sqlite3.Connection, into: Database, table: str) -> int:
 def _columns(connection: sqlite3.Connection, table: str) -> set[str]:
     """Those of a file that an older version made may be fewer; what it does not have is as a new row has it."""
     try:
-        return {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+        return {column.name for column in Database(connection)[table].columns}
     except UNREADABLE:
         return set()
 

@@ -7,6 +7,7 @@ from sqlite_utils import Database
 
 from node.accounting.sessions import SavedSession, Session
 from node.storage.letters import storable
+from node.storage.tables import table
 from node.units import AccountId, MacAddress, Monotonic
 
 SESSION = (
@@ -71,11 +72,10 @@ def save_minor(db: Database, account: AccountId, minor: int, day: str) -> None:
 
 def forget_ended_before(db: Database, day: str) -> None:
     """Retention: sessions that ended before `day` go; whom an admin took off is remembered until pardoned."""
-    db.execute("DELETE FROM sessions WHERE state = 'expired' AND changed_day < ?", [day])
+    table(db, "sessions").delete_where("state = 'expired' AND changed_day < ?", [day])
 
 
 def erase(db: Database, mac: MacAddress) -> None:
     """Nothing says any more that the device was ever here."""
-    db.execute("DELETE FROM sessions WHERE mac = ?", [mac])
-    db.execute("DELETE FROM devices WHERE mac = ?", [mac])
-    db.execute("DELETE FROM bindings WHERE mac = ?", [mac])
+    for name in ("sessions", "devices", "bindings"):
+        table(db, name).delete_where("mac = ?", [mac])
