@@ -169,8 +169,7 @@ def _wait(_state: Expired | Removed, _event: Left | Pardoned, _now: Monotonic) -
 
 def _restore(_state: Waiting, event: Restored, now: Monotonic) -> Outcome:
     # A session that ended while the daemon was not running is over, even if the kernel still has its element.
-    is_over = isinstance(event.state, Admitted) and event.state.is_over(now)
-    if is_over or isinstance(event.state, Expired):
+    if isinstance(event.state, Admitted) and event.state.is_over(now):
         return Expired(), (Effect.TAKE_SEAT, Effect.SAVE)
     return event.state, (Effect.TAKE_SEAT,)
 

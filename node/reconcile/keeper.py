@@ -501,7 +501,9 @@ class Keeper:
             session = rebased(saved, boot=self._clock.boot, now=now, wall_s=wall, saved_at=saved_at)
             session = _prolonged(session, standing)
             self._presence.restore(session, now)
-            if session != saved.session or self._presence.seats[session.mac].mark != session.mark:
+            # A session that is over is not stored again: its retention counts from the day it was stored as such.
+            is_same = session == saved.session or saved.session.state == "expired"
+            if not is_same or self._presence.seats[session.mac].mark != session.mark:
                 self._presence.unsaved.add(session.mac)
 
     def _is_settled(self, session: Session, erased: Container[MacAddress], now: Monotonic) -> bool:

@@ -7,6 +7,7 @@ from captive_portal import guests
 from node.accounting.ledger import Cell, CellKey, Ledger
 from node.accounting.meter import Baseline, Reading
 from node.accounting.periods import DAY_UNKNOWN
+from node.accounting.sessions import SavedSession, Session
 from node.enforcement.plan import KernelState
 from node.membership.bindings import Binding
 from node.reconcile.keeper import FORGET_EVERY_MS, Keeper, Troubles
@@ -69,6 +70,17 @@ async def test_a_session_waits_like_everything_else() -> None:
     desk.memory.full = False
     await desk.keeper.save()
     assert {ANA} == set(desk.memory.sessions)
+    assert not desk.presence.unsaved
+
+
+async def test_a_session_that_is_over_is_not_stored_again_at_each_start() -> None:
+    """It would be kept for thirty days after the last start, and not after its end."""
+    memory = FakeMemory()
+    ended = Session(ANA, 1, AccountId("ana"), "expired", "1", Monotonic(5_000), Monotonic(9_000))
+    memory.sessions[ANA] = SavedSession(ended, "another boot", None)
+    desk = Desk(memory)
+    await desk.keeper.recall(Monotonic(0))
+    assert isinstance(desk.presence.guests[ANA], guests.Expired)
     assert not desk.presence.unsaved
 
 
