@@ -61,15 +61,26 @@ def changes(
     if before is None:
         yield TcChange("add-root")
         before = {}
-    gone = {m for m, htb in before.items() if m not in after or after[m].parent_minor != htb.parent_minor}
+    gone = _gone(before, after)
     for minor in _children_first(gone, before):
         yield TcChange("delete-class", minor)
     for minor, htb in after.items():
         if minor not in gone and before.get(minor) == htb:
             continue
         yield TcChange("set-class", minor, htb)
-        if htb.is_leaf and (minor in gone or minor not in before):
+        if htb.is_leaf and (minor in gone or minor not in before or not before[minor].is_leaf):
             yield TcChange("set-leaf", minor, None, leaf, leaf_limit(htb.ceil))
+
+
+def _gone(before: Mapping[int, HtbClass], after: Mapping[int, HtbClass]) -> set[int]:
+    """Classes that are not wanted, or that hang below another parent, and all that stand below them."""
+    gone: set[int] = set()
+    for minor in reversed(_children_first(before, before)):
+        htb = before[minor]
+        moves = minor not in after or after[minor].parent_minor != htb.parent_minor
+        if moves or htb.parent_minor in gone:
+            gone.add(minor)
+    return gone
 
 
 def _children_first(gone: Iterable[int], before: Mapping[int, HtbClass]) -> list[int]:

@@ -16,7 +16,7 @@ PORTAL_HOST = "login.procomu.lan"
 FAMILIES = (socket.AF_INET, socket.AF_INET6)
 ARP_LOCK = "net__ipv4__neigh__br-lan__locktime"
 """Linux takes no other hardware address for an IPv4 address that changed less than a second ago: 0 saves the wait."""
-CACHED_S, ANSWERED_S = 0.6, 0.1
+CACHED_S, ANSWERED_S = 0.6, 0.3
 ANSWER_S, TRIES = 6.0, 3
 """With what TCP sends again: at first the answer goes to the hardware address that was claimed."""
 ETH_P_ARP, ETH_P_IPV6 = 0x0806, 0x86DD

@@ -31,7 +31,7 @@ def test_not_one_byte_passes_at_start_after_a_stop_at_restart_and_after_a_crash(
     time.sleep(0.5)
     square.start()
     result = trying.result(20)
-    assert result["tries"] > 500
+    assert result["tries"] > 100, "or it proves little"
     assert 0 == result["opened"]
     assert 0 == arrived_from(place, prowler)
 

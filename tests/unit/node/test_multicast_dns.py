@@ -7,7 +7,7 @@ import struct
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from zeroconf import DNSIncoming, DNSOutgoing, DNSPointer, DNSQuestion
+from zeroconf import DNSIncoming, DNSNsec, DNSOutgoing, DNSPointer, DNSQuestion
 from zeroconf.asyncio import AsyncServiceInfo
 
 from node.multicast_dns import OCTETS_MAX, sound
@@ -30,7 +30,7 @@ def of_zeroconf() -> list[bytes]:
     told, asked = DNSOutgoing(0x8400), DNSOutgoing(0)
     for record in (INFO.dns_pointer(), INFO.dns_service(), INFO.dns_text(), *INFO.dns_addresses()):
         told.add_answer_at_time(record, 0)
-    told.add_answer_at_time(INFO.dns_nsec([1]), 0)
+    told.add_answer_at_time(DNSNsec("a.local.", 47, 0x8001, 4_500, "a.local.", [1]), 0)
     asked.add_question(DNSQuestion(KIND, 12, 1))
     asked.add_authorative_answer(INFO.dns_pointer())
     for number in range(100):

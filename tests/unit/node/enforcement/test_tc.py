@@ -2,6 +2,9 @@
 
 import struct
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from node.enforcement.shares import HtbClass
 from node.enforcement.tc import TCMSG, TcChange, as_message, as_text, changes, leaf_limit
 from node.netlink import messages
@@ -56,6 +59,61 @@ def test_who_moves_into_a_pool_gets_a_new_class_and_queue() -> None:
     lines = told(before, {0xFFFF: ROOT, 0x20: htb(0x20, is_leaf=False), 0x11: htb(0x11, 0x20)})
     assert "class delete dev lan0 classid 1:11" == lines[0]
     assert lines[-1].startswith("qdisc replace dev lan0 parent 1:11 ")
+
+
+def test_a_pool_that_moves_takes_its_people_along() -> None:
+    """HTB refused to delete it while they stood below it."""
+    floor, pool, person = htb(0x30, is_leaf=False), htb(0x20, is_leaf=False), htb(0x11, 0x20)
+    before = {0xFFFF: ROOT, 0x20: pool, 0x11: person}
+    after = {0xFFFF: ROOT, 0x30: floor, 0x20: htb(0x20, 0x30, is_leaf=False), 0x11: person}
+    lines = told(before, after)
+    assert ["class delete dev lan0 classid 1:11", "class delete dev lan0 classid 1:20"] == lines[:2]
+    assert lines[-1].startswith("qdisc replace dev lan0 parent 1:11 ")
+
+
+class Htb:
+    """What the kernel takes: a class is deleted when nothing stands below it, and made below one that stands."""
+
+    def __init__(self) -> None:
+        self.parents: dict[int, int | None] = {}
+        self.queues: set[int] = set()
+
+    def take(self, change: TcChange) -> None:
+        if change.action == "delete-class":
+            assert change.minor not in self.parents.values(), "busy"
+            del self.parents[change.minor]
+            self.queues.discard(change.minor)
+        elif change.action == "set-class":
+            assert change.htb is not None
+            parent = change.htb.parent_minor
+            assert parent is None or parent in self.parents
+            assert self.parents.get(change.minor, parent) == parent, "a class keeps its parent"
+            self.parents[change.minor] = parent
+            self.queues.discard(parent or 0)
+        elif change.action == "set-leaf":
+            assert change.minor not in self.parents.values()
+            self.queues.add(change.minor)
+
+
+@st.composite
+def trees(draw: st.DrawFn) -> dict[int, HtbClass]:
+    """Parents come before their children; any may be anywhere."""
+    parents: dict[int, int | None] = {}
+    for minor in draw(st.permutations(range(1, 8))):
+        if draw(st.booleans()):
+            parents[minor] = draw(st.sampled_from([None, *parents]))
+    return {m: htb(m, parent, is_leaf=m not in parents.values()) for m, parent in parents.items()}
+
+
+@given(st.lists(trees(), min_size=2, max_size=5))
+def test_the_kernel_takes_every_way_from_one_tree_to_another(wanted: list[dict[int, HtbClass]]) -> None:
+    kernel, before = Htb(), None
+    for after in wanted:
+        for change in changes(before, after, "pfifo"):
+            kernel.take(change)
+        assert {m: each.parent_minor for m, each in after.items()} == kernel.parents
+        assert {m for m, each in after.items() if each.is_leaf} == kernel.queues
+        before = after
 
 
 def test_no_shaping_at_all_takes_the_root_away() -> None:
