@@ -101,7 +101,7 @@ class Words:
         """One speed when both are equal."""
         if rates.down == rates.up:
             return self.rate(rates.down)
-        both = self.gettext("{down} down and {up} up")
+        both = self.gettext("{down} download and {up} upload")
         return both.format(down=self.rate(rates.down), up=self.rate(rates.up))
 
     def day(self, day: date | str) -> str:

@@ -120,7 +120,7 @@ class Console:
             while (line := await _next_line(reader)) and not is_one_too_many:
                 await self._reply(line, reader, writer)
             if line:
-                await _say(writer, _no("too many askers at once", "close another 'procomu' first"))
+                await _say(writer, _no("too many requests at once", "close another 'procomu' first"))
         except (ConnectionError, TimeoutError):
             pass  # The asker went away; nobody is left to tell.
         finally:
@@ -204,7 +204,7 @@ def _call(
                 yield iter(lambda: answers.readline(ANSWER_BYTES_MAX), b"")
         except PermissionError as error:
             raise NoRunningNode(
-                f"you may not ask the node at {path}", "run this as root, with sudo"
+                f"you are not allowed to ask the node at {path}", "run this as root, with sudo"
             ) from error
         except OSError as error:
             raise _nobody(path) from error
@@ -287,4 +287,4 @@ def _plain(value: object) -> object:
         return value.isoformat(timespec="seconds")
     if isinstance(value, frozenset | set):
         return sorted(value)
-    raise TypeError(f"{type(value).__name__} cannot stand in an answer")
+    raise TypeError(f"{type(value).__name__} cannot be part of an answer")

@@ -354,7 +354,7 @@ def main(config_path: Path) -> int:
             sys.stderr.write(f"{invalid}\n")
             return 2
         except NodeError as trouble:
-            sys.stderr.write(f"{trouble.message}\n  mend: {trouble.mend}\n")
+            sys.stderr.write(f"{trouble.message}\n  fix: {trouble.mend}\n")
             return 2
         try:
             return asyncio.run(until_told(node))

@@ -23,7 +23,7 @@ class Finding:
 
     def __str__(self) -> str:
         where = f"line {self.line}: " if self.line else ""
-        return f"{where}{self.code}: {self.message} Mend: {self.mend}"
+        return f"{where}{self.code}: {self.message} Fix: {self.mend}"
 
 
 class NodeError(Exception):

@@ -41,7 +41,7 @@ def public_key(node: NodeId) -> Ed25519PublicKey:
         )
     raw = base64.b32decode(node.upper() + "====")
     if _base32(raw) != node:
-        raise ValueError("this is no node id: its last character cannot stand there")
+        raise ValueError("this is not a node id: its last character is not possible there")
     return Ed25519PublicKey.from_public_bytes(raw)
 
 

@@ -47,7 +47,7 @@ class ContestsDesk:
     async def _answer(self, asked: Asked) -> Reply | Go:
         number, form = number_in(asked.fields, "number"), Form(asked.fields)
         name = f"text-{number}"
-        text = form.text(name, ANSWER_CHARS_MAX, wanted="an answer: the person reads it on their page")
+        text = form.text(name, ANSWER_CHARS_MAX, wanted="an answer: the person will read it on their page")
         if not form.errors:
             refused = await self._words.answer_contest(number, text)
             form.take((refused,) if refused else (), name)

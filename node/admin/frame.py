@@ -105,7 +105,7 @@ def frame(asked: Asked, place: Place, here: str) -> Frame:
 
 def not_there(message: str, mend: str) -> Reply:
     """What was asked for by its number or name is gone, or never was."""
-    return Reply(TroublePage("Not there", message, mend), 404)
+    return Reply(TroublePage("Not found", message, mend), 404)
 
 
 def refused(finding: Finding) -> Reply:

@@ -41,7 +41,7 @@ def read_grant(groups: str, lasts: str, devices: str, per_day: str) -> Grant:
     names = tuple(dict.fromkeys(groups.lower().replace(",", " ").split())) or usual.groups
     if len(names) > GROUPS_MAX or any(not is_name(name) or len(name) > GROUP_CHARS_MAX for name in names):
         raise ValueError(
-            f"{groups!r:.80} are not groups; write up to {GROUPS_MAX} names such as day-pass, with commas between"
+            f"{groups!r:.80} are not groups; write up to {GROUPS_MAX} names such as day-pass, separated by commas"
         )
     duration = parse_duration(lasts.strip()) if lasts.strip() else usual.lasts_max
     if not LASTS_MIN <= duration <= LASTS_MAX:
@@ -61,7 +61,9 @@ def beyond(
     findings = []
     if group not in grant.groups:
         groups = " or ".join(grant.groups)
-        findings.append(Finding("group", 0, f"You may not issue for the group {group}.", f"write {groups}"))
+        findings.append(
+            Finding("group", 0, f"You cannot issue vouchers for the group {group}.", f"write {groups}")
+        )
     if lasts > grant.lasts_max:
         most = _span(grant.lasts_max)
         findings.append(Finding("lasts", 0, f"Your vouchers last at most {most}.", f"choose {most} or less"))
@@ -70,8 +72,8 @@ def beyond(
         findings.append(Finding("devices", 0, message, f"write a number from 1 to {grant.devices_max}"))
     left = max(0, grant.per_day - issued_today)
     if count > left:
-        message = f"You may issue {grant.per_day} vouchers a day, and {left} are left today."
-        mend = f"issue {left} or fewer, or ask an admin" if left else "go on tomorrow, or ask an admin"
+        message = f"You can issue {grant.per_day} vouchers a day, and {left} are left today."
+        mend = f"issue {left} or fewer, or ask an admin" if left else "continue tomorrow, or ask an admin"
         findings.append(Finding("count", 0, message, mend))
     return tuple(findings)
 

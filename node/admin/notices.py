@@ -12,8 +12,8 @@ from node.membership.terms import is_language
 
 GROUP_CHARS_MAX = 40
 AUDIENCES = (
-    ("everyone", "Everyone, also before they join"),
-    ("online", "Everyone who is on"),
+    ("everyone", "Everyone, even before they join"),
+    ("online", "Everyone who is online"),
     ("members", "Members"),
     ("guests", "Guests"),
     ("group", "One group"),
@@ -103,7 +103,7 @@ class NoticesDesk:
         number = number_in(asked.query, "number")
         notice = self._find(number)
         if notice is None:
-            return not_there("This notice hangs here no more.", "Choose one from the list of notices.")
+            return not_there("This notice no longer exists.", "Choose one from the list of notices.")
         return self._form(asked, FormView(notice_values(notice)), number)
 
     def _find(self, number: int) -> Notice | None:
@@ -142,7 +142,7 @@ class NoticesDesk:
     async def _take_down(self, asked: Asked) -> Reply | Go:
         gone = await self._words.take_down(number_in(asked.fields, "number"))
         if gone is None:
-            return not_there("This notice hangs here no more.", "Choose one from the list of notices.")
+            return not_there("This notice no longer exists.", "Choose one from the list of notices.")
         return self._notices(asked, taken_down=gone)
 
 
@@ -164,7 +164,7 @@ def notice_values(notice: Notice) -> dict[str, str]:
 
 def read_notice(form: Form, place: Place, number: int, by: str) -> Notice:
     """What the form says; `form.errors` says what is wrong with it."""
-    where = form.line("where", wanted="where it hangs")
+    where = form.line("where", wanted="where it is shown")
     audience = form.choice("audience", [name for name, _ in AUDIENCES], "everyone")
     group = form.line("group", GROUP_CHARS_MAX).lower()
     if audience == "group" and not is_name(group):

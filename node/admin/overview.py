@@ -92,7 +92,7 @@ def overview_page(view: Overview, frame: Frame, *, is_live: bool, contests: int 
         frame=frame,
         node_id=view.node_id,
         bars=_bars(view),
-        rate=f"{show_rate(view.uplink_rate.down)} down, {show_rate(view.uplink_rate.up)} up",
+        rate=f"{show_rate(view.uplink_rate.down)} download, {show_rate(view.uplink_rate.up)} upload",
         accounts=tuple(_account(row) for row in view.online[:ROWS_MAX]),
         accounts_hidden=max(0, len(view.online) - ROWS_MAX),
         account_count=len(view.online),

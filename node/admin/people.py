@@ -121,13 +121,13 @@ class PeopleDesk:
     ) -> Reply:
         person = self._people.person(account[:QUERY_CHARS_MAX])
         if person is None:
-            return not_there("Nobody here has this account.", "Look for them by name or device.")
+            return not_there("No account with this name is here.", "Look for them by name or device.")
         around = frame(asked, self._house.place(), "/people")
         return Reply(PersonPage(around, person, person_line(person.row), form or FormView(), notice), status)
 
     async def _kick(self, asked: Asked) -> Reply | Go:
         account, form = asked.fields.get("account", ""), Form(asked.fields)
-        wanted = "the reason: the person reads it on their own screen"
+        wanted = "a reason: the person will read it"
         because = form.line("because", BECAUSE_CHARS_MAX, wanted=wanted)
         mac = self._mac(form)
         if not form.errors:
@@ -141,7 +141,7 @@ class PeopleDesk:
         form = Form(asked.fields)
         mac = self._mac(form)
         if mac is None:
-            return not_there("No device was named.", "Use the button beside the device.")
+            return not_there("No device was chosen.", "Use the button next to the device.")
         wrong = await self._people.pardon(mac)
         if wrong is not None:
             return refused(wrong)

@@ -111,7 +111,7 @@ class RulesDesk:
             return self._page(asked, notice="saved" if "saved" in asked.query else "")
         text = self._house.rule_version_text(number)
         if text is None:
-            mend = "Choose one of the versions that the page of rules lists."
+            mend = "Choose one of the versions on the rules page."
             return not_there(f"There is no version {number} of the rules.", mend)
         return await self._draft(asked, text, notice="version", version=number)
 
@@ -119,7 +119,7 @@ class RulesDesk:
         text = asked.fields.get("text", "").replace("\r\n", "\n").replace("\r", "\n")
         replacing = asked.fields.get("replacing", "")
         if len(text) > RULE_CHARS_MAX:
-            page = TroublePage("That was too much", "The rule file is too large.", "Make it shorter.")
+            page = TroublePage("Too large", "The rule file is too large.", "Make it shorter.")
             return Reply(page, 413)
         if asked.fields.get("do") != "save":
             return await self._draft(asked, text, replacing=replacing)

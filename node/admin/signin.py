@@ -111,15 +111,11 @@ def read_signed(
             f"{name!r:.60} is not a name; write letters, digits and spaces, at most {NAME_CHARS_MAX}, such as library"
         )
     if each == "issuer" and not name:
-        raise ValueError(
-            "an issuer needs a name, so that they find their vouchers again; give one such as library"
-        )
+        raise ValueError("an issuer needs a name to find their vouchers again; give one such as library")
     if each == "issuer":
         return Signed(each, name, read_grant(groups, lasts, devices, per_day))
     if any(text.strip() for text in (groups, lasts, devices, per_day)):
-        raise ValueError(
-            "an admin may issue everything; leave the limits out, or make the link for an issuer"
-        )
+        raise ValueError("an admin has no limits; leave the limits out, or make the link for an issuer")
     return Signed(each, name)
 
 

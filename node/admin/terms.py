@@ -78,9 +78,7 @@ class TermsDesk:
         written = [(tag, form.text(f"text-{tag}", TERMS_CHARS_MAX)) for tag in tags]
         texts = tuple(TermsText(tag, text) for tag, text in written if text)
         if not texts or texts[0].language != tags[0]:
-            form.refuse(
-                f"text-{tags[0]}", "Write the terms in this language first: it is the one that binds."
-            )
+            form.refuse(f"text-{tags[0]}", "Write the terms in this language first: it is the binding one.")
         if form.errors:
             return self._page(asked, form.view(), status=422)
         saved = await self._words.save_terms(asked.signed, texts, asked.fields.get("replacing", ""))

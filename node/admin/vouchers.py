@@ -158,7 +158,7 @@ class VouchersDesk:
     async def _voucher(self, asked: Asked) -> Reply | Go:
         """Codes are secrets: they are looked for by POST, and never stand in an address."""
         form = Form(asked.fields)
-        code = form.line("code", TYPED_CHARS_MAX, wanted="the code as it is printed")
+        code = form.line("code", TYPED_CHARS_MAX, wanted="the code as printed")
         do, notice = asked.fields.get("do", ""), ""
         if do in {"revoke", "restore"} and not form.errors:
             wrong = await self._vouchers.revoke_voucher(asked.signed, code, back=do == "restore")
@@ -202,7 +202,7 @@ class VouchersDesk:
     def _batch_page(self, asked: Asked, number: int, *, revoked: int = -1, restored: int = -1) -> Reply:
         batch = next((each for each in self._vouchers.batches(asked.signed) if each.number == number), None)
         if batch is None:
-            return not_there(f"There is no batch {number} of yours.", "Choose one from the list of vouchers.")
+            return not_there(f"You have no batch {number}.", "Choose one from the list of vouchers.")
         around = frame(asked, self._house.place(), "/vouchers")
         return Reply(BatchPage(around, self._line(batch), revoked, restored))
 

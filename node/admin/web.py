@@ -45,10 +45,12 @@ SIGN_IN, SIGN_OUT = "/sign-in", "/sign-out"
 
 
 TROUBLES = {
-    413: TroublePage("That was too much", "What was sent is too large.", "Make it shorter."),
-    431: TroublePage("That was too much", "What was sent is too large.", "Open the page again."),
+    413: TroublePage("Too large", "What was sent is too large.", "Make it shorter."),
+    431: TroublePage("Too large", "What was sent is too large.", "Open the page again."),
 }
-NO_REQUEST = TroublePage("Not understood", "This is no request of a browser.", "Open the page again.")
+NO_REQUEST = TroublePage(
+    "Not understood", "This request does not come from a browser.", "Open the page again."
+)
 """For every other status with which a request is refused before it is read."""
 
 DESKS = (
@@ -190,7 +192,7 @@ class AdminDoor:
     async def _answer(self, request: web.BaseRequest) -> web.Response:
         if not _is_our_name(request.headers.get("Host", ""), self._hosts):
             mend = "Use the node's address, or localhost."
-            return self._trouble(421, "Not here", "These pages are not known under that name.", mend)
+            return self._trouble(421, "Wrong address", "These pages do not have that address.", mend)
         cookie = request.cookies.get(COOKIE, "")[: TOKEN_CHARS_MAX + 1]
         signed = self._house.who(cookie)
         if request.path == SIGN_IN and request.method in {"GET", "POST"}:
@@ -201,8 +203,10 @@ class AdminDoor:
         if route is None:
             return self._not_found(request)
         if signed.role not in route.roles:
-            message = f"You are signed in as {signed.label}, who may issue vouchers and nothing else."
-            return self._trouble(403, "Not for you", message, "Ask an admin to do it, or for another link.")
+            message = f"You are signed in as {signed.label}, who can only issue vouchers."
+            return self._trouble(
+                403, "Not allowed", message, "Ask an admin to do it or to give you another link."
+            )
         asked = Asked(
             request.path, dict(request.query), await _fields(request), cookie, signed, _origin(request)
         )
@@ -253,16 +257,16 @@ class AdminDoor:
     def _not_found(self, request: web.BaseRequest) -> web.Response:
         known = {route.method for route in self.routes if route.path == request.path}
         if not known:
-            return self._trouble(404, "Nothing here", "There is no such page.", "Go back to the overview.")
+            return self._trouble(404, "Page not found", "There is no such page.", "Go back to the overview.")
         response = self._trouble(
-            405, "Not like this", "This page cannot be asked for so.", "Use its buttons."
+            405, "Not possible", "This page cannot be opened like this.", "Use its buttons."
         )
         response.headers["Allow"] = ", ".join(sorted(known))
         return response
 
     def _not_from_here(self) -> web.Response:
-        mend = "Open the page again and send its form from there."
-        return self._trouble(403, "Not from here", "This form was not made by these pages.", mend)
+        mend = "Open the page again and send the form from there."
+        return self._trouble(403, "Not accepted", "This form does not come from these pages.", mend)
 
     def _trouble(self, status: int, title: str, message: str, mend: str) -> web.Response:
         return self._page(TroublePage(title, message, mend), status)

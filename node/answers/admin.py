@@ -134,7 +134,7 @@ class AdminHouse:
     def _check_memory(self) -> None:
         if not self._reconcile.keeper.recalled:
             raise StorageTrouble(
-                "the node could not read yet what it has stored, so nothing may be changed",
+                "the node could not read its stored data yet, so nothing can be changed",
                 "make the data folder readable; the node tries again by itself",
             )
 
@@ -226,7 +226,7 @@ class AdminHouse:
             except OSError as error:
                 raise NodeError(
                     f"the rule file cannot be written: {error.strerror}",
-                    "make room or make its folder writable",
+                    "free some space or make its folder writable",
                 ) from error
             await self._files.look(self._reconcile, self.keep_rules, "an admin, on the admin page")
         return check.findings
@@ -282,6 +282,6 @@ def _conflict() -> Finding:
     return Finding(
         CONFLICT,
         0,
-        "somebody else changed the rules meanwhile.",
+        "someone else has changed the rules.",
         "copy your text, look at the new rules, and try again",
     )

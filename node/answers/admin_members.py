@@ -150,9 +150,7 @@ class MembersAnswers:
         if findings is None and self._file.members_findings:
             return (_BROKEN,)
         if findings is None:
-            return (
-                Finding(CONFLICT, 0, "Somebody else changed the members meanwhile.", "look at them first"),
-            )
+            return (Finding(CONFLICT, 0, "Someone else has changed the members.", "look at them first"),)
         await self._look()
         return findings
 
@@ -183,11 +181,11 @@ _BROKEN = Finding(
     "member",
     0,
     "The members' file was changed by hand and has errors, so nothing was changed.",
-    "mend the file first: the list of members says where",
+    "fix the file first: the list of members says where",
 )
 _NO_DAY = Finding(
     "member",
     0,
-    "This node does not know the date, and cards carry one.",
+    "This node does not know the date, and cards need one.",
     "set its clock, or let it reach NTP",
 )

@@ -94,7 +94,7 @@ class PeopleAnswers:
         wanted = known if mac is None else known & {mac}
         if not wanted:
             return Finding(
-                "kick", 0, "This account has no such device that is not off already.", "choose another"
+                "kick", 0, "This account has no such device, or it is blocked already.", "choose another"
             )
         for each in sorted(wanted):
             await self._reconcile.remove(each, because)
@@ -102,9 +102,7 @@ class PeopleAnswers:
 
     async def pardon(self, mac: MacAddress) -> Finding | None:
         if not isinstance(self._presence.state(mac), guests.Removed):
-            return Finding(
-                "pardon", 0, "This device is not off by anybody's decision.", "look at the list again"
-            )
+            return Finding("pardon", 0, "This device is not blocked.", "look at the list again")
         await self._reconcile.pardon(mac)
         return None
 

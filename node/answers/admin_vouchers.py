@@ -125,7 +125,7 @@ class VoucherAnswers:
         self._check()
         batch = self._vouchers.batches.get(number)
         if batch is None or not _may_see(signed, batch):
-            return Finding("voucher", 0, f"There is no batch {number} of yours.", "choose one from the list")
+            return Finding("voucher", 0, f"You have no batch {number}.", "choose one from the list")
         return await self._turn(self._vouchers.of_batch(number), back=back)
 
     def find(self, signed: Signed, typed: str) -> VoucherView | Finding:
@@ -175,15 +175,15 @@ def voucher_view(vouchers: IssuedVouchers, voucher: Voucher, now: Monotonic) -> 
 
 def unwritable(trouble: str) -> Finding:
     """The refusal of what would be lost if the node stopped before the disk can be written."""
-    message = f"The node cannot write its memory just now, so nothing was changed: {trouble}."
-    return Finding(UNSTORED, 0, message, "when the disk can be written again, send this once more")
+    message = f"The node cannot save anything right now, so nothing was changed: {trouble}."
+    return Finding(UNSTORED, 0, message, "send this again when the disk can be written")
 
 
 def in_memory_only(trouble: str) -> StorageTrouble:
     """What was done already turned out not to be on the disk."""
     return StorageTrouble(
-        f"It is done, but is lost if the node stops before the disk can be written: {trouble}.",
-        "when the disk can be written again, look whether it is still so",
+        f"It is done, but will be lost if the node stops before the disk can be written: {trouble}.",
+        "check it again when the disk can be written",
     )
 
 
@@ -195,20 +195,18 @@ def _may_see(signed: Signed, batch: Batch) -> bool:
     return signed.role == "admin" or batch.issued_by == signed.label
 
 
-_TRY_AGAIN = "ask for the same once more; the same vouchers are shown once they are stored"
-_STALE = Finding(
-    "ticket", 0, "This form is too old, so nothing was issued.", "look at it once more and send it again"
-)
+_TRY_AGAIN = "send the same form again; the same vouchers are shown once they are stored"
+_STALE = Finding("ticket", 0, "This form is too old, so nothing was issued.", "check it and send it again")
 _CROWDED = Finding(
-    "ticket", 0, "Very many vouchers were issued lately.", "wait an hour, and issue more in one batch"
+    "ticket", 0, "Too many vouchers were issued recently.", "wait an hour, and issue more in one batch"
 )
 _SHOWN_BEFORE = Finding(
     "ticket",
     0,
-    "These vouchers were issued already, and their codes are not shown any more.",
+    "These vouchers were issued already, and their codes are no longer shown.",
     "find their batch in the list; to issue more, send the form again",
 )
-_MISTYPED = Finding("voucher", 0, "This is no voucher's code.", "compare it letter by letter with the paper")
+_MISTYPED = Finding("voucher", 0, "This is not a voucher code.", "compare it letter by letter with the paper")
 _UNKNOWN = Finding(
     "voucher", 0, "No voucher of yours has this code.", "compare it with the paper, or ask who issued it"
 )

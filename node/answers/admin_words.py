@@ -45,9 +45,9 @@ class WordsAnswers:
             return (refused,)
         current = self.terms()[0]
         if current.version != replacing:
-            return (Finding(CONFLICT, 0, "Somebody else saved other terms meanwhile.", "look at them first"),)
+            return (Finding(CONFLICT, 0, "Someone else has saved other terms.", "look at them first"),)
         if current.texts == texts:
-            return (Finding("terms", 0, "These are the terms in force.", "change something, or leave it"),)
+            return (Finding("terms", 0, "These are the terms in force.", "change something first"),)
         adopted = self._register.terms.adopt(
             texts, self._instant().today, signed.label, not_below=self._first_terms.version
         )
@@ -93,7 +93,7 @@ class WordsAnswers:
         answered = self._register.contests.answer(number, text, self._instant().today)
         if answered is None:
             return Finding(
-                "contest", 0, "This contest is gone: its author took it back.", "answer another one"
+                "contest", 0, "This objection is gone: its author deleted it.", "answer another one"
             )
         await self._keep((answered,))
         return None

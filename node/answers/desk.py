@@ -41,7 +41,7 @@ class Desk:
         try:
             lasts = parse_duration(_text(question, "lasts"))
         except ValueError as error:
-            raise NodeError(str(error), 'write how long a voucher lasts, as "1 day"') from error
+            raise NodeError(str(error), 'write how long a voucher lasts, such as "1 day"') from error
         order = VoucherOrder(
             count=_number(question, "count"),
             group=_text(question, "group"),

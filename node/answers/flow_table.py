@@ -33,14 +33,14 @@ def shown(mac: MacAddress, presence: Presence, register: Register) -> str:
 def _warnings(use: TableUse, per_device: int, refused: tuple[str, ...]) -> Iterator[str]:
     for device in refused[:NAMED_MAX]:
         yield (
-            f"{device} wants more than {per_device:,} connections at once, or begins them too fast: it is refused more. "
-            "Ask its person what runs on it; the limit is lan.flows_per_device."
+            f"{device} wants more than {per_device:,} connections at once, or opens them too fast: it is refused more. "
+            "Ask its owner what runs on it. The limit is lan.flows_per_device."
         )
     if len(refused) > NAMED_MAX:
         yield f"{len(refused) - NAMED_MAX} other devices want too many connections as well."
     percent = 100 * use.entries // use.size if use.size else 0
     if percent >= FULL_PERCENT:
         yield (
-            f"The kernel follows {use.entries:,} connections, {percent} % of what it can. When it is full, new ones of "
-            "everybody fail: lower lan.flows_per_device, or raise net.netfilter.nf_conntrack_max."
+            f"The kernel tracks {use.entries:,} connections, {percent} % of what it can. When it is full, new ones "
+            "fail for everyone: lower lan.flows_per_device, or raise net.netfilter.nf_conntrack_max."
         )

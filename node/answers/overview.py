@@ -67,7 +67,7 @@ class Glance:
         told += self._losses()
         told += [f"The rule file is not in force: {finding}" for finding in reconcile.rulebook.rejected]
         told += [
-            f"The rules are in force, but do not fit the members any more: {finding}"
+            f"The rules are in force, but no longer fit the members: {finding}"
             for finding in reconcile.rulebook.strained
         ]
         told += [f"The members file is not in force: {finding}" for finding in self._files.members_findings]
@@ -79,7 +79,7 @@ class Glance:
         told += _promises(reconcile.standing.kept())
         if reconcile.moment().clock == "unknown":
             told.append(
-                "This node does not know the date: limits with times sleep. Set the clock, or let it reach NTP."
+                "This node does not know the date: limits with times are paused. Set the clock, or let it reach NTP."
             )
         told += self._flows().warnings
         return (*told, *self._warned(), *(f"The rule file, {w}" for w in reconcile.rulebook.warnings))
@@ -122,12 +122,12 @@ def _promises(kept: Kept) -> list[str]:
     """What the line has no room for, of those who are here now."""
     if kept.lifelines_permille < 1000:
         return [
-            f"The line is too slow for the lifelines of everybody here: each gets {kept.lifelines_permille // 10} % of "
+            f"The line is too slow for the lifelines of everyone here: each gets {kept.lifelines_permille // 10} % of "
             "its lifeline. Lower the lifeline in [charter], or find a faster line."
         ]
     if kept.extras_permille < 1000:
         return [
-            "Floors do not fit the uplink: everybody keeps the lifeline, and of what floors promise beyond it each gets "
+            "Floors do not fit the uplink: everyone keeps the lifeline, and of what floors promise beyond it each gets "
             f"{kept.extras_permille // 10} %. Lower floors."
         ]
     return []

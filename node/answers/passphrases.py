@@ -70,7 +70,7 @@ class PassphraseDesk:
 
 
 def _busy() -> NodeError:
-    return NodeError("many people come in with a passphrase just now", "try again in a moment")
+    return NodeError("many people are signing in with a passphrase right now", "try again in a moment")
 
 
 def _now() -> Monotonic:

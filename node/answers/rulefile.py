@@ -194,7 +194,7 @@ class RuleFiles:
         except OSError as error:
             raise NodeError(
                 f"the members file cannot be written: {error.strerror}",
-                "make room or make its folder writable",
+                "free some space or make its folder writable",
             ) from error
         return ()
 

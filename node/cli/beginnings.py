@@ -20,7 +20,7 @@ PEOPLE_MODE = 0o640
 _ROUTES = Path("/proc/net/route")
 _INTERFACES = Path("/sys/class/net")
 _MEMBERS = """\
-# Members, their tiers, groups and devices. Whoever is not listed is a guest.
+# Members, their tiers, groups and devices. Anyone not listed is a guest.
 #
 # [[account]]
 # id = "ana"
@@ -30,7 +30,7 @@ _MEMBERS = """\
 # devices = ["02:11:22:33:44:55"]
 """
 _RULES = """\
-# The community's rules. So far they only say whose they are: everyone shares the line equally.
+# The community's rules. There are none yet: everyone shares the line equally.
 # 'procomu rules check FILE' checks a draft before it replaces this file.
 
 [ruleset]
@@ -38,7 +38,7 @@ community = {community}
 version = 1
 decision = "D-0001"
 
-# The measured speed of the line; without it nothing is shared out.
+# The measured speed of the line. Without it the node cannot share the line.
 # [uplink.main]
 # down = "40 Mbit/s"
 # up = "8 Mbit/s"
@@ -122,13 +122,15 @@ def _sides(wishes: Wishes) -> tuple[str, str]:
     uplink = wishes.uplink or _default_route()
     if uplink is None:
         raise NodeError(
-            "no interface leads to the Internet now", f"say which does with --uplink: {_named(there)}"
+            "no interface leads to the Internet right now", f"choose one with --uplink: {_named(there)}"
         )
     if wishes.lan is not None:
         return wishes.lan, uplink
     others = [name for name in there if name != uplink]
     if len(others) != 1:
-        raise NodeError("it is not clear where people are", f"say it with --lan: {_named(others)}")
+        raise NodeError(
+            "it is not clear which interface people are on", f"choose one with --lan: {_named(others)}"
+        )
     return others[0], uplink
 
 
@@ -154,7 +156,7 @@ def _own_key(config: NodeConfig, made: list[str], kept: list[str]) -> str:
     try:
         return own_node_id(key_from_pem(pem.encode()))
     except ValueError as error:
-        raise NodeError(f"{path} holds no node key", str(error)) from error
+        raise NodeError(f"{path} does not contain a node key", str(error)) from error
 
 
 def _put(path: Path, text: str, mode: int, made: list[str], kept: list[str]) -> None:

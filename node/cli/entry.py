@@ -42,7 +42,7 @@ def _say(trouble: NodeError, told: Told, code: int) -> int:
     if isinstance(trouble, InvalidFile):
         print(trouble.message, file=sys.stderr)
     else:
-        print(f"{ink.bad('✗')} {clean(trouble.message)}\n  mend: {clean(trouble.mend)}", file=sys.stderr)
+        print(f"{ink.bad('✗')} {clean(trouble.message)}\n  fix: {clean(trouble.mend)}", file=sys.stderr)
     return code
 
 

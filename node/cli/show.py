@@ -53,9 +53,14 @@ def rules(answer: Said, ink: Ink) -> list[str]:
 def devices(answer: Said, ink: Ink) -> list[str]:
     """From ``devices``: {"devices": DeviceRow list}."""
     if not answer["devices"]:
-        return ["No device is here."]
-    columns = [Column("DEVICE"), Column("NAME"), Column("STATE"), Column("ACCOUNT"), Column("CAME BY")]
-    columns += [Column("DOWN", True), Column("UP", True), Column("DOWN NOW", True), Column("UP NOW", True)]
+        return ["No devices are here."]
+    columns = [Column("DEVICE"), Column("NAME"), Column("STATE"), Column("ACCOUNT"), Column("JOINED BY")]
+    columns += [
+        Column("DOWNLOADED", True),
+        Column("UPLOADED", True),
+        Column("DOWNLOAD NOW", True),
+        Column("UPLOAD NOW", True),
+    ]
     columns += [Column("LEFT", True), Column("LIMITED BY")]
     rows = [
         (
@@ -89,7 +94,7 @@ def vouchers_issued(answer: Said, ink: Ink) -> list[str]:
 def batches(answer: Said, ink: Ink) -> list[str]:
     """From ``vouchers-list``: {"batches": [{"batch": Batch, "unused", "used", "ended", "revoked"}]}."""
     if not answer["batches"]:
-        return ["No vouchers were issued yet; 'procomu vouchers issue --help' shows how."]
+        return ["No vouchers have been issued yet. 'procomu vouchers issue --help' shows how."]
     columns = [Column("BATCH", True), Column("WORTH"), Column("ISSUED"), Column("BY")]
     columns += [Column(state.upper(), True) for state in _STATES]
     columns += [Column("NOTE")]
@@ -109,16 +114,16 @@ def batches(answer: Said, ink: Ink) -> list[str]:
 
 def revoked(answer: Said, ink: Ink) -> list[str]:
     """From ``vouchers-revoke``: {"changed": number, "back": bool}."""
-    changed, again = answer["changed"], "again" if answer["back"] else "no more"
-    counts = "counts" if changed == 1 else "count"
-    return [ink.good(f"{_count(changed, 'voucher')} {counts} {again}.")]
+    changed, state = answer["changed"], "valid again" if answer["back"] else "revoked"
+    verb = "is" if changed == 1 else "are"
+    return [ink.good(f"{_count(changed, 'voucher')} {verb} {state}.")]
 
 
 def passphrase(answer: Said, ink: Ink) -> list[str]:
     """From ``members-passphrase``: {"account", "passphrase"}."""
     return [
         ink.bold(clean(answer["passphrase"])),
-        f"It is {clean(answer['account'])}'s from now on. The node does not keep it: give it to them now.",
+        f"This is now the passphrase of {clean(answer['account'])}. The node does not keep it: give it to them now.",
     ]
 
 
@@ -126,20 +131,20 @@ def card(answer: Said, ink: Ink) -> list[str]:
     """From ``members-card``: {"account", "card", "address", "last_day"}."""
     return [
         ink.bold(clean(answer["address"])),
-        f"Whoever shows it comes in as {clean(answer['account'])}, until {clean(answer['last_day'])}.",
+        f"Anyone who shows it is signed in as {clean(answer['account'])}, until {clean(answer['last_day'])}.",
     ]
 
 
 def void_cards(answer: Said, ink: Ink) -> list[str]:
     """From ``members-void-cards``: {"account"}."""
-    return [ink.good(f"No card of {clean(answer['account'])} that was made until now counts any more.")]
+    return [ink.good(f"All cards made so far for {clean(answer['account'])} are invalid now.")]
 
 
 def peers(answer: Said, ink: Ink) -> list[str]:
     """From ``peers``: {"node": NodeId, "peers": PeerRow list}."""
     lines = [f"this node  {clean(answer['node'])}", ""]
     return lines + (
-        _peer_table(answer["peers"], ink, full_id=True) if answer["peers"] else ["No other node is heard."]
+        _peer_table(answer["peers"], ink, full_id=True) if answer["peers"] else ["No other node found."]
     )
 
 
@@ -166,7 +171,7 @@ def finding(said: Finding, ink: Ink) -> list[str]:
     """What is wrong, and below it what to write instead."""
     where = f"line {said.line}" if said.line else "the file"
     code = ink.bad(said.code) if said.is_error else ink.warn(said.code)
-    return [f"{ink.bold(where)}  {code}  {clean(said.message)}", f"    mend: {clean(said.mend)}"]
+    return [f"{ink.bold(where)}  {code}  {clean(said.message)}", f"    fix: {clean(said.mend)}"]
 
 
 def findings(name: str, said: Sequence[Finding], ink: Ink) -> list[str]:
@@ -175,7 +180,11 @@ def findings(name: str, said: Sequence[Finding], ink: Ink) -> list[str]:
     lines = [line for each in said for line in finding(each, ink)]
     if errors:
         return [*lines, "", ink.bad(f"{clean(name)} has {_count(errors, 'error')}; nothing was changed.")]
-    advice = f", and {_count(len(said), 'thing')} to look at again" if said else ""
+    advice = (
+        f", and {_count(len(said), 'thing')} {'needs' if len(said) == 1 else 'need'} attention"
+        if said
+        else ""
+    )
     return [*lines, ink.good(f"{clean(name)} can be used{advice}.")]
 
 
@@ -189,16 +198,16 @@ def diagnoses(said: Sequence[Diagnosis], ink: Ink) -> list[str]:
         if each.wrong:
             lines.append(f"    {clean(each.wrong)}")
         if each.mend:
-            lines.append(f"    mend: {ink.bold(clean(each.mend))}")
+            lines.append(f"    fix: {ink.bold(clean(each.mend))}")
     fails, warns = (sum(each.verdict == verdict for each in said) for verdict in ("fail", "warn"))
     if fails:
         return [
             *lines,
             "",
-            ink.bad(f"{_count(fails, 'thing')} must be mended before the node can do its work."),
+            ink.bad(f"{_count(fails, 'thing')} must be fixed before the node can work."),
         ]
-    looks = f"; {_count(warns, 'thing')} to look at" if warns else ""
-    return [*lines, "", ink.good(f"The node can do its work{looks}.")]
+    looks = f"; {_count(warns, 'thing')} {'needs' if warns == 1 else 'need'} attention" if warns else ""
+    return [*lines, "", ink.good(f"The node can work{looks}.")]
 
 
 def span(seconds: int) -> str:
@@ -219,8 +228,8 @@ def _uplink(view: Said, ink: Ink) -> list[str]:
     now, most = view["uplink_rate"], view["uplink"]
     if most is None:
         down, up = _now(now["down"], now["up"])
-        hint = ink.dim("(its speed is not stated in the rules, so it is not shared out)")
-        return [f"uplink  {down} down, {up} up  {hint}"]
+        hint = ink.dim("(its speed is not stated in the rules, so it is not shared)")
+        return [f"uplink  {down} download, {up} upload  {hint}"]
     lines = []
     for at, direction in enumerate(("down", "up")):
         used, whole = BitsPerSecond(now[direction]), BitsPerSecond(most[direction])
@@ -235,21 +244,26 @@ def _people(view: Said) -> str:
         return "online  nobody"
     devices_on = sum(row["devices"] for row in view["online"])
     on = f"{_count(len(view['online']), 'account')} with {_count(devices_on, 'device')}"
-    return f"online  {on}; {_count(view['waiting'], 'device')} waiting at the door"
+    return f"online  {on}; {_count(view['waiting'], 'device')} not online yet"
 
 
 def _flows(flows: Said) -> list[str]:
     if not flows["size"]:
         return []
-    most = f"; the most: {clean(flows['heaviest'])}, {flows['heaviest_flows']:,}" if flows["heaviest"] else ""
+    most = f"; most: {clean(flows['heaviest'])}, {flows['heaviest_flows']:,}" if flows["heaviest"] else ""
     return [
-        f"flows   {flows['entries']:,} of {flows['size']:,} connections, {flows['per_device']:,} a device{most}"
+        f"flows   {flows['entries']:,} of {flows['size']:,} connections, {flows['per_device']:,} per device{most}"
     ]
 
 
 def _online(rows: Sequence[Said], ink: Ink) -> list[str]:
-    columns = [Column("ACCOUNT"), Column("TIER"), Column("DEVICES", True), Column("DOWN NOW", True)]
-    columns += [Column("UP NOW", True), Column("THIS MONTH", True), Column("SHARE", True), Column("CEILING")]
+    columns = [Column("ACCOUNT"), Column("TIER"), Column("DEVICES", True), Column("DOWNLOAD NOW", True)]
+    columns += [
+        Column("UPLOAD NOW", True),
+        Column("THIS MONTH", True),
+        Column("SHARE", True),
+        Column("CEILING"),
+    ]
     columns += [Column("LIMITED BY")]
     return table(
         columns,
@@ -271,7 +285,7 @@ def _online(rows: Sequence[Said], ink: Ink) -> list[str]:
 
 
 def _peer_table(rows: Sequence[Said], ink: Ink, *, full_id: bool = False) -> list[str]:
-    columns = [Column("NODE"), Column("STATE"), Column("HEARD", True), Column("ADDRESSES"), Column("ID")]
+    columns = [Column("NODE"), Column("STATE"), Column("LAST SEEN", True), Column("ADDRESSES"), Column("ID")]
     return table(
         columns,
         [

@@ -69,9 +69,7 @@ def read_file(path: Path) -> str:
         raise InvalidFile(str(path), (said,)) from error
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        mend = (
-            "give the path of a file that is there and may be read ('procomu init' makes a new node's files)"
-        )
+        mend = "give the path of a file that exists and can be read ('procomu init' makes a new node's files)"
         raise InvalidFile(str(path), (_about(f"it cannot be read: {reason}.", mend),)) from error
 
 
@@ -102,7 +100,7 @@ def _new_file(path: str) -> Iterator[BinaryIO]:
     try:
         file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
     except OSError as error:
-        raise NodeError(f"{path} cannot be made: {error.strerror}", "name another file") from error
+        raise NodeError(f"{path} cannot be created: {error.strerror}", "name another file") from error
     try:
         with file:
             yield file
@@ -227,7 +225,7 @@ def vouchers_issue(told: Told) -> int:
         code = _tell(told, answer, show.vouchers_issued)
         page.write(sheet(answer, network=asked["wifi"] or "", lang=lang))
     if not told.wants_json:
-        told.out.write(f"{asked['print']} is made: open it in a browser and print it on A4 paper.\n")
+        told.out.write(f"{asked['print']} is ready: open it in a browser and print it on A4 paper.\n")
     return code
 
 

@@ -9,9 +9,9 @@ EXIT_WRONG_USE = 2
 EXIT_NO_NODE = 3
 EXITS = {
     EXIT_YES: "yes: it is done, or all is well",
-    EXIT_NO: "the answer is no: an error in the rules, somebody unknown, a diagnosis that failed",
+    EXIT_NO: "the answer is no: an error in the rules, an unknown person or device, a failed check",
     EXIT_WRONG_USE: "wrong use: an unknown option, or a file that cannot be read or has errors",
-    EXIT_NO_NODE: "no node is running, or you may not ask it",
+    EXIT_NO_NODE: "no node is running, or you are not allowed to ask it",
 }
 CONFIG_DEFAULT = "/etc/procomu/node.toml"
 
@@ -43,32 +43,32 @@ class Verb:
 
 _JSON = Argument("--json", "print one JSON object instead of text")
 _CONFIG_HELP = f"the node's settings; {CONFIG_DEFAULT} when not given"
-_ABOUT = "A community network's node: welcomes people, shares the line by rules, keeps honest account."
+_ABOUT = "A community network's node: welcomes people, shares the line by rules, and counts what is used."
 
 VERBS: tuple[Verb, ...] = (
     Verb(
         ("init",),
-        "Make a new node's keys and files. What is there already is never overwritten.",
+        "Make a new node's keys and files. Existing files are never overwritten.",
         'procomu init --name library --community "Vall Alta" --lan br-lan --uplink eth0',
         (
             Argument("--name", "what people call this node", "NAME"),
             Argument("--community", "the community's name", "NAME"),
             Argument("--lan", "the interface where people are", "INTERFACE"),
-            Argument("--uplink", "the interface towards the Internet; found when not given", "INTERFACE"),
+            Argument("--uplink", "the interface towards the Internet; detected when not given", "INTERFACE"),
             Argument("--data-dir", "where the node keeps its database and key", "FOLDER"),
             _JSON,
         ),
     ),
-    Verb(("run",), "Run the node until it is told to stop.", "procomu run --config /etc/procomu/node.toml"),
+    Verb(("run",), "Run the node until it is stopped.", "procomu run --config /etc/procomu/node.toml"),
     Verb(
         ("status",),
-        "Who is on and at what rate, by which rule; other nodes; warnings.",
+        "Who is online, at what rate and by which rule; other nodes; warnings.",
         "procomu status",
         (_JSON,),
     ),
     Verb(
         ("why",),
-        "What one account or device may use now, and which rule says so.",
+        "What one account or device can use now, and which rule says so.",
         'procomu why ana --at "fri 21:00"',
         (
             Argument("WHO", "an account, or a device's hardware address"),
@@ -85,27 +85,27 @@ VERBS: tuple[Verb, ...] = (
     Verb(("rules", "show"), "The rules in force, in plain language.", "procomu rules show", (_JSON,)),
     Verb(
         ("devices",),
-        "Every device that is here: whose it is, how it came in, what it used.",
+        "Every device that is here: whose it is, how it joined, what it used.",
         "procomu devices",
         (_JSON,),
     ),
     Verb(
         ("vouchers", "issue"),
-        "Make vouchers and show their codes: now, and never again.",
+        "Make vouchers and show their codes. The codes are shown only once.",
         'procomu vouchers issue --count 24 --group day-pass --lasts "1 day" --devices 3 --print sheet.html',
         (
-            Argument("--count", "how many; 24 fill a page, and are made when not given", "NUMBER"),
+            Argument("--count", "how many; 24, which fill a page, when not given", "NUMBER"),
             Argument(
                 "--group",
-                "the group that their people are in, for the rules; day-pass when not given",
+                "the group for the rules; day-pass when not given",
                 "NAME",
             ),
             Argument("--lasts", "how long each lasts from its first use; 1 day when not given", "DURATION"),
             Argument(
-                "--devices", "how many devices may share one; the rules decide when not given", "NUMBER"
+                "--devices", "how many devices can share one; the rules decide when not given", "NUMBER"
             ),
-            Argument("--note", "what to remember about them", "TEXT"),
-            Argument("--print", "also write a page to print, which must not be there yet", "FILE.html"),
+            Argument("--note", "a note about them", "TEXT"),
+            Argument("--print", "also write a page to print to a new file", "FILE.html"),
             Argument("--language", "the page's language, such as ca; English when not given", "LANGUAGE"),
             Argument("--wifi", "the Wi-Fi's name on the page; the community's when not given", "NAME"),
             _JSON,
@@ -113,71 +113,71 @@ VERBS: tuple[Verb, ...] = (
     ),
     Verb(
         ("vouchers", "list"),
-        "Every batch of vouchers, and how many of it are used.",
+        "Every batch of vouchers, and how many of them are used.",
         "procomu vouchers list",
         (_JSON,),
     ),
     Verb(
         ("vouchers", "revoke"),
-        "Let a batch or one voucher count no more; who is on with one is off at once.",
+        "Revoke a batch or one voucher. Anyone online with it is disconnected at once.",
         "procomu vouchers revoke 7K3M-9Q2W-4X1Z",
         (
             Argument("WHICH", "the number of a batch, or the code of one voucher"),
-            Argument("--back", "take a revocation back"),
+            Argument("--back", "undo a revocation"),
             _JSON,
         ),
     ),
     Verb(
         ("members", "passphrase"),
-        "Make a new passphrase for a member and show it once; the one before counts no more.",
+        "Make a new passphrase for a member and show it once. The previous one stops working.",
         "procomu members passphrase ana",
         (Argument("WHO", "the member's account"), _JSON),
     ),
     Verb(
         ("members", "card"),
-        "Make a membership card: its text, and a picture that phones read.",
+        "Make a membership card: its text, and its QR code.",
         "procomu members card ana --print ana.svg",
         (
             Argument("WHO", "the member's account"),
-            Argument("--print", "also write its QR code, to a file that is not there yet", "FILE.svg"),
+            Argument("--print", "also write its QR code to a new file", "FILE.svg"),
             _JSON,
         ),
     ),
     Verb(
         ("members", "void-cards"),
-        "Let every card of a member that was made until now count no more.",
+        "Invalidate all cards made for a member so far.",
         "procomu members void-cards ana",
         (Argument("WHO", "the member's account"), _JSON),
     ),
     Verb(("peers",), "Other nodes, and strangers.", "procomu peers", (_JSON,)),
     Verb(
         ("admin", "link"),
-        "A link to the admins' pages that signs in once: as an admin, or as somebody who issues vouchers.",
+        "A link to the admin pages that signs in once: as an admin, or as someone who issues vouchers.",
         'procomu admin link --role issuer --name library --groups day-pass --lasts "2 days" --per-day 40',
         (
+            Argument("--role", "admin (when not given) or issuer, who can only issue vouchers", "ROLE"),
+            Argument("--name", "who it is for; an issuer needs a name to find their vouchers", "NAME"),
             Argument(
-                "--role", "admin (when not given) or issuer, who may issue vouchers and nothing else", "ROLE"
-            ),
-            Argument("--name", "who it is for; an issuer needs one, and finds their vouchers by it", "NAME"),
-            Argument(
-                "--groups", "for which groups an issuer may issue, with commas between (day-pass)", "GROUPS"
+                "--groups",
+                "which groups an issuer can issue vouchers for, separated by commas (day-pass)",
+                "GROUPS",
             ),
             Argument("--lasts", "how long each of an issuer's vouchers lasts at most (7 days)", "TIME"),
-            Argument("--devices", "how many devices at once each serves at most (5)", "COUNT"),
-            Argument("--per-day", "how many vouchers an issuer may issue in a day (100)", "COUNT"),
+            Argument("--devices", "how many devices each can serve at once (5)", "COUNT"),
+            Argument("--per-day", "how many vouchers an issuer can issue in a day (100)", "COUNT"),
             _JSON,
         ),
     ),
     Verb(("watch",), "What changes, as it happens, until Ctrl-C.", "procomu watch", (_JSON,)),
     Verb(
         ("doctor",),
-        "Check all that a node needs; say what is wrong and the command that mends it.",
+        "Check everything a node needs; say what is wrong and the command that fixes it.",
         "procomu doctor",
-        (Argument("--acknowledge", "first note that what a database lost has been read"), _JSON),
+        (Argument("--acknowledge", "first confirm that you have read what the database lost"), _JSON),
     ),
     Verb(
         ("cleanup",),
-        "Take everything of a stopped node out of this machine. Needs no settings.",
+        "Remove everything that a stopped node left in this machine's kernel. Needs no settings.",
         "procomu cleanup",
         (_JSON,),
     ),
@@ -200,7 +200,7 @@ def make_parser(version: str) -> argparse.ArgumentParser:
         group = verb.words[0]
         if group not in groups:
             seconds = ", ".join(each.words[1] for each in VERBS if each.words[0] == group)
-            inner = verbs.add_parser(group, help=f"{seconds}: 'procomu {group} --help' tells more")
+            inner = verbs.add_parser(group, help=f"{seconds}: 'procomu {group} --help' shows more")
             groups[group] = inner.add_subparsers(metavar="VERB", required=True, title="verbs")
         _add_verb(groups[group], verb)
     return parser
@@ -222,7 +222,7 @@ def reference() -> str:
 _REFERENCE_HEAD = f"""\
 # Commands
 
-Everything that `procomu` can be told. Generated from the list of verbs in the code.
+Everything that `procomu` can do. Generated from the list of verbs in the code.
 Every verb also takes `--config FILE`: {_CONFIG_HELP}.
 With `--json` the last line of the output is one JSON object. Colour is left out when the output is not a
 terminal, or when `NO_COLOR` is set.

@@ -5,14 +5,14 @@ from collections.abc import Iterator, Mapping
 from node.config.settings import SECTIONS, SETTINGS, Setting
 
 _EXAMPLE_HEAD = """\
-# A node's settings. Lines that begin with "# " and a name show what holds when nothing is written.
+# A node's settings. Lines that begin with "# " and a name show the default value.
 # Generated from the list of settings in the code; 'procomu doctor' checks a written file.
 """
 _REFERENCE_HEAD = """\
 # Settings
 
 Everything that `node.toml` may hold. Generated from the list of settings in the code.
-A setting or a section that is not listed here is an error, so a slip of the pen never goes unseen.
+A setting or a section that is not listed here is an error, so a typing mistake never goes unnoticed.
 Durations are written as `"30 minutes"` or `"4 hours"`. `node.example.toml` is this list as a file.
 """
 _TABLE_HEAD = "| setting | value | when not written | meaning |\n|---|---|---|---|\n"

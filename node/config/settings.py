@@ -36,12 +36,12 @@ SECTIONS = {
     "lan": "The side where people are.",
     "uplink": "The side where the Internet is.",
     "portal": "The page that welcomes people.",
-    "services": "What is here for everybody, also before they come in: a wiki, a radio, pages for emergencies.",
-    "admin": "The admins' own pages; 'procomu admin link' prints a link that signs in once.",
+    "services": "Local services for everyone, even before they join: a wiki, a radio, pages for emergencies.",
+    "admin": "The admin pages; 'procomu admin link' prints a link that signs in once.",
     "mesh": "The links to other nodes.",
-    "rules": "What the community agreed.",
+    "rules": "The rules the community agreed on.",
     "members": "Who is a member, and with which devices.",
-    "stop": "What a stopped node leaves behind.",
+    "stop": "What a stopped node leaves in place.",
     "clock": "How far the clock can be trusted.",
 }
 
@@ -112,7 +112,7 @@ SETTINGS: tuple[Setting, ...] = (
         "contact",
         TEXT,
         '""',
-        "Whom to ask for help; every page shows it.",
+        "Who to ask for help; every page shows it.",
         example='"Maria, every Monday at six in the library"',
     ),
     _may(
@@ -131,10 +131,14 @@ SETTINGS: tuple[Setting, ...] = (
         "The part of the network that this node is in, so that notices can be for that part alone.",
         example='"old-town"',
     ),
-    _may("node", "terms", TEXT, f'"{TERMS}"', "What people agree to when they join. Short is read."),
     _may(
-        "node", "terms_version", NAME, '"1"', "Raise it when the terms change: everyone is asked once more."
+        "node",
+        "terms",
+        TEXT,
+        f'"{TERMS}"',
+        "What people agree to when they join. Keep it short, so that people read it.",
     ),
+    _may("node", "terms_version", NAME, '"1"', "Raise it when the terms change: everyone is asked again."),
     _must(
         "community", "name", NAME, "The community's name, the same on all its nodes.", example='"Vall Alta"'
     ),
@@ -261,14 +265,14 @@ SETTINGS: tuple[Setting, ...] = (
         "session",
         DURATION_OR_NEVER,
         '"4 hours"',
-        'How long people stay online before they are asked again; "none" for ever.',
+        'How long people stay online before they are asked again; "none" for no limit.',
     ),
     _may(
         "portal",
         "language",
         LANGUAGE,
         '"en"',
-        "The community's own language: pages are in it when a browser asks for none that there is.",
+        "The community's own language: used when a browser asks for no language that is available.",
         example='"ca"',
     ),
     _may(
@@ -276,7 +280,7 @@ SETTINGS: tuple[Setting, ...] = (
         "languages",
         LANGUAGES,
         "[]",
-        "The languages to choose from, besides the community's own. Empty: all that there are.",
+        "The languages to choose from, besides the community's own. Empty: all available ones.",
         example='["ca", "es", "ar"]',
     ),
     _may(

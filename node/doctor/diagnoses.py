@@ -48,9 +48,7 @@ def _root(seen: Symptoms) -> Iterator[Diagnosis]:
     if seen.is_root:
         yield _ok("rights", "you are root")
     else:
-        wrong = (
-            "only root can see and do everything that the node needs; the rest of this list may be incomplete"
-        )
+        wrong = "only root can check everything that the node needs; the rest of this list may be incomplete"
         yield Diagnosis("rights", "warn", "you are not root", wrong, "sudo procomu doctor")
 
 
@@ -68,7 +66,7 @@ def _kernel(seen: Symptoms) -> Iterator[Diagnosis]:
     if features.nftables and features.htb and not features.reasons:
         yield _ok("kernel", found)
         return
-    wrong = "; ".join(features.reasons) or "not all of the kernel's parts are there"
+    wrong = "; ".join(features.reasons) or "some kernel modules are missing"
     verdict = "warn" if features.nftables and features.htb else "fail"
     yield Diagnosis(
         "kernel",
@@ -87,8 +85,8 @@ def _interfaces(seen: Symptoms) -> Iterator[Diagnosis]:
         there = seen.interfaces.get(name)
         if there is None:
             others = ", ".join(sorted(set(seen.interfaces) - {"lo"})) or "none"
-            mend = f"write the right name at {setting} in node.toml; here are {others}"
-            yield Diagnosis(label, "fail", use, "there is no interface of this name", mend)
+            mend = f"write the right name for {setting} in node.toml; this machine has {others}"
+            yield Diagnosis(label, "fail", use, "there is no interface with this name", mend)
         elif not there.is_up:
             yield Diagnosis(label, "fail", use, "it is switched off", f"ip link set {name} up")
         elif not there.has_link:
@@ -116,7 +114,7 @@ def _route(seen: Symptoms) -> Iterator[Diagnosis]:
         yield Diagnosis("way out", "warn", f"by {uplink}", wrong, mend)
         return
     mend = f"ip route show default; then start its DHCP client, or: ip route add default via GATEWAY dev {uplink}"
-    yield Diagnosis("way out", "warn", "none", f"no route leads to the Internet by {uplink}", mend)
+    yield Diagnosis("way out", "warn", "none", f"no route leads to the Internet through {uplink}", mend)
 
 
 def _forwarding(seen: Symptoms) -> Iterator[Diagnosis]:
@@ -128,9 +126,9 @@ def _forwarding(seen: Symptoms) -> Iterator[Diagnosis]:
     if not on6 and seen.config.lan.address6 is not None:
         missing.append("net.ipv6.conf.all.forwarding=1")
     if not seen.is_running:
-        yield _ok("forwarding", f"{found}; the node opens it once its table stands")
+        yield _ok("forwarding", f"{found}; the node opens it when its packet filter is in place")
     elif missing:
-        wrong = "the node runs, but something has closed forwarding again"
+        wrong = "the node runs, but something has turned forwarding off again"
         yield Diagnosis("forwarding", "fail", found, wrong, f"sysctl -w {' '.join(missing)}")
     else:
         yield _ok("forwarding", found)
@@ -165,9 +163,9 @@ def _dnsmasq(dns: DnsSeen, *, is_running: bool) -> Iterator[Diagnosis]:
             mend,
         )
     elif not dns.answer:
-        wrong = "it runs, but does not answer to our own name"
+        wrong = "it runs, but does not answer for our own name"
         yield Diagnosis(
-            "dnsmasq", "fail", dns.program, wrong, "ss -lunp 'sport = :53' shows who has the port"
+            "dnsmasq", "fail", dns.program, wrong, "ss -lunp 'sport = :53' shows what uses the port"
         )
     else:
         yield _ok("dnsmasq", f"runs, and answers {dns.answer}")
@@ -179,7 +177,7 @@ def _packets(seen: Symptoms) -> Iterator[Diagnosis]:
         return
     packets, setting = seen.packets, seen.config.uplink.mtu
     believed = min(packets.uplink, setting or packets.uplink)
-    found = f"{min(packets.lan, believed)} bytes, as devices are told"
+    found = f"{min(packets.lan, believed)} bytes, as announced to devices"
     if packets.path is not None and packets.path < believed:
         wrong = (
             f"the line carries {packets.path} bytes as far as {packets.target}, and the node believes in {believed}: "
@@ -189,7 +187,7 @@ def _packets(seen: Symptoms) -> Iterator[Diagnosis]:
             "packets", "warn", found, wrong, f"write mtu = {packets.path} below [uplink] in node.toml"
         )
     elif packets.path is None:
-        yield _ok("packets", f"{found}; nobody answered who could tell what the line carries")
+        yield _ok("packets", f"{found}; nothing answered that could tell what the line carries")
     else:
         yield _ok("packets", f"{found}; measured as far as {packets.target}")
 
@@ -198,10 +196,10 @@ def _foreign(seen: Symptoms) -> Iterator[Diagnosis]:
     if seen.foreign is None:
         return
     if not seen.foreign:
-        yield _ok("other servers", "no other DHCP server or router answers on the people's side")
+        yield _ok("other servers", "no other DHCP server or router answers on the LAN side")
     for text in seen.foreign:
         what, _, mend = text.partition(" Find ")
-        yield Diagnosis("other servers", "warn", "somebody else answers", what, f"find {mend}")
+        yield Diagnosis("other servers", "warn", "something else answers", what, f"find {mend}")
 
 
 def _ports(seen: Symptoms) -> Iterator[Diagnosis]:
@@ -213,7 +211,7 @@ def _port(port: PortSeen, *, is_running: bool) -> Diagnosis:
     label = f"port {port.number}"
     if not port.trouble:
         return _ok(label, f"{port.purpose}, {'in use by this node' if is_running else 'free'}")
-    mend = f"ss -lntup 'sport = :{port.number}' shows who has it; end that, or change {port.setting} in node.toml"
+    mend = f"ss -lntup 'sport = :{port.number}' shows what uses it; stop that, or change {port.setting} in node.toml"
     return Diagnosis(label, "fail", f"{port.purpose} at {port.where}", port.trouble, mend)
 
 
@@ -232,7 +230,7 @@ def _folder(seen: Symptoms) -> Iterator[Diagnosis]:
             yield Diagnosis(label, "fail", path, wrong, f"chmod {right} {path}")
     for loss in folder.losses:
         yield Diagnosis(
-            "database", "warn", folder.path, loss, "procomu doctor --acknowledge, once it has been read"
+            "database", "warn", folder.path, loss, "procomu doctor --acknowledge, after reading it"
         )
 
 
@@ -240,11 +238,11 @@ def _database(folder: FolderSeen) -> Diagnosis:
     if folder.database == "ok":
         return _ok("database", "whole")
     if folder.database == "none" and not folder.since:
-        return _ok("database", "none yet; the node makes it")
+        return _ok("database", "none yet; the node creates it")
     wrong = f"it is damaged: {folder.database}"
     if folder.database == "none":
-        wrong = f"it is gone or empty; there was one since {folder.since}"
-    mend = "restart the node: it brings back what its copy and its journal have, and says what is lost"
+        wrong = f"it is gone or empty; there has been one since {folder.since}"
+    mend = "restart the node: it restores what its copy and its journal hold, and says what is lost"
     return Diagnosis("database", "fail", folder.path, wrong, mend)
 
 
@@ -256,7 +254,7 @@ def _room(folder: FolderSeen) -> Diagnosis:
     if folder.free_bytes < FREE_BYTES_LOW:
         verdict: Verdict = "fail" if folder.free_bytes < FREE_BYTES_LEAST else "warn"
         return Diagnosis(
-            "disk", verdict, found, "little room is left", f"du -xh {folder.path} / | sort -h | tail"
+            "disk", verdict, found, "little space is left", f"du -xh {folder.path} / | sort -h | tail"
         )
     return _ok("disk", found)
 
@@ -267,9 +265,11 @@ def _clock(seen: Symptoms) -> Iterator[Diagnosis]:
     if seen.clock == "synced":
         yield _ok("clock", seen.clock_says)
         return
-    wrong = "nothing keeps the clock right; it may drift"
+    wrong = "nothing keeps the clock right, so it may drift"
     if seen.clock == "unknown":
-        wrong = "the clock was never set, so limits with times sleep and no use is booked to a month"
+        wrong = (
+            "the clock was never set, so limits with times are paused and use is not counted for any month"
+        )
     mend = 'timedatectl set-ntp true; or write source = "trusted" below [clock] when the machine has a good clock'
     yield Diagnosis("clock", "warn", seen.clock_says, wrong, mend)
 
@@ -279,7 +279,7 @@ def _rules(seen: Symptoms) -> Iterator[Diagnosis]:
     if seen.rules is not None:
         yield from _file("rules", seen.rules, _MEND_INIT.format(config=config))
         for each in seen.rules.strained:
-            wrong = f"in force, but does not fit the members any more: {each.code}: {each.message}"
+            wrong = f"in force, but no longer fits the members: {each.code}: {each.message}"
             yield Diagnosis("rules", "warn", seen.rules.path, wrong, each.mend)
     if seen.members is not None:
         yield from _file("members", seen.members, _MEND_INIT.format(config=config))
@@ -301,11 +301,11 @@ def _certificate(seen: Symptoms) -> Iterator[Diagnosis]:
     if config is None:
         return
     if found is None:
-        yield _ok("certificate", "none: no https, and devices find the portal by their own questions")
+        yield _ok("certificate", "none: no https, and devices find the portal by their own checks")
     elif found.trouble:
         yield Diagnosis("certificate", "warn", found.path, found.trouble, "see deploy/CERTIFICATES.md")
     elif found.distrust:
-        wrong = f"devices are not told of the portal, because they would not trust it: {found.distrust}"
+        wrong = f"devices are not told about the portal, because they would not trust it: {found.distrust}"
         yield Diagnosis("certificate", "warn", found.path, wrong, "see deploy/CERTIFICATES.md")
     elif found.is_ending:
         wrong = f"it ends on {found.ends} and was not renewed"
@@ -333,7 +333,7 @@ def _services(seen: Symptoms) -> Iterator[Diagnosis]:
     for service in seen.config.services.offered if seen.config else ():
         if is_probe_host(service.host):
             wrong = f"devices ask {service.host} whether they are online, and then see no welcome page"
-            mend = "take it out of services.offered in node.toml"
+            mend = "remove it from services.offered in node.toml"
             yield Diagnosis("services", "warn", service.name, wrong, mend)
 
 
@@ -344,15 +344,15 @@ def _connections(seen: Symptoms) -> Iterator[Diagnosis]:
     flows, each = seen.flows, seen.config.lan.flows_per_device
     found = f"{flows.count:,} now; {seen.connections_max:,} at once, {each:,} of them for each device"
     if flows.heaviest:
-        found += f"; the most: {flows.heaviest}, {flows.heaviest_count:,}"
-    mend = "ask its person what runs on it, or take it off: 'procomu devices' lists everyone"
+        found += f"; most: {flows.heaviest}, {flows.heaviest_count:,}"
+    mend = "ask its owner what runs on it, or block it on the admin pages: 'procomu devices' lists everyone"
     for warning in flows.warnings:
         yield Diagnosis("connections", "warn", found, warning, mend)
     if seen.connections_max >= wanted:
         if not flows.warnings:
             yield _ok("connections", found)
         return
-    wrong = f"{seen.accounts} accounts and their guests may need {wanted:,}; what the kernel cannot follow is dropped"
+    wrong = f"{seen.accounts} accounts and their guests may need {wanted:,}; what the kernel cannot track is dropped"
     mend = f"sysctl -w net.netfilter.nf_conntrack_max={wanted}, and the same in a file of /etc/sysctl.d"
     yield Diagnosis("connections", "warn", found, wrong, mend)
 
@@ -363,9 +363,9 @@ def _neighbours(seen: Symptoms) -> Iterator[Diagnosis]:
     if seen.config is None or not seen.is_running:
         return
     if seen.neighbours_max is None:
-        yield _ok("neighbours", f"as many as this container's host allows; it should have {settings}")
+        yield _ok("neighbours", f"as many as this container's host allows; the host should have {settings}")
     elif seen.neighbours_max < NEIGHBOURS_MAX:
-        wrong = "ever new hardware addresses can fill the kernel's table, and newcomers are not found then"
+        wrong = "many new hardware addresses can fill the kernel's table, and then new devices are not found"
         yield Diagnosis("neighbours", "warn", f"{seen.neighbours_max:,}", wrong, f"sysctl -w {settings}")
     else:
         yield _ok("neighbours", f"{seen.neighbours_max:,}")

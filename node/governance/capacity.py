@@ -55,7 +55,7 @@ def _without_a_clock(ruleset: Ruleset, among: Sequence[Kind], direction: Directi
     percent = max(0, line - lifelines) * 100 // (rate_in(direction, most) - lifelines)
     message = (
         f"{direction.capitalize()}: while a node does not know the time, floors of all hours hold at once and come to "
-        f"{rate_words(rate_in(direction, most))}; {rate_words(BitsPerSecond(line))} can be shared. Everybody keeps the "
+        f"{rate_words(rate_in(direction, most))}; {rate_words(BitsPerSecond(line))} can be shared. Everyone keeps the "
         f"lifeline, and each floor gives {percent} % of what it promises beyond that."
     )
     yield Finding(
@@ -133,7 +133,7 @@ def _with_mend(ruleset: Ruleset, among: Sequence[Kind], excess: Excess, message:
         mend = f'lower the lifeline in [charter] to "{rate_words(lower)} {direction}", or take out floors'
         return Finding("E04", 0, message, mend)
     return Finding(
-        "E04", 0, message, "take out floors, or find a faster line: it has not enough for all lifelines"
+        "E04", 0, message, "take out floors, or find a faster line: this one is not enough for all lifelines"
     )
 
 

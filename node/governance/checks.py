@@ -52,9 +52,7 @@ def check(ruleset: Ruleset, units: Sequence[Unit] = (), clock: ClockState = "syn
 
 def softened(error: Finding) -> Finding:
     """W14 in the place of an error that the rules in force have too, because members joined or left since."""
-    message = (
-        f"{error.code} stands, as it does with the rules in force, since the members changed: {error.message}"
-    )
+    message = f"{error.code} applies here as it does with the rules in force, because the members changed: {error.message}"
     return replace(error, code="W14", message=message)
 
 

@@ -158,7 +158,7 @@ def tables(document: TomlDocument, name: str, most: int, findings: list[Finding]
     if len(value) > most:
         line = document.line(name, most)
         message = f"There are {len(value)} tables [[{name}]]; at most {most} are read."
-        findings.append(Finding("E01", line, message, "join or take out some of them"))
+        findings.append(Finding("E01", line, message, "join or remove some of them"))
     return [Table(document, name, index, item, findings) for index, item in enumerate(value[:most])]
 
 
@@ -168,7 +168,7 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(word[:60], known, n=1)
     if near:
         return f"did you mean {near[0]}?"
-    return f"use one of {', '.join(known)}" if known else "take it out"
+    return f"use one of {', '.join(known)}" if known else "remove it"
 
 
 def _kind(value: object) -> str:

@@ -73,7 +73,7 @@ def failure(example: Example, evaluator: Evaluator, units: Sequence[Unit]) -> tu
     broken = [words for claim in claims if (words := claim(allowance, rates)) is not None]
     if not broken:
         return None
-    mend = f"change the rules ({allowance.share.rule}, {allowance.floor.rule} hold then), or what the test expects"
+    mend = f"change the rules ({allowance.share.rule}, {allowance.floor.rule} apply then), or what the test expects"
     return f"{example.given!r} does not get {example.expect!r}: {', '.join(broken)}.", mend
 
 

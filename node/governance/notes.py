@@ -46,14 +46,14 @@ def notes(
         yield from _one_household(rule, ruleset, units)
         yield from _small_quota(rule, ruleset)
         if clock == "unknown" and rule.when is not None:
-            message = f"{rule.id} has hours, and this node does not know the time; limits with hours sleep until then."
+            message = f"{rule.id} has hours, and this node does not know the time. Limits with hours wait until it does."
             yield Finding(
                 "W07", rule.line, message, "give the node a clock, or a way to the time of its neighbours"
             )
     yield from _full_line(ruleset)
     yield from _closed_door(ruleset, units)
     if len(ruleset.rules) > RULES_READ_MAX:
-        message = f"There are {len(ruleset.rules)} rules; beyond {RULES_READ_MAX} people stop reading them."
+        message = f"There are {len(ruleset.rules)} rules; beyond {RULES_READ_MAX}, people stop reading them."
         yield Finding(
             "W09", 0, message, "join rules that say the same, and repeal those that changed nothing"
         )
@@ -90,17 +90,17 @@ def _unreached(rule: Rule, units: Sequence[Unit], real: Sequence[Situation]) -> 
         names = sorted(rule.who.groups | rule.who.tiers)
         known = {group for unit in units for group in unit.groups} | {unit.tier for unit in units}
         near = [close for name in names for close in difflib.get_close_matches(name, sorted(known), n=1)]
-        mend = f"did you mean {near[0]}?" if near else "add people to the roll, or take the rule out"
+        mend = f"did you mean {near[0]}?" if near else "add people to the roll, or remove the rule"
         return Finding(
             "W01", rule.line, f"{rule.id} is for nobody: the roll has no {' or '.join(names)}.", mend
         )
     if any(rule in situation.applying for situation in real):
-        message = f"{rule.id} never holds: exceptions replace it always."
-        return Finding("W01", rule.line, message, "take it out, or narrow the exceptions")
+        message = f"{rule.id} never applies: exceptions always replace it."
+        return Finding("W01", rule.line, message, "remove it, or narrow the exceptions")
     message = (
-        f"{rule.id} never holds: the rule it replaces never applies to the same people at the same time."
+        f"{rule.id} never applies: the rule it replaces never applies to the same people at the same time."
     )
-    return Finding("W01", rule.line, message, "correct its who or when, or take it out")
+    return Finding("W01", rule.line, message, "correct its who or when, or remove it")
 
 
 def _without_effect(rule: Rule, ruleset: Ruleset) -> Finding:
@@ -108,8 +108,8 @@ def _without_effect(rule: Rule, ruleset: Ruleset) -> Finding:
     if _is_idle(rule, ruleset):
         message = f"{rule.id} waits until the speed of the line is stated."
         return Finding("W02", rule.line, message, "measure the line and write [uplink.main] with down and up")
-    message = f"{rule.id} never changes what anybody gets: other rules or the lifeline always decide."
-    return Finding("W02", rule.line, message, "take it out, or look whether the number is the one you meant")
+    message = f"{rule.id} never changes what anyone gets: other rules or the lifeline always decide."
+    return Finding("W02", rule.line, message, "remove it, or check that the number is right")
 
 
 def _share(rule: Rule, ruleset: Ruleset) -> Iterable[Finding]:
@@ -119,7 +119,7 @@ def _share(rule: Rule, ruleset: Ruleset) -> Iterable[Finding]:
         message = (
             f"{rule.id} gives a share of {rule.effect.weight}; the charter allows {ratio} times the smallest."
         )
-        yield Finding("W04", rule.line, message, f"write at most share = {cap}; that is what holds now")
+        yield Finding("W04", rule.line, message, f"write at most share = {cap}; that is what applies now")
 
 
 def _one_household(rule: Rule, ruleset: Ruleset, units: Sequence[Unit]) -> Iterable[Finding]:
@@ -128,7 +128,9 @@ def _one_household(rule: Rule, ruleset: Ruleset, units: Sequence[Unit]) -> Itera
     chosen = [unit for unit in units if selects(rule.who, unit.tier, unit.groups)]
     if len(chosen) == 1:
         message = f"{rule.id} is for one {ruleset.unit} only."
-        yield Finding("W05", rule.line, message, "see that all who vote know that, and that it is meant so")
+        yield Finding(
+            "W05", rule.line, message, "make sure that everyone who votes knows this, and that it is intended"
+        )
 
 
 def _small_quota(rule: Rule, ruleset: Ruleset) -> Iterable[Finding]:
@@ -147,13 +149,13 @@ def _small_quota(rule: Rule, ruleset: Ruleset) -> Iterable[Finding]:
 def _full_line(ruleset: Ruleset) -> Iterable[Finding]:
     if ruleset.uplink is not None and ruleset.usable_permille > USABLE_PERMILLE_FAIR:
         message = (
-            f"usable_percent is {ruleset.usable_permille // 10}: over 90 the queue can stand in the modem, "
-            "where nobody shares it out fairly."
+            f"usable_percent is {ruleset.usable_permille // 10}: over 90, the queue builds up in the modem, "
+            "which does not share the line fairly."
         )
         yield Finding("W11", 0, message, "write usable_percent = 85, or at most 90")
 
 
 def _closed_door(ruleset: Ruleset, units: Sequence[Unit]) -> Iterable[Finding]:
     if not units and WAYS_OF_MEMBERS.issuperset(ruleset.joining.ways):
-        message = "Every way in is for members or by a member, and there are no members."
+        message = "Every way to join needs a member, and there are no members."
         yield Finding("W12", 0, message, 'add people to the roll, or open "terms" or "voucher" in [joining]')

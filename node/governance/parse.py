@@ -26,7 +26,7 @@ DEFAULT_CHARTER = Charter(
     max_weight_ratio=4,
 )
 WAYS_WANTED = 'the ways that are open, such as ways = ["terms", "voucher"]'
-WHEN_FULL_WANTED = '"oldest" (the device that was idle longest makes room) or "ask"'
+WHEN_FULL_WANTED = '"oldest" (the device that has been idle for longest is disconnected) or "ask"'
 USABLE_PERCENT = 85
 """Part of the uplink that is shared out, so that the queue stands here and not in the modem."""
 
@@ -146,10 +146,10 @@ def _joining(document: TomlDocument, findings: list[Finding]) -> Joining:
     by = table.required("by", DECISION_WANTED, parse_decision, "E07")
     texts = table.texts("ways", WAYS_WANTED)
     if texts == []:
-        table.refuse("ways", "With no way in, nobody could join.", f"write {WAYS_WANTED}")
+        table.refuse("ways", "With no way to join, nobody could join.", f"write {WAYS_WANTED}")
     for index, text in enumerate(texts or ()):
         if text not in WAYS:
-            table.refuse("ways", f"{text!r:.60} is not a way in.", suggestion(text, WAYS))
+            table.refuse("ways", f"{text!r:.60} is not a way to join.", suggestion(text, WAYS))
         elif text in (texts or ())[:index]:
             table.refuse("ways", f"The way {text} stands twice.", "keep it once")
     full = table.text("when_full", WHEN_FULL_WANTED)

@@ -17,7 +17,7 @@ _MONTHS = (
 
 
 def rates_words(rates: Rates, words: Words = ENGLISH) -> str:
-    return words.gettext("{down} down and {up} up").format(
+    return words.gettext("{down} download and {up} upload").format(
         down=amount_words(rate_words(rates.down), words), up=amount_words(rate_words(rates.up), words)
     )
 
@@ -206,10 +206,12 @@ def _many(number: int, unit: str, words: Words) -> str:
     if unit == "household":
         text = words.ngettext("{number} household", "{number} households", number)
     elif unit == "person":
-        text = words.ngettext("{number} person", "{number} persons", number)
+        text = words.ngettext("{number} person", "{number} people", number)
     else:
+        # In figures: a number in letters may have to agree with the gender of a word that the community chose.
         text = words.ngettext("{number} {unit}", "{number} {unit}s", number)
-    return text.format(number=_number_words(number, words), unit=unit)
+        return text.format(number=number, unit=unit)
+    return text.format(number=_number_words(number, words))
 
 
 def _number_words(number: int, words: Words) -> str:

@@ -139,7 +139,7 @@ def _devices(table: Table, lines: dict[str, int]) -> list[MacAddress]:
     texts = table.texts("devices", _DEVICE_WANTED) or []
     if len(texts) > DEVICES_MAX:
         message = f"{len(texts)} devices; at most {DEVICES_MAX} belong to one account."
-        table.refuse("devices", message, "leave out those that are gone")
+        table.refuse("devices", message, "remove those that are gone")
     found = []
     for text in texts[:DEVICES_MAX]:
         try:
@@ -159,7 +159,7 @@ def _devices(table: Table, lines: dict[str, int]) -> list[MacAddress]:
 def _first(table: Table, key: str, value: str, what: str, lines: dict[str, int]) -> bool:
     """Whether `value` stands here for the first time; a second time is refused."""
     if value in lines:
-        message = f"The {what} stands twice, first on line {lines[value]}."
+        message = f"The {what} is there twice, first on line {lines[value]}."
         table.refuse(key, message, "keep it in one place")
         return False
     lines[value] = table.line(key)

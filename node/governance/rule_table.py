@@ -66,7 +66,7 @@ LATER = {
     "burst": "use a ceiling alone until a later version knows bursts",
     "credit": "write a share rule for that group until a later version knows credits",
     "reserve": "write a floor for that tier until a later version knows reserves",
-    "expires": "take the rule out of the file on that day",
+    "expires": "remove the rule from the file on that day",
     "from": "put the rule into the file on that day",
 }
 """Keys of the rule language that come with later versions, and what to do until then."""
@@ -140,7 +140,7 @@ def _replaced(table: Table, names: Names) -> tuple[Table, ...]:
     seen, chain = {own}, [table]
     while isinstance(name := chain[-1].data.get("exception_to"), str) and name in names:
         if name in seen:
-            message = f"The exceptions from {own!r:.60} on lead round in a circle."
+            message = f"The exceptions from {own!r:.60} on form a circle."
             table.refuse("exception_to", message, "name the rule that this one replaces", "E02")
             return ()
         seen.add(name)
@@ -166,7 +166,9 @@ def _who(table: Table, chain: Sequence[Table]) -> Who | None:
     if "who" in table.data:
         return _own_who(table)
     if "except" in table.data:
-        table.refuse("except", "except stands without who.", "add who, and then leave out with except")
+        table.refuse(
+            "except", "except is there without who.", "add who, and then leave people out with except"
+        )
         return None
     if "exception_to" not in table.data:
         table.refuse("", "This rule does not say for whom it is.", 'add who = "everyone", or a tier or group')
@@ -221,7 +223,7 @@ def _ceiling(table: Table) -> Ceiling | None:
     if table.data.get("ceiling") == "none":
         if "exception_to" in table.data:
             return Ceiling(None)
-        mend = "take the rule out, or say with exception_to which ceiling it lifts"
+        mend = "remove the rule, or say with exception_to which ceiling it lifts"
         table.refuse("ceiling", 'ceiling = "none" lifts no other rule.', mend, "E02")
         return None
     rates = table.value("ceiling", RATES_WANTED, parse_rates)
@@ -279,17 +281,17 @@ def _together(table: Table, chain: Sequence[Table], effect: Effect | None, when:
         message = f"A {_effects(table)[0]} limit is for each account, not for people together."
         if isinstance(effect, Quota):
             message = "A quota is counted for each account, not for people together."
-        table.refuse("together", message, "take out together", "E02")
+        table.refuse("together", message, "remove together", "E02")
     if chain and together != inherited:
         message = "An exception counts people together exactly as the rule it replaces."
-        table.refuse("together", message, "take out together", "E02")
+        table.refuse("together", message, "remove together", "E02")
     if together and isinstance(effect, Share):
         if not chain and when is not None:
             message = "People cannot be one household at some hours only."
-            table.refuse("when", message, "take out when, or take out together", "E02")
+            table.refuse("when", message, "remove when, or remove together", "E02")
         if chain and ("who" in table.data or "except" in table.data):
             message = "An exception to a share of people together is for all of them."
-            table.refuse("who", message, "take out who and except", "E02")
+            table.refuse("who", message, "remove who and except", "E02")
     return together
 
 

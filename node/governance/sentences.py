@@ -55,10 +55,16 @@ def sentence(rule: Rule, ruleset: Ruleset, words: Words = ENGLISH) -> str:
     parts = [_timed(rule, _effect(rule, ruleset, words), words)]
     if rule.exception_to is not None:
         hours, people = (
-            words.gettext("This replaces {rule} in those hours."),
-            words.gettext("This replaces {rule} for them."),
+            words.gettext("In those hours it replaces this rule: “{rule}”"),
+            words.gettext("For them it replaces this rule: “{rule}”"),
         )
-        parts.append((hours if rule.when else people).format(rule=rule.exception_to))
+        replaced = next((each for each in ruleset.rules if each.id == rule.exception_to), None)
+        text = (
+            rule.exception_to
+            if replaced is None
+            else _timed(replaced, _effect(replaced, ruleset, words), words)
+        )
+        parts.append((hours if rule.when else people).format(rule=text))
     if rule.why:
         parts.append(words.gettext("Why: {reason}.").format(reason=rule.why.rstrip(".")))
     parts.append(words.gettext("Decided in {decision}.").format(decision=rule.by))
@@ -76,7 +82,7 @@ def guest_lifeline_sentence(lifeline: Rates, words: Words = ENGLISH) -> str:
 
 
 def code_lifeline_sentence(words: Words = ENGLISH) -> str:
-    return words.gettext("No ceiling can go below what messages and mail need.")
+    return words.gettext("No speed limit can go below what messages and mail need.")
 
 
 def equal_share_sentence(ruleset: Ruleset, words: Words = ENGLISH) -> str:
@@ -91,10 +97,10 @@ def guests_share_sentence(ruleset: Ruleset, words: Words = ENGLISH) -> str:
 def describe(ruleset: Ruleset, words: Words = ENGLISH) -> tuple[str, ...]:
     """All that is agreed, one sentence each: the line, the charter, then the rules as in the file."""
     charter = ruleset.charter
-    first = words.gettext("The speed of the line is not stated, so only ceilings hold.")
+    first = words.gettext("The speed of the line is not stated, so only speed limits apply.")
     if (shaped := ruleset.shaped) is not None:
-        first = words.gettext("The line is shared out as {rates}.").format(rates=rates_words(shaped, words))
-    ratio = words.gettext("Nobody's share is more than {ratio} times another's.")
+        first = words.gettext("People share {rates} of the line.").format(rates=rates_words(shaped, words))
+    ratio = words.gettext("Nobody’s share is more than {ratio} times someone else’s.")
     return (
         first,
         lifeline_sentence(ruleset, charter.lifeline, words),
@@ -110,19 +116,19 @@ def joining_sentence(joining: Joining, words: Words = ENGLISH) -> str:
     ways: dict[Way, str] = {
         "terms": words.gettext("by accepting the terms"),
         "voucher": words.gettext("with a voucher"),
-        "passphrase": words.gettext("with a member's passphrase"),
+        "passphrase": words.gettext("with a member’s passphrase"),
         "card": words.gettext("with a membership card"),
         "introduction": words.gettext("when a member vouches for them"),
     }
     listed = one_of([ways[way] for way in joining.ways], words)
     room = words.gettext(
-        "When too many devices of an account are on, the one that was idle longest makes room."
+        "When an account has too many devices online, the one that has been idle for longest is disconnected."
     )
     if joining.when_full == "ask":
         room = words.gettext(
-            "When too many devices of an account are on, the person chooses which makes room."
+            "When an account has too many devices online, the person chooses which one to disconnect."
         )
-    parts = [words.gettext("People come in {ways}.").format(ways=listed), room]
+    parts = [words.gettext("People can join {ways}.").format(ways=listed), room]
     if joining.by:
         parts.append(words.gettext("Decided in {decision}.").format(decision=joining.by))
     return " ".join(parts)
@@ -189,22 +195,24 @@ def _effect(rule: Rule, ruleset: Ruleset, words: Words) -> str:
         case Share(weight):
             return _share(weight, rule, who, ruleset, words)
         case Floor(rates):
-            text = words.gettext("{who} have at least {rates} whenever they want it.")
+            text = words.gettext("{who} have at least {rates} whenever they need it.")
             return text.format(who=who, rates=rates_words(rates, words))
         case Ceiling(rates):
             if rates is None:
-                return words.gettext("{who} have no speed ceiling.").format(who=who)
+                return words.gettext("{who} have no speed limit.").format(who=who)
             text = words.gettext("{who} never have more than {rates}.")
             return text.format(who=who, rates=rates_words(rates, words))
         case Quota() as quota:
             return _quota(quota, rule.who, ruleset.unit, words)
         case Session(length):
-            text = words.gettext("{who} stay on for at most {time} at a time, and can then come in again.")
+            text = words.gettext(
+                "{who} can stay online for at most {time} at a time, and can then connect again."
+            )
             return text.format(who=who, time=duration_words(length, words))
         case Devices(count):
             text = words.ngettext(
-                "{who} each have at most {number} device on at once.",
-                "{who} each have at most {number} devices on at once.",
+                "{who} can each have at most {number} device online at once.",
+                "{who} can each have at most {number} devices online at once.",
                 count,
             )
             return text.format(who=who, number=count)
@@ -212,16 +220,16 @@ def _effect(rule: Rule, ruleset: Ruleset, words: Words) -> str:
 
 def _share(weight: int, rule: Rule, who: str, ruleset: Ruleset, words: Words) -> str:
     if rule.together:
-        text = words.gettext("{who} count as {households} (share {weight}) in sharing the line.")
+        text = words.gettext("{who} count as {households} (share {weight}) when the line is shared.")
     else:
-        text = words.gettext("{who} each count as {households} (share {weight}) in sharing the line.")
+        text = words.gettext("{who} each count as {households} (share {weight}) when the line is shared.")
     text = text.format(who=who, households=share_words(weight, ruleset.unit, words), weight=weight)
     if (
         not rule.together
         and rule.who != Who(groups=rule.who.groups)
         and selects(rule.who, GUEST_TIER, frozenset())
     ):
-        text = f"{text} {words.gettext('Guests count so all together.')}"
+        text = f"{text} {words.gettext('Guests count like this all together.')}"
     return text
 
 
@@ -238,21 +246,23 @@ def _quota(quota: Quota, who: Who, unit: str, words: Words) -> str:
         free = words.gettext("Local services and quiet hours do not count.")
     else:
         free = words.gettext("Local services do not count.")
-    return f"{text} {free} {words.gettext('It is never cut off.')}"
+    return f"{text} {free} {words.gettext('Nobody is cut off.')}"
 
 
 def _quota_text(busy: bool, only_guests: bool, words: Words) -> str:
     if only_guests and busy:
         return words.gettext(
-            "among {people}, whoever uses more than {volume} while the line is busy has at most {most} {until}."
+            "among {people}, anyone who uses more than {volume} while the line is busy gets at most {most} {until}."
         )
     if only_guests:
-        return words.gettext("among {people}, whoever uses more than {volume} has at most {most} {until}.")
+        return words.gettext(
+            "among {people}, anyone who uses more than {volume} gets at most {most} {until}."
+        )
     if busy:
         return words.gettext(
-            "among {people}, {unit} that uses more than {volume} while the line is busy has at most {most} {until}."
+            "among {people}, {unit} that uses more than {volume} while the line is busy gets at most {most} {until}."
         )
-    return words.gettext("among {people}, {unit} that uses more than {volume} has at most {most} {until}.")
+    return words.gettext("among {people}, {unit} that uses more than {volume} gets at most {most} {until}.")
 
 
 def _consequence(then: Share | Ceiling, words: Words) -> str:
@@ -290,7 +300,7 @@ def explain(allowance: Allowance) -> tuple[str, ...]:
     lines = [_summary(allowance)]
     lines += _reason(f"share {allowance.share.value}", allowance.share)
     if allowance.own_floor is not None:
-        lines += _reason("floor of your own", allowance.own_floor)
+        lines += _reason("your own floor", allowance.own_floor)
         lines += _reason("floor together", allowance.floor)
     else:
         lines += _reason("floor", allowance.floor)
@@ -304,14 +314,14 @@ def explain(allowance: Allowance) -> tuple[str, ...]:
         lines += _reason(f"devices {allowance.devices.value}", allowance.devices)
     if allowance.kept_permille < 1000:
         lines.append(
-            f" The line is too slow for all that was promised to those who are here now: floors are as much as is left, "
+            f" The line is too slow for everything that was promised to the people here now. Floors are cut to "
             f"{allowance.kept_permille // 10} %."
         )
     lines += [_used(quota) for quota in allowance.quotas]
-    lines += [f" not binding now: {text}" for text in allowance.not_binding]
+    lines += [f" not limiting now: {text}" for text in allowance.not_binding]
     lines.append(
-        "To contest a limit: tell the people who look after this network, or bring it to the next assembly, "
-        "and name the rule. You keep your lifeline whatever comes of it."
+        "To object to a limit, tell the people who run this network, or bring it to the next assembly, "
+        "and name the rule. You keep your lifeline in any case."
     )
     return tuple(lines)
 

@@ -121,7 +121,7 @@ def parse_who(selectors: Sequence[str], excluded: Sequence[str] = ()) -> Who:
         raise ValueError('"everyone" cannot be left out; name tiers or groups in except')
     everyone = "everyone" in selectors
     if everyone and len(selectors) > 1:
-        raise ValueError('"everyone" takes in all others; write it alone')
+        raise ValueError('"everyone" includes all others; write it alone')
     chosen = [_selector(text) for text in selectors if text != "everyone"]
     left_out = [_selector(text) for text in excluded]
     return Who(everyone, *_by_kind(chosen), *_by_kind(left_out))
@@ -149,7 +149,7 @@ def _selector(text: str) -> tuple[str, str]:
         raise ValueError(f"{text!r}: a rule cannot be aimed at one account; write {WHO_WANTED}")
     if not separator or kind not in ("tier", "group"):
         raise ValueError(
-            f"{text!r} is not whom a rule can select. Rules are for people, never for what they do; "
+            f"{text!r} is not someone a rule can select. Rules are for people, never for what they do; "
             f"write {WHO_WANTED}"
         )
     if not is_name(name):

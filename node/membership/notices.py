@@ -95,7 +95,7 @@ class Board:
         is_new = wish.number not in self._by_number
         if not findings and is_new and len(self._by_number) >= NOTICES_MAX:
             message = f"There are {NOTICES_MAX} notices already."
-            findings = (Finding("notice", 0, message, "take an old one down first"),)
+            findings = (Finding("notice", 0, message, "remove an old one first"),)
         if findings:
             return findings
         notice = replace(wish, number=self._last + 1) if is_new else wish
@@ -148,7 +148,7 @@ def notice_findings(notice: Notice) -> tuple[Finding, ...]:
     if len(notice.texts) > LANGUAGES_MAX:
         found.append((f"{len(notice.texts)} languages are too many.", f"write at most {LANGUAGES_MAX}"))
     if len({text.language for text in notice.texts}) < len(notice.texts):
-        found.append(("A language stands twice.", "keep one text for each language"))
+        found.append(("A language is there twice.", "keep one text for each language"))
     for text in notice.texts[:LANGUAGES_MAX]:
         found += _text(text)
     return tuple(Finding("notice", 0, message, mend) for message, mend in found)
@@ -163,7 +163,7 @@ def _place_and_audience(notice: Notice) -> list[tuple[str, str]]:
         found.append((message, 'write "network", or "node:" or "zone:" and a name'))
     kind, _, name = notice.audience.partition(":")
     if notice.audience not in _AUDIENCES and not (kind == "group" and is_name(name)):
-        message = f"{notice.audience!r:.60} is nobody whom a notice can be for."
+        message = f"{notice.audience!r:.60} is not an audience for a notice."
         found.append((message, f'write {", ".join(_AUDIENCES)}, or "group:" and a group'))
     return found
 

@@ -66,7 +66,7 @@ class TermsShelf:
             return findings
         current = self.current
         if current is not None and current.texts == texts:
-            return (Finding("terms", 0, "These are the terms in force.", "change something, or leave it"),)
+            return (Finding("terms", 0, "These are the terms in force.", "change something first"),)
         taken = {*self._versions, not_below}
         terms = Terms(next_version(taken), texts, today, by)
         self._versions[terms.version] = terms
@@ -86,12 +86,14 @@ def terms_findings(texts: tuple[TermsText, ...]) -> tuple[Finding, ...]:
     if len(texts) > LANGUAGES_MAX:
         found.append((f"{len(texts)} languages are too many.", f"write at most {LANGUAGES_MAX}"))
     if len({text.language for text in texts}) < len(texts):
-        found.append(("A language stands twice.", "keep one text for each language"))
+        found.append(("A language is there twice.", "keep one text for each language"))
     for text in texts[:LANGUAGES_MAX]:
         if not is_language(text.language):
             found.append((f"{text.language!r:.60} is not a language.", 'write its short name, such as "ca"'))
         if not text.text.strip():
-            found.append((f"The terms in {text.language:.40} are empty.", "write them, or leave this out"))
+            found.append(
+                (f"The terms in {text.language:.40} are empty.", "write them, or remove this language")
+            )
         if len(text.text) > TERMS_CHARS_MAX:
             message = f"The terms in {text.language:.40} have {len(text.text)} characters."
             found.append((message, f"write at most {TERMS_CHARS_MAX}"))

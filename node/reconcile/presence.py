@@ -185,7 +185,7 @@ class Presence:
             self._give_back_minors()
             if self._guests_counted() >= self.guests_max:
                 raise KernelRefused(
-                    "as many guests are here as this node takes", "come in with a code, or as a member"
+                    "the node has as many guests as it can take", "use a code, or sign in as a member"
                 )
 
     def _guests_counted(self) -> int:
@@ -202,7 +202,7 @@ class Presence:
         }
         if len(self.minors) >= CLASS_MINOR_MAX:
             raise KernelRefused(
-                "every class of this node is taken", "wait until somebody leaves, or add a node"
+                "the node has as many accounts as it can take", "wait until someone leaves, or add a node"
             )
 
     def forget_ended(self, macs: Iterable[MacAddress], now: Monotonic) -> None:

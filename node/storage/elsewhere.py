@@ -6,8 +6,10 @@ from node.storage.migrations import KEPT, Kept
 KEPT_ELSEWHERE = (
     Kept(
         "copy",
-        N_("A copy of all of the above, and a list of what changed since, in case the database is damaged."),
-        N_("a day, then a new copy takes its place; what you erase leaves it within a day"),
+        N_(
+            "A copy of all of the above, and a list of what has changed since, in case the database is damaged."
+        ),
+        N_("one day, then a new copy replaces it; what you erase is gone from it within a day"),
     ),
     Kept(
         "damaged",
@@ -24,7 +26,7 @@ KEPT_ELSEWHERE = (
     Kept(
         "members",
         N_("The list of members: their names, groups and devices, as the community wrote it."),
-        N_("as long as it stands in the list"),
+        N_("as long as it is in the list"),
     ),
     Kept(
         "log",
@@ -33,36 +35,36 @@ KEPT_ELSEWHERE = (
     ),
     Kept(
         "counters",
-        N_("Which devices may pass, and how many bytes each has used, in memory."),
+        N_("Which devices are online, and how many bytes each has used, in memory."),
         N_("until the bytes of the visit have been counted"),
     ),
     Kept(
         "connections",
         N_(
-            "Which connections are open now, in memory: without this no answer finds its way back. We do not read it."
+            "Which connections are open now, in memory: without this, no answer would find its way back. We do not read it."
         ),
-        N_("until the connection ends, or has been silent for two hours"),
+        N_("until the connection ends or has been idle for two hours"),
     ),
     Kept(
         "names",
-        N_("Which names of the Internet were asked for lately, in memory. Not who asked."),
+        N_("Which Internet names were looked up recently, in memory. Not who looked them up."),
         N_("until the answer is out of date"),
     ),
     Kept(
         "limits",
         N_(
-            "Which devices asked for names or an address lately, or opened many connections, in memory: so that each has "
-            "its part. Not for which names."
+            "Which devices recently looked up names, asked for an address or opened many connections, in "
+            "memory, so that each gets its fair share. Not which names."
         ),
         N_("two hours after the last time"),
     ),
     Kept(
         "memory",
         N_(
-            "In memory: the language that a device chose, wrong tries, codes for one more device, and open questions to "
-            "members. Also which device asked for a page, under which address."
+            "In memory: the language that a device chose, failed attempts, codes for another device, and open "
+            "requests to members. Also which device asked for a page, and with which address."
         ),
-        N_("until the node starts again, at the longest"),
+        N_("at most until the node restarts"),
     ),
 )
 

@@ -29,70 +29,70 @@ KEPT = (
     Kept("devices", N_("Which device belongs to which account."), N_("until 13 months after the last use")),
     Kept(
         "sessions",
-        N_("Who is online until when, and which terms they accepted."),
-        N_("30 days after the end; what was taken off, until it may come back"),
+        N_("Who is online and until when, and which terms they accepted."),
+        N_("30 days after the end; for a blocked device, until it is unblocked"),
     ),
-    Kept("cells", N_("How much an account used on each node on each day. Never where to."), N_("13 months")),
+    Kept("cells", N_("How much an account used on each node each day. Never which sites."), N_("13 months")),
     Kept(
         "baselines",
         N_("How far the bytes of each device have been counted."),
         N_("while the device is counted"),
     ),
-    Kept("pages", N_("Signed counts of other nodes, as they came."), N_("13 months")),
+    Kept("pages", N_("Signed counts from other nodes, as they arrived."), N_("13 months")),
     Kept(
         "rule_versions",
         N_("The rules that were in force."),
-        N_("for ever: they are the community’s decisions"),
+        N_("forever: they are the community’s decisions"),
     ),
     Kept(
         "batches",
-        N_("Codes that were printed together: what they are worth, and who issued them."),
+        N_("Codes that were printed together: what they allow, and who issued them."),
         N_("as long as one of these codes is kept"),
     ),
     Kept(
         "vouchers",
-        N_("Each printed code, in a form from which nobody can read it, and until when it lasts."),
+        N_("Each printed code, in a form that nobody can read, and how long it lasts."),
         N_("30 days after its end, or 400 days after it was issued if nobody used it"),
     ),
     Kept(
         "bindings",
-        N_("Which device came into which account, by which way, and what its owner calls it."),
+        N_("Which device joined which account, how it joined, and what its owner calls it."),
         N_("until 13 months after the last use"),
     ),
     Kept(
         "passphrases",
-        N_("A member’s passphrase, in a form from which nobody can read it."),
-        N_("until it is changed or taken away"),
+        N_("A member’s passphrase, in a form that nobody can read."),
+        N_("until it is changed or removed"),
     ),
     Kept(
         "cards_void",
-        N_("Which lost membership cards count no more."),
-        N_("for ever: a lost card must stay void"),
+        N_("Which lost membership cards are no longer valid."),
+        N_("forever: a lost card must never become valid again"),
     ),
     Kept(
         "contests",
-        N_("What a person said against a limit, and the answer."),
+        N_("Objections to limits, and the answers."),
         N_("13 months after the answer"),
     ),
     Kept(
         "erasures",
         N_(
-            "Who asked to be erased, so that their counts go too when the month is over, and do not come back from "
-            "other nodes."
+            "Who asked to have their data erased, so that their counts are erased too when the month ends, and "
+            "do not come back from other nodes."
         ),
         N_("13 months"),
     ),
-    Kept("notices", N_("What the community tells its people."), N_("30 days after the last day")),
+    Kept("notices", N_("The community’s notices."), N_("30 days after the last day")),
     Kept(
         "terms",
-        N_("The terms of joining, in every version."),
-        N_("for ever: people are held to what they accepted"),
+        N_("Every version of the terms."),
+        N_("forever: people are bound by what they accepted"),
     ),
     Kept(
         "facts",
         N_(
-            "This node’s own notes: its clock, the name of its books, and who may sign in as an admin, in a form "
-            "from which nobody can read it."
+            "This node’s own notes: its clock, the name of its records, and who can sign in as an admin, in a "
+            "form that nobody can read."
         ),
         N_("until they change"),
     ),

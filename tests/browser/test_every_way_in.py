@@ -224,9 +224,9 @@ def test_when_a_vouchers_time_is_over_its_person_reads_that_and_how_to_go_on(
     browser.send("/join/code", code=code)
     assert is_in(browser)
     time_passes(square.square, seconds=660)
-    assert eventually(lambda: _reads(browser, ELSEWHERE, "The time of your code is over"), 10), browser.text
+    assert eventually(lambda: _reads(browser, ELSEWHERE, "Your code has run out"), 10), browser.text
     browser.send("/join/code", code=code)
-    assert "The time of this code is over" in browser.read("#voucher-error")
+    assert "This code has run out" in browser.read("#voucher-error")
     assert browser.attribute("#code", "value")
     browser.send("/join/code", code=vouchers(square)[0])
     assert is_in(browser)

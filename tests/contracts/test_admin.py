@@ -30,7 +30,7 @@ async def test_a_link_shows_a_button_and_only_the_button_uses_it_up(browser):
         assert COOKIE not in response.cookies
     await browser.sign_in()
     response, page = await browser.get("/")
-    assert (200, True) == (response.status, "Who is on now" in page)
+    assert (200, True) == (response.status, "Who is online now" in page)
 
 
 async def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(browser):
@@ -80,7 +80,7 @@ async def test_checking_a_draft_shows_its_errors_with_lines_and_changes_nothing(
     response, page = await browser.post("/rules", fields)
     assert 200 == response.status
     assert "Line 15" in page
-    assert "Mend: take it out" in page
+    assert "Fix: take it out" in page
     assert '<span class="added">+nonsense</span>' in page
     assert [] == browser.house.saved
 
@@ -118,7 +118,7 @@ async def test_two_editors_do_not_overwrite_each_other_unseen(browser):
     fields = {"proof": proof, "do": "save", "text": RULES + "# mine\n", "replacing": mine}
     response, page = await browser.post("/rules", fields)
     assert 409 == response.status
-    assert "Somebody else saved other rules meanwhile" in page
+    assert "Someone else has saved other rules" in page
     assert "# mine" in page
     assert '<span class="removed">-# theirs</span>' in page
     assert theirs == browser.house.text
@@ -127,7 +127,7 @@ async def test_two_editors_do_not_overwrite_each_other_unseen(browser):
 async def test_an_earlier_version_comes_back_through_the_editor(browser):
     await browser.sign_in()
     _, page = await browser.get("/rules")
-    assert '<a href="/rules?version=1">Bring back</a>' in page
+    assert '<a href="/rules?version=1">Restore</a>' in page
     response, page = await browser.get("/rules?version=1")
     assert 200 == response.status
     assert '<span class="added">+ceiling = &#34;2 Mbit/s down, 1 Mbit/s up&#34;</span>' in page

@@ -297,7 +297,7 @@ async def refused_by_the_disk(office: Office, path: str, **fields: str) -> str:
     response, page = await office.browser.send(path, **fields)
     office.memory.full = False
     assert response.status in {422, 503}, page
-    assert "cannot write its memory just now, so nothing was changed" in page
+    assert "cannot save anything right now, so nothing was changed" in page
     assert "the data folder is full" in page
     return page
 
@@ -353,14 +353,14 @@ async def test_what_the_disk_did_not_take_in_the_end_is_said_to_be_in_memory_onl
         response, page = await office.browser.send(
             "/terms", **{"replacing": field_in(page, "replacing"), "text-en": "Be kind, and share."}
         )
-    assert (503, True) == (response.status, "is lost if the node stops before the disk" in page)
+    assert (503, True) == (response.status, "will be lost if the node stops before the disk" in page)
 
 
 async def test_nothing_is_changed_before_what_was_stored_could_be_read(office: Office) -> None:
     office.house.loop.keeper.recalled = False
-    with pytest.raises(NodeError, match="could not read yet"):
+    with pytest.raises(NodeError, match="could not read its stored data yet"):
         await office.admin.vouchers.revoke_batch(Signed("admin"), 1, back=False)
-    with pytest.raises(NodeError, match="could not read yet"):
+    with pytest.raises(NodeError, match="could not read its stored data yet"):
         await office.admin.words.take_down(1)
     response, page = await office.browser.send("/contests", number="1", **{"text-1": "x"})
     assert (503, True) == (response.status, "Make the data folder readable" in page)

@@ -160,10 +160,10 @@ async def test_a_batch_is_revoked_and_given_back(browser):
     codes = await issue(browser)
     town = browser.house.membership.town
     _, page = await browser.send("/vouchers/batch", number="1", do="revoke")
-    assert "25 vouchers count no more" in page
+    assert "25 vouchers are revoked" in page
     assert "code-revoked" == town.code("02:00:00:00:00:01", codes[0]).reason
     _, page = await browser.send("/vouchers/batch", number="1", do="restore")
-    assert "25 vouchers count again" in page
+    assert "25 vouchers are valid again" in page
     assert town.came(town.code("02:00:00:00:00:01", codes[0]))
 
 
@@ -173,20 +173,20 @@ async def test_one_voucher_is_found_by_its_code_and_revoked(browser):
     _, page = await browser.send("/vouchers/code", code=codes[0].lower().replace("-", " "))
     assert "Nobody has used it yet" in page
     _, page = await browser.send("/vouchers/code", code=codes[0], do="revoke")
-    assert "It counts no more" in page
+    assert "It is revoked" in page
     assert ["code-revoked", True] == [
         town.code("02:00:00:00:00:01", codes[0]).reason,
         hasattr(town.code("02:00:00:00:00:02", codes[1]), "account"),
     ]
     _, page = await browser.send("/vouchers/code", code=codes[0], do="restore")
-    assert "It counts again" in page
+    assert "It is valid again" in page
 
 
 @pytest.mark.parametrize(
     ("code", "said"),
     [
-        ("", "as it is printed"),
-        ("hello", "This is no voucher"),
+        ("", "as printed"),
+        ("hello", "This is not a voucher"),
         (shown(make_code(bytes(7), "voucher")), "No voucher of yours has this code"),
     ],
 )

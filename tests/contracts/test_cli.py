@@ -170,7 +170,7 @@ def test_every_error_of_a_rule_file_is_told_with_line_and_mend(config, capsys):
     rules.write_text(BAD)
     assert 1 == main(["rules", "check", str(rules), "--config", str(config)])
     said = capsys.readouterr().out
-    assert ("line 8" in said, "line 11" in said, said.count("mend: ")) == (True, True, 2)
+    assert ("line 8" in said, "line 11" in said, said.count("fix: ")) == (True, True, 2)
     assert 1 == main(["rules", "check", str(rules), "--config", str(config), "--json"])
     said = said_in_json(capsys)
     assert (False, [8, 11]) == (said["ok"], [finding["line"] for finding in said["findings"]])
@@ -182,7 +182,7 @@ def test_a_file_that_cannot_be_read_is_wrong_use(tmp_path, content, capsys):
     if content is not None:
         path.write_bytes(content)
     assert 2 == main(["rules", "check", str(path)])
-    assert "Mend: " in capsys.readouterr().err
+    assert "Fix: " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ def test_a_voucher_sheet_is_written_for_its_owner_only(config, tmp_path, capsys,
     told = capsys.readouterr().out
     codes = [line for line in told.splitlines() if line.startswith("0000-")]
     page = sheet.read_text()
-    assert f"{sheet} is made" in told
+    assert f"{sheet} is ready" in told
     assert 25 == len(codes) == sum(code in page for code in codes) == page.count("<svg")
     assert 2 == page.count('class="paper"')
     assert "Obert" in page
@@ -271,7 +271,7 @@ def test_a_sheet_that_is_there_is_not_written_over_and_nothing_is_issued(config,
 def test_without_vouchers_there_is_no_sheet(config, tmp_path, capsys, words):
     sheet = tmp_path / "sheet.html"
     assert 1 == ask_for(config, "vouchers", "issue", "--print", str(sheet), *words)
-    assert "mend: " in capsys.readouterr().err
+    assert "fix: " in capsys.readouterr().err
     assert not sheet.exists()
 
 
@@ -280,7 +280,7 @@ def test_vouchers_are_listed_revoked_and_given_back(config, capsys):
     assert 0 == ask_for(config, "vouchers", "revoke", "1")
     assert 0 == ask_for(config, "vouchers", "revoke", "1", "--back")
     said = capsys.readouterr().out
-    assert ("count no more" in said, "count again" in said) == (True, True)
+    assert ("are revoked." in said, "are valid again." in said) == (True, True)
 
 
 def test_a_member_gets_a_passphrase_and_a_card_with_its_picture(config, tmp_path, capsys):
@@ -299,8 +299,7 @@ def test_somebody_unknown_is_a_no_with_what_to_do(config, capsys):
     with node_running(config):
         assert 1 == main(["--config", str(config), "why", "ben"])
     assert (
-        "✗ nobody here is called ben\n  mend: 'procomu devices' lists who is here\n"
-        == capsys.readouterr().err
+        "✗ nobody here is called ben\n  fix: 'procomu devices' lists who is here\n" == capsys.readouterr().err
     )
 
 
@@ -357,7 +356,7 @@ def test_the_doctor_tells_what_a_database_lost_until_that_is_acknowledged(config
     write_loss(tmp_path / "data" / LOSSES, lost)
     main(["--config", str(config), "doctor", "--json"])
     told = [each for each in said_in_json(capsys)["diagnoses"] if each["wrong"] == lost.text]
-    assert ["procomu doctor --acknowledge, once it has been read"] == [each["mend"] for each in told]
+    assert ["procomu doctor --acknowledge, after reading it"] == [each["mend"] for each in told]
     main(["--config", str(config), "doctor", "--acknowledge"])
     assert lost.text not in capsys.readouterr().out
     assert not (tmp_path / "data" / LOSSES).exists()
@@ -369,7 +368,7 @@ def test_the_doctor_misses_a_database_that_should_be_there(config, tmp_path, cap
         if data is not None:
             (tmp_path / "data" / "procomu.db").write_bytes(data)
         main(["--config", str(config), "doctor"])
-        assert "it is gone or empty; there was one since 2026-01-01 12:00" in capsys.readouterr().out
+        assert "it is gone or empty; there has been one since 2026-01-01 12:00" in capsys.readouterr().out
 
 
 def run_apart(words: list[str]) -> subprocess.CompletedProcess[str]:

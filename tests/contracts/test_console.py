@@ -142,7 +142,7 @@ async def test_too_many_askers_are_told_so_and_a_place_becomes_free(path):
     for reader, writer in lines:
         writer.write(b'{"ask": "late"}\n')
         await reader.readline()
-    assert "too many askers at once" == (await ask(path, {"ask": "late"}))["message"]
+    assert "too many requests at once" == (await ask(path, {"ask": "late"}))["message"]
     for _, writer in lines:
         writer.close()
     await eventually(lambda: ask(path, {"ask": "late"}))

@@ -79,7 +79,7 @@ async def test_a_guest_whose_time_ended_is_told_so(door: FrontDoor, ana: Browser
     await join(ana)
     door.house.now += 5 * 3_600_000
     door.house.happens(ANA, guests.TimedOut())
-    assert "Your time here ended" in (await ana.get("/")).body
+    assert "Your time is up" in (await ana.get("/")).body
     assert 303 == (await join(ana)).status
 
 

@@ -1,4 +1,4 @@
-"""People come in by every way: the real house behind the portal, over both memories."""
+"""People can join by every way: the real house behind the portal, over both memories."""
 
 import asyncio
 import json

@@ -77,17 +77,17 @@ async def test_the_only_way_in_stands_open(door: FrontDoor, ana: Browser, way: s
 async def test_a_community_without_any_way_says_so(door: FrontDoor, ana: Browser) -> None:
     door.house.view = replace(COMMUNITY, ways=())
     page = (await ana.get("/")).body
-    assert "Nobody new can come in just now" in page
+    assert "Nobody new can join right now" in page
     assert ["/language"] == re.findall(r'<form[^>]* action="([^"]*)"', page)
 
 
 @pytest.mark.parametrize(
     ("code", "words"),
     [
-        (MISTYPED_CODE, "There is a slip in this code"),
-        ("ABCD", "We do not know this code"),
-        (ENDED_CODE, "The time of this code is over"),
-        (REVOKED_CODE, "This code was taken back"),
+        (MISTYPED_CODE, "That code isn’t right"),
+        ("ABCD", "We don’t know this code"),
+        (ENDED_CODE, "This code has run out"),
+        (REVOKED_CODE, "This code was cancelled"),
     ],
 )
 async def test_a_code_that_fails_says_why_beside_its_field_and_keeps_it(
@@ -106,7 +106,7 @@ async def test_a_wrong_passphrase_keeps_the_account_and_never_the_passphrase(ana
     assert '<details class="card" open>' in page.body
     assert 'name="account" value="ana"' in page.body
     assert "nearly right" not in page.body
-    assert "do not belong together" in page.body
+    assert "the passphrase is wrong" in page.body
 
 
 async def test_too_many_guesses_wait_and_others_do_not(ana: Browser, ben: Browser) -> None:
@@ -138,7 +138,7 @@ async def test_a_full_account_asks_who_makes_room(door: FrontDoor, ana: Browser,
     await fill_in(ben, "/join/passphrase", account="ana", passphrase=ANAS_PASSPHRASE)
     page = await fill_in(ana, "/join/passphrase", account="ana", passphrase=ANAS_PASSPHRASE)
     assert 409 == page.status
-    assert "Which device makes room?" in page.body
+    assert "Which device should we disconnect?" in page.body
     assert ANAS_PASSPHRASE not in page.body
     again = page.fill("/join/passphrase", instead_of=BEN)
     assert 303 == (await ana.post("/join/passphrase", again)).status
@@ -159,7 +159,7 @@ async def test_a_member_is_not_asked_for_a_day_and_hears_everybody_again(
 
     for said, shown in (("all", True), ("hear", False)):
         assert 303 == (await ben.post("/answer", saying(said))).status
-        assert shown == ("Nobody can ask you to let them in" in (await ben.get("/me")).body)
+        assert shown == ("Requests to let people in are blocked" in (await ben.get("/me")).body)
     assert 400 == (await ben.post("/answer", saying("rest"))).status
 
 
@@ -186,23 +186,23 @@ async def test_a_question_that_nobody_answered_in_time_is_told_and_can_be_asked_
     page = await ana.get("/")
     assert "Nobody said yes in time." in page.body
     assert 303 == (await ana.post("/ask", page.fill("/ask", host="ana", name="Carla"))).status
-    assert "Waiting for a yes" in (await ana.get("/")).body
+    assert "Waiting for an answer" in (await ana.get("/")).body
 
 
 async def test_while_the_line_is_down_both_pages_say_since_when(door: FrontDoor, ana: Browser) -> None:
     assert "line to the Internet" not in (await ana.get("/")).body
     since = datetime(2026, 11, 25, 14, 5, tzinfo=UTC)
     door.house.view = replace(door.house.view, outage=Outage(since))
-    said = "The line to the Internet has been down since 25 November 2026, 14:05."
+    said = "The Internet connection has been down since 25 November 2026, 14:05."
     page = await ana.get("/")
     assert said in page.body
     await ana.post("/join/terms", page.fill("/join/terms"))
     mine = await ana.get("/me")
     assert said in mine.body
-    assert "You are in</h1>" in mine.body
+    assert "You are on the network</h1>" in mine.body
     assert "You are online" not in mine.body
     door.house.view = replace(door.house.view, outage=Outage(None))
-    assert "The line to the Internet is down." in (await ana.get("/me")).body
+    assert "The Internet connection is down." in (await ana.get("/me")).body
     door.house.view = replace(door.house.view, outage=None)
     assert "You are online</h1>" in (await ana.get("/me")).body
 
@@ -218,14 +218,14 @@ async def test_when_the_time_of_a_code_is_over_the_page_says_so(door: FrontDoor,
     door.house.now += 5 * 3_600_000
     door.house.happens(ANA, guests.TimedOut())
     page = await ana.get("/")
-    assert "The time of your code is over" in page.body
+    assert "Your code has run out" in page.body
     assert 'action="/join/code"' in page.body
 
 
 async def test_who_is_in_can_still_use_a_code(door: FrontDoor, ana: Browser) -> None:
     await fill_in(ana, "/join/terms")
     page = await ana.get("/ways")
-    assert "More time, or another way in" in page.body
+    assert "More time, or another account" in page.body
     assert 303 == (await ana.post("/join/code", page.fill("/join/code", code=GOOD_CODE))).status
     assert "voucher-7k3m9q2w4x1z" == door.house.guest(ANA).account
 
@@ -290,7 +290,7 @@ async def test_a_contest_too_many_is_not_lost(door: FrontDoor, ana: Browser) -> 
     page = await fill_in(ana, "/contest", rule="evening", text="Still slow.")
     assert 429 == page.status
     assert ">Still slow.</textarea>" in page.body
-    assert "There are open questions of yours" in page.body
+    assert "You already have open requests" in page.body
 
 
 async def test_a_member_sets_a_passphrase_that_no_page_shows(door: FrontDoor, ana: Browser) -> None:

@@ -43,11 +43,11 @@ who = "tier:guest"
 by = "D-2025-002"
 """
 SENTENCES = (
-    "The line is shared out as 36.8 Mbit/s down and 7.3 Mbit/s up.",
-    "Every household always has at least 256 kbit/s down and 96 kbit/s up. No rule can take this away.",
-    "All guests together always have at least 1 Mbit/s down and 256 kbit/s up. No rule can take this away.",
-    "Nobody's share is more than 4 times another's.",
-    "Guests get at most 3 Mbit/s down and 1 Mbit/s up. Decided in D-2025-002.",
+    "People share 36.8 Mbit/s download and 7.3 Mbit/s upload of the line.",
+    "Every household always has at least 256 kbit/s download and 96 kbit/s upload. No rule can take this away.",
+    "All guests together always have at least 1 Mbit/s download and 256 kbit/s upload. No rule can take this away.",
+    "Nobody’s share is more than 4 times someone else’s.",
+    "Guests get at most 3 Mbit/s download and 1 Mbit/s upload. Decided in D-2025-002.",
 )
 _GUEST = ("guest-top", "3 Mbit/s down, 1 Mbit/s up", SENTENCES[4])
 _EQUAL = ("equal-share", "", "Everyone shares the line equally.")

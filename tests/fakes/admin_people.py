@@ -201,9 +201,7 @@ class FakePeople:
     async def pardon(self, mac: MacAddress) -> Finding | None:
         row = self.devices.get(mac)
         if row is None or row.state != "removed":
-            return Finding(
-                "pardon", 0, "This device is not off by anybody's decision.", "look at the list again"
-            )
+            return Finding("pardon", 0, "This device is not blocked.", "look at the list again")
         self.devices[mac] = replace(row, state="off", because="")
         return None
 

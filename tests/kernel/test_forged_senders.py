@@ -103,7 +103,7 @@ def test_no_page_of_a_member_is_read_by_who_claims_their_hardware_address(
         stolen = link.stranger.ask_as(MEMBER_MAC, way, path, secure=secure)
         assert 403 == stolen.status, path
         assert code not in stolen.body
-        assert "use the same address" in stolen.body
+        assert "are using the same address" in stolen.body
     # What everybody may read is still to be read.
     assert 200 == link.stranger.ask_as(MEMBER_MAC, way, "/network", secure=secure).status
     assert_all_is_as_before(link)

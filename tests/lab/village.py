@@ -174,7 +174,7 @@ class Router:
         read, and says so."""
         ends = time.monotonic() + READY_SECONDS
         done = self.cli(*words, "--json")
-        while "could not read yet" in done.stdout and time.monotonic() < ends:
+        while "could not read its stored data yet" in done.stdout and time.monotonic() < ends:
             time.sleep(0.1)
             done = self.cli(*words, "--json")
         assert done.returncode == 0, done.stdout + done.stderr

@@ -47,7 +47,7 @@ def test_an_interface_that_is_not_there_is_named_and_nothing_changes(place):
     started = square.place.start(square.python, "-m", "node", "run", "--config", str(square.config))
     assert 0 != started.popen.wait(10)
     assert "wan7" in started.output()
-    assert "mend: " in started.output()
+    assert "fix: " in started.output()
     assert before == ruleset(square)
 
 

@@ -137,7 +137,7 @@ def test_the_households_that_outgrow_the_rules_join_a_running_node() -> None:
         assert {"E04", "E12"} == set(strains(town))
         everything_is_as_it_was_told(town)
         warnings = town.router.overview()["warnings"]
-        assert any("in force, but do not fit the members any more" in w and "E04" in w for w in warnings)
+        assert any("in force, but no longer fit the members" in w and "E04" in w for w in warnings)
         assert any("lower" in w for w in warnings if "E04" in w), "the fix is named"
 
 

@@ -17,7 +17,7 @@ BACK_S = 8.0
 
 PAGE = "http://captive.apple.com/hotspot-detect.html"
 FIRST_PAGE = "http://10.77.0.1/"
-SAID = "The line to the Internet has been down since"
+SAID = "The Internet connection has been down since"
 CUT = "table inet cut { chain arriving { type filter hook input priority -400; policy drop; }; }"
 
 

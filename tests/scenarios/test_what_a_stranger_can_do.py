@@ -37,7 +37,7 @@ def test_who_takes_an_address_that_was_leased_to_another_is_shown_nothing(place,
     time.sleep(LEASES_READ_S)
     answer = prowler.do("knock", url=PORTAL)
     assert 403 == answer["status"]
-    assert "use the same address" in answer["body"]
+    assert "are using the same address" in answer["body"]
     assert any("Two devices claim" in each for each in place.square.overview()["warnings"])
     prowler.place.ip("addr flush dev eth0 scope global")
     phone.place.ip("link set eth0 up")

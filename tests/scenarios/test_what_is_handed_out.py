@@ -67,4 +67,4 @@ def test_for_somebody_who_is_no_member_there_is_nothing(place):
     for words in (["passphrase", "nobody"], ["card", "nobody"], ["void-cards", "nobody"]):
         done = place.square.cli("members", *words)
         assert 1 == done.returncode
-        assert "mend: " in done.stderr
+        assert "fix: " in done.stderr

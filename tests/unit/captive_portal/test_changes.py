@@ -277,7 +277,7 @@ async def test_a_memory_that_cannot_be_written_is_worth_another_try() -> None:
 def test_a_memory_that_cannot_be_written_is_told_in_plain_words_and_without_paths() -> None:
     path = "/var/lib/procomu/procomu.db"
     page = renderer().render(pages.refused(visit(), Refused("memory", f"{path} is full"))).decode()
-    assert "cannot use its memory" in page
+    assert "cannot save anything" in page
     assert path not in page
 
 

@@ -41,7 +41,7 @@ def test_everything_that_the_house_tells_somebody_about_themselves_has_a_name() 
 
 
 def test_a_name_is_said_in_the_readers_language_and_a_day_stays_a_day() -> None:
-    catalan = Words("ca", {"Way in": ("Entrada",)})
+    catalan = Words("ca", {"How it joined": ("Entrada",)})
     assert "Entrada" == catalan.fact("way")
-    assert "Way in" == Words("en").fact("way")
+    assert "How it joined" == Words("en").fact("way")
     assert "2026-04-01" == catalan.fact("2026-04-01")

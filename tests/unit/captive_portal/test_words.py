@@ -50,7 +50,7 @@ def test_english_says_what_the_books_say() -> None:
 def test_equal_speeds_are_said_once() -> None:
     one, two = BitsPerSecond(1_000_000), BitsPerSecond(2_000_000)
     assert "1 Mbit/s" == ENGLISH.rates(Rates(one, one))
-    assert "2 Mbit/s down and 1 Mbit/s up" == ENGLISH.rates(Rates(two, one))
+    assert "2 Mbit/s download and 1 Mbit/s upload" == ENGLISH.rates(Rates(two, one))
 
 
 @pytest.mark.parametrize(

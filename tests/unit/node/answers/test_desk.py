@@ -94,7 +94,7 @@ async def test_codes_that_could_not_be_stored_are_told_when_the_same_order_is_gi
     for _ in range(2):
         with pytest.raises(NodeError, match="the disk is full") as no:
             await desk.issue(ISSUE)
-    assert "once more" in no.value.mend
+    assert "again" in no.value.mend
     disk.clear()
     assert 3 == len((await desk.issue(ISSUE))["codes"])
     assert [1] == [row["batch"].number for row in desk.batches({})["batches"]]

@@ -34,17 +34,17 @@ Vall Alta · library  jti2obo7s42bttgbrrfzndpkjeli5fmjclrhrsy5ffdgk4zf4esq
 
 uplink  down  ████████████░░░░░░░░  24.1 Mbit/s of 40 Mbit/s
         up    █████▊░░░░░░░░░░░░░░  2.3 Mbit/s of 8 Mbit/s
-online  3 accounts with 16 devices; 2 devices waiting at the door
-flows   2,310 of 65,536 connections, 1,024 a device; the most: Kitchen tablet (02:00:00:00:00:0b) of ana, 214
+online  3 accounts with 16 devices; 2 devices not online yet
+flows   2,310 of 65,536 connections, 1,024 per device; most: Kitchen tablet (02:00:00:00:00:0b) of ana, 214
 
-ACCOUNT             TIER    DEVICES     DOWN NOW      UP NOW  THIS MONTH  SHARE  CEILING                     LIMITED BY
-ana                 member        3  14.2 Mbit/s  1.1 Mbit/s     41.2 GB    100  -                           equal-share
-school              member       12   6.9 Mbit/s  900 kbit/s     18.7 GB    100  -                           equal-share
-guest-7k3m9q2w4x1z  guest         1     3 Mbit/s  310 kbit/s      1.4 GB    100  3 Mbit/s down, 1 Mbit/s up  guest-top
+ACCOUNT             TIER    DEVICES  DOWNLOAD NOW  UPLOAD NOW  THIS MONTH  SHARE  CEILING                     LIMITED BY
+ana                 member        3   14.2 Mbit/s  1.1 Mbit/s     41.2 GB    100  -                           equal-share
+school              member       12    6.9 Mbit/s  900 kbit/s     18.7 GB    100  -                           equal-share
+guest-7k3m9q2w4x1z  guest         1      3 Mbit/s  310 kbit/s      1.4 GB    100  3 Mbit/s down, 1 Mbit/s up  guest-top
 
-NODE   STATE        HEARD  ADDRESSES                ID
-hills  trusted    2 s ago  fe80::2%mesh0 10.77.9.1  hhhhhhhhhhhhhhhh…
-?      stranger  41 s ago  fe80::666%mesh0          ssssssssssssssss…
+NODE   STATE     LAST SEEN  ADDRESSES                ID
+hills  trusted     2 s ago  fe80::2%mesh0 10.77.9.1  hhhhhhhhhhhhhhhh…
+?      stranger   41 s ago  fe80::666%mesh0          ssssssssssssssss…
 
 92 MB of memory may be used (memory.high of its control group): room for 2000 connections
 
@@ -63,7 +63,9 @@ def test_connections_are_said_with_who_has_the_most():
         "heaviest_flows": 700,
         "warnings": [],
     }
-    expected = "flows   1,234 of 262,144 connections, 1,024 a device; the most: Radio (02:00:00:00:00:01) of ana, 700"
+    expected = (
+        "flows   1,234 of 262,144 connections, 1,024 per device; most: Radio (02:00:00:00:00:01) of ana, 700"
+    )
     assert expected in show.status(view, PLAIN)
 
 
@@ -72,7 +74,7 @@ def test_a_line_whose_speed_nobody_stated_is_said_so():
     view["overview"] |= {"uplink": None, "online": [], "peers": [], "warnings": []}
     lines = show.status(view, PLAIN)
     assert (
-        "uplink  24.1 Mbit/s down, 2.3 Mbit/s up  (its speed is not stated in the rules, so it is not shared out)"
+        "uplink  24.1 Mbit/s download, 2.3 Mbit/s upload  (its speed is not stated in the rules, so it is not shared)"
         in lines
     )
     assert "All is well." == lines[-1]
@@ -94,12 +96,12 @@ def test_devices_with_what_they_used_and_what_limits_them():
     )
     waiting = DeviceRow("02:00:00:00:00:0b", "waiting", None, 0, 0, 0, 0, None, "")
     expected = """\
-DEVICE             NAME         STATE     ACCOUNT  CAME BY    DOWN     UP    DOWN NOW   UP NOW        LEFT  LIMITED BY
+DEVICE             NAME         STATE     ACCOUNT  JOINED BY  DOWNLOADED  UPLOADED  DOWNLOAD NOW  UPLOAD NOW  LEFT        LIMITED BY
 02:00:00:00:00:0a  Ana's phone  admitted  ana      voucher  1.5 MB  20 kB  9.6 Mbit/s  0 bit/s  3 h 20 min  guest-top
 02:00:00:00:00:0b  -            waiting   -        -           0 B    0 B     0 bit/s  0 bit/s           -  -"""
     shown = "\n".join(show.devices(as_answered(devices=[row, waiting]), PLAIN))
     assert expected.split() == shown.split()
-    assert ["No device is here."] == show.devices({"devices": []}, PLAIN)
+    assert ["No devices are here."] == show.devices({"devices": []}, PLAIN)
 
 
 DAY_PASS = Batch(3, "day-pass", Milliseconds(86_400_000), 2, "2027-03-01", "admin console", "fair\x1b[2J")
@@ -127,17 +129,17 @@ def test_batches_with_what_became_of_them():
 
 
 def test_a_revocation_is_told_both_ways():
-    assert ["3 vouchers count no more."] == show.revoked({"changed": 3, "back": False}, PLAIN)
-    assert ["1 voucher counts again."] == show.revoked({"changed": 1, "back": True}, PLAIN)
+    assert ["3 vouchers are revoked."] == show.revoked({"changed": 3, "back": False}, PLAIN)
+    assert ["1 voucher is valid again."] == show.revoked({"changed": 1, "back": True}, PLAIN)
 
 
 def test_what_a_member_gets_is_told_with_how_long_it_counts():
     first, second = show.passphrase({"account": "ana", "passphrase": "abcd-efgh-jkmn"}, PLAIN)
-    assert ("abcd-efgh-jkmn", True) == (first, "ana's" in second)
+    assert ("abcd-efgh-jkmn", True) == (first, "of ana" in second)
     answer = {"account": "ana", "address": "http://x/?card=y", "last_day": "2028-03-01"}
     first, second = show.card(answer, PLAIN)
     assert ("http://x/?card=y", True) == (first, "2028-03-01" in second)
-    assert "No card of ana" in show.void_cards({"account": "ana"}, PLAIN)[0]
+    assert "All cards made so far for ana are invalid" in show.void_cards({"account": "ana"}, PLAIN)[0]
 
 
 def test_why_begins_with_the_answer():
@@ -165,7 +167,7 @@ def test_rules_in_force_and_why_the_newer_file_is_not():
         "",
         "The newer /etc/procomu/rules.toml has errors, so the rules above stay in force:",
         "line 4  E01  No unit.",
-        "    mend: add one",
+        "    fix: add one",
     ] == show.rules(answer, PLAIN)
 
 
@@ -173,7 +175,7 @@ def test_peers_with_their_whole_ids_to_copy():
     lines = show.peers(as_answered(node="n" * 52, peers=village().peers), PLAIN)
     assert f"this node  {'n' * 52}" == lines[0]
     assert lines[3].endswith("h" * 51 + "q")
-    assert "No other node is heard." == show.peers({"node": "n", "peers": []}, PLAIN)[-1]
+    assert "No other node found." == show.peers({"node": "n", "peers": []}, PLAIN)[-1]
 
 
 def test_a_link_says_how_long_it_works():
@@ -195,7 +197,7 @@ def test_findings_are_counted_and_second_looks_are_no_errors():
         == show.findings("rules.toml", [error, look], PLAIN)[-1]
     )
     assert (
-        "rules.toml can be used, and 1 thing to look at again."
+        "rules.toml can be used, and 1 thing needs attention."
         == show.findings("rules.toml", [look], PLAIN)[-1]
     )
     assert ["rules.toml can be used."] == show.findings("rules.toml", [], PLAIN)
@@ -209,14 +211,14 @@ def test_the_doctor_counts_what_must_be_mended():
         "✓ disk     85 GB free",
         "! clock    1970",
         "    never set",
-        "    mend: timedatectl set-ntp true",
+        "    fix: timedatectl set-ntp true",
         "✗ dnsmasq  not installed",
         "    no addresses",
-        "    mend: apt-get install dnsmasq-base",
+        "    fix: apt-get install dnsmasq-base",
         "",
-        "1 thing must be mended before the node can do its work.",
+        "1 thing must be fixed before the node can work.",
     ] == show.diagnoses([ok, warn, fail], PLAIN)
-    assert "The node can do its work; 1 thing to look at." == show.diagnoses([ok, warn], PLAIN)[-1]
+    assert "The node can work; 1 thing needs attention." == show.diagnoses([ok, warn], PLAIN)[-1]
 
 
 def test_time_spans_in_the_unit_that_says_enough():

@@ -53,32 +53,32 @@ def test_answers_of_the_person_stand_in_the_example():
 def test_every_error_is_told_at_once_each_with_its_line_and_its_mend():
     text = LEAST.replace('name = "library"', 'nmae = "library"\ndata_dir = 3') + "mesh0\n[portl]\nport = 80\n"
     assert [
-        "line 2: config-unknown: [node] has no setting 'nmae'. Mend: did you mean name?",
-        "line 3: config-value: node.data_dir: text in quotation marks is needed here. Mend: write a full path, "
+        "line 2: config-unknown: [node] has no setting 'nmae'. Fix: did you mean name?",
+        "line 3: config-value: node.data_dir: text in quotation marks is needed here. Fix: write a full path, "
         'for example data_dir = "/var/lib/procomu"',
-        "line 10: config-syntax: This is not TOML: Expected '=' after a key in a key/value pair in 'mesh0'. Mend: "
+        "line 10: config-syntax: This is not TOML: Expected '=' after a key in a key/value pair in 'mesh0'. Fix: "
         'write key = value, such as name = "library"; a name in brackets stands alone on its line',
-        "line 11: config-unknown: there is no section 'portl'. Mend: did you mean [portal]?",
+        "line 11: config-unknown: there is no section 'portl'. Fix: did you mean [portal]?",
     ] == said_of(text)
 
 
 def test_what_must_be_written_is_asked_for_with_an_example():
     assert [
-        'config-missing: community.name is missing. Mend: add name = "Vall Alta" below [community]',
-        'config-missing: lan.interface is missing. Mend: add interface = "br-lan" below [lan]',
-        'config-missing: uplink.interface is missing. Mend: add interface = "eth0" below [uplink]',
-        'line 1: config-missing: node.name is missing. Mend: add name = "library" below [node]',
+        'config-missing: community.name is missing. Fix: add name = "Vall Alta" below [community]',
+        'config-missing: lan.interface is missing. Fix: add interface = "br-lan" below [lan]',
+        'config-missing: uplink.interface is missing. Fix: add interface = "eth0" below [uplink]',
+        'line 1: config-missing: node.name is missing. Fix: add name = "library" below [node]',
     ] == sorted(said_of("[node]\n"))
 
 
 def test_a_setting_above_all_sections_is_told_where_it_belongs():
     assert [
-        "line 1: config-unknown: 'masquerade' stands in no section. Mend: move it below [uplink]"
+        "line 1: config-unknown: 'masquerade' stands in no section. Fix: move it below [uplink]"
     ] == said_of("masquerade = false\n" + LEAST)
 
 
 def test_a_setting_in_the_wrong_section_is_told_where_it_belongs():
-    assert ["line 9: config-unknown: [uplink] has no setting 'peers'. Mend: move it below [mesh]"] == said_of(
+    assert ["line 9: config-unknown: [uplink] has no setting 'peers'. Fix: move it below [mesh]"] == said_of(
         LEAST + "peers = []\n"
     )
 
@@ -185,7 +185,7 @@ def test_no_text_whatever_breaks_the_reader(text):
 def test_a_certificate_needs_its_key_and_then_the_portal_may_have_a_public_name():
     half = LEAST + '[portal]\nhost = "login.vall.example"\ncertificate = "/etc/procomu/portal.crt"\n'
     assert [
-        "line 11: config-certificate: portal.certificate is of no use without portal.certificate_key. Mend: add "
+        "line 11: config-certificate: portal.certificate is of no use without portal.certificate_key. Fix: add "
         'certificate_key = "/etc/procomu/portal.key" below [portal]'
     ] == said_of(half)
     portal = config_of(half + 'certificate_key = "/etc/procomu/portal.key"\n').portal

@@ -115,8 +115,8 @@ def test_an_interface_with_another_name_is_told_with_those_that_are_there():
     assert (
         "fail",
         "interface br-lan",
-        "there is no interface of this name",
-        "write the right name at lan.interface in node.toml; here are br0, eth0, mesh0",
+        "there is no interface with this name",
+        "write the right name for lan.interface in node.toml; this machine has br0, eth0, mesh0",
     ) == only(seen)
 
 
@@ -133,7 +133,7 @@ def test_an_interface_without_a_link_says_what_to_do(interface, verdict, mend):
 
 
 def test_no_way_out_is_told():
-    assert ("warn", "way out", "no route leads to the Internet by eth0") == only(
+    assert ("warn", "way out", "no route leads to the Internet through eth0") == only(
         replace(WELL, default_routes=("mesh0",))
     )[:3]
 
@@ -193,7 +193,7 @@ def test_rules_that_the_members_outgrew_are_in_force_and_what_mends_them_is_told
     strained = (Finding("E04", 0, "Up: too many lifelines.", "lower the lifeline"),)
     verdict, _, wrong, mend = only(replace(WELL, rules=FileSeen("/r.toml", strained=strained)))
     assert ("warn", "lower the lifeline") == (verdict, mend)
-    assert "in force, but does not fit the members any more: E04: Up: too many lifelines." == wrong
+    assert "in force, but no longer fits the members: E04: Up: too many lifelines." == wrong
 
 
 @pytest.mark.parametrize(
@@ -318,7 +318,7 @@ def test_connections_are_told_with_their_number_their_limits_and_who_has_the_mos
     )
     assert "ok" == found.verdict
     assert (
-        "1,234 now; 262,144 at once, 1,024 of them for each device; the most: "
+        "1,234 now; 262,144 at once, 1,024 of them for each device; most: "
         "Kitchen radio (02:00:00:00:00:01) of ana, 700" == found.found
     )
 
@@ -339,7 +339,7 @@ def test_too_little_room_for_neighbours_is_told_with_what_mends_it():
     assert not any(each.name == "neighbours" for each in stopped), "a node raises it when it starts"
     verdict, name, wrong, mend = only(replace(WELL, neighbours_max=1_024))
     assert ("warn", "neighbours") == (verdict, name)
-    assert "newcomers are not found" in wrong
+    assert "new devices are not found" in wrong
     assert "gc_thresh3=65536" in mend
     (inside,) = (d for d in diagnose(replace(WELL, neighbours_max=None)) if d.name == "neighbours")
     assert "ok" == inside.verdict

@@ -111,7 +111,7 @@ def test_the_lowest_ceiling_holds_in_each_direction_and_both_reasons_are_given()
     ceiling = evaluate(MEMBER, on("mon 10:00"), {}, ruleset).ceiling
     assert ((2000, 1000), "a", ("c",)) == (speeds(ceiling), ceiling.rule, ceiling.also)
     assert "3 Mbit/s" in ceiling.sentence
-    assert "2 Mbit/s down and 2 Mbit/s up" in ceiling.sentence
+    assert "2 Mbit/s download and 2 Mbit/s upload" in ceiling.sentence
 
 
 def test_no_ceiling_goes_below_the_lifeline_even_if_the_checks_were_passed_by():

@@ -29,10 +29,12 @@ class Catalan:
 
     MESSAGES = {  # noqa: RUF012 - never changed
         "guests": "les persones convidades",
-        "{who} have no speed ceiling.": "{who} no tenen cap límit de velocitat.",
+        "{who} have no speed limit.": "{who} no tenen cap límit de velocitat.",
         "every day from {start} to {end}": "cada dia de {start} a {end}",
         "{times} {text}": "{times}, {text}",
-        "This replaces {rule} in those hours.": "En aquestes hores substitueix {rule}.",
+        "{who} never have more than {rates}.": "{who} no tenen mai més de {rates}.",
+        "{down} download and {up} upload": "{down} de baixada i {up} de pujada",
+        "In those hours it replaces this rule: “{rule}”": "En aquestes hores substitueix aquesta norma: «{rule}»",
         "Decided in {decision}.": "Decidit a {decision}.",
         "one household": "una llar",
         "All guests together count as {one}.": "Totes les persones convidades compten com {one}.",
@@ -49,7 +51,8 @@ def test_a_rule_reads_as_people_speak():
     ruleset = example()
     assert (
         "Cada dia de 00:00 a 06:00, les persones convidades no tenen cap límit de velocitat. "
-        "En aquestes hores substitueix guest-top. Decidit a D-2025-019."
+        "En aquestes hores substitueix aquesta norma: «Les persones convidades no tenen mai més de "
+        "3 Mbit/s de baixada i 1 Mbit/s de pujada.» Decidit a D-2025-019."
     ) == sentence_of(ruleset, "guest-night", Catalan())
 
 

@@ -65,7 +65,7 @@ def test_times_are_said_with_the_names_of_the_days(times, expected):
     ("weight", "unit", "expected"),
     [
         (100, "household", "one household"),
-        (600, "person", "six persons"),
+        (600, "person", "six people"),
         (700, "casa", "7 casas"),
         (50, "person", "half a person"),
         (25, "casa", "25 percent of a casa"),

@@ -8,25 +8,25 @@ from node.governance.sentences import describe, explain, joining_sentence, sente
 from tests.fakes.rulefile import GUEST, MEMBER, SCHOOL, example, on, rule, rules_of, used
 
 EXPECTED = (
-    "The line is shared out as 34 Mbit/s down and 6.8 Mbit/s up.",
-    "Every household always has at least 256 kbit/s down and 96 kbit/s up. No rule can take this away.",
-    "All guests together always have at least 1 Mbit/s down and 256 kbit/s up. No rule can take this away.",
-    "Nobody's share is more than 4 times another's.",
-    "People come in by accepting the terms, with a voucher, with a member's passphrase, with a membership card or "
-    "when a member vouches for them. When too many devices of an account are on, the one that was idle longest makes "
-    "room. Decided in D-2026-014.",
-    "Members each count as one household (share 100) in sharing the line. Decided in D-2025-002.",
-    "All guests together count as two households (share 200) in sharing the line. Decided in D-2025-002.",
-    "Guests never have more than 3 Mbit/s down and 1 Mbit/s up. Decided in D-2025-002.",
-    "Every day from 00:00 to 06:00 guests have no speed ceiling. This replaces guest-top in those hours. "
-    "Decided in D-2025-019.",
-    "Monday to Friday from 08:00 to 16:00 people in the group school have at least 4 Mbit/s down and 1 Mbit/s up "
-    "whenever they want it. Decided in D-2025-011.",
-    "Among members, a household that uses more than 60 GB a month while the line is busy has at most half a share "
-    "until the month ends. Local services and quiet hours do not count. It is never cut off. "
+    "People share 34 Mbit/s download and 6.8 Mbit/s upload of the line.",
+    "Every household always has at least 256 kbit/s download and 96 kbit/s upload. No rule can take this away.",
+    "All guests together always have at least 1 Mbit/s download and 256 kbit/s upload. No rule can take this away.",
+    "Nobody’s share is more than 4 times someone else’s.",
+    "People can join by accepting the terms, with a voucher, with a member’s passphrase, with a membership card or "
+    "when a member vouches for them. When an account has too many devices online, the one that has been idle for "
+    "longest is disconnected. Decided in D-2026-014.",
+    "Members each count as one household (share 100) when the line is shared. Decided in D-2025-002.",
+    "All guests together count as two households (share 200) when the line is shared. Decided in D-2025-002.",
+    "Guests never have more than 3 Mbit/s download and 1 Mbit/s upload. Decided in D-2025-002.",
+    "Every day from 00:00 to 06:00 guests have no speed limit. In those hours it replaces this rule: "
+    "“Guests never have more than 3 Mbit/s download and 1 Mbit/s upload.” Decided in D-2025-019.",
+    "Monday to Friday from 08:00 to 16:00 people in the group school have at least 4 Mbit/s download and 1 Mbit/s upload "
+    "whenever they need it. Decided in D-2025-011.",
+    "Among members, a household that uses more than 60 GB a month while the line is busy gets at most half a share "
+    "until the month ends. Local services and quiet hours do not count. Nobody is cut off. "
     "Decided in D-2026-014.",
-    "Guests stay on for at most 4 hours at a time, and can then come in again. Decided in D-2026-014.",
-    "All people each have at most 5 devices on at once. Decided in D-2026-014.",
+    "Guests can stay online for at most 4 hours at a time, and can then connect again. Decided in D-2026-014.",
+    "All people can each have at most 5 devices online at once. Decided in D-2026-014.",
 )
 
 
@@ -43,17 +43,18 @@ def test_the_example_reads_as_members_vote_on_it():
             "People in the group school each count as half a household (share 50)",
         ),
         ("share = 150", '"tier:member"', "Members each count as 150 percent of a household (share 150)"),
-        ("share = 100", '"everyone"', "in sharing the line. Guests count so all together."),
+        ("share = 100", '"everyone"', "when the line is shared. Guests count like this all together."),
         (
             'ceiling = "5 Mbit/s down, 5 Mbit/s up"\nwhen = "sat,sun 22:00-02:00"\nexcept = ["group:school"]',
             '["tier:member", "group:clinic"]',
             "Saturday and Sunday from 22:00 to 02:00 members and people in the group clinic, "
-            "but not people in the group school, never have more than 5 Mbit/s down and 5 Mbit/s up.",
+            "but not people in the group school, never have more than 5 Mbit/s download and 5 Mbit/s upload.",
         ),
         (
             'quota = "2 GB per day"\ncounts = "uplink"\nthen = "ceiling 1 Mbit/s down, 1 Mbit/s up until reset"',
             '"tier:guest"',
-            "Among guests, whoever uses more than 2 GB a day has at most 1 Mbit/s down and 1 Mbit/s up until the day ends. "
+            "Among guests, anyone who uses more than 2 GB a day gets at most 1 Mbit/s download and "
+            "1 Mbit/s upload until the day ends. "
             "Local services do not count.",
         ),
         (
@@ -61,8 +62,8 @@ def test_the_example_reads_as_members_vote_on_it():
             '"tier:member"',
             "Among members, but not people in the group school, a household that uses more than 2 GB a day",
         ),
-        ("devices = 1", '"tier:guest"', "Guests each have at most 1 device on at once."),
-        ('session = "90 minutes"', '"tier:guest"', "Guests stay on for at most 90 minutes at a time"),
+        ("devices = 1", '"tier:guest"', "Guests can each have at most 1 device online at once."),
+        ('session = "90 minutes"', '"tier:guest"', "Guests can stay online for at most 90 minutes at a time"),
         ('share = 100\nwhy = "all are equal."', '"tier:member"', "Why: all are equal. Decided in D-1."),
     ],
 )
@@ -74,33 +75,33 @@ def test_each_form_of_a_rule_has_its_sentence(body, who, expected):
 def test_why_names_rule_decision_end_and_the_way_to_contest():
     lines = explain(evaluate(MEMBER, on("fri 21:00"), used(61), example()))
     assert (
-        "You have a share of 50 of the line, at least 256 kbit/s down and 96 kbit/s up, no ceiling."
+        "You have a share of 50 of the line, at least 256 kbit/s download and 96 kbit/s upload, no ceiling."
         == lines[0]
     )
     assert " share 50: by busy-volume (decision D-2026-014, until 1 July 2026)" == lines[1]
     assert " busy-volume: 61 GB used of 60 GB, 0 B left, starts again on 1 July 2026" in lines
-    assert any(line.startswith(" not binding now: Members each count") for line in lines)
-    assert lines[-1].startswith("To contest a limit")
+    assert any(line.startswith(" not limiting now: Members each count") for line in lines)
+    assert lines[-1].startswith("To object to a limit")
 
 
 def test_why_tells_a_guest_what_is_shared_and_what_is_their_own():
     lines = explain(evaluate(GUEST, on("fri 21:00"), {}, example()))
     assert lines[0].startswith("You and others together have a share of 200")
-    assert lines[0].endswith("for yourself at most 3 Mbit/s down and 1 Mbit/s up.")
+    assert lines[0].endswith("for yourself at most 3 Mbit/s download and 1 Mbit/s upload.")
 
 
 def test_why_tells_a_household_in_a_pool_what_it_keeps_itself():
     pooled = rules_of(rule("kids", "share = 100\ntogether = true", '"group:school"'))
     lines = explain(evaluate(SCHOOL, on("fri 21:00"), {}, pooled))
-    assert lines[0].endswith("for yourself at least 256 kbit/s down and 96 kbit/s up, no ceiling.")
-    assert any(line.startswith(" floor of your own 256 kbit/s") for line in lines)
+    assert lines[0].endswith("for yourself at least 256 kbit/s download and 96 kbit/s upload, no ceiling.")
+    assert any(line.startswith(" your own floor 256 kbit/s") for line in lines)
 
 
 def test_a_file_that_says_nothing_of_joining_has_no_decision_about_it():
     text = joining_sentence(Joining(("voucher",), "ask"))
     assert (
-        "People come in with a voucher. "
-        "When too many devices of an account are on, the person chooses which makes room."
+        "People can join with a voucher. "
+        "When an account has too many devices online, the person chooses which one to disconnect."
     ) == text
 
 

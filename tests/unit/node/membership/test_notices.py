@@ -94,7 +94,7 @@ def test_the_board_is_full_at_last(monkeypatch):
     monkeypatch.setattr(notices, "NOTICES_MAX", 1)
     up = board(NOTICE)
     (finding,) = up.put_up(NOTICE)
-    assert "take an old one down" in finding.mend
+    assert "remove an old one" in finding.mend
     assert isinstance(up.put_up(replace(NOTICE, number=1, is_urgent=True)), Notice)
 
 

@@ -80,7 +80,9 @@ def test_where_the_line_is_too_slow_for_all_who_joined_one_rule_after_another_ma
     ruleset, findings = amend(book, less, households(60))
     assert ruleset is not None
     assert "W14" in codes(findings)
-    assert any("E04 stands, as it does with the rules in force" in finding.message for finding in findings)
+    assert any(
+        "E04 applies here as it does with the rules in force" in finding.message for finding in findings
+    )
     after = consider(book, less, households(60))
     assert len(after.strained) < len(book.strained)
     assert (fingerprint(less), "E04") == (after.fingerprint, after.strained[0].code)
