@@ -99,7 +99,7 @@ def warning(addresses: int) -> str:
         return ""
     how_many = "one address" if addresses == 1 else f"{addresses} addresses"
     return (
-        f"Two devices claim {how_many} of the people's network: somebody may be forging ARP or neighbour advertisements to "
+        f"Two devices claim {how_many} of the people's network: someone may be forging ARP or neighbour advertisements to "
         "pass for another device, or an address was set by hand twice. The portal shows such a device nothing about "
         "anybody. 'ip neigh' on the node tells who holds which address."
     )

@@ -121,7 +121,7 @@ class CertificateFiles:
         if self._signature() != self._seen:
             # Copied over while we read: the next look finds both files whole.
             self._seen = _UNSEEN
-            raise NodeError("it is being replaced just now", "nothing to do")
+            raise NodeError("it is being replaced right now", "nothing to do")
         self.context, self.certificate = context, certificate
 
     def _signature(self) -> Signature:

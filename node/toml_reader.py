@@ -39,12 +39,12 @@ _AT_LINE = re.compile(r"\s*\((?:at line (\d+), column \d+|at end of document)\)"
 _CURES = (
     (
         ("Cannot overwrite", "Cannot declare", "Cannot mutate"),
-        "this key or table stands twice; keep one of them",
+        "this key or table is there twice; keep one of them",
     ),
     (("Invalid value",), 'put text in double quotes, such as name = "library"'),
     (
         ("Expected '='",),
-        'write key = value, such as name = "library"; a name in brackets stands alone on its line',
+        'write key = value, such as name = "library"; a name in brackets is alone on its line',
     ),
     (
         ("newline or end", "Illegal character", "Unterminated"),
@@ -102,7 +102,7 @@ def flaw(text: str, code: str, bytes_max: int) -> Finding | None:
         return Finding(code, line, "This file is not text in UTF-8.", "save it again as UTF-8")
     if size > bytes_max:
         message = f"This file has {size} bytes; at most {bytes_max} are read."
-        return Finding(code, 0, message, "take out what is no longer in force")
+        return Finding(code, 0, message, "remove what is no longer in force")
     return _long_line(text, code) or _hidden(text, code) or _misshapen(text, code)
 
 

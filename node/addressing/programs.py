@@ -117,7 +117,7 @@ def interface_mtu(interface: str) -> int:
 
 
 def numbered(interfaces: tuple[str, ...]) -> str:
-    """A comment for a configuration, another one when an interface was made anew: the program is then started
+    """A comment for a configuration, another one when an interface was recreated: the program is then started
     again."""
     indexes = {name: interface_index(name) for name in interfaces}
     return "".join(f"# {name} was interface number {index}\n" for name, index in indexes.items())

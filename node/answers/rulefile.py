@@ -234,7 +234,7 @@ class RuleFiles:
 
     def _tell_strained(self, book: Rulebook) -> None:
         for finding in book.strained:
-            log.warning("the rules are in force and do not fit the members any more: %s", finding)
+            log.warning("the rules are in force and no longer fit the members: %s", finding)
 
     def _read_rules(self, book: Rulebook, roll: Roll) -> Rulebook:
         """The rules of the file, or those before and why; checked against the roll that holds now."""

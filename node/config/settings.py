@@ -328,7 +328,7 @@ SETTINGS: tuple[Setting, ...] = (
         SERVICES,
         "[]",
         "Name, URL and what it is, with | between them; where the URL has a name, its addresses too. Names below "
-        "lan.domain are then found here. Only that address and port is opened, for everybody.",
+        "lan.domain are then found here. Only that address and port is opened, for everyone.",
         example='["Wiki | http://wiki.procomu.lan:8080/ | What we know about the valley | 10.77.0.9 fd77::9"]',
     ),
     _may(

@@ -121,7 +121,7 @@ class LinuxKernel:
             and standing.form.links != self._links(standing.form.gate)
         ):
             raise KernelRefused(
-                "an interface was made anew", "nothing to do: the plan is applied again at once"
+                "an interface was recreated", "nothing to do: the plan is applied again at once"
             )
         return counters.joined(self._counters_id, *self._reader.read())
 

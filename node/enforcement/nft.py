@@ -15,7 +15,7 @@ The table keeps its state in sets and maps, never in a rule for a device (design
 
 Each packet of a running flow meets one short rule: on the machines measured an expression costs about 30 ns and a
 jump 60, so the first two rules of ``forward`` are inline, by interface index. The slow rules behind them go by name:
-they find new flows, repair marks, and still hold when an interface was made anew under another index.
+they find new flows, repair marks, and still hold when an interface was recreated under another index.
 """
 
 from collections.abc import Iterable, Mapping

@@ -171,7 +171,7 @@ def _who(table: Table, chain: Sequence[Table]) -> Who | None:
         )
         return None
     if "exception_to" not in table.data:
-        table.refuse("", "This rule does not say for whom it is.", 'add who = "everyone", or a tier or group')
+        table.refuse("", "This rule does not say who it is for.", 'add who = "everyone", or a tier or group')
         return None
     nearest = next((replaced for replaced in chain if "who" in replaced.data), None)
     # A copy that collects apart: what is wrong in the other rule is said there, once.

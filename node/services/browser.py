@@ -139,7 +139,7 @@ class LanServices:
             if sum(map(len, zeroconf.zeroconf.cache.cache.values())) > RECORDS_MAX:
                 self._is_flooded = True
                 self.warning = (
-                    f"services on {self._interface} are not looked for just now: some device there announces "
+                    f"services on {self._interface} are not looked for right now: some device there announces "
                     "thousands of services"
                 )
                 return

@@ -96,7 +96,7 @@ def test_devices_with_what_they_used_and_what_limits_them():
     )
     waiting = DeviceRow("02:00:00:00:00:0b", "waiting", None, 0, 0, 0, 0, None, "")
     expected = """\
-DEVICE             NAME         STATE     ACCOUNT  JOINED BY  DOWNLOADED  UPLOADED  DOWNLOAD NOW  UPLOAD NOW  LEFT        LIMITED BY
+DEVICE NAME STATE ACCOUNT JOINED BY DOWNLOADED UPLOADED DOWNLOAD NOW UPLOAD NOW LEFT LIMITED BY
 02:00:00:00:00:0a  Ana's phone  admitted  ana      voucher  1.5 MB  20 kB  9.6 Mbit/s  0 bit/s  3 h 20 min  guest-top
 02:00:00:00:00:0b  -            waiting   -        -           0 B    0 B     0 bit/s  0 bit/s           -  -"""
     shown = "\n".join(show.devices(as_answered(devices=[row, waiting]), PLAIN))
