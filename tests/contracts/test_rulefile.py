@@ -247,7 +247,7 @@ async def test_a_start_whose_members_outgrew_the_rules_has_them_in_force_and_say
     book, roll = lived.open()
     assert (RULES, 200, ()) == (book.text, len(roll.units), book.rejected)
     assert {"E04"} == {finding.code for finding in book.strained}
-    assert "do not fit the members any more" in caplog.text
+    assert "no longer fit the members" in caplog.text
 
 
 async def test_a_first_start_with_such_members_is_refused(lived: RuleFiles) -> None:

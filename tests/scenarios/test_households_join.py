@@ -171,4 +171,4 @@ def test_sixty_households_join_one_by_one_each_followed_by_a_restart() -> None:
             everything_is_as_it_was_told(town)
         assert {"E04", "E12"} == set(strains(town))
         doctor = town.router.cli("doctor").stdout
-        assert "does not fit the members any more" in doctor
+        assert "no longer fits the members" in doctor
