@@ -17,7 +17,7 @@ TOLD_FOR_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Ends:
+class SocketAddresses:
     """The two ends of one TCP connection, as the portal's socket sees them."""
 
     address: str
@@ -40,7 +40,7 @@ class Caller:
 ELSEWHERE, DISPUTED = Caller(None), Caller(None, is_disputed=True)
 
 
-class Heard:
+class AddressClaims:
     """Devices whose own frames reached the portal lately: each surely exists under its hardware address."""
 
     def __init__(self) -> None:

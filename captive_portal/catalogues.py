@@ -9,8 +9,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from captive_portal.negotiation import is_tag
-from captive_portal.words import Key, Words, is_sound
+from captive_portal.language_negotiation import is_tag
+from captive_portal.translations import Key, Translations, is_sound
 
 if TYPE_CHECKING:
     from babel.messages.catalog import Catalog, Message
@@ -28,7 +28,7 @@ COUNTS_TRIED = 1_000
 class Catalogues:
     """Every language that can be spoken, and what was wrong with the files of others."""
 
-    words: Mapping[str, Words]
+    words: Mapping[str, Translations]
     """By tag, the source language first."""
     troubles: tuple[str, ...]
     """One sentence each, with the file's name and what to do."""
@@ -38,7 +38,7 @@ def read_catalogues(folder: Path = FOLDER) -> Catalogues:
     """A file that cannot be used costs its language, a sentence that cannot be used is said in English; both are told
     in `troubles`, and neither keeps a page from anybody."""
     is_babel_in_use = bool(_babel())
-    words = {SOURCE: Words(SOURCE)}
+    words = {SOURCE: Translations(SOURCE)}
     troubles: list[str] = []
     paths = sorted(folder.glob("*.po"))
     if len(paths) > LANGUAGES_MAX:
@@ -55,7 +55,7 @@ def read_catalogues(folder: Path = FOLDER) -> Catalogues:
     return Catalogues(words, tuple(troubles))
 
 
-def _read(path: Path) -> tuple[Words, list[str]]:
+def _read(path: Path) -> tuple[Translations, list[str]]:
     if not is_tag(path.stem):
         raise ValueError("its name is not a language; write one such as ca.po or pt-BR.po")
     # Babel takes memory while it reads, and nobody needs it afterwards.
@@ -75,7 +75,7 @@ def _read(path: Path) -> tuple[Words, list[str]]:
     texts = {
         _key(message): _texts(message.string) for message in catalogue if message.id and _is_usable(message)
     }
-    return Words(path.stem, texts, _plural(catalogue)), troubles
+    return Translations(path.stem, texts, _plural(catalogue)), troubles
 
 
 def _plural(catalogue: "Catalog") -> Callable[[int], int]:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
 
-from captive_portal.callers import Caller, Ends
+from captive_portal.callers import Caller, SocketAddresses
+from captive_portal.concurrency_limit import ConcurrencyLimit
 from captive_portal.framing import Limits
-from captive_portal.turns import Turns
 from node.client_network import client_network
 from node.framing import HEAD_END, REFUSALS, measure
 
@@ -37,40 +37,40 @@ class Inner(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Quick:
+class FastAnswer:
     """A whole answer as octets; `closes` the connection after it."""
 
     octets: bytes
     closes: bool = False
 
 
-QuickAnswerer = Callable[[bytes, "Connection"], Quick | None]
+FastAnswerer = Callable[[bytes, "Connection"], FastAnswer | None]
 """From the head of a measured request without a body to its answer; None leaves it to the HTTP library."""
 
 
-def ends_of(transport: asyncio.BaseTransport) -> Ends | None:
+def ends_of(transport: asyncio.BaseTransport) -> SocketAddresses | None:
     """None for a connection that is over already."""
     there, here = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
-    return Ends(there[0], there[1], here[0], here[1]) if there and here else None
+    return SocketAddresses(there[0], there[1], here[0], here[1]) if there and here else None
 
 
-def counted_as(caller: Caller, ends: Ends) -> str:
+def counted_as(caller: Caller, ends: SocketAddresses) -> str:
     """Under which name a connection counts: its device, or where it comes from."""
     return caller.device or client_network(ends.address)
 
 
-class Doorway:
+class ConnectionLimiter:
     """All connections of one portal: the protocol factory, and who may open another."""
 
     def __init__(
         self,
         inner: Callable[[], Inner],
-        caller_of: Callable[[Ends], Caller],
+        caller_of: Callable[[SocketAddresses], Caller],
         *,
         clock: Callable[[], float],
         limits: Limits,
         connections_max: Callable[[], int] | None = None,
-        quick: QuickAnswerer | None = None,
+        quick: FastAnswerer | None = None,
     ) -> None:
         """`connections_max` is asked again and again: how many fit into the memory now, if that is fewer than
         `limits` says."""
@@ -82,13 +82,13 @@ class Doorway:
         self.caller_of = caller_of
         self._connections_max = connections_max or (lambda: limits.connections)
         self._open: set[Connection] = set()
-        self._silent: dict[Connection, None] = {}
+        self._idle: dict[Connection, None] = {}
         """Those that wait for their people, the longest silent first; a request under way is never given up."""
         self._by_device: Counter[str] = Counter()
-        self._unasked: dict[str, list[Connection]] = {}
+        self._unused: dict[str, list[Connection]] = {}
         """By device: opened on a guess, as browsers do, and not used so far."""
         self._by_inner: dict[int, Connection] = {}
-        self._turns: Turns[Connection] = Turns(limits.at_work_per_device)
+        self._concurrency: ConcurrencyLimit[Connection] = ConcurrencyLimit(limits.at_work_per_device)
 
     def __call__(self) -> "Connection":
         return Connection(self)
@@ -96,25 +96,25 @@ class Doorway:
     def __len__(self) -> int:
         return len(self._open)
 
-    def enter(self, connection: "Connection", device: str) -> bool:
+    def accept(self, connection: "Connection", device: str) -> bool:
         """Whether the connection may stay, which counts as one of `device`."""
         if self._by_device[device] >= self.limits.connections_per_device:
             return False
         if len(self._open) >= self.connections_max() and not self._make_room():
             return False
         self._open.add(connection)
-        self._silent[connection] = None
+        self._idle[connection] = None
         self._by_device[device] += 1
-        self._unasked.setdefault(device, []).append(connection)
+        self._unused.setdefault(device, []).append(connection)
         return True
 
     def connections_max(self) -> int:
         return min(self.limits.connections, self._connections_max())
 
-    def leave(self, connection: "Connection", device: str) -> None:
+    def remove(self, connection: "Connection", device: str) -> None:
         self._open.discard(connection)
-        self._silent.pop(connection, None)
-        self._turns.leave(connection, device)
+        self._idle.pop(connection, None)
+        self._concurrency.leave(connection, device)
         self._by_device[device] -= 1
         if not self._by_device[device]:
             del self._by_device[device]
@@ -122,46 +122,46 @@ class Doorway:
 
     def may_ask(self, connection: "Connection", device: str) -> bool:
         """Whether a whole request of it may be worked on now; otherwise it is called when it is its turn."""
-        return self._turns.may_begin(connection, device)
+        return self._concurrency.may_begin(connection, device)
 
     def is_queued(self, connection: "Connection", device: str | None) -> bool:
         """Whether it waits to be called."""
-        return device is not None and self._turns.waits(connection, device)
+        return device is not None and self._concurrency.waits(connection, device)
 
-    def asks(self, connection: "Connection", device: str) -> None:
+    def begin_request(self, connection: "Connection", device: str) -> None:
         """A whole request of it is under way."""
-        self._turns.begin(device)
-        self._silent.pop(connection, None)
+        self._concurrency.begin(device)
+        self._idle.pop(connection, None)
         self._used(connection, device)
 
-    def has_asked(self, device: str) -> None:
+    def end_request(self, device: str) -> None:
         """The request is answered, or nobody waits for the answer any more."""
-        if self._turns.end(device):
+        if self._concurrency.end(device):
             # In the loop's next turn, so that others who came meanwhile are served before.
             asyncio.get_running_loop().call_soon(self._call_next, device)
 
     def _call_next(self, device: str) -> None:
-        for connection in self._turns.called(device):
+        for connection in self._concurrency.called(device):
             connection.take_turn()
 
-    def falls_silent(self, connection: "Connection") -> None:
+    def mark_idle(self, connection: "Connection") -> None:
         """Its answer is made."""
         if connection in self._open:
-            self._silent.pop(connection, None)
-            self._silent[connection] = None
+            self._idle.pop(connection, None)
+            self._idle[connection] = None
 
-    def let_go(self, device: str) -> None:
+    def close_unused(self, device: str) -> None:
         """Ends the device's connections that have asked nothing: the kernel sent them here while the device was
         captured, and its browser would meet us on them in the Internet's place."""
-        for connection in tuple(self._unasked.get(device, ())):
+        for connection in tuple(self._unused.get(device, ())):
             connection.abort_unused()
 
     def _used(self, connection: "Connection", device: str) -> None:
-        unasked = self._unasked.get(device)
+        unasked = self._unused.get(device)
         if unasked is not None and connection in unasked:
             unasked.remove(connection)
             if not unasked:
-                del self._unasked[device]
+                del self._unused[device]
 
     def bind(self, inner: Inner, connection: "Connection") -> None:
         self._by_inner[id(inner)] = connection
@@ -179,10 +179,10 @@ class Doorway:
         return connection is None or connection.answered()
 
     def _make_room(self) -> bool:
-        longest_silent = next(iter(self._silent), None)
+        longest_silent = next(iter(self._idle), None)
         if longest_silent is None:
             return False
-        del self._silent[longest_silent]
+        del self._idle[longest_silent]
         longest_silent.abort()
         return True
 
@@ -191,11 +191,11 @@ class Doorway:
         while True:
             await asyncio.sleep(SWEEP_S)
             now = self.clock()
-            surplus = set(islice(self._silent, max(0, len(self._open) - self.connections_max())))
+            surplus = set(islice(self._idle, max(0, len(self._open) - self.connections_max())))
             overdue = [connection for connection in self._open if connection.deadline < now]
             for number, connection in enumerate([*surplus, *overdue], start=1):
                 # What was asked for again meanwhile is let be.
-                if connection.deadline < now or (connection in surplus and connection in self._silent):
+                if connection.deadline < now or (connection in surplus and connection in self._idle):
                     connection.abort()
                 if number % SWEPT_AT_ONCE == 0:
                     await asyncio.sleep(0)
@@ -212,9 +212,9 @@ class Connection(asyncio.Protocol):
         "_buffer",
         "_choked",
         "_device",
-        "_doorway",
         "_eof",
         "_inner",
+        "_limiter",
         "_mute",
         "_requests",
         "_waiting",
@@ -223,10 +223,10 @@ class Connection(asyncio.Protocol):
         "transport",
     )
 
-    def __init__(self, doorway: Doorway, caller: Caller | None = None) -> None:
+    def __init__(self, limiter: ConnectionLimiter, caller: Caller | None = None) -> None:
         """`caller` when it is known already; otherwise the doorway's are asked as soon as there is a connection."""
         self.caller = caller
-        self._doorway = doorway
+        self._limiter = limiter
         self.transport: asyncio.Transport | None = None
         self._device: str | None = None
         self._inner: Inner | None = None
@@ -245,13 +245,13 @@ class Connection(asyncio.Protocol):
             self._mute = True
             transport.abort()
             return
-        self.deadline = self._doorway.clock() + self._doorway.limits.request_s
+        self.deadline = self._limiter.clock() + self._limiter.limits.request_s
 
-    def _may_stay(self, ends: Ends) -> bool:
+    def _may_stay(self, ends: SocketAddresses) -> bool:
         if self.caller is None:
-            self.caller = self._doorway.caller_of(ends)
+            self.caller = self._limiter.caller_of(ends)
         device = counted_as(self.caller, ends)
-        if not self._doorway.enter(self, device):
+        if not self._limiter.accept(self, device):
             return False
         self._device = device
         return True
@@ -260,19 +260,19 @@ class Connection(asyncio.Protocol):
         if self._mute:
             return
         if not self._buffer and not self._waiting and self._requests:
-            self.deadline = self._doorway.clock() + self._doorway.limits.request_s
+            self.deadline = self._limiter.clock() + self._limiter.limits.request_s
         self._buffer += data
-        self._doorway.buffered += len(data)
+        self._limiter.buffered += len(data)
         if self._waiting:
             # The next request waits here until the answer is out; no browser sends more than one.
-            if len(self._buffer) > self._doorway.limits.head_bytes:
+            if len(self._buffer) > self._limiter.limits.head_bytes:
                 self.abort()
             return
         self._hand_in()
         # What is still here then is one request that is not whole, or many from somebody who takes no answers.
         if (
             len(self._buffer)
-            > self._doorway.limits.head_bytes + len(HEAD_END) + self._doorway.limits.body_bytes
+            > self._limiter.limits.head_bytes + len(HEAD_END) + self._limiter.limits.body_bytes
         ):
             self.abort()
 
@@ -284,17 +284,17 @@ class Connection(asyncio.Protocol):
             left = len(self._buffer)
             self._hand_in()
         return self._waiting or (
-            bool(self._buffer) and (self._choked or self._doorway.is_queued(self, self._device))
+            bool(self._buffer) and (self._choked or self._limiter.is_queued(self, self._device))
         )
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._drop_buffer()
         if self._inner is not None:
-            self._doorway.unbind(self._inner)
+            self._limiter.unbind(self._inner)
             self._inner.connection_lost(exc)
             self._inner = None
         if self._device is not None:
-            self._doorway.leave(self, self._device)
+            self._limiter.remove(self, self._device)
             self._has_answer()
             self._device = None
         if self.transport is not None:
@@ -316,9 +316,9 @@ class Connection(asyncio.Protocol):
 
     def answered(self) -> bool:
         self._has_answer()
-        self._doorway.falls_silent(self)
-        self.deadline = self._doorway.clock() + self._doorway.limits.idle_s
-        if self._requests >= self._doorway.limits.requests or (self._eof and not self._buffer):
+        self._limiter.mark_idle(self)
+        self.deadline = self._limiter.clock() + self._limiter.limits.idle_s
+        if self._requests >= self._limiter.limits.requests or (self._eof and not self._buffer):
             return True
         if self._buffer:
             asyncio.get_running_loop().call_soon(self._hand_in)
@@ -336,7 +336,7 @@ class Connection(asyncio.Protocol):
             self.abort()
 
     def _hand_in(self) -> None:
-        limits, buffer = self._doorway.limits, self._buffer
+        limits, buffer = self._limiter.limits, self._buffer
         if self._waiting or self._choked or self._mute or not buffer:
             return
         assert self.transport is not None
@@ -346,7 +346,7 @@ class Connection(asyncio.Protocol):
         if end < 0:
             if len(buffer) > limits.head_bytes:
                 self._refuse(414 if b"\r\n" not in buffer else 431)
-            elif self._doorway.buffered > limits.buffered_bytes:
+            elif self._limiter.buffered > limits.buffered_bytes:
                 self._refuse(503)
             return
         status, octets = measure(buffer[:end], lines_max=limits.head_lines, body_bytes_max=limits.body_bytes)
@@ -357,18 +357,18 @@ class Connection(asyncio.Protocol):
         if len(buffer) < whole:
             return
         # The last answer on a connection says that it is the last: that is the library's to write.
-        if self._doorway.quick is not None and not octets and self._requests + 1 < limits.requests:
-            answer = self._doorway.quick(buffer[:end], self)
+        if self._limiter.quick is not None and not octets and self._requests + 1 < limits.requests:
+            answer = self._limiter.quick(buffer[:end], self)
             if answer is not None:
                 self._answer(answer, whole)
                 return
         self._pass_on(buffer[:whole], rest=buffer[whole:])
 
-    def _answer(self, answer: Quick, length: int) -> None:
+    def _answer(self, answer: FastAnswer, length: int) -> None:
         """Without the library; `length` octets of the buffer were the request."""
         assert self.transport is not None
         self._buffer = self._buffer[length:]
-        self._doorway.buffered -= length
+        self._limiter.buffered -= length
         self._requests += 1
         self.transport.write(answer.octets)
         if answer.closes or self.answered():
@@ -377,29 +377,29 @@ class Connection(asyncio.Protocol):
             self.transport.close()
 
     def _pass_on(self, request: bytes, *, rest: bytes) -> None:
-        if len(rest) > self._doorway.limits.head_bytes:
+        if len(rest) > self._limiter.limits.head_bytes:
             self._refuse(400)
             return
         assert self._device is not None
-        if not self._doorway.may_ask(self, self._device):
+        if not self._limiter.may_ask(self, self._device):
             return
         self._buffer = rest
-        self._doorway.buffered -= len(request)
+        self._limiter.buffered -= len(request)
         self._waiting = True
-        self._doorway.asks(self, self._device)
+        self._limiter.begin_request(self, self._device)
         self._requests += 1
-        self.deadline = self._doorway.clock() + self._doorway.limits.answer_s
+        self.deadline = self._limiter.clock() + self._limiter.limits.answer_s
         if self._inner is None:
             assert self.transport is not None
-            self._inner = self._doorway.inner()
-            self._doorway.bind(self._inner, self)
+            self._inner = self._limiter.inner()
+            self._limiter.bind(self._inner, self)
             self._inner.connection_made(self.transport)
         self._inner.data_received(request)
 
     def _has_answer(self) -> None:
         if self._waiting:
             assert self._device is not None
-            self._doorway.has_asked(self._device)
+            self._limiter.end_request(self._device)
         self._waiting = False
 
     def _refuse(self, status: int) -> None:
@@ -410,10 +410,10 @@ class Connection(asyncio.Protocol):
         self.transport.write(REFUSALS[status])
         if self.transport.can_write_eof():
             self.transport.write_eof()
-        self.deadline = self._doorway.clock() + SWEEP_S
+        self.deadline = self._limiter.clock() + SWEEP_S
 
     def _drop_buffer(self) -> None:
-        self._doorway.buffered -= len(self._buffer)
+        self._limiter.buffered -= len(self._buffer)
         self._buffer = b""
 
 

@@ -9,8 +9,8 @@ from typing import Literal
 from urllib.parse import parse_qsl, urlsplit
 
 from captive_portal.probes import normal_host
-from node.membership.bindings import DEVICE_NAME_CHARS_MAX
-from node.membership.contests import CONTEST_CHARS_MAX
+from node.accounts.device_bindings import DEVICE_NAME_CHARS_MAX
+from node.accounts.objections import OBJECTION_CHARS_MAX
 from node.units import MacAddress
 
 FIELDS_MAX = 8
@@ -21,7 +21,7 @@ _BOOT_CHARACTERS, _MINUTE_CHARACTERS, _PROOF_CHARACTERS = 4, 6, 22
 TOKEN_CHARACTERS = _BOOT_CHARACTERS + _MINUTE_CHARACTERS + _PROOF_CHARACTERS
 """In hexadecimal: which boot, which minute of it, and 88 bits that prove both."""
 
-JOIN, LEAVE, ANSWER, DEVICES, PASSPHRASE, CONTEST, ERASE, LANGUAGE = PURPOSES = (
+JOIN, LEAVE, ANSWER, DEVICES, PASSPHRASE, OBJECTION, ERASE, LANGUAGE = PURPOSES = (
     "join",
     "leave",
     "answer",
@@ -48,7 +48,7 @@ CHARACTERS_MAX: Mapping[str, int] = {
     "device": 17,
     "instead_of": 17,
     "rule": 100,
-    "text": CONTEST_CHARS_MAX,
+    "text": OBJECTION_CHARS_MAX,
     "lang": 35,
     "back": 1_000,
 }

@@ -1,7 +1,7 @@
 """The header fields of the portal's own answers: nothing is kept by anybody on the way, and a page can do nothing else."""
 
 from captive_portal.capport import CACHE_CONTROL
-from captive_portal.visit import Give
+from captive_portal.request_context import Download
 
 Fields = tuple[tuple[str, str], ...]
 
@@ -28,7 +28,7 @@ def page_fields(lang: str, style_source: str) -> Fields:
     )
 
 
-def document_fields(document: Give) -> Fields:
+def document_fields(document: Download) -> Fields:
     """Of a document for programs, or a file to keep."""
     fields: Fields = (
         ("Content-Type", document.content_type),

@@ -5,7 +5,15 @@ import logging
 import time
 from collections.abc import Callable
 
-from captive_portal.callers import DISPUTED, ELSEWHERE, Caller, Claims, Ends, Heard, warning
+from captive_portal.callers import (
+    DISPUTED,
+    ELSEWHERE,
+    AddressClaims,
+    Caller,
+    Claims,
+    SocketAddresses,
+    warning,
+)
 from captive_portal.leases import LeaseFile
 from captive_portal.neighbours import KernelNeighbours, NeighbourNews
 from captive_portal.senders import FrameSenders
@@ -31,10 +39,10 @@ class LinkCallers:
     ) -> None:
         self._neighbours, self._senders, self._leases = neighbours, senders, leases
         self._news, self._clock = news, clock
-        self._heard, self._claims = Heard(), Claims()
+        self._heard, self._claims = AddressClaims(), Claims()
         self._logged = -LOGGED_EVERY_S
 
-    def caller(self, ends: Ends) -> Caller:
+    def caller(self, ends: SocketAddresses) -> Caller:
         """The neighbour table says who should send from this address; the frames must be that device's own."""
         device = self._neighbours.mac_of(ends.address)
         if device is None:

@@ -5,20 +5,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
-from captive_portal.callers import Caller, Ends
+from captive_portal.callers import Caller, SocketAddresses
+from node.accounts.auth_result import RejectReason
+from node.accounts.notices import Notice
+from node.accounts.objections import Objection
+from node.accounts.terms import TermsText
 from node.governance.allowance import Allowance
-from node.governance.joining import WAYS, Way
+from node.governance.join_methods import WAYS, Way
 from node.governance.rules import Ruleset
-from node.membership.contests import Contest
-from node.membership.entrances import DenialReason
-from node.membership.notices import Notice
-from node.membership.terms import TermsText
 from node.units import AccountId, Bytes, MacAddress, Usage
 
 GuestState = Literal["waiting", "admitted", "expired", "removed"]
 
 RefusalReason = Literal[
-    DenialReason,
+    RejectReason,
     "removed",  # an admin took the device off; `detail` is the admin's reason
     "trouble",  # the node cannot do it just now; `detail` says why
     "memory",  # the node can read or write nothing just now; its log and its admins are told why
@@ -171,7 +171,7 @@ class GuestView:
     unasked_s: int | None = None
     """For how long nobody's question reaches this member, as they wished; None while they hear everybody."""
     device_code: DeviceCode | None = None
-    contests: tuple[Contest, ...] = ()
+    objections: tuple[Objection, ...] = ()
     is_member: bool = False
     """May vouch for guests and set a passphrase."""
     has_passphrase: bool = False
@@ -238,7 +238,7 @@ class KeptView:
     retention: str
 
 
-class House(Protocol):
+class PortalBackend(Protocol):
     """The node, as far as the front door may ask. What is typed by people is cut to the limits of its format by the
     house; the front door limits the whole form."""
 
@@ -286,7 +286,7 @@ class House(Protocol):
         """`current` is the passphrase until now: whoever has copied a member's hardware address does not know it. It is
         not asked for while `has_shown_card`."""
 
-    async def contest(self, mac: MacAddress, rule: str, text: str) -> Refused | None: ...
+    async def add_objection(self, mac: MacAddress, rule: str, text: str) -> Refused | None: ...
 
     async def own_data(self, mac: MacAddress) -> Mapping[str, object]:
         """Everything that is kept about this device and its account, ready for JSON."""
@@ -299,7 +299,7 @@ class House(Protocol):
 class Callers(Protocol):
     """Who is asking, which nobody can choose by what they send to the portal."""
 
-    def caller(self, ends: Ends) -> Caller:
+    def caller(self, ends: SocketAddresses) -> Caller:
         """Whose connection it is; asked once, when it opens, and kept for as long as it stands."""
 
     def is_disputed(self, address: str, device: MacAddress) -> bool:

@@ -20,7 +20,7 @@ _PORT = re.compile(r"\d{1,5}")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ProbeAnswer:
     """One whole answer; the server adds only the length and the date."""
 
     status: int
@@ -33,17 +33,17 @@ class Probe:
     """A system's question, and what it takes for the open Internet."""
 
     system: str
-    open_answer: Answer
+    open_answer: ProbeAnswer
 
 
 _FRESH = (("Cache-Control", "no-store"), ("Connection", "close"))
 
 
-def _text(body: str, content_type: str = "text/plain", *more: tuple[str, str]) -> Answer:
-    return Answer(200, body.encode(), (("Content-Type", content_type), *_FRESH, *more))
+def _text(body: str, content_type: str = "text/plain", *more: tuple[str, str]) -> ProbeAnswer:
+    return ProbeAnswer(200, body.encode(), (("Content-Type", content_type), *_FRESH, *more))
 
 
-_NO_CONTENT = Answer(204, b"", _FRESH)
+_NO_CONTENT = ProbeAnswer(204, b"", _FRESH)
 _APPLE = _text("<HTML><HEAD><TITLE>Success</TITLE></HEAD><BODY>Success</BODY></HTML>", "text/html")
 _FIREFOX_PAGE = _text(
     '<meta http-equiv="refresh" content="0;url=https://support.mozilla.org/kb/captive-portal"/>', "text/html"
@@ -61,7 +61,7 @@ _ANDROID_PATHS = ("/generate_204", "/gen_204")
 _APPLE_PATHS = ("/", "/hotspot-detect.html", "/library/test/success.html")
 
 # system, hosts, paths, the answer of the open Internet
-_GOLDEN: tuple[tuple[str, tuple[str, ...], tuple[str, ...], Answer], ...] = (
+_GOLDEN: tuple[tuple[str, tuple[str, ...], tuple[str, ...], ProbeAnswer], ...] = (
     (
         "Android",
         (
@@ -124,7 +124,7 @@ _GOLDEN: tuple[tuple[str, tuple[str, ...], tuple[str, ...], Answer], ...] = (
         "Ubuntu",
         ("connectivity-check.ubuntu.com",),
         ("/",),
-        Answer(204, b"", (*_FRESH, ("X-NetworkManager-Status", "online"))),
+        ProbeAnswer(204, b"", (*_FRESH, ("X-NetworkManager-Status", "online"))),
     ),
     ("GNOME", ("nmcheck.gnome.org",), ("/check_network_status.txt",), _NETWORK_MANAGER),
     ("Debian", ("network-test.debian.org",), ("/nm",), _NETWORK_MANAGER),
@@ -213,9 +213,9 @@ def is_probe_host(host: str) -> bool:
     return host in _HOSTS
 
 
-def before_admission(portal_url: str) -> Answer:
+def before_admission(portal_url: str) -> ProbeAnswer:
     """Sends a question for a foreign host to the portal; a kept socket would outlive the sign-in."""
     where = escape(portal_url)
     body = f'<!doctype html><title>Sign in</title><p><a href="{where}">Sign in to this network</a></p>\n'
     headers = (("Location", portal_url), ("Content-Type", "text/html; charset=utf-8"), *_FRESH)
-    return Answer(302, body.encode(), headers)
+    return ProbeAnswer(302, body.encode(), headers)

@@ -12,13 +12,13 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from captive_portal.catalogues import FOLDER, SOURCE, read_catalogues
-from captive_portal.place import Page
-from captive_portal.words import Words
+from captive_portal.page_context import PortalPage
+from captive_portal.translations import Translations
 
 TEMPLATES = Path(__file__).parent / "templates"
 PAGES_REMEMBERED = 64
-FORMATS = ("fact", "number", "volume", "rate", "rates", "day", "moment", "duration")
-"""Methods of `Words` that templates may use as filters: ``{{ page.used|volume }}``."""
+FORMATS = ("label", "number", "volume", "rate", "rates", "day", "moment", "duration")
+"""Methods of `Translations` that templates may use as filters: ``{{ page.used|volume }}``."""
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class Renderer:
         """The styles that pages may use, as Content-Security-Policy sources."""
         self.render = lru_cache(maxsize=PAGES_REMEMBERED)(self.render_once)
 
-    def words_for(self, tag: str) -> Words:
+    def words_for(self, tag: str) -> Translations:
         """The source language for a tag without a catalogue."""
         return self.words.get(tag, self.words[SOURCE])
 
@@ -70,7 +70,7 @@ class Renderer:
         return environment
 
     def _said(self, name: str) -> Callable[..., str]:
-        """One of the `Words`' methods, for templates."""
+        """One of the `Translations`' methods, for templates."""
 
         # With a context, or a constant would be said for good in the language of the first page.
         @pass_context
@@ -79,7 +79,7 @@ class Renderer:
 
         return said
 
-    def render_once(self, page: Page) -> bytes:
+    def render_once(self, page: PortalPage) -> bytes:
         """For a page about one person: nothing of it is remembered."""
         # Set for the whole page rather than passed along, so that macros of other templates speak it too.
         self._spoken = self.words_for(page.place.lang)

@@ -8,7 +8,7 @@ import socket
 import struct
 from collections.abc import Callable, Mapping
 
-from captive_portal.callers import Ends
+from captive_portal.callers import SocketAddresses
 from node.errors import NodeError
 from node.netlink import (
     NETLINK_NETFILTER,
@@ -46,7 +46,7 @@ class FrameSenders:
     def close(self) -> None:
         self._socket.close()
 
-    def sends(self, device: MacAddress, ends: Ends) -> bool | None:
+    def sends(self, device: MacAddress, ends: SocketAddresses) -> bool | None:
         """Whether `device` opened this connection; None while the filter does not stand, and knows of nobody."""
         key = key_of(device, ends)
         if key is None:
@@ -75,7 +75,7 @@ class FrameSenders:
             ) from error
 
 
-def key_of(device: MacAddress, ends: Ends) -> tuple[int, bytes] | None:
+def key_of(device: MacAddress, ends: SocketAddresses) -> tuple[int, bytes] | None:
     """IP version and key: each field in network order, filled up to four octets. None for what is no address."""
     try:
         there, here = (ipaddress.ip_address(a.partition("%")[0]) for a in (ends.address, ends.own_address))

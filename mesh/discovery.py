@@ -38,7 +38,7 @@ from mesh.hearing import Hearing
 from mesh.messages import Malformed
 from mesh.ports import Roster
 from node.identity import SHORT_CHARS
-from node.multicast_dns import Filtered, Reader
+from node.multicast_dns import DatagramReader, Filtered
 from node.units import NodeId
 
 LOOK_AGAIN_S = 1.0
@@ -301,7 +301,7 @@ async def _bind(zeroconf: AsyncZeroconf, link: _Link, hearing: Hearing) -> None:
     for each in zeroconf.zeroconf.engine.readers:
         own = each.transport.get_extra_info("socket")
         own.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, link.name.encode() + b"\0")
-        reader = cast(Reader, each.transport.get_protocol())
+        reader = cast(DatagramReader, each.transport.get_protocol())
         each.transport.set_protocol(cast(asyncio.BaseProtocol, Filtered(reader, hearing.heard)))
     cache = zeroconf.zeroconf.cache
     for name in cache.names():

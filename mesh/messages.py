@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, TypeGuard
 
-from node.accounting.ledger import Cell
+from node.accounting.ledger import UsageBucket
 from node.accounting.periods import DAY_UNKNOWN
 from node.identity import NODE_ID_CHARS, SIGNATURE_BYTES
 from node.units import AccountId, Bytes, NodeId, Usage
@@ -66,7 +66,7 @@ class Hello:
 
 
 @dataclass(frozen=True, slots=True)
-class Beat:
+class Keepalive:
     """I am here, with nothing to say."""
 
 
@@ -133,8 +133,8 @@ class Unknown:
     kind: str
 
 
-type UsageRow = tuple[AccountId, Cell]
-type PastRow = tuple[str, AccountId, Cell]
+type UsageRow = tuple[AccountId, UsageBucket]
+type PastRow = tuple[str, AccountId, UsageBucket]
 """The life of the author's books that counted it, the account, and how much."""
 type Cover = tuple[str, str, int]
 """A page of an earlier life by its life, label and seq: it and those before it are taken in."""
@@ -148,16 +148,16 @@ class Past:
     covers: tuple[Cover, ...]
 
 
-type Message = Hello | Beat | Root | Streams | Have | Page | Unknown
+type Message = Hello | Keepalive | Root | Streams | Have | Page | Unknown
 
 
-def encode(message: Hello | Beat | Root | Streams | Have) -> bytes:
+def encode(message: Hello | Keepalive | Root | Streams | Have) -> bytes:
     """One frame: canonical JSON with the kind of message in ``is``."""
     match message:
         case Hello(version, community, node, name, boot):
             fields = {"v": version, "community": community, "node": node, "name": name, "boot": boot}
             return _canonical({"is": "hello", **fields})
-        case Beat():
+        case Keepalive():
             return _canonical({"is": "beat"})
         case Root(digest):
             return _canonical({"is": "root", "digest": digest})
@@ -183,12 +183,14 @@ def page_head(
     return _canonical({"is": "page", "v": VERSION, **stream, "period": period, "part": part, "seq": seq})
 
 
-def usage_body(rows: Mapping[AccountId, Cell]) -> bytes:
+def usage_body(rows: Mapping[AccountId, UsageBucket]) -> bytes:
     """The second line of a usage page: what each account used at the author's node."""
     return _canonical({"rows": [_row(account, rows[account]) for account in sorted(rows)]})
 
 
-def past_body(rows: Mapping[tuple[str, AccountId], Cell], covers: Mapping[tuple[str, str], int]) -> bytes:
+def past_body(
+    rows: Mapping[tuple[str, AccountId], UsageBucket], covers: Mapping[tuple[str, str], int]
+) -> bytes:
     """The second line of a page about earlier lives, by life and account; `covers` by life and label."""
     told = [[life, *_row(account, rows[life, account])] for life, account in sorted(rows)]
     return _canonical({"covers": [[*key, covers[key]] for key in sorted(covers)], "rows": told})
@@ -279,7 +281,7 @@ def _message(fields: dict[str, Any]) -> Message | Malformed:
         case "hello":
             return _hello(fields)
         case "beat":
-            return Beat()
+            return Keepalive()
         case "root":
             digest = fields.get("digest")
             return Root(digest) if _fits(digest, _ROOT) else Malformed("root without a digest")
@@ -388,12 +390,12 @@ def _no_key_twice(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _row(account: AccountId, cell: Cell) -> list[str | int]:
+def _row(account: AccountId, cell: UsageBucket) -> list[str | int]:
     return [account, cell.uplink.down, cell.uplink.up, cell.busy.down, cell.busy.up]
 
 
-def _cell(row: list[Any]) -> Cell:
-    return Cell(Usage(Bytes(row[1]), Bytes(row[2])), Usage(Bytes(row[3]), Bytes(row[4])))
+def _cell(row: list[Any]) -> UsageBucket:
+    return UsageBucket(Usage(Bytes(row[1]), Bytes(row[2])), Usage(Bytes(row[3]), Bytes(row[4])))
 
 
 def _is_row(row: object) -> bool:

@@ -23,7 +23,7 @@ from mesh.messages import (
     past_body,
     usage_body,
 )
-from node.accounting.ledger import NO_CELL, Cell, highest
+from node.accounting.ledger import EMPTY_BUCKET, UsageBucket, highest
 from node.accounting.periods import DAY_UNKNOWN
 from node.identity import own_node_id, sign
 from node.units import AccountId
@@ -43,7 +43,7 @@ type CoverKey = tuple[str, str]
 
 @dataclass(slots=True)
 class _PastPart:
-    rows: dict[PastKey, Cell] = field(default_factory=dict)
+    rows: dict[PastKey, UsageBucket] = field(default_factory=dict)
     covers: dict[CoverKey, int] = field(default_factory=dict)
 
     @property
@@ -70,14 +70,14 @@ class PastPages:
             places = self._rows.setdefault(day, {})
             if places.setdefault((life, account), number) == number:
                 rows = parts[number].rows
-                rows[life, account] = highest(rows.get((life, account), NO_CELL), cell)
+                rows[life, account] = highest(rows.get((life, account), EMPTY_BUCKET), cell)
         for life, label, seq in past.covers:
             places_of_covers = self._covers.setdefault(day, {})
             if places_of_covers.setdefault((life, label), number) == number:
                 covers = parts[number].covers
                 covers[life, label] = max(seq, covers.get((life, label), -1))
 
-    def note(self, day: str, life: str, account: AccountId, cell: Cell) -> None:
+    def note(self, day: str, life: str, account: AccountId, cell: UsageBucket) -> None:
         """A cell of an earlier life; nothing is written for one that has not grown."""
         places = self._rows.setdefault(day, {})
         number = places.get((life, account))
@@ -87,7 +87,7 @@ class PastPages:
                 return
             places[life, account] = number
         rows = self._days[day][number].rows
-        grown = highest(rows.get((life, account), NO_CELL), cell)
+        grown = highest(rows.get((life, account), EMPTY_BUCKET), cell)
         if grown != rows.get((life, account)):
             rows[life, account] = grown
             self.changed[day, number] = None
@@ -147,7 +147,7 @@ class UsagePages:
         self._author = own_node_id(key)
         self._community = community
         self.incarnation = incarnation
-        self._parts: dict[PartKey, dict[AccountId, Cell]] = {}
+        self._parts: dict[PartKey, dict[AccountId, UsageBucket]] = {}
         self._part_of: dict[str, dict[AccountId, int]] = {}
         self._changed: dict[PartKey, None] = {}
         self.past = PastPages()
@@ -181,14 +181,14 @@ class UsagePages:
             self.note_past(page.period, life, account, cell)
         self.past.cover(page.incarnation, page.label, page.seq)
 
-    def note_past(self, day: str, life: str, account: AccountId, cell: Cell) -> None:
+    def note_past(self, day: str, life: str, account: AccountId, cell: UsageBucket) -> None:
         """A cell that an earlier life of our books counted, as it stands now."""
         if life == self.incarnation:
             self.note(day, account, cell)
         elif is_account(account) and all(map(is_number, _numbers(cell))):
             self.past.note(day, life, account, cell)
 
-    def note(self, day: str, account: AccountId, cell: Cell) -> None:
+    def note(self, day: str, account: AccountId, cell: UsageBucket) -> None:
         """A cell of our books as it stands now; nothing is written for one that has not grown.
 
         An account or a number that the format cannot hold is left out, so that the rest still travels.
@@ -203,7 +203,7 @@ class UsagePages:
                 return
             places[account] = number
         part = self._parts.setdefault((day, number), {})
-        known = part.get(account, NO_CELL)
+        known = part.get(account, EMPTY_BUCKET)
         grown = highest(known, cell)
         if grown != known or account not in part:
             part[account] = grown
@@ -262,7 +262,7 @@ class UsagePages:
             self._changed.pop((oldest, number), None)
 
 
-def _numbers(cell: Cell) -> tuple[int, ...]:
+def _numbers(cell: UsageBucket) -> tuple[int, ...]:
     return cell.uplink.down, cell.uplink.up, cell.busy.down, cell.busy.up
 
 

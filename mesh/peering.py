@@ -9,9 +9,9 @@ from typing import Literal, assert_never
 
 from node.units import Milliseconds, Monotonic
 
-BEAT_EVERY = Milliseconds(6_000)
+KEEPALIVE_EVERY = Milliseconds(6_000)
 """Who has nothing to say for this long says so."""
-SILENT_AFTER = Milliseconds(3 * BEAT_EVERY)
+SILENT_AFTER = Milliseconds(3 * KEEPALIVE_EVERY)
 GREETING_MAX = Milliseconds(10_000)
 GONE_AFTER = Milliseconds(180_000)
 HEARD_FORGOTTEN_AFTER = Milliseconds(900_000)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from node.accounting.ledger import Cell
+from node.accounting.ledger import UsageBucket
 from node.units import AccountId, NodeId
 
 
@@ -19,26 +19,26 @@ class PeerView:
     heard_seconds_ago: int | None
 
 
-class UsageBooks(Protocol):
+class UsageLedger(Protocol):
     """Usage cells: ours to publish, others' to merge."""
 
     @property
     def incarnation(self) -> str:
         """Name of this life of our books, 1 to 32 letters, digits, ``-`` or ``_``; empty until the books know it."""
 
-    async def own_cells(self) -> Iterable[tuple[str, str, AccountId, Cell]]:
+    async def own_cells(self) -> Iterable[tuple[str, str, AccountId, UsageBucket]]:
         """(life, day, account, cell) of this node's books that neighbours may know, earlier lives included."""
 
     def outlive(self, life: str) -> None:
         """Neighbours know that our books had come further in this life: another one begins, with a greater number."""
 
     def merge_page(
-        self, author: NodeId, incarnation: str, day: str, cells: Iterable[tuple[AccountId, Cell]]
+        self, author: NodeId, incarnation: str, day: str, cells: Iterable[tuple[AccountId, UsageBucket]]
     ) -> None:
         """Cells of a member whose signature was checked; ours too, when they come back from a neighbour."""
 
 
-class PageShelf(Protocol):
+class PageCache(Protocol):
     """Signed pages as received, kept over restarts and passed on unchanged."""
 
     def load(self) -> Iterable[bytes]: ...

@@ -118,7 +118,7 @@ class Link:
         """Set when there may be something to send."""
         self.closing: str | None = None
         """Why it is about to be closed."""
-        self.patience: asyncio.Timeout | None = None
+        self.policy: asyncio.Timeout | None = None
         """What whoever talks on this link talks under, so that `hang_up` ends the talk."""
 
     async def receive(self) -> bytes | None:
@@ -144,8 +144,8 @@ class Link:
     def hang_up(self, why: str) -> None:
         """End the talk on this link at once, also when the other side has stopped reading."""
         self.closing = why
-        if self.patience is not None and not self.patience.expired():
-            self.patience.reschedule(asyncio.get_running_loop().time())
+        if self.policy is not None and not self.policy.expired():
+            self.policy.reschedule(asyncio.get_running_loop().time())
 
     async def close(self, why: str) -> None:
         with contextlib.suppress(TimeoutError, OSError, RuntimeError, aiohttp.ClientError):
@@ -278,7 +278,7 @@ class Listener:
     ) -> None:
         self._context = context
         self._welcome = welcome
-        self._converse = converse
+        self._serve = converse
         self._handshake_s = handshake_s
         self._arrivals: dict[Any, _Arrival] = {}
         self._unproven: Counter[str] = Counter()
@@ -362,7 +362,7 @@ class Listener:
         await socket.prepare(request)
         self.links += 1
         try:
-            await self._converse(Link(socket, tls, met_at, dialled=False))
+            await self._serve(Link(socket, tls, met_at, dialled=False))
         finally:
             self.links -= 1
         return socket

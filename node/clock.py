@@ -31,7 +31,7 @@ class _Timex(ctypes.Structure):
 
 
 class SystemClock:
-    """Implements `node.reconcile.ports.Clock`."""
+    """Implements `node.control.ports.Clock`."""
 
     def __init__(self, source: Literal["synced", "trusted"] = "synced") -> None:
         self._source = source

@@ -56,7 +56,7 @@ class DeviceRow:
     name: str = ""
     """As its owner calls it."""
     way: str = ""
-    """How it came in, as `node.governance.joining` names it; empty while it is not in."""
+    """How it came in, as `node.governance.join_methods` names it; empty while it is not in."""
 
 
 class Broadcast:

@@ -20,31 +20,34 @@ from typing import IO
 from captive_portal.capport import api_uri
 from captive_portal.certificate_files import CertificateFiles
 from captive_portal.framing import Limits
+from captive_portal.https import HttpsListener
 from captive_portal.leases import LeaseFile
 from captive_portal.link import LinkCallers
 from captive_portal.neighbours import KernelNeighbours, NeighbourNews
 from captive_portal.ports import KeptView
 from captive_portal.probes import probe_hosts
-from captive_portal.secure import SecureDoor
 from captive_portal.senders import FrameSenders
-from captive_portal.web import Portal
+from captive_portal.server import Portal
 from mesh.addresses import Address, ConfiguredPeer
-from mesh.neighbourhood import Mesh
-from node.accounting.ledger import Cell, CellKey
-from node.addressing.foreign import ForeignServers
-from node.addressing.servers import dnsmasq, lease_file, radvd, stand_in, strangers_dns
-from node.admin.web import AdminDoor
-from node.answers.admin import AdminHouse
-from node.answers.console import ConsoleAnswers
-from node.answers.desk import Desk
-from node.answers.mesh import LedgerBooks
-from node.answers.overview import Glance
-from node.answers.portal import PortalHouse
-from node.answers.rulefile import RuleFiles, read
+from mesh.service import MeshService
+from node.accounting.ledger import UsageBucket, UsageKey
+from node.accounts.cards import make_card
+from node.accounts.passphrases import SALT_BYTES
+from node.accounts.registry import AccountRegistry
+from node.admin.server import AdminServer
+from node.app.account import AccountService
+from node.app.admin import AdminService
+from node.app.console import ConsoleService
+from node.app.console_commands import ConsoleCommands
+from node.app.mesh_usage import MeshUsage
+from node.app.rule_files import RuleFiles, read
+from node.app.status import StatusSnapshot
 from node.clock import SystemClock
 from node.config import NodeConfig, parse_config
 from node.console import Broadcast, Console
-from node.enforcement.gate import gate
+from node.control.flow_watch import FlowWatch
+from node.control.reconciler import Reconciler
+from node.enforcement.firewall_config import firewall_config
 from node.enforcement.kernel import LinuxKernel
 from node.enforcement.nft import SENDERS, TABLE_NAME
 from node.enforcement.plan import TrafficPlan
@@ -52,19 +55,16 @@ from node.enforcement.ports import Kernel
 from node.errors import Fatal, InvalidFile, NodeError
 from node.identity import own_node_id
 from node.keyring import open_keyring
-from node.membership.cards import make_card
-from node.membership.passphrases import SALT_BYTES
-from node.membership.register import Register
+from node.lan.foreign_servers import ForeignServers
+from node.lan.mdns_browser import MdnsBrowser
+from node.lan.servers import dnsmasq, lease_file, radvd, stand_in, strangers_dns
+from node.lan.service_list import ServiceList
 from node.memory_budget import budget
-from node.reconcile.flow_watch import FlowWatch
-from node.reconcile.loop import Reconcile
-from node.services.browser import LanServices
-from node.services.views import Board
+from node.memory_tuning import memory_allowed, trim_regularly
+from node.storage.data_inventory import WHOLE_INVENTORY
 from node.storage.database import Store
-from node.storage.elsewhere import KEPT_ANYWHERE
-from node.storage.memory import StoredMemory, StoredRecords, StoredShelf
+from node.storage.repository import StoredArchive, StoredPageCache, StoredRepository
 from node.supervision import Parts, supervise
-from node.thrift import memory_allowed, settle
 from node.units import NodeId
 
 log = logging.getLogger("procomu")
@@ -88,40 +88,42 @@ class Node:
         self.events = Broadcast()
         self.keys = open_keyring(Path(config.community.key_file), Path(config.node.key_file))
         self.store = self._store()
-        self.records = StoredRecords(self.store)
+        self.records = StoredArchive(self.store)
         self.files = RuleFiles(
             Path(config.rules.file),
             Path(config.members.file),
             Path(config.node.data_dir),
             self.records.last_rules,
         )
-        self.reconcile = self._heart(own_node_id(self.keys.node))
-        self.mesh = self._fence()
+        self.reconciler = self._heart(own_node_id(self.keys.node))
+        self.mesh = self._mesh_service()
         self.callers = link_callers(config)
         self.certificate = certificate_files(config, self.clock)
-        self.lan_services = LanServices(config.lan.interface, config.lan.address4, config.lan.address6)
-        self.house = self._front_house()
+        self.lan_services = MdnsBrowser(config.lan.interface, config.lan.address4, config.lan.address6)
+        self.app = self._account_service()
         self.portal = Portal(
-            self.house,
+            self.app,
             self.callers,
             port=config.portal.port,
             secret=self.keys.key_for("portal forms"),
             limits=Limits(buffered_bytes=self.budget.unfinished_bytes),
-            connections_max=lambda: self.budget.connections(len(self.reconcile.presence.seats)),
+            connections_max=lambda: self.budget.connections(
+                len(self.reconciler.session_table.session_entries)
+            ),
             boot=self.clock.boot,
             since_boot=self.clock.monotonic,
         )
-        self.secure = self._secure_door()
+        self.secure = self._https_listener()
         self.flow_watch = FlowWatch(kernel)
-        glance = self._glance()
-        self.admin = self._admin_house(glance)
-        self.admin_door = AdminDoor(
+        status_snapshot = self._status_snapshot()
+        self.admin = self._admin_service(status_snapshot)
+        self.admin_server = AdminServer(
             self.admin,
             address=config.admin.address,
             port=config.admin.port,
             words=lambda: self.portal.words,
         )
-        self.console = self._console(glance)
+        self.console = self._console(status_snapshot)
         self.dnsmasq = dnsmasq(config, self.advertised)
         self.strangers_dns = strangers_dns(config)
         self.foreign = ForeignServers(config.lan.interface)
@@ -131,10 +133,10 @@ class Node:
     async def run(self) -> None:
         """Until cancelled; Fatal ends it. The doors open when the first plan stands."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(supervise("reconcile", self.reconcile.run, self.parts))
+            tasks.create_task(supervise("reconcile", self.reconciler.run, self.parts))
             tasks.create_task(supervise("console", self.console.run, self.parts))
-            await self.reconcile.ready.wait()
-            log.info("the gate stands; %d devices may pass", len(self.reconcile.presence.admitted()))
+            await self.reconciler.ready.wait()
+            log.info("the gate stands; %d devices may pass", len(self.reconciler.session_table.admitted()))
             log.info("%s", self.budget.sentence)
             tasks.create_task(supervise("callers", self.callers.run, self.parts))
             tasks.create_task(supervise("portal", self.portal.run, self.parts))
@@ -153,7 +155,7 @@ class Node:
             if self.mesh is not None:
                 tasks.create_task(supervise("mesh", self.mesh.run, self.parts))
             tasks.create_task(supervise("connections", self.flow_watch.run, self.parts))
-            tasks.create_task(supervise("memory", settle, self.parts))
+            tasks.create_task(supervise("memory", trim_regularly, self.parts))
 
     def close(self) -> None:
         """After `run`: what a stopped node leaves behind is what the community set."""
@@ -191,7 +193,9 @@ class Node:
         """Nobody passes any more; their last bytes are booked at the next start."""
         with contextlib.suppress(NodeError):
             now = self.clock.monotonic()
-            kernel.apply(TrafficPlan(gate(self.config, probe_hosts()), {}, kernel.observe(now).marks), now)
+            kernel.apply(
+                TrafficPlan(firewall_config(self.config, probe_hosts()), {}, kernel.observe(now).marks), now
+            )
 
     def give_up(self) -> None:
         """End now, whatever hangs: what was not stored is still in the kernel's counters."""
@@ -203,11 +207,11 @@ class Node:
         os._exit(0)
 
     async def _watch_rules(self) -> None:
-        await self.files.watch(self.reconcile, self.admin.keep_rules)
+        await self.files.watch(self.reconciler, self.admin.keep_rules)
 
     async def _serve_admin(self) -> None:
         await self.admin.recall()
-        await self.admin_door.run()
+        await self.admin_server.run()
 
     def _store(self) -> Store:
         node = self.config.node
@@ -218,7 +222,7 @@ class Node:
             scratch=Path(node.run_dir),
         )
 
-    def _booked(self, changed: Mapping[CellKey, Cell]) -> None:
+    def _booked(self, changed: Mapping[UsageKey, UsageBucket]) -> None:
         if self.mesh is not None:
             self.mesh.publish((key.incarnation, key.day, key.account, cell) for key, cell in changed.items())
 
@@ -226,36 +230,36 @@ class Node:
         if self.mesh is not None:
             await self.mesh.shelve()
 
-    def _secure_door(self) -> SecureDoor | None:
+    def _https_listener(self) -> HttpsListener | None:
         if self.certificate is None:
             return None
-        return SecureDoor(
+        return HttpsListener(
             self.certificate, self.portal.handle, self.callers, port=self.config.portal.https_port
         )
 
     def roster(self) -> frozenset[NodeId]:
         """The nodes of the community, this one among them."""
-        return frozenset(self.config.community.nodes) | {self.reconcile.node}
+        return frozenset(self.config.community.nodes) | {self.reconciler.node}
 
-    def _heart(self, node: NodeId) -> Reconcile:
-        rulebook, roll = self.files.open()
-        register = Register(
+    def _heart(self, node: NodeId) -> Reconciler:
+        active_ruleset, member_directory = self.files.open()
+        registry = AccountRegistry(
             key=self.keys.key_for("vouchers"),
             community=self.keys.community_id,
             nodes=self.roster,
-            roll=lambda: self.reconcile.roll,
+            member_directory=lambda: self.reconciler.member_directory,
             guest_account=self.keys.guest_account,
             random=secrets.token_bytes,
         )
-        return Reconcile(
+        return Reconciler(
             kernel=self.kernel,
-            memory=StoredMemory(self.store, Path(self.config.node.run_dir) / TALLY),
+            repository=StoredRepository(self.store, Path(self.config.node.run_dir) / TALLY),
             clock=self.clock,
-            gate=gate(self.config, probe_hosts()),
+            firewall=firewall_config(self.config, probe_hosts()),
             node=node,
-            rulebook=rulebook,
-            roll=roll,
-            register=register,
+            active_ruleset=active_ruleset,
+            member_directory=member_directory,
+            registry=registry,
             guest_account=self.keys.guest_account,
             session_ms=self.config.portal.session,
             guests_max=self.budget.devices,
@@ -264,17 +268,17 @@ class Node:
             tell=self.events.publish,
         )
 
-    def _fence(self) -> Mesh | None:
-        config, reconcile = self.config, self.reconcile
+    def _mesh_service(self) -> MeshService | None:
+        config, reconciler = self.config, self.reconciler
         if not config.mesh.interfaces and not config.mesh.peers:
             return None
-        return Mesh(
+        return MeshService(
             key=self.keys.node,
             community_id=self.keys.community_id,
             name=config.node.name,
             roster=self.roster,
-            books=LedgerBooks(reconcile),
-            shelf=StoredShelf(self.store, reconcile.today),
+            books=MeshUsage(reconciler),
+            page_cache=StoredPageCache(self.store, reconciler.today),
             interfaces=config.mesh.interfaces,
             port=config.mesh.port,
             configured_peers=tuple(
@@ -282,36 +286,36 @@ class Node:
             ),
         )
 
-    def _glance(self) -> Glance:
-        return Glance(
+    def _status_snapshot(self) -> StatusSnapshot:
+        return StatusSnapshot(
             config=self.config,
-            reconcile=self.reconcile,
+            reconciler=self.reconciler,
             files=self.files,
             parts=self.parts,
             peers=self.mesh.peers if self.mesh else tuple,
-            waiting=self.house.waiting,
+            waiting=self.app.waiting,
             warned=self.warned,
             table_use=lambda: self.flow_watch.seen,
             losses=lambda: self.store.losses,
         )
 
-    def _front_house(self) -> PortalHouse:
+    def _account_service(self) -> AccountService:
         config = self.config
-        return PortalHouse(
-            self.reconcile,
+        return AccountService(
+            self.reconciler,
             config,
             self.clock,
             new_salt=lambda: secrets.token_bytes(SALT_BYTES),
-            kept=tuple(KeptView(each.table, each.purpose, each.retention) for each in KEPT_ANYWHERE),
-            services=Board(config.services.offered, self.lan_services.found).services,
+            kept=tuple(KeptView(each.table, each.purpose, each.retention) for each in WHOLE_INVENTORY),
+            services=ServiceList(config.services.offered, self.lan_services.found).services,
             portal_url=self.portal_url,
             down_since=lambda: self.stand_in.upstream.silent_since,
         )
 
-    def _admin_house(self, glance: Glance) -> AdminHouse:
-        return AdminHouse(
-            self.reconcile,
-            glance,
+    def _admin_service(self, status_snapshot: StatusSnapshot) -> AdminService:
+        return AdminService(
+            self.reconciler,
+            status_snapshot,
             self.files,
             self.records,
             self.clock,
@@ -321,20 +325,20 @@ class Node:
             languages=lambda: self.portal.words,
         )
 
-    def _console(self, glance: Glance) -> Console:
-        answers = ConsoleAnswers(
-            reconcile=self.reconcile,
-            glance=glance,
+    def _console(self, status_snapshot: StatusSnapshot) -> Console:
+        answers = ConsoleService(
+            reconciler=self.reconciler,
+            status_snapshot=status_snapshot,
             parts=self.parts,
-            guest=self.house.guest,
+            guest=self.app.guest,
             admin_link=self.admin.new_link,
             rules_file=self.config.rules.file,
             budget=self.budget,
             started=self.clock.civil(),
             version=own_version(),
         )
-        desk = Desk(self.admin.vouchers, self.admin.members, self.admin.place)
-        return Console(self.config.node.console_socket, {**answers.all(), **desk.all()}, self.events)
+        commands = ConsoleCommands(self.admin.vouchers, self.admin.members, self.admin.place)
+        return Console(self.config.node.console_socket, {**answers.all(), **commands.all()}, self.events)
 
 
 def main(config_path: Path) -> int:

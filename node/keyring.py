@@ -8,7 +8,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from node.errors import NodeError
-from node.governance.roll import GUEST_PREFIX
+from node.governance.members import GUEST_PREFIX
 from node.identity import key_from_pem
 from node.units import AccountId, MacAddress
 

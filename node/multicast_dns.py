@@ -14,7 +14,7 @@ _FIXED = {1: 4, 28: 16}
 """Octets of an A and of an AAAA record."""
 
 
-class Reader(Protocol):
+class DatagramReader(Protocol):
     """What listens to a socket, as asyncio calls it."""
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None: ...
@@ -27,7 +27,7 @@ class Reader(Protocol):
 class Filtered:
     """Stands between a socket and `reader`, which gets what `heard` makes of each datagram, if anything."""
 
-    def __init__(self, reader: Reader, heard: Callable[[bytes], bytes | None]) -> None:
+    def __init__(self, reader: DatagramReader, heard: Callable[[bytes], bytes | None]) -> None:
         self._reader, self._heard = reader, heard
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from node.accounting.ledger import Cell, CellKey
+from node.accounting.ledger import UsageBucket, UsageKey
 from node.accounting.meter import Baseline, Tally
 
 BOOKED_DAY = "booked_day"
@@ -15,7 +15,7 @@ they are stored."""
 class Booking:
     """Cells, the baseline they were booked up to, and the node's facts: stored in one transaction."""
 
-    cells: tuple[tuple[CellKey, Cell], ...]
+    cells: tuple[tuple[UsageKey, UsageBucket], ...]
     baseline: Baseline | None
     """None when the baseline has not moved."""
     facts: Mapping[str, str]

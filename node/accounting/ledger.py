@@ -11,7 +11,7 @@ from node.accounting.periods import DAY_UNKNOWN, is_since, periods_of
 from node.units import NO_USAGE, AccountId, Bytes, NodeId, Usage
 
 
-class CellKey(NamedTuple):
+class UsageKey(NamedTuple):
     """One writer, one account, one day: only `node` ever raises this cell. A tuple, because ten thousand of them are
     looked up in every turn of the loop."""
 
@@ -24,14 +24,14 @@ class CellKey(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class UsageBucket:
     """What crossed the uplink, and the part of it that crossed while the uplink was busy."""
 
     uplink: Usage
     busy: Usage
 
 
-NO_CELL = Cell(NO_USAGE, NO_USAGE)
+EMPTY_BUCKET = UsageBucket(NO_USAGE, NO_USAGE)
 
 
 NOTHING_IS_OPEN = "~"
@@ -41,43 +41,45 @@ NOTHING_IS_OPEN = "~"
 class Ledger:
     """All cells of open days, of all nodes, with sums for each account and period kept as they change."""
 
-    def __init__(self, cells: Iterable[tuple[CellKey, Cell]] = ()) -> None:
-        self._cells: dict[CellKey, Cell] = {}
-        self._sums: dict[tuple[AccountId, str], Cell] = {}
+    def __init__(self, cells: Iterable[tuple[UsageKey, UsageBucket]] = ()) -> None:
+        self._cells: dict[UsageKey, UsageBucket] = {}
+        self._sums: dict[tuple[AccountId, str], UsageBucket] = {}
         self.open_since = ""
         """The first open day; bytes of an unknown day are always open."""
         for key, cell in cells:
             self.merge(key, cell)
 
-    def add(self, key: CellKey, used: Usage, *, busy: bool) -> Cell:
+    def add(self, key: UsageKey, used: Usage, *, busy: bool) -> UsageBucket:
         """Book `used` in our own cell, of an open day, and return its new value."""
         assert self.is_open(key.day), f"{key.day} is closed: what its cell holds is not known here"
-        return self.merge(key, _plus(self._cells.get(key, NO_CELL), Cell(used, used if busy else NO_USAGE)))
+        return self.merge(
+            key, _plus(self._cells.get(key, EMPTY_BUCKET), UsageBucket(used, used if busy else NO_USAGE))
+        )
 
-    def merge(self, key: CellKey, cell: Cell) -> Cell:
+    def merge(self, key: UsageKey, cell: UsageBucket) -> UsageBucket:
         """Raise the cell to at least `cell` in each of its four numbers; a lower number changes nothing. A cell of a
         closed day is not kept: what is returned is to be merged where it is stored."""
         if not self.is_open(key.day):
             return cell
-        known = self._cells.get(key, NO_CELL)
+        known = self._cells.get(key, EMPTY_BUCKET)
         merged = highest(known, cell)
         if merged == known:
             return known
         self._cells[key] = merged
-        grown = Cell(_minus(merged.uplink, known.uplink), _minus(merged.busy, known.busy))
+        grown = UsageBucket(_minus(merged.uplink, known.uplink), _minus(merged.busy, known.busy))
         for period in periods_of(key.day):
             at = (key.account, period)
-            self._sums[at] = _plus(self._sums.get(at, NO_CELL), grown)
+            self._sums[at] = _plus(self._sums.get(at, EMPTY_BUCKET), grown)
         return merged
 
-    def total(self, account: AccountId, period: str) -> Cell:
+    def total(self, account: AccountId, period: str) -> UsageBucket:
         """What `account` used on all nodes in `period` (a day, an ISO week or a month as in `periods`) that is open."""
-        return self._sums.get((account, period), NO_CELL)
+        return self._sums.get((account, period), EMPTY_BUCKET)
 
     def is_open(self, day: str) -> bool:
         return is_since(day, self.open_since)
 
-    def open(self, since: str, cells: Iterable[tuple[CellKey, Cell]]) -> None:
+    def open(self, since: str, cells: Iterable[tuple[UsageKey, UsageBucket]]) -> None:
         """Days from `since` on are open from now on; `cells` is all that is stored of them."""
         self.open_since = since
         for key, cell in cells:
@@ -89,7 +91,7 @@ class Ledger:
             self.forget_before(day)
             self.open_since = day
 
-    def cells(self) -> Iterator[tuple[CellKey, Cell]]:
+    def cells(self) -> Iterator[tuple[UsageKey, UsageBucket]]:
         """Everything of open days, of all nodes."""
         return iter(tuple(self._cells.items()))
 
@@ -103,27 +105,27 @@ class Ledger:
             [k for k in tuple(self._cells) if k.account == account and (k.day < day or k.day == DAY_UNKNOWN)]
         )
 
-    def _drop(self, keys: Iterable[CellKey]) -> None:
+    def _drop(self, keys: Iterable[UsageKey]) -> None:
         for key in keys:
             cell = self._cells.pop(key)
             for period in periods_of(key.day):
                 left = self._sums[key.account, period]
-                rest = Cell(_minus(left.uplink, cell.uplink), _minus(left.busy, cell.busy))
-                if rest == NO_CELL:
+                rest = UsageBucket(_minus(left.uplink, cell.uplink), _minus(left.busy, cell.busy))
+                if rest == EMPTY_BUCKET:
                     del self._sums[key.account, period]
                 else:
                     self._sums[key.account, period] = rest
 
-    def cells_of(self, node: NodeId) -> Iterator[tuple[CellKey, Cell]]:
+    def cells_of(self, node: NodeId) -> Iterator[tuple[UsageKey, UsageBucket]]:
         """The cells that only this node writes, in all lives of its books."""
         # A copy first: the reading thread may add a cell meanwhile.
         cells = tuple(self._cells.items())
         return ((key, cell) for key, cell in cells if key.node == node)
 
 
-def highest(known: Cell, cell: Cell) -> Cell:
+def highest(known: UsageBucket, cell: UsageBucket) -> UsageBucket:
     """Of each of the four numbers the greater."""
-    return Cell(_highest(known.uplink, cell.uplink), _highest(known.busy, cell.busy))
+    return UsageBucket(_highest(known.uplink, cell.uplink), _highest(known.busy, cell.busy))
 
 
 def _highest(a: Usage, b: Usage) -> Usage:
@@ -134,5 +136,5 @@ def _minus(a: Usage, b: Usage) -> Usage:
     return Usage(Bytes(a.down - b.down), Bytes(a.up - b.up))
 
 
-def _plus(a: Cell, b: Cell) -> Cell:
-    return Cell(a.uplink + b.uplink, a.busy + b.busy)
+def _plus(a: UsageBucket, b: UsageBucket) -> UsageBucket:
+    return UsageBucket(a.uplink + b.uplink, a.busy + b.busy)

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, replace
 
-from node.admin.fields import Form, FormView, sentence
-from node.admin.frame import Asked, Frame, Go, Reply, Route, frame
+from node.admin.fields import FormView, TypedForm, sentence
 from node.admin.grants import Grant, read_grant
-from node.admin.ports import House
-from node.admin.sheet import square
-from node.admin.signin import LINK_LIFE, MARK_CHARS, NAME_CHARS_MAX, Session, Signed, read_signed
+from node.admin.ports import AdminBackend
+from node.admin.routes import AdminRedirect, AdminRequest, AdminResponse, PageLayout, Route, page_layout
+from node.admin.signin import LINK_LIFE, MARK_CHARS, NAME_CHARS_MAX, AdminSession, Signed, read_signed
+from node.admin.voucher_sheet import qr_svg
 
 LIMIT_CHARS_MAX = 200
 _USUAL = {
@@ -25,12 +25,12 @@ class AccessPage:
     """Everybody who is signed in, and the form for one more link."""
 
     template = "access.html"
-    frame: Frame
-    sessions: tuple[Session, ...]
+    frame: PageLayout
+    sessions: tuple[AdminSession, ...]
     form: FormView
     roles: tuple[tuple[str, str], ...] = ROLE_WORDS
 
-    def hours(self, session: Session) -> int:
+    def hours(self, session: AdminSession) -> int:
         """Until it ends by itself, rounded up."""
         return -(-session.left // 3_600_000)
 
@@ -40,22 +40,22 @@ class LinkPage:
     """A link that signs somebody in, shown once."""
 
     template = "link.html"
-    frame: Frame
+    frame: PageLayout
     signed: Signed
     link: str
     minutes: int = LINK_LIFE // 60_000
 
     @property
-    def square(self) -> str:
+    def qr_svg(self) -> str:
         """The QR code, made when it is shown."""
-        return square(self.link)
+        return qr_svg(self.link)
 
 
-class AccessDesk:
+class AccessViews:
     """Answers for the pages about who may sign in."""
 
-    def __init__(self, house: House) -> None:
-        self._house = house
+    def __init__(self, backend: AdminBackend) -> None:
+        self._backend = backend
 
     def routes(self) -> tuple[Route, ...]:
         return (
@@ -64,28 +64,30 @@ class AccessDesk:
             Route("POST", "/access/end", self._end),
         )
 
-    async def _show(self, asked: Asked) -> Reply | Go:
+    async def _show(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
         return self._page(asked, FormView(_USUAL))
 
-    def _page(self, asked: Asked, form: FormView, status: int = 200) -> Reply:
-        around = frame(asked, self._house.place(), "/access")
-        return Reply(AccessPage(around, self._house.sessions(asked.cookie), form), status)
+    def _page(self, asked: AdminRequest, form: FormView, status: int = 200) -> AdminResponse:
+        around = page_layout(asked, self._backend.place(), "/access")
+        return AdminResponse(AccessPage(around, self._backend.sessions(asked.cookie), form), status)
 
-    async def _make(self, asked: Asked) -> Reply | Go:
-        form = Form(asked.fields)
+    async def _make(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
+        form = TypedForm(asked.fields)
         signed = read_wish(form)
         if signed is None:
             return self._page(asked, form.view(), 422)
-        token = await self._house.new_token(signed)
+        token = await self._backend.new_token(signed)
         link = f"{asked.origin}/sign-in?token={token}"
-        return Reply(LinkPage(frame(asked, self._house.place(), "/access"), signed, link), is_heavy=True)
+        return AdminResponse(
+            LinkPage(page_layout(asked, self._backend.place(), "/access"), signed, link), is_heavy=True
+        )
 
-    async def _end(self, asked: Asked) -> Reply | Go:
-        await self._house.end_session(asked.fields.get("mark", "")[: MARK_CHARS + 1])
-        return Go("/access")
+    async def _end(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
+        await self._backend.end_session(asked.fields.get("mark", "")[: MARK_CHARS + 1])
+        return AdminRedirect("/access")
 
 
-def read_wish(form: Form) -> Signed | None:
+def read_wish(form: TypedForm) -> Signed | None:
     """Whom the link is for; None, and `form.errors`, when that cannot be."""
     role = form.choice("role", [name for name, _ in ROLE_WORDS], "issuer")
     name = form.line("name", NAME_CHARS_MAX)
@@ -104,7 +106,7 @@ def read_wish(form: Form) -> Signed | None:
         return None
 
 
-def _refuse(form: Form, field: str, error: ValueError) -> None:
+def _refuse(form: TypedForm, field: str, error: ValueError) -> None:
     message, _, mend = str(error).partition("; ")
     form.refuse(field, sentence(f"{message}: {mend}"))
 

@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from node.client_network import client_network
 
 
-class ConnectionLimiter[Connection: Hashable]:
+class AdminConnectionLimiter[Connection: Hashable]:
     """At most `total_max` at once, `per_address_max` of each IPv4 address or IPv6 /64. Who is over either takes the place
     of the connection that has been idle for longest; one whose request is under way is never given up."""
 

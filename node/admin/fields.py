@@ -28,7 +28,7 @@ class FormView:
         return self.errors.get(name, "")
 
 
-class Form:
+class TypedForm:
     """One form as it was sent. Each method reads one field; `errors` says of each field what to write instead."""
 
     def __init__(self, fields: Mapping[str, str]) -> None:

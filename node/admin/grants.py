@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+from node.accounts.vouchers import BATCH_MAX, DEVICES_MAX, LASTS_MAX, LASTS_MIN
 from node.errors import Finding
-from node.governance.wording import is_name
-from node.membership.vouchers import BATCH_MAX, DEVICES_MAX, LASTS_MAX, LASTS_MIN
+from node.governance.value_syntax import is_name
 from node.units import Milliseconds, parse_duration
 
 GROUPS_MAX, GROUP_CHARS_MAX = 10, 40

@@ -3,13 +3,23 @@
 import hashlib
 from dataclasses import dataclass, replace
 
-from node.admin.fields import Form, FormView
-from node.admin.frame import Asked, Frame, Go, Reply, Route, frame, not_there, number_in, refused
-from node.admin.paging import Leaf, leaf
-from node.admin.ports import CONFLICT, CardView, DeviceRow, House, Member
-from node.admin.sheet import square
+from node.admin.fields import FormView, TypedForm
+from node.admin.pagination import ListPage, paginate
+from node.admin.ports import CONFLICT, AdminBackend, AdminDeviceRow, CardView, MemberEntry
+from node.admin.routes import (
+    AdminRedirect,
+    AdminRequest,
+    AdminResponse,
+    PageLayout,
+    Route,
+    not_there,
+    number_in,
+    page_layout,
+    refused,
+)
+from node.admin.voucher_sheet import qr_svg
 from node.errors import Finding
-from node.governance.roll import DEVICES_MAX, GROUPS_MAX
+from node.governance.members import DEVICES_MAX, GROUPS_MAX
 from node.units import parse_mac
 
 QUERY_CHARS_MAX = 80
@@ -22,15 +32,15 @@ class MembersPage:
     """Everybody in the members' file, or who was found."""
 
     template = "members.html"
-    frame: Frame
+    frame: PageLayout
     query: FormView
-    members: Leaf[Member]
+    members: ListPage[MemberEntry]
     findings: tuple[Finding, ...]
     strained: tuple[Finding, ...]
     """What of the rules does not fit the members any more."""
     notice: str
     """``saved`` or empty."""
-    removed: Member | None
+    removed: MemberEntry | None
     """Who was taken out by this answer, so that it can be undone."""
     replacing: str
 
@@ -40,7 +50,7 @@ class MemberPage:
     """The form for one member, old or new."""
 
     template = "member.html"
-    frame: Frame
+    frame: PageLayout
     form: FormView
     was: str
     """The account as it stands in the file; empty for a new one."""
@@ -53,7 +63,7 @@ class MemberPage:
     is_removal: bool
     """Whether that is about taking them out."""
     tiers: tuple[str, ...]
-    bound: tuple[DeviceRow, ...]
+    bound: tuple[AdminDeviceRow, ...]
     has_passphrase: bool
     notice: str
     """``voided`` or empty."""
@@ -64,7 +74,7 @@ class PassphrasePage:
     """A new passphrase, shown once."""
 
     template = "passphrase.html"
-    frame: Frame
+    frame: PageLayout
     account: str
     passphrase: str
 
@@ -74,22 +84,22 @@ class CardPage:
     """A membership card to print."""
 
     template = "card.html"
-    frame: Frame
+    frame: PageLayout
     card: CardView
     lang: str
     """In which its holder reads it: the community's own."""
 
     @property
-    def square(self) -> str:
+    def qr_svg(self) -> str:
         """The QR code, made when it is shown."""
-        return square(f"{self.frame.place.portal}/?card={self.card.text}")
+        return qr_svg(f"{self.frame.place.portal}/?card={self.card.text}")
 
 
-class MembersDesk:
+class MembersViews:
     """Answers for the pages about members."""
 
-    def __init__(self, house: House) -> None:
-        self._house, self._members = house, house.members
+    def __init__(self, backend: AdminBackend) -> None:
+        self._backend, self._members = backend, backend.members
 
     def routes(self) -> tuple[Route, ...]:
         return (
@@ -102,26 +112,28 @@ class MembersDesk:
             Route("POST", "/members/void", self._void),
         )
 
-    async def _list(self, asked: Asked) -> Reply | Go:
+    async def _list(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
         return self._found(asked, notice="saved" if "saved" in asked.query else "")
 
-    def _found(self, asked: Asked, *, notice: str = "", removed: Member | None = None) -> Reply:
-        form = Form({"q": asked.query.get("q", "")})
+    def _found(
+        self, asked: AdminRequest, *, notice: str = "", removed: MemberEntry | None = None
+    ) -> AdminResponse:
+        form = TypedForm({"q": asked.query.get("q", "")})
         query = form.line("q", QUERY_CHARS_MAX)
         view = self._members.find(query)
         page = MembersPage(
-            frame=frame(asked, self._house.place(), "/members"),
+            frame=page_layout(asked, self._backend.place(), "/members"),
             query=form.view(),
-            members=leaf(view.members, number_in(asked.query, "page"), "/members", q=query),
+            members=paginate(view.members, number_in(asked.query, "page"), "/members", q=query),
             findings=view.findings,
             strained=view.strained,
             notice=notice,
             removed=removed,
             replacing=view.fingerprint,
         )
-        return Reply(page)
+        return AdminResponse(page)
 
-    async def _edit(self, asked: Asked) -> Reply | Go:
+    async def _edit(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
         account = asked.query.get("id", "")
         if not account:
             return self._form(asked, FormView({"tier": "member"}), "")
@@ -132,7 +144,7 @@ class MembersDesk:
 
     def _form(
         self,
-        asked: Asked,
+        asked: AdminRequest,
         form: FormView,
         was: str,
         *,
@@ -141,11 +153,11 @@ class MembersDesk:
         status: int = 200,
         strains: tuple[Finding, ...] = (),
         is_removal: bool = False,
-    ) -> Reply:
+    ) -> AdminResponse:
         view = self._members.find("")
         is_conflict = status == 409
         page = MemberPage(
-            frame=frame(asked, self._house.place(), "/members"),
+            frame=page_layout(asked, self._backend.place(), "/members"),
             form=form,
             was=was,
             # After a conflict the next try is about the file as it is now, which the page says.
@@ -159,10 +171,10 @@ class MembersDesk:
             has_passphrase=bool(was) and self._members.has_passphrase(was),
             notice=notice,
         )
-        return Reply(page, status)
+        return AdminResponse(page, status)
 
-    async def _save(self, asked: Asked) -> Reply | Go:
-        form, was = Form(asked.fields), asked.fields.get("was", "")[:ACCOUNT_CHARS_MAX]
+    async def _save(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
+        form, was = TypedForm(asked.fields), asked.fields.get("was", "")[:ACCOUNT_CHARS_MAX]
         member, replacing = read_member(form), asked.fields.get("replacing", "")
         if form.errors:
             return self._form(asked, form.view(), was, replacing=replacing, status=422)
@@ -172,13 +184,13 @@ class MembersDesk:
         findings = await self._members.save(member, was, replacing)
         wrong = [finding for finding in findings if finding.is_error]
         if not wrong:
-            return Go("/members?saved")
+            return AdminRedirect("/members?saved")
         if any(finding.code == CONFLICT for finding in wrong):
             return self._form(asked, form.view(), was, status=409)
         form.take(wrong, "account")
         return self._form(asked, form.view(), was, replacing=replacing, status=422)
 
-    async def _remove(self, asked: Asked) -> Reply | Go:
+    async def _remove(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
         account = asked.fields.get("account", "")
         member = self._members.member(account)
         if member is None:
@@ -195,22 +207,26 @@ class MembersDesk:
             return refused(wrong)
         return self._found(replace(asked, query={}), removed=member)
 
-    async def _passphrase(self, asked: Asked) -> Reply | Go:
+    async def _passphrase(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
         account = asked.fields.get("account", "")
         made = await self._members.new_passphrase(account)
         if isinstance(made, Finding):
             return refused(made)
-        return Reply(PassphrasePage(frame(asked, self._house.place(), "/members"), account, made))
+        return AdminResponse(
+            PassphrasePage(page_layout(asked, self._backend.place(), "/members"), account, made)
+        )
 
-    async def _card(self, asked: Asked) -> Reply | Go:
+    async def _card(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
         card = await self._members.new_card(asked.fields.get("account", ""))
         if isinstance(card, Finding):
             return refused(card)
-        place = self._house.place()
+        place = self._backend.place()
         lang = place.languages[0][0]
-        return Reply(CardPage(frame(asked, place, "/members"), card, lang), lang=lang, is_heavy=True)
+        return AdminResponse(
+            CardPage(page_layout(asked, place, "/members"), card, lang), lang=lang, is_heavy=True
+        )
 
-    async def _void(self, asked: Asked) -> Reply | Go:
+    async def _void(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
         account = asked.fields.get("account", "")
         member = self._members.member(account)
         wrong = await self._members.void_cards(account)
@@ -225,7 +241,7 @@ def mark_of(strains: tuple[Finding, ...]) -> str:
     return hashlib.sha256(told.encode()).hexdigest()[:16] if strains else ""
 
 
-def member_values(member: Member) -> dict[str, str]:
+def member_values(member: MemberEntry) -> dict[str, str]:
     """As the form shows a member."""
     return {
         "account": member.account,
@@ -236,7 +252,7 @@ def member_values(member: Member) -> dict[str, str]:
     }
 
 
-def read_member(form: Form) -> Member:
+def read_member(form: TypedForm) -> MemberEntry:
     """What the form says; `form.errors` says what is wrong with it. The members' file has the last word."""
     account = form.line(
         "account", ACCOUNT_CHARS_MAX, wanted="a short name such as ana or household-17"
@@ -250,7 +266,7 @@ def read_member(form: Form) -> Member:
             devices.append(parse_mac(text))
         except ValueError as error:
             form.refuse("devices", f"{error}.")
-    return Member(account, name, tier, groups, tuple(dict.fromkeys(devices)))
+    return MemberEntry(account, name, tier, groups, tuple(dict.fromkeys(devices)))
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -258,5 +274,5 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text.replace(",", " ").replace(";", " ").split()))
 
 
-def _nobody() -> Reply:
+def _nobody() -> AdminResponse:
     return not_there("No member has this account.", "Choose one from the list of members.")

@@ -2,13 +2,22 @@
 
 from dataclasses import dataclass
 
-from node.admin.fields import Form, FormView
-from node.admin.frame import Asked, Frame, Go, Reply, Route, frame, not_there, number_in
-from node.admin.paging import Leaf, leaf
-from node.admin.ports import House, Place
-from node.governance.wording import is_name
-from node.membership.notices import TEXT_CHARS_MAX, TITLE_CHARS_MAX, Notice, NoticeText
-from node.membership.terms import is_language
+from node.accounts.notices import TEXT_CHARS_MAX, TITLE_CHARS_MAX, Notice, NoticeText
+from node.accounts.terms import is_language
+from node.admin.fields import FormView, TypedForm
+from node.admin.pagination import ListPage, paginate
+from node.admin.ports import AdminBackend, SiteInfo
+from node.admin.routes import (
+    AdminRedirect,
+    AdminRequest,
+    AdminResponse,
+    PageLayout,
+    Route,
+    not_there,
+    number_in,
+    page_layout,
+)
+from node.governance.value_syntax import is_name
 
 GROUP_CHARS_MAX = 40
 AUDIENCES = (
@@ -37,8 +46,8 @@ class NoticesPage:
     """Every notice, and the one that was just taken down."""
 
     template = "notices.html"
-    frame: Frame
-    notices: Leaf[NoticeLine]
+    frame: PageLayout
+    notices: ListPage[NoticeLine]
     notice: str
     """``saved`` or empty."""
     taken_down: FormView | None
@@ -50,7 +59,7 @@ class NoticePage:
     """The form for one notice, old or new, and how it will be."""
 
     template = "notice.html"
-    frame: Frame
+    frame: PageLayout
     form: FormView
     number: int
     languages: tuple[tuple[str, str], ...]
@@ -59,11 +68,11 @@ class NoticePage:
     audiences: tuple[tuple[str, str], ...] = AUDIENCES
 
 
-class NoticesDesk:
+class NoticesViews:
     """Answers for the pages about notices."""
 
-    def __init__(self, house: House) -> None:
-        self._house, self._words = house, house.words
+    def __init__(self, backend: AdminBackend) -> None:
+        self._backend, self._words = backend, backend.words
 
     def routes(self) -> tuple[Route, ...]:
         return (
@@ -73,21 +82,23 @@ class NoticesDesk:
             Route("POST", "/notices/remove", self._take_down),
         )
 
-    async def _list(self, asked: Asked) -> Reply | Go:
+    async def _list(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
         return self._notices(asked, notice="saved" if "saved" in asked.query else "")
 
-    def _notices(self, asked: Asked, *, notice: str = "", taken_down: Notice | None = None) -> Reply:
-        rows = leaf(self._words.notices(), number_in(asked.query, "page"), "/notices", size=20)
+    def _notices(
+        self, asked: AdminRequest, *, notice: str = "", taken_down: Notice | None = None
+    ) -> AdminResponse:
+        rows = paginate(self._words.notices(), number_in(asked.query, "page"), "/notices", size=20)
         page = NoticesPage(
-            frame=frame(asked, self._house.place(), "/notices"),
+            frame=page_layout(asked, self._backend.place(), "/notices"),
             notices=rows.turned(self._line),
             notice=notice,
             taken_down=None if taken_down is None else FormView(notice_values(taken_down)),
         )
-        return Reply(page)
+        return AdminResponse(page)
 
     def _line(self, notice: Notice) -> NoticeLine:
-        places = dict(places_of(self._house.place(), notice.where))
+        places = dict(places_of(self._backend.place(), notice.where))
         audiences = dict(AUDIENCES)
         return NoticeLine(
             notice=notice,
@@ -97,7 +108,7 @@ class NoticesDesk:
             is_shown=self._words.shows_today(notice),
         )
 
-    async def _edit(self, asked: Asked) -> Reply | Go:
+    async def _edit(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
         if "number" not in asked.query:
             return self._form(asked, FormView({"where": "network", "audience": "everyone"}), 0)
         number = number_in(asked.query, "number")
@@ -110,22 +121,28 @@ class NoticesDesk:
         return next((each for each in self._words.notices() if each.number == number), None)
 
     def _form(
-        self, asked: Asked, form: FormView, number: int, *, preview: Notice | None = None, status: int = 200
-    ) -> Reply:
-        place = self._house.place()
+        self,
+        asked: AdminRequest,
+        form: FormView,
+        number: int,
+        *,
+        preview: Notice | None = None,
+        status: int = 200,
+    ) -> AdminResponse:
+        place = self._backend.place()
         page = NoticePage(
-            frame=frame(asked, place, "/notices"),
+            frame=page_layout(asked, place, "/notices"),
             form=form,
             number=number,
             languages=languages_of(place, form),
             places=places_of(place, form.value("where")),
             preview=preview,
         )
-        return Reply(page, status)
+        return AdminResponse(page, status)
 
-    async def _save(self, asked: Asked) -> Reply | Go:
-        form, number = Form(asked.fields), number_in(asked.fields, "number")
-        place = self._house.place()
+    async def _save(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
+        form, number = TypedForm(asked.fields), number_in(asked.fields, "number")
+        place = self._backend.place()
         notice = read_notice(form, place, number, asked.signed.label)
         if not form.errors:
             form.take(self._words.check_notice(notice), "where")
@@ -137,9 +154,9 @@ class NoticesDesk:
         if findings:
             form.take(findings, "where")
             return self._form(asked, form.view(), number, status=422)
-        return Go("/notices?saved")
+        return AdminRedirect("/notices?saved")
 
-    async def _take_down(self, asked: Asked) -> Reply | Go:
+    async def _take_down(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
         gone = await self._words.take_down(number_in(asked.fields, "number"))
         if gone is None:
             return not_there("This notice no longer exists.", "Choose one from the list of notices.")
@@ -162,7 +179,7 @@ def notice_values(notice: Notice) -> dict[str, str]:
     return values
 
 
-def read_notice(form: Form, place: Place, number: int, by: str) -> Notice:
+def read_notice(form: TypedForm, place: SiteInfo, number: int, by: str) -> Notice:
     """What the form says; `form.errors` says what is wrong with it."""
     where = form.line("where", wanted="where it is shown")
     audience = form.choice("audience", [name for name, _ in AUDIENCES], "everyone")
@@ -185,7 +202,7 @@ def read_notice(form: Form, place: Place, number: int, by: str) -> Notice:
     return Notice(number, where, audience, first, last, urgent, tuple(texts), by)
 
 
-def languages_of(place: Place, form: FormView) -> tuple[tuple[str, str], ...]:
+def languages_of(place: SiteInfo, form: FormView) -> tuple[tuple[str, str], ...]:
     """Those that people may read, and those in which the notice stands already."""
     known = dict(place.languages)
     for name in form.values:
@@ -195,7 +212,7 @@ def languages_of(place: Place, form: FormView) -> tuple[tuple[str, str], ...]:
     return tuple(known.items())
 
 
-def places_of(place: Place, where: str) -> tuple[tuple[str, str], ...]:
+def places_of(place: SiteInfo, where: str) -> tuple[tuple[str, str], ...]:
     """Where a notice can hang, and where this one does."""
     places = {"network": "Everywhere", f"node:{place.node}": f"Only at this node, {place.node}"}
     places |= {f"zone:{zone}": f"In the zone {zone}" for zone in place.zones}

@@ -6,9 +6,17 @@ templates escape them.
 
 from dataclasses import dataclass
 
-from node.admin.frame import EVERYONE_SIGNED_IN, Asked, Frame, Go, Reply, Route, frame
 from node.admin.people import long_ago
-from node.admin.ports import FlowsRow, House, OnlineRow, Overview, PeerRow
+from node.admin.ports import AdminBackend, FlowsRow, OnlineRow, Overview, PeerRow
+from node.admin.routes import (
+    EVERYONE_SIGNED_IN,
+    AdminRedirect,
+    AdminRequest,
+    AdminResponse,
+    PageLayout,
+    Route,
+    page_layout,
+)
 from node.units import BitsPerSecond, show_rate, show_volume
 
 LIVE_S = 5
@@ -61,7 +69,7 @@ class OverviewPage:
     """The first page."""
 
     template = "overview.html"
-    frame: Frame
+    frame: PageLayout
     node_id: str
     bars: tuple[Bar, ...]
     """Empty while the uplink's speed is not stated."""
@@ -80,13 +88,13 @@ class OverviewPage:
     """Connections that the kernel follows, of how many; empty while that is not known."""
     heaviest: str
     """The device with the most of them; empty for none."""
-    contests: int
+    objections: int
     """Without an answer."""
     is_live: bool
     """Whether the page asks for itself again every few seconds."""
 
 
-def overview_page(view: Overview, frame: Frame, *, is_live: bool, contests: int = 0) -> OverviewPage:
+def overview_page(view: Overview, frame: PageLayout, *, is_live: bool, objections: int = 0) -> OverviewPage:
     """The node at a glance."""
     return OverviewPage(
         frame=frame,
@@ -104,7 +112,7 @@ def overview_page(view: Overview, frame: Frame, *, is_live: bool, contests: int 
         has_lost=view.has_lost,
         flows=f"{view.flows.entries:,} of {view.flows.size:,}" if view.flows.size else "",
         heaviest=heaviest(view.flows),
-        contests=contests,
+        objections=objections,
         is_live=is_live,
     )
 
@@ -161,11 +169,11 @@ def _peer(row: PeerRow) -> PeerLine:
     )
 
 
-class OverviewDesk:
+class OverviewViews:
     """Answers for the first page. An issuer's first page is that of the vouchers."""
 
-    def __init__(self, house: House) -> None:
-        self._house = house
+    def __init__(self, backend: AdminBackend) -> None:
+        self._backend = backend
 
     def routes(self) -> tuple[Route, ...]:
         return (
@@ -173,15 +181,15 @@ class OverviewDesk:
             Route("POST", "/losses", self._acknowledge),
         )
 
-    async def _acknowledge(self, _asked: Asked) -> Go:
-        await self._house.acknowledge_losses()
-        return Go("/")
+    async def _acknowledge(self, _asked: AdminRequest) -> AdminRedirect:
+        await self._backend.acknowledge_losses()
+        return AdminRedirect("/")
 
-    async def _show(self, asked: Asked) -> Reply | Go:
+    async def _show(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
         if asked.signed.role != "admin":
-            return Go("/vouchers")
-        around = frame(asked, self._house.place(), "/")
+            return AdminRedirect("/vouchers")
+        around = page_layout(asked, self._backend.place(), "/")
         is_live = "live" in asked.query
-        contests = sum(not contest.answer for contest in self._house.words.contests())
-        page = overview_page(self._house.overview(), around, is_live=is_live, contests=contests)
-        return Reply(page, refresh_s=LIVE_S if is_live else 0)
+        objections = sum(not objection.answer for objection in self._backend.words.objections())
+        page = overview_page(self._backend.overview(), around, is_live=is_live, objections=objections)
+        return AdminResponse(page, refresh_s=LIVE_S if is_live else 0)

@@ -2,11 +2,21 @@
 
 from dataclasses import dataclass
 
-from node.admin.fields import Form, FormView
-from node.admin.frame import Asked, Frame, Go, Reply, Route, frame, not_there, number_in, refused
-from node.admin.paging import Leaf, leaf
-from node.admin.ports import BECAUSE_CHARS_MAX, DeviceRow, House, Person, PersonRow
-from node.membership.codes import Code, read_code
+from node.accounts.codes import Code, read_code
+from node.admin.fields import FormView, TypedForm
+from node.admin.pagination import ListPage, paginate
+from node.admin.ports import BECAUSE_CHARS_MAX, AdminBackend, AdminDeviceRow, PersonDetails, PersonRow
+from node.admin.routes import (
+    AdminRedirect,
+    AdminRequest,
+    AdminResponse,
+    PageLayout,
+    Route,
+    not_there,
+    number_in,
+    page_layout,
+    refused,
+)
 from node.units import AccountId, MacAddress, parse_mac, show_rate, show_volume
 
 QUERY_CHARS_MAX = 300
@@ -37,10 +47,10 @@ class PeoplePage:
     """Who is on now, or who was found."""
 
     template = "people.html"
-    frame: Frame
+    frame: PageLayout
     query: FormView
     is_search: bool
-    people: Leaf[PersonLine]
+    people: ListPage[PersonLine]
     removed: int
 
 
@@ -49,8 +59,8 @@ class RemovedPage:
     """Devices that were taken off, and why."""
 
     template = "removed.html"
-    frame: Frame
-    devices: Leaf[DeviceRow]
+    frame: PageLayout
+    devices: ListPage[AdminDeviceRow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,23 +68,23 @@ class PersonPage:
     """One account and its devices."""
 
     template = "person.html"
-    frame: Frame
-    person: Person
+    frame: PageLayout
+    person: PersonDetails
     line: PersonLine
     form: FormView
     notice: str
     """``kicked``, ``pardoned`` or empty."""
     ways: tuple[tuple[str, str], ...] = tuple(WAY_WORDS.items())
 
-    def way(self, device: DeviceRow) -> str:
+    def way(self, device: AdminDeviceRow) -> str:
         return WAY_WORDS[device.way] if device.way else ""
 
 
-class PeopleDesk:
+class PeopleViews:
     """Answers for the pages about people."""
 
-    def __init__(self, house: House) -> None:
-        self._house, self._people = house, house.people
+    def __init__(self, backend: AdminBackend) -> None:
+        self._backend, self._people = backend, backend.people
 
     def routes(self) -> tuple[Route, ...]:
         return (
@@ -86,47 +96,55 @@ class PeopleDesk:
             Route("POST", "/people/pardon", self._pardon),
         )
 
-    async def _list(self, asked: Asked) -> Reply | Go:
-        return self._found(asked, Form({"q": asked.query.get("q", "")}))
+    async def _list(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
+        return self._found(asked, TypedForm({"q": asked.query.get("q", "")}))
 
-    async def _search(self, asked: Asked) -> Reply | Go:
+    async def _search(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
         """By POST, since a voucher's code is a secret and must not stand in an address."""
-        return self._found(asked, Form(asked.fields))
+        return self._found(asked, TypedForm(asked.fields))
 
-    def _found(self, asked: Asked, form: Form) -> Reply:
+    def _found(self, asked: AdminRequest, form: TypedForm) -> AdminResponse:
         query = form.line("q", QUERY_CHARS_MAX)
         found = self._people.find(query) if not form.errors else ()
         kept = "" if isinstance(read_code(query), Code) else query
         page = PeoplePage(
-            frame=frame(asked, self._house.place(), "/people"),
+            frame=page_layout(asked, self._backend.place(), "/people"),
             query=form.view(),
             is_search=bool(query),
-            people=leaf(found, number_in(asked.query, "page"), "/people", q=kept).turned(self._line),
+            people=paginate(found, number_in(asked.query, "page"), "/people", q=kept).turned(self._line),
             removed=len(self._people.removed()),
         )
-        return Reply(page, 422 if form.errors else 200)
+        return AdminResponse(page, 422 if form.errors else 200)
 
     def _line(self, account: AccountId) -> PersonLine:
         return person_line(self._people.row(account))
 
-    async def _removed(self, asked: Asked) -> Reply | Go:
-        rows = leaf(self._people.removed(), number_in(asked.query, "page"), "/people/removed")
-        return Reply(RemovedPage(frame(asked, self._house.place(), "/people"), rows))
+    async def _removed(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
+        rows = paginate(self._people.removed(), number_in(asked.query, "page"), "/people/removed")
+        return AdminResponse(RemovedPage(page_layout(asked, self._backend.place(), "/people"), rows))
 
-    async def _show(self, asked: Asked) -> Reply | Go:
+    async def _show(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
         return self._person(asked, asked.query.get("id", ""))
 
     def _person(
-        self, asked: Asked, account: str, *, form: FormView | None = None, notice: str = "", status: int = 200
-    ) -> Reply:
+        self,
+        asked: AdminRequest,
+        account: str,
+        *,
+        form: FormView | None = None,
+        notice: str = "",
+        status: int = 200,
+    ) -> AdminResponse:
         person = self._people.person(account[:QUERY_CHARS_MAX])
         if person is None:
             return not_there("No account with this name is here.", "Look for them by name or device.")
-        around = frame(asked, self._house.place(), "/people")
-        return Reply(PersonPage(around, person, person_line(person.row), form or FormView(), notice), status)
+        around = page_layout(asked, self._backend.place(), "/people")
+        return AdminResponse(
+            PersonPage(around, person, person_line(person.row), form or FormView(), notice), status
+        )
 
-    async def _kick(self, asked: Asked) -> Reply | Go:
-        account, form = asked.fields.get("account", ""), Form(asked.fields)
+    async def _kick(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
+        account, form = asked.fields.get("account", ""), TypedForm(asked.fields)
         wanted = "a reason: the person will read it"
         because = form.line("because", BECAUSE_CHARS_MAX, wanted=wanted)
         mac = self._mac(form)
@@ -137,8 +155,8 @@ class PeopleDesk:
             return self._person(asked, account, form=form.view(), status=422)
         return self._person(asked, account, notice="kicked")
 
-    async def _pardon(self, asked: Asked) -> Reply | Go:
-        form = Form(asked.fields)
+    async def _pardon(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
+        form = TypedForm(asked.fields)
         mac = self._mac(form)
         if mac is None:
             return not_there("No device was chosen.", "Use the button next to the device.")
@@ -146,9 +164,11 @@ class PeopleDesk:
         if wrong is not None:
             return refused(wrong)
         account = asked.fields.get("account", "")
-        return self._person(asked, account, notice="pardoned") if account else Go("/people/removed")
+        return (
+            self._person(asked, account, notice="pardoned") if account else AdminRedirect("/people/removed")
+        )
 
-    def _mac(self, form: Form) -> MacAddress | None:
+    def _mac(self, form: TypedForm) -> MacAddress | None:
         text = form.line("device")
         if not text:
             return None

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from node.admin.signin import Session, Signed
+from node.accounts.notices import Notice
+from node.accounts.objections import Objection
+from node.accounts.terms import Terms, TermsText
+from node.accounts.vouchers import Batch, VoucherState
+from node.admin.signin import AdminSession, Signed
 from node.errors import Finding
-from node.governance.joining import Way
-from node.membership.contests import Contest
-from node.membership.notices import Notice
-from node.membership.terms import Terms, TermsText
-from node.membership.vouchers import Batch, VoucherState
+from node.governance.join_methods import Way
 from node.units import AccountId, Bytes, MacAddress, Milliseconds, NodeId, Rates
 
 CONFLICT = "conflict"
@@ -24,7 +24,7 @@ DeviceState = Literal["online", "off", "removed"]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SiteInfo:
     """Where these pages are."""
 
     community: str
@@ -152,7 +152,7 @@ class VoucherOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class Issued:
+class IssuedBatch:
     """Fresh vouchers; nobody can tell their codes again later."""
 
     batch: Batch
@@ -172,15 +172,15 @@ class VoucherView:
     """None unless it is in use."""
 
 
-class VoucherHouse(Protocol):
+class VouchersBackend(Protocol):
     """An issuer is told of nothing but the batches that were issued under the same name."""
 
-    def ticket(self, cookie: str) -> str:
+    def idempotency_key(self, cookie: str) -> str:
         """Makes one order, however often its form is sent."""
 
     async def issue(
-        self, signed: Signed, order: VoucherOrder, cookie: str, ticket: str
-    ) -> Issued | tuple[Finding, ...]:
+        self, signed: Signed, order: VoucherOrder, cookie: str, idempotency_key: str
+    ) -> IssuedBatch | tuple[Finding, ...]:
         """The vouchers, once they are stored; the same again for the same ticket, or all that is wrong."""
 
     def batches(self, signed: Signed) -> Sequence[Batch]:
@@ -220,7 +220,7 @@ class PersonRow:
 
 
 @dataclass(frozen=True, slots=True)
-class DeviceRow:
+class AdminDeviceRow:
     """One device."""
 
     mac: MacAddress
@@ -235,7 +235,7 @@ class DeviceRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class PersonDetails:
     """One account with all that an admin needs to help its people."""
 
     row: PersonRow
@@ -243,22 +243,22 @@ class Person:
     rule: str
     sentence: str
     """The rule that limits it most visibly now."""
-    devices: tuple[DeviceRow, ...]
+    devices: tuple[AdminDeviceRow, ...]
     voucher: VoucherView | None
-    contests: tuple[Contest, ...]
+    objections: tuple[Objection, ...]
     is_member: bool
 
 
-class PeopleHouse(Protocol):
+class PeopleBackend(Protocol):
     def find(self, query: str) -> Sequence[AccountId]:
         """Who is on now, the busiest first; with a query, everybody whose account, name, device or voucher code it is
         or begins."""
 
     def row(self, account: AccountId) -> PersonRow: ...
 
-    def person(self, account: str) -> Person | None: ...
+    def person(self, account: str) -> PersonDetails | None: ...
 
-    def removed(self) -> Sequence[DeviceRow]:
+    def removed(self) -> Sequence[AdminDeviceRow]:
         """Devices that were taken off."""
 
     async def kick(self, account: str, mac: MacAddress | None, because: str) -> Finding | None:
@@ -271,7 +271,7 @@ class PeopleHouse(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class MemberEntry:
     """One account of the members' file."""
 
     account: str
@@ -285,7 +285,7 @@ class Member:
 class MembersView:
     """The members' file as it is in force."""
 
-    members: tuple[Member, ...]
+    members: tuple[MemberEntry, ...]
     fingerprint: str
     tiers: tuple[str, ...]
     findings: tuple[Finding, ...] = ()
@@ -298,28 +298,30 @@ class MembersView:
 class CardView:
     """A membership card to print."""
 
-    member: Member
+    member: MemberEntry
     text: str
     last_day: str
 
 
-class MembersHouse(Protocol):
+class MembersBackend(Protocol):
     def find(self, query: str) -> MembersView:
         """Those whose account, name, group or device the query is or begins; all without one."""
 
-    def member(self, account: str) -> Member | None: ...
+    def member(self, account: str) -> MemberEntry | None: ...
 
-    def bound_devices(self, account: str) -> tuple[DeviceRow, ...]: ...
+    def bound_devices(self, account: str) -> tuple[AdminDeviceRow, ...]: ...
 
     def has_passphrase(self, account: str) -> bool: ...
 
-    async def strains(self, member: Member | None, instead_of: str, replacing: str) -> tuple[Finding, ...]:
+    async def strains(
+        self, member: MemberEntry | None, instead_of: str, replacing: str
+    ) -> tuple[Finding, ...]:
         """What of the rules would not fit any more if that were saved (None takes `instead_of` out), beyond what does
         not fit now. It would be in force all the same."""
 
-    async def save(self, member: Member, instead_of: str, replacing: str) -> tuple[Finding, ...]:
+    async def save(self, member: MemberEntry, instead_of: str, replacing: str) -> tuple[Finding, ...]:
         """Writes the account into the file, in the place of `instead_of` (empty for a new one), when there are no
-        errors and the file in force still has fingerprint `replacing`; else says why, as `House.save_rules`."""
+        errors and the file in force still has fingerprint `replacing`; else says why, as `AdminBackend.save_rules`."""
 
     async def remove(self, account: str, replacing: str) -> tuple[Finding, ...]: ...
 
@@ -335,7 +337,7 @@ class MembersHouse(Protocol):
 # --- words for people -------------------------------------------------------------------
 
 
-class WordsHouse(Protocol):
+class ContentBackend(Protocol):
     def terms(self) -> Sequence[Terms]:
         """Every version that is kept, the one in force first."""
 
@@ -358,31 +360,31 @@ class WordsHouse(Protocol):
     async def take_down(self, number: int) -> Notice | None:
         """What was taken down, so that it can be put up again."""
 
-    def contests(self) -> Sequence[Contest]:
+    def objections(self) -> Sequence[Objection]:
         """Those without an answer first, then the newest."""
 
-    async def answer_contest(self, number: int, text: str) -> Finding | None: ...
+    async def answer_objection(self, number: int, text: str) -> Finding | None: ...
 
 
 # --- the whole house --------------------------------------------------------------------
 
 
-class House(Protocol):
+class AdminBackend(Protocol):
     """The node, as far as an admin may see and steer it. Anything may raise NodeError."""
 
     @property
-    def vouchers(self) -> VoucherHouse: ...
+    def vouchers(self) -> VouchersBackend: ...
 
     @property
-    def people(self) -> PeopleHouse: ...
+    def people(self) -> PeopleBackend: ...
 
     @property
-    def members(self) -> MembersHouse: ...
+    def members(self) -> MembersBackend: ...
 
     @property
-    def words(self) -> WordsHouse: ...
+    def words(self) -> ContentBackend: ...
 
-    def place(self) -> Place: ...
+    def place(self) -> SiteInfo: ...
 
     def overview(self) -> Overview: ...
 
@@ -407,7 +409,7 @@ class House(Protocol):
     async def new_token(self, signed: Signed) -> str:
         """The token of a link that signs in once as `signed`."""
 
-    def sessions(self, cookie: str) -> tuple[Session, ...]:
+    def sessions(self, cookie: str) -> tuple[AdminSession, ...]:
         """Everybody who is signed in, with `cookie` as the one who asks."""
 
     async def end_session(self, mark: str) -> None: ...

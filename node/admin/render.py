@@ -10,14 +10,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
-from node.admin.frame import Page
+from node.admin.routes import AdminPage
 
 TEMPLATES = Path(__file__).parent / "templates"
 SOURCE = "en"
 """The language that the texts in the templates are written in."""
 
 
-class Words(Protocol):
+class AdminTranslations(Protocol):
     """One language, for what is printed for people. The admins' own pages are in English."""
 
     def gettext(self, text: str) -> str: ...
@@ -32,7 +32,7 @@ class Words(Protocol):
         """``ltr`` or ``rtl``."""
 
 
-class English:
+class EnglishTranslations:
     """The source language."""
 
     direction = "ltr"
@@ -47,10 +47,10 @@ class English:
         return day
 
 
-class Renderer:
+class AdminRenderer:
     """Templates are read when they are first needed. `words` is asked each time for what is spoken then."""
 
-    def __init__(self, words: Callable[[], Mapping[str, Words]] = dict) -> None:
+    def __init__(self, words: Callable[[], Mapping[str, AdminTranslations]] = dict) -> None:
         self._words = words
         self._environment = _environment()
         styles = {path.stem: " ".join(path.read_text().split()) for path in sorted(TEMPLATES.glob("*.css"))}
@@ -69,8 +69,8 @@ class Renderer:
             "Cross-Origin-Opener-Policy": "same-origin",
         }
 
-    def render(self, page: Page, lang: str = SOURCE) -> bytes:
-        words: Words = self._words().get(lang) or English()
+    def render(self, page: AdminPage, lang: str = SOURCE) -> bytes:
+        words: AdminTranslations = self._words().get(lang) or EnglishTranslations()
         template = self._environment.get_template(page.template)
         return template.render(page=page, words=words).encode("utf-8", "replace")
 

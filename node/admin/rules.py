@@ -4,8 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from node.admin.frame import Asked, Frame, Go, Reply, Route, TroublePage, frame, not_there, number_in
-from node.admin.ports import CONFLICT, House, RuleCheck, RuleFile, RuleVersion
+from node.admin.ports import CONFLICT, AdminBackend, RuleCheck, RuleFile, RuleVersion
+from node.admin.routes import (
+    AdminRedirect,
+    AdminRequest,
+    AdminResponse,
+    PageLayout,
+    Route,
+    TroublePage,
+    not_there,
+    number_in,
+    page_layout,
+)
 from node.errors import Finding
 
 RULE_CHARS_MAX = 256 * 1024
@@ -39,7 +49,7 @@ class RulesPage:
     """The rules in force, and the editor."""
 
     template = "rules.html"
-    frame: Frame
+    frame: PageLayout
     sentences: tuple[str, ...]
     text: str
     replacing: str
@@ -57,7 +67,7 @@ def rules_page(
     sentences: tuple[str, ...],
     file: RuleFile,
     versions: Sequence[RuleVersion],
-    frame: Frame,
+    frame: PageLayout,
     *,
     draft: str | None = None,
     replacing: str | None = None,
@@ -96,59 +106,59 @@ def _difference_line(line: str) -> DifferenceLine:
     return DifferenceLine(kinds.get(line[:1], "same"), line)
 
 
-class RulesDesk:
+class RulesViews:
     """Answers for the rules' page."""
 
-    def __init__(self, house: House) -> None:
-        self._house = house
+    def __init__(self, backend: AdminBackend) -> None:
+        self._backend = backend
 
     def routes(self) -> tuple[Route, ...]:
         return Route("GET", "/rules", self._show), Route("POST", "/rules", self._propose)
 
-    async def _show(self, asked: Asked) -> Reply | Go:
+    async def _show(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
         number = number_in(asked.query, "version")
         if "version" not in asked.query:
             return self._page(asked, notice="saved" if "saved" in asked.query else "")
-        text = self._house.rule_version_text(number)
+        text = self._backend.rule_version_text(number)
         if text is None:
             mend = "Choose one of the versions on the rules page."
             return not_there(f"There is no version {number} of the rules.", mend)
         return await self._draft(asked, text, notice="version", version=number)
 
-    async def _propose(self, asked: Asked) -> Reply | Go:
+    async def _propose(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
         text = asked.fields.get("text", "").replace("\r\n", "\n").replace("\r", "\n")
         replacing = asked.fields.get("replacing", "")
         if len(text) > RULE_CHARS_MAX:
             page = TroublePage("Too large", "The rule file is too large.", "Make it shorter.")
-            return Reply(page, 413)
+            return AdminResponse(page, 413)
         if asked.fields.get("do") != "save":
             return await self._draft(asked, text, replacing=replacing)
-        findings = await self._house.save_rules(text, replacing)
+        findings = await self._backend.save_rules(text, replacing)
         if not any(finding.is_error for finding in findings):
-            return Go("/rules?saved")
+            return AdminRedirect("/rules?saved")
         if any(finding.code == CONFLICT for finding in findings):
             return await self._draft(asked, text, notice="conflict", status=409)
         return await self._draft(asked, text, replacing=replacing, status=422)
 
     async def _draft(
         self,
-        asked: Asked,
+        asked: AdminRequest,
         text: str,
         *,
         replacing: str | None = None,
         notice: str = "",
         version: int = 0,
         status: int = 200,
-    ) -> Reply:
+    ) -> AdminResponse:
         """The editor with a draft and what it would mean."""
-        check = await self._house.check_rules(text)
+        check = await self._backend.check_rules(text)
         return self._page(
             asked, draft=text, replacing=replacing, check=check, notice=notice, version=version, status=status
         )
 
     def _page(
         self,
-        asked: Asked,
+        asked: AdminRequest,
         *,
         draft: str | None = None,
         replacing: str | None = None,
@@ -156,16 +166,16 @@ class RulesDesk:
         notice: str = "",
         version: int = 0,
         status: int = 200,
-    ) -> Reply:
+    ) -> AdminResponse:
         page = rules_page(
-            self._house.rule_sentences(),
-            self._house.rule_file(),
-            self._house.rule_versions(),
-            frame(asked, self._house.place(), "/rules"),
+            self._backend.rule_sentences(),
+            self._backend.rule_file(),
+            self._backend.rule_versions(),
+            page_layout(asked, self._backend.place(), "/rules"),
             draft=draft,
             replacing=replacing,
             check=check,
             notice=notice,
             version=version,
         )
-        return Reply(page, status)
+        return AdminResponse(page, status)

@@ -67,7 +67,7 @@ class Pass:
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class AdminSession:
     """One who is signed in, as others may see it."""
 
     mark: str
@@ -149,11 +149,11 @@ def sign_out(state: SignIn, cookie: str) -> SignIn:
     return replace(state, sessions=_without(state.sessions, cookie))
 
 
-def sessions(state: SignIn, cookie: str, now: Monotonic) -> tuple[Session, ...]:
+def sessions(state: SignIn, cookie: str, now: Monotonic) -> tuple[AdminSession, ...]:
     """Everybody who is signed in, the newest first; `cookie` is the one who asks."""
     own = _hash(cookie)
     return tuple(
-        Session(each.hash[:MARK_CHARS], each.signed, Milliseconds(each.ends - now), each.hash == own)
+        AdminSession(each.hash[:MARK_CHARS], each.signed, Milliseconds(each.ends - now), each.hash == own)
         for each in reversed(_living(state.sessions, now))
     )
 

@@ -3,10 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from node.admin.fields import Form, FormView
-from node.admin.frame import Asked, Frame, Go, Reply, Route, frame, not_there
-from node.admin.ports import CONFLICT, House, Place
-from node.membership.terms import TERMS_CHARS_MAX, VERSIONS_MAX, Terms, TermsText
+from node.accounts.terms import TERMS_CHARS_MAX, VERSIONS_MAX, Terms, TermsText
+from node.admin.fields import FormView, TypedForm
+from node.admin.ports import CONFLICT, AdminBackend, SiteInfo
+from node.admin.routes import (
+    AdminRedirect,
+    AdminRequest,
+    AdminResponse,
+    PageLayout,
+    Route,
+    not_there,
+    page_layout,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +22,7 @@ class TermsPage:
     """The editor, and every version."""
 
     template = "terms.html"
-    frame: Frame
+    frame: PageLayout
     form: FormView
     languages: tuple[tuple[str, str], ...]
     """Field for field: tag and name."""
@@ -30,7 +38,7 @@ class TermsVersionPage:
     """One version to read."""
 
     template = "terms_version.html"
-    frame: Frame
+    frame: PageLayout
     terms: Terms
     is_current: bool
     names: tuple[tuple[str, str], ...]
@@ -39,30 +47,32 @@ class TermsVersionPage:
         return dict(self.names).get(tag, tag)
 
 
-class TermsDesk:
+class TermsViews:
     """Answers for the pages about the terms."""
 
-    def __init__(self, house: House) -> None:
-        self._house, self._words = house, house.words
+    def __init__(self, backend: AdminBackend) -> None:
+        self._backend, self._words = backend, backend.words
 
     def routes(self) -> tuple[Route, ...]:
         return Route("GET", "/terms", self._show), Route("POST", "/terms", self._save)
 
-    async def _show(self, asked: Asked) -> Reply | Go:
-        versions, place = self._words.terms(), self._house.place()
+    async def _show(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
+        versions, place = self._words.terms(), self._backend.place()
         if "version" in asked.query:
             found = next((each for each in versions if each.version == asked.query["version"]), None)
             if found is None:
                 return not_there("There is no such version of the terms.", "Choose one from the list.")
-            around = frame(asked, place, "/terms")
-            return Reply(TermsVersionPage(around, found, found is versions[0], place.languages))
+            around = page_layout(asked, place, "/terms")
+            return AdminResponse(TermsVersionPage(around, found, found is versions[0], place.languages))
         values = {f"text-{each.language}": each.text for each in (versions[0].texts if versions else ())}
         return self._page(asked, FormView(values), notice="saved" if "saved" in asked.query else "")
 
-    def _page(self, asked: Asked, form: FormView, *, notice: str = "", status: int = 200) -> Reply:
-        versions, place = self._words.terms(), self._house.place()
+    def _page(
+        self, asked: AdminRequest, form: FormView, *, notice: str = "", status: int = 200
+    ) -> AdminResponse:
+        versions, place = self._words.terms(), self._backend.place()
         page = TermsPage(
-            frame=frame(asked, place, "/terms"),
+            frame=page_layout(asked, place, "/terms"),
             form=form,
             languages=languages_of(place, versions),
             current=versions[0] if versions else None,
@@ -70,11 +80,11 @@ class TermsDesk:
             is_conflict=status == 409,
             notice=notice,
         )
-        return Reply(page, status)
+        return AdminResponse(page, status)
 
-    async def _save(self, asked: Asked) -> Reply | Go:
-        form = Form(asked.fields)
-        tags = [tag for tag, _ in languages_of(self._house.place(), self._words.terms())]
+    async def _save(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
+        form = TypedForm(asked.fields)
+        tags = [tag for tag, _ in languages_of(self._backend.place(), self._words.terms())]
         written = [(tag, form.text(f"text-{tag}", TERMS_CHARS_MAX)) for tag in tags]
         texts = tuple(TermsText(tag, text) for tag, text in written if text)
         if not texts or texts[0].language != tags[0]:
@@ -83,14 +93,14 @@ class TermsDesk:
             return self._page(asked, form.view(), status=422)
         saved = await self._words.save_terms(asked.signed, texts, asked.fields.get("replacing", ""))
         if isinstance(saved, Terms):
-            return Go("/terms?saved")
+            return AdminRedirect("/terms?saved")
         if any(finding.code == CONFLICT for finding in saved):
             return self._page(asked, form.view(), status=409)
         form.take(saved, f"text-{tags[0]}")
         return self._page(asked, form.view(), status=422)
 
 
-def languages_of(place: Place, versions: Sequence[Terms]) -> tuple[tuple[str, str], ...]:
+def languages_of(place: SiteInfo, versions: Sequence[Terms]) -> tuple[tuple[str, str], ...]:
     """Those that people may read, and those in which there are terms already."""
     known = dict(place.languages)
     for text in versions[0].texts if versions else ():

@@ -3,26 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from node.admin.fields import Form, FormView
-from node.admin.frame import (
-    EVERYONE_SIGNED_IN,
-    Asked,
-    Frame,
-    Go,
-    Reply,
-    Route,
-    frame,
-    not_there,
-    number_in,
-    refused,
-)
-from node.admin.paging import Leaf, leaf
-from node.admin.ports import UNSTORED, House, VoucherOrder, VoucherView
-from node.admin.sheet import NETWORK_CHARS_MAX, SheetPage, make_sheet, span_text
-from node.errors import Finding
-from node.governance.wording import is_name
-from node.membership.codes import TYPED_CHARS_MAX
-from node.membership.vouchers import (
+from node.accounts.codes import TYPED_CHARS_MAX
+from node.accounts.vouchers import (
     BATCH_MAX,
     DEVICES_MAX,
     LASTS_MAX,
@@ -31,6 +13,24 @@ from node.membership.vouchers import (
     Batch,
     VoucherState,
 )
+from node.admin.fields import FormView, TypedForm
+from node.admin.pagination import ListPage, paginate
+from node.admin.ports import UNSTORED, AdminBackend, VoucherOrder, VoucherView
+from node.admin.routes import (
+    EVERYONE_SIGNED_IN,
+    AdminRedirect,
+    AdminRequest,
+    AdminResponse,
+    PageLayout,
+    Route,
+    not_there,
+    number_in,
+    page_layout,
+    refused,
+)
+from node.admin.voucher_sheet import NETWORK_CHARS_MAX, SheetPage, make_sheet, span_text
+from node.errors import Finding
+from node.governance.value_syntax import is_name
 from node.units import Milliseconds
 
 BATCHES_A_PAGE = 20
@@ -59,13 +59,13 @@ class VouchersPage:
     """The form for new ones, and every batch."""
 
     template = "vouchers.html"
-    frame: Frame
+    frame: PageLayout
     form: FormView
-    ticket: str
+    idempotency_key: str
     groups: tuple[str, ...]
     code: FormView
     """The form that looks for one voucher."""
-    batches: Leaf[BatchLine]
+    batches: ListPage[BatchLine]
     limits: str = ""
     """What an issuer may hand out; empty for an admin."""
     count_max: int = BATCH_MAX
@@ -77,7 +77,7 @@ class BatchPage:
     """One batch."""
 
     template = "batch.html"
-    frame: Frame
+    frame: PageLayout
     line: BatchLine
     revoked: int
     """How many this answer revoked; -1 when it revoked none."""
@@ -93,7 +93,7 @@ class VoucherPage:
     """One voucher, found by its code."""
 
     template = "voucher.html"
-    frame: Frame
+    frame: PageLayout
     voucher: VoucherView
     lasts: str
     code: str
@@ -106,11 +106,11 @@ class VoucherPage:
         return -(-(self.voucher.seconds_left or 0) // 60)
 
 
-class VouchersDesk:
+class VouchersViews:
     """Answers for the vouchers' pages, for admins and issuers."""
 
-    def __init__(self, house: House) -> None:
-        self._house, self._vouchers = house, house.vouchers
+    def __init__(self, backend: AdminBackend) -> None:
+        self._backend, self._vouchers = backend, backend.vouchers
 
     def routes(self) -> tuple[Route, ...]:
         return (
@@ -121,43 +121,43 @@ class VouchersDesk:
             Route("POST", "/vouchers/code", self._voucher, EVERYONE_SIGNED_IN),
         )
 
-    async def _show(self, asked: Asked) -> Reply | Go:
-        place = self._house.place()
+    async def _show(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
+        place = self._backend.place()
         return self._page(
             asked, FormView({**_FRESH, "lang": place.languages[0][0], "network": place.community})
         )
 
-    async def _issue(self, asked: Asked) -> Reply | Go:
-        place = self._house.place()
-        form, tags = Form(asked.fields), [tag for tag, _ in place.languages]
+    async def _issue(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
+        place = self._backend.place()
+        form, tags = TypedForm(asked.fields), [tag for tag, _ in place.languages]
         lang = form.choice("lang", tags, tags[0])
         network = form.line("network", NETWORK_CHARS_MAX)
-        ticket, order = asked.fields.get("ticket", ""), read_order(form)
+        idempotency_key, order = asked.fields.get("ticket", ""), read_order(form)
         if form.errors:
-            return self._page(asked, form.view(), ticket=ticket, status=422)
-        issued = await self._vouchers.issue(asked.signed, order, asked.cookie, ticket)
+            return self._page(asked, form.view(), idempotency_key=idempotency_key, status=422)
+        issued = await self._vouchers.issue(asked.signed, order, asked.cookie, idempotency_key)
         if isinstance(issued, tuple):
             form.take(issued, "count")
             # What could not be stored yet is shown to who sends the same form again; all else begins anew.
-            same = ticket if any(finding.code == UNSTORED for finding in issued) else ""
-            return self._page(asked, form.view(), ticket=same, status=422)
+            same = idempotency_key if any(finding.code == UNSTORED for finding in issued) else ""
+            return self._page(asked, form.view(), idempotency_key=same, status=422)
         sheet = make_sheet(issued, place, network=network, lang=lang)
-        page = SheetPage(frame(asked, place, "/vouchers"), sheet, issued.batch, len(issued.codes))
-        return Reply(page, lang=lang, is_heavy=True)
+        page = SheetPage(page_layout(asked, place, "/vouchers"), sheet, issued.batch, len(issued.codes))
+        return AdminResponse(page, lang=lang, is_heavy=True)
 
-    async def _batch(self, asked: Asked) -> Reply | Go:
+    async def _batch(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
         return self._batch_page(asked, number_in(asked.query, "number"))
 
-    async def _revoke_batch(self, asked: Asked) -> Reply | Go:
+    async def _revoke_batch(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
         number, back = number_in(asked.fields, "number"), asked.fields.get("do") == "restore"
         done = await self._vouchers.revoke_batch(asked.signed, number, back=back)
         if isinstance(done, Finding):
             return refused(done)
         return self._batch_page(asked, number, restored=done if back else -1, revoked=-1 if back else done)
 
-    async def _voucher(self, asked: Asked) -> Reply | Go:
+    async def _voucher(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
         """Codes are secrets: they are looked for by POST, and never stand in an address."""
-        form = Form(asked.fields)
+        form = TypedForm(asked.fields)
         code = form.line("code", TYPED_CHARS_MAX, wanted="the code as printed")
         do, notice = asked.fields.get("do", ""), ""
         if do in {"revoke", "restore"} and not form.errors:
@@ -169,19 +169,19 @@ class VouchersDesk:
             form.take((found,), "code")
         if not isinstance(found, VoucherView):
             return self._page(asked, FormView(_FRESH), code=form.view(), status=422)
-        around = frame(asked, self._house.place(), "/vouchers")
-        return Reply(VoucherPage(around, found, span_text(found.batch.lasts_ms), code, notice))
+        around = page_layout(asked, self._backend.place(), "/vouchers")
+        return AdminResponse(VoucherPage(around, found, span_text(found.batch.lasts_ms), code, notice))
 
     def _page(
         self,
-        asked: Asked,
+        asked: AdminRequest,
         form: FormView,
         *,
-        ticket: str = "",
+        idempotency_key: str = "",
         code: FormView | None = None,
         status: int = 200,
-    ) -> Reply:
-        whole = leaf(
+    ) -> AdminResponse:
+        whole = paginate(
             self._vouchers.batches(asked.signed),
             number_in(asked.query, "page"),
             "/vouchers",
@@ -189,22 +189,24 @@ class VouchersDesk:
         )
         grant = asked.signed.may_issue
         page = VouchersPage(
-            frame=frame(asked, self._house.place(), "/vouchers"),
+            frame=page_layout(asked, self._backend.place(), "/vouchers"),
             form=form,
-            ticket=ticket or self._vouchers.ticket(asked.cookie),
+            idempotency_key=idempotency_key or self._vouchers.idempotency_key(asked.cookie),
             groups=grant.groups if grant else self._vouchers.groups(),
             code=code or FormView(),
             batches=whole.turned(self._line),
             limits=grant.sentence if grant else "",
         )
-        return Reply(page, status)
+        return AdminResponse(page, status)
 
-    def _batch_page(self, asked: Asked, number: int, *, revoked: int = -1, restored: int = -1) -> Reply:
+    def _batch_page(
+        self, asked: AdminRequest, number: int, *, revoked: int = -1, restored: int = -1
+    ) -> AdminResponse:
         batch = next((each for each in self._vouchers.batches(asked.signed) if each.number == number), None)
         if batch is None:
             return not_there(f"You have no batch {number}.", "Choose one from the list of vouchers.")
-        around = frame(asked, self._house.place(), "/vouchers")
-        return Reply(BatchPage(around, self._line(batch), revoked, restored))
+        around = page_layout(asked, self._backend.place(), "/vouchers")
+        return AdminResponse(BatchPage(around, self._line(batch), revoked, restored))
 
     def _line(self, batch: Batch) -> BatchLine:
         return batch_line(batch, self._vouchers.counts(batch.number))
@@ -216,7 +218,7 @@ def batch_line(batch: Batch, counts: Mapping[VoucherState, int]) -> BatchLine:
     )
 
 
-def read_order(form: Form) -> VoucherOrder:
+def read_order(form: TypedForm) -> VoucherOrder:
     """What the form orders; `form.errors` says what is wrong with it."""
     count = form.whole("count", 1, BATCH_MAX)
     group = form.line(

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TextIO
 
-from node.cli.ink import Ink, clean
-from node.cli.verbs import DOINGS, Told
-from node.cli.words import EXIT_NO, EXIT_NO_NODE, EXIT_WRONG_USE, EXIT_YES, make_parser
+from node.cli.arguments import EXIT_NO, EXIT_NO_NODE, EXIT_WRONG_USE, EXIT_YES, make_parser
+from node.cli.commands import COMMANDS, CommandContext
+from node.cli.terminal import Terminal, clean
 from node.console import NoRunningNode
 from node.errors import InvalidFile, NodeError
 
@@ -17,9 +17,9 @@ from node.errors import InvalidFile, NodeError
 def main(words: Sequence[str] | None = None) -> int:
     """The exit code, as `words.EXITS` explains it. Everything said goes to stdout, troubles to stderr."""
     asked = vars(make_parser(_version()).parse_args(words))
-    told = Told(asked, _ink(sys.stdout), sys.stdout)
+    told = CommandContext(asked, _terminal(sys.stdout), sys.stdout)
     try:
-        return DOINGS[asked["verb"]](told)
+        return COMMANDS[asked["verb"]](told)
     except NoRunningNode as trouble:
         return _say(trouble, told, EXIT_NO_NODE)
     except InvalidFile as trouble:
@@ -34,15 +34,15 @@ def main(words: Sequence[str] | None = None) -> int:
         return EXIT_YES
 
 
-def _say(trouble: NodeError, told: Told, code: int) -> int:
+def _say(trouble: NodeError, told: CommandContext, code: int) -> int:
     if told.wants_json:
         print(json.dumps(_as_json(trouble), ensure_ascii=False))
         return code
-    ink = _ink(sys.stderr)
+    terminal = _terminal(sys.stderr)
     if isinstance(trouble, InvalidFile):
         print(trouble.message, file=sys.stderr)
     else:
-        print(f"{ink.bad('✗')} {clean(trouble.message)}\n  fix: {clean(trouble.mend)}", file=sys.stderr)
+        print(f"{terminal.bad('✗')} {clean(trouble.message)}\n  fix: {clean(trouble.mend)}", file=sys.stderr)
     return code
 
 
@@ -50,8 +50,8 @@ def _as_json(trouble: NodeError) -> Mapping[str, Any]:
     return {"ok": False, "message": trouble.message, "mend": trouble.mend}
 
 
-def _ink(stream: TextIO) -> Ink:
-    return Ink(
+def _terminal(stream: TextIO) -> Terminal:
+    return Terminal(
         coloured=stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     )
 

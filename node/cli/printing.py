@@ -7,11 +7,11 @@ from typing import Any
 import segno
 
 from captive_portal.catalogues import SOURCE, read_catalogues
-from node.admin.ports import Issued, Place
-from node.admin.render import Renderer
-from node.admin.sheet import PrintedSheet, make_sheet
+from node.accounts.vouchers import Batch
+from node.admin.ports import IssuedBatch, SiteInfo
+from node.admin.render import AdminRenderer
+from node.admin.voucher_sheet import PrintedSheet, make_sheet
 from node.errors import NodeError
-from node.membership.vouchers import Batch
 
 QR_SCALE = 4
 """Points of the picture for each square of the code."""
@@ -27,11 +27,11 @@ def check_language(lang: str) -> str:
 
 def sheet(answer: Mapping[str, Any], *, network: str, lang: str) -> bytes:
     """A page of HTML from the answer to ``vouchers-issue``, in a language that `check_language` gave."""
-    issued = Issued(Batch(**answer["batch"]), tuple(answer["codes"]))
-    place = Place(**{**answer["place"], "zones": (), "languages": ()})
+    issued = IssuedBatch(Batch(**answer["batch"]), tuple(answer["codes"]))
+    place = SiteInfo(**{**answer["place"], "zones": (), "languages": ()})
     slips = make_sheet(issued, place, network=network, lang=lang)
     page = PrintedSheet(slips, issued.batch, len(issued.codes))
-    return Renderer(lambda: read_catalogues().words).render(page, lang)
+    return AdminRenderer(lambda: read_catalogues().words).render(page, lang)
 
 
 def card_picture(answer: Mapping[str, Any]) -> bytes:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from node.config.kinds import (
+from node.config.field_types import (
     ADDRESS,
     ADDRESS4,
     ADDRESSES,
@@ -25,10 +25,10 @@ from node.config.kinds import (
     PEERS,
     PORT,
     TEXT,
-    Kind,
+    FieldType,
     one_of,
 )
-from node.config.offers import SERVICES
+from node.config.offered_services import SERVICES
 
 SECTIONS = {
     "node": "This node itself.",
@@ -52,7 +52,7 @@ class Setting:
 
     section: str
     key: str
-    kind: Kind
+    kind: FieldType
     default: str | None
     """As TOML text; None when the setting must be given or is `derived`."""
     help: str
@@ -70,15 +70,17 @@ class Setting:
         return self.default is None and not self.derived
 
 
-def _must(section: str, key: str, kind: Kind, help_text: str, *, example: str) -> Setting:
+def _must(section: str, key: str, kind: FieldType, help_text: str, *, example: str) -> Setting:
     return Setting(section, key, kind, None, help_text, example)
 
 
-def _may(section: str, key: str, kind: Kind, default: str, help_text: str, *, example: str = "") -> Setting:
+def _may(
+    section: str, key: str, kind: FieldType, default: str, help_text: str, *, example: str = ""
+) -> Setting:
     return Setting(section, key, kind, default, help_text, example or default)
 
 
-def _from(section: str, key: str, kind: Kind, help_text: str, *, derived: str, example: str) -> Setting:
+def _from(section: str, key: str, kind: FieldType, help_text: str, *, derived: str, example: str) -> Setting:
     return Setting(section, key, kind, None, help_text, example, derived)
 
 

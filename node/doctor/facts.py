@@ -13,13 +13,9 @@ from typing import Any
 from captive_portal.certificate_files import CertificateFiles
 from captive_portal.certificates import is_ending
 from node import console
-from node.addressing.dnsmasq import Dnsmasq
-from node.addressing.foreign import ForeignServers
-from node.addressing.programs import installed, interface_mtu
-from node.addressing.servers import STRANGERS_DNS
-from node.addressing.upstream import SILENT_ROUNDS, Reply, Upstream, system_resolvers
 from node.clock import SystemClock
 from node.config import NodeConfig, parse_config
+from node.control.active_ruleset import RULES_COPY, consider, examine, reload_active_ruleset
 from node.doctor.path_mtu import path_mtu
 from node.doctor.symptoms import (
     CertificateSeen,
@@ -35,10 +31,14 @@ from node.doctor.symptoms import (
 from node.enforcement.kernel import LinuxKernel
 from node.enforcement.plan import KernelFeatures
 from node.errors import Finding, NodeError
-from node.governance.roll import EMPTY_ROLL, Roll, parse_roll
+from node.governance.members import NO_MEMBERS, MemberDirectory, parse_members
 from node.identity import key_from_pem
 from node.keyring import SECRET_BYTES_MIN
-from node.reconcile.rulebook import RULES_COPY, consider, examine, reopen_rulebook
+from node.lan.dnsmasq import Dnsmasq
+from node.lan.foreign_servers import ForeignServers
+from node.lan.managed_daemon import installed, interface_mtu
+from node.lan.servers import STRANGERS_DNS
+from node.lan.upstream import SILENT_ROUNDS, ResolverReply, UpstreamResolvers, system_resolvers
 from node.storage.losses import LOSSES, MARKER, acknowledge, read_losses, read_marker
 
 FILE_BYTES_MAX = 2_000_000
@@ -61,7 +61,7 @@ def gather(config_path: Path) -> Symptoms:
         return Symptoms(is_root, file, kernel=kernel, kernel_trouble=kernel_trouble)
     status = _status(config)
     is_running = status is not None
-    members, roll = _members(Path(config.members.file))
+    members, member_directory = _members(Path(config.members.file))
     clock = SystemClock(config.clock.source)
     return Symptoms(
         is_root=is_root,
@@ -69,7 +69,7 @@ def gather(config_path: Path) -> Symptoms:
         config=config,
         kernel=kernel,
         kernel_trouble=kernel_trouble,
-        rules=_rules(config, roll),
+        rules=_rules(config, member_directory),
         members=members,
         node_key=_checked(Path(config.node.key_file), _node_key_findings),
         community_key=_checked(Path(config.community.key_file), _community_key_findings),
@@ -86,7 +86,7 @@ def gather(config_path: Path) -> Symptoms:
         flows=_flows(status or {}),
         connections_max=_connections_max(),
         neighbours_max=_neighbours_max(),
-        accounts=len(roll.by_account),
+        accounts=len(member_directory.by_account),
         folder=_folder(Path(config.node.data_dir), Path(config.node.key_file).parent),
         clock=clock.state(),
         clock_says=f"{clock.civil():%Y-%m-%d %H:%M %Z}",
@@ -110,27 +110,29 @@ def _checked(path: Path, find: Callable[[str], tuple[Finding, ...]]) -> FileSeen
     return seen if text is None else FileSeen(seen.path, "", find(text), seen.mode)
 
 
-def _rules(config: NodeConfig, roll: Roll) -> FileSeen:
+def _rules(config: NodeConfig, member_directory: MemberDirectory) -> FileSeen:
     """As a node would judge it that starts now: by what was adopted before, where something was."""
     adopted, _ = _read(Path(config.node.data_dir) / RULES_COPY)
-    book = None if adopted is None else reopen_rulebook(adopted, roll)
+    book = None if adopted is None else reload_active_ruleset(adopted, member_directory)
     if book is None:
-        return _checked(Path(config.rules.file), lambda text: examine(text, roll)[1])
+        return _checked(Path(config.rules.file), lambda text: examine(text, member_directory)[1])
     text, seen = _read(Path(config.rules.file))
     if text is None:
         return seen
-    considered = consider(book, text, roll)
+    considered = consider(book, text, member_directory)
     findings = (*considered.rejected, *considered.warnings)
     return FileSeen(seen.path, "", findings, seen.mode, considered.strained)
 
 
-def _members(path: Path) -> tuple[FileSeen, Roll]:
+def _members(path: Path) -> tuple[FileSeen, MemberDirectory]:
     """The members' file, and who is in it; a node runs without one, and then everybody is a guest."""
     if not path.exists():
-        return FileSeen(str(path)), EMPTY_ROLL
+        return FileSeen(str(path)), NO_MEMBERS
     text, seen = _read(path)
-    roll, findings = parse_roll(text or "")
-    return (seen if text is None else FileSeen(seen.path, "", findings, seen.mode)), roll or EMPTY_ROLL
+    member_directory, findings = parse_members(text or "")
+    return (
+        seen if text is None else FileSeen(seen.path, "", findings, seen.mode)
+    ), member_directory or NO_MEMBERS
 
 
 def _node_key_findings(pem: str) -> tuple[Finding, ...]:
@@ -295,8 +297,8 @@ def _resolver_answers(config: NodeConfig, clock: SystemClock) -> bool | None:
     """As the node itself asks, as often as it needs to be sure."""
     if config.uplink.interface not in _default_routes():
         return None
-    upstream = Upstream(config.lan.dns_upstream, clock.monotonic)
-    return any(asyncio.run(upstream.ask()) is not Reply.NONE for _ in range(SILENT_ROUNDS))
+    upstream = UpstreamResolvers(config.lan.dns_upstream, clock.monotonic)
+    return any(asyncio.run(upstream.ask()) is not ResolverReply.NONE for _ in range(SILENT_ROUNDS))
 
 
 def _packets(config: NodeConfig) -> PacketsSeen | None:

@@ -2,7 +2,7 @@
 
 Devices that are not admitted ask a resolver of their own (`strangers_dns`), so that they share no place and no memory
 with the admitted. A name that they ask for can carry data to its owner, and the answer carries data back: a tunnel.
-Whoever wants to join needs minutes, so each hardware address has the full pace for `FULL_PACE_SECONDS`, and then
+Whoever wants to join needs minutes, so each hardware address has the full pace for `FULL_RATE_SECONDS`, and then
 `SLOW_QUESTIONS_BYTES` and `SLOW_ANSWERS_BYTES` a second: together 3 kbit/s. Names that lead to a system's maker or to
 the portal carry nothing for anybody and stay free, so that the page still opens.
 
@@ -24,7 +24,7 @@ PER_MEMBER, PER_MEMBER_AT_ONCE = 50, 300
 """Packets a second of one admitted device. A page of a hundred names asks three questions for each."""
 TCP_OF_STRANGER, TCP_OF_MEMBER = 2, 4
 """Connections of one device at once: the resolver has a process for each (RFC 7766 wants one for a client)."""
-FULL_PACE_SECONDS = 600
+FULL_RATE_SECONDS = 600
 FORGOTTEN_AFTER_HOURS = 2
 """Without any question. At the full pace for ten minutes of each 130 a tunnel is slow, too."""
 SLOW_QUESTIONS_BYTES, SLOW_QUESTIONS_AT_ONCE = 120, 500
@@ -43,7 +43,7 @@ def sets(table: str) -> str:
 add set {table} dns_askers {{ type ether_addr; {of} timeout 1m; }}
 add set {table} dns_members {{ type ether_addr; {of} timeout 1m; }}
 add set {table} dns_known {{ type mark; {of} timeout {FORGOTTEN_AFTER_HOURS}h; }}
-add set {table} dns_fresh {{ type mark; {of} timeout {FULL_PACE_SECONDS}s; }}
+add set {table} dns_fresh {{ type mark; {of} timeout {FULL_RATE_SECONDS}s; }}
 add set {table} dns_questions {{ type mark; {of} timeout 1h; }}
 add set {table} dns_answers {{ type mark; {of} timeout 1h; }}
 add set {table} dns_tcp {{ type ether_addr; size {DEVICES_REMEMBERED_MAX}; flags dynamic; }}

@@ -17,11 +17,11 @@ from node.enforcement import arrivals, conntrack, counters, nft, tc
 from node.enforcement.arrivals import NEIGHBOURS_MAX
 from node.enforcement.counter_dump import CounterDump
 from node.enforcement.flows import CROWDED
-from node.enforcement.generation import Generation, News
 from node.enforcement.libnftables import Nftables
+from node.enforcement.nft_monitor import GenerationId, NftMonitor
 from node.enforcement.plan import (
     Admission,
-    Gate,
+    FirewallConfig,
     KernelFeatures,
     KernelState,
     ShapedClass,
@@ -58,26 +58,26 @@ class LinuxKernel:
         self._reader = CounterDump(nft.TABLE_NAME)
         self._tc = TrafficControl()
         self._root_look = TrafficControl()
-        self._generation, self._news = Generation(), News()
+        self._generation, self._news = GenerationId(), NftMonitor()
         self._known: int | None = None
         """Generation of the packet filter after our last word."""
         self._is_writing = self._was_disturbed = False
         self._counters_id = ""
         self._forwarding_before: tuple[bool, bool] | None = None
-        self._standing: nft.Standing | None = None
+        self._applied: nft.AppliedState | None = None
         self._shaping: dict[str, Shaping] = {}
         self._leaf: tc.Leaf | None = None
         self._has_room = False
         self._moved: frozenset[int] = frozenset()
         self._ender = conntrack.FlowEnder()
-        self._shaped: tuple[Gate, Rates | None, Mapping[int, ShapedClass]] | None = None
+        self._shaped: tuple[FirewallConfig, Rates | None, Mapping[int, ShapedClass]] | None = None
 
     def probe(self) -> KernelFeatures:
         """Try everything in a network namespace of its own that ends with the attempt."""
         return _in_own_namespace(_probe)
 
     def observe(self, now: Monotonic) -> KernelState:
-        self._standing, self._shaping, self._shaped = None, {}, None
+        self._applied, self._shaping, self._shaped = None, {}, None
         self._known = self._generation.now()
         try:
             # Not the whole table: the sets that strangers' packets fill can be long.
@@ -90,7 +90,7 @@ class LinuxKernel:
         self._forwarding_before = state.forwarding_before
         if state.stands:
             self._counters_id = state.reading.counters_id
-            self._standing = nft.Standing(None, state.admitted, state.marks)
+            self._applied = nft.AppliedState(None, state.admitted, state.marks)
         return state
 
     def apply(self, plan: TrafficPlan, now: Monotonic) -> None:
@@ -108,17 +108,17 @@ class LinuxKernel:
             self.observe(now)
             self._apply_table(plan, now)
         self._apply_shaping(plan)
-        self._open_forwarding(plan.gate)
+        self._open_forwarding(plan.firewall)
 
     def read(self) -> Reading:
         """Raises KernelRefused also when the rules no longer fit the interfaces, or when somebody else changed what
         we said: observing and applying the plan mends that."""
         self._look_for_others()
-        standing = self._standing
+        standing = self._applied
         if (
             standing is not None
             and standing.form is not None
-            and standing.form.links != self._links(standing.form.gate)
+            and standing.form.links != self._links(standing.form.firewall)
         ):
             raise KernelRefused(
                 "an interface was recreated", "nothing to do: the plan is applied again at once"
@@ -182,7 +182,7 @@ class LinuxKernel:
         for interface in listed:
             if self._tc.exists(interface) and self._tc.has_our_root(interface):
                 self._tc.apply(interface, [tc.TcChange("delete-root")])
-        self._standing, self._shaping, self._shaped = None, {}, None
+        self._applied, self._shaping, self._shaped = None, {}, None
         self._forwarding_before = None
 
     def close(self) -> None:
@@ -195,9 +195,9 @@ class LinuxKernel:
         self._news.close()
 
     def _apply_table(self, plan: TrafficPlan, now: Monotonic) -> None:
-        if self._standing is None:
+        if self._applied is None:
             self.observe(now)
-        before, counters_id, commands = self._standing, self._counters_id, ""
+        before, counters_id, commands = self._applied, self._counters_id, ""
         if before is None:
             fresh = secrets.randbelow(2**31 - 1) + 1
             # After somebody flushed our table, what forwarding was before is what we remember.
@@ -205,20 +205,20 @@ class LinuxKernel:
             self._forwarding_before = forwarding
             commands, before, counters_id = nft.create(fresh, forwarding), nft.EMPTY, str(fresh)
         before = replace(before, admitted=_with_same_leases(before.admitted, plan.admitted))
-        shaped, links = bool(plan.uplink or plan.classes), self._links(plan.gate)
-        form = nft.Form(plan.gate, shaped, links, conntrack.table_size())
+        shaped, links = bool(plan.uplink or plan.classes), self._links(plan.firewall)
+        form = nft.ChainLayout(plan.firewall, shaped, links, conntrack.table_size())
         commands += nft.transition(before, plan, form, now)
         if commands:
             self._say(commands)
         if before.form != form:
-            self._guard_neighbours(plan.gate)
+            self._guard_neighbours(plan.firewall)
         self._counters_id = counters_id
         wanted = nft.marks_of(plan)
         ended = {mark: minor for mark, minor in before.marks.items() if mark not in wanted}
         kept = self._forget(ended)
         self._end_flows(ended.keys() - kept.keys() - self._moved)
         self._moved = plan.moved | (self._moved & kept.keys())
-        self._standing = nft.Standing(form, dict(plan.admitted), {**wanted, **kept})
+        self._applied = nft.AppliedState(form, dict(plan.admitted), {**wanted, **kept})
 
     def _forget(self, marks: Mapping[int, int]) -> dict[int, int]:
         """Take counters away; those that are still pointed at stay, and are tried again with a later plan."""
@@ -230,10 +230,10 @@ class LinuxKernel:
             return {mark: minor for mark, minor in marks.items() if not self._forgot(mark)}
         return {}
 
-    def _guard_neighbours(self, gate: Gate) -> None:
+    def _guard_neighbours(self, firewall: FirewallConfig) -> None:
         """In a transaction of its own: a kernel without nftables for ARP goes on without this guard."""
         try:
-            self._say(arrivals.arp_table(gate.lan_interface))
+            self._say(arrivals.arp_table(firewall.lan_interface))
         except KernelRefused as refused:
             log.warning("ARP requests are not limited: %s", refused.message)
 
@@ -248,16 +248,19 @@ class LinuxKernel:
             return False
         return True
 
-    def _links(self, gate: Gate) -> tuple[int, int] | None:
-        if self._tc.exists(gate.lan_interface) and self._tc.exists(gate.uplink_interface):
-            return self._tc.ifindex(gate.lan_interface), self._tc.ifindex(gate.uplink_interface)
+    def _links(self, firewall: FirewallConfig) -> tuple[int, int] | None:
+        if self._tc.exists(firewall.lan_interface) and self._tc.exists(firewall.uplink_interface):
+            return self._tc.ifindex(firewall.lan_interface), self._tc.ifindex(firewall.uplink_interface)
         return None
 
     def _apply_shaping(self, plan: TrafficPlan) -> None:
-        if self._shaped == (plan.gate, plan.uplink, plan.classes):
+        if self._shaped == (plan.firewall, plan.uplink, plan.classes):
             return
         self._shaped = None
-        for interface, upwards in ((plan.gate.lan_interface, False), (plan.gate.uplink_interface, True)):
+        for interface, upwards in (
+            (plan.firewall.lan_interface, False),
+            (plan.firewall.uplink_interface, True),
+        ):
             wanted: Shaping = None
             if plan.uplink is not None or plan.classes:
                 wanted = htb_classes(plan.classes, plan.uplink, upwards=upwards)
@@ -270,7 +273,7 @@ class LinuxKernel:
             self._shaping.pop(interface, None)
             self._tc.apply(interface, tc.changes(before, wanted, self._leaf_kind()))
             self._shaping[interface] = wanted
-        self._shaped = (plan.gate, plan.uplink, plan.classes)
+        self._shaped = (plan.firewall, plan.uplink, plan.classes)
 
     def _stale_classes(self, interface: str) -> Shaping:
         """What an earlier life left: its minors are known, its rates are said again, its queues live on."""
@@ -284,12 +287,12 @@ class LinuxKernel:
             self._leaf = "fq_codel" if self.probe().fq_codel else "pfifo"
         return self._leaf
 
-    def _open_forwarding(self, gate: Gate) -> None:
+    def _open_forwarding(self, firewall: FirewallConfig) -> None:
         """Only after the table stands: before that, nobody may pass for a single packet."""
         if not self._has_room:
             make_room_for_neighbours()
             self._has_room = True
-        accept_ra = Path(f"/proc/sys/net/ipv6/conf/{gate.uplink_interface}/accept_ra")
+        accept_ra = Path(f"/proc/sys/net/ipv6/conf/{firewall.uplink_interface}/accept_ra")
         if accept_ra.exists() and accept_ra.read_text().strip() == "1":
             _write(accept_ra, "2")  # a host that forwards ignores router advertisements unless told 2
         for switch in (FORWARDING4, FORWARDING6):
@@ -362,9 +365,11 @@ def _tried(attempt: Callable[[], None], reasons: list[str]) -> bool:
 
 def _probe_nftables() -> None:
     nftables = Nftables()
-    gate = Gate("lo", "lo", 2080, mesh_interfaces=("lo",), mesh_port=7400)
-    form = nft.Form(gate, shaped=True, links=(1, 1))
-    table = nft.create(1, (False, False)) + nft.transition(nft.EMPTY, TrafficPlan(gate), form, Monotonic(0))
+    firewall = FirewallConfig("lo", "lo", 2080, mesh_interfaces=("lo",), mesh_port=7400)
+    form = nft.ChainLayout(firewall, shaped=True, links=(1, 1))
+    table = nft.create(1, (False, False)) + nft.transition(
+        nft.EMPTY, TrafficPlan(firewall), form, Monotonic(0)
+    )
     try:
         nftables.run(table)
     finally:

@@ -22,7 +22,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from node.enforcement import announcements, arrivals, dns_limits, flows, foreign_servers, segment_size
-from node.enforcement.plan import Admission, Gate, TrafficPlan
+from node.enforcement.plan import Admission, FirewallConfig, TrafficPlan
 from node.units import MacAddress, Monotonic
 
 TABLE_NAME = "procomu"
@@ -60,10 +60,10 @@ SENDER = "@ll,48,48"
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class ChainLayout:
     """What the rules depend on, and nothing else: they are written again when it changes."""
 
-    gate: Gate
+    firewall: FirewallConfig
     shaped: bool
     links: tuple[int, int] | None
     """Index of the people's and of the uplink's interface; None while one is missing: then only names are used."""
@@ -72,16 +72,16 @@ class Form:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class AppliedState:
     """What stands in the kernel, as far as a transition needs to know it."""
 
-    form: Form | None
+    form: ChainLayout | None
     """None when the rules are unknown and must be written again."""
     admitted: Mapping[MacAddress, Admission]
     marks: Mapping[int, int]
 
 
-EMPTY = Standing(None, {}, {})
+EMPTY = AppliedState(None, {}, {})
 
 
 def create(counters_id: int, forwarding_before: tuple[bool, bool]) -> str:
@@ -117,7 +117,7 @@ def _senders(version: int) -> str:
     )
 
 
-def transition(before: Standing, plan: TrafficPlan, form: Form, now: Monotonic) -> str:
+def transition(before: AppliedState, plan: TrafficPlan, form: ChainLayout, now: Monotonic) -> str:
     """One transaction from `before` to `plan`; empty when nothing differs. Applying it never resets a counter, and
     leaves the counters of marks that are no longer wanted: `forget` takes them away."""
     wanted = marks_of(plan)
@@ -143,19 +143,19 @@ def marks_of(plan: TrafficPlan) -> dict[int, int]:
     return {**plan.retiring, **marks}
 
 
-def rules(form: Form) -> str:
+def rules(form: ChainLayout) -> str:
     """The rules, which never change with the people on the network."""
-    gate = form.gate
+    firewall = form.firewall
     chains = (
         _forward(form),
         _opening(form),
-        _prerouting(gate),
-        _input(gate),
-        _output(gate),
-        _postrouting(gate),
+        _prerouting(firewall),
+        _input(firewall),
+        _output(firewall),
+        _postrouting(firewall),
     )
-    sets = (flows.sets(TABLE, gate.flows_per_device), arrivals.sets(TABLE), announcements.sets(TABLE))
-    return "".join((_services(gate), *sets, *chains))
+    sets = (flows.sets(TABLE, firewall.flows_per_device), arrivals.sets(TABLE), announcements.sets(TABLE))
+    return "".join((_services(firewall), *sets, *chains))
 
 
 def remove() -> str:
@@ -169,14 +169,14 @@ def _chain(name: str, hook: str, rules: Iterable[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _services(gate: Gate) -> str:
+def _services(firewall: FirewallConfig) -> str:
     """The sets of services, made where they are missing and filled anew."""
     lines = []
     for version, kind in ((4, "ipv4_addr"), (6, "ipv6_addr")):
         name = f"services{version}"
         lines.append(f"add set {TABLE} {name} {{ type {kind} . inet_service; }}\n")
         lines.append(f"flush set {TABLE} {name}\n")
-        places = [f"{address} . {port}" for address, port in gate.services if address.version == version]
+        places = [f"{address} . {port}" for address, port in firewall.services if address.version == version]
         lines += _elements("add", name, places)
     return "".join(lines)
 
@@ -188,41 +188,43 @@ FROM_SERVICES = (
 )
 
 
-def _opening(form: Form) -> str:
+def _opening(form: ChainLayout) -> str:
     """What each new flow from the people's side is asked: whether its device may have one more."""
-    found = flows.chains(form.gate.flows_per_device, form.table_size, has_services=bool(form.gate.services))
+    found = flows.chains(
+        form.firewall.flows_per_device, form.table_size, has_services=bool(form.firewall.services)
+    )
     return "".join(_chain(name, "", rules) for name, rules in found.items())
 
 
-def _prerouting(gate: Gate) -> str:
+def _prerouting(firewall: FirewallConfig) -> str:
     """Only first packets of a flow come here: the device's mark is set once for each flow. TLS for anybody else's name
     is never taken: no certificate of ours could answer for it."""
-    secure = (f"fib daddr type local tcp dport 443 redirect to :{gate.portal_tls_port}",)
+    secure = (f"fib daddr type local tcp dport 443 redirect to :{firewall.portal_tls_port}",)
     return _chain(
         "prerouting",
         "{ type nat hook prerouting priority dstnat; policy accept; }",
         (
-            f'iifname != "{gate.lan_interface}" accept',
+            f'iifname != "{firewall.lan_interface}" accept',
             foreign_servers.first_packets(),
-            FORGED,
+            SPOOFED_SOURCE,
             "jump opening",
-            *_stand_in(gate),
-            f"fib daddr type local tcp dport 80 redirect to :{gate.portal_port}",
-            *(secure if gate.portal_tls_port else ()),
+            *_stand_in(firewall),
+            f"fib daddr type local tcp dport 80 redirect to :{firewall.portal_port}",
+            *(secure if firewall.portal_tls_port else ()),
             "ct mark set ether saddr map @members accept",
-            *(TO_SERVICES if gate.services else ()),
-            *dns_limits.redirection(gate.strangers_dns_port),
-            f"fib daddr type != local tcp dport 80 redirect to :{gate.portal_port}",
+            *(TO_SERVICES if firewall.services else ()),
+            *dns_limits.redirection(firewall.strangers_dns_port),
+            f"fib daddr type != local tcp dport 80 redirect to :{firewall.portal_port}",
         ),
     )
 
 
-def _stand_in(gate: Gate) -> Iterable[str]:
+def _stand_in(firewall: FirewallConfig) -> Iterable[str]:
     """The portal answers for every name whoever is not in yet; the rest is refused by this node at once. Systems of
     people who are in are told nothing false: the portal would tell them that all is well."""
-    for address in gate.stand_in:
+    for address in firewall.stand_in:
         target = f"{'ip' if address.version == 4 else 'ip6'} daddr {address}"
-        yield f"{target} tcp dport 80 ether saddr != @members redirect to :{gate.portal_port}"
+        yield f"{target} tcp dport 80 ether saddr != @members redirect to :{firewall.portal_port}"
         yield f"{target} meta l4proto {{ tcp, udp }} redirect to :{NO_PORT}"
 
 
@@ -230,40 +232,44 @@ REFUSE = ("meta l4proto tcp reject with tcp reset", "reject with icmpx admin-pro
 
 # No way leads back to the sender through where the packet came from. An answer to it, even a refusal, would carry a
 # stranger's bytes to whomever the forged address names. Looked at on first packets and on what is for the node.
-FORGED = "fib saddr . iif oif missing drop"
+SPOOFED_SOURCE = "fib saddr . iif oif missing drop"
 
 # A reset for what conntrack takes for no part of its flow, such as a late segment, would end an honest flow.
-ASTRAY = "ct state invalid drop"
+INVALID = "ct state invalid drop"
 
 # A device that moved to another account marks its running flow anew with its own next packet. Until then the far end
 # waits and sends again; a reset would end the flow.
-PATIENCE = "meta l4proto tcp ct state established drop"
+REFUSE_AFTER_RATE = "meta l4proto tcp ct state established drop"
 
 
-def _forward(form: Form) -> str:
+def _forward(form: ChainLayout) -> str:
     """Every packet in both directions is checked against a lease, and no flow is trusted because it is running."""
-    gate = form.gate
-    lan, wan = f'"{gate.lan_interface}"', f'"{gate.uplink_interface}"'
+    firewall = form.firewall
+    lan, wan = f'"{firewall.lan_interface}"', f'"{firewall.uplink_interface}"'
     shape = " meta priority set ct mark map @classes" if form.shaped else ""
     ride = f"counter name {SENDER} . ct mark map @up{shape} accept"
     arrive = f"counter name ct mark map @down{shape} accept"
-    mesh = "{ " + ", ".join(f'"{name}"' for name in gate.mesh_interfaces) + " }"
+    mesh = "{ " + ", ".join(f'"{name}"' for name in firewall.mesh_interfaces) + " }"
     # A look-up alone neither counts nor shapes: what stays in the community is nobody's uplink.
-    stay = (f"oifname {mesh} {SENDER} . ct mark @up accept",) if gate.mesh_interfaces else ()
-    come = (f"iifname {mesh} ct mark @down accept",) if gate.mesh_interfaces else ()
+    stay = (f"oifname {mesh} {SENDER} . ct mark @up accept",) if firewall.mesh_interfaces else ()
+    come = (f"iifname {mesh} ct mark @down accept",) if firewall.mesh_interfaces else ()
     # One test each and the download first: every expression costs a packet some 30 ns. Who goes out need not be
     # asked where they came from: only our own link's flows carry a mark that stands in the map with their sender.
     fast = (f"iif {wan} {arrive}", f"oif {wan} {ride}") if form.links is not None else ()
     leaving = (f"oifname {wan} {ride}", *stay)
-    to_services, from_services = (TO_SERVICES, FROM_SERVICES) if gate.services else ((), ())
+    to_services, from_services = (TO_SERVICES, FROM_SERVICES) if firewall.services else ((), ())
     own_use = (
-        (f"iifname {mesh} oifname {wan} goto refuse",) if gate.mesh_interfaces and not gate.transit else ()
+        (f"iifname {mesh} oifname {wan} goto refuse",)
+        if firewall.mesh_interfaces and not firewall.transit
+        else ()
     )
-    syn_again, opening = segment_size.repeated(gate.uplink_interface, gate.uplink_mtu, ride)
-    answers = segment_size.answered(gate.uplink_interface, gate.uplink_mtu)
-    transit = segment_size.answered(gate.uplink_interface, gate.uplink_mtu) if gate.transit else ()
+    syn_again, opening = segment_size.repeated(firewall.uplink_interface, firewall.uplink_mtu, ride)
+    answers = segment_size.answered(firewall.uplink_interface, firewall.uplink_mtu)
+    transit = (
+        segment_size.answered(firewall.uplink_interface, firewall.uplink_mtu) if firewall.transit else ()
+    )
     return (
-        _chain("refuse", "", (ASTRAY, FORGED, *REFUSE))
+        _chain("refuse", "", (INVALID, SPOOFED_SOURCE, *REFUSE))
         + _chain("syn_again", "", opening)
         + _chain(
             "leaving",
@@ -280,7 +286,7 @@ def _forward(form: Form) -> str:
         + _chain(
             "arriving",
             "",
-            (*answers, f"iifname {wan} {arrive}", *come, *from_services, PATIENCE, "goto refuse"),
+            (*answers, f"iifname {wan} {arrive}", *come, *from_services, REFUSE_AFTER_RATE, "goto refuse"),
         )
         + _chain(
             "forward",
@@ -290,52 +296,52 @@ def _forward(form: Form) -> str:
     )
 
 
-def _input(gate: Gate) -> str:
+def _input(firewall: FirewallConfig) -> str:
     """What a device may ask of the node itself before it is admitted; afterwards the host's own rules decide. Who is
     not on the people's side never meets the portal."""
     welcome = (
         *arrivals.rules(),
         foreign_servers.incoming(),
         "ip6 saddr :: meta l4proto ipv6-icmp accept",
-        FORGED,
+        SPOOFED_SOURCE,
         # Before running flows: nobody else may send on somebody's connection.
-        f"tcp dport {_portal_ports(gate)} goto portal",
+        f"tcp dport {_portal_ports(firewall)} goto portal",
         # Before running flows: a tunnel through one flow of questions is a tunnel all the same.
-        *dns_limits.asked(gate.strangers_dns_port),
+        *dns_limits.asked(firewall.strangers_dns_port),
         "ct state established,related accept",
         "meta l4proto { icmp, ipv6-icmp } accept",
-        *(TO_SERVICES if gate.services else ()),
-        *(announcements.rules() if gate.hears_services else ()),
-        *((f"meta l4proto {{ tcp, udp }} th dport {NO_PORT} accept",) if gate.stand_in else ()),
+        *(TO_SERVICES if firewall.services else ()),
+        *(announcements.rules() if firewall.hears_services else ()),
+        *((f"meta l4proto {{ tcp, udp }} th dport {NO_PORT} accept",) if firewall.stand_in else ()),
         f"{SENDER} . ct mark @up accept",
         *REFUSE,
     )
-    names = dns_limits.chains(gate.open_names)
+    names = dns_limits.chains(firewall.open_names)
     return (
         "".join(_chain(name, "", rules) for name, rules in names.items())
         + _chain("portal", "", _to_portal())
         + "".join(_chain(name, "", rules) for name, rules in arrivals.chains().items())
         + _chain("asking", "", welcome)
-        + _chain("other_nodes", "", _other_nodes(gate))
+        + _chain("other_nodes", "", _other_nodes(firewall))
         + _chain(
             "input",
             "{ type filter hook input priority filter; policy accept; }",
             (
-                *((f"tcp dport {gate.mesh_port} goto other_nodes",) if gate.mesh_port else ()),
-                f'iifname "{gate.lan_interface}" goto asking',
-                f'iifname != "lo" tcp dport {_portal_ports(gate)} goto refuse',
+                *((f"tcp dport {firewall.mesh_port} goto other_nodes",) if firewall.mesh_port else ()),
+                f'iifname "{firewall.lan_interface}" goto asking',
+                f'iifname != "lo" tcp dport {_portal_ports(firewall)} goto refuse',
             ),
         )
     )
 
 
-def _other_nodes(gate: Gate) -> Iterable[str]:
+def _other_nodes(firewall: FirewallConfig) -> Iterable[str]:
     """Who reaches the port where nodes talk: what comes by a mesh interface, and the nodes that the settings name."""
-    links = ", ".join(f'"{name}"' for name in ("lo", *gate.mesh_interfaces))
+    links = ", ".join(f'"{name}"' for name in ("lo", *firewall.mesh_interfaces))
     yield f"iifname {{ {links} }} accept"
-    yield FORGED
+    yield SPOOFED_SOURCE
     for version, family in ((4, "ip"), (6, "ip6")):
-        peers = ", ".join(str(peer) for peer in gate.mesh_peers if peer.version == version)
+        peers = ", ".join(str(peer) for peer in firewall.mesh_peers if peer.version == version)
         if peers:
             yield f"{family} saddr {{ {peers} }} accept"
     yield "goto refuse"
@@ -369,23 +375,29 @@ def _to_portal() -> Iterable[str]:
     yield "drop"
 
 
-def _portal_ports(gate: Gate) -> str:
+def _portal_ports(firewall: FirewallConfig) -> str:
     return (
-        f"{{ {gate.portal_port}, {gate.portal_tls_port} }}" if gate.portal_tls_port else f"{gate.portal_port}"
+        f"{{ {firewall.portal_port}, {firewall.portal_tls_port} }}"
+        if firewall.portal_tls_port
+        else f"{firewall.portal_port}"
     )
 
 
-def _output(gate: Gate) -> str:
+def _output(firewall: FirewallConfig) -> str:
     """The kernel complains before our rules see a packet whose time to live is over, even to a forged sender."""
-    complaint = f'oifname "{gate.uplink_interface}" meta l4proto {{ icmp, ipv6-icmp }} {ASTRAY}'
-    answers = dns_limits.answered(gate.lan_interface, gate.strangers_dns_port)
-    rules = (complaint, answers, *flows.own_questions(gate.uplink_interface))
+    complaint = f'oifname "{firewall.uplink_interface}" meta l4proto {{ icmp, ipv6-icmp }} {INVALID}'
+    answers = dns_limits.answered(firewall.lan_interface, firewall.strangers_dns_port)
+    rules = (complaint, answers, *flows.own_questions(firewall.uplink_interface))
     return _chain("output", "{ type filter hook output priority filter; policy accept; }", rules)
 
 
-def _postrouting(gate: Gate) -> str:
-    hide = (f'oifname "{gate.uplink_interface}" meta nfproto ipv4 masquerade',) if gate.masquerade else ()
-    sizes = segment_size.sent(gate.uplink_interface, gate.uplink_mtu)
+def _postrouting(firewall: FirewallConfig) -> str:
+    hide = (
+        (f'oifname "{firewall.uplink_interface}" meta nfproto ipv4 masquerade',)
+        if firewall.masquerade
+        else ()
+    )
+    sizes = segment_size.sent(firewall.uplink_interface, firewall.uplink_mtu)
     return _chain(
         "postrouting", "{ type nat hook postrouting priority srcnat; policy accept; }", (*sizes, *hide)
     )

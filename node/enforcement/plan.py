@@ -13,7 +13,7 @@ CLASS_MINOR_MAX = 0xFFEF
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class FirewallConfig:
     """The fixed part: which interface is whose, and where people who are not admitted are sent."""
 
     lan_interface: str
@@ -79,7 +79,7 @@ class ShapedClass:
 class TrafficPlan:
     """Desired state: who may pass, and how the uplink is shared out."""
 
-    gate: Gate
+    firewall: FirewallConfig
     admitted: Mapping[MacAddress, Admission] = field(default_factory=dict)
     retiring: Mapping[int, int] = field(default_factory=dict)
     """Marks no longer admitted whose last counter has not been booked yet, with their class."""

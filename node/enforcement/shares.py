@@ -83,7 +83,7 @@ def _ceilings_only(
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class GuaranteedParts:
     """What is left of each promise, in the direction that has less room; people must be told when it is not all."""
 
     lifelines_permille: int
@@ -91,13 +91,13 @@ class Kept:
     """Of what floors promise beyond lifelines."""
 
 
-ALL_KEPT = Kept(1000, 1000)
+ALL_GUARANTEED = GuaranteedParts(1000, 1000)
 
 
-def promises_kept(classes: Iterable[ShapedClass], uplink: Rates | None) -> Kept:
+def promises_kept(classes: Iterable[ShapedClass], uplink: Rates | None) -> GuaranteedParts:
     """Lifelines first, then what floors promise beyond them, as `guaranteed_rates` has it."""
     if uplink is None:
-        return ALL_KEPT
+        return ALL_GUARANTEED
     down = up = lifelines_down = lifelines_up = 0
     for each in classes:
         if each.parent_minor is None:
@@ -105,12 +105,12 @@ def promises_kept(classes: Iterable[ShapedClass], uplink: Rates | None) -> Kept:
             lifelines_down += each.lifeline.down
             lifelines_up += each.lifeline.up
     ways = (_kept(down, lifelines_down, uplink.down), _kept(up, lifelines_up, uplink.up))
-    return Kept(min(k.lifelines_permille for k in ways), min(k.extras_permille for k in ways))
+    return GuaranteedParts(min(k.lifelines_permille for k in ways), min(k.extras_permille for k in ways))
 
 
-def _kept(floors: int, lifelines: int, available: int) -> Kept:
+def _kept(floors: int, lifelines: int, available: int) -> GuaranteedParts:
     extras, left = floors - lifelines, max(0, available - lifelines)
-    return Kept(
+    return GuaranteedParts(
         min(1000, available * 1000 // lifelines if lifelines else 1000),
         min(1000, left * 1000 // extras if extras > 0 else 1000),
     )

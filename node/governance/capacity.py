@@ -9,12 +9,12 @@ from node.errors import Finding
 from node.governance import combine
 from node.governance.allowance import Allowance, Moment
 from node.governance.combine import DIRECTIONS, Direction, rate_in
+from node.governance.coverage import UnitKind, minute_words, stretches
 from node.governance.evaluate import Evaluator
-from node.governance.examples import moment_at
-from node.governance.phrases import rate_words
-from node.governance.reach import Kind, minute_words, stretches
+from node.governance.rule_tests import moment_at
 from node.governance.rules import GUEST_TIER, Floor, Rule, Ruleset
 from node.governance.selection import is_meant_for
+from node.governance.sentence_parts import rate_words
 from node.units import KILO, NO_RATES, BitsPerSecond, Rates
 
 
@@ -27,7 +27,7 @@ class Excess:
     rate: int
 
 
-def capacity_findings(ruleset: Ruleset, among: Sequence[Kind]) -> Iterable[Finding]:
+def capacity_findings(ruleset: Ruleset, among: Sequence[UnitKind]) -> Iterable[Finding]:
     """E04 for the worst hour of each direction, else W13 where only all hours at once are too much; nothing while the
     speed of the line is not stated."""
     if ruleset.shaped is None:
@@ -43,7 +43,7 @@ def capacity_findings(ruleset: Ruleset, among: Sequence[Kind]) -> Iterable[Findi
             yield from _without_a_clock(ruleset, among, direction)
 
 
-def _without_a_clock(ruleset: Ruleset, among: Sequence[Kind], direction: Direction) -> Iterable[Finding]:
+def _without_a_clock(ruleset: Ruleset, among: Sequence[UnitKind], direction: Direction) -> Iterable[Finding]:
     """W13: while the hour is unknown every floor with hours holds. Lifelines fit, as they do at any hour, so it is what
     floors promise beyond them that shrinks: this is no error."""
     assert ruleset.shaped is not None, "without a line there is no excess"
@@ -70,7 +70,7 @@ def _minutes(ruleset: Ruleset) -> list[int]:
 
 
 def _promised(
-    ruleset: Ruleset, among: Sequence[Kind], moment: Moment, *, lifelines_only: bool = False
+    ruleset: Ruleset, among: Sequence[UnitKind], moment: Moment, *, lifelines_only: bool = False
 ) -> Rates:
     """Each household's floor; each pool's once, or the lifelines of its households where they come to more. Without a
     roll, one household of each kind."""
@@ -79,7 +79,7 @@ def _promised(
     floors: dict[str, Rates] = {}
     inside: dict[str, list[Rates]] = {}
     for kind, count in _counts(among):
-        allowance = evaluator.standing(kind.unit, moment, {})
+        allowance = evaluator.policy_for(kind.unit, moment, {})
         floor = allowance.lifeline if lifelines_only else allowance.floor.value
         if allowance.pool is None:
             alone.append(_times(floor, count))
@@ -104,12 +104,18 @@ def _sum(many: Iterable[Rates]) -> Rates:
     return Rates(BitsPerSecond(sum(r.down for r in many)), BitsPerSecond(sum(r.up for r in many)))
 
 
-def _counts(among: Sequence[Kind]) -> list[tuple[Kind, int]]:
-    has_roll = any(kind.count for kind in among)
-    return [(kind, kind.count if has_roll else 1) for kind in among if kind.exists or not has_roll]
+def _counts(among: Sequence[UnitKind]) -> list[tuple[UnitKind, int]]:
+    has_member_directory = any(kind.count for kind in among)
+    return [
+        (kind, kind.count if has_member_directory else 1)
+        for kind in among
+        if kind.exists or not has_member_directory
+    ]
 
 
-def _message(ruleset: Ruleset, among: Sequence[Kind], direction: Direction, most: Rates, minute: int) -> str:
+def _message(
+    ruleset: Ruleset, among: Sequence[UnitKind], direction: Direction, most: Rates, minute: int
+) -> str:
     assert ruleset.shaped is not None, "without a line there is no excess"
     return (
         f"{direction.capitalize()}: lifelines and floors of {_households(among)} {ruleset.unit}s and the guests "
@@ -118,7 +124,7 @@ def _message(ruleset: Ruleset, among: Sequence[Kind], direction: Direction, most
     )
 
 
-def _with_mend(ruleset: Ruleset, among: Sequence[Kind], excess: Excess, message: str) -> Finding:
+def _with_mend(ruleset: Ruleset, among: Sequence[UnitKind], excess: Excess, message: str) -> Finding:
     """Lower the largest floor, else the lifeline, as far as it takes."""
     direction, lifeline = excess.direction, rate_in(excess.direction, combine.lifeline(ruleset.charter))
     largest = _largest_floor(ruleset, among, excess)
@@ -137,11 +143,11 @@ def _with_mend(ruleset: Ruleset, among: Sequence[Kind], excess: Excess, message:
     )
 
 
-def _selected(rule: Rule, among: Sequence[Kind]) -> int:
+def _selected(rule: Rule, among: Sequence[UnitKind]) -> int:
     return sum(kind.count for kind in among if is_meant_for(rule, kind.unit.tier, kind.unit.groups))
 
 
-def _households(among: Sequence[Kind]) -> int:
+def _households(among: Sequence[UnitKind]) -> int:
     return sum(count for kind, count in _counts(among) if kind.unit.tier != GUEST_TIER)
 
 
@@ -150,7 +156,9 @@ def _without(excess: Excess, rate: int, count: int) -> BitsPerSecond:
     return BitsPerSecond(max(0, (rate - -(-excess.rate // count)) // KILO * KILO))
 
 
-def _largest_floor(ruleset: Ruleset, among: Sequence[Kind], excess: Excess) -> tuple[Rule, int, int] | None:
+def _largest_floor(
+    ruleset: Ruleset, among: Sequence[UnitKind], excess: Excess
+) -> tuple[Rule, int, int] | None:
     """The floor rule that promises most then: the rule, to how many, and what to each."""
     best: tuple[Rule, int, int] | None = None
     for rule in ruleset.rules:

@@ -11,17 +11,17 @@ from node.errors import Finding
 from node.governance import combine
 from node.governance.allowance import ClockState, Unit
 from node.governance.capacity import capacity_findings
-from node.governance.cell import is_of_pool, pool_has_guests
+from node.governance.coverage import Situation, UnitKind, kinds, situations
 from node.governance.document import FINDINGS_MAX
 from node.governance.evaluate import Evaluator
-from node.governance.examples import failure
-from node.governance.notes import notes
 from node.governance.parse import parse_ruleset
-from node.governance.phrases import rates_words
-from node.governance.reach import Kind, Situation, kinds, situations
+from node.governance.policy_slice import is_of_pool, pool_has_guests
+from node.governance.rule_tests import failure
+from node.governance.rule_warnings import notes
 from node.governance.rules import GUEST_TIER, GUESTS, Ceiling, Floor, Quota, Rule, Ruleset, Share
 from node.governance.selection import is_meant_for
-from node.governance.wording import format_rates
+from node.governance.sentence_parts import rates_words
+from node.governance.value_syntax import format_rates
 from node.units import BitsPerSecond, Rates
 
 
@@ -60,7 +60,7 @@ Found = Iterable[tuple[str, Finding]]
 """Findings with what they are about: of several with the same code about the same, one is shown."""
 
 
-def _situation(situation: Situation, ruleset: Ruleset, among: Sequence[Kind]) -> Found:
+def _situation(situation: Situation, ruleset: Ruleset, among: Sequence[UnitKind]) -> Found:
     yield from _ambiguous(situation)
     pool = _pool(situation, ruleset)
     yield from _outside_pool(situation, pool)
@@ -125,7 +125,7 @@ def _outside_pool(situation: Situation, pool: Rule | str | None) -> Found:
             yield rule.id, Finding("E02", rule.line, message, mend)
 
 
-def _pooled_lifelines(situation: Situation, pool: Rule, ruleset: Ruleset, among: Sequence[Kind]) -> Found:
+def _pooled_lifelines(situation: Situation, pool: Rule, ruleset: Ruleset, among: Sequence[UnitKind]) -> Found:
     """E03: households do not lose their lifelines by being counted as one; the pool's floor must have room."""
     count, all_of_them = _households(pool, among), _lifelines(pool, ruleset, among)
     has = combine.lifeline(ruleset.charter)
@@ -144,7 +144,7 @@ def _pooled_lifelines(situation: Situation, pool: Rule, ruleset: Ruleset, among:
     yield pool.id, Finding("E03", pool.line, message, mend)
 
 
-def _least(ruleset: Ruleset, pool: Rule | str | None, among: Sequence[Kind], *, together: bool) -> Rates:
+def _least(ruleset: Ruleset, pool: Rule | str | None, among: Sequence[UnitKind], *, together: bool) -> Rates:
     """The lifeline that holds here: a household's, those of all households of a pool, all the guests', or what the code
     leaves to each guest."""
     if pool is not None and pool_has_guests(pool):
@@ -154,14 +154,14 @@ def _least(ruleset: Ruleset, pool: Rule | str | None, among: Sequence[Kind], *, 
     return combine.lifeline(ruleset.charter)
 
 
-def _lifelines(pool: Rule, ruleset: Ruleset, among: Sequence[Kind]) -> Rates:
+def _lifelines(pool: Rule, ruleset: Ruleset, among: Sequence[UnitKind]) -> Rates:
     """Of all households that the roll has in the pool, and of one at least."""
     count = max(1, _households(pool, among))
     one = combine.lifeline(ruleset.charter)
     return Rates(BitsPerSecond(one.down * count), BitsPerSecond(one.up * count))
 
 
-def _households(pool: Rule, among: Sequence[Kind]) -> int:
+def _households(pool: Rule, among: Sequence[UnitKind]) -> int:
     return sum(k.count for k in among if is_meant_for(pool, k.unit.tier, k.unit.groups))
 
 

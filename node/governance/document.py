@@ -18,7 +18,7 @@ FINDINGS_MAX = 100
 
 
 @dataclass(slots=True)
-class Table:
+class TomlTable:
     """One table of a document, read key by key; collects every finding instead of stopping at the first."""
 
     document: TomlDocument
@@ -131,7 +131,7 @@ def read_document(text: str, bytes_max: int) -> TomlDocument | Finding:
     return document.findings[0] if document.findings else document
 
 
-def one_table(document: TomlDocument, name: str, findings: list[Finding]) -> Table | None:
+def one_table(document: TomlDocument, name: str, findings: list[Finding]) -> TomlTable | None:
     """The table ``[name]``; None when it is absent or is something else."""
     data: Any = document.data
     for part in name.split("."):
@@ -144,10 +144,10 @@ def one_table(document: TomlDocument, name: str, findings: list[Finding]) -> Tab
             Finding("E01", line, f"{name} is not a table.", f"write [{name}] on a line of its own")
         )
         return None
-    return Table(document, name, 0, data, findings)
+    return TomlTable(document, name, 0, data, findings)
 
 
-def tables(document: TomlDocument, name: str, most: int, findings: list[Finding]) -> list[Table]:
+def tables(document: TomlDocument, name: str, most: int, findings: list[Finding]) -> list[TomlTable]:
     """All tables ``[[name]]``, at most `most`."""
     value = document.data.get(name, [])
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
@@ -159,7 +159,7 @@ def tables(document: TomlDocument, name: str, most: int, findings: list[Finding]
         line = document.line(name, most)
         message = f"There are {len(value)} tables [[{name}]]; at most {most} are read."
         findings.append(Finding("E01", line, message, "join or remove some of them"))
-    return [Table(document, name, index, item, findings) for index, item in enumerate(value[:most])]
+    return [TomlTable(document, name, index, item, findings) for index, item in enumerate(value[:most])]
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:

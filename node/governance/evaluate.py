@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from node.accounting.periods import period_end
 from node.governance import combine
 from node.governance.allowance import Allowance, Moment, QuotaLeft, Unit
-from node.governance.cell import Cell, Counted, agreed
+from node.governance.policy_slice import PolicySlice, QuotaCounter, compile_ruleset
 from node.governance.rules import Quota, Ruleset
 from node.governance.times import minute_of_week
 from node.units import Bytes
@@ -44,10 +44,10 @@ class Evaluator:
 
     def __init__(self, ruleset: Ruleset) -> None:
         self.ruleset = ruleset
-        self._agreed = agreed(ruleset)
+        self._agreed = compile_ruleset(ruleset)
         self._edges = sorted({m for rule in ruleset.rules if rule.when for m in rule.when.boundaries()})
         # One value, replaced whole: a thread that asks about another moment never mixes two cells.
-        self._present: tuple[Moment | None, tuple[object, ...], Cell | None] = (None, (), None)
+        self._present: tuple[Moment | None, tuple[object, ...], PolicySlice | None] = (None, (), None)
 
     def evaluate(self, unit: Unit, moment: Moment, used: Mapping[str, Bytes]) -> Allowance:
         """Everything about one account, with what it has used of each quota."""
@@ -60,12 +60,12 @@ class Evaluator:
         quotas = [QuotaLeft(c.rule.id, c.quota.volume, used.get(c.rule.id, none), c.resets) for c in counted]
         return replace(allowance, quotas=tuple(quotas))
 
-    def standing(self, unit: Unit, moment: Moment, used: Mapping[str, Bytes]) -> Allowance:
+    def policy_for(self, unit: Unit, moment: Moment, used: Mapping[str, Bytes]) -> Allowance:
         """As `evaluate` without `quotas`: one and the same object for all accounts of equal standing."""
         cell = self._cell(moment)
         return cell.allowance(unit, _exhausted(cell.counted(unit), used))
 
-    def _cell(self, moment: Moment) -> Cell:
+    def _cell(self, moment: Moment) -> PolicySlice:
         """The cell of `moment`: another one when the hour, the day or the trust in the clock is another."""
         before, key_before, cell = self._present
         if moment is before and cell is not None:
@@ -76,12 +76,12 @@ class Evaluator:
         if minute is not None:
             key = (at.date(), bisect_right(self._edges, minute), at.tzinfo, at.utcoffset())
         if cell is None or key != key_before:
-            cell = Cell(self._agreed, minute, at)
+            cell = PolicySlice(self._agreed, minute, at)
         self._present = (moment, key, cell)
         return cell
 
 
-def _exhausted(counted: tuple[Counted, ...], used: Mapping[str, Bytes]) -> frozenset[str]:
+def _exhausted(counted: tuple[QuotaCounter, ...], used: Mapping[str, Bytes]) -> frozenset[str]:
     """Ids of the quotas that are used up and have a consequence now."""
     if not counted:
         return _NONE

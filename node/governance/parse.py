@@ -4,16 +4,22 @@ from node.errors import Finding
 from node.governance.combine import CODE_LIFELINE, highest
 from node.governance.document import (
     FINDINGS_MAX,
-    Table,
+    TomlTable,
     one_table,
     read_document,
     suggestion,
     tables,
 )
-from node.governance.joining import DEFAULT_JOINING, WAYS, WHEN_FULL, Joining
+from node.governance.join_methods import DEFAULT_JOIN_METHODS, WAYS, WHEN_FULL, JoinMethods
 from node.governance.rule_table import read_rules
 from node.governance.rules import Charter, Example, Ruleset
-from node.governance.wording import DECISION_WANTED, RATES_WANTED, format_rates, parse_decision, parse_rates
+from node.governance.value_syntax import (
+    DECISION_WANTED,
+    RATES_WANTED,
+    format_rates,
+    parse_decision,
+    parse_rates,
+)
 from node.toml_reader import TomlDocument
 from node.units import BitsPerSecond, Rates, parse_rate
 
@@ -59,7 +65,7 @@ def _ruleset(document: TomlDocument, findings: list[Finding]) -> Ruleset:
         message = "The file does not say whose rules these are."
         mend = 'write [ruleset] with community = "…", version = 1 and decision = "…"'
         findings.append(Finding("E01", document.line("ruleset"), message, mend))
-        head = Table(document, "ruleset", 0, {})
+        head = TomlTable(document, "ruleset", 0, {})
     else:
         head.known(("community", "version", "decision", "unit"))
         for key in ("community", "version", "decision"):
@@ -129,7 +135,7 @@ def _charter(document: TomlDocument, findings: list[Finding]) -> Charter:
     )
 
 
-def _lifeline(table: Table, key: str) -> Rates | None:
+def _lifeline(table: TomlTable, key: str) -> Rates | None:
     """E03 for a lifeline below the one that stands in code."""
     rates = table.value(key, RATES_WANTED, parse_rates)
     if rates is not None and (enough := highest(rates, CODE_LIFELINE)) != rates:
@@ -138,10 +144,10 @@ def _lifeline(table: Table, key: str) -> Rates | None:
     return rates
 
 
-def _joining(document: TomlDocument, findings: list[Finding]) -> Joining:
+def _joining(document: TomlDocument, findings: list[Finding]) -> JoinMethods:
     table = one_table(document, "joining", findings)
     if table is None:
-        return DEFAULT_JOINING
+        return DEFAULT_JOIN_METHODS
     table.known(("ways", "when_full", "by"))
     by = table.required("by", DECISION_WANTED, parse_decision, "E07")
     texts = table.texts("ways", WAYS_WANTED)
@@ -155,9 +161,9 @@ def _joining(document: TomlDocument, findings: list[Finding]) -> Joining:
     full = table.text("when_full", WHEN_FULL_WANTED)
     if full is not None and full not in WHEN_FULL:
         table.refuse("when_full", f"when_full cannot be {full!r:.60}.", f"write {WHEN_FULL_WANTED}")
-    return Joining(
-        tuple(way for text in texts for way in WAYS if way == text) if texts else DEFAULT_JOINING.ways,
-        next((choice for choice in WHEN_FULL if choice == full), DEFAULT_JOINING.when_full),
+    return JoinMethods(
+        tuple(way for text in texts for way in WAYS if way == text) if texts else DEFAULT_JOIN_METHODS.ways,
+        next((choice for choice in WHEN_FULL if choice == full), DEFAULT_JOIN_METHODS.when_full),
         by or "",
     )
 

@@ -5,26 +5,26 @@ from dataclasses import replace
 
 from node.errors import Finding
 from node.governance.combine import SESSION_MIN
-from node.governance.document import Table, suggestion, tables
+from node.governance.document import TomlTable, suggestion, tables
 from node.governance.rules import (
     GUEST_TIER,
     GUESTS,
     LIFELINE,
     Ceiling,
     Counts,
-    Devices,
+    DevicesLimit,
     Effect,
     Floor,
     Quota,
     Rule,
-    Session,
+    SessionLimit,
     Share,
     Who,
 )
 from node.governance.selection import ONLY_GUESTS, selects
 from node.governance.times import WANTED as TIMES_WANTED
 from node.governance.times import Times, parse_times
-from node.governance.wording import (
+from node.governance.value_syntax import (
     DECISION_WANTED,
     NAME_WANTED,
     QUOTA_WANTED,
@@ -74,7 +74,7 @@ LATER = {
 COUNTS: tuple[Counts, ...] = ("uplink", "uplink while busy")
 COUNTS_WANTED = '"uplink" or "uplink while busy"'
 
-Names = Mapping[str, Table]
+Names = Mapping[str, TomlTable]
 
 
 def read_rules(document: TomlDocument, findings: list[Finding]) -> tuple[Rule, ...]:
@@ -85,9 +85,9 @@ def read_rules(document: TomlDocument, findings: list[Finding]) -> tuple[Rule, .
     return tuple(rule for rule in rules if rule is not None)
 
 
-def _names(found: Sequence[Table]) -> dict[str, Table]:
+def _names(found: Sequence[TomlTable]) -> dict[str, TomlTable]:
     """Rule ids to their tables; an id that stands twice is refused."""
-    names: dict[str, Table] = {}
+    names: dict[str, TomlTable] = {}
     for table in found:
         name = table.data.get("id")
         if not isinstance(name, str):
@@ -102,7 +102,7 @@ def _names(found: Sequence[Table]) -> dict[str, Table]:
     return names
 
 
-def _rule(table: Table, names: Names) -> Rule | None:
+def _rule(table: TomlTable, names: Names) -> Rule | None:
     table.known(RULE_KEYS, LATER)
     name = table.required("id", NAME_WANTED, _rule_name)
     by = table.required("by", DECISION_WANTED, parse_decision, "E07")
@@ -126,7 +126,7 @@ def _rule_name(text: str) -> str:
     return parse_name(text)
 
 
-def _replaced(table: Table, names: Names) -> tuple[Table, ...]:
+def _replaced(table: TomlTable, names: Names) -> tuple[TomlTable, ...]:
     """The rule that the table replaces, the one that this replaces, and so on; or nothing."""
     if "exception_to" not in table.data:
         return ()
@@ -148,7 +148,7 @@ def _replaced(table: Table, names: Names) -> tuple[Table, ...]:
     return tuple(chain[1:]) if _same_effect(table, names[target]) else ()
 
 
-def _same_effect(table: Table, target: Table) -> bool:
+def _same_effect(table: TomlTable, target: TomlTable) -> bool:
     own, theirs = _effects(table), _effects(target)
     if len(own) != 1 or len(theirs) != 1 or own == theirs:
         return True
@@ -157,11 +157,11 @@ def _same_effect(table: Table, target: Table) -> bool:
     return False
 
 
-def _effects(table: Table) -> list[str]:
+def _effects(table: TomlTable) -> list[str]:
     return [key for key in table.data if key in EFFECTS]
 
 
-def _who(table: Table, chain: Sequence[Table]) -> Who | None:
+def _who(table: TomlTable, chain: Sequence[TomlTable]) -> Who | None:
     """Whom the rule selects; an exception without ``who`` is for those of the rule it replaces."""
     if "who" in table.data:
         return _own_who(table)
@@ -178,7 +178,7 @@ def _who(table: Table, chain: Sequence[Table]) -> Who | None:
     return None if nearest is None else _own_who(replace(nearest, findings=[]))
 
 
-def _own_who(table: Table) -> Who | None:
+def _own_who(table: TomlTable) -> Who | None:
     selectors = table.texts("who", WHO_WANTED)
     excluded = table.texts("except", '["tier:guest"]') or []
     if selectors is None:
@@ -191,7 +191,7 @@ def _own_who(table: Table) -> Who | None:
         return None
 
 
-def _effect(table: Table) -> Effect | None:
+def _effect(table: TomlTable) -> Effect | None:
     found = _effects(table)
     if len(found) != 1:
         if not found and any(key in LATER for key in table.data):
@@ -209,17 +209,17 @@ def _effect(table: Table) -> Effect | None:
     return _READERS[found[0]](table)
 
 
-def _share(table: Table) -> Share | None:
+def _share(table: TomlTable) -> Share | None:
     weight = table.integer("share", 1, SHARE_MAX)
     return None if weight is None else Share(weight)
 
 
-def _floor(table: Table) -> Floor | None:
+def _floor(table: TomlTable) -> Floor | None:
     rates = table.value("floor", RATES_WANTED, parse_rates)
     return None if rates is None else Floor(rates)
 
 
-def _ceiling(table: Table) -> Ceiling | None:
+def _ceiling(table: TomlTable) -> Ceiling | None:
     if table.data.get("ceiling") == "none":
         if "exception_to" in table.data:
             return Ceiling(None)
@@ -230,26 +230,26 @@ def _ceiling(table: Table) -> Ceiling | None:
     return None if rates is None else Ceiling(rates)
 
 
-def _quota(table: Table) -> Quota | None:
+def _quota(table: TomlTable) -> Quota | None:
     amount = table.value("quota", QUOTA_WANTED, parse_quota)
     counts = _counts(table)
     then = table.required("then", THEN_WANTED, parse_then)
     return None if amount is None or counts is None or then is None else Quota(*amount, counts, then)
 
 
-def _session(table: Table) -> Session | None:
+def _session(table: TomlTable) -> SessionLimit | None:
     length = table.value("session", SESSION_WANTED, parse_session)
     if length is not None and length < SESSION_MIN:
         table.refuse("session", "A visit lasts 30 minutes at least.", 'write session = "30 minutes"', "E03")
-    return None if length is None else Session(length)
+    return None if length is None else SessionLimit(length)
 
 
-def _devices(table: Table) -> Devices | None:
+def _devices(table: TomlTable) -> DevicesLimit | None:
     count = table.integer("devices", 1, DEVICES_MAX)
-    return None if count is None else Devices(count)
+    return None if count is None else DevicesLimit(count)
 
 
-_READERS: Mapping[str, Callable[[Table], Effect | None]] = {
+_READERS: Mapping[str, Callable[[TomlTable], Effect | None]] = {
     "share": _share,
     "floor": _floor,
     "ceiling": _ceiling,
@@ -259,7 +259,7 @@ _READERS: Mapping[str, Callable[[Table], Effect | None]] = {
 }
 
 
-def _counts(table: Table) -> Counts | None:
+def _counts(table: TomlTable) -> Counts | None:
     if "counts" not in table.data:
         return "uplink while busy"
     text = table.text("counts", COUNTS_WANTED)
@@ -273,11 +273,13 @@ def _counts(table: Table) -> Counts | None:
     return counts
 
 
-def _together(table: Table, chain: Sequence[Table], effect: Effect | None, when: Times | None) -> bool:
+def _together(
+    table: TomlTable, chain: Sequence[TomlTable], effect: Effect | None, when: Times | None
+) -> bool:
     """Whether the people selected count as one; a pool must not come and go, nor split."""
     inherited = any(replaced.data.get("together") is True for replaced in chain)
     together = table.flag("together") if "together" in table.data else inherited
-    if together and isinstance(effect, Quota | Session | Devices):
+    if together and isinstance(effect, Quota | SessionLimit | DevicesLimit):
         message = f"A {_effects(table)[0]} limit is for each account, not for people together."
         if isinstance(effect, Quota):
             message = "A quota is counted for each account, not for people together."
@@ -295,7 +297,7 @@ def _together(table: Table, chain: Sequence[Table], effect: Effect | None, when:
     return together
 
 
-def _guests_apart(table: Table, who: Who) -> None:
+def _guests_apart(table: TomlTable, who: Who) -> None:
     """Guests have a lifeline all together and households each their own, so they cannot be one pool."""
     if selects(who, GUEST_TIER, frozenset()) and who != ONLY_GUESTS:
         message = "Guests and others cannot be one household: they have different lifelines."

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from node.accounting.periods import PeriodKind
-from node.governance.joining import DEFAULT_JOINING, Joining
+from node.governance.join_methods import DEFAULT_JOIN_METHODS, JoinMethods
 from node.governance.times import Times
 from node.units import BitsPerSecond, Bytes, Milliseconds, Rates
 
@@ -68,20 +68,20 @@ class Quota:
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class SessionLimit:
     """How long one visit lasts; then the person comes in again."""
 
     length: Milliseconds
 
 
 @dataclass(frozen=True, slots=True)
-class Devices:
+class DevicesLimit:
     """How many devices of one account are on at once."""
 
     count: int
 
 
-Effect = Share | Floor | Ceiling | Quota | Session | Devices
+Effect = Share | Floor | Ceiling | Quota | SessionLimit | DevicesLimit
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ class Ruleset:
     unit: str = "household"
     """What counts as one, for sharing and for voting."""
     examples: tuple[Example, ...] = ()
-    joining: Joining = DEFAULT_JOINING
+    joining: JoinMethods = DEFAULT_JOIN_METHODS
 
     @property
     def shaped(self) -> Rates | None:

@@ -6,11 +6,11 @@ from node.governance.rules import (
     GUEST_TIER,
     SHARE_DEFAULT,
     Ceiling,
-    Devices,
+    DevicesLimit,
     Floor,
     Quota,
     Rule,
-    Session,
+    SessionLimit,
     Share,
     Who,
 )
@@ -70,9 +70,9 @@ def kindness(rule: Rule) -> tuple[int, int, int]:
             return (1, 0, 0) if rates is None else (0, rates.down, rates.up)
         case Quota(volume):
             return (volume, 0, 0)
-        case Session(length):
+        case SessionLimit(length):
             return (length, 0, 0)
-        case Devices(count):
+        case DevicesLimit(count):
             return (count, 0, 0)
 
 
@@ -90,10 +90,10 @@ def favours(rule: Rule, replaced: Rule | None) -> bool:
             return isinstance(before, Ceiling) and before.rates is not None and _covers(rates, before.rates)
         case Quota(volume):
             return isinstance(before, Quota) and volume >= before.volume
-        case Session(length):
-            return isinstance(before, Session) and length >= before.length
-        case Devices(count):
-            return isinstance(before, Devices) and count >= before.count
+        case SessionLimit(length):
+            return isinstance(before, SessionLimit) and length >= before.length
+        case DevicesLimit(count):
+            return isinstance(before, DevicesLimit) and count >= before.count
 
 
 def _covers(rates: Rates, others: Rates) -> bool:

@@ -1,16 +1,34 @@
 """Rules as whole sentences, as people vote on them, and the answer to "why is my speed what it is?".
 
-English is what is voted on; every sentence can be said in any other language by its `Words`.
+English is what is voted on; every sentence can be said in any other language by its `Translator`.
 """
 
 from dataclasses import replace
 
 from node.accounting.periods import PeriodKind
 from node.governance.allowance import Allowance, Bound, QuotaLeft
-from node.governance.amounts import amount_words
-from node.governance.joining import Joining, Way
-from node.governance.language import ENGLISH, Words
-from node.governance.phrases import (
+from node.governance.join_methods import JoinMethods, Way
+from node.governance.number_format import amount_words
+from node.governance.rules import (
+    EQUAL_SHARE,
+    GUEST_LIFELINE,
+    GUEST_TIER,
+    GUESTS,
+    LIFELINE,
+    LIFELINE_IN_CODE,
+    SHARE_DEFAULT,
+    Ceiling,
+    DevicesLimit,
+    Floor,
+    Quota,
+    Rule,
+    Ruleset,
+    SessionLimit,
+    Share,
+    Who,
+)
+from node.governance.selection import ONLY_GUESTS, selects
+from node.governance.sentence_parts import (
     a_unit,
     among_words,
     capital,
@@ -25,32 +43,14 @@ from node.governance.phrases import (
     together_words,
     who_words,
 )
-from node.governance.rules import (
-    EQUAL_SHARE,
-    GUEST_LIFELINE,
-    GUEST_TIER,
-    GUESTS,
-    LIFELINE,
-    LIFELINE_IN_CODE,
-    SHARE_DEFAULT,
-    Ceiling,
-    Devices,
-    Floor,
-    Quota,
-    Rule,
-    Ruleset,
-    Session,
-    Share,
-    Who,
-)
-from node.governance.selection import ONLY_GUESTS, selects
+from node.governance.translations import ENGLISH, Translator
 from node.units import Bytes, Milliseconds, Rates, format_volume, show_volume
 
 BUILT_IN = "built in"
 """Stands in `Bound.decision` where no decision was needed: the node's own defaults and rights."""
 
 
-def sentence(rule: Rule, ruleset: Ruleset, words: Words = ENGLISH) -> str:
+def sentence(rule: Rule, ruleset: Ruleset, words: Translator = ENGLISH) -> str:
     """The rule as people vote on it: whom, what, when, in place of what, why, and who decided it."""
     parts = [_timed(rule, _effect(rule, ruleset, words), words)]
     if rule.exception_to is not None:
@@ -71,30 +71,30 @@ def sentence(rule: Rule, ruleset: Ruleset, words: Words = ENGLISH) -> str:
     return " ".join(parts)
 
 
-def lifeline_sentence(ruleset: Ruleset, lifeline: Rates, words: Words = ENGLISH) -> str:
+def lifeline_sentence(ruleset: Ruleset, lifeline: Rates, words: Translator = ENGLISH) -> str:
     text = words.gettext("{every} always has at least {rates}. No rule can take this away.")
     return capital(text.format(every=every_unit(ruleset.unit, words), rates=rates_words(lifeline, words)))
 
 
-def guest_lifeline_sentence(lifeline: Rates, words: Words = ENGLISH) -> str:
+def guest_lifeline_sentence(lifeline: Rates, words: Translator = ENGLISH) -> str:
     text = words.gettext("All guests together always have at least {rates}. No rule can take this away.")
     return text.format(rates=rates_words(lifeline, words))
 
 
-def code_lifeline_sentence(words: Words = ENGLISH) -> str:
+def code_lifeline_sentence(words: Translator = ENGLISH) -> str:
     return words.gettext("No speed limit can go below what messages and mail need.")
 
 
-def equal_share_sentence(ruleset: Ruleset, words: Words = ENGLISH) -> str:
+def equal_share_sentence(ruleset: Ruleset, words: Translator = ENGLISH) -> str:
     text = words.gettext("Where no rule says otherwise, {every} has an equal share (100) of the line.")
     return text.format(every=every_unit(ruleset.unit, words))
 
 
-def guests_share_sentence(ruleset: Ruleset, words: Words = ENGLISH) -> str:
+def guests_share_sentence(ruleset: Ruleset, words: Translator = ENGLISH) -> str:
     return words.gettext("All guests together count as {one}.").format(one=one_unit(ruleset.unit, words))
 
 
-def describe(ruleset: Ruleset, words: Words = ENGLISH) -> tuple[str, ...]:
+def describe(ruleset: Ruleset, words: Translator = ENGLISH) -> tuple[str, ...]:
     """All that is agreed, one sentence each: the line, the charter, then the rules as in the file."""
     charter = ruleset.charter
     first = words.gettext("The speed of the line is not stated, so only speed limits apply.")
@@ -111,7 +111,7 @@ def describe(ruleset: Ruleset, words: Words = ENGLISH) -> tuple[str, ...]:
     )
 
 
-def joining_sentence(joining: Joining, words: Words = ENGLISH) -> str:
+def joining_sentence(joining: JoinMethods, words: Translator = ENGLISH) -> str:
     """How people come in, who makes room when an account is full, and who decided it."""
     ways: dict[Way, str] = {
         "terms": words.gettext("by accepting the terms"),
@@ -137,7 +137,7 @@ def joining_sentence(joining: Joining, words: Words = ENGLISH) -> str:
 # --- the sentence of a limit, in any language -------------------------------------------
 
 
-def sentence_of(ruleset: Ruleset, reason: str, words: Words = ENGLISH) -> str:
+def sentence_of(ruleset: Ruleset, reason: str, words: Translator = ENGLISH) -> str:
     """What stands behind a limit: the rule of that id, or a right that stands in code, as `Bound.reasons` names it.
 
     A reason that is not in the ruleset any more is said by its name alone.
@@ -156,12 +156,12 @@ def sentence_of(ruleset: Ruleset, reason: str, words: Words = ENGLISH) -> str:
     return guests_share_sentence(ruleset, words) if reason == GUESTS else reason
 
 
-def said[V](bound: Bound[V], ruleset: Ruleset, words: Words) -> str:
+def said[V](bound: Bound[V], ruleset: Ruleset, words: Translator) -> str:
     """`bound.sentence` in another language."""
     return " ".join(sentence_of(ruleset, reason, words) for reason in bound.reasons or (bound.rule,))
 
 
-def allowance_in(words: Words, allowance: Allowance, ruleset: Ruleset) -> Allowance:
+def allowance_in(words: Translator, allowance: Allowance, ruleset: Ruleset) -> Allowance:
     """The same allowance with every sentence in another language. `ruleset`: the one it was worked out from."""
 
     def translated[W](bound: Bound[W]) -> Bound[W]:
@@ -183,13 +183,13 @@ def allowance_in(words: Words, allowance: Allowance, ruleset: Ruleset) -> Allowa
 # --- what a rule does -------------------------------------------------------------------
 
 
-def _timed(rule: Rule, text: str, words: Words) -> str:
+def _timed(rule: Rule, text: str, words: Translator) -> str:
     if rule.when is None:
         return capital(text)
     return capital(words.gettext("{times} {text}").format(times=times_words(rule.when, words), text=text))
 
 
-def _effect(rule: Rule, ruleset: Ruleset, words: Words) -> str:
+def _effect(rule: Rule, ruleset: Ruleset, words: Translator) -> str:
     who = together_words(rule.who, words) if rule.together else who_words(rule.who, words)
     match rule.effect:
         case Share(weight):
@@ -204,12 +204,12 @@ def _effect(rule: Rule, ruleset: Ruleset, words: Words) -> str:
             return text.format(who=who, rates=rates_words(rates, words))
         case Quota() as quota:
             return _quota(quota, rule.who, ruleset.unit, words)
-        case Session(length):
+        case SessionLimit(length):
             text = words.gettext(
                 "{who} can stay online for at most {time} at a time, and can then connect again."
             )
             return text.format(who=who, time=duration_words(length, words))
-        case Devices(count):
+        case DevicesLimit(count):
             text = words.ngettext(
                 "{who} can each have at most {number} device online at once.",
                 "{who} can each have at most {number} devices online at once.",
@@ -218,7 +218,7 @@ def _effect(rule: Rule, ruleset: Ruleset, words: Words) -> str:
             return text.format(who=who, number=count)
 
 
-def _share(weight: int, rule: Rule, who: str, ruleset: Ruleset, words: Words) -> str:
+def _share(weight: int, rule: Rule, who: str, ruleset: Ruleset, words: Translator) -> str:
     if rule.together:
         text = words.gettext("{who} count as {households} (share {weight}) when the line is shared.")
     else:
@@ -233,7 +233,7 @@ def _share(weight: int, rule: Rule, who: str, ruleset: Ruleset, words: Words) ->
     return text
 
 
-def _quota(quota: Quota, who: Who, unit: str, words: Words) -> str:
+def _quota(quota: Quota, who: Who, unit: str, words: Translator) -> str:
     busy = quota.counts == "uplink while busy"
     text = _quota_text(busy, who == ONLY_GUESTS, words).format(
         people=among_words(who, words),
@@ -249,7 +249,7 @@ def _quota(quota: Quota, who: Who, unit: str, words: Words) -> str:
     return f"{text} {free} {words.gettext('Nobody is cut off.')}"
 
 
-def _quota_text(busy: bool, only_guests: bool, words: Words) -> str:
+def _quota_text(busy: bool, only_guests: bool, words: Translator) -> str:
     if only_guests and busy:
         return words.gettext(
             "among {people}, anyone who uses more than {volume} while the line is busy gets at most {most} {until}."
@@ -265,7 +265,7 @@ def _quota_text(busy: bool, only_guests: bool, words: Words) -> str:
     return words.gettext("among {people}, {unit} that uses more than {volume} gets at most {most} {until}.")
 
 
-def _consequence(then: Share | Ceiling, words: Words) -> str:
+def _consequence(then: Share | Ceiling, words: Translator) -> str:
     if isinstance(then, Ceiling):
         assert then.rates is not None, "a consequence lifts nothing"
         return rates_words(then.rates, words)
@@ -274,7 +274,7 @@ def _consequence(then: Share | Ceiling, words: Words) -> str:
     return words.gettext("a share of {weight}").format(weight=then.weight)
 
 
-def _volume_words(volume: Bytes, period: PeriodKind, words: Words) -> str:
+def _volume_words(volume: Bytes, period: PeriodKind, words: Translator) -> str:
     texts: dict[PeriodKind, str] = {
         "day": words.gettext("{volume} a day"),
         "week": words.gettext("{volume} a week"),
@@ -283,7 +283,7 @@ def _volume_words(volume: Bytes, period: PeriodKind, words: Words) -> str:
     return texts[period].format(volume=amount_words(format_volume(volume), words))
 
 
-def _until_words(period: PeriodKind, words: Words) -> str:
+def _until_words(period: PeriodKind, words: Translator) -> str:
     texts: dict[PeriodKind, str] = {
         "day": words.gettext("until the day ends"),
         "week": words.gettext("until the week ends"),

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
-from node.storage import books
+from node.storage import usage_tables
+from node.storage.integrity import check, lenient
 from node.storage.journal import sync_folder
-from node.storage.soundness import check, lenient
 
 log = logging.getLogger(__name__)
 
@@ -50,11 +50,11 @@ def committed_at(db: Database) -> int:
 
 
 def save_commits(db: Database, commits: int, at_s: float) -> None:
-    books.save_facts(db, [(books.COMMITS, f"{commits} {int(at_s)}")])
+    usage_tables.save_facts(db, [(usage_tables.COMMITS, f"{commits} {int(at_s)}")])
 
 
 def _count(db: Database) -> tuple[int, int]:
-    row = db.execute("SELECT value FROM facts WHERE name = ?", [books.COMMITS]).fetchone()
+    row = db.execute("SELECT value FROM facts WHERE name = ?", [usage_tables.COMMITS]).fetchone()
     fields = str(row[0]).split(" ") if row is not None else []
     return (int(fields[0]), int(fields[1])) if len(fields) == 2 and all(map(str.isdigit, fields)) else (0, 0)
 

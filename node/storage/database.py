@@ -17,12 +17,12 @@ from sqlite_utils import Database
 
 from node.errors import StorageTrouble
 from node.storage.copies import AFTER_ERASURE_S, EVERY_S, Copier
+from node.storage.durable_changes import HashedDevices
 from node.storage.journal import COPY_DUE_BYTES, Change
-from node.storage.lasting import Devices
+from node.storage.journal_writer import JournalWriter
 from node.storage.losses import Loss, acknowledge, at, read_losses
-from node.storage.notes import Notes
 from node.storage.opening import (
-    Files,
+    DatabaseFiles,
     Opened,
     Opening,
     file_at,
@@ -32,12 +32,12 @@ from node.storage.opening import (
     tell,
     trouble_of,
 )
-from node.storage.reading import Reading, is_writable
+from node.storage.read_only import ReadOnlyFolder, is_writable
 
 log = logging.getLogger(__name__)
 
 type Work[T] = Callable[[Database], T]
-Noting = Callable[[Database, Devices], list[Change]]
+Noting = Callable[[Database, HashedDevices], list[Change]]
 """Says, before a piece of work is done, what of it goes into the journal."""
 
 TOGETHER_MAX = 512
@@ -64,7 +64,11 @@ class Store:
     ) -> None:
         """`keys` is the folder of the node's key, where a marker tells that there is a database; `key` hides who was
         erased; `scratch` is a folder that can be written when the data folder cannot."""
-        self.path, self._files, self._devices = path, Files(path, keys or path.parent), Devices(key)
+        self.path, self._files, self._devices = (
+            path,
+            DatabaseFiles(path, keys or path.parent),
+            HashedDevices(key),
+        )
         self._scratch = scratch
         self.set_aside: Path | None = None
         """Where a database that was found corrupt has been moved."""
@@ -80,8 +84,8 @@ class Store:
             queue.SimpleQueue()
         )
         self._db: Database | None = None
-        self._notes: Notes | None = None
-        self._reading: Reading | None = None
+        self._notes: JournalWriter | None = None
+        self._reading: ReadOnlyFolder | None = None
         self._copier = Copier(path, self._files.copy, self._wake)
         self._trouble: StorageTrouble | None = None
         self._tried = self._looked = 0.0
@@ -212,7 +216,9 @@ class Store:
         for each in done:
             _settle(each.future, each.result, each.problem)
 
-    def _write(self, db: Database, notes: Notes, together: "list[Waiting]", done: "list[Done]") -> None:
+    def _write(
+        self, db: Database, notes: JournalWriter, together: "list[Waiting]", done: "list[Done]"
+    ) -> None:
         db.execute("BEGIN IMMEDIATE")
         has_changed = notes.pay(db)
         noted = [noting(db, self._devices) if noting is not None else [] for _, noting, _ in together]
@@ -239,7 +245,7 @@ class Store:
         trouble = StorageTrouble(f"the data folder {self.path.parent} can only be read", mend(self.path))
         try:
             if self._reading is None:
-                self._reading = Reading(self._files, self._devices, self._scratch)
+                self._reading = ReadOnlyFolder(self._files, self._devices, self._scratch)
                 self._note_life(self._reading.db)
             db = self._reading.db
         except (sqlite3.Error, OSError, StorageTrouble) as error:
@@ -282,7 +288,7 @@ class Store:
         self.set_aside = opened.set_aside or self.set_aside
         if rescued is not None:
             tell(self._files, rescued)
-        self._notes = Notes(self._files, self._devices, opened)
+        self._notes = JournalWriter(self._files, self._devices, opened)
         self._want_first_copy(opened)
         self._read_losses(opened.losses)
         self._note_life(opened.db)

@@ -26,7 +26,7 @@ COPY_DUE_BYTES = 1024 * 1024
 _KIND = "procomu-journal-1"
 
 Change = list[Any]
-"""As `node.storage.lasting` makes and applies it."""
+"""As `node.storage.durable_changes` makes and applies it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class JournalContents:
     """A journal as it was read. Unknown numbers are 0."""
 
     database: int = 0
@@ -59,10 +59,10 @@ class Found:
     """Whether the file says the same, and is gone on with as it is."""
 
 
-NO_JOURNAL = Found()
+NO_JOURNAL = JournalContents()
 
 
-def read_journal(path: Path) -> Found:
+def read_journal(path: Path) -> JournalContents:
     """NO_JOURNAL where there is none or it cannot be read."""
     try:
         with path.open("rb") as file:
@@ -74,7 +74,7 @@ def read_journal(path: Path) -> Found:
     entries, unreadable, end = _entries(raw)
     if raw:
         unreadable += (not is_ours) + (not second or (len(second) == 3 and end < int(second[2])))
-    return Found(
+    return JournalContents(
         database=int(first[1]) if is_ours else 0,
         base=int(first[2]) if is_ours else 0,
         is_whole=is_ours and first[3] == "1",
@@ -90,7 +90,7 @@ def read_journal(path: Path) -> Found:
 class Journal:
     """The journal that is written to. Owned by the writer thread; everything raises OSError."""
 
-    def __init__(self, path: Path, database: int, found: Found) -> None:
+    def __init__(self, path: Path, database: int, found: JournalContents) -> None:
         """Goes on with what was found there, or begins one."""
         self.path, self.database = path, database
         self.base, self.is_whole = found.base, found.is_whole

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from sqlite_utils import Database
 
 from node.errors import StorageTrouble
-from node.governance.language import N_
+from node.governance.translations import N_
 from node.storage.tables import table
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class InventoryEntry:
     """One table as people may ask about it."""
 
     table: str
@@ -20,61 +20,65 @@ class Kept:
     retention: str
 
 
-KEPT = (
-    Kept(
+INVENTORY = (
+    InventoryEntry(
         "accounts",
         N_("Which accounts there are, and when each was last used."),
         N_("until 13 months after the last use"),
     ),
-    Kept("devices", N_("Which device belongs to which account."), N_("until 13 months after the last use")),
-    Kept(
+    InventoryEntry(
+        "devices", N_("Which device belongs to which account."), N_("until 13 months after the last use")
+    ),
+    InventoryEntry(
         "sessions",
         N_("Who is online and until when, and which terms they accepted."),
         N_("30 days after the end; for a blocked device, until it is unblocked"),
     ),
-    Kept("cells", N_("How much an account used on each node each day. Never which sites."), N_("13 months")),
-    Kept(
+    InventoryEntry(
+        "cells", N_("How much an account used on each node each day. Never which sites."), N_("13 months")
+    ),
+    InventoryEntry(
         "baselines",
         N_("How far the bytes of each device have been counted."),
         N_("while the device is counted"),
     ),
-    Kept("pages", N_("Signed counts from other nodes, as they arrived."), N_("13 months")),
-    Kept(
+    InventoryEntry("pages", N_("Signed counts from other nodes, as they arrived."), N_("13 months")),
+    InventoryEntry(
         "rule_versions",
         N_("The rules that were in force."),
         N_("forever: they are the community’s decisions"),
     ),
-    Kept(
+    InventoryEntry(
         "batches",
         N_("Codes that were printed together: what they allow, and who issued them."),
         N_("as long as one of these codes is kept"),
     ),
-    Kept(
+    InventoryEntry(
         "vouchers",
         N_("Each printed code, in a form that nobody can read, and how long it lasts."),
         N_("30 days after its end, or 400 days after it was issued if nobody used it"),
     ),
-    Kept(
+    InventoryEntry(
         "bindings",
         N_("Which device joined which account, how it joined, and what its owner calls it."),
         N_("until 13 months after the last use"),
     ),
-    Kept(
+    InventoryEntry(
         "passphrases",
         N_("A member’s passphrase, in a form that nobody can read."),
         N_("until it is changed or removed"),
     ),
-    Kept(
+    InventoryEntry(
         "cards_void",
         N_("Which lost membership cards are no longer valid."),
         N_("forever: a lost card must never become valid again"),
     ),
-    Kept(
+    InventoryEntry(
         "contests",
         N_("Objections to limits, and the answers."),
         N_("13 months after the answer"),
     ),
-    Kept(
+    InventoryEntry(
         "erasures",
         N_(
             "Who asked to have their data erased, so that their counts are erased too when the month ends, and "
@@ -82,13 +86,13 @@ KEPT = (
         ),
         N_("13 months"),
     ),
-    Kept("notices", N_("The community’s notices."), N_("30 days after the last day")),
-    Kept(
+    InventoryEntry("notices", N_("The community’s notices."), N_("30 days after the last day")),
+    InventoryEntry(
         "terms",
         N_("Every version of the terms."),
         N_("forever: people are bound by what they accepted"),
     ),
-    Kept(
+    InventoryEntry(
         "facts",
         N_(
             "This node’s own notes: its clock, the name of its records, and who can sign in as an admin, in a "

@@ -17,12 +17,12 @@ from sqlite_utils import Database
 from node.errors import StorageTrouble
 from node.storage.aside import make_room
 from node.storage.copies import Copy, commits_of, committed_at, find_copy, make_copy, save_commits
-from node.storage.journal import Entry, Found, read_journal, sync_folder
-from node.storage.lasting import Devices, apply
+from node.storage.durable_changes import HashedDevices, apply
+from node.storage.integrity import check, drop_suspects, lenient
+from node.storage.journal import Entry, JournalContents, read_journal, sync_folder
 from node.storage.losses import LOSSES, MARKER, Loss, Marker, at, read_marker, write_loss, write_marker
 from node.storage.migrations import MIGRATIONS, migrate, refuse_newer
 from node.storage.salvage import salvage
-from node.storage.soundness import check, drop_suspects, lenient
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ signed out is signed in again."""
 
 
 @dataclass(frozen=True, slots=True)
-class Files:
+class DatabaseFiles:
     """Where everything is."""
 
     database: Path
@@ -66,7 +66,7 @@ class Opened:
     """A sound database of the newest form."""
 
     db: Database
-    journal: Found
+    journal: JournalContents
     """To go on with."""
     owed: tuple[Entry, ...] = ()
     """What the journal knows and the database does not."""
@@ -98,8 +98,8 @@ class Opening:
 
     def __init__(
         self,
-        files: Files,
-        devices: Devices,
+        files: DatabaseFiles,
+        devices: HashedDevices,
         new_number: Callable[[], int],
         now_s: float,
         *,
@@ -203,7 +203,7 @@ class Opening:
             "was another one than before",
             f"It is used as it is; the one of before is lost, with all since {since}.",
         )
-        self._journal = Found(
+        self._journal = JournalContents(
             database=_pragma(db, "application_id"), base=commits_of(db) if _has_facts(db) else 0
         )
         return ""
@@ -229,13 +229,13 @@ class Opening:
         elif found.database != number and (found.database or found.entries):
             self._lose_journal(found)
         if not is_ours:
-            found = Found(database=number, base=commits, is_whole=is_new)
+            found = JournalContents(database=number, base=commits, is_whole=is_new)
         elif not found.database:  # its first line is damaged; the others say what they said
             found = replace(found, database=number, base=commits, is_whole=False)
         owed = tuple(entry for entry in found.entries if entry.commit > commits)
         return Opened(db, replace(found, head=max(found.head, commits)), owed)
 
-    def _gone_back(self, db: Database, found: Found, commits: int) -> None:
+    def _gone_back(self, db: Database, found: JournalContents, commits: int) -> None:
         """What was committed is not there any more: the log of writes was damaged or deleted."""
         db.execute("BEGIN IMMEDIATE")
         _forget_facts(db)
@@ -280,7 +280,7 @@ class Opening:
         if self._is_exact(copy) and not failed:
             found = replace(self._journal, head=commits)
         else:  # until there is a copy, the lines that could be read are needed still
-            found = Found(number, commits, head=commits, entries=self._entries())
+            found = JournalContents(number, commits, head=commits, entries=self._entries())
         return Opened(db, found)
 
     def _entries(self) -> tuple[Entry, ...]:
@@ -332,7 +332,7 @@ class Opening:
             )
         self._lose(cause, lost)
 
-    def _lose_journal(self, found: Found) -> None:
+    def _lose_journal(self, found: JournalContents) -> None:
         self._lose(
             "has a journal that cannot be used",
             f"Nothing else is known to be lost; {len(found.entries)} changes stood in it.",
@@ -391,7 +391,7 @@ class Opening:
             )
 
 
-def tell(files: Files, loss: Loss) -> None:
+def tell(files: DatabaseFiles, loss: Loss) -> None:
     """In the log at once, and in the other places until somebody acknowledges it."""
     log.warning("%s", loss.text)
     try:
@@ -400,7 +400,7 @@ def tell(files: Files, loss: Loss) -> None:
         log.warning("%s cannot be written: %s", files.losses, error)
 
 
-def rescue(gone: Database, files: Files) -> bool:
+def rescue(gone: Database, files: DatabaseFiles) -> bool:
     """Writes what an open database holds, whose file was deleted or replaced, in its place. False when it cannot be
     read any more."""
     building = files.database.with_name(f"{files.database.name}.new")

@@ -7,8 +7,8 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from node.storage.copies import commits_of
-from node.storage.migrations import KEPT
-from node.storage.soundness import lenient
+from node.storage.integrity import lenient
+from node.storage.migrations import INVENTORY
 
 Row = tuple[object, ...]
 UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
@@ -28,7 +28,7 @@ def salvage(damaged: Path, into: Database, *, has_copy: bool, newer_than: int) -
     try:
         if has_copy and _commits(connection) < newer_than:
             return 0
-        tables = [kept.table for kept in KEPT if kept.table not in _NOT_BELIEVED]
+        tables = [kept.table for kept in INVENTORY if kept.table not in _NOT_BELIEVED]
         return sum(_take(connection, into, table) for table in tables if not has_copy or table in WORDS_ONLY)
     finally:
         connection.close()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from node.cli.beginnings import Wishes, begin
+from node.cli.init import InitOptions, create_files
 from tests.architecture.test_structure import ROOT, SOURCES, name_of
 
 SHELLS = {"system", "popen", "create_subprocess_shell", "getoutput", "getstatusoutput"}
@@ -48,7 +48,7 @@ def test_two_new_nodes_have_no_key_in_common(tmp_path: Path) -> None:
     keys = []
     for folder in (tmp_path / "one", tmp_path / "two"):
         folder.mkdir()
-        wishes = Wishes(
+        wishes = InitOptions(
             config=folder / "node.toml",
             name="square",
             community="Vall",
@@ -56,7 +56,7 @@ def test_two_new_nodes_have_no_key_in_common(tmp_path: Path) -> None:
             uplink="up0",
             data_dir=folder / "data",
         )
-        begin(wishes)
+        create_files(wishes)
         secrets = [folder / "community.key", folder / "data" / "node.key"]
         assert [0o600] * 2 == [stat.S_IMODE(path.stat().st_mode) for path in secrets]
         keys += [path.read_text() for path in secrets]

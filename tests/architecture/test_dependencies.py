@@ -88,7 +88,7 @@ def test_tools_that_nothing_imports_are_run_or_set(tool: str) -> None:
 def test_packages_come_by_their_managers_and_from_no_address_of_ours() -> None:
     """So that a mirror, a proxy or a folder of wheels serves the whole set-up."""
     hosts = re.compile(
-        r"npmjs\.|registry\.[a-z]+\.|pypi\.org|pythonhosted\.org|crates\.io|unpkg\.com|jsdelivr\.net"
+        r"npmjs\.|registry\.[a-z]+\.(?:org|com|io)|pypi\.org|pythonhosted\.org|crates\.io|unpkg\.com|jsdelivr\.net"
     )
     top = [path for path in ROOT.iterdir() if path.is_file()]
     folders = (*PACKAGES, "deploy", "tests", ".ci")

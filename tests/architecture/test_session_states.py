@@ -1,17 +1,17 @@
-"""A session's state changes in one place: `Presence.handle`, by the transition table."""
+"""A session's state changes in one place: `SessionTable.handle`, by the transition table."""
 
 import ast
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
 
-from captive_portal import guests
-from node.reconcile.presence import Presence
+from node.sessions import state as session_state
+from node.sessions.table import SessionTable
 from tests.architecture.test_structure import SOURCES
 
-TABLE, MACHINE = Path(inspect.getfile(Presence)), Path(inspect.getfile(guests))
+TABLE, MACHINE = Path(inspect.getfile(SessionTable)), Path(inspect.getfile(session_state))
 STATES = ("_states", "guests")
-"""What `Presence` keeps them in, and the read-only name by which others read them."""
+"""What `SessionTable` keeps them in, and the read-only name by which others read them."""
 CHANGING = {"clear", "pop", "popitem", "setdefault", "update", "__setitem__", "__delitem__"}
 
 
@@ -39,14 +39,14 @@ def steps(tree: ast.AST, module: str) -> Iterator[int]:
         match node:
             case ast.Attribute(value=ast.Name(id=name), attr="step") if name == module:
                 yield node.lineno
-            case ast.ImportFrom(module=name, names=names) if name == guests.__name__:
+            case ast.ImportFrom(module=name, names=names) if name == session_state.__name__:
                 yield from (node.lineno for alias in names if alias.name in {"step", "TRANSITIONS"})
 
 
 def lines_of(*names: str) -> set[int]:
     found: set[int] = set()
     for name in names:
-        source, first = inspect.getsourcelines(getattr(Presence, name))
+        source, first = inspect.getsourcelines(getattr(SessionTable, name))
         found |= set(range(first, first + len(source)))
     return found
 
@@ -61,7 +61,7 @@ def test_no_other_place_changes_a_state() -> None:
 
 
 def test_no_other_place_takes_a_step() -> None:
-    module = guests.__name__.rpartition(".")[2]
+    module = "session_state"
     paths = [path for path in SOURCES if path != MACHINE]
     found = {(path, line) for path in paths for line in steps(ast.parse(path.read_text()), module)}
     assert {TABLE} == {path for path, _ in found}

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 ROOMS = ("node", "captive_portal", "mesh")
 SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 NO_NOUN = {"utils", "util", "helpers", "helper", "common", "misc", "base", "core", "manager", "handler"}
-NO_NOUN |= {"service", "processor", "data", "info"}
+NO_NOUN |= {"processor", "data", "info"}
 MODULE_LINES_MAX = 600
 LONG_MODULES: dict[str, str] = {}
 """Modules that may be longer, by name and reason."""
@@ -101,9 +101,9 @@ VALUES_ONLY = {
     "node.enforcement.ports",
     "node.governance.allowance",
     "node.governance.rules",
-    "node.membership.entrances",
-    "node.membership.ports",
-    "node.reconcile.ports",
+    "node.accounts.auth_result",
+    "node.accounts.ports",
+    "node.control.ports",
     "captive_portal.framing",
     "captive_portal.ports",
     "mesh.ports",
@@ -111,15 +111,15 @@ VALUES_ONLY = {
 """Rooms that hold only shapes: whoever uses them tests them."""
 AWAITED = {
     "node.accounting.booking",
-    "node.answers.console",
-    "node.answers.mesh",
-    "node.answers.overview",
-    "node.answers.portal",
-    "node.governance.cell",
-    "node.reconcile.books",
-    "node.reconcile.rates",
-    "node.reconcile.measure",
-    "node.reconcile.rulebook",
+    "node.app.console",
+    "node.app.mesh_usage",
+    "node.app.status",
+    "node.app.account",
+    "node.governance.policy_slice",
+    "node.control.usage_delta",
+    "node.control.rates",
+    "node.control.accounting_cycle",
+    "node.control.active_ruleset",
 }
 """Rooms that are tested through their neighbours only, until they have a mirror of their own."""
 

@@ -4,7 +4,7 @@ import time
 
 from tests.bench import opennds
 from tests.bench.figures import Figures, of_total, of_tries, say
-from tests.bench.square import PORTAL, Square, square
+from tests.bench.single_router import PORTAL, SingleRouter, single_router
 
 KEYS = ("seconds_1000", "first_packet_ms_p50", "first_packet_ms_p95", "peer_first_packet_ms_p50")
 MANY, AT_ONCE = 1_000, 200
@@ -13,7 +13,7 @@ PEER_CLICKS = 2
 """openNDS shows a landing page between the acceptance and the admission."""
 
 
-def _ours(place: Square) -> Figures:
+def _ours(place: SingleRouter) -> Figures:
     place.furnish()
     people = place.crowd(MANY + ONE_BY_ONE)
     place.router.start()
@@ -31,7 +31,7 @@ def _ours(place: Square) -> Figures:
 
 
 def _peer() -> Figures:
-    with square() as place:
+    with single_router() as place:
         place.forward_plainly()
         people = place.crowd(PEER_ONE_BY_ONE + 1)
         with opennds.running(place.lab, place.router.place, people.devices) as peer:
@@ -44,6 +44,6 @@ def _peer() -> Figures:
 
 
 def measure() -> Figures:
-    with square() as place:
+    with single_router() as place:
         found = _ours(place)
     return found | opennds.beside(["peer_first_packet_ms_p50"], _peer)

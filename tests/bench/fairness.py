@@ -5,9 +5,9 @@ import time
 from collections.abc import Sequence
 
 from tests.bench import opennds
-from tests.bench.crowd import Device
 from tests.bench.figures import Figures, jain, of_total, say
-from tests.bench.square import PORTAL, Crowd, Square, square
+from tests.bench.many_clients import VirtualDevice
+from tests.bench.single_router import PORTAL, ClientProcess, SingleRouter, single_router
 from tests.lab.village import LINE_BITS
 
 KEYS = ("weighted_jain", "use_percent", "lifeline_held_percent", "peer_jain")
@@ -52,7 +52,7 @@ why = "many people share one line"
 """
 
 
-def members(devices: Sequence[Device]) -> str:
+def members(devices: Sequence[VirtualDevice]) -> str:
     """Each device is an account; every fifth a school that counts twice."""
     entries = []
     for device, weight in zip(devices, WEIGHTS, strict=True):
@@ -61,12 +61,12 @@ def members(devices: Sequence[Device]) -> str:
     return "\n".join(entries)
 
 
-def far(device: Device) -> str:
+def far(device: VirtualDevice) -> str:
     """An address in the Internet that only this device talks to."""
     return f"203.0.113.{100 + device.number}"
 
 
-def arrived(place: Square, people: Crowd, *, upwards: bool) -> list[int]:
+def arrived(place: SingleRouter, people: ClientProcess, *, upwards: bool) -> list[int]:
     """Bytes at the IP layer that came to their goal, of each device: what a queue dropped on the way is no use."""
     if upwards:
         counted = place.internet.counted()
@@ -77,7 +77,7 @@ def arrived(place: Square, people: Crowd, *, upwards: bool) -> list[int]:
     return [bytes_of.get(device.address, 0) for device in people.devices]
 
 
-def watch(place: Square, people: Crowd, *, upwards: bool, settle: int) -> list[list[float]]:
+def watch(place: SingleRouter, people: ClientProcess, *, upwards: bool, settle: int) -> list[list[float]]:
     """Everybody is greedy; bits per second of each device, second by second."""
     people.begin(
         "greed",
@@ -114,7 +114,7 @@ def means(seconds: list[list[float]]) -> list[float]:
     return [sum(of_one) / len(of_one) for of_one in zip(*seconds, strict=True)]
 
 
-def _ours(place: Square) -> Figures:
+def _ours(place: SingleRouter) -> Figures:
     people = place.crowd(ACCOUNTS)
     place.furnish(rules=RULES, members=members(people.devices))
     place.router.start()
@@ -134,7 +134,7 @@ def _ours(place: Square) -> Figures:
 def _peer() -> Figures:
     """openNDS's own means: a cap of an equal part for everyone. Fairness is among those whom it let in."""
     caps = [f"downloadrate '{LINE_BITS // 1000 // ACCOUNTS}'", "download_unrestricted_bursting '0'"]
-    with square() as place:
+    with single_router() as place:
         place.forward_plainly()
         people = place.crowd(ACCOUNTS)
         with opennds.running(place.lab, place.router.place, people.devices, more=caps) as peer:
@@ -148,6 +148,6 @@ def _peer() -> Figures:
 
 
 def measure() -> Figures:
-    with square() as place:
+    with single_router() as place:
         found = _ours(place)
     return found | opennds.beside(["peer_jain"], _peer)

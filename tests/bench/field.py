@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.bench.attacks import far, names
-from tests.bench.crowd import device, face_them
-from tests.bench.square import Square
+from tests.bench.many_clients import device, face_them
+from tests.bench.single_router import SingleRouter
 from tests.lab.internet import ROOT
 from tests.lab.netns import Namespace
 from tests.lab.people import Person, settle
@@ -72,7 +72,7 @@ def begin(place: Namespace, module: str, job: str, **fields: Any) -> Task:
 class Field:
     """Who is there: three members, the victim of forged addresses, the newcomers, and the five."""
 
-    def __init__(self, place: Square) -> None:
+    def __init__(self, place: SingleRouter) -> None:
         self.place, self._router = place, place.router.place
         self.people = {name: self._settle(name, number) for number, name in enumerate(HOUSEHOLDS, 31)}
         self.hostile = {
@@ -121,7 +121,7 @@ class Field:
 
 
 def _many_faces(router: Namespace, place: Namespace) -> list[str]:
-    """One machine with many addresses, each at a hardware address of its own, as `tests.bench.crowd` makes them."""
+    """One machine with many addresses, each at a hardware address of its own, as `tests.bench.many_clients` makes them."""
     devices = [device(number) for number in range(1, IDLERS + 1)]
     face_them(place, router, devices, "10.77.31.254/16")
     return [each.address for each in devices]
@@ -152,7 +152,7 @@ NODE_TOML = f'[admin]\naddress = "{SQUARE.lan_v4}"\nport = {ADMIN_PORT}\n'
 
 
 @contextmanager
-def field(place: Square) -> Iterator[Field]:
+def field(place: SingleRouter) -> Iterator[Field]:
     made = Field(place)
     try:
         yield made
@@ -165,7 +165,7 @@ def by_terms(person: Person) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Router:
+class FieldRouter:
     """What is attacked: our node, or the other in its place."""
 
     portal_ports: tuple[int, ...] = (80, 2080, 443, 2443)
@@ -173,7 +173,7 @@ class Router:
     has_v6: bool = True
 
 
-def honest(here: Field, target: Router, seconds: float) -> dict[str, Task]:
+def honest(here: Field, target: FieldRouter, seconds: float) -> dict[str, Task]:
     """Members and newcomers go on from now until they are told to end."""
     tasks = {}
     for name, person in here.people.items():
@@ -191,11 +191,11 @@ def honest(here: Field, target: Router, seconds: float) -> dict[str, Task]:
     return tasks
 
 
-def addresses(person: Person, target: Router) -> tuple[str, ...]:
+def addresses(person: Person, target: FieldRouter) -> tuple[str, ...]:
     return (person.address_v4, person.addresses_v6()[0]) if target.has_v6 else (person.address_v4,)
 
 
-def attack(here: Field, target: Router, force: Force) -> list[Task]:
+def attack(here: Field, target: FieldRouter, force: Force) -> list[Task]:
     """All five at once, each for the whole time (new hardware addresses until there are enough)."""
     lan4, lan6 = SQUARE.lan_v4, SQUARE.lan_v6
     places = {name: person.place for name, person in here.hostile.items()}

@@ -5,9 +5,9 @@ import sys
 import time
 from pathlib import Path
 
-from tests.bench.boxes import first_child, rss_mb
 from tests.bench.figures import Figures, of_total, say
-from tests.bench.square import PORTAL, Crowd, Square, square
+from tests.bench.namespaces import first_child, rss_mb
+from tests.bench.single_router import PORTAL, ClientProcess, SingleRouter, single_router
 from tests.lab.internet import ROOT
 from tests.lab.unit_environment import unit_environment
 
@@ -48,7 +48,7 @@ class Counter:
         self._shell.wait(5)
 
 
-def _start(place: Square) -> int:
+def _start(place: SingleRouter) -> int:
     """The daemon as number 1 of a process namespace of its own; its number outside."""
     box = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
     node = (sys.executable, "-m", "node", "run", "--config", str(place.router.config))
@@ -56,16 +56,16 @@ def _start(place: Square) -> int:
     return first_child(place.router.place.start(*box, *node, cwd=ROOT, log=log, env=unit_environment()).pid)
 
 
-def _wait_until_captured(people: Crowd) -> None:
+def _wait_until_captured(people: ClientProcess) -> None:
     """Until somebody who asks for the Internet is sent to the portal."""
     began = time.monotonic()
-    while people.do("locate", people.devices[:1], patience=ASK_AGAIN_S)["status"] not in {302, 303, 307}:
+    while people.do("locate", people.devices[:1], policy=ASK_AGAIN_S)["status"] not in {302, 303, 307}:
         if time.monotonic() - began > READY_S_MAX:
             raise RuntimeError("the node captures nobody")
         time.sleep(0.005)
 
 
-def _started_by(people: Crowd, counter: Counter) -> Figures:
+def _started_by(people: ClientProcess, counter: Counter) -> Figures:
     first, rest = people.devices[:FIRST], people.devices[FIRST:MANY]
     people.do("flows", first, to=PORTAL, port=80, at_once=FIRST)
     before = counter.read()
@@ -77,7 +77,7 @@ def _started_by(people: Crowd, counter: Counter) -> Figures:
 
 
 def measure() -> Figures:
-    with square() as place:
+    with single_router() as place:
         place.router.place.ip(
             "link add mesh0 type veth peer name mesh1", "link set mesh0 up", "link set mesh1 up"
         )
@@ -104,7 +104,7 @@ def measure() -> Figures:
     return {"rss_mb_idle": idle, "rss_mb_1000": crowded, **each, "ready_s": round(ready, 2), **started}
 
 
-def _each_device(people: Crowd, pid: int, before_mb: float) -> Figures:
+def _each_device(people: ClientProcess, pid: int, before_mb: float) -> Figures:
     """Kilobytes of resident memory that one more device takes; all of those that were let in count."""
     let_in, began = 0, time.monotonic()
     for first in range(MANY, VERY_MANY, MANY):

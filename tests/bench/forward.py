@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from node.enforcement.kernel import LinuxKernel
-from node.enforcement.plan import NO_LIMIT, Admission, Gate, ShapedClass, TrafficPlan
+from node.enforcement.plan import NO_LIMIT, Admission, FirewallConfig, ShapedClass, TrafficPlan
 from node.units import BitsPerSecond, MacAddress, Monotonic, Rates
 from tests.bench import opennds
-from tests.bench.crowd import Device, device
 from tests.bench.figures import Figures, of_tries, ratios, say
-from tests.bench.road import LAN, PERSON, PERSON_MAC, UPLINK, Flow, Road, flow
+from tests.bench.many_clients import VirtualDevice, device
+from tests.bench.topology import LAN, PERSON, PERSON_MAC, UPLINK, Flow, Topology, flow
 from tests.lab.netns import Lab
 
 KEYS = (
@@ -38,7 +38,7 @@ State = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class TrafficKind:
     """A way of loading the road. `rate` is told a size (bytes or packets) and whether it goes upwards."""
 
     key: str
@@ -49,9 +49,9 @@ class Kind:
     first: int
 
 
-MERGED = Kind("ratio", True, Flow.stream, 1 / 8, 100_000_000)
-SINGLE = Kind("ratio_1500", False, Flow.stream, 1 / 8, 30_000_000)
-SMALL = Kind("ratio_pps", False, Flow.packets, 1, 20_000)
+MERGED = TrafficKind("ratio", True, Flow.stream, 1 / 8, 100_000_000)
+SINGLE = TrafficKind("ratio_1500", False, Flow.stream, 1 / 8, 30_000_000)
+SMALL = TrafficKind("ratio_pps", False, Flow.packets, 1, 20_000)
 
 
 def plan(people: int, *, shaped: bool) -> TrafficPlan:
@@ -63,10 +63,12 @@ def plan(people: int, *, shaped: bool) -> TrafficPlan:
     }
     minors = [a.class_minor for a in admitted.values()] if shaped else []
     classes = {minor: ShapedClass(minor, None, NOTHING, UNLIMITED, 100) for minor in minors}
-    return TrafficPlan(Gate(LAN, UPLINK, 2080), admitted, {}, OPEN_LINE if shaped else None, classes)
+    return TrafficPlan(
+        FirewallConfig(LAN, UPLINK, 2080), admitted, {}, OPEN_LINE if shaped else None, classes
+    )
 
 
-def compare(road: Road, states: Mapping[str, State], kind: Kind, port: int, key: str) -> Figures:
+def compare(road: Topology, states: Mapping[str, State], kind: TrafficKind, port: int, key: str) -> Figures:
     """Each state's rate over that of the state "plain", bursts alternated, in the worse of both directions: the
     figure `key` with the state's name behind it."""
     road.merge_segments(kind.merged)
@@ -94,7 +96,7 @@ def worse(key: str, ways: Sequence[Sequence[float | None]]) -> Figures:
 
 
 def _alternated(
-    states: Mapping[str, State], kind: Kind, through: Flow, upwards: bool
+    states: Mapping[str, State], kind: TrafficKind, through: Flow, upwards: bool
 ) -> dict[str, list[float]]:
     size = kind.first
     for _ in range(3):
@@ -125,7 +127,7 @@ def turned(names: list[str], number: int) -> list[str]:
     return order if number % 2 == 0 else order[::-1]
 
 
-def _ours(road: Road) -> Figures:
+def _ours(road: Topology) -> Figures:
     """Runs in the router's namespace."""
     kernel = LinuxKernel()
 
@@ -159,11 +161,11 @@ def _ours(road: Road) -> Figures:
 
 def _peer() -> Figures:
     with Lab("bench") as lab:
-        road = Road(lab, lan=opennds.LAN)
+        road = Topology(lab, lan=opennds.LAN)
         road.plain(True)
         clients = [device(number) for number in range(1, PEER_CLIENTS)]
         # In the middle of them all: openNDS looks through its rules one after the other.
-        clients.insert(PEER_CLIENTS // 2, Device(0, PERSON_MAC, PERSON))
+        clients.insert(PEER_CLIENTS // 2, VirtualDevice(0, PERSON_MAC, PERSON))
         with opennds.running(lab, road.router, clients) as peer:
             peer.wait_until_it_answers()
             let_in = sum(peer.admit(client.address) for client in clients)
@@ -178,7 +180,7 @@ def _peer() -> Figures:
 
 def measure() -> Figures:
     with Lab("bench") as lab:
-        road = Road(lab)
+        road = Topology(lab)
         with road.router.entered():
             found = _ours(road)
     return found | opennds.beside(["peer_ratio_1500"], _peer)

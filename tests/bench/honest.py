@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.lab.people import UDHCPC_SCRIPT
-from tests.lab.wire import Device, resolve
+from tests.lab.wire import ClientDevice, resolve
 
 FLOW_S, NAME_S = 3.0, 4.0
 """Who waits longer gives up."""
@@ -46,7 +46,7 @@ def told(failure: BaseException) -> str:
     return f"{type(failure).__name__} {kind or NUMBERS.sub('#', str(failure))}".strip()
 
 
-class Member:
+class HonestMember:
     """New flows to `fars` (IPv4 and IPv6 in turn), names nobody asked before by `resolver`, and the admins' sign-in page
     at `admin`, where there is one."""
 
@@ -154,7 +154,7 @@ class Newcomers:
         return str(lease["dns"].split()[0])
 
     async def _page(self, resolver: str, began: float) -> float | None:
-        device = Device(resolver, interface=self._interface)
+        device = ClientDevice(resolver, interface=self._interface)
         try:
             async with asyncio.timeout(PAGE_S):
                 _, page = await device.follow(PROBE, await device.request(PROBE))
@@ -167,7 +167,7 @@ class Newcomers:
 
 
 JOBS: dict[str, Callable[[dict[str, Any]], Coroutine[Any, Any, dict[str, Any]]]] = {
-    "member": lambda job: Member(job).run(),
+    "member": lambda job: HonestMember(job).run(),
     "newcomer": lambda job: Newcomers(job).run(),
 }
 

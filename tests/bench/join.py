@@ -3,18 +3,18 @@
 import time
 
 from tests.bench.figures import Figures, of_tries, say
-from tests.bench.square import PORTAL, Square, square
+from tests.bench.single_router import PORTAL, SingleRouter, single_router
 
 KEYS = ("admitted", "errors", "p50_ms", "p99_ms", "seconds")
 MANY, SECONDS, AT_ONCE = 1_000, 10.0, 200
 
 
 def measure() -> Figures:
-    with square() as place:
+    with single_router() as place:
         return _measure(place)
 
 
-def _measure(place: Square) -> Figures:
+def _measure(place: SingleRouter) -> Figures:
     place.furnish()
     people = place.crowd(MANY)
     place.router.start()
@@ -41,7 +41,7 @@ def _measure(place: Square) -> Figures:
     )
 
 
-def _issue(place: Square, count: int) -> list[str]:
+def _issue(place: SingleRouter, count: int) -> list[str]:
     codes: list[str] = []
     while len(codes) < count:
         answer = place.router.ask(

@@ -21,10 +21,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
+from tests.bench.bulk_load import BulkLoad
 from tests.bench.figures import quantile
-from tests.bench.greed import Greed
 from tests.bench.slowloris import Slowloris
-from tests.lab.wire import Form, forms
+from tests.lab.wire import PageForm, forms
 
 PATIENCE_S = 20.0
 ECHO_PORT = 7
@@ -48,7 +48,7 @@ class Visitor:
 
 
 @dataclass(slots=True)
-class Tally:
+class LoadTally:
     times: list[float] = field(default_factory=list)
     errors: dict[str, int] = field(default_factory=dict)
 
@@ -80,7 +80,7 @@ class Press:
         self._turns = itertools.cycle(job["addresses"])
         self._visitors = [Visitor("") for _ in range(job.get("connections", len(job["addresses"])))]
         self._by_handle: dict[int, Visitor] = {}
-        self.tally = Tally()
+        self.tally = LoadTally()
 
     def run(self) -> dict[str, Any]:
         began = looked = time.monotonic()
@@ -183,13 +183,15 @@ class Press:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class LoadAnswer:
     status: int
     headers: dict[str, str]
     body: str
 
 
-async def ask(address: str, to: tuple[str, int], url: str, fields: dict[str, str] | None = None) -> Answer:
+async def ask(
+    address: str, to: tuple[str, int], url: str, fields: dict[str, str] | None = None
+) -> LoadAnswer:
     """One request on one connection, from `address` to `to`, whatever host the URL names."""
     parts = urlsplit(url)
     target = parts.path + (f"?{parts.query}" if parts.query else "") or "/"
@@ -207,7 +209,7 @@ async def ask(address: str, to: tuple[str, int], url: str, fields: dict[str, str
     start, _, rest = whole.partition(b"\r\n\r\n")
     first, *lines = start.decode("latin-1").split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    return Answer(int(first.split()[1]), headers, rest.decode(errors="replace"))
+    return LoadAnswer(int(first.split()[1]), headers, rest.decode(errors="replace"))
 
 
 NO_ANSWER = (OSError, TimeoutError, ValueError, IndexError)
@@ -251,7 +253,7 @@ class Ways:
         form = next((form for form in forms(page.body) if self._wants in form.action), None)
         return (address, urljoin(url, form.action), form.fields) if form is not None else None
 
-    async def _accept(self, address: str, goal: str, fields: dict[str, str]) -> Answer | None:
+    async def _accept(self, address: str, goal: str, fields: dict[str, str]) -> LoadAnswer | None:
         try:
             async with self._at_once:
                 return await ask(address, self._portal, goal, fields)
@@ -259,7 +261,7 @@ class Ways:
             return None
 
 
-def first_refusal(answers: Sequence[Answer | None]) -> str:
+def first_refusal(answers: Sequence[LoadAnswer | None]) -> str:
     """How the first one was refused that was not let in; empty when all were."""
     refused = (answer for answer in answers if answer is None or answer.status != 303)
     return next((f"{a.status} {a.body[:300]}" if a is not None else "no answer" for a in refused), "")
@@ -293,7 +295,7 @@ class Arrivals(Ways):
             "first_refusal": first_refusal([answer for _, answer in results]),
         }
 
-    async def _come(self, way: Way | None, code: str, at: float) -> tuple[float, Answer | None]:
+    async def _come(self, way: Way | None, code: str, at: float) -> tuple[float, LoadAnswer | None]:
         if way is None:
             return 0.0, None
         address, goal, fields = way
@@ -307,7 +309,7 @@ class Arrivals(Ways):
         return 1000 * (loop.time() - began), answer
 
 
-def next_form(url: str, page: Answer) -> Form:
+def next_form(url: str, page: LoadAnswer) -> PageForm:
     """The first form of a page. Raises ValueError."""
     form = next(iter(forms(_GET_FORM.sub(' method="post"', page.body))), None)
     if form is None:
@@ -315,7 +317,7 @@ def next_form(url: str, page: Answer) -> Form:
     return form
 
 
-class FirstPacket:
+class FirstPacketTimer:
     """From the last click of one person's way in to the first datagram that comes back from the Internet."""
 
     def __init__(self, job: dict[str, Any]) -> None:
@@ -354,7 +356,7 @@ class FirstPacket:
             sending.cancel()
             await asyncio.wait({clicking}, timeout=PATIENCE_S)
 
-    async def _click(self, address: str, url: str, page: Answer) -> tuple[str, Answer]:
+    async def _click(self, address: str, url: str, page: LoadAnswer) -> tuple[str, LoadAnswer]:
         form = next_form(url, page)
         goal = urljoin(url, form.action)
         if _GET_FORM.search(page.body):
@@ -402,7 +404,7 @@ async def flows(job: dict[str, Any]) -> dict[str, Any]:
 
 
 async def first(job: dict[str, Any]) -> dict[str, Any]:
-    return await FirstPacket(job).run()
+    return await FirstPacketTimer(job).run()
 
 
 JOBS: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
@@ -416,7 +418,7 @@ JOBS: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
 
 AT_ONCE: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "press": lambda job: Press(job).run(),
-    "greed": lambda job: Greed(job).run(),
+    "greed": lambda job: BulkLoad(job).run(),
     "slowloris": lambda job: Slowloris(job).run(),
 }
 

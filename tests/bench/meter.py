@@ -14,20 +14,20 @@ from pathlib import Path
 
 from node.accounting.meter import Reading
 from node.clock import SystemClock
+from node.control.active_ruleset import ActiveRuleset, load_active_ruleset
+from node.control.reconciler import Reconciler
 from node.enforcement.kernel import LinuxKernel
-from node.enforcement.plan import Gate
-from node.governance.roll import parse_roll
-from node.reconcile.loop import Reconcile
-from node.reconcile.rulebook import Rulebook, open_rulebook
+from node.enforcement.plan import FirewallConfig
+from node.governance.members import parse_members
+from node.memory_tuning import trim_regularly
 from node.storage.database import Store
-from node.storage.memory import StoredMemory
-from node.thrift import settle
+from node.storage.repository import StoredRepository
 from node.units import AccountId, MacAddress, Milliseconds, NodeId
-from tests.bench.crowd import Device, crowd
 from tests.bench.fairness import RULES
 from tests.bench.figures import Figures, say
-from tests.bench.road import FAR, UPLINK, Road
-from tests.fakes.members import make_register
+from tests.bench.many_clients import VirtualDevice, many_clients
+from tests.bench.topology import FAR, UPLINK, Topology
+from tests.fakes.members import make_registry
 from tests.lab.internet import ROOT
 from tests.lab.netns import Lab
 from tests.lab.village import LINE_BITS
@@ -88,7 +88,7 @@ class Blocks:
         return int(self._waits.read_text().split()[1]) / 1e9
 
 
-def households(devices: list[Device]) -> str:
+def households(devices: list[VirtualDevice]) -> str:
     """Two devices each."""
     pairs = zip(devices[::2], devices[1::2], strict=True)
     return "\n".join(
@@ -97,27 +97,29 @@ def households(devices: list[Device]) -> str:
 
 
 @asynccontextmanager
-async def running(lab: Lab, kernel: LinuxKernel, devices: list[Device]) -> AsyncIterator[Reconcile]:
+async def running(lab: Lab, kernel: LinuxKernel, devices: list[VirtualDevice]) -> AsyncIterator[Reconciler]:
     """The loop with everybody admitted."""
-    roll, _ = parse_roll(households(devices))
-    assert roll is not None
-    rulebook = open_rulebook(RULES.replace(f"{LINE_BITS // 1_000_000} Mbit/s", UPLINK_TEXT) + QUOTA, roll)
-    if not isinstance(rulebook, Rulebook):
-        raise TypeError("; ".join(str(finding) for finding in rulebook))
+    member_directory, _ = parse_members(households(devices))
+    assert member_directory is not None
+    active_ruleset = load_active_ruleset(
+        RULES.replace(f"{LINE_BITS // 1_000_000} Mbit/s", UPLINK_TEXT) + QUOTA, member_directory
+    )
+    if not isinstance(active_ruleset, ActiveRuleset):
+        raise TypeError("; ".join(str(finding) for finding in active_ruleset))
     store = Store(lab.folder / f"{len(devices)}.db")
 
     def guest_account(mac: MacAddress) -> AccountId:
         return AccountId(f"guest-{mac}")
 
-    loop = Reconcile(
+    loop = Reconciler(
         kernel=kernel,
-        memory=StoredMemory(store),
+        repository=StoredRepository(store),
         clock=SystemClock("trusted"),
-        gate=Gate(LAN, UPLINK, 2080),
+        firewall=FirewallConfig(LAN, UPLINK, 2080),
         node=NodeId("0" * 64),
-        rulebook=rulebook,
-        roll=roll,
-        register=make_register(lambda: loop.roll, guest=guest_account),
+        active_ruleset=active_ruleset,
+        member_directory=member_directory,
+        registry=make_registry(lambda: loop.member_directory, guest=guest_account),
         guest_account=guest_account,
         session_ms=Milliseconds(86_400_000),
     )
@@ -130,7 +132,7 @@ async def running(lab: Lab, kernel: LinuxKernel, devices: list[Device]) -> Async
                 for device in devices:
                     joining.create_task(loop.admit(MacAddress(device.mac), "1"))
             say(f"{len(devices)} devices admitted in {time.monotonic() - began:.2f} s")
-            settling = tasks.create_task(settle())
+            settling = tasks.create_task(trim_regularly())
             await asyncio.sleep(1.5)
             yield loop
             settling.cancel()
@@ -139,7 +141,7 @@ async def running(lab: Lab, kernel: LinuxKernel, devices: list[Device]) -> Async
         store.close()
 
 
-async def measured(lab: Lab, kernel: WatchedKernel, devices: list[Device]) -> tuple[float, float]:
+async def measured(lab: Lab, kernel: WatchedKernel, devices: list[VirtualDevice]) -> tuple[float, float]:
     """CPU of one turn, all threads together, and the longest block of the loop, in ms."""
     async with running(lab, kernel, devices):
         await _turns(kernel, 3)
@@ -168,11 +170,11 @@ async def _turns(kernel: WatchedKernel, count: int) -> None:
 
 def turn_cost(size: int) -> tuple[float, float]:
     with Lab("bench") as lab:
-        road = Road(lab, lan=LAN)
-        place, devices = crowd(lab, road.router, size)
+        road = Topology(lab, lan=LAN)
+        place, devices = many_clients(lab, road.router, size)
         with road.router.entered():
             kernel = WatchedKernel()
-            place.start(sys.executable, "-m", "tests.bench.breath", FAR, str(size), cwd=ROOT)
+            place.start(sys.executable, "-m", "tests.bench.keepalive_traffic", FAR, str(size), cwd=ROOT)
             try:
                 return asyncio.run(measured(lab, kernel, devices))
             finally:

@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from tests.bench.boxes import first_child
-from tests.bench.crowd import Device
 from tests.bench.figures import Figures, missing, say, taken
+from tests.bench.many_clients import VirtualDevice
+from tests.bench.namespaces import first_child
 from tests.lab.netns import Lab, Namespace
 
 LAN = "br-lan"
@@ -87,9 +87,9 @@ def beside(keys: Sequence[str], take: Callable[[], Figures]) -> Figures:
 class Asks(Protocol):
     """People who can ask for a page."""
 
-    devices: list[Device]
+    devices: list[VirtualDevice]
 
-    def do(self, do: str, devices: Sequence[Device], **job: Any) -> dict[str, Any]: ...
+    def do(self, do: str, devices: Sequence[VirtualDevice], **job: Any) -> dict[str, Any]: ...
 
 
 class OpenNds:
@@ -165,7 +165,7 @@ class OpenNds:
 def running(
     lab: Lab,
     place: Namespace,
-    clients: Sequence[Device],
+    clients: Sequence[VirtualDevice],
     *,
     more: Sequence[str] = (),
     names: Sequence[str] = EVERY_NAME,
@@ -189,7 +189,7 @@ def running(
         box.stop()
 
 
-def _own_etc(lab: Lab, clients: Sequence[Device], more: Sequence[str], names: Sequence[str]) -> Path:
+def _own_etc(lab: Lab, clients: Sequence[VirtualDevice], more: Sequence[str], names: Sequence[str]) -> Path:
     """A copy of /etc with the box's own settings in it."""
     etc = lab.folder / "etc"
     subprocess.run(["cp", "-a", "/etc", etc], check=True)

@@ -9,13 +9,13 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from tests.bench import opennds
-from tests.bench.births import Births
-from tests.bench.boxes import keep_to_core
 from tests.bench.figures import Figures, missing, of_total, of_tries, say
 from tests.bench.load import Pressed
-from tests.bench.square import FAR, PORTAL, Crowd, Square, square
+from tests.bench.namespaces import keep_to_core
+from tests.bench.process_count import ProcessCount
+from tests.bench.single_router import FAR, PORTAL, ClientProcess, SingleRouter, single_router
 from tests.lab.internet import ROOT
-from tests.lab.netns import Program
+from tests.lab.netns import LabProgram
 
 KEYS = (
     "redirects_per_s",
@@ -53,7 +53,7 @@ def page_of(url: str) -> str:
     return f"GET /{path} HTTP/1.1\r\nHost: {host}\r\nAccept-Language: en\r\n\r\n"
 
 
-def _press(people: Crowd, count: int, request: str, to: str, port: int, seconds: float) -> Pressed:
+def _press(people: ClientProcess, count: int, request: str, to: str, port: int, seconds: float) -> Pressed:
     found = people.do(
         "press", people.devices[:count], request=request, to=to, port=port, seconds=seconds, wanted=GOOD_PAGE
     )
@@ -61,7 +61,7 @@ def _press(people: Crowd, count: int, request: str, to: str, port: int, seconds:
     return Pressed(**found)
 
 
-def _redirected(people: Crowd, count: int, seconds: float = SECONDS) -> Pressed:
+def _redirected(people: ClientProcess, count: int, seconds: float = SECONDS) -> Pressed:
     """A redirect ends its connection, and the packet filter bounds new ones: of a device, and of all that are not
     admitted. So a burst that stays below both is measured, from a hundred devices in turn."""
     found = people.do(
@@ -89,7 +89,7 @@ def _slowest(key: str, *pressed: Pressed) -> Figures:
     return of_tries(key, [each.p99_ms for each in pressed], 1.0) | {f"{key}_failed": failed}
 
 
-def _ours(place: Square) -> Figures:
+def _ours(place: SingleRouter) -> Figures:
     place.furnish()
     people = place.crowd(SILENT // SILENT_EACH + SLOW + 100)
     daemon = _start(place)
@@ -111,7 +111,7 @@ def _ours(place: Square) -> Figures:
     )
 
 
-def _start(place: Square) -> Program:
+def _start(place: SingleRouter) -> LabProgram:
     daemon = place.router.start()
     keep_to_core(daemon.pid, 0)
     time.sleep(2)
@@ -119,7 +119,7 @@ def _start(place: Square) -> Program:
 
 
 def _of_limit(
-    place: Square, people: Crowd, daemon: Program, splash: str
+    place: SingleRouter, people: ClientProcess, daemon: LabProgram, splash: str
 ) -> tuple[Figures, list[Pressed], list[Pressed]]:
     """Our page and the same bytes from a bare handler, in turns: this machine's speed changes from second to second."""
     url = f"http://{splash.split('Host: ')[1].split(maxsplit=1)[0]}/"
@@ -145,30 +145,30 @@ def _of_limit(
     return figures, ours, bare
 
 
-def _bare(place: Square, page: dict[str, Any]) -> Program:
+def _bare(place: SingleRouter, page: dict[str, Any]) -> LabProgram:
     """In the node's place: what the node left in the kernel still leads port 80 here."""
     left_out = {"content-length", "date", "connection", "keep-alive"}
     headers = {name: value for name, value in page["headers"].items() if name not in left_out}
     answer = place.lab.folder / "page.json"
     answer.write_text(json.dumps({"headers": headers, "body": page["body"]}))
     limit = place.router.place.start(
-        sys.executable, "-m", "tests.bench.bare", str(PORTAL_PORT), str(answer), cwd=ROOT
+        sys.executable, "-m", "tests.bench.bare_aiohttp", str(PORTAL_PORT), str(answer), cwd=ROOT
     )
     keep_to_core(limit.pid, 0)
     time.sleep(1.5)
     return limit
 
 
-def _attacked(people: Crowd, daemon: Program, splash: str) -> tuple[Figures, Pressed]:
+def _attacked(people: ClientProcess, daemon: LabProgram, splash: str) -> tuple[Figures, Pressed]:
     """Ten people open the page again and again while all the others only take up room."""
-    attackers = Crowd(people.place, people.devices[10:])
+    attackers = ClientProcess(people.place, people.devices[10:])
     attackers.keep_to_core(1 % (os.cpu_count() or 1))
     attackers.begin(
         "slowloris", attackers.devices, to=PORTAL, port=80, silent=SILENT, slow=SLOW, seconds=ATTACK_SECONDS
     )
     time.sleep(ATTACK_SETTLES)
     try:
-        counting: AbstractContextManager[Births | None] = Births(daemon.pid)
+        counting: AbstractContextManager[ProcessCount | None] = ProcessCount(daemon.pid)
     except OSError as refused:
         counting = nullcontext()
         found = missing(["processes_started"], f"the kernel does not tell of new processes: {refused}")
@@ -184,7 +184,7 @@ def _attacked(people: Crowd, daemon: Program, splash: str) -> tuple[Figures, Pre
 
 
 def _peer() -> Figures:
-    with square() as place:
+    with single_router() as place:
         place.forward_plainly()
         people = place.crowd(10)
         with opennds.running(place.lab, place.router.place, people.devices) as peer:
@@ -197,6 +197,6 @@ def _peer() -> Figures:
 
 
 def measure() -> Figures:
-    with square() as place:
+    with single_router() as place:
         found = _ours(place)
     return found | opennds.beside(["peer_redirects_per_s", "peer_splash_per_s"], _peer)

@@ -17,16 +17,16 @@ from tests.bench.field import (
     MEMBERS,
     NODE_TOML,
     Field,
+    FieldRouter,
     Force,
-    Router,
     attack,
     by_terms,
     field,
     honest,
 )
 from tests.bench.figures import Figures, missing, of_tries, quantile, say
-from tests.bench.square import Square, square
-from tests.bench.warden import Warden, most_resident_bytes, room_for_neighbours
+from tests.bench.single_router import SingleRouter, single_router
+from tests.bench.unit_limits import UnitSupervisor, most_resident_bytes, room_for_neighbours
 from tests.lab.internet import DNS_V4
 from tests.lab.people import Person
 from tests.lab.village import SQUARE
@@ -79,7 +79,7 @@ class Phases:
 
 
 def besieged(
-    here: Field, target: Router, force: Force
+    here: Field, target: FieldRouter, force: Force
 ) -> tuple[Phases, dict[str, dict[str, Any]], dict[str, int]]:
     """Calm, attack, calm again: when, what honest people met, and what came of the attacks."""
     began = time.monotonic()
@@ -186,13 +186,13 @@ def _tell(phase: str, begins: float, ends: float, *kinds: Tries) -> None:
     say(f"{phase}: {'; '.join(texts)}")
 
 
-def measured(place: Square, force: Force) -> Figures:
+def measured(place: SingleRouter, force: Force) -> Figures:
     """On a machine with room for neighbours: see `make_room_for_neighbours`."""
     place.furnish(members=MEMBERS, more=NODE_TOML)
-    with field(place) as here, Warden(place.router) as warden:
+    with field(place) as here, UnitSupervisor(place.router) as warden:
         here.come_in(by_terms)
         here.check()
-        phases, met, stolen = besieged(here, Router(), force)
+        phases, met, stolen = besieged(here, FieldRouter(), force)
     say(f"the victim's new flows: {len(met['victim']['flows'])}, failed {failed(met['victim']['flows'])}")
     return judged(phases, met) | {
         "admin_pages_failed": failed(met[HOUSEHOLDS[0]]["admin"]),
@@ -223,8 +223,8 @@ def _peer() -> Figures:
         "dhcp-authoritative",
         "no-ping",
     )
-    target = Router((opennds.PORT, 80), None, has_v6=False)
-    with square() as place, field(place) as here, room_for_neighbours():
+    target = FieldRouter((opennds.PORT, 80), None, has_v6=False)
+    with single_router() as place, field(place) as here, room_for_neighbours():
         place.forward_plainly()
         with opennds.running(place.lab, place.router.place, [], names=names) as peer:
             peer.wait_until_it_answers()
@@ -238,6 +238,6 @@ def _peer() -> Figures:
 
 
 def measure() -> Figures:
-    with room_for_neighbours(), square() as place:
+    with room_for_neighbours(), single_router() as place:
         found = measured(place, Force())
     return found | opennds.beside(PEER_KEYS, _peer)

@@ -13,7 +13,7 @@ from tests.bench.figures import Figure, Figures
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class FigureRow:
     """One line of the table. `bound` is what it should be: at or over for `at_least`, else at or under."""
 
     bench: str
@@ -26,15 +26,19 @@ class Row:
 
 
 ROWS = (
-    Row("forward", "ratio", "rate of merged segments, 1,000 devices, to plain forwarding", "", 0.95),
-    Row("forward", "ratio_1500", "the same, each packet one of 1500 bytes", "", 0.90, peer="peer_ratio_1500"),
-    Row("forward", "ratio_pps", "the same, packets of 64 bytes", "", 0.90),
-    Row("forward", "ratio_1500_10k", "1500 bytes, 10,000 devices", "", 0.88),
-    Row("forward", "ratio_shaped", "merged, a traffic class for each of 1,000 accounts", "", 0.85),
-    Row("forward", "ratio_1500_shaped", "1500 bytes, the same", "", 0.70),
-    Row("forward", "ratio_pps_shaped", "64 bytes, the same", "", 0.78),
-    Row("meter", "cpu_ms_10k", "read, book and evaluate 10,000 devices once", "ms CPU", 400, at_least=False),
-    Row(
+    FigureRow("forward", "ratio", "rate of merged segments, 1,000 devices, to plain forwarding", "", 0.95),
+    FigureRow(
+        "forward", "ratio_1500", "the same, each packet one of 1500 bytes", "", 0.90, peer="peer_ratio_1500"
+    ),
+    FigureRow("forward", "ratio_pps", "the same, packets of 64 bytes", "", 0.90),
+    FigureRow("forward", "ratio_1500_10k", "1500 bytes, 10,000 devices", "", 0.88),
+    FigureRow("forward", "ratio_shaped", "merged, a traffic class for each of 1,000 accounts", "", 0.85),
+    FigureRow("forward", "ratio_1500_shaped", "1500 bytes, the same", "", 0.70),
+    FigureRow("forward", "ratio_pps_shaped", "64 bytes, the same", "", 0.78),
+    FigureRow(
+        "meter", "cpu_ms_10k", "read, book and evaluate 10,000 devices once", "ms CPU", 400, at_least=False
+    ),
+    FigureRow(
         "meter",
         "loop_block_ms_max",
         "longest time the loop cannot do anything else",
@@ -42,35 +46,37 @@ ROWS = (
         20,
         at_least=False,
     ),
-    Row("meter", "slope", "cost of 10,000 devices to that of 1,000", "times", 11, at_least=False),
-    Row("admit", "seconds_1000", "1,000 people click, all are in", "s", 1, at_least=False),
-    Row(
+    FigureRow("meter", "slope", "cost of 10,000 devices to that of 1,000", "times", 11, at_least=False),
+    FigureRow("admit", "seconds_1000", "1,000 people click, all are in", "s", 1, at_least=False),
+    FigureRow(
         "admit",
         "first_packet_ms_p50",
         "from the click to the first packet, median",
         "ms",
         peer="peer_first_packet_ms_p50",
     ),
-    Row("admit", "first_packet_ms_p95", "the same, 95 of 100", "ms", 50, at_least=False),
-    Row(
+    FigureRow("admit", "first_packet_ms_p95", "the same, 95 of 100", "ms", 50, at_least=False),
+    FigureRow(
         "fairness",
         "weighted_jain",
         "fairness by weight, 25 accounts, one with 64 flows",
         "",
         peer="peer_jain",
     ),
-    Row("fairness", "use_percent", "of the shared rate in use", "%"),
-    Row("fairness", "lifeline_held_percent", "household-seconds that kept their lifeline", "%"),
-    Row(
+    FigureRow("fairness", "use_percent", "of the shared rate in use", "%"),
+    FigureRow("fairness", "lifeline_held_percent", "household-seconds that kept their lifeline", "%"),
+    FigureRow(
         "portal", "redirects_per_s", "redirects, 10 connections, one core", "/s", peer="peer_redirects_per_s"
     ),
-    Row("portal", "splash_per_s", "pages, 10 connections, one core", "/s", 3_000, peer="peer_splash_per_s"),
-    Row("portal", "splash_of_limit", "of what a bare handler of the same bytes serves", "times", 0.7),
-    Row("portal", "splash_bytes", "the whole page, not compressed", "B", 14_000, at_least=False),
-    Row("portal", "p99_ms_10", "99 of 100 answered within, 10 connections", "ms"),
-    Row("portal", "p99_ms_100", "the same, 100 connections", "ms"),
-    Row("portal", "errors", "requests that failed", "", 0, at_least=False),
-    Row(
+    FigureRow(
+        "portal", "splash_per_s", "pages, 10 connections, one core", "/s", 3_000, peer="peer_splash_per_s"
+    ),
+    FigureRow("portal", "splash_of_limit", "of what a bare handler of the same bytes serves", "times", 0.7),
+    FigureRow("portal", "splash_bytes", "the whole page, not compressed", "B", 14_000, at_least=False),
+    FigureRow("portal", "p99_ms_10", "99 of 100 answered within, 10 connections", "ms"),
+    FigureRow("portal", "p99_ms_100", "the same, 100 connections", "ms"),
+    FigureRow("portal", "errors", "requests that failed", "", 0, at_least=False),
+    FigureRow(
         "portal",
         "p99_ms_attacked",
         "99 of 100 answered within, while 10,000 silent and 100 slow connections stand",
@@ -78,18 +84,18 @@ ROWS = (
         50,
         at_least=False,
     ),
-    Row("portal", "connections_standing", "connections that stood meanwhile", ""),
-    Row("portal", "processes_started", "processes started meanwhile", "", 0, at_least=False),
-    Row("join", "admitted", "of 1,000 people with a voucher each, let in within 10 s", ""),
-    Row("join", "errors", "of them refused or not answered", "", 0, at_least=False),
-    Row("join", "p50_ms", "half of them are in after", "ms"),
-    Row("join", "seconds", "from the first to the last", "s"),
-    Row("join", "p99_ms", "99 of 100 are in after", "ms", 500, at_least=False),
-    Row("footprint", "rss_mb_idle", "memory of the idle node", "MB", 60, at_least=False),
-    Row("footprint", "rss_mb_1000", "memory with 1,000 devices", "MB", 75, at_least=False),
-    Row("footprint", "kb_per_device", "of one more device, up to 10,000", "kB", 4, at_least=False),
-    Row("footprint", "ready_s", "from start to the first captured request", "s", 1, at_least=False),
-    Row(
+    FigureRow("portal", "connections_standing", "connections that stood meanwhile", ""),
+    FigureRow("portal", "processes_started", "processes started meanwhile", "", 0, at_least=False),
+    FigureRow("join", "admitted", "of 1,000 people with a voucher each, let in within 10 s", ""),
+    FigureRow("join", "errors", "of them refused or not answered", "", 0, at_least=False),
+    FigureRow("join", "p50_ms", "half of them are in after", "ms"),
+    FigureRow("join", "seconds", "from the first to the last", "s"),
+    FigureRow("join", "p99_ms", "99 of 100 are in after", "ms", 500, at_least=False),
+    FigureRow("footprint", "rss_mb_idle", "memory of the idle node", "MB", 60, at_least=False),
+    FigureRow("footprint", "rss_mb_1000", "memory with 1,000 devices", "MB", 75, at_least=False),
+    FigureRow("footprint", "kb_per_device", "of one more device, up to 10,000", "kB", 4, at_least=False),
+    FigureRow("footprint", "ready_s", "from start to the first captured request", "s", 1, at_least=False),
+    FigureRow(
         "footprint",
         "processes_started_per_admission",
         "processes started to let somebody in",
@@ -97,7 +103,7 @@ ROWS = (
         0,
         at_least=False,
     ),
-    Row(
+    FigureRow(
         "siege",
         "member_new_flows_failed",
         "under attack by five devices at once: members' new flows that failed",
@@ -106,9 +112,9 @@ ROWS = (
         at_least=False,
         peer="peer_member_new_flows_failed",
     ),
-    Row("siege", "member_new_flows", "of so many", ""),
-    Row("siege", "member_flow_ms_p95", "95 of 100 of them were answered within", "ms"),
-    Row(
+    FigureRow("siege", "member_new_flows", "of so many", ""),
+    FigureRow("siege", "member_flow_ms_p95", "95 of 100 of them were answered within", "ms"),
+    FigureRow(
         "siege",
         "member_names_failed",
         "members' questions for names that failed",
@@ -117,9 +123,9 @@ ROWS = (
         at_least=False,
         peer="peer_member_names_failed",
     ),
-    Row("siege", "member_names", "of so many", ""),
-    Row("siege", "member_name_ms_p95", "95 of 100 of them were answered within", "ms"),
-    Row(
+    FigureRow("siege", "member_names", "of so many", ""),
+    FigureRow("siege", "member_name_ms_p95", "95 of 100 of them were answered within", "ms"),
+    FigureRow(
         "siege",
         "newcomer_p95_ms",
         "95 of 100 newcomers see the page within",
@@ -128,17 +134,21 @@ ROWS = (
         at_least=False,
         peer="peer_newcomer_p95_ms",
     ),
-    Row("siege", "newcomers", "newcomers meanwhile", ""),
-    Row("siege", "newcomers_failed", "newcomers without a lease or a page", "", 0, at_least=False),
-    Row("siege", "admin_pages_failed", "the admins' sign-in page did not come", "", 0, at_least=False),
-    Row("siege", "stolen_pages", "members' pages, data, codes and sessions stolen", "", 0, at_least=False),
-    Row("siege", "flows_tracked_max", "flows tracked at once, at most", ""),
-    Row(
+    FigureRow("siege", "newcomers", "newcomers meanwhile", ""),
+    FigureRow("siege", "newcomers_failed", "newcomers without a lease or a page", "", 0, at_least=False),
+    FigureRow("siege", "admin_pages_failed", "the admins' sign-in page did not come", "", 0, at_least=False),
+    FigureRow(
+        "siege", "stolen_pages", "members' pages, data, codes and sessions stolen", "", 0, at_least=False
+    ),
+    FigureRow("siege", "flows_tracked_max", "flows tracked at once, at most", ""),
+    FigureRow(
         "siege", "rss_mb_max", "memory of the node, at most", "MB", 96, at_least=False, peer="peer_rss_mb_max"
     ),
-    Row("siege", "memory_mb_max", "all that counts against the unit's limit, page cache too", "MB"),
-    Row("siege", "kills", "the node was killed or ended", "times", 0, at_least=False, peer="peer_kills"),
-    Row(
+    FigureRow("siege", "memory_mb_max", "all that counts against the unit's limit, page cache too", "MB"),
+    FigureRow(
+        "siege", "kills", "the node was killed or ended", "times", 0, at_least=False, peer="peer_kills"
+    ),
+    FigureRow(
         "siege",
         "recovery_s",
         "after its end, until everything takes normal time",
@@ -199,13 +209,13 @@ def _value(value: Figure | str, unit: str) -> str:
     )
 
 
-def _wanted(row: Row) -> str:
+def _wanted(row: FigureRow) -> str:
     if row.bound is None:
         return ""
     return f"{'≥' if row.at_least else '≤'} {row.bound:g}"
 
 
-def _peer(row: Row, found: Figures) -> str:
+def _peer(row: FigureRow, found: Figures) -> str:
     return _value(found.get(row.peer), row.unit) if row.peer else ""
 
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from tests.browser.chromium import Browser
-from tests.browser.scenes import Doing, Scene, nothing, sends
-from tests.fakes.admin_house import ISSUER_LINK, LINK, FakeAdminHouse, open_admin_door, village
+from tests.browser.scenes import Doing, PageScene, nothing, sends
+from tests.fakes.admin_backend import ISSUER_LINK, LINK, FakeAdminBackend, open_admin_server, village
 
 ISSUE: dict[str, str] = {"count": "26", "lasts": "7", "group": "day-pass", "note": "for the festival"}
 HOST = "127.0.0.1"
@@ -14,7 +14,7 @@ HOST = "127.0.0.1"
 
 def open_admins() -> AbstractAsyncContextManager[int]:
     """The admins' door before a house in memory."""
-    return open_admin_door(FakeAdminHouse())
+    return open_admin_server(FakeAdminBackend())
 
 
 def open_after_a_loss() -> AbstractAsyncContextManager[int]:
@@ -23,7 +23,7 @@ def open_after_a_loss() -> AbstractAsyncContextManager[int]:
         "On 2026-11-20 08:10 the database was damaged. What was used after 2026-11-19 23:00 is not counted. "
         "The damaged file is kept for 30 days as procomu.db.broken-1."
     )
-    return open_admin_door(FakeAdminHouse(replace(village(), warnings=(lost,), has_lost=True)))
+    return open_admin_server(FakeAdminBackend(replace(village(), warnings=(lost,), has_lost=True)))
 
 
 def signs_in(link: str) -> Doing:
@@ -47,10 +47,10 @@ def _and_goes(path: str, then: Doing, link: str = LINK) -> Doing:
     return going
 
 
-def _admin(name: str, page: str, path: str, **more: Any) -> Scene:
+def _admin(name: str, page: str, path: str, **more: Any) -> PageScene:
     more.setdefault("before", signs_in(LINK))
-    door = more.pop("door", open_admins)
-    return Scene(name, f"admin: {page}", path, door, host=HOST, **more)
+    server = more.pop("server", open_admins)
+    return PageScene(name, f"admin: {page}", path, server, host=HOST, **more)
 
 
 _ISSUED = _and_goes("/vouchers", sends("/vouchers", **ISSUE))
@@ -82,7 +82,7 @@ ADMIN_SCENES = (
     _admin("a link that no longer works", "signing in", "/sign-in?token=used-up-0123456789", before=nothing),
     _admin("who is on", "overview", "/"),
     _admin("who is on, made anew", "overview", "/?live"),
-    _admin("what a database lost", "overview", "/", door=open_after_a_loss),
+    _admin("what a database lost", "overview", "/", server=open_after_a_loss),
     _admin("the rules", "rules", "/rules"),
     _admin("rules with a mistake", "rules", "/rules", after=sends("/rules", text="nonsense")),
     _admin("rules changed", "rules", "/rules", after=sends("/rules", text="[ruleset]")),

@@ -128,7 +128,7 @@ def _connect(
     from selenium.webdriver.chromium.remote_connection import ChromiumRemoteConnection
     from selenium.webdriver.remote.webdriver import WebDriver
 
-    class Connection(ChromiumRemoteConnection):
+    class DriverConnection(ChromiumRemoteConnection):
         """Opens its sockets where the driver listens: in the namespace."""
 
         def execute(self, command: str, params: Any) -> Any:
@@ -145,7 +145,7 @@ def _connect(
     if hosts is not None:
         known = ", ".join(f"MAP {name} {address}" for name, address in hosts.items())
         options.add_argument(f"--host-resolver-rules={known}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1")
-    connection = Connection(f"http://127.0.0.1:{port}", "goog", "chrome", keep_alive=True)
+    connection = DriverConnection(f"http://127.0.0.1:{port}", "goog", "chrome", keep_alive=True)
     driver = WebDriver(command_executor=connection, options=options)
     driver.set_page_load_timeout(PAGE_SECONDS)
     driver.set_script_timeout(PAGE_SECONDS)

@@ -13,13 +13,13 @@ from captive_portal.ports import (
     Outage,
     ServiceView,
 )
+from node.accounts.notices import Notice, NoticeText
+from node.accounts.objections import Objection
+from node.accounts.terms import TermsText
 from node.governance.allowance import Allowance, Bound, QuotaLeft
-from node.membership.contests import Contest
-from node.membership.notices import Notice, NoticeText
-from node.membership.terms import TermsText
 from node.units import GIGA, MEGA, AccountId, Bytes, MacAddress, Rates, Usage
 from tests.browser.stage import NEWCOMER
-from tests.fakes.house import COMMUNITY
+from tests.fakes.portal_backend import COMMUNITY
 
 NEW_YEAR = datetime(2027, 1, 1, tzinfo=UTC)
 EVENING = Bound(
@@ -62,8 +62,8 @@ ONLINE = replace(
 )
 WITH_VOUCHER = replace(ONLINE, account=AccountId("voucher-8x2"), way="voucher", seconds_left=190_000)
 OVER_QUOTA = replace(ONLINE, allowance=USED_UP, bytes_left=Bytes(0))
-CONTESTS = (
-    Contest(
+OBJECTIONS = (
+    Objection(
         1,
         AccountId("ana"),
         "2026-11-02",
@@ -72,7 +72,7 @@ CONTESTS = (
         "We talk on Monday.",
         "2026-11-05",
     ),
-    Contest(2, AccountId("ana"), "2026-11-20", "", "The page was in the wrong language."),
+    Objection(2, AccountId("ana"), "2026-11-20", "", "The page was in the wrong language."),
 )
 MEMBER = replace(
     ONLINE,
@@ -86,7 +86,7 @@ MEMBER = replace(
     tier="member",
     requests=(IntroductionRequest(7, "Jordi & Marta", "4821", 500),),
     device_code=DeviceCode("7KM3-Q2W9", 560),
-    contests=CONTESTS,
+    objections=OBJECTIONS,
     is_member=True,
     has_passphrase=True,
 )

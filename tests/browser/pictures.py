@@ -70,7 +70,7 @@ def take(browser: Browser, picture: Picture) -> bytes:
     (scene,) = [scene for scene in PORTAL_SCENES + ADMIN_SCENES if scene.name == picture.scene]
     browser.look(picture.look)
     browser.speak(picture.language)
-    with served(scene.door, scene.host) as first_page:
+    with served(scene.server, scene.host) as first_page:
         scene.enter(browser, first_page)
         image = Image.open(io.BytesIO(browser.picture(whole=False)))
     for quality in QUALITIES:

@@ -9,7 +9,7 @@ from node.errors import StorageTrouble
 from tests.browser import people
 from tests.browser.chromium import Browser
 from tests.browser.stage import HOST, Opening, portal
-from tests.fakes import house
+from tests.fakes import portal_backend
 
 LANGUAGES = ("en", "fr", "es", "ca", "ar")
 
@@ -22,14 +22,14 @@ def nothing(browser: Browser, address: str) -> None:
 
 
 @dataclass(frozen=True)
-class Scene:
+class PageScene:
     """One page in one state."""
 
     name: str
     page: str
     """The kind of page, for counting."""
     path: str = "/"
-    door: Opening = field(default_factory=portal)
+    server: Opening = field(default_factory=portal)
     host: str = HOST
     before: Doing = nothing
     """What the person does before they go to `path`."""
@@ -51,13 +51,13 @@ def opens_everything(browser: Browser, _address: str) -> None:
     browser.run("document.querySelectorAll('details').forEach(each => each.open = true)")
 
 
-def _newcomer(name: str, **more: Any) -> Scene:
+def _newcomer(name: str, **more: Any) -> PageScene:
     path, after = more.pop("path", "/"), more.pop("after", nothing)
     more.setdefault("view", people.OPEN)
-    return Scene(name, "welcome", path, portal(**more), after=after)
+    return PageScene(name, "welcome", path, portal(**more), after=after)
 
 
-def _refused(name: str, action: str, reason: RefusalReason, **more: Any) -> Scene:
+def _refused(name: str, action: str, reason: RefusalReason, **more: Any) -> PageScene:
     fields = more.pop("fields", {"code": "7KM3Q2W9XA"})
     refused = Refused(reason, **more)
     return _newcomer(name, answers=refused, refusal=refused, after=sends(action, **fields))
@@ -92,10 +92,10 @@ WELCOMES = (
 )
 
 
-def _mine(name: str, **more: Any) -> Scene:
+def _mine(name: str, **more: Any) -> PageScene:
     after = more.pop("after", nothing)
     more.setdefault("view", people.OPEN)
-    return Scene(name, "my page", "/me", portal(**more), after=after)
+    return PageScene(name, "my page", "/me", portal(**more), after=after)
 
 
 _SHORT = Refused("too-long", "At least 8 characters.")
@@ -115,7 +115,7 @@ MINE = (
     _mine("a member where passphrases go by https", view=people.SECURED, person=people.MEMBER),
     _mine(
         "contested",
-        person=replace(people.ONLINE, contests=people.CONTESTS),
+        person=replace(people.ONLINE, objections=people.OBJECTIONS),
         after=sends("/contest", text="I work in the evening."),
     ),
     _mine(
@@ -138,51 +138,53 @@ MINE = (
     ),
 )
 AROUND = (
-    Scene(
+    PageScene(
         "which device makes room",
         "full",
-        door=portal(view=people.OPEN, answers=people.FULL),
+        server=portal(view=people.OPEN, answers=people.FULL),
         after=sends("/join/passphrase", **_MEMBER),
     ),
-    Scene("waiting for a member", "asking", door=portal(view=people.OPEN, person=people.ASKING)),
-    Scene("waiting, held still", "asking", "/?still=1", portal(view=people.OPEN, person=people.ASKING)),
-    Scene("removed", "refused", door=portal(person=people.REMOVED)),
-    Scene(
-        "removed without a reason", "refused", door=portal(person=replace(people.REMOVED, removed_because=""))
+    PageScene("waiting for a member", "asking", server=portal(view=people.OPEN, person=people.ASKING)),
+    PageScene("waiting, held still", "asking", "/?still=1", portal(view=people.OPEN, person=people.ASKING)),
+    PageScene("removed", "refused", server=portal(person=people.REMOVED)),
+    PageScene(
+        "removed without a reason",
+        "refused",
+        server=portal(person=replace(people.REMOVED, removed_because="")),
     ),
-    Scene(
+    PageScene(
         "trouble with a reason",
         "refused",
-        door=portal(answers=Refused("trouble", "The clock is not right yet.", "opening-hours")),
+        server=portal(answers=Refused("trouble", "The clock is not right yet.", "opening-hours")),
         after=sends("/join/terms"),
     ),
-    Scene(
+    PageScene(
         "a memory that cannot be written",
         "refused",
-        door=portal(answers=Refused("memory")),
+        server=portal(answers=Refused("memory")),
         after=sends("/join/terms"),
     ),
-    Scene(
+    PageScene(
         "the node is busy",
         "busy",
-        door=portal(answers=StorageTrouble("the disk is full", "make room")),
+        server=portal(answers=StorageTrouble("the disk is full", "make room")),
         after=sends("/join/terms"),
     ),
-    Scene("our network", "our network", "/network", portal(view=people.OPEN)),
-    Scene("our network without rules", "our network", "/network", portal(view=people.BARE)),
-    Scene("notices", "notices", "/notices", portal(told=people.NOTICES)),
-    Scene("no notices", "notices", "/notices"),
-    Scene("local services", "services", "/services", portal(near=people.SERVICES)),
-    Scene("no local services", "services", "/services"),
-    Scene("privacy", "privacy", "/privacy", portal(tables=house.KEPT)),
-    Scene("help", "help", "/help"),
-    Scene("my data", "my data", "/my-data", portal(person=people.MEMBER, data=people.DATA)),
-    Scene("erase my data", "erase", "/my-data/erase", portal(person=people.MEMBER)),
-    Scene("the terms", "terms", "/terms", portal(view=people.WORDY)),
-    Scene("no terms", "terms", "/terms", portal(view=people.BARE)),
-    Scene("no such page", "no such page", "/nowhere"),
-    Scene("a form asked for as a page", "start again", "/join/terms"),
-    Scene("not on this Wi-Fi", "elsewhere", door=portal(elsewhere=True)),
-    Scene("an address that two devices claim", "disputed", door=portal(disputed=True)),
+    PageScene("our network", "our network", "/network", portal(view=people.OPEN)),
+    PageScene("our network without rules", "our network", "/network", portal(view=people.BARE)),
+    PageScene("notices", "notices", "/notices", portal(told=people.NOTICES)),
+    PageScene("no notices", "notices", "/notices"),
+    PageScene("local services", "services", "/services", portal(near=people.SERVICES)),
+    PageScene("no local services", "services", "/services"),
+    PageScene("privacy", "privacy", "/privacy", portal(tables=portal_backend.KEPT)),
+    PageScene("help", "help", "/help"),
+    PageScene("my data", "my data", "/my-data", portal(person=people.MEMBER, data=people.DATA)),
+    PageScene("erase my data", "erase", "/my-data/erase", portal(person=people.MEMBER)),
+    PageScene("the terms", "terms", "/terms", portal(view=people.WORDY)),
+    PageScene("no terms", "terms", "/terms", portal(view=people.BARE)),
+    PageScene("no such page", "no such page", "/nowhere"),
+    PageScene("a form asked for as a page", "start again", "/join/terms"),
+    PageScene("not on this Wi-Fi", "elsewhere", server=portal(elsewhere=True)),
+    PageScene("an address that two devices claim", "disputed", server=portal(disputed=True)),
 )
 PORTAL_SCENES = WELCOMES + MINE + AROUND

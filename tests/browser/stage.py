@@ -19,11 +19,11 @@ from captive_portal.ports import (
     Refused,
     ServiceView,
 )
+from node.accounts.notices import Notice
 from node.errors import NodeError
-from node.membership.notices import Notice
 from node.units import NO_USAGE, MacAddress
-from tests.fakes.front_door import BEN, open_door
-from tests.fakes.house import COMMUNITY
+from tests.fakes.portal_backend import COMMUNITY
+from tests.fakes.portal_server import BEN, open_portal_server
 
 HOST = COMMUNITY.portal_host
 NEWCOMER = GuestView("waiting", None, NO_USAGE, None, None, None)
@@ -89,7 +89,7 @@ class StagedHouse:
     async def set_passphrase(self, mac: MacAddress, passphrase: str, current: str = "") -> Refused | None:
         return self.refusal
 
-    async def contest(self, mac: MacAddress, rule: str, text: str) -> Refused | None:
+    async def add_objection(self, mac: MacAddress, rule: str, text: str) -> Refused | None:
         return self.refusal
 
     async def own_data(self, mac: MacAddress) -> Mapping[str, object]:
@@ -104,12 +104,12 @@ def portal(*, elsewhere: bool = False, disputed: bool = False, **more: Any) -> O
 
     @asynccontextmanager
     async def opening() -> AsyncIterator[int]:
-        async with open_door(StagedHouse(**more)) as door:
+        async with open_portal_server(StagedHouse(**more)) as server:
             if elsewhere:
-                door.callers.devices.clear()
+                server.callers.devices.clear()
             if disputed:
-                door.callers.claimed |= dict.fromkeys(door.callers.devices, BEN)
-            yield door.port
+                server.callers.claimed |= dict.fromkeys(server.callers.devices, BEN)
+            yield server.port
 
     return opening
 

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, field
 
-from tests.browser.scenes import Scene
+from tests.browser.scenes import PageScene
 
 
 @dataclass
-class Tally:
+class PagesTally:
     """Counts while the tests run."""
 
     pages: set[str] = field(default_factory=set)
@@ -16,7 +16,7 @@ class Tally:
     faults: int = 0
     figures: dict[str, str] = field(default_factory=dict)
 
-    def saw(self, scene: Scene, language: str, *, screens: int, faults: int) -> None:
+    def saw(self, scene: PageScene, language: str, *, screens: int, faults: int) -> None:
         self.pages.add(scene.page)
         self.states.add(scene.name)
         self.languages.add(language)
@@ -32,4 +32,4 @@ class Tally:
         return [counted, *(f"browser: {name}: {value}" for name, value in self.figures.items())]
 
 
-TALLY = Tally()
+TALLY = PagesTally()

@@ -8,7 +8,7 @@ from tests.browser.admin_scenes import ADMIN_SCENES
 from tests.browser.axe import RULES_BY_COLOUR, RULES_BY_SIZE, judge
 from tests.browser.chromium import Browser, Look
 from tests.browser.layout import are_in_order, fits, is_still, show, tab_stops, widen_text
-from tests.browser.scenes import LANGUAGES, PORTAL_SCENES, Scene
+from tests.browser.scenes import LANGUAGES, PORTAL_SCENES, PageScene
 from tests.browser.stage import served
 from tests.browser.tally import TALLY
 
@@ -33,17 +33,17 @@ SCREENS_FOR_WORDS = ("small phone", "phone at night", "desktop")
 
 
 @pytest.fixture(scope="module", params=PORTAL_SCENES + ADMIN_SCENES, ids=lambda scene: scene.name)
-def scene(request: pytest.FixtureRequest) -> Scene:
+def scene(request: pytest.FixtureRequest) -> PageScene:
     return request.param
 
 
 @pytest.fixture(scope="module")
-def first_page(scene: Scene) -> Iterator[str]:
-    with served(scene.door, scene.host) as address:
+def first_page(scene: PageScene) -> Iterator[str]:
+    with served(scene.server, scene.host) as address:
         yield address
 
 
-def enter(browser: Browser, scene: Scene, first_page: str, language: str = "en") -> None:
+def enter(browser: Browser, scene: PageScene, first_page: str, language: str = "en") -> None:
     browser.look(PHONE)
     browser.speak(language)
     browser.complaints()
@@ -70,7 +70,7 @@ def looked_at(browser: Browser, language: str) -> dict[str, list[str]]:
 
 
 def test_axe_finds_nothing_wrong_in_any_language_on_any_screen(
-    browser: Browser, scene: Scene, first_page: str
+    browser: Browser, scene: PageScene, first_page: str
 ) -> None:
     wrong = {}
     for language in LANGUAGES if scene in PORTAL_SCENES else ("en",):
@@ -88,7 +88,7 @@ def test_axe_finds_nothing_wrong_in_any_language_on_any_screen(
 
 
 def test_the_keyboard_reaches_everything_in_order_and_shows_where_it_is(
-    browser: Browser, scene: Scene, first_page: str
+    browser: Browser, scene: PageScene, first_page: str
 ) -> None:
     enter(browser, scene, first_page)
     stops = tab_stops(browser)

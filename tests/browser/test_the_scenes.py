@@ -3,14 +3,14 @@
 from collections import Counter
 from urllib.parse import urlsplit
 
-from captive_portal.reading import FOR_ALL, FOR_DEVICES
-from node.admin.web import AdminDoor
+from captive_portal.views import FOR_ALL, FOR_DEVICES
+from node.admin.server import AdminServer
 from tests.browser.admin_scenes import ADMIN_SCENES
-from tests.browser.scenes import PORTAL_SCENES, Scene
-from tests.fakes.admin_house import FakeAdminHouse
+from tests.browser.scenes import PORTAL_SCENES, PageScene
+from tests.fakes.admin_backend import FakeAdminBackend
 
 
-def paths(scenes: tuple[Scene, ...]) -> set[str]:
+def paths(scenes: tuple[PageScene, ...]) -> set[str]:
     return {urlsplit(scene.path).path for scene in scenes}
 
 
@@ -20,8 +20,8 @@ def test_every_address_of_the_portal_that_shows_a_page_is_a_scene() -> None:
 
 
 def test_every_address_of_the_admins_door_that_shows_a_page_is_a_scene() -> None:
-    door = AdminDoor(FakeAdminHouse(), address="127.0.0.1", port=0)
-    shown = {route.path for route in door.routes if route.method == "GET"}
+    server = AdminServer(FakeAdminBackend(), address="127.0.0.1", port=0)
+    shown = {route.path for route in server.routes if route.method == "GET"}
     assert shown - paths(ADMIN_SCENES) == set()
 
 

@@ -6,12 +6,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from node.membership.codes import read_code
+from node.accounts.codes import read_code
 from tests.browser.admin_scenes import HOST, ISSUE, open_admins, signs_in
 from tests.browser.chromium import Browser, Look
 from tests.browser.paper import A4_MM, code_on, sheets, size_mm, slips
 from tests.browser.stage import served
-from tests.fakes.admin_house import LINK
+from tests.fakes.admin_backend import LINK
 
 pytestmark = pytest.mark.browser
 

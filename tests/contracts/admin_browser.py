@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 from aiohttp import ClientResponse, ClientSession, CookieJar
 
-from tests.fakes.admin_house import LINK, FakeAdminHouse, open_admin_door
+from tests.fakes.admin_backend import LINK, FakeAdminBackend, open_admin_server
 
 
 @dataclass
-class Browser:
+class AdminBrowser:
     """A browser that keeps cookies and follows nothing by itself."""
 
     session: ClientSession
-    house: FakeAdminHouse
+    backend: FakeAdminBackend
     port: int
 
     async def get(self, path: str, **headers: str) -> tuple[ClientResponse, str]:
@@ -56,7 +56,10 @@ def field_in(page: str, name: str) -> str:
 
 
 @asynccontextmanager
-async def admin_browser() -> AsyncIterator[Browser]:
-    house = FakeAdminHouse()
-    async with open_admin_door(house) as port, ClientSession(cookie_jar=CookieJar(unsafe=True)) as session:
-        yield Browser(session, house, port)
+async def admin_browser() -> AsyncIterator[AdminBrowser]:
+    backend = FakeAdminBackend()
+    async with (
+        open_admin_server(backend) as port,
+        ClientSession(cookie_jar=CookieJar(unsafe=True)) as session,
+    ):
+        yield AdminBrowser(session, backend, port)

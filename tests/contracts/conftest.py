@@ -5,51 +5,57 @@ from pathlib import Path
 
 import pytest
 
-from node.reconcile.ports import Memory
+from node.control.ports import Repository
 from node.storage.database import Store
-from node.storage.memory import StoredMemory
-from tests.contracts.portal_client import Browser
-from tests.fakes.front_door import ANAS_ADDRESS, BENS_ADDRESS, STRANGERS_ADDRESS, FrontDoor, open_door
-from tests.fakes.house import ALLOWANCE, FakeHouse
-from tests.fakes.memory import FakeMemory
+from node.storage.repository import StoredRepository
+from tests.contracts.portal_client import PortalBrowser
+from tests.fakes.portal_backend import ALLOWANCE, FakePortalBackend
+from tests.fakes.portal_server import (
+    ANAS_ADDRESS,
+    BENS_ADDRESS,
+    STRANGERS_ADDRESS,
+    PortalServer,
+    open_portal_server,
+)
+from tests.fakes.repository import FakeRepository
 
 
 @pytest.fixture
-async def door() -> AsyncIterator[FrontDoor]:
+async def server() -> AsyncIterator[PortalServer]:
     """Nobody is in."""
-    async with open_door(FakeHouse(allowance=ALLOWANCE)) as door:
-        yield door
+    async with open_portal_server(FakePortalBackend(allowance=ALLOWANCE)) as server:
+        yield server
 
 
 @pytest.fixture
-def ana(door: FrontDoor) -> Browser:
-    return Browser(door.port, ANAS_ADDRESS)
+def ana(server: PortalServer) -> PortalBrowser:
+    return PortalBrowser(server.port, ANAS_ADDRESS)
 
 
 @pytest.fixture
-def ben(door: FrontDoor) -> Browser:
-    return Browser(door.port, BENS_ADDRESS)
+def ben(server: PortalServer) -> PortalBrowser:
+    return PortalBrowser(server.port, BENS_ADDRESS)
 
 
 @pytest.fixture
-def stranger(door: FrontDoor) -> Browser:
-    return Browser(door.port, STRANGERS_ADDRESS)
+def stranger(server: PortalServer) -> PortalBrowser:
+    return PortalBrowser(server.port, STRANGERS_ADDRESS)
 
 
 @pytest.fixture(params=["fake", "stored"])
-def memories(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Memory]]:
+def memories(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Repository]]:
     """Each call opens the same memory again, as a new life of the daemon would."""
     if request.param == "fake":
-        fake = FakeMemory()
+        fake = FakeRepository()
         yield lambda: fake
         return
     opened: list[Store] = []
 
-    def reopen() -> Memory:
+    def reopen() -> Repository:
         for store in opened:
             store.close()
         opened.append(Store(tmp_path / "procomu.db"))
-        return StoredMemory(opened[-1])
+        return StoredRepository(opened[-1])
 
     yield reopen
     for store in opened:

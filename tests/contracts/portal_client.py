@@ -12,7 +12,7 @@ ANSWER_S = 5.0
 
 
 @dataclass(frozen=True)
-class Reply:
+class PortalReply:
     """One answer as it came over the wire; status 0 means that the connection was closed without one."""
 
     status: int
@@ -34,23 +34,23 @@ class Reply:
         raise AssertionError(f"no form for {action} in the page")
 
 
-def parse(raw: bytes) -> Reply:
+def parse(raw: bytes) -> PortalReply:
     head, _, body = raw.partition(b"\r\n\r\n")
     lines = head.decode("latin-1").split("\r\n")
     if not raw:
-        return Reply(0, {}, "", raw)
+        return PortalReply(0, {}, "", raw)
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
-    return Reply(int(lines[0].split()[1]), headers, body.decode(), raw)
+    return PortalReply(int(lines[0].split()[1]), headers, body.decode(), raw)
 
 
-class Browser:
+class PortalBrowser:
     """Keeps nothing between requests: no cookies, no storage, no connection."""
 
     def __init__(self, port: int, source: str = "127.0.0.1") -> None:
         self.port = port
         self.source = source
 
-    async def send(self, raw: bytes, address: str = "127.0.0.1") -> Reply:
+    async def send(self, raw: bytes, address: str = "127.0.0.1") -> PortalReply:
         reader, writer = await asyncio.open_connection(address, self.port, local_addr=(self.source, 0))
         received = b""
         with suppress(OSError):
@@ -67,10 +67,12 @@ class Browser:
         writer.close()
         return parse(received)
 
-    async def get(self, path: str = "/", host: str = HOST, method: str = "GET", **headers: str) -> Reply:
+    async def get(
+        self, path: str = "/", host: str = HOST, method: str = "GET", **headers: str
+    ) -> PortalReply:
         return await self.send(request(method, path, host, headers))
 
-    async def post(self, path: str, form: str, host: str = HOST, **headers: str) -> Reply:
+    async def post(self, path: str, form: str, host: str = HOST, **headers: str) -> PortalReply:
         headers.setdefault("Content_Type", "application/x-www-form-urlencoded")
         return await self.send(request("POST", path, host, headers, form.encode()))
 

@@ -8,15 +8,15 @@ from dataclasses import replace
 
 import pytest
 
-from node.admin.web import COOKIE, AdminDoor
+from node.admin.server import COOKIE, AdminServer
 from node.errors import NodeError
 from node.units import NodeId
-from tests.contracts.admin_browser import Browser, admin_browser, proof_in
-from tests.fakes.admin_house import LINK, RULES
+from tests.contracts.admin_browser import AdminBrowser, admin_browser, proof_in
+from tests.fakes.admin_backend import LINK, RULES
 
 
 @pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
+async def browser() -> AsyncIterator[AdminBrowser]:
     async with admin_browser() as opened:
         yield opened
 
@@ -82,7 +82,7 @@ async def test_checking_a_draft_shows_its_errors_with_lines_and_changes_nothing(
     assert "Line 15" in page
     assert "Fix: take it out" in page
     assert '<span class="added">+nonsense</span>' in page
-    assert [] == browser.house.saved
+    assert [] == browser.backend.saved
 
 
 async def test_a_checked_draft_is_saved_and_shown_as_in_force(browser):
@@ -95,7 +95,7 @@ async def test_a_checked_draft_is_saved_and_shown_as_in_force(browser):
         "/rules", {"proof": proof, "do": "save", "text": draft, "replacing": replacing}
     )
     assert (303, "/rules?saved") == (response.status, response.headers["Location"])
-    assert [RULES.replace("3 Mbit/s", "4 Mbit/s")] == browser.house.saved
+    assert [RULES.replace("3 Mbit/s", "4 Mbit/s")] == browser.backend.saved
     _, page = await browser.get("/rules?saved")
     assert "Saved." in page
 
@@ -103,25 +103,25 @@ async def test_a_checked_draft_is_saved_and_shown_as_in_force(browser):
 async def test_rules_with_errors_are_not_saved(browser):
     await browser.sign_in()
     proof = await browser.proof()
-    replacing = browser.house.rule_file().fingerprint
+    replacing = browser.backend.rule_file().fingerprint
     fields = {"proof": proof, "do": "save", "text": "nonsense", "replacing": replacing}
     response, page = await browser.post("/rules", fields)
     assert (422, True) == (response.status, "1 error: nothing was changed" in page)
-    assert RULES == browser.house.text
+    assert RULES == browser.backend.text
 
 
 async def test_two_editors_do_not_overwrite_each_other_unseen(browser):
     await browser.sign_in()
     proof = await browser.proof()
-    mine = browser.house.rule_file().fingerprint
-    browser.house.text = theirs = RULES + "# theirs\n"
+    mine = browser.backend.rule_file().fingerprint
+    browser.backend.text = theirs = RULES + "# theirs\n"
     fields = {"proof": proof, "do": "save", "text": RULES + "# mine\n", "replacing": mine}
     response, page = await browser.post("/rules", fields)
     assert 409 == response.status
     assert "Someone else has saved other rules" in page
     assert "# mine" in page
     assert '<span class="removed">-# theirs</span>' in page
-    assert theirs == browser.house.text
+    assert theirs == browser.backend.text
 
 
 async def test_an_earlier_version_comes_back_through_the_editor(browser):
@@ -131,7 +131,7 @@ async def test_an_earlier_version_comes_back_through_the_editor(browser):
     response, page = await browser.get("/rules?version=1")
     assert 200 == response.status
     assert '<span class="added">+ceiling = &#34;2 Mbit/s down, 1 Mbit/s up&#34;</span>' in page
-    assert [] == browser.house.saved
+    assert [] == browser.backend.saved
 
 
 @pytest.mark.parametrize("number", ["9", "999999999"])
@@ -151,8 +151,8 @@ async def test_signing_out_ends_the_session(browser):
 
 async def test_text_of_rules_and_names_never_become_markup(browser):
     evil = "</textarea><script>alert(1)</script><b x='\"&"
-    view = browser.house.view
-    browser.house.view = replace(
+    view = browser.backend.view
+    browser.backend.view = replace(
         view,
         community=evil,
         sentences=(evil,),
@@ -160,7 +160,7 @@ async def test_text_of_rules_and_names_never_become_markup(browser):
         peers=(replace(view.peers[1], name=evil, node=NodeId(evil), addresses=(evil,)),),
         online=(replace(view.online[0], sentence=evil, binding_rule=evil, account=evil),),
     )
-    browser.house.text = evil
+    browser.backend.text = evil
     await browser.sign_in()
     for path in ("/", "/rules", "/rules?version=1"):
         _, page = await browser.get(path)
@@ -196,7 +196,7 @@ async def test_pages_need_no_script(browser):
 async def test_a_form_of_another_site_changes_nothing(browser, path):
     await browser.sign_in()
     proof = await browser.proof()
-    fields = {"do": "save", "text": "", "replacing": browser.house.rule_file().fingerprint}
+    fields = {"do": "save", "text": "", "replacing": browser.backend.rule_file().fingerprint}
     for more, headers in (
         ({}, {}),
         ({"proof": "0" * 64}, {}),
@@ -205,7 +205,7 @@ async def test_a_form_of_another_site_changes_nothing(browser, path):
     ):
         response, _ = await browser.post(path, {**fields, **more}, **headers)
         assert 403 == response.status
-    assert (RULES, 200) == (browser.house.text, (await browser.get("/"))[0].status)
+    assert (RULES, 200) == (browser.backend.text, (await browser.get("/"))[0].status)
 
 
 async def test_asking_for_a_page_never_changes_anything(browser):
@@ -213,7 +213,7 @@ async def test_asking_for_a_page_never_changes_anything(browser):
     proof = await browser.proof()
     for path in (f"/sign-out?proof={proof}", f"/rules?do=save&text=x&proof={proof}"):
         await browser.get(path)
-    assert (RULES, 200) == (browser.house.text, (await browser.get("/"))[0].status)
+    assert (RULES, 200) == (browser.backend.text, (await browser.get("/"))[0].status)
     response, _ = await browser.get("/sign-out")
     assert (405, "POST") == (response.status, response.headers["Allow"])
 
@@ -260,7 +260,7 @@ async def test_what_is_not_one_of_our_forms_changes_nothing(browser, body, kind)
 
 async def test_trouble_in_the_house_is_said_with_its_mend(browser):
     await browser.sign_in()
-    browser.house.trouble = NodeError("the data folder is full", "make room on the disk")
+    browser.backend.trouble = NodeError("the data folder is full", "make room on the disk")
     response, page = await browser.get("/")
     assert 503 == response.status
     assert "Make room on the disk." in page
@@ -287,7 +287,7 @@ async def test_connections_that_stand_idle_shut_no_admin_out(browser, addresses)
 
 async def test_a_port_in_use_is_told_with_what_to_change(browser):
     with pytest.raises(NodeError, match=r"admins' pages cannot use 127\.0\.0\.1 port") as told:
-        await AdminDoor(browser.house, address="127.0.0.1", port=browser.port).run()
+        await AdminServer(browser.backend, address="127.0.0.1", port=browser.port).run()
     assert "[admin]" in told.value.mend
 
 
@@ -296,7 +296,7 @@ async def test_what_a_database_lost_is_shown_until_an_admin_says_that_it_was_rea
     await browser.sign_in()
     _, page = await browser.get("/")
     assert "/losses" not in page
-    browser.house.view = replace(browser.house.view, warnings=(lost,), has_lost=True)
+    browser.backend.view = replace(browser.backend.view, warnings=(lost,), has_lost=True)
     _, page = await browser.get("/")
     assert lost in page
     assert 'action="/losses"' in page

@@ -7,13 +7,13 @@ from urllib.parse import urlencode
 
 import pytest
 
-from node.admin import web
-from node.admin.web import COOKIE, AdminDoor
-from tests.contracts.admin_browser import Browser, admin_browser
+from node.admin import server
+from node.admin.server import COOKIE, AdminServer
+from tests.contracts.admin_browser import AdminBrowser, admin_browser
 from tests.contracts.test_admin_roles import other_browser
-from tests.fakes.admin_house import ISSUER_LINK, LINK, FakeAdminHouse
+from tests.fakes.admin_backend import ISSUER_LINK, LINK, FakeAdminBackend
 
-ROUTES = AdminDoor(FakeAdminHouse(), address="127.0.0.1", port=0).routes
+ROUTES = AdminServer(FakeAdminBackend(), address="127.0.0.1", port=0).routes
 CHANGING = [route.path for route in ROUTES if route.method == "POST"]
 PLAUSIBLE = {
     "account": "ana", "device": "02:00:00:00:00:aa", "mac": "02:00:00:00:00:aa", "because": "x", "number": "1",
@@ -33,26 +33,26 @@ LINE = b"GET /sign-in?token=x HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 @pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
+async def browser() -> AsyncIterator[AdminBrowser]:
     async with admin_browser() as opened:
         yield opened
 
 
-def state(house: FakeAdminHouse) -> tuple[object, ...]:
+def state(backend: FakeAdminBackend) -> tuple[object, ...]:
     """Everything that a form can change."""
-    membership = house.membership
+    membership = backend.membership
     written = (membership.file.text, dict(membership.town.rows), dict(membership.people.devices))
-    return (house.view, house.text, house.saved[:], house.signed, house.cookies, *written)
+    return (backend.view, backend.text, backend.saved[:], backend.signed, backend.cookies, *written)
 
 
 @pytest.mark.parametrize("headers", FOREIGN)
 async def test_no_form_of_another_site_does_anything(browser, headers):
     await browser.sign_in()
-    proof, before = await browser.proof(), state(browser.house)
+    proof, before = await browser.proof(), state(browser.backend)
     for path in CHANGING:
         response, _ = await browser.post(path, {**PLAUSIBLE, "proof": proof}, **headers)
         assert 403 == response.status, path
-    assert before == state(browser.house)
+    assert before == state(browser.backend)
 
 
 async def test_no_form_counts_without_the_proof_of_its_own_session(browser):
@@ -60,26 +60,26 @@ async def test_no_form_counts_without_the_proof_of_its_own_session(browser):
     await browser.sign_in()
     ended = await browser.proof()
     await browser.send("/sign-out")
-    browser.house.signed = FakeAdminHouse().signed
+    browser.backend.signed = FakeAdminBackend().signed
     await browser.sign_in()
     async with other_browser(browser) as other:
         await other.sign_in(ISSUER_LINK)
         theirs = await other.proof()
-    proof, before = await browser.proof(), state(browser.house)
+    proof, before = await browser.proof(), state(browser.backend)
     for path in CHANGING:
         for forged in ({}, {"proof": "0" * 64}, {"proof": ended}, {"proof": theirs}):
             response, _ = await browser.post(f"{path}?proof={proof}", {**PLAUSIBLE, **forged})
             assert 403 == response.status, (path, forged)
-    assert before == state(browser.house)
+    assert before == state(browser.backend)
 
 
 async def test_no_page_changes_anything_when_it_is_only_asked_for(browser):
     await browser.sign_in()
-    query, before = urlencode({**PLAUSIBLE, "proof": await browser.proof()}), state(browser.house)
+    query, before = urlencode({**PLAUSIBLE, "proof": await browser.proof()}), state(browser.backend)
     for route in ROUTES:
         for method in ("GET", "HEAD"):
             await browser.ask(method, f"{route.path}?{query}")
-    assert before == state(browser.house)
+    assert before == state(browser.backend)
 
 
 @pytest.mark.parametrize("headers", FOREIGN)
@@ -113,7 +113,7 @@ async def test_what_stands_behind_a_request_is_not_kept(browser):
     with suppress(ConnectionResetError):
         assert 1 == (await sent(browser.port, LINE * 5)).count(b"HTTP/1.1 ")
     asked: list[str] = []
-    browser.house.who = asked.append
+    browser.backend.who = asked.append
     reader, writer = await asyncio.open_connection("127.0.0.1", browser.port)
     with suppress(ConnectionError):
         writer.write(LINE * 20_000)
@@ -169,10 +169,10 @@ async def test_slow_forms_shut_no_admin_out_and_fill_no_log(browser, caplog):
 
 
 async def test_half_a_request_and_an_answer_that_nobody_takes_are_given_up(browser, monkeypatch):
-    monkeypatch.setattr(web, "REQUEST_S", 0.2)
-    monkeypatch.setattr(web, "ANSWER_S", 0.2)
+    monkeypatch.setattr(server, "REQUEST_S", 0.2)
+    monkeypatch.setattr(server, "ANSWER_S", 0.2)
     assert b"" == await sent(browser.port, LINE[:-2])
-    browser.house.text = "x" * 20_000_000
+    browser.backend.text = "x" * 20_000_000
     await browser.sign_in()
     (cookie,) = browser.session.cookie_jar
     reader, writer = await asyncio.open_connection("127.0.0.1", browser.port, limit=1_000)

@@ -5,20 +5,20 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from node.membership.passphrases import is_right
-from tests.contracts.admin_browser import Browser, admin_browser, field_in
-from tests.fakes.admin_house import LINK
+from node.accounts.passphrases import is_right
+from tests.contracts.admin_browser import AdminBrowser, admin_browser, field_in
+from tests.fakes.admin_backend import LINK
 from tests.fakes.admin_people import MEMBERS, TIGHT, changed_lines
 
 
 @pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
+async def browser() -> AsyncIterator[AdminBrowser]:
     async with admin_browser() as opened:
         await opened.sign_in(LINK)
         yield opened
 
 
-async def edit_ana(browser: Browser, **other: str) -> dict[str, str]:
+async def edit_ana(browser: AdminBrowser, **other: str) -> dict[str, str]:
     _, page = await browser.get("/members/edit?id=ana")
     return {
         "proof": field_in(page, "proof"),
@@ -50,7 +50,7 @@ async def test_somebody_is_found_by_account_name_or_device(browser, query, found
 
 
 async def test_a_voucher_code_finds_its_account_and_stands_in_no_address(browser):
-    (code,) = browser.house.membership.town.issue()
+    (code,) = browser.backend.membership.town.issue()
     _, page = await browser.send("/people", q=code.text)
     assert 1 == len(re.findall(r'href="/people/account\?id=voucher-', page))
     assert not re.findall(rf'(?:href|action)="[^"]*{code.text}', page)
@@ -61,7 +61,7 @@ async def test_a_device_is_taken_off_with_a_reason_and_pardoned(browser):
         "/people/kick", account="ana", device="02:00:00:00:00:01", because="Talk to us."
     )
     assert (200, True) == (response.status, "stays blocked until" in page)
-    devices = browser.house.membership.people.devices
+    devices = browser.backend.membership.people.devices
     assert ("removed", "Talk to us.") == (
         devices["02:00:00:00:00:01"].state,
         devices["02:00:00:00:00:01"].because,
@@ -76,7 +76,7 @@ async def test_a_device_is_taken_off_with_a_reason_and_pardoned(browser):
 
 async def test_all_devices_of_an_account_are_taken_off_at_once(browser):
     await browser.send("/people/kick", account="ana", device="", because="Talk to us.")
-    states = {row.state for row in browser.house.membership.people.devices.values() if row.account == "ana"}
+    states = {row.state for row in browser.backend.membership.people.devices.values() if row.account == "ana"}
     assert {"removed"} == states
 
 
@@ -87,7 +87,7 @@ async def test_nobody_is_taken_off_without_a_reason_that_they_can_read(browser, 
     response, _ = await browser.send("/people/kick", account="ana", device=device, because=because)
     assert 422 == response.status
     assert "removed" not in {
-        row.state for row in browser.house.membership.people.devices.values() if row.account == "ana"
+        row.state for row in browser.backend.membership.people.devices.values() if row.account == "ana"
     }
 
 
@@ -101,7 +101,7 @@ async def test_an_edit_in_the_browser_keeps_what_people_wrote_around_it(browser)
         '- groups = ["mast-hosts"]',
         '+ groups = ["mast-hosts", "school"]',
         '+     "02:00:00:00:00:ab",',
-    ] == changed_lines(MEMBERS, browser.house.membership.file.text)
+    ] == changed_lines(MEMBERS, browser.backend.membership.file.text)
 
 
 async def test_two_editors_of_the_members_do_not_overwrite_each_other_unseen(browser):
@@ -110,10 +110,10 @@ async def test_two_editors_of_the_members_do_not_overwrite_each_other_unseen(bro
     response, page = await browser.post("/members/edit", mine)
     assert (409, True) == (response.status, "Someone else has changed the members" in page)
     assert 'value="Mine"' in page
-    assert 'name = "Theirs"' in browser.house.membership.file.text
+    assert 'name = "Theirs"' in browser.backend.membership.file.text
     again = {**mine, "replacing": field_in(page, "replacing")}
     assert 303 == (await browser.post("/members/edit", again))[0].status
-    assert 'name = "Mine"' in browser.house.membership.file.text
+    assert 'name = "Mine"' in browser.backend.membership.file.text
 
 
 async def test_a_member_is_added_taken_out_and_put_back(browser):
@@ -126,23 +126,23 @@ async def test_a_member_is_added_taken_out_and_put_back(browser):
         "/members/remove", account="joan", replacing=field_in(page, "replacing")
     )
     assert (200, True) == (response.status, "is no longer a member" in page)
-    assert MEMBERS == browser.house.membership.file.text
+    assert MEMBERS == browser.backend.membership.file.text
     undo = {
         name: field_in(page, name)
         for name in ("proof", "replacing", "account", "name", "tier", "groups", "devices")
     }
     assert 303 == (await browser.post("/members/edit", undo))[0].status
-    assert 'id = "joan"' in browser.house.membership.file.text
+    assert 'id = "joan"' in browser.backend.membership.file.text
 
 
 async def test_whoever_saves_a_member_reads_first_what_of_the_rules_will_not_fit_any_more(browser):
-    browser.house.membership.adopt(TIGHT)
+    browser.backend.membership.adopt(TIGHT)
     form = await edit_ana(browser, was="", account="joan", name="Joan", groups="", devices="")
     response, page = await browser.post("/members/edit", form)
     assert (422, True) == (response.status, "Nothing was changed yet" in page)
     assert "lifelines and floors of 3 households" in page
     assert 'value="Joan"' in page
-    assert MEMBERS == browser.house.membership.file.text
+    assert MEMBERS == browser.backend.membership.file.text
     response, _ = await browser.post("/members/edit", {**form, "knowing": field_in(page, "knowing")})
     assert (303, "/members?saved") == (response.status, response.headers["Location"])
     _, page = await browser.get("/members?saved")
@@ -152,21 +152,21 @@ async def test_whoever_saves_a_member_reads_first_what_of_the_rules_will_not_fit
 
 
 async def test_another_consequence_than_the_one_that_was_read_is_asked_about_again(browser):
-    browser.house.membership.adopt(TIGHT)
+    browser.backend.membership.adopt(TIGHT)
     form = await edit_ana(browser, was="", account="joan", name="Joan", groups="", devices="")
     assert 422 == (await browser.post("/members/edit", {**form, "knowing": "0123456789abcdef"}))[0].status
-    assert MEMBERS == browser.house.membership.file.text
+    assert MEMBERS == browser.backend.membership.file.text
 
 
 async def test_whoever_takes_a_member_out_reads_first_what_of_the_rules_will_not_hold(browser):
     """A test in the file may count on somebody."""
     test = '[[test]]\ngiven = "tier:anchor, mon 10:00, everyone busy"\nexpect = "down <= 1400 kbit/s"\n'
-    browser.house.membership.adopt(TIGHT + test)
+    browser.backend.membership.adopt(TIGHT + test)
     _, page = await browser.get("/members/edit?id=ana")
     wish = {"account": "ana", "replacing": field_in(page, "replacing")}
     response, page = await browser.send("/members/remove", **wish)
     assert (422, True) == (response.status, "Remove them anyway" in page)
-    assert MEMBERS == browser.house.membership.file.text
+    assert MEMBERS == browser.backend.membership.file.text
     response, page = await browser.send("/members/remove", **wish, knowing=field_in(page, "knowing"))
     assert (200, True) == (response.status, "is no longer a member" in page)
 
@@ -189,13 +189,13 @@ async def test_a_member_that_cannot_be_changes_nothing(browser, field, value):
     form = await edit_ana(browser, was="", account="joan", groups="", devices="")
     response, page = await browser.post("/members/edit", {**form, field: value})
     assert (422, True) == (response.status, 'aria-invalid="true"' in page)
-    assert MEMBERS == browser.house.membership.file.text
+    assert MEMBERS == browser.backend.membership.file.text
 
 
 async def test_a_new_passphrase_is_shown_once_and_lets_its_member_in(browser):
     _, page = await browser.send("/members/passphrase", account="ana")
     passphrase = re.search(r'class="once">([^<]+)<', page)[1]
-    town = browser.house.membership.town
+    town = browser.backend.membership.town
     assert town.came(town.passphrase("02:00:00:00:00:02", "ana", passphrase)).account == "ana"
     (kept,) = (row for (_, key), row in town.rows.items() if key == "ana" and hasattr(row, "hash"))
     assert is_right(passphrase, kept.hash)
@@ -205,19 +205,19 @@ async def test_a_new_passphrase_is_shown_once_and_lets_its_member_in(browser):
 async def test_a_card_lets_its_member_in_until_it_is_voided(browser):
     _, page = await browser.send("/members/card", account="ana")
     assert 1 == page.count('class="square"')
-    town = browser.house.membership.town
-    card = (await browser.house.members.new_card("ana")).text
-    assert town.came(town.register.enter_by_card("02:00:00:00:00:02", card, ("card",), browser_now(browser)))
+    town = browser.backend.membership.town
+    card = (await browser.backend.members.new_card("ana")).text
+    assert town.came(town.registry.enter_by_card("02:00:00:00:00:02", card, ("card",), browser_now(browser)))
     _, page = await browser.send("/members/void", account="ana")
     assert "All cards made so far are invalid" in page
-    denied = town.register.enter_by_card("02:00:00:00:00:03", card, ("card",), browser_now(browser))
-    assert "card-revoked" == denied.reason
+    rejected = town.registry.enter_by_card("02:00:00:00:00:03", card, ("card",), browser_now(browser))
+    assert "card-revoked" == rejected.reason
 
 
-def browser_now(browser: Browser):
-    from tests.fakes.town import at
+def browser_now(browser: AdminBrowser):
+    from tests.fakes.registry_fixture import at
 
-    return at(browser.house.membership.now)
+    return at(browser.backend.membership.now)
 
 
 @pytest.mark.parametrize("path", ["/members/passphrase", "/members/card", "/members/void", "/members/remove"])
@@ -251,7 +251,7 @@ async def test_new_terms_are_a_new_version_and_the_old_ones_stay_readable(browse
 async def test_terms_that_cannot_be_change_nothing(browser, fields, status, said):
     response, page = await browser.send("/terms", **fields)
     assert (status, True) == (response.status, said in page)
-    assert "1" == browser.house.words.terms()[0].version
+    assert "1" == browser.backend.words.terms()[0].version
 
 
 NOTICE = {
@@ -269,7 +269,7 @@ NOTICE = {
 
 
 async def test_a_notice_is_looked_at_put_up_changed_and_taken_down(browser):
-    words = browser.house.words
+    words = browser.backend.words
     _, page = await browser.send("/notices/edit", **NOTICE, do="preview")
     assert ("Preview" in page, len(words.notices())) == (True, 1)
     assert 303 == (await browser.send("/notices/edit", **NOTICE, do="save"))[0].status
@@ -309,7 +309,7 @@ async def test_a_notice_is_looked_at_put_up_changed_and_taken_down(browser):
 )
 async def test_a_notice_that_cannot_be_is_not_put_up_and_not_lost(browser, other):
     response, page = await browser.send("/notices/edit", **{**NOTICE, **other}, do="save")
-    assert (422, 1) == (response.status, len(browser.house.words.notices()))
+    assert (422, 1) == (response.status, len(browser.backend.words.notices()))
     assert 'class="error"' in page
     assert "2027-03-31" in page or "last_day" in other
 
@@ -321,6 +321,6 @@ async def test_contests_are_answered_where_both_read_it(browser):
     response, page = await browser.send("/contests", number="1", **{"text-1": ""})
     assert (422, True) == (response.status, "Write an answer" in page)
     await browser.send("/contests", number="1", **{"text-1": "We changed the rule."})
-    (contest,) = browser.house.membership.town.register.contests.of("ana")
-    assert ("We changed the rule.", "2027-03-01") == (contest.answer, contest.answered_day)
+    (objection,) = browser.backend.membership.town.registry.objections.of("ana")
+    assert ("We changed the rule.", "2027-03-01") == (objection.answer, objection.answered_day)
     assert "objection is waiting" not in (await browser.get("/"))[1]

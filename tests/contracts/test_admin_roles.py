@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import ClientSession, CookieJar
 
-from node.admin.web import AdminDoor
-from tests.contracts.admin_browser import Browser, admin_browser
-from tests.fakes.admin_house import ISSUER_LINK, LINK, FakeAdminHouse
+from node.admin.server import AdminServer
+from tests.contracts.admin_browser import AdminBrowser, admin_browser
+from tests.fakes.admin_backend import ISSUER_LINK, LINK, FakeAdminBackend
 
-ROUTES = AdminDoor(FakeAdminHouse(), address="127.0.0.1", port=0).routes
+ROUTES = AdminServer(FakeAdminBackend(), address="127.0.0.1", port=0).routes
 ISSUERS_OWN = {
     ("GET", "/"),
     ("GET", "/vouchers"),
@@ -25,7 +25,7 @@ EVIL = "</textarea><script>alert(1)</script><b x='\"&"
 
 
 @pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
+async def browser() -> AsyncIterator[AdminBrowser]:
     async with admin_browser() as opened:
         yield opened
 
@@ -140,7 +140,7 @@ async def test_an_issuer_without_a_name_gets_no_link(browser):
 
 
 @asynccontextmanager
-async def other_browser(browser: Browser) -> AsyncIterator[Browser]:
+async def other_browser(browser: AdminBrowser) -> AsyncIterator[AdminBrowser]:
     """Somebody else's device at the same door."""
     async with ClientSession(cookie_jar=CookieJar(unsafe=True)) as session:
-        yield Browser(session, browser.house, browser.port)
+        yield AdminBrowser(session, browser.backend, browser.port)

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from node.admin.once import SHOWN_MS
-from node.membership.codes import Code, make_code, read_code, shown
-from tests.contracts.admin_browser import Browser, admin_browser, field_in
-from tests.fakes.admin_house import ISSUER_LINK, LINK
+from node.accounts.codes import Code, make_code, read_code, shown
+from node.admin.idempotency import SHOWN_MS
+from tests.contracts.admin_browser import AdminBrowser, admin_browser, field_in
+from tests.fakes.admin_backend import ISSUER_LINK, LINK
 
 ORDER = {
     "count": "25",
@@ -24,13 +24,13 @@ ORDER = {
 
 
 @pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
+async def browser() -> AsyncIterator[AdminBrowser]:
     async with admin_browser() as opened:
         await opened.sign_in(LINK)
         yield opened
 
 
-async def order(browser: Browser, **other: str) -> dict[str, str]:
+async def order(browser: AdminBrowser, **other: str) -> dict[str, str]:
     """The form, filled in."""
     _, page = await browser.get("/vouchers")
     return {
@@ -41,7 +41,7 @@ async def order(browser: Browser, **other: str) -> dict[str, str]:
     }
 
 
-async def issue(browser: Browser, **other: str) -> list[str]:
+async def issue(browser: AdminBrowser, **other: str) -> list[str]:
     response, page = await browser.post("/vouchers", await order(browser, **other))
     assert 200 == response.status, page
     return codes_in(page)
@@ -51,8 +51,8 @@ def codes_in(page: str) -> list[str]:
     return re.findall(r'class="code" dir="ltr">([^<]+)<', page)
 
 
-def batches(browser: Browser) -> int:
-    return len(browser.house.membership.town.register.vouchers.batches)
+def batches(browser: AdminBrowser) -> int:
+    return len(browser.backend.membership.town.registry.vouchers.batches)
 
 
 async def test_a_sheet_has_the_code_of_each_voucher_in_letters_and_as_a_square(browser):
@@ -67,7 +67,7 @@ async def test_a_sheet_has_the_code_of_each_voucher_in_letters_and_as_a_square(b
 
 async def test_a_code_on_the_sheet_lets_somebody_in(browser):
     (code,) = await issue(browser, count="1")
-    town = browser.house.membership.town
+    town = browser.backend.membership.town
     assert town.came(town.code("02:00:00:00:00:01", code)).account.startswith("voucher-")
 
 
@@ -86,7 +86,7 @@ async def test_two_clicks_and_a_reload_issue_one_batch_and_show_the_same_sheet(b
 async def test_after_a_quarter_of_an_hour_nobody_can_see_the_codes_again(browser):
     form = await order(browser)
     await browser.post("/vouchers", form)
-    browser.house.membership.now += SHOWN_MS
+    browser.backend.membership.now += SHOWN_MS
     response, page = await browser.post("/vouchers", form)
     assert (422, [], 1) == (response.status, codes_in(page), batches(browser))
     assert "issued already" in page
@@ -103,12 +103,12 @@ async def test_a_sheet_is_shown_again_to_nobody_else(browser):
 
 async def test_the_codes_are_kept_nowhere(browser):
     codes = await issue(browser)
-    rows = repr(browser.house.membership.town.rows)
+    rows = repr(browser.backend.membership.town.rows)
     assert not [code for code in codes if code in rows or code.replace("-", "") in rows]
 
 
 async def test_vouchers_that_cannot_be_stored_are_not_shown_until_they_can(browser):
-    membership = browser.house.membership
+    membership = browser.backend.membership
     membership.trouble = "the disk is full"
     form = await order(browser)
     response, page = await browser.post("/vouchers", form)
@@ -146,7 +146,7 @@ async def test_an_order_that_cannot_be_is_said_beside_its_field_and_kept(browser
 
 async def test_a_batch_shows_what_became_of_its_vouchers(browser):
     codes = await issue(browser)
-    town = browser.house.membership.town
+    town = browser.backend.membership.town
     town.came(town.code("02:00:00:00:00:01", codes[0]))
     _, page = await browser.get("/vouchers/batch?number=1")
     assert [("Not used", "24"), ("In use", "1"), ("Ended", "0"), ("Revoked", "0")] == re.findall(
@@ -158,7 +158,7 @@ async def test_a_batch_shows_what_became_of_its_vouchers(browser):
 
 async def test_a_batch_is_revoked_and_given_back(browser):
     codes = await issue(browser)
-    town = browser.house.membership.town
+    town = browser.backend.membership.town
     _, page = await browser.send("/vouchers/batch", number="1", do="revoke")
     assert "25 vouchers are revoked" in page
     assert "code-revoked" == town.code("02:00:00:00:00:01", codes[0]).reason
@@ -169,7 +169,7 @@ async def test_a_batch_is_revoked_and_given_back(browser):
 
 async def test_one_voucher_is_found_by_its_code_and_revoked(browser):
     codes = await issue(browser)
-    town = browser.house.membership.town
+    town = browser.backend.membership.town
     _, page = await browser.send("/vouchers/code", code=codes[0].lower().replace("-", " "))
     assert "Nobody has used it yet" in page
     _, page = await browser.send("/vouchers/code", code=codes[0], do="revoke")
@@ -207,7 +207,7 @@ async def test_an_issuer_sees_and_revokes_only_what_they_issued(browser):
     assert 404 == (await browser.send("/vouchers/batch", number="1", do="revoke"))[0].status
     assert 422 == (await browser.send("/vouchers/code", code=theirs, do="revoke"))[0].status
     assert 200 == (await browser.send("/vouchers/code", code=own, do="revoke"))[0].status
-    town = browser.house.membership.town
+    town = browser.backend.membership.town
     assert town.came(town.code("02:00:00:00:00:01", theirs))
     assert "code-revoked" == town.code("02:00:00:00:00:02", own).reason
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import pytest
 
-from captive_portal.callers import DISPUTED, ELSEWHERE, Caller, Ends
+from captive_portal.callers import DISPUTED, ELSEWHERE, Caller, SocketAddresses
 from captive_portal.leases import LeaseFile
 from captive_portal.link import LinkCallers
 from captive_portal.neighbours import CACHE_MS, KernelNeighbours, NeighbourNews
@@ -20,8 +20,17 @@ from captive_portal.ports import Callers
 from captive_portal.senders import FrameSenders
 from node.enforcement.nft import SENDERS, TABLE_NAME
 from node.units import MacAddress
-from tests.fakes.house import FakeCallers
-from tests.kernel.street import GATE, MEMBER, MEMBER_MAC, ROUTER, STRANGER, STRANGER_MAC, Street, street
+from tests.fakes.portal_backend import FakeCallers
+from tests.kernel.kernel_testbed import (
+    FIREWALL,
+    MEMBER,
+    MEMBER_MAC,
+    ROUTER,
+    STRANGER,
+    STRANGER_MAC,
+    KernelTestbed,
+    kernel_testbed,
+)
 from tests.lab.netns import Namespace
 
 FAMILIES = (socket.AF_INET, socket.AF_INET6)
@@ -29,12 +38,12 @@ MEMBERS, STRANGERS = MacAddress(MEMBER_MAC), MacAddress(STRANGER_MAC)
 BOTH = pytest.mark.parametrize("way", [0, 1], ids=["IPv4", "IPv6"])
 
 
-class Link(Protocol):
+class CallersLink(Protocol):
     """Two devices on a link, and what they do."""
 
     callers: Callers
 
-    def call(self, device: MacAddress, address: str) -> Ends:
+    def call(self, device: MacAddress, address: str) -> SocketAddresses:
         """`device` opens a connection from `address`, under which the link knows it."""
 
     def claim(self, address: str, device: MacAddress) -> None:
@@ -49,9 +58,9 @@ class FakeLink:
     def __init__(self) -> None:
         self.callers = FakeCallers()
 
-    def call(self, device: MacAddress, address: str) -> Ends:
+    def call(self, device: MacAddress, address: str) -> SocketAddresses:
         self.callers.devices[address] = device
-        return Ends(address, 40_000, ROUTER[int(":" in address)], GATE.portal_port)
+        return SocketAddresses(address, 40_000, ROUTER[int(":" in address)], FIREWALL.portal_port)
 
     def claim(self, address: str, device: MacAddress) -> None:
         self.callers.claimed[address] = device
@@ -66,7 +75,7 @@ class Inside:
     def __init__(self, router: Namespace, callers: LinkCallers) -> None:
         self._router, self._callers = router, callers
 
-    def caller(self, ends: Ends) -> Caller:
+    def caller(self, ends: SocketAddresses) -> Caller:
         with self._router.entered():
             return self._callers.caller(ends)
 
@@ -78,8 +87,8 @@ class Inside:
 class RealLink:
     """On real packets."""
 
-    def __init__(self, place: Street, folder: Path) -> None:
-        self._place, self._lan = place, GATE.lan_interface
+    def __init__(self, place: KernelTestbed, folder: Path) -> None:
+        self._place, self._lan = place, FIREWALL.lan_interface
         self._file = folder / "leases"
         self.leases = LeaseFile(self._file)
         with place.router.entered():
@@ -90,13 +99,13 @@ class RealLink:
                 news=partial(NeighbourNews, self._lan),
             )
             self._doors = [
-                socket.create_server((address, GATE.portal_port), family=family)
+                socket.create_server((address, FIREWALL.portal_port), family=family)
                 for family, address in zip(FAMILIES, ROUTER, strict=True)
             ]
         self.callers = Inside(place.router, self._link)
         self._open: list[socket.socket] = []
 
-    def call(self, device: MacAddress, address: str) -> Ends:
+    def call(self, device: MacAddress, address: str) -> SocketAddresses:
         way = int(":" in address)
         place = self._place.member if device == MEMBERS else self._place.stranger
         if address not in (*MEMBER, *STRANGER):
@@ -109,9 +118,9 @@ class RealLink:
         phone.settimeout(5)
         phone.bind((address, 0))
         phone.connect((ROUTER[way], 80))
-        door, (there, port, *_) = self._doors[way].accept()
-        self._open.append(door)
-        return Ends(there, port, *door.getsockname()[:2])
+        server, (there, port, *_) = self._doors[way].accept()
+        self._open.append(server)
+        return SocketAddresses(there, port, *server.getsockname()[:2])
 
     def claim(self, address: str, device: MacAddress) -> None:
         self._place.router.ip(f"neigh replace {address} lladdr {device} dev lan0 nud reachable")
@@ -130,14 +139,14 @@ class RealLink:
 
 
 @pytest.fixture(scope="module")
-def place() -> Iterator[Street]:
-    with street("callers") as made:
+def place() -> Iterator[KernelTestbed]:
+    with kernel_testbed("callers") as made:
         made.admit(MEMBER_MAC)
         yield made
 
 
 @pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.kernel)])
-def link(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Link]:
+def link(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[CallersLink]:
     if request.param == "fake":
         yield FakeLink()
         return
@@ -146,13 +155,13 @@ def link(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Link]:
 
 
 @BOTH
-def test_a_connection_is_its_devices(link: Link, way: int) -> None:
+def test_a_connection_is_its_devices(link: CallersLink, way: int) -> None:
     assert Caller(MEMBERS) == link.callers.caller(link.call(MEMBERS, MEMBER[way]))
     assert Caller(STRANGERS) == link.callers.caller(link.call(STRANGERS, STRANGER[way]))
 
 
 @BOTH
-def test_one_device_may_have_many_addresses_as_a_repeater_has(link: Link, way: int) -> None:
+def test_one_device_may_have_many_addresses_as_a_repeater_has(link: CallersLink, way: int) -> None:
     for number in range(5):
         address = (f"10.77.5.{number + 1}", f"fd77::5:{number + 1}")[way]
         ends = link.call(STRANGERS, address)
@@ -161,7 +170,7 @@ def test_one_device_may_have_many_addresses_as_a_repeater_has(link: Link, way: i
 
 
 @BOTH
-def test_who_is_said_to_be_another_is_nobody(link: Link, way: int) -> None:
+def test_who_is_said_to_be_another_is_nobody(link: CallersLink, way: int) -> None:
     """The stranger's address is claimed for the member before its connection is looked at, or after."""
     ends = link.call(STRANGERS, STRANGER[way])
     assert not link.callers.is_disputed(STRANGER[way], STRANGERS)
@@ -171,14 +180,14 @@ def test_who_is_said_to_be_another_is_nobody(link: Link, way: int) -> None:
 
 
 @BOTH
-def test_an_address_that_honestly_changes_hands_is_its_new_devices(link: Link, way: int) -> None:
+def test_an_address_that_honestly_changes_hands_is_its_new_devices(link: CallersLink, way: int) -> None:
     address = ("10.77.6.1", "fd77::6:1")[way]
     assert Caller(MEMBERS) == link.callers.caller(link.call(MEMBERS, address))
     assert Caller(STRANGERS) == link.callers.caller(link.call(STRANGERS, address))
     assert link.callers.is_disputed(address, MEMBERS)
 
 
-def test_an_address_that_is_leased_to_another_device_of_the_link_is_disputed(link: Link) -> None:
+def test_an_address_that_is_leased_to_another_device_of_the_link_is_disputed(link: CallersLink) -> None:
     assert Caller(MEMBERS) == link.callers.caller(link.call(MEMBERS, MEMBER[0]))
     ends = link.call(STRANGERS, STRANGER[0])
     link.lease(STRANGER[0], MEMBERS)
@@ -186,14 +195,16 @@ def test_an_address_that_is_leased_to_another_device_of_the_link_is_disputed(lin
     assert DISPUTED == link.callers.caller(ends)
 
 
-def test_who_is_not_on_the_link_is_nobody(link: Link) -> None:
-    nowhere = Ends("192.0.2.9", 40_000, ROUTER[0], GATE.portal_port)
+def test_who_is_not_on_the_link_is_nobody(link: CallersLink) -> None:
+    nowhere = SocketAddresses("192.0.2.9", 40_000, ROUTER[0], FIREWALL.portal_port)
     assert ELSEWHERE == link.callers.caller(nowhere)
 
 
 @pytest.mark.kernel
 @BOTH
-def test_no_other_connection_than_its_own_is_a_devices(place: Street, tmp_path: Path, way: int) -> None:
+def test_no_other_connection_than_its_own_is_a_devices(
+    place: KernelTestbed, tmp_path: Path, way: int
+) -> None:
     """The filter answers for exactly one connection."""
     with contextlib.closing(RealLink(place, tmp_path)) as link:
         ends = link.call(MEMBERS, MEMBER[way])
@@ -203,23 +214,23 @@ def test_no_other_connection_than_its_own_is_a_devices(place: Street, tmp_path: 
 
 
 @pytest.mark.kernel
-def test_a_link_local_address_is_its_devices_too(place: Street, tmp_path: Path) -> None:
+def test_a_link_local_address_is_its_devices_too(place: KernelTestbed, tmp_path: Path) -> None:
     with contextlib.closing(RealLink(place, tmp_path)) as link:
         own, routers = local_address(place.stranger, "eth0"), local_address(place.router, "lan0")
         with place.router.entered():
             lan = socket.if_nametoindex("lan0")
-            door = socket.create_server((routers, GATE.portal_port, 0, lan), family=socket.AF_INET6)
+            server = socket.create_server((routers, FIREWALL.portal_port, 0, lan), family=socket.AF_INET6)
         with place.stranger.entered():
             phone = socket.socket(socket.AF_INET6)
             cable = socket.if_nametoindex("eth0")
-        with door, phone:
+        with server, phone:
             phone.settimeout(5)
-            phone.connect((routers, GATE.portal_port, 0, cable))
-            accepted, (there, port, *_) = door.accept()
+            phone.connect((routers, FIREWALL.portal_port, 0, cable))
+            accepted, (there, port, *_) = server.accept()
             with accepted:
                 assert own == there.partition("%")[0]
                 assert Caller(STRANGERS) == link.callers.caller(
-                    Ends(there, port, *accepted.getsockname()[:2])
+                    SocketAddresses(there, port, *accepted.getsockname()[:2])
                 )
 
 
@@ -233,7 +244,7 @@ def local_address(place: Namespace, interface: str) -> str:
 @pytest.mark.kernel
 def test_while_the_filter_does_not_stand_nobody_is_known_and_nobody_accused(tmp_path: Path) -> None:
     """Somebody flushed it; it is written again within moments."""
-    with street("unknown") as place:
+    with kernel_testbed("unknown") as place:
         place.admit(MEMBER_MAC)
         with contextlib.closing(RealLink(place, tmp_path)) as link:
             ends = link.call(MEMBERS, MEMBER[0])
@@ -243,7 +254,9 @@ def test_while_the_filter_does_not_stand_nobody_is_known_and_nobody_accused(tmp_
 
 
 @pytest.mark.kernel
-def test_devices_behind_a_repeater_have_leases_in_their_own_names(place: Street, tmp_path: Path) -> None:
+def test_devices_behind_a_repeater_have_leases_in_their_own_names(
+    place: KernelTestbed, tmp_path: Path
+) -> None:
     """Who was leased the address was never heard under that hardware address, so that nothing speaks against it."""
     with contextlib.closing(RealLink(place, tmp_path)) as link:
         ends = link.call(STRANGERS, STRANGER[0])

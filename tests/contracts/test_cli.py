@@ -15,16 +15,16 @@ from typing import Any
 
 import pytest
 
-from node.admin.ports import Place
+from node.accounts.vouchers import Batch
+from node.admin.ports import SiteInfo
 from node.cli import main
 from node.config import parse_config
 from node.console import Broadcast, Console
 from node.errors import NodeError
 from node.identity import is_node_id
-from node.membership.vouchers import Batch
 from node.storage.losses import LOSSES, MARKER, Loss, Marker, write_loss, write_marker
 from node.units import parse_duration
-from tests.fakes.admin_house import village
+from tests.fakes.admin_backend import village
 
 GOOD = '[ruleset]\ncommunity = "Vall Alta"\nversion = 1\ndecision = "D-1"\n'
 BAD = GOOD + '\n[[rule]]\nid = "a"\nceiling = "3"\nwho = "tier:guest"\nby = "D-1"\nportt = 80\n'
@@ -54,7 +54,7 @@ def issued(asked: dict[str, Any]) -> dict[str, Any]:
     return {
         "batch": Batch(1, asked["group"], lasts, devices, "2027-03-01", "admin console", asked["note"]),
         "codes": [f"0000-0000-00{number:02}" for number in range(int(asked["count"]))],
-        "place": Place("Vall Alta", "library", "login.vall.example", zones=("hills",)),
+        "place": SiteInfo("Vall Alta", "library", "login.vall.example", zones=("hills",)),
     }
 
 

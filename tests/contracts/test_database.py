@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Database
 
-from node.accounting.sessions import SavedSession, Session
 from node.errors import StorageTrouble
+from node.sessions.stored import SavedSession, Session
 from node.storage import database, migrations, opening
 from node.storage.database import Store
-from node.storage.memory import StoredMemory
+from node.storage.repository import StoredRepository
 from node.units import AccountId, MacAddress, Monotonic
 
 
@@ -110,7 +110,7 @@ def test_every_table_tells_why_it_is_kept_and_how_long(tmp_path: Path) -> None:
         tables = set(store.run_blocking(lambda db: db.table_names())) - {"sqlite_sequence"}
     finally:
         store.close()
-    assert tables == {kept.table for kept in migrations.KEPT}
+    assert tables == {kept.table for kept in migrations.INVENTORY}
 
 
 def test_nothing_that_we_keep_could_hold_a_destination(tmp_path: Path) -> None:
@@ -234,15 +234,15 @@ async def test_a_disk_that_does_not_answer_is_trouble_and_nobody_waits_for_it(
 async def test_a_number_given_to_somebody_else_meanwhile_is_theirs(tmp_path: Path) -> None:
     """People who came while the data folder could not be read may have got numbers that it still holds for others."""
     store = Store(tmp_path / "procomu.db")
-    memory = StoredMemory(store)
+    repository = StoredRepository(store)
     ana, ben = (MacAddress(f"02:00:00:00:00:0{letter}") for letter in "ab")
     try:
         for mac, account in ((ana, "ana"), (ben, "ben")):
             session = Session(mac, 1, AccountId(account), "admitted", "1", Monotonic(0), None)
-            await memory.save_sessions(
+            await repository.save_sessions(
                 [SavedSession(session, "boot", None)], [(AccountId(account), 1)], "2026-11-24"
             )
-        remembered = await memory.recall()
+        remembered = await repository.recall()
         assert ((1, ben, AccountId("ben")),) == remembered.marks
         assert ((AccountId("ben"), 1),) == remembered.minors
     finally:

@@ -16,30 +16,30 @@ from typing import Any
 import pytest
 
 from captive_portal.ports import CardShown, CodeTyped, PassphraseTyped, TermsAccepted
-from node.accounting.ledger import Cell, CellKey
+from node.accounting.ledger import UsageBucket, UsageKey
 from node.accounting.periods import DAY_UNKNOWN
-from node.answers.overview import Glance
-from node.answers.rulefile import RuleFiles
+from node.accounts.notices import Notice, NoticeText
+from node.accounts.ports import NoticeGone
+from node.accounts.terms import Terms, TermsText
+from node.app.rule_files import RuleFiles
+from node.app.status import StatusSnapshot
+from node.control.persistence import KEEP_ENDED_DAYS
 from node.doctor.diagnoses import diagnose
 from node.doctor.facts import _folder
 from node.doctor.symptoms import FileSeen, Symptoms
-from node.membership.notices import Notice, NoticeText
-from node.membership.ports import NoticeGone
-from node.membership.terms import Terms, TermsText
-from node.reconcile.keeper import KEEP_ENDED_DAYS
-from node.storage import copies, database, migrations, notes, opening
+from node.storage import copies, database, journal_writer, migrations, opening
+from node.storage.data_inventory import INVENTORY_ELSEWHERE
 from node.storage.database import Store
-from node.storage.elsewhere import KEPT_ELSEWHERE
 from node.storage.journal import read_journal
+from node.storage.journal_writer import JournalWriter
 from node.storage.losses import read_losses
-from node.storage.memory import StoredMemory, StoredRecords
-from node.storage.notes import Notes
-from node.storage.opening import Files
+from node.storage.opening import DatabaseFiles
+from node.storage.repository import StoredArchive, StoredRepository
 from node.supervision import Parts
 from node.units import NO_USAGE, AccountId, Bytes, MacAddress, NodeId, Usage
-from tests.contracts.house import ANA, BEN, CAI, DOT, LISTED, House, Neighbourhood
-from tests.contracts.test_loop import until
-from tests.contracts.test_portal_house import WORDS, comes_in, give_passphrase, is_refused
+from tests.contracts.app_fixture import ANA, BEN, CAI, DOT, LISTED, AppFixture, Neighbourhood
+from tests.contracts.test_account_service import WORDS, comes_in, give_passphrase, is_refused
+from tests.contracts.test_reconciler import until
 
 Damage = Callable[[Path], None]
 
@@ -55,7 +55,7 @@ class World:
 
     def __post_init__(self) -> None:
         (self.folder / "keys").mkdir(exist_ok=True)
-        self.street = Neighbourhood(lambda: StoredMemory(self.store), self.folder)
+        self.street = Neighbourhood(lambda: StoredRepository(self.store), self.folder)
 
     @property
     def data(self) -> Path:
@@ -66,13 +66,13 @@ class World:
         return self.data / "procomu.db"
 
     @asynccontextmanager
-    async def life(self) -> AsyncIterator[House]:
+    async def life(self) -> AsyncIterator[AppFixture]:
         """Ends with a kill: what is on the disk is as it was in the last moment."""
         self.store = Store(self.path, keys=self.folder / "keys", key=b"k" * 32)
         try:
-            async with self.street.life(killed=True) as house:
-                await until(lambda: house.loop.keeper.recalled)
-                yield house
+            async with self.street.life(killed=True) as app:
+                await until(lambda: app.loop.persistence.recalled)
+                yield app
                 shutil.rmtree(self.folder / "as on disk", ignore_errors=True)
                 half_written = shutil.ignore_patterns("*.new*")
                 shutil.copytree(self.data, self.folder / "as on disk", ignore=half_written)
@@ -92,21 +92,21 @@ class World:
         await self.store.run(lambda _db: None)  # behind the journal, which began again
 
     def _copied_at(self) -> int:
-        copy = Files(self.path, self.folder).copy
+        copy = DatabaseFiles(self.path, self.folder).copy
         return copy.stat().st_mtime_ns if copy.exists() else 0
 
-    async def gives(self, house: House, *names: str) -> None:
+    async def gives(self, app: AppFixture, *names: str) -> None:
         """Vouchers are printed."""
-        self.codes.update(zip(names, await house.codes(len(names)), strict=True))
+        self.codes.update(zip(names, await app.codes(len(names)), strict=True))
 
-    async def revoked(self, house: House, name: str) -> None:
-        from node.membership.codes import read_code
+    async def revoked(self, app: AppFixture, name: str) -> None:
+        from node.accounts.codes import read_code
 
-        vouchers = house.loop.register.vouchers
+        vouchers = app.loop.registry.vouchers
         code = read_code(self.codes[name])
         found = vouchers.find(code)  # type: ignore[arg-type]
         assert found is not None
-        await house.loop.remember(vouchers.revoke([found.fingerprint], house.loop.instant().now).changes)
+        await app.loop.remember(vouchers.revoke([found.fingerprint], app.loop.instant().now).changes)
 
 
 @pytest.fixture
@@ -153,39 +153,39 @@ DAMAGES = (is_empty, is_deleted, is_flipped, has_flipped_log, is_garbage)
 async def lives(world: World, *, is_copied: bool) -> None:
     """A day in which vouchers are printed, used and revoked, somebody is taken off and somebody erases themselves; all
     of it before the copy, and all of it once more after it."""
-    async with world.life() as house:
-        await world.gives(house, "unused", "used", "revoked", "later", "later revoked", "gone")
-        await comes_in(house, ANA, CodeTyped(world.codes["used"]))
-        await world.revoked(house, "revoked")
-        await comes_in(house, DOT, CodeTyped(world.codes["gone"]))
+    async with world.life() as app:
+        await world.gives(app, "unused", "used", "revoked", "later", "later revoked", "gone")
+        await comes_in(app, ANA, CodeTyped(world.codes["used"]))
+        await world.revoked(app, "revoked")
+        await comes_in(app, DOT, CodeTyped(world.codes["gone"]))
         if is_copied:
             await world.copied()
-        await house.portal.erase(DOT)  # first: it empties the log
-        await give_passphrase(house)
-        await world.gives(house, "printed later")
-        await comes_in(house, BEN, CodeTyped(world.codes["later"]))
-        await world.revoked(house, "later revoked")
-        await comes_in(house, CAI, TermsAccepted())
-        await house.loop.remove(CAI, "spam")
+        await app.portal.erase(DOT)  # first: it empties the log
+        await give_passphrase(app)
+        await world.gives(app, "printed later")
+        await comes_in(app, BEN, CodeTyped(world.codes["later"]))
+        await world.revoked(app, "later revoked")
+        await comes_in(app, CAI, TermsAccepted())
+        await app.loop.remove(CAI, "spam")
 
 
 async def holds(world: World) -> None:
     """Everything of that day still counts; nothing that was taken away is back."""
-    async with world.life() as house:
-        vouchers = house.loop.register.vouchers
+    async with world.life() as app:
+        vouchers = app.loop.registry.vouchers
         assert 7 == len(vouchers)
         newcomer = ANA.replace("0a", "0e")
         for name in ("revoked", "later revoked"):
-            assert "code-revoked" == await is_refused(house, newcomer, CodeTyped(world.codes[name])), name
-        assert "removed" == await is_refused(house, CAI, TermsAccepted())
-        assert house.loop.register.bindings.get(DOT) is None
-        assert DOT not in house.loop.presence.seats
+            assert "code-revoked" == await is_refused(app, newcomer, CodeTyped(world.codes[name])), name
+        assert "removed" == await is_refused(app, CAI, TermsAccepted())
+        assert app.loop.registry.bindings.get(DOT) is None
+        assert DOT not in app.loop.session_table.session_entries
         for name in ("used", "later", "gone"):
-            left = await comes_in(house, newcomer, CodeTyped(world.codes[name]))
+            left = await comes_in(app, newcomer, CodeTyped(world.codes[name]))
             assert vouchers.of_account(left).used_day, f"{name} is not fresh again"  # type: ignore[union-attr]
         for name in ("unused", "printed later"):
-            await comes_in(house, newcomer, CodeTyped(world.codes[name]))
-        await comes_in(house, ANA.replace("0a", "0f"), PassphraseTyped("ana", WORDS))
+            await comes_in(app, newcomer, CodeTyped(world.codes[name]))
+        await comes_in(app, ANA.replace("0a", "0f"), PassphraseTyped("ana", WORDS))
 
 
 @pytest.mark.parametrize("is_copied", [True, False], ids=["with a copy", "before the first copy"])
@@ -201,7 +201,7 @@ async def test_a_voucher_printed_before_any_damage_works_after_it_and_the_loss_i
     assert re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d", told), "with its time"
     assert "Lost are counts of bytes" in told
     assert told in caplog.messages
-    assert [told] == [each.text for each in read_losses(Files(world.path, world.folder).losses)]
+    assert [told] == [each.text for each in read_losses(DatabaseFiles(world.path, world.folder).losses)]
     await holds_without_a_word(world, caplog)
 
 
@@ -215,10 +215,10 @@ async def holds_without_a_word(world: World, caplog: pytest.LogCaptureFixture) -
 
 
 async def test_a_new_node_tells_nothing(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    async with world.life() as house:
-        await world.gives(house, "one")
-    async with world.life() as house:
-        await comes_in(house, ANA, CodeTyped(world.codes["one"]))
+    async with world.life() as app:
+        await world.gives(app, "one")
+    async with world.life() as app:
+        await comes_in(app, ANA, CodeTyped(world.codes["one"]))
     assert () == world.store.losses
     assert [] == caplog.messages
 
@@ -238,8 +238,8 @@ async def test_without_copy_and_journal_the_marker_tells_what_is_lost_and_since_
     await lives(world, is_copied=True)
     shutil.rmtree(world.data)
     world.data.mkdir()
-    async with world.life() as house:
-        assert 0 == len(house.loop.register.vouchers)
+    async with world.life() as app:
+        assert 0 == len(app.loop.registry.vouchers)
         (told,) = world.store.losses
         assert re.search(r"was gone\. There was no copy\..* since \d{4}-\d\d-\d\d \d\d:\d\d is lost", told), (
             told
@@ -254,18 +254,18 @@ async def test_a_loss_is_in_the_log_the_status_the_doctor_and_on_the_admins_page
     is_empty(world.path)
     caplog.clear()
     files = RuleFiles(world.folder / "rules.toml", world.folder / "members.toml")
-    async with world.life() as house:
-        glance = Glance(
+    async with world.life() as app:
+        status_snapshot = StatusSnapshot(
             config=world.street.config,
-            reconcile=house.loop,
+            reconciler=app.loop,
             files=files,
             parts=Parts(),
             peers=tuple,
-            waiting=house.portal.waiting,
+            waiting=app.portal.waiting,
             warned=tuple,
             losses=lambda: world.store.losses,
         )
-        overview = glance.overview()  # `status` and the admins' page show this one
+        overview = status_snapshot.overview()  # `status` and the admins' page show this one
         (told,) = [each for each in overview.warnings if "the database was empty" in each]
         assert overview.has_lost
         seen = _folder(world.data, world.folder / "keys")
@@ -273,8 +273,8 @@ async def test_a_loss_is_in_the_log_the_status_the_doctor_and_on_the_admins_page
         assert ["warn"] == [each.verdict for each in said]
         assert told in caplog.messages
         assert 2 == len(re.findall(r"\d{4}-\d\d-\d\d \d\d:\d\d", told)), "when it was noticed, and since when"
-        await StoredRecords(world.store).acknowledge_losses()
-        assert () == tuple(each for each in glance.overview().warnings if "the database" in each)
+        await StoredArchive(world.store).acknowledge_losses()
+        assert () == tuple(each for each in status_snapshot.overview().warnings if "the database" in each)
         assert () == _folder(world.data, world.folder / "keys").losses
 
 
@@ -298,7 +298,7 @@ async def test_whatever_is_damaged_the_node_starts_and_nothing_taken_away_return
     shutil.copytree(lived_through.folder, tmp_path, dirs_exist_ok=True)
     world = World.__new__(World)
     world.folder, world.codes = tmp_path, lived_through.codes
-    world.street = Neighbourhood(lambda: StoredMemory(world.store), tmp_path)
+    world.street = Neighbourhood(lambda: StoredRepository(world.store), tmp_path)
     for each in chance.choice([("",), ("-wal",), ("", "-wal")]):
         _damage_somewhere(world.path.with_name(world.path.name + each), chance)
     await holds(world)
@@ -333,12 +333,12 @@ def found_in(folder: Path, text: str) -> list[str]:
 
 
 async def test_who_erases_themselves_is_in_no_copy_and_no_journal_within_a_day(world: World) -> None:
-    async with world.life() as house:
-        await comes_in(house, ANA, TermsAccepted())
-        assert await house.portal.name_device(ANA, ANA, NAME) is None
+    async with world.life() as app:
+        await comes_in(app, ANA, TermsAccepted())
+        assert await app.portal.name_device(ANA, ANA, NAME) is None
         await world.copied()
         assert "procomu.db.copy" in found_in(world.data, NAME)
-        await house.portal.erase(ANA)
+        await app.portal.erase(ANA)
         await until(lambda: world.store._copier.seconds_left() <= copies.AFTER_ERASURE_S)
         await world.copied()
         assert [] == found_in(world.data, NAME)
@@ -352,53 +352,53 @@ async def test_who_erases_themselves_is_in_no_copy_and_no_journal_within_a_day(w
 async def test_nothing_of_who_was_erased_comes_back_by_a_copy_or_by_a_page_after_it(
     world: World, damage: Damage, copied: str
 ) -> None:
-    async with world.life() as house:
-        await comes_in(house, ANA, TermsAccepted())
+    async with world.life() as app:
+        await comes_in(app, ANA, TermsAccepted())
         world.street.kernel.send(ANA, down=100)
-        await until(lambda: Bytes(100) == house.portal.guest(ANA).used.total)
-        await house.loop.keeper.flush(world.street.clock.now)
+        await until(lambda: Bytes(100) == app.portal.guest(ANA).used.total)
+        await app.loop.persistence.flush(world.street.clock.now)
         if copied == "before":
             await world.copied()
-        await house.portal.erase(ANA)
+        await app.portal.erase(ANA)
         if copied == "in its month":
             await world.copied()
-        await a_month_ends(world, house)
+        await a_month_ends(world, app)
         if copied == "after its month":
             await world.copied()
-        await world.gives(house, "one")  # something is in the log
+        await world.gives(app, "one")  # something is in the log
     damage(world.path)
-    async with world.life() as house:
+    async with world.life() as app:
         for day in ("2026-10-31", DAY_UNKNOWN):
-            key = CellKey(NodeId("m" * 52), "1-a", AccountId("guest-0a"), day)
-            assert house.loop.keeper.is_erased(key)
-            house.loop.merge(key, Cell(Usage(Bytes(50), Bytes(0)), NO_USAGE))
-        await house.loop.keeper.flush(world.street.clock.now)
-        await a_month_ends(world, house)
-        assert {} == await house.loop.keeper.cells("", account=AccountId("guest-0a"))
-    async with world.life() as house:
-        key = CellKey(NodeId("m" * 52), "1-a", AccountId("guest-0a"), "2026-11-24")
-        assert house.loop.keeper.is_erased(key)
-        assert {} == await house.loop.keeper.cells("", account=AccountId("guest-0a"))
+            key = UsageKey(NodeId("m" * 52), "1-a", AccountId("guest-0a"), day)
+            assert app.loop.persistence.is_erased(key)
+            app.loop.merge(key, UsageBucket(Usage(Bytes(50), Bytes(0)), NO_USAGE))
+        await app.loop.persistence.flush(world.street.clock.now)
+        await a_month_ends(world, app)
+        assert {} == await app.loop.persistence.cells("", account=AccountId("guest-0a"))
+    async with world.life() as app:
+        key = UsageKey(NodeId("m" * 52), "1-a", AccountId("guest-0a"), "2026-11-24")
+        assert app.loop.persistence.is_erased(key)
+        assert {} == await app.loop.persistence.cells("", account=AccountId("guest-0a"))
 
 
-async def a_month_ends(world: World, house: House) -> None:
-    keeper, clock = house.loop.keeper, world.street.clock
-    await keeper.forget(clock.now)
+async def a_month_ends(world: World, app: AppFixture) -> None:
+    persistence, clock = app.loop.persistence, world.street.clock
+    await persistence.forget(clock.now)
     world.street.pass_time(10 * 86_400_000)
-    await keeper.forget(clock.now)
-    before = keeper.baseline
-    await until(lambda: keeper.baseline is not before)
+    await persistence.forget(clock.now)
+    before = persistence.baseline
+    await until(lambda: persistence.baseline is not before)
 
 
 async def test_the_journal_has_no_name_no_words_and_no_address_of_who_was_erased(world: World) -> None:
-    async with world.life() as house:
+    async with world.life() as app:
         await world.copied()
-        await comes_in(house, ANA, TermsAccepted())
-        assert await house.portal.name_device(ANA, ANA, NAME) is None
-        assert await house.portal.contest(ANA, "", "words of mine") is None
+        await comes_in(app, ANA, TermsAccepted())
+        assert await app.portal.name_device(ANA, ANA, NAME) is None
+        assert await app.portal.add_objection(ANA, "", "words of mine") is None
         await world.copied()
-        await house.portal.erase(ANA)
-        journal = Files(world.path, world.folder).journal.read_bytes()
+        await app.portal.erase(ANA)
+        journal = DatabaseFiles(world.path, world.folder).journal.read_bytes()
         assert b'"erased"' in journal
         for secret in (NAME, "words of mine", ANA):
             assert secret.encode() not in journal
@@ -408,9 +408,9 @@ async def test_a_copy_is_of_one_moment_and_nobody_waits_for_it(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(copies, "STEP_PAGES", 16)
-    async with world.life() as house:
+    async with world.life() as app:
         for _ in range(6):
-            await house.codes(900)
+            await app.codes(900)
         waited = []
         world.store._copier.want(0)
         for number in range(60):
@@ -420,7 +420,7 @@ async def test_a_copy_is_of_one_moment_and_nobody_waits_for_it(
         assert world.store._copier._thread is not None, "it was made meanwhile"
         assert sorted(waited)[55] < 0.5
         await until(lambda: world.store._copier._thread is None)
-        copy = sqlite3.connect(Files(world.path, world.folder).copy)
+        copy = sqlite3.connect(DatabaseFiles(world.path, world.folder).copy)
         pairs = [
             row[0]
             for row in copy.execute("SELECT count(*) FROM facts WHERE name GLOB 'pair-*' GROUP BY value")
@@ -442,8 +442,8 @@ def _pair(number: int) -> database.Work[None]:
 async def test_a_copy_is_made_before_each_start_that_migrates(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with world.life() as house:
-        await world.gives(house, "one")
+    async with world.life() as app:
+        await world.gives(app, "one")
 
     def third(db: Any) -> None:
         db.execute("DELETE FROM vouchers")  # a migration with a fault
@@ -451,9 +451,9 @@ async def test_a_copy_is_made_before_each_start_that_migrates(
     before = migrations.MIGRATIONS
     monkeypatch.setattr(migrations, "MIGRATIONS", (*before, third))
     monkeypatch.setattr(opening, "MIGRATIONS", (*before, third))
-    async with world.life() as house:
-        assert 0 == len(house.loop.register.vouchers)
-        with sqlite3.connect(Files(world.path, world.folder).copy) as copy:
+    async with world.life() as app:
+        assert 0 == len(app.loop.registry.vouchers)
+        with sqlite3.connect(DatabaseFiles(world.path, world.folder).copy) as copy:
             assert [(1,)] == copy.execute("SELECT count(*) FROM vouchers").fetchall()
             assert [(len(before),)] == copy.execute("PRAGMA user_version").fetchall()
         copy.close()
@@ -487,23 +487,23 @@ async def test_a_database_that_is_whole_for_sqlite_but_has_a_torn_index_is_not_b
 
 
 async def test_an_older_database_that_is_put_back_brings_nothing_back(world: World) -> None:
-    async with world.life() as house:
-        await world.gives(house, "unused", "used", "revoked", "later", "later revoked", "gone")
+    async with world.life() as app:
+        await world.gives(app, "unused", "used", "revoked", "later", "later revoked", "gone")
     older = world.path.read_bytes()
     shutil.copytree(world.data, world.folder / "older")
-    async with world.life() as house:
-        await world.revoked(house, "revoked")
+    async with world.life() as app:
+        await world.revoked(app, "revoked")
         await world.copied()
-        await world.revoked(house, "later revoked")
+        await world.revoked(app, "later revoked")
     for each in world.data.glob("procomu.db*"):
         if each.name != "procomu.db.copy":
             each.unlink()
     for name in ("procomu.db", "procomu.db-wal"):
         shutil.copy(world.folder / "older" / name, world.data / name)
     assert older
-    async with world.life() as house:
+    async with world.life() as app:
         for name in ("revoked", "later revoked"):
-            assert "code-revoked" == await is_refused(house, ANA, CodeTyped(world.codes[name]))
+            assert "code-revoked" == await is_refused(app, ANA, CodeTyped(world.codes[name]))
         assert ["was older than its copy"] == [
             each for each in ["was older than its copy"] if each in world.store.losses[0]
         ]
@@ -523,51 +523,51 @@ async def test_a_database_of_another_node_is_not_taken_for_ours(world: World, tm
 
 async def test_an_admin_who_signed_out_is_not_signed_in_again_by_a_copy(world: World) -> None:
     async with world.life():
-        await StoredRecords(world.store).keep_fact("admin_sign_in", "somebody")
+        await StoredArchive(world.store).keep_fact("admin_sign_in", "somebody")
         await world.copied()
-        await StoredRecords(world.store).keep_fact("admin_sign_in", "")
+        await StoredArchive(world.store).keep_fact("admin_sign_in", "")
     is_deleted(world.path)
     async with world.life():
-        assert "" == await StoredRecords(world.store).fact("admin_sign_in")
+        assert "" == await StoredArchive(world.store).fact("admin_sign_in")
 
 
 async def test_a_journal_that_is_taken_away_is_begun_again_with_a_new_copy(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(copies, "RETRY_S", 0.0)
-    async with world.life() as house:
-        await world.gives(house, "one", "two")
-        Files(world.path, world.folder).journal.unlink()
-        await world.revoked(house, "one")
-        await until(Files(world.path, world.folder).copy.exists)
+    async with world.life() as app:
+        await world.gives(app, "one", "two")
+        DatabaseFiles(world.path, world.folder).journal.unlink()
+        await world.revoked(app, "one")
+        await until(DatabaseFiles(world.path, world.folder).copy.exists)
         await world.store.run(lambda _db: None)
         await until(lambda: world.store._copier._thread is None)
-        await world.revoked(house, "two")
+        await world.revoked(app, "two")
     is_deleted(world.path)
-    async with world.life() as house:
+    async with world.life() as app:
         for name in ("one", "two"):
-            assert "code-revoked" == await is_refused(house, ANA, CodeTyped(world.codes[name]))
+            assert "code-revoked" == await is_refused(app, ANA, CodeTyped(world.codes[name]))
 
 
 async def test_what_the_journal_took_while_the_database_could_not_is_known_after_a_kill(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The disk is full at the commit: what was used is used, also when the disk is still full at the start."""
-    async with world.life() as house:
-        await world.gives(house, "one", "two")
+    async with world.life() as app:
+        await world.gives(app, "one", "two")
         with monkeypatch.context() as full:
-            full.setattr(Notes, "count", _full)
-            await comes_in(house, ANA, CodeTyped(world.codes["one"]))
-            assert house.loop.troubles.storage
+            full.setattr(JournalWriter, "count", _full)
+            await comes_in(app, ANA, CodeTyped(world.codes["one"]))
+            assert app.loop.troubles.storage
             shutil.copytree(world.data, world.folder / "killed")
     shutil.rmtree(world.data)
     (world.folder / "killed").rename(world.data)
     for is_full in (True, False):
         with monkeypatch.context() as full:
             if is_full:
-                full.setattr(Notes, "count", _full)
-            async with world.life() as house:
-                counts = house.loop.register.vouchers.counts(1, house.loop.instant().now)
+                full.setattr(JournalWriter, "count", _full)
+            async with world.life() as app:
+                counts = app.loop.registry.vouchers.counts(1, app.loop.instant().now)
                 assert {"used": 1, "unused": 1} == dict(counts)
     assert () == world.store.losses
 
@@ -580,11 +580,11 @@ async def test_a_database_of_an_older_version_gets_its_copy_and_journal_at_its_f
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     await lives(world, is_copied=False)
-    files = Files(world.path, world.folder / "keys")
+    files = DatabaseFiles(world.path, world.folder / "keys")
     files.journal.unlink()
     files.marker.unlink()
-    async with world.life() as house:
-        assert 7 == len(house.loop.register.vouchers)
+    async with world.life() as app:
+        assert 7 == len(app.loop.registry.vouchers)
         await until(lambda: read_journal(files.journal).is_whole)
         assert files.marker.exists()
     assert [] == caplog.messages
@@ -594,7 +594,7 @@ async def test_a_database_of_an_older_version_gets_its_copy_and_journal_at_its_f
 
 
 def test_the_privacy_page_says_for_how_long_a_damaged_file_is_kept() -> None:
-    (row,) = (each for each in KEPT_ELSEWHERE if each.table == "damaged")
+    (row,) = (each for each in INVENTORY_ELSEWHERE if each.table == "damaged")
     assert row.retention.startswith(f"{KEEP_ENDED_DAYS} days")
 
 
@@ -606,10 +606,10 @@ async def test_a_damaged_file_is_kept_for_thirty_days_of_a_clock_that_is_known(w
         (aside,) = world.data.glob("procomu.corrupt-*")
     async with world.life():
         await world.copied()
-        memory = StoredMemory(world.store)
+        repository = StoredRepository(world.store)
 
         async def retains(today: str, before: str) -> bool:
-            await memory.forget(ended_before=before, used_before="2020-01-01", today=today)
+            await repository.forget(ended_before=before, used_before="2020-01-01", today=today)
             return aside.exists()
 
         assert await retains("2036-11-20", "2036-10-21"), "a clock that was wrong for an hour"
@@ -636,65 +636,65 @@ async def test_a_disk_that_fails_is_not_filled_with_what_it_damages(world: World
 
 
 async def test_every_change_since_the_copy_is_in_the_journal(world: World) -> None:
-    async with world.life() as house:
-        await give_passphrase(house)
-        old_card = house.card()
-        await world.gives(house, "used")
-        await comes_in(house, BEN, CodeTyped(world.codes["used"]))
-        await comes_in(house, CAI, TermsAccepted())
-        await house.loop.remove(CAI, "spam")
-        await house.loop.remember([Notice(2, "network", "everyone", "", "", False, ())])
+    async with world.life() as app:
+        await give_passphrase(app)
+        old_card = app.card()
+        await world.gives(app, "used")
+        await comes_in(app, BEN, CodeTyped(world.codes["used"]))
+        await comes_in(app, CAI, TermsAccepted())
+        await app.loop.remove(CAI, "spam")
+        await app.loop.remember([Notice(2, "network", "everyone", "", "", False, ())])
         await world.copied()
-        await house.loop.remember(house.loop.register.void_cards(AccountId("ana"), "2026-11-24"))
-        await house.loop.remember(
+        await app.loop.remember(app.loop.registry.void_cards(AccountId("ana"), "2026-11-24"))
+        await app.loop.remember(
             [
                 Notice(1, "network", "everyone", "", "", False, (NoticeText("en", "t", "x"),)),
                 NoticeGone(2),
                 Terms("2", (TermsText("en", "be kind"),), "2026-11-24", "D-2"),
             ]
         )
-        assert await house.portal.set_passphrase(LISTED, "another one, long enough", WORDS) is None
-        await house.loop.pardon(CAI)
-        await house.loop.remember(house.loop.register.bindings.unbind(BEN))
+        assert await app.portal.set_passphrase(LISTED, "another one, long enough", WORDS) is None
+        await app.loop.pardon(CAI)
+        await app.loop.remember(app.loop.registry.bindings.unbind(BEN))
     is_deleted(world.path)
-    async with world.life() as house:
-        register = house.loop.register
-        assert [1] == [each.number for each in register.notices.all()]
-        assert "2" == register.terms.current.version  # type: ignore[union-attr]
-        assert register.bindings.get(BEN) is None
-        await comes_in(house, CAI, TermsAccepted())
-        assert "passphrase-wrong" == await is_refused(house, DOT, PassphraseTyped("ana", WORDS))
-        assert "card-revoked" == await is_refused(house, DOT, CardShown(old_card))
-        await comes_in(house, DOT, PassphraseTyped("ana", "another one, long enough"))
+    async with world.life() as app:
+        registry = app.loop.registry
+        assert [1] == [each.number for each in registry.notices.all()]
+        assert "2" == registry.terms.current.version  # type: ignore[union-attr]
+        assert registry.bindings.get(BEN) is None
+        await comes_in(app, CAI, TermsAccepted())
+        assert "passphrase-wrong" == await is_refused(app, DOT, PassphraseTyped("ana", WORDS))
+        assert "card-revoked" == await is_refused(app, DOT, CardShown(old_card))
+        await comes_in(app, DOT, PassphraseTyped("ana", "another one, long enough"))
 
 
 async def test_a_full_disk_does_not_fill_the_journal_with_the_same_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "RETRY_OPENING_S", 0.0)
-    async with world.life() as house:
-        await world.gives(house, "one")
+    async with world.life() as app:
+        await world.gives(app, "one")
         with monkeypatch.context() as full:
-            full.setattr(Notes, "count", _full)
-            await comes_in(house, ANA, CodeTyped(world.codes["one"]))
-            end = read_journal(Files(world.path, world.folder).journal).end
+            full.setattr(JournalWriter, "count", _full)
+            await comes_in(app, ANA, CodeTyped(world.codes["one"]))
+            end = read_journal(DatabaseFiles(world.path, world.folder).journal).end
             for _ in range(20):
-                await house.loop.keeper.save()
-            assert end == read_journal(Files(world.path, world.folder).journal).end
+                await app.loop.persistence.save()
+            assert end == read_journal(DatabaseFiles(world.path, world.folder).journal).end
 
 
 async def test_vouchers_in_use_do_not_fill_the_journal_after_each_power_cut(world: World) -> None:
-    journal = Files(world.path, world.folder).journal
-    async with world.life() as house:
-        await world.gives(house, *(f"v{number}" for number in range(20)))
+    journal = DatabaseFiles(world.path, world.folder).journal
+    async with world.life() as app:
+        await world.gives(app, *(f"v{number}" for number in range(20)))
         for number in range(20):
             mac = MacAddress(f"02:00:00:00:05:{number:02x}")
-            await comes_in(house, mac, CodeTyped(world.codes[f"v{number}"]))
+            await comes_in(app, mac, CodeTyped(world.codes[f"v{number}"]))
     before = read_journal(journal).end
     world.street.power_cut()
-    async with world.life() as house:
-        await house.loop.keeper.save()
-        assert 20 == len(house.loop.register.vouchers.rows()) - 1
+    async with world.life() as app:
+        await app.loop.persistence.save()
+        assert 20 == len(app.loop.registry.vouchers.rows()) - 1
     assert read_journal(journal).end - before < 500
 
 
@@ -704,33 +704,33 @@ async def test_a_journal_that_could_not_be_begun_is_begun_with_the_first_copy(
     def refuse(*_given: object) -> None:
         raise OSError("no space left on device")
 
-    journal = Files(world.path, world.folder).journal
-    monkeypatch.setattr(notes, "Journal", refuse)
-    async with world.life() as house:
-        await world.gives(house, "one", "two")
+    journal = DatabaseFiles(world.path, world.folder).journal
+    monkeypatch.setattr(journal_writer, "Journal", refuse)
+    async with world.life() as app:
+        await world.gives(app, "one", "two")
         assert not journal.exists()
         monkeypatch.undo()
         await world.copied()
-        await world.revoked(house, "one")
+        await world.revoked(app, "one")
         assert ["put"] == [each[0] for entry in read_journal(journal).entries for each in entry.changes]
     is_deleted(world.path)
-    async with world.life() as house:
-        assert "code-revoked" == await is_refused(house, ANA, CodeTyped(world.codes["one"]))
-        await comes_in(house, ANA, CodeTyped(world.codes["two"]))
+    async with world.life() as app:
+        assert "code-revoked" == await is_refused(app, ANA, CodeTyped(world.codes["one"]))
+        await comes_in(app, ANA, CodeTyped(world.codes["two"]))
 
 
 async def test_a_copy_that_was_overtaken_while_there_was_no_journal_is_not_taken_for_everything(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "AGAIN_S", 0.0)
-    files = Files(world.path, world.folder)
-    async with world.life() as house:
-        await world.gives(house, "one")
+    files = DatabaseFiles(world.path, world.folder)
+    async with world.life() as app:
+        await world.gives(app, "one")
         await world.copied()
         files.journal.unlink()
         overtaken = copies.find_copy(files.copy, 0)
         assert overtaken is not None
-        await world.revoked(house, "one")
+        await world.revoked(app, "one")
 
         def copied(_db: object) -> bool:
             assert world.store._notes is not None
@@ -740,5 +740,5 @@ async def test_a_copy_that_was_overtaken_while_there_was_no_journal_is_not_taken
         await world.copied()
         await until(lambda: read_journal(files.journal).is_whole)
     is_deleted(world.path)
-    async with world.life() as house:
-        assert "code-revoked" == await is_refused(house, ANA, CodeTyped(world.codes["one"]))
+    async with world.life() as app:
+        assert "code-revoked" == await is_refused(app, ANA, CodeTyped(world.codes["one"]))

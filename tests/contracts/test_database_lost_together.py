@@ -9,12 +9,12 @@ import pytest
 from captive_portal.ports import CodeTyped
 from node.storage import opening
 from node.storage.copies import Copier
+from node.storage.durable_changes import HashedDevices
 from node.storage.journal import LINE_BYTES, read_journal
-from node.storage.lasting import Devices
-from node.storage.opening import Files
-from tests.contracts.house import ANA, BEN
+from node.storage.opening import DatabaseFiles
+from tests.contracts.app_fixture import ANA, BEN
+from tests.contracts.test_account_service import comes_in, is_refused
 from tests.contracts.test_database_lost import World, is_deleted, is_garbage
-from tests.contracts.test_portal_house import comes_in, is_refused
 
 EXACT = "came back as they were"
 
@@ -24,8 +24,8 @@ def world(tmp_path: Path) -> World:
     return World(tmp_path)
 
 
-def files_of(world: World) -> Files:
-    return Files(world.path, world.folder / "keys")
+def files_of(world: World) -> DatabaseFiles:
+    return DatabaseFiles(world.path, world.folder / "keys")
 
 
 def lines_of(journal: Path) -> list[int]:
@@ -46,12 +46,12 @@ def flip(path: Path, at: int) -> None:
 
 async def lives(world: World) -> None:
     """Four vouchers in the copy; later one is revoked, then another, then a third one is used."""
-    async with world.life() as house:
-        await world.gives(house, "first", "second", "used", "unused")
+    async with world.life() as app:
+        await world.gives(app, "first", "second", "used", "unused")
         await world.copied()
-        await world.revoked(house, "first")
-        await world.revoked(house, "second")
-        await comes_in(house, ANA, CodeTyped(world.codes["used"]))
+        await world.revoked(app, "first")
+        await world.revoked(app, "second")
+        await comes_in(app, ANA, CodeTyped(world.codes["used"]))
 
 
 def last_line_is_flipped(journal: Path) -> None:
@@ -118,9 +118,9 @@ async def test_a_second_loss_before_the_next_copy_brings_nothing_back(
     flip(files_of(world).journal, lines_of(files_of(world).journal)[0] + 20)
     monkeypatch.setattr(Copier, "begin_if_due", lambda _self: None)
     for _ in range(2):
-        async with world.life() as house:
-            assert "code-revoked" == await is_refused(house, BEN, CodeTyped(world.codes["second"]))
-            counts = house.loop.register.vouchers.counts(1, house.loop.instant().now)
+        async with world.life() as app:
+            assert "code-revoked" == await is_refused(app, BEN, CodeTyped(world.codes["second"]))
+            counts = app.loop.registry.vouchers.counts(1, app.loop.instant().now)
             assert 1 == counts["used"]
             assert EXACT not in world.store.losses[-1]
         is_deleted(world.path)
@@ -138,10 +138,10 @@ async def test_lines_of_a_journal_whose_first_line_is_damaged_count_where_the_lo
     await lives(world)
     goes_back_to_its_copy(world)
     flip(files_of(world).journal, 15)
-    async with world.life() as house:
+    async with world.life() as app:
         for name in ("first", "second"):
-            assert "code-revoked" == await is_refused(house, BEN, CodeTyped(world.codes[name])), name
-        assert 1 == house.loop.register.vouchers.counts(1, house.loop.instant().now)["used"]
+            assert "code-revoked" == await is_refused(app, BEN, CodeTyped(world.codes[name])), name
+        assert 1 == app.loop.registry.vouchers.counts(1, app.loop.instant().now)["used"]
         assert "Nothing else is known to be lost" not in world.store.losses[-1]
 
 
@@ -151,8 +151,8 @@ async def test_a_journal_with_a_damaged_line_does_not_bring_everything_back_wher
     await lives(world)
     goes_back_to_its_copy(world)
     flip(files_of(world).journal, lines_of(files_of(world).journal)[0] + 20)
-    async with world.life() as house:
-        assert "code-revoked" == await is_refused(house, BEN, CodeTyped(world.codes["second"]))
+    async with world.life() as app:
+        assert "code-revoked" == await is_refused(app, BEN, CodeTyped(world.codes["second"]))
         (told,) = world.store.losses
         assert "as far as the journal" in told
 
@@ -160,18 +160,18 @@ async def test_a_journal_with_a_damaged_line_does_not_bring_everything_back_wher
 async def test_an_older_database_is_not_believed_beside_a_newer_copy_when_there_is_no_journal(
     world: World,
 ) -> None:
-    async with world.life() as house:
-        await world.gives(house, "first", "unused")
+    async with world.life() as app:
+        await world.gives(app, "first", "unused")
     shutil.copytree(world.data, world.folder / "older")
-    async with world.life() as house:
-        await world.revoked(house, "first")
+    async with world.life() as app:
+        await world.revoked(app, "first")
         await world.copied()
     is_deleted(world.path)
     files_of(world).journal.unlink()
     for name in ("procomu.db", "procomu.db-wal"):
         shutil.copy(world.folder / "older" / name, world.data / name)
-    async with world.life() as house:
-        assert "code-revoked" == await is_refused(house, BEN, CodeTyped(world.codes["first"]))
+    async with world.life() as app:
+        assert "code-revoked" == await is_refused(app, BEN, CodeTyped(world.codes["first"]))
         (told,) = world.store.losses
         assert "was older than its copy" in told
 
@@ -179,19 +179,19 @@ async def test_an_older_database_is_not_believed_beside_a_newer_copy_when_there_
 async def test_a_database_that_is_put_back_beside_the_log_of_a_newer_one_brings_nothing_back(
     world: World,
 ) -> None:
-    async with world.life() as house:
-        await world.gives(house, "first", "second", "used", "unused")
+    async with world.life() as app:
+        await world.gives(app, "first", "second", "used", "unused")
         await world.copied()
     older = world.path.read_bytes()
     copy = files_of(world).copy.read_bytes()
-    async with world.life() as house:
-        await world.revoked(house, "first")
-        await comes_in(house, ANA, CodeTyped(world.codes["used"]))
+    async with world.life() as app:
+        await world.revoked(app, "first")
+        await comes_in(app, ANA, CodeTyped(world.codes["used"]))
     for put_back in (older, copy):
         world.path.write_bytes(put_back)
-        async with world.life() as house:
-            assert "code-revoked" == await is_refused(house, BEN, CodeTyped(world.codes["first"]))
-            assert 1 == house.loop.register.vouchers.counts(1, house.loop.instant().now)["used"]
+        async with world.life() as app:
+            assert "code-revoked" == await is_refused(app, BEN, CodeTyped(world.codes["first"]))
+            assert 1 == app.loop.registry.vouchers.counts(1, app.loop.instant().now)["used"]
 
 
 async def test_a_start_that_is_killed_while_it_restores_saves_the_same_from_the_damaged_file(
@@ -219,9 +219,9 @@ async def test_a_start_that_is_killed_while_it_restores_saves_the_same_from_the_
     with monkeypatch.context() as patch:
         patch.setattr(opening, "apply", killed)
         with pytest.raises(Killed):
-            opening.Opening(files_of(world), Devices(b"k" * 32), lambda: 1, 1e9).open()
-    async with world.life() as house:
-        assert 4 == len(house.loop.register.vouchers)
+            opening.Opening(files_of(world), HashedDevices(b"k" * 32), lambda: 1, 1e9).open()
+    async with world.life() as app:
+        assert 4 == len(app.loop.registry.vouchers)
         (told,) = world.store.losses
         assert ".corrupt-" in told
 
@@ -233,7 +233,7 @@ async def test_a_damaged_file_is_kept_also_when_the_clock_was_not_set_yet(
     await lives(world)
     goes_back_to_its_copy(world)
     is_garbage(world.path)
-    opened = opening.Opening(files_of(world), Devices(b"k" * 32), lambda: 1, 1_000.0).open()
+    opened = opening.Opening(files_of(world), HashedDevices(b"k" * 32), lambda: 1, 1_000.0).open()
     opened.db.conn.close()
     async with world.life():
         await world.copied()
@@ -245,7 +245,7 @@ async def test_two_losses_in_the_same_second_are_both_kept(world: World) -> None
     for _ in range(2):
         goes_back_to_its_copy(world)
         is_garbage(world.path)
-        opened = opening.Opening(files_of(world), Devices(b"k" * 32), lambda: 1, 2e9).open()
+        opened = opening.Opening(files_of(world), HashedDevices(b"k" * 32), lambda: 1, 2e9).open()
         opened.db.conn.close()
     assert 2 == len(
         [e for e in world.data.glob("procomu.corrupt-*") if not e.name.endswith(("-wal", "-shm"))]

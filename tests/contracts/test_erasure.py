@@ -4,8 +4,8 @@ from pathlib import Path
 
 from captive_portal.ports import Admitted, CodeTyped, TermsAccepted
 from node.storage.database import Store
-from node.storage.memory import StoredMemory
-from tests.contracts.house import ANA, BEN, House, Neighbourhood
+from node.storage.repository import StoredRepository
+from tests.contracts.app_fixture import ANA, BEN, AppFixture, Neighbourhood
 
 NAME, WORDS = "a telling name of mine", "words that nobody else should read"
 
@@ -14,27 +14,27 @@ def found_in(folder: Path, text: str) -> list[str]:
     return [path.name for path in sorted(folder.iterdir()) if text.encode() in path.read_bytes()]
 
 
-async def leaves_marks(house: House) -> None:
-    assert isinstance(await house.portal.admit(ANA, TermsAccepted(), "1"), Admitted)
-    assert await house.portal.name_device(ANA, ANA, NAME) is None
-    assert await house.portal.contest(ANA, "", WORDS) is None
+async def leaves_marks(app: AppFixture) -> None:
+    assert isinstance(await app.portal.admit(ANA, TermsAccepted(), "1"), Admitted)
+    assert await app.portal.name_device(ANA, ANA, NAME) is None
+    assert await app.portal.add_objection(ANA, "", WORDS) is None
 
 
 async def test_what_is_erased_is_on_no_page_of_any_file_while_the_node_runs(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     store = Store(folder / "procomu.db")
     try:
-        async with Neighbourhood(lambda: StoredMemory(store), tmp_path).life() as house:
-            (code,) = await house.codes()
-            assert isinstance(await house.portal.admit(BEN, CodeTyped(code), "1"), Admitted)
-            await leaves_marks(house)
+        async with Neighbourhood(lambda: StoredRepository(store), tmp_path).life() as app:
+            (code,) = await app.codes()
+            assert isinstance(await app.portal.admit(BEN, CodeTyped(code), "1"), Admitted)
+            await leaves_marks(app)
             assert found_in(folder, NAME)
             assert found_in(folder, WORDS)
-            await house.portal.erase(ANA)
+            await app.portal.erase(ANA)
             assert [] == found_in(folder, NAME)
             assert [] == found_in(folder, WORDS)
-            assert "admitted" == house.portal.guest(BEN).state
-            await leaves_marks(house)
+            assert "admitted" == app.portal.guest(BEN).state
+            await leaves_marks(app)
             assert found_in(folder, NAME), "and it is kept again as before"
     finally:
         store.close()

@@ -6,9 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from node.storage.journal import LINE_BYTES, NO_JOURNAL, ROOM_BYTES, Entry, Found, Journal, read_journal
+from node.storage.journal import (
+    LINE_BYTES,
+    NO_JOURNAL,
+    ROOM_BYTES,
+    Entry,
+    Journal,
+    JournalContents,
+    read_journal,
+)
 
-NEW = Found(database=7, is_whole=True)
+NEW = JournalContents(database=7, is_whole=True)
 ENTRIES = tuple(
     Entry(number, 1_795_521_600 + number, (["gone", "contests", number],)) for number in range(1, 6)
 )

@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from node.enforcement.plan import NO_LIMIT, Admission, Gate, ShapedClass, TrafficPlan
+from node.enforcement.plan import NO_LIMIT, Admission, FirewallConfig, ShapedClass, TrafficPlan
 from node.enforcement.ports import Kernel
 from node.units import BitsPerSecond, MacAddress, Monotonic, Rates
 from tests.fakes.kernel import FakeKernel
 from tests.lab.router import real_kernel_in_namespace
 
-GATE = Gate("lan0", "wan0", 2080, mesh_interfaces=("mesh0",), mesh_port=7400)
+FIREWALL = FirewallConfig("lan0", "wan0", 2080, mesh_interfaces=("mesh0",), mesh_port=7400)
 ANA, BEN = MacAddress("02:00:00:00:00:0a"), MacAddress("02:00:00:00:00:0b")
 NOW = Monotonic(1_000_000)
 UPLINK = Rates(BitsPerSecond(40_000_000), BitsPerSecond(8_000_000))
@@ -27,7 +27,7 @@ def kernel(request: pytest.FixtureRequest) -> Iterator[Kernel]:
 
 
 def plan_of(*admissions: Admission, **others: object) -> TrafficPlan:
-    return replace(TrafficPlan(GATE, {a.mac: a for a in admissions}), **others)
+    return replace(TrafficPlan(FIREWALL, {a.mac: a for a in admissions}), **others)
 
 
 def ana(ends: int | None = None) -> Admission:

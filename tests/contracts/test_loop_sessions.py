@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from captive_portal import guests
 from captive_portal.ports import CodeTyped, Entry, TermsAccepted
+from node.control.persistence import FORGET_EVERY_MS
 from node.enforcement.plan import TrafficPlan
-from node.reconcile.keeper import FORGET_EVERY_MS
+from node.sessions import state as session_state
 from node.units import MacAddress, Monotonic
-from tests.contracts.house import ANA, BEN, HOUR_MS, House, Neighbourhood, _say_nothing
-from tests.contracts.test_loop import until
+from tests.contracts.app_fixture import ANA, BEN, HOUR_MS, AppFixture, Neighbourhood, _say_nothing
+from tests.contracts.test_reconciler import until
 from tests.docs.sessions_diagram import ARROWS, Arrow
 from tests.fakes.kernel import FakeKernel
-from tests.fakes.memory import FakeMemory
+from tests.fakes.repository import FakeRepository
 
 VISIT_MS = 4 * HOUR_MS
 """As long as `Neighbourhood` has `session_ms`."""
@@ -28,47 +28,49 @@ VISIT_MS = 4 * HOUR_MS
 class OrderedKernel(FakeKernel):
     """Notes admissions that it is told of before they are stored."""
 
-    def __init__(self, memory: FakeMemory) -> None:
+    def __init__(self, repository: FakeRepository) -> None:
         super().__init__()
-        self.memory, self.unstored = memory, list[MacAddress]()
+        self.repository, self.unstored = repository, list[MacAddress]()
         self.is_strict = True
 
     def apply(self, plan: TrafficPlan, now: Monotonic) -> None:
-        states = {mac: saved.session.state for mac, saved in self.memory.sessions.items()}
+        states = {mac: saved.session.state for mac, saved in self.repository.sessions.items()}
         if self.is_strict:
             self.unstored += [mac for mac in plan.admitted if states.get(mac) != "admitted"]
         super().apply(plan, now)
 
 
-class Node:
+class RestartableNode:
     """A node that is killed and started again, with what people and admins do at it."""
 
     def __init__(self, folder: Path) -> None:
-        self.memory = FakeMemory()
-        self.street = Neighbourhood(lambda: self.memory, folder)
-        self.street.kernel = self.kernel = OrderedKernel(self.memory)
-        self._house: House | None = None
+        self.repository = FakeRepository()
+        self.street = Neighbourhood(lambda: self.repository, folder)
+        self.street.kernel = self.kernel = OrderedKernel(self.repository)
+        self._app: AppFixture | None = None
         self._stack = AsyncExitStack()
 
     @property
-    def house(self) -> House:
-        assert self._house is not None
-        return self._house
+    def app(self) -> AppFixture:
+        assert self._app is not None
+        return self._app
 
     async def start(self) -> None:
-        self._house = await self._stack.enter_async_context(self.street.life())
+        self._app = await self._stack.enter_async_context(self.street.life())
 
     async def kill(self) -> None:
-        self.house.loop.keeper.flush = _say_nothing  # type: ignore[method-assign,assignment]
+        self.app.loop.persistence.flush = _say_nothing  # type: ignore[method-assign,assignment]
         await self._stack.aclose()
-        self._stack, self._house = AsyncExitStack(), None
+        self._stack, self._app = AsyncExitStack(), None
 
     async def settle(self) -> None:
         """No visit is overdue, the last plan stands in the kernel, and its counters have been read since."""
-        loop = self.house.loop
-        await until(lambda: not loop.standing.ended(self.street.clock.now) and loop._enactment.is_done)
-        before = loop.keeper.baseline
-        await until(lambda: loop.keeper.baseline is not before)
+        loop = self.app.loop
+        await until(
+            lambda: not loop.effective_policy.ended(self.street.clock.now) and loop._plan_applier.is_done
+        )
+        before = loop.persistence.baseline
+        await until(lambda: loop.persistence.baseline is not before)
 
     # --- what happens ---
 
@@ -76,39 +78,39 @@ class Node:
         await self._admit(mac, TermsAccepted())
 
     async def type_code(self, mac: MacAddress) -> None:
-        (code,) = await self.house.codes(lasts_ms=HOUR_MS)
+        (code,) = await self.app.codes(lasts_ms=HOUR_MS)
         await self._admit(mac, CodeTyped(code))
 
     async def _admit(self, mac: MacAddress, entry: Entry) -> None:
-        await self.house.portal.admit(mac, entry, "1")
+        await self.app.portal.admit(mac, entry, "1")
 
     async def leave(self, mac: MacAddress) -> None:
-        await self.house.portal.leave(mac)
+        await self.app.portal.leave(mac)
 
     async def erase(self, mac: MacAddress) -> None:
-        account = self.house.loop.account_of(mac)
-        await self.house.loop.erase(mac, account, is_last=True)
+        account = self.app.loop.account_of(mac)
+        await self.app.loop.erase(mac, account, is_last=True)
 
     async def remove(self, mac: MacAddress) -> None:
-        await self.house.loop.remove(mac, "noise")
+        await self.app.loop.remove(mac, "noise")
 
     async def pardon(self, mac: MacAddress) -> None:
-        await self.house.loop.pardon(mac)
+        await self.app.loop.pardon(mac)
 
     async def revoke(self, _mac: MacAddress) -> None:
-        vouchers = self.house.loop.register.vouchers
+        vouchers = self.app.loop.registry.vouchers
         names = [each.fingerprint for batch in vouchers.batches for each in vouchers.of_batch(batch)]
-        await self.house.loop.remember(vouchers.revoke(names, self.street.clock.now).changes)
+        await self.app.loop.remember(vouchers.revoke(names, self.street.clock.now).changes)
 
     async def wait(self, _mac: MacAddress) -> None:
         self.street.pass_time(VISIT_MS)
 
     async def write(self, _mac: MacAddress) -> None:
         """Last bytes are read and stored, and their marks forgotten."""
-        keeper = self.house.loop.keeper
+        persistence = self.app.loop.persistence
         for _ in range(2):
             self.street.pass_time(31_000)
-            await until(lambda: self.memory.full or not keeper.is_due(self.street.clock.now, 30_000))
+            await until(lambda: self.repository.full or not persistence.is_due(self.street.clock.now, 30_000))
             await self.settle()
 
     async def forget(self, mac: MacAddress) -> None:
@@ -119,10 +121,10 @@ class Node:
         await self.write(mac)
 
     async def fill_disk(self, _mac: MacAddress) -> None:
-        self.memory.full, self.kernel.is_strict = True, False
+        self.repository.full, self.kernel.is_strict = True, False
 
     async def free_disk(self, mac: MacAddress) -> None:
-        self.memory.full = False
+        self.repository.full = False
         await self.write(mac)
         self.kernel.is_strict = True
 
@@ -132,7 +134,7 @@ class Node:
 
     async def crash_and_free_disk(self, _mac: MacAddress) -> None:
         await self.kill()
-        self.memory.full = False
+        self.repository.full = False
         await self.start()
 
     async def stand_still(self, _mac: MacAddress) -> None:
@@ -146,40 +148,42 @@ class Node:
 def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[Arrow]]:
     """Every row that is taken meanwhile, as (state, event, state)."""
     taken: set[Arrow] = set()
-    step = guests.step
+    step = session_state.step
 
-    def recording(state: guests.Guest, event: guests.Event, now: Monotonic) -> guests.Outcome:
+    def recording(
+        state: session_state.DeviceSession, event: session_state.Event, now: Monotonic
+    ) -> session_state.Outcome:
         after, effects = step(state, event, now)
         if effects:
             taken.add((type(state).__name__, type(event).__name__, type(after).__name__))
         return after, effects
 
     with monkeypatch.context() as patch:
-        patch.setattr(guests, "step", recording)
+        patch.setattr(session_state, "step", recording)
         yield taken
 
 
 IN_BY_ANOTHER_MARK = ("accept", "leave", "write", "fill_disk", "accept", "crash_and_free_disk")
 STORIES: dict[Arrow, tuple[str, ...]] = {
-    ("Waiting", "TermsAccepted", "Admitted"): ("accept",),
-    ("Waiting", "RemovedByAdmin", "Removed"): ("remove",),
-    ("Waiting", "Restored", "Admitted"): ("accept", "crash"),
-    ("Waiting", "Restored", "Expired"): ("accept", "stand_still"),
-    ("Waiting", "Restored", "Removed"): ("remove", "crash"),
-    ("Waiting", "FoundInKernel", "Admitted"): ("fill_disk", "accept", "crash"),
-    ("Waiting", "Discarded", "Waiting"): ("accept", "erase"),
-    ("Admitted", "TermsAccepted", "Admitted"): ("accept", "accept"),
-    ("Admitted", "Left", "Waiting"): ("accept", "leave"),
-    ("Admitted", "TimedOut", "Expired"): ("accept", "wait"),
-    ("Admitted", "Shortened", "Admitted"): ("type_code", "revoke"),
-    ("Admitted", "RemovedByAdmin", "Removed"): ("accept", "remove"),
-    ("Expired", "TermsAccepted", "Admitted"): ("accept", "wait", "accept"),
-    ("Expired", "Left", "Waiting"): ("accept", "wait", "leave"),
-    ("Expired", "RemovedByAdmin", "Removed"): ("accept", "wait", "remove"),
-    ("Expired", "FoundInKernel", "Admitted"): IN_BY_ANOTHER_MARK,
-    ("Expired", "Discarded", "Waiting"): ("accept", "wait", "forget"),
-    ("Removed", "RemovedByAdmin", "Removed"): ("remove", "remove"),
-    ("Removed", "Pardoned", "Waiting"): ("remove", "pardon"),
+    ("Unauthorized", "SessionGranted", "Authorized"): ("accept",),
+    ("Unauthorized", "BlockedByAdmin", "Blocked"): ("remove",),
+    ("Unauthorized", "Restored", "Authorized"): ("accept", "crash"),
+    ("Unauthorized", "Restored", "Expired"): ("accept", "stand_still"),
+    ("Unauthorized", "Restored", "Blocked"): ("remove", "crash"),
+    ("Unauthorized", "FoundInKernel", "Authorized"): ("fill_disk", "accept", "crash"),
+    ("Unauthorized", "Discarded", "Unauthorized"): ("accept", "erase"),
+    ("Authorized", "SessionGranted", "Authorized"): ("accept", "accept"),
+    ("Authorized", "LoggedOff", "Unauthorized"): ("accept", "leave"),
+    ("Authorized", "TimedOut", "Expired"): ("accept", "wait"),
+    ("Authorized", "Shortened", "Authorized"): ("type_code", "revoke"),
+    ("Authorized", "BlockedByAdmin", "Blocked"): ("accept", "remove"),
+    ("Expired", "SessionGranted", "Authorized"): ("accept", "wait", "accept"),
+    ("Expired", "LoggedOff", "Unauthorized"): ("accept", "wait", "leave"),
+    ("Expired", "BlockedByAdmin", "Blocked"): ("accept", "wait", "remove"),
+    ("Expired", "FoundInKernel", "Authorized"): IN_BY_ANOTHER_MARK,
+    ("Expired", "Discarded", "Unauthorized"): ("accept", "wait", "forget"),
+    ("Blocked", "BlockedByAdmin", "Blocked"): ("remove", "remove"),
+    ("Blocked", "Unblocked", "Unauthorized"): ("remove", "pardon"),
 }
 
 
@@ -192,7 +196,7 @@ async def test_the_loop_takes_every_row_of_the_table(
     arrow: Arrow, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     *before, last = STORIES[arrow]
-    node = Node(tmp_path)
+    node = RestartableNode(tmp_path)
     await node.start()
     with recorded(monkeypatch) as taken:
         for call in before:
@@ -212,11 +216,11 @@ CALLS = (
 stories = st.lists(st.tuples(st.sampled_from(CALLS), st.sampled_from([ANA, BEN])), min_size=10, max_size=25)
 
 
-def told(story: list[tuple[str, MacAddress]], folder: Path, check: Callable[[Node], None]) -> None:
+def told(story: list[tuple[str, MacAddress]], folder: Path, check: Callable[[RestartableNode], None]) -> None:
     """`check` after each call, once it stands in the kernel."""
 
     async def tell() -> None:
-        node = Node(folder)
+        node = RestartableNode(folder)
         await node.start()
         for call, mac in story:
             await getattr(node, call)(mac)
@@ -237,10 +241,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_kernel_lets_pass_exactly_who_is_admitted(
     story: list[tuple[str, MacAddress]], folder: Path
 ) -> None:
-    def check(node: Node) -> None:
-        presence = node.house.loop.presence
+    def check(node: RestartableNode) -> None:
+        session_table = node.app.loop.session_table
         for mac in (ANA, BEN):
-            assert isinstance(presence.state(mac), guests.Admitted) == node.kernel.send(mac)
+            assert isinstance(session_table.state(mac), session_state.Authorized) == node.kernel.send(mac)
 
     told(story, folder, check)
 
@@ -250,12 +254,12 @@ def test_the_kernel_lets_pass_exactly_who_is_admitted(
 def test_a_change_is_stored_before_the_kernel_is_told(
     story: list[tuple[str, MacAddress]], folder: Path
 ) -> None:
-    def check(node: Node) -> None:
+    def check(node: RestartableNode) -> None:
         assert not node.kernel.unstored
-        loop = node.house.loop
-        if not node.memory.full and loop.keeper.recalled and not loop.troubles.storage:
-            stored = {mac: saved.session for mac, saved in node.memory.sessions.items()}
-            for mac in loop.presence.seats:
-                assert loop.presence.session(mac).state == stored[mac].state
+        loop = node.app.loop
+        if not node.repository.full and loop.persistence.recalled and not loop.troubles.storage:
+            stored = {mac: saved.session for mac, saved in node.repository.sessions.items()}
+            for mac in loop.session_table.session_entries:
+                assert loop.session_table.session(mac).state == stored[mac].state
 
     told(story, folder, check)

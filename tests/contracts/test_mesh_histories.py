@@ -18,30 +18,30 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mesh import replica as replicas
+from mesh import replicator as replicas
 from mesh.messages import Page, decode, past_of, usage_rows
-from mesh.replica import Replica
-from node.accounting.ledger import NO_CELL, Cell, CellKey, highest
-from node.answers.mesh import LedgerBooks
-from node.enforcement.plan import Gate
-from node.reconcile.loop import Reconcile
-from node.reconcile.rulebook import Rulebook, open_rulebook
+from mesh.replicator import Replicator
+from node.accounting.ledger import EMPTY_BUCKET, UsageBucket, UsageKey, highest
+from node.app.mesh_usage import MeshUsage
+from node.control.active_ruleset import ActiveRuleset, load_active_ruleset
+from node.control.reconciler import Reconciler
+from node.enforcement.plan import FirewallConfig
 from node.storage.database import Store
-from node.storage.memory import StoredMemory, StoredShelf
+from node.storage.repository import StoredPageCache, StoredRepository
 from node.units import AccountId, MacAddress
-from tests.contracts.test_loop import ROLL, RULES, until
+from tests.contracts.test_reconciler import MEMBER_DIRECTORY, RULES, until
 from tests.fakes.kernel import FakeKernel
-from tests.fakes.members import guest_account, make_register
-from tests.fakes.memory import FakeClock
+from tests.fakes.members import guest_account, make_registry
 from tests.fakes.neighbours import id_of, key_of
+from tests.fakes.repository import FakeClock
 
 PHONES = [MacAddress(f"02:00:00:00:00:0{number}") for number in (1, 2)]
 NAMES = ("hill", "valley", "coast")
 DAY_MS = 24 * 3_600_000
-Knowledge = dict[CellKey, Cell]
+Knowledge = dict[UsageKey, UsageBucket]
 
 
-class WatchedReplica(Replica):
+class WatchedReplica(Replicator):
     """Tells whether it has anything to write, so that nobody has to guess how long that takes."""
 
     is_writing = False
@@ -55,7 +55,7 @@ class WatchedReplica(Replica):
         return not self.is_writing and not self._booked.is_set()
 
 
-class Place:
+class HistoryNode:
     """One node: its folder, its kernel, its clock, and its life if it runs."""
 
     def __init__(self, name: str, folder: Path) -> None:
@@ -67,9 +67,9 @@ class Place:
         self.saved: Path | None = None
         (folder / "data").mkdir(parents=True)
         (folder / "run").mkdir()
-        assert ROLL is not None
-        book = open_rulebook(RULES, ROLL)
-        assert isinstance(book, Rulebook)
+        assert MEMBER_DIRECTORY is not None
+        book = load_active_ruleset(RULES, MEMBER_DIRECTORY)
+        assert isinstance(book, ActiveRuleset)
         self.book = book
 
     @property
@@ -77,19 +77,19 @@ class Place:
         return self.folder / "data" / "procomu.db"
 
     async def start(self) -> None:
-        assert ROLL is not None
+        assert MEMBER_DIRECTORY is not None
         self.seed += 1
         self.stack = AsyncExitStack()
         self.store = Store(self.database)
-        self.loop = Reconcile(
+        self.loop = Reconciler(
             kernel=self.kernel,
-            memory=StoredMemory(self.store, self.folder / "run" / "bookings"),
+            repository=StoredRepository(self.store, self.folder / "run" / "bookings"),
             clock=self.clock,
-            gate=Gate("lan0", "wan0", 2080),
+            firewall=FirewallConfig("lan0", "wan0", 2080),
             node=self.node,
-            rulebook=self.book,
-            roll=ROLL,
-            register=make_register(lambda: self.loop.roll, seed=self.seed),
+            active_ruleset=self.book,
+            member_directory=MEMBER_DIRECTORY,
+            registry=make_registry(lambda: self.loop.member_directory, seed=self.seed),
             guest_account=guest_account,
             session_ms=None,
             on_booked=self._booked,
@@ -100,8 +100,8 @@ class Place:
             key=key_of(self.name),
             community="the-village",
             roster=lambda: frozenset(map(id_of, NAMES)),
-            books=LedgerBooks(self.loop),
-            shelf=StoredShelf(self.store, self.clock.today),
+            books=MeshUsage(self.loop),
+            page_cache=StoredPageCache(self.store, self.clock.today),
             woken=lambda: None,
             on_usage_changed=lambda: None,
         )
@@ -113,14 +113,14 @@ class Place:
         for mac in PHONES:
             await self.loop.admit(mac, "1")
 
-    def _booked(self, changed: dict[CellKey, Cell]) -> None:
+    def _booked(self, changed: dict[UsageKey, UsageBucket]) -> None:
         self.replica.publish((k.incarnation, k.day, k.account, cell) for k, cell in changed.items())
 
     async def _keep_pages(self) -> None:
         await self.replica.shelve()
 
     async def kill(self) -> None:
-        self.loop.keeper.flush = _say_nothing  # type: ignore[method-assign, assignment]
+        self.loop.persistence.flush = _say_nothing  # type: ignore[method-assign, assignment]
         for task in self.running:
             task.cancel()
         await self.stack.aclose()
@@ -133,31 +133,33 @@ class Place:
     async def settle(self) -> None:
         """Everything that the kernel has counted is booked and written, and every page that came is merged."""
         for _ in range(2):
-            before = self.loop.keeper.baseline
-            await until(lambda before=before: self.loop.keeper.baseline is not before)  # type: ignore[misc]
+            before = self.loop.persistence.baseline
+            await until(lambda before=before: self.loop.persistence.baseline is not before)  # type: ignore[misc]
         await until(self.replica.has_written)
 
     async def write(self) -> None:
         self.clock.pass_time(31_000)
-        await until(lambda: not self.loop.keeper.is_due(self.clock.now, 30_000))
+        await until(lambda: not self.loop.persistence.is_due(self.clock.now, 30_000))
 
     async def knows(self) -> Knowledge:
         """Its books, and what the pages say that it holds: they are merged again when it starts."""
         await self.settle()
-        found = dict(await self.loop.keeper.cells(""))
+        found = dict(await self.loop.persistence.cells(""))
         for raw in (raw for name in NAMES for raw in self.replica.exchange.held_of(id_of(name))):
             page = decode(raw)
             assert isinstance(page, Page)
             for key, cell in cells_of(page):
-                found[key] = highest(found.get(key, NO_CELL), cell)
+                found[key] = highest(found.get(key, EMPTY_BUCKET), cell)
         return found
 
 
-def cells_of(page: Page) -> list[tuple[CellKey, Cell]]:
+def cells_of(page: Page) -> list[tuple[UsageKey, UsageBucket]]:
     if page.kind == "past":
         past = past_of(page.body, page.period)
-        return [(CellKey(page.author, life, who, page.period), cell) for life, who, cell in past.rows]  # type: ignore[union-attr]
-    return [(CellKey(page.author, page.incarnation, who, page.period), c) for who, c in usage_rows(page.body)]  # type: ignore[misc]
+        return [(UsageKey(page.author, life, who, page.period), cell) for life, who, cell in past.rows]  # type: ignore[union-attr]
+    return [
+        (UsageKey(page.author, page.incarnation, who, page.period), c) for who, c in usage_rows(page.body)
+    ]  # type: ignore[misc]
 
 
 async def _say_nothing(_now: object) -> bool:
@@ -168,11 +170,11 @@ def joined(*knowledge: Knowledge) -> Knowledge:
     found: Knowledge = {}
     for each in knowledge:
         for key, cell in each.items():
-            found[key] = highest(found.get(key, NO_CELL), cell)
+            found[key] = highest(found.get(key, EMPTY_BUCKET), cell)
     return found
 
 
-def counted(knowledge: Knowledge, place: Place) -> Counter[AccountId]:
+def counted(knowledge: Knowledge, place: HistoryNode) -> Counter[AccountId]:
     found: Counter[AccountId] = Counter()
     for key, cell in knowledge.items():
         if key.node == place.node:
@@ -184,7 +186,7 @@ class History:
     """Three nodes and everything that happens to them."""
 
     def __init__(self, folder: Path) -> None:
-        self.places = [Place(name, folder / name) for name in NAMES]
+        self.places = [HistoryNode(name, folder / name) for name in NAMES]
 
     async def send(self, at: int, who: int, amount: int) -> None:
         self.places[at].send(who, amount)
@@ -227,7 +229,7 @@ class History:
     async def crash(self, at: int, who: int, amount: int, days: int) -> None:
         """And the kernel goes on counting."""
 
-        def go_on(place: Place) -> None:
+        def go_on(place: HistoryNode) -> None:
             place.send(who, amount)
             place.clock.pass_time(days * DAY_MS)
 
@@ -240,7 +242,7 @@ class History:
         await self._restart(at, self._off)
         assert place.kernel.plan is not None
 
-    def _off(self, place: Place) -> None:
+    def _off(self, place: HistoryNode) -> None:
         place.kernel.vanish()
         place.clock.reboot(60_000)
         place.kernel.now = place.clock.now
@@ -250,7 +252,7 @@ class History:
     async def lose(self, at: int, how: int, who: int, amount: int) -> None:
         """The database is deleted, emptied, or full of garbage; devices send before the node is back."""
 
-        def spoil(place: Place) -> None:
+        def spoil(place: HistoryNode) -> None:
             folder = place.folder / "data"
             if how == 0:
                 shutil.rmtree(folder)
@@ -273,7 +275,7 @@ class History:
         if place.saved is None:
             return
 
-        def restore(place: Place) -> None:
+        def restore(place: HistoryNode) -> None:
             assert place.saved is not None
             shutil.rmtree(place.folder / "data")
             shutil.copytree(place.saved, place.folder / "data")
@@ -282,7 +284,9 @@ class History:
 
         await self._restart(at, restore, is_loss=True)
 
-    async def _restart(self, at: int, meanwhile: Callable[[Place], None], *, is_loss: bool = False) -> None:
+    async def _restart(
+        self, at: int, meanwhile: Callable[[HistoryNode], None], *, is_loss: bool = False
+    ) -> None:
         place = self.places[at]
         others = [each for each in self.places if each is not place]
         rest = joined(*[await each.knows() for each in others])
@@ -302,13 +306,13 @@ class History:
                 await self.talk(left, right)
         for origin in self.places:
             expected = +(origin.sent - origin.lost)
-            got = [counted(await place.loop.keeper.cells(""), origin) for place in self.places]
+            got = [counted(await place.loop.persistence.cells(""), origin) for place in self.places]
             assert all(each == got[0] for each in got), f"all agree about {origin.name}"
             assert got[0] <= origin.sent, f"nothing of {origin.name} is counted twice"
             assert expected == got[0], f"{origin.name} lost {origin.lost}"
 
 
-def pump(left: Place, right: Place) -> bool:
+def pump(left: HistoryNode, right: HistoryNode) -> bool:
     is_busy = False
     while frame := left.replica.exchange.next_frame(right.node):
         right.replica.receive(left.node, frame)

@@ -1,33 +1,33 @@
 """Books that are lost again and again on one day: every life is counted on every node, and few streams are left."""
 
 from mesh.messages import Page, decode
-from mesh.replica import LIVES_APART_MAX
-from node.accounting.ledger import CellKey
+from mesh.replicator import LIVES_APART_MAX
+from node.accounting.ledger import UsageKey
 from node.accounting.lives import life_name, life_number
 from node.units import AccountId, Bytes, Usage
-from tests.contracts.test_mesh_neighbourhood import Node, until
-from tests.fakes.neighbours import TODAY, Books, Shelf, id_of
+from tests.contracts.test_mesh_service import NodeFixture, until
+from tests.fakes.neighbours import TODAY, Books, FakePageCache, id_of
 
 
 def life(number: int, chance: str) -> Books:
     return Books(id_of("hill"), life_name(number, chance))
 
 
-def streams_of(node: Node, author: str = "hill") -> list[str]:
+def streams_of(node: NodeFixture, author: str = "hill") -> list[str]:
     found = node.mesh._replica.exchange._collection.streams(node.roster)
     return [name for who, name, _ in found if who == id_of(author)]
 
 
-def agree(*nodes: Node) -> bool:
+def agree(*nodes: NodeFixture) -> bool:
     return 1 == len({node.mesh._replica.exchange.root() for node in nodes})
 
 
 async def test_ten_lives_of_one_day_are_all_counted_and_become_few_streams() -> None:
     """Each begins without knowing of the ones before, as after a lost database: with the same number."""
-    async with Node("valley", "hill", "coast").running() as valley:
+    async with NodeFixture("valley", "hill", "coast").running() as valley:
         for number in range(10):
             books = life(1, f"{number:04x}")
-            async with Node(
+            async with NodeFixture(
                 "hill", "valley", "coast", peers=(valley.address,), books=books
             ).running() as hill:
                 hill.book("ana", 100)
@@ -37,7 +37,7 @@ async def test_ten_lives_of_one_day_are_all_counted_and_become_few_streams() -> 
                 await until(lambda hill=hill, expected=expected: hill.books.used("ana") == expected, 20)  # type: ignore[misc]
                 await until(lambda hill=hill: len(streams_of(valley)) <= LIVES_APART_MAX, 20)  # type: ignore[misc]
                 await until(lambda hill=hill: agree(hill, valley), 20)  # type: ignore[misc]
-        async with Node("coast", "hill", "valley", peers=(valley.address,)).running() as coast:
+        async with NodeFixture("coast", "hill", "valley", peers=(valley.address,)).running() as coast:
             await until(lambda: coast.books.used("ana") == 1_000)
             assert 55 == coast.books.used("ben")
             assert streams_of(coast) == streams_of(valley)
@@ -45,19 +45,25 @@ async def test_ten_lives_of_one_day_are_all_counted_and_become_few_streams() -> 
 
 async def test_a_neighbour_that_was_away_brings_what_the_lost_books_had_told_it_alone() -> None:
     """The coast heard the last of a life, and nobody else did; the hill has lost it and goes on."""
-    shelf = Shelf()
-    async with Node("coast", "hill", "valley", shelf=shelf).running() as coast:
+    page_cache = FakePageCache()
+    async with NodeFixture("coast", "hill", "valley", page_cache=page_cache).running() as coast:
         books = life(1, "aaaa")
-        async with Node("hill", "valley", "coast", peers=(coast.address,), books=books).running() as hill:
+        async with NodeFixture(
+            "hill", "valley", "coast", peers=(coast.address,), books=books
+        ).running() as hill:
             hill.book("ana", 100)
             await until(lambda: coast.books.used("ana") == 100)
-    async with Node("valley", "hill", "coast").running() as valley:
+    async with NodeFixture("valley", "hill", "coast").running() as valley:
         books = life(1, "bbbb")
-        async with Node("hill", "valley", "coast", peers=(valley.address,), books=books).running() as hill:
+        async with NodeFixture(
+            "hill", "valley", "coast", peers=(valley.address,), books=books
+        ).running() as hill:
             hill.book("ana", 7)
             await until(lambda: valley.books.used("ana") == 7)
             peers = (valley.address,)
-            async with Node("coast", "hill", "valley", shelf=shelf, peers=peers).running() as coast:
+            async with NodeFixture(
+                "coast", "hill", "valley", page_cache=page_cache, peers=peers
+            ).running() as coast:
                 for node in (hill, valley, coast):
                     await until(lambda node=node: node.books.used("ana") == 107)  # type: ignore[misc]
                 await until(
@@ -66,30 +72,30 @@ async def test_a_neighbour_that_was_away_brings_what_the_lost_books_had_told_it_
 
 
 async def test_books_that_were_put_back_as_they_were_begin_another_life_when_a_neighbour_knows_more() -> None:
-    async with Node("valley", "hill").running() as valley:
-        shelf, books = Shelf(), life(4, "aaaa")
-        async with Node(
-            "hill", "valley", peers=(valley.address,), books=books, shelf=shelf
+    async with NodeFixture("valley", "hill").running() as valley:
+        page_cache, books = FakePageCache(), life(4, "aaaa")
+        async with NodeFixture(
+            "hill", "valley", peers=(valley.address,), books=books, page_cache=page_cache
         ).running() as hill:
             hill.book("ana", 40)
             await until(lambda: valley.books.used("ana") == 40)
-        before = dict(shelf.records)
-        async with Node(
-            "hill", "valley", peers=(valley.address,), books=books, shelf=shelf
+        before = dict(page_cache.records)
+        async with NodeFixture(
+            "hill", "valley", peers=(valley.address,), books=books, page_cache=page_cache
         ).running() as hill:
             for amount in (20, 40):
                 hill.book("ana", amount)
                 await until(lambda: valley.books.used("ana") == hill.books.used("ana"))
         old = life(4, "aaaa")
-        key = CellKey(old.node, old.incarnation, AccountId("ana"), TODAY)
+        key = UsageKey(old.node, old.incarnation, AccountId("ana"), TODAY)
         old.ledger.add(key, Usage(Bytes(40), Bytes(0)), busy=False)
-        put_back = Shelf()
+        put_back = FakePageCache()
         put_back.records = {
             name: record for name, record in before.items() if not isinstance(decode(record), Page)
         }
         put_back.records["reserved"] = put_back.records["reserved"].replace(b'"seq": 1001', b'"seq": 1')
-        async with Node(
-            "hill", "valley", peers=(valley.address,), books=old, shelf=put_back
+        async with NodeFixture(
+            "hill", "valley", peers=(valley.address,), books=old, page_cache=put_back
         ).running() as hill:
             await until(lambda: life_number(old.incarnation) == 5)
             hill.book("ana", 5)

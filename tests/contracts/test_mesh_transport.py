@@ -27,7 +27,7 @@ async def echo(link: Link) -> None:
         await link.send(frame)
 
 
-class Door:
+class ListeningNode:
     """A listening node that remembers who knocked."""
 
     def __init__(
@@ -54,7 +54,7 @@ async def dialer(name: str) -> AsyncIterator[Dialer]:
 
 
 async def test_two_members_prove_their_keys_and_talk() -> None:
-    async with Door("hill").open() as address, dialer("valley") as valley:
+    async with ListeningNode("hill").open() as address, dialer("valley") as valley:
         link = await valley.dial(id_of("hill"), address)
         assert id_of("hill") == link.node
         await link.send(b"hello")
@@ -63,7 +63,7 @@ async def test_two_members_prove_their_keys_and_talk() -> None:
 
 
 async def test_the_channel_is_tls_1_3_and_nothing_older() -> None:
-    async with Door("hill").open() as address:
+    async with ListeningNode("hill").open() as address:
         old = contexts(key_of("valley"))[1]
         old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_2
         with pytest.raises((ssl.SSLError, ConnectionError)):
@@ -71,14 +71,14 @@ async def test_the_channel_is_tls_1_3_and_nothing_older() -> None:
 
 
 async def test_an_address_alone_is_enough_to_learn_who_lives_there() -> None:
-    async with Door("hill").open() as address, dialer("valley") as valley:
+    async with ListeningNode("hill").open() as address, dialer("valley") as valley:
         link = await valley.dial(None, address)
         assert id_of("hill") == link.node
         await link.close("done")
 
 
 async def test_another_node_at_the_address_is_not_mistaken_for_the_wanted_one() -> None:
-    async with Door("hill").open() as address, dialer("valley") as valley:
+    async with ListeningNode("hill").open() as address, dialer("valley") as valley:
         with pytest.raises(WrongNode) as wrong:
             await valley.dial(id_of("coast"), address)
     assert id_of("hill") == wrong.value.node
@@ -86,7 +86,7 @@ async def test_another_node_at_the_address_is_not_mistaken_for_the_wanted_one() 
 
 async def test_a_connection_for_one_node_is_never_reused_for_another_on_the_same_address() -> None:
     """Pools of older aiohttp forget the name that TLS checked: here the name is the host."""
-    async with Door("hill").open() as address, dialer("valley") as valley:
+    async with ListeningNode("hill").open() as address, dialer("valley") as valley:
         for _ in range(3):
             link = await valley.dial(id_of("hill"), address)
             await link.send(b"x")
@@ -97,28 +97,28 @@ async def test_a_connection_for_one_node_is_never_reused_for_another_on_the_same
 
 
 async def test_a_stranger_is_named_to_us_and_learns_nothing() -> None:
-    door = Door("hill")
-    async with door.open() as address, dialer("stranger") as stranger:
+    listening_node = ListeningNode("hill")
+    async with listening_node.open() as address, dialer("stranger") as stranger:
         for wanted in (id_of("hill"), None):
             with pytest.raises(RefusedByPeer) as refused:
                 await stranger.dial(wanted, address)
             assert id_of("hill") == refused.value.node
-    assert [id_of("stranger")] * 2 == door.knocked
+    assert [id_of("stranger")] * 2 == listening_node.knocked
 
 
 async def test_who_has_no_node_key_does_not_even_get_to_the_door() -> None:
-    door = Door("hill")
-    async with door.open() as address:
+    listening_node = ListeningNode("hill")
+    async with listening_node.open() as address:
         plain = ssl.create_default_context()
         plain.check_hostname, plain.verify_mode = False, ssl.CERT_NONE
         async with aiohttp.ClientSession() as browser:
             with pytest.raises(aiohttp.ClientError):
                 await browser.get(f"https://[::1]:{address.port}/mesh", ssl=plain)
-    assert [] == door.knocked
+    assert [] == listening_node.knocked
 
 
 async def test_any_other_page_or_method_is_refused_even_to_members() -> None:
-    async with Door("hill").open() as address:
+    async with ListeningNode("hill").open() as address:
         _, client = contexts(key_of("valley"))
         async with aiohttp.ClientSession() as browser:
             url = f"https://[::1]:{address.port}"
@@ -149,9 +149,9 @@ async def test_what_answers_and_is_no_node_is_a_failed_dial() -> None:
 
 
 async def test_a_port_that_is_taken_is_told_with_the_mend() -> None:
-    async with Door("hill").open() as address:
+    async with ListeningNode("hill").open() as address:
         with pytest.raises(NodeError, match="set another mesh port"):
-            async with Door("valley").listener.listening(address.port):
+            async with ListeningNode("valley").listener.listening(address.port):
                 raise AssertionError("two nodes listen on one port")
 
 
@@ -172,7 +172,7 @@ async def ends_within(reader: asyncio.StreamReader, seconds: float) -> bool:
 
 
 async def test_who_is_slow_to_shake_hands_is_put_out() -> None:
-    async with Door("hill", handshake_s=0.3).open() as address:
+    async with ListeningNode("hill", handshake_s=0.3).open() as address:
         reader, writer = await connection(address.port)
         writer.write(b"\x16\x03\x01")
         assert await ends_within(reader, 2.0)
@@ -180,7 +180,7 @@ async def test_who_is_slow_to_shake_hands_is_put_out() -> None:
 
 
 async def test_who_proves_a_key_and_then_says_nothing_is_put_out_too() -> None:
-    async with Door("hill", handshake_s=0.3).open() as address:
+    async with ListeningNode("hill", handshake_s=0.3).open() as address:
         _, client = contexts(key_of("valley"))
         reader, writer = await asyncio.open_connection(
             "::1", address.port, ssl=client, server_hostname="x.anyone"
@@ -191,7 +191,7 @@ async def test_who_proves_a_key_and_then_says_nothing_is_put_out_too() -> None:
 
 
 async def test_three_unproven_connections_of_one_address_are_the_most() -> None:
-    async with Door("hill").open() as address:
+    async with ListeningNode("hill").open() as address:
         opened = [await connection(address.port) for _ in range(6)]
         ended = [await ends_within(reader, 0.4) for reader, _ in opened]
         assert [False] * 3 + [True] * 3 == ended
@@ -200,7 +200,7 @@ async def test_three_unproven_connections_of_one_address_are_the_most() -> None:
 
 
 async def test_after_a_flood_of_noise_members_still_come_in() -> None:
-    async with Door("hill").open() as address:
+    async with ListeningNode("hill").open() as address:
         for _ in range(60):
             with contextlib.suppress(OSError):
                 reader, writer = await connection(address.port)
@@ -238,7 +238,7 @@ def resident_bytes() -> int:
 
 
 async def test_a_frame_announced_as_a_gigabyte_is_cut_off_early() -> None:
-    async with Door("hill").open() as address, by_hand(address) as (reader, writer):
+    async with ListeningNode("hill").open() as address, by_hand(address) as (reader, writer):
         gc.collect()
         before = resident_bytes()
         sent = 0
@@ -256,7 +256,7 @@ async def test_a_frame_announced_as_a_gigabyte_is_cut_off_early() -> None:
 
 @pytest.mark.parametrize("size", [FRAME_BYTES_MAX + 1, 200_000])
 async def test_a_frame_above_the_limit_ends_the_connection(size: int) -> None:
-    async with Door("hill").open() as address, dialer("valley") as valley:
+    async with ListeningNode("hill").open() as address, dialer("valley") as valley:
         link = await valley.dial(id_of("hill"), address)
         await link.send(bytes(size))
         assert await link.receive() is None
@@ -264,7 +264,7 @@ async def test_a_frame_above_the_limit_ends_the_connection(size: int) -> None:
 
 
 async def test_the_largest_frame_passes() -> None:
-    async with Door("hill").open() as address, dialer("valley") as valley:
+    async with ListeningNode("hill").open() as address, dialer("valley") as valley:
         link = await valley.dial(id_of("hill"), address)
         await link.send(bytes(FRAME_BYTES_MAX))
         assert bytes(FRAME_BYTES_MAX) == await link.receive()
@@ -273,7 +273,7 @@ async def test_the_largest_frame_passes() -> None:
 
 async def test_long_talk_is_not_mistaken_for_one_large_frame() -> None:
     frame = bytes(60_000)
-    async with Door("hill").open() as address, dialer("valley") as valley:
+    async with ListeningNode("hill").open() as address, dialer("valley") as valley:
         link = await valley.dial(id_of("hill"), address)
         for _ in range(2 * transport.UNREAD_BYTES_MAX // len(frame)):
             await link.send(frame)
@@ -285,7 +285,7 @@ async def test_long_talk_is_not_mistaken_for_one_large_frame() -> None:
     "noise", [b"\xff" * 64, b"\x00" * 64, b"\x82\x05hello", b"\xc1\x80\0\0\0\0", b"\x80\x80\0\0\0\0"]
 )
 async def test_wrong_websocket_talk_ends_that_connection_alone(noise: bytes) -> None:
-    async with Door("hill").open() as address, dialer("hill") as other:
+    async with ListeningNode("hill").open() as address, dialer("hill") as other:
         async with by_hand(address) as (reader, writer):
             writer.write(noise)
             writer.write_eof() if writer.can_write_eof() else writer.close()

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from node.answers.passphrases import WAITING_MAX, PassphraseDesk
+from node.app.passphrase_queue import WAITING_MAX, PassphraseQueue
 from node.errors import NodeError
 from node.units import MacAddress
 
@@ -22,7 +22,7 @@ def attackers(count: int) -> list[MacAddress]:
     return [MacAddress(f"02:66:00:00:00:{number:02x}") for number in range(count)]
 
 
-async def guess_without_end(desk: PassphraseDesk, mac: MacAddress) -> None:
+async def guess_without_end(desk: PassphraseQueue, mac: MacAddress) -> None:
     while True:
         try:
             await desk.turn(mac, check)
@@ -33,7 +33,7 @@ async def guess_without_end(desk: PassphraseDesk, mac: MacAddress) -> None:
 @pytest.mark.parametrize("is_known", [True, False])
 async def test_a_member_comes_in_while_forty_devices_guess_without_a_pause(is_known: bool) -> None:
     """Before, 32 devices held all places: whoever came was told to try again."""
-    desk = PassphraseDesk()
+    desk = PassphraseQueue()
     async with asyncio.TaskGroup() as tasks:
         guessing = [tasks.create_task(guess_without_end(desk, mac)) for mac in attackers(40)]
         await asyncio.sleep(45 * CHECK_S)  # each has had a turn
@@ -45,7 +45,7 @@ async def test_a_member_comes_in_while_forty_devices_guess_without_a_pause(is_kn
 
 
 async def test_checks_are_one_at_a_time_and_each_device_waits_once() -> None:
-    desk, at_once, most = PassphraseDesk(), 0, 0
+    desk, at_once, most = PassphraseQueue(), 0, 0
 
     def counted() -> bool:
         nonlocal at_once, most
@@ -65,7 +65,7 @@ async def test_checks_are_one_at_a_time_and_each_device_waits_once() -> None:
 
 
 async def test_who_stops_waiting_holds_nobody_up() -> None:
-    desk = PassphraseDesk()
+    desk = PassphraseQueue()
     async with asyncio.TaskGroup() as tasks:
         first, second, third = (tasks.create_task(desk.turn(mac, check)) for mac in attackers(3))
         await asyncio.sleep(CHECK_S / 2)

@@ -9,28 +9,28 @@ from html.parser import HTMLParser
 
 import pytest
 
-from captive_portal import guests
-from captive_portal.changes import CHANGES
+from captive_portal.actions import ACTIONS
 from captive_portal.ports import Outage, Refused, ServiceView
-from captive_portal.web import ADDRESSES, Portal
-from captive_portal.welcome import SPLASH_BYTES_MAX
+from captive_portal.server import ADDRESSES, Portal
+from captive_portal.splash import SPLASH_BYTES_MAX
+from node.accounts.notices import Notice, NoticeText
 from node.errors import NodeError, StorageTrouble
-from node.membership.notices import Notice, NoticeText
-from tests.contracts.portal_client import HOST, Browser, Reply
-from tests.fakes.front_door import (
+from node.sessions import state as session_state
+from tests.contracts.portal_client import HOST, PortalBrowser, PortalReply
+from tests.fakes.portal_backend import COMMUNITY
+from tests.fakes.portal_server import (
     ANA,
     BEN,
     BENS_ADDRESS,
     SECRET,
-    FrontDoor,
+    PortalServer,
 )
-from tests.fakes.house import COMMUNITY
 
 PORTAL_URL = f"http://{HOST}/"
-OUR_PATHS = tuple(sorted(ADDRESSES - CHANGES.keys()))
+OUR_PATHS = tuple(sorted(ADDRESSES - ACTIONS.keys()))
 
 
-async def join(browser: Browser) -> Reply:
+async def join(browser: PortalBrowser) -> PortalReply:
     splash = await browser.get("/")
     return await browser.post("/join/terms", f"terms={splash.field('terms')}&token={splash.field('token')}")
 
@@ -39,7 +39,7 @@ async def join(browser: Browser) -> Reply:
 
 
 async def test_a_guest_reads_the_terms_presses_one_button_and_is_online(
-    door: FrontDoor, ana: Browser
+    server: PortalServer, ana: PortalBrowser
 ) -> None:
     """Captured, sent to the portal, accepted, on my page: four plain requests, none of which sets a cookie."""
     captured = await ana.get("/news", host="example.com")
@@ -51,7 +51,7 @@ async def test_a_guest_reads_the_terms_presses_one_button_and_is_online(
     )
     accepted = await ana.post("/join/terms", f"terms={splash.field('terms')}&token={splash.field('token')}")
     assert (303, "/me") == (accepted.status, accepted.headers["location"])
-    assert [(ANA, "2")] == door.house.accepted
+    assert [(ANA, "2")] == server.backend.accepted
     mine = await ana.get("/me")
     assert 200 == mine.status
     for text in (
@@ -65,84 +65,88 @@ async def test_a_guest_reads_the_terms_presses_one_button_and_is_online(
     assert not any("set-cookie" in reply.headers for reply in (captured, splash, accepted, mine))
 
 
-async def test_a_guest_who_leaves_no_longer_passes(door: FrontDoor, ana: Browser) -> None:
+async def test_a_guest_who_leaves_no_longer_passes(server: PortalServer, ana: PortalBrowser) -> None:
     await join(ana)
-    assert {ANA} == set(door.house.passing)
+    assert {ANA} == set(server.backend.passing)
     mine = await ana.get("/")
     left = await ana.post("/leave", mine.fill("/leave"))
     assert (303, "/") == (left.status, left.headers["location"])
-    assert set() == set(door.house.passing)
+    assert set() == set(server.backend.passing)
     assert "Accept and go online" in (await ana.get("/")).body
 
 
-async def test_a_guest_whose_time_ended_is_told_so(door: FrontDoor, ana: Browser) -> None:
+async def test_a_guest_whose_time_ended_is_told_so(server: PortalServer, ana: PortalBrowser) -> None:
     await join(ana)
-    door.house.now += 5 * 3_600_000
-    door.house.happens(ANA, guests.TimedOut())
+    server.backend.now += 5 * 3_600_000
+    server.backend.happens(ANA, session_state.TimedOut())
     assert "Your time is up" in (await ana.get("/")).body
     assert 303 == (await join(ana)).status
 
 
-async def test_who_was_removed_reads_why_and_whom_to_tell(door: FrontDoor, ana: Browser) -> None:
-    door.house.happens(ANA, guests.RemovedByAdmin("<b>noise</b> at night"))
+async def test_who_was_removed_reads_why_and_whom_to_tell(server: PortalServer, ana: PortalBrowser) -> None:
+    server.backend.happens(ANA, session_state.BlockedByAdmin("<b>noise</b> at night"))
     page = await ana.get("/")
     assert 403 == page.status
     assert "&lt;b&gt;noise&lt;/b&gt; at night" in page.body
     assert "hello@vallverda.example" in page.body
 
 
-async def test_a_refusal_names_its_reason_and_its_rule(door: FrontDoor, ana: Browser) -> None:
-    door.house.refusal = Refused("trouble", "The network is closed until morning.", "quiet-hours")
+async def test_a_refusal_names_its_reason_and_its_rule(server: PortalServer, ana: PortalBrowser) -> None:
+    server.backend.refusal = Refused("trouble", "The network is closed until morning.", "quiet-hours")
     refused = await join(ana)
     assert (503, "5") == (refused.status, refused.headers["retry-after"])
     assert "closed until morning" in refused.body
     assert "quiet-hours" in refused.body
 
 
-async def test_trouble_in_the_house_asks_to_try_again(door: FrontDoor, ana: Browser) -> None:
-    door.house.trouble = StorageTrouble("the disk is full of secrets", "delete something")
+async def test_trouble_in_the_house_asks_to_try_again(server: PortalServer, ana: PortalBrowser) -> None:
+    server.backend.trouble = StorageTrouble("the disk is full of secrets", "delete something")
     busy = await join(ana)
     assert (503, "5") == (busy.status, busy.headers["retry-after"])
     assert "secrets" not in busy.body
-    door.house.trouble = None
+    server.backend.trouble = None
     assert 303 == (await join(ana)).status
 
 
-async def test_terms_that_changed_meanwhile_are_shown_again(door: FrontDoor, ana: Browser) -> None:
+async def test_terms_that_changed_meanwhile_are_shown_again(server: PortalServer, ana: PortalBrowser) -> None:
     splash = await ana.get("/")
-    door.house.view = replace(COMMUNITY, terms="Be even kinder.", terms_version="3")
+    server.backend.view = replace(COMMUNITY, terms="Be even kinder.", terms_version="3")
     again = await ana.post("/join/terms", f"terms={splash.field('terms')}&token={splash.field('token')}")
     assert 409 == again.status
     assert "Be even kinder." in again.body
-    assert [] == door.house.accepted
+    assert [] == server.backend.accepted
     await ana.post("/join/terms", f"terms={again.field('terms')}&token={again.field('token')}")
-    assert [(ANA, "3")] == door.house.accepted
+    assert [(ANA, "3")] == server.backend.accepted
 
 
-async def test_somebody_from_elsewhere_cannot_join(door: FrontDoor, stranger: Browser, ana: Browser) -> None:
+async def test_somebody_from_elsewhere_cannot_join(
+    server: PortalServer, stranger: PortalBrowser, ana: PortalBrowser
+) -> None:
     assert "Join the Wi-Fi first" in (await stranger.get("/")).body
     splash = await ana.get("/")
     form = f"terms=2&token={splash.field('token')}"
     assert 403 == (await stranger.post("/join/terms", form)).status
-    assert [] == door.house.accepted
+    assert [] == server.backend.accepted
 
 
-async def test_one_device_never_speaks_for_another(door: FrontDoor, ana: Browser, ben: Browser) -> None:
+async def test_one_device_never_speaks_for_another(
+    server: PortalServer, ana: PortalBrowser, ben: PortalBrowser
+) -> None:
     """A token is good for one device; a new hardware address gets a fresh page, not an error to decipher."""
     splash = await ana.get("/")
     stale = await ben.post("/join/terms", f"terms=2&token={splash.field('token')}")
     assert 403 == stale.status
     assert "press the button again" in stale.body
-    assert [] == door.house.accepted
+    assert [] == server.backend.accepted
     assert 303 == (await ben.post("/join/terms", f"terms=2&token={stale.field('token')}")).status
-    assert [(BEN, "2")] == door.house.accepted
+    assert [(BEN, "2")] == server.backend.accepted
 
 
 @pytest.mark.parametrize(
     "name", ["X_Forwarded_For", "X_Real_IP", "Forwarded", "X_Client_IP", "CF_Connecting_IP"]
 )
-async def test_no_header_can_name_another_device(door: FrontDoor, ana: Browser, name: str) -> None:
-    door.house.happens(BEN, guests.TermsAccepted("2", None))
+async def test_no_header_can_name_another_device(server: PortalServer, ana: PortalBrowser, name: str) -> None:
+    server.backend.happens(BEN, session_state.SessionGranted("2", None))
     value = f"for={BENS_ADDRESS}" if name == "Forwarded" else BENS_ADDRESS
     assert "Accept and go online" in (await ana.get("/", **{name: value})).body
 
@@ -150,13 +154,15 @@ async def test_no_header_can_name_another_device(door: FrontDoor, ana: Browser, 
 # --- the reader's language ---
 
 
-async def test_a_page_is_in_the_language_that_the_browser_asks_for(ana: Browser) -> None:
+async def test_a_page_is_in_the_language_that_the_browser_asks_for(ana: PortalBrowser) -> None:
     page = await ana.get("/", Accept_Language="ca, en;q=0.5")
     assert ("ca", "Accept-Language") == (page.headers["content-language"], page.headers["vary"])
     assert '<html lang="ca" dir="ltr">' in page.body
 
 
-async def test_a_choice_holds_on_the_next_pages_without_a_cookie(ana: Browser, ben: Browser) -> None:
+async def test_a_choice_holds_on_the_next_pages_without_a_cookie(
+    ana: PortalBrowser, ben: PortalBrowser
+) -> None:
     """A mini-browser keeps nothing, so the portal remembers what the device's person chose."""
     page = await ana.get("/network", Accept_Language="en")
     await ana.post("/language", page.fill("/language", lang="ar"))
@@ -170,7 +176,7 @@ async def test_a_choice_holds_on_the_next_pages_without_a_cookie(ana: Browser, b
     assert "en" == (await ana.get("/?lang=en")).headers["content-language"]
 
 
-async def test_every_page_offers_each_language_by_its_own_name(ana: Browser) -> None:
+async def test_every_page_offers_each_language_by_its_own_name(ana: PortalBrowser) -> None:
     for path in ("/", "/network", "/nothing"):
         page = (await ana.get(path)).body
         for name in ("English", "català", "español", "français", "العربية"):
@@ -178,7 +184,7 @@ async def test_every_page_offers_each_language_by_its_own_name(ana: Browser) -> 
 
 
 @pytest.mark.parametrize("lang", ["xx", "../../etc/passwd", "<b>", "ca" * 200, "%00"])
-async def test_a_language_that_we_do_not_speak_changes_nothing(ana: Browser, lang: str) -> None:
+async def test_a_language_that_we_do_not_speak_changes_nothing(ana: PortalBrowser, lang: str) -> None:
     page = await ana.get(f"/?lang={lang}", Accept_Language="fr")
     assert (200, "fr") == (page.status, page.headers["content-language"])
 
@@ -202,7 +208,7 @@ async def test_a_language_that_we_do_not_speak_changes_nothing(ana: Browser, lan
         "%00",
     ],
 )
-async def test_any_other_host_is_sent_to_the_portal_and_never_repeated(ana: Browser, host: str) -> None:
+async def test_any_other_host_is_sent_to_the_portal_and_never_repeated(ana: PortalBrowser, host: str) -> None:
     reply = await ana.get("/x", host=host)
     assert (302, PORTAL_URL, "close") == (
         reply.status,
@@ -215,13 +221,13 @@ async def test_any_other_host_is_sent_to_the_portal_and_never_repeated(ana: Brow
 @pytest.mark.parametrize(
     "host", [HOST, f"{HOST}:80", HOST.upper(), f"{HOST}.", "127.0.0.1", "127.0.0.1:2050"]
 )
-async def test_our_name_and_our_address_show_the_page(ana: Browser, host: str) -> None:
+async def test_our_name_and_our_address_show_the_page(ana: PortalBrowser, host: str) -> None:
     assert 200 == (await ana.get("/", host=host)).status
 
 
-async def test_a_socket_to_another_host_does_not_outlive_the_answer(door: FrontDoor) -> None:
+async def test_a_socket_to_another_host_does_not_outlive_the_answer(server: PortalServer) -> None:
     """Kept alive, it would go on speaking to us after the sign-in, in the name of that host."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(
         b"GET /hotspot-detect.html HTTP/1.1\r\nHost: captive.apple.com\r\nConnection: keep-alive\r\n\r\n"
     )
@@ -230,8 +236,8 @@ async def test_a_socket_to_another_host_does_not_outlive_the_answer(door: FrontD
     writer.close()
 
 
-async def test_our_own_pages_keep_the_connection(door: FrontDoor) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+async def test_our_own_pages_keep_the_connection(server: PortalServer) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     for _ in range(3):
         writer.write(f"GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
         async with asyncio.timeout(1):
@@ -239,36 +245,36 @@ async def test_our_own_pages_keep_the_connection(door: FrontDoor) -> None:
     writer.close()
 
 
-async def test_a_request_with_two_hosts_is_refused(ana: Browser) -> None:
+async def test_a_request_with_two_hosts_is_refused(ana: PortalBrowser) -> None:
     raw = f"GET / HTTP/1.1\r\nHost: {HOST}\r\nHost: evil.example\r\nConnection: close\r\n\r\n"
     assert 400 == (await ana.send(raw.encode())).status
 
 
-async def test_an_old_client_without_a_host_finds_the_portal(ana: Browser) -> None:
+async def test_an_old_client_without_a_host_finds_the_portal(ana: PortalBrowser) -> None:
     reply = await ana.send(b"GET / HTTP/1.0\r\n\r\n")
     assert (302, PORTAL_URL) == (reply.status, reply.headers["location"])
 
 
-async def test_http_1_0_gets_the_page_and_a_closed_connection(ana: Browser) -> None:
+async def test_http_1_0_gets_the_page_and_a_closed_connection(ana: PortalBrowser) -> None:
     reply = await ana.send(f"GET / HTTP/1.0\r\nHost: {HOST}\r\n\r\n".encode())
     assert 200 == reply.status
     assert "keep-alive" != reply.headers.get("connection")
 
 
 @pytest.mark.parametrize("path", OUR_PATHS)
-async def test_head_says_what_get_would_and_sends_nothing(ana: Browser, path: str) -> None:
+async def test_head_says_what_get_would_and_sends_nothing(ana: PortalBrowser, path: str) -> None:
     head, get = await ana.get(path, method="HEAD"), await ana.get(path)
     assert (get.status, "") == (head.status, head.body)
     assert head.headers.get("content-length") in {None, get.headers.get("content-length")}
 
 
-async def test_a_proxy_style_request_line_names_its_own_host(ana: Browser) -> None:
+async def test_a_proxy_style_request_line_names_its_own_host(ana: PortalBrowser) -> None:
     line = "GET http://captive.apple.com/hotspot-detect.html HTTP/1.1"
     reply = await ana.send(f"{line}\r\nHost: {HOST}\r\nConnection: close\r\n\r\n".encode())
     assert (302, PORTAL_URL) == (reply.status, reply.headers["location"])
 
 
-async def test_the_captive_portal_api_follows_the_guest(ana: Browser, stranger: Browser) -> None:
+async def test_the_captive_portal_api_follows_the_guest(ana: PortalBrowser, stranger: PortalBrowser) -> None:
     accept = {"Accept": "application/captive+json"}
     before = await ana.get("/captive-portal", **accept)
     assert ("application/captive+json", "private, no-store") == (
@@ -289,7 +295,7 @@ async def test_the_captive_portal_api_follows_the_guest(ana: Browser, stranger: 
     assert 403 == (await stranger.get("/captive-portal", **accept)).status
 
 
-async def test_my_page_is_there_for_my_own_tools_too(ana: Browser, stranger: Browser) -> None:
+async def test_my_page_is_there_for_my_own_tools_too(ana: PortalBrowser, stranger: PortalBrowser) -> None:
     assert "waiting" == json.loads((await ana.get("/status.json")).body)["state"]
     await join(ana)
     mine = json.loads((await ana.get("/status.json")).body)
@@ -298,7 +304,7 @@ async def test_my_page_is_there_for_my_own_tools_too(ana: Browser, stranger: Bro
     assert 403 == (await stranger.get("/status.json")).status
 
 
-async def test_a_browser_that_finds_the_api_is_shown_the_portal(ana: Browser) -> None:
+async def test_a_browser_that_finds_the_api_is_shown_the_portal(ana: PortalBrowser) -> None:
     reply = await ana.get("/captive-portal", Accept="text/html,*/*;q=0.8")
     assert (302, PORTAL_URL, "Accept") == (reply.status, reply.headers["location"], reply.headers["vary"])
 
@@ -306,37 +312,39 @@ async def test_a_browser_that_finds_the_api_is_shown_the_portal(ana: Browser) ->
 # --- who does not mean well ---
 
 
-@pytest.mark.parametrize("path", CHANGES)
+@pytest.mark.parametrize("path", ACTIONS)
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-async def test_nothing_changes_by_asking(door: FrontDoor, ana: Browser, path: str, method: str) -> None:
+async def test_nothing_changes_by_asking(
+    server: PortalServer, ana: PortalBrowser, path: str, method: str
+) -> None:
     """CVE-2026-30868: a link or a picture on another site must not be able to change anything."""
     splash = await ana.get("/")
     reply = await ana.get(f"{path}?terms=2&token={splash.field('token')}", method=method)
     assert (405, "POST") == (reply.status, reply.headers["allow"])
-    assert [] == door.house.accepted
+    assert [] == server.backend.accepted
 
 
 @pytest.mark.parametrize("path", OUR_PATHS)
-async def test_pages_cannot_be_posted_to(ana: Browser, path: str) -> None:
+async def test_pages_cannot_be_posted_to(ana: PortalBrowser, path: str) -> None:
     assert 405 == (await ana.post(path, "a=b")).status
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "OPTIONS", "CONNECT", "TRACE", "PATCH", "BREW"])
-async def test_other_methods_are_refused(ana: Browser, method: str) -> None:
+async def test_other_methods_are_refused(ana: PortalBrowser, method: str) -> None:
     assert 405 == (await ana.get("/", method=method)).status
 
 
 @pytest.mark.parametrize("headers", [{"Origin": "http://evil.example"}, {"Sec_Fetch_Site": "cross-site"}])
-@pytest.mark.parametrize("path", CHANGES)
+@pytest.mark.parametrize("path", ACTIONS)
 async def test_a_form_on_another_site_changes_nothing(
-    door: FrontDoor, ana: Browser, path: str, headers: dict
+    server: PortalServer, ana: PortalBrowser, path: str, headers: dict
 ) -> None:
     splash = await ana.get("/")
     reply = await ana.post(path, f"terms=2&token={splash.field('token')}", **headers)
-    assert (403, []) == (reply.status, door.house.accepted)
+    assert (403, []) == (reply.status, server.backend.accepted)
 
 
-@pytest.mark.parametrize("path", CHANGES)
+@pytest.mark.parametrize("path", ACTIONS)
 @pytest.mark.parametrize(
     "form",
     [
@@ -355,18 +363,18 @@ async def test_a_form_on_another_site_changes_nothing(
     ],
 )
 async def test_a_form_with_anything_missing_double_or_huge_is_refused(
-    door: FrontDoor, ana: Browser, path: str, form: str
+    server: PortalServer, ana: PortalBrowser, path: str, form: str
 ) -> None:
     """CVE-2023-38313 to 38315, 41101: any parameter missing, twice or endless is a 4xx, and the portal lives on."""
     token = (await ana.get("/")).field("token")
     reply = await ana.post(path, form.replace("{token}", token))
     assert reply.status in {400, 403}
-    assert [] == door.house.accepted
+    assert [] == server.backend.accepted
     assert 200 == (await ana.get("/")).status
 
 
 @pytest.mark.parametrize("missing", ["Host", "User-Agent", "Accept", "Connection", "Content-Type", "Origin"])
-async def test_no_single_header_is_missed(ana: Browser, missing: str) -> None:
+async def test_no_single_header_is_missed(ana: PortalBrowser, missing: str) -> None:
     """CVE-2023-38320: a missing User-Agent crashed a portal."""
     token = (await ana.get("/")).field("token")
     body = f"terms=2&token={token}"
@@ -390,7 +398,7 @@ DOTS = ("..", "%2e%2e", "%252e%252e", ".%2e", "..%00", "..;", "%c0%ae%c0%ae", ".
 @pytest.mark.parametrize("dots", DOTS)
 @pytest.mark.parametrize("slash", ["/", "//", "%2f", "\\", "%5c"])
 @pytest.mark.parametrize("start", ["/", "/static/", "//"])
-async def test_no_path_leads_out_of_the_portal(ana: Browser, dots: str, slash: str, start: str) -> None:
+async def test_no_path_leads_out_of_the_portal(ana: PortalBrowser, dots: str, slash: str, start: str) -> None:
     """CVE-2023-39120: only paths from a fixed list are answered, whatever their spelling."""
     reply = await ana.get(start + slash.join([dots] * 6 + ["etc", "passwd"]))
     assert reply.status in {302, 400, 404}
@@ -409,7 +417,7 @@ async def test_no_path_leads_out_of_the_portal(ana: Browser, dots: str, slash: s
         "/\\evil.example",
     ],
 )
-async def test_no_question_makes_us_send_people_elsewhere(ana: Browser, target: str) -> None:
+async def test_no_question_makes_us_send_people_elsewhere(ana: PortalBrowser, target: str) -> None:
     reply = await ana.get(target)
     assert reply.headers.get("location", "/") in {"/", PORTAL_URL}
     assert "evil" not in reply.body
@@ -418,7 +426,7 @@ async def test_no_question_makes_us_send_people_elsewhere(ana: Browser, target: 
 @pytest.mark.parametrize(
     "poison", ["`touch /tmp/pwned`", "$(reboot)", "'\"><script>alert(1)</script>", "{{7*7}}", "%s%n"]
 )
-async def test_what_strangers_send_is_never_run_and_never_shown(ana: Browser, poison: str) -> None:
+async def test_what_strangers_send_is_never_run_and_never_shown(ana: PortalBrowser, poison: str) -> None:
     """CVE-2023-38316 and its like: a query reached a shell."""
     target = "/?" + poison.replace(" ", "%20")
     replies = [await ana.get(target), await ana.get("/", User_Agent=poison, Referer=poison, Cookie=poison)]
@@ -428,9 +436,9 @@ async def test_what_strangers_send_is_never_run_and_never_shown(ana: Browser, po
         assert "49" not in reply.body.partition("</style>")[2]
 
 
-async def test_texts_of_the_community_are_shown_as_text(door: FrontDoor, ana: Browser) -> None:
+async def test_texts_of_the_community_are_shown_as_text(server: PortalServer, ana: PortalBrowser) -> None:
     evil = '"><script>alert(1)</script>{{7*7}}'
-    door.house.view = replace(
+    server.backend.view = replace(
         COMMUNITY, community=evil, node=evil, terms=evil, contact=evil, terms_version=evil, sentences=(evil,)
     )
     for path in ("/", "/network", "/terms", "/nothing"):
@@ -439,9 +447,9 @@ async def test_texts_of_the_community_are_shown_as_text(door: FrontDoor, ana: Br
         assert "&lt;script&gt;" in body
 
 
-@pytest.mark.parametrize("path", [*OUR_PATHS, *CHANGES, "/nothing"])
+@pytest.mark.parametrize("path", [*OUR_PATHS, *ACTIONS, "/nothing"])
 async def test_every_page_carries_a_strict_policy_and_no_secret(
-    door: FrontDoor, ana: Browser, path: str
+    server: PortalServer, ana: PortalBrowser, path: str
 ) -> None:
     for _ in range(2):
         reply = await ana.get(path)
@@ -456,7 +464,7 @@ async def test_every_page_carries_a_strict_policy_and_no_secret(
                 reply.headers["referrer-policy"],
                 reply.headers["x-content-type-options"],
             )
-        door.house.happens(ANA, guests.TermsAccepted("2", None))
+        server.backend.happens(ANA, session_state.SessionGranted("2", None))
 
 
 # --- pages that mini-browsers and everybody can read ---
@@ -477,10 +485,10 @@ class Outline(HTMLParser):
 @pytest.mark.parametrize("admitted", [False, True])
 @pytest.mark.parametrize("path", ["/", "/network", "/terms", "/nothing"])
 async def test_pages_need_no_script_no_second_file_and_one_language(
-    door: FrontDoor, ana: Browser, path: str, admitted: bool
+    server: PortalServer, ana: PortalBrowser, path: str, admitted: bool
 ) -> None:
     if admitted:
-        door.house.happens(ANA, guests.TermsAccepted("2", None))
+        server.backend.happens(ANA, session_state.SessionGranted("2", None))
     outline = Outline((await ana.get(path)).body)
     attributes = [name for _, attrs in outline.tags for name in attrs]
     names = [tag for tag, _ in outline.tags]
@@ -499,8 +507,10 @@ async def test_pages_need_no_script_no_second_file_and_one_language(
 
 
 @pytest.mark.parametrize("word", ["paraula é ", "مرحبا ", "善"])
-async def test_the_longest_splash_fits_a_mini_browser(door: FrontDoor, ana: Browser, word: str) -> None:
-    door.house.view = replace(
+async def test_the_longest_splash_fits_a_mini_browser(
+    server: PortalServer, ana: PortalBrowser, word: str
+) -> None:
+    server.backend.view = replace(
         COMMUNITY,
         community=word * 90,
         node=word * 90,
@@ -508,10 +518,10 @@ async def test_the_longest_splash_fits_a_mini_browser(door: FrontDoor, ana: Brow
         terms=word * 4_000,
         outage=Outage(datetime(2026, 11, 25, 14, 5, tzinfo=UTC)),
     )
-    door.house.nobody_answers(ANA)
+    server.backend.nobody_answers(ANA)
     texts = (NoticeText("en", word * 80, word * 200),)
-    door.house.board = (Notice(1, "network", "everyone", "", "", True, texts),) * 9
-    door.house.around = (ServiceView(word * 90, f"http://{'a' * 200}/", word * 90, True),) * 9
+    server.backend.board = (Notice(1, "network", "everyone", "", "", True, texts),) * 9
+    server.backend.around = (ServiceView(word * 90, f"http://{'a' * 200}/", word * 90, True),) * 9
     for language in ("en", "fr", "es", "ca", "ar"):
         splash = await ana.get("/", Accept_Language=language)
         assert len(splash.raw) < SPLASH_BYTES_MAX
@@ -523,15 +533,15 @@ async def test_the_longest_splash_fits_a_mini_browser(door: FrontDoor, ana: Brow
     assert word in (await ana.get("/terms")).body
 
 
-async def test_a_portal_on_a_taken_port_says_who_may_have_it(door: FrontDoor) -> None:
-    second = Portal(door.house, door.callers, port=door.port, secret=SECRET, addresses=("127.0.0.1",))
-    with pytest.raises(NodeError, match=f"port {door.port}.*ss -ltnp"):
+async def test_a_portal_on_a_taken_port_says_who_may_have_it(server: PortalServer) -> None:
+    second = Portal(server.backend, server.callers, port=server.port, secret=SECRET, addresses=("127.0.0.1",))
+    with pytest.raises(NodeError, match=f"port {server.port}.*ss -ltnp"):
         await second.run()
 
 
-async def test_the_door_stands_open_on_both_families(door: FrontDoor) -> None:
-    door.callers.devices["::1"] = ANA
-    both = Portal(door.house, door.callers, port=0, secret=SECRET)
+async def test_the_door_stands_open_on_both_families(server: PortalServer) -> None:
+    server.callers.devices["::1"] = ANA
+    both = Portal(server.backend, server.callers, port=0, secret=SECRET)
     async with asyncio.TaskGroup() as tasks:
         serving = tasks.create_task(both.run())
         await both.ready.wait()
@@ -545,7 +555,7 @@ async def test_the_door_stands_open_on_both_families(door: FrontDoor) -> None:
     assert not both.ready.is_set()
 
 
-async def test_the_portal_starts_no_process(ana: Browser) -> None:
+async def test_the_portal_starts_no_process(ana: PortalBrowser) -> None:
     """A process for each visitor is what makes portals slow, and what turns a bad query into a command."""
     started: list[str] = []
     watching = True

@@ -7,17 +7,17 @@ from asyncio.selector_events import _SelectorSocketTransport
 from contextlib import ExitStack
 
 from captive_portal.framing import Limits
-from tests.contracts.portal_client import Browser
-from tests.fakes.front_door import ANAS_ADDRESS, open_door
+from tests.contracts.portal_client import PortalBrowser
+from tests.fakes.portal_server import ANAS_ADDRESS, open_portal_server
 
 
 async def test_a_connection_that_was_opened_on_a_guess_ends_when_its_person_sees_that_they_are_online() -> (
     None
 ):
     """It came here by the kernel's redirection, so whatever the browser asked on it would meet the portal."""
-    async with open_door() as door:
-        ana = Browser(door.port, ANAS_ADDRESS)
-        reader, writer = await asyncio.open_connection("127.0.0.1", door.port, local_addr=(ANAS_ADDRESS, 0))
+    async with open_portal_server() as server:
+        ana = PortalBrowser(server.port, ANAS_ADDRESS)
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, local_addr=(ANAS_ADDRESS, 0))
         splash = await ana.get("/")
         assert not reader.at_eof()
         await ana.post("/join/terms", f"terms={splash.field('terms')}&token={splash.field('token')}")
@@ -33,13 +33,13 @@ async def test_connections_that_come_and_go_are_freed_at_once() -> None:
     def transports() -> int:
         return sum(isinstance(each, _SelectorSocketTransport) for each in gc.get_objects())
 
-    async with open_door(limits=Limits(connections=8, connections_per_device=500)) as door:
+    async with open_portal_server(limits=Limits(connections=8, connections_per_device=500)) as server:
         gc.collect()
         gc.disable()
         try:
             with ExitStack() as held:
                 for _ in range(100):
-                    held.enter_context(socket.create_connection(("127.0.0.1", door.port)))
+                    held.enter_context(socket.create_connection(("127.0.0.1", server.port)))
                     await asyncio.sleep(0)
                 await asyncio.sleep(0.2)
                 assert transports() <= 8

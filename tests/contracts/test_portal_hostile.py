@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from captive_portal.framing import Limits
-from captive_portal.web import CHANGES_AT_ONCE
-from tests.contracts.portal_client import HOST, Browser
-from tests.fakes.front_door import ANA, ANAS_ADDRESS, FrontDoor, open_door
+from captive_portal.server import CHANGES_AT_ONCE
+from tests.contracts.portal_client import HOST, PortalBrowser
+from tests.fakes.portal_server import ANA, ANAS_ADDRESS, PortalServer, open_portal_server
 
 ROOT = Path(__file__).parents[2]
 HURRIED = Limits(connections=40, connections_per_device=16, request_s=0.2, idle_s=0.2)
@@ -27,9 +27,9 @@ CROWD = 10_000
 
 
 @pytest.fixture
-async def door() -> AsyncIterator[FrontDoor]:
-    async with open_door(limits=HURRIED) as door:
-        yield door
+async def server() -> AsyncIterator[PortalServer]:
+    async with open_portal_server(limits=HURRIED) as server:
+        yield server
 
 
 async def closed_after(port: int, sent: bytes, *, drip: bytes = b"", source: str = ANAS_ADDRESS) -> float:
@@ -62,19 +62,21 @@ async def closed_after(port: int, sent: bytes, *, drip: bytes = b"", source: str
     ids=["silent", "slow line", "slow headers", "slow body", "idle after an answer"],
 )
 async def test_who_dawdles_is_closed_and_others_are_served(
-    door: FrontDoor, ben: Browser, sent: bytes, drip: bytes
+    server: PortalServer, ben: PortalBrowser, sent: bytes, drip: bytes
 ) -> None:
     async with asyncio.TaskGroup() as tasks:
-        slow = tasks.create_task(closed_after(door.port, sent, drip=drip))
+        slow = tasks.create_task(closed_after(server.port, sent, drip=drip))
         await asyncio.sleep(0.1)
         assert 200 == (await ben.get("/")).status
     assert slow.result() < 2.5
 
 
-async def test_one_device_cannot_take_all_connections(door: FrontDoor, ana: Browser, ben: Browser) -> None:
+async def test_one_device_cannot_take_all_connections(
+    server: PortalServer, ana: PortalBrowser, ben: PortalBrowser
+) -> None:
     with ExitStack() as held:
         for _ in range(HURRIED.connections_per_device):
-            connection = held.enter_context(socket.create_connection(("127.0.0.1", door.port)))
+            connection = held.enter_context(socket.create_connection(("127.0.0.1", server.port)))
             connection.sendall(b"GET")
         await asyncio.sleep(0.05)
         assert 0 == (await ana.get("/")).status
@@ -109,7 +111,7 @@ async def test_one_device_cannot_take_all_connections(door: FrontDoor, ana: Brow
     ],
 )
 async def test_what_is_no_honest_request_is_refused(
-    ana: Browser, ben: Browser, raw: bytes, statuses: set[int], caplog: pytest.LogCaptureFixture
+    ana: PortalBrowser, ben: PortalBrowser, raw: bytes, statuses: set[int], caplog: pytest.LogCaptureFixture
 ) -> None:
     reply = await ana.send(raw)
     assert [] == caplog.messages
@@ -119,7 +121,7 @@ async def test_what_is_no_honest_request_is_refused(
 
 
 async def test_noise_is_survived_and_fills_no_log(
-    ana: Browser, ben: Browser, caplog: pytest.LogCaptureFixture
+    ana: PortalBrowser, ben: PortalBrowser, caplog: pytest.LogCaptureFixture
 ) -> None:
     noise = random.Random(7)
     for _ in range(100):
@@ -132,12 +134,12 @@ async def test_noise_is_survived_and_fills_no_log(
     assert [] == caplog.messages
 
 
-async def test_requests_sent_all_at_once_are_answered_one_by_one(ana: Browser) -> None:
+async def test_requests_sent_all_at_once_are_answered_one_by_one(ana: PortalBrowser) -> None:
     raw = (await ana.send(GET * 5 + GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))).raw
     assert 6 == raw.count(b"HTTP/1.1 200 OK")
 
 
-async def test_a_compressed_bomb_stays_compressed(door: FrontDoor, ana: Browser) -> None:
+async def test_a_compressed_bomb_stays_compressed(server: PortalServer, ana: PortalBrowser) -> None:
     bomb = gzip.compress(b"terms=2&token=" + bytes(5_000_000), 9)
     head = f"POST /join/terms HTTP/1.1\r\nHost: {HOST}\r\nContent-Encoding: gzip\r\nContent-Length: {len(bomb)}\r\n\r\n"
     assert len(bomb) < 8_192
@@ -145,27 +147,29 @@ async def test_a_compressed_bomb_stays_compressed(door: FrontDoor, ana: Browser)
 
 
 @pytest.mark.parametrize("upgrade", ["websocket", "h2c", "TLS/1.0"])
-async def test_nobody_leaves_http_by_an_upgrade(door: FrontDoor, ana: Browser, upgrade: str) -> None:
+async def test_nobody_leaves_http_by_an_upgrade(
+    server: PortalServer, ana: PortalBrowser, upgrade: str
+) -> None:
     raw = f"GET / HTTP/1.1\r\nHost: {HOST}\r\nConnection: Upgrade\r\nUpgrade: {upgrade}\r\n\r\n".encode()
     assert 200 == (await ana.send(raw)).status
-    assert await closed_after(door.port, raw + bytes(4_000), drip=b"x" * 1_000) < 3
+    assert await closed_after(server.port, raw + bytes(4_000), drip=b"x" * 1_000) < 3
 
 
-async def test_joining_twice_at_once_is_joining(door: FrontDoor, ana: Browser) -> None:
+async def test_joining_twice_at_once_is_joining(server: PortalServer, ana: PortalBrowser) -> None:
     token = (await ana.get("/")).field("token")
     async with asyncio.TaskGroup() as tasks:
         both = [tasks.create_task(ana.post("/join/terms", f"terms=2&token={token}")) for _ in range(8)]
     assert {303} == {task.result().status for task in both}
-    assert {ANA} == set(door.house.passing)
+    assert {ANA} == set(server.backend.passing)
 
 
 async def test_a_program_that_presses_without_end_writes_little(
-    door: FrontDoor, ana: Browser, ben: Browser
+    server: PortalServer, ana: PortalBrowser, ben: PortalBrowser
 ) -> None:
     form = (await ana.get("/")).fill("/join/terms")
     statuses = [(await ana.post("/join/terms", form)).status for _ in range(CHANGES_AT_ONCE + 40)]
     assert {303, 429} == set(statuses)
-    assert statuses.count(303) == len(door.house.accepted) < CHANGES_AT_ONCE + 20
+    assert statuses.count(303) == len(server.backend.accepted) < CHANGES_AT_ONCE + 20
     assert 303 == (await ben.post("/join/terms", (await ben.get("/")).fill("/join/terms"))).status
     assert 200 == (await ana.get("/me")).status
 
@@ -206,7 +210,7 @@ def knock(port: int, number: int, sent: bytes) -> socket.socket:
     return connection
 
 
-async def slowest_ms(browser: Browser, times: int) -> float:
+async def slowest_ms(browser: PortalBrowser, times: int) -> float:
     took = []
     for _ in range(times):
         start = time.monotonic()
@@ -224,7 +228,7 @@ async def test_ten_thousand_connections_cost_little_and_stop_nobody(
     """
     port, pid = program
     crowd = min(CROWD, many_files)
-    ana = Browser(port)
+    ana = PortalBrowser(port)
     await slowest_ms(ana, 20)
     before = memory_kb(pid)
     reader, writer = await asyncio.open_connection("127.0.0.1", port)

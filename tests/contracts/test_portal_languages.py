@@ -7,18 +7,26 @@ from urllib.parse import urlencode
 
 import pytest
 
-from captive_portal import guests, pages, welcome
+from captive_portal import info_pages, splash
 from captive_portal.forms import LANGUAGE
-from captive_portal.place import Place
+from captive_portal.language_choice import LanguageChooser
+from captive_portal.page_context import PageContext
 from captive_portal.render import Renderer
-from captive_portal.tongues import Tongues
+from node.accounts.notices import Notice, NoticeText
+from node.accounts.terms import TermsText
 from node.governance.evaluate import evaluate
-from node.membership.notices import Notice, NoticeText
-from node.membership.terms import TermsText
-from tests.contracts.portal_client import Browser
-from tests.fakes.front_door import ANA, BENS_ADDRESS, STRANGERS_ADDRESS, TOKENS, open_door, renderer
-from tests.fakes.house import COMMUNITY, FOUR_HOURS, FakeHouse
-from tests.fakes.rulefile import GUEST, example, on
+from node.sessions import state as session_state
+from tests.contracts.portal_client import PortalBrowser
+from tests.fakes.portal_backend import COMMUNITY, FOUR_HOURS, FakePortalBackend
+from tests.fakes.portal_server import (
+    ANA,
+    BENS_ADDRESS,
+    STRANGERS_ADDRESS,
+    TOKENS,
+    open_portal_server,
+    renderer,
+)
+from tests.fakes.rule_files import GUEST, example, on
 
 PUBLIC = ("/", "/terms", "/network", "/notices", "/services", "/privacy", "/help", "/ways")
 INSIDE = ("/me", "/my-data", "/my-data/erase")
@@ -35,15 +43,15 @@ def speaking(tag: str) -> str:
     return f'<html lang="{tag}" dir="{"rtl" if tag == "ar" else "ltr"}">'
 
 
-def admitted(house: FakeHouse) -> FakeHouse:
-    house.happens(ANA, guests.TermsAccepted("2", FOUR_HOURS))
-    return house
+def admitted(backend: FakePortalBackend) -> FakePortalBackend:
+    backend.happens(ANA, session_state.SessionGranted("2", FOUR_HOURS))
+    return backend
 
 
 @pytest.mark.parametrize("tag", WELCOMES)
 async def test_the_browser_asks_and_the_portal_answers_in_its_language(tag: str) -> None:
-    async with open_door() as door:
-        reply = await Browser(door.port).get(Accept_Language=f"{tag}, en;q=0.1")
+    async with open_portal_server() as server:
+        reply = await PortalBrowser(server.port).get(Accept_Language=f"{tag}, en;q=0.1")
     assert WELCOMES[tag] in reply.body
     assert speaking(tag) in reply.body
     assert (tag, "Accept-Language") == (reply.headers["content-language"], reply.headers["vary"])
@@ -51,23 +59,23 @@ async def test_the_browser_asks_and_the_portal_answers_in_its_language(tag: str)
 
 @pytest.mark.parametrize("tag", WELCOMES)
 async def test_every_page_is_in_the_language_that_was_asked_for(tag: str) -> None:
-    async with open_door(admitted(FakeHouse())) as door:
+    async with open_portal_server(admitted(FakePortalBackend())) as server:
         for path in (*PUBLIC, *INSIDE, "/nothing-here"):
-            reply = await Browser(door.port).get(path, Accept_Language=tag)
+            reply = await PortalBrowser(server.port).get(path, Accept_Language=tag)
             assert speaking(tag) in reply.body, path
             assert tag == reply.headers["content-language"], path
 
 
 @pytest.mark.parametrize("tag", WELCOMES)
 async def test_the_first_page_is_small_in_every_language(tag: str) -> None:
-    async with open_door() as door:
-        reply = await Browser(door.port).get(Accept_Language=tag)
-    assert len(reply.body.encode()) <= welcome.SPLASH_BYTES_MAX
+    async with open_portal_server() as server:
+        reply = await PortalBrowser(server.port).get(Accept_Language=tag)
+    assert len(reply.body.encode()) <= splash.SPLASH_BYTES_MAX
 
 
 async def test_a_press_on_the_switch_holds_without_a_cookie_and_for_this_device_only() -> None:
-    async with open_door() as door:
-        ana, ben = Browser(door.port), Browser(door.port, BENS_ADDRESS)
+    async with open_portal_server() as server:
+        ana, ben = PortalBrowser(server.port), PortalBrowser(server.port, BENS_ADDRESS)
         page = await ana.get("/network", Accept_Language="fr")
         pressed = await ana.post("/language", page.fill("/language", lang="ca"), Accept_Language="fr")
         assert (303, "/network") == (pressed.status, pressed.headers["location"])
@@ -79,8 +87,8 @@ async def test_a_press_on_the_switch_holds_without_a_cookie_and_for_this_device_
 
 
 async def test_a_mistake_is_told_in_the_language_that_was_chosen() -> None:
-    async with open_door() as door:
-        ana = Browser(door.port)
+    async with open_portal_server() as server:
+        ana = PortalBrowser(server.port)
         page = await ana.get("/")
         await ana.post("/language", page.fill("/language", lang="es"))
         form = f"token={page.field('token')}&terms=2&code=0000000000"
@@ -98,8 +106,8 @@ async def test_a_language_in_an_address_holds_for_this_once_and_no_picture_choos
     headers: dict[str, str],
 ) -> None:
     """A browser tells by http nothing of who embeds an address, and an old one never does."""
-    async with open_door() as door:
-        ana = Browser(door.port)
+    async with open_portal_server() as server:
+        ana = PortalBrowser(server.port)
         for path in ("/", "/network", "/nothing"):
             once = await ana.get(f"{path}?lang=ar", Accept_Language="fr", **headers)
             assert speaking("ar") in once.body
@@ -108,8 +116,8 @@ async def test_a_language_in_an_address_holds_for_this_once_and_no_picture_choos
 
 async def test_no_language_is_chosen_without_a_token_of_this_device() -> None:
     """As a foreign page's form would try it in an old browser."""
-    async with open_door() as door:
-        ana, ben = Browser(door.port), Browser(door.port, BENS_ADDRESS)
+    async with open_portal_server() as server:
+        ana, ben = PortalBrowser(server.port), PortalBrowser(server.port, BENS_ADDRESS)
         bens = (await ben.get()).fill("/language", lang="ar")
         assert 403 == (await ana.post("/language", bens)).status
         assert 400 == (await ana.post("/language", "lang=ar&back=/")).status
@@ -131,8 +139,8 @@ async def test_no_language_is_chosen_without_a_token_of_this_device() -> None:
     ],
 )
 async def test_the_switch_leads_to_pages_of_ours_only(back: str, leads_to: str) -> None:
-    async with open_door() as door:
-        ana = Browser(door.port)
+    async with open_portal_server() as server:
+        ana = PortalBrowser(server.port)
         form = urlencode({"token": TOKENS.token(LANGUAGE, ANA), "lang": "ca", "back": back})
         reply = await ana.post("/language", form)
     if "\n" in back:
@@ -142,10 +150,10 @@ async def test_the_switch_leads_to_pages_of_ours_only(back: str, leads_to: str) 
 
 
 async def test_a_switch_of_yesterday_shows_the_page_in_the_language_all_the_same() -> None:
-    async with open_door() as door:
-        ana = Browser(door.port)
+    async with open_portal_server() as server:
+        ana = PortalBrowser(server.port)
         page = await ana.get("/network", Accept_Language="fr")
-        door.clock.pass_hours(25)
+        server.clock.pass_hours(25)
         pressed = await ana.post("/language", page.fill("/language", lang="ca"))
         assert "/network?lang=ca" == pressed.headers["location"]
         page = await ana.get(pressed.headers["location"], Accept_Language="fr")
@@ -156,8 +164,8 @@ async def test_a_switch_of_yesterday_shows_the_page_in_the_language_all_the_same
 
 
 async def test_somebody_elsewhere_reads_in_their_language_too() -> None:
-    async with open_door() as door:
-        stranger = Browser(door.port, STRANGERS_ADDRESS)
+    async with open_portal_server() as server:
+        stranger = PortalBrowser(server.port, STRANGERS_ADDRESS)
         assert speaking("ca") in (await stranger.get(Accept_Language="ca")).body
         assert speaking("es") in (await stranger.get("/network?lang=es", Accept_Language="ca")).body
         assert speaking("ca") in (await stranger.get(Accept_Language="ca")).body
@@ -167,8 +175,8 @@ async def test_somebody_elsewhere_reads_in_their_language_too() -> None:
     "asked", ["%00", "..%2f..%2fetc", "xx", "<script>", "a" * 4_000, "ca&lang=es&lang=%ff", "", "EN"]
 )
 async def test_a_language_that_there_is_not_changes_nothing(asked: str) -> None:
-    async with open_door() as door:
-        reply = await Browser(door.port).get(f"/?lang={asked}", Accept_Language="fr")
+    async with open_portal_server() as server:
+        reply = await PortalBrowser(server.port).get(f"/?lang={asked}", Accept_Language="fr")
     assert reply.status == 200
     assert any(speaking(tag) in reply.body for tag in WELCOMES)
     assert "<script" not in reply.body
@@ -176,15 +184,15 @@ async def test_a_language_that_there_is_not_changes_nothing(asked: str) -> None:
 
 @pytest.mark.parametrize("header", ["x" * 5_000, ";;;q=", "*", "ca;q=0", "\x80\xff", "ca, " * 900])
 async def test_a_strange_wish_gets_a_page_all_the_same(header: str) -> None:
-    async with open_door() as door:
-        reply = await Browser(door.port).get(Accept_Language=header)
+    async with open_portal_server() as server:
+        reply = await PortalBrowser(server.port).get(Accept_Language=header)
     assert reply.status == 200
 
 
 async def test_a_community_speaks_its_own_language_when_nobody_asks_for_another() -> None:
-    house = FakeHouse(view=replace(COMMUNITY, language="ca", languages=("es",)))
-    async with open_door(house) as door:
-        ana = Browser(door.port)
+    backend = FakePortalBackend(view=replace(COMMUNITY, language="ca", languages=("es",)))
+    async with open_portal_server(backend) as server:
+        ana = PortalBrowser(server.port)
         plain, french = await ana.get(), await ana.get(Accept_Language="fr")
         assert speaking("ca") in plain.body
         assert speaking("ca") in french.body
@@ -194,15 +202,15 @@ async def test_a_community_speaks_its_own_language_when_nobody_asks_for_another(
 
 
 async def test_a_community_whose_language_has_no_catalogue_is_told(caplog: pytest.LogCaptureFixture) -> None:
-    async with open_door(FakeHouse(view=replace(COMMUNITY, language="eu"))) as door:
-        assert speaking("en") in (await Browser(door.port).get()).body
+    async with open_portal_server(FakePortalBackend(view=replace(COMMUNITY, language="eu"))) as server:
+        assert speaking("en") in (await PortalBrowser(server.port).get()).body
     assert "pages cannot be in 'eu': there is no eu.po" in caplog.text
 
 
 async def test_each_language_in_the_switch_is_named_in_itself() -> None:
-    async with open_door() as door:
-        body = (await Browser(door.port).get(Accept_Language="en")).body
-        elsewhere = (await Browser(door.port, STRANGERS_ADDRESS).get(Accept_Language="en")).body
+    async with open_portal_server() as server:
+        body = (await PortalBrowser(server.port).get(Accept_Language="en")).body
+        elsewhere = (await PortalBrowser(server.port, STRANGERS_ADDRESS).get(Accept_Language="en")).body
     shown = re.findall(r'<button name="lang" value="(\w+)" lang="\1"[^>]*>([^<]+)</button>', body)
     links = re.findall(
         r'<a href="/\?lang=(\w+)" lang="\1" hreflang="\1" dir="(\w+)"[^>]*>([^<]+)</a>', elsewhere
@@ -223,9 +231,9 @@ async def test_each_language_in_the_switch_is_named_in_itself() -> None:
 
 async def test_terms_are_shown_in_the_language_that_they_were_written_in() -> None:
     texts = (TermsText("ca", "Sigueu amables."), TermsText("fr", "Soyez aimables."))
-    house = FakeHouse(view=replace(COMMUNITY, terms_texts=texts))
-    async with open_door(house) as door:
-        ana = Browser(door.port)
+    backend = FakePortalBackend(view=replace(COMMUNITY, terms_texts=texts))
+    async with open_portal_server(backend) as server:
+        ana = PortalBrowser(server.port)
         assert "Soyez aimables." in (await ana.get("/terms", Accept_Language="fr")).body
         spanish = (await ana.get("/terms", Accept_Language="es")).body
     assert "Sigueu amables." in spanish, "the first text is the one that binds"
@@ -233,9 +241,9 @@ async def test_terms_are_shown_in_the_language_that_they_were_written_in() -> No
 
 async def test_a_notice_is_shown_in_the_readers_language_where_there_is_one() -> None:
     texts = (NoticeText("ca", "Reunió", "Dilluns a les set."), NoticeText("ar", "اجتماع", "الاثنين."))
-    house = FakeHouse(board=(Notice(1, "network", "everyone", "", "", False, texts),))
-    async with open_door(house) as door:
-        ana = Browser(door.port)
+    backend = FakePortalBackend(board=(Notice(1, "network", "everyone", "", "", False, texts),))
+    async with open_portal_server(backend) as server:
+        ana = PortalBrowser(server.port)
         assert "اجتماع" in (await ana.get("/notices", Accept_Language="ar")).body
         french = (await ana.get("/notices", Accept_Language="fr")).body
     assert re.search(r'lang="ca"[^>]*>\s*<h2>Reunió', french), "said to be in the language that it is in"
@@ -244,9 +252,9 @@ async def test_a_notice_is_shown_in_the_readers_language_where_there_is_one() ->
 async def test_rules_and_reasons_are_said_in_the_readers_language() -> None:
     ruleset = example()
     allowance = evaluate(GUEST, on("mon 12:00"), {}, ruleset)
-    house = admitted(FakeHouse(view=replace(COMMUNITY, ruleset=ruleset), allowance=allowance))
-    async with open_door(house) as door:
-        ana = Browser(door.port)
+    backend = admitted(FakePortalBackend(view=replace(COMMUNITY, ruleset=ruleset), allowance=allowance))
+    async with open_portal_server(backend) as server:
+        ana = PortalBrowser(server.port)
         pages_read = [await ana.get(path, Accept_Language="ca") for path in ("/network", "/me")]
     network, mine = (page.body.replace("\u00a0", " ") for page in pages_read)
     assert "Les persones convidades no tenen mai més de 3 Mbit/s de baixada i 1 Mbit/s de pujada." in network
@@ -256,10 +264,10 @@ async def test_rules_and_reasons_are_said_in_the_readers_language() -> None:
 
 @pytest.mark.parametrize("tag", ["fr", "es", "ca", "ar"])
 async def test_what_is_kept_is_told_in_the_readers_language(tag: str) -> None:
-    async with open_door() as door:
-        words, house = door.portal.words[tag], door.house
-        body = (await Browser(door.port).get("/privacy", Accept_Language=tag)).body
-    for kept in house.kept():
+    async with open_portal_server() as server:
+        words, backend = server.portal.words[tag], server.backend
+        body = (await PortalBrowser(server.port).get("/privacy", Accept_Language=tag)).body
+    for kept in backend.kept():
         assert kept.purpose not in body
         assert words.gettext(kept.purpose) in body
         assert words.gettext(kept.retention) in body
@@ -275,18 +283,18 @@ async def test_a_new_language_is_one_file_and_is_offered(tmp_path: Path) -> None
         'msgstr "Ongi etorri %(name)s sarera"\n',
         "utf-8",
     )
-    async with open_door() as door:
-        door.portal._renderer = basque = Renderer(tmp_path)
-        door.portal._tongues = Tongues(basque.words.values())
-        door.portal._splashes._render = basque.render
-        reply = await Browser(door.port).get(Accept_Language="eu-ES")
+    async with open_portal_server() as server:
+        server.portal._renderer = basque = Renderer(tmp_path)
+        server.portal._languages = LanguageChooser(basque.words.values())
+        server.portal._splash_cache._render = basque.render
+        reply = await PortalBrowser(server.port).get(Accept_Language="eu-ES")
     assert "Ongi etorri" in reply.body
     assert 'lang="eu" aria-current="true">euskara</button>' in reply.body
 
 
 def test_a_page_from_right_to_left_keeps_addresses_and_codes_apart() -> None:
     """Names of other scripts stand in elements of their own, so that they do not turn the sentence round."""
-    place = Place("Vall Verda", "Library", "login.example", "", "", lang="ar", direction="rtl")
-    body = renderer().render_once(pages.NotFound(place)).decode()
+    place = PageContext("Vall Verda", "Library", "login.example", "", "", lang="ar", direction="rtl")
+    body = renderer().render_once(info_pages.NotFound(place)).decode()
     assert "<bdi>Vall Verda</bdi>" in body
     assert "<bdi>login.example</bdi>" in body

@@ -7,13 +7,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from captive_portal import guests
 from captive_portal.ports import Outage, ServiceView
-from node.membership.contests import Contest
-from node.membership.notices import Notice, NoticeText
-from tests.contracts.portal_client import Browser, Reply
-from tests.fakes.front_door import ANA, BEN, BENS_ADDRESS, FrontDoor
-from tests.fakes.house import (
+from node.accounts.notices import Notice, NoticeText
+from node.accounts.objections import Objection
+from node.sessions import state as session_state
+from tests.contracts.portal_client import PortalBrowser, PortalReply
+from tests.fakes.portal_backend import (
     ANAS_PASSPHRASE,
     COMMUNITY,
     ENDED_CODE,
@@ -24,10 +23,11 @@ from tests.fakes.house import (
     REVOKED_CODE,
     TODAY,
 )
-from tests.fakes.visits import inside
+from tests.fakes.portal_server import ANA, BEN, BENS_ADDRESS, PortalServer
+from tests.fakes.requests import inside
 
 
-async def fill_in(browser: Browser, action: str, page: str = "/", **typed: str) -> Reply:
+async def fill_in(browser: PortalBrowser, action: str, page: str = "/", **typed: str) -> PortalReply:
     """Open a page, type, and press the button."""
     return await browser.post(action, (await browser.get(page)).fill(action, **typed))
 
@@ -45,19 +45,19 @@ async def fill_in(browser: Browser, action: str, page: str = "/", **typed: str) 
     ],
 )
 async def test_each_way_on_the_first_page_leads_to_my_page(
-    door: FrontDoor, ana: Browser, action: str, typed: dict[str, str]
+    server: PortalServer, ana: PortalBrowser, action: str, typed: dict[str, str]
 ) -> None:
     joined = await fill_in(ana, action, **typed)
     assert (303, "/me") == (joined.status, joined.headers["location"])
     assert "set-cookie" not in joined.headers
     assert "You are online" in (await ana.get("/me")).body
-    assert [(ANA, "2")] == door.house.accepted
+    assert [(ANA, "2")] == server.backend.accepted
 
 
 async def test_the_first_page_shows_the_ways_of_the_community_and_no_other(
-    door: FrontDoor, ana: Browser
+    server: PortalServer, ana: PortalBrowser
 ) -> None:
-    door.house.view = replace(COMMUNITY, ways=("voucher", "introduction"))
+    server.backend.view = replace(COMMUNITY, ways=("voucher", "introduction"))
     page = (await ana.get("/")).body
     assert page.index('action="/join/code"') < page.index('action="/ask"')
     assert "/join/terms" not in page
@@ -66,16 +66,18 @@ async def test_the_first_page_shows_the_ways_of_the_community_and_no_other(
 
 
 @pytest.mark.parametrize(("way", "action"), [("passphrase", "/join/passphrase"), ("card", "/join/card")])
-async def test_the_only_way_in_stands_open(door: FrontDoor, ana: Browser, way: str, action: str) -> None:
+async def test_the_only_way_in_stands_open(
+    server: PortalServer, ana: PortalBrowser, way: str, action: str
+) -> None:
     assert '<details class="card">' in (await ana.get("/")).body
-    door.house.view = replace(COMMUNITY, ways=(way,))
+    server.backend.view = replace(COMMUNITY, ways=(way,))
     page = (await ana.get("/")).body
     assert '<details class="card" open>' in page
     assert f'action="{action}"' in page
 
 
-async def test_a_community_without_any_way_says_so(door: FrontDoor, ana: Browser) -> None:
-    door.house.view = replace(COMMUNITY, ways=())
+async def test_a_community_without_any_way_says_so(server: PortalServer, ana: PortalBrowser) -> None:
+    server.backend.view = replace(COMMUNITY, ways=())
     page = (await ana.get("/")).body
     assert "Nobody new can join right now" in page
     assert ["/language"] == re.findall(r'<form[^>]* action="([^"]*)"', page)
@@ -91,7 +93,7 @@ async def test_a_community_without_any_way_says_so(door: FrontDoor, ana: Browser
     ],
 )
 async def test_a_code_that_fails_says_why_beside_its_field_and_keeps_it(
-    ana: Browser, code: str, words: str
+    ana: PortalBrowser, code: str, words: str
 ) -> None:
     page = await fill_in(ana, "/join/code", code=code)
     assert 422 == page.status
@@ -100,7 +102,7 @@ async def test_a_code_that_fails_says_why_beside_its_field_and_keeps_it(
     assert words in page.body.partition('id="voucher-error"')[2].partition("</p>")[0]
 
 
-async def test_a_wrong_passphrase_keeps_the_account_and_never_the_passphrase(ana: Browser) -> None:
+async def test_a_wrong_passphrase_keeps_the_account_and_never_the_passphrase(ana: PortalBrowser) -> None:
     page = await fill_in(ana, "/join/passphrase", account="ana", passphrase="nearly right words")
     assert 422 == page.status
     assert '<details class="card" open>' in page.body
@@ -109,7 +111,7 @@ async def test_a_wrong_passphrase_keeps_the_account_and_never_the_passphrase(ana
     assert "the passphrase is wrong" in page.body
 
 
-async def test_too_many_guesses_wait_and_others_do_not(ana: Browser, ben: Browser) -> None:
+async def test_too_many_guesses_wait_and_others_do_not(ana: PortalBrowser, ben: PortalBrowser) -> None:
     for _ in range(5):
         await fill_in(ana, "/join/code", code="ABCD")
     page = await fill_in(ana, "/join/code", code=GOOD_CODE)
@@ -125,7 +127,7 @@ async def test_too_many_guesses_wait_and_others_do_not(ana: Browser, ben: Browse
         (f"/?card={HOUSE_CARD}", f">{HOUSE_CARD}</textarea>"),
     ],
 )
-async def test_a_scanned_square_fills_the_field(ana: Browser, address: str, filled: str) -> None:
+async def test_a_scanned_square_fills_the_field(ana: PortalBrowser, address: str, filled: str) -> None:
     page = await ana.get(address)
     assert filled in page.body
     assert filled not in (await ana.get("/")).body
@@ -133,8 +135,10 @@ async def test_a_scanned_square_fills_the_field(ana: Browser, address: str, fill
     assert filled in (await ana.get(there)).body
 
 
-async def test_a_full_account_asks_who_makes_room(door: FrontDoor, ana: Browser, ben: Browser) -> None:
-    door.house.devices_max = 1
+async def test_a_full_account_asks_who_makes_room(
+    server: PortalServer, ana: PortalBrowser, ben: PortalBrowser
+) -> None:
+    server.backend.devices_max = 1
     await fill_in(ben, "/join/passphrase", account="ana", passphrase=ANAS_PASSPHRASE)
     page = await fill_in(ana, "/join/passphrase", account="ana", passphrase=ANAS_PASSPHRASE)
     assert 409 == page.status
@@ -142,13 +146,13 @@ async def test_a_full_account_asks_who_makes_room(door: FrontDoor, ana: Browser,
     assert ANAS_PASSPHRASE not in page.body
     again = page.fill("/join/passphrase", instead_of=BEN)
     assert 303 == (await ana.post("/join/passphrase", again)).status
-    assert {ANA} == set(door.house.passing)
+    assert {ANA} == set(server.backend.passing)
 
 
 async def test_a_member_is_not_asked_for_a_day_and_hears_everybody_again(
-    door: FrontDoor, ana: Browser, ben: Browser
+    server: PortalServer, ana: PortalBrowser, ben: PortalBrowser
 ) -> None:
-    inside(door.house, BEN)
+    inside(server.backend, BEN)
     await fill_in(ana, "/ask", host="ana", name="Carla")
     mine = await ben.get("/me")
     assert 303 == (await ben.post("/answer", mine.fill("/answer", yes="device"))).status
@@ -163,8 +167,10 @@ async def test_a_member_is_not_asked_for_a_day_and_hears_everybody_again(
     assert 400 == (await ben.post("/answer", saying("rest"))).status
 
 
-async def test_a_member_vouches_for_a_guest_who_waits(door: FrontDoor, ana: Browser, ben: Browser) -> None:
-    inside(door.house, BEN)
+async def test_a_member_vouches_for_a_guest_who_waits(
+    server: PortalServer, ana: PortalBrowser, ben: PortalBrowser
+) -> None:
+    inside(server.backend, BEN)
     assert 303 == (await fill_in(ana, "/ask", host="ana", name="Carla")).status
     waiting = await ana.get("/")
     assert (200, "5") == (waiting.status, waiting.headers["refresh"])
@@ -179,20 +185,22 @@ async def test_a_member_vouches_for_a_guest_who_waits(door: FrontDoor, ana: Brow
 
 
 async def test_a_question_that_nobody_answered_in_time_is_told_and_can_be_asked_again(
-    door: FrontDoor, ana: Browser
+    server: PortalServer, ana: PortalBrowser
 ) -> None:
     await fill_in(ana, "/ask", host="ana", name="Carla")
-    door.house.nobody_answers(ANA)
+    server.backend.nobody_answers(ANA)
     page = await ana.get("/")
     assert "Nobody said yes in time." in page.body
     assert 303 == (await ana.post("/ask", page.fill("/ask", host="ana", name="Carla"))).status
     assert "Waiting for an answer" in (await ana.get("/")).body
 
 
-async def test_while_the_line_is_down_both_pages_say_since_when(door: FrontDoor, ana: Browser) -> None:
+async def test_while_the_line_is_down_both_pages_say_since_when(
+    server: PortalServer, ana: PortalBrowser
+) -> None:
     assert "line to the Internet" not in (await ana.get("/")).body
     since = datetime(2026, 11, 25, 14, 5, tzinfo=UTC)
-    door.house.view = replace(door.house.view, outage=Outage(since))
+    server.backend.view = replace(server.backend.view, outage=Outage(since))
     said = "The Internet connection has been down since 25 November 2026, 14:05."
     page = await ana.get("/")
     assert said in page.body
@@ -201,136 +209,143 @@ async def test_while_the_line_is_down_both_pages_say_since_when(door: FrontDoor,
     assert said in mine.body
     assert "You are on the network</h1>" in mine.body
     assert "You are online" not in mine.body
-    door.house.view = replace(door.house.view, outage=Outage(None))
+    server.backend.view = replace(server.backend.view, outage=Outage(None))
     assert "The Internet connection is down." in (await ana.get("/me")).body
-    door.house.view = replace(door.house.view, outage=None)
+    server.backend.view = replace(server.backend.view, outage=None)
     assert "You are online</h1>" in (await ana.get("/me")).body
 
 
-async def test_a_question_can_be_taken_back(ana: Browser) -> None:
+async def test_a_question_can_be_taken_back(ana: PortalBrowser) -> None:
     await fill_in(ana, "/ask", host="ana", name="Carla")
     assert 303 == (await fill_in(ana, "/leave")).status
     assert "Welcome to Vall Verda" in (await ana.get("/")).body
 
 
-async def test_when_the_time_of_a_code_is_over_the_page_says_so(door: FrontDoor, ana: Browser) -> None:
+async def test_when_the_time_of_a_code_is_over_the_page_says_so(
+    server: PortalServer, ana: PortalBrowser
+) -> None:
     await fill_in(ana, "/join/code", code=GOOD_CODE)
-    door.house.now += 5 * 3_600_000
-    door.house.happens(ANA, guests.TimedOut())
+    server.backend.now += 5 * 3_600_000
+    server.backend.happens(ANA, session_state.TimedOut())
     page = await ana.get("/")
     assert "Your code has run out" in page.body
     assert 'action="/join/code"' in page.body
 
 
-async def test_who_is_in_can_still_use_a_code(door: FrontDoor, ana: Browser) -> None:
+async def test_who_is_in_can_still_use_a_code(server: PortalServer, ana: PortalBrowser) -> None:
     await fill_in(ana, "/join/terms")
     page = await ana.get("/ways")
     assert "More time, or another account" in page.body
     assert 303 == (await ana.post("/join/code", page.fill("/join/code", code=GOOD_CODE))).status
-    assert "voucher-7k3m9q2w4x1z" == door.house.guest(ANA).account
+    assert "voucher-7k3m9q2w4x1z" == server.backend.guest(ANA).account
 
 
 # --- my page ---
 
 
 async def test_a_second_device_comes_in_by_the_code_that_the_first_one_shows(
-    door: FrontDoor, ana: Browser, ben: Browser
+    server: PortalServer, ana: PortalBrowser, ben: PortalBrowser
 ) -> None:
-    inside(door.house)
+    inside(server.backend)
     made = await fill_in(ana, "/devices/code")
     assert (303, "/me#add") == (made.status, made.headers["location"])
-    code = door.house.guest(ANA).device_code
+    code = server.backend.guest(ANA).device_code
     assert code is not None
     assert code.code in (await ana.get("/me")).body
     await fill_in(ben, "/join/code", code=code.code)
-    assert "ana" == door.house.guest(BEN).account
+    assert "ana" == server.backend.guest(BEN).account
     assert (
-        422 == (await fill_in(Browser(door.port, BENS_ADDRESS), "/join/code", "/ways", code=code.code)).status
+        422
+        == (
+            await fill_in(PortalBrowser(server.port, BENS_ADDRESS), "/join/code", "/ways", code=code.code)
+        ).status
     )
 
 
-async def test_devices_are_named_and_taken_off(door: FrontDoor, ana: Browser) -> None:
-    inside(inside(door.house), BEN)
+async def test_devices_are_named_and_taken_off(server: PortalServer, ana: PortalBrowser) -> None:
+    inside(inside(server.backend), BEN)
     named = await fill_in(ana, "/devices/name", device=BEN, name='Tablet <b>"Ñ"')
     assert (303, "/me?done=named") == (named.status, named.headers["location"])
     page = (await ana.get("/me?done=named")).body
     assert "The name is saved." in page
     assert "Tablet &lt;b&gt;&#34;Ñ&#34;" in page
     assert 303 == (await fill_in(ana, "/devices/remove", device=BEN)).status
-    assert {ANA} == set(door.house.passing)
+    assert {ANA} == set(server.backend.passing)
 
 
-async def test_a_contest_is_sent_and_its_answer_is_read(door: FrontDoor, ana: Browser) -> None:
-    inside(door.house)
+async def test_a_contest_is_sent_and_its_answer_is_read(server: PortalServer, ana: PortalBrowser) -> None:
+    inside(server.backend)
     sent = await fill_in(ana, "/contest", rule="evening", text="I work at night.\r\nPlease look.")
     assert (303, "/me?done=contested") == (sent.status, sent.headers["location"])
     assert "No answer yet." in (await ana.get("/me")).body
-    (contest,) = door.house.contests
+    (objection,) = server.backend.objections
     assert ("evening", "I work at night.\nPlease look.", "ana") == (
-        contest.rule,
-        contest.text,
-        contest.account,
+        objection.rule,
+        objection.text,
+        objection.account,
     )
-    door.house.contests = [replace(contest, answer="Done: from tomorrow.", answered_day=TODAY)]
+    server.backend.objections = [replace(objection, answer="Done: from tomorrow.", answered_day=TODAY)]
     assert "Done: from tomorrow." in (await ana.get("/me")).body
 
 
 @pytest.mark.parametrize("letter", ["a", "é", "م", "善", "🌊"])
 async def test_the_longest_contest_arrives_in_every_alphabet(
-    door: FrontDoor, ana: Browser, letter: str
+    server: PortalServer, ana: PortalBrowser, letter: str
 ) -> None:
-    inside(door.house)
+    inside(server.backend)
     assert 303 == (await fill_in(ana, "/contest", rule="evening", text=letter * 1_000)).status
-    assert letter * 1_000 == door.house.contests[0].text
+    assert letter * 1_000 == server.backend.objections[0].text
 
 
-async def test_a_contest_too_many_is_not_lost(door: FrontDoor, ana: Browser) -> None:
-    inside(door.house)
-    door.house.contests = [Contest(number, "ana", TODAY, "evening", "Slow.") for number in range(3)]
+async def test_a_contest_too_many_is_not_lost(server: PortalServer, ana: PortalBrowser) -> None:
+    inside(server.backend)
+    server.backend.objections = [Objection(number, "ana", TODAY, "evening", "Slow.") for number in range(3)]
     page = await fill_in(ana, "/contest", rule="evening", text="Still slow.")
     assert 429 == page.status
     assert ">Still slow.</textarea>" in page.body
     assert "You already have open requests" in page.body
 
 
-async def test_a_member_sets_a_passphrase_that_no_page_shows(door: FrontDoor, ana: Browser) -> None:
-    inside(door.house)
+async def test_a_member_sets_a_passphrase_that_no_page_shows(
+    server: PortalServer, ana: PortalBrowser
+) -> None:
+    inside(server.backend)
     sent = await fill_in(ana, "/passphrase", passphrase="my new plain words", current=ANAS_PASSPHRASE)
     assert 303 == sent.status
-    assert "my new plain words" == door.house.passphrases["ana"]
+    assert "my new plain words" == server.backend.passphrases["ana"]
     short = await fill_in(ana, "/passphrase", passphrase="short77", current="my new plain words")
     wrong = await fill_in(ana, "/passphrase", passphrase="words of a stranger", current="a guess 12")
     assert [422, 422] == [short.status, wrong.status]
-    assert "my new plain words" == door.house.passphrases["ana"]
+    assert "my new plain words" == server.backend.passphrases["ana"]
     for page in (await ana.get("/me"), short, wrong):
         for typed in ("my new plain words", "short77", "words of a stranger", "a guess 12"):
             assert typed not in page.body
 
 
 async def test_without_a_passphrase_or_a_card_there_is_no_field_for_one(
-    door: FrontDoor, ana: Browser
+    server: PortalServer, ana: PortalBrowser
 ) -> None:
-    inside(door.house)
-    door.house.passphrases.clear()
+    inside(server.backend)
+    server.backend.passphrases.clear()
     page = await ana.get("/me")
     assert 'action="/passphrase"' not in page.body
     assert "You have no passphrase yet" in page.body
-    inside(door.house, way="card")
+    inside(server.backend, way="card")
     page = await ana.get("/me")
     assert 'action="/passphrase"' in page.body
     assert 'name="current"' not in page.body
     assert 303 == (await fill_in(ana, "/passphrase", passphrase="my first plain words")).status
 
 
-async def test_guests_have_no_membership_on_their_page(door: FrontDoor, ana: Browser) -> None:
-    inside(door.house, account="guest-1", way="terms")
+async def test_guests_have_no_membership_on_their_page(server: PortalServer, ana: PortalBrowser) -> None:
+    inside(server.backend, account="guest-1", way="terms")
     page = (await ana.get("/me")).body
     assert 'action="/passphrase"' not in page
     assert "Accept the terms again for more time" in page
 
 
-async def test_my_data_are_seen_taken_along_and_erased(door: FrontDoor, ana: Browser) -> None:
-    inside(door.house)
+async def test_my_data_are_seen_taken_along_and_erased(server: PortalServer, ana: PortalBrowser) -> None:
+    inside(server.backend)
     assert "passphrase" in (await ana.get("/my-data")).body
     document = await ana.get("/my-data.json")
     assert 'attachment; filename="my-data.json"' == document.headers["content-disposition"]
@@ -339,22 +354,24 @@ async def test_my_data_are_seen_taken_along_and_erased(door: FrontDoor, ana: Bro
         document.headers["content-type"],
     )
     question = await ana.get("/my-data/erase")
-    assert [] == door.house.erased
+    assert [] == server.backend.erased
     assert 303 == (await ana.post("/erase", question.fill("/erase"))).status
-    assert ([ANA], set()) == (door.house.erased, set(door.house.passing))
+    assert ([ANA], set()) == (server.backend.erased, set(server.backend.passing))
 
 
 # --- what everybody may read ---
 
 
-async def test_notices_and_services_are_there_before_admission(door: FrontDoor, ana: Browser) -> None:
+async def test_notices_and_services_are_there_before_admission(
+    server: PortalServer, ana: PortalBrowser
+) -> None:
     texts = (NoticeText("en", "Storm", "Stay in."), NoticeText("ca", "Tempesta", "Queda't a casa."))
     inner = (NoticeText("en", "Members only", "The key is under the mat."),)
-    door.house.board = (
+    server.backend.board = (
         Notice(1, "network", "everyone", "", "", True, texts),
         Notice(2, "network", "members", "", "", False, inner),
     )
-    door.house.around = (ServiceView("Wiki", "http://wiki.lan/", "All about us.", True),)
+    server.backend.around = (ServiceView("Wiki", "http://wiki.lan/", "All about us.", True),)
     for path in ("/", "/notices"):
         assert "Stay in." in (await ana.get(path)).body
         assert "Queda&#39;t a casa." in (await ana.get(path, Accept_Language="ca")).body
@@ -363,15 +380,15 @@ async def test_notices_and_services_are_there_before_admission(door: FrontDoor, 
         assert 'href="http://wiki.lan/"' in (await ana.get(path)).body
 
 
-async def test_privacy_says_what_each_table_is_for_and_how_long(ana: Browser) -> None:
+async def test_privacy_says_what_each_table_is_for_and_how_long(ana: PortalBrowser) -> None:
     page = (await ana.get("/privacy")).body
     for kept in KEPT:
         assert kept.purpose in page
         assert kept.retention in page
 
 
-async def test_our_network_says_who_runs_it_and_how_to_help(door: FrontDoor, ana: Browser) -> None:
-    door.house.view = replace(COMMUNITY, help="We meet on Saturdays.\n\nBring a <ladder>.")
+async def test_our_network_says_who_runs_it_and_how_to_help(server: PortalServer, ana: PortalBrowser) -> None:
+    server.backend.view = replace(COMMUNITY, help="We meet on Saturdays.\n\nBring a <ladder>.")
     page = (await ana.get("/network")).body
     for words in (
         "We meet on Saturdays.",

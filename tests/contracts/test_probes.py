@@ -7,11 +7,11 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from captive_portal import guests
 from captive_portal.probes import normal_host
-from tests.contracts.portal_client import HOST, Reply, parse
-from tests.fakes.front_door import ANA, FrontDoor, open_door
-from tests.fakes.house import FOUR_HOURS
+from node.sessions import state as session_state
+from tests.contracts.portal_client import HOST, PortalReply, parse
+from tests.fakes.portal_backend import FOUR_HOURS
+from tests.fakes.portal_server import ANA, PortalServer, open_portal_server
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "probes.json").read_text())["probes"]
 PORTAL_URL = f"http://{HOST}/"
@@ -25,9 +25,9 @@ def spellings(host: str) -> Iterator[str]:
     return itertools.cycle((host, bare.upper(), f"{bare}.", f"{bare}:80", f"{bare.title()}.:80"))
 
 
-async def ask(door: FrontDoor, vector: dict, host: str, method: str, version: str) -> Reply:
+async def ask(server: PortalServer, vector: dict, host: str, method: str, version: str) -> PortalReply:
     """The answer up to the end of the connection, which must be the door's doing."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     agent = f"User-Agent: {vector['user_agent']}\r\n" if "user_agent" in vector else ""
     writer.write(f"{method} {vector['target']} HTTP/{version}\r\nHost: {host}\r\n{agent}\r\n".encode())
     async with asyncio.timeout(3):
@@ -40,28 +40,28 @@ async def ask(door: FrontDoor, vector: dict, host: str, method: str, version: st
 
 async def test_every_systems_sheet_opens_closes_and_opens_again() -> None:
     """One door for all, for making one takes longer than a hundred questions."""
-    async with open_door() as door:
+    async with open_portal_server() as server:
         for vector in VECTORS:
-            door.house.states.clear()
-            await lives_through(door, vector)
+            server.backend.states.clear()
+            await lives_through(server, vector)
 
 
-async def lives_through(door: FrontDoor, vector: dict) -> None:
-    hosts, house = spellings(vector["host"]), door.house
-    await is_captured(door, vector, hosts)
-    house.happens(ANA, guests.TermsAccepted("3", FOUR_HOURS))
-    await is_online(door, vector, hosts)
-    house.now += FOUR_HOURS + 1
-    house.happens(ANA, guests.TimedOut())
-    assert isinstance(house.states[ANA], guests.Expired)
-    await is_captured(door, vector, hosts)
-    house.happens(ANA, guests.RemovedByAdmin("too loud"))
-    await is_captured(door, vector, hosts)
+async def lives_through(server: PortalServer, vector: dict) -> None:
+    hosts, backend = spellings(vector["host"]), server.backend
+    await is_captured(server, vector, hosts)
+    backend.happens(ANA, session_state.SessionGranted("3", FOUR_HOURS))
+    await is_online(server, vector, hosts)
+    backend.now += FOUR_HOURS + 1
+    backend.happens(ANA, session_state.TimedOut())
+    assert isinstance(backend.states[ANA], session_state.Expired)
+    await is_captured(server, vector, hosts)
+    backend.happens(ANA, session_state.BlockedByAdmin("too loud"))
+    await is_captured(server, vector, hosts)
 
 
-async def is_captured(door: FrontDoor, vector: dict, hosts: Iterator[str]) -> None:
+async def is_captured(server: PortalServer, vector: dict, hosts: Iterator[str]) -> None:
     for method, version in LINES:
-        reply = await ask(door, vector, next(hosts), method, version)
+        reply = await ask(server, vector, next(hosts), method, version)
         assert (vector["host"], 302, PORTAL_URL, "no-store") == (
             vector["host"],
             reply.status,
@@ -72,9 +72,9 @@ async def is_captured(door: FrontDoor, vector: dict, hosts: Iterator[str]) -> No
         assert ("" == reply.body) if method == "HEAD" else (4 < len(reply.body) < 1_000)
 
 
-async def is_online(door: FrontDoor, vector: dict, hosts: Iterator[str]) -> None:
+async def is_online(server: PortalServer, vector: dict, hosts: Iterator[str]) -> None:
     for method, version in LINES:
-        reply = await ask(door, vector, next(hosts), method, version)
+        reply = await ask(server, vector, next(hosts), method, version)
         assert (vector["host"], vector["status"], "no-store") == (
             vector["host"],
             reply.status,

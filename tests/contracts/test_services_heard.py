@@ -6,7 +6,7 @@ import socket
 from zeroconf import IPVersion
 from zeroconf.asyncio import AsyncZeroconf
 
-from node.services.browser import _filter
+from node.lan.mdns_browser import _filter
 from tests.fakes.neighbours import id_of
 from tests.kernel.mdns import announcement
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from node.addressing import upstream
-from node.addressing.upstream import NAMES, Upstream
+from node.lan import upstream
+from node.lan.upstream import NAMES, UpstreamResolvers
 from node.units import Monotonic
 
 HERE = "127.0.0.1"
@@ -101,7 +101,7 @@ def clock() -> Passing:
 )
 async def test_a_refusal_is_an_answer_and_a_failure_is_none(reply, answers, gives_names, clock):
     async with resolver(reply) as (_, port):
-        asked = Upstream((HERE,), clock, port=port)
+        asked = UpstreamResolvers((HERE,), clock, port=port)
         for _ in range(upstream.SILENT_ROUNDS):
             await asked.look()
         assert (answers, gives_names) == (asked.answers, asked.gives_names)
@@ -119,12 +119,15 @@ async def test_a_resolver_that_knows_outweighs_one_that_refuses_first(clock):
         late.reply = answer_later
         transport, _ = await loop.create_datagram_endpoint(lambda: late, local_addr=("127.0.0.2", port))
         with contextlib.closing(transport):
-            assert upstream.Reply.KNOWN is await Upstream((HERE, "127.0.0.2"), clock, port=port).ask()
+            assert (
+                upstream.ResolverReply.KNOWN
+                is await UpstreamResolvers((HERE, "127.0.0.2"), clock, port=port).ask()
+            )
 
 
 async def test_one_lost_answer_changes_nothing_and_the_first_answer_after_a_silence_changes_all(clock):
     async with resolver(lambda query: None) as (server, port):
-        asked = Upstream((HERE,), clock, port=port)
+        asked = UpstreamResolvers((HERE,), clock, port=port)
         assert upstream.ASK_AGAIN_S == await asked.look()
         assert asked.answers
         await asked.look()
@@ -136,7 +139,7 @@ async def test_one_lost_answer_changes_nothing_and_the_first_answer_after_a_sile
 
 async def test_a_line_is_down_since_the_first_question_that_nobody_answered(clock):
     async with resolver(coded(0, ANSWER)) as (server, port):
-        asked = Upstream((HERE,), clock, port=port)
+        asked = UpstreamResolvers((HERE,), clock, port=port)
         await asked.look()
         assert (None, 0) == (asked.silent_since, asked.silent_minutes)
         server.reply = lambda query: None
@@ -152,7 +155,7 @@ async def test_a_line_is_down_since_the_first_question_that_nobody_answered(cloc
 
 async def test_it_asks_what_devices_ask_one_name_after_the_other(clock):
     async with resolver(coded(0, ANSWER)) as (server, port):
-        asked = Upstream((HERE,), clock, port=port)
+        asked = UpstreamResolvers((HERE,), clock, port=port)
         for _ in range(len(NAMES) + 1):
             await asked.look()
     questions = [query[12:] for query in server.asked]
@@ -164,16 +167,16 @@ async def test_it_asks_what_devices_ask_one_name_after_the_other(clock):
 
 async def test_asking_once_tells_what_is_true_just_now_and_counts_no_silence(clock):
     async with resolver(lambda query: None) as (server, port):
-        asked = Upstream((HERE,), clock, port=port)
-        assert [upstream.Reply.NONE] * 3 == [await asked.ask() for _ in range(3)]
+        asked = UpstreamResolvers((HERE,), clock, port=port)
+        assert [upstream.ResolverReply.NONE] * 3 == [await asked.ask() for _ in range(3)]
         assert asked.answers
         server.reply = coded(0, ANSWER)
-        assert upstream.Reply.KNOWN is await asked.ask()
+        assert upstream.ResolverReply.KNOWN is await asked.ask()
 
 
 async def test_one_resolver_of_several_is_enough(clock):
     async with resolver(coded(0, ANSWER)) as (_, port):
-        asked = Upstream(("127.0.0.2", HERE), clock, port=port)
+        asked = UpstreamResolvers(("127.0.0.2", HERE), clock, port=port)
         await asked.look()
         await asked.look()
         assert asked.answers
@@ -182,7 +185,7 @@ async def test_one_resolver_of_several_is_enough(clock):
 async def test_the_systems_own_resolvers_are_read_anew_each_time(tmp_path: Path, clock):
     file = tmp_path / "resolv.conf"
     async with resolver(coded(0, ANSWER)) as (_, port):
-        asked = Upstream((), clock, file, port)
+        asked = UpstreamResolvers((), clock, file, port)
         await asked.look()
         await asked.look()
         assert not asked.answers

@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from node import config
-from node.cli import words
+from node.cli import arguments
 
 ROOT = Path(__file__).parents[2]
 GENERATED: Mapping[str, Callable[[], str]] = {
     "deploy/node.example.toml": config.example,
     "deploy/SETTINGS.md": config.reference,
-    "deploy/COMMANDS.md": words.reference,
+    "deploy/COMMANDS.md": arguments.reference,
 }
 
 if __name__ == "__main__":

@@ -11,9 +11,9 @@ from pathlib import Path
 from mesh import messages
 from mesh.exchange import PAGE_KIND
 from mesh.messages import (
-    Beat,
     Have,
     Hello,
+    Keepalive,
     Root,
     Streams,
     assemble_page,
@@ -24,7 +24,7 @@ from mesh.messages import (
     usage_body,
 )
 from mesh.trust import community_mark, leaf_certificate, wrapper_ca
-from node.accounting.ledger import Cell
+from node.accounting.ledger import UsageBucket
 from node.identity import human_form, key_from_raw, own_node_id, sign
 from node.units import AccountId, Bytes, Usage
 
@@ -33,8 +33,8 @@ KEY = key_from_raw(bytes(range(32)))
 NODE = own_node_id(KEY)
 
 
-def a_cell(down: int, up: int, busy_down: int, busy_up: int) -> Cell:
-    return Cell(Usage(Bytes(down), Bytes(up)), Usage(Bytes(busy_down), Bytes(busy_up)))
+def a_cell(down: int, up: int, busy_down: int, busy_up: int) -> UsageBucket:
+    return UsageBucket(Usage(Bytes(down), Bytes(up)), Usage(Bytes(busy_down), Bytes(busy_up)))
 
 
 ROWS = {
@@ -43,7 +43,7 @@ ROWS = {
 }
 MESSAGES = {
     "hello": Hello(1, "la-vall", NODE, "Ermita de dalt", "0123456789abcdef"),
-    "beat": Beat(),
+    "beat": Keepalive(),
     "root": Root("00112233445566778899aabbccddeeff"),
     "streams": Streams("", "~", ((NODE, "life-1", "00112233445566778899aabbccddeeff"),)),
     "have": Have(NODE, "life-1", "", "~", (("usage/2026-11-24/0000", 7, "0011223344556677"),), asks=True),

@@ -1,22 +1,22 @@
 """Draws the state machine of a session from its table: ``python -m tests.docs.sessions_diagram``."""
 
-from captive_portal.guests import (
+from node.sessions.state import (
     TRANSITIONS,
-    Admitted,
+    Authorized,
+    Blocked,
+    BlockedByAdmin,
+    DeviceSession,
     Discarded,
     Event,
     Expired,
     FoundInKernel,
-    Guest,
-    Left,
-    Pardoned,
-    Removed,
-    RemovedByAdmin,
+    LoggedOff,
     Restored,
+    SessionGranted,
     Shortened,
-    TermsAccepted,
     TimedOut,
-    Waiting,
+    Unauthorized,
+    Unblocked,
     step,
 )
 from node.units import AccountId, Milliseconds, Monotonic
@@ -24,15 +24,15 @@ from node.units import AccountId, Milliseconds, Monotonic
 Arrow = tuple[str, str, str]
 """State, event, state."""
 NOW, LATER = Monotonic(5), Monotonic(9)
-STATES: tuple[Guest, ...] = (Waiting(), Admitted(Monotonic(0), LATER), Expired(), Removed("x"))
-STORED = (Admitted(Monotonic(0), LATER), Admitted(Monotonic(0), NOW), Expired(), Removed("x"))
+STATES: tuple[DeviceSession, ...] = (Unauthorized(), Authorized(Monotonic(0), LATER), Expired(), Blocked("x"))
+STORED = (Authorized(Monotonic(0), LATER), Authorized(Monotonic(0), NOW), Expired(), Blocked("x"))
 EVENTS: tuple[Event, ...] = (
-    TermsAccepted("1", Milliseconds(9)),
-    Left(),
+    SessionGranted("1", Milliseconds(9)),
+    LoggedOff(),
     TimedOut(),
     Shortened(NOW),
-    RemovedByAdmin("x"),
-    Pardoned(),
+    BlockedByAdmin("x"),
+    Unblocked(),
     *(Restored(state, AccountId("ana"), 1, "1") for state in STORED),
     FoundInKernel(1, 1, LATER),
     Discarded(),
@@ -56,7 +56,7 @@ def diagram() -> str:
     order = [type(state).__name__ for state in STATES]
     arrows = sorted(ARROWS, key=lambda arrow: (order.index(arrow[0]), order.index(arrow[2]), arrow[1]))
     lines = [f"    {before} --> {after}: {event}" for before, event, after in arrows]
-    return "\n".join(["stateDiagram-v2", "    [*] --> Waiting", *lines])
+    return "\n".join(["stateDiagram-v2", "    [*] --> Unauthorized", *lines])
 
 
 if __name__ == "__main__":

@@ -2,11 +2,11 @@
 
 import re
 
-from node.admin.once import SHOWN_MS
+from node.admin.idempotency import SHOWN_MS
+from node.admin.server import AdminServer
 from node.admin.signin import LINK_LIFE, SESSION_LIFE
-from node.admin.web import AdminDoor
 from tests.docs.generated import ROOT
-from tests.fakes.admin_house import FakeAdminHouse
+from tests.fakes.admin_backend import FakeAdminBackend
 
 README = (ROOT / "node/admin/README.md").read_text()
 
@@ -18,7 +18,7 @@ def test_every_route_is_listed_with_who_may_ask_for_it():
             r"^\| (GET|POST) `([^`]+)` \|.*\| ([a-z, ]+) \|$", README, re.MULTILINE
         )
     }
-    routes = AdminDoor(FakeAdminHouse(), address="127.0.0.1", port=0).routes
+    routes = AdminServer(FakeAdminBackend(), address="127.0.0.1", port=0).routes
     assert {(route.method, route.path): set(route.roles) for route in routes} == listed
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from captive_portal.certificate_files import ASK_AGAIN
 from captive_portal.certificates import RENEW_BEFORE
-from captive_portal.secure import (
+from captive_portal.https import (
     HANDSHAKE_S,
     HANDSHAKES_AT_ONCE,
     HANDSHAKES_MAX,

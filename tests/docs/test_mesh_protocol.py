@@ -111,7 +111,7 @@ def test_the_picture_is_drawn_from_the_code() -> None:
 def test_the_page_names_the_service_the_version_and_the_times() -> None:
     assert f"`{SERVICE_TYPE}`" in PAGE
     assert f"mesh protocol, version {messages.VERSION}" in PAGE
-    assert f"for {peering.BEAT_EVERY // 1000} s" in PAGE
+    assert f"for {peering.KEEPALIVE_EVERY // 1000} s" in PAGE
     assert f"for {peering.SILENT_AFTER // 1000} s is silent" in PAGE.replace("\n", " ")
     assert f"`{transport.PATH}`" not in PAGE
     assert f"`GET {transport.PATH}`" in PAGE

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from captive_portal.forms import CHARACTERS_MAX
 from captive_portal.framing import Limits
-from captive_portal.guests import TRANSITIONS
-from captive_portal.web import ADDRESSES
+from captive_portal.server import ADDRESSES
 from node.memory_budget import Allowed, allowed_memory, budget
+from node.sessions.state import TRANSITIONS
 from tests.docs.sessions_diagram import ARROWS, diagram
 
 ROOM = Path(__file__).parents[2] / "captive_portal"

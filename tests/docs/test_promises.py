@@ -5,23 +5,23 @@ from pathlib import Path
 
 import pytest
 
-from node.admin.grants import Grant
-from node.admin.once import SHOWN_MS
-from node.admin.signin import LINK_LIFE, SESSION_LIFE
-from node.membership import introductions, queue_order
-from node.membership.card_bearers import SHOWN_FOR
-from node.membership.guesses import (
-    CODE_PATIENCE,
-    DEVICE_PATIENCE,
-    PASSPHRASE_PATIENCE,
-    SLIP_PATIENCE,
-    STRANGERS_PATIENCE,
+from node.accounts import fair_queue, sponsorship
+from node.accounts.login_throttle import (
+    CODE_THROTTLE,
+    DEVICE_THROTTLE,
+    MISTYPED_THROTTLE,
+    PASSPHRASE_THROTTLE,
+    STRANGERS_THROTTLE,
     WAIT_LONGEST,
     WINDOW,
 )
-from node.reconcile.keeper import FORGET_EVERY_MS
-from node.reconcile.room import IDLE_MIN
-from node.reconcile.superseded import IDLE_OF_ACCOUNT, IDLE_OF_GUEST
+from node.accounts.step_up import SHOWN_FOR
+from node.admin.grants import Grant
+from node.admin.idempotency import SHOWN_MS
+from node.admin.signin import LINK_LIFE, SESSION_LIFE
+from node.control.persistence import FORGET_EVERY_MS
+from node.sessions.device_limit import IDLE_MIN
+from node.sessions.superseded import IDLE_OF_ACCOUNT, IDLE_OF_GUEST
 
 ROOT = Path(__file__).parents[2]
 NUMBERS = {
@@ -36,7 +36,7 @@ NUMBERS = {
     "thirty": 30,
 }
 UNITS = {"second": 1_000, "minute": 60_000, "hour": 3_600_000, "day": 86_400_000}
-GUESSES = "node/membership/guesses.py"
+GUESSES = "node/accounts/login_throttle.py"
 
 
 def promised(document: str, words: str) -> list[int]:
@@ -67,26 +67,26 @@ def promised(document: str, words: str) -> list[int]:
         ("DECISIONS.md", "A device makes room when it was silent for @", [IDLE_MIN]),
         ("DECISIONS.md", "retention needs a synced clock that ran steadily for @", [FORGET_EVERY_MS]),
         ("DECISIONS.md", "a card that was shown within @ on", [SHOWN_FOR]),
-        ("DECISIONS.md", "had fewest turns in @;", [queue_order.REMEMBERED]),
-        ("DECISIONS.md", "each question stays @,", [introductions.TURN]),
-        ("DECISIONS.md", "Members mute a device or everybody for @;", [introductions.MUTED]),
+        ("DECISIONS.md", "had fewest turns in @;", [fair_queue.REMEMBERED]),
+        ("DECISIONS.md", "each question stays @,", [sponsorship.TURN]),
+        ("DECISIONS.md", "Members mute a device or everybody for @;", [sponsorship.MUTED]),
         ("captive_portal/README.md", "when it was silent for @ and another device", [IDLE_OF_ACCOUNT]),
         ("captive_portal/README.md", "when a guest was silent for @;", [IDLE_OF_GUEST]),
         (
             GUESSES,
             "each device alone: # in @, then the device waits @,",
-            [CODE_PATIENCE.mistakes, WINDOW, CODE_PATIENCE.first_wait],
+            [CODE_THROTTLE.mistakes, WINDOW, CODE_THROTTLE.first_wait],
         ),
-        (GUESSES, "# in @ make the device wait, too", [SLIP_PATIENCE.mistakes, WINDOW]),
+        (GUESSES, "# in @ make the device wait, too", [MISTYPED_THROTTLE.mistakes, WINDOW]),
         (
             GUESSES,
             "over all strangers: # in @, then devices that do not belong to the account wait @,",
-            [STRANGERS_PATIENCE.mistakes, WINDOW, STRANGERS_PATIENCE.first_wait],
+            [STRANGERS_THROTTLE.mistakes, WINDOW, STRANGERS_THROTTLE.first_wait],
         ),
         (
             GUESSES,
             "after # mistakes in @, @ at first",
-            [DEVICE_PATIENCE.mistakes, WINDOW, DEVICE_PATIENCE.first_wait],
+            [DEVICE_THROTTLE.mistakes, WINDOW, DEVICE_THROTTLE.first_wait],
         ),
     ],
 )
@@ -96,5 +96,5 @@ def test_what_people_are_promised_is_what_is_kept(document: str, words: str, kep
 
 def test_waits_and_passphrases_are_as_the_module_says() -> None:
     assert 3_600_000 == WAIT_LONGEST
-    assert CODE_PATIENCE == PASSPHRASE_PATIENCE
+    assert CODE_THROTTLE == PASSPHRASE_THROTTLE
     assert "up to an hour" in (ROOT / GUESSES).read_text()

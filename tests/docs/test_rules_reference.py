@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from node.governance.members import parse_members
 from node.governance.parse import parse_ruleset
-from node.governance.roll import parse_roll
 from node.governance.rule_table import EFFECTS, LATER, RULE_KEYS
 
 ROOM = Path(__file__).parents[2] / "node" / "governance"
@@ -41,5 +41,7 @@ def test_the_examples_are_read_without_errors():
     rules = [block for block in BLOCKS if "[[account]]" not in block]
     ruleset, findings = parse_ruleset(HEAD + "\n".join(rules))
     assert () == findings
-    assert set(EFFECTS) == {type(rule.effect).__name__.lower() for rule in ruleset.rules}
-    assert () == parse_roll("".join(block for block in BLOCKS if "[[account]]" in block))[1]
+    assert set(EFFECTS) == {
+        type(rule.effect).__name__.removesuffix("Limit").lower() for rule in ruleset.rules
+    }
+    assert () == parse_members("".join(block for block in BLOCKS if "[[account]]" in block))[1]

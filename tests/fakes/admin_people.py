@@ -6,22 +6,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 
-from node.admin.ports import DeviceRow, Person, PersonRow
-from node.answers.admin_members import MembersAnswers
-from node.answers.admin_vouchers import VoucherAnswers
-from node.answers.admin_words import WordsAnswers
-from node.answers.rulefile import Edit
+from node.accounts.cards import make_card
+from node.accounts.codes import read_code
+from node.accounts.notices import Notice, NoticeText
+from node.accounts.passphrases import hash_passphrase
+from node.accounts.ports import Change
+from node.accounts.terms import Terms, TermsText
+from node.admin.ports import AdminDeviceRow, PersonDetails, PersonRow
+from node.app.admin_content import AdminContentService
+from node.app.admin_members import AdminMembersService
+from node.app.admin_vouchers import AdminVouchersService
+from node.app.rule_files import Edit
+from node.control.active_ruleset import ActiveRuleset, fingerprint, load_active_ruleset, new_strains, strained
 from node.errors import Finding, StorageTrouble
-from node.governance.roll import Roll, parse_roll
-from node.membership.cards import make_card
-from node.membership.codes import read_code
-from node.membership.notices import Notice, NoticeText
-from node.membership.passphrases import hash_passphrase
-from node.membership.ports import Change
-from node.membership.terms import Terms, TermsText
-from node.reconcile.rulebook import Rulebook, fingerprint, new_strains, open_rulebook, strained
+from node.governance.members import MemberDirectory, parse_members
 from node.units import AccountId, BitsPerSecond, Bytes, MacAddress, Rates, parse_mac
-from tests.fakes.town import NODE_KEY, Town, at
+from tests.fakes.registry_fixture import NODE_KEY, RegistryFixture, at
 
 MEMBERS = """\
 # Who belongs to Vall Alta. Decided by the assembly.
@@ -60,9 +60,9 @@ up = "600 kbit/s"
 """A line with room for the lifelines of two households and the guests, not of three."""
 
 
-def book_of(text: str, roll: Roll) -> Rulebook:
-    book = open_rulebook(text, roll)
-    assert isinstance(book, Rulebook), book
+def book_of(text: str, member_directory: MemberDirectory) -> ActiveRuleset:
+    book = load_active_ruleset(text, member_directory)
+    assert isinstance(book, ActiveRuleset), book
     return book
 
 
@@ -70,7 +70,7 @@ def book_of(text: str, roll: Roll) -> Rulebook:
 class FakeMembersFile:
     """The members' file, which never fails to be written."""
 
-    town: Town
+    town: RegistryFixture
     text: str = MEMBERS
     members_findings: tuple[Finding, ...] = ()
 
@@ -82,16 +82,16 @@ class FakeMembersFile:
         return fingerprint(self.text)
 
     def read(self) -> None:
-        roll, findings = parse_roll(self.text)
-        assert roll is not None, findings
-        self.town.roll = roll
+        member_directory, findings = parse_members(self.text)
+        assert member_directory is not None, findings
+        self.town.member_directory = member_directory
 
     async def look(self) -> None:
         self.read()
 
-    async def members_after(self, replacing: str, edit: Edit) -> Roll | None:
+    async def members_after(self, replacing: str, edit: Edit) -> MemberDirectory | None:
         edited = edit(self.text) if replacing == self.members_fingerprint else ()
-        return parse_roll(edited)[0] if isinstance(edited, str) else None
+        return parse_members(edited)[0] if isinstance(edited, str) else None
 
     async def edit_members(self, replacing: str, edit: Edit) -> tuple[Finding, ...] | None:
         if replacing != self.members_fingerprint:
@@ -105,17 +105,17 @@ class FakeMembersFile:
 
 def device(
     mac: str, account: str, name: str, state: str = "online", way: str | None = "voucher"
-) -> DeviceRow:
-    return DeviceRow(MacAddress(mac), AccountId(account), name, state, way, "2027-02-28")  # type: ignore[arg-type]
+) -> AdminDeviceRow:
+    return AdminDeviceRow(MacAddress(mac), AccountId(account), name, state, way, "2027-02-28")  # type: ignore[arg-type]
 
 
 @dataclass
 class FakePeople:
     """A few people who are on, and one device that was taken off."""
 
-    town: Town
+    town: RegistryFixture
     rows: dict[str, PersonRow] = field(default_factory=dict)
-    devices: dict[str, DeviceRow] = field(default_factory=dict)
+    devices: dict[str, AdminDeviceRow] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         def person(
@@ -149,7 +149,7 @@ class FakePeople:
 
     def find(self, query: str) -> Sequence[AccountId]:
         code = read_code(query)
-        voucher = self.town.register.vouchers.find(code) if hasattr(code, "kind") else None
+        voucher = self.town.registry.vouchers.find(code) if hasattr(code, "kind") else None
         if voucher is not None:
             return (voucher.account,)
         try:
@@ -167,25 +167,25 @@ class FakePeople:
         none = Rates(BitsPerSecond(0), BitsPerSecond(0))
         return self.rows.get(account) or PersonRow(account, "", "guest", 0, none, Bytes(0), None, ())
 
-    def person(self, account: str) -> Person | None:
+    def person(self, account: str) -> PersonDetails | None:
         devices = self.of(AccountId(account))
         if account not in self.rows:
             return None
-        return Person(
+        return PersonDetails(
             row=self.row(AccountId(account)),
             groups=("mast-hosts",) if account == "ana" else (),
             rule="equal-share",
             sentence="Everyone shares the line equally.",
             devices=devices,
             voucher=None,
-            contests=self.town.register.contests.of(AccountId(account)),
+            objections=self.town.registry.objections.of(AccountId(account)),
             is_member=account == "ana",
         )
 
-    def of(self, account: AccountId) -> tuple[DeviceRow, ...]:
+    def of(self, account: AccountId) -> tuple[AdminDeviceRow, ...]:
         return tuple(row for row in self.devices.values() if row.account == account)
 
-    def removed(self) -> Sequence[DeviceRow]:
+    def removed(self) -> Sequence[AdminDeviceRow]:
         return [row for row in self.devices.values() if row.state == "removed"]
 
     async def kick(self, account: str, mac: MacAddress | None, because: str) -> Finding | None:
@@ -210,12 +210,12 @@ class Membership:
     """What the admins' door asks about vouchers, members and words."""
 
     def __init__(self) -> None:
-        self.town, self._chance = Town(), Random(5)
+        self.town, self._chance = RegistryFixture(), Random(5)
         self.now, self.trouble, self.asleep = 1_000, "", False
         self.file = FakeMembersFile(self.town)
         self.adopt(RULES)
         self.people = FakePeople(self.town)
-        register = self.town.register
+        registry = self.town.registry
 
         async def keep(changes: Sequence[Change]) -> None:
             self.town.keep(tuple(changes))
@@ -226,18 +226,18 @@ class Membership:
         async def unwritable() -> str:
             return self.trouble
 
-        async def strains(roll: Roll) -> tuple[Finding, ...]:
-            return new_strains(self.book, roll)
+        async def strains(member_directory: MemberDirectory) -> tuple[Finding, ...]:
+            return new_strains(self.book, member_directory)
 
         def instant():
             return at(self.now)
 
         async def mint(count):
             await asyncio.sleep(0)  # others may act meanwhile
-            return register.vouchers.mint(count)
+            return registry.vouchers.generate(count)
 
-        self.vouchers = VoucherAnswers(
-            register,
+        self.vouchers = AdminVouchersService(
+            registry,
             keep=keep,
             check=self.check,
             mint=mint,
@@ -246,12 +246,12 @@ class Membership:
             rule_groups=lambda: ("day-pass", "week"),
             trouble=lambda _changes: self.trouble,
         )
-        self.members = MembersAnswers(
-            register,
+        self.members = AdminMembersService(
+            registry,
             self.file,
-            roll=lambda: self.town.roll,
+            member_directory=lambda: self.town.member_directory,
             look=self.file.look,
-            rulebook=lambda: self.book,
+            active_ruleset=lambda: self.book,
             strains=strains,
             devices=self.people.of,
             keep=keep,
@@ -262,8 +262,8 @@ class Membership:
             hashed=hashed,
             sign_card=lambda card: make_card(NODE_KEY, "Vall", card),
         )
-        self.words = WordsAnswers(
-            register,
+        self.words = AdminContentService(
+            registry,
             keep=keep,
             check=self.check,
             unwritable=unwritable,
@@ -272,7 +272,7 @@ class Membership:
             node="library",
             zones=("valley",),
         )
-        register.notices.put_up(
+        registry.notices.put_up(
             Notice(
                 0,
                 "network",
@@ -284,15 +284,15 @@ class Membership:
                 "admin",
             )
         )
-        register.contests.add(AccountId("ana"), "night-cap", "I work at night.", "2027-02-27")
+        registry.objections.add(AccountId("ana"), "night-cap", "I work at night.", "2027-02-27")
 
     def adopt(self, text: str) -> None:
         """These rules are in force from now on."""
-        self.adopted = book_of(text, self.town.roll)
+        self.adopted = book_of(text, self.town.member_directory)
 
     @property
-    def book(self) -> Rulebook:
-        return strained(self.adopted, self.town.roll)
+    def book(self) -> ActiveRuleset:
+        return strained(self.adopted, self.town.member_directory)
 
     def check(self) -> None:
         if self.asleep:

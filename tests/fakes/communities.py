@@ -5,22 +5,22 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from captive_portal import guests
-from node.accounting.ledger import Cell, CellKey, Ledger
-from node.enforcement.plan import Gate, TrafficPlan
+from node.accounting.ledger import Ledger, UsageBucket, UsageKey
+from node.accounts.voucher_store import IssueResult
+from node.accounts.vouchers import Batch
+from node.control.active_ruleset import ActiveRuleset, load_active_ruleset
+from node.control.effective_policy import EffectivePolicy
+from node.enforcement.plan import FirewallConfig, TrafficPlan
 from node.governance.allowance import Moment
-from node.governance.examples import moment_at
-from node.governance.roll import Roll, parse_roll
+from node.governance.members import MemberDirectory, parse_members
+from node.governance.rule_tests import moment_at
 from node.governance.rules import Ruleset
-from node.membership.issued import Issued
-from node.membership.vouchers import Batch
-from node.reconcile.rulebook import Rulebook, open_rulebook
-from node.reconcile.standing import Standing
+from node.sessions import state as session_state
 from node.units import AccountId, BitsPerSecond, Bytes, MacAddress, Milliseconds, NodeId, Rates, Usage
-from tests.fakes.members import guest_account, make_register
-from tests.fakes.memory import FakeClock
+from tests.fakes.members import guest_account, make_registry
+from tests.fakes.repository import FakeClock
 
-GATE = Gate("lan0", "wan0", 2080)
+FIREWALL = FirewallConfig("lan0", "wan0", 2080)
 TIERS = ("member", "host", "kid")
 GROUPS = ("school", "mast")
 HOURS = ("daily 18:00-23:00", "mon-fri 08:00-16:00", "sat,sun 00:00-24:00", "daily 22:00-06:00")
@@ -139,14 +139,14 @@ class _File:
 def communities(draw: st.DrawFn) -> Community:
     """Most of them pass the checks, and many just so."""
     tiers = [draw(st.sampled_from(TIERS)) for _ in range(draw(st.integers(0, 10)))]
-    roll, members = [], ""
+    member_directory, members = [], ""
     for number, tier in enumerate(tiers):
         account = f"a{number}"
         groups = draw(st.lists(st.sampled_from(GROUPS), max_size=1))
         quoted = ", ".join(f'"{group}"' for group in groups)
         members += f'[[account]]\nid = "{account}"\ntier = "{tier}"\ngroups = [{quoted}]\n'
         members += f'devices = ["02:00:00:00:01:{number:02x}"]\n'
-        roll.append(account)
+        member_directory.append(account)
     lifeline, guest = draw(st.sampled_from(LIFELINES)), draw(st.sampled_from(GUEST_LIFELINES))
     line = draw(st.sampled_from(LINES))
     text = '[ruleset]\ncommunity = "c"\nversion = 1\ndecision = "D-1"\n'
@@ -165,30 +165,32 @@ def communities(draw: st.DrawFn) -> Community:
     return Community(
         rules=text + file.text,
         members=members,
-        accounts=tuple(account for account in roll if draw(st.integers(1, 5)) > 1),
+        accounts=tuple(account for account in member_directory if draw(st.integers(1, 5)) > 1),
         guests=draw(st.integers(0, 3)),
         vouchers=tuple(draw(st.lists(st.sampled_from(GROUPS), max_size=2))),
-        heavy=frozenset(account for account in roll if draw(st.booleans())),
+        heavy=frozenset(account for account in member_directory if draw(st.booleans())),
         minute=draw(st.integers(0, 7 * 24 * 60 - 1)),
         clock=draw(st.sampled_from(["synced", "holdover", "unknown"])),
     )
 
 
 def is_accepted(community: Community) -> bool:
-    return isinstance(open_rulebook(community.rules, roll_of(community.members)), Rulebook)
+    return isinstance(
+        load_active_ruleset(community.rules, member_directory_of(community.members)), ActiveRuleset
+    )
 
 
 ACCEPTED = communities().filter(is_accepted)
 """Those whose rules the real checks let through."""
 
 
-def roll_of(members: str) -> Roll:
-    roll, findings = parse_roll(members)
-    assert roll is not None, findings
-    return roll
+def member_directory_of(members: str) -> MemberDirectory:
+    member_directory, findings = parse_members(members)
+    assert member_directory is not None, findings
+    return member_directory
 
 
-class StandingAt(Standing):
+class PolicyAt(EffectivePolicy):
     """At a moment that the test chose."""
 
     at: Moment
@@ -197,44 +199,52 @@ class StandingAt(Standing):
         return self.at
 
 
-def standing_of(community: Community, members: str | None = None) -> StandingAt:
+def effective_policy_of(community: Community, members: str | None = None) -> PolicyAt:
     """Everybody of the community here, with the real checks, register, presence and books. `members`: the roll has
     become this since the rules were adopted."""
-    adopted = open_rulebook(community.rules, roll_of(community.members))
-    assert isinstance(adopted, Rulebook), adopted
-    roll, clock, ledger = roll_of(community.members if members is None else members), FakeClock(), Ledger()
+    adopted = load_active_ruleset(community.rules, member_directory_of(community.members))
+    assert isinstance(adopted, ActiveRuleset), adopted
+    member_directory, clock, ledger = (
+        member_directory_of(community.members if members is None else members),
+        FakeClock(),
+        Ledger(),
+    )
     day = "" if community.clock == "unknown" else clock.today()
     for account in community.heavy:
         used = Usage(USED, Bytes(0))
-        ledger.merge(CellKey(NodeId("n"), "1", AccountId(account), day), Cell(used, used)) if day else None
-    register = make_register(lambda: roll)
-    standing = StandingAt(
-        rulebook=adopted,
-        roll=roll,
-        register=register,
+        ledger.merge(
+            UsageKey(NodeId("n"), "1", AccountId(account), day), UsageBucket(used, used)
+        ) if day else None
+    registry = make_registry(lambda: member_directory)
+    standing = PolicyAt(
+        active_ruleset=adopted,
+        member_directory=member_directory,
+        registry=registry,
         ledger=ledger,
         clock=clock,
         guest_account=guest_account,
         session_ms=None,
     )
     standing.at = Moment(moment_at(community.minute).at, community.clock)  # type: ignore[arg-type]
-    macs = [mac for mac, account in roll.devices.items() if account in community.accounts or members]
+    macs = [
+        mac for mac, account in member_directory.devices.items() if account in community.accounts or members
+    ]
     macs += [MacAddress(f"02:00:00:00:02:{n:02x}") for n in range(community.guests)]
     for number, group in enumerate(community.vouchers):
         macs.append(mac := MacAddress(f"02:00:00:00:03:{number:02x}"))
         wish = Batch(0, group, Milliseconds(3_600_000), 0, "", "issuer")
-        issued = register.vouchers.issue(wish, 1, "2026-11-24")
-        assert isinstance(issued, Issued)
-        register.enter_by_code(mac, issued.codes[0].text, ("voucher",), instant(clock))
+        issued = registry.vouchers.issue(wish, 1, "2026-11-24")
+        assert isinstance(issued, IssueResult)
+        registry.enter_by_code(mac, issued.codes[0].text, ("voucher",), instant(clock))
     for mac in macs:
-        standing.presence.handle(mac, guests.TermsAccepted("1", None), clock.now)
+        standing.session_table.handle(mac, session_state.SessionGranted("1", None), clock.now)
         standing.welcome(mac)
     standing.evaluate_all()
     return standing
 
 
-def plan_of(standing: Standing) -> TrafficPlan:
-    return standing.plan(GATE)
+def plan_of(standing: EffectivePolicy) -> TrafficPlan:
+    return standing.plan(FIREWALL)
 
 
 def lifeline_of(ruleset: Ruleset) -> Rates:
@@ -249,6 +259,6 @@ def guest_lifeline_of(ruleset: Ruleset) -> Rates:
 
 
 def instant(clock: FakeClock):  # type: ignore[no-untyped-def]
-    from node.membership.entrances import Instant
+    from node.accounts.auth_result import Now
 
-    return Instant(clock.now, "boot", None, "2026-11-24")
+    return Now(clock.now, "boot", None, "2026-11-24")

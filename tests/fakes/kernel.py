@@ -104,7 +104,7 @@ class FakeKernel:
         """The table that would stand, as nft statements."""
         if self.plan is None:
             return ""
-        form = nft.Form(self.plan.gate, bool(self.plan.uplink or self.plan.classes), (2, 3))
+        form = nft.ChainLayout(self.plan.firewall, bool(self.plan.uplink or self.plan.classes), (2, 3))
         return nft.transition(nft.EMPTY, replace(self.plan, admitted=self._alive()), form, self.now)
 
     def _alive(self) -> dict[MacAddress, Admission]:

@@ -4,8 +4,8 @@ import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from node.governance.roll import EMPTY_ROLL, Roll
-from node.membership.register import Register
+from node.accounts.registry import AccountRegistry
+from node.governance.members import NO_MEMBERS, MemberDirectory
 from node.units import AccountId, MacAddress, NodeId
 
 if TYPE_CHECKING:
@@ -18,18 +18,18 @@ def guest_account(mac: MacAddress) -> AccountId:
     return AccountId(f"guest-{mac[-2:]}")
 
 
-def make_register(
-    roll: Callable[[], Roll] = lambda: EMPTY_ROLL,
+def make_registry(
+    member_directory: Callable[[], MemberDirectory] = lambda: NO_MEMBERS,
     *,
     nodes: "Container[NodeId]" = frozenset(),
     guest: Callable[[MacAddress], AccountId] = guest_account,
     seed: int = 1,
-) -> Register:
-    return Register(
+) -> AccountRegistry:
+    return AccountRegistry(
         key=b"k" * 32,
         community=COMMUNITY,
         nodes=lambda: nodes,
-        roll=roll,
+        member_directory=member_directory,
         guest_account=guest,
         random=random.Random(seed).randbytes,
     )

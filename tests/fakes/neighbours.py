@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from node.accounting.ledger import Cell, CellKey, Ledger
+from node.accounting.ledger import Ledger, UsageBucket, UsageKey
 from node.accounting.lives import life_name, life_number
 from node.errors import StorageTrouble
 from node.identity import key_from_raw, own_node_id
@@ -24,8 +24,8 @@ def id_of(name: str) -> NodeId:
     return own_node_id(key_of(name))
 
 
-def cell(down: int, up: int = 0) -> Cell:
-    return Cell(Usage(Bytes(down), Bytes(up)), Usage(Bytes(0), Bytes(0)))
+def cell(down: int, up: int = 0) -> UsageBucket:
+    return UsageBucket(Usage(Bytes(down), Bytes(up)), Usage(Bytes(0), Bytes(0)))
 
 
 class Books:
@@ -38,14 +38,14 @@ class Books:
         self.pages_merged = 0
 
     def book(self, account: str, used: Usage, day: str = TODAY) -> None:
-        self.ledger.add(CellKey(self.node, self.incarnation, AccountId(account), day), used, busy=False)
+        self.ledger.add(UsageKey(self.node, self.incarnation, AccountId(account), day), used, busy=False)
 
-    async def own_cells(self) -> Iterable[tuple[str, str, AccountId, Cell]]:
+    async def own_cells(self) -> Iterable[tuple[str, str, AccountId, UsageBucket]]:
         return [
             (key.incarnation, key.day, key.account, found) for key, found in self.ledger.cells_of(self.node)
         ]
 
-    def cells_now(self) -> Iterable[tuple[str, AccountId, Cell]]:
+    def cells_now(self) -> Iterable[tuple[str, AccountId, UsageBucket]]:
         """Of this life."""
         mine = self.ledger.cells_of(self.node)
         return [(key.day, key.account, cell) for key, cell in mine if key.incarnation == self.incarnation]
@@ -55,11 +55,11 @@ class Books:
         self.incarnation = life_name(number, secrets.token_hex(4))
 
     def merge_page(
-        self, author: NodeId, incarnation: str, day: str, cells: Iterable[tuple[AccountId, Cell]]
+        self, author: NodeId, incarnation: str, day: str, cells: Iterable[tuple[AccountId, UsageBucket]]
     ) -> None:
         self.pages_merged += 1
         for account, found in cells:
-            self.ledger.merge(CellKey(author, incarnation, account, day), found)
+            self.ledger.merge(UsageKey(author, incarnation, account, day), found)
 
     def used(self, account: str, period: str = TODAY) -> int:
         return self.ledger.total(AccountId(account), period).uplink.total
@@ -68,7 +68,7 @@ class Books:
         return sum(found.uplink.total for _, owner, found in self.cells_now() if owner == account)
 
 
-class Shelf:
+class FakePageCache:
     """Implements `mesh.ports.PageShelf` in memory."""
 
     def __init__(self) -> None:

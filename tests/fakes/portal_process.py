@@ -3,12 +3,12 @@
 import asyncio
 import sys
 
-from tests.fakes.front_door import open_door
+from tests.fakes.portal_server import open_portal_server
 
 
 async def serve() -> None:
-    async with open_door() as door:
-        sys.stdout.write(f"{door.port}\n")
+    async with open_portal_server() as server:
+        sys.stdout.write(f"{server.port}\n")
         sys.stdout.flush()
         await asyncio.Event().wait()
 

@@ -40,7 +40,7 @@ def forged_advertisement(sender: str, address: str, claimed: str, to_mac: str, t
 
 
 @dataclass
-class Answer:
+class ForgerAnswer:
     """What came back; status 0 for nothing."""
 
     status: int
@@ -54,7 +54,7 @@ class Answer:
 
 
 @dataclass
-class Device:
+class ForgingDevice:
     """A person's device with one address of each family; `secure` asks by https."""
 
     place: Namespace
@@ -86,17 +86,19 @@ class Device:
             sock.close()
             raise
 
-    def ask(self, way: int, path: str = "/", form: str | None = None, *, secure: bool = False) -> Answer:
+    def ask(
+        self, way: int, path: str = "/", form: str | None = None, *, secure: bool = False
+    ) -> ForgerAnswer:
         with contextlib.closing(self.connect(way, secure=secure)) as sock:
             sock.sendall(request(path, form))
             return heard(sock)
 
     def ask_as(
         self, victim: str, way: int, path: str, form: str | None = None, *, secure: bool = False
-    ) -> Answer:
+    ) -> ForgerAnswer:
         """Connects under its own name, then claims to be at the victim's hardware address while it is asked who this
         is, and is at its own again when TCP repeats the answer."""
-        own, answer = self.addresses[way], Answer(0, "")
+        own, answer = self.addresses[way], ForgerAnswer(0, "")
         for _ in range(TRIES):
             with contextlib.closing(self.connect(way, secure=secure)) as sock:
                 self.claim(own, victim)
@@ -119,11 +121,11 @@ def request(path: str, form: str | None) -> bytes:
     return (head + "\r\n" + (form or "")).encode()
 
 
-def heard(sock: socket.socket) -> Answer:
+def heard(sock: socket.socket) -> ForgerAnswer:
     raw = b""
     with contextlib.suppress(OSError):
         while chunk := sock.recv(65_536):
             raw += chunk
     head, _, body = raw.decode(errors="replace").partition("\r\n\r\n")
     words = head.split(maxsplit=2)
-    return Answer(int(words[1]) if len(words) > 1 else 0, body)
+    return ForgerAnswer(int(words[1]) if len(words) > 1 else 0, body)

@@ -11,9 +11,9 @@ import signal
 import sys
 import time
 
-from mesh.neighbourhood import Mesh
+from mesh.service import MeshService
 from node.units import Bytes, Usage
-from tests.fakes.neighbours import Books, Shelf, id_of, key_of
+from tests.fakes.neighbours import Books, FakePageCache, id_of, key_of
 
 LOOK_S = 0.01
 BOOKED = 1_000
@@ -26,13 +26,13 @@ def say(what: str, **more: object) -> None:
 async def live(name: str, interfaces: tuple[str, ...], members: frozenset[str]) -> None:
     roster = frozenset(map(id_of, members))
     books = Books(id_of(name))
-    mesh = Mesh(
+    mesh = MeshService(
         key=key_of(name),
         community_id="the-village",
         name=name,
         roster=lambda: roster,
         books=books,
-        shelf=Shelf(),
+        page_cache=FakePageCache(),
         interfaces=interfaces,
     )
     running = asyncio.ensure_future(mesh.run())  # noqa: TID251
@@ -44,7 +44,7 @@ async def live(name: str, interfaces: tuple[str, ...], members: frozenset[str]) 
     say("stopped", error=None if running.cancelled() else repr(running.exception()))
 
 
-async def watch(mesh: Mesh, books: Books) -> None:
+async def watch(mesh: MeshService, books: Books) -> None:
     said: dict[str, object] = {}
     merged = 0
     while True:

@@ -16,8 +16,8 @@ from ipaddress import IPv4Interface, IPv6Interface
 from zeroconf import IPVersion
 from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
-from node.services.announced import HTTP
-from node.services.browser import LanServices
+from node.lan.mdns_browser import MdnsBrowser
+from node.lan.mdns_services import HTTP
 
 LOOK_S = 0.05
 
@@ -43,7 +43,7 @@ async def offer(address: str, *services: str) -> None:
 
 async def hear(interface: str, own4: str, own6: str) -> None:
     told = _told_to_end()
-    services = LanServices(interface, IPv4Interface(own4), IPv6Interface(own6))
+    services = MdnsBrowser(interface, IPv4Interface(own4), IPv6Interface(own6))
     async with asyncio.TaskGroup() as tasks:
         work = [tasks.create_task(services.run()), tasks.create_task(_tell(services))]
         await told.wait()
@@ -51,7 +51,7 @@ async def hear(interface: str, own4: str, own6: str) -> None:
             task.cancel()
 
 
-async def _tell(services: LanServices) -> None:
+async def _tell(services: MdnsBrowser) -> None:
     said: object = None
     while True:
         found = [[each.name, each.url, each.host] for each in services.found()]

@@ -9,7 +9,7 @@ import pytest
 from node.enforcement import counters, nft
 from node.enforcement.kernel import LinuxKernel
 from node.enforcement.libnftables import Nftables
-from node.enforcement.plan import Admission, Gate, TrafficPlan
+from node.enforcement.plan import Admission, FirewallConfig, TrafficPlan
 from node.errors import KernelRefused
 from node.units import MacAddress, Monotonic
 from tests.lab.internet import ROOT
@@ -17,7 +17,7 @@ from tests.lab.router import real_kernel_in_namespace
 
 pytestmark = pytest.mark.kernel
 
-GATE = Gate("lan0", "wan0", 2080)
+FIREWALL = FirewallConfig("lan0", "wan0", 2080)
 NOW = Monotonic(0)
 MANY = 5_000
 GROWTH_MB_MAX = 8
@@ -40,7 +40,7 @@ print(len(reading.counted), (memory_kb() - before) // 1024)
 def with_devices(kernel: LinuxKernel, count: int) -> None:
     macs = (MacAddress(f"02:00:00:00:{number >> 8:02x}:{number & 255:02x}") for number in range(1, count + 1))
     admitted = {mac: Admission(mac, number, number, None) for number, mac in enumerate(macs, start=1)}
-    kernel.apply(TrafficPlan(GATE, admitted), NOW)
+    kernel.apply(TrafficPlan(FIREWALL, admitted), NOW)
 
 
 def test_it_says_what_the_firewalls_own_library_says():

@@ -9,8 +9,16 @@ import pytest
 
 from tests.kernel.arrival_frames import dhcp, mac_of
 from tests.kernel.frames import SYN, TCP, UDP, frame, ip, raw_socket, tcp, udp
-from tests.kernel.street import FAR, MEMBER_MAC, ROUTER, ROUTER_MAC, STRANGER_MAC, Street, street
-from tests.kernel.test_flow_limits import FAMILY, Caller, listener
+from tests.kernel.kernel_testbed import (
+    FAR,
+    MEMBER_MAC,
+    ROUTER,
+    ROUTER_MAC,
+    STRANGER_MAC,
+    KernelTestbed,
+    kernel_testbed,
+)
+from tests.kernel.test_flow_limits import FAMILY, RequestingDevice, listener
 from tests.kernel.test_what_strangers_may_ask import OPEN, PORT, PORTAL, PROBE, resolver
 from tests.lab.questions import ask, question
 
@@ -21,7 +29,7 @@ NEIGHBOUR = ("10.77.0.99", "fd77::99")
 
 
 @contextlib.contextmanager
-def flood(place: Street, frames: list[bytes], per_second: int) -> Iterator[None]:
+def flood(place: KernelTestbed, frames: list[bytes], per_second: int) -> Iterator[None]:
     """These over and over, from the stranger's port."""
     with place.stranger.entered():
         line = raw_socket("eth0")
@@ -48,8 +56,8 @@ def flood(place: Street, frames: list[bytes], per_second: int) -> Iterator[None]
 
 @BOTH
 def test_the_names_of_the_page_are_free_while_strangers_have_no_question_left(way: int) -> None:
-    with street() as place:
-        place.admit(MEMBER_MAC, gate=OPEN)
+    with kernel_testbed() as place:
+        place.admit(MEMBER_MAC, firewall=OPEN)
         place.router.ip(f"neigh replace {NEIGHBOUR[way]} lladdr {STRANGER_MAC} dev lan0")
         asked = [
             frame(
@@ -75,7 +83,7 @@ def test_the_names_of_the_page_are_free_while_strangers_have_no_question_left(wa
 
 @BOTH
 def test_the_page_opens_while_others_open_flows_from_ever_new_hardware_addresses(way: int) -> None:
-    with street() as place:
+    with kernel_testbed() as place:
         place.admit(MEMBER_MAC)
         opened = [
             frame(
@@ -87,7 +95,7 @@ def test_the_page_opens_while_others_open_flows_from_ever_new_hardware_addresses
         ]
         with listener(place.router, FAMILY[way], 2080), flood(place, opened, 6_000):
             time.sleep(5)
-            newcomer = Caller(place.stranger, ROUTER[way], 2080)
+            newcomer = RequestingDevice(place.stranger, ROUTER[way], 2080)
             newcomer.call(20)
             newcomer.close()
         print("refused", newcomer.refused, "longest", newcomer.longest_s)
@@ -96,7 +104,7 @@ def test_the_page_opens_while_others_open_flows_from_ever_new_hardware_addresses
 
 @BOTH
 def test_the_page_opens_while_others_hold_half_open_flows_to_it(way: int) -> None:
-    with street() as place:
+    with kernel_testbed() as place:
         place.admit(MEMBER_MAC)
         place.router.ip(f"neigh replace {NEIGHBOUR[way]} lladdr {STRANGER_MAC} dev lan0")
         opened = [
@@ -109,7 +117,7 @@ def test_the_page_opens_while_others_hold_half_open_flows_to_it(way: int) -> Non
         ]
         with listener(place.router, FAMILY[way], 2080), flood(place, opened, 3_000):
             time.sleep(6)
-            newcomer = Caller(place.stranger, ROUTER[way], 2080)
+            newcomer = RequestingDevice(place.stranger, ROUTER[way], 2080)
             newcomer.call(20)
             newcomer.close()
         print("refused", newcomer.refused, "longest", newcomer.longest_s)
@@ -129,7 +137,7 @@ table inet passed {
 
 def test_a_device_that_is_admitted_takes_no_addresses_without_end() -> None:
     """With each lease the server of names and addresses writes its whole file again."""
-    with street() as place:
+    with kernel_testbed() as place:
         place.admit(MEMBER_MAC, STRANGER_MAC)
         place.router.run("nft", "-f", "-", stdin=PASSED)
         requests = []

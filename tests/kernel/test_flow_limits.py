@@ -15,17 +15,17 @@ from node.enforcement import conntrack
 from node.enforcement.plan import Admission, TrafficPlan
 from node.units import MacAddress
 from tests.kernel.frames import SYN, TCP, UDP, frame, ip, tcp, udp
-from tests.kernel.street import (
+from tests.kernel.kernel_testbed import (
     FAR,
-    GATE,
+    FIREWALL,
     MEMBER_MAC,
     NOW,
     ROUTER,
     ROUTER_MAC,
     STRANGER,
     STRANGER_MAC,
-    Street,
-    street,
+    KernelTestbed,
+    kernel_testbed,
 )
 from tests.lab.netns import Namespace
 
@@ -41,11 +41,11 @@ FILES = 8_000
 
 
 @pytest.fixture
-def place() -> Iterator[Street]:
+def place() -> Iterator[KernelTestbed]:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(FILES, hard), hard))
     try:
-        with street("flows") as made, contextlib.ExitStack() as held:
+        with kernel_testbed("flows") as made, contextlib.ExitStack() as held:
             made.admit(MEMBER_MAC, STRANGER_MAC)
             for target, port in ((made.far, 80), (made.router, 2080)):
                 for family in FAMILY:
@@ -68,7 +68,7 @@ def listener(place: Namespace, family: int, port: int) -> socket.socket:
         return made
 
 
-class Caller:
+class RequestingDevice:
     """Opens connections from one place, and knows how each began."""
 
     def __init__(self, place: Namespace, target: str, port: int = 80) -> None:
@@ -100,15 +100,17 @@ class Caller:
         self.standing.clear()
 
 
-def entries(place: Street) -> int:
+def entries(place: KernelTestbed) -> int:
     """That are alive: reading the table also collects those whose time is over."""
     return len(place.router.run("cat", "/proc/net/nf_conntrack").splitlines())
 
 
 @BOTH
-def test_one_device_that_opens_flows_without_end_leaves_the_table_to_others(place: Street, way: int) -> None:
+def test_one_device_that_opens_flows_without_end_leaves_the_table_to_others(
+    place: KernelTestbed, way: int
+) -> None:
     """262,139 silent flows of one guest filled the table; then nobody's new flow began."""
-    greedy, other = Caller(place.member, FAR[way]), Caller(place.stranger, FAR[way])
+    greedy, other = RequestingDevice(place.member, FAR[way]), RequestingDevice(place.stranger, FAR[way])
     greedy.call(1_500)
     assert 0.9 * PROMISED <= len(greedy.standing) <= PROMISED
     assert 0.9 * PROMISED <= entries(place) <= PROMISED + SPARE
@@ -121,8 +123,8 @@ def test_one_device_that_opens_flows_without_end_leaves_the_table_to_others(plac
 
 
 @BOTH
-def test_flows_that_ended_make_room_for_new_ones(place: Street, way: int) -> None:
-    caller = Caller(place.member, FAR[way])
+def test_flows_that_ended_make_room_for_new_ones(place: KernelTestbed, way: int) -> None:
+    caller = RequestingDevice(place.member, FAR[way])
     caller.call(1_200)
     assert caller.refused
     caller.close(politely=False)
@@ -133,9 +135,9 @@ def test_flows_that_ended_make_room_for_new_ones(place: Street, way: int) -> Non
     caller.close()
 
 
-def test_flows_of_both_families_and_of_every_protocol_count_together(place: Street) -> None:
-    place.admit(MEMBER_MAC, STRANGER_MAC, gate=replace(GATE, flows_per_device=90))
-    callers = [Caller(place.member, FAR[way]) for way in (0, 1)]
+def test_flows_of_both_families_and_of_every_protocol_count_together(place: KernelTestbed) -> None:
+    place.admit(MEMBER_MAC, STRANGER_MAC, firewall=replace(FIREWALL, flows_per_device=90))
+    callers = [RequestingDevice(place.member, FAR[way]) for way in (0, 1)]
     for each in callers:
         each.call(30)
     with place.member.entered():
@@ -159,10 +161,13 @@ def said(family: int, target: str, port: int) -> socket.socket:
 
 
 @BOTH
-def test_a_device_that_is_not_admitted_has_few(place: Street, way: int) -> None:
+def test_a_device_that_is_not_admitted_has_few(place: KernelTestbed, way: int) -> None:
     """The portal would take 12,288 connections; the table must not fill with those of one stranger."""
     place.admit(MEMBER_MAC)
-    stranger, member = Caller(place.stranger, ROUTER[way], 2080), Caller(place.member, FAR[way])
+    stranger, member = (
+        RequestingDevice(place.stranger, ROUTER[way], 2080),
+        RequestingDevice(place.member, FAR[way]),
+    )
     stranger.call(200)
     assert STRANGERS_PROMISED - SPARE <= len(stranger.standing) <= STRANGERS_PROMISED
     assert stranger.longest_s < 1
@@ -188,12 +193,12 @@ def crowd_of_frames(way: int, count: int, flows: int, port: int) -> Iterator[byt
 
 @BOTH
 def test_many_strangers_together_have_a_sixteenth_of_the_table(
-    place: Street, way: int, monkeypatch: pytest.MonkeyPatch
+    place: KernelTestbed, way: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Hardware addresses cost nothing: a limit for each is none."""
     monkeypatch.setattr(conntrack, "table_size", lambda: 16_384)
     place.admit(MEMBER_MAC)
-    member = Caller(place.member, FAR[way])
+    member = RequestingDevice(place.member, FAR[way])
     place.router.ip(f"neigh replace {SILENT[way]} lladdr {STRANGER_MAC} dev lan0")
     # Faster than their rate allows, in portions that the rate lets through.
     for number, data in enumerate(crowd_of_frames(way, 600, 10, 2080)):
@@ -208,7 +213,7 @@ def test_many_strangers_together_have_a_sixteenth_of_the_table(
 
 @pytest.mark.slow
 def test_all_guests_together_leave_half_of_the_table_to_members(
-    place: Street, monkeypatch: pytest.MonkeyPatch
+    place: KernelTestbed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(conntrack, "table_size", lambda: 2_048)
     guests = [MacAddress(STRANGER_MAC)] + [MacAddress(f"02:99:00:00:00:{n:02x}") for n in range(20)]
@@ -217,7 +222,7 @@ def test_all_guests_together_leave_half_of_the_table_to_members(
         mac: Admission(mac, mark, 0x10 + mark, None, is_guest=True) for mark, mac in enumerate(guests, 2)
     }
     with place.router.entered():
-        place.kernel.apply(TrafficPlan(GATE, admitted), NOW)
+        place.kernel.apply(TrafficPlan(FIREWALL, admitted), NOW)
     me, far = STRANGER[0], FAR[0]
     for number in range(4_000):
         mac = guests[number % len(guests)]
@@ -226,7 +231,7 @@ def test_all_guests_together_leave_half_of_the_table_to_members(
         if number % 20 == 0:
             time.sleep(0.2 if number % 100 == 0 else 0.05)  # 32 a second for a table of this size
     assert entries(place) <= 1_024 + SPARE
-    member = Caller(place.member, FAR[0])
+    member = RequestingDevice(place.member, FAR[0])
     member.call(600)
     assert 600 == len(member.standing)
     member.close()
@@ -234,7 +239,7 @@ def test_all_guests_together_leave_half_of_the_table_to_members(
 
 @pytest.mark.slow
 @BOTH
-def test_questions_to_the_node_leave_the_table_within_seconds(place: Street, way: int) -> None:
+def test_questions_to_the_node_leave_the_table_within_seconds(place: KernelTestbed, way: int) -> None:
     """A resolver's clients use a new port for each question: with the usual half minute they would fill the table."""
     place.admit(MEMBER_MAC)
     before = entries(place)
@@ -247,14 +252,14 @@ def test_questions_to_the_node_leave_the_table_within_seconds(place: Street, way
 
 
 @BOTH
-def test_a_stranger_at_the_limit_still_asks_for_names_and_an_address(place: Street, way: int) -> None:
+def test_a_stranger_at_the_limit_still_asks_for_names_and_an_address(place: KernelTestbed, way: int) -> None:
     place.admit(MEMBER_MAC)
-    stranger = Caller(place.stranger, ROUTER[way], 2080)
+    stranger = RequestingDevice(place.stranger, ROUTER[way], 2080)
     stranger.call(100)
     assert stranger.refused
     with place.router.entered(), socket.socket(FAMILY[way], socket.SOCK_DGRAM) as resolver:
         resolver.settimeout(2)
-        resolver.bind((ROUTER[way], GATE.strangers_dns_port))
+        resolver.bind((ROUTER[way], FIREWALL.strangers_dns_port))
         with place.stranger.entered():
             line = said(FAMILY[way], ROUTER[way], 53)
         assert b"x" == resolver.recv(100)
@@ -262,9 +267,9 @@ def test_a_stranger_at_the_limit_still_asks_for_names_and_an_address(place: Stre
     stranger.close()
 
 
-def test_a_silent_flow_is_kept_for_as_long_as_a_nat_must_and_not_for_days(place: Street) -> None:
+def test_a_silent_flow_is_kept_for_as_long_as_a_nat_must_and_not_for_days(place: KernelTestbed) -> None:
     """RFC 5382, REQ-5: no less than 2 hours and 4 minutes. Linux keeps it for five days."""
-    caller = Caller(place.member, FAR[0])
+    caller = RequestingDevice(place.member, FAR[0])
     caller.call(3)
     time.sleep(0.2)
     table = place.router.run("cat", "/proc/net/nf_conntrack")
@@ -274,8 +279,8 @@ def test_a_silent_flow_is_kept_for_as_long_as_a_nat_must_and_not_for_days(place:
     caller.close()
 
 
-def test_who_is_refused_is_known_with_how_many_flows_there_are(place: Street) -> None:
-    greedy, other = Caller(place.member, FAR[0]), Caller(place.stranger, FAR[0])
+def test_who_is_refused_is_known_with_how_many_flows_there_are(place: KernelTestbed) -> None:
+    greedy, other = RequestingDevice(place.member, FAR[0]), RequestingDevice(place.stranger, FAR[0])
     greedy.call(1_100)
     other.call(20)
     with place.router.entered():

@@ -11,14 +11,14 @@ import pytest
 from node.enforcement import conntrack
 from node.enforcement.plan import Admission, TrafficPlan
 from node.units import MacAddress
-from tests.kernel.street import (
+from tests.kernel.kernel_testbed import (
     FAR,
-    GATE,
+    FIREWALL,
     MEMBER_MAC,
     NOW,
     STRANGER_MAC,
-    Street,
-    street,
+    KernelTestbed,
+    kernel_testbed,
 )
 from tests.lab.netns import Namespace
 
@@ -30,17 +30,17 @@ SILENT = "table inet silent { chain arriving { type filter hook input priority 0
 
 
 @pytest.fixture
-def place() -> Iterator[Street]:
-    with street("ends") as made:
+def place() -> Iterator[KernelTestbed]:
+    with kernel_testbed("ends") as made:
         made.admit(MEMBER_MAC, STRANGER_MAC)
         yield made
 
 
 def plan(*admitted: Admission, **more: object) -> TrafficPlan:
-    return replace(TrafficPlan(GATE, {a.mac: a for a in admitted}), **more)  # type: ignore[arg-type]
+    return replace(TrafficPlan(FIREWALL, {a.mac: a for a in admitted}), **more)  # type: ignore[arg-type]
 
 
-def say(place: Street, wanted: TrafficPlan) -> None:
+def say(place: KernelTestbed, wanted: TrafficPlan) -> None:
     with place.router.entered():
         place.kernel.apply(wanted, NOW)
 
@@ -60,12 +60,12 @@ def flows(place: Namespace, count: int = FLOWS) -> list[socket.socket]:
     return made
 
 
-def by_mark(place: Street) -> dict[int, int]:
+def by_mark(place: KernelTestbed) -> dict[int, int]:
     with place.router.entered():
         return dict(Counter(mark for mark in map(conntrack._mark, conntrack._entries()) if mark))
 
 
-def soon(place: Street, wanted: dict[int, int]) -> bool:
+def soon(place: KernelTestbed, wanted: dict[int, int]) -> bool:
     ends = time.monotonic() + 5
     while by_mark(place) != wanted and time.monotonic() < ends:
         time.sleep(0.05)
@@ -77,7 +77,7 @@ def close(lines: list[socket.socket]) -> None:
         line.close()
 
 
-def test_the_entries_of_a_session_that_ended_go_and_nobody_elses(place: Street) -> None:
+def test_the_entries_of_a_session_that_ended_go_and_nobody_elses(place: KernelTestbed) -> None:
     lines = flows(place.member) + flows(place.stranger, 10)
     assert {1: FLOWS, 2: 10} == by_mark(place)
     say(place, plan(BEN, retiring={1: 0x11}))
@@ -90,7 +90,7 @@ def test_the_entries_of_a_session_that_ended_go_and_nobody_elses(place: Street) 
     close(lines)
 
 
-def test_a_device_that_moved_to_another_account_keeps_its_silent_flows(place: Street) -> None:
+def test_a_device_that_moved_to_another_account_keeps_its_silent_flows(place: KernelTestbed) -> None:
     lines = flows(place.member)
     moved = replace(ANA, mark=3)
     say(place, plan(moved, BEN, retiring={1: 0x11}, moved=frozenset({1})))
@@ -103,7 +103,7 @@ def test_a_device_that_moved_to_another_account_keeps_its_silent_flows(place: St
     close(lines)
 
 
-def test_a_device_that_moved_and_then_left_loses_them(place: Street) -> None:
+def test_a_device_that_moved_and_then_left_loses_them(place: KernelTestbed) -> None:
     lines = flows(place.member)
     moved = replace(ANA, mark=3)
     say(place, plan(moved, BEN, retiring={1: 0x11}, moved=frozenset({1})))
@@ -113,7 +113,7 @@ def test_a_device_that_moved_and_then_left_loses_them(place: Street) -> None:
     close(lines)
 
 
-def test_who_is_let_in_again_after_that_goes_on(place: Street) -> None:
+def test_who_is_let_in_again_after_that_goes_on(place: KernelTestbed) -> None:
     """Also with a flow of before: the kernel takes it up again with the device's next packet."""
     lines = flows(place.member)
     say(place, plan(BEN, retiring={1: 0x11}))
@@ -130,7 +130,7 @@ def test_who_is_let_in_again_after_that_goes_on(place: Street) -> None:
     close(lines)
 
 
-def test_many_sessions_that_end_at_once_end_in_one_walk(place: Street) -> None:
+def test_many_sessions_that_end_at_once_end_in_one_walk(place: KernelTestbed) -> None:
     lines = flows(place.member) + flows(place.stranger, 10)
     with place.router.entered():
         ender = conntrack.FlowEnder()
@@ -140,7 +140,7 @@ def test_many_sessions_that_end_at_once_end_in_one_walk(place: Street) -> None:
     close(lines)
 
 
-def test_the_sample_says_who_has_the_most(place: Street, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sample_says_who_has_the_most(place: KernelTestbed, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = flows(place.member, 400) + flows(place.stranger, 40)
     with place.router.entered():
         whole = conntrack.table_use()
@@ -155,7 +155,7 @@ def test_the_sample_says_who_has_the_most(place: Street, monkeypatch: pytest.Mon
 
 
 def test_flows_that_wait_for_their_first_answer_are_their_devices_and_end_with_its_session(
-    place: Street,
+    place: KernelTestbed,
 ) -> None:
     place.far.run("nft", "-f", "-", stdin=SILENT)
     lines = []

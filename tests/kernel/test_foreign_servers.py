@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from node.addressing import foreign, servers
-from node.addressing.foreign import ForeignServers
 from node.config import parse_config
+from node.lan import foreign_servers, servers
+from node.lan.foreign_servers import ForeignServers
 from tests.kernel.frames import ICMPV6, UDP, checksum, ip, udp
-from tests.kernel.street import MEMBER_MAC, ROUTER, STRANGER_MAC, Street, street
+from tests.kernel.kernel_testbed import MEMBER_MAC, ROUTER, STRANGER_MAC, KernelTestbed, kernel_testbed
 from tests.lab.netns import Namespace
 from tests.lab.questions import ask
 
@@ -45,14 +45,14 @@ interface eth0 {
 
 
 @pytest.fixture
-def place() -> Iterator[Street]:
-    with street() as made:
+def place() -> Iterator[KernelTestbed]:
+    with kernel_testbed() as made:
         made.admit(MEMBER_MAC)
         yield made
 
 
 @pytest.fixture
-def rogue(place: Street) -> Namespace:
+def rogue(place: KernelTestbed) -> Namespace:
     """A home router, plugged in by one of its LAN ports."""
     made = place.lab.namespace("rogue")
     place.lab.veth(made, "eth0", place.router, "p9", a_mac=ROGUE_MAC)
@@ -62,7 +62,7 @@ def rogue(place: Street) -> Namespace:
     return made
 
 
-def found(place: Street) -> list[tuple[str, str, str]]:
+def found(place: KernelTestbed) -> list[tuple[str, str, str]]:
     with place.router.entered():
         return [(f.kind, f.mac, f.address) for f in asyncio.run(ForeignServers("lan0").look())]
 
@@ -89,7 +89,7 @@ def announces_itself(rogue: Namespace, folder: Path, lifetime_s: int = 1_800) ->
 
 
 def test_a_second_dhcp_server_is_named_and_so_is_a_foreign_router(
-    place: Street, rogue: Namespace, tmp_path: Path
+    place: KernelTestbed, rogue: Namespace, tmp_path: Path
 ) -> None:
     assert not found(place)
     offers_addresses(rogue, tmp_path)
@@ -98,12 +98,12 @@ def test_a_second_dhcp_server_is_named_and_so_is_a_foreign_router(
     assert {("dhcp", ROGUE_MAC, "192.168.1.1"), ("router", ROGUE_MAC, "fe80::66")} == set(found(place))
     with place.router.entered():
         told = ForeignServers("lan0")
-        told._found = foreign.seen()
+        told._found = foreign_servers.seen()
     assert [ROGUE_MAC in text for text in told.warnings()] == [True, True]
 
 
 def test_a_second_node_with_our_own_address_is_somebody_else(
-    place: Street, rogue: Namespace, tmp_path: Path
+    place: KernelTestbed, rogue: Namespace, tmp_path: Path
 ) -> None:
     """As two nodes that were set up alike, on one cable by mistake."""
     rogue.ip("addr flush dev eth0")
@@ -113,7 +113,7 @@ def test_a_second_node_with_our_own_address_is_somebody_else(
     assert [("dhcp", ROGUE_MAC, ROUTER[0])] == found(place)
 
 
-def test_our_own_servers_are_nobody_foreign(place: Street, tmp_path: Path) -> None:
+def test_our_own_servers_are_nobody_foreign(place: KernelTestbed, tmp_path: Path) -> None:
     config, findings = parse_config(CONFIG.format(folder=tmp_path))
     assert config is not None, findings
     with place.router.entered():
@@ -123,7 +123,7 @@ def test_our_own_servers_are_nobody_foreign(place: Street, tmp_path: Path) -> No
         assert ask(place.member, ROUTER[0], "login.procomu.lan") is not None
         place.heard(place.stranger)
         with place.stranger.entered():
-            foreign.solicit("eth0")
+            foreign_servers.solicit("eth0")
         time.sleep(4)
         # An offer and an advertisement to everybody came, and both were ours.
         came = place.heard(place.stranger, b"")
@@ -134,13 +134,15 @@ def test_our_own_servers_are_nobody_foreign(place: Street, tmp_path: Path) -> No
         ours.stop()
 
 
-def test_a_router_that_is_nobodys_default_is_none(place: Street, rogue: Namespace, tmp_path: Path) -> None:
+def test_a_router_that_is_nobodys_default_is_none(
+    place: KernelTestbed, rogue: Namespace, tmp_path: Path
+) -> None:
     announces_itself(rogue, tmp_path, lifetime_s=0)
     time.sleep(0.5)
     assert not found(place)
 
 
-def test_forged_senders_fill_a_small_list_and_stop_nothing(place: Street) -> None:
+def test_forged_senders_fill_a_small_list_and_stop_nothing(place: KernelTestbed) -> None:
     head = struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1_800, 0, 0)
     for n in range(200):
         mac = f"02:66:00:00:00:{n:02x}"
@@ -156,11 +158,11 @@ def test_forged_senders_fill_a_small_list_and_stop_nothing(place: Street) -> Non
     assert 64 == sum(kind == "router" for kind, _, _ in listed)
     with place.router.entered():
         told = ForeignServers("lan0")
-        told._found = foreign.seen()
+        told._found = foreign_servers.seen()
     assert all(text.count("02:66:") == 3 and "and 61 more" in text for text in told.warnings())
 
 
-def test_cut_and_senseless_frames_are_nobodys_and_harm_nothing(place: Street) -> None:
+def test_cut_and_senseless_frames_are_nobodys_and_harm_nothing(place: KernelTestbed) -> None:
     """Each beginning of an offer and of an advertisement, and both with each byte of their heads changed."""
     offer = ip(
         "192.168.2.1", "255.255.255.255", UDP, udp("192.168.2.1", "255.255.255.255", 67, 68, bytes(20))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from tests.fakes.authority import Authority
-from tests.kernel.forger import ARP_LOCK, PORTAL_HOST, Device
+from tests.kernel.forger import ARP_LOCK, PORTAL_HOST, ForgingDevice
 from tests.lab.agreement import MACS
 from tests.lab.netns import Lab
 from tests.lab.village import SQUARE, Router
@@ -23,20 +23,20 @@ MEMBER_MAC, STRANGER_MAC, ROUTER_MAC = MACS["laptop"], "02:77:00:00:00:0b", "02:
 
 
 @dataclass
-class Link:
+class ForgedLink:
     """A running node and two devices on its link; the member is in."""
 
     router: Router
-    member: Device
-    stranger: Device
+    member: ForgingDevice
+    stranger: ForgingDevice
 
-    def is_admitted(self, device: Device) -> bool:
+    def is_admitted(self, device: ForgingDevice) -> bool:
         row = self.router.device(device.mac)
         return row is not None and row["state"] == "admitted"
 
 
 @pytest.fixture(scope="module")
-def link() -> Iterator[Link]:
+def link() -> Iterator[ForgedLink]:
     with Lab("forged") as lab:
         router, far = Router(lab, SQUARE), lab.namespace("far")
         lab.veth(router.place, "wan0", far, "eth0")
@@ -58,18 +58,18 @@ def link() -> Iterator[Link]:
             own = f"10.77.0.{number}", f"fd77::{number}"
             place.address("eth0", f"{own[0]}/16", f"{own[1]}/64")
             place.ip(*(f"neigh replace {a} lladdr {ROUTER_MAC} dev eth0" for a in ("10.77.0.1", "fd77::1")))
-            devices.append(Device(place, mac, own, ROUTER_MAC, ("10.77.0.1", "fd77::1")))
+            devices.append(ForgingDevice(place, mac, own, ROUTER_MAC, ("10.77.0.1", "fd77::1")))
         router.place.sysctl(**{ARP_LOCK: 0})
         router.start()
         assert eventually(
             lambda: all(is_open(devices[0], way, secure) for way in (0, 1) for secure in (False, True))
         )
-        made = Link(router, devices[0], devices[1])
+        made = ForgedLink(router, devices[0], devices[1])
         come_in(made.member)
         yield made
 
 
-def is_open(device: Device, way: int, secure: bool) -> bool:
+def is_open(device: ForgingDevice, way: int, secure: bool) -> bool:
     with contextlib.suppress(OSError):
         device.connect(way, secure=secure).close()
         return True
@@ -85,7 +85,7 @@ def eventually(holds: Callable[[], object], seconds: float = 10.0) -> bool:
     return bool(holds())
 
 
-def come_in(device: Device, way: int = 0) -> None:
+def come_in(device: ForgingDevice, way: int = 0) -> None:
     page = device.ask(way)
     assert 303 == device.ask(way, "/join/terms", page.form("/join/terms")).status
 
@@ -93,7 +93,7 @@ def come_in(device: Device, way: int = 0) -> None:
 @BOTH
 @DOORS
 def test_no_page_of_a_member_is_read_by_who_claims_their_hardware_address(
-    link: Link, way: int, secure: bool
+    link: ForgedLink, way: int, secure: bool
 ) -> None:
     """The page has every token, and the code that brings a device into the account; so has the file of my data."""
     page = link.member.ask(way, "/me", secure=secure)
@@ -122,7 +122,7 @@ def test_no_page_of_a_member_is_read_by_who_claims_their_hardware_address(
     ],
 )
 def test_nothing_is_changed_by_who_claims_a_members_hardware_address(
-    link: Link, way: int, secure: bool, page: str, change: str
+    link: ForgedLink, way: int, secure: bool, page: str, change: str
 ) -> None:
     """Not even with the member's own token, which was read in the air."""
     typed = {"rule": "", "text": "forged"} if change == "/contest" else {}
@@ -135,7 +135,7 @@ def test_nothing_is_changed_by_who_claims_a_members_hardware_address(
 
 
 @BOTH
-def test_who_claims_a_members_address_is_told_of_and_the_member_goes_on(link: Link, way: int) -> None:
+def test_who_claims_a_members_address_is_told_of_and_the_member_goes_on(link: ForgedLink, way: int) -> None:
     """The stranger takes the member's IP address; the member's own next word takes it back."""
     for _ in range(2):
         link.stranger.claim(link.member.addresses[way], STRANGER_MAC)
@@ -149,7 +149,9 @@ def test_who_claims_a_members_address_is_told_of_and_the_member_goes_on(link: Li
 
 @BOTH
 @DOORS
-def test_a_stranger_under_the_members_own_address_is_refused(link: Link, way: int, secure: bool) -> None:
+def test_a_stranger_under_the_members_own_address_is_refused(
+    link: ForgedLink, way: int, secure: bool
+) -> None:
     """It has no lease and no neighbour entry of its own that would say so: the frames do."""
     assert 200 == link.member.ask(way, "/me", secure=secure).status
     with squatting(link, way) as squatter:
@@ -161,7 +163,7 @@ def test_a_stranger_under_the_members_own_address_is_refused(link: Link, way: in
     assert_all_is_as_before(link)
 
 
-def test_no_log_of_all_this_holds_an_address(link: Link) -> None:
+def test_no_log_of_all_this_holds_an_address(link: ForgedLink) -> None:
     assert eventually(lambda: "Two devices claim" in link.router.daemon.output())
     said = link.router.daemon.output()
     assert 1 == said.count("Two devices claim")
@@ -169,7 +171,7 @@ def test_no_log_of_all_this_holds_an_address(link: Link) -> None:
         assert secret not in said
 
 
-def warned(link: Link) -> bool:
+def warned(link: ForgedLink) -> bool:
     return any("Two devices claim" in each for each in link.router.overview()["warnings"])
 
 
@@ -177,14 +179,14 @@ def erased_times(document: str) -> list[str]:
     return sorted(json.loads(document))
 
 
-def assert_all_is_as_before(link: Link) -> None:
+def assert_all_is_as_before(link: ForgedLink) -> None:
     assert link.is_admitted(link.member)
     assert not link.is_admitted(link.stranger)
     assert warned(link)
 
 
 @contextlib.contextmanager
-def squatting(link: Link, way: int) -> Iterator[Device]:
+def squatting(link: ForgedLink, way: int) -> Iterator[ForgingDevice]:
     own, bits = link.member.addresses[way], (16, 64)[way]
     link.stranger.place.address("eth0", f"{own}/{bits}")
     addresses = (own, link.stranger.addresses[1]) if way == 0 else (link.stranger.addresses[0], own)

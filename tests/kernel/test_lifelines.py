@@ -14,10 +14,18 @@ from node.enforcement.kernel import LinuxKernel
 from node.enforcement.plan import TrafficPlan
 from node.enforcement.shares import UPLINK_MINOR, htb_classes
 from node.units import NO_RATES, Monotonic
-from tests.fakes.communities import ACCEPTED, Community, plan_of, standing_of
-from tests.kernel.street import FAR, GATE, MEMBER_MAC, NOW, STRANGER_MAC, Street, street
+from tests.fakes.communities import ACCEPTED, Community, effective_policy_of, plan_of
+from tests.kernel.kernel_testbed import (
+    FAR,
+    FIREWALL,
+    MEMBER_MAC,
+    NOW,
+    STRANGER_MAC,
+    KernelTestbed,
+    kernel_testbed,
+)
 from tests.lab.router import real_kernel_in_namespace
-from tests.unit.node.reconcile.test_rights import everybody_has_theirs, the_tree_holds, way
+from tests.unit.node.control.test_rights import everybody_has_theirs, the_tree_holds, way
 
 pytestmark = pytest.mark.kernel
 SAMPLE = settings(deadline=None, suppress_health_check=list(HealthCheck))
@@ -51,8 +59,8 @@ def test_the_kernel_holds_the_tree_that_was_worked_out_with_everybodys_lifeline(
     kernel: LinuxKernel, community: Community
 ) -> None:
     """Also from one plan to the next, whatever stood before: pools come and go, accounts move into them."""
-    standing = standing_of(community)
-    plan, shaped = plan_of(standing), standing.rulebook.ruleset.shaped
+    standing = effective_policy_of(community)
+    plan, shaped = plan_of(standing), standing.active_ruleset.ruleset.shaped
     kernel.apply(plan, Monotonic(1_000_000))
     for interface, upwards in (("lan0", False), ("wan0", True)):
         found, wanted = classes_of(interface), htb_classes(plan.classes, plan.uplink, upwards=upwards)
@@ -112,8 +120,8 @@ MODEST, GREEDY = (
 
 
 @pytest.fixture(scope="module")
-def place() -> Iterator[Street]:
-    with street() as made:
+def place() -> Iterator[KernelTestbed]:
+    with kernel_testbed() as made:
         yield made
 
 
@@ -122,15 +130,15 @@ def choir_plan() -> TrafficPlan:
     community = Community(
         CHOIR, MODEST + GREEDY, ("modest", "greedy"), 0, (), frozenset({"modest"}), 0, "synced"
     )
-    return replace(plan_of(standing_of(community)), gate=GATE)
+    return replace(plan_of(effective_policy_of(community)), firewall=FIREWALL)
 
 
-def apply(place: Street, plan: TrafficPlan) -> None:
+def apply(place: KernelTestbed, plan: TrafficPlan) -> None:
     with place.router.entered():
         place.kernel.apply(plan, NOW)
 
 
-def modest_rate(place: Street, *, upwards: bool) -> float:
+def modest_rate(place: KernelTestbed, *, upwards: bool) -> float:
     """Payload bits a second that the modest household has of 400 kbit/s, while the greedy one wants 15 Mbit/s."""
     # Ports of this call alone: what still waits in the classes was sent to sockets of an earlier one.
     with place.far.entered():
@@ -179,14 +187,16 @@ def _taken(taker: socket.socket) -> int:
 
 
 @pytest.mark.parametrize("upwards", [False, True], ids=["down", "up"])
-def test_a_household_in_a_pool_has_its_lifeline_beside_a_greedy_one(place: Street, upwards: bool) -> None:
+def test_a_household_in_a_pool_has_its_lifeline_beside_a_greedy_one(
+    place: KernelTestbed, upwards: bool
+) -> None:
     apply(place, choir_plan())
     # HTB counts Ethernet frames: of each 1042 bytes, 1000 are these.
     assert modest_rate(place, upwards=upwards) >= LIFELINE * 0.95
 
 
 @pytest.mark.parametrize("upwards", [False, True], ids=["down", "up"])
-def test_without_a_floor_of_its_own_it_has_less(place: Street, upwards: bool) -> None:
+def test_without_a_floor_of_its_own_it_has_less(place: KernelTestbed, upwards: bool) -> None:
     """As it was once. Without this, the test above would mean nothing."""
     plan = choir_plan()
     without = {m: replace(c, floor=NO_RATES, lifeline=NO_RATES) for m, c in plan.classes.items()}
@@ -194,7 +204,7 @@ def test_without_a_floor_of_its_own_it_has_less(place: Street, upwards: bool) ->
     assert modest_rate(place, upwards=upwards) < LIFELINE * 0.85
 
 
-def test_every_class_hangs_where_it_belongs(place: Street) -> None:
+def test_every_class_hangs_where_it_belongs(place: KernelTestbed) -> None:
     """The line on top, the pool below it, the households below the pool; on both interfaces."""
     plan = choir_plan()
     apply(place, plan)

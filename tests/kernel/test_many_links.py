@@ -10,7 +10,7 @@ import pytest
 from mesh.announcement import SERVICE_TYPE
 from tests.kernel.mdns import crowded, flood, mouth
 from tests.kernel.test_two_routers_find_each_other import Line, at_which, is_trusting, lines
-from tests.lab.netns import Lab, Namespace, Program
+from tests.lab.netns import Lab, LabProgram, Namespace
 
 pytestmark = pytest.mark.kernel
 
@@ -25,11 +25,11 @@ def lab() -> Iterator[Lab]:
         yield lab
 
 
-def node(where: Namespace, name: str, interfaces: str, *members: str) -> Program:
+def node(where: Namespace, name: str, interfaces: str, *members: str) -> LabProgram:
     return where.start(sys.executable, "-m", "tests.kernel.mesh_node", name, interfaces, *members)
 
 
-def with_a_link_that_comes_later(where: Namespace, name: str, *members: str) -> Program:
+def with_a_link_that_comes_later(where: Namespace, name: str, *members: str) -> LabProgram:
     """The first link has told its name when the second asks whether somebody has it."""
     where.ip("link set mesh1 down")
     program = node(where, name, "mesh0,mesh1", *members)
@@ -40,7 +40,7 @@ def with_a_link_that_comes_later(where: Namespace, name: str, *members: str) -> 
     return program
 
 
-def calls_it_a_clone(program: Program) -> list[Line]:
+def calls_it_a_clone(program: LabProgram) -> list[Line]:
     return [line for line in lines(program, "peers") if "already carries" in str(line["warnings"])]
 
 
@@ -98,7 +98,7 @@ def found(line: Line, name: str) -> set[str]:
     return {each.partition("%")[2].partition("]")[0] for each in said.get(name, []) if "%" in each}
 
 
-def two_pairs(lab: Lab) -> tuple[list[Namespace], list[Program]]:
+def two_pairs(lab: Lab) -> tuple[list[Namespace], list[LabProgram]]:
     places = [lab.namespace(name) for name in ("valley", "hill", "coast", "wood")]
     lab.veth(places[0], "mesh0", places[1], "mesh0")
     lab.veth(places[2], "mesh0", places[3], "mesh0")
@@ -177,7 +177,7 @@ def test_a_member_is_found_while_somebody_announces_a_thousand_nodes_that_are_no
     assert trusted - joined < 2 * MEET_S
 
 
-def memory_kb(program: Program) -> int:
+def memory_kb(program: LabProgram) -> int:
     status = Path(f"/proc/{program.popen.pid}/status").read_text()
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
 
@@ -202,7 +202,7 @@ def test_a_member_is_found_and_memory_stays_small_while_a_link_is_flooded(lab: L
     at_which(low, "started")
     time.sleep(1.0)
     before, began, number = memory_kb(low), time.monotonic(), 0
-    high: Program | None = None
+    high: LabProgram | None = None
     with hill.entered(), mouth("mesh0") as send:
         while time.monotonic() - began < 6.0:
             send(hostile(number := number + 1))

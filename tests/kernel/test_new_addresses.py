@@ -7,7 +7,7 @@ import pytest
 
 from node.enforcement.kernel import make_room_for_neighbours
 from tests.kernel.arrival_frames import arp_request, mac_of, neighbour_solicitation
-from tests.kernel.street import MEMBER, MEMBER_MAC, ROUTER, Street, street
+from tests.kernel.kernel_testbed import MEMBER, MEMBER_MAC, ROUTER, KernelTestbed, kernel_testbed
 
 pytestmark = pytest.mark.kernel
 BOTH = pytest.mark.parametrize("way", [0, 1], ids=["IPv4", "IPv6"])
@@ -16,9 +16,9 @@ PROMISED_PER_SECOND = 2_000
 
 
 @pytest.fixture
-def place() -> Iterator[Street]:
+def place() -> Iterator[KernelTestbed]:
     make_room_for_neighbours()  # of the whole machine: a node in a namespace cannot
-    with street("arrivals") as made:
+    with kernel_testbed("arrivals") as made:
         made.admit(MEMBER_MAC)
         yield made
 
@@ -28,12 +28,12 @@ def asks(way: int, mac: str, number: int) -> bytes:
     return (arp_request, neighbour_solicitation)[way](ROUTER[way], mac, number)
 
 
-def entries(place: Street, way: int) -> int:
+def entries(place: KernelTestbed, way: int) -> int:
     found = place.router.run("ip", f"-{'46'[way]}", "neigh", "show", "dev", "lan0")
     return sum("lladdr 02:f0" in line for line in found.splitlines())
 
 
-def flood(place: Street, way: int, count: int = FLOOD) -> float:
+def flood(place: KernelTestbed, way: int, count: int = FLOOD) -> float:
     frames = [asks(way, mac_of(n), n) for n in range(count)]
     began = time.monotonic()
     for data in frames:
@@ -47,20 +47,20 @@ def flood(place: Street, way: int, count: int = FLOOD) -> float:
 
 
 @BOTH
-def test_a_flood_of_new_addresses_is_held_to_what_the_table_can_take(place: Street, way: int) -> None:
+def test_a_flood_of_new_addresses_is_held_to_what_the_table_can_take(place: KernelTestbed, way: int) -> None:
     lasted_s = flood(place, way)
     assert entries(place, way) <= PROMISED_PER_SECOND * (1 + lasted_s) + 50
 
 
 @BOTH
-def test_one_address_cannot_fill_the_table_with_names_for_itself(place: Street, way: int) -> None:
+def test_one_address_cannot_fill_the_table_with_names_for_itself(place: KernelTestbed, way: int) -> None:
     for number in range(2_000):
         place.ear(place.stranger).send(asks(way, "02:f0:00:00:00:01", number))
     assert entries(place, way) <= 150
 
 
 @BOTH
-def test_a_member_whose_entry_went_is_found_during_the_flood(place: Street, way: int) -> None:
+def test_a_member_whose_entry_went_is_found_during_the_flood(place: KernelTestbed, way: int) -> None:
     with place.member.entered():
         place.member.run("ping", "-c1", "-W2", ROUTER[way])
     flood(place, way, 4_000)
@@ -69,7 +69,7 @@ def test_a_member_whose_entry_went_is_found_during_the_flood(place: Street, way:
     assert "1 received" in place.member.run("ping", "-c1", "-W1", ROUTER[way])
 
 
-def test_the_guard_goes_with_the_table(place: Street) -> None:
+def test_the_guard_goes_with_the_table(place: KernelTestbed) -> None:
     assert "table arp procomu" in place.router.run("nft", "list", "tables")
     with place.router.entered():
         place.kernel.remove()

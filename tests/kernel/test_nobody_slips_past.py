@@ -13,10 +13,10 @@ from node.enforcement.plan import Admission, TrafficPlan
 from node.units import MacAddress
 from tests.kernel import frames
 from tests.kernel.frames import ACK, ICMP, ICMPV6, RST, SYN, TCP, UDP, echo_request, ip, octets, tcp, udp
-from tests.kernel.street import (
+from tests.kernel.kernel_testbed import (
     FAR,
     FAR_MAC,
-    GATE,
+    FIREWALL,
     HILL,
     HILL_MAC,
     MARK,
@@ -28,8 +28,8 @@ from tests.kernel.street import (
     STRANGER,
     STRANGER_MAC,
     UPLINK_MAC,
-    Street,
-    street,
+    KernelTestbed,
+    kernel_testbed,
 )
 from tests.lab.netns import Namespace
 
@@ -41,8 +41,8 @@ PING = (ICMP, ICMPV6)
 
 
 @pytest.fixture(scope="module")
-def place() -> Iterator[Street]:
-    with street() as made:
+def place() -> Iterator[KernelTestbed]:
+    with kernel_testbed() as made:
         made.admit(MEMBER_MAC)
         yield made
 
@@ -53,14 +53,14 @@ def asks(way: int, sender: tuple[str, str] = STRANGER, port: int = 1000, **more:
 
 
 @BOTH
-def test_a_member_passes(place: Street, way: int) -> None:
+def test_a_member_passes(place: KernelTestbed, way: int) -> None:
     """Without this, every other test here would mean nothing."""
     place.send(place.member, asks(way, MEMBER), MEMBER_MAC)
     assert 1 == len(place.heard(place.far))
 
 
 @BOTH
-def test_a_stranger_reaches_nothing_by_any_protocol(place: Street, way: int) -> None:
+def test_a_stranger_reaches_nothing_by_any_protocol(place: KernelTestbed, way: int) -> None:
     me, far = STRANGER[way], FAR[way]
     place.send(place.stranger, asks(way), STRANGER_MAC)
     place.send(place.stranger, ip(me, far, TCP, tcp(me, far, 1000, 443, SYN, payload=MARK)), STRANGER_MAC)
@@ -71,7 +71,7 @@ def test_a_stranger_reaches_nothing_by_any_protocol(place: Street, way: int) -> 
 
 
 @BOTH
-def test_a_stranger_reaches_nothing_by_a_tagged_or_misdirected_frame(place: Street, way: int) -> None:
+def test_a_stranger_reaches_nothing_by_a_tagged_or_misdirected_frame(place: KernelTestbed, way: int) -> None:
     kind = struct.pack("!H", frames.ETH_P_IPV6 if way else frames.ETH_P_IP)
     for tag in (0, 1, 5):
         head = octets("02:77:00:00:00:01") + octets(STRANGER_MAC) + struct.pack("!HH", 0x8100, tag) + kind
@@ -81,7 +81,7 @@ def test_a_stranger_reaches_nothing_by_a_tagged_or_misdirected_frame(place: Stre
     assert [] == place.heard(place.far)
 
 
-def test_extension_headers_fragments_and_source_routes_carry_nobody_past(place: Street) -> None:
+def test_extension_headers_fragments_and_source_routes_carry_nobody_past(place: KernelTestbed) -> None:
     me, far, router = STRANGER[1], FAR[1], ROUTER[1]
     body, options = udp(me, far, 1000, 7, MARK), bytes([17, 0, 1, 4, 0, 0, 0, 0])
     route = bytes([17, 2, 0, 1, 0, 0, 0, 0]) + ip_address(far).packed
@@ -102,14 +102,14 @@ def test_extension_headers_fragments_and_source_routes_carry_nobody_past(place: 
 @BOTH
 @pytest.mark.parametrize("claimed", [MEMBER, ROUTER, FORGED, ("0.0.0.0", "fe80::b")])
 def test_a_stranger_reaches_nothing_under_another_address(
-    place: Street, way: int, claimed: tuple[str, str]
+    place: KernelTestbed, way: int, claimed: tuple[str, str]
 ) -> None:
     place.send(place.stranger, asks(way, claimed, 1001), STRANGER_MAC)
     assert [] == place.heard(place.far)
 
 
 @BOTH
-def test_a_stranger_cannot_ride_on_a_members_running_flow(place: Street, way: int) -> None:
+def test_a_stranger_cannot_ride_on_a_members_running_flow(place: KernelTestbed, way: int) -> None:
     home = (OUTSIDE[0], MEMBER[1])[way]
     place.send(place.member, asks(way, MEMBER, 2000), MEMBER_MAC)
     place.send(
@@ -124,7 +124,7 @@ def test_a_stranger_cannot_ride_on_a_members_running_flow(place: Street, way: in
 
 
 @BOTH
-def test_the_routers_own_answers_carry_nothing_to_a_forged_sender(place: Street, way: int) -> None:
+def test_the_routers_own_answers_carry_nothing_to_a_forged_sender(place: KernelTestbed, way: int) -> None:
     """Pings, refusals and complaints go to the sender's address: a forged one would be a way out for anyone."""
     me, router, far = FORGED[way], ROUTER[way], FAR[way]
     for packet in (
@@ -142,7 +142,7 @@ def test_the_routers_own_answers_carry_nothing_to_a_forged_sender(place: Street,
 
 
 @BOTH
-def test_a_stranger_cannot_answer_in_the_place_of_a_far_host(place: Street, way: int) -> None:
+def test_a_stranger_cannot_answer_in_the_place_of_a_far_host(place: KernelTestbed, way: int) -> None:
     """What belongs to a running flow of the node's own, such as a question of its resolver, is no first packet: it is
     looked at where it comes in."""
     own, far = OUTSIDE[way], FAR[way]
@@ -160,13 +160,13 @@ def test_a_stranger_cannot_answer_in_the_place_of_a_far_host(place: Street, way:
 
 
 @BOTH
-def test_a_member_cannot_send_under_a_foreign_address(place: Street, way: int) -> None:
+def test_a_member_cannot_send_under_a_foreign_address(place: KernelTestbed, way: int) -> None:
     place.send(place.member, asks(way, FORGED, 1002), MEMBER_MAC)
     assert [] == place.heard(place.far)
 
 
 @BOTH
-def test_the_uplink_and_the_mesh_reach_no_device_first(place: Street, way: int) -> None:
+def test_the_uplink_and_the_mesh_reach_no_device_first(place: KernelTestbed, way: int) -> None:
     place.heard(place.member)
     for sender in (FAR, STRANGER, MEMBER):
         packet = ip(sender[way], MEMBER[way], UDP, udp(sender[way], MEMBER[way], 9, 9, MARK))
@@ -177,12 +177,12 @@ def test_the_uplink_and_the_mesh_reach_no_device_first(place: Street, way: int) 
 
 
 @BOTH
-def test_the_mesh_uses_the_uplink_only_where_the_community_lets_it(place: Street, way: int) -> None:
+def test_the_mesh_uses_the_uplink_only_where_the_community_lets_it(place: KernelTestbed, way: int) -> None:
     """Who joins the mesh link is not thereby admitted; a community that lends its uplink says so."""
     place.heard(place.far)  # what earlier tests sent
-    lent, heard = replace(GATE, transit=True), []
-    for gate, port in ((GATE, 2001), (lent, 2002), (GATE, 2003)):
-        place.admit(MEMBER_MAC, gate=gate)
+    lent, heard = replace(FIREWALL, transit=True), []
+    for firewall, port in ((FIREWALL, 2001), (lent, 2002), (FIREWALL, 2003)):
+        place.admit(MEMBER_MAC, firewall=firewall)
         place.send(place.hill, asks(way, HILL, port), HILL_MAC, "02:77:00:00:00:03")
         heard.append(len(place.heard(place.far)))
     assert [0, 1, 0] == heard
@@ -190,27 +190,27 @@ def test_the_mesh_uses_the_uplink_only_where_the_community_lets_it(place: Street
 
 @BOTH
 @pytest.mark.parametrize("side", ["uplink", "mesh"])
-def test_the_portal_answers_only_the_peoples_side(place: Street, way: int, side: str) -> None:
+def test_the_portal_answers_only_the_peoples_side(place: KernelTestbed, way: int, side: str) -> None:
     family = (socket.AF_INET, socket.AF_INET6)[way]
     with place.router.entered():
-        portal = socket.create_server(("", GATE.portal_port), family=family)
+        portal = socket.create_server(("", FIREWALL.portal_port), family=family)
     origin = place.far if side == "uplink" else place.hill
     with portal, origin.entered(), socket.socket(family) as visitor:
         visitor.settimeout(1)
         with pytest.raises(ConnectionRefusedError):
-            visitor.connect((ROUTER[way] if side == "mesh" else OUTSIDE[way], GATE.portal_port))
+            visitor.connect((ROUTER[way] if side == "mesh" else OUTSIDE[way], FIREWALL.portal_port))
     with portal, place.stranger.entered(), socket.socket(family) as guest:
         guest.settimeout(1)
         assert guest.connect_ex((ROUTER[way], 80)) in {0, 111}
 
 
 @BOTH
-def test_many_questions_through_one_socket_are_as_few_as_through_many(place: Street, way: int) -> None:
+def test_many_questions_through_one_socket_are_as_few_as_through_many(place: KernelTestbed, way: int) -> None:
     """Else a name server far away and one running flow would be a free line to the Internet."""
     family, answered = (socket.AF_INET, socket.AF_INET6)[way], 0
     with place.router.entered():
         names = socket.socket(family, socket.SOCK_DGRAM)
-        names.bind((ROUTER[way], GATE.strangers_dns_port))
+        names.bind((ROUTER[way], FIREWALL.strangers_dns_port))
         names.setblocking(False)
     with names, place.stranger.entered(), socket.socket(family, socket.SOCK_DGRAM) as tunnel:
         tunnel.connect((ROUTER[way], 53))
@@ -231,20 +231,20 @@ def _answer_waiting(names: socket.socket) -> int:
 
 
 @BOTH
-def test_a_stray_segment_does_not_end_a_members_connection(place: Street, way: int) -> None:
+def test_a_stray_segment_does_not_end_a_members_connection(place: KernelTestbed, way: int) -> None:
     """Conntrack takes a late segment for no part of its flow; answering it with a reset would cut the flow."""
-    connection = Connection(place, way, 3000)
+    connection = OpenDownload(place, way, 3000)
     connection.out(ACK, 2_000_000_000, 501)
     assert [] == connection.resets(place.member)
 
 
 @BOTH
-def test_a_running_download_survives_the_move_to_another_account(place: Street, way: int) -> None:
+def test_a_running_download_survives_the_move_to_another_account(place: KernelTestbed, way: int) -> None:
     """The far end's next segment may come before the device has marked its flow anew."""
-    connection = Connection(place, way, 3100)
+    connection = OpenDownload(place, way, 3100)
     moved = Admission(MacAddress(MEMBER_MAC), 2, 0x12, None)
     with place.router.entered():
-        place.kernel.apply(TrafficPlan(GATE, {moved.mac: moved}, retiring={1: 0x11}), NOW)
+        place.kernel.apply(TrafficPlan(FIREWALL, {moved.mac: moved}, retiring={1: 0x11}), NOW)
     try:
         connection.back(ACK, 501, 101, b"first try")
         assert [] == place.heard(place.member, b"first try")
@@ -258,8 +258,8 @@ def test_a_running_download_survives_the_move_to_another_account(place: Street, 
 
 
 @BOTH
-def test_a_download_stops_with_the_session_and_its_device_is_told(place: Street, way: int) -> None:
-    connection = Connection(place, way, 3200)
+def test_a_download_stops_with_the_session_and_its_device_is_told(place: KernelTestbed, way: int) -> None:
+    connection = OpenDownload(place, way, 3200)
     place.admit()
     try:
         connection.back(ACK, 501, 101, b"too late")
@@ -270,10 +270,10 @@ def test_a_download_stops_with_the_session_and_its_device_is_told(place: Street,
         place.admit(MEMBER_MAC)
 
 
-class Connection:
+class OpenDownload:
     """From the member to the far host, played by hand: neither's own system knows of it."""
 
-    def __init__(self, place: Street, way: int, port: int) -> None:
+    def __init__(self, place: KernelTestbed, way: int, port: int) -> None:
         self.place, self.way, self.port = place, way, port
         self.home = (OUTSIDE[0], MEMBER[1])[way]
         for end in (place.member, place.far):

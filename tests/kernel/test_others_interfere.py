@@ -9,11 +9,11 @@ from collections.abc import Iterator
 import pytest
 
 from node.enforcement.kernel import LinuxKernel
-from node.enforcement.plan import Admission, Gate, ShapedClass, TrafficPlan
+from node.enforcement.plan import Admission, FirewallConfig, ShapedClass, TrafficPlan
 from node.errors import KernelRefused
 from node.units import BitsPerSecond, MacAddress, Monotonic, Rates
-from tests.contracts.test_loop import Village
-from tests.fakes.memory import FakeMemory
+from tests.contracts.test_reconciler import ReconcilerFixture
+from tests.fakes.repository import FakeRepository
 from tests.lab.router import real_kernel_in_namespace
 
 pytestmark = pytest.mark.kernel
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.kernel
 ANA = MacAddress("02:00:00:00:00:0a")
 LINE = Rates(BitsPerSecond(10_000_000), BitsPerSecond(10_000_000))
 PLAN = TrafficPlan(
-    Gate("lan0", "wan0", 2080),
+    FirewallConfig("lan0", "wan0", 2080),
     {ANA: Admission(ANA, 1, 1, None)},
     {},
     LINE,
@@ -98,7 +98,7 @@ def test_a_program_that_changes_its_own_tables_all_the_time_does_not_keep_us_fro
 
 def test_our_own_changes_are_not_taken_for_those_of_others(kernel: LinuxKernel) -> None:
     for minute in range(5):
-        kernel.apply(TrafficPlan(PLAN.gate, {} if minute % 2 else PLAN.admitted), Monotonic(minute))
+        kernel.apply(TrafficPlan(PLAN.firewall, {} if minute % 2 else PLAN.admitted), Monotonic(minute))
         kernel.read()
 
 
@@ -106,7 +106,7 @@ async def test_a_flush_by_another_program_leaves_the_gate_open_for_hardly_a_mome
     kernel: LinuxKernel,
 ) -> None:
     """The loop is woken by the kernel's own news; it does not wait for its next turn."""
-    village = Village(FakeMemory)
+    village = ReconcilerFixture(FakeRepository)
     village.kernel = kernel  # type: ignore[assignment]
     loop = village.loop(tick_s=1.0)
     async with asyncio.TaskGroup() as tasks:

@@ -9,7 +9,7 @@ import pytest
 from node.accounting.meter import Reading
 from node.enforcement import nft
 from node.enforcement.kernel import FORWARDING4, FORWARDING6, LinuxKernel
-from node.enforcement.plan import NO_LIMIT, Admission, Gate, ShapedClass, TrafficPlan
+from node.enforcement.plan import NO_LIMIT, Admission, FirewallConfig, ShapedClass, TrafficPlan
 from node.errors import KernelRefused
 from node.units import BitsPerSecond, MacAddress, Monotonic, Rates
 from tests.lab.router import real_kernel_in_namespace
@@ -20,9 +20,9 @@ OPEN = Rates(NO_LIMIT, NO_LIMIT)
 NOTHING = Rates(BitsPerSecond(0), BitsPerSecond(0))
 UPLINK = Rates(BitsPerSecond(40_000_000), BitsPerSecond(8_000_000))
 GATES = (
-    Gate("lan0", "wan0", 2080),
-    Gate("lan0", "wan0", 2080, portal_tls_port=2443),
-    Gate("lan0", "wan0", 8080, mesh_interfaces=("mesh0",), masquerade=False),
+    FirewallConfig("lan0", "wan0", 2080),
+    FirewallConfig("lan0", "wan0", 2080, portal_tls_port=2443),
+    FirewallConfig("lan0", "wan0", 8080, mesh_interfaces=("mesh0",), masquerade=False),
 )
 
 
@@ -125,4 +125,6 @@ def test_a_refused_plan_leaves_the_one_before_in_force(kernel: LinuxKernel) -> N
         kernel.apply(TrafficPlan(GATES[0], {broken.mac: broken}), NOW)
     assert {ana.mac} == set(kernel.observe(NOW).admitted)
     with pytest.raises(KernelRefused, match="no interface"):
-        kernel.apply(TrafficPlan(Gate("lan0", "nowhere0", 2080), {ana.mac: ana}, uplink=UPLINK), NOW)
+        kernel.apply(
+            TrafficPlan(FirewallConfig("lan0", "nowhere0", 2080), {ana.mac: ana}, uplink=UPLINK), NOW
+        )

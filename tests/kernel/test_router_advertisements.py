@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from node.addressing import servers
-from node.addressing.configuration import dnsmasq_conf, radvd_conf
-from node.addressing.dnsmasq import Dnsmasq
-from node.addressing.programs import interface_mtu
-from node.addressing.radvd import Radvd
 from node.config import parse_config
+from node.lan import servers
+from node.lan.configuration import dnsmasq_conf, radvd_conf
+from node.lan.dnsmasq import Dnsmasq
+from node.lan.managed_daemon import interface_mtu
+from node.lan.radvd import Radvd
 from node.units import Milliseconds
 from tests.lab.netns import Lab, Namespace
 

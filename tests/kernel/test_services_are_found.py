@@ -10,10 +10,18 @@ from dataclasses import replace
 
 import pytest
 
-from node.services.announced import HTTP
+from node.lan.mdns_services import HTTP
+from tests.kernel.kernel_testbed import (
+    FIREWALL,
+    MEMBER,
+    MEMBER_MAC,
+    ROUTER,
+    STRANGER,
+    KernelTestbed,
+    kernel_testbed,
+)
 from tests.kernel.mdns import GROUP4, PORT, crowded, mouth4
-from tests.kernel.street import GATE, MEMBER, MEMBER_MAC, ROUTER, STRANGER, Street, street
-from tests.lab.netns import Namespace, Program
+from tests.lab.netns import LabProgram, Namespace
 
 pytestmark = pytest.mark.kernel
 WAIT_SECONDS = 15.0
@@ -21,26 +29,26 @@ WIKI = ["Wiki", f"http://{STRANGER[0]}:8080/here", f"machine-8080.local, {STRANG
 
 
 @pytest.fixture
-def place() -> Iterator[Street]:
-    with street("find") as made:
-        made.admit(gate=replace(GATE, hears_services=True))
+def place() -> Iterator[KernelTestbed]:
+    with kernel_testbed("find") as made:
+        made.admit(firewall=replace(FIREWALL, hears_services=True))
         yield made
 
 
-def machine(where: Namespace, *words: str) -> Program:
+def machine(where: Namespace, *words: str) -> LabProgram:
     return where.start(sys.executable, "-m", "tests.kernel.service_machine", *words)
 
 
-def ear(place: Street) -> Program:
+def ear(place: KernelTestbed) -> LabProgram:
     return machine(place.router, "hear", "lan0", f"{ROUTER[0]}/16", f"{ROUTER[1]}/64")
 
 
-def last_heard(program: Program) -> list[list[str]]:
+def last_heard(program: LabProgram) -> list[list[str]]:
     lines = [json.loads(line) for line in program.output().splitlines() if line.startswith("{")]
     return lines[-1]["found"] if lines else []
 
 
-def waited(program: Program, wanted: Callable[[list[list[str]]], bool]) -> list[list[str]]:
+def waited(program: LabProgram, wanted: Callable[[list[list[str]]], bool]) -> list[list[str]]:
     deadline = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:
         if wanted(last_heard(program)):
@@ -50,7 +58,7 @@ def waited(program: Program, wanted: Callable[[list[list[str]]], bool]) -> list[
 
 
 def test_a_service_of_somebody_who_is_not_admitted_is_found_and_gone_when_it_says_goodbye(
-    place: Street,
+    place: KernelTestbed,
 ) -> None:
     listening = ear(place)
     offering = machine(place.stranger, "offer", STRANGER[0], "Wiki:8080")
@@ -61,7 +69,7 @@ def test_a_service_of_somebody_who_is_not_admitted_is_found_and_gone_when_it_say
 
 
 def test_a_service_that_was_there_before_the_node_is_found_and_one_machine_shows_only_a_few(
-    place: Street,
+    place: KernelTestbed,
 ) -> None:
     services = [f"{name}:{port}" for port, name in enumerate("abcde", 8080)]
     offering = machine(place.stranger, "offer", STRANGER[0], *services)
@@ -74,7 +82,7 @@ def test_a_service_that_was_there_before_the_node_is_found_and_one_machine_shows
     offering.stop()
 
 
-def heard_each_second(place: Street, sender: Namespace, address: str, port: int) -> float:
+def heard_each_second(place: KernelTestbed, sender: Namespace, address: str, port: int) -> float:
     """Of a thousand announcements a second for two seconds."""
     with place.router.entered(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ear4:
         ear4.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8_000_000)
@@ -95,14 +103,16 @@ def heard_each_second(place: Street, sender: Namespace, address: str, port: int)
 
 
 @pytest.mark.parametrize("port", [PORT, 40_000])
-def test_neither_a_member_nor_a_stranger_makes_the_node_read_without_end(place: Street, port: int) -> None:
+def test_neither_a_member_nor_a_stranger_makes_the_node_read_without_end(
+    place: KernelTestbed, port: int
+) -> None:
     """What is over the limit of all had been accepted from admitted devices."""
-    place.admit(MEMBER_MAC, gate=replace(GATE, hears_services=True))
+    place.admit(MEMBER_MAC, firewall=replace(FIREWALL, hears_services=True))
     assert heard_each_second(place, place.member, MEMBER[0], port) < 30
     assert heard_each_second(place, place.stranger, STRANGER[0], port) < 30
 
 
-def test_a_service_is_found_while_one_machine_announces_without_pause(place: Street) -> None:
+def test_a_service_is_found_while_one_machine_announces_without_pause(place: KernelTestbed) -> None:
     listening = ear(place)
     with place.member.entered(), mouth4(MEMBER[0]) as send:
         number = 0
@@ -117,7 +127,7 @@ def test_a_service_is_found_while_one_machine_announces_without_pause(place: Str
     listening.stop()
 
 
-def test_services_of_one_kind_without_end_are_noticed(place: Street) -> None:
+def test_services_of_one_kind_without_end_are_noticed(place: KernelTestbed) -> None:
     """All of them are records of one name, and only names had been counted."""
     listening = ear(place)
     with contextlib.ExitStack() as held:
@@ -134,13 +144,13 @@ def test_services_of_one_kind_without_end_are_noticed(place: Street) -> None:
     listening.stop()
 
 
-def warning(program: Program) -> str:
+def warning(program: LabProgram) -> str:
     lines = [json.loads(line) for line in program.output().splitlines() if line.startswith("{")]
     return str(lines[-1]["warning"]) if lines else ""
 
 
-def test_a_node_that_hears_nothing_refuses_announcements(place: Street) -> None:
-    place.admit(gate=GATE)
+def test_a_node_that_hears_nothing_refuses_announcements(place: KernelTestbed) -> None:
+    place.admit(firewall=FIREWALL)
     listening = ear(place)
     offering = machine(place.stranger, "offer", STRANGER[0], "Wiki:8080")
     time.sleep(4)

@@ -10,10 +10,10 @@ from ipaddress import ip_address
 import pytest
 
 from tests.kernel.frames import SYN, TCP, UDP, ip, tcp, udp
-from tests.kernel.street import (
+from tests.kernel.kernel_testbed import (
     FAR,
     FAR_MAC,
-    GATE,
+    FIREWALL,
     HILL,
     HILL_MAC,
     MARK,
@@ -22,8 +22,8 @@ from tests.kernel.street import (
     STRANGER,
     STRANGER_MAC,
     UPLINK_MAC,
-    Street,
-    street,
+    KernelTestbed,
+    kernel_testbed,
 )
 from tests.lab.netns import Namespace
 
@@ -36,7 +36,7 @@ ANOTHER = ("203.0.113.9", "fd99::9")
 PLACES = {"far": FAR, "hill": HILL, "router": ROUTER}
 STAND_IN = ("192.0.2.80", "2001:db8::80")
 OPEN = replace(
-    GATE,
+    FIREWALL,
     services=tuple((ip_address(each), PORT) for place in PLACES.values() for each in place),
     stand_in=tuple(map(ip_address, STAND_IN)),
 )
@@ -67,14 +67,14 @@ class Echo:
 
 
 @pytest.fixture(scope="module")
-def place() -> Iterator[Street]:
-    with street("offer") as made, contextlib.ExitStack() as servers:
+def place() -> Iterator[KernelTestbed]:
+    with kernel_testbed("offer") as made, contextlib.ExitStack() as servers:
         made.hill.ip("link set lo up")
         made.far.ip("addr add fd99::9/64 dev lo nodad")
         for each in (made.far, made.hill, made.router):
             servers.callback(Echo(each, PORT, OTHER_PORT).close)
-        servers.callback(Echo(made.router, GATE.portal_port, says=b"portal").close)
-        made.admit(MEMBER_MAC, gate=OPEN)
+        servers.callback(Echo(made.router, FIREWALL.portal_port, says=b"portal").close)
+        made.admit(MEMBER_MAC, firewall=OPEN)
         yield made
 
 
@@ -93,25 +93,25 @@ def fetched(place: Namespace, address: str, port: int) -> bytes | None:
 @pytest.mark.parametrize("where", ["far", "hill", "router"])
 @pytest.mark.parametrize("who", ["member", "stranger"])
 def test_a_service_is_reached_with_and_without_admission(
-    place: Street, way: int, where: str, who: str
+    place: KernelTestbed, way: int, where: str, who: str
 ) -> None:
     assert fetched(getattr(place, who), PLACES[where][way], PORT) == MARK
 
 
 @BOTH
 @pytest.mark.parametrize("where", ["far", "hill", "router"])
-def test_another_port_of_the_same_machine_stays_shut(place: Street, way: int, where: str) -> None:
+def test_another_port_of_the_same_machine_stays_shut(place: KernelTestbed, way: int, where: str) -> None:
     assert fetched(place.stranger, PLACES[where][way], OTHER_PORT) is None
 
 
 @BOTH
-def test_another_machine_of_the_same_network_stays_shut(place: Street, way: int) -> None:
+def test_another_machine_of_the_same_network_stays_shut(place: KernelTestbed, way: int) -> None:
     assert fetched(place.member, ANOTHER[way], PORT) == MARK
     assert fetched(place.stranger, ANOTHER[way], PORT) is None
 
 
 @BOTH
-def test_the_port_of_a_service_opens_no_other_protocol(place: Street, way: int) -> None:
+def test_the_port_of_a_service_opens_no_other_protocol(place: KernelTestbed, way: int) -> None:
     place.heard(place.far)
     me, far = STRANGER[way], FAR[way]
     place.send(place.stranger, ip(me, far, UDP, udp(me, far, 1000, PORT, MARK)), STRANGER_MAC)
@@ -119,7 +119,7 @@ def test_the_port_of_a_service_opens_no_other_protocol(place: Street, way: int) 
 
 
 @BOTH
-def test_a_service_reaches_no_device_first(place: Street, way: int) -> None:
+def test_a_service_reaches_no_device_first(place: KernelTestbed, way: int) -> None:
     place.heard(place.stranger)
     for origin, sender, mac, to in (
         (place.far, FAR, FAR_MAC, UPLINK_MAC),
@@ -131,7 +131,9 @@ def test_a_service_reaches_no_device_first(place: Street, way: int) -> None:
 
 
 @BOTH
-def test_what_stays_in_the_community_is_not_counted_and_what_leaves_it_is(place: Street, way: int) -> None:
+def test_what_stays_in_the_community_is_not_counted_and_what_leaves_it_is(
+    place: KernelTestbed, way: int
+) -> None:
     """A service behind the uplink costs the line what anything costs: nobody's pages are for free."""
     before = place.used(1)
     assert fetched(place.member, HILL[way], PORT) == MARK
@@ -142,16 +144,16 @@ def test_what_stays_in_the_community_is_not_counted_and_what_leaves_it_is(place:
 
 
 @BOTH
-def test_a_service_that_is_taken_back_is_shut_at_once(place: Street, way: int) -> None:
-    place.admit(MEMBER_MAC, gate=replace(OPEN, services=()))
+def test_a_service_that_is_taken_back_is_shut_at_once(place: KernelTestbed, way: int) -> None:
+    place.admit(MEMBER_MAC, firewall=replace(OPEN, services=()))
     assert [None] * 3 == [fetched(place.stranger, each[way], PORT) for each in PLACES.values()]
-    place.admit(MEMBER_MAC, gate=OPEN)
+    place.admit(MEMBER_MAC, firewall=OPEN)
     assert fetched(place.stranger, FAR[way], PORT) == MARK
 
 
 @BOTH
 def test_whoever_goes_to_the_stand_in_meets_the_portal_and_who_is_in_already_the_truth(
-    place: Street, way: int
+    place: KernelTestbed, way: int
 ) -> None:
     """While no resolver answers, every name leads there: pages to the portal, all else is refused at once. The system
     of a member must learn that there is no Internet, so that a phone takes another way to it."""

@@ -14,7 +14,7 @@ from node.doctor.path_mtu import path_mtu
 from node.enforcement.kernel import LinuxKernel
 from node.enforcement.plan import Admission, TrafficPlan
 from node.units import MacAddress
-from tests.kernel.street import GATE, MEMBER, MEMBER_MAC, NOW, ROUTER
+from tests.kernel.kernel_testbed import FIREWALL, MEMBER, MEMBER_MAC, NOW, ROUTER
 from tests.lab.netns import Lab, Namespace
 
 pytestmark = pytest.mark.kernel
@@ -53,10 +53,10 @@ class Line:
 
     def stand(self, mtu: int = 0, *, transit: bool = False) -> None:
         """The table, with the member admitted."""
-        gate = dataclasses.replace(GATE, uplink_mtu=mtu, transit=transit)
+        firewall = dataclasses.replace(FIREWALL, uplink_mtu=mtu, transit=transit)
         admitted = {MacAddress(MEMBER_MAC): Admission(MacAddress(MEMBER_MAC), 1, 0x11, None)}
         with self.router.entered():
-            self.kernel.apply(TrafficPlan(gate, admitted), NOW)
+            self.kernel.apply(TrafficPlan(firewall, admitted), NOW)
 
     def used(self) -> int:
         with self.router.entered():

@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from node.addressing import foreign
 from node.enforcement.libnftables import Nftables
-from tests.bench.births import Births
+from node.lan import foreign_servers
+from tests.bench.process_count import ProcessCount
 from tests.lab.router import real_kernel_in_namespace
 
 pytestmark = pytest.mark.kernel
@@ -17,12 +17,12 @@ TOLD_WITHIN_S = 0.5
 
 def test_no_process_is_started_to_read_the_firewall():
     # The kernel tells of processes in the first network namespace only.
-    with Births(os.getpid()) as births, real_kernel_in_namespace() as kernel:
+    with ProcessCount(os.getpid()) as births, real_kernel_in_namespace() as kernel:
         time.sleep(TOLD_WITHIN_S)
         before = births.count
         assert before > 0, "the namespace was made by other programs"
         Nftables().close()
         kernel.table_use()
-        foreign.seen()
+        foreign_servers.seen()
         time.sleep(TOLD_WITHIN_S)
         assert before == births.count

@@ -7,7 +7,7 @@ from statistics import median
 
 import pytest
 
-from tests.bench.square import PORTAL, Crowd, Square, square
+from tests.bench.single_router import PORTAL, ClientProcess, SingleRouter, single_router
 from tests.lab.internet import ROOT
 from tests.lab.memory_limit import MIB, MemoryLimit, missing_for_memory_limits
 
@@ -28,29 +28,29 @@ def of_unit(setting: str) -> int:
 
 
 @pytest.fixture
-def place() -> Iterator[Square]:
-    with square() as made:
+def place() -> Iterator[SingleRouter]:
+    with single_router() as made:
         made.furnish()
         made.router.memory = MemoryLimit(made.lab, of_unit("MemoryMax"), of_unit("MemoryHigh"))
         yield made
 
 
-def started(place: Square, size: int) -> Crowd:
+def started(place: SingleRouter, size: int) -> ClientProcess:
     """People, and the node when it serves them."""
     people = place.crowd(size)
     place.router.start()
     ends = time.monotonic() + 10
-    while people.do("locate", people.devices[:1], patience=0.2)["status"] not in {302, 303, 307}:
+    while people.do("locate", people.devices[:1], policy=0.2)["status"] not in {302, 303, 307}:
         assert time.monotonic() < ends, place.router.daemon.output()[-2000:]
         time.sleep(0.05)
     return people
 
 
-def crowd_out(place: Square, people: Crowd, *, silent: int, slow: int, seconds: float) -> None:
+def crowd_out(place: SingleRouter, people: ClientProcess, *, silent: int, slow: int, seconds: float) -> None:
     """Somebody asks for the welcome page all the while, and a device is let in in the middle."""
     router, limit = place.router, place.router.memory
     assert limit is not None
-    attackers = Crowd(people.place, people.devices[20:])
+    attackers = ClientProcess(people.place, people.devices[20:])
     attackers.begin(
         "slowloris", attackers.devices, to=PORTAL, port=80, silent=silent, slow=slow, seconds=seconds
     )
@@ -78,7 +78,7 @@ def crowd_out(place: Square, people: Crowd, *, silent: int, slow: int, seconds: 
         attackers.close()
 
 
-def test_more_connections_than_fit_neither_kill_the_node_nor_shut_anybody_out(place: Square) -> None:
+def test_more_connections_than_fit_neither_kill_the_node_nor_shut_anybody_out(place: SingleRouter) -> None:
     """Before, it was killed at about 11,000 connections."""
     people = started(place, 420)
     told = place.router.ask("status")["memory"]
@@ -89,7 +89,7 @@ def test_more_connections_than_fit_neither_kill_the_node_nor_shut_anybody_out(pl
 
 
 @pytest.mark.slow
-def test_the_same_with_a_thousand_devices_on_and_for_a_minute(place: Square) -> None:
+def test_the_same_with_a_thousand_devices_on_and_for_a_minute(place: SingleRouter) -> None:
     people = started(place, 1_500)
     for first in (500, 1_000):
         came = people.do("flows", people.devices[first : first + 500], to=PORTAL, port=80, at_once=100)

@@ -10,16 +10,16 @@ from ipaddress import ip_address
 import pytest
 
 from tests.kernel.frames import SYN, TCP, ip, tcp
-from tests.kernel.street import (
+from tests.kernel.kernel_testbed import (
     FAR_MAC,
-    GATE,
+    FIREWALL,
     HILL,
     MEMBER_MAC,
     OUTSIDE,
     ROUTER,
     UPLINK_MAC,
-    Street,
-    street,
+    KernelTestbed,
+    kernel_testbed,
 )
 from tests.kernel.test_flow_limits import FAMILY, listener
 from tests.lab.netns import Namespace
@@ -32,8 +32,8 @@ PORT = 7400
 
 
 @pytest.fixture(scope="module")
-def place() -> Iterator[Street]:
-    with street("meshport") as made, contextlib.ExitStack() as held:
+def place() -> Iterator[KernelTestbed]:
+    with kernel_testbed("meshport") as made, contextlib.ExitStack() as held:
         for family in FAMILY:
             held.enter_context(listener(made.router, family, PORT))
         yield made
@@ -50,7 +50,9 @@ def answer(place: Namespace, way: int, target: tuple[str, str]) -> str:
 
 
 @BOTH
-def test_people_and_the_uplink_are_refused_at_once_and_the_mesh_is_not(place: Street, way: int) -> None:
+def test_people_and_the_uplink_are_refused_at_once_and_the_mesh_is_not(
+    place: KernelTestbed, way: int
+) -> None:
     place.admit(MEMBER_MAC)
     assert "refused" == answer(place.member, way, ROUTER), "an admitted device"
     assert "refused" == answer(place.stranger, way, ROUTER)
@@ -59,21 +61,21 @@ def test_people_and_the_uplink_are_refused_at_once_and_the_mesh_is_not(place: St
 
 
 @BOTH
-def test_a_configured_peer_is_let_in_by_its_address_alone(place: Street, way: int) -> None:
+def test_a_configured_peer_is_let_in_by_its_address_alone(place: KernelTestbed, way: int) -> None:
     peers = tuple(ip_address(address) for address in UPLINK_NEIGHBOUR)
-    place.admit(MEMBER_MAC, gate=replace(GATE, mesh_peers=peers))
+    place.admit(MEMBER_MAC, firewall=replace(FIREWALL, mesh_peers=peers))
     assert "open" == answer(place.far, way, OUTSIDE)
     assert "refused" == answer(place.member, way, ROUTER)
     others = tuple(ip_address(address) for address in ("10.88.0.253", "fd88::fd"))
-    place.admit(MEMBER_MAC, gate=replace(GATE, mesh_peers=others))
+    place.admit(MEMBER_MAC, firewall=replace(FIREWALL, mesh_peers=others))
     assert "refused" == answer(place.far, way, OUTSIDE)
 
 
 @BOTH
-def test_who_claims_a_peers_address_from_elsewhere_is_not_answered(place: Street, way: int) -> None:
+def test_who_claims_a_peers_address_from_elsewhere_is_not_answered(place: KernelTestbed, way: int) -> None:
     """The peer lives beyond the mesh: an answer to a frame from the uplink would go there."""
     peers = tuple(ip_address(address) for address in HILL)
-    place.admit(MEMBER_MAC, gate=replace(GATE, mesh_peers=peers))
+    place.admit(MEMBER_MAC, firewall=replace(FIREWALL, mesh_peers=peers))
     segment = tcp(HILL[way], OUTSIDE[way], 4_000 + way, PORT, SYN)
     place.ear(place.hill), place.heard(place.hill, b"")
     place.send(place.far, ip(HILL[way], OUTSIDE[way], TCP, segment), FAR_MAC, UPLINK_MAC)
@@ -82,8 +84,8 @@ def test_who_claims_a_peers_address_from_elsewhere_is_not_answered(place: Street
 
 
 @BOTH
-def test_a_node_without_mesh_interfaces_has_its_configured_peers(place: Street, way: int) -> None:
+def test_a_node_without_mesh_interfaces_has_its_configured_peers(place: KernelTestbed, way: int) -> None:
     peers = tuple(ip_address(address) for address in UPLINK_NEIGHBOUR)
-    place.admit(gate=replace(GATE, mesh_interfaces=(), mesh_peers=peers))
+    place.admit(firewall=replace(FIREWALL, mesh_interfaces=(), mesh_peers=peers))
     assert "open" == answer(place.far, way, OUTSIDE)
     assert "refused" == answer(place.hill, way, MESH_SIDE)

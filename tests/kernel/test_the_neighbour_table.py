@@ -36,7 +36,7 @@ def router() -> Iterator[Namespace]:
         yield router
 
 
-class Clock:
+class SettableClock:
     now = 0.0
 
     def __call__(self) -> float:
@@ -44,12 +44,12 @@ class Clock:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> SettableClock:
+    return SettableClock()
 
 
 @pytest.fixture
-def neighbours(router: Namespace, clock: Clock) -> Iterator[KernelNeighbours]:
+def neighbours(router: Namespace, clock: SettableClock) -> Iterator[KernelNeighbours]:
     with router.entered():
         neighbours = KernelNeighbours("br-lan", clock=clock)
         yield neighbours
@@ -99,7 +99,7 @@ def test_a_device_that_spoke_a_moment_ago_is_known(router: Namespace, neighbours
 
 
 def test_an_address_that_changes_hands_is_followed(
-    router: Namespace, neighbours: KernelNeighbours, clock: Clock
+    router: Namespace, neighbours: KernelNeighbours, clock: SettableClock
 ) -> None:
     """Within half a second; until then the answer is the one that was true a moment ago."""
     assert neighbours.mac_of("10.77.0.2") == ANA

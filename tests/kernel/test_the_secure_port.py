@@ -8,21 +8,29 @@ from dataclasses import replace
 
 import pytest
 
-from tests.kernel.street import FAR, GATE, MEMBER_MAC, OUTSIDE, ROUTER, Street, street
+from tests.kernel.kernel_testbed import (
+    FAR,
+    FIREWALL,
+    MEMBER_MAC,
+    OUTSIDE,
+    ROUTER,
+    KernelTestbed,
+    kernel_testbed,
+)
 from tests.lab.netns import Namespace
 
 pytestmark = pytest.mark.kernel
 BOTH = pytest.mark.parametrize("way", [0, 1], ids=["IPv4", "IPv6"])
 FAMILIES = (socket.AF_INET, socket.AF_INET6)
-SECURE = replace(GATE, portal_tls_port=2443)
+SECURE = replace(FIREWALL, portal_tls_port=2443)
 AT_ONCE_S = 0.1
 """Android waits three seconds for a probe by https before it shows the sign-in."""
 
 
 @pytest.fixture(scope="module")
-def place() -> Iterator[Street]:
-    with street() as made:
-        made.admit(MEMBER_MAC, gate=SECURE)
+def place() -> Iterator[KernelTestbed]:
+    with kernel_testbed() as made:
+        made.admit(MEMBER_MAC, firewall=SECURE)
         yield made
 
 
@@ -59,21 +67,23 @@ def listening(at: Namespace, port: int, way: int) -> Iterator[None]:
 @BOTH
 @pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM], ids=["TLS", "QUIC"])
 def test_a_captured_device_is_refused_at_once_and_never_waits(
-    place: Street, way: int, kind: socket.SocketKind
+    place: KernelTestbed, way: int, kind: socket.SocketKind
 ) -> None:
     with listening(place.far, 443, way):
         assert refused_after(place.stranger, FAR[way], 443, kind) < AT_ONCE_S
 
 
 @BOTH
-def test_the_nodes_own_address_answers_on_443_for_everybody_on_the_link(place: Street, way: int) -> None:
+def test_the_nodes_own_address_answers_on_443_for_everybody_on_the_link(
+    place: KernelTestbed, way: int
+) -> None:
     with listening(place.router, SECURE.portal_tls_port, way):
         assert reached(place.stranger, ROUTER[way], 443)
         assert reached(place.member, ROUTER[way], 443)
 
 
 @BOTH
-def test_tls_for_a_foreign_name_is_never_ours(place: Street, way: int) -> None:
+def test_tls_for_a_foreign_name_is_never_ours(place: KernelTestbed, way: int) -> None:
     """A member reaches the far host itself; a stranger reaches nobody, though our own port is open."""
     with listening(place.router, SECURE.portal_tls_port, way):
         assert refused_after(place.member, FAR[way], 443, socket.SOCK_STREAM) < 1
@@ -83,16 +93,16 @@ def test_tls_for_a_foreign_name_is_never_ours(place: Street, way: int) -> None:
 
 
 @BOTH
-def test_nobody_beyond_the_peoples_side_meets_the_secure_portal(place: Street, way: int) -> None:
+def test_nobody_beyond_the_peoples_side_meets_the_secure_portal(place: KernelTestbed, way: int) -> None:
     with listening(place.router, SECURE.portal_tls_port, way):
         assert not reached(place.far, OUTSIDE[way], SECURE.portal_tls_port)
         assert not reached(place.hill, ROUTER[way], SECURE.portal_tls_port)
 
 
 @BOTH
-def test_without_a_certificate_443_of_the_node_is_refused_at_once(place: Street, way: int) -> None:
+def test_without_a_certificate_443_of_the_node_is_refused_at_once(place: KernelTestbed, way: int) -> None:
     place.admit(MEMBER_MAC)
     try:
         assert refused_after(place.stranger, ROUTER[way], 443, socket.SOCK_STREAM) < AT_ONCE_S
     finally:
-        place.admit(MEMBER_MAC, gate=SECURE)
+        place.admit(MEMBER_MAC, firewall=SECURE)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from node.addressing import servers
 from node.config import parse_config
-from tests.kernel.street import FAR, MEMBER_MAC, ROUTER, Street, street
+from node.lan import servers
+from tests.kernel.kernel_testbed import FAR, MEMBER_MAC, ROUTER, KernelTestbed, kernel_testbed
 from tests.lab.questions import ask, flood
 
 pytestmark = pytest.mark.kernel
@@ -40,7 +40,7 @@ class Upstream:
     asked: list[bytes] = field(default_factory=list)
 
     @contextlib.contextmanager
-    def serving(self, place: Street) -> Iterator[None]:
+    def serving(self, place: KernelTestbed) -> Iterator[None]:
         with place.far.entered():
             sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             sock.bind((FAR[0], 53))
@@ -69,10 +69,10 @@ class Upstream:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Street]:
+def place(tmp_path: Path) -> Iterator[KernelTestbed]:
     config, findings = parse_config(CONFIG.format(folder=tmp_path, upstream=FAR[0]))
     assert config is not None, findings
-    with street() as made:
+    with kernel_testbed() as made:
         made.admit(MEMBER_MAC)
         with made.router.entered():
             both = (servers.dnsmasq(config, str), servers.strangers_dns(config))
@@ -87,7 +87,7 @@ def place(tmp_path: Path) -> Iterator[Street]:
 
 
 @BOTH
-def test_what_a_stranger_was_told_is_not_what_a_member_is_told(place: Street, way: int) -> None:
+def test_what_a_stranger_was_told_is_not_what_a_member_is_told(place: KernelTestbed, way: int) -> None:
     upstream = Upstream()
     with upstream.serving(place):
         first = ask(place.stranger, ROUTER[way], "bank.example")
@@ -97,7 +97,7 @@ def test_what_a_stranger_was_told_is_not_what_a_member_is_told(place: Street, wa
     assert [1, 2, 1] == [answer and answer[-1] for answer in (first, second, again)]
 
 
-def test_a_full_pool_takes_little_memory(place: Street) -> None:
+def test_a_full_pool_takes_little_memory(place: KernelTestbed) -> None:
     """In kB, as /proc tells them, after both were asked for dead names for longer than a question lives."""
     upstream = Upstream()
     with upstream.serving(place), flood(place.stranger, ROUTER[0], 30), flood(place.member, ROUTER[0], 300):

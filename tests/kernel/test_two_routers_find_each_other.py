@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.lab.netns import Lab, Namespace, Program
+from tests.lab.netns import Lab, LabProgram, Namespace
 
 pytestmark = pytest.mark.kernel
 
@@ -29,17 +29,17 @@ def hills(lab: Lab) -> tuple[Namespace, Namespace]:
     return valley, hill
 
 
-def node(where: Namespace, name: str, *members: str) -> Program:
+def node(where: Namespace, name: str, *members: str) -> LabProgram:
     return where.start(sys.executable, "-m", "tests.kernel.mesh_node", name, "mesh0", *members)
 
 
-def lines(program: Program, what: str) -> list[Line]:
+def lines(program: LabProgram, what: str) -> list[Line]:
     found = [json.loads(line) for line in program.output().splitlines() if line.startswith("{")]
     return [line for line in found if line["what"] == what]
 
 
 def at_which(
-    program: Program, what: str, wanted: Callable[[Line], bool] = bool, seconds: float = WAIT_SECONDS
+    program: LabProgram, what: str, wanted: Callable[[Line], bool] = bool, seconds: float = WAIT_SECONDS
 ) -> float:
     """When the first such line was printed, in seconds of the monotonic clock."""
     deadline = time.monotonic() + seconds

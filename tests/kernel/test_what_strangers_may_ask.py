@@ -12,14 +12,23 @@ import pytest
 
 from node.enforcement import dns_limits
 from tests.kernel.frames import UDP, ip, udp
-from tests.kernel.street import GATE, MEMBER, MEMBER_MAC, ROUTER, STRANGER, STRANGER_MAC, Street, street
+from tests.kernel.kernel_testbed import (
+    FIREWALL,
+    MEMBER,
+    MEMBER_MAC,
+    ROUTER,
+    STRANGER,
+    STRANGER_MAC,
+    KernelTestbed,
+    kernel_testbed,
+)
 from tests.lab.questions import TXT, ask, hold_by_tcp, question
 
 pytestmark = pytest.mark.kernel
 BOTH = pytest.mark.parametrize("way", [0, 1], ids=["IPv4", "IPv6"])
 PORT = 2053
 PROBE, PORTAL = "captive.apple.com", "login.procomu.lan"
-OPEN = dataclasses.replace(GATE, open_names=(PORTAL, PROBE))
+OPEN = dataclasses.replace(FIREWALL, open_names=(PORTAL, PROBE))
 ANSWER_BYTES = 400
 # Behind our own rules: what they let through is counted, also while a resolver has no turn to read it.
 PASSED = """
@@ -34,14 +43,14 @@ table inet passed {
 
 
 @pytest.fixture
-def place() -> Iterator[Street]:
-    with street() as made:
-        made.admit(MEMBER_MAC, gate=OPEN)
+def place() -> Iterator[KernelTestbed]:
+    with kernel_testbed() as made:
+        made.admit(MEMBER_MAC, firewall=OPEN)
         yield made
 
 
 @contextlib.contextmanager
-def resolver(place: Street, way: int, port: int, *, extra: int = 0) -> Iterator[list[bytes]]:
+def resolver(place: KernelTestbed, way: int, port: int, *, extra: int = 0) -> Iterator[list[bytes]]:
     """Answers each datagram with itself and `extra` bytes; what it was asked is in the list."""
     family, asked = (socket.AF_INET, socket.AF_INET6)[way], []
     with place.router.entered():
@@ -74,7 +83,7 @@ def forged(way: int, mac_number: int, port: int, name: str) -> tuple[bytes, str]
     return ip(source, ROUTER[way], UDP, payload), f"02:99:00:00:00:{mac_number:02x}"
 
 
-def ask_for(place: Street, way: int, seconds: float, devices: int, each_per_second: float) -> None:
+def ask_for(place: KernelTestbed, way: int, seconds: float, devices: int, each_per_second: float) -> None:
     """Many devices ask at once, each through new ports all the time."""
     began, sent = time.monotonic(), 0
     while (passed := time.monotonic() - began) < seconds:
@@ -86,14 +95,16 @@ def ask_for(place: Street, way: int, seconds: float, devices: int, each_per_seco
         time.sleep(0.002)
 
 
-def passed(place: Street) -> int:
+def passed(place: KernelTestbed) -> int:
     """Questions since the last time that somebody asked."""
     listing = json.loads(place.router.run("nft", "-j", "reset", "counter", "inet", "passed", "questions"))
     return int(listing["nftables"][-1]["counter"]["packets"])
 
 
 @BOTH
-def test_one_stranger_asks_twenty_a_second_and_all_of_them_two_hundred(place: Street, way: int) -> None:
+def test_one_stranger_asks_twenty_a_second_and_all_of_them_two_hundred(
+    place: KernelTestbed, way: int
+) -> None:
     place.router.run("nft", "-f", "-", stdin=PASSED)
     ask_for(place, way, 3, devices=1, each_per_second=200)
     assert 20 * 3 <= passed(place) <= 20 * 3 + 40 + 10
@@ -102,7 +113,7 @@ def test_one_stranger_asks_twenty_a_second_and_all_of_them_two_hundred(place: St
 
 
 @BOTH
-def test_one_member_asks_fifty_a_second_of_another_resolver(place: Street, way: int) -> None:
+def test_one_member_asks_fifty_a_second_of_another_resolver(place: KernelTestbed, way: int) -> None:
     place.router.run("nft", "-f", "-", stdin=PASSED)
     family = (socket.AF_INET, socket.AF_INET6)[way]
     with resolver(place, way, 53) as asked, resolver(place, way, PORT) as others_asked:
@@ -117,7 +128,7 @@ def test_one_member_asks_fifty_a_second_of_another_resolver(place: Street, way: 
         assert not others_asked
 
 
-def tunnelled(place: Street, way: int, seconds: float, per_second: float = 18) -> int:
+def tunnelled(place: KernelTestbed, way: int, seconds: float, per_second: float = 18) -> int:
     """Bytes in both directions, as IP packets, of a device that asks for names with its own data."""
     family, moved, headers = (socket.AF_INET, socket.AF_INET6)[way], 0, (28, 48)[way]
     with place.stranger.entered(), socket.socket(family, socket.SOCK_DGRAM) as sock:
@@ -140,8 +151,8 @@ def test_a_tunnel_is_slow_after_its_time_and_the_page_still_opens(
 ) -> None:
     """The ten minutes are three seconds here; the other test says that they are ten minutes in the kernel."""
     monkeypatch.setattr(dns_limits, "FULL_PACE_SECONDS", 3)
-    with street() as place:
-        place.admit(gate=OPEN)
+    with kernel_testbed() as place:
+        place.admit(firewall=OPEN)
         with resolver(place, way, PORT, extra=ANSWER_BYTES) as asked:
             before = tunnelled(place, way, 2) * 8 / 2
             assert before > 40_000
@@ -164,7 +175,7 @@ def test_a_tunnel_is_slow_after_its_time_and_the_page_still_opens(
 
 @BOTH
 def test_a_device_has_ten_minutes_from_its_first_question_and_no_later_one_renews_them(
-    place: Street, way: int
+    place: KernelTestbed, way: int
 ) -> None:
     def remembered(name: str) -> list[dict[str, int]]:
         listing = json.loads(place.router.run("nft", "-j", "list", "set", "inet", "procomu", name))
@@ -183,7 +194,7 @@ def test_a_device_has_ten_minutes_from_its_first_question_and_no_later_one_renew
 
 
 @BOTH
-def test_each_device_holds_few_connections_to_a_resolver(place: Street, way: int) -> None:
+def test_each_device_holds_few_connections_to_a_resolver(place: KernelTestbed, way: int) -> None:
     for port, who, most in ((PORT, place.stranger, 2), (53, place.member, 4)):
         with place.router.entered():
             server = socket.create_server((ROUTER[way], port), family=(socket.AF_INET, socket.AF_INET6)[way])
@@ -201,7 +212,9 @@ def _is_connected(sock: socket.socket) -> bool:
 
 
 @BOTH
-def test_nobody_reaches_the_strangers_resolver_but_by_the_port_of_names(place: Street, way: int) -> None:
+def test_nobody_reaches_the_strangers_resolver_but_by_the_port_of_names(
+    place: KernelTestbed, way: int
+) -> None:
     with resolver(place, way, PORT) as asked:
         for where, own, mac in ((place.stranger, STRANGER, STRANGER_MAC), (place.member, MEMBER, MEMBER_MAC)):
             payload = udp(own[way], ROUTER[way], 5_000, PORT, question("a.example"))
@@ -212,7 +225,7 @@ def test_nobody_reaches_the_strangers_resolver_but_by_the_port_of_names(place: S
 
 @BOTH
 def test_a_flow_from_before_the_end_of_a_session_does_not_ask_the_members_resolver(
-    place: Street, way: int
+    place: KernelTestbed, way: int
 ) -> None:
     family = (socket.AF_INET, socket.AF_INET6)[way]
     with (
@@ -224,7 +237,7 @@ def test_a_flow_from_before_the_end_of_a_session_does_not_ask_the_members_resolv
         sock.send(question("a.example"))
         time.sleep(0.2)
         assert len(asked) == 1
-        place.admit(gate=OPEN)
+        place.admit(firewall=OPEN)
         with contextlib.suppress(OSError):
             sock.send(question("b.example"))
         time.sleep(0.2)

@@ -11,19 +11,19 @@ from dataclasses import replace
 import pytest
 
 from captive_portal.framing import Limits
-from captive_portal.secure import LIMITS
+from captive_portal.https import LIMITS
 from node.enforcement import flows, nft
 from node.enforcement.flows import FLOWS_PER_STRANGER
 from node.enforcement.nft import CONNECTED_S, SENDER_KEPT_S, SENDERS, SENDERS_MAX
 from tests.kernel.frames import ACK, SYN, TCP, ip, raw_socket, tcp
-from tests.kernel.street import (
-    GATE,
+from tests.kernel.kernel_testbed import (
+    FIREWALL,
     MEMBER,
     MEMBER_MAC,
     ROUTER,
     STRANGER_MAC,
-    Street,
-    street,
+    KernelTestbed,
+    kernel_testbed,
 )
 
 pytestmark = pytest.mark.kernel
@@ -34,23 +34,23 @@ INVENTED_MACS = 3_000
 
 
 @pytest.fixture
-def place() -> Iterator[Street]:
-    with street("senders") as made:
+def place() -> Iterator[KernelTestbed]:
+    with kernel_testbed("senders") as made:
         made.admit(MEMBER_MAC)
         yield made
 
 
 @contextlib.contextmanager
-def door(place: Street, way: int) -> Iterator[socket.socket]:
+def server(place: KernelTestbed, way: int) -> Iterator[socket.socket]:
     """What the portal listens with."""
     with place.router.entered():
-        made = socket.create_server((ROUTER[way], GATE.portal_port), family=FAMILIES[way], backlog=1_000)
+        made = socket.create_server((ROUTER[way], FIREWALL.portal_port), family=FAMILIES[way], backlog=1_000)
     with made:
         made.settimeout(2)
         yield made
 
 
-def knock(place: Street, way: int, *, stranger: bool = False, seconds: float = 3.0) -> socket.socket:
+def knock(place: KernelTestbed, way: int, *, stranger: bool = False, seconds: float = 3.0) -> socket.socket:
     origin = place.stranger if stranger else place.member
     with origin.entered():
         sock = socket.socket(FAMILIES[way])
@@ -63,18 +63,18 @@ def knock(place: Street, way: int, *, stranger: bool = False, seconds: float = 3
     return sock
 
 
-def known(place: Street, way: int) -> int:
+def known(place: KernelTestbed, way: int) -> int:
     listed = json.loads(place.router.run("nft", "-j", "list", "set", "inet", "procomu", SENDERS[(4, 6)[way]]))
     (found,) = (each["set"] for each in listed["nftables"] if "set" in each)
     return len(found.get("elem", []))
 
 
 @BOTH
-def test_nobody_else_sends_on_a_connection_that_stands(place: Street, way: int) -> None:
+def test_nobody_else_sends_on_a_connection_that_stands(place: KernelTestbed, way: int) -> None:
     """The stranger knows the member's port and both sequence numbers, as who hears the air does."""
     with place.router.entered():
         wire = raw_socket("p1")
-    with contextlib.closing(wire) as ear, door(place, way) as listener:  # noqa: SIM117 - the member comes later
+    with contextlib.closing(wire) as ear, server(place, way) as listener:  # noqa: SIM117 - the member comes later
         with knock(place, way) as member, listener.accept()[0] as portal:
             portal.settimeout(0.7)
             member.sendall(b"GET")
@@ -107,8 +107,8 @@ def last_numbers(ear: socket.socket, port: int) -> tuple[int, int]:
 
 
 @BOTH
-def test_nobody_else_opens_a_connection_that_stands_once_more(place: Street, way: int) -> None:
-    with door(place, way) as listener, knock(place, way) as member, listener.accept()[0]:
+def test_nobody_else_opens_a_connection_that_stands_once_more(place: KernelTestbed, way: int) -> None:
+    with server(place, way) as listener, knock(place, way) as member, listener.accept()[0]:
         before = known(place, way)
         again = tcp(MEMBER[way], ROUTER[way], member.getsockname()[1], 80, SYN)
         place.send(place.stranger, ip(MEMBER[way], ROUTER[way], TCP, again), STRANGER_MAC)
@@ -117,13 +117,13 @@ def test_nobody_else_opens_a_connection_that_stands_once_more(place: Street, way
 
 
 @BOTH
-def test_one_device_takes_only_its_part_of_the_room(place: Street, way: int) -> None:
+def test_one_device_takes_only_its_part_of_the_room(place: KernelTestbed, way: int) -> None:
     """From an address that answers nothing, so that each stays half open."""
     own = ("10.77.0.77", "fd77::77")[way]
     place.router.ip(f"neigh replace {own} lladdr {STRANGER_MAC} dev lan0")
-    with door(place, way):
+    with server(place, way):
         for number in range(2_000):
-            syn = tcp(own, ROUTER[way], 10_000 + number, GATE.portal_port, SYN)
+            syn = tcp(own, ROUTER[way], 10_000 + number, FIREWALL.portal_port, SYN)
             place.send(place.stranger, ip(own, ROUTER[way], TCP, syn), STRANGER_MAC)
         time.sleep(0.2)
         assert 0 < known(place, way)
@@ -133,19 +133,21 @@ def test_one_device_takes_only_its_part_of_the_room(place: Street, way: int) -> 
 
 
 def test_invented_hardware_addresses_leave_room_for_members(
-    place: Street, monkeypatch: pytest.MonkeyPatch
+    place: KernelTestbed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three thousand, each with an IP address of its own, where 200 at once and 50 a second get in: a fortieth of what is
     promised, because a test cannot send fast enough for the whole."""
     monkeypatch.setattr(nft, "PORTAL_CONNECTIONS_AT_ONCE_OF_STRANGERS", 200)
     monkeypatch.setattr(nft, "PORTAL_CONNECTIONS_PER_SECOND_OF_STRANGERS", 50)
-    place.admit(MEMBER_MAC, gate=replace(GATE, hears_services=True))  # so that the rules are written again
+    place.admit(
+        MEMBER_MAC, firewall=replace(FIREWALL, hears_services=True)
+    )  # so that the rules are written again
     began = time.monotonic()
-    with door(place, 0):
+    with server(place, 0):
         for number in range(INVENTED_MACS):
             mac = f"06:00:00:00:{number >> 8:02x}:{number & 255:02x}"
             own = f"10.77.{64 + (number >> 8)}.{number & 255}"
-            syn = ip(own, ROUTER[0], TCP, tcp(own, ROUTER[0], 40_000, GATE.portal_port, SYN))
+            syn = ip(own, ROUTER[0], TCP, tcp(own, ROUTER[0], 40_000, FIREWALL.portal_port, SYN))
             with contextlib.suppress(OSError):  # the wire is full
                 place.send(place.stranger, syn, mac)
         assert 0 < known(place, 0) <= 200 + 50 * (time.monotonic() - began)
@@ -156,16 +158,16 @@ def test_invented_hardware_addresses_leave_room_for_members(
 
 def test_what_strangers_may_open_never_fills_the_room() -> None:
     """Each of theirs stays for 45 seconds at most after its last frame."""
-    written = nft.rules(nft.Form(GATE, shaped=False, links=None))
+    written = nft.rules(nft.ChainLayout(FIREWALL, shaped=False, links=None))
     assert "ether saddr != @members limit rate over 2000/second burst 16000 packets drop" in written
     assert 16_000 + 2_000 * 45 < 120_000 < SENDERS_MAX
 
 
 @BOTH
-def test_where_no_sender_can_be_written_down_nobody_is_let_in(place: Street, way: int) -> None:
+def test_where_no_sender_can_be_written_down_nobody_is_let_in(place: KernelTestbed, way: int) -> None:
     """And who was there before goes on."""
     name = SENDERS[(4, 6)[way]]
-    with door(place, way) as listener, knock(place, way) as before, listener.accept()[0] as portal:
+    with server(place, way) as listener, knock(place, way) as before, listener.accept()[0] as portal:
         elements = ", ".join(
             f"06:00:00:00:00:01 . {('10.99.0.1', 'fd99::1')[way]} . {n & 65_535} . {ROUTER[way]} . {n >> 16} timeout 60s"
             for n in range(SENDERS_MAX - 1)
@@ -177,8 +179,8 @@ def test_where_no_sender_can_be_written_down_nobody_is_let_in(place: Street, way
         assert b"still here" == portal.recv(20)
 
 
-def test_a_connection_that_is_closed_leaves_soon(place: Street) -> None:
-    with door(place, 0) as listener:
+def test_a_connection_that_is_closed_leaves_soon(place: KernelTestbed) -> None:
+    with server(place, 0) as listener:
         for _ in range(50):
             with knock(place, 0, stranger=True), listener.accept()[0]:
                 pass
@@ -200,12 +202,14 @@ def test_a_sender_is_known_for_longer_than_the_portal_waits() -> None:
 
 @BOTH
 def test_a_connection_in_use_keeps_its_sender_and_a_silent_one_does_not(
-    place: Street, monkeypatch: pytest.MonkeyPatch, way: int
+    place: KernelTestbed, monkeypatch: pytest.MonkeyPatch, way: int
 ) -> None:
     """Twenty times faster than in earnest."""
     monkeypatch.setattr(nft, "SENDER_KEPT_S", 2)
-    place.admit(MEMBER_MAC, gate=replace(GATE, hears_services=True))  # so that the rules are written again
-    with door(place, way) as listener, knock(place, way) as member, listener.accept()[0] as portal:
+    place.admit(
+        MEMBER_MAC, firewall=replace(FIREWALL, hears_services=True)
+    )  # so that the rules are written again
+    with server(place, way) as listener, knock(place, way) as member, listener.accept()[0] as portal:
         portal.settimeout(0.7)
         for _ in range(6):
             time.sleep(0.8)
@@ -219,17 +223,17 @@ def test_a_connection_in_use_keeps_its_sender_and_a_silent_one_does_not(
 
 
 @BOTH
-def test_a_connection_that_waits_for_its_answer_has_one_sender(place: Street, way: int) -> None:
+def test_a_connection_that_waits_for_its_answer_has_one_sender(place: KernelTestbed, way: int) -> None:
     """While the portal's queue is full a first packet stays unanswered, and its flow is "new" for whoever repeats it."""
     with place.router.entered():
-        full = socket.create_server((ROUTER[way], GATE.portal_port), family=FAMILIES[way], backlog=0)
+        full = socket.create_server((ROUTER[way], FIREWALL.portal_port), family=FAMILIES[way], backlog=0)
     with full, contextlib.ExitStack() as held:
         for _ in range(2):
             with contextlib.suppress(OSError):
                 held.enter_context(knock(place, way, seconds=0.3))
         before = known(place, way)
         for who, mac in ((place.member, MEMBER_MAC), (place.stranger, STRANGER_MAC)):
-            segment = tcp(MEMBER[way], ROUTER[way], 5_555, GATE.portal_port, SYN)
+            segment = tcp(MEMBER[way], ROUTER[way], 5_555, FIREWALL.portal_port, SYN)
             place.send(who, ip(MEMBER[way], ROUTER[way], TCP, segment), mac)
             time.sleep(0.2)
         assert before + 1 == known(place, way)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.lab.netns import Namespace, Program
+from tests.lab.netns import LabProgram, Namespace
 
 _ROOM = "set -eu\nmount -t tmpfs tmpfs /run\nmount -o remount,ro /sys\n"
 _NETWORKD = (
@@ -52,7 +52,7 @@ class Client:
     """One of the programs, running on a device."""
 
     place: Namespace
-    program: Program
+    program: LabProgram
 
     def inside(self, path: str) -> Path:
         """A file as the program sees it."""

@@ -14,7 +14,7 @@ from tests.lab.netns import entered_namespace, missing_for_namespaces, terminate
 from tests.lab.people import WishFailed
 from tests.lab.picture import as_svg
 from tests.lab.screen import Lines, Screen
-from tests.lab.story import Pace, Story, run_measured
+from tests.lab.story import StoryTiming, VillageStory, run_measured
 from tests.lab.village import Village, village
 from tests.lab.window import View, Window
 
@@ -57,7 +57,7 @@ def measure(seconds: float) -> int:
     """Unattended: progress on stderr, the figures as one JSON object on the last line of stdout."""
     lines = Lines(sys.stderr)
     with village("demo") as made:
-        story = Story(made, lines.say)
+        story = VillageStory(made, lines.say)
         story.open()
         figures = run_measured(story, seconds)
     for sentence in figures.unmet():
@@ -74,7 +74,7 @@ def watch(seconds: float | None, picture: Path | None) -> int:
     ends = time.monotonic() + seconds if seconds else None
     with village("demo") as made, view:
         view.show_village(made)
-        story = Story(made, view.say)
+        story = VillageStory(made, view.say)
         story.open()
         browser = made.settle("browser", made.square, 26)
         browser.join()
@@ -91,11 +91,11 @@ def watch(seconds: float | None, picture: Path | None) -> int:
     return 0
 
 
-def take_picture(story: Story, view: Screen, file: Path) -> None:
+def take_picture(story: VillageStory, view: Screen, file: Path) -> None:
     """The view while everyone wants everything."""
     camera = threading.Timer(PICTURE_S, lambda: file.write_text(as_svg(_without_secrets(view.frame()))))
     camera.start()
-    story.greedy(Pace())
+    story.greedy(StoryTiming())
     camera.join()
 
 
@@ -109,7 +109,7 @@ def linger(ends: float | None) -> None:
     time.sleep(max(0.0, min(LINGER_S, left / 10)))
 
 
-def live_on(story: Story, ends: float | None) -> None:
+def live_on(story: VillageStory, ends: float | None) -> None:
     """People come and go on the line, and now and then a daemon is killed, until the end."""
     turn = 0
     while ends is None or time.monotonic() < ends:
@@ -117,11 +117,11 @@ def live_on(story: Story, ends: float | None) -> None:
         turn += 1
         try:
             if turn % 3 == 1:
-                story.greedy(Pace(greedy_s=max(4.0, min(20.0, left))))
+                story.greedy(StoryTiming(greedy_s=max(4.0, min(20.0, left))))
             elif turn % 3 == 2:
-                story.ceiling(Pace(ceiling_s=max(3.0, min(8.0, left))))
+                story.ceiling(StoryTiming(ceiling_s=max(3.0, min(8.0, left))))
             else:
-                story.kill9(Pace(kill_s=6.0))
+                story.kill9(StoryTiming(kill_s=6.0))
         except (WishFailed, NoRunningNode, RuntimeError, ValueError) as error:
             story.say(f"that did not work: {error}")
             time.sleep(1)

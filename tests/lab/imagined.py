@@ -20,7 +20,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from captive_portal.callers import ELSEWHERE, Caller, Ends
+from captive_portal.callers import ELSEWHERE, Caller, SocketAddresses
 from captive_portal.ports import TermsAccepted
 from node import console
 from node.daemon import Node, load_config
@@ -43,7 +43,7 @@ SCENE_S = 6.0
 class Names:
     """Implements `captive_portal.ports.Callers`: this machine's browser is one device of the village."""
 
-    def caller(self, ends: Ends) -> Caller:
+    def caller(self, ends: SocketAddresses) -> Caller:
         return Caller(MacAddress(MACS["browser"])) if ends.address in {"127.0.0.1", "::1"} else ELSEWHERE
 
     def is_disputed(self, address: str, device: MacAddress) -> bool:
@@ -121,7 +121,7 @@ async def _imagine(folder: Path, view: Screen | Lines, seconds: float | None) ->
     portal_port = next(ports)
     async with asyncio.TaskGroup() as parts:
         running = [parts.create_task(part) for part in _parts(node, portal_port)]
-        await node.reconcile.ready.wait()
+        await node.reconciler.ready.wait()
         view.show_village(ImaginedVillage(ImaginedRouter(node.config.node.console_socket)))  # type: ignore[arg-type]
         link, _ = await node.admin.new_link()
         view.show_windows({"portal": f"http://127.0.0.1:{portal_port}/", "admin page": link})
@@ -134,22 +134,22 @@ async def _imagine(folder: Path, view: Screen | Lines, seconds: float | None) ->
 
 
 def _parts(node: Node, portal_port: int) -> Iterator[Any]:
-    from captive_portal.web import Portal
+    from captive_portal.server import Portal
 
     portal = Portal(
-        node.house,
+        node.app,
         Names(),
         port=portal_port,
         secret=secrets.token_bytes(32),
         addresses=("127.0.0.1",),
         public_port=portal_port,
     )
-    yield from (node.reconcile.run(), node.console.run(), portal.run(), node.admin_door.run())
+    yield from (node.reconciler.run(), node.console.run(), portal.run(), node.admin_server.run())
 
 
 async def _live(node: Node, kernel: FakeKernel, view: Screen | Lines, seconds: float | None) -> None:
     for name in PEOPLE:
-        await node.house.admit(MacAddress(MACS[name]), TermsAccepted(), "1")
+        await node.app.admit(MacAddress(MACS[name]), TermsAccepted(), "1")
         view.say(f"square: {name} accepted the terms and is online")
     began, scene = time.monotonic(), -1
     while seconds is None or time.monotonic() - began < seconds:
@@ -167,12 +167,12 @@ async def _live(node: Node, kernel: FakeKernel, view: Screen | Lines, seconds: f
 
 def _shared(node: Node, greedy: tuple[str, ...]) -> dict[str, int]:
     """What the rules give to each of `greedy`, were the line as they say."""
-    uplink = node.reconcile.rulebook.ruleset.shaped
+    uplink = node.reconciler.active_ruleset.ruleset.shaped
     assert uplink is not None
     demands = []
     for name in greedy:
-        account: AccountId = node.reconcile.account_of(MacAddress(MACS[name]))
-        allowed = node.reconcile.allowance(account)
+        account: AccountId = node.reconciler.account_of(MacAddress(MACS[name]))
+        allowed = node.reconciler.allowance(account)
         ceiling = allowed.ceiling.value if allowed.ceiling else None
         demands.append(
             Demand(allowed.share.value, allowed.floor.value.down, ceiling.down if ceiling else None)

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from tests.lab.netns import Lab, Namespace, Program
+from tests.lab.netns import Lab, LabProgram, Namespace
 
 ROOT = Path(__file__).resolve().parents[2]
 NETWORK_V4, NETWORK_V6 = "203.0.113.0/24", "fd99::/64"
@@ -87,7 +87,7 @@ class Internet:
     def __init__(self, lab: Lab, python: str = sys.executable) -> None:
         self.place: Namespace = lab.namespace("internet")
         self._python = python
-        self.programs: list[Program] = []
+        self.programs: list[LabProgram] = []
 
     def open(self) -> None:
         """Start its services; its cables may be plugged before or after."""

@@ -24,15 +24,29 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from tests.lab.register import REGISTERS, Register, process_started, remove_what_was_registered, sweep
+from tests.lab.lab_resources import (
+    REGISTERS,
+    LabResources,
+    process_started,
+    remove_what_was_registered,
+    sweep,
+)
 
 CLONE_NEWNET = 0x40000000
 STOP_SECONDS = 4.0
 
-__all__ = ["REGISTERS", "Lab", "Namespace", "Program", "entered_namespace", "missing_for_namespaces", "sweep"]
+__all__ = [
+    "REGISTERS",
+    "Lab",
+    "LabProgram",
+    "Namespace",
+    "entered_namespace",
+    "missing_for_namespaces",
+    "sweep",
+]
 
 
-class Program:
+class LabProgram:
     """A program that runs in a namespace; its output goes to `log`."""
 
     def __init__(self, popen: "subprocess.Popen[bytes]", log: Path | None) -> None:
@@ -105,7 +119,7 @@ class Namespace:
 
     def start(
         self, *argv: str, log: Path | None = None, env: dict[str, str] | None = None, **more: Any
-    ) -> Program:
+    ) -> LabProgram:
         """Start and keep running; both outputs go to a log file."""
         log = log or self.lab.folder / f"{self.short}-{Path(argv[0]).name}-{self.lab.next_number()}.log"
         with log.open("ab") as sink:
@@ -118,7 +132,7 @@ class Namespace:
                 env=environment,
                 **more,
             )
-        return Program(process, log)
+        return LabProgram(process, log)
 
     def ip(self, *lines: str) -> None:
         """Lines of ``ip -batch`` in this namespace, one process for all."""
@@ -174,7 +188,7 @@ class Lab:
         self.word = word
         sweep()
         self.prefix = f"{word}-{os.getpid()}{_letter()}"
-        self._register = Register.opened(self.prefix)
+        self._resources = LabResources.opened(self.prefix)
         self._folder: Path | None = None
         self._number = 0
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -193,7 +207,7 @@ class Lab:
         """A folder of this lab's own, removed at the end."""
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix=f"procomu-lab-{self.prefix}-"))
-            self._register.add(folder=str(self._folder))
+            self._resources.add(folder=str(self._folder))
         return self._folder
 
     def next_number(self) -> int:
@@ -203,7 +217,7 @@ class Lab:
     def namespace(self, name: str) -> Namespace:
         """A namespace ``<word>-<pid><letter>-<name>``: loopback up, no duplicate address detection."""
         full = f"{self.prefix}-{name}"
-        self._register.add(namespace=full)
+        self._resources.add(namespace=full)
         subprocess.run(["ip", "netns", "add", full], check=True, capture_output=True)
         made = Namespace(self, full)
         made.ip("link set lo up")
@@ -246,23 +260,23 @@ class Lab:
     def tmpfs(self, path: Path, size_kib: int) -> None:
         """A small memory disk, for a data folder that fills up."""
         path.mkdir(parents=True, exist_ok=True)
-        self._register.add(mount=str(path))
+        self._resources.add(mount=str(path))
         subprocess.run(
             ["mount", "-t", "tmpfs", "-o", f"size={size_kib}k", "procomu-lab", str(path)], check=True
         )
 
     def mount(self, *words: str, at: Path) -> None:
         """``mount WORDS AT``, undone with the rest."""
-        self._register.add(mount=str(at))
+        self._resources.add(mount=str(at))
         subprocess.run(["mount", *words, str(at)], check=True)
 
     def record_cgroup(self, folder: Path) -> None:
         """A control group that is removed with the rest."""
-        self._register.add(cgroup=str(folder))
+        self._resources.add(cgroup=str(folder))
 
     def record_process(self, process: "subprocess.Popen[bytes]") -> None:
         self._processes.append(process)
-        self._register.add(process=[process.pid, process_started(process.pid) or 0])
+        self._resources.add(process=[process.pid, process_started(process.pid) or 0])
 
     def close(self) -> None:
         """Stop the programs in reverse order, then remove everything."""
@@ -279,7 +293,7 @@ class Lab:
             for stream in (process.stdin, process.stdout, process.stderr):
                 if stream is not None:
                     _close_quietly(stream)
-        remove_what_was_registered(self._register)
+        remove_what_was_registered(self._resources)
         self.namespaces.clear()
         self._processes.clear()
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from tests.lab.wire import Device, Form, Reply, device_socket, family_of, forms
+from tests.lab.wire import ClientDevice, HttpReply, PageForm, device_socket, family_of, forms
 
 PROBE_URL = "http://connectivitycheck.gstatic.com/generate_204"
 ECHO_PORT = 7
@@ -83,7 +83,7 @@ async def accept(wish: dict[str, Any], say: Say) -> dict[str, Any]:
 class FirstPacket:
     """Sends a small datagram each 2 ms until one comes back."""
 
-    def __init__(self, wish: dict[str, Any], device: Device) -> None:
+    def __init__(self, wish: dict[str, Any], device: ClientDevice) -> None:
         self._far = wish["far"]
         self._device = device
         self._came: asyncio.Future[float] = asyncio.get_running_loop().create_future()
@@ -137,7 +137,7 @@ async def upload(wish: dict[str, Any], say: Say) -> dict[str, Any]:
 async def _transfer(
     wish: dict[str, Any],
     say: Say,
-    flow: Callable[[dict[str, Any], Device, dict[str, float], float], Awaitable[None]],
+    flow: Callable[[dict[str, Any], ClientDevice, dict[str, float], float], Awaitable[None]],
 ) -> dict[str, Any]:
     device = _device(wish)
     link = wish.get("interface") or "eth0"
@@ -171,7 +171,7 @@ def _note(tally: dict[str, float], count: int) -> None:
     tally["bytes"] += count
 
 
-async def _pull(wish: dict[str, Any], device: Device, tally: dict[str, float], ends: float) -> None:
+async def _pull(wish: dict[str, Any], device: ClientDevice, tally: dict[str, float], ends: float) -> None:
     loop = asyncio.get_running_loop()
     size = wish.get("bytes", 10**12)
     try:
@@ -190,7 +190,7 @@ async def _pull(wish: dict[str, Any], device: Device, tally: dict[str, float], e
         print(f"download: {error}", file=sys.stderr, flush=True)
 
 
-async def _push(wish: dict[str, Any], device: Device, tally: dict[str, float], ends: float) -> None:
+async def _push(wish: dict[str, Any], device: ClientDevice, tally: dict[str, float], ends: float) -> None:
     loop = asyncio.get_running_loop()
     try:
         with contextlib.closing(await device.connected(wish["far"], 80)) as sock:
@@ -301,14 +301,14 @@ async def press(wish: dict[str, Any], say: Say) -> dict[str, Any]:
     raise ValueError(f"no form ending in {wish['ends']} on {wish['url']}: {page.status} {page.body[:300]}")
 
 
-def _acceptance(page: Reply) -> Form | None:
+def _acceptance(page: HttpReply) -> PageForm | None:
     """The form that accepts the terms: the one whose action says so, or the first."""
     found = forms(page.body)
     return next((form for form in found if "join" in form.action), found[0] if found else None)
 
 
-def _device(wish: dict[str, Any]) -> Device:
-    return Device(wish["resolver"], wish.get("v6", False), wish.get("interface"))
+def _device(wish: dict[str, Any]) -> ClientDevice:
+    return ClientDevice(wish["resolver"], wish.get("v6", False), wish.get("interface"))
 
 
 def _ms_since(started: float) -> float:

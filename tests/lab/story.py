@@ -22,7 +22,7 @@ LOOK_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class StoryTiming:
     """How long the scenes last."""
 
     ceiling_s: float = 5.0
@@ -32,14 +32,14 @@ class Pace:
     """Of each measurement, left out while the flows find their speed."""
 
     @staticmethod
-    def within(seconds: float) -> "Pace":
+    def within(seconds: float) -> "StoryTiming":
         """Scenes that fill about `seconds` together with the fixed parts (about 14 s)."""
         free = max(0.0, seconds - 30)
-        return Pace(5 + free / 4, 8 + free / 2, 4 + free / 8)
+        return StoryTiming(5 + free / 4, 8 + free / 2, 4 + free / 8)
 
 
 @dataclass
-class Story:
+class VillageStory:
     """Runs in a built village; `say` tells what happens."""
 
     village: Village
@@ -120,24 +120,24 @@ class Story:
         fars = [far for person in people for far in (person.far_v4, person.far_v6)]
         return sum(counted.get(far, {}).get("arrived", 0) for far in fars)
 
-    def ceiling(self, pace: Pace) -> None:
+    def ceiling(self, timing: StoryTiming) -> None:
         """The guest's phone downloads alone on an idle line, as fast as its ceiling lets it."""
-        came = self.village.people["phone"].do("download", seconds=pace.ceiling_s, flows=2)
-        rate = bits_per_second(came["samples"], pace.settle_s)
+        came = self.village.people["phone"].do("download", seconds=timing.ceiling_s, flows=2)
+        rate = bits_per_second(came["samples"], timing.settle_s)
         self.figures.took(ceiling_error_percent=round((rate - CEILING_BITS) / CEILING_BITS * 100, 2))
         self.say(f"square: the phone downloads at {rate / 1e6:.2f} of the 10 Mbit/s that guests agreed on")
 
-    def greedy(self, pace: Pace) -> None:
+    def greedy(self, timing: StoryTiming) -> None:
         """Everyone wants everything at once: shares by weight, and no part of the line unused."""
         usable = self.village.square.overview()["uplink"]["down"]
         wishes = {
             name: self.village.people[name].wish(
-                "download", seconds=pace.greedy_s, flows=FLOWS[name], v6=name == "laptop"
+                "download", seconds=timing.greedy_s, flows=FLOWS[name], v6=name == "laptop"
             )
             for name in WEIGHTS
         }
         rates = {
-            name: bits_per_second(wish.result(60)["samples"], pace.settle_s, pace.greedy_s - 0.2)
+            name: bits_per_second(wish.result(60)["samples"], timing.settle_s, timing.greedy_s - 0.2)
             for name, wish in wishes.items()
         }
         self.figures.took(
@@ -147,10 +147,10 @@ class Story:
         told = ", ".join(f"{name} {rate / 1e6:.1f}" for name, rate in rates.items())
         self.say(f"square: everyone at once gets a fair share by weight: {told} Mbit/s")
 
-    def kill9(self, pace: Pace) -> None:
+    def kill9(self, timing: StoryTiming) -> None:
         """The daemon dies in the middle of a download and comes back; nobody notices, and the books are right."""
         square, laptop = self.village.square, self.village.people["laptop"]
-        wish = laptop.wish("download", seconds=pace.kill_s, gap_from=0.9)
+        wish = laptop.wish("download", seconds=timing.kill_s, gap_from=0.9)
         time.sleep(1.0)
         assert square.daemon is not None
         square.daemon.kill9()
@@ -248,23 +248,23 @@ def _trusts(peers: list[dict[str, Any]], node: str) -> bool:
     return any(peer["node"] == node and peer["state"] == "trusted" for peer in peers)
 
 
-SCENES: tuple[tuple[Callable[[Story, Pace], None], tuple[str, ...]], ...] = (
+SCENES: tuple[tuple[Callable[[VillageStory, StoryTiming], None], tuple[str, ...]], ...] = (
     (lambda story, _: story.capture(), ("captured_v4", "captured_v6")),
     (lambda story, _: story.admit(), ("leaked_bytes_before_admission", "admit_ms_p50", "admit_ms_p95")),
     (lambda story, _: story.meet(), ("peer_discovery_s",)),
-    (lambda story, pace: story.ceiling(pace), ("ceiling_error_percent",)),
-    (lambda story, pace: story.greedy(pace), ("weighted_jain", "uplink_use_percent")),
-    (lambda story, pace: story.kill9(pace), ("kill9_flow_interrupted_ms", "kill9_bytes_lost")),
+    (lambda story, timing: story.ceiling(timing), ("ceiling_error_percent",)),
+    (lambda story, timing: story.greedy(timing), ("weighted_jain", "uplink_use_percent")),
+    (lambda story, timing: story.kill9(timing), ("kill9_flow_interrupted_ms", "kill9_bytes_lost")),
     (lambda story, _: (story.settle_hills(), story.allowance())[0], ("peer_allowance_s",)),
 )
 
 
-def run_measured(story: Story, seconds: float) -> Figures:
+def run_measured(story: VillageStory, seconds: float) -> Figures:
     """All scenes in order; one that fails leaves its figures out, with the reason, and the next goes on."""
-    pace = Pace.within(seconds)
+    timing = StoryTiming.within(seconds)
     for scene, keys in SCENES:
         try:
-            scene(story, pace)
+            scene(story, timing)
         except (
             WishFailed,
             RuntimeError,

@@ -21,7 +21,7 @@ from node.identity import key_to_pem, own_node_id
 from tests.lab.agreement import MEMBERS, RULES, Settings, node_toml
 from tests.lab.internet import DNS_V4, DNS_V6, ROOT, Internet
 from tests.lab.memory_limit import MemoryLimit
-from tests.lab.netns import Lab, Program
+from tests.lab.netns import Lab, LabProgram
 from tests.lab.people import Person, settle, settle_crowd
 from tests.lab.unit_environment import unit_environment
 
@@ -84,7 +84,7 @@ class Router:
         self.folder = lab.folder / site.name
         self.folder.mkdir()
         self.python = python
-        self.daemon: Program | None = None
+        self.daemon: LabProgram | None = None
         self.environment: dict[str, str] = {}
         """What the daemon has besides our own."""
         self.memory: MemoryLimit | None = None
@@ -137,7 +137,7 @@ class Router:
         self.rules.write_text(RULES)
         (self.folder / "members.toml").write_text(MEMBERS)
 
-    def start(self, wait: bool = True) -> Program:
+    def start(self, wait: bool = True) -> LabProgram:
         """Start the daemon; with `wait`, until the console answers."""
         argv = (self.python, "-m", "node", "run", "--config", str(self.config))
         argv = (*self.before, *argv)

@@ -15,7 +15,7 @@ SO_BINDTODEVICE = 25
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class HttpReply:
     """One HTTP answer."""
 
     status: int
@@ -28,7 +28,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class PageForm:
     """The first form of a page that is sent by POST, with the fields a person without scripts would send."""
 
     action: str
@@ -38,13 +38,13 @@ class Form:
 class _Forms(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
-        self.forms: list[Form] = []
-        self._open: Form | None = None
+        self.forms: list[PageForm] = []
+        self._open: PageForm | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
         if tag == "form":
-            self._open = Form(given.get("action", ""), {})
+            self._open = PageForm(given.get("action", ""), {})
             if given.get("method", "get").lower() == "post":
                 self.forms.append(self._open)
         elif self._open is not None and given.get("name"):
@@ -58,7 +58,7 @@ class _Forms(HTMLParser):
             self._open = None
 
 
-def forms(page: str) -> list[Form]:
+def forms(page: str) -> list[PageForm]:
     """All forms of `page` that are sent by POST."""
     parser = _Forms()
     parser.feed(page)
@@ -124,7 +124,7 @@ def _after_name(packet: bytes, place: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Device:
+class ClientDevice:
     """Through which interface and with which resolver a person asks, on which family."""
 
     resolver: str
@@ -142,7 +142,7 @@ class Device:
             raise
         return sock
 
-    async def request(self, url: str, form: dict[str, str] | None = None) -> Reply:
+    async def request(self, url: str, form: dict[str, str] | None = None) -> HttpReply:
         """GET, or POST of a form; redirects are not followed."""
         parts = urlsplit(url)
         sock = await self.connected(parts.hostname or "", parts.port or 80)
@@ -163,7 +163,7 @@ class Device:
         finally:
             writer.close()
 
-    async def follow(self, url: str, reply: Reply, hops: int = 5) -> tuple[str, Reply]:
+    async def follow(self, url: str, reply: HttpReply, hops: int = 5) -> tuple[str, HttpReply]:
         """Go where redirects lead; the last address and what stands there."""
         while reply.status in {301, 302, 303, 307, 308} and hops:
             url = urljoin(url, reply.headers.get("location", ""))
@@ -172,7 +172,7 @@ class Device:
         return url, reply
 
 
-async def _read_reply(reader: asyncio.StreamReader) -> Reply:
+async def _read_reply(reader: asyncio.StreamReader) -> HttpReply:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     first, *lines = head.split("\r\n")
     headers = {
@@ -184,7 +184,7 @@ async def _read_reply(reader: asyncio.StreamReader) -> Reply:
         body = await reader.readexactly(min(int(headers["content-length"]), BODY_BYTES_MAX))
     else:
         body = await reader.read(BODY_BYTES_MAX) if headers.get("connection") == "close" else b""
-    return Reply(int(first.split()[1]), headers, body.decode(errors="replace"))
+    return HttpReply(int(first.split()[1]), headers, body.decode(errors="replace"))
 
 
 async def _read_chunks(reader: asyncio.StreamReader) -> bytes:

@@ -5,7 +5,7 @@ import pytest
 from node.enforcement.kernel import make_room_for_neighbours
 from tests.bench.field import Force
 from tests.bench.siege import measured
-from tests.bench.square import square
+from tests.bench.single_router import single_router
 
 pytestmark = pytest.mark.kernel
 
@@ -24,7 +24,7 @@ NEWCOMER_MS = 3_000
 
 def test_members_newcomers_and_an_admin_go_on_and_nothing_is_stolen():
     make_room_for_neighbours()  # of the whole machine: a node in a namespace cannot
-    with square() as place:
+    with single_router() as place:
         found = measured(place, FORCE)
     unharmed = (
         "member_new_flows_failed",

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.crowd import Device
-from tests.bench.square import PORTAL, Crowd, Square, square
+from tests.bench.many_clients import VirtualDevice
+from tests.bench.single_router import PORTAL, ClientProcess, SingleRouter, single_router
 from tests.lab.internet import ROOT
 from tests.scenarios.conftest import eventually
 
@@ -21,7 +21,7 @@ PATIENCE_S = 60
 SCHOOL = 'groups = ["school"]\n'
 
 
-def entries(devices: Sequence[Device]) -> str:
+def entries(devices: Sequence[VirtualDevice]) -> str:
     """One household for each device; the first is the school."""
     return "".join(
         f'[[account]]\nid = "household-{d.number}"\n{SCHOOL if d.number == 1 else ""}devices = ["{d.mac}"]\n'
@@ -32,7 +32,7 @@ def entries(devices: Sequence[Device]) -> str:
 class Town:
     """A square, its households with one device each, and who of them has joined."""
 
-    def __init__(self, place: Square, people: Crowd) -> None:
+    def __init__(self, place: SingleRouter, people: ClientProcess) -> None:
         self.router, self.people, self.joined = place.router, people, 0
         self.members = Path(place.router.folder / "members.toml")
 
@@ -66,7 +66,7 @@ class Town:
     def running(self) -> set[str]:
         return {part["name"] for part in self.router.ask("status")["parts"] if part["running"]}
 
-    def come_in(self, devices: Sequence[Device]) -> None:
+    def come_in(self, devices: Sequence[VirtualDevice]) -> None:
         came = self.people.do("flows", devices, to=PORTAL, port=80, at_once=10)
         assert len(devices) == came["let_in"], came
 
@@ -110,7 +110,7 @@ def strains(town: Town) -> list[str]:
     return [finding["code"] for finding in town.router.ask("status")["rules_strained"]]
 
 
-def begin(place: Square, size: int, before: int) -> Town:
+def begin(place: SingleRouter, size: int, before: int) -> Town:
     place.furnish(rules=EXAMPLE, members="")
     town = Town(place, place.crowd(size))
     town.members.write_text(entries(town.people.devices[:before]))
@@ -123,7 +123,7 @@ def begin(place: Square, size: int, before: int) -> Town:
 
 def test_the_households_that_outgrow_the_rules_join_a_running_node() -> None:
     """The 45th breaks a test in the example's file, the 59th is one lifeline more than the line has in school hours."""
-    with square() as place:
+    with single_router() as place:
         town = begin(place, 60, 44)
         assert [] == strains(town)
         town.join()
@@ -142,7 +142,7 @@ def test_the_households_that_outgrow_the_rules_join_a_running_node() -> None:
 
 
 def test_a_start_with_broken_files_carries_on_with_what_was_in_force() -> None:
-    with square() as place:
+    with single_router() as place:
         town = begin(place, 3, 2)
         town.router.rules.write_text(EXAMPLE.replace("share = 100", "shore = 100", 1))
         town.members.write_text("[[account]\n")
@@ -164,7 +164,7 @@ def test_a_start_with_broken_files_carries_on_with_what_was_in_force() -> None:
 
 @pytest.mark.slow
 def test_sixty_households_join_one_by_one_each_followed_by_a_restart() -> None:
-    with square() as place:
+    with single_router() as place:
         town = begin(place, 60, 0)
         for _ in range(60):
             town.join()

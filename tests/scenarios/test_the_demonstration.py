@@ -12,8 +12,8 @@ import pytest
 
 from tests.lab.figures import TARGETS
 from tests.lab.internet import ROOT
+from tests.lab.lab_resources import sweep
 from tests.lab.netns import REGISTERS
-from tests.lab.register import sweep
 
 pytestmark = pytest.mark.kernel
 

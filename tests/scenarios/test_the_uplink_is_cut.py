@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from node.addressing.programs import running
+from node.lan.managed_daemon import running
 from tests.lab.people import WishFailed
 from tests.lab.person import PROBE_URL
 from tests.scenarios.conftest import eventually, is_captured

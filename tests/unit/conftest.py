@@ -2,7 +2,7 @@
 
 import pytest
 
-from node.membership import passphrases
+from node.accounts import passphrases
 
 
 @pytest.fixture(autouse=True)

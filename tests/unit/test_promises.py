@@ -14,35 +14,36 @@ import mesh.collection
 import mesh.directory
 import mesh.discovery
 import mesh.messages
-import mesh.neighbourhood
+import mesh.service
 import mesh.transport
-from captive_portal import certificate_files, certificates, forms, link, secure, web
+from captive_portal import certificate_files, certificates, forms, https, link, server
 from captive_portal.framing import Limits
 from node import toml_reader
 from node.accounting import busy
-from node.addressing import configuration, upstream
-from node.admin import once, overview, sheet, signin
-from node.answers import doorway, rulefile
-from node.config.settings import SETTINGS
-from node.enforcement import announcements, arrivals, dns_limits, flows, nft
-from node.governance import combine, parse, rule_table
-from node.membership import (
-    bindings,
-    card_bearers,
+from node.accounts import (
     codes,
-    contests,
+    device_bindings,
     device_codes,
-    guesses,
-    introductions,
-    issued,
+    login_throttle,
+    objections,
     passphrases,
+    sponsorship,
+    step_up,
     terms,
+    voucher_store,
     vouchers,
 )
+from node.admin import idempotency, overview, signin, voucher_sheet
+from node.app import admission, rule_files
+from node.config.settings import SETTINGS
+from node.control import persistence
+from node.enforcement import announcements, arrivals, dns_limits, flows, nft
+from node.governance import combine, parse, rule_table
+from node.lan import configuration, upstream
 from node.memory_budget import Allowed, budget
-from node.reconcile import keeper, room
+from node.sessions import device_limit
 from node.storage import copies, journal
-from tests.bench.warden import unit_bytes
+from tests.bench.unit_limits import unit_bytes
 
 ROOT = Path(__file__).resolve().parents[2]
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
@@ -50,7 +51,7 @@ README, CHANGES, DECISIONS = "README.md", "CHANGELOG.md", "DECISIONS.md"
 PORTAL, ADMIN, RULES = "captive_portal/README.md", "node/admin/README.md", "node/governance/README.md"
 MESH, TLS, SETTINGS_LIST = "mesh/PROTOCOL.md", "deploy/CERTIFICATES.md", "deploy/SETTINGS.md"
 TABLES = "node/storage/migrations.py"
-ME, VOUCHERS = "captive_portal/templates/me.html", "node/membership/vouchers.py"
+ME, VOUCHERS = "captive_portal/templates/me.html", "node/accounts/vouchers.py"
 
 
 def setting(name: str) -> str | None:
@@ -65,22 +66,22 @@ PROMISES: tuple[tuple[str, str, object, object], ...] = (
     (RULES, "30 minutes at least", combine.SESSION_MIN, 30 * MINUTE),
     (RULES, "at least 1 and at most 50", rule_table.DEVICES_MAX, 50),
     (README, "`usable_percent = 85`, the default", parse.USABLE_PERCENT, 85),
-    (README, "24 on a sheet", sheet.SLIPS_A_PAGE, 24),
+    (README, "24 on a sheet", voucher_sheet.SLIPS_A_PAGE, 24),
     (VOUCHERS, "40 sheets of 24", vouchers.BATCH_MAX, 40 * 24),
     (ADMIN, "signs in once, within ten minutes, for twelve hours",
      (signin.LINK_LIFE, signin.SESSION_LIFE), (10 * MINUTE, 12 * HOUR)),
-    (ADMIN, "for 15 minutes whenever the same form is sent again", once.SHOWN_MS, 15 * MINUTE),
-    (DECISIONS, "a card that was shown within ten minutes", card_bearers.SHOWN_FOR, 10 * MINUTE),
-    (DECISIONS, "A device makes room when it was silent for five minutes", room.IDLE_MIN, 5 * MINUTE),
+    (ADMIN, "for 15 minutes whenever the same form is sent again", idempotency.SHOWN_MS, 15 * MINUTE),
+    (DECISIONS, "a card that was shown within ten minutes", step_up.SHOWN_FOR, 10 * MINUTE),
+    (DECISIONS, "A device makes room when it was silent for five minutes", device_limit.IDLE_MIN, 5 * MINUTE),
     (ME, "At least 8 characters.", passphrases.PASSPHRASE_CHARS_MIN, 8),
     # What one device may take up.
     (DECISIONS, "one device may change 120 things at once and one more each second",
-     (web.CHANGES_AT_ONCE, web.CHANGES_PER_S), (120, 1)),
-    (PORTAL, "handshakes of one device at once, finished ones too | 60", secure.HANDSHAKES_AT_ONCE, 60),
-    (PORTAL, "of them in each second after that | 6", secure.HANDSHAKES_PER_S, 6),
-    (PORTAL, "seconds for a handshake | 10.0", secure.HANDSHAKE_S, 10),
-    (PORTAL, "handshakes under way; then the oldest makes room | 128", secure.HANDSHAKES_MAX, 128),
-    (PORTAL, "handshakes of one device under way | 8", secure.HANDSHAKES_PER_DEVICE, 8),
+     (server.CHANGES_AT_ONCE, server.CHANGES_PER_S), (120, 1)),
+    (PORTAL, "handshakes of one device at once, finished ones too | 60", https.HANDSHAKES_AT_ONCE, 60),
+    (PORTAL, "of them in each second after that | 6", https.HANDSHAKES_PER_S, 6),
+    (PORTAL, "seconds for a handshake | 10.0", https.HANDSHAKE_S, 10),
+    (PORTAL, "handshakes under way; then the oldest makes room | 128", https.HANDSHAKES_MAX, 128),
+    (PORTAL, "handshakes of one device under way | 8", https.HANDSHAKES_PER_DEVICE, 8),
     (PORTAL, "new connections of all that are not admitted: in a second; at once | 2000; 16000",
      (nft.PORTAL_CONNECTIONS_PER_SECOND_OF_STRANGERS, nft.PORTAL_CONNECTIONS_AT_ONCE_OF_STRANGERS), (2_000, 16_000)),
     (PORTAL, "`connections_per_device` (by hardware address", Limits().connections_per_device, 32),
@@ -95,7 +96,7 @@ PROMISES: tuple[tuple[str, str, object, object], ...] = (
     (PORTAL, "log at most once in ten minutes", link.LOGGED_EVERY_S, 600),
     (CHANGES, "stranger asks 20 times a second, all together 200, a member's device 50",
      (dns_limits.PER_STRANGER, dns_limits.STRANGERS_TOGETHER, dns_limits.PER_MEMBER), (20, 200, 50)),
-    (CHANGES, "after ten minutes without joining a tunnel", dns_limits.FULL_PACE_SECONDS, 600),
+    (CHANGES, "after ten minutes without joining a tunnel", dns_limits.FULL_RATE_SECONDS, 600),
     (CHANGES, "at most `lan.flows_per_device` connections (1,024) each",
      (setting("lan.flows_per_device"), flows.FLOWS_PER_DEVICE), ("1024", 1_024)),
     (DECISIONS, "Silent flows live 2 h 4 min", "established : 7440" in flows.TCP_OF_DEVICES, True),
@@ -118,16 +119,16 @@ PROMISES: tuple[tuple[str, str, object, object], ...] = (
     (DECISIONS, "256 KiB free behind the journal's last line", journal.ROOM_BYTES, 256 * 1024),
     (CHANGES, "come back from a daily copy", copies.EVERY_S <= 24 * 3600, True),
     # What is kept, and how long.
-    (TABLES, "30 days after the end", keeper.KEEP_ENDED_DAYS, 30),
-    (TABLES, "or 400 days after it was issued if nobody used it", keeper.KEEP_USED_DAYS, 400),
-    (DECISIONS, "a synced clock that ran steadily for six hours", keeper.FORGET_EVERY_MS, 6 * HOUR),
-    (DECISIONS, "when it moves by a minute", keeper.CLOCK_SLIP, timedelta(minutes=1)),
+    (TABLES, "30 days after the end", persistence.KEEP_ENDED_DAYS, 30),
+    (TABLES, "or 400 days after it was issued if nobody used it", persistence.KEEP_USED_DAYS, 400),
+    (DECISIONS, "a synced clock that ran steadily for six hours", persistence.FORGET_EVERY_MS, 6 * HOUR),
+    (DECISIONS, "when it moves by a minute", persistence.CLOCK_SLIP, timedelta(minutes=1)),
     # Certificates.
-    (TLS, "the node sees new files within five seconds", secure.LOOK_EVERY_S, 5),
+    (TLS, "the node sees new files within five seconds", https.LOOK_EVERY_S, 5),
     (TLS, "stops telling devices within a minute", certificate_files.ASK_AGAIN, timedelta(minutes=1)),
     (TLS, "It ends in less than ten days", certificates.RENEW_BEFORE, timedelta(days=10)),
     # Between nodes.
-    (MESH, "every 24 to 36 s each side sends `root`", mesh.neighbourhood.ROUND_EVERY_S, 30),
+    (MESH, "every 24 to 36 s each side sends `root`", mesh.service.ROUND_EVERY_S, 30),
     (MESH, "| frame | 65536 bytes |", mesh.messages.FRAME_BYTES_MAX, 65_536),
     (MESH, "| head of a page | 1024 bytes |", mesh.messages.HEAD_BYTES_MAX, 1_024),
     (MESH, "| rows of a page | 1000 |", mesh.messages.ROWS_MAX, 1_000),
@@ -159,23 +160,24 @@ UNWRITTEN: tuple[tuple[str, object, object], ...] = (
     ("a voucher lasts from ten minutes to 400 days",
      (vouchers.LASTS_MIN, vouchers.LASTS_MAX), (10 * MINUTE, 400 * DAY)),
     ("a voucher serves at most 50 devices, and so does an account",
-     (vouchers.DEVICES_MAX, bindings.DEVICES_BOUND_MAX), (50, 50)),
-    ("a question to a member stays open ten minutes", introductions.QUESTION_LIFE, 10 * MINUTE),
-    ("that nobody answered is told for half an hour", introductions.UNANSWERED_TOLD, 30 * MINUTE),
-    ("who chooses which device makes room has ten minutes", doorway.CHOOSING, 10 * MINUTE),
+     (vouchers.DEVICES_MAX, device_bindings.DEVICES_BOUND_MAX), (50, 50)),
+    ("a question to a member stays open ten minutes", sponsorship.REQUEST_LIFETIME, 10 * MINUTE),
+    ("that nobody answered is told for half an hour", sponsorship.UNANSWERED_TOLD, 30 * MINUTE),
+    ("who chooses which device makes room has ten minutes", admission.CHOOSING, 10 * MINUTE),
     ("guesses are forgiven after six hours, and no wait is longer than one",
-     (guesses.FORGIVEN_AFTER, guesses.WAIT_LONGEST), (6 * HOUR, HOUR)),
-    ("guesses count for ten minutes", guesses.WINDOW, 10 * MINUTE),
+     (login_throttle.FORGIVEN_AFTER, login_throttle.WAIT_LONGEST), (6 * HOUR, HOUR)),
+    ("guesses count for ten minutes", login_throttle.WINDOW, 10 * MINUTE),
     ("of contests that are kept, a fifth is not for guests",
-     (contests.CONTESTS_MAX, contests.CONTESTS_OF_GUESTS_MAX), (5_000, 4_000)),
-    ("the node knows as many bound devices and vouchers", (bindings.BINDINGS_MAX, issued.VOUCHERS_MAX), (50_000, 50_000)),
+     (objections.OBJECTIONS_MAX, objections.OBJECTIONS_OF_GUESTS_MAX), (5_000, 4_000)),
+    ("the node knows as many bound devices and vouchers",
+     (device_bindings.BINDINGS_MAX, voucher_store.VOUCHERS_MAX), (50_000, 50_000)),
     ("open device codes, and those known as used", (device_codes.OPEN_MAX, device_codes.SPENT_MAX), (2_000, 2_000)),
     ("codes: 70 and 45 random bits, more than can be tried", codes.RANDOM_BYTES, {"voucher": 7, "device": 6}),
     ("a code's letters on paper and on a screen", codes.CODE_CHARS, {"voucher": 12, "device": 10}),
     ("three open contests for each account, of 1,000 characters",
-     (contests.CONTESTS_OPEN_MAX, contests.CONTEST_CHARS_MAX), (3, 1_000)),
+     (objections.OBJECTIONS_OPEN_MAX, objections.OBJECTION_CHARS_MAX), (3, 1_000)),
     ("terms that are read are short", terms.TERMS_CHARS_MAX, 20_000),
-    ("a ticket of the admins' forms lives two hours", once.TICKET_LIFE, 2 * HOUR),
+    ("a ticket of the admins' forms lives two hours", idempotency.KEY_LIFETIME, 2 * HOUR),
     ("the live overview is of the last five seconds", overview.LIVE_S, 5),
     ("the admins' links that wait, and who may be signed in at once", (signin.LINKS_MAX, signin.SESSIONS_MAX), (8, 32)),
     ("a token of the admins' pages cannot be guessed: 128 bits", signin.TOKEN_CHARS_MIN, 22),
@@ -215,7 +217,7 @@ def test_what_pages_rest_on_is_so(sentence: str, found: object, promised: object
 
 def test_an_edited_rule_is_looked_for_well_within_the_two_seconds() -> None:
     assert "an edit is in force within two seconds" in said(CHANGES)
-    assert rulefile.LOOK_EVERY_S <= 0.5
+    assert rule_files.LOOK_EVERY_S <= 0.5
 
 
 def test_a_tunnel_through_names_carries_four_kilobits_at_most() -> None:

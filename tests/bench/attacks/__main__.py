@@ -6,16 +6,16 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from tests.bench.attacks import faces, far, forge, garbage, holding, names
+from tests.bench.attacks import far, forge, garbage, held_flows, many_macs, names
 from tests.bench.slowloris import Slowloris
 
 Job = dict[str, Any]
 JOBS: dict[str, Callable[[Job], dict[str, Any]]] = {
-    "faces": lambda job: faces.Faces(job).run(),
+    "faces": lambda job: many_macs.ManyMacs(job).run(),
     "far": far.run,
     "forge": lambda job: forge.Forger(job).run(),
     "garbage": lambda job: garbage.Garbage(job).run(),
-    "holding": lambda job: holding.Holding(job).run(),
+    "holding": lambda job: held_flows.HeldFlows(job).run(),
     "idle": lambda job: Slowloris(job).run(),
     "names": lambda job: names.DeadNames(job).run(),
 }

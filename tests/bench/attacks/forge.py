@@ -29,7 +29,7 @@ ANSWER_MAX = 200_000
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class PortalAnswer:
     status: int
     text: str
 
@@ -80,7 +80,9 @@ class Forger:
     def _took(self, what: str) -> None:
         self.stolen[what] = self.stolen.get(what, 0) + 1
 
-    def _ask(self, own: str, portal: str, path: str, fields: dict[str, str] | None = None) -> Answer | None:
+    def _ask(
+        self, own: str, portal: str, path: str, fields: dict[str, str] | None = None
+    ) -> PortalAnswer | None:
         """None without an answer."""
         if self._is_over():
             return None
@@ -106,7 +108,7 @@ class Forger:
         if not start.startswith(b"HTTP/1.1 "):
             return None
         self.answered += 1
-        return Answer(int(start.split()[1]), text.decode(errors="replace"))
+        return PortalAnswer(int(start.split()[1]), text.decode(errors="replace"))
 
     def _say_for(self, seconds: float, own: str, mac: str, connection: socket.socket | None) -> bytes:
         """Say over and over that `own` is at `mac`, and that the victim's addresses are here; what `connection` brings

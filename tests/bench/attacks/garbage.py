@@ -6,7 +6,7 @@ import socket
 from contextlib import suppress
 from typing import Any
 
-from tests.bench.attacks.pace import portions
+from tests.bench.attacks.send_rate import portions
 
 STANDING = 200
 """Connections that are kept open with what they were sent."""

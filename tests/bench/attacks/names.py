@@ -7,7 +7,7 @@ import struct
 from contextlib import suppress
 from typing import Any
 
-from tests.bench.attacks.pace import portions
+from tests.bench.attacks.send_rate import portions
 
 LABEL = "dead"
 DIGITS = 8

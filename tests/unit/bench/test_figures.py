@@ -4,11 +4,11 @@ import pytest
 
 from tests.bench import load, opennds
 from tests.bench.__main__ import BENCHES
-from tests.bench.crowd import RANGE, ROUTER, device
+from tests.bench.bulk_load import BulkLoad
 from tests.bench.figures import Figures, jain, missing, of_total, of_tries, quantile, ratios, taken
 from tests.bench.forward import turned, worse
-from tests.bench.greed import Greed
-from tests.bench.load import Answer, Press
+from tests.bench.load import LoadAnswer, Press
+from tests.bench.many_clients import RANGE, ROUTER, device
 from tests.bench.opennds import CannotRun
 from tests.bench.table import ROWS, markdown
 
@@ -82,16 +82,16 @@ def test_a_round_that_broke_off_is_counted_and_the_worse_direction_shown() -> No
 PAGE = '<form method="post" action="/join/code"><input name="token" value="t"></form>'
 
 
-async def answers_some(address: str, *_: object) -> Answer:
+async def answers_some(address: str, *_: object) -> LoadAnswer:
     """Nothing for b, no readable answer for c, a page without a form for d, a refusal for e."""
     if address == "b":
         raise TimeoutError
     if address == "c":
         raise IndexError
     if address == "e" and len(_) > 2 and _[2] is not None:
-        return Answer(409, {}, "full")
+        return LoadAnswer(409, {}, "full")
     status = 303 if len(_) > 2 and _[2] is not None else 200
-    return Answer(status, {"location": "http://login/"}, "" if address == "d" else PAGE)
+    return LoadAnswer(status, {"location": "http://login/"}, "" if address == "d" else PAGE)
 
 
 async def test_people_without_an_answer_do_not_take_the_others_answers(
@@ -107,7 +107,7 @@ async def test_people_without_an_answer_do_not_take_the_others_answers(
     assert came["first_refusal"] == "409 full"
     came = await load.Arrivals({**job, "codes": list("123456"), "seconds": 0.01, "field": "code"}).run()
     assert [ms is not None for ms in came["ms"]] == [True, False, False, False, False, True]
-    came = await load.FirstPacket({**job, "addresses": ["b", "c", "d"], "clicks": 1}).run()
+    came = await load.FirstPacketTimer({**job, "addresses": ["b", "c", "d"], "clicks": 1}).run()
     assert came == {"ms": [None, None, None]}
 
 
@@ -154,4 +154,4 @@ def test_an_answer_is_whole_only_with_its_whole_body() -> None:
 
 def test_the_greedy_open_as_many_connections_as_they_were_told() -> None:
     job = {"upwards": False, "seconds": 1, "addresses": ["a", "b"], "fars": ["x", "y"], "flows": [2, 1]}
-    assert [("a", "x"), ("a", "x"), ("b", "y")] == list(Greed(job)._waiting)
+    assert [("a", "x"), ("a", "x"), ("b", "y")] == list(BulkLoad(job)._waiting)

@@ -6,12 +6,12 @@ import struct
 
 import pytest
 
-from tests.bench.attacks import names, pace
+from tests.bench.attacks import names, send_rate
 from tests.bench.attacks.ethernet import advertisement, arp, discover, solicitation
 from tests.bench.attacks.far import PORT, SEQUENCE, agreeing
-from tests.bench.attacks.holding import FIRST_PORT, PORTS, Template
+from tests.bench.attacks.held_flows import FIRST_PORT, PORTS, Template
 from tests.bench.siege import Phases, judged, recovery
-from tests.bench.warden import unit_bytes, unit_files
+from tests.bench.unit_limits import unit_bytes, unit_files
 from tests.kernel.frames import _pseudo, checksum
 
 MACS = ("02:00:00:00:01:01", "02:aa:00:00:00:2a")
@@ -82,9 +82,9 @@ def test_the_rule_that_keeps_resolvers_from_answering_is_about_these_names_in_an
 
 def test_a_pace_is_kept_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     now = itertools.count()
-    monkeypatch.setattr(pace.time, "monotonic", lambda: next(now) / 100)
-    monkeypatch.setattr(pace.time, "sleep", lambda _: None)
-    assert 0 < sum(pace.portions(1_000, 2.0)) <= 2_000
+    monkeypatch.setattr(send_rate.time, "monotonic", lambda: next(now) / 100)
+    monkeypatch.setattr(send_rate.time, "sleep", lambda _: None)
+    assert 0 < sum(send_rate.portions(1_000, 2.0)) <= 2_000
 
 
 FAST, SLOW = 10.0, 4_000.0

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from captive_portal.callers import ADDRESSES_MAX, CLAIMS_MAX, DEVICES_MAX, Claims, Heard, warning
+from captive_portal.callers import ADDRESSES_MAX, CLAIMS_MAX, DEVICES_MAX, AddressClaims, Claims, warning
 from node.units import MacAddress
 
 ANA, BEN = MacAddress("02:00:00:00:00:0a"), MacAddress("02:00:00:00:00:0b")
@@ -48,7 +48,7 @@ def test_a_claim_is_told_of_for_ten_minutes_and_counts_once_for_each_address() -
 
 
 def test_ever_new_addresses_and_devices_take_up_no_more_room() -> None:
-    claims, heard = Claims(), Heard()
+    claims, heard = Claims(), AddressClaims()
     for number in range(2 * ADDRESSES_MAX):
         claims.seen(f"10.77.{number >> 8}.{number & 255}", mac(number), 0)
         claims.claimed(f"10.77.{number >> 8}.{number & 255}", 0)
@@ -59,7 +59,7 @@ def test_ever_new_addresses_and_devices_take_up_no_more_room() -> None:
 
 
 def test_a_lease_speaks_against_a_device_only_when_its_holder_was_heard() -> None:
-    heard = Heard()
+    heard = AddressClaims()
     heard.add(ANA)
     assert not heard.is_lease_of_another(None, ANA)
     assert not heard.is_lease_of_another(ANA, ANA)

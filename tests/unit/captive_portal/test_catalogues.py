@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from captive_portal import pages
+from captive_portal import info_pages
 from captive_portal.catalogues import CATALOGUE_BYTES_MAX, LANGUAGES_MAX, read_catalogues
-from captive_portal.place import Place
+from captive_portal.page_context import PageContext
 from captive_portal.render import Renderer
 
 HEAD = """\
@@ -46,10 +46,10 @@ def test_a_new_language_is_one_file(tmp_path: Path) -> None:
 
 def test_a_text_without_a_translation_is_said_in_english(tmp_path: Path) -> None:
     renderer = Renderer(written(tmp_path, "eu.po", HEAD))
-    place = Place("Vall Verda", "", "login.example", "", "", lang="eu")
-    said_in_english = renderer.render(pages.NotFound(place)).replace(b'lang="eu"', b'lang="en"')
+    place = PageContext("Vall Verda", "", "login.example", "", "", lang="eu")
+    said_in_english = renderer.render(info_pages.NotFound(place)).replace(b'lang="eu"', b'lang="en"')
     assert said_in_english == renderer.render(
-        pages.NotFound(Place("Vall Verda", "", "login.example", "", "", lang="en"))
+        info_pages.NotFound(PageContext("Vall Verda", "", "login.example", "", "", lang="en"))
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from captive_portal import connections
 from captive_portal.callers import Caller
-from captive_portal.connections import Connection, Doorway, Quick
+from captive_portal.connections import Connection, ConnectionLimiter, FastAnswer
 from captive_portal.framing import Limits
 
 LIMITS = Limits()
@@ -58,7 +58,7 @@ class FakeInner:
     def resume_writing(self) -> None: ...
 
 
-class Scene:
+class ConnectionFixture:
     """A doorway, its clock, and the HTTP library's side of it."""
 
     def __init__(self, limits: Limits = LIMITS, devices: dict[str, str] | None = None) -> None:
@@ -66,7 +66,7 @@ class Scene:
         self.inners: list[FakeInner] = []
         known = devices or {}
         self.fit = limits.connections
-        self.doorway = Doorway(
+        self.limiter = ConnectionLimiter(
             self.make,
             lambda ends: Caller(known.get(ends.address)),
             clock=lambda: self.now,
@@ -78,66 +78,68 @@ class Scene:
         self.inners.append(FakeInner())
         return self.inners[-1]
 
-    def knock(self, address: str = "192.0.2.1") -> tuple[Connection, FakeTransport]:
-        connection, transport = self.doorway(), FakeTransport(address)
+    def connect(self, address: str = "192.0.2.1") -> tuple[Connection, FakeTransport]:
+        connection, transport = self.limiter(), FakeTransport(address)
         connection.connection_made(transport)
         return connection, transport
 
 
 def test_nothing_reaches_the_library_before_a_request_is_whole() -> None:
-    scene = Scene()
-    connection, _ = scene.knock()
+    scene = ConnectionFixture()
+    connection, _ = scene.connect()
     whole = b"POST /join HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody"
     for place in range(len(whole)):
         assert [] == scene.inners
         connection.data_received(whole[place : place + 1])
     assert [whole] == scene.inners[0].requests
-    assert 0 == scene.doorway.buffered
+    assert 0 == scene.limiter.buffered
 
 
 async def test_the_next_request_waits_for_the_answer_to_the_one_before() -> None:
-    scene = Scene()
-    connection, _ = scene.knock()
+    scene = ConnectionFixture()
+    connection, _ = scene.connect()
     connection.data_received(GET + GET)
     assert [GET] == scene.inners[0].requests
-    assert not scene.doorway.answered(scene.inners[0])
+    assert not scene.limiter.answered(scene.inners[0])
     await asyncio.sleep(0)
     assert [GET, GET] == scene.inners[0].requests
 
 
 def test_who_sends_and_sends_without_reading_is_cut_off() -> None:
-    scene = Scene()
-    connection, transport = scene.knock()
+    scene = ConnectionFixture()
+    connection, transport = scene.connect()
     connection.data_received(GET)
     connection.data_received(GET * 400)
     assert not transport.is_open
-    assert 0 == scene.doorway.buffered
+    assert 0 == scene.limiter.buffered
 
 
 def test_one_device_has_its_connections_and_no_more_whatever_its_addresses() -> None:
     """Three addresses of one device count as one; another device is not hurt by it."""
     limits = Limits(connections_per_device=2)
-    scene = Scene(limits, {"192.0.2.1": "ana", "2001:db8::1": "ana", "fe80::1": "ana", "192.0.2.2": "ben"})
-    first, _ = scene.knock("192.0.2.1")
-    scene.knock("2001:db8::1")
-    assert not scene.knock("fe80::1")[1].is_open
-    assert scene.knock("192.0.2.2")[1].is_open
+    scene = ConnectionFixture(
+        limits, {"192.0.2.1": "ana", "2001:db8::1": "ana", "fe80::1": "ana", "192.0.2.2": "ben"}
+    )
+    first, _ = scene.connect("192.0.2.1")
+    scene.connect("2001:db8::1")
+    assert not scene.connect("fe80::1")[1].is_open
+    assert scene.connect("192.0.2.2")[1].is_open
     first.connection_lost(None)
-    assert scene.knock("fe80::1")[1].is_open
+    assert scene.connect("fe80::1")[1].is_open
 
 
 def test_over_the_limit_in_all_whoever_was_silent_for_longest_makes_room() -> None:
     """Ten thousand connections that say nothing shut nobody out."""
-    scene = Scene(Limits(connections=3))
-    asking, askers = scene.knock("192.0.2.1")
+    scene = ConnectionFixture(Limits(connections=3))
+    asking, askers = scene.connect("192.0.2.1")
     asking.data_received(GET)
-    _, silent = scene.knock("192.0.2.2")
-    served, servers = scene.knock("192.0.2.3")
+    _, silent = scene.connect("192.0.2.2")
+    served, servers = scene.connect("192.0.2.3")
     served.data_received(GET)
-    scene.doorway.answered(scene.inners[1])
-    assert scene.knock("192.0.2.4")[1].is_open
+    scene.limiter.answered(scene.inners[1])
+    assert scene.connect("192.0.2.4")[1].is_open
     assert [True, False, True] == [askers.is_open, silent.is_open, servers.is_open]
-    assert scene.knock("192.0.2.5")[1].is_open
+    assert scene.connect("192.0.2.5")[1].is_open
     assert [True, False] == [askers.is_open, servers.is_open]
 
 
@@ -146,55 +148,55 @@ async def test_when_memory_has_less_room_the_longest_silent_connections_go(
 ) -> None:
     """More devices are on than before; a request under way is answered all the same."""
     monkeypatch.setattr(connections, "SWEEP_S", 0.0)
-    scene = Scene(Limits(connections=6))
-    transports = [scene.knock(f"192.0.2.{number}")[1] for number in range(1, 6)]
-    asking, asker = scene.knock("192.0.2.6")
+    scene = ConnectionFixture(Limits(connections=6))
+    transports = [scene.connect(f"192.0.2.{number}")[1] for number in range(1, 6)]
+    asking, asker = scene.connect("192.0.2.6")
     asking.data_received(GET)
     scene.fit = 3
     async with asyncio.TaskGroup() as tasks:
-        sweeping = tasks.create_task(scene.doorway.sweep())
+        sweeping = tasks.create_task(scene.limiter.sweep())
         await asyncio.sleep(0.01)
         sweeping.cancel()
     assert not any(each.is_open for each in transports[:3])
     assert asker.is_open
-    assert scene.knock("192.0.2.7")[1].is_open
+    assert scene.connect("192.0.2.7")[1].is_open
 
 
 def test_no_request_under_way_is_given_up_for_a_new_connection() -> None:
-    scene = Scene(Limits(connections=2))
+    scene = ConnectionFixture(Limits(connections=2))
     for number in (1, 2):
-        scene.knock(f"192.0.2.{number}")[0].data_received(GET)
-    connection, transport = scene.knock("192.0.2.3")
+        scene.connect(f"192.0.2.{number}")[0].data_received(GET)
+    connection, transport = scene.connect("192.0.2.3")
     assert not transport.is_open
     connection.data_received(GET)
     connection.connection_lost(None)
-    assert (2, 2) == (len(scene.inners), len(scene.doorway))
+    assert (2, 2) == (len(scene.inners), len(scene.limiter))
 
 
 def test_what_a_browser_opened_on_a_guess_ends_when_its_device_is_let_in() -> None:
     """Otherwise it would ask there for a page of the Internet and meet the portal."""
-    scene = Scene(devices={"192.0.2.1": "ana", "2001:db8::1": "ana", "192.0.2.2": "ben"})
+    scene = ConnectionFixture(devices={"192.0.2.1": "ana", "2001:db8::1": "ana", "192.0.2.2": "ben"})
     (asked, one), (_, two), (begun, three), (_, other) = (
-        scene.knock(address) for address in ("192.0.2.1", "2001:db8::1", "192.0.2.1", "192.0.2.2")
+        scene.connect(address) for address in ("192.0.2.1", "2001:db8::1", "192.0.2.1", "192.0.2.2")
     )
     asked.data_received(GET)
     begun.data_received(GET[:5])
-    scene.doorway.let_go("ana")
+    scene.limiter.close_unused("ana")
     assert [True, False, True, True] == [each.is_open for each in (one, two, three, other)]
     begun.data_received(GET[5:])
     assert [GET] == scene.inners[1].requests
 
 
 def test_half_requests_together_have_a_limit_too() -> None:
-    scene = Scene(Limits(buffered_bytes=1_000))
-    first, _ = scene.knock("192.0.2.1")
+    scene = ConnectionFixture(Limits(buffered_bytes=1_000))
+    first, _ = scene.connect("192.0.2.1")
     first.data_received(b"GET /" + b"a" * 900)
-    second, transport = scene.knock("192.0.2.2")
+    second, transport = scene.connect("192.0.2.2")
     second.data_received(b"GET /" + b"b" * 200)
     assert transport.written.startswith(b"HTTP/1.1 503 ")
-    assert 905 == scene.doorway.buffered
+    assert 905 == scene.limiter.buffered
     first.connection_lost(None)
-    assert 0 == scene.doorway.buffered
+    assert 0 == scene.limiter.buffered
 
 
 @pytest.mark.parametrize(
@@ -208,28 +210,28 @@ def test_half_requests_together_have_a_limit_too() -> None:
     ],
 )
 def test_a_refusal_is_said_once_and_then_nobody_listens(sent: bytes, status: bytes) -> None:
-    scene = Scene()
-    connection, transport = scene.knock()
+    scene = ConnectionFixture()
+    connection, transport = scene.connect()
     connection.data_received(sent)
     said = transport.written
     connection.data_received(GET)
     assert said == transport.written
     assert said.startswith(b"HTTP/1.1 " + status)
     assert said.endswith(b"(end)")
-    assert ([], 0) == (scene.inners, scene.doorway.buffered)
+    assert ([], 0) == (scene.inners, scene.limiter.buffered)
 
 
 def test_each_stage_has_its_time() -> None:
     """Ten seconds to ask, thirty to be answered, fifteen to be idle, ten again to ask the next thing."""
-    scene = Scene()
-    connection, _ = scene.knock()
+    scene = ConnectionFixture()
+    connection, _ = scene.connect()
     assert 10.0 == connection.deadline
     scene.now = 5.0
     connection.data_received(GET[:10])
     assert 10.0 == connection.deadline
     connection.data_received(GET[10:])
     assert 35.0 == connection.deadline
-    scene.doorway.answered(scene.inners[0])
+    scene.limiter.answered(scene.inners[0])
     assert 20.0 == connection.deadline
     scene.now = 19.0
     connection.data_received(GET[:10])
@@ -240,45 +242,45 @@ def test_each_stage_has_its_time() -> None:
 
 
 def test_who_hung_up_half_way_still_gets_the_answer_and_then_a_close() -> None:
-    scene = Scene()
-    connection, _ = scene.knock()
+    scene = ConnectionFixture()
+    connection, _ = scene.connect()
     connection.data_received(GET)
     assert connection.eof_received()
-    assert scene.doorway.answered(scene.inners[0])
+    assert scene.limiter.answered(scene.inners[0])
 
 
 def test_a_connection_does_not_last_for_ever() -> None:
-    scene = Scene(Limits(requests=2))
-    connection, _ = scene.knock()
+    scene = ConnectionFixture(Limits(requests=2))
+    connection, _ = scene.connect()
     connection.data_received(GET)
-    assert not scene.doorway.answered(scene.inners[0])
+    assert not scene.limiter.answered(scene.inners[0])
     connection.data_received(GET)
-    assert scene.doorway.answered(scene.inners[0])
+    assert scene.limiter.answered(scene.inners[0])
 
 
-def scene_with_quick_answers(octets: bytes = b"quick", *, closes: bool = False) -> Scene:
-    scene = Scene()
-    scene.doorway.quick = lambda head, _transport: (
-        Quick(octets, closes) if head.startswith(b"GET /q ") else None
+def scene_with_fast_answers(octets: bytes = b"quick", *, closes: bool = False) -> ConnectionFixture:
+    scene = ConnectionFixture()
+    scene.limiter.quick = lambda head, _transport: (
+        FastAnswer(octets, closes) if head.startswith(b"GET /q ") else None
     )
     return scene
 
 
 async def test_a_quick_answer_costs_the_library_nothing_and_the_order_is_kept() -> None:
-    scene = scene_with_quick_answers()
-    connection, transport = scene.knock()
+    scene = scene_with_fast_answers()
+    connection, transport = scene.connect()
     quick = GET.replace(b"/ ", b"/q ")
     connection.data_received(quick + GET + quick)
     await asyncio.sleep(0)
     assert (b"quick", [GET]) == (transport.written, scene.inners[0].requests)
-    scene.doorway.answered(scene.inners[0])
+    scene.limiter.answered(scene.inners[0])
     await asyncio.sleep(0)
-    assert (b"quickquick", 0) == (transport.written, scene.doorway.buffered)
+    assert (b"quickquick", 0) == (transport.written, scene.limiter.buffered)
 
 
 async def test_who_reads_no_answers_gets_no_more_of_them() -> None:
-    scene = scene_with_quick_answers()
-    connection, transport = scene.knock()
+    scene = scene_with_fast_answers()
+    connection, transport = scene.connect()
     quick = GET.replace(b"/ ", b"/q ")
     connection.data_received(quick)
     connection.pause_writing()
@@ -290,87 +292,87 @@ async def test_who_reads_no_answers_gets_no_more_of_them() -> None:
 
 
 async def test_who_asks_and_asks_and_takes_no_answers_is_cut_off() -> None:
-    scene = scene_with_quick_answers()
-    connection, transport = scene.knock()
+    scene = scene_with_fast_answers()
+    connection, transport = scene.connect()
     quick = GET.replace(b"/ ", b"/q ")
     connection.data_received(quick)
     connection.pause_writing()
     for _ in range(100):
         connection.data_received(quick * 1_000)
-        assert scene.doorway.buffered <= LIMITS.head_bytes + LIMITS.body_bytes + 4
+        assert scene.limiter.buffered <= LIMITS.head_bytes + LIMITS.body_bytes + 4
     assert not transport.is_open
 
 
 async def test_a_thousand_questions_at_once_are_too_many_to_keep() -> None:
-    scene = scene_with_quick_answers()
-    connection, transport = scene.knock()
+    scene = scene_with_fast_answers()
+    connection, transport = scene.connect()
     connection.data_received(GET.replace(b"/ ", b"/q ") * 1_000)
-    assert (False, 0) == (transport.is_open, scene.doorway.buffered)
+    assert (False, 0) == (transport.is_open, scene.limiter.buffered)
 
 
 async def test_one_device_that_asks_much_at_once_waits_for_itself_and_nobody_else_does() -> None:
-    scene = Scene(Limits(at_work_per_device=2), {"192.0.2.1": "ana", "192.0.2.2": "ben"})
-    doors = [scene.knock("192.0.2.1")[0] for _ in range(5)]
+    scene = ConnectionFixture(Limits(at_work_per_device=2), {"192.0.2.1": "ana", "192.0.2.2": "ben"})
+    doors = [scene.connect("192.0.2.1")[0] for _ in range(5)]
     for each in doors:
         each.data_received(GET)
     assert 2 == len(scene.inners)
-    scene.knock("192.0.2.2")[0].data_received(GET)
+    scene.connect("192.0.2.2")[0].data_received(GET)
     assert 3 == len(scene.inners)
-    scene.doorway.answered(scene.inners[0])
+    scene.limiter.answered(scene.inners[0])
     doors[2].connection_lost(None)
     await asyncio.sleep(0)
     assert 4 == len(scene.inners), "the next one's turn, and not of who hung up"
     for inner in scene.inners[1:]:
-        scene.doorway.answered(inner)
+        scene.limiter.answered(inner)
     await asyncio.sleep(0)
     assert 5 == len(scene.inners)
     doors[4].connection_lost(None)
-    assert 0 == len(scene.doorway._turns)
+    assert 0 == len(scene.limiter._concurrency)
 
 
 async def test_nobody_overtakes_those_that_wait_for_their_turn() -> None:
-    scene = Scene(Limits(at_work_per_device=1))
-    doors = [scene.knock()[0] for _ in range(3)]
+    scene = ConnectionFixture(Limits(at_work_per_device=1))
+    doors = [scene.connect()[0] for _ in range(3)]
     doors[0].data_received(GET)
     doors[1].data_received(GET)
-    scene.doorway.answered(scene.inners[0])
+    scene.limiter.answered(scene.inners[0])
     doors[2].data_received(GET)
     doors[0].data_received(GET)
     for served in (1, 2):
         await asyncio.sleep(0)
         assert served + 1 == len(scene.inners)
-        scene.doorway.answered(scene.inners[served])
+        scene.limiter.answered(scene.inners[served])
     await asyncio.sleep(0)
     assert [[GET, GET], [GET], [GET]] == [inner.requests for inner in scene.inners]
 
 
 async def test_whoever_leaves_the_queue_leaves_nothing_behind() -> None:
-    scene = Scene(Limits(at_work_per_device=1))
-    doors = [scene.knock()[0] for _ in range(3)]
+    scene = ConnectionFixture(Limits(at_work_per_device=1))
+    doors = [scene.connect()[0] for _ in range(3)]
     for each in doors:
         each.data_received(GET)
     for each in reversed(doors):
         each.connection_lost(None)
     await asyncio.sleep(0)
-    assert (0, 0) == (len(scene.doorway), len(scene.doorway._turns))
+    assert (0, 0) == (len(scene.limiter), len(scene.limiter._concurrency))
 
 
 async def test_who_asked_all_and_waits_for_their_turn_gets_the_answer() -> None:
-    scene = Scene(Limits(at_work_per_device=1))
-    scene.knock()[0].data_received(GET)
-    second, _ = scene.knock()
+    scene = ConnectionFixture(Limits(at_work_per_device=1))
+    scene.connect()[0].data_received(GET)
+    second, _ = scene.connect()
     second.data_received(GET)
     assert second.eof_received()
-    scene.doorway.answered(scene.inners[0])
+    scene.limiter.answered(scene.inners[0])
     await asyncio.sleep(0)
     assert [GET] == scene.inners[1].requests
-    assert scene.doorway.answered(scene.inners[1]), "and then a close"
+    assert scene.limiter.answered(scene.inners[1]), "and then a close"
 
 
 async def test_who_hangs_up_while_they_are_served_makes_room() -> None:
-    scene = Scene(Limits(at_work_per_device=1))
-    first, _ = scene.knock()
-    second, _ = scene.knock()
+    scene = ConnectionFixture(Limits(at_work_per_device=1))
+    first, _ = scene.connect()
+    second, _ = scene.connect()
     for each in (first, second):
         each.data_received(GET)
     assert 1 == len(scene.inners)
@@ -380,8 +382,8 @@ async def test_who_hangs_up_while_they_are_served_makes_room() -> None:
 
 
 def test_the_longest_request_arrives_in_pieces() -> None:
-    scene = Scene()
-    connection, _ = scene.knock()
+    scene = ConnectionFixture()
+    connection, _ = scene.connect()
     head = b"POST /contest HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\nX: " % LIMITS.body_bytes
     head += b"x" * (LIMITS.head_bytes - len(head)) + b"\r\n\r\n"
     whole = head + b"b" * LIMITS.body_bytes
@@ -391,26 +393,26 @@ def test_the_longest_request_arrives_in_pieces() -> None:
 
 
 def test_a_quick_answer_may_end_the_connection() -> None:
-    scene = scene_with_quick_answers(closes=True)
-    connection, transport = scene.knock()
+    scene = scene_with_fast_answers(closes=True)
+    connection, transport = scene.connect()
     connection.data_received(GET.replace(b"/ ", b"/q ") * 2)
-    assert (b"quick", False, 0) == (transport.written, transport.is_open, scene.doorway.buffered)
+    assert (b"quick", False, 0) == (transport.written, transport.is_open, scene.limiter.buffered)
 
 
 async def test_who_has_asked_for_everything_gets_all_of_it_quick_or_not() -> None:
-    scene = scene_with_quick_answers()
-    connection, transport = scene.knock()
+    scene = scene_with_fast_answers()
+    connection, transport = scene.connect()
     connection.data_received(GET.replace(b"/ ", b"/q ") * 3 + GET)
     assert connection.eof_received()
     assert (b"quickquickquick", [GET]) == (transport.written, scene.inners[0].requests)
 
 
 async def test_the_last_answer_on_a_connection_is_left_to_the_library_which_says_so() -> None:
-    scene = scene_with_quick_answers()
-    scene.doorway.limits = Limits(requests=2)
-    connection, transport = scene.knock()
+    scene = scene_with_fast_answers()
+    scene.limiter.limits = Limits(requests=2)
+    connection, transport = scene.connect()
     quick = GET.replace(b"/ ", b"/q ")
     connection.data_received(quick + quick)
     await asyncio.sleep(0)
     assert (b"quick", [quick]) == (transport.written, scene.inners[0].requests)
-    assert scene.doorway.answered(scene.inners[0])
+    assert scene.limiter.answered(scene.inners[0])

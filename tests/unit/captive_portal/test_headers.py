@@ -1,7 +1,7 @@
 """What browsers are told beside each answer."""
 
 from captive_portal.headers import document_fields, page_fields
-from captive_portal.visit import Give
+from captive_portal.request_context import Download
 
 
 def test_a_page_may_be_styled_and_nothing_else() -> None:
@@ -23,7 +23,7 @@ def test_a_page_may_be_styled_and_nothing_else() -> None:
 
 
 def test_a_document_to_keep_has_a_name_and_one_for_programs_has_none() -> None:
-    kept = dict(document_fields(Give(b"{}", "application/json", "my-data.json")))
+    kept = dict(document_fields(Download(b"{}", "application/json", "my-data.json")))
     assert 'attachment; filename="my-data.json"' == kept["Content-Disposition"]
     assert "private, no-store" == kept["Cache-Control"]
-    assert "Content-Disposition" not in dict(document_fields(Give(b"{}", "application/json")))
+    assert "Content-Disposition" not in dict(document_fields(Download(b"{}", "application/json")))

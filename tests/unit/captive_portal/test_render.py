@@ -4,11 +4,11 @@ import re
 
 import pytest
 
-from captive_portal import pages, welcome
-from captive_portal.place import Place
+from captive_portal import info_pages, splash
+from captive_portal.page_context import PageContext
 from captive_portal.render import TEMPLATES
-from tests.fakes.front_door import renderer
-from tests.fakes.visits import visit
+from tests.fakes.portal_server import renderer
+from tests.fakes.requests import context
 
 STYLE = (TEMPLATES / "style.css").read_text()
 LIGHT, DARK = (dict(re.findall(r"--([a-z-]+):(#[0-9a-f]+)", block)) for block in STYLE.split("}")[:2])
@@ -49,15 +49,15 @@ def test_both_themes_name_the_same_colours() -> None:
 
 
 def test_equal_pages_are_rendered_once() -> None:
-    first = renderer().render(pages.our_network(visit()))
-    assert first is renderer().render(pages.our_network(visit()))
-    assert first == renderer().render_once(pages.our_network(visit()))
+    first = renderer().render(info_pages.our_network(context()))
+    assert first is renderer().render(info_pages.our_network(context()))
+    assert first == renderer().render_once(info_pages.our_network(context()))
 
 
 def test_the_first_page_is_small() -> None:
-    assert len(renderer().render_once(welcome.splash(visit()))) < welcome.SPLASH_BYTES_MAX
+    assert len(renderer().render_once(splash.splash(context()))) < splash.SPLASH_BYTES_MAX
 
 
 def test_a_page_in_a_language_from_right_to_left_says_so() -> None:
-    place = Place("سلام", "", "login.example", "", "", lang="ar", direction="rtl")
-    assert b'<html lang="ar" dir="rtl">' in renderer().render_once(pages.NotFound(place))
+    place = PageContext("سلام", "", "login.example", "", "", lang="ar", direction="rtl")
+    assert b'<html lang="ar" dir="rtl">' in renderer().render_once(info_pages.NotFound(place))

@@ -3,7 +3,7 @@
 from tests.lab.agreement import MEMBERS, RULES
 from tests.lab.picture import as_svg
 from tests.lab.window import View, _inward, _outward
-from tests.lab.wire import Form, forms
+from tests.lab.wire import PageForm, forms
 
 PAGE = """<form method="get" action="/search"><input name="q"></form>
 <form method="post" action="/join"><input type="hidden" name="token" value="abc">
@@ -11,7 +11,7 @@ PAGE = """<form method="get" action="/search"><input name="q"></form>
 
 
 def test_a_person_without_scripts_sends_the_hidden_field_and_the_tick():
-    assert [Form("/join", {"token": "abc", "agree": "yes"})] == forms(PAGE)
+    assert [PageForm("/join", {"token": "abc", "agree": "yes"})] == forms(PAGE)
 
 
 def test_the_window_speaks_the_villages_name_inside_and_this_machines_outside():
@@ -25,12 +25,12 @@ def test_the_window_speaks_the_villages_name_inside_and_this_machines_outside():
 
 
 def test_the_villages_own_files_have_no_error():
+    from node.governance.members import parse_members
     from node.governance.parse import parse_ruleset
-    from node.governance.roll import parse_roll
 
-    roll, findings = parse_roll(MEMBERS)
+    member_directory, findings = parse_members(MEMBERS)
     assert () == findings
-    assert roll is not None
+    assert member_directory is not None
     assert () == tuple(finding for finding in parse_ruleset(RULES)[1] if finding.is_error)
 
 

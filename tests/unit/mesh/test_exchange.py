@@ -17,7 +17,7 @@ from tests.fakes.neighbours import TODAY, Books, cell, id_of, key_of
 VILLAGE = "the-village"
 
 
-class Village:
+class ExchangeFixture:
     """Nodes with books, pages and an exchange each; frames between them wait in lists."""
 
     def __init__(self, *names: str, strangers: tuple[str, ...] = ()) -> None:
@@ -90,7 +90,7 @@ class Village:
 
 
 def test_usage_booked_on_one_node_counts_on_all_others_even_behind_another() -> None:
-    village = Village("hill", "valley", "coast")
+    village = ExchangeFixture("hill", "valley", "coast")
     village.connect("hill", "valley")
     village.connect("valley", "coast")
     village.settle()
@@ -102,7 +102,7 @@ def test_usage_booked_on_one_node_counts_on_all_others_even_behind_another() -> 
 
 
 def test_a_page_is_pushed_without_being_asked_for() -> None:
-    village = Village("hill", "valley")
+    village = ExchangeFixture("hill", "valley")
     village.connect_all()
     village.settle()
     [page] = village.book("hill", "ana", 5)
@@ -111,7 +111,7 @@ def test_a_page_is_pushed_without_being_asked_for() -> None:
 
 
 def test_only_the_newest_of_two_waiting_pages_is_sent() -> None:
-    village = Village("hill", "valley")
+    village = ExchangeFixture("hill", "valley")
     village.connect_all()
     village.settle()
     village.book("hill", "ana", 5)
@@ -121,7 +121,7 @@ def test_only_the_newest_of_two_waiting_pages_is_sent() -> None:
 
 
 def test_a_round_costs_one_short_frame_each_way_when_nothing_is_new() -> None:
-    village = Village("hill", "valley")
+    village = ExchangeFixture("hill", "valley")
     village.connect_all()
     village.book("hill", "ana", 5)
     village.settle()
@@ -130,7 +130,7 @@ def test_a_round_costs_one_short_frame_each_way_when_nothing_is_new() -> None:
 
 def test_after_a_long_split_little_more_than_the_changed_pages_travels() -> None:
     """Three round trips, and at most a tenth more than the pages themselves and one list of names."""
-    village = Village("hill", "valley")
+    village = ExchangeFixture("hill", "valley")
     village.connect_all()
     for number in range(3000):
         village.books["hill"].book(f"guest-{number:05d}", Usage(1, 0))
@@ -157,7 +157,7 @@ def a_part(day: str, part: int, seq: int) -> Page:
 def test_a_large_collection_is_compared_in_pieces() -> None:
     """More streams and more pages than one message may list."""
     names = tuple(f"node-{number:03d}" for number in range(420))
-    village = Village("hill", "valley")
+    village = ExchangeFixture("hill", "valley")
     village.roster |= set(map(id_of, names))
     village.connect("hill", "valley")
     for name in names:
@@ -183,7 +183,7 @@ def test_whatever_the_wire_does_all_come_to_the_same_truth(
     names: tuple[str, ...], steps: list[tuple[str, int]]
 ) -> None:
     """Loss, doubling, reordering and broken connections; afterwards every sum is what was really used."""
-    village = Village(*names)
+    village = ExchangeFixture(*names)
     village.connect_all()
     truth: dict[str, int] = defaultdict(int)
     for action, number in steps:
@@ -244,7 +244,7 @@ def altered() -> bytes:
     ],
 )
 def test_nothing_false_is_ever_accepted(frame: bytes, reason: str) -> None:
-    village = Village("hill", "valley", strangers=("stranger",))
+    village = ExchangeFixture("hill", "valley", strangers=("stranger",))
     village.connect_all()
     root = village.exchange["hill"].root()
     village.deliver("valley", "hill", frame)
@@ -253,7 +253,7 @@ def test_nothing_false_is_ever_accepted(frame: bytes, reason: str) -> None:
 
 
 def test_a_replayed_page_changes_nothing_and_costs_no_signature_check() -> None:
-    village = Village("hill", "valley")
+    village = ExchangeFixture("hill", "valley")
     village.connect_all()
     [old] = village.book("hill", "ana", 5)
     [new] = village.book("hill", "ana", 5)
@@ -270,7 +270,7 @@ def test_a_signed_page_with_senseless_usage_is_refused() -> None:
         community=VILLAGE, author=id_of("hill"), incarnation="life-1", period=TODAY, part=0, seq=1
     )
     signed = head + b'\n{"rows":[["ana",-5,0,0,0]]}'
-    village = Village("hill", "valley")
+    village = ExchangeFixture("hill", "valley")
     village.connect_all()
     village.deliver("hill", "valley", assemble_page(signed, sign(key_of("hill"), PAGE_KIND, signed)))
     assert 0 == village.books["valley"].pages_merged
@@ -279,7 +279,7 @@ def test_a_signed_page_with_senseless_usage_is_refused() -> None:
 
 def test_many_lives_of_one_day_are_all_taken() -> None:
     """The fourth had been refused, and its bytes were missing everywhere."""
-    village = Village("hill", "valley")
+    village = ExchangeFixture("hill", "valley")
     village.connect_all()
     for number in (3, 1, 2, 5, 4, 6):
         village.deliver("hill", "valley", a_page(life=f"{number}-x").raw)
@@ -289,7 +289,7 @@ def test_many_lives_of_one_day_are_all_taken() -> None:
 
 def test_a_node_that_signs_two_truths_is_noticed_and_all_keep_the_same_one() -> None:
     left, right = a_page(account="ana"), a_page(account="ben")
-    village = Village("hill", "valley", "coast")
+    village = ExchangeFixture("hill", "valley", "coast")
     village.connect("valley", "coast")
     village.exchange["valley"].offer(left)
     village.exchange["coast"].offer(right)
@@ -300,7 +300,7 @@ def test_a_node_that_signs_two_truths_is_noticed_and_all_keep_the_same_one() -> 
 
 
 def test_a_member_that_was_taken_off_the_list_is_not_passed_on() -> None:
-    village = Village("hill", "valley", "coast")
+    village = ExchangeFixture("hill", "valley", "coast")
     village.connect("valley", "coast")
     village.exchange["valley"].offer(a_page("hill"))
     village.roster -= {id_of("hill")}
@@ -311,7 +311,7 @@ def test_a_member_that_was_taken_off_the_list_is_not_passed_on() -> None:
 
 def test_our_own_page_that_comes_back_after_a_loss_restores_us() -> None:
     """A power cut took the last minute from the node's disk, and a neighbour still holds it."""
-    village = Village("hill", "valley")
+    village = ExchangeFixture("hill", "valley")
     village.connect_all()
     village.book("hill", "ana", 5)
     village.settle()
@@ -361,7 +361,7 @@ def test_malformed_frames_are_told_and_forgotten() -> None:
 
 def test_a_round_with_a_neighbour_that_has_just_parted_says_nothing() -> None:
     """The part is told first; whoever writes on the connection may come round once more before it is closed."""
-    village = Village("hill", "valley")
+    village = ExchangeFixture("hill", "valley")
     village.connect_all()
     village.exchange["hill"].part(id_of("valley"))
     village.exchange["hill"].begin_round(id_of("valley"))
@@ -369,7 +369,7 @@ def test_a_round_with_a_neighbour_that_has_just_parted_says_nothing() -> None:
 
 
 def test_a_page_that_was_lost_on_the_way_is_offered_again_by_the_next_round() -> None:
-    village = Village("hill", "valley")
+    village = ExchangeFixture("hill", "valley")
     village.connect_all()
     village.settle()
     village.book("hill", "ana", 5)
@@ -382,7 +382,7 @@ def test_a_page_that_was_lost_on_the_way_is_offered_again_by_the_next_round() ->
 
 
 def test_a_page_that_was_lost_again_in_the_round_is_offered_by_the_one_after() -> None:
-    village = Village("hill", "valley")
+    village = ExchangeFixture("hill", "valley")
     village.connect_all()
     village.book("hill", "ana", 5)
     for _ in range(3):

@@ -24,14 +24,14 @@ RECORDS = 4
 
 
 @dataclass
-class Clock:
+class HearingClock:
     now: float = 100.0
 
     def __call__(self) -> float:
         return self.now
 
 
-def hearing(clock: Clock) -> Hearing:
+def hearing(clock: HearingClock) -> Hearing:
     return Hearing(lambda: ROSTER, clock)
 
 
@@ -42,7 +42,7 @@ def strangers(link: Hearing, count: int) -> int:
 
 
 def test_what_names_no_member_is_read_up_to_a_limit_and_again_later() -> None:
-    clock = Clock()
+    clock = HearingClock()
     link = hearing(clock)
     assert RECORDS_AT_ONCE - 100 < strangers(link, 1_000) <= RECORDS_AT_ONCE
     clock.now += 10
@@ -50,7 +50,7 @@ def test_what_names_no_member_is_read_up_to_a_limit_and_again_later() -> None:
 
 
 def test_a_member_is_heard_whatever_others_announce_and_their_name_is_no_way_round() -> None:
-    clock = Clock()
+    clock = HearingClock()
     link = hearing(clock)
     while link.heard(announcement(id_of("passer-by"))) is not None:
         clock.now += 0.001
@@ -64,7 +64,7 @@ def test_a_member_is_heard_whatever_others_announce_and_their_name_is_no_way_rou
 
 
 def test_questions_are_limited_and_never_wait_for_more() -> None:
-    clock = Clock()
+    clock = HearingClock()
     link = hearing(clock)
     question = bytes(2) + b"\x02\x00\x00\x01" + bytes(6) + b"\x01x\x00\x00\x0c\x00\x01"
     assert b"\x00\x00\x00\x00" + question[4:] == link.heard(question)
@@ -74,12 +74,12 @@ def test_questions_are_limited_and_never_wait_for_more() -> None:
 
 
 def test_what_is_no_message_or_too_long_is_not_read() -> None:
-    link = hearing(Clock())
+    link = hearing(HearingClock())
     for octets in (b"", bytes(11), bytes(OCTETS_MAX + 1)):
         assert link.heard(octets) is None
 
 
 @given(st.binary(max_size=200))
 def test_no_octets_break_the_hearing(octets: bytes) -> None:
-    heard = hearing(Clock()).heard(octets)
+    heard = hearing(HearingClock()).heard(octets)
     assert heard is None or len(heard) == len(octets)

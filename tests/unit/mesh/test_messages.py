@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from mesh import messages
 from mesh.messages import (
-    Beat,
     Have,
     Hello,
+    Keepalive,
     Malformed,
     Page,
     Past,
@@ -39,8 +39,8 @@ def a_page(**amounts: int) -> Page:
     return next(pages.write())
 
 
-@pytest.mark.parametrize("message", [HELLO, Beat(), Root("f" * 32), STREAMS, HAVE])
-def test_what_one_node_says_another_hears(message: Hello | Beat | Root | Streams | Have) -> None:
+@pytest.mark.parametrize("message", [HELLO, Keepalive(), Root("f" * 32), STREAMS, HAVE])
+def test_what_one_node_says_another_hears(message: Hello | Keepalive | Root | Streams | Have) -> None:
     assert message == decode(encode(message))
 
 
@@ -101,7 +101,7 @@ KINDS = ["hello", "beat", "root", "streams", "have", "page"]
 def test_no_fields_make_a_node_raise(kind: str, fields: dict[str, object], signed: bool, real: bool) -> None:
     """Any JSON in any place, over a real message or alone, with the shape of a page or without."""
     whole = (
-        json.loads(encode({"hello": HELLO, "streams": STREAMS, "have": HAVE}.get(kind, Beat())))
+        json.loads(encode({"hello": HELLO, "streams": STREAMS, "have": HAVE}.get(kind, Keepalive())))
         if real
         else {}
     )

@@ -8,7 +8,7 @@ from mesh.collection import DAYS_MAX
 from mesh.exchange import PAGE_KIND
 from mesh.messages import FRAME_BYTES_MAX, NUMBER_MAX, Page, Past, decode, past_of, usage_rows
 from mesh.pages import ROWS_PER_PART, UsagePages, read_reservation, reservation
-from node.accounting.ledger import Cell
+from node.accounting.ledger import UsageBucket
 from node.identity import verify
 from node.units import AccountId, Usage
 from tests.fakes.neighbours import TODAY, cell, id_of, key_of
@@ -24,7 +24,7 @@ def note(pages: UsagePages, account: str, down: int, day: str = TODAY) -> None:
     pages.note(day, AccountId(account), cell(down))
 
 
-def rows(page: Page) -> dict[str, Cell]:
+def rows(page: Page) -> dict[str, UsageBucket]:
     found = usage_rows(page.body)
     assert isinstance(found, tuple)
     return dict(found)
@@ -115,22 +115,22 @@ def test_the_newest_pages_always_add_up_to_the_books(
     steps: list[tuple[str, int]], data: st.DataObject
 ) -> None:
     """However often it is written in between, and restarted from its own pages."""
-    books: dict[str, Cell] = {}
-    shelf: dict[str, Page] = {}
+    books: dict[str, UsageBucket] = {}
+    page_cache: dict[str, Page] = {}
     pages = pages_of()
     for account, down in steps:
         books[account] = cell(books.get(account, cell(0)).uplink.down + down)
         pages.note(TODAY, AccountId(account), books[account])
         if data.draw(st.booleans()):
-            shelf.update({page.label: page for page in pages.write()})
+            page_cache.update({page.label: page for page in pages.write()})
         if data.draw(st.booleans()):
             pages = pages_of()
-            for page in shelf.values():
+            for page in page_cache.values():
                 pages.adopt(page, tuple((AccountId(a), c) for a, c in rows(page).items()))
             for known, total in books.items():
                 pages.note(TODAY, AccountId(known), total)
-    shelf.update({page.label: page for page in pages.write()})
-    assert books == {account: total for page in shelf.values() for account, total in rows(page).items()}
+    page_cache.update({page.label: page for page in pages.write()})
+    assert books == {account: total for page in page_cache.values() for account, total in rows(page).items()}
 
 
 def test_numbers_are_reserved_for_one_life_of_the_books() -> None:
@@ -192,7 +192,7 @@ def test_after_a_restart_pages_about_earlier_lives_go_on_in_the_same_parts() -> 
 
 def test_the_largest_pages_about_earlier_lives_fit_into_a_frame() -> None:
     pages = pages_of("9" * 15 + "-" + "b" * 16)
-    most = Cell(Usage(NUMBER_MAX, NUMBER_MAX), Usage(NUMBER_MAX, NUMBER_MAX))
+    most = UsageBucket(Usage(NUMBER_MAX, NUMBER_MAX), Usage(NUMBER_MAX, NUMBER_MAX))
     for number in range(1_000):
         life = f"{number:015d}-" + "a" * 16
         pages.note_past(TODAY, life, AccountId(f"{number:04d}".ljust(64, "x")), most)

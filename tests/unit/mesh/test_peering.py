@@ -126,7 +126,7 @@ def test_what_time_alone_does(state: str, after_ms: int, expected: str, effects:
 
 
 def test_three_missed_beats_make_a_neighbour_silent() -> None:
-    assert peering.SILENT_AFTER == 3 * peering.BEAT_EVERY
+    assert peering.SILENT_AFTER == 3 * peering.KEEPALIVE_EVERY
 
 
 def test_a_neighbour_that_speaks_stays_trusted() -> None:

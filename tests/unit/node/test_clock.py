@@ -7,7 +7,7 @@ import pytest
 from node.clock import STA_UNSYNC, SystemClock
 
 
-class Kernel:
+class FakeClockKernel:
     """Answers adjtimex(2); a negative `result` is a no."""
 
     def __init__(self, result: int, status: int = 0) -> None:
@@ -21,10 +21,14 @@ class Kernel:
 
 @pytest.mark.parametrize(
     ("kernel", "state"),
-    [(Kernel(0), "synced"), (Kernel(5, STA_UNSYNC), "holdover"), (Kernel(-1), "holdover")],
+    [
+        (FakeClockKernel(0), "synced"),
+        (FakeClockKernel(5, STA_UNSYNC), "holdover"),
+        (FakeClockKernel(-1), "holdover"),
+    ],
     ids=["kept right", "kept right by nobody", "may not be asked"],
 )
-def test_only_a_clock_that_the_kernel_calls_right_is_right(kernel: Kernel, state: str) -> None:
+def test_only_a_clock_that_the_kernel_calls_right_is_right(kernel: FakeClockKernel, state: str) -> None:
     clock = SystemClock()
     clock._libc = kernel
     assert state == clock.state()
@@ -32,5 +36,5 @@ def test_only_a_clock_that_the_kernel_calls_right_is_right(kernel: Kernel, state
 
 def test_a_clock_that_people_trust_is_not_asked_about() -> None:
     clock = SystemClock("trusted")
-    clock._libc = Kernel(-1)
+    clock._libc = FakeClockKernel(-1)
     assert "synced" == clock.state()

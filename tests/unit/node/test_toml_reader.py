@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.config import parse_config
+from node.governance.members import parse_members
 from node.governance.parse import parse_ruleset
-from node.governance.roll import parse_roll
 from node.toml_reader import (
     DEPTH_MAX,
     KEY_PARTS_MAX,
@@ -49,7 +49,7 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize("parse", [parse_ruleset, parse_roll, parse_config])
+@pytest.mark.parametrize("parse", [parse_ruleset, parse_members, parse_config])
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_a_hostile_file_is_refused_within_seconds(parse, text: str) -> None:  # type: ignore[no-untyped-def]
     began = thread_time()

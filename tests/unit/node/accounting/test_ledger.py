@@ -8,22 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.accounting.ledger import NO_CELL, Cell, CellKey, Ledger
+from node.accounting.ledger import EMPTY_BUCKET, Ledger, UsageBucket, UsageKey
 from node.accounting.periods import DAY_UNKNOWN, first_open_day
 from node.units import AccountId, Bytes, NodeId, Usage
 
 ANA = AccountId("ana")
 NUMBERS = st.integers(0, 1000)
-CELLS = st.builds(Cell, st.builds(Usage, NUMBERS, NUMBERS), st.builds(Usage, NUMBERS, NUMBERS))
+CELLS = st.builds(UsageBucket, st.builds(Usage, NUMBERS, NUMBERS), st.builds(Usage, NUMBERS, NUMBERS))
 KEYS = st.builds(
-    CellKey, st.sampled_from(["square", "hills"]), st.sampled_from(["1", "2"]), st.just(ANA),
+    UsageKey, st.sampled_from(["square", "hills"]), st.sampled_from(["1", "2"]), st.just(ANA),
     st.sampled_from(["2026-11-30", "2026-12-01", DAY_UNKNOWN]),
 )  # fmt: skip
 NEWS = st.lists(st.tuples(KEYS, CELLS), max_size=5)
 
 
-def key(node: str = "square", day: str = "2026-11-24") -> CellKey:
-    return CellKey(NodeId(node), "1", ANA, day)
+def key(node: str = "square", day: str = "2026-11-24") -> UsageKey:
+    return UsageKey(NodeId(node), "1", ANA, day)
 
 
 def used(down: int, up: int = 0) -> Usage:
@@ -31,7 +31,9 @@ def used(down: int, up: int = 0) -> Usage:
 
 
 @given(NEWS)
-def test_news_in_any_order_and_twice_over_gives_the_same_books(news: list[tuple[CellKey, Cell]]) -> None:
+def test_news_in_any_order_and_twice_over_gives_the_same_books(
+    news: list[tuple[UsageKey, UsageBucket]],
+) -> None:
     totals = set()
     for order in list(permutations(news))[:24]:
         ledger = Ledger([*order, *order[:2]])
@@ -42,7 +44,7 @@ def test_news_in_any_order_and_twice_over_gives_the_same_books(news: list[tuple[
 
 
 @given(NEWS)
-def test_a_total_is_the_sum_of_its_cells(news: list[tuple[CellKey, Cell]]) -> None:
+def test_a_total_is_the_sum_of_its_cells(news: list[tuple[UsageKey, UsageBucket]]) -> None:
     ledger = Ledger(news)
     own = [cell for node in ("square", "hills") for k, cell in ledger.cells_of(NodeId(node))
            if k.day.startswith("2026-11")]  # fmt: skip
@@ -52,7 +54,7 @@ def test_a_total_is_the_sum_of_its_cells(news: list[tuple[CellKey, Cell]]) -> No
 def test_what_was_used_at_two_nodes_counts_once_each() -> None:
     ledger = Ledger()
     ledger.add(key("square"), used(700), busy=False)
-    ledger.merge(key("hills"), Cell(used(300), used(0)))
+    ledger.merge(key("hills"), UsageBucket(used(300), used(0)))
     assert 1000 == ledger.total(ANA, "2026-11").uplink.total
 
 
@@ -67,7 +69,7 @@ def test_bytes_of_a_busy_hour_are_counted_apart() -> None:
 def test_bytes_counted_without_a_date_are_kept_and_count_against_nobody() -> None:
     ledger = Ledger()
     ledger.add(key(day=DAY_UNKNOWN), used(700), busy=False)
-    assert NO_CELL == ledger.total(ANA, "2026-11")
+    assert EMPTY_BUCKET == ledger.total(ANA, "2026-11")
     assert 1 == len(list(ledger.cells_of(NodeId("square"))))
 
 
@@ -75,27 +77,29 @@ WEEK_48 = ("2026-11-24", "2026-11-25")
 
 
 def test_a_day_that_is_forgotten_leaves_what_the_rest_of_its_week_and_month_used() -> None:
-    ledger = Ledger([(key(day=day), Cell(used(700, 7), used(70))) for day in (*WEEK_48, "2026-11-02")])
+    ledger = Ledger([(key(day=day), UsageBucket(used(700, 7), used(70))) for day in (*WEEK_48, "2026-11-02")])
     ledger.forget_before("2026-11-25")
-    assert NO_CELL == ledger.total(ANA, "2026-11-24")
-    left = Cell(used(700, 7), used(70))
+    assert EMPTY_BUCKET == ledger.total(ANA, "2026-11-24")
+    left = UsageBucket(used(700, 7), used(70))
     assert [left, left, left] == [
         ledger.total(ANA, period) for period in ("2026-11-25", "2026-W48", "2026-11")
     ]
-    assert NO_CELL == ledger.total(ANA, "2026-W45")
+    assert EMPTY_BUCKET == ledger.total(ANA, "2026-W45")
 
 
 def test_days_before_the_retention_go_and_the_day_itself_and_unknown_days_stay() -> None:
     days = ("2026-11-23", *WEEK_48, DAY_UNKNOWN)
-    ledger = Ledger([(key(day=day), Cell(used(1), used(0))) for day in days])
+    ledger = Ledger([(key(day=day), UsageBucket(used(1), used(0))) for day in days])
     ledger.forget_before("2026-11-24")
     assert {*WEEK_48, DAY_UNKNOWN} == {each.day for each, _ in ledger.cells()}
 
 
 def test_an_erasure_takes_the_accounts_earlier_and_unknown_days_and_nobody_elses() -> None:
-    ben = CellKey(NodeId("square"), "1", AccountId("ben"), "2026-10-31")
+    ben = UsageKey(NodeId("square"), "1", AccountId("ben"), "2026-10-31")
     days = ("2026-10-31", "2026-11-01", DAY_UNKNOWN)
-    ledger = Ledger([(ben, Cell(used(9), used(0))), *((key(day=d), Cell(used(4), used(0))) for d in days)])
+    ledger = Ledger(
+        [(ben, UsageBucket(used(9), used(0))), *((key(day=d), UsageBucket(used(4), used(0))) for d in days)]
+    )
     ledger.erase(ANA, "2026-11-01")
     assert {(ANA, "2026-11-01"), ("ben", "2026-10-31")} == {(k.account, k.day) for k, _ in ledger.cells()}
     assert (0, 4) == (
@@ -107,13 +111,13 @@ def test_an_erasure_takes_the_accounts_earlier_and_unknown_days_and_nobody_elses
 
 def test_closed_days_leave_memory_and_what_comes_of_them_is_handed_on() -> None:
     ledger = Ledger(
-        [(key(day=day), Cell(used(700), used(0))) for day in ("2026-10-31", *WEEK_48, DAY_UNKNOWN)]
+        [(key(day=day), UsageBucket(used(700), used(0))) for day in ("2026-10-31", *WEEK_48, DAY_UNKNOWN)]
     )
     ledger.close_before("2026-11-01")
     assert {*WEEK_48, DAY_UNKNOWN} == {each.day for each, _ in ledger.cells()}
-    late = Cell(used(5), used(0))
+    late = UsageBucket(used(5), used(0))
     assert late == ledger.merge(key("hills", day="2026-10-31"), late)
-    assert NO_CELL == ledger.total(ANA, "2026-10")
+    assert EMPTY_BUCKET == ledger.total(ANA, "2026-10")
     ledger.close_before("2026-10-01")
     assert "2026-11-01" == ledger.open_since, "days are not opened by closing"
     with pytest.raises(AssertionError, match="closed"):
@@ -121,7 +125,7 @@ def test_closed_days_leave_memory_and_what_comes_of_them_is_handed_on() -> None:
 
 
 def test_days_that_are_open_again_count_as_before() -> None:
-    stored = [(key(day=day), Cell(used(700), used(70))) for day in ("2026-10-31", *WEEK_48)]
+    stored = [(key(day=day), UsageBucket(used(700), used(70))) for day in ("2026-10-31", *WEEK_48)]
     ledger = Ledger(stored)
     before = [ledger.total(ANA, period) for period in ("2026-10", "2026-11", "2026-W48", "2026-W44")]
     ledger.close_before("2026-11-25")
@@ -143,7 +147,7 @@ def test_a_year_of_a_hundred_new_guests_a_day_takes_the_memory_of_two_months(acc
                 name = AccountId(
                     f"guest-{number:04d}-{guest:04d}" if account == "guest" else f"member-{guest:04d}"
                 )
-                ledger.add(CellKey(NodeId("square"), "1-a", name, day), used(1_000, 100), busy=False)
+                ledger.add(UsageKey(NodeId("square"), "1-a", name, day), used(1_000, 100), busy=False)
             ledger.close_before(first_open_day(day))
         took = tracemalloc.get_traced_memory()[1] - before
     finally:

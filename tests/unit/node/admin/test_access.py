@@ -3,7 +3,7 @@
 import pytest
 
 from node.admin.access import read_wish
-from node.admin.fields import Form
+from node.admin.fields import TypedForm
 from node.admin.grants import Grant
 from node.admin.signin import Signed
 
@@ -17,7 +17,7 @@ from node.admin.signin import Signed
     ],
 )
 def test_a_link_is_for_whom_the_form_says(role, name, signed):
-    form = Form({"role": role, "name": name})
+    form = TypedForm({"role": role, "name": name})
     assert (signed, {}) == (read_wish(form), form.errors)
 
 
@@ -26,5 +26,5 @@ def test_a_link_is_for_whom_the_form_says(role, name, signed):
     [("issuer", "", "name"), ("king", "Ana", "role"), ("issuer", "x" * 41, "name"), ("admin", "<b>", "name")],
 )
 def test_what_cannot_be_is_said_at_its_field(role, name, field):
-    form = Form({"role": role, "name": name})
+    form = TypedForm({"role": role, "name": name})
     assert (None, [field]) == (read_wish(form), list(form.errors))

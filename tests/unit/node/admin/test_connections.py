@@ -1,12 +1,12 @@
 """Which connection to the admins' pages makes room for another."""
 
-from node.admin.connections import ConnectionLimiter
+from node.admin.connections import AdminConnectionLimiter
 
 ADMIN, CROWD = "192.0.2.1", "192.0.2.66"
 
 
 def test_one_address_keeps_its_share_and_its_longest_idle_connection_makes_room() -> None:
-    limiter: ConnectionLimiter[str] = ConnectionLimiter(10, 3)
+    limiter: AdminConnectionLimiter[str] = AdminConnectionLimiter(10, 3)
     for name in "abc":
         assert (True, None) == limiter.enter(name, CROWD)
     limiter.begin("a")
@@ -20,7 +20,7 @@ def test_one_address_keeps_its_share_and_its_longest_idle_connection_makes_room(
 
 
 def test_when_all_are_taken_the_one_with_most_gives_its_longest_idle() -> None:
-    limiter: ConnectionLimiter[str] = ConnectionLimiter(4, 3)
+    limiter: AdminConnectionLimiter[str] = AdminConnectionLimiter(4, 3)
     assert limiter.enter("admin", ADMIN)[0]
     for name in "abc":
         limiter.enter(name, CROWD)
@@ -29,7 +29,7 @@ def test_when_all_are_taken_the_one_with_most_gives_its_longest_idle() -> None:
 
 
 def test_requests_under_way_are_never_given_up() -> None:
-    limiter: ConnectionLimiter[str] = ConnectionLimiter(2, 2)
+    limiter: AdminConnectionLimiter[str] = AdminConnectionLimiter(2, 2)
     for name in "ab":
         limiter.enter(name, CROWD)
         limiter.begin(name)
@@ -43,7 +43,7 @@ def test_requests_under_way_are_never_given_up() -> None:
 
 
 def test_a_household_with_many_addresses_of_ipv6_has_one_share() -> None:
-    limiter: ConnectionLimiter[str] = ConnectionLimiter(10, 2)
+    limiter: AdminConnectionLimiter[str] = AdminConnectionLimiter(10, 2)
     for number, name in enumerate("ab"):
         assert (True, None) == limiter.enter(name, f"2001:db8::{number}")
     assert (True, "a") == limiter.enter("c", "2001:db8::ffff:7")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.admin.fields import Form, FormView, sentence
+from node.admin.fields import FormView, TypedForm, sentence
 from node.errors import Finding
 
 
@@ -12,43 +12,43 @@ from node.errors import Finding
     ("typed", "read"), [("  Ana  ", "Ana"), ("Ana\r\nMas", "Ana Mas"), ("", ""), ("x" * 10, "x" * 10)]
 )
 def test_a_line_is_one_line(typed, read):
-    form = Form({"name": typed})
+    form = TypedForm({"name": typed})
     assert (read, {}) == (form.line("name", 10), form.errors)
 
 
 @pytest.mark.parametrize("typed", ["x" * 11, "a\x00b", "a\u202eb", "a\x1bb"])
 def test_a_line_that_is_too_long_or_hides_something_is_refused_and_kept(typed):
-    form = Form({"name": typed})
+    form = TypedForm({"name": typed})
     form.line("name", 10)
     assert ["name"] == list(form.errors)
     assert typed[:11] == form.view().value("name")
 
 
 def test_a_text_keeps_its_lines():
-    assert "one\ntwo\n\nthree" == Form({"text": "\r\none\r\ntwo\r\rthree\n"}).text("text", 100)
+    assert "one\ntwo\n\nthree" == TypedForm({"text": "\r\none\r\ntwo\r\rthree\n"}).text("text", 100)
 
 
 def test_what_must_be_there_is_asked_for():
-    form = Form({"name": "   "})
+    form = TypedForm({"name": "   "})
     form.line("name", wanted="your name")
     assert {"name": "Write your name."} == form.errors
 
 
 @pytest.mark.parametrize(("typed", "read"), [("5", 5), (" 10 ", 10), ("", 7)])
 def test_a_number_is_a_whole_number_or_what_an_empty_field_means(typed, read):
-    form = Form({"n": typed})
+    form = TypedForm({"n": typed})
     assert (read, {}) == (form.whole("n", 5, 10, fallback=7), form.errors)
 
 
 @pytest.mark.parametrize("typed", ["4", "11", "-5", "5.0", "five", "٥", "9" * 30])
 def test_a_number_out_of_its_bounds_is_refused(typed):
-    form = Form({"n": typed})
+    form = TypedForm({"n": typed})
     assert 5 == form.whole("n", 5, 10)
     assert {"n": "Write a whole number from 5 to 10."} == form.errors
 
 
 def test_a_choice_is_one_of_those_offered():
-    form = Form({"unit": "days", "other": "weeks"})
+    form = TypedForm({"unit": "days", "other": "weeks"})
     assert "days" == form.choice("unit", ["days", "hours"], "hours")
     assert "hours" == form.choice("missing", ["days", "hours"], "hours")
     assert {} == form.errors
@@ -58,19 +58,19 @@ def test_a_choice_is_one_of_those_offered():
 
 @pytest.mark.parametrize(("typed", "day"), [("2026-12-31", "2026-12-31"), ("", "")])
 def test_a_day_is_a_day(typed, day):
-    form = Form({"day": typed})
+    form = TypedForm({"day": typed})
     assert (day, {}) == (form.day("day"), form.errors)
 
 
 @pytest.mark.parametrize("typed", ["2026-02-30", "tomorrow", "31.12.2026"])
 def test_what_is_no_day_is_refused(typed):
-    form = Form({"day": typed})
+    form = TypedForm({"day": typed})
     form.day("day")
     assert ["day"] == list(form.errors)
 
 
 def test_the_first_thing_wrong_with_a_field_is_told():
-    form = Form({})
+    form = TypedForm({})
     form.take(
         [Finding("x", 0, "Too large.", "make it smaller"), Finding("x", 0, "Too red.", "paint it")], "size"
     )
@@ -88,7 +88,7 @@ def test_a_form_that_nobody_filled_in_says_nothing():
 
 @given(st.dictionaries(st.sampled_from(["a", "b", "c"]), st.text(max_size=30)))
 def test_whatever_is_typed_is_read_or_refused(fields):
-    form = Form(fields)
+    form = TypedForm(fields)
     line, text, number = form.line("a", 10), form.text("b", 10), form.whole("c", 1, 9, fallback=1)
     assert len(line) <= 10
     assert len(text) <= 10

@@ -2,21 +2,23 @@
 
 import pytest
 
-from node.admin.fields import Form
+from node.admin.fields import TypedForm
 from node.admin.members import member_values, read_member
-from node.admin.ports import Member
+from node.admin.ports import MemberEntry
 
-ANA = Member("ana", "Ana Mas", "member", ("school", "mast-hosts"), ("02:00:00:00:00:aa", "02:00:00:00:00:ab"))
+ANA = MemberEntry(
+    "ana", "Ana Mas", "member", ("school", "mast-hosts"), ("02:00:00:00:00:aa", "02:00:00:00:00:ab")
+)
 
 
 def test_a_member_goes_through_the_form_unchanged():
-    form = Form(member_values(ANA))
+    form = TypedForm(member_values(ANA))
     assert ANA == read_member(form)
     assert {} == form.errors
 
 
 def test_groups_and_devices_are_read_however_people_part_them():
-    form = Form(
+    form = TypedForm(
         {"account": "Ana", "groups": "a; b,c  a", "devices": "02-00-00-00-00-AA\r\n02:00:00:00:00:aa"}
     )
     member = read_member(form)
@@ -28,6 +30,6 @@ def test_groups_and_devices_are_read_however_people_part_them():
     [("account", ""), ("account", "x" * 41), ("name", "x" * 81), ("devices", "02:00 banana")],
 )
 def test_what_cannot_be_is_said_at_its_field(field, typed):
-    form = Form({**member_values(ANA), field: typed})
+    form = TypedForm({**member_values(ANA), field: typed})
     read_member(form)
     assert [field] == list(form.errors)

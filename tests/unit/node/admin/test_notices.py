@@ -2,12 +2,12 @@
 
 import pytest
 
-from node.admin.fields import Form, FormView
+from node.accounts.notices import Notice, NoticeText
+from node.admin.fields import FormView, TypedForm
 from node.admin.notices import languages_of, notice_values, places_of, read_notice
-from node.admin.ports import Place
-from node.membership.notices import Notice, NoticeText
+from node.admin.ports import SiteInfo
 
-PLACE = Place(
+PLACE = SiteInfo(
     "Vall Alta",
     "library",
     "login.vall.example",
@@ -27,7 +27,7 @@ NOTICE = Notice(
 
 
 def read(**other: str) -> tuple[Notice, list[str]]:
-    form = Form(
+    form = TypedForm(
         {**notice_values(NOTICE), **{name.replace("_ca", "-ca"): text for name, text in other.items()}}
     )
     return read_notice(form, PLACE, 7, "admin"), list(form.errors)
@@ -53,7 +53,7 @@ def test_what_cannot_be_is_said_at_its_field(other, field):
 
 
 def test_a_notice_says_something_in_one_language_at_least():
-    form = Form({"where": "network", "audience": "everyone"})
+    form = TypedForm({"where": "network", "audience": "everyone"})
     read_notice(form, PLACE, 0, "admin")
     assert ["title-ca"] == list(form.errors)
 

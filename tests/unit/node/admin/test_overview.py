@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 from node.admin import overview as pages
-from node.admin.frame import Frame
-from node.admin.ports import FlowsRow, OnlineRow, Overview, PeerRow, Place
+from node.admin.ports import FlowsRow, OnlineRow, Overview, PeerRow, SiteInfo
+from node.admin.routes import PageLayout
 from node.admin.signin import ADMIN
 from node.units import AccountId, BitsPerSecond, Bytes, NodeId, Rates
 
-FRAME = Frame(Place("Vall Alta", "library", "login.vall.example"), ADMIN, "proof", "/")
+FRAME = PageLayout(SiteInfo("Vall Alta", "library", "login.vall.example"), ADMIN, "proof", "/")
 HILLS = PeerRow(NodeId("h" * 52), "hills", "trusted", ("fd42::2",), 2)
 STRANGER = PeerRow(NodeId("s" * 52), "", "stranger", (), None)
 

@@ -1,12 +1,12 @@
 """What the editor of the rules shows, from what the house says."""
 
 from node.admin import rules
-from node.admin.frame import Frame
-from node.admin.ports import Place, RuleCheck, RuleFile, RuleVersion
+from node.admin.ports import RuleCheck, RuleFile, RuleVersion, SiteInfo
+from node.admin.routes import PageLayout
 from node.admin.signin import ADMIN
 from node.errors import Finding
 
-FRAME = Frame(Place("Vall Alta", "library", "login.vall.example"), ADMIN, "proof", "/rules")
+FRAME = PageLayout(SiteInfo("Vall Alta", "library", "login.vall.example"), ADMIN, "proof", "/rules")
 
 
 def test_errors_and_second_looks_are_told_apart_and_the_difference_has_colours():

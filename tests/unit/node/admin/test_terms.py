@@ -1,10 +1,12 @@
 """The languages in which the terms can be written."""
 
-from node.admin.ports import Place
+from node.accounts.terms import Terms, TermsText
+from node.admin.ports import SiteInfo
 from node.admin.terms import languages_of
-from node.membership.terms import Terms, TermsText
 
-PLACE = Place("Vall Alta", "library", "login.vall.example", languages=(("ca", "Català"), ("en", "English")))
+PLACE = SiteInfo(
+    "Vall Alta", "library", "login.vall.example", languages=(("ca", "Català"), ("en", "English"))
+)
 
 
 def test_the_communitys_own_language_comes_first():

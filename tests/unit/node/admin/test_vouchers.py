@@ -2,17 +2,17 @@
 
 import pytest
 
-from node.admin.fields import Form
+from node.accounts.vouchers import Batch
+from node.admin.fields import TypedForm
 from node.admin.ports import VoucherOrder
 from node.admin.vouchers import batch_line, read_order
-from node.membership.vouchers import Batch
 from node.units import Milliseconds
 
 ORDER = {"count": "24", "group": "Day-Pass", "lasts": "2", "unit": "days", "devices": "3", "note": " fair "}
 
 
 def test_an_order_is_read_as_it_was_meant():
-    form = Form(ORDER)
+    form = TypedForm(ORDER)
     assert VoucherOrder(24, "day-pass", Milliseconds(2 * 86_400_000), 3, "fair") == read_order(form)
     assert {} == form.errors
 
@@ -32,7 +32,7 @@ def test_an_order_is_read_as_it_was_meant():
     ],
 )
 def test_what_cannot_be_ordered_is_said_at_its_field(field, typed):
-    form = Form({**ORDER, field: typed})
+    form = TypedForm({**ORDER, field: typed})
     read_order(form)
     assert [field] == list(form.errors)
 

@@ -7,7 +7,7 @@ import sys
 
 IMPORT = """
 import gc, json, os, ssl
-from node.cli.verbs import without_certificate_authorities
+from node.cli.commands import without_certificate_authorities
 with without_certificate_authorities():
     import aiohttp
 contexts = [each for each in gc.get_objects() if isinstance(each, ssl.SSLContext)]

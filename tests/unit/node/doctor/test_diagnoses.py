@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from node.addressing.foreign import warning
 from node.config import parse_config
-from node.config.offers import read_offer
+from node.config.offered_services import read_offer
 from node.doctor.diagnoses import Diagnosis, diagnose, is_well
 from node.doctor.symptoms import (
     CertificateSeen,
@@ -22,6 +21,7 @@ from node.doctor.symptoms import (
 from node.enforcement.foreign_servers import ForeignServer
 from node.enforcement.plan import KernelFeatures
 from node.errors import Finding
+from node.lan.foreign_servers import warning
 from node.units import MacAddress
 
 CONFIG, _ = parse_config(

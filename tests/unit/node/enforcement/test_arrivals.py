@@ -6,9 +6,9 @@ import pytest
 
 from node.enforcement import arrivals, flows, nft
 from node.enforcement.kernel import NEIGHBOURS_MIN
-from node.enforcement.plan import Gate
+from node.enforcement.plan import FirewallConfig
 
-FORM = nft.Form(Gate("lan0", "wan0", 2080), shaped=False, links=(2, 3))
+FORM = nft.ChainLayout(FirewallConfig("lan0", "wan0", 2080), shaped=False, links=(2, 3))
 
 
 def limit(rule: str) -> tuple[int, int]:

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from node.enforcement import flows
-from node.enforcement.plan import Gate
+from node.enforcement.plan import FirewallConfig
 
 DEBIAN = 262_144
 """nf_conntrack_max of a machine with 1 GB and more."""
@@ -32,7 +32,7 @@ def only(rules: tuple[str, ...], word: str) -> str:
 
 
 def test_a_device_has_1024_unless_the_community_sets_another_number() -> None:
-    rules = flows.chains(Gate("lan0", "wan0", 2080).flows_per_device, DEBIAN)["opening_device"]
+    rules = flows.chains(FirewallConfig("lan0", "wan0", 2080).flows_per_device, DEBIAN)["opening_device"]
     assert 1_024 == room(only(rules, "@flows_of_devices"))
     for wanted in (128, 200, 1_000, 4_096):
         rules = flows.chains(wanted, DEBIAN)["opening_device"]

@@ -7,26 +7,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.enforcement import nft
-from node.enforcement.plan import Admission, Gate, TrafficPlan
+from node.enforcement.plan import Admission, FirewallConfig, TrafficPlan
 from node.units import MacAddress, Monotonic
 
-GATE = Gate("lan0", "wan0", 2080, mesh_interfaces=("mesh0",), mesh_port=7400)
+FIREWALL = FirewallConfig("lan0", "wan0", 2080, mesh_interfaces=("mesh0",), mesh_port=7400)
 ANA = Admission(MacAddress("02:00:00:00:00:0a"), 1, 0x11, Monotonic(60_000))
 BEN = Admission(MacAddress("02:00:00:00:00:0b"), 2, 0x12, None)
 NOW = Monotonic(10_000)
-FORM = nft.Form(GATE, shaped=False, links=(2, 3))
+FORM = nft.ChainLayout(FIREWALL, shaped=False, links=(2, 3))
 
 
-def standing(plan: TrafficPlan) -> nft.Standing:
-    return nft.Standing(FORM, plan.admitted, nft.marks_of(plan))
+def standing(plan: TrafficPlan) -> nft.AppliedState:
+    return nft.AppliedState(FORM, plan.admitted, nft.marks_of(plan))
 
 
-def transition(before: nft.Standing, after: TrafficPlan, form: nft.Form = FORM) -> str:
+def transition(before: nft.AppliedState, after: TrafficPlan, form: nft.ChainLayout = FORM) -> str:
     return nft.transition(before, after, form, NOW)
 
 
 def plan(*admissions: Admission, retiring: dict[int, int] | None = None) -> TrafficPlan:
-    return TrafficPlan(GATE, {a.mac: a for a in admissions}, retiring or {})
+    return TrafficPlan(FIREWALL, {a.mac: a for a in admissions}, retiring or {})
 
 
 def test_nothing_to_do_is_no_transaction() -> None:
@@ -77,7 +77,7 @@ def test_a_longer_lease_never_touches_a_counter() -> None:
 
 def test_the_rules_are_written_only_when_what_they_depend_on_changes() -> None:
     assert "add rule" not in transition(standing(plan()), plan(ANA))
-    moved = replace(FORM, gate=replace(GATE, portal_port=8080))
+    moved = replace(FORM, firewall=replace(FIREWALL, portal_port=8080))
     assert ":8080" in transition(standing(plan()), plan(), moved)
     assert "@classes" not in nft.rules(FORM)
     assert "@classes" in transition(standing(plan()), plan(), replace(FORM, shaped=True))
@@ -93,8 +93,8 @@ def test_an_interface_that_is_missing_or_made_anew_is_held_by_its_name() -> None
 def test_nobody_on_the_mesh_uses_the_uplink_unless_the_community_lets_them() -> None:
     refused = 'iifname { "mesh0" } oifname "wan0" goto refuse'
     assert refused in nft.rules(FORM)
-    assert refused not in nft.rules(replace(FORM, gate=replace(GATE, transit=True)))
-    assert "mesh" not in nft.rules(replace(FORM, gate=replace(GATE, mesh_interfaces=())))
+    assert refused not in nft.rules(replace(FORM, firewall=replace(FIREWALL, transit=True)))
+    assert "mesh" not in nft.rules(replace(FORM, firewall=replace(FIREWALL, mesh_interfaces=())))
 
 
 def test_only_our_own_table_is_ever_named() -> None:
@@ -161,7 +161,7 @@ SERVICES = ((ip_address("203.0.113.9"), 443), (ip_address("fd66::2"), 8080))
 
 
 def test_services_are_sets_filled_anew_and_cost_a_running_flow_nothing() -> None:
-    text = nft.rules(replace(FORM, gate=replace(GATE, services=SERVICES)))
+    text = nft.rules(replace(FORM, firewall=replace(FIREWALL, services=SERVICES)))
     assert (
         "flush set inet procomu services4\nadd element inet procomu services4 { 203.0.113.9 . 443 }\n" in text
     )
@@ -177,6 +177,6 @@ def test_a_node_without_services_asks_for_none_and_leaves_none_open() -> None:
     assert "flush set inet procomu services4\n" in text
     assert "add element inet procomu services" not in text
     assert "5353" not in text
-    heard = nft.rules(replace(FORM, gate=replace(GATE, hears_services=True)))
+    heard = nft.rules(replace(FORM, firewall=replace(FIREWALL, hears_services=True)))
     assert "udp dport 5353 limit rate over 20/second burst 40 packets drop" in heard
-    assert "5353" in nft.rules(replace(FORM, gate=replace(GATE, hears_services=True)))
+    assert "5353" in nft.rules(replace(FORM, firewall=replace(FIREWALL, hears_services=True)))

@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from node.enforcement import nft, segment_size
-from node.enforcement.plan import Gate
+from node.enforcement.plan import FirewallConfig
 
-GATE = Gate("lan0", "wan0", 2080)
+FIREWALL = FirewallConfig("lan0", "wan0", 2080)
 
 
 def test_without_a_setting_the_route_tells_and_with_one_each_family_has_room_for_its_headers() -> None:
@@ -18,7 +18,7 @@ def test_without_a_setting_the_route_tells_and_with_one_each_family_has_room_for
 def test_the_rules_that_carry_running_flows_are_what_they_were() -> None:
     """They stand first, and nothing about segments is asked of each packet."""
     for mtu in (0, 1_492):
-        text = nft.rules(nft.Form(replace(GATE, uplink_mtu=mtu), shaped=False, links=(2, 3)))
+        text = nft.rules(nft.ChainLayout(replace(FIREWALL, uplink_mtu=mtu), shaped=False, links=(2, 3)))
         first, second, third = [line for line in text.splitlines() if "rule inet procomu forward " in line][
             :3
         ]
@@ -29,7 +29,7 @@ def test_the_rules_that_carry_running_flows_are_what_they_were() -> None:
 
 def test_a_packet_on_its_way_meets_one_chain_and_a_first_packet_two_more() -> None:
     """A chain at another hook would cost every packet of every flow."""
-    text = nft.rules(nft.Form(replace(GATE, uplink_mtu=1_492), shaped=True, links=(2, 3)))
+    text = nft.rules(nft.ChainLayout(replace(FIREWALL, uplink_mtu=1_492), shaped=True, links=(2, 3)))
     hooked = [line.split("{ type ")[1].split(" priority")[0] for line in text.splitlines() if "hook" in line]
     assert {
         "nat hook prerouting",
@@ -42,7 +42,7 @@ def test_a_packet_on_its_way_meets_one_chain_and_a_first_packet_two_more() -> No
 
 
 def test_the_size_is_set_before_the_address_is_changed() -> None:
-    lines = nft.rules(nft.Form(GATE, shaped=False, links=(2, 3))).splitlines()
+    lines = nft.rules(nft.ChainLayout(FIREWALL, shaped=False, links=(2, 3))).splitlines()
     behind = [line for line in lines if "rule inet procomu postrouting " in line]
     assert "maxseg" in behind[0]
     assert behind[-1].endswith("masquerade")

@@ -8,7 +8,7 @@ from node.enforcement.shares import (
     FRAME_BYTES,
     RATE_LEAST,
     UPLINK_MINOR,
-    Kept,
+    GuaranteedParts,
     guaranteed_rates,
     htb_classes,
     promises_kept,
@@ -59,8 +59,8 @@ def test_floors_that_do_not_fit_shrink_alike_and_are_told() -> None:
     people = [one(1, floor=6_000_000), one(2, floor=2_000_000)]
     promised = guaranteed_rates(people, 4_000_000, upwards=False)
     assert {1: 3_000_000, 2: 1_000_000} == promised
-    assert Kept(1000, 500) == promises_kept(people, rates(4_000_000))
-    assert Kept(1000, 1000) == promises_kept(people, rates(8_000_000))
+    assert GuaranteedParts(1000, 500) == promises_kept(people, rates(4_000_000))
+    assert GuaranteedParts(1000, 1000) == promises_kept(people, rates(8_000_000))
 
 
 def test_what_floors_promise_beyond_lifelines_shrinks_before_lifelines_do() -> None:
@@ -70,8 +70,8 @@ def test_what_floors_promise_beyond_lifelines_shrinks_before_lifelines_do() -> N
     ]
     promised = guaranteed_rates(people, 1_768_000, upwards=False)
     assert {1: 1_256_000, 2: 256_000, 3: 256_000} == promised
-    assert Kept(1000, 174) == promises_kept(people, rates(1_768_000))
-    assert Kept(1000, 0) == promises_kept(people, rates(768_000))
+    assert GuaranteedParts(1000, 174) == promises_kept(people, rates(1_768_000))
+    assert GuaranteedParts(1000, 0) == promises_kept(people, rates(768_000))
 
 
 def test_lifelines_that_do_not_fit_shrink_alike_when_nothing_else_is_left() -> None:
@@ -80,7 +80,7 @@ def test_lifelines_that_do_not_fit_shrink_alike_when_nothing_else_is_left() -> N
         *(one(m, floor=256_000, lifeline=256_000) for m in (2, 3)),
     ]
     assert {1: 128_000, 2: 128_000, 3: 128_000} == guaranteed_rates(people, 384_000, upwards=False)
-    assert Kept(500, 0) == promises_kept(people, rates(384_000))
+    assert GuaranteedParts(500, 0) == promises_kept(people, rates(384_000))
 
 
 def test_a_thousand_people_without_a_promise_are_guaranteed_no_more_than_their_pool_has() -> None:

@@ -3,7 +3,7 @@
 from node.governance.allowance import Unit
 from node.governance.checks import check, check_file
 from node.units import AccountId
-from tests.fakes.rulefile import HEAD, file_with, rule, rules_of, village
+from tests.fakes.rule_files import HEAD, file_with, rule, rules_of, village
 
 
 def found(text: str, households: int = 44):

@@ -6,7 +6,7 @@ from node.governance.allowance import Unit
 from node.governance.checks import check_file
 from node.governance.evaluate import evaluate
 from node.units import AccountId
-from tests.fakes.rulefile import EXAMPLE, example, file_with, on, rule, village
+from tests.fakes.rule_files import EXAMPLE, example, file_with, on, rule, village
 
 
 def found(text: str, households: int = 44):

@@ -18,7 +18,7 @@ from node.governance.combine import (
     share_cap,
 )
 from node.units import BitsPerSecond, Rates
-from tests.fakes.rulefile import on, rule, rules_of
+from tests.fakes.rule_files import on, rule, rules_of
 
 RULES = rules_of(
     rule("a", "share = 100"), rule("b", "share = 50", '"tier:x"'), rule("c", "share = 30", '"tier:y"')

@@ -1,7 +1,7 @@
 """What a new rule file changes."""
 
 from node.governance.difference import LINES_COMPARED_MAX, LINES_SHOWN_MAX, difference
-from tests.fakes.rulefile import EXAMPLE
+from tests.fakes.rule_files import EXAMPLE
 
 
 def test_a_change_is_shown_with_the_lines_around_it():

@@ -4,7 +4,7 @@ import pytest
 
 from node.governance.document import read_document, suggestion
 from node.governance.parse import FILE_BYTES_MAX, parse_ruleset
-from tests.fakes.rulefile import EXAMPLE, file_with, rule
+from tests.fakes.rule_files import EXAMPLE, file_with, rule
 
 
 def only(text: str):

@@ -8,7 +8,7 @@ import pytest
 from node.governance.allowance import Moment, Unit
 from node.governance.evaluate import Evaluator, evaluate, next_change
 from node.units import AccountId, Bytes
-from tests.fakes.rulefile import GUEST, MEMBER, SCHOOL, SUMMER, example, on, rule, rules_of, used
+from tests.fakes.rule_files import GUEST, MEMBER, SCHOOL, SUMMER, example, on, rule, rules_of, used
 
 
 def speeds(bound) -> tuple[int, int] | None:
@@ -204,8 +204,8 @@ def test_what_is_remembered_is_forgotten_at_midnight_and_when_the_offset_of_the_
 def test_accounts_of_equal_standing_share_one_and_the_same_answer():
     evaluator, moment = Evaluator(example()), on("fri 21:00")
     other = Unit(AccountId("household-3"), "member")
-    assert evaluator.standing(MEMBER, moment, used(10)) is evaluator.standing(other, moment, used(30))
-    assert evaluator.standing(MEMBER, moment, used(10)) is not evaluator.standing(other, moment, used(60))
+    assert evaluator.policy_for(MEMBER, moment, used(10)) is evaluator.policy_for(other, moment, used(30))
+    assert evaluator.policy_for(MEMBER, moment, used(10)) is not evaluator.policy_for(other, moment, used(60))
 
 
 def test_what_is_remembered_never_outlives_its_hour_nor_trust_in_the_clock():
@@ -221,7 +221,7 @@ def test_what_is_remembered_never_outlives_its_hour_nor_trust_in_the_clock():
             assert evaluate(unit, moment, used(61), ruleset) == evaluator.evaluate(unit, moment, used(61))
 
 
-@pytest.mark.parametrize(("method", "milliseconds"), [("standing", 60), ("evaluate", 180)])
+@pytest.mark.parametrize(("method", "milliseconds"), [("policy_for", 60), ("evaluate", 180)])
 def test_ten_thousand_accounts_are_evaluated_within_a_second_many_times(method, milliseconds):
     """The bound is three times what two slow cores took, for machines that are busy."""
     evaluator = Evaluator(example())

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.governance.parse import parse_ruleset
-from tests.fakes.rulefile import EXAMPLE, HEAD, example, file_with, rule
+from tests.fakes.rule_files import EXAMPLE, HEAD, example, file_with, rule
 
 
 def codes(text: str) -> list[str]:

@@ -9,11 +9,22 @@ from node.governance.allowance import Unit
 from node.governance.checks import check
 from node.governance.combine import CODE_LIFELINE, SESSION_MIN, guest_lifeline, lifeline
 from node.governance.evaluate import Evaluator, evaluate
-from node.governance.examples import moment_at
-from node.governance.language import ENGLISH
-from node.governance.rules import Ceiling, Charter, Devices, Floor, Quota, Rule, Ruleset, Session, Share, Who
+from node.governance.rule_tests import moment_at
+from node.governance.rules import (
+    Ceiling,
+    Charter,
+    DevicesLimit,
+    Floor,
+    Quota,
+    Rule,
+    Ruleset,
+    SessionLimit,
+    Share,
+    Who,
+)
 from node.governance.sentences import allowance_in
 from node.governance.times import MINUTES_PER_WEEK, parse_times
+from node.governance.translations import ENGLISH
 from node.units import AccountId, BitsPerSecond, Bytes, Milliseconds, Rates
 
 RATE = st.sampled_from([10, 64, 96, 256, 500, 1_000, 3_000, 40_000]).map(lambda k: BitsPerSecond(k * 1000))
@@ -38,14 +49,14 @@ QUOTA = st.builds(
     st.just("uplink"),
     CONSEQUENCE,
 )
-SESSION = st.builds(Session, st.integers(1, 300).map(lambda minutes: Milliseconds(minutes * 60_000)))
+SESSION = st.builds(SessionLimit, st.integers(1, 300).map(lambda minutes: Milliseconds(minutes * 60_000)))
 EFFECT = st.one_of(
     st.builds(Share, st.integers(1, 900)),
     st.builds(Floor, RATES),
     st.builds(Ceiling, RATES),
     QUOTA,
     SESSION,
-    st.builds(Devices, st.integers(1, 9)),
+    st.builds(DevicesLimit, st.integers(1, 9)),
 )
 UNIT = st.sampled_from(
     [

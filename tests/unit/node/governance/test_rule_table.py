@@ -3,8 +3,8 @@
 import pytest
 
 from node.governance.parse import parse_ruleset
-from node.governance.rules import Ceiling, Quota, Session, Share, Who
-from tests.fakes.rulefile import example, file_with, rule, rules_of
+from node.governance.rules import Ceiling, Quota, SessionLimit, Share, Who
+from tests.fakes.rule_files import example, file_with, rule, rules_of
 
 
 def codes(text: str) -> list[str]:
@@ -115,7 +115,7 @@ def test_a_visit_of_less_than_half_an_hour_is_refused_with_the_least():
     finding = only(file_with(rule("a", 'session = "29 minutes"')))
     assert ("E03", 'write session = "30 minutes"') == (finding.code, finding.mend)
     (found,) = rules_of(rule("a", 'session = "30 minutes"')).rules
-    assert Session(30 * 60_000) == found.effect
+    assert SessionLimit(30 * 60_000) == found.effect
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from dataclasses import replace
 from node.governance.rules import Ceiling, Floor, Rule, Share, Who
 from node.governance.selection import applying, favours, in_force, is_meant_for, kindness, selects
 from node.units import BitsPerSecond, Rates
-from tests.fakes.rulefile import rule, rules_of
+from tests.fakes.rule_files import rule, rules_of
 
 NOBODY = frozenset()
 RATES = Rates(BitsPerSecond(1_000_000), BitsPerSecond(1_000_000))

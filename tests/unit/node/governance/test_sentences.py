@@ -3,9 +3,9 @@
 import pytest
 
 from node.governance.evaluate import evaluate
-from node.governance.joining import Joining
+from node.governance.join_methods import JoinMethods
 from node.governance.sentences import describe, explain, joining_sentence, sentence
-from tests.fakes.rulefile import GUEST, MEMBER, SCHOOL, example, on, rule, rules_of, used
+from tests.fakes.rule_files import GUEST, MEMBER, SCHOOL, example, on, rule, rules_of, used
 
 EXPECTED = (
     "People share 34 Mbit/s download and 6.8 Mbit/s upload of the line.",
@@ -98,7 +98,7 @@ def test_why_tells_a_household_in_a_pool_what_it_keeps_itself():
 
 
 def test_a_file_that_says_nothing_of_joining_has_no_decision_about_it():
-    text = joining_sentence(Joining(("voucher",), "ask"))
+    text = joining_sentence(JoinMethods(("voucher",), "ask"))
     assert (
         "People can join with a voucher. "
         "When an account has too many devices online, the person chooses which one to disconnect."

@@ -1,0 +1,305 @@
+"""What each form does: it asks the house, and shows the answer beside the field that it is about.
+
+Each form brings a token of this device and this purpose. What did not work is answered with a status of its own
+(422 and the like), never with 200: the systems' sign-in sheets show these pages as they show any other.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from urllib.parse import urlencode
+
+from captive_portal import account_page, forms, info_pages, splash, views
+from captive_portal.forms import Form
+from captive_portal.ports import (
+    Admitted,
+    CardShown,
+    CodeTyped,
+    Entry,
+    Full,
+    PassphraseTyped,
+    Refused,
+    TermsAccepted,
+)
+from captive_portal.request_context import (
+    LanguageChange,
+    Outcome,
+    PageResponse,
+    Redirect,
+    RequestContext,
+    Word,
+)
+from captive_portal.splash import NOTHING, Typed
+from node.governance.join_methods import Way
+from node.units import MacAddress
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One form: what it is good for, its fields, and what it does."""
+
+    purpose: str
+    act: Callable[[RequestContext, Form], Awaitable[Outcome]]
+    fields: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+
+
+async def run_action(context: RequestContext, path: str, body: bytes) -> Outcome:
+    """Reads and proves the form that was sent to `path`, one of `ACTIONS`, and does what it asks."""
+    wanted = ACTIONS[path]
+    form = forms.read_form(body, *wanted.fields, also=wanted.also)
+    if form is None:
+        return PageResponse(info_pages.WrongWay(context.place()), 400)
+    match context.judged(wanted.purpose, form):
+        case "good":
+            return await wanted.act(context, form)
+        case "old":
+            return OLD[wanted.purpose](context, form)
+        case "foreign":
+            return _stale(context, wanted.purpose, form)
+
+
+def _stale(context: RequestContext, purpose: str, form: Form) -> Outcome:
+    if purpose == forms.JOIN:
+        return _welcome(context, "stale", form, 403)
+    return PageResponse(info_pages.WrongWay(context.place()), 403)
+
+
+def _welcome(context: RequestContext, word: Word, form: Form, status: int) -> Outcome:
+    """The first page once more, with what was typed; for who was removed, why."""
+    guest = context.guest()
+    if guest.state == "removed":
+        return PageResponse(info_pages.removed(context, guest.removed_because or ""), 403)
+    return PageResponse(splash.splash(context, word, _typed(form)), status)
+
+
+# --- a page that was open for more than a day: its form once more, with what was typed ---
+
+
+def _old_join(context: RequestContext, form: Form) -> Outcome:
+    return _welcome(context, "old", form, 409)
+
+
+def _old_leave(context: RequestContext, _form: Form) -> Outcome:
+    asking = splash.asking(context)
+    if context.guest().state != "admitted" and asking is not None:
+        return PageResponse(replace(asking, is_old=True), 409)
+    return _old_mine(context, "leave")
+
+
+def _old_erase(context: RequestContext, _form: Form) -> Outcome:
+    return PageResponse(replace(account_page.erasing(context), is_old=True), 409)
+
+
+def _old_device(context: RequestContext, form: Form) -> Outcome:
+    return _old_mine(context, "devices", form.get("name", ""), form.get("device", ""))
+
+
+def _old_mine(
+    context: RequestContext, corner: account_page.Corner, text: str = "", device: str = ""
+) -> Outcome:
+    return _my_page(context, account_page.Trouble(corner, "old", text=text, device=device), 409)
+
+
+def _old_language(_context: RequestContext, form: Form) -> Outcome:
+    """For this once: the page that it leads to has a switch that is good again."""
+    path = _own_page(form.get("back", ""))
+    return Redirect(f"{path}{'&' if '?' in path else '?'}lang={form['lang']}")
+
+
+OLD: Mapping[str, Callable[[RequestContext, Form], Outcome]] = {
+    forms.JOIN: _old_join,
+    forms.LEAVE: _old_leave,
+    forms.ANSWER: lambda context, _form: _old_mine(context, "requests"),
+    forms.DEVICES: _old_device,
+    forms.PASSPHRASE: lambda context, _form: _old_mine(context, "passphrase"),
+    forms.OBJECTION: lambda context, form: _old_mine(context, "contest", form["text"]),
+    forms.ERASE: _old_erase,
+    forms.LANGUAGE: _old_language,
+}
+"""By purpose."""
+
+
+def _typed(form: Form) -> Typed:
+    kept = ("code", "card", "account", "host", "name")
+    return replace(NOTHING, **{name: form[name] for name in kept if name in form})
+
+
+# --- the ways in ---
+
+
+async def join_by_terms(context: RequestContext, form: Form) -> Outcome:
+    return await _join(context, form, "terms", TermsAccepted())
+
+
+async def join_by_code(context: RequestContext, form: Form) -> Outcome:
+    return await _join(context, form, "voucher", CodeTyped(form["code"]))
+
+
+async def join_by_passphrase(context: RequestContext, form: Form) -> Outcome:
+    entry = PassphraseTyped(form["account"], form["passphrase"])
+    return await _join(context, form, "passphrase", entry)
+
+
+async def join_by_card(context: RequestContext, form: Form) -> Outcome:
+    return await _join(context, form, "card", CardShown(form["card"]))
+
+
+async def _join(context: RequestContext, form: Form, way: Way, entry: Entry) -> Outcome:
+    version = context.community.terms_version
+    if form["terms"] != version:
+        return _welcome(context, "terms-changed", form, 409)
+    chosen = form.get("instead_of")
+    instead_of = MacAddress(chosen) if chosen else None
+    answer = await context.backend.admit(context.device, entry, version, instead_of)
+    if isinstance(answer, Admitted):
+        return Redirect("/me")
+    if isinstance(answer, Full):
+        return PageResponse(splash.make_room(context, way, form, answer), 409)
+    return _not_in(context, way, form, answer)
+
+
+async def ask(context: RequestContext, form: Form) -> Outcome:
+    version = context.community.terms_version
+    if form["terms"] != version:
+        return _welcome(context, "terms-changed", form, 409)
+    if not form["host"].strip() or not form["name"].strip():
+        return _not_in(context, "introduction", form, Refused("too-long"))
+    refused = await context.backend.ask(context.device, form["host"], form["name"], version)
+    return Redirect("/") if refused is None else _not_in(context, "introduction", form, refused)
+
+
+def _not_in(context: RequestContext, way: Way, form: Form, refused: Refused) -> Outcome:
+    if refused.reason == "removed":
+        return PageResponse(info_pages.removed(context, refused.detail), 403)
+    if refused.reason in {"trouble", "memory"}:
+        return PageResponse(info_pages.refused(context, refused), 503, info_pages.RETRY_S)
+    page = splash.splash(context, typed=_typed(form), failure=splash.failure(way, refused))
+    return PageResponse(page, _status(refused), refused.wait_s)
+
+
+def _status(refused: Refused) -> int:
+    match refused.reason:
+        case "too-many-guesses" | "too-many-open":
+            return 429
+        case "way-closed" | "not-a-member" | "not-yours" | "no-passphrase":
+            return 403
+        case _:
+            return 422
+
+
+# --- my page ---
+
+
+async def leave(context: RequestContext, _form: Form) -> Outcome:
+    await context.backend.leave(context.device)
+    return Redirect("/")
+
+
+async def answer(context: RequestContext, form: Form) -> Outcome:
+    said, number = form["yes"], int(form["number"])
+    match said:
+        case "device" | "all" | "hear":
+            refused = await context.backend.mute(context.device, number, said)
+        case _:
+            refused = await context.backend.answer(context.device, number, yes=said == "yes")
+    return _mine(context, "requests", refused, "answered")
+
+
+async def new_device_code(context: RequestContext, _form: Form) -> Outcome:
+    code = await context.backend.new_device_code(context.device)
+    if isinstance(code, Refused):
+        return _not_done(context, "devices", code)
+    return Redirect("/me#add")
+
+
+async def name_device(context: RequestContext, form: Form) -> Outcome:
+    refused = await context.backend.name_device(context.device, MacAddress(form["device"]), form["name"])
+    return _mine(context, "devices", refused, "named")
+
+
+async def remove_device(context: RequestContext, form: Form) -> Outcome:
+    refused = await context.backend.remove_device(context.device, MacAddress(form["device"]))
+    return _mine(context, "devices", refused, "removed")
+
+
+async def set_passphrase(context: RequestContext, form: Form) -> Outcome:
+    refused = await context.backend.set_passphrase(
+        context.device, form["passphrase"], form.get("current", "")
+    )
+    return _mine(context, "passphrase", refused, "passphrase")
+
+
+async def add_objection(context: RequestContext, form: Form) -> Outcome:
+    if not form["text"].strip():
+        return _not_done(context, "contest", Refused("too-long"))
+    refused = await context.backend.add_objection(context.device, form["rule"], form["text"])
+    return _mine(context, "contest", refused, "contested", form["text"])
+
+
+async def erase(context: RequestContext, _form: Form) -> Outcome:
+    await context.backend.erase(context.device)
+    return Redirect("/")
+
+
+def _mine(
+    context: RequestContext,
+    corner: account_page.Corner,
+    refused: Refused | None,
+    deed: account_page.Deed,
+    text: str = "",
+) -> Outcome:
+    return Redirect(f"/me?done={deed}") if refused is None else _not_done(context, corner, refused, text)
+
+
+def _not_done(
+    context: RequestContext, corner: account_page.Corner, refused: Refused, text: str = ""
+) -> Outcome:
+    if refused.reason in {"trouble", "memory"}:
+        return PageResponse(info_pages.refused(context, refused), 503, info_pages.RETRY_S)
+    return _my_page(context, account_page.trouble(corner, refused, text), _status(refused), refused.wait_s)
+
+
+def _my_page(context: RequestContext, trouble: account_page.Trouble, status: int, wait_s: int = 0) -> Outcome:
+    """For who is not in any more the first page; a text that they wrote comes along."""
+    if context.guest().state == "admitted":
+        return PageResponse(account_page.account_page(context, trouble=trouble), status, wait_s)
+    if trouble.corner != "contest" or not trouble.text:
+        return Redirect("/")
+    return PageResponse(splash.splash(context, "out", replace(NOTHING, text=trouble.text)), status)
+
+
+# --- the language ---
+
+
+async def choose_language(_context: RequestContext, form: Form) -> Outcome:
+    return LanguageChange(form["lang"], _own_page(form.get("back", "")))
+
+
+def _own_page(back: str) -> str:
+    """`back` if it is a page of ours, with what its address may bring along; otherwise the first page."""
+    path, _, query = back.partition("?")
+    if path not in views.FOR_ALL and path not in views.FOR_DEVICES:
+        return "/"
+    brought = {name: value for name, value in forms.read_query(query).items() if name in {"code", "card"}}
+    return f"{path}?{urlencode(brought)}" if brought else path
+
+
+_INSTEAD = ("instead_of",)
+
+ACTIONS: Mapping[str, Action] = {
+    "/join/terms": Action(forms.JOIN, join_by_terms, ("terms",), _INSTEAD),
+    "/join/code": Action(forms.JOIN, join_by_code, ("terms", "code"), _INSTEAD),
+    "/join/passphrase": Action(forms.JOIN, join_by_passphrase, ("terms", "account", "passphrase"), _INSTEAD),
+    "/join/card": Action(forms.JOIN, join_by_card, ("terms", "card"), _INSTEAD),
+    "/ask": Action(forms.JOIN, ask, ("terms", "host", "name")),
+    "/leave": Action(forms.LEAVE, leave),
+    "/answer": Action(forms.ANSWER, answer, ("number", "yes")),
+    "/devices/code": Action(forms.DEVICES, new_device_code),
+    "/devices/name": Action(forms.DEVICES, name_device, ("device", "name")),
+    "/devices/remove": Action(forms.DEVICES, remove_device, ("device",)),
+    "/passphrase": Action(forms.PASSPHRASE, set_passphrase, ("passphrase",), ("current",)),
+    "/contest": Action(forms.OBJECTION, add_objection, ("rule", "text")),
+    "/erase": Action(forms.ERASE, erase),
+    "/language": Action(forms.LANGUAGE, choose_language, ("lang",), ("back",)),
+}
+"""Every address that changes something."""

@@ -1,0 +1,211 @@
+"""The portal by https: the same pages behind TLS, for those who come to the portal by its own name."""
+
+import asyncio
+import ssl
+import time
+from asyncio.sslproto import SSLProtocol
+from collections import Counter
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from captive_portal.callers import ELSEWHERE
+from captive_portal.certificate_files import CertificateFiles
+from captive_portal.connections import Connection, ConnectionLimiter, counted_as, ends_of
+from captive_portal.framing import Limits
+from captive_portal.ports import Callers
+from captive_portal.rate_limit import TokenBucket
+from node.errors import NodeError
+
+BACKLOG = 256
+HANDSHAKES_MAX = 128
+"""When so many are under way, the oldest makes room: an honest one is over in a moment."""
+HANDSHAKES_PER_DEVICE = 8
+HANDSHAKES_AT_ONCE, HANDSHAKES_PER_S = 60, 6
+"""Of one device, finished ones too: each costs some milliseconds, and everybody waits for them."""
+HANDSHAKE_S = 10.0
+FAREWELL_S = 2.0
+"""For the other side to confirm the end of TLS."""
+LOOK_EVERY_S = 5.0
+"""How soon a renewed certificate is in use."""
+RECORD_BYTES = 16_384
+"""The longest record of TLS (RFC 8446 section 5.1)."""
+LIMITS = Limits(connections=128, connections_per_device=16, idle_s=5.0)
+"""A connection with TLS costs some 80 kB, so all of them about 10 MB."""
+
+Handle = Callable[[web.BaseRequest, ConnectionLimiter], Awaitable[web.StreamResponse]]
+
+
+class HttpsListener:
+    """Serves `handle` by TLS on `port` until cancelled, with the newest good certificate, and watches its files.
+
+    `callers` tell whose connection it is, before anything is read from it.
+    """
+
+    def __init__(
+        self,
+        files: CertificateFiles,
+        handle: Handle,
+        callers: Callers,
+        *,
+        port: int,
+        limits: Limits = LIMITS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.bound: tuple[tuple[str, int], ...] = ()
+        self.ready = asyncio.Event()
+        self._files, self._handle, self._callers = files, handle, callers
+        self._port, self._limits, self._clock = port, limits, clock
+
+    async def run(self) -> None:
+        """Listens until cancelled. Raises NodeError when the port cannot be had."""
+
+        async def handle(request: web.BaseRequest) -> web.StreamResponse:
+            return await self._handle(request, limiter)
+
+        limit_tls_read_buffers()
+        server = web.Server(handle, access_log=None, auto_decompress=False)
+        limiter = ConnectionLimiter(server, self._callers.caller, clock=self._clock, limits=self._limits)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                handshakes = HandshakeLimiter(self._files, limiter, tasks, self._clock)
+                listener = await self._listen(handshakes)
+                tasks.create_task(self._watch())
+                tasks.create_task(limiter.sweep())
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    self.ready.clear()
+                    listener.close()
+        finally:
+            limiter.close()
+            await server.shutdown(1.0)
+
+    async def _listen(self, handshakes: "HandshakeLimiter") -> asyncio.Server:
+        loop = asyncio.get_running_loop()
+        try:
+            listener = await loop.create_server(
+                lambda: TlsHandshake(handshakes), None, self._port, backlog=BACKLOG, reuse_address=True
+            )
+        except OSError as error:
+            raise NodeError(
+                f"the portal cannot listen on port {self._port} for https: {error.strerror or error}",
+                "see who has it with: ss -ltnp; or choose another portal.https_port in node.toml",
+            ) from error
+        self.bound = tuple(entry.getsockname()[:2] for entry in listener.sockets)
+        self.ready.set()
+        return listener
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.to_thread(self._files.look)
+            await asyncio.sleep(LOOK_EVERY_S)
+
+
+def limit_tls_read_buffers() -> None:
+    """Connections with TLS that begin after this keep a buffer of one record each.
+
+    asyncio allocates 256 KiB for each, 32 MB for all that the portal takes, and neither `loop.create_server` nor
+    `loop.start_tls` has a parameter for it: only this attribute of asyncio's own class.
+    """
+    SSLProtocol.max_size = RECORD_BYTES
+
+
+class HandshakeLimiter:
+    """Handshakes under way: counted and timed, because nothing else knows of them yet."""
+
+    def __init__(
+        self,
+        files: CertificateFiles,
+        limiter: ConnectionLimiter,
+        tasks: asyncio.TaskGroup,
+        clock: Callable[[], float],
+    ) -> None:
+        self.limiter = limiter
+        self._files = files
+        self._tasks: asyncio.TaskGroup = tasks
+        self._clock, self._pace = clock, TokenBucket(HANDSHAKES_AT_ONCE, HANDSHAKES_PER_S)
+        self._by_device: Counter[str] = Counter()
+        self._under_way: dict[TlsHandshake, asyncio.Transport] = {}
+
+    def begin(self, handshake: "TlsHandshake", transport: asyncio.Transport) -> bool:
+        """False when this connection may not stay."""
+        context, ends = self._files.context, ends_of(transport)
+        if context is None or ends is None:
+            return False
+        handshake.caller = self.limiter.caller_of(ends)
+        device = counted_as(handshake.caller, ends)
+        if self._by_device[device] >= HANDSHAKES_PER_DEVICE or not self._pace.take(device, self._clock()):
+            return False
+        if len(self._under_way) >= HANDSHAKES_MAX:
+            self._under_way.pop(next(iter(self._under_way))).abort()
+        self._by_device[device] += 1
+        self._under_way[handshake] = transport
+        self._tasks.create_task(self._shake(handshake, transport, context, device))
+        return True
+
+    async def _shake(
+        self, handshake: "TlsHandshake", transport: asyncio.Transport, context: ssl.SSLContext, device: str
+    ) -> None:
+        try:
+            secured = await asyncio.get_running_loop().start_tls(
+                transport,
+                handshake,
+                context,
+                server_side=True,
+                ssl_handshake_timeout=HANDSHAKE_S,
+                ssl_shutdown_timeout=FAREWELL_S,
+            )
+        except OSError:  # TLS errors and time-outs too: whoever cannot shake hands is gone
+            transport.abort()
+            return
+        finally:
+            self._under_way.pop(handshake, None)
+            self._by_device[device] -= 1
+            if not self._by_device[device]:
+                del self._by_device[device]
+        if isinstance(secured, asyncio.Transport):
+            handshake.pass_on(secured)
+
+
+class TlsHandshake(asyncio.Protocol):
+    """One connection until its handshake is over."""
+
+    def __init__(self, handshakes: HandshakeLimiter) -> None:
+        self.caller = ELSEWHERE
+        self._handshakes = handshakes
+        self._early = b""
+        self._is_lost = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        # Nothing may be read before the TLS library does.
+        transport.pause_reading()
+        if not self._handshakes.begin(self, transport):
+            transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """What came right behind the handshake; at most what TLS hands over in one turn of the loop."""
+        self._early += data
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - either way it is gone
+        self._is_lost = True
+
+    def pass_on(self, secured: asyncio.Transport) -> None:
+        if self._is_lost:
+            return
+        connection = HttpsConnection(self._handshakes.limiter, self.caller)
+        secured.set_protocol(connection)
+        connection.connection_made(secured)
+        if self._early:
+            connection.data_received(self._early)
+
+
+class HttpsConnection(Connection):
+    """As any other connection, only that TLS cannot stay half open."""
+
+    __slots__ = ()
+
+    def eof_received(self) -> bool:
+        super().eof_received()
+        return False

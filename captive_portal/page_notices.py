@@ -1,0 +1,113 @@
+"""What a page tells beside its own matter: the community's notices, and services of the neighbourhood."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from captive_portal.language_negotiation import lookup
+from captive_portal.page_context import shortened
+from captive_portal.ports import CommunityView, ServiceView
+from node.accounts.notices import TEXT_CHARS_MAX, TITLE_CHARS_MAX, Notice
+from node.accounts.terms import TermsText
+from node.governance.translations import Translator
+
+SHORT_NOTICES_MAX = 2
+SHORT_TEXT_BYTES_MAX = 300
+"""Of a notice on the first page; the whole of it stands on the page of notices."""
+SHORT_SERVICES_MAX = 4
+NOTICES_MAX = 50
+SERVICES_MAX = 60
+SERVICE_NAME_BYTES_MAX = 80
+SERVICE_ABOUT_BYTES_MAX = 400
+
+_ADDRESS = re.compile(r"https?://[A-Za-z0-9\[][A-Za-z0-9._~:/?#@!$&()*+,;=%\[\]-]{0,250}")
+
+
+class Spoken(Protocol):
+    """A text in one language."""
+
+    @property
+    def language(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PageNotice:
+    """One notice, in one language."""
+
+    title: str
+    text: str
+    language: str
+    is_urgent: bool
+    is_cut: bool
+    last_day: str
+    """ISO date, or empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One service; `url` is empty when it is no address that a page may lead to."""
+
+    name: str
+    url: str
+    about: str
+    is_configured: bool
+
+
+def in_language[T: Spoken](texts: Sequence[T], language: str) -> T | None:
+    """The text in this language, or the first; None when there is none at all."""
+    found = lookup([text.language for text in texts], language)
+    return next((text for text in texts if text.language == found), texts[0] if texts else None)
+
+
+def terms_text(view: CommunityView, language: str, words: Translator) -> TermsText:
+    """The terms in force, in this language where the community wrote them in it, or left them as they come with the
+    node."""
+    found = in_language(view.terms_texts, language) or TermsText(view.language, view.terms)
+    said = words.gettext(found.text)
+    return found if said == found.text else TermsText(language, said)
+
+
+def page_notices(notices: Sequence[Notice], language: str) -> tuple[PageNotice, ...]:
+    """Whole, for the page of notices."""
+    return _told(notices[:NOTICES_MAX], language, 4 * TEXT_CHARS_MAX)
+
+
+def short_page_notices(notices: Sequence[Notice], language: str) -> tuple[PageNotice, ...]:
+    """The most urgent and newest, for a page that has another matter."""
+    return _told(notices[:SHORT_NOTICES_MAX], language, SHORT_TEXT_BYTES_MAX)
+
+
+def _told(notices: Sequence[Notice], language: str, bytes_max: int) -> tuple[PageNotice, ...]:
+    spoken = [(notice, in_language(notice.texts, language)) for notice in notices]
+    return tuple(
+        PageNotice(
+            shortened(text.title, min(bytes_max // 3, 4 * TITLE_CHARS_MAX)),
+            shortened(text.text, bytes_max),
+            text.language,
+            notice.is_urgent,
+            len(text.text.encode()) > bytes_max,
+            notice.last_day,
+        )
+        for notice, text in spoken
+        if text is not None
+    )
+
+
+def services_shortly(found: Sequence[ServiceView]) -> tuple[Service, ...]:
+    """Only what the community set up: where people type codes, no stranger on the LAN puts up a sign."""
+    return services([service for service in found if service.is_configured], SHORT_SERVICES_MAX)
+
+
+def services(found: Sequence[ServiceView], most: int = SERVICES_MAX) -> tuple[Service, ...]:
+    """Those that the community set up go first. An address that is not surely http or https stays without a link."""
+    ordered = sorted(found, key=lambda service: not service.is_configured)[:most]
+    return tuple(
+        Service(
+            shortened(service.name, SERVICE_NAME_BYTES_MAX),
+            service.url if _ADDRESS.fullmatch(service.url) else "",
+            shortened(service.about, SERVICE_ABOUT_BYTES_MAX),
+            service.is_configured,
+        )
+        for service in ordered
+    )

@@ -1,0 +1,79 @@
+"""The first page, made once for everybody who should see the same, with a place for each device's token."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from captive_portal import forms, splash
+from captive_portal.page_context import CHOICE, PortalPage
+from captive_portal.ports import CommunityView, ServiceView
+from captive_portal.request_context import RequestContext, Word
+from node.accounts.notices import Notice
+from node.units import MacAddress
+
+SPLASHES_MAX = 64
+"""Languages times words that may open the page, by http and by https."""
+DEVICES_MAX = 1_024
+_MARK, _CHOICE = "\ue000token\ue000", CHOICE.encode()
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """One page between its tokens, and what it was made from."""
+
+    community: CommunityView
+    notices: tuple[Notice, ...]
+    services: tuple[ServiceView, ...]
+    pieces: tuple[bytes, ...]
+    """Between the tokens for joining, up to the last of them."""
+    before: bytes
+    """The token for the language, if there is a choice."""
+    after: bytes | None
+
+
+class SplashCache:
+    """Gives the same bytes as rendering `splash.splash` would."""
+
+    def __init__(self, render: Callable[[PortalPage], bytes]) -> None:
+        self._render = render
+        self._made: dict[tuple[str, Word, bool], _Made] = {}
+        self._minute: forms.Tokens | None = None
+        self._signed: dict[MacAddress, tuple[bytes, bytes]] = {}
+
+    def body(self, context: RequestContext, word: Word) -> bytes:
+        """The page for a device that is not admitted and brought nothing along."""
+        notices, services = context.backend.notices(context.mac), context.backend.services()
+        key = (context.page_language.language.tag, word, context.is_secure)
+        made = self._made.get(key)
+        if (
+            made is None
+            or made.community is not context.community
+            or made.notices != notices
+            or made.services != services
+        ):
+            page = replace(splash.splash(context, word), token=_MARK)
+            made = _cut(context.community, notices, services, self._render(page))
+            if len(self._made) >= SPLASHES_MAX:
+                self._made.clear()
+            self._made[key] = made
+        join, choice = self._tokens(context)
+        last = made.before if made.after is None else b"%b%b%b" % (made.before, choice, made.after)
+        return join.join((*made.pieces, last))
+
+    def _tokens(self, context: RequestContext) -> tuple[bytes, bytes]:
+        """A device asks for the page several times: its tokens are made once a minute."""
+        if context.tokens is not self._minute or len(self._signed) >= DEVICES_MAX:
+            self._minute, self._signed = context.tokens, {}
+        signed = self._signed.get(context.device)
+        if signed is None:
+            signed = context.token(forms.JOIN).encode(), context.token(forms.LANGUAGE).encode()
+            self._signed[context.device] = signed
+        return signed
+
+
+def _cut(
+    community: CommunityView, notices: tuple[Notice, ...], services: tuple[ServiceView, ...], page: bytes
+) -> _Made:
+    """The switch of languages stands in the foot, behind every form for joining."""
+    above, choice, after = page.partition(_CHOICE)
+    *pieces, before = above.split(_MARK.encode())
+    return _Made(community, notices, services, tuple(pieces), before, after if choice else None)

@@ -1,0 +1,363 @@
+"""The mesh as one part of the node: finds neighbours, proves them, keeps everybody's pages in agreement."""
+
+import asyncio
+import contextlib
+import random
+import secrets
+import time
+from collections.abc import Callable, Iterable
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from mesh import peering
+from mesh.addresses import Address, ConfiguredPeer
+from mesh.announcement import Announcement
+from mesh.directory import Directory
+from mesh.discovery import Discovery, Self
+from mesh.messages import VERSION, Hello, Keepalive, decode, encode
+from mesh.peering import GREETING_MAX, KEEPALIVE_EVERY
+from mesh.ports import PageCache, PeerView, Roster, UsageLedger
+from mesh.replicator import OwnCell, Replicator
+from mesh.transport import Dialer, DialFailed, Link, Listener, RefusedByPeer, WrongNode, contexts
+from mesh.trust import is_member
+from node.identity import human_form, own_node_id
+from node.units import Monotonic, NodeId
+
+ROUND_EVERY_S = 30.0
+TICK_S = 0.5
+CONFIGURED_AGAIN_S = (2.0, 60.0)
+DIALS_MAX = 8
+"""At the same time."""
+DIALS_OF_STRANGERS_MAX = 2
+"""Anybody may announce nodes that nobody answers for; members' nodes do not wait for them."""
+
+
+class MeshService:
+    """Everything between this node and its neighbours; `run` until cancelled.
+
+    `publish` after cells were booked; `on_usage_changed` is called after cells of others were merged.
+    """
+
+    def __init__(
+        self,
+        *,
+        # Who we are
+        key: Ed25519PrivateKey,
+        community_id: str,
+        name: str,
+        # The house
+        roster: Roster,
+        books: UsageLedger,
+        page_cache: PageCache,
+        on_usage_changed: Callable[[], None] = lambda: None,
+        # Where
+        interfaces: tuple[str, ...] = (),
+        port: int = 7400,
+        configured_peers: tuple[ConfiguredPeer, ...] = (),
+    ) -> None:
+        self._key = key
+        self._own = own_node_id(key)
+        self._community = community_id
+        self._name = name
+        self._roster = roster
+        self._books = books
+        self._page_cache = page_cache
+        self._on_usage_changed = on_usage_changed
+        self._interfaces = interfaces
+        self._port = port
+        self._configured = configured_peers
+        self._begin()
+
+    def _begin(self) -> None:
+        """A new life of this part: nothing of a crashed one is used again."""
+        self.listening_port = 0
+        self._boot = secrets.token_hex(8)
+        self._directory = Directory()
+        self._replica = Replicator(
+            key=self._key,
+            community=self._community,
+            roster=self._roster,
+            books=self._books,
+            page_cache=self._page_cache,
+            woken=self._wake,
+            on_usage_changed=self._on_usage_changed,
+        )
+        self._links: dict[NodeId, Link] = {}
+        self._dialling: set[NodeId] = set()
+        self._answered: dict[Address, NodeId] = {}
+        self._wrong: dict[Address, NodeId] = {}
+        self._discovery: Discovery | None = None
+        self._version_warning = ""
+        self._stopping = False
+
+    # --- What the house asks -------------------------------------------------------------------
+
+    def peers(self) -> tuple[PeerView, ...]:
+        """Every neighbour known now, strangers too; a configured one that never answered may have an empty id."""
+        silent = [peer for peer in self._configured if peer.address not in self._answered]
+        waiting = [
+            PeerView(peer.node or NodeId(""), "", "heard", (str(peer.address),), None)
+            for peer in silent
+            if peer.node is None or self._directory.find(peer.node) is None
+        ]
+        return (*self._directory.views(_now()), *waiting)
+
+    def warnings(self) -> tuple[str, ...]:
+        """What keeps this node from its neighbours, said for the person who can mend it."""
+        found = list(self._replica.warnings())
+        if self._version_warning:
+            found.append(self._version_warning)
+        for configured in self._configured:
+            if configured.address in self._wrong:
+                other = human_form(self._wrong[configured.address])
+                found.append(
+                    f"at {configured.address} lives node {other}: correct the id in mesh.peers if it is the right one"
+                )
+        for peer in self._directory:
+            shown = peer.name or human_form(peer.node)
+            if peer.refused_us and peer.listed:
+                found.append(f"{shown} does not know this node's key: put it on the list there")
+            if peer.other_community:
+                found.append(f"{shown} serves another community: the community id differs")
+        return (*found, *(self._discovery.warnings() if self._discovery else ()))
+
+    def publish(self, changed: Iterable[OwnCell] | None = None) -> None:
+        """Own cells were booked: send them, at most once a second. None reads all own cells again."""
+        self._replica.publish(changed)
+
+    async def shelve(self) -> None:
+        """Keep the pages that came until now; a page that cannot be kept is tried again later, with a warning."""
+        await self._replica.shelve()
+
+    # --- The part ------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Until cancelled, then goodbye within 3 s. Raises NodeError when the port is taken."""
+        self._begin()
+        await self._replica.restore()
+        server, client = contexts(self._key)
+        self._listener = Listener(server, welcome=self._welcome, converse=self._serve)
+        async with Dialer(client) as self._dialer, self._listener.listening(self._port) as port:
+            self.listening_port = port
+            try:
+                await self._live()
+            finally:
+                self.listening_port = 0
+                self._stopping = True
+                for link in self._links.values():
+                    link.hang_up("goodbye")
+                await self._replica.shelve()
+
+    async def _live(self) -> None:
+        own = Self(self._own, self._community, self.listening_port, self._boot)
+        self._discovery = Discovery(own, self._interfaces, self._found, self._roster)
+        self._dials, self._dials_of_strangers = (
+            asyncio.Semaphore(DIALS_MAX),
+            asyncio.Semaphore(DIALS_OF_STRANGERS_MAX),
+        )
+        async with asyncio.TaskGroup() as self._tasks:
+            self._tasks.create_task(self._discovery.run())
+            self._tasks.create_task(self._keep_time())
+            self._tasks.create_task(self._replica.run())
+            for peer in self._configured:
+                self._tasks.create_task(self._seek(peer))
+
+    async def _keep_time(self) -> None:
+        while True:
+            for node, effects in self._directory.tick(self._roster(), _now()):
+                self._act(node, effects)
+            await asyncio.sleep(TICK_S)
+
+    # --- Neighbours ----------------------------------------------------------------------------
+
+    def _found(self, claim: Announcement, address: Address) -> None:
+        if claim.node != self._own:
+            self._act(claim.node, self._directory.sight(claim.node, address, _now()))
+
+    def _act(self, node: NodeId, effects: tuple[peering.Effect, ...]) -> None:
+        for effect in effects:
+            match effect:
+                case peering.Dial():
+                    if not self._stopping and node not in self._dialling and node not in self._links:
+                        self._dialling.add(node)
+                        self._tasks.create_task(self._dial(node))
+                case peering.HangUp(why):
+                    link = self._links.pop(node, None)
+                    if link is not None:
+                        link.hang_up(why)
+                case peering.Admit():
+                    self._replica.exchange.greet(node)
+                    self._wake()
+                case peering.Dismiss():
+                    self._replica.exchange.part(node)
+                case peering.Forget():
+                    pass
+
+    def _handle(self, node: NodeId, event: peering.Event) -> None:
+        self._act(node, self._directory.handle(node, event, _now()))
+
+    async def _dial(self, node: NodeId) -> None:
+        try:
+            peer = self._directory.find(node)
+            for address in tuple(peer.addresses) if peer else ():
+                link = await self._try(node, address)
+                if link is not None:
+                    self._directory.worked(node, address)
+                    await self._serve(link)
+                    return
+                self._directory.failed(node, address)
+        finally:
+            self._dialling.discard(node)
+
+    async def _try(self, node: NodeId | None, address: Address) -> Link | None:
+        is_expected = node is None or is_member(node, self._roster())
+        try:
+            async with self._dials if is_expected else self._dials_of_strangers:
+                link = await self._dialer.dial(node, address)
+                self._wrong.pop(address, None)
+                return link
+        except RefusedByPeer as refused:
+            if refused.node is not None and refused.node != self._own:
+                peer = self._directory.meet(refused.node, _now())
+                peer.refused_us, peer.met_at = True, str(address)
+                if node is None:
+                    self._answered[address] = refused.node
+                if isinstance(peer.state, peering.Gone):
+                    self._handle(refused.node, peering.Sighted())
+        except WrongNode as wrong:
+            self._wrong[address] = wrong.node
+        except DialFailed:
+            pass
+        return None
+
+    async def _seek(self, peer: ConfiguredPeer) -> None:
+        """Keep a connection to the node at a configured address."""
+        least, most = CONFIGURED_AGAIN_S
+        wait, address = least, peer.address
+        while True:
+            node = peer.node or self._answered.get(address)
+            if node is None or (node not in self._links and node not in self._dialling):
+                link = await self._try(peer.node, address)
+                if link is not None and link.node != self._own:
+                    self._answered[address] = link.node
+                    self._directory.meet(link.node, _now())
+                    self._directory.worked(link.node, address)
+                    wait = least
+                    await self._serve(link)
+                elif link is not None:
+                    await link.close("this is myself")
+            await asyncio.sleep(wait * random.uniform(0.8, 1.2))  # noqa: S311
+            wait = min(most, wait * 2)
+
+    def _welcome(self, node: NodeId, met_at: str) -> bool:
+        """A key has been proven by whoever called us: only members come in, all are shown."""
+        if node == self._own:
+            return False
+        member = is_member(node, self._roster())
+        if not member:
+            self._directory.meet(node, _now()).met_at = met_at
+            self._handle(node, peering.Proved(False))
+        return member
+
+    async def _serve(self, link: Link) -> None:
+        """From the proven key to the end of the connection."""
+        node = link.node
+        peer = self._directory.meet(node, _now())
+        peer.met_at = link.met_at
+        member = is_member(node, self._roster()) and node != self._own
+        self._handle(node, peering.Proved(member))
+        if not member:
+            await link.close("your key is not on our list")
+            return
+        peer.refused_us = False
+        try:
+            if await self._greet(link):
+                await self._exchange_frames(link)
+        finally:
+            if self._links.get(node) is link:
+                del self._links[node]
+            if node not in self._links:
+                self._handle(node, peering.Closed())
+            await link.close(link.closing or "goodbye")
+
+    async def _greet(self, link: Link) -> bool:
+        """Hello both ways; True when this link is now the one connection to a trusted neighbour."""
+        hello = Hello(VERSION, self._community, self._own, self._name, self._boot)
+        await link.send(encode(hello))
+        try:
+            async with asyncio.timeout(GREETING_MAX / 1000):
+                frame = await link.receive()
+        except TimeoutError:
+            return False
+        theirs = decode(frame) if frame is not None else None
+        peer = self._directory.find(link.node)
+        if not isinstance(theirs, Hello) or theirs.node != link.node or peer is None:
+            return False
+        if theirs.version != VERSION:
+            self._version_warning = (
+                f"{theirs.name} speaks mesh version {theirs.version}, we {VERSION}: update the older"
+            )
+            return False
+        peer.other_community = theirs.community != self._community
+        if peer.other_community:
+            self._handle(link.node, peering.Introduced(False))
+            return False
+        before = self._links.get(link.node)
+        if before is not None and not self._prefers(link, before, same_boot=peer.boot == theirs.boot):
+            link.closing = "we are connected already"
+            return False
+        self._links[link.node] = link
+        if before is not None:
+            before.hang_up("we are connected already")
+        peer.name, peer.boot = theirs.name, theirs.boot
+        self._handle(link.node, peering.Introduced(True))
+        return True
+
+    def _prefers(self, link: Link, before: Link, *, same_boot: bool) -> bool:
+        """Keep the connection that the smaller id opened; of two that one side opened, the newer."""
+        if not same_boot or link.dialled == before.dialled:
+            return True
+        return link.dialled == (self._own < link.node)
+
+    # --- Frames -------------------------------------------------------------------------------
+
+    async def _exchange_frames(self, link: Link) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(None) as link.policy, asyncio.TaskGroup() as tasks:
+                writing = tasks.create_task(self._write(link))
+                while (frame := await link.receive()) is not None and self._links.get(link.node) is link:
+                    self._handle(link.node, peering.Spoke())
+                    self._replica.receive(link.node, frame)
+                    await asyncio.sleep(0)  # many frames may wait in memory: let others run between two
+                writing.cancel()
+
+    async def _write(self, link: Link) -> None:
+        loop = asyncio.get_running_loop()
+        round_at = loop.time() + ROUND_EVERY_S * random.uniform(0.8, 1.2)  # noqa: S311
+        while True:
+            if loop.time() >= round_at:
+                self._replica.exchange.begin_round(link.node)
+                round_at = loop.time() + ROUND_EVERY_S * random.uniform(0.8, 1.2)  # noqa: S311
+            frame = self._replica.exchange.next_frame(link.node)
+            if frame is None:
+                frame = await self._keepalive_unless_woken(link)
+            if frame is not None and not await link.send(frame):
+                return
+            await asyncio.sleep(0)
+
+    async def _keepalive_unless_woken(self, link: Link) -> bytes | None:
+        try:
+            async with asyncio.timeout(KEEPALIVE_EVERY / 1000):
+                await link.wake.wait()
+        except TimeoutError:
+            return encode(Keepalive())
+        link.wake.clear()
+        return None
+
+    def _wake(self) -> None:
+        for link in self._links.values():
+            link.wake.set()
+
+
+def _now() -> Monotonic:
+    return Monotonic(time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000)

@@ -1,0 +1,111 @@
+"""Membership cards: text for a QR code that a node signed, and that every node of the community can check alone.
+
+A card is ``PROCOMU1.`` + base64url(payload) + ``.`` + base64url(Ed25519 signature), without padding. The payload is
+16 bytes that stand for the community, the serial number and the last day (each 32 bits, big-endian), the 32 bytes of
+the signing node's public key, and the account's name in ASCII. Days are numbered as `datetime.date.toordinal` does.
+"""
+
+import hashlib
+import re
+import struct
+from base64 import b32decode, b32encode, urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Container
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+from urllib.parse import unquote
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from node.governance.value_syntax import is_name
+from node.identity import SIGNATURE_BYTES, own_node_id, sign, verify
+from node.units import AccountId, NodeId
+
+CARD_CHARS_MAX = 300
+TYPED_CHARS_MAX = 600
+"""With the address before it."""
+_PREFIX = "PROCOMU1"
+_KIND = b"membership card"
+_HEAD = struct.Struct(">16sII32s")
+_IN_ADDRESS = re.compile(r"[?&]card=([^&#\s]*)", re.IGNORECASE)
+_CARD = re.compile(rf"{_PREFIX}\.([A-Za-z0-9_-]{{1,170}})\.([A-Za-z0-9_-]{{86}})")
+
+CardFault = Literal["card-unreadable", "card-foreign", "card-ended"]
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What a card says."""
+
+    account: AccountId
+    serial: int
+    """Of two cards of one account, the newer has the same or a larger one."""
+    last_day: str
+    """ISO date, included."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardsVoid:
+    """Cards of the account with a serial number below this one count no more."""
+
+    account: AccountId
+    below_serial: int
+
+
+def make_card(private: Ed25519PrivateKey, community: str, card: Card) -> str:
+    """The card's text, signed by the node that holds `private`."""
+    assert is_name(card.account), "an account is a plain name"
+    last_day = date.fromisoformat(card.last_day).toordinal()
+    key = b32decode(own_node_id(private).upper() + "====")
+    payload = _HEAD.pack(_mark(community), card.serial, last_day, key) + card.account.encode()
+    return f"{_PREFIX}.{_base64(payload)}.{_base64(sign(private, _KIND, payload))}"
+
+
+def read_card(typed: str, community: str, nodes: Container[NodeId], today: str) -> Card | CardFault:
+    """The card that is typed, pasted or in an address with ``?card=``, if one of `nodes` signed it for this
+    community. Without a known day (empty `today`) its last day cannot be checked, and it counts."""
+    payload, signature = _parts(typed)
+    if len(payload) <= _HEAD.size or len(signature) != SIGNATURE_BYTES:
+        return "card-unreadable"
+    mark, serial, last_day, key = _HEAD.unpack_from(payload)
+    account = payload[_HEAD.size :].decode("ascii", "replace")
+    if not is_name(account) or not 1 <= last_day <= date.max.toordinal():
+        return "card-unreadable"
+    node = NodeId(b32encode(key).decode().rstrip("=").lower())
+    if mark != _mark(community) or node not in nodes or not verify(node, _KIND, payload, signature):
+        return "card-foreign"
+    card = Card(AccountId(account), serial, date.fromordinal(last_day).isoformat())
+    return "card-ended" if today and card.last_day < today else card
+
+
+def next_serial(today: str, void_below: int) -> int:
+    """The serial number of a card made on this day, where those below `void_below` count no more."""
+    return max(date.fromisoformat(today).toordinal(), void_below)
+
+
+def next_void(today: str, void_below: int) -> int:
+    """The bound that voids every card made until now. The clock must be known, as when they were made."""
+    return next_serial(today, void_below) + 1
+
+
+def _parts(typed: str) -> tuple[bytes, bytes]:
+    """Payload and signature, both empty when `typed` is no card."""
+    if len(typed) > TYPED_CHARS_MAX:
+        return b"", b""
+    found = _IN_ADDRESS.search(typed)
+    match = _CARD.fullmatch("".join((unquote(found[1]) if found else typed).split()))
+    if match is None or len(match[0]) > CARD_CHARS_MAX or len(match[1]) % 4 == 1:
+        return b"", b""
+    return _raw(match[1]), _raw(match[2])
+
+
+def _mark(community: str) -> bytes:
+    return hashlib.sha256(b"procomu card community\0" + community.encode()).digest()[:16]
+
+
+def _base64(raw: bytes) -> str:
+    return urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def _raw(text: str) -> bytes:
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))

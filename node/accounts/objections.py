@@ -1,0 +1,110 @@
+"""Contests: a person says that a limit is wrong, and somebody who may answer does so where both can read it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from node.governance.members import GUEST_PREFIX
+from node.units import AccountId
+
+OBJECTION_CHARS_MAX = 1_000
+ANSWER_CHARS_MAX = 1_000
+RULE_CHARS_MAX = 40
+OBJECTIONS_OPEN_MAX = 3
+"""Of one account without an answer; a further one replaces none, and is refused with the reason."""
+OBJECTIONS_MAX = 5_000
+"""On one node, answered ones included, until their time to be kept is over."""
+OBJECTIONS_OF_GUESTS_MAX = 4_000
+"""So many leave room for the others: whoever comes under ever new hardware addresses silences no member."""
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """One contest and its answer."""
+
+    number: int
+    account: AccountId
+    day: str
+    rule: str
+    text: str
+    answer: str = ""
+    """Empty while nobody has answered."""
+    answered_day: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectionGone:
+    """Its author erased it."""
+
+    number: int
+
+
+class Objections:
+    """All of them, found by number or account."""
+
+    def __init__(self) -> None:
+        self._by_number: dict[int, Objection] = {}
+        self._by_account: dict[AccountId, dict[int, None]] = {}
+        self._last = 0
+
+    def __len__(self) -> int:
+        return len(self._by_number)
+
+    def take(self, kept: Iterable[Objection]) -> None:
+        """From storage."""
+        for objection in kept:
+            self._put(objection)
+
+    def get(self, number: int) -> Objection | None:
+        return self._by_number.get(number)
+
+    def of(self, account: AccountId) -> tuple[Objection, ...]:
+        """The account's own, the newest first."""
+        return tuple(self._by_number[number] for number in reversed(self._by_account.get(account, {})))
+
+    def all(self) -> tuple[Objection, ...]:
+        """For who may answer: those without an answer first, the oldest at the front, then the newest answers."""
+        unanswered = [objection for objection in self._by_number.values() if not objection.answer]
+        answered = [objection for objection in self._by_number.values() if objection.answer]
+        return (*unanswered, *reversed(answered))
+
+    def has_room(self, account: AccountId) -> bool:
+        """Whether this account may say one more thing before it has an answer."""
+        unanswered = sum(not objection.answer for objection in self.of(account))
+        room = OBJECTIONS_OF_GUESTS_MAX if account.startswith(GUEST_PREFIX) else OBJECTIONS_MAX
+        return unanswered < OBJECTIONS_OPEN_MAX and len(self) < room
+
+    def add(self, account: AccountId, rule: str, text: str, today: str) -> Objection:
+        """A new one; there must be room for it and the texts within their limits."""
+        assert self.has_room(account), "ask has_room first"
+        assert len(text) <= OBJECTION_CHARS_MAX, "cut it or refuse it before"
+        assert len(rule) <= RULE_CHARS_MAX, "cut it or refuse it before"
+        objection = Objection(self._last + 1, account, today, rule, text)
+        self._put(objection)
+        return objection
+
+    def answer(self, number: int, text: str, today: str) -> Objection | None:
+        """The answer, or a better one; None when there is no such contest (any more)."""
+        assert 0 < len(text) <= ANSWER_CHARS_MAX, "cut it or refuse it before"
+        objection = self._by_number.get(number)
+        if objection is None:
+            return None
+        answered = replace(objection, answer=text, answered_day=today)
+        self._by_number[number] = answered
+        return answered
+
+    def forget(self, numbers: Iterable[int]) -> tuple[ObjectionGone, ...]:
+        """Those that are still there are kept no more."""
+        gone = []
+        for number in numbers:
+            objection = self._by_number.pop(number, None)
+            if objection is not None:
+                del self._by_account[objection.account][number]
+                if not self._by_account[objection.account]:
+                    del self._by_account[objection.account]
+                gone.append(ObjectionGone(number))
+        return tuple(gone)
+
+    def _put(self, objection: Objection) -> None:
+        self._by_number[objection.number] = objection
+        self._by_account.setdefault(objection.account, {})[objection.number] = None
+        self._last = max(self._last, objection.number)

@@ -1,0 +1,58 @@
+"""What the register keeps about somebody: to see, to take along, to erase."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from node.accounts.auth_result import Now
+from node.accounts.ports import Change
+from node.accounts.registry import AccountRegistry
+from node.accounts.vouchers import voucher_state
+from node.units import AccountId, MacAddress
+
+
+def own_rows(registry: AccountRegistry, account: AccountId, mac: MacAddress, at: Now) -> Mapping[str, object]:
+    """Everything about the device and its account, ready for JSON. No hash of a passphrase and no code is in it: they
+    are not needed to know what is kept, and who finds the file must not get in by it."""
+    mine = {binding.mac: binding for binding in registry.bindings.of(account)}
+    own = registry.bindings.get(mac)
+    if own is not None:
+        mine[mac] = own
+    voucher = registry.vouchers.of_account(account)
+    rows: dict[str, object] = {
+        "devices": [asdict(binding) for binding in mine.values()],
+        "guests": [asdict(binding) for binding in registry.bindings.introduced_by(account)],
+        "contests": [asdict(objection) for objection in registry.objections.of(account)],
+        "has_passphrase": registry.has_passphrase(account),
+    }
+    if voucher is not None:
+        batch = registry.vouchers.batch_of(voucher)
+        rows["voucher"] = {
+            "group": batch.group,
+            "lasts_ms": batch.lasts_ms,
+            "devices_max": batch.devices_max,
+            "issued_day": batch.issued_day,
+            "used_day": voucher.used_day,
+            "state": voucher_state(voucher, at.now),
+            "left_ms": max(0, voucher.lease.ends - at.now) if voucher.lease is not None else None,
+        }
+    question = registry.sponsorship.of_device(mac, at.now)
+    if question is not None:
+        rows["asked"] = {"host": question.asked_for, "name": question.name}
+    return rows
+
+
+def erase(registry: AccountRegistry, account: AccountId, mac: MacAddress, at: Now) -> tuple[Change, ...]:
+    """Deletes the device with its name and question. When it was the last one of its account here, also the account's
+    contests, passphrase and open code, and its word for guests, who have to ask somebody else when they next come in.
+    What stays: the voucher's own row, so that its code cannot be used for a fresh allowance; void cards, so
+    that they stay void; the roll, which is the community's; and for some hours the count of wrong guesses."""
+    registry.sponsorship.withdraw(mac, at.now)
+    rows: list[Change] = [*registry.bindings.unbind(mac)]
+    if registry.bindings.of(account) or {*registry.listed_devices(account)} - {mac}:
+        return tuple(rows)
+    registry.device_codes.drop(account)
+    rows += registry.objections.forget(objection.number for objection in registry.objections.of(account))
+    rows += registry.drop_passphrase(account)
+    for guest in registry.bindings.introduced_by(account):
+        rows += registry.bindings.unbind(guest.mac)
+    return tuple(rows)

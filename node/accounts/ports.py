@@ -1,0 +1,74 @@
+"""What membership keeps, and how it comes back from storage."""
+
+from dataclasses import dataclass
+
+from node.accounting.erasures import ErasureNote
+from node.accounts.cards import CardsVoid
+from node.accounts.device_bindings import Binding, Unbound
+from node.accounts.notices import Notice, NoticeGone
+from node.accounts.objections import Objection, ObjectionGone
+from node.accounts.passphrases import PassphraseGone, PassphraseHash
+from node.accounts.terms import Terms
+from node.accounts.vouchers import Batch, SavedVoucher
+from node.units import MacAddress
+
+__all__ = [
+    "Batch",
+    "Binding",
+    "CardsVoid",
+    "Change",
+    "Forgotten",
+    "Notice",
+    "NoticeGone",
+    "Objection",
+    "ObjectionGone",
+    "PassphraseGone",
+    "PassphraseHash",
+    "SavedVoucher",
+    "StoredAccounts",
+    "Terms",
+    "Unbound",
+]
+
+Change = (
+    Batch
+    | SavedVoucher
+    | Binding
+    | Unbound
+    | PassphraseHash
+    | PassphraseGone
+    | CardsVoid
+    | Objection
+    | ObjectionGone
+    | Notice
+    | NoticeGone
+    | Terms
+)
+"""One row to keep, or to take away. Saving one twice is harmless."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAccounts:
+    """Everything that storage knows of membership."""
+
+    batches: tuple[Batch, ...] = ()
+    vouchers: tuple[SavedVoucher, ...] = ()
+    bindings: tuple[Binding, ...] = ()
+    passphrases: tuple[PassphraseHash, ...] = ()
+    cards_void: tuple[CardsVoid, ...] = ()
+    objections: tuple[Objection, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    terms: tuple[Terms, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What storage keeps no more because its time is over."""
+
+    vouchers: tuple[str, ...] = ()
+    """Fingerprints."""
+    bindings: tuple[MacAddress, ...] = ()
+    objections: tuple[int, ...] = ()
+    notices: tuple[int, ...] = ()
+    erased: tuple[ErasureNote, ...] = ()
+    """Erasures whose month is over, and those whose day was wrong."""

@@ -1,0 +1,116 @@
+"""The terms of joining, versioned: everyone can read what they accepted, as long as anybody is held to it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from node.errors import Finding
+
+TERMS_CHARS_MAX = 20_000
+"""Of one language."""
+LANGUAGES_MAX = 20
+VERSIONS_MAX = 200
+_LANGUAGE_CHARS_MAX = 35
+
+
+@dataclass(frozen=True, slots=True)
+class TermsText:
+    """The terms in one language."""
+
+    language: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """One version, in every language that it was written in. The first is the one that binds."""
+
+    version: str
+    texts: tuple[TermsText, ...]
+    adopted_day: str = ""
+    by: str = ""
+
+
+class TermsStore:
+    """Every version that was ever in force here, the newest last."""
+
+    def __init__(self) -> None:
+        self._versions: dict[str, Terms] = {}
+
+    def take(self, kept: Iterable[Terms]) -> None:
+        """From storage, in the order in which they were adopted."""
+        for terms in kept:
+            self._versions[terms.version] = terms
+
+    @property
+    def current(self) -> Terms | None:
+        """What people accept now; None while nobody wrote terms here."""
+        return next(reversed(self._versions.values()), None)
+
+    def get(self, version: str) -> Terms | None:
+        return self._versions.get(version)
+
+    def all(self) -> tuple[Terms, ...]:
+        """The newest first."""
+        return tuple(reversed(self._versions.values()))
+
+    def adopt(
+        self, texts: tuple[TermsText, ...], today: str, by: str, not_below: str = ""
+    ) -> Terms | tuple[Finding, ...]:
+        """The next version, which everyone accepts once more when they next come in; or all that is wrong with it.
+        `not_below` is a version that people may have accepted before there was any here."""
+        findings = terms_findings(texts)
+        if not findings and len(self._versions) >= VERSIONS_MAX:
+            message = f"There are {len(self._versions)} versions of the terms already."
+            findings = (Finding("terms", 0, message, "nobody reads so many; change them less often"),)
+        if findings:
+            return findings
+        current = self.current
+        if current is not None and current.texts == texts:
+            return (Finding("terms", 0, "These are the terms in force.", "change something first"),)
+        taken = {*self._versions, not_below}
+        terms = Terms(next_version(taken), texts, today, by)
+        self._versions[terms.version] = terms
+        return terms
+
+
+def next_version(taken: Iterable[str]) -> str:
+    """One more than the largest whole number among these versions."""
+    return str(max((int(version) for version in taken if _is_count(version)), default=0) + 1)
+
+
+def terms_findings(texts: tuple[TermsText, ...]) -> tuple[Finding, ...]:
+    """All that is wrong with terms that somebody wrote."""
+    found = []
+    if not texts:
+        found.append(("There are no terms in any language.", "write them in your own language first"))
+    if len(texts) > LANGUAGES_MAX:
+        found.append((f"{len(texts)} languages are too many.", f"write at most {LANGUAGES_MAX}"))
+    if len({text.language for text in texts}) < len(texts):
+        found.append(("A language is there twice.", "keep one text for each language"))
+    for text in texts[:LANGUAGES_MAX]:
+        if not is_language(text.language):
+            found.append((f"{text.language!r:.60} is not a language.", 'write its short name, such as "ca"'))
+        if not text.text.strip():
+            found.append(
+                (f"The terms in {text.language:.40} are empty.", "write them, or remove this language")
+            )
+        if len(text.text) > TERMS_CHARS_MAX:
+            message = f"The terms in {text.language:.40} have {len(text.text)} characters."
+            found.append((message, f"write at most {TERMS_CHARS_MAX}"))
+    return tuple(Finding("terms", 0, message, mend) for message, mend in found)
+
+
+def is_language(text: str) -> bool:
+    """Whether `text` is formed like a language tag of BCP 47: ``ca``, ``pt-BR``, ``zh-Hant``."""
+    first, *rest = text.split("-")
+    return (
+        len(text) <= _LANGUAGE_CHARS_MAX
+        and text.isascii()
+        and 2 <= len(first) <= 8
+        and first.isalpha()
+        and all(part.isalnum() and len(part) <= 8 for part in rest)
+    )
+
+
+def _is_count(version: str) -> bool:
+    return version.isascii() and version.isdecimal() and len(version) <= 9

@@ -1,0 +1,124 @@
+"""Vouchers: printed codes that become an account when they are first used.
+
+The node keeps no code, only its fingerprint under the community's key; a sheet can be printed once. Fingerprint and
+account follow from the code alone, so that they are the same on every node of the community.
+"""
+
+import hashlib
+import hmac
+from base64 import b32encode
+from dataclasses import dataclass
+from typing import Literal
+
+from node.accounting.leases import Lease, SavedLease
+from node.accounts.codes import Code
+from node.errors import Finding
+from node.governance.members import VOUCHER_PREFIX
+from node.governance.value_syntax import is_name
+from node.units import AccountId, Milliseconds, Monotonic
+
+VoucherState = Literal["unused", "used", "ended", "revoked"]
+
+BATCH_MAX = 960
+"""Codes of one batch: 40 sheets of 24."""
+LASTS_MIN, LASTS_MAX = Milliseconds(10 * 60_000), Milliseconds(400 * 86_400_000)
+DEVICES_MAX = 50
+NOTE_CHARS_MAX = 200
+ISSUER_CHARS_MAX = 60
+_ACCOUNT_CHARS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Vouchers that were issued together and are worth the same."""
+
+    number: int
+    group: str
+    """The group that its accounts are in, so that rules can say what they get: ``who = "group:day-pass"``."""
+    lasts_ms: Milliseconds
+    """From the first use on, in hours that pass whether anybody is online or not."""
+    devices_max: int
+    """At once; 0 leaves it to the rules."""
+    issued_day: str
+    issued_by: str
+    """``admin`` or ``issuer``, and the name they gave."""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Voucher:
+    """One code of a batch, and what became of it."""
+
+    fingerprint: str
+    """HMAC-SHA256 of the code under the community's key, in hexadecimal."""
+    batch: int
+    account: AccountId
+    lease: Lease | None = None
+    """None until it is first used."""
+    is_revoked: bool = False
+    used_day: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SavedVoucher:
+    """A voucher as stored; its lease is re-based when loaded, so `voucher.lease` is None."""
+
+    voucher: Voucher
+    lease: SavedLease | None
+
+
+def voucher_fingerprint(key: bytes, code: Code) -> str:
+    """What is kept of a code. Without `key` nobody can try codes against it."""
+    return hmac.digest(key, b"voucher\0" + code.text.encode(), "sha256").hex()
+
+
+def voucher_account(fingerprint: str) -> AccountId:
+    """The account that the voucher becomes, on every node the same; 60 bits of its fingerprint."""
+    short = hashlib.sha256(b"voucher account\0" + bytes.fromhex(fingerprint)).digest()
+    return AccountId(VOUCHER_PREFIX + b32encode(short).decode().lower()[:_ACCOUNT_CHARS])
+
+
+def voucher_state(voucher: Voucher, now: Monotonic) -> VoucherState:
+    """What a voucher is worth at `now`; the end itself is already over."""
+    if voucher.is_revoked:
+        return "revoked"
+    if voucher.lease is None:
+        return "unused"
+    return "used" if now < voucher.lease.ends else "ended"
+
+
+def batch_findings(batch: Batch, count: int) -> tuple[Finding, ...]:
+    """All that is wrong with a wish for `count` such vouchers, for the person who typed it."""
+    checks = (
+        (
+            not 1 <= count <= BATCH_MAX,
+            f"{count} vouchers cannot be issued at once.",
+            f"choose 1 to {BATCH_MAX}; 24 fit on a page",
+        ),
+        (
+            not is_name(batch.group),
+            f"{batch.group!r:.60} is not the name of a group.",
+            'write a-z, 0-9 and hyphens, such as "day-pass"',
+        ),
+        (
+            not LASTS_MIN <= batch.lasts_ms <= LASTS_MAX,
+            "A voucher cannot last as long as that.",
+            'choose 10 minutes to 400 days, such as "1 day"',
+        ),
+        (
+            not 0 <= batch.devices_max <= DEVICES_MAX,
+            f"{batch.devices_max} devices at once cannot be promised.",
+            f"choose 1 to {DEVICES_MAX}, or 0 to leave it to the rules",
+        ),
+        (
+            len(batch.note) > NOTE_CHARS_MAX,
+            "The note is too long.",
+            f"write at most {NOTE_CHARS_MAX} characters",
+        ),
+        (
+            len(batch.issued_by) > ISSUER_CHARS_MAX,
+            "The name of who issues them is too long.",
+            f"write at most {ISSUER_CHARS_MAX} characters",
+        ),
+    )
+    return tuple(Finding("voucher", 0, message, mend) for is_wrong, message, mend in checks if is_wrong)

@@ -1,0 +1,85 @@
+"""Contests: people say that a limit is wrong; here somebody answers, where both can read it."""
+
+from dataclasses import dataclass
+
+from node.accounts.objections import ANSWER_CHARS_MAX, Objection
+from node.admin.fields import FormView, TypedForm
+from node.admin.pagination import ListPage, paginate
+from node.admin.ports import AdminBackend
+from node.admin.routes import (
+    AdminRedirect,
+    AdminRequest,
+    AdminResponse,
+    PageLayout,
+    Route,
+    number_in,
+    page_layout,
+)
+
+OBJECTIONS_A_PAGE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectionsPage:
+    """Those without an answer first."""
+
+    template = "contests.html"
+    frame: PageLayout
+    objections: ListPage[Objection]
+    waiting: int
+    notice: str
+    """``answered`` or empty."""
+    form: FormView
+    number: int
+    """Which contest the form answers; 0 for none."""
+
+    def form_of(self, objection: Objection) -> FormView:
+        """The form below one contest; its fields have names of their own, as its labels need."""
+        if objection.number != self.number:
+            return FormView({f"text-{objection.number}": objection.answer})
+        return self.form
+
+
+class ObjectionsViews:
+    """Answers for the page of contests."""
+
+    def __init__(self, backend: AdminBackend) -> None:
+        self._backend, self._words = backend, backend.words
+
+    def routes(self) -> tuple[Route, ...]:
+        return Route("GET", "/contests", self._show), Route("POST", "/contests", self._answer)
+
+    async def _show(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
+        return self._page(asked, notice="answered" if "answered" in asked.query else "")
+
+    async def _answer(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
+        number, form = number_in(asked.fields, "number"), TypedForm(asked.fields)
+        name = f"text-{number}"
+        text = form.text(name, ANSWER_CHARS_MAX, wanted="an answer: the person will read it on their page")
+        if not form.errors:
+            refused = await self._words.answer_objection(number, text)
+            form.take((refused,) if refused else (), name)
+        if form.errors:
+            return self._page(asked, form=form.view(), number=number, status=422)
+        return AdminRedirect("/contests?answered")
+
+    def _page(
+        self,
+        asked: AdminRequest,
+        *,
+        notice: str = "",
+        form: FormView | None = None,
+        number: int = 0,
+        status: int = 200,
+    ) -> AdminResponse:
+        objections = self._words.objections()
+        turn = number_in(asked.fields, "page") or number_in(asked.query, "page")
+        page = ObjectionsPage(
+            frame=page_layout(asked, self._backend.place(), "/contests"),
+            objections=paginate(objections, turn, "/contests", size=OBJECTIONS_A_PAGE),
+            waiting=sum(not objection.answer for objection in objections),
+            notice=notice,
+            form=form or FormView(),
+            number=number,
+        )
+        return AdminResponse(page, status)

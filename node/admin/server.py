@@ -1,0 +1,420 @@
+"""The admins' door: requests to questions for the house, answers to pages; no decisions. It has its own listener."""
+
+import asyncio
+import ipaddress
+from collections.abc import Callable, Mapping
+from functools import partial
+from http import HTTPStatus
+from urllib.parse import parse_qsl, urlsplit
+
+from aiohttp import web
+
+from node.admin.access import AccessViews
+from node.admin.connections import AdminConnectionLimiter
+from node.admin.fields import sentence
+from node.admin.members import MembersViews
+from node.admin.notices import NoticesViews
+from node.admin.objections import ObjectionsViews
+from node.admin.overview import OverviewViews
+from node.admin.people import PeopleViews
+from node.admin.ports import AdminBackend
+from node.admin.render import SOURCE, AdminRenderer, AdminTranslations
+from node.admin.routes import (
+    EVERYONE_SIGNED_IN,
+    AdminPage,
+    AdminRedirect,
+    AdminRequest,
+    AdminResponse,
+    Route,
+    TroublePage,
+)
+from node.admin.rules import RulesViews
+from node.admin.signin import SESSION_LIFE, TOKEN_CHARS_MAX, Signed, SignInPage, is_own_form
+from node.admin.terms import TermsViews
+from node.admin.vouchers import VouchersViews
+from node.errors import NodeError
+from node.framing import HEAD_END, measure
+
+BODY_BYTES_MAX = 1024 * 1024 - 1
+"""The most that the HTTP library reads. A rule file with up to three bytes for each character, as forms send them."""
+FIELDS_MAX = 60
+"""A notice in every language that the node can speak."""
+HEAD_BYTES_MAX, HEAD_LINES_MAX = 8_190, 64
+UNFINISHED_BYTES_MAX = 4 * 1024 * 1024
+"""Of all requests that are not whole yet; over it, the connection that holds most of it is closed."""
+CONNECTIONS_MAX, CONNECTIONS_OF_ADDRESS_MAX = 64, 16
+"""Over either, the connection that is idle for longest makes room."""
+REQUEST_S = 15.0
+"""For a whole request to arrive, from the opening of its connection."""
+ANSWER_S = 30.0
+"""For an answer to be taken."""
+COOKIE = "procomu_admin"
+SIGN_IN, SIGN_OUT = "/sign-in", "/sign-out"
+
+
+TROUBLES = {
+    413: TroublePage("Too large", "What was sent is too large.", "Make it shorter."),
+    431: TroublePage("Too large", "What was sent is too large.", "Open the page again."),
+}
+NO_REQUEST = TroublePage(
+    "Not understood", "This request does not come from a browser.", "Open the page again."
+)
+"""For every other status with which a request is refused before it is read."""
+
+VIEWS = (
+    OverviewViews,
+    PeopleViews,
+    VouchersViews,
+    MembersViews,
+    NoticesViews,
+    ObjectionsViews,
+    RulesViews,
+    TermsViews,
+    AccessViews,
+)
+
+
+class AdminServer:
+    """Pages for admins on `address` and `port` (0 takes any), asked for by address, ``localhost`` or one of `hosts`."""
+
+    def __init__(
+        self,
+        backend: AdminBackend,
+        *,
+        address: str,
+        port: int,
+        hosts: frozenset[str] = frozenset(),
+        words: Callable[[], Mapping[str, AdminTranslations]] = dict,
+    ) -> None:
+        self.bound: tuple[str, int] | None = None
+        """Where it listens, once `ready`."""
+        self.ready = asyncio.Event()
+        self._backend = backend
+        self._address, self._port, self._hosts = address, port, hosts
+        self._renderer = AdminRenderer(words)
+        self._limiter: AdminConnectionLimiter[_Connection] = AdminConnectionLimiter(
+            CONNECTIONS_MAX, CONNECTIONS_OF_ADDRESS_MAX
+        )
+        self._by_inner: dict[int, _Connection] = {}
+        self._unfinished: dict[_Connection, int] = {}
+        """Bytes of each request that is not whole yet."""
+        self.routes: tuple[Route, ...] = (
+            *(route for desk in VIEWS for route in desk(backend).routes()),
+            Route("POST", SIGN_OUT, self._sign_out, EVERYONE_SIGNED_IN),
+        )
+        """All that can be asked for behind the sign-in."""
+        self._by_place: Mapping[tuple[str, str], Route] = {
+            (route.method, route.path): route for route in self.routes
+        }
+
+    async def run(self) -> None:
+        """Until cancelled. Raises NodeError when the address cannot be had."""
+        server = web.Server(
+            self._handle,
+            access_log=None,
+            auto_decompress=False,
+            max_line_size=HEAD_BYTES_MAX,
+            max_field_size=HEAD_BYTES_MAX,
+        )
+        loop = asyncio.get_running_loop()
+        try:
+            listener = await loop.create_server(partial(self._accept, server), self._address, self._port)
+        except OSError as error:
+            raise NodeError(
+                f"the admins' pages cannot use {self._address} port {self._port}: {error.strerror or error}",
+                "set [admin] address and port in node.toml to an address of this machine and a free port",
+            ) from error
+        self.bound = listener.sockets[0].getsockname()[:2]
+        self.ready.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.ready.clear()
+            listener.close()
+            await server.shutdown(1.0)
+
+    def _accept(self, server: web.Server) -> "_Connection":
+        return _Connection(server(), self)
+
+    def enter(self, connection: "_Connection", address: str) -> bool:
+        """Whether a new connection may stay; another one may be closed for it."""
+        may_stay, gone = self._limiter.enter(connection, address)
+        if gone is not None:
+            gone.abort()
+        if may_stay:
+            self._by_inner[id(connection.inner)] = connection
+            asyncio.get_running_loop().call_later(REQUEST_S, connection.abort_unused)
+        return may_stay
+
+    def holds(self, connection: "_Connection", octets: int) -> None:
+        """So much of its request is here and waits for the rest; another one, or this, may be closed for it."""
+        self._unfinished[connection] = octets
+        if sum(self._unfinished.values()) > UNFINISHED_BYTES_MAX:
+            largest = max(self._unfinished, key=self._unfinished.__getitem__)
+            self.leave(largest)
+            largest.abort()
+
+    def finished(self, connection: "_Connection") -> None:
+        """Its request is whole, or will never be."""
+        self._unfinished.pop(connection, None)
+
+    def refusal(self, status: int) -> bytes:
+        """A whole answer to what never becomes a request."""
+        body = self._renderer.render(TROUBLES.get(status, NO_REQUEST), SOURCE)
+        fields = {
+            **self._renderer.headers,
+            "Content-Type": "text/html; charset=utf-8",
+            "Content-Length": str(len(body)),
+            "Connection": "close",
+        }
+        lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *(f"{n}: {v}" for n, v in fields.items())]
+        return "\r\n".join(lines).encode() + HEAD_END + body
+
+    def leave(self, connection: "_Connection") -> None:
+        self._limiter.leave(connection)
+        self.finished(connection)
+        self._by_inner.pop(id(connection.inner), None)
+
+    async def _handle(self, request: web.BaseRequest) -> web.Response:
+        connection = self._by_inner.get(id(request.protocol))
+        if connection is None:  # closed meanwhile: nobody reads this
+            return web.Response(status=400)
+        self._limiter.begin(connection)
+        try:
+            return await self._answered(request)
+        finally:
+            self._limiter.end(connection)
+            asyncio.get_running_loop().call_later(ANSWER_S, connection.abort)
+
+    async def _answered(self, request: web.BaseRequest) -> web.Response:
+        try:
+            response = await self._answer(request)
+        except NodeError as trouble:
+            response = self._trouble(
+                503, "That did not work", sentence(trouble.message), sentence(trouble.mend)
+            )
+        response.headers.update(self._renderer.headers)
+        response.force_close()
+        return response
+
+    async def _answer(self, request: web.BaseRequest) -> web.Response:
+        if not _is_our_name(request.headers.get("Host", ""), self._hosts):
+            mend = "Use the node's address, or localhost."
+            return self._trouble(421, "Wrong address", "These pages do not have that address.", mend)
+        cookie = request.cookies.get(COOKIE, "")[: TOKEN_CHARS_MAX + 1]
+        signed = self._backend.who(cookie)
+        if request.path == SIGN_IN and request.method in {"GET", "POST"}:
+            return await self._sign_in(request, signed)
+        if signed is None:
+            return self._page(SignInPage(token="", is_refused=False), 401)
+        route = self._by_place.get((request.method, request.path))
+        if route is None:
+            return self._not_found(request)
+        if signed.role not in route.roles:
+            message = f"You are signed in as {signed.label}, who can only issue vouchers."
+            return self._trouble(
+                403, "Not allowed", message, "Ask an admin to do it or to give you another link."
+            )
+        asked = AdminRequest(
+            request.path, dict(request.query), await _fields(request), cookie, signed, _origin(request)
+        )
+        if request.method == "POST" and not (
+            _is_from_here(request) and is_own_form(cookie, asked.fields.get("proof", ""))
+        ):
+            return self._not_from_here()
+        response = await self._send(await route.answer(asked))
+        if route.path == SIGN_OUT:
+            response.del_cookie(COOKIE, path="/", httponly=True, samesite="Strict")
+        return response
+
+    async def _send(self, answer: AdminResponse | AdminRedirect) -> web.Response:
+        if isinstance(answer, AdminRedirect):
+            return _go(answer.where)
+        if not answer.is_heavy:
+            response = self._page(answer.page, answer.status, answer.lang)
+            if answer.refresh_s:
+                response.headers["Refresh"] = str(answer.refresh_s)
+            return response
+        body = await asyncio.to_thread(self._renderer.render, answer.page, answer.lang)
+        return _html(body, answer.status)
+
+    async def _sign_in(self, request: web.BaseRequest, signed: Signed | None) -> web.Response:
+        if request.method == "POST":
+            return await self._redeem(request)
+        if signed is not None:
+            return _go("/")
+        token = request.query.get("token", "")[: TOKEN_CHARS_MAX + 1]
+        return self._page(SignInPage(token, is_refused=False), 200 if token else 401)
+
+    async def _redeem(self, request: web.BaseRequest) -> web.Response:
+        fields = await _fields(request)
+        if not _is_from_here(request):
+            return self._not_from_here()
+        cookie = await self._backend.redeem(fields.get("token", "")[: TOKEN_CHARS_MAX + 1])
+        if cookie is None:
+            return self._page(SignInPage(token="", is_refused=True), 403)
+        response = _go("/")
+        life_s = SESSION_LIFE // 1000
+        response.set_cookie(COOKIE, cookie, max_age=life_s, path="/", httponly=True, samesite="Strict")
+        return response
+
+    async def _sign_out(self, asked: AdminRequest) -> AdminRedirect:
+        await self._backend.sign_out(asked.cookie)
+        return AdminRedirect(SIGN_IN)
+
+    def _not_found(self, request: web.BaseRequest) -> web.Response:
+        known = {route.method for route in self.routes if route.path == request.path}
+        if not known:
+            return self._trouble(404, "Page not found", "There is no such page.", "Go back to the overview.")
+        response = self._trouble(
+            405, "Not possible", "This page cannot be opened like this.", "Use its buttons."
+        )
+        response.headers["Allow"] = ", ".join(sorted(known))
+        return response
+
+    def _not_from_here(self) -> web.Response:
+        mend = "Open the page again and send the form from there."
+        return self._trouble(403, "Not accepted", "This form does not come from these pages.", mend)
+
+    def _trouble(self, status: int, title: str, message: str, mend: str) -> web.Response:
+        return self._page(TroublePage(title, message, mend), status)
+
+    def _page(self, page: AdminPage, status: int = 200, lang: str = SOURCE) -> web.Response:
+        return _html(self._renderer.render(page, lang), status)
+
+
+class _Connection(asyncio.Protocol):
+    """One request and its answer, counted before the HTTP library sees it. The library gets the request when it is
+    whole and nothing behind it: it would keep without end what is sent while it works, and wait for what never comes."""
+
+    def __init__(self, inner: web.RequestHandler, admin_server: AdminServer) -> None:
+        self.inner = inner
+        self._admin_server = admin_server
+        self._transport: asyncio.Transport | None = None
+        self._stays = False
+        self._buffer = bytearray()
+        self._whole = 0
+        """Octets of the request with its body; 0 until its head is here."""
+        self._is_deaf = False
+        """Nothing that comes counts any longer: the request is whole, or refused."""
+        self._has_asked = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        peer = transport.get_extra_info("peername")
+        self._stays = peer is not None and self._admin_server.enter(self, peer[0])
+        if self._stays:
+            self.inner.connection_made(transport)
+        else:
+            transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        if not self._stays or self._is_deaf:
+            return
+        self._buffer += data
+        status = 0 if self._whole else self._measure()
+        if status:
+            self._refuse(status)
+        elif not self._whole or len(self._buffer) < self._whole:
+            self._admin_server.holds(self, len(self._buffer))
+        else:
+            self._pass_on()
+
+    def _measure(self) -> int:
+        """The status of a refusal; 0 when the head is as it should be, or not all here."""
+        end = self._buffer.find(HEAD_END, 0, HEAD_BYTES_MAX + len(HEAD_END))
+        if end < 0:
+            return 431 if len(self._buffer) > HEAD_BYTES_MAX else 0
+        head = bytes(self._buffer[:end])
+        status, octets = measure(head, lines_max=HEAD_LINES_MAX, body_bytes_max=BODY_BYTES_MAX)
+        self._whole = end + len(HEAD_END) + octets
+        return status
+
+    def _pass_on(self) -> None:
+        assert self._transport is not None
+        self._is_deaf = self._has_asked = True
+        self._transport.pause_reading()
+        self._admin_server.finished(self)
+        request = bytes(self._buffer[: self._whole])
+        self._buffer.clear()
+        self.inner.data_received(request)
+
+    def _refuse(self, status: int) -> None:
+        """Says why; what still comes is thrown away, so that the answer is read before the connection ends."""
+        assert self._transport is not None
+        self._is_deaf = True
+        self._admin_server.finished(self)
+        self._buffer.clear()
+        self._transport.write(self._admin_server.refusal(status))
+        self._transport.write_eof()
+
+    def eof_received(self) -> None:
+        if self._stays:
+            self.inner.eof_received()
+
+    def pause_writing(self) -> None:
+        self.inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self.inner.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._stays:
+            self._admin_server.leave(self)
+            self.inner.connection_lost(exc)
+
+    def abort(self) -> None:
+        self._is_deaf = True
+        self._buffer.clear()
+        if self._transport is not None:
+            self._transport.abort()
+
+    def abort_unused(self) -> None:
+        """Unless it has asked something."""
+        if not self._has_asked:
+            self.abort()
+
+
+async def _fields(request: web.BaseRequest) -> Mapping[str, str]:
+    """A form's fields. Anything that is not a form of ours has none."""
+    if request.method != "POST" or request.content_type != "application/x-www-form-urlencoded":
+        return {}
+    body = await request.read()
+    try:
+        return dict(parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=FIELDS_MAX))
+    except ValueError:
+        return {}
+
+
+def _is_our_name(host: str, names: frozenset[str]) -> bool:
+    """Addresses and names given only: another name may be one that a web site has pointed here to reach us."""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        if name == "localhost" or name in names:
+            return True
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _origin(request: web.BaseRequest) -> str:
+    """Its host was found to be ours."""
+    return f"http://{request.headers.get('Host', '')}"
+
+
+def _is_from_here(request: web.BaseRequest) -> bool:
+    """As far as the browser tells; pages of other ports of this computer are another site's."""
+    origin = request.headers.get("Origin")
+    if request.headers.get("Sec-Fetch-Site", "none") not in {"same-origin", "none"}:
+        return False
+    return origin is None or origin.partition("://")[2] == request.headers.get("Host")
+
+
+def _html(body: bytes, status: int) -> web.Response:
+    return web.Response(body=body, status=status, content_type="text/html", charset="utf-8")
+
+
+def _go(where: str) -> web.Response:
+    return web.Response(status=303, headers={"Location": where})

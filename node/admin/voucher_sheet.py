@@ -1,0 +1,109 @@
+"""Voucher sheets for printing: 24 to a page, each with its code in letters and as a square that phones read."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from node.accounts.vouchers import Batch
+from node.admin.ports import IssuedBatch, SiteInfo
+from node.admin.routes import PageLayout
+from node.units import Milliseconds
+
+SLIPS_A_PAGE = 24
+"""Three columns of eight rows on A4."""
+NETWORK_CHARS_MAX = 32
+"""As long as the name of a Wi-Fi may be."""
+Unit = Literal["day", "hour", "minute"]
+_UNITS: tuple[tuple[Unit, int], ...] = (("day", 86_400_000), ("hour", 3_600_000), ("minute", 60_000))
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A time as people say it: a whole number of the largest unit that it is made of."""
+
+    number: int
+    unit: Unit
+
+
+@dataclass(frozen=True, slots=True)
+class VoucherSlip:
+    """One voucher on paper."""
+
+    code: str
+    address: str
+
+    @property
+    def qr_svg(self) -> str:
+        """The QR code of the address, made when it is shown."""
+        return qr_svg(self.address)
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """All pages of one order, in the language of those who get them."""
+
+    pages: tuple[tuple[VoucherSlip, ...], ...]
+    network: str
+    portal: str
+    """What to open by hand, without ``http://``."""
+    lasts: Span
+    devices_max: int
+    community: str
+    lang: str
+
+
+@dataclass(frozen=True, slots=True)
+class SheetPage:
+    """The codes, once, among the admins' pages. Only the slips are printed."""
+
+    template = "sheet.html"
+    frame: PageLayout
+    sheet: Sheet
+    batch: Batch
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class PrintedSheet:
+    """The same as a document of its own."""
+
+    template = "sheet_alone.html"
+    sheet: Sheet
+    batch: Batch
+    count: int
+
+
+def make_sheet(issued: IssuedBatch, place: SiteInfo, *, network: str, lang: str) -> Sheet:
+    """The pages of `issued`. Showing a slip takes 3 ms."""
+    slips = [VoucherSlip(code, f"{place.portal}/?code={code}") for code in issued.codes]
+    return Sheet(
+        pages=tuple(tuple(slips[at : at + SLIPS_A_PAGE]) for at in range(0, len(slips), SLIPS_A_PAGE)),
+        network=network or place.community,
+        portal=place.portal.partition("://")[2],
+        lasts=span(issued.batch.lasts_ms),
+        devices_max=issued.batch.devices_max,
+        community=place.community,
+        lang=lang,
+    )
+
+
+def span(duration: Milliseconds) -> Span:
+    """``90 minutes``, ``4 hours``, ``1 day``; parts of a minute are left out."""
+    for unit, long in _UNITS:
+        if duration >= long and duration % long == 0:
+            return Span(duration // long, unit)
+    return Span(duration // 60_000, "minute")
+
+
+def span_text(duration: Milliseconds) -> str:
+    """The same in English, for the admins' pages."""
+    found = span(duration)
+    return f"{found.number} {found.unit}{'' if found.number == 1 else 's'}"
+
+
+def qr_svg(text: str) -> str:
+    """A QR code as SVG that fills its place; dark on light whatever the page's colours are."""
+    # On a small board vouchers are printed once a week; its memory is somebody's until then.
+    import segno  # noqa: PLC0415
+
+    code = segno.make(text, error="m", micro=False)
+    return str(code.svg_inline(omitsize=True, border=2, dark="#000", light="#fff", svgclass="square"))

@@ -1,0 +1,285 @@
+"""The house as the captive portal sees it."""
+
+from collections.abc import Callable, Mapping
+from datetime import date, timedelta
+
+from captive_portal.page_context import ENGLISH
+from captive_portal.ports import (
+    Admitted,
+    CommunityView,
+    DeviceCode,
+    Entry,
+    Full,
+    GuestView,
+    KeptView,
+    Muting,
+    Outage,
+    Refused,
+    ServiceView,
+)
+from node.accounting.periods import DAY_UNKNOWN
+from node.accounts import personal_data
+from node.accounts.auth_result import Rejected
+from node.accounts.notices import Notice
+from node.accounts.objections import RULE_CHARS_MAX
+from node.accounts.passphrases import hash_passphrase, is_fit
+from node.accounts.ports import Change
+from node.accounts.terms import TermsText
+from node.app.account_views import AccountViews
+from node.app.admission import AdmissionService, refusal
+from node.config import NodeConfig
+from node.config.settings import TERMS
+from node.control.persistence import KEEP_USED_DAYS
+from node.control.ports import Clock
+from node.control.reconciler import Reconciler
+from node.errors import NodeError
+from node.governance.join_methods import WAYS_OF_MEMBERS
+from node.governance.sentences import describe
+from node.sessions import state as session_state
+from node.units import NO_USAGE, AccountId, MacAddress, Monotonic, Usage
+
+SEEN_MS = 10 * 60_000
+SEEN_MAX = 4_096
+
+
+class AccountService:
+    """Implements `captive_portal.ports.House`."""
+
+    def __init__(
+        self,
+        reconciler: Reconciler,
+        config: NodeConfig,
+        clock: Clock,
+        *,
+        new_salt: Callable[[], bytes],
+        kept: tuple[KeptView, ...] = (),
+        services: Callable[[], tuple[ServiceView, ...]] = tuple,
+        portal_url: Callable[[], str] = str,
+        down_since: Callable[[], Monotonic | None] = lambda: None,
+    ) -> None:
+        """`new_salt` makes the random bytes of one passphrase hash; `down_since` tells since when the uplink is dead."""
+        self._reconciler, self._config, self._clock = reconciler, config, clock
+        self._registry = reconciler.registry
+        self._new_salt, self._kept, self._services = new_salt, kept, services
+        self._portal_url, self._down_since = portal_url, down_since
+        self._views = AccountViews(reconciler, reconciler.registry, clock)
+        self._admission = AdmissionService(reconciler, reconciler.registry, self._views)
+        self._described: tuple[tuple[object, ...], CommunityView] | None = None
+        self._seen: dict[MacAddress, Monotonic] = {}
+
+    def waiting(self) -> int:
+        """Devices that have lately asked the portal for something and are not admitted."""
+        now, state = self._clock.monotonic(), self._reconciler.session_table.state
+        return sum(
+            now - seen < SEEN_MS and not isinstance(state(mac), session_state.Authorized)
+            for mac, seen in self._seen.items()
+        )
+
+    # --- what people see -----------------------------------------------------------------
+
+    def guest(self, mac: MacAddress) -> GuestView:
+        self._see(mac)
+        return self._views.view(mac)
+
+    def community(self) -> CommunityView:
+        terms, down_since = self._registry.terms.current, self._down_since()
+        seen = (
+            self._reconciler.active_ruleset.fingerprint,
+            bool(self._reconciler.member_directory.units),
+            terms and terms.version,
+            self._portal_url(),
+            down_since,
+            down_since is None or self._clock.state(),
+        )
+        if self._described is None or self._described[0] != seen:
+            self._described = seen, self._describe()
+        return self._described[1]
+
+    def notices(self, mac: MacAddress | None) -> tuple[Notice, ...]:
+        if not len(self._registry.notices):  # the first page asks each time
+            return ()
+        node, today = self._config.node, self._reconciler.instant().today
+        zones = (node.zone,) if node.zone else ()
+        reader = self._views.reader(mac)
+        return self._registry.notices.visible(reader, node=node.name, zones=zones, today=today)
+
+    def services(self) -> tuple[ServiceView, ...]:
+        return self._services()
+
+    def kept(self) -> tuple[KeptView, ...]:
+        return self._kept
+
+    # --- coming in and leaving -----------------------------------------------------------
+
+    async def admit(
+        self, mac: MacAddress, entry: Entry, terms_version: str, instead_of: MacAddress | None = None
+    ) -> Admitted | Refused | Full:
+        return await self._admission.admit(mac, entry, terms_version, instead_of)
+
+    async def leave(self, mac: MacAddress) -> None:
+        self._registry.sponsorship.withdraw(mac, self._clock.monotonic())
+        await self._reconciler.leave(mac)
+
+    async def ask(self, mac: MacAddress, host: str, name: str, terms_version: str) -> Refused | None:
+        return self._admission.ask(mac, host, name, terms_version)
+
+    async def answer(self, mac: MacAddress, number: int, *, yes: bool) -> Refused | None:
+        return await self._admission.answer(mac, number, yes=yes)
+
+    async def mute(self, mac: MacAddress, number: int, whom: Muting) -> Refused | None:
+        return self._admission.mute(mac, number, whom)
+
+    # --- what people change about their own ----------------------------------------------
+
+    async def new_device_code(self, mac: MacAddress) -> DeviceCode | Refused:
+        account = self._views.account_of(mac)
+        if account is None:
+            return Refused("not-yours")
+        if (refused := self._admission.forgetful()) is not None:
+            return refused
+        self._registry.new_device_code(mac, account, self._reconciler.instant())
+        return self._views.device_code(account) or Refused("code-used")
+
+    async def name_device(self, mac: MacAddress, device: MacAddress, name: str) -> Refused | None:
+        account = self._views.account_of(mac)
+        if account is None:
+            return Refused("not-yours")
+        return await self._remember(
+            lambda: self._registry.name_device(account, device, name, self._reconciler.instant())
+        )
+
+    async def remove_device(self, mac: MacAddress, device: MacAddress) -> Refused | None:
+        account = self._views.account_of(mac)
+        if account is None:
+            return Refused("not-yours")
+        session_entry, binding = (
+            self._reconciler.session_table.session_entries.get(device),
+            self._registry.bindings.get(device),
+        )
+        rows = self._registry.unbind(account, device)
+        if isinstance(rows, Rejected):
+            if device not in {each.mac for each in self._views.devices(account, mac)}:
+                return refusal(rows)
+            rows = ()  # known by the roll, or only by being here: there is nothing to take it out of
+        self._reconciler.persistence.pending.add(rows)
+        # A device that the roll has given to somebody else meanwhile only loses what bound it to us.
+        if session_entry is None or session_entry.account in {account, binding and binding.account}:
+            await self._reconciler.leave(device)
+        await self._reconciler.remember(())
+        return None
+
+    async def set_passphrase(self, mac: MacAddress, passphrase: str, current: str = "") -> Refused | None:
+        account, now = self._views.account_of(mac), self._clock.monotonic()
+        if account is None or not self._registry.is_member(account):
+            return Refused("not-a-member")
+        if not is_fit(passphrase):
+            return Refused("too-long")
+        if not self._registry.step_up.has_shown(mac, account, now):
+            if not self._registry.has_passphrase(account):
+                return Refused("no-passphrase")
+            if (refused := await self._admission.prove(mac, account, current)) is not None:
+                return refused
+        salt = self._new_salt()
+        try:
+            hashed = await self._admission.desk.turn(
+                mac, lambda: hash_passphrase(passphrase, salt), is_known=True
+            )
+        except NodeError as busy:
+            return Refused("trouble", str(busy))
+        return await self._remember(lambda: self._registry.set_passphrase(account, hashed))
+
+    async def add_objection(self, mac: MacAddress, rule: str, text: str) -> Refused | None:
+        account = self._views.account_of(mac)
+        if account is None:
+            return Refused("not-yours")
+        return await self._remember(
+            lambda: self._registry.add_objection(
+                account, rule[:RULE_CHARS_MAX], text, self._reconciler.instant()
+            )
+        )
+
+    async def own_data(self, mac: MacAddress) -> Mapping[str, object]:
+        reconciler = self._reconciler
+        account, session_entry = reconciler.account_of(mac), reconciler.session_table.session_entries.get(mac)
+        view = self._views.view(mac)
+        return {
+            "device": mac,
+            "account": account,
+            "name": reconciler.member_directory.names.get(account, ""),
+            "state": view.state,
+            "way": self._registry.way_of(mac),
+            "terms_accepted": session_entry.terms if session_entry is not None else "",
+            "seconds_left": view.seconds_left,
+            "removed_because": view.removed_because,
+            "bytes_by_day": await self._bytes_by_day(account),
+            **personal_data.own_rows(self._registry, account, mac, reconciler.instant()),
+        }
+
+    async def erase(self, mac: MacAddress) -> None:
+        account = self._reconciler.account_of(mac)
+        is_last = {mac} >= {each.mac for each in self._views.devices(account, mac)}
+        rows = personal_data.erase(self._registry, account, mac, self._reconciler.instant())
+        await self._reconciler.erase(mac, account, is_last=is_last, changes=rows)
+
+    # --- within --------------------------------------------------------------------------
+
+    async def _remember(self, change: Callable[[], "tuple[Change, ...] | Rejected"]) -> Refused | None:
+        if (refused := await self._admission.unable_to_keep()) is not None:
+            return refused
+        rows = change()
+        if isinstance(rows, Rejected):
+            return refusal(rows)
+        await self._reconciler.remember(rows)
+        return Refused("memory") if self._reconciler.persistence.why_unstored(rows) else None
+
+    def _describe(self) -> CommunityView:
+        config, book = self._config, self._reconciler.active_ruleset
+        terms = self._registry.terms.current
+        language = ENGLISH.tag if config.node.terms == TERMS else config.portal.language
+        texts = terms.texts if terms is not None else (TermsText(language, config.node.terms),)
+        is_village = bool(self._reconciler.member_directory.units)
+        return CommunityView(
+            community=config.community.name,
+            node=config.node.name,
+            portal_host=config.portal.host,
+            sentences=describe(book.ruleset),
+            contact=config.node.contact,
+            terms=texts[0].text,
+            terms_version=terms.version if terms is not None else config.node.terms_version,
+            terms_texts=texts,
+            ways=tuple(way for way in book.ruleset.joining.ways if is_village or way not in WAYS_OF_MEMBERS),
+            portal_url=self._portal_url(),
+            help=config.node.help,
+            language=config.portal.language,
+            languages=config.portal.languages,
+            ruleset=book.ruleset,
+            outage=self._outage(),
+        )
+
+    def _outage(self) -> Outage | None:
+        since = self._down_since()
+        if since is None:
+            return None
+        if self._clock.state() == "unknown":
+            return Outage(None)
+        return Outage(self._clock.civil() - timedelta(milliseconds=self._clock.monotonic() - since))
+
+    async def _bytes_by_day(self, account: AccountId) -> Mapping[str, Mapping[str, int]]:
+        """What the account used on all nodes, for each day that is kept, the newest first. While the data folder
+        cannot be read, the days of this month alone."""
+        today = self._reconciler.today()
+        if today == DAY_UNKNOWN:
+            return {}
+        first = (date.fromisoformat(today) - timedelta(days=KEEP_USED_DAYS)).isoformat()
+        used: dict[str, Usage] = {}
+        for key, cell in (await self._reconciler.persistence.cells(first, account=account)).items():
+            if first <= key.day <= today:
+                used[key.day] = used.get(key.day, NO_USAGE) + cell.uplink
+        days = sorted(used, reverse=True)
+        return {day: {"down": used[day].down, "up": used[day].up} for day in days if used[day] != NO_USAGE}
+
+    def _see(self, mac: MacAddress) -> None:
+        self._seen.pop(mac, None)
+        self._seen[mac] = self._clock.monotonic()
+        if len(self._seen) > SEEN_MAX:
+            self._seen.pop(next(iter(self._seen)))

@@ -1,0 +1,176 @@
+"""One device as its own person sees it: what is used, what is left, who else is in the account."""
+
+from captive_portal.ports import (
+    AskedFor,
+    DeviceCode,
+    DeviceView,
+    GuestState,
+    GuestView,
+    IntroductionRequest,
+)
+from node.accounting.ledger import EMPTY_BUCKET
+from node.accounting.periods import period_name
+from node.accounts.codes import shown
+from node.accounts.notices import Reader
+from node.accounts.registry import AccountRegistry
+from node.control.ports import Clock
+from node.control.reconciler import Reconciler
+from node.governance.join_methods import Way
+from node.sessions import state as session_state
+from node.units import AccountId, MacAddress, Monotonic, Usage
+
+
+class AccountViews:
+    """Asks the loop and the register; changes nothing."""
+
+    def __init__(self, reconciler: Reconciler, registry: AccountRegistry, clock: Clock) -> None:
+        self._reconciler, self._registry, self._clock = reconciler, registry, clock
+
+    def account_of(self, mac: MacAddress) -> AccountId | None:
+        """Of a device that may pass: only who is in may change something, or see what belongs to the account."""
+        session_table = self._reconciler.session_table
+        return session_table.session_entries[mac].account if session_table.is_admitted(mac) else None
+
+    def reader(self, mac: MacAddress | None) -> Reader:
+        """For whom a notice may be."""
+        account = None if mac is None else self.account_of(mac)
+        if account is None:
+            return Reader()
+        groups = self._reconciler.effective_policy.unit(account).groups
+        return Reader(True, self._registry.is_member(account), groups)
+
+    def view(self, mac: MacAddress) -> GuestView:
+        session_table, now = self._reconciler.session_table, self._clock.monotonic()
+        guest, session_entry = session_table.state(mac), session_table.session_entries.get(mac)
+        if session_entry is not None and isinstance(guest, session_state.Authorized):
+            return self._inside(mac, guest, session_entry.account, now)
+        account = session_entry.account if session_entry is not None else None
+        return GuestView(
+            state=_STATES[type(guest)],
+            account=account,
+            used=self._used(account),
+            allowance=None,
+            seconds_left=None,
+            bytes_left=None,
+            removed_because=guest.because if isinstance(guest, session_state.Blocked) else None,
+            way=self._ended_way(mac, now) if isinstance(guest, session_state.Expired) else None,
+            asked_for=self._asked_for(mac, now),
+            went_unanswered=self._registry.sponsorship.went_unanswered(mac, now),
+            comes_back=not isinstance(guest, session_state.Blocked) and self._comes_back(mac, now),
+        )
+
+    def _inside(
+        self, mac: MacAddress, guest: session_state.Authorized, account: AccountId, now: Monotonic
+    ) -> GuestView:
+        reconciler, registry = self._reconciler, self._registry
+        allowance = reconciler.allowance(account)
+        is_member = registry.is_member(account)
+        return GuestView(
+            state="admitted",
+            account=account,
+            used=self._used(account),
+            allowance=allowance,
+            seconds_left=self.seconds_left(guest),
+            bytes_left=min((quota.left for quota in allowance.quotas), default=None),
+            devices=self.devices(account, mac),
+            way=registry.way_of(mac),
+            name=reconciler.member_directory.names.get(account, ""),
+            tier=reconciler.effective_policy.unit(account).tier,
+            terms_version=reconciler.session_table.session_entries[mac].terms,
+            devices_max=reconciler.effective_policy.devices_max(account),
+            asked_for=self._asked_for(mac, now),
+            requests=self._requests(account, now) if is_member else (),
+            unasked_s=self._unasked_s(account, now) if is_member else None,
+            device_code=self._device_code(account, now),
+            objections=registry.objections.of(account),
+            is_member=is_member,
+            has_passphrase=is_member and registry.has_passphrase(account),
+            has_shown_card=is_member and registry.step_up.has_shown(mac, account, now),
+        )
+
+    def devices(self, account: AccountId, asker: MacAddress) -> tuple[DeviceView, ...]:
+        """All devices of the account: that are on, that came into it, and that the roll lists."""
+        session_table, registry = self._reconciler.session_table, self._registry
+        bound = {binding.mac: binding for binding in registry.bindings.of(account)}
+        seated = [
+            mac
+            for mac in session_table.devices_of(account)
+            if session_table.is_admitted(mac) or self._reconciler.account_of(mac) == account
+        ]
+        listed = self._reconciler.member_directory.devices_of(account)
+        return tuple(
+            DeviceView(
+                mac=mac,
+                name=registry.bindings.name_of(mac),
+                is_this=mac == asker,
+                is_online=session_table.is_admitted(mac),
+                idle_s=self._idle_s(mac),
+                since_day=bound[mac].bound_day if mac in bound else "",
+            )
+            for mac in dict.fromkeys((*bound, *listed, *seated))
+        )
+
+    def seconds_left(self, guest: session_state.Authorized) -> int | None:
+        return None if guest.until is None else self._seconds_to(guest.until, self._clock.monotonic())
+
+    def device_code(self, account: AccountId) -> DeviceCode | None:
+        return self._device_code(account, self._clock.monotonic())
+
+    def _device_code(self, account: AccountId, now: Monotonic) -> DeviceCode | None:
+        code = self._registry.device_codes.of(account, now)
+        return None if code is None else DeviceCode(shown(code.code), self._seconds_to(code.ends, now))
+
+    def _asked_for(self, mac: MacAddress, now: Monotonic) -> AskedFor | None:
+        asked = self._registry.sponsorship.of_device(mac, now)
+        if asked is None:
+            return None
+        return AskedFor(asked.asked_for, asked.name, asked.sign, self._seconds_to(asked.ends, now))
+
+    def _ended_way(self, mac: MacAddress, now: Monotonic) -> Way | None:
+        """None when only the visit has ended, not what it rests on."""
+        end = self._reconciler.effective_policy.voucher_end(self._reconciler.account_of(mac))
+        return None if end is not None and now < end else self._registry.way_of(mac)
+
+    def _comes_back(self, mac: MacAddress, now: Monotonic) -> bool:
+        ways = self._reconciler.active_ruleset.ruleset.joining.ways
+        if "terms" in ways:
+            return False
+        account = self._registry.account_of(mac)
+        if account is None:
+            return self._reconciler.member_directory.account_of(mac) is not None
+        end = self._reconciler.effective_policy.voucher_end(account)
+        return self._registry.way_of(mac) in ways if end is None else now < end
+
+    def _requests(self, account: AccountId, now: Monotonic) -> tuple[IntroductionRequest, ...]:
+        return tuple(
+            IntroductionRequest(each.number, each.name, each.sign, self._seconds_to(each.ends, now))
+            for each in self._registry.sponsorship.of_host(account, now)
+        )
+
+    def _unasked_s(self, account: AccountId, now: Monotonic) -> int | None:
+        until = self._registry.sponsorship.muted_until(account, now)
+        return None if until is None else self._seconds_to(until, now)
+
+    def _idle_s(self, mac: MacAddress) -> int | None:
+        session_table = self._reconciler.session_table
+        if not session_table.is_admitted(mac):
+            return None
+        idle_ms = session_table.idle_ms(mac, self._clock.monotonic())
+        return None if idle_ms is None else max(0, idle_ms) // 1000
+
+    def _used(self, account: AccountId | None) -> Usage:
+        month = period_name("month", self._reconciler.today())
+        if account is None or month is None:
+            return EMPTY_BUCKET.uplink
+        return self._reconciler.ledger.total(account, month).uplink
+
+    def _seconds_to(self, end: Monotonic, now: Monotonic) -> int:
+        return max(0, (end - now) // 1000)
+
+
+_STATES: dict[type, GuestState] = {
+    session_state.Unauthorized: "waiting",
+    session_state.Authorized: "admitted",
+    session_state.Expired: "expired",
+    session_state.Blocked: "removed",
+}

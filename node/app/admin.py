@@ -1,0 +1,291 @@
+"""The house as the admins' door sees it."""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from node.accounts.cards import Card
+from node.accounts.passphrases import hash_passphrase
+from node.accounts.ports import Change
+from node.accounts.terms import Terms, TermsText
+from node.admin import signin
+from node.admin.ports import CONFLICT, Overview, RuleCheck, RuleFile, RuleVersion, SiteInfo
+from node.app.admin_content import AdminContentService
+from node.app.admin_members import AdminMembersService
+from node.app.admin_people import AdminPeopleService
+from node.app.admin_vouchers import AdminVouchersService, in_memory_only
+from node.app.rule_files import RuleFiles
+from node.app.status import StatusSnapshot
+from node.config import NodeConfig
+from node.config.settings import TERMS
+from node.control.active_ruleset import ActiveRuleset, amend, new_strains
+from node.control.ports import Clock
+from node.control.reconciler import Reconciler
+from node.errors import Finding, NodeError, StorageTrouble
+from node.governance.difference import difference
+from node.governance.sentences import describe
+
+SIGN_IN = "admin_sign_in"
+TOKEN_BYTES = 24
+EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, never listened on
+
+
+class Records(Protocol):
+    """What is kept for the admins; everything raises StorageTrouble while the data folder cannot be used."""
+
+    async def keep_rules(self, adopted: str, by: str, fingerprint: str, text: str) -> None: ...
+
+    async def rule_versions(self) -> list[tuple[int, str, str, str, str]]: ...
+
+    async def fact(self, name: str) -> str: ...
+
+    async def keep_fact(self, name: str, value: str) -> None: ...
+
+    async def acknowledge_losses(self) -> None: ...
+
+
+class Named(Protocol):
+    """A language that people may read."""
+
+    @property
+    def name(self) -> str:
+        """In the language itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    about: RuleVersion
+    text: str
+
+
+class AdminService:
+    """Implements `node.admin.ports.House`."""
+
+    def __init__(  # noqa: PLR0917
+        self,
+        reconciler: Reconciler,
+        status_snapshot: StatusSnapshot,
+        files: RuleFiles,
+        records: Records,
+        clock: Clock,
+        config: NodeConfig,
+        *,
+        sign_card: Callable[[Card], str],
+        portal_url: Callable[[], str],
+        languages: Callable[[], Mapping[str, Named]],
+    ) -> None:
+        self._reconciler, self._status_snapshot, self._files = reconciler, status_snapshot, files
+        self._records, self._clock, self._config = records, clock, config
+        self._signed = signin.SignIn()
+        self._versions: dict[int, _Version] = {}
+        self._saving, self._hashing = asyncio.Lock(), asyncio.Lock()
+        self._portal_url, self._languages, self._sign_card = portal_url, languages, sign_card
+        self.vouchers = AdminVouchersService(
+            reconciler.registry,
+            keep=reconciler.remember,
+            check=self._check_memory,
+            mint=lambda count: asyncio.to_thread(reconciler.registry.vouchers.generate, count),
+            instant=reconciler.instant,
+            random=secrets.token_bytes,
+            rule_groups=lambda: (
+                g for rule in reconciler.active_ruleset.ruleset.rules for g in rule.who.groups
+            ),
+            trouble=reconciler.persistence.why_unstored,
+        )
+        self.people = AdminPeopleService(reconciler, status_snapshot.used_this_month)
+        self.members = self._member_answers()
+        self.words = self._word_answers()
+
+    def _member_answers(self) -> AdminMembersService:
+        reconciler = self._reconciler
+        return AdminMembersService(
+            reconciler.registry,
+            self._files,
+            member_directory=lambda: reconciler.member_directory,
+            look=partial(self._files.look, reconciler, self.keep_rules, "an admin, on the admin page"),
+            active_ruleset=lambda: reconciler.active_ruleset,
+            strains=lambda member_directory: asyncio.to_thread(
+                new_strains, reconciler.active_ruleset, member_directory
+            ),
+            devices=self.people.devices,
+            keep=self._keep,
+            check=self._check_memory,
+            unwritable=reconciler.persistence.why_unwritable,
+            instant=reconciler.instant,
+            random=secrets.token_bytes,
+            hashed=self._hashed,
+            sign_card=self._sign_card,
+        )
+
+    def _word_answers(self) -> AdminContentService:
+        node = self._config.node
+        language = "en" if node.terms == TERMS else self._config.portal.language
+        first = Terms(node.terms_version, (TermsText(language, node.terms),))
+        return AdminContentService(
+            self._reconciler.registry,
+            keep=self._keep,
+            check=self._check_memory,
+            unwritable=self._reconciler.persistence.why_unwritable,
+            instant=self._reconciler.instant,
+            first_terms=first,
+            node=node.name,
+            zones=self._zones(),
+        )
+
+    def _check_memory(self) -> None:
+        if not self._reconciler.persistence.recalled:
+            raise StorageTrouble(
+                "the node could not read its stored data yet, so nothing can be changed",
+                "make the data folder readable; the node tries again by itself",
+            )
+
+    async def _keep(self, changes: Iterable[Change]) -> None:
+        kept = tuple(changes)
+        await self._reconciler.remember(kept)
+        if trouble := self._reconciler.persistence.why_unstored(kept):
+            raise in_memory_only(trouble)
+
+    def _zones(self) -> tuple[str, ...]:
+        return (self._config.node.zone,) if self._config.node.zone else ()
+
+    async def _hashed(self, passphrase: str, salt: bytes) -> str:
+        async with self._hashing:  # each takes 16 MB
+            return await asyncio.to_thread(hash_passphrase, passphrase, salt)
+
+    async def recall(self) -> None:
+        """Who is signed in, and the rules of before; without the data folder nobody is, and there are none."""
+        try:
+            self._signed = signin.from_text(await self._records.fact(SIGN_IN), self._clock.boot)
+            await self._recall_versions()
+        except StorageTrouble:
+            return  # told by the loop already, which writes to the same folder every half minute
+
+    async def new_link(self, signed: signin.Signed = signin.ADMIN) -> tuple[str, int]:
+        """(address that signs in once as `signed`, seconds that it lasts)."""
+        token = await self.new_token(signed)
+        admin = self._config.admin
+        # An address that means "all of them" cannot be typed into a browser.
+        address = str(self._config.lan.address4.ip) if admin.address in EVERY_ADDRESS else admin.address
+        host = f"[{address}]" if ":" in address else address
+        return f"http://{host}:{admin.port}/sign-in?token={token}", signin.LINK_LIFE // 1000
+
+    async def keep_rules(self, book: ActiveRuleset, by: str) -> None:
+        """A rule file has come into force."""
+        adopted = self._clock.civil().isoformat(timespec="seconds")
+        try:
+            await self._records.keep_rules(adopted, by, book.fingerprint, book.text)
+            await self._recall_versions()
+        except StorageTrouble:
+            return  # as above
+
+    # --- node.admin.ports.House ---
+
+    def overview(self) -> Overview:
+        return self._status_snapshot.overview()
+
+    async def acknowledge_losses(self) -> None:
+        await self._records.acknowledge_losses()
+
+    def rule_file(self) -> RuleFile:
+        return RuleFile(self._reconciler.active_ruleset.text, self._reconciler.active_ruleset.fingerprint)
+
+    def place(self) -> SiteInfo:
+        config, known = self._config, self._languages()
+        own, shown = config.portal.language, config.portal.languages or tuple(known)
+        tags = [tag for tag in dict.fromkeys((own, *shown)) if tag in known or tag == own]
+        return SiteInfo(
+            config.community.name,
+            config.node.name,
+            config.portal.host,
+            self._portal_url(),
+            self._zones(),
+            tuple((tag, known[tag].name if tag in known else tag) for tag in tags),
+        )
+
+    def rule_sentences(self) -> tuple[str, ...]:
+        return describe(self._reconciler.active_ruleset.ruleset)
+
+    async def check_rules(self, text: str) -> RuleCheck:
+        # Checking walks whole weeks of rules: not in the loop.
+        return await asyncio.to_thread(self._check, text)
+
+    def _check(self, text: str) -> RuleCheck:
+        ruleset, findings = amend(self._reconciler.active_ruleset, text, self._reconciler.member_directory)
+        changed = difference(self._reconciler.active_ruleset.text, text)
+        return RuleCheck(findings, changed, () if ruleset is None else describe(ruleset))
+
+    async def save_rules(self, text: str, replacing: str) -> tuple[Finding, ...]:
+        text = text.replace("\r\n", "\n")
+        async with self._saving:
+            if self._reconciler.active_ruleset.fingerprint != replacing:
+                return (_conflict(),)
+            check = await self.check_rules(text)
+            if any(finding.is_error for finding in check.findings):
+                return check.findings
+            try:
+                await self._files.save(text)
+            except OSError as error:
+                raise NodeError(
+                    f"the rule file cannot be written: {error.strerror}",
+                    "free some space or make its folder writable",
+                ) from error
+            await self._files.look(self._reconciler, self.keep_rules, "an admin, on the admin page")
+        return check.findings
+
+    def rule_versions(self) -> tuple[RuleVersion, ...]:
+        return tuple(version.about for version in self._versions.values())
+
+    def rule_version_text(self, number: int) -> str | None:
+        version = self._versions.get(number)
+        return None if version is None else version.text
+
+    async def new_token(self, signed: signin.Signed) -> str:
+        token = secrets.token_urlsafe(TOKEN_BYTES)
+        self._signed = signin.offer(self._signed, token, self._clock.monotonic(), signed)
+        await self._keep_signed()
+        return token
+
+    def sessions(self, cookie: str) -> tuple[signin.AdminSession, ...]:
+        return signin.sessions(self._signed, cookie, self._clock.monotonic())
+
+    async def end_session(self, mark: str) -> None:
+        self._signed = signin.end(self._signed, mark)
+        await self._keep_signed()
+
+    async def redeem(self, link_token: str) -> str | None:
+        cookie = secrets.token_urlsafe(TOKEN_BYTES)
+        after = signin.redeem(self._signed, link_token, cookie, self._clock.monotonic())
+        if after is None:
+            return None
+        self._signed = after
+        await self._keep_signed()
+        return cookie
+
+    def who(self, cookie: str) -> signin.Signed | None:
+        return signin.who(self._signed, cookie, self._clock.monotonic())
+
+    async def sign_out(self, cookie: str) -> None:
+        self._signed = signin.sign_out(self._signed, cookie)
+        await self._keep_signed()
+
+    async def _keep_signed(self) -> None:
+        try:
+            await self._records.keep_fact(SIGN_IN, signin.to_text(self._signed, self._clock.boot))
+        except StorageTrouble:
+            return  # the sign-in holds until the node restarts, and the loop tells about the folder
+
+    async def _recall_versions(self) -> None:
+        rows = await self._records.rule_versions()
+        self._versions = {n: _Version(RuleVersion(n, at, by, mark), text) for n, at, by, mark, text in rows}
+
+
+def _conflict() -> Finding:
+    return Finding(
+        CONFLICT,
+        0,
+        "someone else has changed the rules.",
+        "copy your text, look at the new rules, and try again",
+    )

@@ -1,0 +1,104 @@
+"""Terms, notices and contests as the admins' door sees them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from node.accounts.auth_result import Now
+from node.accounts.notices import Notice, is_current, notice_findings
+from node.accounts.objections import Objection
+from node.accounts.registry import AccountRegistry
+from node.accounts.terms import Terms, TermsText
+from node.admin.ports import CONFLICT
+from node.admin.signin import Signed
+from node.app.admin_vouchers import Check, Keep, Unwritable, unwritable
+from node.errors import Finding, StorageTrouble
+
+
+class AdminContentService:
+    """Implements `node.admin.ports.WordsHouse`."""
+
+    def __init__(
+        self,
+        registry: AccountRegistry,
+        *,
+        keep: Keep,
+        check: Check,
+        unwritable: Unwritable,
+        instant: Callable[[], Now],
+        first_terms: Terms,
+        node: str,
+        zones: tuple[str, ...],
+    ) -> None:
+        """`first_terms` are in force until somebody writes others."""
+        self._registry, self._keep, self._check, self._instant = registry, keep, check, instant
+        self._unwritable = unwritable
+        self._first_terms = first_terms
+        self._places = {"network", f"node:{node}", *(f"zone:{zone}" for zone in zones)}
+
+    def terms(self) -> Sequence[Terms]:
+        return self._registry.terms.all() or (self._first_terms,)
+
+    async def save_terms(
+        self, signed: Signed, texts: tuple[TermsText, ...], replacing: str
+    ) -> Terms | tuple[Finding, ...]:
+        if (refused := await self._refusal()) is not None:
+            return (refused,)
+        current = self.terms()[0]
+        if current.version != replacing:
+            return (Finding(CONFLICT, 0, "Someone else has saved other terms.", "look at them first"),)
+        if current.texts == texts:
+            return (Finding("terms", 0, "These are the terms in force.", "change something first"),)
+        adopted = self._registry.terms.adopt(
+            texts, self._instant().today, signed.label, not_below=self._first_terms.version
+        )
+        if isinstance(adopted, Terms):
+            await self._keep((adopted,))
+        return adopted
+
+    def notices(self) -> Sequence[Notice]:
+        return sorted(self._registry.notices.all(), key=lambda notice: (not notice.is_urgent, -notice.number))
+
+    def check_notice(self, notice: Notice) -> tuple[Finding, ...]:
+        return notice_findings(notice)
+
+    def shows_today(self, notice: Notice) -> bool:
+        return notice.where in self._places and is_current(notice, self._instant().today)
+
+    async def save_notice(self, signed: Signed, notice: Notice) -> tuple[Finding, ...]:
+        if (refused := await self._refusal()) is not None:
+            return (refused,)
+        if notice.number and self._registry.notices.get(notice.number) is None:
+            # Somebody took it down meanwhile: what was written is put up as a new one.
+            notice = replace(notice, number=0)
+        put_up = self._registry.notices.put_up(replace(notice, by=signed.label))
+        if not isinstance(put_up, Notice):
+            return put_up
+        await self._keep((put_up,))
+        return ()
+
+    async def take_down(self, number: int) -> Notice | None:
+        if (refused := await self._refusal()) is not None:
+            raise StorageTrouble(refused.message, refused.mend)
+        notice = self._registry.notices.get(number)
+        if notice is not None:
+            await self._keep(self._registry.notices.take_down(number))
+        return notice
+
+    def objections(self) -> Sequence[Objection]:
+        return self._registry.objections.all()
+
+    async def answer_objection(self, number: int, text: str) -> Finding | None:
+        if (refused := await self._refusal()) is not None:
+            return refused
+        answered = self._registry.objections.answer(number, text, self._instant().today)
+        if answered is None:
+            return Finding(
+                "contest", 0, "This objection is gone: its author deleted it.", "answer another one"
+            )
+        await self._keep((answered,))
+        return None
+
+    async def _refusal(self) -> Finding | None:
+        self._check()
+        trouble = await self._unwritable()
+        return unwritable(trouble) if trouble else None

@@ -1,0 +1,156 @@
+"""People and their devices as the admins' door sees them."""
+
+from collections.abc import Callable, Sequence
+
+from node.accounts.codes import Code, read_code
+from node.accounts.device_bindings import Binding
+from node.accounts.member_lookup import plain
+from node.accounts.registry import AccountRegistry
+from node.accounts.vouchers import Voucher
+from node.admin.ports import AdminDeviceRow, PersonDetails, PersonRow, VoucherView
+from node.app.admin_vouchers import voucher_view
+from node.app.status import binding
+from node.control.reconciler import Reconciler
+from node.errors import Finding
+from node.governance.join_methods import Way
+from node.sessions import state as session_state
+from node.units import NO_RATES, AccountId, Bytes, MacAddress, Rates, Usage, parse_mac
+
+FOUND_MAX = 500
+"""Accounts that one search finds; a longer word finds fewer."""
+
+
+class AdminPeopleService:
+    """Implements `node.admin.ports.PeopleHouse`."""
+
+    def __init__(self, reconciler: Reconciler, used_this_month: Callable[[AccountId], Usage]) -> None:
+        self._reconciler, self._used = reconciler, used_this_month
+        self._registry: AccountRegistry = reconciler.registry
+        self._session_table = reconciler.session_table
+
+    def find(self, query: str) -> Sequence[AccountId]:
+        if query:
+            return self._search(query)
+        rates = self._reconciler.rates
+        here = self._session_table.accounts_here()
+        return sorted(here, key=lambda account: (-_busy(rates.get(account, NO_RATES)), account))
+
+    def row(self, account: AccountId) -> PersonRow:
+        reconciler, now = self._reconciler, self._reconciler.instant().now
+        since, ways = [], dict[Way, None]()
+        for mac in self._session_table.devices_of(account):
+            guest = self._session_table.state(mac)
+            if isinstance(guest, session_state.Authorized):
+                since.append(guest.since)
+                ways[self._registry.way_of(mac)] = None
+        return PersonRow(
+            account=account,
+            name=reconciler.member_directory.names.get(account, ""),
+            tier=reconciler.effective_policy.unit(account).tier,
+            devices=len(since),
+            rate=reconciler.rates.get(account, NO_RATES),
+            used_month=Bytes(self._used(account).total),
+            since_s=max(0, now - min(since)) // 1000 if since else None,
+            ways=tuple(ways),
+        )
+
+    def person(self, account: str) -> PersonDetails | None:
+        name = AccountId(account)
+        devices = self.devices(name)
+        voucher = self._registry.vouchers.of_account(name)
+        is_member = name in self._reconciler.member_directory.by_account
+        if not devices and voucher is None and not is_member:
+            return None
+        rule, sentence = binding(self._reconciler.allowance(name))
+        return PersonDetails(
+            row=self.row(name),
+            groups=tuple(sorted(self._reconciler.effective_policy.unit(name).groups)),
+            rule=rule,
+            sentence=sentence,
+            devices=devices,
+            voucher=None if voucher is None else self._view(voucher),
+            objections=self._registry.objections.of(name),
+            is_member=is_member,
+        )
+
+    def devices(self, account: AccountId) -> tuple[AdminDeviceRow, ...]:
+        """Every device of the account that is known here: seen, bound, or in the roll."""
+        bound = [binding.mac for binding in self._registry.bindings.of(account)]
+        listed = self._reconciler.member_directory.devices_of(account)
+        macs = dict.fromkeys((*self._session_table.devices_of(account), *bound, *sorted(listed)))
+        return tuple(
+            self._device(mac) for mac in macs if self._reconciler.account_of(mac) == account or mac in bound
+        )
+
+    def removed(self) -> Sequence[AdminDeviceRow]:
+        return [
+            self._device(mac)
+            for mac, guest in self._session_table.guests.items()
+            if isinstance(guest, session_state.Blocked)
+        ]
+
+    async def kick(self, account: str, mac: MacAddress | None, because: str) -> Finding | None:
+        known = {device.mac for device in self.devices(AccountId(account)) if device.state != "removed"}
+        wanted = known if mac is None else known & {mac}
+        if not wanted:
+            return Finding(
+                "kick", 0, "This account has no such device, or it is blocked already.", "choose another"
+            )
+        for each in sorted(wanted):
+            await self._reconciler.remove(each, because)
+        return None
+
+    async def pardon(self, mac: MacAddress) -> Finding | None:
+        if not isinstance(self._session_table.state(mac), session_state.Blocked):
+            return Finding("pardon", 0, "This device is not blocked.", "look at the list again")
+        await self._reconciler.pardon(mac)
+        return None
+
+    def _search(self, query: str) -> Sequence[AccountId]:
+        code = read_code(query)
+        if isinstance(code, Code) and code.kind == "voucher":
+            voucher = self._registry.vouchers.find(code)
+            return () if voucher is None else (voucher.account,)
+        try:
+            mac = parse_mac(query)
+        except ValueError:
+            return self._search_words(plain(query))
+        is_known = mac in self._session_table.guests or self._registry.bindings.get(mac) is not None
+        is_listed = self._reconciler.member_directory.account_of(mac) is not None
+        return (self._reconciler.account_of(mac),) if is_known or is_listed else ()
+
+    def _search_words(self, words: str) -> Sequence[AccountId]:
+        member_directory, found = self._reconciler.member_directory, dict[AccountId, None]()
+        for unit in member_directory.units:
+            if unit.account.startswith(words) or words in plain(member_directory.names.get(unit.account, "")):
+                found[unit.account] = None
+        for mac, session_entry in self._session_table.session_entries.items():
+            if session_entry.account.startswith(words) or words in plain(
+                self._registry.bindings.name_of(mac)
+            ):
+                found[session_entry.account] = None
+        return sorted(found)[:FOUND_MAX]
+
+    def _device(self, mac: MacAddress) -> AdminDeviceRow:
+        guest, bound = self._session_table.state(mac), self._registry.bindings.get(mac)
+        is_online = isinstance(guest, session_state.Authorized)
+        is_removed = isinstance(guest, session_state.Blocked)
+        return AdminDeviceRow(
+            mac=mac,
+            account=self._reconciler.account_of(mac),
+            name="" if bound is None else bound.name,
+            state="online" if is_online else "removed" if is_removed else "off",
+            way=self._way(mac, bound, is_online=is_online),
+            since_day="" if bound is None else bound.bound_day,
+            because=guest.because if isinstance(guest, session_state.Blocked) else "",
+        )
+
+    def _way(self, mac: MacAddress, bound: Binding | None, *, is_online: bool) -> Way | None:
+        return self._registry.way_of(mac) if bound is not None or is_online else None
+
+    def _view(self, voucher: Voucher) -> VoucherView:
+        return voucher_view(self._registry.vouchers, voucher, self._reconciler.instant().now)
+
+
+def _busy(rate: Rates) -> int:
+    return rate.down + rate.up

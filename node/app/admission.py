@@ -1,0 +1,237 @@
+"""Coming in, by every way: the register says who somebody is, the loop lets them in."""
+
+from dataclasses import replace
+
+from captive_portal.ports import (
+    Admitted,
+    CardShown,
+    CodeTyped,
+    Entry,
+    Full,
+    Muting,
+    PassphraseTyped,
+    Refused,
+    TermsAccepted,
+)
+from node.accounts.auth_result import Accepted, Now, Rejected
+from node.accounts.device_bindings import Binding
+from node.accounts.passphrases import PASSPHRASE_CHARS_MAX, is_right
+from node.accounts.registry import AccountRegistry, PassphraseQuestion
+from node.app.account_views import AccountViews
+from node.app.passphrase_queue import PassphraseQueue
+from node.control.reconciler import Reconciler
+from node.errors import KernelRefused, NodeError
+from node.governance.join_methods import WAYS, Way
+from node.governance.members import GUEST_PREFIX
+from node.sessions import state as session_state
+from node.sessions.device_limit import DeviceLimitReached
+from node.units import AccountId, MacAddress, Milliseconds, Monotonic
+
+CHOOSING = Milliseconds(10 * 60_000)
+"""So long does somebody choose which of their devices makes room, without showing who they are again."""
+CHOOSING_MAX = 1_000
+"""Devices; whoever began first makes room, and shows their code or card once more."""
+
+
+class AdmissionService:
+    """Closed ways stay closed, and whom an admin removed stays out, by every way."""
+
+    def __init__(self, reconciler: Reconciler, registry: AccountRegistry, views: AccountViews) -> None:
+        self._reconciler, self._registry, self._views = reconciler, registry, views
+        self.desk = PassphraseQueue()
+        """The only one: hashing for two at once would cost twice the memory."""
+        self._choosing: dict[MacAddress, tuple[Monotonic, Binding | None]] = {}
+        """Until when, and the account that has no room yet."""
+        self._accepted: dict[MacAddress, str] = {}
+        """Terms that a guest accepted who waits for a member's yes."""
+
+    async def admit(
+        self, mac: MacAddress, entry: Entry, terms_version: str, instead_of: MacAddress | None
+    ) -> Admitted | Refused | Full:
+        if (refused := self.removed(mac)) is not None:
+            return refused
+        before = self._rests_on(mac)
+        found = await self._authenticate(mac, entry, is_choosing=instead_of is not None)
+        if not isinstance(found, Accepted):
+            return found if isinstance(found, Refused) else refusal(found)
+        came = await self._let_in(mac, found, terms_version, instead_of)
+        if isinstance(came, Full) and before is not None and before.account != found.account:
+            # They are on by another account, and come back into it without showing anything again.
+            await self._reconciler.remember(self._registry.bindings.bind(before))
+        return came
+
+    def removed(self, mac: MacAddress) -> Refused | None:
+        state = self._reconciler.session_table.state(mac)
+        return Refused("removed", state.because) if isinstance(state, session_state.Blocked) else None
+
+    def forgetful(self) -> Refused | None:
+        """Before the memory could be read the register knows nobody: better no answer than a wrong one."""
+        if self._reconciler.persistence.recalled:
+            return None
+        return Refused("memory")
+
+    async def unable_to_keep(self) -> Refused | None:
+        """While nothing can be stored, nothing is promised."""
+        refused = self.forgetful()
+        if refused is None and await self._reconciler.persistence.why_unwritable():
+            return Refused("memory")
+        return refused
+
+    def ask(self, mac: MacAddress, host: str, name: str, terms_version: str) -> Refused | None:
+        if (refused := self.removed(mac) or self.forgetful()) is not None:
+            return refused
+        asked = self._registry.ask(mac, host, name, self._ways(), self._reconciler.instant())
+        if isinstance(asked, Rejected):
+            return refusal(asked)
+        waiting = self._registry.sponsorship
+        now = self._reconciler.instant().now
+        self._accepted = {m: t for m, t in self._accepted.items() if waiting.of_device(m, now) is not None}
+        self._accepted[mac] = terms_version
+        return None
+
+    async def answer(self, mac: MacAddress, number: int, *, yes: bool) -> Refused | None:
+        host = self._views.account_of(mac)
+        if host is None:
+            return Refused("not-yours")
+        if yes and "introduction" not in self._ways():
+            return Refused("way-closed")
+        if self._came_otherwise(host, number):
+            return None
+        answered = self._registry.answer(host, number, self._reconciler.instant(), yes=yes)
+        if answered is None or isinstance(answered, Rejected):
+            return None if answered is None else refusal(answered)
+        version = self._accepted.pop(answered.mac, "")
+        came = await self._let_in(answered.mac, answered.accepted, version, None)
+        return came if isinstance(came, Refused) and came.reason == "trouble" else None
+
+    def mute(self, mac: MacAddress, number: int, whom: Muting) -> Refused | None:
+        host = self._views.account_of(mac)
+        if host is None or not self._registry.is_member(host):
+            return Refused("not-a-member")
+        sponsorship, now = self._registry.sponsorship, self._reconciler.instant().now
+        match whom:
+            case "device":
+                return None if sponsorship.mute(host, number, now) else Refused("not-yours")
+            case "all":
+                sponsorship.mute_all(host, now)
+            case "hear":
+                sponsorship.unmute(host)
+        return None
+
+    async def _authenticate(
+        self, mac: MacAddress, entry: Entry, *, is_choosing: bool
+    ) -> Accepted | Rejected | Refused:
+        registry, ways, at = self._registry, self._ways(), self._reconciler.instant()
+        if is_choosing and self._may_choose(mac, at.now):
+            return self._enter_chosen(mac, ways, at)
+        if isinstance(entry, TermsAccepted):
+            return registry.enter_by_terms(mac, ways, at)
+        if (refused := self.forgetful()) is not None:
+            return refused
+        match entry:
+            case CodeTyped(code):
+                return registry.enter_by_code(mac, code, ways, at)
+            case CardShown(card):
+                return registry.enter_by_card(mac, card, ways, at)
+            case PassphraseTyped():
+                return await self._by_passphrase(mac, entry)
+
+    async def prove(self, mac: MacAddress, account: AccountId, passphrase: str) -> Refused | None:
+        """Whether the person of a device that is in knows the account's passphrase; a mistake counts as at the door."""
+        registry, at = self._registry, self._reconciler.instant()
+        question = registry.passphrase_question(mac, account, WAYS, at)
+        if isinstance(question, Rejected):
+            return refusal(question)
+        was_right = await self._check(question, passphrase)
+        if isinstance(was_right, Refused):
+            return was_right
+        rejected = registry.passphrase_checked(question, self._reconciler.instant(), was_right=was_right)
+        return None if rejected is None else refusal(rejected)
+
+    async def _by_passphrase(self, mac: MacAddress, typed: PassphraseTyped) -> Accepted | Rejected | Refused:
+        registry = self._registry
+        question = registry.passphrase_question(mac, typed.account, self._ways(), self._reconciler.instant())
+        if isinstance(question, Rejected):
+            return question
+        was_right = await self._check(question, typed.passphrase)
+        if isinstance(was_right, Refused):
+            return was_right
+        if "passphrase" not in self._ways():
+            return Rejected("way-closed")
+        return registry.enter_by_passphrase(question, self._reconciler.instant(), was_right=was_right)
+
+    async def _check(self, question: PassphraseQuestion, typed: str) -> bool | Refused:
+        passphrase = typed[: PASSPHRASE_CHARS_MAX + 1]
+        try:
+            return await self.desk.turn(
+                question.mac,
+                lambda: is_right(passphrase, question.hash),
+                is_known=self._is_known(question.mac),
+            )
+        except NodeError as busy:
+            return Refused("trouble", str(busy))
+
+    def _is_known(self, mac: MacAddress) -> bool:
+        """Whether somebody vouches for the device: it belongs to a member or to a voucher."""
+        return not self._reconciler.account_of(mac).startswith(GUEST_PREFIX)
+
+    async def _let_in(
+        self, mac: MacAddress, found: Accepted, terms_version: str, instead_of: MacAddress | None
+    ) -> Admitted | Refused | Full:
+        try:
+            answer = await self._reconciler.admit(
+                mac, terms_version, changes=found.changes, instead_of=instead_of
+            )
+        except KernelRefused as refused:
+            return Refused("trouble", refused.message)
+        if isinstance(answer, DeviceLimitReached):
+            self._choose(mac)
+            devices = self._views.devices(found.account, mac)
+            return Full(tuple(each for each in devices if each.is_online), answer.devices_max)
+        if (refused_now := self.removed(mac)) is not None:
+            return refused_now
+        self._choosing.pop(mac, None)
+        self._registry.sponsorship.withdraw(mac, self._reconciler.instant().now)
+        state = self._reconciler.session_table.state(mac)
+        return Admitted(self._views.seconds_left(state) if isinstance(state, session_state.Authorized) else 0)
+
+    def _came_otherwise(self, host: AccountId, number: int) -> bool:
+        """Whether the guest who asked is just coming in with a code, a card or a passphrase: nobody vouches for them."""
+        now, session_table = self._reconciler.instant().now, self._reconciler.session_table
+        asked = (each.mac for each in self._registry.sponsorship.of_host(host, now) if each.number == number)
+        return any(
+            session_table.is_admitted(mac)
+            and not session_table.session_entries[mac].account.startswith(GUEST_PREFIX)
+            for mac in asked
+        )
+
+    def _choose(self, mac: MacAddress) -> None:
+        self._choosing.pop(mac, None)
+        if len(self._choosing) >= CHOOSING_MAX:
+            del self._choosing[next(iter(self._choosing))]
+        ends = Monotonic(self._reconciler.instant().now + CHOOSING)
+        self._choosing[mac] = ends, self._registry.bindings.get(mac)
+
+    def _may_choose(self, mac: MacAddress, now: Monotonic) -> bool:
+        return mac in self._choosing and now < self._choosing[mac][0]
+
+    def _enter_chosen(self, mac: MacAddress, ways: tuple[Way, ...], at: Now) -> Accepted | Rejected:
+        _, wanted = self._choosing[mac]
+        rows = () if wanted is None else self._registry.bindings.bind(wanted)
+        found = self._registry.enter_by_terms(mac, ways, at)
+        return found if isinstance(found, Rejected) else replace(found, changes=(*rows, *found.changes))
+
+    def _rests_on(self, mac: MacAddress) -> Binding | None:
+        """What the device has shown before and still comes in by; None for a guest who only accepts the terms."""
+        binding, account = self._registry.bindings.get(mac), self._registry.account_of(mac)
+        if binding is None or account is None or binding.way == "terms":
+            return None
+        end = self._reconciler.effective_policy.voucher_end(account)
+        return binding if end is None or self._reconciler.instant().now < end else None
+
+    def _ways(self) -> tuple[Way, ...]:
+        return self._reconciler.active_ruleset.ruleset.joining.ways
+
+
+def refusal(rejected: Rejected) -> Refused:
+    return Refused(rejected.reason, wait_s=rejected.wait_s)

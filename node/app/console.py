@@ -1,0 +1,194 @@
+"""The questions that a running node answers on its console."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from captive_portal.ports import GuestView
+from node.accounting.meter import Baseline
+from node.admin.signin import Signed, read_signed
+from node.app.status import StatusSnapshot, binding
+from node.console import Answer, DeviceRow
+from node.control.reconciler import Reconciler
+from node.errors import NodeError
+from node.governance.allowance import Moment
+from node.governance.sentences import describe, explain
+from node.governance.times import parse_times
+from node.memory_budget import Budget
+from node.sessions import state as session_state
+from node.supervision import Parts
+from node.units import NO_RATES, NO_USAGE, AccountId, MacAddress, Usage, parse_mac
+
+WHO_CHARS_MAX = 200
+
+
+class ConsoleService:
+    """Each method answers one question; NodeError is a no with a reason."""
+
+    def __init__(
+        self,
+        *,
+        reconciler: Reconciler,
+        status_snapshot: StatusSnapshot,
+        parts: Parts,
+        guest: Callable[[MacAddress], GuestView],
+        admin_link: Callable[[Signed], Awaitable[tuple[str, int]]],
+        rules_file: str,
+        budget: Budget,
+        started: datetime,
+        version: str,
+    ) -> None:
+        self._reconciler, self._status_snapshot, self._parts = reconciler, status_snapshot, parts
+        self._guest, self._admin_link, self._rules_file = guest, admin_link, rules_file
+        self._budget, self._started, self._version = budget, started, version
+
+    def all(self) -> Mapping[str, Answer]:
+        return {
+            "status": self.status,
+            "why": self.why,
+            "devices": self.devices,
+            "rules": self.rules,
+            "peers": self.peers,
+            "admin-link": self.admin_link,
+        }
+
+    def status(self, _question: dict[str, Any]) -> Mapping[str, Any]:
+        reconciler, overview = self._reconciler, self._status_snapshot.overview()
+        book = reconciler.active_ruleset
+        return {
+            "overview": overview,
+            "version": self._version,
+            "started": self._started,
+            "clock": reconciler.moment().clock,
+            "uplink_busy": reconciler.load.busy,
+            "rules_fingerprint": book.fingerprint,
+            "rules_version": book.ruleset.version,
+            "rules_decision": book.ruleset.decision,
+            "rules_rejected": book.rejected,
+            "rules_strained": book.strained,
+            "parts": tuple(self._parts.health.values()),
+            "kernel": reconciler.features,
+            "memory": {
+                "allowed_bytes": self._budget.allowed.bytes,
+                "allowed_by": self._budget.allowed.source,
+                "connections_max": self._budget.connections(len(reconciler.session_table.session_entries)),
+                "guests_max": self._budget.devices,
+                "sentence": self._budget.sentence,
+            },
+        }
+
+    def why(self, question: dict[str, Any]) -> Mapping[str, Any]:
+        account = self._account(str(question.get("who", ""))[:WHO_CHARS_MAX])
+        moment = self._moment(question.get("at"))
+        allowance = self._reconciler.allowance_at(account, moment)
+        rule, sentence = binding(allowance)
+        return {
+            "account": account,
+            "tier": self._reconciler.member_directory.unit(account).tier,
+            "allowance": allowance,
+            "at": f"{moment.at:%a %H:%M}",
+            "binding_rule": rule,
+            "sentence": sentence,
+            "explain": explain(allowance),
+        }
+
+    def devices(self, _question: dict[str, Any]) -> Mapping[str, Any]:
+        return {"devices": tuple(self._device(mac) for mac in sorted(self._reconciler.session_table.guests))}
+
+    def rules(self, _question: dict[str, Any]) -> Mapping[str, Any]:
+        book = self._reconciler.active_ruleset
+        return {
+            "community": book.ruleset.community,
+            "version": book.ruleset.version,
+            "decision": book.ruleset.decision,
+            "file": self._rules_file,
+            "text": book.text,
+            "fingerprint": book.fingerprint,
+            "sentences": describe(book.ruleset),
+            "findings": book.rejected,
+            "warnings": book.warnings,
+        }
+
+    def peers(self, _question: dict[str, Any]) -> Mapping[str, Any]:
+        return {"node": self._reconciler.node, "peers": self._status_snapshot.overview().peers}
+
+    async def admin_link(self, question: dict[str, Any]) -> Mapping[str, Any]:
+        role, name, *limits = (
+            str(question.get(key) or "")[:WHO_CHARS_MAX]
+            for key in ("role", "name", "groups", "lasts", "devices", "per_day")
+        )
+        groups, lasts, devices, per_day = limits
+        try:
+            signed = read_signed(
+                role or "admin", name, groups=groups, lasts=lasts, devices=devices, per_day=per_day
+            )
+        except ValueError as error:
+            message, _, mend = str(error).partition("; ")
+            raise NodeError(message, mend) from error
+        url, seconds = await self._admin_link(signed)
+        may = signed.may_issue.sentence if signed.may_issue else ""
+        return {"url": url, "expires_seconds": seconds, "who": signed.label, "may": may}
+
+    def _device(self, mac: MacAddress) -> DeviceRow:
+        reconciler = self._reconciler
+        view, session_entry = self._guest(mac), reconciler.session_table.session_entries.get(mac)
+        counted = (
+            _counted(reconciler.persistence.baseline, session_entry.mark)
+            if session_entry is not None
+            else NO_USAGE
+        )
+        rate = (
+            reconciler.mark_rates.get(session_entry.mark, NO_RATES) if session_entry is not None else NO_RATES
+        )
+        admitted = isinstance(reconciler.session_table.state(mac), session_state.Authorized)
+        return DeviceRow(
+            mac=mac,
+            state=view.state,
+            account=view.account,
+            down=counted.down,
+            up=counted.up,
+            rate_down=rate.down,
+            rate_up=rate.up,
+            seconds_left=view.seconds_left,
+            rule=binding(view.allowance)[0] if admitted and view.allowance is not None else "",
+            name=reconciler.registry.bindings.name_of(mac),
+            way=reconciler.registry.way_of(mac) if admitted else "",
+        )
+
+    def _account(self, who: str) -> AccountId:
+        """An account by its own name or by the hardware address of one of its devices."""
+        reconciler = self._reconciler
+        try:
+            return reconciler.account_of(parse_mac(who))
+        except ValueError:
+            account = AccountId(who)
+        known = (
+            account in {unit.account for unit in reconciler.member_directory.units}
+            or account in reconciler.session_table.minors
+        )
+        if not known:
+            raise NodeError(
+                f"nobody here is called {who!r}", "'procomu devices' lists who is here, with their accounts"
+            )
+        return account
+
+    def _moment(self, at: object) -> Moment:
+        now = self._reconciler.moment()
+        if at is None:
+            return now
+        try:
+            return Moment(moment_at(str(at)[:WHO_CHARS_MAX], now.at), "synced")
+        except ValueError as error:
+            raise NodeError(str(error), 'write a day and a time, as --at "fri 21:00"') from error
+
+
+def moment_at(text: str, now: datetime) -> datetime:
+    """The next time that it is, say, ``fri 21:00``. Raises ValueError."""
+    start, _ = parse_times(f"{text}-24:00").spans[0]
+    monday = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=now.weekday())
+    at = monday + timedelta(minutes=start)
+    return at if at >= now else at + timedelta(days=7)
+
+
+def _counted(baseline: Baseline | None, mark: int) -> Usage:
+    return baseline.booked.get(mark, NO_USAGE) if baseline is not None else NO_USAGE

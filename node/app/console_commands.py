@@ -1,0 +1,127 @@
+"""What the node hands out at its console: vouchers, passphrases and cards. It asks the admins' house, as a page would."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from node.admin.ports import UNSTORED, MembersBackend, SiteInfo, VoucherOrder, VouchersBackend
+from node.admin.signin import Signed
+from node.admin.vouchers import batch_line
+from node.console import Answer
+from node.errors import Finding, NodeError
+from node.units import parse_duration
+
+TEXT_CHARS_MAX = 400
+"""Of each word of a question; the house has its own limits below that."""
+BATCH_DIGITS_MAX = 6
+"""What has more digits is a code."""
+_CONSOLE = Signed("admin", "console")
+
+
+class ConsoleCommands:
+    """Each method answers one question; NodeError is a no with a reason."""
+
+    def __init__(
+        self, vouchers: VouchersBackend, members: MembersBackend, place: Callable[[], SiteInfo]
+    ) -> None:
+        self._vouchers, self._members, self._place = vouchers, members, place
+        self._unstored: tuple[VoucherOrder, str] | None = None
+        """The last order, and its ticket, while its vouchers could not be stored."""
+
+    def all(self) -> Mapping[str, Answer]:
+        return {
+            "vouchers-issue": self.issue,
+            "vouchers-list": self.batches,
+            "vouchers-revoke": self.revoke,
+            "members-passphrase": self.passphrase,
+            "members-card": self.card,
+            "members-void-cards": self.void_cards,
+        }
+
+    async def issue(self, question: dict[str, Any]) -> Mapping[str, Any]:
+        """The codes stand in this answer and nowhere else. An order whose vouchers could not be stored is the same one
+        when it is given again."""
+        try:
+            lasts = parse_duration(_text(question, "lasts"))
+        except ValueError as error:
+            raise NodeError(str(error), 'write how long a voucher lasts, such as "1 day"') from error
+        order = VoucherOrder(
+            count=_number(question, "count"),
+            group=_text(question, "group"),
+            lasts=lasts,
+            devices_max=_number(question, "devices"),
+            note=_text(question, "note"),
+        )
+        before, self._unstored = self._unstored, None
+        is_same = before is not None and before[0] == order
+        idempotency_key = before[1] if before and is_same else self._vouchers.idempotency_key(_CONSOLE.label)
+        issued = await self._vouchers.issue(_CONSOLE, order, _CONSOLE.label, idempotency_key)
+        if isinstance(issued, tuple):
+            if any(finding.code == UNSTORED for finding in issued):
+                self._unstored = order, idempotency_key
+            raise _no(*issued)
+        return {"batch": issued.batch, "codes": issued.codes, "place": self._place()}
+
+    def batches(self, _question: dict[str, Any]) -> Mapping[str, Any]:
+        """Those of everybody, the newest first."""
+        return {
+            "batches": [
+                {"batch": batch, **dict(batch_line(batch, self._vouchers.counts(batch.number)).counts)}
+                for batch in self._vouchers.batches(_CONSOLE)
+            ]
+        }
+
+    async def revoke(self, question: dict[str, Any]) -> Mapping[str, Any]:
+        """A batch by its number, or one voucher by its code; with ``back``, so that they count again."""
+        which, back = _text(question, "which"), bool(question.get("back"))
+        if which.isascii() and which.isdecimal() and len(which) <= BATCH_DIGITS_MAX:
+            changed = await self._vouchers.revoke_batch(_CONSOLE, int(which), back=back)
+            if isinstance(changed, Finding):
+                raise _no(changed)
+            return {"changed": changed, "back": back}
+        found = await self._vouchers.revoke_voucher(_CONSOLE, which, back=back)
+        if found is not None:
+            raise _no(found)
+        return {"changed": 1, "back": back}
+
+    async def passphrase(self, question: dict[str, Any]) -> Mapping[str, Any]:
+        """A new one for a member; it takes the place of the one before and stands in this answer only."""
+        account = _text(question, "who")
+        made = await self._members.new_passphrase(account)
+        if isinstance(made, Finding):
+            raise _no(made)
+        return {"account": account, "passphrase": made}
+
+    async def card(self, question: dict[str, Any]) -> Mapping[str, Any]:
+        made = await self._members.new_card(_text(question, "who"))
+        if isinstance(made, Finding):
+            raise _no(made)
+        return {
+            "account": made.member.account,
+            "card": made.text,
+            "address": f"{self._place().portal}/?card={made.text}",
+            "last_day": made.last_day,
+        }
+
+    async def void_cards(self, question: dict[str, Any]) -> Mapping[str, Any]:
+        account = _text(question, "who")
+        found = await self._members.void_cards(account)
+        if found is not None:
+            raise _no(found)
+        return {"account": account}
+
+
+def _text(question: dict[str, Any], name: str) -> str:
+    return str(question.get(name) or "")[:TEXT_CHARS_MAX].strip()
+
+
+def _number(question: dict[str, Any], name: str) -> int:
+    text = _text(question, name) or "0"
+    if not (text.isascii() and text.isdecimal()) or len(text) > BATCH_DIGITS_MAX:
+        raise NodeError(f"{text!r:.40} is not a number of {name}", f"write a whole number, as --{name} 3")
+    return int(text)
+
+
+def _no(*findings: Finding) -> NodeError:
+    return NodeError(
+        " ".join(finding.message for finding in findings), "; ".join(finding.mend for finding in findings)
+    )

@@ -1,0 +1,41 @@
+"""The ledger as the fence sees it."""
+
+from collections.abc import Iterable
+from datetime import date, timedelta
+
+from mesh.collection import DAYS_MAX
+from node.accounting.ledger import UsageBucket, UsageKey
+from node.accounting.periods import DAY_UNKNOWN
+from node.control.reconciler import Reconciler
+from node.units import AccountId, NodeId
+
+
+class MeshUsage:
+    """Implements `mesh.ports.UsageBooks`."""
+
+    def __init__(self, reconciler: Reconciler) -> None:
+        self._reconciler = reconciler
+
+    @property
+    def incarnation(self) -> str:
+        """Name of this life of our books; empty until the memory has been read."""
+        return self._reconciler.persistence.writer.incarnation
+
+    async def own_cells(self) -> Iterable[tuple[str, str, AccountId, UsageBucket]]:
+        persistence, today = self._reconciler.persistence, self._reconciler.today()
+        since = "" if today == DAY_UNKNOWN else str(date.fromisoformat(today) - timedelta(days=DAYS_MAX))
+        cells = await persistence.cells(since, node=persistence.writer.node)
+        return [
+            (key.incarnation, key.day, key.account, cell)
+            for key, cell in cells.items()
+            if persistence.may_be_told(key)
+        ]
+
+    def outlive(self, life: str) -> None:
+        self._reconciler.persistence.outlive(life)
+
+    def merge_page(
+        self, author: NodeId, incarnation: str, day: str, cells: Iterable[tuple[AccountId, UsageBucket]]
+    ) -> None:
+        for account, cell in cells:
+            self._reconciler.merge(UsageKey(author, incarnation, account, day), cell)

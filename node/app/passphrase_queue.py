@@ -1,0 +1,77 @@
+"""Passphrases are checked in a thread, one at a time: each check costs much memory and time on purpose."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from node.accounts.fair_queue import FairQueue
+from node.errors import NodeError
+from node.units import MacAddress, Monotonic
+
+WAITING_MAX = 12
+"""Of devices that belong to an account, and as many of others. A check takes a fifth of a second on a small computer, so
+the last of them waits some two seconds."""
+
+
+class PassphraseQueue:
+    """One device has one turn at a time, so that guesses made at once are counted one after another. Devices of accounts
+    come first, then those that had fewest turns lately: whoever tries again and again waits behind everybody else."""
+
+    def __init__(self) -> None:
+        self._queue: FairQueue[MacAddress] = FairQueue(WAITING_MAX)
+        self._called: dict[MacAddress, asyncio.Future[bool]] = {}
+        self._at_work: MacAddress | None = None
+
+    async def turn[T](self, mac: MacAddress, work: Callable[[], T], *, is_known: bool = False) -> T:
+        """What `work` says. Raises NodeError when the device has a turn already, or too many others wait."""
+        await self._wait(mac, is_known=is_known)
+        try:
+            return await asyncio.to_thread(work)
+        finally:
+            self._at_work = None
+            self._call_next()
+
+    async def _wait(self, mac: MacAddress, *, is_known: bool) -> None:
+        stays, gone = (
+            self._queue.enter(mac, _now(), is_known=is_known) if mac != self._at_work else (False, None)
+        )
+        if gone is not None:
+            self._tell(gone, may_begin=False)
+        if not stays:
+            raise _busy()
+        called = self._called[mac] = asyncio.get_running_loop().create_future()
+        try:
+            if self._at_work is None:
+                self._call_next()
+            if not await called:
+                raise _busy()
+        except asyncio.CancelledError:
+            if self._at_work == mac:
+                self._at_work = None
+                self._call_next()
+            raise
+        finally:
+            if self._called.get(mac) is called:
+                del self._called[mac]
+                self._queue.leave(mac)
+
+    def _call_next(self) -> None:
+        self._at_work = self._queue.next(_now())
+        while self._at_work is not None and not self._tell(self._at_work, may_begin=True):
+            self._at_work = self._queue.next(_now())
+
+    def _tell(self, mac: MacAddress, *, may_begin: bool) -> bool:
+        """False when it does not wait any longer, without having said so yet."""
+        called = self._called.pop(mac)
+        if called.done():
+            return False
+        called.set_result(may_begin)
+        return True
+
+
+def _busy() -> NodeError:
+    return NodeError("many people are signing in with a passphrase right now", "try again in a moment")
+
+
+def _now() -> Monotonic:
+    return Monotonic(time.monotonic_ns() // 1_000_000)

@@ -1,0 +1,309 @@
+"""The rule file and the members file on disk: watched, saved whole, and every version kept that was in force.
+
+A copy of each as it was last in force stands in the data folder. A node starts from these: neither who joined since nor
+a slip in a file keeps it from running.
+"""
+
+import asyncio
+import itertools
+import logging
+import os
+import stat
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+
+from node.control.active_ruleset import (
+    MEMBERS_COPY,
+    RULES_COPY,
+    ActiveRuleset,
+    consider,
+    fingerprint,
+    load_active_ruleset,
+    reload_active_ruleset,
+)
+from node.control.reconciler import Reconciler
+from node.errors import Finding, InvalidFile, NodeError
+from node.governance.members import FILE_BYTES_MAX as MEMBERS_BYTES_MAX
+from node.governance.members import MemberDirectory, parse_members
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 0.3
+COPY_EVERY_LOOKS = 100
+"""A copy that could not be written is tried again after so many looks."""
+FILE_BYTES_MAX = 256 * 1024
+
+Stamp = tuple[int, int, int] | None
+Keep = Callable[[ActiveRuleset, str], Awaitable[None]]
+Edit = Callable[[str], str | tuple[Finding, ...]]
+"""A text to a better one, or all that is wrong with the wish."""
+
+
+class RuleFiles:
+    """Both files. A bad one never replaces what is in force."""
+
+    def __init__(
+        self,
+        rules: Path,
+        members: Path,
+        copies: Path | None = None,
+        recorded: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        """`copies`: the folder for what was last in force; None keeps none, and a start then needs good files.
+        `recorded`: the last rules in the admins' records, for a node that has no copy yet."""
+        self.rules, self.members, self._copies, self._recorded = rules, members, copies, recorded
+        self.members_findings: tuple[Finding, ...] = ()
+        self.members_fingerprint = ""
+        """Of the members file that is in force."""
+        self._owed: dict[str, str] = {}
+        """Copies that are still to be written: name to text."""
+        self._is_copy_told = False
+        """Whether the log says already that they cannot be written now."""
+        self._seen = self._stamps()
+        self._looking, self._editing = asyncio.Lock(), asyncio.Lock()
+
+    def open(self) -> tuple[ActiveRuleset, MemberDirectory]:
+        """What a starting node begins with: the files, or what was last in force where a file is wrong. Raises NodeError,
+        as InvalidFile with every error, only where nothing was in force before."""
+        member_directory = self._first_members()
+        book = self._first_rules(member_directory)
+        self._owed[RULES_COPY] = book.text
+        for finding in book.rejected:
+            log.error("%s is not in force, the rules adopted before it are: %s", self.rules, finding)
+        self._tell_strained(book)
+        return book, member_directory
+
+    def _first_members(self) -> MemberDirectory:
+        before = self._copy(MEMBERS_COPY)
+        known = None if before is None else parse_members(before)[0]
+        try:
+            # A community that begins has no members file yet; one that is gone, or cannot be read, is another matter.
+            is_new = not os.path.lexists(self.members) and not (known and known.units)
+            text = "" if is_new else self._members_text()
+            member_directory, findings = parse_members(text)
+            if member_directory is None:
+                raise InvalidFile(str(self.members), findings)
+        except NodeError as trouble:
+            if known is None or before is None:
+                raise
+            self._refuse_members(
+                trouble.findings if isinstance(trouble, InvalidFile) else (unreadable(trouble),)
+            )
+            self.members_fingerprint = fingerprint(before)
+            return known
+        self.members_fingerprint = fingerprint(text)
+        self._owed[MEMBERS_COPY] = text
+        return member_directory
+
+    def _first_rules(self, member_directory: MemberDirectory) -> ActiveRuleset:
+        before = self._copy(RULES_COPY)
+        adopted = None if before is None else reload_active_ruleset(before, member_directory)
+        if adopted is not None:
+            return self._read_rules(adopted, member_directory)
+        try:
+            book = load_active_ruleset(read(self.rules), member_directory)
+            if not isinstance(book, ActiveRuleset):
+                raise InvalidFile(str(self.rules), book)
+        except NodeError:
+            recorded = self._recorded()
+            adopted = None if recorded is None else reload_active_ruleset(recorded, member_directory)
+            if adopted is None:
+                raise
+            return self._read_rules(adopted, member_directory)
+        return book
+
+    def _copy(self, name: str) -> str | None:
+        """The text that was last in force; None where there is none that can be read."""
+        return None if self._copies is None else read_copy(self._copies, name)
+
+    def _write_copies(self) -> None:
+        """What is owed and cannot be written now stays owed."""
+        folder = self._copies
+        if folder is None:
+            return
+        for name, text in tuple(self._owed.items()):
+            try:
+                if read_copy(folder, name) != text:
+                    _replace(folder / name, text, mode=0o600)
+            except OSError as error:
+                if not self._is_copy_told:
+                    log.warning("the copy of what is in force cannot be written: %s", error.strerror)
+                self._is_copy_told = True
+                return
+            self._is_copy_told = False
+            if self._owed.get(name) == text:
+                del self._owed[name]
+
+    async def watch(self, reconciler: Reconciler, keep: Keep) -> None:
+        """Until cancelled: what changes on disk is in force within two seconds, or named as wrong. A file is read
+        when it has stood still for one look, so that one half written is never taken for what was meant."""
+        await keep(reconciler.active_ruleset, "the node's start")
+        await asyncio.to_thread(self._write_copies)
+        before = self._seen
+        for number in itertools.count(1):
+            await asyncio.sleep(LOOK_EVERY_S)
+            if self._owed and number % COPY_EVERY_LOOKS == 0:
+                await asyncio.to_thread(self._write_copies)
+            stamps = await asyncio.to_thread(self._stamps)
+            if stamps not in {self._seen, before}:
+                before = stamps
+            elif stamps != self._seen:
+                await self.look(reconciler, keep, "an edit of the file")
+
+    async def look(self, reconciler: Reconciler, keep: Keep, by: str) -> None:
+        """Read both files now and put in force what is good."""
+        async with self._looking:
+            await self._look(reconciler, keep, by)
+
+    async def _look(self, reconciler: Reconciler, keep: Keep, by: str) -> None:
+        self._seen = await asyncio.to_thread(self._stamps)
+        before = reconciler.active_ruleset
+        member_directory = await asyncio.to_thread(self._read_members, reconciler.member_directory)
+        book = await asyncio.to_thread(self._read_rules, before, member_directory)
+        await reconciler.adopt(book, member_directory)
+        for finding in book.rejected:
+            log.error("%s keeps its old rules: %s", self.rules, finding)
+        if book.strained != before.strained:
+            self._tell_strained(book)
+        self._owed[RULES_COPY] = book.text
+        await asyncio.to_thread(self._write_copies)
+        if book.fingerprint != before.fingerprint:
+            log.info("rules %s are in force", book.fingerprint)
+            await keep(book, by)
+
+    async def save(self, text: str) -> None:
+        """Replace the rule file whole: after a crash it is the old one or the new one."""
+        await asyncio.to_thread(_replace, self.rules, text)
+
+    async def edit_members(self, replacing: str, edit: Edit) -> tuple[Finding, ...] | None:
+        """Replace the members file by what `edit` makes of it, when it is still the one of fingerprint `replacing`;
+        else None, and nothing is changed. Raises NodeError when it cannot be read or written."""
+        async with self._editing:
+            return await asyncio.to_thread(self._edit_members, replacing, edit)
+
+    def _edit_members(self, replacing: str, edit: Edit) -> tuple[Finding, ...] | None:
+        text = self._members_text() if os.path.lexists(self.members) else ""
+        if fingerprint(text) != replacing:
+            return None
+        edited = edit(text)
+        if not isinstance(edited, str):
+            return edited
+        try:
+            _replace(self.members, edited)
+        except OSError as error:
+            raise NodeError(
+                f"the members file cannot be written: {error.strerror}",
+                "free some space or make its folder writable",
+            ) from error
+        return ()
+
+    async def members_after(self, replacing: str, edit: Edit) -> MemberDirectory | None:
+        """The roll that `edit` would make; None when it would be refused, which `edit_members` says."""
+        return await asyncio.to_thread(self._members_after, replacing, edit)
+
+    def _members_after(self, replacing: str, edit: Edit) -> MemberDirectory | None:
+        try:
+            text = self._members_text() if os.path.lexists(self.members) else ""
+        except NodeError:
+            return None
+        edited = edit(text) if fingerprint(text) == replacing else ()
+        return parse_members(edited)[0] if isinstance(edited, str) else None
+
+    def _members_text(self) -> str:
+        return read(self.members, MEMBERS_BYTES_MAX)
+
+    def _read_members(self, member_directory: MemberDirectory) -> MemberDirectory:
+        """The roll of the file, or the one before: a file that is gone or broken moves nobody out of a household."""
+        try:
+            text = self._members_text() if os.path.lexists(self.members) or member_directory.units else ""
+            wanted, findings = parse_members(text)
+            if wanted is not None:
+                self.members_fingerprint = fingerprint(text)
+                self._owed[MEMBERS_COPY] = text
+        except NodeError as trouble:
+            wanted, findings = None, (unreadable(trouble),)
+        self._refuse_members(findings if wanted is None else ())
+        return member_directory if wanted is None or wanted == member_directory else wanted
+
+    def _refuse_members(self, findings: tuple[Finding, ...]) -> None:
+        self.members_findings = findings
+        for finding in findings:
+            # The whole finding may name people and devices, and is for 'procomu status' alone.
+            log.error("%s, line %d: %s; the old members hold", self.members, finding.line, finding.code)
+
+    def _tell_strained(self, book: ActiveRuleset) -> None:
+        for finding in book.strained:
+            log.warning("the rules are in force and no longer fit the members: %s", finding)
+
+    def _read_rules(self, book: ActiveRuleset, member_directory: MemberDirectory) -> ActiveRuleset:
+        """The rules of the file, or those before and why; checked against the roll that holds now."""
+        try:
+            considered = consider(book, read(self.rules), member_directory)
+        except NodeError as trouble:
+            return replace(book, rejected=(unreadable(trouble),), rejected_fingerprint="")
+        return considered
+
+    def _stamps(self) -> tuple[Stamp, Stamp]:
+        return _stamp(self.rules), _stamp(self.members)
+
+
+def unreadable(trouble: NodeError) -> Finding:
+    """A file that cannot even be read, as a finding about the whole of it."""
+    return Finding("file-unreadable", 0, trouble.message, trouble.mend)
+
+
+def read(path: Path, bytes_max: int = FILE_BYTES_MAX) -> str:
+    """A text that a person wrote. Raises NodeError when it is missing, too long or not UTF-8."""
+    try:
+        # Opened without waiting: a pipe that nobody writes to must not hold the node up.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise NodeError(f"{path} is not a file", "put an ordinary text file there")
+            data = file.read(bytes_max + 1)
+    except OSError as error:
+        raise NodeError(
+            f"{path} cannot be read: {error.strerror}", "write it, or name another in node.toml"
+        ) from error
+    if len(data) > bytes_max:
+        raise NodeError(f"{path} is longer than {bytes_max} bytes", "shorten it")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise NodeError(f"{path} is not UTF-8 text (byte {error.start})", "save it as UTF-8") from error
+
+
+def read_copy(folder: Path, name: str) -> str | None:
+    """A text that was last in force, from a node's data folder; None where there is none that can be read."""
+    try:
+        return read(folder / name, MEMBERS_BYTES_MAX)
+    except NodeError:
+        return None
+
+
+def _replace(path: Path, text: str, mode: int = 0o640) -> None:
+    """`mode` is for a file that was not there before."""
+    temporary = path.with_name(f".{path.name}.new")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.chmod(path.stat().st_mode & 0o777 if path.exists() else mode)
+    temporary.replace(path)
+    # The new name, too: whoever was told that it is saved finds it after a power cut.
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+__all__ = ["RuleFiles", "fingerprint", "read"]

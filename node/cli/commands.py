@@ -1,0 +1,336 @@
+"""What each verb does: files, sockets and the running node on one side, lines of text on the other."""
+
+import contextlib
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO, TextIO
+
+from node import console
+from node.cli import output
+from node.cli.arguments import EXIT_NO, EXIT_WRONG_USE, EXIT_YES
+from node.cli.terminal import Terminal
+from node.config import NodeConfig, parse_config
+from node.errors import Finding, InvalidFile, NodeError
+
+FILE_BYTES_MAX = 1_000_000
+_AT = re.compile(r"(mon|tue|wed|thu|fri|sat|sun) ([01]?\d|2[0-3]):[0-5]\d")
+_Shown = Callable[[Mapping[str, Any], Terminal], list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class CommandContext:
+    """What was asked for, and where the answer goes."""
+
+    asked: Mapping[str, Any]
+    terminal: Terminal
+    out: TextIO
+
+    @property
+    def wants_json(self) -> bool:
+        return bool(self.asked.get("json"))
+
+    @property
+    def config_path(self) -> Path:
+        return Path(self.asked["config"])
+
+    def answer(self, as_json: Mapping[str, Any], lines: list[str]) -> None:
+        """Say it in the form that was asked for."""
+        text = json.dumps(as_json, ensure_ascii=False) if self.wants_json else "\n".join(lines)
+        print(text, file=self.out, flush=True)
+
+
+def read_config(path: Path) -> NodeConfig:
+    """Raises InvalidFile with everything that is wrong."""
+    config, findings = parse_config(read_file(path))
+    if config is None:
+        raise InvalidFile(str(path), findings)
+    return config
+
+
+def read_file(path: Path) -> str:
+    """Raises InvalidFile when there is nothing to read."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(FILE_BYTES_MAX + 1)
+        if len(content) > FILE_BYTES_MAX:
+            raise InvalidFile(
+                str(path), (_about(f"it is larger than {FILE_BYTES_MAX} bytes.", "give a smaller file"),)
+            )
+        return content.decode()
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        said = Finding("file-text", line, "this is not text in UTF-8.", "save the file as UTF-8")
+        raise InvalidFile(str(path), (said,)) from error
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        mend = "give the path of a file that exists and can be read ('procomu init' makes a new node's files)"
+        raise InvalidFile(str(path), (_about(f"it cannot be read: {reason}.", mend),)) from error
+
+
+def _about(message: str, mend: str) -> Finding:
+    return Finding("file-unreadable", 0, message, mend)
+
+
+def _ask(context: CommandContext, question: Mapping[str, Any], shown: _Shown) -> int:
+    return _tell(context, _answer_to(context, question), shown)
+
+
+def _answer_to(context: CommandContext, question: Mapping[str, Any]) -> Mapping[str, Any]:
+    answer = console.ask(read_config(context.config_path).node.console_socket, question)
+    if not answer.get("ok"):
+        raise NodeError(str(answer.get("message")), str(answer.get("mend")))
+    return answer
+
+
+def _tell(context: CommandContext, answer: Mapping[str, Any], shown: _Shown) -> int:
+    context.answer(answer, [] if context.wants_json else shown(answer, context.terminal))
+    return EXIT_YES
+
+
+@contextlib.contextmanager
+def _new_file(path: str) -> Iterator[BinaryIO]:
+    """A file that only its owner can read, opened before anything is made that has to be in it; it is gone again when
+    nothing was. Raises NodeError."""
+    try:
+        file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+    except OSError as error:
+        raise NodeError(f"{path} cannot be created: {error.strerror}", "name another file") from error
+    try:
+        with file:
+            yield file
+    except BaseException:
+        Path(path).unlink(missing_ok=True)
+        raise
+
+
+def run(context: CommandContext) -> int:
+    with without_certificate_authorities():
+        # The daemon brings every edge with it; no other verb should wait for that.
+        from node import daemon  # noqa: PLC0415
+
+    return daemon.main(context.config_path)
+
+
+@contextlib.contextmanager
+def without_certificate_authorities() -> Iterator[None]:
+    """Inside, OpenSSL finds no certificate authorities of the system.
+
+    aiohttp loads them when it is imported (`aiohttp.connector`), 2 MB that it keeps. A node trusts keys, and what looks
+    at the authorities (`captive_portal.certificate_files`) needs these two variables as they were given; so they are set
+    for the import only and not in the unit's environment.
+    """
+    names = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+    kept = {name: os.environ[name] for name in names if name in os.environ}
+    os.environ.update(dict.fromkeys(names, os.devnull))
+    try:
+        yield
+    finally:
+        for name in names:
+            del os.environ[name]
+        os.environ.update(kept)
+
+
+def init(context: CommandContext) -> int:
+    from node.cli.init import InitOptions, create_files  # noqa: PLC0415
+
+    asked = context.asked
+    wishes = InitOptions(
+        name=asked["name"],
+        community=asked["community"],
+        lan=asked["lan"],
+        uplink=asked["uplink"],
+        data_dir=Path(asked["data_dir"]) if asked["data_dir"] else None,
+        config=context.config_path,
+    )
+    begun = create_files(wishes)
+    context.answer({"ok": True, **asdict(begun)}, begun.lines(context.terminal))
+    return EXIT_YES
+
+
+def status(context: CommandContext) -> int:
+    return _ask(context, {"ask": "status"}, output.status)
+
+
+def why(context: CommandContext) -> int:
+    at = context.asked["at"]
+    if at is not None and not _AT.fullmatch(at.strip().lower()):
+        print('procomu why: --at is a day and a time, such as --at "fri 21:00"', file=sys.stderr)
+        return EXIT_WRONG_USE
+    return _ask(
+        context, {"ask": "why", "who": context.asked["who"], "at": at and at.strip().lower()}, output.why
+    )
+
+
+def rules_check(context: CommandContext) -> int:
+    """The roll of the node's own members is used where there is one, so that groups are checked too."""
+    from node.control.active_ruleset import examine  # noqa: PLC0415
+    from node.governance.members import NO_MEMBERS, parse_members  # noqa: PLC0415
+    from node.governance.sentences import describe  # noqa: PLC0415
+
+    path = Path(context.asked["file"])
+    text = read_file(path)
+    members = _members_file(context)
+    member_directory, _ = parse_members(read_file(members) if members else "")
+    ruleset, found = examine(text, member_directory or NO_MEMBERS)
+    sentences = () if ruleset is None else describe(ruleset)
+    as_json = {
+        "ok": ruleset is not None,
+        "file": str(path),
+        "findings": [asdict(finding) for finding in found],
+        "sentences": list(sentences),
+    }
+    lines = [f"  {sentence}" for sentence in sentences]
+    context.answer(
+        as_json, [*lines, *([""] if lines else []), *output.findings(str(path), found, context.terminal)]
+    )
+    return EXIT_NO if ruleset is None else EXIT_YES
+
+
+def _members_file(context: CommandContext) -> Path | None:
+    """The members file of this machine's node, when it has a valid configuration and such a file."""
+    with contextlib.suppress(InvalidFile):
+        members = Path(read_config(context.config_path).members.file)
+        return members if members.is_file() else None
+    return None
+
+
+def rules_show(context: CommandContext) -> int:
+    return _ask(context, {"ask": "rules"}, output.rules)
+
+
+def devices(context: CommandContext) -> int:
+    return _ask(context, {"ask": "devices"}, output.devices)
+
+
+def vouchers_issue(context: CommandContext) -> int:
+    asked = context.asked
+    question = {
+        "ask": "vouchers-issue",
+        "count": asked["count"] or "24",
+        "group": asked["group"] or "day-pass",
+        "lasts": asked["lasts"] or "1 day",
+        "devices": asked["devices"] or "0",
+        "note": asked["note"] or "",
+    }
+    if asked["print"] is None:
+        return _ask(context, question, output.vouchers_issued)
+    from node.cli.printing import check_language, sheet  # noqa: PLC0415
+
+    lang = check_language(asked["language"] or "")
+    with _new_file(asked["print"]) as page:
+        answer = _answer_to(context, question)
+        # The codes are told first: whatever becomes of the page, they are not lost.
+        code = _tell(context, answer, output.vouchers_issued)
+        page.write(sheet(answer, network=asked["wifi"] or "", lang=lang))
+    if not context.wants_json:
+        context.out.write(f"{asked['print']} is ready: open it in a browser and print it on A4 paper.\n")
+    return code
+
+
+def vouchers_list(context: CommandContext) -> int:
+    return _ask(context, {"ask": "vouchers-list"}, output.batches)
+
+
+def vouchers_revoke(context: CommandContext) -> int:
+    question = {"ask": "vouchers-revoke", "which": context.asked["which"], "back": context.asked["back"]}
+    return _ask(context, question, output.revoked)
+
+
+def members_passphrase(context: CommandContext) -> int:
+    return _ask(context, {"ask": "members-passphrase", "who": context.asked["who"]}, output.passphrase)
+
+
+def members_card(context: CommandContext) -> int:
+    question = {"ask": "members-card", "who": context.asked["who"]}
+    if context.asked["print"] is None:
+        return _ask(context, question, output.card)
+    from node.cli.printing import card_picture  # noqa: PLC0415
+
+    with _new_file(context.asked["print"]) as picture:
+        answer = _answer_to(context, question)
+        picture.write(card_picture(answer))
+    return _tell(context, answer, output.card)
+
+
+def members_void_cards(context: CommandContext) -> int:
+    return _ask(context, {"ask": "members-void-cards", "who": context.asked["who"]}, output.void_cards)
+
+
+def peers(context: CommandContext) -> int:
+    return _ask(context, {"ask": "peers"}, output.peers)
+
+
+def admin_link(context: CommandContext) -> int:
+    words = ("name", "groups", "lasts", "devices", "per_day")
+    question = {
+        "role": context.asked["role"] or "admin",
+        **{word: context.asked[word] or "" for word in words},
+    }
+    return _ask(context, {"ask": "admin-link", **question}, output.admin_link)
+
+
+def watch(context: CommandContext) -> int:
+    socket = read_config(context.config_path).node.console_socket
+    for event in console.watch(socket):
+        at = datetime.now(UTC).astimezone().strftime("%H:%M:%S")
+        context.answer(event, [output.event({"at": at, **event}, context.terminal)])
+    raise console.NoRunningNode("the node has stopped", "start it again with 'procomu run'")
+
+
+def doctor(context: CommandContext) -> int:
+    from node.doctor.diagnoses import diagnose, is_well  # noqa: PLC0415
+    from node.doctor.facts import acknowledge_losses, gather  # noqa: PLC0415
+
+    if context.asked["acknowledge"]:
+        acknowledge_losses(context.config_path)
+    diagnoses = diagnose(gather(context.config_path))
+    well = is_well(diagnoses)
+    as_json = {"ok": well, "diagnoses": [asdict(diagnosis) for diagnosis in diagnoses]}
+    context.answer(as_json, output.diagnoses(diagnoses, context.terminal))
+    return EXIT_YES if well else EXIT_NO
+
+
+def cleanup(context: CommandContext) -> int:
+    """The kernel needs no settings to be cleaned; where there are some, their servers are ended too."""
+    from node.enforcement.kernel import LinuxKernel  # noqa: PLC0415
+    from node.lan import managed_daemon  # noqa: PLC0415
+
+    with contextlib.suppress(InvalidFile):
+        run_dir = Path(read_config(context.config_path).node.run_dir)
+        for name in ("stand-in", "strangers-dns", "dnsmasq", "radvd"):
+            managed_daemon.end(run_dir / f"{name}.pid", run_dir / f"{name}.conf")
+    kernel = LinuxKernel()
+    try:
+        kernel.remove()
+    finally:
+        kernel.close()
+    context.answer({"ok": True}, ["Nothing of the node is left in the kernel."])
+    return EXIT_YES
+
+
+COMMANDS: Mapping[str, Callable[[CommandContext], int]] = {
+    "init": init,
+    "run": run,
+    "status": status,
+    "why": why,
+    "rules check": rules_check,
+    "rules show": rules_show,
+    "devices": devices,
+    "vouchers issue": vouchers_issue,
+    "vouchers list": vouchers_list,
+    "vouchers revoke": vouchers_revoke,
+    "members passphrase": members_passphrase,
+    "members card": members_card,
+    "members void-cards": members_void_cards,
+    "peers": peers,
+    "admin link": admin_link,
+    "watch": watch,
+    "doctor": doctor,
+    "cleanup": cleanup,
+}

@@ -1,0 +1,333 @@
+"""A node's answers as text for people: one function for each verb that asks, from the answer to its lines."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from node.cli.terminal import Column, Terminal, bar, clean, table, width
+from node.doctor.diagnoses import Diagnosis
+from node.errors import Finding
+from node.units import BitsPerSecond, Bytes, show_rate, show_volume
+
+Said = Mapping[str, Any]
+_RULE_CHARS_MAX = 60
+_STATES = ("unused", "used", "ended", "revoked")
+"""Of vouchers, in the order of their lives."""
+
+
+def status(answer: Said, terminal: Terminal) -> list[str]:
+    """From the question ``status``: {"overview": Overview, "memory": {"sentence"}}."""
+    view = answer["overview"]
+    lines = [
+        f"{terminal.bold(clean(view['community']))} · {clean(view['node'])}  {terminal.dim(view['node_id'])}"
+    ]
+    lines += ["", *_uplink(view, terminal), _people(view), *_flows(view["flows"])]
+    if view["online"]:
+        lines += ["", *_online(view["online"], terminal)]
+    if view["peers"]:
+        lines += ["", *_peer_table(view["peers"], terminal)]
+    lines += ["", terminal.dim(clean(answer["memory"]["sentence"]))]
+    lines += ["", *_warnings(view["warnings"], terminal)]
+    return lines
+
+
+def why(answer: Said, terminal: Terminal) -> list[str]:
+    """From ``why``: {"account", "tier", "at", "explain": lines, "allowance": Allowance}."""
+    first, *others = [clean(line) for line in answer["explain"]]
+    head = f"{clean(answer['account'])}, {clean(answer['tier'])}, {clean(answer['at'])}"
+    return [terminal.dim(head), terminal.bold(first), *others]
+
+
+def rules(answer: Said, terminal: Terminal) -> list[str]:
+    """From ``rules``: {"community", "version", "decision", "file", "sentences", "findings"}."""
+    head = (
+        f"{clean(answer['community'])}, version {answer['version']}, decided by {clean(answer['decision'])}"
+    )
+    lines = [terminal.bold(head), *(f"  {clean(sentence)}" for sentence in answer["sentences"])]
+    if answer["findings"]:
+        lines += [
+            "",
+            terminal.bad(f"The newer {clean(answer['file'])} has errors, so the rules above stay in force:"),
+        ]
+        lines += [line for said in answer["findings"] for line in finding(Finding(**said), terminal)]
+    return lines
+
+
+def devices(answer: Said, terminal: Terminal) -> list[str]:
+    """From ``devices``: {"devices": DeviceRow list}."""
+    if not answer["devices"]:
+        return ["No devices are here."]
+    columns = [Column("DEVICE"), Column("NAME"), Column("STATE"), Column("ACCOUNT"), Column("JOINED BY")]
+    columns += [
+        Column("DOWNLOADED", True),
+        Column("UPLOADED", True),
+        Column("DOWNLOAD NOW", True),
+        Column("UPLOAD NOW", True),
+    ]
+    columns += [Column("LEFT", True), Column("LIMITED BY")]
+    rows = [
+        (
+            row["mac"],
+            row["name"] or "-",
+            row["state"],
+            row["account"] or "-",
+            row["way"] or "-",
+            show_volume(Bytes(row["down"])),
+            show_volume(Bytes(row["up"])),
+            *_now(row["rate_down"], row["rate_up"]),
+            "-" if row["seconds_left"] is None else span(row["seconds_left"]),
+            row["rule"] or "-",
+        )
+        for row in answer["devices"]
+    ]
+    return table(columns, rows, terminal)
+
+
+def vouchers_issued(answer: Said, terminal: Terminal) -> list[str]:
+    """From ``vouchers-issue``: {"batch": Batch, "codes": list, "place": Place}."""
+    batch = answer["batch"]
+    return [
+        *(clean(code) for code in answer["codes"]),
+        "",
+        terminal.good(
+            f"Batch {batch['number']}: {_count(len(answer['codes']), 'voucher')} for {_worth(batch)}."
+        ),
+        "Print or copy the codes now: the node does not keep them.",
+    ]
+
+
+def batches(answer: Said, terminal: Terminal) -> list[str]:
+    """From ``vouchers-list``: {"batches": [{"batch": Batch, "unused", "used", "ended", "revoked"}]}."""
+    if not answer["batches"]:
+        return ["No vouchers have been issued yet. 'procomu vouchers issue --help' shows how."]
+    columns = [Column("BATCH", True), Column("WORTH"), Column("ISSUED"), Column("BY")]
+    columns += [Column(state.upper(), True) for state in _STATES]
+    columns += [Column("NOTE")]
+    rows = [
+        (
+            row["batch"]["number"],
+            _worth(row["batch"]),
+            row["batch"]["issued_day"] or "-",
+            row["batch"]["issued_by"],
+            *(row[state] for state in _STATES),
+            row["batch"]["note"] or "-",
+        )
+        for row in answer["batches"]
+    ]
+    return table(columns, rows, terminal)
+
+
+def revoked(answer: Said, terminal: Terminal) -> list[str]:
+    """From ``vouchers-revoke``: {"changed": number, "back": bool}."""
+    changed, state = answer["changed"], "valid again" if answer["back"] else "revoked"
+    verb = "is" if changed == 1 else "are"
+    return [terminal.good(f"{_count(changed, 'voucher')} {verb} {state}.")]
+
+
+def passphrase(answer: Said, terminal: Terminal) -> list[str]:
+    """From ``members-passphrase``: {"account", "passphrase"}."""
+    return [
+        terminal.bold(clean(answer["passphrase"])),
+        f"This is now the passphrase of {clean(answer['account'])}. The node does not keep it: give it to them now.",
+    ]
+
+
+def card(answer: Said, terminal: Terminal) -> list[str]:
+    """From ``members-card``: {"account", "card", "address", "last_day"}."""
+    return [
+        terminal.bold(clean(answer["address"])),
+        f"Anyone who shows it is signed in as {clean(answer['account'])}, until {clean(answer['last_day'])}.",
+    ]
+
+
+def void_cards(answer: Said, terminal: Terminal) -> list[str]:
+    """From ``members-void-cards``: {"account"}."""
+    return [terminal.good(f"All cards made so far for {clean(answer['account'])} are invalid now.")]
+
+
+def peers(answer: Said, terminal: Terminal) -> list[str]:
+    """From ``peers``: {"node": NodeId, "peers": PeerRow list}."""
+    lines = [f"this node  {clean(answer['node'])}", ""]
+    return lines + (
+        _peer_table(answer["peers"], terminal, full_id=True) if answer["peers"] else ["No other node found."]
+    )
+
+
+def admin_link(answer: Said, terminal: Terminal) -> list[str]:
+    """From ``admin-link``: {"url", "expires_seconds", "who", "may"}."""
+    may = [clean(answer["may"])] if answer.get("may") else []
+    return [
+        terminal.bold(clean(answer["url"])),
+        f"It signs in once as {clean(answer['who'])}, within {span(answer['expires_seconds'])}.",
+        *may,
+    ]
+
+
+def event(said: Said, terminal: Terminal) -> str:
+    """One change: {"event", "at", "text"} and whatever else belongs to it."""
+    name = clean(said.get("event", ""))
+    text = said.get("text") or " ".join(
+        f"{key}={value}" for key, value in said.items() if key not in {"event", "at"}
+    )
+    return f"{terminal.dim(clean(said.get('at', '')))}  {terminal.bold(name)}  {clean(text)}"
+
+
+def finding(said: Finding, terminal: Terminal) -> list[str]:
+    """What is wrong, and below it what to write instead."""
+    where = f"line {said.line}" if said.line else "the file"
+    code = terminal.bad(said.code) if said.is_error else terminal.warn(said.code)
+    return [f"{terminal.bold(where)}  {code}  {clean(said.message)}", f"    fix: {clean(said.mend)}"]
+
+
+def findings(name: str, said: Sequence[Finding], terminal: Terminal) -> list[str]:
+    """All findings of a file and how many there are."""
+    errors = sum(each.is_error for each in said)
+    lines = [line for each in said for line in finding(each, terminal)]
+    if errors:
+        return [
+            *lines,
+            "",
+            terminal.bad(f"{clean(name)} has {_count(errors, 'error')}; nothing was changed."),
+        ]
+    advice = (
+        f", and {_count(len(said), 'thing')} {'needs' if len(said) == 1 else 'need'} attention"
+        if said
+        else ""
+    )
+    return [*lines, terminal.good(f"{clean(name)} can be used{advice}.")]
+
+
+def diagnoses(said: Sequence[Diagnosis], terminal: Terminal) -> list[str]:
+    """What the doctor found, and below each trouble what mends it."""
+    marks = {"ok": terminal.good("✓"), "warn": terminal.warn("!"), "fail": terminal.bad("✗")}
+    room = max(width(each.name) for each in said)
+    lines: list[str] = []
+    for each in said:
+        lines.append(f"{marks[each.verdict]} {clean(each.name).ljust(room)}  {clean(each.found)}")
+        if each.wrong:
+            lines.append(f"    {clean(each.wrong)}")
+        if each.mend:
+            lines.append(f"    fix: {terminal.bold(clean(each.mend))}")
+    fails, warns = (sum(each.verdict == verdict for each in said) for verdict in ("fail", "warn"))
+    if fails:
+        return [
+            *lines,
+            "",
+            terminal.bad(f"{_count(fails, 'thing')} must be fixed before the node can work."),
+        ]
+    looks = f"; {_count(warns, 'thing')} {'needs' if warns == 1 else 'need'} attention" if warns else ""
+    return [*lines, "", terminal.good(f"The node can work{looks}.")]
+
+
+def span(seconds: int) -> str:
+    """A time span in its largest unit that says enough, as ``3 h 20 min``."""
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes = seconds // 60
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    days, rest = divmod(hours, 24)
+    if hours < 48 and (rest or minutes or not days):
+        return f"{hours} h {minutes:02} min" if minutes else f"{hours} h"
+    return f"{_count(days, 'day')} {rest} h" if rest else _count(days, "day")
+
+
+def _uplink(view: Said, terminal: Terminal) -> list[str]:
+    now, most = view["uplink_rate"], view["uplink"]
+    if most is None:
+        down, up = _now(now["down"], now["up"])
+        hint = terminal.dim("(its speed is not stated in the rules, so it is not shared)")
+        return [f"uplink  {down} download, {up} upload  {hint}"]
+    lines = []
+    for at, direction in enumerate(("down", "up")):
+        used, whole = BitsPerSecond(now[direction]), BitsPerSecond(most[direction])
+        label = "uplink" if at == 0 else "      "
+        drawn = (terminal.warn if used * 10 > whole * 9 else terminal.good)(bar(used, whole))
+        lines.append(f"{label}  {direction:4}  {drawn}  {show_rate(used)} of {show_rate(whole)}")
+    return lines
+
+
+def _people(view: Said) -> str:
+    if not view["online"] and not view["waiting"]:
+        return "online  nobody"
+    devices_on = sum(row["devices"] for row in view["online"])
+    on = f"{_count(len(view['online']), 'account')} with {_count(devices_on, 'device')}"
+    return f"online  {on}; {_count(view['waiting'], 'device')} not online yet"
+
+
+def _flows(flows: Said) -> list[str]:
+    if not flows["size"]:
+        return []
+    most = f"; most: {clean(flows['heaviest'])}, {flows['heaviest_flows']:,}" if flows["heaviest"] else ""
+    return [
+        f"flows   {flows['entries']:,} of {flows['size']:,} connections, {flows['per_device']:,} per device{most}"
+    ]
+
+
+def _online(rows: Sequence[Said], terminal: Terminal) -> list[str]:
+    columns = [Column("ACCOUNT"), Column("TIER"), Column("DEVICES", True), Column("DOWNLOAD NOW", True)]
+    columns += [
+        Column("UPLOAD NOW", True),
+        Column("THIS MONTH", True),
+        Column("SHARE", True),
+        Column("CEILING"),
+    ]
+    columns += [Column("LIMITED BY")]
+    return table(
+        columns,
+        [
+            (
+                row["account"],
+                row["tier"],
+                row["devices"],
+                *_now(row["rate"]["down"], row["rate"]["up"]),
+                show_volume(Bytes(row["used_month"])),
+                row["share"],
+                row["ceiling"] or "-",
+                _short(row["binding_rule"]) or "-",
+            )
+            for row in rows
+        ],
+        terminal,
+    )
+
+
+def _peer_table(rows: Sequence[Said], terminal: Terminal, *, full_id: bool = False) -> list[str]:
+    columns = [Column("NODE"), Column("STATE"), Column("LAST SEEN", True), Column("ADDRESSES"), Column("ID")]
+    return table(
+        columns,
+        [
+            (
+                row["name"] or "?",
+                row["state"],
+                "never" if row["heard_seconds_ago"] is None else f"{span(row['heard_seconds_ago'])} ago",
+                " ".join(row["addresses"]) or "-",
+                row["node"] if full_id else f"{row['node'][:16]}…",
+            )
+            for row in rows
+        ],
+        terminal,
+    )
+
+
+def _warnings(warnings: Sequence[str], terminal: Terminal) -> list[str]:
+    if not warnings:
+        return [terminal.good("All is well.")]
+    return [f"{terminal.warn('!')} {clean(warning)}" for warning in warnings]
+
+
+def _now(down: int, up: int) -> tuple[str, str]:
+    return show_rate(BitsPerSecond(down)), show_rate(BitsPerSecond(up))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _worth(batch: Said) -> str:
+    devices = f" on {_count(batch['devices_max'], 'device')}" if batch["devices_max"] else ""
+    return f"{clean(batch['group'])}, {span(batch['lasts_ms'] // 1000)}{devices}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _RULE_CHARS_MAX else f"{text[: _RULE_CHARS_MAX - 1]}…"

@@ -1,0 +1,107 @@
+"""Making a plan true: remember first, then tell the kernel, then tell whoever waits."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from node.control.persistence import Troubles
+from node.control.ports import Clock
+from node.enforcement.plan import TrafficPlan
+from node.enforcement.ports import Kernel
+from node.errors import KernelRefused
+
+log = logging.getLogger(__name__)
+
+STAND_S = 8.0
+"""Nobody waits longer for a change to stand: by then the person is told, and the node goes on trying."""
+
+
+class PlanApplier:
+    """Owned by the loop. Changes are counted; a plan that stands makes all changes true that came before it."""
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        clock: Clock,
+        *,
+        plan: Callable[[], TrafficPlan],
+        remember: Callable[[], Awaitable[object]],
+        troubles: Troubles,
+    ) -> None:
+        self._kernel, self._clock = kernel, clock
+        self._plan, self._remember, self._troubles = plan, remember, troubles
+        self._wanted = self._applied = 0
+        self._look_again = False
+        self._dirty, self._stands = asyncio.Event(), asyncio.Condition()
+
+    @property
+    def version(self) -> int:
+        """The number of the last change."""
+        return self._wanted
+
+    @property
+    def is_done(self) -> bool:
+        return self._applied == self._wanted
+
+    def change(self) -> int:
+        """Something is to be otherwise; the number to wait for."""
+        self._wanted += 1
+        self._dirty.set()
+        return self._wanted
+
+    def resync(self) -> None:
+        """What stands in the kernel is not what was said."""
+        self._look_again = True
+        self.change()
+
+    async def first(self, applier: ThreadPoolExecutor) -> None:
+        """The plan of a start. Raises KernelRefused."""
+        version, loop = self.change(), asyncio.get_running_loop()
+        await loop.run_in_executor(applier, self._kernel.apply, self._plan(), self._clock.monotonic())
+        await self._tell(version)
+
+    async def run(self, applier: ThreadPoolExecutor) -> None:
+        """Until cancelled; everything that comes in while one plan is applied goes together with the next."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._dirty.wait()
+            self._dirty.clear()
+            version, plan = self._wanted, self._plan()
+            await self._remember()
+            trouble: KernelRefused | None = None
+            try:
+                if self._look_again:
+                    self._look_again = False
+                    await loop.run_in_executor(applier, self._kernel.observe, self._clock.monotonic())
+                await loop.run_in_executor(applier, self._kernel.apply, plan, self._clock.monotonic())
+            except KernelRefused as refused:
+                trouble = refused
+            self.note(trouble)
+            await self._tell(None if trouble is not None else version)
+
+    async def wait(self, version: int) -> None:
+        """Until a plan of at least this version stands. Raises KernelRefused when the kernel does not take it."""
+        try:
+            async with asyncio.timeout(STAND_S), self._stands:
+                while self._applied < version:
+                    await self._stands.wait()
+                    if self._applied < version and self._troubles.kernel:
+                        raise KernelRefused(
+                            self._troubles.kernel, "the node tries again by itself every second"
+                        )
+        except TimeoutError as error:
+            raise KernelRefused("the node is busy or starting again", "try again in a moment") from error
+
+    def note(self, trouble: KernelRefused | None) -> None:
+        """What the kernel said to a plan or a question; None for yes."""
+        told = str(trouble) if trouble is not None else ""
+        if told != self._troubles.kernel:
+            log.error("%s", told) if told else log.info("the kernel agrees with the plan again")
+        self._troubles.kernel = told
+
+    async def _tell(self, version: int | None) -> None:
+        """Whoever waits; None when the plan was refused."""
+        async with self._stands:
+            self._applied = self._applied if version is None else version
+            self._stands.notify_all()

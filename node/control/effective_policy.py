@@ -1,0 +1,224 @@
+"""What everyone may use now: the rules in force, asked for the account that each device belongs to."""
+
+from collections.abc import Callable, Collection, Iterable
+
+from node.accounting.ledger import Ledger
+from node.accounts.ports import Binding, Change, SavedVoucher, Unbound
+from node.accounts.registry import AccountRegistry
+from node.control.accounting_cycle import CycleResult, quotas_used
+from node.control.active_ruleset import ActiveRuleset
+from node.control.ports import Clock
+from node.enforcement.plan import FirewallConfig, ShapedClass, TrafficPlan
+from node.enforcement.shares import ALL_GUARANTEED, GuaranteedParts, promises_kept
+from node.governance.allowance import Allowance, Moment, Unit
+from node.governance.evaluate import Evaluator
+from node.governance.members import MemberDirectory
+from node.governance.rules import GUEST_TIER
+from node.sessions.state import Authorized, Shortened
+from node.sessions.table import GUESTS_MAX, SessionTable
+from node.sessions.traffic_classes import as_kept, pools, shaped_classes
+from node.units import AccountId, MacAddress, Milliseconds, Monotonic
+
+
+class EffectivePolicy:
+    """Owned by the loop; nobody else changes it."""
+
+    def __init__(
+        self,
+        *,
+        active_ruleset: ActiveRuleset,
+        member_directory: MemberDirectory,
+        registry: AccountRegistry,
+        ledger: Ledger,
+        clock: Clock,
+        guest_account: Callable[[MacAddress], AccountId],
+        session_ms: Milliseconds | None,
+        guests_max: int = GUESTS_MAX,
+    ) -> None:
+        """`session_ms` is how long a visit lasts where no rule says it; None for as long as nobody ends it."""
+        self._registry, self._ledger, self._clock = registry, ledger, clock
+        self._guest_account, self._session_ms = guest_account, session_ms
+        self.active_ruleset, self.member_directory = active_ruleset, member_directory
+        self.evaluator = Evaluator(active_ruleset.ruleset)
+        self.session_table = SessionTable(self.account_of, guests_max)
+        self.allowances: dict[AccountId, Allowance] = {}
+        """Of everyone here, without what is left of quotas."""
+        self._kept = ALL_GUARANTEED
+
+    def account_of(self, mac: MacAddress) -> AccountId:
+        """The account in the roll, or else the one that its person came into, or else the device's own."""
+        return (
+            self.member_directory.account_of(mac)
+            or self._registry.account_of(mac)
+            or self._guest_account(mac)
+        )
+
+    def unit(self, account: AccountId) -> Unit:
+        """As the rules see the account. Also called by the reading thread."""
+        known = self.member_directory.by_account.get(account)
+        return known or Unit(account, GUEST_TIER, self._registry.groups_of(account))
+
+    def moment(self) -> Moment:
+        return Moment(self._clock.civil(), self._clock.state())
+
+    def allowance_at(self, account: AccountId, moment: Moment) -> Allowance:
+        """What the account may use at some moment, with what it has used until now; whether it is here or not. Floors
+        as the line has room for them with those who are here now."""
+        used = quotas_used(self.active_ruleset.ruleset, self._ledger, account, self._clock.today())
+        return as_kept(self.evaluator.evaluate(self.unit(account), moment, used), self._kept)
+
+    def visit_end(self, mac: MacAddress, now: Monotonic) -> Monotonic | None:
+        """When a visit of this device ends that begins now; None for never. A voucher lasts as long as it says, if
+        no rule makes its visits shorter."""
+        account = self.account_of(mac)
+        rule, voucher = self.allowance_at(account, self.moment()).session, self.voucher_end(account)
+        by_rule = None if rule is None else Monotonic(now + rule.value)
+        if voucher is not None:
+            return voucher if by_rule is None else min(voucher, by_rule)
+        if by_rule is not None or self._session_ms is None:
+            return by_rule
+        return Monotonic(now + self._session_ms)
+
+    def voucher_end(self, account: AccountId) -> Monotonic | None:
+        """When the account is no more; None for one that is no voucher's. One that was revoked has ended."""
+        voucher = self._registry.vouchers.of_account(account)
+        if voucher is None or voucher.lease is None:
+            return None
+        return Monotonic(0) if voucher.is_revoked else voucher.lease.ends
+
+    def devices_max(self, account: AccountId) -> int | None:
+        """How many devices of the account may be on at once: what its voucher and the rules both allow. None for as
+        many as there are."""
+        rule = self.allowance_at(account, self.moment()).devices
+        limits = [] if rule is None else [rule.value]
+        voucher = self._registry.vouchers.of_account(account)
+        if voucher is not None and (most := self._registry.vouchers.batch_of(voucher).devices_max):
+            limits.append(most)
+        return min(limits, default=None)
+
+    # --- everyone here -------------------------------------------------------------------
+
+    def adopt(self, active_ruleset: ActiveRuleset, member_directory: MemberDirectory) -> bool:
+        """New rules or a new roll; whether devices may belong to other accounts from now on. Then `evaluate_all`."""
+        changed_directory = member_directory != self.member_directory
+        self.active_ruleset, self.member_directory = active_ruleset, member_directory
+        self.evaluator = Evaluator(active_ruleset.ruleset)
+        return changed_directory
+
+    def reconsider(
+        self, macs: Collection[MacAddress], now: Monotonic
+    ) -> tuple[tuple[MacAddress, ...], tuple[MacAddress, ...]]:
+        """After the register or the roll may have changed: those whose visit ends sooner now, perhaps at once, and
+        those who belong to another account now. An account that has as many devices on as it may takes no more:
+        whoever would come to it stays where they are, or is out if that account is no more."""
+        session_table, sooner, moved = (
+            self.session_table,
+            list(self.end_vouchers(macs, now)),
+            list[MacAddress](),
+        )
+        over = frozenset(self.ended(now)) if sooner else frozenset()
+        for mac in macs:
+            session_entry = session_table.session_entries.get(mac)
+            if session_entry is None or mac in over or not session_table.is_admitted(mac):
+                continue
+            if self.account_of(mac) == session_entry.account:
+                continue
+            if self._has_room(self.account_of(mac)):
+                moved += session_table.rebind((mac,))
+            elif not self._may_stay(mac, session_entry.account, now) and session_table.handle(
+                mac, Shortened(now), now
+            ):
+                sooner.append(mac)
+        return (*sooner, *self.end_vouchers(moved, now)), tuple(moved)
+
+    def evaluate_all(self) -> None:
+        self.allowances = {account: self._evaluate(account) for account in self.session_table.accounts_here()}
+        self._make_pools()
+
+    def welcome(self, mac: MacAddress) -> None:
+        """The device's account needs a class in the kernel before the next turn of the loop."""
+        account = self.session_table.session_entries[mac].account
+        if self.session_table.is_admitted(mac) and account not in self.allowances:
+            self.allowances[account] = self._evaluate(account)
+            self._make_pools((self.allowances[account],))
+
+    def take(self, measured: CycleResult) -> bool:
+        """What a turn of the loop found; True when somebody's limits are others now. A turn that asked rules which
+        are no longer in force says nothing."""
+        if measured.evaluator is not self.evaluator:
+            return False
+        changed = measured.allowances != self.allowances
+        # Who came in while the turn was under way keeps what they were given at the door.
+        missing = self.allowances.keys() - measured.allowances.keys()
+        newcomers = missing & self.session_table.accounts_here() if missing else missing
+        kept = {account: self.allowances[account] for account in newcomers}
+        self.allowances = {**measured.allowances, **kept}
+        self._make_pools()
+        return changed
+
+    def ended(self, now: Monotonic) -> tuple[MacAddress, ...]:
+        """Devices whose visit is over."""
+        return tuple(
+            mac
+            for mac, guest in self.session_table.guests.items()
+            if isinstance(guest, Authorized) and guest.is_over(now)
+        )
+
+    def end_vouchers(self, macs: Iterable[MacAddress], now: Monotonic) -> tuple[MacAddress, ...]:
+        """None of these stays longer than its voucher, whatever it was promised before; those whose end is sooner
+        now."""
+        sooner = []
+        for mac in macs:
+            ends = (
+                self.voucher_end(self.session_table.session_entries[mac].account)
+                if mac in self.session_table.session_entries
+                else None
+            )
+            if ends is not None and self.session_table.handle(mac, Shortened(ends), now):
+                sooner.append(mac)
+        return tuple(sooner)
+
+    def touched(self, changes: Iterable[Change]) -> tuple[MacAddress, ...]:
+        """Devices that may have to go, or may belong elsewhere, because of these."""
+        macs: dict[MacAddress, None] = {}
+        for change in changes:
+            if isinstance(change, Binding | Unbound):
+                macs[change.mac] = None
+            elif isinstance(change, SavedVoucher):
+                macs |= dict.fromkeys(self.session_table.devices_of(change.voucher.account))
+        return tuple(macs)
+
+    def plan(self, firewall: FirewallConfig) -> TrafficPlan:
+        """Who may pass, and how the uplink is shared out among them."""
+        session_table = self.session_table
+        classes, shared = self._classes(), self.active_ruleset.ruleset.shaped
+        self._kept = promises_kept(classes.values(), shared)
+        admitted, retiring = session_table.admitted(), dict(session_table.retiring)
+        return TrafficPlan(firewall, admitted, retiring, shared, classes, session_table.moved())
+
+    def kept(self) -> GuaranteedParts:
+        """What the line has room for of the lifelines and floors of everyone here, as the last plan had it."""
+        return self._kept
+
+    def _has_room(self, account: AccountId) -> bool:
+        most = self.devices_max(account)
+        return most is None or len(self.session_table.admitted_of(account)) < most
+
+    def _may_stay(self, mac: MacAddress, account: AccountId, now: Monotonic) -> bool:
+        end = self.voucher_end(account)
+        is_there = account in self.member_directory.by_account if end is None else now < end
+        return is_there or account == self._guest_account(mac)
+
+    def _classes(self) -> dict[int, ShapedClass]:
+        here = self.session_table.accounts_here()
+        allowed = ((account, self.allowances[account]) for account in here if account in self.allowances)
+        shared = self.active_ruleset.ruleset.shaped is not None
+        return shaped_classes(allowed, self.session_table.minors, shared=shared)
+
+    def _evaluate(self, account: AccountId) -> Allowance:
+        used = quotas_used(self.active_ruleset.ruleset, self._ledger, account, self._clock.today())
+        return self.evaluator.policy_for(self.unit(account), self.moment(), used)
+
+    def _make_pools(self, allowances: tuple[Allowance, ...] | None = None) -> None:
+        for pool in pools(self.allowances.values() if allowances is None else allowances):
+            self.session_table.minor(pool)

@@ -1,0 +1,596 @@
+"""What is still to be stored, and what comes back from storage: the loop's side of its memory."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Collection, Container, Iterable
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from itertools import islice
+
+from node.accounting.booking import BOOKED_DAY, Booking
+from node.accounting.erasures import ERASED_MAX, ErasureNote
+from node.accounting.ledger import EMPTY_BUCKET, NOTHING_IS_OPEN, Ledger, UsageBucket, UsageKey, highest
+from node.accounting.lives import life_name, life_number
+from node.accounting.meter import Baseline, Reading, Tally, baseline, deltas, goes_on_from, is_behind
+from node.accounting.periods import DAY_UNKNOWN, first_open_day, is_since
+from node.accounts.auth_result import Now
+from node.accounts.ports import Change, Forgotten
+from node.accounts.registry import AccountRegistry
+from node.control.ports import Clock, Repository, StoredState
+from node.control.unsaved_changes import UnsavedChanges
+from node.control.usage_delta import LedgerWriter
+from node.enforcement.plan import KernelState
+from node.errors import StorageTrouble
+from node.sessions import state as session_state
+from node.sessions.stored import SavedSession, Session, rebased
+from node.sessions.table import SessionTable
+from node.units import AccountId, MacAddress, Monotonic, NodeId
+
+FORGET_EVERY_MS = 6 * 3_600_000
+KEEP_USED_DAYS, KEEP_ENDED_DAYS = 400, 30
+CLOCK_STEP = timedelta(hours=1)
+"""A clock that moved so far against the monotonic one has been set: nothing is forgotten on its word yet."""
+CLOCK_SLIP = timedelta(minutes=1)
+"""A clock that moved so far has been corrected: what ends by it is stored anew."""
+LEASE_TOLERANCE_MS = 5_000
+INCARNATION, SAVED_AT, BOOT, TRIED = "incarnation", "saved_at_ms", "boot", "tried_at_ms"
+BOOKINGS = "bookings"
+"""How often the bytes of these counters were stored."""
+ERASE_TOGETHER = 256
+"""Erasures that are handed to the memory at once, so that a few commits do for many."""
+
+
+@dataclass(slots=True)
+class Troubles:
+    """What goes wrong now, as warnings for people; empty texts mean that it is well."""
+
+    storage: str = ""
+    kernel: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """Somebody asked that the node forgets them."""
+
+    mac: MacAddress | None
+    account: AccountId
+    until_day: str
+
+
+async def nothing_to_keep() -> None:
+    """Where no pages come from."""
+
+
+class PersistenceQueue:
+    """Owned by the loop. While the data folder cannot be used everything waits here, and nothing is lost."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        clock: Clock,
+        *,
+        node: NodeId,
+        session_table: SessionTable,
+        ledger: Ledger,
+        registry: AccountRegistry,
+        troubles: Troubles,
+        new_name: Callable[[], str],
+        report: Callable[[str], None],
+        keep_pages: Callable[[], Awaitable[None]] = nothing_to_keep,
+    ) -> None:
+        """`keep_pages` stores what other nodes' cells came from."""
+        self._repository, self._clock, self._session_table, self._ledger = (
+            repository,
+            clock,
+            session_table,
+            ledger,
+        )
+        self._registry = registry
+        self._troubles, self._new_name, self._report = troubles, new_name, report
+        self._keep_pages = keep_pages
+        self.writer = LedgerWriter(node, "")
+        self.baseline: Baseline | None = None
+        self._noted = ""
+        """The life of the counters of which it is noted how often it was stored."""
+        self._stored = Tally("", 0)
+        """How often this life of the counters was stored."""
+        self._stored_life, self._life_number = "", 0
+        self.stored_day, self._booked_day, self._goes_on_day = "", "", ""
+        self.pending = UnsavedChanges()
+        self._erasures: deque[Erasure] = deque()
+        self._to_erase: list[tuple[AccountId, str]] = []
+        self._erased: dict[AccountId, ErasureNote] = {}
+        """The latest last; also those that are still to be stored."""
+        self._saving, self._failures = asyncio.Lock(), 0
+        self._stored_ms = Monotonic(0)
+        self._unbooked: dict[UsageKey, UsageBucket] = {}
+        self.recalled = False
+        """Whether the memory has been read: until then nobody's codes and devices are known here."""
+        self._life: int | None = None
+        self._is_unsure = False
+        """What was to be forgotten may be off the disk, although it is known here."""
+        self._found: Reading | None = None
+        """What the counters said when the memory could not be read: how much of it is booked already is not known."""
+        self._has_news = False
+        self._is_undated = False
+        """Something was written while the clock was not known."""
+        self._watched: tuple[Monotonic, datetime] | None = None
+        self._dated: tuple[Monotonic, datetime] | None = None
+        """Both clocks when it was last looked whether the ends that are stored by the clock are right."""
+        self._days_to_forget = ""
+
+    def instant(self, now: Monotonic) -> Now:
+        """Now, as the register needs it."""
+        is_known = self._clock.state() != "unknown"
+        self._is_undated |= not is_known
+        wall = int(self._clock.civil().timestamp()) if is_known else None
+        return Now(now, self._clock.boot, wall, self._clock.today() if is_known else "")
+
+    def keep(self, cells: Iterable[tuple[UsageKey, UsageBucket]]) -> None:
+        """To be stored with the next writing, unless it was erased."""
+        for key, cell in cells:
+            note = self._erased.get(key.account)
+            if note is not None and note.bars(key.day):
+                continue
+            self._unbooked[key] = highest(self._unbooked.get(key, EMPTY_BUCKET), cell)
+
+    def opens_since(self) -> str:
+        """The first day that the ledger needs today."""
+        today = self._clock.today()
+        return NOTHING_IS_OPEN if today == DAY_UNKNOWN else first_open_day(today)
+
+    async def stored_cells(
+        self, since: str, *, node: NodeId | None = None, account: AccountId | None = None
+    ) -> dict[UsageKey, UsageBucket]:
+        """Cells of that day and later, and of unknown days, as they are stored or wait to be. Raises StorageTrouble."""
+        waiting = dict(self._unbooked)
+        found = dict(await self._repository.cells(since=since, node=node, account=account))
+        return _joined(found, (*waiting.items(), *self._unbooked.items()), since, node, account)
+
+    async def cells(
+        self, since: str, *, node: NodeId | None = None, account: AccountId | None = None
+    ) -> dict[UsageKey, UsageBucket]:
+        """As `stored_cells`; those of open days also while nothing can be read."""
+        try:
+            found = await self.stored_cells(since, node=node, account=account)
+        except StorageTrouble as trouble:
+            self.note(trouble)
+            found = {}
+        return _joined(found, self._ledger.cells(), since, node, account)
+
+    async def recall(self, now: Monotonic, standing: KernelState | None = None) -> None:
+        """Once in the node's life: what was stored, joined with what stands in the kernel. What cannot be read now is
+        read with the next writing."""
+        if self.recalled:
+            return
+        try:
+            remembered = await self._repository.recall(self.opens_since())
+        except StorageTrouble as trouble:
+            self.note(trouble)
+            self._begin_books(None, standing)
+        else:
+            self.note(None)
+            self.recalled = True
+            self._take(remembered, now, standing)
+        for admission in standing.admitted.values() if standing is not None else ():
+            self._session_table.recognise(admission, now)
+
+    def has_news(self) -> bool:
+        """Told once: the register was read, or times in it are others than before."""
+        news, self._has_news = self._has_news, False
+        return news
+
+    def is_due(self, now: Monotonic, every_ms: int) -> bool:
+        """True when so much time has passed, something could not be stored before, or the file is another one."""
+        is_other = self.recalled and self._life != self._repository.life
+        # Counters that began again have no history until they are stored: a crash before would lose them. And nobody
+        # is told of a day before something of it is stored.
+        is_new = self.baseline is not None and self.baseline.counters_id != self._stored.counters_id
+        is_new |= self.recalled and self.writer.incarnation != self._stored_life
+        is_new |= self._booked_day not in {"", self.stored_day}
+        return now - self._stored_ms >= every_ms or bool(self._troubles.storage) or is_other or is_new
+
+    def day_to_book(self, today: str) -> str:
+        """The day that the bytes of the next reading belong to. The first ones after a start belong to the last day
+        that is stored, because neighbours may have been told of them under that day."""
+        return self._goes_on_day or today
+
+    def counted(self, up_to: Baseline, day: str) -> None:
+        """A reading was booked, on this day."""
+        self.baseline, self._booked_day, self._goes_on_day = up_to, day, ""
+
+    async def _note_counters(self) -> None:
+        counters = self.baseline.counters_id if self.baseline is not None else ""
+        if counters != self._noted:
+            self._noted = counters
+            await self._repository.begin_counters(counters)
+
+    def _next_tally(self) -> Tally:
+        counters = self.baseline.counters_id if self.baseline is not None else ""
+        before = self._stored.bookings if self._stored.counters_id == counters else 0
+        return Tally(counters, before + 1 if counters else 0)
+
+    def may_be_told(self, key: UsageKey) -> bool:
+        """Whether neighbours may know the cell as it is: it would become the same again after a crash."""
+        is_same = key.day == self.stored_day and key.incarnation == self._stored_life
+        return is_same or key not in self._unbooked
+
+    def outlive(self, life: str) -> None:
+        """What is counted from now on is counted in another life of the books, with a number above this one's."""
+        self._life_number = max(self._life_number, life_number(life), life_number(self.writer.incarnation))
+        self.writer = replace(self.writer, incarnation=self._new_life())
+
+    def _new_life(self) -> str:
+        self._life_number += 1
+        return life_name(self._life_number, self._new_name())
+
+    def erase(self, mac: MacAddress | None, account: AccountId, until_day: str) -> None:
+        """With the next saving, as `Repository.erase` has it."""
+        self._erasures.append(Erasure(mac, account, until_day))
+        if until_day:
+            self._keep_out([ErasureNote(account, until_day)])
+
+    def is_erased(self, key: UsageKey) -> bool:
+        """Whether a cell that comes from elsewhere is of somebody who asked to be erased since."""
+        note = self._erased.get(key.account)
+        return note is not None and note.bars_late(key.day)
+
+    def _note_erased(self, note: ErasureNote) -> None:
+        self._erased.pop(note.account, None)
+        self._erased[note.account] = note
+        if len(self._erased) > ERASED_MAX:
+            del self._erased[next(iter(self._erased))]
+
+    def _keep_out(self, notes: Collection[ErasureNote]) -> None:
+        """Of these accounts, what was erased leaves what is counted here and what waits to be stored."""
+        for note in notes:
+            self._note_erased(note)
+            self._to_erase.append((note.account, note.kept_since))
+        accounts = {note.account for note in notes}
+        self._unbooked = {
+            key: cell
+            for key, cell in self._unbooked.items()
+            if key.account not in accounts or not self.is_erased(key)
+        }
+
+    async def save(self) -> bool:
+        """Sessions and rows of the register that have changed, all of them together: whoever comes while the disk is
+        busy waits, and goes with the others. True when they are on the disk; otherwise they stay unsaved."""
+        failures = self._failures
+        async with self._saving:
+            if failures == self._failures:  # or everyone who waits would try the same disk again
+                await self._save()
+            return self.recalled and failures == self._failures
+
+    def why_unstored(self, changes: Iterable[Change]) -> str:
+        """Asked after a save that these went with: why they are not on the disk; empty when they are."""
+        return (self._troubles.storage or "the disk is busy") if self.pending.holds(changes) else ""
+
+    async def why_unwritable(self) -> str:
+        """Why nothing can be stored just now, found out by writing a note of it; empty when it was written. To be asked
+        before anything changes that people rely on."""
+        try:
+            note = {TRIED: str(self._clock.monotonic())}
+            await self._repository.book(Booking((), None, note))
+        except StorageTrouble as trouble:
+            self.note(trouble)
+            return str(trouble)
+        return ""
+
+    async def _save(self) -> None:
+        if not self.recalled:
+            return  # what is on the disk, such as whom an admin removed, is read before it is written over
+        session_table, changes = self._session_table, self.pending.take()
+        saving = tuple(session_table.unsaved)
+        if not saving and not changes and not self._erasures:
+            return
+        session_table.unsaved.clear()  # what changes meanwhile is to be saved again
+        is_saved = False
+        session_entries = [
+            session_table.session_entries[mac] for mac in saving if mac in session_table.session_entries
+        ]
+        accounts = {session_entry.account for session_entry in session_entries}
+        minors = {
+            account: session_table.minors[account] for account in accounts if account in session_table.minors
+        }
+        saved = tuple(self._saved(session_entry.mac) for session_entry in session_entries)
+        try:
+            await self._erase()  # first: whoever came back since is not erased again
+            await self._repository.save_sessions(saved, tuple(minors.items()), self._clock.today(), changes)
+            is_saved = True
+            self.note(None)
+        except StorageTrouble as trouble:
+            self._failures += 1
+            self.note(trouble)
+        finally:
+            if not is_saved:
+                session_table.unsaved.update(saving)
+                self.pending.give_back(changes)
+
+    async def _erase(self) -> None:
+        while self._erasures:
+            together = tuple(islice(self._erasures, ERASE_TOGETHER))
+            async with asyncio.TaskGroup() as tasks:
+                tried = [tasks.create_task(self._erase_one(each)) for each in together]
+            for trouble in (each.result() for each in tried):
+                if trouble is not None:
+                    raise trouble
+                self._erasures.popleft()
+
+    async def _erase_one(self, erasure: Erasure) -> StorageTrouble | None:
+        try:
+            await self._repository.erase(erasure.mac, erasure.account, erasure.until_day)
+        except StorageTrouble as trouble:
+            return trouble
+        return None
+
+    async def flush(self, now: Monotonic) -> bool:
+        """Sessions, then everything booked and the baseline it was booked up to. True when it is on the disk."""
+        await self._note_counters()
+        await self.recall(now)
+        if not self.recalled:
+            return False
+        self._date(now)
+        # First: times are stored in this boot's before the note that this boot was the last to write.
+        if not await self.save():
+            return False
+        cells = dict(self._unbooked)
+        facts = {INCARNATION: self.writer.incarnation, SAVED_AT: str(now), BOOT: self._clock.boot}
+        facts[BOOKED_DAY] = self._booked_day or self.stored_day
+        read_last = frozenset(self._session_table.read_last)
+        tally = self._next_tally()
+        if any(key.node != self.writer.node for key in cells):
+            # First: a cell whose page is lost here and at its author could not be told to anybody.
+            await self._keep_pages()
+        facts[BOOKINGS] = str(tally.bookings)
+        try:
+            await self._repository.book(Booking(tuple(cells.items()), self.baseline, facts, tally))
+        except StorageTrouble as trouble:
+            self.note(trouble)
+            return False
+        self.note(None)
+        self._stored, self.stored_day = tally, facts[BOOKED_DAY]
+        self._stored_life = facts[INCARNATION]
+        self._unbooked = {k: c for k, c in self._unbooked.items() if cells.get(k) != c}
+        self._stored_ms = now
+        is_other = self._is_another_life()
+        if is_other or self._is_unsure:
+            self._store_all(is_other=is_other)
+            return await self.flush(now)
+        self._session_table.forget_marks(read_last & self._session_table.read_last)
+        return True
+
+    async def forget(self, now: Monotonic) -> None:
+        """Retention, on the word of a clock that is known and has run steadily for a whole interval: what a wrong
+        clock made old would be lost for ever."""
+        if self._clock.state() != "synced":
+            self._watched = None
+            return
+        civil = self._clock.civil()
+        since = self._watched
+        if since is None or abs((civil - since[1]) - timedelta(milliseconds=now - since[0])) > CLOCK_STEP:
+            self._watched = now, civil
+        elif now - since[0] >= FORGET_EVERY_MS:
+            self._watched = now, civil
+            await self._forget_before(civil.date())
+
+    async def _forget_before(self, today: date) -> None:
+        ended, used = (
+            (today - timedelta(days=days)).isoformat() for days in (KEEP_ENDED_DAYS, KEEP_USED_DAYS)
+        )
+        try:
+            forgotten = await self._repository.forget(
+                ended_before=ended, used_before=used, today=today.isoformat()
+            )
+            self.pending.add(self._registry.forget(forgotten, self.instant(self._clock.monotonic())))
+            self._take_erased(forgotten.erased)
+        except StorageTrouble as trouble:
+            self.note(trouble)
+            self._is_unsure = True
+        self._erased = {each.account: each for each in self._erased.values() if each.until_day >= used}
+        self._days_to_forget = used
+        self._session_table.forget_ended(tuple(self._session_table.guests), self._clock.monotonic())
+
+    def _take_erased(self, changed: Iterable[ErasureNote]) -> None:
+        """Erasures as the memory has them now. One whose day was told by a wrong clock has kept out too much."""
+        waiting = {each.account for each in self._erasures if each.until_day}
+        told = [note for note in changed if note.account not in waiting]
+        self._keep_out([note for note in told if note.is_over])
+        for note in told:
+            if not note.is_over:
+                self._note_erased(note)
+                self._is_unsure = True
+
+    def _recall_erased(self, notes: Iterable[ErasureNote], *, is_late: bool) -> None:
+        """`is_late`: pages have been taken in already, while nobody could read who was erased."""
+        waiting = {each.account for each in self._erasures if each.until_day}
+        told = [note for note in notes if note.account not in waiting]
+        for note in told:
+            self._note_erased(note)
+        if is_late:
+            counted = {*self._unbooked, *(key for key, _ in self._ledger.cells())}
+            accounts = {key.account for key in counted if self.is_erased(key)}
+            self._keep_out([note for note in told if note.account in accounts])
+
+    def days_to_forget(self) -> str:
+        """Told once, to whoever may change the ledger: days before this one are to leave it; empty for none."""
+        day, self._days_to_forget = self._days_to_forget, ""
+        return day
+
+    def accounts_to_erase(self) -> tuple[tuple[AccountId, str], ...]:
+        """Told once, likewise: accounts, and the day before which what they used is to leave the ledger."""
+        accounts, self._to_erase = tuple(self._to_erase), []
+        return accounts
+
+    def _take(self, remembered: StoredState, now: Monotonic, standing: KernelState | None) -> None:
+        facts = dict(remembered.facts)
+        self._recall_erased(remembered.erased, is_late=bool(self.writer.incarnation))
+        self._ledger.open(remembered.cells_since, remembered.cells)
+        self._session_table.remember_marks(remembered.marks)
+        self._session_table.remember_minors(remembered.minors)
+        self._life = self._repository.life
+        if self.writer.incarnation:
+            self._book_found(remembered)
+        else:
+            self._begin_books(remembered, standing)
+        self._has_news = True
+        kept, at = remembered.registry, self.instant(now)
+        boots = {each.lease.boot for each in kept.vouchers if each.lease is not None}
+        is_of_last = SAVED_AT in facts and boots <= {facts.get(BOOT), self._clock.boot}
+        saved_at = Monotonic(int(facts[SAVED_AT])) if is_of_last else None
+        self.pending.add(self._registry.take(kept, at, saved_at))
+        self._restore_sessions(remembered, facts, now, standing)
+        self._date(now)
+
+    def _begin_books(self, remembered: StoredState | None, standing: KernelState | None) -> None:
+        if self.writer.incarnation:
+            return
+        facts = dict(remembered.facts) if remembered is not None else {}
+        known = facts.get(INCARNATION)
+        all_lives = remembered.lives if remembered is not None else ()
+        lives = [life for node, life in all_lives if node == self.writer.node]
+        self._life_number = max(map(life_number, (*lives, known or "")), default=0)
+        self.writer = replace(self.writer, incarnation=known or self._new_life())
+        self._stored_life = known or ""
+        reading = standing.reading if standing is not None and standing.stands else None
+        last = standing.reading if standing is not None and standing.reading.counters_id else None
+        self._noted = reading.counters_id if reading is not None else ""
+        if remembered is None:
+            # Counted from here on; what came before is booked when the memory says how far it had come.
+            self._found = last
+            self.baseline = baseline(reading) if reading is not None else None
+            return
+        bookings, tally = int(facts.get(BOOKINGS, "0")), remembered.tally
+        if known and (reading is None or is_behind(bookings, tally, reading)):
+            # What its life has told neighbours may not be in it: it is a copy of before, or the counters went with the
+            # machine before the last of them was stored.
+            self.writer = replace(self.writer, incarnation=self._new_life())
+        self.baseline = goes_on_from(remembered.baseline, reading, bookings, tally)
+        self.stored_day = facts.get(BOOKED_DAY, "")
+        if self.baseline is not None and self.baseline is remembered.baseline:
+            self._stored = Tally(self.baseline.counters_id, bookings)
+            self._goes_on_day = self.stored_day if reading is not None else ""
+        if reading is None:  # an older version's counters went with its table
+            self._found = last
+            self._book_found(remembered)
+
+    def _book_found(self, remembered: StoredState) -> None:
+        """In the life and on the day of before: neighbours may have been told of these bytes."""
+        found, self._found = self._found, None
+        facts = dict(remembered.facts)
+        life = facts.get(INCARNATION) or self.writer.incarnation
+        if found is None:
+            return
+        day = facts.get(BOOKED_DAY) or self._clock.today()
+        owners = {mark: (mac, account) for mark, mac, account in remembered.marks}
+        bookings = int(facts.get(BOOKINGS, "0"))
+        before = goes_on_from(remembered.baseline, found, bookings, remembered.tally)
+        for mark, usage in deltas(before, found).items():
+            session_entry = self._session_table.by_mark.get(mark)
+            mac, account = owners.get(mark, (None, None))
+            if session_entry is not None and session_entry.mac != mac:
+                account = session_entry.account  # the number became theirs while nothing could be read
+            if account is not None:
+                key = UsageKey(self.writer.node, life, account, day)
+                self._unbooked[key] = self._ledger.add(key, usage, busy=False)
+
+    def _restore_sessions(
+        self, remembered: StoredState, facts: dict[str, str], now: Monotonic, standing: KernelState | None
+    ) -> None:
+        wall = None if self._clock.state() == "unknown" else int(self._clock.civil().timestamp())
+        removed = {each.session.mac for each in remembered.sessions if each.session.state == "removed"}
+        # Whom an admin took off is remembered also when they erase.
+        self._erasures = deque(replace(e, mac=None) if e.mac in removed else e for e in self._erasures)
+        erased = {each.mac for each in self._erasures if each.mac is not None}
+        self._registry.forget(Forgotten(bindings=tuple(erased)), self.instant(now))
+        for saved in remembered.sessions:
+            if self._is_settled(saved.session, erased, now):
+                continue
+            saved_at = Monotonic(int(facts.get(SAVED_AT, "0"))) if facts.get(BOOT) == saved.boot else None
+            session = rebased(saved, boot=self._clock.boot, now=now, wall_s=wall, saved_at=saved_at)
+            session = _prolonged(session, standing)
+            self._session_table.restore(session, now)
+            # A session that is over is not stored again: its retention counts from the day it was stored as such.
+            is_same = session == saved.session or saved.session.state == "expired"
+            if not is_same or self._session_table.session_entries[session.mac].mark != session.mark:
+                self._session_table.unsaved.add(session.mac)
+
+    def _is_settled(self, session: Session, erased: Container[MacAddress], now: Monotonic) -> bool:
+        """Whether the device came in, or was erased, while the memory could not be read; whom an admin had removed is
+        out again."""
+        mac = session.mac
+        if mac in self._session_table.session_entries and session.state == "removed" and mac not in erased:
+            self._session_table.handle(mac, session_state.BlockedByAdmin(session.because), now)
+        return mac in self._session_table.session_entries or mac in erased
+
+    def _date(self, now: Monotonic) -> None:
+        """Ends that could not be told by the clock before, or were told by one that was wrong, are stored anew."""
+        if self._clock.state() == "unknown":
+            return
+        civil, before = self._clock.civil(), self._dated
+        self._dated = now, civil
+        slip = (
+            timedelta(0) if before is None else (civil - before[1]) - timedelta(milliseconds=now - before[0])
+        )
+        if not self._is_undated and abs(slip) < CLOCK_SLIP:
+            return
+        at, vouchers = self.instant(now), self._registry.vouchers
+        self.pending.add(vouchers.clock_known(at) if self._is_undated else vouchers.clock_corrected(at))
+        self._is_undated, self._has_news = False, True
+        self._session_table.unsaved.update(self._session_table.session_entries)
+
+    def _saved(self, mac: MacAddress) -> SavedSession:
+        session = self._session_table.session(mac)
+        wall: int | None = None
+        if session.ends is not None and self._clock.state() != "unknown":
+            left = timedelta(milliseconds=session.ends - self._clock.monotonic())
+            wall = int((self._clock.civil() + left).timestamp())
+        return SavedSession(session, self._clock.boot, wall)
+
+    def _is_another_life(self) -> bool:
+        """The file on the disk is not the one that everything was stored in: all of it is to be stored again."""
+        if self._life == self._repository.life:
+            return False
+        self._life = self._repository.life
+        self._report("the database is another file than before; everything that is known is stored again")
+        return True
+
+    def _store_all(self, *, is_other: bool) -> None:
+        """`is_other`: in a file that may not know who was erased."""
+        self._is_unsure = False
+        if is_other:
+            self._erasures.extend(
+                Erasure(None, each.account, each.until_day) for each in self._erased.values()
+            )
+        self.keep(self._ledger.cells())
+        self._session_table.unsaved.update(self._session_table.session_entries)
+        self.pending.add(self._registry.rows())
+
+    def note(self, trouble: StorageTrouble | None) -> None:
+        """What the data folder said; None when it was well."""
+        told = str(trouble) if trouble is not None else ""
+        if told != self._troubles.storage:
+            self._report(told or "the data folder can be written again")
+        self._troubles.storage = told
+
+
+def _prolonged(session: Session, standing: KernelState | None) -> Session:
+    """With the end that the kernel knows, if the terms were accepted again while nothing could be stored."""
+    held = standing.admitted.get(session.mac) if standing is not None else None
+    if held is None or held.mark != session.mark or session.state != "admitted" or session.ends is None:
+        return session
+    longer = held.ends is None or held.ends > session.ends + LEASE_TOLERANCE_MS
+    return replace(session, ends=held.ends) if longer else session
+
+
+def _joined(
+    found: dict[UsageKey, UsageBucket],
+    more: Iterable[tuple[UsageKey, UsageBucket]],
+    since: str,
+    node: NodeId | None,
+    account: AccountId | None,
+) -> dict[UsageKey, UsageBucket]:
+    for key, cell in more:
+        if node in {None, key.node} and account in {None, key.account} and is_since(key.day, since):
+            found[key] = highest(found.get(key, EMPTY_BUCKET), cell)
+    return found

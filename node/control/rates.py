@@ -1,0 +1,52 @@
+"""How fast accounts, devices and the uplink are used: means over times that are long enough to say something."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from node.control.usage_delta import UsageDelta
+from node.units import NO_USAGE, AccountId, BitsPerSecond, Rates, Usage
+
+RATES_OVER_MS = 500
+"""Readings can follow each other at once, and over a few milliseconds a full line may look unused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unrated:
+    """What was used since rates were last worked out."""
+
+    by_account: Mapping[AccountId, Usage] = field(default_factory=dict)
+    by_mark: Mapping[int, Usage] = field(default_factory=dict)
+    total: Usage = NO_USAGE
+
+    def plus(self, booked: UsageDelta) -> "Unrated":
+        return Unrated(
+            _sum(self.by_account, booked.by_account),
+            _sum(self.by_mark, booked.by_mark),
+            self.total + booked.total,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MeanRates:
+    by_account: Mapping[AccountId, Rates]
+    by_mark: Mapping[int, Rates]
+    uplink: Rates
+
+
+def mean_rates(used: Unrated, elapsed_ms: int) -> MeanRates | None:
+    """None while `elapsed_ms` are too few: what was used counts with the next reading."""
+    if elapsed_ms < RATES_OVER_MS:
+        return None
+    return MeanRates(
+        {account: _rate(usage, elapsed_ms) for account, usage in used.by_account.items()},
+        {mark: _rate(usage, elapsed_ms) for mark, usage in used.by_mark.items()},
+        _rate(used.total, elapsed_ms),
+    )
+
+
+def _rate(usage: Usage, elapsed_ms: int) -> Rates:
+    return Rates(BitsPerSecond(usage.down * 8000 // elapsed_ms), BitsPerSecond(usage.up * 8000 // elapsed_ms))
+
+
+def _sum[K](one: Mapping[K, Usage], other: Mapping[K, Usage]) -> dict[K, Usage]:
+    return {key: one.get(key, NO_USAGE) + other.get(key, NO_USAGE) for key in one.keys() | other.keys()}

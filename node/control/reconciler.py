@@ -1,0 +1,515 @@
+"""Observe, decide, apply: the one loop that makes the kernel agree with who is here and what the rules say.
+
+The loop's thread owns who is here; one worker thread reads and books, another applies. Portal and mesh hand in
+what happened and wait for the next plan to stand.
+"""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections import deque
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from node.accounting import busy
+from node.accounting.ledger import Ledger, UsageBucket, UsageKey
+from node.accounting.meter import baseline
+from node.accounting.periods import DAY_UNKNOWN
+from node.accounts.auth_result import Now
+from node.accounts.ports import Change
+from node.accounts.registry import AccountRegistry
+from node.control.accounting_cycle import CycleInput, CycleResult, run_cycle
+from node.control.active_ruleset import ActiveRuleset
+from node.control.applier import PlanApplier
+from node.control.effective_policy import EffectivePolicy
+from node.control.kernel_thread import KernelThread
+from node.control.persistence import PersistenceQueue, Troubles, nothing_to_keep
+from node.control.ports import Clock, Repository
+from node.control.rates import Unrated
+from node.enforcement.plan import FirewallConfig, KernelFeatures, TrafficPlan
+from node.enforcement.ports import Kernel
+from node.errors import KernelRefused, StorageTrouble
+from node.governance.allowance import Allowance, Moment
+from node.governance.members import MemberDirectory
+from node.sessions import state as session_state
+from node.sessions.device_limit import ActiveDevice, DeviceLimitReached, device_to_evict
+from node.sessions.superseded import LOOK_EVERY, superseded
+from node.sessions.table import GUESTS_MAX
+from node.units import NO_RATES, AccountId, MacAddress, Milliseconds, Monotonic, NodeId, Rates
+
+log = logging.getLogger(__name__)
+
+TICK_S = 1.0
+BOOK_EVERY_MS = 30_000
+"""At most this much is at risk in a power cut; nothing is in a crash, because the counters live in the kernel."""
+
+KERNEL_HANGS = KernelRefused(
+    "the kernel has not answered an earlier call of this node",
+    "the node waits for it and goes on by itself; if it never answers, restart this computer",
+)
+
+
+class Reconciler:
+    """The node's heart. `run` may be started again after trouble: everything is looked at anew."""
+
+    def __init__(
+        self,
+        *,
+        kernel: Kernel,
+        repository: Repository,
+        clock: Clock,
+        firewall: FirewallConfig,
+        node: NodeId,
+        active_ruleset: ActiveRuleset,
+        member_directory: MemberDirectory,
+        registry: AccountRegistry,
+        guest_account: Callable[[MacAddress], AccountId],
+        session_ms: Milliseconds | None,
+        guests_max: int = GUESTS_MAX,
+        on_booked: Callable[[Mapping[UsageKey, UsageBucket]], None] = lambda _changed: None,
+        keep_pages: Callable[[], Awaitable[None]] = nothing_to_keep,
+        tell: Callable[[Mapping[str, object]], None] = lambda _event: None,
+        tick_s: float = TICK_S,
+    ) -> None:
+        self._kernel, self._clock, self._firewall = kernel, clock, firewall
+        self._on_booked, self._tell, self._tick_s = on_booked, tell, tick_s
+        self.node, self.registry, self.ledger = node, registry, Ledger()
+        self.effective_policy = EffectivePolicy(
+            active_ruleset=active_ruleset,
+            member_directory=member_directory,
+            registry=registry,
+            ledger=self.ledger,
+            clock=clock,
+            guest_account=guest_account,
+            session_ms=session_ms,
+            guests_max=guests_max,
+        )
+        self.session_table = self.effective_policy.session_table
+        self.rates: Mapping[AccountId, Rates] = {}
+        self.mark_rates: Mapping[int, Rates] = {}
+        self.uplink_rate = NO_RATES
+        self.load = busy.UplinkLoad()
+        self.features: KernelFeatures | None = None
+        self.troubles = Troubles()
+        self.persistence = self._make_persistence(repository, keep_pages)
+        self.ready = asyncio.Event()
+        self._merges: deque[tuple[UsageKey, UsageBucket]] = deque()
+        self._opened: tuple[str, tuple[tuple[UsageKey, UsageBucket], ...]] | None = None
+        self._unpublished: dict[UsageKey, UsageBucket] = {}
+        self._plan_applier = PlanApplier(
+            kernel,
+            clock,
+            plan=lambda: self.effective_policy.plan(firewall),
+            remember=self.persistence.save,
+            troubles=self.troubles,
+        )
+        self._applying, self._reading = KernelThread("kernel-apply"), KernelThread("kernel-read")
+        self._keep, self._hurry = asyncio.Event(), asyncio.Event()
+        self._rated_ms: Monotonic | None = None
+        self._unrated = Unrated()
+        self._looked_ms = Monotonic(0)
+        self._released: set[MacAddress] = set()
+
+    def _make_persistence(
+        self, repository: Repository, keep_pages: Callable[[], Awaitable[None]]
+    ) -> PersistenceQueue:
+        return PersistenceQueue(
+            repository,
+            self._clock,
+            node=self.node,
+            session_table=self.session_table,
+            ledger=self.ledger,
+            registry=self.registry,
+            troubles=self.troubles,
+            new_name=lambda: secrets.token_hex(8),
+            report=log.warning,
+            keep_pages=keep_pages,
+        )
+
+    # --- what others ask -----------------------------------------------------------------
+
+    @property
+    def active_ruleset(self) -> ActiveRuleset:
+        return self.effective_policy.active_ruleset
+
+    @property
+    def member_directory(self) -> MemberDirectory:
+        return self.effective_policy.member_directory
+
+    @property
+    def allowances(self) -> Mapping[AccountId, Allowance]:
+        """Of everyone here, without what is left of quotas."""
+        return self.effective_policy.allowances
+
+    def account_of(self, mac: MacAddress) -> AccountId:
+        """The account in the roll, or else the one that its person came into, or else the device's own."""
+        return self.effective_policy.account_of(mac)
+
+    def moment(self) -> Moment:
+        return self.effective_policy.moment()
+
+    def instant(self) -> Now:
+        return self.persistence.instant(self._clock.monotonic())
+
+    def today(self) -> str:
+        return self._clock.today()
+
+    def allowance(self, account: AccountId) -> Allowance:
+        """What the account may use now, whether it is here or not."""
+        return self.effective_policy.allowance_at(account, self.moment())
+
+    def allowance_at(self, account: AccountId, moment: Moment) -> Allowance:
+        """What the account may use at another moment, with what it has used until now."""
+        return self.effective_policy.allowance_at(account, moment)
+
+    async def admit(
+        self,
+        mac: MacAddress,
+        terms: str,
+        *,
+        changes: Iterable[Change] = (),
+        instead_of: MacAddress | None = None,
+    ) -> DeviceLimitReached | None:
+        """Lets the device in, into the account that it belongs to. Returns when the session and these changes of the
+        register are stored and the device may pass, or with NoRoom when the account has too many devices on. Raises
+        KernelRefused."""
+        now, session_table, kept = self._clock.monotonic(), self.session_table, tuple(changes)
+        self.persistence.pending.add(kept)
+        moved = self._reconsider(now, [each for each in self.effective_policy.touched(kept) if each != mac])
+        leaving = self._who_leaves(mac, instead_of, now)
+        if isinstance(leaving, DeviceLimitReached):
+            await (self._after_change(moved) if moved else self.persistence.save())
+            return leaving
+        for each in leaving:
+            session_table.handle(each, session_state.LoggedOff(), now)
+        ends = self.effective_policy.visit_end(mac, now)
+        lasts_ms = None if ends is None else Milliseconds(max(0, ends - now))
+        session_table.handle(mac, session_state.SessionGranted(terms, lasts_ms), now)
+        if session_table.is_admitted(mac):
+            await self._after_change((mac, *leaving, *moved))
+            self._tell(
+                {"event": "admitted", "mac": mac, "account": session_table.session_entries[mac].account}
+            )
+        return None
+
+    async def leave(self, mac: MacAddress) -> None:
+        await self._end(mac, session_state.LoggedOff())
+
+    async def remove(self, mac: MacAddress, because: str) -> None:
+        await self._end(mac, session_state.BlockedByAdmin(because))
+
+    async def pardon(self, mac: MacAddress) -> None:
+        await self._end(mac, session_state.Unblocked())
+
+    async def remember(self, changes: Iterable[Change]) -> None:
+        """What changed in the register: stored when this returns, or, while the data folder cannot be written, kept
+        and tried again. Whoever belongs to another account by it does so at once; who belongs to none any more
+        because a voucher was revoked is out."""
+        kept = tuple(changes)
+        self.persistence.pending.add(kept)
+        moved = self._reconsider(self._clock.monotonic(), self.effective_policy.touched(kept))
+        await (self._after_change(moved) if moved else self.persistence.save())
+
+    async def erase(
+        self, mac: MacAddress, account: AccountId, *, is_last: bool, changes: Iterable[Change] = ()
+    ) -> None:
+        """Ends the visit, and forgets the device; when it is the last one of its account also what that used, this
+        month's at its end. Whom an admin removed is remembered as that."""
+        self.persistence.pending.add(changes)
+        await self.leave(mac)
+        # Whoever accepts once more in the same moment is here, too.
+        is_here = not self.session_table.handle(mac, session_state.Discarded(), self._clock.monotonic())
+        self.persistence.erase(None if is_here else mac, account, self.instant().today if is_last else "")
+        await self.persistence.save()
+
+    def merge(self, key: UsageKey, cell: UsageBucket) -> None:
+        """A cell of another node; it counts from the next reading on."""
+        self._merges.append((key, cell))
+
+    async def adopt(self, active_ruleset: ActiveRuleset, member_directory: MemberDirectory) -> None:
+        """New rules or a new roll: in force when this returns."""
+        others = (
+            tuple(self.session_table.session_entries)
+            if self.effective_policy.adopt(active_ruleset, member_directory)
+            else ()
+        )
+        moved = self._reconsider(self._clock.monotonic(), others)
+        self.effective_policy.evaluate_all()
+        await self._after_change(moved)
+        self._tell(
+            {
+                "event": "rules",
+                "fingerprint": active_ruleset.fingerprint,
+                "rejected": len(active_ruleset.rejected),
+            }
+        )
+
+    # --- the loop ------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Run until cancelled; on the way out everything booked so far is stored."""
+        if self._applying.is_busy or self._reading.is_busy:
+            self._plan_applier.note(KERNEL_HANGS)
+        async with self._applying.open() as applier, self._reading.open() as reader:
+            await self._begin(applier)
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._plan_applier.run(applier))
+                    tasks.create_task(self._tick_loop(reader))
+                    tasks.create_task(self._keep_loop())
+            finally:
+                await self.persistence.flush(self._clock.monotonic())
+
+    async def _begin(self, applier: ThreadPoolExecutor) -> None:
+        loop, now = asyncio.get_running_loop(), self._clock.monotonic()
+        standing = await loop.run_in_executor(applier, self._kernel.observe, now)
+        if not standing.stands:
+            # The gate is shut before anything else is looked at, so that nobody passes meanwhile.
+            await loop.run_in_executor(applier, self._kernel.apply, TrafficPlan(self._firewall), now)
+        self.features = await loop.run_in_executor(applier, self._kernel.probe)
+        self.session_table.keep_clear_of(standing.marks)
+        await self.persistence.recall(now, standing)
+        if not standing.stands:
+            # Our own counters begin: that is stored before they count anything, or a crash would lose it.
+            ours = await loop.run_in_executor(applier, self._kernel.read)
+            self.persistence.counted(baseline(ours), self.persistence.day_to_book(self.today()))
+            await self.persistence.flush(now)
+        self.persistence.has_news()
+        self._reconsider(now, tuple(self.session_table.session_entries))
+        passing = {admission.mark for admission in self.session_table.admitted().values()}
+        # Whoever may not pass any more still has bytes in the kernel that nobody has booked.
+        self.session_table.retiring.update({m: c for m, c in standing.marks.items() if m not in passing})
+        self.session_table.heard |= dict.fromkeys(passing, now)
+        self.effective_policy.evaluate_all()
+        await self._plan_applier.first(applier)
+        self.ready.set()
+
+    async def _tick_loop(self, reader: ThreadPoolExecutor) -> None:
+        loop, watched = asyncio.get_running_loop(), self._kernel.fileno()
+        if watched >= 0:
+            loop.add_reader(watched, self._look_up)
+        try:
+            await self._tick_for_ever(reader)
+        finally:
+            if watched >= 0:
+                loop.remove_reader(watched)
+
+    def _look_up(self) -> None:
+        """Somebody changed the packet filter: if it was not us, nobody may pass meanwhile for a whole second."""
+        if self._kernel.was_disturbed():
+            self._hurry.set()
+
+    async def _tick_for_ever(self, reader: ThreadPoolExecutor) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while True:
+            self._hurry.clear()
+            await self._tick(reader)
+            due = max(due + self._tick_s, loop.time() - self._tick_s)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), max(0.0, due - loop.time()))
+
+    async def _tick(self, reader: ThreadPoolExecutor) -> None:
+        now = self._clock.monotonic()
+        self._end_leases(now)
+        self._end_superseded(now)
+        if not await self._open_days():
+            self._keep.set()
+            return
+        stopped = frozenset(self.session_table.retiring) if self._plan_applier.is_done else frozenset()
+        version, question = self._plan_applier.version, self._question(now)
+        reading = asyncio.get_running_loop().run_in_executor(
+            reader, run_cycle, self._kernel, self.ledger, question
+        )
+        try:
+            await asyncio.wait({reading})
+        finally:
+            # Also when we are told to stop meanwhile: what the thread has booked must be known as booked.
+            if not reading.done():
+                await asyncio.wait({reading})
+            self._take_reading(
+                reading, question, now, stopped if version == self._plan_applier.version else frozenset()
+            )
+        if self.persistence.is_due(now, BOOK_EVERY_MS):
+            self._keep.set()
+
+    async def _open_days(self) -> bool:
+        """The clock was set back, or is known at last: days are needed that are in the database alone. False while
+        they cannot be read; the kernel goes on counting."""
+        since = self.persistence.opens_since()
+        if since >= self.ledger.open_since:
+            return True
+        try:
+            self._opened = since, tuple((await self.persistence.stored_cells(since)).items())
+        except StorageTrouble as trouble:
+            self.persistence.note(trouble)
+            return False
+        return True
+
+    def _take_reading(
+        self,
+        reading: "asyncio.Future[CycleResult]",
+        question: CycleInput,
+        now: Monotonic,
+        stopped: frozenset[int],
+    ) -> None:
+        try:
+            measured = reading.result()
+        except KernelRefused as refused:
+            # Our table is gone: look at what stands, and say the whole plan again.
+            self._plan_applier.note(refused)
+            self._merges.extendleft(reversed(question.merges))
+            self._plan_applier.resync()
+        else:
+            self._take(measured, now, read_last=stopped)
+
+    async def _keep_loop(self) -> None:
+        """A slow disk delays nobody but this."""
+        while True:
+            await self._keep.wait()
+            self._keep.clear()
+            now, retiring = self._clock.monotonic(), len(self.session_table.retiring)
+            await self.persistence.flush(now)
+            self._release()
+            news = self.persistence.has_news()
+            if news or len(self.session_table.retiring) != retiring:
+                # Who came in before the memory could be read may belong elsewhere, or stay for a shorter time.
+                for mac in self._reconsider(now, tuple(self.session_table.session_entries)) if news else ():
+                    self.effective_policy.welcome(mac)
+                self._plan_applier.change()
+            await self.persistence.forget(now)
+
+    def _question(self, now: Monotonic) -> CycleInput:
+        came = [self._merges.popleft() for _ in range(len(self._merges))]
+        merges = [(key, cell) for key, cell in came if not self.persistence.is_erased(key)]
+        opened, self._opened = self._opened, None
+        return CycleInput(
+            merges=tuple(merges),
+            baseline=self.persistence.baseline,
+            session_entries=dict(self.session_table.by_mark),
+            guests=dict(self.session_table.guests),
+            unit=self.effective_policy.unit,
+            ruleset=self.active_ruleset.ruleset,
+            evaluator=self.effective_policy.evaluator,
+            moment=self.moment(),
+            day=self.today(),
+            booked_day=self.persistence.day_to_book(self.today()),
+            writer=self.persistence.writer,
+            busy=self.load.busy,
+            unrated=self._unrated,
+            elapsed_ms=0 if self._rated_ms is None else now - self._rated_ms,
+            forget_before=self.persistence.days_to_forget(),
+            opened=opened,
+            open_since="" if self.today() == DAY_UNKNOWN else self.persistence.opens_since(),
+            erased=self.persistence.accounts_to_erase(),
+        )
+
+    def _take(self, measured: CycleResult, now: Monotonic, *, read_last: frozenset[int]) -> None:
+        booked = measured.booked
+        self.persistence.counted(booked.baseline, booked.day)
+        self.persistence.keep(measured.merged.items())
+        self.persistence.keep(booked.changed.items())
+        self._take_rates(measured, now)
+        self.session_table.read_last |= read_last
+        self.session_table.hear(booked.by_mark, now)
+        if self.effective_policy.take(measured) or self.troubles.kernel:
+            self._plan_applier.change()
+        self._publish(booked.changed)
+
+    def _take_rates(self, measured: CycleResult, now: Monotonic) -> None:
+        if self._rated_ms is None:
+            self._rated_ms = now  # nobody knows in which time the bytes of the first reading were used
+            return
+        self._unrated = measured.unrated
+        if measured.rates is None:
+            return
+        self._rated_ms, self._unrated = now, Unrated()
+        self.rates, self.mark_rates = measured.rates.by_account, measured.rates.by_mark
+        self.uplink_rate = measured.rates.uplink
+        self.load = busy.step(self.load, self.uplink_rate, self.active_ruleset.ruleset.shaped, now)
+
+    def _publish(self, changed: Mapping[UsageKey, UsageBucket]) -> None:
+        """Tells of own cells. Those of a day that is not stored yet wait until it is: after a crash they would be
+        booked once more, on another day."""
+        waiting = {**self._unpublished, **changed}
+        told = {key: cell for key, cell in waiting.items() if self.persistence.may_be_told(key)}
+        self._unpublished = {key: cell for key, cell in waiting.items() if key not in told}
+        if told:
+            self._on_booked(told)
+
+    def _end_leases(self, now: Monotonic) -> None:
+        ended = self.effective_policy.ended(now)
+        for mac in ended:
+            self.session_table.handle(mac, session_state.TimedOut(), now)
+            self._tell(
+                {"event": "expired", "mac": mac, "account": self.session_table.session_entries[mac].account}
+            )
+        if ended:
+            self._plan_applier.change()
+
+    def _end_superseded(self, now: Monotonic) -> None:
+        """Once a minute: devices in whose place another one has come."""
+        if now - self._looked_ms < LOOK_EVERY:
+            return
+        self._looked_ms = now
+        comfortable = self.session_table.guests_max * 3 // 4
+        stays = self.session_table.stays(now, lambda mac: self.member_directory.account_of(mac) is not None)
+        gone = superseded(stays, now, comfortable)
+        for mac in gone:
+            self.session_table.handle(mac, session_state.LoggedOff(), now)
+            self._tell(
+                {
+                    "event": "superseded",
+                    "mac": mac,
+                    "account": self.session_table.session_entries[mac].account,
+                }
+            )
+        if gone:
+            log.info("%d visits ended early: another device had taken their place", len(gone))
+            self._released.update(gone)
+            self._plan_applier.change()
+
+    def _release(self) -> None:
+        """What is known of devices that were superseded leaves memory once it is stored and their last bytes are."""
+        session_table = self.session_table
+        here = {
+            mac
+            for mac in self._released
+            if mac in session_table.session_entries and not session_table.is_admitted(mac)
+        }
+        session_table.forget_ended(here - session_table.unsaved, self._clock.monotonic())
+        self._released = {mac for mac in here if mac in session_table.session_entries}
+
+    def _reconsider(self, now: Monotonic, macs: Collection[MacAddress]) -> tuple[MacAddress, ...]:
+        """After the register may have changed: those of them whose visit is cut short, or belongs elsewhere now."""
+        sooner, moved = self.effective_policy.reconsider(macs, now)
+        if sooner:
+            self._end_leases(now)
+        return sooner + moved
+
+    # --- changes -------------------------------------------------------------------------
+
+    async def _end(self, mac: MacAddress, event: session_state.Event) -> None:
+        if self.session_table.handle(mac, event, self._clock.monotonic()):
+            await self._after_change((mac,))
+            self._tell(
+                {"event": "stopped", "mac": mac, "account": self.session_table.session_entries[mac].account}
+            )
+
+    async def _after_change(self, macs: Iterable[MacAddress]) -> None:
+        """Returns when the change is remembered and stands in the kernel."""
+        for mac in macs:
+            self.effective_policy.welcome(mac)
+        await self._plan_applier.wait(self._plan_applier.change())
+
+    def _who_leaves(
+        self, mac: MacAddress, instead_of: MacAddress | None, now: Monotonic
+    ) -> tuple[MacAddress, ...] | DeviceLimitReached:
+        account = self.account_of(mac)
+        most, session_table = self.effective_policy.devices_max(account), self.session_table
+        if most is None or isinstance(session_table.state(mac), session_state.Blocked):
+            return ()
+        others = (each for each in session_table.admitted_of(account) if each != mac)
+        occupants = (ActiveDevice(each, session_table.idle_ms(each, now)) for each in others)
+        return device_to_evict(occupants, most, self.active_ruleset.ruleset.joining.when_full, instead_of)

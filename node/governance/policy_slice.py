@@ -1,0 +1,281 @@
+"""One stretch of time, and what each class of units may use in it, and why.
+
+Units of the same tier and groups that have used up the same quotas have equal rights: they are one class.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from node.accounting.periods import period_end
+from node.governance import combine
+from node.governance.allowance import Allowance, Bound, Unit
+from node.governance.combine import Claim
+from node.governance.rules import (
+    GUEST_TIER,
+    GUESTS,
+    SHARE_DEFAULT,
+    Ceiling,
+    DevicesLimit,
+    Effect,
+    Floor,
+    Quota,
+    Rule,
+    Ruleset,
+    SessionLimit,
+    Share,
+)
+from node.governance.selection import ONLY_GUESTS, applying, in_force, is_meant_for, selects
+from node.governance.sentences import sentence
+from node.units import Milliseconds, Rates
+
+CLASSES_MAX = 4096
+"""Classes remembered in one cell; with more of them all are worked out anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaCounter:
+    """A quota of a class: when it resets, and whether it has a consequence at this hour."""
+
+    rule: Rule
+    quota: Quota
+    resets: datetime | None
+    holds: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRuleset:
+    """A ruleset, and what is worked out from it once."""
+
+    ruleset: Ruleset
+    sentences: dict[str, str]
+    cap: int
+
+
+def compile_ruleset(ruleset: Ruleset) -> CompiledRuleset:
+    return CompiledRuleset(
+        ruleset, {r.id: sentence(r, ruleset) for r in ruleset.rules}, combine.share_cap(ruleset)
+    )
+
+
+class PolicySlice:
+    """A stretch of one day in which no rule begins or ends. What it remembers only ever depends on its arguments,
+    so threads may share it."""
+
+    def __init__(self, agreed: CompiledRuleset, minute: int | None, at: datetime) -> None:
+        """`minute` of the week; None while the clock is unknown."""
+        self._agreed = agreed
+        self.minute, self.at = minute, at
+        self._counted: dict[tuple[str, frozenset[str]], tuple[QuotaCounter, ...]] = {}
+        self._known: dict[tuple[str, frozenset[str], frozenset[str]], Allowance] = {}
+
+    def allowance(self, unit: Unit, exhausted: frozenset[str]) -> Allowance:
+        """What the class of `unit` may use with these quotas used up; without figures of its quotas."""
+        key = (unit.tier, unit.groups, exhausted)
+        known = self._known.get(key)
+        if known is None:
+            if len(self._known) >= CLASSES_MAX:
+                self._known.clear()
+            known = self._known[key] = self._combine(unit, exhausted)
+        return known
+
+    def counted(self, unit: Unit) -> tuple[QuotaCounter, ...]:
+        """The quotas of the class of `unit`, by id; those that only hold at other hours included."""
+        key = (unit.tier, unit.groups)
+        known = self._counted.get(key)
+        if known is None:
+            if len(self._counted) >= CLASSES_MAX:
+                self._counted.clear()
+            known = self._counted[key] = self._count(unit)
+        return known
+
+    def until(self, rule: Rule) -> datetime | None:
+        """When the rule's own time, or its quota's period, ends."""
+        if self.minute is None:
+            return None
+        ends: list[datetime | None] = [self.resets(rule.effect)] if isinstance(rule.effect, Quota) else []
+        if rule.when is not None and (left := rule.when.minutes_left(self.minute)) is not None:
+            ends.append(self.at + timedelta(minutes=left))
+        return combine.earliest(ends)
+
+    def resets(self, quota: Quota) -> datetime | None:
+        return None if self.minute is None else period_end(quota.period, self.at)
+
+    def _count(self, unit: Unit) -> tuple[QuotaCounter, ...]:
+        selected = self._selected(unit)
+        timely = applying(selected, self.minute)
+        now = {rule.id for rule in in_force(timely)}
+        replaced = {rule.id for rule in timely} - now
+        return tuple(
+            QuotaCounter(
+                rule, rule.effect, self.resets(rule.effect), rule.id in now and self.minute is not None
+            )
+            for rule in sorted(selected, key=lambda rule: rule.id)
+            if isinstance(rule.effect, Quota)
+            and (rule.id in now or (rule.exception_to is None and rule.id not in replaced))
+        )
+
+    def _selected(self, unit: Unit) -> list[Rule]:
+        return [rule for rule in self._agreed.ruleset.rules if is_meant_for(rule, unit.tier, unit.groups)]
+
+    def _combine(self, unit: Unit, exhausted: frozenset[str]) -> Allowance:
+        selected = self._selected(unit)
+        rules = in_force(applying(selected, self.minute))
+        used_up = [rule for rule in rules if rule.id in exhausted]
+        base = self._base(unit, rules)
+        pool = self._pool(unit, base)
+        thens = self._claims(used_up, _lowered_to)
+        own = self._ceilings([r for r in rules if not r.together]) + self._consequences(used_up)
+        lifeline = combine.lifeline_bound(self._agreed.ruleset)
+        if pool is None:
+            ceiling = combine.lowest_ceiling(own, lifeline)
+            floor = combine.highest_floor(self._floors(rules), lifeline, ceiling)
+            share = combine.lowered_share(base, thens)
+            allowance = Allowance(share, floor, ceiling, lifeline=lifeline.value)
+        elif pool_has_guests(pool):
+            ceiling = combine.lowest_ceiling(own, combine.code_lifeline_bound())
+            allowance = self._pooled(pool, base, thens, rules, ceiling)
+        else:
+            ceiling = combine.lowest_ceiling(own, lifeline)
+            allowance = replace(self._pooled(pool, base, thens, rules, ceiling), own_floor=lifeline)
+        allowance = replace(allowance, session=self._session(rules), devices=self._devices(rules))
+        binding = binding_rules(rules, exhausted, allowance)
+        silent = _silent(selected, binding)
+        sentences = tuple(self._agreed.sentences[name] for name in silent)
+        return replace(allowance, not_binding=sentences, not_binding_rules=silent)
+
+    def _session(self, rules: Iterable[Rule]) -> Bound[Milliseconds] | None:
+        claims = self._claims(
+            rules, lambda effect: effect.length if isinstance(effect, SessionLimit) else None
+        )
+        return combine.smallest_limit(claims, combine.SESSION_MIN)
+
+    def _devices(self, rules: Iterable[Rule]) -> Bound[int] | None:
+        claims = self._claims(
+            rules, lambda effect: effect.count if isinstance(effect, DevicesLimit) else None
+        )
+        return combine.smallest_limit(claims, 1)
+
+    def _base(self, unit: Unit, rules: Iterable[Rule]) -> Bound[int]:
+        """The base share; people without a share rule are equal, guests without one are one household."""
+        default = combine.guests_share_bound if unit.tier == GUEST_TIER else combine.equal_share_bound
+        claims = self._claims(rules, lambda effect: effect.weight if isinstance(effect, Share) else None)
+        return combine.base_share(claims, default(self._agreed.ruleset), self._agreed.cap)
+
+    def _pool(self, unit: Unit, base: Bound[int]) -> Rule | str | None:
+        """The rule that makes the unit's pool (the first in its chain of exceptions), `GUESTS`, or None."""
+        by_id = {rule.id: rule for rule in self._agreed.ruleset.rules}
+        rule = by_id.get(base.rule)
+        if rule is None or not rule.together:
+            return GUESTS if unit.tier == GUEST_TIER else None
+        while rule.exception_to is not None:
+            rule = by_id[rule.exception_to]
+        return rule
+
+    def _pooled(
+        self,
+        pool: Rule | str,
+        base: Bound[int],
+        thens: list[Claim[int]],
+        rules: Iterable[Rule],
+        ceiling: Bound[Rates] | None,
+    ) -> Allowance:
+        """A pool counts as one household: share, floor and one ceiling are its own."""
+        of_pool = [rule for rule in rules if is_of_pool(rule, pool)]
+        lifeline = self._pool_lifeline(pool)
+        pool_ceiling = combine.lowest_ceiling(self._ceilings(of_pool), lifeline)
+        weight = min([SHARE_DEFAULT, *(claim.value for claim in thens)])
+        reasons = [claim for claim in thens if claim.value == weight < SHARE_DEFAULT][:1]
+        share = Bound(
+            base.value,
+            base.rule,
+            base.decision,
+            " ".join([base.sentence, *(claim.sentence for claim in reasons)]),
+            combine.earliest([base.until, *(claim.until for claim in reasons)]),
+            tuple(sorted({*base.also, *(c.rule.id for c in thens)} - {c.rule.id for c in reasons})),
+            (*(base.reasons or (base.rule,)), *(claim.rule.id for claim in reasons)),
+        )
+        floor = combine.highest_floor(self._floors(of_pool), lifeline, pool_ceiling)
+        name = pool if isinstance(pool, str) else pool.id
+        return Allowance(share, floor, ceiling, (), name, pool_ceiling, weight, lifeline=lifeline.value)
+
+    def _pool_lifeline(self, pool: Rule | str) -> Bound[Rates]:
+        """The guests', or one household's; each household of a pool has one (`Allowance.own_floor`)."""
+        if pool_has_guests(pool):
+            return combine.guest_lifeline_bound(self._agreed.ruleset)
+        return combine.lifeline_bound(self._agreed.ruleset)
+
+    def _ceilings(self, rules: Iterable[Rule]) -> list[Claim[Rates]]:
+        return self._claims(rules, lambda effect: effect.rates if isinstance(effect, Ceiling) else None)
+
+    def _consequences(self, used_up: Iterable[Rule]) -> list[Claim[Rates]]:
+        return self._claims(used_up, _slowed_to)
+
+    def _floors(self, rules: Iterable[Rule]) -> list[Claim[Rates]]:
+        return self._claims(rules, lambda effect: effect.rates if isinstance(effect, Floor) else None)
+
+    def _claims[V](self, rules: Iterable[Rule], says: Callable[[Effect], V | None]) -> list[Claim[V]]:
+        """Of the rules that say anything in the matter."""
+        said = ((rule, says(rule.effect)) for rule in rules)
+        return [
+            Claim(rule, value, self._agreed.sentences[rule.id], self.until(rule))
+            for rule, value in said
+            if value is not None
+        ]
+
+
+def _lowered_to(effect: Effect) -> int | None:
+    """The share after a quota is used up."""
+    return effect.then.weight if isinstance(effect, Quota) and isinstance(effect.then, Share) else None
+
+
+def _slowed_to(effect: Effect) -> Rates | None:
+    """The ceiling after a quota is used up."""
+    return effect.then.rates if isinstance(effect, Quota) and isinstance(effect.then, Ceiling) else None
+
+
+def _silent(selected: Iterable[Rule], binding: frozenset[str]) -> tuple[str, ...]:
+    """Rules that select the unit and have no part in what it gets, by id; quotas show themselves."""
+    return tuple(sorted({r.id for r in selected if r.id not in binding and not isinstance(r.effect, Quota)}))
+
+
+def binding_rules(rules: Iterable[Rule], exhausted: frozenset[str], found: Allowance) -> frozenset[str]:
+    """Ids of the rules in force that have a part in `found`."""
+    return frozenset(rule.id for rule in rules if _binds(rule, exhausted, found))
+
+
+def _binds(rule: Rule, exhausted: frozenset[str], found: Allowance) -> bool:
+    effect = rule.effect
+    if isinstance(effect, Quota):
+        if rule.id not in exhausted:
+            return False
+        effect = effect.then
+    if isinstance(effect, Share):
+        return rule.id not in found.share.also
+    if isinstance(effect, Floor):
+        return rule.id not in found.floor.also
+    if isinstance(effect, SessionLimit):
+        return found.session is not None and rule.id not in found.session.also
+    if isinstance(effect, DevicesLimit):
+        return found.devices is not None and rule.id not in found.devices.also
+    if effect.rates is None:
+        return True
+    ceiling = found.pool_ceiling if rule.together else found.ceiling
+    return ceiling is not None and rule.id not in ceiling.also
+
+
+def pool_has_guests(pool: Rule | str) -> bool:
+    """Whether all guests are in the pool."""
+    return isinstance(pool, str) or selects(pool.who, GUEST_TIER, frozenset())
+
+
+def is_of_pool(rule: Rule, pool: Rule | str) -> bool:
+    """Whether a floor or ceiling is for the whole pool: it selects the same people, together.
+
+    A floor for guests is always for all of them together: no line has one for any number of guests.
+    """
+    only_guests = isinstance(pool, str) or pool.who == ONLY_GUESTS
+    if only_guests and isinstance(rule.effect, Floor):
+        return True
+    people = ONLY_GUESTS if isinstance(pool, str) else pool.who
+    return rule.together and rule.who == people

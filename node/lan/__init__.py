@@ -1,0 +1,1 @@
+"""DHCP, DNS and router advertisements on the LAN (dnsmasq and radvd, configured and kept running), and mDNS services."""

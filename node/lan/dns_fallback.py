@@ -1,0 +1,73 @@
+"""While no resolver upstream gives names, those that strangers ask for lead to the portal, so that every system shows
+its page.
+
+Another dnsmasq answers then, on a loopback address that the strangers' resolver always asks too and that of the
+admitted never does: neither needs another file or a restart, and nobody who is admitted is told anything false, even
+when we are wrong about the resolvers upstream.
+"""
+
+import asyncio
+import logging
+from pathlib import Path
+
+from node.lan.configuration import STAND_IN_RESOLVER, stand_in_conf
+from node.lan.managed_daemon import ManagedDaemon
+from node.lan.upstream import UpstreamResolvers
+
+log = logging.getLogger(__name__)
+
+
+class DnsFallback:
+    """Runs the second resolver exactly while it is needed. It ends with the daemon's `stop`, not with the daemon."""
+
+    def __init__(self, upstream: UpstreamResolvers, run_dir: Path, *, has_ipv6: bool) -> None:
+        self.upstream = upstream
+        conf_file, pid_file = run_dir / "stand-in.conf", run_dir / "stand-in.pid"
+        self._text = stand_in_conf(has_ipv6=has_ipv6, pid_file=str(pid_file))
+        self._program = ManagedDaemon(
+            "dnsmasq",
+            "dnsmasq-base",
+            (f"--conf-file={conf_file}",),
+            conf_file,
+            pid_file,
+            f"see what holds port 53 of {STAND_IN_RESOLVER}: 'ss -lunp' names it",
+        )
+
+    def warnings(self) -> tuple[str, ...]:
+        if self.upstream.gives_names:
+            return ()
+        if self.upstream.answers:
+            return (
+                "The resolvers upstream refuse the names by which devices find out whether they are online. Names lead "
+                "people who are not online yet to the portal, and the others ask those resolvers as always. "
+                "Write other resolvers at lan.dns_upstream in node.toml.",
+            )
+        return (
+            f"The line to the Internet has been down for {self.upstream.silent_minutes} min: no resolver upstream "
+            "answers, and names lead those who are not online yet to the portal until one does. "
+            "See whether the uplink is plugged in and whether lan.dns_upstream is right.",
+        )
+
+    async def run(self) -> None:
+        """Until cancelled. Raises NodeError when the second resolver is needed and cannot be started."""
+        while True:
+            wait_s = await self.upstream.look()
+            if self.upstream.gives_names:
+                await asyncio.to_thread(self._step_down)
+            else:
+                await asyncio.to_thread(self._step_in)
+            await asyncio.sleep(wait_s)
+
+    def stop(self) -> None:
+        """Names are what they are again."""
+        self._program.stop()
+
+    def _step_in(self) -> None:
+        if self._program.pid() is None:
+            log.warning("no resolver upstream gives names: those that strangers ask for lead to the portal")
+        self._program.keep(self._text)
+
+    def _step_down(self) -> None:
+        if self._program.pid() is not None:
+            log.warning("resolvers upstream give names: names are what they are")
+            self._program.stop()

@@ -1,0 +1,110 @@
+"""A service that announced itself on the people's side (DNS-SD, RFC 6763). Whoever announces is a stranger: what they
+say is limited, cleaned, and never shown without the machine that says it."""
+
+import unicodedata
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address
+
+HTTP, HTTPS = "_http._tcp.local.", "_https._tcp.local."
+SCHEMES = {HTTP: ("http", 80), HTTPS: ("https", 443)}
+NAME_CHARS_MAX = 60
+PATH_CHARS_MAX = 100
+ADDRESSES_MAX = 8
+SHOWN_MAX = 32
+OF_ONE_MACHINE_MAX = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceAnnouncement:
+    """As it was heard; `service_type` is one of `SCHEMES`."""
+
+    service_type: str
+    instance: str
+    """Full name, which ends in the type."""
+    server: str
+    port: int
+    path: bytes | None
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundService:
+    """A service as it may be shown."""
+
+    name: str
+    url: str
+    host: str
+    """Name and address of the machine that offers it: ``raspberrypi.local, 10.77.0.9``."""
+    address: str
+    port: int
+
+
+def read_announced(
+    said: ServiceAnnouncement, own4: IPv4Interface, own6: IPv6Interface | None
+) -> FoundService | None:
+    """None for what people here could not open, or should not: other networks' addresses, and the node's own."""
+    if not 1 <= said.port <= 65_535:
+        return None
+    address = _address(said.addresses, own4, own6)
+    name = _clean(said.instance.removesuffix(f".{said.service_type}"))
+    if address is None or not name:
+        return None
+    scheme, usual = SCHEMES[said.service_type]
+    place = f"[{address}]" if address.version == 6 else str(address)
+    port = "" if said.port == usual else f":{said.port}"
+    machine = _clean(said.server.rstrip("."))
+    host = f"{machine}, {address}" if machine else str(address)
+    return FoundService(name, f"{scheme}://{place}{port}{_path(said.path)}", host, str(address), said.port)
+
+
+def shown(found: Iterable[FoundService]) -> tuple[FoundService, ...]:
+    """By name, each address once, a few of each machine: one machine cannot fill the page."""
+    kept: dict[str, FoundService] = {}
+    of_machine: dict[str, int] = {}
+    for each in sorted(found, key=lambda each: (each.name.casefold(), each.url)):
+        count = of_machine.get(each.address, 0)
+        if each.url not in kept and count < OF_ONE_MACHINE_MAX and len(kept) < SHOWN_MAX:
+            kept[each.url] = each
+            of_machine[each.address] = count + 1
+    return tuple(kept.values())
+
+
+def dispensable[Name: Hashable](
+    known: Mapping[Name, FoundService | None], on_show: Iterable[FoundService]
+) -> Name | None:
+    """The name that was heard first of those that are not shown: nobody misses it when there is no room for more. None
+    when all are shown."""
+    seen = set(on_show)
+    return next((name for name, found in known.items() if found not in seen), None)
+
+
+def _address(
+    texts: tuple[str, ...], own4: IPv4Interface, own6: IPv6Interface | None
+) -> IPv4Address | IPv6Address | None:
+    """The first that is on the people's side, IPv4 before IPv6."""
+    here = []
+    for text in texts[:ADDRESSES_MAX]:
+        try:
+            address = ip_address(text)
+        except ValueError:
+            continue
+        own = own4 if address.version == 4 else own6
+        if own is None or address not in own.network or address == own.ip:
+            continue
+        if address not in {own.network.network_address, own.network.broadcast_address}:
+            here.append(address)
+    return min(here, key=lambda address: address.version, default=None)
+
+
+def _clean(text: str) -> str:
+    """One line of characters that can be seen; none that turn the direction of what follows."""
+    seen = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text[: 4 * NAME_CHARS_MAX])
+    return " ".join(seen.split())[:NAME_CHARS_MAX].rstrip()
+
+
+def _path(path: bytes | None) -> str:
+    """As the service says it (RFC 6763 section 6: ``path=``), or the top."""
+    text = (path or b"/").decode("ascii", "replace")
+    allowed = all("!" <= c <= "~" and c not in "\"'<>\\" for c in text)
+    return text if allowed and text.startswith("/") and len(text) <= PATH_CHARS_MAX else "/"

@@ -1,0 +1,36 @@
+"""The services as people see them: those that the community wrote down first, then those that were found."""
+
+from collections.abc import Callable, Iterable
+
+from captive_portal.ports import ServiceView
+from node.config.model import OfferedService
+from node.lan.mdns_services import FoundService
+
+
+class ServiceList:
+    """What is shown now: the same object until something is found or gone."""
+
+    def __init__(
+        self, offered: tuple[OfferedService, ...], found: Callable[[], tuple[FoundService, ...]] = tuple
+    ) -> None:
+        self._offered, self._found = offered, found
+        self._before: tuple[FoundService, ...] = ()
+        self._views = views(offered, ())
+
+    def services(self) -> tuple[ServiceView, ...]:
+        now = self._found()
+        if now is not self._before:
+            self._before, self._views = now, views(self._offered, now)
+        return self._views
+
+
+def views(offered: Iterable[OfferedService], found: Iterable[FoundService]) -> tuple[ServiceView, ...]:
+    """What is written down and found too is shown once, as it was written."""
+    written = tuple(ServiceView(each.name, each.url, each.about, is_configured=True) for each in offered)
+    places = {(str(address), each.port) for each in offered for address in each.addresses}
+    strangers = (each for each in found if _place(each) not in places)
+    return (*written, *(ServiceView(s.name, s.url, s.host, is_configured=False) for s in strangers))
+
+
+def _place(found: FoundService) -> tuple[str, int]:
+    return found.address, found.port

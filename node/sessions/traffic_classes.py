@@ -1,0 +1,113 @@
+"""Who is here and what the rules allow them, as one traffic plan."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from node.enforcement.plan import NO_LIMIT, ShapedClass
+from node.enforcement.shares import ALL_GUARANTEED, GuaranteedParts
+from node.governance.allowance import Allowance
+from node.governance.combine import highest
+from node.units import NO_RATES, AccountId, BitsPerSecond, Rates
+
+NO_FLOOR = NO_RATES
+UNLIMITED = Rates(NO_LIMIT, NO_LIMIT)
+POOL_PREFIX = "pool:"
+
+
+def pool_account(rule: str) -> AccountId:
+    """The name under which a pool's own class is kept."""
+    return AccountId(POOL_PREFIX + rule)
+
+
+@dataclass(slots=True)
+class _Pool:
+    """A pool's own class while its people are gone through, in any order."""
+
+    floor: Rates = NO_FLOOR
+    ceiling: Rates = NO_FLOOR
+    weight: int = 1
+    lifeline: Rates = NO_FLOOR
+    """Of all the guests together, or of one household."""
+    own: Rates = NO_FLOOR
+    """What its people keep, each for themselves, added up."""
+    seen: set[int] = field(default_factory=set)
+    """Allowances that were looked at: everybody of equal standing has one and the same."""
+
+    def take(self, allowance: Allowance, own: Rates) -> None:
+        self.own = _sum(self.own, own)
+        if id(allowance) in self.seen:
+            return
+        self.seen.add(id(allowance))
+        self.floor = highest(self.floor, allowance.floor.value)
+        self.weight = max(self.weight, allowance.share.value)
+        top = UNLIMITED if allowance.pool_ceiling is None else allowance.pool_ceiling.value
+        self.ceiling = highest(self.ceiling, top)
+        self.lifeline = highest(self.lifeline, allowance.lifeline)
+
+    def shaped(self, minor: int, *, shared: bool) -> ShapedClass:
+        """Never less for all of it than its people keep each: the roll may have grown since the rules were adopted."""
+        ceiling, lifeline = highest(self.ceiling, self.own), highest(self.lifeline, self.own)
+        if not shared:
+            return ShapedClass(minor, None, NO_FLOOR, ceiling, self.weight)
+        return ShapedClass(minor, None, highest(self.floor, self.own), ceiling, self.weight, lifeline)
+
+
+def shaped_classes(
+    allowances: Iterable[tuple[AccountId, Allowance]], minors: Mapping[AccountId, int], *, shared: bool
+) -> dict[int, ShapedClass]:
+    """A class for each account; people who count together hang below their pool, each household with its lifeline.
+    When the uplink is not shared out (`shared` is false), only accounts with a ceiling get a class."""
+    classes: dict[int, ShapedClass] = {}
+    found: dict[int, _Pool] = {}
+    for account, allowance in allowances:
+        ceiling = allowance.ceiling.value if allowance.ceiling is not None else UNLIMITED
+        minor = minors[account]
+        if allowance.pool is not None and (shared or allowance.pool_ceiling is not None):
+            above = minors[pool_account(allowance.pool)]
+            own = allowance.own_floor.value if allowance.own_floor is not None else NO_FLOOR
+            found.setdefault(above, _Pool()).take(allowance, own)
+            classes[minor] = ShapedClass(minor, above, own, ceiling, allowance.weight_in_pool, own)
+        elif shared:
+            floor, weight = allowance.floor.value, allowance.share.value
+            classes[minor] = ShapedClass(minor, None, floor, ceiling, weight, allowance.lifeline)
+        elif allowance.ceiling is not None:
+            classes[minor] = ShapedClass(minor, None, NO_FLOOR, ceiling, allowance.share.value)
+    return classes | {minor: pool.shaped(minor, shared=shared) for minor, pool in found.items()}
+
+
+def as_kept(allowance: Allowance, kept: GuaranteedParts) -> Allowance:
+    """The allowance with its floors as the line has room for them; nobody is told more than there is."""
+    if kept == ALL_GUARANTEED:
+        return allowance
+    lifelines, extras = kept.lifelines_permille, kept.extras_permille
+    promised, floor = allowance.floor.value, allowance.floor
+    if allowance.own_floor is None:
+        floor = replace(floor, value=_left(promised, allowance.lifeline, lifelines, extras))
+        permille = min(_permille(floor.value.down, promised.down), _permille(floor.value.up, promised.up))
+        return replace(allowance, floor=floor, kept_permille=permille)
+    # How much of a pool's floor are its lifelines is not known here; it is not less than this.
+    floor = replace(floor, value=_left(promised, NO_FLOOR, lifelines, min(lifelines, extras)))
+    own = _left(allowance.own_floor.value, allowance.lifeline, lifelines, extras)
+    own_floor = replace(allowance.own_floor, value=own)
+    return replace(allowance, floor=floor, own_floor=own_floor, kept_permille=lifelines)
+
+
+def _left(floor: Rates, lifeline: Rates, lifelines_permille: int, extras_permille: int) -> Rates:
+    def way(all_of_it: int, least: int) -> BitsPerSecond:
+        least = min(least, all_of_it)
+        return BitsPerSecond((least * lifelines_permille + (all_of_it - least) * extras_permille) // 1000)
+
+    return Rates(way(floor.down, lifeline.down), way(floor.up, lifeline.up))
+
+
+def _permille(part: int, whole: int) -> int:
+    return part * 1000 // whole if whole else 1000
+
+
+def pools(allowances: Iterable[Allowance]) -> frozenset[AccountId]:
+    """The pools that need a class of their own."""
+    return frozenset(pool_account(a.pool) for a in allowances if a.pool is not None)
+
+
+def _sum(a: Rates, b: Rates) -> Rates:
+    return Rates(BitsPerSecond(a.down + b.down), BitsPerSecond(a.up + b.up))

@@ -1,0 +1,202 @@
+"""Vouchers, devices of accounts, passphrases, contests, notices and terms, as rows."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from sqlite_utils import Database
+
+from node.accounting.leases import Lease, SavedLease
+from node.accounts.device_bindings import Binding
+from node.accounts.notices import Notice, NoticeText
+from node.accounts.objections import Objection
+from node.accounts.ports import (
+    CardsVoid,
+    Change,
+    Forgotten,
+    NoticeGone,
+    ObjectionGone,
+    PassphraseGone,
+    PassphraseHash,
+    SavedVoucher,
+    StoredAccounts,
+    Unbound,
+)
+from node.accounts.terms import Terms, TermsText
+from node.accounts.vouchers import Batch, Voucher
+from node.storage.text_encoding import storable
+from node.units import AccountId, MacAddress, Milliseconds, Monotonic
+
+
+def load_kept(db: Database) -> StoredAccounts:
+    def rows(columns: str, table: str) -> list[tuple[Any, ...]]:
+        # In the order of writing: the newest terms are the last.
+        return db.execute(f"SELECT {columns} FROM {table} ORDER BY rowid").fetchall()  # type: ignore[no-any-return]  # noqa: S608
+
+    return StoredAccounts(
+        batches=tuple(_batch(row) for row in rows(BATCH, "batches")),
+        vouchers=tuple(_voucher(row) for row in rows(VOUCHER, "vouchers")),
+        bindings=tuple(_binding(row) for row in rows(BINDING, "bindings")),
+        passphrases=tuple(PassphraseHash(AccountId(a), h) for a, h in rows("account, hash", "passphrases")),
+        cards_void=tuple(CardsVoid(AccountId(a), n) for a, n in rows("account, below_serial", "cards_void")),
+        objections=tuple(_objection(row) for row in rows(OBJECTION, "contests")),
+        notices=tuple(_notice(row) for row in rows(NOTICE, "notices")),
+        terms=tuple(_terms(row) for row in rows(TERMS, "terms")),
+    )
+
+
+def save_changes(db: Database, changes: Iterable[Change]) -> None:
+    """In the order of the changes. A row that is known is written over."""
+    for change in changes:
+        statement, values = _statement(change)
+        db.execute(statement, [storable(value) for value in values])
+
+
+def forget_before(db: Database, *, ended: str, used: str) -> Forgotten:
+    """Retention. What came to its end by itself goes when that was before the day `ended`; what was last used, issued
+    or answered before the day `used` goes too, but never a device that is still admitted."""
+
+    def gone(statement: str) -> tuple[Any, ...]:
+        return tuple(row[0] for row in db.execute(statement, {"ended": ended, "used": used}))
+
+    vouchers = gone(
+        """DELETE FROM vouchers WHERE ends_wall_s < unixepoch(:ended) OR (ends_wall_s IS NULL AND batch IN
+           (SELECT number FROM batches WHERE issued_day < :used)) RETURNING fingerprint"""
+    )
+    db.execute("DELETE FROM batches WHERE number NOT IN (SELECT batch FROM vouchers)")
+    bindings = gone(
+        """DELETE FROM bindings WHERE bound_day < :used
+           AND mac NOT IN (SELECT mac FROM sessions WHERE state = 'admitted')
+           AND NOT EXISTS (SELECT 1 FROM devices WHERE devices.mac = bindings.mac
+           AND devices.account = bindings.account AND last_used_day >= :used) RETURNING mac"""
+    )
+    objections = gone("DELETE FROM contests WHERE answer != '' AND answered_day < :used RETURNING number")
+    notices = gone("DELETE FROM notices WHERE last_day != '' AND last_day < :ended RETURNING number")
+    return Forgotten(vouchers, bindings, objections, notices)
+
+
+BATCH = "number, in_group, lasts_ms, devices_max, issued_day, issued_by, note"
+VOUCHER = "fingerprint, batch, account, is_revoked, used_day, boot, since_boot_ms, ends_boot_ms, ends_wall_s"
+BINDING = "mac, account, way, bound_day, name, introduced_by"
+OBJECTION = "number, account, day, rule, text, answer, answered_day"
+NOTICE = "number, place, audience, first_day, last_day, is_urgent, by, texts"
+TERMS = "version, adopted_day, by, texts"
+
+
+def _statement(change: Change) -> tuple[str, list[Any]]:
+    match change:
+        case Unbound(mac):
+            return "DELETE FROM bindings WHERE mac = ?", [mac]
+        case PassphraseGone(account):
+            return "DELETE FROM passphrases WHERE account = ?", [account]
+        case ObjectionGone(number):
+            return "DELETE FROM contests WHERE number = ?", [number]
+        case NoticeGone(number):
+            return "DELETE FROM notices WHERE number = ?", [number]
+        case _:
+            return put(*row(change))
+
+
+def row(
+    change: Batch | SavedVoucher | Binding | PassphraseHash | CardsVoid | Objection | Notice | Terms,
+) -> tuple[str, str, list[Any]]:
+    """Table, columns and values of a row that is kept; the first column is the key."""
+    match change:
+        case Notice() | Terms() | Objection():
+            return _told(change)
+        case _:
+            return _owned(change)
+
+
+def _owned(
+    change: Batch | SavedVoucher | Binding | PassphraseHash | CardsVoid,
+) -> tuple[str, str, list[Any]]:
+    """Table, columns and values of who belongs where."""
+    match change:
+        case Batch(number, group, lasts_ms, devices_max, day, by, note):
+            return "batches", BATCH, [number, group, lasts_ms, devices_max, day, by, note]
+        case SavedVoucher():
+            return "vouchers", VOUCHER, _voucher_row(change)
+        case Binding(mac, account, way, day, name, introduced_by):
+            return "bindings", BINDING, [mac, account, way, day, name, introduced_by]
+        case PassphraseHash(account, text):
+            return "passphrases", "account, hash", [account, text]
+        case CardsVoid(account, below):
+            return "cards_void", "account, below_serial", [account, below]
+
+
+def _told(change: Objection | Notice | Terms) -> tuple[str, str, list[Any]]:
+    """Table, columns and values of what somebody wrote for others to read."""
+    match change:
+        case Objection(number, account, day, rule, text, answer, answered):
+            return "contests", OBJECTION, [number, account, day, rule, text, answer, answered]
+        case Notice():
+            return "notices", NOTICE, _notice_row(change)
+        case Terms(version, written, day, by):
+            return "terms", TERMS, [version, day, by, _json((each.language, each.text) for each in written)]
+
+
+def put(table: str, columns: str, values: list[Any]) -> tuple[str, list[Any]]:
+    """Statement and values of a row that is new or written over."""
+    key, *others = columns.split(", ")
+    marks = ", ".join("?" * len(values))
+    # Not INSERT OR REPLACE, which would put the row behind all others.
+    over = ", ".join(f"{name} = excluded.{name}" for name in others)
+    return (
+        f"INSERT INTO {table} ({columns}) VALUES ({marks}) ON CONFLICT ({key}) DO UPDATE SET {over}",  # noqa: S608
+        values,
+    )
+
+
+def _batch(row: tuple[Any, ...]) -> Batch:
+    number, group, lasts_ms, devices_max, day, by, note = row
+    return Batch(number, group, Milliseconds(lasts_ms), devices_max, day, by, note)
+
+
+def _voucher(row: tuple[Any, ...]) -> SavedVoucher:
+    fingerprint, batch, account, is_revoked, used_day, boot, since, ends, ends_wall_s = row
+    lease = None
+    if since is not None:
+        lease = SavedLease(Lease(Monotonic(since), Monotonic(ends)), boot, ends_wall_s)
+    voucher = Voucher(fingerprint, batch, AccountId(account), None, bool(is_revoked), used_day)
+    return SavedVoucher(voucher, lease)
+
+
+def _voucher_row(saved: SavedVoucher) -> list[Any]:
+    voucher, lease = saved.voucher, saved.lease
+    known = [voucher.fingerprint, voucher.batch, voucher.account, int(voucher.is_revoked), voucher.used_day]
+    if lease is None:
+        return [*known, None, None, None, None]
+    return [*known, lease.boot, lease.lease.since, lease.lease.ends, lease.ends_wall_s]
+
+
+def _binding(row: tuple[Any, ...]) -> Binding:
+    mac, account, way, day, name, introduced_by = row
+    by = None if introduced_by is None else AccountId(introduced_by)
+    return Binding(MacAddress(mac), AccountId(account), way, day, name, by)
+
+
+def _objection(row: tuple[Any, ...]) -> Objection:
+    number, account, day, rule, text, answer, answered = row
+    return Objection(number, AccountId(account), day, rule, text, answer, answered)
+
+
+def _notice(row: tuple[Any, ...]) -> Notice:
+    number, place, audience, first, last, is_urgent, by, texts = row
+    written = tuple(NoticeText(*each) for each in json.loads(texts))
+    return Notice(number, place, audience, first, last, bool(is_urgent), written, by)
+
+
+def _notice_row(notice: Notice) -> list[Any]:
+    texts = _json((each.language, each.title, each.text) for each in notice.texts)
+    dates = [notice.first_day, notice.last_day]
+    return [notice.number, notice.where, notice.audience, *dates, int(notice.is_urgent), notice.by, texts]
+
+
+def _terms(row: tuple[Any, ...]) -> Terms:
+    version, day, by, texts = row
+    return Terms(version, tuple(TermsText(*each) for each in json.loads(texts)), day, by)
+
+
+def _json(texts: Iterable[tuple[str, ...]]) -> str:
+    return json.dumps(list(texts), ensure_ascii=False)

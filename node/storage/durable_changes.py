@@ -1,0 +1,216 @@
+"""What must outlive the database itself, as changes for the journal, and how they are applied to another database.
+
+A change is ``["put", table, values]``, ``["gone", table, key]``, ``["removed", values of a session]``,
+``["pardoned", device]`` or ``["erased", device, account, until_day]``. Secrets stand in it as they do in the database:
+fingerprints and hashes. The device of somebody who erased themselves, or left an account, is a keyed hash. Names of
+devices and what people wrote in contests are not in it: they are the copy's alone, so that they are erased in one place.
+"""
+
+import hmac
+import sqlite3
+from collections.abc import Callable, Hashable, Iterable
+from typing import Any
+
+from sqlite_utils import Database
+
+from node.accounts.device_bindings import Binding
+from node.accounts.ports import Change as RegisterChange
+from node.accounts.ports import (
+    NoticeGone,
+    Objection,
+    ObjectionGone,
+    PassphraseGone,
+    SavedVoucher,
+    Unbound,
+)
+from node.sessions.stored import SavedSession
+from node.storage import account_tables, session_tables, usage_tables
+from node.storage.journal import Change, Entry
+from node.storage.tables import table
+from node.storage.text_encoding import storable
+from node.units import AccountId, MacAddress
+
+DEVICE_BYTES = 16
+LEASE_MOVES_S = 60
+"""An end of a voucher that moved by less is the same end, told in another boot's time."""
+_COLUMNS = {
+    "batches": account_tables.BATCH,
+    "vouchers": account_tables.VOUCHER,
+    "bindings": account_tables.BINDING,
+    "passphrases": "account, hash",
+    "cards_void": "account, below_serial",
+    "notices": account_tables.NOTICE,
+    "terms": account_tables.TERMS,
+    "sessions": session_tables.SESSION,
+}
+_GONE = {"passphrases": "account", "contests": "number", "notices": "number", "bindings": "mac"}
+
+
+class HashedDevices:
+    """Hardware addresses as the journal names them."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def hashed(self, mac: str) -> str:
+        return hmac.digest(self._key, b"journal device\0" + mac.encode(), "sha256")[:DEVICE_BYTES].hex()
+
+
+def of_register(db: Database, changes: Iterable[RegisterChange], devices: HashedDevices) -> list[Change]:
+    """What of these goes into the journal; `db` is as it was before them."""
+    return [made for change in changes if (made := _of_register(db, change, devices)) is not None]
+
+
+def _of_register(db: Database, change: RegisterChange, devices: HashedDevices) -> Change | None:
+    match change:
+        case Unbound(mac):
+            return ["gone", "bindings", devices.hashed(mac)]
+        case PassphraseGone(account):
+            return ["gone", "passphrases", account]
+        case ObjectionGone(number):
+            return ["gone", "contests", number]
+        case NoticeGone(number):
+            return ["gone", "notices", number]
+        case Objection():
+            return None
+        case SavedVoucher() if _is_known(db, change):
+            return None
+        case Binding(mac, account, way, day, _, introduced_by):
+            return ["put", "bindings", [mac, account, way, day, "", introduced_by]]
+        case _:
+            name, _, values = account_tables.row(change)
+            return ["put", name, [storable(value) for value in values]]
+
+
+def _is_known(db: Database, saved: SavedVoucher) -> bool:
+    """Whether the database says the same already, if in another boot's time: after each start all that are in use are
+    stored again."""
+    before = db.execute(
+        "SELECT is_revoked, used_day, boot IS NOT NULL, ends_wall_s FROM vouchers WHERE fingerprint = ?",
+        [saved.voucher.fingerprint],
+    ).fetchone()
+    if before is None:
+        return False
+    ends = saved.lease.ends_wall_s if saved.lease is not None else None
+    now = (int(saved.voucher.is_revoked), saved.voucher.used_day, int(saved.lease is not None))
+    if now != before[:3] or (ends is None) != (before[3] is None):
+        return False
+    return ends is None or abs(ends - before[3]) < LEASE_MOVES_S
+
+
+def of_sessions(
+    db: Database, saved: Iterable[SavedSession], day: str, devices: HashedDevices
+) -> list[Change]:
+    """Whom an admin took off, and whom one pardoned."""
+    removed = {row[0] for row in db.execute("SELECT mac FROM sessions WHERE state = 'removed'")}
+    made: list[Change] = []
+    for each in saved:
+        if each.session.state == "removed":
+            made.append(["removed", session_tables.session_row(each, day)])
+        elif each.session.mac in removed:
+            made.append(["pardoned", devices.hashed(each.session.mac)])
+    return made
+
+
+def of_erasure(mac: MacAddress | None, account: AccountId, until_day: str, devices: HashedDevices) -> Change:
+    return ["erased", "" if mac is None else devices.hashed(mac), account, until_day]
+
+
+def place_of(change: Change, devices: HashedDevices) -> Hashable:
+    """What a change is about. Where the last one about a place says the same, a further one need not be written."""
+    match change:
+        case ["put", "bindings", values] | ["removed", values]:
+            return "device", devices.hashed(values[0])
+        case ["gone", "bindings", device] | ["pardoned", device]:
+            return "device", device
+        case ["erased", device, account, _]:
+            return ("device", device) if device else ("account", account)
+        case ["put", name, [key, *_]] | ["gone", name, key]:
+            return name, key
+        case _:
+            raise ValueError(f"no such change: {change[0]}")
+
+
+def apply(db: Database, entries: Iterable[Entry], devices: HashedDevices) -> int:
+    """Makes these changes, in their order; making them twice is harmless. How many could not be made, such as those of
+    another form of the database."""
+    known = _KnownDevices(db, devices)
+    failed = 0
+    for entry in entries:
+        for change in entry.changes:
+            db.execute("SAVEPOINT change")
+            try:
+                _apply(db, change, known)
+            except (sqlite3.IntegrityError, sqlite3.ProgrammingError, LookupError, TypeError, ValueError):
+                db.execute("ROLLBACK TO change")
+                failed += 1
+            db.execute("RELEASE change")
+    return failed
+
+
+class _KnownDevices:
+    """Devices in the database by their hash, found when they are first asked for."""
+
+    def __init__(self, db: Database, devices: HashedDevices) -> None:
+        self._db, self._devices = db, devices
+        self._by_hash: dict[str, str] | None = None
+
+    def add(self, mac: str) -> None:
+        if self._by_hash is not None:
+            self._by_hash[self._devices.hashed(mac)] = mac
+
+    def find(self, device: str) -> MacAddress | None:
+        if self._by_hash is None:
+            macs = self._db.execute(
+                "SELECT mac FROM bindings UNION SELECT mac FROM sessions UNION SELECT mac FROM devices"
+            )
+            self._by_hash = {self._devices.hashed(mac): mac for (mac,) in macs}
+        mac = self._by_hash.get(device)
+        return None if mac is None else MacAddress(mac)
+
+
+def _apply(db: Database, change: Change, known: _KnownDevices) -> None:
+    match change:
+        case ["put", "bindings", values]:
+            known.add(values[0])
+            _put_binding(db, values)
+        case ["put", name, values]:
+            _put(db, name, values)
+        case ["gone", "bindings", device]:
+            _with_device(known, device, lambda mac: table(db, "bindings").delete_where("mac = ?", [mac]))
+        case ["gone", name, key]:
+            table(db, name).delete_where(f"{_GONE[name]} = ?", [key])
+        case ["removed", values]:
+            known.add(values[0])
+            _put(db, "sessions", values)
+        case ["pardoned", device]:
+            is_removed = "mac = ? AND state = 'removed'"
+            _with_device(known, device, lambda mac: table(db, "sessions").delete_where(is_removed, [mac]))
+        case ["erased", device, account, until_day]:
+            _with_device(known, device, lambda mac: session_tables.erase(db, mac))
+            if until_day:
+                usage_tables.erase(db, AccountId(account), until_day)
+        case _:
+            raise ValueError(f"no such change: {change[0]}")
+
+
+def _with_device(known: _KnownDevices, device: str, do: Callable[[MacAddress], object]) -> None:
+    mac = known.find(device) if device else None
+    if mac is not None:
+        do(mac)
+
+
+def _put(db: Database, name: str, values: list[Any]) -> None:
+    statement, values = account_tables.put(name, _COLUMNS[name], values)
+    db.execute(statement, values)
+
+
+def _put_binding(db: Database, values: list[Any]) -> None:
+    """The name, which the journal does not know, stays while the device is of the same account."""
+    db.execute(
+        f"INSERT INTO bindings ({account_tables.BINDING}) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (mac) DO UPDATE SET "  # noqa: S608
+        "name = CASE WHEN bindings.account = excluded.account THEN bindings.name ELSE '' END, "
+        "account = excluded.account, way = excluded.way, bound_day = excluded.bound_day, "
+        "introduced_by = excluded.introduced_by",
+        values,
+    )

@@ -1,0 +1,83 @@
+"""Whether a database can be trusted: SQLite's own check, then values that no node ever wrote.
+
+SQLite has no checksums: a flipped bit in a text or a number passes its check. What would keep the node from starting,
+or invent bytes, is looked for in SQL, so that a small board is done in moments.
+"""
+
+import sqlite3
+from typing import get_args
+
+from sqlite_utils import Database
+
+from node.accounts.vouchers import voucher_account
+from node.enforcement.plan import CLASS_MINOR_MAX
+from node.governance.join_methods import WAYS
+from node.sessions.stored import SessionState
+
+BYTES_MAX = 2**50
+"""Of one cell or counter: a thousand terabytes is damage."""
+MARK_MAX = 2**31 - 1
+FINGERPRINT_CHARS = 64
+_MAC = ":".join(["[0-9a-f][0-9a-f]"] * 6)
+_STATES = ", ".join(f"'{state}'" for state in get_args(SessionState))
+_WAYS = ", ".join(f"'{way}'" for way in WAYS)
+_SUSPECT = {
+    "accounts": f"minor NOT BETWEEN 1 AND {CLASS_MINOR_MAX} OR account = ''",
+    "devices": f"mac NOT GLOB '{_MAC}' OR mark NOT BETWEEN 0 AND {MARK_MAX} OR account = ''",
+    "sessions": f"mac NOT GLOB '{_MAC}' OR mark NOT BETWEEN 0 AND {MARK_MAX} OR account = '' "
+    f"OR state NOT IN ({_STATES})",
+    "cells": f"min(down, up, busy_down, busy_up) < 0 OR max(down, up, busy_down, busy_up) > {BYTES_MAX}",
+    "baselines": f"min(down, up) < 0 OR max(down, up) > {BYTES_MAX}",
+    "vouchers": "is_revoked NOT IN (0, 1) OR (boot IS NULL) != (ends_boot_ms IS NULL) "
+    "OR (boot IS NULL) != (since_boot_ms IS NULL) OR NOT is_fingerprint_of(fingerprint, account)",
+    "bindings": f"mac NOT GLOB '{_MAC}' OR account = '' OR way NOT IN ({_WAYS})",
+    "erasures": "is_over NOT IN (0, 1) OR date(until_day) IS NOT until_day "
+    "OR until_day NOT BETWEEN '0001-01-01' AND '9999-12-30'",
+    "notices": "NOT json_valid(texts) OR is_urgent NOT IN (0, 1)",
+    "terms": "NOT json_valid(texts)",
+}
+
+
+def check(db: Database) -> None:
+    """Raises sqlite3.DatabaseError with what is wrong."""
+    problem = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if problem != "ok":
+        raise sqlite3.DatabaseError(problem)
+    tables = set(db.table_names())
+    for table in _SUSPECT.keys() & tables:
+        if _has_suspects(db, table):
+            raise sqlite3.DatabaseError(f"the table {table} has values that no node writes")
+
+
+def _has_suspects(db: Database, table: str) -> bool:
+    try:
+        return bool(db.execute(f"SELECT 1 FROM {table} WHERE {suspect(db, table)} LIMIT 1").fetchone())  # noqa: S608
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:
+            return False  # another form of the database has other columns: nothing is known of its values
+        raise
+
+
+def suspect(db: Database, table: str) -> str:
+    """A condition in SQL that damaged rows of the table fulfil; ``false`` where nothing is known of it."""
+    db.conn.create_function("is_fingerprint_of", 2, _is_fingerprint_of, deterministic=True)
+    return _SUSPECT.get(table, "false")
+
+
+def drop_suspects(db: Database) -> int:
+    """Rows that `check` would not accept are no rows; how many there were."""
+    tables = sorted(_SUSPECT.keys() & set(db.table_names()))
+    return sum(int(db.execute(f"DELETE FROM {each} WHERE {suspect(db, each)}").rowcount) for each in tables)  # noqa: S608
+
+
+def _is_fingerprint_of(fingerprint: str, account: str) -> bool:
+    try:
+        return len(fingerprint) != FINGERPRINT_CHARS or voucher_account(fingerprint) == account
+    except ValueError:
+        return False
+
+
+def lenient(text: bytes) -> str:
+    """For `sqlite3.Connection.text_factory`: letters that are none are seen as such, and keep nobody from reading the
+    other rows."""
+    return text.decode(errors="replace")

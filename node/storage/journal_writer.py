@@ -1,0 +1,133 @@
+"""The journal's side of each commit: what is noted, what the database still owes, and how far both have come."""
+
+import json
+import logging
+import time
+import zlib
+from collections.abc import Hashable, Iterable
+
+from sqlite_utils import Database
+
+from node.storage.copies import Copy, save_commits
+from node.storage.durable_changes import HashedDevices, apply, place_of
+from node.storage.journal import Change, Entry, Journal, JournalContents
+from node.storage.opening import DatabaseFiles, Opened
+
+log = logging.getLogger(__name__)
+
+
+class JournalWriter:
+    """Owned by the writer thread, and as old as the open database."""
+
+    def __init__(self, files: DatabaseFiles, devices: HashedDevices, opened: Opened) -> None:
+        self._files, self._devices = files, devices
+        found = opened.journal
+        self._database = found.database
+        self._journal: Journal | None = None
+        self._trouble = ""
+        self._owed = list(opened.owed)
+        last = max((entry.commit for entry in found.entries), default=0)
+        self.number = max(found.base, found.head, last)
+        """Of the last commit, or of the last one that was tried."""
+        self._noted = last
+        """The last commit that the journal took changes of."""
+        self._missed = 0
+        """The last commit that changed something which is in no journal: only a copy that holds it makes up for it."""
+        self._said: dict[Hashable, int] = {}
+        self._remember(found.entries)
+        self.erases = any(change[0] == "erased" for entry in found.entries for change in entry.changes)
+        """Whether somebody stands in the copy or the journal who asked to be erased."""
+        try:
+            self._journal = Journal(files.journal, found.database, found)
+        except OSError as error:
+            self._complain(error)
+
+    @property
+    def size(self) -> int:
+        return self._journal.end if self._journal is not None else 0
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether changes go into the database alone until there is a new copy."""
+        return self._journal is None or self._journal.is_gone or bool(self._trouble)
+
+    def pay(self, db: Database) -> bool:
+        """What the journal took while the database could not, in the transaction that is open; whether there was
+        anything."""
+        if self._owed:
+            apply(db, self._owed, self._devices)
+        return bool(self._owed)
+
+    def note(self, changes: Iterable[Change]) -> None:
+        """As the next commit; on the disk when this returns, unless the journal itself has trouble."""
+        fresh = [
+            change for change in changes if self._said.get(place_of(change, self._devices)) != _sum(change)
+        ]
+        self.number += 1
+        if not fresh:
+            return
+        if self._journal is None or self._journal.is_gone:
+            self._missed = self.number
+            return
+        entry = Entry(self.number, int(time.time()), tuple(fresh))
+        try:
+            self._journal.append(entry)
+        except OSError as error:
+            self._missed = self.number
+            self._complain(error)
+            return
+        self._owed.append(entry)
+        self._noted = self.number
+        self._remember((entry,))
+        self.erases |= any(change[0] == "erased" for change in fresh)
+
+    def count(self, db: Database) -> None:
+        """In the transaction: this is that commit."""
+        save_commits(db, self.number, time.time())
+
+    def committed(self) -> None:
+        """After it."""
+        self._owed.clear()
+        if self._journal is not None:
+            try:
+                self._journal.mark(self.number, int(time.time()))
+            except OSError as error:
+                self._complain(error)
+
+    def copied(self, copy: Copy) -> bool:
+        """There is a copy: what it holds need not stand in the journal any more. False when another one is needed, since
+        the two together are not everything."""
+        if self._journal is not None and self._journal.is_gone:
+            self._missed = max(self._missed, self._noted)
+        if copy.commit < self._missed:
+            return False
+        try:
+            if self._journal is None:
+                self._journal = Journal(self._files.journal, self._database, JournalContents(self._database))
+            kept = self._journal.begin_again(copy.commit, self.number, int(time.time()))
+        except OSError as error:
+            self._complain(error)
+            return False
+        self._trouble = ""
+        self._said.clear()
+        self._remember(kept)
+        self.erases = any(change[0] == "erased" for entry in kept for change in entry.changes)
+        return True
+
+    def close(self) -> None:
+        if self._journal is not None:
+            self._journal.close()
+
+    def _remember(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            for change in entry.changes:
+                self._said[place_of(change, self._devices)] = _sum(change)
+
+    def _complain(self, error: OSError) -> None:
+        if str(error) != self._trouble:
+            log.warning("the journal %s cannot be written: %s", self._files.journal, error)
+        self._trouble = str(error)
+
+
+def _sum(change: Change) -> int:
+    return zlib.crc32(json.dumps(change).encode())

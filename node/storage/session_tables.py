@@ -1,0 +1,81 @@
+"""Accounts, devices and their sessions, as rows."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlite_utils import Database
+
+from node.sessions.stored import SavedSession, Session
+from node.storage.tables import table
+from node.storage.text_encoding import storable
+from node.units import AccountId, MacAddress, Monotonic
+
+SESSION = (
+    "mac, mark, account, state, terms, boot, since_boot_ms, ends_boot_ms, ends_wall_s, because, changed_day"
+)
+
+
+def load_minors(db: Database) -> dict[AccountId, int]:
+    return {AccountId(account): minor for account, minor in db.execute("SELECT account, minor FROM accounts")}
+
+
+def load_marks(db: Database) -> dict[int, tuple[MacAddress, AccountId]]:
+    rows = db.execute("SELECT mark, mac, account FROM devices")
+    return {mark: (MacAddress(mac), AccountId(account)) for mark, mac, account in rows}
+
+
+def load_sessions(db: Database) -> list[SavedSession]:
+    rows = db.execute(
+        "SELECT mac, mark, account, state, terms, since_boot_ms, ends_boot_ms, because, boot, ends_wall_s FROM sessions"
+    )
+    return [
+        SavedSession(
+            Session(
+                MacAddress(mac), mark, AccountId(account), state, terms, Monotonic(since),
+                None if ends is None else Monotonic(ends), because,
+            ),
+            boot,
+            ends_wall_s,
+        )
+        for mac, mark, account, state, terms, since, ends, because, boot, ends_wall_s in rows
+    ]  # fmt: skip
+
+
+def save_sessions(
+    db: Database, saved: Iterable[SavedSession], minors: dict[AccountId, int], day: str
+) -> None:
+    """Sessions with their devices and accounts. `day` is today, or ``unknown``."""
+    for each in saved:
+        s = each.session
+        if s.account in minors:
+            save_minor(db, s.account, minors[s.account], day)
+        # A number that the kernel now knows somebody else by is no longer the other's.
+        db.execute("INSERT OR REPLACE INTO devices VALUES (?, ?, ?, ?)", [s.mac, s.account, s.mark, day])
+        db.execute(
+            "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", session_row(each, day)
+        )
+
+
+def session_row(saved: SavedSession, day: str) -> list[Any]:
+    """In the order of `SESSION`."""
+    s = saved.session
+    ends = [s.ends, saved.ends_wall_s]
+    return [
+        s.mac, s.mark, s.account, s.state, storable(s.terms), saved.boot, s.since, *ends, storable(s.because), day,
+    ]  # fmt: skip
+
+
+def save_minor(db: Database, account: AccountId, minor: int, day: str) -> None:
+    """The kernel's number of an account; whoever had it before is given another when it comes back."""
+    db.execute("INSERT OR REPLACE INTO accounts VALUES (?, ?, ?)", [account, minor, day])
+
+
+def forget_ended_before(db: Database, day: str) -> None:
+    """Retention: sessions that ended before `day` go; whom an admin took off is remembered until pardoned."""
+    table(db, "sessions").delete_where("state = 'expired' AND changed_day < ?", [day])
+
+
+def erase(db: Database, mac: MacAddress) -> None:
+    """Nothing says any more that the device was ever here."""
+    for name in ("sessions", "devices", "bindings"):
+        table(db, name).delete_where("mac = ?", [mac])

@@ -1,0 +1,165 @@
+"""The ledger's cells, the counters' baseline, and the node's own facts, as rows."""
+
+from collections.abc import Iterable
+
+from sqlite_utils import Database
+
+from node.accounting.booking import Booking
+from node.accounting.erasures import ERASED_MAX, ErasureNote
+from node.accounting.ledger import UsageBucket, UsageKey
+from node.accounting.meter import Baseline
+from node.accounting.periods import DAY_UNKNOWN
+from node.storage.tables import table
+from node.units import AccountId, Bytes, NodeId, Usage
+
+COUNTERS_ID = "counters_id"
+COMMITS = "commits"
+"""How many commits the database has had, and when the last one was: nobody's but the storage's."""
+
+
+def load_cells(
+    db: Database, since: str, node: NodeId | None = None, account: AccountId | None = None
+) -> list[tuple[UsageKey, UsageBucket]]:
+    """Cells of the day `since` and later, and of unknown days."""
+    tests, values = [f"(day >= ? OR day = '{DAY_UNKNOWN}')"], [since]
+    for column, value in (("node", node), ("account", account)):
+        if value is not None:
+            tests.append(f"{column} = ?")
+            values.append(value)
+    columns = "node, incarnation, account, day, down, up, busy_down, busy_up"
+    rows = db.execute(f"SELECT {columns} FROM cells WHERE {' AND '.join(tests)}", values)  # noqa: S608
+    return [
+        (
+            UsageKey(NodeId(writer), incarnation, AccountId(who), day),
+            UsageBucket(Usage(Bytes(down), Bytes(up)), Usage(Bytes(busy_down), Bytes(busy_up))),
+        )
+        for writer, incarnation, who, day, down, up, busy_down, busy_up in rows
+    ]
+
+
+def load_lives(db: Database) -> list[tuple[NodeId, str]]:
+    """Of whose books there are cells, and of which lives of them."""
+    rows = db.execute("SELECT DISTINCT node, incarnation FROM cells")
+    return [(NodeId(node), incarnation) for node, incarnation in rows]
+
+
+def load_baseline(db: Database) -> Baseline | None:
+    facts = load_facts(db)
+    if COUNTERS_ID not in facts:
+        return None
+    rows = db.execute("SELECT mark, down, up FROM baselines")
+    return Baseline(facts[COUNTERS_ID], {mark: Usage(Bytes(down), Bytes(up)) for mark, down, up in rows})
+
+
+def load_facts(db: Database) -> dict[str, str]:
+    """All but the database's own."""
+    return {row["name"]: row["value"] for row in table(db, "facts").rows_where("name != ?", [COMMITS])}
+
+
+def save_booking(db: Database, booking: Booking) -> None:
+    """Cells only grow: a row in the table that is higher already stays. What `ErasureNote.bars` is not written."""
+    db.conn.executemany(
+        f"""INSERT INTO cells SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE NOT EXISTS (
+           SELECT 1 FROM erasures WHERE account = ?3 AND ?4 != '{DAY_UNKNOWN}'
+           AND CASE WHEN is_over THEN ?4 <= until_day ELSE ?4 < date(until_day, 'start of month') END)
+           ON CONFLICT DO UPDATE SET
+           down = max(down, excluded.down), up = max(up, excluded.up),
+           busy_down = max(busy_down, excluded.busy_down), busy_up = max(busy_up, excluded.busy_up)""",  # noqa: S608
+        (_cell_row(key, cell) for key, cell in booking.cells),
+    )
+    facts = dict(booking.facts)
+    if booking.baseline is not None:
+        facts[COUNTERS_ID] = booking.baseline.counters_id
+        db.execute("DELETE FROM baselines")
+        db.conn.executemany(
+            "INSERT INTO baselines VALUES (?, ?, ?)",
+            ((m, u.down, u.up) for m, u in booking.baseline.booked.items()),
+        )
+    save_facts(db, facts.items())
+
+
+def save_facts(db: Database, facts: Iterable[tuple[str, str]]) -> None:
+    db.conn.executemany(
+        "INSERT INTO facts VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", tuple(facts)
+    )
+
+
+def forget_before(db: Database, day: str) -> None:
+    """Retention: everything last used before `day` goes, but never what is still admitted."""
+    table(db, "cells").delete_where(f"day < ? AND day != '{DAY_UNKNOWN}'", [day])
+    table(db, "pages").delete_where("day < ?", [day])
+    is_admitted = "mark IN (SELECT mark FROM sessions WHERE state = 'admitted')"
+    table(db, "devices").delete_where(f"last_used_day < ? AND NOT {is_admitted}", [day])
+    has_devices = "account IN (SELECT account FROM devices)"
+    table(db, "accounts").delete_where(f"last_used_day < ? AND NOT {has_devices}", [day])
+
+
+def date_unknown_days(db: Database, today: str) -> None:
+    """Retention counts from the first day that was known; without this, what was written before would stay for ever.
+    Bytes keep their unknown day: they count against nobody."""
+    for name, column, condition in _DAYS:
+        db.execute(
+            f"UPDATE {name} SET {column} = ? WHERE {column} IN ('', '{DAY_UNKNOWN}') AND {condition}",  # noqa: S608
+            [today],
+        )
+
+
+def load_erased(db: Database) -> list[ErasureNote]:
+    """The latest ones, in the order of their days."""
+    rows = list(table(db, "erasures").rows_where(order_by="until_day DESC", limit=ERASED_MAX))
+    return [
+        ErasureNote(AccountId(row["account"]), row["until_day"], bool(row["is_over"]))
+        for row in reversed(rows)
+    ]
+
+
+def erase(db: Database, account: AccountId, until_day: str) -> None:
+    """What the account used in earlier months goes now, and what it used until that day when the month is over."""
+    is_earlier = "day < date(?, 'start of month') OR day = ?"
+    table(db, "cells").delete_where(f"account = ? AND ({is_earlier})", [account, until_day, DAY_UNKNOWN])
+    # The journal may say again what is known, and is over, already.
+    db.execute(
+        """INSERT INTO erasures (account, until_day) VALUES (?, ?) ON CONFLICT DO UPDATE SET
+           is_over = is_over AND until_day >= excluded.until_day, until_day = max(until_day, excluded.until_day)""",
+        [account, until_day],
+    )
+
+
+def forget_erased(db: Database, *, used_before: str, today: str) -> tuple[ErasureNote, ...]:
+    """Erasures whose month is over now, and others that have changed.
+
+    Bytes of unknown days go too, as in `Ledger.erase`: nobody can tell that they are later than the erasure. A note goes
+    when what it keeps out would be too old to be kept. A day that is still to come was told by a clock that was wrong.
+    """
+    changed = "RETURNING account, until_day, is_over"
+    early = db.execute(
+        f"UPDATE erasures SET until_day = ?, is_over = 0 WHERE until_day > ? {changed}",  # noqa: S608
+        [today, today],
+    ).fetchall()
+    over = db.execute(
+        f"UPDATE erasures SET is_over = 1 WHERE NOT is_over AND until_day < date(?, 'start of month') {changed}",  # noqa: S608
+        [today],
+    ).fetchall()
+    db.conn.executemany(
+        f"DELETE FROM cells WHERE account = ? AND (day <= ? OR day = '{DAY_UNKNOWN}')",  # noqa: S608
+        ((account, day) for account, day, _ in over),
+    )
+    table(db, "erasures").delete_where("is_over AND until_day < ?", [used_before])
+    return tuple(
+        ErasureNote(AccountId(account), day, bool(is_over)) for account, day, is_over in (*early, *over)
+    )
+
+
+_DAYS = (
+    ("accounts", "last_used_day", "true"),
+    ("devices", "last_used_day", "true"),
+    ("sessions", "changed_day", "true"),
+    ("batches", "issued_day", "true"),
+    ("bindings", "bound_day", "true"),
+    ("contests", "answered_day", "answer != ''"),
+)
+
+
+def _cell_row(key: UsageKey, cell: UsageBucket) -> tuple[str | int, ...]:
+    uplink, busy = cell.uplink, cell.busy
+    return key.node, key.incarnation, key.account, key.day, uplink.down, uplink.up, busy.down, busy.up

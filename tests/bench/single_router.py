@@ -1,0 +1,96 @@
+"""The square of a village with its Internet and one router, on which our node runs, or openNDS in its place."""
+
+import json
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from tests.bench.many_clients import VirtualDevice, many_clients
+from tests.bench.namespaces import keep_to_core
+from tests.bench.topology import PLAIN
+from tests.lab.internet import ROOT, Internet
+from tests.lab.netns import Lab, Namespace
+from tests.lab.village import SQUARE, Router, _plug_into_internet
+
+PORTAL = "10.77.0.1"
+FAR = "203.0.113.10"
+PROBE = "http://connectivitycheck.gstatic.com/generate_204"
+
+
+class SingleRouter:
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.internet = Internet(lab)
+        self.internet.open()
+        self.router = Router(lab, SQUARE)
+        _plug_into_internet(lab, self.internet, self.router)
+
+    def furnish(
+        self,
+        *,
+        rules: str | None = None,
+        members: str | None = None,
+        mesh: tuple[str, ...] = (),
+        more: str = "",
+    ) -> None:
+        """The node's files; by default what the demonstration's village agreed."""
+        key = self.lab.folder / "community.key"
+        key.write_text(secrets.token_hex(32))
+        self.router.furnish([self.router.make_key()], key, mesh=mesh, more=more)
+        if rules is not None:
+            self.router.rules.write_text(rules)
+        if members is not None:
+            (self.router.folder / "members.toml").write_text(members)
+
+    def forward_plainly(self) -> None:
+        """What a router does without us, for openNDS to stand on."""
+        place = self.router.place
+        place.run("nft", "-f", "-", stdin=PLAIN)
+        place.sysctl(net__ipv4__ip_forward=1, net__ipv6__conf__all__forwarding=1)
+
+    def crowd(self, size: int) -> "ClientProcess":
+        return ClientProcess(*many_clients(self.lab, self.router.place, size))
+
+
+class ClientProcess:
+    """Devices, and the program that acts for them all."""
+
+    def __init__(self, place: Namespace, devices: list[VirtualDevice]) -> None:
+        self.place, self.devices = place, devices
+        self._program = place.popen(
+            sys.executable, "-m", "tests.bench.load", stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
+        )
+
+    def do(self, do: str, devices: Sequence[VirtualDevice], **job: Any) -> dict[str, Any]:
+        """One job of `tests.bench.load`, to its end."""
+        self.begin(do, devices, **job)
+        return self.answer()
+
+    def begin(self, do: str, devices: Sequence[VirtualDevice], **job: Any) -> None:
+        job = {"do": do, "addresses": [d.address for d in devices], "far": FAR, "probe": PROBE, **job}
+        assert self._program.stdin is not None
+        self._program.stdin.write(f"{json.dumps(job)}\n".encode())
+        self._program.stdin.flush()
+
+    def answer(self) -> dict[str, Any]:
+        assert self._program.stdout is not None
+        line = self._program.stdout.readline()
+        if not line:
+            raise RuntimeError("the crowd's program ended")
+        return dict(json.loads(line))
+
+    def keep_to_core(self, core: int) -> None:
+        keep_to_core(self._program.pid, core)
+
+    def close(self) -> None:
+        self._program.terminate()
+        self._program.wait()
+
+
+@contextmanager
+def single_router() -> Iterator[SingleRouter]:
+    with Lab("bench") as lab:
+        yield SingleRouter(lab)

@@ -1,0 +1,595 @@
+"""What people trusted the node with, at its worst moments: nothing of it is lost, and nothing is invented."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from captive_portal.ports import Admitted, CodeTyped, Full, PassphraseTyped, Refused, TermsAccepted
+from node.accounts.auth_result import Rejected
+from node.accounts.device_bindings import DEVICES_BOUND_MAX
+from node.accounts.ports import Batch, Forgotten
+from node.accounts.voucher_store import IssueResult
+from node.control.active_ruleset import ActiveRuleset, load_active_ruleset
+from node.control.persistence import FORGET_EVERY_MS
+from node.control.ports import StoredState
+from node.errors import StorageTrouble
+from node.governance.members import MemberDirectory, parse_members
+from node.storage.database import Store
+from node.storage.repository import StoredRepository
+from node.units import AccountId, Bytes, MacAddress, Milliseconds
+from tests.contracts.app_fixture import (
+    ANA,
+    BEN,
+    CAI,
+    DAY_MS,
+    HOUR_MS,
+    LISTED,
+    MEMBERS,
+    RULES,
+    Neighbourhood,
+)
+from tests.contracts.test_account_service import WORDS, account, comes_in, give_passphrase, is_refused
+from tests.contracts.test_reconciler import until
+from tests.fakes.registry_repository import FakeRegistryRepository
+from tests.fakes.repository import FakeRepository
+
+
+class Unreadable(FakeRepository):
+    """A disk that takes what is written, and says nothing while `silent`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.silent = self.lost_batches = False
+
+    async def recall(self, cells_since: str = "") -> StoredState:
+        if self.silent:
+            raise StorageTrouble("the data folder has not answered", "wait")
+        whole = await super().recall(cells_since)
+        return replace(whole, registry=replace(whole.registry, batches=())) if self.lost_batches else whole
+
+
+@pytest.fixture
+def repository() -> Unreadable:
+    return Unreadable()
+
+
+@pytest.fixture
+def street(repository: Unreadable, tmp_path: Path) -> Neighbourhood:
+    return Neighbourhood(lambda: repository, tmp_path)
+
+
+def member_directory_of(text: str) -> MemberDirectory:
+    member_directory, findings = parse_members(text)
+    assert member_directory is not None, findings
+    return member_directory
+
+
+def rules_with(joining: str) -> ActiveRuleset:
+    book = load_active_ruleset(RULES + joining, member_directory_of(MEMBERS))
+    assert isinstance(book, ActiveRuleset), book
+    return book
+
+
+# --- a memory that cannot be read at the start -------------------------------------------
+
+
+async def test_whom_an_admin_removed_is_out_again_as_soon_as_the_memory_can_be_read(
+    street: Neighbourhood, repository: Unreadable
+) -> None:
+    async with street.life() as app:
+        await comes_in(app, ANA, TermsAccepted())
+        await app.loop.remove(ANA, "spam")
+    repository.silent = True
+    street.power_cut()
+    async with street.life() as app:
+        await comes_in(app, ANA, TermsAccepted())
+        await comes_in(app, BEN, TermsAccepted())
+        assert "removed" == repository.sessions[ANA].session.state, (
+            "nothing is written over before it is read"
+        )
+        repository.silent = False
+        await until(lambda: app.loop.persistence.recalled)
+        await until(lambda: not street.kernel.send(ANA, up=1))
+        assert "spam" == app.portal.guest(ANA).removed_because
+        assert street.kernel.send(BEN, up=1)
+    async with street.life() as app:
+        assert "removed" == await is_refused(app, ANA, TermsAccepted())
+
+
+async def test_nobody_stays_longer_than_their_voucher_because_the_memory_could_not_be_read(
+    street: Neighbourhood, repository: Unreadable
+) -> None:
+    async with street.life() as app:
+        (code,) = await app.codes(lasts_ms=HOUR_MS)
+        voucher = await comes_in(app, ANA, CodeTyped(code))
+    repository.silent = True
+    async with street.life() as app:
+        await comes_in(app, ANA, TermsAccepted())
+        repository.silent = False
+        await until(lambda: voucher == account(app, ANA))
+        assert 3_600 == app.portal.guest(ANA).seconds_left
+
+
+async def test_who_erases_themselves_before_the_memory_could_be_read_is_forgotten(
+    street: Neighbourhood, repository: Unreadable
+) -> None:
+    async with street.life() as app:
+        (code,) = await app.codes()
+        await comes_in(app, ANA, CodeTyped(code))
+    repository.silent = True
+    async with street.life() as app:
+        await app.portal.erase(ANA)
+        repository.silent = False
+        await until(lambda: app.loop.persistence.recalled)
+        await app.loop.persistence.save()
+        assert not street.kernel.send(ANA, up=1)
+        assert app.loop.registry.bindings.get(ANA) is None
+    assert () == repository.registry.kept.bindings
+    assert ANA not in repository.sessions
+
+
+async def test_what_a_guest_used_while_nothing_could_be_read_is_booked_to_nobody_else(
+    street: Neighbourhood, repository: Unreadable
+) -> None:
+    async with street.life() as app:
+        (code,) = await app.codes()
+        voucher = await comes_in(app, ANA, CodeTyped(code))
+    repository.full = True
+    street.power_cut()
+    async with street.life(killed=True) as app:
+        await comes_in(app, BEN, TermsAccepted())
+    assert street.kernel.send(BEN, down=500)
+    async with street.life() as app:
+        repository.full = False
+        await until(lambda: app.loop.persistence.recalled)
+        assert 0 == app.loop.ledger.total(voucher, "2026-11").uplink.total
+        await until(lambda: Bytes(500) == app.portal.guest(BEN).used.total)
+
+
+async def test_words_that_no_disk_can_hold_keep_nobody_else_from_being_stored(tmp_path: Path) -> None:
+    half = "l\udce9gende"
+    store = Store(tmp_path / "procomu.db")
+    street = Neighbourhood(lambda: StoredRepository(store), tmp_path)
+    try:
+        async with street.life() as app:
+            wish = Batch(0, "day-pass", Milliseconds(DAY_MS), 0, "", "admin", half)
+            issued = app.loop.registry.vouchers.issue(wish, 1, app.loop.today())
+            assert isinstance(issued, IssueResult)
+            await app.loop.remember(issued.changes)
+            await comes_in(app, ANA, TermsAccepted())
+            await app.loop.remove(ANA, half)
+            remembered = await StoredRepository(store).recall()
+        assert ["removed"] == [each.session.state for each in remembered.sessions]
+        (batch,) = remembered.registry.batches
+        assert batch.note.startswith("l")
+        assert batch.note.endswith("gende")
+    finally:
+        store.close()
+
+
+async def test_whom_an_admin_removed_is_remembered_also_when_they_erase_before_anybody_knows(
+    street: Neighbourhood, repository: Unreadable
+) -> None:
+    async with street.life() as app:
+        await app.loop.remove(ANA, "spam")
+    repository.silent = True
+    async with street.life() as app:
+        await app.portal.erase(ANA)
+        repository.silent = False
+        await until(lambda: app.loop.persistence.recalled)
+        assert "removed" == await is_refused(app, ANA, TermsAccepted())
+    street.power_cut()
+    async with street.life() as app:
+        assert "removed" == await is_refused(app, ANA, TermsAccepted())
+
+
+# --- devices at once ---------------------------------------------------------------------
+
+
+async def test_a_guest_who_found_the_voucher_full_is_not_moved_into_it_by_what_others_do(
+    street: Neighbourhood,
+) -> None:
+    async with street.life() as app:
+        (code,) = await app.codes(devices_max=1)
+        voucher = await comes_in(app, ANA, CodeTyped(code))
+        await comes_in(app, BEN, TermsAccepted())
+        assert isinstance(await app.portal.admit(BEN, CodeTyped(code), "1"), Full)
+        await app.loop.adopt(street.book, member_directory_of(MEMBERS + '[[account]]\nid = "new"\n'))
+        assert (ANA,) == app.loop.session_table.admitted_of(voucher)
+        assert street.kernel.send(BEN, up=1), "they are still the guest that they were"
+    async with street.life() as app:
+        assert (ANA,) == app.loop.session_table.admitted_of(voucher)
+        await app.portal.leave(ANA)
+        assert voucher == await comes_in(app, BEN, TermsAccepted())
+
+
+async def test_who_is_on_by_one_voucher_and_finds_another_full_stays_on_by_the_first(
+    street: Neighbourhood,
+) -> None:
+    async with street.life() as app:
+        own, full = await app.codes(2, devices_max=1)
+        first = await comes_in(app, ANA, CodeTyped(own))
+        other = await comes_in(app, BEN, CodeTyped(full))
+        assert isinstance(await app.portal.admit(ANA, CodeTyped(full), "1"), Full)
+        await app.loop.adopt(street.book, member_directory_of(MEMBERS + '[[account]]\nid = "new"\n'))
+        assert street.kernel.send(ANA, up=1)
+        await app.portal.leave(ANA)
+        assert first == await comes_in(app, ANA, TermsAccepted())
+        # They change their mind once more, without typing it again.
+        came = await app.portal.admit(ANA, TermsAccepted(), "1", instead_of=BEN)
+        assert isinstance(came, Admitted)
+        assert first == account(app, ANA), "whoever came in has chosen"
+        assert isinstance(await app.portal.admit(ANA, CodeTyped(full), "1"), Full)
+        assert isinstance(await app.portal.admit(ANA, CodeTyped(full), "1", instead_of=BEN), Admitted)
+        assert other == account(app, ANA)
+        assert not street.kernel.send(BEN, up=1)
+    street.power_cut()
+    async with street.life() as app:
+        assert other == account(app, ANA)
+
+
+async def test_a_device_that_made_room_in_a_full_account_is_counted_there_no_more(
+    street: Neighbourhood,
+) -> None:
+    async with street.life() as app:
+        (code,) = await app.codes()
+        voucher = await comes_in(app, ANA, CodeTyped(code))
+        for number in range(DEVICES_BOUND_MAX):
+            mac = MacAddress(f"02:00:00:00:02:{number:02x}")
+            assert voucher == await comes_in(app, mac, CodeTyped(code))
+        assert AccountId("guest-0a") == account(app, ANA)
+        assert DEVICES_BOUND_MAX == len(app.loop.session_table.admitted_of(voucher))
+
+
+# --- erasing -----------------------------------------------------------------------------
+
+
+async def test_who_erases_themselves_and_comes_back_while_the_disk_is_full_shows_no_code_twice(
+    street: Neighbourhood, repository: Unreadable
+) -> None:
+    async with street.life(killed=True) as app:
+        (code,) = await app.codes()
+        await comes_in(app, ANA, TermsAccepted())
+        repository.full = True
+        await app.portal.erase(ANA)
+        voucher = await comes_in(app, ANA, CodeTyped(code))
+        repository.full = False
+        await app.loop.persistence.save()
+    street.power_cut()
+    async with street.life() as app:
+        assert street.kernel.send(ANA, up=1)
+        assert voucher == account(app, ANA)
+
+
+async def test_who_comes_in_again_while_they_are_erased_is_in_and_nobody_sees_an_error(
+    street: Neighbourhood,
+) -> None:
+    async with street.life() as app:
+        await comes_in(app, ANA, TermsAccepted())
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(app.portal.erase(ANA))
+            await asyncio.sleep(0)
+            await comes_in(app, ANA, TermsAccepted())
+        assert street.kernel.send(ANA, up=1)
+    async with street.life() as app:
+        assert street.kernel.send(ANA, up=1)
+
+
+async def test_what_was_used_in_a_month_that_was_erased_does_not_come_back(
+    street: Neighbourhood, repository: Unreadable
+) -> None:
+    async with street.life() as app:
+        await comes_in(app, ANA, TermsAccepted())
+        repository.full = True
+        street.kernel.send(ANA, down=100)
+        await until(lambda: Bytes(100) == app.portal.guest(ANA).used.total)
+        street.clock.wall += timedelta(days=10)  # the month ends before the disk can be written again
+        await app.portal.erase(ANA)
+        repository.full = False
+        await until(lambda: not app.loop.troubles.storage)
+    assert [] == [key for key in repository.rows if key.day < "2026-12-01"]
+
+
+# --- retention ---------------------------------------------------------------------------
+
+
+async def test_a_voucher_in_use_is_not_forgotten_because_the_clock_was_wrong_when_it_began(
+    tmp_path: Path,
+) -> None:
+    stores: list[Store] = []
+
+    def reopen() -> StoredRepository:
+        for store in stores:
+            store.close()
+        stores.append(Store(tmp_path / "procomu.db"))
+        return StoredRepository(stores[-1])
+
+    street = Neighbourhood(reopen, tmp_path)
+    street.clock.wall -= timedelta(days=300)
+    try:
+        async with street.life() as app:
+            (code,) = await app.codes(lasts_ms=30 * DAY_MS)
+            voucher = await comes_in(app, ANA, CodeTyped(code))
+            street.clock.wall += timedelta(days=300)
+            await app.loop.persistence.forget(street.clock.now)
+            street.pass_time(FORGET_EVERY_MS)
+            await app.loop.persistence.forget(street.clock.now)
+            assert voucher == await comes_in(app, ANA, CodeTyped(code))
+        street.power_cut()
+        async with street.life() as app:
+            assert voucher == await comes_in(app, ANA, CodeTyped(code))
+            left = app.portal.guest(ANA).seconds_left
+            assert left is not None
+            assert left > 29 * 86_400 - 60
+    finally:
+        for store in stores:
+            store.close()
+
+
+async def test_a_voucher_whose_batch_is_lost_lets_nobody_in_and_stops_nobody_else(
+    street: Neighbourhood, repository: Unreadable
+) -> None:
+    async with street.life() as app:
+        (code,) = await app.codes()
+        await comes_in(app, ANA, CodeTyped(code))
+    repository.lost_batches = True
+    street.power_cut()
+    async with street.life() as app:
+        assert "code-unknown" == await is_refused(app, ANA, CodeTyped(code))
+        await comes_in(app, BEN, TermsAccepted())
+
+
+async def test_a_voucher_that_the_disk_forgot_unheard_is_worth_what_the_node_said(
+    street: Neighbourhood, repository: Unreadable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk answers too late: the sheet is off it, and the node does not know."""
+
+    async def forget_unheard(**_days: str) -> Forgotten:
+        repository.registry = FakeRegistryRepository()
+        raise StorageTrouble("the data folder has not answered", "wait")
+
+    async with street.life() as app:
+        (code,) = await app.codes()
+        with monkeypatch.context() as slow:
+            slow.setattr(repository, "forget", forget_unheard)
+            await app.loop.persistence.forget(street.clock.now)
+            street.pass_time(FORGET_EVERY_MS)
+            await app.loop.persistence.forget(street.clock.now)
+        assert () == repository.registry.kept.vouchers
+        voucher = await comes_in(app, ANA, CodeTyped(code))
+        await until(lambda: not app.loop.persistence.is_due(street.clock.now, DAY_MS))
+    street.power_cut()
+    async with street.life() as app:
+        assert voucher == account(app, ANA)
+
+
+# --- clocks ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wrong", [timedelta(days=-200), timedelta(days=3_650)])
+async def test_a_clock_that_is_corrected_shortens_and_lengthens_no_voucher(
+    street: Neighbourhood, wrong: timedelta
+) -> None:
+    street.clock.wall += wrong
+    async with street.life() as app:
+        (code,) = await app.codes(lasts_ms=10 * DAY_MS)
+        await comes_in(app, ANA, CodeTyped(code))
+        street.clock.wall -= wrong
+        street.pass_time(31_000)
+        await app.loop.persistence.flush(street.clock.now)
+    street.power_cut(off_ms=5 * DAY_MS)
+    async with street.life() as app:
+        await comes_in(app, ANA, CodeTyped(code))
+        left = app.portal.guest(ANA).seconds_left
+        assert left is not None
+        assert 5 * 86_400 - 120 < left <= 5 * 86_400
+
+
+@pytest.mark.parametrize("half", ["save_sessions", "book"])
+async def test_a_boot_that_stored_only_half_neither_gives_nor_takes_a_vouchers_time(
+    street: Neighbourhood, repository: Unreadable, monkeypatch: pytest.MonkeyPatch, half: str
+) -> None:
+    async def fails(*_args: object) -> None:
+        raise StorageTrouble("the data folder is full", "make room")
+
+    street.clock.trust = "unknown"
+    async with street.life() as app:
+        (code,) = await app.codes()
+        await comes_in(app, ANA, CodeTyped(code))
+        street.pass_time(20 * HOUR_MS)
+        assert await app.loop.persistence.flush(street.clock.now)
+    street.power_cut()
+    with monkeypatch.context() as broken:
+        broken.setattr(repository, half, fails)
+        async with street.life() as app:
+            street.pass_time(1_000)
+            await app.loop.persistence.flush(street.clock.now)
+    street.power_cut()
+    async with street.life() as app:
+        await comes_in(app, ANA, CodeTyped(code))
+        left = app.portal.guest(ANA).seconds_left
+        assert left is not None
+        assert 4 * 3_600 - 10 < left <= 4 * 3_600
+
+
+# --- what changes while somebody is at the door ------------------------------------------
+
+
+async def test_a_way_that_is_closed_while_a_passphrase_is_checked_lets_nobody_in(
+    street: Neighbourhood, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with street.life() as app:
+        await give_passphrase(app)
+        question = app.loop.registry.passphrase_question
+        closed = rules_with('[joining]\nways = ["terms"]\nby = "D-1"\n')
+
+        def closes_behind(*args: object) -> object:
+            asked = question(*args)  # type: ignore[arg-type]
+            app.loop.effective_policy.adopt(closed, street.member_directory)
+            app.loop.effective_policy.evaluate_all()
+            return asked
+
+        monkeypatch.setattr(app.loop.registry, "passphrase_question", closes_behind)
+        assert "way-closed" == await is_refused(app, ANA, PassphraseTyped("ana", WORDS))
+
+
+async def test_a_yes_to_a_guest_lets_nobody_in_once_the_community_closed_that_way(
+    street: Neighbourhood,
+) -> None:
+    street.book = rules_with('[joining]\nways = ["introduction", "passphrase"]\nby = "D-1"\n')
+    async with street.life() as app:
+        await comes_in(app, LISTED, TermsAccepted())
+        assert await app.portal.ask(ANA, "Ana Puig", "Zoe", "1") is None
+        (request,) = app.portal.guest(LISTED).requests
+        await app.loop.adopt(
+            rules_with('[joining]\nways = ["passphrase"]\nby = "D-1"\n'), street.member_directory
+        )
+        refused = await app.portal.answer(LISTED, request.number, yes=True)
+        assert isinstance(refused, Refused)
+        assert "way-closed" == refused.reason
+        assert not street.kernel.send(ANA, up=1)
+
+
+async def test_a_guest_who_types_a_code_while_a_member_says_yes_keeps_the_voucher(
+    street: Neighbourhood,
+) -> None:
+    async with street.life() as app:
+        await comes_in(app, LISTED, TermsAccepted())
+        (code,) = await app.codes()
+        assert await app.portal.ask(CAI, "Ana Puig", "Zoe", "1") is None
+        (request,) = app.portal.guest(LISTED).requests
+        async with asyncio.TaskGroup() as tasks:
+            entering = tasks.create_task(app.portal.admit(CAI, CodeTyped(code), "1"))
+            await asyncio.sleep(0)
+            await app.portal.answer(LISTED, request.number, yes=True)
+        assert isinstance(entering.result(), Admitted)
+        found = account(app, CAI)
+        assert found is not None
+        assert found.startswith("voucher-")
+
+
+async def test_who_is_no_member_any_more_gets_no_passphrase(street: Neighbourhood) -> None:
+    async with street.life() as app:
+        await comes_in(app, LISTED, TermsAccepted())
+        async with asyncio.TaskGroup() as tasks:
+            setting = tasks.create_task(app.portal.set_passphrase(LISTED, WORDS))
+            await asyncio.sleep(0)
+            await app.loop.adopt(street.book, member_directory_of('[[account]]\nid = "carme"\n'))
+        assert isinstance(setting.result(), Refused)
+        assert isinstance(app.loop.registry.set_passphrase(AccountId("ana"), "x"), Rejected)
+        assert not app.loop.registry.has_passphrase(AccountId("ana"))
+
+
+async def test_fifty_who_type_one_code_at_once_start_it_once_and_are_no_more_than_it_allows(
+    street: Neighbourhood,
+) -> None:
+    async with street.life() as app:
+        (code,) = await app.codes(devices_max=3)
+        macs = [MacAddress(f"02:00:00:00:03:{number:02x}") for number in range(50)]
+        async with asyncio.TaskGroup() as tasks:
+            coming = [tasks.create_task(app.portal.admit(mac, CodeTyped(code), "1")) for mac in macs]
+        answers = [each.result() for each in coming]
+        assert 3 == sum(isinstance(each, Admitted) for each in answers)
+        assert 47 == sum(isinstance(each, Full) for each in answers)
+        assert 3 == sum(street.kernel.send(mac, up=1) for mac in macs)
+
+
+async def test_codes_are_not_shown_while_they_wait_even_if_the_disk_took_something_else(
+    street: Neighbourhood, repository: Unreadable
+) -> None:
+    async with street.life() as app:
+        repository.full = True
+        issued = app.issue()
+        await app.loop.remember(issued.changes)
+        app.loop.troubles.storage = ""  # what was written next was something else, and was taken
+        assert app.loop.persistence.why_unstored(issued.changes)
+        repository.full = False
+        await app.loop.remember(())
+        assert not app.loop.persistence.why_unstored(issued.changes)
+
+
+async def test_a_passphrase_that_would_be_lost_is_refused_and_the_one_before_counts(
+    street: Neighbourhood, repository: Unreadable
+) -> None:
+    other = "another one, long enough"
+    async with street.life(killed=True) as app:
+        await give_passphrase(app)
+        repository.full = True
+        assert Refused("memory") == await app.portal.set_passphrase(LISTED, other, WORDS)
+        assert "passphrase-wrong" == await is_refused(app, ANA, PassphraseTyped("ana", other))
+        await comes_in(app, ANA, PassphraseTyped("ana", WORDS))
+        repository.full = False
+        assert await app.portal.set_passphrase(LISTED, other, WORDS) is None
+    street.power_cut()
+    async with street.life() as app:
+        assert "passphrase-wrong" == await is_refused(app, BEN, PassphraseTyped("ana", WORDS))
+        await comes_in(app, BEN, PassphraseTyped("ana", other))
+
+
+async def test_a_contest_that_would_be_lost_is_refused_and_can_be_sent_again(
+    street: Neighbourhood, repository: Unreadable
+) -> None:
+    async with street.life(killed=True) as app:
+        await comes_in(app, ANA, TermsAccepted())
+        repository.full = True
+        assert Refused("memory") == await app.portal.add_objection(ANA, "day-pass", "Why so slow?")
+        assert () == app.portal.guest(ANA).objections
+        repository.full = False
+        assert await app.portal.add_objection(ANA, "day-pass", "Why so slow?") is None
+    street.power_cut()
+    async with street.life() as app:
+        assert ["Why so slow?"] == [each.text for each in app.portal.guest(ANA).objections]
+
+
+async def test_a_disk_that_takes_a_note_and_then_nothing_more_is_told_as_full(
+    street: Neighbourhood, repository: Unreadable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_sessions: object) -> None:
+        raise StorageTrouble("the data folder is full", "make room")
+
+    async with street.life() as app:
+        await comes_in(app, ANA, TermsAccepted())
+        with monkeypatch.context() as filling:
+            filling.setattr(repository, "save_sessions", refuse)
+            assert Refused("memory") == await app.portal.add_objection(ANA, "day-pass", "Why so slow?")
+
+
+async def test_what_people_read_of_a_full_disk_names_no_file(
+    street: Neighbourhood, repository: Unreadable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(_booking: object) -> None:
+        raise StorageTrouble("/var/lib/procomu/procomu.db cannot be written", "make room")
+
+    async with street.life() as app:
+        await comes_in(app, ANA, TermsAccepted())
+        monkeypatch.setattr(repository, "book", refuse)
+        refused = await app.portal.add_objection(ANA, "day-pass", "Why so slow?")
+        assert Refused("memory") == refused
+        assert "/var/lib/procomu" in app.loop.troubles.storage, "admins are told"
+        monkeypatch.undo()
+
+
+# --- a database that is exchanged under the running node ---------------------------------
+
+
+async def test_a_database_begun_anew_holds_everything_within_seconds(tmp_path: Path) -> None:
+    store = Store(tmp_path / "procomu.db")
+    street = Neighbourhood(lambda: StoredRepository(store), tmp_path)
+    try:
+        async with street.life() as app:
+            (code,) = await app.codes()
+            await comes_in(app, ANA, CodeTyped(code))
+            await until(lambda: app.loop.persistence.baseline is not None)
+            await app.loop.persistence.flush(street.clock.now)
+            for file in tmp_path.glob("procomu.db*"):
+                file.unlink()
+            await comes_in(app, BEN, TermsAccepted())
+            await until(lambda: not app.loop.persistence.is_due(street.clock.now, 30_000))
+            kept = (await StoredRepository(store).recall()).registry
+            assert 1 == len(kept.vouchers)
+            assert {ANA} == {each.mac for each in kept.bindings}
+    finally:
+        store.close()

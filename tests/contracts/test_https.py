@@ -1,0 +1,451 @@
+"""The portal by https: renewed without a restart, never worse than before, and nobody's handshake in another's way."""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from asyncio.sslproto import SSLProtocol
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from captive_portal import certificate_files
+from captive_portal.callers import Caller, SocketAddresses
+from captive_portal.certificate_files import CertificateFiles, server_context
+from captive_portal.connections import ConnectionLimiter
+from captive_portal.framing import Limits
+from captive_portal.https import (
+    HANDSHAKES_AT_ONCE,
+    HANDSHAKES_MAX,
+    HANDSHAKES_PER_DEVICE,
+    LIMITS,
+    RECORD_BYTES,
+    Handle,
+    HttpsListener,
+    limit_tls_read_buffers,
+)
+from captive_portal.ports import Callers
+from captive_portal.server import Portal
+from node.errors import NodeError
+from node.sessions import state as session_state
+from node.units import MacAddress
+from tests.contracts.portal_client import PortalBrowser, parse
+from tests.fakes.authority import DAY, NOW, Authority
+from tests.fakes.portal_backend import COMMUNITY, FakeCallers, FakePortalBackend
+from tests.fakes.portal_server import ANA, BEN, SECRET
+
+HOST = "login.vall.example"
+PUBLIC = Authority()
+NOBODY = FakeCallers()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """With the portal's files, and a system that trusts the authority behind them."""
+    _, _, root = PUBLIC.write(tmp_path, HOST)
+    monkeypatch.setenv("SSL_CERT_FILE", str(root))
+    return tmp_path
+
+
+def files_in(folder: Path) -> CertificateFiles:
+    made = CertificateFiles(folder / "portal.crt", folder / "portal.key", HOST, lambda: datetime.now(UTC))
+    made.look()
+    return made
+
+
+async def hello(request: web.BaseRequest, admission: ConnectionLimiter) -> web.StreamResponse:
+    must_close = admission.answered(request.protocol)
+    response = web.Response(text=f"hello at {request.host} {request.raw_path}")
+    if must_close:
+        response.force_close()
+    return response
+
+
+@contextlib.asynccontextmanager
+async def server(
+    files: CertificateFiles,
+    limits: Limits = LIMITS,
+    handle: Handle = hello,
+    callers: Callers = NOBODY,
+) -> AsyncIterator[int]:
+    """The port of a running door."""
+    made = HttpsListener(files, handle, callers, port=0, limits=limits)
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(made.run())
+        await made.ready.wait()
+        try:
+            yield next(port for address, port in made.bound if address == "0.0.0.0")
+        finally:
+            task.cancel()
+
+
+def device(folder: Path) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=str(folder / "root.crt"))
+
+
+async def ask(
+    port: int,
+    context: ssl.SSLContext,
+    name: str = HOST,
+    path: str = "/",
+    method: str = "GET",
+    more: str = "X-Nothing: 1",
+    body: str = "",
+) -> tuple[str, str]:
+    """The answer, and the serial number of the certificate that was shown."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname=name)
+    try:
+        head = f"{method} {path} HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n{more}\r\n\r\n"
+        writer.write((head + body).encode())
+        shown = writer.get_extra_info("ssl_object").getpeercert()["serialNumber"]
+        return (await reader.read()).decode(), shown
+    finally:
+        writer.close()
+
+
+async def test_a_device_that_knows_the_authority_reads_the_portal_by_https(folder: Path) -> None:
+    files = files_in(folder)
+    async with server(files) as port:
+        answer, _ = await ask(port, device(folder), path="/captive-portal")
+    assert answer.startswith("HTTP/1.1 200 OK")
+    assert answer.endswith(f"hello at {HOST} /captive-portal")
+    assert ("https://login.vall.example", ()) == (files.url, files.warnings)
+
+
+async def test_a_renewed_certificate_is_shown_to_the_next_who_comes(folder: Path) -> None:
+    files = files_in(folder)
+    async with server(files) as port:
+        _, before = await ask(port, device(folder))
+        PUBLIC.write(folder, HOST)
+        files.look()
+        _, after = await ask(port, device(folder))
+    assert before != after
+
+
+@pytest.mark.parametrize("broken", ["empty", "foreign key", "other host", "ended", "gone"])
+async def test_a_broken_new_certificate_leaves_the_old_one_in_use_and_warns(
+    folder: Path, broken: str
+) -> None:
+    files = files_in(folder)
+    async with server(files) as port:
+        _, before = await ask(port, device(folder))
+        if broken == "ended":
+            PUBLIC.write(folder, HOST, ends=NOW - DAY / 2)
+        elif broken == "gone":
+            (folder / "portal.key").unlink()
+        else:
+            other = PUBLIC.certify("login.hills.example" if broken == "other host" else HOST)
+            content = b"" if broken == "empty" else PUBLIC.chain(other)
+            (folder / "portal.crt").write_bytes(content)
+            if broken == "other host":
+                (folder / "portal.key").write_bytes(other.key_pem)
+        files.look()
+        _, after = await ask(port, device(folder))
+        (warning,) = files.warnings
+        assert "The portal's certificate cannot be used" in warning
+        assert "The one before is still in use." in warning
+        assert before == after
+        assert files.url
+        PUBLIC.write(folder, HOST)
+        files.look()
+        assert () == files.warnings
+
+
+async def test_a_certificate_that_nobody_trusts_is_served_and_not_advertised(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stranger = folder / "stranger.crt"
+    stranger.write_bytes(Authority().root.pem)
+    monkeypatch.setenv("SSL_CERT_FILE", str(stranger))
+    files = files_in(folder)
+    async with server(files) as port:
+        answer, _ = await ask(port, device(folder))
+    assert "200 OK" in answer
+    assert "" == files.url
+    assert "would not trust its certificate" in files.warnings[0]
+
+
+def test_a_certificate_that_ends_while_it_is_in_use_is_told_of_no_longer(folder: Path) -> None:
+    clock = [NOW]
+    files = CertificateFiles(folder / "portal.crt", folder / "portal.key", HOST, lambda: clock[0])
+    files.look()
+    assert files.url
+    clock[0] = NOW + 55 * DAY
+    files.look()
+    assert "was not renewed" in files.warnings[0]
+    assert files.url
+    clock[0] = NOW + 61 * DAY
+    files.look()
+    assert "" == files.url
+    assert "it ended on" in files.warnings[0]
+    # A clock that was wrong is set right again.
+    clock[0] = NOW
+    files.look()
+    assert files.url
+
+
+async def test_somebody_joins_on_the_same_pages_by_https(folder: Path) -> None:
+    backend, devices = (
+        FakePortalBackend(replace(COMMUNITY, portal_host=HOST)),
+        FakeCallers({"127.0.0.1": ANA}),
+    )
+    portal = Portal(backend, devices, port=0, secret=SECRET)
+    async with server(files_in(folder), handle=portal.handle, callers=devices) as port:
+        page = parse((await ask(port, device(folder)))[0].encode())
+        form = page.fill("/join/terms")
+        head = f"Origin: https://{HOST}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(form)}"
+        answer, _ = await ask(port, device(folder), path="/join/terms", method="POST", more=head, body=form)
+        status, _ = await ask(port, device(folder), path="/captive-portal")
+    assert answer.startswith("HTTP/1.1 303")
+    assert isinstance(backend.states[ANA], session_state.Authorized)
+    assert '"captive":false' in status
+
+
+async def test_where_devices_trust_the_certificate_a_passphrase_or_card_is_typed_by_https_only(
+    folder: Path,
+) -> None:
+    view = replace(COMMUNITY, portal_host=HOST, portal_url=f"https://{HOST}")
+    backend, devices = FakePortalBackend(view), FakeCallers({"127.0.0.1": ANA})
+    portal = Portal(backend, devices, port=0, secret=SECRET, addresses=("127.0.0.1",))
+
+    async def by_http(path: str) -> str:
+        reply = await PortalBrowser(portal.bound[0][1]).get(path, host=HOST)
+        return reply.body
+
+    async with (
+        asyncio.TaskGroup() as group,
+        server(files_in(folder), handle=portal.handle, callers=devices) as port,
+    ):
+        running = group.create_task(portal.run())
+        await portal.ready.wait()
+        for path, page, action in (("/", "/ways", "/join/passphrase"), ("/me", "/me", "/passphrase")):
+            for secure_path in {path, page}:
+                secure, _ = await ask(port, device(folder), path=secure_path)
+                assert f'action="{action}"' in secure
+                assert f"https://{HOST}{page}" not in secure
+            for _ in range(2):
+                plain = await by_http(path)
+                assert 'type="password"' not in plain
+                assert f'<a href="https://{HOST}{page}">' in plain
+                assert 'action="/join/card"' not in plain
+            assert f'<a href="https://{HOST}/ways?card=PROCOMU1.a.b">' in await by_http("/?card=PROCOMU1.a.b")
+            backend.accounts[ANA] = ("ana", "passphrase")
+            backend.happens(ANA, session_state.SessionGranted("2", None))
+        running.cancel()
+
+
+async def test_who_shakes_hands_without_end_costs_little_and_keeps_nobody_out(folder: Path) -> None:
+    async with server(files_in(folder), callers=FakeCallers({"127.0.0.2": ANA, "127.0.0.1": BEN})) as port:
+        context, shaken = device(folder), 0
+        for _ in range(HANDSHAKES_AT_ONCE + 40):
+            with contextlib.suppress(OSError):
+                _, writer = await asyncio.open_connection(
+                    "127.0.0.1", port, ssl=context, server_hostname=HOST, local_addr=("127.0.0.2", 0)
+                )
+                writer.close()
+                shaken += 1
+        assert HANDSHAKES_AT_ONCE <= shaken < HANDSHAKES_AT_ONCE + 30
+        assert (await ask(port, context))[0].startswith("HTTP/1.1 200 OK")
+
+
+async def test_before_there_is_a_certificate_the_port_hangs_up(tmp_path: Path) -> None:
+    files = files_in(tmp_path)
+    async with server(files) as port:
+        with pytest.raises(OSError):  # noqa: PT011 - reset or closed, as the system sees it
+            await ask(port, ssl.create_default_context())
+    assert "cannot be read" in files.warnings[0]
+    assert "There is no https until then." in files.warnings[0]
+
+
+async def test_another_name_is_never_answered(folder: Path) -> None:
+    async with server(files_in(folder)) as port:
+        with pytest.raises(OSError):  # noqa: PT011 - refused or reset
+            await ask(port, device(folder), name="www.bank.example")
+
+
+async def test_old_tls_is_not_spoken(folder: Path) -> None:
+    old = device(folder)
+    old.set_ciphers("ALL:@SECLEVEL=0")
+    old.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+        old.maximum_version = ssl.TLSVersion.TLSv1_1
+    async with server(files_in(folder)) as port:
+        with pytest.raises(OSError):  # noqa: PT011 - refused or reset
+            await ask(port, old)
+
+
+async def test_handshakes_that_never_end_take_no_more_than_their_share(folder: Path) -> None:
+    """The ninth silent connection of one device is closed at once; a real one gets in when one of them is gone."""
+    async with server(files_in(folder)) as port:
+        silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(HANDSHAKES_PER_DEVICE)]
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        with contextlib.suppress(ConnectionResetError):
+            assert b"" == await asyncio.wait_for(reader.read(), 2)
+        writer.close()
+        silent[0][1].transport.abort()
+        await asyncio.sleep(0.1)
+        answer, _ = await ask(port, device(folder))
+        assert "200 OK" in answer
+        for _, each in silent:
+            each.transport.abort()
+
+
+class Crowd(FakeCallers):
+    """Every connection is from a device of its own."""
+
+    def caller(self, ends: SocketAddresses) -> Caller:
+        return Caller(MacAddress(f"02:00:00:00:{ends.port >> 8:02x}:{ends.port & 255:02x}"))
+
+
+async def test_a_crowd_that_never_shakes_hands_keeps_nobody_out(folder: Path) -> None:
+    """Each with a hardware address of its own, and more of them than there is room for."""
+    async with server(files_in(folder), callers=Crowd()) as port:
+        crowd = [await asyncio.open_connection("127.0.0.1", port) for _ in range(HANDSHAKES_MAX + 20)]
+        for _ in range(3):
+            answer, _ = await ask(port, device(folder))
+            assert "200 OK" in answer
+        async with asyncio.timeout(2):
+            with contextlib.suppress(ConnectionResetError):
+                assert b"" == await crowd[0][0].read()
+        for _, each in crowd:
+            each.transport.abort()
+
+
+async def test_a_connection_that_is_idle_after_its_handshake_is_closed(folder: Path) -> None:
+    async with server(files_in(folder), Limits(request_s=0.2)) as port:
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", port, ssl=device(folder), server_hostname=HOST
+        )
+        assert b"" == await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+
+
+async def test_noise_instead_of_a_handshake_hurts_nobody(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with server(files_in(folder)) as port:
+        for noise in (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\xff\xff" + b"\xff" * 400, b"\0"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(noise)
+            writer.write_eof()
+            with contextlib.suppress(ConnectionResetError):
+                await asyncio.wait_for(reader.read(), 5)
+            writer.close()
+        answer, _ = await ask(port, device(folder))
+    assert "200 OK" in answer
+    assert [] == [record for record in caplog.records if record.levelname in {"ERROR", "CRITICAL"}]
+
+
+async def test_a_port_that_is_taken_is_told_with_its_mend(folder: Path) -> None:
+    with socket.create_server(("", 0)) as other:
+        made = HttpsListener(files_in(folder), hello, FakeCallers(), port=other.getsockname()[1])
+        with pytest.raises(ExceptionGroup) as caught:
+            await made.run()
+    (trouble,) = caught.value.exceptions
+    assert isinstance(trouble, NodeError)
+    assert "portal.https_port" in trouble.mend
+
+
+def test_openssl_is_asked_last_and_its_refusal_is_told(folder: Path) -> None:
+    (folder / "portal.crt").write_bytes(b"nothing")
+    with pytest.raises(NodeError, match="OpenSSL does not take it"):
+        server_context(folder / "portal.crt", folder / "portal.key", HOST)
+
+
+class ByAddress(FakeCallers):
+    """Every address is a device's."""
+
+    def caller(self, ends: SocketAddresses) -> Caller:
+        return Caller(MacAddress(f"02:00:00:00:00:0{ends.address[-1]}"))
+
+
+async def whose(request: web.BaseRequest, admission: ConnectionLimiter) -> web.StreamResponse:
+    connection = admission.connection_of(request.protocol)
+    admission.answered(request.protocol)
+    response = web.Response(text=str(connection and connection.caller and connection.caller.device))
+    response.force_close()
+    return response
+
+
+def resumed(
+    port: int, context: ssl.SSLContext, address: str, session: ssl.SSLSession | None = None
+) -> tuple[str, bool, ssl.SSLSession | None]:
+    """The answer to who asks from `address`, whether the handshake went on with `session`, and its own."""
+    plain = socket.create_connection(("127.0.0.1", port), source_address=(address, 0), timeout=5)
+    with context.wrap_socket(plain, server_hostname=HOST, session=session) as secured:
+        secured.sendall(f"GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
+        answer = b""
+        while chunk := secured.recv(4_096):
+            answer += chunk
+        return answer.decode(), bool(secured.session_reused), secured.session
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_a_session_of_tls_that_another_device_brings_is_not_that_device(
+    folder: Path, version: ssl.TLSVersion
+) -> None:
+    context = device(folder)
+    context.maximum_version = version
+    async with server(files_in(folder), handle=whose, callers=ByAddress()) as port:
+        ana, _, session = await asyncio.to_thread(resumed, port, context, "127.0.0.1")
+        ben, is_resumed, _ = await asyncio.to_thread(resumed, port, context, "127.0.0.2", session)
+    assert (True, True) == (ana.endswith("02:00:00:00:00:01"), ben.endswith("02:00:00:00:00:02"))
+    assert is_resumed, "or nothing was tried"
+
+
+async def test_sessions_of_tls_that_are_kept_for_their_return_are_counted(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(certificate_files, "SESSIONS_MAX", 8)
+    files, context = files_in(folder), device(folder)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_TICKET
+    async with server(files, handle=whose, callers=ByAddress()) as port:
+        for number in range(10):
+            await asyncio.to_thread(resumed, port, context, f"127.0.0.{number % 9 + 1}")
+        assert files.context is not None
+        assert 10 == files.context.session_stats()["number"]
+        files.look()
+        assert 0 == files.context.session_stats()["number"]
+        answer, _, _ = await asyncio.to_thread(resumed, port, context, "127.0.0.1")
+    assert answer.startswith("HTTP/1.1 200 OK")
+    assert [] == [each for each in caplog.messages if "cannot" in each]
+
+
+async def test_a_connection_with_tls_keeps_a_buffer_of_one_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SSLProtocol, "max_size", 256 * 1024)  # as asyncio has it
+    limit_tls_read_buffers()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made = SSLProtocol(asyncio.get_running_loop(), asyncio.Protocol(), context, None, server_side=True)
+    try:
+        assert RECORD_BYTES == len(made.get_buffer(-1))
+    finally:
+        made.connection_lost(None)
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ("Content-Length: 9000000", "413"),
+        ("Content-Length: 5\r\nTransfer-Encoding: chunked", "411"),
+        ("Content-Length: 5\r\nContent-Length: 6", "400"),
+        ("Content-Length: 500", ""),
+    ],
+)
+async def test_a_form_that_is_too_large_ambiguous_or_never_ends_is_refused_by_https_too(
+    folder: Path, fields: str, status: str
+) -> None:
+    asked: list[web.BaseRequest] = []
+
+    async def handle(request: web.BaseRequest, admission: ConnectionLimiter) -> web.StreamResponse:
+        asked.append(request)
+        return await hello(request, admission)
+
+    async with server(files_in(folder), Limits(request_s=0.3), handle) as port, asyncio.timeout(5):
+        answer, _ = await ask(port, device(folder), method="POST", more=fields, body="terms")
+    assert status == answer[9:12]
+    assert [] == asked

@@ -1,0 +1,41 @@
+"""Quick answers are the library's answers, octet for octet but for the date and the order of fields."""
+
+import pytest
+
+from node.sessions import state as session_state
+from node.units import Monotonic
+from tests.contracts.portal_client import PortalBrowser, request
+from tests.fakes.portal_server import ANA, PortalServer
+
+OWN, FOREIGN = "login.vallverda.example", "captive.apple.com"
+HOSTS = (OWN, FOREIGN, f"{OWN.upper()}.:80", "127.0.0.1", "[::1]", "", "a b", "x" * 300)
+SLOWLY = {"Connection": "keep-alive, slowly"}
+"""No browser says so: such a request is left to the library."""
+
+
+def without_date(raw: bytes) -> tuple[list[bytes], bytes]:
+    head, _, body = raw.partition(b"\r\n\r\n")
+    return sorted(line for line in head.split(b"\r\n") if not line.startswith(b"Date: ")), body
+
+
+@pytest.mark.parametrize("path", ["/", "/?", "/hotspot-detect.html", "/me", "/nothing"])
+@pytest.mark.parametrize("wish", ["", "ca", "ar, en;q=0.1", "nonsense;;;"])
+async def test_both_ways_say_the_same(ana: PortalBrowser, path: str, wish: str) -> None:
+    wished = {"Accept_Language": wish} if wish else {}
+    for host in HOSTS:
+        quick = (await ana.send(request("GET", path, host, wished))).raw
+        slow = (await ana.send(request("GET", path, host, {**wished, **SLOWLY}))).raw
+        assert without_date(quick) == without_date(slow)
+        assert b"\r\nDate: " in quick
+
+
+async def test_whoever_is_in_is_never_sent_back_to_the_door(ana: PortalBrowser, server: PortalServer) -> None:
+    server.backend.states[ANA] = session_state.Authorized(Monotonic(0), None)
+    for path in ("/hotspot-detect.html", "/library/test/success.html"):
+        assert "Success" in (await ana.get(path, host=FOREIGN)).body
+
+
+async def test_whose_time_is_over_hears_so_at_once(ana: PortalBrowser, server: PortalServer) -> None:
+    server.backend.states[ANA] = session_state.Expired()
+    quick, slow = await ana.get("/"), await ana.get("/", **SLOWLY)
+    assert quick.body == slow.body != (await PortalBrowser(server.port, "127.0.0.2").get("/")).body

@@ -1,0 +1,453 @@
+"""The loop with a fake kernel and clock, over both memories: what a restart, a crash, a reboot and a full disk keep."""
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from node.accounting.ledger import UsageBucket, UsageKey
+from node.control.active_ruleset import ActiveRuleset, consider, load_active_ruleset
+from node.control.ports import Repository
+from node.control.reconciler import Reconciler
+from node.enforcement.plan import FirewallConfig, TrafficPlan
+from node.errors import KernelRefused
+from node.governance.members import parse_members
+from node.sessions.superseded import IDLE_OF_GUEST, LOOK_EVERY
+from node.units import AccountId, Bytes, MacAddress, Monotonic, NodeId, Usage
+from tests.fakes.kernel import FakeKernel
+from tests.fakes.members import guest_account, make_registry
+from tests.fakes.repository import FakeClock, FakeRepository
+
+ANA, BEN = MacAddress("02:00:00:00:00:0a"), MacAddress("02:00:00:00:00:0b")
+MEMBER_DIRECTORY = parse_members(
+    '[[account]]\nid = "ana"\ndevices = ["02:00:00:00:00:0a", "02:00:00:00:00:1a"]\n'
+)[0]
+HOUR_MS = 3_600_000
+RULES = """
+[ruleset]
+community = "vall"
+version = 1
+decision = "D-1"
+unit = "household"
+[uplink.main]
+down = "40 Mbit/s"
+up = "8 Mbit/s"
+usable_percent = 90
+[charter]
+lifeline = "256 kbit/s down, 96 kbit/s up"
+guest_lifeline = "1 Mbit/s down, 256 kbit/s up"
+max_weight_ratio = 4
+[[rule]]
+id = "equal-share"
+share = 100
+who = "tier:member"
+by = "D-1"
+[[rule]]
+id = "month"
+quota = "1 MB per month"
+counts = "uplink"
+then = "share 50 until reset"
+who = "tier:member"
+by = "D-1"
+"""
+
+
+class ReconcilerFixture:
+    """One router's loop that can be killed and started again, with the world around it."""
+
+    def __init__(self, memories: Callable[[], Repository]) -> None:
+        self.kernel, self.clock, self.seed = FakeKernel(), FakeClock(), 0
+        self._memories = memories
+        assert MEMBER_DIRECTORY is not None
+        book = load_active_ruleset(RULES, MEMBER_DIRECTORY)
+        assert isinstance(book, ActiveRuleset)
+        self.book = book
+
+    def loop(self, tick_s: float = 0.005) -> Reconciler:
+        assert MEMBER_DIRECTORY is not None
+        self.seed += 1
+        reconciler = Reconciler(
+            kernel=self.kernel,
+            repository=self._memories(),
+            clock=self.clock,
+            firewall=FirewallConfig("lan0", "wan0", 2080),
+            node=NodeId("n" * 52),
+            active_ruleset=self.book,
+            member_directory=MEMBER_DIRECTORY,
+            registry=make_registry(lambda: reconciler.member_directory, seed=self.seed),
+            guest_account=guest_account,
+            session_ms=HOUR_MS,
+            tick_s=tick_s,
+        )
+        return reconciler
+
+    @asynccontextmanager
+    async def life(self, *, killed: bool = False) -> AsyncIterator[Reconciler]:
+        """One life of the daemon; `killed` ends it without a last word."""
+        reconciler = self.loop()
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(reconciler.run())
+            await asyncio.wait_for(reconciler.ready.wait(), 5)
+            if killed:
+                reconciler.persistence.flush = _say_nothing  # type: ignore[method-assign]
+            yield reconciler
+            running.cancel()
+
+
+async def _say_nothing(_now: object) -> None:
+    """A killed daemon stores nothing more."""
+
+
+async def until(happened: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not happened():
+            await asyncio.sleep(0.002)
+
+
+def used(reconciler: Reconciler, account: str = "ana") -> int:
+    return reconciler.ledger.total(AccountId(account), "2026-11").uplink.total
+
+
+@pytest.fixture
+def village(memories: Callable[[], Repository]) -> ReconcilerFixture:
+    return ReconcilerFixture(memories)
+
+
+async def test_who_accepts_may_pass_when_admit_returns(village: ReconcilerFixture) -> None:
+    async with village.life() as loop:
+        assert not village.kernel.send(ANA, up=1)
+        await loop.admit(ANA, "1")
+        assert village.kernel.send(ANA, up=1)
+
+
+async def test_after_a_kill_nobody_signs_in_again_and_no_byte_is_lost_or_booked_twice(
+    village: ReconcilerFixture,
+) -> None:
+    async with village.life(killed=True) as loop:
+        await loop.admit(ANA, "1")
+        village.kernel.send(ANA, down=1000, up=10)
+        await until(lambda: used(loop) == 1010)
+    assert village.kernel.send(ANA, down=500)
+    async with village.life(killed=True) as loop:
+        assert village.kernel.send(ANA, down=90)
+        await until(lambda: used(loop) == 1600)
+    async with village.life() as loop:
+        await until(lambda: loop._rated_ms is not None)
+        assert 1600 == used(loop)
+
+
+async def test_an_orderly_restart_books_everything_once(village: ReconcilerFixture) -> None:
+    async with village.life() as loop:
+        await loop.admit(ANA, "1")
+        village.kernel.send(ANA, down=1000)
+        await until(lambda: used(loop) == 1000)
+    village.kernel.send(ANA, down=1)
+    async with village.life() as loop:
+        await until(lambda: used(loop) == 1001)
+
+
+async def test_a_session_that_ended_while_the_daemon_was_dead_is_over(village: ReconcilerFixture) -> None:
+    async with village.life(killed=True) as loop:
+        await loop.admit(ANA, "1")
+    village.clock.pass_time(HOUR_MS - 1_000)
+    village.kernel.pass_time(HOUR_MS - 1_000)
+    assert village.kernel.send(ANA, down=77)
+    village.clock.pass_time(2_000)
+    village.kernel.pass_time(2_000)
+    assert not village.kernel.send(ANA, down=1)
+    async with village.life() as loop:
+        assert not village.kernel.send(ANA, down=1)
+        await until(lambda: used(loop) == 77)
+
+
+async def test_a_session_ends_by_itself_and_its_last_bytes_are_booked(village: ReconcilerFixture) -> None:
+    async with village.life() as loop:
+        await loop.admit(ANA, "1")
+        village.kernel.send(ANA, down=500)
+        village.clock.pass_time(HOUR_MS + 1)
+        village.kernel.pass_time(HOUR_MS + 1)
+        await until(lambda: used(loop) == 500)
+        assert loop.session_table.retiring, "the counter stays until its bytes are stored"
+        village.clock.pass_time(30_000)
+        async with asyncio.timeout(5):
+            while (
+                loop.session_table.retiring
+            ):  # until a booking made after the end is stored, every half minute
+                village.clock.pass_time(31_000)
+                await asyncio.sleep(0.01)
+        assert village.kernel.plan is not None
+        assert {} == dict(village.kernel.plan.admitted)
+
+
+async def test_after_a_reboot_people_stay_signed_in_for_the_time_they_had_left(
+    village: ReconcilerFixture,
+) -> None:
+    async with village.life() as loop:
+        await loop.admit(ANA, "1")
+    village.kernel.vanish()
+    village.clock.reboot(off_ms=HOUR_MS // 2)
+    village.kernel.now = village.clock.now
+    async with village.life():
+        assert village.kernel.plan is not None
+        left = (village.kernel.plan.admitted[ANA].ends or 0) - village.clock.now
+        assert abs(left - HOUR_MS // 2) <= 1_000
+
+
+async def test_leaving_ends_the_lease_at_once(village: ReconcilerFixture) -> None:
+    async with village.life() as loop:
+        await loop.admit(ANA, "1")
+        await loop.leave(ANA)
+        assert not village.kernel.send(ANA, up=1)
+        await loop.admit(ANA, "1")
+        assert village.kernel.send(ANA, up=1)
+
+
+async def test_a_table_that_somebody_flushed_stands_again_within_a_turn(village: ReconcilerFixture) -> None:
+    async with village.life() as loop:
+        await loop.admit(ANA, "1")
+        village.kernel.vanish()
+        await until(lambda: village.kernel.plan is not None)
+        assert village.kernel.send(ANA, up=1)
+        await until(lambda: loop.troubles.kernel == "")
+
+
+async def test_a_refused_plan_is_told_and_tried_again(village: ReconcilerFixture) -> None:
+    async with village.life() as loop:
+        village.kernel.refusing = "no memory"
+        with pytest.raises(KernelRefused):
+            await loop.admit(ANA, "1")
+        assert "no memory" in loop.troubles.kernel
+        village.kernel.refusing = ""
+        await until(lambda: village.kernel.send(ANA, up=1))
+
+
+async def test_what_was_used_at_another_node_counts_here(village: ReconcilerFixture) -> None:
+    """An allowance used up elsewhere takes effect here at the next turn."""
+    async with village.life() as loop:
+        await loop.admit(ANA, "1")
+        elsewhere = Usage(Bytes(900_000), Bytes(200_000))
+        loop.merge(
+            UsageKey(NodeId("m" * 52), "x", AccountId("ana"), "2026-11-24"), UsageBucket(elsewhere, elsewhere)
+        )
+        await until(lambda: loop.allowances[AccountId("ana")].share.value == 50)
+        assert village.kernel.plan is not None
+        await until(lambda: [50] == [c.weight for c in village.kernel.plan.classes.values()])
+
+
+async def test_all_devices_of_a_household_share_one_class(village: ReconcilerFixture) -> None:
+    async with village.life() as loop:
+        await loop.admit(ANA, "1")
+        await loop.admit(MacAddress("02:00:00:00:00:1a"), "1")
+        assert village.kernel.plan is not None
+        assert 1 == len(village.kernel.plan.classes)
+        assert 1 == len({a.class_minor for a in village.kernel.plan.admitted.values()})
+
+
+async def test_a_bad_rule_file_changes_nothing_and_the_reason_is_kept(village: ReconcilerFixture) -> None:
+    async with village.life() as loop:
+        await loop.admit(ANA, "1")
+        assert MEMBER_DIRECTORY is not None
+        await loop.adopt(
+            consider(loop.active_ruleset, RULES.replace("share = 100", "shore = 100"), MEMBER_DIRECTORY),
+            MEMBER_DIRECTORY,
+        )
+        assert 100 == loop.allowances[AccountId("ana")].share.value
+        assert loop.active_ruleset.rejected
+        await loop.adopt(
+            consider(loop.active_ruleset, RULES.replace("share = 100", "share = 80"), MEMBER_DIRECTORY),
+            MEMBER_DIRECTORY,
+        )
+        assert 80 == loop.allowances[AccountId("ana")].share.value
+        assert not loop.active_ruleset.rejected
+
+
+async def test_when_the_data_folder_is_full_people_still_get_in_and_all_is_stored_later() -> None:
+    repository = FakeRepository()
+    village = ReconcilerFixture(lambda: repository)
+    repository.full = True
+    async with village.life() as loop:
+        await loop.admit(ANA, "1")
+        assert village.kernel.send(ANA, down=1000)
+        await until(lambda: used(loop) == 1000)
+        assert "full" in loop.troubles.storage
+        repository.full = False
+        await until(lambda: ANA in repository.sessions)
+        await until(lambda: loop.troubles.storage == "")
+    assert 1000 == sum(cell.uplink.total for cell in repository.rows.values())
+
+
+async def test_a_memory_that_could_not_be_read_at_the_start_books_nothing_twice() -> None:
+    """The kernel's counters held bytes that were booked in the life before, and some that were not."""
+    repository = FakeRepository()
+    village = ReconcilerFixture(lambda: repository)
+    async with village.life() as loop:
+        await loop.admit(ANA, "1")
+        village.kernel.send(ANA, down=900)
+        await until(lambda: used(loop) == 900)
+    village.kernel.send(ANA, down=70)
+    repository.full = True
+    async with village.life() as loop:
+        assert village.kernel.plan is not None
+        await loop.admit(ANA, "1")
+        village.kernel.send(ANA, down=5)
+        await until(lambda: used(loop) == 5)
+        repository.full = False
+        await until(lambda: loop.troubles.storage == "")
+        await until(lambda: used(loop) == 975)
+    assert 975 == sum(cell.uplink.total for cell in repository.rows.values())
+
+
+async def test_who_comes_in_while_a_reading_is_under_way_keeps_their_class(
+    village: ReconcilerFixture,
+) -> None:
+    """A turn that began before knows nothing of them; what it says must not take their class away."""
+    async with village.life() as loop:
+        slow = asyncio.Event()
+        read = village.kernel.read
+
+        def reading() -> object:
+            loop_of_test.call_soon_threadsafe(slow.set)
+            time.sleep(0.05)
+            return read()
+
+        loop_of_test = asyncio.get_running_loop()
+        village.kernel.read = reading  # type: ignore[method-assign, assignment]
+        await slow.wait()
+        await loop.admit(ANA, "1")
+        for _ in range(20):
+            assert village.kernel.plan is not None
+            assert 1 == len(village.kernel.plan.classes)
+            await asyncio.sleep(0.005)
+
+
+async def test_a_line_that_stays_full_is_busy_and_what_is_used_then_is_counted_apart(
+    village: ReconcilerFixture,
+) -> None:
+    """Readings become rates, and rates a busy line: a quota that counts "uplink while busy" lives on it."""
+    member_directory = MEMBER_DIRECTORY
+    assert member_directory is not None
+    async with village.life() as loop:
+        await loop.adopt(
+            consider(loop.active_ruleset, RULES.replace('"uplink"', '"uplink while busy"'), member_directory),
+            member_directory,
+        )
+        await loop.admit(ANA, "1")
+        month = lambda: loop.ledger.total(AccountId("ana"), "2026-11")  # noqa: E731
+        village.kernel.send(ANA, down=2_000_000)
+        await until(lambda: month().uplink.total == 2_000_000)
+        assert 0 == month().busy.total
+        assert 100 == loop.allowances[AccountId("ana")].share.value
+        async with asyncio.timeout(30):
+            while not loop.load.busy:  # 34 of 36 Mbit/s down
+                read = loop.persistence.baseline
+                village.kernel.send(ANA, down=34_000_000 // 8 * 10)
+                village.clock.pass_time(10_000)
+                await until(lambda read=read: loop.persistence.baseline is not read)  # type: ignore[misc]
+        assert loop.rates[AccountId("ana")].down > 30_000_000
+        assert loop.uplink_rate.down > 30_000_000
+        village.kernel.send(ANA, down=2_000_000)
+        await until(lambda: month().busy.total >= 2_000_000)
+        await until(lambda: loop.allowances[AccountId("ana")].share.value == 50)
+
+
+class SlowKernel(FakeKernel):
+    """While `firewall` is clear, a plan takes until it is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.firewall = threading.Event()
+        self.firewall.set()
+        self.at_once = self.at_once_max = 0
+
+    def apply(self, plan: TrafficPlan, now: Monotonic) -> None:
+        self.at_once += 1
+        self.at_once_max = max(self.at_once_max, self.at_once)
+        self.firewall.wait(10)
+        super().apply(plan, now)
+        self.at_once -= 1
+
+
+async def test_leaving_while_a_plan_is_applied_holds_nobody_up_and_the_next_run_waits_for_it(
+    village: ReconcilerFixture,
+) -> None:
+    """Before, the loop itself waited for the thread: portal and mesh stood still meanwhile, with a kernel that hangs
+    for ever. And two runs must never talk to one kernel at the same time."""
+    kernel = village.kernel = SlowKernel()
+    loop = village.loop()
+    gaps = [0.0]
+
+    async def watch() -> None:
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(0.01)
+            gaps.append(time.monotonic() - before)
+
+    async with asyncio.TaskGroup() as tasks:
+        watching = tasks.create_task(watch())
+        first = tasks.create_task(loop.run())
+        await asyncio.wait_for(loop.ready.wait(), 5)
+        kernel.firewall.clear()
+        coming = tasks.create_task(_let_in(loop))
+        await until(lambda: kernel.at_once == 1)
+        first.cancel()
+        await asyncio.sleep(0.3)
+        again = tasks.create_task(loop.run())
+        await asyncio.sleep(0.3)
+        assert max(gaps) < 0.2
+        assert (1, 1) == (kernel.at_once, kernel.at_once_max)
+        assert "has not answered" in loop.troubles.kernel
+        kernel.firewall.set()
+        assert await coming
+        await until(lambda: not loop.troubles.kernel)
+        assert kernel.send(ANA, up=1)
+        assert 1 == kernel.at_once_max
+        again.cancel()
+        watching.cancel()
+
+
+async def _let_in(loop: Reconciler) -> bool:
+    """Tried again as a person does."""
+    for _ in range(20):
+        try:
+            await loop.admit(ANA, "1")
+        except KernelRefused:
+            await asyncio.sleep(0.1)
+        else:
+            return True
+    return False
+
+
+async def test_guests_who_were_silent_make_room_when_there_are_many_and_leave_no_trace_in_memory(
+    village: ReconcilerFixture,
+) -> None:
+    """A phone that changes its address each day left an entry behind until the visit's time was over."""
+    guests = [MacAddress(f"02:99:00:00:00:{number:02x}") for number in range(4)]
+    async with village.life() as loop:
+        loop.session_table.guests_max = 4
+        for mac in guests:
+            await loop.admit(mac, "1")
+        for mac in guests[1:]:
+            village.clock.pass_time(IDLE_OF_GUEST // 4)
+            # Sent again while it is waited for: a reading may have begun before the time passed.
+            await until(
+                lambda mac=mac: (
+                    village.kernel.send(mac, up=100)
+                    and loop.session_table.idle_ms(mac, village.clock.monotonic()) == 0
+                )
+            )
+        village.clock.pass_time(IDLE_OF_GUEST // 4 + LOOK_EVERY)
+        await until(lambda: not loop.session_table.is_admitted(guests[0]))
+        assert all(loop.session_table.is_admitted(mac) for mac in guests[1:])
+        await until(lambda: not village.kernel.send(guests[0], up=1))
+        async with asyncio.timeout(5):
+            while (
+                guests[0] in loop.session_table.session_entries
+            ):  # until its last bytes are stored, every half minute
+                village.clock.pass_time(60_000)
+                await asyncio.sleep(0.002)
+        assert guests[0] not in loop.session_table.guests
+        await loop.admit(guests[0], "1")
+        assert village.kernel.send(guests[0], up=1), "who comes back is let in again"

@@ -1,0 +1,61 @@
+"""What membership keeps, in dicts that outlive the daemon."""
+
+from collections.abc import Hashable, Iterable
+from dataclasses import fields
+
+from node.accounts.device_bindings import Binding
+from node.accounts.notices import Notice
+from node.accounts.objections import Objection
+from node.accounts.ports import (
+    CardsVoid,
+    Change,
+    NoticeGone,
+    ObjectionGone,
+    PassphraseGone,
+    PassphraseHash,
+    SavedVoucher,
+    StoredAccounts,
+    Unbound,
+)
+from node.accounts.terms import Terms
+from node.accounts.vouchers import Batch
+
+
+class FakeRegistryRepository:
+    """The register's part of `tests.fakes.repository.FakeMemory`."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, dict[Hashable, object]] = {each.name: {} for each in fields(StoredAccounts)}
+
+    @property
+    def kept(self) -> StoredAccounts:
+        return StoredAccounts(**{name: tuple(rows.values()) for name, rows in self._rows.items()})  # type: ignore[arg-type]
+
+    def save(self, changes: Iterable[Change]) -> None:
+        for change in changes:
+            table, key, is_gone = place_of(change)
+            if is_gone:
+                self._rows[table].pop(key, None)
+            else:
+                self._rows[table][key] = change
+
+
+def place_of(change: Change) -> tuple[str, Hashable, bool]:
+    """Table, key, and whether the row is taken away."""
+    match change:
+        case Batch():
+            return "batches", change.number, False
+        case SavedVoucher():
+            return "vouchers", change.voucher.fingerprint, False
+        case Binding() | Unbound():
+            return "bindings", change.mac, isinstance(change, Unbound)
+        case PassphraseHash() | PassphraseGone():
+            return "passphrases", change.account, isinstance(change, PassphraseGone)
+        case CardsVoid():
+            return "cards_void", change.account, False
+        case Objection() | ObjectionGone():
+            return "objections", change.number, isinstance(change, ObjectionGone)
+        case Notice() | NoticeGone():
+            return "notices", change.number, isinstance(change, NoticeGone)
+        case Terms():
+            return "terms", change.version, False

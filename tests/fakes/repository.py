@@ -1,0 +1,160 @@
+"""A memory in dicts that outlives the loop, and a clock that a test turns by hand."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from node.accounting.booking import BOOKED_DAY, Booking
+from node.accounting.erasures import ErasureNote
+from node.accounting.ledger import UsageBucket, UsageKey
+from node.accounting.meter import Baseline, Tally
+from node.accounting.periods import day_name, is_since
+from node.accounts.ports import Change, Forgotten, Unbound
+from node.control.ports import StoredState
+from node.errors import StorageTrouble
+from node.governance.allowance import ClockState
+from node.sessions.stored import SavedSession
+from node.units import NO_USAGE, AccountId, MacAddress, Monotonic, NodeId, Usage
+from tests.fakes.registry_repository import FakeRegistryRepository
+
+
+class FakeRepository:
+    """Implements `node.control.ports.Memory`."""
+
+    def __init__(self) -> None:
+        self.full = False
+        """While true, nothing can be read or written."""
+        self.life = 0
+        self.rows: dict[UsageKey, UsageBucket] = {}
+        self.baseline: Baseline | None = None
+        self.tally: Tally | None = None
+        """Not in the data folder: it stays when that is lost, and goes with the machine."""
+        self.facts: dict[str, str] = {}
+        self.minors: dict[AccountId, int] = {}
+        self.sessions: dict[MacAddress, SavedSession] = {}
+        self.marks: dict[tuple[MacAddress, AccountId], int] = {}
+        self.registry = FakeRegistryRepository()
+        self.erasures: dict[AccountId, ErasureNote] = {}
+
+    async def recall(self, cells_since: str = "") -> StoredState:
+        self._use()
+        since = min(cells_since, self.facts.get(BOOKED_DAY) or cells_since)
+        return StoredState(
+            cells=tuple((key, cell) for key, cell in self.rows.items() if is_since(key.day, since)),
+            cells_since=since,
+            lives=tuple({(key.node, key.incarnation) for key in self.rows}),
+            baseline=self.baseline,
+            tally=self.tally,
+            facts=tuple(self.facts.items()),
+            minors=tuple(self.minors.items()),
+            marks=tuple((mark, mac, account) for (mac, account), mark in self.marks.items()),
+            sessions=tuple(self.sessions.values()),
+            registry=self.registry.kept,
+            erased=tuple(self.erasures.values()),
+        )
+
+    async def cells(
+        self, *, since: str, node: NodeId | None = None, account: AccountId | None = None
+    ) -> tuple[tuple[UsageKey, UsageBucket], ...]:
+        self._use()
+        return tuple(
+            (key, cell)
+            for key, cell in self.rows.items()
+            if node in {None, key.node} and account in {None, key.account} and is_since(key.day, since)
+        )
+
+    async def begin_counters(self, counters_id: str) -> None:
+        self.tally = Tally(counters_id, 0)
+
+    async def book(self, booking: Booking) -> None:
+        self._use()
+        for key, cell in booking.cells:
+            if key.account in self.erasures and self.erasures[key.account].bars(key.day):
+                continue
+            known = self.rows.get(key, UsageBucket(NO_USAGE, NO_USAGE))
+            self.rows[key] = UsageBucket(_highest(known.uplink, cell.uplink), _highest(known.busy, cell.busy))
+        self.baseline = booking.baseline or self.baseline
+        self.facts.update(booking.facts)
+        self.tally = booking.tally or self.tally
+
+    async def save_sessions(
+        self,
+        sessions: Iterable[SavedSession],
+        minors: Iterable[tuple[AccountId, int]],
+        day: str,
+        changes: Iterable[Change] = (),
+    ) -> None:
+        self._use()
+        self.registry.save(changes)
+        self.minors.update(minors)
+        for saved in sessions:
+            self.sessions[saved.session.mac] = saved
+            self.marks[saved.session.mac, saved.session.account] = saved.session.mark
+
+    async def erase(self, mac: MacAddress | None, account: AccountId, until_day: str) -> None:
+        self._use()
+        if mac is not None:
+            self.sessions.pop(mac, None)
+            self.marks = {key: mark for key, mark in self.marks.items() if key[0] != mac}
+            self.registry.save([Unbound(mac)])
+        if until_day:
+            note = ErasureNote(account, until_day)
+            self._drop(note)
+            known = self.erasures.get(account, note)
+            self.erasures[account] = known if known.until_day >= until_day else note
+
+    async def forget(self, *, ended_before: str, used_before: str, today: str) -> Forgotten:
+        self._use()
+        self.rows = {k: c for k, c in self.rows.items() if k.day >= used_before}
+        notes = tuple(self.erasures.values())
+        early = tuple(replace(n, until_day=today, is_over=False) for n in notes if n.until_day > today)
+        month = f"{today[:7]}-01"
+        over = tuple(replace(n, is_over=True) for n in notes if n.until_day < month and not n.is_over)
+        for note in over:
+            self._drop(note)
+        self.erasures.update({note.account: note for note in (*early, *over)})
+        self.erasures = {a: n for a, n in self.erasures.items() if n.until_day >= used_before}
+        return Forgotten(erased=(*early, *over))
+
+    def _drop(self, note: ErasureNote) -> None:
+        self.rows = {
+            k: c for k, c in self.rows.items() if k.account != note.account or not note.bars_late(k.day)
+        }
+
+    def _use(self) -> None:
+        if self.full:
+            raise StorageTrouble("the data folder is full", "make room")
+
+
+class FakeClock:
+    """Implements `node.control.ports.Clock`."""
+
+    def __init__(self) -> None:
+        self.boot = "boot-1"
+        self.now = Monotonic(1_000_000)
+        self.wall = datetime(2026, 11, 24, 12, tzinfo=UTC)
+        self.trust: ClockState = "synced"
+
+    def pass_time(self, milliseconds: int) -> None:
+        self.now = Monotonic(self.now + milliseconds)
+        self.wall += timedelta(milliseconds=milliseconds)
+
+    def reboot(self, off_ms: int = 0) -> None:
+        self.boot, self.now = f"{self.boot}+", Monotonic(5_000)
+        self.wall += timedelta(milliseconds=off_ms)
+
+    def monotonic(self) -> Monotonic:
+        return self.now
+
+    def civil(self) -> datetime:
+        return self.wall
+
+    def state(self) -> ClockState:
+        return self.trust
+
+    def today(self) -> str:
+        return day_name(None if self.trust == "unknown" else self.wall)
+
+
+def _highest(a: Usage, b: Usage) -> Usage:
+    return Usage(max(a.down, b.down), max(a.up, b.up))

@@ -1,0 +1,77 @@
+"""Everybody gets their turn, in order, and one device does not hold up another."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from captive_portal.concurrency_limit import ConcurrencyLimit
+
+ANA, BEN = "ana", "ben"
+
+
+def test_a_few_work_and_the_others_are_called_in_order() -> None:
+    turns: ConcurrencyLimit[int] = ConcurrencyLimit(2)
+    begun = [number for number in range(5) if turns.may_begin(number, ANA) and turns.begin(ANA) is None]
+    assert [0, 1] == begun
+    assert turns.may_begin(9, BEN)
+    assert [False, True] == [turns.waits(1, ANA), turns.waits(2, ANA)]
+    assert turns.end(ANA)
+    for party in turns.called(ANA):
+        assert turns.may_begin(party, ANA)
+        turns.begin(ANA)
+        begun.append(party)
+    assert [0, 1, 2] == begun
+
+
+def test_nobody_overtakes_those_that_wait() -> None:
+    turns: ConcurrencyLimit[int] = ConcurrencyLimit(1)
+    turns.begin(ANA)
+    assert not turns.may_begin(1, ANA)
+    turns.end(ANA)
+    assert not turns.may_begin(2, ANA)
+    assert [1, 2] == list(turns.called(ANA))
+
+
+def test_who_leaves_is_not_called_and_leaves_nothing_behind() -> None:
+    turns: ConcurrencyLimit[int] = ConcurrencyLimit(1)
+    turns.begin(ANA)
+    for number in (1, 2):
+        turns.may_begin(number, ANA)
+        turns.leave(number, ANA)
+    turns.leave(7, ANA)
+    assert not turns.end(ANA)
+    assert [] == list(turns.called(ANA))
+    assert 0 == len(turns)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["ask", "end", "leave"]), st.integers(0, 9), st.sampled_from([ANA, BEN])),
+        max_size=80,
+    )
+)
+def test_whoever_waits_is_called_once_there_is_room(events: list[tuple[str, int, str]]) -> None:
+    turns: ConcurrencyLimit[tuple[str, int]] = ConcurrencyLimit(2)
+    working: dict[str, list[tuple[str, int]]] = {ANA: [], BEN: []}
+    waiting: dict[str, list[tuple[str, int]]] = {ANA: [], BEN: []}
+    for kind, number, device in events:
+        party = (device, number)
+        if kind == "ask" and party not in working[device] and party not in waiting[device]:
+            if turns.may_begin(party, device):
+                turns.begin(device)
+                working[device].append(party)
+            else:
+                waiting[device].append(party)
+        elif kind == "end" and working[device]:
+            working[device].pop(0)
+            turns.end(device)
+            for called in turns.called(device):
+                assert called == waiting[device].pop(0)
+                assert turns.may_begin(called, device)
+                turns.begin(device)
+                working[device].append(called)
+        elif kind == "leave" and party in waiting[device]:
+            waiting[device].remove(party)
+            turns.leave(party, device)
+        assert len(working[device]) <= 2
+        assert not waiting[device] or len(working[device]) == 2
+    assert len(turns) == sum(bool(working[each] or waiting[each]) for each in (ANA, BEN))

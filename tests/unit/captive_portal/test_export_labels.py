@@ -1,0 +1,47 @@
+"""People read what is kept about them in words, not in the names of a program."""
+
+import ast
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from captive_portal.export_labels import EXPORT_LABELS
+from captive_portal.translations import Translations
+from node.accounts import personal_data
+from node.accounts.device_bindings import Binding
+from node.accounts.objections import Objection
+from node.app import account
+
+
+def keys_of(module: str, function: str) -> set[str]:
+    """Every key that a function writes into its document."""
+    found = [
+        each
+        for each in ast.walk(ast.parse(Path(module).read_text()))
+        if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef) and each.name == function
+    ]
+    (written,) = found
+    dictionaries = [each for each in ast.walk(written) if isinstance(each, ast.Dict)]
+    keys = {key.value for each in dictionaries for key in each.keys if isinstance(key, ast.Constant)}
+    targets = [each for each in ast.walk(written) if isinstance(each, ast.Subscript)]
+    keys |= {each.slice.value for each in targets if isinstance(each.slice, ast.Constant)}
+    return {key for key in keys if isinstance(key, str)}
+
+
+@pytest.mark.parametrize("shape", [Binding, Objection])
+def test_every_column_has_a_name(shape: type) -> None:
+    assert {field.name for field in fields(shape)} <= EXPORT_LABELS.keys()
+
+
+def test_everything_that_the_house_tells_somebody_about_themselves_has_a_name() -> None:
+    told = keys_of(account.__file__, "own_data") | keys_of(personal_data.__file__, "own_rows")
+    assert len(told) > 15
+    assert set() == told - EXPORT_LABELS.keys()
+
+
+def test_a_name_is_said_in_the_readers_language_and_a_day_stays_a_day() -> None:
+    catalan = Translations("ca", {"How it joined": ("Entrada",)})
+    assert "Entrada" == catalan.label("way")
+    assert "How it joined" == Translations("en").label("way")
+    assert "2026-04-01" == catalan.label("2026-04-01")

@@ -1,0 +1,80 @@
+"""The head and the foot of every page: cut names, links only where they are surely harmless, a switch of languages."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from captive_portal.page_context import (
+    ENGLISH,
+    Language,
+    PageLanguage,
+    Text,
+    contact_link,
+    page_context,
+    paragraphs,
+)
+from tests.fakes.portal_backend import COMMUNITY
+
+ARABIC = Language("ar", "العربية", "rtl")
+
+
+@pytest.mark.parametrize(
+    ("contact", "expected"),
+    [
+        ("hello@vall.example", "mailto:hello@vall.example"),
+        ("https://vall.example/help", "https://vall.example/help"),
+        ("the library desk", ""),
+        ("http://vall.example", ""),
+        ("javascript:alert(1)", ""),
+        ("https://vall.example/\"onclick='x'", ""),
+        ("a@b.example?bcc=all@x.example", ""),
+        ("a@b.example\r\nx", ""),
+        ("@b.example", ""),
+        ("", ""),
+    ],
+)
+def test_only_a_sure_address_becomes_a_link(contact: str, expected: str) -> None:
+    assert expected == contact_link(contact)
+
+
+def test_long_terms_are_cut_between_words_and_say_so() -> None:
+    text = paragraphs("Be kind.\n\n" + "word " * 1_000, 100)
+    assert text.cut
+    assert "Be kind." == text.paragraphs[0]
+    assert text.paragraphs[1].endswith("word …")
+    assert sum(map(len, text.paragraphs)) <= 102
+
+
+def test_a_text_without_gaps_is_cut_between_its_letters() -> None:
+    (only,) = paragraphs("善" * 1_000, 100).paragraphs
+    assert "善" * 33 + " …" == only
+
+
+def test_terms_that_fit_are_shown_whole() -> None:
+    assert Text(("Be kind.", "Do not resell.")) == paragraphs(" Be\nkind.\n\n\n\nDo not resell.\n", 100)
+
+
+@given(st.text(max_size=400), st.integers(1, 100))
+def test_no_text_grows_past_its_cut(text: str, most: int) -> None:
+    assert sum(len(each.encode()) for each in paragraphs(text, most).paragraphs) <= most + len(" …".encode())
+
+
+def test_no_setting_makes_a_head_without_end() -> None:
+    endless = page_context(replace(COMMUNITY, community="x" * 9_999, node="y" * 9_999, contact="z" * 9_999))
+    assert (122, 122, 202) == (len(endless.community), len(endless.node), len(endless.contact))
+
+
+def test_a_page_says_its_language_and_offers_the_others() -> None:
+    both = page_context(COMMUNITY, PageLanguage(ARABIC, (ENGLISH, ARABIC)), "/network")
+    assert ("ar", "rtl", (ENGLISH, ARABIC), "/network") == (
+        both.lang,
+        both.direction,
+        both.languages,
+        both.path,
+    )
+
+
+def test_where_there_is_one_language_there_is_no_switch() -> None:
+    assert () == page_context(COMMUNITY).languages

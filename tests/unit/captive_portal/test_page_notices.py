@@ -1,0 +1,98 @@
+"""Notices in the reader's language, and services that lead nowhere they should not."""
+
+from dataclasses import replace
+
+import pytest
+
+from captive_portal import page_notices
+from captive_portal.ports import ServiceView
+from captive_portal.translations import Translations
+from node.accounts.notices import Notice, NoticeText
+from node.accounts.terms import TermsText
+from node.governance.translations import ENGLISH
+from tests.fakes.portal_backend import COMMUNITY
+
+ASSEMBLY = (
+    NoticeText("ca", "Assemblea", "Dissabte a les 11."),
+    NoticeText("es", "Asamblea", "El sábado a las 11."),
+)
+
+
+def notice(text: str = "", urgent: bool = False) -> Notice:
+    texts = (NoticeText("en", "Storm", text),) if text else ASSEMBLY
+    return Notice(1, "network", "everyone", "", "2026-04-30", urgent, texts)
+
+
+@pytest.mark.parametrize(
+    ("language", "title"),
+    [("ca", "Assemblea"), ("es", "Asamblea"), ("es-MX", "Asamblea"), ("de", "Assemblea")],
+)
+def test_a_notice_is_in_the_readers_language_or_in_its_first(language: str, title: str) -> None:
+    (told,) = page_notices.page_notices((notice(),), language)
+    assert (title, "2026-04-30", False) == (told.title, told.last_day, told.is_urgent)
+
+
+def test_a_long_notice_is_short_beside_another_matter() -> None:
+    (short,) = page_notices.short_page_notices((notice("word " * 150),), "en")
+    (whole,) = page_notices.page_notices((notice("word " * 150),), "en")
+    assert (True, False) == (short.is_cut, whole.is_cut)
+    assert short.text.endswith("word …")
+    assert len(short.text) <= page_notices.SHORT_TEXT_BYTES_MAX + 2
+    assert "word " * 150 == whole.text
+
+
+def test_a_notice_without_any_text_is_not_shown() -> None:
+    assert () == page_notices.page_notices((replace(notice(), texts=()),), "en")
+
+
+def test_the_terms_are_in_the_readers_language_where_they_were_written_in_it() -> None:
+    view = replace(COMMUNITY, terms_texts=(TermsText("en", "Be kind."), TermsText("ca", "Sigues amable.")))
+    assert TermsText("ca", "Sigues amable.") == page_notices.terms_text(view, "ca", ENGLISH)
+    assert TermsText("en", "Be kind.") == page_notices.terms_text(view, "fr", ENGLISH)
+    assert TermsText("en", COMMUNITY.terms) == page_notices.terms_text(COMMUNITY, "ca", ENGLISH)
+
+
+def test_terms_that_come_with_the_node_are_said_in_every_language():
+    catalan = Translations("ca", {"Be kind.": ("Sigues amable.",)})
+    view = replace(COMMUNITY, terms="Be kind.")
+    assert TermsText("ca", "Sigues amable.") == page_notices.terms_text(view, "ca", catalan)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://wiki.lan/", "http://wiki.lan/"),
+        ("https://10.77.0.5:8443/a?b=c", "https://10.77.0.5:8443/a?b=c"),
+        ("http://[fd00::5]/", "http://[fd00::5]/"),
+        ("javascript:alert(1)", ""),
+        ("data:text/html,x", ""),
+        ('http://a/"onclick="x', ""),
+        ("//evil.example", ""),
+        ("", ""),
+    ],
+)
+def test_only_web_addresses_become_links(url: str, expected: str) -> None:
+    (service,) = page_notices.services((ServiceView("Wiki", url, "", True),))
+    assert expected == service.url
+
+
+def test_what_the_community_set_up_goes_before_what_was_found() -> None:
+    found, own = ServiceView("Printer", "", "", False), ServiceView("Wiki", "", "", True)
+    assert ["Wiki", "Printer"] == [service.name for service in page_notices.services((found, own))]
+
+
+def test_no_stranger_on_the_lan_puts_up_a_sign_where_people_type_their_codes() -> None:
+    found, own = (
+        ServiceView("Sign in here", "http://10.77.0.66/", "", False),
+        ServiceView("Wiki", "", "", True),
+    )
+    assert ["Wiki"] == [service.name for service in page_notices.services_shortly((found, own))]
+    assert page_notices.SHORT_SERVICES_MAX == len(page_notices.services_shortly((own,) * 99))
+
+
+def test_no_stranger_on_the_lan_makes_a_page_without_end() -> None:
+    found = page_notices.services(
+        (ServiceView("n" * 9_999, "http://a/" + "b" * 9_999, "t" * 9_999, False),) * 999
+    )
+    assert page_notices.SERVICES_MAX == len(found)
+    assert ("n" * 80 + " …", "", "t" * 400 + " …") == (found[0].name, found[0].url, found[0].about)

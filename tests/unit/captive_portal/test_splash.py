@@ -1,0 +1,89 @@
+"""The ways in: what was typed is kept, never a passphrase; who makes room is chosen."""
+
+from dataclasses import replace
+
+import pytest
+
+from captive_portal import splash
+from captive_portal.ports import DeviceView, Full, GuestView, Refused
+from captive_portal.splash import Typed
+from node.sessions import state as session_state
+from node.units import NO_USAGE
+from tests.fakes.portal_backend import COMMUNITY, FakePortalBackend
+from tests.fakes.portal_server import ANA, BEN, renderer
+from tests.fakes.requests import context, inside
+
+DEVICES = (DeviceView(BEN, "tablet", False, True, 900),)
+
+
+def test_the_ways_stand_in_the_order_of_the_community() -> None:
+    page = splash.splash(context(community=replace(COMMUNITY, ways=("voucher", "terms"))))
+    assert ("voucher", "terms") == page.ways
+
+
+def test_an_address_may_bring_a_code_or_a_card() -> None:
+    assert Typed(code="7K3M") == splash.begun(context(query={"code": "7K3M"}))
+    assert Typed(card="PROCOMU1.a.b") == splash.begun(context(query={"card": "PROCOMU1.a.b"}))
+    assert splash.NOTHING == splash.begun(context())
+
+
+@pytest.mark.parametrize(
+    ("state", "way", "word"),
+    [
+        ("waiting", None, ""),
+        ("expired", "terms", "expired"),
+        ("expired", None, "expired"),
+        ("expired", "voucher", "code-over"),
+    ],
+)
+def test_who_comes_back_hears_what_ended(state: str, way: str | None, word: str) -> None:
+    assert word == splash.word_for(GuestView(state, None, NO_USAGE, None, None, None, way=way))
+
+
+def test_who_asked_a_member_in_vain_hears_it_first_unless_the_house_knows_the_device() -> None:
+    guest = GuestView("expired", None, NO_USAGE, None, None, None, way="terms", went_unanswered=True)
+    assert "unanswered" == splash.word_for(guest)
+    assert "known" == splash.word_for(replace(guest, comes_back=True))
+
+
+def test_a_device_that_is_still_known_comes_back_with_one_tap_where_others_show_a_code() -> None:
+    guest = GuestView("expired", None, NO_USAGE, None, None, None, way="voucher", comes_back=True)
+    community = replace(COMMUNITY, ways=("voucher",))
+    for known, times in ((guest, 1), (replace(guest, comes_back=False), 0)):
+        page = splash.splash(context(community=community), splash.word_for(known))
+        assert times == renderer().render(page).count(b'action="/join/terms"')
+
+
+@pytest.mark.parametrize(("wait_s", "minutes"), [(0, 0), (1, 1), (60, 1), (61, 2), (3_600, 60)])
+def test_a_wait_is_told_in_whole_minutes(wait_s: int, minutes: int) -> None:
+    failure = splash.failure("voucher", Refused("too-many-guesses", wait_s=wait_s))
+    assert minutes == failure.wait_minutes
+
+
+async def test_the_wait_for_a_member_shows_the_sign() -> None:
+    backend = FakePortalBackend()
+    assert splash.asking(context(backend)) is None
+    await backend.ask(ANA, "ana", "Ben", "2")
+    asking = splash.asking(context(backend))
+    assert asking is not None
+    assert ("ana", "Ben", "4711", 600) == (asking.host, asking.name, asking.sign, asking.seconds_left)
+
+
+def test_who_makes_room_is_chosen_without_showing_a_passphrase_again() -> None:
+    form = {"terms": "2", "token": "t", "account": "ana", "passphrase": "four plain old words"}
+    page = splash.make_room(context(), "passphrase", form, Full(DEVICES, 1))
+    assert (("terms", "2"), ("account", "ana"), ("passphrase", "")) == page.hidden
+    assert ("/join/passphrase", DEVICES, 1) == (
+        page.action,
+        page.devices,
+        page.devices_max,
+    )
+    assert "four plain" not in repr(page)
+
+
+def test_who_is_in_is_not_welcomed_again() -> None:
+    assert splash.splash(context(inside(FakePortalBackend()))).is_admitted
+    backend = FakePortalBackend()
+    backend.happens(ANA, session_state.SessionGranted("2", None))
+    backend.happens(ANA, session_state.LoggedOff())
+    assert not splash.splash(context(backend)).is_admitted

@@ -1,0 +1,102 @@
+"""What each address shows to a device in each state."""
+
+import json
+
+import pytest
+
+from captive_portal import views
+from captive_portal.request_context import Download, PageResponse, Redirect, RequestContext, SplashResponse
+from node.sessions import state as session_state
+from tests.fakes.portal_backend import FakePortalBackend
+from tests.fakes.portal_server import ANA
+from tests.fakes.requests import context, inside
+
+
+def backend_where(state: str) -> FakePortalBackend:
+    backend = FakePortalBackend()
+    if state == "admitted":
+        inside(backend)
+    if state == "expired":
+        inside(backend)
+        backend.now += 5 * 3_600_000
+        backend.happens(ANA, session_state.TimedOut())
+    if state == "removed":
+        backend.happens(ANA, session_state.BlockedByAdmin("noise"))
+    return backend
+
+
+@pytest.mark.parametrize(
+    ("state", "shown"),
+    [
+        ("waiting", SplashResponse("")),
+        ("expired", SplashResponse("expired")),
+        ("admitted", "me.html"),
+        ("removed", "refused.html"),
+    ],
+)
+async def test_the_first_page_is_the_devices_next_step(state: str, shown: object) -> None:
+    outcome = await views.home(context(backend_where(state)))
+    assert shown == (outcome.page.template if isinstance(outcome, PageResponse) else outcome)
+
+
+async def test_who_asked_a_member_waits_and_looks_again() -> None:
+    backend = FakePortalBackend()
+    await backend.ask(ANA, "ana", "Ben", "2")
+    outcome = await views.home(context(backend))
+    assert isinstance(outcome, PageResponse)
+    assert ("asking.html", 5) == (outcome.page.template, outcome.refresh_s)
+
+
+async def test_who_wants_the_waiting_page_to_hold_still_is_not_hurried() -> None:
+    """A page that loads anew is read aloud from its top, each time."""
+    backend = FakePortalBackend()
+    await backend.ask(ANA, "ana", "Ben", "2")
+    outcome = await views.home(context(backend, query={"still": "1"}))
+    assert isinstance(outcome, PageResponse)
+    assert ("asking.html", 0) == (outcome.page.template, outcome.refresh_s)
+
+
+@pytest.mark.parametrize("state", ["waiting", "expired", "admitted"])
+async def test_a_code_in_the_address_is_in_the_field(state: str) -> None:
+    outcome = await views.home(context(backend_where(state), query={"code": "7K3M"}))
+    assert isinstance(outcome, PageResponse)
+    assert "splash.html" == outcome.page.template
+
+
+async def test_nothing_in_an_address_lets_somebody_back_who_was_removed() -> None:
+    outcome = await views.home(context(backend_where("removed"), query={"code": "7K3M"}))
+    assert isinstance(outcome, PageResponse)
+    assert ("refused.html", 403) == (outcome.page.template, outcome.status)
+    assert Redirect("/") == await views.ways(context(backend_where("removed")))
+
+
+@pytest.mark.parametrize("state", ["waiting", "expired", "removed"])
+async def test_my_page_is_for_who_is_in(state: str) -> None:
+    assert Redirect("/") == await views.me(context(backend_where(state)))
+
+
+async def test_my_data_are_a_page_and_a_file() -> None:
+    backend = backend_where("admitted")
+    page, document = await views.my_data(context(backend)), await views.my_data_file(context(backend))
+    assert isinstance(page, PageResponse)
+    assert isinstance(document, Download)
+    assert "my-data.json" == document.file_name
+    assert "ana" == json.loads(document.body)["account"]
+
+
+@pytest.mark.parametrize("path", [*views.FOR_ALL, *views.FOR_DEVICES])
+@pytest.mark.parametrize("state", ["waiting", "expired", "admitted", "removed"])
+async def test_reading_changes_nothing(path: str, state: str) -> None:
+    backend = backend_where(state)
+    before = (dict(backend.states), dict(backend.accounts), list(backend.calls))
+    reader = {**views.FOR_ALL, **views.FOR_DEVICES}[path]
+    assert isinstance(
+        await reader(context(backend, path=path)), PageResponse | Redirect | Download | SplashResponse
+    )
+    assert before == (backend.states, backend.accounts, backend.calls)
+
+
+@pytest.mark.parametrize("path", views.FOR_ALL)
+async def test_pages_for_all_need_no_device(path: str) -> None:
+    stranger: RequestContext = context(mac=None, path=path)
+    assert isinstance(await views.FOR_ALL[path](stranger), PageResponse)

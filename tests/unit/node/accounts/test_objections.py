@@ -1,0 +1,86 @@
+"""A contest is heard, answered where its author reads it, and erased with them."""
+
+import pytest
+
+from node.accounts import objections
+from node.accounts.objections import OBJECTIONS_OPEN_MAX, Objection, ObjectionGone, Objections
+
+DAY = "2027-03-01"
+
+
+def test_its_author_reads_the_answer():
+    many = Objections()
+    objection = many.add("ana", "night", "I work at night.", DAY)
+    answered = many.answer(objection.number, "We talk about it on Friday.", "2027-03-02")
+    assert (answered,) == many.of("ana")
+    assert ("We talk about it on Friday.", "2027-03-02") == (answered.answer, answered.answered_day)
+    assert () == many.of("pere")
+
+
+def test_three_wait_for_an_answer_and_no_more():
+    many = Objections()
+    for _ in range(OBJECTIONS_OPEN_MAX):
+        assert many.has_room("ana")
+        many.add("ana", "night", "Why?", DAY)
+    assert not many.has_room("ana")
+    assert many.has_room("pere")
+    many.answer(1, "So.", DAY)
+    assert many.has_room("ana")
+
+
+def test_the_node_keeps_so_many_and_no_more(monkeypatch):
+    monkeypatch.setattr(objections, "OBJECTIONS_MAX", 1)
+    many = Objections()
+    many.add("ana", "night", "Why?", DAY)
+    assert not many.has_room("pere")
+    with pytest.raises(AssertionError):
+        many.add("pere", "night", "Why?", DAY)
+
+
+def test_strangers_under_ever_new_addresses_silence_no_member(monkeypatch):
+    monkeypatch.setattr(objections, "OBJECTIONS_OF_GUESTS_MAX", 2)
+    many = Objections()
+    for number in range(2):
+        many.add(f"guest-{number}", "night", "Noise.", DAY)
+    assert not many.has_room("guest-2")
+    assert many.has_room("pere")
+    assert many.has_room("voucher-abc")
+
+
+def test_who_answers_finds_the_oldest_without_an_answer_first():
+    many = Objections()
+    for account in ("a", "b", "c", "d"):
+        many.add(account, "night", "Why?", DAY)
+    many.answer(1, "So.", DAY)
+    many.answer(3, "So.", DAY)
+    assert [2, 4, 3, 1] == [objection.number for objection in many.all()]
+
+
+def test_an_answer_to_nothing_is_none():
+    assert Objections().answer(1, "So.", DAY) is None
+
+
+def test_erasing_takes_it_away_and_its_number_is_not_given_again():
+    many = Objections()
+    many.take([Objection(7, "ana", DAY, "night", "Why?")])
+    assert (ObjectionGone(7),) == many.forget([7, 8])
+    assert () == many.of("ana") == many.forget([7])
+    assert many.get(7) is None
+    assert 8 == many.add("ana", "night", "Why?", DAY).number
+
+
+def test_erasing_one_leaves_the_others():
+    many = Objections()
+    for text in ("one", "two"):
+        many.add("ana", "night", text, DAY)
+    many.forget([1])
+    assert ["two"] == [objection.text for objection in many.of("ana")]
+    many.forget([2])
+    assert () == many.of("ana")
+
+
+def test_the_author_reads_the_newest_first():
+    many = Objections()
+    for text in ("one", "two"):
+        many.add("ana", "night", text, DAY)
+    assert ["two", "one"] == [objection.text for objection in many.of("ana")]

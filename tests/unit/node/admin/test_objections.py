@@ -1,0 +1,23 @@
+"""The forms below contests: each has its own, and what was typed stands only where it was typed."""
+
+from node.accounts.objections import Objection
+from node.admin.fields import FormView
+from node.admin.objections import ObjectionsPage
+from node.admin.pagination import paginate
+from node.admin.ports import SiteInfo
+from node.admin.routes import PageLayout
+from node.admin.signin import ADMIN
+from node.units import AccountId
+
+FRAME = PageLayout(SiteInfo("Vall Alta", "library", "login.vall.example"), ADMIN, "proof", "/contests")
+MINE, THEIRS = (Objection(n, AccountId("ana"), "2027-03-01", "night-cap", "Why?", "Because.") for n in (1, 2))
+
+
+def test_what_was_typed_stands_below_its_own_contest():
+    typed = FormView({"text-1": "x" * 2_000}, {"text-1": "Too long."})
+    page = ObjectionsPage(FRAME, paginate([MINE, THEIRS], 1, "/contests"), 0, "", typed, 1)
+    assert ("Too long.", "Because.", "") == (
+        page.form_of(MINE).error("text-1"),
+        page.form_of(THEIRS).value("text-2"),
+        page.form_of(THEIRS).error("text-2"),
+    )

@@ -1,0 +1,58 @@
+"""Who may ask for what, and numbers as they stand in addresses."""
+
+from dataclasses import replace
+
+import pytest
+
+from node.admin.ports import SiteInfo
+from node.admin.routes import (
+    ADMINS,
+    EVERYONE_SIGNED_IN,
+    AdminRequest,
+    Route,
+    not_there,
+    number_in,
+    page_layout,
+    refused,
+)
+from node.admin.signin import ADMIN, is_own_form
+from node.errors import Finding
+
+ASKED = AdminRequest("/people", {}, {}, "cookie-" + "a" * 20, ADMIN)
+
+
+async def _nothing(_asked: AdminRequest):
+    return not_there("Gone.", "Look elsewhere.")
+
+
+def test_only_admins_are_answered_unless_a_route_says_otherwise():
+    assert ADMINS == Route("GET", "/people", _nothing).roles
+    assert {"admin", "issuer"} == EVERYONE_SIGNED_IN
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("7", 7), ("", 0), ("-1", 0), ("1.5", 0), ("٣", 0), ("9" * 9, 999_999_999), ("9" * 10, 0), ("seven", 0)],
+)
+def test_a_number_in_an_address_is_a_number_or_nothing(text, number):
+    assert number == number_in({"page": text}, "page")
+    assert 0 == number_in({}, "page")
+
+
+def test_the_forms_of_a_page_prove_its_session():
+    around = page_layout(ASKED, SiteInfo("Vall Alta", "library", "login.vall.example"), "/people")
+    assert is_own_form(ASKED.cookie, around.proof)
+    assert not is_own_form("cookie-" + "b" * 20, around.proof)
+    assert around.proof != replace(ASKED, cookie="cookie-" + "b" * 20).proof
+
+
+def test_what_is_gone_is_said_with_what_to_do():
+    reply = not_there("Gone.", "Look elsewhere.")
+    assert (404, "Look elsewhere.") == (reply.status, reply.page.mend)
+    assert reply == refused(Finding("gone", 0, "Gone.", "look elsewhere"))
+
+
+def test_the_portal_is_printed_with_its_certificate_where_there_is_one():
+    place = SiteInfo("Vall Alta", "library", "login.vall.example")
+    assert "http://login.vall.example" == place.portal
+    assert "https://login.vall.example" == replace(place, portal_url="https://login.vall.example/").portal

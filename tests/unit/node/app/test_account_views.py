@@ -1,0 +1,68 @@
+"""One device as its own person sees it."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from captive_portal.ports import CodeTyped, TermsAccepted
+from node.accounts.notices import NOBODY_YET, Reader
+from node.app.account_views import AccountViews
+from node.units import AccountId
+from tests.contracts.app_fixture import ANA, BEN, CAI, LISTED, AppFixture, Neighbourhood
+from tests.fakes.repository import FakeRepository
+
+
+@pytest.fixture
+async def app(tmp_path: Path) -> AsyncIterator[AppFixture]:
+    async with Neighbourhood(FakeRepository, tmp_path).life() as opened:
+        yield opened
+
+
+@pytest.fixture
+def views(app: AppFixture) -> AccountViews:
+    return AccountViews(app.loop, app.loop.registry, app.portal._clock)
+
+
+async def test_who_is_not_in_has_no_account_to_change(app: AppFixture, views: AccountViews) -> None:
+    assert None is views.account_of(ANA)
+    assert ("waiting", None, None) == (
+        views.view(ANA).state,
+        views.view(ANA).account,
+        views.view(ANA).allowance,
+    )
+    await app.portal.admit(ANA, TermsAccepted(), "1")
+    assert AccountId("guest-0a") == views.account_of(ANA)
+    await app.portal.leave(ANA)
+    assert None is views.account_of(ANA)
+
+
+async def test_a_member_sees_their_name_and_all_devices_of_the_household(
+    app: AppFixture, views: AccountViews
+) -> None:
+    await app.portal.admit(LISTED, TermsAccepted(), "1")
+    await app.portal.admit(ANA, CodeTyped(""), "1")
+    code = await app.portal.new_device_code(LISTED)
+    await app.portal.admit(ANA, CodeTyped(code.code), "1")  # type: ignore[union-attr]
+    seen = views.view(LISTED)
+    assert ("Ana Puig", "member", True) == (seen.name, seen.tier, seen.is_member)
+    assert [(ANA, False), (LISTED, True)] == [(device.mac, device.is_this) for device in seen.devices]
+    await app.portal.leave(LISTED)
+    assert [True, False] == [device.is_online for device in views.devices(AccountId("ana"), ANA)]
+
+
+async def test_a_guest_sees_only_their_own_device(app: AppFixture, views: AccountViews) -> None:
+    for mac in (ANA, BEN):
+        await app.portal.admit(mac, TermsAccepted(), "1")
+    seen = views.view(ANA)
+    assert [ANA] == [device.mac for device in seen.devices]
+    assert ("", "guest", False, False) == (seen.name, seen.tier, seen.is_member, seen.has_passphrase)
+
+
+async def test_notices_are_for_who_is_in_by_their_account(app: AppFixture, views: AccountViews) -> None:
+    (code,) = await app.codes()
+    await app.portal.admit(ANA, CodeTyped(code), "1")
+    await app.portal.admit(LISTED, TermsAccepted(), "1")
+    assert NOBODY_YET == views.reader(None) == views.reader(CAI)
+    assert Reader(True, False, frozenset({"day-pass"})) == views.reader(ANA)
+    assert Reader(True, True) == views.reader(LISTED)

@@ -1,0 +1,79 @@
+"""Terms, notices and contests as admins change them."""
+
+from dataclasses import replace
+
+from node.accounts.notices import Notice, NoticeText
+from node.accounts.terms import Terms, TermsText
+from node.admin.ports import CONFLICT
+from node.admin.signin import ADMIN, Signed
+from tests.fakes.admin_people import Membership
+from tests.fakes.registry_fixture import TODAY, at
+
+ANA = Signed("admin", "Ana")
+HELLO = Notice(0, "network", "everyone", "", "", False, (NoticeText("en", "Hello", ""),))
+
+
+async def test_the_terms_of_the_settings_hold_until_somebody_writes_others():
+    words = Membership().words
+    assert ["1"] == [terms.version for terms in words.terms()]
+    saved = await words.save_terms(ANA, (TermsText("en", "Share."),), "1")
+    assert Terms("2", (TermsText("en", "Share."),), TODAY, "admin Ana") == saved
+    assert "2" == words.terms()[0].version
+
+
+async def test_terms_that_changed_meanwhile_are_not_overwritten():
+    words = Membership().words
+    await words.save_terms(ANA, (TermsText("en", "Theirs."),), "1")
+    (finding,) = await words.save_terms(ANA, (TermsText("en", "Mine."),), "1")  # type: ignore[misc]
+    assert CONFLICT == finding.code
+
+
+async def test_the_same_terms_ask_nobody_again():
+    words = Membership().words
+    assert isinstance(await words.save_terms(ANA, words.terms()[0].texts, "1"), tuple)
+
+
+async def test_new_terms_survive_a_restart():
+    membership = Membership()
+    await membership.words.save_terms(ANA, (TermsText("en", "Share."),), "1")
+    membership.town.restart(at())
+    assert ["2"] == [terms.version for terms in membership.town.registry.terms.all()]
+
+
+async def test_urgent_notices_come_first_and_then_the_newest():
+    words = Membership().words
+    for _ in range(2):
+        assert () == await words.save_notice(ADMIN, HELLO)
+    assert [1, 3, 2] == [notice.number for notice in words.notices()]
+
+
+async def test_a_notice_that_somebody_took_down_meanwhile_is_put_up_anew():
+    words = Membership().words
+    await words.save_notice(ADMIN, HELLO)
+    assert await words.take_down(2)
+    assert await words.take_down(2) is None
+    assert () == await words.save_notice(ADMIN, replace(HELLO, number=2))
+    assert {1, 3} == {notice.number for notice in words.notices()}
+
+
+async def test_a_notice_that_cannot_be_is_not_put_up():
+    words = Membership().words
+    wrong = replace(HELLO, where="nowhere", texts=())
+    assert 2 == len(words.check_notice(wrong)) == len(await words.save_notice(ADMIN, wrong))
+    assert 1 == len(words.notices())
+
+
+def test_a_notice_is_shown_where_and_when_it_hangs():
+    words = Membership().words
+    assert words.shows_today(HELLO)
+    assert words.shows_today(replace(HELLO, where="zone:valley", first_day=TODAY, last_day=TODAY))
+    assert not words.shows_today(replace(HELLO, where="node:hills"))
+    assert not words.shows_today(replace(HELLO, last_day="2027-02-28"))
+
+
+async def test_an_answer_to_a_contest_is_kept_and_one_that_is_gone_is_said():
+    membership = Membership()
+    assert await membership.words.answer_objection(1, "We changed it.") is None
+    assert "We changed it." == membership.words.objections()[0].answer
+    assert await membership.words.answer_objection(9, "?") is not None
+    assert 1 == len(membership.town.rows)

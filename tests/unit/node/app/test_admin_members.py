@@ -1,0 +1,85 @@
+"""Members as admins change them."""
+
+from node.accounts.cards import CARD_CHARS_MAX, read_card
+from node.accounts.passphrases import is_fit
+from node.admin.ports import CONFLICT, CardView, MemberEntry
+from node.app.admin_members import LETTERS, PASSPHRASE_LETTERS, make_passphrase
+from node.errors import Finding
+from node.identity import own_node_id
+from tests.fakes.admin_people import MEMBERS, TIGHT, Membership
+from tests.fakes.registry_fixture import NODE_KEY, PHONE, TABLET, TODAY
+
+
+def test_members_are_found_by_what_people_know_of_them():
+    members = Membership().members
+    for query in ("ana", "mas", "MAST", "02:00:00:00:00:aa", "02-00-00-00-00-AA"):
+        assert ["ana"] == [each.account for each in members.find(query).members], query
+    assert ["ana", "school"] == [each.account for each in members.find("").members]
+    assert () == members.find("nobody").members
+    assert ("anchor", "member") == members.find("").tiers
+
+
+async def test_a_change_is_in_force_when_it_is_saved():
+    membership = Membership()
+    mark = membership.members.find("").fingerprint
+    assert () == await membership.members.save(MemberEntry("joan", "Joan", "member"), "", mark)
+    assert MemberEntry("joan", "Joan", "member") == membership.members.member("joan")
+    (finding,) = await membership.members.remove("joan", mark)
+    assert CONFLICT == finding.code
+    assert () == await membership.members.remove("joan", membership.members.find("").fingerprint)
+    assert MEMBERS == membership.file.text
+
+
+async def test_a_new_passphrase_takes_the_place_of_the_one_before():
+    membership = Membership()
+    first, second = [await membership.members.new_passphrase("ana") for _ in range(2)]
+    assert isinstance(first, str)
+    assert isinstance(second, str)
+    assert first != second
+    town = membership.town
+    assert not hasattr(town.passphrase(PHONE, "ana", first), "account")
+    assert town.came(town.passphrase(TABLET, "ana", second))
+    assert membership.members.has_passphrase("ana")
+
+
+async def test_a_card_fits_a_square_and_is_its_members():
+    membership = Membership()
+    card = await membership.members.new_card("ana")
+    assert isinstance(card, CardView)
+    assert len(card.text) <= CARD_CHARS_MAX
+    read = read_card(card.text, "Vall", {own_node_id(NODE_KEY)}, TODAY)
+    assert ("ana", "2028-04-04") == (getattr(read, "account", read), card.last_day)
+
+
+async def test_nobody_gets_what_is_a_members():
+    members = Membership().members
+    assert isinstance(await members.new_passphrase("guest-1"), Finding)
+    assert isinstance(await members.new_card("guest-1"), Finding)
+    assert isinstance(await members.void_cards("guest-1"), Finding)
+
+
+def test_a_passphrase_is_long_enough_and_has_no_letters_that_look_alike():
+    made = make_passphrase(bytes(range(PASSPHRASE_LETTERS)))
+    assert is_fit(made)
+    assert "abcde-fghij-kmnpq" == made
+    assert 32 == len(set(LETTERS))
+    assert not set("lo01") & set(LETTERS)
+
+
+async def test_what_the_rules_would_no_longer_hold_is_told_before_a_member_is_saved_and_stands_afterwards():
+    membership = Membership()
+    membership.adopt(TIGHT)
+    members, joan = membership.members, MemberEntry("joan", "Joan", "member")
+    mark = members.find("").fingerprint
+    (finding,) = await members.strains(joan, "", mark)
+    assert "E04" == finding.code
+    assert "Up: lifelines and floors of 3 households" in finding.message
+    assert () == members.find("").strained
+    assert () == await members.save(joan, "", mark)
+    mark = members.find("").fingerprint
+    assert (finding,) == members.find("").strained
+    pere = MemberEntry("pere", "Pere", "member")
+    assert () == await members.strains(pere, "", mark), "it does not fit already, and that is said"
+    assert () == await members.strains(None, "joan", mark)
+    assert () == await members.strains(joan, "", "another file"), "what cannot be saved breaks nothing"
+    assert () == await members.strains(MemberEntry("no name!"), "", mark)

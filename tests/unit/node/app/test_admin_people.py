@@ -1,0 +1,119 @@
+"""People and devices as admins find them, on a loop with a kernel in memory."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from captive_portal.ports import Admitted, CodeTyped, TermsAccepted
+from node.accounts.device_bindings import Binding
+from node.app.admin_people import AdminPeopleService
+from node.units import NO_USAGE, AccountId, MacAddress
+from tests.contracts.app_fixture import ANA, BEN, CAI, DOT, LISTED, AppFixture, Neighbourhood
+from tests.fakes.repository import FakeRepository
+
+
+@pytest.fixture
+async def app(tmp_path: Path) -> AsyncIterator[AppFixture]:
+    async with Neighbourhood(FakeRepository, tmp_path).life() as opened:
+        yield opened
+
+
+@pytest.fixture
+async def people(app: AppFixture) -> AdminPeopleService:
+    """Ana and Ben share a voucher, Cai is a guest, and a device of the roll is on."""
+    (code,) = await app.codes()
+    for mac, entry in (
+        (ANA, CodeTyped(code)),
+        (BEN, CodeTyped(code)),
+        (CAI, TermsAccepted()),
+        (LISTED, TermsAccepted()),
+    ):
+        await app.portal.admit(mac, entry, "1")
+    return AdminPeopleService(app.loop, lambda _account: NO_USAGE)
+
+
+def household(app: AppFixture) -> AccountId:
+    return app.loop.account_of(ANA)
+
+
+async def test_everybody_who_is_on_is_listed_once(app: AppFixture, people: AdminPeopleService) -> None:
+    assert {household(app), "guest-0c", "ana"} == set(people.find(""))
+    assert 3 == len(people.find(""))
+    await app.portal.leave(CAI)
+    assert "guest-0c" not in people.find("")
+
+
+async def test_a_row_says_how_many_came_in_and_how(app: AppFixture, people: AdminPeopleService) -> None:
+    row = people.row(household(app))
+    assert (2, ("voucher",), "guest", 0) == (row.devices, row.ways, row.tier, row.since_s)
+    assert ("Ana Puig", "member") == (people.row(AccountId("ana")).name, people.row(AccountId("ana")).tier)
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("ana", "ana"),
+        ("PUIG", "ana"),
+        ("carme", "carme"),
+        ("guest-0c", "guest-0c"),
+        (CAI, "guest-0c"),
+        (LISTED, "ana"),
+    ],
+)
+async def test_people_are_found_also_when_they_are_not_on(
+    people: AdminPeopleService, query: str, found: str
+) -> None:
+    assert [found] == list(people.find(query))
+
+
+@pytest.mark.parametrize("query", ["nobody", DOT, "02:00", "7K3M-9Q2W-4X1Z", "x" * 300])
+async def test_nobody_is_nobody(people: AdminPeopleService, query: str) -> None:
+    assert [] == list(people.find(query))
+
+
+async def test_a_device_is_found_by_the_name_that_its_owner_gave(
+    app: AppFixture, people: AdminPeopleService
+) -> None:
+    await app.portal.name_device(ANA, BEN, "kitchen tablet")
+    assert [household(app)] == list(people.find("tablet"))
+
+
+async def test_an_account_is_shown_with_all_its_devices(app: AppFixture, people: AdminPeopleService) -> None:
+    person = people.person(household(app))
+    assert person is not None
+    assert {ANA, BEN} == {device.mac for device in person.devices}
+    assert person.voucher is not None
+    assert ("used", ("day-pass",), False) == (person.voucher.state, person.groups, person.is_member)
+    assert people.person("nobody") is None
+    carme = people.person("carme")
+    assert carme is not None
+    assert ((), True) == (carme.devices, carme.is_member)
+
+
+async def test_only_devices_of_the_account_are_taken_off(app: AppFixture, people: AdminPeopleService) -> None:
+    assert await people.kick("ana", CAI, "why") is not None
+    assert await people.kick("carme", None, "why") is not None
+    assert [] == list(people.removed())
+    assert await people.kick("guest-0c", MacAddress(CAI), "why") is None
+    assert [(CAI, "why", "removed")] == [(row.mac, row.because, row.state) for row in people.removed()]
+
+
+async def test_a_pardon_is_for_who_was_taken_off(people: AdminPeopleService) -> None:
+    assert await people.pardon(CAI) is not None
+    await people.kick("guest-0c", CAI, "why")
+    assert await people.pardon(CAI) is None
+    assert [] == list(people.removed())
+
+
+async def test_a_device_that_is_not_on_is_taken_off_too_and_stays_out(
+    app: AppFixture, people: AdminPeopleService
+) -> None:
+    binding = Binding(DOT, household(app), "voucher", "2027-03-01")
+    await app.loop.remember(app.loop.registry.bindings.bind(binding))
+    assert await people.kick(household(app), None, "Enough.") is None
+    assert {ANA, BEN, DOT} == {row.mac for row in people.removed()}
+    assert "removed" == getattr(await app.portal.admit(DOT, TermsAccepted(), "1"), "reason", "")
+    assert DOT in app.loop.session_table.session_entries, "or a restart would let it in again"
+    assert await people.pardon(DOT) is None
+    assert isinstance(await app.portal.admit(DOT, TermsAccepted(), "1"), Admitted)

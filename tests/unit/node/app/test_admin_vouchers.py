@@ -1,0 +1,143 @@
+"""Vouchers as admins and issuers are told of them."""
+
+from dataclasses import replace
+
+import pytest
+
+from node.admin.grants import Grant
+from node.admin.idempotency import SHOWN_MS
+from node.admin.ports import UNSTORED, IssuedBatch, VoucherOrder, VoucherView
+from node.admin.signin import ADMIN, Signed
+from node.errors import Finding, StorageTrouble
+from node.units import Milliseconds
+from tests.fakes.admin_people import Membership
+from tests.fakes.registry_fixture import DAY_MS, PHONE, at
+
+ISSUER = Signed("issuer", "library")
+COOKIE = "cookie-" + "a" * 20
+ORDER = VoucherOrder(3, "day-pass", Milliseconds(DAY_MS), 2, "the fair")
+
+
+async def issued(membership: Membership, signed: Signed = ADMIN, order: VoucherOrder = ORDER) -> IssuedBatch:
+    made = await membership.vouchers.issue(signed, order, COOKIE, membership.vouchers.idempotency_key(COOKIE))
+    assert isinstance(made, IssuedBatch), made
+    return made
+
+
+async def test_what_is_issued_is_stored_before_it_is_shown():
+    membership = Membership()
+    made = await issued(membership)
+    rows = membership.town.rows
+    assert (3, "admin", "the fair") == (len(made.codes), made.batch.issued_by, made.batch.note)
+    assert 4 == len(rows)
+    membership.town.restart(at())
+    assert membership.town.came(membership.town.code(PHONE, made.codes[0]))
+
+
+async def test_one_ticket_issues_one_batch():
+    membership = Membership()
+    idempotency_key = membership.vouchers.idempotency_key(COOKIE)
+    first = await membership.vouchers.issue(ADMIN, ORDER, COOKIE, idempotency_key)
+    assert first == await membership.vouchers.issue(ADMIN, ORDER, COOKIE, idempotency_key)
+    membership.now += SHOWN_MS
+    late = await membership.vouchers.issue(ADMIN, ORDER, COOKIE, idempotency_key)
+    assert isinstance(late, tuple)
+    assert 1 == len(membership.town.registry.vouchers.batches)
+
+
+async def test_an_order_that_cannot_be_uses_up_no_ticket():
+    membership = Membership()
+    idempotency_key = membership.vouchers.idempotency_key(COOKIE)
+    wrong = VoucherOrder(0, "No Group", Milliseconds(1), 99, "")
+    findings = await membership.vouchers.issue(ADMIN, wrong, COOKIE, idempotency_key)
+    assert isinstance(findings, tuple)
+    assert 4 == len(findings)
+    assert isinstance(await membership.vouchers.issue(ADMIN, ORDER, COOKIE, idempotency_key), IssuedBatch)
+
+
+async def test_nothing_is_shown_while_nothing_can_be_stored():
+    membership = Membership()
+    idempotency_key = membership.vouchers.idempotency_key(COOKIE)
+    membership.trouble = "the disk is full"
+    (finding,) = await membership.vouchers.issue(ADMIN, ORDER, COOKIE, idempotency_key)  # type: ignore[misc]
+    assert UNSTORED == finding.code
+    membership.trouble = ""
+    assert isinstance(await membership.vouchers.issue(ADMIN, ORDER, COOKIE, idempotency_key), IssuedBatch)
+    assert 1 == len(membership.town.registry.vouchers.batches)
+
+
+async def test_an_issuer_is_told_of_their_own_batches_only():
+    membership = Membership()
+    theirs, own = await issued(membership), await issued(membership, ISSUER)
+    vouchers = membership.vouchers
+    assert [own.batch.number] == [batch.number for batch in vouchers.batches(ISSUER)]
+    assert [2, 1] == [batch.number for batch in vouchers.batches(ADMIN)]
+    assert isinstance(vouchers.find(ISSUER, theirs.codes[0]), Finding)
+    assert isinstance(await vouchers.revoke_batch(ISSUER, theirs.batch.number, back=False), Finding)
+    assert isinstance(await vouchers.revoke_voucher(ISSUER, theirs.codes[0], back=False), Finding)
+    assert isinstance(vouchers.find(ISSUER, own.codes[0]), VoucherView)
+    assert vouchers.find(Signed("issuer", "school"), own.codes[0]) == vouchers.find(ISSUER, theirs.codes[0])
+
+
+async def test_revoking_is_counted_and_taken_back():
+    membership = Membership()
+    made, vouchers = await issued(membership), membership.vouchers
+    await vouchers.revoke_voucher(ADMIN, made.codes[0], back=False)
+    assert 2 == await vouchers.revoke_batch(ADMIN, 1, back=False)
+    assert {"revoked": 3} == vouchers.counts(1)
+    assert 3 == await vouchers.revoke_batch(ADMIN, 1, back=True)
+    assert {"unused": 3} == vouchers.counts(1)
+
+
+async def test_a_revocation_that_is_not_on_the_disk_is_not_said_to_be_done_for_good():
+    membership = Membership()
+    made = await issued(membership)
+    membership.trouble = "the disk is full"
+    with pytest.raises(StorageTrouble, match="the disk is full"):
+        await membership.vouchers.revoke_batch(ADMIN, made.batch.number, back=False)
+    assert {"revoked": 3} == membership.vouchers.counts(1)
+
+
+async def test_a_voucher_in_use_says_how_long_it_lasts():
+    membership = Membership()
+    made = await issued(membership)
+    membership.town.came(membership.town.code(PHONE, made.codes[0], at(membership.now)))
+    membership.now += DAY_MS // 2
+    view = membership.vouchers.find(ADMIN, made.codes[0])
+    assert isinstance(view, VoucherView)
+    assert ("used", DAY_MS // 2_000, "2027-03-01") == (view.state, view.seconds_left, view.used_day)
+    membership.now += DAY_MS
+    assert {"ended": 1, "unused": 2} == membership.vouchers.counts(1)
+
+
+async def test_groups_are_those_of_the_rules_and_of_earlier_batches():
+    membership = Membership()
+    await issued(membership, order=VoucherOrder(1, "fair", Milliseconds(DAY_MS), 0, ""))
+    assert ("day-pass", "fair", "week") == membership.vouchers.groups()
+
+
+async def test_an_issuer_is_held_to_the_link_whatever_the_form_says():
+    """Before, any issuer could make 960 vouchers of 400 days in any group at once."""
+    grant = Grant(("day-pass",), Milliseconds(2 * 86_400_000), 3, 5)
+    signed, vouchers = Signed("issuer", "library", grant), Membership().vouchers
+    fits = VoucherOrder(3, "day-pass", Milliseconds(86_400_000), 3, "")
+    for wrong in (
+        replace(fits, count=6),
+        replace(fits, group="members"),
+        replace(fits, lasts=Milliseconds(400 * 86_400_000)),
+        replace(fits, devices_max=0),
+    ):
+        refused = await vouchers.issue(signed, wrong, "cookie", vouchers.idempotency_key("cookie"))
+        assert isinstance(refused, tuple), wrong
+    assert [] == vouchers.batches(signed)
+    first = await vouchers.issue(signed, fits, "cookie", vouchers.idempotency_key("cookie"))
+    assert 3 == len(first.codes)
+    # Another link under the same name counts together with it.
+    same = Signed("issuer", "library", replace(grant, devices_max=2))
+    refused = await vouchers.issue(
+        same, replace(fits, devices_max=2), "other", vouchers.idempotency_key("other")
+    )
+    assert ["count"] == [finding.code for finding in refused]
+    assert "2 are left today" in refused[0].message
+    admin = await vouchers.issue(Signed("admin"), replace(fits, count=50), "a", vouchers.idempotency_key("a"))
+    assert 50 == len(admin.codes)

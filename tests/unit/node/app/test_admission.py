@@ -1,0 +1,63 @@
+"""Coming in: what is shown once is not asked for again, and nobody's memory grows without bound."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from captive_portal.ports import Admitted, CodeTyped, Full, PassphraseTyped, Refused, TermsAccepted
+from node.app import admission
+from node.units import MacAddress
+from tests.contracts.app_fixture import ANA, BEN, CAI, AppFixture, Neighbourhood
+from tests.fakes.repository import FakeRepository
+
+
+@pytest.fixture
+def street(tmp_path: Path) -> Neighbourhood:
+    return Neighbourhood(FakeRepository, tmp_path)
+
+
+@pytest.fixture
+async def app(street: Neighbourhood) -> AsyncIterator[AppFixture]:
+    async with street.life() as opened:
+        yield opened
+
+
+async def test_choosing_which_device_makes_room_has_an_end(street: Neighbourhood, app: AppFixture) -> None:
+    (voucher,) = await app.codes(devices_max=1)
+    await app.portal.admit(ANA, CodeTyped(voucher), "1")
+    code = await app.portal.new_device_code(ANA)
+    typed = CodeTyped(code.code)  # type: ignore[union-attr]
+    assert isinstance(await app.portal.admit(BEN, typed, "1"), Full)
+    street.pass_time(admission.CHOOSING)
+    street.kernel.send(ANA, up=1)
+    assert Refused("code-used") == await app.portal.admit(BEN, typed, "1", ANA)
+
+
+async def test_only_so_many_may_be_choosing(app: AppFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission, "CHOOSING_MAX", 2)
+    (voucher,) = await app.codes(devices_max=1)
+    await app.portal.admit(ANA, CodeTyped(voucher), "1")
+    for number in range(5):
+        mac = MacAddress(f"02:00:00:00:02:0{number}")
+        assert isinstance(await app.portal.admit(mac, CodeTyped(voucher), "1"), Full)
+    assert 2 == len(app.portal._admission._choosing)
+
+
+async def test_terms_that_a_guest_accepted_are_forgotten_with_the_question(app: AppFixture) -> None:
+    assert await app.portal.ask(BEN, "ana", "Ben", "1") is None
+    await app.portal.leave(BEN)
+    assert await app.portal.ask(CAI, "ana", "Cai", "1") is None
+    assert {CAI: "1"} == app.portal._admission._accepted
+
+
+async def test_who_comes_in_otherwise_asks_nobody_any_more(app: AppFixture) -> None:
+    assert await app.portal.ask(BEN, "ana", "Ben", "1") is None
+    assert isinstance(await app.portal.admit(BEN, TermsAccepted(), "1"), Admitted)
+    assert app.portal.guest(BEN).asked_for is None
+
+
+async def test_a_passphrase_of_any_length_costs_no_more(app: AppFixture) -> None:
+    assert Refused("passphrase-wrong") == await app.portal.admit(
+        ANA, PassphraseTyped("ana", "x" * 10**6), "1"
+    )

@@ -1,0 +1,182 @@
+"""The members' file changes where somebody changed it, and nowhere else."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from node.admin.ports import MemberEntry
+from node.app.member_file import members_of, with_member, without_member
+from node.characters import hidden_character, mixed_scripts
+from node.governance.members import parse_members
+
+FILE = """\
+# The members of Vall Alta.
+
+[[account]]
+id = "ana"  # keeps the keys
+name = "Ana Mas"
+tier = "member"
+groups = ["mast-hosts"]
+devices = [
+    "02-00-00-00-00-AA",  # the laptop
+    "02:00:00:00:00:ab",  # the phone
+]
+
+# Pays for the mast.
+[[account]]
+id = "school"
+tier = "anchor"
+devices = "02:00:00:00:00:ac"
+# nothing else is known of it
+"""
+ANA = MemberEntry("ana", "Ana Mas", "member", ("mast-hosts",), ("02:00:00:00:00:aa", "02:00:00:00:00:ab"))
+
+
+def members(text: str) -> dict[str, MemberEntry]:
+    member_directory, findings = parse_members(text)
+    assert member_directory is not None, findings
+    return {member.account: member for member in members_of(member_directory)}
+
+
+def test_saving_a_member_as_it_was_changes_no_letter():
+    assert FILE == with_member(FILE, ANA, "ana")
+
+
+def test_a_change_leaves_every_comment_where_it_was():
+    changed = with_member(
+        FILE,
+        MemberEntry(
+            "ana", "Ana", "member", ("mast-hosts", "school"), ("02:00:00:00:00:aa", "02:00:00:00:00:ad")
+        ),
+        "ana",
+    )
+    assert isinstance(changed, str)
+    for comment in (
+        "keeps the keys",
+        "the laptop",
+        "# Pays for the mast.",
+        "nothing else is known",
+        "# The members",
+    ):
+        assert comment in changed
+    assert "the phone" not in changed
+    assert FILE.partition("# Pays")[2] == changed.partition("# Pays")[2]
+
+
+def test_a_member_can_lose_everything_but_the_account():
+    changed = with_member(FILE, MemberEntry("ana"), "ana")
+    assert isinstance(changed, str)
+    assert MemberEntry("ana", "", "member") == members(changed)["ana"]
+
+
+def test_an_account_can_get_another_name():
+    changed = with_member(FILE, MemberEntry("anna", "Ana Mas", "member"), "ana")
+    assert isinstance(changed, str)
+    assert {"anna", "school"} == set(members(changed))
+    assert "keeps the keys" in changed
+
+
+def test_the_first_member_begins_the_file():
+    assert '[[account]]\nid = "ana"\nname = "Ana Mas"\n' == with_member("", MemberEntry("ana", "Ana Mas"), "")
+
+
+def test_taking_somebody_out_takes_nothing_else():
+    gone = without_member(FILE, "ana")
+    assert isinstance(gone, str)
+    assert {"school"} == set(members(gone))
+    assert "# Pays for the mast." in gone
+    gone = without_member(FILE, "school")
+    assert isinstance(gone, str)
+    assert ANA == members(gone)["ana"]
+
+
+def test_an_account_that_is_gone_is_said():
+    for told in (with_member(FILE, ANA, "pere"), without_member(FILE, "pere")):
+        assert isinstance(told, tuple)
+        assert "pere" in told[0].message
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        MemberEntry("school"),
+        MemberEntry("guest-1"),
+        MemberEntry("Ana Mas"),
+        MemberEntry("joan", devices=("02:00:00:00:00:aa",)),
+    ],
+)
+def test_what_the_file_would_not_take_is_not_written(wrong):
+    told = with_member(FILE, wrong, "")
+    assert isinstance(told, tuple)
+    assert all(finding.is_error for finding in told)
+
+
+@pytest.mark.parametrize(
+    "unusual",
+    ['account = [{id = "ana"}, {id = "pere"}]\n', '[[ "account" ]]\nid = "ana"\n'],
+)
+def test_a_file_written_in_another_way_is_left_to_people(unusual):
+    told = with_member(unusual, MemberEntry("ana", "Ana"), "ana")
+    assert isinstance(told, tuple)
+    assert "by hand" in told[0].mend
+
+
+def test_a_broken_file_is_not_made_worse():
+    told = with_member(FILE + "nonsense", MemberEntry("joan"), "")
+    assert isinstance(told, tuple)
+
+
+def test_the_line_ends_of_another_system_stay():
+    changed = with_member(FILE.replace("\n", "\r\n"), MemberEntry("ana", "Ana"), "ana")
+    assert isinstance(changed, str)
+    assert "Pays for the mast.\r\n" in changed
+    assert "Ana" == members(changed)["ana"].name
+
+
+MACS = st.integers(1, 200).map(lambda n: f"02:00:00:00:01:{n:02x}")
+NAMES = st.sampled_from(["pere", "joan", "carme", "lluc"])
+TEXT = st.text(st.characters(exclude_categories=("C", "Z")), max_size=20).filter(
+    lambda text: hidden_character(text) is None and not mixed_scripts(text)
+)
+WISHES = st.builds(
+    MemberEntry,
+    account=NAMES,
+    name=TEXT,
+    tier=st.sampled_from(["member", "anchor"]),
+    groups=st.lists(st.sampled_from(["a", "b", "c"]), unique=True).map(tuple),
+    devices=st.lists(MACS, unique=True, max_size=3).map(tuple),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), WISHES), max_size=8))
+def test_whatever_is_done_in_the_browser_the_file_says_it_and_people_who_were_not_touched_stay(edits):
+    text, expected = FILE, members(FILE)
+    for is_removal, wish in edits:
+        there = wish.account in expected
+        after = (
+            without_member(text, wish.account)
+            if is_removal
+            else with_member(text, wish, wish.account if there else "")
+        )
+        if isinstance(after, str):
+            text = after
+            expected.pop(wish.account, None)
+            if not is_removal:
+                expected[wish.account] = wish
+        else:
+            taken = {
+                mac for each in expected.values() if each.account != wish.account for mac in each.devices
+            }
+            assert (is_removal and not there) or taken & set(wish.devices), after
+    found = members(text)
+    assert set(expected) == set(found)
+    for account, wish in expected.items():
+        assert (wish.name, wish.tier, set(wish.groups), set(wish.devices)) == (
+            found[account].name,
+            found[account].tier,
+            set(found[account].groups),
+            set(found[account].devices),
+        )
+    for comment in ("keeps the keys", "the laptop", "# Pays for the mast.", "nothing else is known"):
+        assert comment in text

@@ -1,0 +1,227 @@
+"""What people read when they ask a node, line by line."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from node import console
+from node.accounts.vouchers import Batch
+from node.admin.ports import FlowsRow
+from node.cli import output
+from node.cli.terminal import Terminal
+from node.console import DeviceRow
+from node.doctor.diagnoses import Diagnosis
+from node.errors import Finding
+from node.units import Milliseconds
+from tests.fakes.admin_backend import village
+
+PLAIN = Terminal(coloured=False)
+
+
+def as_answered(**members: Any) -> dict[str, Any]:
+    """As it comes out of the console's socket."""
+    return json.loads(json.dumps(members, default=console._plain))
+
+
+MEMORY = {
+    "sentence": "92 MB of memory may be used (memory.high of its control group): room for 2000 connections"
+}
+
+
+def test_the_status_is_one_screen():
+    expected = """\
+Vall Alta · library  jti2obo7s42bttgbrrfzndpkjeli5fmjclrhrsy5ffdgk4zf4esq
+
+uplink  down  ████████████░░░░░░░░  24.1 Mbit/s of 40 Mbit/s
+        up    █████▊░░░░░░░░░░░░░░  2.3 Mbit/s of 8 Mbit/s
+online  3 accounts with 16 devices; 2 devices not online yet
+flows   2,310 of 65,536 connections, 1,024 per device; most: Kitchen tablet (02:00:00:00:00:0b) of ana, 214
+
+ACCOUNT             TIER    DEVICES  DOWNLOAD NOW  UPLOAD NOW  THIS MONTH  SHARE  CEILING                     LIMITED BY
+ana                 member        3   14.2 Mbit/s  1.1 Mbit/s     41.2 GB    100  -                           equal-share
+school              member       12    6.9 Mbit/s  900 kbit/s     18.7 GB    100  -                           equal-share
+guest-7k3m9q2w4x1z  guest         1      3 Mbit/s  310 kbit/s      1.4 GB    100  3 Mbit/s down, 1 Mbit/s up  guest-top
+
+NODE   STATE     LAST SEEN  ADDRESSES                ID
+hills  trusted     2 s ago  fe80::2%mesh0 10.77.9.1  hhhhhhhhhhhhhhhh…
+?      stranger   41 s ago  fe80::666%mesh0          ssssssssssssssss…
+
+92 MB of memory may be used (memory.high of its control group): room for 2000 connections
+
+! Nothing keeps this node's clock right. Let it reach an NTP server."""
+    assert expected == "\n".join(output.status(as_answered(overview=village(), memory=MEMORY), PLAIN))
+
+
+def test_connections_are_said_with_who_has_the_most():
+    view = as_answered(overview=replace(village(), flows=FlowsRow()), memory=MEMORY)
+    assert not any(line.startswith("flows") for line in output.status(view, PLAIN)), "nothing is known yet"
+    view["overview"]["flows"] = {
+        "entries": 1_234,
+        "size": 262_144,
+        "per_device": 1_024,
+        "heaviest": "Radio (02:00:00:00:00:01) of ana",
+        "heaviest_flows": 700,
+        "warnings": [],
+    }
+    expected = (
+        "flows   1,234 of 262,144 connections, 1,024 per device; most: Radio (02:00:00:00:00:01) of ana, 700"
+    )
+    assert expected in output.status(view, PLAIN)
+
+
+def test_a_line_whose_speed_nobody_stated_is_said_so():
+    view = as_answered(overview=village(), memory=MEMORY)
+    view["overview"] |= {"uplink": None, "online": [], "peers": [], "warnings": []}
+    lines = output.status(view, PLAIN)
+    assert (
+        "uplink  24.1 Mbit/s download, 2.3 Mbit/s upload  (its speed is not stated in the rules, so it is not shared)"
+        in lines
+    )
+    assert "All is well." == lines[-1]
+
+
+def test_devices_with_what_they_used_and_what_limits_them():
+    row = DeviceRow(
+        "02:00:00:00:00:0a",
+        "admitted",
+        "ana",
+        1_500_000,
+        20_000,
+        9_600_000,
+        0,
+        12_000,
+        "guest-top",
+        "Ana's phone",
+        "voucher",
+    )
+    waiting = DeviceRow("02:00:00:00:00:0b", "waiting", None, 0, 0, 0, 0, None, "")
+    expected = """\
+DEVICE NAME STATE ACCOUNT JOINED BY DOWNLOADED UPLOADED DOWNLOAD NOW UPLOAD NOW LEFT LIMITED BY
+02:00:00:00:00:0a  Ana's phone  admitted  ana      voucher  1.5 MB  20 kB  9.6 Mbit/s  0 bit/s  3 h 20 min  guest-top
+02:00:00:00:00:0b  -            waiting   -        -           0 B    0 B     0 bit/s  0 bit/s           -  -"""
+    shown = "\n".join(output.devices(as_answered(devices=[row, waiting]), PLAIN))
+    assert expected.split() == shown.split()
+    assert ["No devices are here."] == output.devices({"devices": []}, PLAIN)
+
+
+DAY_PASS = Batch(3, "day-pass", Milliseconds(86_400_000), 2, "2027-03-01", "admin console", "fair\x1b[2J")
+
+
+def test_fresh_codes_stand_alone_on_their_lines():
+    answer = as_answered(batch=DAY_PASS, codes=["7K3M-9Q2W-4X1Z", "0000-0000-0000"])
+    expected = """\
+7K3M-9Q2W-4X1Z
+0000-0000-0000
+
+Batch 3: 2 vouchers for day-pass, 1 day on 2 devices.
+Print or copy the codes now: the node does not keep them."""
+    assert expected == "\n".join(output.vouchers_issued(answer, PLAIN))
+
+
+def test_batches_with_what_became_of_them():
+    row = {"batch": DAY_PASS, "unused": 20, "used": 3, "ended": 1, "revoked": 0}
+    shown = output.batches(as_answered(batches=[row]), PLAIN)
+    assert 2 == len(shown)
+    assert ["20", "3", "1", "0"] == shown[1].split()[-5:-1]
+    assert "day-pass, 1 day on 2 devices" in shown[1]
+    assert "\x1b" not in shown[1]
+    assert "procomu vouchers issue" in output.batches({"batches": []}, PLAIN)[0]
+
+
+def test_a_revocation_is_told_both_ways():
+    assert ["3 vouchers are revoked."] == output.revoked({"changed": 3, "back": False}, PLAIN)
+    assert ["1 voucher is valid again."] == output.revoked({"changed": 1, "back": True}, PLAIN)
+
+
+def test_what_a_member_gets_is_told_with_how_long_it_counts():
+    first, second = output.passphrase({"account": "ana", "passphrase": "abcd-efgh-jkmn"}, PLAIN)
+    assert ("abcd-efgh-jkmn", True) == (first, "of ana" in second)
+    answer = {"account": "ana", "address": "http://x/?card=y", "last_day": "2028-03-01"}
+    first, second = output.card(answer, PLAIN)
+    assert ("http://x/?card=y", True) == (first, "2028-03-01" in second)
+    assert "All cards made so far for ana are invalid" in output.void_cards({"account": "ana"}, PLAIN)[0]
+
+
+def test_why_begins_with_the_answer():
+    answer = {
+        "account": "ana",
+        "tier": "member",
+        "at": "fri 21:00",
+        "explain": ["You get half.", " share 50  busy"],
+    }
+    assert ["ana, member, fri 21:00", "You get half.", " share 50  busy"] == output.why(answer, PLAIN)
+
+
+def test_rules_in_force_and_why_the_newer_file_is_not():
+    answer = as_answered(
+        community="Vall Alta",
+        version=3,
+        decision="D-3",
+        file="/etc/procomu/rules.toml",
+        sentences=["Everyone has a lifeline."],
+        findings=[Finding("E01", 4, "No unit.", "add one")],
+    )
+    assert [
+        "Vall Alta, version 3, decided by D-3",
+        "  Everyone has a lifeline.",
+        "",
+        "The newer /etc/procomu/rules.toml has errors, so the rules above stay in force:",
+        "line 4  E01  No unit.",
+        "    fix: add one",
+    ] == output.rules(answer, PLAIN)
+
+
+def test_peers_with_their_whole_ids_to_copy():
+    lines = output.peers(as_answered(node="n" * 52, peers=village().peers), PLAIN)
+    assert f"this node  {'n' * 52}" == lines[0]
+    assert lines[3].endswith("h" * 51 + "q")
+    assert "No other node found." == output.peers({"node": "n", "peers": []}, PLAIN)[-1]
+
+
+def test_a_link_says_how_long_it_works():
+    assert ["http://x/", "It signs in once as issuer library, within 10 min."] == output.admin_link(
+        {"url": "http://x/", "expires_seconds": 600, "who": "issuer library"}, PLAIN
+    )
+
+
+def test_a_change_is_one_line_also_with_a_hostile_name():
+    said = {"event": "admitted", "at": "12:00:00", "text": "evil\nname\x1b[2J"}
+    assert "12:00:00  admitted  evil?name?[2J" == output.event(said, PLAIN)
+    assert "  left  mac=02" == output.event({"event": "left", "mac": "02"}, PLAIN)
+
+
+def test_findings_are_counted_and_second_looks_are_no_errors():
+    error, look = Finding("E01", 2, "No unit.", "add one"), Finding("W05", 0, "One only.", "look")
+    assert (
+        "rules.toml has 1 error; nothing was changed."
+        == output.findings("rules.toml", [error, look], PLAIN)[-1]
+    )
+    assert (
+        "rules.toml can be used, and 1 thing needs attention."
+        == output.findings("rules.toml", [look], PLAIN)[-1]
+    )
+    assert ["rules.toml can be used."] == output.findings("rules.toml", [], PLAIN)
+
+
+def test_the_doctor_counts_what_must_be_mended():
+    ok = Diagnosis("disk", "ok", "85 GB free")
+    warn = Diagnosis("clock", "warn", "1970", "never set", "timedatectl set-ntp true")
+    fail = Diagnosis("dnsmasq", "fail", "not installed", "no addresses", "apt-get install dnsmasq-base")
+    assert [
+        "✓ disk     85 GB free",
+        "! clock    1970",
+        "    never set",
+        "    fix: timedatectl set-ntp true",
+        "✗ dnsmasq  not installed",
+        "    no addresses",
+        "    fix: apt-get install dnsmasq-base",
+        "",
+        "1 thing must be fixed before the node can work.",
+    ] == output.diagnoses([ok, warn, fail], PLAIN)
+    assert "The node can work; 1 thing needs attention." == output.diagnoses([ok, warn], PLAIN)[-1]
+
+
+def test_time_spans_in_the_unit_that_says_enough():
+    assert ["59 s", "59 min", "3 h 20 min", "47 h", "1 day", "2 days", "2 days 12 h"] == [
+        output.span(seconds) for seconds in (59, 3599, 12_000, 169_200, 86_400, 172_800, 216_059)
+    ]

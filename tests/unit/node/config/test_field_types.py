@@ -1,0 +1,69 @@
+"""A value is read as what it is, or refused with what is wrong about it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from node.config import field_types
+
+KINDS = [kind for kind in vars(field_types).values() if isinstance(kind, field_types.FieldType)]
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=60), st.lists, max_leaves=6
+)
+
+
+@given(ANYTHING)
+def test_whatever_a_file_holds_is_read_or_refused_with_a_reason(value):
+    for kind in KINDS:
+        assert why_refused(kind, value) != ""
+
+
+def why_refused(kind: field_types.FieldType, value: object) -> str | None:
+    try:
+        kind.read(value)
+    except ValueError as refused:
+        return str(refused)
+    return None
+
+
+@pytest.mark.parametrize("name", ["br-lan", "wlan0", "eth0.12", "a" * 15])
+def test_names_that_linux_gives_interfaces_are_taken(name):
+    assert name == field_types.INTERFACE.read(name)
+
+
+@pytest.mark.parametrize("name", ["", "a" * 16, "eth0;reboot", 'x"', "a/b", "два"])
+def test_a_name_that_could_mean_something_else_to_the_kernel_is_refused(name):
+    with pytest.raises(ValueError, match="cannot be the name"):
+        field_types.INTERFACE.read(name)
+
+
+def test_addresses_are_kept_in_their_shortest_spelling():
+    assert "fd00::1" == field_types.ADDRESS.read("FD00:0:0::0001")
+
+
+def test_a_name_on_two_lines_is_refused():
+    with pytest.raises(ValueError, match="one line"):
+        field_types.NAME.read("a\nb")
+
+
+def test_a_list_of_too_many_is_refused():
+    with pytest.raises(ValueError, match="5000 are allowed"):
+        field_types.INTERFACES.read([f"eth{n}" for n in range(5001)])
+
+
+@pytest.mark.parametrize(
+    ("port", "is_one"), [(0, False), (1, True), (65_535, True), (65_536, False), (-1, False)]
+)
+def test_ports_go_from_1_to_65535(port, is_one):
+    assert is_one == (why_refused(field_types.PORT, port) is None)
+
+
+def test_a_text_is_kept_whole_and_holds_nothing_that_cannot_be_shown():
+    assert "Two\nlines" == field_types.TEXT.read(" Two\nlines ")
+    assert "cannot be shown" in why_refused(field_types.TEXT, "a\x1b[2Jb")
+    assert "cannot be shown" in why_refused(field_types.TEXT, "a\u202eb")
+
+
+def test_a_path_is_an_absolute_one():
+    assert "/etc/x" == str(field_types.PATH.read("/etc/x"))
+    assert why_refused(field_types.PATH, "etc/x") is not None

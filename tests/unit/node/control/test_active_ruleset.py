@@ -1,0 +1,109 @@
+"""Rules are judged when they are adopted; who joins later strains them and never takes them out of force."""
+
+import pytest
+
+from node.control.active_ruleset import (
+    ActiveRuleset,
+    amend,
+    consider,
+    fingerprint,
+    load_active_ruleset,
+    new_strains,
+    reload_active_ruleset,
+    strained,
+)
+from node.errors import Finding
+from node.governance.members import MemberDirectory, make_member_directory
+from tests.fakes.rule_files import EXAMPLE, file_with, rule, village
+
+
+def households(count: int) -> MemberDirectory:
+    return make_member_directory(village(count))
+
+
+def adopted(text: str = EXAMPLE, count: int = 44) -> ActiveRuleset:
+    book = load_active_ruleset(text, households(count))
+    assert isinstance(book, ActiveRuleset), book
+    return book
+
+
+def codes(findings: tuple[Finding, ...]) -> list[str]:
+    return [finding.code for finding in findings]
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"), [(44, set()), (45, {"E12"}), (60, {"E04", "E12"}), (200, {"E04", "E12"})]
+)
+def test_the_example_stays_in_force_whoever_joins_and_what_does_not_fit_stands_with_its_mend(count, expected):
+    book = consider(adopted(), EXAMPLE, households(count))
+    assert (fingerprint(EXAMPLE), (), "") == (book.fingerprint, book.rejected, book.rejected_fingerprint)
+    assert expected == set(codes(book.strained))
+    assert all(finding.mend for finding in book.strained)
+    assert not any(finding.is_error for finding in book.warnings)
+
+
+def test_what_fits_again_is_no_longer_told():
+    book = consider(adopted(), EXAMPLE, households(60))
+    assert () == consider(book, EXAMPLE, households(44)).strained
+
+
+def test_a_first_start_needs_rules_that_fit():
+    assert "E04" in codes(load_active_ruleset(EXAMPLE, households(60)))  # type: ignore[arg-type]
+
+
+def test_what_was_adopted_is_opened_again_whoever_joined_and_nothing_else_is():
+    book = reload_active_ruleset(EXAMPLE, households(60))
+    assert book is not None
+    assert {"E04", "E12"} == set(codes(book.strained))
+    assert None is reload_active_ruleset("not [[rules", households(1))
+
+
+@pytest.mark.parametrize("text", ["not [[rules", EXAMPLE.replace("share = 100", "shore = 100"), ""])
+def test_an_edit_with_errors_of_its_own_is_refused_and_the_rules_in_force_stay(text):
+    for count in (44, 60):
+        book = consider(adopted(), text, households(count))
+        assert (fingerprint(EXAMPLE), fingerprint(text)) == (book.fingerprint, book.rejected_fingerprint)
+        assert book.rejected
+        assert all(finding.is_error for finding in book.rejected)
+        assert (count == 60) == bool(book.strained)
+
+
+def test_an_edit_that_would_strain_the_line_is_refused_while_it_does_not():
+    more = EXAMPLE.replace('floor = "4 Mbit/s down', 'floor = "30 Mbit/s down')
+    assert ["E04"] == codes(consider(adopted(), more, households(44)).rejected)
+
+
+def test_where_the_line_is_too_slow_for_all_who_joined_one_rule_after_another_may_be_mended():
+    """E04 and E12 stand; a change that mends one of them is adopted, and one that has an error of its own is not."""
+    book = consider(adopted(), EXAMPLE, households(60))
+    less = EXAMPLE.replace('expect = "down >= 370 kbit/s"', 'expect = "down >= 256 kbit/s"')
+    ruleset, findings = amend(book, less, households(60))
+    assert ruleset is not None
+    assert "W14" in codes(findings)
+    assert any(
+        "E04 applies here as it does with the rules in force" in finding.message for finding in findings
+    )
+    after = consider(book, less, households(60))
+    assert len(after.strained) < len(book.strained)
+    assert (fingerprint(less), "E04") == (after.fingerprint, after.strained[0].code)
+    low = less + rule("slow", 'ceiling = "64 kbit/s down, 32 kbit/s up"')
+    assert ["E03"] == [code for code in codes(consider(after, low, households(60)).rejected) if code == "E03"]
+    own = less.replace("down >= 256 kbit/s", "down >= 90 Mbit/s")
+    assert "E12" in codes(consider(book, own, households(60)).rejected), "this test never holds"
+
+
+def test_what_would_not_fit_any_more_is_told_once_and_not_for_each_who_joins():
+    book = adopted(file_with(), 70)
+    assert ["E04"] == codes(new_strains(book, households(80)))
+    assert () == new_strains(strained(book, households(80)), households(81))
+    assert () == new_strains(book, households(71))
+
+
+def test_rules_that_were_adopted_stay_in_force_also_where_later_checks_would_refuse_them():
+    """A node that is brought up to date may know one more error than the one that adopted them."""
+    text = file_with(rule("slow", 'ceiling = "64 kbit/s down, 32 kbit/s up"'))
+    assert "E03" in codes(load_active_ruleset(text, households(3)))  # type: ignore[arg-type]
+    book = reload_active_ruleset(text, households(3))
+    assert book is not None
+    after = consider(book, text, households(4))
+    assert (fingerprint(text), (), ["E03"]) == (after.fingerprint, after.rejected, codes(after.strained))

@@ -1,0 +1,125 @@
+"""What everyone may use now: rules, voucher and node.toml agree on when a visit ends and how many devices are on."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from node.accounting.ledger import Ledger
+from node.accounts.auth_result import Now
+from node.accounts.voucher_store import IssueResult
+from node.accounts.vouchers import Batch
+from node.control.active_ruleset import ActiveRuleset, load_active_ruleset
+from node.control.effective_policy import EffectivePolicy
+from node.enforcement.plan import FirewallConfig
+from node.enforcement.shares import ALL_GUARANTEED
+from node.governance.members import NO_MEMBERS
+from node.sessions import state as session_state
+from node.units import AccountId, MacAddress, Milliseconds, Monotonic
+from tests.contracts.app_fixture import ANA, BEN, HOUR_MS, RULES
+from tests.fakes.members import guest_account, make_registry
+from tests.fakes.repository import FakeClock
+
+SESSION = '[[rule]]\nid = "visits"\nsession = "{} minutes"\nwho = "{}"\nby = "D-1"\n'
+DEVICES = '[[rule]]\nid = "few"\ndevices = {}\nwho = "group:day-pass"\nby = "D-1"\n'
+
+
+class PolicyFixture:
+    """A standing with everything that it asks."""
+
+    def __init__(self, rules: str = "", session_ms: int | None = 4 * HOUR_MS) -> None:
+        book = load_active_ruleset(RULES + rules, NO_MEMBERS)
+        assert isinstance(book, ActiveRuleset), book
+        self.clock, self.registry = FakeClock(), make_registry()
+        self.standing = EffectivePolicy(
+            active_ruleset=book,
+            member_directory=NO_MEMBERS,
+            registry=self.registry,
+            ledger=Ledger(),
+            clock=self.clock,
+            guest_account=guest_account,
+            session_ms=None if session_ms is None else Milliseconds(session_ms),
+        )
+
+    def now(self) -> Now:
+        return Now(self.clock.now, "boot", None, "2026-11-24")
+
+    def use_voucher(self, mac: MacAddress, lasts_ms: int, devices_max: int = 0) -> AccountId:
+        wish = Batch(0, "day-pass", Milliseconds(lasts_ms), devices_max, "", "issuer")
+        issued = self.registry.vouchers.issue(wish, 1, "2026-11-24")
+        assert isinstance(issued, IssueResult)
+        self.registry.enter_by_code(mac, issued.codes[0].text, ("voucher",), self.now())
+        return self.standing.account_of(mac)
+
+    def lasts(self, mac: MacAddress) -> int | None:
+        """Milliseconds of a visit that begins now."""
+        ends = self.standing.visit_end(mac, self.clock.now)
+        return None if ends is None else ends - self.clock.now
+
+    def let_in(self, mac: MacAddress) -> None:
+        now, ends = self.clock.now, self.standing.visit_end(mac, self.clock.now)
+        lasts_ms = None if ends is None else Milliseconds(ends - now)
+        self.standing.session_table.handle(mac, session_state.SessionGranted("1", lasts_ms), now)
+        self.standing.welcome(mac)
+
+
+def test_a_visit_lasts_as_long_as_a_rule_says_or_else_as_node_toml_says() -> None:
+    assert 4 * HOUR_MS == PolicyFixture().lasts(ANA)
+    assert 90 * 60_000 == PolicyFixture(SESSION.format(90, "tier:guest")).lasts(ANA)
+    assert None is PolicyFixture(session_ms=None).lasts(ANA)
+
+
+def test_a_voucher_lasts_as_it_says_whatever_node_toml_says() -> None:
+    for session_ms in (None, HOUR_MS):
+        place = PolicyFixture(session_ms=session_ms)
+        place.use_voucher(ANA, 10 * HOUR_MS)
+        place.clock.pass_time(HOUR_MS)
+        assert 9 * HOUR_MS == place.lasts(ANA)
+
+
+@given(st.integers(30, 600), st.integers(1, 20))
+def test_no_visit_is_longer_than_the_rule_or_the_voucher(minutes: int, hours: int) -> None:
+    place = PolicyFixture(SESSION.format(minutes, "group:day-pass"))
+    place.use_voucher(ANA, hours * HOUR_MS)
+    assert min(minutes * 60_000, hours * HOUR_MS) == place.lasts(ANA)
+
+
+def test_the_fewer_devices_count() -> None:
+    for rule, voucher, most in ((0, 0, None), (3, 0, 3), (0, 2, 2), (3, 2, 2), (2, 3, 2)):
+        place = PolicyFixture(DEVICES.format(rule) if rule else "")
+        account = place.use_voucher(ANA, HOUR_MS, voucher)
+        assert most == place.standing.devices_max(account)
+
+
+def test_a_vouchers_account_is_in_the_group_of_its_batch() -> None:
+    place = PolicyFixture()
+    account = place.use_voucher(ANA, HOUR_MS)
+    assert frozenset({"day-pass"}) == place.standing.unit(account).groups
+    assert frozenset() == place.standing.unit(AccountId("guest-0a")).groups
+
+
+def test_when_a_voucher_is_revoked_the_visit_of_each_of_its_devices_is_over() -> None:
+    place = PolicyFixture()
+    place.use_voucher(ANA, HOUR_MS)
+    for mac in (ANA, BEN):
+        place.let_in(mac)
+    names = [voucher.fingerprint for voucher in place.registry.vouchers.of_batch(1)]
+    place.registry.vouchers.revoke(names, place.clock.now)
+    assert (ANA,) == place.standing.end_vouchers((ANA, BEN), place.clock.now)
+    assert (ANA,) == place.standing.ended(place.clock.now)
+    assert () == place.standing.end_vouchers((ANA, BEN), place.clock.now), "said once"
+
+
+def test_whoever_comes_in_has_a_class_before_the_next_turn() -> None:
+    place = PolicyFixture()
+    place.use_voucher(ANA, HOUR_MS)
+    place.let_in(ANA)
+    plan = place.standing.plan(FirewallConfig("lan0", "wan0", 2080))
+    assert plan.admitted[ANA].class_minor in plan.classes
+    assert ALL_GUARANTEED == place.standing.kept()
+
+
+def test_a_visit_ends_at_its_end_and_not_before() -> None:
+    place = PolicyFixture()
+    place.let_in(ANA)
+    end = Monotonic(place.clock.now + 4 * HOUR_MS)
+    assert () == place.standing.ended(Monotonic(end - 1))
+    assert (ANA,) == place.standing.ended(end)

@@ -1,0 +1,335 @@
+"""What is still to be stored waits, however long the data folder cannot be used, and is never booked twice."""
+
+import asyncio
+from typing import Any
+
+from node.accounting.ledger import Ledger, UsageBucket, UsageKey
+from node.accounting.meter import Baseline, Reading
+from node.accounting.periods import DAY_UNKNOWN
+from node.accounts.device_bindings import Binding
+from node.control.persistence import FORGET_EVERY_MS, PersistenceQueue, Troubles
+from node.enforcement.plan import KernelState
+from node.sessions import state as session_state
+from node.sessions.stored import SavedSession, Session
+from node.sessions.table import SessionTable
+from node.units import NO_USAGE, AccountId, Bytes, MacAddress, Milliseconds, Monotonic, NodeId, Usage
+from tests.fakes.members import make_registry
+from tests.fakes.registry_repository import FakeRegistryRepository
+from tests.fakes.repository import FakeClock, FakeRepository
+
+ANA = MacAddress("02:00:00:00:00:0a")
+NODE = NodeId("n" * 52)
+
+
+class PersistenceFixture:
+    """A keeper with everything around it."""
+
+    def __init__(self, repository: FakeRepository) -> None:
+        self.repository, self.clock, self.ledger = repository, FakeClock(), Ledger()
+        self.registry = make_registry()
+        self.session_table = SessionTable(lambda _mac: AccountId("ana"))
+        self.troubles = Troubles()
+        self.reports: list[str] = []
+        self.persistence = PersistenceQueue(
+            repository,
+            self.clock,
+            node=NODE,
+            session_table=self.session_table,
+            ledger=self.ledger,
+            registry=self.registry,
+            troubles=self.troubles,
+            new_name=lambda: "new life",
+            report=self.reports.append,
+        )
+
+    def use(self, down: int) -> None:
+        key = UsageKey(NODE, self.persistence.writer.incarnation, AccountId("ana"), self.clock.today())
+        self.persistence.keep([(key, self.ledger.add(key, Usage(Bytes(down), Bytes(0)), busy=False))])
+
+
+async def test_what_waited_for_a_full_disk_is_stored_once_there_is_room() -> None:
+    fixture = PersistenceFixture(FakeRepository())
+    await fixture.persistence.recall(Monotonic(0))
+    fixture.use(100)
+    fixture.repository.full = True
+    await fixture.persistence.flush(Monotonic(1))
+    fixture.use(10)
+    fixture.repository.full = False
+    await fixture.persistence.flush(Monotonic(2))
+    assert [110] == [cell.uplink.down for cell in fixture.repository.rows.values()]
+    assert ["the data folder is full (make room)", "the data folder can be written again"] == fixture.reports
+
+
+async def test_a_session_waits_like_everything_else() -> None:
+    fixture = PersistenceFixture(FakeRepository())
+    await fixture.persistence.recall(Monotonic(0))
+    fixture.session_table.handle(ANA, session_state.SessionGranted("1", Milliseconds(1000)), Monotonic(0))
+    fixture.repository.full = True
+    await fixture.persistence.save()
+    assert fixture.persistence.is_due(Monotonic(0), every_ms=30_000)
+    fixture.repository.full = False
+    await fixture.persistence.save()
+    assert {ANA} == set(fixture.repository.sessions)
+    assert not fixture.session_table.unsaved
+
+
+async def test_a_session_that_is_over_is_not_stored_again_at_each_start() -> None:
+    """It would be kept for thirty days after the last start, and not after its end."""
+    repository = FakeRepository()
+    ended = Session(ANA, 1, AccountId("ana"), "expired", "1", Monotonic(5_000), Monotonic(9_000))
+    repository.sessions[ANA] = SavedSession(ended, "another boot", None)
+    fixture = PersistenceFixture(repository)
+    await fixture.persistence.recall(Monotonic(0))
+    assert isinstance(fixture.session_table.guests[ANA], session_state.Expired)
+    assert not fixture.session_table.unsaved
+
+
+async def test_a_database_that_was_taken_away_is_written_again_from_what_we_know() -> None:
+    fixture = PersistenceFixture(FakeRepository())
+    await fixture.persistence.recall(Monotonic(0))
+    fixture.use(100)
+    await fixture.persistence.flush(Monotonic(1))
+    fixture.repository.rows.clear()
+    fixture.repository.life += 1
+    await fixture.persistence.flush(Monotonic(2))
+    assert [100] == [cell.uplink.down for cell in fixture.repository.rows.values()]
+
+
+async def test_counting_begun_blind_starts_with_what_stands_and_catches_up_later() -> None:
+    repository = FakeRepository()
+    repository.baseline = Baseline("life", {1: Usage(Bytes(900), Bytes(0))})
+    repository.facts = {"counters_id": "life", "incarnation": "old life"}
+    repository.marks = {(ANA, AccountId("ana")): 1}
+    repository.full = True
+    fixture = PersistenceFixture(repository)
+    standing = Reading("life", {1: Usage(Bytes(970), Bytes(0))})
+    await fixture.persistence.recall(Monotonic(0), KernelState(True, standing, {}, {1: 1}))
+    assert fixture.persistence.baseline == Baseline("life", standing.counted)
+    repository.full = False
+    await fixture.persistence.flush(Monotonic(1))
+    assert 70 == fixture.ledger.total(AccountId("ana"), "2026-11").uplink.total
+
+
+async def test_cells_of_before_come_back() -> None:
+    repository = FakeRepository()
+    key = UsageKey(NODE, "old life", AccountId("ana"), "2026-11-24")
+    repository.rows = {key: UsageBucket(Usage(Bytes(7), Bytes(0)), NO_USAGE)}
+    repository.facts = {"incarnation": "old life"}
+    repository.baseline = Baseline("life", {})
+    fixture = PersistenceFixture(repository)
+    await fixture.persistence.recall(Monotonic(0), KernelState(True, Reading("life", {}), {}, {}))
+    assert "old life" == fixture.persistence.writer.incarnation
+    assert 7 == fixture.ledger.total(AccountId("ana"), "2026-11").uplink.total
+
+
+async def test_counters_that_went_with_the_machine_begin_another_life_of_the_books() -> None:
+    """Neighbours may have been told of bytes that nobody stored: those cells are not counted on."""
+    repository = FakeRepository()
+    repository.facts = {"incarnation": "7-old"}
+    fixture = PersistenceFixture(repository)
+    await fixture.persistence.recall(Monotonic(0))
+    assert "8-new life" == fixture.persistence.writer.incarnation
+
+
+async def test_the_ledger_is_told_once_what_to_forget_when_the_clock_has_run_steadily() -> None:
+    fixture = PersistenceFixture(FakeRepository())
+    await fixture.persistence.recall(Monotonic(0))
+    assert "" == fixture.persistence.days_to_forget()
+    for _ in range(2):
+        await fixture.persistence.forget(fixture.clock.now)
+        fixture.clock.pass_time(FORGET_EVERY_MS)
+    assert "2025-10-20" == fixture.persistence.days_to_forget()
+    assert "" == fixture.persistence.days_to_forget()
+
+
+def binding(name: str = "") -> Binding:
+    return Binding(ANA, AccountId("ana"), "card", "2026-11-24", name)
+
+
+async def test_what_changed_in_the_register_waits_too_and_the_last_word_counts() -> None:
+    fixture = PersistenceFixture(FakeRepository())
+    await fixture.persistence.recall(Monotonic(0))
+    fixture.repository.full = True
+    for name in ("phone", "old phone"):
+        fixture.persistence.pending.add([binding(name)])
+        await fixture.persistence.save()
+    fixture.repository.full = False
+    await fixture.persistence.flush(Monotonic(1))
+    assert (binding("old phone"),) == fixture.repository.registry.kept.bindings
+    assert not fixture.persistence.pending
+
+
+async def test_a_database_that_was_taken_away_gets_the_register_again() -> None:
+    fixture = PersistenceFixture(FakeRepository())
+    await fixture.persistence.recall(Monotonic(0))
+    fixture.persistence.pending.add(fixture.registry.bindings.bind(binding()))
+    await fixture.persistence.save()
+    fixture.repository.registry = FakeRegistryRepository()
+    fixture.repository.life += 1
+    await fixture.persistence.flush(Monotonic(1))
+    assert (binding(),) == fixture.repository.registry.kept.bindings
+
+
+async def test_many_who_wait_for_a_disk_that_fails_do_not_try_it_one_after_another() -> None:
+    repository = CountingMemory()
+    fixture = PersistenceFixture(repository)
+    await fixture.persistence.recall(Monotonic(0))
+    repository.full = True
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(20):
+            fixture.persistence.pending.add([binding(str(number))])
+            tasks.create_task(fixture.persistence.save())
+    assert 1 == repository.tried
+    repository.full = False
+    await fixture.persistence.save()
+    assert (binding("19"),) == repository.registry.kept.bindings
+
+
+async def test_who_asked_to_be_forgotten_is_once_the_disk_takes_it() -> None:
+    fixture = PersistenceFixture(FakeRepository())
+    await fixture.persistence.recall(Monotonic(0))
+    fixture.persistence.pending.add([binding()])
+    await fixture.persistence.save()
+    fixture.repository.full = True
+    fixture.persistence.erase(ANA, AccountId("ana"), "2026-11-24")
+    await fixture.persistence.save()
+    assert ((AccountId("ana"), "2026-11-01"),) == fixture.persistence.accounts_to_erase()
+    assert () == fixture.persistence.accounts_to_erase()
+    fixture.repository.full = False
+    await fixture.persistence.save()
+    assert () == fixture.repository.registry.kept.bindings
+
+
+async def test_an_erasure_takes_what_one_account_used_in_earlier_months_out_of_what_waits_and_nothing_else() -> (
+    None
+):
+    fixture = PersistenceFixture(FakeRepository())
+    await fixture.persistence.recall(Monotonic(0))
+    days = ("2026-10-31", "2026-11-01", DAY_UNKNOWN)
+    keys = [UsageKey(NODE, "new life", AccountId(who), day) for who in ("ana", "ben") for day in days]
+    fixture.persistence.keep([(key, UsageBucket(Usage(Bytes(5), Bytes(0)), NO_USAGE)) for key in keys])
+    fixture.persistence.erase(None, AccountId("ana"), "2026-11-24")
+    await fixture.persistence.flush(Monotonic(1))
+    kept = {(key.account, key.day) for key in fixture.repository.rows}
+    assert {("ana", "2026-11-01"), *(("ben", day) for day in days)} == kept
+
+
+def waiting_cells(fixture: PersistenceFixture, *days: str) -> None:
+    keys = [UsageKey(NODE, "new life", AccountId("ana"), day) for day in days]
+    fixture.persistence.keep([(key, UsageBucket(Usage(Bytes(5), Bytes(0)), NO_USAGE)) for key in keys])
+
+
+async def days_pass(fixture: PersistenceFixture, days: float) -> None:
+    await fixture.persistence.forget(fixture.clock.now)
+    fixture.clock.pass_time(int(days * 24 * 3_600_000))
+    await fixture.persistence.forget(fixture.clock.now)
+
+
+async def month_ends(fixture: PersistenceFixture) -> None:
+    await days_pass(fixture, 10)
+
+
+def comes_late(day: str) -> UsageKey:
+    return UsageKey(NodeId("m" * 52), "a life", AccountId("ana"), day)
+
+
+async def test_when_the_month_of_an_erasure_is_over_its_days_leave_what_waits_and_the_ledger() -> None:
+    fixture = PersistenceFixture(FakeRepository())
+    await fixture.persistence.recall(Monotonic(0))
+    fixture.persistence.erase(None, AccountId("ana"), "2026-11-24")
+    await fixture.persistence.save()
+    waiting_cells(fixture, "2026-11-24", "2026-11-25", DAY_UNKNOWN)
+    fixture.persistence.accounts_to_erase()
+    await month_ends(fixture)
+    assert ((AccountId("ana"), "2026-11-25"),) == fixture.persistence.accounts_to_erase()
+    waiting_cells(fixture, "2026-11-24", "2026-12-04")
+    assert {"2026-11-25", "2026-12-04"} == {key.day for key in await fixture.persistence.stored_cells("")}
+    await fixture.persistence.flush(Monotonic(1))
+    assert {"2026-11-25", "2026-12-04"} == {key.day for key in fixture.repository.rows}
+
+
+async def test_who_is_erased_and_comes_again_counts_from_the_next_day_on() -> None:
+    fixture = PersistenceFixture(FakeRepository())
+    await fixture.persistence.recall(Monotonic(0))
+    fixture.persistence.erase(None, AccountId("ana"), "2026-11-24")
+    assert [True, False] == [
+        fixture.persistence.is_erased(comes_late(day)) for day in ("2026-10-31", "2026-11-24")
+    ]
+    await fixture.persistence.save()
+    await month_ends(fixture)
+    assert [True, False] == [
+        fixture.persistence.is_erased(comes_late(day)) for day in ("2026-11-24", "2026-11-25")
+    ]
+    waiting_cells(fixture, "2026-12-04", DAY_UNKNOWN)
+    await fixture.persistence.flush(Monotonic(1))
+    for _ in range(2):
+        await month_ends(fixture)
+    assert {"2026-12-04", DAY_UNKNOWN} == {key.day for key in fixture.repository.rows}, "unknown days go once"
+
+
+async def test_an_erasure_that_is_known_late_takes_out_what_pages_brought_meanwhile() -> None:
+    repository = FakeRepository()
+    await repository.erase(None, AccountId("ana"), "2026-11-24")
+    repository.full = True
+    fixture = PersistenceFixture(repository)
+    await fixture.persistence.recall(Monotonic(0))
+    for day in ("2026-10-31", "2026-11-24"):
+        cell = UsageBucket(Usage(Bytes(5), Bytes(0)), NO_USAGE)
+        fixture.persistence.keep([(comes_late(day), fixture.ledger.merge(comes_late(day), cell))])
+    assert () == fixture.persistence.accounts_to_erase()
+    repository.full = False
+    await fixture.persistence.flush(Monotonic(1))
+    assert ((AccountId("ana"), "2026-11-01"),) == fixture.persistence.accounts_to_erase()
+    assert {"2026-11-24"} == {key.day for key in repository.rows}
+
+
+async def test_a_database_that_was_taken_away_is_told_again_who_was_erased() -> None:
+    fixture = PersistenceFixture(FakeRepository())
+    await fixture.persistence.recall(Monotonic(0))
+    people = [AccountId(f"guest-{number}") for number in range(600)]
+    for account in people:
+        fixture.persistence.erase(None, account, "2026-11-24")
+    await fixture.persistence.flush(Monotonic(1))
+    fixture.repository.erasures.clear()
+    fixture.repository.life += 1
+    await fixture.persistence.flush(Monotonic(2))
+    assert people == list(fixture.repository.erasures)
+
+
+async def test_what_a_wrong_clock_kept_out_after_an_erasure_is_stored_when_it_is_right() -> None:
+    fixture = PersistenceFixture(FakeRepository())
+    await fixture.persistence.recall(Monotonic(0))
+    fixture.persistence.erase(None, AccountId("ana"), "2027-12-29")
+    await fixture.persistence.save()
+    fixture.use(100)
+    await fixture.persistence.flush(Monotonic(1))
+    assert {} == fixture.repository.rows
+    await days_pass(fixture, 0.5)
+    await fixture.persistence.flush(Monotonic(2))
+    assert {"2026-11-24"} == {key.day for key in fixture.repository.rows}, (
+        "in the month of the erasure its days stay"
+    )
+
+
+async def test_after_thirteen_months_nobody_knows_who_was_erased() -> None:
+    fixture = PersistenceFixture(FakeRepository())
+    await fixture.persistence.recall(Monotonic(0))
+    fixture.persistence.erase(None, AccountId("ana"), "2026-11-24")
+    await fixture.persistence.save()
+    for _ in range(40):
+        await month_ends(fixture)
+        assert fixture.persistence.is_erased(comes_late("2026-10-31"))
+    await month_ends(fixture)
+    assert not fixture.persistence.is_erased(comes_late("2026-10-31"))
+    assert {} == fixture.repository.erasures
+
+
+class CountingMemory(FakeRepository):
+    """Counts how often somebody tried to write."""
+
+    tried = 0
+
+    async def save_sessions(self, *args: Any) -> None:
+        self.tried += 1
+        await asyncio.sleep(0)
+        await super().save_sessions(*args)

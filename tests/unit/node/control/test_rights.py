@@ -1,0 +1,232 @@
+"""From a rule file to the classes that the kernel is given: nobody is under the lifeline, on any level of the tree."""
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from node.control.effective_policy import EffectivePolicy
+from node.enforcement.shares import UPLINK_MINOR, HtbClass, htb_classes
+from node.governance.rules import GUEST_TIER
+from node.sessions.traffic_classes import pool_account
+from node.units import AccountId, Rates
+from tests.fakes.communities import (
+    ACCEPTED,
+    TIERS,
+    Community,
+    effective_policy_of,
+    guest_lifeline_of,
+    lifeline_of,
+    plan_of,
+)
+
+WAYS = (False, True)
+MANY = settings(max_examples=1_000, deadline=None, suppress_health_check=list(HealthCheck))
+FEW = settings(deadline=None, suppress_health_check=list(HealthCheck))
+
+
+def way(rates: Rates, upwards: bool) -> int:
+    return rates.up if upwards else rates.down
+
+
+def tree(standing: EffectivePolicy, *, upwards: bool) -> dict[int, HtbClass]:
+    plan = plan_of(standing)
+    return htb_classes(plan.classes, plan.uplink, upwards=upwards)
+
+
+def the_tree_holds(classes: dict[int, HtbClass], line: int | None) -> None:
+    """What children are guaranteed fits into what their parent is, on every level up to the line."""
+    if line is not None:
+        assert line == classes[UPLINK_MINOR].rate == classes[UPLINK_MINOR].ceil
+    for minor, htb in classes.items():
+        children = [each for each in classes.values() if each.parent_minor == minor]
+        assert sum(child.rate for child in children) <= htb.rate, (minor, children)
+        assert htb.rate <= htb.ceil
+        assert htb.is_leaf == (not children) or minor == UPLINK_MINOR
+        assert htb.parent_minor is None or htb.parent_minor in classes
+
+
+def everybody_has_theirs(standing: EffectivePolicy, classes: dict[int, HtbClass], *, upwards: bool) -> None:
+    """Each household's own class, and all guests together in theirs, are guaranteed the lifeline; while no speed of
+    the line is stated nothing can be guaranteed, but no ceiling is under it."""
+    ruleset = standing.active_ruleset.ruleset
+    own, theirs = way(lifeline_of(ruleset), upwards), way(guest_lifeline_of(ruleset), upwards)
+    guests: set[int] = set()
+    for account in standing.session_table.accounts_here():
+        htb = classes.get(standing.session_table.minors[account])
+        if standing.unit(account).tier == GUEST_TIER:
+            if htb is not None:
+                guests.add(htb.parent_minor or 0)
+                assert htb.ceil >= (32_000 if upwards else 64_000)
+            continue
+        if htb is None:
+            assert ruleset.shaped is None
+            continue
+        assert htb.ceil >= own, account
+        assert htb.rate >= own or ruleset.shaped is None, account
+    assert len(guests) <= 1, "all guests are in one pool"
+    for minor in guests - {0}:
+        assert classes[minor].ceil >= theirs
+        assert classes[minor].rate >= theirs or ruleset.shaped is None
+
+
+def nobody_is_under_the_lifeline(community: Community) -> None:
+    standing = effective_policy_of(community)
+    shaped = standing.active_ruleset.ruleset.shaped
+    for upwards in WAYS:
+        classes = tree(standing, upwards=upwards)
+        the_tree_holds(classes, None if shaped is None else way(shaped, upwards))
+        everybody_has_theirs(standing, classes, upwards=upwards)
+    assert standing.kept().lifelines_permille == 1000
+
+
+@FEW
+@given(ACCEPTED)
+def test_no_accepted_file_leaves_anybody_under_the_lifeline(community: Community) -> None:
+    nobody_is_under_the_lifeline(community)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("thousand", range(10))
+@MANY
+@given(community=ACCEPTED)
+def test_no_accepted_file_of_ten_thousand_leaves_anybody_under_the_lifeline(
+    community: Community, thousand: int
+) -> None:
+    """In parts, because what was tried is remembered."""
+    nobody_is_under_the_lifeline(community)
+
+
+def told_floors(standing: EffectivePolicy, *, upwards: bool) -> list[int]:
+    """What people who are here are told to have at least: each household its own, each pool of guests once."""
+    own: list[int] = []
+    pools: dict[str, int] = {}
+    for account in standing.session_table.accounts_here():
+        told = standing.allowance_at(account, standing.moment())
+        if told.pool is not None and told.own_floor is None:
+            pools[told.pool] = way(told.floor.value, upwards)
+        else:
+            own.append(way((told.own_floor or told.floor).value, upwards))
+    return [*own, *pools.values()]
+
+
+JOINED = '[[account]]\nid = "late-{0}"\ntier = "{1}"\ndevices = ["02:00:00:00:04:{0:02x}"]\n'
+
+
+@FEW
+@given(ACCEPTED, st.lists(st.sampled_from(TIERS), min_size=1, max_size=40))
+def test_whoever_joins_later_everybody_has_the_lifeline_or_the_same_part_of_it(
+    community: Community, joined: list[str]
+) -> None:
+    """Rules were adopted before; more lifelines than the line has shrink alike, and the node says by how much."""
+    members = community.members + "".join(JOINED.format(n, tier) for n, tier in enumerate(joined))
+    standing = effective_policy_of(community, members)
+    ruleset = standing.active_ruleset.ruleset
+    for upwards in WAYS:
+        classes = tree(standing, upwards=upwards)
+        the_tree_holds(classes, None if ruleset.shaped is None else way(ruleset.shaped, upwards))
+        if ruleset.shaped is None:
+            continue
+        own, line = way(lifeline_of(ruleset), upwards), way(ruleset.shaped, upwards)
+        households = [
+            a for a in standing.session_table.accounts_here() if standing.unit(a).tier != GUEST_TIER
+        ]
+        has_guests = len(households) < len(standing.session_table.accounts_here())
+        due = own * len(households) + way(guest_lifeline_of(ruleset), upwards) * has_guests
+        # In each pool a bit a second may be lost to whole numbers.
+        least = min(own, own * line // due - 2)
+        assert all(classes[standing.session_table.minors[account]].rate >= least for account in households)
+        assert sum(told_floors(standing, upwards=upwards)) <= line
+        if due > line:
+            assert standing.kept().lifelines_permille <= line * 1000 // due
+
+
+# --- as they were found -------------------------------------------------------------------------
+
+HEAD = """\
+[ruleset]
+community = "c"
+version = 1
+decision = "D-1"
+[uplink.main]
+down = "{line} kbit/s"
+up = "{line} kbit/s"
+usable_percent = 80
+[charter]
+lifeline = "256 kbit/s down, 96 kbit/s up"
+guest_lifeline = "64 kbit/s down, 32 kbit/s up"
+"""
+CHOIR = """
+[[rule]]
+id = "choir"
+share = 100
+together = true
+who = "tier:choir"
+by = "D-1"
+[[rule]]
+id = "choir-room"
+floor = "3072 kbit/s down, 1152 kbit/s up"
+together = true
+who = "tier:choir"
+by = "D-1"
+[[rule]]
+id = "much"
+quota = "1 GB per day"
+counts = "uplink"
+then = "share 1 until reset"
+who = "tier:choir"
+by = "D-1"
+"""
+HOURS = """
+[[rule]]
+id = "{name}"
+floor = "{floor}"
+who = "group:{name}"
+when = "{when}"
+by = "D-1"
+"""
+
+
+def here(count: int, tier: str, groups: dict[int, str] | None = None) -> str:
+    row = '[[account]]\nid = "a{0}"\ntier = "{1}"\ngroups = [{2}]\ndevices = ["02:00:00:00:01:{0:02x}"]\n'
+    named = groups or {}
+    return "".join(row.format(n, tier, f'"{named[n]}"' if n in named else "") for n in range(count))
+
+
+def rates_down(standing: EffectivePolicy) -> dict[str, int]:
+    classes = tree(standing, upwards=False)
+    return {a: classes[standing.session_table.minors[a]].rate for a in standing.session_table.accounts_here()}
+
+
+def test_of_twelve_households_that_count_as_one_none_is_left_a_few_of_its_256_kbit() -> None:
+    """One of them has used up its quota and weighs a hundredth of the others: its part was 2.8 kbit/s, once."""
+    names = tuple(f"a{n}" for n in range(12))
+    rules = HEAD.format(line=4_000) + CHOIR
+    community = Community(rules, here(12, "choir"), names, 0, (), frozenset({"a0"}), 0, "synced")
+    assert min(rates_down(effective_policy_of(community)).values()) >= 256_000
+
+
+def test_while_the_hour_is_unknown_floors_of_all_hours_shrink_and_no_lifeline_does() -> None:
+    """Two floors of different hours fit the line one after the other; both at once left 179 of 256 kbit/s, once."""
+    rules = HEAD.format(line=5_000)
+    rules += HOURS.format(name="school", floor="2400 kbit/s down, 96 kbit/s up", when="daily 08:00-16:00")
+    rules += HOURS.format(name="clinic", floor="2400 kbit/s down, 96 kbit/s up", when="daily 17:00-20:00")
+    members, names = here(5, "member", {0: "school", 1: "clinic"}), tuple(f"a{n}" for n in range(5))
+    standing = effective_policy_of(Community(rules, members, names, 0, (), frozenset(), 0, "unknown"))
+    found = rates_down(standing)
+    assert 256_000 == min(found.values())
+    assert found["a0"] == found["a1"] > 1_500_000
+    assert sum(found.values()) <= 4_000_000
+    for name, kept in (("a0", 673), ("a4", 1000)):
+        told = standing.allowance_at(AccountId(name), standing.moment())
+        assert (kept, True) == (told.kept_permille, told.floor.value.down <= found[name])
+
+
+def test_a_voucher_of_the_schools_group_does_not_lend_the_schools_floor_to_all_guests() -> None:
+    rules = HEAD.format(line=10_000)
+    rules += HOURS.format(name="school", floor="2 Mbit/s down, 96 kbit/s up", when="mon-sun 00:00-24:00")
+    community = Community(
+        rules, here(2, "member", {0: "school"}), ("a0", "a1"), 0, ("school",), frozenset(), 0, "synced"
+    )
+    standing = effective_policy_of(community)
+    pool = standing.session_table.minors[pool_account("guests")]
+    assert 64_000 == plan_of(standing).classes[pool].floor.down

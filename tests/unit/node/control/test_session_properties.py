@@ -1,0 +1,186 @@
+"""What holds for sessions after any calls of the loop, in any order, with restarts and a disk that is sometimes full."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from node.enforcement.plan import Admission
+from node.sessions import state as session_state
+from node.sessions.stored import Session
+from node.sessions.table import SessionTable
+from node.units import AccountId, MacAddress, Milliseconds, Monotonic
+
+MACS = [MacAddress(f"02:00:00:00:00:0{number}") for number in range(3)]
+
+START = Monotonic(1_000)
+
+
+@dataclass
+class TableFixture:
+    """The table with what the loop does around it: storage and kernel get what each call changed."""
+
+    session_table: SessionTable = field(init=False)
+    now: Monotonic = START
+    is_full: bool = False
+    stored: dict[MacAddress, Session] = field(default_factory=dict)
+    kernel: dict[MacAddress, Admission] = field(default_factory=dict)
+    household: set[MacAddress] = field(default_factory=lambda: {MACS[0]})
+
+    def __post_init__(self) -> None:
+        self.session_table = SessionTable(self.account_of)
+
+    def account_of(self, mac: MacAddress) -> AccountId:
+        return AccountId("ana" if mac in self.household else f"guest-{mac[-2:]}")
+
+    def call(self, what: str, who: int, amount: int) -> None:
+        mac, session_table, now = MACS[who], self.session_table, self.now
+        match what:
+            case "accept":
+                lasts_ms = Milliseconds(amount) if amount else None
+                session_table.handle(mac, session_state.SessionGranted("1", lasts_ms), now)
+            case "leave":
+                session_table.handle(mac, session_state.LoggedOff(), now)
+            case "remove":
+                session_table.handle(mac, session_state.BlockedByAdmin("noise"), now)
+            case "pardon":
+                session_table.handle(mac, session_state.Unblocked(), now)
+            case "shorten":
+                session_table.handle(mac, session_state.Shortened(Monotonic(now + amount)), now)
+            case "move":
+                self.household ^= {mac}
+                session_table.rebind((mac,))
+            case "discard":
+                session_table.forget_marks(list(session_table.retiring))
+                session_table.forget_ended(tuple(session_table.guests), now)
+            case "full":
+                self.is_full = bool(amount % 2)
+            case "restart":
+                self.restart()
+            case "pass":
+                self.now = Monotonic(now + amount)
+                self.time_out()
+
+    def time_out(self) -> None:
+        for mac, state in dict(self.session_table.guests).items():
+            if isinstance(state, session_state.Authorized) and state.is_over(self.now):
+                self.session_table.handle(mac, session_state.TimedOut(), self.now)
+
+    def restart(self) -> None:
+        self.session_table = SessionTable(self.account_of)
+        self.session_table.keep_clear_of(admission.mark for admission in self.kernel.values())
+        for session in self.stored.values():
+            self.session_table.restore(session, self.now)
+        for admission in self.kernel.values():
+            if admission.ends is None or admission.ends > self.now:
+                self.session_table.recognise(admission, self.now)
+
+    def apply(self) -> None:
+        """As `PlanApplier.run`: what changed is stored, then the kernel is told."""
+        if not self.is_full:
+            sessions = [
+                self.session_table.session(m)
+                for m in self.session_table.unsaved
+                if m in self.session_table.session_entries
+            ]
+            self.stored |= {session.mac: session for session in sessions}
+            self.session_table.unsaved.clear()
+        self.kernel = self.session_table.admitted()
+
+
+CALLS = (
+    "accept",
+    "accept",
+    "leave",
+    "remove",
+    "pardon",
+    "shorten",
+    "move",
+    "discard",
+    "full",
+    "restart",
+    "pass",
+)
+stories = st.lists(
+    st.tuples(st.sampled_from(CALLS), st.integers(0, 2), st.integers(0, 5_000)), min_size=20, max_size=50
+)
+
+
+def live(
+    story: list[tuple[str, int, int]],
+) -> Iterator[tuple[TableFixture, str, dict[MacAddress, session_state.DeviceSession]]]:
+    """After each call, before anything is stored and the kernel is told: the node, the call, and the states before."""
+    node = TableFixture()
+    for what, who, amount in story:
+        before = dict(node.session_table.guests)
+        node.call(what, who, amount)
+        yield node, what, before
+        node.apply()
+
+
+@given(stories)
+def test_a_mark_passes_while_its_device_is_admitted_and_retires_after_that(
+    story: list[tuple[str, int, int]],
+) -> None:
+    for node, what, _ in live(story):
+        session_table, passing = (
+            node.session_table,
+            {each.mark for each in node.session_table.admitted().values()},
+        )
+        admitted = {
+            mac for mac, state in session_table.guests.items() if isinstance(state, session_state.Authorized)
+        }
+        assert admitted == session_table.admitted().keys()
+        assert not passing & session_table.retiring.keys()
+        if what != "restart":  # at a start the loop itself has every mark retire that does not pass
+            assert {each.mark for each in node.kernel.values()} <= passing | session_table.retiring.keys()
+
+
+@given(stories)
+def test_every_change_waits_to_be_stored(story: list[tuple[str, int, int]]) -> None:
+    for node, _, _ in live(story):
+        session_table = node.session_table
+        changed = {
+            mac for mac in session_table.session_entries if session_table.session(mac) != node.stored.get(mac)
+        }
+        assert changed <= session_table.unsaved
+
+
+@given(stories)
+def test_a_removed_device_comes_back_only_when_pardoned(story: list[tuple[str, int, int]]) -> None:
+    for node, what, before in live(story):
+        if what == "restart":  # what a full disk did not take is not known after a kill
+            removed = {mac for mac, session in node.stored.items() if session.state == "removed"}
+        else:
+            removed = {mac for mac, state in before.items() if isinstance(state, session_state.Blocked)}
+        back = {
+            mac for mac in removed if not isinstance(node.session_table.state(mac), session_state.Blocked)
+        }
+        assert not back or what == "pardon"
+
+
+@given(stories)
+def test_no_device_is_admitted_past_its_end(story: list[tuple[str, int, int]]) -> None:
+    for node, what, _ in live([*story, ("pass", 0, 0)]):
+        if what in {"pass", "restart"}:
+            states = node.session_table.guests.values()
+            assert not [s for s in states if isinstance(s, session_state.Authorized) and s.is_over(node.now)]
+
+
+@given(stories)
+def test_a_device_has_a_state_while_it_has_a_seat(story: list[tuple[str, int, int]]) -> None:
+    for node, _, _ in live(story):
+        assert node.session_table.session_entries.keys() == node.session_table.guests.keys()
+
+
+@given(stories)
+def test_nothing_is_left_of_discarded_entries(story: list[tuple[str, int, int]]) -> None:
+    for node, what, _ in live([*story, ("discard", 0, 0)]):
+        if what == "discard":
+            states = node.session_table.guests.values()
+            assert not [
+                state
+                for state in states
+                if isinstance(state, session_state.Unauthorized | session_state.Expired)
+            ]

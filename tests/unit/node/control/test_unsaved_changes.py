@@ -1,0 +1,35 @@
+"""Changes of the register that wait: the last word about a row counts, whatever failed before."""
+
+from node.accounts.device_bindings import Binding
+from node.accounts.ports import PassphraseGone, PassphraseHash, Unbound
+from node.control.unsaved_changes import UnsavedChanges
+from node.units import AccountId, MacAddress
+
+ANA = MacAddress("02:00:00:00:00:0a")
+HOUSE = AccountId("ana")
+
+
+def named(name: str) -> Binding:
+    return Binding(ANA, HOUSE, "card", "2026-11-24", name)
+
+
+def test_only_what_a_row_became_last_waits() -> None:
+    pending = UnsavedChanges()
+    pending.add([named("phone"), PassphraseHash(HOUSE, "x"), named("old phone")])
+    assert (named("old phone"), PassphraseHash(HOUSE, "x")) == pending.take()
+    assert not pending
+
+
+def test_what_could_not_be_stored_waits_again_but_never_over_a_newer_word() -> None:
+    pending = UnsavedChanges()
+    pending.add([named("phone"), PassphraseHash(HOUSE, "x")])
+    taken = pending.take()
+    pending.add([Unbound(ANA)])
+    pending.give_back(taken)
+    assert {Unbound(ANA), PassphraseHash(HOUSE, "x")} == set(pending.take())
+
+
+def test_taking_a_row_away_is_a_word_about_that_row() -> None:
+    pending = UnsavedChanges()
+    pending.add([PassphraseHash(HOUSE, "x"), PassphraseGone(HOUSE)])
+    assert (PassphraseGone(HOUSE),) == pending.take()

@@ -1,0 +1,63 @@
+"""What one reading of the counters comes to."""
+
+from node.accounting.ledger import Ledger
+from node.accounting.meter import Baseline, Reading
+from node.control.usage_delta import LedgerWriter, book
+from node.units import AccountId, Bytes, NodeId, Usage
+
+WRITER = LedgerWriter(NodeId("n" * 52), "1-a")
+ANA = AccountId("ana")
+
+
+def used(down: int) -> Usage:
+    return Usage(Bytes(down), Bytes(0))
+
+
+def test_bytes_of_a_session_that_began_during_a_reading_are_booked_with_the_next() -> None:
+    ledger, accounts = Ledger(), {1: ANA}
+    first = book(
+        ledger,
+        Reading("life", {1: used(100), 2: used(30)}),
+        Baseline("life", {1: used(60)}),
+        accounts.get,
+        writer=WRITER,
+        day="2026-11-28",
+        busy=False,
+    )
+    assert {1: used(40)} == first.by_mark
+    assert Baseline("life", {1: used(100)}) == first.baseline
+    accounts[2] = ANA
+    book(
+        ledger,
+        Reading("life", {1: used(100), 2: used(35)}),
+        first.baseline,
+        accounts.get,
+        writer=WRITER,
+        day="2026-11-28",
+        busy=False,
+    )
+    assert used(75) == ledger.total(ANA, "2026-11-28").uplink
+
+
+def test_what_was_booked_of_a_mark_is_not_booked_again_when_its_device_is_known_again() -> None:
+    ledger, before = Ledger(), Baseline("life", {2: used(30)})
+    gone = book(
+        ledger,
+        Reading("life", {2: used(50)}),
+        before,
+        {}.get,
+        writer=WRITER,
+        day="2026-11-28",
+        busy=False,
+    )
+    assert before == gone.baseline
+    back = book(
+        ledger,
+        Reading("life", {2: used(50)}),
+        gone.baseline,
+        {2: ANA}.get,
+        writer=WRITER,
+        day="2026-11-28",
+        busy=False,
+    )
+    assert used(20) == back.total

@@ -1,0 +1,44 @@
+"""How people may come in, as the rule file says it."""
+
+import pytest
+
+from node.governance.join_methods import DEFAULT_JOIN_METHODS, WAYS, JoinMethods
+from node.governance.parse import parse_ruleset
+from tests.fakes.rule_files import HEAD, rules_of
+
+
+def read(body: str):
+    return parse_ruleset(f"{HEAD}[joining]\n{body}\n")
+
+
+def test_every_way_is_open_when_the_file_says_nothing():
+    assert DEFAULT_JOIN_METHODS == rules_of().joining
+    assert WAYS == DEFAULT_JOIN_METHODS.ways
+
+
+def test_the_ways_are_shown_in_the_order_of_the_file():
+    ruleset, _ = read('ways = ["voucher", "terms"]\nwhen_full = "ask"\nby = "D-2026-001"')
+    assert JoinMethods(("voucher", "terms"), "ask", "D-2026-001") == ruleset.joining
+
+
+def test_one_way_may_stand_without_a_list():
+    assert ("voucher",) == read('ways = "voucher"\nby = "D-2"')[0].joining.ways
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "mend"),
+    [
+        ('ways = []\nby = "D-2"', "E01", "terms"),
+        ('ways = ["vouchers"]\nby = "D-2"', "E01", "did you mean voucher?"),
+        ('ways = ["terms", "terms"]\nby = "D-2"', "E01", "keep it once"),
+        ('ways = 3\nby = "D-2"', "E01", "terms"),
+        ('when_full = "newest"\nby = "D-2"', "E01", "oldest"),
+        ('way = ["terms"]\nby = "D-2"', "E01", "did you mean ways?"),
+        ('ways = ["terms"]', "E07", "by"),
+    ],
+)
+def test_a_door_that_cannot_be_understood_is_refused_with_what_to_write(body, code, mend):
+    ruleset, (finding,) = read(body)
+    assert ruleset is None
+    assert code == finding.code
+    assert mend in finding.mend

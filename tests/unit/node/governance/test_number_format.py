@@ -1,0 +1,34 @@
+"""Every language writes numbers and units its own way."""
+
+import pytest
+
+from node.governance.number_format import amount_words, number_words
+from node.units import Bytes, show_volume
+
+
+class French:
+    MESSAGES = {"{number} GB": "{number} Go", "{whole}.{decimals}": "{whole},{decimals}"}  # noqa: RUF012
+
+    def gettext(self, message: str) -> str:
+        return self.MESSAGES.get(message, message)
+
+    def ngettext(self, one: str, many: str, number: int) -> str:
+        raise AssertionError("no amount depends on a number's grammar")
+
+
+@pytest.mark.parametrize(
+    ("text", "french"),
+    [("60 GB", "60 Go"), ("1.4 GB", "1,4 Go"), ("36.8 Mbit/s", "36,8 Mbit/s"), ("0 B", "0 B")],
+)
+def test_an_amount_is_written_as_the_language_does(text: str, french: str) -> None:
+    assert french == amount_words(text, French())
+    assert text == amount_words(text)
+
+
+@pytest.mark.parametrize("power", range(15))
+def test_every_unit_that_can_come_has_a_message(power: int) -> None:
+    assert show_volume(Bytes(10**power)) == amount_words(show_volume(Bytes(10**power)))
+
+
+def test_a_whole_number_has_no_decimals_to_part() -> None:
+    assert "1000" == number_words("1000", French())

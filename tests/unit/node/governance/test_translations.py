@@ -1,0 +1,123 @@
+"""Rules said in another language than English."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from node.governance.evaluate import evaluate
+from node.governance.sentences import allowance_in, describe, sentence, sentence_of
+from tests.fakes.rule_files import GUEST, MEMBER, example, on, rule, rules_of, used
+
+_PLACE = re.compile(r"(\{\w+\})")
+
+
+class Strange:
+    """A language that has no word of English in it, and says the places of a sentence in another order."""
+
+    def gettext(self, message: str) -> str:
+        parts = _PLACE.split(message)
+        strange = [part if _PLACE.fullmatch(part) else re.sub(r"[A-Za-z']+", "日", part) for part in parts]
+        return "".join(reversed(strange))
+
+    def ngettext(self, one: str, many: str, number: int) -> str:
+        return self.gettext(many)
+
+
+class Catalan:
+    """A few messages of a real language."""
+
+    MESSAGES = {  # noqa: RUF012 - never changed
+        "guests": "les persones convidades",
+        "{who} have no speed limit.": "{who} no tenen cap límit de velocitat.",
+        "every day from {start} to {end}": "cada dia de {start} a {end}",
+        "{times} {text}": "{times}, {text}",
+        "{who} never have more than {rates}.": "{who} no tenen mai més de {rates}.",
+        "{down} download and {up} upload": "{down} de baixada i {up} de pujada",
+        "In those hours it replaces this rule: “{rule}”": "En aquestes hores substitueix aquesta norma: «{rule}»",
+        "Decided in {decision}.": "Decidit a {decision}.",
+        "one household": "una llar",
+        "All guests together count as {one}.": "Totes les persones convidades compten com {one}.",
+    }
+
+    def gettext(self, message: str) -> str:
+        return self.MESSAGES.get(message, message)
+
+    def ngettext(self, one: str, many: str, number: int) -> str:
+        return self.gettext(one if number == 1 else many)
+
+
+def test_a_rule_reads_as_people_speak():
+    ruleset = example()
+    assert (
+        "Cada dia de 00:00 a 06:00, les persones convidades no tenen cap límit de velocitat. "
+        "En aquestes hores substitueix aquesta norma: «Les persones convidades no tenen mai més de "
+        "3 Mbit/s de baixada i 1 Mbit/s de pujada.» Decidit a D-2025-019."
+    ) == sentence_of(ruleset, "guest-night", Catalan())
+
+
+def test_a_right_that_stands_in_code_reads_as_people_speak():
+    assert "Totes les persones convidades compten com una llar." == sentence_of(
+        rules_of(), "guests", Catalan()
+    )
+
+
+FORMS = (
+    rule("a", "share = 150", '["tier:member", "tier:elders", "tier:youth", "group:school"]'),
+    rule("b", "share = 50", '"group:clinic"'),
+    rule("c", "share = 300\ntogether = true", '"tier:guest"'),
+    rule("d", 'floor = "1 Mbit/s down, 1 Mbit/s up"\nwhen = "sat,sun 22:00-02:00; mon-fri 08:00-09:00"'),
+    rule(
+        "e", 'ceiling = "9 Mbit/s down, 9 Mbit/s up"\nexcept = ["group:school", "tier:guest"]', '"everyone"'
+    ),
+    rule("f", 'ceiling = "none"\nexception_to = "e"', ""),
+    rule("g", 'quota = "9 GB per week"\nthen = "ceiling 2 Mbit/s down, 2 Mbit/s up until reset"'),
+    rule("h", 'quota = "9 GB per day"\ncounts = "uplink"\nthen = "share 30 until reset"', '"tier:guest"'),
+    rule("i", 'quota = "9 GB per month"\nthen = "share 50 until reset"', '"tier:guest"'),
+)
+OF_THE_FILE = {
+    "D",
+    "guest",
+    "elders",
+    "youth",
+    "school",
+    "clinic",
+    "a",
+    "b",
+    "c",
+    "d",
+    "e",
+    "f",
+    "g",
+    "h",
+    "i",
+}
+UNITS = {"bit", "s", "kbit", "Mbit", "GB"}
+
+
+def test_no_word_of_english_is_left_in_another_language():
+    found = " ".join(describe(rules_of(*FORMS), Strange()))
+    assert set() == set(re.findall(r"[A-Za-z]+", found)) - OF_THE_FILE - UNITS
+
+
+@pytest.mark.parametrize("unit", ["household", "person", "casa"])
+def test_what_counts_as_one_is_said_in_the_language_too(unit):
+    ruleset = replace(rules_of(*FORMS), unit=unit)
+    found = [sentence(each, ruleset, Strange()) for each in ruleset.rules]
+    assert not any("household" in line or "person" in line or " a " in line for line in found)
+    assert (unit == "casa") == any("casa" in line for line in found)
+
+
+@pytest.mark.parametrize("who", [MEMBER, GUEST])
+def test_every_reason_of_an_allowance_is_said_in_the_language(who):
+    ruleset = example()
+    found = allowance_in(Strange(), evaluate(who, on("fri 21:00"), used(61), ruleset), ruleset)
+    bounds = [found.share, found.floor, found.ceiling, found.pool_ceiling]
+    sentences = [bound.sentence for bound in bounds if bound is not None] + list(found.not_binding)
+    assert len(sentences) > 2
+    assert all("日" in text and "line" not in text and "least" not in text for text in sentences)
+
+
+def test_the_words_of_the_file_are_never_taken_for_a_template():
+    ruleset = rules_of(rule("a", 'share = 100\nwhy = "{who} and {0.__class__}"'))
+    assert "Why: {who} and {0.__class__}." in sentence(ruleset.rules[0], ruleset)

@@ -1,0 +1,174 @@
+"""dnsmasq's file: addresses, names and router advertisements for people, nothing for other interfaces."""
+
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address
+from typing import Any
+
+from node.lan.configuration import dnsmasq_conf, radvd_conf, stand_in_conf, strangers_dns_conf
+from node.units import Milliseconds
+
+
+def conf(**others: Any) -> list[str]:
+    wanted: dict[str, Any] = {
+        "interface": "br-lan",
+        "address4": IPv4Interface("10.77.0.1/16"),
+        "address6": IPv6Interface("fd77::1/64"),
+        "dhcp": True,
+        "first": IPv4Address("10.77.1.0"),
+        "last": IPv4Address("10.77.255.254"),
+        "lease": Milliseconds(3_600_000),
+        "domain": "vall.lan",
+        "portal_host": "login.vall.lan",
+        "dns_upstream": (),
+        "lease_file": "/var/lib/procomu/dhcp.leases",
+        "pid_file": "/run/procomu/dnsmasq.pid",
+    }
+    return dnsmasq_conf(**{**wanted, **others}).splitlines()
+
+
+def strangers(**others: Any) -> list[str]:
+    wanted: dict[str, Any] = {
+        "interface": "br-lan",
+        "port": 2053,
+        "address4": IPv4Interface("10.77.0.1/16"),
+        "address6": IPv6Interface("fd77::1/64"),
+        "domain": "vall.lan",
+        "portal_host": "login.vall.lan",
+        "dns_upstream": (),
+        "pid_file": "/run/procomu/strangers-dns.pid",
+    }
+    return strangers_dns_conf(**{**wanted, **others}).splitlines()
+
+
+def test_both_resolvers_know_the_same_names_and_share_no_port_and_no_places() -> None:
+    own = (("radio.vall.lan", IPv4Address("10.77.0.9")),)
+    known = [
+        {line for line in lines if line.startswith(("address=", "host-record=", "local=", "server="))}
+        for lines in (
+            conf(names=own, dns_upstream=("9.9.9.9",)),
+            strangers(names=own, dns_upstream=("9.9.9.9",)),
+        )
+    ]
+    assert known[1] - known[0] == {"server=127.0.77.53"}
+    assert not known[0] - known[1]
+    assert "port=2053" in strangers()
+    assert not [line for line in strangers() if line.startswith(("dhcp", "enable-ra"))]
+
+
+def test_each_pool_has_room_for_all_that_the_limits_let_in_before_dnsmasq_gives_a_question_up() -> None:
+    """Ten seconds, as dnsmasq's own TIMEOUT says; promised numbers, not those that the code has."""
+    assert "dns-forward-max=2500" in strangers()
+    assert 2_500 >= 200 * 10 + 200
+    assert "dns-forward-max=8000" in conf()
+    assert 8_000 >= 10 * (50 * 10 + 300)
+
+
+def test_the_portal_is_found_by_name_on_both_families() -> None:
+    assert {"address=/login.vall.lan/10.77.0.1", "address=/login.vall.lan/fd77::1"} <= set(conf())
+
+
+def test_people_get_addresses_of_both_families_on_the_lan_alone() -> None:
+    lines = conf()
+    assert "interface=br-lan" in lines
+    assert "bind-dynamic" in lines
+    assert "dhcp-range=10.77.1.0,10.77.255.254,255.255.0.0,3600" in lines
+    assert "dhcp-range=::,constructor:br-lan,ra-only,64,3600" in lines
+
+
+def test_where_another_server_gives_addresses_only_names_are_answered() -> None:
+    assert not [line for line in conf(dhcp=False) if line.startswith(("dhcp", "enable-ra"))]
+
+
+def test_a_network_without_ipv6_advertises_none() -> None:
+    assert not [line for line in conf(address6=None) if line == "enable-ra" or "::" in line]
+
+
+def test_named_resolvers_replace_the_systems_own() -> None:
+    lines = conf(dns_upstream=("9.9.9.9", "2620:fe::fe"))
+    assert {"no-resolv", "server=9.9.9.9", "server=2620:fe::fe"} <= set(lines)
+    assert "no-resolv" not in conf()
+
+
+def test_no_lease_writes_who_was_there_into_the_log() -> None:
+    assert {"quiet-dhcp", "quiet-dhcp6", "quiet-ra"} <= set(conf())
+    assert "quiet-dhcp" in conf(address6=None)
+
+
+def test_nobody_is_told_how_much_others_ask() -> None:
+    assert "no-ident" in conf()
+
+
+def test_no_device_takes_the_portals_name_or_a_services_by_calling_itself_so() -> None:
+    lines = conf(names=(("radio.vall.lan", IPv4Address("10.77.0.9")),))
+    assert "dhcp-ignore-names" in lines
+    assert {
+        "host-record=login.vall.lan,10.77.0.1",
+        "host-record=login.vall.lan,fd77::1",
+        "host-record=radio.vall.lan,10.77.0.9",
+    } <= set(lines)
+
+
+PORTAL = "https://login.vall.example/captive-portal"
+
+
+def test_all_three_ways_tell_devices_the_identical_address_of_the_portal() -> None:
+    lines = conf(portal_api=PORTAL)
+    assert {f"dhcp-option-force=114,{PORTAL}", f"dhcp-option-force=option6:103,{PORTAL}"} <= set(lines)
+    assert f'  AdvCaptivePortalAPI "{PORTAL}";' in advertised()
+
+
+def test_only_one_server_sends_router_advertisements() -> None:
+    assert [] == [line for line in conf(portal_api=PORTAL) if line == "enable-ra" or "ra-" in line]
+    assert "dhcp-range=fd77::,static,64,3600" in conf(portal_api=PORTAL)
+    assert "enable-ra" in conf()
+
+
+def test_where_radvd_is_missing_the_network_is_announced_all_the_same() -> None:
+    lines = conf(portal_api=PORTAL, has_radvd=False)
+    assert {"enable-ra", "dhcp-range=::,constructor:br-lan,ra-stateless,64,3600"} <= set(lines)
+    assert f"dhcp-option-force=option6:103,{PORTAL}" in lines
+
+
+def test_without_a_trusted_certificate_no_portal_is_told() -> None:
+    assert [] == [line for line in conf() if "114" in line or "103" in line]
+
+
+def test_a_network_without_ipv6_tells_of_the_portal_by_ipv4_alone() -> None:
+    lines = conf(portal_api=PORTAL, address6=None)
+    assert f"dhcp-option-force=114,{PORTAL}" in lines
+    assert [] == [line for line in lines if "option6" in line]
+
+
+def test_both_servers_name_the_same_network_resolver_and_lifetimes() -> None:
+    lines, said = conf(), advertised()
+    assert "dhcp-option=option6:dns-server,[fd77::1]" in lines
+    assert "  RDNSS fd77::1 {" in said
+    assert "  prefix fd77::/64 {" in said
+    assert 3 == "\n".join(said).count("3600;")
+
+
+def advertised() -> list[str]:
+    return radvd_conf(
+        interface="br-lan",
+        address6=IPv6Interface("fd77::1/64"),
+        lease=Milliseconds(3_600_000),
+        portal_api=PORTAL,
+        mtu=1_500,
+    ).splitlines()
+
+
+def test_services_with_names_of_our_own_are_found_here() -> None:
+    names = (("wiki.vall.lan", IPv4Address("10.77.0.9")), ("wiki.vall.lan", IPv6Address("fd77::9")))
+    assert {"address=/wiki.vall.lan/10.77.0.9", "address=/wiki.vall.lan/fd77::9"} <= set(conf(names=names))
+
+
+def test_while_nobody_else_answers_every_name_leads_to_one_public_address_for_no_longer_than_the_moment() -> (
+    None
+):
+    lines = stand_in_conf(has_ipv6=True, pid_file="/run/procomu/stand-in.pid").splitlines()
+    assert {"address=/#/192.0.2.80", "address=/#/2001:db8::80", "local-ttl=0"} <= set(lines)
+    assert not [line for line in lines if line.startswith(("dhcp", "server", "interface"))]
+    here = next(line.partition("=")[2] for line in lines if line.startswith("listen-address="))
+    assert ip_address(here).is_loopback
+    assert f"server={here}" in strangers()
+    assert here not in "".join(conf())
+    assert "2001:db8::80" not in stand_in_conf(has_ipv6=False, pid_file="/x")
