@@ -94,6 +94,9 @@ class PersistenceQueue:
         """The life of the counters of which it is noted how often it was stored."""
         self._stored = Tally("", 0)
         """How often this life of the counters was stored."""
+        self._tally: Tally | None = None
+        """How often before this start, as is noted beside the database: a database that was lost and comes back would
+        pass for the newest one if that began again."""
         self._stored_life, self._life_number = "", 0
         self.stored_day, self._booked_day, self._goes_on_day = "", "", ""
         self.pending = UnsavedChanges()
@@ -207,7 +210,8 @@ class PersistenceQueue:
 
     def _next_tally(self) -> Tally:
         counters = self.baseline.counters_id if self.baseline is not None else ""
-        before = self._stored.bookings if self._stored.counters_id == counters else 0
+        known = (self._stored, self._tally or self._stored)
+        before = max((tally.bookings for tally in known if tally.counters_id == counters), default=0)
         return Tally(counters, before + 1 if counters else 0)
 
     def may_be_told(self, key: UsageKey) -> bool:
@@ -423,7 +427,7 @@ class PersistenceQueue:
         return accounts
 
     def _take(self, remembered: StoredState, now: Monotonic, standing: KernelState | None) -> None:
-        facts = dict(remembered.facts)
+        facts, self._tally = dict(remembered.facts), remembered.tally
         self._recall_erased(remembered.erased, is_late=bool(self.writer.incarnation))
         self._ledger.open(remembered.cells_since, remembered.cells)
         self._session_table.remember_marks(remembered.marks)

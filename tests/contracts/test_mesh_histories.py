@@ -378,6 +378,9 @@ def pages_are_written_at_once() -> object:
          ("talk", (0, 1)), ("send", (0, 0, 7)), ("talk", (1, 2))],
         # Only one neighbour knew, and it started again before the author lost everything.
         [("send", (2, 0, 172)), ("talk", (2, 1)), ("power_cut", (1,)), ("pass_days", (2,)), ("lose", (2, 0, 0, 240))],
+        # A database that was lost comes back after fewer writings than it had seen.
+        [*[("write", (0,))] * 3, ("save", (0,)), ("send", (0, 0, 40)), ("talk", (0, 1)), ("lose", (0, 0, 0, 60)),
+         ("talk", (0, 2)), ("put_back", (0, 0)), ("write", (0,))],
         # Only one neighbour knew, and it was away.
         [("send", (0, 0, 40)), ("talk", (0, 2)), ("lose", (0, 0, 0, 5)), ("talk", (0, 1)), ("lose", (0, 1, 0, 5)),
          ("talk", (1, 2)), ("crash", (2, 1, 9, 0)), ("talk", (0, 2))],
