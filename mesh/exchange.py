@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from mesh.collection import PageCollection, StreamKey
+from mesh.collection import AUTHOR_DAY_ROWS_MAX, AUTHOR_ROWS_MAX, PageCollection, StreamKey
 from mesh.messages import (
     LABEL_END,
     PAGES_PER_MESSAGE_MAX,
@@ -21,13 +21,11 @@ from mesh.messages import (
     Malformed,
     Message,
     Page,
-    Past,
+    PageContent,
     Root,
     Streams,
-    UsageRow,
     encode,
-    past_of,
-    usage_rows,
+    page_content,
 )
 from mesh.ports import Roster
 from node.identity import verify
@@ -37,6 +35,11 @@ PAGE_KIND = b"page/1"
 """What signatures of pages are bound to."""
 REPLIES_MAX = 256
 """Queued lists for one neighbour; more are dropped, and the next round asks again."""
+TOO_MUCH = (
+    f"says more than is kept of one author, which is {AUTHOR_ROWS_MAX:,} rows, and {AUTHOR_DAY_ROWS_MAX:,} of one day: "
+    "what does not fit counts on no other node"
+)
+CHANGES_TOO_MUCH = "has taken back too much of what it said: what is left is counted before more is taken"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +47,17 @@ class PageAccepted:
     """A page of a member, newer than ours, properly signed: merge its rows and keep it."""
 
     page: Page
-    rows: tuple[UsageRow, ...]
+    said: PageContent
 
 
 @dataclass(frozen=True, slots=True)
-class PastAccepted:
-    """Likewise a page in which a member has taken in earlier lives of its books."""
+class PagesEvicted:
+    """Pages that are not held any more: taken in by a later life, or more than is kept of their author."""
 
-    page: Page
-    past: Past
+    author: NodeId
+    names: tuple[str, ...]
+    is_full: bool
+    """Whether any of them left because there is too much of the author."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,7 @@ class Equivocated:
     seq: int
 
 
-type Event = PageAccepted | PastAccepted | PageRefused | Equivocated
+type Event = PageAccepted | PagesEvicted | PageRefused | Equivocated
 
 
 @dataclass(slots=True)
@@ -149,11 +154,15 @@ class Exchange:
                 return held.raw
         return None
 
-    def offer(self, page: Page) -> None:
+    def offer(self, page: Page) -> tuple[Event, ...]:
         """Hold a page that this node wrote, and push it to every neighbour."""
-        past = past_of(page.body, page.period) if page.kind == "past" else None
-        self._collection.hold(page, past.covers if isinstance(past, Past) else ())
-        self._push(page, heard_from=None)
+        said = page_content(page)
+        if isinstance(said, Malformed):
+            return (PageRefused(page.author, said.reason),)
+        events = self._hold(page, said)
+        if any(isinstance(event, PageAccepted) for event in events):
+            self._push(page, heard_from=None)
+        return events
 
     def held_of(self, author: NodeId) -> list[bytes]:
         """The pages of one author, as they came."""
@@ -163,20 +172,51 @@ class Exchange:
         """The lives of the author's books of which pages are held."""
         return self._collection.lives(author)
 
+    def held_of_day(self, author: NodeId, day: str) -> list[bytes]:
+        """The pages of one author about one day, of all its lives."""
+        return self._collection.of_day(author, day)
+
+    def holds(self, page: Page) -> bool:
+        """Whether it is this very page that is held."""
+        held = self._collection.held((page.author, page.incarnation), page.label)
+        return held is not None and held.raw == page.raw
+
+    def changed(self) -> list[tuple[NodeId, str, int]]:
+        """Authors and days whose pages said what none that is held may say now, and how many rows that is at most: what
+        the pages of the day say together is to be counted again, and then the day is `settle`d."""
+        return self._collection.changed()
+
+    def recount_later(self, author: NodeId, day: str) -> None:
+        """As if pages of that day had changed."""
+        self._collection.recount_later(author, day)
+
+    def settle(self, author: NodeId, day: str, rows: int) -> None:
+        """What the pages said when there were so many rows in `changed` was counted again, and is stored."""
+        self._collection.settle(author, day, rows)
+
     def restore(self, page: Page) -> tuple[Event, ...]:
         """Take a page back from the shelf, with the same checks as from a neighbour."""
-        return self._admit(page)
+        refused = self._why_not(page)
+        return self._believe(page) if refused is None else refused
 
     def _receive_page(self, neighbour: NodeId, page: Page) -> tuple[Event, ...]:
         if self._collection.age(page) in {"same", "newer"}:
             self._neighbours[neighbour].pages.pop(((page.author, page.incarnation), page.label), None)
         events = self._admit(page)
-        if any(isinstance(event, PageAccepted | PastAccepted) for event in events):
+        if any(isinstance(event, PageAccepted) for event in events):
             self._push(page, heard_from=neighbour)
         return events
 
     def _admit(self, page: Page) -> tuple[Event, ...]:
-        # Cheap checks first: a replay or a stranger's page costs no signature check.
+        refused = self._why_not(page)
+        if refused is not None:
+            return refused
+        if self._collection.changes_too_much(page.author):
+            return (PageRefused(page.author, CHANGES_TOO_MUCH),)
+        return self._believe(page)
+
+    def _why_not(self, page: Page) -> tuple[PageRefused, ...] | None:
+        """Cheap checks first: a replay or a stranger's page costs no signature check."""
         if page.community != self._community:
             return (PageRefused(page.author, "of another community"),)
         if page.author not in self._roster():
@@ -188,15 +228,28 @@ class Exchange:
             return (PageRefused(page.author, "older than ours"),)
         if not self._collection.has_room(page):
             return (PageRefused(page.author, "older than all that is kept of its author"),)
+        return None
+
+    def _believe(self, page: Page) -> tuple[Event, ...]:
         if not verify(page.author, PAGE_KIND, page.signed, page.signature):
             return (PageRefused(page.author, "its signature is wrong"),)
-        accepted = _read(page)
-        if isinstance(accepted, PageRefused):
-            return (accepted,)
-        self._collection.hold(page, accepted.past.covers if isinstance(accepted, PastAccepted) else ())
-        if age == "conflict":
-            return Equivocated(page.author, page.name, page.seq), accepted
-        return (accepted,)
+        said = page_content(page)
+        return (
+            (PageRefused(page.author, said.reason),)
+            if isinstance(said, Malformed)
+            else self._hold(page, said)
+        )
+
+    def _hold(self, page: Page, said: PageContent) -> tuple[Event, ...]:
+        is_conflict = self._collection.age(page) == "conflict"
+        kept = self._collection.hold(page, said)
+        if kept is None:
+            return (PageRefused(page.author, TOO_MUCH),)
+        events: list[Event] = [Equivocated(page.author, page.name, page.seq)] if is_conflict else []
+        events.append(PageAccepted(page, said))
+        if kept.left:
+            events.append(PagesEvicted(page.author, kept.left, kept.is_full))
+        return tuple(events)
 
     def _push(self, page: Page, *, heard_from: NodeId | None) -> None:
         for name, waiting in self._neighbours.items():
@@ -252,17 +305,6 @@ class Exchange:
         waiting = self._neighbours[neighbour]
         if len(waiting.replies) < REPLIES_MAX and frame not in waiting.replies:
             waiting.replies.append(frame)
-
-
-def _read(page: Page) -> PageAccepted | PastAccepted | PageRefused:
-    """The body of a page whose signature was checked."""
-    if page.kind == "past":
-        past = past_of(page.body, page.period)
-        return (
-            PageRefused(page.author, past.reason) if isinstance(past, Malformed) else PastAccepted(page, past)
-        )
-    rows = usage_rows(page.body)
-    return PageRefused(page.author, rows.reason) if isinstance(rows, Malformed) else PageAccepted(page, rows)
 
 
 def _ranges[T](

@@ -141,8 +141,8 @@ type Cover = tuple[str, str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
-    """What a page says of earlier lives of its author's books."""
+class PageContent:
+    """What a page says: rows of the life that wrote it, or of earlier lives of its author's books."""
 
     rows: tuple[PastRow, ...]
     covers: tuple[Cover, ...]
@@ -232,7 +232,7 @@ def usage_rows(body: bytes) -> tuple[UsageRow, ...] | Malformed:
     return tuple((AccountId(row[0]), _cell(row)) for row in rows)
 
 
-def past_of(body: bytes, period: str) -> Past | Malformed:
+def past_of(body: bytes, period: str) -> PageContent | Malformed:
     """What a page about earlier lives says of the day `period`: rows in order of life and account, pages in order of
     life and label, each once."""
     fields = _parse(body)
@@ -248,7 +248,29 @@ def past_of(body: bytes, period: str) -> Past | Malformed:
     if not (_each_once(rows) and _each_once(covers)):
         return Malformed("rows or covers are not in order, each once")
     told = tuple((str(row[0]), AccountId(row[1]), _cell(row[1:])) for row in rows)
-    return Past(told, tuple((str(life), str(label), int(seq)) for life, label, seq in covers))
+    return PageContent(told, tuple((str(life), str(label), int(seq)) for life, label, seq in covers))
+
+
+def page_content(page: Page) -> PageContent | Malformed:
+    """What a page says, of whatever kind it is: a usage page says it of the life that wrote it."""
+    if page.kind == "past":
+        return past_of(page.body, page.period)
+    rows = usage_rows(page.body)
+    if isinstance(rows, Malformed):
+        return rows
+    return PageContent(tuple((page.incarnation, account, cell) for account, cell in rows), ())
+
+
+def takes_back(before: bytes, after: bytes) -> bool:
+    """Whether `before` has a row, or a number in it, that `after` does not reach: two bodies of pages of one kind that
+    were well formed."""
+    now = {tuple(row[:-4]): row[-4:] for row in json.loads(after)["rows"]}
+    none = [-1] * 4
+    return any(
+        said > says
+        for row in json.loads(before)["rows"]
+        for said, says in zip(row[-4:], now.get(tuple(row[:-4]), none), strict=True)
+    )
 
 
 def page_digest(page: Page) -> str:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -12,9 +13,8 @@ from mesh.messages import (
     PARTS_MAX,
     Malformed,
     Page,
-    Past,
+    PageContent,
     PastRow,
-    UsageRow,
     assemble_page,
     decode,
     is_account,
@@ -26,7 +26,7 @@ from mesh.messages import (
 from node.accounting.ledger import EMPTY_BUCKET, UsageBucket, highest
 from node.accounting.periods import DAY_UNKNOWN
 from node.identity import own_node_id, sign
-from node.units import AccountId
+from node.units import AccountId, NodeId
 
 RESERVATION_BYTES_MAX = 256
 ROWS_PER_PART = 300
@@ -62,7 +62,7 @@ class PastPages:
         """To be said with the next writing: not before the rows of these pages are on their way."""
         self.changed: dict[PartKey, None] = {}
 
-    def adopt(self, day: str, number: int, past: Past) -> None:
+    def adopt(self, day: str, number: int, past: PageContent) -> None:
         """A page of this stream that came back: go on from it, in the same parts."""
         parts = self._days.setdefault(day, [])
         parts += [_PastPart() for _ in range(len(parts), number + 1)]
@@ -154,24 +154,20 @@ class UsagePages:
         self.seq = 0
         """The highest number used so far, here or on any page of ours that came back."""
 
-    def adopt(self, page: Page, rows: tuple[UsageRow, ...]) -> None:
+    def adopt(self, page: Page, said: PageContent) -> None:
         """A page of ours from the shelf or from a neighbour: go on from it, in the same parts."""
         if page.author != self._author or page.incarnation != self.incarnation:
             return
         self.seq = max(self.seq, page.seq)
+        if page.kind == "past":
+            self.past.adopt(page.period, page.part, said)
+            return
         part = self._parts.setdefault((page.period, page.part), {})
         places = self._part_of.setdefault(page.period, {})
-        for account, cell in rows:
+        for _, account, cell in said.rows:
             if account not in places:
                 places[account] = page.part
                 part[account] = cell
-
-    def adopt_past(self, page: Page, past: Past) -> None:
-        """Likewise a page about earlier lives."""
-        if page.author != self._author or page.incarnation != self.incarnation:
-            return
-        self.seq = max(self.seq, page.seq)
-        self.past.adopt(page.period, page.part, past)
 
     def take_in(self, page: Page, rows: Iterable[PastRow]) -> None:
         """A page of ours from another life of the books: what it says is said by this life from now on."""
@@ -266,6 +262,27 @@ def _numbers(cell: UsageBucket) -> tuple[int, ...]:
     return cell.uplink.down, cell.uplink.up, cell.busy.down, cell.busy.up
 
 
+def changes_record(changes: Iterable[tuple[str, str]]) -> bytes:
+    """A record for our own shelf: (author, day) of which pages changed, and the books may say what they said before."""
+    return json.dumps({"is": "changes", "days": sorted(changes)}, sort_keys=True).encode()
+
+
+def read_changes(record: bytes) -> set[tuple[NodeId, str]]:
+    """What a record of `changes_record` says; nothing for any other record."""
+    fields = _own_record(record, "changes")
+    return {(NodeId(author), str(day)) for author, day in fields["days"]} if fields else set()
+
+
+def _own_record(record: bytes, kind: str) -> dict[str, Any] | None:
+    if b"\n" in record:
+        return None
+    try:
+        fields = json.loads(record)
+    except ValueError:
+        return None
+    return fields if isinstance(fields, dict) and fields.get("is") == kind else None
+
+
 def reservation(incarnation: str, seq: int) -> bytes:
     """A record for our own shelf: numbers up to `seq` may be in use already."""
     return json.dumps({"is": "reserved", "incarnation": incarnation, "seq": seq}, sort_keys=True).encode()
@@ -273,13 +290,8 @@ def reservation(incarnation: str, seq: int) -> bytes:
 
 def read_reservation(record: bytes, incarnation: str) -> int | None:
     """The number in a record of `reservation` for this life of the books; None for any other record."""
-    if b"\n" in record or len(record) > RESERVATION_BYTES_MAX:
-        return None
-    try:
-        fields = json.loads(record)
-    except ValueError:
-        return None
-    if not isinstance(fields, dict) or fields.get("is") != "reserved":
+    fields = _own_record(record, "reserved") if len(record) <= RESERVATION_BYTES_MAX else None
+    if fields is None:
         return None
     seq = fields.get("seq")
     return seq if fields.get("incarnation") == incarnation and is_number(seq) else None

@@ -33,9 +33,18 @@ class UsageLedger(Protocol):
         """Neighbours know that our books had come further in this life: another one begins, with a greater number."""
 
     def merge_page(
-        self, author: NodeId, incarnation: str, day: str, cells: Iterable[tuple[AccountId, UsageBucket]]
+        self, author: NodeId, day: str, cells: Iterable[tuple[str, AccountId, UsageBucket]]
     ) -> None:
-        """Cells of a member whose signature was checked; ours too, when they come back from a neighbour."""
+        """Cells (life, account, cell) of a member whose signature was checked; ours too, when they come back from a
+        neighbour."""
+
+    def recount(self, author: NodeId, day: str, cells: Iterable[tuple[str, AccountId, UsageBucket]]) -> None:
+        """All that another member says of that day now; what it said before and does not say any more counts no
+        longer. No cells where its pages of the day are not kept any more: then what counts in no period of today may
+        stay."""
+
+    async def kept(self) -> None:
+        """Returns when all that `merge_page` and `recount` were told until now is on the disk."""
 
 
 class PageCache(Protocol):
@@ -43,8 +52,9 @@ class PageCache(Protocol):
 
     def load(self) -> Iterable[bytes]: ...
 
-    async def save(self, pages: Iterable[tuple[str, bytes]]) -> None:
-        """(page name, bytes); a newer page of the same name replaces the older."""
+    async def save(self, pages: Iterable[tuple[str, bytes]], gone: Iterable[str] = ()) -> None:
+        """(page name, bytes); a newer page of the same name replaces the older. Those whose names are `gone` are not
+        kept any more."""
 
 
 Roster = Callable[[], frozenset[NodeId]]

@@ -3,7 +3,7 @@
 Only cells of open days are here: those that a period of today counts. Closed days are in the database alone.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -43,7 +43,8 @@ class Ledger:
 
     def __init__(self, cells: Iterable[tuple[UsageKey, UsageBucket]] = ()) -> None:
         self._cells: dict[UsageKey, UsageBucket] = {}
-        self._sums: dict[tuple[AccountId, str], UsageBucket] = {}
+        self._sums: dict[str, dict[AccountId, UsageBucket]] = {}
+        """By period and account."""
         self.open_since = ""
         """The first open day; bytes of an unknown day are always open."""
         for key, cell in cells:
@@ -62,19 +63,34 @@ class Ledger:
         if not self.is_open(key.day):
             return cell
         known = self._cells.get(key, EMPTY_BUCKET)
-        merged = highest(known, cell)
+        merged = highest(known, cell) if known is not EMPTY_BUCKET else cell
         if merged == known:
             return known
         self._cells[key] = merged
-        grown = UsageBucket(_minus(merged.uplink, known.uplink), _minus(merged.busy, known.busy))
+        # One object where a cell is all of its sum: most are, and memory is short.
+        grown = merged if known is EMPTY_BUCKET else _difference(merged, known)
         for period in periods_of(key.day):
-            at = (key.account, period)
-            self._sums[at] = _plus(self._sums.get(at, EMPTY_BUCKET), grown)
+            sums = self._sums.setdefault(period, {})
+            before = sums.get(key.account)
+            sums[key.account] = grown if before is None else _plus(before, grown)
         return merged
+
+    def recount(self, said: Mapping[tuple[NodeId, str], Mapping[UsageKey, UsageBucket]]) -> None:
+        """By node and day: these cells are all that there are of it, with these numbers."""
+        cells = tuple(self._cells.items())
+        gone = [
+            key
+            for key, cell in cells
+            if (key.node, key.day) in said and said[key.node, key.day].get(key) != cell
+        ]
+        self._drop(gone)
+        for of_day in said.values():
+            for key, cell in of_day.items():
+                self.merge(key, cell)
 
     def total(self, account: AccountId, period: str) -> UsageBucket:
         """What `account` used on all nodes in `period` (a day, an ISO week or a month as in `periods`) that is open."""
-        return self._sums.get((account, period), EMPTY_BUCKET)
+        return self._sums.get(period, {}).get(account, EMPTY_BUCKET)
 
     def is_open(self, day: str) -> bool:
         return is_since(day, self.open_since)
@@ -109,12 +125,14 @@ class Ledger:
         for key in keys:
             cell = self._cells.pop(key)
             for period in periods_of(key.day):
-                left = self._sums[key.account, period]
-                rest = UsageBucket(_minus(left.uplink, cell.uplink), _minus(left.busy, cell.busy))
-                if rest == EMPTY_BUCKET:
-                    del self._sums[key.account, period]
-                else:
-                    self._sums[key.account, period] = rest
+                sums = self._sums[period]
+                rest = _difference(sums[key.account], cell)
+                if rest != EMPTY_BUCKET:
+                    sums[key.account] = rest
+                    continue
+                del sums[key.account]
+                if not sums:
+                    del self._sums[period]
 
     def cells_of(self, node: NodeId) -> Iterator[tuple[UsageKey, UsageBucket]]:
         """The cells that only this node writes, in all lives of its books."""
@@ -130,6 +148,10 @@ def highest(known: UsageBucket, cell: UsageBucket) -> UsageBucket:
 
 def _highest(a: Usage, b: Usage) -> Usage:
     return Usage(max(a.down, b.down), max(a.up, b.up))
+
+
+def _difference(a: UsageBucket, b: UsageBucket) -> UsageBucket:
+    return UsageBucket(_minus(a.uplink, b.uplink), _minus(a.busy, b.busy))
 
 
 def _minus(a: Usage, b: Usage) -> Usage:

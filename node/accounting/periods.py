@@ -1,6 +1,7 @@
 """Accounting periods in local civil time: days, ISO weeks, months."""
 
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Literal
 
 PeriodKind = Literal["day", "week", "month"]
@@ -27,6 +28,7 @@ def period_name(kind: PeriodKind, day: str) -> str | None:
     return f"{year}-W{week:02}"
 
 
+@lru_cache(maxsize=128)
 def periods_of(day: str) -> tuple[str, ...]:
     """Every period that a day counts in; none for an unknown day."""
     return tuple(name for kind in PERIOD_KINDS if (name := period_name(kind, day)))

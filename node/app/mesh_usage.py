@@ -35,7 +35,14 @@ class MeshUsage:
         self._reconciler.persistence.outlive(life)
 
     def merge_page(
-        self, author: NodeId, incarnation: str, day: str, cells: Iterable[tuple[AccountId, UsageBucket]]
+        self, author: NodeId, day: str, cells: Iterable[tuple[str, AccountId, UsageBucket]]
     ) -> None:
-        for account, cell in cells:
-            self._reconciler.merge(UsageKey(author, incarnation, account, day), cell)
+        for life, account, cell in cells:
+            self._reconciler.merge(UsageKey(author, life, account, day), cell)
+
+    def recount(self, author: NodeId, day: str, cells: Iterable[tuple[str, AccountId, UsageBucket]]) -> None:
+        said = {UsageKey(author, life, account, day): cell for life, account, cell in cells}
+        self._reconciler.recount(author, day, said)
+
+    async def kept(self) -> None:
+        await self._reconciler.kept()

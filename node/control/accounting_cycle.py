@@ -7,6 +7,7 @@ from node.accounting.ledger import Ledger, UsageBucket, UsageKey
 from node.accounting.meter import Baseline
 from node.accounting.periods import period_name
 from node.control.rates import MeanRates, Unrated, mean_rates
+from node.control.remote_usage import RemoteUsage
 from node.control.usage_delta import LedgerWriter, UsageDelta, book
 from node.enforcement.ports import Kernel
 from node.governance.allowance import Allowance, Moment, Unit
@@ -21,7 +22,7 @@ from node.units import AccountId, Bytes, MacAddress
 class CycleInput:
     """Everything that one turn needs to know; the ledger is the turn's own to change."""
 
-    merges: tuple[tuple[UsageKey, UsageBucket], ...]
+    remote_usage: RemoteUsage
     baseline: Baseline | None
     session_entries: Mapping[int, SessionEntry]
     """By mark: everyone who may still have bytes to be booked."""
@@ -73,7 +74,8 @@ def run_cycle(kernel: Kernel, ledger: Ledger, question: CycleInput) -> CycleResu
     for account, day in question.erased:
         ledger.erase(account, day)
     reading = kernel.read()  # before anything is booked: a refusal leaves the counts as they were
-    merged = {key: ledger.merge(key, cell) for key, cell in question.merges}
+    ledger.recount(question.remote_usage.recounts)
+    merged = {key: ledger.merge(key, cell) for key, cell in question.remote_usage.merges()}
     accounts = {mark: session_entry.account for mark, session_entry in question.session_entries.items()}
     booked = book(
         ledger,

@@ -9,16 +9,18 @@ from itertools import islice
 
 from node.accounting.booking import BOOKED_DAY, Booking
 from node.accounting.erasures import ERASED_MAX, ErasureNote
-from node.accounting.ledger import EMPTY_BUCKET, NOTHING_IS_OPEN, Ledger, UsageBucket, UsageKey, highest
+from node.accounting.ledger import NOTHING_IS_OPEN, Ledger, UsageBucket, UsageKey
 from node.accounting.lives import life_name, life_number
 from node.accounting.meter import Baseline, Reading, Tally, baseline, deltas, goes_on_from, is_behind
-from node.accounting.periods import DAY_UNKNOWN, first_open_day, is_since
+from node.accounting.periods import DAY_UNKNOWN, first_open_day
 from node.accounts.auth_result import Now
 from node.accounts.ports import Change, Forgotten
 from node.accounts.registry import AccountRegistry
 from node.control.ports import Clock, Repository, StoredState
+from node.control.remote_usage import Recounts
 from node.control.unsaved_changes import UnsavedChanges
 from node.control.usage_delta import LedgerWriter
+from node.control.write_buffer import WriteBuffer, joined
 from node.enforcement.plan import KernelState
 from node.errors import StorageTrouble
 from node.sessions import state as session_state
@@ -106,7 +108,7 @@ class PersistenceQueue:
         """The latest last; also those that are still to be stored."""
         self._saving, self._failures = asyncio.Lock(), 0
         self._stored_ms = Monotonic(0)
-        self._unbooked: dict[UsageKey, UsageBucket] = {}
+        self.write_buffer = WriteBuffer()
         self.recalled = False
         """Whether the memory has been read: until then nobody's codes and devices are known here."""
         self._life: int | None = None
@@ -135,7 +137,13 @@ class PersistenceQueue:
             note = self._erased.get(key.account)
             if note is not None and note.bars(key.day):
                 continue
-            self._unbooked[key] = highest(self._unbooked.get(key, EMPTY_BUCKET), cell)
+            self.write_buffer.keep(key, cell)
+
+    def recount(self, said: Recounts) -> None:
+        """All that other nodes say of these days."""
+        self.write_buffer.recount(said, self._ledger.is_open)
+        for cells in said.values():
+            self.keep(cells.items())
 
     def opens_since(self) -> str:
         """The first day that the ledger needs today."""
@@ -146,9 +154,10 @@ class PersistenceQueue:
         self, since: str, *, node: NodeId | None = None, account: AccountId | None = None
     ) -> dict[UsageKey, UsageBucket]:
         """Cells of that day and later, and of unknown days, as they are stored or wait to be. Raises StorageTrouble."""
-        waiting = dict(self._unbooked)
-        found = dict(await self._repository.cells(since=since, node=node, account=account))
-        return _joined(found, (*waiting.items(), *self._unbooked.items()), since, node, account)
+        waiting = dict(self.write_buffer.cells)
+        stored = await self._repository.cells(since=since, node=node, account=account)
+        found = self.write_buffer.without_recounted(stored)
+        return joined(found, (*waiting.items(), *self.write_buffer.cells.items()), since, node, account)
 
     async def cells(
         self, since: str, *, node: NodeId | None = None, account: AccountId | None = None
@@ -159,7 +168,7 @@ class PersistenceQueue:
         except StorageTrouble as trouble:
             self.note(trouble)
             found = {}
-        return _joined(found, self._ledger.cells(), since, node, account)
+        return joined(found, self._ledger.cells(), since, node, account)
 
     async def recall(self, now: Monotonic, standing: KernelState | None = None) -> None:
         """Once in the node's life: what was stored, joined with what stands in the kernel. What cannot be read now is
@@ -217,7 +226,7 @@ class PersistenceQueue:
     def may_be_told(self, key: UsageKey) -> bool:
         """Whether neighbours may know the cell as it is: it would become the same again after a crash."""
         is_same = key.day == self.stored_day and key.incarnation == self._stored_life
-        return is_same or key not in self._unbooked
+        return is_same or key not in self.write_buffer.cells
 
     def outlive(self, life: str) -> None:
         """What is counted from now on is counted in another life of the books, with a number above this one's."""
@@ -251,11 +260,7 @@ class PersistenceQueue:
             self._note_erased(note)
             self._to_erase.append((note.account, note.kept_since))
         accounts = {note.account for note in notes}
-        self._unbooked = {
-            key: cell
-            for key, cell in self._unbooked.items()
-            if key.account not in accounts or not self.is_erased(key)
-        }
+        self.write_buffer.drop(lambda key: key.account in accounts and self.is_erased(key))
 
     async def save(self) -> bool:
         """Sessions and rows of the register that have changed, all of them together: whoever comes while the disk is
@@ -338,24 +343,29 @@ class PersistenceQueue:
         # First: times are stored in this boot's before the note that this boot was the last to write.
         if not await self.save():
             return False
-        cells = dict(self._unbooked)
+        taken = self.write_buffer.take()
         facts = {INCARNATION: self.writer.incarnation, SAVED_AT: str(now), BOOT: self._clock.boot}
         facts[BOOKED_DAY] = self._booked_day or self.stored_day
         read_last = frozenset(self._session_table.read_last)
         tally = self._next_tally()
-        if any(key.node != self.writer.node for key in cells):
+        if any(key.node != self.writer.node for key in taken.cells):
             # First: a cell whose page is lost here and at its author could not be told to anybody.
             await self._keep_pages()
         facts[BOOKINGS] = str(tally.bookings)
         try:
-            await self._repository.book(Booking(tuple(cells.items()), self.baseline, facts, tally))
+            await self._repository.book(
+                Booking(
+                    tuple(taken.cells.items()), self.baseline, facts, tally, taken.recounted, taken.outlived
+                )
+            )
         except StorageTrouble as trouble:
+            self.write_buffer.give_back(taken)
             self.note(trouble)
             return False
         self.note(None)
         self._stored, self.stored_day = tally, facts[BOOKED_DAY]
         self._stored_life = facts[INCARNATION]
-        self._unbooked = {k: c for k, c in self._unbooked.items() if cells.get(k) != c}
+        self.write_buffer.stored(taken)
         self._stored_ms = now
         is_other = self._is_another_life()
         if is_other or self._is_unsure:
@@ -412,7 +422,7 @@ class PersistenceQueue:
         for note in told:
             self._note_erased(note)
         if is_late:
-            counted = {*self._unbooked, *(key for key, _ in self._ledger.cells())}
+            counted = {*self.write_buffer.cells, *(key for key, _ in self._ledger.cells())}
             accounts = {key.account for key in counted if self.is_erased(key)}
             self._keep_out([note for note in told if note.account in accounts])
 
@@ -496,7 +506,7 @@ class PersistenceQueue:
                 account = session_entry.account  # the number became theirs while nothing could be read
             if account is not None:
                 key = UsageKey(self.writer.node, life, account, day)
-                self._unbooked[key] = self._ledger.add(key, usage, busy=False)
+                self.write_buffer.cells[key] = self._ledger.add(key, usage, busy=False)
 
     def _restore_sessions(
         self, remembered: StoredState, facts: dict[str, str], now: Monotonic, standing: KernelState | None
@@ -585,16 +595,3 @@ def _prolonged(session: Session, standing: KernelState | None) -> Session:
         return session
     longer = held.ends is None or held.ends > session.ends + LEASE_TOLERANCE_MS
     return replace(session, ends=held.ends) if longer else session
-
-
-def _joined(
-    found: dict[UsageKey, UsageBucket],
-    more: Iterable[tuple[UsageKey, UsageBucket]],
-    since: str,
-    node: NodeId | None,
-    account: AccountId | None,
-) -> dict[UsageKey, UsageBucket]:
-    for key, cell in more:
-        if node in {None, key.node} and account in {None, key.account} and is_since(key.day, since):
-            found[key] = highest(found.get(key, EMPTY_BUCKET), cell)
-    return found

@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
@@ -27,6 +26,7 @@ from node.control.kernel_thread import KernelThread
 from node.control.persistence import PersistenceQueue, Troubles, nothing_to_keep
 from node.control.ports import Clock, Repository
 from node.control.rates import Unrated
+from node.control.remote_usage import RemoteUsage
 from node.enforcement.plan import FirewallConfig, KernelFeatures, TrafficPlan
 from node.enforcement.ports import Kernel
 from node.errors import KernelRefused, StorageTrouble
@@ -94,7 +94,7 @@ class Reconciler:
         self.troubles = Troubles()
         self.persistence = self._make_persistence(repository, keep_pages)
         self.ready = asyncio.Event()
-        self._merges: deque[tuple[UsageKey, UsageBucket]] = deque()
+        self._remote_usage = RemoteUsage()
         self._opened: tuple[str, tuple[tuple[UsageKey, UsageBucket], ...]] | None = None
         self._unpublished: dict[UsageKey, UsageBucket] = {}
         self._plan_applier = PlanApplier(
@@ -225,7 +225,17 @@ class Reconciler:
 
     def merge(self, key: UsageKey, cell: UsageBucket) -> None:
         """A cell of another node; it counts from the next reading on."""
-        self._merges.append((key, cell))
+        self._remote_usage.merge(key, cell)
+
+    def recount(self, node: NodeId, day: str, cells: Mapping[UsageKey, UsageBucket]) -> None:
+        """All that another node says of that day now; it counts from the next reading on."""
+        self._remote_usage.recount(node, day, cells)
+
+    async def kept(self) -> None:
+        """Returns when all that was merged and recounted until now is stored."""
+        stored = asyncio.Event()
+        self._remote_usage.waiting.append(stored.set)
+        await stored.wait()
 
     async def adopt(self, active_ruleset: ActiveRuleset, member_directory: MemberDirectory) -> None:
         """New rules or a new roll: in force when this returns."""
@@ -359,10 +369,12 @@ class Reconciler:
         except KernelRefused as refused:
             # Our table is gone: look at what stands, and say the whole plan again.
             self._plan_applier.note(refused)
-            self._merges.extendleft(reversed(question.merges))
+            self._remote_usage.give_back(question.remote_usage)
             self._plan_applier.resync()
         else:
+            self.persistence.recount(question.remote_usage.recounts)
             self._take(measured, now, read_last=stopped)
+            self.persistence.write_buffer.waiting += question.remote_usage.waiting
 
     async def _keep_loop(self) -> None:
         """A slow disk delays nobody but this."""
@@ -381,11 +393,13 @@ class Reconciler:
             await self.persistence.forget(now)
 
     def _question(self, now: Monotonic) -> CycleInput:
-        came = [self._merges.popleft() for _ in range(len(self._merges))]
-        merges = [(key, cell) for key, cell in came if not self.persistence.is_erased(key)]
+        remote_usage, self._remote_usage = (
+            self._remote_usage.without(self.persistence.is_erased),
+            RemoteUsage(),
+        )
         opened, self._opened = self._opened, None
         return CycleInput(
-            merges=tuple(merges),
+            remote_usage=remote_usage,
             baseline=self.persistence.baseline,
             session_entries=dict(self.session_table.by_mark),
             guests=dict(self.session_table.guests),

@@ -11,7 +11,9 @@ def load_pages(db: Database) -> list[bytes]:
     return [row["page"] for row in table(db, "pages").rows_where(order_by="name")]
 
 
-def save_pages(db: Database, pages: Iterable[tuple[str, bytes]], day: str) -> None:
+def save_pages(db: Database, pages: Iterable[tuple[str, bytes]], gone: Iterable[str], day: str) -> None:
+    for name in gone:
+        table(db, "pages").delete_where("name = ?", [name])
     db.conn.executemany(
         "INSERT OR REPLACE INTO pages VALUES (?, ?, ?)", ((name, page, day) for name, page in pages)
     )

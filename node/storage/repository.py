@@ -157,6 +157,6 @@ class StoredPageCache:
     def load(self) -> Iterable[bytes]:
         return self._store.run_blocking(archive_tables.load_pages)
 
-    async def save(self, pages: Iterable[tuple[str, bytes]]) -> None:
-        kept, day = tuple(pages), self._today()
-        await self._store.run(lambda db: archive_tables.save_pages(db, kept, day))
+    async def save(self, pages: Iterable[tuple[str, bytes]], gone: Iterable[str] = ()) -> None:
+        kept, left, day = tuple(pages), tuple(gone), self._today()
+        await self._store.run(lambda db: archive_tables.save_pages(db, kept, left, day))

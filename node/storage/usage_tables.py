@@ -13,6 +13,8 @@ from node.storage.tables import table
 from node.units import AccountId, Bytes, NodeId, Usage
 
 COUNTERS_ID = "counters_id"
+CELLS_OF_A_NODE_MAX = 250_000
+"""Of another node's, once its pages of the oldest days are not kept any more: 13 months of 600 accounts a day, 66 MB."""
 COMMITS = "commits"
 """How many commits the database has had, and when the last one was: nobody's but the storage's."""
 
@@ -58,6 +60,8 @@ def load_facts(db: Database) -> dict[str, str]:
 
 def save_booking(db: Database, booking: Booking) -> None:
     """Cells only grow: a row in the table that is higher already stays. What `ErasureNote.bars` is not written."""
+    for node in {node for node, _ in booking.recounted}:
+        _forget_days(db, node, [day for each, day in booking.recounted if each == node])
     db.conn.executemany(
         f"""INSERT INTO cells SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE NOT EXISTS (
            SELECT 1 FROM erasures WHERE account = ?3 AND ?4 != '{DAY_UNKNOWN}'
@@ -76,6 +80,22 @@ def save_booking(db: Database, booking: Booking) -> None:
             ((m, u.down, u.up) for m, u in booking.baseline.booked.items()),
         )
     save_facts(db, facts.items())
+    for node in booking.outlived:
+        _forget_more_than_is_kept(db, node)
+
+
+def _forget_days(db: Database, node: NodeId, days: list[str]) -> None:
+    marks = ", ".join("?" * len(days))
+    table(db, "cells").delete_where(f"node = ? AND day IN ({marks})", [node, *days])
+
+
+def _forget_more_than_is_kept(db: Database, node: NodeId) -> None:
+    """Days before the one with which there are more."""
+    found = db.execute(
+        "SELECT day FROM cells WHERE node = ? ORDER BY day DESC LIMIT 1 OFFSET ?", [node, CELLS_OF_A_NODE_MAX]
+    ).fetchone()
+    if found is not None:
+        table(db, "cells").delete_where("node = ? AND day <= ?", [node, found[0]])
 
 
 def save_facts(db: Database, facts: Iterable[tuple[str, str]]) -> None:

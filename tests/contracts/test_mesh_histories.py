@@ -141,6 +141,13 @@ class HistoryNode:
         self.clock.pass_time(31_000)
         await until(lambda: not self.loop.persistence.is_due(self.clock.now, 30_000))
 
+    async def recount(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            counting = tasks.create_task(self.replica.recount())
+            while not counting.done():
+                await self.settle()
+                await self.write()
+
     async def knows(self) -> Knowledge:
         """Its books, and what the pages say that it holds: they are merged again when it starts."""
         await self.settle()
@@ -226,6 +233,10 @@ class History:
             each.replica.exchange.part(other.node)
             await each.settle()
 
+    async def recount(self, at: int) -> None:
+        """What pages do not say any more is taken back, while others that say it may be on their way."""
+        await self.places[at].recount()
+
     async def crash(self, at: int, who: int, amount: int, days: int) -> None:
         """And the kernel goes on counting."""
 
@@ -304,6 +315,8 @@ class History:
         for _ in range(3):
             for left, right in ((0, 1), (1, 2), (0, 2)):
                 await self.talk(left, right)
+                await self.recount(left)
+                await self.recount(right)
         for origin in self.places:
             expected = +(origin.sent - origin.lost)
             got = [counted(await place.loop.persistence.cells(""), origin) for place in self.places]
@@ -327,6 +340,7 @@ EVENTS: st.SearchStrategy[tuple[str, tuple[int, ...]]] = st.one_of(
     st.tuples(st.just("send"), st.tuples(AT, WHO, AMOUNT)),
     st.tuples(st.just("talk"), st.tuples(AT, AT)),
     st.tuples(st.just("talk"), st.tuples(AT, AT)),
+    st.tuples(st.just("recount"), st.tuples(AT)),
     st.tuples(st.just("write"), st.tuples(AT)),
     st.tuples(st.just("save"), st.tuples(AT)),
     st.tuples(st.just("pass_days"), st.tuples(st.integers(0, 2))),

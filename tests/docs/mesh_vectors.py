@@ -9,15 +9,18 @@ from dataclasses import asdict
 from pathlib import Path
 
 from mesh import messages
+from mesh.collection import counts_as
 from mesh.exchange import PAGE_KIND
 from mesh.messages import (
     Have,
     Hello,
     Keepalive,
+    PageContent,
     Root,
     Streams,
     assemble_page,
     encode,
+    page_content,
     page_digest,
     page_head,
     past_body,
@@ -78,6 +81,40 @@ def past_page() -> bytes:
     return assemble_page(signed, sign(KEY, PAGE_KIND, signed))
 
 
+def a_page(
+    rows: dict[AccountId, UsageBucket], *, day: str, life: str, seq: int, kind: str = "usage"
+) -> bytes:
+    """`past` is about the life 1-3f9a."""
+    stream = {"community": "la-vall", "author": NODE, "incarnation": life, "kind": kind}
+    head = page_head(**stream, period=day, part=0, seq=seq)  # type: ignore[arg-type]
+    past = {("1-3f9a", account): cell for account, cell in rows.items()}
+    signed = head + b"\n" + (usage_body(rows) if kind == "usage" else past_body(past, {}))
+    return assemble_page(signed, sign(KEY, PAGE_KIND, signed))
+
+
+def room() -> dict[str, object]:
+    """Pages of one author, the one that leaves first before the others."""
+    many = {AccountId(f"guest-{number:02d}"): a_cell(number, 0, 0, 0) for number in range(20)}
+    long = {
+        AccountId(f"{number:064d}"): a_cell(10**15 + number, 10**15, 10**15, 10**15) for number in range(20)
+    }
+    pages = [
+        a_page(ROWS, day="unknown", life="2-c04b", seq=1),
+        a_page(ROWS, day="2026-11-23", life="10-07d1", seq=1),
+        a_page(many, day="2026-11-24", life="2-c04b", seq=2),
+        a_page(long, day="2026-11-24", life="10-07d1", seq=2, kind="past"),
+        a_page(ROWS, day="2026-11-24", life="10-07d1", seq=3),
+    ]
+    read = [messages.decode(each) for each in pages]
+    return {
+        "lowest_first": [
+            {"frame": each.raw.decode(), "name": each.name, "counts_as": counts_as(each, said)}
+            for each in read
+            if isinstance(each, messages.Page) and isinstance(said := page_content(each), PageContent)
+        ]
+    }
+
+
 def vectors() -> dict[str, object]:
     """File name to content."""
     decoded = messages.decode(page())
@@ -105,6 +142,7 @@ def vectors() -> dict[str, object]:
         "rows": [["1-3f9a", *row] for row in rows],
         "covers": [[*key, seq] for key, seq in COVERS.items()],
     }
+    found["room"] = room()
     found["malformed"] = MALFORMED
     found["identity"] = {
         "private_key_hex": bytes(range(32)).hex(),

@@ -10,7 +10,7 @@ import pytest
 from mesh import collection, directory, messages, peering, transport
 from mesh.announcement import SERVICE_TYPE
 from mesh.exchange import PAGE_KIND
-from mesh.messages import Malformed, Page, decode, page_digest, past_of, usage_rows
+from mesh.messages import Malformed, Page, PageContent, decode, page_content, page_digest, past_of, usage_rows
 from mesh.trust import community_mark, leaf_certificate, node_id_from_certificate
 from node.identity import human_form, key_from_raw, own_node_id, verify
 from tests.docs import mesh_vectors
@@ -28,9 +28,10 @@ LIMITS = {
     "pages in one message": messages.PAGES_PER_MESSAGE_MAX,
     "covers of a page": messages.COVERS_MAX,
     "streams kept of one author": collection.LIVES_MAX,
-    "covered pages known of one author": collection.COVERS_MAX,
     "days kept of one incarnation": collection.DAYS_MAX,
-    "bytes kept of one author": collection.AUTHOR_BYTES_MAX,
+    "rows kept of one author": collection.AUTHOR_ROWS_MAX,
+    "rows kept of one author and day": collection.AUTHOR_DAY_ROWS_MAX,
+    "rows of one author that wait to be taken back": collection.CHANGED_ROWS_MAX,
     "nodes known": directory.PEERS_MAX,
     "addresses known of one node": directory.ADDRESSES_MAX,
     "connections": transport.CONNECTIONS_MAX,
@@ -78,6 +79,35 @@ def test_the_page_about_earlier_lives_of_the_vectors_is_believed() -> None:
     assert found["covers"] == [list(cover) for cover in past.covers]
 
 
+def test_pages_count_as_many_rows_and_leave_in_the_order_of_the_vectors(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Those of the highest places stay, in whatever order they come."""
+    found = json.loads((mesh_vectors.FOLDER / "room.json").read_text())
+    pages = [decode(each["frame"].encode()) for each in found["lowest_first"]]
+    for page, each in zip(pages, found["lowest_first"], strict=True):
+        assert isinstance(page, Page)
+        assert each["counts_as"] == collection.counts_as(page, _said(page))
+        assert each["name"] == page.name
+    counts = [each["counts_as"] for each in found["lowest_first"]]
+    for left in range(len(pages)):
+        monkeypatch.setattr(collection, "AUTHOR_ROWS_MAX", sum(counts[left:]))
+        for order in (pages, pages[::-1]):
+            kept = collection.PageCollection()
+            for page in order:
+                assert isinstance(page, Page)
+                kept.hold(page, _said(page))
+            assert {page.raw for page in pages[left:] if isinstance(page, Page)} == set(
+                kept.own(mesh_vectors.NODE)
+            )
+
+
+def _said(page: Page) -> PageContent:
+    said = page_content(page)
+    assert isinstance(said, PageContent)
+    return said
+
+
 @pytest.mark.parametrize(("what", "frame"), vector("malformed").items())
 def test_what_the_vectors_call_malformed_is_refused(what: str, frame: str) -> None:
     assert isinstance(decode(frame.encode()), Malformed), what
@@ -115,6 +145,8 @@ def test_the_page_names_the_service_the_version_and_the_times() -> None:
     assert f"for {peering.SILENT_AFTER // 1000} s is silent" in PAGE.replace("\n", " ")
     assert f"`{transport.PATH}`" not in PAGE
     assert f"`GET {transport.PATH}`" in PAGE
+    assert f"bytes\ndivided by {collection.BYTES_OF_A_ROW}" in PAGE
+    assert f"no fewer than {collection.ROWS_OF_A_PAGE_MIN}." in PAGE
 
 
 def test_every_kind_of_message_stands_on_the_page() -> None:

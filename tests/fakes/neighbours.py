@@ -55,11 +55,18 @@ class Books:
         self.incarnation = life_name(number, secrets.token_hex(4))
 
     def merge_page(
-        self, author: NodeId, incarnation: str, day: str, cells: Iterable[tuple[AccountId, UsageBucket]]
+        self, author: NodeId, day: str, cells: Iterable[tuple[str, AccountId, UsageBucket]]
     ) -> None:
         self.pages_merged += 1
-        for account, found in cells:
-            self.ledger.merge(UsageKey(author, incarnation, account, day), found)
+        for life, account, found in cells:
+            self.ledger.merge(UsageKey(author, life, account, day), found)
+
+    def recount(self, author: NodeId, day: str, cells: Iterable[tuple[str, AccountId, UsageBucket]]) -> None:
+        said = {UsageKey(author, life, account, day): found for life, account, found in cells}
+        self.ledger.recount({(author, day): said})
+
+    async def kept(self) -> None:
+        """Nothing here is stored."""
 
     def used(self, account: str, period: str = TODAY) -> int:
         return self.ledger.total(AccountId(account), period).uplink.total
@@ -78,7 +85,9 @@ class FakePageCache:
     def load(self) -> Iterable[bytes]:
         return list(self.records.values())
 
-    async def save(self, pages: Iterable[tuple[str, bytes]]) -> None:
+    async def save(self, pages: Iterable[tuple[str, bytes]], gone: Iterable[str] = ()) -> None:
         if self.full:
             raise StorageTrouble("the disk is full", "make room")
         self.records.update(pages)
+        for name in gone:
+            self.records.pop(name, None)

@@ -68,6 +68,7 @@ class FakeRepository:
 
     async def book(self, booking: Booking) -> None:
         self._use()
+        self.rows = {k: c for k, c in self.rows.items() if (k.node, k.day) not in booking.recounted}
         for key, cell in booking.cells:
             if key.account in self.erasures and self.erasures[key.account].bars(key.day):
                 continue

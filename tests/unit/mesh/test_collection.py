@@ -3,10 +3,21 @@
 import pytest
 
 from mesh import collection
-from mesh.collection import PageCollection
-from mesh.messages import Page, page_digest
+from mesh.collection import HoldResult, PageCollection
+from mesh.exchange import PAGE_KIND
+from mesh.messages import (
+    Page,
+    PageContent,
+    assemble_page,
+    decode,
+    page_content,
+    page_digest,
+    page_head,
+    usage_body,
+)
 from mesh.pages import UsagePages
-from node.units import AccountId, NodeId
+from node.identity import sign
+from node.units import AccountId
 from tests.fakes.neighbours import cell, id_of, key_of
 
 HILL = id_of("hill")
@@ -35,8 +46,14 @@ def days_of(month: int) -> list[str]:
 def held(*pages: Page) -> PageCollection:
     found = PageCollection()
     for each in pages:
-        found.hold(each)
+        hold(found, each)
     return found
+
+
+def hold(found: PageCollection, each: Page, *covers: tuple[str, str, int]) -> HoldResult | None:
+    said = page_content(each)
+    assert isinstance(said, PageContent)
+    return found.hold(each, PageContent(said.rows, covers))
 
 
 @pytest.mark.parametrize(
@@ -94,75 +111,142 @@ def test_of_more_lives_than_are_kept_those_with_the_highest_numbers_stay(
         found = PageCollection()
         for each in order:
             if found.has_room(each):
-                found.hold(each)
+                hold(found, each)
         assert ["10-x", "11-x", "9-x"] == [life for _, life, _ in found.streams(EVERYBODY)]
 
 
-def test_a_page_that_a_later_life_has_taken_in_is_dropped_and_not_taken_again() -> None:
+def past_page(seq: int, *covers: tuple[str, str, int], life: str = "2-b", day: str = "2026-11-24") -> Page:
+    pages = UsagePages(key_of("hill"), "the-village", life)
+    pages.seq = seq - 1
+    for cover in covers:
+        pages.past.cover(*cover)
+    pages.past.note(day, "1-a", AccountId("ana"), cell(1))
+    assert 1 == len(list(pages.write()))
+    pages.past.note(day, "1-a", AccountId("ana"), cell(2))
+    pages.seq = seq - 1
+    return next(pages.write())
+
+
+def test_a_page_that_a_later_life_has_taken_in_leaves_and_is_not_taken_again() -> None:
     old, newer, other = (
         page(5, seq=7, life="1-a"),
         page(6, seq=8, life="1-a"),
         page(1, life="1-a", day="2026-11-25"),
     )
-    latest = page(life="2-b")
     for order in ((old, other), (other, old)):
-        found = held(*order, latest)
-        found.hold(latest, [("1-a", old.label, 7)])
+        found = held(*order, page(life="2-b"))
+        kept = found.hold(*read(past_page(2, ("1-a", old.label, 7))))
+        assert kept == HoldResult((old.name,))
         assert [other.label] == [label for label, _, _ in found.listed((HILL, "1-a"))]
         assert ("older", "newer") == (found.age(old), found.age(newer))
-        found.hold(latest, [("1-a", other.label, 1), ("1-a", old.label, 3)])
+        found.hold(*read(past_page(3, ("1-a", other.label, 1), day="2026-11-25")))
         assert ["2-b"] == [life for _, life, _ in found.streams(EVERYBODY)]
         assert ("older", "older", "newer") == (found.age(old), found.age(other), found.age(newer))
+
+
+def read(page: Page) -> tuple[Page, PageContent]:
+    said = page_content(page)
+    assert isinstance(said, PageContent)
+    return page, said
+
+
+def test_a_page_may_be_held_again_when_no_page_says_any_more_that_it_was_taken_in() -> None:
+    """Or nodes that heard of it would never agree with those that did not."""
+    old = page(5, seq=7, life="1-a")
+    found = held(old)
+    found.hold(*read(past_page(1, ("1-a", old.label, 7))))
+    found.hold(*read(past_page(1, ("1-a", old.label, 7), life="3-c")))
+    assert "older" == found.age(old)
+    found.hold(*read(past_page(2)))
+    assert "older" == found.age(old)
+    found.hold(*read(past_page(2, life="3-c")))
+    assert "newer" == found.age(old)
 
 
 def test_no_life_takes_in_a_later_one_or_itself_or_anybody_elses() -> None:
     foreign = page(author="valley", life="1-a")
     pages = [page(life="2-b"), page(life="2-c"), page(life="1-a")]
     found = held(*pages, foreign)
-    for life in ("2-b", "2-c", "1-a"):
-        found.hold(pages[0], [(life, pages[0].label, 100)])
+    covers = [(life, pages[0].label, 100) for life in ("1-a", "2-b", "2-c")]
+    found.hold(*read(past_page(1, *covers)))
     assert ["2-b", "2-c"] == [life for author, life, _ in found.streams(EVERYBODY) if author == HILL]
     assert "same" == found.age(foreign)
 
 
-def test_what_is_known_to_be_taken_in_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(collection, "COVERS_MAX", 10)
-    found = held(page(life="2-b"))
-    days = days_of(9)
-    found.hold(page(life="2-b"), [("1-a", f"usage/{day}/0000", 1) for day in days])
-    taken_in = [day for day in days if found.is_covered((HILL, "1-a"), f"usage/{day}/0000", 1)]
-    assert days[-10:] == taken_in
+def part(number: int, rows: int, *, seq: int = 1, day: str = "2026-11-24") -> Page:
+    cells = {AccountId(f"{number:03d}-{row:04d}"): cell(1) for row in range(rows)}
+    head = page_head(
+        community="the-village", author=HILL, incarnation="life-1", period=day, part=number, seq=seq
+    )
+    signed = head + b"\n" + usage_body(cells)
+    found = decode(assemble_page(signed, sign(key_of("hill"), PAGE_KIND, signed)))
+    assert isinstance(found, Page)
+    return found
 
 
-def test_a_node_that_writes_too_much_loses_its_oldest_pages_and_the_names_stay(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The names stay, so that neighbours do not send the same pages again and again."""
-    monkeypatch.setattr(collection, "AUTHOR_BYTES_MAX", 3 * len(page().raw) + 100)
-    days = days_of(11)[:5]
-    found = held(*(page(day=day) for day in days))
-    kept = [found.held((HILL, "life-1"), f"usage/{day}/0000") for day in days]
-    assert [True, True, False, False, False] == [each is not None and each.raw is None for each in kept]
-    assert "same" == found.age(page(day=days[0]))
-    found.hold(page(5, seq=2, day=days[0]))
-    assert 5 == len(found.listed((HILL, "life-1")))
+def labels(found: PageCollection) -> list[str]:
+    return [label for label, _, _ in found.listed((HILL, "life-1"))]
 
 
-def test_the_oldest_pages_are_not_looked_for_with_each_page_that_comes(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A hostile author sends small ones without end: 60,000 are sorted in 30 ms."""
-    looked: list[NodeId] = []
-    forget = PageCollection._forget_oldest
+@pytest.fixture
+def a_hundred_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collection, "AUTHOR_ROWS_MAX", 100)
+    monkeypatch.setattr(collection, "AUTHOR_DAY_ROWS_MAX", 70)
 
-    def count(found: PageCollection, author: NodeId) -> None:
-        looked.append(author)
-        forget(found, author)
 
-    monkeypatch.setattr(collection, "AUTHOR_BYTES_MAX", 24 * len(page().raw))
-    monkeypatch.setattr(PageCollection, "_forget_oldest", count)
-    held(*(page(day=day) for day in days_of(11)[:30]), *(page(day=day) for day in days_of(12)[:30]))
-    assert 0 < len(looked) <= 12
+@pytest.mark.usefixtures("a_hundred_rows")
+def test_pages_of_the_oldest_days_give_way_where_an_author_says_too_much() -> None:
+    days = [part(0, 40, day=day) for day in days_of(11)[:4]]
+    for order in (days, days[::-1]):
+        found = held(*order)
+        assert [each.label for each in days[2:]] == labels(found)
+    found = held(*days[:2])
+    assert HoldResult((days[0].name,), is_full=True) == hold(found, days[2])
+    assert hold(found, days[0]) is None
+    assert [each.label for each in days[1:3]] == labels(found)
+
+
+@pytest.mark.usefixtures("a_hundred_rows")
+def test_one_day_has_only_a_part_of_what_is_kept_of_an_author() -> None:
+    parts = [part(number, 30) for number in range(4)]
+    for order in (parts, parts[::-1]):
+        assert [each.label for each in parts[2:]] == labels(held(*order, part(0, 20, day="2026-11-23")))[1:]
+
+
+@pytest.mark.usefixtures("a_hundred_rows")
+def test_a_page_that_does_not_fit_leaves_the_one_before_it_where_it_is() -> None:
+    found = held(part(0, 20), part(1, 40))
+    assert hold(found, part(0, 40, seq=2)) is None
+    assert [(part(0, 20).label, 1), (part(1, 40).label, 1)] == [
+        (label, seq) for label, seq, _ in found.listed((HILL, "life-1"))
+    ]
+    assert HoldResult() == hold(found, part(0, 30, seq=3))
+
+
+def test_small_and_padded_pages_count_as_more_rows_than_they_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = [part(number, 1) for number in range(3)]
+    monkeypatch.setattr(collection, "AUTHOR_DAY_ROWS_MAX", 2 * collection.ROWS_OF_A_PAGE_MIN)
+    assert 2 == len(labels(held(*small)))
+    head, body, _ = part(3, 1).raw.split(b"\n")
+    signed = head + b"\n" + body.replace(b"{", b"{" + b" " * 60_000)
+    padded = decode(assemble_page(signed, sign(key_of("hill"), PAGE_KIND, signed)))
+    assert isinstance(padded, Page)
+    monkeypatch.setattr(collection, "AUTHOR_DAY_ROWS_MAX", 400)
+    assert hold(held(), padded) is None
+
+
+def test_what_is_said_no_longer_is_told_until_it_is_settled() -> None:
+    found = held(page(5, seq=1))
+    hold(found, page(6, seq=2))
+    assert [] == found.changed()
+    hold(found, page(4, seq=3))
+    hold(found, page(9, seq=1, author="valley"))
+    assert [(HILL, "2026-11-24", 16)] == found.changed()
+    hold(found, page(9, seq=4, account="ben"))
+    found.settle(HILL, "2026-11-24", 16)
+    assert [(HILL, "2026-11-24", 16)] == found.changed(), "what changed meanwhile"
+    found.settle(HILL, "2026-11-24", 16)
+    assert [] == found.changed()
 
 
 def test_nothing_is_known_of_a_stream_that_never_came() -> None:

@@ -62,8 +62,8 @@ class ExchangeFixture:
     def deliver(self, left: str, right: str, frame: bytes) -> None:
         for event in self.exchange[right].receive(id_of(left), decode(frame)):
             match event:
-                case PageAccepted(page, rows):
-                    self.books[right].merge_page(page.author, page.incarnation, page.period, rows)
+                case PageAccepted(page, said):
+                    self.books[right].merge_page(page.author, page.period, said.rows)
                 case PageRefused():
                     self.refused.append(event)
                 case Equivocated():

@@ -14,7 +14,7 @@ from mesh.messages import (
     Keepalive,
     Malformed,
     Page,
-    Past,
+    PageContent,
     Root,
     Streams,
     Unknown,
@@ -199,11 +199,11 @@ def past_text(rows: str = ROW, covers: str = COVER) -> bytes:
 
 def test_what_a_page_says_of_earlier_lives_is_read() -> None:
     past = past_of(past_text(), "2026-11-24")
-    assert isinstance(past, Past)
+    assert isinstance(past, PageContent)
     assert ("1-a", "ana", 3) == (past.rows[0][0], past.rows[0][1], past.rows[0][2].uplink.total)
     assert (("1-a", "usage/2026-11-24/0000", 7),) == past.covers
     for body in (past_text(rows=""), past_text(covers="")):
-        assert isinstance(past_of(body, "2026-11-24"), Past)
+        assert isinstance(past_of(body, "2026-11-24"), PageContent)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from mesh.collection import DAYS_MAX
 from mesh.exchange import PAGE_KIND
-from mesh.messages import FRAME_BYTES_MAX, NUMBER_MAX, Page, Past, decode, past_of, usage_rows
+from mesh.messages import FRAME_BYTES_MAX, NUMBER_MAX, Page, PageContent, decode, page_content, usage_rows
 from mesh.pages import ROWS_PER_PART, UsagePages, read_reservation, reservation
 from node.accounting.ledger import UsageBucket
 from node.identity import verify
@@ -28,6 +28,12 @@ def rows(page: Page) -> dict[str, UsageBucket]:
     found = usage_rows(page.body)
     assert isinstance(found, tuple)
     return dict(found)
+
+
+def said(page: Page) -> PageContent:
+    found = page_content(page)
+    assert isinstance(found, PageContent)
+    return found
 
 
 def test_what_was_booked_is_signed_and_numbered() -> None:
@@ -72,7 +78,7 @@ def test_after_a_restart_the_numbers_go_on_and_only_news_is_written() -> None:
     note(before, "ben", 6)
     [page] = before.write()
     after = pages_of()
-    after.adopt(page, tuple((AccountId(a), c) for a, c in rows(page).items()))
+    after.adopt(page, said(page))
     note(after, "ana", 5)
     assert 0 == after.changed_count
     note(after, "ben", 7)
@@ -87,7 +93,7 @@ def test_pages_of_others_and_of_earlier_lives_are_not_ours_to_continue(author: s
     note(other, "ana", 5)
     [page] = other.write()
     pages = pages_of()
-    pages.adopt(page, ((AccountId("ana"), cell(5)),))
+    pages.adopt(page, said(page))
     assert (0, 0) == (pages.seq, pages.row_count)
 
 
@@ -126,7 +132,7 @@ def test_the_newest_pages_always_add_up_to_the_books(
         if data.draw(st.booleans()):
             pages = pages_of()
             for page in page_cache.values():
-                pages.adopt(page, tuple((AccountId(a), c) for a, c in rows(page).items()))
+                pages.adopt(page, said(page))
             for known, total in books.items():
                 pages.note(TODAY, AccountId(known), total)
     page_cache.update({page.label: page for page in pages.write()})
@@ -153,11 +159,9 @@ def test_a_page_of_ours_decodes_as_itself() -> None:
     assert page == decode(page.raw)
 
 
-def past_page(pages: UsagePages) -> tuple[Page, Past]:
+def past_page(pages: UsagePages) -> tuple[Page, PageContent]:
     [page] = pages.write()
-    past = past_of(page.body, page.period)
-    assert isinstance(past, Past)
-    return page, past
+    return page, said(page)
 
 
 def test_what_earlier_lives_said_is_said_by_this_one_and_then_that_it_was() -> None:
@@ -167,9 +171,9 @@ def test_what_earlier_lives_said_is_said_by_this_one_and_then_that_it_was() -> N
     pages.take_in(page, [("1-a", AccountId("ana"), cell(5))])
     first, past = past_page(pages)
     assert ("past", "2-b", TODAY, 1) == (first.kind, first.incarnation, first.period, first.seq)
-    assert Past((("1-a", AccountId("ana"), cell(5)),), ()) == past
+    assert PageContent((("1-a", AccountId("ana"), cell(5)),), ()) == past
     second, past = past_page(pages)
-    assert Past((("1-a", AccountId("ana"), cell(5)),), (("1-a", "usage/2026-11-24/0000", 1),)) == past
+    assert PageContent((("1-a", AccountId("ana"), cell(5)),), (("1-a", "usage/2026-11-24/0000", 1),)) == past
     assert (first.label, 2) == (second.label, second.seq)
     assert [] == list(pages.write())
 
@@ -179,7 +183,7 @@ def test_after_a_restart_pages_about_earlier_lives_go_on_in_the_same_parts() -> 
     before.note_past(TODAY, "1-a", AccountId("ana"), cell(5))
     page, past = past_page(before)
     pages = pages_of("2-b")
-    pages.adopt_past(page, past)
+    pages.adopt(page, past)
     pages.note_past(TODAY, "1-a", AccountId("ana"), cell(5))
     pages.past.cover("1-a", "usage/2026-11-24/0000", 3)
     assert [] == list(pages.write())
@@ -198,9 +202,8 @@ def test_the_largest_pages_about_earlier_lives_fit_into_a_frame() -> None:
         pages.note_past(TODAY, life, AccountId(f"{number:04d}".ljust(64, "x")), most)
         pages.past.cover(life, f"usage/{TODAY}/{number:04d}", NUMBER_MAX)
     written = [*pages.write(), *pages.write()]
-    said = [past_of(page.body, TODAY) for page in written]
-    assert {1_000} == {len({row[0] for past in said if isinstance(past, Past) for row in past.rows})}
-    assert {1_000} == {len({cover[0] for past in said if isinstance(past, Past) for cover in past.covers})}
+    assert {1_000} == {len({row[0] for page in written for row in said(page).rows})}
+    assert {1_000} == {len({cover[0] for page in written for cover in said(page).covers})}
     assert max(len(page.raw) for page in written) <= FRAME_BYTES_MAX
 
 

@@ -154,3 +154,26 @@ def test_a_year_of_a_hundred_new_guests_a_day_takes_the_memory_of_two_months(acc
         tracemalloc.stop()
     print(f"{took / 1e6:.1f} MB at most")
     assert took < 8_000_000
+
+
+@given(NEWS, NEWS)
+def test_a_day_that_is_counted_again_is_what_its_node_says_now(
+    before: list[tuple[UsageKey, UsageBucket]], after: list[tuple[UsageKey, UsageBucket]]
+) -> None:
+    """And every other day, and every other node, as it was."""
+    day = (NodeId("hills"), "2026-11-30")
+    said = dict(Ledger((k, c) for k, c in after if (k.node, k.day) == day).cells())
+    others = [(k, c) for k, c in before if (k.node, k.day) != day]
+    ledger, expected = Ledger(before), Ledger([*others, *said.items()])
+    ledger.recount({day: said})
+    assert dict(expected.cells()) == dict(ledger.cells())
+    for period in ("2026-11", "2026-12", "2026-W49", "2026-11-30"):
+        assert expected.total(ANA, period) == ledger.total(ANA, period)
+
+
+def test_a_closed_day_that_is_counted_again_stays_out_of_memory() -> None:
+    ledger = Ledger()
+    ledger.close_before("2026-11-01")
+    late = key("hills", day="2026-10-31")
+    ledger.recount({(late.node, late.day): {late: UsageBucket(used(5), used(0))}})
+    assert [] == list(ledger.cells())

@@ -333,3 +333,63 @@ class CountingMemory(FakeRepository):
         self.tried += 1
         await asyncio.sleep(0)
         await super().save_sessions(*args)
+
+
+HILL = NodeId("h" * 52)
+
+
+def told(account: str, day: str, down: int = 5) -> dict[UsageKey, UsageBucket]:
+    return {
+        UsageKey(HILL, "1-a", AccountId(account), day): UsageBucket(Usage(Bytes(down), Bytes(0)), NO_USAGE)
+    }
+
+
+async def test_what_another_node_has_taken_back_is_not_stored_any_more() -> None:
+    """Also when it was taken back while the disk was full, and again while it was being stored."""
+    fixture = PersistenceFixture(FakeRepository())
+    await fixture.persistence.recall(Monotonic(0))
+    fixture.persistence.keep({**told("ana", "2026-11-24"), **told("ana", "2026-11-23")}.items())
+    await fixture.persistence.flush(Monotonic(1))
+    fixture.persistence.keep(told("ben", "2026-11-24").items())
+    fixture.repository.full = True
+    fixture.persistence.recount({(HILL, "2026-11-24"): told("cem", "2026-11-24")})
+    assert not await fixture.persistence.flush(Monotonic(2))
+    fixture.repository.full = False
+    assert {"ana", "cem"} == {key.account for key in await fixture.persistence.stored_cells("")}
+    booking = fixture.repository.book
+
+    async def meanwhile(found: Any) -> None:
+        await booking(found)
+        fixture.repository.book = booking  # type: ignore[method-assign]
+        fixture.persistence.recount({(HILL, "2026-11-24"): told("cem", "2026-11-24", 3)})
+
+    fixture.repository.book = meanwhile  # type: ignore[method-assign]
+    assert await fixture.persistence.flush(Monotonic(3))
+    assert {**told("cem", "2026-11-24"), **told("ana", "2026-11-23")} == fixture.repository.rows
+    assert await fixture.persistence.flush(Monotonic(4))
+    assert {**told("cem", "2026-11-24", 3), **told("ana", "2026-11-23")} == fixture.repository.rows
+
+
+async def test_a_closed_day_whose_pages_are_gone_stays_stored() -> None:
+    fixture = PersistenceFixture(FakeRepository())
+    await fixture.persistence.recall(Monotonic(0))
+    fixture.persistence.keep({**told("ana", "2026-10-01"), **told("ana", "2026-11-24")}.items())
+    await fixture.persistence.flush(Monotonic(1))
+    fixture.ledger.close_before("2026-11-01")
+    fixture.persistence.recount({(HILL, "2026-10-01"): {}, (HILL, "2026-11-24"): {}})
+    await fixture.persistence.flush(Monotonic(2))
+    assert told("ana", "2026-10-01") == fixture.repository.rows
+
+
+async def test_who_waits_hears_when_it_is_stored_and_not_before() -> None:
+    fixture = PersistenceFixture(FakeRepository())
+    await fixture.persistence.recall(Monotonic(0))
+    told: list[str] = []
+    fixture.persistence.write_buffer.waiting.append(lambda: told.append("stored"))
+    fixture.repository.full = True
+    await fixture.persistence.flush(Monotonic(1))
+    assert [] == told
+    fixture.repository.full = False
+    await fixture.persistence.flush(Monotonic(2))
+    await fixture.persistence.flush(Monotonic(3))
+    assert ["stored"] == told

@@ -1,0 +1,69 @@
+"""What waits to be stored is stored once; what another node has taken back is not."""
+
+from node.accounting.ledger import UsageBucket, UsageKey
+from node.control.write_buffer import WriteBuffer, joined
+from node.units import NO_USAGE, AccountId, Bytes, NodeId, Usage
+
+HILL, DAY = NodeId("h" * 52), "2026-11-24"
+
+
+def key(account: str, day: str = DAY) -> UsageKey:
+    return UsageKey(HILL, "1-a", AccountId(account), day)
+
+
+def cell(down: int) -> UsageBucket:
+    return UsageBucket(Usage(Bytes(down), Bytes(0)), NO_USAGE)
+
+
+def test_what_grew_while_it_was_being_stored_waits_on() -> None:
+    waits = WriteBuffer()
+    waits.keep(key("ana"), cell(5))
+    waits.keep(key("ben"), cell(5))
+    taken = waits.take()
+    waits.keep(key("ana"), cell(7))
+    waits.stored(taken)
+    assert {key("ana"): cell(7)} == waits.cells
+
+
+def test_what_was_taken_back_leaves_what_waits_and_what_is_stored() -> None:
+    waits = WriteBuffer()
+    for each in (key("ana"), key("ana", "2026-11-23")):
+        waits.keep(each, cell(5))
+    waits.recount({(HILL, DAY): {key("ben"): cell(1)}}, lambda _day: True)
+    assert {key("ana", "2026-11-23"): cell(5)} == waits.cells
+    stored = [(key("ana"), cell(5)), (key("ana", "2026-11-22"), cell(5))]
+    for step in (waits.take, waits.take):
+        assert {key("ana", "2026-11-22"): cell(5)} == waits.without_recounted(stored)
+        taken = step()
+        assert {key("ana", "2026-11-22"): cell(5)} == waits.without_recounted(stored), (
+            "while it is being stored"
+        )
+        assert {(HILL, DAY)} == taken.recounted
+        waits.give_back(taken)
+    waits.stored(waits.take())
+    assert dict(stored) == waits.without_recounted(stored)
+
+
+def test_what_is_counted_again_while_it_is_being_stored_is_stored_again() -> None:
+    waits = WriteBuffer()
+    waits.keep(key("ana"), cell(5))
+    taken = waits.take()
+    waits.recount({(HILL, DAY): {key("ana"): cell(5)}}, lambda _day: True)
+    waits.keep(key("ana"), cell(5))
+    waits.stored(taken)
+    assert {key("ana"): cell(5)} == waits.cells
+
+
+def test_of_a_closed_day_without_pages_what_is_stored_stays() -> None:
+    waits = WriteBuffer()
+    waits.recount({(HILL, DAY): {}}, lambda _day: False)
+    taken = waits.take()
+    assert (frozenset(), {HILL}) == (taken.recounted, taken.outlived)
+
+
+def test_cells_are_joined_as_they_are_asked_for() -> None:
+    found = {key("ana"): cell(5)}
+    more = [(key("ana"), cell(3)), (key("ben"), cell(1)), (key("ana", "2026-11-01"), cell(1))]
+    assert {key("ana"): cell(5), key("ben"): cell(1)} == joined(dict(found), more, "2026-11-02", HILL, None)
+    assert found == joined(dict(found), more, "2026-11-02", NodeId("v" * 52), None)
+    assert found == joined(dict(found), more, "2026-11-02", None, AccountId("ana"))
