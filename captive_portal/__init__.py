@@ -1,1 +1,2 @@
-"""The front door, for people: capture, welcome, one honest page about what you used and what limits you."""
+"""The captive portal: HTTP and HTTPS for captured and authorized clients, with a page about usage and
+limits."""

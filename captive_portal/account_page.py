@@ -1,4 +1,4 @@
-"""The pages of who is in: my page, and everything that is kept about me."""
+"""Pages for an authorized device: the account page, and access to and erasure of personal data."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -21,19 +21,19 @@ DEVICES_MAX = 100
 REQUESTS_MAX = 10
 OBJECTIONS_MAX = 20
 ROWS_MAX = 300
-"""Of one table of my data; the file has all of them."""
+"""Rows of one table on the page; the file has all of them."""
 
 Deed = Literal["named", "removed", "passphrase", "contested", "answered"]
 DEEDS: tuple[Deed, ...] = ("named", "removed", "passphrase", "contested", "answered")
-"""What may just have been done, and is said once."""
+"""What has just been done; shown once."""
 
 Corner = Literal["requests", "devices", "passphrase", "contest", "leave"]
-"""A part of my page that something can fail in."""
+"""Part of the account page in which something can fail."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """One thing that limits me now, and where it comes from."""
+    """One limit that applies now, and the rule that sets it."""
 
     kind: Literal["ceiling", "share"]
     rates: Rates | None
@@ -42,39 +42,39 @@ class Limit:
     decision: str
     until: datetime | None
     own_right: bool
-    """It stands in the code of every node and needs no decision."""
+    """Built into every node; needs no decision."""
 
 
 @dataclass(frozen=True, slots=True)
 class QuotaLine:
-    """One month's (or week's) volume: allowed, used, left."""
+    """Volume of one month or week: allowed, used, left."""
 
     rule: str
     allowed: Bytes
     left: Bytes
     used_percent: int
     resets: datetime | None
-    """None while the clock is unknown."""
+    """None while the clock is not synchronized."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Why something on my page was not done."""
+    """Why an action on the account page was not done."""
 
     corner: Corner
     reason: RefusalReason | Literal["old"]
     """``old``: the page was open for too long."""
     detail: str = ""
     text: str = ""
-    """What the person wrote, so that it is not lost."""
+    """The text as typed, so that it is not lost."""
     wait_minutes: int = 0
     device: str = ""
-    """Which device `text` is the name of; empty for none."""
+    """The device that `text` was to name; empty for none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proofs:
-    """One token for each thing that my page can do."""
+    """Form tokens, one for each purpose."""
 
     join: str
     leave: str
@@ -86,7 +86,7 @@ class Proofs:
 
 @dataclass(frozen=True, slots=True)
 class AccountPage:
-    """What I used, what is left, until when, my devices, what limits me and why, and the way out."""
+    """Usage, quotas, time left, devices, limits with their rules, and logout."""
 
     template = "me.html"
     place: PageContext
@@ -96,15 +96,15 @@ class AccountPage:
     way: Way | None
     used: Usage
     bytes_left: Bytes | None
-    """The smallest remainder of all quotas; None without any."""
+    """The smallest remainder of all quotas; None without quotas."""
     seconds_left: int | None
     quotas: tuple[QuotaLine, ...]
     limits: tuple[Limit, ...]
     floor: Rates | None
     floor_is_of_all: bool
-    """Whether `floor` is kept for all guests together and not for each."""
+    """Whether `floor` is shared by all guests rather than given to each."""
     floor_percent: int
-    """Of what was promised; less than 100 while the line has no room for all of it."""
+    """Percentage of the guaranteed rate that is granted; below 100 while the uplink cannot give all of it."""
     devices: tuple[DeviceView, ...]
     devices_max: int | None
     device_code: DeviceCode | None
@@ -116,13 +116,13 @@ class AccountPage:
     has_passphrase: bool
     has_shown_card: bool
     secure_at: str
-    """As on the first page."""
+    """As in `Splash`."""
     terms_version: str
     can_extend: bool
-    """Accepting the terms once more gives a new session."""
+    """Accepting the terms again starts a new session."""
     outage: Outage | None = None
     pool: str = ""
-    """Rule by which the account counts together with others."""
+    """Rule under which the account shares limits with others."""
     not_binding: tuple[str, ...] = ()
     deed: Deed | Literal[""] = ""
     trouble: Trouble | None = None
@@ -134,14 +134,14 @@ class DataTable:
 
     name: str
     columns: tuple[str, ...]
-    """Empty for facts that stand alone: each row is then a name and a value."""
+    """Empty for single values: each row is then a name and a value."""
     rows: tuple[tuple[str, ...], ...]
     is_cut: bool
 
 
 @dataclass(frozen=True, slots=True)
 class MyData:
-    """Everything that is kept about this device and its account."""
+    """All personal data about this device and its account."""
 
     template = "mydata.html"
     place: PageContext
@@ -150,13 +150,13 @@ class MyData:
 
 @dataclass(frozen=True, slots=True)
 class Erasing:
-    """The question before everything is erased."""
+    """Asks for confirmation before erasure."""
 
     template = "erase.html"
     place: PageContext
     token: str
     is_old: bool = False
-    """The page before was open for too long."""
+    """The previous page was open for too long."""
 
 
 def account_page(context: RequestContext, deed: str = "", trouble: Trouble | None = None) -> AccountPage:
@@ -212,7 +212,7 @@ def erasing(context: RequestContext) -> Erasing:
 
 
 def tables(data: Mapping[str, object]) -> tuple[DataTable, ...]:
-    """A document as tables that a person can read: lists of rows, groups of facts, and first what stands alone."""
+    """Renders a JSON document as tables: single values first, then groups of values and lists of rows."""
     alone = {name: value for name, value in data.items() if not isinstance(value, Mapping | list | tuple)}
     found = [_facts("", alone)] if alone else []
     for name, value in data.items():
@@ -252,7 +252,7 @@ def _proofs(context: RequestContext) -> Proofs:
 
 
 def _limits(allowance: Allowance | None) -> tuple[Limit, ...]:
-    """The ceiling first: it is what a person feels. The share is what holds while the line is busy."""
+    """The ceiling first, because users notice it. The share applies while the uplink is busy."""
     if allowance is None:
         return ()
     share = _limit("share", None, allowance.share)

@@ -1,7 +1,8 @@
-"""What each form does: it asks the house, and shows the answer beside the field that it is about.
+"""POST handlers: each form calls the node and shows the result, with an error beside the field that it
+concerns.
 
-Each form brings a token of this device and this purpose. What did not work is answered with a status of its own
-(422 and the like), never with 200: the systems' sign-in sheets show these pages as they show any other.
+Each form carries a token of this device and this purpose. Errors have their own status (422 and others),
+never 200: sign-in sheets show these pages as any other.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -35,7 +36,7 @@ from node.units import MacAddress
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One form: what it is good for, its fields, and what it does."""
+    """One form: the purpose of its token, its handler and its fields."""
 
     purpose: str
     act: Callable[[RequestContext, Form], Awaitable[Outcome]]
@@ -44,7 +45,7 @@ class Action:
 
 
 async def run_action(context: RequestContext, path: str, body: bytes) -> Outcome:
-    """Reads and proves the form that was sent to `path`, one of `ACTIONS`, and does what it asks."""
+    """Parses the form sent to `path`, one of `ACTIONS`, checks its token, and runs its handler."""
     wanted = ACTIONS[path]
     form = forms.read_form(body, *wanted.fields, also=wanted.also)
     if form is None:
@@ -65,14 +66,14 @@ def _stale(context: RequestContext, purpose: str, form: Form) -> Outcome:
 
 
 def _welcome(context: RequestContext, word: Word, form: Form, status: int) -> Outcome:
-    """The first page once more, with what was typed; for who was removed, why."""
+    """The first page again with the typed values; a blocked device gets the reason instead."""
     guest = context.guest()
     if guest.state == "removed":
         return PageResponse(info_pages.removed(context, guest.removed_because or ""), 403)
     return PageResponse(splash.splash(context, word, _typed(form)), status)
 
 
-# --- a page that was open for more than a day: its form once more, with what was typed ---
+# --- page open for more than a day: the form again, with the typed values ---
 
 
 def _old_join(context: RequestContext, form: Form) -> Outcome:
@@ -101,7 +102,7 @@ def _old_mine(
 
 
 def _old_language(_context: RequestContext, form: Form) -> Outcome:
-    """For this once: the page that it leads to has a switch that is good again."""
+    """One page in this language; its language form has a new token."""
     path = _own_page(form.get("back", ""))
     return Redirect(f"{path}{'&' if '?' in path else '?'}lang={form['lang']}")
 
@@ -116,7 +117,7 @@ OLD: Mapping[str, Callable[[RequestContext, Form], Outcome]] = {
     forms.ERASE: _old_erase,
     forms.LANGUAGE: _old_language,
 }
-"""By purpose."""
+"""Handler for an old token, by purpose."""
 
 
 def _typed(form: Form) -> Typed:
@@ -124,7 +125,7 @@ def _typed(form: Form) -> Typed:
     return replace(NOTHING, **{name: form[name] for name in kept if name in form})
 
 
-# --- the ways in ---
+# --- join methods ---
 
 
 async def join_by_terms(context: RequestContext, form: Form) -> Outcome:
@@ -187,7 +188,7 @@ def _status(refused: Refused) -> int:
             return 422
 
 
-# --- my page ---
+# --- account page ---
 
 
 async def leave(context: RequestContext, _form: Form) -> Outcome:
@@ -260,7 +261,7 @@ def _not_done(
 
 
 def _my_page(context: RequestContext, trouble: account_page.Trouble, status: int, wait_s: int = 0) -> Outcome:
-    """For who is not in any more the first page; a text that they wrote comes along."""
+    """The account page; the first page when the session has ended, with an unsent objection kept."""
     if context.guest().state == "admitted":
         return PageResponse(account_page.account_page(context, trouble=trouble), status, wait_s)
     if trouble.corner != "contest" or not trouble.text:
@@ -268,7 +269,7 @@ def _my_page(context: RequestContext, trouble: account_page.Trouble, status: int
     return PageResponse(splash.splash(context, "out", replace(NOTHING, text=trouble.text)), status)
 
 
-# --- the language ---
+# --- language ---
 
 
 async def choose_language(_context: RequestContext, form: Form) -> Outcome:
@@ -276,7 +277,7 @@ async def choose_language(_context: RequestContext, form: Form) -> Outcome:
 
 
 def _own_page(back: str) -> str:
-    """`back` if it is a page of ours, with what its address may bring along; otherwise the first page."""
+    """`back` if it is a page of the portal, with the allowed query fields; otherwise the first page."""
     path, _, query = back.partition("?")
     if path not in views.FOR_ALL and path not in views.FOR_DEVICES:
         return "/"
@@ -302,4 +303,4 @@ ACTIONS: Mapping[str, Action] = {
     "/erase": Action(forms.ERASE, erase),
     "/language": Action(forms.LANGUAGE, choose_language, ("lang",), ("back",)),
 }
-"""Every address that changes something."""
+"""Every path that changes something."""

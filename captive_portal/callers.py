@@ -1,4 +1,4 @@
-"""Whose connection it is, and when two devices claim one address: decided from what the link and the leases say."""
+"""Which device a connection belongs to, and detection of addresses that two devices claim."""
 
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -6,22 +6,23 @@ from dataclasses import dataclass
 from node.units import MacAddress
 
 ADDRESSES_MAX = 4_096
-"""Addresses of which the last changes are remembered; those that changed longest ago make room."""
+"""Addresses with a remembered last change; the oldest change is evicted first."""
 DEVICES_MAX = 4_096
-"""Devices that were heard, each under a hardware address of its own."""
+"""Devices with frames seen lately, by hardware address."""
 CLAIMS_MAX = 256
 TURNS_WITHIN_S = 60.0
-"""An address that returns to the device before this soon after it left is claimed by two; a hand-over goes one way."""
+"""An address that returns to its previous device within this time is claimed by two; a normal move goes one
+way."""
 TOLD_FOR_S = 600.0
-"""How long admins are told of a claim after it was last seen."""
+"""How long admins see a warning after a claim was last seen."""
 
 
 @dataclass(frozen=True, slots=True)
 class SocketAddresses:
-    """The two ends of one TCP connection, as the portal's socket sees them."""
+    """The two ends of one TCP connection, as the portal's socket has them."""
 
     address: str
-    """Of the other side: IPv4 or IPv6, with a scope where it is link-local."""
+    """Peer address: IPv4 or IPv6, with a scope if link-local."""
     port: int
     own_address: str
     own_port: int
@@ -29,19 +30,19 @@ class SocketAddresses:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who sends the frames of a connection."""
+    """The device that sends the frames of a connection."""
 
     device: MacAddress | None
-    """None for somebody who is not on our link, and while that is disputed."""
+    """None when the client is not on the LAN, or while the address is disputed."""
     is_disputed: bool = False
-    """The frames come from another hardware address than the one that is said to hold the address."""
+    """The frames come from another hardware address than the neighbour table has."""
 
 
 ELSEWHERE, DISPUTED = Caller(None), Caller(None, is_disputed=True)
 
 
 class AddressClaims:
-    """Devices whose own frames reached the portal lately: each surely exists under its hardware address."""
+    """Devices whose own frames reached the portal lately: so their hardware addresses are in real use."""
 
     def __init__(self) -> None:
         self._devices: OrderedDict[MacAddress, None] = OrderedDict()
@@ -53,24 +54,25 @@ class AddressClaims:
             self._devices.popitem(last=False)
 
     def is_lease_of_another(self, holder: MacAddress | None, device: MacAddress) -> bool:
-        """Whether an address that `device` uses was leased to another device of this link.
+        """Whether an address that `device` uses is leased to another active device of this link.
 
-        No lease says nothing (static and privacy addresses). A holder that was never heard says nothing either:
-        behind a Wi-Fi repeater devices ask for leases in their own name and send under the repeater's.
+        An address without a lease proves nothing (static and privacy addresses). Nor does a leaseholder
+        without frames: behind a Wi-Fi repeater, devices get leases under their own hardware address and send
+        under the repeater's.
         """
         return holder is not None and holder != device and holder in self._devices
 
 
 class Claims:
-    """Addresses that two hardware addresses claimed. Times are seconds of one steady clock."""
+    """Addresses that two hardware addresses claimed. Times are seconds of one monotonic clock."""
 
     def __init__(self) -> None:
         self._held: OrderedDict[str, tuple[MacAddress, MacAddress | None, float]] = OrderedDict()
-        """By address: who holds it, who held it before, and since when."""
+        """By address: holder, previous holder, and since when."""
         self._claimed: OrderedDict[str, float] = OrderedDict()
 
     def seen(self, address: str, device: MacAddress, now: float) -> None:
-        """The neighbour table says now that `device` holds `address`."""
+        """The neighbour table now has `device` for `address`."""
         holder, before, since = self._held.get(address, (device, None, now))
         if device != holder:
             if device == before and now - since < TURNS_WITHIN_S:
@@ -82,19 +84,19 @@ class Claims:
             self._held.popitem(last=False)
 
     def claimed(self, address: str, now: float) -> None:
-        """Two claim `address`."""
+        """Two devices claim `address`."""
         self._claimed[address] = now
         self._claimed.move_to_end(address)
         if len(self._claimed) > CLAIMS_MAX:
             self._claimed.popitem(last=False)
 
     def lately(self, now: float) -> int:
-        """How many addresses two devices claimed within `TOLD_FOR_S`."""
+        """Number of addresses claimed by two devices within `TOLD_FOR_S`."""
         return sum(now - at < TOLD_FOR_S for at in self._claimed.values())
 
 
 def warning(addresses: int) -> str:
-    """For admins and the log, without any address or name; empty while nothing is claimed twice."""
+    """For admins and the log, without addresses or names; empty while nothing is claimed twice."""
     if not addresses:
         return ""
     how_many = "one address" if addresses == 1 else f"{addresses} addresses"

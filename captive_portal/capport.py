@@ -1,4 +1,4 @@
-"""The captive portal API of RFC 8908: what a device may read about its own session, as one document."""
+"""The captive portal API of RFC 8908: the session state of a device as a JSON document."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from captive_portal.ports import GuestView
 CONTENT_TYPE = "application/captive+json"
 CACHE_CONTROL = "private, no-store"
 DOCUMENT_CHARACTERS_MAX = 4_096
-"""Android reads no more than this."""
+"""Android reads at most this much."""
 ACCEPT_CHARACTERS_MAX = 1_024
 URL_CHARACTERS_MAX = 255
 """RFC 8910 section 2: a longer one does not fit into DHCPv4."""
@@ -19,15 +19,15 @@ _QUALITY = re.compile(r"(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)")
 
 
 def api_uri(portal_url: str) -> str:
-    """What devices are told by DHCP and router advertisements (RFC 8910); empty without an https address."""
+    """URI for DHCP and router advertisements (RFC 8910); empty without an https URL."""
     return f"{portal_url}{API_PATH}" if portal_url else ""
 
 
 def document(guest: GuestView, *, portal_url: str, venue_url: str, is_open: bool = True) -> bytes:
     """The device's state, RFC 8908 section 5. Both URLs should be https, or devices will not follow them.
 
-    What is left is said only to who may pass, and only where it is limited. While `is_open`, there is a way in by
-    which somebody whose time runs out can get more of it.
+    The remaining time and volume are given only when authorized and limited. `is_open`: a join method is open
+    that can extend the session.
     """
     captive = guest.state != "admitted"
     keys: dict[str, bool | int | str] = {
@@ -36,7 +36,7 @@ def document(guest: GuestView, *, portal_url: str, venue_url: str, is_open: bool
         "venue-info-url": venue_url[:URL_CHARACTERS_MAX],
     }
     if not captive:
-        # Without an end there is nothing to extend.
+        # A session without an end cannot be extended.
         keys["can-extend-session"] = is_open and guest.seconds_left is not None
         if guest.seconds_left is not None:
             keys["seconds-remaining"] = max(0, guest.seconds_left)
@@ -46,9 +46,9 @@ def document(guest: GuestView, *, portal_url: str, venue_url: str, is_open: bool
 
 
 def wants_document(accept: str | None) -> bool:
-    """Whether the document suits the asker at least as well as a page does (RFC 9110 section 12.5.1).
+    """Whether the client accepts the JSON document at least as much as HTML (RFC 9110 section 12.5.1).
 
-    A browser, which prefers HTML, is better served by the portal itself; RFC 8910 section 2 allows it.
+    A browser, which prefers HTML, gets a redirect to the portal; RFC 8910 section 2 allows it.
     """
     if accept is None or not accept.strip():
         return True
@@ -68,7 +68,7 @@ def _ranges(accept: str) -> dict[str, int]:
 
 
 def _quality(ranges: dict[str, int], kind: str, name: str) -> int:
-    """In thousandths; the most specific range decides."""
+    """In thousandths; the most specific media range applies."""
     for media in (f"{kind}/{name}", f"{kind}/*", "*/*"):
         if media in ranges:
             return ranges[media]

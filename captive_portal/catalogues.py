@@ -1,4 +1,5 @@
-"""Catalogues from the folder beside this file: one ``.po`` file is one language, named by its tag (RFC 5646)."""
+"""Message catalogues from the folder beside this file: one ``.po`` file for each language, named by its tag
+(RFC 5646)."""
 
 import gc
 import sys
@@ -17,26 +18,26 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent / "languages"
 SOURCE = "en"
-"""The language in which the texts stand in the code; its file is the empty form for a new language."""
+"""Language of the texts in the code; its file is the template for a new language."""
 LANGUAGES_MAX = 40
 CATALOGUE_BYTES_MAX = 500_000
 COUNTS_TRIED = 1_000
-"""No language's plural formula looks further than at a number's last three digits."""
+"""Plural formulas depend on the last three digits at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class Catalogues:
-    """Every language that can be spoken, and what was wrong with the files of others."""
+    """All usable languages, and problems with the files of others."""
 
     words: Mapping[str, Translations]
     """By tag, the source language first."""
     troubles: tuple[str, ...]
-    """One sentence each, with the file's name and what to do."""
+    """One sentence each, with the file name and the fix."""
 
 
 def read_catalogues(folder: Path = FOLDER) -> Catalogues:
-    """A file that cannot be used costs its language, a sentence that cannot be used is said in English; both are told
-    in `troubles`, and neither keeps a page from anybody."""
+    """Reads all catalogues. An unusable file is left out and an unusable translation is replaced by English;
+    both are reported in `troubles` and never prevent a page."""
     is_babel_in_use = bool(_babel())
     words = {SOURCE: Translations(SOURCE)}
     troubles: list[str] = []
@@ -58,7 +59,7 @@ def read_catalogues(folder: Path = FOLDER) -> Catalogues:
 def _read(path: Path) -> tuple[Translations, list[str]]:
     if not is_tag(path.stem):
         raise ValueError("its name is not a language; write one such as ca.po or pt-BR.po")
-    # Babel takes memory while it reads, and nobody needs it afterwards.
+    # Babel takes memory while it reads, and is not needed afterwards.
     from babel.messages.pofile import PoFileError, read_po  # noqa: PLC0415
 
     text = path.read_bytes()
@@ -79,7 +80,7 @@ def _read(path: Path) -> tuple[Translations, list[str]]:
 
 
 def _plural(catalogue: "Catalog") -> Callable[[int], int]:
-    """Raises ValueError unless the head's formula always chooses a form that the file has."""
+    """Raises ValueError unless the plural formula always selects a form that the file has."""
     plural: Callable[[int], int] = c2py(catalogue.plural_expr)
     if not all(0 <= plural(count) < catalogue.num_plurals for count in range(COUNTS_TRIED)):
         raise ValueError(
@@ -108,7 +109,7 @@ def _may_be_shown(message: "Message") -> bool:
 
 
 def _texts(text: object) -> tuple[str, ...]:
-    """Of a message or its translation: one, or one for each number."""
+    """The plural forms of a message or its translation; one if there is no plural."""
     return (text,) if isinstance(text, str) else tuple(text) if isinstance(text, list | tuple) else ()
 
 
@@ -117,7 +118,7 @@ def _babel() -> list[str]:
 
 
 def _forget_babel() -> None:
-    """Give its memory back: it is needed once, and the node lives for months."""
+    """Unloads Babel: it is needed once, and the node runs for months."""
     for name in _babel():
         del sys.modules[name]
     gc.collect()

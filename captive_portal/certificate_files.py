@@ -1,4 +1,5 @@
-"""The certificate's files on the disk: looked at again and again, and a broken new one never replaces a good one."""
+"""Certificate files on disk: checked at intervals, and a broken new file never replaces a valid
+certificate."""
 
 import contextlib
 import logging
@@ -23,42 +24,43 @@ from node.errors import NodeError
 log = logging.getLogger(__name__)
 
 BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/cert.pem", "/etc/pki/tls/certs/ca-bundle.crt")
-"""Where systems keep the authorities that they trust, when OpenSSL's own setting leads nowhere."""
+"""Usual CA bundles, for systems where OpenSSL's default path does not exist."""
 BUNDLE_BYTES_MAX = 4_000_000
 ASK_AGAIN = timedelta(minutes=1)
-"""How often it is asked whether devices still trust the certificate: it may end, and authorities come and go."""
+"""Interval of trust checks: the certificate can expire, and CA bundles change."""
 SESSIONS_MAX = 4_096
-"""OpenSSL keeps a kilobyte of each handshake of TLS 1.2 without a ticket, 20,000 of them if it may."""
+"""OpenSSL caches about a kilobyte for each TLS 1.2 session without a ticket, up to 20,000 of them."""
 Signature = tuple[tuple[int, int, int], ...]
 _UNSEEN: Signature = ()
 
 
 class CertificateFiles:
-    """What the portal shows on its TLS port. `look` reads files and is to be called in a thread; the rest is ready.
+    """The certificate of the TLS listener. `look` reads files, so call it in a thread; everything else is in
+    memory.
 
-    `now` is aware of its zone. SSL_CERT_FILE names the trusted authorities, as for every program with OpenSSL.
+    `now` returns an aware datetime. SSL_CERT_FILE names the CA bundle, as for every program with OpenSSL.
     """
 
     def __init__(self, chain: Path, key: Path, host: str, now: Callable[[], datetime]) -> None:
         self.context: ssl.SSLContext | None = None
-        """None while there was never a certificate that could be used."""
+        """None until a usable certificate was loaded."""
         self.certificate: Certificate | None = None
         self._chain, self._key, self._host, self._now = chain, key, host, now
         self._seen: Signature = _UNSEEN
         self._asked: datetime | None = None
         self.broken = ""
-        """Why the files as they are now cannot be used, and what mends it; empty when they can."""
+        """Why the present files cannot be used, and how to fix that; empty when they can."""
         self.distrust = ""
-        """Why devices would not trust the certificate in use."""
+        """Why devices would not trust the certificate in use; empty when they would."""
 
     @property
     def url(self) -> str:
-        """The portal's https address while devices would trust it; otherwise empty."""
+        """The portal's https URL while devices would trust the certificate; otherwise empty."""
         return f"https://{self._host}" if self.certificate is not None and not self.distrust else ""
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """For ``status``: what is wrong with the files, and what mends it."""
+        """For ``status``: what is wrong with the files, and how to fix it."""
         told = []
         if self.broken:
             still = (
@@ -79,8 +81,7 @@ class CertificateFiles:
         return tuple(told)
 
     def look(self) -> None:
-        """Read the files if they changed since the last look, and ask now and then whether the certificate is
-        trusted."""
+        """Reloads the files if they changed since the last call, and repeats the trust check at intervals."""
         seen, now = self._signature(), self._now()
         if seen != self._seen:
             self._seen, self._asked = seen, None
@@ -102,7 +103,8 @@ class CertificateFiles:
             self.distrust = why_not_trusted(self.certificate, trusted_roots(), now)
 
     def _forget_sessions(self) -> None:
-        """With the same files. When they are wrong meanwhile, the next look says so."""
+        """Replaces the context, and with it the session cache, from the same files. If they are invalid by
+        now, the next `look` reports it."""
         with contextlib.suppress(NodeError):
             self.context = server_context(self._chain, self._key, self._host)
 
@@ -119,7 +121,7 @@ class CertificateFiles:
             raise NodeError(f"it ended on {certificate.ends:%Y-%m-%d}", "renew it with the ACME client")
         context = server_context(self._chain, self._key, self._host)
         if self._signature() != self._seen:
-            # Copied over while we read: the next look finds both files whole.
+            # The files were replaced during the read: the next look finds both complete.
             self._seen = _UNSEEN
             raise NodeError("it is being replaced right now", "nothing to do")
         self.context, self.certificate = context, certificate
@@ -129,8 +131,7 @@ class CertificateFiles:
 
 
 def server_context(chain: Path, key: Path, host: str) -> ssl.SSLContext:
-    """TLS as the portal speaks it: 1.2 and newer, HTTP/1.1, and only to who asks for `host` or for no name. Raises
-    NodeError."""
+    """TLS context of the portal: TLS 1.2 or newer, HTTP/1.1, SNI of `host` or none. Raises NodeError."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_RENEGOTIATION
@@ -139,7 +140,7 @@ def server_context(chain: Path, key: Path, host: str) -> ssl.SSLContext:
     def answers_to(_: ssl.SSLObject, name: str | None, __: ssl.SSLContext) -> int | None:
         return None if name is None or name.lower() == host else ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
 
-    # The library takes the callback's own object for a socket's; over a protocol it is an SSLObject.
+    # The type stub says socket; over a protocol the callback gets an SSLObject.
     context.sni_callback = answers_to
     try:
         context.load_cert_chain(chain, key)
@@ -151,7 +152,7 @@ def server_context(chain: Path, key: Path, host: str) -> ssl.SSLContext:
 
 
 def trusted_roots() -> list[x509.Certificate]:
-    """The authorities that this system trusts; none where no bundle is found."""
+    """Certificate authorities that this system trusts; empty when no bundle is found."""
     own = (os.environ.get("SSL_CERT_FILE"), ssl.get_default_verify_paths().cafile, *BUNDLES)
     found = next((Path(name) for name in own if name and Path(name).is_file()), None)
     if found is None:

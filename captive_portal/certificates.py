@@ -1,4 +1,4 @@
-"""The portal's certificate: whether it can be used, and whether people's devices will trust it."""
+"""The portal's X.509 certificate: whether it is usable, and whether clients will trust it."""
 
 import warnings
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from node.x509_errors import UNREADABLE, reason
 FILE_BYTES_MAX = 100_000
 CHAIN_MAX = 10
 RENEW_BEFORE = timedelta(days=10)
-"""Whoever renews by ACME has done it by then; later than this it is worth a warning."""
+"""ACME clients renew earlier than this; later is worth a warning."""
 _PEM_MEND = (
     "let the ACME client write the whole chain (fullchain.pem) and the key, without a passphrase, as PEM"
 )
@@ -28,21 +28,21 @@ _PEM_MEND = (
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A chain that fits its key and names the portal's host."""
+    """A certificate chain that matches its key and names the portal's host."""
 
     host: str
     chain: tuple[x509.Certificate, ...]
-    """The portal's own certificate first."""
+    """The leaf certificate first."""
 
     @property
     def ends(self) -> datetime:
-        """When the first of the chain ends: nobody trusts it any longer than that."""
+        """Expiry of the chain: the earliest of its certificates."""
         return min(each.not_valid_after_utc for each in self.chain)
 
 
 def read_certificate(chain_pem: bytes, key_pem: bytes, host: str) -> Certificate:
-    """Raises NodeError with what is wrong: not PEM, too large, key and certificate of different pairs, another host.
-    That it has ended, or that nobody trusts it, is not asked here."""
+    """Parses chain and key. Raises NodeError: not PEM, too large, key does not match, or another host name.
+    Expiry and trust are not checked."""
     if max(len(chain_pem), len(key_pem)) > FILE_BYTES_MAX:
         raise NodeError(f"a certificate or key of more than {FILE_BYTES_MAX} bytes is none", _PEM_MEND)
     try:
@@ -69,8 +69,8 @@ def read_certificate(chain_pem: bytes, key_pem: bytes, host: str) -> Certificate
 
 
 def why_not_trusted(certificate: Certificate, roots: Sequence[x509.Certificate], now: datetime) -> str:
-    """Why devices that trust `roots` would refuse the certificate; empty when they would not (RFC 5280, by the
-    library's profile for the web). `now` is aware of its zone."""
+    """Why clients that trust `roots` would refuse the certificate; empty when they would accept it (RFC 5280,
+    web profile of the library). `now` is an aware datetime."""
     own = certificate.chain[0]
     if now > certificate.ends:
         return f"it ended on {certificate.ends:%Y-%m-%d}"
@@ -94,10 +94,10 @@ def is_ending(certificate: Certificate, now: datetime) -> bool:
 
 
 def read_roots(bundle_pem: bytes) -> list[x509.Certificate]:
-    """A system's authorities. One that the library cannot read is left out."""
+    """Parses a CA bundle. Certificates that the library cannot read are skipped."""
     mark = b"-----END CERTIFICATE-----"
     with warnings.catch_warnings():
-        # Old authorities have serial numbers that the library minds; nobody here can mend them.
+        # Old CA certificates have serial numbers that the library warns of; a node cannot fix that.
         warnings.simplefilter("ignore")
         found = (_certificate(text + mark) for text in bundle_pem.split(mark)[:-1])
         return [each for each in found if each is not None]
@@ -111,13 +111,14 @@ def _certificate(pem: bytes) -> x509.Certificate | None:
 
 
 def _public(key: object) -> bytes:
-    """Keys of every kind have this method, which their common type does not tell."""
+    """Every key type has this method, but their common type does not declare it."""
     found: bytes = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined]
     return found
 
 
 def _names(certificate: x509.Certificate, host: str) -> bool:
-    """RFC 6125 section 6.4: by DNS-ID, a star for one whole label on the left. An address is no name."""
+    """Host name check of RFC 6125 section 6.4: DNS-ID only, a wildcard for the whole leftmost label. IP
+    addresses never match."""
     if _is_address(host):
         return False
     try:

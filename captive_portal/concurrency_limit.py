@@ -1,11 +1,12 @@
-"""Whose turn it is: one device that asks much at once waits for itself, and those of others go between."""
+"""Per-device concurrency limit. Requests over the limit wait in FIFO order; other devices are not
+affected."""
 
 from collections import Counter
 from collections.abc import Hashable, Iterator
 
 
 class ConcurrencyLimit[Party: Hashable]:
-    """A few of each device are at work at once; its others wait, and are called in the order in which they came."""
+    """At most `at_work_max` parties of each device run at once; the others wait in FIFO order."""
 
     def __init__(self, at_work_max: int) -> None:
         self._at_work_max = at_work_max
@@ -14,11 +15,11 @@ class ConcurrencyLimit[Party: Hashable]:
         self._called: Party | None = None
 
     def __len__(self) -> int:
-        """Devices of which somebody is at work or waits."""
+        """Number of devices with a running or waiting party."""
         return len(self._at_work.keys() | self._waiting.keys())
 
     def may_begin(self, party: Party, device: str) -> bool:
-        """Whether it is its turn; otherwise it waits to be called. Nobody overtakes those that wait."""
+        """Whether the party may start now; otherwise it is queued. It never overtakes queued parties."""
         has_room = self._at_work[device] < self._at_work_max
         if party is self._called or (has_room and device not in self._waiting):
             return True
@@ -29,14 +30,14 @@ class ConcurrencyLimit[Party: Hashable]:
         self._at_work[device] += 1
 
     def end(self, device: str) -> bool:
-        """One of the device has done its work; whether somebody waits to be `called`."""
+        """A party of the device has finished; True if others are queued, to be started with `called`."""
         self._at_work[device] -= 1
         if not self._at_work[device]:
             del self._at_work[device]
         return device in self._waiting
 
     def called(self, device: str) -> Iterator[Party]:
-        """Those whose turn it is now; each begins before the next is called, or has nothing to do any more."""
+        """Parties that may start now; each starts, or turns out to be closed, before the next is taken."""
         waiting = self._waiting.get(device, {})
         try:
             while waiting and self._at_work[device] < self._at_work_max:
@@ -50,7 +51,7 @@ class ConcurrencyLimit[Party: Hashable]:
         return party in self._waiting.get(device, ())
 
     def leave(self, party: Party, device: str) -> None:
-        """It waits no more."""
+        """Removes the party from the queue."""
         if self.waits(party, device):
             self._take_out(party, device)
 

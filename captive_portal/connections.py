@@ -1,7 +1,7 @@
-"""Connections of people we know nothing about: counted, bounded and timed before a request exists.
+"""Connection limiter: connections are counted, limited and timed before a request exists.
 
-Nothing reaches the HTTP library before a whole request is here, within its limits. So a slow or endless
-client costs a small buffer and no task, and the library never waits for anybody.
+The HTTP library gets a request only when all of it has arrived and is within the limits. So a slow or endless
+client costs a small buffer and no task.
 """
 
 import asyncio
@@ -19,11 +19,11 @@ from node.framing import HEAD_END, REFUSALS, measure
 
 SWEEP_S = 1.0
 SWEPT_AT_ONCE = 32
-"""Between so many others are served: ten thousand that end together would hold everybody up."""
+"""Connections closed before the event loop runs other work: closing ten thousand at once would block it."""
 
 
 class Inner(Protocol):
-    """The HTTP library's protocol for one connection, as far as it is used here."""
+    """The part of the HTTP library's protocol class that is used here, one instance for each connection."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None: ...
 
@@ -38,29 +38,29 @@ class Inner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FastAnswer:
-    """A whole answer as octets; `closes` the connection after it."""
+    """A complete response as octets; `closes` ends the connection after it."""
 
     octets: bytes
     closes: bool = False
 
 
 FastAnswerer = Callable[[bytes, "Connection"], FastAnswer | None]
-"""From the head of a measured request without a body to its answer; None leaves it to the HTTP library."""
+"""From the head of a request without a body to its response; None leaves it to the HTTP library."""
 
 
 def ends_of(transport: asyncio.BaseTransport) -> SocketAddresses | None:
-    """None for a connection that is over already."""
+    """Both socket addresses; None when the connection is closed already."""
     there, here = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
     return SocketAddresses(there[0], there[1], here[0], here[1]) if there and here else None
 
 
 def counted_as(caller: Caller, ends: SocketAddresses) -> str:
-    """Under which name a connection counts: its device, or where it comes from."""
+    """Key under which a connection counts: its device, or its client's network when the device is unknown."""
     return caller.device or client_network(ends.address)
 
 
 class ConnectionLimiter:
-    """All connections of one portal: the protocol factory, and who may open another."""
+    """All connections of one listener: protocol factory, limits and sweep of overdue connections."""
 
     def __init__(
         self,
@@ -72,8 +72,8 @@ class ConnectionLimiter:
         connections_max: Callable[[], int] | None = None,
         quick: FastAnswerer | None = None,
     ) -> None:
-        """`connections_max` is asked again and again: how many fit into the memory now, if that is fewer than
-        `limits` says."""
+        """`connections_max` is called often: how many connections fit into memory now. The smaller of it and
+        `limits` applies."""
         self.limits = limits
         self.quick = quick
         self.buffered = 0
@@ -83,10 +83,11 @@ class ConnectionLimiter:
         self._connections_max = connections_max or (lambda: limits.connections)
         self._open: set[Connection] = set()
         self._idle: dict[Connection, None] = {}
-        """Those that wait for their people, the longest silent first; a request under way is never given up."""
+        """Connections without a request in progress, longest idle first; only these are closed to make
+        room."""
         self._by_device: Counter[str] = Counter()
         self._unused: dict[str, list[Connection]] = {}
-        """By device: opened on a guess, as browsers do, and not used so far."""
+        """By device: connections without any request so far. Browsers open them in advance."""
         self._by_inner: dict[int, Connection] = {}
         self._concurrency: ConcurrencyLimit[Connection] = ConcurrencyLimit(limits.at_work_per_device)
 
@@ -97,7 +98,7 @@ class ConnectionLimiter:
         return len(self._open)
 
     def accept(self, connection: "Connection", device: str) -> bool:
-        """Whether the connection may stay, which counts as one of `device`."""
+        """Registers a connection of `device`; False when a limit does not allow it."""
         if self._by_device[device] >= self.limits.connections_per_device:
             return False
         if len(self._open) >= self.connections_max() and not self._make_room():
@@ -121,23 +122,24 @@ class ConnectionLimiter:
         self._used(connection, device)
 
     def may_ask(self, connection: "Connection", device: str) -> bool:
-        """Whether a whole request of it may be worked on now; otherwise it is called when it is its turn."""
+        """Whether a complete request may start now; otherwise the connection is queued and called later."""
         return self._concurrency.may_begin(connection, device)
 
     def is_queued(self, connection: "Connection", device: str | None) -> bool:
-        """Whether it waits to be called."""
+        """Whether the connection is in the queue of its device."""
         return device is not None and self._concurrency.waits(connection, device)
 
     def begin_request(self, connection: "Connection", device: str) -> None:
-        """A whole request of it is under way."""
+        """A complete request of the connection is in progress."""
         self._concurrency.begin(device)
         self._idle.pop(connection, None)
         self._used(connection, device)
 
     def end_request(self, device: str) -> None:
-        """The request is answered, or nobody waits for the answer any more."""
+        """The request is answered, or its client has disconnected."""
         if self._concurrency.end(device):
-            # In the loop's next turn, so that others who came meanwhile are served before.
+            # In the next turn of the loop, so that other devices whose requests came meanwhile are served
+            # first.
             asyncio.get_running_loop().call_soon(self._call_next, device)
 
     def _call_next(self, device: str) -> None:
@@ -145,14 +147,14 @@ class ConnectionLimiter:
             connection.take_turn()
 
     def mark_idle(self, connection: "Connection") -> None:
-        """Its answer is made."""
+        """The response is written; the connection waits for its next request."""
         if connection in self._open:
             self._idle.pop(connection, None)
             self._idle[connection] = None
 
     def close_unused(self, device: str) -> None:
-        """Ends the device's connections that have asked nothing: the kernel sent them here while the device was
-        captured, and its browser would meet us on them in the Internet's place."""
+        """Closes the device's connections without a request. The kernel redirected them here while the device
+        was captive; the browser would later use them for an Internet host and reach the portal."""
         for connection in tuple(self._unused.get(device, ())):
             connection.abort_unused()
 
@@ -170,11 +172,11 @@ class ConnectionLimiter:
         self._by_inner.pop(id(inner), None)
 
     def connection_of(self, inner: object) -> "Connection | None":
-        """None when it is over."""
+        """None when the connection is closed."""
         return self._by_inner.get(id(inner))
 
     def answered(self, inner: object) -> bool:
-        """The inner protocol has made its answer; True when the connection must close after it."""
+        """The inner protocol has written its response; True when the connection must close after it."""
         connection = self._by_inner.get(id(inner))
         return connection is None or connection.answered()
 
@@ -187,14 +189,14 @@ class ConnectionLimiter:
         return True
 
     async def sweep(self) -> None:
-        """Closes what takes too long, each second, until cancelled."""
+        """Closes overdue connections, once a second, until cancelled."""
         while True:
             await asyncio.sleep(SWEEP_S)
             now = self.clock()
             surplus = set(islice(self._idle, max(0, len(self._open) - self.connections_max())))
             overdue = [connection for connection in self._open if connection.deadline < now]
             for number, connection in enumerate([*surplus, *overdue], start=1):
-                # What was asked for again meanwhile is let be.
+                # Skip a surplus connection that has begun a request meanwhile.
                 if connection.deadline < now or (connection in surplus and connection in self._idle):
                     connection.abort()
                 if number % SWEPT_AT_ONCE == 0:
@@ -206,7 +208,8 @@ class ConnectionLimiter:
 
 
 class Connection(asyncio.Protocol):
-    """One connection: gathers a whole request, hands it in, and waits for the answer before the next."""
+    """One connection: buffers a complete request, passes it on, and waits for the response before the next
+    one."""
 
     __slots__ = (
         "_buffer",
@@ -224,7 +227,8 @@ class Connection(asyncio.Protocol):
     )
 
     def __init__(self, limiter: ConnectionLimiter, caller: Caller | None = None) -> None:
-        """`caller` when it is known already; otherwise the doorway's are asked as soon as there is a connection."""
+        """`caller` if already known; otherwise the limiter's `caller_of` is called when the connection
+        opens."""
         self.caller = caller
         self._limiter = limiter
         self.transport: asyncio.Transport | None = None
@@ -264,12 +268,12 @@ class Connection(asyncio.Protocol):
         self._buffer += data
         self._limiter.buffered += len(data)
         if self._waiting:
-            # The next request waits here until the answer is out; no browser sends more than one.
+            # Pipelined requests wait until the response is out; browsers send at most one.
             if len(self._buffer) > self._limiter.limits.head_bytes:
                 self.abort()
             return
         self._hand_in()
-        # What is still here then is one request that is not whole, or many from somebody who takes no answers.
+        # What is left is one incomplete request, or many from a client that does not read its responses.
         if (
             len(self._buffer)
             > self._limiter.limits.head_bytes + len(HEAD_END) + self._limiter.limits.body_bytes
@@ -277,7 +281,7 @@ class Connection(asyncio.Protocol):
             self.abort()
 
     def eof_received(self) -> bool:
-        """Half closed: the answer still goes out."""
+        """Half-closed by the client: the response is still sent."""
         self._eof = True
         left = -1
         while len(self._buffer) != left:
@@ -331,7 +335,7 @@ class Connection(asyncio.Protocol):
             self.transport.abort()
 
     def abort_unused(self) -> None:
-        """Unless a request has begun to come."""
+        """Closes unless part of a request has arrived."""
         if not self._buffer:
             self.abort()
 
@@ -340,7 +344,7 @@ class Connection(asyncio.Protocol):
         if self._waiting or self._choked or self._mute or not buffer:
             return
         assert self.transport is not None
-        if self.transport.is_closing():  # the library must not begin what it cannot end
+        if self.transport.is_closing():  # the library must not start a request that it cannot answer
             return
         end = buffer.find(HEAD_END, 0, limits.head_bytes + len(HEAD_END))
         if end < 0:
@@ -356,7 +360,7 @@ class Connection(asyncio.Protocol):
         whole = end + len(HEAD_END) + octets
         if len(buffer) < whole:
             return
-        # The last answer on a connection says that it is the last: that is the library's to write.
+        # The last response of a connection must carry "Connection: close", which the library writes.
         if self._limiter.quick is not None and not octets and self._requests + 1 < limits.requests:
             answer = self._limiter.quick(buffer[:end], self)
             if answer is not None:
@@ -365,7 +369,7 @@ class Connection(asyncio.Protocol):
         self._pass_on(buffer[:whole], rest=buffer[whole:])
 
     def _answer(self, answer: FastAnswer, length: int) -> None:
-        """Without the library; `length` octets of the buffer were the request."""
+        """Response without the library; `length` octets of the buffer were the request."""
         assert self.transport is not None
         self._buffer = self._buffer[length:]
         self._limiter.buffered -= length
@@ -403,7 +407,8 @@ class Connection(asyncio.Protocol):
         self._waiting = False
 
     def _refuse(self, status: int) -> None:
-        """Say why, then read no more; the sweep closes who does not hang up."""
+        """Sends an error response and ignores further data; the sweep closes clients that do not
+        disconnect."""
         self._mute = True
         self._drop_buffer()
         assert self.transport is not None
@@ -418,8 +423,9 @@ class Connection(asyncio.Protocol):
 
 
 def _untie(transport: asyncio.Transport) -> None:
-    """asyncio's transports keep methods of themselves as attributes, so only a collection of garbage would free a
-    closed one: thousands that come and go would hold tens of megabytes meanwhile."""
+    """Breaks reference cycles: asyncio transports keep bound methods of themselves as attributes, so a closed
+    transport would stay until the next garbage collection, tens of megabytes with thousands of connections.
+    """
     kept = getattr(transport, "__dict__", {})
     for name in [name for name, value in kept.items() if getattr(value, "__self__", None) is transport]:
         kept[name] = None

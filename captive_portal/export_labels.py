@@ -1,4 +1,4 @@
-"""The names of facts about a person, as `House.own_data` and its JSON file call them, in words that can be translated."""
+"""Readable, translatable labels for the fields of `PortalBackend.own_data` and its JSON file."""
 
 from collections.abc import Mapping
 

@@ -1,20 +1,20 @@
-"""Answers that need nothing of the HTTP library: where a captured request is sent, and the first page.
+"""Fast path: redirects of captured requests and the splash page, answered without the HTTP library.
 
-Phones repeat their probes several times a second, and a feast day brings a thousand people at once: these two are what
-they ask for. Whatever is not plain goes to the library, which gives the same answer.
+Phones repeat their probes several times a second, and an event can bring a thousand devices at once. Any
+request that is not simple goes to the library, which gives the same answer.
 """
 
 from dataclasses import dataclass
 from http import HTTPStatus
 
 HEADS_MAX = 256
-"""Languages times answers."""
+"""Languages times responses."""
 _LINE_END = b" HTTP/1.1"
 
 
 @dataclass(frozen=True, slots=True)
 class FastRequest:
-    """A GET of HTTP/1.1 that wants to keep its connection, in ASCII, for a path (no absolute target)."""
+    """A GET of HTTP/1.1 with keep-alive, in ASCII, in origin form (no absolute target)."""
 
     target: str
     host: str
@@ -22,7 +22,7 @@ class FastRequest:
 
 
 def fast_request(head: bytes) -> FastRequest | None:
-    """A measured request's head, or None when it is not plain."""
+    """Parses a request head; None when the request is not simple."""
     first, _, fields = head.partition(b"\r\n")
     if not first.startswith(b"GET /") or not first.endswith(_LINE_END) or not head.isascii():
         return None
@@ -35,23 +35,23 @@ def fast_request(head: bytes) -> FastRequest | None:
 
 
 def _field(lower: bytes, fields: bytes, name: bytes) -> str:
-    """The first field of that name; `lower` is `fields` in lower case behind one line end."""
+    """The first field of that name; `lower` is `fields` in lower case after one CRLF."""
     place = lower.find(b"\r\n" + name + b":")
     if place < 0:
         return ""
-    begin = place + len(name) + 1  # where `lower` has its line end, `fields` has nothing
+    begin = place + len(name) + 1  # `lower` has a CRLF at its start that `fields` lacks
     end = fields.find(b"\r\n", begin)
     return fields[begin : end if end >= 0 else len(fields)].decode().strip(" \t")
 
 
 class FastPath:
-    """Heads of answers as octets, made once for each set of fields, and with the date anew each second."""
+    """Response heads as octets, cached for each set of fields; the date is added each time."""
 
     def __init__(self) -> None:
         self._made: dict[tuple[int, tuple[tuple[str, str], ...]], bytes] = {}
 
     def answer(self, status: int, fields: tuple[tuple[str, str], ...], body: bytes, date: bytes) -> bytes:
-        """One whole answer of HTTP/1.1; `date` as RFC 9110 section 5.6.7 has it."""
+        """A complete HTTP/1.1 response; `date` in the format of RFC 9110 section 5.6.7."""
         head = self._made.get((status, fields))
         if head is None:
             if len(self._made) >= HEADS_MAX:

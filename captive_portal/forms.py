@@ -1,4 +1,5 @@
-"""What a form may bring, and the proof that it came from a page that we gave to that very device a day ago at most."""
+"""Form parsing, and tokens which prove that a form comes from a page given to that device within the last 24
+hours."""
 
 import hashlib
 import hmac
@@ -16,10 +17,10 @@ from node.units import MacAddress
 FIELDS_MAX = 8
 SECRET_BYTES_MIN = 16
 TOKEN_MINUTES = 24 * 60
-"""For how long a page's forms are good; then they come again with what was typed."""
+"""Lifetime of form tokens; an older form is shown again with the typed values."""
 _BOOT_CHARACTERS, _MINUTE_CHARACTERS, _PROOF_CHARACTERS = 4, 6, 22
 TOKEN_CHARACTERS = _BOOT_CHARACTERS + _MINUTE_CHARACTERS + _PROOF_CHARACTERS
-"""In hexadecimal: which boot, which minute of it, and 88 bits that prove both."""
+"""In hexadecimal digits: the boot, the minute since boot, and an 88-bit HMAC of both."""
 
 JOIN, LEAVE, ANSWER, DEVICES, PASSPHRASE, OBJECTION, ERASE, LANGUAGE = PURPOSES = (
     "join",
@@ -31,12 +32,12 @@ JOIN, LEAVE, ANSWER, DEVICES, PASSPHRASE, OBJECTION, ERASE, LANGUAGE = PURPOSES 
     "erase",
     "language",
 )
-"""What a token may be good for: one thing each."""
+"""What a token can be used for: one purpose each."""
 
 CHARACTERS_MAX: Mapping[str, int] = {
     "token": TOKEN_CHARACTERS,
     "terms": 64,
-    "code": 200,  # room for the whole address that a QR code holds
+    "code": 200,  # a scanned QR code holds a whole URL
     "card": 1_000,
     "account": 64,
     "passphrase": 128,
@@ -52,7 +53,7 @@ CHARACTERS_MAX: Mapping[str, int] = {
     "lang": 35,
     "back": 1_000,
 }
-"""The longest text of each field; a longer one came from no form of ours."""
+"""Maximum length of each field; a longer one does not come from the portal's own forms."""
 
 QUERY_CHARACTERS_MAX = 2_048
 _QUERY = {
@@ -74,13 +75,14 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _CONTROL_IN_TEXT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 Form = Mapping[str, str]
-"""A sent form whose fields are all there, once each, in their limits and without control characters."""
+"""A parsed form: all fields present, once each, within their limits and without control characters."""
 
 
 def read_form(body: bytes, *required: str, also: tuple[str, ...] = ()) -> Form | None:
-    """None when a field of `required` is missing, or any is there twice, unknown, too long or no text.
+    """Parses a form; None when a field of `required` is missing, or any is repeated, unknown, too long or
+    malformed.
 
-    A token is always required; fields of `also` may be left out.
+    A token is always required; fields of `also` are optional.
     """
     try:
         fields = parse_qsl(
@@ -108,9 +110,9 @@ def _fits(name: str, value: str) -> bool:
 
 
 def read_query(query: str) -> Mapping[str, str]:
-    """What an address may carry to a page: a code or card to begin with, a language for this once, what was just done.
+    """Query fields that a page accepts: a code or card, a language for one page, what was just done.
 
-    Whatever has another shape is as good as not there, so nothing that strangers write into a link is ever shown.
+    A field with any other content is dropped, so a page never shows text that a link brought.
     """
     if not query or len(query) > QUERY_CHARACTERS_MAX:
         return {}
@@ -122,22 +124,24 @@ def read_query(query: str) -> Mapping[str, str]:
 
 
 Judgement = Literal["good", "old", "foreign"]
-"""Of a token: ours and of the last 24 hours; ours, but older or from before this boot; or not ours at all."""
+"""Result for a token: valid and at most 24 hours old; signed here, but older or of another boot; or not
+signed here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Makes and judges tokens, at one moment. Time is that since boot, which no clock that is wrong can change; after a
-    reboot, and at another node of the community, a token is of unknown age and so counts as old."""
+    """Signs and checks tokens at one moment. Age is time since boot, which a wrong clock cannot change; after
+    a reboot, or at another node of the community, the age is unknown and a token counts as old."""
 
     secret: bytes
     boot: str
-    """Names this boot; see `boot_name`."""
+    """Identifies this boot; see `boot_name`."""
     minute: int
-    """Since boot."""
+    """Minutes since boot."""
 
     def token(self, purpose: str, mac: MacAddress) -> str:
-        """The proof for one device and one purpose. It outlives a restart of the program, as the secret does."""
+        """Token for one device and one purpose. It stays valid over a restart of the program, as the secret
+        does."""
         return self._signed(f"{self.boot}{self.minute:0{_MINUTE_CHARACTERS}x}", purpose, mac)
 
     def judge(self, purpose: str, mac: MacAddress, token: str) -> Judgement:
@@ -157,14 +161,14 @@ class Tokens:
 
 
 def boot_name(boot_id: str) -> str:
-    """The part of a token that tells one boot from another."""
+    """The part of a token that identifies the boot."""
     return hashlib.sha256(boot_id.encode()).hexdigest()[:_BOOT_CHARACTERS]
 
 
 def is_same_origin(host: str, origin: str | None, fetch_site: str | None) -> bool:
-    """Whether the browser says, as far as it says anything, that the form stood on our own page.
+    """Whether the browser's headers, if any, allow that the form came from the portal's own page.
 
-    Some mini-browsers send ``Origin: null`` for every form; the token alone proves those.
+    Some mini-browsers send ``Origin: null`` with every form; there the token alone is the proof.
     """
     if fetch_site is not None and fetch_site not in {"same-origin", "none"}:
         return False

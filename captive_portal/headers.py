@@ -1,4 +1,4 @@
-"""The header fields of the portal's own answers: nothing is kept by anybody on the way, and a page can do nothing else."""
+"""HTTP header fields of the portal's responses: no caching, and a strict Content-Security-Policy."""
 
 from captive_portal.capport import CACHE_CONTROL
 from captive_portal.request_context import Download
@@ -9,7 +9,7 @@ SERVER = ("Server", "procomu")
 
 
 def page_fields(lang: str, style_source: str) -> Fields:
-    """Of a page in this language, whose only style is `style_source` (a source of CSP level 3)."""
+    """Header fields of a page in this language; `style_source` is its only style (CSP level 3 source)."""
     policy = (
         f"default-src 'none'; style-src {style_source}; img-src data:; "
         "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -19,7 +19,7 @@ def page_fields(lang: str, style_source: str) -> Fields:
         ("Content-Language", lang),
         ("Vary", "Accept-Language"),
         ("Content-Security-Policy", policy),
-        # Not "no-referrer": browsers would then send "Origin: null" with our own forms.
+        # Not "no-referrer": browsers would then send "Origin: null" with the portal's own forms.
         ("Referrer-Policy", "same-origin"),
         ("X-Content-Type-Options", "nosniff"),
         ("X-Frame-Options", "DENY"),
@@ -29,7 +29,7 @@ def page_fields(lang: str, style_source: str) -> Fields:
 
 
 def document_fields(document: Download) -> Fields:
-    """Of a document for programs, or a file to keep."""
+    """Header fields of a document for programs, or of a file to save."""
     fields: Fields = (
         ("Content-Type", document.content_type),
         ("Cache-Control", CACHE_CONTROL),

@@ -1,4 +1,4 @@
-"""The portal by https: the same pages behind TLS, for those who come to the portal by its own name."""
+"""HTTPS listener: the portal's pages over TLS, for clients that use its own host name."""
 
 import asyncio
 import ssl
@@ -19,27 +19,28 @@ from node.errors import NodeError
 
 BACKLOG = 256
 HANDSHAKES_MAX = 128
-"""When so many are under way, the oldest makes room: an honest one is over in a moment."""
+"""Handshakes in progress; at this number the oldest is aborted. A normal one takes less than a second."""
 HANDSHAKES_PER_DEVICE = 8
 HANDSHAKES_AT_ONCE, HANDSHAKES_PER_S = 60, 6
-"""Of one device, finished ones too: each costs some milliseconds, and everybody waits for them."""
+"""Token bucket for each device, finished handshakes too: each takes some milliseconds of CPU time."""
 HANDSHAKE_S = 10.0
 FAREWELL_S = 2.0
-"""For the other side to confirm the end of TLS."""
+"""Timeout for the close_notify of the other side."""
 LOOK_EVERY_S = 5.0
-"""How soon a renewed certificate is in use."""
+"""Interval in which a renewed certificate is noticed."""
 RECORD_BYTES = 16_384
-"""The longest record of TLS (RFC 8446 section 5.1)."""
+"""Maximum length of a TLS record (RFC 8446 section 5.1)."""
 LIMITS = Limits(connections=128, connections_per_device=16, idle_s=5.0)
-"""A connection with TLS costs some 80 kB, so all of them about 10 MB."""
+"""A TLS connection takes about 80 kB, so all of them about 10 MB."""
 
 Handle = Callable[[web.BaseRequest, ConnectionLimiter], Awaitable[web.StreamResponse]]
 
 
 class HttpsListener:
-    """Serves `handle` by TLS on `port` until cancelled, with the newest good certificate, and watches its files.
+    """Serves `handle` over TLS on `port` until cancelled, with the newest valid certificate, and watches its
+    files.
 
-    `callers` tell whose connection it is, before anything is read from it.
+    `callers` identifies the device of a connection before anything is read from it.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class HttpsListener:
         self._port, self._limits, self._clock = port, limits, clock
 
     async def run(self) -> None:
-        """Listens until cancelled. Raises NodeError when the port cannot be had."""
+        """Listens until cancelled. Raises NodeError when the port cannot be bound."""
 
         async def handle(request: web.BaseRequest) -> web.StreamResponse:
             return await self._handle(request, limiter)
@@ -103,16 +104,16 @@ class HttpsListener:
 
 
 def limit_tls_read_buffers() -> None:
-    """Connections with TLS that begin after this keep a buffer of one record each.
+    """Limits the read buffer of later TLS connections to one record each.
 
-    asyncio allocates 256 KiB for each, 32 MB for all that the portal takes, and neither `loop.create_server` nor
-    `loop.start_tls` has a parameter for it: only this attribute of asyncio's own class.
+    asyncio allocates 256 KiB for each, 32 MB for all connections of the portal. Neither `loop.create_server`
+    nor `loop.start_tls` has a parameter for it, only this attribute of asyncio's own class.
     """
     SSLProtocol.max_size = RECORD_BYTES
 
 
 class HandshakeLimiter:
-    """Handshakes under way: counted and timed, because nothing else knows of them yet."""
+    """Counts and times TLS handshakes in progress; the connection limiter does not see them yet."""
 
     def __init__(
         self,
@@ -129,7 +130,7 @@ class HandshakeLimiter:
         self._under_way: dict[TlsHandshake, asyncio.Transport] = {}
 
     def begin(self, handshake: "TlsHandshake", transport: asyncio.Transport) -> bool:
-        """False when this connection may not stay."""
+        """Starts a handshake; False when the connection must be aborted."""
         context, ends = self._files.context, ends_of(transport)
         if context is None or ends is None:
             return False
@@ -156,7 +157,7 @@ class HandshakeLimiter:
                 ssl_handshake_timeout=HANDSHAKE_S,
                 ssl_shutdown_timeout=FAREWELL_S,
             )
-        except OSError:  # TLS errors and time-outs too: whoever cannot shake hands is gone
+        except OSError:  # also TLS errors and timeouts: the handshake has failed
             transport.abort()
             return
         finally:
@@ -169,7 +170,7 @@ class HandshakeLimiter:
 
 
 class TlsHandshake(asyncio.Protocol):
-    """One connection until its handshake is over."""
+    """Protocol of one connection until its handshake is complete."""
 
     def __init__(self, handshakes: HandshakeLimiter) -> None:
         self.caller = ELSEWHERE
@@ -179,16 +180,17 @@ class TlsHandshake(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
-        # Nothing may be read before the TLS library does.
+        # Only the TLS library may read from the socket.
         transport.pause_reading()
         if not self._handshakes.begin(self, transport):
             transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """What came right behind the handshake; at most what TLS hands over in one turn of the loop."""
+        """Buffers data that came right after the handshake; TLS hands over a limited amount in one turn of
+        the loop."""
         self._early += data
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - either way it is gone
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the reason does not matter
         self._is_lost = True
 
     def pass_on(self, secured: asyncio.Transport) -> None:
@@ -202,7 +204,7 @@ class TlsHandshake(asyncio.Protocol):
 
 
 class HttpsConnection(Connection):
-    """As any other connection, only that TLS cannot stay half open."""
+    """Like any other connection, but TLS cannot stay half-closed."""
 
     __slots__ = ()
 

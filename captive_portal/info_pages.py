@@ -1,6 +1,6 @@
-"""The pages that are the same for everybody, as frozen values. Words stand in the templates, facts stand here.
+"""Pages that are the same for every client, as frozen values. Texts are in the templates, data is here.
 
-Sizes are cut here, so that no setting can make a page that a mini-browser refuses.
+Sizes are limited here, so that no setting makes a page which a mini-browser refuses.
 """
 
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ SENTENCES_MAX = 200
 HELP_BYTES_MAX = 4_000
 KEPT_MAX = 60
 RETRY_S = 5
-"""How long to wait when the node cannot do it just now."""
+"""Value of Retry-After when the node cannot do it now, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class TermsOfUse:
-    """The whole terms."""
+    """The complete terms."""
 
     template = "terms.html"
     place: PageContext
@@ -32,7 +32,7 @@ class TermsOfUse:
 
 @dataclass(frozen=True, slots=True)
 class OurNetwork:
-    """Who runs it, how to help, and the rules in plain language."""
+    """Who runs the network, how to help, and the rules in plain language."""
 
     template = "network.html"
     place: PageContext
@@ -42,7 +42,7 @@ class OurNetwork:
 
 @dataclass(frozen=True, slots=True)
 class Notices:
-    """What the community tells its people."""
+    """The community's notices."""
 
     template = "notices.html"
     place: PageContext
@@ -51,7 +51,7 @@ class Notices:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What the neighbourhood offers, with and without admission."""
+    """Local services, with and without authorization."""
 
     template = "services.html"
     place: PageContext
@@ -69,7 +69,7 @@ class Privacy:
 
 @dataclass(frozen=True, slots=True)
 class Help:
-    """For devices that have no browser, and for whatever goes wrong at the door."""
+    """Help for devices without a browser, and for problems with joining."""
 
     template = "help.html"
     place: PageContext
@@ -77,21 +77,21 @@ class Help:
 
 @dataclass(frozen=True, slots=True)
 class RefusedPage:
-    """Not now, and why."""
+    """The request was refused, and why."""
 
     template = "refused.html"
     place: PageContext
     reason: str
     rule: str = ""
     removed: bool = False
-    """A person ended the session, rather than a rule."""
+    """An administrator blocked the device; otherwise a rule refused."""
     forgetful: bool = False
-    """The node can read or write nothing just now."""
+    """The node's storage fails now."""
 
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """The asker is not on our link, so there is no device that could be let in."""
+    """The client is not on the LAN, so there is no device to authorize."""
 
     template = "elsewhere.html"
     place: PageContext
@@ -99,7 +99,7 @@ class Elsewhere:
 
 @dataclass(frozen=True, slots=True)
 class Disputed:
-    """Two devices claim the asker's address, so that nobody's page may be shown and nothing changed."""
+    """Two devices claim the client's address: no personal page is shown and nothing is changed."""
 
     template = "disputed.html"
     place: PageContext
@@ -115,7 +115,7 @@ class NotFound:
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """The node cannot do it this moment; trying again helps."""
+    """The node cannot do it at this moment; trying again helps."""
 
     template = "busy.html"
     place: PageContext
@@ -124,14 +124,14 @@ class Busy:
 
 @dataclass(frozen=True, slots=True)
 class WrongWay:
-    """A form that is not ours, is incomplete or too old; the way back to the first page."""
+    """The form is foreign, incomplete or too old; links to the first page."""
 
     template = "wrongway.html"
     place: PageContext
 
 
 FOR_ALL = (TermsOfUse, OurNetwork, Services, Privacy, Help, Elsewhere, Disputed, NotFound, Busy, WrongWay)
-"""Pages that hold nothing about one person, and are the same for everybody who reads their language."""
+"""Pages without personal data: identical for every client that reads the same language."""
 
 
 def terms(context: RequestContext) -> TermsOfUse:

@@ -1,4 +1,4 @@
-"""The language in which each device reads: the one that its person chose, else the one that its browser asks for."""
+"""Language of each device: the user's choice, else the browser's Accept-Language."""
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -9,14 +9,14 @@ from captive_portal.translations import Translations
 from node.units import MacAddress
 
 CHOICES_MAX = 4_096
-"""Devices whose choice is remembered; the oldest choice makes room."""
+"""Devices with a remembered choice; the oldest is evicted first."""
 WISHES_REMEMBERED = 256
-"""Different headers of browsers, worked out once each."""
+"""Distinct Accept-Language headers with a cached result."""
 
 
 class LanguageChooser:
-    """Choices are remembered here because mini-browsers keep no cookies. They are lost with a restart: then the
-    browser's own wish holds again."""
+    """Remembers choices in memory, because mini-browsers keep no cookies. After a restart the browser's
+    header applies again."""
 
     def __init__(self, words: Iterable[Translations]) -> None:
         self._all = tuple(Language(each.tag, each.name, each.direction) for each in words)
@@ -24,12 +24,12 @@ class LanguageChooser:
         self._negotiated = lru_cache(maxsize=WISHES_REMEMBERED)(self._negotiate)
 
     def lacking(self, *tags: str) -> tuple[str, ...]:
-        """Those of `tags` for which there is no catalogue."""
+        """Those of `tags` without a catalogue."""
         there = [language.tag for language in self._all]
         return tuple(tag for tag in tags if lookup(there, tag) is None)
 
     def choose(self, mac: MacAddress, tag: str) -> None:
-        """Remembers the wish of a device's person, if it is one of the languages."""
+        """Remembers the choice for a device, if the language is available."""
         found = lookup([language.tag for language in self._all], tag)
         if found is None:
             return
@@ -41,9 +41,9 @@ class LanguageChooser:
     def language_for(
         self, mac: MacAddress | None, accept: str, *, own: str, shown: tuple[str, ...] = (), asked: str = ""
     ) -> PageLanguage:
-        """For one request: `asked` in its address, for this once; then what the device's person chose; then `accept`, its
-        ``Accept-Language``; then `own`, the community's language. Only `shown` languages and `own` are offered; all when
-        none are named."""
+        """Page language of one request, in this order: `asked` in the query, for this page only; the
+        remembered choice; `accept`, the ``Accept-Language`` header; `own`, the community's language. Only
+        `shown` languages and `own` are offered; an empty `shown` offers all."""
         remembered = self._chosen.get(mac, "") if mac else ""
         return self._negotiated(accept[: HEADER_CHARACTERS_MAX + 1], own, shown, asked, remembered)
 

@@ -1,11 +1,11 @@
-"""Which language a page is in: what the person chose, what their browser asks for, what the community speaks."""
+"""Language negotiation: the user's choice, the browser's Accept-Language, the community's language."""
 
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 HEADER_CHARACTERS_MAX = 1_024
-"""Of ``Accept-Language``; what stands behind is not read."""
+"""Of ``Accept-Language``; the rest is ignored."""
 RANGES_MAX = 32
 TAG_CHARACTERS_MAX = 35
 """RFC 5646 section 4.4.1."""
@@ -17,23 +17,23 @@ _ANY = "*"
 
 @dataclass(frozen=True, slots=True)
 class _Range:
-    """One wish of ``Accept-Language``."""
+    """One language range of ``Accept-Language`` with its weight."""
 
     tag: str
     thousandths: int
 
 
 def is_tag(text: str) -> bool:
-    """Whether `text` has the form of a language tag, as ``ca`` or ``pt-BR``."""
+    """Whether `text` has the form of a language tag, such as ``ca`` or ``pt-BR``."""
     return len(text) <= TAG_CHARACTERS_MAX and _TAG.fullmatch(text) is not None
 
 
 def negotiate(offered: Sequence[str], own: str, *chosen: str, accept: str = "") -> str:
-    """One of the `offered` tags (RFC 5646), or `own`, the community's language, when nothing else fits.
+    """One of the `offered` tags (RFC 5646), or `own`, the community's language, when nothing else matches.
 
-    The first of `chosen` that is offered goes before `accept`, which is an ``Accept-Language`` header (RFC 9110
-    section 12.5.4) matched by RFC 4647: first lookup, so that ``fr-CA`` finds ``fr``, then prefixes, so that ``pt``
-    finds ``pt-BR``. What a header has that is no language range is passed over.
+    The first of `chosen` that is offered takes precedence over `accept`, an ``Accept-Language`` header (RFC
+    9110 section 12.5.4) matched by RFC 4647: first lookup, so that ``fr-CA`` finds ``fr``, then prefixes, so
+    that ``pt`` finds ``pt-BR``. Invalid ranges are ignored.
     """
     for tag in chosen:
         if (found := lookup(offered, tag)) is not None:
@@ -53,7 +53,7 @@ def negotiate(offered: Sequence[str], own: str, *chosen: str, accept: str = "") 
 
 
 def lookup(offered: Collection[str], wanted: str) -> str | None:
-    """RFC 4647 section 3.4: the longest of the offered tags that `wanted` begins with; case does not matter."""
+    """RFC 4647 section 3.4: the longest offered tag that is a prefix of `wanted`; case does not matter."""
     by_name = {tag.lower(): tag for tag in offered}
     parts = wanted.lower().split("-")[:RANGES_MAX]
     while parts:

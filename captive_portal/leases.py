@@ -1,4 +1,4 @@
-"""Which device an IPv4 address was leased to, from dnsmasq's file of leases."""
+"""IPv4 address to device, from dnsmasq's lease file."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,12 +6,12 @@ from pathlib import Path
 from node.units import MacAddress
 
 FILE_BYTES_MAX = 4_000_000
-"""Some 40,000 leases; of a longer file nothing is read."""
+"""About 40,000 leases; a larger file is not read."""
 
 
 def read_leases(text: str) -> dict[str, MacAddress]:
-    """By IPv4 address, from lines of ``expiry hardware-address address name client-id`` (dnsmasq(8)). Lines of DHCPv6 and
-    of clients without an Ethernet address are passed over."""
+    """By IPv4 address, from lines of ``expiry hardware-address address name client-id`` (dnsmasq(8)). DHCPv6
+    lines and clients without an Ethernet address are skipped."""
     found: dict[str, MacAddress] = {}
     for line in text.splitlines():
         words = line.split()
@@ -21,7 +21,7 @@ def read_leases(text: str) -> dict[str, MacAddress]:
 
 
 class LeaseFile:
-    """The leases as they were written last. Without a file there are none."""
+    """The current lease file. A missing file means no leases."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -29,7 +29,7 @@ class LeaseFile:
         self.holders: Mapping[str, MacAddress] = {}
 
     def look(self) -> None:
-        """Reads the file when it changed; may take some milliseconds, so not on the event loop."""
+        """Reads the file if it changed; can take some milliseconds, so not on the event loop."""
         try:
             found = self._path.stat()
             stamp = found.st_mtime_ns, found.st_size

@@ -1,4 +1,5 @@
-"""The people's link as the kernel and the leases tell of it: who is asking, and who claims whose address."""
+"""Identifies clients on the LAN from the kernel and the DHCP leases, and detects addresses that two devices
+claim."""
 
 import asyncio
 import logging
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 class LinkCallers:
-    """Implements the portal's `Callers` for one LAN interface; `run` watches leases and claims until cancelled."""
+    """Implements `Callers` for one LAN interface; `run` watches leases and claims until cancelled."""
 
     def __init__(
         self,
@@ -43,17 +44,17 @@ class LinkCallers:
         self._logged = -LOGGED_EVERY_S
 
     def caller(self, ends: SocketAddresses) -> Caller:
-        """The neighbour table says who should send from this address; the frames must be that device's own."""
+        """The neighbour table gives the device of the address; the frames must come from that device."""
         device = self._neighbours.mac_of(ends.address)
         if device is None:
             return ELSEWHERE
         sends = self._senders.sends(device, ends)
         if sends is False:
-            # It may have changed hands a moment ago.
+            # The address may have moved to another device a moment ago.
             device = self._neighbours.mac_of(ends.address, is_fresh=True)
             sends = device is not None and self._senders.sends(device, ends)
         if device is None or sends is None:
-            return DISPUTED  # nobody claims it, but nothing vouches for the sender
+            return DISPUTED  # no second claim, but the sender cannot be verified
         if not sends:
             return self._disputed(ends.address)
         self._heard.add(device)
@@ -73,7 +74,7 @@ class LinkCallers:
         return (told,) if told else ()
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Reads leases and neighbour notifications until cancelled."""
         loop, news = asyncio.get_running_loop(), self._news()
         loop.add_reader(news.fileno(), self._hear, news)
         try:

@@ -1,4 +1,4 @@
-"""IP address to hardware address on this link, by one question to the kernel (rtnetlink)."""
+"""IP address to hardware address on the LAN, by one request to the kernel (rtnetlink(7))."""
 
 import errno
 import ipaddress
@@ -12,11 +12,11 @@ from node.netlink import NLM_F_REQUEST, SEQUENCE_MASK, attribute, find_attribute
 from node.units import MacAddress
 
 CACHE_MS = 500
-"""An address that changes hands is known under its new device after this."""
+"""An address that moves to another device is resolved to it after this."""
 CACHED_ADDRESSES_MAX = 4_096
 ANSWER_BYTES_MAX = 16_384
 NEWS_BYTES, NEWS_AT_ONCE = 262_144, 64
-"""Of changes that wait to be read, and changes that are read in one turn of the loop."""
+"""Receive buffer for notifications, in bytes; and notifications read in one turn of the loop."""
 
 # linux/rtnetlink.h, linux/neighbour.h
 _RTM_NEWNEIGH, _RTM_GETNEIGH = 28, 30
@@ -30,8 +30,8 @@ _UNUSABLE_STATES = 0x01 | 0x20 | 0x40  # incomplete, failed, noarp
 class KernelNeighbours:
     """The neighbour table of one LAN interface.
 
-    Answers come from one small exchange with the kernel (about 10 microseconds, never a dump), remembered for
-    half a second. `interface` may appear later or be made anew: it is looked up with each question.
+    A lookup is one small exchange with the kernel (about 10 microseconds, never a dump), cached for half a
+    second. `interface` may appear later or be created again: its index is looked up each time.
     """
 
     def __init__(self, interface: str, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -49,8 +49,9 @@ class KernelNeighbours:
         self._socket.close()
 
     def mac_of(self, address: str, *, is_fresh: bool = False) -> MacAddress | None:
-        """The device that is said to hold `address` on our LAN, at most `CACHE_MS` ago, or just now if it must be
-        `is_fresh`; None for strangers and for what is no address. Anybody on the link can write what is said here."""
+        """The hardware address of `address` in the neighbour table, at most `CACHE_MS` old, or looked up now
+        if `is_fresh`; None when there is none, or `address` is not an IP address. Any host on the link can
+        forge entries of this table."""
         now = self._clock()
         known = self._known.get(address)
         if known is not None and now < known[0] and not is_fresh:
@@ -72,7 +73,7 @@ class KernelNeighbours:
         self._sequence = (self._sequence + 1) & SEQUENCE_MASK
         try:
             self._socket.send(question(packed, index, self._sequence))
-            while True:  # the kernel answers within the send; older answers are passed over
+            while True:  # the kernel answers within the send; earlier answers are skipped
                 answer = self._socket.recv(ANSWER_BYTES_MAX)
                 if any(sequence == self._sequence for _, sequence, _ in messages(answer)):
                     return read_answer(answer, packed, index)
@@ -87,7 +88,7 @@ class KernelNeighbours:
 
 
 class NeighbourNews:
-    """What changes in the neighbour table of one interface, as the kernel tells it by multicast."""
+    """Changes of the neighbour table of one interface, from the kernel's multicast group."""
 
     def __init__(self, interface: str) -> None:
         self._interface = interface
@@ -105,8 +106,8 @@ class NeighbourNews:
         self._socket.close()
 
     def read(self) -> Iterator[tuple[str, MacAddress]]:
-        """At most `NEWS_AT_ONCE` changes that are told so far: an address and the device that now holds it. What came while
-        nobody read is lost."""
+        """Up to `NEWS_AT_ONCE` pending changes: an address and the device that now holds it. Notifications
+        that overflow the receive buffer are lost."""
         try:
             index = socket.if_nametoindex(self._interface)
         except OSError:
@@ -136,7 +137,7 @@ def question(packed: bytes, index: int, sequence: int) -> bytes:
 
 
 def read_answer(answer: bytes, packed: bytes, index: int) -> MacAddress | None:
-    """The hardware address in one RTM_NEWNEIGH, if it is about this address and can be used now."""
+    """The hardware address in one RTM_NEWNEIGH, if it is for this address and in a usable state."""
     neighbour = _neighbour(answer)
     if neighbour is None or find_attribute(neighbour, _NDA_DST, _NEIGHBOUR.size) != packed:
         return None
@@ -148,14 +149,14 @@ def read_answer(answer: bytes, packed: bytes, index: int) -> MacAddress | None:
 
 
 def read_news(told: bytes, index: int) -> tuple[str, MacAddress] | None:
-    """Address and device in one RTM_NEWNEIGH about the interface `index`; None when it holds no such pair."""
+    """Address and device in one RTM_NEWNEIGH for the interface `index`; None when it holds no such pair."""
     packed = find_attribute(_neighbour(told) or b"", _NDA_DST, _NEIGHBOUR.size) or b""
     device = read_answer(told, packed, index) if len(packed) in {4, 16} else None
     return None if device is None else (str(ipaddress.ip_address(packed)), device)
 
 
 def _neighbour(data: bytes) -> bytes | None:
-    """The payload of a message RTM_NEWNEIGH, which the kernel sends by itself; None for any other."""
+    """Payload of an RTM_NEWNEIGH message; None for any other."""
     kind, _, payload = next(messages(data), (0, 0, b""))
     return payload if kind == _RTM_NEWNEIGH and len(payload) >= _NEIGHBOUR.size else None
 

@@ -1,6 +1,6 @@
-"""What stands at the head and the foot of every page, and texts that people wrote, cut to what a page may carry.
+"""Header and footer data of every page, and free texts cut to the size that a page may have.
 
-Texts of the community (names, terms, rules, contact) pass through as they are: the templates escape them.
+Texts of the community (names, terms, rules, contact) are passed unchanged: the templates escape them.
 """
 
 import re
@@ -17,17 +17,18 @@ _MAIL = re.compile(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 _WEB = re.compile(r"https://[A-Za-z0-9][A-Za-z0-9._~:/?#@!$&()*+,;=%\[\]-]*")
 
 CHOICE = "\ue000language\ue000"
-"""Stands in a page for the reader's token for choosing a language: so pages that are the same for all are made once."""
+"""Placeholder for the device's language token: so pages that are the same for all clients are rendered
+once."""
 
 Direction = Literal["ltr", "rtl"]
 
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """One language that the portal speaks."""
+    """One language of the portal."""
 
     tag: str
-    """As BCP 47 has it: ``ca``."""
+    """RFC 5646 tag: ``ca``."""
     name: str
     """In the language itself: ``Català``."""
     direction: Direction = "ltr"
@@ -38,7 +39,7 @@ ENGLISH = Language("en", "English")
 
 @dataclass(frozen=True, slots=True)
 class PageLanguage:
-    """The language of one answer, and those that the person may choose instead."""
+    """The language of one response, and the languages to choose from."""
 
     language: Language = ENGLISH
     offered: tuple[Language, ...] = (ENGLISH,)
@@ -49,26 +50,28 @@ ENGLISH_ONLY = PageLanguage()
 
 @dataclass(frozen=True, slots=True)
 class PageContext:
-    """Where the reader is."""
+    """Layout data that every page shares."""
 
     community: str
     node: str
     host: str
     contact: str
     contact_link: str
-    """A ``mailto:`` or ``https:`` link, or empty when the contact is only words."""
+    """A ``mailto:`` or ``https:`` link; empty when the contact is plain text."""
     lang: str = "en"
     direction: Direction = "ltr"
     languages: tuple[Language, ...] = ()
-    """For the switch at the foot, with the present one; empty when there is no choice."""
+    """For the language selector, with the present one; empty when there is no choice."""
     path: str = "/"
-    """Where the switch leads: this page, if it can be asked for, with what its address brought along."""
+    """Target of the language selector: this page with its allowed query fields, if it can be fetched with
+    GET."""
     choice: str = ""
-    """`CHOICE` for a device whose choice is remembered; empty for who is elsewhere, and gets links instead."""
+    """`CHOICE` for a device on the LAN, whose choice is remembered; empty for other clients, which get
+    links."""
 
 
 class PortalPage(Protocol):
-    """A frozen value that holds everything its template shows."""
+    """A frozen value with everything that its template shows."""
 
     @property
     def template(self) -> str: ...
@@ -81,7 +84,7 @@ class PortalPage(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Paragraphs of a text that somebody wrote, whole or cut."""
+    """Paragraphs of a free text, complete or cut."""
 
     paragraphs: tuple[str, ...] = field(default=())
     cut: bool = False
@@ -106,14 +109,14 @@ def page_context(
 
 
 def contact_link(contact: str) -> str:
-    """Only what is surely an address becomes a link; everything else, ``javascript:`` too, stays words."""
+    """A link only for a valid address; everything else, also ``javascript:``, stays text."""
     if _WEB.fullmatch(contact):
         return contact
     return f"mailto:{contact}" if _MAIL.fullmatch(contact) else ""
 
 
 def shortened(text: str, bytes_max: int) -> str:
-    """The beginning of a text, up to the last gap between words if there is one, with a mark that it goes on."""
+    """The beginning of a text with an ellipsis, cut between words where possible."""
     if len(text.encode()) <= bytes_max:
         return text
     cut = text.encode()[:bytes_max].decode(errors="ignore")
@@ -121,9 +124,9 @@ def shortened(text: str, bytes_max: int) -> str:
 
 
 def paragraphs(text: str, bytes_max: int) -> Text:
-    """Blank lines part paragraphs; the cut falls between words where a language has gaps between them.
+    """Splits a text at blank lines; cuts between words where the language has spaces.
 
-    `bytes_max` of UTF-8, because a page has to be small in every alphabet.
+    The limit is in bytes of UTF-8, because a page must be small in every script.
     """
     kept: list[str] = []
     room = bytes_max

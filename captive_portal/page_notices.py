@@ -1,4 +1,4 @@
-"""What a page tells beside its own matter: the community's notices, and services of the neighbourhood."""
+"""Notices of the community and local services, prepared for a page."""
 
 import re
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from node.governance.translations import Translator
 
 SHORT_NOTICES_MAX = 2
 SHORT_TEXT_BYTES_MAX = 300
-"""Of a notice on the first page; the whole of it stands on the page of notices."""
+"""Of a notice on the first page; the notices page shows all of it."""
 SHORT_SERVICES_MAX = 4
 NOTICES_MAX = 50
 SERVICES_MAX = 60
@@ -46,7 +46,7 @@ class PageNotice:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One service; `url` is empty when it is no address that a page may lead to."""
+    """One service; `url` is empty when it is not a valid http or https URL."""
 
     name: str
     url: str
@@ -61,20 +61,19 @@ def in_language[T: Spoken](texts: Sequence[T], language: str) -> T | None:
 
 
 def terms_text(view: CommunityView, language: str, words: Translator) -> TermsText:
-    """The terms in force, in this language where the community wrote them in it, or left them as they come with the
-    node."""
+    """The terms in force, in this language if the community wrote them in it or uses the default terms."""
     found = in_language(view.terms_texts, language) or TermsText(view.language, view.terms)
     said = words.gettext(found.text)
     return found if said == found.text else TermsText(language, said)
 
 
 def page_notices(notices: Sequence[Notice], language: str) -> tuple[PageNotice, ...]:
-    """Whole, for the page of notices."""
+    """Complete notices, for the notices page."""
     return _told(notices[:NOTICES_MAX], language, 4 * TEXT_CHARS_MAX)
 
 
 def short_page_notices(notices: Sequence[Notice], language: str) -> tuple[PageNotice, ...]:
-    """The most urgent and newest, for a page that has another matter."""
+    """The most urgent and newest, shortened, for other pages."""
     return _told(notices[:SHORT_NOTICES_MAX], language, SHORT_TEXT_BYTES_MAX)
 
 
@@ -95,12 +94,12 @@ def _told(notices: Sequence[Notice], language: str, bytes_max: int) -> tuple[Pag
 
 
 def services_shortly(found: Sequence[ServiceView]) -> tuple[Service, ...]:
-    """Only what the community set up: where people type codes, no stranger on the LAN puts up a sign."""
+    """Configured services only: a discovered one must not advertise itself where people type codes."""
     return services([service for service in found if service.is_configured], SHORT_SERVICES_MAX)
 
 
 def services(found: Sequence[ServiceView], most: int = SERVICES_MAX) -> tuple[Service, ...]:
-    """Those that the community set up go first. An address that is not surely http or https stays without a link."""
+    """Configured services first. A URL that is not http or https gives no link."""
     ordered = sorted(found, key=lambda service: not service.is_configured)[:most]
     return tuple(
         Service(

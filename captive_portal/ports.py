@@ -1,4 +1,4 @@
-"""What the front door needs from the house."""
+"""Interfaces of the portal: what it needs from the node, and the values that are passed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,23 +19,23 @@ GuestState = Literal["waiting", "admitted", "expired", "removed"]
 
 RefusalReason = Literal[
     RejectReason,
-    "removed",  # an admin took the device off; `detail` is the admin's reason
-    "trouble",  # the node cannot do it just now; `detail` says why
-    "memory",  # the node can read or write nothing just now; its log and its admins are told why
-    "no-passphrase",  # there is none yet, and the first is not chosen here without a card
+    "removed",  # blocked by an administrator; `detail` is the stated reason
+    "trouble",  # the node cannot do it now; `detail` says why
+    "memory",  # the node's storage fails now; its log and its admins get the reason
+    "no-passphrase",  # the account has no passphrase, and the first one can only be set with a card
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """The device may pass from now on."""
+    """The device is authorized from now on."""
 
     seconds_left: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """It was not done, and why."""
+    """Nothing was done, and why."""
 
     reason: RefusalReason
     detail: str = ""
@@ -50,7 +50,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class DeviceView:
-    """One device of an account, as its people see it."""
+    """One device of an account, as shown to its own users."""
 
     mac: MacAddress
     name: str
@@ -58,30 +58,30 @@ class DeviceView:
     is_this: bool
     is_online: bool
     idle_s: int | None
-    """Since its last packet; None while that is not known."""
+    """Seconds since its last packet; None while that is not known."""
     since_day: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Full:
-    """The account has as many devices on as it may; the person chooses which makes room, and asks again with
-    `instead_of`."""
+    """The account has reached its device limit; the user chooses the device to disconnect and sends the
+    request again with `instead_of`."""
 
     devices: tuple[DeviceView, ...]
     devices_max: int
 
 
-# --- the ways in ------------------------------------------------------------------------
+# --- authentication methods --------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class TermsAccepted:
-    """No identity: the device is a guest of its own."""
+    """No identity: the device gets an account of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class CodeTyped:
-    """A voucher's code, or the code that another device of the account shows. As typed."""
+    """A voucher code, or a code that another device of the account shows. As typed."""
 
     code: str
 
@@ -96,7 +96,7 @@ class PassphraseTyped:
 
 @dataclass(frozen=True, slots=True)
 class CardShown:
-    """The text of a membership card's QR code, with or without the address before it."""
+    """Text of a membership card's QR code, with or without the URL before it."""
 
     card: str
 
@@ -106,13 +106,13 @@ Entry = TermsAccepted | CodeTyped | PassphraseTyped | CardShown
 
 @dataclass(frozen=True, slots=True)
 class AskedFor:
-    """This device waits for a member's yes."""
+    """The device waits for a member to sponsor it."""
 
     host: str
-    """As the guest typed it; whether there is such a member is told to nobody."""
+    """As typed by the guest; whether that member exists is not disclosed."""
     name: str
     sign: str
-    """Four digits that both sides see, so that the member says yes to the right device."""
+    """Four digits shown to both sides, so that the member approves the right device."""
     seconds_left: int
 
 
@@ -121,7 +121,7 @@ Muting = Literal["device", "all", "hear"]
 
 @dataclass(frozen=True, slots=True)
 class IntroductionRequest:
-    """Somebody who asks this account to vouch for them."""
+    """A guest's request to this account for sponsorship."""
 
     number: int
     name: str
@@ -131,67 +131,67 @@ class IntroductionRequest:
 
 @dataclass(frozen=True, slots=True)
 class DeviceCode:
-    """Typed on another device, it brings that device into this account."""
+    """A code that binds one more device to this account."""
 
     code: str
-    """Grouped for reading."""
+    """In groups, for reading."""
     seconds_left: int
 
 
-# --- what people see --------------------------------------------------------------------
+# --- views ------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class GuestView:
-    """One device as its own person may see it."""
+    """One device with its account and limits, for its own user only."""
 
     state: GuestState
     account: AccountId | None
     used: Usage
     """This month, all devices of the account, all nodes."""
     allowance: Allowance | None
-    """None while the device is not admitted."""
+    """None while the device is not authorized."""
     seconds_left: int | None
     bytes_left: Bytes | None
-    """The smallest remainder of the account's quotas; None without any."""
+    """The smallest remainder of the account's quotas; None without quotas."""
     devices: tuple[DeviceView, ...] = ()
     removed_because: str | None = None
     way: Way | None = None
-    """How it came in; for `expired`, which way has come to its end."""
+    """How the device joined; in state `expired`, how the ended session began."""
     name: str = ""
-    """What people call the account, where the roll says it."""
+    """Display name of the account in the member directory; empty without one."""
     tier: str = ""
     terms_version: str = ""
-    """That was accepted."""
+    """Version that was accepted."""
     devices_max: int | None = None
     asked_for: AskedFor | None = None
     went_unanswered: bool = False
-    """Its question to a member has lately ended without a yes."""
+    """The device's sponsor request has lately ended without approval."""
     requests: tuple[IntroductionRequest, ...] = ()
     unasked_s: int | None = None
-    """For how long nobody's question reaches this member, as they wished; None while they hear everybody."""
+    """Seconds for which this member gets no sponsor requests, at their own wish; None when all are shown."""
     device_code: DeviceCode | None = None
     objections: tuple[Objection, ...] = ()
     is_member: bool = False
-    """May vouch for guests and set a passphrase."""
+    """May sponsor guests and set a passphrase."""
     has_passphrase: bool = False
     has_shown_card: bool = False
-    """A moment ago, on this device: its person may choose a passphrase without the one before."""
+    """Shortly before, on this device: a new passphrase can be set without the current one."""
     comes_back: bool = False
-    """Not in now, but of an account that is let in again without showing anything, while others are not."""
+    """Not authorized now, but bound to an account that can join without new credentials."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """The line to the Internet is down; what is on this side of it still works."""
+    """The uplink is down; local services still work."""
 
     since: datetime | None
-    """None while the node does not know the time."""
+    """None while the clock is not synchronized."""
 
 
 @dataclass(frozen=True, slots=True)
 class CommunityView:
-    """What anyone may know about the network, before and without admission."""
+    """What any client may know about the network, before and without authorization."""
 
     community: str
     node: str
@@ -204,34 +204,34 @@ class CommunityView:
     terms_texts: tuple[TermsText, ...] = ()
     """The same terms in other languages."""
     ways: tuple[Way, ...] = WAYS
-    """Ways in that the rules open, in the order in which the page shows them."""
+    """Join methods that the rules allow, in the order of the page."""
     portal_url: str = ""
-    """The https address where there is a certificate, such as ``https://login.vall.example``; otherwise empty."""
+    """The https URL such as ``https://login.vall.example`` while there is a certificate; otherwise empty."""
     help: str = ""
     """How to help the network, in the community's own words."""
     language: str = "en"
-    """The community's own (RFC 5646): for those whose browser asks for none that there is."""
+    """The community's language (RFC 5646): the fallback when no language of the browser is available."""
     languages: tuple[str, ...] = ()
-    """To choose from, besides its own; empty for all that have a catalogue."""
+    """Languages to choose from besides its own; empty for all that have a catalogue."""
     ruleset: Ruleset | None = None
-    """The rules in force, to be said in other languages; without it they are said as in `sentences`."""
+    """The rules in force, to be described in other languages; None: only `sentences` are shown."""
     outage: Outage | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceView:
-    """A service of the neighbourhood: reachable before and without admission."""
+    """A local service, reachable with and without authorization."""
 
     name: str
     url: str
     about: str
     is_configured: bool
-    """False for one that was found on the LAN by itself."""
+    """False for a service discovered on the LAN."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeptView:
-    """What the node keeps, why, and for how long: one table of its database."""
+    """What one table of the node's database keeps, why, and for how long."""
 
     table: str
     purpose: str
@@ -239,15 +239,15 @@ class KeptView:
 
 
 class PortalBackend(Protocol):
-    """The node, as far as the front door may ask. What is typed by people is cut to the limits of its format by the
-    house; the front door limits the whole form."""
+    """The node, as far as the portal may use it. The node limits each text that people type; the portal
+    limits the whole form."""
 
     def guest(self, mac: MacAddress) -> GuestView: ...
 
     def community(self) -> CommunityView: ...
 
     def notices(self, mac: MacAddress | None) -> tuple[Notice, ...]:
-        """Those that this device's person should see here today, the urgent and newest first."""
+        """Notices for this device today, urgent and newest first."""
 
     def services(self) -> tuple[ServiceView, ...]: ...
 
@@ -256,51 +256,51 @@ class PortalBackend(Protocol):
     async def admit(
         self, mac: MacAddress, entry: Entry, terms_version: str, instead_of: MacAddress | None = None
     ) -> Admitted | Refused | Full:
-        """Returns after the session is stored and the kernel lets the device pass.
+        """Returns once the session is stored and the kernel forwards the device's packets.
 
-        For some minutes after `Full` the device chooses `instead_of` without showing once more who it is.
+        For some minutes after `Full` the device can send `instead_of` without new credentials.
         """
 
     async def leave(self, mac: MacAddress) -> None:
-        """Ends the session; also takes back a question to a member."""
+        """Ends the session; also withdraws a sponsor request."""
 
     async def ask(self, mac: MacAddress, host: str, name: str, terms_version: str) -> Refused | None:
-        """The device's person, who is called `name`, asks the member `host` to vouch for them."""
+        """Sends a sponsor request of a guest named `name` to the member `host`."""
 
     async def answer(self, mac: MacAddress, number: int, *, yes: bool) -> Refused | None:
-        """The person of a member's device answers request `number`."""
+        """A member approves (`yes`) or declines sponsor request `number`."""
 
     async def mute(self, mac: MacAddress, number: int, whom: Muting) -> Refused | None:
-        """The person of a member's device hears no question from the device that asked `number`, or from anybody, for a
-        day; or hears everybody again."""
+        """Mutes sponsor requests for a day: of the device behind request `number`, or all; or unmutes all."""
 
     async def new_device_code(self, mac: MacAddress) -> DeviceCode | Refused:
-        """A code for one more device of this device's account; it takes the place of an older one."""
+        """A code that binds one more device to this account; it replaces an earlier code."""
 
     async def name_device(self, mac: MacAddress, device: MacAddress, name: str) -> Refused | None: ...
 
     async def remove_device(self, mac: MacAddress, device: MacAddress) -> Refused | None:
-        """Takes a device of the own account off, and out of the account."""
+        """Ends the session of a device of the same account, and removes its binding."""
 
     async def set_passphrase(self, mac: MacAddress, passphrase: str, current: str = "") -> Refused | None:
-        """`current` is the passphrase until now: whoever has copied a member's hardware address does not know it. It is
-        not asked for while `has_shown_card`."""
+        """Sets the passphrase. `current` is the present one, which a device with a spoofed hardware address
+        does not know. It is not needed while `has_shown_card`."""
 
     async def add_objection(self, mac: MacAddress, rule: str, text: str) -> Refused | None: ...
 
     async def own_data(self, mac: MacAddress) -> Mapping[str, object]:
-        """Everything that is kept about this device and its account, ready for JSON."""
+        """All personal data about this device and its account, ready for JSON."""
 
     async def erase(self, mac: MacAddress) -> None:
-        """Ends the session and deletes what is kept, except this month's counts, which the shares of others rest on
-        until the month is over."""
+        """Ends the session and erases the personal data, except this month's counters: the shares of other
+        accounts depend on them until the month ends."""
 
 
 class Callers(Protocol):
-    """Who is asking, which nobody can choose by what they send to the portal."""
+    """Identifies clients by what they cannot choose in a request."""
 
     def caller(self, ends: SocketAddresses) -> Caller:
-        """Whose connection it is; asked once, when it opens, and kept for as long as it stands."""
+        """Device of a connection. Called once, when it opens; valid until it closes."""
 
     def is_disputed(self, address: str, device: MacAddress) -> bool:
-        """Whether another device is now said to hold the address from which `device` sends; asked for each request."""
+        """Whether another device now claims the address from which `device` sends. Called for each
+        request."""

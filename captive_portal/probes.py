@@ -1,8 +1,9 @@
-"""Which system is asking whether it is online, and the answer that opens or closes its sign-in sheet.
+"""Connectivity checks of operating systems: which one a request is, and the answer that closes its sign-in
+sheet.
 
-Every phone and desktop asks a host of its maker over plain HTTP. A redirect makes it show the portal; the
-expected answer, byte for byte, makes the sheet close. Sources: Android's NetworkMonitor, Apple's and
-Microsoft's documents, NetworkManager's nm-connectivity.c, the WBA's list of captive portal behaviour (2019).
+Phones and desktops fetch a URL of their vendor over plain HTTP. A redirect makes them show the portal; the
+expected answer, byte for byte, closes the sheet. Sources: Android's NetworkMonitor, Apple's and Microsoft's
+documents, NetworkManager's nm-connectivity.c, the WBA's list of captive portal behaviour (2019).
 """
 
 import ipaddress
@@ -21,7 +22,7 @@ _PORT = re.compile(r"\d{1,5}")
 
 @dataclass(frozen=True, slots=True)
 class ProbeAnswer:
-    """One whole answer; the server adds only the length and the date."""
+    """A complete response; the server adds only length and date."""
 
     status: int
     body: bytes
@@ -30,7 +31,7 @@ class ProbeAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A system's question, and what it takes for the open Internet."""
+    """A system's connectivity check, and the answer that it expects on the open Internet."""
 
     system: str
     open_answer: ProbeAnswer
@@ -60,7 +61,7 @@ _OK = _text("OK")
 _ANDROID_PATHS = ("/generate_204", "/gen_204")
 _APPLE_PATHS = ("/", "/hotspot-detect.html", "/library/test/success.html")
 
-# system, hosts, paths, the answer of the open Internet
+# system, hosts, paths, answer on the open Internet
 _GOLDEN: tuple[tuple[str, tuple[str, ...], tuple[str, ...], ProbeAnswer], ...] = (
     (
         "Android",
@@ -95,7 +96,7 @@ _GOLDEN: tuple[tuple[str, tuple[str, ...], tuple[str, ...], ProbeAnswer], ...] =
             "captive.apple.com",
             "www.apple.com",
             "netcts.cdn-apple.com",
-            # Asked by old systems, and by new ones from time to time.
+            # Used by old systems, and now and then by new ones.
             "appleiphonecell.com",
             "airport.us",
             "ibook.info",
@@ -154,7 +155,7 @@ _HOSTS = frozenset(host for host, _ in _PROBES)
 
 
 def normal_host(header: str) -> str | None:
-    """A Host header without port, trailing dot, brackets and capitals; None when it can be no host at all.
+    """A Host header without port, trailing dot, brackets and capitals; None when it is not a valid host.
 
     IPv6 literals come back in their shortest form, IPv4-mapped ones as IPv4.
     """
@@ -186,9 +187,9 @@ def _split_port(host: str) -> tuple[str | None, str]:
 
 
 def recognise(method: str, host: str | None, target: str, user_agent: str = "") -> Probe | None:
-    """The probe behind a request, or None when a person is asking.
+    """The probe that a request is; None for any other request.
 
-    `host` comes from `normal_host`; a query in `target` (Firefox's ``?ipv4``) is forgiven.
+    `host` comes from `normal_host`; a query in `target` (Firefox's ``?ipv4``) is ignored.
     """
     if host is None or method not in {"GET", "HEAD"} or len(target) > PATH_CHARACTERS_MAX:
         return None
@@ -204,17 +205,18 @@ def recognise(method: str, host: str | None, target: str, user_agent: str = "") 
 
 
 def probe_hosts() -> tuple[str, ...]:
-    """Every host that systems ask whether they are online, in a fixed order."""
+    """Every host that systems probe, in a fixed order."""
     return tuple(sorted(_HOSTS))
 
 
 def is_probe_host(host: str) -> bool:
-    """Hosts that must never stand in a walled garden: the system would believe that it is online."""
+    """Hosts that must never be in a walled garden: the system would believe that it is online."""
     return host in _HOSTS
 
 
 def before_admission(portal_url: str) -> ProbeAnswer:
-    """Sends a question for a foreign host to the portal; a kept socket would outlive the sign-in."""
+    """Redirects a request for another host to the portal, and closes: a kept connection would outlive the
+    sign-in."""
     where = escape(portal_url)
     body = f'<!doctype html><title>Sign in</title><p><a href="{where}">Sign in to this network</a></p>\n'
     headers = (("Location", portal_url), ("Content-Type", "text/html; charset=utf-8"), *_FRESH)

@@ -1,21 +1,21 @@
-"""How often one device may do what costs the node much: a burst that no person ever makes, then a steady few."""
+"""Token bucket per device, for requests that cost the node much."""
 
 from dataclasses import dataclass
 
 DEVICES_MAX = 4_096
-"""Whoever did nothing for longest is forgotten first, and begins anew."""
+"""The device that has been idle longest is evicted first, and starts with a full bucket."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Left:
-    """What a device may still do, as it was at `since` (seconds of the portal's clock)."""
+    """Tokens left at `since` (seconds of the portal's clock)."""
 
     times: float
     since: float
 
 
 class TokenBucket:
-    """Counts for each device alone, so that nobody waits for another: `at_once` without a pause, `per_s` on end."""
+    """One bucket for each device: burst `at_once`, refill `per_s` tokens a second."""
 
     def __init__(self, at_once: int, per_s: float) -> None:
         self._at_once, self._per_s = float(at_once), per_s
@@ -25,7 +25,7 @@ class TokenBucket:
         return len(self._left)
 
     def take(self, device: str, now: float) -> bool:
-        """Whether this device may do it once more at `now`; it counts when it may."""
+        """Takes one token at `now`; False when the bucket is empty."""
         before = self._left.pop(device, _Left(self._at_once, now))
         times = min(self._at_once, before.times + (now - before.since) * self._per_s)
         if len(self._left) >= DEVICES_MAX:

@@ -1,4 +1,4 @@
-"""Pages to bytes, through the templates beside this file, in the language that the page names."""
+"""Renders pages with the templates beside this file, in the language of the page."""
 
 import base64
 import hashlib
@@ -18,34 +18,34 @@ from captive_portal.translations import Translations
 TEMPLATES = Path(__file__).parent / "templates"
 PAGES_REMEMBERED = 64
 FORMATS = ("label", "number", "volume", "rate", "rates", "day", "moment", "duration")
-"""Methods of `Translations` that templates may use as filters: ``{{ page.used|volume }}``."""
+"""Methods of `Translations` that templates use as filters: ``{{ page.used|volume }}``."""
 
 log = logging.getLogger(__name__)
 
 
 class Renderer:
-    """Templates and catalogues are read once, at the start; `render` makes equal pages once."""
+    """Reads templates and catalogues once, at start; `render` caches equal pages."""
 
     def __init__(self, languages: Path = FOLDER) -> None:
         catalogues = read_catalogues(languages)
         for trouble in catalogues.troubles:
             log.warning("%s", trouble)
         self.words = catalogues.words
-        """Every language that pages can be in, by its tag."""
+        """Translations by language tag."""
         self._spoken = self.words[SOURCE]
         environment = self._environment()
         styles = {path.stem: " ".join(path.read_text().split()) for path in sorted(TEMPLATES.glob("*.css"))}
-        environment.globals["styles"] = {name: Markup(style) for name, style in styles.items()}  # noqa: S704 - our own
+        environment.globals["styles"] = {name: Markup(style) for name, style in styles.items()}  # noqa: S704 - own files
         self._templates = {
             name: environment.get_template(name)
             for name in environment.list_templates(filter_func=lambda name: name.endswith(".html"))
         }
         self.style_source = " ".join(map(_source, styles.values()))
-        """The styles that pages may use, as Content-Security-Policy sources."""
+        """Allowed styles, as Content-Security-Policy sources."""
         self.render = lru_cache(maxsize=PAGES_REMEMBERED)(self.render_once)
 
     def words_for(self, tag: str) -> Translations:
-        """The source language for a tag without a catalogue."""
+        """Translations for a tag; the source language without a catalogue."""
         return self.words.get(tag, self.words[SOURCE])
 
     def _environment(self) -> Environment:
@@ -70,9 +70,9 @@ class Renderer:
         return environment
 
     def _said(self, name: str) -> Callable[..., str]:
-        """One of the `Translations`' methods, for templates."""
+        """A template function that calls one method of the current `Translations`."""
 
-        # With a context, or a constant would be said for good in the language of the first page.
+        # With a context, or Jinja would fold constants in the language of the first page.
         @pass_context
         def said(_context: Context, *values: object) -> str:
             return str(getattr(self._spoken, name)(*values))
@@ -80,8 +80,8 @@ class Renderer:
         return said
 
     def render_once(self, page: PortalPage) -> bytes:
-        """For a page about one person: nothing of it is remembered."""
-        # Set for the whole page rather than passed along, so that macros of other templates speak it too.
+        """Renders without the cache, for pages with personal data."""
+        # An attribute instead of an argument, so that macros of other templates use it too.
         self._spoken = self.words_for(page.place.lang)
         return self._templates[page.template].render(page=page).encode()
 

@@ -1,4 +1,4 @@
-"""One visit: who stands before the door, in which language, and what an answer to them may be."""
+"""Request context: one HTTP request with its client and language, and the possible outcomes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,30 +21,30 @@ from node.governance.translations import ENGLISH, Translator
 from node.units import MacAddress
 
 Word = Literal["", "expired", "code-over", "known", "unanswered", "terms-changed", "stale", "old", "out"]
-"""What has just happened to somebody who is to read the first page, or that the house knows the device."""
+"""Message at the top of the first page: what has just happened, or that the device is already known."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageResponse:
-    """A page, and how many seconds to wait before asking again (0: nothing said)."""
+    """A page; `retry_s` is the value of Retry-After in seconds, 0 for none."""
 
     page: PortalPage
     status: int = 200
     retry_s: int = 0
     refresh_s: int = 0
-    """The browser asks again by itself after this long; 0 for never."""
+    """Value of Refresh in seconds; 0 for none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """On to another page of ours, asked for anew: mini-browsers look whether they are online after that."""
+    """Redirect to another page of the portal with a new GET: mini-browsers check connectivity after that."""
 
     path: str
 
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """A document for programs; `file_name` for one to keep."""
+    """A document for programs; with `file_name` it is saved as a file."""
 
     body: bytes
     content_type: str
@@ -53,14 +53,14 @@ class Download:
 
 @dataclass(frozen=True, slots=True)
 class SplashResponse:
-    """The first page as everybody who is not in sees it."""
+    """The first page for a device without authorization, from the cache."""
 
     word: Word
 
 
 @dataclass(frozen=True, slots=True)
 class LanguageChange:
-    """The device's person reads in this language from now on; on to `path`."""
+    """Remembers the language for the device, then redirects to `path`."""
 
     tag: str
     path: str
@@ -71,25 +71,25 @@ Outcome = PageResponse | Redirect | Download | SplashResponse | LanguageChange
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """One request, of a device on our link or of somebody elsewhere."""
+    """One request of a device on the LAN, or of another client."""
 
     backend: PortalBackend
     mac: MacAddress | None
-    """None for somebody who is not on our link, and may only read what is the same for everybody."""
+    """None for a client that is not on the LAN; it can only read public pages."""
     community: CommunityView
     tokens: forms.Tokens
     path: str = "/"
-    """Of the page that the visit asks for; of the first page when it changes something."""
+    """Of the page that is requested; the first page for actions."""
     page_language: PageLanguage = ENGLISH_ONLY
     query: Mapping[str, str] = field(default_factory=dict)
     words: Translator = ENGLISH
-    """Of the tongue's language."""
+    """Translations of the page language."""
     is_secure: bool = False
-    """It came by https."""
+    """The request came over TLS."""
 
     @property
     def device(self) -> MacAddress:
-        """The device that asks; only for pages that are closed to whoever is elsewhere."""
+        """The device of the client; only for pages that need one."""
         assert self.mac is not None
         return self.mac
 
@@ -102,18 +102,18 @@ class RequestContext:
         return page_context(self.community, self.page_language, path, choice=CHOICE if self.mac else "")
 
     def typed_at(self, path: str) -> str:
-        """The address by https of the page on which a passphrase or card may be typed; empty for this very page. Where
-        devices trust our certificate, what opens an account for longer than a day does not go through the air as it is."""
+        """https URL of the page for a passphrase or card; empty when it is this page. Where clients trust the
+        certificate, credentials that last longer than a day are not sent in clear text."""
         base = self.community.portal_url.rstrip("/")
         return "" if self.is_secure or not base else f"{base}{path}"
 
     def rules(self) -> tuple[str, ...]:
-        """The rules in force, one sentence each, in the visit's language."""
+        """The rules in force, one sentence each, in the page language."""
         community = self.community
         return community.sentences if community.ruleset is None else describe(community.ruleset, self.words)
 
     def said(self, allowance: Allowance | None) -> Allowance | None:
-        """An allowance with its reasons in the visit's language."""
+        """The allowance with its reasons in the page language."""
         ruleset = self.community.ruleset
         if allowance is None or ruleset is None:
             return allowance

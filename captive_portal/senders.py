@@ -1,6 +1,7 @@
-"""From which hardware address the frames of a connection come, by one question to the packet filter.
+"""The source hardware address of a connection's frames, looked up in a set of the packet filter.
 
-The filter wrote it down with the connection's first packet, and lets no other device send on it (`node/enforcement/nft.py`).
+The filter stores it with the first packet, and accepts the connection from no other device
+(`node/enforcement/nft.py`).
 """
 
 import ipaddress
@@ -32,7 +33,8 @@ _ELEMENTS, _ELEMENT, _KEY, _VALUE = 3 | NLA_F_NESTED, 1 | NLA_F_NESTED, 1 | NLA_
 
 
 class FrameSenders:
-    """`table` and `sets` (by IP version) are where the filter writes senders down; about 10 microseconds a question."""
+    """`table` and `sets` (by IP version) are where the filter stores senders; a lookup takes about 10
+    microseconds."""
 
     def __init__(self, table: str, sets: Mapping[int, str]) -> None:
         self._table, self._sets = table, sets
@@ -47,7 +49,8 @@ class FrameSenders:
         self._socket.close()
 
     def sends(self, device: MacAddress, ends: SocketAddresses) -> bool | None:
-        """Whether `device` opened this connection; None while the filter does not stand, and knows of nobody."""
+        """Whether `device` opened this connection; None while the set does not exist, so that nothing is
+        known."""
         key = key_of(device, ends)
         if key is None:
             return False
@@ -59,11 +62,11 @@ class FrameSenders:
         return False if is_there else None
 
     def _answer(self, ask: Callable[[int], bytes]) -> int | None:
-        """The kind of message that the kernel answers with; None when it does not."""
+        """Message type of the kernel's answer; None without an answer."""
         self._sequence = (self._sequence + 1) & SEQUENCE_MASK
         try:
             self._socket.send(ask(self._sequence))
-            while True:  # the kernel answers within the send; older answers are passed over
+            while True:  # the kernel answers within the send; earlier answers are skipped
                 for kind, sequence, _ in messages(self._socket.recv(ANSWER_BYTES_MAX)):
                     if sequence == self._sequence:
                         return kind
@@ -76,7 +79,8 @@ class FrameSenders:
 
 
 def key_of(device: MacAddress, ends: SocketAddresses) -> tuple[int, bytes] | None:
-    """IP version and key: each field in network order, filled up to four octets. None for what is no address."""
+    """IP version and set key: each field in network order, padded to four octets. None for invalid
+    addresses."""
     try:
         there, here = (ipaddress.ip_address(a.partition("%")[0]) for a in (ends.address, ends.own_address))
         mac = bytes.fromhex(device.replace(":", ""))
@@ -96,11 +100,11 @@ def question(table: str, name: str, key: bytes, sequence: int) -> bytes:
 
 
 def set_question(table: str, name: str, sequence: int) -> bytes:
-    """One NFT_MSG_GETSET, which tells whether there is such a set."""
+    """One NFT_MSG_GETSET: checks that the set exists."""
     return message(_NFT_MSG_GETSET, NLM_F_REQUEST, sequence, _names(table, name))
 
 
 def _names(table: str, name: str) -> bytes:
-    """How every payload about one set begins: table and name have the same numbers in all of them."""
+    """Common start of payloads about a set: table and name have the same attribute numbers in all of them."""
     names = attribute(_TABLE, table.encode() + b"\0") + attribute(_SET, name.encode() + b"\0")
     return nfgenmsg(NFPROTO_INET) + names

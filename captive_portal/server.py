@@ -1,4 +1,5 @@
-"""The portal's HTTP edge: who is asking, for which host, and which page or answer that is. No decisions."""
+"""HTTP server of the portal: identifies the client and the Host, and routes to a page or an API answer. No
+decisions."""
 
 import asyncio
 import logging
@@ -42,15 +43,15 @@ from node.errors import NodeError
 from node.units import MacAddress
 
 CAPPORT_PATH = capport.API_PATH
-"""The captive portal API of RFC 8908."""
+"""Captive portal API (RFC 8908)."""
 ADDRESSES = frozenset({CAPPORT_PATH, *FOR_ALL, *FOR_DEVICES, *ACTIONS})
-"""Everything that is answered under our own name."""
+"""All paths that the portal serves under its own host names."""
 BACKLOG = 1_024
 TAKEN_AT_ONCE = 16
-"""New connections in one turn of the loop: a thousand that come together must not hold up who is being served."""
+"""Connections accepted in one turn of the event loop: a thousand at once must not delay open connections."""
 FILES_WANTED = 16_384
 CHANGES_AT_ONCE, CHANGES_PER_S = 120, 1
-"""Of one device: each change is written to the disk, which is not made for thousands."""
+"""Per device, in requests: each change is one write to flash or disk."""
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ def _since_boot() -> int:
 
 @dataclass(frozen=True, slots=True)
 class PortalRequest:
-    """One request for a page of ours, from a device on our link (or from elsewhere: no `mac`)."""
+    """One request for a page of the portal. `mac` is None when the client is not on the LAN."""
 
     request: web.BaseRequest
     host: str
@@ -73,13 +74,13 @@ class PortalRequest:
 
 
 class Portal:
-    """Serves people on `port` until cancelled: everything that is captured, and its own pages.
+    """Serves the portal's pages and redirects captured requests, on `port`, until cancelled.
 
-    `secret` (16 bytes or more) makes the forms' tokens; keep it over restarts so that open pages stay valid. Their age is
-    told by `since_boot` (milliseconds) of the boot whose id is `boot`.
-    `addresses` to listen on, all of both families when empty; Host headers that name one of them are ours, as
-    are the portal's own name and the address that a connection came to. `public_port` is the port that people
-    use: redirects to the portal name it.
+    `secret` (16 bytes or more) signs the form tokens; keep it over restarts so that open pages stay valid.
+    Token age is measured with `since_boot` (milliseconds), within the boot named `boot`. The server listens
+    on `addresses`, or on all of IPv4 and IPv6 if empty. A Host header is the portal's own when it names one of
+    them, the portal's host name or the local address of the connection. `public_port` is the port that clients
+    connect to: redirects use it.
     """
 
     def __init__(
@@ -115,7 +116,7 @@ class Portal:
         self._clock = clock
         self._renderer = renderer or Renderer()
         self.words = self._renderer.words
-        """Every language that pages can be in, by its tag."""
+        """Translations by language tag."""
         self._languages = LanguageChooser(self.words.values())
         self._splash_cache = SplashCache(self._renderer.render_once)
         self._fields: dict[str, tuple[tuple[str, str], ...]] = {}
@@ -126,7 +127,7 @@ class Portal:
         self._let_go: Callable[[str], None] = lambda _device: None
 
     async def run(self) -> None:
-        """Listens until cancelled. Raises NodeError when the port cannot be had."""
+        """Listens until cancelled. Raises NodeError when the port cannot be bound."""
         _lift_file_limit()
         community = self._backend.community()
         for tag in self._languages.lacking(community.language, *community.languages):
@@ -168,20 +169,20 @@ class Portal:
             await server.shutdown(1.0)
 
     async def handle(self, request: web.BaseRequest, limiter: ConnectionLimiter) -> web.StreamResponse:
-        """For every listener of the portal, with TLS or without."""
+        """Request handler for every listener of the portal, with or without TLS."""
         connection = limiter.connection_of(request.protocol)
         try:
             caller = self._caller(connection) if connection else ELSEWHERE
             response = await self._answer(request, caller)
         finally:
             must_close = limiter.answered(request.protocol)
-        # Whoever is disputed is asked about anew with the next connection.
+        # A disputed device is looked up again on its next connection.
         if must_close or caller.is_disputed:
             response.force_close()
         return response
 
     def _caller(self, connection: Connection) -> Caller:
-        """Never by a header: who could name himself could name others."""
+        """Never from a header: a client could claim to be another device."""
         caller, transport = connection.caller, connection.transport
         if caller is None or transport is None:
             return ELSEWHERE
@@ -192,7 +193,7 @@ class Portal:
 
     async def _answer(self, request: web.BaseRequest, caller: Caller) -> web.Response:
         transport = request.transport
-        if transport is None:  # hung up already: nobody reads this
+        if transport is None:  # the client has disconnected: nobody reads this
             return web.Response(status=400)
         mac = caller.device
         host, target = _wanted(request.raw_path, request.headers.get("Host", ""))
@@ -213,7 +214,8 @@ class Portal:
         return self._no_such(path, self._context(asked, "/"))
 
     def _fast_answer(self, head: bytes, connection: Connection) -> FastAnswer | None:
-        """The same answer as `_answer` gives, for what phones and people who come in ask most."""
+        """Answers probes and the first page like `_answer`, without the HTTP library; None leaves it to
+        `_answer`."""
         asked, transport = fast_request(head), connection.transport
         mac = self._caller(connection).device if asked else None
         if asked is None or mac is None or transport is None:
@@ -235,14 +237,14 @@ class Portal:
         return FastAnswer(self._heads.answer(200, fields, body, self._now()))
 
     def _no_such(self, path: str, context: RequestContext) -> web.Response:
-        """No such address, or not for this method."""
+        """404 for an unknown path, 405 for a known one with the wrong method."""
         if path in ACTIONS:
             return self._page(info_pages.WrongWay(context.place()), context.mac, 405, ("Allow", "POST"))
         if path in ADDRESSES:
             return self._page(info_pages.WrongWay(context.place()), context.mac, 405, ("Allow", "GET, HEAD"))
         return self._page(info_pages.NotFound(context.place()), context.mac, 404)
 
-    # --- questions for other hosts, which the kernel sent to us ---
+    # --- requests for other hosts, redirected here by the packet filter ---
 
     def _foreign(
         self,
@@ -273,7 +275,7 @@ class Portal:
         port = "" if self._public_port == 80 else f":{self._public_port}"
         return f"http://{_bracketed(community.portal_host)}{port}{path}"
 
-    # --- our own pages ---
+    # --- the portal's own pages ---
 
     async def _capport(self, asked: PortalRequest) -> web.Response:
         if asked.mac is None:
@@ -303,7 +305,7 @@ class Portal:
         return await self._do(context, reader(context))
 
     async def _change(self, path: str, asked: PortalRequest) -> web.Response:
-        """What changes something: by POST, from our own page, with a token of this device."""
+        """State-changing request: POST only, same origin, with a token of this device."""
         context, headers = self._context(asked, "/"), asked.request.headers
         if not forms.is_same_origin(asked.host, headers.get("Origin"), headers.get("Sec-Fetch-Site")):
             return self._page(info_pages.WrongWay(context.place()), context.mac, 403)
@@ -342,7 +344,7 @@ class Portal:
         try:
             outcome = await doing
         except NodeError:
-            # The supervisor's log has the cause from where it arose; the person needs only "try again".
+            # The supervisor logs the cause where it occurred; the user only needs to try again.
             outcome = PageResponse(info_pages.Busy(context.place()), 503, info_pages.RETRY_S)
         match outcome:
             case SplashResponse(word):
@@ -364,7 +366,7 @@ class Portal:
     # --- rendering ---
 
     def _tokens(self) -> forms.Tokens:
-        """Of this minute."""
+        """Token signer for the current minute since boot."""
         minute = self._since_boot() // 60_000
         if minute != self._made_tokens.minute:
             self._made_tokens = replace(self._made_tokens, minute=minute)
@@ -373,7 +375,7 @@ class Portal:
     def _page(
         self, page: PortalPage, mac: MacAddress | None, status: int = 200, *more: tuple[str, str]
     ) -> web.Response:
-        """For the device `mac`, or for somebody elsewhere."""
+        """Response for the device `mac`; None for a client that is not on the LAN."""
         render = self._renderer.render if isinstance(page, info_pages.FOR_ALL) else self._renderer.render_once
         body = render(page)
         if mac is not None:
@@ -386,14 +388,14 @@ class Portal:
         return web.Response(status=status, headers=headers, body=body)
 
     def _fields_in(self, lang: str) -> tuple[tuple[str, str], ...]:
-        """Of every page in this language, made once."""
+        """Header fields of every page in this language, cached."""
         fields = self._fields.get(lang)
         if fields is None:
             fields = self._fields[lang] = page_fields(lang, self._renderer.style_source)
         return fields
 
     def _now(self) -> bytes:
-        """For the field ``Date``, made once a second."""
+        """Value of the ``Date`` field, cached for one second."""
         second = int(self._clock())
         if self._date[0] != second:
             self._date = second, formatdate(usegmt=True).encode()
@@ -415,7 +417,7 @@ def _see_other(path: str) -> web.Response:
 
 
 def _wanted(raw_path: str, host_header: str) -> tuple[str | None, str]:
-    """Host and target of a request line; an absolute target ("GET http://host/path") names its own host."""
+    """Host and target of a request line; an absolute target ("GET http://host/path") carries its own host."""
     if raw_path.startswith("/"):
         return probes.normal_host(host_header), raw_path
     scheme, mark, rest = raw_path.partition("://")
@@ -431,7 +433,8 @@ def _bracketed(host: str) -> str:
 
 
 def _set_backlog(listener: socket.socket | TransportSocket, backlog: int) -> None:
-    """So many new connections may wait in the kernel; asyncio takes as many at once as it was told to let wait."""
+    """Sets the listen backlog. asyncio uses one number for the backlog and for connections accepted in one
+    turn of the loop."""
     with socket.socket(fileno=os.dup(listener.fileno())) as same:
         same.listen(backlog)
 

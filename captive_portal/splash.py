@@ -1,4 +1,5 @@
-"""The pages before somebody is in: the ways to come in, the wait for a member's yes, the choice of who makes room."""
+"""Pages before authorization: the splash page, the wait for a sponsor, the choice of a device to
+disconnect."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,16 +12,17 @@ from captive_portal.request_context import RequestContext, Word
 from node.governance.join_methods import Way
 
 SPLASH_TERMS_BYTES_MAX = 640
-"""Longer terms stand on a page of their own, and the first page shows their beginning."""
+"""Longer terms have a page of their own; the first page shows the beginning."""
 SPLASH_BYTES_MAX = 14_000
-"""HTML and CSS together: what fits into the first ten packets, and what a mini-browser takes."""
+"""HTML and CSS together: fits into the initial congestion window of ten packets, and captive mini-browsers
+accept it."""
 FULL_DEVICES_MAX = 50
 LOOK_AGAIN_S = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """What the person wrote, so that nobody has to write it twice. Never a passphrase."""
+    """Values as typed, to fill the form again. Never a passphrase."""
 
     code: str = ""
     card: str = ""
@@ -28,7 +30,7 @@ class Typed:
     host: str = ""
     name: str = ""
     text: str = ""
-    """Of a contest, from who was in when it was begun."""
+    """Of an objection that was begun before the session ended."""
 
 
 NOTHING = Typed()
@@ -36,7 +38,7 @@ NOTHING = Typed()
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why one way did not lead in."""
+    """Why one join method failed."""
 
     way: Way
     reason: RefusalReason
@@ -47,7 +49,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Splash:
-    """The first page: who we are, what we ask, and every way in that the rules open."""
+    """The splash page: the network, its terms, and every join method that the rules allow."""
 
     template = "splash.html"
     place: PageContext
@@ -64,13 +66,13 @@ class Splash:
     services: tuple[Service, ...] = ()
     is_admitted: bool = False
     secure_at: str = ""
-    """The page by https on which a passphrase or card may be typed; empty for this one."""
+    """https URL of the page for a passphrase or card; empty when it is this page."""
     outage: Outage | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """The device waits for a member's yes. The browser asks again by itself, until the answer is there."""
+    """The device waits for a member's approval. The browser reloads the page until there is an answer."""
 
     template = "asking.html"
     place: PageContext
@@ -80,21 +82,21 @@ class Asking:
     seconds_left: int
     token: str
     is_still: bool = False
-    """It does not: whoever has pages read aloud would hear each one begin again."""
+    """Without reloading: a screen reader would start each page again."""
     is_old: bool = False
-    """The page before was open for too long."""
+    """The previous page was open for too long."""
 
 
 @dataclass(frozen=True, slots=True)
 class MakeRoom:
-    """The account has as many devices on as it may: one of them makes room. Who they are was shown already, and a
-    passphrase stands on no page of ours."""
+    """The account has reached its device limit: the user chooses a device to disconnect. Credentials were
+    checked already, and a passphrase is never written into a page."""
 
     template = "full.html"
     place: PageContext
     action: str
     hidden: tuple[tuple[str, str], ...]
-    """Fields of the first attempt, to be sent once more."""
+    """Fields of the first attempt, to be sent again."""
     devices: tuple[DeviceView, ...]
     devices_max: int
     token: str
@@ -107,7 +109,7 @@ ACTIONS: Mapping[Way, str] = {
     "card": "/join/card",
     "introduction": "/ask",
 }
-"""Where the form of each way is sent."""
+"""Path to which the form of each method is sent."""
 
 
 def splash(
@@ -136,7 +138,7 @@ def splash(
 
 
 def word_for(guest: GuestView) -> Word:
-    """What a device that is not admitted should hear first."""
+    """The message with which a device without authorization is greeted."""
     if guest.comes_back:
         return "known"
     if guest.went_unanswered:
@@ -147,7 +149,7 @@ def word_for(guest: GuestView) -> Word:
 
 
 def begun(context: RequestContext) -> Typed:
-    """What the address brought along, as the QR code of a voucher or a card does."""
+    """Values from the URL, as in the QR code of a voucher or card."""
     return Typed(context.query.get("code", ""), context.query.get("card", ""))
 
 
@@ -162,7 +164,7 @@ def failure(way: Way, refused: Refused) -> Failure:
 
 
 def asking(context: RequestContext) -> Asking | None:
-    """None while the device asks nobody."""
+    """None while the device has no sponsor request."""
     asked = context.guest().asked_for
     if asked is None:
         return None

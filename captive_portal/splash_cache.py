@@ -1,4 +1,4 @@
-"""The first page, made once for everybody who should see the same, with a place for each device's token."""
+"""Cache of the splash page: rendered once, with placeholders for each device's tokens."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -11,27 +11,27 @@ from node.accounts.notices import Notice
 from node.units import MacAddress
 
 SPLASHES_MAX = 64
-"""Languages times words that may open the page, by http and by https."""
+"""Languages times messages, over http and https."""
 DEVICES_MAX = 1_024
 _MARK, _CHOICE = "\ue000token\ue000", CHOICE.encode()
 
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """One page between its tokens, and what it was made from."""
+    """One rendered page, split at its tokens, and its inputs."""
 
     community: CommunityView
     notices: tuple[Notice, ...]
     services: tuple[ServiceView, ...]
     pieces: tuple[bytes, ...]
-    """Between the tokens for joining, up to the last of them."""
+    """Parts between the join tokens, up to the last one."""
     before: bytes
-    """The token for the language, if there is a choice."""
+    """Up to the language token, if there is one."""
     after: bytes | None
 
 
 class SplashCache:
-    """Gives the same bytes as rendering `splash.splash` would."""
+    """Returns the same bytes as rendering `splash.splash`."""
 
     def __init__(self, render: Callable[[PortalPage], bytes]) -> None:
         self._render = render
@@ -40,7 +40,7 @@ class SplashCache:
         self._signed: dict[MacAddress, tuple[bytes, bytes]] = {}
 
     def body(self, context: RequestContext, word: Word) -> bytes:
-        """The page for a device that is not admitted and brought nothing along."""
+        """The page for a device without authorization and without query fields."""
         notices, services = context.backend.notices(context.mac), context.backend.services()
         key = (context.page_language.language.tag, word, context.is_secure)
         made = self._made.get(key)
@@ -60,7 +60,7 @@ class SplashCache:
         return join.join((*made.pieces, last))
 
     def _tokens(self, context: RequestContext) -> tuple[bytes, bytes]:
-        """A device asks for the page several times: its tokens are made once a minute."""
+        """A device loads the page several times: its tokens are computed once a minute."""
         if context.tokens is not self._minute or len(self._signed) >= DEVICES_MAX:
             self._minute, self._signed = context.tokens, {}
         signed = self._signed.get(context.device)
@@ -73,7 +73,7 @@ class SplashCache:
 def _cut(
     community: CommunityView, notices: tuple[Notice, ...], services: tuple[ServiceView, ...], page: bytes
 ) -> _Made:
-    """The switch of languages stands in the foot, behind every form for joining."""
+    """Splits at the tokens. The language selector is in the footer, after all join forms."""
     above, choice, after = page.partition(_CHOICE)
     *pieces, before = above.split(_MARK.encode())
     return _Made(community, notices, services, tuple(pieces), before, after if choice else None)

@@ -1,4 +1,4 @@
-"""My page as one JSON document, for people's own tools: the same facts, in bytes and seconds."""
+"""The account page as a JSON document, for programs: the same data, in bytes and seconds."""
 
 import json
 
@@ -8,11 +8,11 @@ from node.units import Rates
 
 CONTENT_TYPE = "application/json"
 VERSION = 1
-"""Rises when a key changes its meaning; new keys do not raise it."""
+"""Increases when a key changes its meaning; new keys do not increase it."""
 
 
 def document(guest: GuestView) -> bytes:
-    """What one device may know about itself and its account; absent facts are null."""
+    """Data about the requesting device and its account; unknown values are null."""
     facts = {
         "version": VERSION,
         "state": guest.state,
@@ -33,7 +33,7 @@ def document(guest: GuestView) -> bytes:
 
 
 def _device(device: DeviceView) -> dict[str, object]:
-    """Without its hardware address, which stays with the node and its own people's page."""
+    """Without the hardware address, which only the account page shows."""
     return {
         "name": device.name,
         "is_this": device.is_this,

@@ -1,6 +1,6 @@
-"""What one language says: its texts, and how it writes numbers, amounts, dates and times.
+"""Translations of one language: texts, and the format of numbers, amounts, dates and times.
 
-All of it comes from one catalogue. A text that a catalogue lacks is said in English.
+All of it comes from one catalogue. A text without a translation is shown in English.
 """
 
 import re
@@ -35,7 +35,7 @@ _DAYS = (
 
 
 Key = str | tuple[str, str]
-"""A text, or its context and the text; of a text for each number, the one for one."""
+"""A msgid, or its context and msgid; for plural texts the singular msgid."""
 
 
 def english_plural(count: int) -> int:
@@ -43,8 +43,7 @@ def english_plural(count: int) -> int:
 
 
 class Translations:
-    """One language, as its catalogue has it: `texts` with their translation, of which there are several where it
-    depends on a number; `plural` chooses among those."""
+    """One catalogue: `texts` by msgid with their plural forms; `plural` chooses the form."""
 
     def __init__(
         self,
@@ -53,7 +52,7 @@ class Translations:
         plural: Callable[[int], int] = english_plural,
     ) -> None:
         self.tag = tag
-        """RFC 5646, as ``ca`` or ``pt-BR``."""
+        """RFC 5646, such as ``ca`` or ``pt-BR``."""
         self._texts = texts or {}
         self._plural = plural
         # Translators: this language's own name, in this language.
@@ -81,12 +80,13 @@ class Translations:
         return (one, many)[english_plural(count)] if said is None else said[self._plural(count)]
 
     def label(self, name: str) -> str:
-        """The name of a fact about a person, such as ``seconds_left``, in words; any other text stays as it is."""
+        """Readable name of an exported field such as ``seconds_left``; any other text is returned
+        unchanged."""
         known = EXPORT_LABELS.get(name)
         return name if known is None else self.gettext(known)
 
     def number(self, number: str) -> str:
-        """A number in digits with a point before its decimals, as this language writes it."""
+        """A number in digits with a decimal point, in this language's format."""
         return number_words(number, self)
 
     def volume(self, volume: Bytes) -> str:
@@ -98,14 +98,14 @@ class Translations:
         return amount_words(show_rate(rate), self)
 
     def rates(self, rates: Rates) -> str:
-        """One speed when both are equal."""
+        """One rate when both are equal."""
         if rates.down == rates.up:
             return self.rate(rates.down)
         both = self.gettext("{down} download and {up} upload")
         return both.format(down=self.rate(rates.down), up=self.rate(rates.up))
 
     def day(self, day: date | str) -> str:
-        """``1 April 2026``. A text is an ISO date; an empty one stays empty."""
+        """``1 April 2026``. A string is an ISO date; an empty one stays empty."""
         if isinstance(day, str):
             if not day:
                 return ""
@@ -113,7 +113,7 @@ class Translations:
         return self.gettext(_DAYS[day.month - 1]) % {"day": day.day, "year": day.year}
 
     def moment(self, at: datetime | str) -> str:
-        """``1 April 2026, 23:00``. A text is an ISO date and time; an empty one stays empty."""
+        """``1 April 2026, 23:00``. A string is an ISO date and time; an empty one stays empty."""
         if isinstance(at, str):
             if not at:
                 return ""
@@ -135,13 +135,13 @@ class Translations:
 
 
 def is_sound(sources: tuple[str, ...], translation: str) -> bool:
-    """Whether a translation can stand in the place of its source: it has the same marks for values and the same HTML
-    tags. `sources` are one text, or one and many, of which a plural form may say either."""
+    """Whether a translation has the same placeholders and HTML tags as its source. `sources` are one text, or
+    singular and plural, either of which a plural form may match."""
     tags = Counter(_TAGS.findall(translation))
     if all(tags != Counter(_TAGS.findall(source)) for source in sources):
         return False
     marks = set(_MARKS.findall(translation))
     return any(marks == set(_MARKS.findall(source)) for source in sources) or (
-        # "one day" needs no number, where the many need one.
+        # "one day" needs no number where the plural needs one.
         len(sources) > 1 and marks < set(_MARKS.findall(sources[-1])) and not marks & {"%", "{", "}"}
     )

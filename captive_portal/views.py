@@ -1,4 +1,4 @@
-"""What each address shows. Nothing here changes anything, except that asking for a page may be noticed."""
+"""GET handlers: one for each page. They change nothing."""
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
@@ -18,7 +18,7 @@ View = Callable[[RequestContext], Awaitable[Outcome]]
 
 
 async def home(context: RequestContext) -> Outcome:
-    """The ways in, the wait for a member, my page, or why somebody was removed: whatever is this device's next."""
+    """Splash page, wait for a sponsor, account page or the reason of a block, by the state of the device."""
     guest = context.guest()
     if guest.state == "removed":
         return PageResponse(info_pages.removed(context, guest.removed_because or ""), 403)
@@ -40,7 +40,7 @@ async def me(context: RequestContext) -> Outcome:
 
 
 async def ways(context: RequestContext) -> Outcome:
-    """The ways in for who has come in already: more time, or another account."""
+    """Join methods for a device that is already authorized: more time, or another account."""
     if context.guest().state == "removed":
         return Redirect("/")
     return PageResponse(splash.splash(context))
@@ -97,7 +97,7 @@ FOR_ALL: Mapping[str, View] = {
     "/privacy": privacy,
     "/help": help_page,
 }
-"""Pages that whoever is elsewhere may read too."""
+"""Pages for every client, on the LAN or not."""
 
 FOR_DEVICES: Mapping[str, View] = {
     "/": home,
@@ -108,4 +108,4 @@ FOR_DEVICES: Mapping[str, View] = {
     "/my-data/erase": erasing,
     "/status.json": state,
 }
-"""Pages about the device that asks."""
+"""Pages about the requesting device."""

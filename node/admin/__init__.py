@@ -1,1 +1,1 @@
-"""The admins' own door: who is on, the rules in force, peers, warnings, and the rule editor."""
+"""HTTP server for admins: status, people, vouchers, members, notices, objections, and the rule editor."""

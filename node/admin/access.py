@@ -1,4 +1,4 @@
-"""Who is signed in here, links for others, and the end of a session."""
+"""Access: sessions of admins and issuers, new sign-in links, and ending a session."""
 
 from dataclasses import dataclass, replace
 
@@ -22,7 +22,7 @@ ROLE_WORDS = (("issuer", "issuer: vouchers and nothing else"), ("admin", "admin:
 
 @dataclass(frozen=True, slots=True)
 class AccessPage:
-    """Everybody who is signed in, and the form for one more link."""
+    """All sessions, and the form for a new link."""
 
     template = "access.html"
     frame: PageLayout
@@ -31,13 +31,13 @@ class AccessPage:
     roles: tuple[tuple[str, str], ...] = ROLE_WORDS
 
     def hours(self, session: AdminSession) -> int:
-        """Until it ends by itself, rounded up."""
+        """Hours until it expires, rounded up."""
         return -(-session.left // 3_600_000)
 
 
 @dataclass(frozen=True, slots=True)
 class LinkPage:
-    """A link that signs somebody in, shown once."""
+    """A new sign-in link, shown once."""
 
     template = "link.html"
     frame: PageLayout
@@ -52,7 +52,7 @@ class LinkPage:
 
 
 class AccessViews:
-    """Answers for the pages about who may sign in."""
+    """Views for sessions and links."""
 
     def __init__(self, backend: AdminBackend) -> None:
         self._backend = backend
@@ -88,7 +88,7 @@ class AccessViews:
 
 
 def read_wish(form: TypedForm) -> Signed | None:
-    """Whom the link is for; None, and `form.errors`, when that cannot be."""
+    """Parses the identity for a new link; None, with `form.errors`, when it is not valid."""
     role = form.choice("role", [name for name, _ in ROLE_WORDS], "issuer")
     name = form.line("name", NAME_CHARS_MAX)
     limits = {key: form.line(key, LIMIT_CHARS_MAX) for key in ("groups", "lasts", "devices", "per_day")}

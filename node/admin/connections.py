@@ -1,4 +1,5 @@
-"""How many connections the admins' listener keeps, and which one makes room: nobody shuts an admin out by holding some."""
+"""Limits on connections of the admin listener, and eviction: no client can lock admins out by keeping
+connections open."""
 
 from collections import Counter
 from collections.abc import Hashable
@@ -7,8 +8,9 @@ from node.client_network import client_network
 
 
 class AdminConnectionLimiter[Connection: Hashable]:
-    """At most `total_max` at once, `per_address_max` of each IPv4 address or IPv6 /64. Who is over either takes the place
-    of the connection that has been idle for longest; one whose request is under way is never given up."""
+    """At most `total_max` at once, `per_address_max` of each IPv4 address or IPv6 /64. Above either, a new
+    connection replaces the one that has been idle longest; a connection with a request in progress is never
+    closed."""
 
     def __init__(self, total_max: int, per_address_max: int) -> None:
         self._total_max, self._per_address_max = total_max, per_address_max
@@ -21,7 +23,7 @@ class AdminConnectionLimiter[Connection: Hashable]:
         return len(self._of)
 
     def enter(self, connection: Connection, address: str) -> tuple[bool, Connection | None]:
-        """Whether it may stay, and which other must go for it."""
+        """Whether the connection may stay, and which other one must be closed for it."""
         party, gone = client_network(address), None
         if self._count[party] >= self._per_address_max:
             gone = self._longest_idle(party)
@@ -37,7 +39,7 @@ class AdminConnectionLimiter[Connection: Hashable]:
         return True, gone
 
     def begin(self, connection: Connection) -> None:
-        """A request of it is under way."""
+        """A request of the connection is in progress."""
         self._idle.pop(connection, None)
 
     def end(self, connection: Connection) -> None:
@@ -47,7 +49,7 @@ class AdminConnectionLimiter[Connection: Hashable]:
             self._idle[connection] = None
 
     def leave(self, connection: Connection) -> None:
-        """It is closed, or about to be; to be told twice is harmless."""
+        """The connection is closed, or about to be; calling it twice is harmless."""
         party = self._of.pop(connection, None)
         self._idle.pop(connection, None)
         if party is not None:
@@ -64,6 +66,7 @@ class AdminConnectionLimiter[Connection: Hashable]:
         return next((each for each in self._idle if party in {self._of[each], None}), None)
 
     def _largest_party(self) -> str | None:
-        """Of those with an idle connection; the one idle for longest decides between equals."""
+        """The party with the most connections, of those with an idle one; among equals, the one idle
+        longest."""
         idle = dict.fromkeys(self._of[each] for each in self._idle)
         return max(idle, key=lambda party: self._count[party], default=None)

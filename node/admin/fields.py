@@ -1,4 +1,5 @@
-"""What people type into forms: read within stated limits; what is wrong is said beside its field, and all of it kept."""
+"""Form fields: parsed within stated limits; errors are shown beside their field, and typed values are
+kept."""
 
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -8,15 +9,15 @@ from datetime import date
 from node.errors import Finding
 
 LINE_CHARS_MAX = 200
-"""Of a one-line field that states no limit of its own."""
-# Control characters, and those that make a text look like another one (Unicode UAX #9).
+"""Limit of a one-line field without a limit of its own."""
+# Control characters, and bidirectional ones that make a text look different (Unicode UAX #9).
 _MISLEADING = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
 _BREAKS = re.compile(r"[\r\n\t\u2028\u2029]+")
 
 
 @dataclass(frozen=True, slots=True)
 class FormView:
-    """A form as a page shows it."""
+    """Values and errors of a form, as a page shows it."""
 
     values: Mapping[str, str] = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
@@ -29,17 +30,19 @@ class FormView:
 
 
 class TypedForm:
-    """One form as it was sent. Each method reads one field; `errors` says of each field what to write instead."""
+    """One form as it was sent. Each method parses one field; `errors` holds one message for each wrong
+    field."""
 
     def __init__(self, fields: Mapping[str, str]) -> None:
         self.values: dict[str, str] = {}
-        """What was typed, to be shown again."""
+        """Values as typed, to be shown again."""
         self.errors: dict[str, str] = {}
         self.sent = fields
-        """Whatever came, unread."""
+        """All fields as received, not parsed."""
 
     def line(self, name: str, most: int = LINE_CHARS_MAX, *, wanted: str = "") -> str:
-        """One line of text, spaces around it taken away; `wanted` is what to write when it may not be empty."""
+        """One line of text without white space around it; `wanted` says what to write when the field is
+        required."""
         text = _BREAKS.sub(" ", self.sent.get(name, "")).strip()
         return self._text(name, text, most, wanted)
 
@@ -49,7 +52,7 @@ class TypedForm:
         return self._text(name, text, most, wanted)
 
     def whole(self, name: str, least: int, most: int, *, fallback: int | None = None) -> int:
-        """A whole number; an empty field is `fallback`, where there is one."""
+        """An integer; an empty field gives `fallback`, if there is one."""
         text = self._kept(name, self.sent.get(name, "").strip()[:LINE_CHARS_MAX])
         if not text and fallback is not None:
             return fallback
@@ -59,7 +62,7 @@ class TypedForm:
         return least
 
     def choice(self, name: str, options: Collection[str], fallback: str) -> str:
-        """One of `options`; an empty field is `fallback`."""
+        """One of `options`; an empty field gives `fallback`."""
         text = self._kept(name, self.sent.get(name, "").strip()[:LINE_CHARS_MAX]) or fallback
         if text in options:
             return text
@@ -81,11 +84,11 @@ class TypedForm:
         return bool(self._kept(name, self.sent.get(name, "")[:LINE_CHARS_MAX]))
 
     def refuse(self, name: str, message: str) -> None:
-        """The first thing wrong with a field is told, and no second."""
+        """Adds an error; only the first of each field is kept."""
         self.errors.setdefault(name, message)
 
     def take(self, findings: Iterable[Finding], name: str) -> None:
-        """What the house says is wrong, beside the field where it can be mended."""
+        """Adds findings as errors of one field."""
         for finding in findings:
             self.refuse(name, f"{finding.message} {sentence(finding.mend)}")
 
@@ -108,5 +111,5 @@ class TypedForm:
 
 
 def sentence(text: str) -> str:
-    """`text` with a capital at its start and a full stop at its end."""
+    """`text` with a capital first letter and a full stop."""
     return f"{text[:1].upper()}{text[1:].removesuffix('.')}."

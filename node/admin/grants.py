@@ -1,4 +1,4 @@
-"""What an issuer may hand out: their link carries it, and whoever issues in their name is held to it."""
+"""Grants: limits on the vouchers that an issuer may issue. A sign-in link carries one for its session."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,7 @@ _WEEK = Milliseconds(7 * _DAY_MS)
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """At most this, of each voucher and of all in one day."""
+    """Limits for each voucher, and for all vouchers of one day."""
 
     groups: tuple[str, ...] = ("day-pass",)
     lasts_max: Milliseconds = _WEEK
@@ -25,7 +25,7 @@ class Grant:
 
     @property
     def sentence(self) -> str:
-        """As admins and the issuer read it."""
+        """Text for admins and the issuer."""
         groups = " or ".join(self.groups)
         devices = "one device" if self.devices_max == 1 else f"{self.devices_max} devices"
         return (
@@ -35,8 +35,8 @@ class Grant:
 
 
 def read_grant(groups: str, lasts: str, devices: str, per_day: str) -> Grant:
-    """As somebody typed it, each empty for what is usual; groups are parted by commas or spaces. Raises ValueError with
-    what to write instead."""
+    """Parses a grant as typed; empty fields take defaults, groups are separated by commas or spaces. Raises
+    ValueError with what to write instead."""
     usual = Grant()
     names = tuple(dict.fromkeys(groups.lower().replace(",", " ").split())) or usual.groups
     if len(names) > GROUPS_MAX or any(not is_name(name) or len(name) > GROUP_CHARS_MAX for name in names):
@@ -57,7 +57,7 @@ def read_grant(groups: str, lasts: str, devices: str, per_day: str) -> Grant:
 def beyond(
     grant: Grant, *, group: str, lasts: Milliseconds, devices: int, count: int, issued_today: int
 ) -> tuple[Finding, ...]:
-    """Where a wish for `count` vouchers goes beyond the grant."""
+    """Findings where an order of `count` vouchers exceeds the grant."""
     findings = []
     if group not in grant.groups:
         groups = " or ".join(grant.groups)
@@ -79,12 +79,12 @@ def beyond(
 
 
 def to_list(grant: Grant) -> list[Any]:
-    """For storage."""
+    """Serializes for storage."""
     return [list(grant.groups), grant.lasts_max, grant.devices_max, grant.per_day]
 
 
 def from_list(stored: Any) -> Grant | None:
-    """What was stored; None for anything else."""
+    """Restores what was stored; None when it is not valid."""
     match stored:
         case [list(groups), int(lasts), int(devices), int(per_day)]:
             texts = [each for each in groups if isinstance(each, str)]

@@ -1,7 +1,7 @@
-"""What is done once although its form is sent twice: a double click, a reload, a line that broke before the answer.
+"""Idempotency keys: a form that is submitted twice (double click, reload, lost response) has its effect once.
 
-A form carries a ticket. What its first sending made is shown again to the same session for SHOWN_MS; after that the
-ticket is only known as used, for as long as it could be taken for a new one.
+A form carries a key. For SHOWN_MS a repeated submission in the same session returns the first result; after
+that the key is only known as used, until it would be too old anyway.
 """
 
 import hashlib
@@ -15,16 +15,17 @@ from node.units import Milliseconds, Monotonic
 SHOWN_MS = Milliseconds(15 * 60_000)
 KEY_LIFETIME = Milliseconds(2 * 3_600_000)
 USED_MAX = 512
-"""Tickets used within TICKET_LIFE; then nothing more is done until one of them is old."""
+"""Keys used within KEY_LIFETIME; at this number, submissions are refused until one expires."""
 SHOWN_MAX = 12
-"""Results that are shown again at a time; the oldest makes room."""
+"""Results kept for repeated submissions; the oldest is dropped first."""
 RANDOM_BYTES = 16
 _AT_BYTES = 8
 _MARK_BYTES = 16
 KEY_CHARS = 56
 
 KeyState = Literal["fresh", "used", "stale", "crowded"]
-"""``stale``: made too long ago, before a restart, or for somebody else. ``crowded``: too many were used lately."""
+"""``stale``: made too long ago, before a restart, or for another session. ``crowded``: too many keys in
+use."""
 
 
 @dataclass(slots=True)
@@ -35,20 +36,20 @@ class _Use[T]:
 
 
 class IdempotencyKeys[T]:
-    """Owned by the loop. `key` is new with each start of the node."""
+    """For use in the event loop only. `key` is a new secret at each start of the node."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
         self._used: dict[bytes, _Use[T]] = {}
 
     def idempotency_key(self, cookie: str, random: bytes, now: Monotonic) -> str:
-        """For one form of the session of `cookie`; `random` are RANDOM_BYTES bytes."""
+        """A new key for one form in the session of `cookie`; `random` are RANDOM_BYTES bytes."""
         assert len(random) == RANDOM_BYTES, "a ticket needs 128 bits"
         stated = now.to_bytes(_AT_BYTES, "big") + random
         return urlsafe_b64encode(stated + self._mark(cookie, stated)).decode()
 
     def state(self, cookie: str, idempotency_key: str, now: Monotonic) -> KeyState:
-        """What a form with this ticket may do."""
+        """State of a key that a form brings."""
         name = self._read(cookie, idempotency_key)
         made = None if name is None else int.from_bytes(name[:_AT_BYTES], "big")
         if name is None or made is None or not made <= now < made + KEY_LIFETIME:
@@ -59,7 +60,7 @@ class IdempotencyKeys[T]:
         return "fresh" if len(self._used) < USED_MAX else "crowded"
 
     def keep(self, cookie: str, idempotency_key: str, made: T, now: Monotonic) -> None:
-        """The ticket is used, and this is what came of it."""
+        """Marks the key as used and keeps its result."""
         name = self._read(cookie, idempotency_key)
         assert name is not None, "only a ticket that was looked at is used"
         self._used[name] = _Use(Monotonic(now + KEY_LIFETIME), made, Monotonic(now + SHOWN_MS))
@@ -68,7 +69,7 @@ class IdempotencyKeys[T]:
             use.made = None
 
     def shown(self, cookie: str, idempotency_key: str, now: Monotonic) -> T | None:
-        """What came of a used ticket, while it may be shown again."""
+        """Result of a used key, while it is kept."""
         self._forget(now)
         name = self._read(cookie, idempotency_key)
         use = None if name is None else self._used.get(name)
@@ -82,7 +83,7 @@ class IdempotencyKeys[T]:
                 use.made = None
 
     def _read(self, cookie: str, idempotency_key: str) -> bytes | None:
-        """What the ticket states, when it was made for this session in this life of the node."""
+        """The signed part of a key; None unless it was made for this session since the node started."""
         if len(idempotency_key) != KEY_CHARS or not idempotency_key.isascii():
             return None
         try:

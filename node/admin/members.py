@@ -1,4 +1,4 @@
-"""Members: the members' file in the browser, one-time passphrases, and membership cards to print."""
+"""Members: editor of the members file, new passphrases, and membership cards to print."""
 
 import hashlib
 from dataclasses import dataclass, replace
@@ -29,7 +29,7 @@ NAME_CHARS_MAX = 80
 
 @dataclass(frozen=True, slots=True)
 class MembersPage:
-    """Everybody in the members' file, or who was found."""
+    """All members, or the results of a search."""
 
     template = "members.html"
     frame: PageLayout
@@ -37,31 +37,31 @@ class MembersPage:
     members: ListPage[MemberEntry]
     findings: tuple[Finding, ...]
     strained: tuple[Finding, ...]
-    """What of the rules does not fit the members any more."""
+    """Rules that no longer fit the members."""
     notice: str
     """``saved`` or empty."""
     removed: MemberEntry | None
-    """Who was taken out by this answer, so that it can be undone."""
+    """The member that was just removed, so that it can be undone."""
     replacing: str
 
 
 @dataclass(frozen=True, slots=True)
 class MemberPage:
-    """The form for one member, old or new."""
+    """The form for one member, existing or new."""
 
     template = "member.html"
     frame: PageLayout
     form: FormView
     was: str
-    """The account as it stands in the file; empty for a new one."""
+    """The account as it is in the file; empty for a new one."""
     replacing: str
     is_conflict: bool
     strains: tuple[Finding, ...]
-    """What of the rules will not fit any more, which is asked before it is done."""
+    """Rules that would no longer fit; they are shown for confirmation before saving."""
     knowing: str
-    """The mark of these, which the second try gives back."""
+    """Hash of these, which the confirmed form sends back."""
     is_removal: bool
-    """Whether that is about taking them out."""
+    """Whether the confirmation is for a removal."""
     tiers: tuple[str, ...]
     bound: tuple[AdminDeviceRow, ...]
     has_passphrase: bool
@@ -87,7 +87,7 @@ class CardPage:
     frame: PageLayout
     card: CardView
     lang: str
-    """In which its holder reads it: the community's own."""
+    """Language of the holder: that of the community."""
 
     @property
     def qr_svg(self) -> str:
@@ -96,7 +96,7 @@ class CardPage:
 
 
 class MembersViews:
-    """Answers for the pages about members."""
+    """Views for members."""
 
     def __init__(self, backend: AdminBackend) -> None:
         self._backend, self._members = backend, backend.members
@@ -160,7 +160,7 @@ class MembersViews:
             frame=page_layout(asked, self._backend.place(), "/members"),
             form=form,
             was=was,
-            # After a conflict the next try is about the file as it is now, which the page says.
+            # After a conflict the next attempt is based on the current file, as the page says.
             replacing=view.fingerprint if is_conflict else replacing or view.fingerprint,
             is_conflict=is_conflict,
             strains=strains,
@@ -236,13 +236,13 @@ class MembersViews:
 
 
 def mark_of(strains: tuple[Finding, ...]) -> str:
-    """What the page gives back when somebody has read these; other ones are asked about anew."""
+    """Hash of the confirmed findings; other findings must be confirmed separately."""
     told = "\n".join(str(finding) for finding in strains)
     return hashlib.sha256(told.encode()).hexdigest()[:16] if strains else ""
 
 
 def member_values(member: MemberEntry) -> dict[str, str]:
-    """As the form shows a member."""
+    """Form values of a member."""
     return {
         "account": member.account,
         "name": member.name,
@@ -253,7 +253,7 @@ def member_values(member: MemberEntry) -> dict[str, str]:
 
 
 def read_member(form: TypedForm) -> MemberEntry:
-    """What the form says; `form.errors` says what is wrong with it. The members' file has the last word."""
+    """Parses the form; `form.errors` says what is wrong. The members file is checked again when saved."""
     account = form.line(
         "account", ACCOUNT_CHARS_MAX, wanted="a short name such as ana or household-17"
     ).lower()
@@ -270,7 +270,7 @@ def read_member(form: TypedForm) -> MemberEntry:
 
 
 def _words(text: str) -> tuple[str, ...]:
-    """What stands between commas, spaces and line ends, each once."""
+    """Words between commas, semicolons and white space, without duplicates."""
     return tuple(dict.fromkeys(text.replace(",", " ").replace(";", " ").split()))
 
 

@@ -1,4 +1,4 @@
-"""Notices in the browser: write, look how they will be, put up, change, take down."""
+"""Notices: write, preview, publish, edit and delete."""
 
 from dataclasses import dataclass
 
@@ -43,7 +43,7 @@ class NoticeLine:
 
 @dataclass(frozen=True, slots=True)
 class NoticesPage:
-    """Every notice, and the one that was just taken down."""
+    """Every notice, and the one that was just deleted."""
 
     template = "notices.html"
     frame: PageLayout
@@ -51,12 +51,12 @@ class NoticesPage:
     notice: str
     """``saved`` or empty."""
     taken_down: FormView | None
-    """The form that puts it up again."""
+    """Form values that restore it."""
 
 
 @dataclass(frozen=True, slots=True)
 class NoticePage:
-    """The form for one notice, old or new, and how it will be."""
+    """The form for one notice, existing or new, and its preview."""
 
     template = "notice.html"
     frame: PageLayout
@@ -69,7 +69,7 @@ class NoticePage:
 
 
 class NoticesViews:
-    """Answers for the pages about notices."""
+    """Views for notices."""
 
     def __init__(self, backend: AdminBackend) -> None:
         self._backend, self._words = backend, backend.words
@@ -164,7 +164,7 @@ class NoticesViews:
 
 
 def notice_values(notice: Notice) -> dict[str, str]:
-    """As the form shows a notice."""
+    """Form values of a notice."""
     audience, _, group = notice.audience.partition(":")
     values = {
         "where": notice.where,
@@ -180,7 +180,7 @@ def notice_values(notice: Notice) -> dict[str, str]:
 
 
 def read_notice(form: TypedForm, place: SiteInfo, number: int, by: str) -> Notice:
-    """What the form says; `form.errors` says what is wrong with it."""
+    """Parses the form; `form.errors` says what is wrong."""
     where = form.line("where", wanted="where it is shown")
     audience = form.choice("audience", [name for name, _ in AUDIENCES], "everyone")
     group = form.line("group", GROUP_CHARS_MAX).lower()
@@ -203,7 +203,7 @@ def read_notice(form: TypedForm, place: SiteInfo, number: int, by: str) -> Notic
 
 
 def languages_of(place: SiteInfo, form: FormView) -> tuple[tuple[str, str], ...]:
-    """Those that people may read, and those in which the notice stands already."""
+    """Languages of the portal, and those that the notice already has."""
     known = dict(place.languages)
     for name in form.values:
         kind, _, tag = name.partition("-")
@@ -213,7 +213,7 @@ def languages_of(place: SiteInfo, form: FormView) -> tuple[tuple[str, str], ...]
 
 
 def places_of(place: SiteInfo, where: str) -> tuple[tuple[str, str], ...]:
-    """Where a notice can hang, and where this one does."""
+    """Places for a notice, including the present one of this notice."""
     places = {"network": "Everywhere", f"node:{place.node}": f"Only at this node, {place.node}"}
     places |= {f"zone:{zone}": f"In the zone {zone}" for zone in place.zones}
     if where:

@@ -1,4 +1,4 @@
-"""Contests: people say that a limit is wrong; here somebody answers, where both can read it."""
+"""Objections to limits: admins answer them here, and the person reads the answer on their account page."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ OBJECTIONS_A_PAGE = 20
 
 @dataclass(frozen=True, slots=True)
 class ObjectionsPage:
-    """Those without an answer first."""
+    """Unanswered objections first."""
 
     template = "contests.html"
     frame: PageLayout
@@ -31,17 +31,18 @@ class ObjectionsPage:
     """``answered`` or empty."""
     form: FormView
     number: int
-    """Which contest the form answers; 0 for none."""
+    """The objection that the form answers; 0 for none."""
 
     def form_of(self, objection: Objection) -> FormView:
-        """The form below one contest; its fields have names of their own, as its labels need."""
+        """The form of one objection; its fields have the number in their names, because labels need unique
+        ids."""
         if objection.number != self.number:
             return FormView({f"text-{objection.number}": objection.answer})
         return self.form
 
 
 class ObjectionsViews:
-    """Answers for the page of contests."""
+    """Views for objections."""
 
     def __init__(self, backend: AdminBackend) -> None:
         self._backend, self._words = backend, backend.words

@@ -1,6 +1,6 @@
-"""The first page: who is on, how full the line is, other nodes, warnings, and the rules in force.
+"""Overview: accounts online, uplink load, other nodes, warnings, and the rules in force.
 
-Words stand in the templates, facts here. Names that people or other nodes chose pass through as they are: the
+Texts are in the templates, data is here. Names that people or other nodes chose are passed unchanged: the
 templates escape them.
 """
 
@@ -27,7 +27,7 @@ SENTENCES_MAX = 200
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One direction of the uplink."""
+    """Load of the uplink in one direction."""
 
     direction: str
     used: str
@@ -38,7 +38,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class AccountLine:
-    """One account that is on now."""
+    """One account that is online."""
 
     account: str
     tier: str
@@ -66,13 +66,13 @@ class PeerLine:
 
 @dataclass(frozen=True, slots=True)
 class OverviewPage:
-    """The first page."""
+    """The overview page."""
 
     template = "overview.html"
     frame: PageLayout
     node_id: str
     bars: tuple[Bar, ...]
-    """Empty while the uplink's speed is not stated."""
+    """Empty while the rules do not state the uplink's rate."""
     rate: str
     accounts: tuple[AccountLine, ...]
     accounts_hidden: int
@@ -83,19 +83,19 @@ class OverviewPage:
     sentences: tuple[str, ...]
     warnings: tuple[str, ...]
     has_lost: bool
-    """Whether one of the warnings waits to be acknowledged."""
+    """Whether a warning needs to be acknowledged."""
     flows: str
-    """Connections that the kernel follows, of how many; empty while that is not known."""
+    """Tracked connections and the table size; empty while not known."""
     heaviest: str
-    """The device with the most of them; empty for none."""
+    """The device with the most connections; empty without one."""
     objections: int
-    """Without an answer."""
+    """Number of unanswered objections."""
     is_live: bool
-    """Whether the page asks for itself again every few seconds."""
+    """Whether the page reloads every few seconds."""
 
 
 def overview_page(view: Overview, frame: PageLayout, *, is_live: bool, objections: int = 0) -> OverviewPage:
-    """The node at a glance."""
+    """Builds the overview page."""
     return OverviewPage(
         frame=frame,
         node_id=view.node_id,
@@ -118,12 +118,12 @@ def overview_page(view: Overview, frame: PageLayout, *, is_live: bool, objection
 
 
 def heard(seconds_ago: int | None) -> str:
-    """How long ago another node was heard, in its largest unit."""
+    """Time since the last message of another node, in its largest unit."""
     return "never" if seconds_ago is None else f"{long_ago(seconds_ago)} ago"
 
 
 def heaviest(flows: FlowsRow) -> str:
-    """The device with the most connections, with the limit that it is near to."""
+    """The device with the most connections, and the limit for each device."""
     if not flows.heaviest:
         return ""
     return f"{flows.heaviest}: {flows.heaviest_flows:,} of {flows.per_device:,}"
@@ -170,7 +170,7 @@ def _peer(row: PeerRow) -> PeerLine:
 
 
 class OverviewViews:
-    """Answers for the first page. An issuer's first page is that of the vouchers."""
+    """Views for the overview. Issuers are redirected to vouchers."""
 
     def __init__(self, backend: AdminBackend) -> None:
         self._backend = backend

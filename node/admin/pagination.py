@@ -1,4 +1,4 @@
-"""Long lists, one screen at a time."""
+"""Pagination of long lists."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,20 +9,20 @@ ROWS_A_PAGE = 50
 
 @dataclass(frozen=True, slots=True)
 class ListPage[T]:
-    """One screen of a list, and the ways to the next and the last one."""
+    """One page of a list, with links to the pages before and after it."""
 
     rows: tuple[T, ...]
     whole: int
-    """Rows of the whole list."""
+    """Number of rows in the whole list."""
     number: int
-    """Counting from 1."""
+    """Starts at 1."""
     last: int
     earlier: str
-    """Address of the screen before; empty on the first."""
+    """URL of the page before; empty on the first."""
     later: str
 
     def turned[S](self, shown: Callable[[T], S]) -> "ListPage[S]":
-        """The same screen, each row as `shown` makes it; the others cost nothing."""
+        """The same page with `shown` applied to its rows only."""
         return ListPage(
             tuple(map(shown, self.rows)), self.whole, self.number, self.last, self.earlier, self.later
         )
@@ -31,7 +31,7 @@ class ListPage[T]:
 def paginate[T](
     rows: Sequence[T], number: int, address: str, *, size: int = ROWS_A_PAGE, **query: str
 ) -> ListPage[T]:
-    """Screen `number` of `rows`; the nearest one that there is. `query` is kept in the addresses of the others."""
+    """Page `number` of `rows`, or the nearest that exists. `query` is kept in the links to other pages."""
     last = max(1, -(-len(rows) // size))
     number = min(max(1, number), last)
     kept = {name: value for name, value in query.items() if value}

@@ -1,4 +1,4 @@
-"""People: who is on now, find somebody, take a device off with a reason, and take that back."""
+"""People: accounts online, search, blocking a device with a reason, and unblocking."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ from node.admin.routes import (
 from node.units import AccountId, MacAddress, parse_mac, show_rate, show_volume
 
 QUERY_CHARS_MAX = 300
-"""A voucher's code as it is scanned, with the address around it."""
+"""Enough for a scanned voucher code with its URL."""
 WAY_WORDS = {
     "terms": "accepted the terms",
     "voucher": "voucher",
@@ -44,7 +44,7 @@ class PersonLine:
 
 @dataclass(frozen=True, slots=True)
 class PeoplePage:
-    """Who is on now, or who was found."""
+    """Accounts online, or the results of a search."""
 
     template = "people.html"
     frame: PageLayout
@@ -56,7 +56,7 @@ class PeoplePage:
 
 @dataclass(frozen=True, slots=True)
 class RemovedPage:
-    """Devices that were taken off, and why."""
+    """Blocked devices, with reasons."""
 
     template = "removed.html"
     frame: PageLayout
@@ -81,7 +81,7 @@ class PersonPage:
 
 
 class PeopleViews:
-    """Answers for the pages about people."""
+    """Views for people."""
 
     def __init__(self, backend: AdminBackend) -> None:
         self._backend, self._people = backend, backend.people
@@ -100,7 +100,7 @@ class PeopleViews:
         return self._found(asked, TypedForm({"q": asked.query.get("q", "")}))
 
     async def _search(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
-        """By POST, since a voucher's code is a secret and must not stand in an address."""
+        """POST, because a voucher code is a secret and must not be in a URL."""
         return self._found(asked, TypedForm(asked.fields))
 
     def _found(self, asked: AdminRequest, form: TypedForm) -> AdminResponse:
@@ -180,7 +180,7 @@ class PeopleViews:
 
 
 def person_line(row: PersonRow) -> PersonLine:
-    """One row in words."""
+    """Formats one row."""
     return PersonLine(
         row=row,
         down=show_rate(row.rate.down),
@@ -192,7 +192,7 @@ def person_line(row: PersonRow) -> PersonLine:
 
 
 def long_ago(seconds: int) -> str:
-    """A time in its largest unit: ``40 s``, ``12 min``, ``3 h``, ``2 days``."""
+    """A duration in its largest unit: ``40 s``, ``12 min``, ``3 h``, ``2 days``."""
     if seconds < 60:
         return f"{seconds} s"
     if seconds < 7_200:

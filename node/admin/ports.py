@@ -1,4 +1,4 @@
-"""What the admins' door needs from the house."""
+"""Interfaces of the admin pages: what they need from the node, and the values that are passed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,37 +14,37 @@ from node.governance.join_methods import Way
 from node.units import AccountId, Bytes, MacAddress, Milliseconds, NodeId, Rates
 
 CONFLICT = "conflict"
-"""Code of the finding that says: somebody else saved meanwhile."""
+"""Code of the finding: another admin has saved meanwhile."""
 UNSTORED = "unstored"
-"""Code of the finding that says: it is done, but cannot be stored yet."""
+"""Code of the finding: done, but not stored yet."""
 BECAUSE_CHARS_MAX = 200
-"""Of the reason that somebody reads who was taken off."""
+"""Of the reason that is shown on a blocked device."""
 
 DeviceState = Literal["online", "off", "removed"]
 
 
 @dataclass(frozen=True, slots=True)
 class SiteInfo:
-    """Where these pages are."""
+    """The node and community that these pages belong to."""
 
     community: str
     node: str
     portal_host: str
     portal_url: str = ""
-    """The https address of the portal where it has a certificate; otherwise empty."""
+    """The portal's https URL while it has a certificate; otherwise empty."""
     zones: tuple[str, ...] = ()
     languages: tuple[tuple[str, str], ...] = (("en", "English"),)
-    """Those that people may read: tag, and the language's name in itself. The community's own comes first."""
+    """Languages of the portal: tag, and the language's own name. The community's language comes first."""
 
     @property
     def portal(self) -> str:
-        """The portal's address without a slash at its end, as it is printed."""
+        """The portal's URL without a trailing slash, as it is printed."""
         return self.portal_url.rstrip("/") or f"http://{self.portal_host}"
 
 
 @dataclass(frozen=True, slots=True)
 class OnlineRow:
-    """One account that is on now."""
+    """One account that is online."""
 
     account: AccountId
     tier: str
@@ -72,15 +72,15 @@ class PeerRow:
 
 @dataclass(frozen=True, slots=True)
 class FlowsRow:
-    """The kernel's connection tracking, seen within the last seconds."""
+    """Connection tracking, as read within the last seconds."""
 
     entries: int = 0
     size: int = 0
     """0 while nothing is known."""
     per_device: int = 0
-    """How many one admitted device may have."""
+    """Limit of entries for one authorized device."""
     heaviest: str = ""
-    """The device with the most, as admins see devices; empty while nobody has any."""
+    """The device with the most entries, as admins see devices; empty without one."""
     heaviest_flows: int = 0
     """An estimate when the table is large."""
     warnings: tuple[str, ...] = ()
@@ -88,7 +88,7 @@ class FlowsRow:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The admin page's first screen."""
+    """Data of the overview page."""
 
     community: str
     node: str
@@ -96,20 +96,20 @@ class Overview:
     uplink: Rates | None
     uplink_rate: Rates
     waiting: int
-    """Devices seen that are not admitted."""
+    """Number of devices seen without authorization."""
     online: tuple[OnlineRow, ...]
     peers: tuple[PeerRow, ...]
     sentences: tuple[str, ...]
     warnings: tuple[str, ...]
-    """Each says what is wrong and what mends it."""
+    """Each says what is wrong and how to fix it."""
     has_lost: bool = False
-    """Whether one of them tells what a database lost; it stays until somebody acknowledges it."""
+    """Whether a warning reports data that the database lost; it stays until an admin acknowledges it."""
     flows: FlowsRow = FlowsRow()
 
 
 @dataclass(frozen=True, slots=True)
 class RuleFile:
-    """The rule file as it is in force, and its fingerprint, so that two editors do not overwrite each other."""
+    """The rule file in force, and its fingerprint, which detects concurrent edits."""
 
     text: str
     fingerprint: str
@@ -117,7 +117,7 @@ class RuleFile:
 
 @dataclass(frozen=True, slots=True)
 class RuleCheck:
-    """What a proposed rule file would mean."""
+    """Check of a proposed rule file."""
 
     findings: tuple[Finding, ...]
     difference: tuple[str, ...]
@@ -128,7 +128,7 @@ class RuleCheck:
 
 @dataclass(frozen=True, slots=True)
 class RuleVersion:
-    """One rule file that was in force once."""
+    """One rule file that was in force."""
 
     number: int
     adopted: str
@@ -141,28 +141,28 @@ class RuleVersion:
 
 @dataclass(frozen=True, slots=True)
 class VoucherOrder:
-    """Vouchers that somebody wants to hand out."""
+    """An order for a batch of vouchers."""
 
     count: int
     group: str
     lasts: Milliseconds
     devices_max: int
-    """At once; 0 leaves it to the rules."""
+    """Devices at once; 0 leaves it to the rules."""
     note: str
 
 
 @dataclass(frozen=True, slots=True)
 class IssuedBatch:
-    """Fresh vouchers; nobody can tell their codes again later."""
+    """New vouchers; their codes cannot be shown again later."""
 
     batch: Batch
     codes: tuple[str, ...]
-    """Grouped for reading."""
+    """In groups, for reading."""
 
 
 @dataclass(frozen=True, slots=True)
 class VoucherView:
-    """What became of one voucher."""
+    """Status of one voucher."""
 
     batch: Batch
     account: AccountId
@@ -173,15 +173,16 @@ class VoucherView:
 
 
 class VouchersBackend(Protocol):
-    """An issuer is told of nothing but the batches that were issued under the same name."""
+    """Vouchers. An issuer can only see and revoke batches that were issued under the same name."""
 
     def idempotency_key(self, cookie: str) -> str:
-        """Makes one order, however often its form is sent."""
+        """A new key for one order form; a form that is sent twice issues once."""
 
     async def issue(
         self, signed: Signed, order: VoucherOrder, cookie: str, idempotency_key: str
     ) -> IssuedBatch | tuple[Finding, ...]:
-        """The vouchers, once they are stored; the same again for the same ticket, or all that is wrong."""
+        """Issues and stores the vouchers. The same key returns the same vouchers; a bad order returns all
+        findings."""
 
     def batches(self, signed: Signed) -> Sequence[Batch]:
         """The newest first."""
@@ -189,14 +190,14 @@ class VouchersBackend(Protocol):
     def counts(self, number: int) -> Mapping[VoucherState, int]: ...
 
     async def revoke_batch(self, signed: Signed, number: int, *, back: bool) -> int | Finding:
-        """How many vouchers count no more now; with `back`, how many revoked ones count again."""
+        """Number of vouchers revoked now; with `back`, number of revocations undone."""
 
     def find(self, signed: Signed, typed: str) -> VoucherView | Finding: ...
 
     async def revoke_voucher(self, signed: Signed, typed: str, *, back: bool) -> Finding | None: ...
 
     def groups(self) -> tuple[str, ...]:
-        """Groups that the rules speak of."""
+        """Groups that the rules mention."""
 
 
 # --- people -----------------------------------------------------------------------------
@@ -204,19 +205,19 @@ class VouchersBackend(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PersonRow:
-    """One account, as a list shows it."""
+    """One account, as a row of the list."""
 
     account: AccountId
     name: str
     tier: str
     devices: int
-    """That are on now."""
+    """Devices online."""
     rate: Rates
     used_month: Bytes
     since_s: int | None
-    """How long the one that is on for longest has been on; None while none is."""
+    """Seconds since its oldest present session began; None when offline."""
     ways: tuple[Way, ...]
-    """How its devices came in."""
+    """How its devices joined."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,20 +230,20 @@ class AdminDeviceRow:
     state: DeviceState
     way: Way | None
     since_day: str
-    """When it came to the account; empty while it is not bound to any."""
+    """Day of its binding to the account; empty without a binding."""
     because: str = ""
-    """Why it was taken off."""
+    """Reason of the block."""
 
 
 @dataclass(frozen=True, slots=True)
 class PersonDetails:
-    """One account with all that an admin needs to help its people."""
+    """One account with the details that an admin needs to help its users."""
 
     row: PersonRow
     groups: tuple[str, ...]
     rule: str
     sentence: str
-    """The rule that limits it most visibly now."""
+    """The rule whose limit is most noticeable now."""
     devices: tuple[AdminDeviceRow, ...]
     voucher: VoucherView | None
     objections: tuple[Objection, ...]
@@ -251,18 +252,19 @@ class PersonDetails:
 
 class PeopleBackend(Protocol):
     def find(self, query: str) -> Sequence[AccountId]:
-        """Who is on now, the busiest first; with a query, everybody whose account, name, device or voucher code it is
-        or begins."""
+        """Accounts online, the busiest first; with a query, all accounts whose id, name, device or voucher
+        code starts with it."""
 
     def row(self, account: AccountId) -> PersonRow: ...
 
     def person(self, account: str) -> PersonDetails | None: ...
 
     def removed(self) -> Sequence[AdminDeviceRow]:
-        """Devices that were taken off."""
+        """Blocked devices."""
 
     async def kick(self, account: str, mac: MacAddress | None, because: str) -> Finding | None:
-        """Takes a device off, or all devices of the account; they stay out until pardoned, and read why."""
+        """Blocks a device, or all devices of the account, until it is unblocked; they are shown the
+        reason."""
 
     async def pardon(self, mac: MacAddress) -> Finding | None: ...
 
@@ -272,7 +274,7 @@ class PeopleBackend(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MemberEntry:
-    """One account of the members' file."""
+    """One account of the members file."""
 
     account: str
     name: str = ""
@@ -283,7 +285,7 @@ class MemberEntry:
 
 @dataclass(frozen=True, slots=True)
 class MembersView:
-    """The members' file as it is in force."""
+    """The members file in force."""
 
     members: tuple[MemberEntry, ...]
     fingerprint: str
@@ -291,7 +293,7 @@ class MembersView:
     findings: tuple[Finding, ...] = ()
     """Why the file on disk is not in force."""
     strained: tuple[Finding, ...] = ()
-    """What of the rules does not fit these members; they are in force all the same."""
+    """Rules that do not fit these members; the rules are in force all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,7 +307,7 @@ class CardView:
 
 class MembersBackend(Protocol):
     def find(self, query: str) -> MembersView:
-        """Those whose account, name, group or device the query is or begins; all without one."""
+        """Members whose account, name, group or device starts with the query; all without a query."""
 
     def member(self, account: str) -> MemberEntry | None: ...
 
@@ -316,61 +318,62 @@ class MembersBackend(Protocol):
     async def strains(
         self, member: MemberEntry | None, instead_of: str, replacing: str
     ) -> tuple[Finding, ...]:
-        """What of the rules would not fit any more if that were saved (None takes `instead_of` out), beyond what does
-        not fit now. It would be in force all the same."""
+        """Rules that would no longer fit after this change (None removes `instead_of`), beyond those that do
+        not fit now. The change can be saved all the same."""
 
     async def save(self, member: MemberEntry, instead_of: str, replacing: str) -> tuple[Finding, ...]:
-        """Writes the account into the file, in the place of `instead_of` (empty for a new one), when there are no
-        errors and the file in force still has fingerprint `replacing`; else says why, as `AdminBackend.save_rules`."""
+        """Writes the account into the file, replacing `instead_of` (empty for a new one), if there are no
+        errors and the file in force has fingerprint `replacing`; otherwise returns findings as
+        `AdminBackend.save_rules`."""
 
     async def remove(self, account: str, replacing: str) -> tuple[Finding, ...]: ...
 
     async def new_passphrase(self, account: str) -> str | Finding:
-        """A passphrase that takes the place of the one before; nobody can tell it again later."""
+        """Replaces the passphrase; the new one cannot be shown again later."""
 
     async def new_card(self, account: str) -> CardView | Finding: ...
 
     async def void_cards(self, account: str) -> Finding | None:
-        """No card that was made until now counts any more."""
+        """Revokes all cards made for the account so far."""
 
 
-# --- words for people -------------------------------------------------------------------
+# --- content ----------------------------------------------------------------------------
 
 
 class ContentBackend(Protocol):
     def terms(self) -> Sequence[Terms]:
-        """Every version that is kept, the one in force first."""
+        """All stored versions, the one in force first."""
 
     async def save_terms(
         self, signed: Signed, texts: tuple[TermsText, ...], replacing: str
     ) -> Terms | tuple[Finding, ...]:
-        """A new version, when the one in force is still `replacing`; everybody is asked once more."""
+        """Saves a new version if the one in force is still `replacing`; all users must accept it again."""
 
     def notices(self) -> Sequence[Notice]:
-        """Urgent and new ones first, also those that are over or yet to come."""
+        """Urgent and new ones first, including past and future ones."""
 
     def check_notice(self, notice: Notice) -> tuple[Finding, ...]: ...
 
     def shows_today(self, notice: Notice) -> bool:
-        """Whether people at this node see it today."""
+        """Whether it is shown at this node today."""
 
     async def save_notice(self, signed: Signed, notice: Notice) -> tuple[Finding, ...]:
-        """Number 0 makes a new one."""
+        """Saves a notice; number 0 creates a new one."""
 
     async def take_down(self, number: int) -> Notice | None:
-        """What was taken down, so that it can be put up again."""
+        """Deletes and returns the notice, so that it can be restored."""
 
     def objections(self) -> Sequence[Objection]:
-        """Those without an answer first, then the newest."""
+        """Unanswered objections first, then the newest."""
 
     async def answer_objection(self, number: int, text: str) -> Finding | None: ...
 
 
-# --- the whole house --------------------------------------------------------------------
+# --- the node ---------------------------------------------------------------------------
 
 
 class AdminBackend(Protocol):
-    """The node, as far as an admin may see and steer it. Anything may raise NodeError."""
+    """The node, as far as admins may see and change it. Every method can raise NodeError."""
 
     @property
     def vouchers(self) -> VouchersBackend: ...
@@ -389,35 +392,36 @@ class AdminBackend(Protocol):
     def overview(self) -> Overview: ...
 
     async def acknowledge_losses(self) -> None:
-        """Somebody has read what a database lost."""
+        """An admin has read which data the database lost."""
 
     def rule_sentences(self) -> tuple[str, ...]: ...
 
     def rule_file(self) -> RuleFile: ...
 
     async def check_rules(self, text: str) -> RuleCheck:
-        """What they would mean; changes nothing."""
+        """Checks a rule file; changes nothing."""
 
     async def save_rules(self, text: str, replacing: str) -> tuple[Finding, ...]:
-        """Save when there are no errors and the file in force still has fingerprint `replacing`; else say why,
-        with a finding of code CONFLICT when it has another one."""
+        """Saves if there are no errors and the file in force still has fingerprint `replacing`; otherwise
+        returns findings, with code CONFLICT when the fingerprint differs."""
 
     def rule_versions(self) -> tuple[RuleVersion, ...]: ...
 
     def rule_version_text(self, number: int) -> str | None: ...
 
     async def new_token(self, signed: Signed) -> str:
-        """The token of a link that signs in once as `signed`."""
+        """Token of a one-time link that signs in as `signed`."""
 
     def sessions(self, cookie: str) -> tuple[AdminSession, ...]:
-        """Everybody who is signed in, with `cookie` as the one who asks."""
+        """All sessions; the one of `cookie` has `is_own` set."""
 
     async def end_session(self, mark: str) -> None: ...
 
     async def redeem(self, link_token: str) -> str | None:
-        """A one-time link's token to a new session's cookie value; None when used, old or unknown."""
+        """Exchanges a one-time link's token for the cookie of a new session; None when used, expired or
+        unknown."""
 
     def who(self, cookie: str) -> Signed | None:
-        """Who is signed in with this cookie."""
+        """The identity of a session cookie; None without a valid session."""
 
     async def sign_out(self, cookie: str) -> None: ...

@@ -1,4 +1,4 @@
-"""Pages to bytes, through the templates beside this file. An edge: it reads files."""
+"""Renders pages with the templates beside this file. Reads files."""
 
 import base64
 import hashlib
@@ -14,18 +14,18 @@ from node.admin.routes import AdminPage
 
 TEMPLATES = Path(__file__).parent / "templates"
 SOURCE = "en"
-"""The language that the texts in the templates are written in."""
+"""Language of the texts in the templates."""
 
 
 class AdminTranslations(Protocol):
-    """One language, for what is printed for people. The admins' own pages are in English."""
+    """Translations for printed content. The admin pages themselves are in English."""
 
     def gettext(self, text: str) -> str: ...
 
     def ngettext(self, one: str, many: str, count: int) -> str: ...
 
     def day(self, day: str) -> str:
-        """An ISO date as people say it."""
+        """Formats an ISO date."""
 
     @property
     def direction(self) -> str:
@@ -48,7 +48,8 @@ class EnglishTranslations:
 
 
 class AdminRenderer:
-    """Templates are read when they are first needed. `words` is asked each time for what is spoken then."""
+    """Loads templates when first needed. `words` returns the current translations by language tag; it is
+    called for each page."""
 
     def __init__(self, words: Callable[[], Mapping[str, AdminTranslations]] = dict) -> None:
         self._words = words
@@ -64,7 +65,7 @@ class AdminRenderer:
                 "frame-ancestors 'none'; base-uri 'none'"
             ),
             "X-Content-Type-Options": "nosniff",
-            # The link that signs in stands in an address; no other site may ever be told it.
+            # The sign-in token is in a URL; it must not leak to other sites.
             "Referrer-Policy": "same-origin",
             "Cross-Origin-Opener-Policy": "same-origin",
         }
@@ -92,7 +93,7 @@ def _environment() -> Environment:
 
 
 def _said(name: str) -> Callable[..., str]:
-    # With a context, or a constant would be said for good in the language of the first page.
+    # With a context, or Jinja would fold constants in the language of the first page.
     @pass_context
     def said(context: Context, *values: object) -> str:
         return str(getattr(context["words"], name)(*values))

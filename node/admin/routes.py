@@ -1,4 +1,4 @@
-"""What goes in and out of the admins' pages: a request as read, an answer to send, and who may ask for what."""
+"""Requests, responses and routes of the admin pages, and the roles that each route allows."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ EVERYONE_SIGNED_IN: frozenset[Role] = frozenset(ROLES)
 
 @dataclass(frozen=True, slots=True)
 class AdminRequest:
-    """One request of somebody who is signed in."""
+    """One request of a signed-in person."""
 
     path: str
     query: Mapping[str, str]
@@ -25,7 +25,7 @@ class AdminRequest:
     cookie: str
     signed: Signed
     origin: str = ""
-    """As the browser reached these pages: ``http://192.0.2.7:2081``."""
+    """Origin in the browser's address bar: ``http://192.0.2.7:2081``."""
 
     @property
     def proof(self) -> str:
@@ -34,18 +34,18 @@ class AdminRequest:
 
 @dataclass(frozen=True, slots=True)
 class PageLayout:
-    """What stands around every page behind the sign-in."""
+    """Layout data of every page behind the sign-in."""
 
     place: SiteInfo
     signed: Signed
     proof: str
-    """What every form carries."""
+    """CSRF token for every form."""
     here: str
-    """Path of the page in the navigation that this one belongs to."""
+    """Path of the navigation entry that the page belongs to."""
 
 
 class AdminPage(Protocol):
-    """A page as a value. The template that says it in words is found by its name."""
+    """A page as a value; `template` is the file name of its template."""
 
     @property
     def template(self) -> str: ...
@@ -53,25 +53,25 @@ class AdminPage(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AdminResponse:
-    """Show this."""
+    """A page to render."""
 
     page: AdminPage
     status: int = 200
     lang: str = "en"
-    """Of what is printed for people; the admins' own pages are in English."""
+    """Language of printed content; the admin pages themselves are in English."""
     is_heavy: bool = False
-    """Takes long to make: nobody else should wait for it."""
+    """Rendering takes long: done in a thread."""
     refresh_s: int = 0
-    """The browser asks again by itself after this long; 0 for never. Only where somebody wanted it: a page that
-    loads anew throws whoever has it read aloud back to its top."""
+    """Value of Refresh in seconds; 0 for none. Only at the user's request: after a reload, a screen reader
+    starts at the top again."""
 
 
 @dataclass(frozen=True, slots=True)
 class AdminRedirect:
-    """Done: show what is there."""
+    """Redirect after a successful POST."""
 
     where: str
-    """A path of these pages, with its query."""
+    """Path of an admin page, with its query."""
 
 
 Answerer = Callable[[AdminRequest], Awaitable[AdminResponse | AdminRedirect]]
@@ -79,18 +79,18 @@ Answerer = Callable[[AdminRequest], Awaitable[AdminResponse | AdminRedirect]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One thing that can be asked for."""
+    """One method and path."""
 
     method: Method
     path: str
     answer: Answerer
     roles: frozenset[Role] = ADMINS
-    """Nobody else gets an answer."""
+    """All other roles get 403."""
 
 
 @dataclass(frozen=True, slots=True)
 class TroublePage:
-    """Something did not work: what, and what to do."""
+    """An error page: what went wrong, and what to do."""
 
     template = "trouble.html"
     title: str
@@ -99,21 +99,21 @@ class TroublePage:
 
 
 def page_layout(asked: AdminRequest, place: SiteInfo, here: str) -> PageLayout:
-    """The frame for the answer to `asked`."""
+    """Layout data for the response to `asked`."""
     return PageLayout(place, asked.signed, asked.proof, here)
 
 
 def not_there(message: str, mend: str) -> AdminResponse:
-    """What was asked for by its number or name is gone, or never was."""
+    """404: the number or name in the request does not exist."""
     return AdminResponse(TroublePage("Not found", message, mend), 404)
 
 
 def refused(finding: Finding) -> AdminResponse:
-    """The same, as the house says it."""
+    """404 with the message of a finding."""
     return not_there(finding.message, sentence(finding.mend))
 
 
 def number_in(query: Mapping[str, str], name: str) -> int:
-    """A whole number of at most nine digits; 0 without one."""
+    """An integer of at most nine digits; 0 without one."""
     text = query.get(name, "")
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= 9 else 0

@@ -1,4 +1,4 @@
-"""The rules in force, and the editor: check, read what would change, save, bring an earlier version back."""
+"""Rules in force, and the editor: check a draft, show its difference, save, restore an earlier version."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class DifferenceLine:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a draft would mean."""
+    """Result of checking a draft."""
 
     errors: tuple[Finding, ...]
     second_looks: tuple[Finding, ...]
@@ -58,7 +58,7 @@ class RulesPage:
     notice: str
     """``saved``, ``conflict``, ``version`` or empty."""
     version: int
-    """Which earlier version the text is; 0 for none."""
+    """Number of the earlier version in the editor; 0 for none."""
     versions: tuple[RuleVersion, ...]
     fingerprint: str
 
@@ -75,7 +75,7 @@ def rules_page(
     notice: str = "",
     version: int = 0,
 ) -> RulesPage:
-    """The rules as they are, or a draft and what it would mean."""
+    """Builds the page for the rules in force, or for a draft with its check."""
     return RulesPage(
         frame=frame,
         sentences=sentences[:SENTENCES_MAX],
@@ -90,7 +90,7 @@ def rules_page(
 
 
 def verdict(check: RuleCheck) -> Verdict:
-    """Errors first, then what deserves a second look, the difference, and the meaning."""
+    """Errors, warnings, difference and meaning of a draft."""
     return Verdict(
         errors=tuple(each for each in check.findings if each.is_error),
         second_looks=tuple(each for each in check.findings if not each.is_error),
@@ -107,7 +107,7 @@ def _difference_line(line: str) -> DifferenceLine:
 
 
 class RulesViews:
-    """Answers for the rules' page."""
+    """Views for rules."""
 
     def __init__(self, backend: AdminBackend) -> None:
         self._backend = backend
@@ -150,7 +150,7 @@ class RulesViews:
         version: int = 0,
         status: int = 200,
     ) -> AdminResponse:
-        """The editor with a draft and what it would mean."""
+        """The editor with a draft and the result of its check."""
         check = await self._backend.check_rules(text)
         return self._page(
             asked, draft=text, replacing=replacing, check=check, notice=notice, version=version, status=status

@@ -1,4 +1,5 @@
-"""The admins' door: requests to questions for the house, answers to pages; no decisions. It has its own listener."""
+"""HTTP server of the admin pages, on a listener of its own: parses requests, calls views, renders responses.
+No decisions."""
 
 import asyncio
 import ipaddress
@@ -36,18 +37,19 @@ from node.errors import NodeError
 from node.framing import HEAD_END, measure
 
 BODY_BYTES_MAX = 1024 * 1024 - 1
-"""The most that the HTTP library reads. A rule file with up to three bytes for each character, as forms send them."""
+"""Limit of a request body, also the HTTP library's: fits a rule file with three bytes for each character, as
+percent-encoded forms have."""
 FIELDS_MAX = 60
-"""A notice in every language that the node can speak."""
+"""Enough for a notice in every language of the node."""
 HEAD_BYTES_MAX, HEAD_LINES_MAX = 8_190, 64
 UNFINISHED_BYTES_MAX = 4 * 1024 * 1024
-"""Of all requests that are not whole yet; over it, the connection that holds most of it is closed."""
+"""Of all incomplete requests together; above it, the connection that holds most of them is closed."""
 CONNECTIONS_MAX, CONNECTIONS_OF_ADDRESS_MAX = 64, 16
-"""Over either, the connection that is idle for longest makes room."""
+"""Above either, the connection that has been idle longest is closed."""
 REQUEST_S = 15.0
-"""For a whole request to arrive, from the opening of its connection."""
+"""Seconds for a complete request, from the opening of its connection."""
 ANSWER_S = 30.0
-"""For an answer to be taken."""
+"""Seconds for the client to read the response."""
 COOKIE = "procomu_admin"
 SIGN_IN, SIGN_OUT = "/sign-in", "/sign-out"
 
@@ -59,7 +61,7 @@ TROUBLES = {
 NO_REQUEST = TroublePage(
     "Not understood", "This request does not come from a browser.", "Open the page again."
 )
-"""For every other status with which a request is refused before it is read."""
+"""For every other status with which a request is refused before it is parsed."""
 
 VIEWS = (
     OverviewViews,
@@ -75,7 +77,8 @@ VIEWS = (
 
 
 class AdminServer:
-    """Pages for admins on `address` and `port` (0 takes any), asked for by address, ``localhost`` or one of `hosts`."""
+    """Serves admin pages on `address` and `port` (0 takes any free one). Host must be an IP address,
+    ``localhost`` or one of `hosts`."""
 
     def __init__(
         self,
@@ -87,7 +90,7 @@ class AdminServer:
         words: Callable[[], Mapping[str, AdminTranslations]] = dict,
     ) -> None:
         self.bound: tuple[str, int] | None = None
-        """Where it listens, once `ready`."""
+        """Address and port that it listens on, once `ready`."""
         self.ready = asyncio.Event()
         self._backend = backend
         self._address, self._port, self._hosts = address, port, hosts
@@ -97,18 +100,18 @@ class AdminServer:
         )
         self._by_inner: dict[int, _Connection] = {}
         self._unfinished: dict[_Connection, int] = {}
-        """Bytes of each request that is not whole yet."""
+        """Bytes received of each incomplete request."""
         self.routes: tuple[Route, ...] = (
             *(route for desk in VIEWS for route in desk(backend).routes()),
             Route("POST", SIGN_OUT, self._sign_out, EVERYONE_SIGNED_IN),
         )
-        """All that can be asked for behind the sign-in."""
+        """All routes that need a session."""
         self._by_place: Mapping[tuple[str, str], Route] = {
             (route.method, route.path): route for route in self.routes
         }
 
     async def run(self) -> None:
-        """Until cancelled. Raises NodeError when the address cannot be had."""
+        """Listens until cancelled. Raises NodeError when the address cannot be bound."""
         server = web.Server(
             self._handle,
             access_log=None,
@@ -147,7 +150,8 @@ class AdminServer:
         return may_stay
 
     def holds(self, connection: "_Connection", octets: int) -> None:
-        """So much of its request is here and waits for the rest; another one, or this, may be closed for it."""
+        """`octets` of an incomplete request are buffered; the largest one, maybe this, is closed above the
+        limit."""
         self._unfinished[connection] = octets
         if sum(self._unfinished.values()) > UNFINISHED_BYTES_MAX:
             largest = max(self._unfinished, key=self._unfinished.__getitem__)
@@ -155,11 +159,11 @@ class AdminServer:
             largest.abort()
 
     def finished(self, connection: "_Connection") -> None:
-        """Its request is whole, or will never be."""
+        """The request is complete, or will never be."""
         self._unfinished.pop(connection, None)
 
     def refusal(self, status: int) -> bytes:
-        """A whole answer to what never becomes a request."""
+        """A complete HTTP response for data that is not a valid request."""
         body = self._renderer.render(TROUBLES.get(status, NO_REQUEST), SOURCE)
         fields = {
             **self._renderer.headers,
@@ -284,8 +288,9 @@ class AdminServer:
 
 
 class _Connection(asyncio.Protocol):
-    """One request and its answer, counted before the HTTP library sees it. The library gets the request when it is
-    whole and nothing behind it: it would keep without end what is sent while it works, and wait for what never comes."""
+    """One request and its response, counted before the HTTP library sees it. The library gets only a complete
+    request and nothing after it: it would buffer later data without a limit, and wait without end for missing
+    data."""
 
     def __init__(self, inner: web.RequestHandler, admin_server: AdminServer) -> None:
         self.inner = inner
@@ -294,9 +299,9 @@ class _Connection(asyncio.Protocol):
         self._stays = False
         self._buffer = bytearray()
         self._whole = 0
-        """Octets of the request with its body; 0 until its head is here."""
+        """Octets of the request including its body; 0 until its head is complete."""
         self._is_deaf = False
-        """Nothing that comes counts any longer: the request is whole, or refused."""
+        """Further data is ignored: the request is complete or refused."""
         self._has_asked = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -322,7 +327,7 @@ class _Connection(asyncio.Protocol):
             self._pass_on()
 
     def _measure(self) -> int:
-        """The status of a refusal; 0 when the head is as it should be, or not all here."""
+        """Measures the request head: the status of a refusal; 0 when the head is valid or incomplete."""
         end = self._buffer.find(HEAD_END, 0, HEAD_BYTES_MAX + len(HEAD_END))
         if end < 0:
             return 431 if len(self._buffer) > HEAD_BYTES_MAX else 0
@@ -341,7 +346,8 @@ class _Connection(asyncio.Protocol):
         self.inner.data_received(request)
 
     def _refuse(self, status: int) -> None:
-        """Says why; what still comes is thrown away, so that the answer is read before the connection ends."""
+        """Sends an error response; further data is discarded, so that the client reads the response before
+        the connection ends."""
         assert self._transport is not None
         self._is_deaf = True
         self._admin_server.finished(self)
@@ -371,13 +377,13 @@ class _Connection(asyncio.Protocol):
             self._transport.abort()
 
     def abort_unused(self) -> None:
-        """Unless it has asked something."""
+        """Closes unless a request was passed on."""
         if not self._has_asked:
             self.abort()
 
 
 async def _fields(request: web.BaseRequest) -> Mapping[str, str]:
-    """A form's fields. Anything that is not a form of ours has none."""
+    """Fields of a POST form; empty when the body is not a valid form."""
     if request.method != "POST" or request.content_type != "application/x-www-form-urlencoded":
         return {}
     body = await request.read()
@@ -388,7 +394,7 @@ async def _fields(request: web.BaseRequest) -> Mapping[str, str]:
 
 
 def _is_our_name(host: str, names: frozenset[str]) -> bool:
-    """Addresses and names given only: another name may be one that a web site has pointed here to reach us."""
+    """Only IP addresses and configured names: any other name can be DNS rebinding by another site."""
     try:
         name = urlsplit(f"//{host}").hostname or ""
         if name == "localhost" or name in names:
@@ -400,12 +406,13 @@ def _is_our_name(host: str, names: frozenset[str]) -> bool:
 
 
 def _origin(request: web.BaseRequest) -> str:
-    """Its host was found to be ours."""
+    """Origin of these pages; the Host header was checked before."""
     return f"http://{request.headers.get('Host', '')}"
 
 
 def _is_from_here(request: web.BaseRequest) -> bool:
-    """As far as the browser tells; pages of other ports of this computer are another site's."""
+    """Same-origin check with the browser's headers, if any; other ports of the same host count as another
+    site."""
     origin = request.headers.get("Origin")
     if request.headers.get("Sec-Fetch-Site", "none") not in {"same-origin", "none"}:
         return False

@@ -1,6 +1,6 @@
-"""Who is signed in, as what: links that sign in once, and the sessions they become. Only hashes are kept.
+"""Admin sessions: one-time sign-in links, and the sessions that they start. Only hashes are stored.
 
-Tokens and cookies are made by the caller, from a source of randomness with 128 bits or more.
+The caller creates tokens and cookies, from a source of randomness with 128 bits or more.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from node.units import Milliseconds, Monotonic
 LINK_LIFE = Milliseconds(10 * 60_000)
 SESSION_LIFE = Milliseconds(12 * 3_600_000)
 LINKS_MAX = 8
-"""Links not yet used; a further one takes the place of the oldest."""
+"""Unused links; a further one replaces the oldest."""
 SESSIONS_MAX = 32
 TOKEN_CHARS_MIN = 22
 """128 bits in base64."""
@@ -28,29 +28,29 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(rf"[^\W_][\w .'-]{{0,{NAME_CHARS_MAX - 1}}}")
 
 Role = Literal["admin", "issuer"]
-"""An ``issuer`` hands out vouchers and sees those that were issued under the same name, and nothing else."""
+"""An ``issuer`` can only issue vouchers, and see those issued under the same name."""
 
 ROLES: tuple[Role, ...] = ("admin", "issuer")
 
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """Somebody who is signed in."""
+    """Identity of a signed-in person."""
 
     role: Role
     name: str = ""
-    """As the link was asked for; an issuer always has one."""
+    """As given for the link; an issuer always has one."""
     grant: Grant | None = None
-    """What an issuer may hand out; none for an admin."""
+    """What an issuer may issue; None for an admin."""
 
     @property
     def label(self) -> str:
-        """As it stands beside what they did: ``admin``, ``admin Ana``, ``issuer library``."""
+        """As shown beside actions: ``admin``, ``admin Ana``, ``issuer library``."""
         return f"{self.role} {self.name}".strip()
 
     @property
     def may_issue(self) -> Grant | None:
-        """None for an admin, who may issue all that the node keeps."""
+        """None for an admin, who may issue any voucher within the node's limits."""
         return None if self.role == "admin" else self.grant or Grant()
 
 
@@ -59,7 +59,7 @@ ADMIN = Signed("admin")
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """The hash of a token, until when the token counts, and as whom."""
+    """Hash of a token, its expiry, and its identity."""
 
     hash: str
     ends: Monotonic
@@ -68,10 +68,10 @@ class Pass:
 
 @dataclass(frozen=True, slots=True)
 class AdminSession:
-    """One who is signed in, as others may see it."""
+    """One session, as other admins see it."""
 
     mark: str
-    """The beginning of the cookie's hash: nobody can sign in with it."""
+    """Start of the cookie's hash; it cannot be used to sign in."""
     signed: Signed
     left: Milliseconds
     is_own: bool
@@ -79,7 +79,7 @@ class AdminSession:
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """All links and sessions that count now."""
+    """All valid links and sessions."""
 
     links: tuple[Pass, ...] = ()
     sessions: tuple[Pass, ...] = ()
@@ -87,7 +87,7 @@ class SignIn:
 
 @dataclass(frozen=True, slots=True)
 class SignInPage:
-    """The one button behind a link, or what to do when the link no longer works."""
+    """The button behind a sign-in link, or help when the link no longer works."""
 
     template = "signin.html"
     token: str
@@ -98,8 +98,8 @@ class SignInPage:
 def read_signed(
     role: str, name: str, *, groups: str = "", lasts: str = "", devices: str = "", per_day: str = ""
 ) -> Signed:
-    """Whom a link is for, as somebody asked for it, and what an issuer may hand out (see `grants.read_grant`). Raises
-    ValueError with what to write instead."""
+    """Parses the role, name and grant of a new link (see `grants.read_grant`). Raises ValueError with what to
+    write instead."""
     for each in ROLES:
         if role == each:
             break
@@ -120,14 +120,15 @@ def read_signed(
 
 
 def offer(state: SignIn, token: str, now: Monotonic, signed: Signed = ADMIN) -> SignIn:
-    """`token` may be redeemed once, for LINK_LIFE, to be signed in as `signed`."""
+    """Adds a link: `token` can be redeemed once within LINK_LIFE, to sign in as `signed`."""
     assert TOKEN_CHARS_MIN <= len(token) <= TOKEN_CHARS_MAX, "a token needs 128 bits"
     links = (*_living(state.links, now), Pass(_hash(token), Monotonic(now + LINK_LIFE), signed))
     return replace(state, links=links[-LINKS_MAX:])
 
 
 def redeem(state: SignIn, token: str, cookie: str, now: Monotonic) -> SignIn | None:
-    """A link's token becomes the session of `cookie`; None when the token is used, old or unknown."""
+    """Exchanges a link's token for a session with `cookie`; None when the token is used, expired or
+    unknown."""
     assert TOKEN_CHARS_MIN <= len(cookie) <= TOKEN_CHARS_MAX, "a cookie needs 128 bits"
     links = _living(state.links, now)
     link = _find(links, token)
@@ -139,18 +140,18 @@ def redeem(state: SignIn, token: str, cookie: str, now: Monotonic) -> SignIn | N
 
 
 def who(state: SignIn, cookie: str, now: Monotonic) -> Signed | None:
-    """Whose session `cookie` is; None when there is no such session or it has ended."""
+    """Identity of the session of `cookie`; None when there is no such session or it has expired."""
     session = _find(_living(state.sessions, now), cookie)
     return None if session is None else session.signed
 
 
 def sign_out(state: SignIn, cookie: str) -> SignIn:
-    """The session of `cookie` ends; without such a session nothing changes."""
+    """Ends the session of `cookie`; without such a session nothing changes."""
     return replace(state, sessions=_without(state.sessions, cookie))
 
 
 def sessions(state: SignIn, cookie: str, now: Monotonic) -> tuple[AdminSession, ...]:
-    """Everybody who is signed in, the newest first; `cookie` is the one who asks."""
+    """All sessions, the newest first; the one of `cookie` has `is_own` set."""
     own = _hash(cookie)
     return tuple(
         AdminSession(each.hash[:MARK_CHARS], each.signed, Milliseconds(each.ends - now), each.hash == own)
@@ -159,24 +160,24 @@ def sessions(state: SignIn, cookie: str, now: Monotonic) -> tuple[AdminSession, 
 
 
 def end(state: SignIn, mark: str) -> SignIn:
-    """The session of this mark ends; without such a session nothing changes."""
+    """Ends the session with this mark; without such a session nothing changes."""
     if len(mark) != MARK_CHARS:
         return state
     return replace(state, sessions=tuple(each for each in state.sessions if not each.hash.startswith(mark)))
 
 
 def form_proof(cookie: str) -> str:
-    """What every form carries, so that no other site can send one: only who knows the cookie can make it."""
+    """CSRF token of a session: only the holder of the cookie can compute it."""
     return hmac.new(cookie.encode(), b"procomu admin form", hashlib.sha256).hexdigest()
 
 
 def is_own_form(cookie: str, proof: str) -> bool:
-    """Whether the form was made for the session of `cookie`."""
+    """Whether the form carries the CSRF token of the session of `cookie`."""
     return hmac.compare_digest(form_proof(cookie).encode(), proof.encode())
 
 
 def to_text(state: SignIn, boot: str) -> str:
-    """For storage. Monotonic time means nothing after another boot, so its name belongs to it."""
+    """Serializes for storage, with the boot id: monotonic times are meaningless after a reboot."""
     passes = {
         name: [
             [each.hash, each.ends, each.signed.role, each.signed.name]
@@ -189,7 +190,7 @@ def to_text(state: SignIn, boot: str) -> str:
 
 
 def from_text(text: str, boot: str) -> SignIn:
-    """What was stored in this boot; nobody is signed in after another boot, nor by a text that is damaged."""
+    """Restores what was stored in this boot; empty after another boot or when the text is damaged."""
     try:
         stored = json.loads(text)
     except ValueError:
@@ -208,11 +209,11 @@ def _passes(stored: Any) -> tuple[Pass, ...]:
 def _pass(stored: Any) -> Pass | None:
     match stored:
         case [str(mark), int(ends)] if _HASH.fullmatch(mark) and type(ends) is int:
-            return Pass(mark, Monotonic(ends))  # kept by a node that knew no other role
+            return Pass(mark, Monotonic(ends))  # stored by a version that had no roles
         case [str(mark), int(ends), str(role), str(name), *limits] if (
             _HASH.fullmatch(mark) and type(ends) is int and len(limits) <= 1
         ):
-            # One that was kept without limits, or whose limits are damaged, has the usual ones.
+            # Without limits, or with damaged ones, the default grant applies.
             try:
                 signed = read_signed(role, name)
             except ValueError:

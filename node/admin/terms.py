@@ -1,4 +1,4 @@
-"""The terms of joining in the browser: a text for each language; saving makes a new version."""
+"""Editor of the terms: one text for each language; saving makes a new version."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class TermsPage:
     frame: PageLayout
     form: FormView
     languages: tuple[tuple[str, str], ...]
-    """Field for field: tag and name."""
+    """Tag and name, in the order of the fields."""
     current: Terms | None
     versions: tuple[Terms, ...]
     is_conflict: bool
@@ -35,7 +35,7 @@ class TermsPage:
 
 @dataclass(frozen=True, slots=True)
 class TermsVersionPage:
-    """One version to read."""
+    """One version, to read."""
 
     template = "terms_version.html"
     frame: PageLayout
@@ -48,7 +48,7 @@ class TermsVersionPage:
 
 
 class TermsViews:
-    """Answers for the pages about the terms."""
+    """Views for the terms."""
 
     def __init__(self, backend: AdminBackend) -> None:
         self._backend, self._words = backend, backend.words
@@ -101,7 +101,7 @@ class TermsViews:
 
 
 def languages_of(place: SiteInfo, versions: Sequence[Terms]) -> tuple[tuple[str, str], ...]:
-    """Those that people may read, and those in which there are terms already."""
+    """Languages of the portal, and those that the terms already have."""
     known = dict(place.languages)
     for text in versions[0].texts if versions else ():
         known.setdefault(text.language, text.language)

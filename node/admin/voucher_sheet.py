@@ -1,4 +1,4 @@
-"""Voucher sheets for printing: 24 to a page, each with its code in letters and as a square that phones read."""
+"""Voucher sheets for printing: 24 on a page, each with its code as text and as a QR code."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,14 +11,14 @@ from node.units import Milliseconds
 SLIPS_A_PAGE = 24
 """Three columns of eight rows on A4."""
 NETWORK_CHARS_MAX = 32
-"""As long as the name of a Wi-Fi may be."""
+"""Maximum length of an SSID."""
 Unit = Literal["day", "hour", "minute"]
 _UNITS: tuple[tuple[Unit, int], ...] = (("day", 86_400_000), ("hour", 3_600_000), ("minute", 60_000))
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A time as people say it: a whole number of the largest unit that it is made of."""
+    """A duration as a whole number of its largest exact unit."""
 
     number: int
     unit: Unit
@@ -33,18 +33,18 @@ class VoucherSlip:
 
     @property
     def qr_svg(self) -> str:
-        """The QR code of the address, made when it is shown."""
+        """QR code of the URL, made when it is shown."""
         return qr_svg(self.address)
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """All pages of one order, in the language of those who get them."""
+    """All pages of one batch, in the language of its users."""
 
     pages: tuple[tuple[VoucherSlip, ...], ...]
     network: str
     portal: str
-    """What to open by hand, without ``http://``."""
+    """URL to type by hand, without ``http://``."""
     lasts: Span
     devices_max: int
     community: str
@@ -53,7 +53,7 @@ class Sheet:
 
 @dataclass(frozen=True, slots=True)
 class SheetPage:
-    """The codes, once, among the admins' pages. Only the slips are printed."""
+    """The voucher codes, shown once, as an admin page. Only the slips are printed."""
 
     template = "sheet.html"
     frame: PageLayout
@@ -64,7 +64,7 @@ class SheetPage:
 
 @dataclass(frozen=True, slots=True)
 class PrintedSheet:
-    """The same as a document of its own."""
+    """The same as a separate document."""
 
     template = "sheet_alone.html"
     sheet: Sheet
@@ -73,7 +73,7 @@ class PrintedSheet:
 
 
 def make_sheet(issued: IssuedBatch, place: SiteInfo, *, network: str, lang: str) -> Sheet:
-    """The pages of `issued`. Showing a slip takes 3 ms."""
+    """Lays out `issued` on pages. Rendering a slip takes 3 ms."""
     slips = [VoucherSlip(code, f"{place.portal}/?code={code}") for code in issued.codes]
     return Sheet(
         pages=tuple(tuple(slips[at : at + SLIPS_A_PAGE]) for at in range(0, len(slips), SLIPS_A_PAGE)),
@@ -87,7 +87,7 @@ def make_sheet(issued: IssuedBatch, place: SiteInfo, *, network: str, lang: str)
 
 
 def span(duration: Milliseconds) -> Span:
-    """``90 minutes``, ``4 hours``, ``1 day``; parts of a minute are left out."""
+    """``90 minutes``, ``4 hours``, ``1 day``; parts of a minute are dropped."""
     for unit, long in _UNITS:
         if duration >= long and duration % long == 0:
             return Span(duration // long, unit)
@@ -95,14 +95,14 @@ def span(duration: Milliseconds) -> Span:
 
 
 def span_text(duration: Milliseconds) -> str:
-    """The same in English, for the admins' pages."""
+    """The duration in English, for the admin pages."""
     found = span(duration)
     return f"{found.number} {found.unit}{'' if found.number == 1 else 's'}"
 
 
 def qr_svg(text: str) -> str:
-    """A QR code as SVG that fills its place; dark on light whatever the page's colours are."""
-    # On a small board vouchers are printed once a week; its memory is somebody's until then.
+    """A QR code as SVG that fills its container; dark on light regardless of the page's colours."""
+    # Imported only when needed: a small board prints vouchers once a week, and has little memory.
     import segno  # noqa: PLC0415
 
     code = segno.make(text, error="m", micro=False)

@@ -1,4 +1,4 @@
-"""Vouchers: issue them, print them, see what became of them, take them back."""
+"""Vouchers: issue, print, look up and revoke."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ class BatchLine:
     batch: Batch
     lasts: str
     counts: tuple[tuple[str, int], ...]
-    """Of each state, in a fixed order, also those that are nothing."""
+    """Number of vouchers in each state, in a fixed order, zeros included."""
 
     @property
     def whole(self) -> int:
@@ -56,7 +56,7 @@ class BatchLine:
 
 @dataclass(frozen=True, slots=True)
 class VouchersPage:
-    """The form for new ones, and every batch."""
+    """The order form, and every batch."""
 
     template = "vouchers.html"
     frame: PageLayout
@@ -64,10 +64,10 @@ class VouchersPage:
     idempotency_key: str
     groups: tuple[str, ...]
     code: FormView
-    """The form that looks for one voucher."""
+    """The form to look up one voucher."""
     batches: ListPage[BatchLine]
     limits: str = ""
-    """What an issuer may hand out; empty for an admin."""
+    """What an issuer may issue; empty for an admin."""
     count_max: int = BATCH_MAX
     units: tuple[tuple[str, str], ...] = tuple((unit, unit) for unit in _UNIT_MS)
 
@@ -80,9 +80,9 @@ class BatchPage:
     frame: PageLayout
     line: BatchLine
     revoked: int
-    """How many this answer revoked; -1 when it revoked none."""
+    """Number of vouchers just revoked; -1 without a revocation."""
     restored: int
-    """How many it gave back; -1 when it gave back none."""
+    """Number of vouchers just restored; -1 without a restoration."""
 
     def count(self, state: VoucherState) -> int:
         return dict(self.line.counts)[state]
@@ -97,7 +97,7 @@ class VoucherPage:
     voucher: VoucherView
     lasts: str
     code: str
-    """As typed, so that what is pressed next is about the same one."""
+    """As typed, so that the buttons act on the same voucher."""
     notice: str
     """``revoked``, ``restored`` or empty."""
 
@@ -107,7 +107,7 @@ class VoucherPage:
 
 
 class VouchersViews:
-    """Answers for the vouchers' pages, for admins and issuers."""
+    """Views for vouchers, for admins and issuers."""
 
     def __init__(self, backend: AdminBackend) -> None:
         self._backend, self._vouchers = backend, backend.vouchers
@@ -138,7 +138,8 @@ class VouchersViews:
         issued = await self._vouchers.issue(asked.signed, order, asked.cookie, idempotency_key)
         if isinstance(issued, tuple):
             form.take(issued, "count")
-            # What could not be stored yet is shown to who sends the same form again; all else begins anew.
+            # An issue that is not stored yet keeps its key, so that a repeated form returns it; otherwise the
+            # form gets a new key.
             same = idempotency_key if any(finding.code == UNSTORED for finding in issued) else ""
             return self._page(asked, form.view(), idempotency_key=same, status=422)
         sheet = make_sheet(issued, place, network=network, lang=lang)
@@ -156,7 +157,7 @@ class VouchersViews:
         return self._batch_page(asked, number, restored=done if back else -1, revoked=-1 if back else done)
 
     async def _voucher(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
-        """Codes are secrets: they are looked for by POST, and never stand in an address."""
+        """POST, because codes are secrets and must not be in a URL."""
         form = TypedForm(asked.fields)
         code = form.line("code", TYPED_CHARS_MAX, wanted="the code as printed")
         do, notice = asked.fields.get("do", ""), ""
@@ -219,7 +220,7 @@ def batch_line(batch: Batch, counts: Mapping[VoucherState, int]) -> BatchLine:
 
 
 def read_order(form: TypedForm) -> VoucherOrder:
-    """What the form orders; `form.errors` says what is wrong with it."""
+    """Parses an order; `form.errors` says what is wrong."""
     count = form.whole("count", 1, BATCH_MAX)
     group = form.line(
         "group", GROUP_CHARS_MAX, wanted="the name of the group that these people are in"

@@ -1,6 +1,6 @@
-"""The command line: verbs for the people who look after a node. `words` lists them, `verbs` does them.
+"""Command line of the node: `arguments` lists the commands, `commands` implements them.
 
-Start-up stays quick: what only one verb needs is imported by that verb.
+Modules that only one command needs are imported in that command, so that start-up is fast.
 """
 
 from node.cli.entry import main

@@ -1,4 +1,4 @@
-"""The one list of verbs: the command line, its help and the reference come from it."""
+"""The list of commands (verbs): argument parser, help and reference are generated from it."""
 
 import argparse
 from dataclasses import dataclass
@@ -18,18 +18,18 @@ CONFIG_DEFAULT = "/etc/procomu/node.toml"
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """A word or an option that a verb takes."""
+    """A positional argument or an option of a command."""
 
     name: str
-    """``WHO`` for a word that must be there, ``--at`` for an option."""
+    """``WHO`` for a positional argument, ``--at`` for an option."""
     help: str
     metavar: str = ""
-    """What stands behind an option; empty for a word, and for an option that is only there or not."""
+    """Placeholder of an option's value; empty for positional arguments and flags."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """One thing that ``procomu`` can be told."""
+    """One command of ``procomu``."""
 
     words: tuple[str, ...]
     help: str
@@ -185,7 +185,7 @@ VERBS: tuple[Verb, ...] = (
 
 
 def make_parser(version: str) -> argparse.ArgumentParser:
-    """The command line. The chosen verb's name is in ``verb``, option names have underscores."""
+    """The argument parser. ``verb`` holds the command's name; option names have underscores."""
     parser = argparse.ArgumentParser(
         "procomu", description=_ABOUT, epilog="'procomu VERB --help' shows an example."
     )
@@ -207,7 +207,7 @@ def make_parser(version: str) -> argparse.ArgumentParser:
 
 
 def reference() -> str:
-    """Every verb in Markdown, with its options, an example and what the exit codes mean."""
+    """Reference of all commands in Markdown, with options, an example and exit codes."""
     parts = [_REFERENCE_HEAD]
     for verb in VERBS:
         parts.append(f"\n## procomu {verb.name}\n\n{verb.help}\n\n    {verb.example}\n")

@@ -1,4 +1,4 @@
-"""What each verb does: files, sockets and the running node on one side, lines of text on the other."""
+"""Implementation of each command: reads files, asks the running node, and prints lines of text or JSON."""
 
 import contextlib
 import json
@@ -25,7 +25,7 @@ _Shown = Callable[[Mapping[str, Any], Terminal], list[str]]
 
 @dataclass(frozen=True, slots=True)
 class CommandContext:
-    """What was asked for, and where the answer goes."""
+    """Parsed arguments of a command, and where its output goes."""
 
     asked: Mapping[str, Any]
     terminal: Terminal
@@ -40,13 +40,13 @@ class CommandContext:
         return Path(self.asked["config"])
 
     def answer(self, as_json: Mapping[str, Any], lines: list[str]) -> None:
-        """Say it in the form that was asked for."""
+        """Prints JSON or text, as asked for."""
         text = json.dumps(as_json, ensure_ascii=False) if self.wants_json else "\n".join(lines)
         print(text, file=self.out, flush=True)
 
 
 def read_config(path: Path) -> NodeConfig:
-    """Raises InvalidFile with everything that is wrong."""
+    """Parses the settings. Raises InvalidFile with all errors."""
     config, findings = parse_config(read_file(path))
     if config is None:
         raise InvalidFile(str(path), findings)
@@ -54,7 +54,7 @@ def read_config(path: Path) -> NodeConfig:
 
 
 def read_file(path: Path) -> str:
-    """Raises InvalidFile when there is nothing to read."""
+    """Reads a UTF-8 file. Raises InvalidFile when that is not possible."""
     try:
         with path.open("rb") as file:
             content = file.read(FILE_BYTES_MAX + 1)
@@ -95,8 +95,8 @@ def _tell(context: CommandContext, answer: Mapping[str, Any], shown: _Shown) -> 
 
 @contextlib.contextmanager
 def _new_file(path: str) -> Iterator[BinaryIO]:
-    """A file that only its owner can read, opened before anything is made that has to be in it; it is gone again when
-    nothing was. Raises NodeError."""
+    """A new file with mode 0600, created before the secrets that it will hold; removed when writing fails.
+    Raises NodeError."""
     try:
         file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
     except OSError as error:
@@ -111,7 +111,7 @@ def _new_file(path: str) -> Iterator[BinaryIO]:
 
 def run(context: CommandContext) -> int:
     with without_certificate_authorities():
-        # The daemon brings every edge with it; no other verb should wait for that.
+        # The daemon imports every other package; no other command should wait for that.
         from node import daemon  # noqa: PLC0415
 
     return daemon.main(context.config_path)
@@ -119,11 +119,11 @@ def run(context: CommandContext) -> int:
 
 @contextlib.contextmanager
 def without_certificate_authorities() -> Iterator[None]:
-    """Inside, OpenSSL finds no certificate authorities of the system.
+    """Inside, OpenSSL finds no CA certificates of the system.
 
-    aiohttp loads them when it is imported (`aiohttp.connector`), 2 MB that it keeps. A node trusts keys, and what looks
-    at the authorities (`captive_portal.certificate_files`) needs these two variables as they were given; so they are set
-    for the import only and not in the unit's environment.
+    aiohttp loads them when imported (`aiohttp.connector`) and keeps 2 MB. A node trusts keys, and
+    `captive_portal.certificate_files`, which does read CA certificates, needs these two variables unchanged;
+    so they are set during the import only, not in the systemd unit.
     """
     names = ("SSL_CERT_FILE", "SSL_CERT_DIR")
     kept = {name: os.environ[name] for name in names if name in os.environ}
@@ -168,7 +168,7 @@ def why(context: CommandContext) -> int:
 
 
 def rules_check(context: CommandContext) -> int:
-    """The roll of the node's own members is used where there is one, so that groups are checked too."""
+    """Uses the members file of this machine's node, if there is one, so that groups are checked too."""
     from node.control.active_ruleset import examine  # noqa: PLC0415
     from node.governance.members import NO_MEMBERS, parse_members  # noqa: PLC0415
     from node.governance.sentences import describe  # noqa: PLC0415
@@ -193,7 +193,7 @@ def rules_check(context: CommandContext) -> int:
 
 
 def _members_file(context: CommandContext) -> Path | None:
-    """The members file of this machine's node, when it has a valid configuration and such a file."""
+    """The members file of this machine's node; None without a valid configuration or without the file."""
     with contextlib.suppress(InvalidFile):
         members = Path(read_config(context.config_path).members.file)
         return members if members.is_file() else None
@@ -225,7 +225,7 @@ def vouchers_issue(context: CommandContext) -> int:
     lang = check_language(asked["language"] or "")
     with _new_file(asked["print"]) as page:
         answer = _answer_to(context, question)
-        # The codes are told first: whatever becomes of the page, they are not lost.
+        # The codes are printed first, so that they are not lost if the page cannot be written.
         code = _tell(context, answer, output.vouchers_issued)
         page.write(sheet(answer, network=asked["wifi"] or "", lang=lang))
     if not context.wants_json:
@@ -297,7 +297,8 @@ def doctor(context: CommandContext) -> int:
 
 
 def cleanup(context: CommandContext) -> int:
-    """The kernel needs no settings to be cleaned; where there are some, their servers are ended too."""
+    """Kernel cleanup needs no settings; where there are settings, the node's DNS and DHCP servers are stopped
+    too."""
     from node.enforcement.kernel import LinuxKernel  # noqa: PLC0415
     from node.lan import managed_daemon  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""From the words of a command line to an exit code."""
+"""Entry point: from command line arguments to an exit code."""
 
 import json
 import os
@@ -15,7 +15,8 @@ from node.errors import InvalidFile, NodeError
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """The exit code, as `words.EXITS` explains it. Everything said goes to stdout, troubles to stderr."""
+    """Runs one command; returns its exit code (see `arguments.EXITS`). Output goes to stdout, errors to
+    stderr."""
     asked = vars(make_parser(_version()).parse_args(words))
     told = CommandContext(asked, _terminal(sys.stdout), sys.stdout)
     try:
@@ -27,7 +28,7 @@ def main(words: Sequence[str] | None = None) -> int:
     except NodeError as trouble:
         return _say(trouble, told, EXIT_NO)
     except BrokenPipeError:
-        # Whoever read our output has seen enough; Python would complain once more at its end.
+        # The reader has closed the pipe; without this Python would report the error again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_YES
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""A node's first files: its key, the community's key, settings, rules and an empty list of members."""
+"""Creates a node's first files: its key, the community's key, settings, rules and an empty members file."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from node.identity import key_from_pem, key_to_pem, own_node_id
 SECRET_MODE = 0o600
 READABLE_MODE = 0o644
 PEOPLE_MODE = 0o640
-"""Names and devices of people are not for every program of the machine."""
+"""Names and devices of people must not be readable by every program of the machine."""
 _ROUTES = Path("/proc/net/route")
 _INTERFACES = Path("/sys/class/net")
 _MEMBERS = """\
@@ -47,7 +47,7 @@ decision = "D-0001"
 
 @dataclass(frozen=True, slots=True)
 class InitOptions:
-    """What the person said; None where they said nothing."""
+    """Options as given; None for those left out."""
 
     name: str | None
     community: str | None
@@ -59,7 +59,7 @@ class InitOptions:
 
 @dataclass(frozen=True, slots=True)
 class InitResult:
-    """What is there now."""
+    """Files created and files that existed."""
 
     node: str
     config: str
@@ -79,7 +79,8 @@ class InitResult:
 
 
 def create_files(wishes: InitOptions) -> InitResult:
-    """Make what is missing, keep what is there. A wish that is bad raises NodeError first."""
+    """Creates missing files and keeps existing ones. Raises NodeError for a bad option before anything is
+    written."""
     made: list[str] = []
     kept: list[str] = []
     config_text = _read(wishes.config) or _config_text(wishes)
@@ -113,7 +114,8 @@ def _config_text(wishes: InitOptions) -> str:
 
 
 def _sides(wishes: InitOptions) -> tuple[str, str]:
-    """The people's interface and the Internet's, as wished or as they can only be."""
+    """LAN and uplink interfaces: as given, or detected if there is only one choice. Raises NodeError
+    otherwise."""
     there = (
         sorted(path.name for path in _INTERFACES.iterdir() if path.name != "lo")
         if _INTERFACES.is_dir()
@@ -138,7 +140,7 @@ def _default_route() -> str | None:
     if not _ROUTES.exists():
         return None
     rows = [line.split() for line in _ROUTES.read_text().splitlines()[1:]]
-    # Columns as the kernel writes them: interface, destination, gateway, ...
+    # Columns of /proc/net/route: interface, destination, gateway, ...
     return next((row[0] for row in rows if len(row) > 1 and row[1] == "00000000"), None)
 
 
@@ -160,7 +162,7 @@ def _own_key(config: NodeConfig, made: list[str], kept: list[str]) -> str:
 
 
 def _put(path: Path, text: str, mode: int, made: list[str], kept: list[str]) -> None:
-    """A file appears whole, synced and with its mode, or not at all; one that is there stays."""
+    """Writes a file atomically, synced and with its mode; an existing file is kept."""
     if path.exists():
         kept.append(str(path))
         return
@@ -190,5 +192,5 @@ def _read(path: Path) -> str | None:
 
 
 def _quoted(text: str) -> str:
-    # A JSON string is a TOML basic string too, once it holds no control characters: those are refused later.
+    # A JSON string is also a TOML basic string, unless it has control characters, which are refused later.
     return json.dumps(text, ensure_ascii=False)

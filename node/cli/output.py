@@ -1,4 +1,4 @@
-"""A node's answers as text for people: one function for each verb that asks, from the answer to its lines."""
+"""Formats a node's answers as text: one function for each command, from the answer to lines."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,11 +11,11 @@ from node.units import BitsPerSecond, Bytes, show_rate, show_volume
 Said = Mapping[str, Any]
 _RULE_CHARS_MAX = 60
 _STATES = ("unused", "used", "ended", "revoked")
-"""Of vouchers, in the order of their lives."""
+"""Voucher states, in the order of their life cycle."""
 
 
 def status(answer: Said, terminal: Terminal) -> list[str]:
-    """From the question ``status``: {"overview": Overview, "memory": {"sentence"}}."""
+    """Answer to ``status``: {"overview": Overview, "memory": {"sentence"}}."""
     view = answer["overview"]
     lines = [
         f"{terminal.bold(clean(view['community']))} · {clean(view['node'])}  {terminal.dim(view['node_id'])}"
@@ -31,14 +31,14 @@ def status(answer: Said, terminal: Terminal) -> list[str]:
 
 
 def why(answer: Said, terminal: Terminal) -> list[str]:
-    """From ``why``: {"account", "tier", "at", "explain": lines, "allowance": Allowance}."""
+    """Answer to ``why``: {"account", "tier", "at", "explain": lines, "allowance": Allowance}."""
     first, *others = [clean(line) for line in answer["explain"]]
     head = f"{clean(answer['account'])}, {clean(answer['tier'])}, {clean(answer['at'])}"
     return [terminal.dim(head), terminal.bold(first), *others]
 
 
 def rules(answer: Said, terminal: Terminal) -> list[str]:
-    """From ``rules``: {"community", "version", "decision", "file", "sentences", "findings"}."""
+    """Answer to ``rules``: {"community", "version", "decision", "file", "sentences", "findings"}."""
     head = (
         f"{clean(answer['community'])}, version {answer['version']}, decided by {clean(answer['decision'])}"
     )
@@ -53,7 +53,7 @@ def rules(answer: Said, terminal: Terminal) -> list[str]:
 
 
 def devices(answer: Said, terminal: Terminal) -> list[str]:
-    """From ``devices``: {"devices": DeviceRow list}."""
+    """Answer to ``devices``: {"devices": DeviceRow list}."""
     if not answer["devices"]:
         return ["No devices are here."]
     columns = [Column("DEVICE"), Column("NAME"), Column("STATE"), Column("ACCOUNT"), Column("JOINED BY")]
@@ -83,7 +83,7 @@ def devices(answer: Said, terminal: Terminal) -> list[str]:
 
 
 def vouchers_issued(answer: Said, terminal: Terminal) -> list[str]:
-    """From ``vouchers-issue``: {"batch": Batch, "codes": list, "place": Place}."""
+    """Answer to ``vouchers-issue``: {"batch": Batch, "codes": list, "place": SiteInfo}."""
     batch = answer["batch"]
     return [
         *(clean(code) for code in answer["codes"]),
@@ -96,7 +96,7 @@ def vouchers_issued(answer: Said, terminal: Terminal) -> list[str]:
 
 
 def batches(answer: Said, terminal: Terminal) -> list[str]:
-    """From ``vouchers-list``: {"batches": [{"batch": Batch, "unused", "used", "ended", "revoked"}]}."""
+    """Answer to ``vouchers-list``: {"batches": [{"batch": Batch, "unused", "used", "ended", "revoked"}]}."""
     if not answer["batches"]:
         return ["No vouchers have been issued yet. 'procomu vouchers issue --help' shows how."]
     columns = [Column("BATCH", True), Column("WORTH"), Column("ISSUED"), Column("BY")]
@@ -117,14 +117,14 @@ def batches(answer: Said, terminal: Terminal) -> list[str]:
 
 
 def revoked(answer: Said, terminal: Terminal) -> list[str]:
-    """From ``vouchers-revoke``: {"changed": number, "back": bool}."""
+    """Answer to ``vouchers-revoke``: {"changed": number, "back": bool}."""
     changed, state = answer["changed"], "valid again" if answer["back"] else "revoked"
     verb = "is" if changed == 1 else "are"
     return [terminal.good(f"{_count(changed, 'voucher')} {verb} {state}.")]
 
 
 def passphrase(answer: Said, terminal: Terminal) -> list[str]:
-    """From ``members-passphrase``: {"account", "passphrase"}."""
+    """Answer to ``members-passphrase``: {"account", "passphrase"}."""
     return [
         terminal.bold(clean(answer["passphrase"])),
         f"This is now the passphrase of {clean(answer['account'])}. The node does not keep it: give it to them now.",
@@ -132,7 +132,7 @@ def passphrase(answer: Said, terminal: Terminal) -> list[str]:
 
 
 def card(answer: Said, terminal: Terminal) -> list[str]:
-    """From ``members-card``: {"account", "card", "address", "last_day"}."""
+    """Answer to ``members-card``: {"account", "card", "address", "last_day"}."""
     return [
         terminal.bold(clean(answer["address"])),
         f"Anyone who shows it is signed in as {clean(answer['account'])}, until {clean(answer['last_day'])}.",
@@ -140,12 +140,12 @@ def card(answer: Said, terminal: Terminal) -> list[str]:
 
 
 def void_cards(answer: Said, terminal: Terminal) -> list[str]:
-    """From ``members-void-cards``: {"account"}."""
+    """Answer to ``members-void-cards``: {"account"}."""
     return [terminal.good(f"All cards made so far for {clean(answer['account'])} are invalid now.")]
 
 
 def peers(answer: Said, terminal: Terminal) -> list[str]:
-    """From ``peers``: {"node": NodeId, "peers": PeerRow list}."""
+    """Answer to ``peers``: {"node": NodeId, "peers": PeerRow list}."""
     lines = [f"this node  {clean(answer['node'])}", ""]
     return lines + (
         _peer_table(answer["peers"], terminal, full_id=True) if answer["peers"] else ["No other node found."]
@@ -153,7 +153,7 @@ def peers(answer: Said, terminal: Terminal) -> list[str]:
 
 
 def admin_link(answer: Said, terminal: Terminal) -> list[str]:
-    """From ``admin-link``: {"url", "expires_seconds", "who", "may"}."""
+    """Answer to ``admin-link``: {"url", "expires_seconds", "who", "may"}."""
     may = [clean(answer["may"])] if answer.get("may") else []
     return [
         terminal.bold(clean(answer["url"])),
@@ -163,7 +163,7 @@ def admin_link(answer: Said, terminal: Terminal) -> list[str]:
 
 
 def event(said: Said, terminal: Terminal) -> str:
-    """One change: {"event", "at", "text"} and whatever else belongs to it."""
+    """One event of ``watch``: {"event", "at", "text"} and further fields of that event."""
     name = clean(said.get("event", ""))
     text = said.get("text") or " ".join(
         f"{key}={value}" for key, value in said.items() if key not in {"event", "at"}
@@ -172,14 +172,14 @@ def event(said: Said, terminal: Terminal) -> str:
 
 
 def finding(said: Finding, terminal: Terminal) -> list[str]:
-    """What is wrong, and below it what to write instead."""
+    """What is wrong, and on the next line how to fix it."""
     where = f"line {said.line}" if said.line else "the file"
     code = terminal.bad(said.code) if said.is_error else terminal.warn(said.code)
     return [f"{terminal.bold(where)}  {code}  {clean(said.message)}", f"    fix: {clean(said.mend)}"]
 
 
 def findings(name: str, said: Sequence[Finding], terminal: Terminal) -> list[str]:
-    """All findings of a file and how many there are."""
+    """All findings of a file, and their number."""
     errors = sum(each.is_error for each in said)
     lines = [line for each in said for line in finding(each, terminal)]
     if errors:
@@ -197,7 +197,7 @@ def findings(name: str, said: Sequence[Finding], terminal: Terminal) -> list[str
 
 
 def diagnoses(said: Sequence[Diagnosis], terminal: Terminal) -> list[str]:
-    """What the doctor found, and below each trouble what mends it."""
+    """Results of ``doctor``, and below each problem its fix."""
     marks = {"ok": terminal.good("✓"), "warn": terminal.warn("!"), "fail": terminal.bad("✗")}
     room = max(width(each.name) for each in said)
     lines: list[str] = []
@@ -219,7 +219,7 @@ def diagnoses(said: Sequence[Diagnosis], terminal: Terminal) -> list[str]:
 
 
 def span(seconds: int) -> str:
-    """A time span in its largest unit that says enough, as ``3 h 20 min``."""
+    """A duration in one or two units, such as ``3 h 20 min``."""
     if seconds < 60:
         return f"{seconds} s"
     minutes = seconds // 60

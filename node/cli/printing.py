@@ -1,4 +1,4 @@
-"""What is put on paper: voucher sheets and membership cards, from a node's answers."""
+"""Printed documents from a node's answers: voucher sheets and membership cards."""
 
 import io
 from collections.abc import Mapping
@@ -14,11 +14,11 @@ from node.admin.voucher_sheet import PrintedSheet, make_sheet
 from node.errors import NodeError
 
 QR_SCALE = 4
-"""Points of the picture for each square of the code."""
+"""Pixels for each module of the QR code."""
 
 
 def check_language(lang: str) -> str:
-    """The language to print in; English for none. Raises NodeError for one that there is not."""
+    """The language to print in; English for an empty one. Raises NodeError for an unknown one."""
     words = read_catalogues().words
     if (lang or SOURCE) not in words:
         raise NodeError(f"there is no language {lang!r:.40}", f"choose one of {', '.join(words)}")
@@ -26,7 +26,7 @@ def check_language(lang: str) -> str:
 
 
 def sheet(answer: Mapping[str, Any], *, network: str, lang: str) -> bytes:
-    """A page of HTML from the answer to ``vouchers-issue``, in a language that `check_language` gave."""
+    """HTML page from the answer to ``vouchers-issue``, in a language that `check_language` returned."""
     issued = IssuedBatch(Batch(**answer["batch"]), tuple(answer["codes"]))
     place = SiteInfo(**{**answer["place"], "zones": (), "languages": ()})
     slips = make_sheet(issued, place, network=network, lang=lang)
@@ -35,7 +35,7 @@ def sheet(answer: Mapping[str, Any], *, network: str, lang: str) -> bytes:
 
 
 def card_picture(answer: Mapping[str, Any]) -> bytes:
-    """An SVG of the QR code from the answer to ``members-card``."""
+    """SVG of the QR code from the answer to ``members-card``."""
     picture = io.BytesIO()
     segno.make(answer["address"], error="m", micro=False).save(picture, kind="svg", scale=QR_SCALE)
     return picture.getvalue()

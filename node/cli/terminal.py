@@ -1,4 +1,4 @@
-"""Text for a terminal: columns that line up, colour where wanted, nothing that could move the cursor."""
+"""Text for a terminal: aligned columns, optional colour, no control characters from outside."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -36,24 +36,24 @@ class Terminal:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column's heading, and whether its values are numbers."""
+    """Heading of a column, and whether its values are numbers."""
 
     heading: str
     is_number: bool = False
 
 
 def clean(text: object) -> str:
-    """`text` on one line without control characters: a device or a neighbour may have chosen it."""
+    """`text` on one line without control characters: a device or another node may have chosen it."""
     return "".join(char if char.isprintable() else "?" for char in str(text))
 
 
 def width(text: str) -> int:
-    """Terminal cells that `text` takes: wide letters take two, combining marks none."""
+    """Terminal cells that `text` takes: wide characters take two, combining marks none."""
     return sum(_cells(char) for char in text)
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[object]], terminal: Terminal) -> list[str]:
-    """Headings and rows, each column as wide as its widest value, numbers to the right."""
+    """Headings and rows, each column as wide as its widest value, numbers aligned to the right."""
     cells = [[clean(value) for value in row] for row in rows]
     widths = [
         max([width(column.heading), *(width(row[at]) for row in cells)]) for at, column in enumerate(columns)
@@ -63,7 +63,7 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[object]], terminal:
 
 
 def bar(part: int, whole: int, cells: int = BAR_CELLS) -> str:
-    """How much of `whole` is `part`, to an eighth of a cell."""
+    """A bar that shows `part` of `whole`, to an eighth of a cell."""
     eighths = min(cells * 8, part * cells * 8 // whole) if whole > 0 else 0
     drawn = _FULL * (eighths // 8) + _PARTS[eighths % 8]
     return drawn + _EMPTY * (cells - len(drawn))
