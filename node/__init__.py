@@ -1,9 +1,10 @@
-"""A community network's node, room by room, in reading order.
+"""A node of a community network. The packages, from the kernel's side up:
 
-The mesh tells us who our neighbours are, the captive portal who our guests are, `membership` who belongs together;
-`accounting` records what they used, `governance` says what each may use and why, `enforcement` makes the kernel
-agree, `storage` remembers, and the `daemon` keeps them all alive.
+`enforcement` makes nftables and tc match the plan; `accounting` counts usage; `governance` evaluates the rules;
+`accounts` and `sessions` hold people, their devices and their sessions; `control` is the loop that joins them; `app`
+has the services that the captive portal, the admin pages, the console and the mesh call. `storage` is the database,
+`lan` manages DHCP, DNS and router advertisements, and `daemon` creates all parts.
 
-Start with `units` and `errors`, then `governance.rules`, `accounting.ledger`, `enforcement.plan`; `reconciler` is
-the loop that joins them, `daemon` wires every edge on one screen.
+Start with `units` and `errors`, then `governance.rules`, `accounting.ledger`,
+`enforcement.plan` and `control.reconciler`.
 """

@@ -1,14 +1,14 @@
 """Characters that can make a text read as another one (UTS 39, UAX 9, CVE-2021-42574), and the scripts of a word.
 
-Refused is what nobody sees; what the writing of a language needs stays: joiners between Arabic or Indic letters and in
-emoji, marks of direction beside right-to-left letters, accents and the dots and hyphens of words.
+Invisible characters are rejected, except those that a language needs: joiners between Arabic or Indic letters and in
+emoji, direction marks beside right-to-left letters, accents, and the dots and hyphens of words.
 """
 
 import re
 import unicodedata
 from collections.abc import Iterator
 
-# Cheap first look: text without any of these holds nothing hidden.
+# Cheap first check: a text without any of these has no hidden character.
 _SUSPECT = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
     "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
@@ -45,7 +45,7 @@ _JOINED_SCRIPTS = frozenset(
     }
     | {"JAVANESE", "SUNDANESE"}
 )
-"""Whose letters take other forms beside ZERO WIDTH JOINER or NON-JOINER."""
+"""Scripts whose letters change form beside ZERO WIDTH JOINER or NON-JOINER."""
 _TOGETHER = (
     frozenset({"LATIN", "CJK", "HIRAGANA", "KATAKANA"}),
     frozenset({"LATIN", "CJK", "BOPOMOFO"}),
@@ -53,7 +53,7 @@ _TOGETHER = (
 )
 """Scripts that one word may mix (UTS 39, highly restrictive)."""
 _ALIKE = frozenset({"LATIN", "CYRILLIC"})
-"""Scripts with so many letters alike that also prose never mixes them in one word."""
+"""Scripts with so many similar letters that they are never mixed in one word, even in prose."""
 _NO_SCRIPT = frozenset(
     {"MODIFIER", "FEMININE", "MASCULINE", "MICRO", "OHM", "KATAKANA-HIRAGANA", "IDEOGRAPHIC"}
 )
@@ -62,8 +62,8 @@ _WORD = re.compile(r"[^\W_]+")
 
 
 def hidden_character(text: str) -> tuple[int, str] | None:
-    """Where the first character is that nobody sees and no writing needs there, and its name as ``U+200B ZERO WIDTH
-    SPACE``; None where there is none. Tabs and line ends are seen."""
+    """Offset and name (``U+200B ZERO WIDTH SPACE``) of the first character that is invisible and not needed there; None
+    when there is none. Tabs and line ends count as visible."""
     for match in _SUSPECT.finditer(text):
         if not _is_needed(text, match.start()):
             return match.start(), character_name(match[0])
@@ -71,8 +71,8 @@ def hidden_character(text: str) -> tuple[int, str] | None:
 
 
 def mixed_scripts(text: str, *, alike_only: bool = False) -> str:
-    """The first word of `text` that mixes scripts which no language writes together, with two characters of it named;
-    empty where there is none. `alike_only`: only of those whose letters look alike (Latin and Cyrillic)."""
+    """The first word of `text` that mixes scripts which no language writes together, with two of its characters named;
+    empty when there is none. `alike_only`: only scripts whose letters look alike (Latin and Cyrillic)."""
     for word in _words(text):
         letters = [(script, letter) for letter in word if (script := _script(letter))]
         scripts = {script for script, _ in letters}
@@ -87,7 +87,7 @@ def mixed_scripts(text: str, *, alike_only: bool = False) -> str:
 
 
 def character_name(character: str) -> str:
-    """As ``U+0430 CYRILLIC SMALL LETTER A``; controls have no name of their own."""
+    """For example ``U+0430 CYRILLIC SMALL LETTER A``; control characters have no name of their own."""
     name = unicodedata.name(character, "CONTROL CHARACTER" if unicodedata.category(character) == "Cc" else "")
     return f"U+{ord(character):04X} {name}".rstrip()
 
@@ -111,7 +111,7 @@ def _is_needed(text: str, at: int) -> bool:
 
 
 def _seen_before(text: str, at: int) -> str:
-    """The character that is seen before this place: variations, joiners and marks above letters are passed over."""
+    """The last visible character before this offset, skipping variation selectors, joiners and combining marks."""
     for character in reversed(text[max(0, at - 8) : at]):
         if not _TOUCHED.match(character) and not _is_plain_mark(character):
             return character
@@ -119,7 +119,7 @@ def _seen_before(text: str, at: int) -> str:
 
 
 def _is_plain_mark(character: str) -> bool:
-    """A mark of no script, such as COMBINING ACUTE ACCENT; those of a script tell which it is."""
+    """A combining mark of no script, such as COMBINING ACUTE ACCENT; marks of a script count as its letters."""
     return unicodedata.category(character).startswith("M") and unicodedata.name(character, "").startswith(
         "COMBINING"
     )
@@ -140,13 +140,13 @@ def _line_around(text: str, at: int) -> str:
 
 
 def _words(text: str) -> Iterator[str]:
-    """Letters and digits that stand together; marks above letters do not part them."""
+    """Words of letters and digits; combining marks and joiners are removed first."""
     plain = "".join(c for c in text if not unicodedata.category(c).startswith("M") and c not in _JOINERS)
     return (match[0] for match in _WORD.finditer(plain))
 
 
 def _script(character: str) -> str:
-    """The script of a letter or of a mark of one script, as Unicode's names tell it; empty for all else."""
+    """The script of a letter or mark, taken from its Unicode name; empty for other characters."""
     if not character or unicodedata.category(character)[0] not in "LM":
         return ""
     words = unicodedata.name(character, "").split()

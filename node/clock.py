@@ -1,4 +1,4 @@
-"""The one place that reads clocks: monotonic time for leases, civil time for periods, and how far to trust it."""
+"""The only module that reads clocks: monotonic time for leases, civil time for periods, and how reliable that is."""
 
 import ctypes
 import time
@@ -10,14 +10,14 @@ from node.accounting.periods import day_name
 from node.governance.allowance import ClockState
 from node.units import Monotonic
 
-# No node was ever running before this: a clock that says so was never set (boards without one start in 1970).
+# No node was running before this date: a clock that shows less was never set (boards without one start in 1970).
 EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)
 STA_UNSYNC = 0x40
 _TIMEX_BYTES = 512
 
 
 class _Timex(ctypes.Structure):
-    """The head of struct timex (adjtimex(2)); the kernel writes more behind it."""
+    """The first fields of struct timex (adjtimex(2)); the kernel writes more after them."""
 
     _fields_ = (
         ("modes", ctypes.c_uint),
@@ -45,7 +45,8 @@ class SystemClock:
         return datetime.now(UTC).astimezone()
 
     def state(self) -> ClockState:
-        """``unknown`` before the clock was ever set; ``holdover`` while nothing keeps it right."""
+        """``unknown`` before the clock was ever set; ``holdover`` while it is not
+        synchronized (adjtimex(2), STA_UNSYNC)."""
         if datetime.now(UTC) < EARLIEST:
             return "unknown"
         if self._source == "trusted" or self._kernel_is_synced():
@@ -57,6 +58,6 @@ class SystemClock:
 
     def _kernel_is_synced(self) -> bool:
         timex = _Timex()
-        # A sandbox may deny the question; then nothing is known to keep the clock right.
+        # A sandbox may forbid the call; the clock then counts as not synchronized.
         may_ask = self._libc.adjtimex(ctypes.byref(timex)) >= 0
         return may_ask and not timex.status & STA_UNSYNC

@@ -1,8 +1,7 @@
-"""The console: a unix socket on which a running node answers questions, one JSON object a line.
+"""The control socket: a Unix socket on which a running node answers queries, one JSON object a line.
 
-A question is ``{"ask": "status"}``, its answer one line ``{"ok": true, ...}``; a no is a line
-``{"ok": false, "message": ..., "mend": ...}``. After ``{"ask": "watch"}`` each change is a line until the
-asker leaves.
+A query is ``{"ask": "status"}``, its response one line ``{"ok": true, ...}``; an error is a line ``{"ok": false,
+"message": ..., "mend": ...}``. After ``{"ask": "watch"}`` each event is a line until the client disconnects.
 """
 
 import asyncio
@@ -21,28 +20,29 @@ from node.errors import Fatal, NodeError
 
 QUESTION_BYTES_MAX = 65_536
 ANSWER_BYTES_MAX = 64_000_000
-"""Ten thousand devices have about four."""
+"""Ten thousand devices need about four million."""
 ASKERS_MAX = 32
 SILENCE_S = 60.0
-"""An asker that says nothing for so long is hung up on; one that watches may stay silent."""
+"""A client that sends nothing for so long is disconnected; one that watches may stay silent."""
 UNREAD_EVENTS_MAX = 1_000
 SOCKET_MODE = 0o660
 
 Answer = Callable[[dict[str, Any]], Mapping[str, Any] | Awaitable[Mapping[str, Any]]]
-"""A question to the members of its answer; dataclasses and datetimes may stand in it; NodeError is a no."""
+"""From a query to the members of its response, which may contain dataclasses and datetimes. Raises
+NodeError for an error response."""
 
 
 class NoRunningNode(NodeError):
-    """Nothing listens on the console's socket."""
+    """No node listens on the control socket."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class DeviceRow:
-    """One device, as the verb ``devices`` shows it."""
+    """One device in the response to ``devices``."""
 
     mac: str
     state: str
-    """As `captive_portal.ports.GuestState` names it."""
+    """A value of `captive_portal.ports.GuestState`."""
     account: str | None
     down: int
     """Bytes this month."""
@@ -52,28 +52,29 @@ class DeviceRow:
     rate_up: int
     seconds_left: int | None
     rule: str
-    """What limits it now; empty when nothing does."""
+    """Id of the rule that limits it now; empty when none does."""
     name: str = ""
-    """As its owner calls it."""
+    """The name its owner gave it."""
     way: str = ""
-    """How it came in, as `node.governance.join_methods` names it; empty while it is not in."""
+    """Its join method as named in `node.governance.join_methods`; empty while it has no session."""
 
 
 class Broadcast:
-    """Changes as they happen, to whoever watches. A watcher who does not keep up misses some and is told."""
+    """Events for all watching clients. A client that does not keep up loses the oldest ones and
+    gets an event that says so."""
 
     def __init__(self) -> None:
         self._watchers: set[asyncio.Queue[Mapping[str, Any]]] = set()
 
     def publish(self, event: Mapping[str, Any]) -> None:
-        """Never waits; `event` as in an answer."""
+        """Never waits; `event` has the form of a response."""
         for unread in self._watchers:
             if unread.full():
                 unread.get_nowait()
             unread.put_nowait(event)
 
     async def watch(self) -> AsyncGenerator[Mapping[str, Any]]:
-        """Each change from now on, until the caller stops."""
+        """Yields each event from now on, until the caller stops."""
         unread: asyncio.Queue[Mapping[str, Any]] = asyncio.Queue(UNREAD_EVENTS_MAX)
         self._watchers.add(unread)
         try:
@@ -86,7 +87,7 @@ class Broadcast:
 
 
 class Console:
-    """The node's side. `answers` names every question; a change is whatever `events` publishes."""
+    """Server side of the control socket. `answers` maps each query to its handler."""
 
     def __init__(self, path: str, answers: Mapping[str, Answer], events: Broadcast) -> None:
         self._path = Path(path)
@@ -95,7 +96,7 @@ class Console:
         self._askers = 0
 
     async def run(self) -> None:
-        """Until cancelled. Raises Fatal when another node answers on the same socket."""
+        """Runs until cancelled. Raises Fatal when another node listens on the same socket."""
         listening = _listen(self._path)
         try:
             async with asyncio.TaskGroup() as askers:
@@ -115,14 +116,14 @@ class Console:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._askers += 1
         try:
-            # A no counts only after the question was read: closing an unread line makes its answer unreadable too.
+            # Refuse only after the query was read: closing a socket with unread data would discard the refusal too.
             is_one_too_many = self._askers > ASKERS_MAX
             while (line := await _next_line(reader)) and not is_one_too_many:
                 await self._reply(line, reader, writer)
             if line:
                 await _say(writer, _no("too many requests at once", "close another 'procomu' first"))
         except (ConnectionError, TimeoutError):
-            pass  # The asker went away; nobody is left to tell.
+            pass  # The client disconnected.
         finally:
             self._askers -= 1
             writer.close()
@@ -154,7 +155,7 @@ class Console:
             telling = both.create_task(self._tell(writer))
             with contextlib.suppress(ConnectionError):
                 while await reader.read(QUESTION_BYTES_MAX):
-                    pass  # Only the asker's hanging up matters.
+                    pass  # Only the end of the connection matters.
             telling.cancel()
 
     async def _tell(self, writer: asyncio.StreamWriter) -> None:
@@ -167,8 +168,8 @@ class Console:
 
 
 def ask(path: str, question: Mapping[str, Any], timeout_s: float = 10.0) -> dict[str, Any]:
-    """The answer of the node that listens on `path`; blocking. Raises NoRunningNode, or NodeError when the question
-    is no text."""
+    """The response of the node that listens on `path`; blocking. Raises NoRunningNode, or NodeError when
+    the query is not UTF-8 text."""
     with _call(path, question, timeout_s) as lines:
         for line in lines:
             answer = _read_object(line)
@@ -178,10 +179,10 @@ def ask(path: str, question: Mapping[str, Any], timeout_s: float = 10.0) -> dict
 
 
 def watch(path: str, timeout_s: float = 10.0) -> Iterator[dict[str, Any]]:
-    """Each change on the node that listens on `path`, until it stops; blocking. Raises NoRunningNode."""
+    """Yields each event of the node that listens on `path`, until the node stops; blocking. Raises NoRunningNode."""
     with _call(path, {"ask": "watch"}, timeout_s, waits_for_ever=True) as lines:
         for at, line in enumerate(lines):
-            if at:  # The first line only says that watching began.
+            if at:  # the first line only confirms the query
                 yield json.loads(line)
 
 
@@ -234,7 +235,7 @@ def _listen(path: Path) -> socket.socket:
 
 
 def _make_room(path: Path) -> None:
-    """Remove what a killed node left behind; never the socket of one that lives."""
+    """Removes the socket that a killed node left; never that of a running one. Raises Fatal when one runs."""
     if not path.is_socket():
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
@@ -250,7 +251,7 @@ def _make_room(path: Path) -> None:
 
 
 async def _next_line(reader: asyncio.StreamReader) -> bytes:
-    """Empty at the end, after a line that is too long, and after a line that the asker did not finish."""
+    """Returns b"" at the end of the stream and for a line that is too long or incomplete."""
     try:
         async with asyncio.timeout(SILENCE_S):
             return await reader.readuntil(b"\n")
@@ -266,7 +267,7 @@ async def _say(writer: asyncio.StreamWriter, answer: Mapping[str, Any]) -> None:
 def _read_object(line: bytes) -> dict[str, Any] | None:
     try:
         question = json.loads(line)
-        json.dumps(question, ensure_ascii=False).encode()  # half a letter can be stored nowhere
+        json.dumps(question, ensure_ascii=False).encode()  # a lone surrogate cannot be encoded as UTF-8
     except (ValueError, RecursionError):
         return None
     return question if isinstance(question, dict) else None

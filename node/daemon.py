@@ -1,4 +1,4 @@
-"""The composition root: reads the files, makes every part, wires them on one screen, keeps them alive."""
+"""Composition root: reads the files, creates and connects all parts on one screen, and supervises them."""
 
 import asyncio
 import contextlib
@@ -70,12 +70,12 @@ from node.units import NodeId
 log = logging.getLogger("procomu")
 
 TALLY = "bookings"
-"""The file in node.run_dir that says how often the counters of this boot were stored."""
+"""File name in node.run_dir: how many times the counters of this boot were stored."""
 STOP_S = 2.5
-"""How long an orderly stop may take; what is not stored by then is still in the kernel's counters."""
+"""Time limit of a shutdown, in seconds; what is not stored by then is still in the kernel's counters."""
 PRIVATE_UMASK = 0o077
 RUN_DIR_MODE = 0o755
-"""Of the folder of the console's socket, which has a mode of its own for those who may ask."""
+"""Of the folder of the control socket; the socket has a mode of its own."""
 
 
 class Node:
@@ -131,7 +131,8 @@ class Node:
         self.stand_in = stand_in(config, self.clock.monotonic)
 
     async def run(self) -> None:
-        """Until cancelled; Fatal ends it. The doors open when the first plan stands."""
+        """Runs until cancelled or a part raises Fatal. The portal and the admin pages start
+        once the first plan is applied."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(supervise("reconcile", self.reconciler.run, self.parts))
             tasks.create_task(supervise("console", self.console.run, self.parts))
@@ -158,7 +159,7 @@ class Node:
             tasks.create_task(supervise("memory", trim_regularly, self.parts))
 
     def close(self) -> None:
-        """After `run`: what a stopped node leaves behind is what the community set."""
+        """After `run`: leaves sessions open or closes them, as `stop.sessions` says."""
         self.stand_in.stop()
         if self.config.stop.sessions == "close":
             self.shut(self.kernel)
@@ -169,11 +170,12 @@ class Node:
         self.callers.close()
 
     def portal_url(self) -> str:
-        """The portal's https address, while devices would trust its certificate."""
+        """The portal's https URL, while devices would trust its certificate; else empty."""
         return self.certificate.url if self.certificate else ""
 
     def advertised(self) -> str:
-        """The captive portal API's URI that devices are told by DHCP and router advertisements; empty tells none."""
+        """The captive portal API's URI for DHCP and router advertisements (RFC 8910);
+        empty when it is not advertised."""
         return api_uri(self.portal_url()) if self.config.portal.advertise else ""
 
     def warned(self) -> tuple[str, ...]:
@@ -190,7 +192,7 @@ class Node:
         )
 
     def shut(self, kernel: Kernel) -> None:
-        """Nobody passes any more; their last bytes are booked at the next start."""
+        """Blocks all devices; their last bytes are booked at the next start."""
         with contextlib.suppress(NodeError):
             now = self.clock.monotonic()
             kernel.apply(
@@ -198,7 +200,7 @@ class Node:
             )
 
     def give_up(self) -> None:
-        """End now, whatever hangs: what was not stored is still in the kernel's counters."""
+        """Ends the process now, even if something hangs: what was not stored is still in the kernel's counters."""
         log.error(
             "stopping took longer than %g s; what is not stored yet is booked at the next start", STOP_S
         )
@@ -238,7 +240,7 @@ class Node:
         )
 
     def roster(self) -> frozenset[NodeId]:
-        """The nodes of the community, this one among them."""
+        """The nodes of the community, including this one."""
         return frozenset(self.config.community.nodes) | {self.reconciler.node}
 
     def _heart(self, node: NodeId) -> Reconciler:
@@ -342,7 +344,8 @@ class Node:
 
 
 def main(config_path: Path) -> int:
-    """Run a node until SIGTERM or SIGINT. 0 after an orderly stop, 2 when the files are wrong, 1 after trouble."""
+    """Runs a node until SIGTERM or SIGINT. Returns 0 after a normal stop, 2 when the files are
+    invalid, 1 after a failure."""
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
@@ -367,7 +370,7 @@ def main(config_path: Path) -> int:
 
 
 def find_interfaces(config: NodeConfig) -> None:
-    """Raises NodeError that names every interface which is not there; before the kernel is touched."""
+    """Raises NodeError that names every missing interface; called before the kernel is changed."""
     here = {name for _, name in socket.if_nameindex()}
     wanted = (config.lan.interface, config.uplink.interface, *config.mesh.interfaces)
     missing = [name for name in dict.fromkeys(wanted) if name not in here]
@@ -379,22 +382,21 @@ def find_interfaces(config: NodeConfig) -> None:
 
 
 def keep_private(folder: Path) -> None:
-    """Nobody but the node's own user reads or lists the data folder, whoever made it; a folder that cannot be changed
-    is told in the log."""
+    """Removes group and other permissions from the data folder; logs a warning where that is not possible."""
     try:
         mode = stat.S_IMODE(folder.stat().st_mode)
         if mode & PRIVATE_UMASK:
             folder.chmod(mode & ~PRIVATE_UMASK)
             log.warning("%s had mode %03o; now only its owner may use it", folder, mode)
     except FileNotFoundError:
-        return  # made when it is first used, with mode 0700
+        return  # created on first use, with mode 0700
     except OSError as error:
         log.warning("others may read %s: %s; run 'chmod 700 %s'", folder, error.strerror, folder)
 
 
 def claim(run_dir: Path) -> IO[str]:
-    """While this file is open, no other node starts with this folder; the lock goes with us, however we end. Raises
-    NodeError."""
+    """Locks the folder, so that no other node starts with it; the kernel releases the lock when the
+    process ends. Raises NodeError."""
     try:
         if not run_dir.exists():
             run_dir.mkdir(parents=True)
@@ -413,7 +415,7 @@ def claim(run_dir: Path) -> IO[str]:
 
 
 async def until_told(node: Node) -> int:
-    """Run the node until SIGTERM or SIGINT; then it ends within `STOP_S`, even if something in it hangs."""
+    """Runs the node until SIGTERM or SIGINT; then it ends within `STOP_S` seconds, even if something hangs."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, stop.set)
@@ -450,12 +452,12 @@ def load_config(path: Path) -> NodeConfig:
 
 
 def certificate_files(config: NodeConfig, clock: SystemClock) -> CertificateFiles | None:
-    """None where the community has no certificate."""
+    """None when no certificate is configured."""
     chain, key = config.portal.certificate, config.portal.certificate_key
     if chain is None or key is None:
         return None
     files = CertificateFiles(Path(chain), Path(key), config.portal.host, clock.civil)
-    files.look()  # before dnsmasq starts, which tells of it
+    files.look()  # before dnsmasq starts, which advertises the URL
     return files
 
 

@@ -1,6 +1,7 @@
-"""What can be wrong, said for the person who can mend it.
+"""Errors and findings: each says what is wrong and how to fix it.
 
-Three kinds: a *refusal* is a return value with a reason, *trouble* is a NodeError, a *bug* is an assert or rises.
+A refusal is a return value with a reason; a failure at run time is a NodeError; a bug is an
+assertion or any other exception.
 """
 
 from dataclasses import dataclass
@@ -8,10 +9,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing wrong in a file that a person wrote: where, what, and what to write instead."""
+    """One problem in a file that a person wrote: where it is, what is wrong, and what to write instead."""
 
     code: str
-    """Stable name, as ``E03`` or ``config-unknown``; E stops the file, W asks for a second look."""
+    """Stable name, as ``E03`` or ``config-unknown``. A code that starts with W is a warning; all others are
+    errors, and the file is rejected."""
     line: int
     """1 is the first line; 0 when the finding is about the file as a whole."""
     message: str
@@ -27,7 +29,7 @@ class Finding:
 
 
 class NodeError(Exception):
-    """Trouble: what failed, and what to do about it."""
+    """A failure at run time: what failed, and what to do about it."""
 
     def __init__(self, message: str, mend: str) -> None:
         super().__init__(f"{message} ({mend})")
@@ -36,11 +38,11 @@ class NodeError(Exception):
 
 
 class Fatal(NodeError):
-    """Trouble that the node cannot run with; the supervisor stops everything."""
+    """The node cannot run at all; the supervisor stops every part."""
 
 
 class KernelRefused(NodeError):
-    """nftables or tc did not take a plan; the plan before it is still in force."""
+    """nftables or tc rejected a plan; the plan before it is still in force."""
 
 
 class StorageTrouble(NodeError):

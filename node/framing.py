@@ -1,12 +1,13 @@
-"""One request's frame, read from bytes before anything else reads it: RFC 9112, as strictly as it can be read."""
+"""Message framing of one HTTP request (RFC 9112), parsed as strictly as the RFC allows
+before any other code reads it."""
 
 import re
 
 HEAD_END = b"\r\n\r\n"
-# An absolute target is spelled in full: the library trips over ports out of range and over names in punycode.
+# An absolute target is matched in full: the HTTP library fails on ports out of range and on punycode names.
 _TARGET = rb"/[!-~]{0,8191}|http://(?!xn--|[^/]*\.xn--)[a-z0-9.-]{1,255}(?::[0-9]{1,4})?(?:/[!-~]{0,8000})?"
 _REQUEST_LINE = re.compile(rb"([A-Z]{1,16}) (?:" + _TARGET + rb") HTTP/1\.([01])")
-# As strict as RFC 9112 section 5, so that the library finds nothing to complain about (and to log at length).
+# As strict as RFC 9112 section 5, so that the library finds no error (and writes no long log entry).
 _FIELDS = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*(?:\r\n|\Z))*")
 _HOST = re.compile(rb"^host:", re.IGNORECASE | re.MULTILINE)
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([^\r\n]*)", re.IGNORECASE)
@@ -31,7 +32,7 @@ REFUSALS = {
 
 
 def measure(head: bytes, *, lines_max: int, body_bytes_max: int) -> tuple[int, int]:
-    """(0, octets of the body) of a request's head without its last empty line; or (status of refusal, 0)."""
+    """Checks a request head without its final empty line. Returns (0, body length in octets), or (error status, 0)."""
     if head.count(b"\n") > lines_max:
         return 431, 0
     first, _, fields = head.partition(b"\r\n")

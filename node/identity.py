@@ -1,4 +1,4 @@
-"""Who this node is: its id is its public key; it signs what it says. Keys are made elsewhere, by chance."""
+"""Node identity (Ed25519): the node id is the public key, and the private key signs. Keys are generated elsewhere."""
 
 import base64
 
@@ -18,23 +18,23 @@ KEY_BYTES = 32
 SIGNATURE_BYTES = 64
 PEM_BYTES_MAX = 4096
 SHORT_CHARS = 16
-"""How much of an id people compare and mDNS shows: 80 bits."""
+"""Length of the part of an id that people compare and mDNS shows: 80 bits."""
 _CHECK_PRIME = 1021
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 
 
 def node_id(public: Ed25519PublicKey) -> NodeId:
-    """The id of the node that holds the private half of `public`."""
+    """The id of the node with the private key of `public`."""
     return NodeId(_base32(public.public_bytes_raw()))
 
 
 def own_node_id(private: Ed25519PrivateKey) -> NodeId:
-    """The id of the node that holds `private`."""
+    """The id of the node with this private key."""
     return node_id(private.public_key())
 
 
 def public_key(node: NodeId) -> Ed25519PublicKey:
-    """The key that an id names. Raises ValueError when `node` is not the one spelling of 32 bytes."""
+    """The public key of a node id. Raises ValueError when `node` is not the canonical base32 form of 32 bytes."""
     if len(node) != NODE_ID_CHARS or not set(node) <= set(_ALPHABET):
         raise ValueError(
             f"a node id has {NODE_ID_CHARS} characters, small letters a to z and digits 2 to 7 only"
@@ -46,7 +46,7 @@ def public_key(node: NodeId) -> Ed25519PublicKey:
 
 
 def is_node_id(text: str) -> bool:
-    """Whether `text` is the one spelling of some key."""
+    """Whether `text` is the canonical form of a public key."""
     try:
         public_key(NodeId(text))
     except ValueError:
@@ -55,12 +55,12 @@ def is_node_id(text: str) -> bool:
 
 
 def sign(private: Ed25519PrivateKey, kind: bytes, body: bytes) -> bytes:
-    """64 bytes that hold only for this `kind` of statement, so that no signature can be used as another's."""
+    """A 64-byte signature valid only for this `kind` of statement, so that it cannot be used for another."""
     return private.sign(_statement(kind, body))
 
 
 def verify(node: NodeId, kind: bytes, body: bytes, signature: bytes) -> bool:
-    """Whether `node` signed `body` as a statement of `kind`. Never raises, whatever a peer sent."""
+    """Whether `node` signed `body` as a statement of `kind`. Never raises, for any input from a peer."""
     try:
         public_key(node).verify(signature, _statement(kind, body))
     except (InvalidSignature, ValueError):
@@ -75,7 +75,7 @@ def human_form(node: NodeId) -> str:
 
 
 def short_form(text: str) -> str | None:
-    """The sixteen characters that a person wrote in human form; None when the check characters disagree."""
+    """The first sixteen characters of an id, read from its human form; None when the check characters do not match."""
     letters = text.strip().lower().replace("-", "").replace(" ", "")
     short, check = letters[:SHORT_CHARS], letters[SHORT_CHARS:]
     return (
@@ -86,12 +86,12 @@ def short_form(text: str) -> str | None:
 
 
 def key_to_pem(private: Ed25519PrivateKey) -> bytes:
-    """PKCS #8 in PEM, not encrypted: the file that holds it must be readable by the node alone."""
+    """The key as PKCS #8 in PEM, not encrypted: only the node may be able to read the file."""
     return private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def key_from_pem(pem: bytes) -> Ed25519PrivateKey:
-    """The key in `pem`. Raises ValueError with what to do when it holds anything else."""
+    """The key in `pem`. Raises ValueError with what to do for any other content."""
     mend = "put the node's own key file back, or remove it to start as a new node"
     if len(pem) > PEM_BYTES_MAX:
         raise ValueError(f"the key file is larger than {PEM_BYTES_MAX} bytes; {mend}")
@@ -105,7 +105,7 @@ def key_from_pem(pem: bytes) -> Ed25519PrivateKey:
 
 
 def key_from_raw(raw: bytes) -> Ed25519PrivateKey:
-    """The key whose 32 secret bytes are `raw`. Raises ValueError for another length."""
+    """The key with these 32 secret bytes. Raises ValueError for another length."""
     return Ed25519PrivateKey.from_private_bytes(raw)
 
 
@@ -114,7 +114,7 @@ def _base32(raw: bytes) -> str:
 
 
 def _check(short: str) -> str:
-    # Modulo a prime under 32 * 32 every single wrong character and every swap of two neighbours is noticed.
+    # Modulo a prime below 32 * 32, every single wrong character and every swap of two neighbouring ones is detected.
     number = 0
     for letter in short:
         number = (number * 32 + _ALPHABET.find(letter)) % _CHECK_PRIME

@@ -1,4 +1,4 @@
-"""The node's secrets: the community's and its own, and a key of its own for every purpose."""
+"""Keyring: the community's secret and the node's key, and keys derived for each purpose."""
 
 import hashlib
 import hmac
@@ -17,28 +17,30 @@ SECRET_BYTES_MIN = 32
 
 
 class Keyring:
-    """`community` is the key that all nodes of the community hold, `node` is this node's alone."""
+    """`community` is the secret shared by all nodes of the community, `node` is this node's private key."""
 
     def __init__(self, community: bytes, node: Ed25519PrivateKey) -> None:
         self._community, self.node = community, node
 
     @property
     def community_id(self) -> str:
-        """Names the community to its nodes and on its cards; the key cannot be told from it."""
+        """Identifies the community to its nodes and on its cards; the secret cannot be derived from it."""
         return hashlib.sha256(b"procomu community\0" + self._community).hexdigest()
 
     def key_for(self, purpose: str) -> bytes:
-        """32 bytes, the same on every node of the community; no purpose's key tells anything about another's."""
+        """32 bytes, the same on every node of the community (HMAC-SHA-256). Keys of
+        different purposes are independent."""
         return hmac.digest(self._community, purpose.encode(), "sha256")
 
     def guest_account(self, mac: MacAddress) -> AccountId:
-        """The same device is the same guest on every node of the community, and nobody else can tell who it is."""
+        """The guest account of a device: the same on every node of the community, and without the secret it cannot
+        be linked to the MAC address."""
         name = hmac.digest(self._community, b"guest account\0" + mac.encode(), "sha256")
         return AccountId(GUEST_PREFIX + b32encode(name).decode().lower()[:GUEST_CHARS])
 
 
 def open_keyring(community_file: Path, node_file: Path) -> Keyring:
-    """Raises NodeError when a key is not there or is none."""
+    """Reads both keys. Raises NodeError when one is missing or invalid."""
     return Keyring(_community_key(community_file), _node_key(node_file))
 
 

@@ -1,8 +1,8 @@
-"""How much memory the node may use, and how many connections and devices fit into it.
+"""Memory budget: how much memory the node may use, and how many connections and devices fit into it.
 
-The figures were measured with ``deploy/bench`` on 64 bits: a silent connection holds 2.9 kB here and 3.7 kB in the
-kernel (which counts in a control group, too); a device 2.7 kB here, 1.3 kB of packet filter elements, and what one turn
-of the control loop needs for it.
+The figures were measured with ``deploy/bench`` on 64 bits: an idle connection needs 2.9 kB here and 3.7 kB in the
+kernel (which counts in a control group too); a device needs 2.7 kB here, 1.3 kB of packet filter elements, and the
+working memory of a control cycle.
 """
 
 import re
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 CONNECTION_BYTES, DEVICE_BYTES = 7_000, 5_500
 IDLE_BYTES = 59_000_000
-"""Of the idle node: its own pages, those of its code that are in use, and what the kernel holds for it."""
+"""Of an idle node: its own pages, the pages of its code in use, and kernel memory charged to it."""
 PASSPHRASE_BYTES = 17_000_000
-"""One check of a passphrase, and there is one at a time."""
+"""One passphrase check; they run one at a time."""
 HTTPS_BYTES = 10_000_000
-"""128 connections by https."""
+"""128 HTTPS connections."""
 HARD_LIMIT_PART = 11, 12
-"""Of a limit at which the kernel kills so much is planned with; the unit's MemoryHigh is as far below its MemoryMax."""
+"""Part of a hard limit (where the kernel kills) that is used; the unit's MemoryHigh is as far below its MemoryMax."""
 CONNECTIONS_MIN, CONNECTIONS_MAX = 256, 12_288
 DEVICES_MIN, DEVICES_MAX = 500, 0xFFEF * 3 // 4
 """At most three quarters of the traffic classes of one node."""
@@ -28,12 +28,12 @@ _HIERARCHICAL = re.compile(r"^hierarchical_memory_limit (\d+)$", re.MULTILINE)
 _TOTAL = re.compile(r"^MemTotal: +(\d+) kB$", re.MULTILINE)
 
 Read = Callable[[str], str | None]
-"""A file's text by its path; None when there is no such file."""
+"""Returns the text of a file by its path; None when there is no such file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """What the node may use, and who says so."""
+    """The memory that the node may use, in bytes, and what sets the limit."""
 
     bytes: int
     source: str
@@ -41,19 +41,19 @@ class Allowed:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What fits into the memory that is allowed."""
+    """What fits into the allowed memory."""
 
     allowed: Allowed
     devices: int
-    """Guests' devices that may be on at once; members' are not counted."""
+    """Limit of guest devices with a session; members' devices are not counted."""
     unfinished_bytes: int
-    """Of all requests that are not whole yet."""
+    """Limit of buffered bytes of all incomplete requests."""
     room_bytes: int
-    """For all of these together."""
+    """For connections, devices and incomplete requests together."""
 
     @property
     def sentence(self) -> str:
-        """For the log and for `status`."""
+        """Text for the log and for `status`."""
         return (
             f"{self.allowed.bytes // 1_000_000} MB of memory may be used ({self.allowed.source}): room for "
             f"{self.connections(0)} connections to the portal, or {self.connections(1_000)} beside 1000 devices; "
@@ -61,13 +61,14 @@ class Budget:
         )
 
     def connections(self, devices: int) -> int:
-        """To the portal, while so many devices are on; between CONNECTIONS_MIN and CONNECTIONS_MAX."""
+        """Limit of portal connections while so many devices have a session; between
+        CONNECTIONS_MIN and CONNECTIONS_MAX."""
         left = self.room_bytes - self.unfinished_bytes - devices * DEVICE_BYTES
         return max(CONNECTIONS_MIN, min(CONNECTIONS_MAX, left // CONNECTION_BYTES))
 
 
 def budget(allowed: Allowed, *, has_https: bool = False) -> Budget:
-    """`has_https`: the portal has a certificate, and room is kept for its connections."""
+    """Divides the allowed memory. `has_https`: the portal has a certificate, and memory is reserved for HTTPS."""
     room = max(0, allowed.bytes - IDLE_BYTES - PASSPHRASE_BYTES - (HTTPS_BYTES if has_https else 0))
     unfinished = max(UNFINISHED_MIN, min(UNFINISHED_MAX, room // 8))
     left = room - unfinished - CONNECTIONS_MIN * CONNECTION_BYTES
@@ -75,8 +76,8 @@ def budget(allowed: Allowed, *, has_https: bool = False) -> Budget:
 
 
 def allowed_memory(read: Read) -> Allowed:
-    """The lowest of: what any control group that holds this process may use (of cgroup v2 the limit from which on the
-    kernel slows it down, ``memory.high``, counts as well), and half of the computer's memory."""
+    """The lowest of half of the computer's memory and the limits of all control groups around this process; of cgroup
+    v2 ``memory.high`` counts too, above which the kernel slows the process down."""
     found = [*_by_control_group(read), *_by_computer(read)]
     return min(found, key=lambda each: each.bytes, default=Allowed(IDLE_BYTES + PASSPHRASE_BYTES, "unknown"))
 
@@ -91,7 +92,7 @@ def _by_control_group(read: Read) -> list[Allowed]:
     found: list[Allowed] = []
     if (v1 := _GROUP_V1.search(groups)) is not None:
         root = "/sys/fs/cgroup/memory"
-        # In a container the path may be one of the host's; then the root is what we see of our own.
+        # In a container the path may be the host's; then the visible root is the container's own group.
         stat = read(f"{root}{v1[1].rstrip('/')}/memory.stat") or read(f"{root}/memory.stat") or ""
         if (limit := _HIERARCHICAL.search(stat)) is not None:
             found.append(Allowed(_below(int(limit[1])), "memory.limit_in_bytes of its control group"))

@@ -1,6 +1,6 @@
-"""Garbage collection and heap trimming for boards with 256 MB, and how much memory this process may use.
+"""Garbage collection and heap trimming for boards with 256 MB, and the memory limit of this process.
 
-What an environment variable can say stands in the unit's Environment (MALLOC_ARENA_MAX and its like).
+Settings that are environment variables are in the systemd unit (MALLOC_ARENA_MAX and the like).
 """
 
 import asyncio
@@ -14,11 +14,11 @@ from node.memory_budget import Allowed, allowed_memory
 TRIM_EVERY_S = 600
 SWITCH_S = 0.001
 COLLECT_AFTER = (5_000, 20, 1_000)
-"""New objects until the young ones are looked through, and how many such looks until the older ones are."""
+"""Thresholds of gc.set_threshold: new objects before a young collection, and collections before an older one."""
 
 
 def memory_allowed() -> Allowed:
-    """What this process may use, as its control groups and the computer's size say."""
+    """The memory limit of this process, from its control groups and the computer's memory."""
     return allowed_memory(_text)
 
 
@@ -30,23 +30,23 @@ def _text(path: str) -> str | None:
 
 
 async def trim_regularly() -> None:
-    """Returns memory that only the start needed to the system, and from then on what has become free since. Until
-    cancelled."""
+    """Returns free heap memory to the system, first after the start and then every TRIM_EVERY_S
+    seconds. Runs until cancelled."""
     tune_interpreter()
     libc = ctypes.CDLL(None)
     while True:
         await asyncio.sleep(1 if gc.get_freeze_count() == 0 else TRIM_EVERY_S)
-        gc.unfreeze()  # or cycles of objects that were frozen while they lived would never be collected
+        gc.unfreeze()  # without this, cycles among objects that were frozen alive would never be collected
         gc.collect()
         gc.freeze()
-        if hasattr(libc, "malloc_trim"):  # glibc; no environment variable trims below a block that is in use
+        if hasattr(libc, "malloc_trim"):  # glibc; no environment variable makes it trim below a block in use
             libc.malloc_trim(0)
 
 
 def tune_interpreter() -> None:
-    """Shorter pauses of the garbage collector and shorter turns of threads: Python has no environment variable for
-    either."""
-    # A full collection with ten thousand devices takes 50 ms of everybody's time; frozen objects are not looked at.
+    """Sets shorter pauses of the garbage collector and a shorter switch interval of the GIL; Python has no
+    environment variable for either."""
+    # A full collection with ten thousand devices blocks all threads for 50 ms; frozen objects are skipped.
     gc.set_threshold(*COLLECT_AFTER)
-    # The thread that reads counters works in short turns, so that requests to the portal never wait for many of them.
+    # With a short switch interval the thread that reads counters does not delay requests to the portal.
     sys.setswitchinterval(SWITCH_S)

@@ -1,21 +1,22 @@
-"""Messages of multicast DNS (RFC 6762) before zeroconf reads them: it keeps what is wrong in each broken message."""
+"""Checks messages of multicast DNS (RFC 6762) before zeroconf reads them, because it keeps
+the errors of each broken one."""
 
 import struct
 from collections.abc import Callable
 from typing import Protocol
 
 OCTETS_MAX = 1_500
-"""zeroconf sends no longer ones; what is longer comes in pieces."""
+"""zeroconf never sends longer messages; it splits them."""
 HEAD_OCTETS = 12
 NAME_OCTETS_MAX = 250
-"""zeroconf reads names of 253 characters, dots included."""
+"""zeroconf reads names of up to 253 characters, dots included."""
 _LABEL_OCTETS_MAX, _POINTER = 63, 0xC0
 _FIXED = {1: 4, 28: 16}
 """Octets of an A and of an AAAA record."""
 
 
 class DatagramReader(Protocol):
-    """What listens to a socket, as asyncio calls it."""
+    """A datagram protocol of asyncio."""
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None: ...
 
@@ -25,7 +26,8 @@ class DatagramReader(Protocol):
 
 
 class Filtered:
-    """Stands between a socket and `reader`, which gets what `heard` makes of each datagram, if anything."""
+    """A datagram protocol between a socket and `reader`; `heard` returns the datagram to
+    pass on, or None to drop it."""
 
     def __init__(self, reader: DatagramReader, heard: Callable[[bytes], bytes | None]) -> None:
         self._reader, self._heard = reader, heard
@@ -43,7 +45,7 @@ class Filtered:
 
 
 def sound(message: bytes) -> bytes | None:
-    """The message when every name and record in it is whole (RFC 1035 section 4); None otherwise."""
+    """The message if every name and record in it is complete (RFC 1035, section 4); else None."""
     if not HEAD_OCTETS <= len(message) <= OCTETS_MAX:
         return None
     questions, *records = struct.unpack_from("!4H", message, 4)
@@ -62,7 +64,7 @@ def sound(message: bytes) -> bytes | None:
 
 
 def _name_end(message: bytes, at: int) -> int | None:
-    """Where the name that begins at `at` ends. A pointer may lead to what came before it only, so that names end."""
+    """The end of the name at `at`, or None. A pointer may only lead backwards, so that a name cannot loop."""
     end, first, octets = None, at, 0
     while at < len(message):
         length = message[at]
@@ -96,7 +98,7 @@ def _record_end(message: bytes, at: int) -> int | None:
 
 
 def _is_whole(message: bytes, kind: int, begin: int, end: int) -> bool:
-    """Whether the data of a record, which stand from `begin` to `end`, are as its type wants them."""
+    """Whether the record data from `begin` to `end` has the form that its type requires."""
     match kind:
         case 1 | 28:
             return end - begin == _FIXED[kind]

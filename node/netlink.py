@@ -1,4 +1,4 @@
-"""Netlink messages and their attributes (netlink(7)), packed and unpacked; what they mean is their users' business."""
+"""Packs and parses netlink messages and attributes (netlink(7)), without interpreting them."""
 
 import struct
 from collections.abc import Iterator
@@ -6,16 +6,16 @@ from collections.abc import Iterator
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_ECHO, NLM_F_DUMP = 0x1, 0x4, 0x8, 0x300
 NLM_F_REPLACE, NLM_F_CREATE = 0x100, 0x400
 NLM_F_DUMP_INTR = 0x10
-"""What a dump lists was changed meanwhile."""
+"""The dump is inconsistent: the data changed meanwhile."""
 NLMSG_ERROR, NLMSG_DONE = 2, 3
 HEADER = struct.Struct("=IHHII")
 """struct nlmsghdr: length, type, flags, sequence number, port."""
 SEQUENCE_MASK = 0xFFFFFFFF
 NLA_F_NESTED = 0x8000
 ATTRIBUTE_TYPE = 0x3FFF
-"""Without the flags for nested and for byte order."""
+"""Mask that removes the flags for nested attributes and byte order."""
 _ATTRIBUTE = struct.Struct("=HH")
-"""struct nlattr: length without what fills up to four octets, type."""
+"""struct nlattr: length without padding, type."""
 
 # linux/netfilter/nfnetlink.h
 NETLINK_NETFILTER = 12
@@ -33,12 +33,12 @@ def attribute(kind: int, body: bytes) -> bytes:
 
 
 def attribute_header(kind: int, body_bytes: int) -> bytes:
-    """What stands before an attribute's body of this length."""
+    """The header of an attribute with a body of this length; padding is left to the caller."""
     return _ATTRIBUTE.pack(_ATTRIBUTE.size + body_bytes, kind)
 
 
 def nfgenmsg(family: int = NFPROTO_UNSPEC) -> bytes:
-    """What stands before the attributes in messages of nfnetlink."""
+    """struct nfgenmsg, which precedes the attributes in nfnetlink messages."""
     return _NFGENMSG.pack(family, 0, 0)
 
 
@@ -64,5 +64,5 @@ def find_attribute(data: bytes, wanted: int, at: int = 0) -> bytes | None:
 
 
 def error_code(payload: bytes) -> int:
-    """Of a message NLMSG_ERROR: 0 for an acknowledgement, else an errno."""
+    """The code of a message NLMSG_ERROR: 0 for an acknowledgement, else an errno."""
     return -int(struct.unpack_from("=i", payload)[0])

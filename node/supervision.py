@@ -1,4 +1,4 @@
-"""Keeps one part alive without hurting the others."""
+"""Supervision: restarts one part of the node without affecting the others."""
 
 import asyncio
 import logging
@@ -11,12 +11,12 @@ log = logging.getLogger(__name__)
 
 PAUSES_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 STEADY_AFTER_S = 60.0
-"""A part that ran this long starts again with the shortest pause."""
+"""A part that ran for so long is restarted with the shortest pause."""
 
 
 @dataclass(slots=True)
 class PartHealth:
-    """How one part is doing, for `status`."""
+    """Health of one part, for `status`."""
 
     name: str
     running: bool = False
@@ -35,7 +35,7 @@ class Parts:
 
 
 def innermost(error: Exception) -> Exception:
-    """What really happened, where a group of tasks wraps one error."""
+    """The cause, where nested exception groups contain a single error."""
     while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     return error
@@ -49,7 +49,7 @@ async def supervise(
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     clock: Callable[[], float] | None = None,
 ) -> None:
-    """Run a part until it returns; start it again after trouble or a bug. Fatal is passed on and stops the node."""
+    """Runs a part until it returns, and restarts it after any exception. Fatal is raised again and stops the node."""
     health, attempt = parts.of(name), 0
     now = clock or asyncio.get_running_loop().time
     while True:

@@ -1,7 +1,8 @@
-"""TOML files that people wrote: limits first, then values, the line of each key, and every syntax error at once.
+"""Reads TOML files that people wrote: checks limits, then returns the values, the line of
+each key, and all syntax errors.
 
-Python's `tomllib` takes time that grows with the square of a key's parts (117 KB of ``a.a.a`` took 73 s), so the shape is
-checked before, in one pass. It tells no lines and stops at the first error; both are added here.
+Python's `tomllib` takes time quadratic in the parts of a key (117 KB of ``a.a.a`` took 73 s), so the structure is
+checked first, in one pass. It reports no lines and stops at the first error; both are added here.
 """
 
 import re
@@ -14,24 +15,24 @@ from node.characters import hidden_character
 from node.errors import Finding
 
 LINE_CHARS_MAX = 16_384
-"""A list of some hundred names on one line."""
+"""Enough for a list of several hundred names on one line."""
 KEY_PARTS_MAX = 8
-"""As in ``[uplink.main]``, which has two."""
+"""``[uplink.main]`` has two."""
 WORD_CHARS_MAX = 120
-"""In one bare word outside quotes: keys, numbers and dates alike."""
+"""Limit of a bare word outside quotes: keys, numbers and dates."""
 DEPTH_MAX = 16
-"""Brackets inside brackets."""
+"""Limit of nested brackets."""
 
 SYNTAX_ERRORS_MAX = 20
 KeyPath = tuple[str, int, str]
-"""Table name, how many tables of that name stand before it, and key. The key is empty for the table's own line, the
-table for the top of the file."""
+"""Table name, number of earlier tables with that name, and key. The key is empty for the table's own line, the table
+name for the top level of the file."""
 
 _TOKEN = re.compile(r"#[^\n]*|\"{3}|'{3}|\"(?:\\.|[^\"\\\n])*\"?|'[^'\n]*'?|[A-Za-z0-9_+:-]+|[.\[\]{}=,\n]")
-"""Comments, strings of one line, where strings of several lines begin, bare words, and marks."""
+"""Comments, single-line strings, the start of multi-line strings, bare words and punctuation."""
 _MARKS, _OPENING, _SHUTTING = frozenset("[]{}=,\n"), frozenset("[{"), frozenset("]}")
 _CLOSING = {'"""': re.compile(r'\\.|"{3,5}', re.DOTALL), "'''": re.compile(r"'{3,5}")}
-"""One or two quotes may stand before the three that close."""
+"""The closing quotes may follow one or two quotes that belong to the string."""
 _TABLE = re.compile(r"\s*\[([^\[\]]+)\]\s*(?:#.*)?")
 _ARRAY_TABLE = re.compile(r"\s*\[\[([^\[\]]+)\]\]\s*(?:#.*)?")
 _KEY = re.compile(r"\s*([A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*')\s*[=.]")
@@ -51,12 +52,12 @@ _CURES = (
         "put text in double quotes that close on the same line, and each key on a line of its own",
     ),
 )
-"""What tomllib says, and what mends it."""
+"""Messages of tomllib, and the fix for each."""
 
 
 @dataclass(frozen=True, slots=True)
 class TomlDocument:
-    """Values of a TOML file, the line of each table and key, and why it could not be read whole."""
+    """Values of a TOML file, the line of each table and key, and the findings."""
 
     data: Mapping[str, Any]
     lines: Mapping[KeyPath, int]
@@ -70,8 +71,8 @@ class TomlDocument:
 def read_toml(
     text: str, *, code: str, bytes_max: int, syntax_code: str = "", errors_max: int = SYNTAX_ERRORS_MAX
 ) -> TomlDocument:
-    """Never raises. A file beyond the limits gives one finding of this `code` and no values. A line that is not TOML gives
-    a finding of `syntax_code`, else of `code`, and the rest is read without it, up to `errors_max` such lines."""
+    """Never raises. A file beyond the limits gives one finding with `code` and no values. A line that is not TOML gives
+    a finding with `syntax_code`, else `code`, and is left out, for up to `errors_max` such lines."""
     if (found := flaw(text, code, bytes_max)) is not None:
         return TomlDocument({}, {}, (found,))
     rows = text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
@@ -89,12 +90,12 @@ def read_toml(
 
 
 def read_value(text: str) -> Any:
-    """One value as TOML writes it, from our own text. Raises ValueError."""
+    """One TOML value from a text that this program wrote. Raises ValueError."""
     return tomllib.loads(f"value = {text}")["value"]
 
 
 def flaw(text: str, code: str, bytes_max: int) -> Finding | None:
-    """Why this text is not read as TOML at all, as a finding of this `code`; None when it may be parsed."""
+    """A finding with `code` if the text exceeds a limit or has hidden characters; None when it may be parsed."""
     try:
         size = len(text.encode())
     except UnicodeEncodeError as error:
@@ -143,7 +144,7 @@ def _misshapen(text: str, code: str) -> Finding | None:
 
 
 def _tokens(text: str) -> Iterator[tuple[str, int]]:
-    """Each token and the line on which it ends; of a text of several lines the quotes that open it."""
+    """Each token with the line on which it ends; for a multi-line string only its opening quotes."""
     line, at = 1, 0
     while (match := _TOKEN.search(text, at)) is not None:
         part, at = match[0], match.end()
@@ -159,7 +160,7 @@ def _depth_after(part: str, depth: int) -> int:
 
 
 def _end_of_text(text: str, at: int, closing: re.Pattern[str]) -> int:
-    """Behind the quotes that close a text of several lines."""
+    """Offset after the closing quotes of a multi-line string."""
     found = (match.end() for match in closing.finditer(text, at) if match[0][0] != "\\")
     return next(found, len(text))
 
@@ -185,7 +186,7 @@ def _syntax_finding(said: str, rows: list[str], code: str) -> Finding:
 
 
 def _is_skippable(rows: list[str], line: int) -> bool:
-    # Without its header a table's keys would be read as those of the table before it.
+    # Without its header the keys of a table would be read as keys of the table before it.
     row = rows[line - 1].strip()
     return bool(row) and not row.startswith("[")
 
@@ -210,7 +211,7 @@ def _lines(rows: list[str]) -> dict[KeyPath, int]:
 
 
 def _statements(text: str) -> Iterator[int]:
-    """Lines on which a table or a key may begin: not those inside a list or a text of several lines."""
+    """Lines on which a table or key may begin: those not inside a list or a multi-line string."""
     depth = 0
     yield 1
     for part, line in _tokens(text):

@@ -1,4 +1,4 @@
-"""Quantities with their units: bytes, bits per second, milliseconds; text to and from them. Integers only."""
+"""Quantities with units: bytes, bits per second, milliseconds, and their text form. Integers only."""
 
 import re
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Milliseconds = NewType("Milliseconds", int)
 MacAddress = NewType("MacAddress", str)
 """Six lower-case hexadecimal octets joined by colons."""
 AccountId = NewType("AccountId", str)
-"""A person or a household, as ``ana`` or ``guest-7k3m9q2w4x1z``: what allowances belong to."""
+"""A person or a household, as ``ana`` or ``guest-7k3m9q2w4x1z``; allowances belong to accounts."""
 NodeId = NewType("NodeId", str)
 """Base32 of a node's raw Ed25519 public key: 52 lower-case characters, no padding."""
 
@@ -29,7 +29,7 @@ _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """A speed for each direction, seen from the person: down is towards them."""
+    """A rate for each direction; `down` is towards the client."""
 
     down: BitsPerSecond
     up: BitsPerSecond
@@ -40,7 +40,7 @@ NO_RATES = Rates(BitsPerSecond(0), BitsPerSecond(0))
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Bytes at the IP layer in each direction, seen from the person."""
+    """Bytes at the IP layer for each direction; `down` is towards the client."""
 
     down: Bytes
     up: Bytes
@@ -74,7 +74,7 @@ def parse_duration(text: str) -> Milliseconds:
 
 
 def parse_mac(text: str) -> MacAddress:
-    """Any usual spelling of a hardware address to the one form used here. Raises ValueError."""
+    """Any usual spelling of a MAC address to the canonical one. Raises ValueError."""
     mac = text.strip().lower().replace("-", ":")
     if not _MAC.fullmatch(mac):
         raise ValueError(f"{text!r} is not a hardware address such as 02:11:22:33:44:55")
@@ -92,12 +92,12 @@ def format_volume(volume: Bytes) -> str:
 
 
 def show_rate(rate: BitsPerSecond) -> str:
-    """For people: at most one decimal, as ``9.6 Mbit/s``."""
+    """For display: at most one decimal, as ``9.6 Mbit/s``."""
     return _show(rate, _RATE_UNITS)
 
 
 def show_volume(volume: Bytes) -> str:
-    """For people: at most one decimal, as ``1.4 GB``."""
+    """For display: at most one decimal, as ``1.4 GB``."""
     return _show(volume, _VOLUME_UNITS)
 
 

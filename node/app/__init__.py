@@ -1,1 +1,1 @@
-"""What each door is told about the house, and what it may ask for."""
+"""Application services: what the portal, the admin pages, the console and the mesh may ask of the node."""

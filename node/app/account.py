@@ -1,4 +1,4 @@
-"""The house as the captive portal sees it."""
+"""Application service of the captive portal."""
 
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
@@ -43,7 +43,7 @@ SEEN_MAX = 4_096
 
 
 class AccountService:
-    """Implements `captive_portal.ports.House`."""
+    """Implements `captive_portal.ports.PortalBackend`."""
 
     def __init__(
         self,
@@ -57,7 +57,8 @@ class AccountService:
         portal_url: Callable[[], str] = str,
         down_since: Callable[[], Monotonic | None] = lambda: None,
     ) -> None:
-        """`new_salt` makes the random bytes of one passphrase hash; `down_since` tells since when the uplink is dead."""
+        """`new_salt` returns random bytes for one passphrase hash; `down_since` returns since when
+        the uplink is down, or None."""
         self._reconciler, self._config, self._clock = reconciler, config, clock
         self._registry = reconciler.registry
         self._new_salt, self._kept, self._services = new_salt, kept, services
@@ -68,14 +69,14 @@ class AccountService:
         self._seen: dict[MacAddress, Monotonic] = {}
 
     def waiting(self) -> int:
-        """Devices that have lately asked the portal for something and are not admitted."""
+        """Number of devices that used the portal in the last SEEN_MS and are not authorized."""
         now, state = self._clock.monotonic(), self._reconciler.session_table.state
         return sum(
             now - seen < SEEN_MS and not isinstance(state(mac), session_state.Authorized)
             for mac, seen in self._seen.items()
         )
 
-    # --- what people see -----------------------------------------------------------------
+    # --- views -------------------------------------------------------------------------
 
     def guest(self, mac: MacAddress) -> GuestView:
         self._see(mac)
@@ -96,7 +97,7 @@ class AccountService:
         return self._described[1]
 
     def notices(self, mac: MacAddress | None) -> tuple[Notice, ...]:
-        if not len(self._registry.notices):  # the first page asks each time
+        if not len(self._registry.notices):  # checked first because every page asks
             return ()
         node, today = self._config.node, self._reconciler.instant().today
         zones = (node.zone,) if node.zone else ()
@@ -109,7 +110,7 @@ class AccountService:
     def kept(self) -> tuple[KeptView, ...]:
         return self._kept
 
-    # --- coming in and leaving -----------------------------------------------------------
+    # --- sign in and leave ---------------------------------------------------------------
 
     async def admit(
         self, mac: MacAddress, entry: Entry, terms_version: str, instead_of: MacAddress | None = None
@@ -129,7 +130,7 @@ class AccountService:
     async def mute(self, mac: MacAddress, number: int, whom: Muting) -> Refused | None:
         return self._admission.mute(mac, number, whom)
 
-    # --- what people change about their own ----------------------------------------------
+    # --- changes to the own account ------------------------------------------------------
 
     async def new_device_code(self, mac: MacAddress) -> DeviceCode | Refused:
         account = self._views.account_of(mac)
@@ -160,9 +161,9 @@ class AccountService:
         if isinstance(rows, Rejected):
             if device not in {each.mac for each in self._views.devices(account, mac)}:
                 return refusal(rows)
-            rows = ()  # known by the roll, or only by being here: there is nothing to take it out of
+            rows = ()  # known only from the member directory or its session: no binding to delete
         self._reconciler.persistence.pending.add(rows)
-        # A device that the roll has given to somebody else meanwhile only loses what bound it to us.
+        # A device that the member directory now assigns to another account loses only its binding.
         if session_entry is None or session_entry.account in {account, binding and binding.account}:
             await self._reconciler.leave(device)
         await self._reconciler.remember(())
@@ -221,7 +222,7 @@ class AccountService:
         rows = personal_data.erase(self._registry, account, mac, self._reconciler.instant())
         await self._reconciler.erase(mac, account, is_last=is_last, changes=rows)
 
-    # --- within --------------------------------------------------------------------------
+    # --- internal ------------------------------------------------------------------------
 
     async def _remember(self, change: Callable[[], "tuple[Change, ...] | Rejected"]) -> Refused | None:
         if (refused := await self._admission.unable_to_keep()) is not None:
@@ -265,8 +266,8 @@ class AccountService:
         return Outage(self._clock.civil() - timedelta(milliseconds=self._clock.monotonic() - since))
 
     async def _bytes_by_day(self, account: AccountId) -> Mapping[str, Mapping[str, int]]:
-        """What the account used on all nodes, for each day that is kept, the newest first. While the data folder
-        cannot be read, the days of this month alone."""
+        """Usage of the account on all nodes for each stored day, newest first. While the data folder cannot be read,
+        only the days of this month."""
         today = self._reconciler.today()
         if today == DAY_UNKNOWN:
             return {}

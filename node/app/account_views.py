@@ -1,4 +1,4 @@
-"""One device as its own person sees it: what is used, what is left, who else is in the account."""
+"""Views of one device and its account for the person who uses it: usage, remaining quota, devices, requests."""
 
 from captive_portal.ports import (
     AskedFor,
@@ -21,18 +21,19 @@ from node.units import AccountId, MacAddress, Monotonic, Usage
 
 
 class AccountViews:
-    """Asks the loop and the register; changes nothing."""
+    """Reads the control loop and the account registry; changes nothing."""
 
     def __init__(self, reconciler: Reconciler, registry: AccountRegistry, clock: Clock) -> None:
         self._reconciler, self._registry, self._clock = reconciler, registry, clock
 
     def account_of(self, mac: MacAddress) -> AccountId | None:
-        """Of a device that may pass: only who is in may change something, or see what belongs to the account."""
+        """The account of an authorized device, else None: only with a session may a
+        device change or see the account."""
         session_table = self._reconciler.session_table
         return session_table.session_entries[mac].account if session_table.is_admitted(mac) else None
 
     def reader(self, mac: MacAddress | None) -> Reader:
-        """For whom a notice may be."""
+        """Selects the notices that this device may read."""
         account = None if mac is None else self.account_of(mac)
         if account is None:
             return Reader()
@@ -89,7 +90,7 @@ class AccountViews:
         )
 
     def devices(self, account: AccountId, asker: MacAddress) -> tuple[DeviceView, ...]:
-        """All devices of the account: that are on, that came into it, and that the roll lists."""
+        """All devices of the account: with a session, bound to it, or listed in the member directory."""
         session_table, registry = self._reconciler.session_table, self._registry
         bound = {binding.mac: binding for binding in registry.bindings.of(account)}
         seated = [
@@ -127,7 +128,7 @@ class AccountViews:
         return AskedFor(asked.asked_for, asked.name, asked.sign, self._seconds_to(asked.ends, now))
 
     def _ended_way(self, mac: MacAddress, now: Monotonic) -> Way | None:
-        """None when only the visit has ended, not what it rests on."""
+        """None when only the session has ended and the voucher is still valid."""
         end = self._reconciler.effective_policy.voucher_end(self._reconciler.account_of(mac))
         return None if end is not None and now < end else self._registry.way_of(mac)
 

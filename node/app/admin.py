@@ -1,4 +1,4 @@
-"""The house as the admins' door sees it."""
+"""Application service of the admin pages."""
 
 import asyncio
 import secrets
@@ -34,7 +34,7 @@ EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, neve
 
 
 class Records(Protocol):
-    """What is kept for the admins; everything raises StorageTrouble while the data folder cannot be used."""
+    """Tables for the admins. Every method raises StorageTrouble while the data folder cannot be used."""
 
     async def keep_rules(self, adopted: str, by: str, fingerprint: str, text: str) -> None: ...
 
@@ -48,11 +48,11 @@ class Records(Protocol):
 
 
 class Named(Protocol):
-    """A language that people may read."""
+    """A language of the portal."""
 
     @property
     def name(self) -> str:
-        """In the language itself."""
+        """The name in the language itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class _Version:
 
 
 class AdminService:
-    """Implements `node.admin.ports.House`."""
+    """Implements `node.admin.ports.AdminBackend`."""
 
     def __init__(  # noqa: PLR0917
         self,
@@ -152,36 +152,36 @@ class AdminService:
         return (self._config.node.zone,) if self._config.node.zone else ()
 
     async def _hashed(self, passphrase: str, salt: bytes) -> str:
-        async with self._hashing:  # each takes 16 MB
+        async with self._hashing:  # each hash takes 16 MB
             return await asyncio.to_thread(hash_passphrase, passphrase, salt)
 
     async def recall(self) -> None:
-        """Who is signed in, and the rules of before; without the data folder nobody is, and there are none."""
+        """Restores sign-ins and rule versions; without the data folder there are none."""
         try:
             self._signed = signin.from_text(await self._records.fact(SIGN_IN), self._clock.boot)
             await self._recall_versions()
         except StorageTrouble:
-            return  # told by the loop already, which writes to the same folder every half minute
+            return  # reported by the control loop, which writes to the same folder every 30 seconds
 
     async def new_link(self, signed: signin.Signed = signin.ADMIN) -> tuple[str, int]:
-        """(address that signs in once as `signed`, seconds that it lasts)."""
+        """(URL that signs in once as `signed`, seconds that it is valid)."""
         token = await self.new_token(signed)
         admin = self._config.admin
-        # An address that means "all of them" cannot be typed into a browser.
+        # A wildcard address cannot be opened in a browser.
         address = str(self._config.lan.address4.ip) if admin.address in EVERY_ADDRESS else admin.address
         host = f"[{address}]" if ":" in address else address
         return f"http://{host}:{admin.port}/sign-in?token={token}", signin.LINK_LIFE // 1000
 
     async def keep_rules(self, book: ActiveRuleset, by: str) -> None:
-        """A rule file has come into force."""
+        """Stores a ruleset that came into force, by whose action, as a rule version."""
         adopted = self._clock.civil().isoformat(timespec="seconds")
         try:
             await self._records.keep_rules(adopted, by, book.fingerprint, book.text)
             await self._recall_versions()
         except StorageTrouble:
-            return  # as above
+            return  # reported by the control loop
 
-    # --- node.admin.ports.House ---
+    # --- node.admin.ports.AdminBackend ---
 
     def overview(self) -> Overview:
         return self._status_snapshot.overview()
@@ -209,7 +209,7 @@ class AdminService:
         return describe(self._reconciler.active_ruleset.ruleset)
 
     async def check_rules(self, text: str) -> RuleCheck:
-        # Checking walks whole weeks of rules: not in the loop.
+        # Checking evaluates the rules for whole weeks, so it runs in a thread.
         return await asyncio.to_thread(self._check, text)
 
     def _check(self, text: str) -> RuleCheck:
@@ -275,7 +275,7 @@ class AdminService:
         try:
             await self._records.keep_fact(SIGN_IN, signin.to_text(self._signed, self._clock.boot))
         except StorageTrouble:
-            return  # the sign-in holds until the node restarts, and the loop tells about the folder
+            return  # the sign-in is valid until the node restarts; the control loop reports the folder
 
     async def _recall_versions(self) -> None:
         rows = await self._records.rule_versions()

@@ -1,4 +1,4 @@
-"""Terms, notices and contests as the admins' door sees them."""
+"""Application service of the admin pages for terms, notices and objections."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -15,7 +15,7 @@ from node.errors import Finding, StorageTrouble
 
 
 class AdminContentService:
-    """Implements `node.admin.ports.WordsHouse`."""
+    """Implements `node.admin.ports.ContentBackend`."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class AdminContentService:
         node: str,
         zones: tuple[str, ...],
     ) -> None:
-        """`first_terms` are in force until somebody writes others."""
+        """`first_terms` are in force until an admin saves others."""
         self._registry, self._keep, self._check, self._instant = registry, keep, check, instant
         self._unwritable = unwritable
         self._first_terms = first_terms
@@ -68,7 +68,7 @@ class AdminContentService:
         if (refused := await self._refusal()) is not None:
             return (refused,)
         if notice.number and self._registry.notices.get(notice.number) is None:
-            # Somebody took it down meanwhile: what was written is put up as a new one.
+            # It was deleted meanwhile: what was written becomes a new notice.
             notice = replace(notice, number=0)
         put_up = self._registry.notices.put_up(replace(notice, by=signed.label))
         if not isinstance(put_up, Notice):

@@ -1,4 +1,4 @@
-"""The members as the admins' door sees them: their file, their passphrases, their cards."""
+"""Application service of the admin pages for members: their file, passphrases and cards."""
 
 from collections.abc import Awaitable, Callable
 from datetime import date, timedelta
@@ -21,15 +21,15 @@ from node.governance.rules import MEMBER_TIER
 from node.units import AccountId
 
 CARD_LASTS_DAYS = 400
-"""A year, and a month to come by for the next one."""
+"""A year, and a month to replace the card."""
 LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
-"""Without those that are read as another."""
+"""Without letters and digits that look alike."""
 PASSPHRASE_LETTERS, PASSPHRASE_GROUP = 15, 5
-"""75 bits: nobody guesses it, even from a stolen database."""
+"""75 bits: cannot be guessed, even from a stolen database."""
 
 
 class MemberFile(Protocol):
-    """The members' file of this node."""
+    """The node's members file."""
 
     @property
     def members_fingerprint(self) -> str: ...
@@ -43,7 +43,7 @@ class MemberFile(Protocol):
 
 
 class AdminMembersService:
-    """Implements `node.admin.ports.MembersHouse`."""
+    """Implements `node.admin.ports.MembersBackend`."""
 
     def __init__(
         self,
@@ -63,8 +63,8 @@ class AdminMembersService:
         sign_card: Callable[[Card], str],
         strains: Callable[[MemberDirectory], Awaitable[tuple[Finding, ...]]],
     ) -> None:
-        """`look` puts a changed file in force; `hashed` makes a passphrase's hash, and `strains` what of the rules would
-        not fit a roll, away from the loop."""
+        """`look` puts a changed file in force; `hashed` makes the hash of a passphrase and `strains` the findings of
+        the rules for a member directory, both in a thread."""
         self._registry, self._file, self._member_directory, self._look = (
             registry,
             file,
@@ -104,7 +104,7 @@ class AdminMembersService:
         if member is not None:
             edit = partial(with_member, member=member, instead_of=instead_of)
         member_directory = await self._file.members_after(replacing, edit)
-        # Checking walks whole weeks of rules: not in the loop.
+        # Checking evaluates the rules for whole weeks, so it runs in a thread.
         return () if member_directory is None else await self._strains_of(member_directory)
 
     async def save(self, member: MemberEntry, instead_of: str, replacing: str) -> tuple[Finding, ...]:

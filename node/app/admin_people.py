@@ -1,4 +1,4 @@
-"""People and their devices as the admins' door sees them."""
+"""Application service of the admin pages for accounts and their devices."""
 
 from collections.abc import Callable, Sequence
 
@@ -17,11 +17,11 @@ from node.sessions import state as session_state
 from node.units import NO_RATES, AccountId, Bytes, MacAddress, Rates, Usage, parse_mac
 
 FOUND_MAX = 500
-"""Accounts that one search finds; a longer word finds fewer."""
+"""Most accounts that one search returns; a longer query returns fewer."""
 
 
 class AdminPeopleService:
-    """Implements `node.admin.ports.PeopleHouse`."""
+    """Implements `node.admin.ports.PeopleBackend`."""
 
     def __init__(self, reconciler: Reconciler, used_this_month: Callable[[AccountId], Usage]) -> None:
         self._reconciler, self._used = reconciler, used_this_month
@@ -74,7 +74,7 @@ class AdminPeopleService:
         )
 
     def devices(self, account: AccountId) -> tuple[AdminDeviceRow, ...]:
-        """Every device of the account that is known here: seen, bound, or in the roll."""
+        """Every known device of the account: with a session, bound, or listed in the member directory."""
         bound = [binding.mac for binding in self._registry.bindings.of(account)]
         listed = self._reconciler.member_directory.devices_of(account)
         macs = dict.fromkeys((*self._session_table.devices_of(account), *bound, *sorted(listed)))

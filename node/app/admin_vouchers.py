@@ -1,4 +1,4 @@
-"""Vouchers as the admins' door sees them."""
+"""Application service of the admin pages for vouchers."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
@@ -17,16 +17,16 @@ from node.errors import Finding, StorageTrouble
 from node.units import Monotonic
 
 Keep = Callable[[Iterable[Change]], Awaitable[None]]
-"""Stores what changed, and lets it count."""
+"""Stores changes and puts them in force."""
 Check = Callable[[], None]
-"""Raises NodeError while nothing may be changed, since what was stored before could not be read yet."""
+"""Raises NodeError while nothing may be changed because the database has not been read yet."""
 Unwritable = Callable[[], Awaitable[str]]
-"""Why nothing can be stored just now; empty when it can."""
+"""Returns why nothing can be stored now; empty when it can."""
 KEY_BYTES = 32
 
 
 class AdminVouchersService:
-    """Implements `node.admin.ports.VoucherHouse`."""
+    """Implements `node.admin.ports.VouchersBackend`."""
 
     def __init__(
         self,
@@ -40,8 +40,8 @@ class AdminVouchersService:
         rule_groups: Callable[[], Iterable[str]],
         trouble: Callable[[Iterable[Change]], str],
     ) -> None:
-        """`mint` makes so many codes away from the loop, where a thousand would keep everybody waiting; `trouble` says
-        why these could not be stored; empty when they are."""
+        """`mint` generates that many codes in a thread, because a thousand would block the event loop; `trouble`
+        returns why these changes could not be stored, empty when they are."""
         self._registry, self._vouchers = registry, registry.vouchers
         self._mint, self._keep, self._check, self._instant, self._random = mint, keep, check, instant, random
         self._rule_groups, self._trouble = rule_groups, trouble
@@ -60,13 +60,13 @@ class AdminVouchersService:
             return findings
         if is_fresh and not self._vouchers.findings(wish, order.count):
             minted = await self._mint(order.count)
-        # The ticket is looked at again: the first of two clicks may have been quicker.
+        # The idempotency key is checked again: the first of two clicks may have been faster.
         fresh = self._issue(
             signed, wish, minted, cookie=cookie, idempotency_key=idempotency_key, count=order.count
         )
         if isinstance(fresh, tuple):
             return fresh
-        # Also for the second of two clicks: nobody sees codes that a power cut would make worthless.
+        # Also for the second of two clicks: codes that a power cut would make worthless are never shown.
         await self._keep(fresh.changes)
         if trouble := self._trouble(fresh.changes):
             return (Finding(UNSTORED, 0, f"The vouchers cannot be stored yet: {trouble}.", _TRY_AGAIN),)
@@ -82,7 +82,7 @@ class AdminVouchersService:
         idempotency_key: str,
         count: int,
     ) -> Fresh | tuple[Finding, ...]:
-        """What comes, or came before, of the form with this ticket."""
+        """The result of the form with this idempotency key: the first one if it was submitted before."""
         at = self._instant()
         state = self._idempotency.state(cookie, idempotency_key, at.now)
         if state in {"stale", "crowded"}:
@@ -90,14 +90,15 @@ class AdminVouchersService:
         if state == "used":
             return self._idempotency.shown(cookie, idempotency_key, at.now) or (_SHOWN_BEFORE,)
         if findings := self._beyond(signed, wish, count):
-            return findings  # others issued in the same name while these were made
+            return findings  # others issued in the same name while these were generated
         fresh = self._vouchers.issue(wish, count, at.today, minted)
         if not isinstance(fresh, tuple):
             self._idempotency.keep(cookie, idempotency_key, fresh, at.now)
         return fresh
 
     def _beyond(self, signed: Signed, wish: Batch, count: int) -> tuple[Finding, ...]:
-        """Where it is more than the link of this issuer allows, together with what was issued today in that name."""
+        """Findings where the order exceeds the grant of this issuer's link, counting what
+        was issued today in that name."""
         grant = signed.may_issue
         if grant is None:
             return ()
@@ -148,7 +149,7 @@ class AdminVouchersService:
         return tuple(sorted({*self._rule_groups(), *issued}))
 
     async def _turn(self, vouchers: Iterable[Voucher], *, back: bool) -> int:
-        """Revoke, or give back; how many changed. Raises StorageTrouble when that is not on the disk."""
+        """Revokes or restores; returns how many changed. Raises StorageTrouble when the change is not on the disk."""
         names = [voucher.fingerprint for voucher in vouchers]
         now, ours = self._instant().now, self._vouchers
         changes = ours.restore(names) if back else ours.revoke(names, now).changes
@@ -169,20 +170,20 @@ class AdminVouchersService:
 
 
 def voucher_view(vouchers: VoucherStore, voucher: Voucher, now: Monotonic) -> VoucherView:
-    """What became of `voucher`."""
+    """The state of `voucher` for the admin pages."""
     state, lease = voucher_state(voucher, now), voucher.lease
     left = (lease.ends - now) // 1000 if lease is not None and state == "used" else None
     return VoucherView(vouchers.batch_of(voucher), voucher.account, state, voucher.used_day, left)
 
 
 def unwritable(trouble: str) -> Finding:
-    """The refusal of what would be lost if the node stopped before the disk can be written."""
+    """Finding for a change that is refused because the disk cannot be written."""
     message = f"The node cannot save anything right now, so nothing was changed: {trouble}."
     return Finding(UNSTORED, 0, message, "send this again when the disk can be written")
 
 
 def in_memory_only(trouble: str) -> StorageTrouble:
-    """What was done already turned out not to be on the disk."""
+    """Error for a change that took effect but is not on the disk."""
     return StorageTrouble(
         f"It is done, but will be lost if the node stops before the disk can be written: {trouble}.",
         "check it again when the disk can be written",

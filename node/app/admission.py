@@ -1,4 +1,4 @@
-"""Coming in, by every way: the register says who somebody is, the loop lets them in."""
+"""Authentication and authorization (AAA, RFC 2904): the account registry authenticates, the control loop authorizes."""
 
 from dataclasses import replace
 
@@ -28,22 +28,22 @@ from node.sessions.device_limit import DeviceLimitReached
 from node.units import AccountId, MacAddress, Milliseconds, Monotonic
 
 CHOOSING = Milliseconds(10 * 60_000)
-"""So long does somebody choose which of their devices makes room, without showing who they are again."""
+"""How long a person may choose which device to disconnect without authenticating again."""
 CHOOSING_MAX = 1_000
-"""Devices; whoever began first makes room, and shows their code or card once more."""
+"""Devices. Above this the oldest choice is dropped, and that person authenticates again."""
 
 
 class AdmissionService:
-    """Closed ways stay closed, and whom an admin removed stays out, by every way."""
+    """Enforces, for every join method, that closed methods and blocked devices are rejected."""
 
     def __init__(self, reconciler: Reconciler, registry: AccountRegistry, views: AccountViews) -> None:
         self._reconciler, self._registry, self._views = reconciler, registry, views
         self.desk = PassphraseQueue()
-        """The only one: hashing for two at once would cost twice the memory."""
+        """Shared by all: two hashes at once would need twice the memory."""
         self._choosing: dict[MacAddress, tuple[Monotonic, Binding | None]] = {}
-        """Until when, and the account that has no room yet."""
+        """By device: end of the choice, and the binding to the account that is at its device limit."""
         self._accepted: dict[MacAddress, str] = {}
-        """Terms that a guest accepted who waits for a member's yes."""
+        """Terms that a guest accepted who is waiting for a sponsor."""
 
     async def admit(
         self, mac: MacAddress, entry: Entry, terms_version: str, instead_of: MacAddress | None
@@ -56,7 +56,7 @@ class AdmissionService:
             return found if isinstance(found, Refused) else refusal(found)
         came = await self._let_in(mac, found, terms_version, instead_of)
         if isinstance(came, Full) and before is not None and before.account != found.account:
-            # They are on by another account, and come back into it without showing anything again.
+            # The device still has a session in another account, and keeps its binding to that.
             await self._reconciler.remember(self._registry.bindings.bind(before))
         return came
 
@@ -65,13 +65,13 @@ class AdmissionService:
         return Refused("removed", state.because) if isinstance(state, session_state.Blocked) else None
 
     def forgetful(self) -> Refused | None:
-        """Before the memory could be read the register knows nobody: better no answer than a wrong one."""
+        """A refusal while the database has not been read: until then the account registry knows no accounts."""
         if self._reconciler.persistence.recalled:
             return None
         return Refused("memory")
 
     async def unable_to_keep(self) -> Refused | None:
-        """While nothing can be stored, nothing is promised."""
+        """A refusal while nothing can be stored."""
         refused = self.forgetful()
         if refused is None and await self._reconciler.persistence.why_unwritable():
             return Refused("memory")
@@ -137,7 +137,8 @@ class AdmissionService:
                 return await self._by_passphrase(mac, entry)
 
     async def prove(self, mac: MacAddress, account: AccountId, passphrase: str) -> Refused | None:
-        """Whether the person of a device that is in knows the account's passphrase; a mistake counts as at the door."""
+        """Checks the account's passphrase for a device with a session (step-up); a failed
+        attempt counts as at sign-in."""
         registry, at = self._registry, self._reconciler.instant()
         question = registry.passphrase_question(mac, account, WAYS, at)
         if isinstance(question, Rejected):
@@ -172,7 +173,7 @@ class AdmissionService:
             return Refused("trouble", str(busy))
 
     def _is_known(self, mac: MacAddress) -> bool:
-        """Whether somebody vouches for the device: it belongs to a member or to a voucher."""
+        """Whether the device belongs to a member or a voucher."""
         return not self._reconciler.account_of(mac).startswith(GUEST_PREFIX)
 
     async def _let_in(
@@ -196,7 +197,8 @@ class AdmissionService:
         return Admitted(self._views.seconds_left(state) if isinstance(state, session_state.Authorized) else 0)
 
     def _came_otherwise(self, host: AccountId, number: int) -> bool:
-        """Whether the guest who asked is just coming in with a code, a card or a passphrase: nobody vouches for them."""
+        """Whether the guest has meanwhile signed in with a code, a card or a passphrase,
+        so that no sponsor is needed."""
         now, session_table = self._reconciler.instant().now, self._reconciler.session_table
         asked = (each.mac for each in self._registry.sponsorship.of_host(host, now) if each.number == number)
         return any(
@@ -222,7 +224,7 @@ class AdmissionService:
         return found if isinstance(found, Rejected) else replace(found, changes=(*rows, *found.changes))
 
     def _rests_on(self, mac: MacAddress) -> Binding | None:
-        """What the device has shown before and still comes in by; None for a guest who only accepts the terms."""
+        """The binding by which the device may sign in again; None for a guest who only accepted the terms."""
         binding, account = self._registry.bindings.get(mac), self._registry.account_of(mac)
         if binding is None or account is None or binding.way == "terms":
             return None

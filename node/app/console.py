@@ -1,4 +1,4 @@
-"""The questions that a running node answers on its console."""
+"""Queries of the control socket."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
@@ -23,7 +23,7 @@ WHO_CHARS_MAX = 200
 
 
 class ConsoleService:
-    """Each method answers one question; NodeError is a no with a reason."""
+    """Each method answers one query. Raises NodeError when the query cannot be answered."""
 
     def __init__(
         self,
@@ -156,7 +156,7 @@ class ConsoleService:
         )
 
     def _account(self, who: str) -> AccountId:
-        """An account by its own name or by the hardware address of one of its devices."""
+        """The account with this name, or of the device with this MAC address. Raises NodeError for an unknown name."""
         reconciler = self._reconciler
         try:
             return reconciler.account_of(parse_mac(who))
@@ -183,7 +183,7 @@ class ConsoleService:
 
 
 def moment_at(text: str, now: datetime) -> datetime:
-    """The next time that it is, say, ``fri 21:00``. Raises ValueError."""
+    """The next time that matches, for example, ``fri 21:00``. Raises ValueError."""
     start, _ = parse_times(f"{text}-24:00").spans[0]
     monday = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=now.weekday())
     at = monday + timedelta(minutes=start)

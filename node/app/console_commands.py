@@ -1,4 +1,4 @@
-"""What the node hands out at its console: vouchers, passphrases and cards. It asks the admins' house, as a page would."""
+"""Control socket commands that issue vouchers, passphrases and cards. They use the services of the admin pages."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,21 +11,21 @@ from node.errors import Finding, NodeError
 from node.units import parse_duration
 
 TEXT_CHARS_MAX = 400
-"""Of each word of a question; the house has its own limits below that."""
+"""Longest argument, in characters; the services have lower limits of their own."""
 BATCH_DIGITS_MAX = 6
-"""What has more digits is a code."""
+"""An argument with more digits is a voucher code."""
 _CONSOLE = Signed("admin", "console")
 
 
 class ConsoleCommands:
-    """Each method answers one question; NodeError is a no with a reason."""
+    """Each method runs one command. Raises NodeError when it is refused."""
 
     def __init__(
         self, vouchers: VouchersBackend, members: MembersBackend, place: Callable[[], SiteInfo]
     ) -> None:
         self._vouchers, self._members, self._place = vouchers, members, place
         self._unstored: tuple[VoucherOrder, str] | None = None
-        """The last order, and its ticket, while its vouchers could not be stored."""
+        """The last order and its idempotency key, while its vouchers could not be stored."""
 
     def all(self) -> Mapping[str, Answer]:
         return {
@@ -38,8 +38,8 @@ class ConsoleCommands:
         }
 
     async def issue(self, question: dict[str, Any]) -> Mapping[str, Any]:
-        """The codes stand in this answer and nowhere else. An order whose vouchers could not be stored is the same one
-        when it is given again."""
+        """Issues vouchers. The codes are in this response only. If they could not be stored, the same order given
+        again returns the same vouchers."""
         try:
             lasts = parse_duration(_text(question, "lasts"))
         except ValueError as error:
@@ -62,7 +62,7 @@ class ConsoleCommands:
         return {"batch": issued.batch, "codes": issued.codes, "place": self._place()}
 
     def batches(self, _question: dict[str, Any]) -> Mapping[str, Any]:
-        """Those of everybody, the newest first."""
+        """The batches of all issuers, newest first."""
         return {
             "batches": [
                 {"batch": batch, **dict(batch_line(batch, self._vouchers.counts(batch.number)).counts)}
@@ -71,7 +71,7 @@ class ConsoleCommands:
         }
 
     async def revoke(self, question: dict[str, Any]) -> Mapping[str, Any]:
-        """A batch by its number, or one voucher by its code; with ``back``, so that they count again."""
+        """Revokes a batch by its number or one voucher by its code; with ``back`` restores it."""
         which, back = _text(question, "which"), bool(question.get("back"))
         if which.isascii() and which.isdecimal() and len(which) <= BATCH_DIGITS_MAX:
             changed = await self._vouchers.revoke_batch(_CONSOLE, int(which), back=back)
@@ -84,7 +84,7 @@ class ConsoleCommands:
         return {"changed": 1, "back": back}
 
     async def passphrase(self, question: dict[str, Any]) -> Mapping[str, Any]:
-        """A new one for a member; it takes the place of the one before and stands in this answer only."""
+        """Sets a new passphrase for a member. It replaces the old one and is in this response only."""
         account = _text(question, "who")
         made = await self._members.new_passphrase(account)
         if isinstance(made, Finding):

@@ -1,4 +1,4 @@
-"""Connection tracking in words: how full it is, which device has the most, and which were refused more."""
+"""Status of connection tracking: how full the table is, which device has the most flows, which were refused more."""
 
 from collections.abc import Iterator
 
@@ -9,9 +9,10 @@ from node.sessions.table import SessionTable
 from node.units import MacAddress
 
 FULL_PERCENT = 75
-"""Guests and strangers together cannot fill more than this; above it the others do."""
+"""Guest and unauthorized devices together cannot fill more than this; above it, devices of
+other accounts use the rest."""
 NAMED_MAX = 5
-"""Devices that are named in warnings; of a crowd the others are told by their number."""
+"""Most devices named in warnings; the rest are only counted."""
 
 
 def flows_row(
@@ -26,7 +27,7 @@ def flows_row(
 
 
 def shown(mac: MacAddress, session_table: SessionTable, registry: AccountRegistry) -> str:
-    """A device as admins see it: its name, if somebody gave it one, its address and its account."""
+    """A device as admins see it: its name if it has one, its MAC address and its account."""
     session_entry, name = session_table.session_entries.get(mac), registry.bindings.name_of(mac)
     device = f"{name} ({mac})" if name else mac
     return f"{device} of {session_entry.account}" if session_entry is not None else device

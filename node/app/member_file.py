@@ -1,6 +1,6 @@
-"""Changes to the text of a members' file: one account at a time, everything else stays as a person wrote it.
+"""Edits the text of a members file, one account at a time; the rest stays as it was written.
 
-Only the account's own lines are taken apart, so that comments stay and a file of ten thousand accounts is no matter.
+Only the lines of the account are parsed, so that comments stay and a file of ten thousand accounts is edited quickly.
 """
 
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ _BY_HAND = "change the members' file by hand; it is in force within two seconds"
 
 @dataclass(frozen=True, slots=True)
 class _LineRange:
-    """The lines of one account: [start, end) are its own, blank lines and comments behind them are not."""
+    """The lines [start, end) of one account, without the blank lines and comments after them."""
 
     lines: list[str]
     start: int
@@ -31,8 +31,8 @@ class _LineRange:
 
 
 def with_member(text: str, member: MemberEntry, instead_of: str) -> str | tuple[Finding, ...]:
-    """The file with `member` in the place of the account `instead_of`, or at its end (empty). Whatever comes out was
-    read back as exactly that; otherwise all that is wrong."""
+    """The file with `member` in place of the account `instead_of`, or at its end (empty). A result has been read back
+    and compared; otherwise the findings."""
     if not instead_of:
         edited = _appended(text, member)
     else:
@@ -45,7 +45,7 @@ def with_member(text: str, member: MemberEntry, instead_of: str) -> str | tuple[
 
 
 def without_member(text: str, account: str) -> str | tuple[Finding, ...]:
-    """The file without the account. Comments above it stay."""
+    """The file without the account; comments above it stay."""
     place = _find(text, account)
     if not isinstance(place, _LineRange):
         return place
@@ -53,7 +53,7 @@ def without_member(text: str, account: str) -> str | tuple[Finding, ...]:
 
 
 def members_of(member_directory: MemberDirectory) -> tuple[MemberEntry, ...]:
-    """Everybody in the roll, by account."""
+    """All members, by account."""
     return tuple(
         MemberEntry(
             account=unit.account,
@@ -86,7 +86,7 @@ def _find(text: str, account: str) -> _LineRange | tuple[Finding, ...]:
 
 
 def _end(document: TomlDocument, lines: list[str], start: int) -> int:
-    """Where the account's own lines end: before the next table, and before the comments that belong to that."""
+    """Index after the account's last line: before the next table and the comments that belong to that one."""
     heads = (line - 1 for (_, _, key), line in document.lines.items() if not key)
     end = min((head for head in heads if head > start), default=len(lines))
     while end > start + 1 and (not lines[end - 1].strip() or lines[end - 1].lstrip().startswith("#")):
@@ -103,7 +103,7 @@ def _spliced(place: _LineRange, block: str) -> str:
 
 
 def _appended(text: str, member: MemberEntry) -> str:
-    # Whoever changes the file in the browser waits a moment; its memory is everybody's until then.
+    # Imported on first use, because the library needs memory that most nodes never use.
     import tomlkit  # noqa: PLC0415
 
     table = tomlkit.table()
@@ -123,7 +123,7 @@ def _changed(block: str, member: MemberEntry) -> str:
 
 
 def _write(table: "Table", member: MemberEntry) -> None:
-    """Only what is another than before is written, so that its comments stay."""
+    """Writes only changed values, so that their comments stay."""
     if table.get("id") != member.account:
         table["id"] = member.account
     _write_text(table, "name", member.name)
@@ -155,7 +155,7 @@ def _write_list(table: "Table", key: str, wanted: Iterable[str]) -> None:
 
 
 def _plain(text: str) -> str:
-    """Hardware addresses may be spelt in several ways."""
+    """MAC addresses may be spelt in several ways."""
     try:
         return parse_mac(text)
     except ValueError:
@@ -163,7 +163,7 @@ def _plain(text: str) -> str:
 
 
 def _proven(before: str, after: str, gone: str, wanted: MemberEntry | None) -> str | tuple[Finding, ...]:
-    """`after`, when reading it gives what was wanted and nothing else is another than before."""
+    """`after`, if reading it gives the wanted member and leaves all others unchanged; otherwise findings."""
     member_directory, findings = parse_members(after)
     if member_directory is None:
         return findings

@@ -1,4 +1,4 @@
-"""The ledger as the fence sees it."""
+"""The usage ledger as the mesh sees it."""
 
 from collections.abc import Iterable
 from datetime import date, timedelta
@@ -11,14 +11,14 @@ from node.units import AccountId, NodeId
 
 
 class MeshUsage:
-    """Implements `mesh.ports.UsageBooks`."""
+    """Implements `mesh.ports.UsageLedger`."""
 
     def __init__(self, reconciler: Reconciler) -> None:
         self._reconciler = reconciler
 
     @property
     def incarnation(self) -> str:
-        """Name of this life of our books; empty until the memory has been read."""
+        """This node's incarnation; empty until the database has been read."""
         return self._reconciler.persistence.writer.incarnation
 
     async def own_cells(self) -> Iterable[tuple[str, str, AccountId, UsageBucket]]:

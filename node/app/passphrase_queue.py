@@ -1,4 +1,5 @@
-"""Passphrases are checked in a thread, one at a time: each check costs much memory and time on purpose."""
+"""Work queue for passphrase checks (scrypt, RFC 7914): one at a time in a thread, because each
+needs much memory and time."""
 
 import asyncio
 import time
@@ -9,13 +10,14 @@ from node.errors import NodeError
 from node.units import MacAddress, Monotonic
 
 WAITING_MAX = 12
-"""Of devices that belong to an account, and as many of others. A check takes a fifth of a second on a small computer, so
-the last of them waits some two seconds."""
+"""Waiting devices with an account, and as many without. A check takes a fifth of a second on a small computer, so the
+last one waits about two seconds."""
 
 
 class PassphraseQueue:
-    """One device has one turn at a time, so that guesses made at once are counted one after another. Devices of accounts
-    come first, then those that had fewest turns lately: whoever tries again and again waits behind everybody else."""
+    """Each device has one check at a time, so that parallel guesses are counted one after another.
+    Devices with an account come first, then those with the fewest recent checks, so that repeated
+    attempts wait behind everybody else's."""
 
     def __init__(self) -> None:
         self._queue: FairQueue[MacAddress] = FairQueue(WAITING_MAX)
@@ -23,7 +25,7 @@ class PassphraseQueue:
         self._at_work: MacAddress | None = None
 
     async def turn[T](self, mac: MacAddress, work: Callable[[], T], *, is_known: bool = False) -> T:
-        """What `work` says. Raises NodeError when the device has a turn already, or too many others wait."""
+        """Returns the result of `work`. Raises NodeError when the device already waits or too many others do."""
         await self._wait(mac, is_known=is_known)
         try:
             return await asyncio.to_thread(work)
@@ -61,7 +63,7 @@ class PassphraseQueue:
             self._at_work = self._queue.next(_now())
 
     def _tell(self, mac: MacAddress, *, may_begin: bool) -> bool:
-        """False when it does not wait any longer, without having said so yet."""
+        """False when that task was cancelled and has not left the queue yet."""
         called = self._called.pop(mac)
         if called.done():
             return False

@@ -1,7 +1,7 @@
-"""The rule file and the members file on disk: watched, saved whole, and every version kept that was in force.
+"""The rule file and the members file: watched, replaced atomically, with a history of every version in force.
 
-A copy of each as it was last in force stands in the data folder. A node starts from these: neither who joined since nor
-a slip in a file keeps it from running.
+The data folder has a copy of each as last in force. A node starts from these copies: neither new members nor an error
+in a file keeps it from running.
 """
 
 import asyncio
@@ -31,17 +31,17 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.3
 COPY_EVERY_LOOKS = 100
-"""A copy that could not be written is tried again after so many looks."""
+"""A copy that could not be written is retried after this many looks."""
 FILE_BYTES_MAX = 256 * 1024
 
 Stamp = tuple[int, int, int] | None
 Keep = Callable[[ActiveRuleset, str], Awaitable[None]]
 Edit = Callable[[str], str | tuple[Finding, ...]]
-"""A text to a better one, or all that is wrong with the wish."""
+"""Returns the edited text, or the findings if the edit is refused."""
 
 
 class RuleFiles:
-    """Both files. A bad one never replaces what is in force."""
+    """Both files. An invalid one never replaces what is in force."""
 
     def __init__(
         self,
@@ -50,22 +50,22 @@ class RuleFiles:
         copies: Path | None = None,
         recorded: Callable[[], str | None] = lambda: None,
     ) -> None:
-        """`copies`: the folder for what was last in force; None keeps none, and a start then needs good files.
-        `recorded`: the last rules in the admins' records, for a node that has no copy yet."""
+        """`copies`: folder for what was last in force; None keeps no copies, and a start then needs valid files.
+        `recorded`: returns the last rules of the admins' history, for a node that has no copy yet."""
         self.rules, self.members, self._copies, self._recorded = rules, members, copies, recorded
         self.members_findings: tuple[Finding, ...] = ()
         self.members_fingerprint = ""
-        """Of the members file that is in force."""
+        """Fingerprint of the members file in force."""
         self._owed: dict[str, str] = {}
-        """Copies that are still to be written: name to text."""
+        """Copies still to be written: text by file name."""
         self._is_copy_told = False
-        """Whether the log says already that they cannot be written now."""
+        """Whether the log already says that they cannot be written."""
         self._seen = self._stamps()
         self._looking, self._editing = asyncio.Lock(), asyncio.Lock()
 
     def open(self) -> tuple[ActiveRuleset, MemberDirectory]:
-        """What a starting node begins with: the files, or what was last in force where a file is wrong. Raises NodeError,
-        as InvalidFile with every error, only where nothing was in force before."""
+        """Rules and members for a starting node: the files, or what was last in force where a file is invalid. Raises
+        NodeError (InvalidFile with every finding) only where nothing was in force before."""
         member_directory = self._first_members()
         book = self._first_rules(member_directory)
         self._owed[RULES_COPY] = book.text
@@ -78,7 +78,7 @@ class RuleFiles:
         before = self._copy(MEMBERS_COPY)
         known = None if before is None else parse_members(before)[0]
         try:
-            # A community that begins has no members file yet; one that is gone, or cannot be read, is another matter.
+            # A new community has no members file; a file that was deleted or cannot be read is an error.
             is_new = not os.path.lexists(self.members) and not (known and known.units)
             text = "" if is_new else self._members_text()
             member_directory, findings = parse_members(text)
@@ -114,11 +114,11 @@ class RuleFiles:
         return book
 
     def _copy(self, name: str) -> str | None:
-        """The text that was last in force; None where there is none that can be read."""
+        """The text last in force; None when there is no readable copy."""
         return None if self._copies is None else read_copy(self._copies, name)
 
     def _write_copies(self) -> None:
-        """What is owed and cannot be written now stays owed."""
+        """Writes the copies; those that cannot be written now stay queued."""
         folder = self._copies
         if folder is None:
             return
@@ -136,8 +136,8 @@ class RuleFiles:
                 del self._owed[name]
 
     async def watch(self, reconciler: Reconciler, keep: Keep) -> None:
-        """Until cancelled: what changes on disk is in force within two seconds, or named as wrong. A file is read
-        when it has stood still for one look, so that one half written is never taken for what was meant."""
+        """Runs until cancelled: a change on disk is in force, or reported as invalid, within two seconds. A file is
+        read when it has not changed between two looks, so that a half-written one is not taken."""
         await keep(reconciler.active_ruleset, "the node's start")
         await asyncio.to_thread(self._write_copies)
         before = self._seen
@@ -152,7 +152,7 @@ class RuleFiles:
                 await self.look(reconciler, keep, "an edit of the file")
 
     async def look(self, reconciler: Reconciler, keep: Keep, by: str) -> None:
-        """Read both files now and put in force what is good."""
+        """Reads both files now and puts the valid ones in force."""
         async with self._looking:
             await self._look(reconciler, keep, by)
 
@@ -173,12 +173,12 @@ class RuleFiles:
             await keep(book, by)
 
     async def save(self, text: str) -> None:
-        """Replace the rule file whole: after a crash it is the old one or the new one."""
+        """Replaces the rule file atomically: after a crash it is the old one or the new one."""
         await asyncio.to_thread(_replace, self.rules, text)
 
     async def edit_members(self, replacing: str, edit: Edit) -> tuple[Finding, ...] | None:
-        """Replace the members file by what `edit` makes of it, when it is still the one of fingerprint `replacing`;
-        else None, and nothing is changed. Raises NodeError when it cannot be read or written."""
+        """Replaces the members file by the result of `edit` if its fingerprint is still `replacing`; else returns None
+        and changes nothing. Raises NodeError when it cannot be read or written."""
         async with self._editing:
             return await asyncio.to_thread(self._edit_members, replacing, edit)
 
@@ -199,7 +199,7 @@ class RuleFiles:
         return ()
 
     async def members_after(self, replacing: str, edit: Edit) -> MemberDirectory | None:
-        """The roll that `edit` would make; None when it would be refused, which `edit_members` says."""
+        """The member directory after `edit`; None when `edit_members` would refuse it."""
         return await asyncio.to_thread(self._members_after, replacing, edit)
 
     def _members_after(self, replacing: str, edit: Edit) -> MemberDirectory | None:
@@ -214,7 +214,7 @@ class RuleFiles:
         return read(self.members, MEMBERS_BYTES_MAX)
 
     def _read_members(self, member_directory: MemberDirectory) -> MemberDirectory:
-        """The roll of the file, or the one before: a file that is gone or broken moves nobody out of a household."""
+        """The member directory of the file, or the current one: a deleted or invalid file changes nobody's account."""
         try:
             text = self._members_text() if os.path.lexists(self.members) or member_directory.units else ""
             wanted, findings = parse_members(text)
@@ -229,7 +229,7 @@ class RuleFiles:
     def _refuse_members(self, findings: tuple[Finding, ...]) -> None:
         self.members_findings = findings
         for finding in findings:
-            # The whole finding may name people and devices, and is for 'procomu status' alone.
+            # Findings may name people and devices, so the full text is shown only by 'procomu status'.
             log.error("%s, line %d: %s; the old members hold", self.members, finding.line, finding.code)
 
     def _tell_strained(self, book: ActiveRuleset) -> None:
@@ -237,7 +237,7 @@ class RuleFiles:
             log.warning("the rules are in force and no longer fit the members: %s", finding)
 
     def _read_rules(self, book: ActiveRuleset, member_directory: MemberDirectory) -> ActiveRuleset:
-        """The rules of the file, or those before and why; checked against the roll that holds now."""
+        """The rules of the file, or the current ones with the reasons; checked against the current members."""
         try:
             considered = consider(book, read(self.rules), member_directory)
         except NodeError as trouble:
@@ -249,14 +249,14 @@ class RuleFiles:
 
 
 def unreadable(trouble: NodeError) -> Finding:
-    """A file that cannot even be read, as a finding about the whole of it."""
+    """A finding about a file that cannot be read."""
     return Finding("file-unreadable", 0, trouble.message, trouble.mend)
 
 
 def read(path: Path, bytes_max: int = FILE_BYTES_MAX) -> str:
-    """A text that a person wrote. Raises NodeError when it is missing, too long or not UTF-8."""
+    """Reads a text file. Raises NodeError when it is missing, too long or not UTF-8."""
     try:
-        # Opened without waiting: a pipe that nobody writes to must not hold the node up.
+        # Opened without blocking: a pipe without a writer must not block the node.
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise NodeError(f"{path} is not a file", "put an ordinary text file there")
@@ -274,7 +274,7 @@ def read(path: Path, bytes_max: int = FILE_BYTES_MAX) -> str:
 
 
 def read_copy(folder: Path, name: str) -> str | None:
-    """A text that was last in force, from a node's data folder; None where there is none that can be read."""
+    """A text last in force, from a node's data folder; None when there is no readable copy."""
     try:
         return read(folder / name, MEMBERS_BYTES_MAX)
     except NodeError:
@@ -282,7 +282,7 @@ def read_copy(folder: Path, name: str) -> str | None:
 
 
 def _replace(path: Path, text: str, mode: int = 0o640) -> None:
-    """`mode` is for a file that was not there before."""
+    """Replaces a file atomically; `mode` is for a file that did not exist."""
     temporary = path.with_name(f".{path.name}.new")
     with temporary.open("w", encoding="utf-8") as file:
         file.write(text)
@@ -290,7 +290,7 @@ def _replace(path: Path, text: str, mode: int = 0o640) -> None:
         os.fsync(file.fileno())
     temporary.chmod(path.stat().st_mode & 0o777 if path.exists() else mode)
     temporary.replace(path)
-    # The new name, too: whoever was told that it is saved finds it after a power cut.
+    # Sync the directory too: a file reported as saved must be there after a power cut.
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(folder)

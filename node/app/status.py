@@ -1,4 +1,4 @@
-"""The whole node at a glance, for the admin page and the command line."""
+"""Status of the whole node, for the admin pages and the command line."""
 
 from collections.abc import Callable
 
@@ -20,7 +20,7 @@ from node.units import NO_RATES, AccountId, Rates, Usage, show_rate
 
 
 class StatusSnapshot:
-    """Gathers what the parts know; asks nothing of the kernel and waits for nobody."""
+    """Collects what the parts of the node know; makes no call to the kernel and never waits."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class StatusSnapshot:
         )
 
     def warnings(self) -> tuple[str, ...]:
-        """What is wrong now and what mends it, the most urgent first."""
+        """Current problems, each with its fix, most urgent first."""
         reconciler, told = self._reconciler, []
         troubles = reconciler.troubles
         told += [text for text in (troubles.kernel, troubles.storage) if text]
@@ -121,7 +121,7 @@ class StatusSnapshot:
 
 
 def _promises(kept: GuaranteedParts) -> list[str]:
-    """What the line has no room for, of those who are here now."""
+    """Warnings about lifelines and floors that the uplink cannot guarantee to the accounts authorized now."""
     if kept.lifelines_permille < 1000:
         return [
             f"The line is too slow for the lifelines of everyone here: each gets {kept.lifelines_permille // 10} % of "

@@ -1,1 +1,1 @@
-"""The loop: read the counters, book them, evaluate the rules, plan, apply; at its own pace."""
+"""The control loop: read the counters, book the usage, evaluate the rules, plan, and apply to the kernel."""

@@ -1,4 +1,4 @@
-"""One turn of reading, booking and evaluating, from values to values; runs in the reading thread."""
+"""One accounting cycle (RFC 2866, interim accounting): reads, books and evaluates. Runs in the reader thread."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,60 +20,61 @@ from node.units import AccountId, Bytes, MacAddress
 
 @dataclass(frozen=True, slots=True)
 class CycleInput:
-    """Everything that one turn needs to know; the ledger is the turn's own to change."""
+    """Input of one cycle: a snapshot taken on the event loop. Only the ledger is changed by the cycle."""
 
     remote_usage: RemoteUsage
     baseline: Baseline | None
     session_entries: Mapping[int, SessionEntry]
-    """By mark: everyone who may still have bytes to be booked."""
+    """By ct mark: every session that may still have uncounted bytes."""
     guests: Mapping[MacAddress, DeviceSession]
     unit: Callable[[AccountId], Unit]
     ruleset: Ruleset
     evaluator: Evaluator
     moment: Moment
     day: str
-    """Today."""
+    """The current day."""
     booked_day: str
-    """The day that the bytes of this reading belong to."""
+    """The day to which the bytes of this reading are booked."""
     writer: LedgerWriter
     busy: bool
     unrated: Unrated
     elapsed_ms: int
-    """Since `unrated` began."""
+    """Milliseconds since `unrated` began."""
     forget_before: str = ""
-    """Retention: days before this one leave the ledger; empty for none."""
+    """Retention: usage of earlier days is removed from the ledger; empty for none."""
     opened: tuple[str, tuple[tuple[UsageKey, UsageBucket], ...]] | None = None
-    """Days that are open again, and all that is stored of them."""
+    """The first day to load again, and all stored usage buckets since then; None for nothing to load."""
     open_since: str = ""
-    """Days before this one leave memory after the turn."""
+    """Usage of earlier days is removed from memory after the cycle; it stays in the database."""
     erased: tuple[tuple[AccountId, str], ...] = ()
-    """Accounts whose people asked for it, and the day before which what they used leaves the ledger."""
+    """Accounts whose erasure was requested, each with a day: their usage before that day leaves the ledger."""
 
 
 @dataclass(frozen=True, slots=True)
 class CycleResult:
-    """What the turn found."""
+    """Result of one cycle."""
 
     booked: UsageDelta
     merged: Mapping[UsageKey, UsageBucket]
     allowances: dict[AccountId, Allowance]
-    """Without what is left of quotas: equal to an earlier turn's when no class in the kernel can differ."""
+    """Without remaining quotas. Equal to the result of an earlier cycle if no traffic class changes."""
     unrated: Unrated
     rates: MeanRates | None
-    """None when it was too soon."""
+    """None when the interval was too short."""
     evaluator: Evaluator
-    """The one that was asked: rules may have changed meanwhile."""
+    """The evaluator that was used; the rules may have changed during the cycle."""
 
 
 def run_cycle(kernel: Kernel, ledger: Ledger, question: CycleInput) -> CycleResult:
-    """Read the counters once, book the difference, evaluate the rules for everyone here."""
+    """Read the counters once, book the difference, evaluate the rules for all authorized
+    sessions. Raises KernelRefused."""
     if question.opened is not None:
         ledger.open(*question.opened)
     if question.forget_before:
         ledger.forget_before(question.forget_before)
     for account, day in question.erased:
         ledger.erase(account, day)
-    reading = kernel.read()  # before anything is booked: a refusal leaves the counts as they were
+    reading = kernel.read()  # before anything is booked: if this raises, no usage has changed
     ledger.recount(question.remote_usage.recounts)
     merged = {key: ledger.merge(key, cell) for key, cell in question.remote_usage.merges()}
     accounts = {mark: session_entry.account for mark, session_entry in question.session_entries.items()}
@@ -100,7 +101,7 @@ def run_cycle(kernel: Kernel, ledger: Ledger, question: CycleInput) -> CycleResu
 
 
 def evaluate(ledger: Ledger, question: CycleInput) -> dict[AccountId, Allowance]:
-    """The standing of everyone who is here: accounts of equal rights get one and the same object."""
+    """The allowance of every account with an authorized session. Accounts with equal rights share one object."""
     guests, standing = question.guests, question.evaluator.policy_for
     here = {
         session_entry.account
@@ -118,7 +119,7 @@ def evaluate(ledger: Ledger, question: CycleInput) -> dict[AccountId, Allowance]
 
 
 def quotas_used(ruleset: Ruleset, ledger: Ledger, account: AccountId, day: str) -> dict[str, Bytes]:
-    """What counts against each quota rule in the period of today; nothing does while the day is not known."""
+    """Usage in the current period, in bytes, by the id of each quota rule; empty while the day is not known."""
     used: dict[str, Bytes] = {}
     for rule in ruleset.rules:
         if not isinstance(rule.effect, Quota):

@@ -1,7 +1,7 @@
-"""The rules in force and the file they came from; a bad file never replaces a good one.
+"""The ruleset in force and the text it came from. A bad file never replaces a good one.
 
-Rules are judged with the members of the day on which they are adopted. Who joins or leaves later never takes them out
-of force: what does not fit any more stands as a warning (`ActiveRuleset.strained`) until somebody mends it.
+Rules are checked against the member directory at the time they are adopted. Members who join or leave later never put
+rules out of force: what no longer fits is reported in `ActiveRuleset.strained` until the rules are fixed.
 """
 
 import hashlib
@@ -14,26 +14,26 @@ from node.governance.parse import parse_ruleset
 from node.governance.rules import Ruleset
 
 RULES_COPY, MEMBERS_COPY = "adopted.rules.toml", "adopted.members.toml"
-"""In the data folder: the rules and the members as they were last in force."""
+"""File names in the data folder: copies of the rules and the member directory last in force."""
 
 
 @dataclass(frozen=True, slots=True)
 class ActiveRuleset:
-    """What holds now, and what the file says if that is something else."""
+    """The rules in force, and the state of the rule file if it differs from them."""
 
     ruleset: Ruleset
     text: str
     fingerprint: str
     warnings: tuple[Finding, ...] = ()
     strained: tuple[Finding, ...] = ()
-    """What does not fit the members any more, with what mends it; the rules are in force all the same."""
+    """Rules in force that no longer fit the members, each with its fix."""
     rejected: tuple[Finding, ...] = ()
-    """Why the file as it stands now is not in force; empty when it is."""
+    """Why the current file is not in force; empty when it is."""
     rejected_fingerprint: str = ""
 
     @property
     def seen(self) -> str:
-        """Fingerprint of the file that was looked at last, good or bad."""
+        """Fingerprint of the file read last, valid or not."""
         return self.rejected_fingerprint or self.fingerprint
 
 
@@ -42,7 +42,8 @@ def fingerprint(text: str) -> str:
 
 
 def examine(text: str, member_directory: MemberDirectory) -> tuple[Ruleset | None, tuple[Finding, ...]]:
-    """Parse and check a rule file for this community: all findings, and the ruleset unless one is an error."""
+    """Parse and check a rule file against these members. Returns all findings, and the
+    ruleset unless one is an error."""
     ruleset, findings = parse_ruleset(text)
     if ruleset is None:
         return None, findings
@@ -51,14 +52,14 @@ def examine(text: str, member_directory: MemberDirectory) -> tuple[Ruleset | Non
 
 
 def load_active_ruleset(text: str, member_directory: MemberDirectory) -> ActiveRuleset | tuple[Finding, ...]:
-    """The first rulebook of a node's life, or all that is wrong with the file."""
+    """The ruleset of a node that has none yet, or all findings if the text is not valid."""
     ruleset, findings = examine(text, member_directory)
     return findings if ruleset is None else ActiveRuleset(ruleset, text, fingerprint(text), warnings=findings)
 
 
 def reload_active_ruleset(adopted: str, member_directory: MemberDirectory) -> ActiveRuleset | None:
-    """The rulebook of a text that was adopted before, whatever the members are now; None when this text cannot be read
-    as rules."""
+    """The ruleset of a text adopted earlier, even if it does not fit the members now; None
+    when the text cannot be parsed."""
     ruleset, _ = parse_ruleset(adopted)
     return (
         None
@@ -68,14 +69,15 @@ def reload_active_ruleset(adopted: str, member_directory: MemberDirectory) -> Ac
 
 
 def strained(book: ActiveRuleset, member_directory: MemberDirectory) -> ActiveRuleset:
-    """The same rules, looked at with these members."""
+    """The same ruleset, with `warnings` and `strained` for these members."""
     findings = check(book.ruleset, member_directory.units)
     errors = tuple(f for f in findings if f.is_error)
     return replace(book, warnings=tuple(f for f in findings if not f.is_error), strained=errors)
 
 
 def consider(book: ActiveRuleset, text: str, member_directory: MemberDirectory) -> ActiveRuleset:
-    """The active ruleset after the file has become `text`: the new rules, or the old ones and why."""
+    """The active ruleset after the file changed to `text`: the new rules, or the old ones
+    with the reasons for rejection."""
     book = strained(replace(book, rejected=(), rejected_fingerprint=""), member_directory)
     mark = fingerprint(text)
     if mark == book.fingerprint:
@@ -90,9 +92,9 @@ def consider(book: ActiveRuleset, text: str, member_directory: MemberDirectory) 
 def amend(
     book: ActiveRuleset, text: str, member_directory: MemberDirectory
 ) -> tuple[Ruleset | None, tuple[Finding, ...]]:
-    """As `examine`, for a text that is to take the place of the rules in force. What does not fit the members, and does
-    not with the rules in force either, is no error then but W14: a community whose line is too slow for all who joined
-    can still mend one rule after another."""
+    """As `examine`, for a text that replaces the rules in force. An error about the members that the
+    rules in force have too is lowered to warning W14, so that a community with too slow an uplink can
+    still fix one rule after another."""
     ruleset, findings = parse_ruleset(text)
     if ruleset is None:
         return None, findings
@@ -106,11 +108,12 @@ def amend(
 
 
 def new_strains(book: ActiveRuleset, member_directory: MemberDirectory) -> tuple[Finding, ...]:
-    """What would not fit any more if the members became `member_directory`, beyond what does not now."""
+    """Findings that the active ruleset would have with these members and does not have now."""
     known = {_about(finding) for finding in book.strained}
     return tuple(f for f in strained(book, member_directory).strained if _about(f) not in known)
 
 
 def _about(finding: Finding) -> tuple[str, int, str]:
-    """Figures in a message change with each member; E04 is one for each direction."""
+    """Key that identifies a finding. Numbers in messages change with each member, so only E04 keeps the start of its
+    message, which names the direction."""
     return finding.code, finding.line, finding.message.split(":", 1)[0] if finding.code == "E04" else ""

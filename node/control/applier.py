@@ -1,4 +1,4 @@
-"""Making a plan true: remember first, then tell the kernel, then tell whoever waits."""
+"""Applies a TrafficPlan: commit to the database, apply to the kernel, then wake the waiting tasks."""
 
 import asyncio
 import logging
@@ -14,11 +14,12 @@ from node.errors import KernelRefused
 log = logging.getLogger(__name__)
 
 STAND_S = 8.0
-"""Nobody waits longer for a change to stand: by then the person is told, and the node goes on trying."""
+"""Longest wait for a change to be applied, in seconds; after that the caller gets an
+error and the node keeps trying."""
 
 
 class PlanApplier:
-    """Owned by the loop. Changes are counted; a plan that stands makes all changes true that came before it."""
+    """Owned by the control loop. Changes are numbered; an applied plan includes every change up to its version."""
 
     def __init__(
         self,
@@ -37,7 +38,7 @@ class PlanApplier:
 
     @property
     def version(self) -> int:
-        """The number of the last change."""
+        """The number of the last requested change."""
         return self._wanted
 
     @property
@@ -45,24 +46,24 @@ class PlanApplier:
         return self._applied == self._wanted
 
     def change(self) -> int:
-        """Something is to be otherwise; the number to wait for."""
+        """Requests a new plan. Returns the version to wait for."""
         self._wanted += 1
         self._dirty.set()
         return self._wanted
 
     def resync(self) -> None:
-        """What stands in the kernel is not what was said."""
+        """Requests a new plan and a full resync: the state of the kernel is read again before the plan is applied."""
         self._look_again = True
         self.change()
 
     async def first(self, applier: ThreadPoolExecutor) -> None:
-        """The plan of a start. Raises KernelRefused."""
+        """Applies the first plan after a start. Raises KernelRefused."""
         version, loop = self.change(), asyncio.get_running_loop()
         await loop.run_in_executor(applier, self._kernel.apply, self._plan(), self._clock.monotonic())
         await self._tell(version)
 
     async def run(self, applier: ThreadPoolExecutor) -> None:
-        """Until cancelled; everything that comes in while one plan is applied goes together with the next."""
+        """Runs until cancelled. Changes requested while a plan is being applied go together into the next one."""
         loop = asyncio.get_running_loop()
         while True:
             await self._dirty.wait()
@@ -81,7 +82,8 @@ class PlanApplier:
             await self._tell(None if trouble is not None else version)
 
     async def wait(self, version: int) -> None:
-        """Until a plan of at least this version stands. Raises KernelRefused when the kernel does not take it."""
+        """Returns when a plan of at least this version is applied. Raises KernelRefused when the kernel rejects
+        it or after STAND_S seconds."""
         try:
             async with asyncio.timeout(STAND_S), self._stands:
                 while self._applied < version:
@@ -94,14 +96,14 @@ class PlanApplier:
             raise KernelRefused("the node is busy or starting again", "try again in a moment") from error
 
     def note(self, trouble: KernelRefused | None) -> None:
-        """What the kernel said to a plan or a question; None for yes."""
+        """Records the result of a call to the kernel; None for success. Logs only when it changes."""
         told = str(trouble) if trouble is not None else ""
         if told != self._troubles.kernel:
             log.error("%s", told) if told else log.info("the kernel agrees with the plan again")
         self._troubles.kernel = told
 
     async def _tell(self, version: int | None) -> None:
-        """Whoever waits; None when the plan was refused."""
+        """Wakes the waiting tasks; `version` is None when the plan was rejected."""
         async with self._stands:
             self._applied = self._applied if version is None else version
             self._stands.notify_all()

@@ -1,4 +1,4 @@
-"""What everyone may use now: the rules in force, asked for the account that each device belongs to."""
+"""Effective policy (RFC 2753): the rules in force, applied to the account of each device."""
 
 from collections.abc import Callable, Collection, Iterable
 
@@ -21,7 +21,7 @@ from node.units import AccountId, MacAddress, Milliseconds, Monotonic
 
 
 class EffectivePolicy:
-    """Owned by the loop; nobody else changes it."""
+    """Owned by the control loop, which alone changes it."""
 
     def __init__(
         self,
@@ -35,18 +35,19 @@ class EffectivePolicy:
         session_ms: Milliseconds | None,
         guests_max: int = GUESTS_MAX,
     ) -> None:
-        """`session_ms` is how long a visit lasts where no rule says it; None for as long as nobody ends it."""
+        """`session_ms`: session timeout where no rule sets one; None for no timeout."""
         self._registry, self._ledger, self._clock = registry, ledger, clock
         self._guest_account, self._session_ms = guest_account, session_ms
         self.active_ruleset, self.member_directory = active_ruleset, member_directory
         self.evaluator = Evaluator(active_ruleset.ruleset)
         self.session_table = SessionTable(self.account_of, guests_max)
         self.allowances: dict[AccountId, Allowance] = {}
-        """Of everyone here, without what is left of quotas."""
+        """Of all accounts with an authorized session, without remaining quotas."""
         self._kept = ALL_GUARANTEED
 
     def account_of(self, mac: MacAddress) -> AccountId:
-        """The account in the roll, or else the one that its person came into, or else the device's own."""
+        """The account in the member directory, else the one the device is bound to, else the
+        device's own guest account."""
         return (
             self.member_directory.account_of(mac)
             or self._registry.account_of(mac)
@@ -54,7 +55,7 @@ class EffectivePolicy:
         )
 
     def unit(self, account: AccountId) -> Unit:
-        """As the rules see the account. Also called by the reading thread."""
+        """The account as the rules see it. Also called by the reader thread."""
         known = self.member_directory.by_account.get(account)
         return known or Unit(account, GUEST_TIER, self._registry.groups_of(account))
 
@@ -62,14 +63,14 @@ class EffectivePolicy:
         return Moment(self._clock.civil(), self._clock.state())
 
     def allowance_at(self, account: AccountId, moment: Moment) -> Allowance:
-        """What the account may use at some moment, with what it has used until now; whether it is here or not. Floors
-        as the line has room for them with those who are here now."""
+        """What the account may use at a given moment, with its usage until now; it needs no session. Floors are reduced
+        to what the uplink can guarantee to the accounts authorized now."""
         used = quotas_used(self.active_ruleset.ruleset, self._ledger, account, self._clock.today())
         return as_kept(self.evaluator.evaluate(self.unit(account), moment, used), self._kept)
 
     def visit_end(self, mac: MacAddress, now: Monotonic) -> Monotonic | None:
-        """When a visit of this device ends that begins now; None for never. A voucher lasts as long as it says, if
-        no rule makes its visits shorter."""
+        """When a session of this device that starts now ends; None for no end. A session on a voucher lasts as long as
+        the voucher, unless a rule sets a shorter session."""
         account = self.account_of(mac)
         rule, voucher = self.allowance_at(account, self.moment()).session, self.voucher_end(account)
         by_rule = None if rule is None else Monotonic(now + rule.value)
@@ -80,15 +81,16 @@ class EffectivePolicy:
         return Monotonic(now + self._session_ms)
 
     def voucher_end(self, account: AccountId) -> Monotonic | None:
-        """When the account is no more; None for one that is no voucher's. One that was revoked has ended."""
+        """When the account's voucher expires; None for an account without one. A revoked
+        voucher has already expired."""
         voucher = self._registry.vouchers.of_account(account)
         if voucher is None or voucher.lease is None:
             return None
         return Monotonic(0) if voucher.is_revoked else voucher.lease.ends
 
     def devices_max(self, account: AccountId) -> int | None:
-        """How many devices of the account may be on at once: what its voucher and the rules both allow. None for as
-        many as there are."""
+        """Limit of simultaneous devices of the account: the lower of its voucher's and the
+        rules' limit; None for no limit."""
         rule = self.allowance_at(account, self.moment()).devices
         limits = [] if rule is None else [rule.value]
         voucher = self._registry.vouchers.of_account(account)
@@ -96,10 +98,11 @@ class EffectivePolicy:
             limits.append(most)
         return min(limits, default=None)
 
-    # --- everyone here -------------------------------------------------------------------
+    # --- all authorized accounts ---------------------------------------------------------
 
     def adopt(self, active_ruleset: ActiveRuleset, member_directory: MemberDirectory) -> bool:
-        """New rules or a new roll; whether devices may belong to other accounts from now on. Then `evaluate_all`."""
+        """Adopts new rules or a new member directory; the caller then calls `evaluate_all`. Returns True when devices
+        may belong to other accounts from now on."""
         changed_directory = member_directory != self.member_directory
         self.active_ruleset, self.member_directory = active_ruleset, member_directory
         self.evaluator = Evaluator(active_ruleset.ruleset)
@@ -108,9 +111,9 @@ class EffectivePolicy:
     def reconsider(
         self, macs: Collection[MacAddress], now: Monotonic
     ) -> tuple[tuple[MacAddress, ...], tuple[MacAddress, ...]]:
-        """After the register or the roll may have changed: those whose visit ends sooner now, perhaps at once, and
-        those who belong to another account now. An account that has as many devices on as it may takes no more:
-        whoever would come to it stays where they are, or is out if that account is no more."""
+        """For after a change of accounts. Returns the devices whose session ends sooner now, perhaps at once, and those
+        moved to another account. An account at its device limit takes no further device: that one keeps its account, or
+        its session ends if that account no longer exists."""
         session_table, sooner, moved = (
             self.session_table,
             list(self.end_vouchers(macs, now)),
@@ -136,19 +139,19 @@ class EffectivePolicy:
         self._make_pools()
 
     def welcome(self, mac: MacAddress) -> None:
-        """The device's account needs a class in the kernel before the next turn of the loop."""
+        """Gives the device's account an allowance and a traffic class before the next cycle."""
         account = self.session_table.session_entries[mac].account
         if self.session_table.is_admitted(mac) and account not in self.allowances:
             self.allowances[account] = self._evaluate(account)
             self._make_pools((self.allowances[account],))
 
     def take(self, measured: CycleResult) -> bool:
-        """What a turn of the loop found; True when somebody's limits are others now. A turn that asked rules which
-        are no longer in force says nothing."""
+        """Takes over the allowances of a cycle; True when some account's limits changed. A result of rules that are no
+        longer in force is ignored."""
         if measured.evaluator is not self.evaluator:
             return False
         changed = measured.allowances != self.allowances
-        # Who came in while the turn was under way keeps what they were given at the door.
+        # Accounts authorized during the cycle keep the allowance that they got then.
         missing = self.allowances.keys() - measured.allowances.keys()
         newcomers = missing & self.session_table.accounts_here() if missing else missing
         kept = {account: self.allowances[account] for account in newcomers}
@@ -157,7 +160,7 @@ class EffectivePolicy:
         return changed
 
     def ended(self, now: Monotonic) -> tuple[MacAddress, ...]:
-        """Devices whose visit is over."""
+        """Devices whose session has timed out and is still authorized."""
         return tuple(
             mac
             for mac, guest in self.session_table.guests.items()
@@ -165,8 +168,7 @@ class EffectivePolicy:
         )
 
     def end_vouchers(self, macs: Iterable[MacAddress], now: Monotonic) -> tuple[MacAddress, ...]:
-        """None of these stays longer than its voucher, whatever it was promised before; those whose end is sooner
-        now."""
+        """Shortens these sessions to the end of their vouchers. Returns those that end sooner now."""
         sooner = []
         for mac in macs:
             ends = (
@@ -179,7 +181,7 @@ class EffectivePolicy:
         return tuple(sooner)
 
     def touched(self, changes: Iterable[Change]) -> tuple[MacAddress, ...]:
-        """Devices that may have to go, or may belong elsewhere, because of these."""
+        """Devices that these changes may disconnect or move to another account."""
         macs: dict[MacAddress, None] = {}
         for change in changes:
             if isinstance(change, Binding | Unbound):
@@ -189,7 +191,7 @@ class EffectivePolicy:
         return tuple(macs)
 
     def plan(self, firewall: FirewallConfig) -> TrafficPlan:
-        """Who may pass, and how the uplink is shared out among them."""
+        """The desired state of firewall and shaping for the sessions authorized now."""
         session_table = self.session_table
         classes, shared = self._classes(), self.active_ruleset.ruleset.shaped
         self._kept = promises_kept(classes.values(), shared)
@@ -197,7 +199,7 @@ class EffectivePolicy:
         return TrafficPlan(firewall, admitted, retiring, shared, classes, session_table.moved())
 
     def kept(self) -> GuaranteedParts:
-        """What the line has room for of the lifelines and floors of everyone here, as the last plan had it."""
+        """Which parts of lifelines and floors the uplink could guarantee in the last plan."""
         return self._kept
 
     def _has_room(self, account: AccountId) -> bool:

@@ -1,4 +1,4 @@
-"""Looks now and then how full the kernel's connection tracking is, off the event loop."""
+"""Reads how full the conntrack table is, every LOOK_S seconds, off the event loop."""
 
 import asyncio
 
@@ -9,14 +9,14 @@ LOOK_S = 10.0
 
 
 class FlowWatch:
-    """What was seen last stands in `seen`; nobody who asks for it waits."""
+    """The last reading is in `seen`, so that readers never wait."""
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
         self.seen = TableUse()
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Runs until cancelled."""
         while True:
             self.seen = await asyncio.to_thread(self._kernel.table_use)
             await asyncio.sleep(LOOK_S)

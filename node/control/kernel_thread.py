@@ -1,4 +1,4 @@
-"""The threads that talk to the kernel: one of each kind at a time, and the event loop never waits for them."""
+"""Worker threads for calls to the kernel: one of each kind at a time, so that the event loop never waits for them."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,12 +6,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 END_S = 8.0
-"""How long leaving waits for a call that is under way; the next one waits for it in any case."""
+"""How long closing waits for a running call, in seconds; the next `open` waits for it without a limit."""
 
 
 class KernelThread:
-    """One worker thread, over all runs of the control loop: a call that hangs in one run keeps the next from making
-    another at the same time."""
+    """One worker thread, shared by all runs of the control loop: while a call of one run hangs, the
+    next run makes no second call."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -19,18 +19,19 @@ class KernelThread:
 
     @property
     def is_busy(self) -> bool:
-        """Whether a call of an earlier run is still under way."""
+        """True while a call of an earlier run is still running."""
         return self._last is not None and not self._last.done()
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[ThreadPoolExecutor]:
-        """The executor, once the calls of an earlier run have ended. On the way out nothing is joined on the loop."""
+        """Yields the executor after all calls of an earlier run have ended. Closing never joins
+        a thread on the event loop."""
         await self._ended(None)
         executor = ThreadPoolExecutor(1, self._name)
         try:
             yield executor
         finally:
-            self._last = executor.submit(_nothing)  # done when everything before it is
+            self._last = executor.submit(_nothing)  # done when all calls before it are
             executor.shutdown(wait=False)
             await self._ended(END_S)
 
@@ -40,4 +41,4 @@ class KernelThread:
 
 
 def _nothing() -> None:
-    """A call that only shows that its turn has come."""
+    """A task that does nothing: when it is done, so are all tasks queued before it."""

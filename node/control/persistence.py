@@ -1,4 +1,4 @@
-"""What is still to be stored, and what comes back from storage: the loop's side of its memory."""
+"""Write-behind queue between the control loop and the database; also restores the state at start."""
 
 import asyncio
 from collections import deque
@@ -31,20 +31,20 @@ from node.units import AccountId, MacAddress, Monotonic, NodeId
 FORGET_EVERY_MS = 6 * 3_600_000
 KEEP_USED_DAYS, KEEP_ENDED_DAYS = 400, 30
 CLOCK_STEP = timedelta(hours=1)
-"""A clock that moved so far against the monotonic one has been set: nothing is forgotten on its word yet."""
+"""A clock that moved so far against the monotonic one has been set: retention waits before it relies on it."""
 CLOCK_SLIP = timedelta(minutes=1)
-"""A clock that moved so far has been corrected: what ends by it is stored anew."""
+"""A clock that moved so far has been corrected: ends stored in civil time are stored again."""
 LEASE_TOLERANCE_MS = 5_000
 INCARNATION, SAVED_AT, BOOT, TRIED = "incarnation", "saved_at_ms", "boot", "tried_at_ms"
 BOOKINGS = "bookings"
-"""How often the bytes of these counters were stored."""
+"""Key of the node state: how many times the current counters were booked."""
 ERASE_TOGETHER = 256
-"""Erasures that are handed to the memory at once, so that a few commits do for many."""
+"""Erasures sent to the database at once, so that they share a few commits."""
 
 
 @dataclass(slots=True)
 class Troubles:
-    """What goes wrong now, as warnings for people; empty texts mean that it is well."""
+    """Current warnings about storage and kernel; an empty text means no problem."""
 
     storage: str = ""
     kernel: str = ""
@@ -52,7 +52,7 @@ class Troubles:
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """Somebody asked that the node forgets them."""
+    """A requested erasure: of the device (None: not), and of the account's usage until a day (empty: not)."""
 
     mac: MacAddress | None
     account: AccountId
@@ -60,11 +60,11 @@ class Erasure:
 
 
 async def nothing_to_keep() -> None:
-    """Where no pages come from."""
+    """The default of `keep_pages` for a node without a mesh."""
 
 
 class PersistenceQueue:
-    """Owned by the loop. While the data folder cannot be used everything waits here, and nothing is lost."""
+    """Owned by the control loop. Nothing is lost while the data folder cannot be used: it is queued here."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class PersistenceQueue:
         report: Callable[[str], None],
         keep_pages: Callable[[], Awaitable[None]] = nothing_to_keep,
     ) -> None:
-        """`keep_pages` stores what other nodes' cells came from."""
+        """`keep_pages` stores the pages from which other nodes' usage buckets were taken."""
         self._repository, self._clock, self._session_table, self._ledger = (
             repository,
             clock,
@@ -93,46 +93,46 @@ class PersistenceQueue:
         self.writer = LedgerWriter(node, "")
         self.baseline: Baseline | None = None
         self._noted = ""
-        """The life of the counters of which it is noted how often it was stored."""
+        """Id of the counters last passed to `Repository.begin_counters`."""
         self._stored = Tally("", 0)
-        """How often this life of the counters was stored."""
+        """How many times the current counters were stored."""
         self._tally: Tally | None = None
-        """How often before this start, as is noted beside the database: a database that was lost and comes back would
-        pass for the newest one if that began again."""
+        """The note beside the database at start. Counting goes on from it, or a lost database that is put back later
+        would seem to be the newest one."""
         self._stored_life, self._life_number = "", 0
         self.stored_day, self._booked_day, self._goes_on_day = "", "", ""
         self.pending = UnsavedChanges()
         self._erasures: deque[Erasure] = deque()
         self._to_erase: list[tuple[AccountId, str]] = []
         self._erased: dict[AccountId, ErasureNote] = {}
-        """The latest last; also those that are still to be stored."""
+        """By account, the latest last; includes erasures that are not yet stored."""
         self._saving, self._failures = asyncio.Lock(), 0
         self._stored_ms = Monotonic(0)
         self.write_buffer = WriteBuffer()
         self.recalled = False
-        """Whether the memory has been read: until then nobody's codes and devices are known here."""
+        """True once the database has been read; until then no voucher and no device binding is known."""
         self._life: int | None = None
         self._is_unsure = False
-        """What was to be forgotten may be off the disk, although it is known here."""
+        """The database may have removed rows that are still known here, so everything is to be stored again."""
         self._found: Reading | None = None
-        """What the counters said when the memory could not be read: how much of it is booked already is not known."""
+        """Counters found when the database could not be read: how much of them is already booked is not known."""
         self._has_news = False
         self._is_undated = False
-        """Something was written while the clock was not known."""
+        """Something was stored while the clock was not known."""
         self._watched: tuple[Monotonic, datetime] | None = None
         self._dated: tuple[Monotonic, datetime] | None = None
-        """Both clocks when it was last looked whether the ends that are stored by the clock are right."""
+        """Both clocks at the last check of the ends that are stored in civil time."""
         self._days_to_forget = ""
 
     def instant(self, now: Monotonic) -> Now:
-        """Now, as the register needs it."""
+        """The current time in the form that the account registry needs."""
         is_known = self._clock.state() != "unknown"
         self._is_undated |= not is_known
         wall = int(self._clock.civil().timestamp()) if is_known else None
         return Now(now, self._clock.boot, wall, self._clock.today() if is_known else "")
 
     def keep(self, cells: Iterable[tuple[UsageKey, UsageBucket]]) -> None:
-        """To be stored with the next writing, unless it was erased."""
+        """Queues usage buckets for the next flush, except erased ones."""
         for key, cell in cells:
             note = self._erased.get(key.account)
             if note is not None and note.bars(key.day):
@@ -140,7 +140,7 @@ class PersistenceQueue:
             self.write_buffer.keep(key, cell)
 
     def recount(self, said: Recounts) -> None:
-        """All that other nodes say of these days."""
+        """Queues complete days of other nodes, which replace what is stored of these days."""
         self.write_buffer.recount(said, self._ledger.is_open)
         for cells in said.values():
             self.keep(cells.items())
@@ -153,7 +153,7 @@ class PersistenceQueue:
     async def stored_cells(
         self, since: str, *, node: NodeId | None = None, account: AccountId | None = None
     ) -> dict[UsageKey, UsageBucket]:
-        """Cells of that day and later, and of unknown days, as they are stored or wait to be. Raises StorageTrouble."""
+        """Usage buckets of that day, later days and unknown days, both stored and queued. Raises StorageTrouble."""
         waiting = dict(self.write_buffer.cells)
         stored = await self._repository.cells(since=since, node=node, account=account)
         found = self.write_buffer.without_recounted(stored)
@@ -162,7 +162,7 @@ class PersistenceQueue:
     async def cells(
         self, since: str, *, node: NodeId | None = None, account: AccountId | None = None
     ) -> dict[UsageKey, UsageBucket]:
-        """As `stored_cells`; those of open days also while nothing can be read."""
+        """As `stored_cells`; while the database cannot be read, only those of open days."""
         try:
             found = await self.stored_cells(since, node=node, account=account)
         except StorageTrouble as trouble:
@@ -171,8 +171,8 @@ class PersistenceQueue:
         return joined(found, self._ledger.cells(), since, node, account)
 
     async def recall(self, now: Monotonic, standing: KernelState | None = None) -> None:
-        """Once in the node's life: what was stored, joined with what stands in the kernel. What cannot be read now is
-        read with the next writing."""
+        """Restores the stored state and joins it with the state found in the kernel. Does nothing once it has
+        succeeded; if the database cannot be read, the next flush tries again."""
         if self.recalled:
             return
         try:
@@ -188,27 +188,27 @@ class PersistenceQueue:
             self._session_table.recognise(admission, now)
 
     def has_news(self) -> bool:
-        """Told once: the register was read, or times in it are others than before."""
+        """Returns True once after the account data was loaded or its expiry times changed."""
         news, self._has_news = self._has_news, False
         return news
 
     def is_due(self, now: Monotonic, every_ms: int) -> bool:
-        """True when so much time has passed, something could not be stored before, or the file is another one."""
+        """True when the interval has passed, an earlier write failed, or the database file was replaced."""
         is_other = self.recalled and self._life != self._repository.life
-        # Counters that began again have no history until they are stored: a crash before would lose them. And nobody
-        # is told of a day before something of it is stored.
+        # New counters have no history until they are stored: a crash before that would lose their bytes. Usage of a new
+        # day is not sent to neighbours before some of that day is stored.
         is_new = self.baseline is not None and self.baseline.counters_id != self._stored.counters_id
         is_new |= self.recalled and self.writer.incarnation != self._stored_life
         is_new |= self._booked_day not in {"", self.stored_day}
         return now - self._stored_ms >= every_ms or bool(self._troubles.storage) or is_other or is_new
 
     def day_to_book(self, today: str) -> str:
-        """The day that the bytes of the next reading belong to. The first ones after a start belong to the last day
-        that is stored, because neighbours may have been told of them under that day."""
+        """The day to book the next reading to. The first reading after a start belongs to the last stored day, because
+        neighbours may already have those bytes under that day."""
         return self._goes_on_day or today
 
     def counted(self, up_to: Baseline, day: str) -> None:
-        """A reading was booked, on this day."""
+        """Records that a reading was booked, up to this baseline and on this day."""
         self.baseline, self._booked_day, self._goes_on_day = up_to, day, ""
 
     async def _note_counters(self) -> None:
@@ -224,12 +224,12 @@ class PersistenceQueue:
         return Tally(counters, before + 1 if counters else 0)
 
     def may_be_told(self, key: UsageKey) -> bool:
-        """Whether neighbours may know the cell as it is: it would become the same again after a crash."""
+        """Whether neighbours may get the usage bucket: its value would be the same again after a crash."""
         is_same = key.day == self.stored_day and key.incarnation == self._stored_life
         return is_same or key not in self.write_buffer.cells
 
     def outlive(self, life: str) -> None:
-        """What is counted from now on is counted in another life of the books, with a number above this one's."""
+        """Starts a new incarnation, numbered above this one; what is counted from now on belongs to it."""
         self._life_number = max(self._life_number, life_number(life), life_number(self.writer.incarnation))
         self.writer = replace(self.writer, incarnation=self._new_life())
 
@@ -238,13 +238,13 @@ class PersistenceQueue:
         return life_name(self._life_number, self._new_name())
 
     def erase(self, mac: MacAddress | None, account: AccountId, until_day: str) -> None:
-        """With the next saving, as `Repository.erase` has it."""
+        """Queues an erasure for the next save; see `Repository.erase`."""
         self._erasures.append(Erasure(mac, account, until_day))
         if until_day:
             self._keep_out([ErasureNote(account, until_day)])
 
     def is_erased(self, key: UsageKey) -> bool:
-        """Whether a cell that comes from elsewhere is of somebody who asked to be erased since."""
+        """Whether a usage bucket from another node belongs to an account that was erased since."""
         note = self._erased.get(key.account)
         return note is not None and note.bars_late(key.day)
 
@@ -255,7 +255,7 @@ class PersistenceQueue:
             del self._erased[next(iter(self._erased))]
 
     def _keep_out(self, notes: Collection[ErasureNote]) -> None:
-        """Of these accounts, what was erased leaves what is counted here and what waits to be stored."""
+        """Removes the erased usage of these accounts from the ledger and from the queue."""
         for note in notes:
             self._note_erased(note)
             self._to_erase.append((note.account, note.kept_since))
@@ -263,21 +263,21 @@ class PersistenceQueue:
         self.write_buffer.drop(lambda key: key.account in accounts and self.is_erased(key))
 
     async def save(self) -> bool:
-        """Sessions and rows of the register that have changed, all of them together: whoever comes while the disk is
-        busy waits, and goes with the others. True when they are on the disk; otherwise they stay unsaved."""
+        """Stores all changed sessions and registry rows together; calls made while the disk is busy wait and share the
+        next write. True when they are on the disk; otherwise they stay queued."""
         failures = self._failures
         async with self._saving:
-            if failures == self._failures:  # or everyone who waits would try the same disk again
+            if failures == self._failures:  # or all waiting tasks would try the same failing disk again
                 await self._save()
             return self.recalled and failures == self._failures
 
     def why_unstored(self, changes: Iterable[Change]) -> str:
-        """Asked after a save that these went with: why they are not on the disk; empty when they are."""
+        """For after the save that included these changes: why they are not on the disk; empty when they are."""
         return (self._troubles.storage or "the disk is busy") if self.pending.holds(changes) else ""
 
     async def why_unwritable(self) -> str:
-        """Why nothing can be stored just now, found out by writing a note of it; empty when it was written. To be asked
-        before anything changes that people rely on."""
+        """Why nothing can be stored now, found out by a test write; empty when it succeeded. For use before a
+        change that people rely on."""
         try:
             note = {TRIED: str(self._clock.monotonic())}
             await self._repository.book(Booking((), None, note))
@@ -288,12 +288,12 @@ class PersistenceQueue:
 
     async def _save(self) -> None:
         if not self.recalled:
-            return  # what is on the disk, such as whom an admin removed, is read before it is written over
+            return  # rows on the disk, such as blocked devices, are read before they are overwritten
         session_table, changes = self._session_table, self.pending.take()
         saving = tuple(session_table.unsaved)
         if not saving and not changes and not self._erasures:
             return
-        session_table.unsaved.clear()  # what changes meanwhile is to be saved again
+        session_table.unsaved.clear()  # sessions that change during the write are saved again
         is_saved = False
         session_entries = [
             session_table.session_entries[mac] for mac in saving if mac in session_table.session_entries
@@ -304,7 +304,7 @@ class PersistenceQueue:
         }
         saved = tuple(self._saved(session_entry.mac) for session_entry in session_entries)
         try:
-            await self._erase()  # first: whoever came back since is not erased again
+            await self._erase()  # first, so that a device that has come back since is not erased again
             await self._repository.save_sessions(saved, tuple(minors.items()), self._clock.today(), changes)
             is_saved = True
             self.note(None)
@@ -334,13 +334,13 @@ class PersistenceQueue:
         return None
 
     async def flush(self, now: Monotonic) -> bool:
-        """Sessions, then everything booked and the baseline it was booked up to. True when it is on the disk."""
+        """Stores sessions, then all booked usage with its baseline. True when it is on the disk."""
         await self._note_counters()
         await self.recall(now)
         if not self.recalled:
             return False
         self._date(now)
-        # First: times are stored in this boot's before the note that this boot was the last to write.
+        # Sessions first: they need times of this boot before the note that it was the last to write.
         if not await self.save():
             return False
         taken = self.write_buffer.take()
@@ -349,7 +349,7 @@ class PersistenceQueue:
         read_last = frozenset(self._session_table.read_last)
         tally = self._next_tally()
         if any(key.node != self.writer.node for key in taken.cells):
-            # First: a cell whose page is lost here and at its author could not be told to anybody.
+            # Pages first: a usage bucket whose page is lost here and at its author could not be sent to any node.
             await self._keep_pages()
         facts[BOOKINGS] = str(tally.bookings)
         try:
@@ -375,8 +375,8 @@ class PersistenceQueue:
         return True
 
     async def forget(self, now: Monotonic) -> None:
-        """Retention, on the word of a clock that is known and has run steadily for a whole interval: what a wrong
-        clock made old would be lost for ever."""
+        """Retention. Runs only with a synchronized clock that has been steady for a whole interval, because data that a
+        wrong clock made old would be lost."""
         if self._clock.state() != "synced":
             self._watched = None
             return
@@ -406,7 +406,7 @@ class PersistenceQueue:
         self._session_table.forget_ended(tuple(self._session_table.guests), self._clock.monotonic())
 
     def _take_erased(self, changed: Iterable[ErasureNote]) -> None:
-        """Erasures as the memory has them now. One whose day was told by a wrong clock has kept out too much."""
+        """Takes over changed erasures. If a wrong clock set the day of one, too much was removed."""
         waiting = {each.account for each in self._erasures if each.until_day}
         told = [note for note in changed if note.account not in waiting]
         self._keep_out([note for note in told if note.is_over])
@@ -416,7 +416,7 @@ class PersistenceQueue:
                 self._is_unsure = True
 
     def _recall_erased(self, notes: Iterable[ErasureNote], *, is_late: bool) -> None:
-        """`is_late`: pages have been taken in already, while nobody could read who was erased."""
+        """`is_late`: pages were merged before the list of erasures could be read."""
         waiting = {each.account for each in self._erasures if each.until_day}
         told = [note for note in notes if note.account not in waiting]
         for note in told:
@@ -427,12 +427,12 @@ class PersistenceQueue:
             self._keep_out([note for note in told if note.account in accounts])
 
     def days_to_forget(self) -> str:
-        """Told once, to whoever may change the ledger: days before this one are to leave it; empty for none."""
+        """Returned once, to the caller that may change the ledger: earlier days are to leave it; empty for none."""
         day, self._days_to_forget = self._days_to_forget, ""
         return day
 
     def accounts_to_erase(self) -> tuple[tuple[AccountId, str], ...]:
-        """Told once, likewise: accounts, and the day before which what they used is to leave the ledger."""
+        """Returned once: accounts, each with a day; their usage before that day is to leave the ledger."""
         accounts, self._to_erase = tuple(self._to_erase), []
         return accounts
 
@@ -470,26 +470,26 @@ class PersistenceQueue:
         last = standing.reading if standing is not None and standing.reading.counters_id else None
         self._noted = reading.counters_id if reading is not None else ""
         if remembered is None:
-            # Counted from here on; what came before is booked when the memory says how far it had come.
+            # Usage is counted from here on; earlier bytes are booked once the database says up to where they were.
             self._found = last
             self.baseline = baseline(reading) if reading is not None else None
             return
         bookings, tally = int(facts.get(BOOKINGS, "0")), remembered.tally
         if known and (reading is None or is_behind(bookings, tally, reading)):
-            # What its life has told neighbours may not be in it: it is a copy of before, or the counters went with the
-            # machine before the last of them was stored.
+            # Neighbours may have usage of this incarnation that the database lacks: it is an old copy, or the counters
+            # were lost in a reboot before the last of them was stored.
             self.writer = replace(self.writer, incarnation=self._new_life())
         self.baseline = goes_on_from(remembered.baseline, reading, bookings, tally)
         self.stored_day = facts.get(BOOKED_DAY, "")
         if self.baseline is not None and self.baseline is remembered.baseline:
             self._stored = Tally(self.baseline.counters_id, bookings)
             self._goes_on_day = self.stored_day if reading is not None else ""
-        if reading is None:  # an older version's counters went with its table
+        if reading is None:  # an older version's counters were removed with its table
             self._found = last
             self._book_found(remembered)
 
     def _book_found(self, remembered: StoredState) -> None:
-        """In the life and on the day of before: neighbours may have been told of these bytes."""
+        """Books counters found at start in the stored incarnation and day: neighbours may already have these bytes."""
         found, self._found = self._found, None
         facts = dict(remembered.facts)
         life = facts.get(INCARNATION) or self.writer.incarnation
@@ -503,7 +503,7 @@ class PersistenceQueue:
             session_entry = self._session_table.by_mark.get(mark)
             mac, account = owners.get(mark, (None, None))
             if session_entry is not None and session_entry.mac != mac:
-                account = session_entry.account  # the number became theirs while nothing could be read
+                account = session_entry.account  # the mark was reused while nothing could be read
             if account is not None:
                 key = UsageKey(self.writer.node, life, account, day)
                 self.write_buffer.cells[key] = self._ledger.add(key, usage, busy=False)
@@ -513,7 +513,7 @@ class PersistenceQueue:
     ) -> None:
         wall = None if self._clock.state() == "unknown" else int(self._clock.civil().timestamp())
         removed = {each.session.mac for each in remembered.sessions if each.session.state == "removed"}
-        # Whom an admin took off is remembered also when they erase.
+        # A device that an admin blocked stays blocked even if its owner requests erasure.
         self._erasures = deque(replace(e, mac=None) if e.mac in removed else e for e in self._erasures)
         erased = {each.mac for each in self._erasures if each.mac is not None}
         self._registry.forget(Forgotten(bindings=tuple(erased)), self.instant(now))
@@ -530,15 +530,15 @@ class PersistenceQueue:
                 self._session_table.unsaved.add(session.mac)
 
     def _is_settled(self, session: Session, erased: Container[MacAddress], now: Monotonic) -> bool:
-        """Whether the device came in, or was erased, while the memory could not be read; whom an admin had removed is
-        out again."""
+        """Whether the device signed in or was erased before the database was read. Blocks
+        it again if it was blocked."""
         mac = session.mac
         if mac in self._session_table.session_entries and session.state == "removed" and mac not in erased:
             self._session_table.handle(mac, session_state.BlockedByAdmin(session.because), now)
         return mac in self._session_table.session_entries or mac in erased
 
     def _date(self, now: Monotonic) -> None:
-        """Ends that could not be told by the clock before, or were told by one that was wrong, are stored anew."""
+        """Stores ends in civil time again if the clock was unknown or wrong when they were stored."""
         if self._clock.state() == "unknown":
             return
         civil, before = self._clock.civil(), self._dated
@@ -562,7 +562,7 @@ class PersistenceQueue:
         return SavedSession(session, self._clock.boot, wall)
 
     def _is_another_life(self) -> bool:
-        """The file on the disk is not the one that everything was stored in: all of it is to be stored again."""
+        """True once after the database file was replaced: everything has to be stored again."""
         if self._life == self._repository.life:
             return False
         self._life = self._repository.life
@@ -570,7 +570,7 @@ class PersistenceQueue:
         return True
 
     def _store_all(self, *, is_other: bool) -> None:
-        """`is_other`: in a file that may not know who was erased."""
+        """Queues everything again. `is_other`: for a replaced file, which may lack the list of erasures."""
         self._is_unsure = False
         if is_other:
             self._erasures.extend(
@@ -581,7 +581,7 @@ class PersistenceQueue:
         self.pending.add(self._registry.rows())
 
     def note(self, trouble: StorageTrouble | None) -> None:
-        """What the data folder said; None when it was well."""
+        """Records the result of a database call; None for success. Reports only when it changes."""
         told = str(trouble) if trouble is not None else ""
         if told != self._troubles.storage:
             self._report(told or "the data folder can be written again")
@@ -589,7 +589,7 @@ class PersistenceQueue:
 
 
 def _prolonged(session: Session, standing: KernelState | None) -> Session:
-    """With the end that the kernel knows, if the terms were accepted again while nothing could be stored."""
+    """The session with the end that the kernel has, if the terms were accepted again while nothing could be stored."""
     held = standing.admitted.get(session.mac) if standing is not None else None
     if held is None or held.mark != session.mark or session.state != "admitted" or session.ends is None:
         return session

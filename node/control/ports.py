@@ -1,4 +1,4 @@
-"""What the loop needs from the world: a clock, a memory, a source of rules."""
+"""Ports of the control loop: the clock and the repository."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -16,35 +16,35 @@ from node.units import AccountId, MacAddress, Monotonic, NodeId
 
 
 class Clock(Protocol):
-    """Time in its two kinds. Nothing else in the node reads a clock."""
+    """Monotonic and civil time. Nothing else in the node reads a clock."""
 
     @property
     def boot(self) -> str:
-        """Name of this boot; another name means that monotonic time began again."""
+        """Id of this boot; with another id monotonic time has started again."""
 
     def monotonic(self) -> Monotonic: ...
 
     def civil(self) -> datetime:
-        """Local and aware; only as good as `state` says."""
+        """Local time with its time zone; only as reliable as `state` says."""
 
     def state(self) -> ClockState: ...
 
     def today(self) -> str:
-        """The civil day as `node.accounting.periods` names it; unknown while the clock is."""
+        """The civil day as named in `node.accounting.periods`; DAY_UNKNOWN while the clock is not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredState:
-    """Everything that the node knew when it last wrote."""
+    """Everything that the node stored, as read at start."""
 
     cells: tuple[tuple[UsageKey, UsageBucket], ...] = ()
-    """Of the day `cells_since` and later."""
+    """Usage buckets of the day `cells_since` and later."""
     cells_since: str = ""
     lives: tuple[tuple[NodeId, str], ...] = ()
-    """Of whose books there are cells, and of which lives of them."""
+    """Nodes, each with an incarnation, of which there are usage buckets."""
     baseline: Baseline | None = None
     tally: Tally | None = None
-    """What is noted beside the database of the counters that were booked last; None where that is not known."""
+    """The note beside the database about the counters booked last; None when it is missing."""
     facts: tuple[tuple[str, str], ...] = ()
     minors: tuple[tuple[AccountId, int], ...] = ()
     marks: tuple[tuple[int, MacAddress, AccountId], ...] = ()
@@ -55,27 +55,27 @@ class StoredState:
 
 
 class Repository(Protocol):
-    """Storage as the loop sees it. What is asked is done in the order of asking. Everything raises StorageTrouble
-    while the data folder cannot be used."""
+    """The database as the control loop sees it. Calls are executed in order. Every method raises StorageTrouble while
+    the data folder cannot be used."""
 
     @property
     def life(self) -> int:
-        """Another number than before means that what was stored earlier may be gone and must be stored again."""
+        """Changes when the database file was replaced; the caller must write everything again."""
 
     async def recall(self, cells_since: str = "") -> StoredState:
-        """Everything; of cells only those of that day and later, and of the day that was booked last."""
+        """Reads everything; of usage buckets only those of that day and later, and of the day booked last."""
 
     async def cells(
         self, *, since: str, node: NodeId | None = None, account: AccountId | None = None
     ) -> tuple[tuple[UsageKey, UsageBucket], ...]:
-        """Cells of that day and later, and of unknown days; of one node's books, of one account, or of all."""
+        """Usage buckets of that day, later days and unknown days; of one node, of one account, or of all."""
 
     async def begin_counters(self, counters_id: str) -> None:
-        """Counters of this name begin at zero, and nothing of them is stored. Noted beside the database, also while the
-        data folder cannot be used; never raises StorageTrouble."""
+        """Notes beside the database that counters with this id start at zero and none of them is stored. Works while
+        the data folder cannot be used; never raises StorageTrouble."""
 
     async def book(self, booking: Booking) -> None:
-        """All or nothing; of cells what `ErasureNote.bars` is left out."""
+        """Stores a booking in one transaction, without the usage buckets that `ErasureNote.bars`."""
 
     async def save_sessions(
         self,
@@ -84,12 +84,13 @@ class Repository(Protocol):
         day: str,
         changes: Iterable[Change] = (),
     ) -> None:
-        """Sessions and what changed in the register: all or none, on the disk when it returns."""
+        """Stores sessions and registry changes in one transaction; they are on the disk when it returns."""
 
     async def erase(self, mac: MacAddress | None, account: AccountId, until_day: str) -> None:
-        """Everything about the device goes, and what its account used in earlier months; when the month of
-        `until_day` is over, also what it used until that day. None leaves the device, an empty day the account. It is
-        remembered after that, so that no late page brings back what went."""
+        """Deletes everything about the device, and the account's usage in earlier months; its usage until `until_day`
+        follows when that month is over. `mac` None leaves the device, an empty `until_day` the account. The erasure is
+        recorded, so that pages that arrive late do not restore the data."""
 
     async def forget(self, *, ended_before: str, used_before: str, today: str) -> Forgotten:
-        """Retention; a day that was not known when it was written counts as `today`."""
+        """Retention: deletes what ended or was used before these days. Rows stored on an
+        unknown day count as `today`."""

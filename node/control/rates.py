@@ -1,4 +1,4 @@
-"""How fast accounts, devices and the uplink are used: means over times that are long enough to say something."""
+"""Mean rates of accounts, devices and the uplink, in bits per second, over intervals long enough to be meaningful."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,12 +7,13 @@ from node.control.usage_delta import UsageDelta
 from node.units import NO_USAGE, AccountId, BitsPerSecond, Rates, Usage
 
 RATES_OVER_MS = 500
-"""Readings can follow each other at once, and over a few milliseconds a full line may look unused."""
+"""Shortest interval: readings can follow each other at once, and over a few milliseconds
+a full uplink may look idle."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unrated:
-    """What was used since rates were last worked out."""
+    """Usage since rates were last computed."""
 
     by_account: Mapping[AccountId, Usage] = field(default_factory=dict)
     by_mark: Mapping[int, Usage] = field(default_factory=dict)
@@ -34,7 +35,7 @@ class MeanRates:
 
 
 def mean_rates(used: Unrated, elapsed_ms: int) -> MeanRates | None:
-    """None while `elapsed_ms` are too few: what was used counts with the next reading."""
+    """None when `elapsed_ms` is too short; that usage then counts with the next reading."""
     if elapsed_ms < RATES_OVER_MS:
         return None
     return MeanRates(

@@ -1,7 +1,7 @@
-"""Observe, decide, apply: the one loop that makes the kernel agree with who is here and what the rules say.
+"""The reconciliation loop: observes the kernel, evaluates the rules, applies the plan.
 
-The loop's thread owns who is here; one worker thread reads and books, another applies. Portal and mesh hand in
-what happened and wait for the next plan to stand.
+The event loop owns the session table; one worker thread reads counters and books usage, another applies plans. The
+portal and the mesh submit changes and wait until the next plan is applied.
 """
 
 import asyncio
@@ -42,7 +42,8 @@ log = logging.getLogger(__name__)
 
 TICK_S = 1.0
 BOOK_EVERY_MS = 30_000
-"""At most this much is at risk in a power cut; nothing is in a crash, because the counters live in the kernel."""
+"""Interval between bookings: the most usage that a power cut can lose. A crash loses none, because the
+counters are in the kernel."""
 
 KERNEL_HANGS = KernelRefused(
     "the kernel has not answered an earlier call of this node",
@@ -51,7 +52,7 @@ KERNEL_HANGS = KernelRefused(
 
 
 class Reconciler:
-    """The node's heart. `run` may be started again after trouble: everything is looked at anew."""
+    """The reconciliation loop. `run` may be called again after a failure: it reads the state of the kernel again."""
 
     def __init__(
         self,
@@ -127,7 +128,7 @@ class Reconciler:
             keep_pages=keep_pages,
         )
 
-    # --- what others ask -----------------------------------------------------------------
+    # --- queries and requests ------------------------------------------------------------
 
     @property
     def active_ruleset(self) -> ActiveRuleset:
@@ -139,11 +140,12 @@ class Reconciler:
 
     @property
     def allowances(self) -> Mapping[AccountId, Allowance]:
-        """Of everyone here, without what is left of quotas."""
+        """Of all accounts with an authorized session, without remaining quotas."""
         return self.effective_policy.allowances
 
     def account_of(self, mac: MacAddress) -> AccountId:
-        """The account in the roll, or else the one that its person came into, or else the device's own."""
+        """The account in the member directory, else the one the device is bound to, else the
+        device's own guest account."""
         return self.effective_policy.account_of(mac)
 
     def moment(self) -> Moment:
@@ -156,11 +158,11 @@ class Reconciler:
         return self._clock.today()
 
     def allowance(self, account: AccountId) -> Allowance:
-        """What the account may use now, whether it is here or not."""
+        """What the account may use now; it needs no session."""
         return self.effective_policy.allowance_at(account, self.moment())
 
     def allowance_at(self, account: AccountId, moment: Moment) -> Allowance:
-        """What the account may use at another moment, with what it has used until now."""
+        """What the account may use at another moment, with its usage until now."""
         return self.effective_policy.allowance_at(account, moment)
 
     async def admit(
@@ -171,9 +173,9 @@ class Reconciler:
         changes: Iterable[Change] = (),
         instead_of: MacAddress | None = None,
     ) -> DeviceLimitReached | None:
-        """Lets the device in, into the account that it belongs to. Returns when the session and these changes of the
-        register are stored and the device may pass, or with NoRoom when the account has too many devices on. Raises
-        KernelRefused."""
+        """Authorizes the device for the account that it belongs to. Returns when the session and these
+        registry changes are stored and applied, or with DeviceLimitReached when the account has too many
+        active devices. Raises KernelRefused."""
         now, session_table, kept = self._clock.monotonic(), self.session_table, tuple(changes)
         self.persistence.pending.add(kept)
         moved = self._reconsider(now, [each for each in self.effective_policy.touched(kept) if each != mac])
@@ -203,9 +205,8 @@ class Reconciler:
         await self._end(mac, session_state.Unblocked())
 
     async def remember(self, changes: Iterable[Change]) -> None:
-        """What changed in the register: stored when this returns, or, while the data folder cannot be written, kept
-        and tried again. Whoever belongs to another account by it does so at once; who belongs to none any more
-        because a voucher was revoked is out."""
+        """Stores registry changes; while the data folder cannot be written they are queued. Devices that belong to
+        another account because of them are moved at once; the session of a revoked voucher ends."""
         kept = tuple(changes)
         self.persistence.pending.add(kept)
         moved = self._reconsider(self._clock.monotonic(), self.effective_policy.touched(kept))
@@ -214,31 +215,31 @@ class Reconciler:
     async def erase(
         self, mac: MacAddress, account: AccountId, *, is_last: bool, changes: Iterable[Change] = ()
     ) -> None:
-        """Ends the visit, and forgets the device; when it is the last one of its account also what that used, this
-        month's at its end. Whom an admin removed is remembered as that."""
+        """Ends the session and erases the device; `is_last` of its account: the account's usage too, this month's at
+        the end of the month. The record of a blocked device is kept."""
         self.persistence.pending.add(changes)
         await self.leave(mac)
-        # Whoever accepts once more in the same moment is here, too.
+        # The device may have been authorized again in the same moment; then its entry stays.
         is_here = not self.session_table.handle(mac, session_state.Discarded(), self._clock.monotonic())
         self.persistence.erase(None if is_here else mac, account, self.instant().today if is_last else "")
         await self.persistence.save()
 
     def merge(self, key: UsageKey, cell: UsageBucket) -> None:
-        """A cell of another node; it counts from the next reading on."""
+        """Queues a usage bucket of another node; it counts from the next reading on."""
         self._remote_usage.merge(key, cell)
 
     def recount(self, node: NodeId, day: str, cells: Mapping[UsageKey, UsageBucket]) -> None:
-        """All that another node says of that day now; it counts from the next reading on."""
+        """Queues the complete usage of another node on a day, which replaces what it said before."""
         self._remote_usage.recount(node, day, cells)
 
     async def kept(self) -> None:
-        """Returns when all that was merged and recounted until now is stored."""
+        """Returns when everything merged and recounted so far is stored."""
         stored = asyncio.Event()
         self._remote_usage.waiting.append(stored.set)
         await stored.wait()
 
     async def adopt(self, active_ruleset: ActiveRuleset, member_directory: MemberDirectory) -> None:
-        """New rules or a new roll: in force when this returns."""
+        """Puts new rules or a new member directory in force. Returns when they are applied."""
         others = (
             tuple(self.session_table.session_entries)
             if self.effective_policy.adopt(active_ruleset, member_directory)
@@ -258,7 +259,7 @@ class Reconciler:
     # --- the loop ------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Run until cancelled; on the way out everything booked so far is stored."""
+        """Runs until cancelled; on exit everything booked so far is stored."""
         if self._applying.is_busy or self._reading.is_busy:
             self._plan_applier.note(KERNEL_HANGS)
         async with self._applying.open() as applier, self._reading.open() as reader:
@@ -275,20 +276,20 @@ class Reconciler:
         loop, now = asyncio.get_running_loop(), self._clock.monotonic()
         standing = await loop.run_in_executor(applier, self._kernel.observe, now)
         if not standing.stands:
-            # The gate is shut before anything else is looked at, so that nobody passes meanwhile.
+            # Block all traffic first, so that no device passes while the state is restored.
             await loop.run_in_executor(applier, self._kernel.apply, TrafficPlan(self._firewall), now)
         self.features = await loop.run_in_executor(applier, self._kernel.probe)
         self.session_table.keep_clear_of(standing.marks)
         await self.persistence.recall(now, standing)
         if not standing.stands:
-            # Our own counters begin: that is stored before they count anything, or a crash would lose it.
+            # New counters begin: this is stored before they count anything, or a crash would lose their bytes.
             ours = await loop.run_in_executor(applier, self._kernel.read)
             self.persistence.counted(baseline(ours), self.persistence.day_to_book(self.today()))
             await self.persistence.flush(now)
         self.persistence.has_news()
         self._reconsider(now, tuple(self.session_table.session_entries))
         passing = {admission.mark for admission in self.session_table.admitted().values()}
-        # Whoever may not pass any more still has bytes in the kernel that nobody has booked.
+        # Sessions that are no longer authorized may still have uncounted bytes in the kernel.
         self.session_table.retiring.update({m: c for m, c in standing.marks.items() if m not in passing})
         self.session_table.heard |= dict.fromkeys(passing, now)
         self.effective_policy.evaluate_all()
@@ -306,7 +307,7 @@ class Reconciler:
                 loop.remove_reader(watched)
 
     def _look_up(self) -> None:
-        """Somebody changed the packet filter: if it was not us, nobody may pass meanwhile for a whole second."""
+        """nft changed. If another program did it, reapply now instead of waiting for the next tick."""
         if self._kernel.was_disturbed():
             self._hurry.set()
 
@@ -335,7 +336,7 @@ class Reconciler:
         try:
             await asyncio.wait({reading})
         finally:
-            # Also when we are told to stop meanwhile: what the thread has booked must be known as booked.
+            # Also on cancellation: what the thread has booked must be recorded as booked.
             if not reading.done():
                 await asyncio.wait({reading})
             self._take_reading(
@@ -345,8 +346,8 @@ class Reconciler:
             self._keep.set()
 
     async def _open_days(self) -> bool:
-        """The clock was set back, or is known at last: days are needed that are in the database alone. False while
-        they cannot be read; the kernel goes on counting."""
+        """Loads days from the database after the clock was set back or became known. False while they cannot be
+        read; the kernel keeps counting."""
         since = self.persistence.opens_since()
         if since >= self.ledger.open_since:
             return True
@@ -367,7 +368,7 @@ class Reconciler:
         try:
             measured = reading.result()
         except KernelRefused as refused:
-            # Our table is gone: look at what stands, and say the whole plan again.
+            # The table is gone: read the state of the kernel and apply the whole plan.
             self._plan_applier.note(refused)
             self._remote_usage.give_back(question.remote_usage)
             self._plan_applier.resync()
@@ -377,7 +378,7 @@ class Reconciler:
             self.persistence.write_buffer.waiting += question.remote_usage.waiting
 
     async def _keep_loop(self) -> None:
-        """A slow disk delays nobody but this."""
+        """Writes to the database in a task of its own, so that a slow disk delays nothing else."""
         while True:
             await self._keep.wait()
             self._keep.clear()
@@ -386,7 +387,7 @@ class Reconciler:
             self._release()
             news = self.persistence.has_news()
             if news or len(self.session_table.retiring) != retiring:
-                # Who came in before the memory could be read may belong elsewhere, or stay for a shorter time.
+                # Sessions authorized before the database was read may belong to other accounts or end sooner.
                 for mac in self._reconsider(now, tuple(self.session_table.session_entries)) if news else ():
                     self.effective_policy.welcome(mac)
                 self._plan_applier.change()
@@ -433,7 +434,7 @@ class Reconciler:
 
     def _take_rates(self, measured: CycleResult, now: Monotonic) -> None:
         if self._rated_ms is None:
-            self._rated_ms = now  # nobody knows in which time the bytes of the first reading were used
+            self._rated_ms = now  # the interval of the first reading is not known
             return
         self._unrated = measured.unrated
         if measured.rates is None:
@@ -444,8 +445,8 @@ class Reconciler:
         self.load = busy.step(self.load, self.uplink_rate, self.active_ruleset.ruleset.shaped, now)
 
     def _publish(self, changed: Mapping[UsageKey, UsageBucket]) -> None:
-        """Tells of own cells. Those of a day that is not stored yet wait until it is: after a crash they would be
-        booked once more, on another day."""
+        """Passes this node's usage buckets on to the mesh. Those of a day that is not stored yet wait until it is:
+        after a crash they would be booked again, on another day."""
         waiting = {**self._unpublished, **changed}
         told = {key: cell for key, cell in waiting.items() if self.persistence.may_be_told(key)}
         self._unpublished = {key: cell for key, cell in waiting.items() if key not in told}
@@ -463,7 +464,7 @@ class Reconciler:
             self._plan_applier.change()
 
     def _end_superseded(self, now: Monotonic) -> None:
-        """Once a minute: devices in whose place another one has come."""
+        """Once a minute: ends sessions whose device was replaced by another one."""
         if now - self._looked_ms < LOOK_EVERY:
             return
         self._looked_ms = now
@@ -485,7 +486,7 @@ class Reconciler:
             self._plan_applier.change()
 
     def _release(self) -> None:
-        """What is known of devices that were superseded leaves memory once it is stored and their last bytes are."""
+        """Removes superseded sessions from memory once they and their last bytes are stored."""
         session_table = self.session_table
         here = {
             mac
@@ -496,7 +497,7 @@ class Reconciler:
         self._released = {mac for mac in here if mac in session_table.session_entries}
 
     def _reconsider(self, now: Monotonic, macs: Collection[MacAddress]) -> tuple[MacAddress, ...]:
-        """After the register may have changed: those of them whose visit is cut short, or belongs elsewhere now."""
+        """After a change of accounts: the devices whose session ends sooner or moved to another account."""
         sooner, moved = self.effective_policy.reconsider(macs, now)
         if sooner:
             self._end_leases(now)
@@ -512,7 +513,7 @@ class Reconciler:
             )
 
     async def _after_change(self, macs: Iterable[MacAddress]) -> None:
-        """Returns when the change is remembered and stands in the kernel."""
+        """Returns when the change is stored and applied to the kernel."""
         for mac in macs:
             self.effective_policy.welcome(mac)
         await self._plan_applier.wait(self._plan_applier.change())

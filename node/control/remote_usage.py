@@ -1,4 +1,4 @@
-"""What other nodes have said since the last reading."""
+"""Usage that other nodes have sent since the last reading."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -6,21 +6,21 @@ from node.accounting.ledger import UsageBucket, UsageKey, highest
 from node.units import NodeId
 
 type Recounts = Mapping[tuple[NodeId, str], Mapping[UsageKey, UsageBucket]]
-"""By node and day: all that the node says of that day."""
+"""By node and day: the complete usage buckets of that node on that day."""
 
 
 class RemoteUsage:
-    """Cells to merge, and days that were counted again; of each cell what is highest waits, however often it came."""
+    """Usage buckets to merge, and complete days that replace earlier ones. Keeps only the highest value of each bucket."""
 
     def __init__(self) -> None:
         self._recounts: dict[tuple[NodeId, str], Mapping[UsageKey, UsageBucket]] = {}
         self._merges: dict[tuple[NodeId, str], dict[UsageKey, UsageBucket]] = {}
         self.waiting: list[Callable[[], None]] = []
-        """To be called when all of it is stored."""
+        """Called when all of it is stored."""
 
     @property
     def recounts(self) -> Recounts:
-        """To be taken before what is to be merged."""
+        """Complete days; to be applied before `merges`."""
         return self._recounts
 
     def merges(self) -> Iterator[tuple[UsageKey, UsageBucket]]:
@@ -32,12 +32,12 @@ class RemoteUsage:
         cells[key] = cell if known is None else highest(known, cell)
 
     def recount(self, node: NodeId, day: str, cells: Mapping[UsageKey, UsageBucket]) -> None:
-        """What came before of the day is in these cells, or was taken back."""
+        """Replaces everything received of that day: these buckets are complete."""
         self._recounts[node, day] = cells
         self._merges.pop((node, day), None)
 
     def without(self, is_erased: Callable[[UsageKey], bool]) -> "RemoteUsage":
-        """What is left of it."""
+        """A copy without erased accounts."""
         left = RemoteUsage()
         left.waiting = self.waiting
         for (node, day), cells in self._recounts.items():
@@ -48,7 +48,7 @@ class RemoteUsage:
         return left
 
     def give_back(self, earlier: "RemoteUsage") -> None:
-        """What could not be taken, and is older than what is here."""
+        """Queues earlier usage again that could not be applied; newer values take precedence."""
         for key, cell in earlier.merges():
             if (key.node, key.day) not in self._recounts:
                 self.merge(key, cell)

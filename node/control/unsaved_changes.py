@@ -1,4 +1,4 @@
-"""What changed in the register and is still to be stored."""
+"""Registry changes that are not yet stored."""
 
 from collections.abc import Hashable, Iterable
 
@@ -20,7 +20,7 @@ from node.accounts.ports import (
 
 
 class UnsavedChanges:
-    """Of each row only what it became last waits here, however long the data folder cannot be used."""
+    """Keeps only the latest change of each row, however long the data folder cannot be used."""
 
     def __init__(self) -> None:
         self._rows: dict[tuple[str, Hashable], Change] = {}
@@ -33,21 +33,21 @@ class UnsavedChanges:
             self._rows[row_of(change)] = change
 
     def holds(self, changes: Iterable[Change]) -> bool:
-        """Whether any row of these still waits."""
+        """Whether any row of these is not yet stored."""
         return any(row_of(change) in self._rows for change in changes)
 
     def take(self) -> tuple[Change, ...]:
-        """Everything that waits; `give_back` what could not be stored."""
+        """Removes and returns all changes; the caller passes what it could not store to `give_back`."""
         taken, self._rows = tuple(self._rows.values()), {}
         return taken
 
     def give_back(self, taken: Iterable[Change]) -> None:
-        """What changed meanwhile is newer."""
+        """Queues these changes again; rows that changed meanwhile keep the newer change."""
         self._rows = {**{row_of(change): change for change in taken}, **self._rows}
 
 
 def row_of(change: Change) -> tuple[str, Hashable]:
-    """The row that a change writes or takes away."""
+    """Table and key of the row that a change writes or deletes."""
     match change:
         case Binding(mac) | Unbound(mac):
             return "binding", mac

@@ -1,4 +1,4 @@
-"""One reading, booked: the pure middle of the loop between the kernel's counters and the rules."""
+"""Books one reading of the kernel's counters: a pure function from a reading to usage deltas."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from node.units import NO_USAGE, AccountId, NodeId, Usage
 
 @dataclass(frozen=True, slots=True)
 class LedgerWriter:
-    """Whose cells we raise: this node, in this life of its books."""
+    """Identifies the usage buckets that this node writes: its id and its incarnation."""
 
     node: NodeId
     incarnation: str
@@ -18,7 +18,7 @@ class LedgerWriter:
 
 @dataclass(frozen=True, slots=True)
 class UsageDelta:
-    """What one reading came to."""
+    """Usage since the last reading (RFC 2866, Acct-Input-Octets)."""
 
     baseline: Baseline
     day: str
@@ -38,8 +38,8 @@ def book(
     day: str,
     busy: bool,
 ) -> UsageDelta:
-    """Add what was used since `before` to our cells. Bytes of a mark that belongs to nobody known stay unbooked: its
-    session may have begun while the counters were being read, and then the next reading books them."""
+    """Adds the usage since `before` to this node's buckets. Bytes of an unknown ct mark stay unbooked: its session may
+    have begun during the reading, and then the next reading books them."""
     used, by_account, unknown = dict(deltas(before, reading)), dict[AccountId, Usage](), []
     for mark, usage in used.items():
         account = account_of(mark)
@@ -59,7 +59,7 @@ def book(
 
 
 def _booked_up_to(before: Baseline | None, reading: Reading, unknown: Collection[int]) -> Baseline:
-    """As `baseline`, but with what was booked before of the marks that are unknown."""
+    """As `baseline`, but unknown marks keep the value up to which they were booked before."""
     if not unknown:
         return baseline(reading)
     known = before.booked if before is not None and before.counters_id == reading.counters_id else {}

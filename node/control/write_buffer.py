@@ -1,4 +1,4 @@
-"""Cells that are still to be stored, and what is to go from the disk for them."""
+"""Write buffer: usage buckets to be stored, and the stored days that they replace."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -11,18 +11,18 @@ from node.units import AccountId, NodeId
 
 @dataclass(frozen=True, slots=True)
 class WriteBatch:
-    """To be stored together, or to be given back."""
+    """Stored in one transaction, or given back to the buffer."""
 
     cells: dict[UsageKey, UsageBucket]
     recounted: frozenset[tuple[NodeId, str]]
-    """Nodes and days of which what is stored goes first."""
+    """Nodes and days whose stored buckets are deleted first."""
     outlived: frozenset[NodeId]
-    """Nodes whose pages of a closed day are not kept any more."""
+    """Nodes whose pages of a closed day are no longer kept."""
     waiting: tuple[Callable[[], None], ...]
 
 
 class WriteBuffer:
-    """Waits here however long the data folder cannot be used."""
+    """Keeps everything until it is stored, however long the data folder cannot be used."""
 
     def __init__(self) -> None:
         self.cells: dict[UsageKey, UsageBucket] = {}
@@ -30,7 +30,7 @@ class WriteBuffer:
         self._outlived: set[NodeId] = set()
         self._being_stored: frozenset[tuple[NodeId, str]] = frozenset()
         self.waiting: list[Callable[[], None]] = []
-        """To be called when all that is here now is stored."""
+        """Called when everything now in the buffer is stored."""
 
     def keep(self, key: UsageKey, cell: UsageBucket) -> None:
         self.cells[key] = highest(self.cells.get(key, EMPTY_BUCKET), cell)
@@ -39,8 +39,8 @@ class WriteBuffer:
         self.cells = {key: cell for key, cell in self.cells.items() if not is_gone(key)}
 
     def recount(self, said: Recounts, is_open: Callable[[str], bool]) -> None:
-        """What waits of these days is not said any more; what is, is to be kept after this. Where that is nothing, the
-        pages of the day are not kept any more; of a closed day what is stored stays, as long as it is not too much."""
+        """Drops the buffered buckets of these days; the caller then passes the new ones to `keep`. An empty day means
+        that its pages are no longer kept: the stored buckets of a closed day stay, up to the limit for each node."""
         if said:
             self.drop(lambda key: (key.node, key.day) in said)
         for (node, day), cells in said.items():
@@ -52,12 +52,12 @@ class WriteBuffer:
     def without_recounted(
         self, stored: Iterable[tuple[UsageKey, UsageBucket]]
     ) -> dict[UsageKey, UsageBucket]:
-        """Of what is stored, what stays there."""
+        """The stored buckets except those that are about to be replaced."""
         going = self._recounted | self._being_stored
         return {key: cell for key, cell in stored if (key.node, key.day) not in going}
 
     def take(self) -> WriteBatch:
-        """Everything; cells wait on until they are `stored`."""
+        """Returns everything to be stored; buckets stay buffered until `stored` is called."""
         taken = WriteBatch(
             dict(self.cells), frozenset(self._recounted), frozenset(self._outlived), tuple(self.waiting)
         )
@@ -66,14 +66,14 @@ class WriteBuffer:
         return taken
 
     def give_back(self, taken: WriteBatch) -> None:
-        """It could not be stored."""
+        """Queues a batch again that could not be stored."""
         self._being_stored = frozenset()
         self._recounted |= taken.recounted
         self._outlived |= taken.outlived
         self.waiting += taken.waiting
 
     def stored(self, taken: WriteBatch) -> None:
-        """What was counted again meanwhile waits on: what was just stored of it goes with the next writing."""
+        """Removes the stored buckets, except of days recounted during the write: the next one replaces those."""
         again, self._being_stored = self._recounted, frozenset()
         self.cells = {
             key: cell
@@ -91,7 +91,7 @@ def joined(
     node: NodeId | None,
     account: AccountId | None,
 ) -> dict[UsageKey, UsageBucket]:
-    """`found`, raised to what `more` says of that day and later, of one node's books, of one account, or of all."""
+    """`found`, merged by maximum with `more`, limited to that day and later, one node and one account (None: all)."""
     for key, cell in more:
         if node in {None, key.node} and account in {None, key.account} and is_since(key.day, since):
             found[key] = highest(found.get(key, EMPTY_BUCKET), cell)

@@ -1,1 +1,1 @@
-"""Sessions: the state of each device, the table of all of them, device limits, and their traffic classes."""
+"""Sessions: the state of each device, the session table, device limits and traffic classes."""

@@ -1,4 +1,4 @@
-"""Room for one more device of an account: who makes it, or why nobody does."""
+"""Device limit (FreeRADIUS `Simultaneous-Use`): which session is evicted for a new device of the same account."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,21 +7,21 @@ from node.governance.join_methods import WhenFull
 from node.units import MacAddress, Milliseconds
 
 IDLE_MIN = Milliseconds(5 * 60_000)
-"""A device that was silent for less is in use: it makes room only when its person says so."""
+"""A device that was idle for less is in use: it is evicted only when the person chose it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ActiveDevice:
-    """A device of the account that is on."""
+    """A device of the account with an authorized session."""
 
     mac: MacAddress
     idle_ms: int | None
-    """Since its last packet; None while that is not known."""
+    """Since its last packet; None when not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceLimitReached:
-    """The account has as many devices on as it may, and nobody makes room by itself."""
+    """The account is at its device limit, and no session may be evicted."""
 
     devices_max: int
 
@@ -32,8 +32,8 @@ def device_to_evict(
     when_full: WhenFull,
     instead_of: MacAddress | None = None,
 ) -> tuple[MacAddress, ...] | DeviceLimitReached:
-    """Those of the account's other devices that leave so that one more is within `devices_max`: first the one that
-    the person chose, then, if the community wants it so, the longest idle ones."""
+    """The account's other devices to evict so that one more is within `devices_max`: first the one that the person
+    chose, then, if `when_full` is "oldest", those idle longest."""
     on = list(occupants)
     surplus = len(on) + 1 - devices_max
     if surplus <= 0:

@@ -1,7 +1,7 @@
 """The session of one device as a state machine: one transition table, which `SessionTable.handle` executes.
 
 Every change of a session's state is a row of `TRANSITIONS`; an event for which a state has no row leaves it as it is.
-`now` is CLOCK_BOOTTIME in milliseconds. Effects come in the order in which they are carried out.
+`now` is CLOCK_BOOTTIME in milliseconds. Effects are listed in the order in which they are carried out.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,12 +13,12 @@ from node.units import AccountId, Milliseconds, Monotonic
 
 @dataclass(frozen=True, slots=True)
 class Unauthorized:
-    """Not admitted: only the portal answers it. Also the state of every device that the node does not know."""
+    """Captive (RFC 8908): the device reaches only the portal. Also the state of every unknown device."""
 
 
 @dataclass(frozen=True, slots=True)
 class Authorized:
-    """May pass until `until`; None for as long as the rules do not end it."""
+    """Not captive until `until`; None for no end."""
 
     since: Monotonic
     until: Monotonic | None
@@ -29,12 +29,12 @@ class Authorized:
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """Its time ended by itself; accepting the terms again starts a new session."""
+    """The session timed out; accepting the terms again starts a new one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """An admin ended it; the person may read why. Only `Unblocked` lets the device come in again."""
+    """An admin ended the session; the person sees the reason. Only `Unblocked` lets the device sign in again."""
 
     because: str
 
@@ -44,7 +44,7 @@ DeviceSession = Unauthorized | Authorized | Expired | Blocked
 
 @dataclass(frozen=True, slots=True)
 class SessionGranted:
-    """The person accepted these terms; the rules give the session this long (None: no end)."""
+    """The person accepted these terms; the session lasts this long (None: no end)."""
 
     terms_version: str
     session_ms: Milliseconds | None
@@ -52,36 +52,36 @@ class SessionGranted:
 
 @dataclass(frozen=True, slots=True)
 class LoggedOff:
-    """The person pressed "leave", or another device takes this one's place."""
+    """The person pressed "leave", or the device was evicted or superseded."""
 
 
 @dataclass(frozen=True, slots=True)
 class TimedOut:
-    """The end of the session has come. Sent only when `Authorized.is_over`."""
+    """The end of the session was reached. Sent only when `Authorized.is_over`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shortened:
-    """The session ends no later than this, whatever was promised before: its voucher or its account ends then."""
+    """The session ends at this time at the latest: its voucher or its account ends then."""
 
     until: Monotonic
 
 
 @dataclass(frozen=True, slots=True)
 class BlockedByAdmin:
-    """An admin ended the session, or blocked a device that is not here, for a reason that its person sees."""
+    """An admin ended the session, or blocked a device without one; the person sees the reason."""
 
     because: str
 
 
 @dataclass(frozen=True, slots=True)
 class Unblocked:
-    """A removal was taken back."""
+    """An admin lifted the block."""
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """Storage has this state of the session, in this boot's time, under this account and mark."""
+    """The database has this state of the session, in this boot's time, with this account and ct mark."""
 
     state: Authorized | Expired | Blocked
     account: AccountId
@@ -91,8 +91,8 @@ class Restored:
 
 @dataclass(frozen=True, slots=True)
 class FoundInKernel:
-    """The kernel lets the device pass under a mark that storage does not know: it was admitted while nothing could be
-    stored."""
+    """The kernel authorizes the device under a ct mark that the database does not know: the session began
+    while nothing could be stored."""
 
     mark: int
     class_minor: int
@@ -101,7 +101,7 @@ class FoundInKernel:
 
 @dataclass(frozen=True, slots=True)
 class Discarded:
-    """The entry of a session that is not admitted is no longer needed."""
+    """The entry of a session that is not authorized is no longer needed."""
 
 
 Event = (
@@ -121,21 +121,21 @@ class Effect(Enum):
     """What `SessionTable.handle` does for a transition."""
 
     TAKE_SEAT = auto()
-    """The device gets the account, the mark and the class of this event. First of all: when there is no room for it,
-    nothing has changed."""
+    """The device gets the account, ct mark and traffic class of this event. Comes first: if the table
+    is full, nothing has changed."""
     SAVE = auto()
-    """The session is stored, before a plan that knows of the change is applied to the kernel."""
+    """The session is stored before a plan that includes the change is applied to the kernel."""
     STOP_PASSING = auto()
-    """Its mark retires: the kernel ends its flows, and its last bytes are counted. Harmless when done twice."""
+    """Its ct mark is retired: the kernel ends its flows and counts its last bytes. Idempotent."""
     DISCARD_ENTRY = auto()
-    """The node knows nothing of the device any longer."""
+    """The session entry is deleted."""
 
 
 Outcome = tuple[DeviceSession, tuple[Effect, ...]]
 
 
 def step(state: DeviceSession, event: Event, now: Monotonic) -> Outcome:
-    """The state after the event, and what is to be done for it; nothing where the table has no row."""
+    """The state after the event and the effects to carry out; unchanged and none where the table has no row."""
     transition = TRANSITIONS.get((type(state), type(event)))
     return (state, ()) if transition is None else transition(state, event, now)
 

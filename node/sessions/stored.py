@@ -1,4 +1,4 @@
-"""A device's stay on the network: which account pays for it, and until when."""
+"""A session as stored: the device, its account, and its end."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -11,7 +11,7 @@ SessionState = Literal["admitted", "expired", "removed"]
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """The last stay of one device. Times are this boot's; a stay from an earlier boot is re-based when loaded."""
+    """The last session of one device. Times are of this boot; a session from an earlier boot is rebased when loaded."""
 
     mac: MacAddress
     mark: int
@@ -21,14 +21,14 @@ class Session:
     """Version of the terms that were accepted."""
     since: Monotonic
     ends: Monotonic | None
-    """None for never."""
+    """None for no end."""
     because: str = ""
-    """Why an admin removed it, as the person is told."""
+    """The reason an admin gave for blocking it, as shown to the person."""
 
 
 @dataclass(frozen=True, slots=True)
 class SavedSession:
-    """A session as stored: with the boot it belongs to, and its end in civil time where that was known."""
+    """A session in the database: with its boot id, and its end in civil time where that was known."""
 
     session: Session
     boot: str
@@ -38,9 +38,9 @@ class SavedSession:
 def rebased(
     saved: SavedSession, *, boot: str, now: Monotonic, wall_s: int | None, saved_at: Monotonic | None
 ) -> Session:
-    """The session in this boot's time. After a reboot the time left is by the clock, or, while the clock is not
-    known, what was left when the node last wrote in that boot (None: it never did): an error is in the member's
-    favour, but nobody gets more than a whole session."""
+    """The session in this boot's time. After a reboot the remaining time is computed from the clock or, while that
+    is not known, from the last write of that boot (None: there was none): an error favours the member, but never
+    by more than a whole session."""
     session = saved.session
     if saved.boot == boot or session.ends is None:
         return session

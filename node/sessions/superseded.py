@@ -1,5 +1,5 @@
-"""Visits that end early, because another device has taken their place: phones change their hardware address, and what they
-left behind would fill memory, classes and the list of devices until the visit's time is over."""
+"""Sessions that end early because another device replaced theirs: phones change their MAC address, and the sessions
+left behind would use memory, traffic classes and lines of the device list until they time out."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -8,33 +8,33 @@ from dataclasses import dataclass
 from node.units import AccountId, MacAddress, Milliseconds, Monotonic
 
 IDLE_OF_ACCOUNT = Milliseconds(2 * 3_600_000)
-"""Silent for so long, and another device came into the account since: this is the one before it."""
+"""Idle for so long, while a newer device signed in to the account: the older session is superseded."""
 IDLE_OF_GUEST = Milliseconds(15 * 60_000)
-"""Silent for so long while there are more guests than there is comfortable room for."""
+"""Idle for so long, while there are more guests than `guests_comfortable`."""
 LOOK_EVERY = Milliseconds(60_000)
 
 
 @dataclass(frozen=True, slots=True)
 class OpenSession:
-    """A device that is on."""
+    """A device with an authorized session."""
 
     mac: MacAddress
     account: AccountId
     since: Monotonic
-    """When it came in this time."""
+    """When this session began."""
     idle_ms: int | None
-    """Since its last packet; None while that is not known."""
+    """Since its last packet; None when not known."""
     is_guest: bool
-    """Of a guest's account, which has no member and no voucher behind it."""
+    """The account is a guest's own: no member and no voucher."""
     is_listed: bool
-    """The roll names it: its hardware address is the one its people know."""
+    """The member directory lists this MAC address, so it is a fixed one."""
 
 
 def superseded(
     stays: Iterable[OpenSession], now: Monotonic, guests_comfortable: int
 ) -> tuple[MacAddress, ...]:
-    """Those whose visit ends now. A device in use is never among them, nor one whose silence is not known, nor one that
-    the roll lists; who comes back is let in again as after any visit."""
+    """Devices whose session ends now: never one that is in use, one with unknown idle time, or one that the member
+    directory lists. They can sign in again as after any session."""
     by_account: defaultdict[AccountId, list[OpenSession]] = defaultdict(list)
     guests: list[OpenSession] = []
     for stay in stays:

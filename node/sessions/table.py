@@ -1,4 +1,4 @@
-"""Who is here: each device's state, the account that pays for it, and its number in the kernel."""
+"""The session table: each device's state, its account, and its ids in the kernel."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from node.sessions.traffic_classes import POOL_PREFIX
 from node.units import AccountId, MacAddress, Monotonic
 
 GUESTS_MAX = CLASS_MINOR_MAX * 3 // 4
-"""Accounts of guests that may be here at once: hardware addresses cost nothing, and one person with ever new ones must
-not take the classes of members and of people with vouchers."""
+"""Most guest accounts at once: MAC addresses cost nothing, and one person who keeps changing theirs must not use up the
+traffic classes of members and of people with vouchers."""
 
 
 @dataclass(frozen=True, slots=True)
 class SessionEntry:
-    """What the kernel knows a device by while it belongs to this account."""
+    """A device's ct mark and account while it belongs to that account."""
 
     mac: MacAddress
     account: AccountId
@@ -28,33 +28,33 @@ class SessionEntry:
 
 
 class SessionTable:
-    """Owned by the loop; nobody else changes it."""
+    """Owned by the control loop, which alone changes it."""
 
     def __init__(self, account_of: Callable[[MacAddress], AccountId], guests_max: int = GUESTS_MAX) -> None:
-        """`guests_max`: accounts of guests, when memory has room for fewer than the kernel's classes."""
+        """`guests_max`: limit of guest accounts, when memory allows fewer than the kernel's classes."""
         self.account_of, self.guests_max = account_of, min(guests_max, GUESTS_MAX)
         self._states: dict[MacAddress, session_state.DeviceSession] = {}
         self.guests: Mapping[MacAddress, session_state.DeviceSession] = self._states
-        """The state of every device that has a seat; `handle` alone changes it."""
+        """The state of every device that has an entry; only `handle` changes it."""
         self.unsaved: set[MacAddress] = set()
-        """Devices whose session is not stored as it is."""
+        """Devices whose current session state is not stored."""
         self.session_entries: dict[MacAddress, SessionEntry] = {}
         self.by_mark: dict[int, SessionEntry] = {}
-        """Every mark that may still be counted, so that late bytes find their account."""
+        """Every ct mark that may still be counted, so that late bytes find their account."""
         self.minors: dict[AccountId, int] = {}
         self.retiring: dict[int, int] = {}
-        """Marks whose traffic has been stopped and whose last bytes are still to be stored, with their class."""
+        """ct marks whose traffic is stopped and whose last bytes are not stored yet, with their class id."""
         self.heard: dict[int, Monotonic] = {}
-        """When a mark's counters last grew; nothing for one that has been silent since the daemon started."""
+        """When a mark's counters last grew; no entry for one that has been idle since the daemon started."""
         self.read_last: set[int] = set()
-        """Those of them whose last bytes have been read; once they are stored the kernel may forget the counter."""
+        """Retiring marks whose last bytes have been read; once those are stored the kernel may delete the counter."""
         self._marks: dict[tuple[MacAddress, AccountId], int] = {}
         self._of: dict[AccountId, dict[MacAddress, None]] = {}
         self._mark_last = 0
         self._minor_last = 0
 
     def remember_marks(self, marks: Iterable[tuple[int, MacAddress, AccountId]]) -> None:
-        """From storage; a number that somebody here has been given meanwhile stays theirs."""
+        """Restores ct marks from the database. A mark given to another session meanwhile stays with that session."""
         for mark, mac, account in marks:
             self._mark_last = max(self._mark_last, mark)
             if mark not in self.by_mark and (mac, account) not in self._marks:
@@ -62,11 +62,11 @@ class SessionTable:
             self.by_mark.setdefault(mark, SessionEntry(mac, account, mark, ""))
 
     def keep_clear_of(self, marks: Iterable[int]) -> None:
-        """Numbers that the kernel still counts are not given to anybody new."""
+        """Excludes marks that the kernel still counts from new sessions."""
         self._mark_last = max(self._mark_last, *marks, 0)
 
     def remember_minors(self, minors: Iterable[tuple[AccountId, int]]) -> None:
-        """From storage, as above."""
+        """Restores class ids from the database. An id given to another account meanwhile stays with that account."""
         held = set(self.minors.values())
         for account, minor in minors:
             if account not in self.minors and minor not in held:
@@ -77,9 +77,9 @@ class SessionTable:
         return self.guests.get(mac, session_state.Unauthorized())
 
     def handle(self, mac: MacAddress, event: session_state.Event, now: Monotonic) -> bool:
-        """Takes the step of the transition table and carries out its effects; True when there were any, and the caller
-        has the plan applied. The one place where a session's state changes. Raises KernelRefused, and then the state is
-        as it was, when there is no room for one more."""
+        """Applies the transition table and carries out the effects; the only place where a session's state changes.
+        True when there were effects: the caller then has the plan applied. Raises KernelRefused, with the state
+        unchanged, when the table is full."""
         after, effects = session_state.step(self.state(mac), event, now)
         for effect in effects:
             self._carry_out(effect, mac, event, now)
@@ -90,7 +90,7 @@ class SessionTable:
         return bool(effects)
 
     def stays(self, now: Monotonic, is_listed: Callable[[MacAddress], bool]) -> tuple[OpenSession, ...]:
-        """Everybody who may pass."""
+        """All authorized sessions, with what `superseded` needs."""
         return tuple(
             OpenSession(
                 mac,
@@ -105,21 +105,21 @@ class SessionTable:
         )
 
     def restore(self, session: Session, now: Monotonic) -> None:
-        """A session from storage, of a device that has no seat. One whose time has passed meanwhile is over."""
+        """Restores a stored session of a device without an entry. A session whose end has passed becomes expired."""
         event = session_state.Restored(_stored_state(session), session.account, session.mark, session.terms)
         self.handle(session.mac, event, now)
 
     def recognise(self, admission: Admission, now: Monotonic) -> None:
-        """A device that the kernel lets pass. When storage does not know its mark, the device was admitted while the
-        data folder could not be written, and is let in again; never one that an admin removed."""
+        """Takes over a device that the kernel authorizes. When the database does not know its mark, the session began
+        while the data folder could not be written, and the device is authorized again, unless an admin blocked it."""
         session_entry = self.session_entries.get(admission.mac)
         if session_entry is None or session_entry.mark != admission.mark:
             event = session_state.FoundInKernel(admission.mark, admission.class_minor, admission.ends)
             self.handle(admission.mac, event, now)
 
     def rebind(self, macs: Iterable[MacAddress]) -> tuple[MacAddress, ...]:
-        """After the roll or the register changed: those of them whose account is another now get a new mark; their
-        old one retires."""
+        """For after a change of accounts: devices whose account is another now get a new ct mark and the old one is
+        retired. Returns those devices."""
         moved = [
             mac
             for mac in macs
@@ -132,7 +132,7 @@ class SessionTable:
         return tuple(moved)
 
     def admitted(self) -> dict[MacAddress, Admission]:
-        """Everyone who may pass, as the kernel is to know it."""
+        """All authorized sessions in the form of the plan."""
         return {
             mac: Admission(
                 mac,
@@ -146,7 +146,7 @@ class SessionTable:
         }
 
     def moved(self) -> frozenset[int]:
-        """Retiring marks of devices that may pass under another one."""
+        """Retiring marks of devices that are authorized under another mark."""
         return frozenset(
             mark
             for mark in self.retiring
@@ -154,7 +154,7 @@ class SessionTable:
         )
 
     def session(self, mac: MacAddress) -> Session:
-        """The device's session for storage. The device has a seat."""
+        """The device's session for the database. The device must have an entry."""
         session_entry, guest = self.session_entries[mac], self.guests[mac]
         match guest:
             case session_state.Authorized(since, until):
@@ -190,8 +190,8 @@ class SessionTable:
                 )
 
     def minor(self, account: AccountId) -> int:
-        """The account's class in the kernel; numbers of accounts long gone are used again only after a wrap.
-        Raises KernelRefused when as many accounts are here as there are classes."""
+        """The account's class id in the kernel. Ids of former accounts are reused only after the counter wraps. Raises
+        KernelRefused when there are as many accounts as class ids."""
         if account not in self.minors:
             if len(self.minors) >= CLASS_MINOR_MAX:
                 self._give_back_minors()
@@ -203,7 +203,7 @@ class SessionTable:
         return self.minors[account]
 
     def _keep_room_for_others(self, account: AccountId) -> None:
-        """Raises KernelRefused for one more guest when as many are here as may be."""
+        """Raises KernelRefused for a new guest account when the limit of guests is reached."""
         if account in self.minors or not account.startswith(GUEST_PREFIX):
             return
         if len(self.minors) >= self.guests_max and self._guests_counted() >= self.guests_max:
@@ -217,7 +217,7 @@ class SessionTable:
         return sum(account.startswith(GUEST_PREFIX) for account in self.minors)
 
     def _give_back_minors(self) -> None:
-        """Only who is here, or still being counted, needs a class."""
+        """Frees the class ids of accounts that have neither an authorized session nor uncounted bytes."""
         here = self.accounts_here()
         retiring = set(self.retiring.values())
         self.minors = {
@@ -231,13 +231,15 @@ class SessionTable:
             )
 
     def forget_ended(self, macs: Iterable[MacAddress], now: Monotonic) -> None:
-        """Those of them that are not admitted and whose last bytes are stored; never one that an admin removed."""
+        """Discards these sessions if they are not authorized and their last bytes are
+        stored; blocked devices are kept."""
         for mac in macs:
             if mac in self.session_entries and self.session_entries[mac].mark not in self.retiring:
                 self.handle(mac, session_state.Discarded(), now)
 
     def forget_marks(self, marks: Iterable[int]) -> None:
-        """Their last bytes are stored. A number is never given again, so no counter is ever taken for another."""
+        """Deletes marks whose last bytes are stored. A mark is never reused, so no counter
+        is taken for another one's."""
         for mark in marks:
             self.retiring.pop(mark, None)
             self.read_last.discard(mark)
@@ -253,23 +255,23 @@ class SessionTable:
         return tuple(self._of.get(account, ()))
 
     def admitted_of(self, account: AccountId) -> tuple[MacAddress, ...]:
-        """Devices of the account that may pass."""
+        """Devices of the account with an authorized session."""
         return tuple(mac for mac in self._of.get(account, ()) if self.is_admitted(mac))
 
     def is_admitted(self, mac: MacAddress) -> bool:
         return isinstance(self.guests.get(mac), session_state.Authorized)
 
     def hear(self, marks: Iterable[int], now: Monotonic) -> None:
-        """Packets of these were counted."""
+        """Records that packets of these marks were counted."""
         self.heard |= {mark: now for mark in marks if mark in self.by_mark}
 
     def idle_ms(self, mac: MacAddress, now: Monotonic) -> int | None:
-        """Since the last packet of a device that has a seat; None while that is not known."""
+        """Milliseconds since the last packet of a device with an entry; None when not known."""
         heard = self.heard.get(self.session_entries[mac].mark)
         return None if heard is None else now - heard
 
     def accounts_here(self) -> set[AccountId]:
-        """Accounts with a device that may pass."""
+        """Accounts with an authorized session."""
         return {
             session_entry.account
             for mac, session_entry in self.session_entries.items()
@@ -290,7 +292,7 @@ class SessionTable:
                 self._remove_entry(mac)
 
     def _seat(self, mac: MacAddress, event: session_state.Event, now: Monotonic) -> None:
-        """The seat that the event gives the device."""
+        """Creates or changes the entry as the event says."""
         terms = self.session_entries[mac].terms if mac in self.session_entries else ""
         match event:
             case session_state.SessionGranted(terms_version=accepted):
@@ -304,7 +306,7 @@ class SessionTable:
                     self.minors.setdefault(account, minor)
                 self._add_entry(mac, account, mark, terms)
             case _ if mac not in self.session_entries:
-                # What an admin decided about a device that is not here is stored too, and needs a seat for that.
+                # A block of a device without an entry is stored too, and needs one for that.
                 self._take_entry(mac, terms)
 
     def _change_entry(self, mac: MacAddress, now: Monotonic, terms: str) -> None:
@@ -323,7 +325,7 @@ class SessionTable:
         self.minor(account)
         other = self.by_mark.get(mark)
         if other is not None and (other.mac, other.account) != (mac, account):
-            mark = self._mark_last + 1  # that number has become somebody else's
+            mark = self._mark_last + 1  # that mark belongs to another session now
         self._mark_last = max(self._mark_last, mark)
         self._marks[mac, account] = mark
         self._remove_entry(mac)

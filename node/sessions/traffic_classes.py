@@ -1,4 +1,4 @@
-"""Who is here and what the rules allow them, as one traffic plan."""
+"""Turns the allowances of the authorized accounts into traffic classes (tc(8))."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,23 +15,23 @@ POOL_PREFIX = "pool:"
 
 
 def pool_account(rule: str) -> AccountId:
-    """The name under which a pool's own class is kept."""
+    """The account name that stands for a pool's own class."""
     return AccountId(POOL_PREFIX + rule)
 
 
 @dataclass(slots=True)
 class _Pool:
-    """A pool's own class while its people are gone through, in any order."""
+    """A pool's own class, summed up over its members in any order."""
 
     floor: Rates = NO_FLOOR
     ceiling: Rates = NO_FLOOR
     weight: int = 1
     lifeline: Rates = NO_FLOOR
-    """Of all the guests together, or of one household."""
+    """Lifeline of all guests together, or of one household."""
     own: Rates = NO_FLOOR
-    """What its people keep, each for themselves, added up."""
+    """Sum of the floors that its members are each guaranteed."""
     seen: set[int] = field(default_factory=set)
-    """Allowances that were looked at: everybody of equal standing has one and the same."""
+    """Ids of the allowances already counted: accounts with equal rights share one object."""
 
     def take(self, allowance: Allowance, own: Rates) -> None:
         self.own = _sum(self.own, own)
@@ -45,7 +45,8 @@ class _Pool:
         self.lifeline = highest(self.lifeline, allowance.lifeline)
 
     def shaped(self, minor: int, *, shared: bool) -> ShapedClass:
-        """Never less for all of it than its people keep each: the roll may have grown since the rules were adopted."""
+        """The class is never smaller than its members' own floors together: the member directory may have grown
+        since the rules were adopted."""
         ceiling, lifeline = highest(self.ceiling, self.own), highest(self.lifeline, self.own)
         if not shared:
             return ShapedClass(minor, None, NO_FLOOR, ceiling, self.weight)
@@ -55,8 +56,8 @@ class _Pool:
 def shaped_classes(
     allowances: Iterable[tuple[AccountId, Allowance]], minors: Mapping[AccountId, int], *, shared: bool
 ) -> dict[int, ShapedClass]:
-    """A class for each account; people who count together hang below their pool, each household with its lifeline.
-    When the uplink is not shared out (`shared` is false), only accounts with a ceiling get a class."""
+    """A class for each account, by class id. Accounts that share a pool are children of the pool's class, each with its
+    own lifeline. When the uplink is not shared out (`shared` is false), only accounts with a ceiling get a class."""
     classes: dict[int, ShapedClass] = {}
     found: dict[int, _Pool] = {}
     for account, allowance in allowances:
@@ -76,7 +77,7 @@ def shaped_classes(
 
 
 def as_kept(allowance: Allowance, kept: GuaranteedParts) -> Allowance:
-    """The allowance with its floors as the line has room for them; nobody is told more than there is."""
+    """The allowance with its floors reduced to what the uplink can guarantee, so that nobody is shown more."""
     if kept == ALL_GUARANTEED:
         return allowance
     lifelines, extras = kept.lifelines_permille, kept.extras_permille
@@ -85,7 +86,7 @@ def as_kept(allowance: Allowance, kept: GuaranteedParts) -> Allowance:
         floor = replace(floor, value=_left(promised, allowance.lifeline, lifelines, extras))
         permille = min(_permille(floor.value.down, promised.down), _permille(floor.value.up, promised.up))
         return replace(allowance, floor=floor, kept_permille=permille)
-    # How much of a pool's floor are its lifelines is not known here; it is not less than this.
+    # How much of a pool's floor is lifelines is not known here; this is a lower bound.
     floor = replace(floor, value=_left(promised, NO_FLOOR, lifelines, min(lifelines, extras)))
     own = _left(allowance.own_floor.value, allowance.lifeline, lifelines, extras)
     own_floor = replace(allowance.own_floor, value=own)
