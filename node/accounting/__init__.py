@@ -1,1 +1,2 @@
-"""What was used: meters that survive counter resets, and usage cells that only grow. Knows nothing of rules."""
+"""Usage accounting: counter deltas that survive counter resets, and usage buckets that only grow. Independent
+of the rules."""

@@ -1,4 +1,4 @@
-"""What is booked together or not at all."""
+"""The result of an accounting cycle that must be stored atomically."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,21 +8,21 @@ from node.accounting.meter import Baseline, Tally
 from node.units import NodeId
 
 BOOKED_DAY = "booked_day"
-"""The fact that tells the day of the last bytes that are stored. Only cells of that day are told to neighbours before
-they are stored."""
+"""Key of the node state that holds the day of the last stored usage. Buckets of that day only are sent to
+other nodes before they are stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Booking:
-    """Cells, the baseline they were booked up to, and the node's facts: stored in one transaction."""
+    """Usage buckets, the counter baseline they include, and node state; stored in one transaction."""
 
     cells: tuple[tuple[UsageKey, UsageBucket], ...]
     baseline: Baseline | None
-    """None when the baseline has not moved."""
+    """None if the baseline has not changed."""
     facts: Mapping[str, str]
     tally: Tally | None = None
-    """To be noted beside the database once this is stored; None where nothing was counted."""
+    """Written to the tally file after this is stored; None if nothing was counted."""
     recounted: frozenset[tuple[NodeId, str]] = frozenset()
-    """Of these nodes and days the cells are all that there are: what is stored of them goes first."""
+    """Nodes and days for which `cells` is complete: their stored buckets are deleted first."""
     outlived: frozenset[NodeId] = frozenset()
-    """Nodes whose pages of closed days are not kept any more: of their stored cells the oldest days may have to go."""
+    """Nodes whose pages of closed days are no longer kept; their oldest stored buckets may be deleted."""

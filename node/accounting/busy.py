@@ -1,4 +1,5 @@
-"""When the uplink counts as busy: long enough above one mark, until it falls below a lower one (as in RFC 6057)."""
+"""Congestion state of the uplink: busy after some minutes above a threshold, until it falls below a lower one
+(RFC 6057)."""
 
 from dataclasses import dataclass
 
@@ -11,14 +12,14 @@ BUSY_AFTER_MS = 5 * 60_000
 
 @dataclass(frozen=True, slots=True)
 class UplinkLoad:
-    """Busy or not, and since when the uplink has been above the mark without yet being busy."""
+    """Whether the uplink is busy, and since when its rate has been above the threshold."""
 
     busy: bool = False
     high_since: Monotonic | None = None
 
 
 def step(load: UplinkLoad, rate: Rates, capacity: Rates | None, now: Monotonic) -> UplinkLoad:
-    """The load after one more measurement; an uplink whose capacity nobody stated is never busy."""
+    """State after one more measurement. An uplink without a configured capacity is never busy."""
     if capacity is None:
         return UplinkLoad()
     permille = max(rate.down * 1000 // max(1, capacity.down), rate.up * 1000 // max(1, capacity.up))

@@ -1,4 +1,4 @@
-"""A span of time that somebody was promised, kept so that neither a reboot nor a wrong clock shortens it."""
+"""Leases: granted time that is not shortened by a reboot or a wrong clock."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from node.units import Monotonic
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Begins and ends in this boot's monotonic time."""
+    """Start and end in monotonic time of this boot."""
 
     since: Monotonic
     ends: Monotonic
@@ -15,7 +15,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class SavedLease:
-    """A lease as stored: with the boot it belongs to, and its end in civil time where that was known."""
+    """A lease as stored: with its boot id, and its end in civil time if that was known."""
 
     lease: Lease
     boot: str
@@ -25,9 +25,13 @@ class SavedLease:
 def rebased_lease(
     saved: SavedLease, *, boot: str, now: Monotonic, wall_s: int | None, saved_at: Monotonic | None
 ) -> Lease:
-    """The lease in this boot's time. After a reboot the time left is by the clock, or, while the clock is not known,
-    what was left when the node last wrote in that boot (None: it never did): an error is in the member's favour. But
-    nobody gets more than was left then, or than the whole lease: a clock that is wrong begins nothing anew."""
+    """The lease in monotonic time of this boot.
+
+    After a reboot, the remaining time is computed from civil time. While the clock is not known, it is the
+    time that remained at the last write of that boot (`saved_at`; None if there was none), so an error is in
+    the member's favour. It is never more than what remained then, nor than the whole lease, so a wrong clock
+    cannot restart a lease.
+    """
     lease = saved.lease
     if saved.boot == boot:
         return lease

@@ -1,6 +1,7 @@
-"""Usage cells that only grow, merged by maximum, summed for the total (a grow-only counter per node and day).
+"""Usage ledger: a grow-only counter (CRDT) for each node, account and day, merged by maximum, summed over
+nodes.
 
-Only cells of open days are here: those that a period of today counts. Closed days are in the database alone.
+Holds open days only: those in a day, week or month that includes today. Closed days are only in the database.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,20 +13,20 @@ from node.units import NO_USAGE, AccountId, Bytes, NodeId, Usage
 
 
 class UsageKey(NamedTuple):
-    """One writer, one account, one day: only `node` ever raises this cell. A tuple, because ten thousand of them are
-    looked up in every turn of the loop."""
+    """Key of one usage bucket. Only `node` increases it. A tuple for speed: ten thousand are looked up in
+    each cycle."""
 
     node: NodeId
     incarnation: str
-    """Random name of one life of that node's books; a restored backup starts a new one."""
+    """Random name of one incarnation of the node's usage records; a restored backup starts a new one."""
     account: AccountId
     day: str
-    """Local civil day as ``2026-11-24``, or `periods.DAY_UNKNOWN` while the node had no clock."""
+    """Local civil day, as ``2026-11-24``; `periods.DAY_UNKNOWN` while the node's clock was not set."""
 
 
 @dataclass(frozen=True, slots=True)
 class UsageBucket:
-    """What crossed the uplink, and the part of it that crossed while the uplink was busy."""
+    """Bytes over the uplink, and how many of them while it was busy."""
 
     uplink: Usage
     busy: Usage
@@ -35,31 +36,31 @@ EMPTY_BUCKET = UsageBucket(NO_USAGE, NO_USAGE)
 
 
 NOTHING_IS_OPEN = "~"
-"""Sorts after every day: what `Ledger.open_since` is while it is not known which day is today."""
+"""Sorts after every day: the value of `Ledger.open_since` while today's date is not known."""
 
 
 class Ledger:
-    """All cells of open days, of all nodes, with sums for each account and period kept as they change."""
+    """Buckets of open days of all nodes, with a running sum for each account and period."""
 
     def __init__(self, cells: Iterable[tuple[UsageKey, UsageBucket]] = ()) -> None:
         self._cells: dict[UsageKey, UsageBucket] = {}
         self._sums: dict[str, dict[AccountId, UsageBucket]] = {}
-        """By period and account."""
+        """By period, then by account."""
         self.open_since = ""
-        """The first open day; bytes of an unknown day are always open."""
+        """The first open day. An unknown day is always open."""
         for key, cell in cells:
             self.merge(key, cell)
 
     def add(self, key: UsageKey, used: Usage, *, busy: bool) -> UsageBucket:
-        """Book `used` in our own cell, of an open day, and return its new value."""
+        """Add `used` to one of this node's buckets, which must be of an open day. Returns its new value."""
         assert self.is_open(key.day), f"{key.day} is closed: what its cell holds is not known here"
         return self.merge(
             key, _plus(self._cells.get(key, EMPTY_BUCKET), UsageBucket(used, used if busy else NO_USAGE))
         )
 
     def merge(self, key: UsageKey, cell: UsageBucket) -> UsageBucket:
-        """Raise the cell to at least `cell` in each of its four numbers; a lower number changes nothing. A cell of a
-        closed day is not kept: what is returned is to be merged where it is stored."""
+        """Raise each of the four numbers of the bucket to at least that of `cell`; never lowers one. A bucket
+        of a closed day is not kept here but returned, and the database merges it."""
         if not self.is_open(key.day):
             return cell
         known = self._cells.get(key, EMPTY_BUCKET)
@@ -67,7 +68,7 @@ class Ledger:
         if merged == known:
             return known
         self._cells[key] = merged
-        # One object where a cell is all of its sum: most are, and memory is short.
+        # To save memory, bucket and sum share one object if they are equal, as most are.
         grown = merged if known is EMPTY_BUCKET else _difference(merged, known)
         for period in periods_of(key.day):
             sums = self._sums.setdefault(period, {})
@@ -76,7 +77,7 @@ class Ledger:
         return merged
 
     def recount(self, said: Mapping[tuple[NodeId, str], Mapping[UsageKey, UsageBucket]]) -> None:
-        """By node and day: these cells are all that there are of it, with these numbers."""
+        """Replace the buckets of these nodes and days; the given ones are complete."""
         cells = tuple(self._cells.items())
         gone = [
             key
@@ -89,34 +90,35 @@ class Ledger:
                 self.merge(key, cell)
 
     def total(self, account: AccountId, period: str) -> UsageBucket:
-        """What `account` used on all nodes in `period` (a day, an ISO week or a month as in `periods`) that is open."""
+        """Usage of `account` on all nodes in an open `period`: a day, ISO week or month, named as in
+        `periods`."""
         return self._sums.get(period, {}).get(account, EMPTY_BUCKET)
 
     def is_open(self, day: str) -> bool:
         return is_since(day, self.open_since)
 
     def open(self, since: str, cells: Iterable[tuple[UsageKey, UsageBucket]]) -> None:
-        """Days from `since` on are open from now on; `cells` is all that is stored of them."""
+        """Open the days from `since` on; `cells` are all their stored buckets."""
         self.open_since = since
         for key, cell in cells:
             self.merge(key, cell)
 
     def close_before(self, day: str) -> None:
-        """Days before `day` are closed: their cells leave memory."""
+        """Close the days before `day`: their buckets leave memory."""
         if day > self.open_since:
             self.forget_before(day)
             self.open_since = day
 
     def cells(self) -> Iterator[tuple[UsageKey, UsageBucket]]:
-        """Everything of open days, of all nodes."""
+        """Buckets of open days of all nodes."""
         return iter(tuple(self._cells.items()))
 
     def forget_before(self, day: str) -> None:
-        """Retention: days before `day` go, with their sums; an unknown day stays."""
+        """Retention: drop days before `day` from buckets and sums; an unknown day stays."""
         self._drop([key for key in tuple(self._cells) if key.day != DAY_UNKNOWN and key.day < day])
 
     def erase(self, account: AccountId, day: str) -> None:
-        """What the account used before `day`, and on days that are not known."""
+        """Drop the account's usage before `day`, and that of unknown days."""
         self._drop(
             [k for k in tuple(self._cells) if k.account == account and (k.day < day or k.day == DAY_UNKNOWN)]
         )
@@ -135,14 +137,14 @@ class Ledger:
                     del self._sums[period]
 
     def cells_of(self, node: NodeId) -> Iterator[tuple[UsageKey, UsageBucket]]:
-        """The cells that only this node writes, in all lives of its books."""
-        # A copy first: the reading thread may add a cell meanwhile.
+        """Buckets written by this node, of all its incarnations."""
+        # Copied first: the counter thread may add a bucket meanwhile.
         cells = tuple(self._cells.items())
         return ((key, cell) for key, cell in cells if key.node == node)
 
 
 def highest(known: UsageBucket, cell: UsageBucket) -> UsageBucket:
-    """Of each of the four numbers the greater."""
+    """The maximum of each of the four numbers."""
     return UsageBucket(_highest(known.uplink, cell.uplink), _highest(known.busy, cell.busy))
 
 

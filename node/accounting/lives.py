@@ -1,7 +1,8 @@
-"""Names of the lives of a node's books: a number that grows, and chance, so that no two lives share a name.
+"""Names for the incarnations of a node's usage records: an increasing number and a random part, so that they
+are unique.
 
-A life ends when its books are lost or are older than what was counted. Two lives may carry one number, where the later
-one could not know of the earlier; the name tells them apart.
+An incarnation ends when the records are lost or older than what was counted. Two incarnations can have the
+same number if the later one did not know of the earlier; the random part distinguishes them.
 """
 
 DIGITS_MAX = 15
@@ -9,7 +10,7 @@ type Rank = tuple[int, str]
 
 
 def life_name(number: int, chance: str) -> str:
-    """As pages and cells carry it; `chance` is letters and digits."""
+    """Name as used in pages and usage buckets; `chance` is ASCII letters and digits."""
     return f"{number}-{chance}"
 
 
@@ -21,5 +22,5 @@ def life_number(name: str) -> int:
 
 
 def life_rank(name: str) -> Rank:
-    """The order of lives, the same on every node."""
+    """Sort key of incarnations, the same on every node."""
     return life_number(name), name

@@ -1,4 +1,5 @@
-"""Cumulative kernel counters to deltas: resets never lose or invent a byte, and nothing is booked twice."""
+"""From cumulative kernel counters to deltas. A counter reset loses or adds no bytes, and nothing is booked
+twice."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,17 +9,17 @@ from node.units import NO_USAGE, Bytes, Usage
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """All device counters at one instant, as the kernel gave them."""
+    """All device counters at one instant, as read from the kernel."""
 
     counters_id: str
-    """Random name of one life of the counters: another name means that all of them began again at zero."""
+    """Random id of one incarnation of the counters; a new id means that all counters restarted at zero."""
     counted: Mapping[int, Usage]
     """Cumulative bytes by device mark."""
 
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """How far the counters have been booked; stored in the same transaction as what was booked."""
+    """The last counter values that were booked; stored in the same transaction as the usage."""
 
     counters_id: str
     booked: Mapping[int, Usage]
@@ -26,15 +27,15 @@ class Baseline:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How many bookings of one life of the counters have been stored, as is noted beside the database."""
+    """Number of stored bookings of one incarnation of the counters, as written to the tally file."""
 
     counters_id: str
     bookings: int
 
 
 def is_behind(bookings: int, tally: Tally | None, standing: Reading | None) -> bool:
-    """Whether a database with so many bookings is not the one that the last booking of the standing counters went to:
-    a new one, or a copy of before. What is missing in it was booked."""
+    """Whether a database with this number of bookings lacks the last booking of the current counters: it is
+    new, or an old copy. The bytes it lacks were booked before."""
     is_theirs = tally is not None and standing is not None and tally.counters_id == standing.counters_id
     return is_theirs and tally is not None and bookings < tally.bookings
 
@@ -42,9 +43,13 @@ def is_behind(bookings: int, tally: Tally | None, standing: Reading | None) -> b
 def goes_on_from(
     before: Baseline | None, standing: Reading | None, bookings: int, tally: Tally | None
 ) -> Baseline | None:
-    """Where counting goes on at a start, from the stored baseline and the counters that stand (None when none do: ours
-    begin at zero). Counters without a history in the database are the baseline, and none of their bytes is booked a
-    second time; unless the tally says that nothing of them was ever stored: then all of it is still to be booked."""
+    """Baseline at start, from the stored baseline and the current counters (None if there are none; new ones
+    start at zero).
+
+    Counters that the database does not know, or of which it lacks bookings, become the baseline as they are, so
+    that no byte is booked twice. If the tally says that none of their bookings was ever stored, the baseline is
+    zero instead and all their bytes are booked.
+    """
     if standing is None:
         return before
     if before is not None and before.counters_id == standing.counters_id:
@@ -54,9 +59,10 @@ def goes_on_from(
 
 
 def deltas(before: Baseline | None, reading: Reading) -> dict[int, Usage]:
-    """What each device used since `before`; devices that used nothing are left out.
+    """Usage of each device since `before`; devices without usage are left out.
 
-    A counter below its baseline was reset, so all of it is new. A baseline of another life counts as zero.
+    A counter below its baseline was reset, so its whole value is new. A baseline of another incarnation
+    counts as zero.
     """
     booked: Mapping[int, Usage] = {}
     if before is not None and before.counters_id == reading.counters_id:
@@ -66,7 +72,7 @@ def deltas(before: Baseline | None, reading: Reading) -> dict[int, Usage]:
 
 
 def baseline(reading: Reading) -> Baseline:
-    """The baseline after everything in `reading` has been booked."""
+    """The baseline after everything in `reading` was booked."""
     return Baseline(reading.counters_id, reading.counted)
 
 

@@ -8,16 +8,16 @@ PeriodKind = Literal["day", "week", "month"]
 PERIOD_KINDS: tuple[PeriodKind, ...] = ("day", "week", "month")
 
 DAY_UNKNOWN = "unknown"
-"""The day of bytes counted before the node knew the date: kept, and counted against nobody."""
+"""Day of bytes counted before the date was known: stored, but counted towards no quota."""
 
 
 def day_name(moment: datetime | None) -> str:
-    """The day that `moment` (aware, local) falls on; None means that the clock is not known."""
+    """ISO date of `moment` (aware, local time); DAY_UNKNOWN if None, while the clock is not known."""
     return DAY_UNKNOWN if moment is None else moment.date().isoformat()
 
 
 def period_name(kind: PeriodKind, day: str) -> str | None:
-    """``2026-11-24``, ``2026-W48`` or ``2026-11``; None on an unknown day."""
+    """``2026-11-24``, ``2026-W48`` or ``2026-11``; None for an unknown day."""
     if day == DAY_UNKNOWN:
         return None
     if kind == "day":
@@ -30,23 +30,23 @@ def period_name(kind: PeriodKind, day: str) -> str | None:
 
 @lru_cache(maxsize=128)
 def periods_of(day: str) -> tuple[str, ...]:
-    """Every period that a day counts in; none for an unknown day."""
+    """Every period that includes the day; none for an unknown day."""
     return tuple(name for kind in PERIOD_KINDS if (name := period_name(kind, day)))
 
 
 def is_since(day: str, since: str) -> bool:
-    """Whether `day` is `since` or later; a day that is not known may be."""
+    """Whether `day` is `since` or later; True for an unknown day."""
     return day >= since or day == DAY_UNKNOWN
 
 
 def first_open_day(day: str) -> str:
-    """The first day of the periods that `day` falls in: earlier days count against nobody any more."""
+    """The first day of the week and month that include `day`; earlier days count towards no current quota."""
     at = date.fromisoformat(day)
     return min(at.replace(day=1), at - timedelta(days=at.weekday())).isoformat()
 
 
 def period_end(kind: PeriodKind, moment: datetime) -> datetime:
-    """Local midnight at which the period that `moment` falls in resets."""
+    """Local midnight at the end of the period that includes `moment`."""
     midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
     if kind == "day":
         return midnight + timedelta(days=1)

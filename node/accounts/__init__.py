@@ -1,1 +1,1 @@
-"""Who belongs together, and how people come in: accounts, their devices, and the ways to them."""
+"""Accounts, their devices, and the credentials with which people join."""

@@ -1,4 +1,4 @@
-"""What comes of a person who stands at the door: they come in, or they read why not."""
+"""Result of an authentication attempt: accepted with an account, or rejected with a reason."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -7,20 +7,20 @@ from node.accounts.ports import Change
 from node.units import AccountId, Monotonic
 
 RejectReason = Literal[
-    "way-closed",  # the community's rules do not open this way
-    "code-mistyped",  # the check character is wrong: a slip of the finger, not a guess
+    "way-closed",  # the community's rules do not enable this join method
+    "code-mistyped",  # wrong check character: a typing error, not a guess
     "code-unknown",
-    "code-ended",  # a voucher whose time has passed
+    "code-ended",  # the voucher's time is over
     "code-revoked",
-    "code-used",  # a device code that has been used or is too old
-    "passphrase-wrong",  # also when there is no such account
+    "code-used",  # a device code that was used or has expired
+    "passphrase-wrong",  # also if there is no such account
     "card-unreadable",
-    "card-foreign",  # signed by nobody in this community
+    "card-foreign",  # not signed by a node of this community
     "card-ended",
     "card-revoked",
-    "card-unknown",  # the account is not in this node's roll
-    "too-many-guesses",  # `wait_s` says how long
-    "too-many-open",  # requests or contests without an answer
+    "card-unknown",  # the account is not in this node's member directory
+    "too-many-guesses",  # see `wait_s`
+    "too-many-open",  # unanswered requests or objections
     "not-a-member",
     "too-long",
     "not-yours",
@@ -29,20 +29,20 @@ RejectReason = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """Now, in every way that the register needs it."""
+    """Current time on every clock that the account registry needs."""
 
     now: Monotonic
     boot: str
-    """Name of this boot: `now` means nothing in another one."""
+    """Boot id: `now` is not comparable between boots."""
     wall_s: int | None
-    """Seconds since 1970; None while the clock is not known."""
+    """Unix time in seconds; None while the clock is not known."""
     today: str
-    """ISO date here; empty while the clock is not known."""
+    """Local ISO date; empty while the clock is not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The device belongs to `account` from now on, once `changes` are kept."""
+    """The device belongs to `account` once `changes` are stored."""
 
     account: AccountId
     changes: tuple[Change, ...] = ()
@@ -50,8 +50,8 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """It was not done, nothing changed, and why."""
+    """The attempt failed; no account state changed."""
 
     reason: RejectReason
     wait_s: int = 0
-    """For ``too-many-guesses``: seconds until the next try counts, rounded up."""
+    """For ``too-many-guesses``: seconds until the next attempt is allowed, rounded up."""

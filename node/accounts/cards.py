@@ -1,8 +1,9 @@
-"""Membership cards: text for a QR code that a node signed, and that every node of the community can check alone.
+"""Membership cards: signed text for a QR code, which every node of the community can check offline.
 
-A card is ``PROCOMU1.`` + base64url(payload) + ``.`` + base64url(Ed25519 signature), without padding. The payload is
-16 bytes that stand for the community, the serial number and the last day (each 32 bits, big-endian), the 32 bytes of
-the signing node's public key, and the account's name in ASCII. Days are numbered as `datetime.date.toordinal` does.
+A card is ``PROCOMU1.`` + base64url(payload) + ``.`` + base64url(Ed25519 signature), without padding. The
+payload is a 16-byte community id, the serial number and the last day (each 32 bits, big-endian), the 32 bytes
+of the signing node's public key, and the account name in ASCII. Days are numbered as by
+`datetime.date.toordinal`.
 """
 
 import hashlib
@@ -23,7 +24,7 @@ from node.units import AccountId, NodeId
 
 CARD_CHARS_MAX = 300
 TYPED_CHARS_MAX = 600
-"""With the address before it."""
+"""Including a URL around the card."""
 _PREFIX = "PROCOMU1"
 _KIND = b"membership card"
 _HEAD = struct.Struct(">16sII32s")
@@ -35,25 +36,25 @@ CardFault = Literal["card-unreadable", "card-foreign", "card-ended"]
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What a card says."""
+    """Contents of a card."""
 
     account: AccountId
     serial: int
-    """Of two cards of one account, the newer has the same or a larger one."""
+    """Of two cards of one account, the newer one has an equal or larger number."""
     last_day: str
-    """ISO date, included."""
+    """ISO date, inclusive."""
 
 
 @dataclass(frozen=True, slots=True)
 class CardsVoid:
-    """Cards of the account with a serial number below this one count no more."""
+    """Cards of the account with a serial number below `below_serial` are revoked."""
 
     account: AccountId
     below_serial: int
 
 
 def make_card(private: Ed25519PrivateKey, community: str, card: Card) -> str:
-    """The card's text, signed by the node that holds `private`."""
+    """The card's text, signed with the node's key `private`."""
     assert is_name(card.account), "an account is a plain name"
     last_day = date.fromisoformat(card.last_day).toordinal()
     key = b32decode(own_node_id(private).upper() + "====")
@@ -62,8 +63,8 @@ def make_card(private: Ed25519PrivateKey, community: str, card: Card) -> str:
 
 
 def read_card(typed: str, community: str, nodes: Container[NodeId], today: str) -> Card | CardFault:
-    """The card that is typed, pasted or in an address with ``?card=``, if one of `nodes` signed it for this
-    community. Without a known day (empty `today`) its last day cannot be checked, and it counts."""
+    """Read a card that was typed, pasted or contained in a URL as ``?card=``, and check that one of `nodes`
+    signed it for this community. If `today` is empty (date not known), the last day is not checked."""
     payload, signature = _parts(typed)
     if len(payload) <= _HEAD.size or len(signature) != SIGNATURE_BYTES:
         return "card-unreadable"
@@ -79,17 +80,17 @@ def read_card(typed: str, community: str, nodes: Container[NodeId], today: str) 
 
 
 def next_serial(today: str, void_below: int) -> int:
-    """The serial number of a card made on this day, where those below `void_below` count no more."""
+    """Serial number of a card made today, given that those below `void_below` are revoked."""
     return max(date.fromisoformat(today).toordinal(), void_below)
 
 
 def next_void(today: str, void_below: int) -> int:
-    """The bound that voids every card made until now. The clock must be known, as when they were made."""
+    """Bound that revokes every card made until now. The date must be known, as when the cards were made."""
     return next_serial(today, void_below) + 1
 
 
 def _parts(typed: str) -> tuple[bytes, bytes]:
-    """Payload and signature, both empty when `typed` is no card."""
+    """Payload and signature; both empty if `typed` is not a card."""
     if len(typed) > TYPED_CHARS_MAX:
         return b"", b""
     found = _IN_ADDRESS.search(typed)

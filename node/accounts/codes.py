@@ -1,7 +1,7 @@
 """Codes that people type: Crockford's base32 with one check character.
 
-The check is a weighted sum over GF(32) with a different weight for each place: every single wrong character and
-every swap of two is noticed, so that a slip of the finger is never taken for a guess.
+The check is a weighted sum over GF(32) with a different weight for each position. It detects every single
+wrong character and every swap of two, so a typing error is not counted as a guess.
 """
 
 import re
@@ -13,25 +13,25 @@ from urllib.parse import unquote
 CodeKind = Literal["voucher", "device"]
 
 CODE_CHARS: dict[CodeKind, int] = {"voucher": 12, "device": 10}
-"""With the check character, the last; the others are random: 55 and 45 bits."""
+"""Including the check character at the end; the other characters are random: 55 and 45 bits."""
 TYPED_CHARS_MAX = 300
-"""Of what is typed or scanned, an address around the code included."""
+"""Of the typed or scanned text, including a URL around the code."""
 RANDOM_BYTES: dict[CodeKind, int] = {"voucher": 7, "device": 6}
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _VALUE = {letter: value for value, letter in enumerate(_ALPHABET)}
-# Letters that no code has, because they are read as one that it has.
+# Characters outside the alphabet, read as the character they resemble.
 _VALUE |= {"O": _VALUE["0"], "I": _VALUE["1"], "L": _VALUE["1"], "U": _VALUE["V"]}
 _GROUPS: dict[CodeKind, int] = {"voucher": 4, "device": 5}
 _KINDS: dict[int, CodeKind] = {chars: kind for kind, chars in CODE_CHARS.items()}
 _IN_ADDRESS = re.compile(r"[?&]code=([^&#\s]*)", re.IGNORECASE)
 _FIELD_POLYNOMIAL = 0b100101
-"""x^5 + x^2 + 1, in which x generates all of GF(32) but zero."""
+"""x^5 + x^2 + 1, for which x generates all nonzero elements of GF(32)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A code whose check character is right, in its one spelling."""
+    """A code with a correct check character, in canonical spelling."""
 
     kind: CodeKind
     text: str
@@ -39,13 +39,13 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Mistyped:
-    """This cannot be a code, and where it went wrong."""
+    """The text is not a code, and why."""
 
     why: Literal["characters", "length", "check"]
 
 
 def make_code(random_bytes: bytes, kind: CodeKind) -> Code:
-    """A new code of all the randomness in the RANDOM_BYTES of `kind`."""
+    """Encode random bytes as a code; needs exactly RANDOM_BYTES[kind] bytes."""
     assert len(random_bytes) == RANDOM_BYTES[kind], "a code needs its own number of random bytes"
     number = int.from_bytes(random_bytes, "big")
     values = [number >> 5 * place & 31 for place in range(CODE_CHARS[kind] - 1)]
@@ -53,8 +53,8 @@ def make_code(random_bytes: bytes, kind: CodeKind) -> Code:
 
 
 def read_code(typed: str) -> Code | Mistyped:
-    """What a person typed or a camera read: in any case, with any spaces and dashes, O for 0, I and L for 1, alone
-    or in an address with ``?code=``. Never raises."""
+    """Read a typed or scanned code: any case, spaces and dashes ignored, O read as 0, I and L as 1; alone or
+    in a URL as ``?code=``. Never raises."""
     if len(typed) > TYPED_CHARS_MAX:
         return Mistyped("length")
     found = _IN_ADDRESS.search(typed)

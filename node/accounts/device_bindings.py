@@ -1,4 +1,4 @@
-"""Which device belongs to which account, by the way its person came in."""
+"""Bindings of devices (MAC addresses) to accounts, with the join method that made them."""
 
 import unicodedata
 from collections.abc import Iterable
@@ -10,35 +10,36 @@ from node.units import AccountId, MacAddress
 
 DEVICE_NAME_CHARS_MAX = 40
 DEVICES_BOUND_MAX = 50
-"""Of one account; the one that was bound first makes room. How many may be on at once is for the rules."""
+"""For one account; at the limit its oldest binding is removed. How many may be online at once is set by the
+rules."""
 BINDINGS_MAX = 50_000
-"""On one node; the guest's device that was bound first makes room, so that strangers who come under ever new hardware
-addresses push out none but each other. Only without any it is a member's or voucher's, whose code or card is shown
-once more then."""
+"""On one node; at the limit the oldest guest binding is removed, so that random MAC addresses displace only
+other guests. If there are no guest bindings, the oldest of all is removed, and that device must show its
+credential again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """One device of an account. A device that is bound to nobody is a guest of its own."""
+    """One device of an account. A device without a binding has a guest account of its own."""
 
     mac: MacAddress
     account: AccountId
     way: Way
     bound_day: str
     name: str = ""
-    """As its owner calls it; empty until named."""
+    """Name given by its owner; empty if none."""
     introduced_by: AccountId | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Unbound:
-    """The device belongs to nobody any more."""
+    """The device is no longer bound."""
 
     mac: MacAddress
 
 
 class Bindings:
-    """Every device that is bound, the one that was bound first at the front."""
+    """All bindings, oldest first."""
 
     def __init__(self) -> None:
         self._by_mac: dict[MacAddress, Binding] = {}
@@ -56,25 +57,25 @@ class Bindings:
         return tuple(self._by_mac.values())
 
     def of(self, account: AccountId) -> tuple[Binding, ...]:
-        """The devices of an account, the one that was bound first at the front."""
+        """The devices of an account, oldest binding first."""
         return tuple(self._by_mac[mac] for mac in self._by_account.get(account, ()))
 
     def introduced_by(self, host: AccountId) -> tuple[Binding, ...]:
-        """The devices of guests whom this member said yes to."""
+        """The devices of guests that this member sponsors."""
         return tuple(self._by_mac[mac] for mac in self._by_host.get(host, ()))
 
     def name_of(self, mac: MacAddress) -> str:
-        """Empty for a device that nobody named."""
+        """Empty if the device has no name."""
         binding = self._by_mac.get(mac)
         return binding.name if binding is not None else ""
 
     def take(self, kept: Iterable[Binding]) -> None:
-        """From storage, in the order in which they were bound."""
+        """Load from storage, in order of binding."""
         for binding in kept:
             self._put(binding)
 
     def bind(self, binding: Binding) -> tuple[Binding | Unbound, ...]:
-        """From now on the device belongs to this account and no other; the rows to keep."""
+        """Bind the device to this account and no other. Returns the rows to store."""
         before = self._by_mac.get(binding.mac)
         if before == binding:
             return ()
@@ -89,13 +90,13 @@ class Bindings:
         return tuple(rows)
 
     def amend(self, binding: Binding) -> tuple[Binding]:
-        """The same device of the same account, with another name or way, keeps its place."""
+        """Change the name or join method of a binding without changing its position."""
         assert self._by_mac[binding.mac].account == binding.account, "a device changes hands by `bind`"
         self._by_mac[binding.mac] = binding
         return (binding,)
 
     def unbind(self, mac: MacAddress) -> tuple[Unbound, ...]:
-        """The device is a guest of its own again; no rows when it was."""
+        """The device becomes a guest again. Empty if it was not bound."""
         binding = self._by_mac.pop(mac, None)
         if binding is None:
             return ()
@@ -115,8 +116,8 @@ class Bindings:
 
 
 def clean_name(typed: str) -> str | None:
-    """A name that a person typed for a device or for themselves, on one line and without characters that nobody
-    sees; None when it is longer than DEVICE_NAME_CHARS_MAX."""
+    """Normalize a name typed for a device or a person: one line, invisible characters removed. None if the
+    result is longer than DEVICE_NAME_CHARS_MAX."""
     if len(typed) > 4 * DEVICE_NAME_CHARS_MAX:
         return None
     visible = "".join(" " if _is_hidden(letter) else letter for letter in unicodedata.normalize("NFC", typed))
@@ -125,7 +126,8 @@ def clean_name(typed: str) -> str | None:
 
 
 def _is_hidden(letter: str) -> bool:
-    # ZERO WIDTH JOINER holds emoji of families together; all other invisible signs can make one name look like two.
+    # ZERO WIDTH JOINER is needed for family emoji. Other invisible characters could make two names look
+    # alike.
     return unicodedata.category(letter)[0] in "CZ" and letter != "\u200d"
 
 

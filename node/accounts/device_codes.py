@@ -1,4 +1,4 @@
-"""Short codes that one device of an account shows and another one types, to belong to the same account."""
+"""Short codes that one device of an account shows and another device types to join the same account."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,24 +10,24 @@ from node.units import AccountId, Milliseconds, Monotonic
 
 CODE_LIFE = Milliseconds(10 * 60_000)
 OPEN_MAX = 2_000
-"""Of all accounts; a further one takes the place of a guest's oldest, or, without any, of the oldest."""
+"""Over all accounts; at the limit the oldest guest's code is dropped, or the oldest of all without any."""
 SPENT_MAX = 2_000
-"""Codes that were used or too old and are still known as such."""
+"""Used and expired codes that are still recognized as such."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpenCode:
-    """A code that waits for the other device. It is in memory only, so that its own page can show it again."""
+    """A code that is not used yet. In memory only; the account's page can show it again."""
 
     code: Code = field(repr=False)
     account: AccountId
     way: Way
-    """How the device that shows it came in; so does the other."""
+    """Join method of the device that shows the code; the new device gets the same."""
     ends: Monotonic
 
 
 class DeviceCodes:
-    """One open code for each account."""
+    """At most one open code for each account."""
 
     def __init__(self, random: Callable[[int], bytes]) -> None:
         self._random = random
@@ -39,7 +39,7 @@ class DeviceCodes:
         return len(self._by_account)
 
     def new(self, account: AccountId, way: Way, now: Monotonic) -> OpenCode:
-        """A code for one more device; an older one of the account counts no more."""
+        """A code for one more device; it replaces an earlier code of the account."""
         self.drop(account)
         if len(self._by_account) >= OPEN_MAX:
             oldest = next(iter(self._by_account))
@@ -49,12 +49,12 @@ class DeviceCodes:
         return shown
 
     def of(self, account: AccountId, now: Monotonic) -> OpenCode | None:
-        """The code that this account can show now."""
+        """The open code of the account, None if there is none or it has expired."""
         shown = self._by_account.get(account)
         return shown if shown is not None and now < shown.ends else None
 
     def use(self, code: Code, now: Monotonic) -> OpenCode | None:
-        """What the code opens; it opens nothing a second time. None for one that is used, too old or unknown."""
+        """Use the code; it is valid once. None if it was used, has expired or is unknown."""
         shown = self._by_text.get(code.text)
         if shown is None:
             return None
@@ -62,11 +62,11 @@ class DeviceCodes:
         return shown if now < shown.ends else None
 
     def is_spent(self, code: Code) -> bool:
-        """Whether it was a code once, as far as is remembered."""
+        """Whether the code was used or has expired, among the last SPENT_MAX."""
         return code.text in self._spent
 
     def drop(self, account: AccountId) -> None:
-        """The open code of this account counts no more."""
+        """Invalidate the open code of this account."""
         shown = self._by_account.pop(account, None)
         if shown is None:
             return

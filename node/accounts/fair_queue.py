@@ -1,4 +1,4 @@
-"""Who is next where many wait for something that is done one at a time: people we know first, then who has had it least."""
+"""Fair queue for work done one item at a time: known parties first, then those with the fewest recent turns."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from node.units import Milliseconds, Monotonic
 
 REMEMBERED = Milliseconds(10 * 60_000)
-"""So long a turn counts against who had it."""
+"""How long a turn is counted."""
 PARTIES_MAX = 4_096
-"""Whose turn was longest ago is forgotten first."""
+"""The least recently served party is dropped first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,8 @@ class _Position:
 
 
 class FairQueue[Party: Hashable]:
-    """At most `places_max` known and as many unknown parties wait, each once. Who comes when all are taken takes the
-    place of the one that has had most turns lately, if those are more than its own."""
+    """At most `places_max` known and as many unknown parties wait, each once. At the limit, a new party
+    replaces the one with the most recent turns, if that has had more turns than the new one."""
 
     def __init__(self, places_max: int) -> None:
         self._places_max = places_max
@@ -37,13 +37,13 @@ class FairQueue[Party: Hashable]:
         return len(self._waiting)
 
     def enter(self, party: Party, now: Monotonic, *, is_known: bool) -> tuple[bool, Party | None]:
-        """Whether it waits now, and who must go for it."""
+        """Enqueue a party. Returns whether it waits now, and the party that was removed for it, if any."""
         if party in self._waiting:
             return False, None
         same = [each for each, place in self._waiting.items() if place.is_known == is_known]
         gone = None
         if len(same) >= self._places_max:
-            # Of those with equally many, the last to come: the others have waited longer.
+            # Among equals remove the one that arrived last; the others have waited longer.
             gone = max(same, key=lambda each: (self._turns(each, now), self._waiting[each].number))
             if self._turns(gone, now) <= self._turns(party, now):
                 return False, None
@@ -53,11 +53,11 @@ class FairQueue[Party: Hashable]:
         return True, gone
 
     def leave(self, party: Party) -> None:
-        """It waits no longer; to be told twice is harmless."""
+        """Remove from the queue. May be called twice."""
         self._waiting.pop(party, None)
 
     def next(self, now: Monotonic) -> Party | None:
-        """Whose turn it is, which counts; None when nobody waits."""
+        """Dequeue the next party and count its turn; None if the queue is empty."""
         if not self._waiting:
             return None
         chosen = min(self._waiting, key=lambda each: self._rank(each, now))

@@ -1,21 +1,22 @@
-"""How often somebody may guess before they wait: limits that nobody can turn against somebody else.
+"""Login throttling that cannot be used to lock out other people (NIST SP 800-63B, section 5.2.2).
 
-Codes. Wrong ones are counted for each device alone: five in ten minutes, then the device waits one minute, and twice
-as long after each further five, up to an hour. So one device guesses 30 times in its first hour and 5 times in each
-later one: with 50,000 vouchers of 55 bits it finds one within an hour with probability 2**-34, within a year with
-2**-24. Who changes the hardware address with every guess is bound by no such limit, only by the code: ten guesses a
-second for an hour find one of 50,000 vouchers with probability 2**-24, one of 960 with 2**-30. Codes that only fail
-their check character cost nobody a guess, as they cannot be right; thirty in ten minutes make the device wait, too.
+Codes. Failed attempts are counted for each device alone: five in ten minutes, then the device waits one
+minute, and twice as long after each further five, up to an hour. That is 30 attempts in the first hour and 5
+in each later hour. With 50,000 vouchers of 55 bits, one device finds a valid code within an hour with
+probability 2**-34, within a year with 2**-24. Changing the MAC address for every attempt evades this limit,
+but not the size of the code space: ten attempts a second for an hour find one of 50,000 vouchers with
+probability 2**-24, one of 960 with 2**-30. Codes with a wrong check character are not counted as attempts,
+because they cannot be valid; thirty in ten minutes make the device wait, too.
 
-Passphrases. Wrong ones are counted for each pair of device and name in the same way, and for each name over all
-strangers: twenty in ten minutes, then devices that do not belong to the account wait ten minutes, and twice as long
-after each further twenty, up to an hour: strangers together try 600 passphrases of a name on the first day. Names count
-as they were typed, and an account has two at most: nobody learns from a wait which names mean one member. A device that
-tries many names waits as well: after twenty mistakes in ten minutes, a minute at first. An account is never locked: its
-own devices wait only for their own mistakes.
+Passphrases. Failed attempts are counted in the same way for each pair of device and name, and for each name
+over all strangers: twenty in ten minutes, then devices that do not belong to the account wait ten minutes,
+and twice as long after each further twenty, up to an hour. All strangers together have 600 attempts at one
+name on the first day. Names are counted as typed, and an account has at most two, so a wait does not reveal
+which names belong to one member. A device that tries many names waits as well: after twenty mistakes in ten
+minutes, a minute at first. An account is never locked: its own devices wait only for their own failures.
 
-Everything is counted in memory, by typed events. What is dropped for lack of room is always whoever failed longest
-ago, and dropping makes nobody wait.
+All counters are in memory. At the limit, the party whose last failure is oldest is dropped; dropping never
+causes a wait.
 """
 
 from collections.abc import Hashable
@@ -26,29 +27,30 @@ from node.units import MacAddress, Milliseconds, Monotonic
 WINDOW = Milliseconds(10 * 60_000)
 WAIT_LONGEST = Milliseconds(3_600_000)
 FORGIVEN_AFTER = Milliseconds(6 * 3_600_000)
-"""Without a mistake; then waits begin with the shortest again."""
+"""After this long without a failure, waits start at the shortest again."""
 DEVICES_COUNTED_MAX = 10_000
 NAMES_COUNTED_MAX = 20_000
-"""More than passphrases can be checked in WINDOW, one at a time: no count is pushed out while it matters."""
+"""More than the passphrases that can be checked in WINDOW, one at a time, so no counter is dropped while it
+is needed."""
 
 
 @dataclass(frozen=True, slots=True)
 class FailedAttempts:
-    """Mistakes of one kind by one party."""
+    """Failed attempts of one kind by one party."""
 
     count: int
     since: Monotonic
-    """When the first of them was made."""
+    """Time of the first failure in the current window."""
     last: Monotonic
     waits: int = 0
-    """How many waits there were."""
+    """Number of waits so far."""
     until: Monotonic | None = None
-    """None before the first wait."""
+    """End of the current or last wait; None before the first one."""
 
 
 @dataclass(frozen=True, slots=True)
 class ThrottlePolicy:
-    """How many mistakes in WINDOW make one wait, and how long the first wait is."""
+    """Number of failures in WINDOW that cause a wait, and length of the first wait."""
 
     mistakes: int
     first_wait: Milliseconds
@@ -58,12 +60,12 @@ CODE_THROTTLE = ThrottlePolicy(5, Milliseconds(60_000))
 MISTYPED_THROTTLE = ThrottlePolicy(30, Milliseconds(60_000))
 PASSPHRASE_THROTTLE = ThrottlePolicy(5, Milliseconds(60_000))
 DEVICE_THROTTLE = ThrottlePolicy(20, Milliseconds(60_000))
-"""Of one device over all names: each check takes the node's time, and others wait for it."""
+"""For one device over all names: each check costs CPU time, and others wait for it."""
 STRANGERS_THROTTLE = ThrottlePolicy(20, Milliseconds(10 * 60_000))
 
 
 def after_failure(before: FailedAttempts | None, policy: ThrottlePolicy, now: Monotonic) -> FailedAttempts:
-    """After one more mistake."""
+    """State after one more failure."""
     if before is None or now - before.last >= FORGIVEN_AFTER:
         before = FailedAttempts(0, now, now)
     is_new_window = before.count == 0 or now - before.since >= WINDOW
@@ -76,7 +78,8 @@ def after_failure(before: FailedAttempts | None, policy: ThrottlePolicy, now: Mo
 
 
 class AttemptCounter[Party: Hashable]:
-    """Mistakes of many parties of one kind; whoever failed longest ago is dropped first."""
+    """Failed attempts of many parties of one kind; at the limit the party whose last failure is oldest is
+    dropped."""
 
     def __init__(self, policy: ThrottlePolicy, parties_max: int) -> None:
         self._policy, self._parties_max = policy, parties_max
@@ -95,14 +98,14 @@ class AttemptCounter[Party: Hashable]:
         self._failures.pop(party, None)
 
     def wait_ms(self, party: Party, now: Monotonic) -> int:
-        """Until the next try counts; 0 for at once."""
+        """Time until the next attempt is allowed; 0 if it is allowed now."""
         failures = self._failures.get(party)
         until = None if failures is None else failures.until
         return 0 if until is None else max(0, until - now)
 
 
 class LoginThrottle:
-    """What the register asks before it looks at a code or a passphrase, and tells when it was wrong."""
+    """Counters and waits for codes, cards and passphrases. Ask before each check, and report its result."""
 
     def __init__(self) -> None:
         self._codes: AttemptCounter[MacAddress] = AttemptCounter(CODE_THROTTLE, DEVICES_COUNTED_MAX)
@@ -114,20 +117,20 @@ class LoginThrottle:
         self._strangers: AttemptCounter[str] = AttemptCounter(STRANGERS_THROTTLE, NAMES_COUNTED_MAX)
 
     def code_wait_s(self, mac: MacAddress, now: Monotonic) -> int:
-        """Seconds until this device may try a code or card again, rounded up; 0 for at once."""
+        """Seconds until this device may try a code or card again, rounded up; 0 if it may now."""
         return _seconds(max(self._codes.wait_ms(mac, now), self._slips.wait_ms(mac, now)))
 
     def wrong_code(self, mac: MacAddress, now: Monotonic) -> None:
-        """A code that could be right was not."""
+        """A well-formed code was not valid."""
         self._codes.add_failure(mac, now)
 
     def mistyped_code(self, mac: MacAddress, now: Monotonic) -> None:
-        """A code or card that nobody can have meant as a guess."""
+        """A code or card was malformed: a typing error, not a guess."""
         self._slips.add_failure(mac, now)
 
     def passphrase_wait_s(self, mac: MacAddress, called: str, now: Monotonic, *, is_own: bool) -> int:
-        """Seconds until a passphrase of who is `called` so may be tried from this device, rounded up; 0 for at once.
-        `is_own`: the device belongs to that account, and so does not wait for what strangers did."""
+        """Seconds until this device may try a passphrase for the name `called`, rounded up; 0 if it may now.
+        `is_own`: the device belongs to that account, so attempts by strangers do not delay it."""
         own_ms = max(self._pairs.wait_ms((mac, called), now), self._devices.wait_ms(mac, now))
         return _seconds(own_ms if is_own else max(own_ms, self._strangers.wait_ms(called, now)))
 
@@ -138,7 +141,7 @@ class LoginThrottle:
             self._strangers.add_failure(called, now)
 
     def right_passphrase(self, mac: MacAddress, called: str) -> None:
-        """This device's mistakes at this name are forgiven; those at other names, and of others, are not."""
+        """Reset this device's failures for this name; those for other names and of other devices stay."""
         self._pairs.reset((mac, called))
 
 

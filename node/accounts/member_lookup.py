@@ -1,4 +1,4 @@
-"""Members by what people call them: their account, or their name where the roll says it and only one has it."""
+"""Finds members by account, or by name if the member directory has it and it is unique."""
 
 import unicodedata
 from collections import Counter
@@ -10,15 +10,15 @@ TYPED_CHARS_MAX = 60
 
 
 class MemberLookup:
-    """An index of one roll, made anew when the roll is another."""
+    """An index of one member directory, rebuilt when the directory is replaced."""
 
     def __init__(self) -> None:
         self._member_directory: MemberDirectory | None = None
         self._accounts: dict[str, AccountId] = {}
 
     def find(self, typed: str, member_directory: MemberDirectory) -> AccountId | None:
-        """The member whom a person means, in any case and with any spaces; None for nobody, and for a name that
-        several have: their accounts still tell them apart."""
+        """The member with this account or name, ignoring case and spaces. None if there is none, or if
+        several have the name; they can still be found by account."""
         if len(typed) > TYPED_CHARS_MAX:
             return None
         if member_directory is not self._member_directory:
@@ -27,7 +27,8 @@ class MemberLookup:
 
 
 def plain(typed: str) -> str:
-    """The one form of a name in which two spellings of it are equal."""
+    """Normalized form: equal for different spellings of one name (Unicode NFKC, case folded, single
+    spaces)."""
     return " ".join(unicodedata.normalize("NFKC", typed).casefold().split())
 
 

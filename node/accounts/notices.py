@@ -1,4 +1,4 @@
-"""Notices: what the community tells its people, where, to whom, in which languages and from when to when."""
+"""Community notices: text in several languages with a place, an audience and a period of validity."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -21,14 +21,14 @@ class NoticeText:
     """A notice in one language."""
 
     language: str
-    """As BCP 47 has it: ``ca``."""
+    """Language tag of BCP 47: ``ca``."""
     title: str
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One content block."""
+    """One notice."""
 
     number: int
     where: str
@@ -36,9 +36,9 @@ class Notice:
     audience: str
     """``everyone`` (also before admission), ``online``, ``members``, ``guests`` or ``group:NAME``."""
     first_day: str
-    """ISO date; empty for at once."""
+    """ISO date; empty for no start date."""
     last_day: str
-    """ISO date, included; empty for no end."""
+    """ISO date, inclusive; empty for no end."""
     is_urgent: bool
     texts: tuple[NoticeText, ...]
     by: str = ""
@@ -46,14 +46,14 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class NoticeGone:
-    """The notice was taken down."""
+    """The notice was removed."""
 
     number: int
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Who looks, as far as audiences ask."""
+    """Properties of the person reading that decide which audiences include them."""
 
     is_online: bool = False
     is_member: bool = False
@@ -61,7 +61,7 @@ class Reader:
 
 
 NOBODY_YET = Reader()
-"""Anyone before admission."""
+"""A person before admission."""
 
 
 class NoticeBoard:
@@ -72,7 +72,7 @@ class NoticeBoard:
         self._last = 0
 
     def take(self, kept: Iterable[Notice]) -> None:
-        """From storage."""
+        """Load from storage."""
         for notice in kept:
             self._by_number[notice.number] = notice
             self._last = max(self._last, notice.number)
@@ -81,16 +81,16 @@ class NoticeBoard:
         return self._by_number.get(number)
 
     def all(self) -> tuple[Notice, ...]:
-        """The newest first."""
+        """Newest first."""
         return tuple(sorted(self._by_number.values(), key=lambda notice: -notice.number))
 
     def __len__(self) -> int:
-        """Of all that hang here, whoever they are for."""
+        """Number of notices, for all audiences."""
         return len(self._by_number)
 
     def put_up(self, wish: Notice) -> Notice | tuple[Finding, ...]:
-        """A new notice, or with the number of one that hangs here the better text of that one; or all that is wrong
-        with it. The number of a new one, 0 in the wish, is given here."""
+        """Add a notice, or replace the one with the same number. The number of a new notice (0 in `wish`) is
+        set here. Returns findings if it is not valid."""
         findings = notice_findings(wish)
         is_new = wish.number not in self._by_number
         if not findings and is_new and len(self._by_number) >= NOTICES_MAX:
@@ -103,11 +103,11 @@ class NoticeBoard:
         return notice
 
     def take_down(self, number: int) -> tuple[NoticeGone, ...]:
-        """No rows when it hangs here no more."""
+        """Empty if the notice is already removed."""
         return (NoticeGone(number),) if self._by_number.pop(number, None) is not None else ()
 
     def visible(self, reader: Reader, *, node: str, zones: Iterable[str], today: str) -> tuple[Notice, ...]:
-        """What this person should see at the node of this name in these zones: the urgent first, then the newest."""
+        """Notices for this reader at the node `node` in `zones`: urgent ones first, then newest first."""
         places = {"network", f"node:{node}", *(f"zone:{zone}" for zone in zones)}
         seen = (
             notice
@@ -118,7 +118,7 @@ class NoticeBoard:
 
 
 def is_for(notice: Notice, reader: Reader) -> bool:
-    """Whether the notice means this person."""
+    """Whether the reader belongs to the notice's audience."""
     kind, _, group = notice.audience.partition(":")
     match kind:
         case "everyone":
@@ -134,14 +134,14 @@ def is_for(notice: Notice, reader: Reader) -> bool:
 
 
 def is_current(notice: Notice, today: str) -> bool:
-    """Whether the notice is of today. Without a known day (empty `today`) it is shown: better once too often."""
+    """Whether the notice is valid today. If `today` is empty (date not known), it is shown."""
     if not today:
         return True
     return notice.first_day <= today and (notice.last_day == DAY_FOREVER or today <= notice.last_day)
 
 
 def notice_findings(notice: Notice) -> tuple[Finding, ...]:
-    """All that is wrong with a notice that somebody wrote."""
+    """Everything that is wrong with a notice."""
     found = [*_place_and_audience(notice), *_days(notice)]
     if not notice.texts:
         found.append(("The notice says nothing in any language.", "write it in your own language first"))

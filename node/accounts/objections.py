@@ -1,4 +1,5 @@
-"""Contests: a person says that a limit is wrong, and somebody who may answer does so where both can read it."""
+"""Objections: a person objects to a limit, and someone responsible answers; both can read objection and
+answer."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -10,16 +11,16 @@ OBJECTION_CHARS_MAX = 1_000
 ANSWER_CHARS_MAX = 1_000
 RULE_CHARS_MAX = 40
 OBJECTIONS_OPEN_MAX = 3
-"""Of one account without an answer; a further one replaces none, and is refused with the reason."""
+"""Unanswered objections of one account; a further one is refused with a reason."""
 OBJECTIONS_MAX = 5_000
-"""On one node, answered ones included, until their time to be kept is over."""
+"""On one node, including answered ones, until their retention ends."""
 OBJECTIONS_OF_GUESTS_MAX = 4_000
-"""So many leave room for the others: whoever comes under ever new hardware addresses silences no member."""
+"""Below OBJECTIONS_MAX, so that guests with random MAC addresses cannot block members."""
 
 
 @dataclass(frozen=True, slots=True)
 class Objection:
-    """One contest and its answer."""
+    """One objection and its answer."""
 
     number: int
     account: AccountId
@@ -27,19 +28,19 @@ class Objection:
     rule: str
     text: str
     answer: str = ""
-    """Empty while nobody has answered."""
+    """Empty while there is no answer."""
     answered_day: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectionGone:
-    """Its author erased it."""
+    """The objection was deleted."""
 
     number: int
 
 
 class Objections:
-    """All of them, found by number or account."""
+    """All objections, indexed by number and account."""
 
     def __init__(self) -> None:
         self._by_number: dict[int, Objection] = {}
@@ -50,7 +51,7 @@ class Objections:
         return len(self._by_number)
 
     def take(self, kept: Iterable[Objection]) -> None:
-        """From storage."""
+        """Load from storage."""
         for objection in kept:
             self._put(objection)
 
@@ -58,23 +59,23 @@ class Objections:
         return self._by_number.get(number)
 
     def of(self, account: AccountId) -> tuple[Objection, ...]:
-        """The account's own, the newest first."""
+        """The account's objections, newest first."""
         return tuple(self._by_number[number] for number in reversed(self._by_account.get(account, {})))
 
     def all(self) -> tuple[Objection, ...]:
-        """For who may answer: those without an answer first, the oldest at the front, then the newest answers."""
+        """Unanswered ones first, oldest first; then answered ones, newest first."""
         unanswered = [objection for objection in self._by_number.values() if not objection.answer]
         answered = [objection for objection in self._by_number.values() if objection.answer]
         return (*unanswered, *reversed(answered))
 
     def has_room(self, account: AccountId) -> bool:
-        """Whether this account may say one more thing before it has an answer."""
+        """Whether this account may file one more objection."""
         unanswered = sum(not objection.answer for objection in self.of(account))
         room = OBJECTIONS_OF_GUESTS_MAX if account.startswith(GUEST_PREFIX) else OBJECTIONS_MAX
         return unanswered < OBJECTIONS_OPEN_MAX and len(self) < room
 
     def add(self, account: AccountId, rule: str, text: str, today: str) -> Objection:
-        """A new one; there must be room for it and the texts within their limits."""
+        """File an objection. Precondition: `has_room`, and both texts within their limits."""
         assert self.has_room(account), "ask has_room first"
         assert len(text) <= OBJECTION_CHARS_MAX, "cut it or refuse it before"
         assert len(rule) <= RULE_CHARS_MAX, "cut it or refuse it before"
@@ -83,7 +84,7 @@ class Objections:
         return objection
 
     def answer(self, number: int, text: str, today: str) -> Objection | None:
-        """The answer, or a better one; None when there is no such contest (any more)."""
+        """Set or replace the answer; None if there is no such objection."""
         assert 0 < len(text) <= ANSWER_CHARS_MAX, "cut it or refuse it before"
         objection = self._by_number.get(number)
         if objection is None:
@@ -93,7 +94,7 @@ class Objections:
         return answered
 
     def forget(self, numbers: Iterable[int]) -> tuple[ObjectionGone, ...]:
-        """Those that are still there are kept no more."""
+        """Delete these objections; numbers that do not exist are ignored."""
         gone = []
         for number in numbers:
             objection = self._by_number.pop(number, None)

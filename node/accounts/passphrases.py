@@ -1,7 +1,7 @@
-"""Passphrases of members: kept only as scrypt hashes, checked in constant time.
+"""Members' passphrases: stored only as scrypt hashes (RFC 7914), compared in constant time.
 
-One check costs 16 MB of memory and some fifty milliseconds on purpose: call `hash_passphrase` and `is_right` in a
-worker thread, one at a time, never on the loop.
+One check takes 16 MB of memory and about fifty milliseconds by design: call `hash_passphrase` and `is_right`
+in a worker thread, one at a time, never on the event loop.
 """
 
 import hmac
@@ -15,24 +15,24 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from node.units import AccountId
 
 PASSPHRASE_CHARS_MIN, PASSPHRASE_CHARS_MAX = 8, 128
-"""Any characters: length is what makes it hard to guess."""
+"""Any characters; length provides the strength."""
 SALT_BYTES = 16
 _HASH_BYTES = 32
 _N, _R, _P = 2**14, 8, 5
 _MEMORY_MAX = 64 * 2**20
 _WORK_MAX = 2**20
-"""Of ``n * p`` in a kept hash: a damaged row must not stop the node for minutes."""
+"""Limit of ``n * p`` in a stored hash: a damaged row must not block the node for minutes."""
 _KEPT = re.compile(r"scrypt:(\d{1,8}):(\d{1,2}):(\d{1,2}):([A-Za-z0-9+/=]{24}):([A-Za-z0-9+/=]{44})")
 
 DUMMY_HASH = (
     f"scrypt:{_N}:{_R}:{_P}:{b64encode(bytes(SALT_BYTES)).decode()}:{b64encode(bytes(_HASH_BYTES)).decode()}"
 )
-"""No passphrase's hash: checked for an account that has none, so that the time tells nobody which accounts exist."""
+"""Checked if an account has no passphrase, so that the response time does not reveal which accounts exist."""
 
 
 @dataclass(frozen=True, slots=True)
 class PassphraseHash:
-    """A member's passphrase, as kept."""
+    """A member's passphrase as stored."""
 
     account: AccountId
     hash: str
@@ -40,13 +40,13 @@ class PassphraseHash:
 
 @dataclass(frozen=True, slots=True)
 class PassphraseGone:
-    """The account has no passphrase any more."""
+    """The account no longer has a passphrase."""
 
     account: AccountId
 
 
 def is_fit(passphrase: str) -> bool:
-    """Whether it may be somebody's new passphrase: 8 to 128 characters once it is in the one form of its letters."""
+    """Whether it is acceptable as a new passphrase: 8 to 128 characters after Unicode normalization."""
     return (
         len(passphrase) <= PASSPHRASE_CHARS_MAX
         and PASSPHRASE_CHARS_MIN <= len(_one_form(passphrase)) <= PASSPHRASE_CHARS_MAX
@@ -54,16 +54,16 @@ def is_fit(passphrase: str) -> bool:
 
 
 def hash_passphrase(passphrase: str, salt: bytes) -> str:
-    """Text to keep; it carries its own salt and cost, so that the cost can rise later. `salt` is SALT_BYTES random
-    bytes, new for each hash."""
+    """Hash for storage, with its salt and cost parameters, so that the cost can be raised later. `salt` is
+    SALT_BYTES random bytes, new for each hash."""
     assert len(salt) == SALT_BYTES, "a salt of its own for each hash"
     raw = _scrypt(passphrase, salt, _N, _R, _P)
     return f"scrypt:{_N}:{_R}:{_P}:{b64encode(salt).decode()}:{b64encode(raw).decode()}"
 
 
 def is_right(passphrase: str, kept: str) -> bool:
-    """Whether `kept` was made from this passphrase; the same letters in another Unicode form are the same. Never
-    raises: a passphrase that is too long and a kept text that is damaged are wrong."""
+    """Whether `kept` is a hash of this passphrase; Unicode forms are normalized. Never raises: False for an
+    overlong passphrase or a damaged hash."""
     match = _KEPT.fullmatch(kept)
     if match is None or len(passphrase) > PASSPHRASE_CHARS_MAX:
         return False

@@ -1,4 +1,4 @@
-"""What the register keeps about somebody: to see, to take along, to erase."""
+"""Personal data in the account registry: export and erasure (GDPR, articles 15, 17 and 20)."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -11,8 +11,8 @@ from node.units import AccountId, MacAddress
 
 
 def own_rows(registry: AccountRegistry, account: AccountId, mac: MacAddress, at: Now) -> Mapping[str, object]:
-    """Everything about the device and its account, ready for JSON. No hash of a passphrase and no code is in it: they
-    are not needed to know what is kept, and who finds the file must not get in by it."""
+    """All data about the device and its account, ready for JSON. Passphrase hashes and codes are left out: a
+    leaked export must not be a credential."""
     mine = {binding.mac: binding for binding in registry.bindings.of(account)}
     own = registry.bindings.get(mac)
     if own is not None:
@@ -42,10 +42,13 @@ def own_rows(registry: AccountRegistry, account: AccountId, mac: MacAddress, at:
 
 
 def erase(registry: AccountRegistry, account: AccountId, mac: MacAddress, at: Now) -> tuple[Change, ...]:
-    """Deletes the device with its name and question. When it was the last one of its account here, also the account's
-    contests, passphrase and open code, and its word for guests, who have to ask somebody else when they next come in.
-    What stays: the voucher's own row, so that its code cannot be used for a fresh allowance; void cards, so
-    that they stay void; the roll, which is the community's; and for some hours the count of wrong guesses."""
+    """Delete the device with its name and sponsor request. If it was the account's last device on this node,
+    also delete the account's objections, passphrase, open device code and the bindings of guests it sponsors,
+    who then need another sponsor.
+
+    Not deleted: the voucher's row, so that its code cannot be used again; card revocations; the member
+    directory, which belongs to the community; and, for some hours, the counters of failed attempts.
+    """
     registry.sponsorship.withdraw(mac, at.now)
     rows: list[Change] = [*registry.bindings.unbind(mac)]
     if registry.bindings.of(account) or {*registry.listed_devices(account)} - {mac}:

@@ -1,4 +1,4 @@
-"""What membership keeps, and how it comes back from storage."""
+"""Rows of the account registry, as exchanged with storage."""
 
 from dataclasses import dataclass
 
@@ -44,12 +44,12 @@ Change = (
     | NoticeGone
     | Terms
 )
-"""One row to keep, or to take away. Saving one twice is harmless."""
+"""One row to store or delete. Storing one twice has no further effect."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredAccounts:
-    """Everything that storage knows of membership."""
+    """All account data in storage."""
 
     batches: tuple[Batch, ...] = ()
     vouchers: tuple[SavedVoucher, ...] = ()
@@ -63,12 +63,12 @@ class StoredAccounts:
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """What storage keeps no more because its time is over."""
+    """Rows that storage deleted at the end of their retention."""
 
     vouchers: tuple[str, ...] = ()
-    """Fingerprints."""
+    """Voucher fingerprints."""
     bindings: tuple[MacAddress, ...] = ()
     objections: tuple[int, ...] = ()
     notices: tuple[int, ...] = ()
     erased: tuple[ErasureNote, ...] = ()
-    """Erasures whose month is over, and those whose day was wrong."""
+    """Erasures whose month is over, and those whose date was wrong."""

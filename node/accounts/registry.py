@@ -1,7 +1,7 @@
-"""The register: who belongs together and how they came in, as one node knows it, all of it in memory.
+"""Account registry of one node: members, guests, vouchers, device bindings and credentials, all in memory.
 
-It is owned by the loop's thread and does no I/O. A method that changes something has changed it when it returns, and
-returns the rows that must be kept before the person is told; keeping a row twice is harmless.
+Used only from the event loop's thread; does no I/O. A method that changes state returns the rows to store.
+The caller stores them before it confirms the change to the person; storing a row twice has no further effect.
 """
 
 from collections.abc import Callable, Collection, Container
@@ -30,27 +30,30 @@ from node.units import AccountId, MacAddress, Monotonic, NodeId
 
 @dataclass(frozen=True, slots=True)
 class PassphraseQuestion:
-    """Whether what was typed is the passphrase behind `hash`: for a worker thread, with `passphrases.is_right`."""
+    """Input of one passphrase check, for `passphrases.is_right` in a worker thread."""
 
     mac: MacAddress
     account: AccountId
     called: str
-    """The name in its one form, as it was typed."""
+    """The account or member name as typed, normalized by `member_lookup.plain`."""
     hash: str
-    """Nobody's, where there is no such account."""
+    """Stored scrypt hash; `DUMMY_HASH` if there is no such account or it has no passphrase."""
 
 
 @dataclass(frozen=True, slots=True)
 class SponsorApproval:
-    """A guest whom a member vouches for."""
+    """A guest's device after the sponsor's approval."""
 
     mac: MacAddress
     accepted: Accepted
 
 
 class AccountRegistry:
-    """What only one part is asked about is asked there: `vouchers`, `bindings`, `sponsorship`, `device_codes`,
-    `card_bearers`, `objections`, `notices`, `terms`, `login_throttle`. Here is what touches several."""
+    """The account stores, and the operations that involve more than one of them.
+
+    What concerns one store is called there: `vouchers`, `bindings`, `sponsorship`, `device_codes`, `step_up`,
+    `objections`, `notices`, `terms`, `login_throttle`.
+    """
 
     def __init__(
         self,
@@ -62,8 +65,9 @@ class AccountRegistry:
         guest_account: Callable[[MacAddress], AccountId],
         random: Callable[[int], bytes],
     ) -> None:
-        """`key` is the community's own for vouchers, the same on all of its nodes; `nodes` are those whose cards
-        count, this one among them; `random` gives so many bytes that nobody can foresee."""
+        """`key` is the community's HMAC key for vouchers, the same on all its nodes. `nodes` are the nodes
+        whose cards are valid, including this one. `random(n)` returns n cryptographically secure random
+        bytes."""
         self._community, self._nodes, self._member_directory = community, nodes, member_directory
         self._guest_account = guest_account
         self.vouchers = VoucherStore(key, random)
@@ -80,8 +84,9 @@ class AccountRegistry:
         self._void: dict[AccountId, int] = {}
 
     def take(self, kept: StoredAccounts, at: Now, saved_at: Monotonic | None) -> tuple[Change, ...]:
-        """From storage, once, after the start. `saved_at`: when the node last wrote in the boot before this one, None
-        if it never did. The rows that have to be kept again, since the times in them were another boot's."""
+        """Load the stored state, once after start. `saved_at` is the time of the last write in the previous
+        boot, None if there was none. Returns voucher rows whose times were converted to this boot, to be
+        stored again."""
         self.bindings.take(kept.bindings)
         self.objections.take(kept.objections)
         self.notices.take(kept.notices)
@@ -91,7 +96,8 @@ class AccountRegistry:
         return self.vouchers.take(kept.batches, kept.vouchers, at, saved_at)
 
     def forget(self, forgotten: Forgotten, at: Now) -> tuple[Change, ...]:
-        """What storage keeps no more; the rows that it has to keep all the same."""
+        """Drop what storage deleted at the end of retention. Returns rows that are still in use and must be
+        stored again."""
         rows = self.vouchers.forget(forgotten.vouchers, at)
         for mac in forgotten.bindings:
             self.bindings.unbind(mac)
@@ -101,7 +107,7 @@ class AccountRegistry:
         return rows
 
     def rows(self) -> tuple[Change, ...]:
-        """Everything that is to be kept, for a storage that has lost it."""
+        """All rows, to fill a new database."""
         return (
             *self.vouchers.rows(),
             *self.bindings.all(),
@@ -112,37 +118,40 @@ class AccountRegistry:
             *reversed(self.terms.all()),
         )
 
-    # --- who belongs to what ------------------------------------------------------------
+    # --- accounts and their devices -----------------------------------------------------------
 
     def account_of(self, mac: MacAddress) -> AccountId | None:
-        """The account that the device is bound to; None when it is a guest of its own or its account is no more. The
-        roll is asked first, by the caller. A voucher's account stays its devices' until they come in anew."""
+        """The account that the device is bound to. None for a guest without an account, or if the account no
+        longer exists. Callers must look in the member directory first. Devices of an ended voucher keep its
+        account until they join again."""
         binding = self.bindings.get(mac)
         return binding.account if binding is not None and self._is_there(binding) else None
 
     def groups_of(self, account: AccountId) -> frozenset[str]:
-        """The group that a voucher's batch gives to its account; none for others, whom the roll knows."""
+        """The group of the voucher batch that the account comes from; empty for other accounts, whose groups
+        are in the member directory."""
         return self.vouchers.groups_of(account)
 
     def way_of(self, mac: MacAddress) -> Way:
-        """How the device came in."""
+        """Join method of the device."""
         binding = self.bindings.get(mac)
         return binding.way if binding is not None else "terms"
 
     def is_member(self, account: AccountId) -> bool:
-        """Whether the account may vouch for guests and have a passphrase and cards."""
+        """Whether the account may sponsor guests and have a passphrase and cards."""
         return account in self._member_directory().by_account
 
     def listed_devices(self, account: AccountId) -> tuple[MacAddress, ...]:
-        """The devices that the roll gives to the account."""
+        """Devices that the member directory assigns to the account."""
         return self._member_directory().devices_of(account)
 
-    # --- the ways in --------------------------------------------------------------------
+    # --- join methods -------------------------------------------------------------------------
 
     def enter_by_terms(self, mac: MacAddress, ways: Collection[Way], at: Now) -> Accepted | Rejected:
-        """One tap: a device that belongs to an account comes back into it without showing anything again, if the
-        community still opens the way that it came by; a voucher in use keeps its word in any case. A device whose
-        voucher has ended is a guest of its own again. `ways` are the open ones, here and below."""
+        """Join by accepting the terms. A device that is bound to an account returns to it without a new
+        credential, if the join method it used is still enabled; a voucher in use stays valid in any case. A
+        device whose voucher has ended becomes a guest again. Here and below, `ways` are the enabled join
+        methods."""
         if (owner := self._owner(mac)) is not None:
             return Accepted(owner)
         binding = self.bindings.get(mac)
@@ -159,8 +168,8 @@ class AccountRegistry:
     def enter_by_code(
         self, mac: MacAddress, typed: str, ways: Collection[Way], at: Now
     ) -> Accepted | Rejected:
-        """A voucher's code or the code that another device of the account shows. A device that the roll knows comes
-        in as its account does, and uses up no voucher."""
+        """Join with a voucher code, or with a device code that another device of the account shows. A device
+        in the member directory joins its member's account and does not use up the voucher."""
         if wait_s := self.login_throttle.code_wait_s(mac, at.now):
             return Rejected("too-many-guesses", wait_s)
         code = read_code(typed)
@@ -185,7 +194,7 @@ class AccountRegistry:
     def enter_by_card(
         self, mac: MacAddress, shown: str, ways: Collection[Way], at: Now
     ) -> Accepted | Rejected:
-        """A membership card, checked without asking anybody else."""
+        """Join with a membership card. The signature is checked locally, without contacting another node."""
         if "card" not in ways:
             return Rejected("way-closed")
         if wait_s := self.login_throttle.code_wait_s(mac, at.now):
@@ -204,8 +213,8 @@ class AccountRegistry:
     def passphrase_question(
         self, mac: MacAddress, typed: str, ways: Collection[Way], at: Now
     ) -> PassphraseQuestion | Rejected:
-        """What has to be checked for the account, or the name of one, that was typed; ask `enter_by_passphrase`
-        afterwards, whatever came out."""
+        """The check to run for the account or member name that was typed. Call `enter_by_passphrase` with the
+        result, right or wrong."""
         if "passphrase" not in ways:
             return Rejected("way-closed")
         called = plain(typed[:HOST_CHARS_MAX])[:HOST_CHARS_MAX]
@@ -219,8 +228,8 @@ class AccountRegistry:
     def passphrase_checked(
         self, question: PassphraseQuestion, at: Now, *, was_right: bool
     ) -> Rejected | None:
-        """After the check: it counts. A passphrase that was changed while it was checked is wrong; nothing is said
-        when others have guessed too often meanwhile."""
+        """Count the result of a check. A passphrase that was changed during the check is wrong. While the
+        throttle applies, the result is not revealed."""
         mac, account, own = question.mac, question.account, self._is_own(question.mac, question.account)
         if wait_s := self.login_throttle.passphrase_wait_s(mac, question.called, at.now, is_own=own):
             return Rejected("too-many-guesses", wait_s)
@@ -233,15 +242,15 @@ class AccountRegistry:
     def enter_by_passphrase(
         self, question: PassphraseQuestion, at: Now, *, was_right: bool
     ) -> Accepted | Rejected:
-        """After the check, which counts."""
+        """Join with a passphrase, after the check; the result is counted."""
         rejected = self.passphrase_checked(question, at, was_right=was_right)
         return rejected or self._enter_member(question.mac, question.account, "passphrase", at)
 
     def ask(
         self, mac: MacAddress, host: str, name: str, ways: Collection[Way], at: Now
     ) -> SponsorRequest | Rejected:
-        """The device's person, called `name`, asks the member whom they call `host`; whether there is such a member
-        shows in nothing."""
+        """The person at the device, who calls themselves `name`, asks a member, named `host`, to sponsor
+        them. The result does not reveal whether such a member exists."""
         if "introduction" not in ways:
             return Rejected("way-closed")
         called, asked_for = clean_name(name), host.strip()
@@ -253,8 +262,9 @@ class AccountRegistry:
     def answer(
         self, host: AccountId, number: int, at: Now, *, yes: bool
     ) -> SponsorApproval | Rejected | None:
-        """A member's answer. With yes, the guest's device is a guest of its own that this member vouches for; None
-        after a no. Denied when the question is not theirs, is answered or has become too old."""
+        """A member's answer to a request. After yes, the guest's device is bound to a guest account sponsored
+        by this member; None after no. Rejected if the request is not theirs, is already answered or has
+        expired."""
         if not self.is_member(host):
             return Rejected("not-a-member")
         question = self.sponsorship.answer(host, number, yes=yes, now=at.now)
@@ -267,15 +277,15 @@ class AccountRegistry:
         return SponsorApproval(question.mac, Accepted(guest, self.bindings.bind(binding)))
 
     def new_device_code(self, mac: MacAddress, account: AccountId, at: Now) -> OpenCode:
-        """A code by which one more device comes into `account`, which is the one of `mac` now."""
+        """A code with which one more device can join `account`, the account of `mac`."""
         return self.device_codes.new(account, self.way_of(mac), at.now)
 
-    # --- what people change about their own ---------------------------------------------
+    # --- changes that people make to their own data -------------------------------------------
 
     def name_device(
         self, account: AccountId, mac: MacAddress, name: str, at: Now
     ) -> tuple[Change, ...] | Rejected:
-        """A name for one of the account's devices; an empty one takes the name away."""
+        """Set the name of one of the account's devices; an empty name removes it."""
         called = clean_name(name)
         if called is None:
             return Rejected("too-long")
@@ -284,11 +294,12 @@ class AccountRegistry:
             return self.bindings.amend(replace(binding, name=called))
         if account != (self._owner(mac) or self._guest_account(mac)):
             return Rejected("not-yours")
-        # The device is nobody's by a binding; if the roll drops it some day, it must not stay in the account.
+        # Bind to the guest account, not to the member's: if the device is removed from the member directory,
+        # it must not stay in the member's account.
         return self.bindings.bind(Binding(mac, self._guest_account(mac), "terms", at.today, called))
 
     def unbind(self, account: AccountId, mac: MacAddress) -> tuple[Change, ...] | Rejected:
-        """Takes a device out of the own account, or a guest's device off whom this member vouched for."""
+        """Remove a device from the account, or a guest's device that the account sponsors."""
         binding = self.bindings.get(mac)
         if binding is None or account not in {binding.account, binding.introduced_by}:
             return Rejected("not-yours")
@@ -299,24 +310,25 @@ class AccountRegistry:
         return account in self._passphrases
 
     def set_passphrase(self, account: AccountId, hashed: str) -> tuple[Change, ...] | Rejected:
-        """`hashed` as `passphrases.hash_passphrase` makes it; devices that are in stay in."""
+        """`hashed` comes from `passphrases.hash_passphrase`. Devices that are online stay online."""
         if not self.is_member(account):
             return Rejected("not-a-member")
         self._passphrases[account] = hashed
         return (PassphraseHash(account, hashed),)
 
     def drop_passphrase(self, account: AccountId) -> tuple[Change, ...]:
-        """No rows when it had none."""
+        """Empty if the account had no passphrase."""
         return (PassphraseGone(account),) if self._passphrases.pop(account, None) is not None else ()
 
     def next_card(self, account: AccountId, today: str, last_day: str) -> Card | Rejected:
-        """What a new card of this member says, to be signed with `cards.make_card`. The day must be known."""
+        """Contents of a new card for this member, to be signed with `cards.make_card`. The date must be
+        known."""
         if not self.is_member(account):
             return Rejected("not-a-member")
         return Card(account, next_serial(today, self._void.get(account, 0)), last_day)
 
     def void_cards(self, account: AccountId, today: str) -> tuple[Change, ...]:
-        """Every card of the account that was made until now counts no more. The day must be known."""
+        """Revoke every card of the account made until now. The date must be known."""
         self.step_up.drop(account)
         self._void[account] = next_void(today, self._void.get(account, 0))
         return (CardsVoid(account, self._void[account]),)
@@ -324,7 +336,7 @@ class AccountRegistry:
     def add_objection(
         self, account: AccountId, rule: str, text: str, at: Now
     ) -> tuple[Objection, ...] | Rejected:
-        """Something to say about a rule, for whoever may answer; nothing said is no contest."""
+        """File an objection to a rule. Blank text is ignored and returns no row."""
         if len(text) > OBJECTION_CHARS_MAX or len(rule) > RULE_CHARS_MAX:
             return Rejected("too-long")
         if not text.strip():
@@ -333,7 +345,7 @@ class AccountRegistry:
             return Rejected("too-many-open")
         return (self.objections.add(account, rule, text.strip(), at.today),)
 
-    # --- within -------------------------------------------------------------------------
+    # --- internal -----------------------------------------------------------------------------
 
     def _owner(self, mac: MacAddress) -> AccountId | None:
         return self._member_directory().account_of(mac)
@@ -352,8 +364,8 @@ class AccountRegistry:
     def _enter_by_device_code(
         self, mac: MacAddress, code: Code, ways: Collection[Way], at: Now
     ) -> Accepted | Rejected:
-        """A guest's account rests on the way that it came by, and is closed to further devices with it: two devices
-        that let each other in would stay for ever."""
+        """A guest account can add devices only while its own join method is enabled; otherwise two devices
+        could readmit each other without end."""
         shown = self.device_codes.use(code, at.now)
         if shown is None:
             if self.device_codes.is_spent(code):

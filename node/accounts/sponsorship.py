@@ -1,10 +1,11 @@
-"""Introductions: a guest asks a member to vouch for them, and the member says yes or no on their own page.
+"""Sponsored guest access: a guest asks a member for access, and the member approves or declines on their own
+page.
 
-A full queue gives way: after a minute each question may have to leave for somebody who has asked less often. Members can
-stop hearing from one device, or from everybody, for a day.
+The number of open requests is limited. After one minute, a request can be replaced by one from a device that
+has asked less often. Members can mute one device, or all of them, for a day.
 
-Nobody learns who is a member: a question to a name that nobody has, one that is not answered, and one that was
-answered with no look the same to who asked.
+Membership is not revealed: a request to an unknown name, an unanswered request and a declined request look
+the same to the guest.
 """
 
 from collections.abc import Callable
@@ -16,22 +17,22 @@ from node.units import AccountId, MacAddress, Milliseconds, Monotonic
 
 REQUEST_LIFETIME = Milliseconds(10 * 60_000)
 OPEN_PER_NAME_MAX = 5
-"""Counted by the name that was asked for, whoever has it: nobody may learn from a refusal that two names mean one member.
-A member has two at most, the account and the name."""
+"""Counted by the name asked for, whether or not it exists: a refusal must not reveal that two names belong to
+one member. A member has at most two names, the account and the display name."""
 TURN = Milliseconds(60_000)
-"""So long each question stays at least, however many others ask for the same name."""
+"""Shortest time that a request stays open, however many others ask for the same name."""
 ASKS_REMEMBERED = Milliseconds(3_600_000)
 ASKERS_MAX = 4_096
 MUTED = Milliseconds(24 * 3_600_000)
 MUTED_DEVICES_MAX = 50
-"""Of one member; the first that was muted is heard again then."""
+"""For each member; the device that was muted first is unmuted at the limit."""
 OPEN_MAX = 1_000
-"""Of all hosts, and of names that nobody has. When there are as many, the oldest makes room, whomever it asks: who sees
-their question end early must not learn from it that nobody is called so."""
+"""Over all members and unknown names. At the limit the oldest request is closed, whether or not its name
+exists, so that an early end does not reveal that a name is unknown."""
 UNANSWERED_TOLD = Milliseconds(30 * 60_000)
-"""How long a device is told that its question ended without a yes."""
+"""How long a device is shown that its request ended without approval."""
 HOST_CHARS_MAX = 60
-"""Of the name that the guest types for whom they know."""
+"""Of the member's name that the guest types."""
 _SIGNS = 10_000
 
 _UNKNOWN = Monotonic(0)
@@ -41,37 +42,37 @@ RequestState = Literal["asked", "granted", "refused", "withdrawn", "timed out"]
 
 @dataclass(frozen=True, slots=True)
 class SponsorRequest:
-    """One guest's question to one member."""
+    """One guest's request to one member."""
 
     number: int
     mac: MacAddress
     host: AccountId | None
-    """None when nobody is called so."""
+    """None if no member has this name, or if the member muted the device."""
     asked_for: str
-    """The host's name as typed."""
+    """The member's name as typed."""
     name: str
-    """How the guest calls themselves."""
+    """The guest's name as typed."""
     sign: str
-    """Four digits on both screens, so that the member says yes to the right device."""
+    """Four digits shown on both screens, so that the member approves the right device."""
     ends: Monotonic
     state: RequestState = "asked"
     began: Monotonic = _UNKNOWN
-    """When this device first asked for this name; to ask once more does not begin anew."""
+    """When this device first asked for this name; repeating the request does not change it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Approved:
-    """The host vouches for the guest."""
+    """The member sponsors the guest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Declined:
-    """The host does not."""
+    """The member declined."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """The guest asks no more."""
+    """The guest withdrew the request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +84,8 @@ RequestEvent = Approved | Declined | Cancelled | RequestTimer
 
 
 def step(question: SponsorRequest, event: RequestEvent, now: Monotonic) -> SponsorRequest:
-    """What becomes of a question. Once it is granted, withdrawn or too old, nothing changes it; a no can no longer
-    become a yes, since who asked may have gone."""
+    """State transition of a request. Granted, withdrawn and timed out are final. A declined request cannot be
+    granted later, because the guest may have left."""
     match question.state, event:
         case "asked" | "refused", _ if now >= question.ends:
             return replace(question, state="timed out")
@@ -99,7 +100,7 @@ def step(question: SponsorRequest, event: RequestEvent, now: Monotonic) -> Spons
 
 
 class Sponsorship:
-    """All questions that are open, the oldest first. Kept in memory only: after a restart the guest asks again."""
+    """All open requests, oldest first. In memory only: after a restart the guest asks again."""
 
     def __init__(self, random: Callable[[int], bytes]) -> None:
         self._random = random
@@ -108,9 +109,9 @@ class Sponsorship:
         self._by_host: dict[AccountId, dict[int, None]] = {}
         self._by_name: dict[str, dict[int, None]] = {}
         self._asked: dict[MacAddress, tuple[int, Monotonic]] = {}
-        """How often each device has asked lately, and when it did last."""
+        """For each device: number of recent requests, and the time of the last one."""
         self._muted: dict[AccountId, dict[MacAddress | None, Monotonic]] = {}
-        """Until when a member hears nothing from a device; None stands for all of them."""
+        """For each member: the devices muted, and until when; None stands for all devices."""
         self._unanswered: dict[MacAddress, Monotonic] = {}
         self._last = 0
 
@@ -120,9 +121,10 @@ class Sponsorship:
     def ask(
         self, mac: MacAddress, host: AccountId | None, asked_for: str, name: str, now: Monotonic
     ) -> SponsorRequest | None:
-        """The question as both sides see it; it takes the place of one that this device asked before. None when
-        OPEN_PER_NAME_MAX others ask for that name, and none of them has to give way: whose question has stood for a TURN
-        goes for who has asked no more often than they did. A host who has muted the device never sees the question."""
+        """Open a request; it replaces an earlier one of this device. None if OPEN_PER_NAME_MAX requests for
+        that name are open and none can be replaced. A request that is at least TURN old can be replaced by
+        one from a device that has not asked more often. A member who muted the device does not see the
+        request."""
         self._sweep(now)
         before, called = self._open.get(self._by_mac.get(mac, 0)), plain(asked_for)
         self.withdraw(mac, now)
@@ -148,8 +150,8 @@ class Sponsorship:
         return question
 
     def mute(self, host: AccountId, number: int, now: Monotonic) -> bool:
-        """The host hears nothing from the device of this question for MUTED; False when the question is not theirs. Who
-        asked cannot tell it from silence."""
+        """Hide requests of this request's device from the member for MUTED. False if the request is not
+        theirs. The guest cannot distinguish it from an unanswered request."""
         self._sweep(now)
         question = self._open.get(number)
         if question is None or question.host != host:
@@ -164,23 +166,24 @@ class Sponsorship:
         return True
 
     def mute_all(self, host: AccountId, now: Monotonic) -> None:
-        """The host hears no question for MUTED; those that wait are as good as refused."""
+        """Hide all requests from the member for MUTED; open ones are declined."""
         self._sweep(now)
         self._muted.setdefault(host, {})[None] = Monotonic(now + MUTED)
         for question in self.of_host(host, now):
             self._open[question.number] = step(question, Declined(), now)
 
     def unmute(self, host: AccountId) -> None:
-        """The host hears everybody again."""
+        """Remove every mute of the member."""
         self._muted.pop(host, None)
 
     def muted_until(self, host: AccountId, now: Monotonic) -> Monotonic | None:
-        """Until when the host hears nobody; None while they do."""
+        """End of the member's mute for all devices; None if there is none."""
         until = self._muted.get(host, {}).get(None)
         return until if until is not None and now < until else None
 
     def answer(self, host: AccountId, number: int, *, yes: bool, now: Monotonic) -> SponsorRequest | None:
-        """The question after the host's answer; None when it is not theirs, too old or answered already."""
+        """The request after the member's answer; None if it is not theirs, has expired or is already
+        answered."""
         self._sweep(now)
         question = self._open.get(number)
         if question is None or question.host != host or question.state != "asked":
@@ -193,7 +196,8 @@ class Sponsorship:
         return answered
 
     def withdraw(self, mac: MacAddress, now: Monotonic) -> SponsorRequest | None:
-        """The question that this device had open, now withdrawn; the device is told no more of an older one."""
+        """Withdraw the open request of this device and return it. An earlier unanswered request is no longer
+        reported."""
         self._unanswered.pop(mac, None)
         question = self._open.get(self._by_mac.get(mac, 0))
         if question is None:
@@ -202,23 +206,24 @@ class Sponsorship:
         return step(question, Cancelled(), now)
 
     def of_device(self, mac: MacAddress, now: Monotonic) -> SponsorRequest | None:
-        """The question that this device waits with, answered with no or not."""
+        """The open request of this device, including a declined one."""
         self._sweep(now)
         return self._open.get(self._by_mac.get(mac, 0))
 
     def went_unanswered(self, mac: MacAddress, now: Monotonic) -> bool:
-        """Whether this device's last question has lately ended: after a no as after silence, and in the same moment."""
+        """Whether this device's last request has recently ended without approval. A declined request is
+        reported at the same time as an unanswered one."""
         self._sweep(now)
         return now < self._unanswered.get(mac, now)
 
     def of_host(self, host: AccountId, now: Monotonic) -> tuple[SponsorRequest, ...]:
-        """Those that wait for this member's answer, the oldest first."""
+        """Requests that wait for this member's answer, oldest first."""
         self._sweep(now)
         mine = (self._open[number] for number in self._by_host.get(host, ()))
         return tuple(question for question in mine if question.state == "asked")
 
     def _count(self, mac: MacAddress, now: Monotonic) -> int:
-        """How often the device has asked lately, this time too."""
+        """Count this request; returns how often the device has asked recently, including now."""
         asks = self._asks(mac, now) + 1
         self._asked.pop(mac, None)
         if len(self._asked) >= ASKERS_MAX:
@@ -231,7 +236,7 @@ class Sponsorship:
         return 0 if now - last >= ASKS_REMEMBERED else count
 
     def _has_place(self, called: str, asks: int, now: Monotonic) -> bool:
-        """Whether one more may ask for this name; somebody else's question may end for it."""
+        """Whether one more request for this name is possible; may close another device's request."""
         numbers = self._by_name.get(called, {})
         if len(numbers) < OPEN_PER_NAME_MAX:
             return True
@@ -261,7 +266,7 @@ class Sponsorship:
             self._end_unanswered(oldest.mac, now)
 
     def _sweep(self, now: Monotonic) -> None:
-        # All live equally long, so that the first in the order of asking is the first to end.
+        # All requests have the same lifetime, so the first in order of creation expires first.
         while self._open:
             oldest = next(iter(self._open.values()))
             if step(oldest, RequestTimer(), now).state != "timed out":

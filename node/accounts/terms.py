@@ -1,4 +1,4 @@
-"""The terms of joining, versioned: everyone can read what they accepted, as long as anybody is held to it."""
+"""Versioned terms of use: people can read the version they accepted as long as it applies to them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from node.errors import Finding
 
 TERMS_CHARS_MAX = 20_000
-"""Of one language."""
+"""For each language."""
 LANGUAGES_MAX = 20
 VERSIONS_MAX = 200
 _LANGUAGE_CHARS_MAX = 35
@@ -22,7 +22,7 @@ class TermsText:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """One version, in every language that it was written in. The first is the one that binds."""
+    """One version in all its languages. The first language is the binding one."""
 
     version: str
     texts: tuple[TermsText, ...]
@@ -31,33 +31,33 @@ class Terms:
 
 
 class TermsStore:
-    """Every version that was ever in force here, the newest last."""
+    """All versions ever in force on this node, newest last."""
 
     def __init__(self) -> None:
         self._versions: dict[str, Terms] = {}
 
     def take(self, kept: Iterable[Terms]) -> None:
-        """From storage, in the order in which they were adopted."""
+        """Load from storage, in order of adoption."""
         for terms in kept:
             self._versions[terms.version] = terms
 
     @property
     def current(self) -> Terms | None:
-        """What people accept now; None while nobody wrote terms here."""
+        """The version that people accept now; None if no terms were written."""
         return next(reversed(self._versions.values()), None)
 
     def get(self, version: str) -> Terms | None:
         return self._versions.get(version)
 
     def all(self) -> tuple[Terms, ...]:
-        """The newest first."""
+        """Newest first."""
         return tuple(reversed(self._versions.values()))
 
     def adopt(
         self, texts: tuple[TermsText, ...], today: str, by: str, not_below: str = ""
     ) -> Terms | tuple[Finding, ...]:
-        """The next version, which everyone accepts once more when they next come in; or all that is wrong with it.
-        `not_below` is a version that people may have accepted before there was any here."""
+        """Adopt the next version, which everyone must accept when they next join. Returns findings if it is
+        not valid. `not_below` is a version that people may have accepted before any was stored here."""
         findings = terms_findings(texts)
         if not findings and len(self._versions) >= VERSIONS_MAX:
             message = f"There are {len(self._versions)} versions of the terms already."
@@ -74,12 +74,12 @@ class TermsStore:
 
 
 def next_version(taken: Iterable[str]) -> str:
-    """One more than the largest whole number among these versions."""
+    """The largest whole number among these versions, plus one."""
     return str(max((int(version) for version in taken if _is_count(version)), default=0) + 1)
 
 
 def terms_findings(texts: tuple[TermsText, ...]) -> tuple[Finding, ...]:
-    """All that is wrong with terms that somebody wrote."""
+    """Everything that is wrong with the texts."""
     found = []
     if not texts:
         found.append(("There are no terms in any language.", "write them in your own language first"))
@@ -101,7 +101,7 @@ def terms_findings(texts: tuple[TermsText, ...]) -> tuple[Finding, ...]:
 
 
 def is_language(text: str) -> bool:
-    """Whether `text` is formed like a language tag of BCP 47: ``ca``, ``pt-BR``, ``zh-Hant``."""
+    """Whether `text` has the form of a language tag of BCP 47: ``ca``, ``pt-BR``, ``zh-Hant``."""
     first, *rest = text.split("-")
     return (
         len(text) <= _LANGUAGE_CHARS_MAX

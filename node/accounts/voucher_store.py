@@ -1,4 +1,4 @@
-"""All vouchers that the community issued, found by their code, their account or their batch."""
+"""All issued vouchers, indexed by code fingerprint, account and batch."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -21,12 +21,12 @@ from node.errors import Finding
 from node.units import AccountId, Milliseconds, Monotonic
 
 VOUCHERS_MAX = 50_000
-"""On one node, until their time to be kept is over."""
+"""On one node, until their retention ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class GeneratedVoucher:
-    """A code that is no voucher's yet, with what follows from it."""
+    """A new code that is not issued yet, with its fingerprint and account."""
 
     code: Code = field(repr=False)
     fingerprint: str
@@ -35,7 +35,7 @@ class GeneratedVoucher:
 
 @dataclass(frozen=True, slots=True)
 class IssueResult:
-    """Fresh vouchers. Their codes are nowhere else: who does not print them now never will."""
+    """Newly issued vouchers. Only fingerprints are stored, so the codes must be printed now."""
 
     batch: Batch
     codes: tuple[Code, ...]
@@ -44,16 +44,17 @@ class IssueResult:
 
 @dataclass(frozen=True, slots=True)
 class Revoked:
-    """Vouchers that count no more, so that the same can be undone, and the accounts whose people are on."""
+    """Vouchers that were revoked, so that `restore` can undo it, and the accounts concerned."""
 
     fingerprints: tuple[str, ...]
     accounts: tuple[AccountId, ...]
-    """Those that were in use: their sessions end now."""
+    """Accounts of vouchers in use; their sessions end now."""
     changes: tuple[SavedVoucher, ...]
 
 
 class VoucherStore:
-    """Owned by the loop, like the register. `key` is the community's, `random` the node's source of chance."""
+    """Used only from the event loop's thread. `key` is the community's HMAC key; `random(n)` returns n random
+    bytes."""
 
     def __init__(self, key: bytes, random: Callable[[int], bytes]) -> None:
         self._key, self._random = key, random
@@ -75,8 +76,8 @@ class VoucherStore:
         at: Now,
         saved_at: Monotonic | None,
     ) -> tuple[SavedVoucher, ...]:
-        """From storage; the rows whose lease had to be told anew in this boot's time, to be kept again. A voucher
-        whose batch is lost is worth nothing that anybody knows."""
+        """Load from storage. Returns rows whose lease was converted from another boot, to be stored again.
+        Vouchers without a batch are skipped, because their value is unknown."""
         rows = []
         for batch in batches:
             self._add(batch)
@@ -97,8 +98,8 @@ class VoucherStore:
         return tuple(rows)
 
     def clock_known(self, at: Now) -> tuple[SavedVoucher, ...]:
-        """The clock is known now: rows of the vouchers in use whose time could only be guessed before. Those that
-        were stored with an end by the clock end then, and not later: what passed while the node was off counts."""
+        """Called when the clock becomes known. Returns rows of vouchers in use whose remaining time was an
+        estimate. A voucher stored with an end in civil time ends then: time while the node was off counts."""
         assert at.wall_s is not None, "only a clock that is known helps"
         awaited, self._awaiting_clock = self._awaiting_clock, set()
         rows = []
@@ -113,13 +114,13 @@ class VoucherStore:
         return tuple(rows)
 
     def clock_corrected(self, at: Now) -> tuple[SavedVoucher, ...]:
-        """The clock was wrong until now: rows of all vouchers that were ever used. They end when they would have ended;
-        those that are over must not begin anew by a clock that was set back."""
+        """Called after the clock was wrong. Returns rows of all vouchers ever used, with their ends in
+        corrected civil time, so that a clock set back does not revive an ended voucher."""
         begun = [voucher for voucher in self._by_fingerprint.values() if voucher.lease is not None]
         return tuple(self._keep(voucher, at) for voucher in begun)
 
     def findings(self, wish: Batch, count: int) -> tuple[Finding, ...]:
-        """All that is wrong with a wish for `count` such vouchers now."""
+        """Everything that prevents issuing `count` such vouchers now."""
         findings = batch_findings(wish, count)
         if not findings and len(self) + count > VOUCHERS_MAX:
             message = f"The node keeps {len(self)} vouchers and can keep {VOUCHERS_MAX}."
@@ -127,14 +128,14 @@ class VoucherStore:
         return findings
 
     def generate(self, count: int) -> tuple[GeneratedVoucher, ...]:
-        """So many new codes, which are nobody's yet. May be called in another thread: it looks at no voucher."""
+        """Create `count` new codes. Thread-safe: reads no voucher."""
         return tuple(self._new_code() for _ in range(count))
 
     def issue(
         self, wish: Batch, count: int, today: str, minted: tuple[GeneratedVoucher, ...] = ()
     ) -> IssueResult | tuple[Finding, ...]:
-        """`count` new vouchers as in `wish`, whose number and day are given here, with the codes that were minted for
-        them; or all that is wrong with it."""
+        """Issue `count` vouchers as described by `wish`; number and date are set here. `minted` are codes
+        from `generate`. Returns findings if the request is not valid."""
         if findings := self.findings(wish, count):
             return findings
         batch = replace(wish, number=self._last_batch + 1, issued_day=today)
@@ -144,12 +145,12 @@ class VoucherStore:
         return IssueResult(batch, codes, (batch, *rows))
 
     def rows(self) -> tuple[Batch | SavedVoucher, ...]:
-        """Everything that is to be kept."""
+        """All rows."""
         vouchers = self._by_fingerprint.values()
         return (*self.batches.values(), *(self._row(voucher) for voucher in vouchers))
 
     def find(self, code: Code) -> Voucher | None:
-        """The voucher that this code belongs to."""
+        """The voucher with this code."""
         return self._by_fingerprint.get(voucher_fingerprint(self._key, code))
 
     def of_account(self, account: AccountId) -> Voucher | None:
@@ -162,16 +163,16 @@ class VoucherStore:
         return tuple(self._by_fingerprint[name] for name in self._by_batch.get(number, ()))
 
     def counts(self, number: int, now: Monotonic) -> Mapping[VoucherState, int]:
-        """How many of a batch are in which state."""
+        """Number of vouchers of a batch in each state."""
         return Counter(voucher_state(voucher, now) for voucher in self.of_batch(number))
 
     def groups_of(self, account: AccountId) -> frozenset[str]:
-        """The group of the voucher that became this account; none for any other account."""
+        """The group of the voucher's account; empty for any other account."""
         voucher = self.of_account(account)
         return frozenset() if voucher is None else frozenset({self.batches[voucher.batch].group})
 
     def use(self, voucher: Voucher, at: Now) -> tuple[Voucher, tuple[SavedVoucher, ...]]:
-        """The voucher in use, and the row to keep when this is its first use."""
+        """The voucher in use, and the row to store if this is its first use."""
         if voucher.lease is not None:
             return voucher, ()
         lasts_ms: Milliseconds = self.batches[voucher.batch].lasts_ms
@@ -180,7 +181,7 @@ class VoucherStore:
         return used, (self._keep(used, at),)
 
     def revoke(self, fingerprints: Iterable[str], now: Monotonic) -> Revoked:
-        """These count no more; what is unknown, revoked or ended is left as it is."""
+        """Revoke these vouchers; unknown, revoked and ended ones are not changed."""
         living = [
             voucher
             for name in fingerprints
@@ -192,7 +193,7 @@ class VoucherStore:
         return Revoked(tuple(voucher.fingerprint for voucher in living), accounts, rows)
 
     def restore(self, fingerprints: Iterable[str]) -> tuple[SavedVoucher, ...]:
-        """Takes a revocation back; the time of one in use went on meanwhile."""
+        """Undo a revocation. The time of a voucher in use has continued to run."""
         return tuple(
             self._replace(replace(voucher, is_revoked=False))
             for name in fingerprints
@@ -200,8 +201,9 @@ class VoucherStore:
         )
 
     def forget(self, fingerprints: Iterable[str], at: Now) -> tuple[Batch | SavedVoucher, ...]:
-        """Storage keeps these no more, nor batches that have no others. Rows of those that are in use, which are not
-        forgotten: they were first used while storage looked, or a clock was wrong when they were."""
+        """Drop vouchers that storage deleted, and batches without vouchers. Returns rows of vouchers that are
+        in use and must be stored again: they were first used during the deletion, or a wrong clock made them
+        look old."""
         rows: list[Batch | SavedVoucher] = []
         for name in fingerprints:
             voucher = self._by_fingerprint.get(name)

@@ -1,7 +1,7 @@
-"""Vouchers: printed codes that become an account when they are first used.
+"""Vouchers: printed codes that become an account at first use.
 
-The node keeps no code, only its fingerprint under the community's key; a sheet can be printed once. Fingerprint and
-account follow from the code alone, so that they are the same on every node of the community.
+The node stores no code, only its HMAC under the community's key, so a sheet can be printed only once.
+Fingerprint and account are derived from the code, so they are the same on every node of the community.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from node.units import AccountId, Milliseconds, Monotonic
 VoucherState = Literal["unused", "used", "ended", "revoked"]
 
 BATCH_MAX = 960
-"""Codes of one batch: 40 sheets of 24."""
+"""Codes in one batch: 40 sheets of 24."""
 LASTS_MIN, LASTS_MAX = Milliseconds(10 * 60_000), Milliseconds(400 * 86_400_000)
 DEVICES_MAX = 50
 NOTE_CHARS_MAX = 200
@@ -30,15 +30,15 @@ _ACCOUNT_CHARS = 12
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Vouchers that were issued together and are worth the same."""
+    """Vouchers issued together with the same properties."""
 
     number: int
     group: str
-    """The group that its accounts are in, so that rules can say what they get: ``who = "group:day-pass"``."""
+    """Group of the accounts, so that rules can refer to them: ``who = "group:day-pass"``."""
     lasts_ms: Milliseconds
-    """From the first use on, in hours that pass whether anybody is online or not."""
+    """Time from first use, whether online or not."""
     devices_max: int
-    """At once; 0 leaves it to the rules."""
+    """Simultaneous devices; 0 leaves it to the rules."""
     issued_day: str
     issued_by: str
     """``admin`` or ``issuer``, and the name they gave."""
@@ -47,39 +47,40 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Voucher:
-    """One code of a batch, and what became of it."""
+    """One voucher and its state."""
 
     fingerprint: str
     """HMAC-SHA256 of the code under the community's key, in hexadecimal."""
     batch: int
     account: AccountId
     lease: Lease | None = None
-    """None until it is first used."""
+    """None until first use."""
     is_revoked: bool = False
     used_day: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class SavedVoucher:
-    """A voucher as stored; its lease is re-based when loaded, so `voucher.lease` is None."""
+    """A voucher as stored. The lease is converted to this boot's time on load, so `voucher.lease` is None
+    here."""
 
     voucher: Voucher
     lease: SavedLease | None
 
 
 def voucher_fingerprint(key: bytes, code: Code) -> str:
-    """What is kept of a code. Without `key` nobody can try codes against it."""
+    """Stored form of a code. Without `key`, codes cannot be tested against it."""
     return hmac.digest(key, b"voucher\0" + code.text.encode(), "sha256").hex()
 
 
 def voucher_account(fingerprint: str) -> AccountId:
-    """The account that the voucher becomes, on every node the same; 60 bits of its fingerprint."""
+    """Account of the voucher, the same on every node: 60 bits derived from its fingerprint."""
     short = hashlib.sha256(b"voucher account\0" + bytes.fromhex(fingerprint)).digest()
     return AccountId(VOUCHER_PREFIX + b32encode(short).decode().lower()[:_ACCOUNT_CHARS])
 
 
 def voucher_state(voucher: Voucher, now: Monotonic) -> VoucherState:
-    """What a voucher is worth at `now`; the end itself is already over."""
+    """State at `now`; a voucher is ended from the instant of its end."""
     if voucher.is_revoked:
         return "revoked"
     if voucher.lease is None:
@@ -88,7 +89,7 @@ def voucher_state(voucher: Voucher, now: Monotonic) -> VoucherState:
 
 
 def batch_findings(batch: Batch, count: int) -> tuple[Finding, ...]:
-    """All that is wrong with a wish for `count` such vouchers, for the person who typed it."""
+    """Everything that is wrong with a request for `count` such vouchers."""
     checks = (
         (
             not 1 <= count <= BATCH_MAX,

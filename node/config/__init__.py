@@ -1,6 +1,6 @@
-"""One ``node.toml``: the list of settings, the values it becomes, and the documents generated from the list.
+"""Configuration file ``node.toml``: the list of settings, the parsed values, and the generated documents.
 
-Read `settings` first; `parse` turns a file into a `NodeConfig` or into every error at once.
+Start with `settings`. `parse` turns a file into a `NodeConfig`, or reports every error at once.
 """
 
 from node.config.documents import example, reference

@@ -20,7 +20,8 @@ _COMMENT_COLUMNS = 100
 
 
 def example(written: Mapping[str, str] | None = None) -> str:
-    """A commented ``node.toml`` that is valid as it stands; `written` maps settings' names to TOML values."""
+    """A commented ``node.toml`` that is valid as generated; `written` maps names of settings to TOML
+    values."""
     parts = [_EXAMPLE_HEAD]
     for section, says in SECTIONS.items():
         parts.append(f"\n# {says}\n[{section}]\n")
@@ -31,7 +32,7 @@ def example(written: Mapping[str, str] | None = None) -> str:
 
 
 def reference() -> str:
-    """Every setting in Markdown: kind, default and meaning."""
+    """Every setting as a Markdown table: type, default and meaning."""
     parts = [_REFERENCE_HEAD]
     for section, says in SECTIONS.items():
         parts.append(f"\n## [{section}]\n\n{says}\n\n{_TABLE_HEAD}")
@@ -62,7 +63,7 @@ def _help_with_default(setting: Setting) -> str:
 
 def _reference_row(setting: Setting) -> str:
     default = "must be written" if setting.required else setting.derived or f"`{setting.default}`"
-    # An upright stroke would end the cell.
+    # "|" would end the table cell.
     meaning = _help_with_example(setting).replace("|", "\\|")
     return f"| `{setting.key}` | {setting.kind.name} | {default} | {meaning} |\n"
 

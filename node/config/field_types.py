@@ -1,4 +1,4 @@
-"""The kinds of value a setting can have: how to read one, and what to write when it cannot be read."""
+"""Types of settings: how to read a value, and what is wrong with one that cannot be read."""
 
 import re
 from collections.abc import Callable
@@ -15,23 +15,23 @@ TEXT_CHARS_MAX = 2_000
 PATH_CHARS_MAX = 200
 LIST_ITEMS_MAX = 5_000
 FLOWS_MIN, FLOWS_MAX = 128, 65_536
-"""Fewer break ordinary pages, and the limit is reached a little early."""
+"""Fewer break ordinary web pages, and the limit is reached slightly early."""
 MTU_MIN, MTU_MAX = 1_280, 9_216
-"""No line carries less where IPv6 is (RFC 8200 section 5), and no Ethernet more."""
+"""The minimum link MTU of IPv6 (RFC 8200 section 5), and the largest Ethernet frames."""
 _INTERFACE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
 _DOMAIN = re.compile(
     r"(?=.{1,200}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*"
 )
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
-# 32 bytes in base32: the last of the 52 letters carries one bit only.
+# 32 bytes in base32: the last of the 52 characters carries one bit only.
 _NODE_ID = re.compile(r"[a-z2-7]{51}[aq]")
-# The console's unix socket has 107 bytes for its path.
+# The path of a Unix socket has at most 107 bytes.
 _PATH = re.compile(r"/[^\x00-\x1f\x7f]*")
 
 
 @dataclass(frozen=True, slots=True)
 class FieldType:
-    """A kind of value: `read` returns it or raises ValueError with what is wrong."""
+    """A type of setting. `read` returns the value, or raises ValueError with what is wrong."""
 
     name: str
     """For the reference: ``a port``."""
@@ -123,7 +123,7 @@ def _network6(value: object) -> IPv6Interface | None:
         address = IPv6Interface(text)
     except ValueError:
         raise ValueError(f"{text!r} is not an IPv6 address with its network's size") from None
-    # RFC 4862 section 5.5.3: devices form their own addresses in networks of 64 bits only.
+    # RFC 4862 section 5.5.3: devices form their own addresses only in /64 networks.
     if address.network.prefixlen != 64:
         raise ValueError("the network's size must be /64, or devices cannot form addresses in it")
     if address.ip.is_link_local or address.ip.is_multicast or address.ip == address.network.network_address:
@@ -188,7 +188,7 @@ def _peer(value: object) -> PeerAddress:
 
 
 def list_of(item: FieldType, plural: str, most: int = LIST_ITEMS_MAX) -> FieldType:
-    """A kind with several values of one kind, each once."""
+    """A list of distinct values of one type."""
 
     def read(value: object) -> tuple[object, ...]:
         if not isinstance(value, list):
@@ -213,7 +213,7 @@ def _flows(value: object) -> int:
 
 
 def one_of(*choices: str) -> FieldType:
-    """A kind with a closed list of words."""
+    """A type with a fixed set of words."""
 
     def read(value: object) -> str:
         if not isinstance(value, str) or value not in choices:

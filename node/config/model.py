@@ -1,4 +1,4 @@
-"""What a valid ``node.toml`` says, as frozen values with their units. Field names are the settings' names."""
+"""A valid ``node.toml`` as frozen dataclasses. Fields are named after the settings."""
 
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
@@ -9,7 +9,7 @@ from node.units import Milliseconds, NodeId
 
 @dataclass(frozen=True, slots=True)
 class NodeSection:
-    """This node itself."""
+    """This node."""
 
     name: str
     data_dir: str
@@ -23,7 +23,7 @@ class NodeSection:
 
     @property
     def console_socket(self) -> str:
-        """Where a running node answers the verbs of the command line."""
+        """Unix socket on which a running node answers the commands of the command line."""
         return f"{self.run_dir}/console.sock"
 
 
@@ -38,7 +38,7 @@ class CommunitySection:
 
 @dataclass(frozen=True, slots=True)
 class LanSection:
-    """The side where people are."""
+    """The network of people's devices."""
 
     interface: str
     address4: IPv4Interface
@@ -48,68 +48,69 @@ class LanSection:
     dhcp_last: IPv4Address
     dhcp_lease: Milliseconds
     dns_upstream: tuple[str, ...]
-    """Empty: the resolvers that the system itself uses."""
+    """Empty: the system's own resolvers."""
     domain: str
     flows_per_device: int
 
 
 @dataclass(frozen=True, slots=True)
 class UplinkSection:
-    """The side where the Internet is."""
+    """The link to the Internet."""
 
     interface: str
     masquerade: bool
     mtu: int
-    """Bytes that the line carries in one packet; 0 for what the interface itself says."""
+    """MTU of the link in bytes; 0 uses the MTU of the interface."""
 
 
 @dataclass(frozen=True, slots=True)
 class PortalSection:
-    """The page that welcomes people."""
+    """The captive portal."""
 
     port: int
     host: str
     session: Milliseconds | None
-    """How long an admission lasts; None never ends by itself."""
+    """Session lifetime; None for no limit."""
     language: str
-    """RFC 5646; what pages are in when a browser asks for nothing that there is."""
+    """RFC 5646; used if the browser asks for no available language."""
     languages: tuple[str, ...]
-    """To choose from, besides `language`; empty for all that have a catalogue."""
+    """Available besides `language`; empty for all that have a catalogue."""
     certificate: str | None
-    """PEM file with the chain; None serves no https."""
+    """PEM file with the certificate chain; None disables HTTPS."""
     certificate_key: str | None
     https_port: int
     dns_port: int
-    """Of the resolver for devices that are not admitted."""
+    """Of the resolver for unauthorized devices."""
     advertise: bool
-    """By DHCP and router advertisements, while the certificate is publicly valid."""
+    """Advertise the portal by DHCP and router advertisements, while its certificate is publicly trusted (RFC
+    8910)."""
 
 
 @dataclass(frozen=True, slots=True)
 class OfferedService:
-    """Something of the neighbourhood that everybody reaches, also before they come in."""
+    """A local service that every device can reach, also before admission."""
 
     name: str
     url: str
     about: str
     host: str
-    """As the URL has it: a DNS name in lower case, or an address."""
+    """As in the URL: a DNS name in lower case, or an address."""
     port: int
     addresses: tuple[IPv4Address | IPv6Address, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ServicesSection:
-    """What everybody reaches, admitted or not."""
+    """Local services that every device can reach, admitted or not."""
 
     offered: tuple[OfferedService, ...]
     found: bool
-    """Whether services that announce themselves on the people's side are shown too."""
+    """Whether services announced by DNS-SD on the LAN side are shown too."""
 
 
 @dataclass(frozen=True, slots=True)
 class AdminSection:
-    """The admins' own door."""
+    """The server of the admin pages."""
 
     address: str
     port: int
@@ -117,7 +118,7 @@ class AdminSection:
 
 @dataclass(frozen=True, slots=True)
 class PeerAddress:
-    """Where to look for a node that no announcement reaches."""
+    """Address of a node that multicast announcements do not reach."""
 
     address: str
     port: int
@@ -129,7 +130,7 @@ class MeshSection:
     """The links to other nodes."""
 
     interfaces: tuple[str, ...]
-    """Empty: the node stands alone and opens no port to others."""
+    """Empty: no announcements; if `peers` is empty too, the node opens no mesh port."""
     port: int
     peers: tuple[PeerAddress, ...]
     transit: bool
@@ -138,35 +139,35 @@ class MeshSection:
 
 @dataclass(frozen=True, slots=True)
 class RulesSection:
-    """What the community agreed."""
+    """The community's rules."""
 
     file: str
 
 
 @dataclass(frozen=True, slots=True)
 class MembersSection:
-    """Who is a member, and with which devices."""
+    """The member directory: who is a member, and with which devices."""
 
     file: str
 
 
 @dataclass(frozen=True, slots=True)
 class StopSection:
-    """What a stopped node leaves behind."""
+    """What happens to sessions when the node stops."""
 
     sessions: Literal["keep", "close"]
 
 
 @dataclass(frozen=True, slots=True)
 class ClockSection:
-    """How far the clock can be trusted."""
+    """When the clock is trusted."""
 
     source: Literal["synced", "trusted"]
 
 
 @dataclass(frozen=True, slots=True)
 class NodeConfig:
-    """Everything that ``node.toml`` says, defaults filled in."""
+    """All of ``node.toml``, with defaults filled in."""
 
     node: NodeSection
     community: CommunitySection

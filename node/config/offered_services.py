@@ -1,4 +1,4 @@
-"""A service of the neighbourhood, as one line of ``services.offered`` says it: what, where, what for."""
+"""Local services, as written in ``services.offered``: name, URL and description."""
 
 import re
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -16,11 +16,11 @@ LINE_CHARS_MAX = 800
 
 _PORTS = {"http": 80, "https": 443}
 _URL = re.compile(r"[!#-;=?-~]+")
-"""Printable ASCII without a space, quotation mark or angle bracket."""
+"""Printable ASCII without space, quotation mark or angle brackets."""
 
 
 def read_offer(value: object) -> OfferedService:
-    """``NAME | URL | WHAT IT IS``, and ``| ADDRESSES`` where the URL has a name. Raises ValueError."""
+    """``NAME | URL | WHAT IT IS``, followed by ``| ADDRESSES`` if the URL has a name. Raises ValueError."""
     if not isinstance(value, str) or len(value) > LINE_CHARS_MAX:
         raise ValueError(f"a service is a text of at most {LINE_CHARS_MAX} characters")
     parts = [part.strip() for part in value.split("|")]
@@ -57,7 +57,8 @@ def _pieces(url: str) -> SplitResult:
 
 
 def _addresses(host: str, given: list[str]) -> tuple[IPv4Address | IPv6Address, ...]:
-    """Of the URL itself, or those that stand behind it: what is opened is written down, never looked up."""
+    """The address in the URL, or the addresses given. The firewall opens only configured addresses, never
+    resolved ones."""
     try:
         literal = [ip_address(host)]
     except ValueError:

@@ -1,4 +1,4 @@
-"""``node.toml`` to a `NodeConfig`, or to every error at once, each with its line and its mend."""
+"""Turns ``node.toml`` into a `NodeConfig`, or reports every error at once, each with its line and its fix."""
 
 import difflib
 from collections.abc import Iterable, Mapping
@@ -27,7 +27,7 @@ from node.toml_reader import TomlDocument, read_toml, read_value
 
 FILE_BYTES_MAX = 256 * 1024
 UNKNOWN_MAX = 100
-"""Findings about what the file should not hold; a person mends the first ones and reads it again."""
+"""Limit of findings about unknown sections and settings; people fix the first ones and check again."""
 _TYPES: Mapping[str, type] = {
     "node": NodeSection,
     "community": CommunitySection,
@@ -47,10 +47,10 @@ _DHCP_SKIPPED = 100
 
 
 def parse_config(text: str) -> tuple[NodeConfig | None, tuple[Finding, ...]]:
-    """The configuration and what deserves a second look; None when any finding is an error."""
+    """The configuration, and findings. None if a finding is an error; the others are warnings."""
     file = read_toml(text, code="config-text", syntax_code="config-syntax", bytes_max=FILE_BYTES_MAX)
     findings = [*file.findings, *islice(_unknown(file), UNKNOWN_MAX)]
-    # After a line that is not TOML anything may be missing, so nothing is called missing.
+    # After a TOML syntax error, any line may be missing, so no setting is reported as missing.
     values = {name: _section(file, name, findings, complete=not file.findings) for name in SECTIONS}
     if not any(finding.is_error for finding in findings):
         _derive(values)
@@ -132,7 +132,8 @@ def _derive(values: dict[str, dict[str, Any]]) -> None:
 
 
 def _dhcp_range(address: IPv4Interface) -> tuple[IPv4Address, IPv4Address]:
-    """The longer side of the network around the node's own address, leaving some room for fixed addresses."""
+    """The larger part of the network above or below the node's own address, leaving room for fixed
+    addresses."""
     network = address.network
     low, own, high = int(network.network_address) + 1, int(address.ip), int(network.broadcast_address) - 1
     skipped = _DHCP_SKIPPED if network.num_addresses > 2 * _DHCP_SKIPPED else 1
@@ -142,14 +143,14 @@ def _dhcp_range(address: IPv4Interface) -> tuple[IPv4Address, IPv4Address]:
 
 
 def _together(values: dict[str, dict[str, Any]], file: TomlDocument) -> Iterable[Finding]:
-    """What is wrong only when settings are seen side by side."""
+    """Checks that involve more than one setting."""
     yield from _interfaces(values, file)
     yield from _dhcp(values["lan"], file)
     yield from _ports(values, file)
     yield from _services(values, file)
     yield from _certificate(values["portal"], file)
     host, domain = values["portal"]["host"], values["lan"]["domain"]
-    # A certificate names a public host, which is no reason to make all of its domain a local one.
+    # With a certificate the host is a public name; the rest of its domain need not be local.
     if not host.endswith(f".{domain}") and values["portal"]["certificate"] is None:
         mend = f'write host = "login.{domain}" below [portal], or another name that ends in .{domain}'
         message = (
@@ -201,7 +202,7 @@ def _dhcp(lan: dict[str, Any], file: TomlDocument) -> Iterable[Finding]:
 
 
 def _services(values: dict[str, dict[str, Any]], file: TomlDocument) -> Iterable[Finding]:
-    """A service must not open one of the node's own doors."""
+    """A service must not use one of the node's own ports."""
     lan, portal, admin = values["lan"], values["portal"], values["admin"]
     own = {lan["address4"].ip, *([lan["address6"].ip] if lan["address6"] else [])}
     doors = {53, 80, 443, *(portal[key] for key in ("port", "https_port", "dns_port"))}

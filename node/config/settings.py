@@ -1,4 +1,4 @@
-"""The one list of settings. Validation, the example file and the reference all come from it."""
+"""The list of all settings. Validation, the example file and the reference are generated from it."""
 
 from dataclasses import dataclass
 
@@ -48,18 +48,18 @@ SECTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One line of ``node.toml``."""
+    """One setting of ``node.toml``."""
 
     section: str
     key: str
     kind: FieldType
     default: str | None
-    """As TOML text; None when the setting must be given or is `derived`."""
+    """As TOML text; None if the setting is required or `derived`."""
     help: str
     example: str
-    """A valid value as TOML text, as the example file shows it."""
+    """A valid value as TOML text, shown in the example file."""
     derived: str = ""
-    """Where the value comes from when it is not written; empty for a setting with a default of its own."""
+    """How the value is computed if it is not written; empty if the setting has a fixed default."""
 
     @property
     def name(self) -> str:
@@ -88,7 +88,7 @@ TERMS = (
     "Be kind to each other. The line is shared by everyone here. "
     "The node counts how much you use, never what for."
 )
-"""For a community that has not written its own yet; the catalogues say it in other languages."""
+"""Default terms; the catalogues have their translations."""
 _PEER = '["fd42::7 7400 abcdefghijklmnopqrstuvwxyz234567abcdefghijklmnopqrsq"]'
 
 SETTINGS: tuple[Setting, ...] = (

@@ -1,1 +1,2 @@
-"""What a node needs: `facts` looks at the machine, `diagnoses` says what that means and what mends it."""
+"""Checks of a machine and its node: `facts` collects the state, `diagnoses` says what is wrong and how to fix
+it."""

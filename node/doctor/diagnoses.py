@@ -1,4 +1,4 @@
-"""From what was seen to what it means: one function for each thing that a node needs."""
+"""Diagnoses from the collected state: one function for each requirement of a node."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from node.units import Bytes, show_volume
 
 FREE_BYTES_LOW = 200_000_000
 FREE_BYTES_LEAST = 20_000_000
-"""Below this the database cannot even tidy up."""
+"""Below this, the database cannot even delete old data."""
 _PRIVATE = 0o077
 FLOWS_OF_A_DEVICE, DEVICES_OF_AN_ACCOUNT, GUESTS = 64, 4, 100
-"""What a community may need at once, generously; the kernel drops what it cannot follow."""
+"""Generous estimate for a community's conntrack table; packets of untracked connections are dropped."""
 _MEND_INIT = "procomu init --config {config}"
 
 Verdict = Literal["ok", "warn", "fail"]
@@ -24,23 +24,23 @@ Verdict = Literal["ok", "warn", "fail"]
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """One thing that a node needs."""
+    """The result of one check."""
 
     name: str
     verdict: Verdict
     found: str
     wrong: str = ""
     mend: str = ""
-    """The command, or the edit, that mends it."""
+    """A command or edit that fixes it."""
 
 
 def diagnose(seen: Symptoms) -> tuple[Diagnosis, ...]:
-    """Everything that could be looked at, in the order in which to mend it."""
+    """Every check that was possible, in the order in which to fix them."""
     return tuple(diagnosis for look in _LOOKS for diagnosis in look(seen))
 
 
 def is_well(diagnoses: tuple[Diagnosis, ...]) -> bool:
-    """Whether a node can run: nothing failed."""
+    """Whether the node can run: no check failed."""
     return all(diagnosis.verdict != "fail" for diagnosis in diagnoses)
 
 
@@ -172,7 +172,7 @@ def _dnsmasq(dns: DnsSeen, *, is_running: bool) -> Iterator[Diagnosis]:
 
 
 def _packets(seen: Symptoms) -> Iterator[Diagnosis]:
-    """Both sides, the setting and the line are compared: the smallest is what devices are told."""
+    """Compares both sides, the setting and the path; the smallest MTU is announced to devices."""
     if seen.config is None or seen.packets is None:
         return
     packets, setting = seen.packets, seen.config.uplink.mtu
@@ -358,7 +358,7 @@ def _connections(seen: Symptoms) -> Iterator[Diagnosis]:
 
 
 def _neighbours(seen: Symptoms) -> Iterator[Diagnosis]:
-    """A running node raises the limit itself, where it may."""
+    """A running node raises the limit itself if it has permission."""
     settings = f"net.ipv4.neigh.default.gc_thresh3={NEIGHBOURS_MAX}, and the same for net.ipv6"
     if seen.config is None or not seen.is_running:
         return
@@ -383,7 +383,7 @@ def _node(seen: Symptoms) -> Iterator[Diagnosis]:
 
 
 def _file(label: str, file: FileSeen, mend: str) -> Iterator[Diagnosis]:
-    """One diagnosis for a file, or one for each thing that is wrong in it."""
+    """One diagnosis for the file, or one for each finding in it."""
     if file.trouble:
         yield Diagnosis(label, "fail", file.path, file.trouble, mend)
     elif not file.findings:

@@ -1,4 +1,4 @@
-"""Looks at this machine for everything that a node needs. Changes nothing but what is said to be read."""
+"""Collects the state of the machine and the node. Reads only, apart from `acknowledge_losses`."""
 
 import asyncio
 import os
@@ -47,11 +47,11 @@ _INTERFACES = Path("/sys/class/net")
 _IFF_UP = 0x1
 _ADDRESS_RECORD = 1
 IP_FREEBIND = 15
-"""From linux/in.h; the socket module does not name it everywhere."""
+"""From linux/in.h; the socket module does not define it on every platform."""
 
 
 def gather(config_path: Path) -> Symptoms:
-    """Everything that can be seen from here, with as much as `config_path` allows."""
+    """Everything that can be checked, as far as the configuration at `config_path` allows."""
     text, config_file = _read(config_path)
     config, findings = parse_config(text) if text is not None else (None, ())
     is_root = os.geteuid() == 0
@@ -111,7 +111,7 @@ def _checked(path: Path, find: Callable[[str], tuple[Finding, ...]]) -> FileSeen
 
 
 def _rules(config: NodeConfig, member_directory: MemberDirectory) -> FileSeen:
-    """As a node would judge it that starts now: by what was adopted before, where something was."""
+    """Findings as for a node that starts now: compared with the rules adopted before, if there are any."""
     adopted, _ = _read(Path(config.node.data_dir) / RULES_COPY)
     book = None if adopted is None else reload_active_ruleset(adopted, member_directory)
     if book is None:
@@ -125,7 +125,7 @@ def _rules(config: NodeConfig, member_directory: MemberDirectory) -> FileSeen:
 
 
 def _members(path: Path) -> tuple[FileSeen, MemberDirectory]:
-    """The members' file, and who is in it; a node runs without one, and then everybody is a guest."""
+    """The members file and its members. A node also runs without one; everyone is then a guest."""
     if not path.exists():
         return FileSeen(str(path)), NO_MEMBERS
     text, seen = _read(path)
@@ -148,7 +148,7 @@ def _community_key_findings(text: str) -> tuple[Finding, ...]:
         if len(bytes.fromhex(text.strip())) >= SECRET_BYTES_MIN:
             return ()
     except ValueError:
-        pass  # Said below, as for a key that is too short.
+        pass  # Reported below, like a key that is too short.
     message = f"this is not {SECRET_BYTES_MIN} bytes in hexadecimal."
     return (Finding("key", 0, message, "copy the file from another node of the community"),)
 
@@ -174,7 +174,7 @@ def _certificate(config: NodeConfig, clock: SystemClock) -> CertificateSeen | No
 
 
 def _neighbours_max() -> int | None:
-    """The smaller one of both families."""
+    """The smaller of the limits for IPv4 and IPv6."""
     found = [_lines(f"/proc/sys/net/{family}/neigh/default/gc_thresh3") for family in ("ipv4", "ipv6")]
     return min((int(lines[0]) for lines in found if lines), default=None)
 
@@ -207,12 +207,13 @@ def _interface(path: Path) -> Interface:
         state = (path / "operstate").read_text().strip()
     except (OSError, ValueError):
         return Interface(is_up=False, has_link=False)
-    # Tunnels and some virtual interfaces have no carrier to tell of: "unknown" is not "down".
+    # Tunnels and some virtual interfaces report no carrier: "unknown" is not "down".
     return Interface(is_up=bool(flags & _IFF_UP), has_link=state in {"up", "unknown"})
 
 
 def _default_routes() -> tuple[str, ...]:
-    """Columns as the kernel writes them: interface, destination, ... for IPv4; destination, ..., interface for IPv6."""
+    """Parses the kernel's tables: interface, destination, ... for IPv4; destination, ..., interface for
+    IPv6."""
     found: list[str] = []
     for line in _lines("/proc/net/route")[1:]:
         row = line.split()
@@ -237,7 +238,7 @@ def _is_on(switch: str) -> bool:
 
 
 def _status(config: NodeConfig) -> Mapping[str, Any] | None:
-    """What the running node answers; None while none does."""
+    """Status of the running node; None if none is running."""
     try:
         answer = console.ask(config.node.console_socket, {"ask": "status"})
     except NodeError:
@@ -246,7 +247,7 @@ def _status(config: NodeConfig) -> Mapping[str, Any] | None:
 
 
 def _flows(status: Mapping[str, Any]) -> FlowsSeen:
-    """How many there are is read here: it is right also while no node runs."""
+    """The count is read from the kernel, so it is known even if no node is running."""
     lines = _lines("/proc/sys/net/netfilter/nf_conntrack_count")
     told = status.get("overview", {}).get("flows", {})
     return FlowsSeen(
@@ -258,7 +259,7 @@ def _flows(status: Mapping[str, Any]) -> FlowsSeen:
 
 
 def _ports(config: NodeConfig, *, is_running: bool) -> tuple[PortSeen, ...]:
-    """With the node running the ports are its own, and its status tells about those that it could not have."""
+    """If the node is running, the ports are its own, and its status reports those it could not bind."""
     lan = str(config.lan.address4.ip)
     wanted = [
         ("the welcoming page", lan, config.portal.port, "portal.port", socket.SOCK_STREAM),
@@ -284,7 +285,7 @@ def _port_trouble(where: str, number: int, kind: socket.SocketKind) -> str:
     with socket.socket(family, kind) as attempt:
         if kind == socket.SOCK_STREAM:
             attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # The people's side may not have its address yet: the node gives it one when it starts.
+        # The node sets the LAN address when it starts, so it may be missing now.
         attempt.setsockopt(socket.IPPROTO_IP, IP_FREEBIND, 1)
         try:
             attempt.bind((where, number))
@@ -294,7 +295,7 @@ def _port_trouble(where: str, number: int, kind: socket.SocketKind) -> str:
 
 
 def _resolver_answers(config: NodeConfig, clock: SystemClock) -> bool | None:
-    """As the node itself asks, as often as it needs to be sure."""
+    """Asks as the node does, and as often as it does before it reports an outage."""
     if config.uplink.interface not in _default_routes():
         return None
     upstream = UpstreamResolvers(config.lan.dns_upstream, clock.monotonic)
@@ -302,7 +303,7 @@ def _resolver_answers(config: NodeConfig, clock: SystemClock) -> bool | None:
 
 
 def _packets(config: NodeConfig) -> PacketsSeen | None:
-    """Measured as far as the first resolver with an IPv4 address."""
+    """The path is measured to the first resolver with an IPv4 address."""
     if config.uplink.interface not in _default_routes():
         return None
     uplink = interface_mtu(config.uplink.interface)
@@ -313,7 +314,7 @@ def _packets(config: NodeConfig) -> PacketsSeen | None:
 
 
 def _foreign(config: NodeConfig) -> tuple[str, ...] | None:
-    """As the node itself looks; where something else hands out addresses, whoever does is wanted."""
+    """Searches as the node does; with external DHCP, other servers are intended."""
     if config.lan.dhcp == "external":
         return None
     found = ForeignServers(config.lan.interface)
@@ -330,7 +331,7 @@ def _dns(config: NodeConfig, *, is_running: bool) -> DnsSeen:
 
 
 def _resolve(name: str, server: str) -> str:
-    """The IPv4 address that `server` gives `name`; empty without an answer (RFC 1035 section 4.1)."""
+    """IPv4 address of `name` according to `server`; empty without an answer (RFC 1035, section 4.1)."""
     question = struct.pack("!6H", os.getpid() & 0xFFFF, 0x0100, 1, 0, 0, 0)
     question += b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
     question += b"\0" + struct.pack("!2H", _ADDRESS_RECORD, 1)
@@ -343,16 +344,16 @@ def _resolve(name: str, server: str) -> str:
         except OSError:
             return ""
     answers = struct.unpack("!H", answer[6:8])[0] if len(answer) >= len(question) + 16 else 0
-    # Our own name has one record, and it ends the answer: its last four bytes are the address.
+    # The portal's name has one A record, at the end of the answer: the last four bytes are the address.
     return ".".join(str(each) for each in answer[-4:]) if answers and answer[:2] == question[:2] else ""
 
 
 def acknowledge_losses(config_path: Path) -> None:
-    """What a database lost has been read. The only thing here that changes something. Raises NodeError."""
+    """Acknowledge the database's losses; the only function here that changes something. Raises NodeError."""
     text, _ = _read(config_path)
     config, _ = parse_config(text or "")
     if config is None:
-        return  # said by all that is looked at next
+        return  # the checks that follow report it
     path = Path(config.node.data_dir) / LOSSES
     try:
         acknowledge(path)
@@ -387,7 +388,7 @@ def _folder(path: Path, keys: Path) -> FolderSeen:
 
 
 def _mode(path: Path) -> int:
-    """0 for what is not there or cannot be seen."""
+    """Permission bits; 0 if the file does not exist or cannot be accessed."""
     try:
         return stat.S_IMODE(path.stat().st_mode)
     except OSError:

@@ -1,4 +1,4 @@
-"""How large a packet the line carries, tried with echoes that may not be cut in pieces (ICMP, IPv4)."""
+"""Path MTU discovery with ICMP echo requests that must not be fragmented (IPv4)."""
 
 import os
 import secrets
@@ -7,17 +7,17 @@ import struct
 import time
 
 SIZES = (1_500, 1_492, 1_480, 1_460, 1_420, 1_400, 1_280)
-"""What lines carry: Ethernet, PPPoE, tunnels of several kinds, and the least where IPv6 is."""
+"""Usual MTUs: Ethernet, PPPoE, several kinds of tunnel, and the minimum of IPv6."""
 WAIT_S, TRIES = 0.7, 2
 _SMALL = 64
-# From linux/in.h: whatever the kernel has learnt of the path, this packet is sent whole or not at all.
+# From linux/in.h: ignore the cached path MTU, and never fragment.
 _IP_MTU_DISCOVER, _IP_PMTUDISC_PROBE = 10, 3
 _IP_HEADER, _ECHO_REQUEST, _ECHO_REPLY = 20, 8, 0
 
 
 def path_mtu(target: str, most: int) -> int | None:
-    """The largest of `SIZES` up to `most` that reaches `target` and comes back, in bytes. None when nothing does, or
-    without the right to try."""
+    """The largest of `most` and the `SIZES` below it, in bytes, for which `target` answers. None if it never
+    answers, or without permission for raw sockets."""
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as line:
             line.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _IP_PMTUDISC_PROBE)
@@ -31,7 +31,7 @@ def path_mtu(target: str, most: int) -> int | None:
 
 
 def _returns(line: socket.socket, size: int) -> bool:
-    """Whether an echo of `size` bytes, with its IP header, comes back."""
+    """Whether an echo request of `size` bytes, IP header included, is answered."""
     return any(_echoed(line, size) for _ in range(TRIES))
 
 
@@ -42,7 +42,7 @@ def _echoed(line: socket.socket, size: int) -> bool:
     try:
         line.send(struct.pack("!BBH", _ECHO_REQUEST, 0, total) + body)
     except OSError:
-        return False  # larger than the interface itself carries
+        return False  # larger than the interface's MTU
     ends = time.monotonic() + WAIT_S
     while (left := ends - time.monotonic()) > 0:
         line.settimeout(left)
@@ -57,7 +57,7 @@ def _echoed(line: socket.socket, size: int) -> bool:
 
 
 def _checksum(data: bytes) -> int:
-    """RFC 1071; an odd last byte counts as if a zero followed."""
+    """Internet checksum (RFC 1071); an odd length is padded with a zero byte."""
     total: int = sum(struct.unpack(f"!{(len(data) + 1) // 2}H", data + b"\0" * (len(data) % 2)))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)

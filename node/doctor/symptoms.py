@@ -1,4 +1,4 @@
-"""What the doctor saw, as frozen values: nothing here looks at anything."""
+"""The state of machine and node as frozen dataclasses, without I/O."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,33 +18,33 @@ class Interface:
 
     is_up: bool
     has_link: bool
-    """Something answers at the other end of the cable, or the bridge has a member."""
+    """Carrier is detected, or the bridge has a member."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileSeen:
-    """A file that the node reads: what is wrong with it, if anything."""
+    """A file that the node reads, and what is wrong with it."""
 
     path: str
     trouble: str = ""
-    """Why it cannot be read; empty when it can."""
+    """Why it cannot be read; empty if it can."""
     findings: tuple[Finding, ...] = ()
     mode: int = 0
     """Permission bits."""
     strained: tuple[Finding, ...] = ()
-    """Of a rule file that is in force: what does not fit the members any more."""
+    """Of a rule file in force: rules that no longer fit the member directory."""
 
 
 @dataclass(frozen=True, slots=True)
 class PortSeen:
-    """A port that the node needs, and whether it may be had."""
+    """A port that the node needs, and whether it can be bound."""
 
     purpose: str
     where: str
     number: int
     setting: str
     trouble: str = ""
-    """Why it cannot be had; empty when it can, or when this node has it already."""
+    """Why it cannot be bound; empty if it can, or if this node uses it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,53 +53,53 @@ class FolderSeen:
 
     path: str
     trouble: str
-    """Why nothing can be written there; empty when something can."""
+    """Why it cannot be written; empty if it can."""
     free_bytes: int
     database: str
-    """``ok``, ``none`` while there is none yet, or what is wrong with it."""
+    """``ok``, ``none`` if it does not exist yet, or what is wrong with it."""
     mode: int = 0
-    """Of the folder; 0 where there is none yet. So is the next."""
+    """Permission bits of the folder, and below of the database; 0 if it does not exist yet."""
     database_mode: int = 0
     since: str = ""
-    """When the database that there should be was begun; empty where nothing tells of one."""
+    """When the database was created, according to the marker; empty without a marker."""
     losses: tuple[str, ...] = ()
-    """What was lost of it, in sentences, while nobody has acknowledged that."""
+    """Sentences about data losses not yet acknowledged."""
 
 
 @dataclass(frozen=True, slots=True)
 class DnsSeen:
-    """Who hands out addresses and names on the people's side."""
+    """DHCP and DNS on the LAN side."""
 
     program: str | None
-    """Where dnsmasq is installed; None when it is not."""
+    """Path of dnsmasq; None if it is not installed."""
     runs: bool
     answer: str
-    """The address that our own name has; empty when nobody answered."""
+    """Address that the portal's name resolves to; empty without an answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class PacketsSeen:
-    """How many bytes one packet may have, on both sides and beyond."""
+    """MTU on both sides and of the path beyond the uplink."""
 
     lan: int
     uplink: int
-    """What the interfaces say."""
+    """`lan` and `uplink` are the MTUs of the interfaces."""
     path: int | None
-    """What came back from `target` in one piece; None where nothing did."""
+    """Largest packet that `target` answered without fragmentation; None if it did not answer."""
     target: str
 
 
 @dataclass(frozen=True, slots=True)
 class CertificateSeen:
-    """The portal's certificate, its key, and the program that router advertisements need then."""
+    """The portal's certificate and key, and radvd, which is needed to advertise the portal."""
 
     path: str
     trouble: str
-    """Why it cannot be used, and what mends it; empty when it can."""
+    """Why it cannot be used, and how to fix that; empty if it can."""
     distrust: str
-    """Why devices would not trust it; empty when they would."""
+    """Why devices would not trust it; empty if they would."""
     ends: str
-    """ISO date; empty when it cannot be used."""
+    """ISO date; empty if it cannot be used."""
     is_ending: bool
     key_path: str
     key_mode: int
@@ -108,19 +108,19 @@ class CertificateSeen:
 
 @dataclass(frozen=True, slots=True)
 class FlowsSeen:
-    """Connections that the kernel follows now; who has them is what the running node says."""
+    """Tracked connections. The device with the most is known from the running node."""
 
     count: int = 0
     heaviest: str = ""
-    """The device with the most, as admins see devices; empty while nobody says so."""
+    """The device with the most, as named on the admin pages; empty if unknown."""
     heaviest_count: int = 0
     warnings: tuple[str, ...] = ()
-    """Of devices that want too many, and of a table that fills."""
+    """About devices at their limit, and about a conntrack table that is nearly full."""
 
 
 @dataclass(frozen=True, slots=True)
 class Symptoms:
-    """Everything that was seen. Without a configuration only the first few were looked at."""
+    """Everything that was checked. Without a valid configuration, only the first few fields are set."""
 
     is_root: bool
     config_file: FileSeen
@@ -134,25 +134,25 @@ class Symptoms:
     interfaces: Mapping[str, Interface] = field(default_factory=dict)
     """Every interface of the machine."""
     default_routes: tuple[str, ...] = ()
-    """Interfaces that lead to the Internet now."""
+    """Interfaces with a default route."""
     resolver_answers: bool | None = None
-    """Upstream; None where there is no way to ask."""
+    """Whether an upstream resolver answers; None without a route to ask."""
     forwarding: tuple[bool, bool] = (False, False)
     is_running: bool = False
-    """Whether this node runs now."""
+    """Whether this node is running."""
     ports: tuple[PortSeen, ...] = ()
     dns: DnsSeen | None = None
     packets: PacketsSeen | None = None
     """None without an uplink."""
     foreign: tuple[str, ...] | None = None
-    """Servers on the people's side that are not ours, a sentence for each kind; None where nobody could look."""
+    """Foreign DHCP servers and routers on the LAN side, one sentence for each kind; None if not checked."""
     certificate: CertificateSeen | None = None
-    """None where the community has none."""
+    """None if none is configured."""
     flows: FlowsSeen = FlowsSeen()
     connections_max: int | None = None
-    """How many flows the kernel can follow at once; None while it follows none."""
+    """Size of the conntrack table; None while connection tracking is not loaded."""
     neighbours_max: int | None = None
-    """Devices that the kernel can know the hardware addresses of; None where only the host of a container may say."""
+    """Size of the neighbour table (gc_thresh3); None in a container, where only the host can set it."""
     accounts: int = 0
     """In the members file."""
     folder: FolderSeen | None = None

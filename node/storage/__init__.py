@@ -1,1 +1,1 @@
-"""What we remember: one database, one writer thread, one transaction a change."""
+"""Persistent storage: one SQLite database, one writer thread, each change in a transaction."""

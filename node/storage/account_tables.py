@@ -1,4 +1,4 @@
-"""Vouchers, devices of accounts, passphrases, contests, notices and terms, as rows."""
+"""Tables of the account registry: vouchers, bindings, passphrases, cards, objections, notices and terms."""
 
 import json
 from collections.abc import Iterable
@@ -30,7 +30,7 @@ from node.units import AccountId, MacAddress, Milliseconds, Monotonic
 
 def load_kept(db: Database) -> StoredAccounts:
     def rows(columns: str, table: str) -> list[tuple[Any, ...]]:
-        # In the order of writing: the newest terms are the last.
+        # In order of insertion: the newest terms are last.
         return db.execute(f"SELECT {columns} FROM {table} ORDER BY rowid").fetchall()  # type: ignore[no-any-return]  # noqa: S608
 
     return StoredAccounts(
@@ -46,15 +46,15 @@ def load_kept(db: Database) -> StoredAccounts:
 
 
 def save_changes(db: Database, changes: Iterable[Change]) -> None:
-    """In the order of the changes. A row that is known is written over."""
+    """Apply the changes in order; an existing row is overwritten."""
     for change in changes:
         statement, values = _statement(change)
         db.execute(statement, [storable(value) for value in values])
 
 
 def forget_before(db: Database, *, ended: str, used: str) -> Forgotten:
-    """Retention. What came to its end by itself goes when that was before the day `ended`; what was last used, issued
-    or answered before the day `used` goes too, but never a device that is still admitted."""
+    """Retention. Delete rows that ended before the day `ended`, and rows last used, issued or answered before
+    the day `used`, except bindings of devices with a current session."""
 
     def gone(statement: str) -> tuple[Any, ...]:
         return tuple(row[0] for row in db.execute(statement, {"ended": ended, "used": used}))
@@ -100,7 +100,7 @@ def _statement(change: Change) -> tuple[str, list[Any]]:
 def row(
     change: Batch | SavedVoucher | Binding | PassphraseHash | CardsVoid | Objection | Notice | Terms,
 ) -> tuple[str, str, list[Any]]:
-    """Table, columns and values of a row that is kept; the first column is the key."""
+    """Table, columns and values of a row; the first column is the primary key."""
     match change:
         case Notice() | Terms() | Objection():
             return _told(change)
@@ -111,7 +111,7 @@ def row(
 def _owned(
     change: Batch | SavedVoucher | Binding | PassphraseHash | CardsVoid,
 ) -> tuple[str, str, list[Any]]:
-    """Table, columns and values of who belongs where."""
+    """Table, columns and values of account data."""
     match change:
         case Batch(number, group, lasts_ms, devices_max, day, by, note):
             return "batches", BATCH, [number, group, lasts_ms, devices_max, day, by, note]
@@ -126,7 +126,7 @@ def _owned(
 
 
 def _told(change: Objection | Notice | Terms) -> tuple[str, str, list[Any]]:
-    """Table, columns and values of what somebody wrote for others to read."""
+    """Table, columns and values of texts written for others to read."""
     match change:
         case Objection(number, account, day, rule, text, answer, answered):
             return "contests", OBJECTION, [number, account, day, rule, text, answer, answered]
@@ -137,10 +137,10 @@ def _told(change: Objection | Notice | Terms) -> tuple[str, str, list[Any]]:
 
 
 def put(table: str, columns: str, values: list[Any]) -> tuple[str, list[Any]]:
-    """Statement and values of a row that is new or written over."""
+    """UPSERT statement and its values."""
     key, *others = columns.split(", ")
     marks = ", ".join("?" * len(values))
-    # Not INSERT OR REPLACE, which would put the row behind all others.
+    # Not INSERT OR REPLACE, which would move the row to the end.
     over = ", ".join(f"{name} = excluded.{name}" for name in others)
     return (
         f"INSERT INTO {table} ({columns}) VALUES ({marks}) ON CONFLICT ({key}) DO UPDATE SET {over}",  # noqa: S608

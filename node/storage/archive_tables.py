@@ -1,4 +1,4 @@
-"""Signed pages of other nodes, and rule files that were in force, as rows."""
+"""Tables of other nodes' signed pages, and of rule files that were in force."""
 
 from collections.abc import Iterable
 
@@ -20,7 +20,7 @@ def save_pages(db: Database, pages: Iterable[tuple[str, bytes]], gone: Iterable[
 
 
 def save_rule_version(db: Database, adopted: str, by: str, fingerprint: str, text: str) -> None:
-    """Keep a rule file that has come into force, unless it is the one kept last."""
+    """Store a rule file that came into force, unless it equals the last one stored."""
     last = db.execute("SELECT fingerprint FROM rule_versions ORDER BY number DESC LIMIT 1").fetchone()
     if last is None or last[0] != fingerprint:
         db.execute(
@@ -30,6 +30,6 @@ def save_rule_version(db: Database, adopted: str, by: str, fingerprint: str, tex
 
 
 def load_rule_versions(db: Database) -> list[tuple[int, str, str, str, str]]:
-    """(number, adopted, by, fingerprint, text), the newest first."""
+    """(number, adopted, by, fingerprint, text), newest first."""
     rows = table(db, "rule_versions").rows_where(order_by="number DESC", limit=50)
     return [(row["number"], row["adopted"], row["by"], row["fingerprint"], row["text"]) for row in rows]

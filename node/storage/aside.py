@@ -1,4 +1,4 @@
-"""Damaged and replaced databases that were set aside: how long they are kept."""
+"""Retention of damaged and replaced database files that were moved aside."""
 
 import logging
 import re
@@ -7,19 +7,21 @@ from pathlib import Path
 from sqlite_utils import Database
 
 FIRST_KEPT, LAST_KEPT = 4, 4
-"""Databases: a disk that fails damages one after the other, and must not be filled by them. The first have the most."""
+"""Number of databases kept, so that a failing disk is not filled by them. The first ones hold the most
+data."""
 _SET_ASIDE = re.compile(r"\.(corrupt|replaced)-(\d{1,12})(?:-wal|-shm)?")
 _FACT = "aside:"
-"""Before the name of each file, with the day on which it was first found."""
+"""Prefix of the rows in `facts` that record, for each file, the day on which it was first found."""
 
 log = logging.getLogger(__name__)
 
 
 def forget_set_aside(db: Database, database: Path, today: str, found_before: str) -> None:
-    """Deletes files that were set aside beside `database` and first found before the day `found_before`.
+    """Delete files moved aside next to `database` and first found before the day `found_before`.
 
-    To be called on the word of a clock that is known. The numbers in their names are not asked, because some clock told
-    them before. Nobody's data are kept longer for it: people in such a file may have erased themselves.
+    Call only while the clock is known. The timestamps in the file names are not used, because the clock may
+    have been wrong when they were written. Data of people who asked for erasure may be in such a file, so it
+    is not kept longer.
     """
     there = {each.name: each for each in _set_aside(database)}
     rows = db.execute("SELECT name, value FROM facts WHERE name LIKE ?", [f"{_FACT}%"]).fetchall()
@@ -29,7 +31,7 @@ def forget_set_aside(db: Database, database: Path, today: str, found_before: str
     for name in there.keys() - found.keys():
         db.execute("INSERT INTO facts VALUES (?, ?)", [_FACT + name, today])
     for name in there.keys() & found.keys():
-        # A day that is still to come was told by a clock that was wrong.
+        # A day in the future was written by a wrong clock.
         if found[name] > today:
             db.execute("UPDATE facts SET value = ? WHERE name = ?", [today, _FACT + name])
         elif found[name] < found_before:
@@ -37,7 +39,7 @@ def forget_set_aside(db: Database, database: Path, today: str, found_before: str
 
 
 def make_room(database: Path) -> None:
-    """Deletes those between the first and the last few that were set aside beside `database`."""
+    """Delete all databases moved aside next to `database`, except the first and the last few."""
     groups: dict[tuple[int, str], list[Path]] = {}
     for each, found in _set_aside(database).items():
         groups.setdefault((int(found[2]), found[1]), []).append(each)

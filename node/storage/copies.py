@@ -1,4 +1,4 @@
-"""A consistent copy of the database, kept aside: made step by step in a thread of its own, so that nobody waits."""
+"""A consistent copy of the database, made in steps in a separate thread so that writers do not wait."""
 
 import logging
 import os
@@ -18,34 +18,35 @@ from node.storage.journal import sync_folder
 log = logging.getLogger(__name__)
 
 STEP_PAGES, PAUSE_S = 64, 0.05
-"""256 KiB go to the disk at a time, then others have it: at most 5 MB/s, so that the log of writes never waits for long."""
+"""256 KiB for each step, then a pause: at most 5 MB/s, so that the write-ahead log never waits long for the
+disk."""
 EVERY_S = 23 * 3600
-"""With its making, a copy is never older than a day while the node runs."""
+"""Including the time to make it, a copy is never older than a day while the node runs."""
 AFTER_ERASURE_S = 6 * 3600
-"""So long may somebody who erased themselves still stand in the copy and in the journal."""
+"""How long erased personal data may stay in the copy and in the journal."""
 RETRY_S = 600
 
 
 class Stopped(Exception):
-    """The node ends; the copy is made another time."""
+    """The node is stopping; the copy was not made."""
 
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A copy that can be used."""
+    """A usable copy."""
 
     commit: int
     made_s: float
-    """Seconds since 1970."""
+    """Unix time in seconds."""
 
 
 def commits_of(db: Database) -> int:
-    """How many commits the database has had; 0 where it does not count them."""
+    """Number of commits the database has had; 0 if it is not recorded."""
     return _count(db)[0]
 
 
 def committed_at(db: Database) -> int:
-    """When the last of them was, in seconds since 1970; 0 where that is not known."""
+    """Unix time of the last commit in seconds; 0 if it is not recorded."""
     return _count(db)[1]
 
 
@@ -60,8 +61,8 @@ def _count(db: Database) -> tuple[int, int]:
 
 
 def make_copy(source: Path, target: Path, *, pause_s: float, is_stopped: Callable[[], bool]) -> Copy:
-    """Copies what is committed now, checks it and puts it in the place of the copy of before. Raises sqlite3.Error,
-    OSError or Stopped; then that one stays."""
+    """Copy the committed state, check the copy and replace the previous one. Raises sqlite3.Error, OSError or
+    Stopped; then the previous copy stays."""
     unfinished = target.with_name(target.name + ".new")
     unfinished.unlink(missing_ok=True)
     os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
@@ -88,7 +89,7 @@ def _fill(source: Path, target: Path, pause_s: float, is_stopped: Callable[[], b
         writing.execute("PRAGMA synchronous = OFF")
         writing.execute("PRAGMA cache_size = 64")
         reading.execute("PRAGMA cache_size = 64")
-        # One moment for the whole copy: writers go on meanwhile and are not in it.
+        # One snapshot for the whole copy: later commits are not in it.
         reading.execute("BEGIN")
         commit = commits_of(Database(reading))
         handle = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
@@ -114,7 +115,7 @@ def _fill(source: Path, target: Path, pause_s: float, is_stopped: Callable[[], b
 
 
 def find_copy(path: Path, database: int) -> Copy | None:
-    """The copy, where it is sound and of this database; 0 stands for any."""
+    """The copy, if it is intact and has this database number; 0 accepts any number."""
     if not path.exists():
         return None
     try:
@@ -133,7 +134,7 @@ def find_copy(path: Path, database: int) -> Copy | None:
 
 
 class Copier:
-    """Knows when a copy is due and has it made; asked and told by the writer thread."""
+    """Schedules copies and makes them in a thread. Used only from the writer thread."""
 
     def __init__(self, source: Path, target: Path, wake: Callable[[], None]) -> None:
         self._source, self._target, self._wake = source, target, wake
@@ -148,7 +149,7 @@ class Copier:
         self._due = min(self._due, time.monotonic() + within_s)
 
     def want_soon(self) -> None:
-        """At once, but not again and again where that mends nothing."""
+        """As soon as possible, but at most once in RETRY_S."""
         self.want(max(0.0, self._begun + RETRY_S - time.monotonic()))
 
     @property
@@ -167,7 +168,7 @@ class Copier:
             self._thread.start()
 
     def take(self) -> Copy | None:
-        """The copy that was finished since this was last asked."""
+        """The copy finished since the last call."""
         if self._thread is None or not self._is_done.is_set():
             return None
         self._thread.join()

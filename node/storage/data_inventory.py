@@ -1,4 +1,5 @@
-"""What is kept about people outside the database: files of others, and memory that ends with the machine."""
+"""Data inventory (GDPR, article 30) of personal data outside the database: files of other programs, and
+memory."""
 
 from node.governance.translations import N_
 from node.storage.migrations import INVENTORY, InventoryEntry
@@ -69,4 +70,4 @@ INVENTORY_ELSEWHERE = (
 )
 
 WHOLE_INVENTORY = (*INVENTORY, *INVENTORY_ELSEWHERE)
-"""All that the page about privacy tells."""
+"""Everything that the privacy page shows."""

@@ -1,4 +1,4 @@
-"""One database, one writer thread; writes that wait together are committed together, each on its own savepoint."""
+"""One SQLite database and one writer thread; waiting writes share a commit, each in its own savepoint."""
 
 import asyncio
 import logging
@@ -38,32 +38,33 @@ log = logging.getLogger(__name__)
 
 type Work[T] = Callable[[Database], T]
 Noting = Callable[[Database, HashedDevices], list[Change]]
-"""Says, before a piece of work is done, what of it goes into the journal."""
+"""Called before the work is done; returns its changes for the journal."""
 
 TOGETHER_MAX = 512
 RETRY_OPENING_S = 5.0
 ANSWER_S = 3.0
-"""How long people wait for a slow disk; what it has not taken by then stays in memory and is written again."""
+"""How long callers wait for a slow disk; after that they get StorageTrouble and repeat the write later."""
 FIRST_COPY_S = 300.0
-"""A database that began with its journal is safe without a copy; its first one waits until the start is over."""
+"""A new database is covered by its journal; its first copy waits until the start is over."""
 AGAIN_S = 30.0
-"""A copy that was overtaken by changes which no journal took is made again after this long."""
+"""When to make another copy, if changes that are in no journal were committed during the last one."""
 LOOK_S = 10.0
-"""So often it is looked whether the file is still there, also when nobody writes."""
+"""How often to check that the file still exists while nothing is written."""
 
 
 class Store:
-    """Runs functions on the database, in order. A function that returned has been synced to the disk.
+    """Runs functions on the database, in order. When a call returns, its changes are synced to disk.
 
-    When the data folder cannot be used, every call raises StorageTrouble at once and opening is tried again later:
-    the callers keep what they have in memory. A folder that can only be read is read.
+    While the data folder is not usable, every call raises StorageTrouble at once and opening is retried
+    later; the callers keep their state in memory. From a read-only folder, data is read.
     """
 
     def __init__(
         self, path: Path, *, keys: Path | None = None, key: bytes = b"", scratch: Path | None = None
     ) -> None:
-        """`keys` is the folder of the node's key, where a marker tells that there is a database; `key` hides who was
-        erased; `scratch` is a folder that can be written when the data folder cannot."""
+        """`keys` is the folder of the node's key; a marker file there records that a database exists. `key`
+        is the HMAC key that pseudonymizes devices in the journal. `scratch` is a writable folder for when the
+        data folder is read-only."""
         self.path, self._files, self._devices = (
             path,
             DatabaseFiles(path, keys or path.parent),
@@ -71,11 +72,11 @@ class Store:
         )
         self._scratch = scratch
         self.set_aside: Path | None = None
-        """Where a database that was found corrupt has been moved."""
+        """Path to which a corrupt database was moved."""
         self.losses: tuple[str, ...] = ()
-        """What was lost and nobody has acknowledged yet, as sentences."""
+        """Sentences about data losses that nobody has acknowledged."""
         self.life = 0
-        """Raised when another file than before is opened: what was stored earlier may not be in it."""
+        """Increased when a different file is opened: what was stored before may be missing in it."""
         self._file: tuple[int, int] | None = None
         self._opened_last: tuple[tuple[int, int] | None, int] | None = None
         self._damage = ""
@@ -93,8 +94,8 @@ class Store:
         self._thread.start()
 
     async def run[T](self, work: Work[T], noting: Noting | None = None) -> T:
-        """Run `work` in a transaction with others. What `noting` says of it outlives the database. Cancelling the
-        waiter does not undo the work."""
+        """Run `work` in a transaction, shared with other writes. The changes from `noting` also go into the
+        journal. Cancelling the caller does not undo the work."""
         try:
             return await asyncio.wait_for(asyncio.wrap_future(self._submit(work, noting)), ANSWER_S)
         except TimeoutError as error:
@@ -104,24 +105,24 @@ class Store:
             ) from error
 
     def run_blocking[T](self, work: Work[T]) -> T:
-        """As `run`, for callers without a loop."""
+        """As `run`, for callers without an event loop."""
         return self._submit(work, None).result()
 
     async def acknowledge(self) -> None:
-        """Somebody has read what was lost."""
+        """The data losses were read."""
         await self.run(lambda _db: self._acknowledge())
 
     def leave_no_traces(self) -> None:
-        """To be called by a piece of work that erases: once it is committed, what it erased stands in no older page of
-        the log either. Done with a later commit while somebody else reads the database."""
+        """Called by work that erases data: after the commit, the write-ahead log is truncated so that no
+        older page keeps the data. Retried at a later commit while another process reads the database."""
         self._leaves_traces = True
 
     def close(self) -> None:
-        """Finish what is queued, then close. May be called twice."""
+        """Finish the queued work, then close. May be called twice."""
         self._queue.put(None)
         self._thread.join(timeout=10)
 
-    # --- the writer thread -----------------------------------------------------------------
+    # --- writer thread ------------------------------------------------------------------------
 
     def _submit[T](self, work: Work[T], noting: Noting | None) -> "Future[T]":
         future: Future[T] = Future()
@@ -129,7 +130,7 @@ class Store:
         return future
 
     def _wake(self) -> None:
-        """By the thread that made a copy."""
+        """Called by the thread that made a copy."""
         self._submit(lambda _db: None, None)
 
     def _serve(self) -> None:
@@ -155,7 +156,7 @@ class Store:
         try:
             self._commit(together)
         except Exception as error:
-            # A bug, or damage that raises what nobody thought of: this thread lives on, and tries again.
+            # A bug, or damage with an unexpected exception: the thread must survive and retry.
             log.exception("the database could not be used")
             trouble = self._fail(trouble_of(self.path, error))
             self._close()
@@ -168,7 +169,7 @@ class Store:
         self._close()
 
     def _look(self) -> None:
-        """Now and then, while nobody asks for anything."""
+        """Periodic checks while the queue is empty."""
         try:
             if self._db is not None:
                 self._opened()
@@ -186,7 +187,7 @@ class Store:
         if copy is not None and not self._notes.copied(copy):
             self._copier.want(AGAIN_S)
         if self._copier.is_running:
-            return  # what a copy mends is asked when it is there
+            return  # decided when the copy is finished
         if self._notes.is_broken or self._notes.size > COPY_DUE_BYTES:
             self._copier.want_soon()
         elif self._notes.erases:
@@ -204,7 +205,7 @@ class Store:
             self._write(db, self._notes, together, done)
         except (sqlite3.Error, StorageTrouble) as error:
             trouble = self._fail(error)
-            # Who only read has read what was there.
+            # Reads that succeeded before the failure are valid.
             told = {id(each.future) for each in done if not each.has_changed and each.problem is None}
             for each in done:
                 if id(each.future) in told:
@@ -228,7 +229,7 @@ class Store:
                 result, problem = _attempt(db, work)
                 done.append(Done(future, result, problem, db.conn.total_changes != before))
         except (sqlite3.OperationalError, sqlite3.InternalError):
-            # A full disk: the journal has kept room for what must not be lost.
+            # On a full disk, the journal has reserved space for the changes that must not be lost.
             notes.note(change for changes in noted for change in changes)
             raise
         good = zip(noted, done, strict=True)
@@ -264,7 +265,7 @@ class Store:
                 db.execute("ROLLBACK")
             _settle(future, result, problem)
 
-    # --- opening and closing -----------------------------------------------------------------
+    # --- opening and closing ------------------------------------------------------------------
 
     def _opened(self) -> Database:
         if self._db is not None and self._file == file_at(self.path):
@@ -301,7 +302,7 @@ class Store:
             self._opened_last, self.life = opened, self.life + 1
 
     def _rescue(self) -> Loss | None:
-        """While the file is open it can be read, whatever became of its name."""
+        """While the file is open, it can be read even if it was deleted or replaced."""
         if self._db is None or not rescue(self._db, self._files):
             return None
         text = "It was written again from what the node still had open: nothing is lost."
@@ -364,7 +365,7 @@ Waiting = tuple[Work[Any], Noting | None, "Future[Any]"]
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A piece of work, before it is committed."""
+    """One piece of work, before the commit."""
 
     future: "Future[Any]"
     result: Any
@@ -373,7 +374,8 @@ class Done:
 
 
 def _empties_log(db: Database) -> bool:
-    """Whether the log of writes could be put into the database and emptied; not while others read, or the disk is full."""
+    """Whether the write-ahead log was written back and truncated; impossible while others read or the disk is
+    full."""
     try:
         return not db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
     except sqlite3.OperationalError:
@@ -381,7 +383,7 @@ def _empties_log(db: Database) -> bool:
 
 
 def _new_number() -> int:
-    """A random number that a database is given once: a file's place on the disk is soon another file's."""
+    """Random id for a new database; device and inode numbers are reused by the file system."""
     return secrets.randbelow(2**31 - 1) + 1
 
 
@@ -395,7 +397,7 @@ def _attempt(db: Database, work: Work[Any]) -> tuple[Any, BaseException | None]:
         if is_damage(error):
             raise
         return None, _undone(db, error)
-    except Exception as error:  # noqa: BLE001 - handed to whoever asked, whose bug it is
+    except Exception as error:  # noqa: BLE001 - raised in the caller, whose bug it is
         return None, _undone(db, error)
     db.execute("RELEASE work")
     return result, None

@@ -1,9 +1,10 @@
-"""What must outlive the database itself, as changes for the journal, and how they are applied to another database.
+"""Changes that must survive the loss of the database: how they are written to the journal and applied again.
 
 A change is ``["put", table, values]``, ``["gone", table, key]``, ``["removed", values of a session]``,
-``["pardoned", device]`` or ``["erased", device, account, until_day]``. Secrets stand in it as they do in the database:
-fingerprints and hashes. The device of somebody who erased themselves, or left an account, is a keyed hash. Names of
-devices and what people wrote in contests are not in it: they are the copy's alone, so that they are erased in one place.
+``["pardoned", device]`` or ``["erased", device, account, until_day]``. Credentials are stored as in the
+database: as fingerprints and hashes. A device that was erased or left an account is stored as a keyed hash.
+Names of devices and texts of objections are not in the journal, only in the copy, so that they need to be
+erased in one place only.
 """
 
 import hmac
@@ -32,7 +33,7 @@ from node.units import AccountId, MacAddress
 
 DEVICE_BYTES = 16
 LEASE_MOVES_S = 60
-"""An end of a voucher that moved by less is the same end, told in another boot's time."""
+"""If the end of a voucher differs by less, it is the same end, converted to another boot's time."""
 _COLUMNS = {
     "batches": account_tables.BATCH,
     "vouchers": account_tables.VOUCHER,
@@ -47,7 +48,7 @@ _GONE = {"passphrases": "account", "contests": "number", "notices": "number", "b
 
 
 class HashedDevices:
-    """Hardware addresses as the journal names them."""
+    """Keyed hashes of MAC addresses for the journal."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
@@ -57,7 +58,7 @@ class HashedDevices:
 
 
 def of_register(db: Database, changes: Iterable[RegisterChange], devices: HashedDevices) -> list[Change]:
-    """What of these goes into the journal; `db` is as it was before them."""
+    """Journal changes for these registry changes; `db` is in the state before them."""
     return [made for change in changes if (made := _of_register(db, change, devices)) is not None]
 
 
@@ -83,8 +84,8 @@ def _of_register(db: Database, change: RegisterChange, devices: HashedDevices) -
 
 
 def _is_known(db: Database, saved: SavedVoucher) -> bool:
-    """Whether the database says the same already, if in another boot's time: after each start all that are in use are
-    stored again."""
+    """Whether the row differs only in its boot's time base: after each start, all vouchers in use are stored
+    again."""
     before = db.execute(
         "SELECT is_revoked, used_day, boot IS NOT NULL, ends_wall_s FROM vouchers WHERE fingerprint = ?",
         [saved.voucher.fingerprint],
@@ -101,7 +102,7 @@ def _is_known(db: Database, saved: SavedVoucher) -> bool:
 def of_sessions(
     db: Database, saved: Iterable[SavedSession], day: str, devices: HashedDevices
 ) -> list[Change]:
-    """Whom an admin took off, and whom one pardoned."""
+    """Journal changes for devices that an admin blocked or unblocked."""
     removed = {row[0] for row in db.execute("SELECT mac FROM sessions WHERE state = 'removed'")}
     made: list[Change] = []
     for each in saved:
@@ -117,7 +118,8 @@ def of_erasure(mac: MacAddress | None, account: AccountId, until_day: str, devic
 
 
 def place_of(change: Change, devices: HashedDevices) -> Hashable:
-    """What a change is about. Where the last one about a place says the same, a further one need not be written."""
+    """Key of the row that a change affects. A change equal to the last one with the same key need not be
+    written."""
     match change:
         case ["put", "bindings", values] | ["removed", values]:
             return "device", devices.hashed(values[0])
@@ -132,8 +134,8 @@ def place_of(change: Change, devices: HashedDevices) -> Hashable:
 
 
 def apply(db: Database, entries: Iterable[Entry], devices: HashedDevices) -> int:
-    """Makes these changes, in their order; making them twice is harmless. How many could not be made, such as those of
-    another form of the database."""
+    """Apply the changes in order; applying them twice has no further effect. Returns how many could not be
+    applied, for example because the schema differs."""
     known = _KnownDevices(db, devices)
     failed = 0
     for entry in entries:
@@ -149,7 +151,7 @@ def apply(db: Database, entries: Iterable[Entry], devices: HashedDevices) -> int
 
 
 class _KnownDevices:
-    """Devices in the database by their hash, found when they are first asked for."""
+    """Devices in the database by their hash; built at first use."""
 
     def __init__(self, db: Database, devices: HashedDevices) -> None:
         self._db, self._devices = db, devices
@@ -206,7 +208,7 @@ def _put(db: Database, name: str, values: list[Any]) -> None:
 
 
 def _put_binding(db: Database, values: list[Any]) -> None:
-    """The name, which the journal does not know, stays while the device is of the same account."""
+    """Keep the device's name, which is not in the journal, if the account is the same."""
     db.execute(
         f"INSERT INTO bindings ({account_tables.BINDING}) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (mac) DO UPDATE SET "  # noqa: S608
         "name = CASE WHEN bindings.account = excluded.account THEN bindings.name ELSE '' END, "

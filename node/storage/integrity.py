@@ -1,7 +1,7 @@
-"""Whether a database can be trusted: SQLite's own check, then values that no node ever wrote.
+"""Integrity check of a database: SQLite's own check, then values that a node never writes.
 
-SQLite has no checksums: a flipped bit in a text or a number passes its check. What would keep the node from starting,
-or invent bytes, is looked for in SQL, so that a small board is done in moments.
+SQLite has no checksums, so its check does not notice a flipped bit in a text or number. Values that would
+prevent the start or add bytes to someone's usage are searched for in SQL, which is fast even on small boards.
 """
 
 import sqlite3
@@ -15,7 +15,7 @@ from node.governance.join_methods import WAYS
 from node.sessions.stored import SessionState
 
 BYTES_MAX = 2**50
-"""Of one cell or counter: a thousand terabytes is damage."""
+"""For one usage bucket or counter: more than 1 PiB is damage."""
 MARK_MAX = 2**31 - 1
 FINGERPRINT_CHARS = 64
 _MAC = ":".join(["[0-9a-f][0-9a-f]"] * 6)
@@ -39,7 +39,7 @@ _SUSPECT = {
 
 
 def check(db: Database) -> None:
-    """Raises sqlite3.DatabaseError with what is wrong."""
+    """Raises sqlite3.DatabaseError with the first problem found."""
     problem = db.execute("PRAGMA quick_check(1)").fetchone()[0]
     if problem != "ok":
         raise sqlite3.DatabaseError(problem)
@@ -54,18 +54,18 @@ def _has_suspects(db: Database, table: str) -> bool:
         return bool(db.execute(f"SELECT 1 FROM {table} WHERE {suspect(db, table)} LIMIT 1").fetchone())  # noqa: S608
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:
-            return False  # another form of the database has other columns: nothing is known of its values
+            return False  # other schema versions have other columns, and their values are not checked
         raise
 
 
 def suspect(db: Database, table: str) -> str:
-    """A condition in SQL that damaged rows of the table fulfil; ``false`` where nothing is known of it."""
+    """SQL condition that is true for damaged rows of the table; ``false`` if there is no check for it."""
     db.conn.create_function("is_fingerprint_of", 2, _is_fingerprint_of, deterministic=True)
     return _SUSPECT.get(table, "false")
 
 
 def drop_suspects(db: Database) -> int:
-    """Rows that `check` would not accept are no rows; how many there were."""
+    """Delete rows that `check` rejects; returns their number."""
     tables = sorted(_SUSPECT.keys() & set(db.table_names()))
     return sum(int(db.execute(f"DELETE FROM {each} WHERE {suspect(db, each)}").rowcount) for each in tables)  # noqa: S608
 
@@ -78,6 +78,6 @@ def _is_fingerprint_of(fingerprint: str, account: str) -> bool:
 
 
 def lenient(text: bytes) -> str:
-    """For `sqlite3.Connection.text_factory`: letters that are none are seen as such, and keep nobody from reading the
-    other rows."""
+    """For `sqlite3.Connection.text_factory`: invalid UTF-8 is replaced, so that the other rows stay
+    readable."""
     return text.decode(errors="replace")

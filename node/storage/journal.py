@@ -1,11 +1,13 @@
-"""A journal beside the database: changes since the last copy that nobody must lose, each on the disk before it is told.
+"""Journal next to the database: the changes since the last copy that must not be lost, synced before they are
+confirmed.
 
-The file begins with two lines of `LINE_BYTES`: what it belongs to (the database's number, the commit of the copy that it
-continues, and whether the two together are everything), and the last commit known with the place where the lines
-ended then. The second is written over after each commit without waiting for the disk: it may be older than the database
-and the lines, and is never newer: lines that end before that place were cut off. Then comes one line
-for each commit: eight hexadecimal digits of CRC-32, a space, ``[commit, seconds since 1970, [change, ...]]`` in JSON.
-Zeros follow: room that is kept in advance, so that a full disk still takes what must not be lost.
+The file starts with two lines of `LINE_BYTES`. The first says what it belongs to: the database number, the
+commit of the copy that it continues, and whether copy and journal are complete together. The second holds the
+last known commit and the end offset at that time. It is overwritten after each commit without a sync, so it
+may be older than database and journal but never newer; a file that ends before that offset was truncated.
+Then follows one line for each commit: eight hexadecimal digits of CRC-32, a space, and ``[commit, Unix time
+in seconds, [change, ...]]`` in JSON. Zeros follow as reserved space, so that important changes can be written
+even when the disk is full.
 """
 
 import json
@@ -19,51 +21,52 @@ from typing import Any
 
 LINE_BYTES = 64
 ROOM_BYTES = 256 * 1024
-"""Kept free behind the last line; a voucher that is used needs about 300 bytes."""
+"""Reserved after the last line; a voucher that is used needs about 300 bytes."""
 FILE_BYTES_MAX = 4 * 1024 * 1024
-"""More is not read, and not written: a new copy is due long before."""
+"""Limit for reading and writing; a new copy is due long before."""
 COPY_DUE_BYTES = 1024 * 1024
 _KIND = "procomu-journal-1"
 
 Change = list[Any]
-"""As `node.storage.durable_changes` makes and applies it."""
+"""Made and applied by `node.storage.durable_changes`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What one commit changed."""
+    """The changes of one commit."""
 
     commit: int
     at_s: int
-    """By the wall clock, in seconds since 1970."""
+    """Unix time in seconds."""
     changes: tuple[Change, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class JournalContents:
-    """A journal as it was read. Unknown numbers are 0."""
+    """A journal as read. Unknown numbers are 0."""
 
     database: int = 0
     base: int = 0
     """The commit that it continues."""
     is_whole: bool = False
-    """Whether nothing is missing between the copy and the first line; without a copy, the database began with it."""
+    """Whether no change is missing between the copy and the first line; without a copy, whether it covers the
+    database from its creation."""
     head: int = 0
     """The last commit that the database is known to have had."""
     head_at_s: int = 0
     entries: tuple[Entry, ...] = ()
     unreadable: int = 0
-    """Lines that are damaged or missing; a line that was torn at the end is none, since nobody was told."""
+    """Number of damaged or missing lines. An incomplete last line does not count: it was never confirmed."""
     end: int = 2 * LINE_BYTES
     is_on_disk: bool = False
-    """Whether the file says the same, and is gone on with as it is."""
+    """Whether the file has the same content and can be appended to."""
 
 
 NO_JOURNAL = JournalContents()
 
 
 def read_journal(path: Path) -> JournalContents:
-    """NO_JOURNAL where there is none or it cannot be read."""
+    """NO_JOURNAL if there is none or it cannot be read."""
     try:
         with path.open("rb") as file:
             raw = file.read(FILE_BYTES_MAX)
@@ -88,10 +91,10 @@ def read_journal(path: Path) -> JournalContents:
 
 
 class Journal:
-    """The journal that is written to. Owned by the writer thread; everything raises OSError."""
+    """The journal open for writing. Used only from the writer thread; every method may raise OSError."""
 
     def __init__(self, path: Path, database: int, found: JournalContents) -> None:
-        """Goes on with what was found there, or begins one."""
+        """Continue the journal that was found, or create one."""
         self.path, self.database = path, database
         self.base, self.is_whole = found.base, found.is_whole
         if not found.is_on_disk or found.database != database or not path.exists():
@@ -101,13 +104,13 @@ class Journal:
             found = read_journal(path)
         self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         self.end = found.end
-        with suppress(OSError):  # a full disk: the room of before is what it was kept for
+        with suppress(OSError):  # on a full disk, the space reserved earlier is used
             self._clear_rest()
             self._keep_room()
 
     @property
     def is_gone(self) -> bool:
-        """Whether its file was deleted or replaced."""
+        """Whether the file was deleted or replaced."""
         try:
             there, ours = self.path.stat(), os.fstat(self._fd)
         except OSError:
@@ -115,22 +118,22 @@ class Journal:
         return (there.st_dev, there.st_ino) != (ours.st_dev, ours.st_ino) or ours.st_size < 2 * LINE_BYTES
 
     def append(self, entry: Entry) -> None:
-        """On the disk when this returns."""
+        """Synced to disk when this returns."""
         line = _line(entry)
         if self.end + len(line) > FILE_BYTES_MAX:
             raise OSError(f"{self.path} has its full size, and no copy of the database could be made")
         os.pwrite(self._fd, line, self.end)
         os.fdatasync(self._fd)
         self.end += len(line)
-        with suppress(OSError):  # as at the start
+        with suppress(OSError):  # as in __init__
             self._keep_room()
 
     def mark(self, commit: int, at_s: int) -> None:
-        """The database has had this commit."""
+        """Record that the database has had this commit."""
         os.pwrite(self._fd, _fixed(str(commit), str(at_s), str(self.end)), LINE_BYTES)
 
     def begin_again(self, base: int, head: int, at_s: int) -> tuple[Entry, ...]:
-        """After a copy that holds everything up to the commit `base`: only what is newer stays. Returns it."""
+        """After a copy up to the commit `base`: keep only newer entries, and return them."""
         entries = tuple(entry for entry in read_journal(self.path).entries if entry.commit > base)
         _write(self.path, self.database, base, is_whole=True, entries=entries, head=head, at_s=at_s)
         os.close(self._fd)
@@ -144,19 +147,19 @@ class Journal:
     def _keep_room(self) -> None:
         wanted = min(self.end + ROOM_BYTES, FILE_BYTES_MAX)
         if os.fstat(self._fd).st_size < wanted:
-            # In steps: the size of a file is one more thing to write.
+            # In steps, because each change of the file size is one more write.
             os.posix_fallocate(self._fd, 0, min(wanted + ROOM_BYTES // 4, FILE_BYTES_MAX))
             os.fsync(self._fd)
 
     def _clear_rest(self) -> None:
-        """What was torn at the end is written over, or it would be taken for damage later."""
+        """Overwrite an incomplete last line with zeros; it would be taken for damage later."""
         rest = os.fstat(self._fd).st_size - self.end
         if rest > 0 and any(os.pread(self._fd, rest, self.end)):
             os.pwrite(self._fd, bytes(rest), self.end)
 
 
 def _entries(raw: bytes) -> tuple[tuple[Entry, ...], int, int]:
-    """The entries, how many lines before the last of them are damaged, and where the next one goes."""
+    """The entries, the number of damaged lines before the last of them, and the offset for the next one."""
     entries: list[Entry] = []
     end, damaged, suspect = 2 * LINE_BYTES, 0, 0
     for start, line in _lines(raw):
@@ -195,7 +198,7 @@ def _fixed(*fields: str) -> bytes:
 
 
 def _fields(line: bytes) -> list[str]:
-    """Empty when the line is damaged."""
+    """Empty if the line is damaged."""
     text = line[9:].rstrip()
     return text.decode().split(" ") if line[:9] == b"%08x " % zlib.crc32(text) else []
 
@@ -210,7 +213,7 @@ def _write(
     head: int,
     at_s: int = 0,
 ) -> None:
-    """A new file in the place of the old one: all of it or nothing."""
+    """Replace the file atomically."""
     temporary = path.with_name(path.name + ".new")
     lines = b"".join(map(_line, entries))
     end = 2 * LINE_BYTES + len(lines)
@@ -221,7 +224,7 @@ def _write(
         file.write(_fixed(str(head), str(at_s), str(end)))
         file.write(lines)
         file.flush()
-        with suppress(OSError):  # on a full disk the lines themselves are worth more
+        with suppress(OSError):  # on a full disk, the lines matter more than the reserved space
             os.posix_fallocate(file.fileno(), 0, min(end + ROOM_BYTES, FILE_BYTES_MAX))
         os.fsync(file.fileno())
     temporary.replace(path)
@@ -229,7 +232,7 @@ def _write(
 
 
 def sync_folder(folder: Path) -> None:
-    """What was created, renamed or deleted in it is on the disk."""
+    """Sync the folder's entries: files created, renamed or deleted in it."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(handle)

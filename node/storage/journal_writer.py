@@ -1,4 +1,5 @@
-"""The journal's side of each commit: what is noted, what the database still owes, and how far both have come."""
+"""Journal part of each commit: what is written to it, what the database still lacks, and the commit numbers
+of both."""
 
 import json
 import logging
@@ -17,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 class JournalWriter:
-    """Owned by the writer thread, and as old as the open database."""
+    """Used only from the writer thread; lives as long as the open database."""
 
     def __init__(self, files: DatabaseFiles, devices: HashedDevices, opened: Opened) -> None:
         self._files, self._devices = files, devices
@@ -28,15 +29,15 @@ class JournalWriter:
         self._owed = list(opened.owed)
         last = max((entry.commit for entry in found.entries), default=0)
         self.number = max(found.base, found.head, last)
-        """Of the last commit, or of the last one that was tried."""
+        """Number of the last commit, or of the last attempt."""
         self._noted = last
-        """The last commit that the journal took changes of."""
+        """The last commit whose changes are in the journal."""
         self._missed = 0
-        """The last commit that changed something which is in no journal: only a copy that holds it makes up for it."""
+        """The last commit with a change that is in no journal; only a copy that includes it repairs this."""
         self._said: dict[Hashable, int] = {}
         self._remember(found.entries)
         self.erases = any(change[0] == "erased" for entry in found.entries for change in entry.changes)
-        """Whether somebody stands in the copy or the journal who asked to be erased."""
+        """Whether copy or journal still holds data of a person who asked for erasure."""
         try:
             self._journal = Journal(files.journal, found.database, found)
         except OSError as error:
@@ -48,18 +49,19 @@ class JournalWriter:
 
     @property
     def is_broken(self) -> bool:
-        """Whether changes go into the database alone until there is a new copy."""
+        """Whether changes are stored in the database only, until there is a new copy."""
         return self._journal is None or self._journal.is_gone or bool(self._trouble)
 
     def pay(self, db: Database) -> bool:
-        """What the journal took while the database could not, in the transaction that is open; whether there was
-        anything."""
+        """Apply, in the open transaction, what the journal has and the database lacks. Returns whether there
+        was any."""
         if self._owed:
             apply(db, self._owed, self._devices)
         return bool(self._owed)
 
     def note(self, changes: Iterable[Change]) -> None:
-        """As the next commit; on the disk when this returns, unless the journal itself has trouble."""
+        """Write the changes of the next commit; synced to disk on return, unless the journal cannot be
+        written."""
         fresh = [
             change for change in changes if self._said.get(place_of(change, self._devices)) != _sum(change)
         ]
@@ -82,11 +84,11 @@ class JournalWriter:
         self.erases |= any(change[0] == "erased" for change in fresh)
 
     def count(self, db: Database) -> None:
-        """In the transaction: this is that commit."""
+        """Store the commit number, inside the transaction."""
         save_commits(db, self.number, time.time())
 
     def committed(self) -> None:
-        """After it."""
+        """Called after the commit."""
         self._owed.clear()
         if self._journal is not None:
             try:
@@ -95,8 +97,8 @@ class JournalWriter:
                 self._complain(error)
 
     def copied(self, copy: Copy) -> bool:
-        """There is a copy: what it holds need not stand in the journal any more. False when another one is needed, since
-        the two together are not everything."""
+        """A copy was made: drop what it includes from the journal. False if another copy is needed, because
+        copy and journal are not complete together."""
         if self._journal is not None and self._journal.is_gone:
             self._missed = max(self._missed, self._noted)
         if copy.commit < self._missed:

@@ -1,4 +1,4 @@
-"""What tells that there was a database, and what was lost of one: two small files that do not depend on it."""
+"""Two small files independent of the database: a marker that a database exists, and the losses to report."""
 
 import json
 import os
@@ -9,36 +9,36 @@ from pathlib import Path
 from node.storage.journal import sync_folder
 
 MARKER = "procomu.database"
-"""Beside the node's key."""
+"""In the folder of the node's key."""
 LOSSES = "procomu.losses"
-"""Beside the database."""
+"""In the folder of the database."""
 LOSSES_MAX = 5
 FILE_BYTES_MAX = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """That there is a database, for the day when there is none."""
+    """Records that a database exists, so that its loss is noticed."""
 
     database: int
-    """Its random number; 0 is none."""
+    """Random number of the database; 0 for none."""
     since: str
-    """ISO 8601, by the clock of then."""
+    """Local time of creation, by the clock at that time."""
     form: int
-    """Migrations that were applied."""
+    """Schema version: number of migrations applied."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """Something happened to the database, and somebody should know. Times are local, as people read them."""
+    """Damage to the database that an operator must know about. Times are local time, formatted for people."""
 
     noticed: str
     cause: str
-    """Goes on from "the database"."""
+    """Continues the sentence "the database ..."."""
     lost: str
-    """A sentence."""
+    """One or more sentences."""
     set_aside: str = ""
-    """Where the damaged file is."""
+    """Path of the damaged file."""
 
     @property
     def text(self) -> str:
@@ -47,7 +47,7 @@ class Loss:
 
 
 def read_marker(path: Path) -> Marker | None:
-    """None where there is none, or it cannot be read."""
+    """None if there is none or it cannot be read."""
     try:
         fields = json.loads(_read(path))
         return Marker(int(fields["database"]), str(fields["since"]), int(fields["form"]))
@@ -61,7 +61,7 @@ def write_marker(path: Path, marker: Marker) -> None:
 
 
 def read_losses(path: Path) -> tuple[Loss, ...]:
-    """Those that nobody has acknowledged, the oldest first."""
+    """Losses not yet acknowledged, oldest first."""
     try:
         return tuple(
             Loss(**{key: str(value) for key, value in each.items()}) for each in json.loads(_read(path))
@@ -71,18 +71,18 @@ def read_losses(path: Path) -> tuple[Loss, ...]:
 
 
 def write_loss(path: Path, loss: Loss) -> None:
-    """Keeps it with the others until it is acknowledged. Raises OSError."""
+    """Add a loss; it is kept until acknowledged. Raises OSError."""
     told = (*read_losses(path), loss)[-LOSSES_MAX:]
     _replace(path, json.dumps([asdict(each) for each in told]))
 
 
 def acknowledge(path: Path) -> None:
-    """Somebody has read it. Raises OSError."""
+    """Delete the losses. Raises OSError."""
     path.unlink(missing_ok=True)
 
 
 def at(seconds: float) -> str:
-    """Seconds since 1970, as people read them here; empty for 0."""
+    """Format Unix time in seconds as local time; empty for 0."""
     return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M") if seconds else ""
 
 

@@ -1,4 +1,4 @@
-"""Every table on one page: what we keep, why, and for how long."""
+"""All tables and their data inventory: what is stored, why, and for how long."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from node.storage.tables import table
 
 @dataclass(frozen=True, slots=True)
 class InventoryEntry:
-    """One table as people may ask about it."""
+    """One entry of the data inventory (GDPR, article 30)."""
 
     table: str
     purpose: str
-    """Both are messages of the catalogues."""
+    """`purpose` and `retention` are message ids of the translation catalogues."""
     retention: str
 
 
@@ -118,7 +118,8 @@ def _first(db: Database) -> None:
          "ends_boot_ms": int, "ends_wall_s": int, "because": str, "changed_day": str},
         may_be_null={"ends_boot_ms", "ends_wall_s"},
     )  # fmt: skip
-    # sqlite-utils makes neither of these: a table that is its own index, half as large, and numbers never used twice.
+    # sqlite-utils can create neither: WITHOUT ROWID, which halves this table, and AUTOINCREMENT, which never
+    # reuses numbers.
     db.execute(
         """CREATE TABLE cells (node TEXT NOT NULL, incarnation TEXT NOT NULL, account TEXT NOT NULL, day TEXT NOT NULL,
            down INTEGER NOT NULL, up INTEGER NOT NULL, busy_down INTEGER NOT NULL, busy_up INTEGER NOT NULL,
@@ -185,12 +186,12 @@ def _second(db: Database) -> None:
 
 
 def _third(db: Database) -> None:
-    """What an account used long ago is read from here alone, whenever its people look at their data."""
+    """Index for a person's view of their own past usage."""
     table(db, "cells").create_index(["account", "day"], "cells_of_account")
 
 
 def _fourth(db: Database) -> None:
-    """An erasure stays noted when its month is over: pages and copies of before it may come later."""
+    """An erasure note stays after its month, because pages and copies from before it may arrive later."""
     table(db, "erasures").add_column("is_over", int, not_null_default=0)
 
 
@@ -202,20 +203,20 @@ def _create(
     *,
     may_be_null: frozenset[str] | set[str] = frozenset(),
 ) -> None:
-    """A STRICT table, whose columns are NOT NULL unless they are named; those of the key always are."""
+    """Create a STRICT table. Columns are NOT NULL unless listed in `may_be_null`; key columns always are."""
     keys = {key} if isinstance(key, str) else set(key)
-    # Neither `Table.create` nor strict=True, which in sqlite-utils 3.38 commit the migration that is under way.
+    # Neither `Table.create` nor strict=True: in sqlite-utils 3.38 both commit the migration's transaction.
     not_null = columns.keys() - keys - may_be_null
     statement = db.create_table_sql(name, columns, pk=key, not_null=not_null)
     db.execute(f"{statement.rstrip().removesuffix(';')} STRICT")
 
 
 MIGRATIONS: tuple[Callable[[Database], None], ...] = (_first, _second, _third, _fourth)
-"""In order; the number of those applied is the database's user_version. Each is applied in one transaction."""
+"""In order; user_version is the number applied. Each runs in one transaction."""
 
 
 def refuse_newer(db: Database) -> int:
-    """How many migrations were applied. Raises StorageTrouble when a newer node made the database."""
+    """Number of migrations applied. Raises StorageTrouble if a newer version created the database."""
     done = int(db.execute("PRAGMA user_version").fetchone()[0])
     if done > len(MIGRATIONS):
         raise StorageTrouble(
@@ -226,8 +227,8 @@ def refuse_newer(db: Database) -> int:
 
 
 def migrate(db: Database) -> None:
-    """Bring the database to the newest form. Raises sqlite3.Error, or StorageTrouble as `refuse_newer`; then nothing
-    changed."""
+    """Migrate to the newest schema. Raises sqlite3.Error, or StorageTrouble as `refuse_newer`; then nothing
+    was changed."""
     done = refuse_newer(db)
     for number, migration in enumerate(MIGRATIONS[done:], start=done + 1):
         with db.conn:

@@ -1,7 +1,7 @@
-"""What stands in the data folder, and which database comes of it: the file itself, or the copy with the journal.
+"""Opens the database, or restores it from the copy and the journal if it is missing or damaged.
 
-A database that is missing, empty, damaged, another one or older than it was is never taken for a new one while a marker,
-a copy or a journal says that there was one.
+A database that is missing, empty, damaged, replaced or older than before is never taken for a new one if a
+marker, a copy or a journal shows that there was one.
 """
 
 import logging
@@ -27,18 +27,18 @@ from node.storage.salvage import salvage
 log = logging.getLogger(__name__)
 
 LOCKED_S = 1.0
-"""How long another process may hold the database before that counts as trouble."""
+"""How long to wait for another process's lock before it counts as trouble."""
 PRIVATE_MODE = 0o600
 HEADER_BYTES = 100
-"""A shorter file holds nothing."""
+"""A shorter file contains nothing."""
 NOT_RESTORED = ("incarnation", "counters_id", "bookings", "booked_day", "admin_sign_in")
-"""Facts that a restored database begins without: bytes that were counted since are not booked twice, and no admin who
-signed out is signed in again."""
+"""Node state that is not restored, so that bytes counted since are not booked twice, and an admin who signed
+out is not signed in again."""
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseFiles:
-    """Where everything is."""
+    """Paths of all files."""
 
     database: Path
     keys: Path
@@ -63,29 +63,29 @@ class DatabaseFiles:
 
 @dataclass(slots=True)
 class Opened:
-    """A sound database of the newest form."""
+    """An intact database with the newest schema."""
 
     db: Database
     journal: JournalContents
-    """To go on with."""
+    """The journal to continue."""
     owed: tuple[Entry, ...] = ()
-    """What the journal knows and the database does not."""
+    """Entries in the journal that the database lacks."""
     losses: list[Loss] = field(default_factory=list)
     set_aside: Path | None = None
 
 
 def connect(path: Path) -> Database:
-    """Opens or begins a database. Raises sqlite3.Error."""
+    """Open or create a database. Raises sqlite3.Error."""
     path.touch(mode=PRIVATE_MODE)
-    path.chmod(PRIVATE_MODE)  # before it is opened: SQLite gives the log of writes the mode of the database
+    path.chmod(PRIVATE_MODE)  # before it is opened: SQLite gives the write-ahead log the mode of the database
     connection = sqlite3.connect(path, isolation_level=None, timeout=LOCKED_S, check_same_thread=False)
     try:
         connection.text_factory = lenient
         db = Database(connection)
         db.execute("PRAGMA journal_mode = WAL")
-        # What people would notice losing is here: a power cut must not lose what was acknowledged.
+        # FULL, not NORMAL: a power cut must not lose a confirmed change.
         db.execute("PRAGMA synchronous = FULL")
-        # What is erased is written over; Debian's SQLite does so by itself, others do not.
+        # Overwrite deleted data; Debian's SQLite does this by default, other builds do not.
         db.execute("PRAGMA secure_delete = ON")
     except BaseException:
         connection.close()
@@ -94,7 +94,7 @@ def connect(path: Path) -> Database:
 
 
 class Opening:
-    """One look at the folder, and what follows from it. Raises sqlite3.Error, OSError or StorageTrouble."""
+    """One attempt to open the database, with its repairs. Raises sqlite3.Error, OSError or StorageTrouble."""
 
     def __init__(
         self,
@@ -105,7 +105,8 @@ class Opening:
         *,
         is_lasting: bool = True,
     ) -> None:
-        """`is_lasting`: whether what is found out is kept, or only looked at in a folder that is thrown away."""
+        """`is_lasting`: False for a temporary copy of a read-only folder, where markers and losses are not
+        written."""
         self._files, self._devices, self._new_number, self._now_s = files, devices, new_number, now_s
         self._is_lasting = is_lasting
         self._marker = read_marker(files.marker)
@@ -114,7 +115,7 @@ class Opening:
         self._set_aside: Path | None = None
 
     def open(self, damage: str = "") -> Opened:
-        """`damage`: what a running node found out about the file."""
+        """`damage`: what the running node found wrong with the file; empty at start."""
         if self._files.database.exists():
             self._finish_setting_aside()
         cause = damage or self._why_nothing_is_there()
@@ -130,7 +131,7 @@ class Opening:
             self._mark(opened.db)
         return opened
 
-    # --- what is there -------------------------------------------------------------------
+    # --- the existing file ----------------------------------------------------------------
 
     def _why_nothing_is_there(self) -> str:
         path = self._files.database
@@ -144,7 +145,7 @@ class Opening:
         return known or self._unfinished() is not None
 
     def _open_what_is_there(self) -> tuple[Opened | None, str]:
-        """The database, or why it is not to be used."""
+        """The database, or the reason not to use it."""
         is_new = not self._files.database.exists() or not self._files.database.stat().st_size
         try:
             db = connect(self._files.database)
@@ -176,7 +177,8 @@ class Opening:
         return ""
 
     def _why_not_this(self, db: Database) -> str:
-        """Why a sound database is not the one that was there, where there is a better one."""
+        """Why an intact database is not the expected one, if copy or journal hold a better one; empty if it
+        is used."""
         number, form = _pragma(db, "application_id"), _pragma(db, "user_version")
         expected = self._expected()
         if not expected:
@@ -191,7 +193,7 @@ class Opening:
         return "was older than its copy" if is_better else ""
 
     def _copied_up_to(self, expected: int) -> int:
-        """The commit that the database has had at least."""
+        """A commit that the database has certainly had."""
         if self._journal.database == expected:
             return self._journal.base
         copy = find_copy(self._files.copy, expected)
@@ -230,13 +232,13 @@ class Opening:
             self._lose_journal(found)
         if not is_ours:
             found = JournalContents(database=number, base=commits, is_whole=is_new)
-        elif not found.database:  # its first line is damaged; the others say what they said
+        elif not found.database:  # only the header line is damaged; the entries are valid
             found = replace(found, database=number, base=commits, is_whole=False)
         owed = tuple(entry for entry in found.entries if entry.commit > commits)
         return Opened(db, replace(found, head=max(found.head, commits)), owed)
 
     def _gone_back(self, db: Database, found: JournalContents, commits: int) -> None:
-        """What was committed is not there any more: the log of writes was damaged or deleted."""
+        """Committed changes are missing: the write-ahead log was damaged or deleted."""
         db.execute("BEGIN IMMEDIATE")
         _forget_facts(db)
         db.execute("COMMIT")
@@ -251,7 +253,7 @@ class Opening:
             f"lost its last {found.head - commits} changes, since its log was damaged or deleted", lost
         )
 
-    # --- what comes of it when it is gone ---------------------------------------------------
+    # --- restoring ------------------------------------------------------------------------
 
     def _restore(self, cause: str) -> Opened:
         files, expected = self._files, self._expected()
@@ -267,28 +269,30 @@ class Opening:
             rows, failed = self._fill(db, copy, damaged)
             number = expected or _pragma(db, "application_id") or self._new_number()
             db.execute(f"PRAGMA application_id = {number}")
-            db.execute("PRAGMA journal_mode = DELETE")  # nothing is left in a log whose name would be another
+            db.execute(
+                "PRAGMA journal_mode = DELETE"
+            )  # leave no write-ahead log, whose name would not match after the rename
         finally:
             db.conn.close()
         self._tell_restored(
             cause, copy, rows, failed
-        )  # first: a start that is killed now tells it twice, not never
+        )  # before the rename: if the start is killed now, the loss is reported twice rather than never
         building.replace(files.database)
         sync_folder(files.database.parent)
         db = connect(files.database)
         commits = commits_of(db)
         if self._is_exact(copy) and not failed:
             found = replace(self._journal, head=commits)
-        else:  # until there is a copy, the lines that could be read are needed still
+        else:  # the readable entries are needed until there is a new copy
             found = JournalContents(number, commits, head=commits, entries=self._entries())
         return Opened(db, found)
 
     def _entries(self) -> tuple[Entry, ...]:
-        """Of the journal, unless it is known to be of another database."""
+        """The entries of the journal, unless it belongs to another database."""
         return self._journal.entries if self._journal.database in {0, self._expected()} else ()
 
     def _fill(self, db: Database, copy: Copy | None, damaged: Path | None) -> tuple[int, int]:
-        """How many rows of the damaged file were taken, and how many changes of the journal could not be made."""
+        """Number of rows salvaged from the damaged file, and of journal changes that could not be applied."""
         migrate(db)
         base = copy.commit if copy is not None else 0
         rows = 0
@@ -306,7 +310,7 @@ class Opening:
         return rows, failed
 
     def _is_exact(self, copy: Copy | None) -> bool:
-        """Whether copy and journal together are everything that must not be lost."""
+        """Whether copy and journal together hold everything that must not be lost."""
         found = self._journal
         is_ours = bool(found.database) and found.database == self._expected()
         is_joined = found.base <= copy.commit if copy is not None else found.base == 0
@@ -345,8 +349,8 @@ class Opening:
             tell(self._files, loss)
 
     def _put_aside(self) -> Path | None:
-        """Where the damaged file is until the restored one stands in its place; then it gets the name that is told. A
-        start that is killed meanwhile is gone on with by the next one."""
+        """Path of the damaged file until the restored one replaces it; then it gets its final name. If the
+        start is killed in between, the next start continues."""
         path = self._files.database
         there = [each for each in _with_logs(path) if each.exists()]
         damaged = self._unfinished()
@@ -356,7 +360,7 @@ class Opening:
                     each.unlink()
                 return None
             damaged = path.with_suffix(f".damaged-{self._free_second(there)}")
-        for each in there:  # a log may hold what the damaged file does not
+        for each in there:  # the write-ahead log may hold data that the damaged file lacks
             each.rename(_named_aside(damaged, each, path))
         self._set_aside = _told_as(damaged)
         return damaged
@@ -370,7 +374,7 @@ class Opening:
             each.rename(_told_as(each))
 
     def _free_second(self, there: list[Path]) -> int:
-        """By which the file is named, after those before it: also where the clock of this start is not set."""
+        """Timestamp for the file name, later than those before it even if the clock is not set."""
         second = int(max(self._now_s, *(each.stat().st_mtime for each in there)))
         while self._files.database.with_suffix(f".corrupt-{second}").exists():
             second += 1
@@ -392,7 +396,7 @@ class Opening:
 
 
 def tell(files: DatabaseFiles, loss: Loss) -> None:
-    """In the log at once, and in the other places until somebody acknowledges it."""
+    """Log the loss, and report it elsewhere until it is acknowledged."""
     log.warning("%s", loss.text)
     try:
         write_loss(files.losses, loss)
@@ -401,8 +405,8 @@ def tell(files: DatabaseFiles, loss: Loss) -> None:
 
 
 def rescue(gone: Database, files: DatabaseFiles) -> bool:
-    """Writes what an open database holds, whose file was deleted or replaced, in its place. False when it cannot be
-    read any more."""
+    """Write the content of an open database, whose file was deleted or replaced, to its path again. False if
+    it can no longer be read."""
     building = files.database.with_name(f"{files.database.name}.new")
     for each in _with_logs(building):
         each.unlink(missing_ok=True)
@@ -425,19 +429,20 @@ def rescue(gone: Database, files: DatabaseFiles) -> bool:
 
 
 def is_damage(error: Exception) -> bool:
-    """True when the file itself is broken; disk trouble and a broken promise in a table have classes of their own."""
+    """Whether the file itself is damaged; disk errors and constraint violations have other exception
+    classes."""
     is_cut_off = getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_IOERR_SHORT_READ
     return type(error) is sqlite3.DatabaseError or is_cut_off
 
 
 def _is_unreadable(error: Exception) -> bool:
-    """As `is_damage`, of a file that was never read before: a form that nobody knows, names with letters that are none."""
+    """As `is_damage`, for a file not read before: also an unknown schema, or names that are not UTF-8."""
     is_unknown = getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_ERROR
     return is_damage(error) or is_unknown or isinstance(error, UnicodeDecodeError)
 
 
 def file_at(path: Path) -> tuple[int, int] | None:
-    """Which file is there; None where there is none, or nothing in it."""
+    """Device and inode of the file; None if there is none or it is empty."""
     try:
         found = path.stat()
     except OSError:
@@ -461,7 +466,7 @@ def _told_as(damaged: Path) -> Path:
 
 
 def _named_aside(aside: Path, each: Path, path: Path) -> Path:
-    """For the database itself or one of its logs, which SQLite finds by its name."""
+    """New path for the database or one of its logs, which SQLite finds by their suffix."""
     return aside.with_name(aside.name + each.name[len(path.name) :])
 
 
@@ -470,7 +475,7 @@ def _with_logs(path: Path) -> tuple[Path, ...]:
 
 
 def _leave(db: Database) -> None:
-    """Closes it and keeps its log as it is: it may be needed to save what is left."""
+    """Close without a checkpoint: the log may be needed for salvage."""
     db.conn.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, True)
     db.conn.close()
 

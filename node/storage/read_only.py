@@ -1,4 +1,4 @@
-"""A data folder that can only be read: what stands in it is known all the same."""
+"""Reads the database from a data folder that is read-only."""
 
 import os
 import shutil
@@ -18,11 +18,11 @@ from node.storage.migrations import MIGRATIONS
 from node.storage.opening import DatabaseFiles, Opening
 
 COPIED_BYTES_MAX = 48_000_000
-"""Of a database whose log must be read too: the copy of both may be in memory."""
+"""Limit for a database whose write-ahead log must be read too; the copy may be in a RAM file system."""
 
 
 def is_writable(folder: Path) -> bool:
-    """Whether files may be made there. A folder that is not there yet may be."""
+    """Whether files can be created there; True if the folder does not exist yet."""
     try:
         return not os.statvfs(folder).f_flag & os.ST_RDONLY and os.access(folder, os.W_OK)
     except FileNotFoundError:
@@ -32,7 +32,8 @@ def is_writable(folder: Path) -> bool:
 
 
 class ReadOnlyFolder:
-    """A database that is only read. Raises sqlite3.Error, OSError or StorageTrouble when it cannot be."""
+    """A database opened for reading only. Raises sqlite3.Error, OSError or StorageTrouble if that is not
+    possible."""
 
     def __init__(self, files: DatabaseFiles, devices: HashedDevices, scratch: Path | None) -> None:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -45,7 +46,7 @@ class ReadOnlyFolder:
             self._folder.cleanup()
 
     def _copied(self, files: DatabaseFiles, devices: HashedDevices, scratch: Path | None) -> Database:
-        """With its log, its journal and whatever must be mended, in another place."""
+        """Open a temporary copy, with log and journal, which can be repaired."""
         size = sum(each.stat().st_size for each in files.database.parent.glob(f"{files.database.name}*"))
         if size > COPIED_BYTES_MAX:
             raise StorageTrouble(
@@ -69,7 +70,8 @@ class ReadOnlyFolder:
 
 
 def _as_it_is(files: DatabaseFiles) -> Database | None:
-    """Without a copy of it: where nothing waits in a log or in the journal, and the form is today's."""
+    """Open the file in place, if log and journal hold nothing more and the schema is current; None
+    otherwise."""
     log = files.database.with_name(f"{files.database.name}-wal")
     if not files.database.exists() or (log.exists() and log.stat().st_size):
         return None
@@ -87,6 +89,6 @@ def _as_it_is(files: DatabaseFiles) -> Database | None:
         ):
             return db
     except sqlite3.DatabaseError:
-        pass  # it is looked at more closely, as one that may be damaged
+        pass  # it may be damaged: `_copied` repairs it
     connection.close()
     return None

@@ -1,4 +1,5 @@
-"""The database as the loop's memory and the mesh's shelf."""
+"""The database as the repository of the control loop, the archive of the admin pages and the page cache of
+the mesh."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -24,11 +25,11 @@ from node.units import AccountId, MacAddress, NodeId
 
 
 class StoredRepository:
-    """Implements `node.control.ports.Memory`."""
+    """Implements `node.control.ports.Repository`."""
 
     def __init__(self, store: Store, tally: Path | None = None) -> None:
-        """`tally` is a file in a folder that lives as long as the kernel's counters do; None for one beside the
-        database."""
+        """`tally` is the tally file, in a folder that is cleared at boot like the kernel's counters; None
+        puts it next to the database."""
         self._store, self._tally = store, TallyFile(tally or store.path.with_name("bookings"))
 
     @property
@@ -99,7 +100,7 @@ class StoredRepository:
 
     def _recall(self, db: Database, cells_since: str) -> StoredState:
         marks, facts = session_tables.load_marks(db), usage_tables.load_facts(db)
-        # What was counted last may be counted on after a start in another month.
+        # After a start in another month, counting may continue on the day last booked.
         since = min(cells_since, facts.get(BOOKED_DAY) or cells_since)
         return StoredState(
             cells=tuple(usage_tables.load_cells(db, since)),
@@ -117,7 +118,7 @@ class StoredRepository:
 
 
 class StoredArchive:
-    """Rule versions and notes. Implements `node.app.admin.Records`."""
+    """Rule versions and node state. Implements `node.app.admin.Records`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -126,11 +127,11 @@ class StoredArchive:
         await self._store.run(lambda db: archive_tables.save_rule_version(db, adopted, by, fingerprint, text))
 
     async def rule_versions(self) -> list[tuple[int, str, str, str, str]]:
-        """(number, adopted, by, fingerprint, text), the newest first."""
+        """(number, adopted, by, fingerprint, text), newest first."""
         return await self._store.run(archive_tables.load_rule_versions)
 
     def last_rules(self) -> str | None:
-        """The text of the newest version, for a starting node; None when there is none or it cannot be read."""
+        """Text of the newest version, for the start; None if there is none or it cannot be read."""
         try:
             versions = self._store.run_blocking(archive_tables.load_rule_versions)
         except StorageTrouble:
@@ -138,7 +139,7 @@ class StoredArchive:
         return versions[0][-1] if versions else None
 
     async def fact(self, name: str) -> str:
-        """One of the node's own notes; empty when there is none."""
+        """A value of the node state; empty if it is not set."""
         return (await self._store.run(usage_tables.load_facts)).get(name, "")
 
     async def acknowledge_losses(self) -> None:
@@ -149,7 +150,7 @@ class StoredArchive:
 
 
 class StoredPageCache:
-    """Implements `mesh.ports.PageShelf`."""
+    """Implements `mesh.ports.PageCache`."""
 
     def __init__(self, store: Store, today: Callable[[], str]) -> None:
         self._store, self._today = store, today

@@ -1,4 +1,4 @@
-"""Rows of a damaged database that can still be read."""
+"""Reads the rows of a damaged database that are still readable."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -12,16 +12,17 @@ from node.storage.migrations import INVENTORY
 
 Row = tuple[object, ...]
 UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
-"""The second is a message of the first with letters of the file in it that are none."""
+"""UnicodeDecodeError: an error message of SQLite that quotes bytes of the file which are not UTF-8."""
 WORDS_ONLY = frozenset({"contests"})
-"""What a copy and its journal do not have: with them, nothing else of a damaged file is believed."""
+"""Tables that the journal does not cover. If there is a copy, only these are taken from a damaged file."""
 _NOT_BELIEVED = frozenset({"facts", "baselines"})
-"""How far was counted, and who is signed in, is not taken from a damaged file."""
+"""Counter baselines and sign-in state are never taken from a damaged file."""
 
 
 def salvage(damaged: Path, into: Database, *, has_copy: bool, newer_than: int) -> int:
-    """Puts the rows of `damaged` that can be read into a sound database that does not have them; how many. `damaged`
-    and its log stay as they are. Beside a copy only what it cannot have, of a file that is `newer_than` that commit."""
+    """Insert the readable rows of `damaged` that `into` lacks; returns their number. `damaged` and its log
+    are not changed. With `has_copy` (copy and journal are complete), only the tables in
+    WORDS_ONLY are read, and only if the file is at least at the commit `newer_than`."""
     connection = _connect(damaged)
     if connection is None:
         return 0
@@ -63,18 +64,18 @@ def _take(connection: sqlite3.Connection, into: Database, table: str) -> int:
     if not columns:
         return 0
     marks = ", ".join("?" * len(columns))
-    put = f"INSERT OR IGNORE INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - our own names
+    put = f"INSERT OR IGNORE INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - names of this schema only
     before = int(into.conn.total_changes)
     for row in _rows(connection, table, columns):
         try:
             into.execute(put, row)
         except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
-            continue  # a value of another kind than the column's is damage
+            continue  # a value of another type than the column's is damage
     return int(into.conn.total_changes) - before
 
 
 def _columns(connection: sqlite3.Connection, table: str) -> set[str]:
-    """Those of a file that an older version made may be fewer; what it does not have is as a new row has it."""
+    """An older schema may have fewer columns; missing ones get their default."""
     try:
         return {column.name for column in Database(connection)[table].columns}
     except UNREADABLE:
@@ -82,7 +83,7 @@ def _columns(connection: sqlite3.Connection, table: str) -> set[str]:
 
 
 def _rows(connection: sqlite3.Connection, table: str, columns: list[str]) -> Iterator[Row]:
-    """Forwards up to a page that cannot be read, then from the end back to it."""
+    """Forwards up to an unreadable page, then backwards from the end."""
     order = "node, incarnation, account, day" if table == "cells" else "rowid"
     backwards = ", ".join(f"{each} DESC" for each in order.split(", "))
     for direction in (order, backwards):

@@ -1,4 +1,4 @@
-"""Accounts, devices and their sessions, as rows."""
+"""Tables of accounts, devices and their sessions."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -44,12 +44,12 @@ def load_sessions(db: Database) -> list[SavedSession]:
 def save_sessions(
     db: Database, saved: Iterable[SavedSession], minors: dict[AccountId, int], day: str
 ) -> None:
-    """Sessions with their devices and accounts. `day` is today, or ``unknown``."""
+    """Store sessions with their devices and accounts. `day` is today, or ``unknown``."""
     for each in saved:
         s = each.session
         if s.account in minors:
             save_minor(db, s.account, minors[s.account], day)
-        # A number that the kernel now knows somebody else by is no longer the other's.
+        # REPLACE: a mark or class id that was given to another device frees the old row.
         db.execute("INSERT OR REPLACE INTO devices VALUES (?, ?, ?, ?)", [s.mac, s.account, s.mark, day])
         db.execute(
             "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", session_row(each, day)
@@ -66,16 +66,16 @@ def session_row(saved: SavedSession, day: str) -> list[Any]:
 
 
 def save_minor(db: Database, account: AccountId, minor: int, day: str) -> None:
-    """The kernel's number of an account; whoever had it before is given another when it comes back."""
+    """Store the class id of an account. Another account that had it gets a new one when it returns."""
     db.execute("INSERT OR REPLACE INTO accounts VALUES (?, ?, ?)", [account, minor, day])
 
 
 def forget_ended_before(db: Database, day: str) -> None:
-    """Retention: sessions that ended before `day` go; whom an admin took off is remembered until pardoned."""
+    """Retention: delete sessions that ended before `day`. A blocked device stays until it is unblocked."""
     table(db, "sessions").delete_where("state = 'expired' AND changed_day < ?", [day])
 
 
 def erase(db: Database, mac: MacAddress) -> None:
-    """Nothing says any more that the device was ever here."""
+    """Delete every row of the device."""
     for name in ("sessions", "devices", "bindings"):
         table(db, name).delete_where("mac = ?", [mac])

@@ -1,11 +1,11 @@
-"""Tables as sqlite-utils knows them."""
+"""Typed access to tables in sqlite-utils."""
 
 from sqlite_utils import Database
 from sqlite_utils.db import Table
 
 
 def table(db: Database, name: str) -> Table:
-    """A table that can be written, whether it is there already or not; a view is a bug."""
+    """The table, whether or not it exists yet. A view is a programming error."""
     found = db[name]
     assert isinstance(found, Table), name
     return found

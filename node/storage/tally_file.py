@@ -1,7 +1,7 @@
-"""How often the bytes of the counters that stand have been stored: a note beside the database, for this boot only.
+"""Tally file: how many bookings of the kernel's current counters were stored, outside the database.
 
-It stands where the counters live as long as it does (a folder in memory, such as /run), so that a database that is
-older than the counters' last booking, or none at all, is told from one in which they were never stored.
+It is in a folder that is cleared at boot (such as /run), like the counters themselves. It distinguishes a
+database that lacks the last booking (an old copy, or a new one) from counters that were never booked.
 """
 
 import logging
@@ -16,13 +16,14 @@ BYTES_MAX = 200
 
 
 class TallyFile:
-    """One line: the name of the counters' life, a space, how many bookings of it have been stored."""
+    """One line: the counters id, a space, the number of stored bookings."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def read(self) -> Tally | None:
-        """None where there is none, or it cannot be read: then counters without a history are taken for booked."""
+        """None if there is none or it cannot be read; counters unknown to the database are then taken as
+        booked."""
         try:
             with self._path.open("rb") as file:
                 counters_id, _, bookings = file.read(BYTES_MAX).decode().strip().partition(" ")
@@ -31,7 +32,8 @@ class TallyFile:
             return None
 
     def write(self, tally: Tally) -> None:
-        """All of it or nothing. What cannot be written is taken away, so that an old one misleads nobody."""
+        """Replace the file atomically. If that fails, it is deleted, because an outdated one would
+        mislead."""
         new = self._path.with_name(self._path.name + ".new")
         try:
             new.write_text(f"{tally.counters_id} {tally.bookings}\n")

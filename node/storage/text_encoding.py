@@ -1,11 +1,11 @@
-"""Letters that a database can hold."""
+"""Replaces lone surrogates, which SQLite cannot store as UTF-8."""
 
 from typing import Any
 
 
 def storable(value: Any) -> Any:
-    """The same value; half a letter, which no UTF-8 has, becomes a sign for something that could not be read. One row
-    that can never be stored would keep all others from being stored."""
+    """The value unchanged, or a text with U+FFFD for each lone surrogate. One row that cannot be stored would
+    block all others in its transaction."""
     if not isinstance(value, str) or value.isascii():
         return value
     return value.encode(errors="surrogatepass").decode(errors="replace")

@@ -1,4 +1,4 @@
-"""The ledger's cells, the counters' baseline, and the node's own facts, as rows."""
+"""Tables of usage buckets, the counter baseline, and node state."""
 
 from collections.abc import Iterable
 
@@ -14,15 +14,16 @@ from node.units import AccountId, Bytes, NodeId, Usage
 
 COUNTERS_ID = "counters_id"
 CELLS_OF_A_NODE_MAX = 250_000
-"""Of another node's, once its pages of the oldest days are not kept any more: 13 months of 600 accounts a day, 66 MB."""
+"""Limit for another node whose pages of the oldest days are no longer kept: 13 months of 600 accounts a day,
+66 MB."""
 COMMITS = "commits"
-"""How many commits the database has had, and when the last one was: nobody's but the storage's."""
+"""Number of commits and time of the last one; used by the storage package only."""
 
 
 def load_cells(
     db: Database, since: str, node: NodeId | None = None, account: AccountId | None = None
 ) -> list[tuple[UsageKey, UsageBucket]]:
-    """Cells of the day `since` and later, and of unknown days."""
+    """Buckets of the day `since` and later, and of unknown days."""
     tests, values = [f"(day >= ? OR day = '{DAY_UNKNOWN}')"], [since]
     for column, value in (("node", node), ("account", account)):
         if value is not None:
@@ -40,7 +41,7 @@ def load_cells(
 
 
 def load_lives(db: Database) -> list[tuple[NodeId, str]]:
-    """Of whose books there are cells, and of which lives of them."""
+    """Nodes and incarnations of which there are buckets."""
     rows = db.execute("SELECT DISTINCT node, incarnation FROM cells")
     return [(NodeId(node), incarnation) for node, incarnation in rows]
 
@@ -54,12 +55,13 @@ def load_baseline(db: Database) -> Baseline | None:
 
 
 def load_facts(db: Database) -> dict[str, str]:
-    """All but the database's own."""
+    """Node state without the row of the storage package."""
     return {row["name"]: row["value"] for row in table(db, "facts").rows_where("name != ?", [COMMITS])}
 
 
 def save_booking(db: Database, booking: Booking) -> None:
-    """Cells only grow: a row in the table that is higher already stays. What `ErasureNote.bars` is not written."""
+    """Store a booking. Buckets only grow: larger stored values stay, except for `booking.recounted`. Those
+    that `ErasureNote.bars` are not stored."""
     for node in {node for node, _ in booking.recounted}:
         _forget_days(db, node, [day for each, day in booking.recounted if each == node])
     db.conn.executemany(
@@ -90,7 +92,7 @@ def _forget_days(db: Database, node: NodeId, days: list[str]) -> None:
 
 
 def _forget_more_than_is_kept(db: Database, node: NodeId) -> None:
-    """Days before the one with which there are more."""
+    """Delete the oldest days of the node, until it has at most CELLS_OF_A_NODE_MAX buckets."""
     found = db.execute(
         "SELECT day FROM cells WHERE node = ? ORDER BY day DESC LIMIT 1 OFFSET ?", [node, CELLS_OF_A_NODE_MAX]
     ).fetchone()
@@ -105,7 +107,8 @@ def save_facts(db: Database, facts: Iterable[tuple[str, str]]) -> None:
 
 
 def forget_before(db: Database, day: str) -> None:
-    """Retention: everything last used before `day` goes, but never what is still admitted."""
+    """Retention: delete rows last used before `day`, except devices with a current session and their
+    accounts."""
     table(db, "cells").delete_where(f"day < ? AND day != '{DAY_UNKNOWN}'", [day])
     table(db, "pages").delete_where("day < ?", [day])
     is_admitted = "mark IN (SELECT mark FROM sessions WHERE state = 'admitted')"
@@ -115,8 +118,8 @@ def forget_before(db: Database, day: str) -> None:
 
 
 def date_unknown_days(db: Database, today: str) -> None:
-    """Retention counts from the first day that was known; without this, what was written before would stay for ever.
-    Bytes keep their unknown day: they count against nobody."""
+    """Set the date of rows written while it was unknown; otherwise retention would never delete them. Usage
+    buckets keep their unknown day, because they count towards no quota."""
     for name, column, condition in _DAYS:
         db.execute(
             f"UPDATE {name} SET {column} = ? WHERE {column} IN ('', '{DAY_UNKNOWN}') AND {condition}",  # noqa: S608
@@ -125,7 +128,7 @@ def date_unknown_days(db: Database, today: str) -> None:
 
 
 def load_erased(db: Database) -> list[ErasureNote]:
-    """The latest ones, in the order of their days."""
+    """The latest ERASED_MAX, in order of day."""
     rows = list(table(db, "erasures").rows_where(order_by="until_day DESC", limit=ERASED_MAX))
     return [
         ErasureNote(AccountId(row["account"]), row["until_day"], bool(row["is_over"]))
@@ -134,10 +137,11 @@ def load_erased(db: Database) -> list[ErasureNote]:
 
 
 def erase(db: Database, account: AccountId, until_day: str) -> None:
-    """What the account used in earlier months goes now, and what it used until that day when the month is over."""
+    """Delete usage of earlier months now, and note the erasure; the rest of the month follows when it is
+    over."""
     is_earlier = "day < date(?, 'start of month') OR day = ?"
     table(db, "cells").delete_where(f"account = ? AND ({is_earlier})", [account, until_day, DAY_UNKNOWN])
-    # The journal may say again what is known, and is over, already.
+    # The journal may repeat an erasure that is already stored and over.
     db.execute(
         """INSERT INTO erasures (account, until_day) VALUES (?, ?) ON CONFLICT DO UPDATE SET
            is_over = is_over AND until_day >= excluded.until_day, until_day = max(until_day, excluded.until_day)""",
@@ -146,10 +150,11 @@ def erase(db: Database, account: AccountId, until_day: str) -> None:
 
 
 def forget_erased(db: Database, *, used_before: str, today: str) -> tuple[ErasureNote, ...]:
-    """Erasures whose month is over now, and others that have changed.
+    """Finish erasures whose month is over; returns these, and those whose day was corrected.
 
-    Bytes of unknown days go too, as in `Ledger.erase`: nobody can tell that they are later than the erasure. A note goes
-    when what it keeps out would be too old to be kept. A day that is still to come was told by a clock that was wrong.
+    Bytes of unknown days are deleted too, as in `Ledger.erase`, because they may be from before the erasure.
+    A note is deleted when the usage it rejects would be past its retention. A day in the future was written
+    by a wrong clock.
     """
     changed = "RETURNING account, until_day, is_over"
     early = db.execute(
