@@ -1,1 +1,1 @@
-"""The fence, for neighbours: finding other nodes of the community, proving keys, exchanging signed pages."""
+"""The mesh: discovery of the community's other nodes, authentication by key, and exchange of signed pages."""

@@ -1,4 +1,4 @@
-"""Where a node listens: a numeric address, with its link for link-local ones, and a port."""
+"""Addresses on which nodes listen: a numeric IP address, with its interface if it is link-local, and a port."""
 
 import ipaddress
 import re
@@ -13,7 +13,7 @@ _SCOPE = re.compile(r"[A-Za-z0-9_.@-]{1,15}")
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A numeric address and a TCP port; a link-local host names its link, as ``fe80::1%eth0``."""
+    """A numeric address and a TCP port; a link-local address names its interface, as in ``fe80::1%eth0``."""
 
     host: str
     port: int
@@ -28,11 +28,11 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class ConfiguredPeer:
-    """A node that the configuration names, because no announcement of it gets here."""
+    """A node named in the configuration, for nodes whose announcements do not reach this one."""
 
     address: Address
     node: NodeId | None = None
-    """Who must answer there; None for whoever does."""
+    """The node expected there; None for any."""
 
 
 def parse_address(text: str) -> Address:

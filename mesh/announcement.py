@@ -1,4 +1,4 @@
-"""What a node says of itself on a link, to anyone, in an mDNS service's TXT record: hints, not proofs."""
+"""The TXT record of a node's mDNS service. It is unauthenticated: a hint, not a proof."""
 
 import re
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ class Announcement:
 
 
 def instance_name(node: NodeId) -> str:
-    """The full name of a node's service: the start of its id, so that two nodes never want the same one."""
+    """The full service instance name of a node: the start of its id, so that the names of two nodes do not collide."""
     return f"{node[:SHORT_CHARS]}.{SERVICE_TYPE}"
 
 
@@ -37,7 +37,7 @@ def announce(*, community: str, node: NodeId, port: int, boot: str) -> dict[str,
 
 
 def read_announcement(name: str, items: Mapping[bytes, bytes | None]) -> Announcement | Malformed:
-    """The claim in the TXT items of the service called `name`. Never raises on what the link sent."""
+    """Parse the TXT items of the service called `name`. Never raises, whatever was received."""
     if (
         len(items) > 16
         or sum(len(key) + len(value or b"") + 2 for key, value in items.items()) > TXT_BYTES_MAX

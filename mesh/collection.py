@@ -1,8 +1,8 @@
-"""The pages that this node holds for the community: newest of each name, summed up in digests, limited.
+"""The pages that this node holds for the community: the newest of each name, with digests and limits.
 
-What is held depends on which pages came, never on the order in which they came: of each name the page with the highest
-number, of each author the newest days that fit. So two nodes that have told each other everything hold the same, and
-what an author's pages say is the same everywhere.
+The result depends on which pages were received, not on their order: of each name the page with the highest seq, of
+each author the newest days that fit. So two nodes that have exchanged everything hold the same pages, and an author's
+usage is the same everywhere.
 """
 
 import hashlib
@@ -17,40 +17,40 @@ from node.accounting.periods import DAY_UNKNOWN
 from node.units import NodeId
 
 LIVES_MAX = 64
-"""Streams kept of one author: those with the highest pages. An author takes its earlier lives into its newest one, which
-is then the only stream; so many are kept where it has not heard of them yet."""
+"""Streams kept per author: those with the highest pages (see `PagePosition`). An author normally merges its earlier
+incarnations into the newest, which is then the only stream; this is the limit while it does not know of them yet."""
 DAYS_MAX = 62
-"""HoldResult for each stream: the newest days, enough for any month; a wrong clock costs one of them."""
+"""Days kept per stream: the newest ones, enough for any month; a wrong clock can waste one."""
 AUTHOR_ROWS_MAX = 40_000
-"""HoldResult of one author: the newest days. Periods of today count 31 days at most, and 1,000 members and 100 new guests a
-day are 34,100 rows in these."""
+"""Rows kept per author: those of the newest days. Current periods have at most 31 days; with 1,000 members and 100
+new guests a day these have 34,100 rows."""
 AUTHOR_DAY_ROWS_MAX = 12_000
-"""HoldResult of one author and day: those of the highest lives."""
+"""Rows kept per author and day: those of the highest incarnations."""
 ROWS_OF_A_PAGE_MIN = 16
-"""What the smallest page counts as, so that there are 2,500 of one author at most."""
+"""Minimum rows that a page counts as, which limits an author to 2,500 pages."""
 BYTES_OF_A_ROW = 128
-"""A page counts as no fewer rows than it has times as many bytes: 5 MB of one author at most. Rows are shorter, unless
-names are very long."""
+"""Bytes per counted row: a large page counts as more rows, which limits an author to 5 MB. Real rows are shorter
+unless names are very long."""
 CHANGED_ROWS_MAX = 10_000
-"""Of pages that were replaced by others which do not say the same, or left: more than so many wait for no recount, and
-nothing more is taken of their author before that."""
+"""Rows per author that may wait for a recount because their page was evicted or replaced by one with less. Above
+this, no more pages of the author are accepted until the recount."""
 
 type StreamKey = tuple[NodeId, str]
 type Age = Literal["newer", "same", "older", "conflict"]
 type PagePosition = tuple[str, Rank, str]
-"""Where a page stands among those of its author: by day, life and label. The lowest gives way first."""
+"""Sort key of an author's pages: day, incarnation, label. The lowest is evicted first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One page by its seq and digest."""
+    """Sequence number, digest and content of one page."""
 
     seq: int
     digest: str
     day: str
     raw: bytes
     rows: int
-    """How many it counts as."""
+    """The number of rows that it counts as."""
 
     @property
     def body(self) -> bytes:
@@ -59,12 +59,12 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class HoldResult:
-    """A page was taken; others left for it."""
+    """A page was stored; others were evicted for it."""
 
     left: tuple[str, ...] = ()
-    """Their names."""
+    """Names of the evicted pages."""
     is_full: bool = False
-    """Whether any of them left because there is too much of the author."""
+    """Whether any were evicted because the author exceeds its limits."""
 
 
 @dataclass(slots=True)
@@ -72,7 +72,7 @@ class _Stream:
     rank: Rank
     pages: dict[str, Held] = field(default_factory=dict)
     days: dict[str, int] = field(default_factory=dict)
-    """How many pages each day has."""
+    """Number of pages per day."""
     digest: str = ""
 
 
@@ -80,13 +80,14 @@ class _Stream:
 class _Author:
     streams: dict[str, _Stream] = field(default_factory=dict)
     places: list[PagePosition] = field(default_factory=list)
-    """Of all its pages, the lowest first."""
+    """Positions of all pages of the author, sorted."""
     rows: int = 0
     rows_of_days: dict[str, int] = field(default_factory=dict)
     covered: dict[tuple[str, str], tuple[tuple[int, PagePosition], ...]] = field(default_factory=dict)
-    """By life and label of a page that was taken in: up to which seq, and where that stands."""
+    """(incarnation, label) of a covered page to the seqs up to which it is covered, each with the covering page's
+    position."""
     changed: dict[str, int] = field(default_factory=dict)
-    """Days of which something may be said no longer, and how many rows at most."""
+    """Days whose pages may have withdrawn usage, with an upper bound of the rows affected."""
 
     def changes(self, day: str, rows: int) -> None:
         self.changed[day] = self.changed.get(day, 0) + rows
@@ -109,7 +110,7 @@ class _Author:
             yield self.places[at]
 
     def lowest_life(self) -> PagePosition:
-        """Where the highest page stands of the life whose highest page is the lowest."""
+        """Of the highest page of each incarnation, the lowest."""
         return min({place[1]: place for place in self.places}.values())
 
     def held_at(self, place: PagePosition) -> Held:
@@ -118,13 +119,13 @@ class _Author:
 
 
 class PageCollection:
-    """Which pages are held, by stream (author, incarnation) and label. `exchange` checks them first."""
+    """The pages held, by stream (author, incarnation) and label. `exchange` verifies them first."""
 
     def __init__(self) -> None:
         self._authors: dict[NodeId, _Author] = {}
 
     def age(self, page: Page) -> Age:
-        """How `page` stands to the page of its name that is held, or was taken in by a later life."""
+        """`page` compared with the held page of the same name, or with what a later incarnation has merged."""
         if self.is_covered((page.author, page.incarnation), page.label, page.seq):
             return "older"
         held = self.held((page.author, page.incarnation), page.label)
@@ -135,8 +136,8 @@ class PageCollection:
         return "same" if held.digest == page_digest(page) else "conflict"
 
     def has_room(self, page: Page) -> bool:
-        """False for what `hold` would drop at once: a day older than all that are kept, or the first page of a life below
-        LIVES_MAX others."""
+        """False for a page that `hold` would drop at once: its day is older than all kept ones, or it is the first
+        page of an incarnation below LIVES_MAX others."""
         author = self._authors.get(page.author)
         if author is None:
             return True
@@ -148,28 +149,28 @@ class PageCollection:
         return len(author.streams) < LIVES_MAX or place > author.lowest_life()
 
     def is_covered(self, key: StreamKey, label: str, seq: int) -> bool:
-        """Whether a later life of the author has taken this page in: what it says stands there."""
+        """Whether a later incarnation of the author has merged this page into its own."""
         author = self._authors.get(key[0])
         return author is not None and author.covers(key[1], label, seq)
 
     def lives(self, author: NodeId) -> list[str]:
-        """Lives of the author's books of which pages are held, the earliest first."""
+        """Incarnations of the author's ledger with held pages, earliest first."""
         found = self._authors.get(author, _Author())
         return sorted(found.streams, key=life_rank)
 
     def own(self, author: NodeId) -> list[bytes]:
-        """Every page of `author` that is held."""
+        """All held pages of `author`."""
         streams = self._authors.get(author, _Author()).streams.values()
         return [held.raw for stream in streams for held in stream.pages.values()]
 
     def of_day(self, author: NodeId, day: str) -> list[bytes]:
-        """Every page of `author` about that day, of all its lives."""
+        """All held pages of `author` for that day, of all incarnations."""
         found = self._authors.get(author, _Author())
         return [found.held_at(place).raw for place in found.places_on(day)]
 
     def changed(self) -> list[tuple[NodeId, str, int]]:
-        """Authors and days of which pages have said what none that is held may say now, and how many rows that is at
-        most; the most first."""
+        """(author, day, rows) whose evicted or replaced pages contained usage that held pages may not contain; `rows`
+        is an upper bound. Most rows first."""
         authors = self._authors.items()
         found = [(name, day, rows) for name, author in authors for day, rows in author.changed.items()]
         return sorted(found, key=lambda each: each[2], reverse=True)
@@ -178,20 +179,20 @@ class PageCollection:
         self._authors.setdefault(author, _Author()).changes(day, 0)
 
     def changes_too_much(self, author: NodeId) -> bool:
-        """Whether nothing more is to be taken before it is `settle`d."""
+        """Whether the author's pages are refused until `settle` is called."""
         return sum(self._authors.get(author, _Author()).changed.values()) > CHANGED_ROWS_MAX
 
     def settle(self, author: NodeId, day: str, rows: int) -> None:
-        """What the pages said when it was `rows` of that day is counted again."""
+        """The day was recounted when `changed` reported `rows` for it."""
         changed = self._authors.get(author, _Author()).changed
         changed[day] = changed.get(day, 0) - rows
         if changed[day] <= 0:
             del changed[day]
 
     def hold(self, page: Page, said: PageContent) -> HoldResult | None:
-        """Keep `page`, which says `said`; of two with the same seq, the one with the greater digest on every node. Pages
-        of earlier lives that it covers leave, and the lowest where there is too much of its author. None where it does
-        not fit beside higher ones: then nothing has changed."""
+        """Store `page` with its content `said`; of two with the same seq, every node keeps the one with the greater
+        digest. Evicts pages of earlier incarnations that it covers, and the author's lowest pages when a limit is
+        exceeded. None if it does not fit beside higher pages; then nothing has changed."""
         author = self._authors.setdefault(page.author, _Author())
         rank = life_rank(page.incarnation)
         held = self.held((page.author, page.incarnation), page.label)
@@ -220,13 +221,13 @@ class PageCollection:
         return stream.pages.get(label) if stream else None
 
     def listed(self, key: StreamKey) -> list[tuple[str, int, str]]:
-        """(label, seq, digest) of every page of a stream, in order of label."""
+        """(label, seq, digest) of every page of a stream, sorted by label."""
         author = self._authors.get(key[0])
         stream = author.streams.get(key[1]) if author else None
         return _listed(stream) if stream else []
 
     def streams(self, roster: frozenset[NodeId]) -> list[tuple[NodeId, str, str]]:
-        """(author, incarnation, digest) of every stream whose author is on the roster, in order."""
+        """(author, incarnation, digest) of every stream with an author on the roster, sorted."""
         return [
             (name, incarnation, _digest(stream))
             for name in sorted(self._authors.keys() & roster)
@@ -234,20 +235,20 @@ class PageCollection:
         ]
 
     def root(self, roster: frozenset[NodeId]) -> str:
-        """Thirty-two hexadecimal digits that are equal when two nodes hold the same."""
+        """Digest of everything held, 32 hexadecimal digits; equal on two nodes that hold the same pages."""
         return _digest_of(f"{a}/{i}/{d}" for a, i, d in self.streams(roster))
 
 
 def counts_as(page: Page, said: PageContent) -> int:
-    """Of how many rows a page takes the room."""
+    """The number of rows that a page counts as under the limits."""
     return max(len(said.rows) + len(said.covers), -(-len(page.raw) // BYTES_OF_A_ROW), ROWS_OF_A_PAGE_MIN)
 
 
 def _giving_way(
     author: _Author, place: PagePosition, new: Held, held: Held | None
 ) -> list[PagePosition] | None:
-    """Which pages leave, the lowest first, so that no more rows than are kept are left with `new` at `place`, first of
-    its day and then of all; None where those below it are not enough."""
+    """Pages to evict, lowest first, so that `new` at `place` fits the limit of its day and then that of the author;
+    None if the pages below it do not suffice."""
     more = new.rows - (held.rows if held is not None else 0)
     of_day = author.rows_of_days.get(new.day, 0) + more
     first = _lowest(author, author.places_on(new.day), place, of_day - AUTHOR_DAY_ROWS_MAX)
@@ -262,7 +263,7 @@ def _giving_way(
 def _lowest(
     author: _Author, places: Iterable[PagePosition], place: PagePosition, over: int
 ) -> list[PagePosition] | None:
-    """The first of `places` that come to `over` rows or more; None if that is not before `place`."""
+    """The first of `places` that together have at least `over` rows; None if those before `place` do not suffice."""
     found: list[PagePosition] = []
     for each in places if over > 0 else ():
         if each >= place:
@@ -275,7 +276,7 @@ def _lowest(
 
 
 def _replaced(author: _Author, place: PagePosition, held: Held, page: Page) -> None:
-    """A newer page takes the place of one that is held."""
+    """Account for the replacement of a held page by a newer one."""
     if takes_back(held.body, page.body):
         author.changes(held.day, held.rows)
     author.counts(held, -1)
@@ -290,7 +291,7 @@ def _put(author: _Author, stream: _Stream, label: str, new: Held) -> None:
 
 
 def _leave(author: _Author, place: PagePosition) -> str:
-    """A page goes; returns its name among its author's."""
+    """Evict a page; returns its name without the author."""
     _, (_, life), label = place
     stream = author.streams[life]
     held = stream.pages.pop(label)
@@ -308,7 +309,7 @@ def _leave(author: _Author, place: PagePosition) -> str:
 
 
 def _beyond_limits(author: _Author, stream: _Stream) -> list[str]:
-    """Pages of more days than are kept of a stream, or of more lives, leave."""
+    """Evict pages above the limits for days per stream and incarnations per author."""
     gone: list[PagePosition] = []
     if len(stream.days) > DAYS_MAX:
         oldest = min(stream.days, key=_rank)
@@ -320,10 +321,10 @@ def _beyond_limits(author: _Author, stream: _Stream) -> list[str]:
 
 
 def _take_in(author: _Author, place: PagePosition, covers: Iterable[Cover]) -> list[str]:
-    """The page at `place` covers others, of earlier lives; those that are held leave."""
+    """Record that the page at `place` covers pages of earlier incarnations, and evict those that are held."""
     gone: list[str] = []
     for life, label, seq in covers:
-        if life_rank(life) >= place[1]:  # or two lives could take each other in
+        if life_rank(life) >= place[1]:  # otherwise two incarnations could cover each other
             continue
         author.covered[life, label] = (*author.covered.get((life, label), ()), (seq, place))
         stream = author.streams.get(life)
@@ -334,7 +335,7 @@ def _take_in(author: _Author, place: PagePosition, covers: Iterable[Cover]) -> l
 
 
 def _uncover(author: _Author, place: PagePosition, held: Held) -> None:
-    """What the page at `place` has taken in may be held again, unless another page has taken it in as well."""
+    """Pages that only the page at `place` covered may be held again."""
     past = past_of(held.body, held.day) if place[2].startswith("past/") else None
     if past is None or isinstance(past, Malformed):
         return
@@ -361,7 +362,7 @@ def _digest(stream: _Stream) -> str:
 
 
 def _rank(day: str) -> str:
-    # Bytes of a node without a clock belong to no day; they stand before all others, and are one day at most.
+    # Usage of a node without a clock has no date; it sorts before all days and counts as one day.
     return "" if day == DAY_UNKNOWN else day
 
 

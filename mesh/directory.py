@@ -1,4 +1,4 @@
-"""The neighbours that this node knows of: each with its life, its name and where it was met."""
+"""The neighbours known to this node, with their state, name and addresses."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -32,9 +32,9 @@ class Peer:
     state: State
     name: str = ""
     addresses: list[Address] = field(default_factory=list)
-    """Where it may be dialled, the one that worked or was named last first."""
+    """Addresses to dial; the one that worked or was reported last comes first."""
     met_at: str = ""
-    """Where its last proven connection came from or went to."""
+    """Remote address of its last authenticated connection."""
     boot: str = ""
     heard: Monotonic | None = None
     refused_us: bool = False
@@ -43,7 +43,7 @@ class Peer:
 
 
 class Directory:
-    """All neighbours; steps their lives and never holds more than PEERS_MAX of them."""
+    """All neighbours, at most PEERS_MAX; applies events to their states."""
 
     def __init__(self) -> None:
         self._peers: dict[NodeId, Peer] = {}
@@ -55,8 +55,8 @@ class Directory:
         return self._peers.get(node)
 
     def meet(self, node: NodeId, now: Monotonic) -> Peer:
-        """The neighbour of this id, made when it is new; the stalest untrusted one makes room, one
-        that is not on the list before one that is."""
+        """The neighbour with this id, created if new. When the table is full, the untrusted one not heard for longest
+        is evicted, nodes outside the roster first."""
         peer = self._peers.get(node)
         if peer is None:
             if len(self._peers) >= PEERS_MAX:
@@ -67,7 +67,7 @@ class Directory:
         return peer
 
     def handle(self, node: NodeId, event: Event, now: Monotonic) -> tuple[Effect, ...]:
-        """Step one neighbour's life; what is left to do is the caller's."""
+        """Apply an event to one neighbour; the caller must carry out the returned effects."""
         peer = self.meet(node, now)
         peer.state, effects = step(peer.state, event, now)
         if isinstance(peer.state, Trusted):
@@ -77,29 +77,29 @@ class Directory:
         return effects
 
     def sight(self, node: NodeId, address: Address, now: Monotonic) -> tuple[Effect, ...]:
-        """Somebody names an address of a node, without proof."""
+        """An unauthenticated report of a node's address."""
         peer = self.meet(node, now)
         if address not in peer.addresses:
-            # A lie about a member must not push out the address that works: new ones go last.
+            # A false report about a member must not displace a working address: new ones go last.
             peer.addresses = [*peer.addresses[: ADDRESSES_MAX - 1], address]
         return self.handle(node, Sighted(), now)
 
     def worked(self, node: NodeId, address: Address) -> None:
-        """A dial proved the node's key there: try this address first next time."""
+        """A connection proved the node's key there: try this address first next time."""
         peer = self._peers.get(node)
         if peer is not None:
             others = [known for known in peer.addresses if known != address]
             peer.addresses = [address, *others][:ADDRESSES_MAX]
 
     def failed(self, node: NodeId, address: Address) -> None:
-        """Nobody or another node answered there."""
+        """No node, or another one, answered there."""
         peer = self._peers.get(node)
         if peer is not None and len(peer.addresses) > 1 and address in peer.addresses:
             peer.addresses.remove(address)
             peer.addresses.append(address)
 
     def tick(self, roster: frozenset[NodeId], now: Monotonic) -> list[tuple[NodeId, tuple[Effect, ...]]]:
-        """Let time and the community's list act on everybody."""
+        """Apply the time and the roster to all neighbours."""
         done = []
         for peer in self:
             effects: tuple[Effect, ...] = ()
@@ -114,7 +114,7 @@ class Directory:
         return done
 
     def views(self, now: Monotonic) -> tuple[PeerView, ...]:
-        """For status pages, in order of name and id."""
+        """For status pages, sorted by name and id."""
         return tuple(_view(peer, now) for peer in sorted(self, key=lambda peer: (peer.name, peer.node)))
 
 

@@ -1,7 +1,7 @@
-"""Zeroconf on each mesh link: says that we are here, hears who else is. A finding is a hint, never a proof.
+"""Zeroconf on each mesh link: announces this node and browses for others. Results are hints, not proofs.
 
-One instance for each link, over IPv6 alone and bound to its device: a socket that is not hears the multicast of every
-link, takes its own name on another one for a clone, and answers there with an address that is not of that link.
+One instance per link, IPv6 only and bound to the interface: an unbound socket receives the multicast of every link,
+takes its own name on another link for a conflict, and answers there with an address of the wrong link.
 """
 
 import asyncio
@@ -42,20 +42,21 @@ from node.multicast_dns import DatagramReader, Filtered
 from node.units import NodeId
 
 LOOK_AGAIN_S = 1.0
-"""How soon a link that appears, goes away or changes its address is noticed."""
+"""Interval of the check for links that appear, disappear or change their address."""
 ASK_AGAIN_S = 30.0
-"""How soon an answer that got lost is asked for again; answers that are still fresh cost no packet."""
+"""Interval after which a lost answer is requested again; fresh cached answers cost no packet."""
 BROWSE_EVERY_S = 10.0
-"""How often it is asked who is there: zeroconf waits longer each time, and switches are joined without a sign. Nodes
-that are known are named in the question and do not answer."""
+"""Query interval: zeroconf's own grows with time, and a node may join a switch without any link event. Queries list
+known nodes, which then do not answer."""
 RESOLVE_MS = 2_000
 RESOLVERS = 4
-"""One of them is for members' nodes alone: a name that never answers holds one for RESOLVE_MS."""
+"""Parallel resolvers. One is reserved for members' nodes: a name without an answer blocks a resolver for RESOLVE_MS."""
 QUEUE_MAX = 256
 NAMES_MAX = 128
-"""Services remembered for each link that are not members' nodes. The oldest makes room: anybody may announce names."""
+"""Service names remembered per link that are not members' nodes; the oldest is dropped, since any host can announce
+names."""
 CACHE_RECORDS_MAX = 8_192
-"""Records that zeroconf may hold for a link before it begins again; it keeps them for as long as they say."""
+"""Records that zeroconf may cache for a link before it is restarted; it keeps them for their whole TTL."""
 BEGIN_AGAIN_S = 60.0
 CLOSE_S = 3.0
 _IF_INET6 = Path("/proc/thread-self/net/if_inet6")
@@ -67,7 +68,7 @@ _TENTATIVE_OR_FAILED = 0x40 | 0x08
 
 @dataclass(frozen=True, slots=True)
 class Self:
-    """What we announce."""
+    """What this node announces."""
 
     node: NodeId
     community: str
@@ -77,13 +78,13 @@ class Self:
 
 @dataclass(frozen=True, slots=True)
 class _Link:
-    """A network interface as it is now, with its usable link-local addresses."""
+    """A network interface in its current state, with its usable link-local addresses."""
 
     name: str
     index: int
     addresses: tuple[str, ...]
     is_running: bool = True
-    """Whether a cable or a radio carries: after a new cable there are others behind it."""
+    """Whether it has a carrier: after the carrier returns there may be other neighbours."""
 
 
 class Discovery:
@@ -103,7 +104,7 @@ class Discovery:
         self._warnings: dict[str, str] = {}
 
     def warnings(self) -> tuple[str, ...]:
-        """What keeps neighbours on some link from being found, and what to do."""
+        """What prevents discovery on a link, and how to fix it."""
         return tuple(self._warnings.values())
 
     async def run(self) -> None:
@@ -181,8 +182,8 @@ class Discovery:
             self._warnings[link.name] = f"this node could not announce itself on {link.name}: {error}"
 
     async def _is_ourselves(self, zeroconf: AsyncZeroconf) -> bool:
-        """Whether who has our name there is this very start of this node, by another link that leads to the same
-        place."""
+        """Whether the conflicting name belongs to this same process, reached through another link to the same
+        network."""
         other = AsyncServiceInfo(SERVICE_TYPE, instance_name(self._own.node))
         answered = await other.async_request(zeroconf.zeroconf, RESOLVE_MS)
         return answered and other.properties.get(b"e") == self._own.boot.encode()
@@ -204,7 +205,7 @@ class Discovery:
             if name.lower() == instance_name(self._own.node):
                 continue
             try:
-                # A fresh one for each question: an old one would answer from what it had.
+                # A new object for each query: an old one would answer from its previous data.
                 service = AsyncServiceInfo(SERVICE_TYPE, name)
                 answered = await service.async_request(zeroconf.zeroconf, RESOLVE_MS)
             except (OSError, ZeroconfError, NotRunningException, EventLoopBlocked):
@@ -224,22 +225,22 @@ class Discovery:
 
 
 class _Names:
-    """Services that one link has named, waiting to be resolved: members' nodes first, whatever else is announced."""
+    """Service names found on one link and waiting to be resolved; members' nodes come first."""
 
     def __init__(self, members: Callable[[], Iterable[str]]) -> None:
         self._member_names = members
         self._known: dict[str, None] = {}
-        """The oldest first."""
+        """Oldest first."""
         self._members: deque[str] = deque()
         self._others: deque[str] = deque(maxlen=QUEUE_MAX)
         self._arrived = asyncio.Event()
         self.resolved: set[str] = set()
-        """Those that have told where they are."""
+        """Names whose address is known."""
 
     def changed(
         self, zeroconf: Zeroconf, service_type: str, name: str, state_change: ServiceStateChange
     ) -> None:
-        """Called by zeroconf inside its own work: only remembers. The parameters' names are zeroconf's."""
+        """Called by zeroconf during its own processing: only queues the name. zeroconf dictates the parameter names."""
         del zeroconf, service_type
         self._known.pop(name, None)
         if state_change is ServiceStateChange.Removed:
@@ -265,7 +266,7 @@ class _Names:
     async def ask_again(self, zeroconf: Zeroconf) -> None:
         while True:
             await asyncio.sleep(ASK_AGAIN_S)
-            # Also a node that was pushed out before it was put on the list.
+            # Also a node whose name was dropped before it was added to the roster.
             members = set(self._member_names())
             there = (record.alias for record in _pointers(zeroconf))
             self._known |= dict.fromkeys(name for name in there if name.lower() in members)
@@ -289,14 +290,13 @@ class _Names:
 
 
 def _pointers(zeroconf: Zeroconf) -> list[DNSPointer]:
-    """Who is said to be there, as far as zeroconf remembers."""
+    """Cached PTR records: the nodes announced on the link."""
     found = zeroconf.cache.get_all_by_details(SERVICE_TYPE, _PTR, _IN)
     return [record for record in found if isinstance(record, DNSPointer)]
 
 
 async def _bind(zeroconf: AsyncZeroconf, link: _Link, hearing: Hearing) -> None:
-    """Its sockets hear this link alone from here on, and of it what `hearing` lets through; what they have heard until
-    now is forgotten. Raises OSError."""
+    """Bind the sockets to this link, install the filter `hearing`, and drop what was received before. Raises OSError."""
     await zeroconf.zeroconf.async_wait_for_start()
     for each in zeroconf.zeroconf.engine.readers:
         own = each.transport.get_extra_info("socket")
@@ -309,9 +309,9 @@ async def _bind(zeroconf: AsyncZeroconf, link: _Link, hearing: Hearing) -> None:
 
 
 def _on_link(text: str, link: _Link) -> str | None:
-    """The address with our own name of the link; None when it is of another link or not link-local."""
+    """The address with this host's name for the link; None if it is of another link or not link-local."""
     host, _, scope = text.partition("%")
-    # What names another link does not count.
+    # Ignore addresses with the scope of another link.
     if scope not in {"", str(link.index), link.name} or not ipaddress.ip_address(host).is_link_local:
         return None
     return f"{host}%{link.name}"
@@ -340,7 +340,7 @@ def _is_running(name: str) -> bool:
 
 
 async def _until_changed(link: _Link, zeroconf: Zeroconf) -> None:
-    """Or until somebody has filled what zeroconf remembers."""
+    """Return when the link changes or zeroconf's cache is full."""
     began = time.monotonic()
     while True:
         await asyncio.sleep(LOOK_AGAIN_S)
@@ -352,7 +352,7 @@ async def _until_changed(link: _Link, zeroconf: Zeroconf) -> None:
 
 
 async def _close(zeroconf: AsyncZeroconf, browser: AsyncServiceBrowser | None) -> None:
-    """Say goodbye, so that neighbours know at once; never longer than CLOSE_S."""
+    """Send goodbye packets, so that neighbours know at once; takes at most CLOSE_S."""
     with contextlib.suppress(TimeoutError, OSError, ZeroconfError, NotRunningException, EventLoopBlocked):
         async with asyncio.timeout(CLOSE_S):
             await zeroconf.async_unregister_all_services()

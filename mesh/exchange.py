@@ -1,4 +1,4 @@
-"""Which pages does each side lack? A sans-IO core: feed it messages, pull frames, act on the events.
+"""Page synchronization as a sans-IO core: pass in messages, take out frames, handle the events.
 
     exchange.greet(neighbour)                       # keys proven, hello exchanged
     for event in exchange.receive(neighbour, decode(frame)): ...
@@ -32,9 +32,9 @@ from node.identity import verify
 from node.units import NodeId
 
 PAGE_KIND = b"page/1"
-"""What signatures of pages are bound to."""
+"""Context string of page signatures."""
 REPLIES_MAX = 256
-"""Queued lists for one neighbour; more are dropped, and the next round asks again."""
+"""Queued lists per neighbour; further ones are dropped, and the next round requests them again."""
 TOO_MUCH = (
     f"says more than is kept of one author, which is {AUTHOR_ROWS_MAX:,} rows, and {AUTHOR_DAY_ROWS_MAX:,} of one day: "
     "what does not fit counts on no other node"
@@ -44,7 +44,7 @@ CHANGES_TOO_MUCH = "has taken back too much of what it said: what is left is cou
 
 @dataclass(frozen=True, slots=True)
 class PageAccepted:
-    """A page of a member, newer than ours, properly signed: merge its rows and keep it."""
+    """A member's page, newer than the held one, with a valid signature: merge its rows and keep it."""
 
     page: Page
     said: PageContent
@@ -52,17 +52,17 @@ class PageAccepted:
 
 @dataclass(frozen=True, slots=True)
 class PagesEvicted:
-    """Pages that are not held any more: taken in by a later life, or more than is kept of their author."""
+    """Pages that are no longer held: covered by a later incarnation, or above the limits of their author."""
 
     author: NodeId
     names: tuple[str, ...]
     is_full: bool
-    """Whether any of them left because there is too much of the author."""
+    """Whether any were evicted because the author exceeds its limits."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageRefused:
-    """A page that must change nothing."""
+    """A page that is ignored."""
 
     author: NodeId | None
     reason: str
@@ -70,7 +70,7 @@ class PageRefused:
 
 @dataclass(frozen=True, slots=True)
 class Equivocated:
-    """An author signed two different pages with one number: it is broken, dishonest, or two with one key."""
+    """An author signed two different pages with the same number: a fault, fraud, or two devices with one key."""
 
     author: NodeId
     name: str
@@ -84,13 +84,13 @@ type Event = PageAccepted | PagesEvicted | PageRefused | Equivocated
 class _Neighbour:
     replies: deque[bytes] = field(default_factory=deque)
     pages: dict[tuple[StreamKey, str], None] = field(default_factory=dict)
-    """Names of pages to send, in order; the bytes are looked up when they leave, so that the newest go."""
+    """Names of pages to send, in order; the bytes are looked up when sending, so that the newest version goes out."""
     sent: dict[tuple[StreamKey, str], int] = field(default_factory=dict)
-    """The seq of each page that left in this round: both sides ask, and one answer is enough."""
+    """The seq of each page sent in this round: both sides request it, but one answer is enough."""
 
 
 class Exchange:
-    """The pages of one community as this node and its neighbours bring them to agree."""
+    """Synchronizes the pages of one community between this node and its neighbours."""
 
     def __init__(self, community: str, roster: Roster) -> None:
         self._community = community
@@ -99,17 +99,17 @@ class Exchange:
         self._neighbours: dict[NodeId, _Neighbour] = {}
 
     def greet(self, neighbour: NodeId) -> None:
-        """A trusted neighbour is connected, for the first time or again."""
+        """A trusted neighbour has connected or reconnected."""
         self._neighbours[neighbour] = _Neighbour()
         self.begin_round(neighbour)
 
     def part(self, neighbour: NodeId) -> None:
-        """The connection is gone."""
+        """The connection has ended."""
         self._neighbours.pop(neighbour, None)
 
     def begin_round(self, neighbour: NodeId) -> None:
-        """Compare what both hold; costs one short frame when it is the same. Nothing for a neighbour that has parted:
-        its connection may outlive that for a moment."""
+        """Compare the pages of both sides; one short frame when they are equal. No effect for a neighbour after
+        `part`: its connection may last a moment longer."""
         waiting = self._neighbours.get(neighbour)
         if waiting is None:
             return
@@ -117,11 +117,12 @@ class Exchange:
         self._reply(neighbour, encode(Root(self.root())))
 
     def root(self) -> str:
-        """Digest of all held pages whose authors are members now."""
+        """Digest of all held pages whose authors are on the roster."""
         return self._collection.root(self._roster())
 
     def receive(self, neighbour: NodeId, message: Message | Malformed) -> tuple[Event, ...]:
-        """What the house must do about a message of a greeted neighbour; answers wait in `next_frame`."""
+        """Events that the caller must handle for a message of a connected neighbour; replies are queued for
+        `next_frame`."""
         if neighbour not in self._neighbours:
             return ()
         match message:
@@ -139,7 +140,7 @@ class Exchange:
         return ()
 
     def next_frame(self, neighbour: NodeId) -> bytes | None:
-        """The next frame for a neighbour; None when there is nothing to say."""
+        """The next frame for a neighbour; None when the queue is empty."""
         waiting = self._neighbours.get(neighbour)
         if waiting is None:
             return None
@@ -165,37 +166,37 @@ class Exchange:
         return events
 
     def held_of(self, author: NodeId) -> list[bytes]:
-        """The pages of one author, as they came."""
+        """The pages of one author, as received."""
         return self._collection.own(author)
 
     def lives_of(self, author: NodeId) -> list[str]:
-        """The lives of the author's books of which pages are held."""
+        """Incarnations of the author's ledger with held pages."""
         return self._collection.lives(author)
 
     def held_of_day(self, author: NodeId, day: str) -> list[bytes]:
-        """The pages of one author about one day, of all its lives."""
+        """The pages of one author for one day, of all incarnations."""
         return self._collection.of_day(author, day)
 
     def holds(self, page: Page) -> bool:
-        """Whether it is this very page that is held."""
+        """Whether exactly this version of the page is held."""
         held = self._collection.held((page.author, page.incarnation), page.label)
         return held is not None and held.raw == page.raw
 
     def changed(self) -> list[tuple[NodeId, str, int]]:
-        """Authors and days whose pages said what none that is held may say now, and how many rows that is at most: what
-        the pages of the day say together is to be counted again, and then the day is `settle`d."""
+        """(author, day, rows) whose evicted or replaced pages contained usage that held pages may not contain; `rows`
+        is an upper bound. The caller must recount the day from its held pages and then call `settle`."""
         return self._collection.changed()
 
     def recount_later(self, author: NodeId, day: str) -> None:
-        """As if pages of that day had changed."""
+        """Report the day in `changed`, as if its pages had changed."""
         self._collection.recount_later(author, day)
 
     def settle(self, author: NodeId, day: str, rows: int) -> None:
-        """What the pages said when there were so many rows in `changed` was counted again, and is stored."""
+        """The day was recounted when `changed` reported `rows` for it, and the result is stored."""
         self._collection.settle(author, day, rows)
 
     def restore(self, page: Page) -> tuple[Event, ...]:
-        """Take a page back from the shelf, with the same checks as from a neighbour."""
+        """Load a page from the page cache, with the same checks as for one from a neighbour."""
         refused = self._why_not(page)
         return self._believe(page) if refused is None else refused
 
@@ -216,7 +217,8 @@ class Exchange:
         return self._believe(page)
 
     def _why_not(self, page: Page) -> tuple[PageRefused, ...] | None:
-        """Cheap checks first: a replay or a stranger's page costs no signature check."""
+        """The reason to ignore the page; None to verify it. Cheap checks first: a repeated or foreign page costs no
+        signature check."""
         if page.community != self._community:
             return (PageRefused(page.author, "of another community"),)
         if page.author not in self._roster():
@@ -310,7 +312,7 @@ class Exchange:
 def _ranges[T](
     keys: Sequence[str], entries: Sequence[T], most: int
 ) -> Iterator[tuple[str, str, Sequence[T]]]:
-    """Entries in chunks, each with the range of keys that it speaks for; the ranges cover everything."""
+    """Entries in chunks, each with the range of keys that it covers; together the ranges cover all keys."""
     after = ""
     for start in range(0, max(1, len(entries)), most):
         is_last = start + most >= len(entries)

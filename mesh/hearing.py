@@ -1,6 +1,6 @@
-"""Which datagrams of a link are read: anybody may send there, and zeroconf keeps each record for as long as it says.
+"""Filters the mDNS datagrams of a link: any host can send there, and zeroconf keeps each record for its whole TTL.
 
-What names a member's node has a part of its own, so that nobody keeps members from being found by announcing others.
+Datagrams that name a member's node have a separate limit, so that announcements of other names cannot block them.
 """
 
 import re
@@ -13,11 +13,12 @@ from node.multicast_dns import HEAD_OCTETS, OCTETS_MAX, sound
 from node.units import NodeId
 
 RECORDS_PER_S, RECORDS_AT_ONCE = 100, 2_000
-"""Of everything that names no member's node. A node announces itself with five records, a kilobyte each in memory."""
+"""For everything that names no member's node. A node announces itself with five records of about a kilobyte in
+memory."""
 RECORDS_OF_MEMBER_PER_S, RECORDS_OF_MEMBER_AT_ONCE = 10, 100
-"""Of what names this member's node, whoever sends it."""
+"""For datagrams that name a given member's node, whoever sent them."""
 RECORDS_WITH_MEMBER_MAX = 16
-"""In one answer that names a member's node; one with more counts with everything else."""
+"""In one answer that names a member's node; an answer with more falls under the general limit."""
 QUESTIONS_PER_S, QUESTIONS_AT_ONCE = 50, 500
 _ANSWER, _TRUNCATED = 0x80, 0x02
 """In the third octet (RFC 1035 section 4.1.1)."""
@@ -26,7 +27,7 @@ _SHORT = re.compile(rb"\x%02x([a-z2-7]{%d})" % (SHORT_CHARS, SHORT_CHARS))
 
 @dataclass(slots=True)
 class _Bucket:
-    """Fills by `per_s` up to `most`."""
+    """Token bucket: `per_s` tokens per second, at most `most`."""
 
     per_s: float
     most: float
@@ -43,7 +44,7 @@ class _Bucket:
 
 
 class Hearing:
-    """Of one link. `clock` tells seconds that never go back."""
+    """The filter of one link. `clock` returns monotonic seconds."""
 
     def __init__(self, roster: Roster, clock: Callable[[], float]) -> None:
         self._roster, self._clock = roster, clock
@@ -53,10 +54,10 @@ class Hearing:
         self._questions = _Bucket(QUESTIONS_PER_S, QUESTIONS_AT_ONCE, QUESTIONS_AT_ONCE, clock())
 
     def heard(self, datagram: bytes) -> bytes | None:
-        """What of it is to be read; None for nothing.
+        """The datagram to pass on; None to drop it.
 
-        A question that says that more known answers follow (RFC 6762 section 7.2) does not wait for them: zeroconf would
-        keep all that one sender says so of until it pauses.
+        The TC bit, by which a query announces more known answers (RFC 6762 section 7.2), is cleared: zeroconf would
+        otherwise collect such queries of a sender without limit.
         """
         if not HEAD_OCTETS <= len(datagram) <= OCTETS_MAX:
             return None

@@ -1,6 +1,6 @@
-"""The wire format between nodes: what may be said, how it is spelled, how large it may be. See PROTOCOL.md.
+"""The wire format between nodes: messages, their encoding and their limits. See PROTOCOL.md.
 
-Nothing here raises on what a peer sent: the answer is a message or `Malformed` with the reason.
+Nothing here raises on received data: the result is a message or `Malformed` with the reason.
 """
 
 import hashlib
@@ -22,18 +22,18 @@ VERSION = 1
 FRAME_BYTES_MAX = 64 * 1024
 HEAD_BYTES_MAX = 1024
 NAME_CHARS_MAX = 64
-"""Names of nodes and communities."""
+"""For names of nodes and communities."""
 ACCOUNT_BYTES_MAX = 64
 ROWS_MAX = 1000
 COVERS_MAX = 1000
-"""Pages of earlier lives that one page may say it has taken in."""
+"""Pages of earlier incarnations that one page may list as merged."""
 PARTS_MAX = 1000
 STREAMS_PER_MESSAGE_MAX = 400
 PAGES_PER_MESSAGE_MAX = 800
 NUMBER_MAX = 2**53 - 1
-"""What every JSON reader holds exactly."""
+"""Largest integer that every JSON parser represents exactly."""
 LABEL_END = "~"
-"""Sorts after every label and every node id: the end of a range."""
+"""Sorts after every label and node id: the end of a range."""
 
 _INCARNATION = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _NODE = re.compile(rf"[a-z2-7]{{{NODE_ID_CHARS}}}")
@@ -48,38 +48,38 @@ _LABEL = re.compile(r"[a-z]{1,16}/[0-9a-z-]{1,16}/[0-9]{4}")
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """What a peer sent and we cannot use; the reason is for logs and tests."""
+    """Received data that cannot be used; the reason is for logs and tests."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """First on every connection, from both sides, after the keys are proven."""
+    """The first message on every connection, from both sides, after key authentication."""
 
     version: int
     community: str
     node: NodeId
     name: str
     boot: str
-    """Sixteen hexadecimal digits, new with each start of the node."""
+    """16 hexadecimal digits, new with each start of the node."""
 
 
 @dataclass(frozen=True, slots=True)
 class Keepalive:
-    """I am here, with nothing to say."""
+    """Sent when there is nothing else to send."""
 
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """Digest of everything I hold; equal roots end a round."""
+    """Digest of everything held; equal roots end a round."""
 
     digest: str
 
 
 @dataclass(frozen=True, slots=True)
 class Streams:
-    """My streams with keys (author/incarnation) after `after` and up to `upto`, each with its digest."""
+    """Streams with keys (author/incarnation) in the range (`after`, `upto`], each with its digest."""
 
     after: str
     upto: str
@@ -88,7 +88,7 @@ class Streams:
 
 @dataclass(frozen=True, slots=True)
 class Have:
-    """My pages of one stream, with labels after `after` and up to `upto`: (label, seq, digest)."""
+    """Pages of one stream with labels in the range (`after`, `upto`]: (label, seq, digest)."""
 
     author: NodeId
     incarnation: str
@@ -96,12 +96,12 @@ class Have:
     upto: str
     pages: tuple[tuple[str, int, str], ...]
     asks: bool
-    """Whether the receiver shall answer with its own list when mine holds something new to it."""
+    """Whether the receiver must answer with its own list if this one has something new for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One signed page as its author wrote it; `raw` is passed on and stored unchanged."""
+    """One signed page as its author wrote it; `raw` is forwarded and stored unchanged."""
 
     community: str
     author: NodeId
@@ -117,32 +117,33 @@ class Page:
 
     @property
     def label(self) -> str:
-        """Which page of its stream this is; a newer page of the same label replaces it."""
+        """Identifies the page within its stream; a newer page with the same label replaces it."""
         return f"{self.kind}/{self.period}/{self.part:04d}"
 
     @property
     def name(self) -> str:
-        """Which page of all, for the shelf."""
+        """Identifies the page globally, for the page cache."""
         return f"{self.author}/{self.incarnation}/{self.label}"
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A message of a kind that a later version speaks: ignored."""
+    """A message kind of a later version; ignored."""
 
     kind: str
 
 
 type UsageRow = tuple[AccountId, UsageBucket]
 type PastRow = tuple[str, AccountId, UsageBucket]
-"""The life of the author's books that counted it, the account, and how much."""
+"""The incarnation that counted it, the account, and the usage."""
 type Cover = tuple[str, str, int]
-"""A page of an earlier life by its life, label and seq: it and those before it are taken in."""
+"""Incarnation, label and seq of a page of an earlier incarnation: it and the versions before it are merged."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageContent:
-    """What a page says: rows of the life that wrote it, or of earlier lives of its author's books."""
+    """Content of a page: usage rows of the incarnation that wrote it, or of earlier incarnations of its author's
+    ledger."""
 
     rows: tuple[PastRow, ...]
     covers: tuple[Cover, ...]
@@ -152,7 +153,7 @@ type Message = Hello | Keepalive | Root | Streams | Have | Page | Unknown
 
 
 def encode(message: Hello | Keepalive | Root | Streams | Have) -> bytes:
-    """One frame: canonical JSON with the kind of message in ``is``."""
+    """One frame: canonical JSON with the message kind in ``is``."""
     match message:
         case Hello(version, community, node, name, boot):
             fields = {"v": version, "community": community, "node": node, "name": name, "boot": boot}
@@ -184,25 +185,26 @@ def page_head(
 
 
 def usage_body(rows: Mapping[AccountId, UsageBucket]) -> bytes:
-    """The second line of a usage page: what each account used at the author's node."""
+    """The second line of a usage page: usage of each account at the author's node."""
     return _canonical({"rows": [_row(account, rows[account]) for account in sorted(rows)]})
 
 
 def past_body(
     rows: Mapping[tuple[str, AccountId], UsageBucket], covers: Mapping[tuple[str, str], int]
 ) -> bytes:
-    """The second line of a page about earlier lives, by life and account; `covers` by life and label."""
+    """The second line of a page about earlier incarnations, by incarnation and account; `covers` by incarnation and
+    label."""
     told = [[life, *_row(account, rows[life, account])] for life, account in sorted(rows)]
     return _canonical({"covers": [[*key, covers[key]] for key in sorted(covers)], "rows": told})
 
 
 def assemble_page(signed: bytes, signature: bytes) -> bytes:
-    """A page as it travels: head, body and signature, each on its line."""
+    """A page on the wire: head, body and signature, one per line."""
     return signed + b"\n" + signature.hex().encode()
 
 
 def decode(frame: bytes) -> Message | Malformed:
-    """What a frame says. A page's body stays unread until its signature is checked: see `usage_rows`."""
+    """Parse a frame. The body of a page is not parsed until its signature is verified: see `usage_rows`."""
     if len(frame) > FRAME_BYTES_MAX:
         return Malformed(f"larger than {FRAME_BYTES_MAX} bytes")
     head, newline, rest = frame.partition(b"\n")
@@ -217,7 +219,7 @@ def decode(frame: bytes) -> Message | Malformed:
 
 
 def usage_rows(body: bytes) -> tuple[UsageRow, ...] | Malformed:
-    """The cells of a usage page, in order of account, each account once."""
+    """The usage buckets of a usage page, sorted by account, each account once."""
     fields = _parse(body)
     if isinstance(fields, Malformed):
         return fields
@@ -233,8 +235,8 @@ def usage_rows(body: bytes) -> tuple[UsageRow, ...] | Malformed:
 
 
 def past_of(body: bytes, period: str) -> PageContent | Malformed:
-    """What a page about earlier lives says of the day `period`: rows in order of life and account, pages in order of
-    life and label, each once."""
+    """A page about earlier incarnations, for the day `period`: rows sorted by incarnation and account, covered pages
+    by incarnation and label, each once."""
     fields = _parse(body)
     if isinstance(fields, Malformed):
         return fields
@@ -252,7 +254,7 @@ def past_of(body: bytes, period: str) -> PageContent | Malformed:
 
 
 def page_content(page: Page) -> PageContent | Malformed:
-    """What a page says, of whatever kind it is: a usage page says it of the life that wrote it."""
+    """Parse the body of a page of either kind; rows of a usage page get the incarnation that wrote it."""
     if page.kind == "past":
         return past_of(page.body, page.period)
     rows = usage_rows(page.body)
@@ -262,8 +264,8 @@ def page_content(page: Page) -> PageContent | Malformed:
 
 
 def takes_back(before: bytes, after: bytes) -> bool:
-    """Whether `before` has a row, or a number in it, that `after` does not reach: two bodies of pages of one kind that
-    were well formed."""
+    """Whether `before` has a row that `after` lacks, or a greater number in a row. Both must be valid bodies of pages
+    of one kind."""
     now = {tuple(row[:-4]): row[-4:] for row in json.loads(after)["rows"]}
     none = [-1] * 4
     return any(
@@ -274,12 +276,12 @@ def takes_back(before: bytes, after: bytes) -> bool:
 
 
 def page_digest(page: Page) -> str:
-    """Sixteen hexadecimal digits over what the author signed; nobody else can make them differ."""
+    """16 hexadecimal digits over what the author signed."""
     return hashlib.sha256(page.signed).hexdigest()[:16]
 
 
 def is_text(value: object) -> TypeGuard[str]:
-    """A name as people may read it: printable, normalised, at most NAME_CHARS_MAX characters."""
+    """Displayable name: printable, normalized (NFC), at most NAME_CHARS_MAX characters."""
     return (
         isinstance(value, str)
         and 0 < len(value) <= NAME_CHARS_MAX
@@ -289,12 +291,12 @@ def is_text(value: object) -> TypeGuard[str]:
 
 
 def is_account(value: object) -> TypeGuard[str]:
-    """An account as usage pages may name it: text of at most ACCOUNT_BYTES_MAX bytes in UTF-8."""
+    """Valid account in a usage page: text of at most ACCOUNT_BYTES_MAX bytes in UTF-8."""
     return is_text(value) and len(value.encode()) <= ACCOUNT_BYTES_MAX
 
 
 def is_number(value: object) -> TypeGuard[int]:
-    """A whole number from 0 to NUMBER_MAX."""
+    """An integer from 0 to NUMBER_MAX."""
     return type(value) is int and 0 <= value <= NUMBER_MAX
 
 

@@ -1,4 +1,4 @@
-"""This node's own pages: usage cells to numbered parts, and only the parts that changed are written anew."""
+"""This node's own pages: usage buckets in numbered parts; only changed parts are written again."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -34,7 +34,7 @@ ROWS_PER_PART = 300
 
 PAST_ROWS_PER_PART = 220
 COVERS_PER_PART = 100
-"""Likewise, both in one part: a row of an earlier life names that, too."""
+"""Both limits together also fit into one frame; rows here carry an incarnation as well."""
 
 type PartKey = tuple[str, int]
 type PastKey = tuple[str, AccountId]
@@ -52,18 +52,18 @@ class _PastPart:
 
 
 class PastPages:
-    """What the lives before this one said, one day after the other, in numbered parts of this life's stream."""
+    """Usage of earlier incarnations, by day, in numbered parts of this incarnation's stream."""
 
     def __init__(self) -> None:
         self._days: dict[str, list[_PastPart]] = {}
         self._rows: dict[str, dict[PastKey, int]] = {}
         self._covers: dict[str, dict[CoverKey, int]] = {}
         self._waiting: dict[str, dict[CoverKey, int]] = {}
-        """To be said with the next writing: not before the rows of these pages are on their way."""
+        """Covers for the next write: a cover must not be published before the rows it stands for."""
         self.changed: dict[PartKey, None] = {}
 
     def adopt(self, day: str, number: int, past: PageContent) -> None:
-        """A page of this stream that came back: go on from it, in the same parts."""
+        """Continue from a page of this stream that was loaded or received, with the same parts."""
         parts = self._days.setdefault(day, [])
         parts += [_PastPart() for _ in range(len(parts), number + 1)]
         for life, account, cell in past.rows:
@@ -78,7 +78,7 @@ class PastPages:
                 covers[life, label] = max(seq, covers.get((life, label), -1))
 
     def note(self, day: str, life: str, account: AccountId, cell: UsageBucket) -> None:
-        """A cell of an earlier life; nothing is written for one that has not grown."""
+        """Record a bucket of an earlier incarnation; unchanged buckets are not written."""
         places = self._rows.setdefault(day, {})
         number = places.get((life, account))
         if number is None:
@@ -94,7 +94,7 @@ class PastPages:
         self._forget_oldest_days()
 
     def cover(self, life: str, label: str, seq: int) -> None:
-        """All that a page of an earlier life says has been noted."""
+        """Record that all rows of an earlier incarnation's page have been noted."""
         day = label.split("/")[1]
         number = self._covers.get(day, {}).get((life, label))
         known = -1 if number is None else self._days[day][number].covers[life, label]
@@ -103,7 +103,7 @@ class PastPages:
             waiting[life, label] = max(seq, waiting.get((life, label), -1))
 
     def say_covers(self) -> None:
-        """What waited is in the parts now; they are to be written."""
+        """Move waiting covers into the parts, to be written next."""
         waiting, self._waiting = self._waiting, {}
         for day, covers in waiting.items():
             for key, seq in covers.items():
@@ -140,7 +140,7 @@ class PastPages:
 
 
 class UsagePages:
-    """The pages of one life of this node's books: the only writer of its stream."""
+    """The pages of one incarnation of this node's ledger: the only writer of its stream."""
 
     def __init__(self, key: Ed25519PrivateKey, community: str, incarnation: str) -> None:
         self._key = key
@@ -152,10 +152,10 @@ class UsagePages:
         self._changed: dict[PartKey, None] = {}
         self.past = PastPages()
         self.seq = 0
-        """The highest number used so far, here or on any page of ours that came back."""
+        """The highest sequence number used so far, in a new or a restored page of this node."""
 
     def adopt(self, page: Page, said: PageContent) -> None:
-        """A page of ours from the shelf or from a neighbour: go on from it, in the same parts."""
+        """Continue from one of this node's pages, from the page cache or a neighbour, with the same parts."""
         if page.author != self._author or page.incarnation != self.incarnation:
             return
         self.seq = max(self.seq, page.seq)
@@ -170,7 +170,7 @@ class UsagePages:
                 part[account] = cell
 
     def take_in(self, page: Page, rows: Iterable[PastRow]) -> None:
-        """A page of ours from another life of the books: what it says is said by this life from now on."""
+        """Merge a page of another incarnation of this node: this incarnation publishes its rows from now on."""
         if page.author != self._author or page.incarnation == self.incarnation:
             return
         for life, account, cell in rows:
@@ -178,16 +178,16 @@ class UsagePages:
         self.past.cover(page.incarnation, page.label, page.seq)
 
     def note_past(self, day: str, life: str, account: AccountId, cell: UsageBucket) -> None:
-        """A cell that an earlier life of our books counted, as it stands now."""
+        """Record the current value of a bucket that an earlier incarnation of our ledger counted."""
         if life == self.incarnation:
             self.note(day, account, cell)
         elif is_account(account) and all(map(is_number, _numbers(cell))):
             self.past.note(day, life, account, cell)
 
     def note(self, day: str, account: AccountId, cell: UsageBucket) -> None:
-        """A cell of our books as it stands now; nothing is written for one that has not grown.
+        """Record the current value of a bucket of our ledger; unchanged buckets are not written.
 
-        An account or a number that the format cannot hold is left out, so that the rest still travels.
+        An account or number that the format cannot represent is skipped, so that the others are still published.
         """
         if not (is_account(account) and all(map(is_number, _numbers(cell)))):
             return
@@ -209,16 +209,16 @@ class UsagePages:
 
     @property
     def changed_count(self) -> int:
-        """How many pages `write` would make now."""
+        """Number of pages that `write` would produce now."""
         return len(self._changed) + len(self.past.changed)
 
     @property
     def row_count(self) -> int:
-        """How many cells are held to be written."""
+        """Number of buckets held."""
         return sum(len(part) for part in self._parts.values())
 
     def write(self) -> Iterator[Page]:
-        """Number and sign each changed part. Between two pages the caller may let others run."""
+        """Number and sign each changed part. A generator, so that the caller can yield to other tasks between pages."""
         while self._changed:
             day, number = next(iter(self._changed))
             del self._changed[day, number]
@@ -263,12 +263,13 @@ def _numbers(cell: UsageBucket) -> tuple[int, ...]:
 
 
 def changes_record(changes: Iterable[tuple[str, str]]) -> bytes:
-    """A record for our own shelf: (author, day) of which pages changed, and the books may say what they said before."""
+    """A record for our own page cache: (author, day) pairs whose pages changed while the ledger may still have the
+    old usage."""
     return json.dumps({"is": "changes", "days": sorted(changes)}, sort_keys=True).encode()
 
 
 def read_changes(record: bytes) -> set[tuple[NodeId, str]]:
-    """What a record of `changes_record` says; nothing for any other record."""
+    """Parse a record made by `changes_record`; empty for any other record."""
     fields = _own_record(record, "changes")
     return {(NodeId(author), str(day)) for author, day in fields["days"]} if fields else set()
 
@@ -284,12 +285,12 @@ def _own_record(record: bytes, kind: str) -> dict[str, Any] | None:
 
 
 def reservation(incarnation: str, seq: int) -> bytes:
-    """A record for our own shelf: numbers up to `seq` may be in use already."""
+    """A record for our own page cache: sequence numbers up to `seq` may already be in use."""
     return json.dumps({"is": "reserved", "incarnation": incarnation, "seq": seq}, sort_keys=True).encode()
 
 
 def read_reservation(record: bytes, incarnation: str) -> int | None:
-    """The number in a record of `reservation` for this life of the books; None for any other record."""
+    """The number in a record made by `reservation` for this incarnation; None for any other record."""
     fields = _own_record(record, "reserved") if len(record) <= RESERVATION_BYTES_MAX else None
     if fields is None:
         return None

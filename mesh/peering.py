@@ -1,7 +1,7 @@
-"""A neighbour's life: heard, greeted, trusted, stranger, silent, gone. Diagram in PROTOCOL.md.
+"""State machine of a neighbour: heard, greeted, trusted, stranger, silent, gone. Diagram in PROTOCOL.md.
 
-Every pair of state and event that is not written here is ignored: a late or repeated event changes nothing.
-Times are milliseconds of `Monotonic`.
+Pairs of state and event that are not listed are ignored: a late or repeated event changes nothing. Times are
+milliseconds of `Monotonic`.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from typing import Literal, assert_never
 from node.units import Milliseconds, Monotonic
 
 KEEPALIVE_EVERY = Milliseconds(6_000)
-"""Who has nothing to say for this long says so."""
+"""A keepalive is sent after this long without another message."""
 SILENT_AFTER = Milliseconds(3 * KEEPALIVE_EVERY)
 GREETING_MAX = Milliseconds(10_000)
 GONE_AFTER = Milliseconds(180_000)
@@ -26,7 +26,7 @@ type StateName = Literal["heard", "greeted", "trusted", "stranger", "silent", "g
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """Somebody says that this node is there; nothing is proven."""
+    """The node was reported; nothing is proven."""
 
     since: Monotonic
     tries: int
@@ -35,7 +35,7 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Greeted:
-    """It proved the key of a member; its hello is not here yet."""
+    """It proved the key of a member; its hello has not arrived yet."""
 
     since: Monotonic
 
@@ -49,7 +49,7 @@ class Trusted:
 
 @dataclass(frozen=True, slots=True)
 class Stranger:
-    """It proved a key that is not on our list, or serves another community. It is told nothing."""
+    """It proved a key that is not on the roster, or belongs to another community. It gets no information."""
 
     proven: Monotonic
     dial_at: Monotonic
@@ -57,7 +57,7 @@ class Stranger:
 
 @dataclass(frozen=True, slots=True)
 class Silent:
-    """Was trusted, and is not heard now."""
+    """Was trusted; nothing has been received for a while."""
 
     heard: Monotonic
     tries: int
@@ -66,7 +66,7 @@ class Silent:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """Not heard for so long that it may never come back."""
+    """Nothing received for so long that it may never return."""
 
     heard: Monotonic | None
     dial_at: Monotonic
@@ -78,26 +78,26 @@ type State = Heard | Greeted | Trusted | Stranger | Silent | Gone
 
 @dataclass(frozen=True, slots=True)
 class Sighted:
-    """Discovery or configuration names an address for it."""
+    """Discovery or configuration reported an address."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proved:
-    """A connection's handshake proved its key."""
+    """A TLS handshake proved its key."""
 
     member: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Introduced:
-    """Its hello came over the proven connection."""
+    """Its hello arrived on the authenticated connection."""
 
     same_community: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Spoke:
-    """A frame came over the trusted connection."""
+    """A frame arrived on the trusted connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +107,14 @@ class Closed:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """The community's list changed for this key."""
+    """The roster changed for this key."""
 
     member: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Ticked:
-    """Time went by."""
+    """Time has passed."""
 
 
 type Event = Sighted | Proved | Introduced | Spoke | Closed | Listed | Ticked
@@ -134,7 +134,7 @@ class HangUp:
 
 @dataclass(frozen=True, slots=True)
 class Admit:
-    """Exchange pages with it from now on."""
+    """Start to exchange pages with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ class Dismiss:
 
 @dataclass(frozen=True, slots=True)
 class Forget:
-    """Drop it from the list of neighbours."""
+    """Remove it from the table of neighbours."""
 
 
 type Effect = Dial | HangUp | Admit | Dismiss | Forget
@@ -157,7 +157,7 @@ def never_met(now: Monotonic) -> State:
 
 
 def name_of(state: State) -> StateName:
-    """How status pages call a state."""
+    """Name of a state on status pages."""
     match state:
         case Heard():
             return "heard"
@@ -176,7 +176,7 @@ def name_of(state: State) -> StateName:
 
 
 def step(state: State, event: Event, now: Monotonic) -> Outcome:
-    """The state after `event`, and what must be done."""
+    """The state after `event`, and the effects to carry out."""
     match event:
         case Ticked():
             return _tick(state, now)

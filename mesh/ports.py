@@ -1,4 +1,4 @@
-"""What the fence needs from the house."""
+"""Interfaces of the mesh to the rest of the node."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from node.units import AccountId, NodeId
 
 @dataclass(frozen=True, slots=True)
 class PeerView:
-    """A neighbouring node, as status pages show it."""
+    """A neighbour, as status pages show it."""
 
     node: NodeId
     name: str
@@ -20,42 +20,42 @@ class PeerView:
 
 
 class UsageLedger(Protocol):
-    """Usage cells: ours to publish, others' to merge."""
+    """Usage buckets: our own to publish, others' to merge."""
 
     @property
     def incarnation(self) -> str:
-        """Name of this life of our books, 1 to 32 letters, digits, ``-`` or ``_``; empty until the books know it."""
+        """Name of this incarnation of our ledger, 1 to 32 letters, digits, ``-`` or ``_``; empty until it is loaded."""
 
     async def own_cells(self) -> Iterable[tuple[str, str, AccountId, UsageBucket]]:
-        """(life, day, account, cell) of this node's books that neighbours may know, earlier lives included."""
+        """(incarnation, day, account, bucket) of this node's ledger to publish, including earlier incarnations."""
 
     def outlive(self, life: str) -> None:
-        """Neighbours know that our books had come further in this life: another one begins, with a greater number."""
+        """Neighbours have newer data of this incarnation than our ledger: start a new incarnation with a greater
+        number."""
 
     def merge_page(
         self, author: NodeId, day: str, cells: Iterable[tuple[str, AccountId, UsageBucket]]
     ) -> None:
-        """Cells (life, account, cell) of a member whose signature was checked; ours too, when they come back from a
-        neighbour."""
+        """Merge buckets (incarnation, account, bucket) of a member, whose signature was verified; also our own when a
+        neighbour returns them."""
 
     def recount(self, author: NodeId, day: str, cells: Iterable[tuple[str, AccountId, UsageBucket]]) -> None:
-        """All that another member says of that day now; what it said before and does not say any more counts no
-        longer. No cells where its pages of the day are not kept any more: then what counts in no period of today may
-        stay."""
+        """Replace another member's usage of that day by `cells`; usage that is not among them no longer counts. When
+        `cells` is empty because the day's pages were evicted, usage outside all current periods may stay."""
 
     async def kept(self) -> None:
-        """Returns when all that `merge_page` and `recount` were told until now is on the disk."""
+        """Wait until all earlier calls of `merge_page` and `recount` are on disk."""
 
 
 class PageCache(Protocol):
-    """Signed pages as received, kept over restarts and passed on unchanged."""
+    """Signed pages as received, kept across restarts and forwarded unchanged."""
 
     def load(self) -> Iterable[bytes]: ...
 
     async def save(self, pages: Iterable[tuple[str, bytes]], gone: Iterable[str] = ()) -> None:
-        """(page name, bytes); a newer page of the same name replaces the older. Those whose names are `gone` are not
-        kept any more."""
+        """Store (page name, bytes) pairs; a page replaces the older one with the same name. Delete the pages named in
+        `gone`."""
 
 
 Roster = Callable[[], frozenset[NodeId]]
-"""The node keys that the community's list holds now, ours included."""
+"""The node keys on the community's node list now, including our own."""

@@ -1,4 +1,4 @@
-"""This node's copy of everybody's pages: writes our own, takes in others', and keeps all of them on the shelf."""
+"""Replicates pages: publishes our own, merges those of others, and stores all in the page cache."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -26,26 +26,26 @@ from node.units import AccountId, NodeId
 
 PUBLISH_EVERY_S = 1.0
 SHELVE_EVERY_S = 60.0
-"""Shelved pages only save neighbours from sending them again: flash memory matters more."""
+"""Stored pages only save retransmission by neighbours, so flash wear matters more."""
 CHANGES = "changes"
-"""The name of the record in the page cache of what a crash may leave in the books."""
+"""Name of the page cache's record of days to recount after a crash."""
 SEQ_BLOCK = 1000
-"""Numbers reserved on the shelf ahead of use, so that none is used twice after a power cut."""
+"""Sequence numbers reserved in the page cache ahead of use, so that none is used twice after a power failure."""
 RECOUNT_EVERY_S = 60.0
-"""What pages say no longer may stand in others that are on their way: a round is shorter."""
+"""Longer than a round, because withdrawn usage may be in other pages that are still on their way."""
 CELLS_PER_TURN = 500
-"""Cells noted before others may run: about 1 ms."""
+"""Buckets noted before the event loop runs other tasks: about 1 ms."""
 BOOKS_AGAIN_S = 0.1
 LIVES_APART_MAX = 4
-"""Streams of ours that may stand beside each other before the newest takes the others in: each start of the machine
-begins a life, and taking in sends everything once more."""
+"""Own streams that may exist in parallel before the newest merges the others: each reboot starts an incarnation, and
+merging sends everything again."""
 
 type OwnCell = tuple[str, str, AccountId, UsageBucket]
-"""The life of our books, the day, the account, and how much."""
+"""Incarnation of our ledger, day, account, and usage."""
 
 
 class Replicator:
-    """Feeds `exchange` with our cells and the books with others'; `woken` is called when frames may be waiting."""
+    """Feeds `exchange` with our buckets and the ledger with others'; calls `woken` when frames may be queued."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class Replicator:
         self._pages = UsagePages(key, community, "")
         self._reserved = 0
         self._unshelved: dict[str, bytes | None] = {}
-        """By name; None for a page that is not held any more."""
+        """Pages to store, by name; None to delete the page."""
         self._changes_too_much, self._recounting = asyncio.Event(), asyncio.Lock()
         self._shelved_changes: set[tuple[NodeId, str]] = set()
         self._booked = asyncio.Event()
@@ -80,11 +80,11 @@ class Replicator:
         self._warnings: dict[str, str] = {}
 
     def warnings(self) -> tuple[str, ...]:
-        """What keeps pages from being kept or believed."""
+        """What prevents pages from being stored or trusted."""
         return tuple(self._warnings.values())
 
     def publish(self, changed: Iterable[OwnCell] | None) -> None:
-        """Own cells were booked; None reads all own cells of the books again."""
+        """Own buckets were booked; None reads all own buckets of the ledger again."""
         if changed is None:
             self._read_all = True
         else:
@@ -92,11 +92,11 @@ class Replicator:
         self._booked.set()
 
     def receive(self, neighbour: NodeId, frame: bytes) -> None:
-        """Take in one frame of a greeted neighbour."""
+        """Process one frame of a connected neighbour."""
         self._act(self.exchange.receive(neighbour, decode(frame)))
 
     async def restore(self) -> None:
-        """Take the pages back from the shelf, once the books know which life this is."""
+        """Load the pages from the page cache, once the ledger knows its incarnation."""
         incarnation = await self._incarnation()
         self._pages = UsagePages(self._key, self._community, incarnation)
         records = self._records()
@@ -116,14 +116,14 @@ class Replicator:
         self._unshelved = {name: None for name, page in self._unshelved.items() if page is None}
 
     async def run(self) -> None:
-        """Write our pages as cells are booked, and shelve now and then; until cancelled."""
+        """Until cancelled: write our pages as usage is booked, store pages and recount at intervals."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._write_when_booked())
             tasks.create_task(self._shelve_now_and_then())
             tasks.create_task(self._recount_now_and_then())
 
     async def shelve(self) -> None:
-        """Keep what came since the last time; what cannot be kept now is tried again."""
+        """Store changes; what cannot be stored now is tried again later."""
         changes = {(author, day) for author, day, _ in self.exchange.changed()}
         unshelved, self._unshelved = self._unshelved, {}
         if changes != self._shelved_changes:
@@ -185,8 +185,8 @@ class Replicator:
             await self.recount()
 
     async def recount(self) -> None:
-        """What members' pages do not say any more is taken back from the books. Returns when that is stored: an author
-        who takes back more than `CHANGED_ROWS_MAX` meanwhile has to wait."""
+        """Remove usage from the ledger that members' pages no longer contain. Returns when this is stored; meanwhile
+        an author who withdraws more than `CHANGED_ROWS_MAX` rows has to wait."""
         async with self._recounting:
             counted = [each for each in self.exchange.changed() if await self._recount_day(each[0], each[1])]
             if any(author != self._own for author, _, _ in counted):
@@ -195,7 +195,7 @@ class Replicator:
                 self.exchange.settle(author, day, rows)
 
     async def _recount_day(self, author: NodeId, day: str) -> bool:
-        """False when pages of the day came meanwhile: the next recount has it again."""
+        """False when pages of the day arrived meanwhile: the next recount includes it again."""
         if author == self._own:
             return True
         pages, found = self.exchange.held_of_day(author, day), dict[tuple[str, AccountId], UsageBucket]()
@@ -210,9 +210,9 @@ class Replicator:
         return True
 
     def _recognise(self, page: Page, rows: Iterable[PastRow]) -> None:
-        """A page of ours. One that this life of our books did not write is taken in; one that was written after what
-        our books know tells that they are a copy of before: then another life begins, so that nothing is counted in
-        cells that are elsewhere already."""
+        """Handle a page of our own. If another incarnation wrote it, it is merged. If it is newer than our ledger,
+        the ledger was restored from a backup: a new incarnation starts, so that no usage is counted in buckets that
+        already exist elsewhere."""
         if self._takes_in:
             self._pages.take_in(page, rows)
         is_later = life_rank(page.incarnation) > life_rank(self._pages.incarnation)
@@ -222,7 +222,7 @@ class Replicator:
         self._booked.set()
 
     def _follow(self) -> None:
-        """The books have begun another life: its pages take in all that were before."""
+        """The ledger has started a new incarnation: continue with its pages."""
         life = self._books.incarnation
         if not life or life == self._pages.incarnation:
             return
@@ -230,7 +230,7 @@ class Replicator:
         self._takes_in = False
 
     def _take_in_all(self) -> None:
-        """Once there are too many lives beside each other."""
+        """Merge all earlier incarnations when there are too many in parallel."""
         lives = {*self.exchange.lives_of(self._own), self._pages.incarnation}
         if self._takes_in or len(lives) <= LIVES_APART_MAX:
             return
@@ -241,14 +241,14 @@ class Replicator:
                 self._pages.past.cover(*cover)
 
     def _own_pages(self) -> Iterator[tuple[Page, PageContent]]:
-        """Every page of ours that is held, of all lives."""
+        """All held pages of our own, of all incarnations."""
         for raw in self.exchange.held_of(self._own):
             page = decode(raw)
             if isinstance(page, Page):
                 yield page, _said(raw)
 
     def _told(self) -> dict[tuple[str, str, AccountId], UsageBucket]:
-        """By life, day and account, what pages of ours say of earlier lives."""
+        """Usage already published by pages of our own, by incarnation, day and account."""
         found: dict[tuple[str, str, AccountId], UsageBucket] = {}
         for page, said in self._own_pages():
             for life, account, cell in said.rows:
@@ -277,11 +277,11 @@ class Replicator:
         for page in self._pages.write():
             self._offer(page)
             await asyncio.sleep(0)
-        if self._pages.changed_count:  # what is said only once this writing is on its way
+        if self._pages.changed_count:  # covers, published only after this write
             self._booked.set()
 
     def _offer(self, page: Page) -> None:
-        # What is accepted of our own is in the books and in our pages already.
+        # Rows of a page just written are already in the ledger and in our pages.
         self._act(tuple(e for e in self.exchange.offer(page) if not isinstance(e, PageAccepted)))
         if self.exchange.holds(page):
             self._unshelved[page.name] = page.raw
@@ -302,7 +302,7 @@ class Replicator:
                 await asyncio.sleep(0)
 
     async def _reserve(self, seq: int) -> None:
-        """Numbers up to `seq` may be used after this, and are never used again after a power cut."""
+        """Make sequence numbers up to `seq` available; after a power failure they are not used again."""
         if seq > self._reserved:
             self._reserved = seq + SEQ_BLOCK
             record = reservation(self._pages.incarnation, self._reserved)
@@ -321,7 +321,7 @@ class Replicator:
             return []
 
     async def _save(self, records: Mapping[str, bytes | None]) -> bool:
-        """None for a page that is not kept any more."""
+        """Store records; None deletes one. False if this failed."""
         kept = [(name, record) for name, record in records.items() if record is not None]
         try:
             await self._page_cache.save(kept, [name for name, record in records.items() if record is None])
@@ -336,7 +336,7 @@ class Replicator:
 
 
 def _said(raw: bytes) -> PageContent:
-    """What a page says that is held, and so was read before."""
+    """Content of a held page, which was parsed before."""
     page = decode(raw)
     said = page_content(page) if isinstance(page, Page) else page
     assert isinstance(said, PageContent), said

@@ -1,4 +1,4 @@
-"""The mesh as one part of the node: finds neighbours, proves them, keeps everybody's pages in agreement."""
+"""The mesh service of the node: discovers and authenticates neighbours and keeps everyone's pages synchronized."""
 
 import asyncio
 import contextlib
@@ -27,30 +27,30 @@ ROUND_EVERY_S = 30.0
 TICK_S = 0.5
 CONFIGURED_AGAIN_S = (2.0, 60.0)
 DIALS_MAX = 8
-"""At the same time."""
+"""In parallel."""
 DIALS_OF_STRANGERS_MAX = 2
-"""Anybody may announce nodes that nobody answers for; members' nodes do not wait for them."""
+"""Any host can announce nodes that do not exist; dials to members' nodes must not wait for these."""
 
 
 class MeshService:
     """Everything between this node and its neighbours; `run` until cancelled.
 
-    `publish` after cells were booked; `on_usage_changed` is called after cells of others were merged.
+    Call `publish` after usage was booked; `on_usage_changed` is called after usage of other nodes was merged.
     """
 
     def __init__(
         self,
         *,
-        # Who we are
+        # Identity
         key: Ed25519PrivateKey,
         community_id: str,
         name: str,
-        # The house
+        # Other parts of the node
         roster: Roster,
         books: UsageLedger,
         page_cache: PageCache,
         on_usage_changed: Callable[[], None] = lambda: None,
-        # Where
+        # Network
         interfaces: tuple[str, ...] = (),
         port: int = 7400,
         configured_peers: tuple[ConfiguredPeer, ...] = (),
@@ -69,7 +69,7 @@ class MeshService:
         self._begin()
 
     def _begin(self) -> None:
-        """A new life of this part: nothing of a crashed one is used again."""
+        """Reset all state, so that nothing of a crashed run is used again."""
         self.listening_port = 0
         self._boot = secrets.token_hex(8)
         self._directory = Directory()
@@ -90,10 +90,10 @@ class MeshService:
         self._version_warning = ""
         self._stopping = False
 
-    # --- What the house asks -------------------------------------------------------------------
+    # --- Public interface -------------------------------------------------------------------------
 
     def peers(self) -> tuple[PeerView, ...]:
-        """Every neighbour known now, strangers too; a configured one that never answered may have an empty id."""
+        """All known neighbours, including strangers; the id of a configured one that never answered may be empty."""
         silent = [peer for peer in self._configured if peer.address not in self._answered]
         waiting = [
             PeerView(peer.node or NodeId(""), "", "heard", (str(peer.address),), None)
@@ -103,7 +103,7 @@ class MeshService:
         return (*self._directory.views(_now()), *waiting)
 
     def warnings(self) -> tuple[str, ...]:
-        """What keeps this node from its neighbours, said for the person who can mend it."""
+        """What prevents contact with neighbours, in words for the operator."""
         found = list(self._replica.warnings())
         if self._version_warning:
             found.append(self._version_warning)
@@ -122,17 +122,17 @@ class MeshService:
         return (*found, *(self._discovery.warnings() if self._discovery else ()))
 
     def publish(self, changed: Iterable[OwnCell] | None = None) -> None:
-        """Own cells were booked: send them, at most once a second. None reads all own cells again."""
+        """Own usage was booked: send it, at most once per second. None reads all own buckets again."""
         self._replica.publish(changed)
 
     async def shelve(self) -> None:
-        """Keep the pages that came until now; a page that cannot be kept is tried again later, with a warning."""
+        """Store the pages received so far; a page that cannot be stored is tried again later, with a warning."""
         await self._replica.shelve()
 
-    # --- The part ------------------------------------------------------------------------------
+    # --- Main task -------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Until cancelled, then goodbye within 3 s. Raises NodeError when the port is taken."""
+        """Until cancelled; then sends goodbyes within 3 s. Raises NodeError when the port is in use."""
         self._begin()
         await self._replica.restore()
         server, client = contexts(self._key)
@@ -250,7 +250,8 @@ class MeshService:
             wait = min(most, wait * 2)
 
     def _welcome(self, node: NodeId, met_at: str) -> bool:
-        """A key has been proven by whoever called us: only members come in, all are shown."""
+        """Whether to accept an incoming connection with this proven key: members only; the others are listed on
+        status pages."""
         if node == self._own:
             return False
         member = is_member(node, self._roster())
@@ -260,7 +261,7 @@ class MeshService:
         return member
 
     async def _serve(self, link: Link) -> None:
-        """From the proven key to the end of the connection."""
+        """Handle a connection from the proven key to its end."""
         node = link.node
         peer = self._directory.meet(node, _now())
         peer.met_at = link.met_at
@@ -281,7 +282,7 @@ class MeshService:
             await link.close(link.closing or "goodbye")
 
     async def _greet(self, link: Link) -> bool:
-        """Hello both ways; True when this link is now the one connection to a trusted neighbour."""
+        """Exchange hellos; True when this link is now the one connection to a trusted neighbour."""
         hello = Hello(VERSION, self._community, self._own, self._name, self._boot)
         await link.send(encode(hello))
         try:
@@ -314,7 +315,8 @@ class MeshService:
         return True
 
     def _prefers(self, link: Link, before: Link, *, same_boot: bool) -> bool:
-        """Keep the connection that the smaller id opened; of two that one side opened, the newer."""
+        """Of two connections, keep the one opened by the node with the smaller id; of two opened by the same side,
+        the newer."""
         if not same_boot or link.dialled == before.dialled:
             return True
         return link.dialled == (self._own < link.node)
@@ -328,7 +330,7 @@ class MeshService:
                 while (frame := await link.receive()) is not None and self._links.get(link.node) is link:
                     self._handle(link.node, peering.Spoke())
                     self._replica.receive(link.node, frame)
-                    await asyncio.sleep(0)  # many frames may wait in memory: let others run between two
+                    await asyncio.sleep(0)  # many frames may be buffered: let other tasks run in between
                 writing.cancel()
 
     async def _write(self, link: Link) -> None:

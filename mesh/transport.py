@@ -1,7 +1,8 @@
-"""Connections between nodes: TLS 1.3 with both keys proven in the handshake, one WebSocket inside, all of it bounded.
+"""Connections between nodes: TLS 1.3 with both keys proven in the handshake, one WebSocket inside, with limits
+throughout.
 
-The peer is known by its key alone: no name, no authority and no date is asked. The node id is the host of the URL, so
-that a connection for one node can never be handed out for another that shares its address.
+A peer is identified by its key alone; names, certificate authorities and dates are not checked. The node id is the
+host of the URL, so that the connection pool cannot return a connection to another node with the same address.
 """
 
 import asyncio
@@ -27,23 +28,25 @@ from node.identity import key_to_pem
 from node.units import NodeId
 
 HANDSHAKE_S = 10
-"""For TLS and the request together, so that a slow stranger holds its place no longer."""
+"""For TLS and the HTTP request together, so that a slow stranger cannot hold a slot longer."""
 CONNECTIONS_MAX = 64
 UNPROVEN_MAX = 32
-"""Connections whose key is not proven yet: the rest of the places is for neighbours."""
+"""Connections whose key is not proven yet; the remaining slots are for neighbours."""
 UNPROVEN_PER_ADDRESS_MAX = 3
 UNREAD_BYTES_MAX = 1024 * 1024
-"""What may be in flight on one connection before a whole frame has come out of it."""
+"""Bytes in flight on one connection before a complete frame was read."""
 CLOSE_S = 1.0
 REFUSED_STATUS = 403
 PATH = "/mesh"
 _ID_SUFFIX = ".node"
 _ANYONE_SUFFIX = ".anyone"
-_NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME of OpenSSL: a node without a clock must get in
+_NO_CHECK_TIME = (
+    0x200000  # X509_V_FLAG_NO_CHECK_TIME of OpenSSL: a node without a clock must be able to connect
+)
 
 
 class DialFailed(Exception):
-    """Nobody, or not the wanted node, answered at an address."""
+    """No node, or the wrong one, answered at an address."""
 
 
 class RefusedByPeer(DialFailed):
@@ -55,7 +58,7 @@ class RefusedByPeer(DialFailed):
 
 
 class WrongNode(DialFailed):
-    """Another node answered than the wanted one."""
+    """Another node answered than the expected one."""
 
     def __init__(self, node: NodeId) -> None:
         super().__init__("another node answered")
@@ -63,7 +66,7 @@ class WrongNode(DialFailed):
 
 
 class NodeTLS(ssl.SSLObject):
-    """One TLS connection that ends in its handshake unless the other side proves the key that is wanted."""
+    """A TLS connection that fails in the handshake unless the peer proves the expected key."""
 
     node: NodeId
     unread: int = 0
@@ -81,7 +84,7 @@ class NodeTLS(ssl.SSLObject):
         self.node = node
 
     def read(self, len: int = 1024, buffer: Any = None) -> Any:  # noqa: A002 (the standard library's name)
-        # aiohttp 3.11 collects a frame of any announced length before it looks at its limit.
+        # aiohttp 3.11 buffers a frame of any announced length before it checks its limit.
         got = super().read(len, buffer)
         self.unread += got if isinstance(got, int) else got.__len__()
         if self.unread > UNREAD_BYTES_MAX:
@@ -90,15 +93,15 @@ class NodeTLS(ssl.SSLObject):
 
 
 class NodeContext(ssl.SSLContext):
-    """A TLS context whose connections are `NodeTLS`."""
+    """A TLS context that creates `NodeTLS` connections."""
 
     sslobject_class = NodeTLS
     answered: dict[str, NodeId]
-    """Who proved a key to a dial, by the host of that dial."""
+    """The node that proved its key to a dial, by the host of that dial."""
 
 
 class Link:
-    """One proven connection to one node, carrying frames."""
+    """One authenticated connection to one node, which carries frames."""
 
     def __init__(
         self,
@@ -113,16 +116,16 @@ class Link:
         self.node = tls.node
         self.met_at = met_at
         self.dialled = dialled
-        """Whether we opened it."""
+        """Whether this side opened it."""
         self.wake = asyncio.Event()
         """Set when there may be something to send."""
         self.closing: str | None = None
         """Why it is about to be closed."""
         self.policy: asyncio.Timeout | None = None
-        """What whoever talks on this link talks under, so that `hang_up` ends the talk."""
+        """Timeout scope of the task that uses this link, so that `hang_up` can end it."""
 
     async def receive(self) -> bytes | None:
-        """The next frame; None once the connection is over."""
+        """The next frame; None once the connection is closed."""
         message = await self._socket.receive()
         self._tls.unread = 0
         if message.type is WSMsgType.BINARY:
@@ -132,7 +135,7 @@ class Link:
         return None
 
     async def send(self, frame: bytes) -> bool:
-        """Returns False once the connection is over; waits while the other side reads slowly."""
+        """Returns False once the connection is closed; blocks while the other side reads slowly."""
         if self._socket.closed:
             return False
         try:
@@ -142,7 +145,7 @@ class Link:
         return True
 
     def hang_up(self, why: str) -> None:
-        """End the talk on this link at once, also when the other side has stopped reading."""
+        """End the task on this link at once, even if the other side has stopped reading."""
         self.closing = why
         if self.policy is not None and not self.policy.expired():
             self.policy.reschedule(asyncio.get_running_loop().time())
@@ -154,7 +157,7 @@ class Link:
 
 
 def contexts(key: Ed25519PrivateKey) -> tuple[NodeContext, NodeContext]:
-    """The server's and the client's TLS context for the holder of `key`."""
+    """The server's and the client's TLS context for the owner of `key`."""
     server, client = NodeContext(ssl.PROTOCOL_TLS_SERVER), NodeContext(ssl.PROTOCOL_TLS_CLIENT)
     for context in (server, client):
         context.answered = {}
@@ -165,13 +168,13 @@ def contexts(key: Ed25519PrivateKey) -> tuple[NodeContext, NodeContext]:
     server.load_verify_locations(cadata=wrapper_ca())
     server.verify_flags |= ssl.VerifyFlags(_NO_CHECK_TIME)
     server.num_tickets = 0
-    # The wrapper proves nothing; the key is checked at the end of the handshake.
+    # The wrapper certificate proves nothing; the key is checked at the end of the handshake.
     client.verify_mode = ssl.CERT_NONE
     return server, client
 
 
 def _load_key(context: ssl.SSLContext, key: Ed25519PrivateKey) -> None:
-    # The ssl module reads keys from files only: this one lives in memory and never reaches a disk.
+    # The ssl module reads keys from files only: this one exists in memory and never reaches a disk.
     memory = os.memfd_create("node-key", os.MFD_CLOEXEC)
     try:
         os.write(memory, key_to_pem(key) + ssl.DER_cert_to_PEM_cert(leaf_certificate(key)).encode())
@@ -181,7 +184,7 @@ def _load_key(context: ssl.SSLContext, key: Ed25519PrivateKey) -> None:
 
 
 class _Resolver(AbstractResolver):
-    """Node ids to the numeric addresses that a dial has just put here; asks no name server, ever."""
+    """Maps node ids to the numeric address set by the current dial; no DNS."""
 
     def __init__(self) -> None:
         self.addresses: dict[str, Address] = {}
@@ -222,7 +225,7 @@ class Dialer:
         await self.session.close()
 
     async def dial(self, node: NodeId | None, address: Address) -> Link:
-        """A proven connection to `node`, or to whoever holds a key at `address` when None. Raises DialFailed."""
+        """An authenticated connection to `node`, or with None to any node at `address`. Raises DialFailed."""
         host = node + _ID_SUFFIX if node else _label(address) + _ANYONE_SUFFIX
         self._resolver.addresses[host] = address
         try:
@@ -258,7 +261,7 @@ def _label(address: Address) -> str:
 
 
 class _Arrival:
-    """A connection whose key is not proven yet, or was refused."""
+    """An incoming connection whose key is not proven yet, or was refused."""
 
     def __init__(self) -> None:
         self.decided = asyncio.Event()
@@ -266,7 +269,7 @@ class _Arrival:
 
 
 class Listener:
-    """Takes connections of other nodes: `welcome` says whether a proven key may come in, `converse` talks to it."""
+    """Accepts connections of other nodes: `welcome` decides on a proven key, `converse` handles the connection."""
 
     def __init__(
         self,
@@ -283,7 +286,7 @@ class Listener:
         self._arrivals: dict[Any, _Arrival] = {}
         self._unproven: Counter[str] = Counter()
         self.links = 0
-        """Connections whose key is proven and welcome."""
+        """Number of accepted connections with a proven key."""
 
     @contextlib.asynccontextmanager
     async def listening(self, port: int) -> AsyncIterator[int]:
@@ -309,7 +312,7 @@ class Listener:
             try:
                 connection, peer = await loop.sock_accept(listening)
             except OSError:
-                await asyncio.sleep(0.1)  # out of file descriptors, or the other side has already gone
+                await asyncio.sleep(0.1)  # out of file descriptors, or the peer has already closed
                 continue
             host = str(peer[0])
             unproven = self._unproven.total()
@@ -336,7 +339,7 @@ class Listener:
                 )
                 await arrival.decided.wait()
                 if not arrival.welcome:
-                    await asyncio.sleep(0.2)  # let the refusal arrive
+                    await asyncio.sleep(0.2)  # give the refusal time to arrive
         except OSError:
             arrival.welcome = False
         finally:

@@ -1,7 +1,8 @@
-"""Whose key counts. TLS needs certificates and nodes have keys: so a wrapper that all can make holds each.
+"""Authentication of nodes. TLS needs certificates but nodes have bare keys, so a CA with a public private key wraps
+each.
 
-The wrapper CA's private key is public on purpose. It proves nothing and must never be trusted anywhere else;
-possession of the node's own key is proven by the TLS 1.3 handshake, and membership by the roster.
+The wrapper CA's private key is public on purpose. It proves nothing and must never be trusted anywhere else. The TLS
+1.3 handshake proves possession of the node's own key, and the roster decides on membership.
 """
 
 import hashlib
@@ -17,16 +18,16 @@ from node.units import NodeId
 from node.x509_errors import UNREADABLE
 
 CERTIFICATE_BYTES_MAX = 2048
-"""A leaf as made here has about 300 bytes."""
+"""A leaf certificate made here has about 300 bytes."""
 _WRAPPER = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"procomu public key wrapper v1").digest())
 _WRAPPER_NAME = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "NOT A CA - key wrapper")])
-# A node without a clock stands in 1970, and nothing here may expire: membership ends in the roster.
+# A node without a clock starts in 1970, and nothing here may expire: membership is decided by the roster.
 _FIRST_DAY = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_DAY = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 
 
 def wrapper_ca() -> bytes:
-    """DER of the wrapper CA's certificate, the same bytes on every node."""
+    """DER of the wrapper CA's certificate, identical on every node."""
     builder = _certificate(_WRAPPER_NAME, _WRAPPER.public_key(), serial=1)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     return builder.sign(_WRAPPER, None).public_bytes(Encoding.DER)
@@ -52,12 +53,12 @@ def node_id_from_certificate(der: bytes | None) -> NodeId | None:
 
 
 def is_member(node: NodeId | None, roster: frozenset[NodeId]) -> bool:
-    """Whether a proven key is on the community's list."""
+    """Whether a proven key is on the roster."""
     return node is not None and node in roster
 
 
 def community_mark(community: str) -> str:
-    """Eight characters that nodes announce, to tell communities apart without naming them."""
+    """Eight characters that nodes announce, to distinguish communities without naming them."""
     return hashlib.sha256(b"procomu\0community\0" + community.encode()).hexdigest()[:8]
 
 

@@ -1,1 +1,1 @@
-"""What the kernel must do: one plan, rendered by pure code, applied in one transaction."""
+"""Firewall and shaping: a desired state, rendered by pure code and applied to the kernel in one transaction."""

@@ -1,14 +1,14 @@
-"""What devices announce by multicast DNS (RFC 6762) and the node listens to, as nftables rules.
+"""nftables limits for multicast DNS announcements (RFC 6762) of devices to the node.
 
-The node reads each packet in Python, some milliseconds for a full one, and remembers every record in it.
+The node parses each packet in Python, a few milliseconds for a full one, and stores every record in it.
 """
 
 PER_SECOND, AT_ONCE = 20, 40
-"""Packets of all devices together."""
+"""Packets per second of all devices together, and burst."""
 OF_ONE_PER_SECOND, OF_ONE_AT_ONCE = 5, 20
-"""Of one hardware address, so that one machine does not keep others from being heard."""
+"""Of one hardware address, so that one device cannot block the announcements of others."""
 OCTETS_MAX = 1_500
-"""An IP packet; longer ones come in pieces, and no service needs them."""
+"""The size of one IP packet; larger ones are fragmented, and no service needs them."""
 
 
 def sets(table: str) -> str:
@@ -18,8 +18,8 @@ def sets(table: str) -> str:
 
 
 def rules() -> tuple[str, ...]:
-    """Announcements come from and go to port 5353 (section 11), by multicast or straight to the asker. Whatever else
-    comes there is read as well, and so limited before the rules for admitted devices accept it."""
+    """Announcements use port 5353 on both sides (section 11), multicast or unicast. Other packets to that port are
+    read too, so they are limited before the rules for admitted devices accept them."""
     return (
         f"udp dport 5353 meta length > {OCTETS_MAX} drop",
         f"udp dport 5353 add @announcers {{ ether saddr limit rate over {OF_ONE_PER_SECOND}/second "

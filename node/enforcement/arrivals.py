@@ -1,34 +1,35 @@
-"""What a device sends to find the node and to get an address (ARP, neighbour discovery, DHCP), as nftables rules.
+"""nftables limits for ARP, neighbour discovery and DHCP: what a device sends to find the node and to get an address.
 
-Each of these makes the kernel keep an entry of its neighbour table, or dnsmasq a lease, for an address that costs
-nothing. The kernel takes an entry away again when it is five seconds old and room is needed; when all are younger,
-nobody who is new gets one, and nobody whose entry went is found again. So the rates are such that five seconds of
-them never fill the table (`NEIGHBOURS_MAX`). What is over them is dropped: there is no way to refuse it.
+Each of these packets creates an entry in the kernel's neighbour table, or a dnsmasq lease, for an address that can be
+invented. The kernel removes an entry older than five seconds when it needs space. When all are younger, new devices
+get no entry and devices whose entry was removed are not found again. So the rates are low enough that five seconds of
+them never fill the table (`NEIGHBOURS_MAX`). Packets over the limit are dropped: these protocols have no refusal.
 """
 
 from collections.abc import Iterable
 
 NEIGHBOURS_MAX = 65_536
-"""Entries of each family's neighbour table; 0.5 kB each, only while they are used."""
+"""Entries in the neighbour table of each family; 0.5 kB each, allocated only when used."""
 ENTRY_AGE_S = 5
 """The kernel collects no younger entry (net/core/neighbour.c, neigh_forced_gc)."""
 OF_ONE_PER_SECOND, OF_ONE_AT_ONCE = 20, 64
-"""Requests of one hardware address; a Wi-Fi repeater asks for all the devices behind it."""
+"""Requests per second of one hardware address, and burst; a Wi-Fi repeater sends those of all devices behind it."""
 TOGETHER_PER_SECOND = 2_000
-"""Of all devices that were not heard of before; as many at once besides."""
+"""Of all devices without a recent request together; the burst is the same number."""
 DHCP_OF_ONE_PER_SECOND, DHCP_OF_ONE_AT_ONCE = 5, 20
 DHCP_TOGETHER_PER_SECOND, DHCP_TOGETHER_AT_ONCE = 1_000, 2_000
 LEASES_OF_MEMBER_PER_MINUTE, LEASES_OF_MEMBER_AT_ONCE = 10, 30
-"""Of one admitted device: a Wi-Fi repeater asks for all the devices behind it, and anybody can ask in invented names."""
+"""Of one admitted device: a Wi-Fi repeater requests for all devices behind it, and a device can use invented
+addresses."""
 LEASES_PER_SECOND, LEASES_AT_ONCE = 10, 500
-"""Leases taken by all that are not admitted. With each one dnsmasq, which answers names too, writes its whole file
-again, 0.75 microseconds for each lease that there is, and waits for the disk. At this rate it never has more than
-36,000, an hour each, and spends a third of its time on them at most."""
+"""Leases taken by all unauthorized devices together. For each one dnsmasq, which also answers DNS, rewrites its whole
+lease file (0.75 microseconds per existing lease) and waits for the disk. At this rate it has at most 36,000 leases of
+one hour, and spends at most a third of its time on them."""
 HEARD_MINUTES = 10
 ARP_TABLE = "arp procomu"
 _DEVICES = "type ether_addr; size 65535; flags dynamic,timeout;"
-# The message type, which every client sends as the first option (RFC 2132 section 9.6), behind the UDP header, the
-# 236 octets of BOOTP and the cookie.
+# The message type, the first option of every client (RFC 2132 section 9.6), after the UDP header, 236 octets of BOOTP
+# and the magic cookie.
 _DHCP_REQUEST = "udp dport 67 @th,1984,24 0x350103"
 _TOGETHER = f"limit rate over {TOGETHER_PER_SECOND}/second burst {TOGETHER_PER_SECOND} packets drop"
 _OF_ONE = f"limit rate over {OF_ONE_PER_SECOND}/second burst {OF_ONE_AT_ONCE} packets"
@@ -42,8 +43,8 @@ def sets(table: str) -> str:
 
 
 def chains() -> dict[str, tuple[str, ...]]:
-    """``addressing`` for DHCP, ``soliciting`` for what asks for neighbours and routers by IPv6, which returns what it
-    does not drop."""
+    """``addressing`` for DHCP; ``soliciting`` for IPv6 neighbour and router solicitations, which returns unless it
+    drops."""
     return {
         "addressing": (
             f"add @address_askers {{ ether saddr limit rate over {DHCP_OF_ONE_PER_SECOND}/second "
@@ -64,14 +65,14 @@ def chains() -> dict[str, tuple[str, ...]]:
 
 
 def rules() -> Iterable[str]:
-    """Where both come from, in the chain for what people's devices send to the node."""
+    """Rules for the chain of packets from the LAN to the node that lead to both chains."""
     yield "udp dport { 67, 547 } goto addressing"
     yield "icmpv6 type { nd-neighbor-solicit, nd-router-solicit } jump soliciting"
 
 
 def arp_table(lan: str) -> str:
-    """A table of its own: ARP is in no other family's. A device that was heard of within some minutes is not held up
-    by those that are new."""
+    """A separate table, because ARP is a family of its own. A device heard within the last minutes is not held up by
+    the limit for new ones."""
     asks = f'iifname "{lan}" arp operation request'
     lines = [
         f"add table {ARP_TABLE}",

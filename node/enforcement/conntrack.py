@@ -1,5 +1,5 @@
-"""The kernel's connection tracking through ctnetlink: how full the table is, who has the most of it, and the end of a
-device's entries. No process is started."""
+"""Connection tracking through ctnetlink: table usage, the device with the most entries, and deletion of a device's
+entries. No child process."""
 
 import errno
 import logging
@@ -39,11 +39,11 @@ SIZE = Path("/proc/sys/net/netfilter/nf_conntrack_max")
 IPCTNL_MSG_CT_NEW, IPCTNL_MSG_CT_GET, IPCTNL_MSG_CT_DELETE = 1 << 8, 1 << 8 | 1, 1 << 8 | 2
 CTA_TUPLE_ORIG, CTA_MARK, CTA_MARK_MASK = 1, 8, 21
 NOBODY = 0xFFFFFFFF
-"""A mark that no device is ever given."""
+"""A mark that is never assigned to a device."""
 SAMPLE_MAX = 8_192
-"""Entries looked at to find who has the most: some 30 ms, however full the table is."""
+"""Entries sampled to find the device with the most: about 30 ms, whatever the size of the table."""
 WALKS_MAX = 8
-"""Marks that are deleted with a walk of the table for each."""
+"""Up to this many marks are deleted with one table walk each."""
 BATCH = 64
 """Messages sent before their acknowledgements are read."""
 ANSWER_S = 5.0
@@ -53,15 +53,14 @@ _MARK = struct.Struct("!I")
 
 
 def table_size() -> int:
-    """Of this network namespace."""
+    """nf_conntrack_max of this network namespace."""
     return _number(SIZE) or TABLE_SIZE_DEFAULT
 
 
 def table_use() -> TableUse:
-    """As it is now; blocks for as long as the sample takes. The device with the most entries is found among
-    `SAMPLE_MAX` of them: the kernel lists them in the order of a hash with a secret key, so no device can choose to be
-    seen or not. A table that is more than half full is also relieved of entries whose time is over, which the kernel
-    itself collects within a minute only."""
+    """Current usage; blocks while it samples. The device with the most entries is found among `SAMPLE_MAX` entries:
+    the kernel lists them by a keyed hash, so a device cannot influence whether it is sampled. When the table is more
+    than half full, expired entries are collected first; the kernel itself may take a minute."""
     entries, size = _number(COUNT), _number(SIZE)
     if 2 * entries > size > 0:
         _collect()
@@ -69,21 +68,21 @@ def table_use() -> TableUse:
     marks = Counter(map(_mark, islice(_entries(), SAMPLE_MAX)))
     seen = marks.total()
     scale = max(1.0, entries / seen) if seen >= SAMPLE_MAX else 1.0
-    del marks[0]  # nobody's: the node's own flows, and those of devices that are not admitted
+    del marks[0]  # not admitted: flows of the node itself and of unauthorized devices
     heaviest = next(((mark, round(n * scale)) for mark, n in marks.most_common(1)), None)
     return TableUse(entries, size, heaviest)
 
 
 def _collect() -> None:
-    """The kernel takes away what is over while it lists; a filter that nothing passes keeps the list empty."""
+    """The kernel removes expired entries while it lists; a filter that matches nothing keeps the list empty."""
     nobody = attribute(CTA_MARK, _MARK.pack(NOBODY)) + attribute(CTA_MARK_MASK, _MARK.pack(NOBODY))
     for _ in _entries(nobody):
         pass
 
 
 class FlowEnder:
-    """Deletes the entries of marks in a thread that lives while there is something to delete: it makes the kernel walk
-    the whole table, and nobody who joins meanwhile may wait for that. For the caller's network namespace."""
+    """Deletes the entries of marks in a background thread that ends when there is nothing left. The kernel walks the
+    whole table for this, and new sessions must not wait for it. For the caller's network namespace."""
 
     def __init__(self) -> None:
         self._marks: set[int] = set()
@@ -91,7 +90,7 @@ class FlowEnder:
         self._thread: threading.Thread | None = None
 
     def end(self, marks: Iterable[int]) -> None:
-        """Returns at once."""
+        """Queue `marks` for deletion; returns at once."""
         with self._lock:
             self._marks.update(marks)
             if self._thread is None and self._marks:
@@ -99,7 +98,7 @@ class FlowEnder:
                 self._thread.start()
 
     def close(self) -> None:
-        """Entries that are still to be deleted end by their own time-outs."""
+        """Drop the queue and wait up to STOP_S; the remaining entries time out by themselves."""
         with self._lock:
             self._marks.clear()
             thread = self._thread
@@ -124,8 +123,8 @@ class FlowEnder:
 
 
 def delete(line: socket.socket, marks: frozenset[int]) -> None:
-    """Ends every flow with one of these marks. Few of them one by one, with the kernel as the filter; many in one
-    walk, which costs the same for any number. Raises OSError."""
+    """Delete every flow with one of these marks. A few marks are deleted one by one with a kernel-side filter; many
+    with a single walk, whose cost does not depend on their number. Raises OSError."""
     assert 0 not in marks, "a filter for mark 0 would end everybody's"
     if len(marks) <= WALKS_MAX:
         whole = attribute(CTA_MARK_MASK, _MARK.pack(DEVICE_BITS))
@@ -148,14 +147,14 @@ def _delete(line: socket.socket, filters: list[bytes]) -> None:
         for kind, _, payload in messages(line.recv(1 << 16)):
             if kind == NLMSG_ERROR:
                 waiting -= 1
-                # What is gone already has ended by itself.
+                # Entries that are already gone ended by themselves.
                 refused = refused or (code if (code := error_code(payload)) != errno.ENOENT else 0)
     if refused:
         raise OSError(refused, os.strerror(refused))
 
 
 def _entries(filters: bytes = b"") -> Iterator[bytes]:
-    """The payload of each entry that stands, as the kernel lists them; whoever has enough may stop."""
+    """The payload of each entry, as the kernel lists them; the caller may stop early."""
     with _socket() as line:
         wanted = nfgenmsg() + filters
         line.send(message(IPCTNL_MSG_CT_GET, NLM_F_REQUEST | NLM_F_DUMP, 0, wanted))

@@ -1,7 +1,7 @@
-"""All named counters of our table, read from the kernel itself (nfnetlink), a few kilobytes at a time.
+"""All named counters of the table, read through nfnetlink a few kilobytes at a time.
 
-libnftables keeps every counter that it lists and builds the whole list as JSON: 50 MB for ten thousand devices, each
-second. Message and attribute numbers are those of linux/netfilter/nf_tables.h.
+libnftables keeps every counter that it lists and builds the whole list as JSON: 50 MB per second for ten thousand
+devices. Message and attribute numbers are from linux/netfilter/nf_tables.h.
 """
 
 import errno
@@ -34,11 +34,11 @@ NFTA_TABLE_NAME = 1
 NFTA_OBJ_TABLE, NFTA_OBJ_TYPE = 1, 3
 NFT_OBJECT_COUNTER = 1
 BLOCK_BYTES = 32_768
-"""The kernel fills at most so much at a time."""
+"""The kernel's maximum for one block."""
 TRIES_MAX = 8
 _PAD = attribute(3, b"")
-# NFTA_OBJ_NAME; later in the same message NFTA_OBJ_DATA, by newer kernels marked as nested, which begins with
-# NFTA_COUNTER_BYTES. Processors that cannot read unaligned numbers get up to two NFTA_COUNTER_PAD in between.
+# NFTA_OBJ_NAME, and later in the same message NFTA_OBJ_DATA (newer kernels set the nested flag), which begins with
+# NFTA_COUNTER_BYTES. Processors without unaligned access get up to two NFTA_COUNTER_PAD in between.
 _COUNTED = re.compile(
     re.escape(attribute_header(2, 0)[2:])
     + rb"([ud])([0-9]{1,10})\0.{0,96}?"
@@ -59,7 +59,7 @@ Counted = dict[int, int]
 
 
 class CounterDump:
-    """For the network namespace it is made in. Not for two threads at once."""
+    """For the network namespace in which it is created. Not thread-safe."""
 
     def __init__(self, table: str) -> None:
         self._table = table.encode() + b"\0"
@@ -67,10 +67,10 @@ class CounterDump:
         self._socket = _connected()
 
     def read(self) -> tuple[Counted, Counted]:
-        """Bytes sent up and down by each mark. Raises KernelRefused when there is no such table.
+        """Bytes uploaded and downloaded by each mark. Raises KernelRefused when the table does not exist.
 
-        A list during which counters were taken away may lack others; it is asked for again, and if that happens
-        again and again, everything that was seen counts: marks are never given twice, and counters only grow.
+        A dump may miss counters when others are deleted meanwhile. It is repeated up to TRIES_MAX times, and the
+        results are merged, which is safe because marks are never reused and counters only grow.
         """
         self._expect_table()
         up: Counted = {}
@@ -88,7 +88,7 @@ class CounterDump:
             self._ask(NFT_MSG_GETTABLE, NLM_F_ACK, attribute(NFTA_TABLE_NAME, self._table))
             answer = self._socket.recv(BLOCK_BYTES)
             _, kind, _, _, _ = HEADER.unpack_from(answer)
-            if kind != NLMSG_ERROR:  # the table itself; the acknowledgement comes after it
+            if kind != NLMSG_ERROR:  # the table itself; the acknowledgement follows
                 self._socket.recv(BLOCK_BYTES)
                 return
             code = error_code(answer[HEADER.size :])
@@ -101,7 +101,7 @@ class CounterDump:
             )
 
     def _dump(self, up: Counted, down: Counted) -> bool:
-        """Everything the kernel lists now, added to both; False when the list may lack something."""
+        """Add everything the kernel lists to both; False when the dump may be incomplete."""
         kind = struct.pack("!I", NFT_OBJECT_COUNTER)
         try:
             self._ask(
@@ -130,13 +130,13 @@ class CounterDump:
         self._socket.send(message(kind, NLM_F_REQUEST | flags, self._sequence, body))
 
     def _begin_anew(self) -> None:
-        """What is still to come of an answer that broke off must not be taken for the next one."""
+        """Open a new socket, so that the rest of an interrupted answer is not read as the next one."""
         self._socket.close()
         self._socket = _connected()
 
 
 def take_counters(block: bytes, up: Counted, down: Counted) -> None:
-    """Adds every counter of ours in these NFT_MSG_NEWOBJ messages."""
+    """Add all our counters in these NFT_MSG_NEWOBJ messages."""
     for way, mark, counted in _COUNTED.findall(block):
         (up if way == b"u" else down)[int(mark)] = int.from_bytes(counted, "big")
 

@@ -1,4 +1,4 @@
-"""What libnftables prints about our table, to readings and observed state."""
+"""Parse libnftables' listing of the table into readings and observed state."""
 
 import json
 import re
@@ -10,7 +10,8 @@ from node.enforcement.nft import FACT_COUNTERS_ID, FACT_FORWARDING4, FACT_FORWAR
 from node.enforcement.plan import Admission, KernelState
 from node.units import Bytes, MacAddress, Monotonic, Usage
 
-# Found one by one: other threads run in between, where json.loads would hold them all for a long list.
+# Matched one by one with a regular expression: other threads can run in between, while json.loads would block them
+# for the whole list.
 _COUNTED = re.compile(
     r'"name": "([ud])(\d+)", "table": "procomu", "handle": \d+, "packets": \d+, "bytes": (\d+)'
 )
@@ -19,7 +20,7 @@ NOTHING_STANDS = KernelState(stands=False, reading=Reading("", {}), admitted={},
 
 
 def reading(counters_id: str, text: str) -> Reading:
-    """All counters in a table as libnftables lists it in JSON."""
+    """All counters in libnftables' JSON listing of a table."""
     ways: dict[str, dict[int, int]] = {"u": {}, "d": {}}
     for match in _COUNTED.finditer(text):
         ways[match[1]][int(match[2])] = int(match[3])
@@ -27,14 +28,14 @@ def reading(counters_id: str, text: str) -> Reading:
 
 
 def joined(counters_id: str, up: Mapping[int, int], down: Mapping[int, int]) -> Reading:
-    """Bytes of each mark in both directions; a mark with one counter only has used nothing the other way."""
+    """Bytes of each mark in both directions; a missing counter means 0."""
     marks = up.keys() | down.keys()
     return Reading(counters_id, {m: Usage(Bytes(down.get(m, 0)), Bytes(up.get(m, 0))) for m in marks})
 
 
 def observed(listed: Sequence[str], now: Monotonic) -> KernelState:
-    """The table's maps, its counters and the guests, each as listed in JSON. A table of another layout does not stand; its
-    facts, and what it has counted, are told."""
+    """State from the JSON listings of the table's maps, counters and guest set. For a table with another layout
+    `stands` is False, but its facts and counters are reported."""
     found = {
         body["name"]: body.get("elem", [])
         for listing in listed
@@ -49,7 +50,7 @@ def observed(listed: Sequence[str], now: Monotonic) -> KernelState:
         return KernelState(False, counted, {}, {}, forwarding)
     classes = {mark: _minor(classid) for mark, classid in found["classes"]}
     marks = {mark: classes.get(mark, 0) for mark in counted.counted}
-    # Who lacks one of the three elements does not pass, and is said again as a whole.
+    # A device without all three elements cannot pass, so it is admitted again completely.
     passing = {_value(elem)["concat"][1] for elem, _ in found["up"]} & {
         _value(elem) for elem, _ in found["down"]
     }
@@ -69,7 +70,7 @@ def observed(listed: Sequence[str], now: Monotonic) -> KernelState:
 
 
 def devices_in(listing: str) -> tuple[MacAddress, ...]:
-    """Elements of a set of hardware addresses as libnftables lists it in JSON; none where nothing was listed."""
+    """Elements of a set of hardware addresses, from libnftables' JSON listing; empty for an empty listing."""
     if not listing:
         return ()
     sets = (item["set"] for item in json.loads(listing)["nftables"] if "set" in item)
@@ -87,5 +88,5 @@ def _ends(elem: Any, now: Monotonic) -> Monotonic | None:
 
 
 def _minor(classid: str) -> int:
-    """``1:1f`` or ``none`` as libnftables prints a class."""
+    """Class minor from libnftables' notation: ``1:1f`` or ``none`` (0)."""
     return int(classid.partition(":")[2], 16) if ":" in classid else 0

@@ -1,13 +1,13 @@
-"""Rules for questions to our resolvers: whose resolver, how many, and how much data a stranger may carry by them.
+"""nftables rules for DNS queries: which resolver a device uses, how many queries, and how much data they may carry.
 
-Devices that are not admitted ask a resolver of their own (`strangers_dns`), so that they share no place and no memory
-with the admitted. A name that they ask for can carry data to its owner, and the answer carries data back: a tunnel.
-Whoever wants to join needs minutes, so each hardware address has the full pace for `FULL_RATE_SECONDS`, and then
-`SLOW_QUESTIONS_BYTES` and `SLOW_ANSWERS_BYTES` a second: together 3 kbit/s. Names that lead to a system's maker or to
-the portal carry nothing for anybody and stay free, so that the page still opens.
+Unauthorized devices use a resolver of their own (`strangers_dns`), so that they share neither query slots nor cache
+with admitted devices. A query name can carry data to the owner of the domain, and the answer can carry data back: a
+DNS tunnel. Joining takes minutes, so each hardware address has the full rate for `FULL_RATE_SECONDS` and after that
+`SLOW_QUESTIONS_BYTES` and `SLOW_ANSWERS_BYTES` per second: together 3 kbit/s. Names for captive portal detection and
+the portal's own name cannot carry data and are not limited this way, so the page still opens.
 
-Flows of strangers to their resolver carry a mark made of the hardware address: an answer on its way out has no other
-sign of whose it is.
+Flows of unauthorized devices to their resolver carry a mark derived from the hardware address, because an outgoing
+answer has no other link to the device.
 """
 
 from collections.abc import Iterable
@@ -15,29 +15,30 @@ from collections.abc import Iterable
 from node.enforcement.flow_marks import STRANGER_FIRST, STRANGER_NUMBERS
 
 PER_STRANGER, STRANGERS_TOGETHER = 20, 200
-"""Packets a second: of one hardware address (twice as many at once), and of all together, because hardware addresses
-cost nothing and the uplink does."""
+"""Packets per second: of one hardware address (burst twice as many), and of all together, because hardware addresses
+can be forged in any number and the uplink is limited."""
 OPEN_NAMES_TOGETHER = 500
-"""Packets a second more of all together, for names that lead to the page: they are answered here or remembered, so who
-takes all the others takes no newcomer's page away."""
+"""Additional packets per second of all together, for names that lead to the page. These are answered locally or from
+the cache, so a device that uses up the other limit cannot block the page for new devices."""
 PER_MEMBER, PER_MEMBER_AT_ONCE = 50, 300
-"""Packets a second of one admitted device. A page of a hundred names asks three questions for each."""
+"""Packets per second of one admitted device, and burst. A web page with a hundred names causes three queries for
+each."""
 TCP_OF_STRANGER, TCP_OF_MEMBER = 2, 4
-"""Connections of one device at once: the resolver has a process for each (RFC 7766 wants one for a client)."""
+"""Simultaneous connections of one device: the resolver has a process for each (RFC 7766 recommends one per client)."""
 FULL_RATE_SECONDS = 600
 FORGOTTEN_AFTER_HOURS = 2
-"""Without any question. At the full pace for ten minutes of each 130 a tunnel is slow, too."""
+"""Hours without any query. A tunnel with full rate for ten of every 130 minutes is slow as well."""
 SLOW_QUESTIONS_BYTES, SLOW_QUESTIONS_AT_ONCE = 120, 500
 SLOW_ANSWERS_BYTES, SLOW_ANSWERS_AT_ONCE = 250, 1_300
-"""IP bytes a second, and at once besides: the largest question and the largest answer (1,232 bytes and their headers)
-fit. Both directions together are 4 kbit/s at most within any 20 seconds."""
+"""IP bytes per second, and burst: enough for the largest query and the largest answer (1,232 bytes plus headers).
+Both directions together are at most 4 kbit/s over any 20 seconds."""
 DEVICES_REMEMBERED_MAX = 65_535
 
 _DNS_HEADER, _UDP_HEADER, _CHUNK = 12, 8, 16
 
 
 def sets(table: str) -> str:
-    """Their sets, for a table that is made anew. `dns_known` outlives `dns_fresh`, which no later question renews."""
+    """Set definitions for a new table. `dns_known` lives longer than `dns_fresh`, which later queries do not renew."""
     of = f"size {DEVICES_REMEMBERED_MAX}; flags dynamic,timeout;"
     return f"""\
 add set {table} dns_askers {{ type ether_addr; {of} timeout 1m; }}
@@ -52,20 +53,21 @@ add set {table} dns_tcp_members {{ type ether_addr; size {DEVICES_REMEMBERED_MAX
 
 
 def redirection(port: int) -> Iterable[str]:
-    """For first packets of devices that are not admitted, wherever they are sent: to the resolver at `port`."""
+    """For first packets of devices that are not admitted, whatever their destination: redirect to the resolver at
+    `port`."""
     whose = f"ct mark set jhash ether saddr mod {STRANGER_NUMBERS} offset {STRANGER_FIRST}"
     for protocol in ("udp", "tcp"):
         yield f"{protocol} dport 53 {whose} redirect to :{port}"
 
 
 def asked(port: int) -> Iterable[str]:
-    """For what comes in from the people's side."""
+    """Rules for queries that come in from the LAN."""
     yield f"meta l4proto {{ tcp, udp }} th dport {port} goto strangers_ask"
     yield "meta l4proto { tcp, udp } th dport 53 goto members_ask"
 
 
 def chains(open_names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """What the rules of `asked` and `answered` go to."""
+    """Chains used by the rules of `asked` and `answered`."""
     free = tuple(f"meta l4proto udp {match}" for match in map(_asks_for, open_names))
     return {
         "strangers_slow": (
@@ -77,12 +79,12 @@ def chains(open_names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
             "drop",
         ),
         "strangers_ask": (
-            # It answers what was sent to 53, and nobody who asks here directly.
+            # This resolver answers redirected queries only, not those sent to its port directly.
             "ct status & dnat == 0 goto refuse",
             _too_many_connections("dns_tcp", TCP_OF_STRANGER),
             f"add @dns_askers {{ ether saddr limit rate over {PER_STRANGER}/second "
             f"burst {2 * PER_STRANGER} packets }} drop",
-            # Where no more can be remembered, the second is not reached: then newcomers have the slow pace.
+            # When the first set is full, the second statement is not reached: new devices then get the slow rate.
             "ct mark != @dns_known add @dns_known { ct mark } add @dns_fresh { ct mark }",
             "update @dns_known { ct mark }",
             "ct mark != @dns_fresh jump strangers_slow",
@@ -96,7 +98,7 @@ def chains(open_names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
             _too_much("dns_answers", SLOW_ANSWERS_BYTES, SLOW_ANSWERS_AT_ONCE),
         ),
         "members_ask": (
-            # A flow from before the end of its session: the next question finds the other resolver.
+            # A flow that began before the session ended: the next query goes to the other resolver.
             "ether saddr != @members goto refuse",
             _too_many_connections("dns_tcp_members", TCP_OF_MEMBER),
             f"add @dns_members {{ ether saddr limit rate over {PER_MEMBER}/second "
@@ -107,7 +109,7 @@ def chains(open_names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
 
 
 def answered(interface: str, port: int) -> str:
-    """For what goes out to the people's side."""
+    """Rule for answers that go out to the LAN."""
     return f'oifname "{interface}" meta l4proto {{ tcp, udp }} th sport {port} goto strangers_answers'
 
 
@@ -120,8 +122,8 @@ def _too_much(name: str, rate: int, at_once: int) -> str:
 
 
 def _asks_for(name: str) -> str:
-    """Matches a datagram, question or answer, whose one question is for exactly this name (RFC 1035 section 4.1), as
-    systems write it: in small letters."""
+    """Match a UDP query or answer with exactly one question, for exactly this name (RFC 1035 section 4.1), in lower
+    case as operating systems write it."""
     wanted = b"".join(bytes([len(label)]) + label.encode() for label in name.lower().split(".")) + b"\0"
     first = 8 * (_UDP_HEADER + _DNS_HEADER)
     places = range(0, len(wanted), _CHUNK)

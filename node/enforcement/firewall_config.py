@@ -1,4 +1,4 @@
-"""The fixed part of the plan, as a node's settings want it."""
+"""The static part of the plan, from the node's configuration."""
 
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -7,12 +7,12 @@ from node.config import NodeConfig
 from node.enforcement.plan import FirewallConfig
 
 DNS_FALLBACK4, DNS_FALLBACK6 = IPv4Address("192.0.2.80"), IPv6Address("2001:db8::80")
-"""What every name is answered with while no resolver upstream answers. From the networks for documentation (RFC 5737,
-RFC 3849): systems take them for the public Internet, and nobody is there."""
+"""Addresses for every name while no upstream resolver answers. From documentation networks (RFC 5737, RFC 3849):
+operating systems treat them as public, and no host has them."""
 
 
 def firewall_config(config: NodeConfig, probe_hosts: tuple[str, ...] = ()) -> FirewallConfig:
-    """`probe_hosts` are the names by which systems find the portal."""
+    """`probe_hosts` are the host names with which operating systems detect the portal."""
     return FirewallConfig(
         lan_interface=config.lan.interface,
         uplink_interface=config.uplink.interface,
@@ -36,6 +36,6 @@ def firewall_config(config: NodeConfig, probe_hosts: tuple[str, ...] = ()) -> Fi
 
 
 def _own_names(config: NodeConfig) -> Iterable[str]:
-    """Names of services that our own resolvers answer, so that no question for them leads to anybody else."""
+    """Names of services that our resolvers answer locally, so that queries for them are not forwarded."""
     local = f".{config.lan.domain}"
     return (service.host for service in config.services.offered if service.host.endswith(local))

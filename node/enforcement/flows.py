@@ -1,51 +1,52 @@
-"""How much of the connection-tracking table (conntrack) each device and all of them may use, as nftables rules.
+"""nftables limits for entries in the connection-tracking table, per device and per group of devices.
 
-The rules stand in the nat prerouting chain, which only the first packet of a flow reaches: a running flow meets none
-of them. A flow over a limit is refused with a TCP reset or "administratively prohibited", never dropped in silence.
+The rules are in the nat prerouting chain, which only the first packet of a flow reaches; running flows are not
+affected. A flow over a limit is refused with a TCP reset or ICMP "administratively prohibited", not dropped silently.
 
-- A device is counted by its hardware address (``ct count``). The kernel keeps the list of its flows, leaves closed
-  ones out, and removes the element with the last flow, so no time-out can make it forget flows that stand.
-- ``ct count`` walks its list once in each jiffy in which a flow begins, which takes up to a microsecond for each
-  entry. So every limit is made of short counts: each flow falls into one of them by chance, and a limit is reached
-  a little before its number.
-- The table is divided so that what costs nothing cannot fill it: all guests together may have half of it, all devices
-  that are not admitted a sixteenth, and an eighth besides for what leads to the portal, so that the page opens whatever
-  else strangers do. The rest is for devices that somebody vouches for.
-- What leads to the portal over the limits of all strangers together is dropped, not refused: the newcomer among them tries
-  again after a second, as TCP does, and a refusal would be the end of the page.
-- Closed flows are not counted but stay in the table for their time-out: the rates bound them.
+- Devices are counted by hardware address (``ct count``). The kernel keeps the list of a device's flows, skips closed
+  ones, and removes the element with the last flow, so no timeout can lose flows that are still open.
+- ``ct count`` walks its list once per jiffy in which a flow begins, up to a microsecond per entry. So every limit is
+  split into several short counts; a new flow is assigned to one at random, and a limit is reached slightly early.
+- The table is divided so that devices without a member's guarantee cannot fill it: all guests together get half of
+  it, unauthorized devices a sixteenth, and portal connections another eighth, so that the page opens under any load.
+  The rest is for members' devices.
+- Portal connections over the common limit of unauthorized devices are dropped, not refused: TCP retries after a
+  second, whereas a refusal would make the browser give up.
+- Closed flows are not counted but stay in the table until they time out; the rate limits bound their number.
 """
 
 from collections.abc import Iterable
 
 FLOWS_PER_DEVICE = 1_024
-"""At once, of an admitted device; a setting. A busy browser has about 100, a file-sharing program some hundreds."""
+"""Flows at once of an admitted device; configurable. A busy browser has about 100, a file-sharing program several
+hundred."""
 FLOWS_PER_STRANGER = 64
-"""At once, of a device that is not admitted. It needs the portal (32 connections) and services; its questions to the
-resolver are bounded by their own rate."""
+"""Flows at once of an unauthorized device: it needs the portal (32 connections) and services. DNS queries have a
+limit of their own."""
 NEW_PER_SECOND = 200
-"""Flows that one device may begin, on average. It also bounds the kernel's list of flows that were refused: each walk
+"""New flows per second of one device, on average. It also bounds the kernel's list of refused flows: each walk
 collects eight of them."""
 NEW_AT_ONCE = 1_024
 TABLE_SIZE_DEFAULT = 65_536
-"""Where the kernel does not tell its own (nf_conntrack_max)."""
+"""Used when the kernel does not report nf_conntrack_max."""
 GUESTS_PART, STRANGERS_PART, PORTAL_PART, RATE_PART = 2, 16, 8, 64
-"""All guests together may have one in two entries of the table, all strangers one in sixteen, and one in eight to the
-portal; each of the three may begin one in sixty-four of its size in a second."""
+"""Divisors of the table size: entries of all guests, of all unauthorized devices, and of portal connections; and the
+new flows per second of each of these groups."""
 FLOWS_PER_COUNT = 128
-"""The longest list that a new flow makes the kernel walk."""
+"""Longest list that a new flow makes the kernel walk."""
 DEVICES_COUNTED_MAX, COUNTS_MAX = 65_535, 524_288
 CROWDED = "crowded"
-"""The set of devices that were refused a flow within `RECENT_SECONDS`."""
+"""Set of devices that were refused a flow within `RECENT_SECONDS`."""
 RECENT_SECONDS = 60
 
 TCP_OF_DEVICES = "syn_sent : 30, syn_recv : 30, established : 7440, fin_wait : 30, time_wait : 15, close : 5"
-"""Seconds. Established: 2 hours and 4 minutes, the least that RFC 5382 (REQ-5) allows a NAT, where Linux has five days.
-A flow that was forgotten is taken up again by the device's next packet, as Linux does by default. What is closing waits
-shorter than usual: the rates above times these seconds are what churn can hold of the table."""
+"""Timeouts in seconds. Established: 2 h 4 min, the minimum that RFC 5382 (REQ-5) allows a NAT (Linux's default is
+five days). The device's next packet picks up an expired flow, as is Linux's default. Closing states are shorter than
+the default: the rates above times these seconds bound the entries of closed flows."""
 TCP_TO_THE_NODE = "syn_recv : 3, established : 600, fin_wait : 10, time_wait : 5, close : 2"
-"""The portal closes idle connections itself after 15 seconds. Half-open: the node's answer, sent again after 1 and 3
-seconds, renews it twice, so it ends after 6 s; what strangers may begin in that time does not fill the portal's part."""
+"""The portal closes idle connections after 15 s. Half-open: the SYN-ACK is sent again after 1 and 3 s and renews the
+timeout twice, so the entry ends after 6 s; what unauthorized devices can open in that time does not fill the portal's
+part."""
 QUESTION = "unreplied : 10, replied : 10"
 """DNS and DHCP with the node: one datagram each way. As long as dnsmasq waits for an upstream answer."""
 
@@ -59,8 +60,7 @@ _TO_SERVICES = tuple(
 
 
 def timeouts(table: str) -> str:
-    """The time-outs as objects of the table, one for each family: they go with it, and no setting of the machine's is
-    changed."""
+    """The timeouts as objects of the table, one per family: they are deleted with it, and no global setting changes."""
     kinds = (
         ("device", "tcp", TCP_OF_DEVICES),
         ("node", "tcp", TCP_TO_THE_NODE),
@@ -75,8 +75,8 @@ def timeouts(table: str) -> str:
 
 
 def sets(table: str, per_device: int) -> str:
-    """The counted elements. A count keeps the limit that it was made with, so the set of another limit has another
-    name."""
+    """Definitions of the counting sets. An element keeps the limit with which it was created, so another limit needs
+    a set with another name."""
     recent = f"type ether_addr; size {DEVICES_COUNTED_MAX}; flags dynamic,timeout; timeout {RECENT_SECONDS}s;"
     counted = f"type ether_addr . mark; size {COUNTS_MAX}; flags dynamic;"
     shards = f"type mark; size {COUNTS_MAX}; flags dynamic;"
@@ -93,8 +93,8 @@ def sets(table: str, per_device: int) -> str:
 
 
 def chains(per_device: int, table_size: int, *, has_services: bool = False) -> dict[str, tuple[str, ...]]:
-    """The rules by chain, those that others lead to first; ``opening`` is for the first packet of each flow from the
-    people's side and returns when the flow may stand."""
+    """Chain name to rules; a chain comes after the chains it jumps to. ``opening`` takes the first packet of each
+    flow from the LAN and returns when the flow is allowed."""
     rate = f"limit rate over {NEW_PER_SECOND}/second burst {NEW_AT_ONCE} packets"
     together = max(1, table_size // RATE_PART)
     rate_together = f"limit rate over {together}/second burst {4 * together} packets goto refuse"
@@ -102,7 +102,7 @@ def chains(per_device: int, table_size: int, *, has_services: bool = False) -> d
     portal = _counts(table_size // PORTAL_PART)
     return {
         "question": tuple(_set_timeouts("udp", "question")),
-        # Who was refused a moment ago is shown to the admins.
+        # Devices refused recently are shown to the admins.
         "over": (f"update @{CROWDED} {{ ether saddr }}", "goto refuse"),
         "opening_guest": (rate_together, f"add @shards_of_guests {{ {guests} }} goto refuse"),
         "opening_device": (
@@ -128,9 +128,9 @@ def chains(per_device: int, table_size: int, *, has_services: bool = False) -> d
         "opening": (
             f"udp dport {{ 53, 67, 547 }} {NODE_ITSELF} goto question",
             "ether saddr @members goto opening_device",
-            "udp dport 53 goto question",  # led to the node's own resolver
+            "udp dport 53 goto question",  # redirected to the node's resolver
             *(_TO_SERVICES if has_services else ()),
-            "tcp dport 80 goto opening_portal",  # led to it, whatever the address
+            "tcp dport 80 goto opening_portal",  # redirected to the portal for any destination
             f"meta l4proto tcp {NODE_ITSELF} goto opening_portal",
             "goto opening_stranger",
         ),
@@ -138,7 +138,7 @@ def chains(per_device: int, table_size: int, *, has_services: bool = False) -> d
 
 
 def own_questions(uplink: str) -> Iterable[str]:
-    """For what the node itself sends: each of its resolver's questions has a port of its own."""
+    """For packets from the node itself: every query of its resolver uses a new source port, hence a new flow."""
     for number, family, _ in FAMILIES:
         yield f'oifname "{uplink}" meta nfproto {family} udp dport 53 ct timeout set "question{number}"'
 
@@ -153,6 +153,6 @@ def _flows_of_devices(limit: int) -> str:
 
 
 def _counts(limit: int) -> str:
-    """One of so many counts, by chance, that together they hold `limit` flows."""
+    """Match when one randomly chosen count is over its part of `limit`; all counts together allow `limit` flows."""
     counts = max(1, limit // FLOWS_PER_COUNT)
     return f"numgen random mod {counts} ct count over {limit // counts}"

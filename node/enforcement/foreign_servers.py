@@ -1,9 +1,9 @@
-"""Servers on the people's side that are not ours and answer devices: a second DHCP server, another router.
+"""Detects servers on the LAN that are not ours and answer devices: a second DHCP server, another router.
 
-A router plugged in by the wrong port hands out addresses of its own, and its devices meet neither the page nor the
-limits. The kernel writes down who sends such answers, by hardware address and IP address, in two small sets: no program
-listens, and a frame that is not well-formed changes nothing. What we send to everybody the kernel shows us too, as
-looped back, and it is left out; somebody else with our own address is not.
+A home router connected by the wrong port hands out its own addresses, and its devices bypass the portal and the
+limits. nftables records the senders of such answers, by hardware and IP address, in two small sets: no program
+listens, and malformed frames have no effect. Our own broadcasts are seen too, as looped-back packets, and are
+ignored; those of another machine with our address are not.
 """
 
 import json
@@ -14,10 +14,10 @@ from typing import Literal
 from node.units import MacAddress
 
 KNOWN_MAX = 64
-"""Of each kind. A device that forges more senders only makes this list full; it is a warning in any case."""
+"""Per kind. A device that forges more senders only fills this set; the warning appears in any case."""
 REMEMBERED_S = 1_800
 _NOT_OURS = "meta pkttype != 5"
-"""PACKET_LOOPBACK of linux/if_packet.h."""
+"""PACKET_LOOPBACK in linux/if_packet.h."""
 DHCP, ROUTERS = "foreign_dhcp", "foreign_routers"
 
 Kind = Literal["dhcp", "router"]
@@ -25,13 +25,13 @@ Kind = Literal["dhcp", "router"]
 
 @dataclass(frozen=True, slots=True, order=True)
 class ForeignServer:
-    """Somebody who answers as only we should."""
+    """A machine that answers as only the node should."""
 
     kind: Kind
     mac: MacAddress
     address: str
     seconds_ago: int
-    """Since its last answer that reached us."""
+    """Since the last answer that the node received."""
 
 
 def sets(table: str) -> str:
@@ -43,13 +43,13 @@ def sets(table: str) -> str:
 
 
 def first_packets() -> str:
-    """For first packets of flows from the people's side, before anything else is asked: an answer to everybody from a
-    DHCP server (RFC 2131 section 4.1), whatever network it believes to be in."""
+    """For first packets from the LAN, before any other rule: a broadcast answer of a DHCP server (RFC 2131 section
+    4.1), for any network."""
     return f"udp sport 67 udp dport 68 {_NOT_OURS} update @{DHCP} {{ ether saddr . ip saddr }}"
 
 
 def incoming() -> str:
-    """For what comes in from the people's side: an advertisement of a default router (RFC 4861 section 4.2)."""
+    """For packets from the LAN to the node: the advertisement of a default router (RFC 4861 section 4.2)."""
     return (
         f"icmpv6 type nd-router-advert ip6 hoplimit 255 @th,48,16 != 0 {_NOT_OURS} "
         f"update @{ROUTERS} {{ ether saddr . ip6 saddr }}"
@@ -57,7 +57,7 @@ def incoming() -> str:
 
 
 def listed(kind: Kind, listing: str) -> Iterable[ForeignServer]:
-    """From what nft lists of one of the sets, as JSON."""
+    """Parse nft's JSON listing of one of the sets."""
     for item in json.loads(listing)["nftables"]:
         for element in item.get("set", {}).get("elem", ()):
             mac, address = element["elem"]["val"]["concat"]

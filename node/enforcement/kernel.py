@@ -1,4 +1,4 @@
-"""The Linux kernel: applies a plan, reads the counters, takes everything away again."""
+"""The Linux kernel: applies a plan, reads the counters and removes everything again."""
 
 import contextlib
 import ctypes
@@ -38,19 +38,19 @@ log = logging.getLogger(__name__)
 FORWARDING4 = Path("/proc/sys/net/ipv4/ip_forward")
 FORWARDING6 = Path("/proc/sys/net/ipv6/conf/all/forwarding")
 LEASE_TOLERANCE_MS = 2_000
-"""The kernel tells remaining times in whole seconds."""
+"""The kernel reports remaining times in whole seconds."""
 NEIGHBOURS_MIN = {"gc_thresh1": 1_024, "gc_thresh2": 8_192, "gc_thresh3": NEIGHBOURS_MAX}
-"""Linux's own limit is 1,024 for each family: a full square has more devices, and ever new addresses would leave no
-room for newcomers."""
+"""Linux's default is 1,024 entries per family: a large network has more devices, and a flood of new addresses would
+lock out new devices."""
 CLONE_NEWNET = 0x40000000
 
 Shaping = Mapping[int, HtbClass] | None
 
 
 class LinuxKernel:
-    """Implements `node.enforcement.ports.Kernel` for the network namespace it is made in.
+    """Implements `node.enforcement.ports.Kernel` for the network namespace in which it is created.
 
-    `apply`, `observe` and `remove` belong to one thread, `read` may run in another.
+    `apply`, `observe` and `remove` must be called from one thread; `read` may run in another.
     """
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class LinuxKernel:
         self._root_look = TrafficControl()
         self._generation, self._news = GenerationId(), NftMonitor()
         self._known: int | None = None
-        """Generation of the packet filter after our last word."""
+        """Generation of the nft ruleset after our last transaction."""
         self._is_writing = self._was_disturbed = False
         self._counters_id = ""
         self._forwarding_before: tuple[bool, bool] | None = None
@@ -73,16 +73,16 @@ class LinuxKernel:
         self._shaped: tuple[FirewallConfig, Rates | None, Mapping[int, ShapedClass]] | None = None
 
     def probe(self) -> KernelFeatures:
-        """Try everything in a network namespace of its own that ends with the attempt."""
+        """Try each feature in a temporary network namespace."""
         return _in_own_namespace(_probe)
 
     def observe(self, now: Monotonic) -> KernelState:
         self._applied, self._shaping, self._shaped = None, {}, None
         self._known = self._generation.now()
         try:
-            # Not the whole table: the sets that strangers' packets fill can be long.
+            # Not the whole table: sets that are filled by packets of unauthorized devices can be long.
             listed = [self._writer.run(f"list {kind} table {nft.TABLE}") for kind in ("maps", "counters")]
-            with contextlib.suppress(KernelRefused):  # an older layout has none
+            with contextlib.suppress(KernelRefused):  # older layouts have no such set
                 listed.append(self._writer.run(f"list set {nft.TABLE} guests"))
             state = counters.observed(listed, now)
         except KernelRefused:
@@ -104,15 +104,15 @@ class LinuxKernel:
         try:
             self._apply_table(plan, now)
         except KernelRefused:
-            # Somebody else may have taken our table away; look, and try once more from what really stands.
+            # Another program may have deleted our table: observe, then try again from the real state.
             self.observe(now)
             self._apply_table(plan, now)
         self._apply_shaping(plan)
         self._open_forwarding(plan.firewall)
 
     def read(self) -> Reading:
-        """Raises KernelRefused also when the rules no longer fit the interfaces, or when somebody else changed what
-        we said: observing and applying the plan mends that."""
+        """See `Kernel.read`. Also raises KernelRefused when the rules no longer match the interfaces or another
+        program changed the ruleset or queues; observing and applying the plan again fixes that."""
         self._look_for_others()
         standing = self._applied
         if (
@@ -126,12 +126,12 @@ class LinuxKernel:
         return counters.joined(self._counters_id, *self._reader.read())
 
     def table_use(self) -> TableUse:
-        """With a reader of its own for each call: it may run in any thread."""
+        """See `Kernel.table_use`. Each call opens its own nftables context, so it may run in any thread."""
         reader = Nftables()
         try:
             listed = reader.run(f"list set {nft.TABLE} {CROWDED}")
         except KernelRefused:
-            listed = ""  # between two tables nobody is refused
+            listed = ""  # while the table is being replaced no device is refused
         finally:
             reader.close()
         refused = counters.devices_in(listed)
@@ -151,7 +151,7 @@ class LinuxKernel:
 
     def _look_for_others(self) -> None:
         if self._was_disturbed:
-            self._was_disturbed = False  # who changes things all the time must not keep us from counting
+            self._was_disturbed = False  # a program that keeps changing things must not keep us from counting
             return
         now, is_writing = self._generation.now(), self._is_writing
         shaped = [interface for interface, classes in self._shaping.items() if classes is not None]
@@ -164,7 +164,7 @@ class LinuxKernel:
             )
 
     def _say(self, commands: str) -> None:
-        """One transaction of ours, told apart from those of others."""
+        """Run one transaction and record its generation, to tell our changes from those of other programs."""
         before = self._generation.now()
         self._writer.run(commands)
         if before is not None and before == self._known and self._generation.now() == before + 1:
@@ -177,7 +177,7 @@ class LinuxKernel:
             _write(FORWARDING4, "1" if state.forwarding_before[0] else "0")
             _write(FORWARDING6, "1" if state.forwarding_before[1] else "0")
         self._writer.run(nft.remove())
-        with contextlib.suppress(KernelRefused):  # a kernel without it never had it
+        with contextlib.suppress(KernelRefused):  # a kernel without nftables for ARP never had this table
             self._writer.run(arrivals.remove_arp_table())
         for interface in listed:
             if self._tc.exists(interface) and self._tc.has_our_root(interface):
@@ -200,7 +200,7 @@ class LinuxKernel:
         before, counters_id, commands = self._applied, self._counters_id, ""
         if before is None:
             fresh = secrets.randbelow(2**31 - 1) + 1
-            # After somebody flushed our table, what forwarding was before is what we remember.
+            # When another program flushed our table, the remembered state of forwarding is the only record.
             forwarding = self._forwarding_before or (_is_on(FORWARDING4), _is_on(FORWARDING6))
             self._forwarding_before = forwarding
             commands, before, counters_id = nft.create(fresh, forwarding), nft.EMPTY, str(fresh)
@@ -221,7 +221,7 @@ class LinuxKernel:
         self._applied = nft.AppliedState(form, dict(plan.admitted), {**wanted, **kept})
 
     def _forget(self, marks: Mapping[int, int]) -> dict[int, int]:
-        """Take counters away; those that are still pointed at stay, and are tried again with a later plan."""
+        """Delete counters. Those that are still referenced are returned, and tried again with a later plan."""
         if not marks:
             return {}
         try:
@@ -231,14 +231,15 @@ class LinuxKernel:
         return {}
 
     def _guard_neighbours(self, firewall: FirewallConfig) -> None:
-        """In a transaction of its own: a kernel without nftables for ARP goes on without this guard."""
+        """In a separate transaction, so that a kernel without nftables for ARP still gets the other rules."""
         try:
             self._say(arrivals.arp_table(firewall.lan_interface))
         except KernelRefused as refused:
             log.warning("ARP requests are not limited: %s", refused.message)
 
     def _end_flows(self, marks: Collection[int]) -> None:
-        """Only here, where the last counter of a mark is booked: until then its device may come back to its flows."""
+        """Delete the conntrack entries of marks whose last counter was booked: until then the device may be admitted
+        again and continue its flows."""
         self._ender.end(marks)
 
     def _forgot(self, mark: int) -> bool:
@@ -276,7 +277,7 @@ class LinuxKernel:
         self._shaped = (plan.firewall, plan.uplink, plan.classes)
 
     def _stale_classes(self, interface: str) -> Shaping:
-        """What an earlier life left: its minors are known, its rates are said again, its queues live on."""
+        """Classes left by an earlier run: their minors are known, their rates are set again, their queues stay."""
         if not self._tc.has_our_root(interface):
             return None
         parents = self._tc.class_parents(interface)
@@ -288,26 +289,26 @@ class LinuxKernel:
         return self._leaf
 
     def _open_forwarding(self, firewall: FirewallConfig) -> None:
-        """Only after the table stands: before that, nobody may pass for a single packet."""
+        """Only after the table is in place: before that, no packet may be forwarded."""
         if not self._has_room:
             make_room_for_neighbours()
             self._has_room = True
         accept_ra = Path(f"/proc/sys/net/ipv6/conf/{firewall.uplink_interface}/accept_ra")
         if accept_ra.exists() and accept_ra.read_text().strip() == "1":
-            _write(accept_ra, "2")  # a host that forwards ignores router advertisements unless told 2
+            _write(accept_ra, "2")  # a forwarding host ignores router advertisements unless this is 2
         for switch in (FORWARDING4, FORWARDING6):
             if not _is_on(switch):
                 _write(switch, "1")
 
 
 def make_room_for_neighbours(settings: Path = Path("/proc/sys/net")) -> None:
-    """Raises the limits of the neighbour tables that are too low, never lowers one. They belong to the whole machine:
-    a network namespace has none."""
+    """Raise the limits of the neighbour tables that are too low; never lower one. The limits are global: a network
+    namespace has none of its own."""
     for family in ("ipv4", "ipv6"):
         for name, least in NEIGHBOURS_MIN.items():
             limit = settings / family / "neigh" / "default" / name
             if limit.exists() and int(limit.read_text()) < least:
-                with contextlib.suppress(OSError):  # read-only in a container, whose host decides then
+                with contextlib.suppress(OSError):  # read-only in a container, where the host decides
                     _write(limit, str(least))
 
 
@@ -319,7 +320,7 @@ def _of_unknown_rate(minor: int, parent_minor: int | None) -> HtbClass:
 def _with_same_leases(
     standing: Mapping[MacAddress, Admission], wanted: Mapping[MacAddress, Admission]
 ) -> dict[MacAddress, Admission]:
-    """What stands, with ends taken from `wanted` where they differ by less than the kernel can tell."""
+    """The current admissions, with lease ends from `wanted` where the difference is below the kernel's resolution."""
     return {mac: _same_lease(a, wanted.get(mac)) for mac, a in standing.items()}
 
 
@@ -330,7 +331,7 @@ def _same_lease(a: Admission, b: Admission | None) -> Admission:
 
 
 def _interfaces_of_chains(nftables: Nftables) -> tuple[str, ...]:
-    """Interfaces that our own rules name: all that a clean-up without any other state needs to know."""
+    """Interfaces named in our rules; enough to clean up without any other state."""
     try:
         listing = json.loads(nftables.run(f"list table {nft.TABLE}"))
     except KernelRefused:

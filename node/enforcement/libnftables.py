@@ -1,16 +1,16 @@
-"""libnftables in this process, through ctypes: no process is ever started for the firewall."""
+"""libnftables through ctypes, in this process: no child process for the firewall."""
 
 import ctypes
 
 from node.errors import Fatal, KernelRefused
 
 LIBRARY = "libnftables.so.1"
-"""By its soname, which the dynamic loader finds; ctypes.util.find_library would start ldconfig or a compiler."""
+"""The soname, which the dynamic loader finds; ctypes.util.find_library would run ldconfig or a compiler."""
 JSON, NUMERIC_ALL = 1 << 4, (1 << 7) | (1 << 8) | (1 << 9) | (1 << 10)
 
 
 class Nftables:
-    """One libnftables context. Not for two threads at once; every call releases the interpreter's lock."""
+    """One libnftables context. Not thread-safe; every call releases the GIL."""
 
     def __init__(self) -> None:
         try:
@@ -33,7 +33,7 @@ class Nftables:
         lib.nft_ctx_output_set_flags(self._context, JSON | NUMERIC_ALL)
 
     def run(self, commands: str) -> str:
-        """Run commands as one transaction and return what nft prints. Raises KernelRefused; then nothing changed."""
+        """Run commands as one transaction and return nft's output. Raises KernelRefused; then nothing changed."""
         failed = self._lib.nft_run_cmd_from_buffer(self._context, commands.encode())
         output: bytes = self._lib.nft_ctx_get_output_buffer(self._context) or b""
         problem: bytes = self._lib.nft_ctx_get_error_buffer(self._context) or b""

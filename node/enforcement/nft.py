@@ -1,21 +1,23 @@
-"""A plan as nftables text: the table, and the smallest transaction that leads from one state to another.
+"""nftables text: the table, and the smallest transaction that changes one applied state into another.
 
-The table keeps its state in sets and maps, never in a rule for a device (design, data plane):
+State is kept in sets and maps, never in one rule per device (design, data plane):
 
-- ``members`` names a device (hardware address to mark), for first packets and to repair a flow's mark;
-- ``up`` and ``down`` let a device pass and count it, in one look-up: their elements are the lease and end with the
-  session by themselves, even when the daemon is dead; they point at the counters ``u<mark>`` and ``d<mark>``, which
-  outlive the lease, so that what a session used can still be booked after its end;
-- ``guests`` names the admitted devices that nobody vouches for, which share a part of the connection-tracking table;
-- ``classes`` gives a mark its class; it is looked up only while something is shaped;
-- ``services4`` and ``services6`` hold what everybody reaches, admitted or not, as address and TCP port;
-- ``senders4`` and ``senders6`` hold each connection to the portal with the hardware address that its first frame came
-  from: no other device may send on it, and the portal asks them whose connection it is;
-- ``facts`` holds what the node must know about its own table after a crash.
+- ``members``: hardware address to mark, for the first packet of a flow and to set the mark of a flow again;
+- ``up`` and ``down``: allow and count a device's packets in one lookup. Their elements are the lease and time out by
+themselves, also while the daemon is down. They refer to the counters ``u<mark>`` and ``d<mark>``, which outlive the
+lease, so that the usage of a session can still be booked after its end;
+- ``guests``: admitted devices without a member's guarantee, which share one part of the connection-tracking table;
+- ``classes``: mark to traffic class, looked up only while shaping is on;
+- ``services4`` and ``services6``: address and TCP port of services that every device reaches, admitted or not;
+- ``senders4`` and ``senders6``: each connection to the portal with the hardware address of its first frame. Frames of
+other devices on it are dropped, and the portal reads these sets to identify the client;
+- ``facts``: what the node must know about its own table after a crash.
 
-Each packet of a running flow meets one short rule: on the machines measured an expression costs about 30 ns and a
-jump 60, so the first two rules of ``forward`` are inline, by interface index. The slow rules behind them go by name:
-they find new flows, repair marks, and still hold when an interface was recreated under another index.
+A packet of a running flow matches one short rule: on the machines measured an expression costs about 30 ns and a jump
+60 ns, so the first two rules of ``forward`` are inline and match by interface index. The slower rules after them
+match
+by interface name: they handle new flows, repair marks, and still work when an interface was recreated with another
+index.
 """
 
 from collections.abc import Iterable, Mapping
@@ -28,52 +30,52 @@ from node.units import MacAddress, Monotonic
 TABLE_NAME = "procomu"
 TABLE = f"inet {TABLE_NAME}"
 LAYOUT = 3
-"""Raised with every change of a set's type; another number makes the node build the table anew."""
+"""Increase it whenever the type of a set changes: a table with another number is rebuilt."""
 
 FACT_LAYOUT, FACT_COUNTERS_ID, FACT_FORWARDING4, FACT_FORWARDING6 = 1, 2, 3, 4
 NO_PORT = 1
-"""tcpmux, which nobody serves any more (RFC 7805): what is sent here is refused by the kernel's own sockets. A refusal
-by a rule would not get through the change of address that brought the packet here."""
+"""tcpmux, which is no longer in use (RFC 7805). The kernel's sockets refuse what is redirected here; a reject rule
+would not work, because its answer does not pass through the address translation of the flow."""
 PORTAL_CONNECTIONS_PER_SECOND_OF_STRANGERS = 2_000
 PORTAL_CONNECTIONS_AT_ONCE_OF_STRANGERS = 16_000
-"""New ones of all that are not admitted together (of one device: `flows`). With `SENDER_KEPT_S` they cannot fill
-`SENDERS_MAX`, so that there is always room for members."""
+"""New connections of all unauthorized devices together (for one device see `flows`). With `SENDER_KEPT_S` they cannot
+fill `SENDERS_MAX`, so members can always connect."""
 SENDERS_MAX = 131_072
-"""Connections to the portal of each family whose sender is known; when it is full, no new one is taken."""
+"""Portal connections per address family with a known sender. When the set is full, new connections are dropped."""
 SENDER_OPENING_S, SENDER_KEPT_S, SENDER_CLOSING_S = 5, 45, 2
-"""For the handshake, of which an answer that is lost is sent again after 1 and 3 seconds; after the last packet, which is
-longer than the portal leaves a connection idle or works on an answer; and for the last words of one that is closed."""
+"""Lifetime of an entry: during the handshake (a lost SYN-ACK is sent again after 1 and 3 s), after the last packet
+(longer than the portal's idle and response timeouts), and after a FIN or RST."""
 SENDER_REPEATING_S = 20
-"""For a SYN that nobody answered, which comes again after 1, 3, 7, 15 and 31 seconds."""
+"""For a SYN without an answer, which is retransmitted after 1, 3, 7, 15 and 31 s."""
 CONNECTED_S = 120
-"""Connection tracking keeps an established flow for longer than this, and one in any other state no longer than this
-(`flows`, and Linux's own): so only a connection that stands keeps its place."""
+"""Connection tracking keeps an established flow for longer than this and a flow in any other state for at most this
+long (`flows` and Linux's defaults), so only established connections keep their entry."""
 MARKS_MAX = 65_535
-"""Devices that can be counted at once; a set of known size has the kernel's fast hash."""
+"""Devices that can be counted at once. A map with a fixed size gets the kernel's fast hash."""
 
 SENDERS: Mapping[int, str] = {4: "senders4", 6: "senders6"}
-"""The sets of known senders, by IP version."""
+"""Names of the sets of known senders, by IP version."""
 
-# The sender's hardware address. Spelled by its place in the frame it needs no test for an Ethernet link on each
-# packet, and the people's side is always one.
+# The sender's hardware address. As a raw payload offset it needs no test for an Ethernet link on each packet; the LAN
+# is always Ethernet.
 SENDER = "@ll,48,48"
 
 
 @dataclass(frozen=True, slots=True)
 class ChainLayout:
-    """What the rules depend on, and nothing else: they are written again when it changes."""
+    """Everything the rules depend on; they are written again only when it changes."""
 
     firewall: FirewallConfig
     shaped: bool
     links: tuple[int, int] | None
-    """Index of the people's and of the uplink's interface; None while one is missing: then only names are used."""
+    """Interface indexes of the LAN and the uplink; None while one is missing, then rules match by name only."""
     table_size: int = flows.TABLE_SIZE_DEFAULT
-    """Entries that the kernel's connection tracking has room for."""
+    """Maximum number of entries in the kernel's connection-tracking table."""
 
 
 @dataclass(frozen=True, slots=True)
 class AppliedState:
-    """What stands in the kernel, as far as a transition needs to know it."""
+    """The part of the kernel's state that a transition depends on."""
 
     form: ChainLayout | None
     """None when the rules are unknown and must be written again."""
@@ -85,7 +87,7 @@ EMPTY = AppliedState(None, {}, {})
 
 
 def create(counters_id: int, forwarding_before: tuple[bool, bool]) -> str:
-    """The bare table with its sets, in place of any older one of ours; nothing is admitted."""
+    """Replace any existing table by an empty one with its sets; no device is admitted."""
     facts = {
         FACT_LAYOUT: LAYOUT,
         FACT_COUNTERS_ID: counters_id,
@@ -109,7 +111,8 @@ add set {TABLE} guests {{ type ether_addr; flags timeout; }}
 
 
 def _senders(version: int) -> str:
-    """One connection: the device, its address and port, and the node's, as the portal's socket sees them."""
+    """The set of portal connections: hardware address, source address and port, destination address and port, as the
+    portal's socket sees them."""
     key = f"ether_addr . ipv{version}_addr . inet_service . ipv{version}_addr . inet_service"
     return (
         f"add set {TABLE} {SENDERS[version]} {{ type {key}; size {SENDERS_MAX}; flags dynamic,timeout; "
@@ -118,8 +121,8 @@ def _senders(version: int) -> str:
 
 
 def transition(before: AppliedState, plan: TrafficPlan, form: ChainLayout, now: Monotonic) -> str:
-    """One transaction from `before` to `plan`; empty when nothing differs. Applying it never resets a counter, and
-    leaves the counters of marks that are no longer wanted: `forget` takes them away."""
+    """One nft transaction from `before` to `plan`; empty when nothing differs. It never resets a counter and keeps
+    the counters of marks that are no longer wanted; `forget` deletes those."""
     wanted = marks_of(plan)
     gone = [a for mac, a in before.admitted.items() if plan.admitted.get(mac) != a]
     new = [a for mac, a in plan.admitted.items() if before.admitted.get(mac) != a]
@@ -133,18 +136,19 @@ def transition(before: AppliedState, plan: TrafficPlan, form: ChainLayout, now: 
 
 
 def forget(marks: Iterable[int]) -> str:
-    """Takes counters away. Refused while a lease that has timed out is still to be collected: ask again later."""
+    """Delete the counters of `marks`. The kernel refuses this until expired map elements have been collected; try
+    again later."""
     return "".join(_counters("delete", marks))
 
 
 def marks_of(plan: TrafficPlan) -> dict[int, int]:
-    """Every mark that must be counted, with its class."""
+    """Every mark to count, with its class minor."""
     marks = {a.mark: a.class_minor for a in plan.admitted.values()}
     return {**plan.retiring, **marks}
 
 
 def rules(form: ChainLayout) -> str:
-    """The rules, which never change with the people on the network."""
+    """The rules; they do not depend on which devices are admitted."""
     firewall = form.firewall
     chains = (
         _forward(form),
@@ -159,7 +163,7 @@ def rules(form: ChainLayout) -> str:
 
 
 def remove() -> str:
-    """Takes the whole table away, whether it stands or not."""
+    """Delete the whole table; no error when there is none."""
     return f"add table {TABLE}\ndelete table {TABLE}\n"
 
 
@@ -170,7 +174,7 @@ def _chain(name: str, hook: str, rules: Iterable[str]) -> str:
 
 
 def _services(firewall: FirewallConfig) -> str:
-    """The sets of services, made where they are missing and filled anew."""
+    """Create the sets of services where missing and replace their elements."""
     lines = []
     for version, kind in ((4, "ipv4_addr"), (6, "ipv6_addr")):
         name = f"services{version}"
@@ -189,7 +193,7 @@ FROM_SERVICES = (
 
 
 def _opening(form: ChainLayout) -> str:
-    """What each new flow from the people's side is asked: whether its device may have one more."""
+    """Chains for the first packet of a flow from the LAN: may this device have another flow?"""
     found = flows.chains(
         form.firewall.flows_per_device, form.table_size, has_services=bool(form.firewall.services)
     )
@@ -197,8 +201,8 @@ def _opening(form: ChainLayout) -> str:
 
 
 def _prerouting(firewall: FirewallConfig) -> str:
-    """Only first packets of a flow come here: the device's mark is set once for each flow. TLS for anybody else's name
-    is never taken: no certificate of ours could answer for it."""
+    """First packets only: a flow's mark is set once here. TLS for other hosts is not redirected, because the node has
+    no certificate for their names."""
     secure = (f"fib daddr type local tcp dport 443 redirect to :{firewall.portal_tls_port}",)
     return _chain(
         "prerouting",
@@ -220,8 +224,9 @@ def _prerouting(firewall: FirewallConfig) -> str:
 
 
 def _stand_in(firewall: FirewallConfig) -> Iterable[str]:
-    """The portal answers for every name whoever is not in yet; the rest is refused by this node at once. Systems of
-    people who are in are told nothing false: the portal would tell them that all is well."""
+    """While the fallback resolver answers, unauthorized devices are sent to the portal for every name on port 80;
+    other ports are refused at once. Admitted devices are not redirected: the portal's answer would tell their system
+    that the Internet works."""
     for address in firewall.stand_in:
         target = f"{'ip' if address.version == 4 else 'ip6'} daddr {address}"
         yield f"{target} tcp dport 80 ether saddr != @members redirect to :{firewall.portal_port}"
@@ -230,31 +235,32 @@ def _stand_in(firewall: FirewallConfig) -> Iterable[str]:
 
 REFUSE = ("meta l4proto tcp reject with tcp reset", "reject with icmpx admin-prohibited")
 
-# No way leads back to the sender through where the packet came from. An answer to it, even a refusal, would carry a
-# stranger's bytes to whomever the forged address names. Looked at on first packets and on what is for the node.
+# Reverse path filter (RFC 2827): no route back to the source through the incoming interface. Any answer, even a
+# refusal, would be sent to the owner of the spoofed address. Checked on first packets and on packets to the node.
 SPOOFED_SOURCE = "fib saddr . iif oif missing drop"
 
-# A reset for what conntrack takes for no part of its flow, such as a late segment, would end an honest flow.
+# A packet that conntrack cannot assign to a flow, such as a late segment, must not be answered with a reset: that
+# would end a valid flow.
 INVALID = "ct state invalid drop"
 
-# A device that moved to another account marks its running flow anew with its own next packet. Until then the far end
-# waits and sends again; a reset would end the flow.
+# When a device changes account, its next outgoing packet updates the mark of a running flow. Until then packets from
+# the far end are dropped and retransmitted; a reset would end the flow.
 REFUSE_AFTER_RATE = "meta l4proto tcp ct state established drop"
 
 
 def _forward(form: ChainLayout) -> str:
-    """Every packet in both directions is checked against a lease, and no flow is trusted because it is running."""
+    """Every packet in both directions needs a lease; a flow is not accepted only because it is established."""
     firewall = form.firewall
     lan, wan = f'"{firewall.lan_interface}"', f'"{firewall.uplink_interface}"'
     shape = " meta priority set ct mark map @classes" if form.shaped else ""
     ride = f"counter name {SENDER} . ct mark map @up{shape} accept"
     arrive = f"counter name ct mark map @down{shape} accept"
     mesh = "{ " + ", ".join(f'"{name}"' for name in firewall.mesh_interfaces) + " }"
-    # A look-up alone neither counts nor shapes: what stays in the community is nobody's uplink.
+    # The lookup alone neither counts nor shapes: traffic inside the community does not use the uplink.
     stay = (f"oifname {mesh} {SENDER} . ct mark @up accept",) if firewall.mesh_interfaces else ()
     come = (f"iifname {mesh} ct mark @down accept",) if firewall.mesh_interfaces else ()
-    # One test each and the download first: every expression costs a packet some 30 ns. Who goes out need not be
-    # asked where they came from: only our own link's flows carry a mark that stands in the map with their sender.
+    # One test each, download first: every expression costs about 30 ns per packet. Upload needs no test of the
+    # incoming interface: only flows from the LAN carry a mark that is in the map together with their sender.
     fast = (f"iif {wan} {arrive}", f"oif {wan} {ride}") if form.links is not None else ()
     leaving = (f"oifname {wan} {ride}", *stay)
     to_services, from_services = (TO_SERVICES, FROM_SERVICES) if firewall.services else ((), ())
@@ -297,16 +303,16 @@ def _forward(form: ChainLayout) -> str:
 
 
 def _input(firewall: FirewallConfig) -> str:
-    """What a device may ask of the node itself before it is admitted; afterwards the host's own rules decide. Who is
-    not on the people's side never meets the portal."""
+    """What a device may send to the node before it is admitted; after that the host's own rules decide. The portal is
+    reachable from the LAN only."""
     welcome = (
         *arrivals.rules(),
         foreign_servers.incoming(),
         "ip6 saddr :: meta l4proto ipv6-icmp accept",
         SPOOFED_SOURCE,
-        # Before running flows: nobody else may send on somebody's connection.
+        # Before the rule for established flows: no other device may send on this connection.
         f"tcp dport {_portal_ports(firewall)} goto portal",
-        # Before running flows: a tunnel through one flow of questions is a tunnel all the same.
+        # Before the rule for established flows: a DNS tunnel can use one long flow.
         *dns_limits.asked(firewall.strangers_dns_port),
         "ct state established,related accept",
         "meta l4proto { icmp, ipv6-icmp } accept",
@@ -336,7 +342,7 @@ def _input(firewall: FirewallConfig) -> str:
 
 
 def _other_nodes(firewall: FirewallConfig) -> Iterable[str]:
-    """Who reaches the port where nodes talk: what comes by a mesh interface, and the nodes that the settings name."""
+    """Access to the mesh port: packets from a mesh interface, and the peers in the configuration."""
     links = ", ".join(f'"{name}"' for name in ("lo", *firewall.mesh_interfaces))
     yield f"iifname {{ {links} }} accept"
     yield SPOOFED_SOURCE
@@ -351,9 +357,9 @@ SYN_FLAGS = "tcp flags & (fin | syn | rst | ack)"
 
 
 def _to_portal() -> Iterable[str]:
-    """What comes to the portal's ports on the people's side. A connection's first packet writes down from which hardware
-    address its frames come; frames of any other on the same connection are dropped, without an answer that could end it.
-    Where nothing can be written down nothing is let in: the portal would not know who is asking."""
+    """Packets from the LAN to the portal's ports. The first packet of a connection records the hardware address of
+    its frames; frames with another one are dropped silently, since an answer could end the connection. When the set
+    is full the connection is dropped: the portal could not identify the client."""
     keys = {
         version: f"ether saddr . {ip} saddr . tcp sport . {ip} daddr . tcp dport"
         for version, ip in ((4, "ip"), (6, "ip6"))
@@ -366,7 +372,8 @@ def _to_portal() -> Iterable[str]:
         yield f"{known} accept"
     yield f"{SYN_FLAGS} != syn drop"
     yield "ct state != new drop"
-    # Of a flow that somebody else began: unanswered, it is still "new", and both would be its senders.
+    # A SYN on a flow that another device began: without an answer conntrack still calls it "new", and both devices
+    # would be recorded as its sender.
     yield "ct status confirmed drop"
     rate, burst = PORTAL_CONNECTIONS_PER_SECOND_OF_STRANGERS, PORTAL_CONNECTIONS_AT_ONCE_OF_STRANGERS
     yield f"ether saddr != @members limit rate over {rate}/second burst {burst} packets drop"
@@ -384,7 +391,7 @@ def _portal_ports(firewall: FirewallConfig) -> str:
 
 
 def _output(firewall: FirewallConfig) -> str:
-    """The kernel complains before our rules see a packet whose time to live is over, even to a forged sender."""
+    """The kernel sends ICMP "time exceeded" before these rules see the packet, even to a spoofed source address."""
     complaint = f'oifname "{firewall.uplink_interface}" meta l4proto {{ icmp, ipv6-icmp }} {INVALID}'
     answers = dns_limits.answered(firewall.lan_interface, firewall.strangers_dns_port)
     rules = (complaint, answers, *flows.own_questions(firewall.uplink_interface))
@@ -412,15 +419,15 @@ def _counters(action: str, marks: Iterable[int]) -> list[str]:
 
 
 def _class_changes(before: Mapping[int, int], after: Mapping[int, int]) -> list[str]:
-    # Class 0 is what a mark has that stands in no map, after somebody else flushed it.
+    # Class 0: the mark was missing from the map because another program flushed it.
     gone = [str(mark) for mark, minor in before.items() if minor and after.get(mark) != minor]
     new = [f"{mark} : {class_text(minor)}" for mark, minor in after.items() if before.get(mark) != minor]
     return _elements("delete", "classes", gone) + _elements("add", "classes", new)
 
 
 def _end_sessions(gone: list[Admission]) -> list[str]:
-    # An element may have timed out a moment ago, and deleting what is not there would refuse the whole
-    # transaction: it is added first, which does nothing where it still stands. "destroy" needs Linux 6.3.
+    # An element may just have timed out, and deleting a missing element fails the whole transaction. So it is added
+    # first, which does nothing when it exists. "destroy" needs Linux 6.3.
     return (
         _sessions("add", gone, [" timeout 1s"] * len(gone))
         + _elements("delete", "members", [f"{a.mac}" for a in gone])
@@ -445,7 +452,7 @@ def _sessions(action: str, people: list[Admission], timeouts: list[str]) -> list
 
 
 def _place(admission: Admission) -> str:
-    """The key of a device in the map `up`."""
+    """The device's key in the map `up`."""
     return f"0x{admission.mac.replace(':', '')} . {admission.mark}"
 
 

@@ -1,4 +1,4 @@
-"""The number that the kernel raises with every change of its packet filter: tells us that somebody else was there."""
+"""Generation id of the nft ruleset, which the kernel increments with each change: detects changes by other programs."""
 
 import errno
 import socket
@@ -21,7 +21,7 @@ DRAINED_AT_ONCE = 64
 
 
 class GenerationId:
-    """For one network namespace; may be asked from any thread. None where the kernel does not tell."""
+    """For one network namespace; thread-safe. `now` is None when the kernel does not report it."""
 
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
@@ -43,11 +43,11 @@ class GenerationId:
 
 
 class NftMonitor:
-    """Wakes whoever waits on `fileno` at each change of the packet filter, ours too; nothing is read but that."""
+    """`fileno` becomes readable at each change of the ruleset, including our own. The notifications are not parsed."""
 
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
-        # Small on purpose: what was changed does not matter, and a full buffer wakes as well.
+        # Small on purpose: the content does not matter, and a full buffer also makes the socket readable.
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         self._socket.setblocking(False)
         self._socket.bind((0, 1 << (NFNLGRP_NFTABLES - 1)))

@@ -1,4 +1,4 @@
-"""The whole desired state of the kernel as one frozen value. Applying it twice changes nothing."""
+"""The desired state of firewall and shaping as one frozen value. Applying it twice changes nothing."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,12 +9,12 @@ from node.enforcement.flows import FLOWS_PER_DEVICE
 from node.units import NO_RATES, BitsPerSecond, MacAddress, Monotonic, Rates
 
 CLASS_MINOR_MAX = 0xFFEF
-"""Class 1:fff0 and above are kept for the uplink itself and for pools' roots."""
+"""Classes from 1:fff0 up are reserved for the uplink and the roots of pools."""
 
 
 @dataclass(frozen=True, slots=True)
 class FirewallConfig:
-    """The fixed part: which interface is whose, and where people who are not admitted are sent."""
+    """The static part: interfaces, ports, and where unauthorized devices are redirected."""
 
     lan_interface: str
     uplink_interface: str
@@ -22,77 +22,77 @@ class FirewallConfig:
     portal_tls_port: int = 0
     """0 while the portal has no certificate."""
     strangers_dns_port: int = 2053
-    """Where the resolver of devices that are not admitted answers; that of the admitted has 53."""
+    """Port of the resolver for unauthorized devices; that of admitted devices has 53."""
     open_names: tuple[str, ...] = ()
-    """Names that strangers may ask for however slowly they may ask for others: where no data of their own can go."""
+    """Names that unauthorized devices may query without the data limit, because they cannot carry data."""
     uplink_mtu: int = 0
-    """Bytes in one packet that the line carries; 0 where the routes tell."""
+    """Maximum packet size in bytes on the uplink; 0 to take it from the routes."""
     mesh_interfaces: tuple[str, ...] = ()
     mesh_port: int = 0
     masquerade: bool = True
     mesh_peers: tuple[IPv4Address | IPv6Address, ...] = ()
-    """Addresses of configured nodes, which may reach the mesh port by another interface than the mesh's."""
+    """Addresses of configured peers, which may reach the mesh port through other interfaces than the mesh's."""
     flows_per_device: int = FLOWS_PER_DEVICE
-    """Entries of connection tracking that one admitted device may have at once."""
+    """Conntrack entries that one admitted device may have at once."""
     transit: bool = False
-    """Whether people of nodes on the mesh interfaces, counted and limited there, may use this node's uplink."""
+    """Whether devices of other nodes on the mesh interfaces, counted and limited there, may use this node's uplink."""
     services: tuple[tuple[IPv4Address | IPv6Address, int], ...] = ()
-    """TCP services that everybody reaches, admitted or not: on this node or through it."""
+    """Address and TCP port of services that all devices reach, admitted or not, on this node or through it."""
     hears_services: bool = False
-    """Whether the node listens to what announces itself on the people's side (mDNS)."""
+    """Whether the node receives mDNS announcements on the LAN."""
     stand_in: tuple[IPv4Address | IPv6Address, ...] = ()
-    """Addresses that names are given while no resolver upstream answers: whoever is not admitted meets the
-    portal there."""
+    """Addresses that the fallback resolver returns for every name; unauthorized devices that connect to them reach
+    the portal."""
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """One device that may pass: its mark names it in conntrack, its class shapes it."""
+    """One device that may pass: its mark identifies it in conntrack, its class shapes it."""
 
     mac: MacAddress
     mark: int
-    """1 and up, never reused for another device and account."""
+    """1 and up; never reused for another device or account."""
     class_minor: int
     ends: Monotonic | None
     """When the kernel ends the session by itself; None for never."""
     is_guest: bool = False
-    """Nobody vouches for its person, and another hardware address costs nothing: all such devices together have a part
-    of the kernel's connection-tracking table."""
+    """No member vouches for the user, and more hardware addresses can be invented: all such devices share one part of
+    the connection-tracking table."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShapedClass:
-    """An account's (or a pool's) part of the uplink in both directions."""
+    """Part of the uplink of an account or a pool, in both directions."""
 
     minor: int
     parent_minor: int | None
-    """None hangs it below the uplink itself."""
+    """None: child of the uplink's class."""
     floor: Rates
     ceiling: Rates
     weight: int
     """Relative to its siblings; 1 and up."""
     lifeline: Rates = NO_RATES
-    """The part of `floor` that shrinks last where floors do not fit."""
+    """Part of `floor` that shrinks last when the floors do not fit."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrafficPlan:
-    """Desired state: who may pass, and how the uplink is shared out."""
+    """Desired state: which devices may pass, and how the uplink is shared."""
 
     firewall: FirewallConfig
     admitted: Mapping[MacAddress, Admission] = field(default_factory=dict)
     retiring: Mapping[int, int] = field(default_factory=dict)
-    """Marks no longer admitted whose last counter has not been booked yet, with their class."""
+    """Marks that are no longer admitted but whose last counter is not booked yet, with their class minor."""
     uplink: Rates | None = None
-    """Rate that is shared out; None shapes nothing but the classes with ceilings."""
+    """Rate to share; None: shape only classes with a ceiling."""
     classes: Mapping[int, ShapedClass] = field(default_factory=dict)
     moved: frozenset[int] = frozenset()
-    """Retiring marks whose device is admitted under another mark: its flows go on."""
+    """Retiring marks whose device is admitted under another mark: its flows are kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class KernelFeatures:
-    """What the probe found. A node runs without the last three and says so."""
+    """Result of the probe. The node runs without the last three and reports that."""
 
     nftables: bool
     htb: bool
@@ -100,35 +100,35 @@ class KernelFeatures:
     cake: bool
     ipv6: bool
     reasons: tuple[str, ...] = ()
-    """One sentence for each thing that is missing."""
+    """One sentence for each missing feature."""
 
 
 @dataclass(frozen=True, slots=True)
 class KernelState:
-    """What stands in the kernel now, as far as it is ours."""
+    """What our table contains now."""
 
     stands: bool
     reading: Reading
-    """Also of a table that does not stand, since an older version made it: its last one."""
+    """Also filled when `stands` is False because an older version made the table: its last counters."""
     admitted: Mapping[MacAddress, Admission]
-    """As observed; `ends` is rebuilt from the element's remaining time."""
+    """As observed; `ends` is computed from the element's remaining time."""
     marks: Mapping[int, int]
-    """Every counted mark with its class, admitted or not."""
+    """Every mark with a counter and its class minor, admitted or not."""
     forwarding_before: tuple[bool, bool] = (False, False)
-    """IPv4 and IPv6 forwarding before our table first stood, kept in the table's own comment."""
+    """IPv4 and IPv6 forwarding before our table was first created, stored in the table's map `facts`."""
 
 
 @dataclass(frozen=True, slots=True)
 class TableUse:
-    """How full the kernel's connection-tracking table is."""
+    """Usage of the kernel's connection-tracking table."""
 
     entries: int = 0
     size: int = 0
-    """How many entries the kernel allows; 0 where it tells none."""
+    """Maximum number of entries; 0 when the kernel does not report it."""
     heaviest: tuple[int, int] | None = None
-    """The mark with the most entries, and how many; in a large table an estimate."""
+    """The mark with the most entries, and their number; an estimate when the table is large."""
     refused: tuple[MacAddress, ...] = ()
-    """Admitted devices that wanted more than they may have, within the last minute."""
+    """Admitted devices that were refused a flow within the last minute."""
 
 
 NO_LIMIT = BitsPerSecond(100_000_000_000)

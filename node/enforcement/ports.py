@@ -1,4 +1,4 @@
-"""What the house needs from a kernel. The real one and the fake pass one contract suite."""
+"""Interface to the kernel. The Linux implementation and the fake pass the same contract tests."""
 
 from typing import Protocol
 
@@ -8,26 +8,25 @@ from node.units import Monotonic
 
 
 class Kernel(Protocol):
-    """Blocking calls: whoever uses them runs them in a thread of its own. Raise KernelRefused, and then the plan
-    before is still in force."""
+    """Calls block: run them in a separate thread. They raise KernelRefused; the previous plan then stays in force."""
 
     def probe(self) -> KernelFeatures: ...
 
     def observe(self, now: Monotonic) -> KernelState: ...
 
     def apply(self, plan: TrafficPlan, now: Monotonic) -> None:
-        """Make the kernel agree with `plan`, whatever stands there now; forwarding opens after the table stands."""
+        """Make the kernel match `plan`, whatever its state; forwarding is enabled after the table is in place."""
 
     def read(self) -> Reading: ...
 
     def table_use(self) -> TableUse:
-        """How full connection tracking is, and who has the most of it. May run in any thread; raises nothing."""
+        """Usage of the connection-tracking table and its largest user. Thread-safe; raises nothing."""
 
     def fileno(self) -> int:
-        """A descriptor that becomes readable when the packet filter may have changed; -1 where there is none."""
+        """A descriptor that becomes readable when the ruleset may have changed; -1 if there is none."""
 
     def was_disturbed(self) -> bool:
-        """Whether somebody else changed it; asked after `fileno` was readable, and never waits."""
+        """Whether another program changed the ruleset; called after `fileno` became readable. Never blocks."""
 
     def remove(self) -> None:
-        """Take everything of ours away, needing no other state; forwarding goes back to what it was before."""
+        """Remove everything this node created, without any other state; forwarding is set back to its previous value."""

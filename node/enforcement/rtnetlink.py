@@ -1,4 +1,4 @@
-"""Queueing disciplines and classes through one rtnetlink socket: batches, acknowledged, no process started."""
+"""Queueing disciplines and classes through one rtnetlink socket: acknowledged batches, no child process."""
 
 import errno
 import os
@@ -33,12 +33,12 @@ from node.netlink import (
 
 RTM_GETQDISC, RTM_GETTCLASS = 38, 42
 BATCH = 64
-"""Messages sent before their acknowledgements are read: well below the socket's buffer."""
+"""Messages sent before their acknowledgements are read; well below the socket's buffer."""
 TOLERATED = {"delete-root": {errno.ENOENT, errno.EINVAL}, "delete-class": {errno.ENOENT}}
 
 
 class TrafficControl:
-    """tc for one network namespace. Not for two threads at once."""
+    """tc for one network namespace. Not thread-safe."""
 
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
@@ -47,7 +47,7 @@ class TrafficControl:
         self._socket.bind((0, 0))
 
     def apply(self, interface: str, changes: Iterable[TcChange]) -> None:
-        """Make the changes in order; every one is tried, then KernelRefused tells the first that failed."""
+        """Make the changes in order. All are tried; then KernelRefused is raised with the first that failed."""
         ifindex = self.ifindex(interface)
         refused: list[str] = []
         batch: list[TcChange] = []
@@ -72,8 +72,8 @@ class TrafficControl:
         )
 
     def lost_our_root(self, interface: str) -> bool:
-        """As not `has_our_root`, but asks for the root alone: cheap with ten thousand classes below it. False while
-        there is no such interface, or no telling."""
+        """The opposite of `has_our_root`, but requests only the root: cheap with ten thousand classes below it. False
+        when the interface does not exist or the kernel does not answer."""
         try:
             ifindex = socket.if_nametoindex(interface)
             flags, root = (
@@ -94,7 +94,7 @@ class TrafficControl:
         return (HTB_MAJOR << 16, "htb") not in roots
 
     def class_parents(self, interface: str) -> dict[int, int | None]:
-        """All HTB classes that stand on the interface: minor to its parent's minor, None below the root."""
+        """All HTB classes on the interface: minor to the parent's minor, None for children of the root."""
         rows = self._dump(RTM_GETTCLASS, RTM_NEWTCLASS, self.ifindex(interface))
         return {
             handle & 0xFFFF: None if parent == TC_H_ROOT else parent & 0xFFFF
@@ -103,7 +103,7 @@ class TrafficControl:
         }
 
     def try_root(self, interface: str, kind: str) -> None:
-        """Hang a root of this kind on an interface, only to learn whether the kernel has it. Raises KernelRefused."""
+        """Set a root of this kind, to test whether the kernel supports it. Raises KernelRefused."""
         self._socket.send(root_message(self.ifindex(interface), kind))
         for answer, _, body in messages(self._socket.recv(1 << 16)):
             code = error_code(body) if answer == NLMSG_ERROR else 0

@@ -1,8 +1,8 @@
-"""Allowances to traffic classes: weighted max-min sharing with floors and ceilings, in HTB's own terms.
+"""Traffic classes to HTB classes: weighted max-min fairness with guaranteed rates and ceilings.
 
-A class is guaranteed `rate` and borrows what is free in proportion to `quantum`. Both parts follow the same
-weights, so the sum does too. Guaranteed rates come from a grid: someone joining rarely changes
-the class of anyone else, and their sum never passes the uplink.
+A class is guaranteed `rate` and borrows unused capacity in proportion to `quantum`. Both follow the same weights, so
+their sum does too. Guaranteed rates are rounded to a grid, so that a new session rarely changes the classes of
+others; their sum never exceeds the uplink.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,14 +14,14 @@ from node.units import BitsPerSecond, Rates
 FRAME_BYTES = 1514
 QUANTUM_BYTES_MAX = 200_000
 ROUND_MS = 4
-"""How much of the uplink's time one household's turn takes while it borrows."""
+"""Uplink time that one household with share 100 may use per round while it borrows."""
 GRID_BITS = 4
-"""Leading bits of a guaranteed rate that are kept: steps of 6 to 12 %. Coarser steps leave more to borrowing,
-and HTB lends too little to pools (a class under a class loses its turn when its own rate comes due)."""
+"""Leading bits of a guaranteed rate that are kept: steps of 6 to 12 %. Coarser steps leave more to borrowing, and HTB
+lends too little to pools (a child class loses its turn when its own rate comes due)."""
 RATE_MIN = BitsPerSecond(8_000)
-"""Guaranteed to who is promised nothing, where there is room for it."""
+"""Guaranteed to classes without a floor, if there is capacity for it."""
 RATE_LEAST = BitsPerSecond(8)
-"""One byte a second: HTB takes no class without a rate."""
+"""One byte per second: HTB accepts no class without a rate."""
 BURST_MS = 5
 BURST_BYTES_MIN = 3 * FRAME_BYTES
 BURST_BYTES_MAX = 16_000_000
@@ -29,7 +29,7 @@ BURST_BYTES_MAX = 16_000_000
 
 @dataclass(frozen=True, slots=True)
 class HtbClass:
-    """One HTB class on one interface; rates in bit/s, the rest in bytes."""
+    """One HTB class on one interface; rates in bit/s, sizes in bytes."""
 
     minor: int
     parent_minor: int | None
@@ -47,7 +47,8 @@ UPLINK_MINOR = 0xFFFF
 def htb_classes(
     classes: Mapping[int, ShapedClass], uplink: Rates | None, *, upwards: bool
 ) -> dict[int, HtbClass]:
-    """Classes for one direction. Without an uplink rate each class stands alone, with its ceiling."""
+    """HTB classes for one direction, by minor. Without an uplink rate classes have no common root, only their
+    ceilings."""
     capacity = None if uplink is None else (uplink.up if upwards else uplink.down)
     by_parent: dict[int | None, list[ShapedClass]] = {}
     for each in classes.values():
@@ -84,18 +85,19 @@ def _ceilings_only(
 
 @dataclass(frozen=True, slots=True)
 class GuaranteedParts:
-    """What is left of each promise, in the direction that has less room; people must be told when it is not all."""
+    """What fraction of the guarantees fits, in the direction with less capacity. Users are told when it is below
+    1000."""
 
     lifelines_permille: int
     extras_permille: int
-    """Of what floors promise beyond lifelines."""
+    """Of the floors, the part above the lifelines."""
 
 
 ALL_GUARANTEED = GuaranteedParts(1000, 1000)
 
 
 def promises_kept(classes: Iterable[ShapedClass], uplink: Rates | None) -> GuaranteedParts:
-    """Lifelines first, then what floors promise beyond them, as `guaranteed_rates` has it."""
+    """Lifelines are served first, then the rest of the floors, as in `guaranteed_rates`."""
     if uplink is None:
         return ALL_GUARANTEED
     down = up = lifelines_down = lifelines_up = 0
@@ -138,8 +140,9 @@ def _fill(
 def guaranteed_rates(
     siblings: list[ShapedClass], available: int, *, upwards: bool
 ) -> dict[int, BitsPerSecond]:
-    """`rate` of each sibling: its floor, and beyond floors a part of what is left by weight; never more in all, as far
-    as one byte a second for each leaves room. Floors that do not fit give way before lifelines do."""
+    """`rate` of each sibling: its floor, or its weighted part of what is available if that is more. The sum does not
+    exceed `available`, except for the minimum of one byte per second each. If floors do not fit, they shrink before
+    lifelines do."""
     floors = {c.minor: _way(c.floor, upwards) for c in siblings}
     promised = sum(floors.values())
     if promised > available:
@@ -157,8 +160,8 @@ def guaranteed_rates(
 
 
 def _shrunk(siblings: list[ShapedClass], available: int, *, upwards: bool) -> dict[int, BitsPerSecond]:
-    """Floors that do not fit: what they promise beyond lifelines shrinks alike, and only when nothing is left of that do
-    lifelines."""
+    """Floors that do not fit: the parts above the lifelines shrink in proportion; lifelines shrink only when nothing
+    else is left."""
     lifelines = {c.minor: min(_way(c.lifeline, upwards), _way(c.floor, upwards)) for c in siblings}
     extras = {c.minor: _way(c.floor, upwards) - lifelines[c.minor] for c in siblings}
     due, beyond = sum(lifelines.values()), sum(extras.values())

@@ -1,7 +1,7 @@
-"""HTB as a list of changes, as tc would be told on a command line and as rtnetlink messages.
+"""HTB as a list of changes, rendered as ``tc`` command lines and as rtnetlink messages.
 
-The kernel accepts each message twice without harm, so after a crash everything is simply said again; a running
-flow keeps its queue.
+Every message can be sent twice without harm, so after a crash everything is sent again; running flows keep their
+queue.
 """
 
 import struct
@@ -25,7 +25,7 @@ Action = Literal["add-root", "delete-root", "set-class", "delete-class", "set-le
 
 HTB_MAJOR = 1
 LEAF_DELAY_MS = 100
-"""Longest queue of a plain first-in-first-out leaf, at the class's ceiling."""
+"""Longest queue of a pfifo leaf, at the class's ceiling."""
 LEAF_PACKETS_MIN, LEAF_PACKETS_MAX = 32, 1_000
 
 TCMSG = struct.Struct("=BBHiIII")
@@ -53,7 +53,7 @@ class TcChange:
 def changes(
     before: Mapping[int, HtbClass] | None, after: Mapping[int, HtbClass] | None, leaf: Leaf
 ) -> Iterator[TcChange]:
-    """From the classes that stand to those wanted; None means no HTB at all. Parents come before children."""
+    """Changes from the existing classes to the wanted ones; None means no HTB. Parents come before children."""
     if after is None:
         if before is not None:
             yield TcChange("delete-root")
@@ -73,7 +73,7 @@ def changes(
 
 
 def _gone(before: Mapping[int, HtbClass], after: Mapping[int, HtbClass]) -> set[int]:
-    """Classes that are not wanted, or that hang below another parent, and all that stand below them."""
+    """Classes that are not wanted or have another parent, and all their descendants."""
     gone: set[int] = set()
     for minor in reversed(_children_first(before, before)):
         htb = before[minor]
@@ -84,7 +84,7 @@ def _gone(before: Mapping[int, HtbClass], after: Mapping[int, HtbClass]) -> set[
 
 
 def _children_first(gone: Iterable[int], before: Mapping[int, HtbClass]) -> list[int]:
-    """HTB refuses to delete a class that still has children; nowhere are there more than three floors."""
+    """HTB refuses to delete a class with children; the tree has at most three levels."""
 
     def depth(minor: int) -> int:
         above = before[minor].parent_minor
@@ -94,12 +94,12 @@ def _children_first(gone: Iterable[int], before: Mapping[int, HtbClass]) -> list
 
 
 def leaf_limit(ceil: BitsPerSecond) -> int:
-    """Packets of 1514 bytes that pass in `LEAF_DELAY_MS` at `ceil`."""
+    """Packets of 1514 bytes that are sent within `LEAF_DELAY_MS` at `ceil`."""
     return max(LEAF_PACKETS_MIN, min(LEAF_PACKETS_MAX, ceil * LEAF_DELAY_MS // (8_000 * 1514)))
 
 
 def as_text(change: TcChange, interface: str) -> str:
-    """The change as a line for ``tc -batch``, for people and golden files."""
+    """The change as a line for ``tc -batch``, for logs and golden files."""
     if change.action == "add-root":
         return f"qdisc replace dev {interface} root handle {HTB_MAJOR}: htb"
     if change.action == "delete-root":
@@ -120,7 +120,7 @@ def as_text(change: TcChange, interface: str) -> str:
 
 
 def as_message(change: TcChange, ifindex: int, sequence: int) -> bytes:
-    """The change as one rtnetlink message that asks for an acknowledgement."""
+    """The change as one rtnetlink message that requests an acknowledgement."""
     handle, parent = HTB_MAJOR << 16, TC_H_ROOT
     replace = NLM_F_CREATE | NLM_F_REPLACE
     if change.action == "add-root":
@@ -143,7 +143,7 @@ def as_message(change: TcChange, ifindex: int, sequence: int) -> bytes:
 
 
 def root_message(ifindex: int, kind: str, sequence: int = 0) -> bytes:
-    """A root queueing discipline in place of the one that is there; what no class claims passes HTB untouched."""
+    """Replace the root queueing discipline; HTB sends unclassified packets without shaping."""
     init = struct.pack("=IIIII", HTB_VERSION, HTB_RATE_TO_QUANTUM, 0, 0, 0)
     options = attribute(TCA_OPTIONS, attribute(TCA_HTB_INIT, init)) if kind == "htb" else b""
     flags = NLM_F_CREATE | NLM_F_REPLACE

@@ -1,1 +1,2 @@
-"""What we agreed: rules, their checks, and what each household may use now, with the reason of each limit."""
+"""The community's rules: their model, their checks, and what each account may use now, with the reason for each
+limit."""

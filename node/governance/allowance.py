@@ -1,4 +1,4 @@
-"""What one account may use now: each limit carries the rule that set it, and how to contest it."""
+"""What one account may use now. Each limit names the rule that set it and the decision behind that rule."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,7 @@ ClockState = Literal["synced", "holdover", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """Who is asking: one account as the roll knows it. Units of one tier and the same groups are equal."""
+    """One account with its tier and groups. Units with the same tier and groups have the same rights."""
 
     account: AccountId
     tier: str
@@ -20,7 +20,7 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Local civil time and how far it is trusted; with clock ``unknown`` limits that have times sleep."""
+    """Local civil time and the state of the clock. With clock ``unknown``, limits that depend on times do not apply."""
 
     at: datetime
     clock: ClockState
@@ -28,24 +28,24 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Bound[V]:
-    """A value and its reason: the rule that set it, the decision behind the rule, and until when it holds."""
+    """A value and its reason: the rule that set it, the decision behind the rule, and until when it applies."""
 
     value: V
     rule: str
-    """Rule id; ``lifeline`` and ``equal-share`` are the rights and defaults that stand in code."""
+    """Rule id; ``lifeline`` and ``equal-share`` are rights and defaults defined in code."""
     decision: str
     sentence: str
     """Plain language, as it was voted on."""
     until: datetime | None = None
     also: tuple[str, ...] = ()
-    """Ids of rules that applied too but did not set the value."""
+    """Ids of rules that also applied but did not set the value."""
     reasons: tuple[str, ...] = ()
-    """What `sentence` is made of, so that it can be said in any language; empty for `rule` alone."""
+    """What `sentence` consists of, to say it in other languages; empty when `rule` is all."""
 
 
 @dataclass(frozen=True, slots=True)
 class QuotaLeft:
-    """One quota of the account: what it allows in this period and what is left of it."""
+    """One quota of the account: its volume in this period and what is left."""
 
     rule: str
     allowed: Bytes
@@ -63,31 +63,31 @@ class Allowance:
     """Everything that enforcement, the portal and ``procomu why`` need to know about one account now."""
 
     share: Bound[int]
-    """Of the pool when there is one."""
+    """The pool's, when there is one."""
     floor: Bound[Rates]
-    """Of the pool when there is one: a promise to each of any number of guests could not be kept."""
+    """The pool's, when there is one: with any number of guests a floor for each could not be kept."""
     ceiling: Bound[Rates] | None
-    """Always the account's own, also inside a pool."""
+    """The account's own, also inside a pool."""
     quotas: tuple[QuotaLeft, ...] = ()
     pool: str | None = None
-    """Rule id of the pool in which this account counts together with others; ``guests`` stands in code."""
+    """Rule id of the pool that this account belongs to; ``guests`` is defined in code."""
     pool_ceiling: Bound[Rates] | None = None
-    """What all of the pool together never pass."""
+    """Maximum of all accounts of the pool together."""
     weight_in_pool: int = 100
-    """Relative to the others in the pool; meaningless without one."""
+    """Relative to other members of the pool; meaningless without one."""
     session: Bound[Milliseconds] | None = None
-    """How long one visit lasts; None where no rule says it."""
+    """Duration of one session; None without a limit."""
     devices: Bound[int] | None = None
-    """How many devices of the account are on at once; None where no rule says it."""
+    """Devices of the account that may be online at once; None without a limit."""
     not_binding: tuple[str, ...] = ()
     """Sentences of rules that select this account but change nothing now."""
     not_binding_rules: tuple[str, ...] = ()
     """Their ids, in the same order."""
     own_floor: Bound[Rates] | None = None
-    """What the account keeps for itself inside a pool of households; None where it is in no pool, and for guests,
-    whose lifeline is for all of them together."""
+    """Floor of the account itself inside a pool of households; None without a pool, and for guests, who share one
+    lifeline."""
     lifeline: Rates = NO_RATES
-    """The part of the floors that no rule takes away and that shrinks last: the account's own, or all the guests'."""
+    """Part of the floors that no rule can remove and that shrinks last: the account's own, or that of all guests."""
     kept_permille: int = 1000
-    """Less than 1000 while the line has no room for all that is promised to those who are here: what is left of the
-    floors, which are then given as they are kept."""
+    """Below 1000 while the uplink cannot carry all guarantees of those online: the part that is left; the floors
+    above are already reduced."""

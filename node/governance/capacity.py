@@ -1,6 +1,5 @@
-"""Is there enough for all that is promised? Lifelines and floors of everybody at once, at each hour of the week, and
-while a node does not know the hour.
-"""
+"""Checks that the uplink can carry all lifelines and floors at once, in every hour of the week and while the clock is
+unknown."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +19,7 @@ from node.units import KILO, NO_RATES, BitsPerSecond, Rates
 
 @dataclass(frozen=True, slots=True)
 class Excess:
-    """By how many bit/s, in which direction and at which minute of the week, promises pass what there is."""
+    """By how many bit/s, in which direction and at which minute of the week, the guarantees exceed the capacity."""
 
     direction: Direction
     minute: int
@@ -28,8 +27,8 @@ class Excess:
 
 
 def capacity_findings(ruleset: Ruleset, among: Sequence[UnitKind]) -> Iterable[Finding]:
-    """E04 for the worst hour of each direction, else W13 where only all hours at once are too much; nothing while the
-    speed of the line is not stated."""
+    """E04 for the worst hour of each direction, otherwise W13 if only the floors of all hours together are too much;
+    nothing when the uplink's speed is not stated."""
     if ruleset.shaped is None:
         return
     promised = [(minute, _promised(ruleset, among, moment_at(minute))) for minute in _minutes(ruleset)]
@@ -44,8 +43,8 @@ def capacity_findings(ruleset: Ruleset, among: Sequence[UnitKind]) -> Iterable[F
 
 
 def _without_a_clock(ruleset: Ruleset, among: Sequence[UnitKind], direction: Direction) -> Iterable[Finding]:
-    """W13: while the hour is unknown every floor with hours holds. Lifelines fit, as they do at any hour, so it is what
-    floors promise beyond them that shrinks: this is no error."""
+    """W13: while the clock is unknown, every floor with times applies. Lifelines still fit, as in every hour; only
+    the part of the floors above them shrinks, so this is not an error."""
     assert ruleset.shaped is not None, "without a line there is no excess"
     unknown = replace(moment_at(0), clock="unknown")
     most, line = _promised(ruleset, among, unknown), rate_in(direction, ruleset.shaped)
@@ -64,7 +63,7 @@ def _without_a_clock(ruleset: Ruleset, among: Sequence[UnitKind], direction: Dir
 
 
 def _minutes(ruleset: Ruleset) -> list[int]:
-    """One minute for each set of floors, and of rules that decide who shares together, that can hold at once."""
+    """One minute for each set of floors and pool rules that can apply at once."""
     relevant = [rule for rule in ruleset.rules if isinstance(rule.effect, Floor) or rule.together]
     return [minute for minute, _ in stretches(relevant)]
 
@@ -72,8 +71,8 @@ def _minutes(ruleset: Ruleset) -> list[int]:
 def _promised(
     ruleset: Ruleset, among: Sequence[UnitKind], moment: Moment, *, lifelines_only: bool = False
 ) -> Rates:
-    """Each household's floor; each pool's once, or the lifelines of its households where they come to more. Without a
-    roll, one household of each kind."""
+    """Sum of the floors of all households; each pool counts once, or with its households' lifelines if these are
+    more. Without a member directory, one household of each kind."""
     evaluator = Evaluator(ruleset)
     alone: list[Rates] = []
     floors: dict[str, Rates] = {}
@@ -91,7 +90,7 @@ def _promised(
 
 
 def _kept(allowance: Allowance) -> Rates:
-    """What one account keeps inside its pool."""
+    """What one account keeps for itself inside its pool."""
     return NO_RATES if allowance.own_floor is None else allowance.own_floor.value
 
 
@@ -125,7 +124,7 @@ def _message(
 
 
 def _with_mend(ruleset: Ruleset, among: Sequence[UnitKind], excess: Excess, message: str) -> Finding:
-    """Lower the largest floor, else the lifeline, as far as it takes."""
+    """The finding, with a fix: lower the largest floor, otherwise the lifeline, to the value that fits."""
     direction, lifeline = excess.direction, rate_in(excess.direction, combine.lifeline(ruleset.charter))
     largest = _largest_floor(ruleset, among, excess)
     if largest is not None:
@@ -152,14 +151,14 @@ def _households(among: Sequence[UnitKind]) -> int:
 
 
 def _without(excess: Excess, rate: int, count: int) -> BitsPerSecond:
-    """`rate` less what `count` units must each give up, in whole kbit/s."""
+    """`rate` minus what each of `count` units must give up, in whole kbit/s."""
     return BitsPerSecond(max(0, (rate - -(-excess.rate // count)) // KILO * KILO))
 
 
 def _largest_floor(
     ruleset: Ruleset, among: Sequence[UnitKind], excess: Excess
 ) -> tuple[Rule, int, int] | None:
-    """The floor rule that promises most then: the rule, to how many, and what to each."""
+    """The floor rule that guarantees most at that time: the rule, the number of units, and the rate of each."""
     best: tuple[Rule, int, int] | None = None
     for rule in ruleset.rules:
         if not isinstance(rule.effect, Floor) or (

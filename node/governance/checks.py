@@ -1,7 +1,9 @@
-"""Can these rules be adopted? Every situation they can meet is looked at; the errors are those that no vote mends.
+"""Checks whether rules can be adopted, for every situation they can meet. Errors are contradictions that a vote
+cannot resolve.
 
-E02 a floor or ceiling that the pool it is for cannot have · E03 below a lifeline · E04 more promised than there is ·
-E05 a floor above a ceiling · E06 two rules for one thing · E12 a test of the file's own fails. Warnings: `notes`.
+E02 a floor or ceiling that its pool cannot have · E03 below a lifeline · E04 more guaranteed than the uplink carries
+· E05 a floor above a ceiling · E06 two rules for one thing · E12 a test in the rule file fails. For warnings see
+`rule_warnings`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -37,7 +39,7 @@ def check_file(
 
 
 def check(ruleset: Ruleset, units: Sequence[Unit] = (), clock: ClockState = "synced") -> tuple[Finding, ...]:
-    """Errors and warnings of rules that could be read, by line. `units`: the roll, empty when there is none."""
+    """Errors and warnings of parsed rules, by line. `units`: the member directory; empty when there is none."""
     among = kinds(ruleset, units)
     met = tuple(situations(ruleset, among))
     found: dict[tuple[str, str], Finding] = {}
@@ -51,13 +53,13 @@ def check(ruleset: Ruleset, units: Sequence[Unit] = (), clock: ClockState = "syn
 
 
 def softened(error: Finding) -> Finding:
-    """W14 in the place of an error that the rules in force have too, because members joined or left since."""
+    """W14 instead of an error that the active rules have too, because members joined or left since."""
     message = f"{error.code} applies here as it does with the rules in force, because the members changed: {error.message}"
     return replace(error, code="W14", message=message)
 
 
 Found = Iterable[tuple[str, Finding]]
-"""Findings with what they are about: of several with the same code about the same, one is shown."""
+"""Findings with their subject: of several with the same code and subject, one is shown."""
 
 
 def _situation(situation: Situation, ruleset: Ruleset, among: Sequence[UnitKind]) -> Found:
@@ -74,7 +76,7 @@ def _situation(situation: Situation, ruleset: Ruleset, among: Sequence[UnitKind]
 
 
 def _ambiguous(situation: Situation) -> Found:
-    """E06: two base shares, or two exceptions to one rule, for the same people at the same time."""
+    """E06: two base shares, or two exceptions to one rule, for the same accounts at the same time."""
     shares = [rule for rule in situation.rules if isinstance(rule.effect, Share)]
     for other in shares[1:]:
         yield _two(
@@ -97,7 +99,7 @@ def _two(first: Rule, second: Rule, situation: Situation, what: str, mend: str) 
 
 
 def _pool(situation: Situation, ruleset: Ruleset) -> Rule | str | None:
-    """The rule that makes the pool in this situation, or `GUESTS`, or None; as `evaluate` finds it."""
+    """The rule that creates the pool in this situation, or `GUESTS`, or None; same result as `evaluate`."""
     by_id = {rule.id: rule for rule in ruleset.rules}
     pooled = [r for r in situation.rules if isinstance(r.effect, Share) and r.together]
     if not pooled:
@@ -109,7 +111,7 @@ def _pool(situation: Situation, ruleset: Ruleset) -> Rule | str | None:
 
 
 def _outside_pool(situation: Situation, pool: Rule | str | None) -> Found:
-    """E02: a speed for people together who share nothing, or a floor of one's own inside a pool."""
+    """E02: a limit for a pool where there is none, or an individual floor inside a pool."""
     for rule in situation.rules:
         if not isinstance(rule.effect, Floor | Ceiling):
             continue
@@ -126,7 +128,7 @@ def _outside_pool(situation: Situation, pool: Rule | str | None) -> Found:
 
 
 def _pooled_lifelines(situation: Situation, pool: Rule, ruleset: Ruleset, among: Sequence[UnitKind]) -> Found:
-    """E03: households do not lose their lifelines by being counted as one; the pool's floor must have room."""
+    """E03: a pool's floor must cover the lifelines of its households."""
     count, all_of_them = _households(pool, among), _lifelines(pool, ruleset, among)
     has = combine.lifeline(ruleset.charter)
     for rule in situation.rules:
@@ -145,8 +147,8 @@ def _pooled_lifelines(situation: Situation, pool: Rule, ruleset: Ruleset, among:
 
 
 def _least(ruleset: Ruleset, pool: Rule | str | None, among: Sequence[UnitKind], *, together: bool) -> Rates:
-    """The lifeline that holds here: a household's, those of all households of a pool, all the guests', or what the code
-    leaves to each guest."""
+    """The lifeline that applies: of one household, of all households of a pool, of all guests together, or the
+    minimum in code for one guest."""
     if pool is not None and pool_has_guests(pool):
         return combine.guest_lifeline(ruleset.charter) if together else combine.CODE_LIFELINE
     if together and isinstance(pool, Rule):
@@ -155,7 +157,7 @@ def _least(ruleset: Ruleset, pool: Rule | str | None, among: Sequence[UnitKind],
 
 
 def _lifelines(pool: Rule, ruleset: Ruleset, among: Sequence[UnitKind]) -> Rates:
-    """Of all households that the roll has in the pool, and of one at least."""
+    """Sum for all households of the directory that are in the pool; at least one."""
     count = max(1, _households(pool, among))
     one = combine.lifeline(ruleset.charter)
     return Rates(BitsPerSecond(one.down * count), BitsPerSecond(one.up * count))
@@ -166,13 +168,13 @@ def _households(pool: Rule, among: Sequence[UnitKind]) -> int:
 
 
 def _is_meant(rule: Rule, pool: Rule | str | None, *, together: bool) -> bool:
-    """Whether the rule is about the pool (`together`), or else about each one."""
+    """Whether the rule is for the whole pool (`together`) or for each account."""
     of_pool = pool is not None and is_of_pool(rule, pool)
     return of_pool == together
 
 
 def _below_lifeline(rules: Iterable[Rule], least: Rates) -> Found:
-    """E03: a ceiling, or what follows a quota, under the lifeline."""
+    """E03: a ceiling, or the consequence of a quota, below the lifeline."""
     for rule in rules:
         rates = _limit(rule)
         if rates is None or (rates.down >= least.down and rates.up >= least.up):
@@ -183,7 +185,7 @@ def _below_lifeline(rules: Iterable[Rule], least: Rates) -> Found:
 
 
 def _floor_above_ceiling(situation: Situation, rules: Sequence[Rule]) -> Found:
-    """E05: a floor that some ceiling, or what follows a quota, does not let through."""
+    """E05: a floor above a ceiling or above the consequence of a quota."""
     for floor in rules:
         if not isinstance(floor.effect, Floor):
             continue
@@ -207,7 +209,7 @@ def _limit(rule: Rule) -> Rates | None:
 
 
 def _examples(ruleset: Ruleset, units: Sequence[Unit]) -> list[Finding]:
-    """E12: a test in the file that does not hold, or that says nothing that can be tested."""
+    """E12: a test in the file that fails or cannot be parsed."""
     evaluator = Evaluator(ruleset)
     findings = []
     for example in ruleset.examples:

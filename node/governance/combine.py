@@ -1,4 +1,4 @@
-"""How several rules of one effect become one value with its reason. The order of rules never matters."""
+"""Combines several rules with the same effect into one value with its reason. The order of rules does not matter."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -33,15 +33,15 @@ Direction = Literal["down", "up"]
 DIRECTIONS: tuple[Direction, ...] = ("down", "up")
 
 CODE_LIFELINE = Rates(BitsPerSecond(64 * KILO), BitsPerSecond(32 * KILO))
-"""What no charter can go below: messages, mail and public services still work."""
+"""No charter can go below this: enough for messages, mail and public services."""
 
 SESSION_MIN = Milliseconds(30 * 60_000)
-"""What no rule can go below: time to write a letter, and not to be asked again and again."""
+"""No rule can go below this: long enough to write a letter, and not to join again and again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim[V]:
-    """One rule's say in a ceiling or a floor, in a weight, in how long a visit lasts, or in how many devices are on."""
+    """The value of one rule for a ceiling, floor, share, session duration or number of devices."""
 
     rule: Rule
     value: V
@@ -50,12 +50,12 @@ class Claim[V]:
 
 
 def lifeline(charter: Charter) -> Rates:
-    """The lifeline of a household: the charter's, and never less than the code's."""
+    """The lifeline of a household: the charter's, but at least the one in code."""
     return highest(charter.lifeline, CODE_LIFELINE)
 
 
 def guest_lifeline(charter: Charter) -> Rates:
-    """The lifeline of all guests together: the charter's, and never less than the code's."""
+    """The lifeline of all guests together: the charter's, but at least the one in code."""
     return highest(charter.guest_lifeline, CODE_LIFELINE)
 
 
@@ -84,16 +84,16 @@ def guests_share_bound(ruleset: Ruleset) -> Bound[int]:
 
 
 def share_cap(ruleset: Ruleset) -> int:
-    """The largest share that the charter's ratio leaves: a multiple of the smallest, which is at most 100.
+    """The largest share that the charter's ratio allows: a multiple of the smallest, which is at most 100.
 
-    A pool is one household of many people, so a small pool does not lower the cap.
+    A pool is one household of many people, so a small share of a pool does not lower the cap.
     """
     weights = [r.effect.weight for r in ruleset.rules if isinstance(r.effect, Share) and not r.together]
     return min([SHARE_DEFAULT, *weights]) * ruleset.charter.max_weight_ratio
 
 
 def base_share(claims: Sequence[Claim[int]], default: Bound[int], cap: int) -> Bound[int]:
-    """The one base share; where two meet that the checks would refuse, the larger one stands."""
+    """The one base share; of two, which the checks would refuse, the larger."""
     if not claims:
         return default
     first, *others = sorted(claims, key=lambda claim: (-claim.value, claim.rule.id))
@@ -104,7 +104,7 @@ def base_share(claims: Sequence[Claim[int]], default: Bound[int], cap: int) -> B
 
 
 def lowered_share(base: Bound[int], consequences: Sequence[Claim[int]]) -> Bound[int]:
-    """The base share, or the smallest consequence of a used-up quota when that is less."""
+    """The base share, or the smallest consequence of an exhausted quota if that is lower."""
     lowering = sorted((c for c in consequences if c.value < base.value), key=lambda c: (c.value, c.rule.id))
     if not lowering:
         return replace(base, also=_also(base, consequences))
@@ -114,7 +114,7 @@ def lowered_share(base: Bound[int], consequences: Sequence[Claim[int]]) -> Bound
 
 
 def lowest_ceiling(claims: Sequence[Claim[Rates]], least: Bound[Rates]) -> Bound[Rates] | None:
-    """The lowest rate in each direction, but never under `least`; None where nothing limits."""
+    """The lowest rate in each direction, but at least `least`; None without a limit."""
     if not claims:
         return None
     down, up = min(c.value.down for c in claims), min(c.value.up for c in claims)
@@ -129,7 +129,7 @@ def lowest_ceiling(claims: Sequence[Claim[Rates]], least: Bound[Rates]) -> Bound
 def highest_floor(
     claims: Sequence[Claim[Rates]], lifeline: Bound[Rates], ceiling: Bound[Rates] | None
 ) -> Bound[Rates]:
-    """The highest rate in each direction, never under the lifeline, and not over the ceiling."""
+    """The highest rate in each direction, at least the lifeline and at most the ceiling."""
     down = max([lifeline.value.down, *(c.value.down for c in claims)])
     up = max([lifeline.value.up, *(c.value.up for c in claims)])
     kept = Rates(down, up) if ceiling is None else lowest(Rates(down, up), ceiling.value)
@@ -145,7 +145,7 @@ def highest_floor(
 
 
 def smallest_limit[N: int](claims: Sequence[Claim[N]], least: N) -> Bound[N] | None:
-    """The smallest limit, but never under `least`; None where nothing limits."""
+    """The smallest limit, but at least `least`; None without a limit."""
     if not claims:
         return None
     first, *others = sorted(claims, key=lambda claim: (claim.value, claim.rule.id))
@@ -179,7 +179,8 @@ def _bound(
     claims: Sequence[Claim[Rates]],
     sets_both: Callable[[Claim[Rates]], bool],
 ) -> Bound[Rates]:
-    """One rule that sets both directions is the whole reason; else the sentence has each direction's rule."""
+    """If one rule sets both directions, it is the whole reason; otherwise the sentence names the rule of each
+    direction."""
     ordered = sorted(setting, key=lambda claim: (not sets_both(claim), claim.rule.id))
     if sets_both(ordered[0]):
         ordered = ordered[:1]

@@ -1,7 +1,7 @@
-"""Every situation that the rules can meet: kinds of units, stretches of the week, quotas used up.
+"""All situations that the rules can meet: kinds of units, times of the week, exhausted quotas.
 
-This is finite, so checks go through all of it. Combinations are minima and maxima, so of the quotas it is enough
-to look at none used up and at each one alone: any set of them gives the lowest of what its members give.
+Their number is finite, so checks go through all of them. Values are combined by minimum and maximum, so it is enough
+to look at no exhausted quota and at each one alone: a set of quotas gives the minimum of its members.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,12 +16,12 @@ from node.units import AccountId
 
 @dataclass(frozen=True, slots=True)
 class UnitKind:
-    """All units of one tier and the same groups."""
+    """All units with the same tier and groups."""
 
     unit: Unit
-    """One of them, or one made up where the rules name people whom the roll does not have."""
+    """One of them; made up when rules name a tier or group that the directory does not have."""
     count: int
-    """How many the roll has; 0 for one made up, and for guests, who are not in the roll."""
+    """Number in the directory; 0 for a made-up unit and for guests."""
 
     @property
     def exists(self) -> bool:
@@ -34,7 +34,7 @@ class UnitKind:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """One kind of unit at one minute of the week, standing for all others at which the same rules apply."""
+    """One kind of unit at one minute of the week, representing all minutes with the same rules."""
 
     kind: UnitKind
     minute: int
@@ -47,7 +47,7 @@ class Situation:
         return f"{self.kind.words}, {minute_words(self.minute)}"
 
     def exhaustions(self) -> Iterator[frozenset[str]]:
-        """The sets of used-up quotas that matter."""
+        """The sets of exhausted quotas that matter."""
         quotas = [rule.id for rule in self.rules if isinstance(rule.effect, Quota)]
         yield frozenset()
         for name in quotas:
@@ -59,7 +59,7 @@ def minute_words(minute: int) -> str:
 
 
 def kinds(ruleset: Ruleset, units: Sequence[Unit]) -> tuple[UnitKind, ...]:
-    """Every combination of tier and groups in the roll, guests, and each tier and group that a rule names."""
+    """Every combination of tier and groups in the directory, guests, and each tier and group named by a rule."""
     counts: dict[tuple[str, frozenset[str]], int] = {}
     for unit in units:
         key = (unit.tier, unit.groups)
@@ -75,7 +75,7 @@ def kinds(ruleset: Ruleset, units: Sequence[Unit]) -> tuple[UnitKind, ...]:
 
 
 def stretches(rules: Sequence[Rule]) -> tuple[tuple[int, int], ...]:
-    """(minute, which rules hold as bits) for each set of `rules` that holds at some time, at its first minute."""
+    """(minute, bit mask of the applying rules) for each distinct set of `rules` in the week, at its first minute."""
     turns: dict[int, int] = {}
     mask = 0
     for index, rule in enumerate(rules):
@@ -91,7 +91,7 @@ def stretches(rules: Sequence[Rule]) -> tuple[tuple[int, int], ...]:
 
 
 def situations(ruleset: Ruleset, among: Sequence[UnitKind]) -> Iterator[Situation]:
-    """One situation for each set of rules that can apply to some kind; kinds in the roll come first."""
+    """One situation for each set of rules that can apply to a kind; kinds in the directory come first."""
     met: set[tuple[int, bool, bool]] = set()
     seen: set[tuple[int, bool]] = set()
     moments = stretches(ruleset.rules)
@@ -106,7 +106,7 @@ def situations(ruleset: Ruleset, among: Sequence[UnitKind]) -> Iterator[Situatio
             if (holding & mask, is_guest) in seen:
                 continue
             seen.add((holding & mask, is_guest))
-            # Those whose time it is not would be left out there too, and there may be hundreds.
+            # Rules outside their times would be left out there too, and there may be hundreds of them.
             now = applying(
                 [rule for i, rule in enumerate(ruleset.rules) if (mask & holding) >> i & 1], minute
             )

@@ -1,16 +1,16 @@
-"""What a new rule file changes, line by line, short enough to be read on a page."""
+"""Line-by-line difference between two rule files, limited to what a page can show."""
 
 import difflib
 
 LINES_COMPARED_MAX = 4_000
-"""Lines of one file; comparing more takes longer than people wait."""
+"""Lines per file; comparing more would take too long for a page."""
 LINES_SHOWN_MAX = 400
 CHARACTERS_MAX = 300
-"""Of one line."""
+"""Per line."""
 
 
 def difference(old: str, new: str) -> tuple[str, ...]:
-    """Unified diff lines from `old` to `new`; empty when they are the same."""
+    """Unified diff lines from `old` to `new`; empty when they are equal."""
     before, after = old.splitlines(), new.splitlines()
     if before == after:
         return ()

@@ -1,4 +1,4 @@
-"""Tables of a TOML file, read key by key, and plain words for what is wrong."""
+"""Reads tables of a TOML file key by key, and describes errors in plain words."""
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping
@@ -14,12 +14,12 @@ TEXT_MAX = 500
 LIST_MAX = 200
 """Values in one list."""
 FINDINGS_MAX = 100
-"""Findings shown for one file; a person mends the first ones and checks again."""
+"""Findings shown for one file; the user fixes the first ones and checks again."""
 
 
 @dataclass(slots=True)
 class TomlTable:
-    """One table of a document, read key by key; collects every finding instead of stopping at the first."""
+    """One table of a document, read key by key; collects all findings instead of stopping at the first."""
 
     document: TomlDocument
     name: str
@@ -34,7 +34,7 @@ class TomlTable:
         self.findings.append(Finding(code, self.line(key), message, mend))
 
     def text(self, key: str, wanted: str) -> str | None:
-        """The text at `key`; None when it is absent or refused."""
+        """The text at `key`; None when it is missing or refused."""
         value = self.data.get(key)
         if value is None:
             return None
@@ -47,13 +47,13 @@ class TomlTable:
         return value if self._is_plain(key, value, alike_only=True) else None
 
     def name_text(self, key: str, wanted: str) -> str | None:
-        """As `text`, for what people know somebody or something by: each of its words is in one script."""
+        """As `text`, for names that identify a person or thing: each word must use a single script."""
         value = self.text(key, wanted)
         return value if value is None or self._is_plain(key, value) else None
 
     def _is_plain(self, key: str, value: str, *, alike_only: bool = False) -> bool:
-        """Whether no word reads as another one: by letters of another script, or by what an escape such as ``\\u200b``
-        puts between them."""
+        """False when a word can be mistaken for another: letters of another script, or invisible characters between
+        them, such as ``\\u200b``."""
         if (hidden := hidden_character(value)) is not None:
             message = f"{key} holds the invisible character {hidden[1]}, which can hide what it says."
             self.refuse(key, message, "type the text again by hand")
@@ -64,7 +64,7 @@ class TomlTable:
         return False
 
     def value[T](self, key: str, wanted: str, parse: Callable[[str], T], code: str = "E01") -> T | None:
-        """The text at `key` as `parse` reads it; its ValueError says what to write instead."""
+        """The text at `key`, parsed by `parse`, whose ValueError says what to write instead."""
         text = self.text(key, wanted)
         if text is None:
             return None
@@ -75,14 +75,14 @@ class TomlTable:
             return None
 
     def required[T](self, key: str, wanted: str, parse: Callable[[str], T], code: str = "E01") -> T | None:
-        """As `value`; its absence is refused too."""
+        """As `value`, but a missing key is refused too."""
         if key not in self.data:
             self.refuse("", f"This {self.name} has no {key}.", f"add {key} = {wanted}", code)
             return None
         return self.value(key, wanted, parse, code)
 
     def integer(self, key: str, least: int, most: int) -> int | None:
-        """The whole number at `key`; None when it is absent or refused."""
+        """The integer at `key`; None when it is missing or refused."""
         value = self.data.get(key)
         if value is None:
             return None
@@ -100,7 +100,7 @@ class TomlTable:
         return value
 
     def texts(self, key: str, wanted: str) -> list[str] | None:
-        """One text or a list of texts; None when it is absent or refused."""
+        """One text or a list of texts; None when it is missing or refused."""
         value = self.data.get(key)
         if value is None:
             return None
@@ -114,7 +114,7 @@ class TomlTable:
         return items if all(self._is_plain(key, item) for item in items) else None
 
     def known(self, keys: Iterable[str], later: Mapping[str, str] | None = None) -> None:
-        """Refuse each key that is none of `keys`; `later` says of some keys why they are not known."""
+        """Refuse each key that is not in `keys`; `later` explains why some keys are not supported yet."""
         keys = list(keys)
         for key in self.data:
             if key in keys or len(self.findings) > FINDINGS_MAX:
@@ -126,13 +126,13 @@ class TomlTable:
 
 
 def read_document(text: str, bytes_max: int) -> TomlDocument | Finding:
-    """TOML text to a document, or the one thing that keeps it from being read."""
+    """Parse TOML text; a Finding when it cannot be read."""
     document = read_toml(text, code="E01", bytes_max=bytes_max, errors_max=1)
     return document.findings[0] if document.findings else document
 
 
 def one_table(document: TomlDocument, name: str, findings: list[Finding]) -> TomlTable | None:
-    """The table ``[name]``; None when it is absent or is something else."""
+    """The table ``[name]``; None when it is missing or is something else."""
     data: Any = document.data
     for part in name.split("."):
         data = data.get(part) if isinstance(data, dict) else None
@@ -163,7 +163,7 @@ def tables(document: TomlDocument, name: str, most: int, findings: list[Finding]
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """What to write instead of an unknown word: the nearest known one, else all of them."""
+    """What to write instead of an unknown word: the closest known one, otherwise all of them."""
     known = list(known)
     near = difflib.get_close_matches(word[:60], known, n=1)
     if near:

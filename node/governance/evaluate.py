@@ -1,6 +1,6 @@
 """What each account may use now, and why: one function for enforcement, previews, tests and ``why``.
 
-The rules are gone through once for each class of units (see `cell`); for every further account only its quotas are
+Rules are evaluated once per class of units (see `policy_slice`); for each further account only its quotas are
 compared.
 """
 
@@ -21,12 +21,12 @@ _NONE: frozenset[str] = frozenset()
 
 
 def evaluate(unit: Unit, moment: Moment, used: Mapping[str, Bytes], ruleset: Ruleset) -> Allowance:
-    """What `unit` may use at `moment`. `used`: quota rule id to bytes in its current period, as it counts."""
+    """What `unit` may use at `moment`. `used`: quota rule id to bytes counted in the current period."""
     return Evaluator(ruleset).evaluate(unit, moment, used)
 
 
 def next_change(moment: Moment, ruleset: Ruleset) -> datetime | None:
-    """When an allowance may next change by time alone; None for never, and while the clock is unknown."""
+    """When an allowance can next change because of time alone; None for never, and while the clock is unknown."""
     if moment.clock == "unknown":
         return None
     minute, at = minute_of_week(moment.at), moment.at.replace(second=0, microsecond=0)
@@ -40,17 +40,17 @@ def next_change(moment: Moment, ruleset: Ruleset) -> datetime | None:
 
 
 class Evaluator:
-    """Evaluates one ruleset for many accounts; remembers the present time cell. Threads may share it."""
+    """Evaluates one ruleset for many accounts; caches the current time slice. Thread-safe."""
 
     def __init__(self, ruleset: Ruleset) -> None:
         self.ruleset = ruleset
         self._agreed = compile_ruleset(ruleset)
         self._edges = sorted({m for rule in ruleset.rules if rule.when for m in rule.when.boundaries()})
-        # One value, replaced whole: a thread that asks about another moment never mixes two cells.
+        # One tuple, replaced as a whole: threads with different moments never mix two slices.
         self._present: tuple[Moment | None, tuple[object, ...], PolicySlice | None] = (None, (), None)
 
     def evaluate(self, unit: Unit, moment: Moment, used: Mapping[str, Bytes]) -> Allowance:
-        """Everything about one account, with what it has used of each quota."""
+        """Everything about one account, including the usage of each quota."""
         cell = self._cell(moment)
         counted = cell.counted(unit)
         allowance = cell.allowance(unit, _exhausted(counted, used))
@@ -61,12 +61,12 @@ class Evaluator:
         return replace(allowance, quotas=tuple(quotas))
 
     def policy_for(self, unit: Unit, moment: Moment, used: Mapping[str, Bytes]) -> Allowance:
-        """As `evaluate` without `quotas`: one and the same object for all accounts of equal standing."""
+        """As `evaluate` without `quotas`: the same object for all accounts of a class."""
         cell = self._cell(moment)
         return cell.allowance(unit, _exhausted(cell.counted(unit), used))
 
     def _cell(self, moment: Moment) -> PolicySlice:
-        """The cell of `moment`: another one when the hour, the day or the trust in the clock is another."""
+        """The slice of `moment`, which depends on the hour, the day and the state of the clock."""
         before, key_before, cell = self._present
         if moment is before and cell is not None:
             return cell

@@ -1,4 +1,4 @@
-"""Who gets what of a busy line: weighted max-min fairness with floors and ceilings, in whole bit/s."""
+"""Sharing of a congested link: weighted max-min fairness with floors and ceilings, in whole bit/s."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,20 +8,21 @@ from node.units import BitsPerSecond
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """One unit that would take as much as it can get."""
+    """One unit that would use as much as it can get."""
 
     weight: int
     """1 and up."""
     floor: int
     ceiling: int | None = None
-    """Also what it wants, if that is less; None for all there is."""
+    """Or its demand, if that is lower; None for no limit."""
 
 
 def fair_rates(demands: Sequence[Demand], capacity: int) -> tuple[BitsPerSecond, ...]:
-    """The rate of each demand, in their order: floor <= rate <= ceiling, between them equal rate per weight.
+    """The rate of each demand, in the same order: floor <= rate <= ceiling, and between these an equal rate per
+    weight.
 
-    Together exactly `capacity`, or less when all ceilings are reached. Floors that do not fit shrink in
-    proportion; a floor above its ceiling counts as the ceiling.
+    The sum is exactly `capacity`, or less when all ceilings are reached. Floors that do not fit shrink in proportion;
+    a floor above its ceiling counts as the ceiling.
     """
     floors = [d.floor if d.ceiling is None else min(d.floor, d.ceiling) for d in demands]
     if sum(floors) >= capacity:
@@ -36,7 +37,8 @@ def fair_rates(demands: Sequence[Demand], capacity: int) -> tuple[BitsPerSecond,
             shares = _exact([demands[i].weight * left for i in open_], weight, left)
             rates.update(zip(open_, shares, strict=True))
             break
-        # Pinning the side that moves the level more is safe: the level can then only move the same way again.
+        # Fixing the side that moves the level more is safe: after that the level can only move further in the same
+        # direction.
         lacking = sum(floors[i] * weight - demands[i].weight * left for i in low)
         passing = sum(demands[i].weight * left - (demands[i].ceiling or 0) * weight for i in high)
         if lacking >= passing:
@@ -48,9 +50,10 @@ def fair_rates(demands: Sequence[Demand], capacity: int) -> tuple[BitsPerSecond,
 
 
 def weighted_jain(rates: Sequence[int], weights: Sequence[int]) -> float:
-    """Jain's index of rate per weight: 1.0 when all are served in proportion, 1/n when one has everything.
+    """Jain's index of rate per weight: 1.0 when all are served in proportion, 1/n when one unit has everything.
 
-    J = (sum y)^2 / (n sum y^2) with y = rate / weight (Jain, Chiu and Hawe, DEC-TR-301). 1.0 for nobody or nothing.
+    J = (sum y)^2 / (n sum y^2) with y = rate / weight (Jain, Chiu and Hawe, DEC-TR-301). 1.0 for an empty list or all
+    zeros.
     """
     shares = [rate / weight for rate, weight in zip(rates, weights, strict=True)]
     squares = sum(share * share for share in shares)
@@ -62,7 +65,7 @@ def _is_over(demand: Demand, left: int, weight: int) -> bool:
 
 
 def _exact(numerators: Sequence[int], denominator: int, total: int) -> tuple[BitsPerSecond, ...]:
-    """Whole parts of the fractions; the bits left over go to the first ones that were cut."""
+    """Integer parts of the fractions; the remaining bits go to the first ones that were rounded down."""
     parts = [numerator // denominator for numerator in numerators]
     cut = [index for index, numerator in enumerate(numerators) if numerator % denominator]
     for index in cut[: max(0, total - sum(parts))]:

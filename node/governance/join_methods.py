@@ -1,30 +1,30 @@
-"""How people may come in: the part of the rule file that a community decides before any share or limit."""
+"""The methods by which people may join: the part of the rule file that comes before shares and limits."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 Way = Literal["terms", "voucher", "passphrase", "card", "introduction"]
-"""``terms``: accept the terms, no identity. ``voucher``: a printed code. ``passphrase``: a member's own words.
-``card``: a signed membership card. ``introduction``: a member says yes to a guest."""
+"""``terms``: accept the terms, no identity. ``voucher``: a printed code. ``passphrase``: of a member. ``card``: a
+signed membership card. ``introduction``: a member approves a guest."""
 
 WAYS: tuple[Way, ...] = ("terms", "voucher", "passphrase", "card", "introduction")
 WAYS_OF_MEMBERS: frozenset[Way] = frozenset({"passphrase", "card", "introduction"})
-"""Ways that are open only where somebody is in the roll."""
+"""Methods that need at least one member in the directory."""
 
 WhenFull = Literal["oldest", "ask"]
-"""When an account has as many devices on as it may: the longest idle one makes room, or the person chooses."""
+"""When an account has reached its number of devices: the longest idle device is removed, or the user is asked."""
 
 WHEN_FULL: tuple[WhenFull, ...] = ("oldest", "ask")
 
 
 @dataclass(frozen=True, slots=True)
 class JoinMethods:
-    """The ways that this community opens, in the order in which the page shows them."""
+    """The methods of this community, in the order in which the page shows them."""
 
     ways: tuple[Way, ...] = WAYS
     when_full: WhenFull = "oldest"
     by: str = ""
-    """The decision behind it; empty for what holds when the file says nothing."""
+    """The decision behind it; empty for the default without an entry in the file."""
 
 
 DEFAULT_JOIN_METHODS = JoinMethods()

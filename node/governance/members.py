@@ -1,4 +1,4 @@
-"""The roll of members: who belongs to the community, in which tier and groups, with which devices."""
+"""The member directory: accounts of the community with their tiers, groups and devices."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,9 +18,9 @@ GROUPS_MAX = 20
 DEVICES_MAX = 50
 """Devices of one account."""
 GUEST_PREFIX = "guest-"
-"""Account ids that the node itself gives to people who are not in the roll."""
+"""Prefix of account ids that the node assigns to guests."""
 VOUCHER_PREFIX = "voucher-"
-"""Account ids that vouchers become."""
+"""Prefix of account ids that come from vouchers."""
 
 _ID_WANTED = '"ana" or "household-17"'
 _DEVICE_WANTED = '["02:11:22:33:44:55"], the hardware addresses of the devices'
@@ -28,11 +28,11 @@ _DEVICE_WANTED = '["02:11:22:33:44:55"], the hardware addresses of the devices'
 
 @dataclass(frozen=True, slots=True)
 class MemberDirectory:
-    """Everybody whom the community knows by account; all others are guests."""
+    """The accounts known to the community; all others are guests."""
 
     units: tuple[Unit, ...] = ()
     names: Mapping[AccountId, str] = field(default_factory=dict)
-    """What people call an account, where the file says it."""
+    """Display names of accounts, where the file has one."""
     devices: Mapping[MacAddress, AccountId] = field(default_factory=dict)
     by_account: Mapping[AccountId, Unit] = field(default_factory=dict, repr=False, compare=False)
     by_owner: Mapping[AccountId, tuple[MacAddress, ...]] = field(
@@ -40,15 +40,15 @@ class MemberDirectory:
     )
 
     def unit(self, account: AccountId) -> Unit:
-        """The account's tier and groups; an account that is not in the roll is a guest."""
+        """The account's tier and groups; an unknown account is a guest."""
         return self.by_account.get(account) or Unit(account, GUEST_TIER)
 
     def account_of(self, mac: MacAddress) -> AccountId | None:
-        """The account that the device belongs to by the roll."""
+        """The account to which the directory assigns the device."""
         return self.devices.get(mac)
 
     def devices_of(self, account: AccountId) -> tuple[MacAddress, ...]:
-        """The devices that the roll gives to the account, in the order of the file."""
+        """The devices that the directory assigns to the account, in file order."""
         return self.by_owner.get(account, ())
 
 
@@ -60,7 +60,7 @@ def make_member_directory(
     names: Mapping[AccountId, str] | None = None,
     devices: Mapping[MacAddress, AccountId] | None = None,
 ) -> MemberDirectory:
-    """A roll of these units, in the order of their ids."""
+    """A directory of these units, sorted by id."""
     ordered = tuple(sorted(units, key=lambda unit: unit.account))
     by_owner: dict[AccountId, list[MacAddress]] = {}
     for mac, owner in (devices or {}).items():
@@ -75,7 +75,7 @@ def make_member_directory(
 
 
 def parse_members(text: str) -> tuple[MemberDirectory | None, tuple[Finding, ...]]:
-    """The members' file to a roll, or None and every error in it. An empty file is a roll of nobody."""
+    """Parse the members' file: the directory, or None and every error. An empty file is an empty directory."""
     document = read_document(text, FILE_BYTES_MAX)
     if isinstance(document, Finding):
         return None, (document,)
@@ -157,7 +157,7 @@ def _devices(table: TomlTable, lines: dict[str, int]) -> list[MacAddress]:
 
 
 def _first(table: TomlTable, key: str, value: str, what: str, lines: dict[str, int]) -> bool:
-    """Whether `value` stands here for the first time; a second time is refused."""
+    """Whether `value` appears for the first time; a repetition is refused."""
     if value in lines:
         message = f"The {what} is there twice, first on line {lines[value]}."
         table.refuse(key, message, "keep it in one place")

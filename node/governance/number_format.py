@@ -1,4 +1,4 @@
-"""Speeds and volumes as each language writes them."""
+"""Formats rates and volumes for each language."""
 
 from node.governance.translations import ENGLISH, N_, Translator
 
@@ -16,13 +16,14 @@ _AMOUNTS = {
 
 
 def amount_words(text: str, words: Translator = ENGLISH) -> str:
-    """What `node.units` writes as ``36.8 Mbit/s`` or ``60 GB``, in another language: ``36,8 Mbit/s``, ``60 Go``."""
+    """The output of `node.units`, such as ``36.8 Mbit/s`` or ``60 GB``, in another language: ``36,8 Mbit/s``, ``60
+    Go``."""
     number, _, unit = text.partition(" ")
     return words.gettext(_AMOUNTS[unit]).format(number=number_words(number, words))
 
 
 def number_words(number: str, words: Translator = ENGLISH) -> str:
-    """A number in digits, with a point before its decimals."""
+    """A number in digits, with a decimal point."""
     whole, point, decimals = number.partition(".")
     if not point:
         return number

@@ -1,4 +1,4 @@
-"""A rule file to a ruleset: all errors at once, each with its line and what to write instead."""
+"""Parses a rule file into a ruleset: all errors at once, each with its line and what to write instead."""
 
 from node.errors import Finding
 from node.governance.combine import CODE_LIFELINE, highest
@@ -34,11 +34,11 @@ DEFAULT_CHARTER = Charter(
 WAYS_WANTED = 'the ways that are open, such as ways = ["terms", "voucher"]'
 WHEN_FULL_WANTED = '"oldest" (the device that has been idle for longest is disconnected) or "ask"'
 USABLE_PERCENT = 85
-"""Part of the uplink that is shared out, so that the queue stands here and not in the modem."""
+"""Part of the uplink that is shared, so that the queue builds up here and not in the modem."""
 
 
 def parse_ruleset(text: str) -> tuple[Ruleset | None, tuple[Finding, ...]]:
-    """The ruleset that `text` says, or None and every error in it."""
+    """The ruleset in `text`, or None and every error in it."""
     document = read_document(text, FILE_BYTES_MAX)
     if isinstance(document, Finding):
         return None, (document,)
@@ -136,7 +136,7 @@ def _charter(document: TomlDocument, findings: list[Finding]) -> Charter:
 
 
 def _lifeline(table: TomlTable, key: str) -> Rates | None:
-    """E03 for a lifeline below the one that stands in code."""
+    """E03 for a lifeline below the one in code."""
     rates = table.value(key, RATES_WANTED, parse_rates)
     if rates is not None and (enough := highest(rates, CODE_LIFELINE)) != rates:
         message = f"{key} is below the {format_rates(CODE_LIFELINE)} that no vote can go under."

@@ -1,6 +1,6 @@
-"""One stretch of time, and what each class of units may use in it, and why.
+"""The policy for one time slice in which no rule starts or ends: what each class of units may use, and why.
 
-Units of the same tier and groups that have used up the same quotas have equal rights: they are one class.
+Units with the same tier, groups and exhausted quotas have the same rights: they form one class.
 """
 
 from collections.abc import Callable, Iterable
@@ -30,12 +30,12 @@ from node.governance.sentences import sentence
 from node.units import Milliseconds, Rates
 
 CLASSES_MAX = 4096
-"""Classes remembered in one cell; with more of them all are worked out anew."""
+"""Cached classes per slice; when there are more, the cache is cleared."""
 
 
 @dataclass(frozen=True, slots=True)
 class QuotaCounter:
-    """A quota of a class: when it resets, and whether it has a consequence at this hour."""
+    """A quota of a class: when it resets, and whether it has a consequence in this slice."""
 
     rule: Rule
     quota: Quota
@@ -45,7 +45,7 @@ class QuotaCounter:
 
 @dataclass(frozen=True, slots=True)
 class CompiledRuleset:
-    """A ruleset, and what is worked out from it once."""
+    """A ruleset with everything that is computed from it once."""
 
     ruleset: Ruleset
     sentences: dict[str, str]
@@ -59,8 +59,8 @@ def compile_ruleset(ruleset: Ruleset) -> CompiledRuleset:
 
 
 class PolicySlice:
-    """A stretch of one day in which no rule begins or ends. What it remembers only ever depends on its arguments,
-    so threads may share it."""
+    """A part of one day in which no rule starts or ends. Cached values depend only on the arguments, so it is
+    thread-safe."""
 
     def __init__(self, agreed: CompiledRuleset, minute: int | None, at: datetime) -> None:
         """`minute` of the week; None while the clock is unknown."""
@@ -70,7 +70,7 @@ class PolicySlice:
         self._known: dict[tuple[str, frozenset[str], frozenset[str]], Allowance] = {}
 
     def allowance(self, unit: Unit, exhausted: frozenset[str]) -> Allowance:
-        """What the class of `unit` may use with these quotas used up; without figures of its quotas."""
+        """What the class of `unit` may use when these quotas are exhausted; `quotas` is left empty."""
         key = (unit.tier, unit.groups, exhausted)
         known = self._known.get(key)
         if known is None:
@@ -80,7 +80,7 @@ class PolicySlice:
         return known
 
     def counted(self, unit: Unit) -> tuple[QuotaCounter, ...]:
-        """The quotas of the class of `unit`, by id; those that only hold at other hours included."""
+        """The quotas of the class of `unit`, by id, including those that only apply at other hours."""
         key = (unit.tier, unit.groups)
         known = self._counted.get(key)
         if known is None:
@@ -90,7 +90,7 @@ class PolicySlice:
         return known
 
     def until(self, rule: Rule) -> datetime | None:
-        """When the rule's own time, or its quota's period, ends."""
+        """When the rule's times, or its quota's period, end."""
         if self.minute is None:
             return None
         ends: list[datetime | None] = [self.resets(rule.effect)] if isinstance(rule.effect, Quota) else []
@@ -157,13 +157,13 @@ class PolicySlice:
         return combine.smallest_limit(claims, 1)
 
     def _base(self, unit: Unit, rules: Iterable[Rule]) -> Bound[int]:
-        """The base share; people without a share rule are equal, guests without one are one household."""
+        """The base share; without a share rule members are equal, and all guests together are one household."""
         default = combine.guests_share_bound if unit.tier == GUEST_TIER else combine.equal_share_bound
         claims = self._claims(rules, lambda effect: effect.weight if isinstance(effect, Share) else None)
         return combine.base_share(claims, default(self._agreed.ruleset), self._agreed.cap)
 
     def _pool(self, unit: Unit, base: Bound[int]) -> Rule | str | None:
-        """The rule that makes the unit's pool (the first in its chain of exceptions), `GUESTS`, or None."""
+        """The rule that creates the unit's pool (the first in its chain of exceptions), `GUESTS`, or None."""
         by_id = {rule.id: rule for rule in self._agreed.ruleset.rules}
         rule = by_id.get(base.rule)
         if rule is None or not rule.together:
@@ -180,7 +180,7 @@ class PolicySlice:
         rules: Iterable[Rule],
         ceiling: Bound[Rates] | None,
     ) -> Allowance:
-        """A pool counts as one household: share, floor and one ceiling are its own."""
+        """A pool counts as one household, with a share, floor and ceiling of its own."""
         of_pool = [rule for rule in rules if is_of_pool(rule, pool)]
         lifeline = self._pool_lifeline(pool)
         pool_ceiling = combine.lowest_ceiling(self._ceilings(of_pool), lifeline)
@@ -200,7 +200,7 @@ class PolicySlice:
         return Allowance(share, floor, ceiling, (), name, pool_ceiling, weight, lifeline=lifeline.value)
 
     def _pool_lifeline(self, pool: Rule | str) -> Bound[Rates]:
-        """The guests', or one household's; each household of a pool has one (`Allowance.own_floor`)."""
+        """That of all guests, or of one household; each household of a pool also has its own (`Allowance.own_floor`)."""
         if pool_has_guests(pool):
             return combine.guest_lifeline_bound(self._agreed.ruleset)
         return combine.lifeline_bound(self._agreed.ruleset)
@@ -215,7 +215,7 @@ class PolicySlice:
         return self._claims(rules, lambda effect: effect.rates if isinstance(effect, Floor) else None)
 
     def _claims[V](self, rules: Iterable[Rule], says: Callable[[Effect], V | None]) -> list[Claim[V]]:
-        """Of the rules that say anything in the matter."""
+        """One claim for each rule for which `says` returns a value."""
         said = ((rule, says(rule.effect)) for rule in rules)
         return [
             Claim(rule, value, self._agreed.sentences[rule.id], self.until(rule))
@@ -225,22 +225,22 @@ class PolicySlice:
 
 
 def _lowered_to(effect: Effect) -> int | None:
-    """The share after a quota is used up."""
+    """The share after a quota is exhausted."""
     return effect.then.weight if isinstance(effect, Quota) and isinstance(effect.then, Share) else None
 
 
 def _slowed_to(effect: Effect) -> Rates | None:
-    """The ceiling after a quota is used up."""
+    """The ceiling after a quota is exhausted."""
     return effect.then.rates if isinstance(effect, Quota) and isinstance(effect.then, Ceiling) else None
 
 
 def _silent(selected: Iterable[Rule], binding: frozenset[str]) -> tuple[str, ...]:
-    """Rules that select the unit and have no part in what it gets, by id; quotas show themselves."""
+    """Ids of rules that select the unit but do not affect its allowance; quotas are reported separately."""
     return tuple(sorted({r.id for r in selected if r.id not in binding and not isinstance(r.effect, Quota)}))
 
 
 def binding_rules(rules: Iterable[Rule], exhausted: frozenset[str], found: Allowance) -> frozenset[str]:
-    """Ids of the rules in force that have a part in `found`."""
+    """Ids of the applying rules that affect `found`."""
     return frozenset(rule.id for rule in rules if _binds(rule, exhausted, found))
 
 
@@ -270,9 +270,9 @@ def pool_has_guests(pool: Rule | str) -> bool:
 
 
 def is_of_pool(rule: Rule, pool: Rule | str) -> bool:
-    """Whether a floor or ceiling is for the whole pool: it selects the same people, together.
+    """Whether a floor or ceiling is for the whole pool: same people, `together`.
 
-    A floor for guests is always for all of them together: no line has one for any number of guests.
+    A floor for guests is always for all of them together: no uplink could guarantee one for any number of guests.
     """
     only_guests = isinstance(pool, str) or pool.who == ONLY_GUESTS
     if only_guests and isinstance(rule.effect, Floor):

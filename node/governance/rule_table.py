@@ -1,4 +1,4 @@
-"""One ``[[rule]]`` of a rule file: exactly one effect, whom it is for, when, and which rule it replaces."""
+"""Parses one ``[[rule]]``: exactly one effect, its selector, its times, and the rule it replaces."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -46,7 +46,7 @@ from node.toml_reader import TomlDocument
 RULES_MAX = 200
 
 DEVICES_MAX = 50
-"""Devices on at once; the roll has no account with more."""
+"""Devices online at once; no account in the directory has more."""
 
 EFFECTS = ("share", "floor", "ceiling", "quota", "session", "devices")
 RULE_KEYS = (
@@ -69,7 +69,7 @@ LATER = {
     "expires": "remove the rule from the file on that day",
     "from": "put the rule into the file on that day",
 }
-"""Keys of the rule language that come with later versions, and what to do until then."""
+"""Keys that later versions of the rule language will have, and what to do until then."""
 
 COUNTS: tuple[Counts, ...] = ("uplink", "uplink while busy")
 COUNTS_WANTED = '"uplink" or "uplink while busy"'
@@ -78,7 +78,7 @@ Names = Mapping[str, TomlTable]
 
 
 def read_rules(document: TomlDocument, findings: list[Finding]) -> tuple[Rule, ...]:
-    """The rules without an error of their own; everything else stands in `findings`."""
+    """The rules without errors of their own; all errors are added to `findings`."""
     found = tables(document, "rule", RULES_MAX, findings)
     names = _names(found)
     rules = [_rule(table, names) for table in found]
@@ -86,7 +86,7 @@ def read_rules(document: TomlDocument, findings: list[Finding]) -> tuple[Rule, .
 
 
 def _names(found: Sequence[TomlTable]) -> dict[str, TomlTable]:
-    """Rule ids to their tables; an id that stands twice is refused."""
+    """Rule ids to their tables; a repeated id is refused."""
     names: dict[str, TomlTable] = {}
     for table in found:
         name = table.data.get("id")
@@ -127,7 +127,7 @@ def _rule_name(text: str) -> str:
 
 
 def _replaced(table: TomlTable, names: Names) -> tuple[TomlTable, ...]:
-    """The rule that the table replaces, the one that this replaces, and so on; or nothing."""
+    """The rule that the table replaces, the one that this replaces, and so on; may be empty."""
     if "exception_to" not in table.data:
         return ()
     own, target = table.data.get("id"), table.text("exception_to", '"the-id-of-the-rule-it-replaces"')
@@ -162,7 +162,7 @@ def _effects(table: TomlTable) -> list[str]:
 
 
 def _who(table: TomlTable, chain: Sequence[TomlTable]) -> Who | None:
-    """Whom the rule selects; an exception without ``who`` is for those of the rule it replaces."""
+    """The rule's selector; an exception without ``who`` has that of the rule it replaces."""
     if "who" in table.data:
         return _own_who(table)
     if "except" in table.data:
@@ -174,7 +174,7 @@ def _who(table: TomlTable, chain: Sequence[TomlTable]) -> Who | None:
         table.refuse("", "This rule does not say who it is for.", 'add who = "everyone", or a tier or group')
         return None
     nearest = next((replaced for replaced in chain if "who" in replaced.data), None)
-    # A copy that collects apart: what is wrong in the other rule is said there, once.
+    # A copy with a separate list: errors in the other rule are reported there, once.
     return None if nearest is None else _own_who(replace(nearest, findings=[]))
 
 
@@ -276,7 +276,7 @@ def _counts(table: TomlTable) -> Counts | None:
 def _together(
     table: TomlTable, chain: Sequence[TomlTable], effect: Effect | None, when: Times | None
 ) -> bool:
-    """Whether the people selected count as one; a pool must not come and go, nor split."""
+    """Whether the selected accounts count as one; a pool must not depend on times or be divided."""
     inherited = any(replaced.data.get("together") is True for replaced in chain)
     together = table.flag("together") if "together" in table.data else inherited
     if together and isinstance(effect, Quota | SessionLimit | DevicesLimit):
@@ -298,7 +298,7 @@ def _together(
 
 
 def _guests_apart(table: TomlTable, who: Who) -> None:
-    """Guests have a lifeline all together and households each their own, so they cannot be one pool."""
+    """Guests share one lifeline and households have one each, so they cannot be in the same pool."""
     if selects(who, GUEST_TIER, frozenset()) and who != ONLY_GUESTS:
         message = "Guests and others cannot be one household: they have different lifelines."
         table.refuse("who", message, 'write one rule for "tier:guest" and another for the others', "E02")

@@ -1,11 +1,11 @@
-"""Tests that stand in the rule file itself: ``given`` says who and when, ``expect`` what they must get.
+"""Tests in the rule file itself: ``given`` says which account and when, ``expect`` what it must get.
 
 given:  WHO [with QUOTA [and QUOTA] used up], DAY HH:MM [, everyone busy | alone]
         WHO is the name of a tier or a group (``member``, ``tier:member``, ``group:school``); a group stands for
-        one of its people in the roll. DAY is mon to sun. ``everyone busy``, also meant when nothing is said,
-        lets all others in the roll, and the guests, want more than they can get; ``alone`` nobody.
+        one of its accounts in the directory. DAY is mon to sun. ``everyone busy`` (default): all other members and
+        the guests want more than they can get; ``alone``: nobody else.
 expect: CLAIM [and CLAIM]
-        down|up >=|<= SPEED            what the line gives; of guests and other pools, what they get together
+        down|up >=|<= SPEED            rate on the uplink; for guests and other pools, of the whole pool
         floor|ceiling down|up >=|<=|= SPEED
         share|devices >=|<=|= NUMBER
         session >=|<=|= DURATION       such as 4 hours
@@ -41,13 +41,13 @@ _LIMIT_CLAIM = re.compile(r"(session|devices) (>=|<=|=) (.{1,40})")
 _COMPARE: Mapping[str, Callable[[int, int], bool]] = {">=": operator.ge, "<=": operator.le, "=": operator.eq}
 
 MONDAY = datetime(2026, 6, 1, tzinfo=UTC)
-"""A week without a change of clocks, in the middle of a month's quotas."""
+"""A week without a clock change, in the middle of a monthly quota period."""
 TESTED = AccountId("the-one-tested")
 
 
 @dataclass(frozen=True, slots=True)
 class TestSituation:
-    """Who asks, when, with which quotas used up, and whether all others want the line too."""
+    """The tested unit, the time, the exhausted quotas, and whether all others use the uplink too."""
 
     unit: Unit
     moment: Moment
@@ -56,12 +56,12 @@ class TestSituation:
 
 
 def moment_at(minute_of_week: int) -> Moment:
-    """A moment at that minute of some week, with a clock that can be trusted."""
+    """A moment at that minute of a week, with a synchronized clock."""
     return Moment(MONDAY + timedelta(minutes=minute_of_week), "synced")
 
 
 def failure(example: Example, evaluator: Evaluator, units: Sequence[Unit]) -> tuple[str, str] | None:
-    """Why the example does not hold, and what to do; None when it holds."""
+    """Why the test fails, and the fix; None when it passes."""
     try:
         situation = parse_given(example.given, evaluator.ruleset, units)
         claims = [_claim(text.strip()) for text in example.expect.split(" and ")]
@@ -128,7 +128,7 @@ def _used(text: str, ruleset: Ruleset) -> dict[str, Bytes]:
 def _rates(
     situation: TestSituation, tested: Allowance, evaluator: Evaluator, units: Sequence[Unit]
 ) -> Rates | None:
-    """What the line gives the one tested, or its whole pool; None while the line's speed is not stated."""
+    """The rate of the tested unit, or of its whole pool; None when the uplink's speed is not stated."""
     shaped = evaluator.ruleset.shaped
     if shaped is None:
         return None
@@ -144,7 +144,7 @@ def _rates(
 
 
 def _others(tested: Unit, units: Sequence[Unit]) -> list[Unit]:
-    """Everybody else in the roll, and guests; the one tested stands for one of its kind."""
+    """All other units of the directory, and guests; the tested unit represents one of its kind."""
     others = list(units)
     same = [u for u in others if (u.tier, u.groups) == (tested.tier, tested.groups)]
     if same:
@@ -159,7 +159,7 @@ def _demand(allowance: Allowance, direction: Direction) -> Demand:
 
 
 Claim = Callable[[Allowance, Rates | None], str | None]
-"""None when the claim holds, else what is the case instead."""
+"""None when the claim is true, otherwise the actual value."""
 
 
 def _claim(text: str) -> Claim:

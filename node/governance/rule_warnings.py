@@ -1,9 +1,9 @@
-"""Warnings: rules that can be adopted, and that people should look at once more before they vote.
+"""Warnings: rules that can be adopted, but that people should review before they vote.
 
-W01 never applies · W02 never changes anything · W04 a share over the charter's ratio · W05 is for one household
-only · W07 needs a clock that the node does not have · W09 more rules than people read · W10 a quota so small
-that the lifeline alone uses it up · W11 so much of the line shared out that its own queue can stay full ·
-W12 ways in for members only, and no members. (W03, W06 and W08 need counted use, proposers and concurrency.)
+W01 never applies · W02 never changes anything · W04 a share over the charter's ratio · W05 for one household only ·
+W07 needs a clock that the node does not have · W09 more rules than people read · W10 a quota that the lifeline alone
+uses up · W11 so much of the uplink shared that its queue can stay full · W12 join methods for members only, but no
+members. (W03, W06 and W08 need usage data, proposers and concurrency.)
 """
 
 import difflib
@@ -24,16 +24,17 @@ from node.governance.value_syntax import format_quota
 from node.units import GIGA, Bytes
 
 RULES_READ_MAX = 25
-"""Rules that people still read before an assembly."""
+"""Rules that people can still read before an assembly."""
 USABLE_PERMILLE_FAIR = 900
-"""Of the uplink; measured: over it, one account with dozens of downloads takes more than its share."""
+"""Of the uplink; measured: above this, one account with dozens of downloads gets more than its share."""
 _PERIOD_SECONDS: dict[PeriodKind, int] = {"day": 86_400, "week": 7 * 86_400, "month": 30 * 86_400}
 
 
 def notes(
     ruleset: Ruleset, units: Sequence[Unit], met: Sequence[Situation], clock: ClockState
 ) -> Iterable[Finding]:
-    """All warnings. `units`: the roll, empty when there is none; `met`: every situation the rules can meet."""
+    """All warnings. `units`: the member directory, empty when there is none; `met`: every situation the rules can
+    meet."""
     real = [situation for situation in met if situation.kind.exists or not units]
     reached = {rule.id for situation in real for rule in situation.rules}
     binding = _binding(ruleset, real)
@@ -60,7 +61,7 @@ def notes(
 
 
 def _binding(ruleset: Ruleset, real: Sequence[Situation]) -> set[str]:
-    """Rules that decide something in some situation."""
+    """Rules that affect the result in some situation."""
     evaluator = Evaluator(ruleset)
     volumes = {rule.id: rule.effect.volume for rule in ruleset.rules if isinstance(rule.effect, Quota)}
     binding: set[str] = set()
@@ -68,8 +69,8 @@ def _binding(ruleset: Ruleset, real: Sequence[Situation]) -> set[str]:
         moment = moment_at(situation.minute)
         unknown = {rule.id for rule in situation.rules} - binding
         for exhausted in situation.exhaustions():
-            # One more limit makes no other rule decide: a quota is only tried for its own sake. With it 200 quotas of
-            # many hours are a matter of seconds, not of minutes.
+            # An additional limit cannot make another rule binding, so a quota is only tried to test the quota itself.
+            # With this, 200 quotas with many times take seconds instead of minutes.
             if not unknown or (exhausted and not exhausted & unknown):
                 continue
             used = {name: volumes[name] for name in exhausted}
@@ -79,13 +80,13 @@ def _binding(ruleset: Ruleset, real: Sequence[Situation]) -> set[str]:
 
 
 def _is_idle(rule: Rule, ruleset: Ruleset) -> bool:
-    """Whether the rule waits for the line to be shared out, which needs its speed."""
+    """Whether the rule only has an effect when the uplink is shared, which needs its speed."""
     effect = rule.effect.then if isinstance(rule.effect, Quota) else rule.effect
     return ruleset.uplink is None and isinstance(effect, Share | Floor)
 
 
 def _unreached(rule: Rule, units: Sequence[Unit], real: Sequence[Situation]) -> Finding:
-    """W01: nobody is selected, or other rules always stand in its place."""
+    """W01: it selects no account, or other rules always replace it."""
     if units and not any(selects(rule.who, u.tier, u.groups) for u in [s.kind.unit for s in real]):
         names = sorted(rule.who.groups | rule.who.tiers)
         known = {group for unit in units for group in unit.groups} | {unit.tier for unit in units}
@@ -104,7 +105,7 @@ def _unreached(rule: Rule, units: Sequence[Unit], real: Sequence[Situation]) -> 
 
 
 def _without_effect(rule: Rule, ruleset: Ruleset) -> Finding:
-    """W02: other rules are always stricter or kinder, or the line's speed is not stated."""
+    """W02: other rules are always stricter or more generous, or the uplink's speed is not stated."""
     if _is_idle(rule, ruleset):
         message = f"{rule.id} waits until the speed of the line is stated."
         return Finding("W02", rule.line, message, "measure the line and write [uplink.main] with down and up")
@@ -134,7 +135,7 @@ def _one_household(rule: Rule, ruleset: Ruleset, units: Sequence[Unit]) -> Itera
 
 
 def _small_quota(rule: Rule, ruleset: Ruleset) -> Iterable[Finding]:
-    """Only where all of the uplink counts: how much of a period is busy is not known here."""
+    """Only where the whole uplink counts: the busy part of a period is not known here."""
     if not isinstance(rule.effect, Quota) or rule.effect.counts != "uplink":
         return
     lifeline = combine.lifeline(ruleset.charter)

@@ -1,4 +1,4 @@
-"""The rule model as frozen values: a closed list of effects, no selector for what people do online."""
+"""The rule model as frozen values: a closed list of effects, and no selector for what people do online."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -15,9 +15,9 @@ MEMBER_TIER = "member"
 LIFELINE = "lifeline"
 EQUAL_SHARE = "equal-share"
 GUESTS = "guests"
-"""Pool of all guests where no share rule of theirs says ``together``: guests are never many households."""
+"""Pool of all guests when no share rule of theirs has ``together``: guests never count as many households."""
 
-# Rights and defaults that stand in code, as `Bound.reasons` names them: no rule can have a colon in its id.
+# Rights and defaults defined in code, as named in `Bound.reasons`; rule ids cannot contain a colon.
 GUEST_LIFELINE = "lifeline:guests"
 LIFELINE_IN_CODE = "lifeline:code"
 EQUAL_SHARE_IN_CODE = "equal-share:code"
@@ -27,7 +27,7 @@ Counts = Literal["uplink", "uplink while busy"]
 
 @dataclass(frozen=True, slots=True)
 class Who:
-    """Whom a rule selects: the union of tiers and groups, or everyone, less `excluded`."""
+    """Selector of a rule: the union of tiers and groups, or everyone, minus `excluded`."""
 
     everyone: bool = False
     tiers: frozenset[str] = frozenset()
@@ -45,21 +45,21 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """Rate that is there whenever the person wants it."""
+    """Guaranteed rate."""
 
     rates: Rates
 
 
 @dataclass(frozen=True, slots=True)
 class Ceiling:
-    """Rate that is never passed; None lifts the ceiling that this rule is an exception to."""
+    """Maximum rate; None removes the ceiling to which this rule is an exception."""
 
     rates: Rates | None
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """Volume in a period, and what happens when it is used up. It never cuts anyone off."""
+    """Volume in a period, and the consequence when it is used up. It never disconnects an account."""
 
     volume: Bytes
     period: PeriodKind
@@ -69,14 +69,14 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class SessionLimit:
-    """How long one visit lasts; then the person comes in again."""
+    """Duration of one session; after it the user joins again."""
 
     length: Milliseconds
 
 
 @dataclass(frozen=True, slots=True)
 class DevicesLimit:
-    """How many devices of one account are on at once."""
+    """How many devices of one account may be online at once."""
 
     count: int
 
@@ -86,7 +86,7 @@ Effect = Share | Floor | Ceiling | Quota | SessionLimit | DevicesLimit
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One decision of the community: whom it is for, what it does, when, and who decided it."""
+    """One decision of the community: its selector, its effect, its times, and the decision's id."""
 
     id: str
     who: Who
@@ -97,24 +97,24 @@ class Rule:
     """None means always."""
     exception_to: str | None = None
     together: bool = False
-    """The people selected count as one household."""
+    """The selected accounts count as one household."""
     why: str = ""
     line: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Charter:
-    """What only a large majority can change, inside what no vote can change."""
+    """What only a large majority can change, within limits that no vote can change."""
 
     lifeline: Rates
     guest_lifeline: Rates
-    """All guests together."""
+    """Of all guests together."""
     max_weight_ratio: int
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A test that stands in the rule file itself: what somebody must get at some time; see `examples`."""
+    """A test in the rule file: what an account must get at a given time; see `rule_tests`."""
 
     given: str
     expect: str
@@ -123,24 +123,24 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Ruleset:
-    """All rules in force in one community, and the uplink they share."""
+    """All active rules of one community, and the uplink they share."""
 
     community: str
     version: int
     decision: str
     uplink: Rates | None
-    """Measured capacity; None while the community has not stated it: then only ceilings shape."""
+    """Measured capacity; None when the community has not stated it: then only ceilings are shaped."""
     usable_permille: int
     charter: Charter
     rules: tuple[Rule, ...]
     unit: str = "household"
-    """What counts as one, for sharing and for voting."""
+    """The unit for sharing and voting."""
     examples: tuple[Example, ...] = ()
     joining: JoinMethods = DEFAULT_JOIN_METHODS
 
     @property
     def shaped(self) -> Rates | None:
-        """The rate that is shared out: what is usable of the uplink."""
+        """The rate that is shared: the usable part of the uplink."""
         if self.uplink is None:
             return None
         return Rates(

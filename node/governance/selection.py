@@ -1,4 +1,4 @@
-"""Which rules apply to whom at which minute of the week, and which of them an exception replaces."""
+"""Which rules apply to a unit at a minute of the week, and which of them an exception replaces."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -20,25 +20,25 @@ ONLY_GUESTS = Who(tiers=frozenset({GUEST_TIER}))
 
 
 def selects(who: Who, tier: str, groups: frozenset[str]) -> bool:
-    """Whether `who` selects a unit of this tier and these groups."""
+    """Whether `who` selects a unit with this tier and these groups."""
     if tier in who.excluded_tiers or not groups.isdisjoint(who.excluded_groups):
         return False
     return who.everyone or tier in who.tiers or not groups.isdisjoint(who.groups)
 
 
 def is_meant_for(rule: Rule, tier: str, groups: frozenset[str]) -> bool:
-    """Whether the rule selects such a unit. Shares, floors and limits of people together are for all guests alike: a
-    group that a voucher brings makes no second pool of guests, and takes none out of the first."""
+    """Whether the rule applies to such a unit. Pool shares, floors and limits are the same for all guests: a group
+    that comes with a voucher neither creates a second guest pool nor removes a guest from the first."""
     if tier == GUEST_TIER and (rule.together or isinstance(rule.effect, Share | Floor)):
         return selects(rule.who, tier, frozenset())
     return selects(rule.who, tier, groups)
 
 
 def applying(rules: Iterable[Rule], minute: int | None) -> tuple[Rule, ...]:
-    """Of the rules that select a unit, those whose time it is, replaced ones included; sorted by id.
+    """Of the rules that select a unit, those within their times, including replaced ones; sorted by id.
 
-    `minute` None means that the clock is unknown: a rule with times then applies only if it favours people.
-    An exception applies only where the rule it replaces applies too.
+    `minute` None means that the clock is unknown: then a rule with times applies only if it favours the users. An
+    exception applies only where the rule it replaces applies.
     """
     by_id = {rule.id: rule for rule in rules}
     timely = {rule.id for rule in by_id.values() if _is_timely(rule, minute, by_id)}
@@ -46,7 +46,7 @@ def applying(rules: Iterable[Rule], minute: int | None) -> tuple[Rule, ...]:
 
 
 def in_force(applying_rules: Sequence[Rule]) -> tuple[Rule, ...]:
-    """What is left when exceptions have replaced their rules; of two that meet, the kinder one stays."""
+    """The rules left after exceptions have replaced theirs; of two exceptions to one rule, the more generous stays."""
     kept: dict[str, Rule] = {}
     for rule in applying_rules:
         if rule.exception_to is not None:
@@ -60,7 +60,7 @@ def in_force(applying_rules: Sequence[Rule]) -> tuple[Rule, ...]:
 
 
 def kindness(rule: Rule) -> tuple[int, int, int]:
-    """Orders rules of one effect by how much they leave to the person."""
+    """Sort key of rules with the same effect: how much they allow."""
     match rule.effect:
         case Share(weight):
             return (weight, 0, 0)
@@ -77,7 +77,7 @@ def kindness(rule: Rule) -> tuple[int, int, int]:
 
 
 def favours(rule: Rule, replaced: Rule | None) -> bool:
-    """Whether applying the rule can only be good for whom it selects, compared with the rule it replaces."""
+    """Whether the rule can only benefit those it selects, compared with the rule it replaces."""
     effect, before = rule.effect, replaced.effect if replaced else None
     match effect:
         case Share(weight):
@@ -109,7 +109,7 @@ def _is_timely(rule: Rule, minute: int | None, by_id: Mapping[str, Rule]) -> boo
 
 
 def _has_ground(rule: Rule, by_id: Mapping[str, Rule], timely: set[str]) -> bool:
-    """Whether every rule up the chain of exceptions applies; a cycle has no ground."""
+    """Whether every rule up the chain of exceptions applies; False for a cycle."""
     seen = {rule.id}
     while rule.exception_to is not None:
         if rule.exception_to not in timely or rule.exception_to in seen:
@@ -120,7 +120,7 @@ def _has_ground(rule: Rule, by_id: Mapping[str, Rule], timely: set[str]) -> bool
 
 
 def _falls(rule: Rule, losers: set[str], applying_rules: Sequence[Rule]) -> bool:
-    """Whether the rule, or a rule up its chain, lost against a kinder exception to the same rule."""
+    """Whether the rule, or a rule up its chain, lost to a more generous exception to the same rule."""
     by_id = {r.id: r for r in applying_rules}
     while True:
         if rule.id in losers:

@@ -1,4 +1,4 @@
-"""Parts of sentences about rules: speeds, people, times, and what counts as one."""
+"""Parts of sentences about rules: rates, people, times, and units."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,7 +23,7 @@ def rates_words(rates: Rates, words: Translator = ENGLISH) -> str:
 
 
 def rate_words(rate: BitsPerSecond) -> str:
-    """Exact, with up to three decimals where that reads better: ``36.8 Mbit/s``, not ``36800 kbit/s``."""
+    """Exact, with up to three decimals when that is shorter: ``36.8 Mbit/s``, not ``36800 kbit/s``."""
     units = (("Gbit/s", GIGA), ("Mbit/s", MEGA), ("kbit/s", KILO))
     name, scale = next((unit for unit in units if rate >= unit[1]), ("bit/s", 1))
     if scale == 1 or rate % (scale // 1000):
@@ -32,13 +32,13 @@ def rate_words(rate: BitsPerSecond) -> str:
 
 
 def date_words(at: datetime) -> str:
-    """``1 April 2026`` for midnight, else ``20 March 2026, 23:00``."""
+    """``1 April 2026`` for midnight, otherwise ``20 March 2026, 23:00``."""
     day = f"{at.day} {_MONTHS[at.month - 1]} {at.year}"
     return day if (at.hour, at.minute) == (0, 0) else f"{day}, {at.hour:02}:{at.minute:02}"
 
 
 def duration_words(length: Milliseconds, words: Translator = ENGLISH) -> str:
-    """Exact, in the largest unit that fits: ``4 hours``, ``90 minutes``. `length` is whole minutes."""
+    """Exact, in the largest unit that fits: ``4 hours``, ``90 minutes``. `length` must be whole minutes."""
     minutes = length // 60_000
     if minutes % 1440 == 0:
         number = minutes // 1440
@@ -65,7 +65,7 @@ def who_words(who: Who, words: Translator = ENGLISH) -> str:
 
 
 def among_words(who: Who, words: Translator) -> str:
-    """Whom a sentence goes on about after a comma of its own: ``members, but not people in the group school``"""
+    """The same people within a sentence, after a comma: ``members, but not people in the group school``"""
     people = who_words(replace(who, excluded_tiers=frozenset(), excluded_groups=frozenset()), words)
     others = _names(who.excluded_tiers, who.excluded_groups, words)
     return (
@@ -164,8 +164,8 @@ def _day_words(day: str, words: Translator) -> str:
     return names[day]
 
 
-# --- what counts as one -----------------------------------------------------------------
-# A household and a person are said by phrases of their own: other languages bend the words around them.
+# --- units ------------------------------------------------------------------------------
+# Households and persons have whole phrases of their own: other languages inflect the words around them.
 
 
 def every_unit(unit: str, words: Translator) -> str:
@@ -193,7 +193,7 @@ def a_unit(unit: str, words: Translator) -> str:
 
 
 def share_words(weight: int, unit: str, words: Translator) -> str:
-    """A share as so many of what counts as one: ``two households``, ``half a household``."""
+    """A share in units: ``two households``, ``half a household``."""
     whole, rest = divmod(weight, SHARE_DEFAULT)
     if rest == 0:
         return one_unit(unit, words) if whole == 1 else _many(whole, unit, words)
@@ -208,7 +208,7 @@ def _many(number: int, unit: str, words: Translator) -> str:
     elif unit == "person":
         text = words.ngettext("{number} person", "{number} people", number)
     else:
-        # In figures: a number in letters may have to agree with the gender of a word that the community chose.
+        # In digits: a number word may have to agree with the gender of a word that the community chose.
         text = words.ngettext("{number} {unit}", "{number} {unit}s", number)
         return text.format(number=number, unit=unit)
     return text.format(number=_number_words(number, words))

@@ -1,6 +1,6 @@
 """Rules as whole sentences, as people vote on them, and the answer to "why is my speed what it is?".
 
-English is what is voted on; every sentence can be said in any other language by its `Translator`.
+The English text is what is voted on; a `Translator` gives every sentence in another language.
 """
 
 from dataclasses import replace
@@ -47,11 +47,11 @@ from node.governance.translations import ENGLISH, Translator
 from node.units import Bytes, Milliseconds, Rates, format_volume, show_volume
 
 BUILT_IN = "built in"
-"""Stands in `Bound.decision` where no decision was needed: the node's own defaults and rights."""
+"""`Bound.decision` of the node's own defaults and rights, which need no decision."""
 
 
 def sentence(rule: Rule, ruleset: Ruleset, words: Translator = ENGLISH) -> str:
-    """The rule as people vote on it: whom, what, when, in place of what, why, and who decided it."""
+    """The rule as people vote on it: selector, effect, times, the rule it replaces, reason, and decision."""
     parts = [_timed(rule, _effect(rule, ruleset, words), words)]
     if rule.exception_to is not None:
         hours, people = (
@@ -95,7 +95,7 @@ def guests_share_sentence(ruleset: Ruleset, words: Translator = ENGLISH) -> str:
 
 
 def describe(ruleset: Ruleset, words: Translator = ENGLISH) -> tuple[str, ...]:
-    """All that is agreed, one sentence each: the line, the charter, then the rules as in the file."""
+    """The whole agreement, one sentence each: the uplink, the charter, then the rules in file order."""
     charter = ruleset.charter
     first = words.gettext("The speed of the line is not stated, so only speed limits apply.")
     if (shaped := ruleset.shaped) is not None:
@@ -112,7 +112,7 @@ def describe(ruleset: Ruleset, words: Translator = ENGLISH) -> tuple[str, ...]:
 
 
 def joining_sentence(joining: JoinMethods, words: Translator = ENGLISH) -> str:
-    """How people come in, who makes room when an account is full, and who decided it."""
+    """How people join, what happens when an account has too many devices, and the decision."""
     ways: dict[Way, str] = {
         "terms": words.gettext("by accepting the terms"),
         "voucher": words.gettext("with a voucher"),
@@ -138,9 +138,9 @@ def joining_sentence(joining: JoinMethods, words: Translator = ENGLISH) -> str:
 
 
 def sentence_of(ruleset: Ruleset, reason: str, words: Translator = ENGLISH) -> str:
-    """What stands behind a limit: the rule of that id, or a right that stands in code, as `Bound.reasons` names it.
+    """The sentence behind a limit: the rule with that id, or a right defined in code, as named in `Bound.reasons`.
 
-    A reason that is not in the ruleset any more is said by its name alone.
+    For a reason that is no longer in the ruleset, only its name.
     """
     for rule in ruleset.rules:
         if rule.id == reason:
@@ -162,7 +162,7 @@ def said[V](bound: Bound[V], ruleset: Ruleset, words: Translator) -> str:
 
 
 def allowance_in(words: Translator, allowance: Allowance, ruleset: Ruleset) -> Allowance:
-    """The same allowance with every sentence in another language. `ruleset`: the one it was worked out from."""
+    """The same allowance with every sentence in another language. `ruleset`: the one it was evaluated from."""
 
     def translated[W](bound: Bound[W]) -> Bound[W]:
         return replace(bound, sentence=said(bound, ruleset, words))
@@ -180,7 +180,7 @@ def allowance_in(words: Translator, allowance: Allowance, ruleset: Ruleset) -> A
     )
 
 
-# --- what a rule does -------------------------------------------------------------------
+# --- effects ----------------------------------------------------------------------------
 
 
 def _timed(rule: Rule, text: str, words: Translator) -> str:
@@ -292,11 +292,11 @@ def _until_words(period: PeriodKind, words: Translator) -> str:
     return texts[period]
 
 
-# --- why --------------------------------------------------------------------------------
+# --- explanation ------------------------------------------------------------------------
 
 
 def explain(allowance: Allowance) -> tuple[str, ...]:
-    """Lines for ``procomu why``: what holds, by which rule and decision, until when, how to contest it."""
+    """Lines for ``procomu why``: each limit, its rule and decision, until when it applies, and how to object."""
     lines = [_summary(allowance)]
     lines += _reason(f"share {allowance.share.value}", allowance.share)
     if allowance.own_floor is not None:

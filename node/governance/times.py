@@ -1,4 +1,4 @@
-"""Weekly times in local civil time, as ``mon-fri 08:00-16:00; daily 22:00-06:00``."""
+"""Weekly times in local civil time, such as ``mon-fri 08:00-16:00; daily 22:00-06:00``."""
 
 import re
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _PART = re.compile(r"([a-z,\- ]+?) +(\d\d):(\d\d) ?- ?(\d\d):(\d\d)", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Half-open spans of minutes of the week, Monday 00:00 being 0; sorted, not overlapping, not touching."""
+    """Half-open ranges of minutes of the week, Monday 00:00 being 0; sorted, neither overlapping nor adjacent."""
 
     spans: tuple[tuple[int, int], ...]
 
@@ -25,23 +25,23 @@ class Times:
         return any(start <= minute_of_week < end for start, end in self.spans)
 
     def boundaries(self) -> frozenset[int]:
-        """Minutes of the week at which these times begin or end; none when they hold all week or never."""
+        """Minutes of the week at which these times start or end; empty when they cover the whole week or nothing."""
         edges = {minute % MINUTES_PER_WEEK for span in self.spans for minute in span}
         return frozenset(m for m in edges if self.holds(m) != self.holds((m - 1) % MINUTES_PER_WEEK))
 
     def minutes_left(self, minute_of_week: int) -> int | None:
-        """Minutes until these times next begin or end, 1 and up; None when they never do."""
+        """Minutes until these times next start or end, 1 and up; None when they never do."""
         ahead = [(edge - minute_of_week - 1) % MINUTES_PER_WEEK + 1 for edge in self.boundaries()]
         return min(ahead, default=None)
 
 
 def minute_of_week(at: datetime) -> int:
-    """The minute of the week that local civil time `at` falls in."""
+    """The minute of the week of local civil time `at`."""
     return at.weekday() * MINUTES_PER_DAY + at.hour * 60 + at.minute
 
 
 def parse_times(text: str) -> Times:
-    """Text to times; parts are parted by ``;`` and may cross midnight. Raises ValueError: what to write."""
+    """Parse times; parts are separated by ``;`` and may cross midnight. Raises ValueError with what to write instead."""
     if len(text) > TEXT_MAX:
         raise ValueError(f"these times are longer than {TEXT_MAX} characters; write {WANTED}")
     spans = [span for part in text.split(";") for span in _part(part.strip().lower())]
@@ -49,7 +49,7 @@ def parse_times(text: str) -> Times:
 
 
 def to_text(times: Times) -> str:
-    """The text that `parse_times` reads back to the same times; empty when they never hold."""
+    """Text from which `parse_times` makes the same times; empty when they cover nothing."""
     days_of: dict[str, set[int]] = {}
     for start, length in _runs(times.spans):
         for piece_start, piece_length in _pieces(start, length):
@@ -115,7 +115,7 @@ def _days(text: str, whole: str) -> list[int]:
 
 
 def _merged(spans: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    """(start, length) pairs that may run over the end of the week, to canonical spans."""
+    """(start, length) pairs that may cross the end of the week, as normalized ranges."""
     cut: list[tuple[int, int]] = []
     for start, length in spans:
         end = start + length
@@ -132,7 +132,7 @@ def _merged(spans: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
 
 
 def _runs(spans: tuple[tuple[int, int], ...]) -> list[tuple[int, int]]:
-    """Spans as (start, length), with a span that runs over the end of the week in one piece."""
+    """Ranges as (start, length); a range across the end of the week stays in one piece."""
     runs = [(start, end - start) for start, end in spans]
     if len(spans) > 1 and spans[0][0] == 0 and spans[-1][1] == MINUTES_PER_WEEK:
         start, length = runs.pop()
@@ -141,7 +141,7 @@ def _runs(spans: tuple[tuple[int, int], ...]) -> list[tuple[int, int]]:
 
 
 def _pieces(start: int, length: int) -> list[tuple[int, int]]:
-    """Pieces that one ``day HH:MM-HH:MM`` can say: shorter than a day, or one whole day."""
+    """Split into parts that ``day HH:MM-HH:MM`` can express: shorter than a day, or one whole day."""
     if length < MINUTES_PER_DAY:
         return [(start, length)]
     pieces: list[tuple[int, int]] = []

@@ -1,12 +1,12 @@
-"""The language in which rules are said: whole messages out of a catalogue, English where there is none."""
+"""Translation of rule sentences: whole messages from a catalogue, English where there is none."""
 
 from gettext import NullTranslations
 from typing import Protocol
 
 
 class Translator(Protocol):
-    """One language. Messages are templates with named places, ``{who} have no speed ceiling.``; a translation has
-    the same places, in any order. `gettext.GNUTranslations` fits."""
+    """One language. Messages are templates with named fields, ``{who} have no speed ceiling.``; a translation has the
+    same fields, in any order. `gettext.GNUTranslations` implements it."""
 
     def gettext(self, message: str, /) -> str: ...
 
@@ -14,9 +14,9 @@ class Translator(Protocol):
 
 
 ENGLISH: Translator = NullTranslations()
-"""The language in which the messages are written, and in which decisions are kept."""
+"""The language of the messages, in which decisions are archived."""
 
 
 def N_(message: str) -> str:  # noqa: N802 - the usual mark
-    """Marks a message that is looked up elsewhere."""
+    """Marks a message that is translated elsewhere."""
     return message

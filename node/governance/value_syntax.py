@@ -1,4 +1,4 @@
-"""The small texts inside a rule file, to values and back: speeds, quotas, consequences, selectors."""
+"""Short texts in a rule file, parsed and formatted: rates, quotas, consequences, selectors."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -36,7 +36,7 @@ _THEN = re.compile(r"(share|ceiling) (.{1,80}) until reset")
 
 
 def is_name(text: str) -> bool:
-    """Whether `text` may name a rule, a tier or a group: lower-case ASCII letters, digits and hyphens."""
+    """Whether `text` can be the name of a rule, tier or group: lower-case ASCII letters, digits and hyphens."""
     return _NAME.fullmatch(text) is not None
 
 
@@ -64,7 +64,7 @@ def parse_rates(text: str) -> Rates:
 
 
 def format_rates(rates: Rates) -> str:
-    """The text that `parse_rates` reads back to the same speeds."""
+    """Text from which `parse_rates` makes the same rates."""
     return f"{format_rate(rates.down)} down, {format_rate(rates.up)} up"
 
 
@@ -93,7 +93,7 @@ def parse_session(text: str) -> Milliseconds:
 
 
 def parse_then(text: str) -> Share | Ceiling:
-    """What follows when a quota is used up. Raises ValueError with what to write instead."""
+    """The consequence of an exhausted quota. Raises ValueError with what to write instead."""
     match = _THEN.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"{text!r} is not {THEN_WANTED}")
@@ -112,7 +112,7 @@ def format_then(then: Share | Ceiling) -> str:
 
 
 def parse_who(selectors: Sequence[str], excluded: Sequence[str] = ()) -> Who:
-    """Selectors to whom they select. Raises ValueError with what to write instead."""
+    """Parse selectors. Raises ValueError with what to write instead."""
     if not selectors:
         raise ValueError(f"nobody is named; write {WHO_WANTED}")
     if len(selectors) + len(excluded) > SELECTORS_MAX:
@@ -128,7 +128,7 @@ def parse_who(selectors: Sequence[str], excluded: Sequence[str] = ()) -> Who:
 
 
 def selectors_of(who: Who) -> tuple[list[str], list[str]]:
-    """The selectors and the exceptions that `parse_who` reads back to the same `who`."""
+    """The selectors and exceptions from which `parse_who` makes the same `who`."""
     chosen = ["everyone"] if who.everyone else _named(who.tiers, who.groups)
     return chosen, _named(who.excluded_tiers, who.excluded_groups)
 

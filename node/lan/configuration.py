@@ -1,7 +1,7 @@
-"""The servers' configuration files, generated: DHCP, router advertisements and DNS for the people's side.
+"""Generates the configuration files for DHCP, router advertisements and DNS on the LAN.
 
-Where the portal may be told (RFC 8910), DHCPv4, DHCPv6 and router advertisements name the identical URI. dnsmasq has
-no option 37 for its router advertisements, so radvd sends them then, with the same prefix, resolver and lifetimes.
+The captive portal URI (RFC 8910) is the same in DHCPv4, DHCPv6 and router advertisements. dnsmasq cannot send option
+37 in router advertisements, so radvd sends them when there is a URI, with the same prefix, resolver and lifetimes.
 """
 
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
@@ -11,18 +11,20 @@ from node.units import Milliseconds
 
 NAMES_CACHED = 2_000
 ASKED_AT_ONCE_MAX = 8_000
-"""Questions that wait for an upstream resolver. dnsmasq gives each 10 s, so the 50 a second of one admitted device
-(`node.enforcement.dns_limits`) take 800 places at most: ten devices that ask for nothing but dead names leave room."""
+"""Queries that wait for an upstream resolver. dnsmasq waits 10 s for each, and one admitted device may send 50 per
+second (`node.enforcement.dns_limits`), so it holds at most 800: ten devices with nothing but unanswered queries leave
+capacity for others."""
 TCP_AT_ONCE_MAX = 60
-"""Each is a process for as long as it is open, 150 s at most; four for each device. Strangers have dnsmasq's own 20."""
+"""Each is a process for as long as the connection is open, at most 150 s; one device may have four. The resolver for
+unauthorized devices keeps dnsmasq's default of 20."""
 NAMES_CACHED_FOR_STRANGERS = 400
 ASKED_AT_ONCE_BY_STRANGERS_MAX = 2_500
-"""All devices that are not admitted may ask 200 a second together, 200 more at once: 2,200 in 10 s."""
+"""All unauthorized devices together may send 200 per second and a burst of 200: 2,200 in 10 s."""
 LEASES_MAX = 65_000
 STAND_IN_RESOLVER = "127.0.77.53"
-"""Loopback address of the resolver that gives these answers."""
+"""Loopback address of the fallback resolver."""
 URI_BYTES_MAX = 255
-"""RFC 8910 section 2: what fits into DHCPv4 holds for all three."""
+"""RFC 8910 section 2: the limit of DHCPv4 applies to all three."""
 ROUTER_SECONDS = 1_800
 ADVERTISED_EVERY_SECONDS = 600
 
@@ -49,10 +51,10 @@ def dnsmasq_conf(
     mtu: int | None = None,
     names: Names = (),
 ) -> str:
-    """Addresses for everybody and names for the admitted, in one file; dnsmasq reads no other. `portal_api` is the
-    URI of the captive portal API; empty tells devices of none. Without radvd the network is announced here, and by
-    DHCP alone where the portal is. `mtu` in bytes is told where it is less than the interface's own. `names` are
-    answered here too."""
+    """Configuration of dnsmasq: DHCP for all devices and DNS for admitted ones; dnsmasq reads no other file.
+    `portal_api` is the captive portal API's URI, empty for none. Without radvd, dnsmasq sends the router
+    advertisements; with it, `portal_api` goes out by DHCP only. `mtu` in bytes is announced when below the
+    interface's own. `names` are answered locally."""
     assert len(portal_api.encode()) <= URI_BYTES_MAX
     own = ((portal_host, address4.ip), *(((portal_host, address6.ip),) if address6 else ()), *names)
     lines = [
@@ -65,7 +67,7 @@ def dnsmasq_conf(
         lines.append(f"dhcp-range={first},{last},{address4.netmask},{max(120, lease // 1000)}")
         lines += _dhcp4(address4, lease_file, portal_api)
         if mtu is not None:
-            # Router advertisements every 600 s, as without this line.
+            # Router advertisements every 600 s, which is the default.
             lines += [
                 f"dhcp-option=option:mtu,{mtu}",
                 f"ra-param={interface},mtu:{mtu},{ADVERTISED_EVERY_SECONDS}",
@@ -87,18 +89,19 @@ def strangers_dns_conf(
     pid_file: str,
     names: Names = (),
 ) -> str:
-    """The resolver of devices that are not admitted: it knows the same names as the other, and shares neither its
-    memory nor its places with it, so that nothing that they ask changes or delays what the admitted are told."""
+    """Configuration of the resolver for unauthorized devices: the same local names as the other resolver, but a
+    separate cache and separate query slots, so their queries can neither change nor delay answers to admitted
+    devices."""
     own = ((portal_host, address4.ip), *(((portal_host, address6.ip),) if address6 else ()), *names)
     lines = [
         *_resolver(interface, pid_file, domain, own, dns_upstream),
         f"port={port}",
         f"cache-size={NAMES_CACHED_FOR_STRANGERS}",
         f"dns-forward-max={ASKED_AT_ONCE_BY_STRANGERS_MAX}",
-        # It complains of each answer that the limits of the packet filter hold back, and of nothing else that matters:
-        # strangers would fill the log.
+        # It logs every answer that the packet filter's limits drop, and little else of use: unauthorized devices
+        # could fill the log.
         "log-facility=/dev/null",
-        # Nobody is there while another resolver answers, and nothing else has to be changed when somebody is.
+        # Nothing listens there while an upstream resolver answers; no restart is needed when the fallback starts.
         f"server={STAND_IN_RESOLVER}",
     ]
     return "\n".join(lines) + "\n"
@@ -107,8 +110,8 @@ def strangers_dns_conf(
 def _resolver(
     interface: str, pid_file: str, domain: str, own: Names, dns_upstream: tuple[str, ...]
 ) -> list[str]:
-    """Our own names are answered here, everything else is passed on unchanged, so that DNSSEC stays checkable
-    (RFC 8952, section 1)."""
+    """Local names are answered here; everything else is forwarded unchanged, so that DNSSEC validation works (RFC
+    8952, section 1)."""
     lines = [
         "# Written by procomu from node.toml: changes here are lost.",
         f"interface={interface}",
@@ -118,13 +121,13 @@ def _resolver(
         "no-hosts",
         "domain-needed",
         "bogus-priv",
-        # Its version, and how much others ask, is nobody's business.
+        # Do not disclose the version and query statistics.
         "no-ident",
         f"domain={domain}",
         f"local=/{domain}/",
     ]
     lines += [f"address=/{name}/{address}" for name, address in own]
-    # Said once more as hosts: the name of a lease would go before an address.
+    # Repeated as host records: otherwise the name of a lease would win over an address record.
     lines += [f"host-record={name},{address}" for name, address in own]
     if dns_upstream:
         lines.append("no-resolv")
@@ -133,9 +136,9 @@ def _resolver(
 
 
 def stand_in_conf(*, has_ipv6: bool, pid_file: str) -> str:
-    """A resolver for the time without any other: every name leads to the portal (see `DNS_FALLBACK4`), and no answer lives
-    longer than the moment. An exception to RFC 8952 section 1, which wants no forged answers: without it systems say
-    "no Internet" and never show the page."""
+    """Configuration of the fallback resolver: every name resolves to the portal (see `DNS_FALLBACK4`), with a TTL of
+    0. An exception to RFC 8952 section 1, which advises against forged answers: without it systems report "no
+    Internet" and never show the page."""
     lines = [
         "# Written by procomu: changes here are lost.",
         f"listen-address={STAND_IN_RESOLVER}",
@@ -155,11 +158,11 @@ def stand_in_conf(*, has_ipv6: bool, pid_file: str) -> str:
 def radvd_conf(
     *, interface: str, address6: IPv6Interface, lease: Milliseconds, portal_api: str, mtu: int
 ) -> str:
-    """Router advertisements as dnsmasq would send them, with the captive portal option (RFC 8910 section 2.3) and the
-    flag that asks devices to read the same by DHCPv6."""
+    """Configuration of radvd: the same router advertisements as dnsmasq would send, plus the captive portal option
+    (RFC 8910 section 2.3) and the flag that makes devices request it by DHCPv6 too."""
     assert portal_api
     assert len(portal_api.encode()) <= URI_BYTES_MAX
-    # As dnsmasq, which keeps what it announces for three announcements at least.
+    # Like dnsmasq, whose lifetime is at least three advertisement intervals.
     seconds = max(ROUTER_SECONDS, _advertised_seconds(lease))
     return f"""\
 # Written by procomu from node.toml: changes here are lost.
@@ -192,12 +195,12 @@ def _dhcp4(address4: IPv4Interface, lease_file: str, portal_api: str) -> list[st
         f"dhcp-leasefile={lease_file}",
         f"dhcp-lease-max={LEASES_MAX}",
         "dhcp-authoritative",
-        # What a device calls itself is no name here: it could call itself as the portal is called, and its name would
-        # tell everybody who is there.
+        # Host names sent by devices are not published: a device could use the portal's name, and its name would
+        # reveal its owner.
         "dhcp-ignore-names",
-        # Probing each address with a ping first would make every newcomer wait three seconds.
+        # Without this, dnsmasq pings each address first, and every new device waits three seconds.
         "no-ping",
-        # Otherwise each lease writes a hardware address and a device's name into the system's log.
+        # Otherwise each lease writes a hardware address and a device's name to the system log.
         "quiet-dhcp",
     ]
     return [*lines, f"dhcp-option-force=114,{portal_api}"] if portal_api else lines
@@ -209,7 +212,7 @@ def _dhcp6(
     lines = [f"dhcp-option=option6:dns-server,[{address6.ip}]", "quiet-dhcp6", "quiet-ra"]
     size = address6.network.prefixlen
     if portal_api and has_radvd:
-        # Answers to questions, and no addresses: devices form their own.
+        # Stateless DHCPv6: options only, since devices configure their own addresses.
         lines.append(f"dhcp-range={address6.network.network_address},static,{size},{seconds}")
     else:
         mode = "ra-stateless" if portal_api else "ra-only"

@@ -1,9 +1,9 @@
-"""While no resolver upstream gives names, those that strangers ask for lead to the portal, so that every system shows
-its page.
+"""While no upstream resolver answers, names of unauthorized devices resolve to the portal, so that their system shows
+the page.
 
-Another dnsmasq answers then, on a loopback address that the strangers' resolver always asks too and that of the
-admitted never does: neither needs another file or a restart, and nobody who is admitted is told anything false, even
-when we are wrong about the resolvers upstream.
+A second dnsmasq answers then, on a loopback address that the resolver for unauthorized devices always queries and the
+resolver for admitted devices never does. Neither needs another configuration or a restart, and admitted devices get
+no false answers, even if the check of the upstream resolvers is wrong.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 class DnsFallback:
-    """Runs the second resolver exactly while it is needed. It ends with the daemon's `stop`, not with the daemon."""
+    """Runs the fallback resolver while it is needed. It ends with `stop`, not with the daemon."""
 
     def __init__(self, upstream: UpstreamResolvers, run_dir: Path, *, has_ipv6: bool) -> None:
         self.upstream = upstream
@@ -49,7 +49,7 @@ class DnsFallback:
         )
 
     async def run(self) -> None:
-        """Until cancelled. Raises NodeError when the second resolver is needed and cannot be started."""
+        """Until cancelled. Raises NodeError when the fallback resolver is needed and cannot be started."""
         while True:
             wait_s = await self.upstream.look()
             if self.upstream.gives_names:
@@ -59,7 +59,7 @@ class DnsFallback:
             await asyncio.sleep(wait_s)
 
     def stop(self) -> None:
-        """Names are what they are again."""
+        """End the fallback resolver; names resolve normally again."""
         self._program.stop()
 
     def _step_in(self) -> None:

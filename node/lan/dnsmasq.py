@@ -1,4 +1,4 @@
-"""Keeps one dnsmasq running with our configuration, and takes over the one that an earlier life left."""
+"""Keeps one dnsmasq running with the node's configuration, and adopts one that an earlier run of the daemon started."""
 
 import asyncio
 import socket
@@ -12,10 +12,11 @@ LOOK_EVERY_S = 2.0
 
 
 class Dnsmasq:
-    """One dnsmasq process. It outlives the daemon on purpose: people keep their addresses while it restarts.
+    """One dnsmasq process, and the addresses of its interfaces. dnsmasq outlives the daemon on purpose, so that
+    devices keep their addresses during a restart.
 
-    `text` is asked again and again: what it says holds within `LOOK_EVERY_S`, and so do our addresses on an interface
-    that was made anew, on whose predecessor dnsmasq still listens.
+    `text` returns the configuration and is called again and again. A change takes effect within `LOOK_EVERY_S`, as
+    does the recreation of an interface, where dnsmasq would still listen on the old one.
     """
 
     def __init__(
@@ -27,7 +28,8 @@ class Dnsmasq:
         name: str = "dnsmasq",
         mend: str = "if port 53 or 67 is taken, stop the other server; 'ss -lunp' names it",
     ) -> None:
-        """`name` tells its files in `run_dir` from those of another dnsmasq; `mend` helps when it cannot start."""
+        """`name` separates this dnsmasq's files in `run_dir` from those of another; `mend` is the fix shown when it
+        cannot start."""
         self._text, self._addresses = text, addresses
         self.conf_file = run_dir / f"{name}.conf"
         self.pid_file = run_dir / f"{name}.pid"
@@ -41,7 +43,7 @@ class Dnsmasq:
         )
 
     async def run(self) -> None:
-        """Until cancelled. Raises NodeError when it cannot be started or has ended."""
+        """Until cancelled. Raises NodeError when dnsmasq cannot be started or has exited."""
         await asyncio.to_thread(self._prepare)
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
@@ -53,11 +55,11 @@ class Dnsmasq:
                 )
 
     def pid(self) -> int | None:
-        """Of the one that is running, ours or an earlier life's."""
+        """Process id of the running dnsmasq, started by this daemon or an earlier run."""
         return self._program.pid()
 
     def stop(self) -> None:
-        """End the one that is running, ours or an earlier life's."""
+        """Stop the running dnsmasq, started by this daemon or an earlier run."""
         self._program.stop()
 
     def _prepare(self) -> None:
@@ -69,7 +71,7 @@ class Dnsmasq:
         return self._text() + numbered(tuple(name for name, _ in self._addresses))
 
     def _is_displaced(self) -> bool:
-        """The interfaces are there, but not as they were, or an address of ours is missing, or the text is another."""
+        """True when an interface was recreated, one of our addresses is missing, or the configuration changed."""
         if not all(interface_index(name) for name, _ in self._addresses):
             return False
         lost = not all(_holds(address) for _, address in self._addresses)
@@ -77,7 +79,7 @@ class Dnsmasq:
 
 
 def _holds(address: str) -> bool:
-    """Whether the address, written with its network's size, is this machine's own."""
+    """Whether this machine has the address, written as address/prefix length."""
     bare = address.partition("/")[0]
     with socket.socket(socket.AF_INET6 if ":" in bare else socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:

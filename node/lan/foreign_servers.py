@@ -1,4 +1,4 @@
-"""Looks for servers on the people's side that are not ours: asks as a device would, and reads who has answered."""
+"""Finds other DHCP servers and routers on the LAN: sends the requests a device would send, and reads who answered."""
 
 import asyncio
 import secrets
@@ -13,12 +13,12 @@ from node.lan.solicitations import dhcp_discover, router_solicitation
 ASK_EVERY_S = 300.0
 ANSWERED_WITHIN_S = 2.0
 NAMED_MAX = 3
-"""Of each kind, in a warning."""
+"""Per kind, in a warning."""
 _SETS: tuple[tuple[Kind, str], ...] = (("dhcp", DHCP), ("router", ROUTERS))
 
 
 class ForeignServers:
-    """Who else answers devices on `interface`, as seen within the last half hour."""
+    """Other servers that answered on `interface` within the last half hour."""
 
     def __init__(self, interface: str) -> None:
         self._interface = interface
@@ -36,18 +36,19 @@ class ForeignServers:
             await asyncio.sleep(ASK_EVERY_S)
 
     async def update(self) -> None:
-        """Once: what `warnings` tells from now on."""
+        """Check once; `warnings` then reports the result."""
         self._found = await self.look()
 
     async def look(self) -> tuple[ForeignServer, ...]:
-        """Asks, and tells who has answered, the last first; nobody while the table does not stand."""
+        """Send the requests, then return the servers that answered, most recent first; empty when our table does not
+        exist."""
         await asyncio.to_thread(solicit, self._interface)
         await asyncio.sleep(ANSWERED_WITHIN_S)
         return await asyncio.to_thread(seen)
 
 
 def warning(kind: Kind, found: tuple[ForeignServer, ...]) -> str:
-    """One sentence for all of a kind."""
+    """One sentence for all servers of a kind."""
     those = [each for each in found if each.kind == kind]
     named = ", ".join(f"{each.mac} ({each.address})" for each in those[:NAMED_MAX])
     more = f" and {len(those) - NAMED_MAX} more" if len(those) > NAMED_MAX else ""
@@ -64,7 +65,7 @@ def warning(kind: Kind, found: tuple[ForeignServer, ...]) -> str:
 
 
 def solicit(interface: str) -> None:
-    """One question for each kind of server. A missing interface is asked nothing."""
+    """Send one request for each kind of server; nothing when the interface is missing."""
     try:
         with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as line:
             line.bind((interface, 0))
@@ -72,17 +73,17 @@ def solicit(interface: str) -> None:
             line.send(dhcp_discover(mac, secrets.randbits(32)))
             line.send(router_solicitation(mac))
     except OSError:
-        return  # it is looked at again; 'doctor' and the part "addresses" name an interface that is missing
+        return  # tried again later; 'doctor' and the part "addresses" report a missing interface
 
 
 def seen() -> tuple[ForeignServer, ...]:
-    """Who has answered within the last half hour, the last first."""
+    """Servers that answered within the last half hour, most recent first."""
     nftables, found = Nftables(), []
     try:
         for kind, name in _SETS:
             found += list(listed(kind, nftables.run(f"list set {TABLE} {name}")))
     except KernelRefused:
-        return ()  # no table, and so no node that could have seen anything
+        return ()  # without our table nothing was recorded
     finally:
         nftables.close()
     return tuple(sorted(found, key=lambda each: each.seconds_ago))

@@ -1,5 +1,5 @@
-"""A server program that runs with a configuration of ours, and outlives the daemon on purpose: people keep their
-addresses while it restarts."""
+"""A server program with generated configuration. It outlives the daemon on purpose, so that devices keep their
+addresses during a restart."""
 
 import fcntl
 import os
@@ -16,30 +16,30 @@ from node.errors import NodeError
 
 STARTS, START_AGAIN_S = 5, 0.3
 _ETHERNET_MTU = 1_500
-# From linux/sockios.h, and struct ifreq of linux/if.h with a number in it.
+# From linux/sockios.h, and struct ifreq of linux/if.h with an integer.
 _SIOCGIFMTU, _IFREQ = 0x8921, "16si20x"
 
 
 @dataclass(frozen=True, slots=True)
 class ManagedDaemon:
-    """One program: how it is called, where its files are, and what to do when it cannot start."""
+    """One program: its command line, its files, and the fix to show when it cannot start."""
 
     name: str
     package: str
     arguments: tuple[str, ...]
-    """Name the configuration and the pid file; the program goes to the background by itself."""
+    """Must name the configuration and the pid file; the program must daemonize itself."""
     conf_file: Path
     pid_file: Path
     mend: str
     makes_room_by: signal.Signals = signal.SIGTERM
-    """How it is ended when another takes its place."""
+    """Signal that stops it when another program takes over its task."""
 
     def pid(self) -> int | None:
-        """Of the one that runs with our configuration, started by us or by an earlier life."""
+        """Process id when it runs with our configuration, started by this daemon or an earlier run."""
         return running(self.pid_file, self.conf_file)
 
     def keep(self, text: str) -> None:
-        """Running with exactly this configuration when it returns. Raises NodeError."""
+        """Ensure that it runs with exactly this configuration. Raises NodeError."""
         if self.says() == text and self.pid() is not None:
             return
         self.make_room()
@@ -52,30 +52,30 @@ class ManagedDaemon:
             done = run_outside([program, *self.arguments], self.name)
             if not done.returncode:
                 return
-            time.sleep(START_AGAIN_S)  # a predecessor's port is free only a moment after its end
+            time.sleep(START_AGAIN_S)  # the port of an earlier process is released a moment after it exits
         raise NodeError(f"{self.name} did not start: {(done.stderr or done.stdout).strip()[:300]}", self.mend)
 
     def says(self) -> str:
-        """The configuration as written; empty while there is none."""
+        """The configuration file's content; empty when there is none."""
         return self.conf_file.read_text() if self.conf_file.exists() else ""
 
     def make_room(self) -> None:
-        """End the one that is running, because another does its work from now on."""
+        """Stop it because another program takes over its task."""
         end(self.pid_file, self.conf_file, self.makes_room_by)
 
     def stop(self) -> None:
-        """End the one that is running, ours or an earlier life's, and nobody comes after it."""
+        """Stop it, whether this daemon or an earlier run started it."""
         end(self.pid_file, self.conf_file)
 
 
 def installed(name: str) -> str | None:
-    """Where the program is; also where the search path leaves the system's own folder out."""
+    """Path of the program; also finds it when the search path lacks the system directories."""
     usual = Path("/usr/sbin", name)
     return shutil.which(name) or (str(usual) if usual.exists() else None)
 
 
 def running(pid_file: Path, conf_file: Path) -> int | None:
-    """The process id of a program that runs with our configuration."""
+    """Process id of a program that runs with our configuration."""
     try:
         pid = int(pid_file.read_text())
     except (OSError, ValueError):
@@ -84,13 +84,13 @@ def running(pid_file: Path, conf_file: Path) -> int | None:
 
 
 def end(pid_file: Path, conf_file: Path, by: signal.Signals = signal.SIGTERM) -> None:
-    """Stop a program that runs with our configuration, and nothing else."""
+    """Stop a program only if it runs with our configuration."""
     pid = running(pid_file, conf_file)
     if pid is None:
         return
     os.kill(pid, by)
     for _ in range(100):
-        # Its file is gone before the process is, which still holds its ports then.
+        # The pid file is removed before the process exits, which still holds its ports then.
         if not _runs_with(pid, conf_file):
             return
         time.sleep(0.02)
@@ -98,7 +98,7 @@ def end(pid_file: Path, conf_file: Path, by: signal.Signals = signal.SIGTERM) ->
 
 
 def interface_index(interface: str) -> int:
-    """0 while it is missing."""
+    """0 while the interface is missing."""
     try:
         return socket.if_nametoindex(interface)
     except OSError:
@@ -106,7 +106,7 @@ def interface_index(interface: str) -> int:
 
 
 def interface_mtu(interface: str) -> int:
-    """In bytes; Ethernet's own while the interface is missing."""
+    """In bytes; Ethernet's default while the interface is missing."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             found = fcntl.ioctl(probe, _SIOCGIFMTU, struct.pack(_IFREQ, interface.encode(), 0))
@@ -117,15 +117,14 @@ def interface_mtu(interface: str) -> int:
 
 
 def numbered(interfaces: tuple[str, ...]) -> str:
-    """A comment for a configuration, another one when an interface was recreated: the program is then started
-    again."""
+    """A comment for a configuration that changes when an interface is recreated, so that the program is restarted."""
     indexes = {name: interface_index(name) for name in interfaces}
     return "".join(f"# {name} was interface number {index}\n" for name, index in indexes.items())
 
 
 def run_outside(words: list[str], name: str) -> "subprocess.CompletedProcess[str]":
-    """Run a server outside the control group of the node's own unit, so that neither's memory counts as the other's. In
-    a scope of its own where a service manager has started the node; elsewhere, or where that refuses, as `run`."""
+    """Run a server outside the control group of the node's unit, so that their memory is accounted separately. Uses a
+    systemd scope when systemd started the node and accepts it; otherwise like `run`."""
     scope = installed("systemd-run") if _is_a_unit() else None
     if scope is not None:
         said = ["--scope", "--quiet", "--collect", f"--description={name}, started by procomu"]
@@ -141,7 +140,7 @@ def _is_a_unit() -> bool:
 
 
 def run(words: list[str]) -> "subprocess.CompletedProcess[str]":
-    # Every word comes from a checked node.toml, and no shell reads them.
+    # All arguments come from a validated node.toml, and no shell is involved.
     return subprocess.run(words, check=False, capture_output=True, text=True, timeout=10)  # noqa: S603
 
 

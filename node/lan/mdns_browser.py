@@ -1,4 +1,4 @@
-"""Hears which services announce themselves on the people's side, by zeroconf. It announces nothing."""
+"""Browses mDNS services on the LAN with zeroconf. It announces nothing."""
 
 import asyncio
 import contextlib
@@ -21,17 +21,17 @@ from node.lan.mdns_services import (
 from node.multicast_dns import DatagramReader, Filtered, sound
 
 LOOK_AGAIN_S = 2.0
-"""How soon an interface that was made anew, or too much talk on it, is noticed."""
+"""Interval of the check for a recreated interface or too many announcements."""
 ASK_AGAIN_S = 60.0
-"""How soon a service that gave no answer, or another one, is asked again."""
+"""Interval after which a service without a usable answer is resolved again."""
 PAUSE_S = 300.0
-"""How long nothing is listened to where somebody talks too much."""
+"""How long browsing pauses after too many announcements."""
 RESOLVE_MS = 3_000
 RESOLVERS = 2
 NAMES_MAX = 128
 RECORDS_MAX = 6_000
-"""Records that zeroconf may hold of the people's side, a kilobyte each and for as long as whoever announces them says;
-more is an attack on our memory."""
+"""Records that zeroconf may cache, about a kilobyte each, for as long as the sender's TTL; more is an attack on
+memory."""
 CLOSE_S = 3.0
 
 Name = tuple[str, str]
@@ -39,7 +39,7 @@ Name = tuple[str, str]
 
 
 class MdnsBrowser:
-    """The services that are there now. `run` until cancelled."""
+    """The services present now. `run` until cancelled."""
 
     def __init__(self, interface: str, own4: IPv4Interface, own6: IPv6Interface | None) -> None:
         self._interface, self._own4, self._own6 = interface, own4, own6
@@ -47,7 +47,7 @@ class MdnsBrowser:
         self._shown: tuple[FoundService, ...] = ()
         self._waiting: asyncio.Queue[Name] = asyncio.Queue(NAMES_MAX)
         self.warning = ""
-        """What keeps services from being found; empty while nothing does."""
+        """Why services cannot be found; empty if they can."""
         self._is_flooded = False
 
     def found(self) -> tuple[FoundService, ...]:
@@ -89,7 +89,7 @@ class MdnsBrowser:
     def _changed(
         self, zeroconf: Zeroconf, service_type: str, name: str, state_change: ServiceStateChange
     ) -> None:
-        """Called by zeroconf inside its own work: only remembers. The parameters' names are zeroconf's."""
+        """Called by zeroconf during its own processing: only queues the name. zeroconf dictates the parameter names."""
         del zeroconf
         place = (service_type, name)
         if state_change is ServiceStateChange.Removed:
@@ -100,7 +100,8 @@ class MdnsBrowser:
             self._enqueue(place)
 
     def _has_room(self) -> bool:
-        """One machine that announces names without end must not keep those of others out."""
+        """False when the table is full of services on show; otherwise one that is not shown is dropped, so that a
+        flood of names from one machine does not block others."""
         if len(self._known) < NAMES_MAX:
             return True
         name = dispensable(self._known, self._shown)
@@ -115,7 +116,7 @@ class MdnsBrowser:
                 self._enqueue(place)
 
     def _enqueue(self, place: Name) -> None:
-        # When the queue is full the name is asked for again later.
+        # When the queue is full, the name is resolved in a later round.
         with contextlib.suppress(asyncio.QueueFull):
             self._waiting.put_nowait(place)
 
@@ -126,7 +127,7 @@ class MdnsBrowser:
                 continue
             service_type, name = place
             try:
-                # A fresh one for each question: an old one would answer from what it had.
+                # A new object for each query: an old one would answer from its previous data.
                 service = AsyncServiceInfo(service_type, name)
                 answered = await service.async_request(zeroconf.zeroconf, RESOLVE_MS)
             except (OSError, ZeroconfError, NotRunningException, EventLoopBlocked):
@@ -172,7 +173,7 @@ def _said(service_type: str, service: AsyncServiceInfo) -> ServiceAnnouncement:
 
 
 def _index(interface: str) -> int:
-    """0 while it is missing."""
+    """0 while the interface is missing."""
     try:
         return socket.if_nametoindex(interface)
     except OSError:

@@ -1,5 +1,5 @@
-"""A service that announced itself on the people's side (DNS-SD, RFC 6763). Whoever announces is a stranger: what they
-say is limited, cleaned, and never shown without the machine that says it."""
+"""Services announced on the LAN (DNS-SD, RFC 6763). Announcements are untrusted: they are limited, sanitized, and
+always shown with the machine that sent them."""
 
 import unicodedata
 from collections.abc import Hashable, Iterable, Mapping
@@ -17,7 +17,7 @@ OF_ONE_MACHINE_MAX = 3
 
 @dataclass(frozen=True, slots=True)
 class ServiceAnnouncement:
-    """As it was heard; `service_type` is one of `SCHEMES`."""
+    """As received; `service_type` is a key of `SCHEMES`."""
 
     service_type: str
     instance: str
@@ -30,7 +30,7 @@ class ServiceAnnouncement:
 
 @dataclass(frozen=True, slots=True)
 class FoundService:
-    """A service as it may be shown."""
+    """A service that can be shown to users."""
 
     name: str
     url: str
@@ -43,7 +43,7 @@ class FoundService:
 def read_announced(
     said: ServiceAnnouncement, own4: IPv4Interface, own6: IPv6Interface | None
 ) -> FoundService | None:
-    """None for what people here could not open, or should not: other networks' addresses, and the node's own."""
+    """None for services that devices here cannot or should not open: addresses outside the LAN, and the node's own."""
     if not 1 <= said.port <= 65_535:
         return None
     address = _address(said.addresses, own4, own6)
@@ -59,7 +59,7 @@ def read_announced(
 
 
 def shown(found: Iterable[FoundService]) -> tuple[FoundService, ...]:
-    """By name, each address once, a few of each machine: one machine cannot fill the page."""
+    """Sorted by name, each address once, and a limited number per machine, so that one machine cannot fill the page."""
     kept: dict[str, FoundService] = {}
     of_machine: dict[str, int] = {}
     for each in sorted(found, key=lambda each: (each.name.casefold(), each.url)):
@@ -73,8 +73,7 @@ def shown(found: Iterable[FoundService]) -> tuple[FoundService, ...]:
 def dispensable[Name: Hashable](
     known: Mapping[Name, FoundService | None], on_show: Iterable[FoundService]
 ) -> Name | None:
-    """The name that was heard first of those that are not shown: nobody misses it when there is no room for more. None
-    when all are shown."""
+    """The oldest name that is not shown, which is dropped first when the table is full. None when all are shown."""
     seen = set(on_show)
     return next((name for name, found in known.items() if found not in seen), None)
 
@@ -82,7 +81,7 @@ def dispensable[Name: Hashable](
 def _address(
     texts: tuple[str, ...], own4: IPv4Interface, own6: IPv6Interface | None
 ) -> IPv4Address | IPv6Address | None:
-    """The first that is on the people's side, IPv4 before IPv6."""
+    """The first address on the LAN, IPv4 before IPv6."""
     here = []
     for text in texts[:ADDRESSES_MAX]:
         try:
@@ -98,13 +97,13 @@ def _address(
 
 
 def _clean(text: str) -> str:
-    """One line of characters that can be seen; none that turn the direction of what follows."""
+    """One line of visible characters, without control characters for text direction."""
     seen = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text[: 4 * NAME_CHARS_MAX])
     return " ".join(seen.split())[:NAME_CHARS_MAX].rstrip()
 
 
 def _path(path: bytes | None) -> str:
-    """As the service says it (RFC 6763 section 6: ``path=``), or the top."""
+    """The TXT record's ``path=`` (RFC 6763 section 6), or the root."""
     text = (path or b"/").decode("ascii", "replace")
     allowed = all("!" <= c <= "~" and c not in "\"'<>\\" for c in text)
     return text if allowed and text.startswith("/") and len(text) <= PATH_CHARS_MAX else "/"

@@ -1,4 +1,4 @@
-"""Keeps one radvd running while router advertisements must tell more than dnsmasq can: where the portal is."""
+"""Keeps one radvd running while router advertisements need what dnsmasq cannot send: the captive portal option."""
 
 import asyncio
 import signal
@@ -11,9 +11,10 @@ LOOK_EVERY_S = 2.0
 
 
 class Radvd:
-    """At most one radvd process on `interface`. It outlives the daemon, as dnsmasq does.
+    """At most one radvd process on `interface`. Like dnsmasq it outlives the daemon.
 
-    `text` is asked again and again: within `LOOK_EVERY_S` radvd runs with what it says, or is ended when it is empty.
+    `text` returns the configuration and is called again and again: within `LOOK_EVERY_S` radvd runs with it, or is
+    stopped when it is empty.
     """
 
     def __init__(self, text: Callable[[], str], run_dir: Path, interface: str) -> None:
@@ -26,18 +27,19 @@ class Radvd:
             conf_file,
             pid_file,
             f"see what is wrong with: radvd -c -C {conf_file}",
-            # Its farewell would tell devices that the router is gone, while it is only another program that speaks.
+            # On SIGTERM radvd would announce that the router is gone, although dnsmasq only takes over the
+            # advertisements.
             makes_room_by=signal.SIGKILL,
         )
 
     async def run(self) -> None:
-        """Until cancelled. Raises NodeError when radvd is wanted and cannot be started."""
+        """Until cancelled. Raises NodeError when radvd is needed and cannot be started."""
         while True:
             await asyncio.to_thread(self.settle)
             await asyncio.sleep(LOOK_EVERY_S)
 
     def settle(self) -> None:
-        """Once: running with the text of now, or ended when there is none. Raises NodeError."""
+        """Once: run radvd with the current configuration, or stop it if that is empty. Raises NodeError."""
         text = self._text()
         if not text:
             self._program.make_room()
@@ -48,5 +50,5 @@ class Radvd:
         return self._program.pid()
 
     def stop(self) -> None:
-        """End the one that is running, ours or an earlier life's."""
+        """Stop the running radvd, started by this daemon or an earlier run."""
         self._program.stop()

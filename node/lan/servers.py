@@ -1,4 +1,4 @@
-"""The servers of the people's side, as a node's settings want them."""
+"""Builds the LAN's servers from the node's configuration."""
 
 import os
 from collections.abc import Callable
@@ -15,11 +15,11 @@ from node.lan.upstream import UpstreamResolvers
 from node.units import Monotonic
 
 STRANGERS_DNS = "strangers-dns"
-"""Name of its files in the run folder."""
+"""Base name of its files in the run directory."""
 
 
 def dnsmasq(config: NodeConfig, portal_api: Callable[[], str]) -> Dnsmasq:
-    """`portal_api` tells the URI of the captive portal API, or nothing, and may say something else later."""
+    """`portal_api` returns the captive portal API's URI, or an empty text; the result may change."""
     lan, run_dir = config.lan, Path(config.node.run_dir)
     leases, mtu = str(lease_file(config)), announced_mtu(config)
 
@@ -47,7 +47,7 @@ def dnsmasq(config: NodeConfig, portal_api: Callable[[], str]) -> Dnsmasq:
 
 
 def strangers_dns(config: NodeConfig) -> Dnsmasq:
-    """Answers names to devices that are not admitted; the packet filter leads their questions to it."""
+    """Resolver for unauthorized devices; the packet filter redirects their queries to it."""
     lan, run_dir = config.lan, Path(config.node.run_dir)
     text = strangers_dns_conf(
         interface=lan.interface,
@@ -71,7 +71,7 @@ def _addresses(config: NodeConfig) -> tuple[tuple[str, str], ...]:
 
 
 def stand_in(config: NodeConfig, clock: Callable[[], Monotonic]) -> DnsFallback:
-    """Answers names while no resolver upstream does."""
+    """Resolver for the time when no upstream resolver answers."""
     return DnsFallback(
         UpstreamResolvers(config.lan.dns_upstream, clock),
         Path(config.node.run_dir),
@@ -80,7 +80,7 @@ def stand_in(config: NodeConfig, clock: Callable[[], Monotonic]) -> DnsFallback:
 
 
 def _names(config: NodeConfig) -> Names:
-    """Services with a name that exists only here."""
+    """Local names of services."""
     local = f".{config.lan.domain}"
     return tuple(
         (service.host, address)
@@ -91,7 +91,7 @@ def _names(config: NodeConfig) -> Names:
 
 
 def radvd(config: NodeConfig, portal_api: Callable[[], str]) -> Radvd:
-    """Sends the router advertisements while there is a portal to tell of; otherwise dnsmasq does."""
+    """Sends router advertisements while there is a captive portal URI to announce; otherwise dnsmasq sends them."""
     lan, mtu = config.lan, announced_mtu(config)
 
     def text() -> str:
@@ -110,8 +110,8 @@ def radvd(config: NodeConfig, portal_api: Callable[[], str]) -> Radvd:
 
 
 def announced_mtu(config: NodeConfig) -> Callable[[], int]:
-    """Bytes in one packet that devices are told of: what both sides carry. While the uplink's interface is missing it
-    is what it was before, because a line that comes and goes must not restart the servers each time."""
+    """MTU in bytes to announce: the smaller of LAN and uplink. While the uplink's interface is missing, the last
+    value is kept, so that an unstable link does not restart the servers each time."""
     seen = interface_mtu(config.lan.interface)
 
     def smallest() -> int:
@@ -125,7 +125,8 @@ def announced_mtu(config: NodeConfig) -> Callable[[], int]:
 
 
 def lease_file(config: NodeConfig) -> Path:
-    """People get addresses also while the data folder cannot be written; dnsmasq ends without its lease file."""
+    """In the run directory when the data directory is not writable: dnsmasq does not run without its lease file, and
+    devices still need addresses."""
     data_dir = Path(config.node.data_dir)
     folder = data_dir if os.access(data_dir, os.W_OK) else Path(config.node.run_dir)
     return folder / "dhcp.leases"

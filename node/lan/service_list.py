@@ -1,4 +1,4 @@
-"""The services as people see them: those that the community wrote down first, then those that were found."""
+"""Services shown to users: configured ones first, then those found by mDNS."""
 
 from collections.abc import Callable, Iterable
 
@@ -8,7 +8,7 @@ from node.lan.mdns_services import FoundService
 
 
 class ServiceList:
-    """What is shown now: the same object until something is found or gone."""
+    """The current list; the same object until it changes."""
 
     def __init__(
         self, offered: tuple[OfferedService, ...], found: Callable[[], tuple[FoundService, ...]] = tuple
@@ -25,7 +25,7 @@ class ServiceList:
 
 
 def views(offered: Iterable[OfferedService], found: Iterable[FoundService]) -> tuple[ServiceView, ...]:
-    """What is written down and found too is shown once, as it was written."""
+    """A service that is both configured and found is shown once, as configured."""
     written = tuple(ServiceView(each.name, each.url, each.about, is_configured=True) for each in offered)
     places = {(str(address), each.port) for each in offered for address in each.addresses}
     strangers = (each for each in found if _place(each) not in places)

@@ -1,4 +1,4 @@
-"""Questions to every server on a link, as frames: whoever answers them to everybody is seen."""
+"""Requests to all servers on a link, as raw frames; broadcast answers to them can be recorded."""
 
 import struct
 from ipaddress import IPv6Address
@@ -9,14 +9,15 @@ _ALL_ROUTERS, _ALL_ROUTERS_MAC = IPv6Address("ff02::2").packed, bytes.fromhex("3
 _UDP, _ICMPV6, _ROUTER_SOLICITATION = 17, 58, 133
 _COOKIE = bytes.fromhex("63825363")
 _DISCOVER = bytes((53, 1, 1, 255))
-"""Option 53 (RFC 2132 section 9.6), and the end."""
+"""Option 53 (RFC 2132 section 9.6), and the end option."""
 _ANSWER_TO_ALL = 0x8000
 """RFC 2131 section 2, BROADCAST flag."""
 _BOOTP_BYTES_MIN = 300
 
 
 def dhcp_discover(mac: bytes, number: int) -> bytes:
-    """A DHCPDISCOVER of `mac` whose answer goes to everybody; it takes no lease. `number` has 32 bits."""
+    """A DHCPDISCOVER from `mac` that requests a broadcast answer; it takes no lease. `number` is the 32-bit
+    transaction id."""
     head = struct.pack("!4BIHH", 1, 1, 6, 0, number, 0, _ANSWER_TO_ALL)
     message = (head + bytes(16) + mac.ljust(16, b"\0") + bytes(192) + _COOKIE + _DISCOVER).ljust(
         _BOOTP_BYTES_MIN, b"\0"
@@ -31,7 +32,7 @@ def dhcp_discover(mac: bytes, number: int) -> bytes:
 
 
 def router_solicitation(mac: bytes) -> bytes:
-    """From no address, so that the answer goes to everybody (RFC 4861 section 4.1)."""
+    """From the unspecified address, so that the answer is multicast (RFC 4861 section 4.1)."""
     message = struct.pack("!BBHI", _ROUTER_SOLICITATION, 0, 0, 0)
     pseudo = bytes(16) + _ALL_ROUTERS + struct.pack("!II", len(message), _ICMPV6)
     message = message[:2] + struct.pack("!H", _checksum(pseudo + message)) + message[4:]
@@ -40,7 +41,7 @@ def router_solicitation(mac: bytes) -> bytes:
 
 
 def _checksum(data: bytes) -> int:
-    """RFC 1071; of an even number of bytes."""
+    """RFC 1071; `data` must have an even length."""
     total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)

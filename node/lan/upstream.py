@@ -1,4 +1,4 @@
-"""Whether any resolver upstream answers: a real question, again and again, as devices ask it."""
+"""Checks whether an upstream resolver answers, with real queries at regular intervals."""
 
 import asyncio
 import ipaddress
@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterable
 from enum import IntEnum
 from pathlib import Path
 
-# The library gives them away, and its type hints do not say so.
+# Exported by the library, but missing from its type hints.
 from zeroconf import DNSIncoming, DNSOutgoing, DNSQuestion  # type: ignore[attr-defined]
 
 from node.units import Monotonic
 
 ASK_EVERY_S = 10.0
 ASK_AGAIN_S = 2.0
-"""While the last question had no answer."""
+"""After a query without an answer."""
 ANSWER_WITHIN_S = 3.0
 SILENT_ROUNDS = 2
-"""Rounds without any answer before the resolvers count as gone."""
+"""Rounds without any answer before the resolvers count as unreachable."""
 RESOLVERS_MAX = 4
 DNS_PORT = 53
 RESOLV_CONF = Path("/etc/resolv.conf")
@@ -28,25 +28,25 @@ NAMES = (
     "www.msftconnecttest.com.",
     "detectportal.firefox.com.",
 )
-"""What every phone asks for all day: it tells nobody anything, and a resolver in between cannot know the answer for
-longer than the few minutes that these names allow."""
+"""Names that every phone queries all day, so they disclose nothing; their TTL is a few minutes, so a resolver cannot
+answer from its cache for longer."""
 _TYPE_A, _CLASS_IN, _RECURSION_DESIRED, _RESPONSE, _RCODE = 1, 1, 0x0100, 0x8000, 0x000F
 _NO_ERROR, _FAILED, _NO_SUCH_NAME = 0, 2, 3
 
 
 class ResolverReply(IntEnum):
-    """The best that any resolver said to one question, the worst first."""
+    """The best reply of any resolver to one query; ordered, worst first."""
 
     NONE = 0
-    """Nothing, or that it failed (SERVFAIL): so speaks a resolver that has lost its own way to the Internet."""
+    """No reply, or SERVFAIL, which a resolver sends when it cannot reach the Internet."""
     REFUSED = 1
-    """A well-formed answer that does not help: REFUSED, NOTIMP, FORMERR. The line works, the name is not given."""
+    """REFUSED, NOTIMP or FORMERR: the link works, but the name is not resolved."""
     KNOWN = 2
-    """An answer, or that there is none (NXDOMAIN)."""
+    """An answer, or NXDOMAIN."""
 
 
 class UpstreamResolvers:
-    """Knows after each round whether some resolver answers."""
+    """Knows after each round whether an upstream resolver answers."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class UpstreamResolvers:
         resolv_conf: Path = RESOLV_CONF,
         port: int = DNS_PORT,
     ) -> None:
-        """`resolvers` empty: those that the system itself uses, read anew each time."""
+        """With empty `resolvers` the system's own are used, read again for each round."""
         self._resolvers, self._resolv_conf, self._port = resolvers, resolv_conf, port
         self._clock = clock
         self._silent, self._since = 0, clock()
@@ -64,27 +64,27 @@ class UpstreamResolvers:
 
     @property
     def answers(self) -> bool:
-        """True until `SILENT_ROUNDS` rounds in a row had no answer."""
+        """True until `SILENT_ROUNDS` rounds in a row had no reply."""
         return self._silent < SILENT_ROUNDS
 
     @property
     def gives_names(self) -> bool:
-        """False after `SILENT_ROUNDS` rounds in a row in which no resolver gave a name that devices look for, be it
-        that all were silent or that they refused."""
+        """False after `SILENT_ROUNDS` rounds in a row in which no resolver resolved the name, because all were silent
+        or refused."""
         return self._unhelpful < SILENT_ROUNDS
 
     @property
     def silent_since(self) -> Monotonic | None:
-        """When the first question was asked that had no answer; None while some resolver answers."""
+        """Time of the first unanswered query; None while a resolver answers."""
         return None if self.answers else self._since
 
     @property
     def silent_minutes(self) -> int:
-        """Begun ones, since `silent_since`; 0 while some resolver answers."""
+        """Minutes since `silent_since`, rounded up; 0 while a resolver answers."""
         return 0 if self.answers else -(-(self._clock() - self._since) // 60_000)
 
     async def look(self) -> float:
-        """One round of questions. Returns the seconds to wait until the next."""
+        """One round of queries. Returns the seconds until the next."""
         asked = self._clock()
         reply = await self.ask()
         self._unhelpful = 0 if reply is ResolverReply.KNOWN else self._unhelpful + 1
@@ -97,7 +97,7 @@ class UpstreamResolvers:
         return ASK_EVERY_S if reply is ResolverReply.KNOWN else ASK_AGAIN_S
 
     async def ask(self) -> ResolverReply:
-        """What the resolvers say just now."""
+        """The best reply of the resolvers now."""
         resolvers = (self._resolvers or system_resolvers(self._resolv_conf))[:RESOLVERS_MAX]
         name = NAMES[self._round % len(NAMES)]
         self._round += 1
@@ -105,7 +105,7 @@ class UpstreamResolvers:
 
 
 class _Question(asyncio.DatagramProtocol):
-    """One question to one resolver."""
+    """One query to one resolver."""
 
     def __init__(self, name: str) -> None:
         self._name, self._id = name, secrets.randbelow(1 << 16)
@@ -119,7 +119,7 @@ class _Question(asyncio.DatagramProtocol):
             transport.sendto(packet)
 
     def datagram_received(self, data: bytes, addr: tuple[str | object, int]) -> None:
-        del addr  # the socket is connected: only the resolver itself can answer
+        del addr  # the socket is connected: only the resolver can answer
         reply = DNSIncoming(data)
         if reply.valid and reply.id == self._id and reply.flags & _RESPONSE:
             self._tell(_meaning(reply.flags & _RCODE))
@@ -138,14 +138,14 @@ class _Question(asyncio.DatagramProtocol):
 
 
 def _meaning(rcode: int) -> ResolverReply:
-    """Of a response code (RFC 1035 section 4.1.1)."""
+    """Of an RCODE (RFC 1035 section 4.1.1)."""
     if rcode in {_NO_ERROR, _NO_SUCH_NAME}:
         return ResolverReply.KNOWN
     return ResolverReply.NONE if rcode == _FAILED else ResolverReply.REFUSED
 
 
 async def _best_reply(resolvers: Iterable[str], name: str, port: int) -> ResolverReply:
-    """All are asked at once; the first that knows is enough."""
+    """Query all in parallel; the first conclusive reply ends the round."""
     loop = asyncio.get_running_loop()
     transports: list[asyncio.BaseTransport] = []
     waiting: set[asyncio.Future[ResolverReply]] = set()
@@ -158,7 +158,7 @@ async def _best_reply(resolvers: Iterable[str], name: str, port: int) -> Resolve
                         lambda: _Question(name), remote_addr=(resolver, port)
                     )
                 except OSError:
-                    continue  # no way there
+                    continue  # no route
                 transports.append(opened)
                 waiting.add(question.reply)
             while waiting and best is not ResolverReply.KNOWN:
@@ -173,7 +173,7 @@ async def _best_reply(resolvers: Iterable[str], name: str, port: int) -> Resolve
 
 
 def system_resolvers(file: Path = RESOLV_CONF) -> tuple[str, ...]:
-    """Addresses of resolv.conf(5); none while it cannot be read."""
+    """Addresses in resolv.conf(5); empty if it cannot be read."""
     try:
         with file.open(encoding="utf-8", errors="replace") as opened:
             lines = opened.read(RESOLV_CONF_CHARS_MAX).splitlines()
