@@ -33,7 +33,7 @@ BYTES_OF_A_ROW = 128
 unless names are very long."""
 CHANGED_ROWS_MAX = 10_000
 """Rows per author that may wait for a recount because their page was evicted or replaced by one with less. Above
-this, no more pages of the author are accepted until the recount."""
+this, further pages of the author are refused until the recount."""
 
 type StreamKey = tuple[NodeId, str]
 type Age = Literal["newer", "same", "older", "conflict"]
