@@ -1,4 +1,4 @@
-"""What no line of the house may do: start a program through a shell, or carry a key that everybody could read here."""
+"""No source line starts a program through a shell or contains a private key."""
 
 import ast
 import re
@@ -16,7 +16,7 @@ PRIVATE = re.compile(rb"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----\s+[A-Za-z0-9+/]{
 
 
 def shells(path: Path) -> list[int]:
-    """Lines that call a shell, or may do so by a parameter."""
+    """Lines that call a shell, or can do so by a parameter."""
     found = []
     for node in ast.walk(ast.parse(path.read_text())):
         if not isinstance(node, ast.Call):
@@ -38,7 +38,7 @@ def test_the_search_finds_a_shell_where_there_is_one(tmp_path: Path) -> None:
     assert [2, 3] == shells(bad)
 
 
-def test_no_key_stands_in_the_repository() -> None:
+def test_no_private_key_is_in_the_repository() -> None:
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
     files = [ROOT / name for name in listed.decode().split("\0") if name]
     assert [] == [path for path in files if path.is_file() and PRIVATE.search(path.read_bytes())]

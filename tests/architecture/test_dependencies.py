@@ -1,4 +1,4 @@
-"""What is installed and what is imported are the same: no library too many, none that came by chance."""
+"""Declared dependencies and imported packages are the same set."""
 
 import ast
 import re
@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("node", "captive_portal", "mesh")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 MODULE_OF = {"import-linter": "importlinter", "pillow": "PIL", "pil": "PIL", "pytest-xdist": "xdist"}
-"""Where the module's name is not the distribution's with an underscore for each hyphen."""
+"""Distributions whose module name is not the distribution name with underscores for hyphens."""
 NO_LIBRARY = {"python3", "python3-venv"}
 """Debian packages of the interpreter itself."""
 RUN_AS = {
@@ -22,11 +22,11 @@ RUN_AS = {
     "ruff": ("deploy/check", ".venv/bin/ruff"),
     "xdist": ("deploy/check", "--dist loadfile"),
 }
-"""Tools that nothing imports: where each is run or set."""
+"""Tools that nothing imports: the file that runs or configures each."""
 
 
 def imported(*folders: str) -> set[str]:
-    """Top-level modules that files below `folders` import and that are neither Python's nor ours."""
+    """Top-level modules imported below `folders` that belong neither to the standard library nor to this project."""
     found: set[str] = set()
     for folder in folders:
         for path in (ROOT / folder).rglob("*.py"):
@@ -48,7 +48,7 @@ def declared(requirements: list[str]) -> set[str]:
 
 
 def debian(array: str) -> set[str]:
-    """Modules that the Debian packages of one array in deploy/setup bring."""
+    """Modules provided by the Debian packages of one array in deploy/setup."""
     found = re.search(
         rf"^{array}=\((.*?)\)", (ROOT / "deploy" / "setup").read_text(), re.DOTALL | re.MULTILINE
     )
@@ -85,8 +85,8 @@ def test_tools_that_nothing_imports_are_run_or_set(tool: str) -> None:
     assert words in (ROOT / path).read_text()
 
 
-def test_packages_come_by_their_managers_and_from_no_address_of_ours() -> None:
-    """So that a mirror, a proxy or a folder of wheels serves the whole set-up."""
+def test_packages_come_from_their_package_managers_and_from_no_fixed_address() -> None:
+    """So that a mirror, a proxy or a folder of wheels can serve the whole installation."""
     hosts = re.compile(
         r"npmjs\.|registry\.[a-z]+\.(?:org|com|io)|pypi\.org|pythonhosted\.org|crates\.io|unpkg\.com|jsdelivr\.net"
     )
@@ -114,6 +114,8 @@ def importers(module: str) -> set[str]:
 
 
 def test_toml_is_read_in_one_place_and_edited_in_one() -> None:
-    """The first has the limits for hostile files and the lines for findings; the second keeps people's comments."""
+    """node.toml_reader has the limits for hostile files and the line numbers of findings; the editor keeps
+    comments.
+    """
     assert {"node/toml_reader.py"} == importers("tomllib")
     assert {1} == {len(importers("tomlkit"))}

@@ -1,4 +1,4 @@
-"""A name stands for one thing in the whole tree, and private words of earlier versions do not come back."""
+"""A class name is used once in the whole tree, and private names of earlier versions do not come back."""
 
 import ast
 from collections import Counter
@@ -79,7 +79,7 @@ OLD_MODULES = {
 # fmt: on
 
 
-def test_no_class_name_stands_for_two_things():
+def test_every_class_name_is_used_once():
     assert [] == sorted(name for name, count in CLASSES.items() if count > 1)
 
 

@@ -11,7 +11,7 @@ from tests.architecture.test_structure import SOURCES
 
 TABLE, MACHINE = Path(inspect.getfile(SessionTable)), Path(inspect.getfile(session_state))
 STATES = ("_states", "guests")
-"""What `SessionTable` keeps them in, and the read-only name by which others read them."""
+"""The attribute in which `SessionTable` keeps states, and its read-only name for other modules."""
 CHANGING = {"clear", "pop", "popitem", "setdefault", "update", "__setitem__", "__delitem__"}
 
 
@@ -20,7 +20,7 @@ def is_states(node: ast.AST) -> bool:
 
 
 def changes(tree: ast.AST) -> Iterator[int]:
-    """Lines that change a mapping of states, or put another in its place."""
+    """Lines that change a mapping of states or replace it."""
     for node in ast.walk(tree):
         match node:
             case ast.Subscript(value=value, ctx=ast.Store() | ast.Del()) if is_states(value):
@@ -34,7 +34,7 @@ def changes(tree: ast.AST) -> Iterator[int]:
 
 
 def steps(tree: ast.AST, module: str) -> Iterator[int]:
-    """Lines that name the machine's `step`, to call it or to give it away."""
+    """Lines that name the function `step`, to call it or to pass it on."""
     for node in ast.walk(tree):
         match node:
             case ast.Attribute(value=ast.Name(id=name), attr="step") if name == module:
@@ -60,7 +60,7 @@ def test_no_other_place_changes_a_state() -> None:
     assert in_table & lines_of("handle")
 
 
-def test_no_other_place_takes_a_step() -> None:
+def test_no_other_place_calls_step() -> None:
     module = "session_state"
     paths = [path for path in SOURCES if path != MACHINE]
     found = {(path, line) for path in paths for line in steps(ast.parse(path.read_text()), module)}

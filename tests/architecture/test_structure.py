@@ -1,4 +1,4 @@
-"""The shape of the house: names, sizes, tasks with owners, a test for every pure room, imports as drawn."""
+"""Structure of the source tree: file names, sizes, task ownership, tests for pure modules, import directions."""
 
 import ast
 import subprocess
@@ -17,7 +17,7 @@ NO_NOUN = {"utils", "util", "helpers", "helper", "common", "misc", "base", "core
 NO_NOUN |= {"processor", "data", "info"}
 MODULE_LINES_MAX = 600
 LONG_MODULES: dict[str, str] = {}
-"""Modules that may be longer, by name and reason."""
+"""Modules that may exceed the size limit, with the reason."""
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
@@ -26,7 +26,7 @@ def name_of(path: Path) -> str:
 
 
 def edges() -> list[str]:
-    """Rooms that may touch the world, as the import contract lists them."""
+    """Modules that do I/O, as the import contract lists them."""
     contracts = PYPROJECT["tool"]["importlinter"]["contracts"]
     (pure,) = (contract for contract in contracts if contract["name"] == "Pure unless named an edge")
     return [line.split(" -> ")[0] for line in pure["ignore_imports"]]
@@ -49,19 +49,21 @@ def test_every_file_is_named_by_a_noun(path):
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_every_file_says_what_it_is(path):
+def test_every_file_has_a_docstring(path):
     assert ast.get_docstring(ast.parse(path.read_text()))
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_no_file_is_too_long_to_read_at_once(path):
+def test_no_module_exceeds_the_size_limit(path):
     lines = len(path.read_text().splitlines())
     assert lines <= MODULE_LINES_MAX or name_of(path) in LONG_MODULES
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_every_task_belongs_to_a_group(path):
-    """A task that no group owns dies unseen. A group is what ``async with asyncio.TaskGroup() as`` names."""
+def test_every_task_belongs_to_a_task_group(path):
+    """An exception in a task without an owner is lost. A group is what ``async with asyncio.TaskGroup() as``
+    names.
+    """
     tree = ast.parse(path.read_text())
     groups = {
         ast.unparse(item.optional_vars)
@@ -108,7 +110,7 @@ VALUES_ONLY = {
     "captive_portal.ports",
     "mesh.ports",
 }
-"""Rooms that hold only shapes: whoever uses them tests them."""
+"""Modules that hold only types; the tests of their users cover them."""
 AWAITED = {
     "node.accounting.booking",
     "node.app.console",
@@ -121,22 +123,22 @@ AWAITED = {
     "node.control.accounting_cycle",
     "node.control.active_ruleset",
 }
-"""Rooms that are tested through their neighbours only, until they have a mirror of their own."""
+"""Modules that are covered by the tests of other modules and have no test file of their own yet."""
 
 
 @pytest.mark.parametrize("path", PURE, ids=name_of)
-def test_every_pure_room_has_its_mirror_among_the_tests(path):
+def test_every_pure_module_has_a_test_file(path):
     if name_of(path) in VALUES_ONLY | AWAITED:
         return
     mirror = ROOT / "tests" / "unit" / path.relative_to(ROOT).with_name(f"test_{path.stem}.py")
     assert mirror.exists(), f"write {mirror.relative_to(ROOT)}"
 
 
-def test_exceptions_are_for_rooms_that_are_still_there():
+def test_exceptions_name_modules_that_still_exist():
     assert set() == (VALUES_ONLY | AWAITED) - {name_of(path) for path in SOURCES}
 
 
-def test_imports_go_where_the_drawing_says():
+def test_imports_follow_the_import_contracts():
     done = subprocess.run(
         [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""A browser at the admins' door, for tests: it keeps cookies, and fills in forms as the page gave them."""
+"""HTTP client for the admin pages: keeps cookies and fills in forms as the page gave them."""
 
 import re
 from collections.abc import AsyncIterator
@@ -12,7 +12,7 @@ from tests.fakes.admin_backend import LINK, FakeAdminBackend, open_admin_server
 
 @dataclass
 class AdminBrowser:
-    """A browser that keeps cookies and follows nothing by itself."""
+    """Keeps cookies; does not follow redirects by itself."""
 
     session: ClientSession
     backend: FakeAdminBackend
@@ -34,7 +34,7 @@ class AdminBrowser:
         assert 303 == response.status
 
     async def send(self, path: str, **fields: str) -> tuple[ClientResponse, str]:
-        """One of our own forms."""
+        """Submit a form of the admin pages."""
         return await self.post(path, {"proof": await self.proof(), **fields})
 
     async def proof(self) -> str:
@@ -49,7 +49,7 @@ def proof_in(page: str) -> str:
 
 
 def field_in(page: str, name: str) -> str:
-    """What stands in a hidden field."""
+    """Value of a hidden field."""
     found = re.search(rf'name="{name}" value="([^"]*)"', page)
     assert found is not None, name
     return found[1]

@@ -1,4 +1,6 @@
-"""A whole house behind the front door: the real loop, register and portal house, with a fake kernel and clock."""
+"""The whole application behind the portal: the real loop, account registry and services, with a fake kernel and
+clock.
+"""
 
 import asyncio
 import itertools
@@ -64,7 +66,7 @@ by = "D-1"
 
 @dataclass
 class AppFixture:
-    """One life of the daemon, as far as people can tell."""
+    """One run of the daemon, as people see it through the portal."""
 
     loop: Reconciler
     portal: AccountService
@@ -87,7 +89,7 @@ class AppFixture:
 
 
 class Neighbourhood:
-    """The world around the daemon, which outlives it."""
+    """Everything that outlives a run of the daemon: database, kernel, clock, devices."""
 
     def __init__(
         self, memories: Callable[[], Repository], folder: Path, joining: str = "", rules: str = ""
@@ -110,7 +112,7 @@ class Neighbourhood:
 
     @asynccontextmanager
     async def life(self, *, killed: bool = False) -> AsyncIterator[AppFixture]:
-        """`killed` ends it without a last word."""
+        """One run of the daemon; with `killed` it ends without a last write."""
         loop = self._loop()
         kept = tuple(KeptView(each.table, each.purpose, each.retention) for each in WHOLE_INVENTORY)
         portal = AccountService(
@@ -134,7 +136,7 @@ class Neighbourhood:
         self.kernel.pass_time(milliseconds)
 
     def power_cut(self, off_ms: int = 60_000) -> None:
-        """What was in the kernel is gone, and the machine comes up again after a while."""
+        """The kernel's state is lost, and the machine starts again after a while."""
         self.kernel.vanish()
         self.clock.reboot(off_ms)
         self.kernel.now = self.clock.now

@@ -1,4 +1,4 @@
-"""A front door with its people before it, and a memory that outlives the daemon."""
+"""Fixtures: a portal server with its devices, and repositories that outlive the daemon."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -22,7 +22,7 @@ from tests.fakes.repository import FakeRepository
 
 @pytest.fixture
 async def server() -> AsyncIterator[PortalServer]:
-    """Nobody is in."""
+    """No device is admitted."""
     async with open_portal_server(FakePortalBackend(allowance=ALLOWANCE)) as server:
         yield server
 
@@ -44,7 +44,7 @@ def stranger(server: PortalServer) -> PortalBrowser:
 
 @pytest.fixture(params=["fake", "stored"])
 def memories(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Repository]]:
-    """Each call opens the same memory again, as a new life of the daemon would."""
+    """Each call opens the same repository again, as the next run of the daemon would."""
     if request.param == "fake":
         fake = FakeRepository()
         yield lambda: fake

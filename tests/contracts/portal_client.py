@@ -1,4 +1,4 @@
-"""A browser of the plainest kind: bytes out, one whole answer back, over a real loopback socket."""
+"""Minimal HTTP client: sends bytes over a real loopback socket and reads one whole response."""
 
 import asyncio
 import re
@@ -13,7 +13,7 @@ ANSWER_S = 5.0
 
 @dataclass(frozen=True)
 class PortalReply:
-    """One answer as it came over the wire; status 0 means that the connection was closed without one."""
+    """One response as received; status 0 means that the connection was closed without one."""
 
     status: int
     headers: dict[str, str]
@@ -26,7 +26,7 @@ class PortalReply:
         return found[1]
 
     def fill(self, action: str, **typed: str) -> str:
-        """The body of the form of this page that is sent to `action`: its hidden fields, and what a person types."""
+        """Body of the form of this page whose action is `action`: its hidden fields and the typed values."""
         for form in re.findall(rf'action="{action}">(.*?)</form>', self.body, re.DOTALL):
             hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form))
             if hidden.items() >= {k: v for k, v in typed.items() if k in hidden}.items():

@@ -1,4 +1,4 @@
-"""People can join by every way: the real house behind the portal, over both memories."""
+"""Joining by every method: the real application behind the portal, with both repositories."""
 
 import asyncio
 import json
@@ -81,7 +81,7 @@ async def is_refused(backend: AppFixture, mac: MacAddress, entry: Entry) -> str:
 
 
 async def give_passphrase(backend: AppFixture) -> None:
-    """Ana's, chosen with her card in hand."""
+    """A passphrase for Ana, set after showing her card."""
     await comes_in(backend, LISTED, CardShown(backend.card()))
     assert await backend.portal.set_passphrase(LISTED, WORDS) is None
 
@@ -97,7 +97,7 @@ async def test_a_voucher_starts_when_it_is_first_used_and_ends_for_all_of_its_de
         street.pass_time(5 * DAY_MS)
         first = await comes_in(backend, ANA, CodeTyped(code))
         street.pass_time(DAY_MS - HOUR_MS)
-        # In use: one that was silent all the while would have been superseded by Ben's.
+        # In use: an idle device would have been replaced by Ben's.
         await until(
             lambda: (
                 street.kernel.send(ANA, up=1)
@@ -136,7 +136,7 @@ async def test_what_a_voucher_is_worth_is_said_by_the_rules_for_its_group(backen
     assert "day-pass" == allowance.ceiling.rule
 
 
-async def test_a_voucher_that_is_revoked_ends_at_once_and_can_be_given_back(street: Neighbourhood) -> None:
+async def test_a_revoked_voucher_ends_at_once_and_can_be_restored(street: Neighbourhood) -> None:
     async with street.life() as backend:
         (code,) = await backend.codes()
         await comes_in(backend, ANA, CodeTyped(code))
@@ -150,7 +150,7 @@ async def test_a_voucher_that_is_revoked_ends_at_once_and_can_be_given_back(stre
         await comes_in(backend, ANA, CodeTyped(code))
 
 
-async def test_a_guest_who_types_a_code_is_counted_in_the_voucher_from_then_on(
+async def test_a_guest_who_enters_a_code_is_counted_in_the_voucher_from_then_on(
     street: Neighbourhood,
 ) -> None:
     async with street.life() as backend:
@@ -165,7 +165,7 @@ async def test_a_guest_who_types_a_code_is_counted_in_the_voucher_from_then_on(
         assert 700 == backend.loop.ledger.total(AccountId("guest-0a"), "2026-11").uplink.total
 
 
-async def test_the_rules_may_make_a_visit_shorter_than_its_voucher(tmp_path: Path) -> None:
+async def test_the_rules_may_make_a_session_shorter_than_its_voucher(tmp_path: Path) -> None:
     rules = '[[rule]]\nid = "visits"\nsession = "2 hours"\nwho = "group:day-pass"\nby = "D-1"\n'
     async with Neighbourhood(FakeRepository, tmp_path, rules=rules).life() as backend:
         (code,) = await backend.codes()
@@ -190,7 +190,7 @@ async def test_a_code_on_the_first_device_brings_the_second_into_the_account_onc
     assert {ANA, BEN} == {device.mac for device in backend.portal.guest(ANA).devices}
 
 
-async def test_devices_are_named_and_removed_by_their_owner_and_by_nobody_else(backend: AppFixture) -> None:
+async def test_devices_are_named_and_removed_by_their_owner_only(backend: AppFixture) -> None:
     (code,) = await backend.codes()
     for mac in (ANA, BEN):
         await comes_in(backend, mac, CodeTyped(code))
@@ -208,7 +208,7 @@ async def test_devices_are_named_and_removed_by_their_owner_and_by_nobody_else(b
     assert [ANA] == [device.mac for device in backend.portal.guest(ANA).devices]
 
 
-async def test_the_longest_idle_device_makes_room(street: Neighbourhood) -> None:
+async def test_the_longest_idle_device_is_evicted(street: Neighbourhood) -> None:
     async with street.life() as backend:
         (code,) = await backend.codes(devices_max=2)
         for mac in (ANA, BEN):
@@ -221,7 +221,9 @@ async def test_the_longest_idle_device_makes_room(street: Neighbourhood) -> None
         assert not street.kernel.send(ANA, up=1)
 
 
-async def test_when_all_are_in_use_the_person_chooses_and_shows_no_code_again(backend: AppFixture) -> None:
+async def test_when_all_devices_are_in_use_the_person_chooses_one_without_entering_the_code_again(
+    backend: AppFixture,
+) -> None:
     (voucher,) = await backend.codes(devices_max=2)
     for mac in (ANA, BEN):
         await comes_in(backend, mac, CodeTyped(voucher))
@@ -235,14 +237,14 @@ async def test_when_all_are_in_use_the_person_chooses_and_shows_no_code_again(ba
     assert {ANA, CAI} == set(backend.loop.session_table.admitted())
 
 
-async def test_a_stranger_chooses_nobody(backend: AppFixture) -> None:
+async def test_a_device_of_another_account_cannot_choose(backend: AppFixture) -> None:
     await comes_in(backend, ANA, TermsAccepted())
     assert Refused("code-unknown") == await backend.portal.admit(BEN, CodeTyped("0000-0000-0000"), "1", ANA)
     await comes_in(backend, BEN, TermsAccepted())
     assert {ANA, BEN} == set(backend.loop.session_table.admitted())
 
 
-async def test_where_people_are_asked_nobody_makes_room_unasked(tmp_path: Path) -> None:
+async def test_where_people_are_asked_no_device_is_evicted_without_a_choice(tmp_path: Path) -> None:
     joining = '[joining]\nways = ["terms", "voucher"]\nwhen_full = "ask"\nby = "D-1"\n'
     street = Neighbourhood(FakeRepository, tmp_path, joining)
     async with street.life() as backend:
@@ -265,7 +267,7 @@ async def test_the_rules_limit_devices_too(tmp_path: Path) -> None:
 # --- members ----------------------------------------------------------------------------
 
 
-async def test_a_member_comes_in_with_a_passphrase_and_a_wrong_one_tells_nothing(backend: AppFixture) -> None:
+async def test_a_member_joins_with_a_passphrase_and_a_wrong_one_reveals_nothing(backend: AppFixture) -> None:
     await give_passphrase(backend)
     assert AccountId("ana") == await comes_in(backend, ANA, PassphraseTyped("ana", WORDS))
     assert "passphrase-wrong" == await is_refused(backend, BEN, PassphraseTyped("ana", "wrong, long enough"))
@@ -273,7 +275,7 @@ async def test_a_member_comes_in_with_a_passphrase_and_a_wrong_one_tells_nothing
     assert {LISTED, ANA} == {device.mac for device in backend.portal.guest(ANA).devices}
 
 
-async def test_guesses_made_at_once_are_counted_one_after_another(backend: AppFixture) -> None:
+async def test_simultaneous_guesses_are_counted_one_after_another(backend: AppFixture) -> None:
     await give_passphrase(backend)
     login_throttle = [PassphraseTyped("ana", f"a guess, number {number}") for number in range(40)]
     async with asyncio.TaskGroup() as tasks:
@@ -289,7 +291,7 @@ async def test_guesses_made_at_once_are_counted_one_after_another(backend: AppFi
     )
 
 
-async def test_no_more_passphrases_wait_than_can_be_checked_soon(backend: AppFixture) -> None:
+async def test_the_passphrase_queue_is_no_longer_than_can_be_checked_soon(backend: AppFixture) -> None:
     await give_passphrase(backend)
     macs = [MacAddress(SOME_MAC.format(number)) for number in range(40)]
     async with asyncio.TaskGroup() as tasks:
@@ -301,7 +303,7 @@ async def test_no_more_passphrases_wait_than_can_be_checked_soon(backend: AppFix
     assert "trouble" in reasons
 
 
-async def test_a_card_lets_its_member_in_until_it_is_void(backend: AppFixture) -> None:
+async def test_a_card_admits_its_member_until_it_is_voided(backend: AppFixture) -> None:
     card = backend.card()
     assert AccountId("ana") == await comes_in(backend, ANA, CardShown(card))
     assert "card-unreadable" == await is_refused(backend, BEN, CardShown("PROCOMU1.nonsense"))
@@ -317,7 +319,7 @@ async def test_only_members_have_passphrases(backend: AppFixture) -> None:
     assert Refused("too-long") == await backend.portal.set_passphrase(LISTED, "short")
 
 
-async def test_who_copied_a_members_hardware_address_cannot_choose_a_passphrase(
+async def test_a_device_with_a_members_copied_hardware_address_cannot_set_a_passphrase(
     street: Neighbourhood,
 ) -> None:
     async with street.life() as backend:
@@ -346,20 +348,20 @@ async def test_guessing_the_passphrase_until_now_makes_the_device_wait(street: N
         assert waits == await backend.portal.set_passphrase(LISTED, "new words", WORDS)
 
 
-async def test_a_card_of_somebody_else_chooses_no_passphrase_for_the_devices_owner(
+async def test_another_members_card_sets_no_passphrase_for_the_devices_owner(
     backend: AppFixture,
 ) -> None:
     assert AccountId("ana") == await comes_in(backend, LISTED, CardShown(backend.card("carme")))
     assert Refused("no-passphrase") == await backend.portal.set_passphrase(LISTED, WORDS)
 
 
-async def test_a_voided_card_chooses_no_passphrase(backend: AppFixture) -> None:
+async def test_a_voided_card_sets_no_passphrase(backend: AppFixture) -> None:
     await comes_in(backend, ANA, CardShown(backend.card()))
     await backend.loop.remember(backend.loop.registry.void_cards(AccountId("ana"), backend.loop.today()))
     assert Refused("no-passphrase") == await backend.portal.set_passphrase(ANA, WORDS)
 
 
-async def test_who_once_had_a_device_cannot_send_its_new_owner_off(street: Neighbourhood) -> None:
+async def test_a_former_owner_of_a_device_cannot_remove_it_from_its_new_owner(street: Neighbourhood) -> None:
     async with street.life() as backend:
         (code,) = await backend.codes()
         await comes_in(backend, ANA, CodeTyped(code))
@@ -374,7 +376,7 @@ async def test_who_once_had_a_device_cannot_send_its_new_owner_off(street: Neigh
         assert [ANA] == [each.mac for each in backend.portal.guest(ANA).devices]
 
 
-async def test_a_yes_leads_nobody_in_once_that_way_is_closed(backend: AppFixture) -> None:
+async def test_a_sponsors_approval_admits_nobody_once_that_join_method_is_closed(backend: AppFixture) -> None:
     await comes_in(backend, LISTED, TermsAccepted())
     assert await backend.portal.ask(BEN, "ana", "Ben", "1") is None
     (asked,) = backend.portal.guest(LISTED).requests
@@ -388,7 +390,7 @@ async def test_a_yes_leads_nobody_in_once_that_way_is_closed(backend: AppFixture
     assert await backend.portal.answer(LISTED, asked.number, yes=False) is None
 
 
-async def test_a_member_says_yes_to_a_guest_who_is_online_before_the_page_is_looked_at_again(
+async def test_an_approved_guest_is_online_before_the_page_is_reloaded(
     street: Neighbourhood,
 ) -> None:
     async with street.life() as backend:
@@ -410,7 +412,7 @@ async def _answer_as_guest(backend: AppFixture, number: int) -> Refused | None:
     return await backend.portal.answer(CAI, number, yes=True)
 
 
-async def test_a_guest_whom_a_member_refuses_or_who_leaves_stays_out(backend: AppFixture) -> None:
+async def test_a_guest_who_is_refused_or_leaves_is_not_admitted(backend: AppFixture) -> None:
     await comes_in(backend, LISTED, TermsAccepted())
     for mac in (BEN, CAI):
         assert await backend.portal.ask(mac, "ana", "somebody", "1") is None
@@ -421,7 +423,7 @@ async def test_a_guest_whom_a_member_refuses_or_who_leaves_stays_out(backend: Ap
     assert {"waiting"} == {backend.portal.guest(mac).state for mac in (BEN, CAI)}
 
 
-async def test_a_member_who_wants_no_questions_has_none_and_who_asks_cannot_tell(backend: AppFixture) -> None:
+async def test_a_member_who_mutes_requests_gets_none_and_the_guest_cannot_tell(backend: AppFixture) -> None:
     await comes_in(backend, LISTED, TermsAccepted())
     for mac in (BEN, CAI):
         assert await backend.portal.ask(mac, "ana", "somebody", "1") is None
@@ -441,10 +443,10 @@ async def test_a_member_who_wants_no_questions_has_none_and_who_asks_cannot_tell
     assert 1 == len(backend.portal.guest(LISTED).requests)
 
 
-# --- closed, removed --------------------------------------------------------------------
+# --- closed, blocked --------------------------------------------------------------------
 
 
-async def test_ways_that_the_community_does_not_open_are_closed(tmp_path: Path) -> None:
+async def test_join_methods_that_the_community_does_not_open_are_closed(tmp_path: Path) -> None:
     joining = '[joining]\nways = ["voucher"]\nby = "D-1"\n'
     async with Neighbourhood(FakeRepository, tmp_path, joining).life() as backend:
         assert ("voucher",) == backend.portal.community().ways
@@ -458,7 +460,7 @@ async def test_ways_that_the_community_does_not_open_are_closed(tmp_path: Path) 
         await comes_in(backend, ANA, TermsAccepted())
 
 
-async def test_when_a_rule_ends_a_visit_the_voucher_is_not_over_and_nobody_shows_it_again(
+async def test_when_a_rule_ends_a_session_the_voucher_still_counts_and_no_code_is_entered_again(
     tmp_path: Path,
 ) -> None:
     rules = '[[rule]]\nid = "visits"\nsession = "2 hours"\nwho = "group:day-pass"\nby = "D-1"\n'
@@ -477,7 +479,7 @@ async def test_when_a_rule_ends_a_visit_the_voucher_is_not_over_and_nobody_shows
         assert "code-ended" == await is_refused(backend, ANA, TermsAccepted())
 
 
-async def test_whom_an_admin_removed_stays_out_by_every_way_until_pardoned(backend: AppFixture) -> None:
+async def test_a_blocked_device_is_rejected_by_every_join_method_until_unblocked(backend: AppFixture) -> None:
     await give_passphrase(backend)
     (voucher,) = await backend.codes()
     await comes_in(backend, ANA, CodeTyped(voucher))
@@ -502,7 +504,7 @@ async def test_whom_an_admin_removed_stays_out_by_every_way_until_pardoned(backe
 
 
 async def all_in(backend: AppFixture) -> dict[MacAddress, AccountId]:
-    """Somebody by each way."""
+    """One session for each join method."""
     if not backend.loop.registry.has_passphrase(AccountId("ana")):
         await give_passphrase(backend)
     (voucher,) = await backend.codes()
@@ -522,7 +524,7 @@ async def all_in(backend: AppFixture) -> dict[MacAddress, AccountId]:
     return came | {other: AccountId("guest-02"), LISTED: AccountId("ana")}
 
 
-async def test_after_a_kill_nobody_shows_a_code_again_by_whichever_way_they_came(
+async def test_after_a_kill_nobody_enters_a_code_again_by_any_join_method(
     street: Neighbourhood,
 ) -> None:
     async with street.life(killed=True) as backend:
@@ -532,7 +534,7 @@ async def test_after_a_kill_nobody_shows_a_code_again_by_whichever_way_they_came
         assert all(street.kernel.send(mac, up=1) for mac in came)
 
 
-async def test_after_a_power_cut_nobody_shows_a_code_again_and_the_vouchers_time_went_on(
+async def test_after_a_power_cut_nobody_enters_a_code_again_and_the_vouchers_time_went_on(
     street: Neighbourhood,
 ) -> None:
     async with street.life(killed=True) as backend:
@@ -564,7 +566,7 @@ async def test_without_a_clock_a_power_cut_gives_no_voucher_more_than_it_is_wort
             assert 0 < left <= 86_400
 
 
-async def test_when_the_clock_is_known_again_the_time_that_the_node_was_off_has_passed(
+async def test_when_the_clock_is_synchronized_the_time_that_the_node_was_off_counts(
     street: Neighbourhood,
 ) -> None:
     async with street.life(killed=True) as backend:
@@ -584,7 +586,7 @@ async def test_when_the_clock_is_known_again_the_time_that_the_node_was_off_has_
         await until(lambda: not street.kernel.send(ANA, up=1))
 
 
-async def test_who_chose_a_device_name_finds_it_after_a_kill(street: Neighbourhood) -> None:
+async def test_a_device_name_survives_a_kill(street: Neighbourhood) -> None:
     async with street.life(killed=True) as backend:
         (code,) = await backend.codes()
         await comes_in(backend, ANA, CodeTyped(code))
@@ -596,7 +598,7 @@ async def test_who_chose_a_device_name_finds_it_after_a_kill(street: Neighbourho
         assert ["It is too slow."] == [objection.text for objection in guest.objections]
 
 
-async def test_with_a_full_disk_people_come_in_by_every_way_and_all_is_stored_later(tmp_path: Path) -> None:
+async def test_with_a_full_disk_people_join_by_every_method_and_all_is_stored_later(tmp_path: Path) -> None:
     repository = FakeRepository()
     street = Neighbourhood(lambda: repository, tmp_path)
     async with street.life(killed=True) as backend:
@@ -611,7 +613,7 @@ async def test_with_a_full_disk_people_come_in_by_every_way_and_all_is_stored_la
         assert came == {mac: account(backend, mac) for mac in came}
 
 
-async def test_a_memory_that_cannot_be_read_yet_calls_no_code_unknown(tmp_path: Path) -> None:
+async def test_while_the_repository_cannot_be_read_no_code_is_called_unknown(tmp_path: Path) -> None:
     repository = FakeRepository()
     street = Neighbourhood(lambda: repository, tmp_path)
     async with street.life() as backend:
@@ -625,7 +627,7 @@ async def test_a_memory_that_cannot_be_read_yet_calls_no_code_unknown(tmp_path: 
         await comes_in(backend, ANA, CodeTyped(code))
 
 
-async def test_who_is_let_in_by_the_kernel_alone_finds_their_account_once_the_memory_can_be_read(
+async def test_a_device_admitted_by_the_kernel_alone_gets_its_account_once_the_repository_can_be_read(
     tmp_path: Path,
 ) -> None:
     repository = FakeRepository()
@@ -656,7 +658,7 @@ async def test_a_voucher_that_was_revoked_stays_revoked_after_a_power_cut(street
 
 
 class WatchedMemory(FakeRepository):
-    """Notes what was stored together."""
+    """Records which changes were stored together."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -669,7 +671,7 @@ class WatchedMemory(FakeRepository):
         await super().save_sessions(saved, minors, day, rows)
 
 
-async def test_a_voucher_and_its_session_are_stored_together_before_the_person_is_told(
+async def test_a_voucher_and_its_session_are_stored_together_before_the_response(
     tmp_path: Path,
 ) -> None:
     repository = WatchedMemory()
@@ -680,7 +682,7 @@ async def test_a_voucher_and_its_session_are_stored_together_before_the_person_i
         assert ({ANA}, {"SavedVoucher", "Binding"}) == repository.together[0]
 
 
-async def test_a_thousand_who_come_at_once_are_stored_in_a_few_commits(tmp_path: Path) -> None:
+async def test_a_thousand_simultaneous_joins_are_stored_in_a_few_commits(tmp_path: Path) -> None:
     repository = WatchedMemory()
     async with Neighbourhood(lambda: repository, tmp_path).life() as backend:
         codes = await backend.codes(900)
@@ -693,8 +695,8 @@ async def test_a_thousand_who_come_at_once_are_stored_in_a_few_commits(tmp_path:
         assert len(repository.together) < 90
 
 
-async def test_whoever_was_told_yes_is_on_the_disk_at_that_moment(tmp_path: Path) -> None:
-    """The power goes while a crowd comes in."""
+async def test_every_confirmed_join_is_on_the_disk_at_that_moment(tmp_path: Path) -> None:
+    """The power fails while many people join."""
     store, cut = Store(tmp_path / "data" / "procomu.db"), tmp_path / "after the cut"
     stores = [store]
     street = Neighbourhood(lambda: StoredRepository(stores[-1]), tmp_path)
@@ -729,10 +731,10 @@ async def test_whoever_was_told_yes_is_on_the_disk_at_that_moment(tmp_path: Path
             opened.close()
 
 
-# --- what people see and take away ------------------------------------------------------
+# --- personal data ----------------------------------------------------------------------
 
 
-async def test_people_see_everything_that_is_kept_about_them_and_no_secret(backend: AppFixture) -> None:
+async def test_people_see_everything_that_is_stored_about_them_and_no_secret(backend: AppFixture) -> None:
     await give_passphrase(backend)
     (code,) = await backend.codes()
     await comes_in(backend, ANA, CodeTyped(code))
@@ -746,7 +748,7 @@ async def test_people_see_everything_that_is_kept_about_them_and_no_secret(backe
     assert ("voucher", "admitted", "1") == (data["way"], data["state"], data["terms_accepted"])
 
 
-async def test_who_erases_leaves_nothing_but_this_months_count(street: Neighbourhood) -> None:
+async def test_erasure_leaves_nothing_but_this_months_usage(street: Neighbourhood) -> None:
     async with street.life() as backend:
         await comes_in(backend, ANA, TermsAccepted())
         await backend.portal.name_device(ANA, ANA, "my phone")
@@ -784,7 +786,7 @@ async def test_a_device_that_erases_itself_takes_nothing_from_the_rest_of_its_ho
     assert ([BEN], 1) == ([device.mac for device in guest.devices], len(guest.objections))
 
 
-async def test_a_notice_reaches_whom_it_is_for(backend: AppFixture) -> None:
+async def test_a_notice_is_shown_to_its_audience_only(backend: AppFixture) -> None:
     texts = (NoticeText("ca", "Festa", "Dijous"),)
     for audience in ("everyone", "online", "members", "guests", "group:day-pass"):
         backend.loop.registry.notices.put_up(Notice(0, "network", audience, "", "", False, texts))
@@ -801,13 +803,13 @@ async def test_a_notice_reaches_whom_it_is_for(backend: AppFixture) -> None:
     assert {"everyone", "online", "members"} == seen(LISTED)
 
 
-async def test_the_privacy_page_names_every_table_and_what_is_kept_elsewhere(backend: AppFixture) -> None:
+async def test_the_privacy_page_names_every_table_and_what_is_stored_elsewhere(backend: AppFixture) -> None:
     kept = {each.table for each in backend.portal.kept()}
     assert {"sessions", "vouchers", "bindings", "contests", "cells"} <= kept
     assert {"dhcp.leases", "members", "log", "counters", "connections", "names", "memory"} <= kept
 
 
-async def test_an_outage_is_told_from_its_first_moment_to_its_last(street: Neighbourhood) -> None:
+async def test_an_outage_is_reported_from_its_first_moment_to_its_last(street: Neighbourhood) -> None:
     async with street.life() as backend:
         assert backend.portal.community().outage is None
         began = street.clock.civil()
@@ -823,7 +825,9 @@ async def test_an_outage_is_told_from_its_first_moment_to_its_last(street: Neigh
         assert backend.portal.community().outage is None
 
 
-async def test_a_no_and_silence_are_told_alike_and_in_the_same_moment(street: Neighbourhood) -> None:
+async def test_a_refusal_and_no_answer_look_the_same_and_come_at_the_same_moment(
+    street: Neighbourhood,
+) -> None:
     async with street.life() as backend:
         await comes_in(backend, LISTED, TermsAccepted())
         for mac, host in ((BEN, "ana"), (CAI, "ana"), (DOT, "nobody of this name")):

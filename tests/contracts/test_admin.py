@@ -1,4 +1,4 @@
-"""The admins' door on a real loopback socket: who may come in, what they see, what they can change."""
+"""The admin server on a real loopback socket: signing in, pages, changes."""
 
 import asyncio
 import io
@@ -21,8 +21,8 @@ async def browser() -> AsyncIterator[AdminBrowser]:
         yield opened
 
 
-async def test_a_link_shows_a_button_and_only_the_button_uses_it_up(browser):
-    """A program that previews links must not sign in, nor spoil the link for the person."""
+async def test_a_sign_in_link_shows_a_button_and_only_the_button_uses_it_up(browser):
+    """A program that previews links must neither sign in nor use up the link."""
     for _ in range(3):
         response, page = await browser.get(f"/sign-in?token={LINK}")
         assert 200 == response.status
@@ -33,7 +33,7 @@ async def test_a_link_shows_a_button_and_only_the_button_uses_it_up(browser):
     assert (200, True) == (response.status, "Who is online now" in page)
 
 
-async def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(browser):
+async def test_the_cookie_is_not_readable_by_scripts_and_not_sent_by_other_sites(browser):
     response, _ = await browser.post("/sign-in", {"token": LINK})
     cookie = response.cookies[COOKIE]
     assert (True, "Strict", "/", 12 * 3600) == (
@@ -53,7 +53,7 @@ async def test_a_link_that_was_used_says_how_to_get_another(browser):
 
 
 @pytest.mark.parametrize("path", ["/", "/rules", "/rules?version=1", "/nowhere"])
-async def test_nobody_sees_anything_before_signing_in(browser, path):
+async def test_no_page_is_shown_before_signing_in(browser, path):
     response, page = await browser.get(path)
     assert 401 == response.status
     assert "Vall Alta" not in page
@@ -66,7 +66,7 @@ async def test_the_overview_shows_people_the_rule_that_limits_each_peers_strange
         assert shown in page
 
 
-async def test_the_overview_holds_still_until_somebody_wants_it_to_be_made_anew(browser):
+async def test_the_overview_does_not_reload_by_itself(browser):
     await browser.sign_in()
     still, _ = await browser.get("/")
     live, _ = await browser.get("/?live")
@@ -135,7 +135,7 @@ async def test_an_earlier_version_comes_back_through_the_editor(browser):
 
 
 @pytest.mark.parametrize("number", ["9", "999999999"])
-async def test_a_version_that_never_was_is_not_found(browser, number):
+async def test_a_version_that_never_existed_is_not_found(browser, number):
     await browser.sign_in()
     response, _ = await browser.get(f"/rules?version={number}")
     assert 404 == response.status
@@ -149,7 +149,7 @@ async def test_signing_out_ends_the_session(browser):
     assert 401 == response.status
 
 
-async def test_text_of_rules_and_names_never_become_markup(browser):
+async def test_text_of_rules_and_names_is_never_rendered_as_markup(browser):
     evil = "</textarea><script>alert(1)</script><b x='\"&"
     view = browser.backend.view
     browser.backend.view = replace(
@@ -171,7 +171,7 @@ async def test_text_of_rules_and_names_never_become_markup(browser):
     assert "<script>" not in page
 
 
-async def test_no_page_may_run_scripts_be_framed_or_be_kept(browser):
+async def test_pages_forbid_scripts_framing_and_caching(browser):
     response, _ = await browser.get("/")
     policy = response.headers["Content-Security-Policy"]
     for part in ("default-src 'none'", "form-action 'self'", "frame-ancestors 'none'", "style-src 'sha256-"):
@@ -208,7 +208,7 @@ async def test_a_form_of_another_site_changes_nothing(browser, path):
     assert (RULES, 200) == (browser.backend.text, (await browser.get("/"))[0].status)
 
 
-async def test_asking_for_a_page_never_changes_anything(browser):
+async def test_a_get_request_never_changes_anything(browser):
     await browser.sign_in()
     proof = await browser.proof()
     for path in (f"/sign-out?proof={proof}", f"/rules?do=save&text=x&proof={proof}"):
@@ -219,15 +219,15 @@ async def test_asking_for_a_page_never_changes_anything(browser):
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:2081", "", "[", "127.0.0.1.evil.example"])
-async def test_a_name_that_was_made_to_point_here_opens_nothing(browser, host):
-    """DNS rebinding: a web site's own name resolves to this machine, so that its scripts may talk to us."""
+async def test_a_foreign_host_name_that_resolves_to_this_machine_gets_nothing(browser, host):
+    """DNS rebinding: another site's name resolves to this machine, so that its scripts may talk to it."""
     await browser.sign_in()
     response, page = await browser.get("/", Host=host)
     assert (421, False) == (response.status, "Vall Alta" in page)
 
 
 @pytest.mark.parametrize("host", ["localhost:9000", "127.0.0.1", "[::1]:2081", "192.0.2.7:80"])
-async def test_addresses_and_localhost_are_ours_also_through_a_tunnel(browser, host):
+async def test_addresses_and_localhost_are_accepted_as_host_also_through_a_tunnel(browser, host):
     await browser.sign_in()
     response, _ = await browser.get("/", Host=host)
     assert 200 == response.status
@@ -252,13 +252,13 @@ async def test_a_form_that_is_far_too_large_is_refused(browser):
         (b"--x\r\n\r\n", "multipart/form-data; boundary=x"),
     ],
 )
-async def test_what_is_not_one_of_our_forms_changes_nothing(browser, body, kind):
+async def test_a_body_that_is_no_form_of_these_pages_changes_nothing(browser, body, kind):
     await browser.sign_in()
     response, _ = await browser.ask("POST", "/rules", data=body, headers={"Content-Type": kind})
     assert 403 == response.status
 
 
-async def test_trouble_in_the_house_is_said_with_its_mend(browser):
+async def test_an_internal_error_is_shown_with_its_fix(browser):
     await browser.sign_in()
     browser.backend.trouble = NodeError("the data folder is full", "make room on the disk")
     response, page = await browser.get("/")
@@ -267,8 +267,8 @@ async def test_trouble_in_the_house_is_said_with_its_mend(browser):
 
 
 @pytest.mark.parametrize("addresses", [["127.0.0.1"], [f"127.0.0.{number}" for number in range(2, 10)]])
-async def test_connections_that_stand_idle_shut_no_admin_out(browser, addresses):
-    """80 of them did, for 15 seconds each, also those that had asked something before."""
+async def test_idle_connections_do_not_keep_an_admin_out(browser, addresses):
+    """Up to 80 connections were held for 15 seconds each, also after a first request."""
     idle = []
     for number in range(160):
         address = addresses[number % len(addresses)]
@@ -285,13 +285,13 @@ async def test_connections_that_stand_idle_shut_no_admin_out(browser, addresses)
         each.close()
 
 
-async def test_a_port_in_use_is_told_with_what_to_change(browser):
+async def test_a_port_in_use_is_reported_with_what_to_change(browser):
     with pytest.raises(NodeError, match=r"admins' pages cannot use 127\.0\.0\.1 port") as told:
         await AdminServer(browser.backend, address="127.0.0.1", port=browser.port).run()
     assert "[admin]" in told.value.mend
 
 
-async def test_what_a_database_lost_is_shown_until_an_admin_says_that_it_was_read(browser):
+async def test_a_database_loss_is_shown_until_an_admin_acknowledges_it(browser):
     lost = "On 2026-11-28 13:40 the database was empty. Lost are counts since 2026-11-28 03:00."
     await browser.sign_in()
     _, page = await browser.get("/")

@@ -1,4 +1,4 @@
-"""Whoever attacks the admins' door: from another site in an admin's browser, or from a socket of their own."""
+"""Attacks on the admin server: from another site in an admin's browser (CSRF), or from a raw socket."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -20,7 +20,7 @@ PLAUSIBLE = {
     "do": "save", "sure": "yes", "text": "x", "role": "admin", "name": "x", "count": "1", "groups": "day-pass",
     "lasts": "1", "unit": "days", "devices": "1", "title-en": "x", "text-en": "x", "where": "x", "q": "ana",
 }  # fmt: skip
-"""A value for whatever field a form may have."""
+"""A value for each field that a form may have."""
 FOREIGN = [
     {"Origin": "http://evil.example"},
     {"Origin": "null"},
@@ -28,7 +28,7 @@ FOREIGN = [
     {"Sec-Fetch-Site": "cross-site"},
     {"Sec-Fetch-Site": "same-site"},
 ]
-"""As browsers say that another site sent a form; another program of the same computer is another site, too."""
+"""Headers of a form submitted by another site; another program on the same computer counts as another site."""
 LINE = b"GET /sign-in?token=x HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
@@ -46,7 +46,7 @@ def state(backend: FakeAdminBackend) -> tuple[object, ...]:
 
 
 @pytest.mark.parametrize("headers", FOREIGN)
-async def test_no_form_of_another_site_does_anything(browser, headers):
+async def test_no_form_of_another_site_changes_anything(browser, headers):
     await browser.sign_in()
     proof, before = await browser.proof(), state(browser.backend)
     for path in CHANGING:
@@ -55,8 +55,8 @@ async def test_no_form_of_another_site_does_anything(browser, headers):
     assert before == state(browser.backend)
 
 
-async def test_no_form_counts_without_the_proof_of_its_own_session(browser):
-    """None, a guessed one, one in the address, one of a session that has ended, and one of somebody else's."""
+async def test_no_form_is_accepted_without_the_token_of_its_own_session(browser):
+    """No token, a guessed one, one in the address, one of an ended session, and one of another person's session."""
     await browser.sign_in()
     ended = await browser.proof()
     await browser.send("/sign-out")
@@ -73,7 +73,7 @@ async def test_no_form_counts_without_the_proof_of_its_own_session(browser):
     assert before == state(browser.backend)
 
 
-async def test_no_page_changes_anything_when_it_is_only_asked_for(browser):
+async def test_no_page_changes_anything_by_a_get_request(browser):
     await browser.sign_in()
     query, before = urlencode({**PLAUSIBLE, "proof": await browser.proof()}), state(browser.backend)
     for route in ROUTES:
@@ -83,13 +83,13 @@ async def test_no_page_changes_anything_when_it_is_only_asked_for(browser):
 
 
 @pytest.mark.parametrize("headers", FOREIGN)
-async def test_no_other_site_signs_an_admin_in_with_a_link_of_its_own(browser, headers):
+async def test_no_other_site_signs_an_admin_in_with_its_own_link(browser, headers):
     response, _ = await browser.post("/sign-in", {"token": LINK}, **headers)
     assert (403, False) == (response.status, COOKIE in response.cookies)
     await browser.sign_in()
 
 
-async def test_a_cookie_that_somebody_else_chose_never_becomes_a_session(browser):
+async def test_a_cookie_set_by_an_attacker_never_becomes_a_session(browser):
     response, _ = await browser.post("/sign-in", {"token": LINK}, Cookie=f"{COOKIE}=chosen-by-somebody-else")
     assert response.cookies[COOKIE].value != "chosen-by-somebody-else"
     browser.session.cookie_jar.clear()
@@ -98,7 +98,7 @@ async def test_a_cookie_that_somebody_else_chose_never_becomes_a_session(browser
 
 
 async def sent(port: int, octets: bytes, patience_s: float = 3.0) -> bytes:
-    """Everything that is answered until the door closes the connection."""
+    """Everything received until the server closes the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(octets)
     try:
@@ -108,8 +108,8 @@ async def sent(port: int, octets: bytes, patience_s: float = 3.0) -> bytes:
         writer.close()
 
 
-async def test_what_stands_behind_a_request_is_not_kept(browser):
-    """One connection had made the node hold a gigabyte of requests within eight seconds, before signing in."""
+async def test_bytes_after_a_request_are_not_buffered(browser):
+    """One connection could make the node buffer a gigabyte of requests in eight seconds before signing in."""
     with suppress(ConnectionResetError):
         assert 1 == (await sent(browser.port, LINE * 5)).count(b"HTTP/1.1 ")
     asked: list[str] = []
@@ -139,7 +139,7 @@ async def test_what_stands_behind_a_request_is_not_kept(browser):
         (b"X: " + b"y" * 9_000 + b"\r\n", 431),
     ],
 )
-async def test_a_request_that_two_readers_could_read_differently_is_refused(browser, caplog, fields, status):
+async def test_a_request_that_two_parsers_could_read_differently_is_refused(browser, caplog, fields, status):
     head = b"POST /sign-in HTTP/1.1\r\nHost: localhost\r\n" + fields + b"\r\ntoken"
     reader, writer = await asyncio.open_connection("127.0.0.1", browser.port)
     writer.write(head)
@@ -151,8 +151,8 @@ async def test_a_request_that_two_readers_could_read_differently_is_refused(brow
     assert [] == caplog.messages
 
 
-async def test_slow_forms_shut_no_admin_out_and_fill_no_log(browser, caplog):
-    """64 of them had taken every place for ten seconds; each that hung up was a page of the log."""
+async def test_slow_forms_keep_no_admin_out_and_do_not_fill_the_log(browser, caplog):
+    """Up to 64 of them occupied every connection for ten seconds, and each that hung up wrote a page of log."""
     head = b"POST /sign-in HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 100_000
     slow = []
     for number in range(96):
@@ -168,7 +168,7 @@ async def test_slow_forms_shut_no_admin_out_and_fill_no_log(browser, caplog):
     assert [] == caplog.messages
 
 
-async def test_half_a_request_and_an_answer_that_nobody_takes_are_given_up(browser, monkeypatch):
+async def test_half_a_request_and_an_unread_response_time_out(browser, monkeypatch):
     monkeypatch.setattr(server, "REQUEST_S", 0.2)
     monkeypatch.setattr(server, "ANSWER_S", 0.2)
     assert b"" == await sent(browser.port, LINE[:-2])

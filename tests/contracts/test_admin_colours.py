@@ -1,4 +1,4 @@
-"""Words on the admins' pages can be read by people who see little: WCAG 2.2 AA, in light and in dark."""
+"""Text contrast on the admin pages: WCAG 2.2 AA in the light and the dark theme."""
 
 import re
 
@@ -40,7 +40,7 @@ def luminance(colour: str) -> float:
 
 @pytest.mark.parametrize("palette", PALETTES)
 @pytest.mark.parametrize(("text", "ground"), READ_TOGETHER)
-def test_text_stands_out_from_its_ground(palette, text, ground):
+def test_text_has_enough_contrast_with_its_background(palette, text, ground):
     colours = PALETTES[palette]
     bright, dark = sorted((luminance(colours[text]), luminance(colours[ground])), reverse=True)
     assert (bright + 0.05) / (dark + 0.05) >= 4.5

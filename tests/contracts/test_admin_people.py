@@ -1,4 +1,4 @@
-"""People, members, terms, notices and contests in the browser."""
+"""People, members, terms, notices and objections in the browser."""
 
 import re
 from collections.abc import AsyncIterator
@@ -33,7 +33,7 @@ async def edit_ana(browser: AdminBrowser, **other: str) -> dict[str, str]:
     }
 
 
-async def test_who_is_on_is_listed_with_what_they_use_and_how_they_came_in(browser):
+async def test_active_accounts_are_listed_with_their_usage_and_join_method(browser):
     _, page = await browser.get("/people")
     for said in ("Ana Mas", "14.2 Mbit/s", "5 h", "passphrase", "guest-7k3m9q2w4x1z", "accepted the terms"):
         assert said in page
@@ -43,20 +43,20 @@ async def test_who_is_on_is_listed_with_what_they_use_and_how_they_came_in(brows
     ("query", "found"),
     [("ana", ["ana"]), ("Mas", ["ana"]), ("02-00-00-00-00-02", ["guest-7k3m9q2w4x1z"]), ("nobody", [])],
 )
-async def test_somebody_is_found_by_account_name_or_device(browser, query, found):
+async def test_an_account_is_found_by_its_name_or_device(browser, query, found):
     _, page = await browser.send("/people", q=query)
     assert found == re.findall(r'href="/people/account\?id=([^"]+)"', page)
     assert bool(found) != ("Nobody found" in page)
 
 
-async def test_a_voucher_code_finds_its_account_and_stands_in_no_address(browser):
+async def test_a_voucher_code_finds_its_account_and_is_in_no_address(browser):
     (code,) = browser.backend.membership.town.issue()
     _, page = await browser.send("/people", q=code.text)
     assert 1 == len(re.findall(r'href="/people/account\?id=voucher-', page))
     assert not re.findall(rf'(?:href|action)="[^"]*{code.text}', page)
 
 
-async def test_a_device_is_taken_off_with_a_reason_and_pardoned(browser):
+async def test_a_device_is_blocked_with_a_reason_and_unblocked(browser):
     response, page = await browser.send(
         "/people/kick", account="ana", device="02:00:00:00:00:01", because="Talk to us."
     )
@@ -74,7 +74,7 @@ async def test_a_device_is_taken_off_with_a_reason_and_pardoned(browser):
     assert "removed" != devices["02:00:00:00:00:01"].state
 
 
-async def test_all_devices_of_an_account_are_taken_off_at_once(browser):
+async def test_all_devices_of_an_account_are_blocked_at_once(browser):
     await browser.send("/people/kick", account="ana", device="", because="Talk to us.")
     states = {row.state for row in browser.backend.membership.people.devices.values() if row.account == "ana"}
     assert {"removed"} == states
@@ -83,7 +83,7 @@ async def test_all_devices_of_an_account_are_taken_off_at_once(browser):
 @pytest.mark.parametrize(
     ("because", "device"), [("", ""), ("x" * 201, ""), ("why", "no device"), ("why", "02:00:00:00:00:99")]
 )
-async def test_nobody_is_taken_off_without_a_reason_that_they_can_read(browser, because, device):
+async def test_blocking_requires_a_reason_that_the_person_can_read(browser, because, device):
     response, _ = await browser.send("/people/kick", account="ana", device=device, because=because)
     assert 422 == response.status
     assert "removed" not in {
@@ -135,7 +135,7 @@ async def test_a_member_is_added_taken_out_and_put_back(browser):
     assert 'id = "joan"' in browser.backend.membership.file.text
 
 
-async def test_whoever_saves_a_member_reads_first_what_of_the_rules_will_not_fit_any_more(browser):
+async def test_before_a_member_is_saved_the_rules_that_would_no_longer_fit_are_shown(browser):
     browser.backend.membership.adopt(TIGHT)
     form = await edit_ana(browser, was="", account="joan", name="Joan", groups="", devices="")
     response, page = await browser.post("/members/edit", form)
@@ -151,15 +151,15 @@ async def test_whoever_saves_a_member_reads_first_what_of_the_rules_will_not_fit
     assert "lifelines and floors of 3 households" in page
 
 
-async def test_another_consequence_than_the_one_that_was_read_is_asked_about_again(browser):
+async def test_a_consequence_that_changed_meanwhile_must_be_confirmed_again(browser):
     browser.backend.membership.adopt(TIGHT)
     form = await edit_ana(browser, was="", account="joan", name="Joan", groups="", devices="")
     assert 422 == (await browser.post("/members/edit", {**form, "knowing": "0123456789abcdef"}))[0].status
     assert MEMBERS == browser.backend.membership.file.text
 
 
-async def test_whoever_takes_a_member_out_reads_first_what_of_the_rules_will_not_hold(browser):
-    """A test in the file may count on somebody."""
+async def test_before_a_member_is_removed_the_rules_that_would_no_longer_hold_are_shown(browser):
+    """A test in the rule file may name a member."""
     test = '[[test]]\ngiven = "tier:anchor, mon 10:00, everyone busy"\nexpect = "down <= 1400 kbit/s"\n'
     browser.backend.membership.adopt(TIGHT + test)
     _, page = await browser.get("/members/edit?id=ana")
@@ -185,14 +185,14 @@ async def test_whoever_takes_a_member_out_reads_first_what_of_the_rules_will_not
         ("devices", "ff:ff:ff:ff:ff:ff"),
     ],
 )
-async def test_a_member_that_cannot_be_changes_nothing(browser, field, value):
+async def test_an_invalid_member_changes_nothing(browser, field, value):
     form = await edit_ana(browser, was="", account="joan", groups="", devices="")
     response, page = await browser.post("/members/edit", {**form, field: value})
     assert (422, True) == (response.status, 'aria-invalid="true"' in page)
     assert MEMBERS == browser.backend.membership.file.text
 
 
-async def test_a_new_passphrase_is_shown_once_and_lets_its_member_in(browser):
+async def test_a_new_passphrase_is_shown_once_and_admits_its_member(browser):
     _, page = await browser.send("/members/passphrase", account="ana")
     passphrase = re.search(r'class="once">([^<]+)<', page)[1]
     town = browser.backend.membership.town
@@ -202,7 +202,7 @@ async def test_a_new_passphrase_is_shown_once_and_lets_its_member_in(browser):
     assert passphrase not in repr(town.rows)
 
 
-async def test_a_card_lets_its_member_in_until_it_is_voided(browser):
+async def test_a_card_admits_its_member_until_it_is_voided(browser):
     _, page = await browser.send("/members/card", account="ana")
     assert 1 == page.count('class="square"')
     town = browser.backend.membership.town
@@ -221,7 +221,7 @@ def browser_now(browser: AdminBrowser):
 
 
 @pytest.mark.parametrize("path", ["/members/passphrase", "/members/card", "/members/void", "/members/remove"])
-async def test_nobody_who_is_no_member_gets_anything_of_a_member(browser, path):
+async def test_accounts_that_are_not_members_get_no_passphrase_or_card(browser, path):
     response, _ = await browser.send(path, account="nobody")
     assert 404 == response.status
 
@@ -248,7 +248,7 @@ async def test_new_terms_are_a_new_version_and_the_old_ones_stay_readable(browse
         ({"replacing": "1", "text-en": "x" * 20_001}, 422, "at most 20000"),
     ],
 )
-async def test_terms_that_cannot_be_change_nothing(browser, fields, status, said):
+async def test_invalid_terms_change_nothing(browser, fields, status, said):
     response, page = await browser.send("/terms", **fields)
     assert (status, True) == (response.status, said in page)
     assert "1" == browser.backend.words.terms()[0].version
@@ -268,7 +268,7 @@ NOTICE = {
 }
 
 
-async def test_a_notice_is_looked_at_put_up_changed_and_taken_down(browser):
+async def test_a_notice_is_previewed_published_changed_and_removed(browser):
     words = browser.backend.words
     _, page = await browser.send("/notices/edit", **NOTICE, do="preview")
     assert ("Preview" in page, len(words.notices())) == (True, 1)
@@ -307,14 +307,14 @@ async def test_a_notice_is_looked_at_put_up_changed_and_taken_down(browser):
         {"text-en": "x" * 1_001},
     ],
 )
-async def test_a_notice_that_cannot_be_is_not_put_up_and_not_lost(browser, other):
+async def test_an_invalid_notice_is_not_published_and_not_lost(browser, other):
     response, page = await browser.send("/notices/edit", **{**NOTICE, **other}, do="save")
     assert (422, 1) == (response.status, len(browser.backend.words.notices()))
     assert 'class="error"' in page
     assert "2027-03-31" in page or "last_day" in other
 
 
-async def test_contests_are_answered_where_both_read_it(browser):
+async def test_objections_are_answered_where_both_sides_read_it(browser):
     assert "One objection is waiting" in (await browser.get("/"))[1]
     _, page = await browser.get("/contests")
     assert "I work at night." in page

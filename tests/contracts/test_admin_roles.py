@@ -1,4 +1,4 @@
-"""Who may ask for what: every page and form of the admins' door, asked for by everybody."""
+"""Authorization: every page and form of the admin server, requested in every role."""
 
 import re
 from collections.abc import AsyncIterator
@@ -30,12 +30,12 @@ async def browser() -> AsyncIterator[AdminBrowser]:
         yield opened
 
 
-def test_issuers_may_ask_for_vouchers_and_nothing_else():
+def test_issuers_may_request_vouchers_and_nothing_else():
     assert ISSUERS_OWN == {(route.method, route.path) for route in ROUTES if "issuer" in route.roles}
     assert all("admin" in route.roles for route in ROUTES)
 
 
-async def test_nobody_gets_an_answer_without_signing_in(browser):
+async def test_no_route_answers_without_signing_in(browser):
     for route in ROUTES:
         response, page = await browser.ask(route.method, route.path)
         assert (401, False) == (response.status, "Vall Alta" in page), route
@@ -61,7 +61,7 @@ async def test_an_admin_gets_every_page(browser):
             assert (403, True) == (response.status, "does not come from these pages" in page), route
 
 
-async def test_an_issuer_finds_their_way_to_the_vouchers(browser):
+async def test_an_issuer_is_sent_to_the_vouchers(browser):
     await browser.sign_in(ISSUER_LINK)
     response, _ = await browser.get("/")
     assert (303, "/vouchers") == (response.status, response.headers["Location"])
@@ -70,7 +70,7 @@ async def test_an_issuer_finds_their_way_to_the_vouchers(browser):
     assert 'href="/members"' not in page
 
 
-async def test_the_navigation_says_where_one_is(browser):
+async def test_the_navigation_marks_the_current_page(browser):
     await browser.sign_in(LINK)
     for path in (
         "/",
@@ -87,7 +87,7 @@ async def test_the_navigation_says_where_one_is(browser):
         assert [path] == re.findall(r'href="([^"]+)" aria-current="page"', page)
 
 
-async def test_every_page_works_without_scripts_and_styles_of_its_own(browser):
+async def test_every_page_works_without_scripts_and_inline_styles(browser):
     await browser.sign_in(LINK)
     for route in ROUTES:
         if route.method == "GET":
@@ -97,7 +97,7 @@ async def test_every_page_works_without_scripts_and_styles_of_its_own(browser):
             assert not re.search(r"\son[a-z]+=", page)
 
 
-async def test_what_people_typed_never_becomes_markup(browser):
+async def test_what_people_typed_is_never_rendered_as_markup(browser):
     await browser.sign_in(LINK)
     sent = dict.fromkeys(("q", "account", "because", "device", "name", "tier", "groups", "devices"), EVIL)
     sent |= dict.fromkeys(("text-en", "title-en", "text-1", "where", "audience", "group", "first_day"), EVIL)
@@ -118,7 +118,7 @@ async def test_what_people_typed_never_becomes_markup(browser):
         assert "<script" not in page
 
 
-async def test_an_admin_hands_out_a_link_that_makes_an_issuer_and_ends_their_session(browser):
+async def test_an_admin_creates_an_issuers_link_and_ends_their_session(browser):
     await browser.sign_in(LINK)
     _, page = await browser.send("/access", role="issuer", name="counter")
     link = re.search(r"<code>(http://127\.0\.0\.1:\d+/sign-in\?token=[^<]+)</code>", page)[1]
@@ -141,6 +141,6 @@ async def test_an_issuer_without_a_name_gets_no_link(browser):
 
 @asynccontextmanager
 async def other_browser(browser: AdminBrowser) -> AsyncIterator[AdminBrowser]:
-    """Somebody else's device at the same door."""
+    """A browser of another device at the same server."""
     async with ClientSession(cookie_jar=CookieJar(unsafe=True)) as session:
         yield AdminBrowser(session, browser.backend, browser.port)

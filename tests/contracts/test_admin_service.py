@@ -1,4 +1,4 @@
-"""The real house behind the admins' door: what an admin does in the browser, people feel at the portal."""
+"""The real application behind the admin server: changes made in the browser take effect at the portal."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -26,11 +26,11 @@ from tests.contracts.app_fixture import ANA, BEN, CAI, KEY, LISTED, MEMBERS, RUL
 from tests.contracts.test_admin_vouchers import ORDER, codes_in
 from tests.fakes.members import COMMUNITY
 from tests.fakes.repository import FakeRepository
-from tests.lab.agreement import Settings  # noqa: F401 - the settings that the neighbourhood is made of
+from tests.lab.agreement import Settings  # noqa: F401 - the settings that the fixture uses
 
 
 class FakeRecords:
-    """What is kept for admins, in memory."""
+    """Records of the admin pages, in memory."""
 
     def __init__(self) -> None:
         self.facts: dict[str, str] = {}
@@ -55,7 +55,7 @@ class FakeRecords:
 
 @dataclass
 class Office:
-    """A house with its portal, its admins' pages, and a browser at them."""
+    """The application with its portal, its admin pages, and a browser for them."""
 
     backend: AppFixture
     admin: AdminService
@@ -64,7 +64,7 @@ class Office:
     repository: FakeRepository
 
     async def send(self, path: str, **fields: str) -> str:
-        """One of our own forms, which succeeds."""
+        """Submit a form of the admin pages, which succeeds."""
         response, page = await self.browser.send(path, **fields)
         assert response.status in {200, 303}, page
         return page
@@ -137,7 +137,7 @@ async def office(tmp_path: Path) -> AsyncIterator[Office]:
         yield made
 
 
-async def test_a_printed_code_lets_a_household_in_and_its_people_are_seen(office: Office) -> None:
+async def test_a_printed_code_admits_a_household_and_its_people_are_listed(office: Office) -> None:
     code, *_ = await office.issue(count="2", devices="2")
     account = await office.comes_in(ANA, CodeTyped(code))
     assert account == await office.comes_in(BEN, CodeTyped(code.lower()))
@@ -153,7 +153,7 @@ async def test_a_printed_code_lets_a_household_in_and_its_people_are_seen(office
     assert account in page
 
 
-async def test_a_revoked_voucher_puts_its_people_out_and_given_back_lets_them_in_again(
+async def test_a_revoked_voucher_ends_its_sessions_and_restoring_it_admits_them_again(
     office: Office,
 ) -> None:
     code, *_ = await office.issue(count="1")
@@ -165,7 +165,9 @@ async def test_a_revoked_voucher_puts_its_people_out_and_given_back_lets_them_in
     await office.comes_in(ANA, CodeTyped(code))
 
 
-async def test_who_is_taken_off_reads_why_and_stays_out_by_every_way_until_pardoned(office: Office) -> None:
+async def test_a_blocked_person_reads_why_and_is_rejected_by_every_join_method_until_unblocked(
+    office: Office,
+) -> None:
     code, *_ = await office.issue(count="1")
     account = await office.comes_in(ANA, TermsAccepted())
     await office.send("/people/kick", account=account, device=ANA, because="Come and talk to us.")
@@ -179,7 +181,7 @@ async def test_who_is_taken_off_reads_why_and_stays_out_by_every_way_until_pardo
     await office.comes_in(ANA, TermsAccepted())
 
 
-async def test_all_devices_of_a_household_are_taken_off_and_nobody_elses(office: Office) -> None:
+async def test_all_devices_of_one_household_are_blocked_and_no_others(office: Office) -> None:
     code, *_ = await office.issue(count="1")
     account = await office.comes_in(ANA, CodeTyped(code))
     await office.comes_in(BEN, CodeTyped(code))
@@ -189,7 +191,7 @@ async def test_all_devices_of_a_household_are_taken_off_and_nobody_elses(office:
     assert ["removed", "removed", "admitted"] == states
 
 
-async def test_a_member_added_in_the_browser_comes_in_by_a_new_passphrase(office: Office) -> None:
+async def test_a_member_added_in_the_browser_joins_with_a_new_passphrase(office: Office) -> None:
     _, page = await office.browser.get("/members/edit")
     await office.send(
         "/members/edit",
@@ -210,7 +212,7 @@ async def test_a_member_added_in_the_browser_comes_in_by_a_new_passphrase(office
     assert BEN in page
 
 
-async def test_who_is_taken_out_of_the_members_is_a_guest_at_once(office: Office) -> None:
+async def test_a_removed_member_is_a_guest_at_once(office: Office) -> None:
     assert "ana" == await office.comes_in(LISTED, TermsAccepted())
     _, page = await office.browser.get("/members/edit?id=ana")
     await office.send("/members/remove", account="ana", replacing=field_in(page, "replacing"))
@@ -225,7 +227,7 @@ async def test_a_file_that_was_edited_by_hand_meanwhile_is_not_overwritten(offic
     assert "pere" in office.files.members.read_text()
 
 
-async def test_a_members_file_that_was_broken_by_hand_is_said_to_be_that_and_left_alone(
+async def test_a_members_file_broken_by_hand_is_reported_and_left_alone(
     office: Office,
 ) -> None:
     broken = MEMBERS + "[[account]\n"
@@ -246,7 +248,7 @@ async def test_a_printed_card_works_until_it_is_voided(office: Office) -> None:
     assert "card-revoked" == await office.is_refused(CAI, CardShown(card.text))
 
 
-async def test_new_terms_are_shown_at_the_door(office: Office) -> None:
+async def test_new_terms_are_shown_at_the_portal(office: Office) -> None:
     _, page = await office.browser.get("/terms")
     await office.send(
         "/terms", **{"replacing": field_in(page, "replacing"), "text-en": "Be kind, and share."}
@@ -255,7 +257,7 @@ async def test_new_terms_are_shown_at_the_door(office: Office) -> None:
     assert ("Be kind, and share.", "2") == (community.terms, community.terms_version)
 
 
-async def test_a_notice_hangs_at_the_door_and_comes_down(office: Office) -> None:
+async def test_a_notice_is_shown_at_the_portal_until_it_is_removed(office: Office) -> None:
     notice = {"number": "0", "where": "network", "audience": "everyone", "title-en": "Storm", "text-en": ""}
     await office.send("/notices/edit", **notice, do="save")
     assert ["Storm"] == [each.texts[0].title for each in office.backend.portal.notices(None)]
@@ -263,14 +265,14 @@ async def test_a_notice_hangs_at_the_door_and_comes_down(office: Office) -> None
     assert () == office.backend.portal.notices(None)
 
 
-async def test_a_contest_is_answered_on_the_persons_own_page(office: Office) -> None:
+async def test_an_objection_is_answered_on_the_persons_own_page(office: Office) -> None:
     await office.comes_in(ANA, TermsAccepted())
     assert await office.backend.portal.add_objection(ANA, "day-pass", "Why so slow?") is None
     await office.send("/contests", number="1", **{"text-1": "It was the storm."})
     assert ["It was the storm."] == [each.answer for each in office.backend.portal.guest(ANA).objections]
 
 
-async def test_what_an_admin_did_outlives_the_node(tmp_path: Path) -> None:
+async def test_actions_of_an_admin_survive_a_restart(tmp_path: Path) -> None:
     async with opened(tmp_path) as office:
         await office.issue(count="3")
         notice = {"number": "0", "where": "network", "audience": "everyone", "title-en": "Hi"}
@@ -279,7 +281,7 @@ async def test_what_an_admin_did_outlives_the_node(tmp_path: Path) -> None:
     assert (1, 3, 1) == (len(kept.batches), len(kept.vouchers), len(kept.notices))
 
 
-async def test_codes_that_the_disk_cannot_keep_are_not_shown(office: Office) -> None:
+async def test_codes_that_cannot_be_stored_are_not_shown(office: Office) -> None:
     office.repository.full = True
     _, page = await office.browser.get("/vouchers")
     form = {**ORDER, "ticket": field_in(page, "ticket")}
@@ -292,7 +294,7 @@ async def test_codes_that_the_disk_cannot_keep_are_not_shown(office: Office) -> 
 
 
 async def refused_by_the_disk(office: Office, path: str, **fields: str) -> str:
-    """What an admin reads who sends this form while nothing can be stored."""
+    """What an admin reads after submitting this form while nothing can be stored."""
     office.repository.full = True
     response, page = await office.browser.send(path, **fields)
     office.repository.full = False
@@ -302,7 +304,7 @@ async def refused_by_the_disk(office: Office, path: str, **fields: str) -> str:
     return page
 
 
-async def test_terms_that_would_be_lost_are_not_in_force_and_still_stand_in_the_form(office: Office) -> None:
+async def test_terms_that_cannot_be_stored_are_not_in_force_and_stay_in_the_form(office: Office) -> None:
     _, page = await office.browser.get("/terms")
     form = {"replacing": field_in(page, "replacing"), "text-en": "Be kind, and share."}
     assert "Be kind, and share." in await refused_by_the_disk(office, "/terms", **form)
@@ -311,7 +313,7 @@ async def test_terms_that_would_be_lost_are_not_in_force_and_still_stand_in_the_
     assert ["2"] == [each.version for each in office.repository.registry.kept.terms]
 
 
-async def test_a_notice_that_would_be_lost_is_not_put_up_and_none_comes_down(office: Office) -> None:
+async def test_without_storage_no_notice_is_published_or_removed(office: Office) -> None:
     form = {"number": "0", "where": "network", "audience": "everyone", "title-en": "Storm", "do": "save"}
     assert "Storm" in await refused_by_the_disk(office, "/notices/edit", **form)
     assert () == office.backend.portal.notices(None)
@@ -320,7 +322,7 @@ async def test_a_notice_that_would_be_lost_is_not_put_up_and_none_comes_down(off
     assert 1 == len(office.backend.portal.notices(None))
 
 
-async def test_an_answer_that_would_be_lost_is_not_shown_to_anybody(office: Office) -> None:
+async def test_an_answer_that_cannot_be_stored_is_not_shown_to_anybody(office: Office) -> None:
     await office.comes_in(ANA, TermsAccepted())
     assert await office.backend.portal.add_objection(ANA, "day-pass", "Why so slow?") is None
     form = {"number": "1", "text-1": "It was the storm."}
@@ -328,20 +330,20 @@ async def test_an_answer_that_would_be_lost_is_not_shown_to_anybody(office: Offi
     assert [""] == [each.answer for each in office.backend.portal.guest(ANA).objections]
 
 
-async def test_a_passphrase_that_would_be_lost_is_not_made(office: Office) -> None:
+async def test_a_passphrase_that_cannot_be_stored_is_not_made(office: Office) -> None:
     await refused_by_the_disk(office, "/members/passphrase", account="ana")
     assert not office.admin.members.has_passphrase("ana")
     assert () == office.repository.registry.kept.passphrases
 
 
-async def test_cards_count_until_it_can_be_stored_that_they_do_not(office: Office) -> None:
+async def test_cards_count_until_their_revocation_can_be_stored(office: Office) -> None:
     card = await office.admin.members.new_card("ana")
     assert isinstance(card, CardView)
     await refused_by_the_disk(office, "/members/void", account="ana")
     assert "ana" == await office.comes_in(CAI, CardShown(card.text))
 
 
-async def test_what_the_disk_did_not_take_in_the_end_is_said_to_be_in_memory_only(
+async def test_a_change_that_was_never_stored_is_reported_as_in_memory_only(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def refuse(*_sessions: object) -> None:
@@ -356,7 +358,7 @@ async def test_what_the_disk_did_not_take_in_the_end_is_said_to_be_in_memory_onl
     assert (503, True) == (response.status, "will be lost if the node stops before the disk" in page)
 
 
-async def test_nothing_is_changed_before_what_was_stored_could_be_read(office: Office) -> None:
+async def test_nothing_is_changed_before_the_database_could_be_read(office: Office) -> None:
     office.backend.loop.persistence.recalled = False
     with pytest.raises(NodeError, match="could not read its stored data yet"):
         await office.admin.vouchers.revoke_batch(Signed("admin"), 1, back=False)
@@ -366,7 +368,7 @@ async def test_nothing_is_changed_before_what_was_stored_could_be_read(office: O
     assert (503, True) == (response.status, "Make the data folder readable" in page)
 
 
-async def test_an_issuer_with_a_link_from_the_console_issues_in_their_name(tmp_path: Path) -> None:
+async def test_an_issuer_with_a_link_from_the_console_issues_under_their_name(tmp_path: Path) -> None:
     async with opened(tmp_path, Signed("issuer", "library")) as office:
         await office.issue(count="1")
         assert ["issuer library"] == [

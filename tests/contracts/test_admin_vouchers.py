@@ -1,4 +1,4 @@
-"""Vouchers in the browser: issued once, shown once, printed, found again, taken back."""
+"""Vouchers in the browser: issued once, shown once, printed, found again, revoked."""
 
 import asyncio
 import re
@@ -31,7 +31,7 @@ async def browser() -> AsyncIterator[AdminBrowser]:
 
 
 async def order(browser: AdminBrowser, **other: str) -> dict[str, str]:
-    """The form, filled in."""
+    """The order form, filled in."""
     _, page = await browser.get("/vouchers")
     return {
         **ORDER,
@@ -55,7 +55,7 @@ def batches(browser: AdminBrowser) -> int:
     return len(browser.backend.membership.town.registry.vouchers.batches)
 
 
-async def test_a_sheet_has_the_code_of_each_voucher_in_letters_and_as_a_square(browser):
+async def test_a_sheet_has_each_voucher_as_text_and_as_a_qr_code(browser):
     response, page = await browser.post("/vouchers", await order(browser))
     codes = codes_in(page)
     assert (200, 25, 25) == (response.status, len(set(codes)), page.count('class="square"'))
@@ -65,7 +65,7 @@ async def test_a_sheet_has_the_code_of_each_voucher_in_letters_and_as_a_square(b
         assert said in page
 
 
-async def test_a_code_on_the_sheet_lets_somebody_in(browser):
+async def test_a_code_on_the_sheet_admits_a_device(browser):
     (code,) = await issue(browser, count="1")
     town = browser.backend.membership.town
     assert town.came(town.code("02:00:00:00:00:01", code)).account.startswith("voucher-")
@@ -83,7 +83,7 @@ async def test_two_clicks_and_a_reload_issue_one_batch_and_show_the_same_sheet(b
     assert 1 == batches(browser)
 
 
-async def test_after_a_quarter_of_an_hour_nobody_can_see_the_codes_again(browser):
+async def test_after_fifteen_minutes_the_codes_cannot_be_shown_again(browser):
     form = await order(browser)
     await browser.post("/vouchers", form)
     browser.backend.membership.now += SHOWN_MS
@@ -92,7 +92,7 @@ async def test_after_a_quarter_of_an_hour_nobody_can_see_the_codes_again(browser
     assert "issued already" in page
 
 
-async def test_a_sheet_is_shown_again_to_nobody_else(browser):
+async def test_a_sheet_is_shown_again_only_in_the_session_that_ordered_it(browser):
     form = await order(browser)
     await browser.post("/vouchers", form)
     await browser.post("/sign-out", form)
@@ -101,7 +101,7 @@ async def test_a_sheet_is_shown_again_to_nobody_else(browser):
     assert (422, [], 1) == (response.status, codes_in(page), batches(browser))
 
 
-async def test_the_codes_are_kept_nowhere(browser):
+async def test_the_codes_are_not_stored_anywhere(browser):
     codes = await issue(browser)
     rows = repr(browser.backend.membership.town.rows)
     assert not [code for code in codes if code in rows or code.replace("-", "") in rows]
@@ -135,7 +135,7 @@ async def test_vouchers_that_cannot_be_stored_are_not_shown_until_they_can(brows
         ("lang", "xx", "Choose one of: en, ca"),
     ],
 )
-async def test_an_order_that_cannot_be_is_said_beside_its_field_and_kept(browser, field, value, said):
+async def test_an_invalid_order_is_reported_beside_its_field_and_kept(browser, field, value, said):
     other = {"unit": "minutes"} if field == "lasts" else {}
     response, page = await browser.post("/vouchers", await order(browser, **other, **{field: value}))
     assert (422, 0) == (response.status, batches(browser))
@@ -144,7 +144,7 @@ async def test_an_order_that_cannot_be_is_said_beside_its_field_and_kept(browser
     assert 'value="the fair"' in page or field == "note"
 
 
-async def test_a_batch_shows_what_became_of_its_vouchers(browser):
+async def test_a_batch_shows_the_states_of_its_vouchers(browser):
     codes = await issue(browser)
     town = browser.backend.membership.town
     town.came(town.code("02:00:00:00:00:01", codes[0]))
@@ -156,7 +156,7 @@ async def test_a_batch_shows_what_became_of_its_vouchers(browser):
     assert "25 vouchers, 2027-03-01, admin" in page
 
 
-async def test_a_batch_is_revoked_and_given_back(browser):
+async def test_a_batch_is_revoked_and_restored(browser):
     codes = await issue(browser)
     town = browser.backend.membership.town
     _, page = await browser.send("/vouchers/batch", number="1", do="revoke")
@@ -190,7 +190,7 @@ async def test_one_voucher_is_found_by_its_code_and_revoked(browser):
         (shown(make_code(bytes(7), "voucher")), "No voucher of yours has this code"),
     ],
 )
-async def test_a_code_that_is_none_is_said_and_kept(browser, code, said):
+async def test_an_invalid_code_is_reported_and_kept(browser, code, said):
     response, page = await browser.send("/vouchers/code", code=code)
     assert (422, True) == (response.status, said in page)
     assert f'name="code" type="text" value="{code}"' in page
@@ -212,7 +212,7 @@ async def test_an_issuer_sees_and_revokes_only_what_they_issued(browser):
     assert "code-revoked" == town.code("02:00:00:00:00:02", own).reason
 
 
-async def test_many_batches_stand_on_several_screens(browser):
+async def test_many_batches_are_paginated(browser):
     for _ in range(21):
         await issue(browser, count="1")
     _, page = await browser.get("/vouchers")

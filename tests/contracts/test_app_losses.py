@@ -1,4 +1,4 @@
-"""What people trusted the node with, at its worst moments: nothing of it is lost, and nothing is invented."""
+"""Failures at the worst moments: no stored or confirmed change is lost, and nothing is invented."""
 
 import asyncio
 from dataclasses import replace
@@ -38,7 +38,7 @@ from tests.fakes.repository import FakeRepository
 
 
 class Unreadable(FakeRepository):
-    """A disk that takes what is written, and says nothing while `silent`."""
+    """Accepts writes and refuses reads while `silent`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,10 +73,10 @@ def rules_with(joining: str) -> ActiveRuleset:
     return book
 
 
-# --- a memory that cannot be read at the start -------------------------------------------
+# --- a database that cannot be read at the start -----------------------------------------
 
 
-async def test_whom_an_admin_removed_is_out_again_as_soon_as_the_memory_can_be_read(
+async def test_a_blocked_device_is_blocked_again_as_soon_as_the_database_can_be_read(
     street: Neighbourhood, repository: Unreadable
 ) -> None:
     async with street.life() as app:
@@ -99,7 +99,7 @@ async def test_whom_an_admin_removed_is_out_again_as_soon_as_the_memory_can_be_r
         assert "removed" == await is_refused(app, ANA, TermsAccepted())
 
 
-async def test_nobody_stays_longer_than_their_voucher_because_the_memory_could_not_be_read(
+async def test_nobody_stays_longer_than_their_voucher_because_the_database_could_not_be_read(
     street: Neighbourhood, repository: Unreadable
 ) -> None:
     async with street.life() as app:
@@ -113,7 +113,7 @@ async def test_nobody_stays_longer_than_their_voucher_because_the_memory_could_n
         assert 3_600 == app.portal.guest(ANA).seconds_left
 
 
-async def test_who_erases_themselves_before_the_memory_could_be_read_is_forgotten(
+async def test_an_erasure_before_the_database_could_be_read_is_carried_out(
     street: Neighbourhood, repository: Unreadable
 ) -> None:
     async with street.life() as app:
@@ -131,7 +131,7 @@ async def test_who_erases_themselves_before_the_memory_could_be_read_is_forgotte
     assert ANA not in repository.sessions
 
 
-async def test_what_a_guest_used_while_nothing_could_be_read_is_booked_to_nobody_else(
+async def test_usage_of_a_guest_while_nothing_could_be_read_is_booked_to_nobody_else(
     street: Neighbourhood, repository: Unreadable
 ) -> None:
     async with street.life() as app:
@@ -149,7 +149,9 @@ async def test_what_a_guest_used_while_nothing_could_be_read_is_booked_to_nobody
         await until(lambda: Bytes(500) == app.portal.guest(BEN).used.total)
 
 
-async def test_words_that_no_disk_can_hold_keep_nobody_else_from_being_stored(tmp_path: Path) -> None:
+async def test_text_that_the_database_cannot_store_does_not_stop_others_from_being_stored(
+    tmp_path: Path,
+) -> None:
     half = "l\udce9gende"
     store = Store(tmp_path / "procomu.db")
     street = Neighbourhood(lambda: StoredRepository(store), tmp_path)
@@ -170,7 +172,7 @@ async def test_words_that_no_disk_can_hold_keep_nobody_else_from_being_stored(tm
         store.close()
 
 
-async def test_whom_an_admin_removed_is_remembered_also_when_they_erase_before_anybody_knows(
+async def test_a_block_is_remembered_also_when_the_device_is_erased_before_the_database_was_read(
     street: Neighbourhood, repository: Unreadable
 ) -> None:
     async with street.life() as app:
@@ -186,10 +188,10 @@ async def test_whom_an_admin_removed_is_remembered_also_when_they_erase_before_a
         assert "removed" == await is_refused(app, ANA, TermsAccepted())
 
 
-# --- devices at once ---------------------------------------------------------------------
+# --- simultaneous devices ---------------------------------------------------------------
 
 
-async def test_a_guest_who_found_the_voucher_full_is_not_moved_into_it_by_what_others_do(
+async def test_a_guest_who_found_the_voucher_full_is_not_moved_into_it_by_others(
     street: Neighbourhood,
 ) -> None:
     async with street.life() as app:
@@ -206,7 +208,7 @@ async def test_a_guest_who_found_the_voucher_full_is_not_moved_into_it_by_what_o
         assert voucher == await comes_in(app, BEN, TermsAccepted())
 
 
-async def test_who_is_on_by_one_voucher_and_finds_another_full_stays_on_by_the_first(
+async def test_a_device_that_finds_a_second_voucher_full_stays_in_the_first(
     street: Neighbourhood,
 ) -> None:
     async with street.life() as app:
@@ -218,7 +220,7 @@ async def test_who_is_on_by_one_voucher_and_finds_another_full_stays_on_by_the_f
         assert street.kernel.send(ANA, up=1)
         await app.portal.leave(ANA)
         assert first == await comes_in(app, ANA, TermsAccepted())
-        # They change their mind once more, without typing it again.
+        # The person changes the choice, without entering the code again.
         came = await app.portal.admit(ANA, TermsAccepted(), "1", instead_of=BEN)
         assert isinstance(came, Admitted)
         assert first == account(app, ANA), "whoever came in has chosen"
@@ -231,7 +233,7 @@ async def test_who_is_on_by_one_voucher_and_finds_another_full_stays_on_by_the_f
         assert other == account(app, ANA)
 
 
-async def test_a_device_that_made_room_in_a_full_account_is_counted_there_no_more(
+async def test_a_device_evicted_from_a_full_account_is_no_longer_counted_there(
     street: Neighbourhood,
 ) -> None:
     async with street.life() as app:
@@ -247,7 +249,7 @@ async def test_a_device_that_made_room_in_a_full_account_is_counted_there_no_mor
 # --- erasing -----------------------------------------------------------------------------
 
 
-async def test_who_erases_themselves_and_comes_back_while_the_disk_is_full_shows_no_code_twice(
+async def test_an_erased_person_who_rejoins_while_the_disk_is_full_enters_no_code_twice(
     street: Neighbourhood, repository: Unreadable
 ) -> None:
     async with street.life(killed=True) as app:
@@ -264,7 +266,7 @@ async def test_who_erases_themselves_and_comes_back_while_the_disk_is_full_shows
         assert voucher == account(app, ANA)
 
 
-async def test_who_comes_in_again_while_they_are_erased_is_in_and_nobody_sees_an_error(
+async def test_joining_again_during_an_erasure_succeeds_without_an_error(
     street: Neighbourhood,
 ) -> None:
     async with street.life() as app:
@@ -278,7 +280,7 @@ async def test_who_comes_in_again_while_they_are_erased_is_in_and_nobody_sees_an
         assert street.kernel.send(ANA, up=1)
 
 
-async def test_what_was_used_in_a_month_that_was_erased_does_not_come_back(
+async def test_usage_of_a_month_that_was_erased_does_not_come_back(
     street: Neighbourhood, repository: Unreadable
 ) -> None:
     async with street.life() as app:
@@ -296,7 +298,7 @@ async def test_what_was_used_in_a_month_that_was_erased_does_not_come_back(
 # --- retention ---------------------------------------------------------------------------
 
 
-async def test_a_voucher_in_use_is_not_forgotten_because_the_clock_was_wrong_when_it_began(
+async def test_a_voucher_in_use_is_not_deleted_because_the_clock_was_wrong_when_it_began(
     tmp_path: Path,
 ) -> None:
     stores: list[Store] = []
@@ -329,7 +331,7 @@ async def test_a_voucher_in_use_is_not_forgotten_because_the_clock_was_wrong_whe
             store.close()
 
 
-async def test_a_voucher_whose_batch_is_lost_lets_nobody_in_and_stops_nobody_else(
+async def test_a_voucher_whose_batch_is_lost_admits_nobody_and_stops_nobody_else(
     street: Neighbourhood, repository: Unreadable
 ) -> None:
     async with street.life() as app:
@@ -342,10 +344,10 @@ async def test_a_voucher_whose_batch_is_lost_lets_nobody_in_and_stops_nobody_els
         await comes_in(app, BEN, TermsAccepted())
 
 
-async def test_a_voucher_that_the_disk_forgot_unheard_is_worth_what_the_node_said(
+async def test_a_voucher_whose_write_was_undone_unnoticed_is_worth_what_the_node_said(
     street: Neighbourhood, repository: Unreadable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The disk answers too late: the sheet is off it, and the node does not know."""
+    """The disk answers too late: the batch was rolled back, and the node does not know."""
 
     async def forget_unheard(**_days: str) -> Forgotten:
         repository.registry = FakeRegistryRepository()
@@ -370,7 +372,7 @@ async def test_a_voucher_that_the_disk_forgot_unheard_is_worth_what_the_node_sai
 
 
 @pytest.mark.parametrize("wrong", [timedelta(days=-200), timedelta(days=3_650)])
-async def test_a_clock_that_is_corrected_shortens_and_lengthens_no_voucher(
+async def test_a_clock_correction_neither_shortens_nor_lengthens_a_voucher(
     street: Neighbourhood, wrong: timedelta
 ) -> None:
     street.clock.wall += wrong
@@ -389,7 +391,7 @@ async def test_a_clock_that_is_corrected_shortens_and_lengthens_no_voucher(
 
 
 @pytest.mark.parametrize("half", ["save_sessions", "book"])
-async def test_a_boot_that_stored_only_half_neither_gives_nor_takes_a_vouchers_time(
+async def test_a_partly_stored_boot_neither_adds_nor_removes_voucher_time(
     street: Neighbourhood, repository: Unreadable, monkeypatch: pytest.MonkeyPatch, half: str
 ) -> None:
     async def fails(*_args: object) -> None:
@@ -415,10 +417,10 @@ async def test_a_boot_that_stored_only_half_neither_gives_nor_takes_a_vouchers_t
         assert 4 * 3_600 - 10 < left <= 4 * 3_600
 
 
-# --- what changes while somebody is at the door ------------------------------------------
+# --- changes during a request -----------------------------------------------------------
 
 
-async def test_a_way_that_is_closed_while_a_passphrase_is_checked_lets_nobody_in(
+async def test_a_join_method_closed_while_a_passphrase_is_checked_admits_nobody(
     street: Neighbourhood, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with street.life() as app:
@@ -436,7 +438,7 @@ async def test_a_way_that_is_closed_while_a_passphrase_is_checked_lets_nobody_in
         assert "way-closed" == await is_refused(app, ANA, PassphraseTyped("ana", WORDS))
 
 
-async def test_a_yes_to_a_guest_lets_nobody_in_once_the_community_closed_that_way(
+async def test_a_sponsors_approval_admits_nobody_once_the_community_closed_that_method(
     street: Neighbourhood,
 ) -> None:
     street.book = rules_with('[joining]\nways = ["introduction", "passphrase"]\nby = "D-1"\n')
@@ -453,7 +455,7 @@ async def test_a_yes_to_a_guest_lets_nobody_in_once_the_community_closed_that_wa
         assert not street.kernel.send(ANA, up=1)
 
 
-async def test_a_guest_who_types_a_code_while_a_member_says_yes_keeps_the_voucher(
+async def test_a_guest_who_enters_a_code_while_a_member_approves_keeps_the_voucher(
     street: Neighbourhood,
 ) -> None:
     async with street.life() as app:
@@ -471,7 +473,7 @@ async def test_a_guest_who_types_a_code_while_a_member_says_yes_keeps_the_vouche
         assert found.startswith("voucher-")
 
 
-async def test_who_is_no_member_any_more_gets_no_passphrase(street: Neighbourhood) -> None:
+async def test_a_former_member_gets_no_passphrase(street: Neighbourhood) -> None:
     async with street.life() as app:
         await comes_in(app, LISTED, TermsAccepted())
         async with asyncio.TaskGroup() as tasks:
@@ -483,7 +485,7 @@ async def test_who_is_no_member_any_more_gets_no_passphrase(street: Neighbourhoo
         assert not app.loop.registry.has_passphrase(AccountId("ana"))
 
 
-async def test_fifty_who_type_one_code_at_once_start_it_once_and_are_no_more_than_it_allows(
+async def test_fifty_simultaneous_uses_start_a_voucher_once_and_respect_its_device_limit(
     street: Neighbourhood,
 ) -> None:
     async with street.life() as app:
@@ -497,21 +499,21 @@ async def test_fifty_who_type_one_code_at_once_start_it_once_and_are_no_more_tha
         assert 3 == sum(street.kernel.send(mac, up=1) for mac in macs)
 
 
-async def test_codes_are_not_shown_while_they_wait_even_if_the_disk_took_something_else(
+async def test_codes_are_not_shown_while_their_write_waits_even_if_another_write_succeeded(
     street: Neighbourhood, repository: Unreadable
 ) -> None:
     async with street.life() as app:
         repository.full = True
         issued = app.issue()
         await app.loop.remember(issued.changes)
-        app.loop.troubles.storage = ""  # what was written next was something else, and was taken
+        app.loop.troubles.storage = ""  # the next write was another one, and succeeded
         assert app.loop.persistence.why_unstored(issued.changes)
         repository.full = False
         await app.loop.remember(())
         assert not app.loop.persistence.why_unstored(issued.changes)
 
 
-async def test_a_passphrase_that_would_be_lost_is_refused_and_the_one_before_counts(
+async def test_a_passphrase_that_cannot_be_stored_is_refused_and_the_old_one_counts(
     street: Neighbourhood, repository: Unreadable
 ) -> None:
     other = "another one, long enough"
@@ -529,7 +531,7 @@ async def test_a_passphrase_that_would_be_lost_is_refused_and_the_one_before_cou
         await comes_in(app, BEN, PassphraseTyped("ana", other))
 
 
-async def test_a_contest_that_would_be_lost_is_refused_and_can_be_sent_again(
+async def test_an_objection_that_cannot_be_stored_is_refused_and_can_be_sent_again(
     street: Neighbourhood, repository: Unreadable
 ) -> None:
     async with street.life(killed=True) as app:
@@ -544,7 +546,7 @@ async def test_a_contest_that_would_be_lost_is_refused_and_can_be_sent_again(
         assert ["Why so slow?"] == [each.text for each in app.portal.guest(ANA).objections]
 
 
-async def test_a_disk_that_takes_a_note_and_then_nothing_more_is_told_as_full(
+async def test_a_disk_that_stores_one_row_and_then_fails_is_reported_as_full(
     street: Neighbourhood, repository: Unreadable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def refuse(*_sessions: object) -> None:
@@ -557,7 +559,7 @@ async def test_a_disk_that_takes_a_note_and_then_nothing_more_is_told_as_full(
             assert Refused("memory") == await app.portal.add_objection(ANA, "day-pass", "Why so slow?")
 
 
-async def test_what_people_read_of_a_full_disk_names_no_file(
+async def test_the_message_about_a_full_disk_names_no_file(
     street: Neighbourhood, repository: Unreadable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def refuse(_booking: object) -> None:
@@ -572,10 +574,10 @@ async def test_what_people_read_of_a_full_disk_names_no_file(
         monkeypatch.undo()
 
 
-# --- a database that is exchanged under the running node ---------------------------------
+# --- a database that is replaced under the running node ---------------------------------
 
 
-async def test_a_database_begun_anew_holds_everything_within_seconds(tmp_path: Path) -> None:
+async def test_a_new_database_holds_everything_within_seconds(tmp_path: Path) -> None:
     store = Store(tmp_path / "procomu.db")
     street = Neighbourhood(lambda: StoredRepository(store), tmp_path)
     try:

@@ -1,4 +1,4 @@
-"""Whatever happens in a house, in whatever order, killed at whatever moment: the real loop, register and database."""
+"""Random sequences of events with kills at any moment: the real loop, account registry and database."""
 
 import asyncio
 import tempfile
@@ -68,7 +68,7 @@ class Paper:
     devices_max: int
     batch: int
     used_at: int | None = None
-    """In the time that passes for people, whether the node is on or not."""
+    """End in elapsed real time, whether the node is on or not."""
     is_revoked: bool = False
     is_use_unsaved: bool = False
 
@@ -78,27 +78,27 @@ class Paper:
 
 @dataclass
 class Story:
-    """The house, and what is true of it."""
+    """The application, and the facts that must hold."""
 
     street: Neighbourhood
     disk: DiskState
     app: AppFixture | None = None
     papers: list[Paper] = field(default_factory=list)
     holds: dict[MacAddress, Paper] = field(default_factory=dict)
-    """Who was told that they are in by which voucher, and did nothing about it since."""
+    """Devices told that they joined by a voucher, and unchanged since."""
     unsaved: set[MacAddress] = field(default_factory=set)
-    """Those of them, and of the removed, whose disk was full."""
+    """Those of them, and of the blocked, whose write failed on a full disk."""
     removed: set[MacAddress] = field(default_factory=set)
     sent: Counter[AccountId] = field(default_factory=Counter)
     at_risk: int = 0
     """Bytes that a power cut may have lost."""
     owners: dict[int, AccountId] = field(default_factory=dict)
-    """Whose marks the kernel counts while the node is down."""
+    """Owners of the marks that the kernel counts while the node is down."""
     is_blurred: bool = False
-    """Killed with a full disk: whose some of the bytes are was never stored."""
+    """Owners of bytes that a kill with a full disk left unstored."""
     real_ms: int = 0
     off_ms: int = 0
-    """For how long the node was off while its clock did not know it."""
+    """How long the node was off while its clock was unknown."""
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     @property
@@ -115,14 +115,14 @@ class Story:
         await self.stack.aclose()
         self.stack, self.app = AsyncExitStack(), None
         if self.disk.full:
-            # Who came and went while nothing could be stored has numbers in the kernel that nobody knows.
+            # The kernel still holds marks of devices that came and went while nothing could be stored.
             self.at_risk, self.is_blurred = sum(self.sent.values()), True
             for mac in self.unsaved:
                 self.holds.pop(mac, None)
                 self.removed.discard(mac)
             for paper in self.papers:
                 if paper.is_use_unsaved:
-                    paper.used_at = None  # the node could not store it, and had said so
+                    paper.used_at = None  # the node could not store it, and had reported that
         self.forget_unsaved()
 
     def send(self, mac: MacAddress, amount: int) -> None:
@@ -139,7 +139,7 @@ class Story:
             for mark, session_entry in self.here.loop.session_table.by_mark.items()
         }
 
-    # --- what can happen -----------------------------------------------------------------
+    # --- events --------------------------------------------------------------------------
 
     async def issue(self, hours: int, devices_max: int) -> None:
         if not self.here.loop.persistence.recalled:
@@ -150,7 +150,7 @@ class Story:
             self.papers.append(Paper(code, hours * HOUR_MS, devices_max, batch))
 
     async def enter(self, who: int, which: int, ticks: int) -> None:
-        """`ticks` 0 waits for the answer; others are killed so soon after asking."""
+        """Join; with `ticks` 0 wait for the response, otherwise the node is killed that soon after the request."""
         mac = PEOPLE[who]
         paper = self.papers[which % len(self.papers)] if self.papers else None
         entry: Entry = TermsAccepted() if paper is None or which == 0 else CodeTyped(paper.code)
@@ -168,7 +168,7 @@ class Story:
             return None
         held = self.holds.get(mac)
         if isinstance(came, Full) and held is not None and held.is_over(self.real_ms):
-            del self.holds[mac]  # a code that is worth nothing any more is not shown again
+            del self.holds[mac]  # an ended code is not entered again
         if isinstance(came, Admitted):
             self.look_again(mac)
             if self.disk.full:
@@ -176,7 +176,7 @@ class Story:
         return None
 
     def look_again(self, mac: MacAddress) -> None:
-        """What somebody has now, after they did something themselves or nobody knows whether it was done."""
+        """Read a device's account again after its own action or an uncertain result."""
         self.holds.pop(mac, None)
         if self.app is None or not self.here.loop.persistence.recalled:
             return
@@ -190,7 +190,7 @@ class Story:
                 self.holds[mac] = paper
 
     async def all_enter(self, which: int, removed: int) -> None:
-        """Everybody types the same code at once, and an admin takes one of them off meanwhile."""
+        """All devices enter the same code at once, and an admin blocks one of them meanwhile."""
         code = self.papers[which % len(self.papers)].code if self.papers else "none"
         async with asyncio.TaskGroup() as tasks:
             for mac in PEOPLE:
@@ -203,7 +203,7 @@ class Story:
                 self.unsaved.add(mac)
 
     async def swap(self, who: int, which: int, other: int) -> None:
-        """Somebody finds an account full, and chooses who of it makes room."""
+        """A device finds an account full and chooses which device is evicted."""
         if not self.papers:
             return
         mac, code = PEOPLE[who], CodeTyped(self.papers[which % len(self.papers)].code)
@@ -220,7 +220,7 @@ class Story:
     async def erase(self, who: int) -> None:
         await self.here.portal.erase(PEOPLE[who])
         self.holds.pop(PEOPLE[who], None)
-        self.at_risk = sum(self.sent.values())  # what was used in earlier months is gone, as they asked
+        self.at_risk = sum(self.sent.values())  # usage of earlier months is erased, as requested
 
     async def remove(self, who: int, pardon: int) -> None:
         mac = PEOPLE[who]
@@ -242,7 +242,7 @@ class Story:
         now = self.street.clock.now
         await loop.remember(vouchers.restore(names) if back else vouchers.revoke(names, now).changes)
         paper.is_revoked = vouchers.of_batch(paper.batch)[0].is_revoked
-        if self.disk.full:  # whether it is so after a kill is not promised
+        if self.disk.full:  # not guaranteed to survive a kill
             self.disk.full = False
             await loop.persistence.save()
         for mac in PEOPLE:
@@ -269,18 +269,20 @@ class Story:
             self.forget_unsaved()
 
     async def clock(self, state: int, days: int) -> None:
-        """Unknown, or known and set to another day. The node notices at the latest when it next writes."""
+        """The clock becomes unknown, or known and set to another day. The node notices at the latest at its
+        next write.
+        """
         clock = self.street.clock
         if state and clock.trust == "synced" and not self.disk.full and self.here.loop.persistence.recalled:
             clock.wall += timedelta(days=days)
         clock.trust = "synced" if state else "unknown"
         if not state and not self.here.loop.persistence.recalled:
-            self.off_ms = 10**12  # how long the node was off is known to nobody any more
+            self.off_ms = 10**12  # how long the node was off can no longer be known
         if not self.disk.full:
             await self.write()
 
     async def crash(self, who: int, amount: int) -> None:
-        """Somebody goes on while nobody looks."""
+        """The loop crashes; traffic continues without it."""
         await self.kill()
         self.send(PEOPLE[who], amount)
         await self.open()
@@ -301,7 +303,7 @@ class Story:
         await self.open()
 
     async def write(self) -> None:
-        """The node has written everything, and what came of it stands in the kernel."""
+        """The node has written everything, and the kernel holds the result."""
         loop, street = self.here.loop, self.street
         self.let_pass(31_000)
         await until(lambda: not loop.persistence.is_due(street.clock.now, 30_000))
@@ -328,7 +330,7 @@ class Story:
         await self.kill()
         await self.open()
 
-    # --- what stays true -----------------------------------------------------------------
+    # --- invariants ----------------------------------------------------------------------
 
     def account(self, mac: MacAddress) -> AccountId | None:
         return self.here.portal.guest(mac).account
@@ -344,7 +346,7 @@ class Story:
         loop, kernel = self.here.loop, self.street.kernel
         passing = {mac for mac in PEOPLE if kernel.send(mac)}
         if not loop.persistence.recalled:
-            return  # who came before is not known yet
+            return  # sessions of before are not loaded yet
         assert not passing & self.removed, "whom an admin removed never passes"
         for paper in self.papers:
             (voucher,) = loop.registry.vouchers.of_batch(paper.batch)
@@ -419,7 +421,7 @@ EVENTS: st.SearchStrategy[tuple[str, tuple[int, ...]]] = st.one_of(
 
 @settings(deadline=None)
 @given(st.lists(EVENTS, min_size=15, max_size=60))
-def test_nothing_is_lost_or_invented_in_any_story(events: list[tuple[str, tuple[int, ...]]]) -> None:
+def test_nothing_is_lost_or_invented_in_any_sequence(events: list[tuple[str, tuple[int, ...]]]) -> None:
     async def tell() -> None:
         async with told() as story:
             for name, numbers in events:

@@ -1,4 +1,6 @@
-"""Whose connection it is: the same of the fake as of the real filter, neighbour table and leases."""
+"""Which device a connection belongs to: one suite for the fake and for the real filter, neighbour table and
+leases.
+"""
 
 import contextlib
 import json
@@ -47,7 +49,7 @@ class CallersLink(Protocol):
         """`device` opens a connection from `address`, under which the link knows it."""
 
     def claim(self, address: str, device: MacAddress) -> None:
-        """The link is told that `device` holds `address`."""
+        """`device` announces to the link that it holds `address`."""
 
     def lease(self, address: str, device: MacAddress) -> None: ...
 
@@ -70,7 +72,7 @@ class FakeLink:
 
 
 class Inside:
-    """Asks from inside the router."""
+    """Opens connections from inside the router."""
 
     def __init__(self, router: Namespace, callers: LinkCallers) -> None:
         self._router, self._callers = router, callers
@@ -85,7 +87,7 @@ class Inside:
 
 
 class RealLink:
-    """On real packets."""
+    """With real packets."""
 
     def __init__(self, place: KernelTestbed, folder: Path) -> None:
         self._place, self._lan = place, FIREWALL.lan_interface
@@ -155,7 +157,7 @@ def link(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[CallersLink
 
 
 @BOTH
-def test_a_connection_is_its_devices(link: CallersLink, way: int) -> None:
+def test_a_connection_belongs_to_its_device(link: CallersLink, way: int) -> None:
     assert Caller(MEMBERS) == link.callers.caller(link.call(MEMBERS, MEMBER[way]))
     assert Caller(STRANGERS) == link.callers.caller(link.call(STRANGERS, STRANGER[way]))
 
@@ -170,8 +172,8 @@ def test_one_device_may_have_many_addresses_as_a_repeater_has(link: CallersLink,
 
 
 @BOTH
-def test_who_is_said_to_be_another_is_nobody(link: CallersLink, way: int) -> None:
-    """The stranger's address is claimed for the member before its connection is looked at, or after."""
+def test_a_connection_from_a_disputed_address_belongs_to_no_device(link: CallersLink, way: int) -> None:
+    """The attacker's address is claimed for the member before the lookup, or after it."""
     ends = link.call(STRANGERS, STRANGER[way])
     assert not link.callers.is_disputed(STRANGER[way], STRANGERS)
     link.claim(STRANGER[way], MEMBERS)
@@ -180,7 +182,7 @@ def test_who_is_said_to_be_another_is_nobody(link: CallersLink, way: int) -> Non
 
 
 @BOTH
-def test_an_address_that_honestly_changes_hands_is_its_new_devices(link: CallersLink, way: int) -> None:
+def test_an_address_that_changes_hands_belongs_to_its_new_device(link: CallersLink, way: int) -> None:
     address = ("10.77.6.1", "fd77::6:1")[way]
     assert Caller(MEMBERS) == link.callers.caller(link.call(MEMBERS, address))
     assert Caller(STRANGERS) == link.callers.caller(link.call(STRANGERS, address))
@@ -195,14 +197,14 @@ def test_an_address_that_is_leased_to_another_device_of_the_link_is_disputed(lin
     assert DISPUTED == link.callers.caller(ends)
 
 
-def test_who_is_not_on_the_link_is_nobody(link: CallersLink) -> None:
+def test_a_caller_that_is_not_on_the_link_has_no_device(link: CallersLink) -> None:
     nowhere = SocketAddresses("192.0.2.9", 40_000, ROUTER[0], FIREWALL.portal_port)
     assert ELSEWHERE == link.callers.caller(nowhere)
 
 
 @pytest.mark.kernel
 @BOTH
-def test_no_other_connection_than_its_own_is_a_devices(
+def test_only_a_devices_own_connection_is_attributed_to_it(
     place: KernelTestbed, tmp_path: Path, way: int
 ) -> None:
     """The filter answers for exactly one connection."""
@@ -214,7 +216,7 @@ def test_no_other_connection_than_its_own_is_a_devices(
 
 
 @pytest.mark.kernel
-def test_a_link_local_address_is_its_devices_too(place: KernelTestbed, tmp_path: Path) -> None:
+def test_a_link_local_address_is_attributed_to_its_device_too(place: KernelTestbed, tmp_path: Path) -> None:
     with contextlib.closing(RealLink(place, tmp_path)) as link:
         own, routers = local_address(place.stranger, "eth0"), local_address(place.router, "lan0")
         with place.router.entered():
@@ -242,8 +244,8 @@ def local_address(place: Namespace, interface: str) -> str:
 
 
 @pytest.mark.kernel
-def test_while_the_filter_does_not_stand_nobody_is_known_and_nobody_accused(tmp_path: Path) -> None:
-    """Somebody flushed it; it is written again within moments."""
+def test_while_the_filter_is_missing_no_device_is_known_and_none_is_accused(tmp_path: Path) -> None:
+    """Another program flushed it; it is written again within moments."""
     with kernel_testbed("unknown") as place:
         place.admit(MEMBER_MAC)
         with contextlib.closing(RealLink(place, tmp_path)) as link:
@@ -257,7 +259,7 @@ def test_while_the_filter_does_not_stand_nobody_is_known_and_nobody_accused(tmp_
 def test_devices_behind_a_repeater_have_leases_in_their_own_names(
     place: KernelTestbed, tmp_path: Path
 ) -> None:
-    """Who was leased the address was never heard under that hardware address, so that nothing speaks against it."""
+    """The leaseholder was never seen with that hardware address, so nothing contradicts the device."""
     with contextlib.closing(RealLink(place, tmp_path)) as link:
         ends = link.call(STRANGERS, STRANGER[0])
         link.lease(STRANGER[0], MacAddress("02:99:99:99:99:99"))

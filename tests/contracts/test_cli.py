@@ -32,7 +32,7 @@ BAD = GOOD + '\n[[rule]]\nid = "a"\nceiling = "3"\nwho = "tier:guest"\nby = "D-1
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
-    """A new node's files."""
+    """The files of a new node."""
     path = tmp_path / "etc" / "node.toml"
     words = ["--name", "library", "--lan", "lan0", "--uplink", "up0", "--data-dir", str(tmp_path / "data")]
     assert 0 == main(["--config", str(path), "init", *words])
@@ -117,7 +117,7 @@ def node_running(config: Path) -> Iterator[None]:
 
 
 def is_listening(path: str) -> bool:
-    """A socket that is bound and does not listen yet refuses."""
+    """A socket that is bound but does not listen yet refuses."""
     with socket.socket(socket.AF_UNIX) as caller:
         return caller.connect_ex(path) == 0
 
@@ -135,7 +135,7 @@ def test_a_new_node_gets_keys_that_only_it_can_read(config, tmp_path):
     )
 
 
-def test_beginning_again_overwrites_nothing(config, tmp_path, capsys):
+def test_init_a_second_time_overwrites_nothing(config, tmp_path, capsys):
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     capsys.readouterr()
     assert 0 == main(["--config", str(config), "init", "--json"])
@@ -144,7 +144,7 @@ def test_beginning_again_overwrites_nothing(config, tmp_path, capsys):
     assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
 
 
-def test_settings_with_errors_are_told_before_anything_is_made(tmp_path, capsys):
+def test_settings_with_errors_are_reported_before_any_file_is_made(tmp_path, capsys):
     config = tmp_path / "node.toml"
     config.write_text("[node]\nnmae = 1\n")
     assert 2 == main(["--config", str(config), "init"])
@@ -161,11 +161,11 @@ def test_rules_without_errors_are_shown_as_sentences(config, capsys):
     assert f"{rules} can be used." in said
 
 
-def test_the_rules_that_a_new_node_begins_with_can_be_used(config):
+def test_the_rules_of_a_new_node_are_valid(config):
     assert 0 == main(["rules", "check", str(config.parent / "rules.toml"), "--config", str(config)])
 
 
-def test_every_error_of_a_rule_file_is_told_with_line_and_mend(config, capsys):
+def test_every_error_of_a_rule_file_is_reported_with_line_and_fix(config, capsys):
     rules = config.parent / "draft.toml"
     rules.write_text(BAD)
     assert 1 == main(["rules", "check", str(rules), "--config", str(config)])
@@ -177,7 +177,7 @@ def test_every_error_of_a_rule_file_is_told_with_line_and_mend(config, capsys):
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe", b"#" * 2_000_000])
-def test_a_file_that_cannot_be_read_is_wrong_use(tmp_path, content, capsys):
+def test_a_file_that_cannot_be_read_is_a_usage_error(tmp_path, content, capsys):
     path = tmp_path / "rules.toml"
     if content is not None:
         path.write_bytes(content)
@@ -200,14 +200,14 @@ def test_a_file_that_cannot_be_read_is_wrong_use(tmp_path, content, capsys):
         ["watch"],
     ],
 )
-def test_without_a_running_node_the_code_is_3(config, words, capsys):
+def test_without_a_running_node_the_exit_code_is_3(config, words, capsys):
     assert 3 == main(["--config", str(config), *words])
     assert "procomu run" in capsys.readouterr().err
     assert 3 == main(["--config", str(config), *words, "--json"])
     assert not said_in_json(capsys)["ok"]
 
 
-def test_settings_with_errors_are_wrong_use_and_all_told(tmp_path, capsys):
+def test_settings_with_errors_are_a_usage_error_and_all_are_reported(tmp_path, capsys):
     config = tmp_path / "node.toml"
     config.write_text("[node]\nnmae = 1\n[portl]\n")
     assert 2 == main(["--config", str(config), "status"])
@@ -215,7 +215,7 @@ def test_settings_with_errors_are_wrong_use_and_all_told(tmp_path, capsys):
     assert ("did you mean name?" in said, "did you mean [portal]?" in said) == (True, True)
 
 
-def test_a_running_node_is_asked(config, capsys):
+def test_a_running_node_is_queried(config, capsys):
     with node_running(config):
         assert 0 == main(["--config", str(config), "status"])
         assert "Vall Alta · library" in capsys.readouterr().out
@@ -232,7 +232,7 @@ def ask_for(config: Path, *words: str) -> int:
         return main(["--config", str(config), *words])
 
 
-def test_vouchers_are_issued_without_saying_more_than_that(config, capsys):
+def test_issuing_vouchers_prints_the_codes_and_nothing_else(config, capsys):
     assert 0 == ask_for(config, "vouchers", "issue", "--json")
     said = said_in_json(capsys)
     assert (24, "day-pass", 86_400_000, 0) == (
@@ -244,7 +244,7 @@ def test_vouchers_are_issued_without_saying_more_than_that(config, capsys):
 @pytest.mark.parametrize(
     ("lang", "said"), [("en", "Type the code"), ("ca", 'lang="ca"'), ("ar", 'dir="rtl"')]
 )
-def test_a_voucher_sheet_is_written_for_its_owner_only(config, tmp_path, capsys, lang, said):
+def test_a_voucher_sheet_is_readable_by_its_owner_only(config, tmp_path, capsys, lang, said):
     sheet = tmp_path / "sheet.html"
     words = ["--count", "25", "--devices", "3", "--print", str(sheet), "--language", lang, "--wifi", "Obert"]
     assert 0 == ask_for(config, "vouchers", "issue", *words)
@@ -259,7 +259,7 @@ def test_a_voucher_sheet_is_written_for_its_owner_only(config, tmp_path, capsys,
     assert 0o600 == stat.S_IMODE(sheet.stat().st_mode)
 
 
-def test_a_sheet_that_is_there_is_not_written_over_and_nothing_is_issued(config, tmp_path, capsys):
+def test_an_existing_sheet_is_not_overwritten_and_nothing_is_issued(config, tmp_path, capsys):
     sheet = tmp_path / "sheet.html"
     sheet.write_text("old codes")
     assert 1 == ask_for(config, "vouchers", "issue", "--print", str(sheet))
@@ -275,7 +275,7 @@ def test_without_vouchers_there_is_no_sheet(config, tmp_path, capsys, words):
     assert not sheet.exists()
 
 
-def test_vouchers_are_listed_revoked_and_given_back(config, capsys):
+def test_vouchers_are_listed_revoked_and_restored(config, capsys):
     assert 0 == ask_for(config, "vouchers", "list")
     assert 0 == ask_for(config, "vouchers", "revoke", "1")
     assert 0 == ask_for(config, "vouchers", "revoke", "1", "--back")
@@ -283,7 +283,7 @@ def test_vouchers_are_listed_revoked_and_given_back(config, capsys):
     assert ("are revoked." in said, "are valid again." in said) == (True, True)
 
 
-def test_a_member_gets_a_passphrase_and_a_card_with_its_picture(config, tmp_path, capsys):
+def test_a_member_gets_a_passphrase_and_a_card_with_its_qr_code(config, tmp_path, capsys):
     assert 0 == ask_for(config, "members", "passphrase", "ana")
     assert "abcd-efgh-jkmn\n" in capsys.readouterr().out
     picture = tmp_path / "ana.svg"
@@ -295,7 +295,7 @@ def test_a_member_gets_a_passphrase_and_a_card_with_its_picture(config, tmp_path
     assert 0 == ask_for(config, "members", "void-cards", "ana")
 
 
-def test_somebody_unknown_is_a_no_with_what_to_do(config, capsys):
+def test_an_unknown_member_is_an_error_with_what_to_do(config, capsys):
     with node_running(config):
         assert 1 == main(["--config", str(config), "why", "ben"])
     assert (
@@ -303,17 +303,17 @@ def test_somebody_unknown_is_a_no_with_what_to_do(config, capsys):
     )
 
 
-def test_a_moment_that_is_no_moment_is_wrong_use(config, capsys):
+def test_an_invalid_time_is_a_usage_error(config, capsys):
     assert 2 == main(["--config", str(config), "why", "ana", "--at", "someday"])
     assert '--at "fri 21:00"' in capsys.readouterr().err
 
 
-def test_output_that_is_no_terminal_has_no_colour(config):
+def test_output_that_is_not_a_terminal_has_no_colour(config):
     done = run_apart(["--config", str(config), "rules", "check", str(config.parent / "rules.toml")])
     assert (0, False) == (done.returncode, "\x1b" in done.stdout)
 
 
-def test_checking_rules_waits_for_no_web_server_nor_keys(config):
+def test_checking_rules_imports_no_web_server_and_no_keys(config):
     """A check in an editor's hook must be quick on a small board."""
     code = (
         "import sys; from node.cli import main; "
@@ -326,13 +326,13 @@ def test_checking_rules_waits_for_no_web_server_nor_keys(config):
     assert "[]" == done.stdout.splitlines()[-1]
 
 
-def test_the_doctor_looks_at_a_machine_without_settings(tmp_path, capsys):
+def test_the_doctor_checks_a_machine_without_settings(tmp_path, capsys):
     assert 1 == main(["--config", str(tmp_path / "none.toml"), "doctor", "--json"])
     said = said_in_json(capsys)
     assert ("settings", "fail") in [(each["name"], each["verdict"]) for each in said["diagnoses"]]
 
 
-def test_the_doctor_finds_interfaces_that_are_not_there(config, capsys):
+def test_the_doctor_reports_interfaces_that_do_not_exist(config, capsys):
     assert 1 == main(["--config", str(config), "doctor"])
     said = capsys.readouterr().out
     assert "✗ interface lan0" in said
@@ -340,7 +340,7 @@ def test_the_doctor_finds_interfaces_that_are_not_there(config, capsys):
     assert "✓ rules" in said
 
 
-def test_the_doctor_sees_keys_that_others_may_read_and_a_database_that_is_damaged(config, tmp_path, capsys):
+def test_the_doctor_reports_keys_that_others_may_read_and_a_damaged_database(config, tmp_path, capsys):
     (tmp_path / "data" / "node.key").chmod(0o644)
     (config.parent / "community.key").write_text("not a key")
     (tmp_path / "data" / "procomu.db").write_bytes(b"SQLite format 3\0" + b"\xff" * 5000)
@@ -351,7 +351,7 @@ def test_the_doctor_sees_keys_that_others_may_read_and_a_database_that_is_damage
     )
 
 
-def test_the_doctor_tells_what_a_database_lost_until_that_is_acknowledged(config, tmp_path, capsys):
+def test_the_doctor_reports_a_database_loss_until_it_is_acknowledged(config, tmp_path, capsys):
     lost = Loss("2026-11-28 13:40", "was empty", "Lost are counts of bytes since 2026-11-28 03:00.")
     write_loss(tmp_path / "data" / LOSSES, lost)
     main(["--config", str(config), "doctor", "--json"])
@@ -362,7 +362,7 @@ def test_the_doctor_tells_what_a_database_lost_until_that_is_acknowledged(config
     assert not (tmp_path / "data" / LOSSES).exists()
 
 
-def test_the_doctor_misses_a_database_that_should_be_there(config, tmp_path, capsys):
+def test_the_doctor_reports_a_missing_database(config, tmp_path, capsys):
     write_marker(tmp_path / "data" / MARKER, Marker(1, "2026-01-01 12:00", 2))
     for data in (None, b""):
         if data is not None:

@@ -1,4 +1,4 @@
-"""The console on a real socket: questions, changes, and askers who behave badly."""
+"""The control socket on a real socket: queries, change events, and clients that misbehave."""
 
 import asyncio
 import json
@@ -74,7 +74,7 @@ async def ask(path: str, question: dict[str, Any]) -> dict[str, Any]:
 
 
 async def say(path: str, lines: Iterable[bytes]) -> list[bytes]:
-    """Everything that comes back when `lines` are sent and the line is then closed on our side."""
+    """Everything received after `lines` were sent and our side of the connection was closed."""
     reader, writer = await asyncio.open_unix_connection(path)
     with suppress(ConnectionError):
         writer.writelines(lines)
@@ -88,7 +88,7 @@ async def say(path: str, lines: Iterable[bytes]) -> list[bytes]:
         writer.close()
 
 
-async def test_a_question_is_answered_with_plain_values(path):
+async def test_a_query_is_answered_with_plain_values(path):
     home = {"name": "ana", "tiers": ["a", "b"], "since": "2026-11-24T00:00:00+00:00"}
     assert {"ok": True, "who": "ana", "home": home} == await ask(path, {"ask": "ana", "who": "ana"})
 
@@ -97,16 +97,16 @@ async def test_an_answer_may_take_its_time(path):
     assert {"ok": True, "late": True} == await ask(path, {"ask": "late"})
 
 
-async def test_a_no_says_what_to_do(path):
+async def test_an_error_says_what_to_do(path):
     expected = {"ok": False, "message": "nobody here is called ben", "mend": "look at the list"}
     assert expected == await ask(path, {"ask": "no"})
 
 
-async def test_an_unknown_question_is_told_which_are_known(path):
+async def test_an_unknown_query_is_answered_with_the_known_ones(path):
     assert "it knows ana, late, no, watch" == (await ask(path, {"ask": "weather"}))["mend"]
 
 
-async def test_one_line_carries_many_questions(path):
+async def test_one_connection_carries_many_queries(path):
     answers = await say(path, [b'{"ask": "late"}\n', b'{"ask": "no"}\n'])
     assert [True, False] == [json.loads(line)["ok"] for line in answers]
 
@@ -123,21 +123,21 @@ async def test_one_line_carries_many_questions(path):
         b'{"ask": "ana", "who": "\\udce9"}\n',
     ],
 )
-async def test_what_is_no_question_gets_a_no_and_hurts_nobody(path, line):
+async def test_an_invalid_query_gets_an_error_and_affects_nobody(path, line):
     answers = await say(path, [line, b'{"ask": "late"}\n'])
     assert [False, True] == [json.loads(each)["ok"] for each in answers]
 
 
-async def test_a_question_without_end_is_hung_up_on(path):
+async def test_a_query_without_end_is_disconnected(path):
     assert [] == await say(path, [b"x" * (QUESTION_BYTES_MAX * 3)])
     assert (await ask(path, {"ask": "late"}))["ok"]
 
 
-async def test_only_root_and_its_group_may_ask(path):
+async def test_only_root_and_its_group_may_connect(path):
     assert 0o660 == stat.S_IMODE(Path(path).stat().st_mode)
 
 
-async def test_too_many_askers_are_told_so_and_a_place_becomes_free(path):
+async def test_too_many_clients_are_refused_with_a_message_until_one_leaves(path):
     lines = [await asyncio.open_unix_connection(path) for _ in range(ASKERS_MAX)]
     for reader, writer in lines:
         writer.write(b'{"ask": "late"}\n')
@@ -154,7 +154,7 @@ async def eventually(ask_again: Callable[[], Awaitable[dict[str, Any]]]) -> None
             await asyncio.sleep(0.01)
 
 
-async def test_a_watcher_hears_each_change(path, events):
+async def test_a_watcher_receives_each_change(path, events):
     reader, writer = await asyncio.open_unix_connection(path)
     writer.write(b'{"ask": "watch"}\n')
     assert {"ok": True} == json.loads(await reader.readline())
@@ -165,7 +165,7 @@ async def test_a_watcher_hears_each_change(path, events):
     writer.close()
 
 
-async def test_changes_arrive_at_the_command_line_s_side_too(path, events):
+async def test_the_command_line_client_receives_changes_too(path, events):
     changes = console.watch(path)
     first = asyncio.get_running_loop().run_in_executor(None, next, changes)
     while not first.done():
@@ -175,7 +175,7 @@ async def test_changes_arrive_at_the_command_line_s_side_too(path, events):
     changes.close()
 
 
-async def test_a_watcher_who_sleeps_misses_changes_is_told_and_holds_up_nobody(events):
+async def test_a_watcher_that_does_not_read_misses_changes_is_told_and_delays_nobody(events):
     watching = events.watch()
     first = asyncio.get_running_loop().create_task(anext(watching))
     await asyncio.sleep(0)
@@ -188,7 +188,7 @@ async def test_a_watcher_who_sleeps_misses_changes_is_told_and_holds_up_nobody(e
     await watching.aclose()
 
 
-async def test_a_socket_that_a_killed_node_left_is_taken_over(tmp_path, events):
+async def test_a_socket_left_by_a_killed_node_is_taken_over(tmp_path, events):
     left = socket.socket(socket.AF_UNIX)
     left.bind(str(tmp_path / "console.sock"))
     left.close()
@@ -202,23 +202,23 @@ async def test_a_socket_that_a_killed_node_left_is_taken_over(tmp_path, events):
         await task
 
 
-async def test_a_second_node_does_not_start_beside_a_living_one(path, events):
+async def test_a_second_node_does_not_start_beside_a_running_one(path, events):
     with pytest.raises(Fatal, match="another node runs"):
         await Console(path, ANSWERS, events).run()
     assert (await ask(path, {"ask": "late"}))["ok"]
 
 
-async def test_a_stopped_node_leaves_no_socket(tmp_path, events):
+async def test_a_stopped_node_removes_its_socket(tmp_path, events):
     async with running(tmp_path / "console.sock", events):
         pass
     assert [] == list(tmp_path.iterdir())
 
 
-def test_without_a_node_the_asker_is_told_how_to_start_one(tmp_path):
+def test_without_a_node_the_client_is_told_how_to_start_one(tmp_path):
     with pytest.raises(NoRunningNode, match="procomu run"):
         console.ask(str(tmp_path / "console.sock"), {"ask": "status"})
 
 
-def test_words_that_are_no_utf8_text_are_told_before_a_node_is_asked(tmp_path):
+def test_text_that_is_not_utf8_is_refused_before_a_node_is_contacted(tmp_path):
     with pytest.raises(NodeError, match="not UTF-8 text"):
         console.ask(str(tmp_path / "console.sock"), {"ask": "ana", "who": "l\udce9a"})

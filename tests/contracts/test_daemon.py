@@ -1,4 +1,4 @@
-"""Beginning and ending: one node at a time, and an end within three seconds whatever hangs."""
+"""Start and stop: one node at a time, and a stop within three seconds whatever hangs."""
 
 import signal
 import stat
@@ -39,7 +39,7 @@ def test_a_second_node_with_the_same_folder_is_refused_before_it_touches_anythin
     claim(tmp_path / "run").close()
 
 
-def test_a_node_told_to_stop_ends_within_three_seconds_even_if_its_disk_hangs() -> None:
+def test_a_node_stops_within_three_seconds_even_if_its_disk_hangs() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", A_NODE_THAT_HANGS], stdout=subprocess.PIPE, cwd=ROOT
     ) as node:
@@ -52,7 +52,7 @@ def test_a_node_told_to_stop_ends_within_three_seconds_even_if_its_disk_hangs() 
         assert time.monotonic() - began < 3
 
 
-def test_a_data_folder_that_others_could_read_is_closed_before_anything_is_written(
+def test_a_data_folder_readable_by_others_is_closed_before_anything_is_written(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = tmp_path / "data"
@@ -65,8 +65,8 @@ def test_a_data_folder_that_others_could_read_is_closed_before_anything_is_writt
     assert [f"{folder} had mode 755; now only its owner may use it"] == caplog.messages
 
 
-def test_files_of_a_node_started_by_hand_are_its_owners_alone(tmp_path: Path) -> None:
-    """Also where no service manager sets a umask: the shell's own lets everybody read."""
+def test_files_of_a_node_started_by_hand_are_readable_by_their_owner_only(tmp_path: Path) -> None:
+    """Also where no service manager sets a umask: the shell's default lets everybody read."""
     probe = """
 import os, sys
 from pathlib import Path

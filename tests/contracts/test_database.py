@@ -1,4 +1,4 @@
-"""The store: what was acknowledged is on the disk, order is kept, and trouble is told and passes."""
+"""The database writer: acknowledged writes are on the disk and in order; failures are reported and recovered from."""
 
 import asyncio
 import os
@@ -38,14 +38,14 @@ def names(db: Database) -> list[str]:
     return [row[0] for row in db.execute("SELECT name FROM facts WHERE name != 'commits' ORDER BY rowid")]
 
 
-async def test_writes_that_wait_together_are_all_there_and_in_order(store: Store) -> None:
+async def test_queued_writes_are_all_stored_and_in_order(store: Store) -> None:
     async with asyncio.TaskGroup() as tasks:
         for number in range(200):
             tasks.create_task(store.run(note(f"n{number:03}", "x")))
     assert [f"n{number:03}" for number in range(200)] == await store.run(names)
 
 
-async def test_one_bad_write_takes_no_other_with_it(store: Store) -> None:
+async def test_one_failing_write_does_not_roll_back_others(store: Store) -> None:
     def bad(db: Database) -> None:
         note("half", "done")(db)
         raise ValueError("a bug in this one")
@@ -87,7 +87,7 @@ async def test_a_damaged_database_is_set_aside_and_a_new_one_begun(tmp_path: Pat
         store.close()
 
 
-async def test_a_folder_that_cannot_be_used_is_told_and_used_again_when_it_can(
+async def test_a_folder_that_cannot_be_used_is_reported_and_used_again_when_it_can(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "RETRY_OPENING_S", 0.0)
@@ -104,7 +104,7 @@ async def test_a_folder_that_cannot_be_used_is_told_and_used_again_when_it_can(
         store.close()
 
 
-def test_every_table_tells_why_it_is_kept_and_how_long(tmp_path: Path) -> None:
+def test_every_table_states_its_purpose_and_retention(tmp_path: Path) -> None:
     store = Store(tmp_path / "procomu.db")
     try:
         tables = set(store.run_blocking(lambda db: db.table_names())) - {"sqlite_sequence"}
@@ -113,8 +113,8 @@ def test_every_table_tells_why_it_is_kept_and_how_long(tmp_path: Path) -> None:
     assert tables == {kept.table for kept in migrations.INVENTORY}
 
 
-def test_nothing_that_we_keep_could_hold_a_destination(tmp_path: Path) -> None:
-    """No column for an address, a name or a port that somebody went to."""
+def test_no_column_could_hold_a_destination(tmp_path: Path) -> None:
+    """No column for an address, a name or a port that a person connected to."""
     store = Store(tmp_path / "procomu.db")
     try:
         columns = store.run_blocking(
@@ -130,12 +130,12 @@ def test_nothing_that_we_keep_could_hold_a_destination(tmp_path: Path) -> None:
 
 
 def damage(path: Path) -> None:
-    """Overwrite everything behind the header, as a dying card does."""
+    """Overwrite everything after the header, as a failing SD card does."""
     data = path.read_bytes()
     path.write_bytes(data[:100] + b"\xa5" * (len(data) - 100))
 
 
-async def test_a_database_damaged_while_the_node_runs_is_told_and_begun_anew(
+async def test_a_database_damaged_while_the_node_runs_is_reported_and_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "RETRY_OPENING_S", 0.0)
@@ -177,7 +177,7 @@ async def test_a_data_folder_removed_under_a_running_node_is_made_again(tmp_path
         store.close()
 
 
-async def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+async def test_a_database_of_a_newer_version_is_refused_and_left_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "procomu.db"
     with sqlite3.connect(path) as newer:
         newer.execute("CREATE TABLE tomorrow (day TEXT)")
@@ -195,7 +195,7 @@ async def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(tmp_pa
     newer.close()
 
 
-async def test_a_database_held_by_another_program_is_trouble_within_moments(
+async def test_a_database_locked_by_another_program_is_an_error_within_moments(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(opening, "LOCKED_S", 0.05)
@@ -215,7 +215,7 @@ async def test_a_database_held_by_another_program_is_trouble_within_moments(
         store.close()
 
 
-async def test_a_disk_that_does_not_answer_is_trouble_and_nobody_waits_for_it(
+async def test_a_disk_that_does_not_answer_is_an_error_and_nobody_waits_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "ANSWER_S", 0.05)
@@ -231,8 +231,8 @@ async def test_a_disk_that_does_not_answer_is_trouble_and_nobody_waits_for_it(
         store.close()
 
 
-async def test_a_number_given_to_somebody_else_meanwhile_is_theirs(tmp_path: Path) -> None:
-    """People who came while the data folder could not be read may have got numbers that it still holds for others."""
+async def test_a_number_given_to_another_device_meanwhile_stays_with_it(tmp_path: Path) -> None:
+    """Devices that came while the data folder could not be read may have numbers that it still holds for others."""
     store = Store(tmp_path / "procomu.db")
     repository = StoredRepository(store)
     ana, ben = (MacAddress(f"02:00:00:00:00:0{letter}") for letter in "ab")
@@ -249,7 +249,7 @@ async def test_a_number_given_to_somebody_else_meanwhile_is_theirs(tmp_path: Pat
         store.close()
 
 
-async def test_nobody_else_on_the_machine_reads_the_database_or_its_log(tmp_path: Path) -> None:
+async def test_no_other_user_of_the_machine_can_read_the_database_or_its_log(tmp_path: Path) -> None:
     before = os.umask(0o022)
     store = Store(tmp_path / "procomu.db")
     try:
@@ -262,7 +262,7 @@ async def test_nobody_else_on_the_machine_reads_the_database_or_its_log(tmp_path
         os.umask(before)
 
 
-async def test_a_start_that_is_killed_in_the_middle_of_a_migration_leaves_the_old_form_whole(
+async def test_a_start_killed_during_a_migration_leaves_the_old_schema_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, before = tmp_path / "procomu.db", migrations.MIGRATIONS

@@ -1,4 +1,4 @@
-"""A database that is lost, damaged or exchanged: what people were given holds, and what is lost is told."""
+"""A lost, damaged or replaced database: what people were given still counts, and the loss is reported."""
 
 import asyncio
 import random
@@ -46,7 +46,7 @@ Damage = Callable[[Path], None]
 
 @dataclass
 class World:
-    """One node's disk, and the street in front of it."""
+    """One node's disk, and the devices of its network."""
 
     folder: Path
     street: Neighbourhood = field(init=False)
@@ -67,7 +67,7 @@ class World:
 
     @asynccontextmanager
     async def life(self) -> AsyncIterator[AppFixture]:
-        """Ends with a kill: what is on the disk is as it was in the last moment."""
+        """One run that ends with a kill: the disk stays as it was at the last moment."""
         self.store = Store(self.path, keys=self.folder / "keys", key=b"k" * 32)
         try:
             async with self.street.life(killed=True) as app:
@@ -82,21 +82,21 @@ class World:
         (self.folder / "as on disk").rename(self.data)
 
     async def copied(self) -> None:
-        """A copy is made now."""
+        """Make a copy now."""
         before = self._copied_at()
         self.store._copier.want(0)
         await self.store.run(lambda _db: None)
         async with asyncio.timeout(30):
             while self._copied_at() == before or self.store._copier._thread is not None:
                 await asyncio.sleep(0.01)
-        await self.store.run(lambda _db: None)  # behind the journal, which began again
+        await self.store.run(lambda _db: None)  # after the journal, which was restarted
 
     def _copied_at(self) -> int:
         copy = DatabaseFiles(self.path, self.folder).copy
         return copy.stat().st_mtime_ns if copy.exists() else 0
 
     async def gives(self, app: AppFixture, *names: str) -> None:
-        """Vouchers are printed."""
+        """Issue vouchers."""
         self.codes.update(zip(names, await app.codes(len(names)), strict=True))
 
     async def revoked(self, app: AppFixture, name: str) -> None:
@@ -130,7 +130,7 @@ def is_garbage(path: Path) -> None:
 
 
 def is_flipped(path: Path) -> None:
-    """Every 97th byte behind the header."""
+    """Flip every 97th byte after the header."""
     data = bytearray(path.read_bytes())
     for at in range(100, len(data), 97):
         data[at] ^= 0xA5
@@ -138,7 +138,7 @@ def is_flipped(path: Path) -> None:
 
 
 def has_flipped_log(path: Path) -> None:
-    """From the first frame on: SQLite goes on without a word as if nothing stood in it."""
+    """Flip the log from its first frame on: SQLite silently continues as if the log were empty."""
     log = path.with_name("procomu.db-wal")
     data = bytearray(log.read_bytes())
     assert len(data) > 1000, "something is in the log"
@@ -151,8 +151,9 @@ DAMAGES = (is_empty, is_deleted, is_flipped, has_flipped_log, is_garbage)
 
 
 async def lives(world: World, *, is_copied: bool) -> None:
-    """A day in which vouchers are printed, used and revoked, somebody is taken off and somebody erases themselves; all
-    of it before the copy, and all of it once more after it."""
+    """A day on which vouchers are issued, used and revoked, a device is blocked and a person is erased; all of
+    it before the copy, and again after it.
+    """
     async with world.life() as app:
         await world.gives(app, "unused", "used", "revoked", "later", "later revoked", "gone")
         await comes_in(app, ANA, CodeTyped(world.codes["used"]))
@@ -160,7 +161,7 @@ async def lives(world: World, *, is_copied: bool) -> None:
         await comes_in(app, DOT, CodeTyped(world.codes["gone"]))
         if is_copied:
             await world.copied()
-        await app.portal.erase(DOT)  # first: it empties the log
+        await app.portal.erase(DOT)  # first, because it empties the log
         await give_passphrase(app)
         await world.gives(app, "printed later")
         await comes_in(app, BEN, CodeTyped(world.codes["later"]))
@@ -170,7 +171,7 @@ async def lives(world: World, *, is_copied: bool) -> None:
 
 
 async def holds(world: World) -> None:
-    """Everything of that day still counts; nothing that was taken away is back."""
+    """Everything of that day still counts; nothing that was revoked is back."""
     async with world.life() as app:
         vouchers = app.loop.registry.vouchers
         assert 7 == len(vouchers)
@@ -190,7 +191,7 @@ async def holds(world: World) -> None:
 
 @pytest.mark.parametrize("is_copied", [True, False], ids=["with a copy", "before the first copy"])
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda each: each.__name__)
-async def test_a_voucher_printed_before_any_damage_works_after_it_and_the_loss_is_told(
+async def test_a_voucher_printed_before_any_damage_works_after_it_and_the_loss_is_reported(
     world: World, damage: Damage, is_copied: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     await lives(world, is_copied=is_copied)
@@ -206,7 +207,7 @@ async def test_a_voucher_printed_before_any_damage_works_after_it_and_the_loss_i
 
 
 async def holds_without_a_word(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    """After the next start it is as before; the loss is still told in three places, and not once more in the log."""
+    """The next start changes nothing; the loss is still shown in three places, and not logged a second time."""
     caplog.clear()
     told = world.store.losses
     await holds(world)
@@ -214,7 +215,7 @@ async def holds_without_a_word(world: World, caplog: pytest.LogCaptureFixture) -
     assert not [each for each in caplog.messages if "the database" in each]
 
 
-async def test_a_new_node_tells_nothing(world: World, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_new_node_reports_no_loss(world: World, caplog: pytest.LogCaptureFixture) -> None:
     async with world.life() as app:
         await world.gives(app, "one")
     async with world.life() as app:
@@ -223,7 +224,7 @@ async def test_a_new_node_tells_nothing(world: World, caplog: pytest.LogCaptureF
     assert [] == caplog.messages
 
 
-async def test_a_loss_is_told_until_somebody_acknowledges_it(world: World) -> None:
+async def test_a_loss_is_reported_until_it_is_acknowledged(world: World) -> None:
     await lives(world, is_copied=True)
     is_deleted(world.path)
     async with world.life():
@@ -234,7 +235,7 @@ async def test_a_loss_is_told_until_somebody_acknowledges_it(world: World) -> No
         assert () == world.store.losses
 
 
-async def test_without_copy_and_journal_the_marker_tells_what_is_lost_and_since_when(world: World) -> None:
+async def test_without_copy_and_journal_the_marker_says_what_is_lost_and_since_when(world: World) -> None:
     await lives(world, is_copied=True)
     shutil.rmtree(world.data)
     world.data.mkdir()
@@ -247,7 +248,7 @@ async def test_without_copy_and_journal_the_marker_tells_what_is_lost_and_since_
         assert "a voucher that was printed before may be unknown now" in told
 
 
-async def test_a_loss_is_in_the_log_the_status_the_doctor_and_on_the_admins_page_with_its_time(
+async def test_a_loss_is_in_the_log_the_status_the_doctor_and_the_admin_page_with_its_time(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     await lives(world, is_copied=True)
@@ -265,7 +266,7 @@ async def test_a_loss_is_in_the_log_the_status_the_doctor_and_on_the_admins_page
             warned=tuple,
             losses=lambda: world.store.losses,
         )
-        overview = status_snapshot.overview()  # `status` and the admins' page show this one
+        overview = status_snapshot.overview()  # shown by `status` and the admin page
         (told,) = [each for each in overview.warnings if "the database was empty" in each]
         assert overview.has_lost
         seen = _folder(world.data, world.folder / "keys")
@@ -278,19 +279,19 @@ async def test_a_loss_is_in_the_log_the_status_the_doctor_and_on_the_admins_page
         assert () == _folder(world.data, world.folder / "keys").losses
 
 
-# --- any damage anywhere ------------------------------------------------------------------
+# --- damage at random positions -----------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def lived_through(tmp_path_factory: pytest.TempPathFactory) -> World:
-    """The folder after such a day, to be damaged again and again."""
+    """The data folder after such a day, to be damaged again and again."""
     world = World(tmp_path_factory.mktemp("lived"))
     asyncio.run(lives(world, is_copied=True))
     return world
 
 
 @pytest.mark.parametrize("seed", range(24))
-async def test_whatever_is_damaged_the_node_starts_and_nothing_taken_away_returns(
+async def test_after_any_damage_the_node_starts_and_nothing_revoked_returns(
     lived_through: World, tmp_path: Path, seed: int
 ) -> None:
     """Bytes are flipped, zeroed or cut off anywhere in the database, in its log or in both."""
@@ -332,7 +333,7 @@ def found_in(folder: Path, text: str) -> list[str]:
     return [path.name for path in sorted(folder.iterdir()) if text.encode() in path.read_bytes()]
 
 
-async def test_who_erases_themselves_is_in_no_copy_and_no_journal_within_a_day(world: World) -> None:
+async def test_an_erased_person_is_in_no_copy_and_no_journal_within_a_day(world: World) -> None:
     async with world.life() as app:
         await comes_in(app, ANA, TermsAccepted())
         assert await app.portal.name_device(ANA, ANA, NAME) is None
@@ -349,7 +350,7 @@ async def test_who_erases_themselves_is_in_no_copy_and_no_journal_within_a_day(w
 
 @pytest.mark.parametrize("copied", ["before", "in its month", "after its month"])
 @pytest.mark.parametrize("damage", DAMAGES)
-async def test_nothing_of_who_was_erased_comes_back_by_a_copy_or_by_a_page_after_it(
+async def test_nothing_of_an_erased_person_comes_back_by_a_copy_or_a_later_page(
     world: World, damage: Damage, copied: str
 ) -> None:
     async with world.life() as app:
@@ -365,7 +366,7 @@ async def test_nothing_of_who_was_erased_comes_back_by_a_copy_or_by_a_page_after
         await a_month_ends(world, app)
         if copied == "after its month":
             await world.copied()
-        await world.gives(app, "one")  # something is in the log
+        await world.gives(app, "one")  # the log has content
     damage(world.path)
     async with world.life() as app:
         for day in ("2026-10-31", DAY_UNKNOWN):
@@ -390,7 +391,7 @@ async def a_month_ends(world: World, app: AppFixture) -> None:
     await until(lambda: persistence.baseline is not before)
 
 
-async def test_the_journal_has_no_name_no_words_and_no_address_of_who_was_erased(world: World) -> None:
+async def test_the_journal_has_no_name_no_text_and_no_address_of_an_erased_person(world: World) -> None:
     async with world.life() as app:
         await world.copied()
         await comes_in(app, ANA, TermsAccepted())
@@ -404,7 +405,7 @@ async def test_the_journal_has_no_name_no_words_and_no_address_of_who_was_erased
             assert secret.encode() not in journal
 
 
-async def test_a_copy_is_of_one_moment_and_nobody_waits_for_it(
+async def test_a_copy_is_of_one_moment_and_blocks_nobody(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(copies, "STEP_PAGES", 16)
@@ -446,7 +447,7 @@ async def test_a_copy_is_made_before_each_start_that_migrates(
         await world.gives(app, "one")
 
     def third(db: Any) -> None:
-        db.execute("DELETE FROM vouchers")  # a migration with a fault
+        db.execute("DELETE FROM vouchers")  # a migration that fails
 
     before = migrations.MIGRATIONS
     monkeypatch.setattr(migrations, "MIGRATIONS", (*before, third))
@@ -459,7 +460,7 @@ async def test_a_copy_is_made_before_each_start_that_migrates(
         copy.close()
 
 
-async def test_every_file_is_its_owners_alone(world: World) -> None:
+async def test_every_file_is_readable_by_its_owner_only(world: World) -> None:
     await lives(world, is_copied=True)
     is_garbage(world.path)
     async with world.life():
@@ -470,8 +471,8 @@ async def test_every_file_is_its_owners_alone(world: World) -> None:
         assert {0o600} == {stat.S_IMODE(file.stat().st_mode) for file in files}
 
 
-async def test_a_database_that_is_whole_for_sqlite_but_has_a_torn_index_is_not_believed(world: World) -> None:
-    """Only its own check sees it: every row can be read."""
+async def test_a_readable_database_with_a_torn_index_is_not_used(world: World) -> None:
+    """Only the integrity check sees it: every row can be read."""
     await lives(world, is_copied=True)
     with sqlite3.connect(world.path) as db:
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -486,7 +487,7 @@ async def test_a_database_that_is_whole_for_sqlite_but_has_a_torn_index_is_not_b
     assert "was damaged" in told
 
 
-async def test_an_older_database_that_is_put_back_brings_nothing_back(world: World) -> None:
+async def test_restoring_an_older_database_brings_nothing_back(world: World) -> None:
     async with world.life() as app:
         await world.gives(app, "unused", "used", "revoked", "later", "later revoked", "gone")
     older = world.path.read_bytes()
@@ -509,7 +510,7 @@ async def test_an_older_database_that_is_put_back_brings_nothing_back(world: Wor
         ]
 
 
-async def test_a_database_of_another_node_is_not_taken_for_ours(world: World, tmp_path: Path) -> None:
+async def test_a_database_of_another_node_is_not_used(world: World, tmp_path: Path) -> None:
     await lives(world, is_copied=True)
     other = Store(tmp_path / "other" / "procomu.db")
     other.run_blocking(lambda db: db.execute("INSERT INTO facts VALUES ('whose', 'another')"))
@@ -521,7 +522,7 @@ async def test_a_database_of_another_node_is_not_taken_for_ours(world: World, tm
     assert "was another one than before" in world.store.losses[0]
 
 
-async def test_an_admin_who_signed_out_is_not_signed_in_again_by_a_copy(world: World) -> None:
+async def test_a_copy_does_not_sign_in_an_admin_who_signed_out(world: World) -> None:
     async with world.life():
         await StoredArchive(world.store).keep_fact("admin_sign_in", "somebody")
         await world.copied()
@@ -531,7 +532,7 @@ async def test_an_admin_who_signed_out_is_not_signed_in_again_by_a_copy(world: W
         assert "" == await StoredArchive(world.store).fact("admin_sign_in")
 
 
-async def test_a_journal_that_is_taken_away_is_begun_again_with_a_new_copy(
+async def test_a_removed_journal_is_restarted_with_a_new_copy(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(copies, "RETRY_S", 0.0)
@@ -549,10 +550,10 @@ async def test_a_journal_that_is_taken_away_is_begun_again_with_a_new_copy(
             assert "code-revoked" == await is_refused(app, ANA, CodeTyped(world.codes[name]))
 
 
-async def test_what_the_journal_took_while_the_database_could_not_is_known_after_a_kill(
+async def test_what_the_journal_stored_while_the_database_could_not_is_known_after_a_kill(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The disk is full at the commit: what was used is used, also when the disk is still full at the start."""
+    """The disk is full at the commit: a used voucher stays used, also when the disk is still full at the start."""
     async with world.life() as app:
         await world.gives(app, "one", "two")
         with monkeypatch.context() as full:
@@ -598,7 +599,7 @@ def test_the_privacy_page_says_for_how_long_a_damaged_file_is_kept() -> None:
     assert row.retention.startswith(f"{KEEP_ENDED_DAYS} days")
 
 
-async def test_a_damaged_file_is_kept_for_thirty_days_of_a_clock_that_is_known(world: World) -> None:
+async def test_a_damaged_file_is_kept_for_thirty_days_of_a_synchronized_clock(world: World) -> None:
     """The first copy after a clock had gone wrong deleted it."""
     await lives(world, is_copied=True)
     is_garbage(world.path)
@@ -619,7 +620,7 @@ async def test_a_damaged_file_is_kept_for_thirty_days_of_a_clock_that_is_known(w
         assert world.path.exists()
 
 
-async def test_a_disk_that_fails_is_not_filled_with_what_it_damages(world: World) -> None:
+async def test_a_failing_disk_is_not_filled_with_copies_of_damaged_files(world: World) -> None:
     await lives(world, is_copied=True)
     earlier = [
         world.data / f"procomu.{word}-{number}" for number in range(1, 7) for word in ("corrupt", "replaced")
@@ -668,7 +669,7 @@ async def test_every_change_since_the_copy_is_in_the_journal(world: World) -> No
         await comes_in(app, DOT, PassphraseTyped("ana", "another one, long enough"))
 
 
-async def test_a_full_disk_does_not_fill_the_journal_with_the_same_again(
+async def test_a_full_disk_does_not_fill_the_journal_with_the_same_entries_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "RETRY_OPENING_S", 0.0)
@@ -698,7 +699,7 @@ async def test_vouchers_in_use_do_not_fill_the_journal_after_each_power_cut(worl
     assert read_journal(journal).end - before < 500
 
 
-async def test_a_journal_that_could_not_be_begun_is_begun_with_the_first_copy(
+async def test_a_journal_that_could_not_be_created_is_created_with_the_first_copy(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_given: object) -> None:
@@ -719,7 +720,7 @@ async def test_a_journal_that_could_not_be_begun_is_begun_with_the_first_copy(
         await comes_in(app, ANA, CodeTyped(world.codes["two"]))
 
 
-async def test_a_copy_that_was_overtaken_while_there_was_no_journal_is_not_taken_for_everything(
+async def test_a_copy_that_became_stale_without_a_journal_is_not_taken_for_complete(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "AGAIN_S", 0.0)

@@ -1,4 +1,4 @@
-"""More than one of database, copy and journal is damaged: what is left is used, and what is said of it is true."""
+"""More than one of database, copy and journal is damaged: what is left is used, and the report about it is true."""
 
 import shutil
 import sqlite3
@@ -29,7 +29,7 @@ def files_of(world: World) -> DatabaseFiles:
 
 
 def lines_of(journal: Path) -> list[int]:
-    """Where each line behind the first two begins."""
+    """Offset of each line after the first two."""
     raw = journal.read_bytes()
     starts, at = [], 2 * LINE_BYTES
     while (stop := raw.find(b"\n", at)) != -1:
@@ -86,7 +86,7 @@ ENDS = (
 
 
 @pytest.mark.parametrize("damage", ENDS, ids=lambda each: each.__name__)
-async def test_a_journal_whose_end_is_damaged_is_not_called_everything(world: World, damage) -> None:  # type: ignore[no-untyped-def]
+async def test_a_journal_with_a_damaged_end_is_not_called_complete(world: World, damage) -> None:  # type: ignore[no-untyped-def]
     await lives(world)
     is_deleted(world.path)
     damage(files_of(world).journal)
@@ -96,7 +96,7 @@ async def test_a_journal_whose_end_is_damaged_is_not_called_everything(world: Wo
         assert "vouchers that were printed or used" in told
 
 
-async def test_a_journal_with_a_torn_line_that_nobody_was_told_of_is_everything(world: World) -> None:
+async def test_a_journal_with_a_torn_unacknowledged_line_is_complete(world: World) -> None:
     """A power cut while a line was written."""
     await lives(world)
     is_deleted(world.path)
@@ -112,7 +112,7 @@ async def test_a_journal_with_a_torn_line_that_nobody_was_told_of_is_everything(
 async def test_a_second_loss_before_the_next_copy_brings_nothing_back(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The journal goes on with what was read of it, until a copy holds that."""
+    """The journal keeps what was read of it until a copy holds that."""
     await lives(world)
     is_deleted(world.path)
     flip(files_of(world).journal, lines_of(files_of(world).journal)[0] + 20)
@@ -127,12 +127,12 @@ async def test_a_second_loss_before_the_next_copy_brings_nothing_back(
 
 
 def goes_back_to_its_copy(world: World) -> None:
-    """What was in the log is gone, and nothing else."""
+    """The content of the log is lost, and nothing else."""
     is_deleted(world.path)
     shutil.copy(files_of(world).copy, world.path)
 
 
-async def test_lines_of_a_journal_whose_first_line_is_damaged_count_where_the_log_is_gone(
+async def test_lines_of_a_journal_with_a_damaged_first_line_count_where_the_log_is_lost(
     world: World,
 ) -> None:
     await lives(world)
@@ -145,7 +145,7 @@ async def test_lines_of_a_journal_whose_first_line_is_damaged_count_where_the_lo
         assert "Nothing else is known to be lost" not in world.store.losses[-1]
 
 
-async def test_a_journal_with_a_damaged_line_does_not_bring_everything_back_where_the_log_is_gone(
+async def test_a_journal_with_a_damaged_line_does_not_bring_everything_back_where_the_log_is_lost(
     world: World,
 ) -> None:
     await lives(world)
@@ -157,7 +157,7 @@ async def test_a_journal_with_a_damaged_line_does_not_bring_everything_back_wher
         assert "as far as the journal" in told
 
 
-async def test_an_older_database_is_not_believed_beside_a_newer_copy_when_there_is_no_journal(
+async def test_an_older_database_is_not_used_beside_a_newer_copy_when_there_is_no_journal(
     world: World,
 ) -> None:
     async with world.life() as app:
@@ -176,7 +176,7 @@ async def test_an_older_database_is_not_believed_beside_a_newer_copy_when_there_
         assert "was older than its copy" in told
 
 
-async def test_a_database_that_is_put_back_beside_the_log_of_a_newer_one_brings_nothing_back(
+async def test_restoring_a_database_beside_the_log_of_a_newer_one_brings_nothing_back(
     world: World,
 ) -> None:
     async with world.life() as app:
@@ -194,7 +194,7 @@ async def test_a_database_that_is_put_back_beside_the_log_of_a_newer_one_brings_
             assert 1 == app.loop.registry.vouchers.counts(1, app.loop.instant().now)["used"]
 
 
-async def test_a_start_that_is_killed_while_it_restores_saves_the_same_from_the_damaged_file(
+async def test_a_start_killed_while_it_restores_saves_the_same_from_the_damaged_file(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No copy and no journal: what can be read of the damaged file is all there is."""
@@ -229,7 +229,7 @@ async def test_a_start_that_is_killed_while_it_restores_saves_the_same_from_the_
 async def test_a_damaged_file_is_kept_also_when_the_clock_was_not_set_yet(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A board without a battery starts in 1970, or in the year of its image."""
+    """A board without a battery-backed clock starts in 1970, or in the year of its image."""
     await lives(world)
     goes_back_to_its_copy(world)
     is_garbage(world.path)

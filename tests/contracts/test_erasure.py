@@ -1,4 +1,4 @@
-"""What somebody erased is nowhere on the disk: not in the tables, not in free pages, not in the log of writes."""
+"""Erased data is nowhere on the disk: not in the tables, not in free pages, not in the write-ahead log."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ async def leaves_marks(app: AppFixture) -> None:
     assert await app.portal.add_objection(ANA, "", WORDS) is None
 
 
-async def test_what_is_erased_is_on_no_page_of_any_file_while_the_node_runs(tmp_path: Path) -> None:
+async def test_erased_data_is_on_no_page_of_any_file_while_the_node_runs(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     store = Store(folder / "procomu.db")
     try:

@@ -1,4 +1,4 @@
-"""The portal by https: renewed without a restart, never worse than before, and nobody's handshake in another's way."""
+"""The portal by HTTPS: certificates renewed without a restart, and handshakes that do not delay each other."""
 
 import asyncio
 import contextlib
@@ -45,7 +45,7 @@ NOBODY = FakeCallers()
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """With the portal's files, and a system that trusts the authority behind them."""
+    """A folder with the portal's files, and a system trust store that contains the authority."""
     _, _, root = PUBLIC.write(tmp_path, HOST)
     monkeypatch.setenv("SSL_CERT_FILE", str(root))
     return tmp_path
@@ -72,7 +72,7 @@ async def server(
     handle: Handle = hello,
     callers: Callers = NOBODY,
 ) -> AsyncIterator[int]:
-    """The port of a running door."""
+    """The port of a running listener."""
     made = HttpsListener(files, handle, callers, port=0, limits=limits)
     async with asyncio.TaskGroup() as group:
         task = group.create_task(made.run())
@@ -96,7 +96,7 @@ async def ask(
     more: str = "X-Nothing: 1",
     body: str = "",
 ) -> tuple[str, str]:
-    """The answer, and the serial number of the certificate that was shown."""
+    """The response, and the serial number of the certificate that was presented."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname=name)
     try:
         head = f"{method} {path} HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n{more}\r\n\r\n"
@@ -107,7 +107,7 @@ async def ask(
         writer.close()
 
 
-async def test_a_device_that_knows_the_authority_reads_the_portal_by_https(folder: Path) -> None:
+async def test_a_device_that_trusts_the_authority_reads_the_portal_by_https(folder: Path) -> None:
     files = files_in(folder)
     async with server(files) as port:
         answer, _ = await ask(port, device(folder), path="/captive-portal")
@@ -116,7 +116,7 @@ async def test_a_device_that_knows_the_authority_reads_the_portal_by_https(folde
     assert ("https://login.vall.example", ()) == (files.url, files.warnings)
 
 
-async def test_a_renewed_certificate_is_shown_to_the_next_who_comes(folder: Path) -> None:
+async def test_a_renewed_certificate_is_presented_to_the_next_client(folder: Path) -> None:
     files = files_in(folder)
     async with server(files) as port:
         _, before = await ask(port, device(folder))
@@ -155,7 +155,7 @@ async def test_a_broken_new_certificate_leaves_the_old_one_in_use_and_warns(
         assert () == files.warnings
 
 
-async def test_a_certificate_that_nobody_trusts_is_served_and_not_advertised(
+async def test_a_certificate_that_no_device_trusts_is_served_and_not_advertised(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stranger = folder / "stranger.crt"
@@ -169,7 +169,7 @@ async def test_a_certificate_that_nobody_trusts_is_served_and_not_advertised(
     assert "would not trust its certificate" in files.warnings[0]
 
 
-def test_a_certificate_that_ends_while_it_is_in_use_is_told_of_no_longer(folder: Path) -> None:
+def test_a_certificate_that_expires_while_in_use_is_no_longer_advertised(folder: Path) -> None:
     clock = [NOW]
     files = CertificateFiles(folder / "portal.crt", folder / "portal.key", HOST, lambda: clock[0])
     files.look()
@@ -182,13 +182,13 @@ def test_a_certificate_that_ends_while_it_is_in_use_is_told_of_no_longer(folder:
     files.look()
     assert "" == files.url
     assert "it ended on" in files.warnings[0]
-    # A clock that was wrong is set right again.
+    # A wrong clock is corrected.
     clock[0] = NOW
     files.look()
     assert files.url
 
 
-async def test_somebody_joins_on_the_same_pages_by_https(folder: Path) -> None:
+async def test_joining_works_on_the_same_pages_by_https(folder: Path) -> None:
     backend, devices = (
         FakePortalBackend(replace(COMMUNITY, portal_host=HOST)),
         FakeCallers({"127.0.0.1": ANA}),
@@ -205,7 +205,7 @@ async def test_somebody_joins_on_the_same_pages_by_https(folder: Path) -> None:
     assert '"captive":false' in status
 
 
-async def test_where_devices_trust_the_certificate_a_passphrase_or_card_is_typed_by_https_only(
+async def test_where_devices_trust_the_certificate_passphrases_and_cards_are_accepted_by_https_only(
     folder: Path,
 ) -> None:
     view = replace(COMMUNITY, portal_host=HOST, portal_url=f"https://{HOST}")
@@ -238,7 +238,7 @@ async def test_where_devices_trust_the_certificate_a_passphrase_or_card_is_typed
         running.cancel()
 
 
-async def test_who_shakes_hands_without_end_costs_little_and_keeps_nobody_out(folder: Path) -> None:
+async def test_endless_handshakes_cost_little_and_keep_nobody_out(folder: Path) -> None:
     async with server(files_in(folder), callers=FakeCallers({"127.0.0.2": ANA, "127.0.0.1": BEN})) as port:
         context, shaken = device(folder), 0
         for _ in range(HANDSHAKES_AT_ONCE + 40):
@@ -252,7 +252,7 @@ async def test_who_shakes_hands_without_end_costs_little_and_keeps_nobody_out(fo
         assert (await ask(port, context))[0].startswith("HTTP/1.1 200 OK")
 
 
-async def test_before_there_is_a_certificate_the_port_hangs_up(tmp_path: Path) -> None:
+async def test_without_a_certificate_the_port_hangs_up(tmp_path: Path) -> None:
     files = files_in(tmp_path)
     async with server(files) as port:
         with pytest.raises(OSError):  # noqa: PT011 - reset or closed, as the system sees it
@@ -261,13 +261,13 @@ async def test_before_there_is_a_certificate_the_port_hangs_up(tmp_path: Path) -
     assert "There is no https until then." in files.warnings[0]
 
 
-async def test_another_name_is_never_answered(folder: Path) -> None:
+async def test_another_host_name_is_never_answered(folder: Path) -> None:
     async with server(files_in(folder)) as port:
         with pytest.raises(OSError):  # noqa: PT011 - refused or reset
             await ask(port, device(folder), name="www.bank.example")
 
 
-async def test_old_tls_is_not_spoken(folder: Path) -> None:
+async def test_old_versions_of_tls_are_refused(folder: Path) -> None:
     old = device(folder)
     old.set_ciphers("ALL:@SECLEVEL=0")
     old.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
@@ -279,7 +279,9 @@ async def test_old_tls_is_not_spoken(folder: Path) -> None:
 
 
 async def test_handshakes_that_never_end_take_no_more_than_their_share(folder: Path) -> None:
-    """The ninth silent connection of one device is closed at once; a real one gets in when one of them is gone."""
+    """The ninth silent connection of one device is closed at once; a real one is accepted when one of them is
+    gone.
+    """
     async with server(files_in(folder)) as port:
         silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(HANDSHAKES_PER_DEVICE)]
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -295,14 +297,14 @@ async def test_handshakes_that_never_end_take_no_more_than_their_share(folder: P
 
 
 class Crowd(FakeCallers):
-    """Every connection is from a device of its own."""
+    """Each connection is from another device."""
 
     def caller(self, ends: SocketAddresses) -> Caller:
         return Caller(MacAddress(f"02:00:00:00:{ends.port >> 8:02x}:{ends.port & 255:02x}"))
 
 
-async def test_a_crowd_that_never_shakes_hands_keeps_nobody_out(folder: Path) -> None:
-    """Each with a hardware address of its own, and more of them than there is room for."""
+async def test_many_devices_that_never_shake_hands_keep_nobody_out(folder: Path) -> None:
+    """Each with its own hardware address, and more of them than the limit."""
     async with server(files_in(folder), callers=Crowd()) as port:
         crowd = [await asyncio.open_connection("127.0.0.1", port) for _ in range(HANDSHAKES_MAX + 20)]
         for _ in range(3):
@@ -324,7 +326,7 @@ async def test_a_connection_that_is_idle_after_its_handshake_is_closed(folder: P
         writer.close()
 
 
-async def test_noise_instead_of_a_handshake_hurts_nobody(
+async def test_noise_instead_of_a_handshake_affects_nobody(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with server(files_in(folder)) as port:
@@ -340,7 +342,7 @@ async def test_noise_instead_of_a_handshake_hurts_nobody(
     assert [] == [record for record in caplog.records if record.levelname in {"ERROR", "CRITICAL"}]
 
 
-async def test_a_port_that_is_taken_is_told_with_its_mend(folder: Path) -> None:
+async def test_a_port_in_use_is_reported_with_its_fix(folder: Path) -> None:
     with socket.create_server(("", 0)) as other:
         made = HttpsListener(files_in(folder), hello, FakeCallers(), port=other.getsockname()[1])
         with pytest.raises(ExceptionGroup) as caught:
@@ -350,14 +352,14 @@ async def test_a_port_that_is_taken_is_told_with_its_mend(folder: Path) -> None:
     assert "portal.https_port" in trouble.mend
 
 
-def test_openssl_is_asked_last_and_its_refusal_is_told(folder: Path) -> None:
+def test_openssl_is_asked_last_and_its_refusal_is_reported(folder: Path) -> None:
     (folder / "portal.crt").write_bytes(b"nothing")
     with pytest.raises(NodeError, match="OpenSSL does not take it"):
         server_context(folder / "portal.crt", folder / "portal.key", HOST)
 
 
 class ByAddress(FakeCallers):
-    """Every address is a device's."""
+    """Each address belongs to another device."""
 
     def caller(self, ends: SocketAddresses) -> Caller:
         return Caller(MacAddress(f"02:00:00:00:00:0{ends.address[-1]}"))
@@ -374,7 +376,7 @@ async def whose(request: web.BaseRequest, admission: ConnectionLimiter) -> web.S
 def resumed(
     port: int, context: ssl.SSLContext, address: str, session: ssl.SSLSession | None = None
 ) -> tuple[str, bool, ssl.SSLSession | None]:
-    """The answer to who asks from `address`, whether the handshake went on with `session`, and its own."""
+    """The response to a client at `address`, whether the handshake resumed `session`, and its own session."""
     plain = socket.create_connection(("127.0.0.1", port), source_address=(address, 0), timeout=5)
     with context.wrap_socket(plain, server_hostname=HOST, session=session) as secured:
         secured.sendall(f"GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
@@ -385,7 +387,7 @@ def resumed(
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-async def test_a_session_of_tls_that_another_device_brings_is_not_that_device(
+async def test_a_tls_session_used_from_another_device_does_not_identify_it(
     folder: Path, version: ssl.TLSVersion
 ) -> None:
     context = device(folder)
@@ -397,7 +399,7 @@ async def test_a_session_of_tls_that_another_device_brings_is_not_that_device(
     assert is_resumed, "or nothing was tried"
 
 
-async def test_sessions_of_tls_that_are_kept_for_their_return_are_counted(
+async def test_tls_sessions_kept_for_resumption_are_limited(
     folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(certificate_files, "SESSIONS_MAX", 8)
@@ -417,7 +419,7 @@ async def test_sessions_of_tls_that_are_kept_for_their_return_are_counted(
 
 
 async def test_a_connection_with_tls_keeps_a_buffer_of_one_record(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(SSLProtocol, "max_size", 256 * 1024)  # as asyncio has it
+    monkeypatch.setattr(SSLProtocol, "max_size", 256 * 1024)  # asyncio's own size
     limit_tls_read_buffers()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made = SSLProtocol(asyncio.get_running_loop(), asyncio.Protocol(), context, None, server_side=True)
@@ -436,7 +438,7 @@ async def test_a_connection_with_tls_keeps_a_buffer_of_one_record(monkeypatch: p
         ("Content-Length: 500", ""),
     ],
 )
-async def test_a_form_that_is_too_large_ambiguous_or_never_ends_is_refused_by_https_too(
+async def test_forms_that_are_too_large_ambiguous_or_endless_are_refused_by_https_too(
     folder: Path, fields: str, status: str
 ) -> None:
     asked: list[web.BaseRequest] = []

@@ -1,4 +1,4 @@
-"""The journal beside the database: lines that were acknowledged come back, torn and damaged ones harm no other."""
+"""The journal beside the database: acknowledged lines come back; torn and damaged ones affect no others."""
 
 import os
 import stat
@@ -24,7 +24,7 @@ ENTRIES = tuple(
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """With five entries."""
+    """A journal with five entries."""
     journal = Journal(tmp_path / "procomu.journal", 7, NEW)
     for entry in ENTRIES:
         journal.append(entry)
@@ -33,7 +33,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "procomu.journal"
 
 
-def test_what_was_appended_comes_back(path: Path) -> None:
+def test_appended_entries_come_back(path: Path) -> None:
     found = read_journal(path)
     assert (7, 0, True, 5, ENTRIES, 0) == (
         found.database, found.base, found.is_whole, found.head, found.entries, found.unreadable,
@@ -41,7 +41,7 @@ def test_what_was_appended_comes_back(path: Path) -> None:
     assert 0o600 == stat.S_IMODE(path.stat().st_mode)
 
 
-def test_a_line_that_was_torn_is_none_and_the_next_one_takes_its_place(path: Path) -> None:
+def test_a_torn_line_is_ignored_and_the_next_one_takes_its_place(path: Path) -> None:
     found = read_journal(path)
     with path.open("r+b") as file:
         file.seek(found.end)
@@ -63,7 +63,7 @@ def test_a_damaged_line_is_counted_and_the_others_are_read(path: Path) -> None:
 
 
 @pytest.mark.parametrize("at", [0, 12, LINE_BYTES + 2])
-def test_damage_at_the_beginning_takes_no_entry_away(path: Path, at: int) -> None:
+def test_damage_at_the_beginning_loses_no_entry(path: Path, at: int) -> None:
     raw = bytearray(path.read_bytes())
     raw[at] ^= 0xFF
     path.write_bytes(raw)
@@ -74,7 +74,7 @@ def test_damage_at_the_beginning_takes_no_entry_away(path: Path, at: int) -> Non
     )
 
 
-def test_any_byte_may_be_flipped_and_nothing_is_invented(path: Path) -> None:
+def test_any_flipped_byte_invents_nothing(path: Path) -> None:
     raw = path.read_bytes()[: read_journal(path).end]
     for at in range(len(raw)):
         path.write_bytes(raw[:at] + bytes([raw[at] ^ 0x11]) + raw[at + 1 :])
@@ -83,13 +83,13 @@ def test_any_byte_may_be_flipped_and_nothing_is_invented(path: Path) -> None:
         assert len(found.entries) >= len(ENTRIES) - 1 - (raw[at : at + 1] == b"\n"), at
 
 
-def test_room_is_kept_behind_the_last_line_before_it_is_needed(path: Path) -> None:
+def test_space_after_the_last_line_is_allocated_before_it_is_needed(path: Path) -> None:
     found = read_journal(path)
     assert path.stat().st_size >= found.end + ROOM_BYTES
     assert path.stat().st_blocks * 512 >= found.end + ROOM_BYTES, "and not as a hole"
 
 
-def test_after_a_copy_only_what_is_newer_stays(path: Path) -> None:
+def test_after_a_copy_only_newer_entries_stay(path: Path) -> None:
     journal = Journal(path, 7, read_journal(path))
     assert ENTRIES[3:] == journal.begin_again(3, 5, 1)
     journal.append(Entry(6, 1, ()))
@@ -100,7 +100,7 @@ def test_after_a_copy_only_what_is_newer_stays(path: Path) -> None:
     )  # fmt: skip
 
 
-def test_a_file_that_was_taken_away_is_noticed(path: Path) -> None:
+def test_a_removed_file_is_noticed(path: Path) -> None:
     journal = Journal(path, 7, read_journal(path))
     assert not journal.is_gone
     os.truncate(path, 0)

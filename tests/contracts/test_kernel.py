@@ -1,4 +1,4 @@
-"""One suite for the fake kernel and the real one: whatever the loop relies on, both must keep."""
+"""One suite for the fake kernel and the real one: everything that the control loop relies on."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -34,11 +34,11 @@ def ana(ends: int | None = None) -> Admission:
     return Admission(ANA, 1, 0x11, None if ends is None else Monotonic(ends))
 
 
-def test_a_kernel_that_was_never_told_anything_says_so(kernel: Kernel) -> None:
+def test_an_empty_kernel_reports_no_applied_state(kernel: Kernel) -> None:
     assert not kernel.observe(NOW).stands
 
 
-def test_who_is_admitted_can_be_seen_again_by_a_daemon_that_knows_nothing(kernel: Kernel) -> None:
+def test_admitted_devices_are_read_back_by_a_daemon_without_memory(kernel: Kernel) -> None:
     kernel.apply(plan_of(ana(NOW + 60_000), Admission(BEN, 2, 0x12, None)), NOW)
     state = kernel.observe(NOW)
     assert {ANA: 1, BEN: 2} == {mac: a.mark for mac, a in state.admitted.items()}
@@ -63,7 +63,7 @@ def test_a_session_that_has_ended_is_not_admitted(kernel: Kernel) -> None:
 
 
 def test_counters_begin_at_zero_and_outlive_the_session(kernel: Kernel) -> None:
-    """What someone used can be booked after they have left; only then is the mark forgotten."""
+    """Usage can be booked after a device has left; only then is the mark deleted."""
     kernel.apply(plan_of(ana()), NOW)
     assert {1} == set(kernel.read().counted)
     assert 0 == kernel.read().counted[1].total
@@ -82,7 +82,7 @@ def test_a_longer_lease_replaces_the_shorter_one(kernel: Kernel) -> None:
     assert ends > NOW + 490_000
 
 
-def test_counters_keep_their_name_until_the_table_is_taken_away(kernel: Kernel) -> None:
+def test_counters_keep_their_name_until_the_table_is_removed(kernel: Kernel) -> None:
     kernel.apply(plan_of(ana()), NOW)
     first = kernel.read().counters_id
     kernel.apply(plan_of(), NOW)
@@ -92,7 +92,7 @@ def test_counters_keep_their_name_until_the_table_is_taken_away(kernel: Kernel) 
     assert first != kernel.read().counters_id
 
 
-def test_nothing_of_ours_stands_after_a_removal_and_it_may_be_asked_twice(kernel: Kernel) -> None:
+def test_removal_leaves_nothing_of_ours_and_can_be_repeated(kernel: Kernel) -> None:
     kernel.apply(
         plan_of(ana(), uplink=UPLINK, classes={0x11: ShapedClass(0x11, None, UPLINK, UPLINK, 100)}), NOW
     )
@@ -101,8 +101,8 @@ def test_nothing_of_ours_stands_after_a_removal_and_it_may_be_asked_twice(kernel
     assert not kernel.observe(NOW).stands
 
 
-def test_people_can_move_into_a_pool_and_out_of_it(kernel: Kernel) -> None:
-    """A class that gets another parent is made anew, children before parents."""
+def test_classes_can_move_into_a_pool_and_out_of_it(kernel: Kernel) -> None:
+    """A class that gets another parent is recreated, children before parents."""
     floor = Rates(BitsPerSecond(0), BitsPerSecond(0))
     top = Rates(NO_LIMIT, NO_LIMIT)
     pooled = {

@@ -1,5 +1,6 @@
-"""Every row of the sessions' transition table, taken by the real loop and portal; and the kernel lets pass exactly the
-devices that the table has as admitted, after any calls in any order."""
+"""Every row of the session transition table, taken by the real loop and portal; the kernel admits exactly the
+devices that the table calls admitted, after any calls in any order.
+"""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -22,11 +23,11 @@ from tests.fakes.kernel import FakeKernel
 from tests.fakes.repository import FakeRepository
 
 VISIT_MS = 4 * HOUR_MS
-"""As long as `Neighbourhood` has `session_ms`."""
+"""As long as `session_ms` of the fixture."""
 
 
 class OrderedKernel(FakeKernel):
-    """Notes admissions that it is told of before they are stored."""
+    """Notes admissions that reach the kernel before they are stored."""
 
     def __init__(self, repository: FakeRepository) -> None:
         super().__init__()
@@ -41,7 +42,7 @@ class OrderedKernel(FakeKernel):
 
 
 class RestartableNode:
-    """A node that is killed and started again, with what people and admins do at it."""
+    """A node that is killed and restarted, with the actions of people and admins."""
 
     def __init__(self, folder: Path) -> None:
         self.repository = FakeRepository()
@@ -64,7 +65,7 @@ class RestartableNode:
         self._stack, self._app = AsyncExitStack(), None
 
     async def settle(self) -> None:
-        """No visit is overdue, the last plan stands in the kernel, and its counters have been read since."""
+        """No session is overdue, the last plan is applied, and its counters have been read since."""
         loop = self.app.loop
         await until(
             lambda: not loop.effective_policy.ended(self.street.clock.now) and loop._plan_applier.is_done
@@ -72,7 +73,7 @@ class RestartableNode:
         before = loop.persistence.baseline
         await until(lambda: loop.persistence.baseline is not before)
 
-    # --- what happens ---
+    # --- events ---
 
     async def accept(self, mac: MacAddress) -> None:
         await self._admit(mac, TermsAccepted())
@@ -106,7 +107,7 @@ class RestartableNode:
         self.street.pass_time(VISIT_MS)
 
     async def write(self, _mac: MacAddress) -> None:
-        """Last bytes are read and stored, and their marks forgotten."""
+        """Last bytes are read and stored, and their marks deleted."""
         persistence = self.app.loop.persistence
         for _ in range(2):
             self.street.pass_time(31_000)
@@ -114,7 +115,7 @@ class RestartableNode:
             await self.settle()
 
     async def forget(self, mac: MacAddress) -> None:
-        """The node forgets what it need not keep, as it does several times a day."""
+        """Delete what need not be kept, as the node does several times a day."""
         for _ in range(2):
             await self.write(mac)
             self.street.pass_time(FORGET_EVERY_MS)
@@ -138,7 +139,7 @@ class RestartableNode:
         await self.start()
 
     async def stand_still(self, _mac: MacAddress) -> None:
-        """Nothing runs until long after every visit."""
+        """The node is stopped until long after the end of every session."""
         await self.kill()
         self.street.pass_time(VISIT_MS)
         await self.start()
@@ -187,7 +188,7 @@ STORIES: dict[Arrow, tuple[str, ...]] = {
 }
 
 
-def test_every_row_of_the_table_has_a_story() -> None:
+def test_every_row_of_the_table_has_a_test() -> None:
     assert STORIES.keys() == ARROWS
 
 
@@ -217,7 +218,7 @@ stories = st.lists(st.tuples(st.sampled_from(CALLS), st.sampled_from([ANA, BEN])
 
 
 def told(story: list[tuple[str, MacAddress]], folder: Path, check: Callable[[RestartableNode], None]) -> None:
-    """`check` after each call, once it stands in the kernel."""
+    """`check` after each call, once the kernel has applied it."""
 
     async def tell() -> None:
         node = RestartableNode(folder)
@@ -238,7 +239,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @settings(deadline=None)
 @given(story=stories)
-def test_the_kernel_lets_pass_exactly_who_is_admitted(
+def test_the_kernel_admits_exactly_the_authorized_devices(
     story: list[tuple[str, MacAddress]], folder: Path
 ) -> None:
     def check(node: RestartableNode) -> None:
@@ -251,7 +252,7 @@ def test_the_kernel_lets_pass_exactly_who_is_admitted(
 
 @settings(deadline=None)
 @given(story=stories)
-def test_a_change_is_stored_before_the_kernel_is_told(
+def test_a_change_is_stored_before_it_is_applied_to_the_kernel(
     story: list[tuple[str, MacAddress]], folder: Path
 ) -> None:
     def check(node: RestartableNode) -> None:

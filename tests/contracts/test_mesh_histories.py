@@ -1,9 +1,9 @@
-"""Whatever happens to the databases of several nodes: no byte is counted twice on any of them, and what is missing in the
-end was in no database and with no neighbour when it was lost.
+"""Losses of the databases of several nodes: no byte is counted twice on any node, and a byte is missing in the
+end only if no database and no neighbour held it when it was lost.
 
-Real loops, stores, pages and exchanges; the kernel's counters are fake. Nodes talk when the history says so. A node is
-killed without a word, its database is left alone, deleted, damaged or put back as it once was, and the machine goes on
-or starts again; meanwhile devices send.
+Real loops, repositories, pages and exchanges; the kernel's counters are fake. Nodes talk when the history says so.
+A node is killed, its database is left alone, deleted, damaged or restored from an older copy, and the machine goes
+on or restarts; meanwhile devices send.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ Knowledge = dict[UsageKey, UsageBucket]
 
 
 class WatchedReplica(Replicator):
-    """Tells whether it has anything to write, so that nobody has to guess how long that takes."""
+    """Tells whether it has anything to write, so that no test has to guess how long that takes."""
 
     is_writing = False
 
@@ -56,7 +56,7 @@ class WatchedReplica(Replicator):
 
 
 class HistoryNode:
-    """One node: its folder, its kernel, its clock, and its life if it runs."""
+    """One node: its folder, kernel and clock, and its running parts while it runs."""
 
     def __init__(self, name: str, folder: Path) -> None:
         self.name, self.node, self.folder = name, id_of(name), folder
@@ -149,7 +149,7 @@ class HistoryNode:
                 await self.write()
 
     async def knows(self) -> Knowledge:
-        """Its books, and what the pages say that it holds: they are merged again when it starts."""
+        """Usage in its ledger and in the pages that it holds, which are merged again at its start."""
         await self.settle()
         found = dict(await self.loop.persistence.cells(""))
         for raw in (raw for name in NAMES for raw in self.replica.exchange.held_of(id_of(name))):
@@ -203,7 +203,7 @@ class History:
         await self.places[at].write()
 
     async def save(self, at: int) -> None:
-        """Somebody copies the whole data folder."""
+        """Copy the whole data folder."""
         place = self.places[at]
         await self.write(at)
         place.saved = place.folder / "saved"
@@ -238,7 +238,7 @@ class History:
         await self.places[at].recount()
 
     async def crash(self, at: int, who: int, amount: int, days: int) -> None:
-        """And the kernel goes on counting."""
+        """The node is killed while the kernel goes on counting."""
 
         def go_on(place: HistoryNode) -> None:
             place.send(who, amount)
@@ -247,7 +247,7 @@ class History:
         await self._restart(at, go_on)
 
     async def power_cut(self, at: int) -> None:
-        """What was counted and not stored goes with the counters."""
+        """Bytes that were counted and not stored are lost with the counters."""
         place = self.places[at]
         await self.write(at)
         await self._restart(at, self._off)
@@ -261,7 +261,7 @@ class History:
         (place.folder / "run").mkdir()
 
     async def lose(self, at: int, how: int, who: int, amount: int) -> None:
-        """The database is deleted, emptied, or full of garbage; devices send before the node is back."""
+        """The database is deleted, emptied or full of garbage; devices send before the node is back."""
 
         def spoil(place: HistoryNode) -> None:
             folder = place.folder / "data"
@@ -281,7 +281,7 @@ class History:
         self.places[at].send(who, amount)
 
     async def put_back(self, at: int, is_off: int) -> None:
-        """The data folder is as it was saved, while the counters stand or after the machine was off."""
+        """The data folder is as it was saved, with the counters intact or after the machine was off."""
         place = self.places[at]
         if place.saved is None:
             return
@@ -306,7 +306,7 @@ class History:
         await asyncio.to_thread(meanwhile, place)
         await place.start()
         after = joined(rest, await place.knows())
-        for each in others:  # what only this one had of them, in memory or in what was lost
+        for each in others:  # bytes that only this node held, in memory or in what was lost
             each.lost += counted(before, each) - counted(after, each)
         if is_loss:
             place.lost = place.sent - counted(after, place)
@@ -377,30 +377,30 @@ def pages_are_written_at_once() -> object:
 @pytest.mark.parametrize(
     "events",
     [
-        # Many lives in one day, each told to a neighbour.
+        # Many incarnations in one day, each sent to a neighbour.
         [step for n in range(6) for step in (("send", (0, 0, 100)), ("talk", (0, 1)), ("lose", (0, n % 3, 0, 10)))],
-        # A node goes on as it was, while its neighbours know more of that life.
+        # A node continues its incarnation while its neighbours know more of it.
         [("send", (0, 0, 40)), ("save", (0,)), ("send", (0, 0, 60)), ("talk", (0, 1)), ("put_back", (0, 0)),
          ("send", (0, 0, 7)), ("talk", (0, 1)), ("talk", (1, 2))],
         [("send", (0, 0, 40)), ("save", (0,)), ("send", (0, 0, 60)), ("talk", (0, 1)), ("pass_days", (1,)),
          ("put_back", (0, 0)), ("send", (0, 0, 7)), ("crash", (0, 0, 3, 0)), ("talk", (0, 2))],
-        # Told and not stored, and then it is another day.
+        # Sent and not stored, and then the next day begins.
         [("send", (0, 0, 40)), ("write", (0,)), ("send", (0, 0, 20)), ("talk", (0, 1)), ("crash", (0, 0, 3, 1)),
          ("talk", (1, 2))],
-        # Put back after a power cut.
+        # Restored from a copy after a power cut.
         [("send", (0, 0, 40)), ("save", (0,)), ("send", (0, 0, 60)), ("talk", (0, 1)), ("put_back", (0, 1)),
          ("talk", (0, 1)), ("send", (0, 0, 7)), ("talk", (1, 2))],
-        # Only one neighbour knew, and it started again before the author lost everything.
+        # Only one neighbour held it, and restarted before the author lost everything.
         [("send", (2, 0, 172)), ("talk", (2, 1)), ("power_cut", (1,)), ("pass_days", (2,)), ("lose", (2, 0, 0, 240))],
         # A database that was lost comes back after fewer writings than it had seen.
         [*[("write", (0,))] * 3, ("save", (0,)), ("send", (0, 0, 40)), ("talk", (0, 1)), ("lose", (0, 0, 0, 60)),
          ("talk", (0, 2)), ("put_back", (0, 0)), ("write", (0,))],
-        # Only one neighbour knew, and it was away.
+        # Only one neighbour held it, and was offline.
         [("send", (0, 0, 40)), ("talk", (0, 2)), ("lose", (0, 0, 0, 5)), ("talk", (0, 1)), ("lose", (0, 1, 0, 5)),
          ("talk", (1, 2)), ("crash", (2, 1, 9, 0)), ("talk", (0, 2))],
     ],
 )  # fmt: skip
-async def test_histories_that_were_trouble_once(events: list[tuple[str, tuple[int, ...]]]) -> None:
+async def test_histories_that_failed_before(events: list[tuple[str, tuple[int, ...]]]) -> None:
     await tell(events)
 
 

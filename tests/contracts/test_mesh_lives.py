@@ -1,4 +1,4 @@
-"""Books that are lost again and again on one day: every life is counted on every node, and few streams are left."""
+"""A ledger that is lost repeatedly on one day: every incarnation is counted on every node, and few streams remain."""
 
 from mesh.messages import Page, decode
 from mesh.replicator import LIVES_APART_MAX
@@ -22,8 +22,8 @@ def agree(*nodes: NodeFixture) -> bool:
     return 1 == len({node.mesh._replica.exchange.root() for node in nodes})
 
 
-async def test_ten_lives_of_one_day_are_all_counted_and_become_few_streams() -> None:
-    """Each begins without knowing of the ones before, as after a lost database: with the same number."""
+async def test_ten_incarnations_of_one_day_are_all_counted_and_become_few_streams() -> None:
+    """Each begins without knowing the ones before, as after a lost database: with the same number."""
     async with NodeFixture("valley", "hill", "coast").running() as valley:
         for number in range(10):
             books = life(1, f"{number:04x}")
@@ -43,8 +43,8 @@ async def test_ten_lives_of_one_day_are_all_counted_and_become_few_streams() -> 
             assert streams_of(coast) == streams_of(valley)
 
 
-async def test_a_neighbour_that_was_away_brings_what_the_lost_books_had_told_it_alone() -> None:
-    """The coast heard the last of a life, and nobody else did; the hill has lost it and goes on."""
+async def test_a_neighbour_that_was_away_brings_what_only_it_had_received() -> None:
+    """The coast received the last page of an incarnation, and no other node did; the hill has lost it and goes on."""
     page_cache = FakePageCache()
     async with NodeFixture("coast", "hill", "valley", page_cache=page_cache).running() as coast:
         books = life(1, "aaaa")
@@ -71,7 +71,7 @@ async def test_a_neighbour_that_was_away_brings_what_the_lost_books_had_told_it_
                 )
 
 
-async def test_books_that_were_put_back_as_they_were_begin_another_life_when_a_neighbour_knows_more() -> None:
+async def test_a_restored_ledger_begins_another_incarnation_when_a_neighbour_knows_more() -> None:
     async with NodeFixture("valley", "hill").running() as valley:
         page_cache, books = FakePageCache(), life(4, "aaaa")
         async with NodeFixture(

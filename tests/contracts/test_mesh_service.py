@@ -1,4 +1,4 @@
-"""Whole meshes in one process, over real TLS on the loopback: they meet, trust, tell, and survive bad company."""
+"""Whole meshes in one process, over real TLS on the loopback: discovery, trust, exchange, and hostile neighbours."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ VILLAGE = "the-village"
 
 
 class NodeFixture:
-    """One node's mesh with its house in memory."""
+    """One node's mesh service with its data in memory."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class NodeFixture:
 
 
 async def until(wanted: Callable[[], bool], seconds: float = WAIT_S) -> float:
-    """Returns how long it took; fails when it never comes true."""
+    """Return how many seconds it took; fail if it never becomes true."""
     began = time.monotonic()
     while not wanted():
         assert time.monotonic() - began < seconds, "never came true"
@@ -91,7 +91,7 @@ async def until(wanted: Callable[[], bool], seconds: float = WAIT_S) -> float:
 
 @contextlib.asynccontextmanager
 async def village(*names: str) -> AsyncIterator[list[NodeFixture]]:
-    """Nodes that all know each other; each later one is told the address of all earlier ones."""
+    """Nodes that all trust each other; each is configured with the addresses of all earlier ones."""
     async with contextlib.AsyncExitStack() as stack:
         nodes: list[NodeFixture] = []
         for name in names:
@@ -114,7 +114,7 @@ async def test_usage_booked_on_one_node_counts_on_the_other_within_a_second() ->
     assert valley.changes > 0
 
 
-async def test_bookings_are_sent_once_a_second_at_most() -> None:
+async def test_usage_is_sent_once_a_second_at_most() -> None:
     async with village("hill", "valley") as (hill, valley):
         await asyncio.sleep(1.1)
         for _ in range(50):
@@ -124,13 +124,13 @@ async def test_bookings_are_sent_once_a_second_at_most() -> None:
     assert valley.books.pages_merged <= 3
 
 
-async def test_only_the_cells_named_to_publish_are_read() -> None:
+async def test_only_the_buckets_named_to_publish_are_read() -> None:
     async with village("hill", "valley") as (hill, valley):
         hill.mesh.publish([(hill.books.incarnation, TODAY, AccountId("ana"), cell(9))])
         await until(lambda: valley.books.used("ana") == 9)
 
 
-async def test_what_was_booked_before_they_met_is_told_when_they_meet() -> None:
+async def test_usage_booked_before_they_met_is_sent_when_they_meet() -> None:
     async with NodeFixture("hill", "valley").running() as hill:
         hill.book("ana", 5)
         await asyncio.sleep(0.1)
@@ -138,7 +138,7 @@ async def test_what_was_booked_before_they_met_is_told_when_they_meet() -> None:
             await until(lambda: valley.books.used("ana") == 5)
 
 
-async def test_three_nodes_in_a_row_tell_each_other_through_the_middle() -> None:
+async def test_three_nodes_in_a_row_exchange_through_the_middle() -> None:
     async with (
         NodeFixture("valley", "hill", "coast").running() as valley,
         NodeFixture("hill", "valley", "coast", peers=(valley.address,)).running() as hill,
@@ -164,7 +164,7 @@ async def test_a_stranger_is_shown_by_both_and_learns_nothing() -> None:
         assert (0, 0) == (stranger.books.used("ana"), hill.books.used("ben"))
 
 
-async def test_a_node_that_we_do_not_list_is_told_nothing_when_we_call_it() -> None:
+async def test_a_node_that_is_not_on_our_list_is_sent_nothing_when_we_call_it() -> None:
     async with (
         NodeFixture("hill", "valley").running() as hill,
         NodeFixture("valley", peers=(hill.address,)).running() as valley,
@@ -186,7 +186,7 @@ async def test_a_member_of_another_community_is_a_stranger_and_the_warning_says_
         assert 0 == valley.books.used("ana")
 
 
-async def test_who_is_put_on_the_list_is_trusted_soon_and_who_is_taken_off_is_out_at_once() -> None:
+async def test_a_node_put_on_the_list_is_trusted_soon_and_one_taken_off_is_disconnected_at_once() -> None:
     async with (
         NodeFixture("hill").running() as hill,
         NodeFixture("valley", "hill", peers=(hill.address,)).running() as valley,
@@ -201,7 +201,7 @@ async def test_who_is_put_on_the_list_is_trusted_soon_and_who_is_taken_off_is_ou
         assert 0 == valley.books.used("ana")
 
 
-async def test_a_node_that_calls_itself_does_not_talk_to_itself() -> None:
+async def test_a_node_that_calls_itself_closes_the_connection() -> None:
     async with (
         NodeFixture("hill", "valley").running() as hill,
         NodeFixture("hill", "valley", peers=(hill.address,)).running() as clone,
@@ -211,7 +211,7 @@ async def test_a_node_that_calls_itself_does_not_talk_to_itself() -> None:
         assert ["heard"] == list(clone.states().values())
 
 
-async def test_two_that_call_each_other_at_once_keep_one_connection() -> None:
+async def test_simultaneous_calls_in_both_directions_keep_one_connection() -> None:
     async with (
         NodeFixture("hill", "valley").running() as hill,
         NodeFixture("valley", "hill", peers=(hill.address,)).running() as valley,
@@ -232,8 +232,10 @@ def _claim(node: NodeId, port: int) -> object:
 
 
 @pytest.mark.parametrize("names", [("hill", "valley"), ("valley", "hill")])
-async def test_both_found_at_the_same_instant_trust_each_other_and_stay_so(names: tuple[str, str]) -> None:
-    """As mDNS does it: each learns the other's address in the same moment, and both dial."""
+async def test_nodes_that_discover_each_other_at_once_trust_each_other_and_stay_connected(
+    names: tuple[str, str],
+) -> None:
+    """As with mDNS: each learns the other's address in the same moment, and both connect."""
     async with (
         NodeFixture(names[0], names[1]).running() as left,
         NodeFixture(names[1], names[0]).running() as right,
@@ -250,7 +252,7 @@ async def test_both_found_at_the_same_instant_trust_each_other_and_stay_so(names
         await until(lambda: right.books.used("ana") == 5)
 
 
-async def test_a_neighbour_that_restarts_is_trusted_again_and_counts_go_on() -> None:
+async def test_a_neighbour_that_restarts_is_trusted_again_and_counting_goes_on() -> None:
     page_cache = FakePageCache()
     async with NodeFixture("hill", "valley").running() as hill:
         async with NodeFixture(
@@ -268,8 +270,8 @@ async def test_a_neighbour_that_restarts_is_trusted_again_and_counts_go_on() -> 
         assert () == hill.mesh.warnings()
 
 
-async def test_a_node_whose_shelf_was_cut_off_in_a_power_cut_never_uses_a_number_twice() -> None:
-    """The pages of the last minute were sent and not shelved; only the reservation was."""
+async def test_a_node_that_lost_pages_in_a_power_cut_never_uses_a_number_twice() -> None:
+    """The pages of the last minute were sent and not stored; only the reservation of their numbers was."""
     page_cache = FakePageCache()
     async with NodeFixture("hill", "valley").running() as hill:
         async with NodeFixture(
@@ -303,7 +305,7 @@ async def test_pages_of_others_survive_a_restart_and_are_passed_on() -> None:
             await until(lambda: coast.books.used("ana") == 5)
 
 
-async def test_a_full_disk_stops_nobody_and_is_said() -> None:
+async def test_a_full_disk_stops_nothing_and_is_reported() -> None:
     page_cache = FakePageCache()
     page_cache.full = True
     async with (
@@ -315,7 +317,7 @@ async def test_a_full_disk_stops_nobody_and_is_said() -> None:
         assert ["kept in memory only" in warning for warning in hill.mesh.warnings()] == [True]
 
 
-async def test_books_that_do_not_know_their_life_yet_are_waited_for() -> None:
+async def test_a_ledger_without_its_incarnation_is_waited_for() -> None:
     hill = NodeFixture("hill")
     hill.books.incarnation = ""
     running = asyncio.get_running_loop().create_task(hill.mesh.run())
@@ -339,7 +341,7 @@ async def test_a_mesh_that_crashed_can_be_run_again() -> None:
             await until(lambda valley=valley: valley.books.used("ana") == hill.books.used("ana"))
 
 
-async def test_a_port_in_use_is_told_and_leaves_nothing_behind() -> None:
+async def test_a_port_in_use_is_reported_and_leaves_nothing_behind() -> None:
     async with NodeFixture("hill").running() as hill:
         other = NodeFixture("valley")
         other.mesh._port = hill.mesh.listening_port
@@ -371,14 +373,14 @@ async def test_it_stops_within_three_seconds_with_neighbours_connected() -> None
     assert time.monotonic() - began < 3.0
 
 
-# --- Bad company: a member's key in the wrong hands -------------------------------------------
+# --- Hostile: a member's key in the wrong hands -----------------------------------------------
 
 
 @contextlib.asynccontextmanager
 async def rogue(
     hill: NodeFixture, name: str = "valley", handshake: bytes | None = None
 ) -> AsyncIterator[Link]:
-    """A member that follows no rule once it is in."""
+    """A member that breaks every rule once it is connected."""
     hello = Hello(VERSION, VILLAGE, id_of(name), name, "0123456789abcdef")
     async with Dialer(contexts(key_of(name))[1]) as dialer:
         link = await dialer.dial(hill.node, hill.address)
@@ -394,7 +396,7 @@ async def rogue(
     [b"", b"\xff\xfe", b"[" * 60_000, encode(Keepalive()), encode(Hello(VERSION, VILLAGE, id_of("coast"), "x", "0" * 16)),
      encode(Hello(99, VILLAGE, id_of("valley"), "x", "0" * 16))],
 )  # fmt: skip
-async def test_a_member_that_greets_wrongly_is_not_trusted(handshake: bytes) -> None:
+async def test_a_member_with_a_wrong_hello_is_not_trusted(handshake: bytes) -> None:
     async with NodeFixture("hill", "valley").running() as hill, rogue(hill, handshake=handshake) as link:
         await asyncio.wait_for(_to_the_end(link), WAIT_S)
         assert "trusted" not in hill.states().values()
@@ -479,8 +481,8 @@ async def test_a_member_that_never_reads_costs_little_and_others_go_on() -> None
             await until(lambda: coast.books.used("ana") == 5)
 
 
-async def test_a_member_that_stopped_reading_is_put_out_in_time_all_the_same() -> None:
-    """Megabytes wait for it; taking it off the list ends the connection, and nothing stays behind."""
+async def test_a_member_that_stopped_reading_is_disconnected_in_time() -> None:
+    """Megabytes wait for it; removing it from the list ends the connection and frees everything."""
     async with NodeFixture("hill", "valley").running() as hill, rogue(hill):
         for number in range(20_000):
             hill.books.book(f"guest-{number:05d}", Usage(Bytes(10**9), Bytes(0)))
@@ -494,7 +496,7 @@ async def test_a_member_that_stopped_reading_is_put_out_in_time_all_the_same() -
         assert {"valley": "stranger"} == hill.states()
 
 
-async def test_a_third_key_at_the_door_of_a_full_house_does_not_get_in_by_speaking_first() -> None:
+async def test_a_third_connection_over_the_limit_is_not_accepted_by_sending_first() -> None:
     """A stranger that sends a hello and pages without waiting is refused before any of it is read."""
     async with NodeFixture("hill", "valley").running() as hill:
         async with Dialer(contexts(key_of("stranger"))[1]) as dialer:
@@ -503,14 +505,16 @@ async def test_a_third_key_at_the_door_of_a_full_house_does_not_get_in_by_speaki
         assert ["stranger"] == list(hill.states().values())
 
 
-async def test_ten_thousand_accounts_never_hold_the_loop_for_20_ms() -> None:
-    """CPU time of one turn of the loop, so that a busy test machine does not count; both nodes share this loop."""
+async def test_ten_thousand_accounts_never_block_the_loop_for_20_ms() -> None:
+    """CPU time of one iteration of the event loop, so that a busy test machine does not count; both nodes share
+    it.
+    """
     async with village("hill", "valley") as (hill, valley):
         for number in range(10_000):
             hill.books.book(f"guest-{number:05d}", Usage(Bytes(10**9 + number), Bytes(10**6)))
         changed = list(await hill.books.own_cells())
         gc.collect()
-        gc.freeze()  # what other tests left behind is not this node's to look through
+        gc.freeze()  # keep garbage of other tests out of this measurement
         turns: list[float] = []
         watching = asyncio.get_running_loop().create_task(_watch_turns(turns))
         hill.mesh.publish(changed)
@@ -531,7 +535,7 @@ async def _watch_turns(turns: list[float]) -> None:
         before = now
 
 
-async def test_what_a_neighbour_says_first_is_its_hello() -> None:
+async def test_a_neighbours_first_message_must_be_its_hello() -> None:
     async with NodeFixture("hill", "valley").running() as hill, rogue(hill) as link:
         first = await link.receive()
         assert first is not None

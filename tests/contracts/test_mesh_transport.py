@@ -1,4 +1,4 @@
-"""The real channel on the loopback: keys are proven, and nobody outside can hurt who listens."""
+"""The real channel on the loopback: keys are proven, and no outsider can harm the listening node."""
 
 import asyncio
 import contextlib
@@ -28,7 +28,7 @@ async def echo(link: Link) -> None:
 
 
 class ListeningNode:
-    """A listening node that remembers who knocked."""
+    """A listening node that records incoming connections."""
 
     def __init__(
         self, name: str, converse: Callable[[Link], Awaitable[None]] = echo, handshake_s: float = 2.0
@@ -70,7 +70,7 @@ async def test_the_channel_is_tls_1_3_and_nothing_older() -> None:
             await asyncio.open_connection("::1", address.port, ssl=old, server_hostname="x.anyone")
 
 
-async def test_an_address_alone_is_enough_to_learn_who_lives_there() -> None:
+async def test_an_address_alone_is_enough_to_learn_which_node_listens_there() -> None:
     async with ListeningNode("hill").open() as address, dialer("valley") as valley:
         link = await valley.dial(None, address)
         assert id_of("hill") == link.node
@@ -85,7 +85,7 @@ async def test_another_node_at_the_address_is_not_mistaken_for_the_wanted_one() 
 
 
 async def test_a_connection_for_one_node_is_never_reused_for_another_on_the_same_address() -> None:
-    """Pools of older aiohttp forget the name that TLS checked: here the name is the host."""
+    """Connection pools of older aiohttp ignore the name that TLS checked: here the name is the host."""
     async with ListeningNode("hill").open() as address, dialer("valley") as valley:
         for _ in range(3):
             link = await valley.dial(id_of("hill"), address)
@@ -96,7 +96,7 @@ async def test_a_connection_for_one_node_is_never_reused_for_another_on_the_same
                 await valley.dial(id_of("coast"), address)
 
 
-async def test_a_stranger_is_named_to_us_and_learns_nothing() -> None:
+async def test_a_stranger_is_identified_to_us_and_learns_nothing() -> None:
     listening_node = ListeningNode("hill")
     async with listening_node.open() as address, dialer("stranger") as stranger:
         for wanted in (id_of("hill"), None):
@@ -106,7 +106,7 @@ async def test_a_stranger_is_named_to_us_and_learns_nothing() -> None:
     assert [id_of("stranger")] * 2 == listening_node.knocked
 
 
-async def test_who_has_no_node_key_does_not_even_get_to_the_door() -> None:
+async def test_a_client_without_a_node_key_fails_the_handshake() -> None:
     listening_node = ListeningNode("hill")
     async with listening_node.open() as address:
         plain = ssl.create_default_context()
@@ -117,7 +117,7 @@ async def test_who_has_no_node_key_does_not_even_get_to_the_door() -> None:
     assert [] == listening_node.knocked
 
 
-async def test_any_other_page_or_method_is_refused_even_to_members() -> None:
+async def test_any_other_path_or_method_is_refused_even_to_members() -> None:
     async with ListeningNode("hill").open() as address:
         _, client = contexts(key_of("valley"))
         async with aiohttp.ClientSession() as browser:
@@ -131,13 +131,13 @@ async def test_any_other_page_or_method_is_refused_even_to_members() -> None:
                         assert answer.status in {403, 404, 405}
 
 
-async def test_nobody_listening_is_a_failed_dial() -> None:
+async def test_a_closed_port_is_a_failed_dial() -> None:
     async with dialer("valley") as valley:
         with pytest.raises(DialFailed):
             await valley.dial(id_of("hill"), Address("::1", 1))
 
 
-async def test_what_answers_and_is_no_node_is_a_failed_dial() -> None:
+async def test_a_server_that_is_no_node_is_a_failed_dial() -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"SSH-2.0-OpenSSH_9.9\r\n")
         writer.close()
@@ -148,7 +148,7 @@ async def test_what_answers_and_is_no_node_is_a_failed_dial() -> None:
             await valley.dial(None, Address("::1", server.sockets[0].getsockname()[1]))
 
 
-async def test_a_port_that_is_taken_is_told_with_the_mend() -> None:
+async def test_a_port_in_use_is_reported_with_the_fix() -> None:
     async with ListeningNode("hill").open() as address:
         with pytest.raises(NodeError, match="set another mesh port"):
             async with ListeningNode("valley").listener.listening(address.port):
@@ -171,7 +171,7 @@ async def ends_within(reader: asyncio.StreamReader, seconds: float) -> bool:
     return True
 
 
-async def test_who_is_slow_to_shake_hands_is_put_out() -> None:
+async def test_a_slow_handshake_is_closed() -> None:
     async with ListeningNode("hill", handshake_s=0.3).open() as address:
         reader, writer = await connection(address.port)
         writer.write(b"\x16\x03\x01")
@@ -179,7 +179,7 @@ async def test_who_is_slow_to_shake_hands_is_put_out() -> None:
         writer.close()
 
 
-async def test_who_proves_a_key_and_then_says_nothing_is_put_out_too() -> None:
+async def test_a_silent_connection_after_the_handshake_is_closed() -> None:
     async with ListeningNode("hill", handshake_s=0.3).open() as address:
         _, client = contexts(key_of("valley"))
         reader, writer = await asyncio.open_connection(
@@ -190,7 +190,7 @@ async def test_who_proves_a_key_and_then_says_nothing_is_put_out_too() -> None:
         writer.transport.abort()
 
 
-async def test_three_unproven_connections_of_one_address_are_the_most() -> None:
+async def test_one_address_may_have_three_unproven_connections() -> None:
     async with ListeningNode("hill").open() as address:
         opened = [await connection(address.port) for _ in range(6)]
         ended = [await ends_within(reader, 0.4) for reader, _ in opened]
@@ -199,7 +199,7 @@ async def test_three_unproven_connections_of_one_address_are_the_most() -> None:
             writer.close()
 
 
-async def test_after_a_flood_of_noise_members_still_come_in() -> None:
+async def test_after_a_flood_of_noise_members_can_still_connect() -> None:
     async with ListeningNode("hill").open() as address:
         for _ in range(60):
             with contextlib.suppress(OSError):
@@ -216,7 +216,7 @@ async def test_after_a_flood_of_noise_members_still_come_in() -> None:
 async def by_hand(
     address: Address, name: str = "valley"
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A member that speaks WebSocket by hand, to speak it wrongly."""
+    """A member that speaks WebSocket by hand, to break its rules."""
     _, client = contexts(key_of(name))
     reader, writer = await asyncio.open_connection(
         "::1", address.port, ssl=client, server_hostname="x.anyone"
@@ -271,7 +271,7 @@ async def test_the_largest_frame_passes() -> None:
         await link.close("done")
 
 
-async def test_long_talk_is_not_mistaken_for_one_large_frame() -> None:
+async def test_a_long_exchange_is_not_mistaken_for_one_large_frame() -> None:
     frame = bytes(60_000)
     async with ListeningNode("hill").open() as address, dialer("valley") as valley:
         link = await valley.dial(id_of("hill"), address)
@@ -284,7 +284,7 @@ async def test_long_talk_is_not_mistaken_for_one_large_frame() -> None:
 @pytest.mark.parametrize(
     "noise", [b"\xff" * 64, b"\x00" * 64, b"\x82\x05hello", b"\xc1\x80\0\0\0\0", b"\x80\x80\0\0\0\0"]
 )
-async def test_wrong_websocket_talk_ends_that_connection_alone(noise: bytes) -> None:
+async def test_invalid_websocket_data_ends_that_connection_alone(noise: bytes) -> None:
     async with ListeningNode("hill").open() as address, dialer("hill") as other:
         async with by_hand(address) as (reader, writer):
             writer.write(noise)
@@ -297,7 +297,7 @@ async def test_wrong_websocket_talk_ends_that_connection_alone(noise: bytes) -> 
 
 
 async def test_a_clock_in_1970_or_2099_keeps_nobody_out() -> None:
-    """The certificates hold in all years, and the contexts do not look: checked on the contexts themselves."""
+    """Certificates are valid in all years, and the TLS contexts do not check the time: asserted on the contexts."""
     server, client = contexts(key_of("hill"))
     assert server.verify_flags & 0x200000
     assert ssl.CERT_NONE == client.verify_mode

@@ -1,4 +1,4 @@
-"""Passphrases while somebody with many devices fills the queue."""
+"""The passphrase queue while a person with many devices fills it."""
 
 import asyncio
 import time
@@ -31,12 +31,12 @@ async def guess_without_end(desk: PassphraseQueue, mac: MacAddress) -> None:
 
 
 @pytest.mark.parametrize("is_known", [True, False])
-async def test_a_member_comes_in_while_forty_devices_guess_without_a_pause(is_known: bool) -> None:
-    """Before, 32 devices held all places: whoever came was told to try again."""
+async def test_a_member_joins_while_forty_devices_guess_without_a_pause(is_known: bool) -> None:
+    """Before, 32 devices held all places, and every other one was told to try again."""
     desk = PassphraseQueue()
     async with asyncio.TaskGroup() as tasks:
         guessing = [tasks.create_task(guess_without_end(desk, mac)) for mac in attackers(40)]
-        await asyncio.sleep(45 * CHECK_S)  # each has had a turn
+        await asyncio.sleep(45 * CHECK_S)  # each has been checked once
         began = time.monotonic()
         assert await desk.turn(MEMBER, check, is_known=is_known)
         assert time.monotonic() - began < 5 * CHECK_S + 0.5
@@ -64,7 +64,7 @@ async def test_checks_are_one_at_a_time_and_each_device_waits_once() -> None:
     assert 1 == most
 
 
-async def test_who_stops_waiting_holds_nobody_up() -> None:
+async def test_a_client_that_stops_waiting_delays_nobody() -> None:
     desk = PassphraseQueue()
     async with asyncio.TaskGroup() as tasks:
         first, second, third = (tasks.create_task(desk.turn(mac, check)) for mac in attackers(3))

@@ -1,4 +1,4 @@
-"""The portal as people and their devices meet it: over real sockets, with no cookie, storage or script."""
+"""The portal as people and their devices use it: over real sockets, without cookies, storage or scripts."""
 
 import asyncio
 import json
@@ -35,13 +35,15 @@ async def join(browser: PortalBrowser) -> PortalReply:
     return await browser.post("/join/terms", f"terms={splash.field('terms')}&token={splash.field('token')}")
 
 
-# --- the way in, and out ---
+# --- joining and leaving ---
 
 
 async def test_a_guest_reads_the_terms_presses_one_button_and_is_online(
     server: PortalServer, ana: PortalBrowser
 ) -> None:
-    """Captured, sent to the portal, accepted, on my page: four plain requests, none of which sets a cookie."""
+    """Captured, redirected to the portal, accepted, on the account page: four plain requests, none of which
+    sets a cookie.
+    """
     captured = await ana.get("/news", host="example.com")
     assert (302, PORTAL_URL) == (captured.status, captured.headers["location"])
     splash = await ana.get("/")
@@ -75,7 +77,7 @@ async def test_a_guest_who_leaves_no_longer_passes(server: PortalServer, ana: Po
     assert "Accept and go online" in (await ana.get("/")).body
 
 
-async def test_a_guest_whose_time_ended_is_told_so(server: PortalServer, ana: PortalBrowser) -> None:
+async def test_a_guest_whose_session_ended_is_told_so(server: PortalServer, ana: PortalBrowser) -> None:
     await join(ana)
     server.backend.now += 5 * 3_600_000
     server.backend.happens(ANA, session_state.TimedOut())
@@ -83,7 +85,9 @@ async def test_a_guest_whose_time_ended_is_told_so(server: PortalServer, ana: Po
     assert 303 == (await join(ana)).status
 
 
-async def test_who_was_removed_reads_why_and_whom_to_tell(server: PortalServer, ana: PortalBrowser) -> None:
+async def test_a_blocked_device_reads_why_and_a_contact_address(
+    server: PortalServer, ana: PortalBrowser
+) -> None:
     server.backend.happens(ANA, session_state.BlockedByAdmin("<b>noise</b> at night"))
     page = await ana.get("/")
     assert 403 == page.status
@@ -99,7 +103,7 @@ async def test_a_refusal_names_its_reason_and_its_rule(server: PortalServer, ana
     assert "quiet-hours" in refused.body
 
 
-async def test_trouble_in_the_house_asks_to_try_again(server: PortalServer, ana: PortalBrowser) -> None:
+async def test_an_internal_error_asks_to_try_again(server: PortalServer, ana: PortalBrowser) -> None:
     server.backend.trouble = StorageTrouble("the disk is full of secrets", "delete something")
     busy = await join(ana)
     assert (503, "5") == (busy.status, busy.headers["retry-after"])
@@ -119,7 +123,7 @@ async def test_terms_that_changed_meanwhile_are_shown_again(server: PortalServer
     assert [(ANA, "3")] == server.backend.accepted
 
 
-async def test_somebody_from_elsewhere_cannot_join(
+async def test_a_device_outside_the_client_network_cannot_join(
     server: PortalServer, stranger: PortalBrowser, ana: PortalBrowser
 ) -> None:
     assert "Join the Wi-Fi first" in (await stranger.get("/")).body
@@ -129,10 +133,10 @@ async def test_somebody_from_elsewhere_cannot_join(
     assert [] == server.backend.accepted
 
 
-async def test_one_device_never_speaks_for_another(
+async def test_a_token_is_not_accepted_from_another_device(
     server: PortalServer, ana: PortalBrowser, ben: PortalBrowser
 ) -> None:
-    """A token is good for one device; a new hardware address gets a fresh page, not an error to decipher."""
+    """A token is valid for one device; a new hardware address gets a fresh page and not a cryptic error."""
     splash = await ana.get("/")
     stale = await ben.post("/join/terms", f"terms=2&token={splash.field('token')}")
     assert 403 == stale.status
@@ -145,25 +149,27 @@ async def test_one_device_never_speaks_for_another(
 @pytest.mark.parametrize(
     "name", ["X_Forwarded_For", "X_Real_IP", "Forwarded", "X_Client_IP", "CF_Connecting_IP"]
 )
-async def test_no_header_can_name_another_device(server: PortalServer, ana: PortalBrowser, name: str) -> None:
+async def test_no_header_can_impersonate_another_device(
+    server: PortalServer, ana: PortalBrowser, name: str
+) -> None:
     server.backend.happens(BEN, session_state.SessionGranted("2", None))
     value = f"for={BENS_ADDRESS}" if name == "Forwarded" else BENS_ADDRESS
     assert "Accept and go online" in (await ana.get("/", **{name: value})).body
 
 
-# --- the reader's language ---
+# --- language ---
 
 
-async def test_a_page_is_in_the_language_that_the_browser_asks_for(ana: PortalBrowser) -> None:
+async def test_a_page_is_in_the_language_that_the_browser_requests(ana: PortalBrowser) -> None:
     page = await ana.get("/", Accept_Language="ca, en;q=0.5")
     assert ("ca", "Accept-Language") == (page.headers["content-language"], page.headers["vary"])
     assert '<html lang="ca" dir="ltr">' in page.body
 
 
-async def test_a_choice_holds_on_the_next_pages_without_a_cookie(
+async def test_a_language_choice_holds_on_the_next_pages_without_a_cookie(
     ana: PortalBrowser, ben: PortalBrowser
 ) -> None:
-    """A mini-browser keeps nothing, so the portal remembers what the device's person chose."""
+    """A mini-browser stores nothing, so the portal remembers the choice of the device."""
     page = await ana.get("/network", Accept_Language="en")
     await ana.post("/language", page.fill("/language", lang="ar"))
     chosen = await ana.get("/network", Accept_Language="en")
@@ -184,12 +190,12 @@ async def test_every_page_offers_each_language_by_its_own_name(ana: PortalBrowse
 
 
 @pytest.mark.parametrize("lang", ["xx", "../../etc/passwd", "<b>", "ca" * 200, "%00"])
-async def test_a_language_that_we_do_not_speak_changes_nothing(ana: PortalBrowser, lang: str) -> None:
+async def test_an_unknown_language_changes_nothing(ana: PortalBrowser, lang: str) -> None:
     page = await ana.get(f"/?lang={lang}", Accept_Language="fr")
     assert (200, "fr") == (page.status, page.headers["content-language"])
 
 
-# --- devices that ask on their own ---
+# --- automatic requests of devices ---
 
 
 @pytest.mark.parametrize(
@@ -208,7 +214,9 @@ async def test_a_language_that_we_do_not_speak_changes_nothing(ana: PortalBrowse
         "%00",
     ],
 )
-async def test_any_other_host_is_sent_to_the_portal_and_never_repeated(ana: PortalBrowser, host: str) -> None:
+async def test_any_other_host_is_redirected_to_the_portal_and_never_echoed(
+    ana: PortalBrowser, host: str
+) -> None:
     reply = await ana.get("/x", host=host)
     assert (302, PORTAL_URL, "close") == (
         reply.status,
@@ -221,12 +229,12 @@ async def test_any_other_host_is_sent_to_the_portal_and_never_repeated(ana: Port
 @pytest.mark.parametrize(
     "host", [HOST, f"{HOST}:80", HOST.upper(), f"{HOST}.", "127.0.0.1", "127.0.0.1:2050"]
 )
-async def test_our_name_and_our_address_show_the_page(ana: PortalBrowser, host: str) -> None:
+async def test_the_portals_name_and_address_show_the_page(ana: PortalBrowser, host: str) -> None:
     assert 200 == (await ana.get("/", host=host)).status
 
 
-async def test_a_socket_to_another_host_does_not_outlive_the_answer(server: PortalServer) -> None:
-    """Kept alive, it would go on speaking to us after the sign-in, in the name of that host."""
+async def test_a_connection_to_another_host_is_closed_after_the_response(server: PortalServer) -> None:
+    """Kept alive, it would still reach the portal after sign-in, in the name of that host."""
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(
         b"GET /hotspot-detect.html HTTP/1.1\r\nHost: captive.apple.com\r\nConnection: keep-alive\r\n\r\n"
@@ -236,7 +244,7 @@ async def test_a_socket_to_another_host_does_not_outlive_the_answer(server: Port
     writer.close()
 
 
-async def test_our_own_pages_keep_the_connection(server: PortalServer) -> None:
+async def test_the_portals_own_pages_keep_the_connection_alive(server: PortalServer) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     for _ in range(3):
         writer.write(f"GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
@@ -250,7 +258,7 @@ async def test_a_request_with_two_hosts_is_refused(ana: PortalBrowser) -> None:
     assert 400 == (await ana.send(raw.encode())).status
 
 
-async def test_an_old_client_without_a_host_finds_the_portal(ana: PortalBrowser) -> None:
+async def test_a_request_without_a_host_finds_the_portal(ana: PortalBrowser) -> None:
     reply = await ana.send(b"GET / HTTP/1.0\r\n\r\n")
     assert (302, PORTAL_URL) == (reply.status, reply.headers["location"])
 
@@ -262,19 +270,21 @@ async def test_http_1_0_gets_the_page_and_a_closed_connection(ana: PortalBrowser
 
 
 @pytest.mark.parametrize("path", OUR_PATHS)
-async def test_head_says_what_get_would_and_sends_nothing(ana: PortalBrowser, path: str) -> None:
+async def test_head_has_the_headers_of_get_and_no_body(ana: PortalBrowser, path: str) -> None:
     head, get = await ana.get(path, method="HEAD"), await ana.get(path)
     assert (get.status, "") == (head.status, head.body)
     assert head.headers.get("content-length") in {None, get.headers.get("content-length")}
 
 
-async def test_a_proxy_style_request_line_names_its_own_host(ana: PortalBrowser) -> None:
+async def test_an_absolute_request_target_names_its_own_host(ana: PortalBrowser) -> None:
     line = "GET http://captive.apple.com/hotspot-detect.html HTTP/1.1"
     reply = await ana.send(f"{line}\r\nHost: {HOST}\r\nConnection: close\r\n\r\n".encode())
     assert (302, PORTAL_URL) == (reply.status, reply.headers["location"])
 
 
-async def test_the_captive_portal_api_follows_the_guest(ana: PortalBrowser, stranger: PortalBrowser) -> None:
+async def test_the_captive_portal_api_follows_the_session(
+    ana: PortalBrowser, stranger: PortalBrowser
+) -> None:
     accept = {"Accept": "application/captive+json"}
     before = await ana.get("/captive-portal", **accept)
     assert ("application/captive+json", "private, no-store") == (
@@ -295,7 +305,9 @@ async def test_the_captive_portal_api_follows_the_guest(ana: PortalBrowser, stra
     assert 403 == (await stranger.get("/captive-portal", **accept)).status
 
 
-async def test_my_page_is_there_for_my_own_tools_too(ana: PortalBrowser, stranger: PortalBrowser) -> None:
+async def test_the_account_page_is_also_available_as_json(
+    ana: PortalBrowser, stranger: PortalBrowser
+) -> None:
     assert "waiting" == json.loads((await ana.get("/status.json")).body)["state"]
     await join(ana)
     mine = json.loads((await ana.get("/status.json")).body)
@@ -304,20 +316,20 @@ async def test_my_page_is_there_for_my_own_tools_too(ana: PortalBrowser, strange
     assert 403 == (await stranger.get("/status.json")).status
 
 
-async def test_a_browser_that_finds_the_api_is_shown_the_portal(ana: PortalBrowser) -> None:
+async def test_a_browser_that_requests_the_api_is_shown_the_portal(ana: PortalBrowser) -> None:
     reply = await ana.get("/captive-portal", Accept="text/html,*/*;q=0.8")
     assert (302, PORTAL_URL, "Accept") == (reply.status, reply.headers["location"], reply.headers["vary"])
 
 
-# --- who does not mean well ---
+# --- attacks ---
 
 
 @pytest.mark.parametrize("path", ACTIONS)
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-async def test_nothing_changes_by_asking(
+async def test_a_get_request_changes_nothing(
     server: PortalServer, ana: PortalBrowser, path: str, method: str
 ) -> None:
-    """CVE-2026-30868: a link or a picture on another site must not be able to change anything."""
+    """CVE-2026-30868: a link or an image on another site must not be able to change anything."""
     splash = await ana.get("/")
     reply = await ana.get(f"{path}?terms=2&token={splash.field('token')}", method=method)
     assert (405, "POST") == (reply.status, reply.headers["allow"])
@@ -362,10 +374,12 @@ async def test_a_form_on_another_site_changes_nothing(
         "\x00\xff\xfe",
     ],
 )
-async def test_a_form_with_anything_missing_double_or_huge_is_refused(
+async def test_a_form_with_a_missing_duplicate_or_huge_field_is_refused(
     server: PortalServer, ana: PortalBrowser, path: str, form: str
 ) -> None:
-    """CVE-2023-38313 to 38315, 41101: any parameter missing, twice or endless is a 4xx, and the portal lives on."""
+    """CVE-2023-38313 to 38315, 41101: any field missing, duplicate or endless gets a 4xx, and the portal keeps
+    running.
+    """
     token = (await ana.get("/")).field("token")
     reply = await ana.post(path, form.replace("{token}", token))
     assert reply.status in {400, 403}
@@ -374,7 +388,7 @@ async def test_a_form_with_anything_missing_double_or_huge_is_refused(
 
 
 @pytest.mark.parametrize("missing", ["Host", "User-Agent", "Accept", "Connection", "Content-Type", "Origin"])
-async def test_no_single_header_is_missed(ana: PortalBrowser, missing: str) -> None:
+async def test_no_single_header_is_required(ana: PortalBrowser, missing: str) -> None:
     """CVE-2023-38320: a missing User-Agent crashed a portal."""
     token = (await ana.get("/")).field("token")
     body = f"terms=2&token={token}"
@@ -398,8 +412,8 @@ DOTS = ("..", "%2e%2e", "%252e%252e", ".%2e", "..%00", "..;", "%c0%ae%c0%ae", ".
 @pytest.mark.parametrize("dots", DOTS)
 @pytest.mark.parametrize("slash", ["/", "//", "%2f", "\\", "%5c"])
 @pytest.mark.parametrize("start", ["/", "/static/", "//"])
-async def test_no_path_leads_out_of_the_portal(ana: PortalBrowser, dots: str, slash: str, start: str) -> None:
-    """CVE-2023-39120: only paths from a fixed list are answered, whatever their spelling."""
+async def test_no_path_escapes_the_portal(ana: PortalBrowser, dots: str, slash: str, start: str) -> None:
+    """CVE-2023-39120: only paths from a fixed list are answered, in any spelling."""
     reply = await ana.get(start + slash.join([dots] * 6 + ["etc", "passwd"]))
     assert reply.status in {302, 400, 404}
     assert "root:" not in reply.body
@@ -417,7 +431,7 @@ async def test_no_path_leads_out_of_the_portal(ana: PortalBrowser, dots: str, sl
         "/\\evil.example",
     ],
 )
-async def test_no_question_makes_us_send_people_elsewhere(ana: PortalBrowser, target: str) -> None:
+async def test_no_query_string_causes_a_foreign_redirect(ana: PortalBrowser, target: str) -> None:
     reply = await ana.get(target)
     assert reply.headers.get("location", "/") in {"/", PORTAL_URL}
     assert "evil" not in reply.body
@@ -426,8 +440,8 @@ async def test_no_question_makes_us_send_people_elsewhere(ana: PortalBrowser, ta
 @pytest.mark.parametrize(
     "poison", ["`touch /tmp/pwned`", "$(reboot)", "'\"><script>alert(1)</script>", "{{7*7}}", "%s%n"]
 )
-async def test_what_strangers_send_is_never_run_and_never_shown(ana: PortalBrowser, poison: str) -> None:
-    """CVE-2023-38316 and its like: a query reached a shell."""
+async def test_input_of_clients_is_never_executed_and_never_echoed(ana: PortalBrowser, poison: str) -> None:
+    """CVE-2023-38316 and similar: a query reached a shell."""
     target = "/?" + poison.replace(" ", "%20")
     replies = [await ana.get(target), await ana.get("/", User_Agent=poison, Referer=poison, Cookie=poison)]
     for reply in replies:
@@ -436,7 +450,7 @@ async def test_what_strangers_send_is_never_run_and_never_shown(ana: PortalBrows
         assert "49" not in reply.body.partition("</style>")[2]
 
 
-async def test_texts_of_the_community_are_shown_as_text(server: PortalServer, ana: PortalBrowser) -> None:
+async def test_texts_of_the_community_are_rendered_as_text(server: PortalServer, ana: PortalBrowser) -> None:
     evil = '"><script>alert(1)</script>{{7*7}}'
     server.backend.view = replace(
         COMMUNITY, community=evil, node=evil, terms=evil, contact=evil, terms_version=evil, sentences=(evil,)
@@ -467,7 +481,7 @@ async def test_every_page_carries_a_strict_policy_and_no_secret(
         server.backend.happens(ANA, session_state.SessionGranted("2", None))
 
 
-# --- pages that mini-browsers and everybody can read ---
+# --- pages for mini-browsers and accessibility ---
 
 
 class Outline(HTMLParser):
@@ -484,7 +498,7 @@ class Outline(HTMLParser):
 
 @pytest.mark.parametrize("admitted", [False, True])
 @pytest.mark.parametrize("path", ["/", "/network", "/terms", "/nothing"])
-async def test_pages_need_no_script_no_second_file_and_one_language(
+async def test_pages_need_no_script_and_no_second_file_and_have_one_language(
     server: PortalServer, ana: PortalBrowser, path: str, admitted: bool
 ) -> None:
     if admitted:
@@ -507,7 +521,7 @@ async def test_pages_need_no_script_no_second_file_and_one_language(
 
 
 @pytest.mark.parametrize("word", ["paraula é ", "مرحبا ", "善"])
-async def test_the_longest_splash_fits_a_mini_browser(
+async def test_the_longest_splash_page_fits_a_mini_browser(
     server: PortalServer, ana: PortalBrowser, word: str
 ) -> None:
     server.backend.view = replace(
@@ -533,13 +547,13 @@ async def test_the_longest_splash_fits_a_mini_browser(
     assert word in (await ana.get("/terms")).body
 
 
-async def test_a_portal_on_a_taken_port_says_who_may_have_it(server: PortalServer) -> None:
+async def test_a_port_in_use_is_reported_with_who_may_have_it(server: PortalServer) -> None:
     second = Portal(server.backend, server.callers, port=server.port, secret=SECRET, addresses=("127.0.0.1",))
     with pytest.raises(NodeError, match=f"port {server.port}.*ss -ltnp"):
         await second.run()
 
 
-async def test_the_door_stands_open_on_both_families(server: PortalServer) -> None:
+async def test_the_server_listens_on_both_address_families(server: PortalServer) -> None:
     server.callers.devices["::1"] = ANA
     both = Portal(server.backend, server.callers, port=0, secret=SECRET)
     async with asyncio.TaskGroup() as tasks:
@@ -556,7 +570,7 @@ async def test_the_door_stands_open_on_both_families(server: PortalServer) -> No
 
 
 async def test_the_portal_starts_no_process(ana: PortalBrowser) -> None:
-    """A process for each visitor is what makes portals slow, and what turns a bad query into a command."""
+    """A process for each request makes portals slow, and turns a bad query into a command."""
     started: list[str] = []
     watching = True
 

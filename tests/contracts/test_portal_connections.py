@@ -1,4 +1,4 @@
-"""Connections to the portal that outlive the moment when their device was let in."""
+"""Connections to the portal that outlive the admission of their device."""
 
 import asyncio
 import gc
@@ -11,10 +11,8 @@ from tests.contracts.portal_client import PortalBrowser
 from tests.fakes.portal_server import ANAS_ADDRESS, open_portal_server
 
 
-async def test_a_connection_that_was_opened_on_a_guess_ends_when_its_person_sees_that_they_are_online() -> (
-    None
-):
-    """It came here by the kernel's redirection, so whatever the browser asked on it would meet the portal."""
+async def test_a_connection_opened_speculatively_ends_when_its_device_is_online() -> None:
+    """It arrived by the kernel's redirection, so every later request of the browser on it would reach the portal."""
     async with open_portal_server() as server:
         ana = PortalBrowser(server.port, ANAS_ADDRESS)
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port, local_addr=(ANAS_ADDRESS, 0))
@@ -27,8 +25,8 @@ async def test_a_connection_that_was_opened_on_a_guess_ends_when_its_person_sees
         writer.close()
 
 
-async def test_connections_that_come_and_go_are_freed_at_once() -> None:
-    """Before, each waited for a collection of garbage: thirty thousand of them held 30 MB."""
+async def test_closed_connections_are_freed_at_once() -> None:
+    """Before, each waited for the garbage collector: thirty thousand of them held 30 MB."""
 
     def transports() -> int:
         return sum(isinstance(each, _SelectorSocketTransport) for each in gc.get_objects())

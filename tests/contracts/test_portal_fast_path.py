@@ -1,4 +1,6 @@
-"""Quick answers are the library's answers, octet for octet but for the date and the order of fields."""
+"""Responses of the fast path equal the HTTP library's, octet by octet, except for the date and the order of
+fields.
+"""
 
 import pytest
 
@@ -10,7 +12,7 @@ from tests.fakes.portal_server import ANA, PortalServer
 OWN, FOREIGN = "login.vallverda.example", "captive.apple.com"
 HOSTS = (OWN, FOREIGN, f"{OWN.upper()}.:80", "127.0.0.1", "[::1]", "", "a b", "x" * 300)
 SLOWLY = {"Connection": "keep-alive, slowly"}
-"""No browser says so: such a request is left to the library."""
+"""A header that no browser sends: such a request is left to the library."""
 
 
 def without_date(raw: bytes) -> tuple[list[bytes], bytes]:
@@ -20,7 +22,7 @@ def without_date(raw: bytes) -> tuple[list[bytes], bytes]:
 
 @pytest.mark.parametrize("path", ["/", "/?", "/hotspot-detect.html", "/me", "/nothing"])
 @pytest.mark.parametrize("wish", ["", "ca", "ar, en;q=0.1", "nonsense;;;"])
-async def test_both_ways_say_the_same(ana: PortalBrowser, path: str, wish: str) -> None:
+async def test_both_paths_give_the_same_response(ana: PortalBrowser, path: str, wish: str) -> None:
     wished = {"Accept_Language": wish} if wish else {}
     for host in HOSTS:
         quick = (await ana.send(request("GET", path, host, wished))).raw
@@ -29,13 +31,15 @@ async def test_both_ways_say_the_same(ana: PortalBrowser, path: str, wish: str) 
         assert b"\r\nDate: " in quick
 
 
-async def test_whoever_is_in_is_never_sent_back_to_the_door(ana: PortalBrowser, server: PortalServer) -> None:
+async def test_an_authorized_device_is_never_redirected_to_the_portal(
+    ana: PortalBrowser, server: PortalServer
+) -> None:
     server.backend.states[ANA] = session_state.Authorized(Monotonic(0), None)
     for path in ("/hotspot-detect.html", "/library/test/success.html"):
         assert "Success" in (await ana.get(path, host=FOREIGN)).body
 
 
-async def test_whose_time_is_over_hears_so_at_once(ana: PortalBrowser, server: PortalServer) -> None:
+async def test_an_expired_session_is_told_so_at_once(ana: PortalBrowser, server: PortalServer) -> None:
     server.backend.states[ANA] = session_state.Expired()
     quick, slow = await ana.get("/"), await ana.get("/", **SLOWLY)
     assert quick.body == slow.body != (await PortalBrowser(server.port, "127.0.0.2").get("/")).body

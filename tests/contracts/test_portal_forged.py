@@ -1,7 +1,8 @@
-"""Whoever forges a form, a field or a header: each door of the portal against each way of lying to it.
+"""Forged forms, fields and headers, sent to every route of the portal.
 
-Named after what went wrong elsewhere: CVE-2023-38313 to 38322, 38316 (a shell behind a field), 41101 (lengths),
-39120 (paths), CVE-2026-30868 (changes by GET), CVE-2026-44195 (names in logs), wifidog-gateway #328, coova-chilli #609.
+Named after vulnerabilities elsewhere: CVE-2023-38313 to 38322, 38316 (a shell behind a field), 41101 (lengths),
+39120 (paths), CVE-2026-30868 (changes by GET), CVE-2026-44195 (names in logs), wifidog-gateway #328, coova-chilli
+#609.
 """
 
 import asyncio
@@ -45,19 +46,19 @@ FREE = [
 ]
 SHAPED = {"device": BEN, "number": "1", "yes": "no", "terms": "2", "lang": "ca"}
 LINES = ("a\nAccepted", "\u2028")
-"""What a text of several lines may hold, and nothing else."""
+"""Line breaks that only a text of several lines may contain."""
 HOSTILE = (*LINES, "\x00", "a\r\x1b", "\x1b[2J", "\x85")
 
 
 @pytest.fixture
 async def server() -> AsyncIterator[PortalServer]:
-    """Ana is in, as a member; Ben is nobody."""
+    """Ana is online as a member; Ben is not admitted."""
     async with open_portal_server(inside(FakePortalBackend(allowance=ALLOWANCE))) as server:
         yield server
 
 
 def whole(path: str, mac: str = ANA, **changed: str) -> dict[str, str]:
-    """The fields of an honest form."""
+    """All fields of a valid form."""
     fields = {name: SHAPED.get(name, "four plain words") for name in ACTIONS[path].fields}
     return fields | {"token": TOKENS.token(ACTIONS[path].purpose, mac)} | changed
 
@@ -69,7 +70,7 @@ async def send(
 
 
 def untouched(server: PortalServer) -> bool:
-    """Nothing was asked of the house, and Ana is still in."""
+    """The backend received no change, and Ana is still online."""
     return [] == server.backend.calls and {ANA} == set(server.backend.passing)
 
 
@@ -77,7 +78,7 @@ def untouched(server: PortalServer) -> bool:
 
 
 @pytest.mark.parametrize(("path", "name"), FIELDS)
-async def test_a_field_that_is_missing_empty_double_or_endless(
+async def test_fields_that_are_missing_empty_duplicate_or_endless_are_refused(
     server: PortalServer, ana: PortalBrowser, path: str, name: str
 ) -> None:
     fields = whole(path)
@@ -92,7 +93,7 @@ async def test_a_field_that_is_missing_empty_double_or_endless(
 
 
 @pytest.mark.parametrize(("path", "name"), OPTIONAL)
-async def test_a_field_that_may_be_left_out_has_its_limits_too(
+async def test_optional_fields_have_limits_too(
     server: PortalServer, ana: PortalBrowser, path: str, name: str
 ) -> None:
     for value in ("9" * 5_000, "\x00"):
@@ -102,7 +103,7 @@ async def test_a_field_that_may_be_left_out_has_its_limits_too(
 
 
 @pytest.mark.parametrize(("path", "name"), FREE)
-async def test_nothing_that_could_forge_a_line_gets_in(
+async def test_no_line_break_or_control_character_is_accepted(
     server: PortalServer, ana: PortalBrowser, path: str, name: str
 ) -> None:
     for value in HOSTILE:
@@ -113,7 +114,7 @@ async def test_nothing_that_could_forge_a_line_gets_in(
 
 
 @pytest.mark.parametrize("path", ACTIONS)
-async def test_a_field_of_somebody_elses_makes_no_form_of_ours(
+async def test_unknown_fields_do_not_make_a_valid_form(
     server: PortalServer, ana: PortalBrowser, path: str
 ) -> None:
     assert 400 == (await send(ana, path, whole(path) | {"is_admin": "1"})).status
@@ -121,7 +122,7 @@ async def test_a_field_of_somebody_elses_makes_no_form_of_ours(
 
 
 @pytest.mark.parametrize(("path", "name"), FREE)
-async def test_no_field_is_run_and_none_is_shown_as_markup(
+async def test_no_field_is_executed_and_none_is_rendered_as_markup(
     server: PortalServer, ben: PortalBrowser, ana: PortalBrowser, path: str, name: str, tmp_path: Path
 ) -> None:
     canary = tmp_path / "pwned"
@@ -145,7 +146,7 @@ async def test_no_field_is_run_and_none_is_shown_as_markup(
     assert not canary.exists()
 
 
-# --- who asks ---
+# --- authentication of the request ---
 
 
 ELSEWHERE = (
@@ -161,7 +162,7 @@ ELSEWHERE = (
 
 
 @pytest.mark.parametrize("path", ACTIONS)
-async def test_a_page_of_another_site_changes_nothing(
+async def test_a_form_of_another_site_changes_nothing(
     server: PortalServer, ana: PortalBrowser, path: str
 ) -> None:
     for headers in ELSEWHERE:
@@ -183,7 +184,7 @@ async def test_a_token_of_another_device_or_purpose_changes_nothing(
 
 
 @pytest.mark.parametrize("path", ACTIONS)
-async def test_nothing_changes_by_another_method(server: PortalServer, ana: PortalBrowser, path: str) -> None:
+async def test_other_methods_change_nothing(server: PortalServer, ana: PortalBrowser, path: str) -> None:
     for method in ("GET", "HEAD", "PUT", "DELETE", "PATCH"):
         reply = await ana.get(f"{path}?{urlencode(whole(path))}", method=method)
         assert 405 == reply.status
@@ -191,14 +192,16 @@ async def test_nothing_changes_by_another_method(server: PortalServer, ana: Port
 
 
 @pytest.mark.parametrize("path", [*FOR_ALL, *FOR_DEVICES])
-async def test_a_form_sent_to_a_page_is_refused(server: PortalServer, ana: PortalBrowser, path: str) -> None:
+async def test_a_form_posted_to_a_page_is_refused(
+    server: PortalServer, ana: PortalBrowser, path: str
+) -> None:
     reply = await send(ana, path, whole("/erase"))
     assert (405, "GET, HEAD") == (reply.status, reply.headers["allow"])
     assert untouched(server)
 
 
 @pytest.mark.parametrize("path", ACTIONS)
-async def test_nobody_elsewhere_changes_anything(server: PortalServer, path: str) -> None:
+async def test_a_device_outside_the_client_network_changes_nothing(server: PortalServer, path: str) -> None:
     stranger = PortalBrowser(server.port, "127.0.0.3")
     assert 403 == (await send(stranger, path, whole(path))).status
     assert untouched(server)
@@ -216,8 +219,8 @@ NAMING = (
 
 
 @pytest.mark.parametrize("path", [*FOR_ALL, *FOR_DEVICES, "/captive-portal"])
-async def test_no_header_makes_one_device_another(ben: PortalBrowser, path: str) -> None:
-    """Ben asks in Ana's name, and reads what Ben may read."""
+async def test_no_header_impersonates_another_device(ben: PortalBrowser, path: str) -> None:
+    """Ben sends requests in Ana's name, and reads only what Ben may read."""
     plain = await ben.get(path)
     for header in NAMING:
         for value in (ANAS_ADDRESS, f"for={ANAS_ADDRESS};host=evil.example", ANA, "evil.example"):
@@ -241,7 +244,7 @@ HEADERS = {
 
 
 @pytest.mark.parametrize("path", ACTIONS)
-async def test_no_form_needs_a_header_but_the_host(
+async def test_no_form_needs_a_header_other_than_host(
     server: PortalServer, ana: PortalBrowser, path: str
 ) -> None:
     body = urlencode(whole(path))
@@ -252,7 +255,7 @@ async def test_no_form_needs_a_header_but_the_host(
         server.backend.calls.clear()
         reply = await ana.send(raw.encode())
         assert reply.status in ({400} if missing == "Host" else {303, 403, 422, 429})
-        if path != "/language":  # which asks nothing of the house
+        if path != "/language":  # which does not involve the backend
             assert (missing == "Host") is (server.backend.calls == [])
 
 
@@ -268,11 +271,11 @@ async def test_no_header_breaks_a_page(ana: PortalBrowser, path: str) -> None:
             assert "<script" not in reply.body
 
 
-# --- where to ---
+# --- redirects ---
 
 
 @pytest.mark.parametrize("path", [*FOR_ALL, *FOR_DEVICES, "/captive-portal", "/nothing"])
-async def test_no_address_leads_out(ana: PortalBrowser, path: str) -> None:
+async def test_no_address_redirects_to_a_foreign_site(ana: PortalBrowser, path: str) -> None:
     for name in ("next", "redir", "url", "continue", "originurl", "lang", "done", "code", "card"):
         for target in ("http://evil.example/", "//evil.example", "javascript:alert(1)", "/\\evil.example"):
             reply = await ana.get(f"{path}?{urlencode({name: target})}")
@@ -282,7 +285,7 @@ async def test_no_address_leads_out(ana: PortalBrowser, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ACTIONS)
-async def test_every_change_leads_to_a_page_of_ours(ana: PortalBrowser, path: str) -> None:
+async def test_every_change_redirects_to_a_page_of_the_portal(ana: PortalBrowser, path: str) -> None:
     reply = await send(ana, path, whole(path), Referer="http://evil.example/")
     assert reply.headers.get("location", "/") in {
         "/",
@@ -294,21 +297,23 @@ async def test_every_change_leads_to_a_page_of_ours(ana: PortalBrowser, path: st
 
 
 @pytest.mark.parametrize("path", ACTIONS)
-async def test_only_our_own_names_are_answered(server: PortalServer, ana: PortalBrowser, path: str) -> None:
-    """DNS rebinding: a page of another name that reaches our address is sent to the portal and changes nothing."""
+async def test_only_the_portals_own_names_are_answered(
+    server: PortalServer, ana: PortalBrowser, path: str
+) -> None:
+    """DNS rebinding: a foreign name that resolves to our address is redirected to the portal and changes nothing."""
     for host in ("evil.example", f"{HOST}.evil.example", f"evil.{HOST}", f"{HOST}:80@evil.example", ""):
         reply = await ana.post(path, urlencode(whole(path)), host=host)
         assert reply.status in {302, 400}
     assert untouched(server)
 
 
-# --- what people wrote ---
+# --- text written by people ---
 
 
-async def test_texts_of_everybody_are_shown_as_text(
+async def test_texts_of_all_authors_are_rendered_as_text(
     server: PortalServer, ana: PortalBrowser, ben: PortalBrowser
 ) -> None:
-    """Members, neighbours on the LAN and admins write texts that others read."""
+    """Members, machines on the LAN and admins write texts that others read."""
     backend = server.backend
     backend.view = replace(
         COMMUNITY,
@@ -342,8 +347,10 @@ async def test_texts_of_everybody_are_shown_as_text(
             assert PRODUCT not in page.body
 
 
-async def test_no_answer_holds_a_secret(server: PortalServer, ana: PortalBrowser, ben: PortalBrowser) -> None:
-    """Neither the portal's key, nor a passphrase, nor what somebody else was given."""
+async def test_no_response_contains_a_secret(
+    server: PortalServer, ana: PortalBrowser, ben: PortalBrowser
+) -> None:
+    """Neither the portal's key, nor a passphrase, nor what was given to another person."""
     inside(server.backend, BEN, "other")
     await send(ana, "/devices/code", whole("/devices/code"))
     anas = [TOKENS.token(purpose, ANA) for purpose in forms.PURPOSES]
@@ -361,7 +368,7 @@ async def test_no_answer_holds_a_secret(server: PortalServer, ana: PortalBrowser
             assert secret not in (await ben.get(path)).raw.decode()
 
 
-async def test_no_log_holds_what_people_typed_or_who_they_are(
+async def test_no_log_contains_what_people_typed_or_who_they_are(
     server: PortalServer, ana: PortalBrowser, ben: PortalBrowser, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG")
@@ -376,10 +383,8 @@ async def test_no_log_holds_what_people_typed_or_who_they_are(
             assert secret not in caplog.text
 
 
-async def test_what_somebody_read_about_themselves_is_not_remembered(
-    server: PortalServer, ana: PortalBrowser
-) -> None:
-    """Whoever erases their data is not kept in a page that was made for them."""
+async def test_personal_pages_are_not_cached(server: PortalServer, ana: PortalBrowser) -> None:
+    """After an erasure no page that was made for that person remains."""
     before = server.portal._renderer.render.cache_info().currsize
     for path in FOR_DEVICES:
         await ana.get(path)
@@ -390,7 +395,7 @@ async def test_what_somebody_read_about_themselves_is_not_remembered(
     assert before <= server.portal._renderer.render.cache_info().currsize
 
 
-async def test_people_who_come_in_at_once_do_not_mix(
+async def test_simultaneous_joins_do_not_mix(
     server: PortalServer, ana: PortalBrowser, ben: PortalBrowser
 ) -> None:
     """coova-chilli #609: two sign-ins shared one challenge."""
@@ -407,10 +412,10 @@ async def test_people_who_come_in_at_once_do_not_mix(
     )
 
 
-async def test_leaving_and_coming_in_at_once_ends_in_one_of_both(
+async def test_simultaneous_join_and_leave_end_in_one_of_both(
     server: PortalServer, ana: PortalBrowser
 ) -> None:
-    """CVE-2024-25763: a portal used a client that it had just forgotten."""
+    """CVE-2024-25763: a portal used a client after freeing it."""
     async with asyncio.TaskGroup() as tasks:
         for path in ("/leave", "/join/terms", "/erase", "/devices/code", "/contest") * 10:
             tasks.create_task(send(ana, path, whole(path)))

@@ -1,4 +1,4 @@
-"""Strangers who mean no good, on real sockets: none of them costs the others anything, nor the node its memory."""
+"""Hostile clients on real sockets: they neither delay other clients nor exhaust the node's memory."""
 
 import asyncio
 import gzip
@@ -33,7 +33,7 @@ async def server() -> AsyncIterator[PortalServer]:
 
 
 async def closed_after(port: int, sent: bytes, *, drip: bytes = b"", source: str = ANAS_ADDRESS) -> float:
-    """Seconds until the portal closes a connection that sent this and then drips on."""
+    """Seconds until the portal closes a connection that sent this and then sends single bytes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(source, 0))
     start = time.monotonic()
     with suppress(ConnectionError):
@@ -61,7 +61,7 @@ async def closed_after(port: int, sent: bytes, *, drip: bytes = b"", source: str
     ],
     ids=["silent", "slow line", "slow headers", "slow body", "idle after an answer"],
 )
-async def test_who_dawdles_is_closed_and_others_are_served(
+async def test_a_slow_client_is_closed_and_others_are_served(
     server: PortalServer, ben: PortalBrowser, sent: bytes, drip: bytes
 ) -> None:
     async with asyncio.TaskGroup() as tasks:
@@ -71,7 +71,7 @@ async def test_who_dawdles_is_closed_and_others_are_served(
     assert slow.result() < 2.5
 
 
-async def test_one_device_cannot_take_all_connections(
+async def test_one_device_cannot_use_all_connections(
     server: PortalServer, ana: PortalBrowser, ben: PortalBrowser
 ) -> None:
     with ExitStack() as held:
@@ -110,7 +110,7 @@ async def test_one_device_cannot_take_all_connections(
         (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n", {0}),
     ],
 )
-async def test_what_is_no_honest_request_is_refused(
+async def test_an_invalid_request_is_refused(
     ana: PortalBrowser, ben: PortalBrowser, raw: bytes, statuses: set[int], caplog: pytest.LogCaptureFixture
 ) -> None:
     reply = await ana.send(raw)
@@ -120,7 +120,7 @@ async def test_what_is_no_honest_request_is_refused(
     assert 200 == (await ben.get("/")).status
 
 
-async def test_noise_is_survived_and_fills_no_log(
+async def test_noise_is_survived_and_does_not_fill_the_log(
     ana: PortalBrowser, ben: PortalBrowser, caplog: pytest.LogCaptureFixture
 ) -> None:
     noise = random.Random(7)
@@ -134,12 +134,12 @@ async def test_noise_is_survived_and_fills_no_log(
     assert [] == caplog.messages
 
 
-async def test_requests_sent_all_at_once_are_answered_one_by_one(ana: PortalBrowser) -> None:
+async def test_pipelined_requests_are_answered_one_by_one(ana: PortalBrowser) -> None:
     raw = (await ana.send(GET * 5 + GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))).raw
     assert 6 == raw.count(b"HTTP/1.1 200 OK")
 
 
-async def test_a_compressed_bomb_stays_compressed(server: PortalServer, ana: PortalBrowser) -> None:
+async def test_a_compressed_body_is_not_decompressed(server: PortalServer, ana: PortalBrowser) -> None:
     bomb = gzip.compress(b"terms=2&token=" + bytes(5_000_000), 9)
     head = f"POST /join/terms HTTP/1.1\r\nHost: {HOST}\r\nContent-Encoding: gzip\r\nContent-Length: {len(bomb)}\r\n\r\n"
     assert len(bomb) < 8_192
@@ -147,7 +147,7 @@ async def test_a_compressed_bomb_stays_compressed(server: PortalServer, ana: Por
 
 
 @pytest.mark.parametrize("upgrade", ["websocket", "h2c", "TLS/1.0"])
-async def test_nobody_leaves_http_by_an_upgrade(
+async def test_an_upgrade_to_another_protocol_is_refused(
     server: PortalServer, ana: PortalBrowser, upgrade: str
 ) -> None:
     raw = f"GET / HTTP/1.1\r\nHost: {HOST}\r\nConnection: Upgrade\r\nUpgrade: {upgrade}\r\n\r\n".encode()
@@ -155,7 +155,7 @@ async def test_nobody_leaves_http_by_an_upgrade(
     assert await closed_after(server.port, raw + bytes(4_000), drip=b"x" * 1_000) < 3
 
 
-async def test_joining_twice_at_once_is_joining(server: PortalServer, ana: PortalBrowser) -> None:
+async def test_joining_twice_at_once_is_joining_once(server: PortalServer, ana: PortalBrowser) -> None:
     token = (await ana.get("/")).field("token")
     async with asyncio.TaskGroup() as tasks:
         both = [tasks.create_task(ana.post("/join/terms", f"terms=2&token={token}")) for _ in range(8)]
@@ -163,7 +163,7 @@ async def test_joining_twice_at_once_is_joining(server: PortalServer, ana: Porta
     assert {ANA} == set(server.backend.passing)
 
 
-async def test_a_program_that_presses_without_end_writes_little(
+async def test_a_program_that_repeats_a_form_writes_little(
     server: PortalServer, ana: PortalBrowser, ben: PortalBrowser
 ) -> None:
     form = (await ana.get("/")).fill("/join/terms")
@@ -174,12 +174,12 @@ async def test_a_program_that_presses_without_end_writes_little(
     assert 200 == (await ana.get("/me")).status
 
 
-# --- weighed as a program of its own ---
+# --- measured in a separate process ---
 
 
 @pytest.fixture
 def many_files() -> Iterator[int]:
-    """As many open files as this machine allows; the crowd needs one for each connection."""
+    """As many open files as this machine allows; each connection needs one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, CROWD + 2_000), hard))
     yield min(hard, CROWD + 2_000) - 1_000
@@ -219,12 +219,12 @@ async def slowest_ms(browser: PortalBrowser, times: int) -> float:
     return max(took)
 
 
-async def test_ten_thousand_connections_cost_little_and_stop_nobody(
+async def test_ten_thousand_connections_use_little_memory_and_block_nobody(
     program: tuple[int, int], many_files: int
 ) -> None:
     """Each from its own address, most with a request that never ends; those over the limit are closed at once.
 
-    An honest guest who holds a connection, and one who comes when some have gone, are answered all the while.
+    A valid client with an open connection, and one that arrives when some have closed, are answered all the while.
     """
     port, pid = program
     crowd = min(CROWD, many_files)
@@ -247,8 +247,8 @@ async def test_ten_thousand_connections_cost_little_and_stop_nobody(
 
 
 @pytest.mark.slow
-async def test_a_hundred_thousand_visits_leave_nothing_behind(program: tuple[int, int]) -> None:
-    """CVE-2023-41102: a portal lost a little memory with every redirect."""
+async def test_a_hundred_thousand_requests_leave_nothing_behind(program: tuple[int, int]) -> None:
+    """CVE-2023-41102: a portal leaked memory with every redirect."""
     port, pid = program
     ask = b"GET / HTTP/1.1\r\nHost: captive.apple.com\r\n\r\n"
 

@@ -1,4 +1,4 @@
-"""Everybody reads the portal in a language of theirs, with no cookie and no script."""
+"""Language negotiation at the portal, without cookies and scripts."""
 
 import re
 from dataclasses import replace
@@ -49,7 +49,7 @@ def admitted(backend: FakePortalBackend) -> FakePortalBackend:
 
 
 @pytest.mark.parametrize("tag", WELCOMES)
-async def test_the_browser_asks_and_the_portal_answers_in_its_language(tag: str) -> None:
+async def test_the_response_is_in_the_language_that_the_browser_requests(tag: str) -> None:
     async with open_portal_server() as server:
         reply = await PortalBrowser(server.port).get(Accept_Language=f"{tag}, en;q=0.1")
     assert WELCOMES[tag] in reply.body
@@ -58,7 +58,7 @@ async def test_the_browser_asks_and_the_portal_answers_in_its_language(tag: str)
 
 
 @pytest.mark.parametrize("tag", WELCOMES)
-async def test_every_page_is_in_the_language_that_was_asked_for(tag: str) -> None:
+async def test_every_page_is_in_the_requested_language(tag: str) -> None:
     async with open_portal_server(admitted(FakePortalBackend())) as server:
         for path in (*PUBLIC, *INSIDE, "/nothing-here"):
             reply = await PortalBrowser(server.port).get(path, Accept_Language=tag)
@@ -73,7 +73,7 @@ async def test_the_first_page_is_small_in_every_language(tag: str) -> None:
     assert len(reply.body.encode()) <= splash.SPLASH_BYTES_MAX
 
 
-async def test_a_press_on_the_switch_holds_without_a_cookie_and_for_this_device_only() -> None:
+async def test_a_language_choice_holds_without_a_cookie_and_for_this_device_only() -> None:
     async with open_portal_server() as server:
         ana, ben = PortalBrowser(server.port), PortalBrowser(server.port, BENS_ADDRESS)
         page = await ana.get("/network", Accept_Language="fr")
@@ -86,7 +86,7 @@ async def test_a_press_on_the_switch_holds_without_a_cookie_and_for_this_device_
         assert speaking("fr") in (await ben.get(Accept_Language="fr")).body
 
 
-async def test_a_mistake_is_told_in_the_language_that_was_chosen() -> None:
+async def test_a_mistake_is_reported_in_the_chosen_language() -> None:
     async with open_portal_server() as server:
         ana = PortalBrowser(server.port)
         page = await ana.get("/")
@@ -102,10 +102,10 @@ async def test_a_mistake_is_told_in_the_language_that_was_chosen() -> None:
     [{}, *({"Sec_Fetch_Site": site} for site in ("cross-site", "same-site", "none", "same-origin"))],
     ids=lambda headers: headers.get("Sec_Fetch_Site", "an old browser"),
 )
-async def test_a_language_in_an_address_holds_for_this_once_and_no_picture_chooses(
+async def test_a_language_in_an_address_holds_for_one_request_and_an_embedded_image_cannot_choose(
     headers: dict[str, str],
 ) -> None:
-    """A browser tells by http nothing of who embeds an address, and an old one never does."""
+    """Over HTTP a browser does not say which site embeds an address, and an old one never does."""
     async with open_portal_server() as server:
         ana = PortalBrowser(server.port)
         for path in ("/", "/network", "/nothing"):
@@ -114,8 +114,8 @@ async def test_a_language_in_an_address_holds_for_this_once_and_no_picture_choos
         assert speaking("fr") in (await ana.get(Accept_Language="fr")).body
 
 
-async def test_no_language_is_chosen_without_a_token_of_this_device() -> None:
-    """As a foreign page's form would try it in an old browser."""
+async def test_a_language_choice_needs_a_token_of_this_device() -> None:
+    """As a form of a foreign site would try it in an old browser."""
     async with open_portal_server() as server:
         ana, ben = PortalBrowser(server.port), PortalBrowser(server.port, BENS_ADDRESS)
         bens = (await ben.get()).fill("/language", lang="ar")
@@ -138,7 +138,7 @@ async def test_no_language_is_chosen_without_a_token_of_this_device() -> None:
         ("/network?x=\n", "/network"),
     ],
 )
-async def test_the_switch_leads_to_pages_of_ours_only(back: str, leads_to: str) -> None:
+async def test_the_language_switch_redirects_to_the_portals_own_pages_only(back: str, leads_to: str) -> None:
     async with open_portal_server() as server:
         ana = PortalBrowser(server.port)
         form = urlencode({"token": TOKENS.token(LANGUAGE, ANA), "lang": "ca", "back": back})
@@ -149,7 +149,7 @@ async def test_the_switch_leads_to_pages_of_ours_only(back: str, leads_to: str) 
         assert (303, leads_to) == (reply.status, reply.headers["location"])
 
 
-async def test_a_switch_of_yesterday_shows_the_page_in_the_language_all_the_same() -> None:
+async def test_an_expired_language_switch_still_shows_the_page_in_that_language() -> None:
     async with open_portal_server() as server:
         ana = PortalBrowser(server.port)
         page = await ana.get("/network", Accept_Language="fr")
@@ -163,7 +163,7 @@ async def test_a_switch_of_yesterday_shows_the_page_in_the_language_all_the_same
         )
 
 
-async def test_somebody_elsewhere_reads_in_their_language_too() -> None:
+async def test_a_device_outside_the_client_network_reads_in_its_language_too() -> None:
     async with open_portal_server() as server:
         stranger = PortalBrowser(server.port, STRANGERS_ADDRESS)
         assert speaking("ca") in (await stranger.get(Accept_Language="ca")).body
@@ -174,7 +174,7 @@ async def test_somebody_elsewhere_reads_in_their_language_too() -> None:
 @pytest.mark.parametrize(
     "asked", ["%00", "..%2f..%2fetc", "xx", "<script>", "a" * 4_000, "ca&lang=es&lang=%ff", "", "EN"]
 )
-async def test_a_language_that_there_is_not_changes_nothing(asked: str) -> None:
+async def test_an_unknown_language_changes_nothing(asked: str) -> None:
     async with open_portal_server() as server:
         reply = await PortalBrowser(server.port).get(f"/?lang={asked}", Accept_Language="fr")
     assert reply.status == 200
@@ -183,13 +183,13 @@ async def test_a_language_that_there_is_not_changes_nothing(asked: str) -> None:
 
 
 @pytest.mark.parametrize("header", ["x" * 5_000, ";;;q=", "*", "ca;q=0", "\x80\xff", "ca, " * 900])
-async def test_a_strange_wish_gets_a_page_all_the_same(header: str) -> None:
+async def test_an_invalid_accept_language_header_still_gets_a_page(header: str) -> None:
     async with open_portal_server() as server:
         reply = await PortalBrowser(server.port).get(Accept_Language=header)
     assert reply.status == 200
 
 
-async def test_a_community_speaks_its_own_language_when_nobody_asks_for_another() -> None:
+async def test_the_communitys_own_language_is_the_default() -> None:
     backend = FakePortalBackend(view=replace(COMMUNITY, language="ca", languages=("es",)))
     async with open_portal_server(backend) as server:
         ana = PortalBrowser(server.port)
@@ -201,7 +201,7 @@ async def test_a_community_speaks_its_own_language_when_nobody_asks_for_another(
     assert ["ca", "es"] == shown
 
 
-async def test_a_community_whose_language_has_no_catalogue_is_told(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_community_language_without_a_catalogue_is_reported(caplog: pytest.LogCaptureFixture) -> None:
     async with open_portal_server(FakePortalBackend(view=replace(COMMUNITY, language="eu"))) as server:
         assert speaking("en") in (await PortalBrowser(server.port).get()).body
     assert "pages cannot be in 'eu': there is no eu.po" in caplog.text
@@ -226,10 +226,10 @@ async def test_each_language_in_the_switch_is_named_in_itself() -> None:
     assert 1 == len(re.findall(r'value="en" lang="en"[^>]*aria-current="true"', body))
 
 
-# --- the community's own words ----------------------------------------------------------
+# --- texts of the community -------------------------------------------------------------
 
 
-async def test_terms_are_shown_in_the_language_that_they_were_written_in() -> None:
+async def test_terms_are_shown_in_the_language_in_which_they_were_written() -> None:
     texts = (TermsText("ca", "Sigueu amables."), TermsText("fr", "Soyez aimables."))
     backend = FakePortalBackend(view=replace(COMMUNITY, terms_texts=texts))
     async with open_portal_server(backend) as server:
@@ -239,7 +239,7 @@ async def test_terms_are_shown_in_the_language_that_they_were_written_in() -> No
     assert "Sigueu amables." in spanish, "the first text is the one that binds"
 
 
-async def test_a_notice_is_shown_in_the_readers_language_where_there_is_one() -> None:
+async def test_a_notice_is_shown_in_the_readers_language_where_it_has_one() -> None:
     texts = (NoticeText("ca", "Reunió", "Dilluns a les set."), NoticeText("ar", "اجتماع", "الاثنين."))
     backend = FakePortalBackend(board=(Notice(1, "network", "everyone", "", "", False, texts),))
     async with open_portal_server(backend) as server:
@@ -249,7 +249,7 @@ async def test_a_notice_is_shown_in_the_readers_language_where_there_is_one() ->
     assert re.search(r'lang="ca"[^>]*>\s*<h2>Reunió', french), "said to be in the language that it is in"
 
 
-async def test_rules_and_reasons_are_said_in_the_readers_language() -> None:
+async def test_rules_and_reasons_are_in_the_readers_language() -> None:
     ruleset = example()
     allowance = evaluate(GUEST, on("mon 12:00"), {}, ruleset)
     backend = admitted(FakePortalBackend(view=replace(COMMUNITY, ruleset=ruleset), allowance=allowance))
@@ -263,7 +263,7 @@ async def test_rules_and_reasons_are_said_in_the_readers_language() -> None:
 
 
 @pytest.mark.parametrize("tag", ["fr", "es", "ca", "ar"])
-async def test_what_is_kept_is_told_in_the_readers_language(tag: str) -> None:
+async def test_exported_data_is_labelled_in_the_readers_language(tag: str) -> None:
     async with open_portal_server() as server:
         words, backend = server.portal.words[tag], server.backend
         body = (await PortalBrowser(server.port).get("/privacy", Accept_Language=tag)).body
@@ -292,8 +292,8 @@ async def test_a_new_language_is_one_file_and_is_offered(tmp_path: Path) -> None
     assert 'lang="eu" aria-current="true">euskara</button>' in reply.body
 
 
-def test_a_page_from_right_to_left_keeps_addresses_and_codes_apart() -> None:
-    """Names of other scripts stand in elements of their own, so that they do not turn the sentence round."""
+def test_a_right_to_left_page_isolates_addresses_and_codes() -> None:
+    """Names in other scripts are in elements of their own, so that they do not reorder the sentence."""
     place = PageContext("Vall Verda", "Library", "login.example", "", "", lang="ar", direction="rtl")
     body = renderer().render_once(info_pages.NotFound(place)).decode()
     assert "<bdi>Vall Verda</bdi>" in body

@@ -1,4 +1,4 @@
-"""A page that was open for more than 24 hours: nothing happens, its form comes again, and what was typed is in it."""
+"""A page that was open for more than 24 hours: nothing happens, and its form comes back with what was typed."""
 
 from collections.abc import AsyncIterator
 from html import unescape
@@ -44,7 +44,7 @@ MINE = {
 
 @pytest.fixture
 async def server() -> AsyncIterator[PortalServer]:
-    """Ana is in, as a member whom somebody asks for a yes; Ben is nobody."""
+    """Ana is online as a member with a sponsor request; Ben is not admitted."""
     backend = inside(FakePortalBackend(allowance=ALLOWANCE))
     backend.questions.append(FakeSponsorRequest(1, BEN, "ana", "Cai", "1234"))
     async with open_portal_server(backend) as server:
@@ -65,7 +65,7 @@ async def sent_late(
 
 
 @pytest.mark.parametrize(("path", "typed"), [*WAYS_IN.items(), *MINE.items()])
-async def test_the_form_comes_again_with_what_was_typed_and_works_then(
+async def test_the_form_comes_back_with_what_was_typed_and_works_then(
     server: PortalServer, path: str, typed: dict[str, str]
 ) -> None:
     browser = PortalBrowser(server.port, ANAS_ADDRESS if path in MINE else BENS_ADDRESS)
@@ -84,17 +84,19 @@ async def test_the_form_comes_again_with_what_was_typed_and_works_then(
 
 
 @pytest.mark.parametrize(("path", "typed"), [*WAYS_IN.items(), *MINE.items()])
-async def test_within_24_hours_it_is_good(server: PortalServer, path: str, typed: dict[str, str]) -> None:
+async def test_a_page_younger_than_24_hours_is_accepted(
+    server: PortalServer, path: str, typed: dict[str, str]
+) -> None:
     browser = PortalBrowser(server.port, ANAS_ADDRESS if path in MINE else BENS_ADDRESS)
     assert SENTENCE not in (await sent_late(server, browser, path, typed, 23.9)).body
     assert [] != server.backend.calls
 
 
-async def test_every_form_is_tried() -> None:
+async def test_every_form_is_tested() -> None:
     assert {*WAYS_IN, *MINE} == set(ACTIONS) - {"/devices/remove", "/language"}
 
 
-async def test_a_device_is_not_taken_off_by_an_old_page(server: PortalServer) -> None:
+async def test_a_device_is_not_removed_by_an_expired_page(server: PortalServer) -> None:
     form = f"token={TOKENS.token(forms.DEVICES, ANA)}&device={BEN}"
     server.clock.pass_hours(25)
     late = await PortalBrowser(server.port).post("/devices/remove", form)
@@ -102,7 +104,7 @@ async def test_a_device_is_not_taken_off_by_an_old_page(server: PortalServer) ->
     assert SENTENCE in late.body
 
 
-async def test_a_guest_who_waits_for_a_yes_sees_the_wait_again(server: PortalServer) -> None:
+async def test_a_guest_who_waits_for_approval_sees_the_wait_again(server: PortalServer) -> None:
     ben = PortalBrowser(server.port, BENS_ADDRESS)
     page = await ben.get("/ways")
     await ben.post("/ask", page.fill("/ask", host="Ana", name="Ben"))
@@ -114,7 +116,9 @@ async def test_a_guest_who_waits_for_a_yes_sees_the_wait_again(server: PortalSer
 
 
 @pytest.mark.parametrize("hours", [1, 25])
-async def test_who_is_out_meanwhile_keeps_the_words_of_a_contest(server: PortalServer, hours: float) -> None:
+async def test_the_text_of_an_objection_is_kept_when_the_session_ended_meanwhile(
+    server: PortalServer, hours: float
+) -> None:
     ana = PortalBrowser(server.port)
     form = (await ana.get("/me")).fill("/contest", rule="", text=TYPED)
     server.backend.happens(ANA, session_state.LoggedOff())
@@ -126,8 +130,8 @@ async def test_who_is_out_meanwhile_keeps_the_words_of_a_contest(server: PortalS
     assert 'action="/join/terms"' in late.body
 
 
-async def test_after_a_reboot_every_page_is_old_and_no_text_is_lost() -> None:
-    """The time since boot begins again, below the age of the page; the civil clock is never asked."""
+async def test_after_a_reboot_every_page_is_expired_and_no_text_is_lost() -> None:
+    """The time since boot restarts below the age of the page; the civil clock is not used."""
     backend = inside(FakePortalBackend(allowance=ALLOWANCE))
     async with open_portal_server(backend) as server:
         form = (await PortalBrowser(server.port).get("/me")).fill("/contest", rule="", text=TYPED)
@@ -137,7 +141,7 @@ async def test_after_a_reboot_every_page_is_old_and_no_text_is_lost() -> None:
         assert (409, True) == (late.status, TYPED in unescape(late.body))
 
 
-async def test_after_a_restart_of_the_program_a_page_is_good() -> None:
+async def test_after_a_restart_of_the_program_a_page_is_accepted() -> None:
     backend = inside(FakePortalBackend(allowance=ALLOWANCE))
     async with open_portal_server(backend) as server:
         form = (await PortalBrowser(server.port).get("/me")).fill("/contest", rule="", text=TYPED)
@@ -146,7 +150,7 @@ async def test_after_a_restart_of_the_program_a_page_is_good() -> None:
         assert 303 == (await PortalBrowser(server.port).post("/contest", form)).status
 
 
-async def test_somebody_elses_old_page_is_not_even_old(server: PortalServer) -> None:
+async def test_an_expired_page_of_another_device_gives_no_text_back(server: PortalServer) -> None:
     """A text comes back only to the device that was given the page."""
     form = (await PortalBrowser(server.port).get("/me")).fill("/contest", rule="", text=TYPED)
     server.clock.pass_hours(25)

@@ -1,4 +1,4 @@
-"""Every way in, and everything on my page, as people meet them: plain forms over real sockets."""
+"""Every join method, and everything on the account page, with plain forms over real sockets."""
 
 import json
 import re
@@ -28,11 +28,11 @@ from tests.fakes.requests import inside
 
 
 async def fill_in(browser: PortalBrowser, action: str, page: str = "/", **typed: str) -> PortalReply:
-    """Open a page, type, and press the button."""
+    """Open a page, fill in the form, and submit it."""
     return await browser.post(action, (await browser.get(page)).fill(action, **typed))
 
 
-# --- coming in ---
+# --- joining ---
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ async def fill_in(browser: PortalBrowser, action: str, page: str = "/", **typed:
         ("/join/card", {"card": HOUSE_CARD}),
     ],
 )
-async def test_each_way_on_the_first_page_leads_to_my_page(
+async def test_each_join_method_on_the_first_page_leads_to_the_account_page(
     server: PortalServer, ana: PortalBrowser, action: str, typed: dict[str, str]
 ) -> None:
     joined = await fill_in(ana, action, **typed)
@@ -54,7 +54,7 @@ async def test_each_way_on_the_first_page_leads_to_my_page(
     assert [(ANA, "2")] == server.backend.accepted
 
 
-async def test_the_first_page_shows_the_ways_of_the_community_and_no_other(
+async def test_the_first_page_shows_the_join_methods_of_the_community_and_no_other(
     server: PortalServer, ana: PortalBrowser
 ) -> None:
     server.backend.view = replace(COMMUNITY, ways=("voucher", "introduction"))
@@ -66,7 +66,7 @@ async def test_the_first_page_shows_the_ways_of_the_community_and_no_other(
 
 
 @pytest.mark.parametrize(("way", "action"), [("passphrase", "/join/passphrase"), ("card", "/join/card")])
-async def test_the_only_way_in_stands_open(
+async def test_the_only_join_method_is_expanded(
     server: PortalServer, ana: PortalBrowser, way: str, action: str
 ) -> None:
     assert '<details class="card">' in (await ana.get("/")).body
@@ -76,7 +76,7 @@ async def test_the_only_way_in_stands_open(
     assert f'action="{action}"' in page
 
 
-async def test_a_community_without_any_way_says_so(server: PortalServer, ana: PortalBrowser) -> None:
+async def test_a_community_without_any_join_method_says_so(server: PortalServer, ana: PortalBrowser) -> None:
     server.backend.view = replace(COMMUNITY, ways=())
     page = (await ana.get("/")).body
     assert "Nobody new can join right now" in page
@@ -92,7 +92,7 @@ async def test_a_community_without_any_way_says_so(server: PortalServer, ana: Po
         (REVOKED_CODE, "This code was cancelled"),
     ],
 )
-async def test_a_code_that_fails_says_why_beside_its_field_and_keeps_it(
+async def test_a_failing_code_shows_the_reason_beside_its_field_and_is_kept(
     ana: PortalBrowser, code: str, words: str
 ) -> None:
     page = await fill_in(ana, "/join/code", code=code)
@@ -111,7 +111,9 @@ async def test_a_wrong_passphrase_keeps_the_account_and_never_the_passphrase(ana
     assert "the passphrase is wrong" in page.body
 
 
-async def test_too_many_guesses_wait_and_others_do_not(ana: PortalBrowser, ben: PortalBrowser) -> None:
+async def test_too_many_guesses_must_wait_and_other_devices_need_not(
+    ana: PortalBrowser, ben: PortalBrowser
+) -> None:
     for _ in range(5):
         await fill_in(ana, "/join/code", code="ABCD")
     page = await fill_in(ana, "/join/code", code=GOOD_CODE)
@@ -127,7 +129,7 @@ async def test_too_many_guesses_wait_and_others_do_not(ana: PortalBrowser, ben: 
         (f"/?card={HOUSE_CARD}", f">{HOUSE_CARD}</textarea>"),
     ],
 )
-async def test_a_scanned_square_fills_the_field(ana: PortalBrowser, address: str, filled: str) -> None:
+async def test_a_scanned_qr_code_fills_in_the_field(ana: PortalBrowser, address: str, filled: str) -> None:
     page = await ana.get(address)
     assert filled in page.body
     assert filled not in (await ana.get("/")).body
@@ -135,7 +137,7 @@ async def test_a_scanned_square_fills_the_field(ana: PortalBrowser, address: str
     assert filled in (await ana.get(there)).body
 
 
-async def test_a_full_account_asks_who_makes_room(
+async def test_a_full_account_asks_which_device_is_evicted(
     server: PortalServer, ana: PortalBrowser, ben: PortalBrowser
 ) -> None:
     server.backend.devices_max = 1
@@ -149,7 +151,7 @@ async def test_a_full_account_asks_who_makes_room(
     assert {ANA} == set(server.backend.passing)
 
 
-async def test_a_member_is_not_asked_for_a_day_and_hears_everybody_again(
+async def test_a_member_can_mute_requests_for_a_day_and_unmute_them(
     server: PortalServer, ana: PortalBrowser, ben: PortalBrowser
 ) -> None:
     inside(server.backend, BEN)
@@ -167,7 +169,7 @@ async def test_a_member_is_not_asked_for_a_day_and_hears_everybody_again(
     assert 400 == (await ben.post("/answer", saying("rest"))).status
 
 
-async def test_a_member_vouches_for_a_guest_who_waits(
+async def test_a_member_sponsors_a_guest_who_waits(
     server: PortalServer, ana: PortalBrowser, ben: PortalBrowser
 ) -> None:
     inside(server.backend, BEN)
@@ -184,7 +186,7 @@ async def test_a_member_vouches_for_a_guest_who_waits(
     assert "refresh" not in now.headers
 
 
-async def test_a_question_that_nobody_answered_in_time_is_told_and_can_be_asked_again(
+async def test_a_request_without_a_timely_answer_is_reported_and_can_be_repeated(
     server: PortalServer, ana: PortalBrowser
 ) -> None:
     await fill_in(ana, "/ask", host="ana", name="Carla")
@@ -195,7 +197,7 @@ async def test_a_question_that_nobody_answered_in_time_is_told_and_can_be_asked_
     assert "Waiting for an answer" in (await ana.get("/")).body
 
 
-async def test_while_the_line_is_down_both_pages_say_since_when(
+async def test_while_the_uplink_is_down_both_pages_say_since_when(
     server: PortalServer, ana: PortalBrowser
 ) -> None:
     assert "line to the Internet" not in (await ana.get("/")).body
@@ -215,15 +217,13 @@ async def test_while_the_line_is_down_both_pages_say_since_when(
     assert "You are online</h1>" in (await ana.get("/me")).body
 
 
-async def test_a_question_can_be_taken_back(ana: PortalBrowser) -> None:
+async def test_a_request_can_be_cancelled(ana: PortalBrowser) -> None:
     await fill_in(ana, "/ask", host="ana", name="Carla")
     assert 303 == (await fill_in(ana, "/leave")).status
     assert "Welcome to Vall Verda" in (await ana.get("/")).body
 
 
-async def test_when_the_time_of_a_code_is_over_the_page_says_so(
-    server: PortalServer, ana: PortalBrowser
-) -> None:
+async def test_when_a_voucher_has_ended_the_page_says_so(server: PortalServer, ana: PortalBrowser) -> None:
     await fill_in(ana, "/join/code", code=GOOD_CODE)
     server.backend.now += 5 * 3_600_000
     server.backend.happens(ANA, session_state.TimedOut())
@@ -232,7 +232,7 @@ async def test_when_the_time_of_a_code_is_over_the_page_says_so(
     assert 'action="/join/code"' in page.body
 
 
-async def test_who_is_in_can_still_use_a_code(server: PortalServer, ana: PortalBrowser) -> None:
+async def test_an_authorized_device_can_still_use_a_code(server: PortalServer, ana: PortalBrowser) -> None:
     await fill_in(ana, "/join/terms")
     page = await ana.get("/ways")
     assert "More time, or another account" in page.body
@@ -240,10 +240,10 @@ async def test_who_is_in_can_still_use_a_code(server: PortalServer, ana: PortalB
     assert "voucher-7k3m9q2w4x1z" == server.backend.guest(ANA).account
 
 
-# --- my page ---
+# --- the account page ---
 
 
-async def test_a_second_device_comes_in_by_the_code_that_the_first_one_shows(
+async def test_a_second_device_joins_with_the_code_shown_on_the_first_one(
     server: PortalServer, ana: PortalBrowser, ben: PortalBrowser
 ) -> None:
     inside(server.backend)
@@ -262,7 +262,7 @@ async def test_a_second_device_comes_in_by_the_code_that_the_first_one_shows(
     )
 
 
-async def test_devices_are_named_and_taken_off(server: PortalServer, ana: PortalBrowser) -> None:
+async def test_devices_are_named_and_removed(server: PortalServer, ana: PortalBrowser) -> None:
     inside(inside(server.backend), BEN)
     named = await fill_in(ana, "/devices/name", device=BEN, name='Tablet <b>"Ñ"')
     assert (303, "/me?done=named") == (named.status, named.headers["location"])
@@ -273,7 +273,7 @@ async def test_devices_are_named_and_taken_off(server: PortalServer, ana: Portal
     assert {ANA} == set(server.backend.passing)
 
 
-async def test_a_contest_is_sent_and_its_answer_is_read(server: PortalServer, ana: PortalBrowser) -> None:
+async def test_an_objection_is_sent_and_its_answer_is_read(server: PortalServer, ana: PortalBrowser) -> None:
     inside(server.backend)
     sent = await fill_in(ana, "/contest", rule="evening", text="I work at night.\r\nPlease look.")
     assert (303, "/me?done=contested") == (sent.status, sent.headers["location"])
@@ -289,7 +289,7 @@ async def test_a_contest_is_sent_and_its_answer_is_read(server: PortalServer, an
 
 
 @pytest.mark.parametrize("letter", ["a", "é", "م", "善", "🌊"])
-async def test_the_longest_contest_arrives_in_every_alphabet(
+async def test_the_longest_objection_arrives_in_every_alphabet(
     server: PortalServer, ana: PortalBrowser, letter: str
 ) -> None:
     inside(server.backend)
@@ -297,7 +297,7 @@ async def test_the_longest_contest_arrives_in_every_alphabet(
     assert letter * 1_000 == server.backend.objections[0].text
 
 
-async def test_a_contest_too_many_is_not_lost(server: PortalServer, ana: PortalBrowser) -> None:
+async def test_an_objection_over_the_limit_is_not_lost(server: PortalServer, ana: PortalBrowser) -> None:
     inside(server.backend)
     server.backend.objections = [Objection(number, "ana", TODAY, "evening", "Slow.") for number in range(3)]
     page = await fill_in(ana, "/contest", rule="evening", text="Still slow.")
@@ -322,7 +322,7 @@ async def test_a_member_sets_a_passphrase_that_no_page_shows(
             assert typed not in page.body
 
 
-async def test_without_a_passphrase_or_a_card_there_is_no_field_for_one(
+async def test_without_a_passphrase_or_a_card_there_is_no_field_for_a_new_passphrase(
     server: PortalServer, ana: PortalBrowser
 ) -> None:
     inside(server.backend)
@@ -344,7 +344,7 @@ async def test_guests_have_no_membership_on_their_page(server: PortalServer, ana
     assert "Accept the terms again for more time" in page
 
 
-async def test_my_data_are_seen_taken_along_and_erased(server: PortalServer, ana: PortalBrowser) -> None:
+async def test_personal_data_is_shown_exported_and_erased(server: PortalServer, ana: PortalBrowser) -> None:
     inside(server.backend)
     assert "passphrase" in (await ana.get("/my-data")).body
     document = await ana.get("/my-data.json")
@@ -359,10 +359,10 @@ async def test_my_data_are_seen_taken_along_and_erased(server: PortalServer, ana
     assert ([ANA], set()) == (server.backend.erased, set(server.backend.passing))
 
 
-# --- what everybody may read ---
+# --- public pages ---
 
 
-async def test_notices_and_services_are_there_before_admission(
+async def test_notices_and_services_are_shown_before_admission(
     server: PortalServer, ana: PortalBrowser
 ) -> None:
     texts = (NoticeText("en", "Storm", "Stay in."), NoticeText("ca", "Tempesta", "Queda't a casa."))
@@ -380,14 +380,18 @@ async def test_notices_and_services_are_there_before_admission(
         assert 'href="http://wiki.lan/"' in (await ana.get(path)).body
 
 
-async def test_privacy_says_what_each_table_is_for_and_how_long(ana: PortalBrowser) -> None:
+async def test_the_privacy_page_says_what_each_table_is_for_and_how_long_it_is_kept(
+    ana: PortalBrowser,
+) -> None:
     page = (await ana.get("/privacy")).body
     for kept in KEPT:
         assert kept.purpose in page
         assert kept.retention in page
 
 
-async def test_our_network_says_who_runs_it_and_how_to_help(server: PortalServer, ana: PortalBrowser) -> None:
+async def test_the_network_page_says_who_runs_it_and_how_to_help(
+    server: PortalServer, ana: PortalBrowser
+) -> None:
     server.backend.view = replace(COMMUNITY, help="We meet on Saturdays.\n\nBring a <ladder>.")
     page = (await ana.get("/network")).body
     for words in (

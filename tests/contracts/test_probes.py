@@ -1,4 +1,4 @@
-"""Every system's question through a device's whole life at the door: captured, let in, at its session's end, removed."""
+"""Captive portal probes of every operating system through a session: captive, authorized, expired, blocked."""
 
 import asyncio
 import contextlib
@@ -19,14 +19,14 @@ LINES = tuple(itertools.product(("GET", "HEAD"), ("1.0", "1.1")))
 
 
 def spellings(host: str) -> Iterator[str]:
-    """The same host as other systems write it."""
+    """The same host as other systems spell it."""
     bare = normal_host(host)
     assert bare is not None
     return itertools.cycle((host, bare.upper(), f"{bare}.", f"{bare}:80", f"{bare.title()}.:80"))
 
 
 async def ask(server: PortalServer, vector: dict, host: str, method: str, version: str) -> PortalReply:
-    """The answer up to the end of the connection, which must be the door's doing."""
+    """Everything received until the portal closes the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     agent = f"User-Agent: {vector['user_agent']}\r\n" if "user_agent" in vector else ""
     writer.write(f"{method} {vector['target']} HTTP/{version}\r\nHost: {host}\r\n{agent}\r\n".encode())
@@ -38,8 +38,8 @@ async def ask(server: PortalServer, vector: dict, host: str, method: str, versio
     return parse(raw)
 
 
-async def test_every_systems_sheet_opens_closes_and_opens_again() -> None:
-    """One door for all, for making one takes longer than a hundred questions."""
+async def test_every_systems_sign_in_window_opens_closes_and_opens_again() -> None:
+    """One server for all, because starting one takes longer than a hundred probes."""
     async with open_portal_server() as server:
         for vector in VECTORS:
             server.backend.states.clear()
@@ -68,7 +68,7 @@ async def is_captured(server: PortalServer, vector: dict, hosts: Iterator[str]) 
             reply.headers["location"],
             reply.headers["cache-control"],
         )
-        # Android takes a page of four octets or fewer for a broken network, and shows no sign-in.
+        # Android takes a page of four octets or fewer for a broken network, and opens no sign-in window.
         assert ("" == reply.body) if method == "HEAD" else (4 < len(reply.body) < 1_000)
 
 

@@ -1,4 +1,6 @@
-"""The loop with a fake kernel and clock, over both memories: what a restart, a crash, a reboot and a full disk keep."""
+"""The reconciliation loop with a fake kernel and clock and both repositories: what survives a restart, a crash,
+a reboot and a full disk.
+"""
 
 import asyncio
 import threading
@@ -56,7 +58,7 @@ by = "D-1"
 
 
 class ReconcilerFixture:
-    """One router's loop that can be killed and started again, with the world around it."""
+    """One router's loop that can be killed and restarted, with its kernel, clock and database."""
 
     def __init__(self, memories: Callable[[], Repository]) -> None:
         self.kernel, self.clock, self.seed = FakeKernel(), FakeClock(), 0
@@ -86,7 +88,7 @@ class ReconcilerFixture:
 
     @asynccontextmanager
     async def life(self, *, killed: bool = False) -> AsyncIterator[Reconciler]:
-        """One life of the daemon; `killed` ends it without a last word."""
+        """One run of the daemon; with `killed` it ends without a last write."""
         reconciler = self.loop()
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(reconciler.run())
@@ -116,14 +118,14 @@ def village(memories: Callable[[], Repository]) -> ReconcilerFixture:
     return ReconcilerFixture(memories)
 
 
-async def test_who_accepts_may_pass_when_admit_returns(village: ReconcilerFixture) -> None:
+async def test_a_device_may_pass_when_admit_returns(village: ReconcilerFixture) -> None:
     async with village.life() as loop:
         assert not village.kernel.send(ANA, up=1)
         await loop.admit(ANA, "1")
         assert village.kernel.send(ANA, up=1)
 
 
-async def test_after_a_kill_nobody_signs_in_again_and_no_byte_is_lost_or_booked_twice(
+async def test_after_a_kill_nobody_joins_again_and_no_byte_is_lost_or_booked_twice(
     village: ReconcilerFixture,
 ) -> None:
     async with village.life(killed=True) as loop:
@@ -175,14 +177,14 @@ async def test_a_session_ends_by_itself_and_its_last_bytes_are_booked(village: R
         async with asyncio.timeout(5):
             while (
                 loop.session_table.retiring
-            ):  # until a booking made after the end is stored, every half minute
+            ):  # until usage booked after the end is stored, every half minute
                 village.clock.pass_time(31_000)
                 await asyncio.sleep(0.01)
         assert village.kernel.plan is not None
         assert {} == dict(village.kernel.plan.admitted)
 
 
-async def test_after_a_reboot_people_stay_signed_in_for_the_time_they_had_left(
+async def test_after_a_reboot_sessions_keep_their_remaining_time(
     village: ReconcilerFixture,
 ) -> None:
     async with village.life() as loop:
@@ -196,7 +198,7 @@ async def test_after_a_reboot_people_stay_signed_in_for_the_time_they_had_left(
         assert abs(left - HOUR_MS // 2) <= 1_000
 
 
-async def test_leaving_ends_the_lease_at_once(village: ReconcilerFixture) -> None:
+async def test_leaving_ends_the_session_at_once(village: ReconcilerFixture) -> None:
     async with village.life() as loop:
         await loop.admit(ANA, "1")
         await loop.leave(ANA)
@@ -205,7 +207,7 @@ async def test_leaving_ends_the_lease_at_once(village: ReconcilerFixture) -> Non
         assert village.kernel.send(ANA, up=1)
 
 
-async def test_a_table_that_somebody_flushed_stands_again_within_a_turn(village: ReconcilerFixture) -> None:
+async def test_a_flushed_table_is_restored_within_a_tick(village: ReconcilerFixture) -> None:
     async with village.life() as loop:
         await loop.admit(ANA, "1")
         village.kernel.vanish()
@@ -214,7 +216,7 @@ async def test_a_table_that_somebody_flushed_stands_again_within_a_turn(village:
         await until(lambda: loop.troubles.kernel == "")
 
 
-async def test_a_refused_plan_is_told_and_tried_again(village: ReconcilerFixture) -> None:
+async def test_a_refused_plan_is_reported_and_retried(village: ReconcilerFixture) -> None:
     async with village.life() as loop:
         village.kernel.refusing = "no memory"
         with pytest.raises(KernelRefused):
@@ -224,8 +226,8 @@ async def test_a_refused_plan_is_told_and_tried_again(village: ReconcilerFixture
         await until(lambda: village.kernel.send(ANA, up=1))
 
 
-async def test_what_was_used_at_another_node_counts_here(village: ReconcilerFixture) -> None:
-    """An allowance used up elsewhere takes effect here at the next turn."""
+async def test_usage_at_another_node_counts_here(village: ReconcilerFixture) -> None:
+    """A quota used up elsewhere takes effect here at the next tick."""
     async with village.life() as loop:
         await loop.admit(ANA, "1")
         elsewhere = Usage(Bytes(900_000), Bytes(200_000))
@@ -264,7 +266,7 @@ async def test_a_bad_rule_file_changes_nothing_and_the_reason_is_kept(village: R
         assert not loop.active_ruleset.rejected
 
 
-async def test_when_the_data_folder_is_full_people_still_get_in_and_all_is_stored_later() -> None:
+async def test_when_the_data_folder_is_full_people_still_join_and_all_is_stored_later() -> None:
     repository = FakeRepository()
     village = ReconcilerFixture(lambda: repository)
     repository.full = True
@@ -279,8 +281,8 @@ async def test_when_the_data_folder_is_full_people_still_get_in_and_all_is_store
     assert 1000 == sum(cell.uplink.total for cell in repository.rows.values())
 
 
-async def test_a_memory_that_could_not_be_read_at_the_start_books_nothing_twice() -> None:
-    """The kernel's counters held bytes that were booked in the life before, and some that were not."""
+async def test_a_database_that_could_not_be_read_at_the_start_books_nothing_twice() -> None:
+    """The kernel's counters held bytes that the previous run had booked, and some that it had not."""
     repository = FakeRepository()
     village = ReconcilerFixture(lambda: repository)
     async with village.life() as loop:
@@ -300,10 +302,10 @@ async def test_a_memory_that_could_not_be_read_at_the_start_books_nothing_twice(
     assert 975 == sum(cell.uplink.total for cell in repository.rows.values())
 
 
-async def test_who_comes_in_while_a_reading_is_under_way_keeps_their_class(
+async def test_a_device_that_joins_during_a_reading_keeps_its_class(
     village: ReconcilerFixture,
 ) -> None:
-    """A turn that began before knows nothing of them; what it says must not take their class away."""
+    """A tick that began before does not know the device; its result must not remove the device's class."""
     async with village.life() as loop:
         slow = asyncio.Event()
         read = village.kernel.read
@@ -323,10 +325,10 @@ async def test_who_comes_in_while_a_reading_is_under_way_keeps_their_class(
             await asyncio.sleep(0.005)
 
 
-async def test_a_line_that_stays_full_is_busy_and_what_is_used_then_is_counted_apart(
+async def test_a_full_uplink_is_busy_and_usage_then_is_counted_separately(
     village: ReconcilerFixture,
 ) -> None:
-    """Readings become rates, and rates a busy line: a quota that counts "uplink while busy" lives on it."""
+    """Readings become rates, and rates a busy uplink: a quota that counts "uplink while busy" depends on it."""
     member_directory = MEMBER_DIRECTORY
     assert member_directory is not None
     async with village.life() as loop:
@@ -354,7 +356,7 @@ async def test_a_line_that_stays_full_is_busy_and_what_is_used_then_is_counted_a
 
 
 class SlowKernel(FakeKernel):
-    """While `firewall` is clear, a plan takes until it is set."""
+    """While `firewall` is clear, applying a plan waits until it is set."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -370,11 +372,12 @@ class SlowKernel(FakeKernel):
         self.at_once -= 1
 
 
-async def test_leaving_while_a_plan_is_applied_holds_nobody_up_and_the_next_run_waits_for_it(
+async def test_leaving_while_a_plan_is_applied_blocks_nobody_and_the_next_run_waits_for_it(
     village: ReconcilerFixture,
 ) -> None:
-    """Before, the loop itself waited for the thread: portal and mesh stood still meanwhile, with a kernel that hangs
-    for ever. And two runs must never talk to one kernel at the same time."""
+    """Before, the loop itself waited for the thread: with a kernel that hangs, portal and mesh stood still. Two
+    runs must never talk to one kernel at the same time.
+    """
     kernel = village.kernel = SlowKernel()
     loop = village.loop()
     gaps = [0.0]
@@ -409,7 +412,7 @@ async def test_leaving_while_a_plan_is_applied_holds_nobody_up_and_the_next_run_
 
 
 async def _let_in(loop: Reconciler) -> bool:
-    """Tried again as a person does."""
+    """Repeated, as a person would."""
     for _ in range(20):
         try:
             await loop.admit(ANA, "1")
@@ -420,10 +423,10 @@ async def _let_in(loop: Reconciler) -> bool:
     return False
 
 
-async def test_guests_who_were_silent_make_room_when_there_are_many_and_leave_no_trace_in_memory(
+async def test_silent_guests_are_evicted_when_there_are_many_and_leave_no_trace_in_memory(
     village: ReconcilerFixture,
 ) -> None:
-    """A phone that changes its address each day left an entry behind until the visit's time was over."""
+    """A phone that changes its address each day left an entry behind until the end of the session."""
     guests = [MacAddress(f"02:99:00:00:00:{number:02x}") for number in range(4)]
     async with village.life() as loop:
         loop.session_table.guests_max = 4
@@ -431,7 +434,7 @@ async def test_guests_who_were_silent_make_room_when_there_are_many_and_leave_no
             await loop.admit(mac, "1")
         for mac in guests[1:]:
             village.clock.pass_time(IDLE_OF_GUEST // 4)
-            # Sent again while it is waited for: a reading may have begun before the time passed.
+            # Sent again while waiting: a reading may have begun before the time passed.
             await until(
                 lambda mac=mac: (
                     village.kernel.send(mac, up=100)

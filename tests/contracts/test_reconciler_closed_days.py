@@ -1,4 +1,4 @@
-"""Days of closed periods are in the database alone: what reads them finds them, and no clock makes them less."""
+"""Days of closed periods are in the database only: reports find them, and no clock change reduces them."""
 
 from collections.abc import Callable
 
@@ -39,7 +39,7 @@ async def used_on(loop: Reconciler) -> dict[str, int]:
     return found
 
 
-async def test_last_month_leaves_memory_and_is_still_told(memories: Callable[[], Repository]) -> None:
+async def test_last_month_leaves_memory_and_is_still_reported(memories: Callable[[], Repository]) -> None:
     village = ReconcilerFixture(memories)
     async with village.life() as loop:
         await sends(village, loop, 100)
@@ -55,7 +55,7 @@ async def test_last_month_leaves_memory_and_is_still_told(memories: Callable[[],
         assert {"2026-11-24": 100, "2026-12-04": 8} == await used_on(loop)
 
 
-async def test_a_late_page_of_a_closed_day_is_stored_and_the_greater_number_stays(
+async def test_a_late_page_of_a_closed_day_is_stored_and_the_greater_number_wins(
     memories: Callable[[], Repository],
 ) -> None:
     village, key = ReconcilerFixture(memories), UsageKey(ELSEWHERE, "1-a", AccountId("ana"), "2026-09-01")
@@ -111,7 +111,7 @@ async def test_days_that_cannot_be_read_when_the_clock_is_set_back_are_counted_l
     assert 135 == sum(cell.uplink.total for cell in repository.rows.values())
 
 
-async def test_a_clock_that_is_known_late_opens_this_month(memories: Callable[[], Repository]) -> None:
+async def test_a_clock_synchronized_late_opens_this_month(memories: Callable[[], Repository]) -> None:
     village = ReconcilerFixture(memories)
     async with village.life() as loop:
         await sends(village, loop, 100)
@@ -128,7 +128,7 @@ async def test_a_clock_that_is_known_late_opens_this_month(memories: Callable[[]
         assert {"2026-11-24": 100, "2026-11-25": 14, DAY_UNKNOWN: 3} == await used_on(loop)
 
 
-async def test_a_first_reading_after_months_goes_on_with_the_cell_of_its_day(
+async def test_a_first_reading_after_months_continues_the_bucket_of_its_day(
     memories: Callable[[], Repository],
 ) -> None:
     """The daemon was off while the kernel counted."""
@@ -143,7 +143,7 @@ async def test_a_first_reading_after_months_goes_on_with_the_cell_of_its_day(
         assert set() == in_memory(loop)
 
 
-async def test_an_erasure_takes_closed_days_out_of_the_database(memories: Callable[[], Repository]) -> None:
+async def test_an_erasure_removes_closed_days_from_the_database(memories: Callable[[], Repository]) -> None:
     village = ReconcilerFixture(memories)
     async with village.life() as loop:
         await sends(village, loop, 100)
@@ -163,14 +163,14 @@ async def month_ends(village: ReconcilerFixture, loop: Reconciler, days: int = 1
 
 
 async def hears(loop: Reconciler, down: int, *days: str, node: NodeId = ELSEWHERE) -> None:
-    """A page comes from the shelf or from a neighbour."""
+    """A page comes from the page cache or from a neighbour."""
     for day in days:
         key = UsageKey(node, "1-a", AccountId("ana"), day)
         loop.merge(key, UsageBucket(Usage(Bytes(down), Bytes(0)), Usage(Bytes(0), Bytes(0))))
     await turns(loop)
 
 
-async def test_a_late_page_brings_nothing_back_of_somebody_who_was_erased(
+async def test_a_late_page_restores_nothing_of_an_erased_account(
     memories: Callable[[], Repository],
 ) -> None:
     village = ReconcilerFixture(memories)
@@ -192,7 +192,7 @@ async def test_a_late_page_brings_nothing_back_of_somebody_who_was_erased(
         assert 0 == loop.ledger.total(AccountId("ana"), "2026-11").uplink.total
 
 
-async def test_a_late_page_of_a_week_that_goes_on_is_not_counted_when_the_month_of_an_erasure_is_over(
+async def test_a_late_page_of_an_erased_week_is_not_counted_after_the_month_ended(
     memories: Callable[[], Repository],
 ) -> None:
     village = ReconcilerFixture(memories)
@@ -206,7 +206,7 @@ async def test_a_late_page_of_a_week_that_goes_on_is_not_counted_when_the_month_
         assert {"2026-12-01": 50} == await used_on(loop)
 
 
-async def test_who_was_erased_and_joins_again_counts_from_the_next_day_on_here_and_elsewhere(
+async def test_an_erased_account_that_joins_again_counts_from_the_next_day_on_every_node(
     memories: Callable[[], Repository],
 ) -> None:
     village = ReconcilerFixture(memories)

@@ -1,4 +1,4 @@
-"""What must never be lost or invented: the loop at its worst moments, with a fake kernel and clock."""
+"""What must never be lost or invented: the reconciliation loop at its worst moments, with a fake kernel and clock."""
 
 import asyncio
 import threading
@@ -25,7 +25,7 @@ from tests.fakes.repository import FakeRepository
 
 
 class SlowMemory(FakeRepository):
-    """A disk that takes its time while `server` is shut."""
+    """A disk whose writes wait while `server` is clear."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class SlowMemory(FakeRepository):
 
 
 class BlockingKernel(FakeKernel):
-    """A kernel whose readings and plans can be made to last, or to fail as no plan of ours should."""
+    """A kernel whose readings and plans can be delayed, or fail in a way no real plan should."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class BlockingKernel(FakeKernel):
         super().apply(plan, now)  # type: ignore[arg-type]
 
 
-async def test_who_leaves_while_the_admission_is_still_being_stored_has_left() -> None:
+async def test_leaving_while_the_admission_is_being_stored_ends_the_session() -> None:
     repository = SlowMemory()
     village = ReconcilerFixture(lambda: repository)
     async with village.life() as loop, asyncio.TaskGroup() as people:
@@ -83,7 +83,7 @@ async def test_who_leaves_while_the_admission_is_still_being_stored_has_left() -
     assert "removed" == repository.sessions[ANA].session.state
 
 
-async def test_a_kill_after_somebody_left_loses_none_of_their_bytes() -> None:
+async def test_a_kill_after_a_device_left_loses_none_of_its_bytes() -> None:
     repository = FakeRepository()
     village = ReconcilerFixture(lambda: repository)
     async with village.life(killed=True) as loop:
@@ -98,7 +98,7 @@ async def test_a_kill_after_somebody_left_loses_none_of_their_bytes() -> None:
         await until(lambda: used(loop) == 1000)
 
 
-async def test_a_start_without_the_data_folder_keeps_everybody_in_and_counts_nothing_twice() -> None:
+async def test_a_start_without_the_data_folder_keeps_all_sessions_and_counts_nothing_twice() -> None:
     repository = FakeRepository()
     village = ReconcilerFixture(lambda: repository)
     async with village.life() as loop:
@@ -128,7 +128,7 @@ async def test_a_start_without_the_data_folder_keeps_everybody_in_and_counts_not
         assert village.kernel.send(BEN, down=1)
 
 
-async def test_who_came_in_while_the_disk_was_full_is_still_in_after_a_kill() -> None:
+async def test_a_device_that_joined_while_the_disk_was_full_is_still_admitted_after_a_kill() -> None:
     repository = FakeRepository()
     village = ReconcilerFixture(lambda: repository)
     repository.full = True
@@ -142,7 +142,7 @@ async def test_who_came_in_while_the_disk_was_full_is_still_in_after_a_kill() ->
         await until(lambda: used(loop) == 1001)
 
 
-async def test_nobody_whom_an_admin_removed_comes_back_through_what_the_kernel_still_holds() -> None:
+async def test_no_blocked_device_comes_back_through_what_the_kernel_still_holds() -> None:
     repository = FakeRepository()
     village = ReconcilerFixture(lambda: repository)
     async with village.life(killed=True) as loop:
@@ -154,8 +154,8 @@ async def test_nobody_whom_an_admin_removed_comes_back_through_what_the_kernel_s
         assert not village.kernel.send(ANA, down=1)
 
 
-async def test_a_reading_that_was_under_way_at_a_crash_is_booked_once() -> None:
-    """The loop's own supervised restart: the ledger lives on, so what a thread booked must be known as booked."""
+async def test_a_reading_under_way_at_a_crash_is_booked_once() -> None:
+    """The loop's own supervised restart: the ledger survives, so usage booked by a thread must be known as booked."""
     village = ReconcilerFixture(lambda: repository)
     repository, kernel = FakeRepository(), BlockingKernel()
     village.kernel = kernel
@@ -180,7 +180,7 @@ async def test_a_reading_that_was_under_way_at_a_crash_is_booked_once() -> None:
     assert 1000 == sum(cell.uplink.total for cell in repository.rows.values())
 
 
-async def test_who_waits_while_the_loop_crashes_is_let_in_by_its_next_life() -> None:
+async def test_a_join_that_waits_while_the_loop_crashes_is_completed_by_the_restarted_loop() -> None:
     village = ReconcilerFixture(lambda: repository)
     repository, kernel = FakeRepository(), BlockingKernel()
     village.kernel = kernel
@@ -197,7 +197,9 @@ async def test_who_waits_while_the_loop_crashes_is_let_in_by_its_next_life() -> 
         running.cancel()
 
 
-async def test_nobody_waits_for_ever_while_the_loop_cannot_start(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_request_waits_without_end_while_the_loop_cannot_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(applier, "STAND_S", 0.05)
     village = ReconcilerFixture(FakeRepository)
     reconciler = village.loop()
@@ -205,7 +207,7 @@ async def test_nobody_waits_for_ever_while_the_loop_cannot_start(monkeypatch: py
         await reconciler.admit(ANA, "1")
 
 
-async def test_a_clock_that_jumps_a_year_ahead_makes_the_node_forget_nothing() -> None:
+async def test_a_clock_that_jumps_a_year_ahead_deletes_nothing() -> None:
     repository = FakeRepository()
     cells = UsageBucket(Usage(Bytes(5), Bytes(0)), NO_USAGE)
     repository.rows[UsageKey(NodeId("m" * 52), "x", AccountId("ana"), "2026-01-01")] = cells
@@ -224,7 +226,7 @@ async def test_a_clock_that_jumps_a_year_ahead_makes_the_node_forget_nothing() -
     assert 1 == len([key for key in repository.rows if key.incarnation == "x"])
 
 
-async def test_a_month_that_is_long_over_is_forgotten_by_a_clock_that_runs_steadily() -> None:
+async def test_a_month_that_is_long_over_is_deleted_by_a_clock_that_runs_steadily() -> None:
     repository = FakeRepository()
     cells = UsageBucket(Usage(Bytes(5), Bytes(0)), NO_USAGE)
     repository.rows[UsageKey(NodeId("m" * 52), "x", AccountId("ana"), "2025-01-01")] = cells
@@ -253,7 +255,7 @@ async def test_a_device_that_changed_households_while_the_node_was_off_counts_fo
         running.cancel()
 
 
-async def test_a_node_that_has_seen_more_accounts_than_classes_still_lets_people_in(
+async def test_a_node_that_has_seen_more_accounts_than_classes_still_admits_people(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("node.sessions.table.CLASS_MINOR_MAX", 4)  # one is the guests' pool
@@ -277,7 +279,7 @@ async def test_a_node_that_has_seen_more_accounts_than_classes_still_lets_people
         assert 3 == len({a.class_minor for a in loop.session_table.admitted().values()})
 
 
-async def test_after_two_power_cuts_and_without_a_clock_nobody_gets_more_than_a_whole_session() -> None:
+async def test_after_two_power_cuts_without_a_clock_nobody_gets_more_than_a_whole_session() -> None:
     repository = FakeRepository()
     village = ReconcilerFixture(lambda: repository)
     village.clock.trust = "unknown"
@@ -295,7 +297,7 @@ async def test_after_two_power_cuts_and_without_a_clock_nobody_gets_more_than_a_
 
 
 class HeldKernel(FakeKernel):
-    """A kernel whose next reading is taken at once, and handed over only when the test says so."""
+    """A kernel whose next reading is taken at once and returned only when the test says so."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -310,9 +312,10 @@ class HeldKernel(FakeKernel):
         return found
 
 
-async def test_a_reading_from_before_somebody_came_back_is_not_their_last() -> None:
-    """They leave, and while a reading made after that is on its way they come back, use some and leave again: their
-    counter stays until it was read once more."""
+async def test_a_reading_taken_before_a_device_came_back_is_not_its_last() -> None:
+    """A device leaves, and while a later reading is on its way it comes back, sends and leaves again: its
+    counter stays until it has been read again.
+    """
     repository, kernel = FakeRepository(), HeldKernel()
     village = ReconcilerFixture(lambda: repository)
     village.kernel = kernel
@@ -322,7 +325,7 @@ async def test_a_reading_from_before_somebody_came_back_is_not_their_last() -> N
         await until(lambda: used(loop) == 1000)
         await loop.leave(ANA)
         kernel.hold = True
-        village.clock.pass_time(31_000)  # what this turn reads is stored as soon as it is here
+        village.clock.pass_time(31_000)  # what this tick reads is stored as soon as it arrives
         await until(kernel.held.is_set)
         await loop.admit(ANA, "1")
         assert kernel.send(ANA, down=7)

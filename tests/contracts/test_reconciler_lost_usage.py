@@ -1,5 +1,6 @@
-"""A database that is lost, or an older one, while our counters stand: nothing is booked a second time, and what is
-counted from then on is all there."""
+"""A lost or an older database while our counters stand: nothing is booked twice, and everything counted from
+then on is booked.
+"""
 
 import asyncio
 import copy
@@ -19,7 +20,7 @@ DAY_MS = 24 * 3_600_000
 
 
 class Files:
-    """A memory that a test may lose, or put back as it was; the note beside it is in a folder that lives on."""
+    """A repository that a test may lose or restore from a copy; the note beside it is in a folder that survives."""
 
     def __init__(self) -> None:
         self.repository = FakeRepository()
@@ -40,7 +41,7 @@ class Files:
 async def node(
     village: ReconcilerFixture, told: dict[UsageKey, UsageBucket] | None = None
 ) -> AsyncIterator[Reconciler]:
-    """A node that is killed at the end; `told` is what neighbours heard of it."""
+    """A node that is killed at the end; `told` is what neighbours received from it."""
     reconciler = village.loop()
 
     def hear(changed: Mapping[UsageKey, UsageBucket]) -> None:
@@ -75,7 +76,7 @@ def heard(told: Mapping[UsageKey, UsageBucket], account: str = "ana") -> int:
     return sum(cell.uplink.total for key, cell in told.items() if key.account == AccountId(account))
 
 
-async def test_a_database_that_is_lost_twice_while_the_table_stands_books_nothing_again() -> None:
+async def test_a_database_lost_twice_while_the_table_stands_books_nothing_again() -> None:
     """1,306,144 bytes had become 2,309,997, then 3,317,616."""
     files, told = Files(), dict[UsageKey, UsageBucket]()
     village = ReconcilerFixture(lambda: files.repository)
@@ -99,8 +100,8 @@ async def test_a_database_that_is_lost_twice_while_the_table_stands_books_nothin
 
 
 @pytest.mark.parametrize("later_ms", [0, DAY_MS], ids=["the same day", "the next day"])
-async def test_a_database_that_is_put_back_as_it_was_books_nothing_again(later_ms: int) -> None:
-    """And what it counts does not hide behind what neighbours have of its life before."""
+async def test_a_restored_older_database_books_nothing_again(later_ms: int) -> None:
+    """And what it counts is not hidden by what neighbours hold of its previous incarnation."""
     files, told = Files(), dict[UsageKey, UsageBucket]()
     village = ReconcilerFixture(lambda: files.repository)
     async with node(village, told) as loop:
@@ -123,8 +124,8 @@ async def test_a_database_that_is_put_back_as_it_was_books_nothing_again(later_m
     assert 107 == heard(told)
 
 
-async def test_a_table_that_is_younger_than_the_last_writing_is_booked_whole() -> None:
-    """The data folder cannot be used when the table begins, and not until the node is killed."""
+async def test_a_table_younger_than_the_last_write_is_booked_whole() -> None:
+    """The data folder is unusable from the start of the table until the node is killed."""
     files = Files()
     village = ReconcilerFixture(lambda: files.repository)
     async with node(village) as loop:
@@ -143,7 +144,7 @@ async def test_a_table_that_is_younger_than_the_last_writing_is_booked_whole() -
         await until(lambda: used(loop) == 1_005)
 
 
-async def test_a_table_that_somebody_flushed_just_before_a_kill_is_booked_whole() -> None:
+async def test_a_table_flushed_just_before_a_kill_is_booked_whole() -> None:
     files = Files()
     village = ReconcilerFixture(lambda: files.repository)
     async with node(village) as loop:
@@ -160,8 +161,8 @@ async def test_a_table_that_somebody_flushed_just_before_a_kill_is_booked_whole(
         await until(lambda: used(loop) == 1_000)
 
 
-async def test_what_neighbours_were_told_before_midnight_is_not_booked_again_on_the_next_day() -> None:
-    """The last half minute before the kill was told and not stored: it becomes the same cell again."""
+async def test_usage_sent_to_neighbours_before_midnight_is_not_booked_again_on_the_next_day() -> None:
+    """The last half minute before the kill was sent and not stored: it becomes the same bucket again."""
     files, told = Files(), dict[UsageKey, UsageBucket]()
     village = ReconcilerFixture(lambda: files.repository)
     async with node(village, told) as loop:
@@ -178,7 +179,7 @@ async def test_what_neighbours_were_told_before_midnight_is_not_booked_again_on_
         assert 20 == heard(told)
 
 
-async def test_a_day_of_which_nothing_is_stored_is_told_to_nobody_until_it_is() -> None:
+async def test_a_day_is_sent_to_nobody_until_some_of_it_is_stored() -> None:
     files, told = Files(), dict[UsageKey, UsageBucket]()
     village = ReconcilerFixture(lambda: files.repository)
     async with node(village, told) as loop:
@@ -195,7 +196,7 @@ async def test_a_day_of_which_nothing_is_stored_is_told_to_nobody_until_it_is() 
         await until(lambda: heard(told) == 9)
 
 
-async def test_at_midnight_the_new_day_is_stored_at_once_and_told() -> None:
+async def test_at_midnight_the_new_day_is_stored_at_once_and_sent() -> None:
     files, told = Files(), dict[UsageKey, UsageBucket]()
     village = ReconcilerFixture(lambda: files.repository)
     async with node(village, told) as loop:

@@ -1,4 +1,6 @@
-"""What membership keeps, over both memories: what was saved comes back, as it was, and goes when its time is over."""
+"""The account registry's storage, one suite for both repositories: saved rows come back unchanged and expire on
+time.
+"""
 
 import sqlite3
 import subprocess
@@ -110,7 +112,7 @@ changes = st.one_of(
 
 @pytest.fixture(params=["fake", "stored"])
 async def reopened(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Callable[[], Repository]]:
-    """Each call opens the same memory again, as a new life of the daemon would."""
+    """Each call opens the same repository again, as the next run of the daemon would."""
     if request.param == "fake":
         fake = FakeRepository()
         yield lambda: fake
@@ -128,7 +130,7 @@ async def reopened(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
         store.close()
 
 
-async def test_what_was_saved_comes_back_in_the_next_life(reopened: Callable[[], Repository]) -> None:
+async def test_saved_rows_come_back_in_the_next_run(reopened: Callable[[], Repository]) -> None:
     kept = StoredAccounts(
         batches=(batch(),),
         vouchers=(voucher("f1", ends_wall_s=1_800_000_000), voucher("f2", used=False)),
@@ -148,7 +150,7 @@ async def test_what_was_saved_comes_back_in_the_next_life(reopened: Callable[[],
     assert kept == await registry(reopened())
 
 
-async def test_a_row_saved_again_is_written_over_and_keeps_its_place(
+async def test_a_row_saved_again_is_overwritten_and_keeps_its_position(
     reopened: Callable[[], Repository],
 ) -> None:
     memory = reopened()
@@ -158,7 +160,7 @@ async def test_a_row_saved_again_is_written_over_and_keeps_its_place(
     assert (renamed, binding(BEN)) == (await registry(memory)).bindings
 
 
-async def test_what_is_taken_away_is_gone(reopened: Callable[[], Repository]) -> None:
+async def test_a_deleted_row_is_gone(reopened: Callable[[], Repository]) -> None:
     memory = reopened()
     objection = Objection(1, AccountId("ana"), "2026-11-24", "guest-top", "why?")
     notice = Notice(1, "network", "everyone", "", "", False, ())
@@ -169,7 +171,7 @@ async def test_what_is_taken_away_is_gone(reopened: Callable[[], Repository]) ->
 
 @given(st.lists(st.lists(changes, max_size=5), max_size=5))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_both_memories_say_the_same_after_any_story(tmp_path: Path, story: list[list[Change]]) -> None:
+async def test_both_repositories_agree_after_any_sequence(tmp_path: Path, story: list[list[Change]]) -> None:
     fake, store = FakeRepository(), Store(tmp_path / "story" / "procomu.db")
     try:
         await store.run(_empty)
@@ -239,7 +241,7 @@ async def test_a_kill_in_the_middle_keeps_everything_that_was_acknowledged(tmp_p
     assert (binding(),) == kept.bindings
 
 
-async def test_a_database_of_the_first_form_becomes_the_second_and_keeps_everything(
+async def test_a_database_of_the_first_schema_is_migrated_and_keeps_everything(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "procomu.db"
@@ -272,7 +274,7 @@ async def test_a_database_of_the_first_form_becomes_the_second_and_keeps_everyth
     plain.close()
 
 
-async def test_sessions_and_the_register_are_saved_together_or_not_at_all(tmp_path: Path) -> None:
+async def test_sessions_and_the_registry_are_saved_together_or_not_at_all(tmp_path: Path) -> None:
     store = Store(tmp_path / "procomu.db")
     memory = StoredRepository(store)
     broken = SavedSession(Session(ANA, 1, AccountId("ana"), "admitted", "1", None, None), "boot", None)  # type: ignore[arg-type]
@@ -311,7 +313,7 @@ async def test_a_voucher_is_kept_for_thirty_days_after_its_end(old_things: Store
     assert 1 == len(kept.batches)
 
 
-async def test_a_sheet_that_nobody_used_goes_after_thirteen_months(old_things: StoredRepository) -> None:
+async def test_an_unused_batch_is_deleted_after_thirteen_months(old_things: StoredRepository) -> None:
     rows: list[Change] = [batch(1, "2025-10-19"), batch(2, "2025-10-21")]
     rows += [voucher("old", 1, used=False), voucher("new", 2, used=False)]
     kept = await forgotten(old_things, rows)
@@ -337,7 +339,7 @@ async def test_a_device_that_never_left_is_known_however_long_ago_it_came(
     assert [ANA] == [each.mac for each in kept.bindings]
 
 
-async def test_an_answered_contest_and_a_notice_that_is_over_go(old_things: StoredRepository) -> None:
+async def test_an_answered_objection_and_an_expired_notice_are_deleted(old_things: StoredRepository) -> None:
     rows: list[Change] = [
         Objection(1, HOUSE, "2024-01-01", "r", "t", "yes", "2025-10-01"),
         Objection(2, HOUSE, "2024-01-01", "r", "t"),
@@ -349,7 +351,7 @@ async def test_an_answered_contest_and_a_notice_that_is_over_go(old_things: Stor
     assert [2] == [each.number for each in kept.notices]
 
 
-async def test_what_was_written_before_the_date_was_known_is_forgotten_in_its_time(
+async def test_rows_written_before_the_date_was_known_are_deleted_in_their_time(
     old_things: StoredRepository,
 ) -> None:
     kept = await forgotten(old_things, [binding(ANA, "unknown")])
@@ -363,7 +365,7 @@ def cell(account: str, day: str) -> tuple[UsageKey, UsageBucket]:
     return UsageKey(NodeId("n" * 52), "life", AccountId(account), day), UsageBucket(used, used)
 
 
-async def test_an_erased_device_leaves_no_trace_but_this_months_count_and_that_until_the_month_is_over(
+async def test_an_erased_device_leaves_only_this_months_usage_until_the_month_is_over(
     old_things: StoredRepository,
 ) -> None:
     async def days() -> set[str]:
@@ -399,7 +401,7 @@ async def test_bytes_of_unknown_days_written_after_an_erasure_go_with_the_erased
     assert (HOUSE, DAY_UNKNOWN) not in kept
 
 
-async def test_days_of_an_erasure_do_not_come_back_when_its_month_is_over_and_later_ones_count(
+async def test_erased_days_do_not_come_back_when_their_month_is_over_and_later_ones_count(
     old_things: StoredRepository,
 ) -> None:
     await old_things.erase(ANA, HOUSE, "2026-11-24")
@@ -416,7 +418,7 @@ async def test_days_of_an_erasure_do_not_come_back_when_its_month_is_over_and_la
         assert () == again.erased, "and they are dropped once"
 
 
-async def test_an_erasure_is_remembered_for_thirteen_months_and_whatever_it_keeps_out_no_longer(
+async def test_an_erasure_is_remembered_and_effective_for_thirteen_months(
     old_things: StoredRepository,
 ) -> None:
     await old_things.erase(ANA, HOUSE, "2026-11-24")
@@ -432,7 +434,7 @@ async def test_an_erasure_is_remembered_for_thirteen_months_and_whatever_it_keep
     assert {"2027-12-30"} == {key.day for key, _ in (await old_things.recall()).cells}
 
 
-async def test_who_is_erased_twice_is_remembered_by_the_later_day(old_things: StoredRepository) -> None:
+async def test_an_account_erased_twice_is_remembered_with_the_later_day(old_things: StoredRepository) -> None:
     await old_things.erase(ANA, HOUSE, "2026-11-24")
     await old_things.forget(ended_before="2026-10-31", used_before="2025-10-31", today="2026-12-01")
     for day, note in (
@@ -444,7 +446,7 @@ async def test_who_is_erased_twice_is_remembered_by_the_later_day(old_things: St
         assert (note,) == (await old_things.recall()).erased
 
 
-async def test_an_erasure_on_a_day_that_is_still_to_come_is_one_of_today(
+async def test_an_erasure_dated_in_the_future_counts_as_one_of_today(
     old_things: StoredRepository,
 ) -> None:
     """The clock ran a year ahead."""
@@ -457,7 +459,7 @@ async def test_an_erasure_on_a_day_that_is_still_to_come_is_one_of_today(
     assert {"2026-11-25"} == {key.day for key, _ in (await old_things.recall()).cells}
 
 
-async def test_of_very_many_erasures_the_latest_are_in_memory_and_all_keep_out(tmp_path: Path) -> None:
+async def test_of_very_many_erasures_the_latest_are_in_memory_and_all_are_effective(tmp_path: Path) -> None:
     store = Store(tmp_path / "procomu.db")
     memory = StoredRepository(store)
     try:
@@ -475,7 +477,7 @@ async def test_of_very_many_erasures_the_latest_are_in_memory_and_all_keep_out(t
         store.close()
 
 
-async def test_who_is_erased_by_an_older_version_is_remembered(
+async def test_an_erasure_by_an_older_version_is_remembered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "procomu.db"
@@ -511,7 +513,7 @@ def test_erasures_of_an_older_versions_damaged_database_are_read(tmp_path: Path)
     ("day", "is_over"),
     [("2026-11-24", 2), ("2026-13-24", 0), ("2026-02-30", 0), ("9999-12-31", 1), ("0000-11-24", 0), ("", 0)],
 )
-def test_an_erasure_that_no_node_writes_is_damage(day: str, is_over: int) -> None:
+def test_an_erasure_row_that_no_node_writes_is_damage(day: str, is_over: int) -> None:
     db = Database(memory=True)
     migrations.migrate(db)
     db.execute("INSERT INTO erasures VALUES ('ana', '1970-01-01', 1)")
@@ -524,7 +526,7 @@ def test_an_erasure_that_no_node_writes_is_damage(day: str, is_over: int) -> Non
     db.close()
 
 
-async def test_cells_of_months_before_an_erasure_do_not_come_back_while_it_is_noted(
+async def test_buckets_of_months_before_an_erasure_do_not_come_back_while_it_is_recorded(
     old_things: StoredRepository,
 ) -> None:
     await old_things.erase(ANA, HOUSE, "2026-11-24")
@@ -535,7 +537,7 @@ async def test_cells_of_months_before_an_erasure_do_not_come_back_while_it_is_no
     assert (HOUSE, "2026-10-31") not in kept
 
 
-async def test_whom_an_admin_removed_is_remembered_however_long_ago(old_things: StoredRepository) -> None:
+async def test_a_block_is_remembered_however_old_it_is(old_things: StoredRepository) -> None:
     sent_away = Session(ANA, 2, HOUSE, "removed", "1", Monotonic(0), None, "selling the line")
     left = Session(BEN, 3, HOUSE, "expired", "1", Monotonic(0), None)
     saved = [SavedSession(each, "boot", None) for each in (sent_away, left)]
@@ -544,7 +546,7 @@ async def test_whom_an_admin_removed_is_remembered_however_long_ago(old_things: 
     assert [sent_away] == [each.session for each in (await old_things.recall()).sessions]
 
 
-async def test_whom_an_admin_removed_is_remembered_also_when_they_erase(old_things: StoredRepository) -> None:
+async def test_a_block_is_remembered_also_when_the_account_is_erased(old_things: StoredRepository) -> None:
     sent_away = Session(ANA, 2, HOUSE, "removed", "1", Monotonic(0), None, "selling the line")
     await old_things.save_sessions([SavedSession(sent_away, "boot", None)], [], "2026-11-24")
     await old_things.erase(None, HOUSE, "2026-11-24")

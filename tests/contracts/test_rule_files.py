@@ -1,4 +1,4 @@
-"""The rule file and the members file in every state that an editor, a full disk or a slip can leave them in."""
+"""The rule file and the members file in every state that an editor, a full disk or a typo can leave them in."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ MEMBERS = '[[account]]\nid = "ana"\ndevices = ["02:00:00:00:00:0a"]\n'
 
 
 class Heart:
-    """As much of the loop as the files need."""
+    """The part of the control loop that the files need."""
 
     def __init__(self, active_ruleset: ActiveRuleset, member_directory: MemberDirectory) -> None:
         self.active_ruleset, self.member_directory = active_ruleset, member_directory
@@ -32,7 +32,7 @@ class Heart:
 
 
 async def kept(_book: ActiveRuleset, _by: str) -> None:
-    """Versions are somebody else's matter."""
+    """Storing versions is tested elsewhere."""
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ SPOILT: dict[str, Callable[[Path], Any]] = {
 
 
 @pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)
-async def test_a_spoilt_rule_file_leaves_the_old_rules_in_force_and_says_why(
+async def test_a_broken_rule_file_leaves_the_old_rules_in_force_and_says_why(
     files: RuleFiles, spoil: Callable[[Path], Any]
 ) -> None:
     heart = Heart(*files.open())
@@ -83,7 +83,7 @@ async def test_a_spoilt_rule_file_leaves_the_old_rules_in_force_and_says_why(
 
 
 @pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)
-async def test_a_spoilt_members_file_moves_nobody_out_of_a_household(
+async def test_a_broken_members_file_moves_nobody_out_of_a_household(
     files: RuleFiles, spoil: Callable[[Path], Any]
 ) -> None:
     heart = Heart(*files.open())
@@ -98,7 +98,7 @@ async def test_a_spoilt_members_file_moves_nobody_out_of_a_household(
 
 @pytest.mark.parametrize("spoil", [SPOILT["a pipe"], SPOILT["a folder"], SPOILT["a link to itself"]])
 @pytest.mark.parametrize("which", ["rules", "members"])
-def test_a_node_does_not_start_with_a_spoilt_file(
+def test_a_node_does_not_start_with_a_broken_file(
     files: RuleFiles, spoil: Callable[[Path], Any], which: str
 ) -> None:
     spoil(getattr(files, which))
@@ -106,7 +106,7 @@ def test_a_node_does_not_start_with_a_spoilt_file(
         files.open()
 
 
-def test_a_slip_in_the_members_file_writes_nobodys_name_into_the_log(
+def test_a_typo_in_the_members_file_writes_no_name_into_the_log(
     files: RuleFiles, caplog: pytest.LogCaptureFixture
 ) -> None:
     _, member_directory = files.open()
@@ -120,12 +120,12 @@ def test_a_slip_in_the_members_file_writes_nobodys_name_into_the_log(
     assert "ana" not in caplog.text.replace(str(files.members), "")
 
 
-def test_a_community_that_begins_needs_no_members_file(files: RuleFiles) -> None:
+def test_a_new_community_needs_no_members_file(files: RuleFiles) -> None:
     files.members.unlink()
     assert () == files.open()[1].units
 
 
-def test_every_error_of_a_file_is_told_at_the_start(files: RuleFiles) -> None:
+def test_every_error_of_a_file_is_reported_at_the_start(files: RuleFiles) -> None:
     files.rules.write_text(
         RULES.replace("share = 100", "shore = 100").replace("usable_percent = 90", "usable = 1")
     )
@@ -134,10 +134,8 @@ def test_every_error_of_a_file_is_told_at_the_start(files: RuleFiles) -> None:
     assert len(caught.value.findings) >= 2
 
 
-async def test_a_file_half_written_is_not_looked_at(
-    files: RuleFiles, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An editor that empties the members file and then writes it must not make guests of everybody for a moment."""
+async def test_a_half_written_file_is_not_read(files: RuleFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An editor that empties the members file and then writes it must not turn everybody into guests for a moment."""
     monkeypatch.setattr(rule_files, "LOOK_EVERY_S", 0.05)
     heart = Heart(*files.open())
     seen: list[MemberDirectory] = []
@@ -165,10 +163,10 @@ async def test_a_file_half_written_is_not_looked_at(
     ]
 
 
-async def test_a_members_file_that_was_saved_is_saved_also_after_a_power_cut(
+async def test_a_saved_members_file_survives_a_power_cut(
     files: RuleFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The file's bytes first, then its name in the folder."""
+    """The file's bytes are synced first, then its directory entry."""
     files.open()
     synced: list[str] = []
     sync = os.fsync
@@ -183,7 +181,7 @@ async def test_a_members_file_that_was_saved_is_saved_also_after_a_power_cut(
     assert (MEMBERS + "# seen\n") == files.members.read_text()
 
 
-# --- what was in force before ------------------------------------------------------------------
+# --- the copy of what was in force ------------------------------------------------------------
 
 
 @pytest.fixture
@@ -203,7 +201,7 @@ def again(folder: Path) -> RuleFiles:
 
 
 @pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)
-async def test_a_start_with_a_spoilt_rule_file_has_the_rules_that_were_in_force_and_says_why(
+async def test_a_start_with_a_broken_rule_file_uses_the_rules_that_were_in_force_and_says_why(
     lived: RuleFiles, spoil: Callable[[Path], Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     spoil(lived.rules)
@@ -216,7 +214,7 @@ async def test_a_start_with_a_spoilt_rule_file_has_the_rules_that_were_in_force_
 
 
 @pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)
-async def test_a_start_with_a_spoilt_members_file_moves_nobody_out_of_a_household(
+async def test_a_start_with_a_broken_members_file_moves_nobody_out_of_a_household(
     lived: RuleFiles, spoil: Callable[[Path], Any]
 ) -> None:
     mark = again(lived.rules.parent).open() and fingerprint(MEMBERS)
@@ -228,7 +226,7 @@ async def test_a_start_with_a_spoilt_members_file_moves_nobody_out_of_a_househol
     assert not book.rejected
 
 
-async def test_a_start_takes_what_was_changed_while_the_node_was_stopped(lived: RuleFiles) -> None:
+async def test_a_start_reads_what_was_changed_while_the_node_was_stopped(lived: RuleFiles) -> None:
     lived.rules.write_text(RULES.replace("share = 100", "share = 90"))
     lived.members.write_text(MEMBERS.replace("ana", "anna"))
     book, member_directory = lived.open()
@@ -237,12 +235,12 @@ async def test_a_start_takes_what_was_changed_while_the_node_was_stopped(lived: 
     assert ((), ()) == (book.rejected, lived.members_findings)
 
 
-async def test_an_empty_members_file_is_a_wish_and_a_missing_one_is_not(lived: RuleFiles) -> None:
+async def test_an_empty_members_file_is_intended_and_a_missing_one_is_not(lived: RuleFiles) -> None:
     lived.members.write_text("")
     assert () == lived.open()[1].units
 
 
-async def test_a_start_whose_members_outgrew_the_rules_has_them_in_force_and_says_what_mends_it(
+async def test_a_start_whose_members_outgrew_the_rules_keeps_them_in_force_and_says_the_fix(
     lived: RuleFiles, caplog: pytest.LogCaptureFixture
 ) -> None:
     lived.members.write_text("".join(f'[[account]]\nid = "a{n}"\n' for n in range(200)))
@@ -258,14 +256,14 @@ async def test_a_first_start_with_such_members_is_refused(lived: RuleFiles) -> N
         RuleFiles(lived.rules, lived.members, lived.rules.parent).open()
 
 
-async def test_a_damaged_copy_is_no_copy(lived: RuleFiles) -> None:
+async def test_a_damaged_copy_is_ignored(lived: RuleFiles) -> None:
     (lived.rules.parent / "data" / RULES_COPY).write_bytes(b"\xff\x00")
     (lived.rules.parent / "data" / MEMBERS_COPY).write_text("[[account")
     book, member_directory = lived.open()
     assert (RULES, 1) == (book.text, len(member_directory.units))
 
 
-async def test_copies_are_for_the_node_alone_and_one_that_cannot_be_written_is_written_later(
+async def test_copies_are_readable_by_the_node_alone_and_a_failed_one_is_written_later(
     lived: RuleFiles, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(rule_files, "LOOK_EVERY_S", 0.01)
@@ -287,10 +285,10 @@ async def test_copies_are_for_the_node_alone_and_one_that_cannot_be_written_is_w
         watching.cancel()
 
 
-async def test_a_node_without_a_copy_yet_starts_with_the_rules_in_its_records(
+async def test_a_node_without_a_copy_yet_starts_with_the_rules_in_its_database(
     files: RuleFiles, tmp_path: Path
 ) -> None:
-    """As one does that was brought up to date after its members had outgrown the rules."""
+    """As after an upgrade of a node whose members had outgrown the rules."""
     store = Store(tmp_path / "data" / "procomu.db")
     records = StoredArchive(store)
     try:
@@ -309,7 +307,7 @@ async def test_a_node_without_a_copy_yet_starts_with_the_rules_in_its_records(
         store.close()
 
 
-async def test_a_node_whose_records_cannot_be_read_needs_a_good_file(
+async def test_a_node_whose_database_cannot_be_read_needs_a_valid_file(
     files: RuleFiles, tmp_path: Path
 ) -> None:
     (tmp_path / "data").write_text("not a folder")
@@ -320,8 +318,8 @@ async def test_a_node_whose_records_cannot_be_read_needs_a_good_file(
         store.close()
 
 
-async def test_a_start_has_the_rules_and_members_that_were_edited_last(lived: RuleFiles) -> None:
-    """Not those that the node was started with."""
+async def test_a_start_uses_the_rules_and_members_that_were_edited_last(lived: RuleFiles) -> None:
+    """Not those with which the node was started before."""
     heart = Heart(*lived.open())
     lived.rules.write_text(RULES.replace("share = 100", "share = 90"))
     lived.members.write_text(MEMBERS.replace("ana", "anna"))

@@ -1,4 +1,4 @@
-"""The ear for services on a real socket: what it hands to zeroconf."""
+"""The mDNS listener on a real socket: which messages it passes to zeroconf."""
 
 import logging
 import socket

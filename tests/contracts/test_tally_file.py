@@ -1,4 +1,4 @@
-"""The note beside the database: read as it was written, and never half of it."""
+"""The tally file beside the database: read as written, and never half of it."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from node.accounting.meter import Tally
 from node.storage.tally_file import TallyFile
 
 
-def test_a_note_is_read_as_it_was_written(tmp_path: Path) -> None:
+def test_a_tally_is_read_as_it_was_written(tmp_path: Path) -> None:
     file = TallyFile(tmp_path / "bookings")
     assert file.read() is None
     for bookings in (0, 1, 10**9):
@@ -15,14 +15,14 @@ def test_a_note_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert ["bookings"] == [path.name for path in tmp_path.iterdir()]
 
 
-def test_a_note_that_is_none_is_not_believed(tmp_path: Path) -> None:
+def test_an_invalid_tally_is_not_used(tmp_path: Path) -> None:
     path = tmp_path / "bookings"
     for text in (b"", b"life", b"life x\n", b"\xff\xfe 1\n"):
         path.write_bytes(text)
         assert TallyFile(path).read() is None
 
 
-def test_a_note_that_cannot_be_written_does_not_stay_as_it_was(tmp_path: Path) -> None:
+def test_a_tally_that_cannot_be_written_does_not_stay_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "bookings"
     file = TallyFile(path)
     file.write(Tally("life", 1))

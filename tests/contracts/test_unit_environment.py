@@ -1,4 +1,4 @@
-"""What the unit's environment asks of the C library is what the C library does."""
+"""The environment of the systemd unit has its intended effect on the C library."""
 
 import ctypes
 import os

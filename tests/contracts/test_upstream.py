@@ -1,4 +1,4 @@
-"""Whether a resolver upstream answers: asked with real datagrams of resolvers that do all there is to be done."""
+"""Whether an upstream resolver answers, tested with real datagrams and misbehaving resolvers."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ Reply = Callable[[bytes], bytes | None]
 
 
 def coded(rcode: int, answers: bytes = b"") -> Reply:
-    """The question again, with a code, and perhaps an answer."""
+    """The query sent back with a response code, and perhaps an answer."""
 
     def reply(query: bytes) -> bytes:
         counts = b"\0\1" + (b"\0\1" if answers else b"\0\0") + bytes(4)
@@ -27,7 +27,7 @@ def coded(rcode: int, answers: bytes = b"") -> Reply:
 
 
 def foreign(query: bytes) -> bytes:
-    """An answer to somebody else's question."""
+    """A response to another query."""
     return bytes([query[0] ^ 0xFF]) + coded(0, ANSWER)(query)[1:]
 
 
@@ -65,7 +65,7 @@ def impatient(monkeypatch):
 
 
 class Passing:
-    """A clock that somebody sets."""
+    """A clock set by the test."""
 
     now = Monotonic(5_000)
 
@@ -99,7 +99,7 @@ def clock() -> Passing:
         *("failed", "silent", "empty", "garbage", "echo", "foreign"),
     ],
 )
-async def test_a_refusal_is_an_answer_and_a_failure_is_none(reply, answers, gives_names, clock):
+async def test_a_refusal_is_an_answer_and_a_server_failure_is_none(reply, answers, gives_names, clock):
     async with resolver(reply) as (_, port):
         asked = UpstreamResolvers((HERE,), clock, port=port)
         for _ in range(upstream.SILENT_ROUNDS):
@@ -108,7 +108,7 @@ async def test_a_refusal_is_an_answer_and_a_failure_is_none(reply, answers, give
         assert answers == (asked.silent_since is None)
 
 
-async def test_a_resolver_that_knows_outweighs_one_that_refuses_first(clock):
+async def test_a_resolver_that_answers_outweighs_one_that_refuses_first(clock):
     async with resolver(coded(5)) as (_, port):
         loop = asyncio.get_running_loop()
         late = Resolver(lambda query: None)
@@ -125,7 +125,7 @@ async def test_a_resolver_that_knows_outweighs_one_that_refuses_first(clock):
             )
 
 
-async def test_one_lost_answer_changes_nothing_and_the_first_answer_after_a_silence_changes_all(clock):
+async def test_one_lost_answer_changes_nothing_and_the_first_answer_after_an_outage_ends_it(clock):
     async with resolver(lambda query: None) as (server, port):
         asked = UpstreamResolvers((HERE,), clock, port=port)
         assert upstream.ASK_AGAIN_S == await asked.look()
@@ -137,7 +137,7 @@ async def test_one_lost_answer_changes_nothing_and_the_first_answer_after_a_sile
         assert asked.answers
 
 
-async def test_a_line_is_down_since_the_first_question_that_nobody_answered(clock):
+async def test_an_uplink_is_down_since_the_first_unanswered_query(clock):
     async with resolver(coded(0, ANSWER)) as (server, port):
         asked = UpstreamResolvers((HERE,), clock, port=port)
         await asked.look()
@@ -153,7 +153,7 @@ async def test_a_line_is_down_since_the_first_question_that_nobody_answered(cloc
         assert (None, 0) == (asked.silent_since, asked.silent_minutes)
 
 
-async def test_it_asks_what_devices_ask_one_name_after_the_other(clock):
+async def test_it_queries_the_names_that_devices_query_one_after_the_other(clock):
     async with resolver(coded(0, ANSWER)) as (server, port):
         asked = UpstreamResolvers((HERE,), clock, port=port)
         for _ in range(len(NAMES) + 1):
@@ -165,7 +165,7 @@ async def test_it_asks_what_devices_ask_one_name_after_the_other(clock):
     assert len({query[:2] for query in server.asked}) > 1
 
 
-async def test_asking_once_tells_what_is_true_just_now_and_counts_no_silence(clock):
+async def test_a_single_check_reports_the_current_state_and_counts_no_failure(clock):
     async with resolver(lambda query: None) as (server, port):
         asked = UpstreamResolvers((HERE,), clock, port=port)
         assert [upstream.ResolverReply.NONE] * 3 == [await asked.ask() for _ in range(3)]
@@ -182,7 +182,7 @@ async def test_one_resolver_of_several_is_enough(clock):
         assert asked.answers
 
 
-async def test_the_systems_own_resolvers_are_read_anew_each_time(tmp_path: Path, clock):
+async def test_the_systems_own_resolvers_are_read_each_time(tmp_path: Path, clock):
     file = tmp_path / "resolv.conf"
     async with resolver(coded(0, ANSWER)) as (_, port):
         asked = UpstreamResolvers((), clock, file, port)

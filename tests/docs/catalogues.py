@@ -1,5 +1,6 @@
-"""Catalogues take up what people can read: ``python -m tests.docs.catalogues`` writes every text into every language's
-file, what is new without a translation; ``python -m tests.docs.catalogues eu`` begins a language."""
+"""Updates the translation catalogues: ``python -m tests.docs.catalogues`` writes every text into every
+language's file, new ones without a translation; ``python -m tests.docs.catalogues eu`` starts a language.
+"""
 
 import sys
 from collections.abc import Iterator
@@ -28,7 +29,7 @@ KEYWORDS = {
     "npgettext": ((1, "c"), 2, 3),
 }
 LINE_CHARACTERS_MAX = 120
-# Lines of a file's head that change without a change of any text.
+# Header lines of a file that change without a change of any text.
 RESTLESS = (
     b'"POT-Creation-Date',
     b'"PO-Revision-Date',
@@ -46,7 +47,7 @@ HEAD = """\
 
 
 def texts() -> Catalog:
-    """Every text that is marked, without translations, each with the files that have it."""
+    """Every marked text, without translations, each with the files that use it."""
     found = Catalog()
     found.add(TERMS, None, [("node/config/settings.py", 1)])
     for file, message, comments, context in _extracted():
@@ -55,7 +56,7 @@ def texts() -> Catalog:
 
 
 def updated(path: Path, found: Catalog) -> bytes:
-    """The file with the texts of `found` and its own translations; for a language that begins, none yet."""
+    """The file with the texts of `found` and its own translations, of which a new language has none."""
     tag = path.stem
     language = Locale.parse(tag, sep="-")
     catalogue = Catalog(locale=str(language), creation_date=EPOCH, revision_date=EPOCH, fuzzy=False)

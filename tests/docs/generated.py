@@ -1,4 +1,4 @@
-"""Documents that come from lists in the code. ``python -m tests.docs.generated`` writes them."""
+"""Generates documents from lists in the code: ``python -m tests.docs.generated`` writes them."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path

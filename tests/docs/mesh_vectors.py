@@ -1,6 +1,7 @@
 """Writes the test vectors of mesh/PROTOCOL.md: ``python -m tests.docs.mesh_vectors``.
 
-They change only with the version of the protocol: every node that speaks it must read and write these very bytes.
+They change only with the version of the protocol: every node that implements it must read and write exactly these
+bytes.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Draws the life of a neighbour from `mesh.peering.step` itself: ``python -m tests.docs.peering_diagram``."""
+"""Draws the states of a neighbour from `mesh.peering.step`: ``python -m tests.docs.peering_diagram``."""
 
 from mesh import peering
 from mesh.peering import Closed, Event, Introduced, Listed, Proved, Sighted, Spoke, State, Ticked
@@ -30,7 +30,7 @@ EVENTS: tuple[tuple[str, Event, Monotonic], ...] = (
 
 
 def diagram() -> str:
-    """Mermaid text: one arrow for each event that changes a state, or that ends it."""
+    """Mermaid text: one arrow for each event that changes or ends a state."""
     lines = ["stateDiagram-v2", "    [*] --> gone"]
     for state in STATES:
         for words, event, now in EVENTS:

@@ -1,4 +1,4 @@
-"""Draws the state machine of a session from its table: ``python -m tests.docs.sessions_diagram``."""
+"""Draws the state machine of a session from its transition table: ``python -m tests.docs.sessions_diagram``."""
 
 from node.sessions.state import (
     TRANSITIONS,

@@ -1,4 +1,4 @@
-"""The README of the admins' door lists what can be asked for, and who may ask."""
+"""The README of the admin server lists its routes and the roles that may request them."""
 
 import re
 
@@ -11,7 +11,7 @@ from tests.fakes.admin_backend import FakeAdminBackend
 README = (ROOT / "node/admin/README.md").read_text()
 
 
-def test_every_route_is_listed_with_who_may_ask_for_it():
+def test_every_route_is_listed_with_its_roles():
     listed = {
         (method, path): {role.strip() for role in roles.split(",")}
         for method, path, roles in re.findall(
@@ -22,7 +22,7 @@ def test_every_route_is_listed_with_who_may_ask_for_it():
     assert {(route.method, route.path): set(route.roles) for route in routes} == listed
 
 
-def test_the_times_are_as_it_says():
+def test_the_times_in_the_readme_are_those_of_the_code():
     assert (10, 12, 15) == (LINK_LIFE // 60_000, SESSION_LIFE // 3_600_000, SHOWN_MS // 60_000)
     for said in ("ten minutes", "twelve hours", "15 minutes"):
         assert said in README

@@ -1,4 +1,4 @@
-"""Every language says everything, in the same places and with the right plural forms."""
+"""Every catalogue is complete, with the same placeholders and the right plural forms."""
 
 import re
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ def catalogue(path: Path) -> Catalog:
 
 
 def messages(path: Path) -> list[Message]:
-    """Without the file's head."""
+    """Without the file's header."""
     return [message for message in catalogue(path) if message.id]
 
 
@@ -43,7 +43,7 @@ def forms(text: object) -> tuple[str, ...]:
     return (text,) if isinstance(text, str) else tuple(text)
 
 
-def test_the_four_languages_and_one_from_right_to_left_are_here() -> None:
+def test_four_languages_and_a_right_to_left_one_are_here() -> None:
     assert {"en", "fr", "es", "ca", "ar"} <= {path.stem for path in FILES}
 
 
@@ -53,20 +53,20 @@ def test_a_catalogue_has_every_text_that_people_can_read(path: Path, found: Cata
 
 
 @pytest.mark.parametrize("path", TRANSLATED, ids=lambda path: path.stem)
-def test_a_catalogue_is_complete_and_certain(path: Path) -> None:
+def test_a_catalogue_is_complete_and_not_fuzzy(path: Path) -> None:
     found = messages(path)
     assert len(found) > 200
     assert [] == [message.id for message in found if message.fuzzy or not all(forms(message.string))], MEND
 
 
 @pytest.mark.parametrize("path", TRANSLATED, ids=lambda path: path.stem)
-def test_no_translation_has_other_marks_or_tags_than_its_source(path: Path) -> None:
+def test_no_translation_has_other_placeholders_or_tags_than_its_source(path: Path) -> None:
     assert [] == [(message.id, message.string) for message in unsound(catalogue(path))]
 
 
 @pytest.mark.parametrize("path", TRANSLATED, ids=lambda path: path.stem)
-def test_a_translation_ends_as_its_source_does(path: Path) -> None:
-    """A full stop, a colon and a question mark are part of what is said."""
+def test_a_translation_ends_with_the_punctuation_of_its_source(path: Path) -> None:
+    """A full stop, a colon and a question mark change the meaning."""
     ends = str.maketrans("؟", "?")
     for message in messages(path):
         for source, said in zip(forms(message.id)[-1:], forms(message.string)[-1:], strict=True):
@@ -77,7 +77,7 @@ def test_a_translation_ends_as_its_source_does(path: Path) -> None:
 
 @pytest.mark.parametrize("path", TRANSLATED, ids=lambda path: path.stem)
 def test_the_plural_forms_are_those_of_the_language(path: Path) -> None:
-    """One form of ours for each form of Unicode's, for every number that can come."""
+    """One form of ours for each form of Unicode's CLDR, for every number that can occur."""
     locale = Locale.parse(path.stem, sep="-")
     forms_max = catalogue(path).num_plurals
     chooses = read_catalogues(FOLDER).words[path.stem]._plural
@@ -88,15 +88,15 @@ def test_the_plural_forms_are_those_of_the_language(path: Path) -> None:
 
 @pytest.mark.parametrize("path", TRANSLATED, ids=lambda path: path.stem)
 def test_a_catalogue_is_in_its_own_language(path: Path) -> None:
-    """Few texts say the same in two languages; many would be a text that was forgotten."""
+    """Few texts are the same in two languages; many would mean texts that were left untranslated."""
     worded = [message for message in messages(path) if re.search("[a-z]{3}", str(message.id))]
     same = [message.id for message in worded if message.id == message.string]
     assert len(same) < len(worded) / 25, same
 
 
 @pytest.mark.parametrize("path", TRANSLATED, ids=lambda path: path.stem)
-def test_people_read_short_sentences(path: Path) -> None:
-    """Beyond this many words a child of twelve loses the thread."""
+def test_sentences_on_pages_are_short(path: Path) -> None:
+    """Longer sentences are hard to follow for a twelve-year-old."""
     for message in messages(path):
         for said in forms(message.string):
             for sentence in re.split(r"(?<=[.:?!؟])\s", said):
@@ -112,11 +112,11 @@ def _html(node: nodes.Node) -> Iterator[str]:
 
 
 def unmarked(source: str) -> list[str]:
-    """What a template says to people without marking it for the catalogues."""
+    """Text of a template that is shown to people and not marked for translation."""
     tree = Environment(extensions=["jinja2.ext.i18n"]).parse(source)
     html = "".join(_html(tree))
     said = re.findall(r"(?:aria-label|title|placeholder|alt)=\"([^\"]*[A-Za-z][^\"]*)\"", html)
-    # Macros give attributes too, outside any tag.
+    # Macros produce attributes too, outside any tag.
     words = re.sub(r"<[^>]*>|&\w+;| aria-[a-z]+=\"[^\"]*\"| (?:open|autofocus)\b", "<", html)
     said += re.findall(r"[A-Za-z]{2,}[^<]*", words)
     shown = [child for output in tree.find_all(nodes.Output) for child in output.nodes]
@@ -127,7 +127,7 @@ def unmarked(source: str) -> list[str]:
 
 
 @pytest.mark.parametrize("path", sorted(TEMPLATES.glob("*.html")), ids=lambda path: path.stem)
-def test_nothing_is_said_to_people_past_the_catalogues(path: Path) -> None:
+def test_all_visible_text_goes_through_the_catalogues(path: Path) -> None:
     assert [] == unmarked(path.read_text())
 
 
@@ -138,22 +138,22 @@ def test_an_unmarked_text_is_found() -> None:
     assert [] == unmarked('<p class="x">{% trans %}Hello{% endtrans %} {{ _("You") }} · {{ page.x }}</p>')
 
 
-def test_no_style_knows_left_from_right() -> None:
-    """Logical properties turn round with the writing."""
+def test_no_style_uses_left_or_right() -> None:
+    """Logical properties follow the writing direction."""
     for path in [*TEMPLATES.glob("*.css"), *TEMPLATES.glob("*.html")]:
         text = path.read_text()
         assert [] == LEFT_OR_RIGHT.findall(text), path.name
 
 
-def test_names_do_not_turn_an_arabic_sentence_round() -> None:
-    """Ids of decisions and rules are written from left to right: each stands between Unicode's isolates."""
+def test_names_do_not_reorder_an_arabic_sentence() -> None:
+    """Ids of decisions and rules are left-to-right: each is between Unicode isolates."""
     for message in messages(FOLDER / "ar.po"):
         for said in forms(message.string):
             for name in re.findall(r"\{(?:decision|rule|group|tier|tiers)\}|%\((?:decision|rule)\)s", said):
                 assert f"\u2068{name}\u2069" in said, said
 
 
-def test_french_marks_do_not_begin_a_line() -> None:
+def test_french_punctuation_does_not_begin_a_line() -> None:
     for message in messages(FOLDER / "fr.po"):
         for said in forms(message.string):
             assert not re.search(r" [?:!;»]|« ", said), said

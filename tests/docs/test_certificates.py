@@ -1,4 +1,4 @@
-"""What is written about certificates is what the node does."""
+"""The documentation of certificates agrees with the code."""
 
 import re
 from datetime import timedelta
@@ -25,7 +25,7 @@ LEAST = (
 )
 
 
-def test_the_settings_as_shown_are_valid() -> None:
+def test_the_settings_in_the_example_are_valid() -> None:
     (shown,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
     config, findings = parse_config(LEAST + shown)
     assert config is not None, findings
@@ -36,7 +36,7 @@ def test_the_settings_as_shown_are_valid() -> None:
     )
 
 
-def test_times_are_those_of_the_node() -> None:
+def test_times_are_those_of_the_code() -> None:
     assert LOOK_EVERY_S == 5
     assert "the node sees new files within five seconds" in PAGE
     assert timedelta(minutes=1) == ASK_AGAIN
@@ -45,7 +45,7 @@ def test_times_are_those_of_the_node() -> None:
     assert "less than ten days" in PAGE
 
 
-def test_limits_by_https_are_in_the_portals_readme() -> None:
+def test_limits_of_https_are_in_the_portals_readme() -> None:
     section = PORTAL.partition("## By https")[2].partition("\n## ")[0]
     rows = dict(re.findall(r"^\| ([a-z ]+)[^|]* \| ([\d.]+) \|$", section, re.MULTILINE))
     assert {

@@ -1,4 +1,4 @@
-"""Documents that come from lists in the code say what the lists say now."""
+"""Generated documents are up to date with the lists in the code."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""GLOSSARY.md: one line a term, in order, each with the standard term and its source, and each used in the code."""
+"""GLOSSARY.md: one line a term, sorted, each with the standard term and its source, and each used in the code."""
 
 import re
 from pathlib import Path
@@ -23,6 +23,6 @@ def test_each_line_has_a_term_its_standard_and_a_source():
     assert [] == [row for row in ROWS if len(row) != 3 or not all(row)]
 
 
-def test_each_term_stands_there_once_and_in_order():
+def test_each_term_is_listed_once_and_in_order():
     terms = [row[0].strip("`").lower().replace("_", "") for row in ROWS]
     assert sorted(set(terms)) == terms

@@ -1,4 +1,4 @@
-"""mesh/PROTOCOL.md against the code: its vectors, its limits, its picture."""
+"""mesh/PROTOCOL.md against the code: its vectors, its limits, its diagram."""
 
 import json
 import re
@@ -48,13 +48,13 @@ def vector(name: str) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("name", mesh_vectors.MESSAGES)
-def test_a_message_of_the_vectors_says_what_stands_beside_it(name: str) -> None:
+def test_a_message_of_the_vectors_decodes_to_its_description(name: str) -> None:
     found = vector(name)
     said = decode(str(found["frame"]).encode())
     assert found["says"] == json.loads(json.dumps(asdict(said)))
 
 
-def test_the_page_of_the_vectors_is_believed() -> None:
+def test_the_page_of_the_vectors_is_accepted() -> None:
     found = vector("page")
     page = decode(str(found["frame"]).encode())
     assert isinstance(page, Page)
@@ -66,7 +66,7 @@ def test_the_page_of_the_vectors_is_believed() -> None:
     assert found["rows"] == plain
 
 
-def test_the_page_about_earlier_lives_of_the_vectors_is_believed() -> None:
+def test_the_page_about_earlier_incarnations_of_the_vectors_is_accepted() -> None:
     found = vector("past")
     page = decode(str(found["frame"]).encode())
     assert isinstance(page, Page)
@@ -109,7 +109,7 @@ def _said(page: Page) -> PageContent:
 
 
 @pytest.mark.parametrize(("what", "frame"), vector("malformed").items())
-def test_what_the_vectors_call_malformed_is_refused(what: str, frame: str) -> None:
+def test_the_malformed_messages_of_the_vectors_are_refused(what: str, frame: str) -> None:
     assert isinstance(decode(frame.encode()), Malformed), what
 
 
@@ -123,22 +123,22 @@ def test_the_identity_of_the_vectors_is_ours() -> None:
     assert found["community_mark"] == community_mark(str(found["community"]))
 
 
-def test_nothing_changed_the_bytes_of_this_version() -> None:
+def test_the_bytes_of_this_version_are_unchanged() -> None:
     """A difference here is a new version of the protocol, not a new set of vectors."""
     for name, content in mesh_vectors.vectors().items():
         assert mesh_vectors.text(content) == (mesh_vectors.FOLDER / f"{name}.json").read_text()
 
 
-def test_every_limit_stands_on_the_page() -> None:
+def test_every_limit_is_in_the_document() -> None:
     rows = re.findall(r"^\| ([a-z ]+) \| (\d+)", PAGE, re.MULTILINE)
     assert LIMITS == {what: int(number) for what, number in rows}
 
 
-def test_the_picture_is_drawn_from_the_code() -> None:
+def test_the_diagram_is_generated_from_the_code() -> None:
     assert diagram() in PAGE
 
 
-def test_the_page_names_the_service_the_version_and_the_times() -> None:
+def test_the_document_names_the_service_the_version_and_the_times() -> None:
     assert f"`{SERVICE_TYPE}`" in PAGE
     assert f"mesh protocol, version {messages.VERSION}" in PAGE
     assert f"for {peering.KEEPALIVE_EVERY // 1000} s" in PAGE
@@ -149,7 +149,7 @@ def test_the_page_names_the_service_the_version_and_the_times() -> None:
     assert f"no fewer than {collection.ROWS_OF_A_PAGE_MIN}." in PAGE
 
 
-def test_every_kind_of_message_stands_on_the_page() -> None:
+def test_every_kind_of_message_is_in_the_document() -> None:
     # "is" is the heading of the table.
     kinds = set(re.findall(r"^\| `([a-z]+)` \|", PAGE, re.MULTILINE))
     assert {*mesh_vectors.MESSAGES, "page", "is"} == kinds

@@ -1,4 +1,4 @@
-"""The README's pictures show the pages as they are, are small, and say in words what they show."""
+"""The README's pictures show the current pages, are small, and have a description."""
 
 import re
 from pathlib import Path
@@ -19,7 +19,7 @@ def test_every_picture_is_there_and_small():
         assert 1_000 < (FOLDER / f"{picture.name}.webp").stat().st_size <= BYTES_MAX
 
 
-def test_the_readme_shows_every_picture_and_says_what_it_is():
+def test_the_readme_shows_every_picture_with_a_description():
     shown = dict(re.findall(r'<img src="deploy/pictures/([a-z-]+)\.webp"[^>]* alt="([^"]+)"', README))
     assert {picture.name for picture in PICTURES} == set(shown)
     assert [name for name, words in shown.items() if len(words) < 20] == []

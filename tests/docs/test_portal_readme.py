@@ -1,4 +1,4 @@
-"""The portal's README says what the portal does: its machine, its addresses and its limits."""
+"""The portal's README agrees with the code: state machine, addresses and limits."""
 
 import re
 from dataclasses import fields
@@ -15,7 +15,7 @@ ROOM = Path(__file__).parents[2] / "captive_portal"
 README = (ROOM / "README.md").read_text()
 
 
-def test_the_diagram_is_the_machine() -> None:
+def test_the_diagram_is_generated_from_the_state_machine() -> None:
     assert f"```mermaid\n{diagram()}\n```" in README
     assert {(state.__name__, event.__name__) for state, event in TRANSITIONS} == {
         (state, event) for state, event, _ in ARROWS
@@ -47,7 +47,7 @@ def test_every_limit_is_in_the_table_with_its_value() -> None:
     assert {field.name: str(field.default) for field in fields(Limits)} == rows
 
 
-def test_what_fits_into_the_memory_that_is_allowed_is_as_the_table_says() -> None:
+def test_the_capacity_table_agrees_with_the_memory_budget() -> None:
     rows = re.findall(r"^\| (\d+) \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \|$", README, re.MULTILINE)
     found = {int(mib): budget(Allowed(int(mib) << 20, "")) for mib, *_ in rows}
     assert 4 == len(rows)
@@ -59,13 +59,13 @@ def test_what_fits_into_the_memory_that_is_allowed_is_as_the_table_says() -> Non
     assert f"MemoryHigh={min(found)}M\n" in unit
 
 
-def test_of_a_hard_limit_as_much_is_planned_with_as_is_said() -> None:
+def test_the_planned_share_of_a_hard_limit_is_as_documented() -> None:
     files = {"/proc/self/cgroup": "0::/a\n", "/sys/fs/cgroup/a/memory.max": f"{12 << 20}\n"}
     assert 11 << 20 == allowed_memory(files.get).bytes
     assert "eleven twelfths of `memory.max`" in README
 
 
-def test_every_failure_of_others_has_a_test_that_is_there() -> None:
+def test_every_failure_of_others_has_an_existing_test() -> None:
     rows = [
         line.split("|")
         for line in README.partition("## What went wrong elsewhere")[2].partition("\n## ")[0].splitlines()

@@ -1,4 +1,4 @@
-"""Numbers that people are promised, against what the node does: read from the documents, in their units."""
+"""Numbers in the documents, in their units, against the constants of the code."""
 
 import re
 from pathlib import Path
@@ -40,7 +40,7 @@ GUESSES = "node/accounts/login_throttle.py"
 
 
 def promised(document: str, words: str) -> list[int]:
-    """The numbers in what stands there: `words` with `#` for a number and `@` for a time, in milliseconds."""
+    """The numbers at the places of `words`, where `#` stands for a number and `@` for a time in milliseconds."""
     pattern = re.escape(words).replace(r"\#", r"([\w]+)").replace("@", r"([\w]+) (second|minute|hour|day)s?")
     text = " ".join((ROOT / document).read_text().split())
     found = re.search(pattern.replace(r"\ ", " "), text)
@@ -90,11 +90,11 @@ def promised(document: str, words: str) -> list[int]:
         ),
     ],
 )
-def test_what_people_are_promised_is_what_is_kept(document: str, words: str, kept: list[int]) -> None:
+def test_documented_numbers_are_those_of_the_code(document: str, words: str, kept: list[int]) -> None:
     assert promised(document, words) == kept
 
 
-def test_waits_and_passphrases_are_as_the_module_says() -> None:
+def test_throttle_times_and_odds_are_as_the_module_documents() -> None:
     assert 3_600_000 == WAIT_LONGEST
     assert CODE_THROTTLE == PASSPHRASE_THROTTLE
     assert "up to an hour" in (ROOT / GUESSES).read_text()

@@ -1,4 +1,4 @@
-"""The README's first screen shows the demo and two commands; whatever it names exists, and its commands run."""
+"""The README's first screen shows the demo and two commands; every file it names exists, and its commands run."""
 
 import os
 import re
@@ -18,7 +18,7 @@ COMMANDS = [
 ]
 
 
-def test_the_first_screen_says_what_it_is_shows_it_and_gives_two_commands():
+def test_the_first_screen_has_a_description_a_picture_and_two_commands():
     assert "community network" in FIRST_SCREEN
     assert re.search(r"!\[.+\]\(deploy/pictures/demo\.svg\)", FIRST_SCREEN)
     assert ["deploy/demo", "deploy/check"] == COMMANDS[:2]
@@ -40,26 +40,26 @@ def test_every_command_can_be_started():
 
 
 @pytest.mark.parametrize("command", [line for line in COMMANDS if line.endswith("--help")])
-def test_the_commands_that_only_explain_run(command):
+def test_the_help_commands_run(command):
     done = subprocess.run(command.split(), cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     assert 0 == done.returncode, done.stderr
     assert "usage" in done.stdout
 
 
-def test_the_demonstration_explains_itself():
+def test_the_demo_explains_itself():
     argv = [".venv/bin/python", "-m", "tests.lab.demo", "--help"]
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     assert 0 == done.returncode
     assert {"--seconds", "--json"} <= set(re.findall(r"--\w+", done.stdout))
 
 
-def test_every_verb_that_is_named_is_one():
+def test_every_command_that_is_named_exists():
     listed = (ROOT / "deploy" / "COMMANDS.md").read_text()
     for verb in re.findall(r"`procomu (\w+)", README):
         assert f"procomu {verb}" in listed
 
 
-def test_the_picture_is_a_picture_of_the_demo():
+def test_the_picture_shows_the_demo():
     svg = (ROOT / "deploy" / "pictures" / "demo.svg").read_text()
     assert svg.startswith("<svg")
     for word in ("square", "hills", "online", "Mbit/s", "limited by"):

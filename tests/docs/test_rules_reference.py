@@ -1,4 +1,4 @@
-"""The reference of the rule language names all that the code knows, and its examples are read by the code."""
+"""The reference of the rule language is complete, and the parser reads its examples."""
 
 import re
 from pathlib import Path
@@ -32,7 +32,7 @@ def test_each_key_of_a_rule_is_named(key):
     assert re.search(rf"`{key}\b|^{key} = ", README, flags=re.MULTILINE)
 
 
-def test_each_module_of_the_room_is_in_its_table():
+def test_each_module_of_the_package_is_in_its_table():
     missing = [p.name for p in ROOM.glob("*.py") if p.name != "__init__.py" and f"`{p.name}`" not in README]
     assert [] == missing
 

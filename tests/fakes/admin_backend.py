@@ -1,4 +1,6 @@
-"""A house for the admins' door, in memory: a few people on, two neighbours, rules that must contain no "nonsense"."""
+"""An in-memory backend for the admin server: a few active accounts, two neighbours, rules that must not contain
+"nonsense".
+"""
 
 import asyncio
 import difflib
@@ -87,7 +89,7 @@ def village() -> Overview:
 
 
 def both_links() -> signin.SignIn:
-    """One for an admin, one for somebody who issues vouchers."""
+    """One link for an admin, one for an issuer of vouchers."""
     admin = signin.offer(signin.SignIn(), LINK, NOW)
     return signin.offer(admin, ISSUER_LINK, NOW, signin.Signed("issuer", "library"))
 
@@ -193,7 +195,7 @@ def fingerprint(text: str) -> str:
 
 @asynccontextmanager
 async def open_admin_server(backend: FakeAdminBackend) -> AsyncIterator[int]:
-    """The port of a door that stands open on loopback."""
+    """The port of a server that listens on the loopback."""
     server = AdminServer(backend, address="127.0.0.1", port=0)
     task = asyncio.get_running_loop().create_task(server.run())
     await server.ready.wait()

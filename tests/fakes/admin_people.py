@@ -1,4 +1,4 @@
-"""People, members and words for the admins' door, in memory: the real answers on a register of their own."""
+"""People, members and texts for the admin server, in memory: the real services on their own account registry."""
 
 import asyncio
 import difflib
@@ -57,7 +57,7 @@ TIGHT = f"""\
 down = "3 Mbit/s"
 up = "600 kbit/s"
 """
-"""A line with room for the lifelines of two households and the guests, not of three."""
+"""An uplink with room for the lifelines of two households and the guests, but not of three."""
 
 
 def book_of(text: str, member_directory: MemberDirectory) -> ActiveRuleset:
@@ -68,7 +68,7 @@ def book_of(text: str, member_directory: MemberDirectory) -> ActiveRuleset:
 
 @dataclass
 class FakeMembersFile:
-    """The members' file, which never fails to be written."""
+    """The members file, whose writes never fail."""
 
     town: RegistryFixture
     text: str = MEMBERS
@@ -111,7 +111,7 @@ def device(
 
 @dataclass
 class FakePeople:
-    """A few people who are on, and one device that was taken off."""
+    """A few people who are online, and one device that was blocked."""
 
     town: RegistryFixture
     rows: dict[str, PersonRow] = field(default_factory=dict)
@@ -207,7 +207,7 @@ class FakePeople:
 
 
 class Membership:
-    """What the admins' door asks about vouchers, members and words."""
+    """The backend for vouchers, members, terms, notices and objections."""
 
     def __init__(self) -> None:
         self.town, self._chance = RegistryFixture(), Random(5)
@@ -233,7 +233,7 @@ class Membership:
             return at(self.now)
 
         async def mint(count):
-            await asyncio.sleep(0)  # others may act meanwhile
+            await asyncio.sleep(0)  # other requests may be handled meanwhile
             return registry.vouchers.generate(count)
 
         self.vouchers = AdminVouchersService(
@@ -303,5 +303,5 @@ class Membership:
 
 
 def changed_lines(before: str, after: str) -> list[str]:
-    """Lines that went and came, for tests that say what an edit left alone."""
+    """Lines removed and added, for tests that say what an edit left alone."""
     return [line for line in difflib.ndiff(before.splitlines(), after.splitlines()) if line[0] in "+-"]

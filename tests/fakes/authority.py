@@ -1,4 +1,4 @@
-"""A certificate authority of the tests' own: a root, an authority between, and certificates for hosts."""
+"""A test certificate authority: a root, an intermediate, and certificates for hosts."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -38,7 +38,7 @@ def issue(
     begins: datetime | None = None,
     ends: datetime | None = None,
 ) -> Pair:
-    """An authority's certificate, or a host's; `by` None signs itself."""
+    """A certificate for an authority or a host; with `by` None it is self-signed."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     signer = by.key if by else key
@@ -86,11 +86,11 @@ class Authority:
         return issue(host, self.between, host=host, begins=begins, ends=ends)
 
     def chain(self, pair: Pair) -> bytes:
-        """As an ACME client writes fullchain.pem."""
+        """The chain as an ACME client writes it to fullchain.pem."""
         return pair.pem + self.between.pem
 
     def write(self, folder: Path, host: str, *, ends: datetime | None = None) -> tuple[Path, Path, Path]:
-        """Files with the chain, the key and the root for `host`."""
+        """Write the chain, the key and the root for `host`."""
         pair = self.certify(host, ends=ends)
         chain, key, root = folder / "portal.crt", folder / "portal.key", folder / "root.crt"
         for file, content in ((chain, self.chain(pair)), (key, pair.key_pem), (root, self.root.pem)):

@@ -1,5 +1,6 @@
-"""Communities at random for properties that reach from a rule file to the kernel: its text, its roll, who is here,
-what they have used, and whether the node knows the time."""
+"""Random communities for property tests from a rule file to the kernel: rules, members, who is online, usage,
+and whether the clock is known.
+"""
 
 from dataclasses import dataclass
 
@@ -29,20 +30,20 @@ GUEST_LIFELINES = ((64, 32), (256, 96), (1_000, 256))
 LINES = ((4_000, 1_000), (10_000, 4_000), (40_000, 8_000), (300_000, 300_000))
 RATES = (10, 64, 128, 300, 1_000, 4_000, 20_000)
 USED = Bytes(5 * 10**9)
-"""What an account that used much has used in every period; quotas are above it or below it."""
+"""Usage of an account that used much, in every period; quotas are above it or below it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Community:
-    """Its files' texts, and one moment of it."""
+    """The texts of its files, and its state at one moment."""
 
     rules: str
     members: str
     accounts: tuple[str, ...]
-    """Of the roll, those who are here."""
+    """Members who are online."""
     guests: int
     vouchers: tuple[str, ...]
-    """Groups of guests who came in by a voucher."""
+    """Groups of guests who joined with a voucher."""
     heavy: frozenset[str]
     """Accounts that have used `USED`."""
     minute: int
@@ -59,7 +60,7 @@ def _rates(draw: st.DrawFn) -> str:
 
 
 class _File:
-    """A rule file that grows."""
+    """A rule file under construction."""
 
     def __init__(self, draw: st.DrawFn, counts: dict[str, int], lifeline: tuple[int, int]) -> None:
         self._draw, self._counts, self._lifeline = draw, counts, lifeline
@@ -77,7 +78,7 @@ class _File:
         return name
 
     def people(self, who: str) -> None:
-        """What one tier has by itself."""
+        """Rules for one tier alone."""
         weight = self._draw(st.sampled_from([20, 50, 100, 300]))
         is_pool = self._sometimes()
         if is_pool:
@@ -96,7 +97,7 @@ class _File:
                 self.add(f'ceiling = "none"\nexception_to = "{top}"', timed=True)
 
     def _pool(self, who: str) -> None:
-        """A floor and a ceiling for all of it, near what its lifelines come to."""
+        """A floor and a ceiling for a whole pool, near the sum of its lifelines."""
         many = max(1, self._counts.get(who, 1))
         if self._sometimes(of=5):
             return
@@ -137,7 +138,7 @@ class _File:
 
 @st.composite
 def communities(draw: st.DrawFn) -> Community:
-    """Most of them pass the checks, and many just so."""
+    """Most of them pass the checks, many of those only just."""
     tiers = [draw(st.sampled_from(TIERS)) for _ in range(draw(st.integers(0, 10)))]
     member_directory, members = [], ""
     for number, tier in enumerate(tiers):
@@ -181,7 +182,7 @@ def is_accepted(community: Community) -> bool:
 
 
 ACCEPTED = communities().filter(is_accepted)
-"""Those whose rules the real checks let through."""
+"""Communities whose rules the real checks accept."""
 
 
 def member_directory_of(members: str) -> MemberDirectory:
@@ -191,7 +192,7 @@ def member_directory_of(members: str) -> MemberDirectory:
 
 
 class PolicyAt(EffectivePolicy):
-    """At a moment that the test chose."""
+    """The effective policy at a moment that the test chose."""
 
     at: Moment
 
@@ -200,8 +201,9 @@ class PolicyAt(EffectivePolicy):
 
 
 def effective_policy_of(community: Community, members: str | None = None) -> PolicyAt:
-    """Everybody of the community here, with the real checks, register, presence and books. `members`: the roll has
-    become this since the rules were adopted."""
+    """The effective policy of everybody who is online, with the real checks, registry, session table and
+    ledger. `members`: the members file has changed to this since the rules were adopted.
+    """
     adopted = load_active_ruleset(community.rules, member_directory_of(community.members))
     assert isinstance(adopted, ActiveRuleset), adopted
     member_directory, clock, ledger = (
@@ -248,7 +250,9 @@ def plan_of(standing: EffectivePolicy) -> TrafficPlan:
 
 
 def lifeline_of(ruleset: Ruleset) -> Rates:
-    """What the file says, with the code's own below it; worked out here without the code that is tested."""
+    """The lifeline in the rule file, and the built-in one below it; computed here independently of the tested
+    code.
+    """
     least = Rates(BitsPerSecond(64_000), BitsPerSecond(32_000))
     said = ruleset.charter.lifeline
     return Rates(max(said.down, least.down), max(said.up, least.up))

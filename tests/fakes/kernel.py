@@ -1,4 +1,4 @@
-"""A kernel in memory: keeps the promises of the real one, prints itself as nft text, and lets tests send traffic."""
+"""A kernel in memory: keeps the contract of the real one, prints itself as nft text, and lets tests send traffic."""
 
 import threading
 from dataclasses import replace
@@ -12,7 +12,7 @@ from node.units import NO_USAGE, Bytes, MacAddress, Monotonic, Usage
 
 
 class FakeKernel:
-    """Implements `node.enforcement.ports.Kernel`. Time passes only by `now` of the calls and by `pass_time`."""
+    """Implements `node.enforcement.ports.Kernel`. Time passes only by the `now` of calls and by `pass_time`."""
 
     def __init__(self) -> None:
         self.now = Monotonic(0)
@@ -24,7 +24,7 @@ class FakeKernel:
         self.table = TableUse()
         self._counters: dict[int, Usage] = {}
         self._counting = threading.Lock()
-        """Packets are counted while a plan is applied in another thread; none may be lost between."""
+        """Tests count packets while another thread applies a plan; the lock keeps any from being lost."""
         self._lives = 0
         self._forwarding_before = (False, False)
 
@@ -76,15 +76,15 @@ class FakeKernel:
         self.plan, self._counters = None, {}
 
     def close(self) -> None:
-        """As the real one's; nothing to give back."""
+        """Nothing to release."""
 
-    # --- what a test may do ---
+    # --- for tests ---
 
     def pass_time(self, milliseconds: int) -> None:
         self.now = Monotonic(self.now + milliseconds)
 
     def send(self, mac: str, *, down: int = 0, up: int = 0) -> bool:
-        """Traffic of one device; False when it is refused, and then nothing is counted."""
+        """Send traffic of one device; False when it is refused, and then nothing is counted."""
         with self._counting:
             admission = self._alive().get(MacAddress(mac))
             if admission is None:
@@ -93,15 +93,15 @@ class FakeKernel:
             return True
 
     def vanish(self) -> None:
-        """Somebody flushed the whole ruleset behind our back."""
+        """Another program flushes the whole ruleset."""
         self.plan, self._counters = None, {}
 
     def classes(self, *, upwards: bool = False) -> dict[int, HtbClass]:
-        """What HTB would be told."""
+        """The classes that HTB would be given."""
         return htb_classes(self.plan.classes, self.plan.uplink, upwards=upwards) if self.plan else {}
 
     def as_text(self) -> str:
-        """The table that would stand, as nft statements."""
+        """The resulting table as nft statements."""
         if self.plan is None:
             return ""
         form = nft.ChainLayout(self.plan.firewall, bool(self.plan.uplink or self.plan.classes), (2, 3))

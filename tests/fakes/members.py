@@ -1,4 +1,4 @@
-"""A register as the daemon makes it, with chance that repeats itself."""
+"""An account registry as the daemon makes it, with repeatable randomness."""
 
 import random
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What a mesh needs from its house, in memory: usage books, a shelf, and keys that are the same in each run."""
+"""What a mesh needs from its node, in memory: a ledger, a page cache, and keys that are the same in each run."""
 
 import hashlib
 import secrets
@@ -16,7 +16,7 @@ TODAY = "2026-11-24"
 
 
 def key_of(name: str) -> Ed25519PrivateKey:
-    """The key of the node called `name`; only tests may make keys like this."""
+    """The key of the node called `name`; only tests may derive keys like this."""
     return key_from_raw(hashlib.sha256(name.encode()).digest())
 
 
@@ -46,7 +46,7 @@ class Books:
         ]
 
     def cells_now(self) -> Iterable[tuple[str, AccountId, UsageBucket]]:
-        """Of this life."""
+        """Buckets of this incarnation."""
         mine = self.ledger.cells_of(self.node)
         return [(key.day, key.account, cell) for key, cell in mine if key.incarnation == self.incarnation]
 

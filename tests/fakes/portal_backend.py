@@ -1,4 +1,4 @@
-"""A house in memory, for the portal's tests: a real guest's life, a set instead of a kernel, and its people."""
+"""An in-memory backend for the portal: the real session states, a set instead of a kernel, and its people."""
 
 import asyncio
 from collections.abc import Mapping
@@ -81,7 +81,9 @@ KEPT = tuple(KeptView(each.table, each.purpose, each.retention) for each in WHOL
 
 @dataclass
 class FakeCallers:
-    """Implements `captive_portal.ports.Callers`: addresses to devices that send from them, and who else claims one."""
+    """Implements `captive_portal.ports.Callers`: the device that sends from each address, and any other that
+    claims it.
+    """
 
     devices: dict[str, MacAddress] = field(default_factory=dict)
     claimed: dict[str, MacAddress] = field(default_factory=dict)
@@ -98,7 +100,7 @@ class FakeCallers:
 
 @dataclass
 class FakeSponsorRequest:
-    """A guest's question to a member, while nobody has answered."""
+    """A guest's unanswered request to a member."""
 
     number: int
     mac: MacAddress
@@ -109,7 +111,7 @@ class FakeSponsorRequest:
 
 @dataclass
 class FakePortalBackend:
-    """Implements the portal's `House`; `trouble` and `refusal` make it fail as the real one may."""
+    """Implements the portal's `House`; `trouble` and `refusal` make it fail as the real one can."""
 
     view: CommunityView = COMMUNITY
     allowance: Allowance | None = None
@@ -133,20 +135,20 @@ class FakePortalBackend:
     accounts: dict[MacAddress, tuple[str, Way]] = field(default_factory=dict)
     names: dict[MacAddress, str] = field(default_factory=dict)
     codes: dict[str, str] = field(default_factory=dict)
-    """Device codes that are open, and whose they are."""
+    """Open device codes and their accounts."""
     questions: list[FakeSponsorRequest] = field(default_factory=list)
     unanswered: set[MacAddress] = field(default_factory=set)
     unasked: dict[str, int] = field(default_factory=dict)
-    """Whose question has lately ended without a yes."""
+    """Devices whose request recently ended without approval."""
     objections: list[Objection] = field(default_factory=list)
     wrong: dict[MacAddress, int] = field(default_factory=dict)
     choosing: dict[MacAddress, tuple[str, Way]] = field(default_factory=dict)
-    """Who have shown which account is theirs, and choose which of its devices makes room."""
+    """Devices that have authenticated and now choose which device is evicted."""
     erased: list[MacAddress] = field(default_factory=list)
     calls: list[tuple[str, MacAddress]] = field(default_factory=list)
-    """Every change that was asked for."""
+    """Every change that was requested."""
 
-    # --- what people see ---
+    # --- views ---
 
     def guest(self, mac: MacAddress) -> GuestView:
         state = self.states.get(mac, session_state.Unauthorized())
@@ -226,7 +228,7 @@ class FakePortalBackend:
     def kept(self) -> tuple[KeptView, ...]:
         return KEPT
 
-    # --- coming in ---
+    # --- joining ---
 
     async def admit(
         self, mac: MacAddress, entry: Entry, terms_version: str, instead_of: MacAddress | None = None
@@ -305,7 +307,7 @@ class FakePortalBackend:
         return None
 
     def nobody_answers(self, mac: MacAddress) -> None:
-        """The time of the device's question is over."""
+        """The device's request has timed out."""
         self.questions = [each for each in self.questions if each.mac != mac]
         self.unanswered.add(mac)
 
@@ -335,7 +337,7 @@ class FakePortalBackend:
             self.unasked.pop(host, None)
         return None
 
-    # --- my page ---
+    # --- the account page ---
 
     async def new_device_code(self, mac: MacAddress) -> DeviceCode | Refused:
         await self._asked("new_device_code", mac)

@@ -1,4 +1,4 @@
-"""A portal as a program of its own, so that its memory can be weighed: prints its port, and serves until killed."""
+"""A portal in its own process, so that its memory can be measured: prints its port, and serves until killed."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""A real portal on a real loopback socket, before a house in memory."""
+"""A real portal on a real loopback socket, with an in-memory backend."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,13 +17,13 @@ ANA, BEN = MacAddress("02:00:00:00:00:0a"), MacAddress("02:00:00:00:00:0b")
 ANAS_ADDRESS, BENS_ADDRESS, STRANGERS_ADDRESS = "127.0.0.1", "127.0.0.2", "127.0.0.3"
 SECRET = b"the portal's secret, of 32 bytes"
 MINUTE = 100
-"""Of the boot without a name at which the door's clock stands until a test turns it."""
+"""Minutes since boot on the portal's clock until a test advances it; the boot id is empty."""
 TOKENS = Tokens(SECRET, boot_name(""), MINUTE)
 
 
 @dataclass
 class PortalServer:
-    """Ana and Ben stand on the link; whoever asks from elsewhere is a stranger."""
+    """Ana and Ben are on the link; every other address is outside the client network."""
 
     portal: Portal
     backend: FakePortalBackend
@@ -47,7 +47,7 @@ class BootClock:
 
 @cache
 def renderer() -> Renderer:
-    """Read once for all doors of a run."""
+    """Loaded once for all servers of a test run."""
     return Renderer()
 
 

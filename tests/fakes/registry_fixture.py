@@ -1,4 +1,4 @@
-"""A small community for the register's tests: Ana and Pere are members, Ana's laptop is in the roll."""
+"""A small community for the registry's tests: Ana and Pere are members, Ana's laptop is in the members file."""
 
 from random import Random
 
@@ -46,7 +46,7 @@ def guest_account(mac: MacAddress) -> AccountId:
 
 
 class RegistryFixture:
-    """A register with a disk beside it."""
+    """An account registry with a disk beside it."""
 
     def __init__(self, seed: int = 11) -> None:
         self.member_directory: MemberDirectory = make_member_directory(
@@ -70,14 +70,14 @@ class RegistryFixture:
         )
 
     def without(self, account: str) -> None:
-        """Somebody leaves the community."""
+        """A member is removed from the members file."""
         left = tuple(unit for unit in self.member_directory.units if unit.account != account)
         self.member_directory = make_member_directory(
             left, {}, {m: a for m, a in self.member_directory.devices.items() if a != account}
         )
 
     def ends(self, account: AccountId) -> int | None:
-        """When the voucher of the account ends; None for one that is no voucher's."""
+        """End of the account's voucher; None for an account without one."""
         voucher = self.registry.vouchers.of_account(account)
         return None if voucher is None or voucher.lease is None else voucher.lease.ends
 
@@ -114,7 +114,7 @@ class RegistryFixture:
         )  # fmt: skip
 
     def restart(self, when: Now, saved_at: int | None = None) -> None:
-        """The node is killed and started anew on what the disk has."""
+        """The node is killed and restarted with what the disk holds."""
         self.registry = self._new()
         last = None if saved_at is None else Monotonic(saved_at)
         self.keep(self.registry.take(self.kept(), when, last))
@@ -128,7 +128,7 @@ class RegistryFixture:
         return done.codes
 
     def came(self, accepted: Accepted | Rejected) -> Accepted:
-        """Somebody came in, and their rows are kept."""
+        """A device joined, and its rows are stored."""
         assert isinstance(accepted, Accepted), accepted
         self.keep(accepted.changes)
         return accepted

@@ -1,4 +1,4 @@
-"""What membership keeps, in dicts that outlive the daemon."""
+"""The account registry's storage, in dicts that outlive the daemon."""
 
 from collections.abc import Hashable, Iterable
 from dataclasses import fields
@@ -22,7 +22,7 @@ from node.accounts.vouchers import Batch
 
 
 class FakeRegistryRepository:
-    """The register's part of `tests.fakes.repository.FakeMemory`."""
+    """The registry's part of `tests.fakes.repository.FakeRepository`."""
 
     def __init__(self) -> None:
         self._rows: dict[str, dict[Hashable, object]] = {each.name: {} for each in fields(StoredAccounts)}
@@ -41,7 +41,7 @@ class FakeRegistryRepository:
 
 
 def place_of(change: Change) -> tuple[str, Hashable, bool]:
-    """Table, key, and whether the row is taken away."""
+    """Table, key, and whether the row is deleted."""
     match change:
         case Batch():
             return "batches", change.number, False

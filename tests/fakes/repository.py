@@ -1,4 +1,4 @@
-"""A memory in dicts that outlives the loop, and a clock that a test turns by hand."""
+"""A repository in dicts that outlives the loop, and a clock that tests set by hand."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -19,7 +19,7 @@ from tests.fakes.registry_repository import FakeRegistryRepository
 
 
 class FakeRepository:
-    """Implements `node.control.ports.Memory`."""
+    """Implements `node.control.ports.Repository`."""
 
     def __init__(self) -> None:
         self.full = False
@@ -28,7 +28,7 @@ class FakeRepository:
         self.rows: dict[UsageKey, UsageBucket] = {}
         self.baseline: Baseline | None = None
         self.tally: Tally | None = None
-        """Not in the data folder: it stays when that is lost, and goes with the machine."""
+        """Not in the data folder: it survives the loss of that folder, and is lost with the machine."""
         self.facts: dict[str, str] = {}
         self.minors: dict[AccountId, int] = {}
         self.sessions: dict[MacAddress, SavedSession] = {}

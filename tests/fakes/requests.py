@@ -1,4 +1,4 @@
-"""Visits to the front door without a socket, for the pure rooms behind it."""
+"""Portal requests without a socket, for the pure modules behind the server."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -27,7 +27,7 @@ def context(
 
 
 class FakePortal(FakePortalBackend):
-    """A house that says of every device just what it was told to say."""
+    """A backend that returns the prepared state for every device."""
 
     view_of_guest: GuestView
 
@@ -36,7 +36,7 @@ class FakePortal(FakePortalBackend):
 
 
 def context_of(guest: GuestView, **changes: object) -> RequestContext:
-    """A visit of somebody of whom the house says this."""
+    """The context of a request from a device with this state."""
     backend = FakePortal()
     backend.view_of_guest = replace(guest, **changes)
     return context(backend)
@@ -45,7 +45,7 @@ def context_of(guest: GuestView, **changes: object) -> RequestContext:
 def inside(
     backend: FakePortalBackend, mac: MacAddress = ANA, account: str = "ana", way: str = "passphrase"
 ) -> FakePortalBackend:
-    """`mac` has come in as this account."""
+    """`mac` has joined this account."""
     backend.accounts[mac] = (account, way)  # type: ignore[assignment]
     backend.happens(mac, session_state.SessionGranted(backend.view.terms_version, backend.session_ms))
     return backend

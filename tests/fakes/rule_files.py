@@ -1,4 +1,4 @@
-"""Rule files, rolls and moments for tests: the worked example of a community of 44 households."""
+"""Rule files, members and times for tests: the worked example of a community of 44 households."""
 
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -33,7 +33,7 @@ SCHOOL = Unit(AccountId("school"), "member", frozenset({"school"}))
 
 
 def village(households: int = 44) -> tuple[Unit, ...]:
-    """One school, three hosts of masts, and households."""
+    """One school, three mast hosts, and households."""
     groups = [{"school"}, {"mast-host"}, {"mast-host"}, {"mast-host"}]
     return tuple(
         Unit(AccountId(f"household-{n}"), "member", frozenset(groups[n] if n < len(groups) else ()))
@@ -42,7 +42,7 @@ def village(households: int = 44) -> tuple[Unit, ...]:
 
 
 def rule(name: str, body: str, who: str = '"tier:member"') -> str:
-    """One rule table; `body` is its effect and whatever else it says."""
+    """One rule table; `body` is its effect and further keys."""
     people = f"who = {who}\n" if who else ""
     return f'[[rule]]\nid = "{name}"\nby = "D-1"\n{people}{body}\n'
 

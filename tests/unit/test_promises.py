@@ -1,7 +1,7 @@
-"""Numbers that people were promised, as they are written: in a document, a decision, or on a page.
+"""Documented numbers as they are written: in a document, a decision, or on a page.
 
-A constant that is compared with itself can be changed by one slip of the hand. Here it stands beside the sentence that
-promises it, which must still be there. Whoever changes one changes the other.
+A constant that is compared with itself can be changed by a typo. Here it is beside the sentence that documents it,
+which must still exist. If you change one, change the other.
 """
 
 from dataclasses import fields
@@ -60,7 +60,7 @@ def setting(name: str) -> str | None:
 
 
 PROMISES: tuple[tuple[str, str, object, object], ...] = (
-    # Who comes in, and for how long.
+    # Admission and session length.
     (SETTINGS_LIST, "How long people stay online before they are asked again", setting("portal.session"), '"4 hours"'),
     (SETTINGS_LIST, "How long a device keeps its address.", setting("lan.dhcp_lease"), '"1 hour"'),
     (RULES, "30 minutes at least", combine.SESSION_MIN, 30 * MINUTE),
@@ -74,7 +74,7 @@ PROMISES: tuple[tuple[str, str, object, object], ...] = (
     (DECISIONS, "a card that was shown within ten minutes", step_up.SHOWN_FOR, 10 * MINUTE),
     (DECISIONS, "A device makes room when it was silent for five minutes", device_limit.IDLE_MIN, 5 * MINUTE),
     (ME, "At least 8 characters.", passphrases.PASSPHRASE_CHARS_MIN, 8),
-    # What one device may take up.
+    # Limits of one device.
     (DECISIONS, "one device may change 120 things at once and one more each second",
      (server.CHANGES_AT_ONCE, server.CHANGES_PER_S), (120, 1)),
     (PORTAL, "handshakes of one device at once, finished ones too | 60", https.HANDSHAKES_AT_ONCE, 60),
@@ -118,7 +118,7 @@ PROMISES: tuple[tuple[str, str, object, object], ...] = (
     (DECISIONS, "12,288 from 160 MiB on", budget(Allowed(160 * 1024 * 1024, "unit")).connections(0), 12_288),
     (DECISIONS, "256 KiB free behind the journal's last line", journal.ROOM_BYTES, 256 * 1024),
     (CHANGES, "come back from a daily copy", copies.EVERY_S <= 24 * 3600, True),
-    # What is kept, and how long.
+    # Retention.
     (TABLES, "30 days after the end", persistence.KEEP_ENDED_DAYS, 30),
     (TABLES, "or 400 days after it was issued if nobody used it", persistence.KEEP_USED_DAYS, 400),
     (DECISIONS, "a synced clock that ran steadily for six hours", persistence.FORGET_EVERY_MS, 6 * HOUR),
@@ -150,7 +150,7 @@ PROMISES: tuple[tuple[str, str, object, object], ...] = (
      (10, 500)),
     (DECISIONS, "room for 65,536 neighbours", arrivals.NEIGHBOURS_MAX, 65_536),
 )  # fmt: skip
-"""Document, what it says, what is so, what it is to be."""
+"""Document, sentence, actual value, documented value."""
 
 UNWRITTEN: tuple[tuple[str, object, object], ...] = (
     ("an uplink is busy from 80 % on, for five minutes, until below 60 % (RFC 6057)",
@@ -195,37 +195,39 @@ UNWRITTEN: tuple[tuple[str, object, object], ...] = (
      (passphrases._N, passphrases._R, passphrases._P), (2**14, 8, 5)),
     ("a line of a TOML file is looked at before it is parsed", toml_reader.LINE_CHARS_MAX, 16_384),
 )  # fmt: skip
-"""What pages and reasons rest on without a number in a text of their own."""
+"""Numbers that pages and reasons rely on without naming them in a text."""
 
 
 def said(document: str) -> str:
-    """Its text with every gap between words as one space."""
+    """Its text with all white space as one space."""
     return " ".join((ROOT / document).read_text(encoding="utf-8").replace('"\n        "', "").split())
 
 
 @pytest.mark.parametrize(
     ("document", "sentence", "found", "promised"), PROMISES, ids=[row[1][:60] for row in PROMISES]
 )
-def test_what_is_written_is_so(document: str, sentence: str, found: object, promised: object) -> None:
+def test_documented_numbers_are_those_of_the_code(
+    document: str, sentence: str, found: object, promised: object
+) -> None:
     assert promised == found
     assert sentence in said(document)
 
 
 @pytest.mark.parametrize(("sentence", "found", "promised"), UNWRITTEN, ids=[row[0][:60] for row in UNWRITTEN])
-def test_what_pages_rest_on_is_so(sentence: str, found: object, promised: object) -> None:
+def test_numbers_behind_pages_are_unchanged(sentence: str, found: object, promised: object) -> None:
     assert promised == found, sentence
 
 
-def test_an_edited_rule_is_looked_for_well_within_the_two_seconds() -> None:
+def test_an_edited_rule_file_is_checked_for_well_within_two_seconds() -> None:
     assert "an edit is in force within two seconds" in said(CHANGES)
     assert rule_files.LOOK_EVERY_S <= 0.5
 
 
-def test_a_tunnel_through_names_carries_four_kilobits_at_most() -> None:
+def test_a_dns_tunnel_carries_four_kilobits_at_most() -> None:
     assert "names carries 4 kbit/s at most" in said(CHANGES)
     assert 8 * (dns_limits.SLOW_QUESTIONS_BYTES + dns_limits.SLOW_ANSWERS_BYTES) <= 4_000
 
 
-def test_no_limit_of_the_portal_is_left_out() -> None:
+def test_every_limit_of_the_portal_is_listed() -> None:
     table = said(PORTAL)
     assert [] == [each.name for each in fields(Limits) if f"`{each.name}`" not in table]

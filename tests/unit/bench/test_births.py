@@ -1,4 +1,4 @@
-"""What the kernel says about new processes, read from bytes."""
+"""Parsing of the kernel's messages about new processes."""
 
 import struct
 
@@ -17,7 +17,7 @@ def test_a_child_process_is_counted_and_a_thread_is_not() -> None:
     assert not is_fork(message(1, 7, 8, 7), 7)
 
 
-def test_other_peoples_children_and_other_events_are_not_counted() -> None:
+def test_processes_of_other_parents_and_other_events_are_not_counted() -> None:
     assert not is_fork(message(1, 9, 8, 8), 7)
     assert not is_fork(message(2, 7, 8, 8), 7)
 

@@ -1,4 +1,4 @@
-"""The arithmetic of the benches, and that no figure is forgotten on the way to the reader."""
+"""The arithmetic of the benches, and that no figure is missing from the report."""
 
 import pytest
 
@@ -20,24 +20,24 @@ def test_equal_parts_are_fair_and_all_for_one_is_not() -> None:
 
 
 def test_a_ratio_compares_what_was_measured_side_by_side() -> None:
-    # The machine became three times slower on the way; the ratio did not change.
+    # The machine became three times slower in between; the ratio did not change.
     assert ratios([90, 60, 30], [100, 66.667, 33.333]) == [0.9, 0.9, 0.9]
     with pytest.raises(ValueError, match="zip"):
         ratios([1.0], [1.0, 2.0])
 
 
-def test_a_quantile_is_a_value_that_was_measured() -> None:
+def test_a_quantile_is_a_measured_value() -> None:
     values = [float(number) for number in range(100, 0, -1)]
     assert quantile(values, 0.5) == 50
     assert quantile(values, 0.99) == 99
     assert quantile([7.0], 0.99) == 7
 
 
-def test_what_could_not_be_taken_says_why() -> None:
+def test_a_figure_that_could_not_be_taken_says_why() -> None:
     assert missing(["a"], "no root") == {"a": None, "a_reason": "no root"}
 
 
-def test_a_figure_is_of_the_tries_that_were_answered_and_the_others_are_counted() -> None:
+def test_a_figure_covers_the_answered_tries_and_the_others_are_counted() -> None:
     assert of_tries("ms", [3.0, None, 1.0, 2.0, None]) == {"ms": 2.0, "ms_failed": 2}
     assert of_tries("ms", [4.0, 3.0, 2.0, 1.0], 1.0) == {"ms": 4.0, "ms_failed": 0}
     assert of_total("per_s", 80.0, 8, 10) == {"per_s": 80.0, "per_s_failed": 2}
@@ -50,7 +50,7 @@ def test_a_figure_is_missing_only_when_no_try_was_answered() -> None:
     assert of_tries("x", [])["x"] is None
 
 
-def test_what_a_bench_found_before_it_broke_off_in_the_other_stays() -> None:
+def test_results_measured_before_the_second_direction_failed_are_kept() -> None:
     def breaks() -> Figures:
         raise RuntimeError("the crowd's program ended")
 
@@ -71,7 +71,7 @@ def test_what_a_bench_found_before_it_broke_off_in_the_other_stays() -> None:
     assert taken(["a", "b"], lambda: {"a": 1})["b_reason"] == "this run did not come to it"
 
 
-def test_a_round_that_broke_off_is_counted_and_the_worse_direction_shown() -> None:
+def test_a_failed_round_is_counted_and_the_worse_direction_shown() -> None:
     assert worse("ratio", [[0.9, 0.8, 0.7], [0.95, 0.9, None]]) == {"ratio": 0.8, "ratio_failed": 1}
     found = worse("ratio", [[0.9], [None]])
     assert found["ratio"] is None
@@ -83,7 +83,7 @@ PAGE = '<form method="post" action="/join/code"><input name="token" value="t"></
 
 
 async def answers_some(address: str, *_: object) -> LoadAnswer:
-    """Nothing for b, no readable answer for c, a page without a form for d, a refusal for e."""
+    """No response for b, an unreadable one for c, a page without a form for d, a refusal for e."""
     if address == "b":
         raise TimeoutError
     if address == "c":
@@ -94,7 +94,7 @@ async def answers_some(address: str, *_: object) -> LoadAnswer:
     return LoadAnswer(status, {"location": "http://login/"}, "" if address == "d" else PAGE)
 
 
-async def test_people_without_an_answer_do_not_take_the_others_answers(
+async def test_people_without_a_response_do_not_take_the_others_responses(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(load, "ask", answers_some)
@@ -111,7 +111,7 @@ async def test_people_without_an_answer_do_not_take_the_others_answers(
     assert came == {"ms": [None, None, None]}
 
 
-def test_a_press_without_an_answer_has_no_times() -> None:
+def test_a_form_without_a_response_has_no_times() -> None:
     job = {"to": "127.0.0.1", "port": 9, "request": "", "wanted": [], "seconds": 1, "addresses": []}
     pressed = load.Pressed(**Press(job)._result(1.0))
     assert (pressed.answered, pressed.p50_ms, pressed.p99_ms) == (0, None, None)
@@ -131,27 +131,27 @@ def test_the_table_shows_what_is_missing_and_why() -> None:
     assert "`seconds_1000`: 3 of its tries had no answer" in text
 
 
-def test_every_round_begins_with_another_state_and_goes_through_all() -> None:
+def test_rounds_start_with_different_states_and_cover_all() -> None:
     names = ["plain", "few", "many"]
     rounds = [turned(names, number) for number in range(6)]
     assert all(sorted(order) == sorted(names) for order in rounds)
     assert {order[0] for order in rounds} == set(names)
 
 
-def test_ten_thousand_devices_have_addresses_of_their_own() -> None:
+def test_ten_thousand_devices_have_distinct_addresses() -> None:
     devices = [device(number) for number in range(1, 10_001)]
     assert len({d.mac for d in devices}) == len({d.address for d in devices}) == 10_000
     assert ROUTER not in {d.address for d in devices}
     assert str(RANGE.network_address) not in {d.address for d in devices}
 
 
-def test_an_answer_is_whole_only_with_its_whole_body() -> None:
+def test_a_response_is_complete_only_with_its_whole_body() -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n"
     assert not Press._is_whole(bytearray(head + b"abc"))
     assert Press._is_whole(bytearray(head + b"abcd"))
     assert not Press._is_whole(bytearray(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n"))
 
 
-def test_the_greedy_open_as_many_connections_as_they_were_told() -> None:
+def test_the_bulk_load_opens_as_many_connections_as_requested() -> None:
     job = {"upwards": False, "seconds": 1, "addresses": ["a", "b"], "fars": ["x", "y"], "flows": [2, 1]}
     assert [("a", "x"), ("a", "x"), ("b", "y")] == list(BulkLoad(job)._waiting)

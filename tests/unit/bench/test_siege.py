@@ -1,4 +1,4 @@
-"""What the siege's attackers send is well formed, and what honest people met is judged rightly."""
+"""Packets of the bench's attackers are well formed, and the results of ordinary clients are judged correctly."""
 
 import itertools
 import re
@@ -19,7 +19,7 @@ ADDRESS, FAR = "10.77.1.2", "203.0.113.150"
 
 
 def is_right(frame: bytes) -> bool:
-    """Both checksums."""
+    """Whether both checksums are right."""
     source, target = (".".join(map(str, frame[at : at + 4])) for at in (26, 30))
     segment = frame[34:]
     total = checksum(_pseudo(source, target, frame[23], len(segment)) + segment)
@@ -28,13 +28,13 @@ def is_right(frame: bytes) -> bool:
 
 @pytest.mark.parametrize("number", [0, 1, 4_711, PORTS - 1])
 @pytest.mark.parametrize("kind", ["syn", "ack", "flood"])
-def test_frames_written_once_are_right_for_every_flow(kind: str, number: int) -> None:
+def test_precomputed_frames_are_right_for_every_flow(kind: str, number: int) -> None:
     frame = bytes(Template(MACS, ADDRESS, FAR, kind).at(number))
     assert is_right(frame)
     assert struct.unpack_from("!H", frame, 34) == (FIRST_PORT + number,)
 
 
-def test_a_flow_is_completed_by_both_ends_without_a_word_between_them() -> None:
+def test_a_flow_is_completed_by_both_ends_without_coordination() -> None:
     syn, ack = (bytes(Template(MACS, ADDRESS, FAR, kind).at(77)) for kind in ("syn", "ack"))
     answer = agreeing(syn)
     assert answer is not None
@@ -51,13 +51,13 @@ def test_a_flow_is_completed_by_both_ends_without_a_word_between_them() -> None:
     assert struct.unpack_from("!HH", ack, 34) == (FIRST_PORT + 77, PORT)
 
 
-def test_the_far_end_agrees_to_nothing_else() -> None:
+def test_the_far_end_answers_nothing_else() -> None:
     kinds = ("ack", "flood", "udp")
     assert [agreeing(bytes(Template(MACS, ADDRESS, FAR, kind).at(1))) for kind in kinds] == [None] * 3
     assert agreeing(b"") is None
 
 
-def test_ten_thousand_new_devices_speak_proper_arp_discovery_and_dhcp() -> None:
+def test_ten_thousand_new_devices_send_valid_arp_discovery_and_dhcp() -> None:
     frame = arp(1, MACS[1], "10.77.128.9", MACS[0], "10.77.0.1")
     assert frame[12:22].hex() == "08060001080006040001"
     assert frame[22:32].hex() == "02aa0000002a0a4d8009"
@@ -68,7 +68,7 @@ def test_ten_thousand_new_devices_speak_proper_arp_discovery_and_dhcp() -> None:
     assert bytes.fromhex("63825363350101ff") in discover(MACS[1], 9)
 
 
-def test_the_rule_that_keeps_resolvers_from_answering_is_about_these_names_in_any_case() -> None:
+def test_the_dns_drop_rule_matches_these_names_in_any_case() -> None:
     asked = names.question(7, (names.label(0xABC), *names.DOMAIN))
     found = re.search(r"@th,160,(\d+) & (0x\w+) == (0x\w+)", names.drop_rule())
     assert found is not None
@@ -80,7 +80,7 @@ def test_the_rule_that_keeps_resolvers_from_answering_is_about_these_names_in_an
     assert int.from_bytes((bytes(8) + other)[20 : 20 + bits // 8]) & mask != wanted
 
 
-def test_a_pace_is_kept_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rate_is_kept_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     now = itertools.count()
     monkeypatch.setattr(send_rate.time, "monotonic", lambda: next(now) / 100)
     monkeypatch.setattr(send_rate.time, "sleep", lambda _: None)
@@ -121,7 +121,7 @@ def test_failures_are_counted_and_the_victims_are_not_the_members() -> None:
     assert found["newcomers"] == 3
 
 
-def test_it_has_recovered_when_flows_and_pages_take_normal_time_again() -> None:
+def test_recovery_means_normal_times_of_flows_and_pages_again() -> None:
     flows = every(0.1, FAST, 10, 20) + every(0.1, SLOW, 20, 23) + every(0.1, FAST, 23, 30)
     assert recovery(PHASES, flows, [(20.5, 30.0), (21.0, 40.0)]) == 3.0
     assert (
@@ -129,7 +129,7 @@ def test_it_has_recovered_when_flows_and_pages_take_normal_time_again() -> None:
     )
 
 
-def test_it_has_not_recovered_when_it_was_not_seen() -> None:
+def test_without_measurements_it_has_not_recovered() -> None:
     good = every(0.1, FAST, 10, 30)
     assert recovery(PHASES, good, [(11.0, FAST), (29.0, FAST)]) is None
     assert recovery(PHASES, every(0.1, None, 20, 30), [(20.5, FAST), (21.0, FAST)]) is None

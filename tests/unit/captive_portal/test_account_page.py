@@ -1,4 +1,4 @@
-"""My page says what limits me and by whose decision; my data are tables that a person can read."""
+"""The account page names each limit and the decision behind it; personal data is shown as readable tables."""
 
 from datetime import datetime
 
@@ -31,7 +31,7 @@ def my_page(allowance: Allowance | None, **changes: object) -> account_page.Acco
     return account_page.account_page(context_of(guest, **changes))
 
 
-def test_my_page_says_what_i_used_what_is_left_and_until_when() -> None:
+def test_the_account_page_says_usage_remainder_and_end() -> None:
     page = my_page(Allowance(SHARE, FLOOR, None, (MONTH,)))
     assert (Usage(2 * GIGA, 500 * MEGA), 45 * GIGA, 3_700) == (page.used, page.bytes_left, page.seconds_left)
     assert (DEVICES, FLOOR.value) == (page.devices, page.floor)
@@ -51,7 +51,7 @@ def test_rules_that_do_not_bind_and_pools_are_named_too() -> None:
     assert ("guests", ("At night nobody is limited.",)) == (page.pool, page.not_binding)
 
 
-def test_a_household_in_a_pool_reads_what_it_keeps_itself_and_guests_what_they_keep_together() -> None:
+def test_a_household_in_a_pool_reads_its_own_guarantee_and_guests_their_common_one() -> None:
     pool = Bound(Rates(2 * MEGA, MEGA), "choir-floor", "D-1", "The choir has at least 2 Mbit/s.")
     household = my_page(Allowance(SHARE, pool, None, pool="choir", own_floor=FLOOR))
     assert (FLOOR.value, False) == (household.floor, household.floor_is_of_all)
@@ -61,11 +61,11 @@ def test_a_household_in_a_pool_reads_what_it_keeps_itself_and_guests_what_they_k
     assert (FLOOR.value, False, 100) == (alone.floor, alone.floor_is_of_all, alone.floor_percent)
 
 
-def test_where_the_line_has_no_room_for_what_was_promised_the_page_says_how_much_is_left() -> None:
+def test_where_the_uplink_has_no_room_for_a_guarantee_the_page_says_how_much_is_left() -> None:
     assert 93 == my_page(Allowance(SHARE, FLOOR, None, kept_permille=937)).floor_percent
 
 
-def test_without_limits_nothing_is_made_up() -> None:
+def test_without_limits_none_is_shown() -> None:
     page = my_page(None, seconds_left=None, bytes_left=None, account=None, devices=(), used=NO_USAGE)
     assert (None, None, None, (), (), NO_USAGE, False) == (
         page.seconds_left,
@@ -78,17 +78,19 @@ def test_without_limits_nothing_is_made_up() -> None:
     )
 
 
-def test_a_quota_of_nothing_is_used_up_not_a_crash() -> None:
+def test_a_quota_of_zero_is_used_up_and_no_crash() -> None:
     page = my_page(Allowance(SHARE, FLOOR, None, (QuotaLeft("none", 0, 5, None),)))
     assert (QuotaLine("none", 0, 0, 100, None),) == page.quotas
 
 
 @pytest.mark.parametrize(("way", "expected"), [("terms", True), (None, True), ("voucher", False)])
-def test_more_time_for_one_tap_is_offered_to_who_came_in_by_one(way: str | None, expected: bool) -> None:
+def test_one_tap_extension_is_offered_to_sessions_that_began_with_one(
+    way: str | None, expected: bool
+) -> None:
     assert expected is my_page(None, way=way).can_extend
 
 
-def test_each_thing_on_my_page_has_a_token_of_its_own() -> None:
+def test_each_form_on_the_account_page_has_its_own_token() -> None:
     page = account_page.account_page(context(inside(FakePortalBackend())))
     tokens = [
         getattr(page.proofs, name)
@@ -99,16 +101,16 @@ def test_each_thing_on_my_page_has_a_token_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(("deed", "said"), [("named", "named"), ("<script>", ""), ("", "")])
-def test_only_what_can_have_happened_is_said_to_have_happened(deed: str, said: str) -> None:
+def test_only_results_that_are_possible_are_shown(deed: str, said: str) -> None:
     assert said == account_page.account_page(context(inside(FakePortalBackend())), deed).deed
 
 
-def test_what_somebody_wrote_is_kept_when_it_could_not_be_sent() -> None:
+def test_typed_text_is_kept_when_it_could_not_be_sent() -> None:
     kept = account_page.trouble("contest", Refused("too-many-open"), "It is slow.")
     assert ("too-many-open", "It is slow.") == (kept.reason, kept.text)
 
 
-def test_my_data_are_tables() -> None:
+def test_personal_data_is_shown_as_tables() -> None:
     data = {
         "account": "ana",
         "devices": [{"mac": "02:00", "name": "phone"}, {"mac": "02:01", "online": True}],
@@ -126,7 +128,7 @@ def test_my_data_are_tables() -> None:
     ) == account_page.tables(data)
 
 
-def test_endless_data_are_cut_on_the_page_and_say_so() -> None:
+def test_very_long_data_is_cut_on_the_page_with_a_note() -> None:
     (table,) = account_page.tables({"days": list(range(9_999))})
     assert (account_page.ROWS_MAX, True) == (len(table.rows), table.is_cut)
 
@@ -139,7 +141,7 @@ JSON = st.recursive(
 
 
 @given(st.dictionaries(st.text(max_size=5), JSON, max_size=4))
-def test_whatever_is_kept_can_be_shown(data: dict[str, object]) -> None:
+def test_every_stored_field_can_be_shown(data: dict[str, object]) -> None:
     for table in account_page.tables(data):
         width = len(table.columns) or 2
         assert all(len(row) == width or len(row) == 1 for row in table.rows)

@@ -1,4 +1,4 @@
-"""What each form does, and that nobody loses what they typed."""
+"""What each form does, and that no typed text is lost."""
 
 from dataclasses import replace
 from typing import get_args
@@ -31,7 +31,7 @@ TABLET = "02:00:00:00:00:0c"
 
 
 async def send(backend: FakePortalBackend, path: str, mac: str = ANA, **fields: str) -> Outcome:
-    """A whole form with its token, as our page would send it."""
+    """A complete form with its token, as the portal's own page would send it."""
     who = context(backend, mac=mac)
     wanted = ACTIONS[path]
     whole = {"token": who.token(wanted.purpose)}
@@ -46,7 +46,7 @@ def splash_of(outcome: Outcome) -> splash.Splash:
     return outcome.page
 
 
-# --- the ways in ---
+# --- joining ---
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def splash_of(outcome: Outcome) -> splash.Splash:
         ("/join/card", {"card": HOUSE_CARD}, "ana"),
     ],
 )
-async def test_every_way_leads_in(path: str, fields: dict[str, str], account: str) -> None:
+async def test_every_join_method_admits(path: str, fields: dict[str, str], account: str) -> None:
     backend = FakePortalBackend()
     assert Redirect("/me") == await send(backend, path, **fields)
     assert (account, [(ANA, "2")]) == (backend.guest(ANA).account, backend.accepted)
@@ -73,7 +73,7 @@ async def test_every_way_leads_in(path: str, fields: dict[str, str], account: st
         (REVOKED_CODE, "code-revoked"),
     ],
 )
-async def test_a_code_that_does_not_lead_in_stays_in_its_field(code: str, reason: str) -> None:
+async def test_a_code_that_is_refused_stays_in_its_field(code: str, reason: str) -> None:
     outcome = await send(FakePortalBackend(), "/join/code", code=code)
     page = splash_of(outcome)
     assert page.failure is not None
@@ -93,7 +93,7 @@ async def test_a_wrong_passphrase_is_not_shown_again_and_the_account_is() -> Non
     assert "almost right" not in repr(page)
 
 
-async def test_whoever_guesses_too_often_is_told_how_long_to_wait() -> None:
+async def test_a_device_that_guesses_too_often_is_told_how_long_to_wait() -> None:
     backend = FakePortalBackend()
     for _ in range(5):
         await send(backend, "/join/code", code="nonsense")
@@ -103,7 +103,7 @@ async def test_whoever_guesses_too_often_is_told_how_long_to_wait() -> None:
     assert (429, 600, 10) == (outcome.status, outcome.retry_s, page.failure.wait_minutes)  # type: ignore[union-attr]
 
 
-async def test_a_way_that_the_community_closed_does_not_lead_in() -> None:
+async def test_a_join_method_closed_by_the_community_does_not_admit() -> None:
     backend = FakePortalBackend(view=replace(COMMUNITY, ways=("voucher",)))
     outcome = await send(backend, "/join/terms")
     assert isinstance(outcome, PageResponse)
@@ -116,13 +116,13 @@ async def test_terms_that_changed_meanwhile_are_shown_with_what_was_typed() -> N
     assert (409, "terms-changed", GOOD_CODE) == (outcome.status, page.word, page.typed.code)  # type: ignore[union-attr]
 
 
-async def test_a_page_of_another_time_asks_to_press_again() -> None:
+async def test_an_expired_page_asks_to_submit_again() -> None:
     outcome = await send(FakePortalBackend(), "/join/code", token="0" * 32, code=GOOD_CODE)
     page = splash_of(outcome)
     assert (403, "stale", GOOD_CODE) == (outcome.status, page.word, page.typed.code)  # type: ignore[union-attr]
 
 
-async def test_who_was_removed_reads_why_whatever_they_try() -> None:
+async def test_a_blocked_device_reads_why_whatever_it_submits() -> None:
     backend = FakePortalBackend()
     backend.happens(ANA, session_state.BlockedByAdmin("noise"))
     for path, fields in (
@@ -135,7 +135,7 @@ async def test_who_was_removed_reads_why_whatever_they_try() -> None:
         assert (403, "refused.html") == (outcome.status, outcome.page.template)
 
 
-async def test_a_full_account_asks_who_makes_room_and_then_lets_in() -> None:
+async def test_a_full_account_asks_which_device_is_evicted_and_then_admits() -> None:
     backend = FakePortalBackend(devices_max=1)
     inside(backend, BEN, "voucher-7k3m9q2w4x1z", "voucher")
     outcome = await send(backend, "/join/code", code=GOOD_CODE)
@@ -147,7 +147,7 @@ async def test_a_full_account_asks_who_makes_room_and_then_lets_in() -> None:
     assert {ANA} == set(backend.passing)
 
 
-async def test_a_member_says_yes_and_the_guest_is_in() -> None:
+async def test_a_member_approves_and_the_guest_is_admitted() -> None:
     backend = inside(FakePortalBackend(), BEN)
     assert Redirect("/") == await send(backend, "/ask", host="ana", name="Carla")
     (request,) = backend.guest(BEN).requests
@@ -156,7 +156,7 @@ async def test_a_member_says_yes_and_the_guest_is_in() -> None:
     assert "introduction" == backend.guest(ANA).way
 
 
-async def test_a_no_lets_nobody_in_and_a_second_question_has_to_wait() -> None:
+async def test_a_refusal_admits_nobody_and_a_second_request_has_to_wait() -> None:
     backend = inside(FakePortalBackend(), BEN)
     await send(backend, "/ask", host="ana", name="Carla")
     assert 429 == (await send(backend, "/ask", host="ana", name="Carla")).status  # type: ignore[union-attr]
@@ -164,10 +164,10 @@ async def test_a_no_lets_nobody_in_and_a_second_question_has_to_wait() -> None:
     assert "waiting" == backend.guest(ANA).state
 
 
-# --- my page ---
+# --- the account page ---
 
 
-async def test_a_code_on_one_device_brings_in_the_next() -> None:
+async def test_a_code_shown_on_one_device_admits_the_next() -> None:
     backend = inside(FakePortalBackend())
     assert Redirect("/me#add") == await send(backend, "/devices/code")
     code = backend.guest(ANA).device_code
@@ -176,7 +176,7 @@ async def test_a_code_on_one_device_brings_in_the_next() -> None:
     assert "ana" == backend.guest(BEN).account
 
 
-async def test_a_device_is_named_and_taken_off_by_its_own_people_only() -> None:
+async def test_a_device_is_named_and_removed_by_its_own_account_only() -> None:
     backend = inside(inside(inside(FakePortalBackend()), TABLET), BEN, "other")
     assert Redirect("/me?done=named") == await send(backend, "/devices/name", device=TABLET, name="tablet")
     assert Redirect("/me?done=removed") == await send(backend, "/devices/remove", device=TABLET)
@@ -188,7 +188,7 @@ async def test_a_device_is_named_and_taken_off_by_its_own_people_only() -> None:
     assert BEN in backend.passing
 
 
-async def test_a_contest_that_cannot_be_sent_is_not_lost() -> None:
+async def test_an_objection_that_cannot_be_sent_is_not_lost() -> None:
     backend = inside(FakePortalBackend())
     for _ in range(3):
         assert Redirect("/me?done=contested") == await send(
@@ -205,7 +205,7 @@ async def test_a_contest_that_cannot_be_sent_is_not_lost() -> None:
     )
 
 
-async def test_a_question_needs_both_names() -> None:
+async def test_a_sponsor_request_needs_both_names() -> None:
     backend = FakePortalBackend()
     for fields in ({"host": " ", "name": "Carla"}, {"host": "ana", "name": ""}):
         outcome = await send(backend, "/ask", **fields)
@@ -214,7 +214,7 @@ async def test_a_question_needs_both_names() -> None:
     assert [] == backend.calls
 
 
-async def test_nothing_said_is_no_contest_and_nobody_is_thanked_for_it() -> None:
+async def test_an_empty_objection_is_not_sent_and_not_acknowledged() -> None:
     backend = inside(FakePortalBackend())
     assert 422 == (await send(backend, "/contest", rule="evening", text=" \n ")).status  # type: ignore[union-attr]
     assert [] == backend.calls
@@ -230,7 +230,7 @@ async def test_a_member_sets_a_passphrase_and_a_guest_cannot() -> None:
     assert 403 == (await send(guest, "/passphrase", passphrase="new words for me")).status  # type: ignore[union-attr]
 
 
-async def test_erasing_and_leaving_end_where_everything_began() -> None:
+async def test_erasing_and_leaving_lead_back_to_the_first_page() -> None:
     backend = inside(FakePortalBackend())
     assert Redirect("/") == await send(backend, "/erase")
     assert ([ANA], set()) == (backend.erased, set(backend.passing))
@@ -266,20 +266,20 @@ async def test_a_token_is_good_for_its_own_purpose_only(path: str, purpose: str)
     assert (403, []) == (outcome.status, backend.calls)
 
 
-async def test_trouble_is_told_with_its_reason() -> None:
+async def test_an_error_is_shown_with_its_reason() -> None:
     backend = FakePortalBackend(refusal=Refused("trouble", "The disk is full.", "quiet-hours"))
     outcome = await send(backend, "/join/terms")
     assert isinstance(outcome, PageResponse)
     assert (503, 5, "refused.html") == (outcome.status, outcome.retry_s, outcome.page.template)
 
 
-async def test_a_memory_that_cannot_be_written_is_worth_another_try() -> None:
+async def test_a_failed_write_asks_to_try_again() -> None:
     outcome = await send(FakePortalBackend(refusal=Refused("memory")), "/join/terms")
     assert isinstance(outcome, PageResponse)
     assert (503, 5, "refused.html") == (outcome.status, outcome.retry_s, outcome.page.template)
 
 
-def test_a_memory_that_cannot_be_written_is_told_in_plain_words_and_without_paths() -> None:
+def test_a_failed_write_is_explained_in_plain_words_and_without_paths() -> None:
     path = "/var/lib/procomu/procomu.db"
     page = renderer().render(info_pages.refused(context(), Refused("memory", f"{path} is full"))).decode()
     assert "cannot save anything" in page
@@ -287,7 +287,7 @@ def test_a_memory_that_cannot_be_written_is_told_in_plain_words_and_without_path
 
 
 @given(st.sampled_from(sorted(ACTIONS)), st.binary(max_size=300))
-async def test_no_bytes_make_a_form_by_chance(path: str, body: bytes) -> None:
+async def test_no_random_bytes_make_a_valid_form(path: str, body: bytes) -> None:
     backend = inside(FakePortalBackend())
     for sent in (body, b"token=" + context(backend).token(ACTIONS[path].purpose).encode() + b"&" + body):
         outcome = await run_action(context(backend), path, sent)
@@ -300,7 +300,7 @@ SHOWN_AS_PAGES = {"removed", "trouble", "memory"}
 
 
 @pytest.mark.parametrize("reason", sorted({*get_args(RefusalReason)} - SHOWN_AS_PAGES))
-def test_every_reason_has_words_of_its_own(reason: RefusalReason) -> None:
+def test_every_reason_has_its_own_message(reason: RefusalReason) -> None:
     for way in WAYS:
         failure = splash.failure(way, Refused(reason, "", wait_s=61))
         page = renderer().render(splash.splash(context(), failure=failure)).decode()

@@ -1,4 +1,6 @@
-"""Two devices that claim one address are noticed; a hand-over, a repeater and a device with many addresses are not."""
+"""Two devices that claim one address are noticed; a hand-over, a repeater and a device with many addresses are
+not.
+"""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,7 +24,7 @@ def seen(*told: tuple[float, MacAddress], address: str = ADDRESS) -> Claims:
     return claims
 
 
-def test_an_address_that_goes_to_and_fro_is_claimed_by_two() -> None:
+def test_an_address_that_alternates_is_claimed_by_two() -> None:
     assert 1 == seen((0, ANA), (1, BEN), (2, ANA)).lately(2)
 
 
@@ -34,11 +36,11 @@ def test_an_address_that_comes_back_much_later_is_not() -> None:
     assert 0 == seen((0, ANA), (1, BEN), (62, ANA)).lately(62)
 
 
-def test_an_address_that_goes_round_among_many_is_not() -> None:
+def test_an_address_that_moves_among_many_devices_is_not() -> None:
     assert 0 == seen(*((n, mac(n)) for n in range(100))).lately(100)
 
 
-def test_a_claim_is_told_of_for_ten_minutes_and_counts_once_for_each_address() -> None:
+def test_a_claim_is_reported_for_ten_minutes_and_counts_once_for_each_address() -> None:
     claims = Claims()
     for now in range(5):
         claims.claimed(ADDRESS, now)
@@ -47,7 +49,7 @@ def test_a_claim_is_told_of_for_ten_minutes_and_counts_once_for_each_address() -
     assert 0 == claims.lately(4 + TEN_MINUTES_S)
 
 
-def test_ever_new_addresses_and_devices_take_up_no_more_room() -> None:
+def test_new_addresses_and_devices_do_not_grow_memory_beyond_its_limit() -> None:
     claims, heard = Claims(), AddressClaims()
     for number in range(2 * ADDRESSES_MAX):
         claims.seen(f"10.77.{number >> 8}.{number & 255}", mac(number), 0)
@@ -58,7 +60,7 @@ def test_ever_new_addresses_and_devices_take_up_no_more_room() -> None:
     assert CLAIMS_MAX == claims.lately(0)
 
 
-def test_a_lease_speaks_against_a_device_only_when_its_holder_was_heard() -> None:
+def test_a_lease_contradicts_a_device_only_when_its_holder_was_seen() -> None:
     heard = AddressClaims()
     heard.add(ANA)
     assert not heard.is_lease_of_another(None, ANA)
@@ -69,7 +71,7 @@ def test_a_lease_speaks_against_a_device_only_when_its_holder_was_heard() -> Non
 
 
 @given(st.integers(min_value=0, max_value=300))
-def test_the_warning_says_how_many_and_names_nobody(addresses: int) -> None:
+def test_the_warning_gives_a_number_and_no_names(addresses: int) -> None:
     said = warning(addresses)
     assert bool(said) == bool(addresses)
     if addresses:

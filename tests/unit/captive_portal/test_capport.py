@@ -1,4 +1,4 @@
-"""The captive portal API (RFC 8908) says what a device may know about itself, in every client's limits."""
+"""The captive portal API (RFC 8908): what a device reads about itself, within the limits of every client."""
 
 import json
 
@@ -22,12 +22,12 @@ def guest(state: str, seconds: int | None = None, octets: int | None = None) -> 
 
 
 @pytest.mark.parametrize("state", ["waiting", "expired", "removed"])
-def test_who_is_not_admitted_reads_where_to_go_and_nothing_more(state: str) -> None:
+def test_a_captive_device_reads_the_portal_address_and_nothing_more(state: str) -> None:
     expected = {"captive": True, "user-portal-url": URLS["portal_url"], "venue-info-url": URLS["venue_url"]}
     assert expected == read(guest(state, 100, 100))
 
 
-def test_an_admitted_guest_reads_what_is_left() -> None:
+def test_an_admitted_device_reads_what_is_left() -> None:
     document = read(guest("admitted", 3_600, 5_000_000))
     assert (False, True, 3_600, 5_000_000) == (
         document["captive"],
@@ -37,14 +37,14 @@ def test_an_admitted_guest_reads_what_is_left() -> None:
     )
 
 
-def test_without_a_limit_no_remainder_is_named() -> None:
+def test_without_a_limit_the_key_is_left_out() -> None:
     """RFC 8908 section 5: the keys should be left out when there is no limit."""
     document = read(guest("admitted"))
     assert {"captive", "user-portal-url", "venue-info-url", "can-extend-session"} == set(document)
     assert document["can-extend-session"] is False
 
 
-def test_where_nobody_can_come_in_no_time_can_be_had() -> None:
+def test_where_nobody_can_join_no_extension_is_offered() -> None:
     closed = capport.document(guest("admitted", 60), **URLS, is_open=False)
     assert json.loads(closed)["can-extend-session"] is False
 
@@ -76,16 +76,16 @@ def test_the_document_is_never_longer_than_android_reads(seconds: int, octets: i
         ("garbage", False),
     ],
 )
-def test_the_document_goes_to_who_can_read_it(accept: str | None, expected: bool) -> None:
+def test_the_document_is_sent_to_clients_that_accept_it(accept: str | None, expected: bool) -> None:
     assert expected == capport.wants_document(accept)
 
 
 @given(st.text(max_size=3_000))
-def test_no_accept_header_breaks_the_door(accept: str) -> None:
+def test_no_accept_header_causes_an_error(accept: str) -> None:
     assert capport.wants_document(accept) in {True, False}
 
 
-def test_nothing_is_left_below_nothing_and_each_thousandth_counts() -> None:
+def test_remaining_time_is_never_negative_and_keeps_milliseconds() -> None:
     document = read(guest("admitted", -5, -5))
     assert (0, 0) == (document["seconds-remaining"], document["bytes-remaining"])
     assert capport.wants_document("application/captive+json;q=0.001")
@@ -93,6 +93,6 @@ def test_nothing_is_left_below_nothing_and_each_thousandth_counts() -> None:
     assert capport.wants_document("application/captive+json, text/html;q=1.0")
 
 
-def test_the_api_has_an_address_where_the_portal_has_one() -> None:
+def test_the_api_has_a_url_where_the_portal_has_one() -> None:
     assert "" == capport.api_uri("")
     assert "https://login.example/captive-portal" == capport.api_uri("https://login.example")

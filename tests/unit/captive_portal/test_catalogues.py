@@ -1,4 +1,4 @@
-"""One file is one language; what is wrong with it costs a sentence or a language, never a page."""
+"""One file is one language; an error in it costs a text or a language, never a page."""
 
 import subprocess
 import sys
@@ -44,7 +44,7 @@ def test_a_new_language_is_one_file(tmp_path: Path) -> None:
     assert "21 egun" == renderer.words["eu"].duration(21 * 86_400)
 
 
-def test_a_text_without_a_translation_is_said_in_english(tmp_path: Path) -> None:
+def test_an_untranslated_text_is_shown_in_english(tmp_path: Path) -> None:
     renderer = Renderer(written(tmp_path, "eu.po", HEAD))
     place = PageContext("Vall Verda", "", "login.example", "", "", lang="eu")
     said_in_english = renderer.render(info_pages.NotFound(place)).replace(b'lang="eu"', b'lang="en"')
@@ -53,7 +53,7 @@ def test_a_text_without_a_translation_is_said_in_english(tmp_path: Path) -> None
     )
 
 
-def test_an_uncertain_translation_is_not_shown(tmp_path: Path) -> None:
+def test_a_fuzzy_translation_is_not_shown(tmp_path: Path) -> None:
     fuzzy = '\n#, fuzzy\nmsgid "Welcome"\nmsgstr "Agur"\n'
     assert "Welcome" == read_catalogues(written(tmp_path, "eu.po", HEAD + fuzzy)).words["eu"].gettext(
         "Welcome"
@@ -77,7 +77,7 @@ def test_an_uncertain_translation_is_not_shown(tmp_path: Path) -> None:
         ("Wait", "Itxaron <"),
     ],
 )
-def test_a_translation_with_other_marks_or_tags_is_said_in_english_and_told(
+def test_a_translation_with_other_placeholders_or_tags_is_shown_in_english_and_reported(
     tmp_path: Path, text: str, translation: str
 ) -> None:
     broken = f'\nmsgid "{text}"\nmsgstr "{translation}"\n\nmsgid "Yes"\nmsgstr "Bai"\n'
@@ -105,7 +105,7 @@ def test_a_translation_with_other_marks_or_tags_is_said_in_english_and_told(
         ("eu.po", b"#" * (CATALOGUE_BYTES_MAX + 1), f"{CATALOGUE_BYTES_MAX} are allowed"),
     ],
 )
-def test_a_file_that_cannot_be_read_costs_its_own_language_only(
+def test_an_unreadable_file_costs_its_own_language_only(
     tmp_path: Path, name: str, content: bytes, said: str
 ) -> None:
     written(tmp_path, "ca.po", HEAD)
@@ -116,7 +116,7 @@ def test_a_file_that_cannot_be_read_costs_its_own_language_only(
     assert said in trouble
 
 
-def test_a_folder_full_of_files_takes_up_no_more_than_its_limit(tmp_path: Path) -> None:
+def test_a_folder_full_of_files_uses_no_more_memory_than_its_limit(tmp_path: Path) -> None:
     for number in range(LANGUAGES_MAX + 3):
         written(tmp_path, f"x{chr(97 + number // 26)}{chr(97 + number % 26)}.po", HEAD)
     found = read_catalogues(tmp_path)
@@ -124,8 +124,8 @@ def test_a_folder_full_of_files_takes_up_no_more_than_its_limit(tmp_path: Path) 
     assert f"only the first {LANGUAGES_MAX} are read" in found.troubles[0]
 
 
-def test_what_read_the_files_is_given_back() -> None:
-    """In a process of its own: here others may have it in use."""
+def test_memory_of_the_parser_is_released() -> None:
+    """In its own process, because other tests may use the modules."""
     program = (
         "import sys; from captive_portal.catalogues import read_catalogues; read_catalogues(); "
         "print([name for name in sys.modules if name.startswith('babel')])"
@@ -134,7 +134,7 @@ def test_what_read_the_files_is_given_back() -> None:
     assert "[]" == ended.stdout.strip()
 
 
-def test_every_language_that_we_bring_can_be_used_whole() -> None:
+def test_every_shipped_language_is_fully_usable() -> None:
     found = read_catalogues()
     assert () == found.troubles
     assert {"en", "ca", "es", "fr", "ar"} <= set(found.words)

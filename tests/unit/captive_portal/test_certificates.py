@@ -1,4 +1,4 @@
-"""A certificate is used when it fits, and shown to devices only when they would trust it."""
+"""A certificate is served when it fits, and advertised to devices only when they would trust it."""
 
 import contextlib
 import ssl
@@ -38,25 +38,25 @@ def refused(chain: bytes, key: bytes, host: str = HOST) -> str:
     return caught.value.message
 
 
-def test_a_chain_from_an_authority_that_devices_know_is_trusted() -> None:
+def test_a_chain_from_an_authority_that_devices_trust_is_trusted() -> None:
     certificate = read(GOOD)
     assert "" == why_not_trusted(certificate, ROOTS, NOW)
     assert GOOD.certificate.not_valid_after_utc == certificate.ends
 
 
-def test_a_certificate_for_a_star_names_every_host_right_below_it() -> None:
+def test_a_wildcard_certificate_matches_every_host_one_level_below() -> None:
     star = PUBLIC.certify("*.vall.example")
     assert "" == why_not_trusted(read(star), ROOTS, NOW)
     assert "does not name" in refused(PUBLIC.chain(star), star.key_pem, "a.login.vall.example")
     assert "does not name" in refused(PUBLIC.chain(star), star.key_pem, "vall.example")
 
 
-def test_an_address_is_no_name_that_a_certificate_can_hold() -> None:
+def test_an_address_is_not_accepted_as_a_certificate_name() -> None:
     odd = PUBLIC.certify("10.77.0.1")
     assert "does not name 10.77.0.1" in refused(PUBLIC.chain(odd), odd.key_pem, "10.77.0.1")
 
 
-def test_what_does_not_fit_together_is_refused_and_says_why() -> None:
+def test_files_that_do_not_match_are_refused_with_the_reason() -> None:
     other = PUBLIC.certify(HOST)
     assert "another key" in refused(PUBLIC.chain(GOOD), other.key_pem)
     assert "does not name" in refused(PUBLIC.chain(GOOD), GOOD.key_pem, "login.hills.example")
@@ -67,17 +67,17 @@ def test_what_does_not_fit_together_is_refused_and_says_why() -> None:
     assert "bytes" in refused(b"x" * (FILE_BYTES_MAX + 1), GOOD.key_pem)
 
 
-def test_a_certificate_that_signed_itself_is_used_but_not_trusted() -> None:
+def test_a_self_signed_certificate_is_served_but_not_trusted() -> None:
     alone = issue("alone", None, host=HOST)
     certificate = read(alone, alone.pem)
     assert "no authority that this system trusts" in why_not_trusted(certificate, ROOTS, NOW)
 
 
-def test_a_forgotten_authority_between_is_named() -> None:
+def test_a_missing_intermediate_is_named() -> None:
     assert "fullchain.pem" in why_not_trusted(read(GOOD, GOOD.pem), ROOTS, NOW)
 
 
-def test_authorities_that_nobody_here_trusts_do_not_count() -> None:
+def test_untrusted_authorities_in_the_chain_do_not_count() -> None:
     stranger = Authority()
     foreign = stranger.certify(HOST)
     certificate = read(foreign, stranger.chain(foreign))
@@ -85,21 +85,21 @@ def test_authorities_that_nobody_here_trusts_do_not_count() -> None:
     assert "ca-certificates" in why_not_trusted(certificate, [], NOW)
 
 
-def test_time_is_part_of_trust() -> None:
+def test_validity_depends_on_the_time() -> None:
     certificate = read(GOOD)
     assert "it ended on" in why_not_trusted(certificate, ROOTS, NOW + 61 * DAY)
     assert "the clock says" in why_not_trusted(certificate, ROOTS, NOW - 2 * DAY)
     assert (False, True) == (is_ending(certificate, NOW), is_ending(certificate, NOW + 51 * DAY))
 
 
-def test_a_systems_bundle_is_read_and_what_is_no_certificate_in_it_left_out() -> None:
+def test_a_systems_bundle_is_read_and_invalid_entries_are_skipped() -> None:
     broken = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
     assert ROOTS == read_roots(b"# Test Root\n" + PUBLIC.root.pem + broken)
     assert [] == read_roots(b"")
 
 
 @given(st.binary(max_size=200), st.binary(max_size=200))
-def test_no_file_breaks_the_reading(chain: bytes, key: bytes) -> None:
+def test_no_file_raises_an_unexpected_error(chain: bytes, key: bytes) -> None:
     with pytest.raises(NodeError):
         read_certificate(chain, key, HOST)
 
@@ -117,15 +117,13 @@ CURVE = bytes.fromhex("2a8648ce3d030107")
     ],
     ids=["a curve that nobody knows", "a key that is none", "an extension that stands twice"],
 )
-def test_damage_that_shows_only_when_a_part_is_asked_for_is_told_like_any_other(
-    sound: bytes, damaged: bytes
-) -> None:
+def test_damage_noticed_late_is_reported_like_any_other(sound: bytes, damaged: bytes) -> None:
     assert 1 == OWN.count(sound)
     assert "cannot be read" in refused(pem(OWN.replace(sound, damaged)), GOOD.key_pem)
 
 
-def test_a_key_whose_length_belies_its_kind_is_told_like_any_other_damage() -> None:
-    """32 bytes that are called an Ed448 key: the library has no class of its own for that."""
+def test_a_key_with_the_wrong_length_for_its_kind_is_reported_like_any_other_damage() -> None:
+    """32 bytes that are called an Ed448 key: the library has no exception class of its own for that."""
     leaf, key = leaf_certificate(key_of("hill")), key_of("hill")
     damaged = leaf.replace(bytes.fromhex("2b65700321"), bytes.fromhex("2b65710321"))
     key_pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -135,7 +133,7 @@ def test_a_key_whose_length_belies_its_kind_is_told_like_any_other_damage() -> N
 
 @pytest.mark.filterwarnings("ignore:Parsed a")
 @given(st.dictionaries(st.integers(0, len(OWN) - 1), st.integers(0, 255), min_size=1, max_size=3))
-def test_a_disk_that_changed_some_bytes_ends_in_an_answer(bytes_now: dict[int, int]) -> None:
+def test_a_chain_with_changed_bytes_gets_a_result(bytes_now: dict[int, int]) -> None:
     damaged = bytearray(OWN)
     for at, byte in bytes_now.items():
         damaged[at] = byte

@@ -1,4 +1,4 @@
-"""Everybody gets their turn, in order, and one device does not hold up another."""
+"""The per-device concurrency limit: requests over it wait in order, and one device does not delay another."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +8,7 @@ from captive_portal.concurrency_limit import ConcurrencyLimit
 ANA, BEN = "ana", "ben"
 
 
-def test_a_few_work_and_the_others_are_called_in_order() -> None:
+def test_a_few_run_and_the_others_start_in_order() -> None:
     turns: ConcurrencyLimit[int] = ConcurrencyLimit(2)
     begun = [number for number in range(5) if turns.may_begin(number, ANA) and turns.begin(ANA) is None]
     assert [0, 1] == begun
@@ -22,7 +22,7 @@ def test_a_few_work_and_the_others_are_called_in_order() -> None:
     assert [0, 1, 2] == begun
 
 
-def test_nobody_overtakes_those_that_wait() -> None:
+def test_a_new_request_does_not_overtake_waiting_ones() -> None:
     turns: ConcurrencyLimit[int] = ConcurrencyLimit(1)
     turns.begin(ANA)
     assert not turns.may_begin(1, ANA)
@@ -31,7 +31,7 @@ def test_nobody_overtakes_those_that_wait() -> None:
     assert [1, 2] == list(turns.called(ANA))
 
 
-def test_who_leaves_is_not_called_and_leaves_nothing_behind() -> None:
+def test_a_cancelled_request_is_not_started_and_leaves_nothing_behind() -> None:
     turns: ConcurrencyLimit[int] = ConcurrencyLimit(1)
     turns.begin(ANA)
     for number in (1, 2):
@@ -49,7 +49,7 @@ def test_who_leaves_is_not_called_and_leaves_nothing_behind() -> None:
         max_size=80,
     )
 )
-def test_whoever_waits_is_called_once_there_is_room(events: list[tuple[str, int, str]]) -> None:
+def test_every_waiting_request_starts_once_there_is_room(events: list[tuple[str, int, str]]) -> None:
     turns: ConcurrencyLimit[tuple[str, int]] = ConcurrencyLimit(2)
     working: dict[str, list[tuple[str, int]]] = {ANA: [], BEN: []}
     waiting: dict[str, list[tuple[str, int]]] = {ANA: [], BEN: []}

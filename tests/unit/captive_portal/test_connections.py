@@ -1,4 +1,4 @@
-"""What a stranger may take up: read from bytes alone, with a clock that the test turns."""
+"""The connection limiter, driven by bytes alone and a clock set by the test."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 class FakeTransport(asyncio.Transport):
-    """Remembers what was written, and whether it still stands."""
+    """Records what was written, and whether it is still open."""
 
     def __init__(self, peer: str) -> None:
         super().__init__({"peername": (peer, 5), "sockname": ("192.0.2.80", 2080)})
@@ -41,7 +41,7 @@ class FakeTransport(asyncio.Transport):
 
 
 class FakeInner:
-    """Takes whole requests and answers when it is told to."""
+    """Takes whole requests and responds when told to."""
 
     def __init__(self) -> None:
         self.requests: list[bytes] = []
@@ -59,7 +59,7 @@ class FakeInner:
 
 
 class ConnectionFixture:
-    """A doorway, its clock, and the HTTP library's side of it."""
+    """A connection limiter, its clock, and the HTTP library's side of it."""
 
     def __init__(self, limits: Limits = LIMITS, devices: dict[str, str] | None = None) -> None:
         self.now = 0.0
@@ -84,7 +84,7 @@ class ConnectionFixture:
         return connection, transport
 
 
-def test_nothing_reaches_the_library_before_a_request_is_whole() -> None:
+def test_no_byte_reaches_the_library_before_a_request_is_complete() -> None:
     scene = ConnectionFixture()
     connection, _ = scene.connect()
     whole = b"POST /join HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody"
@@ -95,7 +95,7 @@ def test_nothing_reaches_the_library_before_a_request_is_whole() -> None:
     assert 0 == scene.limiter.buffered
 
 
-async def test_the_next_request_waits_for_the_answer_to_the_one_before() -> None:
+async def test_the_next_request_waits_for_the_response_to_the_one_before() -> None:
     scene = ConnectionFixture()
     connection, _ = scene.connect()
     connection.data_received(GET + GET)
@@ -105,7 +105,7 @@ async def test_the_next_request_waits_for_the_answer_to_the_one_before() -> None
     assert [GET, GET] == scene.inners[0].requests
 
 
-def test_who_sends_and_sends_without_reading_is_cut_off() -> None:
+def test_a_client_that_sends_without_reading_is_cut_off() -> None:
     scene = ConnectionFixture()
     connection, transport = scene.connect()
     connection.data_received(GET)
@@ -114,8 +114,8 @@ def test_who_sends_and_sends_without_reading_is_cut_off() -> None:
     assert 0 == scene.limiter.buffered
 
 
-def test_one_device_has_its_connections_and_no_more_whatever_its_addresses() -> None:
-    """Three addresses of one device count as one; another device is not hurt by it."""
+def test_one_device_has_its_connection_limit_whatever_its_addresses() -> None:
+    """Three addresses of one device count as one; another device is not affected."""
     limits = Limits(connections_per_device=2)
     scene = ConnectionFixture(
         limits, {"192.0.2.1": "ana", "2001:db8::1": "ana", "fe80::1": "ana", "192.0.2.2": "ben"}
@@ -128,8 +128,8 @@ def test_one_device_has_its_connections_and_no_more_whatever_its_addresses() -> 
     assert scene.connect("fe80::1")[1].is_open
 
 
-def test_over_the_limit_in_all_whoever_was_silent_for_longest_makes_room() -> None:
-    """Ten thousand connections that say nothing shut nobody out."""
+def test_over_the_total_limit_the_longest_idle_connection_is_closed() -> None:
+    """Ten thousand silent connections keep nobody out."""
     scene = ConnectionFixture(Limits(connections=3))
     asking, askers = scene.connect("192.0.2.1")
     asking.data_received(GET)
@@ -143,10 +143,10 @@ def test_over_the_limit_in_all_whoever_was_silent_for_longest_makes_room() -> No
     assert [True, False] == [askers.is_open, servers.is_open]
 
 
-async def test_when_memory_has_less_room_the_longest_silent_connections_go(
+async def test_when_the_memory_budget_shrinks_the_longest_idle_connections_are_closed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """More devices are on than before; a request under way is answered all the same."""
+    """More devices are online than before; a request under way is answered all the same."""
     monkeypatch.setattr(connections, "SWEEP_S", 0.0)
     scene = ConnectionFixture(Limits(connections=6))
     transports = [scene.connect(f"192.0.2.{number}")[1] for number in range(1, 6)]
@@ -162,7 +162,7 @@ async def test_when_memory_has_less_room_the_longest_silent_connections_go(
     assert scene.connect("192.0.2.7")[1].is_open
 
 
-def test_no_request_under_way_is_given_up_for_a_new_connection() -> None:
+def test_no_request_under_way_is_dropped_for_a_new_connection() -> None:
     scene = ConnectionFixture(Limits(connections=2))
     for number in (1, 2):
         scene.connect(f"192.0.2.{number}")[0].data_received(GET)
@@ -173,8 +173,8 @@ def test_no_request_under_way_is_given_up_for_a_new_connection() -> None:
     assert (2, 2) == (len(scene.inners), len(scene.limiter))
 
 
-def test_what_a_browser_opened_on_a_guess_ends_when_its_device_is_let_in() -> None:
-    """Otherwise it would ask there for a page of the Internet and meet the portal."""
+def test_a_speculative_connection_ends_when_its_device_is_admitted() -> None:
+    """Otherwise the browser would request an Internet page on it and get the portal."""
     scene = ConnectionFixture(devices={"192.0.2.1": "ana", "2001:db8::1": "ana", "192.0.2.2": "ben"})
     (asked, one), (_, two), (begun, three), (_, other) = (
         scene.connect(address) for address in ("192.0.2.1", "2001:db8::1", "192.0.2.1", "192.0.2.2")
@@ -187,7 +187,7 @@ def test_what_a_browser_opened_on_a_guess_ends_when_its_device_is_let_in() -> No
     assert [GET] == scene.inners[1].requests
 
 
-def test_half_requests_together_have_a_limit_too() -> None:
+def test_incomplete_requests_together_have_a_limit_too() -> None:
     scene = ConnectionFixture(Limits(buffered_bytes=1_000))
     first, _ = scene.connect("192.0.2.1")
     first.data_received(b"GET /" + b"a" * 900)
@@ -209,7 +209,7 @@ def test_half_requests_together_have_a_limit_too() -> None:
         (GET + GET * 400, b"400"),
     ],
 )
-def test_a_refusal_is_said_once_and_then_nobody_listens(sent: bytes, status: bytes) -> None:
+def test_an_error_response_is_sent_once_and_then_input_is_ignored(sent: bytes, status: bytes) -> None:
     scene = ConnectionFixture()
     connection, transport = scene.connect()
     connection.data_received(sent)
@@ -221,8 +221,8 @@ def test_a_refusal_is_said_once_and_then_nobody_listens(sent: bytes, status: byt
     assert ([], 0) == (scene.inners, scene.limiter.buffered)
 
 
-def test_each_stage_has_its_time() -> None:
-    """Ten seconds to ask, thirty to be answered, fifteen to be idle, ten again to ask the next thing."""
+def test_each_stage_has_its_timeout() -> None:
+    """Ten seconds to send a request, thirty for the response, fifteen idle, ten again for the next request."""
     scene = ConnectionFixture()
     connection, _ = scene.connect()
     assert 10.0 == connection.deadline
@@ -241,7 +241,7 @@ def test_each_stage_has_its_time() -> None:
     assert 29.0 == connection.deadline
 
 
-def test_who_hung_up_half_way_still_gets_the_answer_and_then_a_close() -> None:
+def test_a_half_closed_client_still_gets_the_response_and_then_a_close() -> None:
     scene = ConnectionFixture()
     connection, _ = scene.connect()
     connection.data_received(GET)
@@ -249,7 +249,7 @@ def test_who_hung_up_half_way_still_gets_the_answer_and_then_a_close() -> None:
     assert scene.limiter.answered(scene.inners[0])
 
 
-def test_a_connection_does_not_last_for_ever() -> None:
+def test_a_connection_has_a_maximum_lifetime() -> None:
     scene = ConnectionFixture(Limits(requests=2))
     connection, _ = scene.connect()
     connection.data_received(GET)
@@ -266,7 +266,7 @@ def scene_with_fast_answers(octets: bytes = b"quick", *, closes: bool = False) -
     return scene
 
 
-async def test_a_quick_answer_costs_the_library_nothing_and_the_order_is_kept() -> None:
+async def test_a_fast_path_response_bypasses_the_library_and_the_order_is_kept() -> None:
     scene = scene_with_fast_answers()
     connection, transport = scene.connect()
     quick = GET.replace(b"/ ", b"/q ")
@@ -278,7 +278,7 @@ async def test_a_quick_answer_costs_the_library_nothing_and_the_order_is_kept() 
     assert (b"quickquick", 0) == (transport.written, scene.limiter.buffered)
 
 
-async def test_who_reads_no_answers_gets_no_more_of_them() -> None:
+async def test_a_client_that_reads_no_responses_gets_no_more_of_them() -> None:
     scene = scene_with_fast_answers()
     connection, transport = scene.connect()
     quick = GET.replace(b"/ ", b"/q ")
@@ -291,7 +291,7 @@ async def test_who_reads_no_answers_gets_no_more_of_them() -> None:
     assert transport.written == b"quickquick"
 
 
-async def test_who_asks_and_asks_and_takes_no_answers_is_cut_off() -> None:
+async def test_a_client_that_sends_requests_and_reads_no_responses_is_cut_off() -> None:
     scene = scene_with_fast_answers()
     connection, transport = scene.connect()
     quick = GET.replace(b"/ ", b"/q ")
@@ -303,14 +303,14 @@ async def test_who_asks_and_asks_and_takes_no_answers_is_cut_off() -> None:
     assert not transport.is_open
 
 
-async def test_a_thousand_questions_at_once_are_too_many_to_keep() -> None:
+async def test_a_thousand_pipelined_requests_are_too_many_to_buffer() -> None:
     scene = scene_with_fast_answers()
     connection, transport = scene.connect()
     connection.data_received(GET.replace(b"/ ", b"/q ") * 1_000)
     assert (False, 0) == (transport.is_open, scene.limiter.buffered)
 
 
-async def test_one_device_that_asks_much_at_once_waits_for_itself_and_nobody_else_does() -> None:
+async def test_one_device_with_many_requests_delays_only_itself() -> None:
     scene = ConnectionFixture(Limits(at_work_per_device=2), {"192.0.2.1": "ana", "192.0.2.2": "ben"})
     doors = [scene.connect("192.0.2.1")[0] for _ in range(5)]
     for each in doors:
@@ -330,7 +330,7 @@ async def test_one_device_that_asks_much_at_once_waits_for_itself_and_nobody_els
     assert 0 == len(scene.limiter._concurrency)
 
 
-async def test_nobody_overtakes_those_that_wait_for_their_turn() -> None:
+async def test_a_new_request_does_not_overtake_queued_ones() -> None:
     scene = ConnectionFixture(Limits(at_work_per_device=1))
     doors = [scene.connect()[0] for _ in range(3)]
     doors[0].data_received(GET)
@@ -346,7 +346,7 @@ async def test_nobody_overtakes_those_that_wait_for_their_turn() -> None:
     assert [[GET, GET], [GET], [GET]] == [inner.requests for inner in scene.inners]
 
 
-async def test_whoever_leaves_the_queue_leaves_nothing_behind() -> None:
+async def test_a_client_that_leaves_the_queue_leaves_nothing_behind() -> None:
     scene = ConnectionFixture(Limits(at_work_per_device=1))
     doors = [scene.connect()[0] for _ in range(3)]
     for each in doors:
@@ -357,7 +357,7 @@ async def test_whoever_leaves_the_queue_leaves_nothing_behind() -> None:
     assert (0, 0) == (len(scene.limiter), len(scene.limiter._concurrency))
 
 
-async def test_who_asked_all_and_waits_for_their_turn_gets_the_answer() -> None:
+async def test_a_half_closed_client_in_the_queue_gets_the_response() -> None:
     scene = ConnectionFixture(Limits(at_work_per_device=1))
     scene.connect()[0].data_received(GET)
     second, _ = scene.connect()
@@ -369,7 +369,7 @@ async def test_who_asked_all_and_waits_for_their_turn_gets_the_answer() -> None:
     assert scene.limiter.answered(scene.inners[1]), "and then a close"
 
 
-async def test_who_hangs_up_while_they_are_served_makes_room() -> None:
+async def test_a_client_that_hangs_up_while_served_frees_its_place() -> None:
     scene = ConnectionFixture(Limits(at_work_per_device=1))
     first, _ = scene.connect()
     second, _ = scene.connect()
@@ -392,14 +392,14 @@ def test_the_longest_request_arrives_in_pieces() -> None:
     assert [whole] == scene.inners[0].requests
 
 
-def test_a_quick_answer_may_end_the_connection() -> None:
+def test_a_fast_path_response_may_close_the_connection() -> None:
     scene = scene_with_fast_answers(closes=True)
     connection, transport = scene.connect()
     connection.data_received(GET.replace(b"/ ", b"/q ") * 2)
     assert (b"quick", False, 0) == (transport.written, transport.is_open, scene.limiter.buffered)
 
 
-async def test_who_has_asked_for_everything_gets_all_of_it_quick_or_not() -> None:
+async def test_a_half_closed_client_gets_all_responses_from_either_path() -> None:
     scene = scene_with_fast_answers()
     connection, transport = scene.connect()
     connection.data_received(GET.replace(b"/ ", b"/q ") * 3 + GET)
@@ -407,7 +407,7 @@ async def test_who_has_asked_for_everything_gets_all_of_it_quick_or_not() -> Non
     assert (b"quickquickquick", [GET]) == (transport.written, scene.inners[0].requests)
 
 
-async def test_the_last_answer_on_a_connection_is_left_to_the_library_which_says_so() -> None:
+async def test_the_last_response_on_a_connection_is_left_to_the_library_which_announces_the_close() -> None:
     scene = scene_with_fast_answers()
     scene.limiter.limits = Limits(requests=2)
     connection, transport = scene.connect()

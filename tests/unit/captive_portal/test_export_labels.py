@@ -1,4 +1,4 @@
-"""People read what is kept about them in words, not in the names of a program."""
+"""Exported data is labelled in words, not with the names of fields."""
 
 import ast
 from dataclasses import fields
@@ -30,17 +30,17 @@ def keys_of(module: str, function: str) -> set[str]:
 
 
 @pytest.mark.parametrize("shape", [Binding, Objection])
-def test_every_column_has_a_name(shape: type) -> None:
+def test_every_column_has_a_label(shape: type) -> None:
     assert {field.name for field in fields(shape)} <= EXPORT_LABELS.keys()
 
 
-def test_everything_that_the_house_tells_somebody_about_themselves_has_a_name() -> None:
+def test_everything_exported_to_a_person_has_a_label() -> None:
     told = keys_of(account.__file__, "own_data") | keys_of(personal_data.__file__, "own_rows")
     assert len(told) > 15
     assert set() == told - EXPORT_LABELS.keys()
 
 
-def test_a_name_is_said_in_the_readers_language_and_a_day_stays_a_day() -> None:
+def test_a_label_is_in_the_readers_language_and_a_date_stays_a_date() -> None:
     catalan = Translations("ca", {"How it joined": ("Entrada",)})
     assert "Entrada" == catalan.label("way")
     assert "How it joined" == Translations("en").label("way")

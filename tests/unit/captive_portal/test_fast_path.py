@@ -1,4 +1,4 @@
-"""What is plain enough to be answered without the HTTP library."""
+"""Which requests are plain enough to be answered without the HTTP library."""
 
 import pytest
 from hypothesis import given
@@ -28,13 +28,13 @@ def test_a_phones_request_is_plain() -> None:
         b"GET / HTTP/1.1\r\nHost: \xc3\xa9",
     ],
 )
-def test_anything_special_goes_to_the_library(head: bytes) -> None:
+def test_any_unusual_request_goes_to_the_library(head: bytes) -> None:
     assert fast_request(head) is None
 
 
 @given(st.lists(st.tuples(st.sampled_from(["Host", "hOST", "Accept-Language", "X", "Connection"]),
                           st.text("abc,;=. -", max_size=12)), max_size=6))  # fmt: skip
-def test_a_field_is_read_as_it_stands_and_never_from_another(fields: list[tuple[str, str]]) -> None:
+def test_a_field_is_read_as_it_is_and_never_from_another(fields: list[tuple[str, str]]) -> None:
     head = "\r\n".join(["GET / HTTP/1.1", *(f"{name}: {value}" for name, value in fields)]).encode()
     first = {}
     for name, value in fields:
@@ -48,12 +48,12 @@ def test_a_field_is_read_as_it_stands_and_never_from_another(fields: list[tuple[
 
 
 @given(st.binary(max_size=200))
-def test_no_bytes_break_it(head: bytes) -> None:
+def test_no_bytes_raise(head: bytes) -> None:
     found = fast_request(b"GET /" + head)
     assert found is None or found.target.startswith("/")
 
 
-def test_an_answer_says_how_long_it_is_and_of_when() -> None:
+def test_a_response_has_its_length_and_date() -> None:
     heads = FastPath()
     for body in (b"page", b"", b"another"):
         answer = heads.answer(200, (("A", "b"),), body, b"Thu, 01 Jan 1970 00:00:00 GMT")

@@ -1,4 +1,4 @@
-"""A form counts only when it is whole and was given to the very device that sends it."""
+"""A form is accepted only when complete, and only from the device to which it was given."""
 
 from urllib.parse import urlencode
 
@@ -15,7 +15,7 @@ BOOT, OTHER_BOOT = boot_name("one boot"), boot_name("another boot")
 DAY_MINUTES = 1_440
 
 
-def test_a_whole_form_is_read() -> None:
+def test_a_complete_form_is_read() -> None:
     assert {"token": TOKEN, "terms": "2025-03"} == read_form(f"terms=2025-03&token={TOKEN}".encode(), "terms")
 
 
@@ -47,7 +47,7 @@ def test_a_version_with_spaces_and_accents_survives() -> None:
         b"--boundary\r\ncontent-disposition: form-data",
     ],
 )
-def test_a_form_with_a_field_missing_twice_strange_or_too_long_is_none(body: bytes) -> None:
+def test_a_form_with_a_missing_duplicate_malformed_or_long_field_is_refused(body: bytes) -> None:
     assert read_form(body, "terms") is None
 
 
@@ -77,18 +77,18 @@ def test_a_form_with_a_field_missing_twice_strange_or_too_long_is_none(body: byt
         ("passphrase", "p" * 129, False),
     ],
 )
-def test_each_field_has_a_shape_and_a_limit(name: str, value: str, is_read: bool) -> None:
+def test_each_field_has_a_format_and_a_limit(name: str, value: str, is_read: bool) -> None:
     body = urlencode({"token": TOKEN, name: value}).encode()
     assert is_read is (read_form(body, name) is not None)
 
 
-def test_lines_end_the_same_way_for_every_browser() -> None:
+def test_line_ends_are_normalized_for_every_browser() -> None:
     form = read_form(urlencode({"token": TOKEN, "text": "a\r\nb"}).encode(), "text")
     assert form is not None
     assert "a\nb" == form["text"]
 
 
-def test_what_may_be_left_out_may_be_there() -> None:
+def test_optional_fields_may_be_present() -> None:
     assert read_form(f"token={TOKEN}".encode(), also=("device",)) is not None
     assert read_form(f"token={TOKEN}&device=02:00:00:00:00:0a".encode(), also=("device",)) is not None
 
@@ -111,18 +111,18 @@ def test_what_may_be_left_out_may_be_there() -> None:
         ("code=" + "A" * 5_000, {}),
     ],
 )
-def test_an_address_brings_what_has_the_right_shape_and_nothing_else(query: str, expected: dict) -> None:
+def test_a_query_string_gives_only_values_of_the_right_format(query: str, expected: dict) -> None:
     assert expected == read_query(query)
 
 
 @given(st.binary(max_size=500))
-def test_no_body_breaks_the_door(body: bytes) -> None:
+def test_no_body_raises(body: bytes) -> None:
     form = read_form(body, "terms")
     assert form is None or len(form["token"]) == 32
 
 
 @given(st.text(max_size=300))
-def test_no_address_breaks_the_door(query: str) -> None:
+def test_no_address_raises(query: str) -> None:
     assert read_query(query).keys() <= {"code", "card", "lang", "done"}
 
 
@@ -130,7 +130,7 @@ def tokens(minute: int = 100, boot: str = BOOT, secret: bytes = SECRET) -> Token
     return Tokens(secret, boot, minute)
 
 
-def test_a_token_is_good_for_one_device_one_purpose_and_one_secret() -> None:
+def test_a_token_is_valid_for_one_device_one_purpose_and_one_secret() -> None:
     token = tokens().token(JOIN, ANA)
     assert "good" == tokens().judge(JOIN, ANA, token)
     assert 32 == len(token)
@@ -140,32 +140,32 @@ def test_a_token_is_good_for_one_device_one_purpose_and_one_secret() -> None:
 
 
 @given(st.integers(0, 60 * DAY_MINUTES), st.integers(0, 60 * DAY_MINUTES))
-def test_a_token_is_good_for_24_hours_and_then_still_known_as_ours(made: int, age: int) -> None:
+def test_a_token_is_valid_for_24_hours_and_then_recognized_as_expired(made: int, age: int) -> None:
     token = tokens(made).token(JOIN, ANA)
     assert ("good" if age <= 24 * 60 else "old") == tokens(made + age).judge(JOIN, ANA, token)
     assert "old" == tokens(made + age, OTHER_BOOT).judge(JOIN, ANA, token)
 
 
-def test_the_last_minute_of_the_24_hours_counts_and_the_next_does_not() -> None:
+def test_a_token_is_valid_up_to_the_last_minute_of_its_24_hours() -> None:
     token = tokens(7).token(JOIN, ANA)
     assert "good" == tokens(7 + 24 * 60).judge(JOIN, ANA, token)
     assert "old" == tokens(7 + 24 * 60 + 1).judge(JOIN, ANA, token)
 
 
-def test_a_token_of_a_time_to_come_is_not_good() -> None:
+def test_a_token_from_the_future_is_not_valid() -> None:
     assert "old" == tokens(99).judge(JOIN, ANA, tokens(100).token(JOIN, ANA))
 
 
 @given(st.integers(0, 31), st.sampled_from("0123456789abcdef"))
 def test_no_digit_of_a_token_can_be_changed(place: int, digit: str) -> None:
-    """Least of all those that say how old it is."""
+    """Including those that encode its age."""
     token = tokens().token(JOIN, ANA)
     changed = token[:place] + digit + token[place + 1 :]
     assert ("good" if changed == token else "foreign") == tokens().judge(JOIN, ANA, changed)
 
 
 @given(st.text(max_size=45))
-def test_no_guess_is_a_token(guess: str) -> None:
+def test_no_guessed_token_is_valid(guess: str) -> None:
     assert "foreign" == tokens().judge(JOIN, ANA, guess)
 
 
@@ -187,7 +187,7 @@ def test_no_guess_is_a_token(guess: str) -> None:
         (None, "same-site", False),
     ],
 )
-def test_a_form_on_another_site_is_not_ours(
+def test_a_form_on_another_site_is_refused(
     origin: str | None, fetch_site: str | None, expected: bool
 ) -> None:
     assert expected == is_same_origin("login.example", origin, fetch_site)

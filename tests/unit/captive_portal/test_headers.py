@@ -1,10 +1,10 @@
-"""What browsers are told beside each answer."""
+"""Security and caching headers of each response."""
 
 from captive_portal.headers import document_fields, page_fields
 from captive_portal.request_context import Download
 
 
-def test_a_page_may_be_styled_and_nothing_else() -> None:
+def test_a_page_may_load_its_style_and_nothing_else() -> None:
     fields = dict(page_fields("ca", "'sha256-x'"))
     policy = dict(part.strip().split(" ", 1) for part in fields["Content-Security-Policy"].split(";"))
     assert {
@@ -22,7 +22,7 @@ def test_a_page_may_be_styled_and_nothing_else() -> None:
     )
 
 
-def test_a_document_to_keep_has_a_name_and_one_for_programs_has_none() -> None:
+def test_a_download_has_a_file_name_and_a_document_for_programs_has_none() -> None:
     kept = dict(document_fields(Download(b"{}", "application/json", "my-data.json")))
     assert 'attachment; filename="my-data.json"' == kept["Content-Disposition"]
     assert "private, no-store" == kept["Cache-Control"]

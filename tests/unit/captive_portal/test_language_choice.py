@@ -1,4 +1,4 @@
-"""A device keeps the language that its person chose, without a cookie."""
+"""A device keeps the language that was chosen on it, without a cookie."""
 
 from captive_portal.language_choice import CHOICES_MAX, LanguageChooser
 from captive_portal.translations import Translations
@@ -11,7 +11,7 @@ def four() -> LanguageChooser:
     return LanguageChooser(Translations(tag) for tag in ("en", "ca", "es", "fr"))
 
 
-def test_a_choice_holds_for_the_device_that_made_it_and_for_no_other() -> None:
+def test_a_choice_holds_for_its_device_and_for_no_other() -> None:
     language_chooser = four()
     language_chooser.choose(ANA, "ca")
     assert language_chooser.language_for(ANA, "fr", own="en").language.tag == "ca"
@@ -19,41 +19,41 @@ def test_a_choice_holds_for_the_device_that_made_it_and_for_no_other() -> None:
     assert language_chooser.language_for(None, "fr", own="en").language.tag == "fr"
 
 
-def test_the_address_goes_before_the_choice() -> None:
+def test_a_language_in_the_address_overrides_the_choice() -> None:
     language_chooser = four()
     language_chooser.choose(ANA, "ca")
     assert language_chooser.language_for(ANA, "fr", own="en", asked="es").language.tag == "es"
 
 
-def test_a_choice_that_is_no_language_changes_nothing() -> None:
+def test_an_unknown_language_changes_nothing() -> None:
     language_chooser = four()
     language_chooser.choose(ANA, "ca")
     language_chooser.choose(ANA, "tlh")
     assert language_chooser.language_for(ANA, "fr", own="en").language.tag == "ca"
 
 
-def test_a_community_shows_the_languages_that_it_wants_and_always_its_own() -> None:
+def test_a_community_offers_its_listed_languages_and_always_its_own() -> None:
     page_language = four().language_for(ANA, "fr", own="ca", shown=("es",))
     assert [language.tag for language in page_language.offered] == ["ca", "es"]
     assert page_language.language.tag == "ca"
 
 
-def test_a_choice_that_the_community_does_not_show_waits() -> None:
+def test_a_choice_that_the_community_does_not_offer_is_kept_for_later() -> None:
     language_chooser = four()
     language_chooser.choose(ANA, "fr")
     assert language_chooser.language_for(ANA, "", own="ca", shown=("es",)).language.tag == "ca"
     assert language_chooser.language_for(ANA, "", own="ca").language.tag == "fr"
 
 
-def test_a_community_whose_language_has_no_catalogue_yet_speaks_the_first() -> None:
+def test_a_community_language_without_a_catalogue_is_replaced_by_the_first() -> None:
     assert four().language_for(ANA, "de", own="eu").language.tag == "en"
 
 
-def test_a_wish_without_a_catalogue_is_known() -> None:
+def test_a_listed_language_without_a_catalogue_is_known() -> None:
     assert ("eu", "de-AT") == four().lacking("ca", "eu", "fr-CA", "de-AT")
 
 
-def test_many_choices_take_up_no_more_than_their_limit() -> None:
+def test_many_choices_use_no_more_memory_than_their_limit() -> None:
     language_chooser = four()
     language_chooser.choose(ANA, "fr")
     for number in range(CHOICES_MAX):

@@ -1,4 +1,4 @@
-"""People read the language that they asked for, whatever their browser sends."""
+"""Language negotiation by Accept-Language (RFC 4647 lookup), for any header."""
 
 import pytest
 from hypothesis import given
@@ -33,7 +33,7 @@ OFFERED = ("en", "ar", "ca", "es", "fr", "pt-BR")
         ("en;q=0", "ar"),
     ],
 )
-def test_the_browser_asks_and_the_best_match_answers(accept: str, tag: str) -> None:
+def test_the_best_match_of_the_header_is_chosen(accept: str, tag: str) -> None:
     assert negotiate(OFFERED, "en", accept=accept) == tag
 
 
@@ -54,23 +54,23 @@ def test_the_browser_asks_and_the_best_match_answers(accept: str, tag: str) -> N
         "ca;;",
     ],
 )
-def test_what_is_no_wish_is_passed_over(accept: str) -> None:
+def test_invalid_language_ranges_are_skipped(accept: str) -> None:
     assert negotiate(OFFERED, "es", accept=accept) == "es"
     assert negotiate(OFFERED, "es", accept=f"{accept}, fr") == "fr"
 
 
-def test_a_choice_goes_before_the_browsers_wish() -> None:
+def test_a_choice_overrides_the_header() -> None:
     assert negotiate(OFFERED, "en", "ca", accept="fr") == "ca"
     assert negotiate(OFFERED, "en", "de", "ca", accept="fr") == "ca"
     assert negotiate(OFFERED, "en", "", "", accept="fr") == "fr"
 
 
-def test_the_community_speaks_its_own_language_to_those_who_ask_for_none() -> None:
+def test_the_communitys_own_language_is_used_without_a_header() -> None:
     assert negotiate(OFFERED, "ca", accept="de, *") == "ca"
     assert negotiate(OFFERED, "ca", accept="zh") == "ca"
 
 
-def test_a_header_is_read_as_far_as_its_limit_and_no_word_is_cut() -> None:
+def test_a_header_is_read_up_to_its_limit_and_no_range_is_cut() -> None:
     filler = "de;q=0.1," * 12
     assert negotiate(OFFERED, "en", accept=filler + "ca") == "ca"
     far = "x" * (HEADER_CHARACTERS_MAX - 3) + ",esperanto"
@@ -78,24 +78,24 @@ def test_a_header_is_read_as_far_as_its_limit_and_no_word_is_cut() -> None:
 
 
 @given(st.text(max_size=3_000), st.sampled_from(OFFERED))
-def test_whatever_is_sent_a_language_comes_out(accept: str, own: str) -> None:
+def test_any_header_gives_a_language(accept: str, own: str) -> None:
     assert negotiate(OFFERED, own, accept, accept=accept) in OFFERED
 
 
 @given(st.permutations(OFFERED), st.lists(st.integers(1, 999), min_size=6, max_size=6, unique=True))
-def test_the_heaviest_wish_wins_in_any_order(tags: list[str], weights: list[int]) -> None:
+def test_the_highest_quality_wins_in_any_order(tags: list[str], weights: list[int]) -> None:
     accept = ",".join(f"{tag};q=0.{weight:03}" for tag, weight in zip(tags, weights, strict=True))
     assert negotiate(OFFERED, "en", accept=accept) == tags[weights.index(max(weights))]
 
 
-def test_lookup_takes_a_lone_letter_away_with_what_follows() -> None:
+def test_lookup_removes_a_single_letter_subtag_with_what_follows() -> None:
     """RFC 4647 section 3.4."""
     assert lookup(["zh", "zh-Hant"], "zh-Hant-CN-x-private1-private2") == "zh-Hant"
     assert lookup(["en-x"], "en-x-a") is None
 
 
 @pytest.mark.parametrize(("text", "yes"), [("ca", True), ("pt-BR", True), ("../x", False), ("a", False)])
-def test_a_language_is_named_as_rfc_5646_has_it(text: str, yes: bool) -> None:
+def test_a_language_tag_is_written_as_in_rfc_5646(text: str, yes: bool) -> None:
     assert is_tag(text) is yes
 
 
@@ -110,5 +110,5 @@ def test_a_language_is_named_as_rfc_5646_has_it(text: str, yes: bool) -> None:
         ("es;q=0, *;q=0.5", "en"),
     ],
 )
-def test_of_equal_wishes_the_first_holds_and_what_is_refused_is_not_given(accept: str, tag: str) -> None:
+def test_of_equal_qualities_the_first_wins_and_quality_zero_is_excluded(accept: str, tag: str) -> None:
     assert negotiate(OFFERED, "es", accept=accept) == tag

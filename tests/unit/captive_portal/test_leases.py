@@ -1,4 +1,4 @@
-"""dnsmasq's file of leases, as it is written."""
+"""Parsing of dnsmasq's lease file."""
 
 from pathlib import Path
 
@@ -22,11 +22,11 @@ def test_each_ipv4_lease_is_read_and_nothing_else() -> None:
 
 
 @given(st.text(max_size=300))
-def test_no_text_breaks_the_reader(text: str) -> None:
+def test_no_text_raises(text: str) -> None:
     read_leases(text)
 
 
-def test_the_file_may_come_change_and_go(tmp_path: Path) -> None:
+def test_the_file_may_appear_change_and_disappear(tmp_path: Path) -> None:
     path = tmp_path / "leases"
     leases = LeaseFile(path)
     leases.look()

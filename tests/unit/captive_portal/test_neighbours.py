@@ -1,4 +1,4 @@
-"""The kernel's answers, as bytes: only what is surely about this address on this link counts."""
+"""Parsing of the kernel's neighbour messages: only those about this address on this link count."""
 
 import struct
 
@@ -27,7 +27,7 @@ def answer(
 
 
 @pytest.mark.parametrize("state", [REACHABLE, STALE, 0x08, 0x10, PERMANENT])
-def test_a_neighbour_that_answered_is_known(state: int) -> None:
+def test_a_neighbour_that_answered_is_found(state: int) -> None:
     assert read_answer(answer(state=state), ADDRESS, 3) == "02:00:00:00:00:0a"
 
 
@@ -47,32 +47,32 @@ def test_a_neighbour_that_answered_is_known(state: int) -> None:
         b"",
     ],
 )
-def test_an_answer_that_is_not_about_it_is_nobody(wrong: bytes) -> None:
+def test_an_answer_about_another_address_is_ignored(wrong: bytes) -> None:
     assert read_answer(wrong, ADDRESS, 3) is None
 
 
 @given(st.binary(max_size=200))
-def test_no_bytes_break_the_reader(noise: bytes) -> None:
+def test_no_bytes_raise(noise: bytes) -> None:
     assert read_answer(noise, ADDRESS, 3) is None
     assert read_news(noise, 3) is None
 
 
 @given(st.binary(max_size=200))
-def test_no_payload_breaks_the_reader(noise: bytes) -> None:
+def test_no_payload_raises(noise: bytes) -> None:
     told = message(28, 0, 1, noise)
     assert read_answer(told, ADDRESS, 3) is None or ADDRESS in noise
     read_news(told, 3)
 
 
 @given(st.integers(0, len(answer()) - 1), st.integers(0, 255))
-def test_an_answer_with_a_changed_byte_is_about_nobody_else(place: int, byte: int) -> None:
+def test_an_answer_with_a_changed_byte_names_no_other_device(place: int, byte: int) -> None:
     damaged = bytearray(answer())
     damaged[place] = byte
     told = read_answer(bytes(damaged), ADDRESS, 3)
     assert told is None or len(told) == 17
 
 
-def test_news_are_an_address_and_its_device() -> None:
+def test_a_notification_is_an_address_and_its_device() -> None:
     assert ("192.0.2.7", "02:00:00:00:00:0a") == read_news(answer(), 3)
     assert read_news(answer(), 4) is None
     assert read_news(answer(address=b"1234567"), 3) is None
@@ -80,6 +80,6 @@ def test_news_are_an_address_and_its_device() -> None:
 
 
 @pytest.mark.parametrize(("address", "octets"), [(ADDRESS, 36), (bytes(16), 48)])
-def test_a_question_names_its_length(address: bytes, octets: int) -> None:
+def test_a_request_contains_its_length(address: bytes, octets: int) -> None:
     asked = question(address, 3, 1)
     assert (octets, octets) == (len(asked), struct.unpack_from("=I", asked)[0])

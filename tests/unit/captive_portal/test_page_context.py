@@ -1,4 +1,4 @@
-"""The head and the foot of every page: cut names, links only where they are surely harmless, a switch of languages."""
+"""Header and footer of every page: shortened names, links only where they are harmless, a language switch."""
 
 from dataclasses import replace
 
@@ -35,11 +35,11 @@ ARABIC = Language("ar", "العربية", "rtl")
         ("", ""),
     ],
 )
-def test_only_a_sure_address_becomes_a_link(contact: str, expected: str) -> None:
+def test_only_a_safe_address_becomes_a_link(contact: str, expected: str) -> None:
     assert expected == contact_link(contact)
 
 
-def test_long_terms_are_cut_between_words_and_say_so() -> None:
+def test_long_terms_are_cut_between_words_with_a_note() -> None:
     text = paragraphs("Be kind.\n\n" + "word " * 1_000, 100)
     assert text.cut
     assert "Be kind." == text.paragraphs[0]
@@ -47,7 +47,7 @@ def test_long_terms_are_cut_between_words_and_say_so() -> None:
     assert sum(map(len, text.paragraphs)) <= 102
 
 
-def test_a_text_without_gaps_is_cut_between_its_letters() -> None:
+def test_a_text_without_spaces_is_cut_between_letters() -> None:
     (only,) = paragraphs("善" * 1_000, 100).paragraphs
     assert "善" * 33 + " …" == only
 
@@ -57,16 +57,16 @@ def test_terms_that_fit_are_shown_whole() -> None:
 
 
 @given(st.text(max_size=400), st.integers(1, 100))
-def test_no_text_grows_past_its_cut(text: str, most: int) -> None:
+def test_no_text_exceeds_its_limit(text: str, most: int) -> None:
     assert sum(len(each.encode()) for each in paragraphs(text, most).paragraphs) <= most + len(" …".encode())
 
 
-def test_no_setting_makes_a_head_without_end() -> None:
+def test_no_setting_makes_a_header_too_long() -> None:
     endless = page_context(replace(COMMUNITY, community="x" * 9_999, node="y" * 9_999, contact="z" * 9_999))
     assert (122, 122, 202) == (len(endless.community), len(endless.node), len(endless.contact))
 
 
-def test_a_page_says_its_language_and_offers_the_others() -> None:
+def test_a_page_declares_its_language_and_offers_the_others() -> None:
     both = page_context(COMMUNITY, PageLanguage(ARABIC, (ENGLISH, ARABIC)), "/network")
     assert ("ar", "rtl", (ENGLISH, ARABIC), "/network") == (
         both.lang,
@@ -76,5 +76,5 @@ def test_a_page_says_its_language_and_offers_the_others() -> None:
     )
 
 
-def test_where_there_is_one_language_there_is_no_switch() -> None:
+def test_with_one_language_there_is_no_switch() -> None:
     assert () == page_context(COMMUNITY).languages

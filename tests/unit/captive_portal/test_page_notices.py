@@ -1,4 +1,4 @@
-"""Notices in the reader's language, and services that lead nowhere they should not."""
+"""Notices in the reader's language, and services whose links are safe."""
 
 from dataclasses import replace
 
@@ -32,7 +32,7 @@ def test_a_notice_is_in_the_readers_language_or_in_its_first(language: str, titl
     assert (title, "2026-04-30", False) == (told.title, told.last_day, told.is_urgent)
 
 
-def test_a_long_notice_is_short_beside_another_matter() -> None:
+def test_a_long_notice_is_shortened_beside_other_content() -> None:
     (short,) = page_notices.short_page_notices((notice("word " * 150),), "en")
     (whole,) = page_notices.page_notices((notice("word " * 150),), "en")
     assert (True, False) == (short.is_cut, whole.is_cut)
@@ -45,14 +45,14 @@ def test_a_notice_without_any_text_is_not_shown() -> None:
     assert () == page_notices.page_notices((replace(notice(), texts=()),), "en")
 
 
-def test_the_terms_are_in_the_readers_language_where_they_were_written_in_it() -> None:
+def test_the_terms_are_in_the_readers_language_where_they_have_it() -> None:
     view = replace(COMMUNITY, terms_texts=(TermsText("en", "Be kind."), TermsText("ca", "Sigues amable.")))
     assert TermsText("ca", "Sigues amable.") == page_notices.terms_text(view, "ca", ENGLISH)
     assert TermsText("en", "Be kind.") == page_notices.terms_text(view, "fr", ENGLISH)
     assert TermsText("en", COMMUNITY.terms) == page_notices.terms_text(COMMUNITY, "ca", ENGLISH)
 
 
-def test_terms_that_come_with_the_node_are_said_in_every_language():
+def test_the_default_terms_exist_in_every_language():
     catalan = Translations("ca", {"Be kind.": ("Sigues amable.",)})
     view = replace(COMMUNITY, terms="Be kind.")
     assert TermsText("ca", "Sigues amable.") == page_notices.terms_text(view, "ca", catalan)
@@ -76,12 +76,12 @@ def test_only_web_addresses_become_links(url: str, expected: str) -> None:
     assert expected == service.url
 
 
-def test_what_the_community_set_up_goes_before_what_was_found() -> None:
+def test_configured_services_are_listed_before_discovered_ones() -> None:
     found, own = ServiceView("Printer", "", "", False), ServiceView("Wiki", "", "", True)
     assert ["Wiki", "Printer"] == [service.name for service in page_notices.services((found, own))]
 
 
-def test_no_stranger_on_the_lan_puts_up_a_sign_where_people_type_their_codes() -> None:
+def test_no_machine_on_the_lan_can_add_text_where_codes_are_entered() -> None:
     found, own = (
         ServiceView("Sign in here", "http://10.77.0.66/", "", False),
         ServiceView("Wiki", "", "", True),
@@ -90,7 +90,7 @@ def test_no_stranger_on_the_lan_puts_up_a_sign_where_people_type_their_codes() -
     assert page_notices.SHORT_SERVICES_MAX == len(page_notices.services_shortly((own,) * 99))
 
 
-def test_no_stranger_on_the_lan_makes_a_page_without_end() -> None:
+def test_no_machine_on_the_lan_makes_a_page_too_long() -> None:
     found = page_notices.services(
         (ServiceView("n" * 9_999, "http://a/" + "b" * 9_999, "t" * 9_999, False),) * 999
     )

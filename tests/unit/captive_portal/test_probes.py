@@ -1,4 +1,4 @@
-"""Each system's question, as it really arrives, and the answers before and after admission."""
+"""Captive portal probes as each system sends them, and the responses before and after admission."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ def ask(vector: dict, method: str | None = None):
 
 
 @pytest.mark.parametrize("vector", VECTORS["probes"], ids=lambda v: f"{v['method']} {v['host']}{v['target']}")
-def test_an_admitted_device_reads_that_it_is_online(vector: dict) -> None:
+def test_an_admitted_device_is_told_that_it_is_online(vector: dict) -> None:
     probe = ask(vector)
     assert probe is not None
     headers = dict(probe.open_answer.headers)
@@ -35,7 +35,7 @@ def test_a_person_who_opens_a_page_is_not_taken_for_a_probe(vector: dict) -> Non
 
 
 @pytest.mark.parametrize("vector", VECTORS["probes"], ids=lambda v: v["host"])
-def test_a_probe_by_another_method_is_no_probe(vector: dict) -> None:
+def test_a_probe_path_with_another_method_is_no_probe(vector: dict) -> None:
     assert ask(vector, "POST") is None
 
 
@@ -67,13 +67,13 @@ def test_a_probe_by_another_method_is_no_probe(vector: dict) -> None:
         (("a" * 60 + ".") * 5, None),
     ],
 )
-def test_a_host_is_forgiven_its_port_its_case_and_its_dot(header: str, expected: str | None) -> None:
+def test_port_case_and_trailing_dot_of_a_host_are_ignored(header: str, expected: str | None) -> None:
     assert expected == normal_host(header)
 
 
 @given(st.text(max_size=300))
-def test_no_host_header_breaks_the_door(header: str) -> None:
-    """What comes out is a plain name or address, or nothing; doing it twice changes nothing."""
+def test_no_host_header_raises(header: str) -> None:
+    """The result is a plain name or address, or nothing; normalizing it twice changes nothing."""
     host = normal_host(header)
     assert host is None or normal_host(f"[{host}]" if ":" in host else host) == host
 
@@ -81,7 +81,7 @@ def test_no_host_header_breaks_the_door(header: str) -> None:
 @given(
     st.sampled_from(["GET", "HEAD", "POST"]), st.text(max_size=40), st.text(max_size=60), st.text(max_size=40)
 )
-def test_any_question_gets_an_answer(method: str, host: str, target: str, agent: str) -> None:
+def test_any_request_gets_a_response(method: str, host: str, target: str, agent: str) -> None:
     probe = recognise(method, normal_host(host), target, agent)
     assert probe is None or probe.open_answer.status in {200, 204}
 
@@ -93,17 +93,17 @@ def test_before_admission_everything_is_sent_to_the_portal() -> None:
     assert (PORTAL, "no-store", "close") == tuple(
         headers[n] for n in ("Location", "Cache-Control", "Connection")
     )
-    # Android takes an answer of four octets or fewer for a broken network, and shows no sign-in.
+    # Android takes a response of four octets or fewer for a broken network, and shows no sign-in.
     assert 4 < len(answer.body) < 1_000
 
 
-def test_probe_hosts_have_no_place_in_a_walled_garden() -> None:
+def test_probe_hosts_are_not_in_the_walled_garden() -> None:
     assert is_probe_host("captive.apple.com")
     assert not is_probe_host("library.example")
 
 
 @pytest.mark.parametrize("host", ["[fd77::1]:x", "[fd77::1]x", "[fd77::1", "fd77::1]", "a:x", "a:123456"])
-def test_a_host_with_something_that_is_no_port_is_no_host(host: str) -> None:
+def test_a_host_with_an_invalid_port_is_no_host(host: str) -> None:
     assert normal_host(host) is None
 
 
@@ -112,7 +112,7 @@ def test_an_address_has_one_spelling_with_and_without_a_port() -> None:
     assert "10.77.0.1" == normal_host("[::ffff:10.77.0.1]:8080")
 
 
-def test_what_is_longer_than_any_probe_is_none() -> None:
+def test_a_path_longer_than_any_probe_is_no_probe() -> None:
     host, path = "connectivitycheck.gstatic.com", "/generate_204"
     assert recognise("GET", host, f"{path}?".ljust(2_048, "a")) is not None
     assert recognise("GET", host, f"{path}?".ljust(2_049, "a")) is None

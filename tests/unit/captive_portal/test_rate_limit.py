@@ -1,4 +1,4 @@
-"""Who does something without end waits; nobody else does."""
+"""The token bucket: a device over its rate waits, and no other does."""
 
 import pytest
 from hypothesis import given
@@ -10,12 +10,12 @@ from captive_portal.rate_limit import TokenBucket
 ANA, BEN = "02:00:00:00:00:0a", "02:00:00:00:00:0b"
 
 
-def test_nobody_who_presses_buttons_ever_waits() -> None:
+def test_no_person_who_presses_buttons_ever_waits() -> None:
     many = TokenBucket(20, 1)
     assert all(many.take(ANA, second) for second in range(10_000))
 
 
-def test_a_program_that_presses_without_end_waits_and_others_do_not() -> None:
+def test_a_program_that_repeats_a_form_waits_and_other_devices_do_not() -> None:
     many = TokenBucket(20, 1)
     assert [True] * 20 + [False] * 9 == [many.take(ANA, 5.0) for _ in range(29)]
     assert many.take(BEN, 5.0)
@@ -24,7 +24,7 @@ def test_a_program_that_presses_without_end_waits_and_others_do_not() -> None:
 
 
 @given(st.lists(st.floats(0, 3), max_size=100), st.floats(0.1, 4))
-def test_in_any_time_there_is_no_more_than_promised(pauses: list[float], per_s: float) -> None:
+def test_no_period_exceeds_burst_plus_rate(pauses: list[float], per_s: float) -> None:
     many, now, done = TokenBucket(20, per_s), 0.0, 0
     for pause in pauses:
         now += pause

@@ -1,4 +1,4 @@
-"""Colours that everybody can read, and a first page that is small."""
+"""Colour contrast, and a small first page."""
 
 import re
 
@@ -38,13 +38,13 @@ def luminance(colour: str) -> float:
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
 @pytest.mark.parametrize(("ink", "paper"), PAIRS)
-def test_text_stands_out_by_day_and_by_night(theme: dict[str, str], ink: str, paper: str) -> None:
+def test_text_has_enough_contrast_in_both_themes(theme: dict[str, str], ink: str, paper: str) -> None:
     """WCAG 2.2 success criterion 1.4.3."""
     light, dark = sorted((luminance(theme[ink]), luminance(theme[paper])), reverse=True)
     assert AA <= (light + 0.05) / (dark + 0.05)
 
 
-def test_both_themes_name_the_same_colours() -> None:
+def test_both_themes_define_the_same_colours() -> None:
     assert set(LIGHT) == set(DARK)
 
 
@@ -58,6 +58,6 @@ def test_the_first_page_is_small() -> None:
     assert len(renderer().render_once(splash.splash(context()))) < splash.SPLASH_BYTES_MAX
 
 
-def test_a_page_in_a_language_from_right_to_left_says_so() -> None:
+def test_a_right_to_left_page_declares_it() -> None:
     place = PageContext("سلام", "", "login.example", "", "", lang="ar", direction="rtl")
     assert b'<html lang="ar" dir="rtl">' in renderer().render_once(info_pages.NotFound(place))

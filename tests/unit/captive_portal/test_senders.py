@@ -1,4 +1,4 @@
-"""The question to the packet filter, octet by octet, as libnftables 1.1.3 sends it."""
+"""The query to the packet filter, octet by octet, as libnftables 1.1.3 sends it."""
 
 from captive_portal.callers import SocketAddresses
 from captive_portal.senders import key_of, question
@@ -7,7 +7,7 @@ from node.units import MacAddress
 ANA = MacAddress("02:00:00:00:00:0a")
 
 
-def test_a_key_is_every_field_in_network_order_filled_up_to_four_octets() -> None:
+def test_a_key_has_every_field_in_network_order_padded_to_four_octets() -> None:
     version, key = key_of(ANA, SocketAddresses("10.77.0.10", 0x1234, "10.77.0.1", 2080))
     assert 4 == version
     assert bytes.fromhex("02000000000a00000a4d000a123400000a4d000108200000") == key
@@ -16,13 +16,13 @@ def test_a_key_is_every_field_in_network_order_filled_up_to_four_octets() -> Non
     assert 8 + 16 + 4 + 16 + 4 == len(key)
 
 
-def test_what_is_no_address_or_no_pair_has_no_key() -> None:
+def test_an_invalid_address_or_pair_has_no_key() -> None:
     for there, here in (("", "10.77.0.1"), ("10.77.0.10", "fd77::1"), ("ana", "ben")):
         assert key_of(ANA, SocketAddresses(there, 1, here, 2)) is None
     assert key_of(MacAddress("02:00"), SocketAddresses("10.77.0.10", 1, "10.77.0.1", 2)) is None
 
 
-def test_the_question_names_table_set_and_key() -> None:
+def test_the_query_names_table_set_and_key() -> None:
     asked = question("procomu", "senders4", b"\x01\x02\x03\x04", 7)
     assert int.from_bytes(asked[:4], "little") == len(asked)
     assert asked[4:6] == bytes((13, 10))

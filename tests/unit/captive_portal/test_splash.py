@@ -1,4 +1,4 @@
-"""The ways in: what was typed is kept, never a passphrase; who makes room is chosen."""
+"""The splash page: typed values are kept except passphrases, and the device to evict can be chosen."""
 
 from dataclasses import replace
 
@@ -16,12 +16,12 @@ from tests.fakes.requests import context, inside
 DEVICES = (DeviceView(BEN, "tablet", False, True, 900),)
 
 
-def test_the_ways_stand_in_the_order_of_the_community() -> None:
+def test_join_methods_are_in_the_order_of_the_community() -> None:
     page = splash.splash(context(community=replace(COMMUNITY, ways=("voucher", "terms"))))
     assert ("voucher", "terms") == page.ways
 
 
-def test_an_address_may_bring_a_code_or_a_card() -> None:
+def test_an_address_may_contain_a_code_or_a_card() -> None:
     assert Typed(code="7K3M") == splash.begun(context(query={"code": "7K3M"}))
     assert Typed(card="PROCOMU1.a.b") == splash.begun(context(query={"card": "PROCOMU1.a.b"}))
     assert splash.NOTHING == splash.begun(context())
@@ -36,17 +36,17 @@ def test_an_address_may_bring_a_code_or_a_card() -> None:
         ("expired", "voucher", "code-over"),
     ],
 )
-def test_who_comes_back_hears_what_ended(state: str, way: str | None, word: str) -> None:
+def test_a_returning_person_is_told_what_ended(state: str, way: str | None, word: str) -> None:
     assert word == splash.word_for(GuestView(state, None, NO_USAGE, None, None, None, way=way))
 
 
-def test_who_asked_a_member_in_vain_hears_it_first_unless_the_house_knows_the_device() -> None:
+def test_an_unanswered_request_is_reported_first_unless_the_device_is_known() -> None:
     guest = GuestView("expired", None, NO_USAGE, None, None, None, way="terms", went_unanswered=True)
     assert "unanswered" == splash.word_for(guest)
     assert "known" == splash.word_for(replace(guest, comes_back=True))
 
 
-def test_a_device_that_is_still_known_comes_back_with_one_tap_where_others_show_a_code() -> None:
+def test_a_known_device_returns_with_one_tap_where_others_enter_a_code() -> None:
     guest = GuestView("expired", None, NO_USAGE, None, None, None, way="voucher", comes_back=True)
     community = replace(COMMUNITY, ways=("voucher",))
     for known, times in ((guest, 1), (replace(guest, comes_back=False), 0)):
@@ -55,12 +55,12 @@ def test_a_device_that_is_still_known_comes_back_with_one_tap_where_others_show_
 
 
 @pytest.mark.parametrize(("wait_s", "minutes"), [(0, 0), (1, 1), (60, 1), (61, 2), (3_600, 60)])
-def test_a_wait_is_told_in_whole_minutes(wait_s: int, minutes: int) -> None:
+def test_a_wait_is_given_in_whole_minutes(wait_s: int, minutes: int) -> None:
     failure = splash.failure("voucher", Refused("too-many-guesses", wait_s=wait_s))
     assert minutes == failure.wait_minutes
 
 
-async def test_the_wait_for_a_member_shows_the_sign() -> None:
+async def test_the_page_that_waits_for_a_member_shows_the_sign() -> None:
     backend = FakePortalBackend()
     assert splash.asking(context(backend)) is None
     await backend.ask(ANA, "ana", "Ben", "2")
@@ -69,7 +69,7 @@ async def test_the_wait_for_a_member_shows_the_sign() -> None:
     assert ("ana", "Ben", "4711", 600) == (asking.host, asking.name, asking.sign, asking.seconds_left)
 
 
-def test_who_makes_room_is_chosen_without_showing_a_passphrase_again() -> None:
+def test_the_device_to_evict_is_chosen_without_entering_a_passphrase_again() -> None:
     form = {"terms": "2", "token": "t", "account": "ana", "passphrase": "four plain old words"}
     page = splash.make_room(context(), "passphrase", form, Full(DEVICES, 1))
     assert (("terms", "2"), ("account", "ana"), ("passphrase", "")) == page.hidden
@@ -81,7 +81,7 @@ def test_who_makes_room_is_chosen_without_showing_a_passphrase_again() -> None:
     assert "four plain" not in repr(page)
 
 
-def test_who_is_in_is_not_welcomed_again() -> None:
+def test_an_authorized_device_gets_no_splash_page() -> None:
     assert splash.splash(context(inside(FakePortalBackend()))).is_admitted
     backend = FakePortalBackend()
     backend.happens(ANA, session_state.SessionGranted("2", None))

@@ -1,4 +1,4 @@
-"""The first page is made once for all, and differs for each device in its token alone."""
+"""The splash page is rendered once for all devices, and differs only in the token."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ from tests.fakes.requests import context
 
 
 class Counted:
-    """A renderer that counts what it makes."""
+    """A renderer that counts its calls."""
 
     def __init__(self) -> None:
         self.made = 0
@@ -25,13 +25,13 @@ class Counted:
         return renderer().render_once(page)
 
 
-def test_it_is_the_page_that_would_be_rendered() -> None:
+def test_the_cached_page_equals_the_rendered_page() -> None:
     splashes = SplashCache(renderer().render_once)
     for word in ("", "expired", "code-over"):
         assert renderer().render_once(splash.splash(context(), word)) == splashes.body(context(), word)
 
 
-def test_everybody_has_a_token_of_their_own_on_a_page_made_once() -> None:
+def test_each_device_has_its_own_token_on_a_page_rendered_once() -> None:
     render = Counted()
     splashes, backend = SplashCache(render), FakePortalBackend()
     ana, ben = splashes.body(context(backend), ""), splashes.body(context(backend, mac=BEN), "")
@@ -40,7 +40,7 @@ def test_everybody_has_a_token_of_their_own_on_a_page_made_once() -> None:
     assert ana == ben.replace(context(mac=BEN).token("join").encode(), context().token("join").encode())
 
 
-def test_what_the_community_changes_is_seen_at_once() -> None:
+def test_changes_by_the_community_are_shown_at_once() -> None:
     render, backend = Counted(), FakePortalBackend()
     splashes = SplashCache(render)
     splashes.body(context(backend), "")
@@ -55,7 +55,7 @@ def test_what_the_community_changes_is_seen_at_once() -> None:
     assert 4 == render.made
 
 
-def test_no_crowd_of_languages_fills_the_memory() -> None:
+def test_many_languages_do_not_fill_the_memory() -> None:
     render = Counted()
     splashes = SplashCache(render)
     for number in range(SPLASHES_MAX + 1):
@@ -80,7 +80,7 @@ def test_each_device_has_its_own_token_for_the_language_and_a_new_one_each_minut
         assert "good" == each.tokens.judge(LANGUAGE, each.device, each.token(LANGUAGE))
 
 
-def test_no_crowd_of_devices_fills_the_memory() -> None:
+def test_many_devices_do_not_fill_the_memory() -> None:
     splashes = SplashCache(renderer().render_once)
     for number in range(DEVICES_MAX + 2):
         splashes.body(context(mac=MacAddress(f"02:00:00:00:{number >> 8:02x}:{number & 255:02x}")), "")

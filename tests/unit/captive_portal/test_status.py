@@ -1,4 +1,4 @@
-"""My page for my own tools: the same facts as the page, exact."""
+"""The account page as JSON: the same data as the page, exact."""
 
 import json
 from datetime import datetime
@@ -37,13 +37,13 @@ def test_an_admitted_guest_reads_every_limit_with_its_rule() -> None:
     assert expected == facts["quotas"]
 
 
-def test_a_waiting_device_reads_that_it_waits() -> None:
+def test_a_captive_device_reads_that_it_is_not_admitted() -> None:
     facts = json.loads(status.document(GuestView("waiting", None, NO_USAGE, None, None, None)))
     assert ("waiting", None, [], []) == (facts["state"], facts["account"], facts["limits"], facts["quotas"])
 
 
-def test_nobody_reads_another_device_s_address() -> None:
-    """The page says how many devices share the account; hardware addresses stay with the node."""
+def test_no_device_reads_another_ones_hardware_address() -> None:
+    """The page says how many devices share the account; hardware addresses stay on the node."""
     guest = GuestView("admitted", "a", NO_USAGE, None, None, None, (DEVICE, DEVICE))
     document = status.document(guest)
     assert b"02:00" not in document

@@ -1,4 +1,4 @@
-"""What a language says about numbers, amounts, days and times."""
+"""Numbers, amounts, days and times in each language."""
 
 from datetime import UTC, date, datetime, timedelta
 from types import MappingProxyType
@@ -15,14 +15,14 @@ from node.units import BitsPerSecond, Bytes, Rates
 
 ENGLISH = Translations("en")
 ALL = MappingProxyType(read_catalogues().words)
-# What the Unicode Consortium knows of each; English as it is written in most of the world.
+# CLDR data for each; English as it is written in most of the world.
 LOCALES = {"en": "en_GB", "ca": "ca", "es": "es", "fr": "fr", "ar": "ar_MA"}
-# Where the Maghreb's names of months differ from those that are understood everywhere.
+# Where month names of the Maghreb differ from those that are understood everywhere.
 MONTHS_OF_THE_EAST = {"ar": "ar"}
 
 
 @pytest.mark.parametrize("tag", LOCALES)
-def test_every_day_of_the_year_is_written_as_unicode_has_it(tag: str) -> None:
+def test_every_day_of_the_year_is_written_as_in_cldr(tag: str) -> None:
     locale = MONTHS_OF_THE_EAST.get(tag, LOCALES[tag])
     for offset in range(0, 366, 7):
         day = date(2028, 1, 1) + timedelta(offset)
@@ -31,15 +31,15 @@ def test_every_day_of_the_year_is_written_as_unicode_has_it(tag: str) -> None:
 
 @pytest.mark.parametrize("tag", LOCALES)
 @given(st.integers(0, 9_999), st.integers(1, 9))
-def test_decimals_are_parted_as_unicode_has_it(tag: str, whole: int, tenths: int) -> None:
+def test_decimals_are_separated_as_in_cldr(tag: str, whole: int, tenths: int) -> None:
     number = f"{whole}.{tenths}"
     expected = format_decimal(float(number), locale=LOCALES[tag], group_separator=False)
-    if tag == "ar":  # speeds and volumes keep the point there, as node names and addresses beside them do
+    if tag == "ar":  # speeds and volumes keep the point, as node names and addresses beside them do
         expected = expected.replace(",", ".")
     assert expected == ALL[tag].number(number)
 
 
-def test_english_says_what_the_books_say() -> None:
+def test_english_follows_its_grammar() -> None:
     assert "1.4 GB" == ENGLISH.volume(Bytes(1_400_000_000))
     assert "9.6 Mbit/s" == ENGLISH.rate(BitsPerSecond(9_600_000))
     assert "1 April 2026" == ENGLISH.day("2026-04-01")
@@ -47,7 +47,7 @@ def test_english_says_what_the_books_say() -> None:
     assert "" == ENGLISH.day("") == ENGLISH.moment("")
 
 
-def test_equal_speeds_are_said_once() -> None:
+def test_equal_speeds_are_given_once() -> None:
     one, two = BitsPerSecond(1_000_000), BitsPerSecond(2_000_000)
     assert "1 Mbit/s" == ENGLISH.rates(Rates(one, one))
     assert "2 Mbit/s download and 1 Mbit/s upload" == ENGLISH.rates(Rates(two, one))
@@ -65,19 +65,19 @@ def test_equal_speeds_are_said_once() -> None:
         (2 * 86_400 + 4 * 3_600 + 1_800, "2 days 4 h"),
     ],
 )
-def test_time_that_is_left_is_rounded_up_and_never_says_nothing(seconds: int, said: str) -> None:
+def test_remaining_time_is_rounded_up_and_never_zero(seconds: int, said: str) -> None:
     assert said == ENGLISH.duration(seconds)
 
 
 @pytest.mark.parametrize("tag", LOCALES)
 @given(st.integers(0, 10**8))
-def test_any_time_can_be_said_in_any_language(tag: str, seconds: int) -> None:
+def test_any_time_can_be_written_in_any_language(tag: str, seconds: int) -> None:
     said = ALL[tag].duration(seconds)
     assert said
     assert "%" not in said
 
 
-def test_one_day_needs_no_number_where_two_have_a_word_of_their_own() -> None:
+def test_a_dual_form_needs_no_number() -> None:
     arabic = ALL["ar"]
     assert "rtl" == arabic.direction
     assert ["يوم واحد", "يومان", "3 أيام", "11 يومًا", "100 يوم"] == [
@@ -86,20 +86,20 @@ def test_one_day_needs_no_number_where_two_have_a_word_of_their_own() -> None:
 
 
 @pytest.mark.parametrize("tag", ["ca", "es", "fr", "ar"])
-def test_a_number_is_not_parted_from_its_unit_at_the_end_of_a_line(tag: str) -> None:
+def test_a_number_is_not_separated_from_its_unit_at_the_end_of_a_line(tag: str) -> None:
     words = ALL[tag]
     assert " " not in words.volume(Bytes(1_400_000_000)) + words.rate(BitsPerSecond(9_600_000))
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
-def test_what_is_sound_can_be_filled_in_as_its_source(before: str, after: str) -> None:
+def test_a_valid_translation_can_be_formatted_like_its_source(before: str, after: str) -> None:
     source, translation = "Open %(host)s now", f"{before}%(host)s{after}"
     if is_sound((source,), translation):
         assert "example" in translation % {"host": "example"}
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
-def test_what_is_sound_in_a_rule_can_be_filled_in_too(before: str, after: str) -> None:
+def test_a_valid_translation_of_a_rule_can_be_formatted_too(before: str, after: str) -> None:
     source, translation = "{who} pay", f"{before}{{who}}{after}"
     if is_sound((source,), translation):
         assert "Ana" in translation.format(who="Ana")

@@ -1,4 +1,4 @@
-"""What each address shows to a device in each state."""
+"""What each address shows to a device in each session state."""
 
 import json
 
@@ -34,12 +34,12 @@ def backend_where(state: str) -> FakePortalBackend:
         ("removed", "refused.html"),
     ],
 )
-async def test_the_first_page_is_the_devices_next_step(state: str, shown: object) -> None:
+async def test_the_first_page_follows_the_session_state(state: str, shown: object) -> None:
     outcome = await views.home(context(backend_where(state)))
     assert shown == (outcome.page.template if isinstance(outcome, PageResponse) else outcome)
 
 
-async def test_who_asked_a_member_waits_and_looks_again() -> None:
+async def test_a_guest_with_an_open_request_waits_on_a_page_that_reloads() -> None:
     backend = FakePortalBackend()
     await backend.ask(ANA, "ana", "Ben", "2")
     outcome = await views.home(context(backend))
@@ -47,8 +47,8 @@ async def test_who_asked_a_member_waits_and_looks_again() -> None:
     assert ("asking.html", 5) == (outcome.page.template, outcome.refresh_s)
 
 
-async def test_who_wants_the_waiting_page_to_hold_still_is_not_hurried() -> None:
-    """A page that loads anew is read aloud from its top, each time."""
+async def test_a_waiting_page_can_stop_reloading() -> None:
+    """A page that reloads is read aloud from its top each time."""
     backend = FakePortalBackend()
     await backend.ask(ANA, "ana", "Ben", "2")
     outcome = await views.home(context(backend, query={"still": "1"}))
@@ -63,7 +63,7 @@ async def test_a_code_in_the_address_is_in_the_field(state: str) -> None:
     assert "splash.html" == outcome.page.template
 
 
-async def test_nothing_in_an_address_lets_somebody_back_who_was_removed() -> None:
+async def test_nothing_in_an_address_readmits_a_blocked_device() -> None:
     outcome = await views.home(context(backend_where("removed"), query={"code": "7K3M"}))
     assert isinstance(outcome, PageResponse)
     assert ("refused.html", 403) == (outcome.page.template, outcome.status)
@@ -71,11 +71,11 @@ async def test_nothing_in_an_address_lets_somebody_back_who_was_removed() -> Non
 
 
 @pytest.mark.parametrize("state", ["waiting", "expired", "removed"])
-async def test_my_page_is_for_who_is_in(state: str) -> None:
+async def test_the_account_page_is_for_authorized_devices(state: str) -> None:
     assert Redirect("/") == await views.me(context(backend_where(state)))
 
 
-async def test_my_data_are_a_page_and_a_file() -> None:
+async def test_personal_data_is_a_page_and_a_file() -> None:
     backend = backend_where("admitted")
     page, document = await views.my_data(context(backend)), await views.my_data_file(context(backend))
     assert isinstance(page, PageResponse)
@@ -86,7 +86,7 @@ async def test_my_data_are_a_page_and_a_file() -> None:
 
 @pytest.mark.parametrize("path", [*views.FOR_ALL, *views.FOR_DEVICES])
 @pytest.mark.parametrize("state", ["waiting", "expired", "admitted", "removed"])
-async def test_reading_changes_nothing(path: str, state: str) -> None:
+async def test_a_view_changes_nothing(path: str, state: str) -> None:
     backend = backend_where(state)
     before = (dict(backend.states), dict(backend.accounts), list(backend.calls))
     reader = {**views.FOR_ALL, **views.FOR_DEVICES}[path]
@@ -97,6 +97,6 @@ async def test_reading_changes_nothing(path: str, state: str) -> None:
 
 
 @pytest.mark.parametrize("path", views.FOR_ALL)
-async def test_pages_for_all_need_no_device(path: str) -> None:
+async def test_public_pages_need_no_device(path: str) -> None:
     stranger: RequestContext = context(mac=None, path=path)
     assert isinstance(await views.FOR_ALL[path](stranger), PageResponse)

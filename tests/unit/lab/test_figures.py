@@ -1,4 +1,4 @@
-"""The demonstration's arithmetic: a wrong sum would make a slow node look fast."""
+"""The arithmetic of the demo: a wrong sum would make a slow node look fast."""
 
 import pytest
 
@@ -48,7 +48,7 @@ def test_one_missed_target_is_not_ok_and_is_named(key):
 
 
 @pytest.mark.parametrize("key", [target.key for target in TARGETS])
-def test_a_figure_that_was_not_taken_is_null_with_its_reason_and_not_ok(key):
+def test_a_missing_figure_is_null_with_its_reason_and_not_ok(key):
     figures = Figures()
     figures.took(**{name: value for name, value in GOOD.items() if name != key})
     figures.missed("the cable was unplugged", key)
@@ -60,7 +60,7 @@ def test_a_figure_that_was_not_taken_is_null_with_its_reason_and_not_ok(key):
     )
 
 
-def test_a_rate_leaves_out_the_start():
+def test_a_rate_excludes_the_start():
     samples = [(0.0, 0, 0), (1.0, 10, 0), (2.0, 1_000_010, 0), (3.0, 2_000_010, 0)]
     assert 8_000_000 == bits_per_second(samples, skip_s=1.0)
 
@@ -75,7 +75,7 @@ def test_the_95th_percentile_of_twenty_is_the_nineteenth():
     assert 19 == percentile(list(range(1, 21)), 95)
 
 
-def test_a_flow_settles_only_when_it_stays_slow():
+def test_a_flow_has_settled_only_when_it_stays_slow():
     fast, slow = 1_250_000, 25_000
     steps = [fast] * 10 + [slow] * 10 + [fast] * 5 + [slow] * 20
     samples, total = [], 0

@@ -1,4 +1,4 @@
-"""What a person's device makes of a page, and what the window changes on the way."""
+"""How the demo's client reads a page, and how the window rewrites addresses."""
 
 from tests.lab.agreement import MEMBERS, RULES
 from tests.lab.picture import as_svg
@@ -10,11 +10,11 @@ PAGE = """<form method="get" action="/search"><input name="q"></form>
 <input type="checkbox" name="agree" value="yes" required><button>Go online</button></form>"""
 
 
-def test_a_person_without_scripts_sends_the_hidden_field_and_the_tick():
+def test_a_client_without_scripts_sends_the_hidden_field_and_the_checkbox():
     assert [PageForm("/join", {"token": "abc", "agree": "yes"})] == forms(PAGE)
 
 
-def test_the_window_speaks_the_villages_name_inside_and_this_machines_outside():
+def test_the_window_translates_between_the_portals_name_and_this_machines():
     view = View(None, "10.77.0.1", 80, "login.procomu.lan", ("http://10.77.0.1",))  # type: ignore[arg-type]
     asked = b"POST /join HTTP/1.1\r\nHost: 127.0.0.1:4000\r\nOrigin: http://127.0.0.1:4000\r\n\r\n"
     inside = _inward(asked, "127.0.0.1:4000", view.host)

@@ -1,4 +1,4 @@
-"""Where nodes listen, as people write it."""
+"""Listening addresses of nodes, as people write them."""
 
 import pytest
 
@@ -24,6 +24,6 @@ def test_an_address_is_read_and_shown_alike(text: str, address: Address) -> None
     ["", "10.1.2.3", "10.1.2.3:0", "10.1.2.3:65536", "10.1.2.300:80", "node.example:7400", "2001:db8::1:7400",
      "[fe80::1]:7400", "[fe80::1%]:7400", "[fe80::1%a b]:7400", "[::1]:٣"],
 )  # fmt: skip
-def test_what_is_no_address_is_refused_with_an_example(text: str) -> None:
+def test_an_invalid_address_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(ValueError, match=r"write an address and a port"):
         parse_address(text)

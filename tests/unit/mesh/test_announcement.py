@@ -1,4 +1,4 @@
-"""What nodes say of themselves on a link, and that nothing there is believed."""
+"""What nodes announce on a link (DNS-SD); no announcement is trusted."""
 
 import pytest
 from hypothesis import given
@@ -28,7 +28,7 @@ def test_an_announcement_is_small_and_names_no_community() -> None:
     assert not any(b"village" in (value or b"") for value in items.values())
 
 
-def test_two_nodes_never_want_the_same_name_and_it_fits_a_dns_label() -> None:
+def test_names_are_unique_for_each_node_and_fit_a_dns_label() -> None:
     assert instance_name(HILL) != instance_name(id_of("valley"))
     assert 16 == len(instance_name(HILL).split(".")[0])
 
@@ -38,7 +38,7 @@ def test_two_nodes_never_want_the_same_name_and_it_fits_a_dns_label() -> None:
     [{"v": "2"}, {"c": "short"}, {"p": "0"}, {"p": "65536"}, {"p": "07411"}, {"id": "nobody"}, {"id": id_of("valley")},
      {"more": "x" * 200}],
 )  # fmt: skip
-def test_what_makes_no_sense_is_not_used(changed: dict[str, str]) -> None:
+def test_an_invalid_announcement_is_ignored(changed: dict[str, str]) -> None:
     assert isinstance(read_announcement(instance_name(HILL), items_of(**changed)), Malformed)
 
 
@@ -46,5 +46,5 @@ def test_what_makes_no_sense_is_not_used(changed: dict[str, str]) -> None:
     st.text(max_size=80),
     st.dictionaries(st.binary(max_size=9), st.none() | st.binary(max_size=99), max_size=20),
 )
-def test_nothing_on_the_link_makes_a_node_raise(name: str, items: dict[bytes, bytes | None]) -> None:
+def test_no_announcement_raises(name: str, items: dict[bytes, bytes | None]) -> None:
     assert isinstance(read_announcement(name, items), Malformed)

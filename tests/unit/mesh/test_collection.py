@@ -1,4 +1,4 @@
-"""Which pages a node holds, and that nobody can make it hold more."""
+"""Which pages a node holds, and the limits of that collection."""
 
 import pytest
 
@@ -61,17 +61,17 @@ def hold(found: PageCollection, each: Page, *covers: tuple[str, str, int]) -> Ho
     [(page(2, seq=8), "newer"), (page(2, seq=6), "older"), (page(1, seq=7), "same"), (page(2, seq=7), "conflict"),
      (page(9, seq=1, day="2026-11-25"), "newer"), (page(9, seq=1, life="life-2"), "newer")],
 )  # fmt: skip
-def test_a_page_is_newer_by_its_number_within_its_name(offered: Page, age: str) -> None:
+def test_a_page_with_a_higher_number_of_the_same_stream_is_newer(offered: Page, age: str) -> None:
     assert age == held(page(1, seq=7)).age(offered)
 
 
-def test_two_nodes_that_hold_the_same_have_one_root_in_whatever_order_it_came() -> None:
+def test_nodes_with_the_same_pages_have_the_same_root_in_any_order_of_arrival() -> None:
     pages = [page(n, seq=n, day=day) for n, day in enumerate(days_of(11), start=1)]
     assert held(*pages).root(EVERYBODY) == held(*reversed(pages)).root(EVERYBODY)
     assert held(*pages).root(EVERYBODY) != held(*pages[1:]).root(EVERYBODY)
 
 
-def test_who_is_not_on_the_list_any_more_counts_for_nothing() -> None:
+def test_pages_of_a_node_that_left_the_list_do_not_count() -> None:
     both = held(page(), page(author="valley"))
     assert held(page()).root(EVERYBODY) == both.root(frozenset({HILL}))
 
@@ -92,17 +92,17 @@ def test_the_newest_days_of_a_stream_are_kept() -> None:
     assert found.has_room(pages[-1])
 
 
-def test_a_node_whose_clock_ran_ahead_once_can_still_publish() -> None:
+def test_a_node_whose_clock_once_ran_ahead_can_still_publish() -> None:
     found = held(page(day="2099-01-01"), *(page(day=day) for day in days_of(9) + days_of(10)))
     assert found.has_room(page(day="2026-11-24"))
 
 
-def test_pages_without_a_day_give_way_first() -> None:
+def test_pages_without_a_day_are_dropped_first() -> None:
     found = held(page(day="unknown"), *(page(day=day) for day in days_of(9) + days_of(10) + days_of(11)))
     assert "usage/unknown/0000" not in [label for label, _, _ in found.listed((HILL, "life-1"))]
 
 
-def test_of_more_lives_than_are_kept_those_with_the_highest_numbers_stay(
+def test_of_too_many_incarnations_those_with_the_highest_numbers_are_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(collection, "LIVES_MAX", 3)
@@ -163,7 +163,7 @@ def test_a_page_may_be_held_again_when_no_page_says_any_more_that_it_was_taken_i
     assert "newer" == found.age(old)
 
 
-def test_no_life_takes_in_a_later_one_or_itself_or_anybody_elses() -> None:
+def test_no_incarnation_absorbs_a_later_one_itself_or_another_nodes() -> None:
     foreign = page(author="valley", life="1-a")
     pages = [page(life="2-b"), page(life="2-c"), page(life="1-a")]
     found = held(*pages, foreign)
@@ -249,6 +249,6 @@ def test_what_is_said_no_longer_is_told_until_it_is_settled() -> None:
     assert [] == found.changed()
 
 
-def test_nothing_is_known_of_a_stream_that_never_came() -> None:
+def test_nothing_is_known_of_a_stream_that_never_arrived() -> None:
     assert [] == PageCollection().listed((HILL, "life-1"))
     assert PageCollection().held((HILL, "life-1"), "usage/2026-11-24/0000") is None

@@ -1,4 +1,4 @@
-"""Who is known, where they are, and that the list stays short."""
+"""Known nodes, their addresses, and the limits of that list."""
 
 from mesh.addresses import Address
 from mesh.directory import ADDRESSES_MAX, PEERS_MAX, Directory
@@ -30,23 +30,23 @@ def trusted() -> Directory:
     return directory
 
 
-def test_a_node_that_is_named_for_the_first_time_is_dialled_at_once() -> None:
+def test_a_newly_listed_node_is_dialled_at_once() -> None:
     assert (Dial(),) == Directory().sight(HILL, address(1), NOW)
 
 
-def test_a_neighbour_is_shown_with_its_state_and_when_it_was_heard() -> None:
+def test_a_neighbour_is_shown_with_its_state_and_last_seen_time() -> None:
     directory = trusted()
     directory.meet(HILL, NOW).name = "Hill"
     assert (PeerView(HILL, "Hill", "trusted", (str(address(1)),), 7),) == directory.views(later(7))
 
 
-def test_a_neighbour_that_was_never_heard_says_so() -> None:
+def test_a_neighbour_never_seen_is_shown_as_such() -> None:
     directory = Directory()
     directory.sight(HILL, address(1), NOW)
     assert [None] == [view.heard_seconds_ago for view in directory.views(later(7))]
 
 
-def test_an_unproven_address_never_pushes_out_the_one_that_works() -> None:
+def test_an_unproven_address_never_replaces_the_one_that_works() -> None:
     directory = Directory()
     directory.sight(HILL, address(1), NOW)
     directory.worked(HILL, address(1))
@@ -66,7 +66,7 @@ def test_the_address_that_answered_is_tried_first_and_the_one_that_did_not_last(
     assert [address(3), address(2), address(1)] == directory.meet(HILL, NOW).addresses
 
 
-def test_strangers_make_room_for_others_and_the_trusted_stay() -> None:
+def test_strangers_are_dropped_first_and_trusted_nodes_stay() -> None:
     directory = trusted()
     for number in range(PEERS_MAX + 50):
         directory.handle(id_of(f"stranger-{number}"), Proved(False), NOW)
@@ -74,7 +74,7 @@ def test_strangers_make_room_for_others_and_the_trusted_stay() -> None:
     assert directory.find(HILL) is not None
 
 
-def test_a_neighbour_taken_off_the_list_is_dismissed_and_comes_back_when_it_is_put_on_again() -> None:
+def test_a_neighbour_taken_off_the_list_is_dismissed_and_returns_when_listed_again() -> None:
     directory = trusted()
     [(node, effects)] = directory.tick(NOBODY, later(1))
     assert HILL == node
@@ -91,7 +91,7 @@ def test_a_stranger_that_left_is_forgotten_after_a_while() -> None:
     assert () == directory.views(later(1_000))
 
 
-def test_nothing_is_learned_about_addresses_of_who_is_not_known() -> None:
+def test_no_addresses_are_learned_of_unknown_nodes() -> None:
     directory = Directory()
     directory.worked(HILL, address(1))
     directory.failed(HILL, address(1))

@@ -1,4 +1,4 @@
-"""Several cores joined by lists: whatever is lost, doubled or reordered, all come to hold the same."""
+"""Several exchange cores connected by lists: with lost, duplicated or reordered frames they reach the same state."""
 
 import random
 from collections import defaultdict
@@ -18,7 +18,7 @@ VILLAGE = "the-village"
 
 
 class ExchangeFixture:
-    """Nodes with books, pages and an exchange each; frames between them wait in lists."""
+    """Nodes with a ledger, pages and an exchange each; frames between them wait in lists."""
 
     def __init__(self, *names: str, strangers: tuple[str, ...] = ()) -> None:
         self.names = names
@@ -53,7 +53,7 @@ class ExchangeFixture:
         return written
 
     def send(self) -> None:
-        """Put on the wire whatever waits to be sent."""
+        """Put every pending frame on the wire."""
         for left in self.names:
             for right in self.names:
                 while frame := self.exchange[left].next_frame(id_of(right)):
@@ -70,7 +70,7 @@ class ExchangeFixture:
                     self.equivocated.append(event)
 
     def settle(self) -> int:
-        """Rounds without loss until nothing is said any more; returns the bytes that it took."""
+        """Run rounds without loss until no frame is sent; return the number of bytes."""
         total = 0
         for left, right in list(self.wire):
             self.exchange[left].begin_round(id_of(right))
@@ -89,7 +89,7 @@ class ExchangeFixture:
         return {self.exchange[name].root() for name in self.names}
 
 
-def test_usage_booked_on_one_node_counts_on_all_others_even_behind_another() -> None:
+def test_usage_booked_on_one_node_counts_on_all_others_even_through_another() -> None:
     village = ExchangeFixture("hill", "valley", "coast")
     village.connect("hill", "valley")
     village.connect("valley", "coast")
@@ -179,10 +179,10 @@ STEPS = st.lists(
 
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from([("hill", "valley"), ("hill", "valley", "coast")]), STEPS)
-def test_whatever_the_wire_does_all_come_to_the_same_truth(
+def test_whatever_is_lost_all_nodes_reach_the_same_state(
     names: tuple[str, ...], steps: list[tuple[str, int]]
 ) -> None:
-    """Loss, doubling, reordering and broken connections; afterwards every sum is what was really used."""
+    """Loss, duplication, reordering and broken connections; afterwards every sum is the real usage."""
     village = ExchangeFixture(*names)
     village.connect_all()
     truth: dict[str, int] = defaultdict(int)
@@ -243,7 +243,7 @@ def altered() -> bytes:
         (b"\0" * 100, "not JSON"),
     ],
 )
-def test_nothing_false_is_ever_accepted(frame: bytes, reason: str) -> None:
+def test_no_false_page_is_ever_accepted(frame: bytes, reason: str) -> None:
     village = ExchangeFixture("hill", "valley", strangers=("stranger",))
     village.connect_all()
     root = village.exchange["hill"].root()
@@ -265,7 +265,7 @@ def test_a_replayed_page_changes_nothing_and_costs_no_signature_check() -> None:
     assert [PageRefused(id_of("hill"), "older than ours")] == village.refused
 
 
-def test_a_signed_page_with_senseless_usage_is_refused() -> None:
+def test_a_signed_page_with_invalid_usage_is_refused() -> None:
     head = page_head(
         community=VILLAGE, author=id_of("hill"), incarnation="life-1", period=TODAY, part=0, seq=1
     )
@@ -277,7 +277,7 @@ def test_a_signed_page_with_senseless_usage_is_refused() -> None:
     assert 1 == len(village.refused)
 
 
-def test_many_lives_of_one_day_are_all_taken() -> None:
+def test_many_incarnations_of_one_day_are_all_accepted() -> None:
     """The fourth had been refused, and its bytes were missing everywhere."""
     village = ExchangeFixture("hill", "valley")
     village.connect_all()
@@ -287,7 +287,7 @@ def test_many_lives_of_one_day_are_all_taken() -> None:
     assert 30 == village.books["valley"].used("ana")
 
 
-def test_a_node_that_signs_two_truths_is_noticed_and_all_keep_the_same_one() -> None:
+def test_a_node_that_signs_conflicting_pages_is_noticed_and_all_keep_the_same_one() -> None:
     left, right = a_page(account="ana"), a_page(account="ben")
     village = ExchangeFixture("hill", "valley", "coast")
     village.connect("valley", "coast")
@@ -299,7 +299,7 @@ def test_a_node_that_signs_two_truths_is_noticed_and_all_keep_the_same_one() -> 
     assert village.exchange["valley"].root() == village.exchange["coast"].root()
 
 
-def test_a_member_that_was_taken_off_the_list_is_not_passed_on() -> None:
+def test_pages_of_a_removed_member_are_not_passed_on() -> None:
     village = ExchangeFixture("hill", "valley", "coast")
     village.connect("valley", "coast")
     village.exchange["valley"].offer(a_page("hill"))
@@ -309,8 +309,8 @@ def test_a_member_that_was_taken_off_the_list_is_not_passed_on() -> None:
     assert 0 == village.books["coast"].pages_merged
 
 
-def test_our_own_page_that_comes_back_after_a_loss_restores_us() -> None:
-    """A power cut took the last minute from the node's disk, and a neighbour still holds it."""
+def test_our_own_page_that_returns_after_a_loss_is_restored() -> None:
+    """A power cut removed the last minute from the node's disk, and a neighbour still holds it."""
     village = ExchangeFixture("hill", "valley")
     village.connect_all()
     village.book("hill", "ana", 5)
@@ -322,7 +322,7 @@ def test_our_own_page_that_comes_back_after_a_loss_restores_us() -> None:
     assert 5 == village.books["hill"].used("ana")
 
 
-def test_pages_from_the_shelf_are_checked_like_any_other() -> None:
+def test_pages_from_the_page_cache_are_checked_like_any_other() -> None:
     exchange = Exchange(VILLAGE, lambda: frozenset({id_of("hill")}))
     assert [PageAccepted] == [type(event) for event in exchange.restore(a_page())]
     assert () == exchange.restore(a_page())
@@ -330,7 +330,7 @@ def test_pages_from_the_shelf_are_checked_like_any_other() -> None:
     assert (PageRefused(id_of("stranger"), "its author is not a member"),) == stranger
 
 
-def test_who_was_not_greeted_is_not_heard_and_gets_nothing() -> None:
+def test_a_neighbour_before_its_hello_is_ignored_and_gets_nothing() -> None:
     exchange = Exchange(VILLAGE, lambda: frozenset({id_of("hill"), id_of("valley")}))
     assert () == exchange.receive(id_of("valley"), a_page())
     exchange.greet(id_of("valley"))
@@ -340,7 +340,7 @@ def test_who_was_not_greeted_is_not_heard_and_gets_nothing() -> None:
     assert exchange.next_frame(id_of("valley")) is None
 
 
-def test_a_neighbour_that_only_asks_cannot_fill_our_memory() -> None:
+def test_a_neighbour_that_only_requests_cannot_fill_our_memory() -> None:
     exchange = Exchange(VILLAGE, lambda: frozenset({id_of("hill"), id_of("valley")}))
     exchange.greet(id_of("valley"))
     exchange.offer(a_page())
@@ -352,15 +352,15 @@ def test_a_neighbour_that_only_asks_cannot_fill_our_memory() -> None:
     assert waiting <= 4
 
 
-def test_malformed_frames_are_told_and_forgotten() -> None:
+def test_malformed_frames_are_reported_and_dropped() -> None:
     exchange = Exchange(VILLAGE, frozenset[NodeId])
     exchange.greet(id_of("valley"))
     assert (PageRefused(None, "noise"),) == exchange.receive(id_of("valley"), Malformed("noise"))
     assert encode(Root(exchange.root())) == exchange.next_frame(id_of("valley"))
 
 
-def test_a_round_with_a_neighbour_that_has_just_parted_says_nothing() -> None:
-    """The part is told first; whoever writes on the connection may come round once more before it is closed."""
+def test_a_round_with_a_parted_neighbour_sends_nothing() -> None:
+    """The part is announced first; the writer of the connection may start one more round before it is closed."""
     village = ExchangeFixture("hill", "valley")
     village.connect_all()
     village.exchange["hill"].part(id_of("valley"))
@@ -368,7 +368,7 @@ def test_a_round_with_a_neighbour_that_has_just_parted_says_nothing() -> None:
     assert village.exchange["hill"].next_frame(id_of("valley")) is None
 
 
-def test_a_page_that_was_lost_on_the_way_is_offered_again_by_the_next_round() -> None:
+def test_a_page_lost_on_the_way_is_offered_again_by_the_next_round() -> None:
     village = ExchangeFixture("hill", "valley")
     village.connect_all()
     village.settle()
@@ -381,7 +381,7 @@ def test_a_page_that_was_lost_on_the_way_is_offered_again_by_the_next_round() ->
     assert 5 == village.books["valley"].used("ana")
 
 
-def test_a_page_that_was_lost_again_in_the_round_is_offered_by_the_one_after() -> None:
+def test_a_page_lost_again_in_that_round_is_offered_by_the_one_after() -> None:
     village = ExchangeFixture("hill", "valley")
     village.connect_all()
     village.book("hill", "ana", 5)

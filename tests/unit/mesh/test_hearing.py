@@ -1,4 +1,4 @@
-"""What of a link is read, when anybody may send there."""
+"""Which multicast packets of a link are read, when anybody may send there."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ from tests.kernel.mdns import announcement, crowded
 
 ROSTER = frozenset(map(id_of, ("low", "high")))
 RECORDS = 4
-"""In one announcement of a node."""
+"""Number of records in one announcement of a node."""
 
 
 @dataclass
@@ -36,12 +36,12 @@ def hearing(clock: HearingClock) -> Hearing:
 
 
 def strangers(link: Hearing, count: int) -> int:
-    """Records read of so many packets that are as full as can be."""
+    """Records read of so many packets of the largest size."""
     heard = (link.heard(crowded(SERVICE_TYPE, number)) for number in range(count))
     return sum(int.from_bytes(packet[6:8], "big") for packet in heard if packet is not None)
 
 
-def test_what_names_no_member_is_read_up_to_a_limit_and_again_later() -> None:
+def test_packets_that_name_no_member_are_read_up_to_a_limit_and_again_later() -> None:
     clock = HearingClock()
     link = hearing(clock)
     assert RECORDS_AT_ONCE - 100 < strangers(link, 1_000) <= RECORDS_AT_ONCE
@@ -49,7 +49,7 @@ def test_what_names_no_member_is_read_up_to_a_limit_and_again_later() -> None:
     assert 0 < strangers(link, 1_000) <= 10 * RECORDS_PER_S + 100
 
 
-def test_a_member_is_heard_whatever_others_announce_and_their_name_is_no_way_round() -> None:
+def test_a_member_is_heard_despite_floods_and_its_name_does_not_bypass_the_limit() -> None:
     clock = HearingClock()
     link = hearing(clock)
     while link.heard(announcement(id_of("passer-by"))) is not None:
@@ -63,7 +63,7 @@ def test_a_member_is_heard_whatever_others_announce_and_their_name_is_no_way_rou
     assert link.heard(full) is None
 
 
-def test_questions_are_limited_and_never_wait_for_more() -> None:
+def test_queries_have_a_limit_of_their_own() -> None:
     clock = HearingClock()
     link = hearing(clock)
     question = bytes(2) + b"\x02\x00\x00\x01" + bytes(6) + b"\x01x\x00\x00\x0c\x00\x01"
@@ -73,13 +73,13 @@ def test_questions_are_limited_and_never_wait_for_more() -> None:
     assert QUESTIONS_PER_S == sum(link.heard(question) is not None for _ in range(2_000))
 
 
-def test_what_is_no_message_or_too_long_is_not_read() -> None:
+def test_malformed_and_oversized_packets_are_not_read() -> None:
     link = hearing(HearingClock())
     for octets in (b"", bytes(11), bytes(OCTETS_MAX + 1)):
         assert link.heard(octets) is None
 
 
 @given(st.binary(max_size=200))
-def test_no_octets_break_the_hearing(octets: bytes) -> None:
+def test_no_octets_raise(octets: bytes) -> None:
     heard = hearing(HearingClock()).heard(octets)
     assert heard is None or len(heard) == len(octets)

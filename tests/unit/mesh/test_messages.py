@@ -1,4 +1,4 @@
-"""The wire format: what is said comes back the same, and what is not said properly changes nothing."""
+"""The wire format: encoding and decoding are inverse, and malformed input changes nothing."""
 
 import json
 from collections.abc import Callable
@@ -40,11 +40,11 @@ def a_page(**amounts: int) -> Page:
 
 
 @pytest.mark.parametrize("message", [HELLO, Keepalive(), Root("f" * 32), STREAMS, HAVE])
-def test_what_one_node_says_another_hears(message: Hello | Keepalive | Root | Streams | Have) -> None:
+def test_an_encoded_message_decodes_to_the_same(message: Hello | Keepalive | Root | Streams | Have) -> None:
     assert message == decode(encode(message))
 
 
-def test_a_page_keeps_the_very_bytes_that_its_author_signed() -> None:
+def test_a_page_keeps_exactly_the_bytes_that_its_author_signed() -> None:
     page = a_page(ana=5, ben=6)
     assert page == decode(page.raw)
     assert page.raw.startswith(page.signed)
@@ -60,7 +60,7 @@ def test_a_page_keeps_the_very_bytes_that_its_author_signed() -> None:
         max_size=40,
     )
 )
-def test_any_usage_survives_the_journey(amounts: dict[str, int]) -> None:
+def test_any_usage_is_unchanged_by_encoding(amounts: dict[str, int]) -> None:
     body = messages.usage_body({AccountId(account): cell(down) for account, down in amounts.items()})
     assert tuple((AccountId(a), cell(d)) for a, d in sorted(amounts.items())) == messages.usage_rows(body)
 
@@ -77,7 +77,7 @@ def test_a_full_page_of_the_longest_names_and_numbers_fits_into_a_frame() -> Non
 
 
 @given(st.binary(max_size=300))
-def test_no_bytes_make_a_node_raise(frame: bytes) -> None:
+def test_no_bytes_raise(frame: bytes) -> None:
     assert isinstance(decode(frame), Malformed | Unknown)
 
 
@@ -98,8 +98,8 @@ KINDS = ["hello", "beat", "root", "streams", "have", "page"]
 
 
 @given(st.sampled_from(KINDS), st.dictionaries(st.sampled_from(KEYS), VALUES), st.booleans(), st.booleans())
-def test_no_fields_make_a_node_raise(kind: str, fields: dict[str, object], signed: bool, real: bool) -> None:
-    """Any JSON in any place, over a real message or alone, with the shape of a page or without."""
+def test_no_fields_raise(kind: str, fields: dict[str, object], signed: bool, real: bool) -> None:
+    """Any JSON at any place, in a valid message or alone, with or without the shape of a page."""
     whole = (
         json.loads(encode({"hello": HELLO, "streams": STREAMS, "have": HAVE}.get(kind, Keepalive())))
         if real
@@ -117,14 +117,14 @@ def without(key: str) -> Callable[[dict[str, object]], dict[str, object]]:
 
 
 @pytest.mark.parametrize("message", [HELLO, Root("f" * 32), STREAMS, HAVE])
-def test_every_field_is_needed(message: Hello | Root | Streams | Have) -> None:
+def test_every_field_is_required(message: Hello | Root | Streams | Have) -> None:
     fields = json.loads(encode(message))
     for key in fields:
         answer = decode(json.dumps(without(key)(fields)).encode())
         assert isinstance(answer, Malformed), key
 
 
-def test_a_later_version_may_say_more_and_is_still_understood() -> None:
+def test_a_message_of_a_later_version_with_more_fields_is_understood() -> None:
     fields = json.loads(encode(HELLO)) | {"languages": ["ca"]}
     assert HELLO == decode(json.dumps(fields).encode())
     assert Unknown("dance") == decode(b'{"is":"dance"}')
@@ -144,14 +144,14 @@ def test_a_later_version_may_say_more_and_is_still_understood() -> None:
         (b'{"is":"root","digest":"F"}', "without a digest"),
     ],
 )
-def test_what_is_wrong_is_named(frame: bytes, reason: str) -> None:
+def test_the_error_names_what_is_wrong(frame: bytes, reason: str) -> None:
     answer = decode(frame)
     assert isinstance(answer, Malformed)
     assert reason in answer.reason
 
 
 @pytest.mark.parametrize("name", ["", "x" * 65, "bell\a", "e\u0301", "\u202egnp", "line\n"])
-def test_a_name_is_printable_normal_and_short(name: str) -> None:
+def test_a_name_is_printable_normalized_and_short(name: str) -> None:
     fields = json.loads(encode(HELLO)) | {"name": name}
     assert isinstance(decode(json.dumps(fields).encode()), Malformed)
 
@@ -162,7 +162,7 @@ def test_a_name_is_printable_normal_and_short(name: str) -> None:
      {"seq": 1.0}, {"seq": True}, {"seq": 2**53}, {"author": HILL.upper()}, {"incarnation": "a/b"},
      {"incarnation": ""}, {"is": "hello"}],
 )  # fmt: skip
-def test_a_page_with_a_head_that_makes_no_sense_is_malformed(changed: dict[str, object]) -> None:
+def test_a_page_with_an_invalid_head_is_malformed(changed: dict[str, object]) -> None:
     head, body, signature = a_page().raw.split(b"\n")
     fields = json.loads(head) | changed
     assert isinstance(decode(b"\n".join((json.dumps(fields).encode(), body, signature))), Malformed)
@@ -180,11 +180,11 @@ def test_a_page_without_its_signature_line_is_malformed(end: bytes) -> None:
      [["ben", 1, 2, 3, 4], ["ana", 1, 2, 3, 4]], [["ana", 1, 2, 3, 4], ["ana", 1, 2, 3, 4]],
      [[f"g{n:05d}", 1, 2, 3, 4] for n in range(1001)]],
 )  # fmt: skip
-def test_usage_that_makes_no_sense_is_malformed(rows: object) -> None:
+def test_invalid_usage_is_malformed(rows: object) -> None:
     assert isinstance(messages.usage_rows(json.dumps({"rows": rows}).encode()), Malformed)
 
 
-def test_a_digest_depends_on_what_the_author_signed_alone() -> None:
+def test_a_digest_depends_only_on_what_the_author_signed() -> None:
     page = a_page()
     assert messages.page_digest(page) == messages.page_digest(a_page())
     assert messages.page_digest(page) != messages.page_digest(a_page(ana=6))
@@ -197,7 +197,7 @@ def past_text(rows: str = ROW, covers: str = COVER) -> bytes:
     return f'{{"covers":[{covers}],"rows":[{rows}]}}'.encode()
 
 
-def test_what_a_page_says_of_earlier_lives_is_read() -> None:
+def test_a_pages_records_about_earlier_incarnations_are_read() -> None:
     past = past_of(past_text(), "2026-11-24")
     assert isinstance(past, PageContent)
     assert ("1-a", "ana", 3) == (past.rows[0][0], past.rows[0][1], past.rows[0][2].uplink.total)
@@ -228,7 +228,7 @@ def test_what_a_page_says_of_earlier_lives_is_read() -> None:
         past_text(ROW, ",".join(f'["{n:04d}-a","usage/2026-11-24/0000",1]' for n in range(1_001))),
     ],
 )
-def test_senseless_words_about_earlier_lives_are_refused(body: bytes) -> None:
+def test_invalid_records_about_earlier_incarnations_are_refused(body: bytes) -> None:
     assert isinstance(past_of(body, "2026-11-24"), Malformed)
 
 
@@ -241,5 +241,5 @@ JSON = st.recursive(
 
 
 @given(st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()))
-def test_no_body_about_earlier_lives_raises(body: bytes) -> None:
+def test_no_body_about_earlier_incarnations_raises(body: bytes) -> None:
     past_of(body, "2026-11-24")

@@ -1,4 +1,4 @@
-"""A node's own pages: split by accounts, written anew only where something changed."""
+"""A node's own pages: split by accounts, rewritten only where something changed."""
 
 import pytest
 from hypothesis import given
@@ -36,7 +36,7 @@ def said(page: Page) -> PageContent:
     return found
 
 
-def test_what_was_booked_is_signed_and_numbered() -> None:
+def test_booked_usage_is_signed_and_numbered() -> None:
     pages = pages_of()
     note(pages, "ana", 5)
     [page] = pages.write()
@@ -45,7 +45,7 @@ def test_what_was_booked_is_signed_and_numbered() -> None:
     assert verify(HILL, PAGE_KIND, page.signed, page.signature)
 
 
-def test_nothing_is_written_where_nothing_grew() -> None:
+def test_nothing_is_written_without_new_usage() -> None:
     pages = pages_of()
     note(pages, "ana", 5)
     list(pages.write())
@@ -55,7 +55,7 @@ def test_nothing_is_written_where_nothing_grew() -> None:
     assert [] == list(pages.write())
 
 
-def test_a_day_of_ten_thousand_accounts_is_split_and_one_change_costs_one_page() -> None:
+def test_a_day_of_ten_thousand_accounts_is_split_and_one_change_rewrites_one_page() -> None:
     pages = pages_of()
     for number in range(10_000):
         note(pages, f"guest-{number:05d}", 1)
@@ -72,7 +72,7 @@ def test_each_day_has_its_pages() -> None:
     assert ["2026-11-23", "2026-11-24", "unknown"] == sorted(page.period for page in pages.write())
 
 
-def test_after_a_restart_the_numbers_go_on_and_only_news_is_written() -> None:
+def test_after_a_restart_the_numbers_continue_and_only_changes_are_written() -> None:
     before = pages_of()
     note(before, "ana", 5)
     note(before, "ben", 6)
@@ -88,7 +88,7 @@ def test_after_a_restart_the_numbers_go_on_and_only_news_is_written() -> None:
 
 
 @pytest.mark.parametrize(("author", "life"), [("valley", "life-1"), ("hill", "life-0")])
-def test_pages_of_others_and_of_earlier_lives_are_not_ours_to_continue(author: str, life: str) -> None:
+def test_pages_of_others_and_of_earlier_incarnations_are_not_continued(author: str, life: str) -> None:
     other = UsagePages(key_of(author), "the-village", life)
     note(other, "ana", 5)
     [page] = other.write()
@@ -100,7 +100,7 @@ def test_pages_of_others_and_of_earlier_lives_are_not_ours_to_continue(author: s
 @pytest.mark.parametrize(
     ("account", "down"), [("", 1), ("x" * 65, 1), ("bell\a", 1), ("ana", NUMBER_MAX + 1), ("ana", -1)]
 )
-def test_what_the_format_cannot_hold_does_not_stop_the_rest(account: str, down: int) -> None:
+def test_usage_that_the_format_cannot_hold_does_not_stop_the_rest(account: str, down: int) -> None:
     pages = pages_of()
     note(pages, account, down)
     note(pages, "ben", 6)
@@ -117,10 +117,10 @@ def test_old_days_leave_memory() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(1, 50)), max_size=40), st.data())
-def test_the_newest_pages_always_add_up_to_the_books(
+def test_the_newest_pages_always_add_up_to_the_ledger(
     steps: list[tuple[str, int]], data: st.DataObject
 ) -> None:
-    """However often it is written in between, and restarted from its own pages."""
+    """However often pages are written in between, and after restarts from its own pages."""
     books: dict[str, UsageBucket] = {}
     page_cache: dict[str, Page] = {}
     pages = pages_of()
@@ -139,7 +139,7 @@ def test_the_newest_pages_always_add_up_to_the_books(
     assert books == {account: total for page in page_cache.values() for account, total in rows(page).items()}
 
 
-def test_numbers_are_reserved_for_one_life_of_the_books() -> None:
+def test_numbers_are_reserved_for_one_incarnation_of_the_ledger() -> None:
     record = reservation("life-1", 1000)
     assert 1000 == read_reservation(record, "life-1")
     assert read_reservation(record, "life-2") is None
@@ -152,7 +152,7 @@ def test_other_records_reserve_nothing(record: bytes) -> None:
     assert read_reservation(record, "life-1") is None
 
 
-def test_a_page_of_ours_decodes_as_itself() -> None:
+def test_our_own_page_decodes_to_itself() -> None:
     pages = pages_of()
     note(pages, "ana", 5)
     [page] = pages.write()
@@ -164,7 +164,7 @@ def past_page(pages: UsagePages) -> tuple[Page, PageContent]:
     return page, said(page)
 
 
-def test_what_earlier_lives_said_is_said_by_this_one_and_then_that_it_was() -> None:
+def test_usage_of_earlier_incarnations_is_absorbed_by_this_one_and_declared_so() -> None:
     old, pages = pages_of("1-a"), pages_of("2-b")
     note(old, "ana", 5)
     [page] = old.write()
@@ -178,7 +178,7 @@ def test_what_earlier_lives_said_is_said_by_this_one_and_then_that_it_was() -> N
     assert [] == list(pages.write())
 
 
-def test_after_a_restart_pages_about_earlier_lives_go_on_in_the_same_parts() -> None:
+def test_after_a_restart_pages_about_earlier_incarnations_continue_in_the_same_parts() -> None:
     before = pages_of("2-b")
     before.note_past(TODAY, "1-a", AccountId("ana"), cell(5))
     page, past = past_page(before)
@@ -194,7 +194,7 @@ def test_after_a_restart_pages_about_earlier_lives_go_on_in_the_same_parts() -> 
     assert 0 == pages.changed_count
 
 
-def test_the_largest_pages_about_earlier_lives_fit_into_a_frame() -> None:
+def test_the_largest_pages_about_earlier_incarnations_fit_into_a_frame() -> None:
     pages = pages_of("9" * 15 + "-" + "b" * 16)
     most = UsageBucket(Usage(NUMBER_MAX, NUMBER_MAX), Usage(NUMBER_MAX, NUMBER_MAX))
     for number in range(1_000):
@@ -207,7 +207,7 @@ def test_the_largest_pages_about_earlier_lives_fit_into_a_frame() -> None:
     assert max(len(page.raw) for page in written) <= FRAME_BYTES_MAX
 
 
-def test_old_days_of_earlier_lives_leave_memory() -> None:
+def test_old_days_of_earlier_incarnations_leave_memory() -> None:
     pages = pages_of("2-b")
     for month in (8, 9, 10):
         for day in range(1, 29):

@@ -1,4 +1,4 @@
-"""A neighbour's life, for every pair of state and event."""
+"""The states of a neighbour, for every pair of state and event."""
 
 import itertools
 from dataclasses import replace
@@ -59,7 +59,7 @@ EVENTS: dict[str, Event] = {
 }
 AWAY = HangUp("not a member")
 ELSEWHERE = HangUp("another community")
-# state, event -> the next state and what is done. What is not here changes nothing.
+# state, event -> the next state and its actions. Any other pair changes nothing.
 TABLE: dict[tuple[str, str], tuple[str, tuple[Effect, ...]]] = {
     ("gone", "sighted"): ("heard", (Dial(),)),
     ("heard", "proved"): ("greeted", ()),
@@ -120,16 +120,18 @@ def test_the_table_names_every_state() -> None:
         ("gone", 86_400_000, "gone", (Forget(),)),
     ],
 )
-def test_what_time_alone_does(state: str, after_ms: int, expected: str, effects: tuple[Effect, ...]) -> None:
+def test_what_timeouts_alone_do(
+    state: str, after_ms: int, expected: str, effects: tuple[Effect, ...]
+) -> None:
     after, done = step(STATES[state], Ticked(), Monotonic(NOW + after_ms))
     assert (expected, effects) == (peering.name_of(after), done)
 
 
-def test_three_missed_beats_make_a_neighbour_silent() -> None:
+def test_three_missed_keepalives_make_a_neighbour_silent() -> None:
     assert peering.SILENT_AFTER == 3 * peering.KEEPALIVE_EVERY
 
 
-def test_a_neighbour_that_speaks_stays_trusted() -> None:
+def test_a_neighbour_that_sends_stays_trusted() -> None:
     state: State = Trusted(NOW)
     for second in range(0, 600, 6):
         state, _ = step(state, Spoke(), Monotonic(NOW + second * 1_000))
@@ -138,7 +140,7 @@ def test_a_neighbour_that_speaks_stays_trusted() -> None:
     assert isinstance(state, Trusted)
 
 
-def test_who_does_not_answer_is_asked_less_and_less_often() -> None:
+def test_a_node_that_does_not_answer_is_dialled_with_growing_pauses() -> None:
     state: State = peering.never_met(NOW)
     state, _ = step(state, Sighted(), NOW)
     dials = []
@@ -151,7 +153,7 @@ def test_who_does_not_answer_is_asked_less_and_less_often() -> None:
     assert peering.DIAL_AGAIN_MAX // 1_000 == waits[-1]
 
 
-def test_a_new_sighting_cuts_the_wait_short() -> None:
+def test_a_new_sighting_ends_the_wait() -> None:
     patient = replace(STATES["silent"], dial_at=Monotonic(NOW + 60_000))
     state, _ = step(patient, Sighted(), NOW)
     assert Silent(NOW, 1, Monotonic(NOW + 1_000)) == state
@@ -159,8 +161,10 @@ def test_a_new_sighting_cuts_the_wait_short() -> None:
 
 @example([("proved", 0), ("introduced", 0), ("closed", 0), ("unlisted", 0), ("introduced", 0)])
 @given(st.lists(st.tuples(st.sampled_from(list(EVENTS)), st.integers(0, 400_000)), max_size=80))
-def test_pages_are_exchanged_exactly_with_the_trusted(steps: list[tuple[str, int]]) -> None:
-    """However events come: who is not trusted now has been dismissed, and nobody is trusted without a proof."""
+def test_pages_are_exchanged_only_with_trusted_neighbours(steps: list[tuple[str, int]]) -> None:
+    """In any order of events: a neighbour that is no longer trusted has been dismissed, and none is trusted
+    without proof.
+    """
     state: State = peering.never_met(NOW)
     now, admitted, proven = NOW, False, False
     for name, wait in steps:

@@ -1,4 +1,4 @@
-"""Certificates that carry keys and prove nothing else."""
+"""Certificates that carry a node's key and prove nothing else."""
 
 import hashlib
 
@@ -23,12 +23,12 @@ def test_the_wrapper_is_the_same_bytes_on_every_node() -> None:
     )
 
 
-def test_the_wrapper_says_that_it_is_not_an_authority() -> None:
+def test_the_wrapper_declares_that_it_is_not_an_authority() -> None:
     subject = x509.load_der_x509_certificate(trust.wrapper_ca()).subject.rfc4514_string()
     assert "CN=NOT A CA - key wrapper" == subject
 
 
-def test_a_certificate_carries_its_node_and_is_made_the_same_each_time() -> None:
+def test_a_certificate_carries_its_node_id_and_is_deterministic() -> None:
     leaf = trust.leaf_certificate(key_of("hill"))
     assert leaf == trust.leaf_certificate(key_of("hill"))
     assert id_of("hill") == trust.node_id_from_certificate(leaf)
@@ -64,7 +64,7 @@ def test_no_certificate_from_outside_raises(der: bytes | None) -> None:
     assert trust.node_id_from_certificate(der) is None
 
 
-# What the library only warns of is not an error outside these tests.
+# Warnings of the library are not errors outside these tests.
 @pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
 @example(14, b"\x80")
 @given(st.integers(0, 287), st.binary(min_size=1, max_size=3))
@@ -73,11 +73,12 @@ def test_a_damaged_certificate_never_raises(place: int, damage: bytes) -> None:
     trust.node_id_from_certificate(leaf[:place] + damage + leaf[place + len(damage) :])
 
 
-# The library warns of certificates that it reads although they break RFC 5280.
+# The library warns about certificates that it reads although they break RFC 5280.
 @pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
 def test_no_single_changed_byte_of_a_certificate_raises() -> None:
-    """All of them; among them the kind of key, so that 32 bytes stand for an Ed448 key, which OpenSSL refuses only
-    when the key is asked for."""
+    """Every byte; among them the key algorithm, so that 32 bytes are called an Ed448 key, which OpenSSL refuses
+    only when the key is read.
+    """
     leaf = trust.leaf_certificate(key_of("hill"))
     for place in range(len(leaf)):
         for byte in range(256):
@@ -86,25 +87,25 @@ def test_no_single_changed_byte_of_a_certificate_raises() -> None:
             assert node is None or isinstance(node, str)
 
 
-def test_a_key_whose_length_belies_its_kind_names_no_node() -> None:
+def test_a_key_with_the_wrong_length_for_its_kind_names_no_node() -> None:
     leaf = trust.leaf_certificate(key_of("hill"))
     kind = bytes.fromhex("2b65700321")
     assert 1 == leaf.count(kind)
     assert trust.node_id_from_certificate(leaf.replace(kind, bytes.fromhex("2b65710321"))) is None
 
 
-def test_a_huge_certificate_is_not_even_read() -> None:
+def test_a_huge_certificate_is_not_parsed() -> None:
     assert trust.node_id_from_certificate(trust.leaf_certificate(key_of("hill")) + bytes(5000)) is None
 
 
 @pytest.mark.parametrize(
     ("node", "member"), [(id_of("hill"), True), (id_of("stranger"), False), (None, False)]
 )
-def test_members_are_who_is_on_the_list(node: NodeId | None, member: bool) -> None:
+def test_members_are_the_nodes_on_the_list(node: NodeId | None, member: bool) -> None:
     assert member == trust.is_member(node, frozenset({id_of("hill"), id_of("valley")}))
 
 
-def test_communities_are_told_apart_without_naming_them() -> None:
+def test_communities_are_distinguished_without_naming_them() -> None:
     marks = {trust.community_mark(name) for name in ("the-village", "the-city")}
     assert 2 == len(marks)
     assert {8} == {len(mark) for mark in marks}

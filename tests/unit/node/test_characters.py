@@ -1,4 +1,4 @@
-"""What hides is refused wherever it stands; what a language needs to be written is not."""
+"""Hidden characters are refused wherever they occur; what a language needs to be written is accepted."""
 
 import unicodedata
 
@@ -39,7 +39,7 @@ LEGAL = {
 
 
 @pytest.mark.parametrize("text", LEGAL.values(), ids=LEGAL)
-def test_what_a_language_needs_is_no_trick(text: str) -> None:
+def test_characters_that_a_language_needs_are_accepted(text: str) -> None:
     assert None is hidden_character(text)
     assert "" == mixed_scripts(text, alike_only=True)
 
@@ -68,14 +68,14 @@ HIDDEN = {
 
 
 @pytest.mark.parametrize(("text", "name"), HIDDEN.items(), ids=HIDDEN.values())
-def test_what_nobody_sees_is_found_and_named(text: str, name: str) -> None:
+def test_an_invisible_character_is_found_and_named(text: str, name: str) -> None:
     found = hidden_character(f"before\n{text}")
     assert found is not None
     assert name == found[1]
     assert ord(f"before\n{text}"[found[0]]) == int(name[2:].split(maxsplit=1)[0], 16)
 
 
-def test_a_mark_of_direction_is_needed_only_on_the_line_of_its_letters() -> None:
+def test_a_directional_mark_is_accepted_only_on_a_line_with_its_letters() -> None:
     assert hidden_character("plain\u200f line\nשלום") is not None
 
 
@@ -89,12 +89,12 @@ def test_a_mark_of_direction_is_needed_only_on_the_line_of_its_letters() -> None
         ("ana\u0301\u0430", "U+0430 CYRILLIC SMALL LETTER A"),
     ],
 )
-def test_a_word_of_latin_and_cyrillic_letters_is_told_with_both(text: str, told: str) -> None:
+def test_a_word_of_latin_and_cyrillic_letters_is_reported_with_both(text: str, told: str) -> None:
     assert told in mixed_scripts(text)
     assert told in mixed_scripts(text, alike_only=True)
 
 
-def test_names_mix_no_scripts_but_those_that_are_written_together() -> None:
+def test_names_mix_no_scripts_except_those_that_are_written_together() -> None:
     assert "GREEK SMALL LETTER OMICRON" in mixed_scripts("sch\u03bfol")
     assert "" == mixed_scripts("sch\u03bfol", alike_only=True)
     assert "MATHEMATICAL BOLD SMALL A" in mixed_scripts("\U0001d41ana")
@@ -113,7 +113,7 @@ def test_names_mix_no_scripts_but_those_that_are_written_together() -> None:
 
 
 @given(st.text())
-def test_any_text_is_answered(text: str) -> None:
+def test_any_text_gets_a_result(text: str) -> None:
     found = hidden_character(text)
     assert found is None or character_name(text[found[0]]) == found[1]
     mixed_scripts(text)

@@ -1,4 +1,4 @@
-"""One household counts once, however many addresses it has; two never count as one."""
+"""One household counts once, however many addresses it has; two households never count as one."""
 
 from ipaddress import IPv4Address, IPv6Address, IPv6Network
 
@@ -29,7 +29,7 @@ def test_a_client_is_an_ipv4_address_or_an_ipv6_network(address: str, expected: 
 
 
 @given(st.ip_addresses(v=4), st.ip_addresses(v=4))
-def test_ipv4_addresses_are_told_apart_also_when_they_are_mapped(
+def test_ipv4_addresses_are_distinguished_also_when_they_are_mapped(
     one: IPv4Address, other: IPv4Address
 ) -> None:
     assert client_network(str(one)) == client_network(f"::ffff:{one}")
@@ -48,12 +48,12 @@ def test_addresses_of_one_network_count_as_one_and_of_two_as_two(prefix: int, ow
 
 
 @given(st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1))
-def test_neighbours_on_one_link_are_told_apart(own: int, other: int) -> None:
+def test_neighbours_on_one_link_are_distinguished(own: int, other: int) -> None:
     one, two = (IPv6Address(0xFE80 << 112 | host) for host in (own, other))
     assert (one == two) == (client_network(f"{one}%lan0") == client_network(f"{two}%lan0"))
 
 
 @pytest.mark.parametrize("address", ["", "ana", "192.0.2.7/32", "2001:db8::/64", "1.2.3"])
-def test_what_is_no_address_is_an_error(address: str) -> None:
+def test_an_invalid_address_is_an_error(address: str) -> None:
     with pytest.raises(ValueError, match="does not appear to be"):
         client_network(address)

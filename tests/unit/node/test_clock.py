@@ -1,4 +1,4 @@
-"""How far the node trusts its clock: what the kernel says of it, and what it says when it may not be asked."""
+"""Clock synchronization status: what the kernel reports, and what is assumed when it may not be asked."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from node.clock import STA_UNSYNC, SystemClock
 
 
 class FakeClockKernel:
-    """Answers adjtimex(2); a negative `result` is a no."""
+    """Answers adjtimex(2); a negative `result` is an error."""
 
     def __init__(self, result: int, status: int = 0) -> None:
         self.result, self.status = result, status
@@ -28,13 +28,15 @@ class FakeClockKernel:
     ],
     ids=["kept right", "kept right by nobody", "may not be asked"],
 )
-def test_only_a_clock_that_the_kernel_calls_right_is_right(kernel: FakeClockKernel, state: str) -> None:
+def test_only_a_clock_that_the_kernel_calls_synchronized_is_synchronized(
+    kernel: FakeClockKernel, state: str
+) -> None:
     clock = SystemClock()
     clock._libc = kernel
     assert state == clock.state()
 
 
-def test_a_clock_that_people_trust_is_not_asked_about() -> None:
+def test_a_clock_configured_as_trusted_is_not_checked() -> None:
     clock = SystemClock("trusted")
     clock._libc = FakeClockKernel(-1)
     assert "synced" == clock.state()

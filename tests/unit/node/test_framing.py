@@ -1,4 +1,4 @@
-"""One request's frame, read from bytes alone."""
+"""Framing of one HTTP request, from bytes alone."""
 
 import pytest
 from hypothesis import given
@@ -49,18 +49,18 @@ LINES_MAX, BODY_BYTES_MAX = 64, 16_384
         (b"GET / HTTP/1.1\r\nHost: a" + b"\r\nx: y" * 65, (431, 0)),
     ],
 )
-def test_a_head_is_measured_before_anything_else_reads_it(head: bytes, expected: tuple[int, int]) -> None:
+def test_the_size_of_a_head_is_checked_before_it_is_parsed(head: bytes, expected: tuple[int, int]) -> None:
     assert expected == measure(head, lines_max=LINES_MAX, body_bytes_max=BODY_BYTES_MAX)
 
 
 @given(st.binary(max_size=300))
-def test_no_bytes_break_the_measure(head: bytes) -> None:
+def test_no_bytes_raise(head: bytes) -> None:
     status, octets = measure(head, lines_max=LINES_MAX, body_bytes_max=BODY_BYTES_MAX)
     assert status in {0, 400, 405, 411, 413, 431}
     assert 0 <= octets <= BODY_BYTES_MAX
 
 
-def test_a_refusal_is_a_whole_answer_and_names_the_methods_only_where_they_are_the_matter() -> None:
+def test_an_error_is_a_complete_response_and_allow_is_sent_with_405_only() -> None:
     for status, answer in REFUSALS.items():
         head, _, body = answer.partition(b"\r\n\r\n")
         first, *lines = head.decode().split("\r\n")

@@ -1,4 +1,4 @@
-"""One secret of the community, and a key of its own for every purpose."""
+"""The community's secret, and the keys derived from it for each purpose."""
 
 from pathlib import Path
 
@@ -14,13 +14,13 @@ ANA, BEN = MacAddress("02:00:00:00:00:0a"), MacAddress("02:00:00:00:00:0b")
 SQUARE, HILLS = (Keyring(b"s" * 32, Ed25519PrivateKey.generate()) for _ in range(2))
 
 
-def test_a_device_is_the_same_guest_on_every_node_of_the_community_and_on_no_other() -> None:
+def test_a_device_has_the_same_guest_account_on_every_node_of_the_community_and_on_no_other() -> None:
     assert SQUARE.guest_account(ANA) == HILLS.guest_account(ANA)
     assert SQUARE.guest_account(ANA) != SQUARE.guest_account(BEN)
     assert SQUARE.guest_account(ANA) != Keyring(b"t" * 32, HILLS.node).guest_account(ANA)
 
 
-def test_every_purpose_has_a_key_that_all_nodes_share() -> None:
+def test_every_purpose_has_its_own_key_that_all_nodes_share() -> None:
     assert SQUARE.key_for("vouchers") == HILLS.key_for("vouchers") != HILLS.key_for("portal forms")
     assert SQUARE.community_id == HILLS.community_id
 
@@ -29,7 +29,7 @@ def test_every_purpose_has_a_key_that_all_nodes_share() -> None:
     ("community", "complaint"),
     [(None, "cannot be read"), ("nonsense", "not a key"), ("ab" * 31, "too short"), ("\xff", "not a key")],
 )
-def test_a_key_that_is_none_is_told_with_what_to_do(
+def test_an_invalid_key_is_reported_with_what_to_do(
     tmp_path: Path, community: str | None, complaint: str
 ) -> None:
     own = tmp_path / "node.key"

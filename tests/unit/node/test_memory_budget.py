@@ -1,4 +1,4 @@
-"""What fits into the memory that is allowed."""
+"""The memory budget: limits that fit into the allowed memory."""
 
 from collections.abc import Mapping
 
@@ -46,7 +46,7 @@ def of(files: Mapping[str, str]) -> tuple[int, str]:
             (88 * MIB, "memory.high"),
         ),
         (
-            {  # whoever set no limit on the unit may have set one above it
+            {  # a limit may also be set on a parent of the unit
                 "/proc/meminfo": PLENTY,
                 "/proc/self/cgroup": UNIT,
                 "/sys/fs/cgroup/system.slice/procomu.service/memory.max": "max\n",
@@ -64,7 +64,7 @@ def of(files: Mapping[str, str]) -> tuple[int, str]:
             (96 * MIB * 11 // 12, "memory.limit_in_bytes"),
         ),
         (
-            {  # in a container that sees its own group as the root
+            {  # in a container whose own cgroup appears as the root
                 "/proc/meminfo": PLENTY,
                 "/proc/self/cgroup": V1,
                 "/sys/fs/cgroup/memory/memory.stat": f"hierarchical_memory_limit {64 * MIB}\n",
@@ -72,7 +72,7 @@ def of(files: Mapping[str, str]) -> tuple[int, str]:
             (64 * MIB * 11 // 12, "memory.limit_in_bytes"),
         ),
         (
-            {  # no limit is a very large number in v1
+            {  # in cgroup v1 "no limit" is a very large number
                 "/proc/meminfo": MEMINFO,
                 "/proc/self/cgroup": V1,
                 "/sys/fs/cgroup/memory/memory.stat": "hierarchical_memory_limit 9223372036854771712\n",
@@ -82,12 +82,12 @@ def of(files: Mapping[str, str]) -> tuple[int, str]:
         ({}, (IDLE_BYTES + PASSPHRASE_BYTES, "unknown")),
     ],
 )
-def test_the_lowest_limit_that_anybody_set_counts(files: dict[str, str], wanted: tuple[int, str]) -> None:
+def test_the_lowest_limit_on_the_path_counts(files: dict[str, str], wanted: tuple[int, str]) -> None:
     assert wanted == of(files)
 
 
 @given(st.integers(0, 1 << 40), st.integers(0, 100_000))
-def test_what_is_promised_fits_or_is_the_least_that_a_node_needs(limit: int, devices: int) -> None:
+def test_limits_fit_the_budget_or_are_the_minimum_that_a_node_needs(limit: int, devices: int) -> None:
     found = budget(Allowed(limit, "test"))
     connections = found.connections(devices)
     assert CONNECTIONS_MIN <= connections <= CONNECTIONS_MAX
@@ -97,7 +97,7 @@ def test_what_is_promised_fits_or_is_the_least_that_a_node_needs(limit: int, dev
 
 
 @given(st.integers(0, 1 << 36), st.integers(0, 1 << 36), st.integers(0, 50_000))
-def test_more_memory_is_never_less_room(one: int, other: int, devices: int) -> None:
+def test_more_memory_never_lowers_a_limit(one: int, other: int, devices: int) -> None:
     less, more = (budget(Allowed(each, "test")) for each in sorted((one, other)))
     assert less.devices <= more.devices
     assert (
@@ -106,13 +106,13 @@ def test_more_memory_is_never_less_room(one: int, other: int, devices: int) -> N
     )
 
 
-def test_where_the_portal_has_a_certificate_there_is_room_for_its_connections() -> None:
+def test_with_a_certificate_there_is_room_for_tls_connections() -> None:
     with_https, without = (budget(Allowed(100_000_000, "test"), has_https=has) for has in (True, False))
     assert HTTPS_BYTES == without.room_bytes - with_https.room_bytes
     assert with_https.connections(0) < without.connections(0)
 
 
-def test_a_large_computer_has_room_for_all_that_a_node_takes() -> None:
+def test_a_large_computer_has_room_for_all_maximum_limits() -> None:
     large = budget(Allowed(1 << 30, ""))
     assert CONNECTIONS_MAX == large.connections(10_000)
     assert DEVICES_MAX == large.devices

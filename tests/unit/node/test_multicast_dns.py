@@ -1,4 +1,4 @@
-"""What of multicast DNS is whole enough to be read, judged by zeroconf itself."""
+"""Which multicast DNS messages are well formed, compared with zeroconf itself."""
 
 import logging
 import socket
@@ -26,7 +26,7 @@ INFO = AsyncServiceInfo(
 
 
 def of_zeroconf() -> list[bytes]:
-    """Everything that zeroconf itself sends: announcement, question with known answers, probe."""
+    """Everything that zeroconf itself sends: announcement, query with known answers, probe."""
     told, asked = DNSOutgoing(0x8400), DNSOutgoing(0)
     for record in (INFO.dns_pointer(), INFO.dns_service(), INFO.dns_text(), *INFO.dns_addresses()):
         told.add_answer_at_time(record, 0)
@@ -51,7 +51,7 @@ def answer(owner: bytes, kind: int, data: bytes, records: int = 1) -> bytes:
 
 
 @pytest.mark.parametrize("message", WHOLE)
-def test_what_programs_send_is_read(message: bytes) -> None:
+def test_messages_of_common_programs_are_accepted(message: bytes) -> None:
     assert message == sound(message)
 
 
@@ -77,13 +77,13 @@ def test_what_programs_send_is_read(message: bytes) -> None:
         answer(name(b"a"), 47, b"\x00\x00\x09a"),
     ],
 )
-def test_what_is_broken_is_not_read(message: bytes) -> None:
+def test_a_malformed_message_is_refused(message: bytes) -> None:
     assert sound(message) is None
 
 
 @st.composite
 def damaged(draw: st.DrawFn) -> bytes:
-    """A whole message with some octets changed, or cut off."""
+    """A valid message with some octets changed, or cut off."""
     message = bytearray(draw(st.sampled_from(WHOLE)))
     for _ in range(draw(st.integers(1, 4))):
         message[draw(st.integers(0, min(len(message), 120) - 1))] = draw(st.integers(0, 255))
@@ -92,10 +92,10 @@ def damaged(draw: st.DrawFn) -> bytes:
 
 @given(damaged())
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_zeroconf_finds_nothing_wrong_with_what_is_read(
+def test_zeroconf_finds_no_error_in_an_accepted_message(
     caplog: pytest.LogCaptureFixture, message: bytes
 ) -> None:
-    """Version 0.147 keeps each broken message and its traceback until the program ends."""
+    """Version 0.147 keeps each malformed message and its traceback until the program ends."""
     if sound(message) is None:
         return
     caplog.clear()

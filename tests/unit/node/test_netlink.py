@@ -1,4 +1,4 @@
-"""Netlink messages are packed and unpacked by one piece of code, and nothing broken in them is believed."""
+"""Packing and parsing of netlink messages; malformed ones are not used."""
 
 import errno
 import struct
@@ -13,7 +13,7 @@ PAYLOADS = st.lists(st.tuples(st.integers(1, 0x3FFF), st.binary(max_size=40)), m
 
 
 @given(PAYLOADS, st.integers(0, 0xFFFFFFFF))
-def test_what_was_packed_is_found_again(attributes: list[tuple[int, bytes]], sequence: int) -> None:
+def test_packed_attributes_are_parsed_again(attributes: list[tuple[int, bytes]], sequence: int) -> None:
     payload = b"".join(netlink.attribute(kind, body) for kind, body in attributes)
     data = netlink.message(40, netlink.NLM_F_REQUEST, sequence, payload) * 2
     padded = b"".join(each.ljust((len(each) + 3) & ~3, b"\0") for each in (data,))
@@ -25,13 +25,13 @@ def test_what_was_packed_is_found_again(attributes: list[tuple[int, bytes]], seq
 
 
 @given(st.binary(max_size=200))
-def test_whatever_comes_is_read_to_its_end(data: bytes) -> None:
+def test_any_bytes_are_parsed_to_their_end(data: bytes) -> None:
     for _, _, payload in netlink.messages(data):
         assert len(payload) <= len(data)
     netlink.find_attribute(data, 5)
 
 
-def test_the_octets_are_those_of_the_kernel_headers() -> None:
+def test_the_octets_match_the_kernel_headers() -> None:
     """struct nlmsghdr, nlattr and nfgenmsg, on this processor: linux/netlink.h, linux/netfilter/nfnetlink.h."""
 
     def numbers(*sized: tuple[int, int]) -> bytes:

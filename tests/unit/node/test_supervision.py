@@ -1,4 +1,4 @@
-"""One crashed part starts again; the others do not notice; what is fatal stops the house."""
+"""Supervision: one crashed task is restarted, others are not affected, and a fatal error stops the node."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from node.supervision import PAUSES_S, Parts, supervise
 
 
 class Part:
-    """Fails as often as it is told, then finishes."""
+    """Fails a given number of times, then finishes."""
 
     def __init__(self, *failures: Exception) -> None:
         self.failures = list(failures)
@@ -31,20 +31,20 @@ async def supervised(part: Part, parts: Parts) -> list[float]:
     return pauses
 
 
-async def test_a_crashed_part_starts_again_after_ever_longer_pauses() -> None:
+async def test_a_crashed_task_is_restarted_after_growing_pauses() -> None:
     part, parts = Part(*(RuntimeError("bug") for _ in range(7))), Parts()
     assert [*PAUSES_S, PAUSES_S[-1], PAUSES_S[-1]] == await supervised(part, parts)
     assert 8 == part.starts
     assert 7 == parts.of("portal").restarts
 
 
-async def test_what_went_wrong_is_told_in_the_words_of_whoever_can_mend_it() -> None:
+async def test_an_error_is_logged_with_its_fix() -> None:
     parts = Parts()
     await supervised(Part(NodeError("port 2080 is taken", "choose another")), parts)
     assert "port 2080 is taken (choose another)" == parts.of("portal").last_trouble
 
 
-async def test_what_is_fatal_is_passed_on() -> None:
+async def test_a_fatal_error_is_passed_on() -> None:
     parts = Parts()
     with pytest.raises(Fatal):
         await supervised(Part(Fatal("no libnftables", "install it")), parts)
@@ -71,7 +71,7 @@ async def test_a_crash_leaves_the_others_running() -> None:
     assert 2 == parts.of("flaky").restarts
 
 
-async def test_stopping_the_node_stops_the_part_without_counting_a_crash() -> None:
+async def test_stopping_the_node_stops_the_task_without_counting_a_crash() -> None:
     parts = Parts()
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(supervise("portal", asyncio.Event().wait, parts))  # type: ignore[arg-type]
@@ -80,7 +80,7 @@ async def test_stopping_the_node_stops_the_part_without_counting_a_crash() -> No
     assert 0 == parts.of("portal").restarts
 
 
-async def test_status_names_what_happened_and_not_the_group_it_happened_in() -> None:
+async def test_status_names_the_error_and_not_the_exception_group() -> None:
     parts = Parts()
     trouble = NodeError("the disk is gone", "plug it in")
     part = Part(ExceptionGroup("unhandled errors in a TaskGroup", [ExceptionGroup("x", [trouble])]))
@@ -88,7 +88,7 @@ async def test_status_names_what_happened_and_not_the_group_it_happened_in() -> 
     assert str(trouble) == parts.of("memory").last_trouble
 
 
-async def test_what_is_fatal_stops_the_house_also_from_inside_a_group() -> None:
+async def test_a_fatal_error_stops_the_node_also_from_inside_a_group() -> None:
     part = Part(ExceptionGroup("unhandled errors in a TaskGroup", [Fatal("another node runs", "stop it")]))
     with pytest.raises(Fatal):
         await supervise("console", part.run, Parts())

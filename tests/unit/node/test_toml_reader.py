@@ -1,4 +1,6 @@
-"""TOML files: a person is sent to the line that is wrong, and what costs too much time or hides is refused first."""
+"""TOML files: errors have a line number, and files that are expensive to parse or have hidden characters are
+refused first.
+"""
 
 import tomllib
 from time import thread_time
@@ -21,7 +23,7 @@ from node.toml_reader import (
 )
 
 SECONDS_MAX = 3
-"""Half a second at most on a machine that does nothing else; 73 without limits."""
+"""Half a second at most on an idle machine; 73 seconds without limits."""
 MANY = 58_500
 """A dotted key of 117 KB."""
 LONG_KEY = ".".join("a" * (KEY_PARTS_MAX + 1))
@@ -66,7 +68,7 @@ def told(text: str) -> tuple[int, str]:
     return found.line, found.message
 
 
-def test_each_limit_is_told_with_its_line() -> None:
+def test_each_limit_is_reported_with_its_line() -> None:
     assert (2, f"A key on this line has more than {KEY_PARTS_MAX} parts with dots between.") == told(
         f"a = 1\n{LONG_KEY} = 2\n"
     )
@@ -96,13 +98,13 @@ def test_each_limit_is_told_with_its_line() -> None:
         "",
     ],
 )
-def test_what_stays_within_the_limits_is_read(text: str) -> None:
+def test_a_file_within_the_limits_is_read(text: str) -> None:
     assert None is flaw(text, "E01", 10_000)
 
 
 @given(st.text("ab.=[]{}\"'#\\\n ,", max_size=200))
-def test_what_parses_quickly_and_flat_is_not_refused_for_its_shape(text: str) -> None:
-    """Compared with the parser itself: whatever it reads with few parts and brackets passes."""
+def test_a_file_that_parses_quickly_and_flat_is_not_refused(text: str) -> None:
+    """Compared with the parser itself: whatever it reads with few parts and brackets is accepted."""
     try:
         tomllib.loads(text)
     except ValueError:
@@ -128,7 +130,7 @@ def test_each_key_is_found_on_its_line_also_behind_long_texts() -> None:
     } == dict(file.lines)
 
 
-def test_each_table_of_many_has_its_line() -> None:
+def test_each_table_of_an_array_has_its_line() -> None:
     file = read("[[a]]\nb = 1\n[[a]]\nb = 2\n[c.d]\n")
     found = {("a", 0, ""): 1, ("a", 0, "b"): 2, ("a", 1, ""): 3, ("a", 1, "b"): 4, ("c.d", 0, ""): 5}
     assert found == dict(file.lines)
@@ -136,42 +138,42 @@ def test_each_table_of_many_has_its_line() -> None:
     assert 0 == file.line("missing")
 
 
-def test_what_stands_inside_a_list_or_a_text_is_no_key() -> None:
+def test_text_inside_a_list_or_a_string_is_no_key() -> None:
     file = read('a = [\n  "x",\n  { b = 1 },\n]\nb = """#\nc = [\n"""\nc = 2\n')
     assert {("", 0, "a"): 1, ("", 0, "b"): 5, ("", 0, "c"): 8} == dict(file.lines)
 
 
-def test_two_lines_that_are_no_toml_are_both_told_and_the_rest_is_read() -> None:
+def test_two_invalid_lines_are_both_reported_and_the_rest_is_read() -> None:
     file = read("[a]\nb\nc = 1\nd = = 2\n")
     assert [2, 4] == [finding.line for finding in file.findings]
     assert {"a": {"c": 1}} == file.data
     assert 3 == file.line("a", key="c")
 
 
-def test_only_as_many_errors_are_told_as_are_asked_for() -> None:
+def test_the_number_of_reported_errors_is_limited_by_the_caller() -> None:
     file = read_toml("[a]\nb\nc = 1\nd = = 2\n", code="E01", bytes_max=10_000, errors_max=1)
     assert [2] == [finding.line for finding in file.findings]
     assert {} == file.data
 
 
-def test_a_key_written_twice_is_told_with_its_line() -> None:
+def test_a_duplicate_key_is_reported_with_its_line() -> None:
     file = read_toml("[a]\nb = 1\nb = 2\n", code="E01", syntax_code="E02", bytes_max=10_000)
     assert [("E02", 3)] == [(finding.code, finding.line) for finding in file.findings]
 
 
-def test_a_table_whose_header_cannot_be_read_ends_the_reading() -> None:
-    """Its keys would be read as those of the table before it."""
+def test_reading_stops_at_a_table_with_an_invalid_header() -> None:
+    """Its keys would be taken for those of the table before it."""
     file = read("[a]\nb = 1\n[c\nd = 2\n")
     assert [3] == [finding.line for finding in file.findings]
     assert {} == file.data
 
 
-def test_a_text_that_never_ends_is_told_once() -> None:
+def test_an_unterminated_string_is_reported_once() -> None:
     assert 1 == len(read('[a]\nb = """never\nended\n').findings)
 
 
 @given(st.text("ab1.=[]{}\"'#\\\n ,", max_size=200))
-def test_any_text_is_answered_and_each_key_at_the_top_has_a_line_that_names_it(text: str) -> None:
+def test_any_text_gets_a_result_and_each_top_level_key_has_its_line(text: str) -> None:
     file = read(text)
     rows = text.split("\n")
     assert all(0 <= finding.line <= len(rows) for finding in file.findings)

@@ -1,4 +1,4 @@
-"""Quantities are whole numbers with units, and text says them exactly."""
+"""Quantities are integers with units, and their text is exact."""
 
 import pytest
 from hypothesis import given
@@ -9,12 +9,12 @@ from node.units import NO_USAGE, RATE_MAX, VOLUME_MAX, Bytes, Usage
 
 
 @given(st.integers(0, RATE_MAX))
-def test_a_rate_written_and_read_is_the_same_rate(rate):
+def test_a_rate_round_trips(rate):
     assert rate == units.parse_rate(units.format_rate(rate))
 
 
 @given(st.integers(0, VOLUME_MAX))
-def test_a_volume_written_and_read_is_the_same_volume(volume):
+def test_a_volume_round_trips(volume):
     assert volume == units.parse_volume(units.format_volume(volume))
 
 
@@ -29,7 +29,7 @@ def test_rates_are_decimal(text, bits):
 @pytest.mark.parametrize(
     "text", ["5", "5M", "5 mbit/s", "-1 Mbit/s", "1e3 bit/s", "101 Gbit/s", "0.5 bit/s", "", "٥ Mbit/s/s"]
 )
-def test_what_is_not_exactly_a_rate_is_refused_with_what_to_write(text):
+def test_an_inexact_rate_is_refused_with_what_to_write(text):
     with pytest.raises(ValueError, match=r"5 Mbit/s|one bit/s"):
         units.parse_rate(text)
 
@@ -48,7 +48,7 @@ def test_a_hardware_address_has_one_form(text):
 
 
 @pytest.mark.parametrize("text", ["", "02:11:22:33:44", "02:11:22:33:44:gg", "02:11:22:33:44:55:66"])
-def test_what_is_no_hardware_address_is_refused(text):
+def test_an_invalid_hardware_address_is_refused(text):
     with pytest.raises(ValueError, match="is not a hardware address"):
         units.parse_mac(text)
 
@@ -63,7 +63,7 @@ def test_what_is_no_hardware_address_is_refused(text):
         (10**9, "1 Gbit/s"),
     ],
 )
-def test_people_read_rates_with_one_decimal_at_most(rate, shown):
+def test_displayed_rates_have_one_decimal_at_most(rate, shown):
     assert shown == units.show_rate(rate)
 
 
@@ -80,7 +80,7 @@ def test_both_directions_are_added():
         ("10000 days", units.parse_duration, 10_000 * 86_400_000),
     ],
 )
-def test_the_largest_is_read_and_one_more_is_refused(text, read, most):
+def test_the_largest_value_is_accepted_and_one_more_is_refused(text, read, most):
     number, _, unit = text.partition(" ")
     assert most == read(text)
     with pytest.raises(ValueError, match="is too large; write"):
@@ -89,7 +89,7 @@ def test_the_largest_is_read_and_one_more_is_refused(text, read, most):
 
 @pytest.mark.parametrize("read", [units.parse_rate, units.parse_volume, units.parse_duration])
 @pytest.mark.parametrize("text", ["", "much", "5 parsec", "5 Mbit/s 5 GB", "5,5 GB"])
-def test_what_is_no_quantity_is_told_and_breaks_nothing(read, text):
+def test_an_invalid_quantity_is_reported(read, text):
     with pytest.raises(ValueError, match=r"write|is not a"):
         read(text)
 
@@ -107,7 +107,7 @@ def test_what_is_no_quantity_is_told_and_breaks_nothing(read, text):
         (10**12 + 1, "1000000000001 B", "1 TB"),
     ],
 )
-def test_volumes_are_written_exactly_and_shown_shortly(volume, written, shown):
+def test_volumes_are_written_exactly_and_displayed_shortly(volume, written, shown):
     assert (written, shown) == (units.format_volume(volume), units.show_volume(volume))
 
 

@@ -1,4 +1,4 @@
-"""Certificates with changed bytes: all who read them end in an answer or in a clear error of our own."""
+"""Certificates with changed bytes: every parser gives a result or an error of our own."""
 
 import ipaddress
 import ssl
@@ -26,12 +26,12 @@ GOOD = PUBLIC.certify(HOST)
 ROOTS = [PUBLIC.root.certificate]
 PLACE = "a place"
 
-# What the library only warns of is not an error outside these tests.
+# Warnings of the library are not errors outside these tests.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 
 def named_in_every_way() -> Pair:
-    """It signed itself, and names its host among names of all other kinds."""
+    """A self-signed certificate that names its host among names of all other kinds."""
     key = ec.generate_private_key(ec.SECP256R1())
     own = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "alone")])
     place = x509.DirectoryName(x509.Name([x509.NameAttribute(NameOID.LOCALITY_NAME, PLACE)]))
@@ -71,7 +71,7 @@ ALONE = named_in_every_way()
 
 
 def asked(chain: bytes, key_pem: bytes, roots: list[x509.Certificate]) -> str:
-    """Why the portal does not show this chain to devices, by all that it asks; empty when it does."""
+    """Why the portal does not advertise this chain to devices; empty when it does."""
     try:
         certificate = read_certificate(chain, key_pem, HOST)
     except NodeError as error:
@@ -113,7 +113,7 @@ CHANGES = st.dictionaries(st.integers(0, 2_000), st.integers(0, 255), min_size=1
 
 
 def changed(der: bytes, changes: dict[int, int]) -> bytes:
-    """With other bytes at these places, which go round at the end."""
+    """With other bytes at these positions, which wrap round at the end."""
     damaged = bytearray(der)
     for place, byte in changes.items():
         damaged[place % len(der)] = byte
@@ -121,7 +121,7 @@ def changed(der: bytes, changes: dict[int, int]) -> bytes:
 
 
 @pytest.mark.parametrize("whose", READERS)
-def test_every_byte_may_change(whose: str) -> None:
+def test_any_single_byte_may_change(whose: str) -> None:
     der, reads = READERS[whose]
     for place, byte in enumerate(der):
         for now in (0, byte ^ 0x01, byte ^ 0x80, 0xFF):
@@ -137,7 +137,7 @@ def test_several_bytes_may_change(whose: str, changes: dict[int, int]) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.sampled_from(sorted(READERS)), st.integers(0, 2_000), st.binary(max_size=8))
-def test_bytes_may_be_gone_or_more(whose: str, place: int, put: bytes) -> None:
+def test_bytes_may_be_removed_or_added(whose: str, place: int, put: bytes) -> None:
     der, reads = READERS[whose]
     place %= len(der)
     reads(der[:place] + put)
@@ -146,8 +146,8 @@ def test_bytes_may_be_gone_or_more(whose: str, place: int, put: bytes) -> None:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in range(256) if kind != 0x0C])
-def test_a_name_whose_string_type_nobody_knows_is_told_like_any_other_damage(kind: int) -> None:
-    """The type stands before the length of the text (X.690, section 8.1); 0x0C is the one that stands there."""
+def test_a_name_with_an_unknown_string_type_is_reported_like_any_other_damage(kind: int) -> None:
+    """The type precedes the length of the text (X.690, section 8.1); 0x0C is UTF8String."""
     der, text = der_of(ALONE), bytes([len(PLACE)]) + PLACE.encode()
     place = der.index(text) - 1
     assert 0x0C == der[place]
@@ -156,8 +156,8 @@ def test_a_name_whose_string_type_nobody_knows_is_told_like_any_other_damage(kin
     assert f"read: {kind};" not in told, "a number alone tells nobody what is wrong"
 
 
-def test_a_subject_whose_string_type_nobody_knows_is_told_when_a_message_names_it() -> None:
-    """Newer versions of the library write the subject into the reason for which nobody trusts it."""
+def test_a_subject_with_an_unknown_string_type_is_reported_when_a_message_names_it() -> None:
+    """Newer versions of the library write the subject into the reason why the chain is not trusted."""
     der = der_of(ALONE)
     text = bytes([0x0C, len("alone")]) + b"alone"
     assert 2 == der.count(text)
@@ -171,6 +171,6 @@ def test_every_error_has_a_reason_in_words(kind: type[BaseException]) -> None:
     assert reason(made).strip("., ")
 
 
-def test_an_unknown_string_type_is_called_so() -> None:
+def test_an_unknown_string_type_is_named_as_such() -> None:
     assert "a name in it has an unknown string type, 14" == reason(KeyError(14))
     assert "out of range" == reason(OverflowError("out of range"))

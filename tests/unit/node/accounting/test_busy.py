@@ -1,4 +1,4 @@
-"""When the uplink counts as busy."""
+"""When the uplink counts as busy (congested)."""
 
 from node.accounting.busy import BUSY_AFTER_MS, UplinkLoad, step
 from node.units import BitsPerSecond, Monotonic, Rates
@@ -26,7 +26,7 @@ def test_one_quiet_minute_starts_the_wait_again() -> None:
     assert not after([HIGH] * 4 + [LOW] + [HIGH] * 4).busy
 
 
-def test_busy_ends_below_the_lower_mark() -> None:
+def test_busy_ends_below_the_lower_threshold() -> None:
     middle = Rates(BitsPerSecond(700), BitsPerSecond(0))
     assert after([HIGH] * 7 + [middle] * 3).busy
     assert not after([HIGH] * 7 + [LOW]).busy
@@ -40,7 +40,7 @@ def test_an_uplink_of_unknown_capacity_is_never_busy() -> None:
     assert UplinkLoad() == step(UplinkLoad(busy=True), HIGH, None, Monotonic(0))
 
 
-def test_the_marks_are_eighty_and_sixty_percent_of_either_direction() -> None:
+def test_the_thresholds_are_eighty_and_sixty_percent_of_either_direction() -> None:
     def rates(down: int, up: int) -> Rates:
         return Rates(BitsPerSecond(down), BitsPerSecond(up))
 
@@ -57,6 +57,6 @@ def test_five_minutes_are_five_minutes() -> None:
     assert after([HIGH, HIGH], every_ms=300_000).busy
 
 
-def test_an_uplink_of_no_capacity_in_one_direction_breaks_nothing() -> None:
+def test_a_capacity_of_zero_in_one_direction_is_no_error() -> None:
     nothing = Rates(BitsPerSecond(0), BitsPerSecond(0))
     assert not step(UplinkLoad(), nothing, nothing, Monotonic(0)).busy

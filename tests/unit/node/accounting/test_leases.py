@@ -1,4 +1,4 @@
-"""What somebody was promised, over restarts and reboots: an error is in their favour, but nobody gets more."""
+"""Granted time over restarts and reboots: an error favours the person, but nobody gets more than was granted."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,7 +24,7 @@ def test_a_restart_changes_nothing() -> None:
     assert each.lease == rebased_lease(each, boot="boot-1", now=Monotonic(5), wall_s=None, saved_at=None)
 
 
-def test_after_a_reboot_the_clock_says_what_is_left() -> None:
+def test_after_a_reboot_the_clock_determines_what_is_left() -> None:
     assert 1_800_000 == left_after_reboot(saved(), wall_s=5_400)
 
 
@@ -32,11 +32,11 @@ def test_without_a_clock_the_time_of_the_power_cut_does_not_count() -> None:
     assert HOUR_MS == left_after_reboot(saved(), wall_s=None)
 
 
-def test_what_ended_while_the_node_was_off_is_over() -> None:
+def test_a_lease_that_ended_while_the_node_was_off_has_expired() -> None:
     assert 0 == left_after_reboot(saved(), wall_s=99_999)
 
 
-def test_what_was_over_before_the_power_cut_stays_over_by_a_clock_that_was_set_back() -> None:
+def test_a_lease_that_expired_before_the_power_cut_stays_expired_when_the_clock_was_set_back() -> None:
     assert 0 == left_after_reboot(saved(), wall_s=-1_000_000, saved_at=3 * HOUR_MS)
 
 
@@ -45,11 +45,13 @@ def test_what_was_over_before_the_power_cut_stays_over_by_a_clock_that_was_set_b
     st.none() | st.integers(0, 2**40),
     st.none() | st.integers(0, 2**40),
 )
-def test_nobody_gets_more_than_the_whole(wall: int | None, wall_s: int | None, saved_at: int | None) -> None:
+def test_nobody_gets_more_than_the_granted_time(
+    wall: int | None, wall_s: int | None, saved_at: int | None
+) -> None:
     assert 0 <= left_after_reboot(saved(wall), wall_s=wall_s, saved_at=saved_at) <= 2 * HOUR_MS
 
 
-def test_a_lease_that_began_late_is_as_long_after_a_reboot_as_it_was() -> None:
+def test_a_lease_that_starts_later_keeps_its_length_after_a_reboot() -> None:
     late = SavedLease(Lease(Monotonic(5 * HOUR_MS), Monotonic(6 * HOUR_MS)), "boot-1", None)
     assert HOUR_MS == left_after_reboot(late, wall_s=None, saved_at=None)
     assert HOUR_MS == left_after_reboot(late, wall_s=None, saved_at=3 * HOUR_MS)

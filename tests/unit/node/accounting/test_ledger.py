@@ -1,4 +1,4 @@
-"""The ledger: cells only grow, the order of news does not matter, and totals are sums over all nodes."""
+"""The ledger: buckets only grow, the order of updates does not matter, and totals are sums over all nodes."""
 
 import tracemalloc
 from datetime import date, timedelta
@@ -31,7 +31,7 @@ def used(down: int, up: int = 0) -> Usage:
 
 
 @given(NEWS)
-def test_news_in_any_order_and_twice_over_gives_the_same_books(
+def test_updates_in_any_order_and_repeated_give_the_same_ledger(
     news: list[tuple[UsageKey, UsageBucket]],
 ) -> None:
     totals = set()
@@ -44,21 +44,21 @@ def test_news_in_any_order_and_twice_over_gives_the_same_books(
 
 
 @given(NEWS)
-def test_a_total_is_the_sum_of_its_cells(news: list[tuple[UsageKey, UsageBucket]]) -> None:
+def test_a_total_is_the_sum_of_its_buckets(news: list[tuple[UsageKey, UsageBucket]]) -> None:
     ledger = Ledger(news)
     own = [cell for node in ("square", "hills") for k, cell in ledger.cells_of(NodeId(node))
            if k.day.startswith("2026-11")]  # fmt: skip
     assert sum(cell.uplink.total for cell in own) == ledger.total(ANA, "2026-11").uplink.total
 
 
-def test_what_was_used_at_two_nodes_counts_once_each() -> None:
+def test_usage_at_two_nodes_counts_once_each() -> None:
     ledger = Ledger()
     ledger.add(key("square"), used(700), busy=False)
     ledger.merge(key("hills"), UsageBucket(used(300), used(0)))
     assert 1000 == ledger.total(ANA, "2026-11").uplink.total
 
 
-def test_bytes_of_a_busy_hour_are_counted_apart() -> None:
+def test_bytes_of_busy_hours_are_counted_separately() -> None:
     ledger = Ledger()
     ledger.add(key(), used(700), busy=False)
     ledger.add(key(), used(50, 5), busy=True)
@@ -76,7 +76,7 @@ def test_bytes_counted_without_a_date_are_kept_and_count_against_nobody() -> Non
 WEEK_48 = ("2026-11-24", "2026-11-25")
 
 
-def test_a_day_that_is_forgotten_leaves_what_the_rest_of_its_week_and_month_used() -> None:
+def test_a_deleted_day_leaves_the_usage_of_the_rest_of_its_week_and_month() -> None:
     ledger = Ledger([(key(day=day), UsageBucket(used(700, 7), used(70))) for day in (*WEEK_48, "2026-11-02")])
     ledger.forget_before("2026-11-25")
     assert EMPTY_BUCKET == ledger.total(ANA, "2026-11-24")
@@ -87,14 +87,14 @@ def test_a_day_that_is_forgotten_leaves_what_the_rest_of_its_week_and_month_used
     assert EMPTY_BUCKET == ledger.total(ANA, "2026-W45")
 
 
-def test_days_before_the_retention_go_and_the_day_itself_and_unknown_days_stay() -> None:
+def test_days_before_the_retention_are_deleted_and_that_day_itself_and_unknown_days_stay() -> None:
     days = ("2026-11-23", *WEEK_48, DAY_UNKNOWN)
     ledger = Ledger([(key(day=day), UsageBucket(used(1), used(0))) for day in days])
     ledger.forget_before("2026-11-24")
     assert {*WEEK_48, DAY_UNKNOWN} == {each.day for each, _ in ledger.cells()}
 
 
-def test_an_erasure_takes_the_accounts_earlier_and_unknown_days_and_nobody_elses() -> None:
+def test_an_erasure_removes_the_accounts_earlier_and_unknown_days_and_nobody_elses() -> None:
     ben = UsageKey(NodeId("square"), "1", AccountId("ben"), "2026-10-31")
     days = ("2026-10-31", "2026-11-01", DAY_UNKNOWN)
     ledger = Ledger(
@@ -109,7 +109,7 @@ def test_an_erasure_takes_the_accounts_earlier_and_unknown_days_and_nobody_elses
     assert 9 == ledger.total(AccountId("ben"), "2026-10").uplink.total
 
 
-def test_closed_days_leave_memory_and_what_comes_of_them_is_handed_on() -> None:
+def test_closed_days_leave_memory_and_later_updates_to_them_are_handed_on() -> None:
     ledger = Ledger(
         [(key(day=day), UsageBucket(used(700), used(0))) for day in ("2026-10-31", *WEEK_48, DAY_UNKNOWN)]
     )
@@ -124,7 +124,7 @@ def test_closed_days_leave_memory_and_what_comes_of_them_is_handed_on() -> None:
         ledger.add(key(day="2026-10-31"), used(1), busy=False)
 
 
-def test_days_that_are_open_again_count_as_before() -> None:
+def test_reopened_days_count_as_before() -> None:
     stored = [(key(day=day), UsageBucket(used(700), used(70))) for day in ("2026-10-31", *WEEK_48)]
     ledger = Ledger(stored)
     before = [ledger.total(ANA, period) for period in ("2026-10", "2026-11", "2026-W48", "2026-W44")]
@@ -135,7 +135,7 @@ def test_days_that_are_open_again_count_as_before() -> None:
 
 
 @pytest.mark.parametrize("account", ["guest", "member"])
-def test_a_year_of_a_hundred_new_guests_a_day_takes_the_memory_of_two_months(account: str) -> None:
+def test_a_year_of_a_hundred_new_guests_a_day_uses_the_memory_of_two_months(account: str) -> None:
     """It had grown by 66 MB in a year."""
     first = date(2026, 1, 1)
     tracemalloc.start()

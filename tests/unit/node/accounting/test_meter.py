@@ -1,4 +1,4 @@
-"""The meter: no byte lost, none invented, none booked twice."""
+"""The meter: no byte is lost, invented or booked twice."""
 
 import pytest
 from hypothesis import given
@@ -23,10 +23,10 @@ def used(down: int, up: int) -> Usage:
 
 
 @given(PIECES)
-def test_what_is_booked_is_what_passed_when_every_reset_comes_after_a_reading(
+def test_usage_is_exact_when_every_reset_comes_after_a_reading(
     pieces: list[tuple[int, int, int, str]],
 ) -> None:
-    """Whatever the order of traffic, readings and announced resets, the sum of the deltas is the traffic."""
+    """For any order of traffic, readings and announced resets, the sum of the deltas is the traffic."""
     counters: dict[int, Usage] = {}
     passed: dict[int, Usage] = {}
     booked: dict[int, Usage] = {}
@@ -56,17 +56,17 @@ def test_reading_twice_books_nothing_twice() -> None:
     assert {} == deltas(baseline(reading), reading)
 
 
-def test_a_counter_that_fell_without_a_word_counts_from_zero() -> None:
+def test_a_counter_that_fell_without_notice_counts_from_zero() -> None:
     before = Baseline("a", {1: used(900, 90)})
     assert {1: used(100, 10)} == deltas(before, Reading("a", {1: used(100, 10)}))
 
 
-def test_a_restarted_daemon_goes_on_where_the_baseline_ended() -> None:
+def test_a_restarted_daemon_continues_from_the_baseline() -> None:
     before = Baseline("a", {1: used(900, 90)})
     assert {1: used(100, 10)} == deltas(before, Reading("a", {1: used(1000, 100)}))
 
 
-def test_after_a_reboot_the_counters_began_again_so_all_of_them_is_new() -> None:
+def test_after_a_reboot_the_counters_restarted_so_all_of_them_is_new() -> None:
     before = Baseline("before the reboot", {1: used(900, 90)})
     assert {1: used(1000, 100)} == deltas(before, Reading("after it", {1: used(1000, 100)}))
 
@@ -80,11 +80,11 @@ OTHER = Baseline("before", {1: used(70, 0)})
     ("before", "bookings", "tally", "expected"),
     [
         (STORED, 4, Tally("now", 4), STORED),
-        (STORED, 5, Tally("now", 4), STORED),  # killed between the database and the note
+        (STORED, 5, Tally("now", 4), STORED),  # killed between the writes of the database and the note
         (STORED, 1, Tally("now", 0), STORED),
         (STORED, 4, None, STORED),
         (STORED, 4, Tally("before", 9), STORED),
-        (STORED, 3, Tally("now", 4), baseline(STANDING)),  # a copy of before
+        (STORED, 3, Tally("now", 4), baseline(STANDING)),  # an older copy
         (None, 0, Tally("now", 4), baseline(STANDING)),  # lost
         (None, 0, None, baseline(STANDING)),
         (OTHER, 9, None, baseline(STANDING)),
@@ -94,7 +94,7 @@ OTHER = Baseline("before", {1: used(70, 0)})
         (None, 0, Tally("now", 0), Baseline("now", {})),
     ],
 )
-def test_counters_without_a_history_are_the_baseline(
+def test_counters_without_a_history_become_the_baseline(
     before: Baseline | None, bookings: int, tally: Tally | None, expected: Baseline
 ) -> None:
     assert expected == goes_on_from(before, STANDING, bookings, tally)

@@ -1,4 +1,4 @@
-"""Periods in local civil time."""
+"""Accounting periods in local civil time."""
 
 from datetime import date, datetime, timedelta, timezone
 
@@ -15,17 +15,17 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=OAXACA)
 
 
-def test_a_day_counts_in_its_day_its_week_and_its_month() -> None:
+def test_usage_of_a_day_counts_in_its_day_its_week_and_its_month() -> None:
     assert ("2027-01-01", "2026-W53", "2027-01") == periods_of("2027-01-01")
 
 
-def test_an_unknown_day_counts_nowhere() -> None:
+def test_an_unknown_day_counts_in_no_period() -> None:
     assert () == periods_of(DAY_UNKNOWN)
     assert DAY_UNKNOWN == day_name(None)
     assert None is period_name("month", DAY_UNKNOWN)
 
 
-def test_the_day_is_the_one_on_the_wall() -> None:
+def test_the_day_is_the_local_calendar_day() -> None:
     assert "2026-11-30" == day_name(at("2026-11-30T23:59"))
 
 

@@ -1,4 +1,4 @@
-"""A card is checked alone by any node, and counts only for whom, where and until when it was signed."""
+"""A card is verified offline by any node, and counts only for its member, community and validity."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import date
@@ -70,7 +70,7 @@ def test_a_card_signed_by_a_node_that_is_no_member_is_foreign():
     assert "card-foreign" == read(make_card(OTHER, "Vall", ANA))
 
 
-def test_what_a_node_signed_for_another_purpose_is_no_card():
+def test_data_that_a_node_signed_for_another_purpose_is_no_card():
     head, payload, _ = TEXT.split(".")
     raw = urlsafe_b64decode(payload + "==")
     signature = urlsafe_b64encode(sign(KEY, b"page", raw)).decode().rstrip("=")
@@ -78,18 +78,18 @@ def test_what_a_node_signed_for_another_purpose_is_no_card():
 
 
 @given(st.integers(0, len(TEXT) - 1), st.sampled_from("AZaz09-_."))
-def test_a_card_that_somebody_changed_is_never_another_card(place, letter):
+def test_a_modified_card_is_never_another_valid_card(place, letter):
     changed = TEXT[:place] + letter + TEXT[place + 1 :]
     assert read(changed) in (ANA, "card-foreign", "card-unreadable")
 
 
 @given(st.text(max_size=700))
-def test_whatever_is_shown_is_answered(text):
+def test_any_text_gets_a_result(text):
     assert "card-unreadable" == read(text)
 
 
 @pytest.mark.parametrize("account", ["", "Ana", "ana\n", "é"])
-def test_a_signed_payload_with_a_name_that_is_none_is_unreadable(account):
+def test_a_signed_payload_with_an_invalid_name_is_unreadable(account):
     head, payload, _ = TEXT.split(".")
     raw = urlsafe_b64decode(payload + "==")[:-3] + account.encode()
     signature = urlsafe_b64encode(sign(KEY, b"membership card", raw)).decode().rstrip("=")
@@ -101,7 +101,7 @@ def test_a_signed_payload_with_a_name_that_is_none_is_unreadable(account):
     ("day", "says"),
     [(0, "card-unreadable"), (1, "card-ended"), (3_652_059, ANA.account), (3_652_060, "card-unreadable")],
 )
-def test_a_signed_day_that_no_calendar_has_is_unreadable(day, says):
+def test_a_signed_date_that_does_not_exist_is_unreadable(day, says):
     head, payload, _ = TEXT.split(".")
     raw = urlsafe_b64decode(payload + "==")
     raw = raw[:20] + day.to_bytes(4, "big") + raw[24:]
@@ -110,13 +110,13 @@ def test_a_signed_day_that_no_calendar_has_is_unreadable(day, says):
     assert says == (card.account if isinstance(card, Card) else card)
 
 
-def test_an_address_may_be_long_but_not_without_end():
+def test_an_address_may_be_long_but_is_limited():
     assert ANA == read(f"{'x' * (TYPED_CHARS_MAX - len(TEXT) - 6)}?card={TEXT}")
     assert "card-unreadable" == read(f"{'x' * (TYPED_CHARS_MAX - len(TEXT) - 5)}?card={TEXT}")
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.booleans()), min_size=1, max_size=20))
-def test_voiding_voids_all_cards_until_then_and_none_after(events):
+def test_voiding_voids_all_cards_issued_until_then_and_none_after(events):
     """On any days, several times a day."""
     day, void, issued = date(2027, 3, 1).toordinal(), 0, []
     for later, is_void in events:
@@ -132,11 +132,11 @@ def test_voiding_voids_all_cards_until_then_and_none_after(events):
 
 
 @pytest.mark.parametrize("length", range(1, 171))
-def test_a_payload_of_any_length_is_read_as_no_card_and_breaks_nothing(length):
+def test_a_payload_of_any_length_is_no_card_and_no_error(length):
     assert "card-unreadable" == read(f"PROCOMU1.{'A' * length}.{'A' * 86}")
 
 
-def test_what_is_too_long_to_be_a_card_is_not_looked_at():
+def test_text_too_long_for_a_card_is_not_parsed():
     assert ANA == read(TEXT + " " * (TYPED_CHARS_MAX - len(TEXT)))
     assert "card-unreadable" == read(TEXT + " " * (TYPED_CHARS_MAX - len(TEXT) + 1))
 

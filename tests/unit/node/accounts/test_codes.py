@@ -1,4 +1,4 @@
-"""A slip of the finger is noticed; case, spaces and look-alikes are forgiven."""
+"""Voucher and device codes: typos are detected; case, spaces and look-alike characters are accepted."""
 
 import pytest
 from hypothesis import given
@@ -33,20 +33,20 @@ def test_a_code_is_read_as_it_is_shown(code):
     assert set(code.text) <= set(ALPHABET)
 
 
-def test_vouchers_and_device_codes_look_as_people_were_told():
+def test_voucher_and_device_codes_have_their_documented_format():
     assert [4, 4, 4] == [len(group) for group in shown(make_code(bytes(7), "voucher")).split("-")]
     assert [5, 5] == [len(group) for group in shown(make_code(bytes(6), "device")).split("-")]
 
 
 @given(codes(), st.data())
-def test_every_wrong_character_is_noticed(code, data):
+def test_every_wrong_character_is_detected(code, data):
     place = data.draw(st.integers(0, len(code.text) - 1))
     wrong = data.draw(st.sampled_from([each for each in ALPHABET if each != code.text[place]]))
     assert Mistyped("check") == read_code(code.text[:place] + wrong + code.text[place + 1 :])
 
 
 @given(codes(), st.data())
-def test_every_swap_of_two_characters_is_noticed(code, data):
+def test_every_swap_of_two_characters_is_detected(code, data):
     first, second = sorted(
         data.draw(st.sets(st.integers(0, len(code.text) - 1), min_size=2, max_size=2), label="places")
     )
@@ -57,7 +57,7 @@ def test_every_swap_of_two_characters_is_noticed(code, data):
 
 
 @given(codes(), st.data())
-def test_case_spaces_dashes_and_look_alikes_are_forgiven(code, data):
+def test_case_spaces_dashes_and_look_alikes_are_accepted(code, data):
     alike = {"0": "0oO", "1": "1iIlL", "V": "vVuU"}
     between = st.sampled_from(["", " ", "-", "–", "—", "\u00a0", "\n", ".", "_", "\u200b"])
     typed = "".join(
@@ -68,7 +68,7 @@ def test_case_spaces_dashes_and_look_alikes_are_forgiven(code, data):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_code_is_found_in_the_address_of_its_qr(kind):
+def test_a_code_is_found_in_the_address_of_its_qr_code(kind):
     code = make_code(bytes(range(RANDOM_BYTES[kind])), kind)
     for address in (
         f"http://login.vall.example/?code={code.text}",
@@ -79,13 +79,13 @@ def test_a_code_is_found_in_the_address_of_its_qr(kind):
         assert code == read_code(address)
 
 
-def test_wide_digits_of_another_keyboard_are_read():
+def test_full_width_digits_are_read():
     code = make_code(bytes(7), "voucher")
     assert code == read_code(code.text.translate({ord("0"): "０"}))
 
 
 @pytest.mark.parametrize("typed", ["", " ", "7K3M", "0" * 11, "0" * 13, "-" * 12])
-def test_another_length_is_no_code(typed):
+def test_a_text_of_another_length_is_no_code(typed):
     assert Mistyped("length") == read_code(typed)
 
 
@@ -94,18 +94,18 @@ def test_other_characters_are_no_code(typed):
     assert Mistyped("characters") == read_code(typed)
 
 
-def test_what_is_longer_than_any_address_is_not_looked_at():
+def test_text_longer_than_any_address_is_not_parsed():
     code = make_code(bytes(7), "voucher")
     assert code == read_code(code.text.rjust(TYPED_CHARS_MAX))
     assert Mistyped("length") == read_code(code.text.rjust(TYPED_CHARS_MAX + 1))
 
 
 @given(st.text(max_size=400))
-def test_whatever_is_typed_is_answered(typed):
+def test_any_text_gets_a_result(typed):
     assert isinstance(read_code(typed), Code | Mistyped)
 
 
-def test_a_code_holds_as_much_chance_as_it_promises():
+def test_a_code_has_its_promised_entropy():
     assert 55 == sum(_is_in_the_code(bit, "voucher") for bit in range(56))
     assert 45 == sum(_is_in_the_code(bit, "device") for bit in range(48))
 
@@ -123,7 +123,7 @@ def _is_in_the_code(bit: int, kind: CodeKind) -> bool:
         (bytes(range(1, 7)), "device", "6818G-1801X"),
     ],
 )
-def test_codes_that_were_printed_stay_what_they_are(random, kind, text):
-    """Paper lives longer than a program: another check sign or alphabet would void what people hold."""
+def test_printed_codes_stay_valid(random, kind, text):
+    """Paper outlives a program version: another check character or alphabet would void codes that people hold."""
     assert text == shown(make_code(random, kind))
     assert make_code(random, kind) == read_code(text)

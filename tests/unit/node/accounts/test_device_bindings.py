@@ -25,7 +25,7 @@ def bound(number: int, account: str = "ana", host: str | None = None) -> Binding
     return Binding(mac(number), account, "voucher", "2027-03-01", "", host)
 
 
-def test_a_device_changes_hands_whole():
+def test_a_device_changes_its_account_completely():
     many = Bindings()
     many.bind(bound(1, "ana"))
     assert (bound(1, "pere"),) == many.bind(bound(1, "pere"))
@@ -33,7 +33,7 @@ def test_a_device_changes_hands_whole():
     assert (bound(1, "pere"),) == many.of("pere")
 
 
-def test_binding_it_as_it_was_is_nothing_to_keep():
+def test_an_unchanged_binding_is_not_stored_again():
     many = Bindings()
     many.bind(bound(1))
     assert () == many.bind(bound(1))
@@ -49,7 +49,7 @@ def test_unbinding_leaves_nothing():
     assert 0 == len(many)
 
 
-def test_a_name_stays_with_its_device_and_place():
+def test_a_name_stays_with_its_device_and_account():
     many = Bindings()
     many.take([bound(1), bound(2)])
     named = replace(bound(1), name="kitchen")
@@ -59,7 +59,7 @@ def test_a_name_stays_with_its_device_and_place():
     assert (named, bound(2)) == many.of("ana")
 
 
-def test_the_device_bound_first_makes_room_in_its_own_account_only():
+def test_the_device_bound_first_is_dropped_in_its_own_account_only():
     many = Bindings()
     many.bind(bound(999, "pere"))
     many.take(bound(number) for number in range(DEVICES_BOUND_MAX))
@@ -69,7 +69,7 @@ def test_the_device_bound_first_makes_room_in_its_own_account_only():
     assert 1 == len(many.of("pere"))
 
 
-def test_the_node_remembers_so_many_devices_and_no_more(monkeypatch):
+def test_the_number_of_known_devices_is_limited(monkeypatch):
     monkeypatch.setattr(device_bindings, "BINDINGS_MAX", 3)
     many = Bindings()
     many.take(bound(number, f"account-{number}") for number in range(3))
@@ -77,7 +77,7 @@ def test_the_node_remembers_so_many_devices_and_no_more(monkeypatch):
     assert 3 == len(many)
 
 
-def test_strangers_under_ever_new_addresses_push_out_only_each_other(monkeypatch):
+def test_guests_with_ever_new_addresses_evict_only_each_other(monkeypatch):
     monkeypatch.setattr(device_bindings, "BINDINGS_MAX", 4)
     many = Bindings()
     many.take([bound(0, "ana"), bound(1, "voucher-abc"), bound(2, "guest-2"), bound(3, "guest-3")])
@@ -100,7 +100,7 @@ def test_strangers_under_ever_new_addresses_push_out_only_each_other(monkeypatch
         )
     )
 )
-def test_a_device_is_in_exactly_one_account_and_the_rows_tell_it(events):
+def test_a_device_is_in_exactly_one_account_and_the_rows_agree(events):
     many, kept = Bindings(), {}
     for kind, number, account, host in events:
         rows = many.bind(bound(number, account, host)) if kind == "bind" else many.unbind(mac(number))
@@ -133,17 +133,17 @@ def test_a_device_is_in_exactly_one_account_and_the_rows_tell_it(events):
         (" " * (4 * DEVICE_NAME_CHARS_MAX + 1), None),
     ],
 )
-def test_a_name_is_one_line_of_what_people_can_see(typed, name):
+def test_a_name_is_one_line_of_visible_characters(typed, name):
     assert name == clean_name(typed)
 
 
 @given(st.text(max_size=200))
-def test_a_clean_name_is_clean_already(typed):
+def test_cleaning_a_clean_name_changes_nothing(typed):
     name = clean_name(typed)
     assert name is None or (name == clean_name(name) and len(name) <= DEVICE_NAME_CHARS_MAX)
 
 
-def test_accounts_that_came_and_went_take_no_memory():
+def test_accounts_that_came_and_went_use_no_memory():
     bindings = Bindings()
     for number in range(1_000):
         bindings.bind(bound(number, f"guest-{number}", host="ana"))

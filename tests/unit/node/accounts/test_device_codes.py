@@ -1,4 +1,4 @@
-"""One more device joins its account by a code that is short, lives ten minutes and works once."""
+"""A device code adds one more device to its account: it is short, valid for ten minutes, and works once."""
 
 from random import Random
 
@@ -25,7 +25,7 @@ def test_a_code_opens_its_account_once():
     assert many.is_spent(shown.code)
 
 
-def test_a_code_is_too_old_after_ten_minutes():
+def test_a_code_expires_after_ten_minutes():
     many = codes()
     shown = many.new("ana", "voucher", NOW)
     assert many.of("ana", LATE) is None
@@ -33,20 +33,20 @@ def test_a_code_is_too_old_after_ten_minutes():
     assert many.is_spent(shown.code)
 
 
-def test_a_new_code_takes_the_place_of_the_one_before():
+def test_a_new_code_replaces_the_one_before():
     many = codes()
     first, second = many.new("ana", "voucher", NOW), many.new("ana", "voucher", NOW)
     assert many.use(first.code, NOW) is None
     assert second == many.use(second.code, NOW)
 
 
-def test_a_guess_is_not_taken_for_an_old_code():
+def test_a_wrong_code_is_not_reported_as_an_expired_one():
     guess = make_code(bytes(6), "device")
     assert codes().use(guess, NOW) is None
     assert not codes().is_spent(guess)
 
 
-def test_codes_of_others_stay():
+def test_codes_of_other_accounts_stay_valid():
     many = codes()
     shown = many.new("ana", "voucher", NOW)
     many.new("pere", "voucher", NOW)
@@ -55,7 +55,7 @@ def test_codes_of_others_stay():
     assert shown == many.use(shown.code, NOW)
 
 
-def test_a_code_is_in_no_message_about_it():
+def test_a_code_is_not_in_its_repr():
     shown = codes().new("ana", "voucher", NOW)
     assert shown.code.text not in repr(shown)
 
@@ -70,7 +70,7 @@ def test_memory_is_bounded(monkeypatch):
     assert shown[4] == many.use(shown[4].code, NOW)
 
 
-def test_guests_push_out_no_members_code(monkeypatch):
+def test_codes_of_guests_never_evict_a_members_code(monkeypatch):
     monkeypatch.setattr(device_codes, "OPEN_MAX", 3)
     many = codes()
     shown = many.new("ana", "card", NOW)
@@ -80,7 +80,7 @@ def test_guests_push_out_no_members_code(monkeypatch):
     assert shown == many.use(shown.code, NOW)
 
 
-def test_a_source_of_chance_that_repeats_itself_makes_no_code_twice():
+def test_a_repeating_random_source_makes_no_code_twice():
     draws = iter([b"a" * 6, b"a" * 6, b"b" * 6])
     many = DeviceCodes(lambda _: next(draws))
     assert many.new("ana", "terms", NOW).code != many.new("pere", "terms", NOW).code

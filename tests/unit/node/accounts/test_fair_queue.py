@@ -1,4 +1,4 @@
-"""Whose turn it is."""
+"""The order in which queued parties are served."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +9,7 @@ from node.units import Monotonic
 NOW = Monotonic(0)
 
 
-def test_known_parties_are_first_then_who_had_least_turns_then_who_came_first() -> None:
+def test_order_is_known_parties_then_fewest_turns_then_first_come() -> None:
     queue: FairQueue[str] = FairQueue(9)
     for _ in range(2):
         queue.enter("greedy", NOW, is_known=False)
@@ -21,7 +21,7 @@ def test_known_parties_are_first_then_who_had_least_turns_then_who_came_first() 
     assert ["known", "first", "second", "greedy", None] == [queue.next(NOW) for _ in range(5)]
 
 
-def test_a_full_queue_gives_the_place_of_who_had_most() -> None:
+def test_a_full_queue_drops_the_party_with_most_turns() -> None:
     queue: FairQueue[str] = FairQueue(2)
     for name in "ab":
         queue.enter(name, NOW, is_known=False)
@@ -35,7 +35,7 @@ def test_a_full_queue_gives_the_place_of_who_had_most() -> None:
     assert (True, None) == queue.enter("own", NOW, is_known=True)
 
 
-def test_turns_are_forgotten() -> None:
+def test_turns_expire() -> None:
     queue: FairQueue[str] = FairQueue(1)
     queue.enter("a", NOW, is_known=False)
     queue.next(NOW)
@@ -49,7 +49,9 @@ def test_turns_are_forgotten() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.booleans(), st.booleans()), max_size=60))
-def test_nobody_waits_twice_and_never_more_than_there_are_places(steps: list[tuple[int, bool, bool]]) -> None:
+def test_no_party_waits_twice_and_the_queue_never_exceeds_its_size(
+    steps: list[tuple[int, bool, bool]],
+) -> None:
     queue: FairQueue[int] = FairQueue(2)
     inside: set[int] = set()
     for number, (party, is_known, takes) in enumerate(steps):

@@ -1,4 +1,4 @@
-"""Who guesses waits; nobody else does."""
+"""Login throttling: a device that guesses must wait, and no other device does."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,7 +38,7 @@ def tries_of_codes(for_ms: int) -> int:
     return tries
 
 
-def test_five_wrong_codes_in_ten_minutes_make_the_device_wait_a_minute():
+def test_five_wrong_codes_in_ten_minutes_block_the_device_for_a_minute():
     many = LoginThrottle()
     for _ in range(4):
         many.wrong_code(ME, NOW)
@@ -49,7 +49,7 @@ def test_five_wrong_codes_in_ten_minutes_make_the_device_wait_a_minute():
     assert 0 == many.code_wait_s(ME, at(NOW + 60_000))
 
 
-def test_a_mistake_now_and_then_makes_nobody_wait():
+def test_occasional_mistakes_make_nobody_wait():
     many = LoginThrottle()
     for number in range(40):
         many.wrong_code(ME, at(number * WINDOW // 4))
@@ -66,15 +66,15 @@ def test_waits_get_longer_up_to_an_hour():
     assert [60, 120, 240, 480, 960, 1920, 3600, 3600, 3600] == waits
 
 
-def test_after_a_quiet_quarter_of_a_day_all_is_forgiven():
+def test_after_six_quiet_hours_all_failures_are_forgotten():
     failures = None
     for _ in range(50):
         failures = after_failure(failures, CODE_THROTTLE, NOW)
     assert 0 == after_failure(failures, CODE_THROTTLE, at(NOW + FORGIVEN_AFTER)).waits
 
 
-def test_one_device_guesses_as_rarely_as_is_promised():
-    """The figures in the docstring, which the odds there rest on."""
+def test_one_devices_rate_of_guesses_is_as_documented():
+    """The figures in the docstring, on which the odds there are based."""
     assert 30 == tries_of_codes(HOUR_MS)
     assert 5 >= (tries_of_codes(50 * HOUR_MS) - tries_of_codes(10 * HOUR_MS)) / 40
     assert 30 * 50_000 / 2**55 < 2**-34
@@ -83,7 +83,7 @@ def test_one_device_guesses_as_rarely_as_is_promised():
     assert 36_000 * 960 / 2**55 < 2**-29.9
 
 
-def test_strangers_together_try_as_few_passphrases_as_is_promised():
+def test_all_strangers_together_try_no_more_passphrases_than_documented():
     many, now, tries, device = LoginThrottle(), 0, 0, 0
     while now < 24 * HOUR_MS:
         wait_s = many.passphrase_wait_s(f"m{device}", "ana", at(now), is_own=False)
@@ -100,7 +100,7 @@ def test_strangers_together_try_as_few_passphrases_as_is_promised():
 @given(
     st.lists(st.tuples(st.sampled_from(["code", "slip", "passphrase"]), st.integers(0, 60_000)), max_size=200)
 )
-def test_what_another_device_does_never_makes_mine_wait_for_a_code(events):
+def test_failures_of_one_device_never_delay_another_ones_code(events):
     many, now = LoginThrottle(), 0
     for kind, passed in events:
         now += passed
@@ -115,7 +115,7 @@ def test_what_another_device_does_never_makes_mine_wait_for_a_code(events):
         assert 0 == many.passphrase_wait_s(ME, "pere", at(now), is_own=False)
 
 
-def test_slips_of_the_finger_cost_no_guess():
+def test_typos_do_not_count_as_guesses():
     many = LoginThrottle()
     for _ in range(29):
         many.mistyped_code(ME, NOW)
@@ -125,7 +125,7 @@ def test_slips_of_the_finger_cost_no_guess():
     assert 60 == many.code_wait_s(ME, NOW)
 
 
-def test_when_strangers_attack_an_account_its_own_devices_come_in_as_ever():
+def test_during_an_attack_on_an_account_its_own_devices_join_as_usual():
     many = LoginThrottle()
     for number in range(20):
         many.wrong_passphrase(f"m{number}", "ana", NOW, is_own=False)
@@ -133,7 +133,7 @@ def test_when_strangers_attack_an_account_its_own_devices_come_in_as_ever():
     assert 0 == many.passphrase_wait_s(ME, "ana", NOW, is_own=True)
 
 
-def test_own_mistakes_do_not_make_a_friends_first_visit_wait():
+def test_own_mistakes_do_not_delay_a_friends_first_attempt():
     many = LoginThrottle()
     for _ in range(30):
         many.wrong_passphrase(ME, "ana", NOW, is_own=True)
@@ -141,7 +141,7 @@ def test_own_mistakes_do_not_make_a_friends_first_visit_wait():
     assert 0 == many.passphrase_wait_s(OTHER, "ana", NOW, is_own=False)
 
 
-def test_the_right_passphrase_forgives_this_device_only():
+def test_the_right_passphrase_clears_failures_of_this_device_only():
     many = LoginThrottle()
     for mac in (ME, OTHER):
         for _ in range(5):
@@ -152,7 +152,7 @@ def test_the_right_passphrase_forgives_this_device_only():
     assert 60 == many.passphrase_wait_s(OTHER, "ana", NOW, is_own=True)
 
 
-def test_a_device_that_tries_one_passphrase_on_everybody_waits_too():
+def test_a_device_that_tries_one_passphrase_on_every_account_waits_too():
     many = LoginThrottle()
     for number in range(login_throttle.DEVICE_THROTTLE.mistakes):
         assert 0 == many.passphrase_wait_s(ME, f"member-{number}", NOW, is_own=False)
@@ -162,7 +162,7 @@ def test_a_device_that_tries_one_passphrase_on_everybody_waits_too():
     assert 0 == many.passphrase_wait_s(OTHER, "one-more", NOW, is_own=False)
 
 
-def test_who_has_one_right_passphrase_cannot_use_it_to_guess_others_faster():
+def test_a_right_passphrase_does_not_speed_up_guessing_others():
     many = LoginThrottle()
     for _ in range(5):
         many.wrong_passphrase(ME, "ana", NOW, is_own=False)
@@ -170,7 +170,7 @@ def test_who_has_one_right_passphrase_cannot_use_it_to_guess_others_faster():
     assert 60 == many.passphrase_wait_s(ME, "ana", NOW, is_own=False)
 
 
-def test_memory_is_bounded_and_whoever_failed_longest_ago_is_dropped():
+def test_memory_is_bounded_and_the_oldest_failures_are_dropped():
     counted = AttemptCounter(CODE_THROTTLE, 3)
     for party in ("a", "b", "a", "c", "d"):
         for _ in range(5):
@@ -181,7 +181,7 @@ def test_memory_is_bounded_and_whoever_failed_longest_ago_is_dropped():
 
 
 def test_the_counts_of_strangers_outlast_what_one_node_can_check():
-    """At twenty checks a second, which is more than scrypt allows one at a time."""
+    """At twenty checks a second, which is more than scrypt allows when run one at a time."""
     assert 20 * WINDOW // 1000 < NAMES_COUNTED_MAX
     assert DEVICES_COUNTED_MAX >= 10_000
     assert login_throttle.STRANGERS_THROTTLE.mistakes == 20

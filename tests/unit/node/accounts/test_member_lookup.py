@@ -1,4 +1,4 @@
-"""People find each other by the names they use."""
+"""Members are found by the names that people use."""
 
 import pytest
 
@@ -29,20 +29,20 @@ def test_a_member_is_found_by_account_or_name(typed, account):
     assert account == MemberLookup().find(typed, MEMBER_DIRECTORY)
 
 
-def test_a_name_that_two_have_is_nobodys():
+def test_an_ambiguous_name_finds_nobody():
     names = MemberLookup()
     assert names.find("Joan", MEMBER_DIRECTORY) is None
     assert "pere" == names.find("pere", MEMBER_DIRECTORY)
 
 
-def test_nobody_takes_over_anothers_account_by_calling_themselves_so():
+def test_a_display_name_never_takes_over_another_members_account_name():
     member_directory = make_member_directory(
         (Unit("ana", "member"), Unit("mallory", "member")), {"mallory": "Ana"}
     )
     assert "ana" == MemberLookup().find("ana", member_directory)
 
 
-def test_a_changed_roll_is_seen_at_once():
+def test_a_changed_members_file_is_used_at_once():
     names = MemberLookup()
     assert "ana" == names.find("ana", MEMBER_DIRECTORY)
     assert names.find("ana", make_member_directory(())) is None

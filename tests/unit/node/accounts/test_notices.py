@@ -1,4 +1,4 @@
-"""People read what is for them, here and today; who writes reads what is wrong."""
+"""Notices are shown to their audience, at their place and on their days; authors read what is wrong."""
 
 from dataclasses import replace
 
@@ -36,7 +36,7 @@ def numbers(up: NoticeBoard, reader: Reader = NOBODY_YET, today: str = "2027-03-
     return [each.number for each in up.visible(reader, node="plaza", zones=["centre"], today=today)]
 
 
-def test_a_notice_is_read_where_it_hangs():
+def test_a_notice_is_shown_at_its_place():
     places = ("network", "node:plaza", "node:hill", "zone:centre", "zone:hills")
     assert [4, 2, 1] == numbers(board(*(replace(NOTICE, where=place) for place in places)))
 
@@ -52,7 +52,7 @@ def test_a_notice_is_read_where_it_hangs():
         ("group:other", [False, False, False]),
     ],
 )
-def test_a_notice_is_read_by_whom_it_is_for(audience, readers):
+def test_a_notice_is_shown_to_its_audience(audience, readers):
     up = board(replace(NOTICE, audience=audience))
     assert readers == [bool(numbers(up, reader)) for reader in (NOBODY_YET, GUEST, MEMBER)]
 
@@ -67,22 +67,22 @@ def test_a_notice_is_read_by_whom_it_is_for(audience, readers):
         ("", "2027-03-14", "", True),
     ],
 )
-def test_a_notice_is_read_on_its_days_and_while_nobody_knows_the_day(first, last, today, is_seen):
+def test_a_notice_is_shown_on_its_days_and_while_the_day_is_unknown(first, last, today, is_seen):
     assert is_seen is bool(numbers(board(replace(NOTICE, first_day=first, last_day=last)), today=today))
 
 
-def test_the_urgent_stand_first_then_the_newest():
+def test_urgent_notices_come_first_then_the_newest():
     assert [2, 3, 1] == numbers(board(NOTICE, replace(NOTICE, is_urgent=True), NOTICE))
 
 
-def test_a_better_text_keeps_the_number():
+def test_an_edited_text_keeps_its_number():
     up = board(NOTICE, NOTICE)
     better = replace(NOTICE, number=1, texts=(replace(TEXT, title="Assemblea general"),))
     assert better == up.put_up(better) == up.get(1)
     assert [2, 1] == [notice.number for notice in up.all()]
 
 
-def test_taking_down_is_harmless_twice():
+def test_removing_twice_is_harmless():
     up = board(NOTICE)
     assert (NoticeGone(1),) == up.take_down(1)
     assert () == up.take_down(1)
@@ -90,7 +90,7 @@ def test_taking_down_is_harmless_twice():
     assert 2 == up.put_up(NOTICE).number
 
 
-def test_the_board_is_full_at_last(monkeypatch):
+def test_the_number_of_notices_is_limited(monkeypatch):
     monkeypatch.setattr(notices, "NOTICES_MAX", 1)
     up = board(NOTICE)
     (finding,) = up.put_up(NOTICE)
@@ -121,7 +121,7 @@ def test_the_board_is_full_at_last(monkeypatch):
         {"texts": tuple(replace(TEXT, language=f"en-{n:03}") for n in range(30))},
     ],
 )
-def test_each_fault_is_said_with_what_to_do_and_nothing_is_put_up(changes):
+def test_each_fault_is_reported_with_what_to_do_and_nothing_is_published(changes):
     wish = replace(NOTICE, **changes)
     findings = notice_findings(wish)
     assert len(findings) == 1
@@ -137,19 +137,19 @@ def test_a_notice_may_be_as_long_as_its_limits_say():
     assert () == notice_findings(replace(NOTICE, where="node:".ljust(PLACE_CHARS_MAX, "x"), texts=texts))
 
 
-def test_a_good_notice_has_no_findings():
+def test_a_valid_notice_has_no_findings():
     assert () == notice_findings(
         replace(NOTICE, first_day="2027-03-01", last_day="2027-03-01", audience="group:school")
     )
 
 
-def test_storage_brings_them_back():
+def test_notices_are_restored_from_storage():
     up = NoticeBoard()
     up.take([replace(NOTICE, number=4)])
     assert 5 == up.put_up(NOTICE).number
 
 
-def test_what_hangs_is_counted_whoever_it_is_for():
+def test_all_published_notices_are_counted_whatever_their_audience():
     up = board(replace(NOTICE, audience="members"))
     assert (0, 1) == (len(NoticeBoard()), len(up))
     up.take_down(1)

@@ -1,4 +1,4 @@
-"""A contest is heard, answered where its author reads it, and erased with them."""
+"""An objection is stored, answered where its author reads it, and erased with its author."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def test_its_author_reads_the_answer():
     assert () == many.of("pere")
 
 
-def test_three_wait_for_an_answer_and_no_more():
+def test_at_most_three_wait_for_an_answer():
     many = Objections()
     for _ in range(OBJECTIONS_OPEN_MAX):
         assert many.has_room("ana")
@@ -28,7 +28,7 @@ def test_three_wait_for_an_answer_and_no_more():
     assert many.has_room("ana")
 
 
-def test_the_node_keeps_so_many_and_no_more(monkeypatch):
+def test_the_number_of_stored_objections_is_limited(monkeypatch):
     monkeypatch.setattr(objections, "OBJECTIONS_MAX", 1)
     many = Objections()
     many.add("ana", "night", "Why?", DAY)
@@ -37,7 +37,7 @@ def test_the_node_keeps_so_many_and_no_more(monkeypatch):
         many.add("pere", "night", "Why?", DAY)
 
 
-def test_strangers_under_ever_new_addresses_silence_no_member(monkeypatch):
+def test_guests_with_ever_new_addresses_do_not_prevent_a_members_objection(monkeypatch):
     monkeypatch.setattr(objections, "OBJECTIONS_OF_GUESTS_MAX", 2)
     many = Objections()
     for number in range(2):
@@ -47,7 +47,7 @@ def test_strangers_under_ever_new_addresses_silence_no_member(monkeypatch):
     assert many.has_room("voucher-abc")
 
 
-def test_who_answers_finds_the_oldest_without_an_answer_first():
+def test_the_oldest_unanswered_objection_is_listed_first():
     many = Objections()
     for account in ("a", "b", "c", "d"):
         many.add(account, "night", "Why?", DAY)
@@ -56,11 +56,11 @@ def test_who_answers_finds_the_oldest_without_an_answer_first():
     assert [2, 4, 3, 1] == [objection.number for objection in many.all()]
 
 
-def test_an_answer_to_nothing_is_none():
+def test_answering_an_unknown_objection_changes_nothing():
     assert Objections().answer(1, "So.", DAY) is None
 
 
-def test_erasing_takes_it_away_and_its_number_is_not_given_again():
+def test_an_erased_objection_is_gone_and_its_number_is_not_used_again():
     many = Objections()
     many.take([Objection(7, "ana", DAY, "night", "Why?")])
     assert (ObjectionGone(7),) == many.forget([7, 8])

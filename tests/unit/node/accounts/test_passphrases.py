@@ -1,4 +1,4 @@
-"""A passphrase is kept so that nobody can read it, and asked for so that nobody learns who has one."""
+"""Passphrases are stored hashed, and checked so that nobody learns which accounts have one."""
 
 import statistics
 import time
@@ -23,17 +23,17 @@ def test_the_right_passphrase_is_right_and_another_is_not():
     assert not is_right("", KEPT)
 
 
-def test_neither_passphrase_nor_its_likeness_is_in_what_is_kept():
+def test_the_stored_row_contains_nothing_of_the_passphrase():
     assert "goats" not in KEPT
     assert hash_passphrase("three goats on a hill", bytes(16)) != KEPT
 
 
-def test_an_accent_typed_in_two_ways_is_the_same_letter():
+def test_composed_and_decomposed_accents_are_the_same():
     assert is_right("cafe\u0301 sol al matí", hash_passphrase("café sol al matí", SALT))
     assert is_right("ｗｉｄｅ letters", hash_passphrase("wide letters", SALT))
 
 
-def test_nobodys_hash_is_right_for_nobody():
+def test_no_passphrase_matches_the_dummy_hash():
     assert not is_right("", DUMMY_HASH)
     assert not is_right("three goats on a hill", DUMMY_HASH)
 
@@ -62,7 +62,7 @@ def test_an_account_without_a_passphrase_takes_as_long_as_one_with():
         ("\ufdfa" * 100, False),
     ],
 )
-def test_only_length_makes_a_passphrase_fit(passphrase, fit):
+def test_the_only_requirement_is_length(passphrase, fit):
     assert fit is is_fit(passphrase)
 
 
@@ -83,13 +83,13 @@ def test_a_damaged_row_is_wrong_at_once_and_never_an_error(kept):
     assert not is_right("three goats on a hill", kept)
 
 
-def test_what_is_too_long_is_wrong_without_work():
+def test_a_passphrase_that_is_too_long_is_refused_without_hashing():
     assert not is_right("x" * 1_000_000, KEPT)
 
 
-def test_the_cost_of_old_hashes_may_differ_from_that_of_new_ones():
+def test_old_hashes_may_have_other_cost_parameters():
     assert not is_right("three goats on a hill", KEPT.replace(":16384:8:5:", ":1024:8:1:"))
 
 
-def test_whatever_a_browser_sends_is_only_wrong():
+def test_any_input_is_at_most_wrong():
     assert not is_right("\ud800", KEPT)

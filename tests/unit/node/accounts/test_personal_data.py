@@ -1,4 +1,4 @@
-"""People see everything that is kept about them, and erase it."""
+"""Export and erasure of everything that is stored about a person."""
 
 import json
 
@@ -44,7 +44,7 @@ def test_a_voucher_shows_what_it_is_worth_and_no_secret(town):
     assert shown(town.registry.device_codes.of(account, at().now).code) not in text
 
 
-def test_a_member_sees_guests_contests_and_that_there_is_a_passphrase(town):
+def test_a_members_export_has_guests_objections_and_that_there_is_a_passphrase(town):
     town.keep(town.registry.set_passphrase("ana", "scrypt:secret"))
     town.keep(town.registry.add_objection("ana", "night", "Why?", at()))
     question = town.registry.ask(PHONE, "ana", "Pau", ALL, at())
@@ -58,7 +58,7 @@ def test_a_member_sees_guests_contests_and_that_there_is_a_passphrase(town):
     assert "secret" not in json.dumps(rows)
 
 
-def test_who_asked_sees_the_question_and_nothing_of_the_member(town):
+def test_a_guests_export_has_the_request_and_nothing_of_the_member(town):
     town.registry.ask(PHONE, "Ana Mas", "Pau", ALL, at())
     rows = own_rows(town.registry, guest_account(PHONE), PHONE, at())
     assert {"host": "Ana Mas", "name": "Pau"} == rows["asked"]
@@ -78,7 +78,7 @@ def test_erasing_leaves_nothing_of_a_guest(town):
     assert not any(own_rows(town.registry, account, PHONE, at()).values())
 
 
-def test_erasing_one_device_leaves_the_household_alone(town):
+def test_erasing_one_device_leaves_the_rest_of_the_household(town):
     (code,) = town.issue()
     account = town.came(town.code(PHONE, code.text)).account
     town.came(town.code(TABLET, code.text))
@@ -90,7 +90,7 @@ def test_erasing_one_device_leaves_the_household_alone(town):
     assert () == town.registry.objections.of(account)
 
 
-def test_an_erased_voucher_gives_nobody_a_fresh_allowance(town):
+def test_erasing_a_voucher_account_gives_no_fresh_allowance(town):
     (code,) = town.issue()
     first = town.came(town.code(PHONE, code.text, at(0)))
     ends = town.ends(first.account)
@@ -100,7 +100,7 @@ def test_an_erased_voucher_gives_nobody_a_fresh_allowance(town):
     assert (first.account, ends) == (again.account, town.ends(again.account))
 
 
-def test_a_member_with_a_device_in_the_roll_keeps_account_and_passphrase(town):
+def test_a_member_with_a_device_in_the_members_file_keeps_account_and_passphrase(town):
     town.keep(town.registry.set_passphrase("ana", "a hash"))
     question = town.registry.passphrase_question(PHONE, "ana", ALL, at())
     town.came(town.registry.enter_by_passphrase(question, at(), was_right=True))
@@ -109,7 +109,7 @@ def test_a_member_with_a_device_in_the_roll_keeps_account_and_passphrase(town):
     assert town.registry.has_passphrase("ana")
 
 
-def test_the_last_device_of_a_member_takes_everything_with_it_but_what_is_the_communitys(town):
+def test_erasing_a_members_last_device_erases_everything_but_the_communitys_own_records(town):
     town.keep(town.registry.set_passphrase("pere", "a hash"))
     question = town.registry.passphrase_question(PHONE, "pere", ALL, at())
     town.came(town.registry.enter_by_passphrase(question, at(), was_right=True))

@@ -1,4 +1,4 @@
-"""How people come in, belong together and leave: across all the ways, restarts and attempts."""
+"""Joining, sharing an account and leaving: with all join methods, restarts and failed attempts."""
 
 from dataclasses import replace
 
@@ -45,13 +45,13 @@ def town() -> RegistryFixture:
 # --- terms ------------------------------------------------------------------------------
 
 
-def test_who_accepts_the_terms_is_a_guest_of_their_own_and_leaves_no_row(town):
+def test_accepting_the_terms_creates_a_guest_account_without_a_row(town):
     accepted = town.registry.enter_by_terms(PHONE, ALL, at())
     assert Accepted(guest_account(PHONE)) == accepted
     assert {} == town.rows
 
 
-def test_a_way_that_the_rules_do_not_open_is_closed(town):
+def test_a_join_method_that_the_rules_do_not_open_is_closed(town):
     registry, (code,) = town.registry, town.issue()
     closed = Rejected("way-closed")
     assert closed == registry.enter_by_terms(PHONE, ["voucher"], at())
@@ -61,7 +61,7 @@ def test_a_way_that_the_rules_do_not_open_is_closed(town):
     assert closed == registry.ask(PHONE, "ana", "Pau", ["terms"], at())
 
 
-def test_a_device_of_the_roll_always_comes_in_as_its_account(town):
+def test_a_device_in_the_members_file_always_joins_its_account(town):
     registry, (code,) = town.registry, town.issue()
     assert "ana" == registry.enter_by_terms(LAPTOP, ["voucher"], at()).account
     assert Accepted("ana") == town.code(LAPTOP, code.text)
@@ -89,7 +89,7 @@ def test_a_household_shares_one_voucher_and_its_end(town):
     assert 2 == len(town.registry.bindings.of(first.account))
 
 
-def test_a_device_that_changed_its_address_rejoins_by_the_code_and_gets_nothing_fresh(town):
+def test_a_device_with_a_new_address_rejoins_with_the_code_and_gets_no_fresh_allowance(town):
     (code,) = town.issue()
     first = town.came(town.code(PHONE, code.text, at(0)))
     ends = town.ends(first.account)
@@ -97,7 +97,7 @@ def test_a_device_that_changed_its_address_rejoins_by_the_code_and_gets_nothing_
     assert (first.account, ends) == (later.account, town.ends(later.account))
 
 
-def test_nobody_types_a_code_twice_on_one_device(town):
+def test_a_code_is_entered_once_on_each_device(town):
     (code,) = town.issue()
     first = town.came(town.code(PHONE, code.text, at(0)))
     assert replace(first, changes=()) == town.registry.enter_by_terms(PHONE, ["terms"], at(5))
@@ -108,7 +108,7 @@ def test_nobody_types_a_code_twice_on_one_device(town):
     assert (first.account, DAY_MS - 3_600_000) == (again.account, town.ends(again.account))
 
 
-def test_when_a_voucher_has_ended_its_device_is_a_guest_of_its_own_again(town):
+def test_when_a_voucher_has_ended_its_device_is_a_separate_guest_again(town):
     (code,) = town.issue()
     town.came(town.code(PHONE, code.text, at(0)))
     assert Rejected("code-ended") == town.code(TABLET, code.text, at(DAY_MS))
@@ -119,7 +119,7 @@ def test_when_a_voucher_has_ended_its_device_is_a_guest_of_its_own_again(town):
     assert town.registry.account_of(PHONE) is None
 
 
-def test_a_revoked_voucher_lets_nobody_in_and_its_people_are_guests(town):
+def test_a_revoked_voucher_admits_nobody_and_its_people_are_guests(town):
     (code,) = town.issue()
     used = town.came(town.code(PHONE, code.text))
     names = [voucher.fingerprint for voucher in town.registry.vouchers.of_batch(1)]
@@ -141,14 +141,14 @@ def test_the_next_voucher_takes_over_the_device_and_keeps_its_name(town):
     assert "phone" == town.registry.bindings.name_of(PHONE)
 
 
-def test_a_slip_is_told_from_a_guess(town):
+def test_a_typo_is_distinguished_from_a_wrong_code(town):
     (code,) = town.issue()
     wrong = code.text[:-1] + ("0" if code.text[-1] != "0" else "1")
     assert Rejected("code-mistyped") == town.code(PHONE, wrong)
     assert Rejected("code-unknown") == town.code(PHONE, make_code(b"unknown", "voucher").text)
 
 
-def test_who_guesses_waits_while_others_come_in(town):
+def test_a_device_that_guesses_waits_while_others_join(town):
     (code,) = town.issue()
     for number in range(5):
         assert Rejected("code-unknown") == town.code(STRANGER, make_code(bytes([number] * 7), "voucher").text)
@@ -158,7 +158,7 @@ def test_who_guesses_waits_while_others_come_in(town):
     assert isinstance(town.code(STRANGER, code.text, at(60_000)), Accepted)
 
 
-def test_slips_without_end_make_only_this_device_wait(town):
+def test_endless_typos_make_only_this_device_wait(town):
     for _ in range(30):
         assert Rejected("code-mistyped") == town.code(STRANGER, "7K3M")
     assert Rejected("too-many-guesses", 60) == town.code(STRANGER, "7K3M")
@@ -168,7 +168,7 @@ def test_slips_without_end_make_only_this_device_wait(town):
 # --- device codes -----------------------------------------------------------------------
 
 
-def test_a_second_device_joins_by_the_code_that_the_first_shows(town):
+def test_a_second_device_joins_with_the_code_shown_on_the_first(town):
     (code,) = town.issue()
     first = town.came(town.code(PHONE, code.text, at(0)))
     opened = town.registry.new_device_code(PHONE, first.account, at(10))
@@ -178,18 +178,18 @@ def test_a_second_device_joins_by_the_code_that_the_first_shows(town):
     assert Rejected("code-unknown") == town.code(STRANGER, make_code(b"guess!", "device").text)
 
 
-def test_a_device_code_opens_its_account_whichever_ways_are_open(town):
+def test_a_device_code_works_whichever_join_methods_are_open(town):
     opened = town.registry.new_device_code(LAPTOP, "ana", at())
     assert "ana" == town.came(town.registry.enter_by_code(PHONE, opened.code.text, [], at())).account
 
 
-def test_guests_whose_way_was_closed_cannot_let_each_other_in_for_ever(town):
+def test_guests_whose_join_method_was_closed_cannot_readmit_each_other_without_end(town):
     opened = town.registry.new_device_code(PHONE, guest_account(PHONE), at())
     assert Rejected("way-closed") == town.registry.enter_by_code(TABLET, opened.code.text, ["voucher"], at())
     assert town.registry.account_of(TABLET) is None
 
 
-def test_two_guests_devices_share_one_guests_allowance(town):
+def test_two_devices_of_a_guest_share_one_allowance(town):
     account = guest_account(PHONE)
     opened = town.registry.new_device_code(PHONE, account, at())
     accepted = town.came(town.code(TABLET, opened.code.text))
@@ -197,7 +197,7 @@ def test_two_guests_devices_share_one_guests_allowance(town):
     assert account == town.registry.enter_by_terms(TABLET, ALL, at()).account
 
 
-def test_a_device_code_of_a_voucher_that_has_ended_opens_nothing(town):
+def test_a_device_code_of_an_ended_voucher_admits_nobody(town):
     (code,) = town.issue()
     first = town.came(town.code(PHONE, code.text, at(0)))
     opened = town.registry.new_device_code(PHONE, first.account, at(DAY_MS - 1_000))
@@ -207,7 +207,7 @@ def test_a_device_code_of_a_voucher_that_has_ended_opens_nothing(town):
 # --- passphrases and cards --------------------------------------------------------------
 
 
-def test_a_member_comes_in_by_account_or_name_and_passphrase(town):
+def test_a_member_joins_with_account_or_name_and_passphrase(town):
     town.set_passphrase("ana", "three goats on a hill")
     for mac, typed in ((PHONE, "ana"), (TABLET, " ANA mas ")):
         accepted = town.came(town.passphrase(mac, typed, "three goats on a hill"))
@@ -217,7 +217,7 @@ def test_a_member_comes_in_by_account_or_name_and_passphrase(town):
     assert town.registry.has_passphrase("ana")
 
 
-def test_nobody_learns_which_accounts_there_are(town):
+def test_no_response_reveals_which_accounts_exist(town):
     town.set_passphrase("ana", "three goats on a hill")
     for account in ("ana", "pere", "nobody", "", "x" * 500, guest_account(PHONE)):
         assert Rejected("passphrase-wrong") == town.passphrase(PHONE, account, "a wrong passphrase")
@@ -225,7 +225,7 @@ def test_nobody_learns_which_accounts_there_are(town):
     assert [DUMMY_HASH] * 2 == [question.hash for question in questions]
 
 
-def test_the_wait_after_wrong_passphrases_is_the_same_for_nobodys_account(town):
+def test_the_wait_after_wrong_passphrases_is_the_same_for_an_unknown_account(town):
     town.set_passphrase("ana", "three goats on a hill")
 
     def waits(account: str) -> list[int]:
@@ -241,7 +241,7 @@ def test_the_wait_after_wrong_passphrases_is_the_same_for_nobodys_account(town):
     assert [600] == waits("ana") == waits("nobody")
 
 
-def test_nobody_learns_from_a_wait_which_two_names_mean_one_member(town):
+def test_no_wait_reveals_which_two_names_mean_one_member(town):
     town.set_passphrase("ana", "three goats on a hill")
     for _ in range(5):
         assert Rejected("passphrase-wrong") == town.passphrase(PHONE, "ana", "a guess or two")
@@ -251,7 +251,7 @@ def test_nobody_learns_from_a_wait_which_two_names_mean_one_member(town):
         assert Rejected("passphrase-wrong") == town.passphrase(PHONE, name, "a guess or two")
 
 
-def test_strangers_who_guess_never_lock_out_the_accounts_own_devices(town):
+def test_guessing_strangers_never_lock_out_the_accounts_own_devices(town):
     town.set_passphrase("ana", "three goats on a hill")
     town.came(town.passphrase(PHONE, "ana", "three goats on a hill"))
     for number in range(20):
@@ -264,7 +264,7 @@ def test_strangers_who_guess_never_lock_out_the_accounts_own_devices(town):
     assert "ana" == town.code(TABLET, opened.code.text).account
 
 
-def test_a_crowd_that_guesses_at_once_learns_no_more_than_one_after_another(town):
+def test_many_simultaneous_guesses_learn_no_more_than_sequential_ones(town):
     town.set_passphrase("ana", "three goats on a hill")
     questions = [town.registry.passphrase_question(f"m{number}", "ana", ALL, at()) for number in range(30)]
     answers = [town.registry.enter_by_passphrase(each, at(), was_right=False) for each in questions[:-1]]
@@ -273,7 +273,7 @@ def test_a_crowd_that_guesses_at_once_learns_no_more_than_one_after_another(town
     assert Rejected("too-many-guesses", 600) == last
 
 
-def test_a_passphrase_that_changed_while_it_was_checked_is_wrong(town):
+def test_a_passphrase_changed_while_it_was_checked_is_wrong(town):
     town.set_passphrase("ana", "three goats on a hill")
     question = town.registry.passphrase_question(PHONE, "ana", ALL, at())
     town.set_passphrase("ana", "four goats on a hill")
@@ -281,12 +281,12 @@ def test_a_passphrase_that_changed_while_it_was_checked_is_wrong(town):
     assert rejected == town.registry.enter_by_passphrase(question, at(), was_right=True)
 
 
-def test_even_the_nobody_whose_hash_is_checked_never_comes_in(town):
+def test_the_dummy_account_never_joins(town):
     question = PassphraseQuestion(PHONE, "pere", "pere", DUMMY_HASH)
     assert Rejected("passphrase-wrong") == town.registry.enter_by_passphrase(question, at(), was_right=True)
 
 
-def test_a_passphrase_can_be_taken_away(town):
+def test_a_passphrase_can_be_removed(town):
     town.set_passphrase("ana", "three goats on a hill")
     town.keep(town.registry.drop_passphrase("ana"))
     assert () == town.registry.drop_passphrase("ana")
@@ -299,7 +299,7 @@ def test_only_members_have_passphrases_and_cards(town):
     assert Rejected("not-a-member") == town.registry.next_card("nobody", TODAY, TODAY)
 
 
-def test_who_left_the_community_is_out_with_all_devices(town):
+def test_a_former_member_is_out_with_all_devices(town):
     town.set_passphrase("ana", "three goats on a hill")
     town.came(town.passphrase(PHONE, "ana", "three goats on a hill"))
     town.without("ana")
@@ -313,7 +313,7 @@ def card_of(town: RegistryFixture, account: str = "ana", today: str = TODAY) -> 
     return make_card(NODE_KEY, "Vall", card)
 
 
-def test_a_member_comes_in_with_the_card(town):
+def test_a_member_joins_with_the_card(town):
     accepted = town.came(town.registry.enter_by_card(PHONE, card_of(town), ALL, at()))
     assert ("ana", "card") == (accepted.account, town.registry.way_of(PHONE))
     assert "card" == town.registry.way_of(PHONE)
@@ -329,7 +329,7 @@ def test_voided_cards_stay_void_and_new_ones_count_on_the_same_day(town):
     assert isinstance(town.registry.enter_by_card(PHONE, card_of(town, "pere"), ALL, at()), Accepted)
 
 
-def test_a_card_that_does_not_count_says_why(town):
+def test_a_card_that_is_not_accepted_says_why(town):
     text, enter = card_of(town), town.registry.enter_by_card
     assert Rejected("card-unreadable") == enter(PHONE, "hello", ALL, at())
     assert Rejected("card-ended") == enter(PHONE, text, ALL, at(today="2028-01-01"))
@@ -341,7 +341,7 @@ def test_a_card_that_does_not_count_says_why(town):
     assert Rejected("card-unknown") == enter(PHONE, text, ALL, at())
 
 
-# --- introductions ----------------------------------------------------------------------
+# --- sponsorship ------------------------------------------------------------------------
 
 
 def ask(town: RegistryFixture, host: str = "Ana Mas", mac: str = PHONE) -> SponsorRequest:
@@ -350,7 +350,7 @@ def ask(town: RegistryFixture, host: str = "Ana Mas", mac: str = PHONE) -> Spons
     return question
 
 
-def test_a_member_vouches_for_a_guest(town):
+def test_a_member_sponsors_a_guest(town):
     question = ask(town)
     assert [("Pau", question.sign)] == [
         (each.name, each.sign) for each in town.registry.sponsorship.of_host("ana", at().now)
@@ -369,7 +369,7 @@ def test_a_member_vouches_for_a_guest(town):
     assert Rejected("way-closed") == town.registry.enter_by_terms(PHONE, ["voucher"], at(5))
 
 
-def test_a_no_lets_nobody_in_and_tells_nothing(town):
+def test_a_refusal_admits_nobody_and_reveals_nothing(town):
     question = ask(town)
     assert town.registry.answer("ana", question.number, at(), yes=False) is None
     assert {} == town.rows
@@ -377,14 +377,14 @@ def test_a_no_lets_nobody_in_and_tells_nothing(town):
     assert (question.sign, question.asked_for) == (waiting.sign, waiting.asked_for)
 
 
-def test_an_answer_to_somebody_elses_question_is_refused(town):
+def test_an_answer_to_another_members_request_is_refused(town):
     question = ask(town)
     assert Rejected("not-yours") == town.registry.answer("pere", question.number, at(), yes=True)
     assert Rejected("not-a-member") == town.registry.answer("nobody", question.number, at(), yes=True)
     assert Rejected("not-yours") == town.registry.answer("ana", 99, at(), yes=True)
 
 
-def test_asking_for_a_name_that_nobody_has_looks_like_asking_for_ana(town):
+def test_a_request_for_an_unknown_name_looks_like_one_for_ana(town):
     known, unknown = ask(town), ask(town, "Maria", TABLET)
     assert unknown.host is None
     assert (known.name, known.ends) == (unknown.name, unknown.ends)
@@ -394,16 +394,16 @@ def test_asking_for_a_name_that_nobody_has_looks_like_asking_for_ana(town):
 
 
 @pytest.mark.parametrize("nothing", ["", "  ", "\u200b\u2060", "\u202e"])
-def test_somebody_without_a_name_that_can_be_seen_asks_nobody(town, nothing):
+def test_a_request_without_a_visible_name_is_refused(town, nothing):
     assert Rejected("too-long") == town.registry.ask(PHONE, "ana", nothing, ALL, at())
 
 
-def test_names_without_end_are_too_long(town):
+def test_names_over_the_limit_are_refused(town):
     assert Rejected("too-long") == town.registry.ask(PHONE, "x" * 61, "Pau", ALL, at())
     assert Rejected("too-long") == town.registry.ask(PHONE, "ana", "x" * 41, ALL, at())
 
 
-def test_the_member_can_take_the_word_back_and_it_ends_with_their_membership(town):
+def test_sponsorship_can_be_withdrawn_and_ends_with_the_membership(town):
     for mac in (PHONE, TABLET):
         done = town.registry.answer("ana", ask(town, mac=mac).number, at(), yes=True)
         town.came(done.accepted)
@@ -414,7 +414,7 @@ def test_the_member_can_take_the_word_back_and_it_ends_with_their_membership(tow
     assert Rejected("way-closed") == town.registry.enter_by_terms(TABLET, ["introduction"], at())
 
 
-def test_a_guests_second_device_stands_on_the_same_members_word(town):
+def test_a_guests_second_device_depends_on_the_same_sponsor(town):
     done = town.registry.answer("ana", ask(town).number, at(), yes=True)
     account = town.came(done.accepted).account
     opened = town.registry.new_device_code(PHONE, account, at())
@@ -424,10 +424,10 @@ def test_a_guests_second_device_stands_on_the_same_members_word(town):
     assert Rejected("way-closed") == town.registry.enter_by_terms(TABLET, ["introduction"], at())
 
 
-# --- what people change about their own -------------------------------------------------
+# --- changes to the own account ---------------------------------------------------------
 
 
-def test_people_name_their_own_devices_and_nobody_elses(town):
+def test_people_name_their_own_devices_and_no_others(town):
     (code,) = town.issue()
     mine = town.came(town.code(PHONE, code.text)).account
     town.keep(town.registry.name_device(mine, PHONE, " the  phone ", at()))
@@ -439,7 +439,7 @@ def test_people_name_their_own_devices_and_nobody_elses(town):
     assert "the phone" == town.registry.bindings.name_of(PHONE)
 
 
-def test_a_guest_of_the_own_names_the_only_device(town):
+def test_a_guest_can_name_the_only_device(town):
     account = guest_account(PHONE)
     town.keep(town.registry.name_device(account, PHONE, "phone", at()))
     assert account == town.registry.account_of(PHONE)
@@ -447,7 +447,7 @@ def test_a_guest_of_the_own_names_the_only_device(town):
     assert "terms" == town.registry.way_of(PHONE)
 
 
-def test_a_named_device_that_the_roll_drops_does_not_stay_in_the_account(town):
+def test_a_named_device_removed_from_the_members_file_leaves_the_account(town):
     town.keep(town.registry.name_device("ana", LAPTOP, "laptop", at()))
     town.keep(town.registry.name_device("ana", LAPTOP, "old laptop", at()))
     assert "old laptop" == town.registry.bindings.name_of(LAPTOP)
@@ -456,7 +456,7 @@ def test_a_named_device_that_the_roll_drops_does_not_stay_in_the_account(town):
     assert Rejected("not-yours") == town.registry.name_device("ana", LAPTOP, "mine", at())
 
 
-def test_a_removed_device_is_out_of_the_account(town):
+def test_a_removed_device_is_no_longer_in_the_account(town):
     (code,) = town.issue()
     mine = town.came(town.code(PHONE, code.text)).account
     town.came(town.code(TABLET, code.text))
@@ -469,7 +469,7 @@ def test_a_removed_device_is_out_of_the_account(town):
     assert mine == town.registry.account_of(PHONE)
 
 
-def test_a_contest_is_kept_and_has_limits(town):
+def test_an_objection_is_stored_within_its_limits(town):
     (objection,) = town.registry.add_objection("ana", "night", " Why? ", at())
     assert ("Why?", TODAY) == (objection.text, objection.day)
     assert () == town.registry.add_objection("ana", "night", " \n", at())
@@ -487,7 +487,7 @@ def test_texts_may_be_as_long_as_their_limits_say(town):
     assert 1 == len(town.registry.add_objection("ana", "x" * 40, "x" * OBJECTION_CHARS_MAX, at()))
 
 
-def test_a_member_who_comes_by_another_way_is_known_by_the_newest(town):
+def test_a_member_who_joins_by_another_method_is_known_by_the_newest(town):
     town.came(town.registry.enter_by_card(PHONE, card_of(town), ALL, at()))
     town.keep(town.registry.set_passphrase("ana", "a hash"))
     question = town.registry.passphrase_question(PHONE, "ana", ALL, at())
@@ -499,22 +499,22 @@ def test_a_member_who_comes_by_another_way_is_known_by_the_newest(town):
     assert () == again.changes
 
 
-# --- guesses of every kind --------------------------------------------------------------
+# --- throttling of every kind -----------------------------------------------------------
 
 
-def test_guessed_device_codes_count_as_guessed_vouchers_do(town):
+def test_wrong_device_codes_count_like_wrong_vouchers(town):
     for number in range(5):
         assert Rejected("code-unknown") == town.code(STRANGER, make_code(bytes([number] * 6), "device").text)
     assert Rejected("too-many-guesses", 60) == town.code(STRANGER, "7K3M")
 
 
-def test_cards_that_cannot_count_make_their_device_wait_at_last(town):
+def test_invalid_cards_finally_make_their_device_wait(town):
     for _ in range(30):
         assert Rejected("card-unreadable") == town.registry.enter_by_card(STRANGER, "x", ALL, at())
     assert Rejected("too-many-guesses", 60) == town.registry.enter_by_card(STRANGER, "x", ALL, at())
 
 
-def test_the_right_passphrase_makes_earlier_slips_forgotten(town):
+def test_the_right_passphrase_clears_earlier_failures(town):
     town.keep(town.registry.set_passphrase("ana", "a hash"))
     for was_right in (False, False, False, False, True, False, False, False, False):
         question = town.registry.passphrase_question(PHONE, "ana", ALL, at())
@@ -522,11 +522,11 @@ def test_the_right_passphrase_makes_earlier_slips_forgotten(town):
     assert isinstance(town.registry.passphrase_question(PHONE, "ana", ALL, at()), PassphraseQuestion)
 
 
-# --- the memory -------------------------------------------------------------------------
+# --- storage ----------------------------------------------------------------------------
 
 
 def full(town: RegistryFixture) -> RegistryFixture:
-    """Somebody did everything that leaves a row."""
+    """Every action that leaves a row has been done."""
     (code,) = town.issue()
     town.came(town.code(PHONE, code.text))
     town.keep(town.registry.set_passphrase("ana", "a hash"))
@@ -537,14 +537,14 @@ def full(town: RegistryFixture) -> RegistryFixture:
     return town
 
 
-def test_a_restart_brings_everything_back(town):
+def test_a_restart_restores_everything(town):
     before = full(town).registry.rows()
     assert 8 == len(before)
     town.restart(at(1))
     assert set(before) == set(town.registry.rows())
 
 
-def test_what_storage_keeps_no_more_is_nowhere(town):
+def test_rows_deleted_from_storage_are_deleted_everywhere(town):
     registry = full(town).registry
     (voucher,) = registry.vouchers.of_batch(1)
     assert () == registry.forget(Forgotten((voucher.fingerprint,), (PHONE,), (1,), (1,)), at(400 * DAY_MS))
@@ -554,7 +554,7 @@ def test_what_storage_keeps_no_more_is_nowhere(town):
     assert () == registry.objections.of("ana") == registry.notices.all()
 
 
-# --- whatever the order -----------------------------------------------------------------
+# --- in any order -----------------------------------------------------------------------
 
 
 @given(
@@ -609,7 +609,7 @@ def test_one_code_is_one_account_that_never_outlives_its_promise(events):
 
 
 @given(st.lists(st.tuples(st.sampled_from("vpci"), st.sampled_from([PHONE, TABLET, STRANGER])), max_size=12))
-def test_what_is_kept_brings_back_exactly_who_belongs_to_whom(events):
+def test_stored_rows_restore_exactly_which_device_is_in_which_account(events):
     town = RegistryFixture()
     (code,) = town.issue()
     town.keep(town.registry.set_passphrase("pere", "a hash"))
@@ -628,7 +628,7 @@ def test_what_is_kept_brings_back_exactly_who_belongs_to_whom(events):
     assert before == {mac: town.registry.bindings.get(mac) for mac in (PHONE, TABLET, STRANGER)}
 
 
-def test_a_batch_of_another_group_gives_other_rules(town):
+def test_a_batch_of_another_group_gets_other_rules(town):
     (code,) = town.issue(1, replace(DAY_PASS, group="helpers", devices_max=0))
     accepted = town.came(town.code(PHONE, code.text))
     assert {"helpers"} == town.registry.groups_of(accepted.account)

@@ -1,4 +1,4 @@
-"""A guest asks, a member answers, and nobody learns from it who is a member."""
+"""A guest sends a request, a member answers, and no guest learns from it who is a member."""
 
 from dataclasses import replace
 from random import Random
@@ -56,16 +56,16 @@ def box() -> Sponsorship:
         ("timed out", Approved(), NOW, "timed out"),
     ],
 )
-def test_a_questions_life(state, event, now, after):
+def test_the_states_of_a_request(state, event, now, after):
     assert after == step(asked(state=state), event, now).state
 
 
 @pytest.mark.parametrize("event", [Approved(), Declined()])
-def test_nobody_answers_for_somebody_who_is_not_there(event):
+def test_a_request_to_an_unknown_member_stays_unanswered(event):
     assert "asked" == step(asked(None), event, NOW).state
 
 
-def test_the_member_sees_the_question_with_the_same_sign_as_the_guest():
+def test_member_and_guest_see_the_same_sign():
     many = box()
     question = many.ask("m1", "ana", "Ana", "Pau", NOW)
     assert (question,) == many.of_host("ana", NOW)
@@ -74,7 +74,7 @@ def test_the_member_sees_the_question_with_the_same_sign_as_the_guest():
     assert question.sign.isdecimal()
 
 
-def test_yes_is_said_once_to_the_right_guest():
+def test_approval_is_reported_once_to_the_right_guest():
     many = box()
     question = many.ask("m1", "ana", "Ana", "Pau", NOW)
     granted = many.answer("ana", question.number, yes=True, now=NOW)
@@ -84,14 +84,14 @@ def test_yes_is_said_once_to_the_right_guest():
     assert 0 == len(many)
 
 
-def test_nobody_answers_for_another_member():
+def test_a_member_cannot_answer_another_members_request():
     many = box()
     question = many.ask("m1", "ana", "Ana", "Pau", NOW)
     assert many.answer("pere", question.number, yes=True, now=NOW) is None
     assert many.of_device("m1", NOW) == question
 
 
-def test_no_silence_and_an_unknown_name_look_the_same_to_the_guest():
+def test_refusal_silence_and_an_unknown_name_look_the_same_to_the_guest():
     def seen(host: str | None, *, says_no: bool) -> list[object]:
         many = box()
         question = many.ask("m1", host, "Ana", "Pau", NOW)
@@ -103,7 +103,7 @@ def test_no_silence_and_an_unknown_name_look_the_same_to_the_guest():
     assert seen("ana", says_no=True) == seen("ana", says_no=False) == seen(None, says_no=False)
 
 
-def test_after_a_no_the_member_is_not_asked_again_by_the_same_question():
+def test_after_a_refusal_the_same_request_does_not_reach_the_member_again():
     many = box()
     question = many.ask("m1", "ana", "Ana", "Pau", NOW)
     assert "refused" == many.answer("ana", question.number, yes=False, now=NOW).state
@@ -111,7 +111,7 @@ def test_after_a_no_the_member_is_not_asked_again_by_the_same_question():
     assert many.answer("ana", question.number, yes=True, now=NOW) is None
 
 
-def test_a_question_is_too_old_after_ten_minutes():
+def test_a_request_expires_after_ten_minutes():
     many = box()
     question = many.ask("m1", "ana", "Ana", "Pau", NOW)
     assert many.answer("ana", question.number, yes=True, now=LATE) is None
@@ -127,7 +127,7 @@ def test_a_question_is_too_old_after_ten_minutes():
         lambda many: many.answer("ana", 1, yes=True, now=LATE),
     ],
 )
-def test_whoever_looks_sees_no_question_that_is_too_old(look):
+def test_expired_requests_are_shown_to_nobody(look):
     many = box()
     many.ask("m1", "ana", "Ana", "Pau", NOW)
     assert not look(many)
@@ -135,19 +135,19 @@ def test_whoever_looks_sees_no_question_that_is_too_old(look):
 
 
 @pytest.mark.parametrize("host", ["ana", None])
-def test_after_a_minute_a_full_queue_gives_way_to_who_has_asked_less(host):
-    """Five devices that ask again and again blocked one name without end."""
+def test_after_a_minute_a_full_queue_prefers_devices_with_fewer_requests(host):
+    """Five devices that repeat their requests had blocked one name without end."""
     many = box()
     for number in range(OPEN_PER_NAME_MAX):
         many.ask(f"m{number}", host, "Ana", "Pau", NOW)
     now = Monotonic(NOW + TURN - 1)
     assert many.ask("m9", host, "Ana", "Pau", now) is None
-    for number in range(OPEN_PER_NAME_MAX):  # to ask again does not begin a new turn
+    for number in range(OPEN_PER_NAME_MAX):  # a repeated request does not start a new turn
         assert many.ask(f"m{number}", host, "Ana", "Pau", now) is not None
     later = Monotonic(NOW + TURN)
     honest = many.ask("m8", host, "Ana", "Mar", later)
     assert honest is not None
-    # Whoever was pushed out is told what everybody else is told, and cannot push anybody out by asking again.
+    # An evicted device reads what every other one reads, and cannot evict another by repeating its request.
     gone = [n for n in range(OPEN_PER_NAME_MAX) if many.of_device(f"m{n}", later) is None]
     assert 1 == len(gone)
     assert many.went_unanswered(f"m{gone[0]}", later)
@@ -157,7 +157,7 @@ def test_after_a_minute_a_full_queue_gives_way_to_who_has_asked_less(host):
     assert honest == many.of_device("m8", much_later)
 
 
-def test_what_a_device_has_asked_is_forgotten_after_an_hour():
+def test_a_devices_requests_are_forgotten_after_an_hour():
     many = box()
     for _ in range(9):
         many.ask("m1", "ana", "Ana", "Pau", NOW)
@@ -165,7 +165,7 @@ def test_what_a_device_has_asked_is_forgotten_after_an_hour():
     assert 0 == many._asks("m1", Monotonic(NOW + ASKS_REMEMBERED))
 
 
-def test_a_member_hears_no_more_from_a_device_and_its_person_cannot_tell():
+def test_a_muted_device_does_not_reach_the_member_and_its_person_cannot_tell():
     many = box()
     first = many.ask("m1", "ana", "Ana", "Pau", NOW)
     assert many.mute("ana", first.number, NOW)
@@ -181,7 +181,7 @@ def test_a_member_hears_no_more_from_a_device_and_its_person_cannot_tell():
     assert (heard,) == many.of_host("ana", much_later)
 
 
-def test_a_member_hears_nobody_for_a_day_or_until_they_say_so():
+def test_a_member_can_mute_all_requests_for_a_day_or_until_unmuted():
     many = box()
     many.ask("m1", "ana", "Ana", "Pau", NOW)
     many.mute_all("ana", NOW)
@@ -198,7 +198,7 @@ def test_a_member_hears_nobody_for_a_day_or_until_they_say_so():
     assert many.muted_until("ana", Monotonic(NOW + MUTED)) is None
 
 
-def test_so_many_devices_can_be_muted_and_no_more_are_kept():
+def test_the_number_of_muted_devices_is_limited():
     many = box()
     for number in range(MUTED_DEVICES_MAX + 5):
         question = many.ask(f"m{number}", "ana", "Ana", "Pau", NOW)
@@ -207,7 +207,7 @@ def test_so_many_devices_can_be_muted_and_no_more_are_kept():
     assert MUTED_DEVICES_MAX == len(many._muted["ana"])
 
 
-def test_a_guest_asks_one_member_at_a_time():
+def test_a_guest_has_one_request_at_a_time():
     many = box()
     many.ask("m1", "ana", "Ana", "Pau", NOW)
     second = many.ask("m1", "pere", "Pere", "Pau", NOW)
@@ -218,7 +218,7 @@ def test_a_guest_asks_one_member_at_a_time():
 
 
 @pytest.mark.parametrize("host", ["ana", None])
-def test_so_many_may_wait_for_one_name_whoever_has_it(host):
+def test_the_queue_for_one_name_has_the_same_limit_for_any_name(host):
     many = box()
     questions = [many.ask(f"m{n}", host, "Ana", "Pau", NOW) for n in range(OPEN_PER_NAME_MAX + 1)]
     assert [False] * OPEN_PER_NAME_MAX + [True] == [question is None for question in questions]
@@ -228,15 +228,15 @@ def test_so_many_may_wait_for_one_name_whoever_has_it(host):
 
 @pytest.mark.parametrize("host", ["ana", None])
 @pytest.mark.parametrize("spelling", ["ANA  PUIG", " Ana Puig", "\uff21na Puig"])
-def test_another_spelling_is_no_second_queue_whether_somebody_is_called_so_or_not(host, spelling):
-    """Otherwise the sixth who asks would learn whether there is such a member."""
+def test_another_spelling_is_no_second_queue_for_known_and_unknown_names(host, spelling):
+    """Otherwise the sixth request would reveal whether there is such a member."""
     many = box()
     for number in range(OPEN_PER_NAME_MAX):
         many.ask(f"m{number}", host, "Ana Puig", "Pau", NOW)
     assert many.ask("m9", host, spelling, "Pau", NOW) is None
 
 
-def test_whether_two_names_mean_one_member_shows_in_nothing():
+def test_nothing_reveals_whether_two_names_mean_one_member():
     many = box()
     for number in range(OPEN_PER_NAME_MAX):
         many.ask(f"m{number}", "ana", "ana", "Pau", NOW)
@@ -244,7 +244,7 @@ def test_whether_two_names_mean_one_member_shows_in_nothing():
     assert many.ask("m9", None, "Nobody", "Pau", NOW) is not None
 
 
-def test_names_that_were_asked_for_are_forgotten_with_the_questions():
+def test_requested_names_are_forgotten_with_the_requests():
     many = box()
     for number in range(200):
         many.ask("m1", None, f"name {number}", "Pau", NOW)
@@ -252,7 +252,7 @@ def test_names_that_were_asked_for_are_forgotten_with_the_questions():
     assert 1 == len(many._by_name)
 
 
-def test_the_signs_that_one_member_sees_are_all_different():
+def test_the_signs_shown_to_one_member_are_all_different():
     draws = iter([1, 1, 1, 2])
     many = Sponsorship(lambda count: next(draws).to_bytes(count, "big"))
     signs = [many.ask(f"m{n}", "ana", "Ana", "Pau", NOW).sign for n in range(2)]
@@ -260,7 +260,7 @@ def test_the_signs_that_one_member_sees_are_all_different():
 
 
 @pytest.mark.parametrize("host", ["ana", None])
-def test_when_everybody_asks_the_oldest_makes_room_whether_somebody_is_called_so_or_not(monkeypatch, host):
+def test_over_the_total_limit_the_oldest_request_is_dropped_for_known_and_unknown_names(monkeypatch, host):
     monkeypatch.setattr(sponsorship, "OPEN_MAX", 3)
     many = box()
     many.ask("m1", host, "Ana", "Pau", NOW)
@@ -284,7 +284,7 @@ def test_when_everybody_asks_the_oldest_makes_room_whether_somebody_is_called_so
         max_size=40,
     )
 )
-def test_a_guest_is_let_in_only_by_the_member_they_asked_and_while_they_ask(events):
+def test_a_guest_is_admitted_only_by_the_requested_member_and_during_the_request(events):
     many, now = box(), 0
     waiting: dict[str, tuple[int, str | None, int]] = {}
     for kind, number, host, passed in events:

@@ -1,4 +1,4 @@
-"""A card that was shown speaks for its own account, on its own device, for a while."""
+"""Step-up authentication: a card that was shown authorizes changes of its account, on its device, for a while."""
 
 from node.accounts import step_up
 from node.accounts.step_up import SHOWN_FOR, StepUp
@@ -9,14 +9,14 @@ PHONE, TABLET = MacAddress("02:00:00:00:00:01"), MacAddress("02:00:00:00:00:02")
 NOW = Monotonic(1_000)
 
 
-def test_a_card_that_was_shown_speaks_for_ten_minutes() -> None:
+def test_a_card_authorizes_for_ten_minutes() -> None:
     many = StepUp()
     many.show(PHONE, ANA, NOW)
     seen = [many.has_shown(PHONE, ANA, Monotonic(NOW + passed)) for passed in (0, SHOWN_FOR - 1, SHOWN_FOR)]
     assert [True, True, False] == seen
 
 
-def test_it_speaks_for_no_other_account_and_on_no_other_device() -> None:
+def test_a_card_authorizes_no_other_account_and_no_other_device() -> None:
     many = StepUp()
     many.show(PHONE, ANA, NOW)
     assert not many.has_shown(PHONE, PERE, NOW)
@@ -25,7 +25,7 @@ def test_it_speaks_for_no_other_account_and_on_no_other_device() -> None:
     assert not many.has_shown(PHONE, ANA, NOW)
 
 
-def test_a_card_that_was_voided_speaks_no_more() -> None:
+def test_a_voided_card_no_longer_authorizes() -> None:
     many = StepUp()
     many.show(PHONE, ANA, NOW)
     many.show(TABLET, PERE, NOW)
@@ -34,7 +34,7 @@ def test_a_card_that_was_voided_speaks_no_more() -> None:
     assert many.has_shown(TABLET, PERE, NOW)
 
 
-def test_only_so_many_are_remembered(monkeypatch) -> None:
+def test_the_number_of_remembered_cards_is_limited(monkeypatch) -> None:
     monkeypatch.setattr(step_up, "STEP_UPS_MAX", 2)
     many = StepUp()
     macs = [MacAddress(f"02:00:00:00:00:1{number}") for number in range(4)]

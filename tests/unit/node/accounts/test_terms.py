@@ -1,4 +1,4 @@
-"""Terms are versioned; an old version stays readable; bad ones are refused with all reasons."""
+"""Terms have versions; an old version stays readable; invalid ones are refused with all reasons."""
 
 import pytest
 
@@ -28,11 +28,11 @@ def test_new_terms_are_a_new_version_and_the_old_one_stays_readable():
     assert first.version != second.version
 
 
-def test_a_version_that_people_accepted_before_is_not_given_again():
+def test_a_version_number_that_people_accepted_is_not_used_again():
     assert "4" == TermsStore().adopt((CATALAN,), "", "ana", not_below="3").version
 
 
-def test_saving_what_is_in_force_asks_nobody_to_accept_it_again():
+def test_saving_unchanged_terms_asks_nobody_to_accept_them_again():
     store = TermsStore()
     first = store.adopt((CATALAN,), "2027-03-01", "ana")
     (finding,) = store.adopt((CATALAN,), "2027-03-02", "ana")
@@ -45,14 +45,14 @@ def test_without_terms_there_are_none():
     assert TermsStore().get("1") is None
 
 
-def test_storage_brings_them_back_in_order():
+def test_versions_are_restored_from_storage_in_order():
     store = TermsStore()
     store.take([Terms("1", (CATALAN,)), Terms("2", (ENGLISH,))])
     assert "2" == store.current.version
     assert "3" == store.adopt((CATALAN,), "", "").version
 
 
-def test_versions_are_not_without_end(monkeypatch):
+def test_the_number_of_versions_is_limited(monkeypatch):
     monkeypatch.setattr(terms, "VERSIONS_MAX", 1)
     store = TermsStore()
     store.adopt((CATALAN,), "", "")
@@ -85,14 +85,14 @@ def test_the_next_version_is_one_more_than_any_number(taken, version):
         tuple(TermsText(f"en-{n:03}", "Be kind.") for n in range(LANGUAGES_MAX + 1)),
     ],
 )
-def test_each_fault_is_said_with_what_to_do(texts):
+def test_each_fault_is_reported_with_what_to_do(texts):
     findings = terms_findings(texts)
     assert findings
     assert all(finding.mend for finding in findings)
     assert findings == TermsStore().adopt(texts, "", "")
 
 
-def test_terms_may_be_as_long_and_as_many_as_their_limits_say():
+def test_terms_may_be_as_long_and_as_many_as_their_limits_allow():
     texts = tuple(TermsText(f"en-{n:03}", "x" * TERMS_CHARS_MAX) for n in range(LANGUAGES_MAX))
     assert () == terms_findings(texts)
 
@@ -107,5 +107,5 @@ def test_languages_have_short_names(text):
 @pytest.mark.parametrize(
     "text", ["", "c", "català", "ca_ES", "ca-", "-ca", "ca-" + "x" * 9, "abcdefghi", "1ca", "<b>", "x" * 40]
 )
-def test_anything_else_is_no_language(text):
+def test_any_other_text_is_no_language(text):
     assert not is_language(text)

@@ -1,4 +1,4 @@
-"""Vouchers start when they are first used, end when they were promised to, and outlive a power cut."""
+"""Vouchers start when they are first used, end at their promised time, and survive a power cut."""
 
 from dataclasses import replace
 from random import Random
@@ -39,7 +39,7 @@ def use(vouchers: VoucherStore, code: Code, when: Now) -> tuple[Voucher, tuple[S
 
 
 class StoreOnDisk:
-    """What storage would have, row by row."""
+    """What storage would hold, row by row."""
 
     def __init__(self) -> None:
         self.batches: dict[int, Batch] = {}
@@ -74,18 +74,18 @@ def test_issued_codes_are_found_and_are_all_different():
     assert 24 == len({vouchers.find(code).account for code in done.codes})
 
 
-def test_no_code_is_in_what_is_kept():
+def test_no_code_is_in_a_stored_row():
     done = issue(store(), 24)
     assert not any(code.text in repr(done.changes) for code in done.codes)
 
 
-def test_a_wish_that_cannot_be_kept_changes_nothing():
+def test_an_invalid_order_changes_nothing():
     vouchers = store()
     assert [] == [each for each in vouchers.issue(DAY_PASS, 0, "") if not each.is_error]
     assert 0 == len(vouchers) == len(vouchers.batches)
 
 
-def test_the_node_issues_no_more_than_it_can_keep(monkeypatch):
+def test_no_more_vouchers_are_issued_than_can_be_stored(monkeypatch):
     monkeypatch.setattr(voucher_store, "VOUCHERS_MAX", 5)
     vouchers = store()
     issue(vouchers, 5)
@@ -95,7 +95,7 @@ def test_the_node_issues_no_more_than_it_can_keep(monkeypatch):
 
 
 def test_two_codes_never_make_one_account():
-    """A source of chance that repeats itself is drawn from until the code is new."""
+    """A random source that repeats itself is drawn from until the code is new."""
     draws = iter([b"a" * 7, b"a" * 7, b"b" * 7])
     vouchers = VoucherStore(b"k" * 32, lambda _: next(draws))
     assert 2 == len({code.text for code in issue(vouchers, 2).codes})
@@ -110,14 +110,14 @@ def test_a_voucher_starts_when_it_is_first_used():
     assert [1_000_000 + DAY_MS // 1000] == [row.lease.ends_wall_s for row in rows]
 
 
-def test_a_second_use_starts_nothing_anew():
+def test_a_second_use_does_not_restart_it():
     vouchers = store()
     code, _ = issue(vouchers).codes
     first, _ = use(vouchers, code, at(5_000))
     assert (first, ()) == use(vouchers, code, at(70_000))
 
 
-def test_the_group_of_its_batch_is_the_group_of_its_account():
+def test_the_group_of_a_batch_is_the_group_of_its_accounts():
     vouchers = store()
     code, _ = issue(vouchers).codes
     voucher = vouchers.find(code)
@@ -127,7 +127,7 @@ def test_the_group_of_its_batch_is_the_group_of_its_account():
     assert vouchers.of_account("") is None
 
 
-def test_a_batch_tells_how_many_are_in_which_state():
+def test_a_batch_counts_its_vouchers_in_each_state():
     vouchers = store()
     done = issue(vouchers, 4)
     use(vouchers, done.codes[0], at(0))
@@ -136,7 +136,7 @@ def test_a_batch_tells_how_many_are_in_which_state():
     assert {"ended": 1, "used": 1, "revoked": 1, "unused": 1} == vouchers.counts(1, Monotonic(DAY_MS))
 
 
-def test_revoking_tells_whose_sessions_end_and_can_be_undone():
+def test_revoking_reports_whose_sessions_end_and_can_be_undone():
     vouchers = store()
     done = issue(vouchers, 3)
     used, _ = use(vouchers, done.codes[0], at(0))
@@ -162,7 +162,7 @@ def test_a_revoked_row_keeps_its_lease_for_the_undo():
     assert DAY_MS == ends(again, done.codes[0])
 
 
-def test_a_voucher_that_is_over_does_not_begin_anew_when_the_clock_is_set_back():
+def test_an_ended_voucher_does_not_restart_when_the_clock_is_set_back():
     disk, vouchers = StoreOnDisk(), store()
     done = issue(vouchers)
     disk.save(done.changes)
@@ -174,7 +174,7 @@ def test_a_voucher_that_is_over_does_not_begin_anew_when_the_clock_is_set_back()
     assert DAY_MS // 2 - 10_000 == ends(again, done.codes[1])
 
 
-def test_forgotten_vouchers_leave_nothing():
+def test_deleted_vouchers_leave_nothing():
     vouchers = store()
     done = issue(vouchers, 2)
     used, _ = use(vouchers, done.codes[0], at(0))
@@ -190,7 +190,7 @@ def test_forgotten_vouchers_leave_nothing():
 
 
 def in_use() -> tuple[StoreOnDisk, Code]:
-    """A day pass that began at time 0 of boot-1, as storage knows it."""
+    """A day pass that was first used at time 0 of boot-1, as storage holds it."""
     disk, vouchers = StoreOnDisk(), store()
     done = issue(vouchers, 1)
     disk.save(done.changes)
@@ -198,7 +198,7 @@ def in_use() -> tuple[StoreOnDisk, Code]:
     return disk, done.codes[0]
 
 
-def test_a_restart_takes_and_gives_no_time():
+def test_a_restart_changes_no_remaining_time():
     disk, code = in_use()
     assert DAY_MS == ends(disk.start(at(7_000), 6_000), code)
 
@@ -209,7 +209,7 @@ def test_after_a_reboot_the_time_of_the_power_cut_counts():
     assert 50 + DAY_MS - 3_600_000 == ends(again, code)
 
 
-def test_without_a_clock_the_time_until_the_last_writing_counts():
+def test_without_a_clock_the_time_until_the_last_write_counts():
     disk, code = in_use()
     assert 50 + DAY_MS - 1_000 == ends(disk.start(at(50, "boot-2", None), 1_000), code)
 
@@ -231,14 +231,14 @@ def test_a_crash_before_the_clock_is_known_loses_nothing_of_that():
     assert 60_000 + DAY_MS - 3_600_000 == ends(again, code)
 
 
-def test_a_voucher_that_ended_during_the_power_cut_is_over_once_the_clock_is_known():
+def test_a_voucher_that_ended_during_the_power_cut_ends_once_the_clock_is_known():
     disk, code = in_use()
     again = disk.start(at(50, "boot-2", None), 1_000)
     again.clock_known(at(60_000, "boot-2", 9_000_000))
     assert "ended" == voucher_state(again.find(code), Monotonic(60_000))
 
 
-def test_many_reboots_without_a_clock_do_not_start_the_day_anew():
+def test_many_reboots_without_a_clock_do_not_restart_the_day():
     disk, code = in_use()
     vouchers = disk.start(at(0, "boot-2", None), 3_600_000)
     for boot in range(3, 10):
@@ -266,8 +266,8 @@ def test_a_voucher_first_used_without_a_clock_gets_its_end_by_the_clock_later():
         max_size=12,
     )
 )
-def test_nobodys_voucher_lives_longer_than_its_batch_says(events):
-    """In time that the node itself was on, whatever comes between; with a clock, in time that passed at all."""
+def test_no_voucher_lasts_longer_than_its_batch_says(events):
+    """In time during which the node was on, with any events between; with a clock, in elapsed time."""
     disk = StoreOnDisk()
     vouchers, on_ms, now, boot, wall_ms = store(), 0, 0, 1, 1_000_000_000
     done = issue(vouchers, 1)
@@ -303,7 +303,7 @@ def test_nobodys_voucher_lives_longer_than_its_batch_says(events):
                 assert wall_ms + left_ms <= first_wall + DAY_MS + rounded_ms
 
 
-def test_storage_gives_back_what_was_issued():
+def test_issued_vouchers_are_restored_from_storage():
     disk, vouchers = StoreOnDisk(), store()
     done = issue(vouchers, 3)
     disk.save(done.changes)
@@ -313,12 +313,12 @@ def test_storage_gives_back_what_was_issued():
     assert 2 == issue(again, 1).batch.number
 
 
-def test_an_unknown_clock_cannot_settle_anything():
+def test_an_unknown_clock_settles_nothing():
     with pytest.raises(AssertionError):
         store().clock_known(at(wall_s=None))
 
 
-def test_a_voucher_whose_batch_is_lost_opens_nothing_and_breaks_nothing():
+def test_a_voucher_whose_batch_is_lost_admits_nobody_and_raises_nothing():
     done = issue(before := store())
     kept = [row for row in done.changes if isinstance(row, SavedVoucher)]
     after = store()
@@ -327,7 +327,7 @@ def test_a_voucher_whose_batch_is_lost_opens_nothing_and_breaks_nothing():
     assert before.find(done.codes[0]) is not None
 
 
-def test_forgotten_vouchers_take_no_memory():
+def test_deleted_vouchers_use_no_memory():
     vouchers = store()
     done = issue(vouchers)
     assert () == vouchers.forget([vouchers.find(code).fingerprint for code in done.codes], at())

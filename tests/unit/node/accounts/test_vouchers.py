@@ -1,4 +1,4 @@
-"""What a voucher is worth, and what may be issued."""
+"""The value of a voucher, and the limits for issuing."""
 
 from dataclasses import replace
 
@@ -33,20 +33,20 @@ def voucher(**changes) -> Voucher:
     return replace(Voucher(name, 1, voucher_account(name)), **changes)
 
 
-def test_every_node_of_the_community_makes_the_same_account_of_a_code():
+def test_every_node_of_the_community_derives_the_same_account_from_a_code():
     assert voucher_account(voucher_fingerprint(KEY, CODE)) == voucher_account(voucher_fingerprint(KEY, CODE))
     assert voucher_fingerprint(KEY, CODE) != voucher_fingerprint(b"x" * 32, CODE)
     assert voucher_account(voucher_fingerprint(KEY, CODE)).startswith("voucher-")
 
 
-def test_a_vouchers_account_is_a_plain_name_that_tells_nothing_of_its_code_or_fingerprint():
+def test_a_vouchers_account_name_reveals_nothing_of_its_code_or_fingerprint():
     account = voucher_account(voucher_fingerprint(KEY, CODE))
     assert is_name(account)
     assert account.removeprefix("voucher-")[:8] not in voucher_fingerprint(KEY, CODE)
     assert CODE.text.lower() not in account
 
 
-def test_the_kept_row_does_not_hold_the_code():
+def test_the_stored_row_does_not_contain_the_code():
     assert CODE.text not in repr(voucher())
 
 
@@ -65,7 +65,7 @@ def test_a_voucher_is_unused_used_ended_or_revoked(changes, now, state):
 
 
 @pytest.mark.parametrize("count", [1, 24, BATCH_MAX])
-def test_a_sensible_wish_has_no_findings(count):
+def test_a_valid_order_has_no_findings(count):
     assert () == batch_findings(DAY_PASS, count)
 
 
@@ -77,7 +77,7 @@ def test_a_sensible_wish_has_no_findings(count):
         {"note": "x" * NOTE_CHARS_MAX, "issued_by": "x" * ISSUER_CHARS_MAX},
     ],
 )
-def test_what_is_just_within_the_limits_is_issued(changes):
+def test_an_order_just_within_the_limits_is_issued(changes):
     assert () == batch_findings(replace(DAY_PASS, **changes), 1)
 
 
@@ -102,5 +102,5 @@ def test_each_limit_has_a_finding_that_says_what_to_do(changes, count):
     assert finding.is_error
 
 
-def test_all_that_is_wrong_is_said_at_once():
+def test_all_errors_are_reported_at_once():
     assert 3 == len(batch_findings(replace(DAY_PASS, group="?", devices_max=99), 0))

@@ -1,4 +1,4 @@
-"""Whom a link is for, as the form says it."""
+"""Parsing of the form that creates a sign-in link for a role."""
 
 import pytest
 
@@ -16,7 +16,7 @@ from node.admin.signin import Signed
         ("admin", "", Signed("admin")),
     ],
 )
-def test_a_link_is_for_whom_the_form_says(role, name, signed):
+def test_a_link_has_the_role_of_the_form(role, name, signed):
     form = TypedForm({"role": role, "name": name})
     assert (signed, {}) == (read_wish(form), form.errors)
 
@@ -25,6 +25,6 @@ def test_a_link_is_for_whom_the_form_says(role, name, signed):
     ("role", "name", "field"),
     [("issuer", "", "name"), ("king", "Ana", "role"), ("issuer", "x" * 41, "name"), ("admin", "<b>", "name")],
 )
-def test_what_cannot_be_is_said_at_its_field(role, name, field):
+def test_an_invalid_value_is_reported_at_its_field(role, name, field):
     form = TypedForm({"role": role, "name": name})
     assert (None, [field]) == (read_wish(form), list(form.errors))

@@ -1,11 +1,11 @@
-"""Which connection to the admins' pages makes room for another."""
+"""Which connection to the admin server is closed for a new one."""
 
 from node.admin.connections import AdminConnectionLimiter
 
 ADMIN, CROWD = "192.0.2.1", "192.0.2.66"
 
 
-def test_one_address_keeps_its_share_and_its_longest_idle_connection_makes_room() -> None:
+def test_one_address_keeps_its_share_and_its_longest_idle_connection_is_closed() -> None:
     limiter: AdminConnectionLimiter[str] = AdminConnectionLimiter(10, 3)
     for name in "abc":
         assert (True, None) == limiter.enter(name, CROWD)
@@ -19,7 +19,7 @@ def test_one_address_keeps_its_share_and_its_longest_idle_connection_makes_room(
     assert (True, None) == limiter.enter("z", ADMIN)
 
 
-def test_when_all_are_taken_the_one_with_most_gives_its_longest_idle() -> None:
+def test_when_all_are_used_the_address_with_most_loses_its_longest_idle_one() -> None:
     limiter: AdminConnectionLimiter[str] = AdminConnectionLimiter(4, 3)
     assert limiter.enter("admin", ADMIN)[0]
     for name in "abc":
@@ -28,7 +28,7 @@ def test_when_all_are_taken_the_one_with_most_gives_its_longest_idle() -> None:
     assert (True, "b") == limiter.enter("newer", "192.0.2.3")
 
 
-def test_requests_under_way_are_never_given_up() -> None:
+def test_requests_under_way_are_never_dropped() -> None:
     limiter: AdminConnectionLimiter[str] = AdminConnectionLimiter(2, 2)
     for name in "ab":
         limiter.enter(name, CROWD)
@@ -42,7 +42,7 @@ def test_requests_under_way_are_never_given_up() -> None:
     assert 2 == len(limiter)
 
 
-def test_a_household_with_many_addresses_of_ipv6_has_one_share() -> None:
+def test_a_household_with_many_ipv6_addresses_has_one_share() -> None:
     limiter: AdminConnectionLimiter[str] = AdminConnectionLimiter(10, 2)
     for number, name in enumerate("ab"):
         assert (True, None) == limiter.enter(name, f"2001:db8::{number}")

@@ -1,4 +1,4 @@
-"""What people type is read within its limits, and nothing that they typed is lost."""
+"""Form fields are read within their limits, and no typed text is lost."""
 
 import pytest
 from hypothesis import given
@@ -17,7 +17,7 @@ def test_a_line_is_one_line(typed, read):
 
 
 @pytest.mark.parametrize("typed", ["x" * 11, "a\x00b", "a\u202eb", "a\x1bb"])
-def test_a_line_that_is_too_long_or_hides_something_is_refused_and_kept(typed):
+def test_a_line_that_is_too_long_or_has_hidden_characters_is_refused_and_kept(typed):
     form = TypedForm({"name": typed})
     form.line("name", 10)
     assert ["name"] == list(form.errors)
@@ -28,14 +28,14 @@ def test_a_text_keeps_its_lines():
     assert "one\ntwo\n\nthree" == TypedForm({"text": "\r\none\r\ntwo\r\rthree\n"}).text("text", 100)
 
 
-def test_what_must_be_there_is_asked_for():
+def test_a_required_field_is_asked_for():
     form = TypedForm({"name": "   "})
     form.line("name", wanted="your name")
     assert {"name": "Write your name."} == form.errors
 
 
 @pytest.mark.parametrize(("typed", "read"), [("5", 5), (" 10 ", 10), ("", 7)])
-def test_a_number_is_a_whole_number_or_what_an_empty_field_means(typed, read):
+def test_a_number_is_an_integer_or_the_default_of_an_empty_field(typed, read):
     form = TypedForm({"n": typed})
     assert (read, {}) == (form.whole("n", 5, 10, fallback=7), form.errors)
 
@@ -57,19 +57,19 @@ def test_a_choice_is_one_of_those_offered():
 
 
 @pytest.mark.parametrize(("typed", "day"), [("2026-12-31", "2026-12-31"), ("", "")])
-def test_a_day_is_a_day(typed, day):
+def test_a_date_is_a_date(typed, day):
     form = TypedForm({"day": typed})
     assert (day, {}) == (form.day("day"), form.errors)
 
 
 @pytest.mark.parametrize("typed", ["2026-02-30", "tomorrow", "31.12.2026"])
-def test_what_is_no_day_is_refused(typed):
+def test_an_invalid_date_is_refused(typed):
     form = TypedForm({"day": typed})
     form.day("day")
     assert ["day"] == list(form.errors)
 
 
-def test_the_first_thing_wrong_with_a_field_is_told():
+def test_the_first_error_of_a_field_is_reported():
     form = TypedForm({})
     form.take(
         [Finding("x", 0, "Too large.", "make it smaller"), Finding("x", 0, "Too red.", "paint it")], "size"
@@ -78,16 +78,16 @@ def test_the_first_thing_wrong_with_a_field_is_told():
 
 
 @pytest.mark.parametrize("text", ["look at the list", "Look at the list", "look at the list."])
-def test_what_the_house_says_is_read_as_a_sentence(text):
+def test_an_error_of_the_backend_is_read_as_a_sentence(text):
     assert "Look at the list." == sentence(text)
 
 
-def test_a_form_that_nobody_filled_in_says_nothing():
+def test_an_empty_form_reports_nothing():
     assert ("", "") == (FormView().value("name"), FormView().error("name"))
 
 
 @given(st.dictionaries(st.sampled_from(["a", "b", "c"]), st.text(max_size=30)))
-def test_whatever_is_typed_is_read_or_refused(fields):
+def test_any_input_is_read_or_refused(fields):
     form = TypedForm(fields)
     line, text, number = form.line("a", 10), form.text("b", 10), form.whole("c", 1, 9, fallback=1)
     assert len(line) <= 10

@@ -1,4 +1,4 @@
-"""What an issuer may hand out."""
+"""The vouchers that an issuer may issue."""
 
 import pytest
 from hypothesis import given
@@ -11,7 +11,7 @@ DAY = 86_400_000
 GRANT = Grant(("day-pass", "guests"), Milliseconds(2 * DAY), 3, 40)
 
 
-def test_what_nobody_said_is_the_usual() -> None:
+def test_defaults_apply_where_nothing_was_set() -> None:
     assert Grant() == read_grant("", "", " ", "")
     assert GRANT == read_grant("Day-Pass, guests", "2 days", "3", "40")
 
@@ -28,7 +28,9 @@ def test_what_nobody_said_is_the_usual() -> None:
         (("", "", "", "99999999999"), "from 1 to"),
     ],
 )
-def test_what_cannot_be_is_refused_with_what_to_write(typed: tuple[str, str, str, str], wanted: str) -> None:
+def test_an_invalid_limit_is_refused_with_what_to_write(
+    typed: tuple[str, str, str, str], wanted: str
+) -> None:
     with pytest.raises(ValueError, match=wanted):
         read_grant(*typed)
 
@@ -40,18 +42,18 @@ def test_what_cannot_be_is_refused_with_what_to_write(typed: tuple[str, str, str
         ({"group": "members"}, ["group"]),
         ({"lasts": Milliseconds(2 * DAY + 1)}, ["lasts"]),
         ({"devices": 4}, ["devices"]),
-        ({"devices": 0}, ["devices"]),  # as many as the rules say may be any number
+        ({"devices": 0}, ["devices"]),  # the number of devices may also be left to the rules
         ({"count": 31}, ["count"]),
         ({"issued_today": 40, "count": 1}, ["count"]),
         ({"issued_today": 500, "count": 1, "group": "members"}, ["group", "count"]),
     ],
 )
-def test_each_limit_holds_by_itself(wish: dict[str, object], codes: list[str]) -> None:
+def test_each_limit_is_enforced_by_itself(wish: dict[str, object], codes: list[str]) -> None:
     usual = {"group": "guests", "lasts": Milliseconds(DAY), "devices": 3, "count": 30, "issued_today": 10}
     assert codes == [finding.code for finding in beyond(GRANT, **{**usual, **wish})]  # type: ignore[arg-type]
 
 
-def test_people_read_what_is_enforced() -> None:
+def test_the_text_agrees_with_the_enforced_limits() -> None:
     assert (
         "At most 40 vouchers a day, in the group day-pass or guests, each for up to 2 days and 3 devices at once."
         == GRANT.sentence
@@ -59,7 +61,7 @@ def test_people_read_what_is_enforced() -> None:
 
 
 @given(st.integers(1, 1_000), st.integers(1, 50), st.integers(10, 400 * 24 * 60))
-def test_what_is_stored_is_read_again(per_day: int, devices: int, minutes: int) -> None:
+def test_stored_grants_are_read_back(per_day: int, devices: int, minutes: int) -> None:
     grant = Grant(("a", "b-2"), Milliseconds(minutes * 60_000), devices, per_day)
     assert grant == from_list(to_list(grant))
 
@@ -67,5 +69,5 @@ def test_what_is_stored_is_read_again(per_day: int, devices: int, minutes: int) 
 @pytest.mark.parametrize(
     "stored", [None, [], "x", [[], "x", 1, 1], [["A B!"], 86_400_000, 1, 1], [["a"], -1, 1, 1]]
 )
-def test_what_is_damaged_is_none(stored: object) -> None:
+def test_a_damaged_grant_is_none(stored: object) -> None:
     assert from_list(stored) is None

@@ -1,4 +1,4 @@
-"""A form that is sent twice does its work once."""
+"""Idempotency keys: a form that is submitted twice does its work once."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,7 +23,7 @@ def made(number: int = 1) -> tuple[IdempotencyKeys[str], str]:
     return keys, keys.idempotency_key(COOKIE, random(number), NOW)
 
 
-def test_a_ticket_is_fresh_once_and_shows_what_came_of_it():
+def test_a_key_is_fresh_once_and_then_shows_its_result():
     keys, idempotency_key = made()
     assert ("fresh", None) == (
         keys.state(COOKIE, idempotency_key, NOW),
@@ -36,7 +36,7 @@ def test_a_ticket_is_fresh_once_and_shows_what_came_of_it():
     )
 
 
-def test_what_came_of_it_is_shown_for_a_quarter_of_an_hour():
+def test_a_result_is_shown_for_fifteen_minutes():
     keys, idempotency_key = made()
     keys.keep(COOKIE, idempotency_key, "a sheet", NOW)
     assert "a sheet" == keys.shown(COOKIE, idempotency_key, later(SHOWN_MS - 1))
@@ -44,7 +44,7 @@ def test_what_came_of_it_is_shown_for_a_quarter_of_an_hour():
     assert "used" == keys.state(COOKIE, idempotency_key, later(SHOWN_MS))
 
 
-def test_a_ticket_is_somebodys_own():
+def test_a_key_belongs_to_one_session():
     keys, idempotency_key = made()
     keys.keep(COOKIE, idempotency_key, "a sheet", NOW)
     assert ("stale", None) == (
@@ -53,12 +53,12 @@ def test_a_ticket_is_somebodys_own():
     )
 
 
-def test_a_ticket_of_before_a_restart_does_nothing():
+def test_a_key_from_before_a_restart_does_nothing():
     _, idempotency_key = made()
     assert "stale" == IdempotencyKeys[str](b"another" * 8).state(COOKIE, idempotency_key, NOW)
 
 
-def test_a_ticket_that_could_be_forgotten_as_used_is_too_old():
+def test_a_key_older_than_the_memory_of_used_keys_is_expired():
     keys, idempotency_key = made()
     assert "fresh" == keys.state(COOKIE, idempotency_key, later(KEY_LIFETIME - 1))
     keys.keep(COOKIE, idempotency_key, "a sheet", later(KEY_LIFETIME - 1))
@@ -66,14 +66,14 @@ def test_a_ticket_that_could_be_forgotten_as_used_is_too_old():
         assert "stale" == keys.state(COOKIE, idempotency_key, later(after))
 
 
-def test_another_spelling_of_a_used_ticket_is_the_same_ticket():
+def test_another_spelling_of_a_used_key_is_the_same_key():
     keys, idempotency_key = made()
     keys.keep(COOKIE, idempotency_key, "a sheet", NOW)
     for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_":
         assert "fresh" != keys.state(COOKIE, idempotency_key[:-3] + letter + "==", NOW)
 
 
-def test_few_results_are_kept_however_many_tickets_are_used():
+def test_the_number_of_stored_results_is_limited():
     keys, _ = made()
     tickets = [keys.idempotency_key(COOKIE, random(number), NOW) for number in range(USED_MAX + 1)]
     for idempotency_key in tickets[:-1]:
@@ -86,12 +86,12 @@ def test_few_results_are_kept_however_many_tickets_are_used():
 
 
 @given(st.text(max_size=80) | st.text("ABCabc_-=", min_size=56, max_size=56))
-def test_what_is_no_ticket_does_nothing(idempotency_key):
+def test_an_invalid_key_does_nothing(idempotency_key):
     assert "stale" == made()[0].state(COOKIE, idempotency_key, NOW)
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, KEY_LIFETIME)), max_size=60))
-def test_no_ticket_does_its_work_twice_whenever_it_is_sent(sendings):
+def test_no_key_does_its_work_twice_whenever_it_is_sent(sendings):
     keys, now, done = IdempotencyKeys[int](b"k" * 32), int(NOW), list[int]()
     tickets = [keys.idempotency_key(COOKIE, random(number), NOW) for number in range(6)]
     for number, waited in sendings:

@@ -1,4 +1,4 @@
-"""What the form says about a member."""
+"""Parsing of the member form."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def test_a_member_goes_through_the_form_unchanged():
     assert {} == form.errors
 
 
-def test_groups_and_devices_are_read_however_people_part_them():
+def test_groups_and_devices_are_read_with_any_separator():
     form = TypedForm(
         {"account": "Ana", "groups": "a; b,c  a", "devices": "02-00-00-00-00-AA\r\n02:00:00:00:00:aa"}
     )
@@ -29,7 +29,7 @@ def test_groups_and_devices_are_read_however_people_part_them():
     ("field", "typed"),
     [("account", ""), ("account", "x" * 41), ("name", "x" * 81), ("devices", "02:00 banana")],
 )
-def test_what_cannot_be_is_said_at_its_field(field, typed):
+def test_an_invalid_value_is_reported_at_its_field(field, typed):
     form = TypedForm({**member_values(ANA), field: typed})
     read_member(form)
     assert [field] == list(form.errors)

@@ -1,4 +1,4 @@
-"""What the form says about a notice."""
+"""Parsing of the notice form."""
 
 import pytest
 
@@ -48,21 +48,21 @@ def test_a_notice_goes_through_the_form_unchanged():
         ({"where": ""}, "where"),
     ],
 )
-def test_what_cannot_be_is_said_at_its_field(other, field):
+def test_an_invalid_value_is_reported_at_its_field(other, field):
     assert field in read(**other)[1]
 
 
-def test_a_notice_says_something_in_one_language_at_least():
+def test_a_notice_needs_text_in_at_least_one_language():
     form = TypedForm({"where": "network", "audience": "everyone"})
     read_notice(form, PLACE, 0, "admin")
     assert ["title-ca"] == list(form.errors)
 
 
-def test_a_language_is_a_language_and_no_field_that_somebody_made_up():
+def test_a_made_up_field_name_is_no_language():
     known = languages_of(PLACE, FormView({"title-eu": "x", "title-<b>": "x", "title-": "x", "other-fr": "x"}))
     assert ["ca", "en", "eu"] == [tag for tag, _ in known]
 
 
-def test_a_place_that_is_another_nodes_stays_what_it_is():
+def test_the_place_of_another_nodes_notice_is_unchanged():
     places = dict(places_of(PLACE, "node:hills"))
     assert {"network", "node:library", "zone:valley", "node:hills"} == set(places)

@@ -1,4 +1,4 @@
-"""The forms below contests: each has its own, and what was typed stands only where it was typed."""
+"""The forms below objections: each objection has its own, and typed text is kept only in that one."""
 
 from node.accounts.objections import Objection
 from node.admin.fields import FormView
@@ -13,7 +13,7 @@ FRAME = PageLayout(SiteInfo("Vall Alta", "library", "login.vall.example"), ADMIN
 MINE, THEIRS = (Objection(n, AccountId("ana"), "2027-03-01", "night-cap", "Why?", "Because.") for n in (1, 2))
 
 
-def test_what_was_typed_stands_below_its_own_contest():
+def test_typed_text_is_kept_below_its_own_objection():
     typed = FormView({"text-1": "x" * 2_000}, {"text-1": "Too long."})
     page = ObjectionsPage(FRAME, paginate([MINE, THEIRS], 1, "/contests"), 0, "", typed, 1)
     assert ("Too long.", "Because.", "") == (

@@ -1,4 +1,4 @@
-"""What admins are shown, from what the house says."""
+"""The admin overview, from the data of the backend."""
 
 from dataclasses import replace
 
@@ -35,7 +35,7 @@ def overview(uplink: Rates | None = None, online: tuple[OnlineRow, ...] = ()) ->
     )
 
 
-def test_the_line_is_shown_with_how_much_of_it_is_used():
+def test_the_uplink_is_shown_with_its_usage():
     uplink = Rates(BitsPerSecond(40_000_000), BitsPerSecond(8_000_000))
     page = pages.overview_page(overview(uplink), FRAME, is_live=True)
     assert (
@@ -44,7 +44,7 @@ def test_the_line_is_shown_with_how_much_of_it_is_used():
     ) == page.bars
 
 
-def test_a_bar_is_never_longer_than_the_line():
+def test_a_bar_is_never_longer_than_the_capacity():
     page = pages.overview_page(overview(Rates(BitsPerSecond(1), BitsPerSecond(0))), FRAME, is_live=True)
     assert [100, 0] == [bar.percent for bar in page.bars]
 
@@ -54,14 +54,14 @@ def test_without_a_stated_speed_there_is_no_bar():
     assert ((), "38 Mbit/s download, 2 Mbit/s upload") == (page.bars, page.rate)
 
 
-def test_a_stranger_is_told_apart_from_a_neighbour():
+def test_a_stranger_is_distinguished_from_a_neighbour():
     page = pages.overview_page(overview(), FRAME, is_live=True)
     assert [("hills", False, "2 s ago"), ("without a name", True, "never")] == [
         (peer.name, peer.is_stranger, peer.heard) for peer in page.peers
     ]
 
 
-def test_ten_thousand_accounts_make_no_endless_page():
+def test_ten_thousand_accounts_do_not_make_an_endless_page():
     page = pages.overview_page(
         overview(online=tuple(row(f"a{n}", n) for n in range(10_000))), FRAME, is_live=True
     )
@@ -73,7 +73,7 @@ def test_ten_thousand_accounts_make_no_endless_page():
     )
 
 
-def test_how_long_ago_is_said_in_one_unit():
+def test_an_age_is_given_in_one_unit():
     assert ["never", "0 s ago", "59 s ago", "1 min ago", "2 h ago"] == [
         pages.heard(seconds) for seconds in (None, 0, 59, 60, 7_200)
     ]

@@ -1,4 +1,4 @@
-"""Long lists come one screen at a time, and nobody on them is skipped."""
+"""Long lists are split into pages, and no row is skipped."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +7,7 @@ from node.admin.pagination import paginate
 
 
 @given(st.integers(0, 300), st.integers(1, 60))
-def test_every_row_stands_on_exactly_one_screen(count, size):
+def test_every_row_is_on_exactly_one_page(count, size):
     rows = list(range(count))
     last = paginate(rows, 1, "/x", size=size).last
     screens = [paginate(rows, number, "/x", size=size) for number in range(1, last + 1)]
@@ -17,13 +17,13 @@ def test_every_row_stands_on_exactly_one_screen(count, size):
 
 
 @given(st.integers(-5, 10**9))
-def test_a_screen_that_is_not_there_is_the_nearest_one(number):
+def test_a_page_number_out_of_range_gives_the_nearest_page(number):
     screen = paginate(range(120), number, "/x")
     assert screen.number == min(max(1, number), 3)
     assert screen.rows
 
 
-def test_what_was_searched_for_is_kept_in_the_addresses():
+def test_the_search_term_is_kept_in_the_addresses():
     screen = paginate(range(120), 2, "/members", q="Ana & Pere", empty="")
     assert ("/members?q=Ana+%26+Pere&page=1", "/members?q=Ana+%26+Pere&page=3") == (
         screen.earlier,
@@ -31,7 +31,7 @@ def test_what_was_searched_for_is_kept_in_the_addresses():
     )
 
 
-def test_only_the_rows_that_are_shown_are_made():
+def test_only_the_rows_of_the_shown_page_are_built():
     made = []
     screen = paginate(range(1_000), 3, "/x", size=10).turned(lambda row: made.append(row) or str(row))
     assert list(range(20, 30)) == made

@@ -1,4 +1,4 @@
-"""How an account is said in a list."""
+"""An account as a row of a list."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from node.units import AccountId, BitsPerSecond, Bytes, Rates
 RATE = Rates(BitsPerSecond(14_200_000), BitsPerSecond(310_000))
 
 
-def test_an_account_is_said_with_what_it_uses_and_how_it_came():
+def test_an_account_is_shown_with_its_usage_and_join_method():
     line = person_line(
         PersonRow(
             AccountId("ana"), "Ana", "member", 2, RATE, Bytes(1_400_000_000), 7_300, ("card", "voucher")
@@ -25,7 +25,7 @@ def test_an_account_is_said_with_what_it_uses_and_how_it_came():
     )
 
 
-def test_who_is_not_on_has_been_on_for_no_time():
+def test_an_inactive_account_has_no_session_time():
     row = PersonRow(AccountId("ana"), "", "member", 0, RATE, Bytes(0), None, ())
     assert "" == person_line(row).since
 
@@ -34,9 +34,9 @@ def test_who_is_not_on_has_been_on_for_no_time():
     ("seconds", "said"),
     [(0, "0 s"), (59, "59 s"), (60, "1 min"), (7_199, "119 min"), (7_200, "2 h"), (172_800, "2 days")],
 )
-def test_a_time_is_said_in_one_unit(seconds, said):
+def test_a_time_is_given_in_one_unit(seconds, said):
     assert said == long_ago(seconds)
 
 
-def test_there_are_words_for_every_way_in():
+def test_every_join_method_has_a_label():
     assert set(WAYS) == set(WAY_WORDS)

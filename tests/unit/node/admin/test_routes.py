@@ -1,4 +1,4 @@
-"""Who may ask for what, and numbers as they stand in addresses."""
+"""Which role may request which route, and numbers in addresses."""
 
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ async def _nothing(_asked: AdminRequest):
     return not_there("Gone.", "Look elsewhere.")
 
 
-def test_only_admins_are_answered_unless_a_route_says_otherwise():
+def test_a_route_is_for_admins_only_unless_it_says_otherwise():
     assert ADMINS == Route("GET", "/people", _nothing).roles
     assert {"admin", "issuer"} == EVERYONE_SIGNED_IN
 
@@ -39,20 +39,20 @@ def test_a_number_in_an_address_is_a_number_or_nothing(text, number):
     assert 0 == number_in({}, "page")
 
 
-def test_the_forms_of_a_page_prove_its_session():
+def test_the_forms_of_a_page_have_its_sessions_token():
     around = page_layout(ASKED, SiteInfo("Vall Alta", "library", "login.vall.example"), "/people")
     assert is_own_form(ASKED.cookie, around.proof)
     assert not is_own_form("cookie-" + "b" * 20, around.proof)
     assert around.proof != replace(ASKED, cookie="cookie-" + "b" * 20).proof
 
 
-def test_what_is_gone_is_said_with_what_to_do():
+def test_a_missing_object_is_reported_with_what_to_do():
     reply = not_there("Gone.", "Look elsewhere.")
     assert (404, "Look elsewhere.") == (reply.status, reply.page.mend)
     assert reply == refused(Finding("gone", 0, "Gone.", "look elsewhere"))
 
 
-def test_the_portal_is_printed_with_its_certificate_where_there_is_one():
+def test_the_portals_printed_address_uses_https_where_it_has_a_certificate():
     place = SiteInfo("Vall Alta", "library", "login.vall.example")
     assert "http://login.vall.example" == place.portal
     assert "https://login.vall.example" == replace(place, portal_url="https://login.vall.example/").portal

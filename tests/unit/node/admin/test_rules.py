@@ -1,4 +1,4 @@
-"""What the editor of the rules shows, from what the house says."""
+"""The rule editor, from the data of the backend."""
 
 from node.admin import rules
 from node.admin.ports import RuleCheck, RuleFile, RuleVersion, SiteInfo
@@ -9,7 +9,7 @@ from node.errors import Finding
 FRAME = PageLayout(SiteInfo("Vall Alta", "library", "login.vall.example"), ADMIN, "proof", "/rules")
 
 
-def test_errors_and_second_looks_are_told_apart_and_the_difference_has_colours():
+def test_errors_and_warnings_are_distinguished_and_the_difference_has_colours():
     check = RuleCheck(
         findings=(
             Finding("W05", 9, "One household only.", "look again"),

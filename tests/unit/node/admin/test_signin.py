@@ -1,4 +1,4 @@
-"""A link signs in once; a session ends; nobody learns a token from what is stored."""
+"""A link signs in once; a session expires; the stored records reveal no token."""
 
 import json
 
@@ -42,12 +42,12 @@ def test_an_unknown_link_changes_nothing():
     assert signin.redeem(SignIn(), "", COOKIE, NOW) is None
 
 
-def test_a_session_ends_by_itself():
+def test_a_session_expires_by_itself():
     assert ADMIN == signin.who(signed_in(), COOKIE, Monotonic(NOW + SESSION_LIFE - 1))
     assert signin.who(signed_in(), COOKIE, Monotonic(NOW + SESSION_LIFE)) is None
 
 
-def test_signing_out_ends_only_the_own_session():
+def test_signing_out_ends_only_that_session():
     state = signin.redeem(signin.offer(signed_in(), OTHER_LINK, NOW), OTHER_LINK, OTHER_COOKIE, NOW)
     assert state is not None
     state = signin.sign_out(state, COOKIE)
@@ -56,7 +56,7 @@ def test_signing_out_ends_only_the_own_session():
     assert state == signin.sign_out(state, COOKIE)
 
 
-def test_many_links_push_out_the_oldest():
+def test_over_the_limit_the_oldest_link_is_dropped():
     state = signin.offer(SignIn(), LINK, NOW)
     for number in range(LINKS_MAX):
         state = signin.offer(state, f"another-link-{number:020}", NOW)
@@ -64,7 +64,7 @@ def test_many_links_push_out_the_oldest():
     assert signin.redeem(state, LINK, COOKIE, NOW) is None
 
 
-def test_many_sessions_push_out_the_oldest():
+def test_over_the_limit_the_oldest_session_is_dropped():
     state = signed_in()
     for number in range(SESSIONS_MAX):
         link = f"another-link-{number:020}"
@@ -101,12 +101,12 @@ def test_a_damaged_record_signs_nobody_in(text):
         st.lists(st.none() | st.integers() | st.text(max_size=70) | st.just("f" * 64), max_size=3), max_size=3
     )
 )
-def test_a_record_that_was_tampered_with_breaks_nothing(passes):
+def test_a_modified_record_raises_nothing(passes):
     state = signin.from_text(json.dumps({"boot": "b", "links": passes, "sessions": passes}), "b")
     assert signin.who(state, COOKIE, NOW) is None
 
 
-def test_a_form_proves_the_session_that_it_was_made_for():
+def test_a_form_token_is_valid_for_its_own_session():
     proof = signin.form_proof(COOKIE)
     assert signin.is_own_form(COOKIE, proof)
     assert not signin.is_own_form(OTHER_COOKIE, proof)
@@ -115,7 +115,7 @@ def test_a_form_proves_the_session_that_it_was_made_for():
     assert COOKIE not in proof
 
 
-def test_a_link_for_an_issuer_makes_an_issuer_also_after_a_restart():
+def test_an_issuers_link_makes_an_issuer_also_after_a_restart():
     library = Signed("issuer", "library", grants.Grant())
     state = signin.redeem(signin.offer(SignIn(), LINK, NOW, library), LINK, COOKIE, NOW)
     assert state is not None
@@ -124,7 +124,7 @@ def test_a_link_for_an_issuer_makes_an_issuer_also_after_a_restart():
     assert "issuer library" == library.label
 
 
-def test_a_record_of_before_there_were_roles_signs_admins_in():
+def test_a_record_from_before_roles_existed_signs_admins_in():
     stored = json.loads(signin.to_text(signed_in(), "b"))
     stored["sessions"] = [each[:2] for each in stored["sessions"]]
     assert ADMIN == signin.who(signin.from_text(json.dumps(stored), "b"), COOKIE, NOW)
@@ -146,19 +146,19 @@ def test_a_stored_role_that_does_not_exist_signs_nobody_in():
         ("issuer", "two\u202elines", "letters"),
     ],
 )
-def test_whom_a_link_is_for_is_said_clearly_or_asked_again(role, name, wanted):
+def test_the_role_of_a_link_must_be_given_clearly(role, name, wanted):
     with pytest.raises(ValueError, match=wanted):
         signin.read_signed(role, name)
 
 
-def test_an_admin_may_go_without_a_name():
+def test_an_admin_needs_no_name():
     assert ("admin", "admin Ana") == (
         signin.read_signed("admin", "").label,
         signin.read_signed("admin", " Ana ").label,
     )
 
 
-def test_everybody_who_is_signed_in_is_listed_and_can_be_sent_out():
+def test_every_session_is_listed_and_can_be_ended():
     state = signin.redeem(
         signin.offer(signed_in(), OTHER_LINK, NOW, Signed("issuer", "library")), OTHER_LINK, OTHER_COOKIE, NOW
     )
@@ -174,16 +174,16 @@ def test_everybody_who_is_signed_in_is_listed_and_can_be_sent_out():
 
 
 @given(st.text(max_size=20))
-def test_a_mark_that_is_none_sends_nobody_out(mark):
+def test_an_unknown_session_id_ends_nothing(mark):
     assert signed_in() == signin.end(signed_in(), mark)
 
 
-def test_nobody_can_sign_in_with_a_mark():
+def test_the_listed_session_id_does_not_sign_in():
     (own,) = signin.sessions(signed_in(), COOKIE, NOW)
     assert signin.who(signed_in(), own.mark, NOW) is None
 
 
-def test_what_an_issuer_may_hand_out_survives_a_restart():
+def test_an_issuers_limits_survive_a_restart():
     library = signin.read_signed(
         "issuer", "library", groups="guests", lasts="2 days", devices="3", per_day="40"
     )
@@ -195,7 +195,7 @@ def test_what_an_issuer_may_hand_out_survives_a_restart():
     assert 40 == library.may_issue.per_day
 
 
-def test_an_issuer_whose_limits_are_not_known_has_the_usual_ones():
+def test_an_issuer_with_unknown_limits_has_the_default_ones():
     text = signin.to_text(
         signin.offer(signin.SignIn(), LINK, NOW, signin.Signed("issuer", "library")), "boot"
     )

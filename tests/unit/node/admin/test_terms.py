@@ -1,4 +1,4 @@
-"""The languages in which the terms can be written."""
+"""Languages in which the terms can be written."""
 
 from node.accounts.terms import Terms, TermsText
 from node.admin.ports import SiteInfo
@@ -13,6 +13,6 @@ def test_the_communitys_own_language_comes_first():
     assert (("ca", "Català"), ("en", "English")) == languages_of(PLACE, ())
 
 
-def test_terms_in_a_language_that_is_gone_can_still_be_read_and_changed():
+def test_terms_in_a_removed_language_can_still_be_read_and_changed():
     versions = [Terms("2", (TermsText("ca", "Hola"), TermsText("eu", "Kaixo")))]
     assert ("eu", "eu") == languages_of(PLACE, versions)[-1]

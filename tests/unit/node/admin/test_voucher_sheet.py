@@ -1,4 +1,4 @@
-"""Sheets of vouchers: 24 to a page, each with its code and its address."""
+"""Voucher sheets: 24 to a page, each with its code and its address."""
 
 import pytest
 
@@ -20,17 +20,17 @@ def sheet(count: int, network: str = ""):
 @pytest.mark.parametrize(
     ("count", "pages"), [(1, [1]), (24, [24]), (25, [24, 1]), (48, [24, 24]), (960, [24] * 40)]
 )
-def test_twenty_four_stand_on_a_page(count, pages):
+def test_a_page_has_twenty_four(count, pages):
     assert pages == [len(page) for page in sheet(count).pages]
 
 
-def test_the_address_on_a_slip_is_read_back_as_its_code():
+def test_the_address_on_a_voucher_is_read_back_as_its_code():
     (slip,) = sheet(1).pages[0]
     assert f"http://login.vall.example/?code={slip.code}" == slip.address
     assert read_code(slip.address) == read_code(slip.code)
 
 
-def test_the_community_lends_its_name_to_a_network_without_one():
+def test_a_network_without_a_name_has_the_communitys():
     assert ("Vall Alta", "Vall free") == (sheet(1).network, sheet(1, "Vall free").network)
     assert "login.vall.example" == sheet(1).portal
 
@@ -46,11 +46,11 @@ def test_the_community_lends_its_name_to_a_network_without_one():
         (30 * 86_400_000, "30 days"),
     ],
 )
-def test_a_time_is_said_in_its_largest_whole_unit(milliseconds, said):
+def test_a_time_is_given_in_its_largest_whole_unit(milliseconds, said):
     assert said == span_text(Milliseconds(milliseconds))
 
 
-def test_a_square_needs_nothing_from_elsewhere():
+def test_a_qr_code_needs_no_external_resource():
     drawn = qr_svg("http://login.vall.example/?code=7K3M-9Q2W-4X1Z")
     assert drawn.startswith("<svg")
     assert "style=" not in drawn

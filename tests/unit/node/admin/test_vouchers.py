@@ -1,4 +1,4 @@
-"""What somebody orders is read from the form, and what is wrong is said at its field."""
+"""Parsing of the voucher order form; errors are reported at their field."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from node.units import Milliseconds
 ORDER = {"count": "24", "group": "Day-Pass", "lasts": "2", "unit": "days", "devices": "3", "note": " fair "}
 
 
-def test_an_order_is_read_as_it_was_meant():
+def test_a_valid_order_is_read():
     form = TypedForm(ORDER)
     assert VoucherOrder(24, "day-pass", Milliseconds(2 * 86_400_000), 3, "fair") == read_order(form)
     assert {} == form.errors
@@ -31,13 +31,13 @@ def test_an_order_is_read_as_it_was_meant():
         ("note", "x" * 201),
     ],
 )
-def test_what_cannot_be_ordered_is_said_at_its_field(field, typed):
+def test_an_invalid_order_is_reported_at_its_field(field, typed):
     form = TypedForm({**ORDER, field: typed})
     read_order(form)
     assert [field] == list(form.errors)
 
 
-def test_a_batch_is_counted_in_all_states_also_those_of_none():
+def test_a_batch_counts_every_state_also_with_zero():
     line = batch_line(Batch(1, "day-pass", Milliseconds(3_600_000), 0, "", "admin"), {"used": 2, "unused": 1})
     assert (3, "1 hour") == (line.whole, line.lasts)
     assert (("unused", 1), ("used", 2), ("ended", 0), ("revoked", 0)) == line.counts

@@ -1,4 +1,4 @@
-"""One device as its own person sees it."""
+"""The data of one device as its own person sees it."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -24,7 +24,9 @@ def views(app: AppFixture) -> AccountViews:
     return AccountViews(app.loop, app.loop.registry, app.portal._clock)
 
 
-async def test_who_is_not_in_has_no_account_to_change(app: AppFixture, views: AccountViews) -> None:
+async def test_a_device_that_is_not_admitted_has_no_account_to_change(
+    app: AppFixture, views: AccountViews
+) -> None:
     assert None is views.account_of(ANA)
     assert ("waiting", None, None) == (
         views.view(ANA).state,
@@ -59,7 +61,7 @@ async def test_a_guest_sees_only_their_own_device(app: AppFixture, views: Accoun
     assert ("", "guest", False, False) == (seen.name, seen.tier, seen.is_member, seen.has_passphrase)
 
 
-async def test_notices_are_for_who_is_in_by_their_account(app: AppFixture, views: AccountViews) -> None:
+async def test_notices_depend_on_the_account_of_the_device(app: AppFixture, views: AccountViews) -> None:
     (code,) = await app.codes()
     await app.portal.admit(ANA, CodeTyped(code), "1")
     await app.portal.admit(LISTED, TermsAccepted(), "1")

@@ -1,4 +1,4 @@
-"""Terms, notices and contests as admins change them."""
+"""Terms, notices and objections as admins change them."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ ANA = Signed("admin", "Ana")
 HELLO = Notice(0, "network", "everyone", "", "", False, (NoticeText("en", "Hello", ""),))
 
 
-async def test_the_terms_of_the_settings_hold_until_somebody_writes_others():
+async def test_the_terms_of_the_settings_hold_until_others_are_saved():
     words = Membership().words
     assert ["1"] == [terms.version for terms in words.terms()]
     saved = await words.save_terms(ANA, (TermsText("en", "Share."),), "1")
@@ -28,7 +28,7 @@ async def test_terms_that_changed_meanwhile_are_not_overwritten():
     assert CONFLICT == finding.code
 
 
-async def test_the_same_terms_ask_nobody_again():
+async def test_unchanged_terms_need_no_new_acceptance():
     words = Membership().words
     assert isinstance(await words.save_terms(ANA, words.terms()[0].texts, "1"), tuple)
 
@@ -47,7 +47,7 @@ async def test_urgent_notices_come_first_and_then_the_newest():
     assert [1, 3, 2] == [notice.number for notice in words.notices()]
 
 
-async def test_a_notice_that_somebody_took_down_meanwhile_is_put_up_anew():
+async def test_a_notice_removed_meanwhile_is_published_again_when_saved():
     words = Membership().words
     await words.save_notice(ADMIN, HELLO)
     assert await words.take_down(2)
@@ -56,14 +56,14 @@ async def test_a_notice_that_somebody_took_down_meanwhile_is_put_up_anew():
     assert {1, 3} == {notice.number for notice in words.notices()}
 
 
-async def test_a_notice_that_cannot_be_is_not_put_up():
+async def test_an_invalid_notice_is_not_published():
     words = Membership().words
     wrong = replace(HELLO, where="nowhere", texts=())
     assert 2 == len(words.check_notice(wrong)) == len(await words.save_notice(ADMIN, wrong))
     assert 1 == len(words.notices())
 
 
-def test_a_notice_is_shown_where_and_when_it_hangs():
+def test_a_notice_is_shown_at_its_place_and_time():
     words = Membership().words
     assert words.shows_today(HELLO)
     assert words.shows_today(replace(HELLO, where="zone:valley", first_day=TODAY, last_day=TODAY))
@@ -71,7 +71,7 @@ def test_a_notice_is_shown_where_and_when_it_hangs():
     assert not words.shows_today(replace(HELLO, last_day="2027-02-28"))
 
 
-async def test_an_answer_to_a_contest_is_kept_and_one_that_is_gone_is_said():
+async def test_an_answer_to_an_objection_is_stored_and_a_missing_objection_is_reported():
     membership = Membership()
     assert await membership.words.answer_objection(1, "We changed it.") is None
     assert "We changed it." == membership.words.objections()[0].answer

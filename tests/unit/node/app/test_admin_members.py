@@ -10,7 +10,7 @@ from tests.fakes.admin_people import MEMBERS, TIGHT, Membership
 from tests.fakes.registry_fixture import NODE_KEY, PHONE, TABLET, TODAY
 
 
-def test_members_are_found_by_what_people_know_of_them():
+def test_members_are_found_by_name_account_or_device():
     members = Membership().members
     for query in ("ana", "mas", "MAST", "02:00:00:00:00:aa", "02-00-00-00-00-AA"):
         assert ["ana"] == [each.account for each in members.find(query).members], query
@@ -19,7 +19,7 @@ def test_members_are_found_by_what_people_know_of_them():
     assert ("anchor", "member") == members.find("").tiers
 
 
-async def test_a_change_is_in_force_when_it_is_saved():
+async def test_a_change_is_effective_when_it_is_saved():
     membership = Membership()
     mark = membership.members.find("").fingerprint
     assert () == await membership.members.save(MemberEntry("joan", "Joan", "member"), "", mark)
@@ -30,7 +30,7 @@ async def test_a_change_is_in_force_when_it_is_saved():
     assert MEMBERS == membership.file.text
 
 
-async def test_a_new_passphrase_takes_the_place_of_the_one_before():
+async def test_a_new_passphrase_replaces_the_one_before():
     membership = Membership()
     first, second = [await membership.members.new_passphrase("ana") for _ in range(2)]
     assert isinstance(first, str)
@@ -42,7 +42,7 @@ async def test_a_new_passphrase_takes_the_place_of_the_one_before():
     assert membership.members.has_passphrase("ana")
 
 
-async def test_a_card_fits_a_square_and_is_its_members():
+async def test_a_card_fits_a_qr_code_and_belongs_to_its_member():
     membership = Membership()
     card = await membership.members.new_card("ana")
     assert isinstance(card, CardView)
@@ -51,14 +51,14 @@ async def test_a_card_fits_a_square_and_is_its_members():
     assert ("ana", "2028-04-04") == (getattr(read, "account", read), card.last_day)
 
 
-async def test_nobody_gets_what_is_a_members():
+async def test_accounts_that_are_not_members_get_no_passphrase_or_card():
     members = Membership().members
     assert isinstance(await members.new_passphrase("guest-1"), Finding)
     assert isinstance(await members.new_card("guest-1"), Finding)
     assert isinstance(await members.void_cards("guest-1"), Finding)
 
 
-def test_a_passphrase_is_long_enough_and_has_no_letters_that_look_alike():
+def test_a_generated_passphrase_is_long_enough_and_has_no_look_alike_letters():
     made = make_passphrase(bytes(range(PASSPHRASE_LETTERS)))
     assert is_fit(made)
     assert "abcde-fghij-kmnpq" == made
@@ -66,7 +66,7 @@ def test_a_passphrase_is_long_enough_and_has_no_letters_that_look_alike():
     assert not set("lo01") & set(LETTERS)
 
 
-async def test_what_the_rules_would_no_longer_hold_is_told_before_a_member_is_saved_and_stands_afterwards():
+async def test_rules_that_would_no_longer_fit_are_shown_before_a_member_is_saved_and_afterwards():
     membership = Membership()
     membership.adopt(TIGHT)
     members, joan = membership.members, MemberEntry("joan", "Joan", "member")

@@ -1,4 +1,4 @@
-"""People and devices as admins find them, on a loop with a kernel in memory."""
+"""Search for accounts and devices by admins, on a loop with a kernel in memory."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -21,7 +21,7 @@ async def app(tmp_path: Path) -> AsyncIterator[AppFixture]:
 
 @pytest.fixture
 async def people(app: AppFixture) -> AdminPeopleService:
-    """Ana and Ben share a voucher, Cai is a guest, and a device of the roll is on."""
+    """Ana and Ben share a voucher, Cai is a guest, and a device of the members file is online."""
     (code,) = await app.codes()
     for mac, entry in (
         (ANA, CodeTyped(code)),
@@ -37,14 +37,16 @@ def household(app: AppFixture) -> AccountId:
     return app.loop.account_of(ANA)
 
 
-async def test_everybody_who_is_on_is_listed_once(app: AppFixture, people: AdminPeopleService) -> None:
+async def test_every_active_account_is_listed_once(app: AppFixture, people: AdminPeopleService) -> None:
     assert {household(app), "guest-0c", "ana"} == set(people.find(""))
     assert 3 == len(people.find(""))
     await app.portal.leave(CAI)
     assert "guest-0c" not in people.find("")
 
 
-async def test_a_row_says_how_many_came_in_and_how(app: AppFixture, people: AdminPeopleService) -> None:
+async def test_a_row_has_the_number_of_devices_and_their_join_methods(
+    app: AppFixture, people: AdminPeopleService
+) -> None:
     row = people.row(household(app))
     assert (2, ("voucher",), "guest", 0) == (row.devices, row.ways, row.tier, row.since_s)
     assert ("Ana Puig", "member") == (people.row(AccountId("ana")).name, people.row(AccountId("ana")).tier)
@@ -61,18 +63,16 @@ async def test_a_row_says_how_many_came_in_and_how(app: AppFixture, people: Admi
         (LISTED, "ana"),
     ],
 )
-async def test_people_are_found_also_when_they_are_not_on(
-    people: AdminPeopleService, query: str, found: str
-) -> None:
+async def test_inactive_accounts_are_found_too(people: AdminPeopleService, query: str, found: str) -> None:
     assert [found] == list(people.find(query))
 
 
 @pytest.mark.parametrize("query", ["nobody", DOT, "02:00", "7K3M-9Q2W-4X1Z", "x" * 300])
-async def test_nobody_is_nobody(people: AdminPeopleService, query: str) -> None:
+async def test_an_unknown_name_finds_nobody(people: AdminPeopleService, query: str) -> None:
     assert [] == list(people.find(query))
 
 
-async def test_a_device_is_found_by_the_name_that_its_owner_gave(
+async def test_a_device_is_found_by_its_owners_name_for_it(
     app: AppFixture, people: AdminPeopleService
 ) -> None:
     await app.portal.name_device(ANA, BEN, "kitchen tablet")
@@ -91,7 +91,7 @@ async def test_an_account_is_shown_with_all_its_devices(app: AppFixture, people:
     assert ((), True) == (carme.devices, carme.is_member)
 
 
-async def test_only_devices_of_the_account_are_taken_off(app: AppFixture, people: AdminPeopleService) -> None:
+async def test_only_devices_of_the_account_are_blocked(app: AppFixture, people: AdminPeopleService) -> None:
     assert await people.kick("ana", CAI, "why") is not None
     assert await people.kick("carme", None, "why") is not None
     assert [] == list(people.removed())
@@ -99,14 +99,14 @@ async def test_only_devices_of_the_account_are_taken_off(app: AppFixture, people
     assert [(CAI, "why", "removed")] == [(row.mac, row.because, row.state) for row in people.removed()]
 
 
-async def test_a_pardon_is_for_who_was_taken_off(people: AdminPeopleService) -> None:
+async def test_only_a_blocked_device_can_be_unblocked(people: AdminPeopleService) -> None:
     assert await people.pardon(CAI) is not None
     await people.kick("guest-0c", CAI, "why")
     assert await people.pardon(CAI) is None
     assert [] == list(people.removed())
 
 
-async def test_a_device_that_is_not_on_is_taken_off_too_and_stays_out(
+async def test_an_inactive_device_can_be_blocked_too_and_stays_out(
     app: AppFixture, people: AdminPeopleService
 ) -> None:
     binding = Binding(DOT, household(app), "voucher", "2027-03-01")

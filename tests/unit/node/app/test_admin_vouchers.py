@@ -1,4 +1,4 @@
-"""Vouchers as admins and issuers are told of them."""
+"""Vouchers as admins and issuers see them."""
 
 from dataclasses import replace
 
@@ -24,7 +24,7 @@ async def issued(membership: Membership, signed: Signed = ADMIN, order: VoucherO
     return made
 
 
-async def test_what_is_issued_is_stored_before_it_is_shown():
+async def test_issued_vouchers_are_stored_before_they_are_shown():
     membership = Membership()
     made = await issued(membership)
     rows = membership.town.rows
@@ -34,7 +34,7 @@ async def test_what_is_issued_is_stored_before_it_is_shown():
     assert membership.town.came(membership.town.code(PHONE, made.codes[0]))
 
 
-async def test_one_ticket_issues_one_batch():
+async def test_one_idempotency_key_issues_one_batch():
     membership = Membership()
     idempotency_key = membership.vouchers.idempotency_key(COOKIE)
     first = await membership.vouchers.issue(ADMIN, ORDER, COOKIE, idempotency_key)
@@ -45,7 +45,7 @@ async def test_one_ticket_issues_one_batch():
     assert 1 == len(membership.town.registry.vouchers.batches)
 
 
-async def test_an_order_that_cannot_be_uses_up_no_ticket():
+async def test_an_invalid_order_does_not_use_up_its_idempotency_key():
     membership = Membership()
     idempotency_key = membership.vouchers.idempotency_key(COOKIE)
     wrong = VoucherOrder(0, "No Group", Milliseconds(1), 99, "")
@@ -66,7 +66,7 @@ async def test_nothing_is_shown_while_nothing_can_be_stored():
     assert 1 == len(membership.town.registry.vouchers.batches)
 
 
-async def test_an_issuer_is_told_of_their_own_batches_only():
+async def test_an_issuer_sees_their_own_batches_only():
     membership = Membership()
     theirs, own = await issued(membership), await issued(membership, ISSUER)
     vouchers = membership.vouchers
@@ -79,7 +79,7 @@ async def test_an_issuer_is_told_of_their_own_batches_only():
     assert vouchers.find(Signed("issuer", "school"), own.codes[0]) == vouchers.find(ISSUER, theirs.codes[0])
 
 
-async def test_revoking_is_counted_and_taken_back():
+async def test_revoking_is_counted_and_can_be_undone():
     membership = Membership()
     made, vouchers = await issued(membership), membership.vouchers
     await vouchers.revoke_voucher(ADMIN, made.codes[0], back=False)
@@ -89,7 +89,7 @@ async def test_revoking_is_counted_and_taken_back():
     assert {"unused": 3} == vouchers.counts(1)
 
 
-async def test_a_revocation_that_is_not_on_the_disk_is_not_said_to_be_done_for_good():
+async def test_a_revocation_that_is_not_stored_is_not_reported_as_permanent():
     membership = Membership()
     made = await issued(membership)
     membership.trouble = "the disk is full"
@@ -98,7 +98,7 @@ async def test_a_revocation_that_is_not_on_the_disk_is_not_said_to_be_done_for_g
     assert {"revoked": 3} == membership.vouchers.counts(1)
 
 
-async def test_a_voucher_in_use_says_how_long_it_lasts():
+async def test_a_voucher_in_use_has_its_remaining_time():
     membership = Membership()
     made = await issued(membership)
     membership.town.came(membership.town.code(PHONE, made.codes[0], at(membership.now)))
@@ -116,8 +116,8 @@ async def test_groups_are_those_of_the_rules_and_of_earlier_batches():
     assert ("day-pass", "fair", "week") == membership.vouchers.groups()
 
 
-async def test_an_issuer_is_held_to_the_link_whatever_the_form_says():
-    """Before, any issuer could make 960 vouchers of 400 days in any group at once."""
+async def test_an_issuers_limits_are_enforced_whatever_the_form_says():
+    """Before, any issuer could issue 960 vouchers of 400 days in any group at once."""
     grant = Grant(("day-pass",), Milliseconds(2 * 86_400_000), 3, 5)
     signed, vouchers = Signed("issuer", "library", grant), Membership().vouchers
     fits = VoucherOrder(3, "day-pass", Milliseconds(86_400_000), 3, "")
@@ -132,7 +132,7 @@ async def test_an_issuer_is_held_to_the_link_whatever_the_form_says():
     assert [] == vouchers.batches(signed)
     first = await vouchers.issue(signed, fits, "cookie", vouchers.idempotency_key("cookie"))
     assert 3 == len(first.codes)
-    # Another link under the same name counts together with it.
+    # Another link with the same name shares the same limit.
     same = Signed("issuer", "library", replace(grant, devices_max=2))
     refused = await vouchers.issue(
         same, replace(fits, devices_max=2), "other", vouchers.idempotency_key("other")

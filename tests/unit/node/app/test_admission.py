@@ -1,4 +1,4 @@
-"""Coming in: what is shown once is not asked for again, and nobody's memory grows without bound."""
+"""Admission: a person authenticates once for a choice, and pending choices are limited."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -23,7 +23,9 @@ async def app(street: Neighbourhood) -> AsyncIterator[AppFixture]:
         yield opened
 
 
-async def test_choosing_which_device_makes_room_has_an_end(street: Neighbourhood, app: AppFixture) -> None:
+async def test_a_pending_choice_of_the_device_to_evict_expires(
+    street: Neighbourhood, app: AppFixture
+) -> None:
     (voucher,) = await app.codes(devices_max=1)
     await app.portal.admit(ANA, CodeTyped(voucher), "1")
     code = await app.portal.new_device_code(ANA)
@@ -34,7 +36,9 @@ async def test_choosing_which_device_makes_room_has_an_end(street: Neighbourhood
     assert Refused("code-used") == await app.portal.admit(BEN, typed, "1", ANA)
 
 
-async def test_only_so_many_may_be_choosing(app: AppFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_number_of_pending_choices_is_limited(
+    app: AppFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(admission, "CHOOSING_MAX", 2)
     (voucher,) = await app.codes(devices_max=1)
     await app.portal.admit(ANA, CodeTyped(voucher), "1")
@@ -44,20 +48,20 @@ async def test_only_so_many_may_be_choosing(app: AppFixture, monkeypatch: pytest
     assert 2 == len(app.portal._admission._choosing)
 
 
-async def test_terms_that_a_guest_accepted_are_forgotten_with_the_question(app: AppFixture) -> None:
+async def test_terms_accepted_by_a_guest_are_forgotten_with_the_request(app: AppFixture) -> None:
     assert await app.portal.ask(BEN, "ana", "Ben", "1") is None
     await app.portal.leave(BEN)
     assert await app.portal.ask(CAI, "ana", "Cai", "1") is None
     assert {CAI: "1"} == app.portal._admission._accepted
 
 
-async def test_who_comes_in_otherwise_asks_nobody_any_more(app: AppFixture) -> None:
+async def test_joining_by_another_method_cancels_the_sponsor_request(app: AppFixture) -> None:
     assert await app.portal.ask(BEN, "ana", "Ben", "1") is None
     assert isinstance(await app.portal.admit(BEN, TermsAccepted(), "1"), Admitted)
     assert app.portal.guest(BEN).asked_for is None
 
 
-async def test_a_passphrase_of_any_length_costs_no_more(app: AppFixture) -> None:
+async def test_a_very_long_passphrase_costs_no_more(app: AppFixture) -> None:
     assert Refused("passphrase-wrong") == await app.portal.admit(
         ANA, PassphraseTyped("ana", "x" * 10**6), "1"
     )

@@ -1,4 +1,4 @@
-"""Vouchers, passphrases and cards from the console: what is asked for, and a no that says what to do."""
+"""Vouchers, passphrases and cards from the console, and errors that say what to do."""
 
 from random import Random
 
@@ -15,7 +15,7 @@ ISSUE = {"count": "3", "group": "day-pass", "lasts": "1 day", "devices": "2", "n
 
 
 class OneMember:
-    """Ana, who can have everything; nobody else is there."""
+    """Ana, who may get everything; no other member exists."""
 
     def __init__(self) -> None:
         self.voided: list[str] = []
@@ -48,7 +48,7 @@ def members() -> OneMember:
 
 @pytest.fixture
 def disk() -> list[str]:
-    """What is wrong with it."""
+    """The disk's current error."""
     return []
 
 
@@ -73,7 +73,7 @@ def commands(town: RegistryFixture, members: OneMember, disk: list[str]) -> Cons
     return ConsoleCommands(vouchers, members, lambda: SiteInfo("Vall", "plaza", "login.vall.example"))
 
 
-async def test_the_codes_that_are_told_let_people_in(commands, town):
+async def test_the_printed_codes_admit_people(commands, town):
     answer = await commands.issue(ISSUE)
     assert 3 == len(answer["codes"])
     assert ("day-pass", 86_400_000, 2, "fair", "admin console") == tuple(
@@ -84,12 +84,12 @@ async def test_the_codes_that_are_told_let_people_in(commands, town):
     assert town.registry.vouchers.find(read_code(answer["codes"][2])) is not None
 
 
-async def test_each_order_makes_its_own_vouchers(commands):
+async def test_each_order_issues_its_own_vouchers(commands):
     first, second = await commands.issue(ISSUE), await commands.issue(ISSUE)
     assert not set(first["codes"]) & set(second["codes"])
 
 
-async def test_codes_that_could_not_be_stored_are_told_when_the_same_order_is_given_again(commands, disk):
+async def test_codes_that_could_not_be_stored_are_shown_when_the_same_order_is_repeated(commands, disk):
     disk.append("the disk is full")
     for _ in range(2):
         with pytest.raises(NodeError, match="the disk is full") as no:
@@ -101,7 +101,7 @@ async def test_codes_that_could_not_be_stored_are_told_when_the_same_order_is_gi
     assert 2 == (await commands.issue(ISSUE))["batch"].number
 
 
-async def test_another_order_is_never_answered_with_vouchers_that_wait_for_the_disk(commands, disk):
+async def test_another_order_is_never_answered_with_vouchers_that_wait_to_be_stored(commands, disk):
     disk.append("the disk is full")
     with pytest.raises(NodeError):
         await commands.issue(ISSUE)
@@ -124,28 +124,28 @@ async def test_another_order_is_never_answered_with_vouchers_that_wait_for_the_d
         ({"note": "x" * 300}, "200"),
     ],
 )
-async def test_a_wish_that_cannot_be_kept_is_a_no_with_what_to_do(commands, town, changes, mend):
+async def test_an_invalid_order_is_an_error_with_what_to_do(commands, town, changes, mend):
     with pytest.raises(NodeError) as no:
         await commands.issue(ISSUE | changes)
     assert mend in no.value.mend
     assert {} == town.rows
 
 
-async def test_all_that_is_wrong_is_said_at_once(commands):
+async def test_all_errors_are_reported_at_once(commands):
     with pytest.raises(NodeError) as no:
         await commands.issue(ISSUE | {"count": "961", "group": "?"})
     assert "961" in no.value.message
     assert "group" in no.value.message
 
 
-async def test_the_list_tells_how_many_are_in_which_state(commands, town):
+async def test_the_list_counts_each_state(commands, town):
     assert {"batches": []} == commands.batches({})
     town.came(town.code(PHONE, (await commands.issue(ISSUE))["codes"][0]))
     (row,) = commands.batches({})["batches"]
     assert (1, 2, 1, 0, 0) == (row["batch"].number, *(row[s] for s in ("unused", "used", "ended", "revoked")))
 
 
-async def test_a_batch_is_revoked_and_given_back(commands):
+async def test_a_batch_is_revoked_and_restored(commands):
     await commands.issue(ISSUE)
     assert {"changed": 3, "back": False} == await commands.revoke({"which": "1"})
     assert {"changed": 0, "back": False} == await commands.revoke({"which": "1"})
@@ -159,7 +159,7 @@ async def test_one_voucher_is_revoked_by_its_code(commands):
 
 
 @pytest.mark.parametrize("which", ["7", "", "7K3M", "1234567", "ana"])
-async def test_what_is_no_batch_and_no_voucher_is_a_no(commands, which):
+async def test_an_unknown_batch_or_voucher_is_an_error(commands, which):
     with pytest.raises(NodeError) as no:
         await commands.revoke({"which": which})
     assert no.value.mend
@@ -178,12 +178,12 @@ async def test_the_cards_of_a_member_are_voided(commands, members):
 
 
 @pytest.mark.parametrize("question", ["passphrase", "card", "void_cards"])
-async def test_for_nobody_there_is_nothing(commands, question):
+async def test_an_unknown_member_gets_nothing(commands, question):
     with pytest.raises(NodeError, match="no such member"):
         await getattr(commands, question)({"who": "ben"})
 
 
-def test_every_question_has_its_answer(commands):
+def test_every_query_has_its_answer(commands):
     assert {
         "vouchers-issue",
         "vouchers-list",

@@ -1,4 +1,4 @@
-"""Connection tracking in words, on a loop with a kernel in memory."""
+"""The connection tracking report, on a loop with a kernel in memory."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -43,26 +43,26 @@ async def test_the_device_with_the_most_is_named_as_admins_see_it(app: AppFixtur
     assert f"Kitchen radio ({LISTED}) of ana" == row(app, use).heaviest
 
 
-async def test_entries_of_somebody_long_gone_name_nobody(app: AppFixture) -> None:
+async def test_entries_of_a_deleted_session_name_nobody(app: AppFixture) -> None:
     found = row(app, TableUse(5_000, 262_144, (60_000, 700)))
     assert ("", 0) == (found.heaviest, found.heaviest_flows)
     assert FlowsRow(0, 0, LIMIT) == row(app, TableUse())
 
 
-async def test_a_device_that_wants_more_than_it_may_have_is_a_warning_with_its_name(app: AppFixture) -> None:
+async def test_a_device_over_its_limit_is_a_warning_with_its_name(app: AppFixture) -> None:
     (said,) = row(app, TableUse(2_000, 262_144, None, (CAI,))).warnings
     assert said.startswith(f"{CAI} of guest-0c wants more than 1,024 connections at once")
     assert "lan.flows_per_device" in said
 
 
-async def test_a_crowd_of_them_is_told_by_its_number(app: AppFixture) -> None:
+async def test_many_such_devices_are_reported_by_their_number(app: AppFixture) -> None:
     crowd = tuple(MacAddress(f"02:00:00:00:01:{n:02x}") for n in range(12))
     said = row(app, TableUse(2_000, 262_144, None, crowd)).warnings
     assert 6 == len(said)
     assert said[-1].startswith("7 other devices")
 
 
-async def test_a_table_that_fills_is_told_before_it_is_full(app: AppFixture) -> None:
+async def test_a_table_is_reported_before_it_is_full(app: AppFixture) -> None:
     assert () == row(app, TableUse(190_000, 262_144)).warnings
     (said,) = row(app, TableUse(200_000, 262_144)).warnings
     assert "200,000 connections, 76 % of what it can" in said

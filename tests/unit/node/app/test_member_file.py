@@ -1,4 +1,4 @@
-"""The members' file changes where somebody changed it, and nowhere else."""
+"""The members file changes only where it was edited."""
 
 import pytest
 from hypothesis import given, settings
@@ -38,11 +38,11 @@ def members(text: str) -> dict[str, MemberEntry]:
     return {member.account: member for member in members_of(member_directory)}
 
 
-def test_saving_a_member_as_it_was_changes_no_letter():
+def test_saving_an_unchanged_member_changes_no_byte():
     assert FILE == with_member(FILE, ANA, "ana")
 
 
-def test_a_change_leaves_every_comment_where_it_was():
+def test_a_change_keeps_every_comment_in_place():
     changed = with_member(
         FILE,
         MemberEntry(
@@ -63,24 +63,24 @@ def test_a_change_leaves_every_comment_where_it_was():
     assert FILE.partition("# Pays")[2] == changed.partition("# Pays")[2]
 
 
-def test_a_member_can_lose_everything_but_the_account():
+def test_everything_of_a_member_but_the_account_can_be_removed():
     changed = with_member(FILE, MemberEntry("ana"), "ana")
     assert isinstance(changed, str)
     assert MemberEntry("ana", "", "member") == members(changed)["ana"]
 
 
-def test_an_account_can_get_another_name():
+def test_an_account_can_be_renamed():
     changed = with_member(FILE, MemberEntry("anna", "Ana Mas", "member"), "ana")
     assert isinstance(changed, str)
     assert {"anna", "school"} == set(members(changed))
     assert "keeps the keys" in changed
 
 
-def test_the_first_member_begins_the_file():
+def test_the_first_member_creates_the_file():
     assert '[[account]]\nid = "ana"\nname = "Ana Mas"\n' == with_member("", MemberEntry("ana", "Ana Mas"), "")
 
 
-def test_taking_somebody_out_takes_nothing_else():
+def test_removing_a_member_removes_nothing_else():
     gone = without_member(FILE, "ana")
     assert isinstance(gone, str)
     assert {"school"} == set(members(gone))
@@ -90,7 +90,7 @@ def test_taking_somebody_out_takes_nothing_else():
     assert ANA == members(gone)["ana"]
 
 
-def test_an_account_that_is_gone_is_said():
+def test_a_missing_account_is_reported():
     for told in (with_member(FILE, ANA, "pere"), without_member(FILE, "pere")):
         assert isinstance(told, tuple)
         assert "pere" in told[0].message
@@ -105,7 +105,7 @@ def test_an_account_that_is_gone_is_said():
         MemberEntry("joan", devices=("02:00:00:00:00:aa",)),
     ],
 )
-def test_what_the_file_would_not_take_is_not_written(wrong):
+def test_an_invalid_member_is_not_written(wrong):
     told = with_member(FILE, wrong, "")
     assert isinstance(told, tuple)
     assert all(finding.is_error for finding in told)
@@ -115,18 +115,18 @@ def test_what_the_file_would_not_take_is_not_written(wrong):
     "unusual",
     ['account = [{id = "ana"}, {id = "pere"}]\n', '[[ "account" ]]\nid = "ana"\n'],
 )
-def test_a_file_written_in_another_way_is_left_to_people(unusual):
+def test_a_file_in_another_toml_style_is_left_to_be_edited_by_hand(unusual):
     told = with_member(unusual, MemberEntry("ana", "Ana"), "ana")
     assert isinstance(told, tuple)
     assert "by hand" in told[0].mend
 
 
-def test_a_broken_file_is_not_made_worse():
+def test_a_broken_file_is_not_changed():
     told = with_member(FILE + "nonsense", MemberEntry("joan"), "")
     assert isinstance(told, tuple)
 
 
-def test_the_line_ends_of_another_system_stay():
+def test_line_endings_of_another_system_are_kept():
     changed = with_member(FILE.replace("\n", "\r\n"), MemberEntry("ana", "Ana"), "ana")
     assert isinstance(changed, str)
     assert "Pays for the mast.\r\n" in changed
@@ -150,7 +150,7 @@ WISHES = st.builds(
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.booleans(), WISHES), max_size=8))
-def test_whatever_is_done_in_the_browser_the_file_says_it_and_people_who_were_not_touched_stay(edits):
+def test_every_edit_in_the_browser_is_in_the_file_and_other_members_stay(edits):
     text, expected = FILE, members(FILE)
     for is_removal, wish in edits:
         there = wish.account in expected

@@ -1,4 +1,4 @@
-"""The command line is what the list of verbs says."""
+"""The command line is generated from the list of commands."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from node.cli.commands import COMMANDS
 PARSER = make_parser("1")
 
 
-def test_every_verb_is_done_by_something():
+def test_every_command_has_an_implementation():
     assert {verb.name for verb in VERBS} == set(COMMANDS)
 
 
@@ -23,12 +23,12 @@ def test_help_shows_an_example_that_works(verb, capsys):
 
 
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb.name != "run"], ids=lambda verb: verb.name)
-def test_every_verb_that_answers_can_answer_in_json(verb):
+def test_every_command_that_answers_can_answer_in_json(verb):
     assert "--json" in [argument.name for argument in verb.arguments]
 
 
 @pytest.mark.parametrize("words", [[], ["dance"], ["why"], ["rules"], ["status", "--jsn"]])
-def test_wrong_use_ends_with_2(words, capsys):
+def test_a_usage_error_exits_with_2(words, capsys):
     with pytest.raises(SystemExit) as ended:
         PARSER.parse_args(words)
     assert 2 == ended.value.code
@@ -36,11 +36,11 @@ def test_wrong_use_ends_with_2(words, capsys):
 
 
 @pytest.mark.parametrize("words", [["--config", "x", "status"], ["status", "--config", "x"]])
-def test_the_settings_may_be_named_before_and_behind_the_verb(words):
+def test_the_settings_option_is_accepted_before_and_after_the_command(words):
     assert "x" == PARSER.parse_args(words).config
 
 
-def test_the_reference_explains_every_verb_and_exit_code():
+def test_the_reference_explains_every_command_and_exit_code():
     text = reference()
     assert all(f"## procomu {verb.name}\n" in text for verb in VERBS)
     assert all(f"| {code} |" in text for code in range(4))

@@ -1,4 +1,4 @@
-"""aiohttp is imported without the system's certificate authorities, and nothing else notices."""
+"""aiohttp is imported without loading the system's certificate authorities, and nothing else is affected."""
 
 import json
 import os
@@ -30,12 +30,12 @@ def imported(**variables: str) -> list[object]:
 
 def test_aiohttp_holds_no_authorities_and_the_variables_are_as_they_were() -> None:
     held, file, folder = imported(SSL_CERT_FILE="/etc/ssl/certs/ca-certificates.crt")
-    # Where aiohttp makes no context at its import any more, the function is not needed any more.
+    # Once aiohttp creates no SSL context at import, this function is no longer needed.
     assert held
     assert {0} == set(held)
     assert "/etc/ssl/certs/ca-certificates.crt" == file
     assert folder is None
 
 
-def test_variables_that_were_not_set_stay_so() -> None:
+def test_unset_variables_stay_unset() -> None:
     assert [None, None] == imported()[1:]

@@ -1,4 +1,4 @@
-"""What people read when they ask a node, line by line."""
+"""Output of the command line, line by line."""
 
 import json
 from dataclasses import replace
@@ -19,7 +19,7 @@ PLAIN = Terminal(coloured=False)
 
 
 def as_answered(**members: Any) -> dict[str, Any]:
-    """As it comes out of the console's socket."""
+    """The value after a round trip through the console's socket."""
     return json.loads(json.dumps(members, default=console._plain))
 
 
@@ -28,7 +28,7 @@ MEMORY = {
 }
 
 
-def test_the_status_is_one_screen():
+def test_the_status_fits_one_screen():
     expected = """\
 Vall Alta · library  jti2obo7s42bttgbrrfzndpkjeli5fmjclrhrsy5ffdgk4zf4esq
 
@@ -52,7 +52,7 @@ hills  trusted     2 s ago  fe80::2%mesh0 10.77.9.1  hhhhhhhhhhhhhhhh…
     assert expected == "\n".join(output.status(as_answered(overview=village(), memory=MEMORY), PLAIN))
 
 
-def test_connections_are_said_with_who_has_the_most():
+def test_connections_are_shown_with_the_device_that_has_the_most():
     view = as_answered(overview=replace(village(), flows=FlowsRow()), memory=MEMORY)
     assert not any(line.startswith("flows") for line in output.status(view, PLAIN)), "nothing is known yet"
     view["overview"]["flows"] = {
@@ -69,7 +69,7 @@ def test_connections_are_said_with_who_has_the_most():
     assert expected in output.status(view, PLAIN)
 
 
-def test_a_line_whose_speed_nobody_stated_is_said_so():
+def test_an_uplink_of_unknown_speed_is_shown_as_such():
     view = as_answered(overview=village(), memory=MEMORY)
     view["overview"] |= {"uplink": None, "online": [], "peers": [], "warnings": []}
     lines = output.status(view, PLAIN)
@@ -80,7 +80,7 @@ def test_a_line_whose_speed_nobody_stated_is_said_so():
     assert "All is well." == lines[-1]
 
 
-def test_devices_with_what_they_used_and_what_limits_them():
+def test_devices_are_shown_with_their_usage_and_limits():
     row = DeviceRow(
         "02:00:00:00:00:0a",
         "admitted",
@@ -118,7 +118,7 @@ Print or copy the codes now: the node does not keep them."""
     assert expected == "\n".join(output.vouchers_issued(answer, PLAIN))
 
 
-def test_batches_with_what_became_of_them():
+def test_batches_are_shown_with_the_states_of_their_vouchers():
     row = {"batch": DAY_PASS, "unused": 20, "used": 3, "ended": 1, "revoked": 0}
     shown = output.batches(as_answered(batches=[row]), PLAIN)
     assert 2 == len(shown)
@@ -128,12 +128,12 @@ def test_batches_with_what_became_of_them():
     assert "procomu vouchers issue" in output.batches({"batches": []}, PLAIN)[0]
 
 
-def test_a_revocation_is_told_both_ways():
+def test_a_revocation_and_its_undo_are_reported():
     assert ["3 vouchers are revoked."] == output.revoked({"changed": 3, "back": False}, PLAIN)
     assert ["1 voucher is valid again."] == output.revoked({"changed": 1, "back": True}, PLAIN)
 
 
-def test_what_a_member_gets_is_told_with_how_long_it_counts():
+def test_passphrases_and_cards_are_shown_with_their_validity():
     first, second = output.passphrase({"account": "ana", "passphrase": "abcd-efgh-jkmn"}, PLAIN)
     assert ("abcd-efgh-jkmn", True) == (first, "of ana" in second)
     answer = {"account": "ana", "address": "http://x/?card=y", "last_day": "2028-03-01"}
@@ -152,7 +152,7 @@ def test_why_begins_with_the_answer():
     assert ["ana, member, fri 21:00", "You get half.", " share 50  busy"] == output.why(answer, PLAIN)
 
 
-def test_rules_in_force_and_why_the_newer_file_is_not():
+def test_rules_in_force_and_why_the_newer_file_is_refused():
     answer = as_answered(
         community="Vall Alta",
         version=3,
@@ -171,7 +171,7 @@ def test_rules_in_force_and_why_the_newer_file_is_not():
     ] == output.rules(answer, PLAIN)
 
 
-def test_peers_with_their_whole_ids_to_copy():
+def test_peers_are_shown_with_their_full_ids():
     lines = output.peers(as_answered(node="n" * 52, peers=village().peers), PLAIN)
     assert f"this node  {'n' * 52}" == lines[0]
     assert lines[3].endswith("h" * 51 + "q")
@@ -190,7 +190,7 @@ def test_a_change_is_one_line_also_with_a_hostile_name():
     assert "  left  mac=02" == output.event({"event": "left", "mac": "02"}, PLAIN)
 
 
-def test_findings_are_counted_and_second_looks_are_no_errors():
+def test_findings_are_counted_and_warnings_are_no_errors():
     error, look = Finding("E01", 2, "No unit.", "add one"), Finding("W05", 0, "One only.", "look")
     assert (
         "rules.toml has 1 error; nothing was changed."
@@ -203,7 +203,7 @@ def test_findings_are_counted_and_second_looks_are_no_errors():
     assert ["rules.toml can be used."] == output.findings("rules.toml", [], PLAIN)
 
 
-def test_the_doctor_counts_what_must_be_mended():
+def test_the_doctor_counts_what_must_be_fixed():
     ok = Diagnosis("disk", "ok", "85 GB free")
     warn = Diagnosis("clock", "warn", "1970", "never set", "timedatectl set-ntp true")
     fail = Diagnosis("dnsmasq", "fail", "not installed", "no addresses", "apt-get install dnsmasq-base")
@@ -221,7 +221,7 @@ def test_the_doctor_counts_what_must_be_mended():
     assert "The node can work; 1 thing needs attention." == output.diagnoses([ok, warn], PLAIN)[-1]
 
 
-def test_time_spans_in_the_unit_that_says_enough():
+def test_time_spans_in_a_unit_that_is_precise_enough():
     assert ["59 s", "59 min", "3 h 20 min", "47 h", "1 day", "2 days", "2 days 12 h"] == [
         output.span(seconds) for seconds in (59, 3599, 12_000, 169_200, 86_400, 172_800, 216_059)
     ]

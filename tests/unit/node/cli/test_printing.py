@@ -1,4 +1,4 @@
-"""What comes out on paper."""
+"""Printable voucher sheets and cards."""
 
 import re
 
@@ -29,36 +29,36 @@ ANSWER = {
 }
 
 
-def test_a_sheet_has_each_code_in_letters_and_as_a_square():
+def test_a_sheet_has_each_code_as_text_and_as_a_qr_code():
     page = sheet(ANSWER, network="Obert", lang="en").decode()
     assert 2 == page.count("<svg")
     assert all(code in page for code in ANSWER["codes"])
     assert ("Obert" in page, "2 hours" in page, "login.vall.example" in page) == (True, True, True)
 
 
-def test_names_are_text_and_never_markup():
+def test_names_are_never_rendered_as_markup():
     page = sheet(ANSWER, network="", lang="en").decode()
     assert "Vall &lt;Alta&gt;" in page
     assert "<Alta>" not in page
 
 
-def test_a_sheet_speaks_the_language_that_was_asked_for():
+def test_a_sheet_is_in_the_requested_language():
     assert 'dir="rtl"' in sheet(ANSWER, network="", lang="ar").decode()
     assert 'lang="ca"' in sheet(ANSWER, network="", lang="ca").decode()
 
 
-def test_without_a_wish_the_language_is_english():
+def test_the_default_language_is_english():
     assert "en" == check_language("")
     assert "ca" == check_language("ca")
 
 
-def test_a_language_that_there_is_not_is_a_no_with_those_that_there_are():
+def test_an_unknown_language_is_an_error_that_lists_the_known_ones():
     with pytest.raises(NodeError) as no:
         check_language("xx")
     assert re.search(r"\bca\b.*\bes\b", no.value.mend)
 
 
-def test_a_cards_picture_is_an_image_that_any_program_shows():
+def test_a_cards_picture_is_a_standard_image():
     text = card_picture({"address": "http://login.vall.example/?card=PROCOMU1.x.y"}).decode()
     assert text.startswith("<?xml")
     assert "<path" in text

@@ -1,4 +1,4 @@
-"""Text lines up whatever it holds, and nothing a stranger wrote moves the cursor."""
+"""Tables line up for any text, and no text from outside sends terminal control sequences."""
 
 import pytest
 from hypothesis import given
@@ -10,14 +10,14 @@ from node.cli.terminal import Column, Terminal
 PLAIN = Terminal(coloured=False)
 
 
-def test_columns_are_as_wide_as_their_widest_value_and_numbers_stand_to_the_right():
+def test_columns_fit_their_widest_value_and_numbers_are_right_aligned():
     rows = [("ana", 3), ("household-17", 12)]
     assert ["NAME          DEVICES", "ana                 3", "household-17       12"] == terminal.table(
         [Column("NAME"), Column("DEVICES", True)], rows, PLAIN
     )
 
 
-def test_wide_letters_and_marks_keep_columns_in_line():
+def test_wide_and_combining_characters_keep_columns_aligned():
     assert [2, 1, 4] == [terminal.width(text) for text in ("村", "e\u0301", "Vall")]
     lines = terminal.table([Column("A"), Column("B")], [("村", "x"), ("ab", "y")], PLAIN)
     assert ["A   B", "村  x", "ab  y"] == lines
@@ -31,11 +31,11 @@ def test_every_row_of_a_table_is_one_line_of_text(rows):
     assert 1 == len({terminal.width(line) for line in lines})
 
 
-def test_a_name_that_carries_terminal_commands_is_harmless():
+def test_terminal_control_sequences_in_a_name_are_removed():
     assert "?[2Jevil?" == terminal.clean("\x1b[2Jevil\n")
 
 
-def test_colour_only_where_it_is_wanted():
+def test_colour_is_used_only_where_it_is_wanted():
     assert ("\x1b[31mno\x1b[0m", "no", "") == (
         Terminal(coloured=True).bad("no"),
         PLAIN.bad("no"),

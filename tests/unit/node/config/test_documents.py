@@ -1,4 +1,4 @@
-"""What is generated from the list of settings."""
+"""Documents generated from the list of settings."""
 
 import tomllib
 
@@ -11,7 +11,7 @@ def test_the_example_names_every_setting_once():
         assert any(line.removeprefix("# ").startswith(f"{setting.key} = ") for line in lines), setting.name
 
 
-def test_every_line_that_is_hidden_in_the_example_may_be_shown():
+def test_every_commented_line_of_the_example_may_be_uncommented():
     shown = "\n".join(
         line[2:] if line.startswith("# ") and " = " in line and line.split(" = ")[0][2:] in keys() else line
         for line in example().splitlines()

@@ -1,4 +1,4 @@
-"""A value is read as what it is, or refused with what is wrong about it."""
+"""Field types: a value is parsed, or refused with a reason."""
 
 import pytest
 from hypothesis import given
@@ -13,7 +13,7 @@ ANYTHING = st.recursive(
 
 
 @given(ANYTHING)
-def test_whatever_a_file_holds_is_read_or_refused_with_a_reason(value):
+def test_any_value_is_read_or_refused_with_a_reason(value):
     for kind in KINDS:
         assert why_refused(kind, value) != ""
 
@@ -27,12 +27,12 @@ def why_refused(kind: field_types.FieldType, value: object) -> str | None:
 
 
 @pytest.mark.parametrize("name", ["br-lan", "wlan0", "eth0.12", "a" * 15])
-def test_names_that_linux_gives_interfaces_are_taken(name):
+def test_valid_linux_interface_names_are_accepted(name):
     assert name == field_types.INTERFACE.read(name)
 
 
 @pytest.mark.parametrize("name", ["", "a" * 16, "eth0;reboot", 'x"', "a/b", "два"])
-def test_a_name_that_could_mean_something_else_to_the_kernel_is_refused(name):
+def test_a_name_with_special_meaning_for_the_kernel_is_refused(name):
     with pytest.raises(ValueError, match="cannot be the name"):
         field_types.INTERFACE.read(name)
 
@@ -41,12 +41,12 @@ def test_addresses_are_kept_in_their_shortest_spelling():
     assert "fd00::1" == field_types.ADDRESS.read("FD00:0:0::0001")
 
 
-def test_a_name_on_two_lines_is_refused():
+def test_a_name_with_a_line_break_is_refused():
     with pytest.raises(ValueError, match="one line"):
         field_types.NAME.read("a\nb")
 
 
-def test_a_list_of_too_many_is_refused():
+def test_a_list_that_is_too_long_is_refused():
     with pytest.raises(ValueError, match="5000 are allowed"):
         field_types.INTERFACES.read([f"eth{n}" for n in range(5001)])
 
@@ -58,12 +58,12 @@ def test_ports_go_from_1_to_65535(port, is_one):
     assert is_one == (why_refused(field_types.PORT, port) is None)
 
 
-def test_a_text_is_kept_whole_and_holds_nothing_that_cannot_be_shown():
+def test_a_text_is_kept_unchanged_and_has_no_unprintable_characters():
     assert "Two\nlines" == field_types.TEXT.read(" Two\nlines ")
     assert "cannot be shown" in why_refused(field_types.TEXT, "a\x1b[2Jb")
     assert "cannot be shown" in why_refused(field_types.TEXT, "a\u202eb")
 
 
-def test_a_path_is_an_absolute_one():
+def test_a_path_must_be_absolute():
     assert "/etc/x" == str(field_types.PATH.read("/etc/x"))
     assert why_refused(field_types.PATH, "etc/x") is not None

@@ -1,4 +1,4 @@
-"""Services of the neighbourhood, as node.toml says them."""
+"""Services of the community, as node.toml lists them."""
 
 from ipaddress import ip_address
 
@@ -20,7 +20,7 @@ interface = "eth0"
 """
 
 
-def test_a_service_behind_an_address_is_read_with_the_usual_port():
+def test_a_service_with_an_address_gets_the_default_port():
     found = read_offer("Radio | http://10.77.0.9/live?q=1 | What the valley says")
     assert found == OfferedService(
         "Radio",
@@ -33,7 +33,7 @@ def test_a_service_behind_an_address_is_read_with_the_usual_port():
     assert 443 == read_offer("Wiki | https://[fd77::9]/ | ").port
 
 
-def test_a_service_behind_a_name_says_where_it_is():
+def test_a_service_with_a_name_needs_its_address():
     found = read_offer("Wiki | https://Wiki.Vall.lan:8443/ | All we know | 10.77.0.9 fd77::9")
     assert ("wiki.vall.lan", 8443) == (found.host, found.port)
     assert (ip_address("10.77.0.9"), ip_address("fd77::9")) == found.addresses
@@ -71,12 +71,12 @@ def test_a_service_behind_a_name_says_where_it_is():
         17,
     ],
 )
-def test_what_nobody_could_use_or_trust_is_refused(line):
+def test_an_unusable_or_unsafe_service_is_refused(line):
     with pytest.raises(ValueError, match=r"\w{3}"):
         read_offer(line)
 
 
-def test_a_list_of_more_services_than_a_page_shows_is_refused():
+def test_a_list_with_more_services_than_a_page_shows_is_refused():
     lines = [f"Wiki | http://10.77.0.9:{port}/ | one" for port in range(8000, 8033)]
     assert 32 == len(SERVICES.read(lines[:32]))
     with pytest.raises(ValueError, match="32 are allowed"):
@@ -87,7 +87,7 @@ def test_a_list_of_more_services_than_a_page_shows_is_refused():
     ("port", "codes"),
     [(8080, []), *((server, ["config-service"]) for server in (53, 80, 443, 2080, 2081, 2443, 7400))],
 )
-def test_no_service_opens_a_door_of_the_node_itself(port, codes):
+def test_no_service_opens_a_port_of_the_node_itself(port, codes):
     text = f'{FILE}[services]\noffered = ["Wiki | http://10.77.0.1:{port}/ | on this node"]\n'
     config, findings = parse_config(text)
     assert codes == [finding.code for finding in findings]
@@ -105,7 +105,7 @@ def test_no_service_opens_a_door_of_the_node_itself(port, codes):
         (" | http://10.77.0.9/ | what", False),
     ],
 )
-def test_the_longest_is_read_and_one_more_is_refused(line, is_read):
+def test_the_longest_value_is_accepted_and_one_more_character_is_refused(line, is_read):
     if is_read:
         assert read_offer(line)
         return

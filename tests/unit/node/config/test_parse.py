@@ -1,4 +1,4 @@
-"""A settings file says what holds, or everything that is wrong with it at once."""
+"""A settings file gives settings, or all of its errors at once."""
 
 from ipaddress import IPv4Address
 
@@ -41,16 +41,16 @@ def test_four_lines_are_a_whole_configuration():
     assert "/run/procomu/console.sock" == config.node.console_socket
 
 
-def test_the_example_is_a_valid_file_that_changes_nothing_but_the_names():
+def test_the_example_is_valid_and_changes_nothing_but_the_names():
     assert config_of(LEAST) == config_of(example())
 
 
-def test_answers_of_the_person_stand_in_the_example():
+def test_answers_given_to_init_are_in_the_example():
     config = config_of(example({"node.name": '"hill"', "mesh.interfaces": '["mesh0"]'}))
     assert ("hill", ("mesh0",)) == (config.node.name, config.mesh.interfaces)
 
 
-def test_every_error_is_told_at_once_each_with_its_line_and_its_mend():
+def test_all_errors_are_reported_at_once_each_with_line_and_fix():
     text = LEAST.replace('name = "library"', 'nmae = "library"\ndata_dir = 3') + "mesh0\n[portl]\nport = 80\n"
     assert [
         "line 2: config-unknown: [node] has no setting 'nmae'. Fix: did you mean name?",
@@ -62,7 +62,7 @@ def test_every_error_is_told_at_once_each_with_its_line_and_its_mend():
     ] == said_of(text)
 
 
-def test_what_must_be_written_is_asked_for_with_an_example():
+def test_a_required_setting_is_asked_for_with_an_example():
     assert [
         'config-missing: community.name is missing. Fix: add name = "Vall Alta" below [community]',
         'config-missing: lan.interface is missing. Fix: add interface = "br-lan" below [lan]',
@@ -71,13 +71,13 @@ def test_what_must_be_written_is_asked_for_with_an_example():
     ] == sorted(said_of("[node]\n"))
 
 
-def test_a_setting_above_all_sections_is_told_where_it_belongs():
+def test_a_setting_before_all_sections_is_reported_with_its_section():
     assert [
         "line 1: config-unknown: 'masquerade' stands in no section. Fix: move it below [uplink]"
     ] == said_of("masquerade = false\n" + LEAST)
 
 
-def test_a_setting_in_the_wrong_section_is_told_where_it_belongs():
+def test_a_setting_in_the_wrong_section_is_reported_with_its_section():
     assert ["line 9: config-unknown: [uplink] has no setting 'peers'. Fix: move it below [mesh]"] == said_of(
         LEAST + "peers = []\n"
     )
@@ -101,7 +101,7 @@ def test_a_setting_in_the_wrong_section_is_told_where_it_belongs():
         ('domain = "a b"', "cannot be a name in the DNS"),
     ],
 )
-def test_a_value_that_cannot_work_on_the_people_s_side_is_refused(line, said):
+def test_a_value_that_cannot_work_on_the_client_side_is_refused(line, said):
     (only,) = said_of(LEAST.replace('interface = "br-lan"', f'interface = "br-lan"\n{line}'))
     assert said in only
     assert only.startswith("line 7: ")
@@ -135,7 +135,7 @@ def test_the_two_sides_cannot_be_one_interface():
 
 
 @pytest.mark.parametrize("address", ["10.77.0.1", "0.0.0.0", "::"])
-def test_an_admin_page_on_the_people_s_side_is_worth_a_second_look(address):
+def test_an_admin_address_on_the_client_side_is_a_warning(address):
     config, findings = parse_config(LEAST + f'[admin]\naddress = "{address}"\n')
     assert config is not None
     assert ["W-config-admin"] == [finding.code for finding in findings]
@@ -147,14 +147,14 @@ def test_peers_are_addresses_ports_and_keys():
     assert ("fd42::7", 7400, node) == (peer.address, peer.port, peer.node)
 
 
-def test_sessions_may_last_for_ever_and_ipv6_may_be_left_out():
+def test_sessions_may_be_unlimited_and_ipv6_may_be_left_out():
     text = LEAST.replace('interface = "br-lan"', 'interface = "br-lan"\naddress6 = "none"')
     config = config_of(text + '[portal]\nsession = "none"\n')
     assert (None, None) == (config.lan.address6, config.portal.session)
 
 
 @pytest.mark.parametrize("address", ["10.77.0.1/16", "192.168.1.254/24", "10.0.0.130/25", "172.16.0.2/29"])
-def test_addresses_handed_out_never_include_the_node_s_own(address):
+def test_the_dhcp_range_never_includes_the_nodes_own_address(address):
     lan = config_of(
         LEAST.replace('interface = "br-lan"', f'interface = "br-lan"\naddress4 = "{address}"')
     ).lan
@@ -164,7 +164,7 @@ def test_addresses_handed_out_never_include_the_node_s_own(address):
     assert not lan.dhcp_first <= lan.address4.ip <= lan.dhcp_last
 
 
-def test_the_range_begins_a_hundred_above_the_node():
+def test_the_range_starts_a_hundred_above_the_node():
     lan = config_of(LEAST).lan
     assert (IPv4Address("10.77.0.101"), IPv4Address("10.77.255.253")) == (lan.dhcp_first, lan.dhcp_last)
 
@@ -175,7 +175,7 @@ def test_a_file_that_is_far_too_large_is_not_read():
 
 
 @given(st.text(max_size=300) | st.lists(st.sampled_from(LEAST.split("\n")), max_size=12).map("\n".join))
-def test_no_text_whatever_breaks_the_reader(text):
+def test_no_text_raises(text):
     config, findings = parse_config(text)
     assert (config is None) == any(finding.is_error for finding in findings)
     assert all(0 <= finding.line <= text.count("\n") + 1 for finding in findings)
@@ -198,7 +198,7 @@ def test_a_certificate_needs_its_key_and_then_the_portal_may_have_a_public_name(
     assert (None, None) == (config_of(LEAST).portal.certificate, config_of(LEAST).portal.certificate_key)
 
 
-def test_a_community_says_which_languages_its_pages_are_in():
+def test_a_community_sets_the_languages_of_its_pages():
     portal = config_of(LEAST + '[portal]\nlanguage = "ca"\nlanguages = ["es", "pt-BR"]\n').portal
     assert ("ca", ("es", "pt-BR")) == (portal.language, portal.languages)
     assert ("en", ()) == (config_of(LEAST).portal.language, config_of(LEAST).portal.languages)

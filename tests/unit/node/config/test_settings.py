@@ -1,4 +1,4 @@
-"""The list of settings and the values it becomes name the same things."""
+"""The list of settings and the dataclass of their values have the same names."""
 
 import dataclasses
 import tomllib
@@ -18,11 +18,11 @@ def test_every_setting_has_its_field_and_every_field_its_setting():
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
-def test_every_default_and_every_example_is_a_value_that_can_be_read(setting):
+def test_every_default_and_every_example_is_valid(setting):
     for text in filter(None, (setting.default, setting.example)):
         setting.kind.read(tomllib.loads(f"value = {text}")["value"])
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
-def test_every_setting_says_what_it_means_in_a_sentence(setting):
+def test_every_setting_has_a_description(setting):
     assert setting.help.endswith(".")

@@ -1,4 +1,4 @@
-"""Rules are judged when they are adopted; who joins later strains them and never takes them out of force."""
+"""Rules are checked when they are adopted; members who join later never take them out of force."""
 
 import pytest
 
@@ -34,7 +34,9 @@ def codes(findings: tuple[Finding, ...]) -> list[str]:
 @pytest.mark.parametrize(
     ("count", "expected"), [(44, set()), (45, {"E12"}), (60, {"E04", "E12"}), (200, {"E04", "E12"})]
 )
-def test_the_example_stays_in_force_whoever_joins_and_what_does_not_fit_stands_with_its_mend(count, expected):
+def test_the_example_stays_in_force_for_any_new_member_and_conflicts_are_reported_with_their_fix(
+    count, expected
+):
     book = consider(adopted(), EXAMPLE, households(count))
     assert (fingerprint(EXAMPLE), (), "") == (book.fingerprint, book.rejected, book.rejected_fingerprint)
     assert expected == set(codes(book.strained))
@@ -42,7 +44,7 @@ def test_the_example_stays_in_force_whoever_joins_and_what_does_not_fit_stands_w
     assert not any(finding.is_error for finding in book.warnings)
 
 
-def test_what_fits_again_is_no_longer_told():
+def test_a_resolved_conflict_is_no_longer_reported():
     book = consider(adopted(), EXAMPLE, households(60))
     assert () == consider(book, EXAMPLE, households(44)).strained
 
@@ -51,7 +53,7 @@ def test_a_first_start_needs_rules_that_fit():
     assert "E04" in codes(load_active_ruleset(EXAMPLE, households(60)))  # type: ignore[arg-type]
 
 
-def test_what_was_adopted_is_opened_again_whoever_joined_and_nothing_else_is():
+def test_adopted_rules_are_loaded_again_for_any_members_and_others_are_not():
     book = reload_active_ruleset(EXAMPLE, households(60))
     assert book is not None
     assert {"E04", "E12"} == set(codes(book.strained))
@@ -68,13 +70,15 @@ def test_an_edit_with_errors_of_its_own_is_refused_and_the_rules_in_force_stay(t
         assert (count == 60) == bool(book.strained)
 
 
-def test_an_edit_that_would_strain_the_line_is_refused_while_it_does_not():
+def test_an_edit_that_would_overcommit_the_uplink_is_refused_while_it_is_not_overcommitted():
     more = EXAMPLE.replace('floor = "4 Mbit/s down', 'floor = "30 Mbit/s down')
     assert ["E04"] == codes(consider(adopted(), more, households(44)).rejected)
 
 
-def test_where_the_line_is_too_slow_for_all_who_joined_one_rule_after_another_may_be_mended():
-    """E04 and E12 stand; a change that mends one of them is adopted, and one that has an error of its own is not."""
+def test_where_the_uplink_is_too_slow_rules_may_be_fixed_one_after_another():
+    """E04 and E12 are present; a change that fixes one of them is adopted, and one with an error of its own is
+    not.
+    """
     book = consider(adopted(), EXAMPLE, households(60))
     less = EXAMPLE.replace('expect = "down >= 370 kbit/s"', 'expect = "down >= 256 kbit/s"')
     ruleset, findings = amend(book, less, households(60))
@@ -92,15 +96,15 @@ def test_where_the_line_is_too_slow_for_all_who_joined_one_rule_after_another_ma
     assert "E12" in codes(consider(book, own, households(60)).rejected), "this test never holds"
 
 
-def test_what_would_not_fit_any_more_is_told_once_and_not_for_each_who_joins():
+def test_a_new_conflict_is_reported_once_and_not_for_each_new_member():
     book = adopted(file_with(), 70)
     assert ["E04"] == codes(new_strains(book, households(80)))
     assert () == new_strains(strained(book, households(80)), households(81))
     assert () == new_strains(book, households(71))
 
 
-def test_rules_that_were_adopted_stay_in_force_also_where_later_checks_would_refuse_them():
-    """A node that is brought up to date may know one more error than the one that adopted them."""
+def test_adopted_rules_stay_in_force_also_where_later_checks_would_refuse_them():
+    """An upgraded node may know one more error than the version that adopted them."""
     text = file_with(rule("slow", 'ceiling = "64 kbit/s down, 32 kbit/s up"'))
     assert "E03" in codes(load_active_ruleset(text, households(3)))  # type: ignore[arg-type]
     book = reload_active_ruleset(text, households(3))

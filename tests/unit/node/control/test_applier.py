@@ -1,4 +1,4 @@
-"""A plan is applied once for each change, and a change that comes meanwhile is another one."""
+"""A plan is applied once for each change, and a change that comes meanwhile needs another run."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +20,7 @@ def plan_applier(kernel: FakeKernel) -> PlanApplier:
     return PlanApplier(kernel, FakeClock(), plan=lambda: PLAN, remember=_stored, troubles=Troubles())
 
 
-async def test_what_stands_is_not_applied_again_and_again() -> None:
+async def test_an_applied_plan_is_not_applied_again() -> None:
     kernel = FakeKernel()
     made = plan_applier(kernel)
     with ThreadPoolExecutor(1) as applier:
@@ -32,7 +32,7 @@ async def test_what_stands_is_not_applied_again_and_again() -> None:
         running.cancel()
 
 
-async def test_a_change_while_a_plan_is_applied_is_another_version_and_not_done() -> None:
+async def test_a_change_while_a_plan_is_applied_is_a_newer_version_and_not_done() -> None:
     made = plan_applier(FakeKernel())
     before = made.version
     made.change()

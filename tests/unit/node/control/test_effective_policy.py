@@ -1,4 +1,4 @@
-"""What everyone may use now: rules, voucher and node.toml agree on when a visit ends and how many devices are on."""
+"""The effective policy: rules, voucher and node.toml determine the end of a session and the number of devices."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,7 +23,7 @@ DEVICES = '[[rule]]\nid = "few"\ndevices = {}\nwho = "group:day-pass"\nby = "D-1
 
 
 class PolicyFixture:
-    """A standing with everything that it asks."""
+    """An effective policy with everything that it reads."""
 
     def __init__(self, rules: str = "", session_ms: int | None = 4 * HOUR_MS) -> None:
         book = load_active_ruleset(RULES + rules, NO_MEMBERS)
@@ -50,7 +50,7 @@ class PolicyFixture:
         return self.standing.account_of(mac)
 
     def lasts(self, mac: MacAddress) -> int | None:
-        """Milliseconds of a visit that begins now."""
+        """Length in milliseconds of a session that begins now."""
         ends = self.standing.visit_end(mac, self.clock.now)
         return None if ends is None else ends - self.clock.now
 
@@ -61,7 +61,7 @@ class PolicyFixture:
         self.standing.welcome(mac)
 
 
-def test_a_visit_lasts_as_long_as_a_rule_says_or_else_as_node_toml_says() -> None:
+def test_a_session_lasts_as_a_rule_says_or_else_as_node_toml_says() -> None:
     assert 4 * HOUR_MS == PolicyFixture().lasts(ANA)
     assert 90 * 60_000 == PolicyFixture(SESSION.format(90, "tier:guest")).lasts(ANA)
     assert None is PolicyFixture(session_ms=None).lasts(ANA)
@@ -76,13 +76,13 @@ def test_a_voucher_lasts_as_it_says_whatever_node_toml_says() -> None:
 
 
 @given(st.integers(30, 600), st.integers(1, 20))
-def test_no_visit_is_longer_than_the_rule_or_the_voucher(minutes: int, hours: int) -> None:
+def test_no_session_is_longer_than_the_rule_or_the_voucher(minutes: int, hours: int) -> None:
     place = PolicyFixture(SESSION.format(minutes, "group:day-pass"))
     place.use_voucher(ANA, hours * HOUR_MS)
     assert min(minutes * 60_000, hours * HOUR_MS) == place.lasts(ANA)
 
 
-def test_the_fewer_devices_count() -> None:
+def test_the_lower_device_limit_applies() -> None:
     for rule, voucher, most in ((0, 0, None), (3, 0, 3), (0, 2, 2), (3, 2, 2), (2, 3, 2)):
         place = PolicyFixture(DEVICES.format(rule) if rule else "")
         account = place.use_voucher(ANA, HOUR_MS, voucher)
@@ -96,7 +96,7 @@ def test_a_vouchers_account_is_in_the_group_of_its_batch() -> None:
     assert frozenset() == place.standing.unit(AccountId("guest-0a")).groups
 
 
-def test_when_a_voucher_is_revoked_the_visit_of_each_of_its_devices_is_over() -> None:
+def test_when_a_voucher_is_revoked_the_sessions_of_its_devices_end() -> None:
     place = PolicyFixture()
     place.use_voucher(ANA, HOUR_MS)
     for mac in (ANA, BEN):
@@ -108,7 +108,7 @@ def test_when_a_voucher_is_revoked_the_visit_of_each_of_its_devices_is_over() ->
     assert () == place.standing.end_vouchers((ANA, BEN), place.clock.now), "said once"
 
 
-def test_whoever_comes_in_has_a_class_before_the_next_turn() -> None:
+def test_a_new_device_has_a_class_before_the_next_tick() -> None:
     place = PolicyFixture()
     place.use_voucher(ANA, HOUR_MS)
     place.let_in(ANA)
@@ -117,7 +117,7 @@ def test_whoever_comes_in_has_a_class_before_the_next_turn() -> None:
     assert ALL_GUARANTEED == place.standing.kept()
 
 
-def test_a_visit_ends_at_its_end_and_not_before() -> None:
+def test_a_session_ends_at_its_end_and_not_before() -> None:
     place = PolicyFixture()
     place.let_in(ANA)
     end = Monotonic(place.clock.now + 4 * HOUR_MS)

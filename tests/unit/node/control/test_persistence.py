@@ -1,4 +1,4 @@
-"""What is still to be stored waits, however long the data folder cannot be used, and is never booked twice."""
+"""The write-behind queue: pending changes wait as long as the data folder is unusable, and are never booked twice."""
 
 import asyncio
 from typing import Any
@@ -22,7 +22,7 @@ NODE = NodeId("n" * 52)
 
 
 class PersistenceFixture:
-    """A keeper with everything around it."""
+    """A persistence queue with everything that it reads and writes."""
 
     def __init__(self, repository: FakeRepository) -> None:
         self.repository, self.clock, self.ledger = repository, FakeClock(), Ledger()
@@ -47,7 +47,7 @@ class PersistenceFixture:
         self.persistence.keep([(key, self.ledger.add(key, Usage(Bytes(down), Bytes(0)), busy=False))])
 
 
-async def test_what_waited_for_a_full_disk_is_stored_once_there_is_room() -> None:
+async def test_changes_queued_during_a_full_disk_are_stored_once_there_is_room() -> None:
     fixture = PersistenceFixture(FakeRepository())
     await fixture.persistence.recall(Monotonic(0))
     fixture.use(100)
@@ -60,7 +60,7 @@ async def test_what_waited_for_a_full_disk_is_stored_once_there_is_room() -> Non
     assert ["the data folder is full (make room)", "the data folder can be written again"] == fixture.reports
 
 
-async def test_a_session_waits_like_everything_else() -> None:
+async def test_a_session_is_queued_like_everything_else() -> None:
     fixture = PersistenceFixture(FakeRepository())
     await fixture.persistence.recall(Monotonic(0))
     fixture.session_table.handle(ANA, session_state.SessionGranted("1", Milliseconds(1000)), Monotonic(0))
@@ -73,8 +73,8 @@ async def test_a_session_waits_like_everything_else() -> None:
     assert not fixture.session_table.unsaved
 
 
-async def test_a_session_that_is_over_is_not_stored_again_at_each_start() -> None:
-    """It would be kept for thirty days after the last start, and not after its end."""
+async def test_an_ended_session_is_not_stored_again_at_each_start() -> None:
+    """It would be kept for thirty days after the last start instead of after its end."""
     repository = FakeRepository()
     ended = Session(ANA, 1, AccountId("ana"), "expired", "1", Monotonic(5_000), Monotonic(9_000))
     repository.sessions[ANA] = SavedSession(ended, "another boot", None)
@@ -84,7 +84,7 @@ async def test_a_session_that_is_over_is_not_stored_again_at_each_start() -> Non
     assert not fixture.session_table.unsaved
 
 
-async def test_a_database_that_was_taken_away_is_written_again_from_what_we_know() -> None:
+async def test_a_replaced_database_is_written_again_from_memory() -> None:
     fixture = PersistenceFixture(FakeRepository())
     await fixture.persistence.recall(Monotonic(0))
     fixture.use(100)
@@ -95,7 +95,9 @@ async def test_a_database_that_was_taken_away_is_written_again_from_what_we_know
     assert [100] == [cell.uplink.down for cell in fixture.repository.rows.values()]
 
 
-async def test_counting_begun_blind_starts_with_what_stands_and_catches_up_later() -> None:
+async def test_counting_that_started_without_a_database_starts_with_the_kernels_counters_and_catches_up_later() -> (
+    None
+):
     repository = FakeRepository()
     repository.baseline = Baseline("life", {1: Usage(Bytes(900), Bytes(0))})
     repository.facts = {"counters_id": "life", "incarnation": "old life"}
@@ -110,7 +112,7 @@ async def test_counting_begun_blind_starts_with_what_stands_and_catches_up_later
     assert 70 == fixture.ledger.total(AccountId("ana"), "2026-11").uplink.total
 
 
-async def test_cells_of_before_come_back() -> None:
+async def test_buckets_of_before_are_restored() -> None:
     repository = FakeRepository()
     key = UsageKey(NODE, "old life", AccountId("ana"), "2026-11-24")
     repository.rows = {key: UsageBucket(Usage(Bytes(7), Bytes(0)), NO_USAGE)}
@@ -122,8 +124,8 @@ async def test_cells_of_before_come_back() -> None:
     assert 7 == fixture.ledger.total(AccountId("ana"), "2026-11").uplink.total
 
 
-async def test_counters_that_went_with_the_machine_begin_another_life_of_the_books() -> None:
-    """Neighbours may have been told of bytes that nobody stored: those cells are not counted on."""
+async def test_counters_lost_with_the_machine_begin_another_incarnation_of_the_ledger() -> None:
+    """Neighbours may have received bytes that were never stored: those buckets are not continued."""
     repository = FakeRepository()
     repository.facts = {"incarnation": "7-old"}
     fixture = PersistenceFixture(repository)
@@ -131,7 +133,7 @@ async def test_counters_that_went_with_the_machine_begin_another_life_of_the_boo
     assert "8-new life" == fixture.persistence.writer.incarnation
 
 
-async def test_the_ledger_is_told_once_what_to_forget_when_the_clock_has_run_steadily() -> None:
+async def test_the_ledger_is_told_once_what_to_delete_when_the_clock_has_run_steadily() -> None:
     fixture = PersistenceFixture(FakeRepository())
     await fixture.persistence.recall(Monotonic(0))
     assert "" == fixture.persistence.days_to_forget()
@@ -146,7 +148,7 @@ def binding(name: str = "") -> Binding:
     return Binding(ANA, AccountId("ana"), "card", "2026-11-24", name)
 
 
-async def test_what_changed_in_the_register_waits_too_and_the_last_word_counts() -> None:
+async def test_registry_changes_are_queued_too_and_the_last_one_counts() -> None:
     fixture = PersistenceFixture(FakeRepository())
     await fixture.persistence.recall(Monotonic(0))
     fixture.repository.full = True
@@ -159,7 +161,7 @@ async def test_what_changed_in_the_register_waits_too_and_the_last_word_counts()
     assert not fixture.persistence.pending
 
 
-async def test_a_database_that_was_taken_away_gets_the_register_again() -> None:
+async def test_a_replaced_database_gets_the_registry_again() -> None:
     fixture = PersistenceFixture(FakeRepository())
     await fixture.persistence.recall(Monotonic(0))
     fixture.persistence.pending.add(fixture.registry.bindings.bind(binding()))
@@ -170,7 +172,7 @@ async def test_a_database_that_was_taken_away_gets_the_register_again() -> None:
     assert (binding(),) == fixture.repository.registry.kept.bindings
 
 
-async def test_many_who_wait_for_a_disk_that_fails_do_not_try_it_one_after_another() -> None:
+async def test_many_waiters_on_a_failing_disk_do_not_retry_one_after_another() -> None:
     repository = CountingMemory()
     fixture = PersistenceFixture(repository)
     await fixture.persistence.recall(Monotonic(0))
@@ -185,7 +187,7 @@ async def test_many_who_wait_for_a_disk_that_fails_do_not_try_it_one_after_anoth
     assert (binding("19"),) == repository.registry.kept.bindings
 
 
-async def test_who_asked_to_be_forgotten_is_once_the_disk_takes_it() -> None:
+async def test_a_queued_erasure_is_carried_out_once_the_disk_can_be_written() -> None:
     fixture = PersistenceFixture(FakeRepository())
     await fixture.persistence.recall(Monotonic(0))
     fixture.persistence.pending.add([binding()])
@@ -200,9 +202,7 @@ async def test_who_asked_to_be_forgotten_is_once_the_disk_takes_it() -> None:
     assert () == fixture.repository.registry.kept.bindings
 
 
-async def test_an_erasure_takes_what_one_account_used_in_earlier_months_out_of_what_waits_and_nothing_else() -> (
-    None
-):
+async def test_an_erasure_removes_only_one_accounts_earlier_months_from_the_queue() -> None:
     fixture = PersistenceFixture(FakeRepository())
     await fixture.persistence.recall(Monotonic(0))
     days = ("2026-10-31", "2026-11-01", DAY_UNKNOWN)
@@ -233,7 +233,7 @@ def comes_late(day: str) -> UsageKey:
     return UsageKey(NodeId("m" * 52), "a life", AccountId("ana"), day)
 
 
-async def test_when_the_month_of_an_erasure_is_over_its_days_leave_what_waits_and_the_ledger() -> None:
+async def test_when_the_month_of_an_erasure_is_over_its_days_leave_the_queue_and_the_ledger() -> None:
     fixture = PersistenceFixture(FakeRepository())
     await fixture.persistence.recall(Monotonic(0))
     fixture.persistence.erase(None, AccountId("ana"), "2026-11-24")
@@ -248,7 +248,7 @@ async def test_when_the_month_of_an_erasure_is_over_its_days_leave_what_waits_an
     assert {"2026-11-25", "2026-12-04"} == {key.day for key in fixture.repository.rows}
 
 
-async def test_who_is_erased_and_comes_again_counts_from_the_next_day_on() -> None:
+async def test_an_erased_account_that_joins_again_counts_from_the_next_day_on() -> None:
     fixture = PersistenceFixture(FakeRepository())
     await fixture.persistence.recall(Monotonic(0))
     fixture.persistence.erase(None, AccountId("ana"), "2026-11-24")
@@ -267,7 +267,7 @@ async def test_who_is_erased_and_comes_again_counts_from_the_next_day_on() -> No
     assert {"2026-12-04", DAY_UNKNOWN} == {key.day for key in fixture.repository.rows}, "unknown days go once"
 
 
-async def test_an_erasure_that_is_known_late_takes_out_what_pages_brought_meanwhile() -> None:
+async def test_an_erasure_known_late_removes_what_pages_brought_meanwhile() -> None:
     repository = FakeRepository()
     await repository.erase(None, AccountId("ana"), "2026-11-24")
     repository.full = True
@@ -283,7 +283,7 @@ async def test_an_erasure_that_is_known_late_takes_out_what_pages_brought_meanwh
     assert {"2026-11-24"} == {key.day for key in repository.rows}
 
 
-async def test_a_database_that_was_taken_away_is_told_again_who_was_erased() -> None:
+async def test_a_replaced_database_gets_the_erasures_again() -> None:
     fixture = PersistenceFixture(FakeRepository())
     await fixture.persistence.recall(Monotonic(0))
     people = [AccountId(f"guest-{number}") for number in range(600)]
@@ -296,7 +296,7 @@ async def test_a_database_that_was_taken_away_is_told_again_who_was_erased() -> 
     assert people == list(fixture.repository.erasures)
 
 
-async def test_what_a_wrong_clock_kept_out_after_an_erasure_is_stored_when_it_is_right() -> None:
+async def test_usage_kept_out_by_a_wrong_clock_after_an_erasure_is_stored_when_the_clock_is_right() -> None:
     fixture = PersistenceFixture(FakeRepository())
     await fixture.persistence.recall(Monotonic(0))
     fixture.persistence.erase(None, AccountId("ana"), "2027-12-29")
@@ -311,7 +311,7 @@ async def test_what_a_wrong_clock_kept_out_after_an_erasure_is_stored_when_it_is
     )
 
 
-async def test_after_thirteen_months_nobody_knows_who_was_erased() -> None:
+async def test_erasures_are_forgotten_after_thirteen_months() -> None:
     fixture = PersistenceFixture(FakeRepository())
     await fixture.persistence.recall(Monotonic(0))
     fixture.persistence.erase(None, AccountId("ana"), "2026-11-24")
@@ -325,7 +325,7 @@ async def test_after_thirteen_months_nobody_knows_who_was_erased() -> None:
 
 
 class CountingMemory(FakeRepository):
-    """Counts how often somebody tried to write."""
+    """Counts attempts to write."""
 
     tried = 0
 

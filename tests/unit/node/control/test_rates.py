@@ -1,4 +1,4 @@
-"""Rates are means over times that are long enough, and every byte counts in one of them."""
+"""Rates are means over sufficiently long intervals, and every byte counts in exactly one of them."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +17,7 @@ def booked(down: int) -> UsageDelta:
 
 
 @given(st.lists(st.tuples(st.integers(0, 2 * RATES_OVER_MS), st.integers(0, 10**9)), min_size=1))
-def test_each_byte_counts_in_one_rate_however_soon_readings_follow_each_other(
+def test_each_byte_counts_in_one_rate_however_close_the_readings_are(
     readings: list[tuple[int, int]],
 ) -> None:
     unrated, elapsed_ms, rated_bytes, sent = Unrated(), 0, 0, 0
@@ -35,6 +35,8 @@ def test_each_byte_counts_in_one_rate_however_soon_readings_follow_each_other(
     assert sent == rated_bytes + unrated.total.down
 
 
-def test_a_full_line_is_not_taken_for_an_unused_one_by_two_readings_at_once() -> None:
-    """Readings hurry when somebody changes the packet filter; a busy line counted as quiet from such a pair on."""
+def test_two_readings_at_once_do_not_make_a_full_uplink_look_unused() -> None:
+    """Readings are taken early when the packet filter changes; after such a pair a busy uplink had counted as
+    quiet.
+    """
     assert mean_rates(Unrated().plus(booked(0)), 3) is None

@@ -1,4 +1,4 @@
-"""From a rule file to the classes that the kernel is given: nobody is under the lifeline, on any level of the tree."""
+"""From a rule file to the kernel's classes: nobody gets less than the lifeline, on any level of the tree."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -34,7 +34,7 @@ def tree(standing: EffectivePolicy, *, upwards: bool) -> dict[int, HtbClass]:
 
 
 def the_tree_holds(classes: dict[int, HtbClass], line: int | None) -> None:
-    """What children are guaranteed fits into what their parent is, on every level up to the line."""
+    """The guaranteed rates of children fit into their parent's, on every level up to the uplink."""
     if line is not None:
         assert line == classes[UPLINK_MINOR].rate == classes[UPLINK_MINOR].ceil
     for minor, htb in classes.items():
@@ -46,8 +46,9 @@ def the_tree_holds(classes: dict[int, HtbClass], line: int | None) -> None:
 
 
 def everybody_has_theirs(standing: EffectivePolicy, classes: dict[int, HtbClass], *, upwards: bool) -> None:
-    """Each household's own class, and all guests together in theirs, are guaranteed the lifeline; while no speed of
-    the line is stated nothing can be guaranteed, but no ceiling is under it."""
+    """Each household's own class, and the class of all guests, are guaranteed the lifeline; with an unknown
+    uplink speed nothing is guaranteed, but no ceiling is below it.
+    """
     ruleset = standing.active_ruleset.ruleset
     own, theirs = way(lifeline_of(ruleset), upwards), way(guest_lifeline_of(ruleset), upwards)
     guests: set[int] = set()
@@ -81,7 +82,7 @@ def nobody_is_under_the_lifeline(community: Community) -> None:
 
 @FEW
 @given(ACCEPTED)
-def test_no_accepted_file_leaves_anybody_under_the_lifeline(community: Community) -> None:
+def test_no_accepted_file_leaves_anybody_below_the_lifeline(community: Community) -> None:
     nobody_is_under_the_lifeline(community)
 
 
@@ -89,15 +90,15 @@ def test_no_accepted_file_leaves_anybody_under_the_lifeline(community: Community
 @pytest.mark.parametrize("thousand", range(10))
 @MANY
 @given(community=ACCEPTED)
-def test_no_accepted_file_of_ten_thousand_leaves_anybody_under_the_lifeline(
+def test_no_accepted_file_of_ten_thousand_leaves_anybody_below_the_lifeline(
     community: Community, thousand: int
 ) -> None:
-    """In parts, because what was tried is remembered."""
+    """Split into parts, because hypothesis keeps all examples of a run in memory."""
     nobody_is_under_the_lifeline(community)
 
 
 def told_floors(standing: EffectivePolicy, *, upwards: bool) -> list[int]:
-    """What people who are here are told to have at least: each household its own, each pool of guests once."""
+    """Guaranteed rates as shown to people who are online: one for each household, one for each pool of guests."""
     own: list[int] = []
     pools: dict[str, int] = {}
     for account in standing.session_table.accounts_here():
@@ -114,10 +115,10 @@ JOINED = '[[account]]\nid = "late-{0}"\ntier = "{1}"\ndevices = ["02:00:00:00:04
 
 @FEW
 @given(ACCEPTED, st.lists(st.sampled_from(TIERS), min_size=1, max_size=40))
-def test_whoever_joins_later_everybody_has_the_lifeline_or_the_same_part_of_it(
+def test_whichever_members_join_later_all_have_the_lifeline_or_the_same_part_of_it(
     community: Community, joined: list[str]
 ) -> None:
-    """Rules were adopted before; more lifelines than the line has shrink alike, and the node says by how much."""
+    """Rules were adopted before; lifelines that exceed the uplink shrink alike, and the node reports by how much."""
     members = community.members + "".join(JOINED.format(n, tier) for n, tier in enumerate(joined))
     standing = effective_policy_of(community, members)
     ruleset = standing.active_ruleset.ruleset
@@ -132,7 +133,7 @@ def test_whoever_joins_later_everybody_has_the_lifeline_or_the_same_part_of_it(
         ]
         has_guests = len(households) < len(standing.session_table.accounts_here())
         due = own * len(households) + way(guest_lifeline_of(ruleset), upwards) * has_guests
-        # In each pool a bit a second may be lost to whole numbers.
+        # In each pool a bit a second may be lost to integer rounding.
         least = min(own, own * line // due - 2)
         assert all(classes[standing.session_table.minors[account]].rate >= least for account in households)
         assert sum(told_floors(standing, upwards=upwards)) <= line
@@ -140,7 +141,7 @@ def test_whoever_joins_later_everybody_has_the_lifeline_or_the_same_part_of_it(
             assert standing.kept().lifelines_permille <= line * 1000 // due
 
 
-# --- as they were found -------------------------------------------------------------------------
+# --- regressions --------------------------------------------------------------------------------
 
 HEAD = """\
 [ruleset]
@@ -197,8 +198,8 @@ def rates_down(standing: EffectivePolicy) -> dict[str, int]:
     return {a: classes[standing.session_table.minors[a]].rate for a in standing.session_table.accounts_here()}
 
 
-def test_of_twelve_households_that_count_as_one_none_is_left_a_few_of_its_256_kbit() -> None:
-    """One of them has used up its quota and weighs a hundredth of the others: its part was 2.8 kbit/s, once."""
+def test_none_of_twelve_pooled_households_gets_only_a_few_of_its_256_kbit() -> None:
+    """One of them has used up its quota and weighs a hundredth of the others: its part had been 2.8 kbit/s."""
     names = tuple(f"a{n}" for n in range(12))
     rules = HEAD.format(line=4_000) + CHOIR
     community = Community(rules, here(12, "choir"), names, 0, (), frozenset({"a0"}), 0, "synced")
@@ -206,7 +207,7 @@ def test_of_twelve_households_that_count_as_one_none_is_left_a_few_of_its_256_kb
 
 
 def test_while_the_hour_is_unknown_floors_of_all_hours_shrink_and_no_lifeline_does() -> None:
-    """Two floors of different hours fit the line one after the other; both at once left 179 of 256 kbit/s, once."""
+    """Two floors of different hours fit the uplink one after the other; both at once had left 179 of 256 kbit/s."""
     rules = HEAD.format(line=5_000)
     rules += HOURS.format(name="school", floor="2400 kbit/s down, 96 kbit/s up", when="daily 08:00-16:00")
     rules += HOURS.format(name="clinic", floor="2400 kbit/s down, 96 kbit/s up", when="daily 17:00-20:00")
@@ -221,7 +222,7 @@ def test_while_the_hour_is_unknown_floors_of_all_hours_shrink_and_no_lifeline_do
         assert (kept, True) == (told.kept_permille, told.floor.value.down <= found[name])
 
 
-def test_a_voucher_of_the_schools_group_does_not_lend_the_schools_floor_to_all_guests() -> None:
+def test_a_voucher_of_the_schools_group_does_not_give_the_schools_floor_to_all_guests() -> None:
     rules = HEAD.format(line=10_000)
     rules += HOURS.format(name="school", floor="2 Mbit/s down, 96 kbit/s up", when="mon-sun 00:00-24:00")
     community = Community(

@@ -1,4 +1,6 @@
-"""What holds for sessions after any calls of the loop, in any order, with restarts and a disk that is sometimes full."""
+"""Invariants of sessions after any calls of the loop, in any order, with restarts and a disk that is sometimes
+full.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,7 +21,7 @@ START = Monotonic(1_000)
 
 @dataclass
 class TableFixture:
-    """The table with what the loop does around it: storage and kernel get what each call changed."""
+    """The session table as the loop uses it: storage and kernel get what each call changed."""
 
     session_table: SessionTable = field(init=False)
     now: Monotonic = START
@@ -77,7 +79,7 @@ class TableFixture:
                 self.session_table.recognise(admission, self.now)
 
     def apply(self) -> None:
-        """As `PlanApplier.run`: what changed is stored, then the kernel is told."""
+        """As `PlanApplier.run`: changes are stored first, then applied to the kernel."""
         if not self.is_full:
             sessions = [
                 self.session_table.session(m)
@@ -110,7 +112,7 @@ stories = st.lists(
 def live(
     story: list[tuple[str, int, int]],
 ) -> Iterator[tuple[TableFixture, str, dict[MacAddress, session_state.DeviceSession]]]:
-    """After each call, before anything is stored and the kernel is told: the node, the call, and the states before."""
+    """After each call, before anything is stored and applied: the node, the call, and the states before it."""
     node = TableFixture()
     for what, who, amount in story:
         before = dict(node.session_table.guests)
@@ -120,7 +122,7 @@ def live(
 
 
 @given(stories)
-def test_a_mark_passes_while_its_device_is_admitted_and_retires_after_that(
+def test_a_mark_passes_while_its_device_is_admitted_and_drains_after_that(
     story: list[tuple[str, int, int]],
 ) -> None:
     for node, what, _ in live(story):
@@ -133,12 +135,12 @@ def test_a_mark_passes_while_its_device_is_admitted_and_retires_after_that(
         }
         assert admitted == session_table.admitted().keys()
         assert not passing & session_table.retiring.keys()
-        if what != "restart":  # at a start the loop itself has every mark retire that does not pass
+        if what != "restart":  # at a start the loop itself drains every mark that does not pass
             assert {each.mark for each in node.kernel.values()} <= passing | session_table.retiring.keys()
 
 
 @given(stories)
-def test_every_change_waits_to_be_stored(story: list[tuple[str, int, int]]) -> None:
+def test_every_change_is_queued_to_be_stored(story: list[tuple[str, int, int]]) -> None:
     for node, _, _ in live(story):
         session_table = node.session_table
         changed = {
@@ -148,9 +150,9 @@ def test_every_change_waits_to_be_stored(story: list[tuple[str, int, int]]) -> N
 
 
 @given(stories)
-def test_a_removed_device_comes_back_only_when_pardoned(story: list[tuple[str, int, int]]) -> None:
+def test_a_blocked_device_is_admitted_only_after_unblocking(story: list[tuple[str, int, int]]) -> None:
     for node, what, before in live(story):
-        if what == "restart":  # what a full disk did not take is not known after a kill
+        if what == "restart":  # a change that a full disk did not store is unknown after a kill
             removed = {mac for mac, session in node.stored.items() if session.state == "removed"}
         else:
             removed = {mac for mac, state in before.items() if isinstance(state, session_state.Blocked)}
@@ -169,7 +171,7 @@ def test_no_device_is_admitted_past_its_end(story: list[tuple[str, int, int]]) -
 
 
 @given(stories)
-def test_a_device_has_a_state_while_it_has_a_seat(story: list[tuple[str, int, int]]) -> None:
+def test_a_device_has_a_state_while_it_has_an_entry(story: list[tuple[str, int, int]]) -> None:
     for node, _, _ in live(story):
         assert node.session_table.session_entries.keys() == node.session_table.guests.keys()
 

@@ -1,4 +1,4 @@
-"""Changes of the register that wait: the last word about a row counts, whatever failed before."""
+"""Pending changes of the registry: the last change of a row counts, whatever failed before."""
 
 from node.accounts.device_bindings import Binding
 from node.accounts.ports import PassphraseGone, PassphraseHash, Unbound
@@ -13,14 +13,14 @@ def named(name: str) -> Binding:
     return Binding(ANA, HOUSE, "card", "2026-11-24", name)
 
 
-def test_only_what_a_row_became_last_waits() -> None:
+def test_only_the_last_change_of_a_row_is_pending() -> None:
     pending = UnsavedChanges()
     pending.add([named("phone"), PassphraseHash(HOUSE, "x"), named("old phone")])
     assert (named("old phone"), PassphraseHash(HOUSE, "x")) == pending.take()
     assert not pending
 
 
-def test_what_could_not_be_stored_waits_again_but_never_over_a_newer_word() -> None:
+def test_a_failed_change_is_pending_again_but_never_replaces_a_newer_one() -> None:
     pending = UnsavedChanges()
     pending.add([named("phone"), PassphraseHash(HOUSE, "x")])
     taken = pending.take()
@@ -29,7 +29,7 @@ def test_what_could_not_be_stored_waits_again_but_never_over_a_newer_word() -> N
     assert {Unbound(ANA), PassphraseHash(HOUSE, "x")} == set(pending.take())
 
 
-def test_taking_a_row_away_is_a_word_about_that_row() -> None:
+def test_deleting_a_row_is_a_change_of_that_row() -> None:
     pending = UnsavedChanges()
     pending.add([PassphraseHash(HOUSE, "x"), PassphraseGone(HOUSE)])
     assert (PassphraseGone(HOUSE),) == pending.take()

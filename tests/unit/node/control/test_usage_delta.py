@@ -1,4 +1,4 @@
-"""What one reading of the counters comes to."""
+"""The usage delta of one reading of the counters."""
 
 from node.accounting.ledger import Ledger
 from node.accounting.meter import Baseline, Reading
@@ -39,7 +39,7 @@ def test_bytes_of_a_session_that_began_during_a_reading_are_booked_with_the_next
     assert used(75) == ledger.total(ANA, "2026-11-28").uplink
 
 
-def test_what_was_booked_of_a_mark_is_not_booked_again_when_its_device_is_known_again() -> None:
+def test_booked_bytes_of_a_mark_are_not_booked_again_when_its_device_is_known_again() -> None:
     ledger, before = Ledger(), Baseline("life", {2: used(30)})
     gone = book(
         ledger,

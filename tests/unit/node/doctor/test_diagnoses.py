@@ -1,4 +1,4 @@
-"""From what was seen to what is wrong and the command that mends it."""
+"""The doctor: from observed symptoms to what is wrong and the command that fixes it."""
 
 from dataclasses import replace
 
@@ -61,12 +61,12 @@ def only(seen: Symptoms) -> tuple[str, str, str, str]:
     return trouble.verdict, trouble.name, trouble.wrong, trouble.mend
 
 
-def test_a_healthy_node_has_nothing_to_mend():
+def test_a_healthy_node_has_nothing_to_fix():
     assert [] == troubles(WELL)
     assert is_well(diagnose(WELL))
 
 
-def test_a_line_that_is_dead_behind_the_modem_is_named():
+def test_an_uplink_that_is_dead_behind_the_modem_is_reported():
     assert [] == troubles(replace(WELL, resolver_answers=True))
     verdict, name, wrong, mend = only(replace(WELL, resolver_answers=False))
     assert ("warn", "way out") == (verdict, name)
@@ -75,11 +75,11 @@ def test_a_line_that_is_dead_behind_the_modem_is_named():
 
 
 @pytest.mark.parametrize("path", [None, 1_492, 1_500])
-def test_a_line_that_carries_what_the_node_believes_is_well(path: int | None) -> None:
+def test_an_uplink_with_its_configured_speed_is_well(path: int | None) -> None:
     assert [] == troubles(replace(WELL, packets=PacketsSeen(1_500, 1_492, path, "9.9.9.9")))
 
 
-def test_a_line_that_carries_less_than_the_node_believes_is_named_with_the_setting_that_mends_it() -> None:
+def test_an_uplink_slower_than_configured_is_reported_with_the_setting_that_fixes_it() -> None:
     seen = PacketsSeen(lan=1_500, uplink=1_500, path=1_492, target="9.9.9.9")
     verdict, name, wrong, mend = only(replace(WELL, packets=seen))
     assert ("warn", "packets") == (verdict, name)
@@ -89,7 +89,7 @@ def test_a_line_that_carries_less_than_the_node_believes_is_named_with_the_setti
     assert [] == troubles(replace(WELL, config=set_right, packets=seen))
 
 
-def test_servers_that_are_not_ours_are_named_with_what_to_do() -> None:
+def test_foreign_servers_are_reported_with_what_to_do() -> None:
     assert [] == troubles(replace(WELL, foreign=()))
     assert "other servers" in [each.name for each in diagnose(replace(WELL, foreign=()))]
     server = ForeignServer("dhcp", MacAddress("02:77:00:00:00:66"), "192.168.1.1", 3)
@@ -99,7 +99,7 @@ def test_servers_that_are_not_ours_are_named_with_what_to_do() -> None:
     assert mend.startswith("find the device")
 
 
-def test_a_healthy_node_that_is_stopped_is_only_not_started():
+def test_a_healthy_node_that_is_stopped_is_only_reported_as_not_started():
     stopped = replace(
         WELL,
         is_running=False,
@@ -110,7 +110,7 @@ def test_a_healthy_node_that_is_stopped_is_only_not_started():
     assert is_well(diagnose(stopped))
 
 
-def test_an_interface_with_another_name_is_told_with_those_that_are_there():
+def test_an_unknown_interface_name_is_reported_with_the_existing_ones():
     seen = replace(WELL, interfaces={"lo": LINKED, "br0": LINKED, "eth0": LINKED, "mesh0": LINKED})
     assert (
         "fail",
@@ -132,13 +132,13 @@ def test_an_interface_without_a_link_says_what_to_do(interface, verdict, mend):
     assert (verdict, mend) == (only(seen)[0], only(seen)[3])
 
 
-def test_no_way_out_is_told():
+def test_a_missing_default_route_is_reported():
     assert ("warn", "way out", "no route leads to the Internet through eth0") == only(
         replace(WELL, default_routes=("mesh0",))
     )[:3]
 
 
-def test_forwarding_that_something_closed_is_opened_again():
+def test_disabled_forwarding_is_reported_with_its_fix():
     verdict, name, _, mend = only(replace(WELL, forwarding=(True, False)))
     assert ("fail", "forwarding", "sysctl -w net.ipv6.conf.all.forwarding=1") == (verdict, name, mend)
 
@@ -156,19 +156,19 @@ def test_a_network_without_ipv6_needs_no_ipv6_forwarding():
         (DnsSeen("/d", runs=True, answer=""), "does not answer", "sport = :53"),
     ],
 )
-def test_dnsmasq_that_fails_is_told_with_where_to_look(dns, wrong, mend):
+def test_a_failing_dnsmasq_is_reported_with_where_to_look(dns, wrong, mend):
     verdict, name, said, does = only(replace(WELL, dns=dns))
     assert ("fail", "dnsmasq", True, True) == (verdict, name, wrong in said, mend in does)
 
 
-def test_a_dns_server_of_somebody_else_must_know_our_name():
+def test_an_external_dns_server_must_know_the_portals_name():
     config = replace(CONFIG, lan=replace(CONFIG.lan, dhcp="external"))
     seen = replace(WELL, config=config, dns=DnsSeen(None, runs=False, answer=""))
     assert "let your DNS server give login.procomu.lan the address 10.77.0.1" == only(seen)[3]
     assert [] == troubles(replace(seen, dns=DnsSeen(None, runs=False, answer="10.77.0.1")))
 
 
-def test_a_port_that_somebody_has_is_told_with_the_setting():
+def test_a_port_in_use_is_reported_with_the_setting():
     port = replace(WELL.ports[0], trouble="address already in use")
     verdict, name, wrong, mend = only(replace(WELL, ports=(port,)))
     assert ("fail", "port 2080", "address already in use") == (verdict, name, wrong)
@@ -176,12 +176,12 @@ def test_a_port_that_somebody_has_is_told_with_the_setting():
 
 
 @pytest.mark.parametrize("key", ["node_key", "community_key"])
-def test_a_key_that_others_may_read_is_closed(key):
+def test_a_key_that_others_may_read_is_reported_with_its_fix(key):
     verdict, _, wrong, mend = only(replace(WELL, **{key: FileSeen("/k", mode=0o644)}))
     assert ("fail", "others on this machine may read it (mode 644)", "chmod 600 /k") == (verdict, wrong, mend)
 
 
-def test_every_error_of_a_rule_file_is_told_with_its_line():
+def test_every_error_of_a_rule_file_is_reported_with_its_line():
     findings = (Finding("E01", 3, "No unit.", "add one"), Finding("W05", 9, "One only.", "look"))
     seen = replace(WELL, rules=FileSeen("/r.toml", findings=findings))
     assert [("fail", "/r.toml, line 3", "add one"), ("warn", "/r.toml, line 9", "look")] == [
@@ -189,7 +189,7 @@ def test_every_error_of_a_rule_file_is_told_with_its_line():
     ]
 
 
-def test_rules_that_the_members_outgrew_are_in_force_and_what_mends_them_is_told():
+def test_rules_that_the_members_outgrew_are_in_force_and_their_fix_is_reported():
     strained = (Finding("E04", 0, "Up: too many lifelines.", "lower the lifeline"),)
     verdict, _, wrong, mend = only(replace(WELL, rules=FileSeen("/r.toml", strained=strained)))
     assert ("warn", "lower the lifeline") == (verdict, mend)
@@ -209,17 +209,17 @@ def test_rules_that_the_members_outgrew_are_in_force_and_what_mends_them_is_told
         (FolderSeen("/d", "", 10**9, "ok", mode=0o700, database_mode=0o644), "fail", "database"),
     ],
 )
-def test_a_data_folder_in_trouble_is_told(folder, verdict, name):
+def test_a_data_folder_with_errors_is_reported(folder, verdict, name):
     assert (verdict, name) == only(replace(WELL, folder=folder))[:2]
 
 
 @pytest.mark.parametrize("clock", ["holdover", "unknown"])
-def test_a_clock_that_nobody_keeps_is_worth_a_look(clock):
+def test_an_unsynchronized_clock_is_a_warning(clock):
     verdict, name, _, mend = only(replace(WELL, clock=clock))
     assert ("warn", "clock", True) == (verdict, name, "timedatectl" in mend)
 
 
-def test_a_kernel_without_a_fair_queue_still_works_and_one_without_nftables_does_not():
+def test_a_kernel_without_fair_queueing_still_works_and_one_without_nftables_does_not():
     less = replace(ALL_FEATURES, fq_codel=False, reasons=("no fq_codel",))
     assert ("warn", "kernel", "no fq_codel") == only(replace(WELL, kernel=less))[:3]
     none = replace(ALL_FEATURES, nftables=False, reasons=("no nftables",))
@@ -231,7 +231,7 @@ def test_without_rights_the_rest_may_be_incomplete():
     assert ["warn", "warn"] == [trouble.verdict for trouble in troubles(seen)]
 
 
-def test_without_settings_only_the_machine_is_looked_at():
+def test_without_settings_only_the_machine_is_checked():
     seen = Symptoms(is_root=True, config_file=FileSeen("/n.toml", "it cannot be read"), kernel=ALL_FEATURES)
     assert [("rights", "ok"), ("settings", "fail"), ("kernel", "ok")] == [
         (diagnosis.name, diagnosis.verdict) for diagnosis in diagnose(seen)
@@ -239,7 +239,7 @@ def test_without_settings_only_the_machine_is_looked_at():
     assert not is_well(diagnose(seen))
 
 
-def test_every_trouble_comes_with_what_mends_it():
+def test_every_problem_comes_with_its_fix():
     sick = replace(
         WELL, interfaces={}, default_routes=(), forwarding=(False, False), clock="unknown", kernel=None
     )
@@ -285,13 +285,13 @@ def test_a_trusted_certificate_is_well_and_a_node_without_one_is_too():
         ({"has_radvd": False}, "warn", "radvd", "only DHCP tells devices"),
     ],
 )
-def test_what_is_wrong_with_a_certificate_is_told(change, verdict, name, wrong):
+def test_problems_of_a_certificate_are_reported(change, verdict, name, wrong):
     found = only(replace(WELL, config=CERTIFIED, certificate=replace(CERTIFICATE, **change)))
     assert (verdict, name) == found[:2]
     assert wrong in found[2]
 
 
-def test_a_service_that_would_make_devices_believe_that_they_are_online_is_named():
+def test_a_service_that_would_make_devices_believe_that_they_are_online_is_reported():
     offered = (
         "Wiki | http://10.77.0.9/ | All we know",
         "Fonts | http://www.gstatic.com/ | For pages | 203.0.113.9",
@@ -303,7 +303,7 @@ def test_a_service_that_would_make_devices_believe_that_they_are_online_is_named
     assert "services.offered" in mend
 
 
-def test_a_kernel_that_follows_too_few_connections_for_the_community_is_told_with_a_number():
+def test_a_connection_tracking_limit_too_low_for_the_community_is_reported_with_a_number():
     assert [] == troubles(replace(WELL, connections_max=32_000, accounts=100))
     verdict, name, wrong, mend = only(replace(WELL, connections_max=16_384, accounts=100))
     assert ("warn", "connections") == (verdict, name)
@@ -311,7 +311,7 @@ def test_a_kernel_that_follows_too_few_connections_for_the_community_is_told_wit
     assert "nf_conntrack_max=32000" in mend
 
 
-def test_connections_are_told_with_their_number_their_limits_and_who_has_the_most():
+def test_connections_are_reported_with_their_number_their_limits_and_the_device_with_the_most():
     flows = FlowsSeen(1_234, "Kitchen radio (02:00:00:00:00:01) of ana", 700)
     (found,) = (
         d for d in diagnose(replace(WELL, connections_max=262_144, flows=flows)) if d.name == "connections"
@@ -323,7 +323,7 @@ def test_connections_are_told_with_their_number_their_limits_and_who_has_the_mos
     )
 
 
-def test_a_device_that_is_refused_more_is_a_warning_with_its_name():
+def test_a_device_over_its_connection_limit_is_a_warning_with_its_name():
     flows = FlowsSeen(
         1_234, warnings=("02:00:00:00:00:01 of guest-0c wants more than 1,024 connections at once",)
     )
@@ -333,7 +333,7 @@ def test_a_device_that_is_refused_more_is_a_warning_with_its_name():
     assert "procomu devices" in mend
 
 
-def test_too_little_room_for_neighbours_is_told_with_what_mends_it():
+def test_a_neighbour_table_that_is_too_small_is_reported_with_its_fix():
     assert [] == troubles(replace(WELL, neighbours_max=65_536))
     stopped = diagnose(replace(WELL, neighbours_max=1_024, is_running=False))
     assert not any(each.name == "neighbours" for each in stopped), "a node raises it when it starts"

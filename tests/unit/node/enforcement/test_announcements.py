@@ -1,4 +1,4 @@
-"""What devices may announce to the node; tests/kernel/test_services_are_found.py sends it."""
+"""Limits of mDNS announcements to the node; tests/kernel/test_services_are_found.py sends real ones."""
 
 from node.enforcement import announcements
 
@@ -10,7 +10,7 @@ def test_every_packet_is_counted_before_any_is_accepted() -> None:
     assert "udp sport 5353 udp dport 5353 accept" == accepting
 
 
-def test_one_device_leaves_most_of_what_is_read_to_others() -> None:
+def test_one_device_leaves_most_of_the_reading_rate_to_others() -> None:
     assert announcements.OF_ONE_PER_SECOND <= announcements.PER_SECOND // 4
     assert announcements.OF_ONE_AT_ONCE <= announcements.AT_ONCE // 2
     assert "size 65535" in announcements.sets("inet procomu")

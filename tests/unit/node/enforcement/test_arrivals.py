@@ -1,4 +1,4 @@
-"""Limits on what every device sends before it is somebody, in numbers: the tables behind them never fill."""
+"""Limits, in numbers, on what a device sends before admission: the tables behind them never fill."""
 
 import re
 
@@ -23,8 +23,8 @@ def all_of(chain: str) -> list[tuple[int, int]]:
 
 
 @pytest.mark.parametrize("table_size", [16_384, 65_536, 262_144])
-def test_five_seconds_of_everything_new_leave_room_in_the_neighbour_table(table_size: int) -> None:
-    """The kernel collects no entry that is younger, and asks in vain for three seconds for one that does not answer."""
+def test_five_seconds_of_new_addresses_leave_room_in_the_neighbour_table(table_size: int) -> None:
+    """The kernel deletes no younger entry, and sends requests for three seconds for one that does not answer."""
     together = [line for line in arrivals.arp_table("lan0").splitlines() if "request limit rate" in line]
     (asked,) = map(limit, together)
     addresses = all_of("addressing")[0]
@@ -39,7 +39,7 @@ def test_ten_thousand_new_addresses_in_fifteen_seconds_are_within_the_limits() -
     assert min(rate, dhcp) > 10_000 / 15
 
 
-def test_one_device_asks_20_times_a_second_and_begins_dhcp_five_times() -> None:
+def test_one_device_may_send_20_arp_or_nd_a_second_and_start_dhcp_five_times() -> None:
     assert (20, 64) == limit(next(rule for rule in arrivals.chains()["soliciting"] if "@solicitors" in rule))
     assert (5, 20) == limit(
         next(rule for rule in arrivals.chains()["addressing"] if "@address_askers" in rule)
@@ -47,8 +47,8 @@ def test_one_device_asks_20_times_a_second_and_begins_dhcp_five_times() -> None:
     assert "arp saddr ether limit rate over 20/second burst 64 packets" in arrivals.arp_table("lan0")
 
 
-def test_leases_of_strangers_never_use_up_the_addresses_nor_the_server() -> None:
-    """At 0.75 microseconds for each lease that there is."""
+def test_leases_of_strangers_never_exhaust_the_addresses_or_the_server() -> None:
+    """At 0.75 microseconds for each existing lease."""
     rule = [rule for rule in arrivals.chains()["addressing"] if "0x350103" in rule][-1]
     per_second, at_once = limit(rule.removeprefix("udp dport 67 @th,1984,24 0x350103 "))
     an_hour = per_second * 3_600 + at_once
@@ -56,21 +56,21 @@ def test_leases_of_strangers_never_use_up_the_addresses_nor_the_server() -> None
     assert per_second * an_hour * 0.75e-6 < 0.5
 
 
-def test_who_is_admitted_is_not_held_up_by_newcomers() -> None:
+def test_admitted_devices_are_not_delayed_by_new_ones() -> None:
     for name, rules in arrivals.chains().items():
         known = next(n for n, rule in enumerate(rules) if rule.startswith("ether saddr @members"))
         own = [rule for rule in rules[:known] if "{ ether saddr limit rate" in rule]
         assert own == list(rules[:known]), name
 
 
-def test_an_admitted_device_takes_ten_leases_a_minute() -> None:
-    """A hundred of them in an hour, beside all strangers, leave addresses of the 65,000."""
+def test_an_admitted_device_may_take_ten_leases_a_minute() -> None:
+    """A hundred such devices for an hour, beside all strangers, leave some of the 65,000 addresses."""
     rule = next(rule for rule in arrivals.chains()["addressing"] if "@lease_takers" in rule)
     assert "0x350103 ether saddr @members" in rule
     assert "limit rate over 10/minute burst 30 packets" in rule
 
 
-def test_both_chains_are_reached_by_what_they_are_for() -> None:
+def test_both_chains_are_reached_by_their_packets() -> None:
     text = nft.rules(FORM)
     assert "add rule inet procomu asking udp dport { 67, 547 } goto addressing" in text
     assert "asking icmpv6 type { nd-neighbor-solicit, nd-router-solicit } jump soliciting" in text

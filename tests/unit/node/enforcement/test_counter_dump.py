@@ -1,4 +1,4 @@
-"""Counters in netlink messages, as kernels for different processors lay them out."""
+"""Counters in netlink messages, with the layouts of different processors."""
 
 import struct
 
@@ -11,7 +11,7 @@ PAD = attribute(3, b"")
 
 
 def listed(name: bytes, counted: int, *, pads: int, nested: int) -> bytes:
-    """The attributes of one counter object (nf_tables_fill_obj_info, nft_counter_do_dump)."""
+    """Attributes of one counter object (nf_tables_fill_obj_info, nft_counter_do_dump)."""
     numbers = [struct.pack("=HHQ", 12, 1, 0)[:4] + counted.to_bytes(8, "big"), attribute(2, bytes(8))]
     first = PAD if pads == 2 else b""
     between = PAD if pads else b""

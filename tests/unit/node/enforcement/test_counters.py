@@ -1,4 +1,4 @@
-"""What libnftables prints, to readings and observed state; captured from version 1.1.3."""
+"""Parsing of libnftables' output into readings and applied state; captured from version 1.1.3."""
 
 import json
 
@@ -54,7 +54,7 @@ def listing(layout: int = LAYOUT) -> str:
     )
 
 
-def test_a_whole_table_is_seen_as_it_stands() -> None:
+def test_a_whole_table_is_read_as_it_stands() -> None:
     state = counters.observed([listing()], Monotonic(1_000))
     assert state.stands
     assert (False, True) == state.forwarding_before
@@ -67,7 +67,7 @@ def test_a_whole_table_is_seen_as_it_stands() -> None:
     assert Usage(0, 4500) == state.reading.counted[2]
 
 
-def test_a_table_of_another_layout_is_none_but_its_facts_and_what_it_counted_are_told() -> None:
+def test_a_table_of_another_layout_gives_only_its_facts_and_its_counters() -> None:
     state = counters.observed([listing(layout=99)], Monotonic(0))
     assert not state.stands
     assert (False, True) == state.forwarding_before
@@ -76,7 +76,7 @@ def test_a_table_of_another_layout_is_none_but_its_facts_and_what_it_counted_are
     assert not state.admitted
 
 
-def test_counters_are_found_in_the_text_as_it_is_printed() -> None:
+def test_counters_are_found_in_the_text_as_printed() -> None:
     found = counters.reading("77", listing())
     assert {1: Usage(4500, 4500), 2: Usage(0, 4500)} == dict(found.counted)
 
@@ -107,24 +107,24 @@ def standing(
 UP, DOWN = [{"concat": [2199023255562, 1]}, "u1"], [1, "d1"]
 
 
-def test_who_passes_in_one_direction_only_is_not_taken_for_somebody_admitted() -> None:
+def test_a_device_that_passes_in_one_direction_only_is_not_taken_for_admitted() -> None:
     whole = standing(up=[UP], down=[DOWN], members=[[MAC, 1]], classes=[])
     assert [MacAddress(MAC)] == list(whole.admitted)
     assert {} == standing(up=[UP], down=[], members=[[MAC, 1]], classes=[]).admitted
     assert {} == standing(up=[], down=[DOWN], members=[[MAC, 1]], classes=[]).admitted
 
 
-def test_a_lease_without_an_end_has_none_however_it_is_printed() -> None:
+def test_a_lease_without_an_end_has_none_in_any_printed_form() -> None:
     plain = standing(up=[UP], down=[DOWN], members=[[{"elem": {"val": MAC, "comment": "x"}}, 1]], classes=[])
     assert [None] == [admission.ends for admission in plain.admitted.values()]
 
 
-def test_a_mark_without_a_class_or_without_a_counter_has_none_and_nothing() -> None:
+def test_a_mark_without_a_class_or_without_a_counter_has_no_class_and_no_bytes() -> None:
     state = standing(up=[UP], down=[DOWN], members=[[MAC, 1]], classes=[[1, "1:2"]])
     assert {1: 2, 2: 0, 3: 0} == state.marks
     assert (Usage(0, 7), Usage(7, 0)) == (state.reading.counted[2], state.reading.counted[3])
 
 
-def test_without_a_table_nothing_stands_and_forwarding_was_not_ours() -> None:
+def test_without_a_table_there_is_no_applied_state_and_forwarding_was_not_ours() -> None:
     assert not counters.NOTHING_STANDS.stands
     assert (False, False) == counters.NOTHING_STANDS.forwarding_before

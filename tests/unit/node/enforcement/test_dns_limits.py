@@ -1,4 +1,4 @@
-"""Rules for questions: whose resolver, and which names stay free. What they do is tried on real packets."""
+"""Firewall rules for DNS queries: which resolver, and which names stay free. tests/kernel sends real packets."""
 
 import itertools
 import struct
@@ -13,7 +13,7 @@ LABEL = st.text("abcdefghijklmnopqrstuvwxyz0123456789-", min_size=1, max_size=20
 
 
 def matched(text: str, datagram: bytes) -> bool:
-    """Whether nftables' raw payload matches of `text` all hold for a datagram with its UDP header."""
+    """Whether all raw payload matches in `text` hold for a datagram with its UDP header."""
     words = text.split()
     for place, value in itertools.pairwise(words):
         if not place.startswith("@th,"):
@@ -39,7 +39,7 @@ def test_a_free_name_is_matched_exactly(name: str) -> None:
     assert not matched(rule, datagram(name, questions=2))
 
 
-def test_every_name_by_which_a_system_finds_the_portal_is_short_enough_for_a_rule() -> None:
+def test_every_probe_host_name_is_short_enough_for_a_rule() -> None:
     hosts = probe_hosts()
     assert {"captive.apple.com", "connectivitycheck.gstatic.com", "www.msftconnecttest.com"} <= set(hosts)
     rules = dns_limits.chains(hosts)
@@ -47,9 +47,10 @@ def test_every_name_by_which_a_system_finds_the_portal_is_short_enough_for_a_rul
     assert len(rules["strangers_slow"]) == len(hosts) + 1
 
 
-def test_what_is_promised_is_what_the_rules_say() -> None:
-    """A tunnel carries 4 kbit/s at most after ten minutes, both directions and the bursts of 20 seconds together; the
-    kernel gives a second's rate besides each burst."""
+def test_the_documented_dns_rates_are_those_of_the_rules() -> None:
+    """A tunnel carries at most 4 kbit/s after ten minutes, both directions and the bursts of 20 seconds
+    together; the kernel grants one second's rate besides each burst.
+    """
     rules = " ".join(rule for chain in dns_limits.chains(()).values() for rule in chain)
     assert "limit rate over 20/second burst 40 packets" in rules
     assert "limit rate 200/second burst 200 packets accept drop" in rules

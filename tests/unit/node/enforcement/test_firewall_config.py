@@ -1,4 +1,4 @@
-"""What of node.toml the kernel's rules depend on."""
+"""What of node.toml the firewall rules depend on."""
 
 from ipaddress import ip_address
 
@@ -36,17 +36,17 @@ def test_each_address_of_a_service_is_opened_with_its_port_and_no_other() -> Non
     assert not found.hears_services
 
 
-def test_a_node_without_services_opens_nothing_and_listens() -> None:
+def test_a_node_without_services_opens_and_listens_to_nothing() -> None:
     found = firewall_of()
     assert ((), True, 0) == (found.services, found.hears_services, found.portal_tls_port)
 
 
-def test_the_addresses_that_stand_in_for_the_internet_are_never_somebodys() -> None:
+def test_the_fallback_addresses_for_the_internet_are_reserved_ones() -> None:
     assert all(not address.is_global and not address.is_loopback for address in firewall_of().stand_in)
     assert [4, 6] == [address.version for address in firewall_of().stand_in]
 
 
-def test_names_that_our_resolvers_answer_themselves_stay_free_and_no_other() -> None:
+def test_only_names_that_our_resolvers_answer_themselves_stay_free() -> None:
     wiki = '"Wiki | http://wiki.procomu.lan:8080/ | All we know | 10.77.0.9"'
     far = '"Radio | http://radio.example/ | What we say | 203.0.113.7"'
     config, findings = parse_config(FILE + f"[services]\noffered = [{wiki}, {far}]\n")

@@ -1,4 +1,4 @@
-"""The limits of connection tracking in numbers, as the documents promise them."""
+"""The limits of connection tracking in numbers, as documented."""
 
 import re
 
@@ -15,7 +15,7 @@ TIMES = (flows.TCP_OF_DEVICES, flows.TCP_TO_THE_NODE)
 
 
 def room(rule: str) -> int:
-    """Flows that a rule lets stand, all its counts together."""
+    """Number of flows that a rule allows, the counts of all its elements together."""
     found = re.search(r"numgen random mod (\d+) ct count over (\d+)", rule)
     assert found
     return int(found[1]) * int(found[2])
@@ -40,7 +40,7 @@ def test_a_device_has_1024_unless_the_community_sets_another_number() -> None:
 
 
 def test_another_limit_has_another_set() -> None:
-    """An element keeps the limit that it was made with."""
+    """An element keeps the limit with which it was created."""
     names = {re.search(r"add @(flows_of_devices\S*)", str(flows.chains(n, DEBIAN)))[1] for n in (128, 256)}  # type: ignore[index]
     assert 2 == len(names)
     for number in (128, 256):
@@ -58,8 +58,10 @@ def test_guests_leave_half_of_the_table_and_strangers_all_but_a_sixteenth(size: 
 
 
 @pytest.mark.parametrize("size", [8_192, 65_536, DEBIAN])
-def test_half_open_flows_of_strangers_do_not_fill_the_part_of_the_portal(size: int) -> None:
-    """Each lives for 6 seconds: the node's answer is sent again after 1 and 3 and then 7, which is too late."""
+def test_half_open_flows_of_strangers_do_not_use_up_the_portals_share(size: int) -> None:
+    """Each lives for 6 seconds: the node's reply is sent again after 1 and 3 and then 7 seconds, which is too
+    late.
+    """
     (text,) = (text for text in TIMES if "syn_recv : 3," in text)
     assert text == flows.TCP_TO_THE_NODE
     portal = flows.chains(1_024, size)["opening_portal"]
@@ -75,9 +77,10 @@ def test_no_new_flow_makes_the_kernel_walk_a_long_list(size: int) -> None:
 
 
 @pytest.mark.parametrize("size", [65_536, DEBIAN])
-def test_flows_that_closed_cannot_fill_the_table_either(size: int) -> None:
-    """They are not counted, but stay for their time-out: what guests and strangers may begin in that time, together
-    with all that may stand, leaves room for members."""
+def test_closed_flows_cannot_fill_the_table_either(size: int) -> None:
+    """They are not counted, but stay for their timeout: what guests and strangers may start in that time,
+    together with all flows allowed at once, leaves room for members.
+    """
     found = flows.chains(1_024, size)
     rule = only(found["opening_guest"], "rate over")
     (per_second,) = map(int, re.findall(r"rate over (\d+)/second", rule))
@@ -99,17 +102,17 @@ def test_a_device_may_begin_200_flows_a_second_and_1024_at_once() -> None:
         assert "ether saddr limit rate over 200/second burst 1024 packets" in rule
 
 
-def test_whatever_is_over_a_limit_is_refused_with_an_answer() -> None:
+def test_a_flow_over_a_limit_is_rejected_with_a_reply() -> None:
     for name, rules in flows.chains(1_024, DEBIAN).items():
         for rule in rules:
             if name == "opening_portal" and rule.endswith("drop"):
-                continue  # of all together: the newcomer among them tries again
+                continue  # of all together: new ones among them retry
             assert "drop" not in rule, name
             if "over" in rule.split() and "rate" not in name:
                 assert rule.endswith(("goto refuse", "goto over"))
 
 
-def test_who_asks_the_node_for_names_or_an_address_is_not_counted() -> None:
+def test_dns_and_dhcp_to_the_node_are_not_counted() -> None:
     first = flows.chains(1_024, DEBIAN)["opening"][0]
     assert "udp dport { 53, 67, 547 }" in first
     assert "fib daddr type { local, broadcast, multicast }" in first, "only what is for the node itself"

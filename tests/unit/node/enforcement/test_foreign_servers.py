@@ -1,4 +1,4 @@
-"""What nft lists of foreign servers, read. That they are seen is tried with real ones."""
+"""Parsing of nft's sets of foreign servers; tests/kernel detects real ones."""
 
 from node.enforcement.foreign_servers import ForeignServer, listed
 from node.units import MacAddress

@@ -1,4 +1,4 @@
-"""The table as text: what stands in it, and that every transition is one small transaction."""
+"""The table as nft text: its content, and that every transition is one small transaction."""
 
 from dataclasses import replace
 from ipaddress import ip_address
@@ -33,7 +33,7 @@ def test_nothing_to_do_is_no_transaction() -> None:
     assert "" == transition(standing(plan(ANA, BEN)), plan(ANA, BEN))
 
 
-def test_admitting_one_person_says_six_things_and_touches_nobody_else() -> None:
+def test_admitting_one_device_adds_six_elements_and_touches_no_other_device() -> None:
     text = transition(standing(plan(ANA)), plan(ANA, BEN))
     assert (
         """\
@@ -48,11 +48,11 @@ add element inet procomu down { 2 : "d2" }
     )
 
 
-def test_a_lease_is_said_as_what_is_left_of_it() -> None:
+def test_a_lease_is_written_as_its_remaining_time() -> None:
     assert "02:00:00:00:00:0a timeout 50000ms : 1" in transition(standing(plan()), plan(ANA))
 
 
-def test_ending_a_session_leaves_its_counters_until_they_are_booked() -> None:
+def test_ending_a_session_keeps_its_counters_until_they_are_booked() -> None:
     text = transition(standing(plan(ANA)), plan(retiring={1: 0x11}))
     assert "delete element inet procomu down { 1 }" in text
     assert "delete counter" not in text
@@ -60,7 +60,7 @@ def test_ending_a_session_leaves_its_counters_until_they_are_booked() -> None:
 
 
 def test_an_element_that_may_have_timed_out_is_added_before_it_is_deleted() -> None:
-    """Deleting what has gone a moment ago would refuse the whole transaction."""
+    """Deleting an element that has just expired would make the kernel refuse the whole transaction."""
     text = transition(standing(plan(ANA)), plan())
     for name in ("members", "up", "down"):
         assert text.index(f"add element inet procomu {name} ") < text.index(
@@ -75,7 +75,7 @@ def test_a_longer_lease_never_touches_a_counter() -> None:
     assert "counter inet" not in text
 
 
-def test_the_rules_are_written_only_when_what_they_depend_on_changes() -> None:
+def test_rules_are_rewritten_only_when_their_inputs_change() -> None:
     assert "add rule" not in transition(standing(plan()), plan(ANA))
     moved = replace(FORM, firewall=replace(FIREWALL, portal_port=8080))
     assert ":8080" in transition(standing(plan()), plan(), moved)
@@ -83,14 +83,14 @@ def test_the_rules_are_written_only_when_what_they_depend_on_changes() -> None:
     assert "@classes" in transition(standing(plan()), plan(), replace(FORM, shaped=True))
 
 
-def test_an_interface_that_is_missing_or_made_anew_is_held_by_its_name() -> None:
+def test_a_missing_or_recreated_interface_is_matched_by_name() -> None:
     assert 'iif "wan0"' in nft.rules(FORM)
     assert 'iif "' not in nft.rules(replace(FORM, links=None))
     assert 'iifname "lan0" goto leaving' in nft.rules(replace(FORM, links=None))
     assert "add rule" in transition(standing(plan()), plan(), replace(FORM, links=(2, 9)))
 
 
-def test_nobody_on_the_mesh_uses_the_uplink_unless_the_community_lets_them() -> None:
+def test_no_mesh_traffic_uses_the_uplink_unless_the_community_allows_it() -> None:
     refused = 'iifname { "mesh0" } oifname "wan0" goto refuse'
     assert refused in nft.rules(FORM)
     assert refused not in nft.rules(replace(FORM, firewall=replace(FIREWALL, transit=True)))
@@ -103,7 +103,7 @@ def test_only_our_own_table_is_ever_named() -> None:
     assert "flush ruleset" not in text
 
 
-def test_every_chain_for_people_ends_in_a_refusal_that_tells() -> None:
+def test_every_client_chain_ends_in_a_reject() -> None:
     def last(name: str) -> list[str]:
         return [
             line for line in nft.rules(FORM).splitlines() if line.startswith(f"add rule inet procomu {name} ")
@@ -131,7 +131,9 @@ def plans() -> st.SearchStrategy[TrafficPlan]:
 
 
 def replay(text: str, sets: dict[str, dict[str, str]]) -> None:
-    """What the kernel does with element statements: adding what is there keeps it, deleting needs it there."""
+    """What the kernel does with element statements: adding an existing one keeps it, deleting requires it to
+    exist.
+    """
     for line in text.splitlines():
         words = line.split(" ", 4)
         if words[1] != "element":
@@ -146,7 +148,7 @@ def replay(text: str, sets: dict[str, dict[str, str]]) -> None:
 
 
 @given(st.lists(plans(), min_size=1, max_size=6))
-def test_any_way_through_plans_ends_where_the_last_one_stands(way: list[TrafficPlan]) -> None:
+def test_any_sequence_of_plans_ends_in_the_state_of_the_last_one(way: list[TrafficPlan]) -> None:
     walked: dict[str, dict[str, str]] = {}
     before = nft.EMPTY
     for each in way:
@@ -160,7 +162,7 @@ def test_any_way_through_plans_ends_where_the_last_one_stands(way: list[TrafficP
 SERVICES = ((ip_address("203.0.113.9"), 443), (ip_address("fd66::2"), 8080))
 
 
-def test_services_are_sets_filled_anew_and_cost_a_running_flow_nothing() -> None:
+def test_services_are_refilled_sets_and_do_not_disturb_a_running_flow() -> None:
     text = nft.rules(replace(FORM, firewall=replace(FIREWALL, services=SERVICES)))
     assert (
         "flush set inet procomu services4\nadd element inet procomu services4 { 203.0.113.9 . 443 }\n" in text
@@ -171,7 +173,7 @@ def test_services_are_sets_filled_anew_and_cost_a_running_flow_nothing() -> None
     assert not any("services" in line for line in inline)
 
 
-def test_a_node_without_services_asks_for_none_and_leaves_none_open() -> None:
+def test_a_node_without_services_creates_no_sets_and_leaves_none_open() -> None:
     text = nft.rules(FORM)
     assert "@services" not in text
     assert "flush set inet procomu services4\n" in text

@@ -1,4 +1,4 @@
-"""Segments as small as the line's packets; what the rules do is tried on real packets."""
+"""MSS clamping to the uplink's packet size; tests/kernel sends real packets."""
 
 from dataclasses import replace
 
@@ -8,15 +8,17 @@ from node.enforcement.plan import FirewallConfig
 FIREWALL = FirewallConfig("lan0", "wan0", 2080)
 
 
-def test_without_a_setting_the_route_tells_and_with_one_each_family_has_room_for_its_headers() -> None:
+def test_without_a_setting_the_route_mtu_is_used_and_with_one_the_headers_of_each_family_are_subtracted() -> (
+    None
+):
     assert ["rt mtu"] == [clamp.partition(" size set ")[2] for clamp in segment_size.clamps(0)]
     assert ["rt mtu", "1452", "1432"] == [
         clamp.partition(" size set ")[2] for clamp in segment_size.clamps(1_492)
     ]
 
 
-def test_the_rules_that_carry_running_flows_are_what_they_were() -> None:
-    """They stand first, and nothing about segments is asked of each packet."""
+def test_the_rules_for_running_flows_are_unchanged() -> None:
+    """They come first, and no rule about segments is evaluated for each packet."""
     for mtu in (0, 1_492):
         text = nft.rules(nft.ChainLayout(replace(FIREWALL, uplink_mtu=mtu), shaped=False, links=(2, 3)))
         first, second, third = [line for line in text.splitlines() if "rule inet procomu forward " in line][
@@ -27,7 +29,7 @@ def test_the_rules_that_carry_running_flows_are_what_they_were() -> None:
         assert third.endswith('forward iifname "lan0" goto leaving')
 
 
-def test_a_packet_on_its_way_meets_one_chain_and_a_first_packet_two_more() -> None:
+def test_a_packet_of_a_running_flow_passes_one_chain_and_a_first_packet_two_more() -> None:
     """A chain at another hook would cost every packet of every flow."""
     text = nft.rules(nft.ChainLayout(replace(FIREWALL, uplink_mtu=1_492), shaped=True, links=(2, 3)))
     hooked = [line.split("{ type ")[1].split(" priority")[0] for line in text.splitlines() if "hook" in line]
@@ -41,7 +43,7 @@ def test_a_packet_on_its_way_meets_one_chain_and_a_first_packet_two_more() -> No
     assert len(hooked) == 5
 
 
-def test_the_size_is_set_before_the_address_is_changed() -> None:
+def test_the_segment_size_is_set_before_nat() -> None:
     lines = nft.rules(nft.ChainLayout(FIREWALL, shaped=False, links=(2, 3))).splitlines()
     behind = [line for line in lines if "rule inet procomu postrouting " in line]
     assert "maxseg" in behind[0]

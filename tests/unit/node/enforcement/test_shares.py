@@ -1,4 +1,4 @@
-"""Sharing the uplink: promises fit, weights count, and a newcomer changes nobody else's class without need."""
+"""Shares of the uplink: guarantees fit, weights count, and a new device changes no other class without need."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,19 +43,19 @@ PEOPLE = st.lists(st.tuples(st.integers(1, 400), st.integers(0, 2_000_000)), min
 
 
 @given(PEOPLE, st.integers(1_000_000, 1_000_000_000))
-def test_promises_never_pass_the_uplink(people: list[ShapedClass], capacity: int) -> None:
+def test_guarantees_never_exceed_the_uplink(people: list[ShapedClass], capacity: int) -> None:
     promised = guaranteed_rates(people, capacity, upwards=False)
     assert sum(promised.values()) <= capacity + RATE_LEAST * len(people)
 
 
 @given(PEOPLE, st.integers(100_000_000, 1_000_000_000))
-def test_a_floor_that_fits_is_a_floor_that_is_kept(people: list[ShapedClass], capacity: int) -> None:
+def test_a_floor_that_fits_is_guaranteed(people: list[ShapedClass], capacity: int) -> None:
     promised = guaranteed_rates(people, capacity, upwards=False)
     if sum(p.floor.down for p in people) <= capacity:
         assert all(promised[p.minor] >= p.floor.down for p in people)
 
 
-def test_floors_that_do_not_fit_shrink_alike_and_are_told() -> None:
+def test_floors_that_do_not_fit_shrink_alike_and_are_reported() -> None:
     people = [one(1, floor=6_000_000), one(2, floor=2_000_000)]
     promised = guaranteed_rates(people, 4_000_000, upwards=False)
     assert {1: 3_000_000, 2: 1_000_000} == promised
@@ -63,7 +63,7 @@ def test_floors_that_do_not_fit_shrink_alike_and_are_told() -> None:
     assert GuaranteedParts(1000, 1000) == promises_kept(people, rates(8_000_000))
 
 
-def test_what_floors_promise_beyond_lifelines_shrinks_before_lifelines_do() -> None:
+def test_floors_above_the_lifelines_shrink_before_the_lifelines_do() -> None:
     people = [
         one(1, floor=6_000_000, lifeline=256_000),
         *(one(m, floor=256_000, lifeline=256_000) for m in (2, 3)),
@@ -83,7 +83,7 @@ def test_lifelines_that_do_not_fit_shrink_alike_when_nothing_else_is_left() -> N
     assert GuaranteedParts(500, 0) == promises_kept(people, rates(384_000))
 
 
-def test_a_thousand_people_without_a_promise_are_guaranteed_no_more_than_their_pool_has() -> None:
+def test_a_thousand_people_without_a_floor_are_guaranteed_no_more_than_their_pool_has() -> None:
     pool = {1: one(1, floor=1_000_000, ceiling=rates(1_000_000))}
     found = htb_classes(
         pool | {m: one(m, parent=1) for m in range(2, 1_002)}, rates(40_000_000), upwards=False
@@ -92,30 +92,30 @@ def test_a_thousand_people_without_a_promise_are_guaranteed_no_more_than_their_p
     assert sum(htb.rate for htb in found.values() if htb.parent_minor == 1) <= 1_000_000
 
 
-def test_twice_the_weight_is_twice_the_promise_and_twice_the_turn() -> None:
+def test_twice_the_weight_is_twice_the_rate_and_twice_the_quantum() -> None:
     found = htb_classes({1: one(1, 100), 2: one(2, 200)}, rates(30_000_000), upwards=False)
     assert 2 * found[1].rate == found[2].rate
     assert 2 * found[1].quantum_bytes == found[2].quantum_bytes
 
 
-def test_one_more_person_changes_no_class_while_the_grid_holds() -> None:
+def test_one_more_account_changes_no_class_while_the_rounding_step_holds() -> None:
     before = htb_classes({m: one(m) for m in range(1, 19)}, rates(40_000_000), upwards=False)
     after = htb_classes({m: one(m) for m in range(1, 20)}, rates(40_000_000), upwards=False)
     assert before == {minor: htb for minor, htb in after.items() if minor in before}
 
 
-def test_a_ceiling_holds_even_when_the_line_is_free() -> None:
+def test_a_ceiling_holds_even_when_the_uplink_is_free() -> None:
     found = htb_classes({1: one(1, ceiling=rates(10_000_000))}, rates(40_000_000), upwards=False)
     assert 10_000_000 == found[1].ceil
     assert found[1].rate <= found[1].ceil
 
 
-def test_no_turn_is_shorter_than_a_frame() -> None:
+def test_no_quantum_is_smaller_than_a_frame() -> None:
     found = htb_classes({1: one(1, weight=1)}, rates(256_000), upwards=False)
     assert found[1].quantum_bytes >= FRAME_BYTES
 
 
-def test_people_in_a_pool_share_what_the_pool_has() -> None:
+def test_accounts_in_a_pool_share_what_the_pool_has() -> None:
     found = htb_classes(
         {9: one(9, 200), 1: one(1, parent=9), 2: one(2, parent=9)}, rates(40_000_000), upwards=False
     )

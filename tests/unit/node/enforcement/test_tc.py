@@ -1,4 +1,4 @@
-"""HTB as changes: the least that leads from one state to the next, in an order that the kernel takes."""
+"""HTB as changes: the smallest set that leads from one state to the next, in an order that the kernel accepts."""
 
 import struct
 
@@ -24,7 +24,7 @@ def told(before: dict[int, HtbClass] | None, after: dict[int, HtbClass] | None) 
     return [as_text(change, "lan0") for change in changes(before, after, "pfifo")]
 
 
-def test_the_first_plan_hangs_the_root_then_parents_then_children_with_their_queues() -> None:
+def test_the_first_plan_adds_the_root_then_parents_then_children_with_their_queues() -> None:
     assert [
         "qdisc replace dev lan0 root handle 1: htb",
         "class replace dev lan0 parent 1: classid 1:ffff htb rate 40000000bit ceil 40000000bit"
@@ -35,34 +35,34 @@ def test_the_first_plan_hangs_the_root_then_parents_then_children_with_their_que
     ] == told(None, {0xFFFF: ROOT, 0x11: htb(0x11)})
 
 
-def test_a_new_rate_keeps_the_queue_that_is_there() -> None:
+def test_a_new_rate_keeps_the_existing_queue() -> None:
     before = {0xFFFF: ROOT, 0x11: htb(0x11)}
     lines = told(before, {**before, 0x11: htb(0x11, rate=2_000_000)})
     assert 1 == len(lines)
     assert lines[0].startswith("class replace dev lan0 parent 1:ffff classid 1:11 htb rate 2000000bit ")
 
 
-def test_nothing_is_said_when_nothing_changes() -> None:
+def test_no_message_is_sent_when_nothing_changes() -> None:
     assert [] == told({0x11: htb(0x11)}, {0x11: htb(0x11)})
     assert [] == told(None, None)
 
 
-def test_a_pool_goes_after_its_people() -> None:
+def test_a_pool_is_deleted_after_its_children() -> None:
     before = {0xFFFF: ROOT, 0x20: htb(0x20, is_leaf=False), 0x11: htb(0x11, 0x20)}
     assert ["class delete dev lan0 classid 1:11", "class delete dev lan0 classid 1:20"] == told(
         before, {0xFFFF: ROOT}
     )
 
 
-def test_who_moves_into_a_pool_gets_a_new_class_and_queue() -> None:
+def test_an_account_that_moves_into_a_pool_gets_a_new_class_and_queue() -> None:
     before = {0xFFFF: ROOT, 0x11: htb(0x11)}
     lines = told(before, {0xFFFF: ROOT, 0x20: htb(0x20, is_leaf=False), 0x11: htb(0x11, 0x20)})
     assert "class delete dev lan0 classid 1:11" == lines[0]
     assert lines[-1].startswith("qdisc replace dev lan0 parent 1:11 ")
 
 
-def test_a_pool_that_moves_takes_its_people_along() -> None:
-    """HTB refused to delete it while they stood below it."""
+def test_a_pool_that_moves_takes_its_children_along() -> None:
+    """HTB refuses to delete a class while it has children."""
     floor, pool, person = htb(0x30, is_leaf=False), htb(0x20, is_leaf=False), htb(0x11, 0x20)
     before = {0xFFFF: ROOT, 0x20: pool, 0x11: person}
     after = {0xFFFF: ROOT, 0x30: floor, 0x20: htb(0x20, 0x30, is_leaf=False), 0x11: person}
@@ -72,7 +72,7 @@ def test_a_pool_that_moves_takes_its_people_along() -> None:
 
 
 class Htb:
-    """What the kernel takes: a class is deleted when nothing stands below it, and made below one that stands."""
+    """What the kernel accepts: a class is deleted when it has no children, and created below an existing one."""
 
     def __init__(self) -> None:
         self.parents: dict[int, int | None] = {}
@@ -97,7 +97,7 @@ class Htb:
 
 @st.composite
 def trees(draw: st.DrawFn) -> dict[int, HtbClass]:
-    """Parents come before their children; any may be anywhere."""
+    """Parents come before their children; either may be at any place."""
     parents: dict[int, int | None] = {}
     for minor in draw(st.permutations(range(1, 8))):
         if draw(st.booleans()):
@@ -106,7 +106,7 @@ def trees(draw: st.DrawFn) -> dict[int, HtbClass]:
 
 
 @given(st.lists(trees(), min_size=2, max_size=5))
-def test_the_kernel_takes_every_way_from_one_tree_to_another(wanted: list[dict[int, HtbClass]]) -> None:
+def test_the_kernel_accepts_every_transition_between_two_trees(wanted: list[dict[int, HtbClass]]) -> None:
     kernel, before = Htb(), None
     for after in wanted:
         for change in changes(before, after, "pfifo"):
@@ -116,7 +116,7 @@ def test_the_kernel_takes_every_way_from_one_tree_to_another(wanted: list[dict[i
         before = after
 
 
-def test_no_shaping_at_all_takes_the_root_away() -> None:
+def test_no_shaping_removes_the_root() -> None:
     assert ["qdisc delete dev lan0 root"] == told({0x11: htb(0x11)}, None)
 
 
@@ -135,7 +135,7 @@ def test_messages_carry_rates_beyond_32_bits() -> None:
     assert struct.pack("=Q", 12_500_000_000) in payload
 
 
-def test_a_message_hangs_a_class_below_its_parent_and_the_line_below_the_root() -> None:
+def test_a_message_puts_a_class_below_its_parent_and_the_top_class_below_the_root() -> None:
     for parent, expected in ((0x20, 0x1_0020), (0xFFFF, 0x1_FFFF), (None, 0x1_0000)):
         change = TcChange("set-class", 0x11, htb(0x11, parent))
         ((_, _, payload),) = messages(as_message(change, ifindex=7, sequence=3))

@@ -1,4 +1,4 @@
-"""Is there enough for all that is promised?"""
+"""Capacity checks: whether the uplink is enough for all guarantees."""
 
 from node.governance.allowance import Unit
 from node.governance.checks import check, check_file
@@ -14,7 +14,7 @@ def errors(*rules: str, households: int = 44) -> list[str]:
     return [finding.code for finding in found(file_with(*rules), households) if finding.is_error]
 
 
-def test_more_lifelines_than_the_line_has_are_refused_for_the_direction_that_lacks():
+def test_lifelines_over_the_uplink_are_refused_for_the_direction_that_is_too_slow():
     finding = next(f for f in found(file_with(), 80) if f.is_error)
     assert "E04" == finding.code
     assert finding.message.startswith(
@@ -23,7 +23,7 @@ def test_more_lifelines_than_the_line_has_are_refused_for_the_direction_that_lac
     assert 'lower the lifeline in [charter] to "88 kbit/s up", or take out floors' == finding.mend
 
 
-def test_what_the_mend_proposes_for_too_many_lifelines_passes():
+def test_the_proposed_fix_for_too_many_lifelines_passes():
     mended = HEAD.replace(
         'lifeline = "256 kbit/s down, 96 kbit/s up"', 'lifeline = "256 kbit/s down, 88 kbit/s up"', 1
     )
@@ -59,7 +59,7 @@ def test_a_pools_floor_counts_once_however_many_share_it():
     ]
 
 
-def test_a_pools_floor_that_does_not_fit_is_lowered_by_all_that_is_too_much():
+def test_the_fix_for_a_pools_floor_that_does_not_fit_lowers_it_by_the_whole_excess():
     (finding,) = [
         f for f in check(rules_of(POOL, kids_floor("30 Mbit/s")), (*village(), *KIDS)) if f.is_error
     ]
@@ -68,7 +68,7 @@ def test_a_pools_floor_that_does_not_fit_is_lowered_by_all_that_is_too_much():
     assert [] == [f for f in check(fits, (*village(), *KIDS)) if f.is_error]
 
 
-def test_without_a_stated_line_there_is_no_capacity_to_check():
+def test_without_a_stated_uplink_no_capacity_is_checked():
     text = HEAD[: HEAD.index("[uplink")] + HEAD[HEAD.index("[charter") :]
     assert [] == [f.code for f in found(text, 5000) if f.is_error]
 
@@ -87,7 +87,7 @@ def hours(name: str, when: str, down: str = "14 Mbit/s") -> str:
     return rule(name, f'floor = "{down} down, 96 kbit/s up"\nwhen = "{when}"', '"group:school"')
 
 
-def test_floors_that_only_meet_while_the_hour_is_unknown_are_a_warning_that_says_what_is_left():
+def test_floors_that_only_coincide_while_the_hour_is_unknown_are_a_warning_that_says_what_is_left():
     clinic = rule(
         "clinic", 'floor = "20 Mbit/s down, 96 kbit/s up"\nwhen = "daily 17:00-20:00"', '"group:mast-host"'
     )

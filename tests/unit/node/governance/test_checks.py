@@ -1,4 +1,4 @@
-"""Can these rules be adopted? Every error that a vote cannot mend is found, with what to write instead."""
+"""Checks before adoption: every error that makes rules impossible to adopt, with what to write instead."""
 
 from time import perf_counter
 
@@ -21,7 +21,7 @@ def mend_of(*rules: str, households: int = 44) -> str:
     return next(finding.mend for finding in found(file_with(*rules), households) if finding.is_error)
 
 
-def test_the_example_of_44_households_can_be_adopted_and_says_that_one_rule_is_for_the_school_only():
+def test_the_example_of_44_households_can_be_adopted_with_one_warning_about_the_school():
     ruleset, findings = check_file(EXAMPLE, village())
     assert ruleset is not None
     assert [("W05", next(r.line for r in ruleset.rules if r.id == "school-hours"))] == [
@@ -29,7 +29,7 @@ def test_the_example_of_44_households_can_be_adopted_and_says_that_one_rule_is_f
     ]
 
 
-def test_the_example_is_checked_in_far_less_than_a_persons_patience():
+def test_the_example_is_checked_within_its_time_limit():
     begun = perf_counter()
     check_file(EXAMPLE, village())
     assert perf_counter() - begun < 0.3
@@ -53,19 +53,19 @@ def test_a_ceiling_below_the_lifeline_is_refused_with_the_lowest_that_may_be_wri
     assert 'write at least "256 kbit/s down, 1 Mbit/s up"' == mend_of(low)
 
 
-def test_what_follows_a_quota_must_leave_the_lifeline_too():
+def test_the_consequence_of_a_quota_must_leave_the_lifeline_too():
     body = 'quota = "60 GB per month"\nthen = "ceiling 64 kbit/s down, 32 kbit/s up until reset"'
     assert ["E03"] == errors(rule("q", body))
 
 
-def test_a_guests_own_ceiling_may_be_low_but_not_that_of_all_guests_together():
+def test_one_guests_ceiling_may_be_low_but_not_that_of_all_guests_together():
     assert [] == errors(rule("g", 'ceiling = "128 kbit/s down, 64 kbit/s up"', '"tier:guest"'))
     together = rule("g", 'ceiling = "512 kbit/s down, 512 kbit/s up"\ntogether = true', '"tier:guest"')
     assert ["E03"] == errors(together)
     assert ["E03"] == errors(rule("g", 'ceiling = "32 kbit/s down, 64 kbit/s up"', '"tier:guest"'))
 
 
-def test_a_floor_above_a_ceiling_is_refused_where_the_two_meet():
+def test_a_floor_above_a_ceiling_is_refused_where_they_overlap():
     floor = rule("f", 'floor = "4 Mbit/s down, 1 Mbit/s up"\nwhen = "mon 08:00-12:00"', '"group:school"')
     top = 'ceiling = "3 Mbit/s down, 3 Mbit/s up"\nwhen = "{}"'
     assert ["E05"] == errors(floor, rule("c", top.format("daily 11:00-13:00")))
@@ -86,7 +86,7 @@ def test_two_shares_for_the_same_people_are_refused_with_both_lines():
     assert [] == errors(rule("a", "share = 100"), exception)
 
 
-def test_two_exceptions_that_can_meet_are_refused_and_two_that_cannot_are_not():
+def test_two_exceptions_that_can_overlap_are_refused_and_two_that_cannot_are_not():
     base, lift = (
         rule("top", 'ceiling = "3 Mbit/s down, 1 Mbit/s up"'),
         'exception_to = "top"\nwhen = "daily {}"',
@@ -98,12 +98,12 @@ def test_two_exceptions_that_can_meet_are_refused_and_two_that_cannot_are_not():
     assert [] == errors(base, one, apart)
 
 
-def test_a_speed_together_needs_people_who_share_together():
+def test_a_speed_for_a_pool_needs_people_who_count_as_one():
     assert ["E02"] == errors(rule("c", 'ceiling = "5 Mbit/s down, 5 Mbit/s up"\ntogether = true'))
     assert [] == errors(rule("c", 'ceiling = "5 Mbit/s down, 5 Mbit/s up"\ntogether = true', '"tier:guest"'))
 
 
-def test_households_keep_their_lifelines_when_they_are_counted_as_one():
+def test_households_keep_their_lifelines_when_they_count_as_one():
     pool = rule("hosts", "share = 100\ntogether = true", '"group:mast-host"')
     (finding,) = [f for f in found(file_with(pool)) if f.is_error]
     assert ("E03", 'add a floor together of "768 kbit/s down, 288 kbit/s up" for them') == (
@@ -114,20 +114,20 @@ def test_households_keep_their_lifelines_when_they_are_counted_as_one():
     assert [] == errors(pool, floor)
 
 
-def test_inside_a_pool_nobody_has_a_floor_alone():
+def test_inside_a_pool_no_household_has_its_own_floor():
     pool = rule("kids", "share = 100\ntogether = true", '"tier:kid"')
     floor = rule("all", 'floor = "512 kbit/s down, 96 kbit/s up"', '"everyone"')
     assert ["E02"] == errors(pool, floor)
 
 
-def test_a_test_in_the_file_that_does_not_hold_is_an_error():
+def test_a_failing_test_in_the_file_is_an_error():
     test = '[[test]]\ngiven = "member, fri 21:00, everyone busy"\nexpect = "down >= 2 Mbit/s"\n'
     (finding,) = [f for f in found(file_with(test)) if f.is_error]
     assert "E12" == finding.code
     assert "down is 813.637 kbit/s" in finding.message
 
 
-def test_warnings_stop_nothing():
+def test_warnings_do_not_prevent_adoption():
     assert check_file(EXAMPLE, village())[0] == example()
 
 
@@ -151,8 +151,8 @@ def test_a_ceiling_together_leaves_room_for_the_lifeline_of_each_household():
     assert [] == errors(CHOIR, CHOIR_FLOOR, top("768 kbit/s down, 288 kbit/s up"))
 
 
-def test_a_voucher_of_a_group_makes_no_guest_part_of_a_pool_of_households():
-    """Guests are one pool: what it has does not depend on the voucher that somebody in it came with."""
+def test_a_voucher_of_a_group_puts_no_guest_into_a_pool_of_households():
+    """Guests are one pool: its guarantee does not depend on the vouchers of its guests."""
     ruleset, findings = check_file(file_with(CHOIR, CHOIR_FLOOR), village())
     assert ruleset is not None, findings
     plain = evaluate(Unit(AccountId("guest-1"), "guest"), on("mon 10:00"), {}, ruleset)

@@ -1,4 +1,4 @@
-"""How several rules of one effect become one value with its reason."""
+"""Several rules of one effect become one value with its reason."""
 
 from itertools import permutations
 
@@ -41,7 +41,7 @@ def told(bound: Bound) -> tuple[int, int, str, tuple[str, ...]]:
     return (bound.value.down // 1000, bound.value.up // 1000, bound.rule, bound.also)
 
 
-def test_the_lowest_ceiling_in_each_direction_holds_whatever_the_order():
+def test_the_lowest_ceiling_in_each_direction_applies_in_any_order():
     claims = [claim(0, 900, 500), claim(1, 800, 600), claim(2, 950, 650)]
     found = {
         (told(bound), bound.sentence) for p in permutations(claims) if (bound := lowest_ceiling(p, LEAST))
@@ -58,7 +58,7 @@ def test_no_claim_is_no_ceiling():
     assert lowest_ceiling([], LEAST) is None
 
 
-def test_the_lifeline_is_the_last_word_in_each_direction():
+def test_the_lifeline_is_the_minimum_in_each_direction():
     assert (256, 96, "lifeline", ("a",)) == told(lowest_ceiling([claim(0, 10, 10)], LEAST))
     assert (256, 500, "a", ()) == told(lowest_ceiling([claim(0, 10, 500)], LEAST))
     assert (300, 96, "a", ()) == told(lowest_ceiling([claim(0, 300, 10)], LEAST))
@@ -69,7 +69,7 @@ CLAIMS = st.lists(st.tuples(SPEED, SPEED), min_size=1, max_size=3)
 
 
 @given(CLAIMS)
-def test_people_are_named_the_rule_that_limits_them_and_the_lifeline_only_where_it_is_all_they_have(speeds):
+def test_the_reason_is_the_rule_that_limits_and_the_lifeline_only_where_it_is_all_that_is_left(speeds):
     claims = [claim(n, down, up) for n, (down, up) in enumerate(speeds)]
     bound = lowest_ceiling(claims, LEAST)
     down, up = min(s[0] for s in speeds), min(s[1] for s in speeds)
@@ -85,7 +85,7 @@ def test_people_are_named_the_rule_that_limits_them_and_the_lifeline_only_where_
 
 
 @given(CLAIMS)
-def test_people_are_named_the_rule_that_gives_them_more_than_the_lifeline(speeds):
+def test_the_reason_names_the_rule_that_gives_more_than_the_lifeline(speeds):
     claims = [claim(n, down, up) for n, (down, up) in enumerate(speeds)]
     bound = highest_floor(claims, LEAST, None)
     down, up = max(s[0] for s in speeds), max(s[1] for s in speeds)
@@ -98,7 +98,7 @@ def test_people_are_named_the_rule_that_gives_them_more_than_the_lifeline(speeds
         assert {c.rule.id for c in claims} == {*bound.also, *bound.reasons}
 
 
-def test_the_highest_floor_holds_but_never_over_the_ceiling():
+def test_the_highest_floor_applies_but_never_above_the_ceiling():
     top = lowest_ceiling([claim(2, 1000, 1000)], LEAST)
     assert (1000, 400, "a", ("b",)) == told(
         highest_floor([claim(0, 4000, 400), claim(1, 300, 200)], LEAST, top)
@@ -136,5 +136,5 @@ def test_the_cap_is_a_multiple_of_the_smallest_share():
     assert 100 * 4 == share_cap(rules_of(rule("a", "share = 300")))
 
 
-def test_the_lifeline_of_the_code_is_what_no_charter_goes_under():
+def test_no_charter_goes_below_the_built_in_lifeline():
     assert (64_000, 32_000) == (CODE_LIFELINE.down, CODE_LIFELINE.up)

@@ -1,4 +1,4 @@
-"""What a new rule file changes."""
+"""The difference between two rule files."""
 
 from node.governance.difference import LINES_COMPARED_MAX, LINES_SHOWN_MAX, difference
 from tests.fakes.rule_files import EXAMPLE
@@ -15,7 +15,7 @@ def test_no_change_is_no_difference():
     assert () == difference(EXAMPLE, EXAMPLE)
 
 
-def test_a_very_long_difference_is_cut_and_says_so():
+def test_a_very_long_difference_is_cut_with_a_note():
     lines = difference("", "\n".join(f"line {n} {'x' * 400}" for n in range(1000)))
     assert LINES_SHOWN_MAX + 1 == len(lines)
     assert "more lines" in lines[-1]

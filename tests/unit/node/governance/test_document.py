@@ -1,4 +1,4 @@
-"""A TOML file that people wrote: its lines, its limits, and plain words for what is wrong."""
+"""Rule files as TOML: line numbers, limits, and plain error messages."""
 
 import pytest
 
@@ -28,33 +28,33 @@ def line_of(text: str, part: str) -> int:
         ("a = 1\nb = 1 c = 2\n", "line of its own"),
     ],
 )
-def test_what_is_not_toml_is_shown_with_its_line(text, mend):
+def test_invalid_toml_is_reported_with_its_line(text, mend):
     finding = only(text)
     assert ("E01", 2) == (finding.code, finding.line)
     assert mend in finding.mend
 
 
-def test_an_open_bracket_at_the_end_is_told_at_the_end():
+def test_an_open_bracket_at_the_end_is_reported_at_the_end():
     assert 2 <= only("a = 1\nb = [1,\n").line
 
 
 @pytest.mark.parametrize(
     "text", ["a = " + "[" * 5000, "a = " + "9" * 5000, "\ud800", "x = 1\n" * FILE_BYTES_MAX]
 )
-def test_a_hostile_file_is_refused_and_not_suffered(text):
+def test_a_hostile_file_is_refused_before_it_is_parsed(text):
     assert "E01" == only(text).code
 
 
-def test_invisible_characters_that_turn_text_round_are_refused():
+def test_invisible_bidirectional_characters_are_refused():
     finding = only(file_with(rule("a", 'share = 1\nwhy = "for \u202eall"')))
     assert "U+202E" in finding.message
 
 
-def test_a_byte_order_mark_and_windows_lines_are_no_error():
+def test_a_byte_order_mark_and_windows_line_ends_are_no_error():
     assert () == parse_ruleset("\ufeff" + EXAMPLE.replace("\n", "\r\n"))[1]
 
 
-def test_lines_count_right_below_a_text_of_several_lines():
+def test_line_numbers_are_right_below_a_multi_line_text():
     text = file_with(rule("a", 'share = 1\nwhy = """\n[[rule]]\nid = 3\n"""'), rule("b", "share = true"))
     assert line_of(text, "share = true") == only(text).line
 
@@ -90,14 +90,14 @@ def test_an_unknown_word_is_answered_with_the_nearest_or_with_all():
         ("share = 1\n# the\u200b school", "U+200B ZERO WIDTH SPACE"),
     ],
 )
-def test_a_text_that_reads_as_another_one_is_refused_with_its_line_and_the_character(body, named):
+def test_a_text_with_look_alike_characters_is_refused_with_its_line_and_the_character(body, named):
     text = file_with(rule("a", body))
     found = only(text)
     assert named in found.message
     assert line_of(text, body.split("\n")[1]) == found.line
 
 
-def test_a_name_that_mixes_scripts_is_refused_and_prose_may_hold_a_greek_unit():
+def test_a_name_that_mixes_scripts_is_refused_and_prose_may_have_a_greek_unit():
     named = only(file_with(rule("sch\u043e\u043el", "share = 1")))
     assert "U+0073 LATIN SMALL LETTER S and U+043E CYRILLIC SMALL LETTER O" in named.message
     community = only(file_with().replace('"vall-baixa"', '"v\u03b1ll"'))
@@ -118,6 +118,6 @@ def test_texts_of_other_languages_are_read():
         assert parse_ruleset(file_with(rule("a", f'share = 1\nwhy = "{why}"')))[0] is not None, why
 
 
-def test_a_group_that_reads_as_another_one_is_refused_with_the_character():
+def test_a_group_with_look_alike_characters_is_refused_with_the_character():
     found = only(file_with(rule("a", "share = 1", '"group:sch\u043e\u043el"')))
     assert "U+043E CYRILLIC SMALL LETTER O" in found.message

@@ -1,4 +1,4 @@
-"""Sharing a busy line: weighted max-min fairness."""
+"""Sharing a busy uplink: weighted max-min fairness."""
 
 from fractions import Fraction
 
@@ -20,7 +20,7 @@ def bounds(demand: Demand, capacity: int) -> tuple[int, int]:
 
 
 @given(DEMANDS, st.integers(0, 10**8))
-def test_the_whole_line_is_used_and_floors_and_ceilings_hold(demands, capacity):
+def test_the_whole_uplink_is_used_and_floors_and_ceilings_hold(demands, capacity):
     rates = fair_rates(demands, capacity)
     floors = sum(bounds(d, capacity)[0] for d in demands)
     tops = sum(bounds(d, capacity)[1] for d in demands)
@@ -32,8 +32,8 @@ def test_the_whole_line_is_used_and_floors_and_ceilings_hold(demands, capacity):
 
 
 @given(DEMANDS, st.integers(0, 10**8))
-def test_nobody_could_have_more_but_from_somebody_with_less(demands, capacity):
-    """All between their floor and ceiling have the same rate per weight; who is at a floor has more, or equal."""
+def test_nobody_can_get_more_except_from_somebody_with_less(demands, capacity):
+    """All between their floor and ceiling have the same rate per weight; those at a floor have at least that."""
     rates = fair_rates(demands, capacity)
     if sum(bounds(d, capacity)[0] for d in demands) >= capacity:
         return
@@ -44,7 +44,7 @@ def test_nobody_could_have_more_but_from_somebody_with_less(demands, capacity):
             assert Fraction(high - 1, giver.weight) <= Fraction(low + 1, taker.weight)
 
 
-def test_a_half_share_has_half_and_the_lifeline_lifts_it():
+def test_half_a_share_is_half_the_rate_and_the_lifeline_raises_it():
     demands = [Demand(100, 96_000), Demand(100, 96_000), Demand(50, 96_000)]
     assert (400, 400, 200) == tuple(r // 1000 for r in fair_rates(demands, 1_000_000))
     assert (152, 152, 96) == tuple(r // 1000 for r in fair_rates(demands, 400_000))
@@ -54,7 +54,7 @@ def test_floors_that_do_not_fit_shrink_in_proportion():
     assert (75, 25) == fair_rates([Demand(1, 300), Demand(9, 100)], 100)
 
 
-def test_jains_index_is_one_when_all_are_served_by_weight_and_small_when_one_has_all():
+def test_jains_index_is_one_when_rates_follow_weights_and_small_when_one_has_all():
     assert weighted_jain([846, 423, 1692], [100, 50, 200]) == pytest.approx(1.0)
     assert weighted_jain([1000, 0, 0, 0], [1, 1, 1, 1]) == pytest.approx(0.25)
     assert weighted_jain([], []) == 1.0

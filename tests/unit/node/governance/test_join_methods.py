@@ -1,4 +1,4 @@
-"""How people may come in, as the rule file says it."""
+"""Join methods in the rule file."""
 
 import pytest
 
@@ -11,17 +11,17 @@ def read(body: str):
     return parse_ruleset(f"{HEAD}[joining]\n{body}\n")
 
 
-def test_every_way_is_open_when_the_file_says_nothing():
+def test_every_join_method_is_open_when_the_file_says_nothing():
     assert DEFAULT_JOIN_METHODS == rules_of().joining
     assert WAYS == DEFAULT_JOIN_METHODS.ways
 
 
-def test_the_ways_are_shown_in_the_order_of_the_file():
+def test_join_methods_are_shown_in_the_order_of_the_file():
     ruleset, _ = read('ways = ["voucher", "terms"]\nwhen_full = "ask"\nby = "D-2026-001"')
     assert JoinMethods(("voucher", "terms"), "ask", "D-2026-001") == ruleset.joining
 
 
-def test_one_way_may_stand_without_a_list():
+def test_a_single_join_method_may_be_written_without_a_list():
     assert ("voucher",) == read('ways = "voucher"\nby = "D-2"')[0].joining.ways
 
 
@@ -37,7 +37,7 @@ def test_one_way_may_stand_without_a_list():
         ('ways = ["terms"]', "E07", "by"),
     ],
 )
-def test_a_door_that_cannot_be_understood_is_refused_with_what_to_write(body, code, mend):
+def test_an_invalid_join_method_is_refused_with_what_to_write(body, code, mend):
     ruleset, (finding,) = read(body)
     assert ruleset is None
     assert code == finding.code

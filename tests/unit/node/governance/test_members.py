@@ -1,4 +1,4 @@
-"""The roll of members."""
+"""The members file."""
 
 import pytest
 
@@ -19,7 +19,7 @@ tier = "service"
 """
 
 
-def test_who_is_in_the_roll_has_a_tier_groups_and_devices():
+def test_a_member_has_a_tier_groups_and_devices():
     member_directory, findings = parse_members(MEMBER_DIRECTORY)
     assert () == findings
     assert Unit(AccountId("household-17"), "member", frozenset({"mast-host"})) == member_directory.unit(
@@ -31,7 +31,7 @@ def test_who_is_in_the_roll_has_a_tier_groups_and_devices():
     assert {"household-17": "Ana and Pere"} == member_directory.names
 
 
-def test_each_account_has_the_devices_that_name_it_and_no_others():
+def test_each_account_has_the_devices_listed_for_it_and_no_others():
     member_directory = make_member_directory(
         (), {}, {"02:00:00:00:00:0a": "ana", "02:00:00:00:00:0b": "ben", "02:00:00:00:00:0c": "ana"}
     )
@@ -44,13 +44,13 @@ def test_each_account_has_the_devices_that_name_it_and_no_others():
     } == dict(member_directory.devices)
 
 
-def test_who_is_not_in_the_roll_is_a_guest():
+def test_an_account_that_is_not_listed_is_a_guest():
     member_directory, _ = parse_members(MEMBER_DIRECTORY)
     assert Unit(AccountId("stranger"), "guest") == member_directory.unit(AccountId("stranger"))
     assert member_directory.account_of(MacAddress("02:00:00:00:00:01")) is None
 
 
-def test_an_empty_file_is_a_roll_of_nobody():
+def test_an_empty_file_has_no_members():
     member_directory, findings = parse_members("# nobody yet\n")
     assert ((), ()) == (member_directory.units, findings)
 
@@ -77,7 +77,7 @@ def test_an_empty_file_is_a_roll_of_nobody():
         ('id = "a', 2),
     ],
 )
-def test_each_wrong_line_is_told_with_what_to_write(text, line):
+def test_each_wrong_line_is_reported_with_what_to_write(text, line):
     member_directory, findings = parse_members(f"[[account]]\n{text}\n")
     assert member_directory is None
     assert [("E01", line)] == [(finding.code, finding.line) for finding in findings]
@@ -91,7 +91,7 @@ def test_too_many_groups_or_devices_are_refused():
     assert [3, 4] == [finding.line for finding in findings]
 
 
-def test_a_members_name_is_in_one_script_for_each_word():
+def test_each_word_of_a_members_name_is_in_one_script():
     for name in ("Ana Иван", "Núñez", "Noël", "محمد", "田中さん"):
         assert parse_members(f'[[account]]\nid = "a"\nname = "{name}"\n')[0] is not None
     member_directory, (finding,) = parse_members('[[account]]\nid = "a"\n\nname = "An\u0430"\n')

@@ -1,4 +1,4 @@
-"""Every language writes numbers and units its own way."""
+"""Numbers and units in the format of each language."""
 
 import pytest
 
@@ -20,15 +20,15 @@ class French:
     ("text", "french"),
     [("60 GB", "60 Go"), ("1.4 GB", "1,4 Go"), ("36.8 Mbit/s", "36,8 Mbit/s"), ("0 B", "0 B")],
 )
-def test_an_amount_is_written_as_the_language_does(text: str, french: str) -> None:
+def test_an_amount_is_written_in_the_format_of_the_language(text: str, french: str) -> None:
     assert french == amount_words(text, French())
     assert text == amount_words(text)
 
 
 @pytest.mark.parametrize("power", range(15))
-def test_every_unit_that_can_come_has_a_message(power: int) -> None:
+def test_every_possible_unit_has_a_message(power: int) -> None:
     assert show_volume(Bytes(10**power)) == amount_words(show_volume(Bytes(10**power)))
 
 
-def test_a_whole_number_has_no_decimals_to_part() -> None:
+def test_an_integer_has_no_decimal_separator() -> None:
     assert "1000" == number_words("1000", French())

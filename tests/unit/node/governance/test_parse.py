@@ -1,4 +1,4 @@
-"""Rule files that people write: all errors at once, each with its line and what to write instead."""
+"""Parsing of rule files: all errors at once, each with its line and what to write instead."""
 
 import pytest
 from hypothesis import given
@@ -23,7 +23,7 @@ def line_of(text: str, part: str) -> int:
     return next(number for number, line in enumerate(text.split("\n"), 1) if part in line)
 
 
-def test_the_example_of_a_community_is_read_whole():
+def test_the_example_of_a_community_is_parsed_completely():
     ruleset = example()
     assert "vall-baixa" == ruleset.community
     assert 14 == ruleset.version
@@ -33,7 +33,7 @@ def test_the_example_of_a_community_is_read_whole():
     assert 3 == len(ruleset.examples)
 
 
-def test_every_error_of_a_file_is_told_at_once_with_its_line():
+def test_all_errors_of_a_file_are_reported_at_once_with_their_lines():
     text = file_with(
         rule("one", 'ceiling = "3M down, 1M up"'),
         rule("two", "share = 100\nwen = 3"),
@@ -72,17 +72,17 @@ def test_a_misspelt_key_is_answered_with_the_right_one():
         ("E01", '[charter]', '[[charter]]'),
     ],
 )  # fmt: skip
-def test_the_head_of_the_file_is_checked_too(expected, old, new):
+def test_the_header_of_the_file_is_checked_too(expected, old, new):
     finding = only(HEAD.replace(old, new, 1))
     assert expected == finding.code
     assert finding.line > 0
 
 
-def test_a_file_without_head_says_how_to_begin():
+def test_a_file_without_a_header_is_told_how_to_begin():
     assert "[ruleset]" in only("").mend
 
 
-def test_without_an_uplink_nothing_is_shared_out():
+def test_without_an_uplink_no_shares_are_computed():
     text = HEAD[: HEAD.index("[uplink")] + HEAD[HEAD.index("[charter") :]
     ruleset, findings = parse_ruleset(text)
     assert () == findings
@@ -90,7 +90,7 @@ def test_without_an_uplink_nothing_is_shared_out():
 
 
 @given(st.text(alphabet=st.sampled_from("[]=\"'abc\n.#,{}123 -:"), max_size=200))
-def test_any_text_is_answered_and_never_raises(text):
+def test_any_text_gets_a_result_and_never_raises(text):
     ruleset, findings = parse_ruleset(text)
     assert ruleset is None
     assert findings
@@ -104,7 +104,7 @@ LINES = EXAMPLE.split("\n")
     st.integers(0, len(LINES) - 1),
     st.sampled_from(["drop", "swap", "cut", "twice"]),
 )
-def test_a_file_damaged_in_one_line_is_answered_and_never_raises(at, other, damage):
+def test_a_file_damaged_in_one_line_gets_a_result_and_never_raises(at, other, damage):
     lines = list(LINES)
     if damage == "drop":
         del lines[at]

@@ -1,4 +1,4 @@
-"""One stretch of time, and what each class of units may use in it."""
+"""The cached policy for one time slice, for each class of accounts."""
 
 from collections import UserDict
 
@@ -25,7 +25,7 @@ def cell(ruleset, at: str) -> PolicySlice:
     return PolicySlice(compile_ruleset(ruleset), minute_of_week(moment.at), moment.at)
 
 
-def test_a_class_is_worked_out_once():
+def test_a_class_is_computed_once():
     now = cell(example(), "fri 21:00")
     same = Unit(AccountId("household-3"), "member")
     assert now.allowance(MEMBER, frozenset()) is now.allowance(same, frozenset())
@@ -44,7 +44,7 @@ def test_a_quota_that_an_exception_replaces_is_not_listed_twice():
     assert ["all"] == [c.rule.id for c in now.counted(MEMBER)]
 
 
-def test_what_is_remembered_is_bounded():
+def test_the_cache_is_bounded():
     now = cell(rules_of(rule("all", DAILY)), "mon 10:00")
     for n in range(CLASSES_MAX + 50):
         now.allowance(Unit(AccountId("a"), "member", frozenset({f"g{n}"})), frozenset())
@@ -53,8 +53,8 @@ def test_what_is_remembered_is_bounded():
     assert len(now._counted) <= CLASSES_MAX
 
 
-def test_a_question_about_another_hour_in_the_midst_of_an_answer_changes_nothing():
-    """As when a thread asks for `why --at` while another evaluates everyone."""
+def test_a_query_about_another_hour_during_an_evaluation_changes_nothing():
+    """As when a thread runs `why --at` while another evaluates every account."""
     evaluator, night = Evaluator(example()), on("sun 03:00", "unknown")
 
     class Interrupting(UserDict):
@@ -68,7 +68,7 @@ def test_a_question_about_another_hour_in_the_midst_of_an_answer_changes_nothing
     assert expected == evaluator.evaluate(MEMBER, on("fri 21:00"), used(61))
 
 
-def test_the_rules_that_decide_are_told_from_those_that_do_not():
+def test_the_rules_that_decide_are_distinguished_from_those_that_do_not():
     ruleset = example()
     found = cell(ruleset, "tue 10:00").allowance(SCHOOL, frozenset({"busy-volume"}))
     rules = [r for r in ruleset.rules if r.id in ("equal-share", "school-hours", "busy-volume")]
@@ -78,7 +78,7 @@ def test_the_rules_that_decide_are_told_from_those_that_do_not():
     )
 
 
-def test_floors_for_guests_are_for_all_of_them_and_ceilings_only_when_they_say_so():
+def test_floors_for_guests_are_for_all_of_them_and_ceilings_only_when_the_rule_says_so():
     floor, each, together, others = rules_of(
         rule("f", 'floor = "2 Mbit/s down, 1 Mbit/s up"', '"everyone"'),
         rule("e", 'ceiling = "3 Mbit/s down, 1 Mbit/s up"', '"tier:guest"'),

@@ -1,4 +1,4 @@
-"""What must be true of every set of rules, whatever a community writes."""
+"""Properties of every set of rules that a community can write."""
 
 from dataclasses import replace
 
@@ -70,7 +70,7 @@ MINUTE = st.integers(0, MINUTES_PER_WEEK - 1)
 
 @st.composite
 def rulesets(draw) -> Ruleset:
-    """Rules as they could reach the evaluator if every check were passed by, exceptions included."""
+    """Rules as they would reach the evaluator if every check were bypassed, exceptions included."""
     rules: list[Rule] = []
     for number in range(draw(st.integers(0, 6))):
         earlier = draw(st.sampled_from([None, *rules])) if rules else None
@@ -99,7 +99,7 @@ def test_the_order_of_rules_never_matters(ruleset, unit, minute, used, random):
 
 
 @given(rulesets(), UNIT, MINUTE, USED, st.sampled_from(["synced", "unknown"]))
-def test_no_rules_whatever_take_away_a_lifeline(ruleset, unit, minute, used, clock):
+def test_no_rules_take_away_a_lifeline(ruleset, unit, minute, used, clock):
     found = evaluate(unit, replace(moment_at(minute), clock=clock), used, ruleset)
     least = guest_lifeline(ruleset.charter) if unit.tier == "guest" else lifeline(ruleset.charter)
     if found.pool is None:
@@ -117,7 +117,7 @@ def test_no_rules_whatever_take_away_a_lifeline(ruleset, unit, minute, used, clo
 
 
 @given(rulesets(), UNIT, MINUTE, USED, st.one_of(st.builds(Ceiling, RATES), QUOTA), WHO, WHEN)
-def test_one_more_limit_never_gives_anybody_more(ruleset, unit, minute, used, effect, who, when):
+def test_an_additional_limit_never_gives_anybody_more(ruleset, unit, minute, used, effect, who, when):
     more = Rule("new", who, effect, "D-2", when)
     moment = moment_at(minute)
     before = evaluate(unit, moment, used, ruleset)
@@ -129,7 +129,7 @@ def test_one_more_limit_never_gives_anybody_more(ruleset, unit, minute, used, ef
 
 
 @given(rulesets(), st.lists(st.tuples(UNIT, MINUTE, USED), max_size=6))
-def test_what_an_evaluator_remembers_never_changes_an_answer(ruleset, questions):
+def test_the_evaluators_cache_never_changes_an_answer(ruleset, questions):
     evaluator = Evaluator(ruleset)
     for unit, minute, used in questions:
         moment = moment_at(minute)
@@ -137,7 +137,7 @@ def test_what_an_evaluator_remembers_never_changes_an_answer(ruleset, questions)
 
 
 @given(rulesets(), st.lists(UNIT, max_size=3))
-def test_the_checks_answer_any_rules_that_can_be_written(ruleset, units):
+def test_the_checks_handle_any_parsable_rules(ruleset, units):
     for finding in check(ruleset, units):
         assert finding.message
         assert finding.mend
@@ -145,7 +145,7 @@ def test_the_checks_answer_any_rules_that_can_be_written(ruleset, units):
 
 @given(rulesets(), UNIT, MINUTE, USED)
 def test_rules_that_pass_the_checks_are_never_clamped_at_run_time(ruleset, unit, minute, used):
-    """What was voted on is what holds: an accepted ceiling is not lifted, an accepted floor is not cut."""
+    """Adopted rules apply as written: an accepted ceiling is not raised, an accepted floor is not cut."""
     if any(finding.is_error for finding in check(ruleset, (unit,))):
         return
     found = evaluate(unit, moment_at(minute), used, ruleset)
@@ -159,7 +159,7 @@ def covers(high: Rates, low: Rates) -> bool:
 
 
 @given(rulesets(), UNIT, MINUTE, USED)
-def test_every_sentence_can_be_said_again_from_the_rules(ruleset, unit, minute, used):
+def test_every_sentence_can_be_generated_again_from_the_rules(ruleset, unit, minute, used):
     charter = ruleset.charter
     allowed = replace(charter, lifeline=lifeline(charter), guest_lifeline=guest_lifeline(charter))
     ruleset = replace(ruleset, charter=allowed)
@@ -168,7 +168,7 @@ def test_every_sentence_can_be_said_again_from_the_rules(ruleset, unit, minute, 
 
 
 @given(rulesets(), UNIT, MINUTE)
-def test_nobody_is_left_without_a_device_or_half_an_hour(ruleset, unit, minute):
+def test_nobody_is_left_without_a_device_or_with_less_than_half_an_hour(ruleset, unit, minute):
     found = evaluate(unit, moment_at(minute), {}, ruleset)
     assert found.session is None or found.session.value >= SESSION_MIN
     assert found.devices is None or found.devices.value >= 1

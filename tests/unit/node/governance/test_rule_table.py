@@ -1,4 +1,4 @@
-"""One rule of a file: exactly one effect, whom it is for, when, and which rule it replaces."""
+"""One rule table: exactly one effect, its selection of people, its times, and the rule that it replaces."""
 
 import pytest
 
@@ -22,13 +22,13 @@ def line_of(text: str, part: str) -> int:
     return next(number for number, line in enumerate(text.split("\n"), 1) if part in line)
 
 
-def test_an_exception_is_for_the_same_people_as_the_rule_it_replaces():
+def test_an_exception_selects_the_same_people_as_the_rule_it_replaces():
     night = next(rule for rule in example().rules if rule.id == "guest-night")
     assert Who(tiers=frozenset({"guest"})) == night.who
     assert Ceiling(None) == night.effect
 
 
-def test_an_exception_to_an_exception_is_for_the_people_of_the_nearer_one():
+def test_an_exception_to_an_exception_selects_the_people_of_the_nearer_one():
     ruleset = rules_of(
         rule("a", "share = 100"),
         rule("b", 'share = 150\nexception_to = "a"', who='"group:school"'),
@@ -37,24 +37,24 @@ def test_an_exception_to_an_exception_is_for_the_people_of_the_nearer_one():
     assert Who(groups=frozenset({"school"})) == ruleset.rules[2].who
 
 
-def test_an_exception_may_stand_before_the_rule_it_replaces():
+def test_an_exception_may_precede_the_rule_it_replaces():
     ruleset = rules_of(rule("b", 'share = 150\nexception_to = "a"', who=""), rule("a", "share = 100"))
     assert "a" == ruleset.rules[0].exception_to
 
 
 @pytest.mark.parametrize("key", ["burst", "credit", "reserve", "expires", "from"])
-def test_words_of_later_versions_are_refused_and_never_passed_over(key):
+def test_keys_of_later_versions_are_refused_and_never_ignored(key):
     finding = only(file_with(rule("a", f'{key} = "x"')))
     assert f"{key} is not known to this version." == finding.message
     assert finding.mend
 
 
-def test_counting_local_traffic_is_refused_by_name():
+def test_a_quota_on_local_traffic_is_refused_with_its_own_error():
     body = 'quota = "60 GB per month"\ncounts = "all"\nthen = "share 50 until reset"'
     assert "not known to this version" in only(file_with(rule("a", body))).message
 
 
-def test_a_quota_counts_only_the_busy_line_when_nothing_is_said():
+def test_a_quota_counts_only_the_busy_uplink_by_default():
     (found,) = rules_of(rule("a", 'quota = "60 GB per week"\nthen = "share 50 until reset"')).rules
     assert Quota(60 * 10**9, "week", "uplink while busy", Share(50)) == found.effect
 
@@ -100,7 +100,7 @@ def test_each_wrong_rule_has_its_code(expected, text):
     assert expected == only(file_with(text)).code
 
 
-def test_exceptions_that_lead_round_in_a_circle_are_refused():
+def test_cyclic_exceptions_are_refused():
     text = file_with(
         rule("a", 'share = 1\nexception_to = "b"', who=""), rule("b", 'share = 1\nexception_to = "a"', who="")
     )
@@ -111,7 +111,7 @@ def test_too_many_rules_are_refused():
     assert "E01" in codes(file_with(*(rule(f"r{n}", "share = 1") for n in range(201))))
 
 
-def test_a_visit_of_less_than_half_an_hour_is_refused_with_the_least():
+def test_a_session_of_less_than_half_an_hour_is_refused_with_the_minimum():
     finding = only(file_with(rule("a", 'session = "29 minutes"')))
     assert ("E03", 'write session = "30 minutes"') == (finding.code, finding.mend)
     (found,) = rules_of(rule("a", 'session = "30 minutes"')).rules
@@ -121,10 +121,10 @@ def test_a_visit_of_less_than_half_an_hour_is_refused_with_the_least():
 @pytest.mark.parametrize(
     "body", ["devices = 0", "devices = 51", 'devices = "5"', 'session = "90 seconds"', "session = 4"]
 )
-def test_a_limit_that_is_not_a_number_of_devices_or_a_time_is_refused(body):
+def test_an_invalid_number_of_devices_or_time_limit_is_refused(body):
     assert "E01" == only(file_with(rule("a", body))).code
 
 
 @pytest.mark.parametrize("body", ["devices = 5", 'session = "4 hours"'])
-def test_visits_and_devices_are_never_counted_together(body):
+def test_session_and_device_limits_never_apply_to_a_pool(body):
     assert "E02" == only(file_with(rule("a", f"{body}\ntogether = true", '"tier:guest"'))).code

@@ -1,4 +1,4 @@
-"""Tests that stand in the rule file itself."""
+"""Tests that are part of the rule file."""
 
 import pytest
 
@@ -33,7 +33,7 @@ def outcome(given: str, expect: str, ruleset=None, households: int = 44) -> str:
         ("member, fri 21:00", "session = none and session >= 9 hours and devices >= 2 and devices <= 5"),
     ],
 )
-def test_what_the_rules_give_holds(given, expect):
+def test_an_expectation_that_the_rules_meet_passes(given, expect):
     assert "" == outcome(given, expect)
 
 
@@ -52,7 +52,7 @@ def test_what_the_rules_give_holds(given, expect):
         ("member, fri 21:00, alone", "down <= 1 Mbit/s", "down is 34 Mbit/s"),
     ],
 )
-def test_what_the_rules_do_not_give_fails_and_says_what_is_the_case(given, expect, instead):
+def test_an_expectation_that_the_rules_do_not_meet_fails_with_the_actual_value(given, expect, instead):
     assert instead in outcome(given, expect)
 
 
@@ -61,7 +61,7 @@ def test_what_the_rules_do_not_give_fails_and_says_what_is_the_case(given, expec
     ["member", "member, friday 21:00", "member, fri 24:00", "member, fri 21:00, half busy", "nobody, fri 21:00",
      "port:443, fri 21:00", "member with x used up, fri 21:00", "member with busy-volume, fri 21:00", ", fri 21:00"],
 )  # fmt: skip
-def test_a_situation_that_cannot_be_understood_is_told_with_what_to_write(given):
+def test_an_invalid_situation_is_reported_with_what_to_write(given):
     failed = failure(Example(given, "share = 100"), Evaluator(example()), village())
     assert "cannot be read" in failed[0]
     assert "write" in failed[1]
@@ -70,20 +70,20 @@ def test_a_situation_that_cannot_be_understood_is_told_with_what_to_write(given)
 @pytest.mark.parametrize(
     "expect", ["fast", "down = 3 Mbit/s", "down >= 3M", "share >= many", "ceiling >= none", "up >= "]
 )
-def test_an_expectation_that_cannot_be_tested_is_told(expect):
+def test_an_expectation_that_cannot_be_tested_is_reported(expect):
     failed = failure(Example("member, fri 21:00", expect), Evaluator(example()), village())
     assert "This test cannot be read" in failed[0]
     assert failed[1]
 
 
-def test_speeds_cannot_be_tested_while_the_line_is_not_stated():
+def test_speeds_cannot_be_tested_while_the_uplink_is_not_stated():
     ruleset = rules_of(rule("a", "share = 100"))
     without = type(ruleset)(**{f: getattr(ruleset, f) for f in ruleset.__slots__} | {"uplink": None})
     assert "not stated" in outcome("member, fri 21:00", "down >= 1 Mbit/s", without)
     assert "" == outcome("member, fri 21:00", "share = 100", without)
 
 
-def test_a_group_stands_for_one_of_its_people_in_the_roll():
+def test_a_group_stands_for_one_of_its_members():
     situation = parse_given("mast-host, mon 00:05, alone", example(), village())
     assert ("member", frozenset({"mast-host"})) == (situation.unit.tier, situation.unit.groups)
     assert (0, 5, False) == (situation.moment.at.weekday(), situation.moment.at.minute, situation.busy)

@@ -1,4 +1,4 @@
-"""Which rules apply to whom, and which an exception replaces."""
+"""Which rules apply to an account, and which of them an exception replaces."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ def ids(rules):
     return [r.id for r in rules]
 
 
-def test_who_is_a_union_less_those_left_out():
+def test_a_selection_is_a_union_without_its_exceptions():
     who = Who(tiers=frozenset({"member"}), groups=frozenset({"school"}), excluded_groups=frozenset({"away"}))
     assert selects(who, "member", NOBODY)
     assert selects(who, "guest", frozenset({"school"}))
@@ -23,7 +23,7 @@ def test_who_is_a_union_less_those_left_out():
     assert not selects(who, "member", frozenset({"away"}))
 
 
-def test_an_exception_holds_only_where_its_rule_applies_too():
+def test_an_exception_applies_only_where_its_rule_applies_too():
     ruleset = rules_of(
         rule("top", 'ceiling = "3 Mbit/s down, 1 Mbit/s up"\nwhen = "daily 18:00-23:00"'),
         rule("lift", 'ceiling = "none"\nexception_to = "top"', who=""),
@@ -42,7 +42,7 @@ def test_an_exception_to_an_exception_replaces_both():
     assert ["b"] == ids(in_force(applying(ruleset.rules, 13 * 60)))
 
 
-def test_of_two_exceptions_that_meet_the_kinder_one_holds():
+def test_of_two_overlapping_exceptions_the_more_generous_one_applies():
     ruleset = rules_of(
         rule("a", "share = 100"),
         rule("b", 'share = 150\nexception_to = "a"', who=""),
@@ -52,7 +52,7 @@ def test_of_two_exceptions_that_meet_the_kinder_one_holds():
     assert ["c"] == ids(in_force(applying(ruleset.rules, 0)))
 
 
-def test_without_a_clock_limits_with_hours_sleep_and_kindnesses_with_hours_hold():
+def test_without_a_clock_limits_with_hours_are_inactive_and_guarantees_with_hours_apply():
     ruleset = rules_of(
         rule("top", 'ceiling = "3 Mbit/s down, 1 Mbit/s up"'),
         rule("evening", 'ceiling = "2 Mbit/s down, 1 Mbit/s up"\nwhen = "daily 18:00-23:00"'),
@@ -67,7 +67,7 @@ def test_without_a_clock_limits_with_hours_sleep_and_kindnesses_with_hours_hold(
     assert ["night", "school"] == ids(in_force(applying(ruleset.rules, None)))
 
 
-def test_a_share_with_hours_favours_only_when_it_is_more_than_what_it_replaces():
+def test_a_share_with_hours_is_a_benefit_only_when_it_is_more_than_what_it_replaces():
     ruleset = rules_of(
         rule("a", "share = 200"),
         rule("b", 'share = 150\nexception_to = "a"', who=""),
@@ -79,12 +79,12 @@ def test_a_share_with_hours_favours_only_when_it_is_more_than_what_it_replaces()
     assert not favours(c, None)
 
 
-def test_a_circle_of_exceptions_that_slipped_through_replaces_nothing():
+def test_cyclic_exceptions_that_passed_the_checks_replace_nothing():
     a, b = rules_of(rule("a", "share = 100"), rule("b", 'share = 150\nexception_to = "a"', who="")).rules
     assert [] == ids(applying((replace(a, exception_to="b"), b), 0))
 
 
-def test_no_ceiling_is_kinder_than_any():
+def test_no_ceiling_is_more_generous_than_any_ceiling():
     ruleset = rules_of(
         rule("a", 'ceiling = "100 Gbit/s down, 100 Gbit/s up"'),
         rule("b", 'ceiling = "none"\nexception_to = "a"', who=""),
@@ -92,7 +92,7 @@ def test_no_ceiling_is_kinder_than_any():
     assert kindness(ruleset.rules[1]) > kindness(ruleset.rules[0])
 
 
-def test_shares_and_floors_are_for_all_guests_alike_and_other_limits_go_by_the_group_of_a_voucher():
+def test_shares_and_floors_are_the_same_for_all_guests_and_other_limits_follow_the_group_of_a_voucher():
     group, guest = frozenset({"school"}), Who(tiers=frozenset({"guest"}))
     for effect, together in ((Share(100), False), (Floor(RATES), False), (Ceiling(RATES), True)):
         apart = Rule("a", Who(groups=group), effect, "D-1", together=together)

@@ -1,4 +1,4 @@
-"""Parts of sentences: speeds, dates, people and times."""
+"""Parts of sentences: speeds, dates, selections and times."""
 
 import pytest
 
@@ -41,7 +41,7 @@ from tests.fakes.rule_files import on
         ),
     ],
 )
-def test_people_are_named_in_plain_words(selectors, excluded, each, together):
+def test_selections_are_named_in_plain_words(selectors, excluded, each, together):
     who = parse_who(selectors, excluded)
     assert (each, together) == (who_words(who), together_words(who, ENGLISH))
 
@@ -57,7 +57,7 @@ def test_people_are_named_in_plain_words(selectors, excluded, each, together):
         ),
     ],
 )
-def test_times_are_said_with_the_names_of_the_days(times, expected):
+def test_times_use_the_names_of_days(times, expected):
     assert expected == times_words(parse_times(times), ENGLISH)
 
 
@@ -71,7 +71,7 @@ def test_times_are_said_with_the_names_of_the_days(times, expected):
         (25, "casa", "25 percent of a casa"),
     ],
 )
-def test_a_share_is_said_in_what_counts_as_one(weight, unit, expected):
+def test_a_share_says_what_counts_as_one(weight, unit, expected):
     assert expected == share_words(weight, unit, ENGLISH)
 
 
@@ -90,6 +90,6 @@ def test_speeds_in_sentences_are_exact(rate, expected):
     assert expected == rate_words(BitsPerSecond(rate))
 
 
-def test_dates_are_written_out():
+def test_dates_are_written_in_full():
     assert "5 June 2026, 21:00" == date_words(on("fri 21:00").at)
     assert "5 June 2026" == date_words(on("fri 00:00").at)

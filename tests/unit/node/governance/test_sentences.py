@@ -1,4 +1,4 @@
-"""What people read: rules as sentences, and reasons."""
+"""Rules and reasons as sentences for people."""
 
 import pytest
 
@@ -30,7 +30,7 @@ EXPECTED = (
 )
 
 
-def test_the_example_reads_as_members_vote_on_it():
+def test_the_example_is_written_as_members_vote_on_it():
     assert EXPECTED == describe(example())
 
 
@@ -72,7 +72,7 @@ def test_each_form_of_a_rule_has_its_sentence(body, who, expected):
     assert expected in sentence(ruleset.rules[0], ruleset)
 
 
-def test_why_names_rule_decision_end_and_the_way_to_contest():
+def test_why_names_rule_decision_end_and_how_to_object():
     lines = explain(evaluate(MEMBER, on("fri 21:00"), used(61), example()))
     assert (
         "You have a share of 50 of the line, at least 256 kbit/s download and 96 kbit/s upload, no ceiling."
@@ -84,20 +84,20 @@ def test_why_names_rule_decision_end_and_the_way_to_contest():
     assert lines[-1].startswith("To object to a limit")
 
 
-def test_why_tells_a_guest_what_is_shared_and_what_is_their_own():
+def test_why_says_what_guests_share_and_what_is_their_own():
     lines = explain(evaluate(GUEST, on("fri 21:00"), {}, example()))
     assert lines[0].startswith("You and others together have a share of 200")
     assert lines[0].endswith("for yourself at most 3 Mbit/s download and 1 Mbit/s upload.")
 
 
-def test_why_tells_a_household_in_a_pool_what_it_keeps_itself():
+def test_why_says_what_a_household_in_a_pool_keeps():
     pooled = rules_of(rule("kids", "share = 100\ntogether = true", '"group:school"'))
     lines = explain(evaluate(SCHOOL, on("fri 21:00"), {}, pooled))
     assert lines[0].endswith("for yourself at least 256 kbit/s download and 96 kbit/s upload, no ceiling.")
     assert any(line.startswith(" your own floor 256 kbit/s") for line in lines)
 
 
-def test_a_file_that_says_nothing_of_joining_has_no_decision_about_it():
+def test_a_file_without_join_methods_has_no_decision_about_them():
     text = joining_sentence(JoinMethods(("voucher",), "ask"))
     assert (
         "People can join with a voucher. "
@@ -105,12 +105,12 @@ def test_a_file_that_says_nothing_of_joining_has_no_decision_about_it():
     ) == text
 
 
-def test_why_tells_how_long_and_with_how_many_devices():
+def test_why_says_how_long_and_with_how_many_devices():
     lines = explain(evaluate(GUEST, on("fri 21:00"), {}, example()))
     assert " session 4 hours: by guest-visit (decision D-2026-014)" in lines
     assert " devices 5: by devices-of-one (decision D-2026-014)" in lines
 
 
-def test_a_right_that_stands_in_code_says_so():
+def test_a_built_in_guarantee_says_so():
     lines = explain(evaluate(MEMBER, on("fri 21:00"), {}, rules_of()))
     assert " share 100: by equal-share (built into the node)" in lines

@@ -1,4 +1,4 @@
-"""Weekly times: what people write, what it means, and back."""
+"""Weekly times: parsing, meaning, and the text that they produce."""
 
 from datetime import UTC, datetime
 
@@ -27,13 +27,13 @@ def part(draw) -> str:
 
 
 @given(st.lists(part(), min_size=1, max_size=4))
-def test_the_text_of_times_is_read_back_as_the_same_times(parts):
+def test_the_text_of_times_parses_to_the_same_times(parts):
     times = parse_times("; ".join(parts))
     assert times == parse_times(to_text(times))
 
 
 @given(st.lists(part(), min_size=1, max_size=4), st.integers(0, MINUTES_PER_WEEK - 1))
-def test_times_change_exactly_when_they_say_that_they_will(parts, minute):
+def test_times_change_exactly_when_they_announce(parts, minute):
     times = parse_times("; ".join(parts))
     left = times.minutes_left(minute)
     if left is None:
@@ -45,7 +45,7 @@ def test_times_change_exactly_when_they_say_that_they_will(parts, minute):
 
 
 @given(part(), part())
-def test_several_parts_hold_when_any_of_them_holds(one, other):
+def test_a_list_of_times_holds_when_any_of_them_holds(one, other):
     both, first, second = parse_times(f"{one};{other}"), parse_times(one), parse_times(other)
     for minute in range(0, MINUTES_PER_WEEK, 97):
         assert both.holds(minute) == (first.holds(minute) or second.holds(minute))
@@ -64,7 +64,7 @@ def test_several_parts_hold_when_any_of_them_holds(one, other):
         ("sun 22:00-02:00", "sun 22:00-02:00"),
     ],
 )
-def test_times_are_said_the_shortest_usual_way(text, expected):
+def test_times_are_written_in_the_shortest_usual_form(text, expected):
     assert expected == to_text(parse_times(text))
 
 
@@ -87,7 +87,7 @@ def test_sunday_night_runs_into_monday_morning():
      "daily 25:00-26:00", "daily 08:00-08:00", "daily 24:00-08:00", "daily 08:60-09:00", "mon- 08:00-09:00",
      "daily 08:00-16:00;", "x" * 500, "daily ٠٨:00-16:00"],
 )  # fmt: skip
-def test_what_is_no_time_of_the_week_is_refused_with_what_to_write(text):
+def test_an_invalid_weekly_time_is_refused_with_what_to_write(text):
     with pytest.raises(ValueError, match="write "):
         parse_times(text)
 
@@ -96,6 +96,6 @@ def test_the_minute_of_the_week_begins_on_monday():
     assert 4 * 1440 + 21 * 60 + 5 == minute_of_week(datetime(2026, 6, 5, 21, 5, 59, tzinfo=UTC))
 
 
-def test_days_are_named_as_people_name_them():
+def test_days_have_their_usual_names():
     assert "daily" == days_text(set(range(7)))
     assert "mon-wed,fri,sat" == days_text({0, 1, 2, 4, 5})

@@ -1,4 +1,4 @@
-"""Rules said in another language than English."""
+"""Rules in another language than English."""
 
 import re
 from dataclasses import replace
@@ -13,7 +13,7 @@ _PLACE = re.compile(r"(\{\w+\})")
 
 
 class Strange:
-    """A language that has no word of English in it, and says the places of a sentence in another order."""
+    """A language without any English word, with placeholders in another order."""
 
     def gettext(self, message: str) -> str:
         parts = _PLACE.split(message)
@@ -47,7 +47,7 @@ class Catalan:
         return self.gettext(one if number == 1 else many)
 
 
-def test_a_rule_reads_as_people_speak():
+def test_a_rule_reads_as_natural_language():
     ruleset = example()
     assert (
         "Cada dia de 00:00 a 06:00, les persones convidades no tenen cap límit de velocitat. "
@@ -56,7 +56,7 @@ def test_a_rule_reads_as_people_speak():
     ) == sentence_of(ruleset, "guest-night", Catalan())
 
 
-def test_a_right_that_stands_in_code_reads_as_people_speak():
+def test_a_built_in_guarantee_reads_as_natural_language():
     assert "Totes les persones convidades compten com una llar." == sentence_of(
         rules_of(), "guests", Catalan()
     )
@@ -95,13 +95,13 @@ OF_THE_FILE = {
 UNITS = {"bit", "s", "kbit", "Mbit", "GB"}
 
 
-def test_no_word_of_english_is_left_in_another_language():
+def test_no_english_word_is_left_in_another_language():
     found = " ".join(describe(rules_of(*FORMS), Strange()))
     assert set() == set(re.findall(r"[A-Za-z]+", found)) - OF_THE_FILE - UNITS
 
 
 @pytest.mark.parametrize("unit", ["household", "person", "casa"])
-def test_what_counts_as_one_is_said_in_the_language_too(unit):
+def test_what_counts_as_one_is_translated_too(unit):
     ruleset = replace(rules_of(*FORMS), unit=unit)
     found = [sentence(each, ruleset, Strange()) for each in ruleset.rules]
     assert not any("household" in line or "person" in line or " a " in line for line in found)
@@ -109,7 +109,7 @@ def test_what_counts_as_one_is_said_in_the_language_too(unit):
 
 
 @pytest.mark.parametrize("who", [MEMBER, GUEST])
-def test_every_reason_of_an_allowance_is_said_in_the_language(who):
+def test_every_reason_of_an_allowance_is_translated(who):
     ruleset = example()
     found = allowance_in(Strange(), evaluate(who, on("fri 21:00"), used(61), ruleset), ruleset)
     bounds = [found.share, found.floor, found.ceiling, found.pool_ceiling]
@@ -118,6 +118,6 @@ def test_every_reason_of_an_allowance_is_said_in_the_language(who):
     assert all("日" in text and "line" not in text and "least" not in text for text in sentences)
 
 
-def test_the_words_of_the_file_are_never_taken_for_a_template():
+def test_texts_of_the_file_are_never_used_as_a_template():
     ruleset = rules_of(rule("a", 'share = 100\nwhy = "{who} and {0.__class__}"'))
     assert "Why: {who} and {0.__class__}." in sentence(ruleset.rules[0], ruleset)

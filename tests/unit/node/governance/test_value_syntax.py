@@ -1,4 +1,4 @@
-"""Small texts in a rule file: to values and back."""
+"""Short texts in a rule file: parsing to values and formatting them."""
 
 import pytest
 from hypothesis import given
@@ -26,27 +26,27 @@ NAMES = st.frozensets(st.text("az09-", min_size=1, max_size=40).filter(is_name),
 
 
 @given(RATES)
-def test_a_pair_of_speeds_is_read_back_as_written(rates):
+def test_a_pair_of_speeds_round_trips(rates):
     assert rates == parse_rates(format_rates(rates))
 
 
 @given(st.integers(1, 10**15).map(Bytes), st.sampled_from(["day", "week", "month"]))
-def test_a_quota_is_read_back_as_written(volume, period):
+def test_a_quota_round_trips(volume, period):
     assert (volume, period) == parse_quota(format_quota(volume, period))
 
 
 @given(st.one_of(st.builds(Share, st.integers(1, 10_000)), st.builds(Ceiling, RATES)))
-def test_what_follows_a_quota_is_read_back_as_written(then):
+def test_the_consequence_of_a_quota_round_trips(then):
     assert then == parse_then(format_then(then))
 
 
 @given(NAMES, NAMES, NAMES, NAMES)
-def test_whom_a_rule_selects_is_read_back_as_written(tiers, groups, without_tiers, without_groups):
+def test_a_selection_round_trips(tiers, groups, without_tiers, without_groups):
     who = Who(not (tiers or groups), tiers, groups, without_tiers, without_groups)
     assert who == parse_who(*selectors_of(who))
 
 
-def test_speeds_may_stand_in_either_order():
+def test_speeds_may_be_in_either_order():
     assert parse_rates("3 Mbit/s down, 1 Mbit/s up") == parse_rates("1 Mbit/s up and 3 Mbit/s down")
 
 
@@ -67,7 +67,7 @@ def test_a_quota_without_volume_or_period_is_refused(text):
 @pytest.mark.parametrize(
     "text", ["share 50", "cut off", "share 0 until reset", "ceiling none until reset", "share ٥ until reset"]
 )
-def test_what_follows_a_quota_is_one_of_two_things(text):
+def test_the_consequence_of_a_quota_is_one_of_two_forms(text):
     with pytest.raises(ValueError, match=r"such as|write|until reset"):
         parse_then(text)
 
@@ -75,7 +75,7 @@ def test_what_follows_a_quota_is_one_of_two_things(text):
 @pytest.mark.parametrize(
     "text", ["port:443", "domain:example.org", "app:video", "unit:ana", "tier:", "members", "group:Școala"]
 )
-def test_a_rule_cannot_select_what_people_do_nor_one_person(text):
+def test_a_rule_cannot_select_an_activity_or_one_person(text):
     with pytest.raises(ValueError, match=r"write|letters"):
         parse_who([text])
 
@@ -83,13 +83,13 @@ def test_a_rule_cannot_select_what_people_do_nor_one_person(text):
 @pytest.mark.parametrize(
     ("chosen", "excluded"), [([], []), (["everyone", "tier:x"], []), (["everyone"], ["everyone"])]
 )
-def test_everyone_stands_alone_and_nobody_is_no_selection(chosen, excluded):
+def test_everyone_cannot_be_combined_and_an_empty_selection_is_refused(chosen, excluded):
     with pytest.raises(ValueError, match=r"."):
         parse_who(chosen, excluded)
 
 
 @pytest.mark.parametrize("text", ["Night", "nіght", "a b", "", "-x", "x" * 41, "night\n"])
-def test_names_are_plain_letters_that_cannot_be_taken_for_others(text):
+def test_names_are_plain_letters_without_look_alikes(text):
     """The second one has a Cyrillic i."""
     with pytest.raises(ValueError, match="write"):
         parse_name(text)

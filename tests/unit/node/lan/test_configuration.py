@@ -1,4 +1,4 @@
-"""dnsmasq's file: addresses, names and router advertisements for people, nothing for other interfaces."""
+"""dnsmasq's configuration: addresses, names and router advertisements for clients, nothing on other interfaces."""
 
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address
 from typing import Any
@@ -39,7 +39,7 @@ def strangers(**others: Any) -> list[str]:
     return strangers_dns_conf(**{**wanted, **others}).splitlines()
 
 
-def test_both_resolvers_know_the_same_names_and_share_no_port_and_no_places() -> None:
+def test_both_resolvers_know_the_same_names_and_share_no_port_and_no_queue() -> None:
     own = (("radio.vall.lan", IPv4Address("10.77.0.9")),)
     known = [
         {line for line in lines if line.startswith(("address=", "host-record=", "local=", "server="))}
@@ -54,19 +54,19 @@ def test_both_resolvers_know_the_same_names_and_share_no_port_and_no_places() ->
     assert not [line for line in strangers() if line.startswith(("dhcp", "enable-ra"))]
 
 
-def test_each_pool_has_room_for_all_that_the_limits_let_in_before_dnsmasq_gives_a_question_up() -> None:
-    """Ten seconds, as dnsmasq's own TIMEOUT says; promised numbers, not those that the code has."""
+def test_each_pool_has_room_for_all_queries_allowed_before_dnsmasq_times_out() -> None:
+    """Ten seconds, as dnsmasq's own TIMEOUT says; documented numbers, not those of the code."""
     assert "dns-forward-max=2500" in strangers()
     assert 2_500 >= 200 * 10 + 200
     assert "dns-forward-max=8000" in conf()
     assert 8_000 >= 10 * (50 * 10 + 300)
 
 
-def test_the_portal_is_found_by_name_on_both_families() -> None:
+def test_the_portals_name_resolves_in_both_families() -> None:
     assert {"address=/login.vall.lan/10.77.0.1", "address=/login.vall.lan/fd77::1"} <= set(conf())
 
 
-def test_people_get_addresses_of_both_families_on_the_lan_alone() -> None:
+def test_clients_get_addresses_of_both_families_on_the_lan_only() -> None:
     lines = conf()
     assert "interface=br-lan" in lines
     assert "bind-dynamic" in lines
@@ -88,16 +88,16 @@ def test_named_resolvers_replace_the_systems_own() -> None:
     assert "no-resolv" not in conf()
 
 
-def test_no_lease_writes_who_was_there_into_the_log() -> None:
+def test_no_lease_is_logged() -> None:
     assert {"quiet-dhcp", "quiet-dhcp6", "quiet-ra"} <= set(conf())
     assert "quiet-dhcp" in conf(address6=None)
 
 
-def test_nobody_is_told_how_much_others_ask() -> None:
+def test_no_client_can_see_how_much_others_query() -> None:
     assert "no-ident" in conf()
 
 
-def test_no_device_takes_the_portals_name_or_a_services_by_calling_itself_so() -> None:
+def test_no_device_takes_the_portals_or_a_services_name_as_its_host_name() -> None:
     lines = conf(names=(("radio.vall.lan", IPv4Address("10.77.0.9")),))
     assert "dhcp-ignore-names" in lines
     assert {
@@ -110,7 +110,7 @@ def test_no_device_takes_the_portals_name_or_a_services_by_calling_itself_so() -
 PORTAL = "https://login.vall.example/captive-portal"
 
 
-def test_all_three_ways_tell_devices_the_identical_address_of_the_portal() -> None:
+def test_all_three_options_announce_the_identical_portal_url() -> None:
     lines = conf(portal_api=PORTAL)
     assert {f"dhcp-option-force=114,{PORTAL}", f"dhcp-option-force=option6:103,{PORTAL}"} <= set(lines)
     assert f'  AdvCaptivePortalAPI "{PORTAL}";' in advertised()
@@ -122,17 +122,17 @@ def test_only_one_server_sends_router_advertisements() -> None:
     assert "enable-ra" in conf()
 
 
-def test_where_radvd_is_missing_the_network_is_announced_all_the_same() -> None:
+def test_without_radvd_the_network_is_still_announced() -> None:
     lines = conf(portal_api=PORTAL, has_radvd=False)
     assert {"enable-ra", "dhcp-range=::,constructor:br-lan,ra-stateless,64,3600"} <= set(lines)
     assert f"dhcp-option-force=option6:103,{PORTAL}" in lines
 
 
-def test_without_a_trusted_certificate_no_portal_is_told() -> None:
+def test_without_a_trusted_certificate_no_portal_is_announced() -> None:
     assert [] == [line for line in conf() if "114" in line or "103" in line]
 
 
-def test_a_network_without_ipv6_tells_of_the_portal_by_ipv4_alone() -> None:
+def test_a_network_without_ipv6_announces_the_portal_by_ipv4_only() -> None:
     lines = conf(portal_api=PORTAL, address6=None)
     assert f"dhcp-option-force=114,{PORTAL}" in lines
     assert [] == [line for line in lines if "option6" in line]
@@ -156,14 +156,12 @@ def advertised() -> list[str]:
     ).splitlines()
 
 
-def test_services_with_names_of_our_own_are_found_here() -> None:
+def test_services_with_names_of_our_own_are_resolved_here() -> None:
     names = (("wiki.vall.lan", IPv4Address("10.77.0.9")), ("wiki.vall.lan", IPv6Address("fd77::9")))
     assert {"address=/wiki.vall.lan/10.77.0.9", "address=/wiki.vall.lan/fd77::9"} <= set(conf(names=names))
 
 
-def test_while_nobody_else_answers_every_name_leads_to_one_public_address_for_no_longer_than_the_moment() -> (
-    None
-):
+def test_while_no_upstream_resolver_answers_every_name_has_one_documentation_address_with_ttl_zero() -> None:
     lines = stand_in_conf(has_ipv6=True, pid_file="/run/procomu/stand-in.pid").splitlines()
     assert {"address=/#/192.0.2.80", "address=/#/2001:db8::80", "local-ttl=0"} <= set(lines)
     assert not [line for line in lines if line.startswith(("dhcp", "server", "interface"))]

@@ -1,4 +1,4 @@
-"""What strangers announce, and what of it is shown."""
+"""Services announced by mDNS, and which of them are shown."""
 
 from dataclasses import replace
 from ipaddress import IPv4Interface, IPv6Interface
@@ -25,13 +25,13 @@ def read(said: ServiceAnnouncement) -> FoundService | None:
     return read_announced(said, OWN4, OWN6)
 
 
-def test_a_service_is_shown_with_its_machine():
+def test_a_service_is_shown_with_its_host():
     assert FoundService(
         "Radio Vall", "http://10.77.0.9:8000/live", "pi.local, 10.77.0.9", "10.77.0.9", 8000
     ) == read(RADIO)
 
 
-def test_a_service_with_encryption_on_its_usual_port_needs_no_port():
+def test_a_tls_service_on_its_default_port_needs_no_port():
     said = replace(RADIO, service_type=HTTPS, instance=f"Wiki.{HTTPS}", port=443, path=None)
     assert "https://10.77.0.9/" == read(said).url
 
@@ -50,13 +50,13 @@ def test_a_service_with_encryption_on_its_usual_port_needs_no_port():
         (("192.0.2.1",) * 9 + ("10.77.0.9",), None),
     ],
 )
-def test_only_addresses_of_the_peoples_side_are_shown_and_never_the_nodes_own(addresses, url):
+def test_only_client_side_addresses_are_shown_and_never_the_nodes_own(addresses, url):
     found = read(replace(RADIO, addresses=addresses))
     assert url == (None if found is None else found.url)
 
 
 @pytest.mark.parametrize("port", [0, -1, 65_536])
-def test_a_port_that_does_not_exist_is_not_shown(port):
+def test_an_invalid_port_is_not_shown(port):
     assert read(replace(RADIO, port=port)) is None
 
 
@@ -64,16 +64,16 @@ def test_a_port_that_does_not_exist_is_not_shown(port):
     "path",
     [b"live", b"//evil.example/" + b"a" * 100, b'/"><script>', b"/a b", b"/\xff", b"/\r\nX: y", b"\\\\evil"],
 )
-def test_a_path_that_is_none_leads_to_the_top(path):
+def test_an_invalid_path_leads_to_the_root(path):
     assert "http://10.77.0.9:8000/" == read(replace(RADIO, path=path)).url
 
 
-def test_a_name_that_cannot_be_seen_is_not_shown():
+def test_an_invisible_name_is_not_shown():
     assert read(replace(RADIO, instance=f"\u202e\u200b .{HTTP}")) is None
 
 
 @given(st.text(max_size=300), st.text(max_size=300), st.binary(max_size=200))
-def test_whatever_strangers_say_is_one_short_line(name, server, path):
+def test_any_announced_text_is_one_short_line(name, server, path):
     found = read(replace(RADIO, instance=f"{name}.{HTTP}", server=server, path=path))
     if found is not None:
         assert len(found.name) <= 60
@@ -83,18 +83,18 @@ def test_whatever_strangers_say_is_one_short_line(name, server, path):
         assert not set(found.url) & set("\"'<> \\")
 
 
-def test_one_machine_cannot_fill_the_page():
+def test_one_host_cannot_fill_the_page():
     loud = [FoundService(f"A{n}", f"http://10.77.0.9:{n}/", "loud", "10.77.0.9", n) for n in range(1, 50)]
     quiet = FoundService("Wiki", "http://10.77.0.10/", "quiet", "10.77.0.10", 80)
     assert ("A1", "A10", "A11", "Wiki") == tuple(found.name for found in shown([*loud, quiet, quiet]))
 
 
-def test_a_page_has_its_end():
+def test_the_number_of_services_is_limited():
     many = [FoundService(f"{n:03}", f"http://10.77.1.{n}/", "", f"10.77.1.{n}", 80) for n in range(200)]
     assert 32 == len(shown(many))
 
 
-def test_one_machine_that_announces_without_end_keeps_nobody_out() -> None:
+def test_one_host_with_endless_announcements_keeps_no_other_out() -> None:
     loud = {
         f"noise {number}": of_machine(f"noise {number}", "10.77.0.9", number + 1) for number in range(100)
     }
@@ -111,7 +111,7 @@ def test_one_machine_that_announces_without_end_keeps_nobody_out() -> None:
     assert "wiki" in known
 
 
-def test_what_is_shown_is_not_dispensable() -> None:
+def test_a_shown_service_is_not_evicted() -> None:
     known = {"wiki": of_machine("Wiki", "10.77.0.8", 80)}
     assert dispensable(known, shown(known.values())) is None
 

@@ -1,4 +1,4 @@
-"""Services as people see them."""
+"""The list of services as people see it."""
 
 from captive_portal.ports import ServiceView
 from node.config.offered_services import read_offer
@@ -8,7 +8,7 @@ from node.lan.service_list import ServiceList, views
 WIKI = read_offer("Wiki | http://wiki.vall.lan:8080/ | All we know | 10.77.0.9")
 
 
-def test_what_the_community_wrote_stands_first_and_what_was_found_says_whose_it_is():
+def test_configured_services_come_first_and_discovered_ones_name_their_host():
     radio = FoundService("Radio", "http://10.77.0.5/", "pi.local, 10.77.0.5", "10.77.0.5", 80)
     assert views([WIKI], [radio]) == (
         ServiceView("Wiki", "http://wiki.vall.lan:8080/", "All we know", is_configured=True),
@@ -16,13 +16,13 @@ def test_what_the_community_wrote_stands_first_and_what_was_found_says_whose_it_
     )
 
 
-def test_what_is_written_and_found_is_shown_once():
+def test_a_service_both_configured_and_discovered_is_shown_once():
     again = FoundService("wiki", "http://10.77.0.9:8080/", "pi.local, 10.77.0.9", "10.77.0.9", 8080)
     other = FoundService("files", "http://10.77.0.9:9000/", "pi.local, 10.77.0.9", "10.77.0.9", 9000)
     assert ["Wiki", "files"] == [view.name for view in views([WIKI], [again, other])]
 
 
-def test_pages_are_made_anew_only_when_something_changes():
+def test_pages_are_rendered_again_only_when_something_changes():
     found: list[tuple[FoundService, ...]] = [()]
     board = ServiceList((WIKI,), lambda: found[0])
     first = board.services()

@@ -1,4 +1,4 @@
-"""Questions to servers, as frames: their lengths and sums are right, and nobody takes a lease by them."""
+"""DHCP and router solicitations as frames: lengths and checksums are right, and no lease is taken by them."""
 
 import struct
 
@@ -11,7 +11,7 @@ MACS = st.binary(min_size=6, max_size=6)
 
 
 def sum_of(data: bytes) -> int:
-    """The whole of what has a right checksum in it sums up to this."""
+    """The one's complement sum over data with a valid checksum; it has a fixed value."""
     total = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
@@ -19,7 +19,7 @@ def sum_of(data: bytes) -> int:
 
 
 @given(MACS, st.integers(0, 2**32 - 1))
-def test_a_discovery_asks_for_an_answer_to_everybody(mac: bytes, number: int) -> None:
+def test_a_discover_requests_a_broadcast_reply(mac: bytes, number: int) -> None:
     frame = dhcp_discover(mac, number)
     packet = frame[14:]
     assert frame[:12] == b"\xff" * 6 + mac
@@ -33,7 +33,7 @@ def test_a_discovery_asks_for_an_answer_to_everybody(mac: bytes, number: int) ->
 
 
 @given(MACS)
-def test_a_router_is_asked_from_no_address(mac: bytes) -> None:
+def test_a_router_solicitation_has_the_unspecified_source(mac: bytes) -> None:
     frame = router_solicitation(mac)
     packet = frame[14:]
     assert frame[:12] == bytes.fromhex("333300000002") + mac

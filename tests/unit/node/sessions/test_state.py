@@ -59,10 +59,10 @@ EVENTS: tuple[Event, ...] = (
     restored(TIMED), restored(OPEN), restored(OVERDUE), restored(EXPIRED), restored(REMOVED),
 )  # fmt: skip
 STAYS = (None,) * 5
-"""What storage says of a device that has been seen since means nothing."""
+"""What storage says of a device that has been seen since is ignored."""
 TABLE: dict[DeviceSession, tuple[Outcome | None, ...]] = {
     # join, join forever, leave, time out, kick, pardon, shorten, found, found forever, discard, five restored.
-    # None: stays as it is.
+    # None: the state does not change.
     WAITING: (
         ENTERS, ENTERS_FOREVER, None, None, IS_KICKED, None, None, IS_FOUND, ENTERS_FOREVER, GOES,
         (TIMED, (TAKE_SEAT,)), (OPEN, (TAKE_SEAT,)), COMES_BACK_EXPIRED, (EXPIRED, (TAKE_SEAT,)), (REMOVED, (TAKE_SEAT,)),
@@ -86,5 +86,7 @@ TABLE: dict[DeviceSession, tuple[Outcome | None, ...]] = {
     ],
     ids=repr,
 )
-def test_every_state_answers_every_event(state: DeviceSession, event: Event, expected: Outcome) -> None:
+def test_every_pair_of_state_and_event_is_handled(
+    state: DeviceSession, event: Event, expected: Outcome
+) -> None:
     assert expected == step(state, event, NOW)

@@ -1,4 +1,4 @@
-"""Sessions over restarts and reboots: an error is in the member's favour."""
+"""Sessions over restarts and reboots: an error favours the person."""
 
 from dataclasses import replace
 
@@ -27,7 +27,7 @@ def test_a_restart_changes_nothing() -> None:
     assert each.session == rebased(each, boot="boot-1", now=Monotonic(5), wall_s=None, saved_at=Monotonic(0))
 
 
-def test_a_reboot_takes_the_time_that_has_passed_on_the_clock() -> None:
+def test_a_reboot_subtracts_the_time_that_passed_on_the_clock() -> None:
     assert 1_000 + HOUR_MS // 2 == after_reboot(saved(), wall_s=5_400).ends
 
 
@@ -35,24 +35,24 @@ def test_without_a_clock_the_time_of_the_power_cut_does_not_count() -> None:
     assert 1_000 + HOUR_MS == after_reboot(saved(), wall_s=None).ends
 
 
-def test_a_clock_that_went_backwards_gives_nobody_more_than_was_left_at_the_last_writing() -> None:
+def test_a_clock_that_went_backwards_gives_nobody_more_than_was_left_at_the_last_write() -> None:
     assert 1_000 + HOUR_MS == after_reboot(saved(), wall_s=-1_000_000).ends
 
 
-def test_a_session_that_ended_while_the_node_was_off_is_over() -> None:
+def test_a_session_that_ended_while_the_node_was_off_has_expired() -> None:
     assert "expired" == after_reboot(saved(), wall_s=9_999_999).state
 
 
-def test_a_session_without_end_has_none_after_a_reboot() -> None:
+def test_an_unlimited_session_is_unlimited_after_a_reboot() -> None:
     assert None is after_reboot(saved(ends=None, wall=None), wall_s=None).ends
 
 
-def test_who_has_time_left_is_still_on_after_a_reboot() -> None:
+def test_a_session_with_time_left_is_authorized_after_a_reboot() -> None:
     assert "admitted" == after_reboot(saved(), wall_s=5_400).state
 
 
-def test_who_was_taken_off_stays_off_when_the_time_is_over() -> None:
-    """Over is who may come in again by one tap; who was removed may not."""
+def test_a_blocked_device_stays_blocked_when_its_time_is_over() -> None:
+    """An expired session may be renewed by one tap; a blocked one may not."""
     for state in ("removed", "waiting", "expired"):
         each = saved()
         kept = SavedSession(replace(each.session, state=state), each.boot, each.ends_wall_s)

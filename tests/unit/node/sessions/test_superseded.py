@@ -1,4 +1,4 @@
-"""Which visits end because another device has taken their place."""
+"""Sessions that end because another device has replaced them."""
 
 from dataclasses import replace
 
@@ -16,11 +16,11 @@ NEW = replace(OLD, mac=MacAddress("new"), since=Monotonic(NOW - 5_000), idle_ms=
 GUEST = OpenSession(MacAddress("g"), AccountId("guest-g"), Monotonic(0), IDLE_OF_GUEST, True, False)
 
 
-def test_what_was_silent_for_two_hours_while_another_device_came_is_left_behind() -> None:
+def test_a_session_silent_for_two_hours_while_another_device_joined_is_superseded() -> None:
     assert ("old",) == superseded([OLD, NEW], NOW, 9)
 
 
-def test_nothing_else_of_an_account_is() -> None:
+def test_no_other_session_of_an_account_is_superseded() -> None:
     for kept in (
         replace(OLD, idle_ms=IDLE_OF_ACCOUNT - 1),
         replace(OLD, idle_ms=None),
@@ -28,13 +28,13 @@ def test_nothing_else_of_an_account_is() -> None:
         replace(OLD, account=AccountId("voucher-2")),
     ):
         assert () == superseded([kept, NEW], NOW, 9), kept
-    # The other was there all the while: two devices, one of them at rest.
+    # The other was present all the while: two devices, one of them idle.
     before = replace(NEW, since=Monotonic(NOW - IDLE_OF_ACCOUNT - 1))
     assert () == superseded([OLD, before], NOW, 9)
     assert () == superseded([OLD], NOW, 9)
 
 
-def test_surplus_guests_who_are_silent_go_the_longest_silent_first() -> None:
+def test_surplus_silent_guests_are_evicted_longest_silent_first() -> None:
     guests = [
         replace(GUEST, mac=MacAddress(f"g{n}"), account=AccountId(f"guest-{n}"), idle_ms=IDLE_OF_GUEST + n)
         for n in range(4)
@@ -60,7 +60,7 @@ STAYS = st.lists(
 
 
 @given(STAYS, st.integers(0, 12))
-def test_no_device_in_use_is_cut_and_no_account_loses_its_newest(
+def test_no_device_in_use_is_evicted_and_no_account_loses_its_newest(
     stays: list[OpenSession], comfortable: int
 ) -> None:
     gone = set(superseded(stays, NOW, comfortable))

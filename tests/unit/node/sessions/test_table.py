@@ -1,4 +1,4 @@
-"""Who is here: numbers are never given twice, and last bytes find their account."""
+"""The session table: marks are never reused too early, and last bytes find their account."""
 
 import pytest
 from hypothesis import given
@@ -20,7 +20,7 @@ def app(accounts: dict[str, str] | None = None, guests_max: int = presences.GUES
     return SessionTable(lambda mac: AccountId(known.get(mac, f"guest-{mac[-2:]}")), guests_max)
 
 
-def test_who_is_admitted_has_a_seat_a_mark_and_a_class() -> None:
+def test_an_admitted_device_has_an_entry_a_mark_and_a_class() -> None:
     session_table = app()
     session_table.handle(ANA, ACCEPT, NOW)
     admission = session_table.admitted()[ANA]
@@ -45,7 +45,7 @@ def test_one_person_with_ever_new_addresses_leaves_room_for_members() -> None:
     assert session_table.is_admitted(macs[4]), "who leaves makes room"
 
 
-def test_an_event_that_means_nothing_to_somebody_moves_them_nowhere() -> None:
+def test_an_event_without_a_row_changes_no_state() -> None:
     accounts: dict[str, str] = {}
     session_table = app(accounts)
     session_table.handle(ANA, ACCEPT, NOW)
@@ -54,7 +54,7 @@ def test_an_event_that_means_nothing_to_somebody_moves_them_nowhere() -> None:
     assert AccountId("guest-0a") == session_table.session_entries[ANA].account
 
 
-def test_who_leaves_retires_until_the_last_bytes_are_booked() -> None:
+def test_an_ended_session_drains_until_its_last_bytes_are_booked() -> None:
     session_table = app()
     session_table.handle(ANA, ACCEPT, NOW)
     session_table.handle(ANA, session_state.LoggedOff(), NOW)
@@ -65,7 +65,7 @@ def test_who_leaves_retires_until_the_last_bytes_are_booked() -> None:
     assert {} == session_table.by_mark
 
 
-def test_who_comes_back_before_that_keeps_the_number_and_later_gets_a_new_one() -> None:
+def test_a_device_that_returns_before_that_keeps_its_mark_and_later_gets_a_new_one() -> None:
     session_table = app()
     for expected in (1, 1):
         session_table.handle(ANA, ACCEPT, NOW)
@@ -103,8 +103,8 @@ def test_no_mark_ever_belongs_to_two_devices(story: list[tuple[int, str]]) -> No
         assert not admitted & session_table.retiring.keys()
 
 
-def test_who_moved_keeps_running_flows_and_who_left_does_not() -> None:
-    """The kernel ends the flows of a retired mark, but not those of a device that is on under another one."""
+def test_a_device_that_moved_keeps_running_flows_and_one_that_left_does_not() -> None:
+    """The kernel ends the flows of a drained mark, but not those of a device that is online with another mark."""
     accounts: dict[str, str] = {}
     session_table = app(accounts)
     session_table.handle(ANA, ACCEPT, NOW)
@@ -118,7 +118,7 @@ def test_who_moved_keeps_running_flows_and_who_left_does_not() -> None:
     assert frozenset() == session_table.moved()
 
 
-def test_a_device_that_nobody_vouches_for_shares_the_guests_part_of_the_kernels_tables() -> None:
+def test_an_unsponsored_device_shares_the_guests_part_of_the_kernels_tables() -> None:
     session_table = app({ANA: "ana"})
     guest = MacAddress("02:00:00:00:00:0b")
     for mac in (ANA, guest):

@@ -1,4 +1,4 @@
-"""From allowances to classes."""
+"""Traffic classes computed from allowances."""
 
 from dataclasses import replace
 
@@ -31,7 +31,7 @@ def test_an_account_becomes_one_class_with_its_floor_its_ceiling_and_its_weight(
     assert {7: ShapedClass(7, None, LIFELINE, TOP, 150)} == found
 
 
-def test_people_who_count_together_hang_below_their_pool() -> None:
+def test_accounts_that_count_as_one_are_children_of_their_pool() -> None:
     minors = {GUEST: 7, pool_account("guests"): 8}
     found = shaped_classes([(GUEST, allowance(200, TOP, "guests"))], minors, shared=True)
     assert ShapedClass(8, None, LIFELINE, OPEN, 200) == found[8]
@@ -47,7 +47,7 @@ def pooled(own: Rates, floor: Rates, top: Rates | None = None) -> Allowance:
 
 
 @pytest.mark.parametrize("shared", [True, False])
-def test_a_pool_has_at_least_what_its_households_keep_each_also_when_more_came_than_rules_knew_of(
+def test_a_pool_has_at_least_the_sum_of_its_households_guarantees_also_with_more_than_the_rules_knew(
     shared: bool,
 ) -> None:
     names = [AccountId(f"a{n}") for n in range(3)]
@@ -62,7 +62,7 @@ def test_a_pool_has_at_least_what_its_households_keep_each_also_when_more_came_t
     assert {9} == {found[minor].parent_minor for minor in (1, 2, 3)}
 
 
-def test_a_pools_own_class_does_not_depend_on_who_is_looked_at_last() -> None:
+def test_a_pools_own_class_does_not_depend_on_the_order_of_accounts() -> None:
     names = [AccountId(f"a{n}") for n in range(2)]
     minors = {names[0]: 1, names[1]: 2, pool_account("choir"): 9}
     both = [(names[0], pooled(LIFELINE, LIFELINE)), (names[1], pooled(LIFELINE, TOP, TOP))]
@@ -76,14 +76,14 @@ def test_without_a_stated_uplink_only_ceilings_are_shaped() -> None:
     assert {2: ShapedClass(2, None, NO_FLOOR, TOP, 100)} == found
 
 
-def test_a_ceiling_for_all_guests_together_holds_without_a_stated_uplink_too() -> None:
+def test_a_ceiling_for_all_guests_together_applies_without_a_stated_uplink_too() -> None:
     minors = {GUEST: 7, pool_account("guests"): 8}
     found = shaped_classes([(GUEST, allowance(pool="guests", pool_ceiling=TOP))], minors, shared=False)
     assert ShapedClass(8, None, NO_FLOOR, TOP, 100) == found[8]
     assert ShapedClass(7, 8, NO_FLOOR, OPEN, 100) == found[7]
 
 
-def test_nobody_is_told_more_than_the_line_has_room_for() -> None:
+def test_nobody_is_told_a_guarantee_larger_than_the_uplink_allows() -> None:
     school = replace(allowance(), floor=Bound(TOP, "school-hours", "D-1", ""), lifeline=LIFELINE)
     assert school is as_kept(school, ALL_GUARANTEED)
     half = as_kept(school, GuaranteedParts(1000, 500))

@@ -1,7 +1,7 @@
-"""What the storage uses of sqlite-utils is part of the transaction that is open, in every version of it.
+"""What the storage uses of sqlite-utils stays inside the open transaction, in every version of the library.
 
-Writes of several pieces of work are committed together. In version 3.38 the library's own `create`, `insert`, `upsert` and
-`transform` commit what is open, so none of them is used here.
+Writes of several tasks are committed together. In version 3.38 the library's own `create`, `insert`, `upsert` and
+`transform` commit the open transaction, so none of them is used here.
 """
 
 import ast
@@ -74,7 +74,7 @@ def test_a_migration_that_fails_changes_nothing(monkeypatch: pytest.MonkeyPatch)
     db.conn.close()
 
 
-def test_tables_take_no_value_of_another_kind_and_no_null_where_none_is_meant() -> None:
+def test_columns_accept_no_value_of_another_type_and_no_unexpected_null() -> None:
     db = begun()
     for statement in (
         "INSERT INTO vouchers VALUES ('f', 'many', 'a', 0, '', NULL, NULL, NULL, NULL)",
