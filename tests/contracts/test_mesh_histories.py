@@ -234,7 +234,7 @@ class History:
             await each.settle()
 
     async def recount(self, at: int) -> None:
-        """What pages do not say any more is taken back, while others that say it may be on their way."""
+        """Usage that no page reports any more is withdrawn, while pages that report it may be on their way."""
         await self.places[at].recount()
 
     async def crash(self, at: int, who: int, amount: int, days: int) -> None:
@@ -392,7 +392,7 @@ def pages_are_written_at_once() -> object:
          ("talk", (0, 1)), ("send", (0, 0, 7)), ("talk", (1, 2))],
         # Only one neighbour held it, and restarted before the author lost everything.
         [("send", (2, 0, 172)), ("talk", (2, 1)), ("power_cut", (1,)), ("pass_days", (2,)), ("lose", (2, 0, 0, 240))],
-        # A database that was lost comes back after fewer writings than it had seen.
+        # A lost database is restored after fewer writes than it had seen.
         [*[("write", (0,))] * 3, ("save", (0,)), ("send", (0, 0, 40)), ("talk", (0, 1)), ("lose", (0, 0, 0, 60)),
          ("talk", (0, 2)), ("put_back", (0, 0)), ("write", (0,))],
         # Only one neighbour held it, and was offline.

@@ -1,6 +1,7 @@
-"""What a member's node that turned hostile can cost another: real exchange, reconciler and SQLite, only its kernel is fake.
+"""What a hostile member's node can cost another node: real exchange, reconciler and SQLite; only the kernel is
+fake.
 
-Pages of 1,000 names that nobody has heard before; the figures are those that mesh/PROTOCOL.md and DECISIONS.md give.
+Pages of 1,000 unknown accounts each; the limits are those in mesh/PROTOCOL.md and DECISIONS.md.
 """
 
 import asyncio
@@ -51,7 +52,7 @@ def stored(place: HistoryNode, table: str = "cells", where: str = f"node = '{HIL
 
 
 async def hear(place: HistoryNode, pages: Iterable[Page]) -> int:
-    """As from the coast, as fast as they come. The most cells of the hill that were in memory."""
+    """Receive pages from the coast without a pause; return the largest number of the hill's buckets in memory."""
     most = 0
     for number, each in enumerate(pages, start=1):
         place.replica.receive(COAST, each.raw)
@@ -69,8 +70,8 @@ async def a_minute(place: HistoryNode) -> None:
     await place.replica.shelve()
 
 
-async def test_names_that_a_page_of_one_day_says_no_longer_are_taken_back(tmp_path: Path) -> None:
-    """There had been no bound: 1.7 kB of memory and 0.2 kB on the disk for each name."""
+async def test_accounts_missing_from_a_newer_page_of_a_day_are_withdrawn(tmp_path: Path) -> None:
+    """Without a limit each account cost 1.7 kB of memory and 0.2 kB on the disk."""
     async with valley(tmp_path) as place:
         most = await hear(place, (page(names(number), number + 1) for number in range(40)))
         assert most <= CHANGED_ROWS_MAX + 2 * NAMES_OF_A_PAGE
@@ -92,7 +93,7 @@ async def test_names_that_a_page_of_one_day_says_no_longer_are_taken_back(tmp_pa
     ],
     ids=["days", "lives", "parts", "earlier lives"],
 )
-async def test_an_author_costs_no_more_than_is_kept_of_one(
+async def test_an_author_costs_no_more_than_the_limit_for_one_author(
     tmp_path: Path, kind: Callable[[int], Page]
 ) -> None:
     async with valley(tmp_path) as place:
@@ -106,8 +107,8 @@ async def test_an_author_costs_no_more_than_is_kept_of_one(
         assert any(TOO_MUCH in warning for warning in place.replica.warnings())
 
 
-async def test_pages_of_one_author_are_few(tmp_path: Path) -> None:
-    """There had been 64 lives of 62 days of 1,000 parts of two kinds, of 0.4 kB each."""
+async def test_the_number_of_pages_of_one_author_is_limited(tmp_path: Path) -> None:
+    """Before, 64 incarnations of 62 days of 1,000 parts of two kinds, 0.4 kB each, were possible."""
     async with valley(tmp_path) as place:
         days = (f"2026-{8 + n // 1_000:02d}-{1 + n // 40 % 25:02d}" for n in range(3_000))
         await hear(place, (page({"x": 1}, 1, day=day, part=n % 1_000) for n, day in enumerate(days)))
@@ -119,7 +120,7 @@ async def test_pages_of_one_author_are_few(tmp_path: Path) -> None:
         assert len(held) == stored(place, "pages", PAGES)
 
 
-async def test_two_nodes_count_the_same_in_whatever_order_it_came(tmp_path: Path) -> None:
+async def test_two_nodes_count_the_same_in_any_order_of_arrival(tmp_path: Path) -> None:
     pages = [page(names(n, 40), n + 1, part=n % 2, life=f"{1 + n % 3}-a") for n in range(12)]
     async with valley(tmp_path) as one, valley(tmp_path, "ridge") as other:
         await hear(one, pages)
@@ -131,7 +132,7 @@ async def test_two_nodes_count_the_same_in_whatever_order_it_came(tmp_path: Path
         assert len(cells[0]) == 240
 
 
-async def test_what_was_not_taken_back_before_a_crash_is_taken_back_after_it(tmp_path: Path) -> None:
+async def test_a_withdrawal_interrupted_by_a_crash_is_completed_after_it(tmp_path: Path) -> None:
     async with valley(tmp_path) as place:
         await hear(place, [page(names(1), 1)])
         await a_minute(place)
@@ -148,7 +149,7 @@ async def test_what_was_not_taken_back_before_a_crash_is_taken_back_after_it(tmp
         assert NAMES_OF_A_PAGE == stored(place)
 
 
-async def test_closed_days_stay_stored_when_their_pages_go_as_long_as_they_are_not_too_many(
+async def test_closed_days_stay_stored_after_their_pages_are_evicted_up_to_a_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     days = [f"2026-{month:02d}-{day:02d}" for month in (7, 8, 9) for day in range(1, 29)]

@@ -85,7 +85,7 @@ def past_page() -> bytes:
 def a_page(
     rows: dict[AccountId, UsageBucket], *, day: str, life: str, seq: int, kind: str = "usage"
 ) -> bytes:
-    """`past` is about the life 1-3f9a."""
+    """With `past` the page is about incarnation 1-3f9a."""
     stream = {"community": "la-vall", "author": NODE, "incarnation": life, "kind": kind}
     head = page_head(**stream, period=day, part=0, seq=seq)  # type: ignore[arg-type]
     past = {("1-3f9a", account): cell for account, cell in rows.items()}
@@ -94,7 +94,7 @@ def a_page(
 
 
 def room() -> dict[str, object]:
-    """Pages of one author, the one that leaves first before the others."""
+    """Pages of one author in the order of eviction, the first to be evicted first."""
     many = {AccountId(f"guest-{number:02d}"): a_cell(number, 0, 0, 0) for number in range(20)}
     long = {
         AccountId(f"{number:064d}"): a_cell(10**15 + number, 10**15, 10**15, 10**15) for number in range(20)

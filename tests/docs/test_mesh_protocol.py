@@ -79,10 +79,10 @@ def test_the_page_about_earlier_incarnations_of_the_vectors_is_accepted() -> Non
     assert found["covers"] == [list(cover) for cover in past.covers]
 
 
-def test_pages_count_as_many_rows_and_leave_in_the_order_of_the_vectors(
+def test_pages_have_the_row_counts_and_the_eviction_order_of_the_vectors(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Those of the highest places stay, in whatever order they come."""
+    """The pages with the highest priority stay, in any order of arrival."""
     found = json.loads((mesh_vectors.FOLDER / "room.json").read_text())
     pages = [decode(each["frame"].encode()) for each in found["lowest_first"]]
     for page, each in zip(pages, found["lowest_first"], strict=True):

@@ -66,7 +66,7 @@ class Books:
         self.ledger.recount({(author, day): said})
 
     async def kept(self) -> None:
-        """Nothing here is stored."""
+        """This fake stores nothing."""
 
     def used(self, account: str, period: str = TODAY) -> int:
         return self.ledger.total(AccountId(account), period).uplink.total

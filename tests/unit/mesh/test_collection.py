@@ -127,7 +127,7 @@ def past_page(seq: int, *covers: tuple[str, str, int], life: str = "2-b", day: s
     return next(pages.write())
 
 
-def test_a_page_that_a_later_life_has_taken_in_leaves_and_is_not_taken_again() -> None:
+def test_a_page_absorbed_by_a_later_incarnation_is_dropped_and_not_accepted_again() -> None:
     old, newer, other = (
         page(5, seq=7, life="1-a"),
         page(6, seq=8, life="1-a"),
@@ -150,8 +150,8 @@ def read(page: Page) -> tuple[Page, PageContent]:
     return page, said
 
 
-def test_a_page_may_be_held_again_when_no_page_says_any_more_that_it_was_taken_in() -> None:
-    """Or nodes that heard of it would never agree with those that did not."""
+def test_a_page_may_be_held_again_when_no_page_declares_it_absorbed_any_more() -> None:
+    """Otherwise nodes that heard of it would never agree with those that did not."""
     old = page(5, seq=7, life="1-a")
     found = held(old)
     found.hold(*read(past_page(1, ("1-a", old.label, 7))))
@@ -195,7 +195,7 @@ def a_hundred_rows(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("a_hundred_rows")
-def test_pages_of_the_oldest_days_give_way_where_an_author_says_too_much() -> None:
+def test_pages_of_the_oldest_days_are_evicted_when_an_author_exceeds_the_limit() -> None:
     days = [part(0, 40, day=day) for day in days_of(11)[:4]]
     for order in (days, days[::-1]):
         found = held(*order)
@@ -207,14 +207,14 @@ def test_pages_of_the_oldest_days_give_way_where_an_author_says_too_much() -> No
 
 
 @pytest.mark.usefixtures("a_hundred_rows")
-def test_one_day_has_only_a_part_of_what_is_kept_of_an_author() -> None:
+def test_one_day_has_only_a_part_of_an_authors_limit() -> None:
     parts = [part(number, 30) for number in range(4)]
     for order in (parts, parts[::-1]):
         assert [each.label for each in parts[2:]] == labels(held(*order, part(0, 20, day="2026-11-23")))[1:]
 
 
 @pytest.mark.usefixtures("a_hundred_rows")
-def test_a_page_that_does_not_fit_leaves_the_one_before_it_where_it_is() -> None:
+def test_a_page_that_does_not_fit_does_not_replace_its_predecessor() -> None:
     found = held(part(0, 20), part(1, 40))
     assert hold(found, part(0, 40, seq=2)) is None
     assert [(part(0, 20).label, 1), (part(1, 40).label, 1)] == [
@@ -235,7 +235,7 @@ def test_small_and_padded_pages_count_as_more_rows_than_they_have(monkeypatch: p
     assert hold(held(), padded) is None
 
 
-def test_what_is_said_no_longer_is_told_until_it_is_settled() -> None:
+def test_withdrawn_rows_are_listed_as_changed_until_they_are_settled() -> None:
     found = held(page(5, seq=1))
     hold(found, page(6, seq=2))
     assert [] == found.changed()

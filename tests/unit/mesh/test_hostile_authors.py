@@ -1,7 +1,6 @@
-"""A member's node that turns hostile: it signs what it likes, and sends it to whom it likes, in whatever order.
+"""A hostile member's node signs any pages and sends them to any nodes in any order.
 
-Whatever it does, all others come to hold the same pages and to count the same, and it costs them no more than a node
-that says as much as is kept of one.
+All other nodes still end with the same pages and the same usage, at no more cost than the limits for one author.
 """
 
 import random
@@ -47,7 +46,7 @@ def page(
     of_life: str = "",
     covers: Mapping[tuple[str, str], int] = MappingProxyType({}),
 ) -> Page:
-    """Of the hill; about an earlier life where `of_life` or `covers` is given."""
+    """A page of the hill; about an earlier incarnation where `of_life` or `covers` is given."""
     kind = "past" if of_life or covers else "usage"
     head = page_head(
         community=VILLAGE, author=HILL, incarnation=life, period=day, part=part, seq=seq, kind=kind
@@ -72,7 +71,7 @@ def cells_of(*pages: Page) -> Cells:
 
 
 class Honest:
-    """A node that believes what it may, and counts it."""
+    """A node that accepts valid pages and counts their usage."""
 
     def __init__(self, name: str, roster: frozenset[NodeId]) -> None:
         self.node, self.ledger, self.exchange = id_of(name), Ledger(), Exchange(VILLAGE, lambda: roster)
@@ -108,7 +107,7 @@ def read(raw: bytes) -> Page:
 
 
 class Honests:
-    """Three of them, each connected with the others; the hill speaks to any of them."""
+    """Three of them, each connected with the others; the hill sends to any of them."""
 
     def __init__(self) -> None:
         roster = frozenset(map(id_of, (*NAMES, "hill")))
@@ -120,7 +119,7 @@ class Honests:
                     left.exchange.greet(right.node)
 
     def talk(self, chance: random.Random | None = None) -> None:
-        """A round of each with each, until nobody has anything to say; some frames are lost by `chance`."""
+        """Rounds between all pairs until no frame is sent; with `chance` some frames are lost."""
         for left, right in self.pairs():
             left.exchange.begin_round(right.node)
         for _ in range(200):
@@ -138,7 +137,7 @@ class Honests:
         return [(left, right) for left in self.nodes for right in self.nodes if left is not right]
 
     def agree(self) -> None:
-        """After some rounds without the hill; counted again in between, as each minute."""
+        """Rounds without the hill, with a recount in between, as happens every minute."""
         for _ in range(6):
             for node in self.nodes:
                 node.recount()
@@ -148,7 +147,7 @@ class Honests:
 
 
 def hostile_page(chance: random.Random) -> Page:
-    """Rewritten, shrunk, contradicted, of any life and day, and covering what was never taken in."""
+    """Rewritten, shrunk or contradictory, of any incarnation and day, covering pages that were never absorbed."""
     day = chance.choice(DAYS)
     rows = {name: chance.randint(1, 9) for name in chance.sample("abcdefghij", chance.randint(1, 8))}
     covers = {
@@ -174,7 +173,7 @@ def little_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("little_is_kept")
 @settings(max_examples=100, deadline=None)
 @given(st.integers(0, 2**32), st.integers(1, 80))
-def test_all_count_the_same_whatever_a_hostile_node_tells_whom(seed: int, pages: int) -> None:
+def test_all_nodes_count_the_same_whatever_a_hostile_node_sends(seed: int, pages: int) -> None:
     chance, honests = random.Random(seed), Honests()
     for number in range(pages):
         chance.choice(honests.nodes).receive(HILL, hostile_page(chance).raw)
@@ -203,7 +202,7 @@ def test_a_page_over_the_limit_is_refused_whole_and_its_author_is_named() -> Non
 
 
 @pytest.mark.usefixtures("little_is_kept")
-def test_who_takes_back_too_much_waits_until_it_is_counted_and_others_do_not() -> None:
+def test_an_author_that_withdraws_too_much_waits_for_the_recount() -> None:
     valley = Honests().nodes[0]
     for seq in range(1, 6):
         valley.receive(HILL, page({f"{seq}{each}": 1 for each in range(10)}, seq).raw)
@@ -217,7 +216,7 @@ def test_who_takes_back_too_much_waits_until_it_is_counted_and_others_do_not() -
 
 
 def test_a_thousand_members_and_a_hundred_new_guests_a_day_fit_into_the_longest_month() -> None:
-    """All of them, every day that a period of today counts: nothing is refused, and every byte counts."""
+    """Every account on every day that counts in a period of today: nothing is refused, and every byte counts."""
     pages, valley = UsagePages(key_of("hill"), VILLAGE, "1-a"), Honests().nodes[0]
     for day in (f"2026-12-{number:02d}" for number in range(1, 32)):
         for number in range(1_000):

@@ -157,10 +157,10 @@ def test_a_year_of_a_hundred_new_guests_a_day_uses_the_memory_of_two_months(acco
 
 
 @given(NEWS, NEWS)
-def test_a_day_that_is_counted_again_is_what_its_node_says_now(
+def test_a_recounted_day_is_what_its_node_reports_now(
     before: list[tuple[UsageKey, UsageBucket]], after: list[tuple[UsageKey, UsageBucket]]
 ) -> None:
-    """And every other day, and every other node, as it was."""
+    """Other days and other nodes are unchanged."""
     day = (NodeId("hills"), "2026-11-30")
     said = dict(Ledger((k, c) for k, c in after if (k.node, k.day) == day).cells())
     others = [(k, c) for k, c in before if (k.node, k.day) != day]
@@ -171,7 +171,7 @@ def test_a_day_that_is_counted_again_is_what_its_node_says_now(
         assert expected.total(ANA, period) == ledger.total(ANA, period)
 
 
-def test_a_closed_day_that_is_counted_again_stays_out_of_memory() -> None:
+def test_a_recounted_closed_day_stays_out_of_memory() -> None:
     ledger = Ledger()
     ledger.close_before("2026-11-01")
     late = key("hills", day="2026-10-31")

@@ -344,8 +344,8 @@ def told(account: str, day: str, down: int = 5) -> dict[UsageKey, UsageBucket]:
     }
 
 
-async def test_what_another_node_has_taken_back_is_not_stored_any_more() -> None:
-    """Also when it was taken back while the disk was full, and again while it was being stored."""
+async def test_usage_withdrawn_by_another_node_is_no_longer_stored() -> None:
+    """Also when it was withdrawn while the disk was full, and again during a write."""
     fixture = PersistenceFixture(FakeRepository())
     await fixture.persistence.recall(Monotonic(0))
     fixture.persistence.keep({**told("ana", "2026-11-24"), **told("ana", "2026-11-23")}.items())
@@ -370,7 +370,7 @@ async def test_what_another_node_has_taken_back_is_not_stored_any_more() -> None
     assert {**told("cem", "2026-11-24", 3), **told("ana", "2026-11-23")} == fixture.repository.rows
 
 
-async def test_a_closed_day_whose_pages_are_gone_stays_stored() -> None:
+async def test_a_closed_day_whose_pages_were_evicted_stays_stored() -> None:
     fixture = PersistenceFixture(FakeRepository())
     await fixture.persistence.recall(Monotonic(0))
     fixture.persistence.keep({**told("ana", "2026-10-01"), **told("ana", "2026-11-24")}.items())
@@ -381,7 +381,7 @@ async def test_a_closed_day_whose_pages_are_gone_stays_stored() -> None:
     assert told("ana", "2026-10-01") == fixture.repository.rows
 
 
-async def test_who_waits_hears_when_it_is_stored_and_not_before() -> None:
+async def test_a_waiter_is_notified_when_the_change_is_stored_and_not_before() -> None:
     fixture = PersistenceFixture(FakeRepository())
     await fixture.persistence.recall(Monotonic(0))
     told: list[str] = []

@@ -1,4 +1,4 @@
-"""What other nodes said waits once, however often it came, and in the order in which it counts."""
+"""Queue of usage reported by other nodes: each bucket waits once, in the order in which reports apply."""
 
 from node.accounting.ledger import UsageBucket, UsageKey
 from node.control.remote_usage import RemoteUsage
@@ -15,14 +15,14 @@ def cell(down: int) -> UsageBucket:
     return UsageBucket(Usage(Bytes(down), Bytes(0)), NO_USAGE)
 
 
-def test_of_a_cell_that_comes_again_and_again_the_highest_waits() -> None:
+def test_the_highest_value_of_a_repeated_bucket_is_queued() -> None:
     remote = RemoteUsage()
     for down in (5, 9, 7):
         remote.merge(key("ana"), cell(down))
     assert [(key("ana"), cell(9))] == list(remote.merges())
 
 
-def test_a_recount_stands_for_all_that_came_before_it_of_its_day() -> None:
+def test_a_recount_replaces_all_earlier_reports_of_its_day() -> None:
     remote = RemoteUsage()
     remote.merge(key("ana"), cell(5))
     remote.merge(key("ana", "2026-11-23"), cell(5))
@@ -32,7 +32,7 @@ def test_a_recount_stands_for_all_that_came_before_it_of_its_day() -> None:
     assert {key("ana", "2026-11-23"), key("cem")} == {each for each, _ in remote.merges()}
 
 
-def test_what_could_not_be_taken_comes_before_what_came_since() -> None:
+def test_returned_reports_come_before_newer_ones() -> None:
     earlier, remote = RemoteUsage(), RemoteUsage()
     earlier.recount(HILL, DAY, {key("ana"): cell(1)})
     earlier.recount(HILL, "2026-11-23", {key("ana", "2026-11-23"): cell(1)})
@@ -45,7 +45,7 @@ def test_what_could_not_be_taken_comes_before_what_came_since() -> None:
     assert [(key("ben", "2026-11-23"), cell(2))] == list(remote.merges())
 
 
-def test_who_was_erased_is_left_out() -> None:
+def test_usage_of_an_erased_account_is_left_out() -> None:
     remote = RemoteUsage()
     remote.recount(HILL, DAY, {key("ana"): cell(1), key("ben"): cell(2)})
     remote.merge(key("ana", "2026-11-23"), cell(1))

@@ -1,4 +1,4 @@
-"""What waits to be stored is stored once; what another node has taken back is not."""
+"""The write buffer: each pending bucket is stored once, and usage withdrawn by another node is not."""
 
 from node.accounting.ledger import UsageBucket, UsageKey
 from node.control.write_buffer import WriteBuffer, joined
@@ -15,7 +15,7 @@ def cell(down: int) -> UsageBucket:
     return UsageBucket(Usage(Bytes(down), Bytes(0)), NO_USAGE)
 
 
-def test_what_grew_while_it_was_being_stored_waits_on() -> None:
+def test_a_bucket_that_grew_during_the_write_stays_pending() -> None:
     waits = WriteBuffer()
     waits.keep(key("ana"), cell(5))
     waits.keep(key("ben"), cell(5))
@@ -25,7 +25,7 @@ def test_what_grew_while_it_was_being_stored_waits_on() -> None:
     assert {key("ana"): cell(7)} == waits.cells
 
 
-def test_what_was_taken_back_leaves_what_waits_and_what_is_stored() -> None:
+def test_withdrawn_usage_is_removed_from_the_buffer_and_from_stored_rows() -> None:
     waits = WriteBuffer()
     for each in (key("ana"), key("ana", "2026-11-23")):
         waits.keep(each, cell(5))
@@ -44,7 +44,7 @@ def test_what_was_taken_back_leaves_what_waits_and_what_is_stored() -> None:
     assert dict(stored) == waits.without_recounted(stored)
 
 
-def test_what_is_counted_again_while_it_is_being_stored_is_stored_again() -> None:
+def test_a_bucket_counted_again_during_the_write_is_stored_again() -> None:
     waits = WriteBuffer()
     waits.keep(key("ana"), cell(5))
     taken = waits.take()
@@ -54,14 +54,14 @@ def test_what_is_counted_again_while_it_is_being_stored_is_stored_again() -> Non
     assert {key("ana"): cell(5)} == waits.cells
 
 
-def test_of_a_closed_day_without_pages_what_is_stored_stays() -> None:
+def test_stored_usage_of_a_closed_day_without_pages_is_kept() -> None:
     waits = WriteBuffer()
     waits.recount({(HILL, DAY): {}}, lambda _day: False)
     taken = waits.take()
     assert (frozenset(), {HILL}) == (taken.recounted, taken.outlived)
 
 
-def test_cells_are_joined_as_they_are_asked_for() -> None:
+def test_buckets_are_joined_with_stored_rows_that_match_the_query() -> None:
     found = {key("ana"): cell(5)}
     more = [(key("ana"), cell(3)), (key("ben"), cell(1)), (key("ana", "2026-11-01"), cell(1))]
     assert {key("ana"): cell(5), key("ben"): cell(1)} == joined(dict(found), more, "2026-11-02", HILL, None)
