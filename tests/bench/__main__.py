@@ -30,7 +30,7 @@ def measured(name: str) -> Figures:
         return missing(keys, reason)
     measure: Callable[[], Figures] = BENCHES[name].measure
     say(f"{name} begins")
-    # A bench that broke off still says why, and the others go on.
+    # A bench that fails still reports the reason, and the others run.
     return taken(keys, measure)
 
 

@@ -1,4 +1,4 @@
-"""How fast people get in: a thousand at once, and one by one from the click to the first packet."""
+"""Time of admission: a thousand devices at once, and one at a time from the click to the first packet."""
 
 import time
 
@@ -10,7 +10,7 @@ KEYS = ("seconds_1000", "first_packet_ms_p50", "first_packet_ms_p95", "peer_firs
 MANY, AT_ONCE = 1_000, 200
 ONE_BY_ONE, PEER_ONE_BY_ONE = 40, 8
 PEER_CLICKS = 2
-"""openNDS shows a landing page between the acceptance and the admission."""
+"""openNDS shows a landing page between acceptance and admission."""
 
 
 def _ours(place: SingleRouter) -> Figures:

@@ -1,6 +1,7 @@
-"""The limit for a page: the same bytes from a bare aiohttp handler, which asks nobody anything.
+"""Upper bound for a page: the same bytes from a bare aiohttp handler without any lookups.
 
-``python -m tests.bench.bare_aiohttp PORT FILE`` serves one answer for ever; FILE is JSON with `headers` and `body`.
+``python -m tests.bench.bare_aiohttp PORT FILE`` serves one response until it is stopped; FILE is JSON with `headers`
+and `body`.
 """
 
 import asyncio

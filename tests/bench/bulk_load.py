@@ -1,4 +1,4 @@
-"""Everybody downloads or uploads as much as comes, in as many connections as they like; standard library only."""
+"""Downloads or uploads at full rate from many addresses, in several connections each; standard library only."""
 
 import contextlib
 import select

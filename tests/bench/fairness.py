@@ -1,4 +1,4 @@
-"""One line, 25 accounts that all want everything, one of them through 64 connections."""
+"""One line, 25 accounts that all transfer at full rate, one of them with 64 connections."""
 
 import json
 import time
@@ -16,7 +16,7 @@ FLOWS = (64, *(1 + number % 3 for number in range(ACCOUNTS - 1)))
 """Connections of each account."""
 WEIGHTS = tuple(200 if number % 5 == 4 else 100 for number in range(ACCOUNTS))
 USABLE_PERCENT = 85
-"""With less room, 64 connections can keep the line's own queue full, and that one knows no households."""
+"""With a higher setting 64 connections can keep the line's own queue full, and that queue does not know households."""
 USABLE = LINE_BITS * USABLE_PERCENT // 100
 LIFELINE_DOWN, LIFELINE_UP = 256_000, 96_000
 SETTLE_S, SECONDS, PEER_SETTLE_S = 9, 12, 35
@@ -53,7 +53,7 @@ why = "many people share one line"
 
 
 def members(devices: Sequence[VirtualDevice]) -> str:
-    """Each device is an account; every fifth a school that counts twice."""
+    """Each device is an account; every fifth is a school with weight two."""
     entries = []
     for device, weight in zip(devices, WEIGHTS, strict=True):
         tier = 'tier = "school"\n' if weight == 200 else ""
@@ -62,12 +62,12 @@ def members(devices: Sequence[VirtualDevice]) -> str:
 
 
 def far(device: VirtualDevice) -> str:
-    """An address in the Internet that only this device talks to."""
+    """An address in the Internet that only this device uses."""
     return f"203.0.113.{100 + device.number}"
 
 
 def arrived(place: SingleRouter, people: ClientProcess, *, upwards: bool) -> list[int]:
-    """Bytes at the IP layer that came to their goal, of each device: what a queue dropped on the way is no use."""
+    """IP bytes of each device that arrived at their destination: packets dropped by a queue do not count."""
     if upwards:
         counted = place.internet.counted()
         return [counted.get(far(device), {}).get("arrived", 0) for device in people.devices]
@@ -78,7 +78,7 @@ def arrived(place: SingleRouter, people: ClientProcess, *, upwards: bool) -> lis
 
 
 def watch(place: SingleRouter, people: ClientProcess, *, upwards: bool, settle: int) -> list[list[float]]:
-    """Everybody is greedy; bits per second of each device, second by second."""
+    """All transfer at full rate; bit/s of each device, for each second."""
     people.begin(
         "greed",
         people.devices,
@@ -100,7 +100,8 @@ def watch(place: SingleRouter, people: ClientProcess, *, upwards: bool, settle: 
 
 
 def judged(seconds: list[list[float]], lifeline: int) -> tuple[float, float, float]:
-    """Weighted Jain, use of what is usable, and how many household-seconds kept their lifeline, both in percent."""
+    """Weighted Jain index, use of the usable rate, and share of household-seconds with the full lifeline, both in
+    percent."""
     rates = means(seconds)
     fair = jain([rate / weight for rate, weight in zip(rates, WEIGHTS, strict=True)])
     held = [rate >= lifeline for second in seconds for rate in second]
@@ -132,7 +133,7 @@ def _ours(place: SingleRouter) -> Figures:
 
 
 def _peer() -> Figures:
-    """openNDS's own means: a cap of an equal part for everyone. Fairness is among those whom it let in."""
+    """openNDS has rate limits for each client: an equal part for all. Fairness is among those that it admitted."""
     caps = [f"downloadrate '{LINE_BITS // 1000 // ACCOUNTS}'", "download_unrestricted_bursting '0'"]
     with single_router() as place:
         place.forward_plainly()

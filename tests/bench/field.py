@@ -1,5 +1,5 @@
-"""Where the siege takes place: members, the victim of forged addresses, newcomers, and five hostile devices, with the
-programs that act for each."""
+"""Topology of the siege bench: members, the victim of address spoofing, newcomers, and five hostile devices, with their
+programs."""
 
 import json
 import subprocess
@@ -30,11 +30,11 @@ FARS = tuple(f"203.0.113.{number}" for number in range(150, 160))
 
 @dataclass(frozen=True, slots=True)
 class Force:
-    """How hard, and for how long. Rates are per second."""
+    """Intensity and duration. Rates are per second."""
 
     seconds: float = 45.0
     calm_s: float = 6.0
-    """Before the attack, and after it the time in which recovery is watched."""
+    """Time before the attack, and time after it in which recovery is measured."""
     after_s: float = 10.0
     completed: float = 8_000
     syns: float = 1_000
@@ -49,7 +49,7 @@ class Force:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A program of somebody's, and what it will say at its end."""
+    """A running program of a device, and the result that it prints at its end."""
 
     name: str
     program: "subprocess.Popen[bytes]"
@@ -70,7 +70,7 @@ def begin(place: Namespace, module: str, job: str, **fields: Any) -> Task:
 
 
 class Field:
-    """Who is there: three members, the victim of forged addresses, the newcomers, and the five."""
+    """Three members, the victim of address spoofing, the newcomers, and the five hostile devices."""
 
     def __init__(self, place: SingleRouter) -> None:
         self.place, self._router = place, place.router.place
@@ -81,7 +81,7 @@ class Field:
         }
         self.newcomers = [self._settle(f"new{number}", 50 + number) for number in range(NEWCOMERS_AT_ONCE)]
         for name, person in self.hostile.items():
-            # What answers to frames made by hand is not for the system's own sockets.
+            # Answers to frames that were built by hand must not reach the IP stack.
             if name in {"holder", "faces"}:
                 person.place.run("nft", "-f", "-", stdin=_QUIET)
         self.idlers = _many_faces(self._router, self.hostile["idler"].place)
@@ -93,7 +93,7 @@ class Field:
         return settle(self.place.lab, self._router, name, number)
 
     def come_in(self, accept: Callable[[Person], bool], *, has_v6: bool = True) -> None:
-        """Everybody but newcomers has a lease; the members and two of the hostile are online."""
+        """All devices except newcomers have a lease; the members and two of the hostile devices are online."""
         admitted = [*self.people.values(), self.hostile["holder"], self.hostile["asker"]]
         joining = [(person, person.begin_dhcp()) for person in (*admitted, self.hostile["forger"])]
         for person, process in joining:
@@ -109,7 +109,7 @@ class Field:
         return [*self.people.values(), *self.hostile.values(), *self.newcomers]
 
     def check(self) -> None:
-        """What the forger looks for is there to be stolen. Raises RuntimeError."""
+        """Checks that the data which the forger looks for exists. Raises RuntimeError."""
         for path in ("me", "my-data.json"):
             page = self.people["victim"].do("knock", url=f"http://{PORTAL_NAME}/{path}")
             if MARK not in page["body"]:
@@ -121,7 +121,7 @@ class Field:
 
 
 def _many_faces(router: Namespace, place: Namespace) -> list[str]:
-    """One machine with many addresses, each at a hardware address of its own, as `tests.bench.many_clients` makes them."""
+    """One host with many addresses, each with its own hardware address, as in `tests.bench.many_clients`."""
     devices = [device(number) for number in range(1, IDLERS + 1)]
     face_them(place, router, devices, "10.77.31.254/16")
     return [each.address for each in devices]
@@ -166,7 +166,7 @@ def by_terms(person: Person) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class FieldRouter:
-    """What is attacked: our node, or the other in its place."""
+    """The target: this node, or openNDS in its place."""
 
     portal_ports: tuple[int, ...] = (80, 2080, 443, 2443)
     admin: tuple[str, int] | None = (SQUARE.lan_v4, ADMIN_PORT)
@@ -174,7 +174,7 @@ class FieldRouter:
 
 
 def honest(here: Field, target: FieldRouter, seconds: float) -> dict[str, Task]:
-    """Members and newcomers go on from now until they are told to end."""
+    """Members and newcomers run from now until they are told to end."""
     tasks = {}
     for name, person in here.people.items():
         fars = (person.far_v4, person.far_v6) if target.has_v6 else (person.far_v4,)
@@ -196,7 +196,7 @@ def addresses(person: Person, target: FieldRouter) -> tuple[str, ...]:
 
 
 def attack(here: Field, target: FieldRouter, force: Force) -> list[Task]:
-    """All five at once, each for the whole time (new hardware addresses until there are enough)."""
+    """All five at once, each for the whole time (new hardware addresses until the number is reached)."""
     lan4, lan6 = SQUARE.lan_v4, SQUARE.lan_v6
     places = {name: person.place for name, person in here.hostile.items()}
     seconds = force.seconds

@@ -1,4 +1,4 @@
-"""Figures by name, and the reason for each that could not be taken."""
+"""Figures by name, and the reason for each that could not be measured."""
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -9,12 +9,12 @@ from node.errors import NodeError
 Figure = float | int | None
 Figures = dict[str, Figure | str]
 BROKE_OFF = (RuntimeError, OSError, ValueError, SubprocessError, NodeError, ExceptionGroup)
-"""What a bench that breaks off raises."""
+"""Exceptions of a bench that fails."""
 REASON_MAX = 500
 
 
 def say(text: str) -> None:
-    """Progress, for whoever watches."""
+    """Prints progress."""
     sys.stderr.write(f"bench: {text}\n")
     sys.stderr.flush()
 
@@ -25,8 +25,8 @@ def missing(keys: Iterable[str], reason: str) -> Figures:
 
 
 def of_tries(key: str, tries: Sequence[float | None], part: float = 0.5) -> Figures:
-    """The median (or another quantile) of the tries that answered, the others counted in ``KEY_failed``. Missing only
-    when none answered."""
+    """The median (or another quantile) of the tries that succeeded; ``KEY_failed`` is the number of the others. Missing
+    only if none succeeded."""
     came = [value for value in tries if value is not None]
     failed: Figures = {f"{key}_failed": len(tries) - len(came)}
     if not came:
@@ -35,13 +35,14 @@ def of_tries(key: str, tries: Sequence[float | None], part: float = 0.5) -> Figu
 
 
 def of_total(key: str, value: float, answered: int, tries: int) -> Figures:
-    """A figure of all tries together, such as a rate: the others are counted, and it is missing when none answered."""
+    """A figure of all tries together, such as a rate: failures are counted, and it is missing if no try succeeded."""
     failed: Figures = {f"{key}_failed": tries - answered}
     return (missing([key], f"none of {tries} tries was answered") if not answered else {key: value}) | failed
 
 
 def taken(keys: Sequence[str], take: Callable[[], Figures]) -> Figures:
-    """What `take` finds; every key that it does not come to is missing with the reason, even when it breaks off."""
+    """The figures that `take` returns; each key that it does not reach is missing with the reason, also after an
+    exception."""
     try:
         found = take()
     except BROKE_OFF as failure:
@@ -51,17 +52,17 @@ def taken(keys: Sequence[str], take: Callable[[], Figures]) -> Figures:
 
 
 def ratios(ours: Sequence[float], plain: Sequence[float]) -> list[float]:
-    """Ours to plain round by round, each round's two taken side by side."""
+    """Ratio to plain forwarding in each round; both values of a round are measured one directly after the other."""
     return [round(a / b, 3) for a, b in zip(ours, plain, strict=True)]
 
 
 def quantile(values: Sequence[float], part: float) -> float:
-    """The value that `part` of all values stay at or under."""
+    """The value that the share `part` of all values does not exceed."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, max(0, round(part * len(ordered)) - 1))]
 
 
 def jain(values: Sequence[float]) -> float:
-    """Jain's index: 1 when all are equal, 1/n when one has everything."""
+    """Jain's index: 1 if all are equal, 1/n if one has everything."""
     squares = sum(value * value for value in values)
     return round(sum(values) ** 2 / (len(values) * squares), 4) if squares else 0.0

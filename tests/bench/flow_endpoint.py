@@ -1,7 +1,7 @@
 """One end of a TCP flow and of a UDP flow, in a namespace; standard library only.
 
-``python -m tests.bench.flow_endpoint listen|connect ADDRESS PORT``. Each line on the standard input is a command, each line
-on the output its answer:
+``python -m tests.bench.flow_endpoint listen|connect ADDRESS PORT``. Each line of the standard input is a command, each
+line of the output its answer:
 
     send BYTES      over TCP; answers seconds
     take BYTES      from TCP; answers bytes per second
@@ -25,7 +25,7 @@ SLICES = 30
 
 
 def listening(address: str, port: int) -> tuple[socket.socket, socket.socket]:
-    """Waits for the other end; answers "ready" when it may come."""
+    """Waits for the other end; answers "ready" when that may connect."""
     datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     datagrams.bind((address, port))
     with socket.create_server((address, port)) as server:
@@ -49,7 +49,7 @@ def connected(address: str, port: int) -> tuple[socket.socket, socket.socket]:
 class FlowEndpoint:
     def __init__(self, stream: socket.socket, datagrams: socket.socket) -> None:
         stream.settimeout(WAIT_S)
-        # Nobody reads them: a full buffer drops at once, so that only the way there is measured.
+        # They are not read: a full buffer drops at once, so that only the path to it is measured.
         datagrams.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         datagrams.settimeout(None)
         self._stream, self._datagrams = stream, datagrams
@@ -72,7 +72,7 @@ class FlowEndpoint:
             size -= count
 
     def datagrams(self, count: int) -> float:
-        # All on one core, so that every packet's whole way is done before the next begins.
+        # All on one core, so that the whole path of each packet is done before the next begins.
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
         return self._paced(count, self._send_slice)
 
@@ -86,8 +86,8 @@ class FlowEndpoint:
 
     @staticmethod
     def _paced(size: int, step: Callable[[int], None]) -> float:
-        """The whole of `size` in slices; the median slice tells the rate, so that a neighbour's short use of our
-        core does not count."""
+        """Receives `size` in slices; the median slice gives the rate, so that short load of other programs has no
+        effect."""
         each, rates = max(1, size // SLICES), []
         while size:
             now = min(each, size)

@@ -1,4 +1,4 @@
-"""What the node takes of a small computer: memory, time to start, processes."""
+"""Resources of the node: memory, start time, processes."""
 
 import subprocess
 import sys
@@ -14,17 +14,17 @@ from tests.lab.unit_environment import unit_environment
 KEYS = ("rss_mb_idle", "rss_mb_1000", "kb_per_device", "ready_s", "processes_started_per_admission")
 MANY, AT_ONCE = 1_000, 200
 VERY_MANY = 10_000
-"""With these the memory of one device is measured: what they take beyond the first MANY."""
+"""With these the memory of one device is measured: the increase after the first MANY."""
 FIRST = 20
-"""People let in before processes are counted: whatever starts only once has started then."""
+"""Devices admitted before processes are counted, so that everything that is started on demand runs by then."""
 SETTLE_S = 8.0
 READY_S_MAX = 15.0
 ASK_AGAIN_S = 0.1
-"""A kernel that was not heard asks again only after a second; a person who waits would be told late."""
+"""The kernel repeats an unanswered neighbour solicitation after a second only, which would distort the measurement."""
 
 
 class Counter:
-    """How many processes and threads a process namespace has ever had; asking starts none."""
+    """Number of processes and threads ever created in a process namespace; reading it creates none."""
 
     def __init__(self, pid: int) -> None:
         loop = "while read -r _; do read -r n </proc/sys/kernel/ns_last_pid; echo $n; done"
@@ -49,7 +49,7 @@ class Counter:
 
 
 def _start(place: SingleRouter) -> int:
-    """The daemon as number 1 of a process namespace of its own; its number outside."""
+    """The daemon as pid 1 of a process namespace of its own; its pid outside."""
     box = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
     node = (sys.executable, "-m", "node", "run", "--config", str(place.router.config))
     log = place.lab.folder / "node.log"
@@ -57,7 +57,7 @@ def _start(place: SingleRouter) -> int:
 
 
 def _wait_until_captured(people: ClientProcess) -> None:
-    """Until somebody who asks for the Internet is sent to the portal."""
+    """Seconds until a request for the Internet is redirected to the portal."""
     began = time.monotonic()
     while people.do("locate", people.devices[:1], policy=ASK_AGAIN_S)["status"] not in {302, 303, 307}:
         if time.monotonic() - began > READY_S_MAX:
@@ -105,7 +105,7 @@ def measure() -> Figures:
 
 
 def _each_device(people: ClientProcess, pid: int, before_mb: float) -> Figures:
-    """Kilobytes of resident memory that one more device takes; all of those that were let in count."""
+    """Kilobytes of resident memory for one more device; all admitted devices count."""
     let_in, began = 0, time.monotonic()
     for first in range(MANY, VERY_MANY, MANY):
         came = people.do("flows", people.devices[first : first + MANY], to=PORTAL, port=80, at_once=AT_ONCE)

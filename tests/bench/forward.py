@@ -1,4 +1,5 @@
-"""What our table costs a packet: rates through the router against plain forwarding and masquerade, alternated."""
+"""Cost of the node's table for each packet: rates through the router against plain forwarding and masquerade,
+alternated."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +27,7 @@ KEYS = (
 ROUNDS = 15
 BURST_S = 0.2
 SETTLE_S = 0.05
-"""The kernel frees what it was told to forget in the background."""
+"""The kernel frees deleted objects in the background."""
 PEER_CLIENTS = 100
 NOW = Monotonic(1_000_000)
 SESSION_MS = 3_600_000
@@ -39,13 +40,13 @@ State = Callable[[], None]
 
 @dataclass(frozen=True, slots=True)
 class TrafficKind:
-    """A way of loading the road. `rate` is told a size (bytes or packets) and whether it goes upwards."""
+    """A kind of load. `rate` is given a size (bytes or packets) and whether the direction is upstream."""
 
     key: str
     merged: bool
     rate: Callable[[Flow, int, bool], float]
     size_per_rate: float
-    """Sizes a second for each unit of rate: bytes for bits, packets for packets."""
+    """Size per second for each unit of rate: bytes for bits, packets for packets."""
     first: int
 
 
@@ -55,7 +56,7 @@ SMALL = TrafficKind("ratio_pps", False, Flow.packets, 1, 20_000)
 
 
 def plan(people: int, *, shaped: bool) -> TrafficPlan:
-    """So many devices admitted, the person of the road the first; shaped: an account and a class for each."""
+    """This many devices are admitted, the measured one first; shaped: with an account and a class for each."""
     macs = [MacAddress(PERSON_MAC)]
     macs += [MacAddress(f"02:01:00:{i >> 16:02x}:{i >> 8 & 255:02x}:{i & 255:02x}") for i in range(1, people)]
     admitted = {
@@ -69,12 +70,12 @@ def plan(people: int, *, shaped: bool) -> TrafficPlan:
 
 
 def compare(road: Topology, states: Mapping[str, State], kind: TrafficKind, port: int, key: str) -> Figures:
-    """Each state's rate over that of the state "plain", bursts alternated, in the worse of both directions: the
-    figure `key` with the state's name behind it."""
+    """Rate of each state divided by that of the state "plain", bursts alternated, in the worse direction: the figure
+    `key` with the name of the state appended."""
     road.merge_segments(kind.merged)
     ways: dict[str, list[list[float | None]]] = {name: [] for name in states if name != "plain"}
     for upwards in (True, False):
-        # A flow begins where the person is known, so that it carries the person's mark ever after.
+        # The flow is opened while the device is admitted, so that it has the device's mark.
         next(enter for name, enter in states.items() if name != "plain")()
         with flow(road, port + upwards) as through:
             taken = _alternated(states, kind, through, upwards)
@@ -87,7 +88,7 @@ def compare(road: Topology, states: Mapping[str, State], kind: TrafficKind, port
 
 
 def worse(key: str, ways: Sequence[Sequence[float | None]]) -> Figures:
-    """The lower median of the directions. One without any answer has none, and then which is lower is unknown."""
+    """The lower median of both directions. If one has no value, the lower one is unknown."""
     figures = [of_tries(key, way) for way in ways]
     failed: Figures = {f"{key}_failed": sum(value is None for way in ways for value in way)}
     found = [value for figure in figures if isinstance(value := figure[key], int | float)]
@@ -121,7 +122,7 @@ def _alternated(
 
 
 def turned(names: list[str], number: int) -> list[str]:
-    """Another order each round, so that no state always follows the same other."""
+    """Another order each round, so that no state always follows the same other one."""
     start = number // 2 % len(names)
     order = names[start:] + names[:start]
     return order if number % 2 == 0 else order[::-1]
@@ -164,14 +165,14 @@ def _peer() -> Figures:
         road = Topology(lab, lan=opennds.LAN)
         road.plain(True)
         clients = [device(number) for number in range(1, PEER_CLIENTS)]
-        # In the middle of them all: openNDS looks through its rules one after the other.
+        # In the middle of all clients: openNDS searches its rules linearly.
         clients.insert(PEER_CLIENTS // 2, VirtualDevice(0, PERSON_MAC, PERSON))
         with opennds.running(lab, road.router, clients) as peer:
             peer.wait_until_it_answers()
             let_in = sum(peer.admit(client.address) for client in clients)
             say(f"openNDS let in {let_in} of {PEER_CLIENTS} clients")
             with peer.held():
-                # Its rules take longer the more clients it has: fewer than asked for would flatter it.
+                # Its rules take longer with more clients: fewer than requested would make it look better.
                 if let_in < PEER_CLIENTS:
                     raise opennds.CannotRun(f"it let in {let_in} of {PEER_CLIENTS} clients")
                 states = {"plain": peer.rules_away, "peer_ratio_1500": peer.rules_back}

@@ -1,8 +1,8 @@
-"""What honest people do while others attack: members open flows and ask names, newcomers meet the portal.
+"""Load of honest clients during an attack: members open flows and query names, newcomers use the portal.
 
-``python -m tests.bench.honest member|newcomer '{...}'`` runs until it is told to end (SIGTERM), for
-the job's ``seconds`` at most, and prints one line of JSON: for each
-try when it began (CLOCK_MONOTONIC, seconds) and how many milliseconds it took, null for one that failed.
+``python -m tests.bench.honest member|newcomer '{...}'`` runs until SIGTERM, for the job's ``seconds`` at most, and
+prints one line of JSON: for each try its start (CLOCK_MONOTONIC, seconds) and its duration in milliseconds, null if it
+failed.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from tests.lab.people import UDHCPC_SCRIPT
 from tests.lab.wire import ClientDevice, resolve
 
 FLOW_S, NAME_S = 3.0, 4.0
-"""Who waits longer gives up."""
+"""Timeouts after which a person gives up."""
 FLOW_EVERY_S, NAME_EVERY_S, ADMIN_EVERY_S = 0.1, 0.2, 1.0
 PAGE_S = 10.0
 PROBE = "http://connectivitycheck.gstatic.com/generate_204"
@@ -41,14 +41,14 @@ def is_over(ends: float) -> bool:
 
 
 def told(failure: BaseException) -> str:
-    """Alike for alike failures, whatever name or address they were about."""
+    """The same text for failures of the same kind, without names or addresses."""
     kind = errno.errorcode.get(failure.errno or 0, "") if isinstance(failure, OSError) else ""
     return f"{type(failure).__name__} {kind or NUMBERS.sub('#', str(failure))}".strip()
 
 
 class HonestMember:
-    """New flows to `fars` (IPv4 and IPv6 in turn), names nobody asked before by `resolver`, and the admins' sign-in page
-    at `admin`, where there is one."""
+    """New flows to `fars` (IPv4 and IPv6 in turn), new names from `resolver`, and the admins' sign-in page at `admin`,
+    if there is one."""
 
     def __init__(self, job: dict[str, Any]) -> None:
         self._job = job
@@ -111,7 +111,7 @@ async def _get(address: str, port: int) -> None:
 
 class Newcomers:
     """One device after the other on `interface`, each with a hardware address that begins with `mac`: a lease, the
-    system's probe, the portal's page with a form."""
+    system's probe, and the portal's page with a form."""
 
     def __init__(self, job: dict[str, Any]) -> None:
         self._interface, self._mac, self._seconds = job["interface"], job["mac"], float(job["seconds"])
@@ -127,7 +127,7 @@ class Newcomers:
             began = time.monotonic()
             resolver = self._arrive(number)
             if not resolver and _told_to_end:
-                break  # udhcpc was told to end too
+                break  # udhcpc received SIGTERM too
             self.leases.append((began, 1000 * (time.monotonic() - began) if resolver else None))
             if resolver:
                 began = time.monotonic()
@@ -135,7 +135,7 @@ class Newcomers:
         return {"leases": self.leases, "pages": self.pages, "why": self.why}
 
     def _arrive(self, number: int) -> str | None:
-        """The resolver that comes with the lease; None without a lease."""
+        """The resolver of the lease; None without a lease."""
         mac = f"{self._mac}:{number >> 8:02x}:{number & 255:02x}"
         self._lease.unlink(missing_ok=True)
         subprocess.run(

@@ -1,4 +1,4 @@
-"""A thousand people join by voucher while ten seconds pass: a feast day, when the doors open."""
+"""A thousand people join by voucher within ten seconds, as at the start of an event."""
 
 import time
 

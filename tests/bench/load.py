@@ -1,10 +1,10 @@
-"""People's requests, many at once, each from an address of their own; standard library only.
+"""Concurrent requests of many clients, each from an address of its own; standard library only.
 
-``python -m tests.bench.load`` in the crowd's namespace. One line on the standard input is a job as JSON, one line on
-the output its result. Jobs: ``press`` (the same request over and over), ``greed`` (downloads without end),
-``locate`` (where somebody is sent), ``fetch`` (one page, whole), ``flows`` (each person's whole way in), ``join``
-(the same with a code, arriving over a while), ``first`` (from the last click to the first packet, one person at a
-time), ``slowloris`` (connections that only take up room).
+``python -m tests.bench.load`` in the clients' namespace. Each line of the standard input is a job as JSON, each line of
+the output its result. Jobs: ``press`` (the same request repeatedly), ``greed`` (endless downloads), ``locate`` (the
+target of the redirect), ``fetch`` (one complete page), ``flows`` (the complete admission of each client), ``join`` (the
+same with a code, arriving over a period), ``first`` (from the last click to the first packet, one client at a time),
+``slowloris`` (connections that only occupy slots).
 """
 
 import asyncio
@@ -39,7 +39,7 @@ _last_port: dict[str, int] = {}
 
 @dataclass(slots=True)
 class Visitor:
-    """One connection after the other (or one for many requests, where the other side keeps it)."""
+    """One connection after the other (or one for many requests, if the server keeps it alive)."""
 
     address: str
     sock: socket.socket | None = None
@@ -58,7 +58,7 @@ class LoadTally:
 
 @dataclass(frozen=True, slots=True)
 class Pressed:
-    """What came of a press: answers a second, and times over those that were answered (None when none was)."""
+    """Result of `press`: responses per second, and latencies of those that came (None if none came)."""
 
     per_s: float
     p50_ms: float | None
@@ -69,8 +69,8 @@ class Pressed:
 
 
 class Press:
-    """`wanted` starts the first line of a good answer, such as ``HTTP/1.1 302``. So many `connections` at once, one for
-    each address unless said; each new one is the next address's. Ends after `seconds`, or when `most` were answered."""
+    """`wanted` is a prefix of the status line of a success, such as ``HTTP/1.1 302``. `connections` at once, by default
+    one for each address; each new one uses the next address. Ends after `seconds`, or after `most` responses."""
 
     def __init__(self, job: dict[str, Any]) -> None:
         self._to, self._request = (job["to"], int(job["port"])), job["request"].encode()
@@ -112,11 +112,11 @@ class Press:
     def _connect(self, visitor: Visitor) -> None:
         sock = socket.socket()
         sock.setblocking(False)
-        # The last packet of the handshake travels with the request: as two, on two cores at once, they can pass
-        # each other on a virtual cable, which no real card lets them do, and the kernel resets the connection.
+        # The last packet of the handshake is sent with the request: as two packets, on two cores, they can be reordered
+        # on a virtual link, which does not happen on a real card, and the kernel resets the connection.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 1)
         visitor.address = next(self._turns)
-        # A port that was used a moment ago may still be remembered on the way.
+        # A recently used port may still have an entry in connection tracking.
         port = _last_port.get(visitor.address, LAST_PORT) + 1
         port = _last_port[visitor.address] = port if port <= LAST_PORT else FIRST_PORT
         sock.bind((visitor.address, port))
@@ -192,7 +192,7 @@ class LoadAnswer:
 async def ask(
     address: str, to: tuple[str, int], url: str, fields: dict[str, str] | None = None
 ) -> LoadAnswer:
-    """One request on one connection, from `address` to `to`, whatever host the URL names."""
+    """One request on one connection, from `address` to `to`, regardless of the host in the URL."""
     parts = urlsplit(url)
     target = parts.path + (f"?{parts.query}" if parts.query else "") or "/"
     body = urlencode(fields).encode() if fields is not None else b""
@@ -213,13 +213,13 @@ async def ask(
 
 
 NO_ANSWER = (OSError, TimeoutError, ValueError, IndexError)
-"""What a request raises that got no answer, or none that can be read."""
+"""Exceptions of a request without a response, or with a malformed one."""
 Way = tuple[str, str, dict[str, str]]
-"""Somebody's address, where their form goes, and its fields."""
+"""Address of the client, action of its form, and the form's fields."""
 
 
 class Ways:
-    """Each person's way in: probe, page, form. `accept` is timed; what comes before is their own time."""
+    """The admission of each client: probe, page, form. `accept` is timed; what comes before is not."""
 
     def __init__(self, job: dict[str, Any]) -> None:
         self._far, self._portal = (job["far"], 80), (job["to"], int(job["port"]))
@@ -242,7 +242,7 @@ class Ways:
         }
 
     async def _look(self, address: str) -> Way | None:
-        """None for somebody who was shown no form."""
+        """None if the client got no form."""
         try:
             async with self._at_once:
                 redirect = await ask(address, self._far, self._probe)
@@ -262,14 +262,14 @@ class Ways:
 
 
 def first_refusal(answers: Sequence[LoadAnswer | None]) -> str:
-    """How the first one was refused that was not let in; empty when all were."""
+    """The response of the first client that was refused; empty if all were admitted."""
     refused = (answer for answer in answers if answer is None or answer.status != 303)
     return next((f"{a.status} {a.body[:300]}" if a is not None else "no answer" for a in refused), "")
 
 
 class Arrivals(Ways):
-    """People who come over `seconds`, evenly, each with a code of their own, whatever the node does meanwhile: an
-    open load. Timed from the click to the answer; the form they fill in is their own time."""
+    """Clients that arrive evenly over `seconds`, each with a code of its own, regardless of the node's speed: an open
+    load. Timed from the click to the response; filling in the form is not timed."""
 
     def __init__(self, job: dict[str, Any]) -> None:
         super().__init__(job)
@@ -318,7 +318,7 @@ def next_form(url: str, page: LoadAnswer) -> PageForm:
 
 
 class FirstPacketTimer:
-    """From the last click of one person's way in to the first datagram that comes back from the Internet."""
+    """From the last click of a client's admission to the first datagram that comes back from the Internet."""
 
     def __init__(self, job: dict[str, Any]) -> None:
         self._far, self._portal = job["far"], (job["to"], int(job["port"]))
@@ -329,7 +329,7 @@ class FirstPacketTimer:
         return {"ms": [await self._one(address) for address in self._addresses]}
 
     async def _one(self, address: str) -> float | None:
-        """Milliseconds; None when an answer or the datagram is missing."""
+        """Milliseconds; None if a response or the datagram is missing."""
         try:
             return await self._whole_way(address)
         except NO_ANSWER:
@@ -365,7 +365,7 @@ class FirstPacketTimer:
         return goal, await ask(address, self._portal, goal, form.fields)
 
     async def _send(self, address: str, came: "asyncio.Future[float]") -> None:
-        """A small datagram each 2 ms until one comes back."""
+        """Sends a small datagram every 2 ms until one comes back."""
         loop = asyncio.get_running_loop()
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.setblocking(False)
@@ -380,7 +380,7 @@ class FirstPacketTimer:
 
 
 async def locate(job: dict[str, Any]) -> dict[str, Any]:
-    """Where the first of them is sent when they ask for the open Internet."""
+    """The redirect target of the first client's request for the Internet."""
     try:
         async with asyncio.timeout(float(job.get("patience", PATIENCE_S))):
             answer = await ask(job["addresses"][0], (job["far"], 80), job["probe"])
@@ -390,7 +390,7 @@ async def locate(job: dict[str, Any]) -> dict[str, Any]:
 
 
 async def fetch(job: dict[str, Any]) -> dict[str, Any]:
-    """One page as the first of them gets it."""
+    """One page as the first client receives it."""
     answer = await ask(job["addresses"][0], (job["to"], int(job["port"])), job["url"])
     return {"status": answer.status, "headers": answer.headers, "body": answer.body}
 

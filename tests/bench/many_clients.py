@@ -1,7 +1,7 @@
-"""Any number of devices behind one cable: each with its own IPv4 and hardware address, none with an interface.
+"""Any number of devices on one link: each with its own IPv4 and hardware address, none with an interface.
 
-The crowd's namespace owns the whole address range. On its cable, nftables gives each frame that leaves the hardware
-address of its sender, and takes in whatever is meant for any of them. The router knows them as permanent neighbours.
+Their namespace owns the whole address range. nftables sets the source hardware address of each outgoing frame by its IP
+address, and accepts frames for all of them. The router has permanent neighbour entries for them.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ def device(number: int) -> VirtualDevice:
 def many_clients(
     lab: Lab, router: Namespace, size: int, lan: str = "br-lan"
 ) -> tuple[Namespace, list[VirtualDevice]]:
-    """The crowd's namespace, plugged into the router's bridge, and its devices."""
+    """The clients' namespace, connected to the router's bridge, and its devices."""
     place = lab.namespace("crowd")
     lab.veth(place, "eth0", router, "crowd", offload=False)
     router.plug("crowd", lan)
@@ -40,7 +40,7 @@ def many_clients(
 def face_them(
     place: Namespace, router: Namespace, devices: list[VirtualDevice], own_address: str, lan: str = "br-lan"
 ) -> None:
-    """The devices are behind ``eth0`` of `place` from now on."""
+    """Makes the devices reachable on ``eth0`` of `place`."""
     place.address("eth0", own_address)
     place.run("ip", "route", "add", "local", str(RANGE), "dev", "lo")
     place.route(f"default via {ROUTER}")

@@ -1,6 +1,6 @@
-"""What one turn of the loop costs with everybody here: read all counters, book, evaluate the rules.
+"""Cost of one cycle of the control loop with all devices: read all counters, book, evaluate the rules.
 
-The loop, the database, the kernel and the care for memory are the node's own; every device sends something each second.
+The loop, the database, the kernel and the memory tuning are the node's own; every device sends a packet each second.
 """
 
 import asyncio
@@ -52,7 +52,7 @@ LOOK_S = 0.002
 
 
 class WatchedKernel(LinuxKernel):
-    """Counts the readings; otherwise the kernel itself."""
+    """Counts the readings; otherwise the real kernel adapter."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -67,8 +67,8 @@ class WatchedKernel(LinuxKernel):
 
 
 class Blocks:
-    """How long the loop's thread could not go on with anything else, for reasons of our own: time in which the
-    machine gave all its cores to other programs is not counted."""
+    """How long the thread of the loop was blocked by the process itself: time in which other programs had all cores is
+    not counted."""
 
     def __init__(self) -> None:
         self.longest_ms = 0.0
@@ -80,11 +80,11 @@ class Blocks:
             await asyncio.sleep(LOOK_S)
             now, waited_now = time.monotonic(), self._waited_s()
             self.longest_ms = max(self.longest_ms, 1000 * (now - began - LOOK_S - (waited_now - waited)))
-            # Looking takes its own turns at the interpreter; they are no part of the next interval.
+            # Measuring takes the interpreter's lock too; that is not part of the next interval.
             began, waited = time.monotonic(), waited_now
 
     def _waited_s(self) -> float:
-        """Seconds that this thread could have run but had no core."""
+        """Seconds in which this thread was runnable but had no core."""
         return int(self._waits.read_text().split()[1]) / 1e9
 
 
@@ -98,7 +98,7 @@ def households(devices: list[VirtualDevice]) -> str:
 
 @asynccontextmanager
 async def running(lab: Lab, kernel: LinuxKernel, devices: list[VirtualDevice]) -> AsyncIterator[Reconciler]:
-    """The loop with everybody admitted."""
+    """The loop with all devices admitted."""
     member_directory, _ = parse_members(households(devices))
     assert member_directory is not None
     active_ruleset = load_active_ruleset(
@@ -142,7 +142,7 @@ async def running(lab: Lab, kernel: LinuxKernel, devices: list[VirtualDevice]) -
 
 
 async def measured(lab: Lab, kernel: WatchedKernel, devices: list[VirtualDevice]) -> tuple[float, float]:
-    """CPU of one turn, all threads together, and the longest block of the loop, in ms."""
+    """CPU time of one cycle, all threads together, and the longest block of the loop, in ms."""
     async with running(lab, kernel, devices):
         await _turns(kernel, 3)
         began, spent = kernel.readings, time.process_time()
@@ -161,7 +161,7 @@ async def measured(lab: Lab, kernel: WatchedKernel, devices: list[VirtualDevice]
 
 
 async def _turns(kernel: WatchedKernel, count: int) -> None:
-    """Until so many more readings have been booked."""
+    """Waits until this many more readings have been booked."""
     wanted = kernel.readings + count
     while kernel.readings < wanted:
         await asyncio.sleep(0.05)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def first_child(pid: int) -> int:
-    """The process that is number 1 in the namespace that `pid` (unshare) made."""
+    """The process with pid 1 in the namespace that `pid` (unshare) created."""
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError):
@@ -19,7 +19,7 @@ def first_child(pid: int) -> int:
 
 
 def keep_to_core(pid: int, core: int) -> None:
-    """All threads of a process, and those it makes later."""
+    """All threads of a process, and those it creates later."""
     for task in Path(f"/proc/{pid}/task").iterdir():
         os.sched_setaffinity(int(task.name), {core})
 

@@ -1,7 +1,7 @@
-"""openNDS 10.3 (Debian package ``opennds``) in a box of its own inside a router's namespace.
+"""openNDS 10.3 (Debian package ``opennds``) in a container of its own inside a router's namespace.
 
-The box has its own mount and process namespace: /tmp, /run, /etc and /var/lib/misc are private, so the
-machine's own files stay as they are, and everything that it starts ends with it.
+The container has its own mount and process namespace: /tmp, /run, /etc and /var/lib/misc are private, so the machine's
+own files are not changed, and everything that it starts ends with it.
 """
 
 import contextlib
@@ -38,7 +38,7 @@ config opennds
   option dhcp_leases_file '/etc/box/dhcp.leases'
 {more}
 """
-# openNDS asks systemd to restart or reload dnsmasq; here there is none.
+# openNDS asks systemd to restart or reload dnsmasq; there is no systemd here.
 SYSTEMCTL = """\
 #!/bin/sh
 pkill -F /run/dnsmasq.pid 2>/dev/null && sleep 0.1
@@ -57,7 +57,7 @@ dhcp-leasefile=/etc/box/dhcp.leases
 conf-dir=/etc/dnsmasq.d,*.conf
 """
 EVERY_NAME = ("address=/#/203.0.113.10",)
-"""dnsmasq's lines for a box whose people need no other names."""
+"""dnsmasq options for a container whose clients need no other names."""
 BOX = """\
 set -e
 mount --bind {etc} /etc
@@ -73,11 +73,11 @@ _WITHOUT = "".join(f"add table ip {name}\ndelete table ip {name}\n" for name in 
 
 
 class CannotRun(Exception):
-    """The peer cannot be measured here; the text says why."""
+    """openNDS cannot be measured here; the text says why."""
 
 
 def beside(keys: Sequence[str], take: Callable[[], Figures]) -> Figures:
-    """The peer's figures, or why each is missing: whatever happens to the peer, ours stay."""
+    """The figures of openNDS, or why each is missing: its failures never affect the node's figures."""
     try:
         return taken(keys, take)
     except CannotRun as reason:
@@ -85,7 +85,7 @@ def beside(keys: Sequence[str], take: Callable[[], Figures]) -> Figures:
 
 
 class Asks(Protocol):
-    """People who can ask for a page."""
+    """Clients that can request a page."""
 
     devices: list[VirtualDevice]
 
@@ -93,7 +93,7 @@ class Asks(Protocol):
 
 
 class OpenNds:
-    """The running box."""
+    """The running container."""
 
     def __init__(self, place: Namespace, pid: int, log: Path) -> None:
         self._place, self._pid, self._log = place, pid, log
@@ -101,11 +101,11 @@ class OpenNds:
 
     @property
     def pid(self) -> int:
-        """Of openNDS itself."""
+        """The memory of openNDS itself."""
         return self._pid
 
     def inside(self, *argv: str, seconds: float = 60) -> str:
-        """Run in the box; both outputs as one text."""
+        """Runs a command in the container; both outputs as one text."""
         nsenter = ("nsenter", "-t", str(self._pid), "-m", "-p", "-n", "--")
         done = subprocess.run(
             [*nsenter, *argv], capture_output=True, text=True, check=False, timeout=seconds, errors="replace"
@@ -113,7 +113,7 @@ class OpenNds:
         return done.stdout + done.stderr
 
     def admit(self, address: str) -> bool:
-        """Admit a client that has made no request, by the node's own control program."""
+        """Admits a client that has sent no request, with ndsctl."""
         for _ in range(5):
             if "authenticated" in self.inside("ndsctl", "auth", address).lower():
                 return True
@@ -122,7 +122,7 @@ class OpenNds:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Its rules without its daemon, so that its own checks take no time from what is measured."""
+        """Its rules without its daemon, so that its periodic checks take no time from the measurement."""
         self._rules = "".join(self._place.run("nft", "list", "table", "ip", name) for name in TABLES)
         os.kill(self._pid, signal.SIGSTOP)
         try:
@@ -134,11 +134,11 @@ class OpenNds:
         self._place.run("nft", "-f", "-", stdin=_WITHOUT)
 
     def rules_back(self) -> None:
-        """As they were when it was `held`."""
+        """The rules as they were when it was `held`."""
         self._place.run("nft", "-f", "-", stdin=_WITHOUT + self._rules)
 
     def wait_until_it_captures(self, people: Asks) -> None:
-        """It needs many seconds after its start. Raises CannotRun."""
+        """It needs many seconds to start. Raises CannotRun."""
         began = time.monotonic()
         while time.monotonic() - began < START_S:
             with contextlib.suppress(RuntimeError):
@@ -149,7 +149,7 @@ class OpenNds:
         raise CannotRun(f"it captures nobody within {START_S} s: {self.log()[-300:]}")
 
     def wait_until_it_answers(self) -> None:
-        """Its control program. Raises CannotRun."""
+        """Runs ndsctl. Raises CannotRun."""
         began = time.monotonic()
         while time.monotonic() - began < START_S:
             if "Version" in self.inside("ndsctl", "status"):
@@ -170,12 +170,12 @@ def running(
     more: Sequence[str] = (),
     names: Sequence[str] = EVERY_NAME,
 ) -> Iterator[OpenNds]:
-    """openNDS on ``br-lan`` of `place`; `clients` hold a lease; `names` are lines for its dnsmasq. Raises CannotRun."""
+    """openNDS on ``br-lan`` of `place`; `clients` have a lease; `names` are options for its dnsmasq. Raises CannotRun."""
     absent = [name for name in PROGRAMS if shutil.which(name) is None]
     if absent:
         raise CannotRun(f"not installed: {', '.join(absent)}")
     etc = _own_etc(lab, clients, more, names)
-    # The kernel must know them too: openNDS asks its neighbour table.
+    # openNDS reads the kernel's neighbour table, so the clients need entries in it.
     place.ip(*(f"neigh replace {c.address} lladdr {c.mac} dev {LAN} nud permanent" for c in clients))
     log = lab.folder / "opennds.log"
     box = place.start(
@@ -190,7 +190,7 @@ def running(
 
 
 def _own_etc(lab: Lab, clients: Sequence[VirtualDevice], more: Sequence[str], names: Sequence[str]) -> Path:
-    """A copy of /etc with the box's own settings in it."""
+    """A copy of /etc with the settings of the container."""
     etc = lab.folder / "etc"
     subprocess.run(["cp", "-a", "/etc", etc], check=True)
     for name in ("box", "config", "dnsmasq.d"):

@@ -1,5 +1,5 @@
-"""How many people the front door serves: redirects and pages, each connection from a device of its own; beside a bare
-handler of the same bytes, beside openNDS, and under attack."""
+"""Capacity of the portal: redirects and pages, each connection from a device of its own; compared with a bare handler
+of the same bytes and with openNDS, and during an attack."""
 
 import json
 import os
@@ -32,7 +32,7 @@ KEYS = (
     "peer_splash_per_s",
 )
 PORTAL_PORT = 2080
-"""Where the node listens; its packet filter leads port 80 there."""
+"""Port of the node, to which its packet filter redirects port 80."""
 SECONDS = 5.0
 TURNS = 3
 SILENT, SILENT_EACH, SLOW = 10_000, 25, 100
@@ -62,8 +62,8 @@ def _press(people: ClientProcess, count: int, request: str, to: str, port: int, 
 
 
 def _redirected(people: ClientProcess, count: int, seconds: float = SECONDS) -> Pressed:
-    """A redirect ends its connection, and the packet filter bounds new ones: of a device, and of all that are not
-    admitted. So a burst that stays below both is measured, from a hundred devices in turn."""
+    """A redirect ends its connection, and the packet filter limits new ones: for each device, and for all unauthorized
+    devices. So a burst below both limits is measured, from a hundred devices in turn."""
     found = people.do(
         "press",
         people.devices[:REDIRECTED_DEVICES],
@@ -84,7 +84,7 @@ def _rate(key: str, pressed: Pressed) -> Figures:
 
 
 def _slowest(key: str, *pressed: Pressed) -> Figures:
-    """The highest of their 99 of 100, over those with any answer."""
+    """The highest p99 of the bursts that had a response."""
     failed = sum(each.errors for each in pressed)
     return of_tries(key, [each.p99_ms for each in pressed], 1.0) | {f"{key}_failed": failed}
 
@@ -121,7 +121,8 @@ def _start(place: SingleRouter) -> LabProgram:
 def _of_limit(
     place: SingleRouter, people: ClientProcess, daemon: LabProgram, splash: str
 ) -> tuple[Figures, list[Pressed], list[Pressed]]:
-    """Our page and the same bytes from a bare handler, in turns: this machine's speed changes from second to second."""
+    """The node's page and the same bytes from a bare handler, alternated: the speed of this machine changes from second
+    to second."""
     url = f"http://{splash.split('Host: ')[1].split(maxsplit=1)[0]}/"
     page = people.do("fetch", people.devices[:1], to=PORTAL, port=80, url=url)
     ours, bare = [], []
@@ -146,7 +147,7 @@ def _of_limit(
 
 
 def _bare(place: SingleRouter, page: dict[str, Any]) -> LabProgram:
-    """In the node's place: what the node left in the kernel still leads port 80 here."""
+    """In place of the node: the rules that the node left in the kernel still redirect port 80 here."""
     left_out = {"content-length", "date", "connection", "keep-alive"}
     headers = {name: value for name, value in page["headers"].items() if name not in left_out}
     answer = place.lab.folder / "page.json"
@@ -160,7 +161,7 @@ def _bare(place: SingleRouter, page: dict[str, Any]) -> LabProgram:
 
 
 def _attacked(people: ClientProcess, daemon: LabProgram, splash: str) -> tuple[Figures, Pressed]:
-    """Ten people open the page again and again while all the others only take up room."""
+    """Ten clients load the page repeatedly while all others only occupy connections."""
     attackers = ClientProcess(people.place, people.devices[10:])
     attackers.keep_to_core(1 % (os.cpu_count() or 1))
     attackers.begin(

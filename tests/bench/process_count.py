@@ -1,4 +1,4 @@
-"""Processes that one process starts, counted by the kernel as it happens (its process event connector)."""
+"""Number of processes that one process starts, from the kernel's process event connector."""
 
 import socket
 import struct
@@ -18,8 +18,8 @@ _AT_EVENT = HEADER.size + _CONNECTOR.size
 
 
 class ProcessCount:
-    """``with Births(pid) as births: ...; births.count``. Threads are no processes and are not counted. Raises OSError
-    where the kernel has no such connector or the caller is not root."""
+    """``with ProcessCount(pid) as started: ...; started.count``. Threads are not counted. Raises OSError if the
+    kernel has no such connector or the caller is not root."""
 
     def __init__(self, pid: int) -> None:
         self.count = 0
@@ -31,7 +31,7 @@ class ProcessCount:
         asking = struct.pack("=I", PROC_CN_MCAST_LISTEN)
         head = _CONNECTOR.pack(CN_IDX_PROC, CN_VAL_PROC, 0, 0, len(asking), 0)
         self._socket.send(message(NLMSG_DONE, 0, 0, head + asking))
-        self._socket.recv(4096)  # the kernel says that it listens; without it, nothing would ever be counted
+        self._socket.recv(4096)  # the kernel's acknowledgement; without it no event would ever arrive
         self._thread = threading.Thread(target=self._listen)
 
     def __enter__(self) -> "ProcessCount":
@@ -55,7 +55,7 @@ class ProcessCount:
 
 
 def is_fork(event: bytes, parent: int) -> bool:
-    """Whether a connector's message says that `parent` has a new child process."""
+    """Whether a message of the connector says that `parent` has a new child process."""
     if len(event) < _AT_EVENT + _EVENT.size + _FORK.size:
         return False
     what, _, _ = _EVENT.unpack_from(event, _AT_EVENT)

@@ -1,7 +1,7 @@
-"""Everything at once from five hostile devices, two of them admitted, while honest people use the network.
+"""Attacks of five hostile devices at once, two of them admitted, while honest clients use the network.
 
-The node runs as its unit runs it (memory, open files, started again when it ends), with its real dnsmasq and table. The
-attackers share the machine with it and have a lower priority; how much they got done is told on the standard error.
+The node runs as its unit runs it (memory, open files, restarts), with its real dnsmasq and table. The attackers share
+the machine with it and have a lower priority; what they achieved is printed on the standard error.
 """
 
 import itertools
@@ -60,7 +60,7 @@ KEYS = (
 )
 OF_PEER = tuple(key.removeprefix("peer_") for key in PEER_KEYS)
 PEER_S, PEER_SETTLES_S = 15.0, 8.0
-"""It starts its dnsmasq again once it answers."""
+"""It restarts its dnsmasq after it answers."""
 PEER_LEASES = "10.77.150.1,10.77.199.254,255.255.0.0,1h"
 MIB = 1024 * 1024
 SLACK_S = 60.0
@@ -81,12 +81,12 @@ class Phases:
 def besieged(
     here: Field, target: FieldRouter, force: Force
 ) -> tuple[Phases, dict[str, dict[str, Any]], dict[str, int]]:
-    """Calm, attack, calm again: when, what honest people met, and what came of the attacks."""
+    """Before, during and after the attack: times, results of the honest clients, and results of the attacks."""
     began = time.monotonic()
     people = honest(here, target, force.calm_s + force.seconds + SLACK_S + force.after_s)
     time.sleep(force.calm_s)
     attacks = attack(here, target, force)
-    # Each job's time begins when its program has started: the attack is over when the last is.
+    # Each job's time begins when its program has started: the attack is over when the last one is.
     attack_began = time.monotonic()
     hostile = [(task.name, task.result(force.seconds + 60)) for task in attacks]
     over = time.monotonic()
@@ -104,7 +104,7 @@ Tries = list[tuple[float, float | None]]
 
 
 def of_all(met: dict[str, dict[str, Any]], names: Sequence[str], kind: str) -> Tries:
-    """In the order of their beginning."""
+    """Ordered by start time."""
     return sorted((tuple(each) for name in names for each in met[name][kind]), key=lambda each: each[0])
 
 
@@ -117,8 +117,8 @@ def failed(tries: Tries) -> int:
 
 
 def recovery(phases: Phases, flows: Tries, pages: Tries) -> float | None:
-    """Seconds from the end of the attack until members' new flows take normal time for a second, and a newcomer's page
-    and the next one; None when that does not come within the watch."""
+    """Seconds from the end of the attack until members' new flows take normal time for a second, and so do two
+    newcomers' pages in a row; None if that does not happen within the time measured."""
     flowing = next((t for t, _ in flows if t >= phases.after and _steady(flows, t, t + STEADY_S)), None)
     later = [(t, ms) for t, ms in pages if t >= phases.after]
     shown = [t for (t, ms), (_, other) in itertools.pairwise(later) if _normal(ms) and _normal(other)]
@@ -137,7 +137,7 @@ def _steady(flows: Tries, begins: float, ends: float) -> bool:
 
 
 def judged(phases: Phases, met: dict[str, dict[str, Any]]) -> Figures:
-    """What honest people met, the victim of forged addresses apart."""
+    """Results of the honest clients; the victim of address spoofing is listed separately."""
     for name, of_one in met.items():
         if of_one.get("why"):
             say(f"{name} met: {of_one['why']}")
@@ -187,7 +187,7 @@ def _tell(phase: str, begins: float, ends: float, *kinds: Tries) -> None:
 
 
 def measured(place: SingleRouter, force: Force) -> Figures:
-    """On a machine with room for neighbours: see `make_room_for_neighbours`."""
+    """On a machine with raised neighbour table limits: see `make_room_for_neighbours`."""
     place.furnish(members=MEMBERS, more=NODE_TOML)
     with field(place) as here, UnitSupervisor(place.router) as warden:
         here.come_in(by_terms)
@@ -215,7 +215,8 @@ def _wait_until_captured(person: Person) -> None:
 
 
 def _peer() -> Figures:
-    """The same for a shorter time, without IPv6, which it does not forward, and without what our node alone has."""
+    """The same for a shorter time, without IPv6, which openNDS does not forward, and without features that only this
+    node has."""
     names = (
         f"server={DNS_V4}",
         f"address=/status.client/{SQUARE.lan_v4}",

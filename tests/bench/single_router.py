@@ -1,4 +1,4 @@
-"""The square of a village with its Internet and one router, on which our node runs, or openNDS in its place."""
+"""The square of a village with its Internet and one router, which runs this node, or openNDS in its place."""
 
 import json
 import secrets
@@ -36,7 +36,7 @@ class SingleRouter:
         mesh: tuple[str, ...] = (),
         more: str = "",
     ) -> None:
-        """The node's files; by default what the demonstration's village agreed."""
+        """The node's files; by default those of the demonstration's village."""
         key = self.lab.folder / "community.key"
         key.write_text(secrets.token_hex(32))
         self.router.furnish([self.router.make_key()], key, mesh=mesh, more=more)
@@ -46,7 +46,7 @@ class SingleRouter:
             (self.router.folder / "members.toml").write_text(members)
 
     def forward_plainly(self) -> None:
-        """What a router does without us, for openNDS to stand on."""
+        """A router without the node, as the base for openNDS."""
         place = self.router.place
         place.run("nft", "-f", "-", stdin=PLAIN)
         place.sysctl(net__ipv4__ip_forward=1, net__ipv6__conf__all__forwarding=1)
@@ -56,7 +56,7 @@ class SingleRouter:
 
 
 class ClientProcess:
-    """Devices, and the program that acts for them all."""
+    """Devices, and the program that generates the traffic of them all."""
 
     def __init__(self, place: Namespace, devices: list[VirtualDevice]) -> None:
         self.place, self.devices = place, devices
@@ -65,7 +65,7 @@ class ClientProcess:
         )
 
     def do(self, do: str, devices: Sequence[VirtualDevice], **job: Any) -> dict[str, Any]:
-        """One job of `tests.bench.load`, to its end."""
+        """Runs one job of `tests.bench.load` to its end."""
         self.begin(do, devices, **job)
         return self.answer()
 

@@ -1,4 +1,4 @@
-"""Connections that only take up room: silent ones, and ones that send an octet now and then and never finish."""
+"""Connections that only occupy slots: silent ones, and ones that send an octet now and then and never finish."""
 
 import resource
 import select
@@ -11,13 +11,13 @@ SLOW_S = 1.0
 SLOW_REQUEST = b"GET / HTTP/1.1\r\nHost: login.procomu.lan\r\nX-Padding: " + b"a" * 4_000
 FILES = 30_000
 OPENED_AT_ONCE = 50
-"""Between so many the others are looked at, so that the load is steady and not one blow."""
+"""Connections opened in one batch; the others are served between batches, so that the load is steady."""
 
 
 class Slowloris:
-    """`silent` and `slow` connections from the job's addresses in turn, opened again whenever they are closed (at most
-    `per_second`, where that is given), for `seconds`. The result says how many stood on average and at least, once all
-    had been opened, and how many at the end."""
+    """`silent` and `slow` connections from the job's addresses in turn, reopened when they are closed (at most
+    `per_second`, if given), for `seconds`. The result has the mean and the lowest number of open connections, once all
+    had been opened, and the number at the end."""
 
     def __init__(self, job: dict[str, Any]) -> None:
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

@@ -1,4 +1,4 @@
-"""The figures as the README shows them: what it says, ours, what it should be, openNDS's beside it."""
+"""The figures as the README shows them: description, result, target, and the result of openNDS."""
 
 import datetime
 import os
@@ -14,7 +14,7 @@ from tests.bench.figures import Figure, Figures
 
 @dataclass(frozen=True, slots=True)
 class FigureRow:
-    """One line of the table. `bound` is what it should be: at or over for `at_least`, else at or under."""
+    """One line of the table. `bound` is the target: a minimum for `at_least`, otherwise a maximum."""
 
     bench: str
     key: str
@@ -161,7 +161,7 @@ ROWS = (
 
 
 def markdown(figures: Mapping[str, Figures]) -> str:
-    """The table, the machine beneath it, and the reason for each figure that is missing."""
+    """The table, the machine, and the reason for each missing figure."""
     lines = ["| what | procomu | wanted | openNDS |", "|---|---|---|---|"]
     reasons = []
     for row in ROWS:
@@ -185,7 +185,7 @@ def markdown(figures: Mapping[str, Figures]) -> str:
 
 
 def machine() -> str:
-    """Date, machine and versions of what was measured."""
+    """Date, machine and versions of the measured programs."""
     model = next(
         (
             line.split(":", 1)[1].strip()

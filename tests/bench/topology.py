@@ -1,4 +1,4 @@
-"""A person, a router and the Internet in a row, and the flows between both ends."""
+"""A client, a router and the Internet in a line, and the flows between both ends."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ table ip plain {
 
 
 class End:
-    """The program of `tests.bench.flow_endpoint` at one end of the road."""
+    """The program of `tests.bench.flow_endpoint` at one end."""
 
     def __init__(self, place: Namespace, role: str, port: int) -> None:
         self._program = place.popen(
@@ -45,7 +45,7 @@ class End:
 
 
 class Flow:
-    """A TCP and a UDP flow through the router; begin it while the router knows the person."""
+    """A TCP and a UDP flow through the router; open it while the client is admitted."""
 
     def __init__(self, road: "Topology", port: int) -> None:
         self._far = End(road.internet, "listen", port)
@@ -55,7 +55,7 @@ class Flow:
             end.answer()
 
     def stream(self, size: int, upwards: bool) -> float:
-        """Bits per second that arrived."""
+        """Bits per second received."""
         source, sink = (self._near, self._far) if upwards else (self._far, self._near)
         sink.begin(f"take {size}")
         source.begin(f"send {size}")
@@ -63,7 +63,7 @@ class Flow:
         return 8 * float(sink.answer())
 
     def packets(self, count: int, upwards: bool) -> float:
-        """Packets of 64 bytes per second that arrived."""
+        """Packets of 64 bytes per second received."""
         source, sink = (self._near, self._far) if upwards else (self._far, self._near)
         before = self._arrived(sink)
         source.begin(f"datagrams {count}")
@@ -80,7 +80,7 @@ class Flow:
 
 
 class Topology:
-    """The three places; the router forwards, and masquerades when `plain` is told so."""
+    """The three namespaces; the router forwards, and masquerades when `plain` says so."""
 
     def __init__(self, lab: Lab, *, lan: str = LAN) -> None:
         self.router = lab.namespace("router")
@@ -108,13 +108,13 @@ class Topology:
         self.router.sysctl(net__ipv4__ip_forward=1, net__ipv6__conf__all__forwarding=1)
 
     def merge_segments(self, wanted: bool) -> None:
-        """Whether packets travel merged, up to 64 kB each, or one by one as on a wire."""
+        """Whether packets are merged by offloading, up to 64 kB each, or sent one by one as on a wire."""
         switch = "on" if wanted else "off"
         for place, cable in self._cables:
             place.run("ethtool", "-K", cable, "tx", switch, "tso", switch, "gso", switch, "gro", switch)
 
     def plain(self, wanted: bool) -> None:
-        """The masquerade of a router that has no table of ours."""
+        """Masquerade on a router without the node's table."""
         again = "add table ip plain\ndelete table ip plain\n"
         self.router.run("nft", "-f", "-", stdin=again + (PLAIN if wanted else ""))
 

@@ -1,4 +1,4 @@
-"""The node as its unit runs it: within the unit's limits, started again when it ends; and what it takes meanwhile."""
+"""The node as its unit runs it: within the unit's limits, restarted when it ends; and its resource usage meanwhile."""
 
 import contextlib
 import re
@@ -22,7 +22,7 @@ CONNTRACK_COUNT = Path("/proc/sys/net/netfilter/nf_conntrack_count")
 
 
 def unit_bytes(name: str) -> int | None:
-    """A memory limit of the shipped unit, such as ``MemoryMax``; None where it sets none."""
+    """A memory limit of the shipped unit, such as ``MemoryMax``; None if it sets none."""
     found = re.search(rf"^{name}=(\d+)M$", UNIT.read_text(), re.MULTILINE)
     return int(found[1]) * MIB if found else None
 
@@ -35,8 +35,8 @@ def unit_files() -> int:
 
 @contextmanager
 def room_for_neighbours() -> Iterator[None]:
-    """The neighbour tables are the machine's: a node in a namespace cannot give itself the room that it gives itself on a
-    machine of its own. As they were, at the end."""
+    """Raises the limits of the neighbour tables for the block: they belong to the machine, so a node in a namespace
+    cannot raise them as it does on a machine of its own."""
     before = {
         path: path.read_text()
         for family in ("ipv4", "ipv6")
@@ -51,7 +51,7 @@ def room_for_neighbours() -> Iterator[None]:
 
 
 class UnitSupervisor:
-    """Starts a router's node within the unit's limits and watches it until the block ends."""
+    """Starts a router's node within the unit's limits and restarts it until the block ends."""
 
     def __init__(self, router: Router) -> None:
         limit = unit_bytes("MemoryMax")
@@ -77,7 +77,7 @@ class UnitSupervisor:
 
     @property
     def kills(self) -> int:
-        """Ends of the node that nobody asked for, or kills within its limit (dnsmasq's too) where those are more."""
+        """Unexpected ends of the node, or kills within its limit (of dnsmasq too) if those are more."""
         return max(self.restarts, self.memory.kills)
 
     def _watch(self) -> None:
@@ -99,7 +99,7 @@ class UnitSupervisor:
 
 
 def most_resident_bytes(pid: int) -> int:
-    """The most memory that a process ever had resident; 0 for one that has ended."""
+    """Peak resident memory of a process in bytes; 0 if it has ended."""
     with contextlib.suppress(OSError):
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
             if line.startswith("VmHWM:"):

@@ -1,1 +1,1 @@
-"""Real Chromium: people's pages as a browser shows them, on this machine and behind a real node."""
+"""The pages in a real Chromium, on this machine and behind a real node."""

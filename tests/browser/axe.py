@@ -1,4 +1,4 @@
-"""What axe-core finds wrong with a page: WCAG 2.0, 2.1 and 2.2 at levels A and AA, and its best practices."""
+"""Runs axe-core on a page: WCAG 2.0, 2.1 and 2.2 at levels A and AA, and best practices."""
 
 from dataclasses import dataclass
 
@@ -7,10 +7,10 @@ from tests.browser.driver import AXE
 
 TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 RULES_BY_SIZE = ("target-size", "scrollable-region-focusable")
-"""Whose answer depends on the size of the screen."""
+"""Rules whose result depends on the size of the screen."""
 RULES_BY_COLOUR = ("color-contrast", "link-in-text-block")
-"""Whose answer depends on its colours; all others see the same document. Not for forced colours: axe-core reads
-``-webkit-text-fill-color``, which Chromium leaves as it was (dequelabs/axe-core#3978)."""
+"""Rules whose result depends on colours; for all others the document is the same. Not used with forced colours:
+axe-core reads ``-webkit-text-fill-color``, which Chromium leaves unchanged (dequelabs/axe-core#3978)."""
 
 _RUN = """
 const [rules, tags, done] = arguments;
@@ -43,18 +43,18 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What one run of axe-core found."""
+    """Result of one run of axe-core."""
 
     faults: tuple[Fault, ...]
     passed: frozenset[str]
     unsure: frozenset[str]
-    """Rules that axe-core leaves to people."""
+    """Rules that axe-core could not decide ("incomplete")."""
 
 
 def judge(browser: Browser, rules: tuple[str, ...] = ()) -> Judgement:
-    """Of the page as it stands; all rules of `TAGS`, or only `rules`."""
+    """Checks the current page; all rules of `TAGS`, or only `rules`."""
     found = browser.run_async(_RUN, list(rules), list(TAGS))
-    if found is None:  # a page that was not judged before
+    if found is None:  # a page that was not checked before
         browser.run(AXE.read_text() + "\nwindow.axe = axe;")
         found = browser.run_async(_RUN, list(rules), list(TAGS))
     if "error" in found:

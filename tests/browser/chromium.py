@@ -1,4 +1,4 @@
-"""One window of a real Chromium, as a person uses it: go there, read, press, type, look at it on another screen."""
+"""One window of a real Chromium, used like a person uses it: open, read, press, type, on different screens."""
 
 import base64
 import contextlib
@@ -25,7 +25,7 @@ wait();
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How a person's screen shows pages. The default is a phone by day."""
+    """Emulated screen and preferences. The default is a phone in light colours."""
 
     width: int = 390
     height: int = 844
@@ -34,7 +34,7 @@ class Look:
     forced_colours: bool = False
     less_motion: bool = False
     pixels: int = 1
-    """Device pixels to one CSS pixel."""
+    """Device pixels for each CSS pixel."""
     paper: bool = False
 
     def features(self) -> list[dict[str, str]]:
@@ -49,28 +49,28 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """One page as it came over the line."""
+    """The responses that made up one page."""
 
     bytes: int
-    """Heads and bodies together."""
+    """Bytes of headers and bodies together."""
     requests: tuple[str, ...]
     first_paint_ms: float
 
 
 class Browser:
-    """One window. Texts are what a person sees; `css` finds what has no words."""
+    """One window. Elements are found by the text that a person sees, or by `css` where they have none."""
 
     def __init__(self, driver: Any, place: Namespace | None) -> None:
         self._driver = driver
         self.place = place
         self.owner: Person | None = None
         self.home = ""
-        """The first page of whom it belongs to, without a slash at its end."""
+        """URL of the first page of its site, without a final slash."""
         self._screen: object = None
         self._media: object = None
         self._agent = str(self.devtools("Browser.getVersion")["userAgent"])
 
-    # --- going about ---
+    # --- navigation ---
 
     def open(self, url: str) -> None:
         self._driver.get(url)
@@ -96,7 +96,7 @@ class Browser:
 
     @property
     def text(self) -> str:
-        """What a person can read on the whole page."""
+        """The visible text of the whole page."""
         return self.read("body")
 
     @property
@@ -118,21 +118,22 @@ class Browser:
         return str(self._element(css).get_attribute(name) or "")
 
     def press(self, words: str) -> None:
-        """The first button, link or summary that carries these words; waits for the page that it leads to."""
+        """Clicks the first button, link or summary with this text, and waits for the page that it leads to."""
         path = f"//*[self::button or self::a or self::summary][contains(normalize-space(.), {json.dumps(words)})]"
         self._follow(self._driver.find_element("xpath", path))
 
     def tap(self, css: str) -> None:
-        """As `press`, for what has no words of its own."""
+        """Like `press`, for elements without text."""
         self._follow(self._element(css))
 
     def type(self, css: str, text: str) -> None:
-        """Instead of what stands in the field."""
+        """Replaces the content of the field."""
         self.run("arguments[0].focus(); arguments[0].select()", self._element(css))
         self.devtools("Input.insertText", text=text)
 
     def send(self, action: str, button: str = "button", **fields: str) -> None:
-        """Fill in the form that goes to `action`, opening whatever hides it, and send it by its first `button`."""
+        """Fills in the form with the action `action`, opens any <details> around it, and sends it by its first
+        `button`."""
         form = f"form[action='{action}']"
         self.run(
             "for (let e = arguments[0]; e; e = e.parentElement) if (e.tagName === 'DETAILS') e.open = true",
@@ -143,7 +144,7 @@ class Browser:
         self.tap(f"{form} {button}")
 
     def press_key(self, key: str) -> None:
-        """As on a keyboard, where the focus is: ``Tab``, ``Enter``, or a character."""
+        """Sends a key to the focused element: ``Tab``, ``Enter``, or a character."""
         text = {"Enter": "\r", "Tab": ""}.get(key, key)
         code = {"Enter": 13, "Tab": 9}.get(key, 0)
         self.devtools(
@@ -151,7 +152,7 @@ class Browser:
         )
 
     def until(self, words: str, seconds: float = 15.0) -> bool:
-        """Whether the page comes to say `words`; it may load anew meanwhile."""
+        """Whether the page shows `words` before the timeout; it may reload meanwhile."""
         from selenium.common.exceptions import WebDriverException
 
         deadline = time.monotonic() + seconds
@@ -162,10 +163,10 @@ class Browser:
             time.sleep(0.1)
         return False
 
-    # --- how it is shown ---
+    # --- emulation ---
 
     def look(self, look: Look) -> None:
-        """Only what differs from the look before is told to the browser."""
+        """Sends only the differences from the last look to the browser."""
         screen = (look.width, look.height, look.pixels)
         if screen != self._screen:
             self._screen = screen
@@ -184,7 +185,7 @@ class Browser:
             )
 
     def speak(self, language: str) -> None:
-        """Ask for pages in this language, as a phone's settings do."""
+        """Sets the Accept-Language header, as the language setting of a phone does."""
         self.devtools("Network.setUserAgentOverride", userAgent=self._agent, acceptLanguage=language)
 
     def without_scripts(self) -> None:
@@ -210,10 +211,10 @@ class Browser:
             uploadThroughput=-1,
         )
 
-    # --- what it tells ---
+    # --- inspection ---
 
     def run(self, script: str, *arguments: Any) -> Any:
-        """Run JavaScript in the page (also where the page itself may run none) and return its value."""
+        """Runs JavaScript in the page (also where the page's own scripts are disabled) and returns its value."""
         return self._driver.execute_script(script, *arguments)
 
     def run_async(self, script: str, *arguments: Any) -> Any:
@@ -223,19 +224,19 @@ class Browser:
         return self._driver.execute("executeCdpCommand", {"cmd": command, "params": parameters})["value"]
 
     def complaints(self) -> list[str]:
-        """What the browser's console says of this page since the last time: errors, blocked contents. That a page
-        came with a status such as 404 is none."""
+        """Messages of the browser's console since the last call: errors, blocked content. A status code such as 404 is
+        not included."""
         messages = [entry["message"] for entry in self._driver.get_log("browser")]
         return [message for message in messages if "the server responded with a status of" not in message]
 
     def asked_for(self) -> list[tuple[str, str]]:
-        """Kind and address of everything that was asked for since the last time: ``("Document", "http://...")``."""
+        """Type and URL of all requests since the last call: ``("Document", "http://...")``."""
         sent = [m["params"] for m in self._network() if m["method"] == "Network.requestWillBeSent"]
         asked = [(str(each.get("type", "")), str(each["request"]["url"])) for each in sent]
         return [(kind, url) for kind, url in asked if not url.startswith("data:")]
 
     def measure(self, url: str) -> Load:
-        """Open a page and weigh what came."""
+        """Opens a page and returns the bytes it needed."""
         self._network()
         self.open(url)
         paints = self.run_async(_PAINTED)
@@ -255,7 +256,7 @@ class Browser:
         return [json.loads(entry["message"])["message"] for entry in self._driver.get_log("performance")]
 
     def picture(self, *, whole: bool = True) -> bytes:
-        """A PNG of the page; without `whole`, of what the screen shows."""
+        """A PNG of the page; without `whole`, of the visible part."""
         more: dict[str, Any] = {}
         if whole:
             size = self.devtools("Page.getLayoutMetrics")["cssContentSize"]
@@ -264,12 +265,12 @@ class Browser:
         return base64.b64decode(shot["data"])
 
     def print(self) -> bytes:
-        """The page as a PDF, as its own ``@page`` rules want it."""
+        """The page as a PDF, with its own ``@page`` rules."""
         pdf = self.devtools("Page.printToPDF", preferCSSPageSize=True, printBackground=True)
         return base64.b64decode(pdf["data"])
 
     def tabs(self) -> list[str]:
-        """The address of every tab; the first stays the one in front."""
+        """The URL of every tab; the first tab stays in front."""
         handles = list(self._driver.window_handles)
         found = []
         for handle in handles:
@@ -282,7 +283,7 @@ class Browser:
         self._driver.quit()
 
     def _follow(self, element: Any) -> None:
-        """Press, and wait until another document is here whole."""
+        """Clicks, and waits until another document is loaded completely."""
         stays = element.tag_name in {"summary", "input"}
         before = self._element("html").id
         element.click()

@@ -1,4 +1,4 @@
-"""Phones with a real Chromium behind a real node."""
+"""Fixtures: phones with a real Chromium behind a real node."""
 
 import itertools
 import json
@@ -19,14 +19,14 @@ _numbers = itertools.count(50)
 
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """A window on this machine, for pages that are served here."""
+    """A window on this machine, for pages that are served on it."""
     with opened(tmp_path_factory.mktemp("chromium"), hosts={HOST: "127.0.0.1"}) as made:
         yield made
 
 
 @pytest.fixture(scope="session")
 def square() -> Iterator[Village]:
-    """One village for all: its square's router runs, and people come and go."""
+    """One village for all tests: the router of its square runs, people come and go."""
     with village("browse") as made:
         made.square.rules.write_text(f'{RULES}\n[joining]\nwhen_full = "ask"\nby = "D-2026-020"\n')
         made.square.start()
@@ -35,7 +35,7 @@ def square() -> Iterator[Village]:
 
 @pytest.fixture
 def phone(square: Village) -> Iterator[Callable[..., Browser]]:
-    """Someone comes to the square, gets an address by DHCP, and takes up their phone."""
+    """A person on the square with an address by DHCP and a phone."""
     with ExitStack() as stack:
 
         def come(language: str = "en", *, scripts: bool = True) -> Browser:
@@ -57,7 +57,7 @@ def phone(square: Village) -> Iterator[Callable[..., Browser]]:
 
 @pytest.fixture
 def admin(square: Village) -> Iterator[Browser]:
-    """Somebody sits at the router, signed in as an admin."""
+    """A browser at the router, signed in as an admin."""
     router = square.square
     address = json.loads(router.cli("admin", "link", "--json").stdout)["url"]
     folder = square.lab.folder / f"chromium-{next(_numbers)}"

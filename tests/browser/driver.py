@@ -1,10 +1,10 @@
-"""Starts a real Chromium with a profile of its own, here or inside a namespace, and ends it.
+"""Starts a real Chromium with a profile of its own, on this machine or in a namespace, and ends it.
 
     with opened(folder) as browser:
         browser.open("http://login.vall.example/")
         browser.press("Accept and go online")
 
-Chromium and its driver are Debian's; Selenium speaks to the driver (W3C WebDriver and the DevTools protocol).
+Chromium and chromedriver are Debian's; Selenium controls them (W3C WebDriver and the DevTools protocol).
 """
 
 import contextlib
@@ -44,7 +44,7 @@ _STARTED = re.compile(r"started successfully on port (\d+)")
 
 
 def missing_for_browser() -> str | None:
-    """Why no browser can be steered here, in one sentence; None when it can."""
+    """The reason why no browser can be started here, in one sentence; None if it can."""
     for program in (BINARY, DRIVER):
         if shutil.which(program) is None:
             return f"{program} is not here; run: deploy/setup browser"
@@ -66,10 +66,10 @@ def opened(
     hosts: Mapping[str, str] | None = None,
     switches: tuple[str, ...] = (),
 ) -> Iterator[Browser]:
-    """A browser until the block ends; its profile and logs live in `folder`.
+    """A browser for the duration of the block; its profile and logs are in `folder`.
 
-    With `place` it runs in that namespace and asks `resolver` for names. `hosts` are names that it finds at an
-    address without asking anybody; then it finds no others.
+    With `place` it runs in that namespace and uses the resolver `resolver`. `hosts` maps names to addresses without
+    DNS; no other names are resolved then.
     """
     folder.mkdir(parents=True, exist_ok=True)
     process, port = _started(folder, place, resolver)
@@ -96,13 +96,14 @@ def _start_driver(
             return subprocess.Popen(argv, env=environment, **more), log
         names = folder / "resolv.conf"
         names.write_text(f"nameserver {resolver}\n")
-        # The mounts of `ip netns exec` are its own, and end with the program.
+        # `ip netns exec` has a mount namespace of its own, so these mounts end with the program.
         script = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
         return place.popen("sh", "-c", script, str(names), *argv, env=environment, **more), log
 
 
 def _started(folder: Path, place: Namespace | None, resolver: str) -> tuple["subprocess.Popen[bytes]", int]:
-    """The driver and its port. It takes a port that is free by IPv6 and may find it taken by IPv4: then again."""
+    """chromedriver and its port. The port that it chooses is free on IPv6 and may be in use on IPv4: then it is
+    retried."""
     for _ in range(STARTS_MAX):
         process, log = _start_driver(folder, place, resolver)
         deadline = time.monotonic() + READY_SECONDS
@@ -129,7 +130,7 @@ def _connect(
     from selenium.webdriver.remote.webdriver import WebDriver
 
     class DriverConnection(ChromiumRemoteConnection):
-        """Opens its sockets where the driver listens: in the namespace."""
+        """Opens sockets in the namespace of the driver."""
 
         def execute(self, command: str, params: Any) -> Any:
             with place.entered() if place else contextlib.nullcontext():

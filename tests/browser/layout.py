@@ -1,4 +1,4 @@
-"""How a page stands on a screen: whether it fits, keeps still, and lets the keyboard through."""
+"""Layout checks of a page: it fits the screen, does not move, and can be used by keyboard."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ for (const element of document.body.querySelectorAll('*')) {
 return wrong;
 """
 
-# WCAG 2.2, 1.4.12. A constructed sheet, because the page's policy lets no other style in.
+# WCAG 2.2, 1.4.12. A constructed style sheet, because the page's content security policy blocks inline styles.
 _WIDE_TEXT = """
 const sheet = new CSSStyleSheet();
 sheet.replaceSync(`* { line-height: 1.5 !important; letter-spacing: .12em !important; word-spacing: .16em !important }
@@ -46,7 +46,7 @@ const [width, dark, forced, done] = arguments, is = query => matchMedia(query).m
 })();
 """
 
-# Of several radio buttons with one name the Tab key stops at the chosen one; arrows lead to the others.
+# Of several radio buttons with one name the Tab key reaches the selected one; arrow keys reach the others.
 _REACHABLE = """
 window.stops = [...document.querySelectorAll('a[href], button, input, select, textarea, summary, [tabindex]')].filter(
   element => element.type !== 'hidden' && !element.disabled && element.tabIndex >= 0 && element.checkVisibility()
@@ -73,28 +73,28 @@ return {
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """One place where the Tab key comes to rest."""
+    """One element on which the Tab key stops."""
 
     number: int
-    """Its place among all that can be used on the page, from 0; -1 for something else."""
+    """Index among all usable elements of the page, from 0; -1 for another element."""
     name: str
     is_visible: bool
-    """A thick outline shows it, it is on the screen, and nothing lies over it."""
+    """The element has a thick outline, is on the screen, and is not covered."""
 
 
 def show(browser: Browser, look: Look) -> None:
-    """Look at the page on another screen, and wait until the page knows."""
+    """Sets another screen size, and waits until the page has it."""
     browser.look(look)
     browser.run_async(_SHOWN, look.width, look.dark, look.forced_colours)
 
 
 def fits(browser: Browser) -> list[str]:
-    """What does not fit the screen: a page wider than it, text that is cut off."""
+    """What does not fit the screen: a page that is wider, text that is cut off."""
     return list(browser.run(_FITS))
 
 
 def widen_text(browser: Browser) -> None:
-    """Space lines, words and letters as WCAG 1.4.12 lets people do."""
+    """Sets the line, word and letter spacing of WCAG 1.4.12."""
     browser.run(_WIDE_TEXT)
 
 
@@ -103,14 +103,14 @@ def is_still(browser: Browser) -> bool:
 
 
 def tab_stops(browser: Browser) -> list[Stop]:
-    """Where Tab leads from where the focus is first, on past the page's end to its top, until it was everywhere."""
+    """The elements that Tab reaches from the current focus, past the end of the page to its top, until it repeats."""
     count = browser.run(_REACHABLE)
     stops: dict[int, Stop] = {}
     last = -1
     for _ in range(count + SPARE_PRESSES):
         browser.press_key("Tab")
         here = browser.run(_HERE)
-        # A field for a date has stops of its own inside.
+        # A date field has several tab stops inside.
         if here is None or here["number"] == last:
             continue
         last = here["number"]
@@ -125,7 +125,7 @@ def tab_stops(browser: Browser) -> list[Stop]:
 
 
 def are_in_order(stops: list[Stop]) -> bool:
-    """As they stand on the page; the focus may have begun in their middle."""
+    """In document order; the focus may have started in their middle."""
     numbers = [stop.number for stop in stops]
     first = numbers.index(min(numbers)) if numbers else 0
     return numbers[first:] + numbers[:first] == sorted(numbers)

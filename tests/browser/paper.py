@@ -1,4 +1,4 @@
-"""What a printer would put on paper: each page of a PDF as a picture, and the QR codes that a camera finds there."""
+"""What a printer would print: each page of a PDF as an image, and the QR codes that a decoder finds in it."""
 
 import subprocess
 from pathlib import Path
@@ -6,13 +6,13 @@ from typing import Any
 
 A4_MM = (210, 297)
 MARGIN_MM, SLIP_MM = 8, (194 / 3, 34.9)
-"""As `node/admin/templates/print.css` lays the slips out."""
+"""The slips as `node/admin/templates/print.css` lays them out."""
 DOTS_PER_INCH = 300
 MM_PER_INCH = 25.4
 
 
 def sheets(pdf: bytes, folder: Path) -> list[Any]:
-    """The pages in grey, at `DOTS_PER_INCH`; `folder` is for the files between. Raises when it is no PDF."""
+    """The pages in grey, at `DOTS_PER_INCH`; `folder` is for intermediate files. Raises if it is not a PDF."""
     from PIL import Image
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -31,7 +31,7 @@ def size_mm(sheet: Any) -> tuple[int, int]:
 
 
 def slips(sheet: Any) -> list[Any]:
-    """The page cut along its dashes into three slips by eight, row by row."""
+    """The page cut along its dashed lines into three by eight slips, row by row."""
     width, height = sheet.size
     across, down = width / A4_MM[0], height / A4_MM[1]
     return [
@@ -49,7 +49,7 @@ def slips(sheet: Any) -> list[Any]:
 
 
 def code_on(slip: Any) -> str | None:
-    """The text of the one QR code that a camera finds; None for none."""
+    """The text of the one QR code in the image; None if there is none."""
     import zbar
 
     scanner = zbar.ImageScanner()

@@ -1,4 +1,4 @@
-"""The real portal and the real admins' door on this machine, before houses in memory."""
+"""The real portal and the real admin server on this machine, before fake services in memory."""
 
 import asyncio
 import threading
@@ -29,12 +29,12 @@ HOST = COMMUNITY.portal_host
 NEWCOMER = GuestView("waiting", None, NO_USAGE, None, None, None)
 
 Opening = Callable[[], AbstractAsyncContextManager[int]]
-"""Opens a door, and gives its port while it stands open."""
+"""Starts a server, and gives its port while it runs."""
 
 
 @dataclass
 class StagedHouse:
-    """The portal's `House` where one person stands still in one state, whatever they do."""
+    """The portal's `PortalService` with one person whose state never changes."""
 
     person: GuestView = NEWCOMER
     view: CommunityView = COMMUNITY
@@ -43,9 +43,9 @@ class StagedHouse:
     tables: tuple[KeptView, ...] = ()
     data: Mapping[str, object] = field(default_factory=dict)
     answers: Admitted | Refused | Full | NodeError = field(default_factory=lambda: Admitted(3_600))
-    """To whoever wants in."""
+    """Result of every attempt to join."""
     refusal: Refused | None = None
-    """To everything else that somebody wants to do."""
+    """Result of every other action."""
 
     def guest(self, mac: MacAddress) -> GuestView:
         return self.person
@@ -99,8 +99,8 @@ class StagedHouse:
 
 
 def portal(*, elsewhere: bool = False, disputed: bool = False, **more: Any) -> Opening:
-    """The portal before a `StagedHouse` with these values; `elsewhere`, for somebody who is not on its link; `disputed`, for
-    somebody whose address another device claims."""
+    """The portal before a `StagedHouse` with these values; `elsewhere`: the client is not on the node's link;
+    `disputed`: another device claims the client's address."""
 
     @asynccontextmanager
     async def opening() -> AsyncIterator[int]:
@@ -116,7 +116,7 @@ def portal(*, elsewhere: bool = False, disputed: bool = False, **more: Any) -> O
 
 @contextmanager
 def served(opening: Opening, host: str = HOST) -> Iterator[str]:
-    """The address of the first page, while the door stands open; the browser finds `HOST` on the loopback."""
+    """URL of the first page while the server runs; the browser resolves `HOST` to the loopback address."""
     port: Future[int] = Future()
     stop: Future[Callable[[], object]] = Future()
 
@@ -124,7 +124,7 @@ def served(opening: Opening, host: str = HOST) -> Iterator[str]:
         over = asyncio.Event()
         loop = asyncio.get_running_loop()
         stop.set_result(lambda: loop.call_soon_threadsafe(over.set))
-        # The loop's own thread is there from the start, for tests that count threads.
+        # Starts the executor thread of the loop now, for tests that count threads.
         await asyncio.to_thread(int)
         async with opening() as bound:
             port.set_result(bound)

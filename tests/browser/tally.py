@@ -1,4 +1,4 @@
-"""How much of the people's pages was looked at, and what was found wrong: one line for the end of a run."""
+"""Number of pages checked and of faults found: one line at the end of a test run."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,7 @@ from tests.browser.scenes import PageScene
 
 @dataclass
 class PagesTally:
-    """Counts while the tests run."""
+    """Counts during the tests."""
 
     pages: set[str] = field(default_factory=set)
     states: set[str] = field(default_factory=set)

@@ -1,4 +1,4 @@
-"""A phone's own browser behind the real node: captured, welcomed, let in, and told what it used."""
+"""The browser of a phone behind the real node: captive, welcomed, admitted, and informed about its usage."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ FROM_THE_INTERNET = "hello from the Internet"
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["JavaScript", "no JavaScript"])
-def test_a_newcomer_is_captured_accepts_with_one_tap_and_is_online(
+def test_a_captive_newcomer_accepts_with_one_tap_and_is_online(
     phone: Callable[..., Browser], scripts: bool
 ) -> None:
     browser = phone(scripts=scripts)
@@ -29,8 +29,8 @@ def test_a_newcomer_is_captured_accepts_with_one_tap_and_is_online(
     assert browser.complaints() == []
 
 
-def test_the_address_that_was_captured_opens_as_soon_as_one_is_online(phone: Callable[..., Browser]) -> None:
-    """Chromium keeps connections that it opened on a guess; those lead to the portal for as long as they stand."""
+def test_the_address_that_was_redirected_opens_after_admission(phone: Callable[..., Browser]) -> None:
+    """Chromium keeps preconnected sockets; those lead to the portal until they are closed."""
     browser = phone()
     browser.open(ELSEWHERE)
     browser.press("go online")

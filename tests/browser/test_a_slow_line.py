@@ -1,4 +1,4 @@
-"""On a line as slow as 2G's a page is there before anybody gives up."""
+"""On a line with the rate of 2G a page is shown before people give up."""
 
 import pytest
 
@@ -15,11 +15,11 @@ SPLASH_BYTES_MAX = 14 * 1024
 PAINT_MS_MAX = 2_000
 LINE = f"{BITS_PER_SECOND // 1000} kbit/s, {LATENCY_MS} ms"
 FULL = portal(view=people.OPEN, told=people.NOTICES, near=people.SERVICES)
-"""Every way in, notices and services: as long as the welcome gets."""
+"""All join methods, notices and services: the longest welcome page."""
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_welcome_comes_whole_in_14_kilobytes_and_stands_within_two_seconds(
+def test_the_welcome_page_has_14_kilobytes_at_most_and_is_shown_within_two_seconds(
     browser: Browser, language: str
 ) -> None:
     with served(FULL) as first_page:

@@ -1,4 +1,4 @@
-"""Chromium behind a captive door: refused at once, noticing the portal by itself, and joining by https."""
+"""Chromium behind a captive portal: HTTPS is refused at once, it detects the portal, and people can join by HTTPS."""
 
 import base64
 import hashlib
@@ -35,7 +35,7 @@ def certified() -> Iterator[Village]:
         yield place
 
 
-def test_a_page_by_https_is_refused_at_once_and_never_hangs(phone: Callable[..., Browser]) -> None:
+def test_an_https_page_is_refused_at_once_and_never_hangs(phone: Callable[..., Browser]) -> None:
     browser = phone()
     began = time.monotonic()
     with pytest.raises(Exception, match="ERR_CONNECTION_REFUSED"):
@@ -43,9 +43,9 @@ def test_a_page_by_https_is_refused_at_once_and_never_hangs(phone: Callable[...,
     assert time.monotonic() - began < 2
 
 
-def test_chromium_opens_the_portal_by_itself_when_its_own_resolver_is_out_of_reach(square: Village) -> None:
-    """Chromium looks for a portal when a load hangs or its secure resolver fails. Loads never hang here, so the one is
-    shown that asks for names by https only."""
+def test_chromium_detects_the_portal_when_its_secure_resolver_is_unreachable(square: Village) -> None:
+    """Chromium looks for a portal when a load times out or its secure resolver fails. Loads never time out here, so the
+    browser under test uses DNS over HTTPS only."""
     person = square.settle("secure", square.square, 200)
     try:
         person.join()
@@ -63,13 +63,13 @@ def test_chromium_opens_the_portal_by_itself_when_its_own_resolver_is_out_of_rea
 
 
 def wish(folder: Path, file: str, **settings: object) -> None:
-    """A setting that a person made earlier."""
+    """A setting that the person chose earlier."""
     path = folder / "profile" / file
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(settings))
 
 
-def test_somebody_joins_by_https(certified: Village) -> None:
+def test_a_person_joins_by_https(certified: Village) -> None:
     person = certified.settle("reader", certified.square, 30)
     person.join()
     folder = certified.lab.folder / "chromium-tls"
@@ -86,7 +86,7 @@ def test_somebody_joins_by_https(certified: Village) -> None:
 
 
 def key_hash(chain: Path) -> str:
-    """As Chromium wants it: SHA-256 of the public key of the first certificate, in base64."""
+    """In Chromium's format: SHA-256 of the public key of the first certificate, in base64."""
     key = x509.load_pem_x509_certificates(chain.read_bytes())[0].public_key()
     return base64.b64encode(
         hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()

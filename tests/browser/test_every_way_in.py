@@ -1,4 +1,4 @@
-"""Every way in, behind the real node, in every language, with JavaScript and without; and what may come after."""
+"""Every join method behind the real node, in every language, with and without JavaScript, and what can follow."""
 
 import json
 import sqlite3
@@ -21,7 +21,7 @@ Phone = Callable[..., Browser]
 
 
 def told(router: Router, *words: str) -> dict[str, Any]:
-    """What a command of the node answers, which must be yes."""
+    """Output of a command of the node, which must succeed."""
     done = router.cli(*words, "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     return dict(json.loads(done.stdout))
@@ -33,7 +33,7 @@ def vouchers(square: Village, count: int = 1, *more: str) -> list[str]:
 
 
 def is_in(browser: Browser, language: str = "en") -> bool:
-    """On the person's own page, in their language, with the Internet behind it."""
+    """The person's own page in their language, and the Internet is reachable."""
     assert browser.path == "/me", browser.text
     assert browser.attribute("html", "lang") == language
     browser.open(ELSEWHERE)
@@ -48,7 +48,7 @@ def leaves(browser: Browser, host: str) -> None:
 
 
 def come_by_every_way(browser: Browser, square: Village, language: str) -> list[str]:
-    """The ways by which one person comes in, one after the other, each time from the page that captures them."""
+    """The join methods of one person, one after the other, each from the page of the redirect."""
     code = vouchers(square)[0]
     passphrase = told(square.square, "members", "passphrase", "nursery")["passphrase"]
     card = told(square.square, "members", "card", "school")["address"]
@@ -71,7 +71,7 @@ def come_by_every_way(browser: Browser, square: Village, language: str) -> list[
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["JavaScript", "no JavaScript"])
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_person_comes_in_by_terms_by_voucher_by_passphrase_and_by_card(
+def test_a_person_joins_by_terms_by_voucher_by_passphrase_and_by_card(
     phone: Phone, square: Village, language: str, scripts: bool
 ) -> None:
     browser = phone(language, scripts=scripts)
@@ -84,7 +84,7 @@ def test_a_person_comes_in_by_terms_by_voucher_by_passphrase_and_by_card(
     ("theirs", "members", "scripts"),
     [("en", "ca", True), ("ar", "fr", False), ("es", "ar", False), ("fr", "es", True)],
 )
-def test_a_guest_asks_a_member_who_says_yes_on_their_own_phone(
+def test_a_guest_asks_a_member_who_approves_on_their_own_phone(
     phone: Phone, square: Village, theirs: str, members: str, scripts: bool
 ) -> None:
     passphrase = told(square.square, "members", "passphrase", "nursery")["passphrase"]
@@ -97,13 +97,13 @@ def test_a_guest_asks_a_member_who_says_yes_on_their_own_phone(
     member.open(member.url)
     assert sign in member.read("form[action='/answer']")
     member.tap("form[action='/answer'] button[value='yes']")
-    # The guest's page finds out by itself.
+    # The guest's page refreshes by itself.
     assert eventually(lambda: guest.has("form[action='/leave']") and not guest.has(".big"), 15)
     guest.open(ELSEWHERE)
     assert FROM_THE_INTERNET in guest.text
 
 
-def test_the_keyboard_alone_is_enough_to_come_in(phone: Phone) -> None:
+def test_a_person_can_join_by_keyboard_alone(phone: Phone) -> None:
     browser = phone()
     browser.open(ELSEWHERE)
     for _ in range(20):
@@ -115,7 +115,7 @@ def test_the_keyboard_alone_is_enough_to_come_in(phone: Phone) -> None:
     assert is_in(browser)
 
 
-def test_who_has_used_up_their_allowance_stays_online_and_reads_by_which_rule_it_is_slower(
+def test_a_person_over_their_allowance_stays_online_and_reads_which_rule_limits_them(
     phone: Phone, square: Village
 ) -> None:
     browser = phone()
@@ -138,7 +138,7 @@ def _reads(browser: Browser, url: str, *words: str) -> bool:
     return all(word in browser.text for word in words)
 
 
-def test_a_limit_is_contested_and_the_answer_stands_on_the_persons_own_page(
+def test_an_objection_to_a_limit_is_answered_on_the_persons_own_page(
     phone: Phone, square: Village, admin: Browser
 ) -> None:
     browser = phone()
@@ -155,7 +155,7 @@ def test_a_limit_is_contested_and_the_answer_stands_on_the_persons_own_page(
     assert "We speak about it on Monday." in browser.text
 
 
-def test_a_press_on_another_language_holds_on_the_pages_that_follow(phone: Phone) -> None:
+def test_a_chosen_language_is_kept_on_the_following_pages(phone: Phone) -> None:
     browser = phone()
     browser.open(ELSEWHERE)
     browser.send("/language", "[lang='ca']")
@@ -166,7 +166,7 @@ def test_a_press_on_another_language_holds_on_the_pages_that_follow(phone: Phone
     assert browser.has("html[lang='ca'] form[action='/leave']")
 
 
-def test_who_is_taken_off_reads_why_at_the_next_page_and_may_come_back_when_pardoned(
+def test_a_blocked_person_reads_why_and_may_return_after_unblocking(
     phone: Phone, square: Village, admin: Browser
 ) -> None:
     browser = phone()
@@ -186,7 +186,7 @@ def test_who_is_taken_off_reads_why_at_the_next_page_and_may_come_back_when_pard
     assert is_in(browser)
 
 
-def test_when_the_account_is_full_the_person_chooses_which_device_makes_room(
+def test_when_the_account_is_full_the_person_chooses_which_device_to_disconnect(
     phone: Phone, square: Village
 ) -> None:
     (code,) = vouchers(square, 1, "--devices", "1")
@@ -203,7 +203,7 @@ def test_when_the_account_is_full_the_person_chooses_which_device_makes_room(
     assert first.has("form[action='/join/code']")
 
 
-def test_a_second_device_comes_in_by_the_code_that_the_first_one_shows(phone: Phone, square: Village) -> None:
+def test_a_second_device_joins_by_the_code_that_the_first_one_shows(phone: Phone, square: Village) -> None:
     (code,) = vouchers(square, 1, "--devices", "3")
     first, second = phone(), phone("fr", scripts=False)
     first.open(ELSEWHERE)
@@ -215,7 +215,7 @@ def test_a_second_device_comes_in_by_the_code_that_the_first_one_shows(phone: Ph
     assert is_in(second, "fr")
 
 
-def test_when_a_vouchers_time_is_over_its_person_reads_that_and_how_to_go_on(
+def test_when_a_voucher_has_expired_its_person_reads_that_and_what_to_do(
     phone: Phone, square: Village
 ) -> None:
     (code,) = vouchers(square, 1, "--lasts", "10 minutes")
@@ -233,7 +233,7 @@ def test_when_a_vouchers_time_is_over_its_person_reads_that_and_how_to_go_on(
 
 
 def time_passes(router: Router, seconds: int) -> None:
-    """The node is off for so long: everything that ends by the clock is nearer to its end when it starts."""
+    """Stops the node for this long: everything that expires by the clock is nearer to its end when it starts."""
     assert router.daemon is not None
     router.daemon.stop()
     with closing(sqlite3.connect(router.data / "procomu.db")) as books, books:

@@ -1,4 +1,4 @@
-"""Whoever sees little, cannot use a mouse, has a small screen or a slow line can use every page in every language."""
+"""Every page in every language can be used with low vision, without a mouse, on a small screen and on a slow line."""
 
 from collections.abc import Iterator
 
@@ -29,7 +29,7 @@ LOOKS = {
 
 
 SCREENS_FOR_WORDS = ("small phone", "phone at night", "desktop")
-"""In other languages than English a page differs by its words and their direction, never by its colours."""
+"""In languages other than English a page differs by text and direction only, never by its colours."""
 
 
 @pytest.fixture(scope="module", params=PORTAL_SCENES + ADMIN_SCENES, ids=lambda scene: scene.name)
@@ -56,7 +56,7 @@ def screens_for(language: str) -> dict[str, Look]:
 
 
 def looked_at(browser: Browser, language: str) -> dict[str, list[str]]:
-    """What is wrong with the page as it stands, by screen; every screen is there."""
+    """Faults of the page by screen; every screen is a key."""
     found = {"phone": [*map(str, judge(browser).faults), *fits(browser)]}
     for name, look in screens_for(language).items():
         show(browser, look)
@@ -69,14 +69,14 @@ def looked_at(browser: Browser, language: str) -> dict[str, list[str]]:
     return found
 
 
-def test_axe_finds_nothing_wrong_in_any_language_on_any_screen(
+def test_axe_finds_no_fault_in_any_language_on_any_screen(
     browser: Browser, scene: PageScene, first_page: str
 ) -> None:
     wrong = {}
     for language in LANGUAGES if scene in PORTAL_SCENES else ("en",):
         enter(browser, scene, first_page, language)
         assert browser.attribute("html", "lang") == language
-        # One document at a time, from the node itself: no picture, font, script or anything from elsewhere.
+        # The only request is the document itself, from the node: no image, font, script or other origin.
         assert {(kind, url.startswith(first_page)) for kind, url in browser.asked_for()} == {
             ("Document", True)
         }
@@ -87,7 +87,7 @@ def test_axe_finds_nothing_wrong_in_any_language_on_any_screen(
     assert wrong == {}
 
 
-def test_the_keyboard_reaches_everything_in_order_and_shows_where_it_is(
+def test_the_keyboard_reaches_everything_in_order_and_the_focus_is_visible(
     browser: Browser, scene: PageScene, first_page: str
 ) -> None:
     enter(browser, scene, first_page)

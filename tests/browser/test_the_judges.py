@@ -1,4 +1,4 @@
-"""What judges the pages would find faults: each is shown a page that has them."""
+"""The checks find faults: each is run on a page that has them."""
 
 from urllib.parse import quote
 
@@ -26,31 +26,31 @@ def bad_page(browser: Browser) -> None:
     browser.open("data:text/html;charset=utf-8," + quote(BAD))
 
 
-def test_axe_core_finds_what_was_left_out(browser: Browser) -> None:
+def test_axe_core_finds_what_is_missing(browser: Browser) -> None:
     broken = {fault.rule for fault in judge(browser).faults}
     assert {"color-contrast", "html-has-lang", "label", "landmark-one-main", "target-size"} <= broken
 
 
-def test_a_run_of_the_rules_that_depend_on_the_screen_finds_the_same_faults(browser: Browser) -> None:
+def test_a_run_of_the_screen_dependent_rules_finds_the_same_faults(browser: Browser) -> None:
     broken = {fault.rule for fault in judge(browser, RULES_BY_SIZE + RULES_BY_COLOUR).faults}
     assert {"color-contrast", "target-size"} == broken
 
 
-def test_a_page_that_is_too_wide_cuts_text_off_or_moves_is_found_out(browser: Browser) -> None:
+def test_a_page_that_is_too_wide_cuts_text_off_or_moves_is_found(browser: Browser) -> None:
     assert any("wide on a screen" in what for what in fits(browser))
     assert any("cut off" in what for what in fits(browser))
     assert not is_still(browser)
 
 
-def test_a_place_that_does_not_show_the_focus_is_found_out(browser: Browser) -> None:
+def test_an_element_without_visible_focus_is_found(browser: Browser) -> None:
     assert [stop.name for stop in tab_stops(browser) if not stop.is_visible] == ["Go"]
 
 
-def test_a_picture_from_elsewhere_is_noticed(browser: Browser) -> None:
+def test_an_image_from_another_origin_is_found(browser: Browser) -> None:
     browser.asked_for()
     browser.open("data:text/html," + quote('<img src="http://elsewhere.example/a.png">'))
     assert ("Image", "http://elsewhere.example/a.png") in browser.asked_for()
 
 
-def test_axe_core_is_as_it_was_chosen() -> None:
+def test_axe_core_has_the_pinned_version() -> None:
     assert AXE.read_text().startswith("/*! axe v4.14.0")

@@ -1,4 +1,4 @@
-"""The scenes that are judged by axe-core and photographed leave no page out."""
+"""The scenes that are checked and photographed include every page."""
 
 from collections import Counter
 from urllib.parse import urlsplit
@@ -14,12 +14,12 @@ def paths(scenes: tuple[PageScene, ...]) -> set[str]:
     return {urlsplit(scene.path).path for scene in scenes}
 
 
-def test_every_address_of_the_portal_that_shows_a_page_is_a_scene() -> None:
+def test_every_page_of_the_portal_has_a_scene() -> None:
     shown = {path for path in (*FOR_ALL, *FOR_DEVICES) if not path.endswith(".json")}
     assert shown - paths(PORTAL_SCENES) == set()
 
 
-def test_every_address_of_the_admins_door_that_shows_a_page_is_a_scene() -> None:
+def test_every_page_of_the_admin_server_has_a_scene() -> None:
     server = AdminServer(FakeAdminBackend(), address="127.0.0.1", port=0)
     shown = {route.path for route in server.routes if route.method == "GET"}
     assert shown - paths(ADMIN_SCENES) == set()

@@ -1,4 +1,4 @@
-"""Vouchers as a printer puts them on paper: 24 to a page, and a phone's camera reads every square."""
+"""Printed vouchers: 24 on a page, and a camera reads the QR code of every slip."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +23,7 @@ def admins_pages() -> Iterator[str]:
 
 
 def issue(browser: Browser, first_page: str, count: int, **more: str) -> list[str]:
-    """A sheet on the screen; the codes as a person reads them, in order."""
+    """A sheet on the screen; its codes as text, in order."""
     browser.look(Look(1280, 800))
     signs_in(LINK)(browser, first_page)
     browser.open(f"{first_page}/vouchers")
@@ -43,7 +43,7 @@ def test_24_vouchers_fill_one_page_and_the_next_begins_another(
     assert {size_mm(sheet) for sheet in printed} == {A4_MM}
 
 
-def test_a_camera_reads_the_square_of_every_slip_after_the_sheet_is_cut(
+def test_a_camera_reads_the_qr_code_of_every_slip_after_the_sheet_is_cut(
     browser: Browser, admins_pages: str, tmp_path: Path
 ) -> None:
     codes = issue(browser, admins_pages, 24, network="Vall Alta, la xarxa de tothom")

@@ -1,4 +1,4 @@
-"""What a device sends that was never here before: frames by which it looks for the router, an address and a page."""
+"""The first frames of an unknown device: ARP and neighbour solicitation for the router, DHCP, and a SYN to the portal."""
 
 import socket
 import struct
@@ -23,7 +23,7 @@ def arp_request(router: str, mac: str, number: int) -> bytes:
 
 
 def neighbour_solicitation(router: str, mac: str, number: int) -> bytes:
-    """RFC 4861 section 4.3, with the sender's hardware address."""
+    """A neighbour solicitation (RFC 4861 section 4.3) with the source link-layer address option."""
     source, group = f"fd77::f0:{number >> 16:x}:{number & 0xFFFF:x}", "ff02::1:ff00:1"
     body = struct.pack("!BBHI", 135, 0, 0, 0) + socket.inet_pton(socket.AF_INET6, router)
     body += bytes([1, 1]) + octets(mac)
@@ -33,7 +33,7 @@ def neighbour_solicitation(router: str, mac: str, number: int) -> bytes:
 
 
 def dhcp(mac: str, number: int, *options: bytes) -> bytes:
-    """A message of a DHCP client (RFC 2131 section 2); the options are encoded already."""
+    """A DHCP client message (RFC 2131 section 2); `options` are already encoded."""
     fixed = struct.pack("!BBBBIHH", 1, 1, 6, 0, number + 1, 0, 0) + bytes(16) + octets(mac) + bytes(10 + 192)
     body = (fixed + b"\x63\x82\x53\x63" + b"".join(options) + b"\xff").ljust(300, b"\0")
     datagram = udp("0.0.0.0", "255.255.255.255", 68, 67, body)
@@ -45,7 +45,7 @@ def discover(mac: str, number: int) -> bytes:
 
 
 def request(mac: str, number: int) -> bytes:
-    """For an address that it says it had (INIT-REBOOT)."""
+    """DHCPREQUEST for the address of an earlier lease (state INIT-REBOOT)."""
     wanted = bytes([50, 4]) + socket.inet_aton(address_of(number))
     return dhcp(mac, number, bytes([53, 1, 3]), wanted, bytes([55, 4, 1, 3, 6, 51]))
 

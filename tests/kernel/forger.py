@@ -1,4 +1,4 @@
-"""A stranger on the people's link who writes the router's neighbour table, and asks the portal by http or https."""
+"""A hostile device that poisons the router's neighbour table and sends requests to the portal over HTTP or HTTPS."""
 
 import contextlib
 import re
@@ -15,22 +15,22 @@ from tests.lab.netns import Namespace
 PORTAL_HOST = "login.procomu.lan"
 FAMILIES = (socket.AF_INET, socket.AF_INET6)
 ARP_LOCK = "net__ipv4__neigh__br-lan__locktime"
-"""Linux takes no other hardware address for an IPv4 address that changed less than a second ago: 0 saves the wait."""
+"""Linux ignores a new hardware address for an entry younger than `locktime` (1 s by default); 0 avoids the wait."""
 CACHED_S, ANSWERED_S = 0.6, 0.3
 ANSWER_S, TRIES = 6.0, 3
-"""With what TCP sends again: at first the answer goes to the hardware address that was claimed."""
+"""Long enough for TCP retransmissions: the first response goes to the claimed hardware address."""
 ETH_P_ARP, ETH_P_IPV6 = 0x0806, 0x86DD
 
 
 def forged_arp(sender: str, address: str, claimed: str, to_mac: str, to_address: str) -> bytes:
-    """One ARP reply (RFC 826): `address` is at `claimed`, from the true hardware address `sender`."""
+    """An ARP reply (RFC 826): `address` is at `claimed`; the frame has the true source address `sender`."""
     body = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 2) + octets(claimed) + socket.inet_aton(address)
     body += octets(to_mac) + socket.inet_aton(to_address)
     return octets(to_mac) + octets(sender) + struct.pack("!H", ETH_P_ARP) + body
 
 
 def forged_advertisement(sender: str, address: str, claimed: str, to_mac: str, to_address: str) -> bytes:
-    """One neighbour advertisement (RFC 4861 section 4.4), solicited and overriding."""
+    """A neighbour advertisement (RFC 4861 section 4.4), solicited and with the override flag."""
     target = socket.inet_pton(socket.AF_INET6, address)
     head = struct.pack("!BBHI", 136, 0, 0, 0x6000_0000) + target + b"\x02\x01" + octets(claimed)
     total = checksum(_pseudo(address, to_address, 58, len(head)) + head)
@@ -41,13 +41,13 @@ def forged_advertisement(sender: str, address: str, claimed: str, to_mac: str, t
 
 @dataclass
 class ForgerAnswer:
-    """What came back; status 0 for nothing."""
+    """The response; status 0 if none came."""
 
     status: int
     body: str
 
     def form(self, action: str, **typed: str) -> str:
-        """The body of the form for `action`, with its hidden fields."""
+        """The body of the form with the action `action`, hidden fields included."""
         found = re.search(rf'action="{action}">(.*?)</form>', self.body, re.DOTALL)
         assert found, f"no form for {action}"
         return urlencode(dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', found[1])) | typed)
@@ -55,7 +55,7 @@ class ForgerAnswer:
 
 @dataclass
 class ForgingDevice:
-    """A person's device with one address of each family; `secure` asks by https."""
+    """A device with one address of each family; `secure` selects HTTPS."""
 
     place: Namespace
     mac: str
@@ -96,8 +96,8 @@ class ForgingDevice:
     def ask_as(
         self, victim: str, way: int, path: str, form: str | None = None, *, secure: bool = False
     ) -> ForgerAnswer:
-        """Connects under its own name, then claims to be at the victim's hardware address while it is asked who this
-        is, and is at its own again when TCP repeats the answer."""
+        """Connects with its own hardware address, claims the victim's while the portal looks up the sender, and
+        takes its own back before TCP retransmits the response."""
         own, answer = self.addresses[way], ForgerAnswer(0, "")
         for _ in range(TRIES):
             with contextlib.closing(self.connect(way, secure=secure)) as sock:

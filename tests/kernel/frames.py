@@ -1,4 +1,4 @@
-"""Ethernet frames made by hand, as a stranger would make them who does not ask his system's leave."""
+"""Ethernet frames built by hand, for what the IP stack of a device would refuse to send."""
 
 import socket
 import struct
@@ -25,7 +25,8 @@ def ip(
     options: bytes = b"",
     chain: bytes = b"",
 ) -> bytes:
-    """One IP packet; `options` are IPv4 options, `chain` IPv6 extension headers that begin with `protocol`."""
+    """One IP packet; `options` are IPv4 options, `chain` are IPv6 extension headers, of which `protocol` is the
+    first."""
     a, b = ip_address(source), ip_address(target)
     if isinstance(a, IPv6Address):
         body = chain + payload
@@ -64,7 +65,7 @@ def echo_request(source: str, target: str, payload: bytes, number: int = 77) -> 
 
 
 def checksum(data: bytes) -> int:
-    """RFC 1071."""
+    """Internet checksum (RFC 1071)."""
     data += b"\0" * (len(data) % 2)
     total = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while total >> 16:
@@ -77,7 +78,8 @@ def octets(mac: str) -> bytes:
 
 
 def raw_socket(interface: str) -> socket.socket:
-    """Sends and hears whole frames in the namespace it is made in; never waits."""
+    """A non-blocking packet socket in the network namespace of the calling thread; sends and receives whole
+    frames."""
     made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
     made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_000_000)
     made.bind((interface, 0))

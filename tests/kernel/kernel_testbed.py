@@ -1,4 +1,5 @@
-"""A street for kernel tests: a router with the real table, a member, a stranger, a mesh neighbour and a far host."""
+"""Testbed for kernel tests: a router with the real nftables table, a member, a stranger, a mesh neighbour, a far
+host."""
 
 import contextlib
 import time
@@ -16,7 +17,7 @@ MEMBER_MAC, STRANGER_MAC, HILL_MAC = "02:77:00:00:00:0a", "02:77:00:00:00:0b", "
 FAR_MAC = "02:77:00:00:00:fe"
 ROUTER, MEMBER, STRANGER = ("10.77.0.1", "fd77::1"), ("10.77.0.10", "fd77::a"), ("10.77.0.11", "fd77::b")
 FAR, OUTSIDE, HILL = ("203.0.113.1", "fd99::1"), ("10.88.0.1", "fd88::1"), ("10.66.0.2", "fd66::2")
-"""IPv4 and IPv6 of each; OUTSIDE is the router's own on the uplink."""
+"""IPv4 and IPv6 address of each; OUTSIDE is the router's address on the uplink."""
 FIREWALL = FirewallConfig("lan0", "wan0", 2080, mesh_interfaces=("mesh0",), mesh_port=7400)
 NOW = Monotonic(1_000_000)
 SETTLE_S = 0.15
@@ -25,7 +26,7 @@ MARK = b"SLIPPED-PAST"
 
 @dataclass
 class KernelTestbed:
-    """Everything that a test of the gate needs; frames of `far` are kept from the moment they arrive."""
+    """Namespaces, sockets and the kernel adapter of one test; frames to `far` are captured from the start."""
 
     lab: Lab
     router: Namespace
@@ -39,7 +40,7 @@ class KernelTestbed:
     def admit(
         self, *macs: str, ends: Monotonic | None = None, firewall: FirewallConfig = FIREWALL, **more: object
     ) -> None:
-        """These and nobody else; marks are 1, 2, 3 in their order."""
+        """Makes these the only admitted devices; their marks are 1, 2, 3 in this order."""
         admitted = {
             MacAddress(mac): Admission(MacAddress(mac), n, 0x10 + n, ends) for n, mac in enumerate(macs, 1)
         }
@@ -54,13 +55,13 @@ class KernelTestbed:
         self.ear(place).send(frame(to_mac, from_mac, packet))
 
     def heard(self, place: Namespace, text: bytes = MARK) -> list[bytes]:
-        """Frames that have arrived in `place` since the last question and hold `text`."""
+        """Frames received in `place` since the last call that contain `text`."""
         time.sleep(SETTLE_S)
         found = []
         with contextlib.suppress(BlockingIOError):
             while True:
                 data, origin = self.ear(place).recvfrom(65536)
-                if origin[2] != 4 and text in data:  # 4: our own, going out
+                if origin[2] != 4 and text in data:  # 4: PACKET_OUTGOING, sent by the host itself
                     found.append(data)
         return found
 
@@ -73,7 +74,7 @@ class KernelTestbed:
 
 @contextlib.contextmanager
 def kernel_testbed(word: str = "street") -> Iterator[KernelTestbed]:
-    """The table stands and nobody is admitted."""
+    """The table is installed and no device is admitted."""
     with Lab(word) as lab:
         router, member, stranger = lab.namespace("router"), lab.namespace("member"), lab.namespace("stranger")
         hill, far = lab.namespace("hill"), lab.namespace("far")
@@ -95,7 +96,7 @@ def kernel_testbed(word: str = "street") -> Iterator[KernelTestbed]:
         for place, own in ((member, MEMBER), (stranger, STRANGER)):
             place.address("eth0", f"{own[0]}/16", f"{own[1]}/64")
             place.route(f"default via {ROUTER[0]}", f"default via {ROUTER[1]}")
-        # Everybody knows everybody from the first packet on.
+        # Neighbour entries exist before the first packet, so that no test depends on ARP.
         far.ip(*(f"neigh replace {a} lladdr {UPLINK_MAC} dev eth0" for a in OUTSIDE))
         router.ip(*(f"neigh replace {a} lladdr {FAR_MAC} dev wan0" for a in ("10.88.0.254", "fd88::fe")))
         for own, mac in ((MEMBER, MEMBER_MAC), (STRANGER, STRANGER_MAC)):

@@ -1,4 +1,4 @@
-"""Announcements over mDNS that anybody on a link may send: of nodes that are none."""
+"""mDNS announcements that any device on a link can send, of nodes that do not exist."""
 
 import contextlib
 import hashlib
@@ -26,7 +26,7 @@ def _record(name: str, kind: int, data: bytes) -> bytes:
 
 
 def announcement(node: NodeId, *, is_whole: bool = True) -> bytes:
-    """One packet as a node would send it; without `is_whole` it names a service and nothing more."""
+    """One packet as a node would send it; without `is_whole` it has the PTR record only."""
     instance, host = instance_name(node), f"{node[:16]}.local."
     texts = announce(community="the-village", node=node, port=7400, boot="0123456789abcdef")
     packed = b"".join(
@@ -44,7 +44,7 @@ def announcement(node: NodeId, *, is_whole: bool = True) -> bytes:
 
 
 def crowded(service_type: str, number: int, octets: int = 1_400) -> bytes:
-    """One packet with as many services as fit, all below one name, and none of them in a packet of another number."""
+    """One packet with as many PTR records as fit; packets with different numbers have no name in common."""
     whole = _name(service_type)
     records = []
     left = octets - 12 - len(whole)
@@ -59,7 +59,7 @@ def crowded(service_type: str, number: int, octets: int = 1_400) -> bytes:
 
 @contextlib.contextmanager
 def mouth(interface: str) -> Iterator[Callable[[bytes], object]]:
-    """Sends to all on the link, by IPv6, in the namespace of the caller."""
+    """Sends to the IPv6 multicast group, in the namespace of the calling thread."""
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as out:
         out.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         out.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -72,7 +72,7 @@ def mouth(interface: str) -> Iterator[Callable[[bytes], object]]:
 
 @contextlib.contextmanager
 def mouth4(address: str, port: int = PORT) -> Iterator[Callable[[bytes], object]]:
-    """The same by IPv4."""
+    """Sends to the IPv4 multicast group, in the namespace of the calling thread."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
         out.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         out.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -83,7 +83,7 @@ def mouth4(address: str, port: int = PORT) -> Iterator[Callable[[bytes], object]
 
 
 def flood(interface: str, count: int) -> None:
-    """In the namespace of the caller: `count` announcements, one half of them of services that never answer."""
+    """Sends `count` announcements in the namespace of the calling thread; half of the services never answer."""
     with mouth(interface) as send:
         for number in range(count):
             node = id_of(hashlib.sha256(str(number).encode()).hexdigest())

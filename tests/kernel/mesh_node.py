@@ -1,8 +1,8 @@
-"""One node's mesh as a program, for tests in namespaces: prints one JSON line for each thing that happens.
+"""The mesh service of one node as a program, for tests in namespaces: prints one JSON line for each event.
 
     python -m tests.kernel.mesh_node NAME INTERFACE[,INTERFACE...] MEMBER...
 
-Books 1,000 bytes for "ana" once a neighbour is trusted.
+Books 1,000 bytes for the account "ana" once a neighbour is trusted.
 """
 
 import asyncio

@@ -1,9 +1,9 @@
-"""A machine that announces services, or a node's ear that hears them, as a program for tests in namespaces.
+"""A host that announces services, or a node's mDNS browser, as a program for tests in namespaces.
 
     python -m tests.kernel.service_machine offer ADDRESS NAME:PORT...
     python -m tests.kernel.service_machine hear INTERFACE OWN4 OWN6
 
-Whoever hears prints one JSON line for each change; whoever offers says goodbye when told to end.
+`hear` prints one JSON line for each change; `offer` sends goodbye packets (RFC 6762 section 10.1) on SIGTERM.
 """
 
 import asyncio

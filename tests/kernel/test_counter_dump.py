@@ -1,4 +1,4 @@
-"""The counters of many devices, read from the kernel itself: all of them, exactly, and with little memory."""
+"""The counters of many devices are read over netlink: completely, exactly and with little memory."""
 
 import subprocess
 import sys
@@ -43,7 +43,7 @@ def with_devices(kernel: LinuxKernel, count: int) -> None:
     kernel.apply(TrafficPlan(FIREWALL, admitted), NOW)
 
 
-def test_it_says_what_the_firewalls_own_library_says():
+def test_the_dump_equals_what_libnftables_lists():
     with real_kernel_in_namespace() as kernel:
         with_devices(kernel, 700)
         asked = Nftables()
@@ -58,7 +58,7 @@ def test_it_says_what_the_firewalls_own_library_says():
 
 
 def test_thousands_of_devices_are_read_with_little_memory():
-    """Before, libnftables kept each counter that it listed, and the list as JSON: 30 MB for these."""
+    """libnftables had kept every counter of the listing, and the listing as JSON: 30 MB for these devices."""
     with real_kernel_in_namespace() as kernel:
         with_devices(kernel, MANY)
         done = subprocess.run(
@@ -74,8 +74,8 @@ def test_thousands_of_devices_are_read_with_little_memory():
         assert grown_mb <= GROWTH_MB_MAX
 
 
-def test_nobody_is_missed_while_others_come_and_go():
-    """A counter that was read as gone would later be taken for a new one, and its bytes booked twice."""
+def test_no_counter_is_missed_while_others_are_added_and_removed():
+    """A counter that a dump leaves out would be taken for a new one by the next dump, and its bytes booked twice."""
     with real_kernel_in_namespace() as kernel:
         with_devices(kernel, 2_000)
         stop = threading.Event()
@@ -88,7 +88,7 @@ def test_nobody_is_missed_while_others_come_and_go():
                 other.run(f"delete counter {nft.TABLE} u{number}")
             other.close()
 
-        # In the same namespace: threads inherit it.
+        # Threads inherit the network namespace.
         churning = threading.Thread(target=churn)
         churning.start()
         try:
@@ -102,7 +102,7 @@ def test_nobody_is_missed_while_others_come_and_go():
             churning.join()
 
 
-def test_a_table_that_is_gone_is_told():
+def test_a_missing_table_is_reported():
     with real_kernel_in_namespace() as kernel:
         with_devices(kernel, 3)
         other = Nftables()

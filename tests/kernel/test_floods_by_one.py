@@ -1,4 +1,4 @@
-"""One device floods what the node limits: others still find the page, names and addresses."""
+"""One device floods what the node limits: others still get the welcome page, names and addresses."""
 
 import contextlib
 import threading
@@ -25,12 +25,12 @@ from tests.lab.questions import ask, question
 pytestmark = pytest.mark.kernel
 BOTH = pytest.mark.parametrize("way", [0, 1], ids=["IPv4", "IPv6"])
 NEIGHBOUR = ("10.77.0.99", "fd77::99")
-"""Somebody else on the street, whose packets are made by hand: nobody answers there."""
+"""One more device on the link, whose packets are built by hand; no host answers there."""
 
 
 @contextlib.contextmanager
 def flood(place: KernelTestbed, frames: list[bytes], per_second: int) -> Iterator[None]:
-    """These over and over, from the stranger's port."""
+    """Sends these packets from the stranger's port repeatedly."""
     with place.stranger.entered():
         line = raw_socket("eth0")
     stop = threading.Event()
@@ -55,7 +55,7 @@ def flood(place: KernelTestbed, frames: list[bytes], per_second: int) -> Iterato
 
 
 @BOTH
-def test_the_names_of_the_page_are_free_while_strangers_have_no_question_left(way: int) -> None:
+def test_names_of_the_portal_resolve_while_strangers_have_used_up_their_dns_limit(way: int) -> None:
     with kernel_testbed() as place:
         place.admit(MEMBER_MAC, firewall=OPEN)
         place.router.ip(f"neigh replace {NEIGHBOUR[way]} lladdr {STRANGER_MAC} dev lan0")
@@ -82,7 +82,7 @@ def test_the_names_of_the_page_are_free_while_strangers_have_no_question_left(wa
 
 
 @BOTH
-def test_the_page_opens_while_others_open_flows_from_ever_new_hardware_addresses(way: int) -> None:
+def test_the_page_opens_while_others_open_flows_from_new_hardware_addresses(way: int) -> None:
     with kernel_testbed() as place:
         place.admit(MEMBER_MAC)
         opened = [
@@ -135,8 +135,8 @@ table inet passed {
 """
 
 
-def test_a_device_that_is_admitted_takes_no_addresses_without_end() -> None:
-    """With each lease the server of names and addresses writes its whole file again."""
+def test_an_admitted_device_cannot_take_unlimited_leases() -> None:
+    """dnsmasq rewrites its whole lease file for each lease."""
     with kernel_testbed() as place:
         place.admit(MEMBER_MAC, STRANGER_MAC)
         place.router.run("nft", "-f", "-", stdin=PASSED)

@@ -1,4 +1,4 @@
-"""Connection tracking on real packets: no device, and no crowd of devices, takes the table from the others."""
+"""Connection tracking on real packets: neither one device nor many together can fill the table."""
 
 import contextlib
 import errno
@@ -33,10 +33,10 @@ pytestmark = pytest.mark.kernel
 BOTH = pytest.mark.parametrize("way", [0, 1], ids=["IPv4", "IPv6"])
 FAMILY = (socket.AF_INET, socket.AF_INET6)
 PROMISED = 1_024
-"""Flows of one device, as node.toml's documents promise."""
+"""Limit of flows for each device, as the documents of node.toml promise."""
 STRANGERS_PROMISED = 64
 SPARE = 16
-"""Entries that are nobody's flow: neighbour discovery, what the lab itself says."""
+"""Entries that belong to no device's flow: neighbour discovery and traffic of the lab itself."""
 FILES = 8_000
 
 
@@ -56,7 +56,7 @@ def place() -> Iterator[KernelTestbed]:
 
 
 def listener(place: Namespace, family: int, port: int) -> socket.socket:
-    """Completes connections and never says a word."""
+    """Completes connections and never sends a byte."""
     with place.entered():
         place.run("sysctl", "-qw", "net.core.somaxconn=8192")
         made = socket.socket(family)
@@ -69,7 +69,7 @@ def listener(place: Namespace, family: int, port: int) -> socket.socket:
 
 
 class RequestingDevice:
-    """Opens connections from one place, and knows how each began."""
+    """Opens connections from one namespace and records how each attempt ended."""
 
     def __init__(self, place: Namespace, target: str, port: int = 80) -> None:
         self._place, self._to = place, (target, port)
@@ -101,15 +101,15 @@ class RequestingDevice:
 
 
 def entries(place: KernelTestbed) -> int:
-    """That are alive: reading the table also collects those whose time is over."""
+    """Live entries only: reading the table also removes expired ones."""
     return len(place.router.run("cat", "/proc/net/nf_conntrack").splitlines())
 
 
 @BOTH
-def test_one_device_that_opens_flows_without_end_leaves_the_table_to_others(
+def test_one_device_that_opens_unlimited_flows_leaves_the_table_to_others(
     place: KernelTestbed, way: int
 ) -> None:
-    """262,139 silent flows of one guest filled the table; then nobody's new flow began."""
+    """262,139 silent flows of one guest had filled the table; then no device could open a new flow."""
     greedy, other = RequestingDevice(place.member, FAR[way]), RequestingDevice(place.stranger, FAR[way])
     greedy.call(1_500)
     assert 0.9 * PROMISED <= len(greedy.standing) <= PROMISED
@@ -123,12 +123,12 @@ def test_one_device_that_opens_flows_without_end_leaves_the_table_to_others(
 
 
 @BOTH
-def test_flows_that_ended_make_room_for_new_ones(place: KernelTestbed, way: int) -> None:
+def test_flows_that_ended_no_longer_count(place: KernelTestbed, way: int) -> None:
     caller = RequestingDevice(place.member, FAR[way])
     caller.call(1_200)
     assert caller.refused
     caller.close(politely=False)
-    time.sleep(3)  # 200 new ones in a second
+    time.sleep(3)  # 200 new flows in a second
     caller.refused = 0
     caller.call(500)
     assert (500, 0) == (len(caller.standing), caller.refused)
@@ -144,7 +144,8 @@ def test_flows_of_both_families_and_of_every_protocol_count_together(place: Kern
         lines = [said(socket.AF_INET6, FAR[1], port) for port in range(7000, 7030)]
         last = said(socket.AF_INET, FAR[0], 7100)
         time.sleep(0.1)
-        # Administratively prohibited (RFC 1812 section 5.2.7.1), not a time-out.
+        # ICMP administratively prohibited (RFC 1812 section 5.2.7.1), so that the client gets an error and no
+        # timeout.
         assert errno.EHOSTUNREACH == last.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     assert [30, 30] == [len(each.standing) for each in callers]
     for line in (*lines, last):
@@ -161,8 +162,8 @@ def said(family: int, target: str, port: int) -> socket.socket:
 
 
 @BOTH
-def test_a_device_that_is_not_admitted_has_few(place: KernelTestbed, way: int) -> None:
-    """The portal would take 12,288 connections; the table must not fill with those of one stranger."""
+def test_an_unauthorized_device_has_a_small_limit(place: KernelTestbed, way: int) -> None:
+    """The portal would accept 12,288 connections; one unauthorized device must not fill the table with them."""
     place.admit(MEMBER_MAC)
     stranger, member = (
         RequestingDevice(place.stranger, ROUTER[way], 2080),
@@ -178,11 +179,11 @@ def test_a_device_that_is_not_admitted_has_few(place: KernelTestbed, way: int) -
 
 
 SILENT = ("10.77.0.99", "fd77::99")
-"""Nobody answers there, so that half-open connections stay so."""
+"""No host answers there, so connections stay half-open."""
 
 
 def crowd_of_frames(way: int, count: int, flows: int, port: int) -> Iterator[bytes]:
-    """First segments from ever new hardware addresses."""
+    """SYN segments, each from a new hardware address."""
     for number in range(count):
         mac = f"02:99:00:00:{number >> 8:02x}:{number & 255:02x}"
         for flow in range(flows):
@@ -192,15 +193,15 @@ def crowd_of_frames(way: int, count: int, flows: int, port: int) -> Iterator[byt
 
 
 @BOTH
-def test_many_strangers_together_have_a_sixteenth_of_the_table(
+def test_unauthorized_devices_together_have_a_sixteenth_of_the_table(
     place: KernelTestbed, way: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Hardware addresses cost nothing: a limit for each is none."""
+    """Hardware addresses are free to invent: a limit for each address alone limits nothing."""
     monkeypatch.setattr(conntrack, "table_size", lambda: 16_384)
     place.admit(MEMBER_MAC)
     member = RequestingDevice(place.member, FAR[way])
     place.router.ip(f"neigh replace {SILENT[way]} lladdr {STRANGER_MAC} dev lan0")
-    # Faster than their rate allows, in portions that the rate lets through.
+    # In portions that the rate limit accepts, so that the limit of entries is what is reached.
     for number, data in enumerate(crowd_of_frames(way, 600, 10, 2080)):
         place.ear(place.stranger).send(data)
         if number % 200 == 0:
@@ -239,8 +240,8 @@ def test_all_guests_together_leave_half_of_the_table_to_members(
 
 @pytest.mark.slow
 @BOTH
-def test_questions_to_the_node_leave_the_table_within_seconds(place: KernelTestbed, way: int) -> None:
-    """A resolver's clients use a new port for each question: with the usual half minute they would fill the table."""
+def test_dns_flows_to_the_node_expire_within_seconds(place: KernelTestbed, way: int) -> None:
+    """A resolver's clients use a new port for each query: with the default of 30 s they would fill the table."""
     place.admit(MEMBER_MAC)
     before = entries(place)
     for port in range(3000, 3015):
@@ -252,7 +253,9 @@ def test_questions_to_the_node_leave_the_table_within_seconds(place: KernelTestb
 
 
 @BOTH
-def test_a_stranger_at_the_limit_still_asks_for_names_and_an_address(place: KernelTestbed, way: int) -> None:
+def test_an_unauthorized_device_at_its_limit_still_gets_names_and_an_address(
+    place: KernelTestbed, way: int
+) -> None:
     place.admit(MEMBER_MAC)
     stranger = RequestingDevice(place.stranger, ROUTER[way], 2080)
     stranger.call(100)
@@ -268,7 +271,7 @@ def test_a_stranger_at_the_limit_still_asks_for_names_and_an_address(place: Kern
 
 
 def test_a_silent_flow_is_kept_for_as_long_as_a_nat_must_and_not_for_days(place: KernelTestbed) -> None:
-    """RFC 5382, REQ-5: no less than 2 hours and 4 minutes. Linux keeps it for five days."""
+    """RFC 5382, REQ-5: not less than 2 hours and 4 minutes. The default of Linux is five days."""
     caller = RequestingDevice(place.member, FAR[0])
     caller.call(3)
     time.sleep(0.2)
@@ -279,7 +282,7 @@ def test_a_silent_flow_is_kept_for_as_long_as_a_nat_must_and_not_for_days(place:
     caller.close()
 
 
-def test_who_is_refused_is_known_with_how_many_flows_there_are(place: KernelTestbed) -> None:
+def test_a_refused_device_is_reported_with_its_number_of_flows(place: KernelTestbed) -> None:
     greedy, other = RequestingDevice(place.member, FAR[0]), RequestingDevice(place.stranger, FAR[0])
     greedy.call(1_100)
     other.call(20)

@@ -1,4 +1,4 @@
-"""A device's entries of connection tracking end with its session, and with nothing else."""
+"""The connection tracking entries of a device are deleted with its session, and no other entries are."""
 
 import socket
 import time
@@ -56,7 +56,7 @@ def flows(place: Namespace, count: int = FLOWS) -> list[socket.socket]:
                 made.append(line)
     time.sleep(0.2)
     for line in made:
-        line.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)  # nobody listens at the far end, which says so
+        line.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)  # no process listens there: ICMP error
     return made
 
 
@@ -77,7 +77,7 @@ def close(lines: list[socket.socket]) -> None:
         line.close()
 
 
-def test_the_entries_of_a_session_that_ended_go_and_nobody_elses(place: KernelTestbed) -> None:
+def test_entries_of_an_ended_session_are_deleted_and_no_others(place: KernelTestbed) -> None:
     lines = flows(place.member) + flows(place.stranger, 10)
     assert {1: FLOWS, 2: 10} == by_mark(place)
     say(place, plan(BEN, retiring={1: 0x11}))
@@ -103,7 +103,7 @@ def test_a_device_that_moved_to_another_account_keeps_its_silent_flows(place: Ke
     close(lines)
 
 
-def test_a_device_that_moved_and_then_left_loses_them(place: KernelTestbed) -> None:
+def test_a_device_that_moved_and_then_left_loses_its_flows(place: KernelTestbed) -> None:
     lines = flows(place.member)
     moved = replace(ANA, mark=3)
     say(place, plan(moved, BEN, retiring={1: 0x11}, moved=frozenset({1})))
@@ -113,8 +113,8 @@ def test_a_device_that_moved_and_then_left_loses_them(place: KernelTestbed) -> N
     close(lines)
 
 
-def test_who_is_let_in_again_after_that_goes_on(place: KernelTestbed) -> None:
-    """Also with a flow of before: the kernel takes it up again with the device's next packet."""
+def test_a_device_that_is_admitted_again_continues(place: KernelTestbed) -> None:
+    """Earlier flows too: the kernel picks a TCP flow up again with the next packet of the device."""
     lines = flows(place.member)
     say(place, plan(BEN, retiring={1: 0x11}))
     say(place, plan(BEN))
@@ -130,7 +130,7 @@ def test_who_is_let_in_again_after_that_goes_on(place: KernelTestbed) -> None:
     close(lines)
 
 
-def test_many_sessions_that_end_at_once_end_in_one_walk(place: KernelTestbed) -> None:
+def test_many_sessions_that_end_at_once_are_deleted_in_one_walk(place: KernelTestbed) -> None:
     lines = flows(place.member) + flows(place.stranger, 10)
     with place.router.entered():
         ender = conntrack.FlowEnder()
@@ -140,7 +140,9 @@ def test_many_sessions_that_end_at_once_end_in_one_walk(place: KernelTestbed) ->
     close(lines)
 
 
-def test_the_sample_says_who_has_the_most(place: KernelTestbed, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sample_names_the_device_with_most_flows(
+    place: KernelTestbed, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lines = flows(place.member, 400) + flows(place.stranger, 40)
     with place.router.entered():
         whole = conntrack.table_use()
@@ -154,7 +156,7 @@ def test_the_sample_says_who_has_the_most(place: KernelTestbed, monkeypatch: pyt
     close(lines)
 
 
-def test_flows_that_wait_for_their_first_answer_are_their_devices_and_end_with_its_session(
+def test_flows_without_a_reply_yet_belong_to_their_device_and_end_with_its_session(
     place: KernelTestbed,
 ) -> None:
     place.far.run("nft", "-f", "-", stdin=SILENT)

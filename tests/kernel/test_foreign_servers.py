@@ -1,4 +1,4 @@
-"""A second DHCP server and a foreign router on the people's side are seen with their hardware address."""
+"""A second DHCP server and a foreign router on the LAN are reported with their hardware address."""
 
 import asyncio
 import struct
@@ -19,7 +19,7 @@ from tests.lab.questions import ask
 
 pytestmark = pytest.mark.kernel
 COOKIE = bytes.fromhex("6382536335")
-"""Of a DHCP message, with its first option."""
+"""The magic cookie before the options of a DHCP message (RFC 2131 section 3)."""
 ROGUE_MAC = "02:77:00:00:00:66"
 CONFIG = """
 [node]
@@ -53,7 +53,7 @@ def place() -> Iterator[KernelTestbed]:
 
 @pytest.fixture
 def rogue(place: KernelTestbed) -> Namespace:
-    """A home router, plugged in by one of its LAN ports."""
+    """A home router, connected by one of its LAN ports."""
     made = place.lab.namespace("rogue")
     place.lab.veth(made, "eth0", place.router, "p9", a_mac=ROGUE_MAC)
     place.router.plug("p9", "lan0")
@@ -88,7 +88,7 @@ def announces_itself(rogue: Namespace, folder: Path, lifetime_s: int = 1_800) ->
     rogue.start("radvd", "-n", "-C", str(conf), "-p", str(folder / "rogue-radvd.pid"), "-m", "stderr")
 
 
-def test_a_second_dhcp_server_is_named_and_so_is_a_foreign_router(
+def test_a_second_dhcp_server_and_a_foreign_router_are_named(
     place: KernelTestbed, rogue: Namespace, tmp_path: Path
 ) -> None:
     assert not found(place)
@@ -102,10 +102,10 @@ def test_a_second_dhcp_server_is_named_and_so_is_a_foreign_router(
     assert [ROGUE_MAC in text for text in told.warnings()] == [True, True]
 
 
-def test_a_second_node_with_our_own_address_is_somebody_else(
+def test_a_second_node_with_the_same_address_is_foreign(
     place: KernelTestbed, rogue: Namespace, tmp_path: Path
 ) -> None:
-    """As two nodes that were set up alike, on one cable by mistake."""
+    """Two nodes with the same configuration, on one link by mistake."""
     rogue.ip("addr flush dev eth0")
     rogue.address("eth0", f"{ROUTER[0]}/16")
     offers_addresses(rogue, tmp_path, "10.77.3.1,10.77.3.9")
@@ -113,7 +113,7 @@ def test_a_second_node_with_our_own_address_is_somebody_else(
     assert [("dhcp", ROGUE_MAC, ROUTER[0])] == found(place)
 
 
-def test_our_own_servers_are_nobody_foreign(place: KernelTestbed, tmp_path: Path) -> None:
+def test_the_nodes_own_servers_are_not_foreign(place: KernelTestbed, tmp_path: Path) -> None:
     config, findings = parse_config(CONFIG.format(folder=tmp_path))
     assert config is not None, findings
     with place.router.entered():
@@ -125,7 +125,7 @@ def test_our_own_servers_are_nobody_foreign(place: KernelTestbed, tmp_path: Path
         with place.stranger.entered():
             foreign_servers.solicit("eth0")
         time.sleep(4)
-        # An offer and an advertisement to everybody came, and both were ours.
+        # One DHCP offer and one multicast router advertisement came, both from the node itself.
         came = place.heard(place.stranger, b"")
         for part in (COOKIE, ip_address("fd77::").packed):
             assert any(part in each for each in came)
@@ -134,7 +134,7 @@ def test_our_own_servers_are_nobody_foreign(place: KernelTestbed, tmp_path: Path
         ours.stop()
 
 
-def test_a_router_that_is_nobodys_default_is_none(
+def test_a_router_with_lifetime_zero_is_not_reported(
     place: KernelTestbed, rogue: Namespace, tmp_path: Path
 ) -> None:
     announces_itself(rogue, tmp_path, lifetime_s=0)
@@ -142,7 +142,7 @@ def test_a_router_that_is_nobodys_default_is_none(
     assert not found(place)
 
 
-def test_forged_senders_fill_a_small_list_and_stop_nothing(place: KernelTestbed) -> None:
+def test_forged_senders_fill_a_bounded_list_and_nothing_fails(place: KernelTestbed) -> None:
     head = struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1_800, 0, 0)
     for n in range(200):
         mac = f"02:66:00:00:00:{n:02x}"
@@ -162,8 +162,8 @@ def test_forged_senders_fill_a_small_list_and_stop_nothing(place: KernelTestbed)
     assert all(text.count("02:66:") == 3 and "and 61 more" in text for text in told.warnings())
 
 
-def test_cut_and_senseless_frames_are_nobodys_and_harm_nothing(place: KernelTestbed) -> None:
-    """Each beginning of an offer and of an advertisement, and both with each byte of their heads changed."""
+def test_truncated_and_malformed_frames_are_ignored(place: KernelTestbed) -> None:
+    """Every prefix of an offer and of an advertisement, and both with each byte of their headers changed."""
     offer = ip(
         "192.168.2.1", "255.255.255.255", UDP, udp("192.168.2.1", "255.255.255.255", 67, 68, bytes(20))
     )
@@ -175,7 +175,7 @@ def test_cut_and_senseless_frames_are_nobodys_and_harm_nothing(place: KernelTest
         for at in range(1, len(packet)):
             changed = packet[:at] + bytes([packet[at] ^ 0xFF]) + packet[at + 1 :]
             place.send(place.stranger, changed, STRANGER_MAC, to_mac)
-    # Whoever is listed at all is listed as the sender of a whole frame.
+    # Every listed address is the source of a complete frame.
     assert {mac for _, mac, _ in found(place)} <= {STRANGER_MAC}
     place.admit(MEMBER_MAC)
 

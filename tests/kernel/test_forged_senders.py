@@ -1,4 +1,4 @@
-"""Nobody is somebody else for the portal by what they write into the neighbour table; the real daemon, real frames."""
+"""Poisoning the neighbour table lets no device act as another one at the portal; real daemon, real frames."""
 
 import contextlib
 import json
@@ -24,7 +24,7 @@ MEMBER_MAC, STRANGER_MAC, ROUTER_MAC = MACS["laptop"], "02:77:00:00:00:0b", "02:
 
 @dataclass
 class ForgedLink:
-    """A running node and two devices on its link; the member is in."""
+    """A running node and two devices on its LAN; the member is online."""
 
     router: Router
     member: ForgingDevice
@@ -92,10 +92,10 @@ def come_in(device: ForgingDevice, way: int = 0) -> None:
 
 @BOTH
 @DOORS
-def test_no_page_of_a_member_is_read_by_who_claims_their_hardware_address(
+def test_a_device_that_claims_a_members_hardware_address_reads_none_of_their_pages(
     link: ForgedLink, way: int, secure: bool
 ) -> None:
-    """The page has every token, and the code that brings a device into the account; so has the file of my data."""
+    """The page has every token and the code that adds a device to the account; so has the export of personal data."""
     page = link.member.ask(way, "/me", secure=secure)
     assert 303 == link.member.ask(way, "/devices/code", page.form("/devices/code"), secure=secure).status
     (code,) = re.findall(r'class="big"[^>]*>([^<]+)<', link.member.ask(way, "/me", secure=secure).body)
@@ -104,7 +104,7 @@ def test_no_page_of_a_member_is_read_by_who_claims_their_hardware_address(
         assert 403 == stolen.status, path
         assert code not in stolen.body
         assert "are using the same address" in stolen.body
-    # What everybody may read is still to be read.
+    # Public pages are still served.
     assert 200 == link.stranger.ask_as(MEMBER_MAC, way, "/network", secure=secure).status
     assert_all_is_as_before(link)
 
@@ -121,10 +121,10 @@ def test_no_page_of_a_member_is_read_by_who_claims_their_hardware_address(
         ("/ways", "/join/terms"),
     ],
 )
-def test_nothing_is_changed_by_who_claims_a_members_hardware_address(
+def test_a_device_that_claims_a_members_hardware_address_changes_nothing(
     link: ForgedLink, way: int, secure: bool, page: str, change: str
 ) -> None:
-    """Not even with the member's own token, which was read in the air."""
+    """Not even with the member's own token, read by a sniffer."""
     typed = {"rule": "", "text": "forged"} if change == "/contest" else {}
     form = link.member.ask(way, page, secure=secure).form(change, **typed)
     before = link.member.ask(way, "/my-data.json", secure=secure).body
@@ -135,8 +135,8 @@ def test_nothing_is_changed_by_who_claims_a_members_hardware_address(
 
 
 @BOTH
-def test_who_claims_a_members_address_is_told_of_and_the_member_goes_on(link: ForgedLink, way: int) -> None:
-    """The stranger takes the member's IP address; the member's own next word takes it back."""
+def test_an_address_conflict_is_reported_and_the_member_stays_online(link: ForgedLink, way: int) -> None:
+    """The hostile device takes over the member's IP address; the member's next packet takes it back."""
     for _ in range(2):
         link.stranger.claim(link.member.addresses[way], STRANGER_MAC)
         time.sleep(0.1)
@@ -149,10 +149,10 @@ def test_who_claims_a_members_address_is_told_of_and_the_member_goes_on(link: Fo
 
 @BOTH
 @DOORS
-def test_a_stranger_under_the_members_own_address_is_refused(
+def test_a_device_that_uses_the_members_ip_address_is_refused(
     link: ForgedLink, way: int, secure: bool
 ) -> None:
-    """It has no lease and no neighbour entry of its own that would say so: the frames do."""
+    """It has no lease and no neighbour entry of its own that would show it; the source of its frames does."""
     assert 200 == link.member.ask(way, "/me", secure=secure).status
     with squatting(link, way) as squatter:
         link.member.claim(link.member.addresses[way], MEMBER_MAC)
@@ -163,7 +163,7 @@ def test_a_stranger_under_the_members_own_address_is_refused(
     assert_all_is_as_before(link)
 
 
-def test_no_log_of_all_this_holds_an_address(link: ForgedLink) -> None:
+def test_no_log_of_this_contains_a_hardware_address(link: ForgedLink) -> None:
     assert eventually(lambda: "Two devices claim" in link.router.daemon.output())
     said = link.router.daemon.output()
     assert 1 == said.count("Two devices claim")

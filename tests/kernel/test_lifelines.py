@@ -1,4 +1,5 @@
-"""Lifelines in the real kernel: its classes stand as the tree that was worked out, and packets get through beside greed."""
+"""Lifelines in the real kernel: its HTB classes match the computed tree, and a greedy account cannot starve
+another."""
 
 import json
 import socket
@@ -34,7 +35,7 @@ SECONDS, SETTLE_S, TICK_S = 4.0, 1.0, 0.005
 
 
 def classes_of(interface: str) -> dict[int, dict[str, int | None]]:
-    """What the kernel says of its HTB classes, asked by a program that is not ours: parent, and rates in bytes a second."""
+    """HTB classes as tc(8) shows them: parent, and rates in bytes a second."""
     told = subprocess.run(["tc", "-j", "class", "show", "dev", interface], capture_output=True, check=True)
     return {
         int(each["handle"].partition(":")[2], 16): {
@@ -55,10 +56,10 @@ def kernel() -> Iterator[LinuxKernel]:
 
 @SAMPLE
 @given(community=ACCEPTED)
-def test_the_kernel_holds_the_tree_that_was_worked_out_with_everybodys_lifeline(
+def test_the_kernel_has_the_computed_tree_with_every_lifeline(
     kernel: LinuxKernel, community: Community
 ) -> None:
-    """Also from one plan to the next, whatever stood before: pools come and go, accounts move into them."""
+    """Also after a change of plan: pools appear and disappear, accounts move between them."""
     standing = effective_policy_of(community)
     plan, shaped = plan_of(standing), standing.active_ruleset.ruleset.shaped
     kernel.apply(plan, Monotonic(1_000_000))
@@ -68,7 +69,7 @@ def test_the_kernel_holds_the_tree_that_was_worked_out_with_everybodys_lifeline(
             minor: {"parent": htb.parent_minor, "rate": htb.rate // 8, "ceil": htb.ceil // 8}
             for minor, htb in wanted.items()
         }
-        # The same questions to what stands in the kernel, in whole bytes a second.
+        # The same checks on the kernel's own values, in whole bytes a second.
         stands = {
             minor: replace(
                 wanted[minor], parent_minor=each["parent"], rate=each["rate"] * 8 + 7, ceil=each["ceil"] * 8
@@ -126,7 +127,7 @@ def place() -> Iterator[KernelTestbed]:
 
 
 def choir_plan() -> TrafficPlan:
-    """Two households count as one; the modest one has used up a quota, so it weighs a hundredth of the other."""
+    """Two households in one pool; the modest one has used up a quota, so its weight is a hundredth of the other's."""
     community = Community(
         CHOIR, MODEST + GREEDY, ("modest", "greedy"), 0, (), frozenset({"modest"}), 0, "synced"
     )
@@ -139,8 +140,9 @@ def apply(place: KernelTestbed, plan: TrafficPlan) -> None:
 
 
 def modest_rate(place: KernelTestbed, *, upwards: bool) -> float:
-    """Payload bits a second that the modest household has of 400 kbit/s, while the greedy one wants 15 Mbit/s."""
-    # Ports of this call alone: what still waits in the classes was sent to sockets of an earlier one.
+    """Payload in bit/s that the modest household receives of the 400 kbit/s it sends, while the greedy one sends
+    15 Mbit/s."""
+    # Ports of this call only: packets still queued in the classes belong to sockets of an earlier call.
     with place.far.entered():
         far = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2)]
         for each in far:
@@ -191,21 +193,21 @@ def test_a_household_in_a_pool_has_its_lifeline_beside_a_greedy_one(
     place: KernelTestbed, upwards: bool
 ) -> None:
     apply(place, choir_plan())
-    # HTB counts Ethernet frames: of each 1042 bytes, 1000 are these.
+    # HTB counts Ethernet frames: 1000 of each 1042 bytes are payload.
     assert modest_rate(place, upwards=upwards) >= LIFELINE * 0.95
 
 
 @pytest.mark.parametrize("upwards", [False, True], ids=["down", "up"])
-def test_without_a_floor_of_its_own_it_has_less(place: KernelTestbed, upwards: bool) -> None:
-    """As it was once. Without this, the test above would mean nothing."""
+def test_without_a_guaranteed_rate_it_gets_less(place: KernelTestbed, upwards: bool) -> None:
+    """Control for the test above: without a guaranteed rate the lifeline is not reached."""
     plan = choir_plan()
     without = {m: replace(c, floor=NO_RATES, lifeline=NO_RATES) for m, c in plan.classes.items()}
     apply(place, replace(plan, classes=without))
     assert modest_rate(place, upwards=upwards) < LIFELINE * 0.85
 
 
-def test_every_class_hangs_where_it_belongs(place: KernelTestbed) -> None:
-    """The line on top, the pool below it, the households below the pool; on both interfaces."""
+def test_every_class_has_the_right_parent(place: KernelTestbed) -> None:
+    """The line is the root class, the pool its child, the households children of the pool; on both interfaces."""
     plan = choir_plan()
     apply(place, plan)
     pool = next(minor for minor, each in plan.classes.items() if each.parent_minor is None)

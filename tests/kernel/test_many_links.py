@@ -1,4 +1,4 @@
-"""A node with several mesh links: each is a world of its own, and one that comes late is used at once."""
+"""A node with several mesh links: a name is unique for each link only, and a link that appears late is used at once."""
 
 import sys
 import time
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.kernel
 
 FLOOD_PER_S = 600
 MEET_S = 10.0
-"""On a busy machine; alone it takes two to four."""
+"""On a loaded machine; alone it takes two to four."""
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def node(where: Namespace, name: str, interfaces: str, *members: str) -> LabProg
 
 
 def with_a_link_that_comes_later(where: Namespace, name: str, *members: str) -> LabProgram:
-    """The first link has told its name when the second asks whether somebody has it."""
+    """The first link has registered its name before the second probes for it."""
     where.ip("link set mesh1 down")
     program = node(where, name, "mesh0,mesh1", *members)
     at_which(program, "started")
@@ -53,8 +53,8 @@ def knows(*names: str, state: str = "trusted"):  # type: ignore[no-untyped-def]
     return is_so
 
 
-def test_two_links_of_one_node_on_one_cable_are_no_clones_and_both_are_announced(lab: Lab) -> None:
-    """Both of its links lead to the same switch, as they do where somebody wants a spare cable."""
+def test_two_links_of_one_node_on_one_segment_are_no_conflict_and_both_are_announced(lab: Lab) -> None:
+    """Both links of the node are connected to the same switch, as with a spare cable."""
     valley, hill, switch = (lab.namespace(name) for name in ("valley", "hill", "switch"))
     switch.bridge("br0")
     for where, link in ((valley, "mesh0"), (valley, "mesh1"), (hill, "mesh0")):
@@ -66,7 +66,7 @@ def test_two_links_of_one_node_on_one_cable_are_no_clones_and_both_are_announced
     at_which(high, "peers", is_trusting)
     at_which(low, "peers", is_trusting)
     at_which(high, "peers", lambda line: len(found(line, "low")) == 1)
-    time.sleep(5.0)  # looked for on both links for a while
+    time.sleep(5.0)  # probed on both links for a while
     addresses = set(valley.run("ip", "-6", "-o", "addr", "show", "scope", "link").split()) - {"lo"}
     own = {each.partition("/")[0] for each in addresses if each.startswith("fe80::")}
     said = lines(high, "peers")[-1]["addresses"]
@@ -75,8 +75,8 @@ def test_two_links_of_one_node_on_one_cable_are_no_clones_and_both_are_announced
     assert [] == calls_it_a_clone(low) + calls_it_a_clone(high)
 
 
-def test_two_links_hear_nothing_of_each_other(lab: Lab) -> None:
-    """Each neighbour is met on the link that it is on, and answers carry that link's address."""
+def test_two_links_receive_nothing_of_each_other(lab: Lab) -> None:
+    """Each neighbour is discovered on its own link, and answers contain that link's address."""
     valley, hill, coast = (lab.namespace(name) for name in ("valley", "hill", "coast"))
     lab.veth(valley, "mesh0", hill, "mesh0")
     lab.veth(valley, "mesh1", coast, "mesh0")
@@ -92,7 +92,7 @@ def test_two_links_hear_nothing_of_each_other(lab: Lab) -> None:
 
 
 def found(line: Line, name: str) -> set[str]:
-    """The links on which discovery met a node; a connection that it opened names none."""
+    """The links on which discovery found a node; an outgoing connection has none."""
     said = line["addresses"]
     assert isinstance(said, dict)
     return {each.partition("%")[2].partition("]")[0] for each in said.get(name, []) if "%" in each}
@@ -113,7 +113,8 @@ def two_pairs(lab: Lab) -> tuple[list[Namespace], list[LabProgram]]:
 
 
 def test_two_running_pairs_meet_over_a_new_cable(lab: Lab) -> None:
-    """They had never met in 75 s: the new link took its own name, heard over the old one, for a clone."""
+    """They did not meet within 75 s: the new link heard the node's own name over the old one and took it for a
+    conflict."""
     places, programs = two_pairs(lab)
     time.sleep(3.0)
     plugged = time.monotonic()
@@ -144,23 +145,23 @@ def join(lab: Lab, east: Namespace, west: Namespace) -> float:
 
 @pytest.mark.slow
 def test_two_running_pairs_meet_when_their_switches_are_joined(lab: Lab) -> None:
-    """No link of any node changes: only asking again finds who is there now."""
+    """No link of any node changes state: only a repeated query finds the new neighbours."""
     places = [lab.namespace(name) for name in ("valley", "hill", "coast", "wood")]
     switches = two_switches(lab, tuple(places[:2]), tuple(places[2:]))
     names = ["low", "high", "far", "near"]
     programs = [node(where, name, "mesh0", *names) for where, name in zip(places, names, strict=True)]
     at_which(programs[0], "peers", knows("high"))
     at_which(programs[2], "peers", knows("near"))
-    time.sleep(35.0)  # a browser asks at 1, 3, 7, 15, 31 and 63 s
+    time.sleep(35.0)  # a browser queries at 1, 3, 7, 15, 31 and 63 s
     plugged = join(lab, *switches)
     met = at_which(programs[0], "peers", knows("far", "near"), seconds=60.0)
     print(f"met after {met - plugged:.2f} s")
     assert met - plugged < 2 * MEET_S
 
 
-def test_a_member_is_found_while_somebody_announces_a_thousand_nodes_that_are_none(lab: Lab) -> None:
-    """128 names had filled what a link remembers; after that no new node was found. The two cannot hear each other
-    until both have heard all of them."""
+def test_a_member_is_found_while_a_device_announces_a_thousand_invented_nodes(lab: Lab) -> None:
+    """128 names had filled the cache of a link, and no new node was found. The two nodes cannot reach each other
+    until both have received all announcements."""
     valley, hill, noise, din = (lab.namespace(name) for name in ("valley", "hill", "noise", "din"))
     switches = two_switches(lab, (valley, noise), (hill, din))
     low, high = node(valley, "low", "mesh0", "high"), node(hill, "high", "mesh0", "low")
@@ -183,7 +184,7 @@ def memory_kb(program: LabProgram) -> int:
 
 
 def hostile(number: int) -> bytes:
-    """Services of one kind without end, broken messages that are all different, and questions that never end."""
+    """Endless services of one type, malformed messages that all differ, and endless queries."""
     match number % 3:
         case 0:
             return crowded(SERVICE_TYPE, number)
@@ -193,7 +194,7 @@ def hostile(number: int) -> bytes:
 
 
 def test_a_member_is_found_and_memory_stays_small_while_a_link_is_flooded(lab: Lab) -> None:
-    """65 records fit into a packet, and zeroconf had kept each of them, and what was wrong in each broken one."""
+    """A packet holds 65 records; zeroconf had kept each of them, and the error of each malformed packet."""
     valley, hill = lab.namespace("valley"), lab.namespace("hill")
     lab.veth(valley, "mesh0", hill, "mesh0")
     for where in (valley, hill):

@@ -1,4 +1,4 @@
-"""The lab's own memory limit: it holds, it counts, and it goes away."""
+"""The lab's memory limit is enforced, is accounted, and is removed with its lab."""
 
 import signal
 import sys
@@ -20,7 +20,7 @@ LOOK = (
 )
 
 
-def test_who_takes_more_is_killed_and_who_takes_less_is_counted():
+def test_a_program_over_the_limit_is_killed_and_one_below_it_is_accounted():
     with Lab("limit") as lab:
         place, limit = lab.namespace("place"), MemoryLimit(lab, 40 * MIB)
         modest = place.start(*limit.enter, sys.executable, "-c", TAKE, str(10 * MIB))

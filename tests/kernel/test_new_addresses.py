@@ -1,4 +1,4 @@
-"""Ever new hardware addresses on the people's side: the kernel's neighbour tables do not fill, and members are found."""
+"""A flood of new hardware addresses on the LAN: the kernel's neighbour tables do not fill, and members are found."""
 
 import time
 from collections.abc import Iterator
@@ -17,14 +17,14 @@ PROMISED_PER_SECOND = 2_000
 
 @pytest.fixture
 def place() -> Iterator[KernelTestbed]:
-    make_room_for_neighbours()  # of the whole machine: a node in a namespace cannot
+    make_room_for_neighbours()  # limits of the whole machine: a node in a namespace cannot set them
     with kernel_testbed("arrivals") as made:
         made.admit(MEMBER_MAC)
         yield made
 
 
 def asks(way: int, mac: str, number: int) -> bytes:
-    """Who has the router's address? From ever new addresses."""
+    """ARP requests for the router's address, each from a new address."""
     return (arp_request, neighbour_solicitation)[way](ROUTER[way], mac, number)
 
 
@@ -47,20 +47,20 @@ def flood(place: KernelTestbed, way: int, count: int = FLOOD) -> float:
 
 
 @BOTH
-def test_a_flood_of_new_addresses_is_held_to_what_the_table_can_take(place: KernelTestbed, way: int) -> None:
+def test_a_flood_of_new_addresses_is_limited_to_what_the_table_holds(place: KernelTestbed, way: int) -> None:
     lasted_s = flood(place, way)
     assert entries(place, way) <= PROMISED_PER_SECOND * (1 + lasted_s) + 50
 
 
 @BOTH
-def test_one_address_cannot_fill_the_table_with_names_for_itself(place: KernelTestbed, way: int) -> None:
+def test_one_hardware_address_cannot_fill_the_table_with_ip_addresses(place: KernelTestbed, way: int) -> None:
     for number in range(2_000):
         place.ear(place.stranger).send(asks(way, "02:f0:00:00:00:01", number))
     assert entries(place, way) <= 150
 
 
 @BOTH
-def test_a_member_whose_entry_went_is_found_during_the_flood(place: KernelTestbed, way: int) -> None:
+def test_a_member_whose_entry_was_evicted_is_found_during_the_flood(place: KernelTestbed, way: int) -> None:
     with place.member.entered():
         place.member.run("ping", "-c1", "-W2", ROUTER[way])
     flood(place, way, 4_000)
@@ -69,7 +69,7 @@ def test_a_member_whose_entry_went_is_found_during_the_flood(place: KernelTestbe
     assert "1 received" in place.member.run("ping", "-c1", "-W1", ROUTER[way])
 
 
-def test_the_guard_goes_with_the_table(place: KernelTestbed) -> None:
+def test_the_limit_is_removed_with_the_table(place: KernelTestbed) -> None:
     assert "table arp procomu" in place.router.run("nft", "list", "tables")
     with place.router.entered():
         place.kernel.remove()

@@ -1,4 +1,4 @@
-"""Real packets of people who did not sign in, of forged senders, and of hosts beyond the people's side."""
+"""Real packets of unauthorized devices, with forged sources, and from hosts outside the LAN: none is forwarded."""
 
 import socket
 import struct
@@ -36,7 +36,7 @@ from tests.lab.netns import Namespace
 pytestmark = pytest.mark.kernel
 BOTH = pytest.mark.parametrize("way", [0, 1], ids=["IPv4", "IPv6"])
 FORGED = ("203.0.113.9", "fd99::9")
-"""The far network's, which a stranger claims to be."""
+"""An address of the far network, used as a forged source."""
 PING = (ICMP, ICMPV6)
 
 
@@ -48,19 +48,19 @@ def place() -> Iterator[KernelTestbed]:
 
 
 def asks(way: int, sender: tuple[str, str] = STRANGER, port: int = 1000, **more: object) -> bytes:
-    """A datagram to the far host."""
+    """A UDP datagram to the far host."""
     return ip(sender[way], FAR[way], UDP, udp(sender[way], FAR[way], port, 7, MARK), **more)  # type: ignore[arg-type]
 
 
 @BOTH
-def test_a_member_passes(place: KernelTestbed, way: int) -> None:
-    """Without this, every other test here would mean nothing."""
+def test_packets_of_a_member_are_forwarded(place: KernelTestbed, way: int) -> None:
+    """Control: without this every other test in this file would pass on a dead link."""
     place.send(place.member, asks(way, MEMBER), MEMBER_MAC)
     assert 1 == len(place.heard(place.far))
 
 
 @BOTH
-def test_a_stranger_reaches_nothing_by_any_protocol(place: KernelTestbed, way: int) -> None:
+def test_an_unauthorized_device_reaches_nothing_by_any_protocol(place: KernelTestbed, way: int) -> None:
     me, far = STRANGER[way], FAR[way]
     place.send(place.stranger, asks(way), STRANGER_MAC)
     place.send(place.stranger, ip(me, far, TCP, tcp(me, far, 1000, 443, SYN, payload=MARK)), STRANGER_MAC)
@@ -71,7 +71,9 @@ def test_a_stranger_reaches_nothing_by_any_protocol(place: KernelTestbed, way: i
 
 
 @BOTH
-def test_a_stranger_reaches_nothing_by_a_tagged_or_misdirected_frame(place: KernelTestbed, way: int) -> None:
+def test_an_unauthorized_device_reaches_nothing_by_a_tagged_or_misdirected_frame(
+    place: KernelTestbed, way: int
+) -> None:
     kind = struct.pack("!H", frames.ETH_P_IPV6 if way else frames.ETH_P_IP)
     for tag in (0, 1, 5):
         head = octets("02:77:00:00:00:01") + octets(STRANGER_MAC) + struct.pack("!HH", 0x8100, tag) + kind
@@ -81,7 +83,7 @@ def test_a_stranger_reaches_nothing_by_a_tagged_or_misdirected_frame(place: Kern
     assert [] == place.heard(place.far)
 
 
-def test_extension_headers_fragments_and_source_routes_carry_nobody_past(place: KernelTestbed) -> None:
+def test_extension_headers_fragments_and_source_routes_are_not_forwarded(place: KernelTestbed) -> None:
     me, far, router = STRANGER[1], FAR[1], ROUTER[1]
     body, options = udp(me, far, 1000, 7, MARK), bytes([17, 0, 1, 4, 0, 0, 0, 0])
     route = bytes([17, 2, 0, 1, 0, 0, 0, 0]) + ip_address(far).packed
@@ -101,7 +103,7 @@ def test_extension_headers_fragments_and_source_routes_carry_nobody_past(place: 
 
 @BOTH
 @pytest.mark.parametrize("claimed", [MEMBER, ROUTER, FORGED, ("0.0.0.0", "fe80::b")])
-def test_a_stranger_reaches_nothing_under_another_address(
+def test_an_unauthorized_device_reaches_nothing_with_another_source_address(
     place: KernelTestbed, way: int, claimed: tuple[str, str]
 ) -> None:
     place.send(place.stranger, asks(way, claimed, 1001), STRANGER_MAC)
@@ -109,7 +111,7 @@ def test_a_stranger_reaches_nothing_under_another_address(
 
 
 @BOTH
-def test_a_stranger_cannot_ride_on_a_members_running_flow(place: KernelTestbed, way: int) -> None:
+def test_an_unauthorized_device_cannot_use_a_members_established_flow(place: KernelTestbed, way: int) -> None:
     home = (OUTSIDE[0], MEMBER[1])[way]
     place.send(place.member, asks(way, MEMBER, 2000), MEMBER_MAC)
     place.send(
@@ -124,8 +126,8 @@ def test_a_stranger_cannot_ride_on_a_members_running_flow(place: KernelTestbed, 
 
 
 @BOTH
-def test_the_routers_own_answers_carry_nothing_to_a_forged_sender(place: KernelTestbed, way: int) -> None:
-    """Pings, refusals and complaints go to the sender's address: a forged one would be a way out for anyone."""
+def test_the_routers_own_answers_are_not_sent_to_a_forged_source(place: KernelTestbed, way: int) -> None:
+    """Echo replies, resets and ICMP errors go to the source address: a forged one would be a way out."""
     me, router, far = FORGED[way], ROUTER[way], FAR[way]
     for packet in (
         ip(me, router, PING[way], echo_request(me, router, MARK)),
@@ -142,9 +144,9 @@ def test_the_routers_own_answers_carry_nothing_to_a_forged_sender(place: KernelT
 
 
 @BOTH
-def test_a_stranger_cannot_answer_in_the_place_of_a_far_host(place: KernelTestbed, way: int) -> None:
-    """What belongs to a running flow of the node's own, such as a question of its resolver, is no first packet: it is
-    looked at where it comes in."""
+def test_an_unauthorized_device_cannot_answer_in_place_of_a_far_host(place: KernelTestbed, way: int) -> None:
+    """Packets of an established flow of the node itself, such as a query of its resolver, skip the rules for new
+    flows: they are checked at the input interface."""
     own, far = OUTSIDE[way], FAR[way]
     family = (socket.AF_INET, socket.AF_INET6)[way]
     with place.router.entered(), socket.socket(family, socket.SOCK_DGRAM) as asker:
@@ -160,13 +162,13 @@ def test_a_stranger_cannot_answer_in_the_place_of_a_far_host(place: KernelTestbe
 
 
 @BOTH
-def test_a_member_cannot_send_under_a_foreign_address(place: KernelTestbed, way: int) -> None:
+def test_a_member_cannot_send_with_a_foreign_source_address(place: KernelTestbed, way: int) -> None:
     place.send(place.member, asks(way, FORGED, 1002), MEMBER_MAC)
     assert [] == place.heard(place.far)
 
 
 @BOTH
-def test_the_uplink_and_the_mesh_reach_no_device_first(place: KernelTestbed, way: int) -> None:
+def test_the_uplink_and_the_mesh_cannot_open_flows_to_devices(place: KernelTestbed, way: int) -> None:
     place.heard(place.member)
     for sender in (FAR, STRANGER, MEMBER):
         packet = ip(sender[way], MEMBER[way], UDP, udp(sender[way], MEMBER[way], 9, 9, MARK))
@@ -177,9 +179,9 @@ def test_the_uplink_and_the_mesh_reach_no_device_first(place: KernelTestbed, way
 
 
 @BOTH
-def test_the_mesh_uses_the_uplink_only_where_the_community_lets_it(place: KernelTestbed, way: int) -> None:
-    """Who joins the mesh link is not thereby admitted; a community that lends its uplink says so."""
-    place.heard(place.far)  # what earlier tests sent
+def test_the_mesh_uses_the_uplink_only_if_the_community_allows_it(place: KernelTestbed, way: int) -> None:
+    """Being on the mesh link does not authorize anything; sharing the uplink with it is a setting."""
+    place.heard(place.far)  # packets of earlier tests
     lent, heard = replace(FIREWALL, transit=True), []
     for firewall, port in ((FIREWALL, 2001), (lent, 2002), (FIREWALL, 2003)):
         place.admit(MEMBER_MAC, firewall=firewall)
@@ -190,7 +192,7 @@ def test_the_mesh_uses_the_uplink_only_where_the_community_lets_it(place: Kernel
 
 @BOTH
 @pytest.mark.parametrize("side", ["uplink", "mesh"])
-def test_the_portal_answers_only_the_peoples_side(place: KernelTestbed, way: int, side: str) -> None:
+def test_the_portal_answers_only_the_lan(place: KernelTestbed, way: int, side: str) -> None:
     family = (socket.AF_INET, socket.AF_INET6)[way]
     with place.router.entered():
         portal = socket.create_server(("", FIREWALL.portal_port), family=family)
@@ -205,8 +207,10 @@ def test_the_portal_answers_only_the_peoples_side(place: KernelTestbed, way: int
 
 
 @BOTH
-def test_many_questions_through_one_socket_are_as_few_as_through_many(place: KernelTestbed, way: int) -> None:
-    """Else a name server far away and one running flow would be a free line to the Internet."""
+def test_queries_through_one_socket_are_limited_like_queries_through_many(
+    place: KernelTestbed, way: int
+) -> None:
+    """Otherwise one established flow to a far name server would be an unlimited tunnel."""
     family, answered = (socket.AF_INET, socket.AF_INET6)[way], 0
     with place.router.entered():
         names = socket.socket(family, socket.SOCK_DGRAM)
@@ -231,8 +235,8 @@ def _answer_waiting(names: socket.socket) -> int:
 
 
 @BOTH
-def test_a_stray_segment_does_not_end_a_members_connection(place: KernelTestbed, way: int) -> None:
-    """Conntrack takes a late segment for no part of its flow; answering it with a reset would cut the flow."""
+def test_a_stray_segment_does_not_reset_a_members_connection(place: KernelTestbed, way: int) -> None:
+    """Conntrack classifies a late segment as invalid; answering it with a reset would end the connection."""
     connection = OpenDownload(place, way, 3000)
     connection.out(ACK, 2_000_000_000, 501)
     assert [] == connection.resets(place.member)
@@ -240,7 +244,7 @@ def test_a_stray_segment_does_not_end_a_members_connection(place: KernelTestbed,
 
 @BOTH
 def test_a_running_download_survives_the_move_to_another_account(place: KernelTestbed, way: int) -> None:
-    """The far end's next segment may come before the device has marked its flow anew."""
+    """The far end's next segment may arrive before a packet of the device has set the new mark."""
     connection = OpenDownload(place, way, 3100)
     moved = Admission(MacAddress(MEMBER_MAC), 2, 0x12, None)
     with place.router.entered():
@@ -258,7 +262,9 @@ def test_a_running_download_survives_the_move_to_another_account(place: KernelTe
 
 
 @BOTH
-def test_a_download_stops_with_the_session_and_its_device_is_told(place: KernelTestbed, way: int) -> None:
+def test_a_download_stops_with_the_session_and_its_device_gets_an_error(
+    place: KernelTestbed, way: int
+) -> None:
     connection = OpenDownload(place, way, 3200)
     place.admit()
     try:
@@ -271,7 +277,7 @@ def test_a_download_stops_with_the_session_and_its_device_is_told(place: KernelT
 
 
 class OpenDownload:
-    """From the member to the far host, played by hand: neither's own system knows of it."""
+    """A TCP connection from the member to the far host, built by hand; neither system has a socket for it."""
 
     def __init__(self, place: KernelTestbed, way: int, port: int) -> None:
         self.place, self.way, self.port = place, way, port
@@ -307,4 +313,4 @@ add table inet mute
 add chain inet mute out { type filter hook output priority 0; }
 add rule inet mute out tcp flags rst drop
 """
-"""No end answers a connection that is played by hand."""
+"""Neither host answers segments of a connection that is built by hand."""

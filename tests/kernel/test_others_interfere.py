@@ -1,4 +1,4 @@
-"""Another program flushes what is ours: the next reading notices, and what stood stands again."""
+"""Another program flushes the node's table: the next read notices it, and the table is installed again."""
 
 import asyncio
 import re
@@ -37,7 +37,7 @@ def kernel() -> Iterator[LinuxKernel]:
 
 
 def standing() -> str:
-    """Everything but counts, handles and the name of the counters' life."""
+    """Everything except counter values, handles and the name of the counter generation."""
     table = subprocess.run(
         ["nft", "-s", "list", "table", "inet", "procomu"], capture_output=True, text=True, check=False
     )
@@ -67,7 +67,7 @@ def standing() -> str:
         "tc qdisc replace dev wan0 root pfifo",
     ],
 )
-def test_what_another_program_took_away_stands_again(kernel: LinuxKernel, interference: str) -> None:
+def test_what_another_program_removed_is_restored(kernel: LinuxKernel, interference: str) -> None:
     before = standing()
     kernel.read()
     subprocess.run(interference.split(), check=True)
@@ -81,7 +81,7 @@ def test_what_another_program_took_away_stands_again(kernel: LinuxKernel, interf
     kernel.read()
 
 
-def test_a_program_that_changes_its_own_tables_all_the_time_does_not_keep_us_from_counting(
+def test_constant_changes_in_other_tables_do_not_stop_accounting(
     kernel: LinuxKernel,
 ) -> None:
     read = 0
@@ -96,16 +96,16 @@ def test_a_program_that_changes_its_own_tables_all_the_time_does_not_keep_us_fro
     assert 3 == read
 
 
-def test_our_own_changes_are_not_taken_for_those_of_others(kernel: LinuxKernel) -> None:
+def test_the_nodes_own_changes_are_not_taken_for_those_of_others(kernel: LinuxKernel) -> None:
     for minute in range(5):
         kernel.apply(TrafficPlan(PLAN.firewall, {} if minute % 2 else PLAN.admitted), Monotonic(minute))
         kernel.read()
 
 
-async def test_a_flush_by_another_program_leaves_the_gate_open_for_hardly_a_moment(
+async def test_after_a_flush_by_another_program_the_table_is_back_within_moments(
     kernel: LinuxKernel,
 ) -> None:
-    """The loop is woken by the kernel's own news; it does not wait for its next turn."""
+    """The control loop is woken by nft monitor events; it does not wait for its next cycle."""
     village = ReconcilerFixture(FakeRepository)
     village.kernel = kernel  # type: ignore[assignment]
     loop = village.loop(tick_s=1.0)

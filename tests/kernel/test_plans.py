@@ -1,4 +1,4 @@
-"""Plans on the real kernel: whatever the order, the kernel ends where the last plan stands, and no other table moves."""
+"""Plans on the real kernel: any sequence of plans ends in the state of the last one, and no other table changes."""
 
 import random
 import subprocess
@@ -33,7 +33,8 @@ def kernel() -> Iterator[LinuxKernel]:
 
 
 def some_plan(chance: random.Random) -> TrafficPlan:
-    """Any plan that the house could want: people, leases, pools, retiring marks, with and without an uplink rate."""
+    """Any plan that the control loop can produce: accounts, leases, pools, draining marks, with and without uplink
+    rate."""
     people = chance.sample(range(1, 30), chance.randint(0, 12))
     admitted = {}
     for mark in people:
@@ -57,7 +58,7 @@ def some_plan(chance: random.Random) -> TrafficPlan:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_any_way_through_plans_ends_where_the_last_one_stands(kernel: LinuxKernel, seed: int) -> None:
+def test_any_sequence_of_plans_ends_in_the_state_of_the_last(kernel: LinuxKernel, seed: int) -> None:
     chance = random.Random(seed)
     way = [some_plan(chance) for _ in range(12)]
     for plan in way:
@@ -74,8 +75,8 @@ def test_any_way_through_plans_ends_where_the_last_one_stands(kernel: LinuxKerne
         assert wanted == {int(line.split()[2].partition(":")[2], 16) for line in told.stdout.splitlines()}
 
 
-def test_a_daemon_that_knows_nothing_carries_on_from_what_stands(kernel: LinuxKernel) -> None:
-    """After a crash a new process applies the same plan, and not one counter moves."""
+def test_a_daemon_without_state_adopts_the_tables_that_exist(kernel: LinuxKernel) -> None:
+    """After a crash a new process applies the same plan, and no counter is reset."""
     plan = some_plan(random.Random(3))
     kernel.apply(plan, NOW)
     before: Reading = kernel.read()
@@ -88,7 +89,7 @@ def test_a_daemon_that_knows_nothing_carries_on_from_what_stands(kernel: LinuxKe
         newcomer.close()
 
 
-def test_other_tables_are_never_touched(kernel: LinuxKernel) -> None:
+def test_other_tables_are_never_changed(kernel: LinuxKernel) -> None:
     theirs = "table inet somebody {\n\tchain x {\n\t\ttype filter hook forward priority 5; policy accept;\n\t}\n}\n"
     subprocess.run(["nft", "-f", "-"], input=theirs, text=True, check=True)
 
@@ -102,7 +103,7 @@ def test_other_tables_are_never_touched(kernel: LinuxKernel) -> None:
     assert before == standing()
 
 
-def test_a_clean_up_by_a_stranger_puts_forwarding_back_and_leaves_no_queue(kernel: LinuxKernel) -> None:
+def test_cleanup_from_another_process_restores_forwarding_and_leaves_no_qdisc(kernel: LinuxKernel) -> None:
     FORWARDING4.write_text("0")
     FORWARDING6.write_text("1")
     kernel.apply(some_plan(random.Random(5)), NOW)

@@ -5,7 +5,7 @@ from pathlib import Path
 from node.enforcement.kernel import NEIGHBOURS_MIN, make_room_for_neighbours
 
 
-def test_a_full_square_has_room_and_more_generous_limits_stay(tmp_path: Path) -> None:
+def test_limits_are_raised_for_a_full_node_and_higher_limits_stay(tmp_path: Path) -> None:
     for family, limits in (("ipv4", (128, 512, 1_024)), ("ipv6", (2_000, 4_000, 1_000_000))):
         folder = tmp_path / family / "neigh" / "default"
         folder.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""What routers announce (RFC 4861): radvd says what dnsmasq said, and where the portal is."""
+"""Router advertisements (RFC 4861): radvd sends what dnsmasq sent, and the URI of the captive portal."""
 
 import contextlib
 import socket
@@ -62,7 +62,7 @@ def radvd(run_dir: Path, portal: str) -> Radvd:
 
 
 def heard(phone: Namespace, seconds: float = 8) -> tuple[bytes, dict[int, bytes]]:
-    """Head and options of the first router advertisement with a lifetime after asking for one."""
+    """Header and options of the first router advertisement with a nonzero lifetime after a solicitation."""
     with phone.entered(), socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as ear:
         ear.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
         ear.settimeout(0.5)
@@ -113,7 +113,7 @@ def announced(router: Namespace, run_dir: Path, portal: str) -> Iterator[None]:
         advertisements.stop()
 
 
-def test_radvd_says_what_dnsmasq_said_and_where_the_portal_is(
+def test_radvd_sends_what_dnsmasq_sent_and_the_portals_uri(
     link: tuple[Namespace, Namespace], tmp_path: Path
 ) -> None:
     router, phone = link
@@ -125,12 +125,12 @@ def test_radvd_says_what_dnsmasq_said_and_where_the_portal_is(
     assert PORTAL.encode() == uri.rstrip(b"\0")
     assert plain == told
     assert {1, 3, 5, 25} == set(plain)
-    # Devices are asked to read the portal's address by DHCPv6 too; nothing else differs.
+    # The flag O makes devices ask for the portal's URI by DHCPv6 too; nothing else differs.
     assert head_told[1] == head[1] | OTHER_CONFIGURATION
     assert head_told[2:] == head[2:]
 
 
-def test_where_radvd_is_missing_devices_still_form_their_addresses_and_ask_by_dhcp(
+def test_without_radvd_devices_still_form_their_addresses_and_ask_by_dhcp(
     link: tuple[Namespace, Namespace], tmp_path: Path
 ) -> None:
     router, phone = link
@@ -145,10 +145,11 @@ def test_where_radvd_is_missing_devices_still_form_their_addresses_and_ask_by_dh
         names.stop()
 
 
-def test_devices_keep_their_router_when_the_portal_is_told_no_longer(
+def test_devices_keep_their_router_when_the_portal_uri_is_removed(
     link: tuple[Namespace, Namespace], tmp_path: Path
 ) -> None:
-    """radvd's farewell takes the default route away from everybody; nobody hears it while the router stays."""
+    """radvd's final advertisement (lifetime 0) removes the default route of all devices; it is not sent while the
+    node stays."""
     router, phone = link
     told = [PORTAL]
     router.address("lan0", str(ADDRESS6))
@@ -171,7 +172,7 @@ def test_devices_keep_their_router_when_the_portal_is_told_no_longer(
 
 @contextlib.contextmanager
 def farewells(phone: Namespace) -> Iterator[Callable[[], list[bytes]]]:
-    """Advertisements that came since, after a moment to arrive."""
+    """Advertisements received since the last call, after a short wait."""
     with phone.entered():
         ear = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
     with ear:
@@ -187,7 +188,7 @@ def farewells(phone: Namespace) -> Iterator[Callable[[], list[bytes]]]:
         yield came
 
 
-def test_what_somebody_ended_is_told_and_started_again(
+def test_a_server_that_was_killed_is_reported_and_restarted(
     link: tuple[Namespace, Namespace], tmp_path: Path
 ) -> None:
     router, phone = link
@@ -224,7 +225,7 @@ MTU_OPTION = 5
     ("line", "setting", "told"), [(1_492, 0, 1_492), (1_500, 1_480, 1_480), (9_000, 0, 1_500)]
 )
 @pytest.mark.parametrize("portal", ["", PORTAL], ids=["dnsmasq", "radvd"])
-def test_devices_are_told_what_the_smaller_of_both_sides_carries(
+def test_devices_are_told_the_smaller_mtu_of_both_interfaces(
     link: tuple[Namespace, Namespace], tmp_path: Path, line: int, setting: int, told: int, portal: str
 ) -> None:
     router, phone = link
@@ -245,7 +246,7 @@ def test_devices_are_told_what_the_smaller_of_both_sides_carries(
         show.chmod(0o755)
         said = phone.run("sh", "-c", asking, str(show))
         assert (f"mtu={told}" in said) == (told < 1_500), said
-        # While the line is gone nothing is written anew.
+        # While the uplink is down the file is not written again.
         with router.entered():
             before = names._wanted()
             router.ip("link del wan0")

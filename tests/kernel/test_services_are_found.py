@@ -1,4 +1,4 @@
-"""A machine on the people's side announces a wiki, and the node hears of it: real mDNS between namespaces."""
+"""A host on the LAN announces a wiki, and the node discovers it: real mDNS between namespaces."""
 
 import contextlib
 import json
@@ -57,7 +57,7 @@ def waited(program: LabProgram, wanted: Callable[[list[list[str]]], bool]) -> li
     raise AssertionError(f"never heard: {program.output()}")
 
 
-def test_a_service_of_somebody_who_is_not_admitted_is_found_and_gone_when_it_says_goodbye(
+def test_a_service_of_an_unauthorized_device_is_found_and_removed_on_goodbye(
     place: KernelTestbed,
 ) -> None:
     listening = ear(place)
@@ -68,7 +68,7 @@ def test_a_service_of_somebody_who_is_not_admitted_is_found_and_gone_when_it_say
     listening.stop()
 
 
-def test_a_service_that_was_there_before_the_node_is_found_and_one_machine_shows_only_a_few(
+def test_a_service_older_than_the_node_is_found_and_one_host_shows_only_a_few(
     place: KernelTestbed,
 ) -> None:
     services = [f"{name}:{port}" for port, name in enumerate("abcde", 8080)]
@@ -83,7 +83,7 @@ def test_a_service_that_was_there_before_the_node_is_found_and_one_machine_shows
 
 
 def heard_each_second(place: KernelTestbed, sender: Namespace, address: str, port: int) -> float:
-    """Of a thousand announcements a second for two seconds."""
+    """A thousand announcements a second for two seconds."""
     with place.router.entered(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ear4:
         ear4.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8_000_000)
         ear4.bind(("", PORT))
@@ -103,16 +103,16 @@ def heard_each_second(place: KernelTestbed, sender: Namespace, address: str, por
 
 
 @pytest.mark.parametrize("port", [PORT, 40_000])
-def test_neither_a_member_nor_a_stranger_makes_the_node_read_without_end(
+def test_neither_a_member_nor_a_stranger_makes_the_node_read_without_limit(
     place: KernelTestbed, port: int
 ) -> None:
-    """What is over the limit of all had been accepted from admitted devices."""
+    """Packets over the limit of all devices together had been accepted from admitted ones."""
     place.admit(MEMBER_MAC, firewall=replace(FIREWALL, hears_services=True))
     assert heard_each_second(place, place.member, MEMBER[0], port) < 30
     assert heard_each_second(place, place.stranger, STRANGER[0], port) < 30
 
 
-def test_a_service_is_found_while_one_machine_announces_without_pause(place: KernelTestbed) -> None:
+def test_a_service_is_found_while_one_host_announces_without_pause(place: KernelTestbed) -> None:
     listening = ear(place)
     with place.member.entered(), mouth4(MEMBER[0]) as send:
         number = 0
@@ -127,8 +127,8 @@ def test_a_service_is_found_while_one_machine_announces_without_pause(place: Ker
     listening.stop()
 
 
-def test_services_of_one_kind_without_end_are_noticed(place: KernelTestbed) -> None:
-    """All of them are records of one name, and only names had been counted."""
+def test_endless_services_of_one_type_are_noticed(place: KernelTestbed) -> None:
+    """All of them are records of one name, and the limit had counted names only."""
     listening = ear(place)
     with contextlib.ExitStack() as held:
         sends = []
@@ -149,7 +149,7 @@ def warning(program: LabProgram) -> str:
     return str(lines[-1]["warning"]) if lines else ""
 
 
-def test_a_node_that_hears_nothing_refuses_announcements(place: KernelTestbed) -> None:
+def test_a_node_that_does_not_browse_refuses_announcements(place: KernelTestbed) -> None:
     place.admit(firewall=FIREWALL)
     listening = ear(place)
     offering = machine(place.stranger, "offer", STRANGER[0], "Wiki:8080")

@@ -1,4 +1,4 @@
-"""Real packets to the services of the neighbourhood: everybody reaches them, and nothing else by them."""
+"""Real packets to the local services: every device reaches them, and nothing else through them."""
 
 import contextlib
 import socket
@@ -32,7 +32,7 @@ BOTH = pytest.mark.parametrize("way", [0, 1], ids=["IPv4", "IPv6"])
 FAMILY = (socket.AF_INET, socket.AF_INET6)
 PORT, OTHER_PORT = 8080, 8081
 ANOTHER = ("203.0.113.9", "fd99::9")
-"""An address of the far network that offers nothing."""
+"""An address of the far network that offers no service."""
 PLACES = {"far": FAR, "hill": HILL, "router": ROUTER}
 STAND_IN = ("192.0.2.80", "2001:db8::80")
 OPEN = replace(
@@ -43,7 +43,7 @@ OPEN = replace(
 
 
 class Echo:
-    """Servers on both families that say which one answers, until closed."""
+    """Servers on both families that answer with their name, until closed."""
 
     def __init__(self, place: Namespace, *ports: int, says: bytes = MARK) -> None:
         with place.entered():
@@ -79,7 +79,7 @@ def place() -> Iterator[KernelTestbed]:
 
 
 def fetched(place: Namespace, address: str, port: int) -> bytes | None:
-    """What a device in `place` gets there; None when it is refused at once."""
+    """The response that a device in `place` gets; None if the connection is refused at once."""
     with place.entered(), socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as visitor:
         visitor.settimeout(3)
         try:
@@ -100,12 +100,12 @@ def test_a_service_is_reached_with_and_without_admission(
 
 @BOTH
 @pytest.mark.parametrize("where", ["far", "hill", "router"])
-def test_another_port_of_the_same_machine_stays_shut(place: KernelTestbed, way: int, where: str) -> None:
+def test_another_port_of_the_same_host_stays_closed(place: KernelTestbed, way: int, where: str) -> None:
     assert fetched(place.stranger, PLACES[where][way], OTHER_PORT) is None
 
 
 @BOTH
-def test_another_machine_of_the_same_network_stays_shut(place: KernelTestbed, way: int) -> None:
+def test_another_host_of_the_same_network_stays_closed(place: KernelTestbed, way: int) -> None:
     assert fetched(place.member, ANOTHER[way], PORT) == MARK
     assert fetched(place.stranger, ANOTHER[way], PORT) is None
 
@@ -119,7 +119,7 @@ def test_the_port_of_a_service_opens_no_other_protocol(place: KernelTestbed, way
 
 
 @BOTH
-def test_a_service_reaches_no_device_first(place: KernelTestbed, way: int) -> None:
+def test_a_service_cannot_open_flows_to_devices(place: KernelTestbed, way: int) -> None:
     place.heard(place.stranger)
     for origin, sender, mac, to in (
         (place.far, FAR, FAR_MAC, UPLINK_MAC),
@@ -131,10 +131,8 @@ def test_a_service_reaches_no_device_first(place: KernelTestbed, way: int) -> No
 
 
 @BOTH
-def test_what_stays_in_the_community_is_not_counted_and_what_leaves_it_is(
-    place: KernelTestbed, way: int
-) -> None:
-    """A service behind the uplink costs the line what anything costs: nobody's pages are for free."""
+def test_local_traffic_is_not_counted_and_uplink_traffic_is(place: KernelTestbed, way: int) -> None:
+    """A service behind the uplink uses the line like any other host, so its traffic is counted."""
     before = place.used(1)
     assert fetched(place.member, HILL[way], PORT) == MARK
     assert fetched(place.stranger, FAR[way], PORT) == MARK
@@ -144,7 +142,7 @@ def test_what_stays_in_the_community_is_not_counted_and_what_leaves_it_is(
 
 
 @BOTH
-def test_a_service_that_is_taken_back_is_shut_at_once(place: KernelTestbed, way: int) -> None:
+def test_a_service_that_is_removed_is_closed_at_once(place: KernelTestbed, way: int) -> None:
     place.admit(MEMBER_MAC, firewall=replace(OPEN, services=()))
     assert [None] * 3 == [fetched(place.stranger, each[way], PORT) for each in PLACES.values()]
     place.admit(MEMBER_MAC, firewall=OPEN)
@@ -152,11 +150,12 @@ def test_a_service_that_is_taken_back_is_shut_at_once(place: KernelTestbed, way:
 
 
 @BOTH
-def test_whoever_goes_to_the_stand_in_meets_the_portal_and_who_is_in_already_the_truth(
+def test_behind_the_dns_fallback_unauthorized_devices_meet_the_portal_and_members_an_error(
     place: KernelTestbed, way: int
 ) -> None:
-    """While no resolver answers, every name leads there: pages to the portal, all else is refused at once. The system
-    of a member must learn that there is no Internet, so that a phone takes another way to it."""
+    """While no resolver answers, every name resolves to the fallback addresses: HTTP leads to the portal,
+    everything else is refused at once. A member's system must notice that there is no Internet, so that a phone
+    can switch to another network."""
     place.heard(place.far)
     assert fetched(place.stranger, STAND_IN[way], 80) == b"portal"
     assert fetched(place.member, STAND_IN[way], 80) is None

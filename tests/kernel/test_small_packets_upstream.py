@@ -1,4 +1,4 @@
-"""A line that carries less than 1,500 bytes in a packet and loses the notice of it: everyday PPPoE."""
+"""A line with an MTU below 1,500 bytes that loses ICMP "packet too big": common with PPPoE."""
 
 import contextlib
 import dataclasses
@@ -47,7 +47,7 @@ class Line:
     router: Namespace
     member: Namespace
     hill: Namespace
-    """Behind a neighbouring node."""
+    """An address behind a neighbouring node."""
     server: Namespace
     kernel: LinuxKernel
 
@@ -65,8 +65,8 @@ class Line:
 
 @contextlib.contextmanager
 def line(own_mtu: int) -> Iterator[Line]:
-    """Member, router, an exchange behind whose link 1,492 bytes fit, and a server that believes in 1,500. `own_mtu` is
-    what the router's own interface says."""
+    """Member, router, an exchange whose next link has an MTU of 1,492 bytes, and a server that assumes 1,500.
+    `own_mtu` is the MTU of the router's own uplink interface."""
     with Lab("mtu") as lab:
         member, router = lab.namespace("member"), lab.namespace("router")
         hill = lab.namespace("hill")
@@ -125,7 +125,7 @@ def serving(place: Line, way: int, talk: Callable[[socket.socket], None]) -> Ite
 
 
 def swallow(sock: socket.socket) -> int:
-    """Bytes that came until the end, or until nothing came for a while."""
+    """Bytes received until the end, or until none came for a while."""
     sock.settimeout(AT_MOST_S)
     got = 0
     with contextlib.suppress(OSError):
@@ -155,7 +155,7 @@ def uploaded(place: Line, who: Namespace, way: int) -> int:
 
 
 def segments(place: Line, who: Namespace, way: int) -> list[int]:
-    """How large the server's segments may be, and the client's, as each has learnt it from the other's SYN."""
+    """The MSS of server and client, as each has learnt it from the other's SYN."""
     seen: list[int] = []
 
     def talk(peer: socket.socket) -> None:
@@ -168,18 +168,18 @@ def segments(place: Line, who: Namespace, way: int) -> list[int]:
 
 
 @BOTH
-def test_behind_an_uplink_of_1492_bytes_people_download_and_upload_at_once(way: int) -> None:
+def test_behind_an_uplink_of_1492_bytes_downloads_and_uploads_start_at_once(way: int) -> None:
     with line(own_mtu=1492) as place:
         began = time.monotonic()
         assert MUCH == downloaded(place, place.member, way)
         assert MUCH == uploaded(place, place.member, way)
         assert time.monotonic() - began < AT_MOST_S
-        # Every packet, those of the handshake too, is the member's.
+        # Every packet has the member's mark, those of the handshake too.
         assert 2 * MUCH < place.used() < 2.2 * MUCH
 
 
 @BOTH
-def test_where_the_interface_does_not_know_how_little_fits_the_setting_says_it(way: int) -> None:
+def test_the_setting_clamps_the_mss_if_the_interface_has_a_larger_mtu(way: int) -> None:
     with line(own_mtu=1500) as place:
         place.stand(mtu=1492)
         assert MUCH == downloaded(place, place.member, way)
@@ -187,7 +187,7 @@ def test_where_the_interface_does_not_know_how_little_fits_the_setting_says_it(w
 
 
 @BOTH
-def test_people_of_a_neighbouring_node_use_the_same_line(way: int) -> None:
+def test_devices_of_a_neighbouring_node_use_the_same_line(way: int) -> None:
     with line(own_mtu=1500) as place:
         place.stand(mtu=1492, transit=True)
         assert MUCH == downloaded(place, place.hill, way)
@@ -195,7 +195,7 @@ def test_people_of_a_neighbouring_node_use_the_same_line(way: int) -> None:
 
 
 @BOTH
-def test_segments_are_made_smaller_in_both_directions_also_after_a_lost_first_packet(way: int) -> None:
+def test_the_mss_is_clamped_in_both_directions_also_after_a_lost_first_packet(way: int) -> None:
     most = 1400 - (40, 60)[way]
     with line(own_mtu=1500) as place:
         place.stand(mtu=1400)
@@ -207,12 +207,12 @@ def test_segments_are_made_smaller_in_both_directions_also_after_a_lost_first_pa
 
 
 def _segment(sock: socket.socket) -> int:
-    """The other side's, as this one keeps to it."""
+    """The MSS of the other side, which this side obeys."""
     return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG)
 
 
 @BOTH
-def test_a_member_whose_connection_is_refused_keeps_their_mark_and_their_bytes(way: int) -> None:
+def test_a_refused_connection_keeps_the_members_mark_and_counts_their_bytes(way: int) -> None:
     with line(own_mtu=1492) as place:
         before = place.used()
         with pytest.raises(ConnectionRefusedError):
@@ -224,6 +224,6 @@ def test_a_member_whose_connection_is_refused_keeps_their_mark_and_their_bytes(w
     ("own", "target", "found"),
     [(1_500, SERVER[0], 1_492), (1_400, SERVER[0], 1_400), (1_500, "203.0.113.99", None)],
 )
-def test_what_the_line_carries_is_measured(own: int, target: str, found: int | None) -> None:
+def test_the_mtu_of_the_line_is_measured(own: int, target: str, found: int | None) -> None:
     with line(own_mtu=own) as place, place.router.entered():
         assert found == path_mtu(target, own)

@@ -1,4 +1,4 @@
-"""The firewall is spoken to inside the daemon's own process."""
+"""The daemon changes the firewall in its own process, without running nft(8)."""
 
 import os
 import time
@@ -12,11 +12,11 @@ from tests.lab.router import real_kernel_in_namespace
 
 pytestmark = pytest.mark.kernel
 TOLD_WITHIN_S = 0.5
-"""The kernel's news of a process."""
+"""Process events of the kernel's connector."""
 
 
 def test_no_process_is_started_to_read_the_firewall():
-    # The kernel tells of processes in the first network namespace only.
+    # The connector reports processes in the initial network namespace only.
     with ProcessCount(os.getpid()) as births, real_kernel_in_namespace() as kernel:
         time.sleep(TOLD_WITHIN_S)
         before = births.count

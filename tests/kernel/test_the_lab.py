@@ -1,4 +1,4 @@
-"""The lab itself: what it makes goes away, and what it did not make stays."""
+"""The lab removes everything that it made and nothing else."""
 
 import signal
 import socket
@@ -54,7 +54,7 @@ def test_a_closed_lab_leaves_no_namespace_process_or_folder():
     assert not (REGISTERS / f"{lab.prefix}.json").exists()
 
 
-def test_what_a_killed_lab_left_is_swept_and_nothing_else():
+def test_the_sweep_removes_the_leftovers_of_a_killed_lab_and_nothing_else():
     with Lab("lab") as lab:
         other = lab.namespace("other")
         done = subprocess.run([sys.executable, "-c", KILLED_LAB], capture_output=True, text=True, check=False)

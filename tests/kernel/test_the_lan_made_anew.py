@@ -1,4 +1,4 @@
-"""An interface that is taken away and comes back: the people's side gets its addresses and its servers again."""
+"""The LAN interface is deleted and created again: it gets its addresses and servers back."""
 
 import asyncio
 import time
@@ -69,7 +69,7 @@ def while_it_runs(
             dnsmasq.stop()
 
 
-def test_people_get_addresses_again_after_the_lan_was_made_anew(tmp_path: Path) -> None:
+def test_devices_get_addresses_again_after_the_lan_interface_was_recreated(tmp_path: Path) -> None:
     with Lab("lan") as lab:
         router, phone = lab.namespace("router"), lab.namespace("phone")
         lab.veth(router, "p1", phone, "eth0")
@@ -90,8 +90,8 @@ def test_people_get_addresses_again_after_the_lan_was_made_anew(tmp_path: Path) 
         while_it_runs(router, dnsmasq, story)
 
 
-def test_an_address_that_somebody_took_away_comes_back(tmp_path: Path) -> None:
-    """As when another program of the host sets its interfaces anew."""
+def test_an_address_that_another_program_removed_is_restored(tmp_path: Path) -> None:
+    """As when another program of the host reconfigures its interfaces."""
     with Lab("lan") as lab:
         router, phone = lab.namespace("router"), lab.namespace("phone")
         lab.veth(router, "p1", phone, "eth0")

@@ -1,4 +1,4 @@
-"""The real daemon within the memory that its unit allows: whatever strangers open, it lives and serves."""
+"""The real daemon within the memory limit of its unit: many hostile connections neither kill nor block it."""
 
 import re
 import time
@@ -17,11 +17,11 @@ pytestmark = [
 ]
 UNIT = (ROOT / "deploy/systemd/procomu.service").read_text()
 HALF_WITHIN_S, ALL_WITHIN_S = 2.0, 10.0
-"""Of those who ask for the welcome page; a first packet that is lost in the crowd is sent again after a second."""
+"""For requests of the welcome page; a SYN lost under load is retransmitted after a second."""
 
 
 def of_unit(setting: str) -> int:
-    """Bytes that the shipped unit allows."""
+    """MemoryMax of the shipped unit, in bytes."""
     found = re.search(rf"^{setting}=(\d+)M$", UNIT, re.MULTILINE)
     assert found is not None, f"the unit sets no {setting}"
     return int(found[1]) * MIB
@@ -36,7 +36,7 @@ def place() -> Iterator[SingleRouter]:
 
 
 def started(place: SingleRouter, size: int) -> ClientProcess:
-    """People, and the node when it serves them."""
+    """Namespaces of the devices, and the node while it runs."""
     people = place.crowd(size)
     place.router.start()
     ends = time.monotonic() + 10
@@ -47,7 +47,7 @@ def started(place: SingleRouter, size: int) -> ClientProcess:
 
 
 def crowd_out(place: SingleRouter, people: ClientProcess, *, silent: int, slow: int, seconds: float) -> None:
-    """Somebody asks for the welcome page all the while, and a device is let in in the middle."""
+    """Requests the welcome page repeatedly, and admits one device in the middle."""
     router, limit = place.router, place.router.memory
     assert limit is not None
     attackers = ClientProcess(people.place, people.devices[20:])
@@ -78,8 +78,8 @@ def crowd_out(place: SingleRouter, people: ClientProcess, *, silent: int, slow: 
         attackers.close()
 
 
-def test_more_connections_than_fit_neither_kill_the_node_nor_shut_anybody_out(place: SingleRouter) -> None:
-    """Before, it was killed at about 11,000 connections."""
+def test_more_connections_than_fit_neither_kill_the_node_nor_block_others(place: SingleRouter) -> None:
+    """The node had been killed at about 11,000 connections."""
     people = started(place, 420)
     told = place.router.ask("status")["memory"]
     assert told["allowed_bytes"] == of_unit("MemoryHigh"), "under cgroup v1 as much, of the hard limit alone"
@@ -89,7 +89,7 @@ def test_more_connections_than_fit_neither_kill_the_node_nor_shut_anybody_out(pl
 
 
 @pytest.mark.slow
-def test_the_same_with_a_thousand_devices_on_and_for_a_minute(place: SingleRouter) -> None:
+def test_the_same_with_a_thousand_devices_online_and_for_a_minute(place: SingleRouter) -> None:
     people = started(place, 1_500)
     for first in (500, 1_000):
         came = people.do("flows", people.devices[first : first + 500], to=PORTAL, port=80, at_once=100)

@@ -1,4 +1,4 @@
-"""The port where nodes talk to each other is there for nodes only, on both families."""
+"""The port of the mesh protocol is open for nodes only, on both families."""
 
 import contextlib
 import socket
@@ -50,7 +50,7 @@ def answer(place: Namespace, way: int, target: tuple[str, str]) -> str:
 
 
 @BOTH
-def test_people_and_the_uplink_are_refused_at_once_and_the_mesh_is_not(
+def test_the_lan_and_the_uplink_are_refused_at_once_and_the_mesh_is_not(
     place: KernelTestbed, way: int
 ) -> None:
     place.admit(MEMBER_MAC)
@@ -61,7 +61,7 @@ def test_people_and_the_uplink_are_refused_at_once_and_the_mesh_is_not(
 
 
 @BOTH
-def test_a_configured_peer_is_let_in_by_its_address_alone(place: KernelTestbed, way: int) -> None:
+def test_a_configured_peer_is_allowed_by_its_address_alone(place: KernelTestbed, way: int) -> None:
     peers = tuple(ip_address(address) for address in UPLINK_NEIGHBOUR)
     place.admit(MEMBER_MAC, firewall=replace(FIREWALL, mesh_peers=peers))
     assert "open" == answer(place.far, way, OUTSIDE)
@@ -72,8 +72,10 @@ def test_a_configured_peer_is_let_in_by_its_address_alone(place: KernelTestbed, 
 
 
 @BOTH
-def test_who_claims_a_peers_address_from_elsewhere_is_not_answered(place: KernelTestbed, way: int) -> None:
-    """The peer lives beyond the mesh: an answer to a frame from the uplink would go there."""
+def test_a_peers_address_as_source_on_another_interface_gets_no_answer(
+    place: KernelTestbed, way: int
+) -> None:
+    """The peer is reached over the mesh: an answer to a frame from the uplink would be sent there."""
     peers = tuple(ip_address(address) for address in HILL)
     place.admit(MEMBER_MAC, firewall=replace(FIREWALL, mesh_peers=peers))
     segment = tcp(HILL[way], OUTSIDE[way], 4_000 + way, PORT, SYN)

@@ -1,4 +1,4 @@
-"""The portal knows a device by the kernel's own neighbour table, on both families, and nobody by mistake."""
+"""The portal identifies a device by the kernel's neighbour table, on both families, and never guesses."""
 
 import socket
 from collections.abc import Iterator
@@ -63,7 +63,7 @@ def test_a_device_is_known_by_each_of_its_addresses(neighbours: KernelNeighbours
     assert neighbours.mac_of(address) == ANA
 
 
-def test_a_scope_by_number_is_understood(neighbours: KernelNeighbours) -> None:
+def test_a_numeric_scope_id_is_understood(neighbours: KernelNeighbours) -> None:
     assert neighbours.mac_of(f"fe80::2%{socket.if_nametoindex('br-lan')}") == ANA
 
 
@@ -74,8 +74,8 @@ def test_a_scope_by_number_is_understood(neighbours: KernelNeighbours) -> None:
         "fe80::2%uplink",
         "fe80::2%nowhere",
         "10.77.0.66",  # did not answer
-        "10.77.0.250",  # nobody
-        "10.77.0.1",  # ourselves
+        "10.77.0.250",  # an unused address
+        "10.77.0.1",  # the node itself
         "127.0.0.1",
         "::1",
         "",
@@ -84,24 +84,26 @@ def test_a_scope_by_number_is_understood(neighbours: KernelNeighbours) -> None:
         "10.77.0.2/24",
     ],
 )
-def test_strangers_are_nobody(neighbours: KernelNeighbours, address: str) -> None:
+def test_addresses_without_an_entry_are_unknown(neighbours: KernelNeighbours, address: str) -> None:
     assert neighbours.mac_of(address) is None
 
 
-def test_many_questions_get_their_own_answers(neighbours: KernelNeighbours) -> None:
+def test_concurrent_queries_get_their_own_answers(neighbours: KernelNeighbours) -> None:
     expected = [f"02:00:00:00:01:{n:02x}" for n in range(100, 200)]
     assert expected == [neighbours.mac_of(f"10.77.0.{n}") for n in range(100, 200)]
 
 
-def test_a_device_that_spoke_a_moment_ago_is_known(router: Namespace, neighbours: KernelNeighbours) -> None:
+def test_a_device_that_sent_a_packet_just_now_is_known(
+    router: Namespace, neighbours: KernelNeighbours
+) -> None:
     router.run("ping", "-c1", "-W2", "10.77.0.9")
     assert neighbours.mac_of("10.77.0.9") is not None
 
 
-def test_an_address_that_changes_hands_is_followed(
+def test_an_address_that_moves_to_another_device_is_followed(
     router: Namespace, neighbours: KernelNeighbours, clock: SettableClock
 ) -> None:
-    """Within half a second; until then the answer is the one that was true a moment ago."""
+    """Within half a second; until then the cached entry is returned."""
     assert neighbours.mac_of("10.77.0.2") == ANA
     router.ip(f"neigh replace 10.77.0.2 lladdr {CAL} dev br-lan nud reachable")
     assert neighbours.mac_of("10.77.0.2") == ANA
@@ -110,7 +112,7 @@ def test_an_address_that_changes_hands_is_followed(
     router.ip(f"neigh replace 10.77.0.2 lladdr {ANA} dev br-lan nud reachable")
 
 
-def test_an_interface_that_is_not_there_yet_has_no_neighbours(router: Namespace) -> None:
+def test_a_missing_interface_has_no_neighbours(router: Namespace) -> None:
     with router.entered():
         neighbours = KernelNeighbours("later0")
         assert neighbours.mac_of("10.77.0.2") is None

@@ -1,4 +1,5 @@
-"""Port 443: refused at once where nobody may pass, ours at the node's own address, and never taken for foreign names."""
+"""Port 443: unauthorized devices are refused at once, the node's own address has TLS, and no foreign name is
+intercepted."""
 
 import contextlib
 import socket
@@ -24,7 +25,7 @@ BOTH = pytest.mark.parametrize("way", [0, 1], ids=["IPv4", "IPv6"])
 FAMILIES = (socket.AF_INET, socket.AF_INET6)
 SECURE = replace(FIREWALL, portal_tls_port=2443)
 AT_ONCE_S = 0.1
-"""Android waits three seconds for a probe by https before it shows the sign-in."""
+"""Android waits three seconds for its HTTPS probe before it shows the sign-in."""
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def place() -> Iterator[KernelTestbed]:
 
 
 def refused_after(origin: Namespace, address: str, port: int, kind: socket.SocketKind) -> float:
-    """Seconds until the system of `origin` knew that it is refused; the test fails when it never does."""
+    """Seconds until a connection from `origin` was refused; fails if it never is."""
     with origin.entered(), socket.socket(FAMILIES[":" in address], kind) as sock:
         sock.settimeout(3)
         began = time.monotonic()
@@ -66,7 +67,7 @@ def listening(at: Namespace, port: int, way: int) -> Iterator[None]:
 
 @BOTH
 @pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM], ids=["TLS", "QUIC"])
-def test_a_captured_device_is_refused_at_once_and_never_waits(
+def test_a_captive_device_is_refused_at_once_and_never_times_out(
     place: KernelTestbed, way: int, kind: socket.SocketKind
 ) -> None:
     with listening(place.far, 443, way):
@@ -74,7 +75,7 @@ def test_a_captured_device_is_refused_at_once_and_never_waits(
 
 
 @BOTH
-def test_the_nodes_own_address_answers_on_443_for_everybody_on_the_link(
+def test_the_nodes_own_address_answers_on_443_for_every_device_on_the_link(
     place: KernelTestbed, way: int
 ) -> None:
     with listening(place.router, SECURE.portal_tls_port, way):
@@ -83,8 +84,8 @@ def test_the_nodes_own_address_answers_on_443_for_everybody_on_the_link(
 
 
 @BOTH
-def test_tls_for_a_foreign_name_is_never_ours(place: KernelTestbed, way: int) -> None:
-    """A member reaches the far host itself; a stranger reaches nobody, though our own port is open."""
+def test_tls_to_a_foreign_name_is_never_intercepted(place: KernelTestbed, way: int) -> None:
+    """A member reaches the far host itself; an unauthorized device reaches neither it nor the node's own port."""
     with listening(place.router, SECURE.portal_tls_port, way):
         assert refused_after(place.member, FAR[way], 443, socket.SOCK_STREAM) < 1
         assert refused_after(place.stranger, FAR[way], 443, socket.SOCK_STREAM) < AT_ONCE_S
@@ -93,7 +94,7 @@ def test_tls_for_a_foreign_name_is_never_ours(place: KernelTestbed, way: int) ->
 
 
 @BOTH
-def test_nobody_beyond_the_peoples_side_meets_the_secure_portal(place: KernelTestbed, way: int) -> None:
+def test_hosts_outside_the_lan_do_not_reach_the_https_portal(place: KernelTestbed, way: int) -> None:
     with listening(place.router, SECURE.portal_tls_port, way):
         assert not reached(place.far, OUTSIDE[way], SECURE.portal_tls_port)
         assert not reached(place.hill, ROUTER[way], SECURE.portal_tls_port)

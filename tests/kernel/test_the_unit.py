@@ -1,4 +1,4 @@
-"""The shipped systemd unit, booted: this machine's own system in a container, over a disk in memory."""
+"""The shipped systemd unit, booted: systemd of this machine in a container, on a file system in memory."""
 
 import json
 import os
@@ -100,7 +100,7 @@ end(came_back=came_back, state=unit("ActiveState"), restarts=int(unit("NRestarts
 
 
 def furnish(folder: Path) -> None:
-    """A node's files below `folder`, which is the container's root."""
+    """The files of a node below `folder`, the root of the container."""
     etc, var = folder / "etc/procomu", folder / "var/lib/procomu"
     etc.mkdir(parents=True)
     var.mkdir(mode=0o700, parents=True)
@@ -127,7 +127,7 @@ def furnish(folder: Path) -> None:
 
 
 def boot(lab: Lab, look: str) -> dict[str, Any]:
-    """What the program `look` saw inside, as /seen.json."""
+    """What the program `look` saw inside the unit, from /seen.json."""
     place, disk = lab.namespace("machine"), lab.folder / "disk"
     place.bridge("br-lan")
     place.ip("link add ap0 type veth peer name ap1", "link set ap1 up")
@@ -198,8 +198,8 @@ def test_dnsmasq_is_outside_the_units_memory_and_outlives_it(booted: Callable[[s
     assert seen["servers"] == seen["after"]
 
 
-def test_the_unit_is_never_given_up(booted: Callable[[str], dict[str, Any]]) -> None:
-    """Before, five failures within ten seconds ended it until somebody logged in."""
+def test_the_unit_is_restarted_without_limit(booted: Callable[[str], dict[str, Any]]) -> None:
+    """Five failures within ten seconds (systemd's default) had stopped it until an operator logged in."""
     seen = booted(LOOK_AT_KILLS)
     assert seen["came_back"], seen["log"]
     assert "active" == seen["state"]

@@ -1,4 +1,4 @@
-"""Two real resolvers side by side: what one is told never reaches the people of the other."""
+"""Two real resolvers side by side: cached answers of one never reach clients of the other."""
 
 import contextlib
 import socket
@@ -34,7 +34,7 @@ interface = "wan0"
 
 @dataclass
 class Upstream:
-    """Answers each name with an address that somebody sets, good for an hour."""
+    """A DNS server that answers each name with a settable address and a TTL of one hour."""
 
     address: bytes = bytes([203, 0, 113, 1])
     asked: list[bytes] = field(default_factory=list)
@@ -87,7 +87,7 @@ def place(tmp_path: Path) -> Iterator[KernelTestbed]:
 
 
 @BOTH
-def test_what_a_stranger_was_told_is_not_what_a_member_is_told(place: KernelTestbed, way: int) -> None:
+def test_an_answer_cached_for_strangers_is_not_served_to_members(place: KernelTestbed, way: int) -> None:
     upstream = Upstream()
     with upstream.serving(place):
         first = ask(place.stranger, ROUTER[way], "bank.example")
@@ -97,8 +97,8 @@ def test_what_a_stranger_was_told_is_not_what_a_member_is_told(place: KernelTest
     assert [1, 2, 1] == [answer and answer[-1] for answer in (first, second, again)]
 
 
-def test_a_full_pool_takes_little_memory(place: KernelTestbed) -> None:
-    """In kB, as /proc tells them, after both were asked for dead names for longer than a question lives."""
+def test_a_full_query_pool_takes_little_memory(place: KernelTestbed) -> None:
+    """In kB, from /proc, after both resolvers had unanswered queries for longer than a query is kept."""
     upstream = Upstream()
     with upstream.serving(place), flood(place.stranger, ROUTER[0], 30), flood(place.member, ROUTER[0], 300):
         assert ask(place.stranger, ROUTER[0], "a.example") is not None
@@ -110,6 +110,6 @@ def test_a_full_pool_takes_little_memory(place: KernelTestbed) -> None:
 
 
 def resident(pid: int) -> int:
-    """Memory of its own, without what it shares with other processes."""
+    """Private memory, without pages shared with other processes."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     return sum(int(line.split()[1]) for line in lines if line.startswith(("Private_Clean", "Private_Dirty")))

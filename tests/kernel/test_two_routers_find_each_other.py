@@ -1,4 +1,4 @@
-"""Two processes in two namespaces on one cable that has link-local addresses only: no IPv4, no router, no DNS."""
+"""Two processes in two namespaces on a link with link-local addresses only: no IPv4, no router, no DNS."""
 
 import json
 import sys
@@ -41,7 +41,7 @@ def lines(program: LabProgram, what: str) -> list[Line]:
 def at_which(
     program: LabProgram, what: str, wanted: Callable[[Line], bool] = bool, seconds: float = WAIT_SECONDS
 ) -> float:
-    """When the first such line was printed, in seconds of the monotonic clock."""
+    """When the first matching line was printed, in seconds of the monotonic clock."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         for line in lines(program, what):
@@ -59,10 +59,10 @@ def is_stranger(line: Line) -> bool:
     return "stranger" in str(line["peers"])
 
 
-def test_two_routers_on_one_cable_find_trust_and_tell_each_other(
+def test_two_routers_on_one_link_find_trust_and_update_each_other(
     lab: Lab, record_property: Callable[[str, object], None]
 ) -> None:
-    """Both start at once, with no address typed; trusted within 5 s, and a cell crosses within 2 s."""
+    """Both start at once, no address is configured; trusted within 5 s, and a usage bucket arrives within 2 s."""
     valley, hill = hills(lab)
     low, high = node(valley, "low", "high"), node(hill, "high", "low")
     later = max(at_which(low, "started"), at_which(high, "started"))
@@ -78,7 +78,7 @@ def test_two_routers_on_one_cable_find_trust_and_tell_each_other(
 
 
 def test_a_router_that_starts_later_is_found_at_once(lab: Lab) -> None:
-    """The goal is 2 s from the start of the later one, when the earlier stands already."""
+    """Target: 2 s from the start of the later one, while the other already runs."""
     valley, hill = hills(lab)
     low = node(valley, "low", "high")
     at_which(low, "started")
@@ -90,7 +90,7 @@ def test_a_router_that_starts_later_is_found_at_once(lab: Lab) -> None:
     assert trusted - started < 2.0
 
 
-def test_a_node_that_nobody_put_on_the_list_is_shown_and_told_nothing(lab: Lab) -> None:
+def test_a_node_that_is_on_no_list_is_shown_and_gets_no_data(lab: Lab) -> None:
     valley, hill = hills(lab)
     low, passer_by = node(valley, "low", "high"), node(hill, "passer-by", "low")
     at_which(low, "peers", is_stranger)
@@ -114,7 +114,7 @@ def test_a_router_that_stops_says_goodbye_and_stops_within_three_seconds(lab: La
 
 
 def test_a_link_that_appears_late_or_comes_back_is_used(lab: Lab) -> None:
-    """The mesh link is down when the nodes start, and goes down once more."""
+    """The mesh link is down when the nodes start, and goes down again later."""
     valley, hill = hills(lab)
     valley.ip("link set mesh0 down")
     low, high = node(valley, "low", "high"), node(hill, "high", "low")

@@ -1,4 +1,4 @@
-"""How many names strangers may ask for and how much a tunnel through them carries, counted on real packets."""
+"""How many DNS queries unauthorized devices may send and how much a DNS tunnel carries, counted on real packets."""
 
 import contextlib
 import dataclasses
@@ -30,7 +30,7 @@ PORT = 2053
 PROBE, PORTAL = "captive.apple.com", "login.procomu.lan"
 OPEN = dataclasses.replace(FIREWALL, open_names=(PORTAL, PROBE))
 ANSWER_BYTES = 400
-# Behind our own rules: what they let through is counted, also while a resolver has no turn to read it.
+# Counted after the node's own rules, so that also queries that the resolver has not read yet are counted.
 PASSED = """
 table inet passed {
   counter questions { }
@@ -51,7 +51,7 @@ def place() -> Iterator[KernelTestbed]:
 
 @contextlib.contextmanager
 def resolver(place: KernelTestbed, way: int, port: int, *, extra: int = 0) -> Iterator[list[bytes]]:
-    """Answers each datagram with itself and `extra` bytes; what it was asked is in the list."""
+    """A UDP server that answers each datagram with itself and `extra` bytes; the list holds what it received."""
     family, asked = (socket.AF_INET, socket.AF_INET6)[way], []
     with place.router.entered():
         sock = socket.socket(family, socket.SOCK_DGRAM)
@@ -77,32 +77,32 @@ def resolver(place: KernelTestbed, way: int, port: int, *, extra: int = 0) -> It
 
 
 def forged(way: int, mac_number: int, port: int, name: str) -> tuple[bytes, str]:
-    """A question of a device that nobody has seen, and its hardware address."""
+    """A query from an unknown device, and its hardware address."""
     source = (f"10.77.9.{mac_number}", f"fd77::9:{mac_number:x}")[way]
     payload = udp(source, ROUTER[way], port, 53, question(name))
     return ip(source, ROUTER[way], UDP, payload), f"02:99:00:00:00:{mac_number:02x}"
 
 
 def ask_for(place: KernelTestbed, way: int, seconds: float, devices: int, each_per_second: float) -> None:
-    """Many devices ask at once, each through new ports all the time."""
+    """Many devices send queries at once, each from changing ports."""
     began, sent = time.monotonic(), 0
     while (passed := time.monotonic() - began) < seconds:
         while sent < passed * devices * each_per_second:
             packet, mac = forged(way, 1 + sent % devices, 20_000 + sent % 40_000, f"n{sent}.example")
-            with contextlib.suppress(OSError):  # a busy machine's queue between the namespaces is full
+            with contextlib.suppress(OSError):  # the queue of the virtual link is full
                 place.send(place.stranger, packet, mac)
             sent += 1
         time.sleep(0.002)
 
 
 def passed(place: KernelTestbed) -> int:
-    """Questions since the last time that somebody asked."""
+    """Queries received since the last call."""
     listing = json.loads(place.router.run("nft", "-j", "reset", "counter", "inet", "passed", "questions"))
     return int(listing["nftables"][-1]["counter"]["packets"])
 
 
 @BOTH
-def test_one_stranger_asks_twenty_a_second_and_all_of_them_two_hundred(
+def test_one_stranger_sends_twenty_queries_a_second_and_all_of_them_two_hundred(
     place: KernelTestbed, way: int
 ) -> None:
     place.router.run("nft", "-f", "-", stdin=PASSED)
@@ -113,7 +113,7 @@ def test_one_stranger_asks_twenty_a_second_and_all_of_them_two_hundred(
 
 
 @BOTH
-def test_one_member_asks_fifty_a_second_of_another_resolver(place: KernelTestbed, way: int) -> None:
+def test_one_member_sends_fifty_queries_a_second_to_another_resolver(place: KernelTestbed, way: int) -> None:
     place.router.run("nft", "-f", "-", stdin=PASSED)
     family = (socket.AF_INET, socket.AF_INET6)[way]
     with resolver(place, way, 53) as asked, resolver(place, way, PORT) as others_asked:
@@ -129,7 +129,7 @@ def test_one_member_asks_fifty_a_second_of_another_resolver(place: KernelTestbed
 
 
 def tunnelled(place: KernelTestbed, way: int, seconds: float, per_second: float = 18) -> int:
-    """Bytes in both directions, as IP packets, of a device that asks for names with its own data."""
+    """Bytes in both directions, as IP packets, of a device that encodes its data in DNS names."""
     family, moved, headers = (socket.AF_INET, socket.AF_INET6)[way], 0, (28, 48)[way]
     with place.stranger.entered(), socket.socket(family, socket.SOCK_DGRAM) as sock:
         sock.connect((ROUTER[way], 53))
@@ -149,7 +149,7 @@ def tunnelled(place: KernelTestbed, way: int, seconds: float, per_second: float 
 def test_a_tunnel_is_slow_after_its_time_and_the_page_still_opens(
     monkeypatch: pytest.MonkeyPatch, way: int
 ) -> None:
-    """The ten minutes are three seconds here; the other test says that they are ten minutes in the kernel."""
+    """The ten minutes are three seconds here; the next test shows that the kernel has ten minutes."""
     monkeypatch.setattr(dns_limits, "FULL_PACE_SECONDS", 3)
     with kernel_testbed() as place:
         place.admit(firewall=OPEN)
@@ -164,7 +164,7 @@ def test_a_tunnel_is_slow_after_its_time_and_the_page_still_opens(
                 f"tunnel: {before / 1000:.1f} kbit/s, then up {up * 8 / 20 / 1000:.2f}, down {back * 8 / 20 / 1000:.2f}"
             )
             assert (up + back) * 8 / 20 <= 4_000
-            # With nothing left, and while the tunnel goes on.
+            # With its allowance used up, and while the tunnel continues.
             for name in (PROBE, PORTAL):
                 assert ask(place.stranger, ROUTER[way], name, wait_s=1) is not None
             alike = [f"{PROBE}.d{n}.tunnel.example" for n in range(10)]
@@ -174,7 +174,7 @@ def test_a_tunnel_is_slow_after_its_time_and_the_page_still_opens(
 
 
 @BOTH
-def test_a_device_has_ten_minutes_from_its_first_question_and_no_later_one_renews_them(
+def test_a_device_has_ten_minutes_from_its_first_query_and_later_ones_do_not_extend_them(
     place: KernelTestbed, way: int
 ) -> None:
     def remembered(name: str) -> list[dict[str, int]]:
@@ -212,9 +212,7 @@ def _is_connected(sock: socket.socket) -> bool:
 
 
 @BOTH
-def test_nobody_reaches_the_strangers_resolver_but_by_the_port_of_names(
-    place: KernelTestbed, way: int
-) -> None:
+def test_the_strangers_resolver_is_reached_by_port_53_only(place: KernelTestbed, way: int) -> None:
     with resolver(place, way, PORT) as asked:
         for where, own, mac in ((place.stranger, STRANGER, STRANGER_MAC), (place.member, MEMBER, MEMBER_MAC)):
             payload = udp(own[way], ROUTER[way], 5_000, PORT, question("a.example"))
@@ -224,7 +222,7 @@ def test_nobody_reaches_the_strangers_resolver_but_by_the_port_of_names(
 
 
 @BOTH
-def test_a_flow_from_before_the_end_of_a_session_does_not_ask_the_members_resolver(
+def test_a_flow_from_before_the_end_of_a_session_does_not_reach_the_members_resolver(
     place: KernelTestbed, way: int
 ) -> None:
     family = (socket.AF_INET, socket.AF_INET6)[way]

@@ -1,4 +1,5 @@
-"""A connection to the portal belongs to the device whose frame opened it: nobody else sends on it, nobody fills the room."""
+"""A connection to the portal belongs to the device whose frame opened it; others cannot send on it or fill the
+table."""
 
 import contextlib
 import json
@@ -42,7 +43,7 @@ def place() -> Iterator[KernelTestbed]:
 
 @contextlib.contextmanager
 def server(place: KernelTestbed, way: int) -> Iterator[socket.socket]:
-    """What the portal listens with."""
+    """The server socket of the portal."""
     with place.router.entered():
         made = socket.create_server((ROUTER[way], FIREWALL.portal_port), family=FAMILIES[way], backlog=1_000)
     with made:
@@ -70,8 +71,8 @@ def known(place: KernelTestbed, way: int) -> int:
 
 
 @BOTH
-def test_nobody_else_sends_on_a_connection_that_stands(place: KernelTestbed, way: int) -> None:
-    """The stranger knows the member's port and both sequence numbers, as who hears the air does."""
+def test_no_other_device_sends_on_an_established_connection(place: KernelTestbed, way: int) -> None:
+    """The attacker knows the member's port and both sequence numbers, as a sniffer of a radio link does."""
     with place.router.entered():
         wire = raw_socket("p1")
     with contextlib.closing(wire) as ear, server(place, way) as listener:  # noqa: SIM117 - the member comes later
@@ -87,13 +88,13 @@ def test_nobody_else_sends_on_a_connection_that_stands(place: KernelTestbed, way
             place.send(place.stranger, forged, STRANGER_MAC)
             with pytest.raises(TimeoutError):
                 portal.recv(10)
-            # The connection lives, and the same frame from the member's own hardware address is what it would take.
+            # The connection is alive: the same frame with the member's own hardware address is accepted.
             place.send(place.member, forged, MEMBER_MAC)
             assert b"FORGED" == portal.recv(10)
 
 
 def last_numbers(ear: socket.socket, port: int) -> tuple[int, int]:
-    """Sequence and acknowledgement of the last frame that carried three octets from `port`."""
+    """Sequence and acknowledgement number of the last frame from `port` that carried three octets."""
     time.sleep(0.1)
     found = None
     with contextlib.suppress(BlockingIOError):
@@ -107,7 +108,7 @@ def last_numbers(ear: socket.socket, port: int) -> tuple[int, int]:
 
 
 @BOTH
-def test_nobody_else_opens_a_connection_that_stands_once_more(place: KernelTestbed, way: int) -> None:
+def test_no_other_device_reopens_an_established_connection(place: KernelTestbed, way: int) -> None:
     with server(place, way) as listener, knock(place, way) as member, listener.accept()[0]:
         before = known(place, way)
         again = tcp(MEMBER[way], ROUTER[way], member.getsockname()[1], 80, SYN)
@@ -117,8 +118,8 @@ def test_nobody_else_opens_a_connection_that_stands_once_more(place: KernelTestb
 
 
 @BOTH
-def test_one_device_takes_only_its_part_of_the_room(place: KernelTestbed, way: int) -> None:
-    """From an address that answers nothing, so that each stays half open."""
+def test_one_device_takes_only_its_share_of_the_set(place: KernelTestbed, way: int) -> None:
+    """From an address that does not answer, so that each connection stays half-open."""
     own = ("10.77.0.77", "fd77::77")[way]
     place.router.ip(f"neigh replace {own} lladdr {STRANGER_MAC} dev lan0")
     with server(place, way):
@@ -135,20 +136,20 @@ def test_one_device_takes_only_its_part_of_the_room(place: KernelTestbed, way: i
 def test_invented_hardware_addresses_leave_room_for_members(
     place: KernelTestbed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Three thousand, each with an IP address of its own, where 200 at once and 50 a second get in: a fortieth of what is
-    promised, because a test cannot send fast enough for the whole."""
+    """3,000 connections, each from its own IP address, where 200 at once and 50 a second are allowed: a fortieth
+    of the real limits, because a test cannot send fast enough for them."""
     monkeypatch.setattr(nft, "PORTAL_CONNECTIONS_AT_ONCE_OF_STRANGERS", 200)
     monkeypatch.setattr(nft, "PORTAL_CONNECTIONS_PER_SECOND_OF_STRANGERS", 50)
     place.admit(
         MEMBER_MAC, firewall=replace(FIREWALL, hears_services=True)
-    )  # so that the rules are written again
+    )  # so that the table is written again
     began = time.monotonic()
     with server(place, 0):
         for number in range(INVENTED_MACS):
             mac = f"06:00:00:00:{number >> 8:02x}:{number & 255:02x}"
             own = f"10.77.{64 + (number >> 8)}.{number & 255}"
             syn = ip(own, ROUTER[0], TCP, tcp(own, ROUTER[0], 40_000, FIREWALL.portal_port, SYN))
-            with contextlib.suppress(OSError):  # the wire is full
+            with contextlib.suppress(OSError):  # the transmit queue is full
                 place.send(place.stranger, syn, mac)
         assert 0 < known(place, 0) <= 200 + 50 * (time.monotonic() - began)
         began = time.monotonic()
@@ -156,16 +157,16 @@ def test_invented_hardware_addresses_leave_room_for_members(
         assert time.monotonic() - began < 0.5
 
 
-def test_what_strangers_may_open_never_fills_the_room() -> None:
-    """Each of theirs stays for 45 seconds at most after its last frame."""
+def test_connections_of_unauthorized_devices_never_fill_the_set() -> None:
+    """Each of their entries expires 45 seconds after its last frame at the latest."""
     written = nft.rules(nft.ChainLayout(FIREWALL, shaped=False, links=None))
     assert "ether saddr != @members limit rate over 2000/second burst 16000 packets drop" in written
     assert 16_000 + 2_000 * 45 < 120_000 < SENDERS_MAX
 
 
 @BOTH
-def test_where_no_sender_can_be_written_down_nobody_is_let_in(place: KernelTestbed, way: int) -> None:
-    """And who was there before goes on."""
+def test_a_connection_whose_sender_cannot_be_stored_is_refused(place: KernelTestbed, way: int) -> None:
+    """Established connections continue."""
     name = SENDERS[(4, 6)[way]]
     with server(place, way) as listener, knock(place, way) as before, listener.accept()[0] as portal:
         elements = ", ".join(
@@ -179,7 +180,7 @@ def test_where_no_sender_can_be_written_down_nobody_is_let_in(place: KernelTestb
         assert b"still here" == portal.recv(20)
 
 
-def test_a_connection_that_is_closed_leaves_soon(place: KernelTestbed) -> None:
+def test_a_closed_connection_is_removed_soon(place: KernelTestbed) -> None:
     with server(place, 0) as listener:
         for _ in range(50):
             with knock(place, 0, stranger=True), listener.accept()[0]:
@@ -190,8 +191,8 @@ def test_a_connection_that_is_closed_leaves_soon(place: KernelTestbed) -> None:
         assert 0 == known(place, 0)
 
 
-def test_a_sender_is_known_for_longer_than_the_portal_waits() -> None:
-    """And a connection that stands is told from one that is over by what connection tracking has left for it."""
+def test_a_sender_is_remembered_for_longer_than_the_portals_timeout() -> None:
+    """An established connection is told from a closed one by the remaining lifetime of its conntrack entry."""
     for limits in (Limits(), LIMITS):
         assert max(limits.idle_s, limits.request_s, limits.answer_s) + 10 <= SENDER_KEPT_S
     for policy in (flows.TCP_OF_DEVICES, flows.TCP_TO_THE_NODE):
@@ -204,11 +205,11 @@ def test_a_sender_is_known_for_longer_than_the_portal_waits() -> None:
 def test_a_connection_in_use_keeps_its_sender_and_a_silent_one_does_not(
     place: KernelTestbed, monkeypatch: pytest.MonkeyPatch, way: int
 ) -> None:
-    """Twenty times faster than in earnest."""
+    """Timeouts are a twentieth of the real ones."""
     monkeypatch.setattr(nft, "SENDER_KEPT_S", 2)
     place.admit(
         MEMBER_MAC, firewall=replace(FIREWALL, hears_services=True)
-    )  # so that the rules are written again
+    )  # so that the table is written again
     with server(place, way) as listener, knock(place, way) as member, listener.accept()[0] as portal:
         portal.settimeout(0.7)
         for _ in range(6):
@@ -223,8 +224,9 @@ def test_a_connection_in_use_keeps_its_sender_and_a_silent_one_does_not(
 
 
 @BOTH
-def test_a_connection_that_waits_for_its_answer_has_one_sender(place: KernelTestbed, way: int) -> None:
-    """While the portal's queue is full a first packet stays unanswered, and its flow is "new" for whoever repeats it."""
+def test_a_connection_in_the_backlog_has_one_sender(place: KernelTestbed, way: int) -> None:
+    """While the backlog of the portal is full a SYN stays unanswered, and its flow is "new" for every sender that
+    repeats it."""
     with place.router.entered():
         full = socket.create_server((ROUTER[way], FIREWALL.portal_port), family=FAMILIES[way], backlog=0)
     with full, contextlib.ExitStack() as held:
@@ -237,7 +239,7 @@ def test_a_connection_that_waits_for_its_answer_has_one_sender(place: KernelTest
             place.send(who, ip(MEMBER[way], ROUTER[way], TCP, segment), mac)
             time.sleep(0.2)
         assert before + 1 == known(place, way)
-        for _ in range(2):  # who began it may go on asking
+        for _ in range(2):  # the device that opened it may repeat its SYN
             time.sleep(4)
             place.send(place.member, ip(MEMBER[way], ROUTER[way], TCP, segment), MEMBER_MAC)
         time.sleep(0.2)

@@ -1,1 +1,1 @@
-"""Networks to try a node in: namespaces, an Internet, a village with its people."""
+"""Test networks for a node: namespaces, an Internet, and a village with its people."""

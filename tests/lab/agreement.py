@@ -1,14 +1,14 @@
-"""What the village agreed, and its routers' settings: the texts of rules.toml, members.toml and node.toml."""
+"""The village's rules and its routers' settings: the texts of rules.toml, members.toml and node.toml."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 COMMUNITY = "Vall Alta"
 CEILING_BITS = 10_000_000
-"""The guests' ceiling of `RULES`."""
+"""The ceiling of guests in `RULES`."""
 ALLOWANCE_BYTES = 8_000_000
 THROTTLED_BITS = 2_000_000
-"""What is left to a household whose allowance of `RULES` is used up."""
+"""The ceiling of a household in `RULES` whose quota is used up."""
 
 MACS = {
     "phone": "02:aa:00:00:00:15",
@@ -105,7 +105,7 @@ devices = ["{MACS["bea"]}", "{MACS["bea-hills"]}"]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What differs between the village's routers."""
+    """Settings that differ between the village's routers."""
 
     name: str
     folder: Path
@@ -123,7 +123,7 @@ class Settings:
 
 
 def node_toml(settings: Settings) -> str:
-    """A router's ``node.toml``, with everything of the node inside its folder."""
+    """A router's ``node.toml``; all files of the node are in its folder."""
     folder = settings.folder
 
     def listed(texts: tuple[str, ...]) -> str:

@@ -1,7 +1,7 @@
-"""Real programs by which systems get their addresses and notice a portal, each as if on a device of its own.
+"""Real DHCP and network clients that detect a portal, each as if it ran on a device of its own.
 
-A namespace of ``ip netns exec`` has its own mounts, so each gets an empty /run and a /sys that cannot be written: without
-udev these programs take that for a container and go on.
+``ip netns exec`` gives each a mount namespace, in which it gets an empty /run and a read-only /sys: without udev these
+programs then assume a container and continue.
 """
 
 import contextlib
@@ -55,11 +55,11 @@ class Client:
     program: LabProgram
 
     def inside(self, path: str) -> Path:
-        """A file as the program sees it."""
+        """A path in the mount namespace of the program."""
         return Path(f"/proc/{self.program.pid}/root{path}")
 
     def run(self, *argv: str) -> str:
-        """A command beside the program; its output."""
+        """Runs a command in the namespaces of the program; its output."""
         return self.place.run("nsenter", "-t", str(self.program.pid), "-m", *argv, check=False)
 
 
@@ -72,9 +72,9 @@ def networkd(place: Namespace, network: str) -> Iterator[Client]:
 
 
 def networkd_says(client: Client) -> dict[str, str]:
-    """What systemd-networkd knows of its one link: the state file that networkctl shows."""
+    """The state file of systemd-networkd's only link, which networkctl(1) reads."""
     folder = client.inside("/run/systemd/netif/links")
-    # Others are drafts, which are there for a moment only.
+    # Other files are temporary ones that are renamed at once.
     files = list(folder.glob("[0-9]*")) if folder.is_dir() else []
     lines = [line for file in files for line in file.read_text().splitlines()]
     return dict(line.partition("=")[::2] for line in lines if "=" in line)
@@ -84,8 +84,7 @@ def networkd_says(client: Client) -> dict[str, str]:
 def network_manager(
     place: Namespace, resolver: str, *, ipv4: str = "auto", ipv6: str = "auto"
 ) -> Iterator[Client]:
-    """NetworkManager with its connectivity check, asking `resolver` for names; each family is ``auto`` or
-    ``disabled``."""
+    """NetworkManager with its connectivity check and the resolver `resolver`; each family is ``auto`` or ``disabled``."""
     text = (
         "[main]\nplugins=keyfile\ndhcp=internal\ndns=none\nauth-polkit=false\nno-auto-default=*\n"
         f"[connectivity]\nenabled=true\nuri={CHECK_URI}\ninterval=300\n"
@@ -100,7 +99,7 @@ def network_manager(
 
 
 def connectivity(client: Client) -> tuple[str, str]:
-    """Of IPv4 and of IPv6, after a check: ``none``, ``limited``, ``portal`` or ``full``."""
+    """IPv4 and IPv6 connectivity after a check: ``none``, ``limited``, ``portal`` or ``full``."""
     client.run("nmcli", "networking", "connectivity", "check")
     fields = "GENERAL.IP4-CONNECTIVITY,GENERAL.IP6-CONNECTIVITY"
     said = client.run("nmcli", "-g", fields, "device", "show", "eth0").split()
@@ -109,7 +108,7 @@ def connectivity(client: Client) -> tuple[str, str]:
 
 
 def settled_connectivity(client: Client, wanted: tuple[str, str], seconds: float = 20) -> tuple[str, str]:
-    """`wanted`, or what it is after `seconds`. A device that asks without a pause would meet the limit on names."""
+    """`wanted`, or the value after `seconds`. Checks with pauses, because of the node's limit on DNS queries."""
     deadline = time.monotonic() + seconds
     while (found := connectivity(client)) != wanted and time.monotonic() < deadline:
         time.sleep(1)
@@ -118,7 +117,7 @@ def settled_connectivity(client: Client, wanted: tuple[str, str], seconds: float
 
 @contextlib.contextmanager
 def dhcpcd(place: Namespace) -> Iterator[Client]:
-    """dhcpcd asking for the portal's address by every way it knows; `dhcpcd_says` tells what it learned."""
+    """dhcpcd requesting the portal's URI in every way that it supports; `dhcpcd_says` returns what it learnt."""
     told = place.lab.folder / f"{place.short}-dhcpcd.told"
     told.touch()
     hook = _file(place, "hook", f'#!/bin/sh\n{{ echo "reason=$reason"; env | grep ^new_; }} >>{told}\n')
@@ -134,7 +133,8 @@ def dhcpcd_says(client: Client) -> dict[str, str]:
 
 
 def ask_api(place: Namespace, uri: str, address: str, authority: Path) -> dict[str, object]:
-    """What the captive portal API at `uri` tells this device, asked at `address` over TLS that trusts `authority`."""
+    """The response of the captive portal API at `uri` to this device, sent to `address` over TLS that trusts
+    `authority`."""
     return dict(json.loads(place.run("python3", "-c", _ASK, uri, address, str(authority))))
 
 
@@ -156,7 +156,7 @@ print(json.dumps(document))
 
 @contextlib.contextmanager
 def _running(place: Namespace, script: str, *files: Path) -> Iterator[Client]:
-    # What the kernel has set up by itself already would be taken for somebody else's.
+    # Addresses that the kernel has configured already would be taken for those of another program.
     place.sysctl(net__ipv6__conf__eth0__accept_ra=0)
     place.ip("link set eth0 down", "addr flush dev eth0")
     program = place.start("sh", "-c", script, "client", *(str(file) for file in files))

@@ -1,4 +1,4 @@
-"""``deploy/demo``: the village, live on a terminal or measured to one JSON object."""
+"""``deploy/demo``: the village, shown live on a terminal or measured and printed as one JSON object."""
 
 import argparse
 import json
@@ -41,7 +41,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def missing_in_kernel() -> str | None:
-    """What the node cannot do without and this kernel does not have; None when all is there."""
+    """A kernel feature that the node requires and this kernel lacks; None if it has all of them."""
     with entered_namespace():
         kernel = LinuxKernel()
         try:
@@ -54,7 +54,7 @@ def missing_in_kernel() -> str | None:
 
 
 def measure(seconds: float) -> int:
-    """Unattended: progress on stderr, the figures as one JSON object on the last line of stdout."""
+    """Runs unattended: progress on stderr, the figures as one JSON object on the last line of stdout."""
     lines = Lines(sys.stderr)
     with village("demo") as made:
         story = VillageStory(made, lines.say)
@@ -67,7 +67,7 @@ def measure(seconds: float) -> int:
 
 
 def watch(seconds: float | None, picture: Path | None) -> int:
-    """Live until Ctrl-C, or for `seconds`; `picture` keeps the view as an SVG file at the end."""
+    """Runs until Ctrl-C, or for `seconds`; `picture` saves the view as an SVG file at the end."""
     view = Screen() if sys.stdout.isatty() or picture is not None else Lines(sys.stdout)
     if picture is not None:
         view = Screen(Path("/dev/null").open("w"))  # noqa: SIM115 - closed with the process
@@ -92,7 +92,7 @@ def watch(seconds: float | None, picture: Path | None) -> int:
 
 
 def take_picture(story: VillageStory, view: Screen, file: Path) -> None:
-    """The view while everyone wants everything."""
+    """The view while every device sends and receives at full rate."""
     camera = threading.Timer(PICTURE_S, lambda: file.write_text(as_svg(_without_secrets(view.frame()))))
     camera.start()
     story.greedy(StoryTiming())
@@ -104,13 +104,13 @@ def _without_secrets(lines: list[str]) -> list[str]:
 
 
 def linger(ends: float | None) -> None:
-    """Long enough to see who is captured and who is online."""
+    """Long enough to see which devices are captive and which are online."""
     left = ends - time.monotonic() if ends is not None else LINGER_S
     time.sleep(max(0.0, min(LINGER_S, left / 10)))
 
 
 def live_on(story: VillageStory, ends: float | None) -> None:
-    """People come and go on the line, and now and then a daemon is killed, until the end."""
+    """Traffic comes and goes until the end, and now and then a daemon is killed."""
     turn = 0
     while ends is None or time.monotonic() < ends:
         left = ends - time.monotonic() if ends is not None else 60.0
@@ -128,7 +128,7 @@ def live_on(story: VillageStory, ends: float | None) -> None:
 
 
 def views(made: Village) -> dict[str, View]:
-    """The portal as one more device on the square sees it, and the square's admin page."""
+    """The portal as another device on the square sees it, and the square's admin page."""
     site = made.square.site
     portal_host = "login.procomu.lan"
     return {
@@ -140,7 +140,7 @@ def views(made: Village) -> dict[str, View]:
 
 
 def admin_url(made: Village, base: str) -> str:
-    """The window's address with the path of a fresh one-time link."""
+    """The window's address with the path of a new one-time link."""
     link = str(made.square.ask("admin-link")["url"])
     return base.rstrip("/") + "/" + link.split("://", 1)[-1].partition("/")[2]
 

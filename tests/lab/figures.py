@@ -1,4 +1,4 @@
-"""What the demonstration measures, what each figure must be, and the arithmetic in between."""
+"""The figures of the demonstration, the target of each, and how they are computed."""
 
 import math
 import statistics
@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 Sample = Sequence[float]
-"""(seconds since the start, IP bytes received, IP bytes sent), both cumulative."""
+"""(seconds since the start, IP bytes received, IP bytes sent); both byte counts are cumulative."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A figure of the JSON object and the bound it must keep; None only reports."""
+    """A figure of the JSON object and its bound; None if it has no target."""
 
     key: str
     says: str
@@ -36,7 +36,7 @@ TARGETS = (
 
 @dataclass
 class Figures:
-    """The figures of one run; what could not be taken has a reason instead."""
+    """The figures of one run; a missing one has a reason."""
 
     values: dict[str, float | bool] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
@@ -45,11 +45,11 @@ class Figures:
         self.values |= figures
 
     def missed(self, reason: str, *keys: str) -> None:
-        """Why figures could not be taken; ones that were taken stay."""
+        """Sets the reason for figures that could not be measured; existing figures stay."""
         self.reasons |= {key: reason for key in keys if key not in self.values}
 
     def document(self) -> dict[str, object]:
-        """The JSON object: every key, each missing figure null with its reason, and whether all targets are met."""
+        """The JSON object: every key, null and a reason for each missing figure, and whether all targets are met."""
         made: dict[str, object] = {}
         for target in TARGETS:
             made[target.key] = self.values.get(target.key)
@@ -73,7 +73,7 @@ class Figures:
 
 
 def bits_per_second(samples: Sequence[Sample], skip_s: float, end_s: float = math.inf) -> float:
-    """Mean rate received between `skip_s` and `end_s`, both after the start."""
+    """Mean receive rate between `skip_s` and `end_s`, both in seconds after the start."""
     inside = [sample for sample in samples if skip_s <= sample[0] <= end_s]
     if len(inside) < 2:
         raise ValueError("too few samples to tell a rate")
@@ -82,13 +82,13 @@ def bits_per_second(samples: Sequence[Sample], skip_s: float, end_s: float = mat
 
 
 def weighted_jain(rates: Mapping[str, float], weights: Mapping[str, int]) -> float:
-    """Jain's index of rate over weight: 1 when everyone has exactly the share that was agreed."""
+    """Jain's index of rate over weight: 1 if all have exactly their share."""
     shares = [rate / weights[name] for name, rate in rates.items()]
     return sum(shares) ** 2 / (len(shares) * sum(share**2 for share in shares))
 
 
 def percentile(values: Sequence[float], percent: int) -> float:
-    """By nearest rank; of one value, that value."""
+    """Percentile by nearest rank."""
     ordered = sorted(values)
     return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
 
@@ -98,7 +98,7 @@ def median(values: Sequence[float]) -> float:
 
 
 def settles_below(samples: Sequence[Sample], bound_bits: float, window_s: float = 0.5) -> float | None:
-    """Seconds after the start from when on no later window is faster than `bound_bits`; None when that never comes."""
+    """Seconds after the start from which no later window exceeds `bound_bits`; None if there is no such time."""
     since: float | None = None
     for begin, sample in enumerate(samples):
         end = next((later for later in samples[begin + 1 :] if later[0] - sample[0] >= window_s), None)

@@ -1,7 +1,7 @@
-"""The village without root: the same node, rules and pages on a kernel in memory, so that no packet passes.
+"""The village without root: the same node, rules and pages on a kernel in memory, so that no packet is forwarded.
 
-People's wishes are shared out by the rules' own arithmetic and sent to the fake kernel, which counts them. Nothing
-that needs packets is measured here: those figures are null, with the reason.
+Demands are shared out by the rules' own arithmetic and sent to the fake kernel, which counts them. Figures that need
+packets are null, with the reason.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ SCENE_S = 6.0
 
 
 class Names:
-    """Implements `captive_portal.ports.Callers`: this machine's browser is one device of the village."""
+    """Implements `captive_portal.ports.Callers`: the browser of this machine is one device of the village."""
 
     def caller(self, ends: SocketAddresses) -> Caller:
         return Caller(MacAddress(MACS["browser"])) if ends.address in {"127.0.0.1", "::1"} else ELSEWHERE
@@ -51,7 +51,7 @@ class Names:
 
 
 class ImaginedRouter:
-    """Looks to the screen as a router of the real village does."""
+    """Has the interface that the screen needs of a router."""
 
     site = SQUARE
     daemon = True
@@ -67,14 +67,14 @@ class ImaginedRouter:
 
 
 class ImaginedPerson:
-    """Someone with a device that exists in memory."""
+    """A person with a device that exists in memory only."""
 
     def __init__(self, name: str) -> None:
         self.name, self.mac = name, MACS[name]
 
 
 class ImaginedVillage:
-    """Looks to the screen as the real village does."""
+    """Has the interface that the screen needs of a village."""
 
     def __init__(self, router: ImaginedRouter) -> None:
         self.routers = {"square": router}
@@ -106,7 +106,7 @@ def run_imagined(reason: str, *, seconds: float | None, as_json: bool) -> int:
 
 @contextlib.contextmanager
 def _folder() -> Iterator[str]:
-    """A folder that goes away; those of killed runs before go first."""
+    """A temporary folder; those of killed runs are removed first."""
     for left in Path(tempfile.gettempdir()).glob(f"{FOLDER}*"):
         owner = left.name.removeprefix(FOLDER).partition("-")[0]
         if not Path("/proc", owner).exists():
@@ -166,7 +166,7 @@ async def _live(node: Node, kernel: FakeKernel, view: Screen | Lines, seconds: f
 
 
 def _shared(node: Node, greedy: tuple[str, ...]) -> dict[str, int]:
-    """What the rules give to each of `greedy`, were the line as they say."""
+    """The rate that the rules give to each of `greedy` on a line with exactly the configured rate."""
     uplink = node.reconciler.active_ruleset.ruleset.shaped
     assert uplink is not None
     demands = []

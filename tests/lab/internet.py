@@ -1,8 +1,8 @@
-"""The village's Internet: web, DNS, echo and a sink, on every address of two small networks.
+"""The village's Internet: web, DNS, echo and discard servers on every address of two small networks.
 
-Runs in a namespace of its own (``python -m tests.lab.internet``), standard library only. It answers on all
-of 203.0.113.0/24 and fd99::/64, so that each person can be given a far address of their own: what arrives
-there came from that person, however many routers have rewritten the sender.
+Runs in a namespace of its own (``python -m tests.lab.internet``) and uses the standard library only. It answers on all
+of 203.0.113.0/24 and fd99::/64, so that each person can have a far address of their own: bytes that arrive there were
+sent by that person, also after address translation by any number of routers.
 """
 
 import asyncio
@@ -20,14 +20,14 @@ ROOT = Path(__file__).resolve().parents[2]
 NETWORK_V4, NETWORK_V6 = "203.0.113.0/24", "fd99::/64"
 WEB_V4, WEB_V6 = "203.0.113.10", "fd99::10"
 DNS_V4, DNS_V6 = "198.51.100.53", "fd98::53"
-"""Resolvers stand apart from the people's far addresses: routers ask here on everybody's behalf."""
+"""Separate from the people's far addresses: routers send queries of all clients here."""
 HTTP_PORT, TLS_PORT, ECHO_PORT = 80, 443, 7
 IP_PKTINFO = 8
-"""From linux/in.h; Python names it only from 3.12 on."""
+"""From linux/in.h; Python has it only since 3.12."""
 BLOCK = bytes(65536)
 REQUEST_BYTES_MAX = 16384
 
-# portal.md 5.1: what each system takes for the open Internet.
+# The expected response of each system's connectivity probe.
 PROBES: dict[str, tuple[int, str, str]] = {
     "connectivitycheck.gstatic.com": (204, "", ""),
     "www.gstatic.com": (204, "", ""),
@@ -82,7 +82,7 @@ table inet lab_internet {
 
 
 class Internet:
-    """The far side, as the village's builder sees it."""
+    """The far side, as the village's builder uses it."""
 
     def __init__(self, lab: Lab, python: str = sys.executable) -> None:
         self.place: Namespace = lab.namespace("internet")
@@ -90,7 +90,7 @@ class Internet:
         self.programs: list[LabProgram] = []
 
     def open(self) -> None:
-        """Start its services; its cables may be plugged before or after."""
+        """Starts its servers; its links can be added before or after."""
         place = self.place
         place.ip(f"addr add {DNS_V4}/32 dev lo", f"addr add {DNS_V6}/128 dev lo nodad")
         place.run("ip", "route", "add", "local", NETWORK_V4, "dev", "lo")
@@ -118,7 +118,8 @@ class Internet:
 
 
 async def answer_web(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """HTTP, one request a connection: probes, ``/large?bytes=N``, ``/upload``, else a hello."""
+    """HTTP with one request for each connection: probes, ``/large?bytes=N``, ``/upload``, and a short text for all
+    other paths."""
     with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError):
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         method, target, *_ = head.split(" ", 2)
@@ -162,7 +163,7 @@ async def _swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, s
 
 
 async def answer_tls_port(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Takes whatever comes and says one byte, so that a connection that got through shows on both sides."""
+    """Reads and discards everything and sends one byte, so that both sides see that the connection was established."""
     with contextlib.suppress(OSError):
         writer.write(b"x")
         while await reader.read(65536):
@@ -171,14 +172,14 @@ async def answer_tls_port(reader: asyncio.StreamReader, writer: asyncio.StreamWr
 
 
 def echo_waiting(sock: socket.socket) -> None:
-    """Answer one waiting datagram from the address it was sent to (the socket has packet information on)."""
+    """Answers one pending datagram from the address that it was sent to (the socket has IP_PKTINFO)."""
     try:
         data, ancillary, _, sender = sock.recvmsg(2048, 256)
     except OSError:
         return
     back = [item for item in ancillary if item[1] in {IP_PKTINFO, socket.IPV6_PKTINFO}]
     if sock.family == socket.AF_INET:
-        # struct in_pktinfo: index, source to use, destination; the destination becomes the source.
+        # struct in_pktinfo: index, source address, destination address; the destination becomes the source.
         back = [(level, kind, bytes(4) + value[8:12] + bytes(4)) for level, kind, value in back]
     with contextlib.suppress(OSError):
         sock.sendmsg([data], back, 0, sender)

@@ -1,4 +1,4 @@
-"""What labs have made on this machine, kept under /run so that a crash of the maker leaves nothing."""
+"""Records of what labs have created on this machine, kept in /run so that it can be removed after a crash."""
 
 import contextlib
 import json
@@ -15,7 +15,7 @@ KINDS = ("process", "mount", "namespace", "folder", "cgroup")
 
 
 class LabResources:
-    """One lab's list, on disk before the thing itself exists."""
+    """The records of one lab, written to disk before the thing itself exists."""
 
     def __init__(self, path: Path, owner: list[int], things: dict[str, list[Any]]) -> None:
         self.path = path
@@ -53,7 +53,7 @@ class LabResources:
 
 
 def process_started(pid: int) -> int | None:
-    """The process's start in clock ticks since boot: with the pid, a name for ever. None when gone."""
+    """Start time of the process in clock ticks since boot: unique together with the pid. None if it has ended."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
@@ -63,7 +63,7 @@ def process_started(pid: int) -> int | None:
 
 
 def sweep() -> list[str]:
-    """Clear what labs left whose makers are dead; returns what was cleared."""
+    """Removes what labs of dead processes left behind; returns what was removed."""
     cleared: list[str] = []
     for path in sorted(REGISTERS.glob("*.json")):
         resources = LabResources.read(path)
@@ -107,7 +107,7 @@ def _remove_cgroup(folder: Path) -> None:
 
 
 def _end_processes(recorded: list[list[int]], namespaces: list[str]) -> list[str]:
-    """Kill recorded processes that still are who they were, and whatever runs in our namespaces."""
+    """Kills recorded processes whose start time still matches, and all processes in the lab's namespaces."""
     ended: list[str] = []
     for _ in range(50):
         ours = {pid for pid, started in recorded if process_started(pid) == started}

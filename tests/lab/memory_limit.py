@@ -1,11 +1,11 @@
-"""A memory limit for programs of a lab, as a service manager sets one (``MemoryMax=``): a control group of its own.
+"""A memory limit for programs of a lab, as a service manager sets it (``MemoryMax=``): a control group of its own.
 
     limit = MemoryLimit(lab, 96 * MIB)
     router.place.start(*limit.enter, "python3", "-m", "node", "run")
     limit.peak_bytes, limit.kills
 
-With control groups v2 the limit counts everything, what the kernel holds for sockets too. With v1 (the tests' machine)
-it counts pages and kernel objects; socket buffers have a counter of their own, which `peak_bytes` adds.
+With control groups v2 the limit includes all kernel memory, socket buffers too. With v1 it includes pages and kernel
+objects; socket buffers have a counter of their own, which `peak_bytes` adds.
 """
 
 import os
@@ -16,8 +16,8 @@ from tests.lab.netns import Lab
 MIB = 1024 * 1024
 V1, V2 = Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup")
 _NO_LIMIT = 1 << 62
-# `ip netns exec` mounts a /sys of its own in which no control groups are: a program that asks what it may use must see
-# them as it does on a real machine.
+# `ip netns exec` mounts a /sys without control groups: a program that reads its limit must find it as on a real
+# machine.
 _ENTER_V1 = """
 if [ ! -e /sys/fs/cgroup/memory/cgroup.procs ]; then
   mount -t tmpfs lab-cgroup /sys/fs/cgroup && mkdir /sys/fs/cgroup/memory &&
@@ -34,7 +34,7 @@ exec "$@"
 
 
 def missing_for_memory_limits() -> str | None:
-    """Why no memory limit can be set here, in one sentence; None when one can."""
+    """The reason why no memory limit can be set here, in one sentence; None if it can."""
     if os.geteuid() != 0:
         return "a memory limit needs root"
     if not _is_v1() and not _is_v2():
@@ -43,7 +43,7 @@ def missing_for_memory_limits() -> str | None:
 
 
 class MemoryLimit:
-    """A control group; it goes away with its lab, and programs that are still in it with their namespace."""
+    """A control group; it is removed with its lab, programs that are still in it with their namespace."""
 
     def __init__(self, lab: Lab, limit_bytes: int, high_bytes: int | None = None) -> None:
         self.limit_bytes = limit_bytes
@@ -53,7 +53,7 @@ class MemoryLimit:
         self.folder.mkdir()
         if self._is_v1:
             self._write("memory.limit_in_bytes", limit_bytes)
-            self._write("memory.kmem.tcp.limit_in_bytes", _NO_LIMIT)  # without one they are not counted
+            self._write("memory.kmem.tcp.limit_in_bytes", _NO_LIMIT)  # without a limit they are not counted
         else:
             self._write("memory.max", limit_bytes)
             self._write("memory.swap.max", 0)
@@ -62,33 +62,33 @@ class MemoryLimit:
 
     @property
     def enter(self) -> tuple[str, ...]:
-        """Words before a command line: the program and its children run within the limit, under the same process id."""
+        """Prefix of a command line: the program and its children run within the limit, with the same process id."""
         return ("sh", "-c", _ENTER_V1 if self._is_v1 else _ENTER_V2, str(self.folder))
 
     @property
     def used_bytes(self) -> int:
-        """Now, socket buffers too."""
+        """Current usage, with socket buffers."""
         if self._is_v1:
             return self._read("memory.usage_in_bytes") + self._read("memory.kmem.tcp.usage_in_bytes")
         return self._read("memory.current")
 
     @property
     def peak_bytes(self) -> int:
-        """At most so far, page cache included, which the kernel gives back before it kills."""
+        """Highest usage so far, with the page cache, which the kernel reclaims before it kills."""
         if self._is_v1:
             return self._read("memory.max_usage_in_bytes") + self._read("memory.kmem.tcp.max_usage_in_bytes")
         return self._read("memory.peak")
 
     @property
     def kernel_bytes(self) -> int:
-        """Of `used_bytes`, what the kernel holds for the programs: sockets, their buffers, page tables."""
+        """Part of `used_bytes` that the kernel uses for the programs: sockets, their buffers, page tables."""
         if self._is_v1:
             return self._read("memory.kmem.usage_in_bytes") + self._read("memory.kmem.tcp.usage_in_bytes")
         return self._field("memory.stat", "kernel") + self._field("memory.stat", "sock")
 
     @property
     def kills(self) -> int:
-        """Processes that the kernel ended because of the limit."""
+        """Number of processes killed because of the limit."""
         return self._field("memory.oom_control" if self._is_v1 else "memory.events", "oom_kill")
 
     def pids(self) -> list[int]:

@@ -1,4 +1,4 @@
-"""Network namespaces with links between them, and the programs that run inside; all of it goes away again.
+"""Network namespaces with links between them, and the programs that run inside; all of it is removed at the end.
 
     with Lab("bench") as lab:
         router, phone = lab.namespace("router"), lab.namespace("phone")
@@ -7,8 +7,8 @@
         server = router.start("python3", "-m", "http.server", "80")
         phone.run("ping", "-c1", "10.77.0.1")
 
-Whatever a `Lab` makes is written into its register under /run/procomu-lab *before* it is made, so that
-the next start (or ``python -m tests.lab.sweep``) clears what a kill -9 left behind, and only what a lab made.
+Everything that a `Lab` creates is recorded under /run/procomu-lab *before* it is created, so that the next start (or
+``python -m tests.lab.sweep``) removes what a kill -9 left behind, and only that.
 """
 
 import contextlib
@@ -61,12 +61,12 @@ class LabProgram:
         return self.popen.poll() is None
 
     def kill9(self) -> None:
-        """As a crash: no chance to say goodbye."""
+        """Sends SIGKILL, like a crash."""
         self.popen.kill()
         self.popen.wait()
 
     def stop(self, seconds: float = STOP_SECONDS) -> int:
-        """Ask to stop, insist after `seconds`; returns the exit code (negative is the signal)."""
+        """Sends SIGTERM, and SIGKILL after `seconds`; returns the exit code (negative: the signal)."""
         if self.is_alive():
             self.popen.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -95,7 +95,7 @@ class Namespace:
         return Path("/run/netns") / self.name
 
     def run(self, *argv: str, check: bool = True, timeout: float = 30, stdin: str | None = None) -> str:
-        """Run to its end; returns stdout. Raises with both outputs when `check` and it failed."""
+        """Runs a program to its end; returns stdout. With `check` a failure raises with both outputs."""
         done = subprocess.run(
             ["ip", "netns", "exec", self.name, *argv],
             check=False,
@@ -112,7 +112,7 @@ class Namespace:
         return done.stdout
 
     def popen(self, *argv: str, **more: Any) -> "subprocess.Popen[bytes]":
-        """`subprocess.Popen` inside, recorded for stopping; the process is the program itself."""
+        """`subprocess.Popen` inside, recorded for removal; the process is the program itself."""
         process = subprocess.Popen(["ip", "netns", "exec", self.name, *argv], **more)
         self.lab.record_process(process)
         return process
@@ -120,7 +120,7 @@ class Namespace:
     def start(
         self, *argv: str, log: Path | None = None, env: dict[str, str] | None = None, **more: Any
     ) -> LabProgram:
-        """Start and keep running; both outputs go to a log file."""
+        """Starts a program that keeps running; both outputs go to a log file."""
         log = log or self.lab.folder / f"{self.short}-{Path(argv[0]).name}-{self.lab.next_number()}.log"
         with log.open("ab") as sink:
             environment = {**os.environ, **(env or {})}
@@ -135,7 +135,7 @@ class Namespace:
         return LabProgram(process, log)
 
     def ip(self, *lines: str) -> None:
-        """Lines of ``ip -batch`` in this namespace, one process for all."""
+        """Lines of ``ip -batch`` in this namespace, in one process."""
         text = "\n".join(lines)
         argv = ["ip", "-n", self.name, "-batch", "-"]
         done = subprocess.run(argv, input=text, text=True, check=False, capture_output=True)
@@ -143,7 +143,7 @@ class Namespace:
             raise RuntimeError(f"{self.name}: {text}: {done.stderr}")
 
     def address(self, interface: str, *addresses: str) -> None:
-        """Give addresses (with prefix length) and bring the interface up; no duplicate detection."""
+        """Sets addresses (with prefix length) and brings the interface up; without duplicate address detection."""
         self.ip(
             f"link set {interface} up",
             *(f"addr add {a} dev {interface}{' nodad' if ':' in a else ''}" for a in addresses),
@@ -154,7 +154,7 @@ class Namespace:
         self.ip(*(f"route replace {route}" for route in routes))
 
     def sysctl(self, **values: int | str) -> None:
-        """Set with ``__`` for each dot: ``sysctl(net__ipv4__ip_forward=1)``."""
+        """Sets sysctls, with ``__`` for each dot: ``sysctl(net__ipv4__ip_forward=1)``."""
         with self.entered():
             for key, value in values.items():
                 Path("/proc/sys", *key.split("__")).write_text(str(value))
@@ -170,19 +170,19 @@ class Namespace:
         self.ip(f"link set {interface} master {bridge} up")
 
     def pids(self) -> list[int]:
-        """Processes inside now."""
+        """Processes in this namespace now."""
         done = subprocess.run(["ip", "netns", "pids", self.name], check=False, capture_output=True, text=True)
         return [int(word) for word in done.stdout.split()]
 
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:
-        """This thread, and threads and processes it starts, are inside until the block ends."""
+        """This thread, and threads and processes it starts, are in the namespace for the duration of the block."""
         with _thread_moved(lambda: _set_namespace(self.path)):
             yield
 
 
 class Lab:
-    """What one test or one demonstration made. Use as a context manager."""
+    """Everything that one test or one demonstration creates. Use as a context manager."""
 
     def __init__(self, word: str) -> None:
         self.word = word
@@ -204,7 +204,7 @@ class Lab:
 
     @property
     def folder(self) -> Path:
-        """A folder of this lab's own, removed at the end."""
+        """A folder of this lab, removed at the end."""
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix=f"procomu-lab-{self.prefix}-"))
             self._resources.add(folder=str(self._folder))
@@ -244,7 +244,7 @@ class Lab:
         offload: bool = True,
         mtu: int | None = None,
     ) -> None:
-        """A cable between two namespaces, both ends up. Without `offload` packets stay wire-sized."""
+        """A veth pair between two namespaces, both ends up. Without `offload` packets keep their size on the wire."""
         more = f" mtu {mtu}" if mtu else ""
         left = f"{more} address {a_mac}" if a_mac else more
         right = f"{more} address {b_mac}" if b_mac else more
@@ -258,7 +258,7 @@ class Lab:
                 end.run("ethtool", "-K", name, "tso", "off", "gso", "off", "gro", "off", "tx", "off")
 
     def tmpfs(self, path: Path, size_kib: int) -> None:
-        """A small memory disk, for a data folder that fills up."""
+        """A small tmpfs, for a data directory that fills up."""
         path.mkdir(parents=True, exist_ok=True)
         self._resources.add(mount=str(path))
         subprocess.run(
@@ -266,12 +266,12 @@ class Lab:
         )
 
     def mount(self, *words: str, at: Path) -> None:
-        """``mount WORDS AT``, undone with the rest."""
+        """``mount WORDS AT``, unmounted at the end."""
         self._resources.add(mount=str(at))
         subprocess.run(["mount", *words, str(at)], check=True)
 
     def record_cgroup(self, folder: Path) -> None:
-        """A control group that is removed with the rest."""
+        """A control group, removed at the end."""
         self._resources.add(cgroup=str(folder))
 
     def record_process(self, process: "subprocess.Popen[bytes]") -> None:
@@ -279,7 +279,7 @@ class Lab:
         self._resources.add(process=[process.pid, process_started(process.pid) or 0])
 
     def close(self) -> None:
-        """Stop the programs in reverse order, then remove everything."""
+        """Stops the programs in reverse order, then removes everything."""
         for process in reversed(self._processes):
             if process.poll() is None:
                 process.terminate()
@@ -300,8 +300,8 @@ class Lab:
 
 @contextlib.contextmanager
 def entered_namespace(namespace: Namespace | None = None) -> Iterator[None]:
-    """This thread, and threads and processes it starts, are in `namespace`, or in a fresh one without a name
-    that goes away with its last user. The loopback is up. Needs root (see `missing_for_namespaces`)."""
+    """This thread, and threads and processes it starts, are in `namespace`, or in a new anonymous one that ends with
+    its last user. The loopback is up. Needs root (see `missing_for_namespaces`)."""
     with _thread_moved(_unshare if namespace is None else lambda: _set_namespace(namespace.path)):
         if namespace is None:
             subprocess.run(["ip", "link", "set", "lo", "up"], check=True, capture_output=True)
@@ -309,7 +309,7 @@ def entered_namespace(namespace: Namespace | None = None) -> Iterator[None]:
 
 
 def missing_for_namespaces() -> str | None:
-    """Why namespaces cannot be made here, in one sentence; None when they can."""
+    """The reason why namespaces cannot be created here, in one sentence; None if they can."""
     if os.geteuid() != 0:
         return "network namespaces need root"
     failure: list[str] = []
@@ -369,7 +369,7 @@ def _close_quietly(stream: IO[bytes]) -> None:
 
 
 def terminate_as_interrupt() -> None:
-    """Make SIGTERM and SIGHUP end the program as Ctrl-C does, so that context managers clean up."""
+    """Makes SIGTERM and SIGHUP end the program like Ctrl-C, so that context managers clean up."""
 
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt

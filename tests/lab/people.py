@@ -1,4 +1,4 @@
-"""People of the village: a namespace (or an interface in a shared one), a lease, and a program that acts."""
+"""People of the village: a namespace (or an interface in a shared one), a lease, and a program that runs their tasks."""
 
 import contextlib
 import json
@@ -19,11 +19,11 @@ UDHCPC_SCRIPT = Path(__file__).with_name("udhcpc.sh")
 
 
 class WishFailed(RuntimeError):
-    """What a person tried did not work; the text says why."""
+    """A task of a person failed; the text says why."""
 
 
 class Wish:
-    """Something under way: events while it runs, a result at the end."""
+    """A running task: events while it runs, a result at the end."""
 
     def __init__(self, says: str) -> None:
         self.says = says
@@ -36,7 +36,7 @@ class Wish:
         return self._done.is_set()
 
     def result(self, timeout: float = 30) -> dict[str, Any]:
-        """What came of it. Raises WishFailed."""
+        """The result. Raises WishFailed."""
         if not self._done.wait(timeout):
             raise WishFailed(f"{self.says}: nothing came of it within {timeout} s")
         assert self._answer is not None
@@ -107,7 +107,7 @@ class Agent:
 
 
 class Person:
-    """Someone with one device on a router's LAN."""
+    """A person with one device on a router's LAN."""
 
     def __init__(
         self,
@@ -126,7 +126,7 @@ class Person:
         self.mac = mac
         self.far_v4 = f"203.0.113.{number}"
         self.far_v6 = f"fd99::{number:x}"
-        """Addresses in the Internet that nobody else talks to."""
+        """Addresses in the Internet that only this person uses."""
         self.address_v4 = ""
         self.lease: dict[str, str] = {}
 
@@ -138,10 +138,10 @@ class Person:
         return self.lease["dns"].split()[0]
 
     def begin_dhcp(self, calls_itself: str = "") -> "subprocess.Popen[bytes]":
-        """Ask for an address the way a small device does; `finish_dhcp` reads what came."""
+        """Requests a lease with udhcpc; `finish_dhcp` reads the result."""
         lease = self._lease_file()
         lease.unlink(missing_ok=True)
-        # As a device that comes into reach: the kernel asks for the router's IPv6 network at once.
+        # Like a device that associates: the kernel sends a router solicitation at once.
         self.place.ip(f"link set {self.interface} down", f"link set {self.interface} up")
         return self.place.popen(
             "udhcpc", "-i", self.interface, "-n", "-q", "-f", "-t", "8", "-T", "1", "-O", "114",
@@ -158,12 +158,12 @@ class Person:
         self.address_v4 = self.lease["ip"]
 
     def join(self) -> None:
-        """An IPv4 address by DHCP, and an IPv6 address formed in the network that the router announces."""
+        """Waits for an IPv4 address by DHCP and an IPv6 address by SLAAC."""
         self.finish_dhcp(self.begin_dhcp())
         self.addresses_v6()
 
     def addresses_v6(self, seconds: float = 8) -> list[str]:
-        """Global IPv6 addresses of the device, waiting for the first. Raises WishFailed when none comes."""
+        """Global IPv6 addresses of the device; waits for the first. Raises WishFailed if none appears."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             text = self.place.run("ip", "-6", "-j", "addr", "show", "dev", self.interface, "scope", "global")
@@ -176,7 +176,7 @@ class Person:
         raise WishFailed(f"{self.name} formed no IPv6 address")
 
     def wish(self, do: str, *, v6: bool = False, **more: Any) -> Wish:
-        """Begin something of `tests.lab.person` over one family, by default towards their far address."""
+        """Starts a task of `tests.lab.person` on one family, by default with the person's far address."""
         more.setdefault("far", self.far_v6 if v6 else self.far_v4)
         return self.agent.wish(do, v6=v6, resolver=self.resolver, interface=self.interface, **more)
 
@@ -190,7 +190,7 @@ class Person:
 def settle(
     lab: Lab, router: Namespace, name: str, number: int, mac: str | None = None, bridge: str = "br-lan"
 ) -> Person:
-    """A person in a namespace of their own on a router's bridge; no address yet."""
+    """A person in a namespace of their own on a router's bridge, without an address."""
     place = lab.namespace(name)
     mac = mac or f"02:aa:00:00:00:{number:02x}"
     lab.veth(place, "eth0", router, f"p{number}", a_mac=mac, offload=False)
@@ -199,7 +199,7 @@ def settle(
 
 
 def settle_crowd(lab: Lab, router: Namespace, numbers: range, bridge: str = "br-lan") -> Iterator[Person]:
-    """Visitors who share one namespace and program, each with an interface, MAC and lease of their own."""
+    """Visitors in one namespace with one program, each with an interface, MAC and lease of their own."""
     place = lab.namespace("visitors")
     place.sysctl(
         net__ipv4__conf__all__arp_ignore=1,

@@ -1,7 +1,7 @@
-"""What people do: ask for a page, meet the portal, accept, download, upload, try to slip past.
+"""What a device does: request pages, follow the portal, accept, download, upload, try to bypass the portal.
 
-Runs inside the person's namespace (``python -m tests.lab.person``), standard library only. Each line on the
-standard input is a wish as JSON with an ``id``; each line on the output an event or, last, its result.
+Runs in the device's namespace (``python -m tests.lab.person``) and uses the standard library only. Each line of the
+standard input is a task as JSON with an ``id``; each line of the output is an event or, at the end, its result.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ Say = Callable[..., None]
 
 
 def read_ip_bytes(interface: str) -> tuple[int, int]:
-    """Bytes at the IP layer (received, sent) of an interface: the link's counters less Ethernet's headers."""
+    """Bytes at the IP layer (received, sent) of an interface: the link's counters minus the Ethernet headers."""
     for line in Path("/proc/net/dev").read_text().splitlines():
         name, _, rest = line.partition(":")
         if name.strip() == interface:
@@ -36,7 +36,7 @@ def read_ip_bytes(interface: str) -> tuple[int, int]:
 
 
 async def knock(wish: dict[str, Any], say: Say) -> dict[str, Any]:
-    """Ask for the system's probe and tell whether the portal answered in the Internet's place."""
+    """Sends the system's probe and returns whether the portal answered instead of the Internet."""
     device = _device(wish)
     started = time.monotonic()
     reply = await device.request(wish.get("url", PROBE_URL))
@@ -52,7 +52,7 @@ async def knock(wish: dict[str, Any], say: Say) -> dict[str, Any]:
 
 
 async def accept(wish: dict[str, Any], say: Say) -> dict[str, Any]:
-    """A guest's whole way in, without scripts: probe, redirect, page, form; and the first packet through."""
+    """The whole admission of a guest without scripts: probe, redirect, page, form; and the first packet."""
     device = _device(wish)
     probe = wish.get("url", PROBE_URL)
     url, page = await device.follow(probe, await device.request(probe))
@@ -81,7 +81,7 @@ async def accept(wish: dict[str, Any], say: Say) -> dict[str, Any]:
 
 
 class FirstPacket:
-    """Sends a small datagram each 2 ms until one comes back."""
+    """Sends a small datagram every 2 ms until one comes back."""
 
     def __init__(self, wish: dict[str, Any], device: ClientDevice) -> None:
         self._far = wish["far"]
@@ -125,12 +125,12 @@ class FirstPacket:
 
 
 async def download(wish: dict[str, Any], say: Say) -> dict[str, Any]:
-    """Read as much as comes for ``seconds``, in ``flows`` connections; rates each 100 ms at the IP layer."""
+    """Downloads at full rate for ``seconds`` in ``flows`` connections; IP-layer rates every 100 ms."""
     return await _transfer(wish, say, _pull)
 
 
 async def upload(wish: dict[str, Any], say: Say) -> dict[str, Any]:
-    """Send as much as goes for ``seconds``, in ``flows`` connections."""
+    """Uploads at full rate for ``seconds`` in ``flows`` connections."""
     return await _transfer(wish, say, _push)
 
 
@@ -144,7 +144,7 @@ async def _transfer(
     began = time.monotonic()
     ends = began + wish.get("seconds", 5)
     tally: dict[str, float] = {"bytes": 0, "last": 0.0, "gap": 0.0, "failed": 0}
-    # A flow finds its speed in jumps; silences before this moment are its own.
+    # TCP slow start has gaps of its own, so gaps before this moment do not count.
     tally["gap_from"] = began + wish.get("gap_from", 0.0)
     samples: list[tuple[float, int, int]] = [(0.0, *read_ip_bytes(link))]
     async with asyncio.TaskGroup() as group:
@@ -182,7 +182,7 @@ async def _pull(wish: dict[str, Any], device: ClientDevice, tally: dict[str, flo
                 while block := await loop.sock_recv(sock, 65536):
                     _note(tally, len(block))
     except TimeoutError:
-        # A flow that stood still until the end has its gap too.
+        # A flow that was silent until the end has a gap too.
         if tally["last"]:
             tally["gap"] = max(tally["gap"], time.monotonic() - tally["last"])
     except OSError as error:
@@ -209,7 +209,7 @@ async def _push(wish: dict[str, Any], device: ClientDevice, tally: dict[str, flo
 
 
 async def leak(wish: dict[str, Any], say: Say) -> dict[str, Any]:
-    """Try every way past the portal ``every`` so often: connections, datagrams, echo requests."""
+    """Tries every way around the portal each ``every`` seconds: connections, datagrams, echo requests."""
     tries = 0
     ends = time.monotonic() + wish.get("seconds", 1)
     opened = 0
@@ -259,7 +259,7 @@ def _echo_request(family: int) -> bytes:
 
 
 async def echo(wish: dict[str, Any], say: Say) -> dict[str, Any]:
-    """A datagram each 5 ms for ``seconds``, as a telephone call: how many came back, the longest silence."""
+    """A datagram every 5 ms for ``seconds``, like a call: how many came back, and the longest gap."""
     far, loop = wish["far"], asyncio.get_running_loop()
     came: list[float] = []
     sock = device_socket(family_of(far), socket.SOCK_DGRAM, wish.get("interface"))
@@ -286,7 +286,7 @@ async def echo(wish: dict[str, Any], say: Say) -> dict[str, Any]:
 
 
 async def press(wish: dict[str, Any], say: Say) -> dict[str, Any]:
-    """Open a page of the portal, fill in ``fields`` and send the form whose action ends in ``ends``."""
+    """Opens a page of the portal, fills in ``fields`` and sends the form whose action ends in ``ends``."""
     device = _device(wish)
     page = await device.request(wish["url"])
     for form in forms(page.body):
@@ -302,7 +302,7 @@ async def press(wish: dict[str, Any], say: Say) -> dict[str, Any]:
 
 
 def _acceptance(page: HttpReply) -> PageForm | None:
-    """The form that accepts the terms: the one whose action says so, or the first."""
+    """The form that accepts the terms: the one with that action, or the first."""
     found = forms(page.body)
     return next((form for form in found if "join" in form.action), found[0] if found else None)
 

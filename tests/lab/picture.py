@@ -1,4 +1,4 @@
-"""Terminal lines with ANSI colours as an SVG picture."""
+"""Renders terminal lines with ANSI colours as an SVG image."""
 
 import re
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ _STYLES = {
 
 
 def as_svg(lines: Sequence[str]) -> str:
-    """A picture of `lines` as a terminal shows them."""
+    """An image of `lines` as a terminal shows them."""
     columns = max((len(_CODE.sub("", line)) for line in lines), default=0)
     width, height = columns * CELL_WIDTH + 2 * MARGIN, len(lines) * CELL_HEIGHT + 2 * MARGIN
     rows = [

@@ -1,4 +1,4 @@
-"""Questions for names made by hand, as many and as fast as somebody without manners asks them (RFC 1035)."""
+"""DNS queries (RFC 1035) built by hand, without the pauses and retries of a stub resolver."""
 
 import contextlib
 import itertools
@@ -15,7 +15,7 @@ _numbers = itertools.count(1)
 
 
 def question(name: str, kind: int = A) -> bytes:
-    """One question, recursion desired, under a number of its own."""
+    """One query with recursion desired and a unique id."""
     labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
     return (
         struct.pack("!6H", next(_numbers) & 0xFFFF, 0x0100, 1, 0, 0, 0)
@@ -30,7 +30,7 @@ def rcode(answer: bytes) -> int:
 
 
 def ask(place: Namespace, server: str, name: str, *, kind: int = A, wait_s: float = 2.0) -> bytes | None:
-    """The answer by UDP from a socket of its own; None when none came in time or the asker was refused."""
+    """The UDP answer, through a new socket; None after a timeout or if the query was refused."""
     asked = question(name, kind)
     with place.entered(), _socket(server, socket.SOCK_DGRAM) as sock:
         sock.settimeout(wait_s)
@@ -43,7 +43,7 @@ def ask(place: Namespace, server: str, name: str, *, kind: int = A, wait_s: floa
 
 
 def ask_by_tcp(place: Namespace, server: str, name: str, *, wait_s: float = 2.0) -> bytes | None:
-    """The answer by TCP, without its length."""
+    """The TCP answer, without its length field."""
     asked = question(name)
     with place.entered(), _socket(server, socket.SOCK_STREAM) as sock:
         sock.settimeout(wait_s)
@@ -56,7 +56,7 @@ def ask_by_tcp(place: Namespace, server: str, name: str, *, wait_s: float = 2.0)
 
 
 def hold_by_tcp(place: Namespace, server: str, number: int) -> list[socket.socket]:
-    """Connections to the server that ask nothing."""
+    """Connections to the server that send nothing."""
     held = []
     with place.entered():
         for _ in range(number):
@@ -70,7 +70,8 @@ def hold_by_tcp(place: Namespace, server: str, number: int) -> list[socket.socke
 
 @contextlib.contextmanager
 def flood(place: Namespace, server: str, per_second: float, name: str = "dead{}.example") -> Iterator[None]:
-    """While it lasts, one device asks for another name each time, through many sockets, and reads nothing."""
+    """For the duration of the block one device queries a new name each time, through many sockets, and reads no
+    answer."""
     done = threading.Event()
 
     def run() -> None:

@@ -1,4 +1,4 @@
-"""A router's kernel in a namespace of its own, for tests that need nothing else of the village."""
+"""A router's kernel in a namespace of its own, for tests that need no other part of the village."""
 
 import subprocess
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ INTERFACES = ("lan0", "wan0", "mesh0")
 
 @contextmanager
 def real_kernel_in_namespace() -> Iterator[LinuxKernel]:
-    """The calling thread stands in the router until the end; its interfaces are there and up."""
+    """The calling thread is in the router's namespace for the duration of the block; its interfaces are up."""
     with entered_namespace():
         lines = [f"link add {name} type veth peer name {name}p" for name in INTERFACES]
         lines += [

@@ -1,4 +1,5 @@
-"""The live view on a terminal: who is captured, who is online, how fast, and by which rule. Lines where there is none."""
+"""The live view on a terminal: which devices are captive or online, their rates, and the rule that limits each. Plain
+lines without a terminal."""
 
 import shutil
 import sys
@@ -35,7 +36,7 @@ class Row:
 
 
 class Lines:
-    """What happens, one line each, for logs and pipes."""
+    """Prints events, one line each, for logs and pipes."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
@@ -59,7 +60,7 @@ class Lines:
 
 
 class Screen:
-    """Paints the village twice a second in a thread of its own; a context manager."""
+    """Draws the village twice a second in a thread of its own; a context manager."""
 
     def __init__(self, out: TextIO = sys.stdout) -> None:
         self._out = out
@@ -91,7 +92,7 @@ class Screen:
         self._urls = urls
 
     def frame(self) -> list[str]:
-        """The lines of the picture as it is now, with colours."""
+        """The lines of the current view, with colours."""
         lines = [f"{BOLD}procomú{RESET}  a village shares one line to the Internet by its own rules", ""]
         if self._village is not None:
             for router in self._village.routers.values():
@@ -113,7 +114,7 @@ def names_of(village: Village) -> dict[str, str]:
 
 
 def router_lines(router: Router, names: dict[str, str]) -> list[str]:
-    """A router's part of the picture."""
+    """The part of one router."""
     title = f"{BLUE}{BOLD}{router.site.name}{RESET}"
     if router.daemon is None:
         return [f"{title}  {DIM}not started{RESET}"]
@@ -129,7 +130,7 @@ def router_lines(router: Router, names: dict[str, str]) -> list[str]:
 
 
 def table_lines(rows: list[Row]) -> list[str]:
-    """Known people first, then the busiest visitors, the rest as one line."""
+    """Known people first, then the visitors with most traffic, the rest as one line."""
     known = sorted((row for row in rows if not row.person.startswith("visitor")), key=lambda row: row.person)
     visitors = [row for row in rows if row.person.startswith("visitor")]
     visitors.sort(key=lambda row: -row.rate_down)

@@ -1,5 +1,5 @@
-"""What happens in the village: people arrive, are captured, accept, share the line; a daemon is killed; a neighbour
-appears; an allowance runs out. Each scene is one method and takes its own figures."""
+"""The scenario of the village: people arrive, are captive, accept, share the line; a daemon is killed; a neighbour
+appears; an allowance is used up. Each scene is one method and measures its own figures."""
 
 import subprocess
 import threading
@@ -17,30 +17,30 @@ from tests.lab.village import Village
 VISITORS = range(40, 60)
 WEIGHTS = {"phone": 100, "laptop": 100, "tablet": 200}
 FLOWS = {"phone": 6, "laptop": 1, "tablet": 2}
-"""Connections of each; who opens more must not get more."""
+"""Connections of each account; more connections must not give a higher rate."""
 LOOK_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class StoryTiming:
-    """How long the scenes last."""
+    """Durations of the scenes in seconds."""
 
     ceiling_s: float = 5.0
     greedy_s: float = 8.0
     kill_s: float = 4.0
     settle_s: float = 1.5
-    """Of each measurement, left out while the flows find their speed."""
+    """Start of each measurement, excluded while the flows reach their rate."""
 
     @staticmethod
     def within(seconds: float) -> "StoryTiming":
-        """Scenes that fill about `seconds` together with the fixed parts (about 14 s)."""
+        """Durations that fill about `seconds` together with the fixed parts (about 14 s)."""
         free = max(0.0, seconds - 30)
         return StoryTiming(5 + free / 4, 8 + free / 2, 4 + free / 8)
 
 
 @dataclass
 class VillageStory:
-    """Runs in a built village; `say` tells what happens."""
+    """Runs in a built village; `say` reports each event."""
 
     village: Village
     say: Callable[[str], None]
@@ -49,7 +49,7 @@ class VillageStory:
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def open(self) -> None:
-        """People settle, someone tries to slip past from before the start on, and the square's router starts."""
+        """People settle, a device tries to bypass the portal from before the start on, and the square's router starts."""
         village = self.village
         for number, name in enumerate(("phone", "laptop", "tablet", "bea"), start=21):
             village.settle(name, village.square, number, MACS[name])
@@ -65,7 +65,7 @@ class VillageStory:
         self.say("square: phone, laptop and school tablet have their addresses, IPv4 and IPv6")
 
     def _settle_prowler(self) -> None:
-        """Someone who never accepts and tries all the time, with addresses typed in by hand."""
+        """A device that never accepts and sends all the time, with static addresses."""
         prowler = self.village.settle("prowler", self.village.square, 27)
         prowler.place.address("eth0", "10.77.250.9/16", "fd77::9:9/64")
         prowler.place.route("default via 10.77.0.1", "default via fd77::1")
@@ -77,7 +77,7 @@ class VillageStory:
         return [self.village.people[name] for name in ("phone", "laptop", "tablet", "bea")]
 
     def capture(self) -> None:
-        """Everyone's first question is answered by the portal, and nothing passes."""
+        """The first request of every device is answered by the portal, and nothing is forwarded."""
         people = self._square_people()
         for v6, key in ((False, "captured_v4"), (True, "captured_v6")):
             answers = [person.do("knock", v6=v6) for person in people]
@@ -91,7 +91,7 @@ class VillageStory:
         self.say("square: everyone is captured on both families; nobody slips past")
 
     def admit(self) -> None:
-        """Everyone accepts; then twenty visitors, each with a device of their own, one after the other."""
+        """All accept; then twenty visitors, each with a device of their own, one after the other."""
         before = self.leaked(self._square_people())
         took = [self._accept(person, v6=False) for person in self._square_people()]
         self.say("square: phone, laptop, tablet and Bea's phone accepted the terms and are online")
@@ -121,14 +121,14 @@ class VillageStory:
         return sum(counted.get(far, {}).get("arrived", 0) for far in fars)
 
     def ceiling(self, timing: StoryTiming) -> None:
-        """The guest's phone downloads alone on an idle line, as fast as its ceiling lets it."""
+        """The guest's phone downloads alone on an idle line, at its ceiling."""
         came = self.village.people["phone"].do("download", seconds=timing.ceiling_s, flows=2)
         rate = bits_per_second(came["samples"], timing.settle_s)
         self.figures.took(ceiling_error_percent=round((rate - CEILING_BITS) / CEILING_BITS * 100, 2))
         self.say(f"square: the phone downloads at {rate / 1e6:.2f} of the 10 Mbit/s that guests agreed on")
 
     def greedy(self, timing: StoryTiming) -> None:
-        """Everyone wants everything at once: shares by weight, and no part of the line unused."""
+        """All devices send and receive at full rate: shares by weight, and no part of the line unused."""
         usable = self.village.square.overview()["uplink"]["down"]
         wishes = {
             name: self.village.people[name].wish(
@@ -148,7 +148,7 @@ class VillageStory:
         self.say(f"square: everyone at once gets a fair share by weight: {told} Mbit/s")
 
     def kill9(self, timing: StoryTiming) -> None:
-        """The daemon dies in the middle of a download and comes back; nobody notices, and the books are right."""
+        """The daemon is killed during a download and restarts; the download continues, and the usage is correct."""
         square, laptop = self.village.square, self.village.people["laptop"]
         wish = laptop.wish("download", seconds=timing.kill_s, gap_from=0.9)
         time.sleep(1.0)
@@ -169,7 +169,7 @@ class VillageStory:
         )
 
     def _bytes_lost(self, *accounts: tuple[str, str]) -> int:
-        """What passed by the kernel less what the books hold, once the last reading is in."""
+        """Bytes counted by the kernel minus bytes booked, after the last reading."""
         lost = 0
         deadline = time.monotonic() + 6
         while time.monotonic() < deadline:
@@ -192,7 +192,7 @@ class VillageStory:
         return passed, booked
 
     def meet(self) -> None:
-        """A second router starts in the hills; both must trust each other with no address typed."""
+        """A second router starts in the hills; each must trust the other without configured addresses."""
         began = time.monotonic()
         square, hills = self.village.square, self.village.hills
         hills.start(wait=False)
@@ -237,7 +237,7 @@ class VillageStory:
         return None
 
     def close(self) -> None:
-        """The last count: the prowler tried all the time, also while the daemon started and was dead."""
+        """The last count: the unauthorized device sent all the time, also while the daemon started and was dead."""
         prowler = self.village.people["prowler"]
         before = self.figures.values.get("leaked_bytes_before_admission")
         if before is not None:
@@ -260,7 +260,7 @@ SCENES: tuple[tuple[Callable[[VillageStory, StoryTiming], None], tuple[str, ...]
 
 
 def run_measured(story: VillageStory, seconds: float) -> Figures:
-    """All scenes in order; one that fails leaves its figures out, with the reason, and the next goes on."""
+    """All scenes in order; one that fails omits its figures, with the reason, and the next continues."""
     timing = StoryTiming.within(seconds)
     for scene, keys in SCENES:
         try:

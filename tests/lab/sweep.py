@@ -1,4 +1,4 @@
-"""``python -m tests.lab.sweep``: clear what killed labs left behind, and say what it was."""
+"""``python -m tests.lab.sweep``: removes what killed labs left behind, and prints what it was."""
 
 from tests.lab.lab_resources import sweep
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Called by udhcpc: takes the lease's address, route and resolver, and writes down what the server offered.
+# Script of udhcpc: configures the lease's address and route, and writes what the server offered to a file.
 set -eu
 # shellcheck disable=SC2154 # udhcpc sets interface, ip, mask, router, dns and lease
 case "$1" in

@@ -1,4 +1,4 @@
-"""The environment that the systemd unit gives the node, so that tests and benches start it in the same one."""
+"""The environment variables of the systemd unit, so that tests and benches start the node with the same ones."""
 
 import shlex
 

@@ -26,10 +26,10 @@ from tests.lab.people import Person, settle, settle_crowd
 from tests.lab.unit_environment import unit_environment
 
 LINE_BITS = 25_000_000
-"""What the village's line to the Internet carries in each direction."""
+"""Rate of the village's uplink in each direction."""
 READY_SECONDS = 10.0
 
-# After the node's own filter: only what it let through arrives here.
+# After the node's own filter: only packets that it accepted are counted here.
 METER = """
 table inet lab_meter {
   set down4 { type ipv4_addr; flags dynamic; size 4096; counter; }
@@ -49,7 +49,7 @@ table inet lab_meter {
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where a router stands: its networks."""
+    """The networks of a router."""
 
     name: str
     number: int
@@ -75,7 +75,7 @@ SQUARE, HILLS = Site("square", 1), Site("hills", 2)
 
 
 class Router:
-    """One node: its namespace, its files, and the daemon in it."""
+    """One node: its namespace, its files, and its daemon."""
 
     def __init__(self, lab: Lab, site: Site, python: str = sys.executable) -> None:
         self.lab = lab
@@ -86,14 +86,14 @@ class Router:
         self.python = python
         self.daemon: LabProgram | None = None
         self.environment: dict[str, str] = {}
-        """What the daemon has besides our own."""
+        """Environment variables of the daemon besides those of the tests."""
         self.memory: MemoryLimit | None = None
-        """Within which the daemon starts; None for no limit."""
+        """Memory limit of the daemon; None for no limit."""
         self.before: tuple[str, ...] = ()
-        """Words before the daemon's command line, such as ``prlimit --nofile=16384 --``."""
+        """Prefix of the daemon's command line, such as ``prlimit --nofile=16384 --``."""
         self.place.bridge("br-lan", mac=f"02:00:00:00:0{site.number}:01")
-        # An access point that is always on: a bridge with nothing in it has no carrier.
-        # Its far end stands in the same namespace: it must not answer for the router's addresses as a second door.
+        # Gives the bridge a carrier, as an access point that is always on would. The far end is in the same namespace
+        # and must not answer ARP for the router's addresses.
         self.place.ip("link add ap0 type veth peer name ap1", "link set ap1 arp off up")
         self.place.plug("ap0")
         self.place.address("br-lan", f"{site.lan_v4}/16", f"{site.lan_v6}/64")
@@ -112,7 +112,7 @@ class Router:
         return self.folder / "rules.toml"
 
     def make_key(self) -> str:
-        """The node's own key, made before the first start so that the community's list can hold its id."""
+        """The node's key, generated before the first start so that the community's list can contain its id."""
         key = Ed25519PrivateKey.generate()
         self.data.mkdir(mode=0o700, exist_ok=True)
         file = self.data / "node.key"
@@ -122,7 +122,7 @@ class Router:
         return self.node_id
 
     def furnish(self, nodes: Sequence[str], community_key: Path, **more: Any) -> None:
-        """Write node.toml, rules.toml and members.toml."""
+        """Writes node.toml, rules.toml and members.toml."""
         self.settings = Settings(
             name=self.site.name,
             folder=self.folder,
@@ -138,7 +138,7 @@ class Router:
         (self.folder / "members.toml").write_text(MEMBERS)
 
     def start(self, wait: bool = True) -> LabProgram:
-        """Start the daemon; with `wait`, until the console answers."""
+        """Starts the daemon; with `wait`, waits until the control socket answers."""
         argv = (self.python, "-m", "node", "run", "--config", str(self.config))
         argv = (*self.before, *argv)
         argv = (*self.memory.enter, *argv) if self.memory else argv
@@ -149,7 +149,7 @@ class Router:
         return self.daemon
 
     def wait_ready(self, seconds: float = READY_SECONDS) -> float:
-        """Seconds until ``status`` answers. Raises with the log's end."""
+        """Seconds until ``status`` answers. On timeout raises with the end of the log."""
         assert self.daemon is not None
         began = time.monotonic()
         while time.monotonic() - began < seconds and self.daemon.is_alive():
@@ -160,7 +160,7 @@ class Router:
         raise RuntimeError(f"{self.site.name} is not ready: {self.daemon.output()[-3000:]}")
 
     def ask(self, question: str, **more: str) -> dict[str, Any]:
-        """The console's answer. Raises NoRunningNode."""
+        """The response of the control socket. Raises NoRunningNode."""
         return console.ask(str(self.folder / "run" / "console.sock"), {"ask": question, **more})
 
     def cli(self, *words: str) -> "subprocess.CompletedProcess[str]":
@@ -170,8 +170,8 @@ class Router:
         return subprocess.run(argv, capture_output=True, text=True, check=False, cwd=ROOT, timeout=60)
 
     def told(self, *words: str) -> dict[str, Any]:
-        """What ``procomu WORDS`` answers, which must be yes. The console answers a moment before what is stored has been
-        read, and says so."""
+        """Output of ``procomu WORDS``, which must succeed. Retries while the daemon answers that stored state is not
+        loaded yet."""
         ends = time.monotonic() + READY_SECONDS
         done = self.cli(*words, "--json")
         while "could not read its stored data yet" in done.stdout and time.monotonic() < ends:
@@ -181,7 +181,7 @@ class Router:
         return dict(json.loads(done.stdout))
 
     def forwarded(self) -> dict[str, int]:
-        """IP bytes that the router let through, by the people's addresses: the lab's own count."""
+        """IP bytes that the router forwarded, by the people's addresses: the lab's own count."""
         table = json.loads(self.place.run("nft", "-j", "list", "table", "inet", "lab_meter"))
         found: dict[str, int] = {}
         for entry in table["nftables"]:
@@ -191,7 +191,7 @@ class Router:
         return found
 
     def overview(self) -> dict[str, Any]:
-        """Who is online, the peers, the uplink, the warnings."""
+        """Online devices, peers, uplink, warnings."""
         return dict(self.ask("status")["overview"])
 
     def account(self, name: str) -> dict[str, Any] | None:
@@ -200,7 +200,7 @@ class Router:
         return next((row for row in rows if row["account"] == name), None)
 
     def peers(self) -> list[dict[str, Any]]:
-        """The other nodes as this one sees them; none while it does not run."""
+        """The other nodes as this one sees them; empty while it does not run."""
         try:
             return list(self.overview()["peers"])
         except console.NoRunningNode:
@@ -212,21 +212,21 @@ class Router:
 
 
 def _plug_into_internet(lab: Lab, internet: Internet, router: Router) -> None:
-    """The line: a cable whose far end sends no faster than the line carries."""
+    """The uplink: a veth pair whose far end sends at the rate of the line."""
     site, far, port = router.site, internet.place, f"line{router.site.number}"
     lab.veth(router.place, "wan0", far, port, offload=False)
     router.place.address("wan0", f"{site.wan_v4}/24", f"{site.wan_v6}/64")
     far_v4, far_v6 = f"10.88.{site.number}.254", f"fd88:{site.number}::fe"
     far.address(port, f"{far_v4}/24", f"{far_v6}/64")
     router.place.route(f"default via {far_v4}", f"default via {far_v6}")
-    # IPv6 without address translation: the far side knows the way back to the people.
+    # IPv6 without address translation: the far side has a route to the LAN.
     far.route(f"{site.lan_v6.removesuffix('1')}/64 via {site.wan_v6}")
     far.run(*f"tc qdisc add dev {port} root tbf rate {LINE_BITS} burst 6000 latency 60ms".split())
 
 
 @dataclass
 class Village:
-    """The whole place. Make with `build`."""
+    """The whole village. Create with `build`."""
 
     lab: Lab
     internet: Internet
@@ -258,7 +258,7 @@ class Village:
 
 @contextlib.contextmanager
 def village(word: str = "village") -> Iterator[Village]:
-    """Internet, mesh link, two furnished routers whose daemons do not run yet; people settle later."""
+    """Internet, mesh link and two configured routers whose daemons have not been started; people are added later."""
     with Lab(word) as lab:
         internet = Internet(lab)
         internet.open()

@@ -1,7 +1,7 @@
-"""A window from this machine's own browser into the village: a small HTTP forwarder on 127.0.0.1.
+"""A way for this machine's browser into the village: a small HTTP forwarder on 127.0.0.1.
 
-Its near end listens outside, its far end connects from inside a namespace, so that a browser on the portal's
-window is one more device on the square. Names that exist only in the village are rewritten on the way.
+It listens outside and connects from inside a namespace, so that a browser at the portal's window is one more device on
+the square. Names that exist in the village only are rewritten.
 """
 
 import asyncio
@@ -19,13 +19,13 @@ HEAD_BYTES_MAX = 65536
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What is behind one window: from where to connect, to what, and under which name it knows itself."""
+    """The target of one window: the namespace to connect from, the address, and the name of the server."""
 
     place: Namespace
     address: str
     port: int
     host: str
-    """The Host that the far side expects, with its port when that is not 80."""
+    """The Host header that the server expects, with its port unless that is 80."""
     also_known_as: tuple[str, ...] = field(default=())
     """Other origins of the same pages, as ``http://10.77.0.1:2080``."""
 
@@ -107,7 +107,7 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 def _inward(head: bytes, here: str, host: str) -> bytes:
-    """The request's head with the village's name, and one request a connection."""
+    """The request's header with the village's host name, and ``Connection: close``."""
     text = head.decode("latin-1")
     text = re.sub(r"(?im)^host:.*\r\n", f"Host: {host}\r\n", text, count=1)
     text = re.sub(r"(?im)^(origin|referer): http://" + re.escape(here), rf"\1: http://{host}", text)
@@ -116,7 +116,7 @@ def _inward(head: bytes, here: str, host: str) -> bytes:
 
 
 def _outward(head: bytes, here: str, view: View) -> bytes:
-    """The answer's head with this machine's name."""
+    """The response's header with this machine's host name."""
     text = head.decode("latin-1")
     for origin in (f"http://{view.host}", *view.also_known_as):
         text = re.sub(r"(?im)^(location): " + re.escape(origin), rf"\1: http://{here}", text)

@@ -1,4 +1,4 @@
-"""What a person's device speaks: DNS questions, HTTP requests and forms; no browser."""
+"""A minimal client: DNS queries, HTTP requests and forms; no browser."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ SO_BINDTODEVICE = 25
 
 @dataclass(frozen=True, slots=True)
 class HttpReply:
-    """One HTTP answer."""
+    """One HTTP response."""
 
     status: int
     headers: dict[str, str]
@@ -29,7 +29,7 @@ class HttpReply:
 
 @dataclass(frozen=True, slots=True)
 class PageForm:
-    """The first form of a page that is sent by POST, with the fields a person without scripts would send."""
+    """The first form of a page that is sent by POST, with the fields that a browser without scripts would send."""
 
     action: str
     fields: dict[str, str]
@@ -66,7 +66,7 @@ def forms(page: str) -> list[PageForm]:
 
 
 def device_socket(family: int, kind: int, interface: str | None) -> socket.socket:
-    """A non-blocking socket that speaks through one interface only."""
+    """A non-blocking socket bound to one interface."""
     sock = socket.socket(family, kind)
     sock.setblocking(False)
     if interface:
@@ -79,7 +79,7 @@ def family_of(address: str) -> int:
 
 
 async def resolve(name: str, *, server: str, wants_v6: bool, interface: str | None = None) -> str:
-    """The first address of `name` by the resolver `server`. Raises OSError when there is none."""
+    """The first address of `name` from the resolver `server`. Raises OSError if there is none."""
     with contextlib.suppress(OSError):
         family = socket.AF_INET6 if wants_v6 else socket.AF_INET
         socket.inet_pton(family, name.strip("[]"))
@@ -125,7 +125,7 @@ def _after_name(packet: bytes, place: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ClientDevice:
-    """Through which interface and with which resolver a person asks, on which family."""
+    """The interface, the resolver and the family of a client."""
 
     resolver: str
     wants_v6: bool = False
@@ -164,7 +164,7 @@ class ClientDevice:
             writer.close()
 
     async def follow(self, url: str, reply: HttpReply, hops: int = 5) -> tuple[str, HttpReply]:
-        """Go where redirects lead; the last address and what stands there."""
+        """Follows redirects; the last URL and its response."""
         while reply.status in {301, 302, 303, 307, 308} and hops:
             url = urljoin(url, reply.headers.get("location", ""))
             reply = await self.request(url)

@@ -1,4 +1,4 @@
-"""Whole nodes on real packets: a village for each test, its square's router not started yet."""
+"""Whole nodes on real packets: a village for each test; the router of its square has not been started."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ def place() -> Iterator[Village]:
 
 @pytest.fixture
 def comes(place: Village) -> Callable[[str], Person]:
-    """Someone comes to the square with a device and gets an address."""
+    """A person with a device on the square that has an address."""
 
     def come(name: str) -> Person:
         person = place.settle(name, place.square, NUMBERS[name], MACS[name])
@@ -32,7 +32,7 @@ def comes(place: Village) -> Callable[[str], Person]:
 
 @pytest.fixture
 def online(comes: Callable[[str], Person]) -> Callable[[str], Person]:
-    """Someone comes and accepts the terms."""
+    """A person who has accepted the terms."""
 
     def go_online(name: str) -> Person:
         person = comes(name)
@@ -44,7 +44,7 @@ def online(comes: Callable[[str], Person]) -> Callable[[str], Person]:
 
 @pytest.fixture
 def prowler(place: Village) -> Person:
-    """Someone with addresses typed in by hand who never accepts."""
+    """A device with static addresses that never accepts the terms."""
     person = place.settle("prowler", place.square, 40)
     person.place.address("eth0", "10.77.250.9/16", "fd77::9:9/64")
     person.place.route("default via 10.77.0.1", "default via fd77::1")
@@ -63,7 +63,7 @@ def eventually(holds: Callable[[], object], seconds: float = 5.0) -> bool:
 
 
 def is_captured(person: Person) -> bool:
-    """The portal answers in the Internet's place; False while nothing answers at all."""
+    """The portal answers instead of the Internet; False also while there is no answer."""
     try:
         return bool(person.do("knock")["captured"])
     except WishFailed:

@@ -1,4 +1,4 @@
-"""Sessions and counters live in the kernel: a daemon that dies and comes back loses neither."""
+"""Sessions and counters are in the kernel: a daemon that dies and restarts loses neither."""
 
 import time
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.scenarios.conftest import arrived_from, eventually
 pytestmark = pytest.mark.kernel
 
 
-def test_a_download_goes_on_over_kill_minus_9_and_every_byte_is_booked_once(place, online):
+def test_a_download_survives_kill_minus_9_and_every_byte_is_booked_once(place, online):
     square = place.square
     square.start()
     laptop = online("laptop")
@@ -34,7 +34,7 @@ def test_a_download_goes_on_over_kill_minus_9_and_every_byte_is_booked_once(plac
     assert eventually(lambda: len(set(passed_and_booked())) == 1, 8), passed_and_booked()
 
 
-def test_a_download_goes_on_over_an_orderly_restart(place, online):
+def test_a_download_survives_an_orderly_restart(place, online):
     square = place.square
     square.start()
     laptop = online("laptop")
@@ -48,7 +48,7 @@ def test_a_download_goes_on_over_an_orderly_restart(place, online):
 
 
 @pytest.mark.slow
-def test_a_session_that_ended_while_the_daemon_was_dead_is_over(place, online):
+def test_a_session_that_expired_while_the_daemon_was_dead_has_ended(place, online):
     square = place.square
     text = square.config.read_text()
     square.config.write_text(text + '\n[portal]\nsession = "1 minute"\n')
@@ -67,8 +67,8 @@ def test_a_session_that_ended_while_the_daemon_was_dead_is_over(place, online):
     assert phone.do("knock")["captured"]
 
 
-def test_a_router_whose_dnsmasq_died_has_a_new_one_soon_and_downloads_go_on(place, online):
-    """One crashed part restarts without hurting the others."""
+def test_a_dnsmasq_that_died_is_restarted_and_downloads_continue(place, online):
+    """A crashed process is restarted without effect on the others."""
     square = place.square
     square.start()
     laptop = online("laptop")
@@ -82,7 +82,7 @@ def test_a_router_whose_dnsmasq_died_has_a_new_one_soon_and_downloads_go_on(plac
 
 
 def dnsmasq_pid(router) -> int | None:
-    """Of the one that serves people who are on; strangers have a resolver of their own."""
+    """The resolver of admitted devices; unauthorized ones have another."""
     for pid in router.place.pids():
         called = router.place.run("cat", f"/proc/{pid}/cmdline", check=False).split("\0")
         if Path(called[0]).name == "dnsmasq" and any(word.endswith("/dnsmasq.conf") for word in called):
@@ -91,7 +91,7 @@ def dnsmasq_pid(router) -> int | None:
 
 
 def is_online(laptop) -> bool:
-    """False also while nobody answers names."""
+    """False also while no resolver answers."""
     try:
         return laptop.do("knock")["online"]
     except WishFailed:

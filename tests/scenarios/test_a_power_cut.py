@@ -1,4 +1,4 @@
-"""The power goes: the data folder as it was on the disk at that moment is all that is left, and nobody notices."""
+"""Power loss: only what was on the disk at that moment remains, and sessions continue after the next boot."""
 
 import re
 import shlex
@@ -19,11 +19,11 @@ pytestmark = pytest.mark.kernel
 
 PORTAL = "http://login.procomu.lan"
 BOOTED_S = 60
-"""The machine's clock since its start, after the cut."""
+"""Boot-time clock of the machine after the cut."""
 
 
 def power_cut(square: Router) -> None:
-    """Everything ends at once, nothing of the kernel is left, and the machine begins another boot."""
+    """Ends all processes at once, removes all kernel state, and starts another boot."""
     as_on_disk = square.folder / "as on disk"
     shutil.copytree(square.data, as_on_disk)
     square.daemon.kill9()
@@ -38,7 +38,7 @@ def power_cut(square: Router) -> None:
 
 
 def start_anew(square: Router, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the next boot: another name of it, and a clock that began again."""
+    """The next boot: another boot id, and a boot-time clock that starts at zero."""
     boot = square.folder / "boot_id"
     boot.write_text("0000c0de-0000-4000-8000-000000000001\n")
     back = int(float(Path("/proc/uptime").read_text().split()[0])) - BOOTED_S
@@ -55,7 +55,7 @@ def start_anew(square: Router, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def sends(person: Person, page: str, form: str, **fields: str) -> int:
-    """The answer's status: 303 is yes."""
+    """Status code of the response; 303 is success."""
     return person.do("press", url=PORTAL + page, ends=form, fields=fields)["status"]
 
 
@@ -72,7 +72,7 @@ def somebody(place) -> Callable[[str], Person]:
     return come
 
 
-def test_nobody_shows_anything_again_by_whichever_way_they_came(place, somebody, monkeypatch):
+def test_no_member_or_guest_has_to_sign_in_again(place, somebody, monkeypatch):
     square = place.square
     square.start()
     host = somebody("laptop")
@@ -108,7 +108,7 @@ def test_nobody_shows_anything_again_by_whichever_way_they_came(place, somebody,
 
 
 @pytest.mark.slow
-def test_at_most_a_minute_of_counts_is_lost(place, somebody, monkeypatch):
+def test_at_most_a_minute_of_usage_is_lost(place, somebody, monkeypatch):
     square = place.square
     square.start()
     laptop = somebody("laptop")

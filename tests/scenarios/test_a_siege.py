@@ -1,4 +1,4 @@
-"""Everything at once from five hostile devices, for a short time: `deploy/bench siege` does the same for longer."""
+"""Five hostile devices attack at once for a short time; `deploy/bench siege` does the same for longer."""
 
 import pytest
 
@@ -19,11 +19,11 @@ FORCE = Force(
     faces=300,
 )
 NEWCOMER_MS = 3_000
-"""Far above what the bench asks for: tests share their machine with other tests."""
+"""Far above the target of the bench: tests share the machine with other tests."""
 
 
-def test_members_newcomers_and_an_admin_go_on_and_nothing_is_stolen():
-    make_room_for_neighbours()  # of the whole machine: a node in a namespace cannot
+def test_members_newcomers_and_an_admin_are_served_and_nothing_is_stolen():
+    make_room_for_neighbours()  # limits of the whole machine: a node in a namespace cannot set them
     with single_router() as place:
         found = measured(place, FORCE)
     unharmed = (

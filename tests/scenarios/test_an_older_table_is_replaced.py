@@ -1,4 +1,4 @@
-"""A table that an older version made stands when the node starts: nobody signs in again, and no byte is lost."""
+"""A node starts while the table of an older version is in the kernel: no session ends and no byte is lost."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ def booked(square: Router) -> int:
 
 
 @pytest.mark.parametrize("ends", ["stop", "kill9"])
-def test_what_an_older_version_counted_last_is_booked_to_the_byte(
+def test_the_last_counts_of_an_older_version_are_booked_exactly(
     place: Village, online: Callable[[str], Person], ends: str
 ) -> None:
     square = place.square

@@ -1,4 +1,4 @@
-"""Starting on a bad file, on a missing interface, on a port that is taken; stopping, and cleaning up."""
+"""Starting with an invalid file, a missing interface or a port in use; stopping, and cleaning up."""
 
 import time
 
@@ -17,17 +17,17 @@ table ip neighbours_firewall {
 
 
 def ruleset(router) -> str:
-    """Everything in nftables but the counts, which move."""
+    """The ruleset of nftables without the counter values."""
     lines = router.place.run("nft", "-s", "list", "ruleset").splitlines()
     return "\n".join(line for line in lines if "elements" not in line)
 
 
 def queues(router) -> list[str]:
-    """The queues of the two interfaces that the node shapes."""
+    """The qdiscs of the two interfaces that the node shapes."""
     return [router.place.run("tc", "qdisc", "show", "dev", name) for name in ("br-lan", "wan0")]
 
 
-def test_a_broken_file_is_refused_with_every_error_at_once_and_nothing_changes(place):
+def test_an_invalid_file_is_refused_with_all_errors_and_nothing_changes(place):
     square = place.square
     before = ruleset(square)
     square.config.write_text(square.config.read_text().replace("interface =", "interfaec =") + "\n[mehs]\n")
@@ -40,7 +40,7 @@ def test_a_broken_file_is_refused_with_every_error_at_once_and_nothing_changes(p
     assert before == ruleset(square)
 
 
-def test_an_interface_that_is_not_there_is_named_and_nothing_changes(place):
+def test_a_missing_interface_is_named_and_nothing_changes(place):
     square = place.square
     before = ruleset(square)
     square.furnish(square.settings.nodes, square.settings.community_key_file, uplink="wan7")
@@ -51,8 +51,8 @@ def test_an_interface_that_is_not_there_is_named_and_nothing_changes(place):
     assert before == ruleset(square)
 
 
-def test_a_taken_port_is_told_and_the_rest_of_the_node_works(place, prowler):
-    """Nobody passes meanwhile, and the portal opens when the port is free."""
+def test_a_port_in_use_is_reported_and_the_rest_of_the_node_works(place, prowler):
+    """Nothing is forwarded meanwhile, and the portal starts when the port is free."""
     square = place.square
     holder = square.place.start("python3", "-m", "http.server", "2080")
     time.sleep(0.5)
@@ -74,7 +74,7 @@ def test_sigterm_stops_within_three_seconds_also_with_people_online(place, onlin
     assert 0 == going.result()["failed"], "people stay online by the setting's default"
 
 
-def test_cleanup_takes_all_of_ours_and_nothing_of_others(place, online):
+def test_cleanup_removes_everything_of_the_node_and_nothing_else(place, online):
     square = place.square
     square.place.run("nft", "-f", "-", stdin=OTHERS_TABLE)
     before, queues_before = ruleset(square), queues(square)

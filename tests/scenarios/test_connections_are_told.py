@@ -1,4 +1,4 @@
-"""A device that takes as many connections as it can: who runs the node sees how many there are, and whose."""
+"""A device that opens as many connections as it can: the operator sees how many there are and which device has most."""
 
 import contextlib
 import socket

@@ -1,4 +1,4 @@
-"""Families join a community one by one, and the line stays what it is: the node runs, and says what it can keep."""
+"""Households join a community one by one on the same line: the node runs, and says which guarantees it can keep."""
 
 import signal
 import time
@@ -15,9 +15,9 @@ from tests.scenarios.conftest import eventually
 pytestmark = pytest.mark.kernel
 EXAMPLE = (ROOT / "deploy" / "rules.example.toml").read_text(encoding="utf-8")
 SHARED = {"down": 34_000_000, "up": 6_800_000}
-"""What the example's line has to share out."""
+"""Usable rate of the example's line."""
 PATIENCE_S = 60
-"""Not about time: other tests may run beside these."""
+"""Timeout for what is not measured here: other tests may run at the same time."""
 SCHOOL = 'groups = ["school"]\n'
 
 
@@ -30,14 +30,14 @@ def entries(devices: Sequence[VirtualDevice]) -> str:
 
 
 class Town:
-    """A square, its households with one device each, and who of them has joined."""
+    """A square, its households with one device each, and which of them have joined."""
 
     def __init__(self, place: SingleRouter, people: ClientProcess) -> None:
         self.router, self.people, self.joined = place.router, people, 0
         self.members = Path(place.router.folder / "members.toml")
 
     def join(self) -> str:
-        """One more household stands in the file, its device comes in, and the node is started again."""
+        """Adds one household to the file, admits its device and restarts the node."""
         self.joined += 1
         name = f"household-{self.joined}"
         self.members.write_text(entries(self.people.devices[: self.joined]))
@@ -57,7 +57,7 @@ class Town:
         self.start()
 
     def start(self) -> None:
-        """Until the welcome page answers."""
+        """Seconds until the welcome page is served."""
         self.router.start(wait=False)
         self.router.wait_ready(PATIENCE_S)
         assert eventually(lambda: "portal" in self.running(), PATIENCE_S), self.running()
@@ -74,12 +74,12 @@ class Town:
         return {row["account"] for row in self.router.ask("devices")["devices"] if row["state"] == "admitted"}
 
     def told(self) -> dict[str, dict[str, int]]:
-        """What each household that is here is told to have at least, in each direction."""
+        """The guaranteed rate that each household present is told, in each direction."""
         answers = [self.router.ask("why", who=name) for name in sorted(self.admitted())]
         return {a["account"]: a["allowance"]["floor"]["value"] for a in answers}
 
     def stands(self, interface: str) -> dict[str, int]:
-        """What the kernel guarantees to each class, in bit/s."""
+        """The guaranteed rate of each class in the kernel, in bit/s."""
         import json
 
         rows = json.loads(self.router.place.run("tc", "-j", "class", "show", "dev", interface))
@@ -87,7 +87,8 @@ class Town:
 
 
 def everything_is_as_it_was_told(town: Town) -> None:
-    """Everybody who came in is in; the rules are in force; what people are told fits the line, and the kernel keeps it."""
+    """Every admitted device is online, the rules are in force, and the guarantees shown fit the line and equal the
+    kernel's."""
     status = town.router.ask("status")
     everybody = {f"household-{n}" for n in range(1, town.joined + 1)}
     assert eventually(lambda: everybody == town.admitted(), PATIENCE_S), everybody - town.admitted()
@@ -95,7 +96,7 @@ def everything_is_as_it_was_told(town: Town) -> None:
     assert not any("not in force" in warning for warning in status["overview"]["warnings"])
     told = town.told()
     for direction, line in SHARED.items():
-        # The guests have nothing to lose here: nobody of them is on.
+        # No guest is online, so nothing is guaranteed to guests here.
         assert sum(floor[direction] for floor in told.values()) <= line
     for direction, interface in (("down", "br-lan"), ("up", "wan0")):
         classes = town.stands(interface)
@@ -122,7 +123,7 @@ def begin(place: SingleRouter, size: int, before: int) -> Town:
 
 
 def test_the_households_that_outgrow_the_rules_join_a_running_node() -> None:
-    """The 45th breaks a test in the example's file, the 59th is one lifeline more than the line has in school hours."""
+    """The 45th breaks a test in the example's file; with the 59th the line has one lifeline too few in school hours."""
     with single_router() as place:
         town = begin(place, 60, 44)
         assert [] == strains(town)
@@ -141,7 +142,7 @@ def test_the_households_that_outgrow_the_rules_join_a_running_node() -> None:
         assert any("lower" in w for w in warnings if "E04" in w), "the fix is named"
 
 
-def test_a_start_with_broken_files_carries_on_with_what_was_in_force() -> None:
+def test_a_start_with_invalid_files_uses_the_rules_last_in_force() -> None:
     with single_router() as place:
         town = begin(place, 3, 2)
         town.router.rules.write_text(EXAMPLE.replace("share = 100", "shore = 100", 1))

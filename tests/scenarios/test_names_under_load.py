@@ -1,4 +1,4 @@
-"""Names of the admitted while others ask for nothing but names that no server answers, or hold connections."""
+"""DNS of admitted devices while others send only queries that no server answers, or hold idle connections."""
 
 import contextlib
 import itertools
@@ -12,8 +12,8 @@ from tests.scenarios.conftest import is_captured
 
 pytestmark = pytest.mark.kernel
 A_ROUND_S = 16.0
-"""dnsmasq waits 10 s for an answer: a pool that fills is full for a part of these and has room for another."""
-# Names that begin with these four letters are never answered; the others always.
+"""dnsmasq keeps a query for 10 s: a full query pool is full for part of a round and free for another."""
+# Names with this prefix are never answered; all others always are.
 DEAD = """
 table inet dead {
   chain arriving {
@@ -45,7 +45,7 @@ def strangers(place):
 
 
 def refused(*people: Person) -> list[tuple[str, str, int | None]]:
-    """Who got which code by which family, or nothing, for names that exist, while a round lasts."""
+    """Which code each client got by which family, or None, for existing names, during one round."""
     ends, found = time.monotonic() + A_ROUND_S, []
     while time.monotonic() < ends:
         for person in people:
@@ -57,7 +57,7 @@ def refused(*people: Person) -> list[tuple[str, str, int | None]]:
     return found
 
 
-def test_six_strangers_who_ask_for_dead_names_leave_a_member_and_a_newcomer_every_name(
+def test_six_strangers_with_unanswered_queries_cost_a_member_and_a_newcomer_no_name(
     square, strangers, online
 ):
     member, newcomer, *others = online("laptop"), *strangers(7)
@@ -67,15 +67,13 @@ def test_six_strangers_who_ask_for_dead_names_leave_a_member_and_a_newcomer_ever
         assert not refused(member, newcomer)
 
 
-def test_a_member_who_asks_for_dead_names_all_the_time_leaves_the_others_every_name(
-    square, strangers, online
-):
+def test_a_member_with_constant_unanswered_queries_costs_the_others_no_name(square, strangers, online):
     asker, member, newcomer = online("phone"), online("laptop"), *strangers(1)
     with flood(asker.place, SERVERS[0], 300), flood(asker.place, SERVERS[1], 300):
         assert not refused(member, newcomer)
 
 
-def test_idle_connections_to_the_resolver_take_it_from_nobody_else(square, strangers, online):
+def test_idle_connections_to_the_resolver_block_no_other_client(square, strangers, online):
     holder, member, newcomer, *others = online("phone"), online("laptop"), *strangers(12)
     held = []
     try:
@@ -95,7 +93,7 @@ def test_idle_connections_to_the_resolver_take_it_from_nobody_else(square, stran
 
 
 def test_after_an_hour_without_joining_the_page_still_opens_by_itself(square, comes):
-    """Also while programs of the device ask for much else. That its ten minutes are over is said to the kernel here."""
+    """Also while programs of the device send many other queries. The end of its ten minutes is set in the kernel here."""
     phone = comes("phone")
     assert is_captured(phone)
     with flood(phone.place, phone.resolver, 18, name="app{}.example"):
@@ -110,7 +108,7 @@ def test_after_an_hour_without_joining_the_page_still_opens_by_itself(square, co
     assert phone.do("accept")["first_packet_ms"] is not None
 
 
-def test_both_kinds_of_people_are_told_the_same_names_by_both_protocols(square, strangers, online):
+def test_admitted_and_unauthorized_devices_get_the_same_names_over_udp_and_tcp(square, strangers, online):
     for person, server in itertools.product((online("laptop"), *strangers(1)), SERVERS):
         for put in (ask, ask_by_tcp):
             portal, far = (put(person.place, server, name) for name in ("login.procomu.lan", "x.example"))

@@ -1,4 +1,4 @@
-"""Somebody on the people's side with ever new hardware addresses; newcomers and those who are on must not notice."""
+"""A device on the LAN uses endless new hardware addresses; newcomers and members must not notice."""
 
 import contextlib
 import socket
@@ -28,7 +28,7 @@ PROMISED_MS = 500
 
 @contextlib.contextmanager
 def flood(place: Village, *kinds: Callable[[int], bytes]) -> Iterator[None]:
-    """One frame of each kind from so many new addresses a second, until the end."""
+    """One frame of each kind from this many new addresses a second, until the end."""
     attacker, square = place.lab.namespace("attacker"), place.square.place
     place.lab.veth(attacker, "eth0", square, "attacker")
     square.plug("attacker")
@@ -57,9 +57,9 @@ def flood(place: Village, *kinds: Callable[[int], bytes]) -> Iterator[None]:
         line.close()
 
 
-def test_a_newcomer_is_on_the_page_within_half_a_second_meanwhile(place: Village) -> None:
-    """10,000 new addresses in 15 s filled the kernel's neighbour table; the newcomer waited 4 s."""
-    make_room_for_neighbours()  # of the whole machine: a node in a namespace cannot
+def test_a_newcomer_gets_the_page_within_half_a_second_meanwhile(place: Village) -> None:
+    """10,000 new addresses in 15 s had filled the kernel's neighbour table; the newcomer waited 4 s."""
+    make_room_for_neighbours()  # limits of the whole machine: a node in a namespace cannot set them
     square = place.square
     square.start()
     router, router_mac = square.site.lan_v4, "02:00:00:00:01:01"
@@ -85,8 +85,8 @@ def test_a_newcomer_is_on_the_page_within_half_a_second_meanwhile(place: Village
     assert sorted(waited)[int(0.95 * len(waited)) - 1] <= PROMISED_MS, waited
 
 
-def test_who_is_here_has_names_while_somebody_takes_leases_without_end(place: Village) -> None:
-    """Each lease makes the server of names and addresses write its whole file again."""
+def test_members_have_dns_while_a_device_takes_endless_leases(place: Village) -> None:
+    """dnsmasq rewrites its whole lease file for each lease."""
     make_room_for_neighbours()
     place.square.start()
     member = place.settle("member", place.square, 60)

@@ -1,4 +1,4 @@
-"""Before someone has accepted, not one packet of theirs reaches the Internet, whatever happens to the daemon."""
+"""Before a person has accepted the terms, none of their packets reaches the Internet, whatever happens to the daemon."""
 
 import time
 
@@ -10,7 +10,7 @@ pytestmark = pytest.mark.kernel
 
 
 @pytest.mark.parametrize("v6", [False, True], ids=["IPv4", "IPv6"])
-def test_a_newcomers_first_question_is_answered_by_the_portal(place, comes, v6):
+def test_the_first_request_of_a_newcomer_is_answered_by_the_portal(place, comes, v6):
     place.square.start()
     phone = comes("phone")
     answer = phone.do("knock", v6=v6)
@@ -36,7 +36,7 @@ def test_not_one_byte_passes_at_start_after_a_stop_at_restart_and_after_a_crash(
     assert 0 == arrived_from(place, prowler)
 
 
-def test_what_is_refused_is_refused_at_once_and_not_left_to_time_out(place, prowler):
+def test_what_is_refused_is_refused_at_once_and_does_not_time_out(place, prowler):
     place.square.start()
     for far in (prowler.far_v4, prowler.far_v6):
         text = prowler.place.run("python3", "-c", REFUSED, far)
@@ -59,15 +59,15 @@ except OSError as error:
 """
 
 
-def test_names_asked_of_another_resolver_are_answered_by_ours(place, prowler):
-    """Otherwise a name server is a way out; the far resolver's own address gets nothing."""
+def test_queries_to_another_resolver_are_answered_by_the_nodes_own(place, prowler):
+    """Otherwise any name server is a tunnel; the address of the far resolver receives nothing."""
     place.square.start()
     prowler.lease = {"dns": prowler.far_v4}
     assert eventually(lambda: is_captured(prowler))
     assert 0 == arrived_from(place, prowler)
 
 
-def test_a_node_told_to_close_lets_nobody_pass_once_it_is_stopped(place, online):
+def test_a_node_set_to_close_forwards_nothing_after_it_is_stopped(place, online):
     square = place.square
     square.furnish(square.settings.nodes, square.settings.community_key_file, stop="close")
     square.start()

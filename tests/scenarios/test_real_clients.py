@@ -1,4 +1,4 @@
-"""Real systems notice the portal and its end: systemd-networkd, NetworkManager and dhcpcd, on both families."""
+"""Real clients notice the portal and its end: systemd-networkd, NetworkManager and dhcpcd, on both families."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -43,7 +43,7 @@ class Square:
         return self.place.square
 
     def device(self) -> Person:
-        """Somebody new, without an address yet."""
+        """A new device without an address."""
         self.number += 1
         person = self.place.settle(f"d{self.number}", self.router, self.number)
         person.lease = {"dns": RESOLVERS[0]}
@@ -68,25 +68,25 @@ def town() -> Iterator[Square]:
 
 @pytest.fixture
 def square(town: Square) -> Iterator[Square]:
-    """The same for all; its people go home after each test."""
+    """The same village for all tests; devices are removed after each."""
     yield town
     town.place.close_people()
 
 
 def learned(client: Client, seconds: float = 10) -> str:
-    """The portal's address that systemd-networkd has come to know."""
+    """The URI of the portal that systemd-networkd has learnt."""
     eventually(lambda: networkd_says(client).get("CAPTIVE_PORTAL"), seconds)
     return networkd_says(client).get("CAPTIVE_PORTAL", "")
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_systemd_networkd_learns_the_portals_address_by_each_way(square: Square, way: str) -> None:
+def test_systemd_networkd_learns_the_portals_uri_by_each_way(square: Square, way: str) -> None:
     others = "".join(f"[{section}]\nUseCaptivePortal=no\n" for name, section in WAYS.items() if name != way)
     with networkd(square.device().place, others) as client:
         assert URI == learned(client)
 
 
-def test_all_ways_together_tell_systemd_networkd_one_address_that_says_portal_and_then_full(
+def test_all_ways_give_systemd_networkd_one_uri_whose_api_says_portal_and_then_full(
     square: Square,
 ) -> None:
     phone = square.device()
@@ -125,7 +125,7 @@ def test_network_manager_says_portal_before_and_full_after_on_both_families(squa
     ],
     ids=["IPv4 alone", "IPv6 alone"],
 )
-def test_a_device_with_one_family_is_captured_admitted_and_counted(
+def test_a_device_with_one_family_is_captive_admitted_and_counted(
     square: Square,
     family: dict[str, str],
     resolver: str,
@@ -144,15 +144,15 @@ def test_a_device_with_one_family_is_captured_admitted_and_counted(
     assert square.place.internet.counted()[device.far_v6 if v6 else device.far_v4]["arrived"] > 0
 
 
-def test_dhcpcd_hands_the_portals_address_to_its_hooks(square: Square) -> None:
+def test_dhcpcd_passes_the_portals_uri_to_its_hooks(square: Square) -> None:
     with dhcpcd(square.device().place) as client:
         assert eventually(lambda: dhcpcd_says(client).get("new_captive_portal_uri") == URI, 15), (
             client.program.output()
         )
 
 
-def test_a_device_that_would_go_without_ipv4_is_not_told_to(square: Square) -> None:
-    """There is no way from IPv6 to IPv4 here, so option 108 (RFC 8925) is never answered."""
+def test_a_device_that_offers_to_go_without_ipv4_gets_an_address(square: Square) -> None:
+    """The node has no NAT64, so option 108 (RFC 8925) is never answered."""
     phone = square.device()
     told = "env | grep -i -E '^(opt108|ip|opt114|captive)' ; exit 0"
     script = square.place.lab.folder / "asks108.sh"
@@ -164,7 +164,7 @@ def test_a_device_that_would_go_without_ipv4_is_not_told_to(square: Square) -> N
     assert "opt108" not in answer
 
 
-def test_a_renewed_certificate_is_in_use_within_seconds_and_the_node_was_not_restarted(
+def test_a_renewed_certificate_is_in_use_within_seconds_without_a_restart(
     square: Square,
 ) -> None:
     person = square.device()
@@ -188,8 +188,8 @@ def serial(square: Square, person: Person) -> str:
 
 
 @pytest.mark.parametrize("v6", [False, True], ids=["IPv4", "IPv6"])
-def test_a_host_with_a_dot_at_its_end_is_captured_and_then_let_through(square: Square, v6: bool) -> None:
-    """As Ubuntu writes it."""
+def test_a_host_header_with_a_final_dot_is_captive_and_then_online(square: Square, v6: bool) -> None:
+    """As Ubuntu sends it."""
     url = "http://connectivity-check.ubuntu.com./"
     person = square.device()
     person.join()
@@ -199,7 +199,7 @@ def test_a_host_with_a_dot_at_its_end_is_captured_and_then_let_through(square: S
     assert person.do("knock", v6=v6, url=url)["online"]
 
 
-def test_announcements_go_on_while_the_node_restarts(square: Square) -> None:
+def test_announcements_continue_while_the_node_restarts(square: Square) -> None:
     router = square.router
     assert router.daemon is not None
     assert eventually(lambda: announcers(router))
@@ -224,8 +224,11 @@ def announcers(router: Router) -> list[int]:
     ],
     ids=["switched off", "a certificate that nobody trusts"],
 )
-def test_devices_are_told_nothing(square: Square, change: Callable[[Square], None]) -> None:
-    """And no longer by whoever sent it before: the one radvd is gone, and dnsmasq announces the network again."""
+def test_without_a_uri_devices_learn_nothing_about_a_portal(
+    square: Square, change: Callable[[Square], None]
+) -> None:
+    """Nor do they learn it from the server that sent it before: radvd has ended, and dnsmasq sends the router
+    advertisements."""
     router = square.router
     assert router.daemon is not None
     router.daemon.stop()

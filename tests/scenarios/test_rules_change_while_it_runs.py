@@ -1,4 +1,4 @@
-"""The community edits its rules on a running node; a slip of the pen changes nothing."""
+"""The community edits its rules on a running node; an invalid file changes nothing."""
 
 import time
 
@@ -27,7 +27,7 @@ def test_an_edited_rule_is_in_force_within_two_seconds(place, online):
     assert "guest-top" == row["rule"]
 
 
-def test_a_bad_rule_file_leaves_the_old_rules_in_force_and_says_why(place, online):
+def test_an_invalid_rule_file_leaves_the_old_rules_in_force_and_says_why(place, online):
     square = place.square
     square.start()
     phone = online("phone")

@@ -1,4 +1,4 @@
-"""Resolvers upstream that refuse, and a home router plugged in by the wrong port: what the running node makes of them."""
+"""Upstream resolvers that answer REFUSED, and a home router connected by the wrong port: how the running node reacts."""
 
 import contextlib
 
@@ -16,7 +16,7 @@ ROGUE_MAC = "02:77:00:00:00:66"
 
 
 def refuse_all_but_example(place) -> None:
-    """The same resolver with names below .example alone: without an upstream of its own it refuses every other."""
+    """The same resolver, for names below .example only: without an upstream it refuses all others."""
     place.internet.programs[0].stop()
     options = [each for each in DNSMASQ_OPTIONS if not each.startswith("--address=")]
     place.internet.place.start("dnsmasq", *options, f"--address=/example/{WEB_V4}")
@@ -33,7 +33,7 @@ def is_led_to_the_portal(person: Person) -> bool:
     return False
 
 
-def test_a_resolver_that_refuses_the_names_of_probes_takes_no_name_from_the_admitted(place, comes, online):
+def test_a_resolver_that_refuses_probe_names_costs_members_no_name(place, comes, online):
     square = place.square
     square.start()
     member = online("laptop")
@@ -50,7 +50,7 @@ def test_a_resolver_that_refuses_the_names_of_probes_takes_no_name_from_the_admi
         assert rcode(refused) == 5
     assert not warned(square, "has been down")
     assert "has been down" not in member.do("knock", url="http://10.77.0.1/")["body"]
-    # Whoever is not in yet still finds the page, though nobody upstream gives them the name.
+    # An unauthorized device still gets the page, though no upstream resolver resolves the name of its probe.
     assert eventually(lambda: is_led_to_the_portal(newcomer), 5)
 
 
@@ -74,5 +74,5 @@ def test_a_second_dhcp_server_is_named_in_status_and_by_doctor(place):
     assert eventually(lambda: warned(square, f"{ROGUE_MAC} (192.168.1.1)"), 10)
     named = [each for each in square.told("doctor")["diagnoses"] if each["name"] == "other servers"]
     assert [True] == [ROGUE_MAC in each["wrong"] for each in named]
-    # And nobody's hardware address is in the log.
+    # No hardware address is in the log.
     assert ROGUE_MAC not in square.daemon.output()

@@ -1,4 +1,4 @@
-"""A wiki and the pages for emergencies are there for everybody who comes, before and without admission."""
+"""A wiki and the pages for emergencies are served to every device, before and after admission."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def square(place):
 
 
 @pytest.mark.parametrize("v6", [False, True], ids=["IPv4", "IPv6"])
-def test_a_newcomer_reads_the_wiki_by_its_name_and_nothing_beside_it(place, square, comes, v6):
+def test_a_newcomer_reads_the_wiki_by_its_name_and_nothing_else(place, square, comes, v6):
     phone = comes("phone")
     assert phone.do("knock", v6=v6, url="http://wiki.procomu.lan/")["online"]
     assert phone.do("knock", url=f"http://{NEXT_TO_IT}/")["captured"]
@@ -32,7 +32,7 @@ def test_a_newcomer_reads_the_wiki_by_its_name_and_nothing_beside_it(place, squa
     assert 0 == arrived_from(place, phone)
 
 
-def test_the_portal_names_the_services_to_everybody(square, comes):
+def test_the_portal_lists_the_services_for_every_device(square, comes):
     phone = comes("phone")
     page = phone.do("knock", url="http://login.procomu.lan/services")
     assert 200 == page["status"]
@@ -40,6 +40,6 @@ def test_the_portal_names_the_services_to_everybody(square, comes):
     assert f"http://[{WIKI_V6}]/help" in page["body"]
 
 
-def test_who_is_online_reads_the_wiki_too(square, online):
+def test_an_admitted_device_reads_the_wiki_too(square, online):
     phone = online("phone")
     assert phone.do("knock", url="http://wiki.procomu.lan/")["online"]

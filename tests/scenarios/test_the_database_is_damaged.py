@@ -1,4 +1,4 @@
-"""The database of a real node is emptied, deleted, damaged or gone: printed vouchers work, and the loss is told."""
+"""The database of a real node is emptied, deleted or damaged: printed vouchers still work, and the loss is reported."""
 
 import random
 import re
@@ -45,7 +45,7 @@ def uses(person: Person, code: str) -> int:
 
 
 def doctor(square: Router, *more: str) -> str:
-    """On one line: the terminal's are as wide as it is."""
+    """On one line, because the terminal output is wrapped."""
     return " ".join(square.cli("doctor", *more).stdout.split())
 
 
@@ -54,7 +54,7 @@ def told(square: Router) -> list[str]:
 
 
 @pytest.mark.parametrize("damage", [empty, delete, flip, flip_log, garbage], ids=lambda each: each.__name__)
-def test_a_voucher_printed_before_the_damage_works_after_it_and_the_loss_is_told_in_four_places(
+def test_a_voucher_printed_before_the_damage_works_and_four_places_report_the_loss(
     place, comes, damage: Callable[[Path], None]
 ):
     square = place.square
@@ -65,7 +65,7 @@ def test_a_voucher_printed_before_the_damage_works_after_it_and_the_loss_is_told
     if damage is flip_log:
         square.daemon.kill9()
     else:
-        square.daemon.stop()  # or everything stood in the log, and nothing would be lost
+        square.daemon.stop()  # otherwise the journal holds everything, and nothing is lost
     damage(square.data / "procomu.db")
     square.start()
     assert eventually(lambda: told(square), 10), "in status, and so on the admins' page"
@@ -85,7 +85,7 @@ def test_a_voucher_printed_before_the_damage_works_after_it_and_the_loss_is_told
     assert eventually(lambda: not told(square), 40), "the node looks every ten seconds"
 
 
-def test_a_running_node_notices_that_its_file_is_gone_or_another_and_loses_nothing(place, comes):
+def test_a_running_node_notices_a_deleted_or_replaced_file_and_loses_nothing(place, comes):
     square = place.square
     square.start()
     phone = comes("phone")

@@ -1,4 +1,4 @@
-"""`deploy/demo`: measured to the end, and gone without a trace however it ends."""
+"""`deploy/demo` measures everything, and leaves nothing behind however it ends."""
 
 import json
 import os
@@ -22,7 +22,7 @@ DEMO = [sys.executable, "-m", "tests.lab.demo", "--json"]
 
 
 def of(pid: int) -> list[str]:
-    """What the demonstration with this process id has standing."""
+    """Namespaces and files of the demonstration with this process id."""
     places = [path.name for path in Path("/run/netns").glob(f"demo-{pid}?-*")]
     return places + [path.name for path in REGISTERS.glob(f"demo-{pid}?.json")]
 
@@ -44,8 +44,8 @@ def wait_closed(demo: "subprocess.Popen[str]") -> int:
     return code
 
 
-def test_a_measured_run_takes_every_figure_and_the_exact_ones_are_met():
-    """Figures that a busy machine can move are judged with --slow."""
+def test_a_measured_run_has_every_figure_and_the_exact_ones_meet_their_targets():
+    """Figures that depend on the load of the machine are tested with --slow."""
     done = subprocess.run(DEMO, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
     figures = json.loads(done.stdout.splitlines()[-1])
     assert [] == [target.key for target in TARGETS if figures[target.key] is None], done.stderr
@@ -64,14 +64,14 @@ def test_a_measured_run_meets_every_target():
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
-def test_a_demonstration_that_is_ended_takes_everything_along(number):
+def test_a_demonstration_that_is_ended_removes_everything(number):
     demo = started()
     demo.send_signal(number)
     wait_closed(demo)
     assert [] == of(demo.pid)
 
 
-def test_what_a_killed_demonstration_left_goes_with_the_next_start():
+def test_the_leftovers_of_a_killed_demonstration_are_removed_by_the_next():
     demo = started()
     demo.kill()
     wait_closed(demo)
@@ -80,8 +80,8 @@ def test_what_a_killed_demonstration_left_goes_with_the_next_start():
     assert [] == of(demo.pid)
 
 
-def test_a_demonstration_goes_on_when_one_of_its_parts_is_killed():
-    """Here the Internet's own program: the figures that need it are missing, and the rest is clean."""
+def test_a_demonstration_continues_when_one_of_its_programs_is_killed():
+    """Here the program of the Internet: the figures that need it are missing, and everything is removed."""
     demo = started()
     pids = subprocess.run(
         ["ip", "netns", "pids", next(name for name in of(demo.pid) if name.endswith("-internet"))],

@@ -1,4 +1,4 @@
-"""A data folder that is full or read-only: the node goes on enforcing and counting, says so, and recovers."""
+"""A data directory that is full or read-only: the node still enforces and counts, reports it, and recovers."""
 
 import contextlib
 import subprocess
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.kernel
 
 @pytest.fixture
 def small_disk(place):
-    """The square's data folder on a disk of 2 MB, with the node's key on it."""
+    """The square's data directory on a file system of 2 MB, with the node's key in it."""
     square = place.square
     key = (square.data / "node.key").read_bytes()
     place.lab.tmpfs(square.data, 2048)
@@ -29,12 +29,12 @@ def fill(router) -> None:
 
 
 def warned(router) -> bool:
-    """The node itself complains; the mesh keeps its own pages and tries again at its own pace."""
+    """The node itself reports the error; the mesh stores its own pages and retries by its own timer."""
     texts = [text for text in router.overview()["warnings"] if "neighbours' pages" not in text]
     return any("disk" in text or "data folder" in text or "database" in text for text in texts)
 
 
-def test_with_a_full_disk_people_are_counted_and_served_and_it_is_told(place, small_disk, online):
+def test_on_a_full_disk_people_are_counted_and_served_and_it_is_reported(place, small_disk, online):
     square = small_disk
     square.start()
     laptop = online("laptop")
@@ -54,9 +54,7 @@ def test_with_a_full_disk_people_are_counted_and_served_and_it_is_told(place, sm
     assert square.account("ana")["used_month"] >= used, "what was counted meanwhile is stored"
 
 
-def test_with_a_full_disk_a_voucher_lets_a_household_in_and_is_stored_once_there_is_room(
-    place, small_disk, comes
-):
+def test_on_a_full_disk_a_voucher_is_accepted_and_is_stored_once_there_is_room(place, small_disk, comes):
     square = small_disk
     square.start()
     people = [comes(name) for name in ("phone", "browser")]
@@ -84,13 +82,13 @@ def test_with_a_full_disk_a_voucher_lets_a_household_in_and_is_stored_once_there
 
 
 def states(router) -> dict[str, int]:
-    """How many vouchers of the newest batch are in which state."""
+    """Number of vouchers of the newest batch in each state."""
     newest = next(iter(router.ask("vouchers-list")["batches"]), {})
     return {state: newest[state] for state in ("unused", "used", "ended", "revoked") if newest.get(state)}
 
 
-def test_a_voucher_that_was_used_on_a_full_disk_stays_used_when_the_node_is_killed(place, small_disk, comes):
-    """Its device stayed on, and the code was worth a whole day again for somebody else."""
+def test_a_voucher_used_on_a_full_disk_stays_used_when_the_node_is_killed(place, small_disk, comes):
+    """Its device had stayed online, and the code could be used again for a whole day by another person."""
     square = small_disk
     square.start()
     phone = comes("phone")
@@ -115,7 +113,7 @@ def test_a_voucher_that_was_used_on_a_full_disk_stays_used_when_the_node_is_kill
     assert () == tuple(each for each in square.overview()["warnings"] if "the database" in each)
 
 
-def test_on_a_read_only_disk_everybody_who_was_known_still_is(place, small_disk, online, comes):
+def test_on_a_read_only_disk_every_known_device_stays_known(place, small_disk, online, comes):
     square = small_disk
     square.start()
     laptop, phone = online("laptop"), comes("phone")
@@ -127,7 +125,7 @@ def test_on_a_read_only_disk_everybody_who_was_known_still_is(place, small_disk,
     account = square.device(phone.mac)["account"]
     square.daemon.kill9()
     square.place.run("nft", "delete", "table", "inet", "procomu")
-    for pid in square.place.pids():  # the name server has its leases open
+    for pid in square.place.pids():  # dnsmasq has its lease file open
         subprocess.run(["kill", "-9", str(pid)], check=False, stderr=subprocess.DEVNULL)
     remount(square, "ro", is_running=False)
     try:
@@ -149,7 +147,7 @@ def test_on_a_read_only_disk_everybody_who_was_known_still_is(place, small_disk,
     assert eventually(lambda: {"used": 2} == states(square)), "what changed meanwhile is stored"
 
 
-def test_on_a_read_only_disk_the_node_starts_enforces_and_says_so_and_later_stores(place, small_disk, online):
+def test_on_a_read_only_disk_the_node_starts_enforces_reports_it_and_stores_later(place, small_disk, online):
     square = small_disk
     remount(square, "ro")
     try:
@@ -164,7 +162,7 @@ def test_on_a_read_only_disk_the_node_starts_enforces_and_says_so_and_later_stor
 
 
 def remount(router, how: str, *, is_running: bool = True) -> None:
-    """Also as the daemon sees it: ``ip netns exec`` gave it a copy of the mounts."""
+    """In the daemon's mount namespace too: ``ip netns exec`` gave it a copy of the mounts."""
     argv = ["mount", "-o", f"remount,{how}", str(router.data)]
     subprocess.run(argv, check=True)
     if router.daemon is not None and is_running:

@@ -1,4 +1,4 @@
-"""The line to the Internet is dead: names lead to the portal, so that its page still opens; and back."""
+"""The uplink is down: names resolve to the portal, so that its page still opens; when it is up, they are true again."""
 
 import contextlib
 import time
@@ -12,7 +12,7 @@ from tests.scenarios.conftest import eventually, is_captured
 
 pytestmark = pytest.mark.kernel
 NOTICED_S = 25.0
-"""Two rounds of questions without an answer, ten seconds apart at most."""
+"""Two rounds of unanswered queries, at most ten seconds apart."""
 BACK_S = 8.0
 
 PAGE = "http://captive.apple.com/hotspot-detect.html"
@@ -32,7 +32,7 @@ def is_online(person, url: str = PROBE_URL) -> bool:
 
 
 def is_led_to_the_portal(person, *, v6: bool) -> bool:
-    """By a name that no resolver has in its memory."""
+    """With a name that is in no resolver's cache."""
     with contextlib.suppress(WishFailed):
         answer = person.do("knock", v6=v6, url=PAGE)
         return (True, 302) == (answer["captured"], answer["status"])

@@ -1,4 +1,4 @@
-"""Two nodes on one link: they find and trust each other with no address typed, and a stranger learns nothing."""
+"""Two nodes on one link find and trust each other without configured addresses; an unknown node gets no data."""
 
 import time
 
@@ -30,7 +30,7 @@ def test_an_allowance_used_up_on_the_square_counts_in_the_hills(place, online):
     assert rate == pytest.approx(2e6, rel=0.1)
 
 
-def test_a_node_that_is_not_in_the_communitys_list_is_a_stranger_and_learns_nothing(place, online):
+def test_a_node_that_is_not_in_the_node_list_is_not_trusted_and_gets_no_data(place, online):
     square, hills = place.square, place.hills
     square.furnish([square.node_id], square.settings.community_key_file)
     square.start()
@@ -43,7 +43,7 @@ def test_a_node_that_is_not_in_the_communitys_list_is_a_stranger_and_learns_noth
     assert 0 == sum(quota["used"] for quota in hills.ask("why", who="bea")["allowance"]["quotas"])
 
 
-def test_the_link_comes_back_after_one_of_them_was_killed(place):
+def test_the_link_recovers_after_one_node_was_killed(place):
     square, hills = place.square, place.hills
     square.start()
     hills.start()

@@ -1,4 +1,4 @@
-"""A stranger on the people's side pretends to be somebody, or looks for others' traces."""
+"""An unauthorized device on the LAN impersonates the portal or a member, or looks for personal data."""
 
 import re
 import time
@@ -14,7 +14,7 @@ LEASES_READ_S = 1.5
 PORTAL = "http://login.procomu.lan/"
 
 
-def test_a_device_that_calls_itself_as_the_portal_does_is_not_taken_for_it(place, comes):
+def test_a_device_with_the_portals_host_name_is_not_taken_for_it(place, comes):
     place.square.start()
     stranger, phone = comes("phone"), comes("browser")
     stranger.finish_dhcp(stranger.begin_dhcp(calls_itself="login"))
@@ -25,8 +25,8 @@ def test_a_device_that_calls_itself_as_the_portal_does_is_not_taken_for_it(place
     assert "login" not in leases
 
 
-def test_who_takes_an_address_that_was_leased_to_another_is_shown_nothing(place, online, prowler):
-    """The phone sleeps, so that nobody defends its address; it is on again as soon as it wakes."""
+def test_a_device_that_takes_an_address_leased_to_another_is_shown_nothing(place, online, prowler):
+    """The phone is asleep, so that it does not defend its address; it is online again when it wakes."""
     place.square.start()
     phone = online("phone")
     assert 200 == phone.do("knock", url=PORTAL)["status"]
@@ -45,7 +45,7 @@ def test_who_takes_an_address_that_was_leased_to_another_is_shown_nothing(place,
     assert eventually(lambda: phone.do("knock", url=PORTAL)["status"] == 200)
 
 
-def test_after_people_came_and_went_no_log_holds_a_hardware_address(place, comes, online):
+def test_after_sessions_ended_no_log_contains_a_hardware_address(place, comes, online):
     place.square.start()
     person = online("phone")
     assert 303 == person.do("press", url=f"{PORTAL}me", ends="/leave", fields={})["status"]

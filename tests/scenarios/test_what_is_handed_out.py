@@ -1,4 +1,4 @@
-"""Vouchers, passphrases and cards from the command line, until they count no more."""
+"""Vouchers, passphrases and cards issued on the command line, until they are revoked or replaced."""
 
 import pytest
 
@@ -12,7 +12,7 @@ PORTAL = "http://login.procomu.lan"
 
 
 def sends(person: Person, way: str, **fields: str) -> int:
-    """The answer's status: 303 is yes."""
+    """Status code of the response; 303 is success."""
     return person.do("press", url=f"{PORTAL}/", ends=f"/join/{way}", fields=fields)["status"]
 
 
@@ -21,7 +21,7 @@ def counts(square: Router) -> tuple[int, int, int]:
     return row["unused"], row["used"], row["revoked"]
 
 
-def test_a_household_comes_in_with_a_voucher_until_it_is_revoked(place, comes):
+def test_a_household_joins_with_a_voucher_until_it_is_revoked(place, comes):
     square = place.square
     square.start()
     order = ["--count", "2", "--group", "day-pass", "--lasts", "2 hours", "--devices", "3"]
@@ -45,7 +45,7 @@ def test_a_household_comes_in_with_a_voucher_until_it_is_revoked(place, comes):
     assert square.device(phone.mac)["account"] == rows[0]["account"]
 
 
-def test_what_a_member_was_given_counts_until_something_newer_is(place, comes):
+def test_a_members_credential_is_valid_until_a_newer_one_is_issued(place, comes):
     square = place.square
     square.start()
     first = square.told("members", "passphrase", "carme")["passphrase"]
@@ -62,7 +62,7 @@ def test_what_a_member_was_given_counts_until_something_newer_is(place, comes):
     assert ["passphrase", "card"] == [square.device(person.mac)["way"] for person in (phone, other)]
 
 
-def test_for_somebody_who_is_no_member_there_is_nothing(place):
+def test_an_unknown_member_gets_no_credential(place):
     place.square.start()
     for words in (["passphrase", "nobody"], ["card", "nobody"], ["void-cards", "nobody"]):
         done = place.square.cli("members", *words)

@@ -1,5 +1,5 @@
-"""What hostile devices do, one job a module; every loop ends by itself after the job's ``seconds``.
+"""Jobs of hostile devices, one a module; every loop ends by itself after the job's ``seconds``.
 
-``python -m tests.bench.attacks JOB '{...}'`` in the device's namespace prints what came of it as one line of JSON. All of
-it happens inside a lab's own namespaces: addresses are those of the lab's documentation networks.
+``python -m tests.bench.attacks JOB '{...}'`` in the device's namespace prints the result as one line of JSON. All
+traffic stays in a lab's namespaces and uses documentation addresses (RFC 5737) or private ones.
 """

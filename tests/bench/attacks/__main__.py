@@ -20,7 +20,7 @@ JOBS: dict[str, Callable[[Job], dict[str, Any]]] = {
     "names": lambda job: names.DeadNames(job).run(),
 }
 NICE = 15
-"""Far behind the node and the honest people: they share the machine's cores, which in the world they do not."""
+"""Lowest priority, because attackers share the cores with the node and the clients here, and not on a real network."""
 
 
 def main() -> None:

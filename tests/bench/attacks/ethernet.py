@@ -1,4 +1,4 @@
-"""Frames by which devices say on the link who has an address: ARP (RFC 826) and neighbour discovery (RFC 4861)."""
+"""Frames of address resolution and configuration: ARP (RFC 826), neighbour discovery (RFC 4861) and DHCP."""
 
 import struct
 from ipaddress import IPv4Address, IPv6Address
@@ -12,11 +12,11 @@ REQUEST, REPLY = 1, 2
 SOLICITATION, ADVERTISEMENT = 135, 136
 OVERRIDE, SOLICITED = 0x2000_0000, 0x4000_0000
 HOPS = 255
-"""RFC 4861 section 7.1: a packet from farther away is not taken."""
+"""RFC 4861 section 7.1: packets with another hop limit are discarded."""
 
 
 def arp(kind: int, mac: str, address: str, to_mac: str, to_address: str) -> bytes:
-    """`mac` says it has `address`."""
+    """`mac` claims `address`."""
     head = octets(EVERYBODY if kind == REQUEST else to_mac) + octets(mac) + struct.pack("!H", ETH_P_ARP)
     sender = octets(mac) + IPv4Address(address).packed
     target = octets(NOBODY if kind == REQUEST else to_mac) + IPv4Address(to_address).packed
@@ -24,13 +24,13 @@ def arp(kind: int, mac: str, address: str, to_mac: str, to_address: str) -> byte
 
 
 def advertisement(mac: str, address: str, to_mac: str, to_address: str) -> bytes:
-    """`mac` says it has the IPv6 `address`, in place of whoever had it."""
+    """`mac` claims the IPv6 `address`, with the override flag."""
     body = IPv6Address(address).packed + bytes([2, 1]) + octets(mac)
     return _discovery(ADVERTISEMENT, OVERRIDE | SOLICITED, body, mac, address, to_mac, to_address)
 
 
 def solicitation(mac: str, address: str, to_mac: str, to_address: str) -> bytes:
-    """`mac`, which says it has `address`, asks who has `to_address`."""
+    """`mac`, with the address `address`, asks for `to_address`."""
     body = IPv6Address(to_address).packed + bytes([1, 1]) + octets(mac)
     return _discovery(SOLICITATION, 0, body, mac, address, to_mac, to_address)
 

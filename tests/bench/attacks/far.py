@@ -1,5 +1,5 @@
-"""The far end of held flows: agrees to each connection and keeps no memory of it. Frames by hand, because a system's own
-sockets would cost it more than the flow costs whoever asked."""
+"""The far end of held flows: accepts every connection and keeps no state. Frames are built by hand, because sockets
+would cost this side more than a flow costs the attacker."""
 
 import select
 import struct
@@ -10,9 +10,9 @@ from typing import Any
 from tests.kernel.frames import ACK, SYN, raw_socket
 
 PORT = 9
-"""discard (RFC 863); the far end's own system must drop what comes here, see `drop_rule`."""
+"""discard (RFC 863); the IP stack of the far end must drop these packets, see `drop_rule`."""
 SEQUENCE = 1_000
-"""Of the far end's first octet: known to both, so that the other need not listen."""
+"""Sequence number of the far end's first octet: a constant, so that the other side need not receive it."""
 TAKEN_AT_ONCE = 500
 _PORTS, _TCP = struct.Struct("!HH"), struct.Struct("!IIBBHH")
 _AT_IP, _AT_TCP = 14, 34
@@ -23,7 +23,7 @@ def drop_rule() -> str:
 
 
 def run(job: dict[str, Any]) -> dict[str, Any]:
-    """Answers what arrives at `interface` for ``seconds``."""
+    """Answers frames on `interface` for ``seconds``."""
     ends, agreed = time.monotonic() + float(job["seconds"]), 0
     with raw_socket(job["interface"]) as raw:
         while time.monotonic() < ends:
@@ -38,14 +38,14 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def agreeing(frame: bytes) -> bytes | None:
-    """SYN and ACK for a SYN to our port in IPv4 without options; None for anything else."""
+    """The SYN-ACK for a SYN to the discard port in IPv4 without options; None for other frames."""
     if len(frame) < _AT_TCP + 20 or frame[12:15] != b"\x08\x00\x45" or frame[23] != 6 or frame[47] != SYN:
         return None
     source, target = _PORTS.unpack_from(frame, _AT_TCP)
     if target != PORT:
         return None
     sequence, answered, words, _, window, check = _TCP.unpack_from(frame, _AT_TCP + 4)
-    # RFC 1624: addresses and ports that change places leave the sum as it is.
+    # RFC 1624: exchanging addresses and ports does not change the checksum.
     before = _halves(sequence) + _halves(answered) + SYN
     after = _halves(SEQUENCE) + _halves(sequence + 1) + (SYN | ACK)
     check = ~_folded((~check & 0xFFFF) + (0xFFFF * 8 - before) + after) & 0xFFFF

@@ -1,9 +1,9 @@
-"""A device that was never admitted forges who has which address, and asks the portal in a member's name.
+"""An unauthorized device that poisons neighbour tables and sends requests to the portal in a member's name.
 
-It lays claim to the member's addresses, so that what is for the member comes here; and it says that its own addresses are
-at the member's hardware address while it sends a request, and takes that back to hear the answer, which is sent again.
-What the portal gives it is counted: the member's page, the member's data, a code for one more device, the member's
-leaving. It does not know the portal's secrets: tokens are taken from the pages that it was shown.
+It claims the member's addresses, so that packets for the member come here. It also claims that its own addresses are at
+the member's hardware address while it sends a request, and takes that back to receive the retransmitted response.
+Everything that the portal gives it is counted: the member's page, the member's data, a code for one more device, the
+member's logout. It does not know the portal's secrets: tokens are taken from the pages that it received.
 """
 
 import errno
@@ -19,11 +19,11 @@ from tests.kernel.frames import raw_socket
 from tests.lab.wire import forms
 
 LIE_S, TRUTH_S = 1.2, 2.0
-"""The kernel takes no second change of an address within a second (``locktime``)."""
+"""The kernel accepts no second change of an entry within a second (``locktime``)."""
 EVERY_S = 0.05
 PAUSE_S = 0.2
 ASKED_S = 0.15
-"""The portal has looked by then who asks."""
+"""Long enough for the portal to look up the sender."""
 CONNECT_S = 1.0
 ANSWER_MAX = 200_000
 
@@ -35,8 +35,9 @@ class PortalAnswer:
 
 
 class Forger:
-    """`own` and `victim` are (IPv4, IPv6), or IPv4 alone; `mark` is a text that only the member's own pages hold;
-    `leaves` says from which second on it presses "leave" too, so that there is something to steal until then."""
+    """`own` and `victim` are (IPv4, IPv6), or IPv4 alone; `mark` is a text that is on the member's own pages only;
+    `leaves` is the number of seconds after which it also sends "leave", so that there is a session to steal until
+    then."""
 
     def __init__(self, job: dict[str, Any]) -> None:
         self._mac, self._victim_mac, self._router_mac = job["mac"], job["victim_mac"], job["router_mac"]
@@ -83,7 +84,7 @@ class Forger:
     def _ask(
         self, own: str, portal: str, path: str, fields: dict[str, str] | None = None
     ) -> PortalAnswer | None:
-        """None without an answer."""
+        """None without a response."""
         if self._is_over():
             return None
         self.tries += 1
@@ -111,7 +112,7 @@ class Forger:
         return PortalAnswer(int(start.split()[1]), text.decode(errors="replace"))
 
     def _say_for(self, seconds: float, own: str, mac: str, connection: socket.socket | None) -> bytes:
-        """Say over and over that `own` is at `mac`, and that the victim's addresses are here; what `connection` brings
+        """Repeats that `own` is at `mac` and that the victim's addresses are here; returns what `connection` received
         until its end."""
         got, ends = b"", time.monotonic() + seconds
         while time.monotonic() < ends:
@@ -137,6 +138,6 @@ class Forger:
             ]
         )
         for frame in frames:
-            # The frame itself comes from here: a switch would not take it from a port where that device is not.
+            # The frame's source is the device's real address: a switch would not accept another on this port.
             with suppress(OSError):
                 self._raw.send(frame[:6] + bytes.fromhex(self._mac.replace(":", "")) + frame[12:])

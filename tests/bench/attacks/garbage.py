@@ -1,4 +1,4 @@
-"""Random octets and requests that are no requests to the portal's ports, over and over."""
+"""Random octets and malformed requests to the ports of the portal, repeatedly."""
 
 import itertools
 import random
@@ -9,7 +9,7 @@ from typing import Any
 from tests.bench.attacks.send_rate import portions
 
 STANDING = 200
-"""Connections that are kept open with what they were sent."""
+"""Connections that stay open after the payload was sent."""
 HALVES = (
     b"GET / HTTP/1.1\r\nHost: login.procomu.lan\r\n",
     b"POST /join/terms HTTP/1.1\r\nHost: login.procomu.lan\r\nContent-Length: 99999999\r\n\r\nx",
@@ -21,7 +21,7 @@ HALVES = (
 
 
 class Garbage:
-    """`per_second` connections from `addresses` to `to` at each of `ports`."""
+    """`per_second` connections from `addresses` to `to` on each of `ports`."""
 
     def __init__(self, job: dict[str, Any]) -> None:
         self._to, self._ports, self._addresses = job["to"], job["ports"], job["addresses"]
@@ -32,7 +32,7 @@ class Garbage:
         open_now: list[socket.socket] = []
         numbers, sent = itertools.count(), 0
         for count in portions(self._per_second, self._seconds):
-            # What was opened a turn ago stands now, or was refused.
+            # Connections opened in the previous round are established or refused by now.
             for sock in open_now[-int(self._per_second) :]:
                 with suppress(OSError):
                     sock.send(self._octets())

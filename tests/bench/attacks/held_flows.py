@@ -1,7 +1,7 @@
-"""An admitted device that fills the connection tracking: TCP flows completed and held, SYN and UDP floods.
+"""An admitted device that fills connection tracking: established idle TCP flows, SYN and UDP floods.
 
-The far end (`far`) agrees to every flow, and both say nothing afterwards, so each is held for days unless somebody forgets
-it earlier. Frames are written once; only ports, addresses and sequence numbers are filled in.
+The far end (`far`) accepts every flow, and both ends stay silent, so that each entry lives for days unless it is
+removed earlier. Frames are built once; only ports, addresses and sequence numbers are filled in.
 """
 
 import itertools
@@ -21,18 +21,18 @@ PORTS = 64_000
 TURNS_UNTIL_ANSWERED = 5
 _PORT, _SEQUENCE = struct.Struct("!H"), struct.Struct("!I")
 TCP_KINDS = {"syn": (SYN, PORT, 0), "ack": (ACK, PORT, SEQUENCE + 1), "flood": (SYN, PORT + 1, 0)}
-"""Flags, the far end's port, the octet that is waited for."""
+"""Flags, the far end's port, the offset of the octet that is awaited."""
 
 
 class Template:
-    """Frames of one kind from `address` to `far`, alike but for the port; the low half of the sequence number makes up
-    for it, so that the checksum stays right."""
+    """Frames of one type from `address` to `far` that differ in the port only; the low half of the sequence number
+    compensates for it, so that the checksum stays valid."""
 
     def __init__(self, macs: tuple[str, str], address: str, far: str, kind: str) -> None:
         self._is_udp, self._more = kind == "udp", int(kind == "ack")
         if self._is_udp:
             packet = ip(address, far, UDP, udp(address, far, FIRST_PORT, PORT, b""))
-            # Over IPv4 a datagram may have no checksum (RFC 768).
+            # In IPv4 the UDP checksum is optional (RFC 768).
             packet = packet[:-2] + b"\0\0"
         else:
             flags, target, answered = TCP_KINDS[kind]
@@ -41,7 +41,7 @@ class Template:
         self._frame = bytearray(frame(*macs, packet))
 
     def at(self, number: int) -> bytearray:
-        """The frame of the flow with this number, below `PORTS`; good until the next."""
+        """The frame of the flow with this number, below `PORTS`; valid until the next call."""
         _PORT.pack_into(self._frame, 34, FIRST_PORT + number)
         if not self._is_udp:
             _SEQUENCE.pack_into(self._frame, 38, PORTS - number + self._more)
@@ -49,7 +49,7 @@ class Template:
 
 
 class HeldFlows:
-    """`address` of `mac` opens `completed`, `syns` and `datagrams` flows a second to `fars` by `router_mac`."""
+    """`address` of `mac` opens `completed`, `syns` and `datagrams` flows a second to `fars` through `router_mac`."""
 
     def __init__(self, job: dict[str, Any]) -> None:
         self._seconds = float(job["seconds"])

@@ -1,4 +1,4 @@
-"""One device that shows the link ever new hardware addresses: ARP, neighbour discovery and DHCP from each."""
+"""One device that uses endless new hardware addresses: ARP, neighbour discovery and DHCP from each."""
 
 import itertools
 import random
@@ -15,7 +15,7 @@ DISCOVERS_EVERY = 4
 
 class ManyMacs:
     """`per_second` new hardware addresses for `seconds`; each asks for `router4` and `router6` from addresses of
-    `network4` and `network6`, and each fourth for a lease. What is `spared` others have."""
+    `network4` and `network6`, and every fourth for a lease. Addresses in `spared` are in use and not taken."""
 
     def __init__(self, job: dict[str, Any]) -> None:
         self._router4, self._router6, self._router_mac = job["router4"], job["router6"], job["router_mac"]

@@ -1,4 +1,4 @@
-"""Questions for names whose resolver never answers, over UDP and over TCP."""
+"""DNS queries for names whose server never answers, over UDP and TCP."""
 
 import itertools
 import random
@@ -14,7 +14,7 @@ DIGITS = 8
 DOMAIN = ("resolvers", "example")
 SOCKETS = 64
 TCP_EACH = 4
-"""Questions on one connection that is then left open."""
+"""Queries on one connection, which then stays open."""
 
 
 def label(number: int) -> str:
@@ -22,10 +22,10 @@ def label(number: int) -> str:
 
 
 def drop_rule() -> str:
-    """nftables' test, in a resolver's namespace, for questions that are never answered: a first label of this length and
-    beginning. A resolver on the way may have changed the letters' case."""
+    """An nftables expression, in a resolver's namespace, that matches queries to leave unanswered: a first label with
+    this length and prefix. A resolver on the way may have changed the case of the letters."""
     wanted = bytes([len(LABEL) + DIGITS]) + LABEL.upper().encode()
-    # After 8 octets of UDP and 12 of DNS.
+    # After the 8 octets of the UDP header and the 12 of the DNS header.
     return f"udp dport 53 @th,160,{8 * len(wanted)} & 0xffdfdfdfdf == 0x{wanted.hex()} drop"
 
 
@@ -35,7 +35,7 @@ def question(number: int, name: tuple[str, ...]) -> bytes:
 
 
 class DeadNames:
-    """`per_second` questions from `addresses` in turn to `to`, one in `tcp_every` over TCP."""
+    """`per_second` queries from `addresses` in turn to `to`, one in `tcp_every` over TCP."""
 
     def __init__(self, job: dict[str, Any]) -> None:
         self._to, self._seconds = (job["to"], 53), float(job["seconds"])
@@ -71,7 +71,7 @@ class DeadNames:
             self._sockets[number % len(self._sockets)].sendto(asked, self._to)
 
     def _ask_by_tcp(self, number: int, asked: bytes) -> None:
-        """A new connection now, its questions with a later turn, when it stands."""
+        """Opens a connection now and sends its queries in a later round, when it is established."""
         sock = self._bound(number, socket.SOCK_STREAM)
         sock.connect_ex(self._to)
         self._streams.append(sock)

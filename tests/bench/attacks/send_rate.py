@@ -1,15 +1,15 @@
-"""So many a second, in small portions, until the time is over."""
+"""Paces a number of events per second, in small portions, until the time is over."""
 
 import time
 from collections.abc import Iterator
 
 TURN_S = 0.02
 BEHIND_S = 0.5
-"""Who was held up longer does not make up for all of it at once."""
+"""Of a longer delay only this much is made up for."""
 
 
 def portions(per_second: float, seconds: float) -> Iterator[int]:
-    """How many to do now; sleeps between portions. The sum is at most `per_second` times `seconds`."""
+    """The number of events due now; sleeps between portions. The sum is at most `per_second` times `seconds`."""
     began = then = time.monotonic()
     owed = 0.0
     while (now := time.monotonic()) < began + seconds:
