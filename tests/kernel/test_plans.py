@@ -33,7 +33,7 @@ def kernel() -> Iterator[LinuxKernel]:
 
 
 def some_plan(chance: random.Random) -> TrafficPlan:
-    """Any plan that the control loop can produce: accounts, leases, pools, draining marks, with and without uplink
+    """Any plan that the control loop can produce: accounts, leases, pools, retiring marks, with and without uplink
     rate."""
     people = chance.sample(range(1, 30), chance.randint(0, 12))
     admitted = {}
