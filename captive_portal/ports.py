@@ -270,7 +270,7 @@ class PortalBackend(Protocol):
     async def answer(self, mac: MacAddress, number: int, *, yes: bool) -> Refused | None:
         """A member approves (`yes`) or declines sponsor request `number`."""
 
-    async def mute(self, mac: MacAddress, number: int, whom: Muting) -> Refused | None:
+    async def mute(self, mac: MacAddress, number: int, muting: Muting) -> Refused | None:
         """Mutes sponsor requests for a day: of the device behind request `number`, or all; or unmutes all."""
 
     async def new_device_code(self, mac: MacAddress) -> DeviceCode | Refused:

@@ -127,8 +127,8 @@ class AccountService:
     async def answer(self, mac: MacAddress, number: int, *, yes: bool) -> Refused | None:
         return await self._admission.answer(mac, number, yes=yes)
 
-    async def mute(self, mac: MacAddress, number: int, whom: Muting) -> Refused | None:
-        return self._admission.mute(mac, number, whom)
+    async def mute(self, mac: MacAddress, number: int, muting: Muting) -> Refused | None:
+        return self._admission.mute(mac, number, muting)
 
     # --- changes to the own account ------------------------------------------------------
 

@@ -104,12 +104,12 @@ class AdmissionService:
         came = await self._let_in(answered.mac, answered.accepted, version, None)
         return came if isinstance(came, Refused) and came.reason == "trouble" else None
 
-    def mute(self, mac: MacAddress, number: int, whom: Muting) -> Refused | None:
+    def mute(self, mac: MacAddress, number: int, muting: Muting) -> Refused | None:
         host = self._views.account_of(mac)
         if host is None or not self._registry.is_member(host):
             return Refused("not-a-member")
         sponsorship, now = self._registry.sponsorship, self._reconciler.instant().now
-        match whom:
+        match muting:
             case "device":
                 return None if sponsorship.mute(host, number, now) else Refused("not-yours")
             case "all":

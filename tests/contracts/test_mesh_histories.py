@@ -404,7 +404,19 @@ async def test_histories_that_failed_before(events: list[tuple[str, tuple[int, .
     await tell(events)
 
 
-@settings(deadline=None, max_examples=15)
-@given(st.lists(EVENTS, min_size=5, max_size=25))
+HISTORIES = given(st.lists(EVENTS, min_size=5, max_size=25))
+
+
+@settings(deadline=None, max_examples=15, derandomize=True)
+@HISTORIES
 def test_totals_are_exact_on_all_nodes_in_any_history(events: list[tuple[str, tuple[int, ...]]]) -> None:
+    asyncio.run(tell(events))
+
+
+@pytest.mark.slow
+@settings(deadline=None, max_examples=150)
+@HISTORIES
+def test_totals_are_exact_on_all_nodes_in_many_random_histories(
+    events: list[tuple[str, tuple[int, ...]]],
+) -> None:
     asyncio.run(tell(events))

@@ -323,17 +323,17 @@ class FakePortalBackend:
             self.happens(found.mac, session_state.SessionGranted(self.view.terms_version, self.session_ms))
         return None
 
-    async def mute(self, mac: MacAddress, number: int, whom: Muting) -> Refused | None:
+    async def mute(self, mac: MacAddress, number: int, muting: Muting) -> Refused | None:
         await self._asked("mute", mac)
         host = self.accounts[mac][0] if mac in self.accounts else ""
-        gone = [each for each in self.questions if each.host == host and whom in {"all", "device"}]
-        gone = [each for each in gone if whom == "all" or each.number == number]
-        if whom == "device" and not gone:
+        gone = [each for each in self.questions if each.host == host and muting in {"all", "device"}]
+        gone = [each for each in gone if muting == "all" or each.number == number]
+        if muting == "device" and not gone:
             return Refused("not-yours")
         self.questions = [each for each in self.questions if each not in gone]
-        if whom == "all":
+        if muting == "all":
             self.unasked[host] = 86_400
-        elif whom == "hear":
+        elif muting == "hear":
             self.unasked.pop(host, None)
         return None
 
