@@ -37,7 +37,7 @@ def power_cut(square: Router) -> None:
     as_on_disk.rename(square.data)
 
 
-def start_anew(square: Router, monkeypatch: pytest.MonkeyPatch) -> None:
+def next_boot(square: Router, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next boot: another boot id, and a boot-time clock that starts at zero."""
     boot = square.folder / "boot_id"
     boot.write_text("0000c0de-0000-4000-8000-000000000001\n")
@@ -99,7 +99,7 @@ def test_no_member_or_guest_has_to_sign_in_again(place, somebody, monkeypatch):
     left = square.device(people["voucher"].mac)["seconds_left"]
 
     power_cut(square)
-    start_anew(square, monkeypatch)
+    next_boot(square, monkeypatch)
 
     assert accounts == {name: square.device(person.mac)["account"] for name, person in people.items()}
     online = {name: person.wish("echo", seconds=0.5) for name, person in people.items()}
@@ -126,7 +126,7 @@ def test_at_most_a_minute_of_usage_is_lost(place, somebody, monkeypatch):
     assert eventually(lambda: on_disk(square) >= used, 60)
 
     power_cut(square)
-    start_anew(square, monkeypatch)
+    next_boot(square, monkeypatch)
 
     assert eventually(lambda: (square.account("ana") or {"used_month": 0})["used_month"] >= used, 5)
 
