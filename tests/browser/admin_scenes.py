@@ -1,4 +1,4 @@
-"""Every page of the admins' door in every state: empty and full, right and wrong, for admins and for issuers."""
+"""Every page of the admin server in every state: empty and full, valid and invalid input, for both roles."""
 
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
@@ -13,12 +13,12 @@ HOST = "127.0.0.1"
 
 
 def open_admins() -> AbstractAsyncContextManager[int]:
-    """The admins' door before a house in memory."""
+    """The admin server before fake services in memory."""
     return open_admin_server(FakeAdminBackend())
 
 
 def open_after_a_loss() -> AbstractAsyncContextManager[int]:
-    """The admins' door of a node whose database was damaged."""
+    """The admin server of a node whose database was damaged."""
     lost = (
         "On 2026-11-20 08:10 the database was damaged. What was used after 2026-11-19 23:00 is not counted. "
         "The damaged file is kept for 30 days as procomu.db.broken-1."
@@ -37,7 +37,7 @@ def signs_in(link: str) -> Doing:
 
 
 def _and_goes(path: str, then: Doing, link: str = LINK) -> Doing:
-    """Signs in, goes there, and does something, before the page of the scene is asked for."""
+    """Signs in, opens a page and does something there before the scene's own page is requested."""
 
     def going(browser: Browser, address: str) -> None:
         signs_in(link)(browser, address)
@@ -65,7 +65,7 @@ _NOTICE = {
 
 
 def _looks_at_one(browser: Browser, address: str) -> None:
-    """Issues a sheet, and types the first code of it."""
+    """Issues a sheet and enters its first code."""
     browser.send("/vouchers", **ISSUE)
     code = browser.read(".slip .code")
     browser.open(f"{address}/vouchers")

@@ -1,4 +1,4 @@
-"""Those who stand before the doors in the scenes: what the house says of them, and of the community."""
+"""Accounts, devices and community data for the scenes."""
 
 from dataclasses import replace
 from datetime import UTC, datetime

@@ -1,7 +1,7 @@
-"""``python -m tests.browser.pictures``: takes the README's pictures of the pages anew.
+"""``python -m tests.browser.pictures``: takes the screenshots of the README.
 
-What they were taken of (templates, catalogues, and the list of pictures) is written beside them as one hash, so
-that a test can tell when they no longer show the pages as they are.
+A hash of their sources (templates, catalogues, and the list of pictures) is written beside them, so that a test can
+tell when they are outdated.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ DESKTOP = Look(1100, 760)
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One picture: which scene, how it is looked at, in which language."""
+    """One picture: which scene, on which screen, in which language."""
 
     name: str
     scene: str
@@ -48,7 +48,7 @@ PICTURES = (
 
 
 def sources() -> Iterator[Path]:
-    """Everything that can change what the pictures show."""
+    """All files that can change the pictures."""
     for folder in ("captive_portal/templates", "node/admin/templates", "captive_portal/languages"):
         yield from sorted(path for path in (ROOT / folder).iterdir() if path.is_file())
     yield from (
@@ -64,7 +64,7 @@ def fingerprint() -> str:
 
 
 def take(browser: Browser, picture: Picture) -> bytes:
-    """A WebP of what the screen shows, at the best quality that stays under `BYTES_MAX`."""
+    """A WebP of the visible part, at the best quality below `BYTES_MAX`."""
     from PIL import Image
 
     (scene,) = [scene for scene in PORTAL_SCENES + ADMIN_SCENES if scene.name == picture.scene]

@@ -1,4 +1,4 @@
-"""Every page of the portal in every state: what the house says, where to look, what to do there first."""
+"""Every page of the portal in every state: data of the fake services, path, and what to do before."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -14,7 +14,7 @@ from tests.fakes import portal_backend
 LANGUAGES = ("en", "fr", "es", "ca", "ar")
 
 Doing = Callable[[Browser, str], None]
-"""What a person does, given the address of the first page."""
+"""Actions of a person, given the URL of the first page."""
 
 
 def nothing(browser: Browser, address: str) -> None:
@@ -32,9 +32,9 @@ class PageScene:
     server: Opening = field(default_factory=portal)
     host: str = HOST
     before: Doing = nothing
-    """What the person does before they go to `path`."""
+    """Actions before `path` is opened."""
     after: Doing = nothing
-    """What they do at `path` before the page stands as meant."""
+    """Actions on `path` before the page is in its state."""
 
     def enter(self, browser: Browser, first_page: str) -> None:
         self.before(browser, first_page)
@@ -43,7 +43,7 @@ class PageScene:
 
 
 def sends(action: str, button: str = "button", **fields: str) -> Doing:
-    """Fills in the form that goes to `action`, and sends it by the first `button` in it."""
+    """Fills in the form with the action `action`, and sends it by its first `button`."""
     return lambda browser, _address: browser.send(action, button, **fields)
 
 
