@@ -32,7 +32,7 @@ class TermsOfUse:
 
 @dataclass(frozen=True, slots=True)
 class OurNetwork:
-    """Who runs the network, how to help, and the rules in plain language."""
+    """The people who run the network, how to help, and the rules in plain language."""
 
     template = "network.html"
     place: PageContext

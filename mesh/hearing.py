@@ -16,7 +16,7 @@ RECORDS_PER_S, RECORDS_AT_ONCE = 100, 2_000
 """For everything that names no member's node. A node announces itself with five records of about a kilobyte in
 memory."""
 RECORDS_OF_MEMBER_PER_S, RECORDS_OF_MEMBER_AT_ONCE = 10, 100
-"""For datagrams that name a given member's node, whoever sent them."""
+"""For datagrams that name a given member's node, from any sender."""
 RECORDS_WITH_MEMBER_MAX = 16
 """In one answer that names a member's node; an answer with more falls under the general limit."""
 QUESTIONS_PER_S, QUESTIONS_AT_ONCE = 50, 500

@@ -180,7 +180,7 @@ def ask(path: str, question: Mapping[str, Any], timeout_s: float = 10.0) -> dict
 
 def watch(path: str, timeout_s: float = 10.0) -> Iterator[dict[str, Any]]:
     """Yields each event of the node that listens on `path`, until the node stops; blocking. Raises NoRunningNode."""
-    with _call(path, {"ask": "watch"}, timeout_s, waits_for_ever=True) as lines:
+    with _call(path, {"ask": "watch"}, timeout_s, waits_without_limit=True) as lines:
         for at, line in enumerate(lines):
             if at:  # the first line only confirms the query
                 yield json.loads(line)
@@ -188,7 +188,7 @@ def watch(path: str, timeout_s: float = 10.0) -> Iterator[dict[str, Any]]:
 
 @contextlib.contextmanager
 def _call(
-    path: str, question: Mapping[str, Any], timeout_s: float, *, waits_for_ever: bool = False
+    path: str, question: Mapping[str, Any], timeout_s: float, *, waits_without_limit: bool = False
 ) -> Iterator[Iterator[bytes]]:
     try:
         asked = _encode(question)
@@ -199,7 +199,7 @@ def _call(
         try:
             line.connect(path)
             line.sendall(asked)
-            if waits_for_ever:
+            if waits_without_limit:
                 line.settimeout(None)
             with line.makefile("rb") as answers:
                 yield iter(lambda: answers.readline(ANSWER_BYTES_MAX), b"")

@@ -62,7 +62,7 @@ VERBS: tuple[Verb, ...] = (
     Verb(("run",), "Run the node until it is stopped.", "procomu run --config /etc/procomu/node.toml"),
     Verb(
         ("status",),
-        "Who is online, at what rate and by which rule; other nodes; warnings.",
+        "The people online, at what rate and by which rule; other nodes; warnings.",
         "procomu status",
         (_JSON,),
     ),

@@ -40,7 +40,7 @@ SECTIONS = {
     "admin": "The admin pages; 'procomu admin link' prints a link that signs in once.",
     "mesh": "The links to other nodes.",
     "rules": "The rules the community agreed on.",
-    "members": "Who is a member, and with which devices.",
+    "members": "The members and their devices.",
     "stop": "What a stopped node leaves in place.",
     "clock": "How far the clock can be trusted.",
 }

@@ -301,7 +301,7 @@ class Reconciler:
         if watched >= 0:
             loop.add_reader(watched, self._look_up)
         try:
-            await self._tick_for_ever(reader)
+            await self._tick_forever(reader)
         finally:
             if watched >= 0:
                 loop.remove_reader(watched)
@@ -311,7 +311,7 @@ class Reconciler:
         if self._kernel.was_disturbed():
             self._hurry.set()
 
-    async def _tick_for_ever(self, reader: ThreadPoolExecutor) -> None:
+    async def _tick_forever(self, reader: ThreadPoolExecutor) -> None:
         loop = asyncio.get_running_loop()
         due = loop.time()
         while True:

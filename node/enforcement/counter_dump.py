@@ -118,7 +118,7 @@ class CounterDump:
                 if first in {NLMSG_DONE, NLMSG_ERROR}:
                     return is_whole and first == NLMSG_DONE
         except OSError as error:
-            self._begin_anew()
+            self._restart()
             raise KernelRefused(
                 f"nftables refused: the counters cannot be read: {error}",
                 "nothing to do: the plan is applied again at once",
@@ -129,7 +129,7 @@ class CounterDump:
         body = nfgenmsg(NFPROTO_INET) + attributes
         self._socket.send(message(kind, NLM_F_REQUEST | flags, self._sequence, body))
 
-    def _begin_anew(self) -> None:
+    def _restart(self) -> None:
         """Open a new socket, so that the rest of an interrupted answer is not read as the next one."""
         self._socket.close()
         self._socket = _connected()

@@ -66,7 +66,7 @@ async def store(village: ReconcilerFixture, loop: Reconciler) -> None:
     await until(lambda: not loop.persistence.is_due(village.clock.now, 30_000))
 
 
-async def read_once_more(loop: Reconciler) -> None:
+async def read_again(loop: Reconciler) -> None:
     for _ in range(2):
         before = loop.persistence.baseline
         await until(lambda before=before: loop.persistence.baseline is not before)  # type: ignore[misc]
@@ -88,14 +88,14 @@ async def test_a_database_lost_twice_while_the_table_stands_books_nothing_again(
     for turn in (1, 2):
         files.lose()
         async with node(village, told) as loop:
-            await read_once_more(loop)
+            await read_again(loop)
             assert 0 == used(loop)
             assert village.kernel.send(ANA, down=100)
             await until(lambda: used(loop) == 100)
             await store(village, loop)
         assert 1_306_144 + 100 * turn == heard(told)
     async with node(village) as loop:
-        await read_once_more(loop)
+        await read_again(loop)
         assert 100 == used(loop)
 
 
@@ -116,7 +116,7 @@ async def test_a_restored_older_database_books_nothing_again(later_ms: int) -> N
     files.restore(before)
     village.clock.pass_time(later_ms)
     async with node(village, told) as loop:
-        await read_once_more(loop)
+        await read_again(loop)
         await loop.admit(ANA, "1")
         assert village.kernel.send(ANA, down=7)
         await until(lambda: used(loop) == 47)
@@ -187,7 +187,7 @@ async def test_a_day_is_sent_to_nobody_until_some_of_it_is_stored() -> None:
         await store(village, loop)
         files.repository.full = True
         village.clock.pass_time(DAY_MS)
-        await read_once_more(loop)  # a reading that has begun belongs to the day before
+        await read_again(loop)  # a reading that has begun belongs to the day before
         await loop.admit(ANA, "1")
         village.kernel.send(ANA, down=9)
         await until(lambda: used(loop) == 9)

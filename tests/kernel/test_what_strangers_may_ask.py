@@ -150,7 +150,7 @@ def test_a_tunnel_is_slow_after_its_time_and_the_page_still_opens(
     monkeypatch: pytest.MonkeyPatch, way: int
 ) -> None:
     """The ten minutes are three seconds here; the next test shows that the kernel has ten minutes."""
-    monkeypatch.setattr(dns_limits, "FULL_PACE_SECONDS", 3)
+    monkeypatch.setattr(dns_limits, "FULL_RATE_SECONDS", 3)
     with kernel_testbed() as place:
         place.admit(firewall=OPEN)
         with resolver(place, way, PORT, extra=ANSWER_BYTES) as asked:
