@@ -140,8 +140,9 @@ class PersistenceQueue:
             self.write_buffer.keep(key, cell)
 
     def recount(self, said: Recounts) -> None:
-        """Queues complete days of other nodes, which replace what is stored of these days."""
-        self.write_buffer.recount(said, self._ledger.is_open)
+        """Queues complete days of other nodes, which replace what is stored of these days if they are open."""
+        is_dated = self._clock.today() != DAY_UNKNOWN
+        self.write_buffer.recount(said, self._ledger.is_open, is_dated=is_dated)
         for cells in said.values():
             self.keep(cells.items())
 
@@ -343,29 +344,26 @@ class PersistenceQueue:
         # Sessions first: they need times of this boot before the note that it was the last to write.
         if not await self.save():
             return False
-        taken = self.write_buffer.take()
         facts = {INCARNATION: self.writer.incarnation, SAVED_AT: str(now), BOOT: self._clock.boot}
         facts[BOOKED_DAY] = self._booked_day or self.stored_day
         read_last = frozenset(self._session_table.read_last)
         tally = self._next_tally()
-        if any(key.node != self.writer.node for key in taken.cells):
-            # Pages first: a usage bucket whose page is lost here and at its author could not be sent to any node.
-            await self._keep_pages()
         facts[BOOKINGS] = str(tally.bookings)
         try:
-            await self._repository.book(
-                Booking(
-                    tuple(taken.cells.items()), self.baseline, facts, tally, taken.recounted, taken.outlived
-                )
-            )
+            with self.write_buffer.storing() as taken:
+                cells = tuple(taken.cells.items())
+                # Made now: the counters may go on while the pages are being stored.
+                booking = Booking(cells, self.baseline, facts, tally, taken.recounted, taken.outlived)
+                if any(key.node != self.writer.node for key in taken.cells):
+                    # Pages first: a usage bucket whose page is lost here and at its author could not be sent to any node.
+                    await self._keep_pages()
+                await self._repository.book(booking)
         except StorageTrouble as trouble:
-            self.write_buffer.give_back(taken)
             self.note(trouble)
             return False
         self.note(None)
         self._stored, self.stored_day = tally, facts[BOOKED_DAY]
         self._stored_life = facts[INCARNATION]
-        self.write_buffer.stored(taken)
         self._stored_ms = now
         is_other = self._is_another_life()
         if is_other or self._is_unsure:

@@ -1,6 +1,7 @@
 """Write buffer: usage buckets to be stored, and the stored days that they replace."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from node.accounting.ledger import EMPTY_BUCKET, UsageBucket, UsageKey, highest
@@ -38,16 +39,16 @@ class WriteBuffer:
     def drop(self, is_gone: Callable[[UsageKey], bool]) -> None:
         self.cells = {key: cell for key, cell in self.cells.items() if not is_gone(key)}
 
-    def recount(self, said: Recounts, is_open: Callable[[str], bool]) -> None:
-        """Drops the buffered buckets of these days; the caller then passes the new ones to `keep`. An empty day means
-        that its pages are no longer kept: the stored buckets of a closed day stay, up to the limit for each node."""
-        if said:
-            self.drop(lambda key: (key.node, key.day) in said)
-        for (node, day), cells in said.items():
-            if cells or is_open(day):
-                self._recounted.add((node, day))
-            else:
-                self._outlived.add(node)
+    def recount(self, said: Recounts, is_open: Callable[[str], bool], *, is_dated: bool) -> None:
+        """Drops the buffered buckets of these days; the caller then passes the new ones to `keep`. The buckets of a
+        closed day stay, up to the limit for each node, because some of its pages may be no longer kept. While the clock
+        is not known (`is_dated`), days may only seem closed: then only those without any page stay."""
+        stay = {at for at, cells in said.items() if not is_open(at[1]) and (is_dated or not cells)}
+        replaced = said.keys() - stay
+        if replaced:
+            self.drop(lambda key: (key.node, key.day) in replaced)
+        self._recounted |= replaced
+        self._outlived |= {node for node, _ in stay}
 
     def without_recounted(
         self, stored: Iterable[tuple[UsageKey, UsageBucket]]
@@ -55,6 +56,20 @@ class WriteBuffer:
         """The stored buckets except those that are about to be replaced."""
         going = self._recounted | self._being_stored
         return {key: cell for key, cell in stored if (key.node, key.day) not in going}
+
+    @contextmanager
+    def storing(self) -> Iterator[WriteBatch]:
+        """Everything to be stored, for a block that stores it. Queued again if that fails or is cancelled, because the
+        loop may run again after a failure."""
+        taken, is_stored = self.take(), False
+        try:
+            yield taken
+            is_stored = True
+        finally:
+            if is_stored:
+                self.stored(taken)
+            else:
+                self.give_back(taken)
 
     def take(self) -> WriteBatch:
         """Returns everything to be stored; buckets stay buffered until `stored` is called."""

@@ -149,6 +149,22 @@ async def test_a_withdrawal_interrupted_by_a_crash_is_completed_after_it(tmp_pat
         assert NAMES_OF_A_PAGE == stored(place)
 
 
+async def test_a_closed_day_stays_stored_when_one_of_its_pages_goes(tmp_path: Path) -> None:
+    """The node began another life on that day, and 62 days later that life's page of it left."""
+    days = [f"2026-{month:02d}-{day:02d}" for month in (7, 8, 9) for day in range(1, 29)][
+        : collection.DAYS_MAX
+    ]
+    async with valley(tmp_path) as place:
+        await hear(place, [page(names(1, 10), 1, day=days[0])])
+        pages = [page(names(1, 10), n, day=day, life="2-b") for n, day in enumerate(days, start=1)]
+        await hear(place, pages)
+        await a_minute(place)
+        await hear(place, [page(names(1, 10), 99, day=TODAY, life="2-b")])
+        await a_minute(place)
+        assert collection.DAYS_MAX + 1 == len(place.replica.exchange.held_of(HILL))
+        assert 10 * (collection.DAYS_MAX + 2) == stored(place)
+
+
 async def test_closed_days_stay_stored_after_their_pages_are_evicted_up_to_a_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -393,3 +393,45 @@ async def test_a_waiter_is_notified_when_the_change_is_stored_and_not_before() -
     await fixture.persistence.flush(Monotonic(2))
     await fixture.persistence.flush(Monotonic(3))
     assert ["stored"] == told
+
+
+async def test_a_writing_that_is_cancelled_is_done_by_the_next_one() -> None:
+    """The loop runs again after a failure: what was to be taken back is, and who waits for it is told."""
+    fixture, told_to = PersistenceFixture(FakeRepository()), list[str]()
+    await fixture.persistence.recall(Monotonic(0))
+    fixture.repository.rows = dict(told("ana", "2026-11-24"))
+    fixture.persistence.recount({(HILL, "2026-11-24"): told("cem", "2026-11-24")})
+    fixture.persistence.write_buffer.waiting.append(lambda: told_to.append("stored"))
+    book, stuck = fixture.repository.book, asyncio.Event()
+
+    async def never(_booking: object) -> None:
+        stuck.set()
+        await asyncio.Event().wait()
+
+    fixture.repository.book = never  # type: ignore[method-assign]
+    async with asyncio.TaskGroup() as tasks:
+        flushing = tasks.create_task(fixture.persistence.flush(Monotonic(1)))
+        await stuck.wait()
+        flushing.cancel()
+    fixture.repository.book = book  # type: ignore[method-assign]
+    assert await fixture.persistence.flush(Monotonic(2))
+    assert ({"cem"}, ["stored"]) == ({key.account for key in fixture.repository.rows}, told_to)
+
+
+async def test_what_is_counted_while_pages_are_being_kept_is_not_taken_for_stored() -> None:
+    """Stored counters that are ahead of the stored cells would cost the bytes between them after a crash."""
+    fixture = PersistenceFixture(FakeRepository())
+    await fixture.persistence.recall(Monotonic(0))
+    fixture.persistence.keep(told("ana", "2026-11-24").items())
+    before, after = (Baseline("life", {1: Usage(Bytes(down), Bytes(0))}) for down in (100, 150))
+    fixture.persistence.counted(before, "2026-11-24")
+    fixture.use(100)
+
+    async def meanwhile() -> None:
+        fixture.use(50)
+        fixture.persistence.counted(after, "2026-11-24")
+
+    fixture.persistence._keep_pages = meanwhile
+    assert await fixture.persistence.flush(Monotonic(1))
+    assert before == fixture.repository.baseline
+    assert {5, 100} == {cell.uplink.down for cell in fixture.repository.rows.values()}

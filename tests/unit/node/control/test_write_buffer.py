@@ -29,7 +29,7 @@ def test_withdrawn_usage_is_removed_from_the_buffer_and_from_stored_rows() -> No
     waits = WriteBuffer()
     for each in (key("ana"), key("ana", "2026-11-23")):
         waits.keep(each, cell(5))
-    waits.recount({(HILL, DAY): {key("ben"): cell(1)}}, lambda _day: True)
+    waits.recount({(HILL, DAY): {key("ben"): cell(1)}}, lambda _day: True, is_dated=True)
     assert {key("ana", "2026-11-23"): cell(5)} == waits.cells
     stored = [(key("ana"), cell(5)), (key("ana", "2026-11-22"), cell(5))]
     for step in (waits.take, waits.take):
@@ -48,17 +48,29 @@ def test_a_bucket_counted_again_during_the_write_is_stored_again() -> None:
     waits = WriteBuffer()
     waits.keep(key("ana"), cell(5))
     taken = waits.take()
-    waits.recount({(HILL, DAY): {key("ana"): cell(5)}}, lambda _day: True)
+    waits.recount({(HILL, DAY): {key("ana"): cell(5)}}, lambda _day: True, is_dated=True)
     waits.keep(key("ana"), cell(5))
     waits.stored(taken)
     assert {key("ana"): cell(5)} == waits.cells
 
 
-def test_stored_usage_of_a_closed_day_without_pages_is_kept() -> None:
+def test_of_a_closed_day_nothing_is_taken_back() -> None:
+    """Its pages leave one after the other: those that are still held do not say all of it."""
     waits = WriteBuffer()
-    waits.recount({(HILL, DAY): {}}, lambda _day: False)
-    taken = waits.take()
-    assert (frozenset(), {HILL}) == (taken.recounted, taken.outlived)
+    waits.keep(key("ana"), cell(5))
+    for said in ({}, {key("ben"): cell(1)}):
+        waits.recount({(HILL, DAY): said}, lambda _day: False, is_dated=True)
+        taken = waits.take()
+        assert (frozenset(), {HILL}) == (taken.recounted, taken.outlived)
+    assert {key("ana"): cell(5)} == waits.cells
+
+
+def test_without_a_clock_a_day_that_seems_closed_is_what_its_pages_say_if_it_has_any() -> None:
+    waits = WriteBuffer()
+    waits.recount({(HILL, DAY): {}}, lambda _day: False, is_dated=False)
+    assert frozenset() == waits.take().recounted
+    waits.recount({(HILL, DAY): {key("ben"): cell(1)}}, lambda _day: False, is_dated=False)
+    assert {(HILL, DAY)} == waits.take().recounted
 
 
 def test_buckets_are_joined_with_stored_rows_that_match_the_query() -> None:
