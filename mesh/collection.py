@@ -145,7 +145,7 @@ class PageCollection:
         if stream is not None:
             full = len(stream.days) >= DAYS_MAX and page.period not in stream.days
             return not full or _rank(page.period) > _rank(min(stream.days, key=_rank))
-        place = _rank(page.period), life_rank(page.incarnation), page.label
+        place = page_position(page)
         return len(author.streams) < LIVES_MAX or place > author.lowest_life()
 
     def is_covered(self, key: StreamKey, label: str, seq: int) -> bool:
@@ -200,7 +200,7 @@ class PageCollection:
         if held is not None and (held.seq, held.digest) >= (new.seq, new.digest):
             author.changes(page.period, new.rows)
             return HoldResult()
-        place = _rank(page.period), rank, page.label
+        place = page_position(page)
         giving_way = _giving_way(author, place, new, held)
         if giving_way is None:
             return None
@@ -237,6 +237,11 @@ class PageCollection:
     def root(self, roster: frozenset[NodeId]) -> str:
         """Digest of everything held, 32 hexadecimal digits; equal on two nodes that hold the same pages."""
         return _digest_of(f"{a}/{i}/{d}" for a, i, d in self.streams(roster))
+
+
+def page_position(page: Page) -> PagePosition:
+    """Where a page stands among those of its author."""
+    return _rank(page.period), life_rank(page.incarnation), page.label
 
 
 def counts_as(page: Page, said: PageContent) -> int:

@@ -102,11 +102,19 @@ class PastPages:
         if seq > known:
             waiting[life, label] = max(seq, waiting.get((life, label), -1))
 
+    def take_changed(self) -> Iterator[PartKey]:
+        """The changed parts of the newest day that has any. Each day is completed, with its covers, before the next:
+        until then its rows are in two pages, and there is no room for all days twice."""
+        newest = max((day for day, _ in self.changed), key=_day_rank, default="")
+        while (part := next((key for key in self.changed if key[0] == newest), None)) is not None:
+            del self.changed[part]
+            yield part
+
     def say_covers(self) -> None:
-        """Move waiting covers into the parts, to be written next."""
-        waiting, self._waiting = self._waiting, {}
-        for day, covers in waiting.items():
-            for key, seq in covers.items():
+        """Move the waiting covers of days whose rows are written into the parts, to be written next."""
+        unwritten = {day for day, _ in self.changed}
+        for day in [day for day in self._waiting if day not in unwritten]:
+            for key, seq in self._waiting.pop(day).items():
                 self._say(day, key, seq)
         self._forget_oldest_days()
 
@@ -133,7 +141,7 @@ class PastPages:
 
     def _forget_oldest_days(self) -> None:
         while len(self._days) > DAYS_MAX:
-            oldest = min(self._days, key=lambda day: "" if day == DAY_UNKNOWN else day)
+            oldest = min(self._days, key=_day_rank)
             for places in (self._days, self._rows, self._covers):
                 places.pop(oldest, None)
             self.changed = {key: None for key in self.changed if key[0] != oldest}
@@ -218,15 +226,14 @@ class UsagePages:
         return sum(len(part) for part in self._parts.values())
 
     def write(self) -> Iterator[Page]:
-        """Number and sign each changed part. A generator, so that the caller can yield to other tasks between pages."""
+        """Number and sign each changed part; of earlier incarnations, those of one day. A generator, so that the caller can
+        yield to other tasks between pages."""
         while self._changed:
             day, number = next(iter(self._changed))
             del self._changed[day, number]
             self.seq += 1
             yield self._sign(day, number, "usage", usage_body(self._parts[day, number]))
-        while self.past.changed:
-            day, number = next(iter(self.past.changed))
-            del self.past.changed[day, number]
+        for day, number in self.past.take_changed():
             self.seq += 1
             yield self._sign(day, number, "past", self.past.body(day, number))
         self.past.say_covers()
@@ -256,6 +263,10 @@ class UsagePages:
         for number in [number for day, number in self._parts if day == oldest]:
             del self._parts[oldest, number]
             self._changed.pop((oldest, number), None)
+
+
+def _day_rank(day: str) -> str:
+    return "" if day == DAY_UNKNOWN else day
 
 
 def _numbers(cell: UsageBucket) -> tuple[int, ...]:

@@ -40,8 +40,8 @@ class UsageLedger(Protocol):
         neighbour returns them."""
 
     def recount(self, author: NodeId, day: str, cells: Iterable[tuple[str, AccountId, UsageBucket]]) -> None:
-        """Replace another member's usage of that day by `cells`; usage that is not among them no longer counts. When
-        `cells` is empty because the day's pages were evicted, usage outside all current periods may stay."""
+        """Replace another member's usage of that day by `cells`; usage that is not among them no longer counts. Usage
+        outside all current periods may stay, because some of its pages may be evicted."""
 
     async def kept(self) -> None:
         """Wait until all earlier calls of `merge_page` and `recount` are on disk."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from mesh.collection import PagePosition, page_position
 from mesh.exchange import (
     CHANGES_TOO_MUCH,
     TOO_MUCH,
@@ -70,7 +71,11 @@ class Replicator:
         self._reserved = 0
         self._unshelved: dict[str, bytes | None] = {}
         """Pages to store, by name; None to delete the page."""
-        self._changes_too_much, self._recounting = asyncio.Event(), asyncio.Lock()
+        self._changes_too_much, self._recounting, self._shelving = (
+            asyncio.Event(),
+            asyncio.Lock(),
+            asyncio.Lock(),
+        )
         self._shelved_changes: set[tuple[NodeId, str]] = set()
         self._booked = asyncio.Event()
         self._booked.set()
@@ -102,6 +107,7 @@ class Replicator:
         records = self._records()
         reserved = [read_reservation(record, incarnation) for record in records]
         self._pages.seq = self._reserved = max((seq for seq in reserved if seq is not None), default=0)
+        pages: list[tuple[PagePosition, bytes]] = []
         for record in records:
             page, changes = decode(record), read_changes(record)
             for author, day in changes:
@@ -109,11 +115,20 @@ class Replicator:
                     self.exchange.recount_later(author, day)
             self._shelved_changes |= changes
             if isinstance(page, Page):
-                self._act(self.exchange.restore(page))
-                if page.author in self._roster() and not self.exchange.holds(page):
-                    self._unshelved[page.name] = None
+                pages.append((page_position(page), record))
+            await asyncio.sleep(0)
+        # The highest first: then none is evicted for another, and no recount removes usage.
+        for _, record in sorted(pages, reverse=True):
+            self._restore_page(record)
             await asyncio.sleep(0)
         self._unshelved = {name: None for name, page in self._unshelved.items() if page is None}
+
+    def _restore_page(self, record: bytes) -> None:
+        page = decode(record)
+        assert isinstance(page, Page), "it was one before"
+        self._act(self.exchange.restore(page))
+        if page.author in self._roster() and not self.exchange.holds(page):
+            self._unshelved[page.name] = None
 
     async def run(self) -> None:
         """Until cancelled: write our pages as usage is booked, store pages and recount at intervals."""
@@ -124,15 +139,19 @@ class Replicator:
 
     async def shelve(self) -> None:
         """Store changes; what cannot be stored now is tried again later."""
-        changes = {(author, day) for author, day, _ in self.exchange.changed()}
-        unshelved, self._unshelved = self._unshelved, {}
-        if changes != self._shelved_changes:
-            unshelved[CHANGES] = changes_record(changes) if changes else None
-        if unshelved and not await self._save(unshelved):
-            unshelved.pop(CHANGES, None)
-            self._unshelved = unshelved | self._unshelved
-            return
-        self._shelved_changes = changes
+        async with self._shelving:  # or a page that could not be stored could replace a newer one later
+            changes = {(author, day) for author, day, _ in self.exchange.changed()}
+            unshelved, self._unshelved = self._unshelved, {}
+            record = {CHANGES: changes_record(changes) if changes else None}
+            is_stored = False
+            try:
+                told = unshelved | (record if changes != self._shelved_changes else {})
+                is_stored = not told or await self._save(told)
+            finally:
+                if not is_stored:
+                    self._unshelved = unshelved | self._unshelved
+            if is_stored:
+                self._shelved_changes = changes
 
     def _act(self, events: tuple[Event, ...]) -> None:
         for event in events:

@@ -212,4 +212,7 @@ def test_old_days_of_earlier_incarnations_leave_memory() -> None:
     for month in (8, 9, 10):
         for day in range(1, 29):
             pages.note_past(f"2026-{month:02d}-{day:02d}", "1-a", AccountId("ana"), cell(1))
-    assert DAYS_MAX == len(list(pages.write()))
+    days = [page.period for _ in range(DAYS_MAX) for page in pages.write()]
+    assert DAYS_MAX == len(days)
+    assert sorted(days, reverse=True) == days, "one in each writing, the newest first"
+    assert 0 == pages.changed_count
