@@ -110,27 +110,7 @@ changes = st.one_of(
 )  # fmt: skip
 
 
-@pytest.fixture(params=["fake", "stored"])
-async def reopened(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Callable[[], Repository]]:
-    """Each call opens the same repository again, as the next run of the daemon would."""
-    if request.param == "fake":
-        fake = FakeRepository()
-        yield lambda: fake
-        return
-    opened: list[Store] = []
-
-    def reopen() -> Repository:
-        for store in opened:
-            store.close()
-        opened.append(Store(tmp_path / "procomu.db"))
-        return StoredRepository(opened[-1])
-
-    yield reopen
-    for store in opened:
-        store.close()
-
-
-async def test_saved_rows_come_back_in_the_next_run(reopened: Callable[[], Repository]) -> None:
+async def test_saved_rows_come_back_in_the_next_run(memories: Callable[[], Repository]) -> None:
     kept = StoredAccounts(
         batches=(batch(),),
         vouchers=(voucher("f1", ends_wall_s=1_800_000_000), voucher("f2", used=False)),
@@ -146,22 +126,22 @@ async def test_saved_rows_come_back_in_the_next_run(reopened: Callable[[], Repos
         terms=(Terms("2", (TermsText("ca", "Sigueu amables"), TermsText("en", "Be kind"))),),
     )
     rows = [*kept.batches, *kept.vouchers, *kept.bindings, *kept.passphrases]
-    await save(reopened(), [*rows, *kept.cards_void, *kept.objections, *kept.notices, *kept.terms])
-    assert kept == await registry(reopened())
+    await save(memories(), [*rows, *kept.cards_void, *kept.objections, *kept.notices, *kept.terms])
+    assert kept == await registry(memories())
 
 
 async def test_a_row_saved_again_is_overwritten_and_keeps_its_position(
-    reopened: Callable[[], Repository],
+    memories: Callable[[], Repository],
 ) -> None:
-    memory = reopened()
+    memory = memories()
     await save(memory, [binding(ANA), binding(BEN)])
     renamed = Binding(ANA, HOUSE, "voucher", "2026-11-24", "the old phone")
     await save(memory, [renamed, renamed])
     assert (renamed, binding(BEN)) == (await registry(memory)).bindings
 
 
-async def test_a_deleted_row_is_gone(reopened: Callable[[], Repository]) -> None:
-    memory = reopened()
+async def test_a_deleted_row_is_gone(memories: Callable[[], Repository]) -> None:
+    memory = memories()
     objection = Objection(1, AccountId("ana"), "2026-11-24", "guest-top", "why?")
     notice = Notice(1, "network", "everyone", "", "", False, ())
     await save(memory, [binding(), objection, notice, PassphraseHash(AccountId("ana"), "x")])
