@@ -14,13 +14,14 @@ from node.lan import foreign_servers, servers
 from node.lan.foreign_servers import ForeignServers
 from tests.kernel.frames import ICMPV6, UDP, checksum, ip, udp
 from tests.kernel.kernel_testbed import MEMBER_MAC, ROUTER, STRANGER_MAC, KernelTestbed, kernel_testbed
+from tests.lab import rogue_dhcp_server
 from tests.lab.netns import Namespace
 from tests.lab.questions import ask
 
 pytestmark = pytest.mark.kernel
 COOKIE = bytes.fromhex("6382536335")
 """The magic cookie before the options of a DHCP message (RFC 2131 section 3)."""
-ROGUE_MAC = "02:77:00:00:00:66"
+ROGUE_MAC = rogue_dhcp_server.MAC
 CONFIG = """
 [node]
 name = "library"
@@ -67,21 +68,6 @@ def found(place: KernelTestbed) -> list[tuple[str, str, str]]:
         return [(f.kind, f.mac, f.address) for f in asyncio.run(ForeignServers("lan0").look())]
 
 
-def offers_addresses(rogue: Namespace, folder: Path, some: str = "192.168.1.100,192.168.1.150") -> None:
-    rogue.start(
-        *(
-            "dnsmasq",
-            "--keep-in-foreground",
-            "--conf-file=/dev/null",
-            "--port=0",
-            "--user=root",
-            "--pid-file=",
-        ),
-        *("--interface=eth0", "--bind-interfaces", "--no-ping", f"--dhcp-leasefile={folder}/rogue"),
-        f"--dhcp-range={some},1h",
-    )
-
-
 def announces_itself(rogue: Namespace, folder: Path, lifetime_s: int = 1_800) -> None:
     conf = folder / "rogue-radvd.conf"
     conf.write_text(RADVD % lifetime_s)
@@ -92,7 +78,7 @@ def test_a_second_dhcp_server_and_a_foreign_router_are_named(
     place: KernelTestbed, rogue: Namespace, tmp_path: Path
 ) -> None:
     assert not found(place)
-    offers_addresses(rogue, tmp_path)
+    rogue_dhcp_server.start(rogue, tmp_path / "rogue")
     announces_itself(rogue, tmp_path)
     time.sleep(0.5)
     assert {("dhcp", ROGUE_MAC, "192.168.1.1"), ("router", ROGUE_MAC, "fe80::66")} == set(found(place))
@@ -108,7 +94,7 @@ def test_a_second_node_with_the_same_address_is_foreign(
     """Two nodes with the same configuration, on one link by mistake."""
     rogue.ip("addr flush dev eth0")
     rogue.address("eth0", f"{ROUTER[0]}/16")
-    offers_addresses(rogue, tmp_path, "10.77.3.1,10.77.3.9")
+    rogue_dhcp_server.start(rogue, tmp_path / "rogue", "10.77.3.1,10.77.3.9")
     time.sleep(0.5)
     assert [("dhcp", ROGUE_MAC, ROUTER[0])] == found(place)
 

@@ -4,6 +4,7 @@ import contextlib
 
 import pytest
 
+from tests.lab import rogue_dhcp_server
 from tests.lab.internet import DNSMASQ_OPTIONS, WEB_V4
 from tests.lab.people import Person, WishFailed
 from tests.lab.questions import ask, rcode
@@ -12,7 +13,7 @@ from tests.scenarios.conftest import eventually
 pytestmark = pytest.mark.kernel
 NOTICED_S = 25.0
 PAGE = "http://captive.apple.com/hotspot-detect.html"
-ROGUE_MAC = "02:77:00:00:00:66"
+ROGUE_MAC = rogue_dhcp_server.MAC
 
 
 def refuse_all_but_example(place) -> None:
@@ -54,22 +55,11 @@ def test_a_resolver_that_refuses_probe_names_costs_members_no_name(place, comes,
     assert eventually(lambda: is_led_to_the_portal(newcomer), 5)
 
 
-def test_a_second_dhcp_server_is_named_in_status_and_by_doctor(place):
+def test_a_second_dhcp_server_is_named_in_status_and_by_doctor(place, tmp_path):
     square = place.square
     rogue = place.settle("rogue", square, 66, ROGUE_MAC).place
     rogue.address("eth0", "192.168.1.1/24")
-    rogue.start(
-        *(
-            "dnsmasq",
-            "--keep-in-foreground",
-            "--conf-file=/dev/null",
-            "--port=0",
-            "--user=root",
-            "--pid-file=",
-        ),
-        *("--interface=eth0", "--bind-interfaces", "--no-ping", "--dhcp-leasefile=/dev/null"),
-        "--dhcp-range=192.168.1.100,192.168.1.150,1h",
-    )
+    rogue_dhcp_server.start(rogue, tmp_path / "rogue")
     square.start()
     assert eventually(lambda: warned(square, f"{ROGUE_MAC} (192.168.1.1)"), 10)
     named = [each for each in square.told("doctor")["diagnoses"] if each["name"] == "other servers"]
