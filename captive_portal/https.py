@@ -14,7 +14,7 @@ from captive_portal.certificate_files import CertificateFiles
 from captive_portal.connections import Connection, ConnectionLimiter, counted_as, ends_of
 from captive_portal.framing import Limits
 from captive_portal.ports import Callers
-from captive_portal.rate_limit import TokenBucket
+from captive_portal.rate_limit import DeviceRateLimit
 from node.errors import NodeError
 
 BACKLOG = 256
@@ -125,7 +125,7 @@ class HandshakeLimiter:
         self.limiter = limiter
         self._files = files
         self._tasks: asyncio.TaskGroup = tasks
-        self._clock, self._pace = clock, TokenBucket(HANDSHAKES_AT_ONCE, HANDSHAKES_PER_S)
+        self._clock, self._pace = clock, DeviceRateLimit(HANDSHAKES_AT_ONCE, HANDSHAKES_PER_S)
         self._by_device: Counter[str] = Counter()
         self._under_way: dict[TlsHandshake, asyncio.Transport] = {}
 

@@ -25,7 +25,7 @@ from captive_portal.headers import SERVER, document_fields, page_fields
 from captive_portal.language_choice import LanguageChooser
 from captive_portal.page_context import CHOICE, PortalPage
 from captive_portal.ports import Callers, CommunityView, PortalBackend
-from captive_portal.rate_limit import TokenBucket
+from captive_portal.rate_limit import DeviceRateLimit
 from captive_portal.render import Renderer
 from captive_portal.request_context import (
     Download,
@@ -122,7 +122,7 @@ class Portal:
         self._fields: dict[str, tuple[tuple[str, str], ...]] = {}
         self._redirect: tuple[str, probes.ProbeAnswer] = ("", probes.before_admission("/"))
         self._heads = FastPath()
-        self._rate_limit = TokenBucket(CHANGES_AT_ONCE, CHANGES_PER_S)
+        self._rate_limit = DeviceRateLimit(CHANGES_AT_ONCE, CHANGES_PER_S)
         self._date = (0, b"")
         self._let_go: Callable[[str], None] = lambda _device: None
 

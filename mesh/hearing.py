@@ -5,11 +5,11 @@ Datagrams that name a member's node have a separate limit, so that announcements
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from mesh.ports import Roster
 from node.identity import SHORT_CHARS
 from node.multicast_dns import HEAD_OCTETS, OCTETS_MAX, sound
+from node.token_bucket import TokenBucket
 from node.units import NodeId
 
 RECORDS_PER_S, RECORDS_AT_ONCE = 100, 2_000
@@ -25,33 +25,15 @@ _ANSWER, _TRUNCATED = 0x80, 0x02
 _SHORT = re.compile(rb"\x%02x([a-z2-7]{%d})" % (SHORT_CHARS, SHORT_CHARS))
 
 
-@dataclass(slots=True)
-class _Bucket:
-    """Token bucket: `per_s` tokens per second, at most `most`."""
-
-    per_s: float
-    most: float
-    has: float
-    since: float
-
-    def may(self, cost: int, now: float) -> bool:
-        self.has = min(self.most, self.has + (now - self.since) * self.per_s)
-        self.since = now
-        if self.has < cost:
-            return False
-        self.has -= cost
-        return True
-
-
 class Hearing:
     """The filter of one link. `clock` returns monotonic seconds."""
 
     def __init__(self, roster: Roster, clock: Callable[[], float]) -> None:
         self._roster, self._clock = roster, clock
         self._known: frozenset[NodeId] = frozenset()
-        self._members: dict[bytes, _Bucket] = {}
-        self._others = _Bucket(RECORDS_PER_S, RECORDS_AT_ONCE, RECORDS_AT_ONCE, clock())
-        self._questions = _Bucket(QUESTIONS_PER_S, QUESTIONS_AT_ONCE, QUESTIONS_AT_ONCE, clock())
+        self._members: dict[bytes, TokenBucket] = {}
+        self._others = TokenBucket.full(RECORDS_AT_ONCE, RECORDS_PER_S, clock())
+        self._questions = TokenBucket.full(QUESTIONS_AT_ONCE, QUESTIONS_PER_S, clock())
 
     def heard(self, datagram: bytes) -> bytes | None:
         """The datagram to pass on; None to drop it.
@@ -64,11 +46,11 @@ class Hearing:
         counts = [int.from_bytes(datagram[at : at + 2], "big") for at in (4, 6, 8, 10)]
         is_answer = bool(datagram[2] & _ANSWER)
         bucket = self._bucket(datagram, sum(counts)) if is_answer else self._questions
-        if not bucket.may(max(1, sum(counts)) if is_answer else 1, self._clock()):
+        if not bucket.take(self._clock(), max(1, sum(counts)) if is_answer else 1):
             return None
         return sound(datagram[:2] + bytes([datagram[2] & ~_TRUNCATED]) + datagram[3:])
 
-    def _bucket(self, datagram: bytes, records: int) -> _Bucket:
+    def _bucket(self, datagram: bytes, records: int) -> TokenBucket:
         roster = self._roster()
         if roster != self._known:
             self._known = roster
@@ -79,7 +61,5 @@ class Hearing:
                     return self._members[short]
         return self._others
 
-    def _of_member(self) -> _Bucket:
-        return _Bucket(
-            RECORDS_OF_MEMBER_PER_S, RECORDS_OF_MEMBER_AT_ONCE, RECORDS_OF_MEMBER_AT_ONCE, self._clock()
-        )
+    def _of_member(self) -> TokenBucket:
+        return TokenBucket.full(RECORDS_OF_MEMBER_AT_ONCE, RECORDS_OF_MEMBER_PER_S, self._clock())
