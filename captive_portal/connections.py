@@ -13,7 +13,7 @@ from typing import Protocol
 
 from captive_portal.callers import Caller, SocketAddresses
 from captive_portal.concurrency_limit import ConcurrencyLimit
-from captive_portal.framing import Limits
+from captive_portal.limits import Limits
 from node.client_network import client_network
 from node.framing import HEAD_END, REFUSALS, measure
 

@@ -20,9 +20,9 @@ from captive_portal.actions import ACTIONS, run_action
 from captive_portal.callers import DISPUTED, ELSEWHERE, Caller
 from captive_portal.connections import Connection, ConnectionLimiter, FastAnswer
 from captive_portal.fast_path import FastPath, fast_request
-from captive_portal.framing import Limits
 from captive_portal.headers import SERVER, document_fields, page_fields
 from captive_portal.language_choice import LanguageChooser
+from captive_portal.limits import Limits
 from captive_portal.page_context import CHOICE, PortalPage
 from captive_portal.ports import Callers, CommunityView, PortalBackend
 from captive_portal.rate_limit import DeviceRateLimit

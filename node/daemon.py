@@ -19,9 +19,9 @@ from typing import IO
 
 from captive_portal.capport import api_uri
 from captive_portal.certificate_files import CertificateFiles
-from captive_portal.framing import Limits
 from captive_portal.https import HttpsListener
 from captive_portal.leases import LeaseFile
+from captive_portal.limits import Limits
 from captive_portal.link import LinkCallers
 from captive_portal.neighbours import KernelNeighbours, NeighbourNews
 from captive_portal.ports import KeptView

@@ -106,7 +106,7 @@ VALUES_ONLY = {
     "node.accounts.auth_result",
     "node.accounts.ports",
     "node.control.ports",
-    "captive_portal.framing",
+    "captive_portal.limits",
     "captive_portal.ports",
     "mesh.ports",
 }

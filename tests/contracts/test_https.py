@@ -17,7 +17,6 @@ from captive_portal import certificate_files
 from captive_portal.callers import Caller, SocketAddresses
 from captive_portal.certificate_files import CertificateFiles, server_context
 from captive_portal.connections import ConnectionLimiter
-from captive_portal.framing import Limits
 from captive_portal.https import (
     HANDSHAKES_AT_ONCE,
     HANDSHAKES_MAX,
@@ -28,6 +27,7 @@ from captive_portal.https import (
     HttpsListener,
     limit_tls_read_buffers,
 )
+from captive_portal.limits import Limits
 from captive_portal.ports import Callers
 from captive_portal.server import Portal
 from node.errors import NodeError

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from captive_portal.framing import Limits
+from captive_portal.limits import Limits
 from captive_portal.server import CHANGES_AT_ONCE
 from tests.contracts.portal_client import HOST, PortalBrowser
 from tests.fakes.portal_server import ANA, ANAS_ADDRESS, PortalServer, open_portal_server

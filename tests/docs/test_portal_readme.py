@@ -5,7 +5,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from captive_portal.forms import CHARACTERS_MAX
-from captive_portal.framing import Limits
+from captive_portal.limits import Limits
 from captive_portal.server import ADDRESSES
 from node.memory_budget import Allowed, allowed_memory, budget
 from node.sessions.state import TRANSITIONS

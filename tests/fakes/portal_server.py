@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from captive_portal.forms import Tokens, boot_name
-from captive_portal.framing import Limits
+from captive_portal.limits import Limits
 from captive_portal.render import Renderer
 from captive_portal.server import Portal
 from node.units import MacAddress

@@ -17,7 +17,7 @@ import mesh.messages
 import mesh.service
 import mesh.transport
 from captive_portal import certificate_files, certificates, forms, https, link, server
-from captive_portal.framing import Limits
+from captive_portal.limits import Limits
 from node import toml_reader
 from node.accounting import busy
 from node.accounts import (

@@ -7,7 +7,7 @@ import pytest
 from captive_portal import connections
 from captive_portal.callers import Caller
 from captive_portal.connections import Connection, ConnectionLimiter, FastAnswer
-from captive_portal.framing import Limits
+from captive_portal.limits import Limits
 
 LIMITS = Limits()
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
