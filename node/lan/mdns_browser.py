@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 from ipaddress import IPv4Interface, IPv6Interface
 from typing import cast
 
@@ -10,6 +9,7 @@ from zeroconf import Error as ZeroconfError
 from zeroconf import EventLoopBlocked, IPVersion, NotRunningException, ServiceStateChange, Zeroconf
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
+from node.lan.managed_daemon import interface_index
 from node.lan.mdns_services import (
     SCHEMES,
     FoundService,
@@ -56,7 +56,7 @@ class MdnsBrowser:
 
     async def run(self) -> None:
         while True:
-            index = _index(self._interface)
+            index = interface_index(self._interface)
             if index:
                 await self._live(index)
             self._known.clear()
@@ -143,7 +143,7 @@ class MdnsBrowser:
             self._shown = now
 
     async def _until_changed(self, zeroconf: AsyncZeroconf, index: int) -> None:
-        while _index(self._interface) == index:
+        while interface_index(self._interface) == index:
             if sum(map(len, zeroconf.zeroconf.cache.cache.values())) > RECORDS_MAX:
                 self._is_flooded = True
                 self.warning = (
@@ -170,14 +170,6 @@ def _said(service_type: str, service: AsyncServiceInfo) -> ServiceAnnouncement:
         service.properties.get(b"path"),
         tuple(service.parsed_addresses(IPVersion.All)),
     )
-
-
-def _index(interface: str) -> int:
-    """0 while the interface is missing."""
-    try:
-        return socket.if_nametoindex(interface)
-    except OSError:
-        return 0
 
 
 async def _close(zeroconf: AsyncZeroconf, browser: AsyncServiceBrowser | None) -> None:
