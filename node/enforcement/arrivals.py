@@ -1,17 +1,16 @@
 """nftables limits for ARP, neighbour discovery and DHCP: what a device sends to find the node and to get an address.
 
 Each of these packets creates an entry in the kernel's neighbour table, or a dnsmasq lease, for an address that can be
-invented. The kernel removes an entry older than five seconds when it needs space. When all are younger, new devices
-get no entry and devices whose entry was removed are not found again. So the rates are low enough that five seconds of
-them never fill the table (`NEIGHBOURS_MAX`). Packets over the limit are dropped: these protocols have no refusal.
+invented. The kernel removes an entry older than five seconds when it needs space (neigh_forced_gc in
+net/core/neighbour.c). When all are younger, new devices get no entry and devices whose entry was removed are not found
+again. So the rates are low enough that five seconds of them never fill the table (`NEIGHBOURS_MAX`). Packets over the
+limit are dropped: these protocols have no refusal.
 """
 
 from collections.abc import Iterable
 
 NEIGHBOURS_MAX = 65_536
 """Entries in the neighbour table of each family; 0.5 kB each, allocated only when used."""
-ENTRY_AGE_S = 5
-"""The kernel collects no younger entry (net/core/neighbour.c, neigh_forced_gc)."""
 OF_ONE_PER_SECOND, OF_ONE_AT_ONCE = 20, 64
 """Requests per second of one hardware address, and burst; a Wi-Fi repeater sends those of all devices behind it."""
 TOGETHER_PER_SECOND = 2_000
