@@ -81,8 +81,8 @@ class NoticeBoard:
         return self._by_number.get(number)
 
     def all(self) -> tuple[Notice, ...]:
-        """Newest first."""
-        return tuple(sorted(self._by_number.values(), key=lambda notice: -notice.number))
+        """Urgent ones first, then newest first."""
+        return _in_order(self._by_number.values())
 
     def __len__(self) -> int:
         """Number of notices, for all audiences."""
@@ -107,14 +107,18 @@ class NoticeBoard:
         return (NoticeGone(number),) if self._by_number.pop(number, None) is not None else ()
 
     def visible(self, reader: Reader, *, node: str, zones: Iterable[str], today: str) -> tuple[Notice, ...]:
-        """Notices for this reader at the node `node` in `zones`: urgent ones first, then newest first."""
+        """Notices for this reader at the node `node` in `zones`, in the order of `all`."""
         places = {"network", f"node:{node}", *(f"zone:{zone}" for zone in zones)}
         seen = (
             notice
             for notice in self._by_number.values()
             if notice.where in places and is_for(notice, reader) and is_current(notice, today)
         )
-        return tuple(sorted(seen, key=lambda notice: (not notice.is_urgent, -notice.number)))
+        return _in_order(seen)
+
+
+def _in_order(notices: Iterable[Notice]) -> tuple[Notice, ...]:
+    return tuple(sorted(notices, key=lambda notice: (not notice.is_urgent, -notice.number)))
 
 
 def is_for(notice: Notice, reader: Reader) -> bool:

@@ -56,7 +56,7 @@ class AdminContentService:
         return adopted
 
     def notices(self) -> Sequence[Notice]:
-        return sorted(self._registry.notices.all(), key=lambda notice: (not notice.is_urgent, -notice.number))
+        return self._registry.notices.all()
 
     def check_notice(self, notice: Notice) -> tuple[Finding, ...]:
         return notice_findings(notice)

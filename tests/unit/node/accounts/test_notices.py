@@ -72,7 +72,8 @@ def test_a_notice_is_shown_on_its_days_and_while_the_day_is_unknown(first, last,
 
 
 def test_urgent_notices_come_first_then_the_newest():
-    assert [2, 3, 1] == numbers(board(NOTICE, replace(NOTICE, is_urgent=True), NOTICE))
+    up = board(NOTICE, replace(NOTICE, is_urgent=True), NOTICE)
+    assert [2, 3, 1] == numbers(up) == [notice.number for notice in up.all()]
 
 
 def test_an_edited_text_keeps_its_number():
