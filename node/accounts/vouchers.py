@@ -8,7 +8,7 @@ import hashlib
 import hmac
 from base64 import b32encode
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from node.accounting.leases import Lease, SavedLease
 from node.accounts.codes import Code
@@ -18,6 +18,8 @@ from node.governance.value_syntax import is_name
 from node.units import AccountId, Milliseconds, Monotonic
 
 VoucherState = Literal["unused", "used", "ended", "revoked"]
+VOUCHER_STATES: tuple[VoucherState, ...] = get_args(VoucherState)
+"""In the order of a voucher's life cycle."""
 
 BATCH_MAX = 960
 """Codes in one batch: 40 sheets of 24."""

@@ -10,6 +10,7 @@ from node.accounts.vouchers import (
     LASTS_MAX,
     LASTS_MIN,
     NOTE_CHARS_MAX,
+    VOUCHER_STATES,
     Batch,
     VoucherState,
 )
@@ -37,7 +38,6 @@ BATCHES_A_PAGE = 20
 GROUP_CHARS_MAX = 40
 _UNIT_MS = {"days": 86_400_000, "hours": 3_600_000, "minutes": 60_000}
 _FRESH = {"count": "24", "lasts": "1", "unit": "days", "devices": "3", "group": "day-pass"}
-_STATES: tuple[VoucherState, ...] = ("unused", "used", "ended", "revoked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +215,7 @@ class VouchersViews:
 
 def batch_line(batch: Batch, counts: Mapping[VoucherState, int]) -> BatchLine:
     return BatchLine(
-        batch, span_text(batch.lasts_ms), tuple((state, counts.get(state, 0)) for state in _STATES)
+        batch, span_text(batch.lasts_ms), tuple((state, counts.get(state, 0)) for state in VOUCHER_STATES)
     )
 
 

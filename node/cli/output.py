@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from node.accounts.vouchers import VOUCHER_STATES
 from node.cli.terminal import Column, Terminal, bar, clean, table, width
 from node.doctor.diagnoses import Diagnosis
 from node.errors import Finding
@@ -10,8 +11,6 @@ from node.units import BitsPerSecond, Bytes, show_rate, show_volume
 
 Said = Mapping[str, Any]
 _RULE_CHARS_MAX = 60
-_STATES = ("unused", "used", "ended", "revoked")
-"""Voucher states, in the order of their life cycle."""
 
 
 def status(answer: Said, terminal: Terminal) -> list[str]:
@@ -100,7 +99,7 @@ def batches(answer: Said, terminal: Terminal) -> list[str]:
     if not answer["batches"]:
         return ["No vouchers have been issued yet. 'procomu vouchers issue --help' shows how."]
     columns = [Column("BATCH", True), Column("WORTH"), Column("ISSUED"), Column("BY")]
-    columns += [Column(state.upper(), True) for state in _STATES]
+    columns += [Column(state.upper(), True) for state in VOUCHER_STATES]
     columns += [Column("NOTE")]
     rows = [
         (
@@ -108,7 +107,7 @@ def batches(answer: Said, terminal: Terminal) -> list[str]:
             _worth(row["batch"]),
             row["batch"]["issued_day"] or "-",
             row["batch"]["issued_by"],
-            *(row[state] for state in _STATES),
+            *(row[state] for state in VOUCHER_STATES),
             row["batch"]["note"] or "-",
         )
         for row in answer["batches"]

@@ -7,6 +7,7 @@ from typing import Any
 from node import console
 from node.accounts.vouchers import Batch
 from node.admin.ports import FlowsRow
+from node.admin.vouchers import batch_line
 from node.cli import output
 from node.cli.terminal import Terminal
 from node.console import DeviceRow
@@ -119,9 +120,10 @@ Print or copy the codes now: the node does not keep them."""
 
 
 def test_batches_are_shown_with_the_states_of_their_vouchers():
-    row = {"batch": DAY_PASS, "unused": 20, "used": 3, "ended": 1, "revoked": 0}
+    row = {"batch": DAY_PASS, **dict(batch_line(DAY_PASS, {"ended": 1, "used": 3, "unused": 20}).counts)}
     shown = output.batches(as_answered(batches=[row]), PLAIN)
     assert 2 == len(shown)
+    assert ["UNUSED", "USED", "ENDED", "REVOKED"] == shown[0].split()[-5:-1]
     assert ["20", "3", "1", "0"] == shown[1].split()[-5:-1]
     assert "day-pass, 1 day on 2 devices" in shown[1]
     assert "\x1b" not in shown[1]
