@@ -1,4 +1,4 @@
-"""Composition root: reads the files, creates and connects all parts on one screen, and supervises them."""
+"""Composition root: reads the files, creates and connects all parts, and supervises them."""
 
 import asyncio
 import contextlib

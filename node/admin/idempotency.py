@@ -44,7 +44,7 @@ class IdempotencyKeys[T]:
 
     def idempotency_key(self, cookie: str, random: bytes, now: Monotonic) -> str:
         """A new key for one form in the session of `cookie`; `random` are RANDOM_BYTES bytes."""
-        assert len(random) == RANDOM_BYTES, "a ticket needs 128 bits"
+        assert len(random) == RANDOM_BYTES, "a key needs 128 bits"
         stated = now.to_bytes(_AT_BYTES, "big") + random
         return urlsafe_b64encode(stated + self._mark(cookie, stated)).decode()
 
@@ -62,7 +62,7 @@ class IdempotencyKeys[T]:
     def keep(self, cookie: str, idempotency_key: str, made: T, now: Monotonic) -> None:
         """Marks the key as used and keeps its result."""
         name = self._read(cookie, idempotency_key)
-        assert name is not None, "only a ticket that was looked at is used"
+        assert name is not None, "only a key whose state was checked is used"
         self._used[name] = _Use(Monotonic(now + KEY_LIFETIME), made, Monotonic(now + SHOWN_MS))
         shown = [use for use in self._used.values() if use.made is not None]
         for use in shown[:-SHOWN_MAX]:
