@@ -177,6 +177,7 @@ def forget_erased(db: Database, *, used_before: str, today: str) -> tuple[Erasur
 
 _DAYS = (
     ("accounts", "last_used_day", "true"),
+    ("pages", "day", "true"),
     ("devices", "last_used_day", "true"),
     ("sessions", "changed_day", "true"),
     ("batches", "issued_day", "true"),

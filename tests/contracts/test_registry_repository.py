@@ -39,7 +39,7 @@ from node.sessions.stored import SavedSession, Session
 from node.storage import migrations
 from node.storage.database import Store
 from node.storage.integrity import check, drop_suspects
-from node.storage.repository import StoredRepository
+from node.storage.repository import StoredPageCache, StoredRepository
 from node.storage.salvage import salvage
 from node.units import AccountId, Bytes, MacAddress, Milliseconds, Monotonic, NodeId, Usage
 from tests.fakes.registry_repository import place_of
@@ -338,6 +338,22 @@ async def test_rows_written_before_the_date_was_known_are_deleted_in_their_time(
     assert ["2026-11-24"] == [each.bound_day for each in kept.bindings]
     await old_things.forget(ended_before="2028-01-01", used_before="2028-01-01", today="2028-12-01")
     assert () == (await old_things.recall()).registry.bindings
+
+
+async def test_pages_of_other_nodes_written_before_the_date_was_known_are_deleted_in_their_time(
+    tmp_path: Path,
+) -> None:
+    """Of an author who left the community nothing else deletes them."""
+    store = Store(tmp_path / "procomu.db")
+    try:
+        memory, cache = StoredRepository(store), StoredPageCache(store, lambda: DAY_UNKNOWN)
+        await cache.save([("page", b"signed")])
+        await memory.forget(ended_before="2026-10-25", used_before="2025-10-20", today="2026-11-24")
+        assert [b"signed"] == list(cache.load())
+        await memory.forget(ended_before="2027-12-01", used_before="2027-01-01", today="2027-12-31")
+        assert [] == list(cache.load())
+    finally:
+        store.close()
 
 
 def cell(account: str, day: str) -> tuple[UsageKey, UsageBucket]:
