@@ -365,12 +365,14 @@ class Reconciler:
         now: Monotonic,
         stopped: frozenset[int],
     ) -> None:
+        if reading.exception() is not None:
+            # Whatever it was: the mesh does not send this usage again, and waits until it is stored.
+            self._remote_usage.give_back(question.remote_usage)
         try:
             measured = reading.result()
         except KernelRefused as refused:
             # The table is gone: read the state of the kernel and apply the whole plan.
             self._plan_applier.note(refused)
-            self._remote_usage.give_back(question.remote_usage)
             self._plan_applier.resync()
         else:
             self.persistence.recount(question.remote_usage.recounts)

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from node.accounting.ledger import UsageBucket, UsageKey
+from node.accounting.meter import Reading
 from node.control.active_ruleset import ActiveRuleset, consider, load_active_ruleset
 from node.control.ports import Repository
 from node.control.reconciler import Reconciler
@@ -224,6 +225,36 @@ async def test_a_refused_plan_is_reported_and_retried(village: ReconcilerFixture
         assert "no memory" in loop.troubles.kernel
         village.kernel.refusing = ""
         await until(lambda: village.kernel.send(ANA, up=1))
+
+
+async def test_usage_of_another_node_outlives_a_loop_that_failed(
+    village: ReconcilerFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mesh does not send it again, and waits until it is stored."""
+    loop, elsewhere = village.loop(), Usage(Bytes(900), Bytes(0))
+
+    def fails() -> Reading:
+        raise OSError("the kernel's answer is cut off")
+
+    async with asyncio.TaskGroup() as tasks:
+        failing = tasks.create_task(_fails(loop))
+        await asyncio.wait_for(loop.ready.wait(), 5)
+        bucket = UsageBucket(elsewhere, elsewhere)
+        loop.merge(UsageKey(NodeId("m" * 52), "x", AccountId("ana"), "2026-11-24"), bucket)
+        stored = tasks.create_task(loop.kept())
+        with monkeypatch.context() as broken:
+            broken.setattr(village.kernel, "read", fails)
+            await failing
+        running = tasks.create_task(loop.run())
+        village.clock.pass_time(31_000)
+        await asyncio.wait_for(stored, 5)
+        assert 900 == used(loop)
+        running.cancel()
+
+
+async def _fails(loop: Reconciler) -> None:
+    with pytest.RaisesGroup(OSError):
+        await loop.run()
 
 
 async def test_usage_at_another_node_counts_here(village: ReconcilerFixture) -> None:
