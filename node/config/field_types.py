@@ -184,7 +184,15 @@ def _peer(value: object) -> PeerAddress:
     words = _string(value, PATH_CHARS_MAX).split()
     if len(words) != 3 or not words[1].isdecimal():
         raise ValueError("a peer is its address, its port and its node id, with spaces between them")
-    return PeerAddress(_address(words[0]), _port(int(words[1])), _node_id(words[2]))
+    address = _address(words[0])
+    _, percent, scope = address.partition("%")
+    if percent:
+        _interface(scope)
+    elif ":" in address and ip_address(address).is_link_local:
+        raise ValueError(
+            f"{address} may be behind any interface; name the one that leads there, as in {address}%mesh0"
+        )
+    return PeerAddress(address, _port(int(words[1])), _node_id(words[2]))
 
 
 def list_of(item: FieldType, plural: str, most: int = LIST_ITEMS_MAX) -> FieldType:

@@ -346,10 +346,13 @@ def _other_nodes(firewall: FirewallConfig) -> Iterable[str]:
     links = ", ".join(f'"{name}"' for name in ("lo", *firewall.mesh_interfaces))
     yield f"iifname {{ {links} }} accept"
     yield SPOOFED_SOURCE
-    for version, family in ((4, "ip"), (6, "ip6")):
-        peers = ", ".join(str(peer) for peer in firewall.mesh_peers if peer.version == version)
-        if peers:
-            yield f"{family} saddr {{ {peers} }} accept"
+    peers: dict[str, list[str]] = {}
+    for peer in firewall.mesh_peers:
+        address, _, link = str(peer).partition("%")  # nft does not read an address with its interface
+        source = "ip saddr" if peer.version == 4 else "ip6 saddr"
+        peers.setdefault(f'iifname "{link}" {source}' if link else source, []).append(address)
+    for match, addresses in peers.items():
+        yield f"{match} {{ {', '.join(addresses)} }} accept"
     yield "goto refuse"
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from node.config import NodeConfig, example, parse_config
 
+NODE = "abcdefghijklmnopqrstuvwxyz234567abcdefghijklmnopqrsq"
 LEAST = """\
 [node]
 name = "library"
@@ -119,6 +120,11 @@ def test_a_value_that_cannot_work_on_the_client_side_is_refused(line, said):
         ('[mesh]\ninterfaces = ["a b"]\n', "'a b' cannot be the name of a network interface"),
         ('[mesh]\npeers = ["fd00::1 7400 nobody"]\n', "'nobody' is not a node id"),
         ('[mesh]\npeers = ["fd00::1"]\n', "a peer is its address, its port and its node id"),
+        (f'[mesh]\npeers = ["fe80::7 7400 {NODE}"]\n', "name the one that leads there, as in fe80::7%mesh0"),
+        (
+            f'[mesh]\npeers = ["fe80::7%mesh!0 7400 {NODE}"]\n',
+            "'mesh!0' cannot be the name of a network interf",
+        ),
         ('[rules]\nfile = "rules.toml"\n', "is not a full path"),
         ('[stop]\nsessions = "maybe"\n', "only 'keep' or 'close'"),
         ("node = 3\n", "node is a section, not a setting"),
@@ -141,10 +147,10 @@ def test_an_admin_address_on_the_client_side_is_a_warning(address):
     assert ["W-config-admin"] == [finding.code for finding in findings]
 
 
-def test_peers_are_addresses_ports_and_keys():
-    node = "abcdefghijklmnopqrstuvwxyz234567abcdefghijklmnopqrsq"
-    (peer,) = config_of(LEAST + f'[mesh]\npeers = ["fd42::7 7400 {node}"]\n').mesh.peers
-    assert ("fd42::7", 7400, node) == (peer.address, peer.port, peer.node)
+@pytest.mark.parametrize("address", ["fd42::7", "fe80::7%mesh0", "10.1.2.3"])
+def test_peers_are_addresses_ports_and_keys(address):
+    (peer,) = config_of(LEAST + f'[mesh]\npeers = ["{address} 7400 {NODE}"]\n').mesh.peers
+    assert (address, 7400, NODE) == (peer.address, peer.port, peer.node)
 
 
 def test_sessions_may_be_unlimited_and_ipv6_may_be_left_out():

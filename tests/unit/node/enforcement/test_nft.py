@@ -182,3 +182,14 @@ def test_a_node_without_services_creates_no_sets_and_leaves_none_open() -> None:
     heard = nft.rules(replace(FORM, firewall=replace(FIREWALL, hears_services=True)))
     assert "udp dport 5353 limit rate over 20/second burst 40 packets drop" in heard
     assert "5353" in nft.rules(replace(FORM, firewall=replace(FIREWALL, hears_services=True)))
+
+
+def test_a_peer_with_a_link_local_address_may_come_from_its_interface_only() -> None:
+    peers = tuple(map(ip_address, ("fe80::7%mesh1", "10.88.0.254", "fd88::fe", "fd88::fd")))
+    text = nft.rules(replace(FORM, firewall=replace(FIREWALL, mesh_peers=peers)))
+    for rule in (
+        'iifname "mesh1" ip6 saddr { fe80::7 } accept',
+        "ip saddr { 10.88.0.254 } accept",
+        "ip6 saddr { fd88::fe, fd88::fd } accept",
+    ):
+        assert f"add rule inet procomu other_nodes {rule}\n" in text
