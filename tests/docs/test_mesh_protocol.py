@@ -79,6 +79,11 @@ def test_the_page_about_earlier_incarnations_of_the_vectors_is_accepted() -> Non
     assert found["covers"] == [list(cover) for cover in past.covers]
 
 
+def test_two_nodes_with_the_same_pages_send_as_many_bytes_as_the_specification_says() -> None:
+    root = collection.PageCollection().root(frozenset())
+    assert f"sending {len(messages.encode(messages.Root(root)))} bytes each" in " ".join(PAGE.split())
+
+
 def test_pages_have_the_row_counts_and_the_eviction_order_of_the_vectors(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
