@@ -103,7 +103,7 @@ class _Author:
         return any(seq <= upto for upto, _ in self.covered.get((life, label), ()))
 
     def places_on(self, day: str) -> Iterator[PagePosition]:
-        rank = _rank(day)
+        rank = day_rank(day)
         for at in range(bisect_left(self.places, (rank,)), len(self.places)):
             if self.places[at][0] != rank:
                 return
@@ -144,7 +144,7 @@ class PageCollection:
         stream = author.streams.get(page.incarnation)
         if stream is not None:
             full = len(stream.days) >= DAYS_MAX and page.period not in stream.days
-            return not full or _rank(page.period) > _rank(min(stream.days, key=_rank))
+            return not full or day_rank(page.period) > day_rank(min(stream.days, key=day_rank))
         place = page_position(page)
         return len(author.streams) < LIVES_MAX or place > author.lowest_life()
 
@@ -241,7 +241,7 @@ class PageCollection:
 
 def page_position(page: Page) -> PagePosition:
     """Where a page stands among those of its author."""
-    return _rank(page.period), life_rank(page.incarnation), page.label
+    return day_rank(page.period), life_rank(page.incarnation), page.label
 
 
 def counts_as(page: Page, said: PageContent) -> int:
@@ -317,7 +317,7 @@ def _beyond_limits(author: _Author, stream: _Stream) -> list[str]:
     """Evict pages above the limits for days per stream and incarnations per author."""
     gone: list[PagePosition] = []
     if len(stream.days) > DAYS_MAX:
-        oldest = min(stream.days, key=_rank)
+        oldest = min(stream.days, key=day_rank)
         gone += [_place(stream, label) for label, held in stream.pages.items() if held.day == oldest]
     if len(author.streams) > LIVES_MAX:
         lowest = author.streams[author.lowest_life()[1][1]]
@@ -353,7 +353,7 @@ def _uncover(author: _Author, place: PagePosition, held: Held) -> None:
 
 
 def _place(stream: _Stream, label: str) -> PagePosition:
-    return _rank(stream.pages[label].day), stream.rank, label
+    return day_rank(stream.pages[label].day), stream.rank, label
 
 
 def _listed(stream: _Stream) -> list[tuple[str, int, str]]:
@@ -366,8 +366,8 @@ def _digest(stream: _Stream) -> str:
     return stream.digest
 
 
-def _rank(day: str) -> str:
-    # Usage of a node without a clock has no date; it sorts before all days and counts as one day.
+def day_rank(day: str) -> str:
+    """Sort key of a day. Usage of a node without a clock has no date; it sorts before all days and counts as one."""
     return "" if day == DAY_UNKNOWN else day
 
 

@@ -150,7 +150,7 @@ class Exchange:
             key, label = next(iter(waiting.pages))
             del waiting.pages[key, label]
             held = self._collection.held(key, label)
-            if held is not None and held.raw is not None and waiting.sent.get((key, label)) != held.seq:
+            if held is not None and waiting.sent.get((key, label)) != held.seq:
                 waiting.sent[key, label] = held.seq
                 return held.raw
         return None

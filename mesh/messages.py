@@ -204,7 +204,7 @@ def assemble_page(signed: bytes, signature: bytes) -> bytes:
 
 
 def decode(frame: bytes) -> Message | Malformed:
-    """Parse a frame. The body of a page is not parsed until its signature is verified: see `usage_rows`."""
+    """Parse a frame. The body of a page is not parsed until its signature is verified: see `page_content`."""
     if len(frame) > FRAME_BYTES_MAX:
         return Malformed(f"larger than {FRAME_BYTES_MAX} bytes")
     head, newline, rest = frame.partition(b"\n")

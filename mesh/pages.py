@@ -7,7 +7,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from mesh.collection import DAYS_MAX
+from mesh.collection import DAYS_MAX, day_rank
 from mesh.exchange import PAGE_KIND
 from mesh.messages import (
     PARTS_MAX,
@@ -105,7 +105,7 @@ class PastPages:
     def take_changed(self) -> Iterator[PartKey]:
         """The changed parts of the newest day that has any. Each day is completed, with its covers, before the next:
         until then its rows are in two pages, and there is no room for all days twice."""
-        newest = max((day for day, _ in self.changed), key=_day_rank, default="")
+        newest = max((day for day, _ in self.changed), key=day_rank, default="")
         while (part := next((key for key in self.changed if key[0] == newest), None)) is not None:
             del self.changed[part]
             yield part
@@ -141,7 +141,7 @@ class PastPages:
 
     def _forget_oldest_days(self) -> None:
         while len(self._days) > DAYS_MAX:
-            oldest = min(self._days, key=_day_rank)
+            oldest = min(self._days, key=day_rank)
             for places in (self._days, self._rows, self._covers):
                 places.pop(oldest, None)
             self.changed = {key: None for key in self.changed if key[0] != oldest}
@@ -220,11 +220,6 @@ class UsagePages:
         """Number of pages that `write` would produce now."""
         return len(self._changed) + len(self.past.changed)
 
-    @property
-    def row_count(self) -> int:
-        """Number of buckets held."""
-        return sum(len(part) for part in self._parts.values())
-
     def write(self) -> Iterator[Page]:
         """Number and sign each changed part; of earlier incarnations, those of one day. A generator, so that the caller can
         yield to other tasks between pages."""
@@ -263,10 +258,6 @@ class UsagePages:
         for number in [number for day, number in self._parts if day == oldest]:
             del self._parts[oldest, number]
             self._changed.pop((oldest, number), None)
-
-
-def _day_rank(day: str) -> str:
-    return "" if day == DAY_UNKNOWN else day
 
 
 def _numbers(cell: UsageBucket) -> tuple[int, ...]:

@@ -111,6 +111,7 @@ class Ledger:
 
     def cells(self) -> Iterator[tuple[UsageKey, UsageBucket]]:
         """Buckets of open days of all nodes."""
+        # Copied first: the counter thread may add a bucket meanwhile.
         return iter(tuple(self._cells.items()))
 
     def forget_before(self, day: str) -> None:
@@ -135,12 +136,6 @@ class Ledger:
                 del sums[key.account]
                 if not sums:
                     del self._sums[period]
-
-    def cells_of(self, node: NodeId) -> Iterator[tuple[UsageKey, UsageBucket]]:
-        """Buckets written by this node, of all its incarnations."""
-        # Copied first: the counter thread may add a bucket meanwhile.
-        cells = tuple(self._cells.items())
-        return ((key, cell) for key, cell in cells if key.node == node)
 
 
 def highest(known: UsageBucket, cell: UsageBucket) -> UsageBucket:

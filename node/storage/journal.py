@@ -53,7 +53,6 @@ class JournalContents:
     database from its creation."""
     head: int = 0
     """The last commit that the database is known to have had."""
-    head_at_s: int = 0
     entries: tuple[Entry, ...] = ()
     unreadable: int = 0
     """Number of damaged or missing lines. An incomplete last line does not count: it was never confirmed."""
@@ -82,7 +81,6 @@ def read_journal(path: Path) -> JournalContents:
         base=int(first[2]) if is_ours else 0,
         is_whole=is_ours and first[3] == "1",
         head=int(second[0]) if second else 0,
-        head_at_s=int(second[1]) if second else 0,
         entries=entries,
         unreadable=unreadable,
         end=end,

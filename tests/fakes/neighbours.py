@@ -41,14 +41,17 @@ class Books:
         self.ledger.add(UsageKey(self.node, self.incarnation, AccountId(account), day), used, busy=False)
 
     async def own_cells(self) -> Iterable[tuple[str, str, AccountId, UsageBucket]]:
-        return [
-            (key.incarnation, key.day, key.account, found) for key, found in self.ledger.cells_of(self.node)
-        ]
+        mine = ((key, found) for key, found in self.ledger.cells() if key.node == self.node)
+        return [(key.incarnation, key.day, key.account, found) for key, found in mine]
 
     def cells_now(self) -> Iterable[tuple[str, AccountId, UsageBucket]]:
         """Buckets of this incarnation."""
-        mine = self.ledger.cells_of(self.node)
-        return [(key.day, key.account, cell) for key, cell in mine if key.incarnation == self.incarnation]
+        own = self.node, self.incarnation
+        return [
+            (key.day, key.account, cell)
+            for key, cell in self.ledger.cells()
+            if (key.node, key.incarnation) == own
+        ]
 
     def outlive(self, life: str) -> None:
         number = max(map(life_number, (life, self.incarnation))) + 1

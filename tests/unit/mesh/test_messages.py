@@ -72,8 +72,11 @@ def test_a_full_page_of_the_longest_names_and_numbers_fits_into_a_frame() -> Non
     for number in range(ROWS_PER_PART):
         name = AccountId(f"{number:03d}" + '"' * 61)
         pages.note(TODAY, name, cell(messages.NUMBER_MAX, messages.NUMBER_MAX))
-    assert ROWS_PER_PART == pages.row_count
-    assert len(next(pages.write()).raw) <= messages.FRAME_BYTES_MAX
+    [page] = pages.write()
+    said = messages.page_content(page)
+    assert isinstance(said, messages.PageContent)
+    assert ROWS_PER_PART == len(said.rows)
+    assert len(page.raw) <= messages.FRAME_BYTES_MAX
 
 
 @given(st.binary(max_size=300))

@@ -94,7 +94,10 @@ def test_pages_of_others_and_of_earlier_incarnations_are_not_continued(author: s
     [page] = other.write()
     pages = pages_of()
     pages.adopt(page, said(page))
-    assert (0, 0) == (pages.seq, pages.row_count)
+    assert 0 == pages.seq
+    note(pages, "ben", 7)
+    [own] = pages.write()
+    assert {"ben": cell(7)} == rows(own), "nothing of the other page"
 
 
 @pytest.mark.parametrize(
