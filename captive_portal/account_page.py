@@ -9,9 +9,9 @@ from typing import Literal
 from captive_portal import forms, page_notices
 from captive_portal.page_context import PageContext
 from captive_portal.page_notices import PageNotice
-from captive_portal.ports import DeviceCode, DeviceView, IntroductionRequest, Outage, RefusalReason, Refused
 from captive_portal.request_context import RequestContext
 from node.accounts.objections import Objection
+from node.app.views import DeviceCode, DeviceView, IntroductionRequest, Outage, RefusalReason, Refused
 from node.governance.allowance import Allowance, Bound
 from node.governance.join_methods import Way
 from node.units import Bytes, Rates, Usage

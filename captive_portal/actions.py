@@ -11,16 +11,6 @@ from urllib.parse import urlencode
 
 from captive_portal import account_page, forms, info_pages, splash, views
 from captive_portal.forms import Form
-from captive_portal.ports import (
-    Admitted,
-    CardShown,
-    CodeTyped,
-    Entry,
-    Full,
-    PassphraseTyped,
-    Refused,
-    TermsAccepted,
-)
 from captive_portal.request_context import (
     LanguageChange,
     Outcome,
@@ -30,6 +20,16 @@ from captive_portal.request_context import (
     Word,
 )
 from captive_portal.splash import NOTHING, Typed
+from node.app.views import (
+    Admitted,
+    CardShown,
+    CodeTyped,
+    Entry,
+    Full,
+    PassphraseTyped,
+    Refused,
+    TermsAccepted,
+)
 from node.governance.join_methods import Way
 from node.units import MacAddress
 

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Protocol
 
 from node.units import MacAddress
 
@@ -105,3 +106,14 @@ def warning(addresses: int) -> str:
         "pass for another device, or an address was set by hand twice. The portal shows such a device nothing about "
         "anybody. 'ip neigh' on the node tells who holds which address."
     )
+
+
+class Callers(Protocol):
+    """Identifies clients by what they cannot choose in a request."""
+
+    def caller(self, ends: SocketAddresses) -> Caller:
+        """Device of a connection. Called once, when it opens; valid until it closes."""
+
+    def is_disputed(self, address: str, device: MacAddress) -> bool:
+        """Whether another device now claims the address from which `device` sends. Called for each
+        request."""

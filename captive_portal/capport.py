@@ -3,7 +3,7 @@
 import json
 import re
 
-from captive_portal.ports import GuestView
+from node.app.views import GuestView
 
 CONTENT_TYPE = "application/captive+json"
 CACHE_CONTROL = "private, no-store"

@@ -1,4 +1,4 @@
-"""Readable, translatable labels for the fields of `PortalBackend.own_data` and its JSON file."""
+"""Readable, translatable labels for the fields of `AccountService.own_data` and its JSON file."""
 
 from collections.abc import Mapping
 

@@ -9,11 +9,10 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from captive_portal.callers import ELSEWHERE
+from captive_portal.callers import ELSEWHERE, Callers
 from captive_portal.certificate_files import CertificateFiles
 from captive_portal.connections import Connection, ConnectionLimiter, counted_as, ends_of
 from captive_portal.limits import Limits
-from captive_portal.ports import Callers
 from captive_portal.rate_limit import DeviceRateLimit
 from node.errors import NodeError
 

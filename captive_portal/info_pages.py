@@ -5,12 +5,13 @@ Sizes are limited here, so that no setting makes a page which a mini-browser ref
 
 from dataclasses import dataclass
 
-from captive_portal import page_notices, ports
+from captive_portal import page_notices
 from captive_portal.page_context import SENTENCE_CHARACTERS_MAX, PageContext, paragraphs
 from captive_portal.page_notices import PageNotice, Service
-from captive_portal.ports import KeptView
 from captive_portal.request_context import RequestContext
 from node.accounts.terms import TERMS_CHARS_MAX
+from node.app import views
+from node.app.views import KeptView
 
 SENTENCES_MAX = 200
 HELP_BYTES_MAX = 4_000
@@ -161,7 +162,7 @@ def privacy(context: RequestContext) -> Privacy:
     return Privacy(context.place(), context.backend.kept()[:KEPT_MAX])
 
 
-def refused(context: RequestContext, why: ports.Refused) -> RefusedPage:
+def refused(context: RequestContext, why: views.Refused) -> RefusedPage:
     reason = why.detail[:SENTENCE_CHARACTERS_MAX]
     return RefusedPage(context.place(), reason, why.rule or "", forgetful=why.reason == "memory")
 

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from captive_portal.ports import CommunityView
+from node.app.views import CommunityView
 
 NAME_BYTES_MAX = 120
 CONTACT_BYTES_MAX = 200

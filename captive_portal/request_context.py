@@ -14,7 +14,8 @@ from captive_portal.page_context import (
     PortalPage,
     page_context,
 )
-from captive_portal.ports import CommunityView, GuestView, PortalBackend
+from node.app.account import AccountService
+from node.app.views import CommunityView, GuestView
 from node.governance.allowance import Allowance
 from node.governance.sentences import allowance_in, describe
 from node.governance.translations import ENGLISH, Translator
@@ -73,7 +74,7 @@ Outcome = PageResponse | Redirect | Download | SplashResponse | LanguageChange
 class RequestContext:
     """One request of a device on the LAN, or of another client."""
 
-    backend: PortalBackend
+    backend: AccountService
     mac: MacAddress | None
     """None for a client that is not on the LAN; it can only read public pages."""
     community: CommunityView

@@ -17,14 +17,13 @@ from multidict import CIMultiDict
 
 from captive_portal import capport, forms, info_pages, probes
 from captive_portal.actions import ACTIONS, run_action
-from captive_portal.callers import DISPUTED, ELSEWHERE, Caller
+from captive_portal.callers import DISPUTED, ELSEWHERE, Caller, Callers
 from captive_portal.connections import Connection, ConnectionLimiter, FastAnswer
 from captive_portal.fast_path import FastPath, fast_request
 from captive_portal.headers import SERVER, document_fields, page_fields
 from captive_portal.language_choice import LanguageChooser
 from captive_portal.limits import Limits
 from captive_portal.page_context import CHOICE, PortalPage
-from captive_portal.ports import Callers, CommunityView, PortalBackend
 from captive_portal.rate_limit import DeviceRateLimit
 from captive_portal.render import Renderer
 from captive_portal.request_context import (
@@ -39,6 +38,8 @@ from captive_portal.request_context import (
 from captive_portal.splash import word_for
 from captive_portal.splash_cache import SplashCache
 from captive_portal.views import FOR_ALL, FOR_DEVICES
+from node.app.account import AccountService
+from node.app.views import CommunityView
 from node.errors import NodeError
 from node.units import MacAddress
 
@@ -85,7 +86,7 @@ class Portal:
 
     def __init__(
         self,
-        backend: PortalBackend,
+        backend: AccountService,
         callers: Callers,
         *,
         port: int,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from captive_portal import forms, page_notices
 from captive_portal.page_context import SENTENCE_CHARACTERS_MAX, PageContext, paragraphs
 from captive_portal.page_notices import PageNotice, Service
-from captive_portal.ports import DeviceView, Full, GuestView, Outage, RefusalReason, Refused
 from captive_portal.request_context import RequestContext, Word
+from node.app.views import DeviceView, Full, GuestView, Outage, RefusalReason, Refused
 from node.governance.join_methods import Way
 
 SPLASH_TERMS_BYTES_MAX = 640

@@ -2,7 +2,7 @@
 
 import json
 
-from captive_portal.ports import DeviceView, GuestView
+from node.app.views import DeviceView, GuestView
 from node.governance.allowance import Allowance, Bound
 from node.units import Rates
 

@@ -42,7 +42,7 @@ class DeviceRow:
 
     mac: str
     state: str
-    """A value of `captive_portal.ports.GuestState`."""
+    """A value of `node.app.views.GuestState`."""
     account: str | None
     down: int
     """Bytes this month."""

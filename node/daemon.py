@@ -24,7 +24,6 @@ from captive_portal.leases import LeaseFile
 from captive_portal.limits import Limits
 from captive_portal.link import LinkCallers
 from captive_portal.neighbours import KernelNeighbours, NeighbourNews
-from captive_portal.ports import KeptView
 from captive_portal.probes import probe_hosts
 from captive_portal.senders import FrameSenders
 from captive_portal.server import Portal
@@ -42,6 +41,7 @@ from node.app.console_commands import ConsoleCommands
 from node.app.mesh_usage import MeshUsage
 from node.app.rule_files import RuleFiles, read
 from node.app.status import StatusSnapshot
+from node.app.views import KeptView
 from node.clock import SystemClock
 from node.config import NodeConfig, parse_config
 from node.console import Broadcast, Console

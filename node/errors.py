@@ -56,3 +56,11 @@ class InvalidFile(NodeError):
         lines = "\n".join(f"  {finding}" for finding in findings)
         super().__init__(f"{name} cannot be used:\n{lines}\n", "correct the lines above; nothing was changed")
         self.findings = findings
+
+
+CONFLICT = "conflict"
+"""Code of the finding: another admin has saved meanwhile."""
+
+
+UNSTORED = "unstored"
+"""Code of the finding: done, but not stored yet."""

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, replace
 
 from node.admin.fields import FormView, TypedForm, sentence
-from node.admin.grants import Grant, read_grant
-from node.admin.ports import AdminBackend
 from node.admin.routes import AdminRedirect, AdminRequest, AdminResponse, PageLayout, Route, page_layout
-from node.admin.signin import LINK_LIFE, MARK_CHARS, NAME_CHARS_MAX, AdminSession, Signed, read_signed
 from node.admin.voucher_sheet import qr_svg
+from node.app.admin import AdminService
+from node.app.grants import Grant, read_grant
+from node.app.signin import LINK_LIFE, MARK_CHARS, NAME_CHARS_MAX, AdminSession, Signed, read_signed
 
 LIMIT_CHARS_MAX = 200
 _USUAL = {
@@ -54,7 +54,7 @@ class LinkPage:
 class AccessViews:
     """Views for sessions and links."""
 
-    def __init__(self, backend: AdminBackend) -> None:
+    def __init__(self, backend: AdminService) -> None:
         self._backend = backend
 
     def routes(self) -> tuple[Route, ...]:

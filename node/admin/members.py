@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 from node.admin.fields import FormView, TypedForm
 from node.admin.pagination import ListPage, paginate
-from node.admin.ports import CONFLICT, AdminBackend, AdminDeviceRow, CardView, MemberEntry
 from node.admin.routes import (
     AdminRedirect,
     AdminRequest,
@@ -18,7 +17,11 @@ from node.admin.routes import (
     refused,
 )
 from node.admin.voucher_sheet import qr_svg
-from node.errors import Finding
+from node.app.admin import AdminService
+from node.app.admin_members import CardView
+from node.app.admin_people import AdminDeviceRow
+from node.app.member_file import MemberEntry
+from node.errors import CONFLICT, Finding
 from node.governance.members import DEVICES_MAX, GROUPS_MAX
 from node.units import parse_mac
 
@@ -98,7 +101,7 @@ class CardPage:
 class MembersViews:
     """Views for members."""
 
-    def __init__(self, backend: AdminBackend) -> None:
+    def __init__(self, backend: AdminService) -> None:
         self._backend, self._members = backend, backend.members
 
     def routes(self) -> tuple[Route, ...]:

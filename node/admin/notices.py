@@ -6,7 +6,6 @@ from node.accounts.notices import TEXT_CHARS_MAX, TITLE_CHARS_MAX, Notice, Notic
 from node.accounts.terms import is_language
 from node.admin.fields import FormView, TypedForm
 from node.admin.pagination import ListPage, paginate
-from node.admin.ports import AdminBackend, SiteInfo
 from node.admin.routes import (
     AdminRedirect,
     AdminRequest,
@@ -17,6 +16,7 @@ from node.admin.routes import (
     number_in,
     page_layout,
 )
+from node.app.admin import AdminService, SiteInfo
 from node.governance.value_syntax import is_name
 
 GROUP_CHARS_MAX = 40
@@ -71,7 +71,7 @@ class NoticePage:
 class NoticesViews:
     """Views for notices."""
 
-    def __init__(self, backend: AdminBackend) -> None:
+    def __init__(self, backend: AdminService) -> None:
         self._backend, self._words = backend, backend.words
 
     def routes(self) -> tuple[Route, ...]:

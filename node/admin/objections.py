@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from node.accounts.objections import ANSWER_CHARS_MAX, Objection
 from node.admin.fields import FormView, TypedForm
 from node.admin.pagination import ListPage, paginate
-from node.admin.ports import AdminBackend
 from node.admin.routes import (
     AdminRedirect,
     AdminRequest,
@@ -15,6 +14,7 @@ from node.admin.routes import (
     number_in,
     page_layout,
 )
+from node.app.admin import AdminService
 
 OBJECTIONS_A_PAGE = 20
 
@@ -44,7 +44,7 @@ class ObjectionsPage:
 class ObjectionsViews:
     """Views for objections."""
 
-    def __init__(self, backend: AdminBackend) -> None:
+    def __init__(self, backend: AdminService) -> None:
         self._backend, self._words = backend, backend.words
 
     def routes(self) -> tuple[Route, ...]:

@@ -7,7 +7,6 @@ templates escape them.
 from dataclasses import dataclass
 
 from node.admin.people import long_ago
-from node.admin.ports import AdminBackend, FlowsRow, OnlineRow, Overview, PeerRow
 from node.admin.routes import (
     EVERYONE_SIGNED_IN,
     AdminRedirect,
@@ -17,6 +16,8 @@ from node.admin.routes import (
     Route,
     page_layout,
 )
+from node.app.admin import AdminService
+from node.app.status import FlowsRow, OnlineRow, Overview, PeerRow
 from node.units import BitsPerSecond, show_rate, show_volume
 
 LIVE_S = 5
@@ -172,7 +173,7 @@ def _peer(row: PeerRow) -> PeerLine:
 class OverviewViews:
     """Views for the overview. Issuers are redirected to vouchers."""
 
-    def __init__(self, backend: AdminBackend) -> None:
+    def __init__(self, backend: AdminService) -> None:
         self._backend = backend
 
     def routes(self) -> tuple[Route, ...]:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from node.accounts.codes import Code, read_code
 from node.admin.fields import FormView, TypedForm
 from node.admin.pagination import ListPage, paginate
-from node.admin.ports import BECAUSE_CHARS_MAX, AdminBackend, AdminDeviceRow, PersonDetails, PersonRow
 from node.admin.routes import (
     AdminRedirect,
     AdminRequest,
@@ -17,6 +16,8 @@ from node.admin.routes import (
     page_layout,
     refused,
 )
+from node.app.admin import AdminService
+from node.app.admin_people import BECAUSE_CHARS_MAX, AdminDeviceRow, PersonDetails, PersonRow
 from node.units import AccountId, MacAddress, parse_mac, show_rate, show_volume
 
 QUERY_CHARS_MAX = 300
@@ -83,7 +84,7 @@ class PersonPage:
 class PeopleViews:
     """Views for people."""
 
-    def __init__(self, backend: AdminBackend) -> None:
+    def __init__(self, backend: AdminService) -> None:
         self._backend, self._people = backend, backend.people
 
     def routes(self) -> tuple[Route, ...]:

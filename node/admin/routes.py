@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from node.admin.fields import sentence
-from node.admin.ports import SiteInfo
-from node.admin.signin import ROLES, Role, Signed, form_proof
+from node.app.admin import SiteInfo
+from node.app.signin import ROLES, Role, Signed, form_proof
 from node.errors import Finding
 
 Method = Literal["GET", "POST"]
@@ -117,3 +117,13 @@ def number_in(query: Mapping[str, str], name: str) -> int:
     """An integer of at most nine digits; 0 without one."""
     text = query.get(name, "")
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= 9 else 0
+
+
+@dataclass(frozen=True, slots=True)
+class SignInPage:
+    """The button behind a sign-in link, or help when the link no longer works."""
+
+    template = "signin.html"
+    token: str
+    """Empty when there is nothing to redeem."""
+    is_refused: bool

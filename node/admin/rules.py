@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from node.admin.ports import CONFLICT, AdminBackend, RuleCheck, RuleFile, RuleVersion
 from node.admin.routes import (
     AdminRedirect,
     AdminRequest,
@@ -16,7 +15,8 @@ from node.admin.routes import (
     number_in,
     page_layout,
 )
-from node.errors import Finding
+from node.app.admin import AdminService, RuleCheck, RuleFile, RuleVersion
+from node.errors import CONFLICT, Finding
 
 RULE_CHARS_MAX = 256 * 1024
 SENTENCES_MAX = 200
@@ -109,7 +109,7 @@ def _difference_line(line: str) -> DifferenceLine:
 class RulesViews:
     """Views for rules."""
 
-    def __init__(self, backend: AdminBackend) -> None:
+    def __init__(self, backend: AdminService) -> None:
         self._backend = backend
 
     def routes(self) -> tuple[Route, ...]:

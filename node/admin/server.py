@@ -18,7 +18,6 @@ from node.admin.notices import NoticesViews
 from node.admin.objections import ObjectionsViews
 from node.admin.overview import OverviewViews
 from node.admin.people import PeopleViews
-from node.admin.ports import AdminBackend
 from node.admin.render import SOURCE, AdminRenderer, AdminTranslations
 from node.admin.routes import (
     EVERYONE_SIGNED_IN,
@@ -27,12 +26,14 @@ from node.admin.routes import (
     AdminRequest,
     AdminResponse,
     Route,
+    SignInPage,
     TroublePage,
 )
 from node.admin.rules import RulesViews
-from node.admin.signin import SESSION_LIFE, TOKEN_CHARS_MAX, Signed, SignInPage, is_own_form
 from node.admin.terms import TermsViews
 from node.admin.vouchers import VouchersViews
+from node.app.admin import AdminService
+from node.app.signin import SESSION_LIFE, TOKEN_CHARS_MAX, Signed, is_own_form
 from node.errors import NodeError
 from node.framing import HEAD_END, measure
 
@@ -82,7 +83,7 @@ class AdminServer:
 
     def __init__(
         self,
-        backend: AdminBackend,
+        backend: AdminService,
         *,
         address: str,
         port: int,

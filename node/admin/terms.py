@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from node.accounts.terms import TERMS_CHARS_MAX, VERSIONS_MAX, Terms, TermsText
 from node.admin.fields import FormView, TypedForm
-from node.admin.ports import CONFLICT, AdminBackend, SiteInfo
 from node.admin.routes import (
     AdminRedirect,
     AdminRequest,
@@ -15,6 +14,8 @@ from node.admin.routes import (
     not_there,
     page_layout,
 )
+from node.app.admin import AdminService, SiteInfo
+from node.errors import CONFLICT
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class TermsVersionPage:
 class TermsViews:
     """Views for the terms."""
 
-    def __init__(self, backend: AdminBackend) -> None:
+    def __init__(self, backend: AdminService) -> None:
         self._backend, self._words = backend, backend.words
 
     def routes(self) -> tuple[Route, ...]:

@@ -1,27 +1,16 @@
 """Voucher sheets for printing: 24 on a page, each with its code as text and as a QR code."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from node.accounts.vouchers import Batch
-from node.admin.ports import IssuedBatch, SiteInfo
 from node.admin.routes import PageLayout
-from node.units import Milliseconds
+from node.app.admin import SiteInfo
+from node.app.admin_vouchers import IssuedBatch, Span, span
 
 SLIPS_A_PAGE = 24
 """Three columns of eight rows on A4."""
 NETWORK_CHARS_MAX = 32
 """Maximum length of an SSID."""
-Unit = Literal["day", "hour", "minute"]
-_UNITS: tuple[tuple[Unit, int], ...] = (("day", 86_400_000), ("hour", 3_600_000), ("minute", 60_000))
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A duration as a whole number of its largest exact unit."""
-
-    number: int
-    unit: Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,20 +73,6 @@ def make_sheet(issued: IssuedBatch, place: SiteInfo, *, network: str, lang: str)
         community=place.community,
         lang=lang,
     )
-
-
-def span(duration: Milliseconds) -> Span:
-    """``90 minutes``, ``4 hours``, ``1 day``; parts of a minute are dropped."""
-    for unit, long in _UNITS:
-        if duration >= long and duration % long == 0:
-            return Span(duration // long, unit)
-    return Span(duration // 60_000, "minute")
-
-
-def span_text(duration: Milliseconds) -> str:
-    """The duration in English, for the admin pages."""
-    found = span(duration)
-    return f"{found.number} {found.unit}{'' if found.number == 1 else 's'}"
 
 
 def qr_svg(text: str) -> str:

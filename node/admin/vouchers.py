@@ -1,6 +1,5 @@
 """Vouchers: issue, print, look up and revoke."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from node.accounts.codes import TYPED_CHARS_MAX
@@ -10,13 +9,11 @@ from node.accounts.vouchers import (
     LASTS_MAX,
     LASTS_MIN,
     NOTE_CHARS_MAX,
-    VOUCHER_STATES,
     Batch,
     VoucherState,
 )
 from node.admin.fields import FormView, TypedForm
 from node.admin.pagination import ListPage, paginate
-from node.admin.ports import UNSTORED, AdminBackend, VoucherOrder, VoucherView
 from node.admin.routes import (
     EVERYONE_SIGNED_IN,
     AdminRedirect,
@@ -29,8 +26,10 @@ from node.admin.routes import (
     page_layout,
     refused,
 )
-from node.admin.voucher_sheet import NETWORK_CHARS_MAX, SheetPage, make_sheet, span_text
-from node.errors import Finding
+from node.admin.voucher_sheet import NETWORK_CHARS_MAX, SheetPage, make_sheet
+from node.app.admin import AdminService
+from node.app.admin_vouchers import BatchLine, VoucherOrder, VoucherView, batch_line, span_text
+from node.errors import UNSTORED, Finding
 from node.governance.value_syntax import is_name
 from node.units import Milliseconds
 
@@ -38,20 +37,6 @@ BATCHES_A_PAGE = 20
 GROUP_CHARS_MAX = 40
 _UNIT_MS = {"days": 86_400_000, "hours": 3_600_000, "minutes": 60_000}
 _FRESH = {"count": "24", "lasts": "1", "unit": "days", "devices": "3", "group": "day-pass"}
-
-
-@dataclass(frozen=True, slots=True)
-class BatchLine:
-    """One batch in the list."""
-
-    batch: Batch
-    lasts: str
-    counts: tuple[tuple[str, int], ...]
-    """Number of vouchers in each state, in a fixed order, zeros included."""
-
-    @property
-    def whole(self) -> int:
-        return sum(count for _, count in self.counts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +94,7 @@ class VoucherPage:
 class VouchersViews:
     """Views for vouchers, for admins and issuers."""
 
-    def __init__(self, backend: AdminBackend) -> None:
+    def __init__(self, backend: AdminService) -> None:
         self._backend, self._vouchers = backend, backend.vouchers
 
     def routes(self) -> tuple[Route, ...]:
@@ -211,12 +196,6 @@ class VouchersViews:
 
     def _line(self, batch: Batch) -> BatchLine:
         return batch_line(batch, self._vouchers.counts(batch.number))
-
-
-def batch_line(batch: Batch, counts: Mapping[VoucherState, int]) -> BatchLine:
-    return BatchLine(
-        batch, span_text(batch.lasts_ms), tuple((state, counts.get(state, 0)) for state in VOUCHER_STATES)
-    )
 
 
 def read_order(form: TypedForm) -> VoucherOrder:

@@ -3,8 +3,17 @@
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 
-from captive_portal.page_context import ENGLISH
-from captive_portal.ports import (
+from node.accounting.periods import DAY_UNKNOWN
+from node.accounts import personal_data
+from node.accounts.auth_result import Rejected
+from node.accounts.notices import Notice
+from node.accounts.objections import RULE_CHARS_MAX
+from node.accounts.passphrases import hash_passphrase, is_fit
+from node.accounts.ports import Change
+from node.accounts.terms import TermsText
+from node.app.admission import AdmissionService, refusal
+from node.app.views import (
+    AccountViews,
     Admitted,
     CommunityView,
     DeviceCode,
@@ -15,26 +24,16 @@ from captive_portal.ports import (
     Muting,
     Outage,
     Refused,
-    ServiceView,
 )
-from node.accounting.periods import DAY_UNKNOWN
-from node.accounts import personal_data
-from node.accounts.auth_result import Rejected
-from node.accounts.notices import Notice
-from node.accounts.objections import RULE_CHARS_MAX
-from node.accounts.passphrases import hash_passphrase, is_fit
-from node.accounts.ports import Change
-from node.accounts.terms import TermsText
-from node.app.account_views import AccountViews
-from node.app.admission import AdmissionService, refusal
 from node.config import NodeConfig
-from node.config.settings import TERMS
+from node.config.settings import TERMS, TERMS_LANGUAGE
 from node.control.persistence import KEEP_USED_DAYS
 from node.control.ports import Clock
 from node.control.reconciler import Reconciler
 from node.errors import NodeError
 from node.governance.join_methods import WAYS_OF_MEMBERS
 from node.governance.sentences import describe
+from node.lan.service_list import ServiceView
 from node.sessions import state as session_state
 from node.units import NO_USAGE, AccountId, MacAddress, Monotonic, Usage
 
@@ -43,7 +42,8 @@ SEEN_MAX = 4_096
 
 
 class AccountService:
-    """Implements `captive_portal.ports.PortalBackend`."""
+    """The node, as far as the portal may use it. The node limits each text that people type; the portal
+    limits the whole form."""
 
     def __init__(
         self,
@@ -97,6 +97,7 @@ class AccountService:
         return self._described[1]
 
     def notices(self, mac: MacAddress | None) -> tuple[Notice, ...]:
+        """Notices for this device today, urgent and newest first."""
         if not len(self._registry.notices):  # checked first because every page asks
             return ()
         node, today = self._config.node, self._reconciler.instant().today
@@ -115,24 +116,33 @@ class AccountService:
     async def admit(
         self, mac: MacAddress, entry: Entry, terms_version: str, instead_of: MacAddress | None = None
     ) -> Admitted | Refused | Full:
+        """Returns once the session is stored and the kernel forwards the device's packets.
+
+        For some minutes after `Full` the device can send `instead_of` without new credentials.
+        """
         return await self._admission.admit(mac, entry, terms_version, instead_of)
 
     async def leave(self, mac: MacAddress) -> None:
+        """Ends the session; also withdraws a sponsor request."""
         self._registry.sponsorship.withdraw(mac, self._clock.monotonic())
         await self._reconciler.leave(mac)
 
     async def ask(self, mac: MacAddress, host: str, name: str, terms_version: str) -> Refused | None:
+        """Sends a sponsor request of a guest named `name` to the member `host`."""
         return self._admission.ask(mac, host, name, terms_version)
 
     async def answer(self, mac: MacAddress, number: int, *, yes: bool) -> Refused | None:
+        """A member approves (`yes`) or declines sponsor request `number`."""
         return await self._admission.answer(mac, number, yes=yes)
 
     async def mute(self, mac: MacAddress, number: int, muting: Muting) -> Refused | None:
+        """Mutes sponsor requests for a day: of the device behind request `number`, or all; or unmutes all."""
         return self._admission.mute(mac, number, muting)
 
     # --- changes to the own account ------------------------------------------------------
 
     async def new_device_code(self, mac: MacAddress) -> DeviceCode | Refused:
+        """A code that binds one more device to this account; it replaces an earlier code."""
         account = self._views.account_of(mac)
         if account is None:
             return Refused("not-yours")
@@ -150,6 +160,7 @@ class AccountService:
         )
 
     async def remove_device(self, mac: MacAddress, device: MacAddress) -> Refused | None:
+        """Ends the session of a device of the same account, and removes its binding."""
         account = self._views.account_of(mac)
         if account is None:
             return Refused("not-yours")
@@ -170,6 +181,8 @@ class AccountService:
         return None
 
     async def set_passphrase(self, mac: MacAddress, passphrase: str, current: str = "") -> Refused | None:
+        """Sets the passphrase. `current` is the present one, which a device with a spoofed hardware address
+        does not know. It is not needed while `has_shown_card`."""
         account, now = self._views.account_of(mac), self._clock.monotonic()
         if account is None or not self._registry.is_member(account):
             return Refused("not-a-member")
@@ -200,6 +213,7 @@ class AccountService:
         )
 
     async def own_data(self, mac: MacAddress) -> Mapping[str, object]:
+        """All personal data about this device and its account, ready for JSON."""
         reconciler = self._reconciler
         account, session_entry = reconciler.account_of(mac), reconciler.session_table.session_entries.get(mac)
         view = self._views.view(mac)
@@ -217,6 +231,8 @@ class AccountService:
         }
 
     async def erase(self, mac: MacAddress) -> None:
+        """Ends the session and erases the personal data, except this month's counters: the shares of other
+        accounts depend on them until the month ends."""
         account = self._reconciler.account_of(mac)
         is_last = {mac} >= {each.mac for each in self._views.devices(account, mac)}
         rows = personal_data.erase(self._registry, account, mac, self._reconciler.instant())
@@ -236,7 +252,7 @@ class AccountService:
     def _describe(self) -> CommunityView:
         config, book = self._config, self._reconciler.active_ruleset
         terms = self._registry.terms.current
-        language = ENGLISH.tag if config.node.terms == TERMS else config.portal.language
+        language = TERMS_LANGUAGE if config.node.terms == TERMS else config.portal.language
         texts = terms.texts if terms is not None else (TermsText(language, config.node.terms),)
         is_village = bool(self._reconciler.member_directory.units)
         return CommunityView(

@@ -11,20 +11,19 @@ from node.accounts.cards import Card
 from node.accounts.passphrases import hash_passphrase
 from node.accounts.ports import Change
 from node.accounts.terms import Terms, TermsText
-from node.admin import signin
-from node.admin.ports import CONFLICT, Overview, RuleCheck, RuleFile, RuleVersion, SiteInfo
+from node.app import signin
 from node.app.admin_content import AdminContentService
 from node.app.admin_members import AdminMembersService
 from node.app.admin_people import AdminPeopleService
 from node.app.admin_vouchers import AdminVouchersService, in_memory_only
 from node.app.rule_files import RuleFiles
-from node.app.status import StatusSnapshot
+from node.app.status import Overview, StatusSnapshot
 from node.config import NodeConfig
 from node.config.settings import TERMS
 from node.control.active_ruleset import ActiveRuleset, amend, new_strains
 from node.control.ports import Clock
 from node.control.reconciler import Reconciler
-from node.errors import Finding, NodeError, StorageTrouble
+from node.errors import CONFLICT, Finding, NodeError, StorageTrouble
 from node.governance.difference import difference
 from node.governance.sentences import describe
 
@@ -56,13 +55,61 @@ class Named(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class RuleVersion:
+    """One rule file that was in force."""
+
+    number: int
+    adopted: str
+    by: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Version:
     about: RuleVersion
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class SiteInfo:
+    """The node and community that these pages belong to."""
+
+    community: str
+    node: str
+    portal_host: str
+    portal_url: str = ""
+    """The portal's https URL while it has a certificate; otherwise empty."""
+    zones: tuple[str, ...] = ()
+    languages: tuple[tuple[str, str], ...] = (("en", "English"),)
+    """Languages of the portal: tag, and the language's own name. The community's language comes first."""
+
+    @property
+    def portal(self) -> str:
+        """The portal's URL without a trailing slash, as it is printed."""
+        return self.portal_url.rstrip("/") or f"http://{self.portal_host}"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleFile:
+    """The rule file in force, and its fingerprint, which detects concurrent edits."""
+
+    text: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class RuleCheck:
+    """Check of a proposed rule file."""
+
+    findings: tuple[Finding, ...]
+    difference: tuple[str, ...]
+    """Unified diff lines against the file in force."""
+    sentences: tuple[str, ...]
+    """The proposed rules in plain language; empty when there are errors."""
+
+
 class AdminService:
-    """Implements `node.admin.ports.AdminBackend`."""
+    """The node, as far as admins may see and change it. Every method can raise NodeError."""
 
     def __init__(  # noqa: PLR0917
         self,
@@ -181,12 +228,13 @@ class AdminService:
         except StorageTrouble:
             return  # reported by the control loop
 
-    # --- node.admin.ports.AdminBackend ---
+    # --- node.admin.ports.AdminService ---
 
     def overview(self) -> Overview:
         return self._status_snapshot.overview()
 
     async def acknowledge_losses(self) -> None:
+        """An admin has read which data the database lost."""
         await self._records.acknowledge_losses()
 
     def rule_file(self) -> RuleFile:
@@ -210,6 +258,7 @@ class AdminService:
 
     async def check_rules(self, text: str) -> RuleCheck:
         # Checking evaluates the rules for whole weeks, so it runs in a thread.
+        """Checks a rule file; changes nothing."""
         return await asyncio.to_thread(self._check, text)
 
     def _check(self, text: str) -> RuleCheck:
@@ -218,6 +267,8 @@ class AdminService:
         return RuleCheck(findings, changed, () if ruleset is None else describe(ruleset))
 
     async def save_rules(self, text: str, replacing: str) -> tuple[Finding, ...]:
+        """Saves if there are no errors and the file in force still has fingerprint `replacing`; otherwise
+        returns findings, with code CONFLICT when the fingerprint differs."""
         text = text.replace("\r\n", "\n")
         async with self._saving:
             if self._reconciler.active_ruleset.fingerprint != replacing:
@@ -243,12 +294,14 @@ class AdminService:
         return None if version is None else version.text
 
     async def new_token(self, signed: signin.Signed) -> str:
+        """Token of a one-time link that signs in as `signed`."""
         token = secrets.token_urlsafe(TOKEN_BYTES)
         self._signed = signin.offer(self._signed, token, self._clock.monotonic(), signed)
         await self._keep_signed()
         return token
 
     def sessions(self, cookie: str) -> tuple[signin.AdminSession, ...]:
+        """All sessions; the one of `cookie` has `is_own` set."""
         return signin.sessions(self._signed, cookie, self._clock.monotonic())
 
     async def end_session(self, mark: str) -> None:
@@ -256,6 +309,8 @@ class AdminService:
         await self._keep_signed()
 
     async def redeem(self, link_token: str) -> str | None:
+        """Exchanges a one-time link's token for the cookie of a new session; None when used, expired or
+        unknown."""
         cookie = secrets.token_urlsafe(TOKEN_BYTES)
         after = signin.redeem(self._signed, link_token, cookie, self._clock.monotonic())
         if after is None:
@@ -265,6 +320,7 @@ class AdminService:
         return cookie
 
     def who(self, cookie: str) -> signin.Signed | None:
+        """The identity of a session cookie; None without a valid session."""
         return signin.who(self._signed, cookie, self._clock.monotonic())
 
     async def sign_out(self, cookie: str) -> None:

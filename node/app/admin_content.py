@@ -8,14 +8,13 @@ from node.accounts.notices import Notice, is_current, notice_findings
 from node.accounts.objections import Objection
 from node.accounts.registry import AccountRegistry
 from node.accounts.terms import Terms, TermsText
-from node.admin.ports import CONFLICT
-from node.admin.signin import Signed
 from node.app.admin_vouchers import Check, Keep, Unwritable, unwritable
-from node.errors import Finding, StorageTrouble
+from node.app.signin import Signed
+from node.errors import CONFLICT, Finding, StorageTrouble
 
 
 class AdminContentService:
-    """Implements `node.admin.ports.ContentBackend`."""
+    """"""
 
     def __init__(
         self,
@@ -36,11 +35,13 @@ class AdminContentService:
         self._places = {"network", f"node:{node}", *(f"zone:{zone}" for zone in zones)}
 
     def terms(self) -> Sequence[Terms]:
+        """All stored versions, the one in force first."""
         return self._registry.terms.all() or (self._first_terms,)
 
     async def save_terms(
         self, signed: Signed, texts: tuple[TermsText, ...], replacing: str
     ) -> Terms | tuple[Finding, ...]:
+        """Saves a new version if the one in force is still `replacing`; all users must accept it again."""
         if (refused := await self._refusal()) is not None:
             return (refused,)
         current = self.terms()[0]
@@ -56,15 +57,18 @@ class AdminContentService:
         return adopted
 
     def notices(self) -> Sequence[Notice]:
+        """Urgent and new ones first, including past and future ones."""
         return self._registry.notices.all()
 
     def check_notice(self, notice: Notice) -> tuple[Finding, ...]:
         return notice_findings(notice)
 
     def shows_today(self, notice: Notice) -> bool:
+        """Whether it is shown at this node today."""
         return notice.where in self._places and is_current(notice, self._instant().today)
 
     async def save_notice(self, signed: Signed, notice: Notice) -> tuple[Finding, ...]:
+        """Saves a notice; number 0 creates a new one."""
         if (refused := await self._refusal()) is not None:
             return (refused,)
         if notice.number and self._registry.notices.get(notice.number) is None:
@@ -77,6 +81,7 @@ class AdminContentService:
         return ()
 
     async def take_down(self, number: int) -> Notice | None:
+        """Deletes and returns the notice, so that it can be restored."""
         if (refused := await self._refusal()) is not None:
             raise StorageTrouble(refused.message, refused.mend)
         notice = self._registry.notices.get(number)
@@ -85,6 +90,7 @@ class AdminContentService:
         return notice
 
     def objections(self) -> Sequence[Objection]:
+        """Unanswered objections first, then the newest."""
         return self._registry.objections.all()
 
     async def answer_objection(self, number: int, text: str) -> Finding | None:

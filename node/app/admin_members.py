@@ -1,6 +1,7 @@
 """Application service of the admin pages for members: their file, passphrases and cards."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
 from typing import Protocol
@@ -10,12 +11,12 @@ from node.accounts.cards import Card
 from node.accounts.member_lookup import plain
 from node.accounts.passphrases import SALT_BYTES
 from node.accounts.registry import AccountRegistry
-from node.admin.ports import CONFLICT, AdminDeviceRow, CardView, MemberEntry, MembersView
+from node.app.admin_people import AdminDeviceRow
 from node.app.admin_vouchers import Check, Keep, Unwritable, unwritable
-from node.app.member_file import members_of, with_member, without_member
+from node.app.member_file import MemberEntry, members_of, with_member, without_member
 from node.app.rule_files import Edit
 from node.control.active_ruleset import ActiveRuleset
-from node.errors import Finding, StorageTrouble
+from node.errors import CONFLICT, Finding, StorageTrouble
 from node.governance.members import MemberDirectory
 from node.governance.rules import MEMBER_TIER
 from node.units import AccountId
@@ -42,8 +43,30 @@ class MemberFile(Protocol):
     async def members_after(self, replacing: str, edit: Edit) -> MemberDirectory | None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class MembersView:
+    """The members file in force."""
+
+    members: tuple[MemberEntry, ...]
+    fingerprint: str
+    tiers: tuple[str, ...]
+    findings: tuple[Finding, ...] = ()
+    """Why the file on disk is not in force."""
+    strained: tuple[Finding, ...] = ()
+    """Rules that do not fit these members; the rules are in force all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardView:
+    """A membership card to print."""
+
+    member: MemberEntry
+    text: str
+    last_day: str
+
+
 class AdminMembersService:
-    """Implements `node.admin.ports.MembersBackend`."""
+    """"""
 
     def __init__(
         self,
@@ -78,6 +101,7 @@ class AdminMembersService:
         self._listed: tuple[MemberDirectory, dict[str, MemberEntry]] | None = None
 
     def find(self, query: str) -> MembersView:
+        """Members whose account, name, group or device starts with the query; all without a query."""
         members = self._members().values()
         words = plain(query)
         found = tuple(each for each in members if _matches(each, words)) if words else tuple(members)
@@ -100,6 +124,8 @@ class AdminMembersService:
     async def strains(
         self, member: MemberEntry | None, instead_of: str, replacing: str
     ) -> tuple[Finding, ...]:
+        """Rules that would no longer fit after this change (None removes `instead_of`), beyond those that do
+        not fit now. The change can be saved all the same."""
         edit: Edit = partial(without_member, account=instead_of)
         if member is not None:
             edit = partial(with_member, member=member, instead_of=instead_of)
@@ -108,12 +134,16 @@ class AdminMembersService:
         return () if member_directory is None else await self._strains_of(member_directory)
 
     async def save(self, member: MemberEntry, instead_of: str, replacing: str) -> tuple[Finding, ...]:
+        """Writes the account into the file, replacing `instead_of` (empty for a new one), if there are no
+        errors and the file in force has fingerprint `replacing`; otherwise returns findings as
+        `AdminService.save_rules`."""
         return await self._edit(replacing, partial(with_member, member=member, instead_of=instead_of))
 
     async def remove(self, account: str, replacing: str) -> tuple[Finding, ...]:
         return await self._edit(replacing, partial(without_member, account=account))
 
     async def new_passphrase(self, account: str) -> str | Finding:
+        """Replaces the passphrase; the new one cannot be shown again later."""
         await self._ready()
         if account not in self._members():
             return _NOBODY
@@ -137,6 +167,7 @@ class AdminMembersService:
         return CardView(member, self._sign_card(card), last)
 
     async def void_cards(self, account: str) -> Finding | None:
+        """Revokes all cards made for the account so far."""
         await self._ready()
         today = self._instant().today
         if not today:

@@ -1,14 +1,16 @@
 """Application service of the admin pages for accounts and their devices."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 from node.accounts.codes import Code, read_code
 from node.accounts.device_bindings import Binding
 from node.accounts.member_lookup import plain
+from node.accounts.objections import Objection
 from node.accounts.registry import AccountRegistry
 from node.accounts.vouchers import Voucher
-from node.admin.ports import AdminDeviceRow, PersonDetails, PersonRow, VoucherView
-from node.app.admin_vouchers import voucher_view
+from node.app.admin_vouchers import VoucherView, voucher_view
 from node.app.status import binding
 from node.control.reconciler import Reconciler
 from node.errors import Finding
@@ -20,8 +22,61 @@ FOUND_MAX = 500
 """Most accounts that one search returns; a longer query returns fewer."""
 
 
+# --- people -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PersonRow:
+    """One account, as a row of the list."""
+
+    account: AccountId
+    name: str
+    tier: str
+    devices: int
+    """Devices online."""
+    rate: Rates
+    used_month: Bytes
+    since_s: int | None
+    """Seconds since its oldest present session began; None when offline."""
+    ways: tuple[Way, ...]
+    """How its devices joined."""
+
+
+DeviceState = Literal["online", "off", "removed"]
+
+
+@dataclass(frozen=True, slots=True)
+class AdminDeviceRow:
+    """One device."""
+
+    mac: MacAddress
+    account: AccountId
+    name: str
+    state: DeviceState
+    way: Way | None
+    since_day: str
+    """Day of its binding to the account; empty without a binding."""
+    because: str = ""
+    """Reason of the block."""
+
+
+@dataclass(frozen=True, slots=True)
+class PersonDetails:
+    """One account with the details that an admin needs to help its users."""
+
+    row: PersonRow
+    groups: tuple[str, ...]
+    rule: str
+    sentence: str
+    """The rule whose limit is most noticeable now."""
+    devices: tuple[AdminDeviceRow, ...]
+    voucher: VoucherView | None
+    objections: tuple[Objection, ...]
+    is_member: bool
+
+
 class AdminPeopleService:
-    """Implements `node.admin.ports.PeopleBackend`."""
+    """"""
 
     def __init__(self, reconciler: Reconciler, used_this_month: Callable[[AccountId], Usage]) -> None:
         self._reconciler, self._used = reconciler, used_this_month
@@ -29,6 +84,8 @@ class AdminPeopleService:
         self._session_table = reconciler.session_table
 
     def find(self, query: str) -> Sequence[AccountId]:
+        """Accounts online, the busiest first; with a query, all accounts whose id, name, device or voucher
+        code starts with it."""
         if query:
             return self._search(query)
         rates = self._reconciler.rates
@@ -83,6 +140,7 @@ class AdminPeopleService:
         )
 
     def removed(self) -> Sequence[AdminDeviceRow]:
+        """Blocked devices."""
         return [
             self._device(mac)
             for mac, guest in self._session_table.guests.items()
@@ -90,6 +148,8 @@ class AdminPeopleService:
         ]
 
     async def kick(self, account: str, mac: MacAddress | None, because: str) -> Finding | None:
+        """Blocks a device, or all devices of the account, until it is unblocked; they are shown the
+        reason."""
         known = {device.mac for device in self.devices(AccountId(account)) if device.state != "removed"}
         wanted = known if mac is None else known & {mac}
         if not wanted:
@@ -154,3 +214,7 @@ class AdminPeopleService:
 
 def _busy(rate: Rates) -> int:
     return rate.down + rate.up
+
+
+BECAUSE_CHARS_MAX = 200
+"""Of the reason that is shown on a blocked device."""

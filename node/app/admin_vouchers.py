@@ -1,6 +1,8 @@
 """Application service of the admin pages for vouchers."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 from node.accounts.auth_result import Now
 from node.accounts.codes import Code, read_code, shown
@@ -8,13 +10,18 @@ from node.accounts.ports import Change
 from node.accounts.registry import AccountRegistry
 from node.accounts.voucher_store import GeneratedVoucher, VoucherStore
 from node.accounts.voucher_store import IssueResult as Fresh
-from node.accounts.vouchers import Batch, Voucher, VoucherState, voucher_state
-from node.admin.grants import beyond
-from node.admin.idempotency import RANDOM_BYTES, IdempotencyKeys
-from node.admin.ports import UNSTORED, IssuedBatch, VoucherOrder, VoucherView
-from node.admin.signin import Signed
-from node.errors import Finding, StorageTrouble
-from node.units import Monotonic
+from node.accounts.vouchers import (
+    VOUCHER_STATES,
+    Batch,
+    Voucher,
+    VoucherState,
+    voucher_state,
+)
+from node.app.grants import beyond
+from node.app.idempotency import RANDOM_BYTES, IdempotencyKeys
+from node.app.signin import Signed
+from node.errors import UNSTORED, Finding, StorageTrouble
+from node.units import AccountId, Milliseconds, Monotonic
 
 Keep = Callable[[Iterable[Change]], Awaitable[None]]
 """Stores changes and puts them in force."""
@@ -25,8 +32,44 @@ Unwritable = Callable[[], Awaitable[str]]
 KEY_BYTES = 32
 
 
+# --- vouchers ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class VoucherOrder:
+    """An order for a batch of vouchers."""
+
+    count: int
+    group: str
+    lasts: Milliseconds
+    devices_max: int
+    """Devices at once; 0 leaves it to the rules."""
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedBatch:
+    """New vouchers; their codes cannot be shown again later."""
+
+    batch: Batch
+    codes: tuple[str, ...]
+    """In groups, for reading."""
+
+
+@dataclass(frozen=True, slots=True)
+class VoucherView:
+    """Status of one voucher."""
+
+    batch: Batch
+    account: AccountId
+    state: VoucherState
+    used_day: str
+    seconds_left: int | None
+    """None unless it is in use."""
+
+
 class AdminVouchersService:
-    """Implements `node.admin.ports.VouchersBackend`."""
+    """Vouchers. An issuer can only see and revoke batches that were issued under the same name."""
 
     def __init__(
         self,
@@ -48,11 +91,14 @@ class AdminVouchersService:
         self._idempotency = IdempotencyKeys[Fresh](random(KEY_BYTES))
 
     def idempotency_key(self, cookie: str) -> str:
+        """A new key for one order form; a form that is sent twice issues once."""
         return self._idempotency.idempotency_key(cookie, self._random(RANDOM_BYTES), self._instant().now)
 
     async def issue(
         self, signed: Signed, order: VoucherOrder, cookie: str, idempotency_key: str
     ) -> IssuedBatch | tuple[Finding, ...]:
+        """Issues and stores the vouchers. The same key returns the same vouchers; a bad order returns all
+        findings."""
         self._check()
         wish, minted = _wish(signed, order), tuple[GeneratedVoucher, ...]()
         is_fresh = self._idempotency.state(cookie, idempotency_key, self._instant().now) == "fresh"
@@ -118,6 +164,7 @@ class AdminVouchersService:
         )
 
     def batches(self, signed: Signed) -> Sequence[Batch]:
+        """The newest first."""
         whole = sorted(self._vouchers.batches.values(), key=lambda batch: -batch.number)
         return [batch for batch in whole if _may_see(signed, batch)]
 
@@ -125,6 +172,7 @@ class AdminVouchersService:
         return self._vouchers.counts(number, self._instant().now)
 
     async def revoke_batch(self, signed: Signed, number: int, *, back: bool) -> int | Finding:
+        """Number of vouchers revoked now; with `back`, number of revocations undone."""
         self._check()
         batch = self._vouchers.batches.get(number)
         if batch is None or not _may_see(signed, batch):
@@ -145,6 +193,7 @@ class AdminVouchersService:
         return None
 
     def groups(self) -> tuple[str, ...]:
+        """Groups that the rules mention."""
         issued = {batch.group for batch in self._vouchers.batches.values()}
         return tuple(sorted({*self._rule_groups(), *issued}))
 
@@ -213,3 +262,51 @@ _MISTYPED = Finding("voucher", 0, "This is not a voucher code.", "compare it let
 _UNKNOWN = Finding(
     "voucher", 0, "No voucher of yours has this code.", "compare it with the paper, or ask who issued it"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLine:
+    """One batch in the list."""
+
+    batch: Batch
+    lasts: str
+    counts: tuple[tuple[str, int], ...]
+    """Number of vouchers in each state, in a fixed order, zeros included."""
+
+    @property
+    def whole(self) -> int:
+        return sum(count for _, count in self.counts)
+
+
+def batch_line(batch: Batch, counts: Mapping[VoucherState, int]) -> BatchLine:
+    return BatchLine(
+        batch, span_text(batch.lasts_ms), tuple((state, counts.get(state, 0)) for state in VOUCHER_STATES)
+    )
+
+
+def span_text(duration: Milliseconds) -> str:
+    """The duration in English, for the admin pages."""
+    found = span(duration)
+    return f"{found.number} {found.unit}{'' if found.number == 1 else 's'}"
+
+
+Unit = Literal["day", "hour", "minute"]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A duration as a whole number of its largest exact unit."""
+
+    number: int
+    unit: Unit
+
+
+def span(duration: Milliseconds) -> Span:
+    """``90 minutes``, ``4 hours``, ``1 day``; parts of a minute are dropped."""
+    for unit, long in _UNITS:
+        if duration >= long and duration % long == 0:
+            return Span(duration // long, unit)
+    return Span(duration // 60_000, "minute")
+
+
+_UNITS: tuple[tuple[Unit, int], ...] = (("day", 86_400_000), ("hour", 3_600_000), ("minute", 60_000))

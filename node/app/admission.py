@@ -2,7 +2,13 @@
 
 from dataclasses import replace
 
-from captive_portal.ports import (
+from node.accounts.auth_result import Accepted, Now, Rejected
+from node.accounts.device_bindings import Binding
+from node.accounts.passphrases import PASSPHRASE_CHARS_MAX, is_right
+from node.accounts.registry import AccountRegistry, PassphraseQuestion
+from node.app.passphrase_queue import PassphraseQueue
+from node.app.views import (
+    AccountViews,
     Admitted,
     CardShown,
     CodeTyped,
@@ -13,12 +19,6 @@ from captive_portal.ports import (
     Refused,
     TermsAccepted,
 )
-from node.accounts.auth_result import Accepted, Now, Rejected
-from node.accounts.device_bindings import Binding
-from node.accounts.passphrases import PASSPHRASE_CHARS_MAX, is_right
-from node.accounts.registry import AccountRegistry, PassphraseQuestion
-from node.app.account_views import AccountViews
-from node.app.passphrase_queue import PassphraseQueue
 from node.control.reconciler import Reconciler
 from node.errors import KernelRefused, NodeError
 from node.governance.join_methods import WAYS, Way

@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from captive_portal.ports import GuestView
 from node.accounting.meter import Baseline
-from node.admin.signin import Signed, read_signed
+from node.app.signin import Signed, read_signed
 from node.app.status import StatusSnapshot, binding
+from node.app.views import GuestView
 from node.console import Answer, DeviceRow
 from node.control.reconciler import Reconciler
 from node.errors import NodeError

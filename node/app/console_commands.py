@@ -3,11 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from node.admin.ports import UNSTORED, MembersBackend, SiteInfo, VoucherOrder, VouchersBackend
-from node.admin.signin import Signed
-from node.admin.vouchers import batch_line
+from node.app.admin import SiteInfo
+from node.app.admin_members import AdminMembersService
+from node.app.admin_vouchers import AdminVouchersService, VoucherOrder, batch_line
+from node.app.signin import Signed
 from node.console import Answer
-from node.errors import Finding, NodeError
+from node.errors import UNSTORED, Finding, NodeError
 from node.units import parse_duration
 
 TEXT_CHARS_MAX = 400
@@ -21,7 +22,7 @@ class ConsoleCommands:
     """Each method runs one command. Raises NodeError when it is refused."""
 
     def __init__(
-        self, vouchers: VouchersBackend, members: MembersBackend, place: Callable[[], SiteInfo]
+        self, vouchers: AdminVouchersService, members: AdminMembersService, place: Callable[[], SiteInfo]
     ) -> None:
         self._vouchers, self._members, self._place = vouchers, members, place
         self._unstored: tuple[VoucherOrder, str] | None = None

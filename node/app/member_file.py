@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from node.admin.ports import MemberEntry
 from node.errors import Finding
 from node.governance.document import read_document
 from node.governance.members import FILE_BYTES_MAX, MemberDirectory, parse_members
@@ -28,6 +27,20 @@ class _LineRange:
     lines: list[str]
     start: int
     end: int
+
+
+# --- members ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class MemberEntry:
+    """One account of the members file."""
+
+    account: str
+    name: str = ""
+    tier: str = ""
+    groups: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
 
 
 def with_member(text: str, member: MemberEntry, instead_of: str) -> str | tuple[Finding, ...]:

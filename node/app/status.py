@@ -1,12 +1,12 @@
 """Status of the whole node, for the admin pages and the command line."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from mesh.ports import PeerView
 from node.accounting.ledger import EMPTY_BUCKET
 from node.accounting.periods import period_name
-from node.admin.ports import FlowsRow, OnlineRow, Overview, PeerRow
-from node.app.flow_table import flows_row
+from node.accounts.registry import AccountRegistry
 from node.app.rule_files import RuleFiles
 from node.config import NodeConfig
 from node.control.reconciler import Reconciler
@@ -15,8 +15,74 @@ from node.enforcement.shares import GuaranteedParts
 from node.governance.allowance import Allowance
 from node.governance.sentences import describe
 from node.sessions import state as session_state
+from node.sessions.table import SessionTable
 from node.supervision import Parts
-from node.units import NO_RATES, AccountId, Rates, Usage, show_rate
+from node.units import NO_RATES, AccountId, Bytes, MacAddress, NodeId, Rates, Usage, show_rate
+
+
+@dataclass(frozen=True, slots=True)
+class OnlineRow:
+    """One account that is online."""
+
+    account: AccountId
+    tier: str
+    devices: int
+    rate: Rates
+    used_month: Bytes
+    share: int
+    ceiling: str
+    """Readable, or empty."""
+    binding_rule: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class FlowsRow:
+    """Connection tracking, as read within the last seconds."""
+
+    entries: int = 0
+    size: int = 0
+    """0 while nothing is known."""
+    per_device: int = 0
+    """Limit of entries for one authorized device."""
+    heaviest: str = ""
+    """The device with the most entries, as admins see devices; empty without one."""
+    heaviest_flows: int = 0
+    """An estimate when the table is large."""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PeerRow:
+    """One neighbouring node."""
+
+    node: NodeId
+    name: str
+    state: str
+    """As `mesh.peering` names it; ``stranger`` for a key that is not in the community's list."""
+    addresses: tuple[str, ...]
+    heard_seconds_ago: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Data of the overview page."""
+
+    community: str
+    node: str
+    node_id: NodeId
+    uplink: Rates | None
+    uplink_rate: Rates
+    waiting: int
+    """Number of devices seen without authorization."""
+    online: tuple[OnlineRow, ...]
+    peers: tuple[PeerRow, ...]
+    sentences: tuple[str, ...]
+    warnings: tuple[str, ...]
+    """Each says what is wrong and how to fix it."""
+    has_lost: bool = False
+    """Whether a warning reports data that the database lost; it stays until an admin acknowledges it."""
+    flows: FlowsRow = FlowsRow()
 
 
 class StatusSnapshot:
@@ -143,3 +209,46 @@ def binding(allowance: Allowance) -> tuple[str, str]:
 
 def shown(rates: Rates) -> str:
     return f"{show_rate(rates.down)} down, {show_rate(rates.up)} up"
+
+
+FULL_PERCENT = 75
+"""Guest and unauthorized devices together cannot fill more than this; above it, devices of
+other accounts use the rest."""
+
+
+NAMED_MAX = 5
+"""Most devices named in warnings; the rest are only counted."""
+
+
+def flows_row(
+    use: TableUse, per_device: int, session_table: SessionTable, registry: AccountRegistry
+) -> FlowsRow:
+    mark, flows = use.heaviest or (0, 0)
+    session_entry = session_table.by_mark.get(mark)
+    name = device_label(session_entry.mac, session_table, registry) if session_entry is not None else ""
+    refused = tuple(device_label(mac, session_table, registry) for mac in use.refused)
+    warnings = tuple(_warnings(use, per_device, refused))
+    return FlowsRow(use.entries, use.size, per_device, name, flows if name else 0, warnings)
+
+
+def device_label(mac: MacAddress, session_table: SessionTable, registry: AccountRegistry) -> str:
+    """A device as admins see it: its name if it has one, its MAC address and its account."""
+    session_entry, name = session_table.session_entries.get(mac), registry.bindings.name_of(mac)
+    device = f"{name} ({mac})" if name else mac
+    return f"{device} of {session_entry.account}" if session_entry is not None else device
+
+
+def _warnings(use: TableUse, per_device: int, refused: tuple[str, ...]) -> Iterator[str]:
+    for device in refused[:NAMED_MAX]:
+        yield (
+            f"{device} wants more than {per_device:,} connections at once, or opens them too fast: it is refused more. "
+            "Ask its owner what runs on it. The limit is lan.flows_per_device."
+        )
+    if len(refused) > NAMED_MAX:
+        yield f"{len(refused) - NAMED_MAX} other devices want too many connections as well."
+    percent = 100 * use.entries // use.size if use.size else 0
+    if percent >= FULL_PERCENT:
+        yield (
+            f"The kernel tracks {use.entries:,} connections, {percent} % of what it can. When it is full, new ones "
+            "fail for everyone: lower lan.flows_per_device, or raise net.netfilter.nf_conntrack_max."
+        )

@@ -8,9 +8,10 @@ import segno
 
 from captive_portal.catalogues import SOURCE, read_catalogues
 from node.accounts.vouchers import Batch
-from node.admin.ports import IssuedBatch, SiteInfo
 from node.admin.render import AdminRenderer
 from node.admin.voucher_sheet import PrintedSheet, make_sheet
+from node.app.admin import SiteInfo
+from node.app.admin_vouchers import IssuedBatch
 from node.errors import NodeError
 
 QR_SCALE = 4

@@ -89,6 +89,8 @@ TERMS = (
     "The node counts how much you use, never what for."
 )
 """Default terms; the catalogues have their translations."""
+TERMS_LANGUAGE = "en"
+"""Of the default terms."""
 _PEER = '["fd42::7 7400 abcdefghijklmnopqrstuvwxyz234567abcdefghijklmnopqrsq"]'
 
 SETTINGS: tuple[Setting, ...] = (

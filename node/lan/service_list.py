@@ -1,10 +1,21 @@
 """Services shown to users: configured ones first, then those found by mDNS."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
-from captive_portal.ports import ServiceView
 from node.config.model import OfferedService
 from node.lan.mdns_services import FoundService
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceView:
+    """A local service, reachable with and without authorization."""
+
+    name: str
+    url: str
+    about: str
+    is_configured: bool
+    """False for a service discovered on the LAN."""
 
 
 class ServiceList:

@@ -97,7 +97,6 @@ PURE = [path for path in SOURCES if path.stem != "__init__" and not is_edge(path
 VALUES_ONLY = {
     "node.__main__",
     "node.errors",
-    "node.admin.ports",
     "node.config.model",
     "node.enforcement.plan",
     "node.enforcement.ports",
@@ -107,7 +106,7 @@ VALUES_ONLY = {
     "node.accounts.ports",
     "node.control.ports",
     "captive_portal.limits",
-    "captive_portal.ports",
+    "node.app.views",
     "mesh.ports",
 }
 """Modules that hold only types; the tests of their users cover them."""

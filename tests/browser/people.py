@@ -3,20 +3,12 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from captive_portal.ports import (
-    AskedFor,
-    CommunityView,
-    DeviceCode,
-    DeviceView,
-    Full,
-    IntroductionRequest,
-    Outage,
-    ServiceView,
-)
 from node.accounts.notices import Notice, NoticeText
 from node.accounts.objections import Objection
 from node.accounts.terms import TermsText
+from node.app.views import AskedFor, CommunityView, DeviceCode, DeviceView, Full, IntroductionRequest, Outage
 from node.governance.allowance import Allowance, Bound, QuotaLeft
+from node.lan.service_list import ServiceView
 from node.units import GIGA, MEGA, AccountId, Bytes, MacAddress, Rates, Usage
 from tests.browser.stage import NEWCOMER
 from tests.fakes.portal_backend import COMMUNITY

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from captive_portal.ports import RefusalReason, Refused
+from node.app.views import RefusalReason, Refused
 from node.errors import StorageTrouble
 from tests.browser import people
 from tests.browser.chromium import Browser

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from captive_portal.ports import KeptView
 from node.accounts.auth_result import Rejected
 from node.accounts.cards import make_card
 from node.accounts.codes import shown
 from node.accounts.voucher_store import IssueResult
 from node.accounts.vouchers import Batch
 from node.app.account import AccountService
+from node.app.views import KeptView
 from node.config import NodeConfig, parse_config
 from node.control.active_ruleset import ActiveRuleset, load_active_ruleset
 from node.control.ports import Repository

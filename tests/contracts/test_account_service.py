@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from captive_portal.ports import (
+from node.accounts.notices import Notice, NoticeText
+from node.accounts.ports import Change
+from node.accounts.sponsorship import REQUEST_LIFETIME
+from node.accounts.step_up import SHOWN_FOR
+from node.app.views import (
     Admitted,
     CardShown,
     CodeTyped,
@@ -19,10 +23,6 @@ from captive_portal.ports import (
     Refused,
     TermsAccepted,
 )
-from node.accounts.notices import Notice, NoticeText
-from node.accounts.ports import Change
-from node.accounts.sponsorship import REQUEST_LIFETIME
-from node.accounts.step_up import SHOWN_FOR
 from node.control.active_ruleset import ActiveRuleset, load_active_ruleset
 from node.control.ports import Repository
 from node.governance.members import parse_members

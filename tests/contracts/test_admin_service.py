@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession, CookieJar
 
-from captive_portal.ports import Admitted, CardShown, CodeTyped, PassphraseTyped, Refused, TermsAccepted
 from node.accounts.cards import make_card
-from node.admin.ports import CardView, MemberEntry
 from node.admin.server import AdminServer
-from node.admin.signin import Signed
 from node.app.admin import AdminService
+from node.app.admin_members import CardView
+from node.app.member_file import MemberEntry
 from node.app.rule_files import RuleFiles
+from node.app.signin import Signed
 from node.app.status import StatusSnapshot
+from node.app.views import Admitted, CardShown, CodeTyped, PassphraseTyped, Refused, TermsAccepted
 from node.errors import NodeError, StorageTrouble
 from node.supervision import Parts
 from tests.contracts.admin_browser import AdminBrowser, field_in

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from node.accounts.codes import Code, make_code, read_code, shown
-from node.admin.idempotency import SHOWN_MS
+from node.app.idempotency import SHOWN_MS
 from tests.contracts.admin_browser import AdminBrowser, admin_browser, field_in
 from tests.fakes.admin_backend import ISSUER_LINK, LINK
 

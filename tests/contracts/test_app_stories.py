@@ -13,7 +13,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from captive_portal.ports import Admitted, CodeTyped, Entry, Full, Refused, TermsAccepted
+from node.app.views import Admitted, CodeTyped, Entry, Full, Refused, TermsAccepted
 from node.errors import StorageTrouble
 from node.governance.members import parse_members
 from node.storage.database import Store

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from node.accounts.vouchers import Batch
-from node.admin.ports import SiteInfo
+from node.app.admin import SiteInfo
 from node.cli import main
 from node.config import parse_config
 from node.console import Broadcast, Console

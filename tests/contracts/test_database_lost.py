@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 
-from captive_portal.ports import CardShown, CodeTyped, PassphraseTyped, TermsAccepted
 from node.accounting.ledger import UsageBucket, UsageKey
 from node.accounting.periods import DAY_UNKNOWN
 from node.accounts.notices import Notice, NoticeText
@@ -23,6 +22,7 @@ from node.accounts.ports import NoticeGone
 from node.accounts.terms import Terms, TermsText
 from node.app.rule_files import RuleFiles
 from node.app.status import StatusSnapshot
+from node.app.views import CardShown, CodeTyped, PassphraseTyped, TermsAccepted
 from node.control.persistence import KEEP_ENDED_DAYS
 from node.doctor.diagnoses import diagnose
 from node.doctor.facts import _folder

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from captive_portal.ports import CodeTyped
+from node.app.views import CodeTyped
 from node.storage import opening
 from node.storage.copies import Copier
 from node.storage.durable_changes import HashedDevices

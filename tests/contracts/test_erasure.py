@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from captive_portal.ports import Admitted, CodeTyped, TermsAccepted
+from node.app.views import Admitted, CodeTyped, TermsAccepted
 from node.storage.database import Store
 from node.storage.repository import StoredRepository
 from tests.contracts.app_fixture import ANA, BEN, AppFixture, Neighbourhood

@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 
 from captive_portal import certificate_files
-from captive_portal.callers import Caller, SocketAddresses
+from captive_portal.callers import Caller, Callers, SocketAddresses
 from captive_portal.certificate_files import CertificateFiles, server_context
 from captive_portal.connections import ConnectionLimiter
 from captive_portal.https import (
@@ -28,7 +28,6 @@ from captive_portal.https import (
     limit_tls_read_buffers,
 )
 from captive_portal.limits import Limits
-from captive_portal.ports import Callers
 from captive_portal.server import Portal
 from node.errors import NodeError
 from node.sessions import state as session_state

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from captive_portal.ports import CodeTyped, Entry, TermsAccepted
+from node.app.views import CodeTyped, Entry, TermsAccepted
 from node.control.persistence import FORGET_EVERY_MS
 from node.enforcement.plan import TrafficPlan
 from node.sessions import state as session_state

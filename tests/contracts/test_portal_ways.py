@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from captive_portal.ports import Outage, ServiceView
 from node.accounts.notices import Notice, NoticeText
 from node.accounts.objections import Objection
+from node.app.views import Outage
+from node.lan.service_list import ServiceView
 from node.sessions import state as session_state
 from tests.contracts.portal_client import PortalBrowser, PortalReply
 from tests.fakes.portal_backend import (

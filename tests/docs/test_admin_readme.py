@@ -2,9 +2,9 @@
 
 import re
 
-from node.admin.idempotency import SHOWN_MS
 from node.admin.server import AdminServer
-from node.admin.signin import LINK_LIFE, SESSION_LIFE
+from node.app.idempotency import SHOWN_MS
+from node.app.signin import LINK_LIFE, SESSION_LIFE
 from tests.docs.generated import ROOT
 from tests.fakes.admin_backend import FakeAdminBackend
 

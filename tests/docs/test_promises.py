@@ -16,9 +16,9 @@ from node.accounts.login_throttle import (
     WINDOW,
 )
 from node.accounts.step_up import SHOWN_FOR
-from node.admin.grants import Grant
-from node.admin.idempotency import SHOWN_MS
-from node.admin.signin import LINK_LIFE, SESSION_LIFE
+from node.app.grants import Grant
+from node.app.idempotency import SHOWN_MS
+from node.app.signin import LINK_LIFE, SESSION_LIFE
 from node.control.persistence import FORGET_EVERY_MS
 from node.sessions.device_limit import IDLE_MIN
 from node.sessions.superseded import IDLE_OF_ACCOUNT, IDLE_OF_GUEST

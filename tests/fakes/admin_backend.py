@@ -9,20 +9,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 
-from node.admin import signin
-from node.admin.ports import (
-    CONFLICT,
-    FlowsRow,
-    OnlineRow,
-    Overview,
-    PeerRow,
-    RuleCheck,
-    RuleFile,
-    RuleVersion,
-    SiteInfo,
-)
 from node.admin.server import AdminServer
-from node.errors import Finding, NodeError
+from node.app import signin
+from node.app.admin import RuleCheck, RuleFile, RuleVersion, SiteInfo
+from node.app.status import FlowsRow, OnlineRow, Overview, PeerRow
+from node.errors import CONFLICT, Finding, NodeError
 from node.units import AccountId, BitsPerSecond, Bytes, Monotonic, NodeId, Rates
 from tests.fakes.admin_people import Membership
 

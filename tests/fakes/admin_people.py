@@ -12,9 +12,9 @@ from node.accounts.notices import Notice, NoticeText
 from node.accounts.passphrases import hash_passphrase
 from node.accounts.ports import Change
 from node.accounts.terms import Terms, TermsText
-from node.admin.ports import AdminDeviceRow, PersonDetails, PersonRow
 from node.app.admin_content import AdminContentService
 from node.app.admin_members import AdminMembersService
+from node.app.admin_people import AdminDeviceRow, PersonDetails, PersonRow
 from node.app.admin_vouchers import AdminVouchersService
 from node.app.rule_files import Edit
 from node.control.active_ruleset import ActiveRuleset, fingerprint, load_active_ruleset, new_strains, strained

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from captive_portal.callers import DISPUTED, ELSEWHERE, Caller, SocketAddresses
-from captive_portal.ports import (
+from node.accounts.notices import Notice
+from node.accounts.objections import OBJECTIONS_OPEN_MAX, Objection
+from node.app.views import (
     Admitted,
     AskedFor,
     CardShown,
@@ -21,14 +23,12 @@ from captive_portal.ports import (
     Muting,
     PassphraseTyped,
     Refused,
-    ServiceView,
     TermsAccepted,
 )
-from node.accounts.notices import Notice
-from node.accounts.objections import OBJECTIONS_OPEN_MAX, Objection
 from node.errors import NodeError
 from node.governance.allowance import Allowance, Bound, QuotaLeft
 from node.governance.join_methods import Way
+from node.lan.service_list import ServiceView
 from node.sessions import state as session_state
 from node.storage.data_inventory import WHOLE_INVENTORY
 from node.units import (
@@ -81,7 +81,7 @@ KEPT = tuple(KeptView(each.table, each.purpose, each.retention) for each in WHOL
 
 @dataclass
 class FakeCallers:
-    """Implements `captive_portal.ports.Callers`: the device that sends from each address, and any other that
+    """Implements `node.app.views.Callers`: the device that sends from each address, and any other that
     claims it.
     """
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from captive_portal.page_context import ENGLISH_ONLY, PageLanguage
-from captive_portal.ports import CommunityView, GuestView, PortalBackend
 from captive_portal.request_context import RequestContext
+from node.app.views import CommunityView, GuestView
 from node.sessions import state as session_state
 from node.units import MacAddress
 from tests.fakes.portal_backend import FakePortalBackend
@@ -13,7 +13,7 @@ from tests.fakes.portal_server import ANA, TOKENS
 
 
 def context(
-    backend: PortalBackend | None = None,
+    backend: FakePortalBackend | None = None,
     *,
     mac: MacAddress | None = ANA,
     path: str = "/",

@@ -21,8 +21,8 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from captive_portal.callers import ELSEWHERE, Caller, SocketAddresses
-from captive_portal.ports import TermsAccepted
 from node import console
+from node.app.views import TermsAccepted
 from node.daemon import Node, load_config
 from node.governance.fair import Demand, fair_rates
 from node.identity import key_to_pem
@@ -41,7 +41,7 @@ SCENE_S = 6.0
 
 
 class Names:
-    """Implements `captive_portal.ports.Callers`: the browser of this machine is one device of the village."""
+    """Implements `node.app.views.Callers`: the browser of this machine is one device of the village."""
 
     def caller(self, ends: SocketAddresses) -> Caller:
         return Caller(MacAddress(MACS["browser"])) if ends.address in {"127.0.0.1", "::1"} else ELSEWHERE

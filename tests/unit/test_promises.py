@@ -33,8 +33,8 @@ from node.accounts import (
     voucher_store,
     vouchers,
 )
-from node.admin import idempotency, overview, signin, voucher_sheet
-from node.app import admission, rule_files
+from node.admin import overview, voucher_sheet
+from node.app import admission, idempotency, rule_files, signin
 from node.config.settings import SETTINGS
 from node.control import persistence
 from node.enforcement import announcements, arrivals, dns_limits, flows, nft

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from captive_portal import account_page
 from captive_portal.account_page import DataTable, Limit, QuotaLine
-from captive_portal.ports import DeviceView, GuestView, Refused
+from node.app.views import DeviceView, GuestView, Refused
 from node.governance.allowance import Allowance, Bound, QuotaLeft
 from node.units import GIGA, MEGA, NO_USAGE, Rates, Usage
 from tests.fakes.portal_backend import FakePortalBackend

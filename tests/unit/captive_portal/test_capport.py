@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from captive_portal import capport
-from captive_portal.ports import GuestView
+from node.app.views import GuestView
 from node.units import NO_USAGE
 
 URLS = {"portal_url": "https://login.example/", "venue_url": "https://login.example/network"}

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from captive_portal import info_pages
-from captive_portal.ports import KeptView, Refused
+from node.app.views import KeptView, Refused
 from tests.fakes.portal_backend import COMMUNITY, KEPT, FakePortalBackend
 from tests.fakes.requests import context
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from captive_portal import splash
-from captive_portal.ports import DeviceView, Full, GuestView, Refused
 from captive_portal.splash import Typed
+from node.app.views import DeviceView, Full, GuestView, Refused
 from node.sessions import state as session_state
 from node.units import NO_USAGE
 from tests.fakes.portal_backend import COMMUNITY, FakePortalBackend

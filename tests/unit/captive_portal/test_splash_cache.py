@@ -5,9 +5,9 @@ from dataclasses import replace
 from captive_portal import splash
 from captive_portal.forms import JOIN, LANGUAGE
 from captive_portal.page_context import Language, PageLanguage, PortalPage
-from captive_portal.ports import ServiceView
 from captive_portal.splash_cache import DEVICES_MAX, SPLASHES_MAX, SplashCache
 from node.accounts.notices import Notice, NoticeText
+from node.lan.service_list import ServiceView
 from node.units import MacAddress
 from tests.fakes.portal_backend import COMMUNITY, FakePortalBackend
 from tests.fakes.portal_server import BEN, renderer

@@ -4,7 +4,7 @@ import json
 from datetime import datetime
 
 from captive_portal import status
-from captive_portal.ports import DeviceView, GuestView
+from node.app.views import DeviceView, GuestView
 from node.governance.allowance import Allowance, Bound, QuotaLeft
 from node.units import NO_USAGE, Rates, Usage
 

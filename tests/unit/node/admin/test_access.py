@@ -4,8 +4,8 @@ import pytest
 
 from node.admin.access import read_wish
 from node.admin.fields import TypedForm
-from node.admin.grants import Grant
-from node.admin.signin import Signed
+from node.app.grants import Grant
+from node.app.signin import Signed
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ from node.accounts.objections import Objection
 from node.admin.fields import FormView
 from node.admin.objections import ObjectionsPage
 from node.admin.pagination import paginate
-from node.admin.ports import SiteInfo
 from node.admin.routes import PageLayout
-from node.admin.signin import ADMIN
+from node.app.admin import SiteInfo
+from node.app.signin import ADMIN
 from node.units import AccountId
 
 FRAME = PageLayout(SiteInfo("Vall Alta", "library", "login.vall.example"), ADMIN, "proof", "/contests")

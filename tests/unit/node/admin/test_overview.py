@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 from node.admin import overview as pages
-from node.admin.ports import FlowsRow, OnlineRow, Overview, PeerRow, SiteInfo
 from node.admin.routes import PageLayout
-from node.admin.signin import ADMIN
+from node.app.admin import SiteInfo
+from node.app.signin import ADMIN
+from node.app.status import FlowsRow, OnlineRow, Overview, PeerRow
 from node.units import AccountId, BitsPerSecond, Bytes, NodeId, Rates
 
 FRAME = PageLayout(SiteInfo("Vall Alta", "library", "login.vall.example"), ADMIN, "proof", "/")

@@ -3,7 +3,7 @@
 import pytest
 
 from node.admin.people import WAY_WORDS, long_ago, person_line
-from node.admin.ports import PersonRow
+from node.app.admin_people import PersonRow
 from node.governance.join_methods import WAYS
 from node.units import AccountId, BitsPerSecond, Bytes, Rates
 

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from node.admin.ports import SiteInfo
 from node.admin.routes import (
     ADMINS,
     EVERYONE_SIGNED_IN,
@@ -15,7 +14,8 @@ from node.admin.routes import (
     page_layout,
     refused,
 )
-from node.admin.signin import ADMIN, is_own_form
+from node.app.admin import SiteInfo
+from node.app.signin import ADMIN, is_own_form
 from node.errors import Finding
 
 ASKED = AdminRequest("/people", {}, {}, "cookie-" + "a" * 20, ADMIN)

@@ -1,9 +1,9 @@
 """The rule editor, from the data of the backend."""
 
 from node.admin import rules
-from node.admin.ports import RuleCheck, RuleFile, RuleVersion, SiteInfo
 from node.admin.routes import PageLayout
-from node.admin.signin import ADMIN
+from node.app.admin import RuleCheck, RuleFile, RuleVersion, SiteInfo
+from node.app.signin import ADMIN
 from node.errors import Finding
 
 FRAME = PageLayout(SiteInfo("Vall Alta", "library", "login.vall.example"), ADMIN, "proof", "/rules")

@@ -1,8 +1,8 @@
 """Languages in which the terms can be written."""
 
 from node.accounts.terms import Terms, TermsText
-from node.admin.ports import SiteInfo
 from node.admin.terms import languages_of
+from node.app.admin import SiteInfo
 
 PLACE = SiteInfo(
     "Vall Alta", "library", "login.vall.example", languages=(("ca", "Català"), ("en", "English"))

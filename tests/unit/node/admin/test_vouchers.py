@@ -4,8 +4,8 @@ import pytest
 
 from node.accounts.vouchers import Batch
 from node.admin.fields import TypedForm
-from node.admin.ports import VoucherOrder
-from node.admin.vouchers import batch_line, read_order
+from node.admin.vouchers import read_order
+from node.app.admin_vouchers import VoucherOrder, batch_line
 from node.units import Milliseconds
 
 ORDER = {"count": "24", "group": "Day-Pass", "lasts": "2", "unit": "days", "devices": "3", "note": " fair "}

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from captive_portal.ports import CodeTyped, TermsAccepted
 from node.accounts.notices import NOBODY_YET, Reader
-from node.app.account_views import AccountViews
+from node.app.views import AccountViews, CodeTyped, TermsAccepted
 from node.units import AccountId
 from tests.contracts.app_fixture import ANA, BEN, CAI, LISTED, AppFixture, Neighbourhood
 from tests.fakes.repository import FakeRepository

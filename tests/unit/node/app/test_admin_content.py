@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from node.accounts.notices import Notice, NoticeText
 from node.accounts.terms import Terms, TermsText
-from node.admin.ports import CONFLICT
-from node.admin.signin import ADMIN, Signed
+from node.app.signin import ADMIN, Signed
+from node.errors import CONFLICT
 from tests.fakes.admin_people import Membership
 from tests.fakes.registry_fixture import TODAY, at
 

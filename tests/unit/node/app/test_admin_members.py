@@ -2,9 +2,9 @@
 
 from node.accounts.cards import CARD_CHARS_MAX, read_card
 from node.accounts.passphrases import is_fit
-from node.admin.ports import CONFLICT, CardView, MemberEntry
-from node.app.admin_members import LETTERS, PASSPHRASE_LETTERS, make_passphrase
-from node.errors import Finding
+from node.app.admin_members import LETTERS, PASSPHRASE_LETTERS, CardView, make_passphrase
+from node.app.member_file import MemberEntry
+from node.errors import CONFLICT, Finding
 from node.identity import own_node_id
 from tests.fakes.admin_people import MEMBERS, TIGHT, Membership
 from tests.fakes.registry_fixture import NODE_KEY, PHONE, TABLET, TODAY

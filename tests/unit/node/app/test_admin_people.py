@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from captive_portal.ports import Admitted, CodeTyped, TermsAccepted
 from node.accounts.device_bindings import Binding
 from node.app.admin_people import AdminPeopleService
+from node.app.views import Admitted, CodeTyped, TermsAccepted
 from node.units import NO_USAGE, AccountId, MacAddress
 from tests.contracts.app_fixture import ANA, BEN, CAI, DOT, LISTED, AppFixture, Neighbourhood
 from tests.fakes.repository import FakeRepository

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from node.admin.grants import Grant
-from node.admin.idempotency import SHOWN_MS
-from node.admin.ports import UNSTORED, IssuedBatch, VoucherOrder, VoucherView
-from node.admin.signin import ADMIN, Signed
-from node.errors import Finding, StorageTrouble
+from node.app.admin_vouchers import IssuedBatch, VoucherOrder, VoucherView
+from node.app.grants import Grant
+from node.app.idempotency import SHOWN_MS
+from node.app.signin import ADMIN, Signed
+from node.errors import UNSTORED, Finding, StorageTrouble
 from node.units import Milliseconds
 from tests.fakes.admin_people import Membership
 from tests.fakes.registry_fixture import DAY_MS, PHONE, at

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from captive_portal.ports import Admitted, CodeTyped, Full, PassphraseTyped, Refused, TermsAccepted
 from node.app import admission
+from node.app.views import Admitted, CodeTyped, Full, PassphraseTyped, Refused, TermsAccepted
 from node.units import MacAddress
 from tests.contracts.app_fixture import ANA, BEN, CAI, AppFixture, Neighbourhood
 from tests.fakes.repository import FakeRepository

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from captive_portal.ports import TermsAccepted
 from node.accounts.device_bindings import Binding
-from node.admin.ports import FlowsRow
-from node.app.flow_table import flows_row
+from node.app.status import FlowsRow, flows_row
+from node.app.views import TermsAccepted
 from node.enforcement.plan import TableUse
 from node.units import MacAddress
 from tests.contracts.app_fixture import CAI, LISTED, AppFixture, Neighbourhood

@@ -6,8 +6,8 @@ from typing import Any
 
 from node import console
 from node.accounts.vouchers import Batch
-from node.admin.ports import FlowsRow
-from node.admin.vouchers import batch_line
+from node.app.admin_vouchers import batch_line
+from node.app.status import FlowsRow
 from node.cli import output
 from node.cli.terminal import Terminal
 from node.console import DeviceRow

@@ -1,9 +1,8 @@
 """The list of services as people see it."""
 
-from captive_portal.ports import ServiceView
 from node.config.offered_services import read_offer
 from node.lan.mdns_services import FoundService
-from node.lan.service_list import ServiceList, views
+from node.lan.service_list import ServiceList, ServiceView, views
 
 WIKI = read_offer("Wiki | http://wiki.vall.lan:8080/ | All we know | 10.77.0.9")
 

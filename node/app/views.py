@@ -1,23 +1,115 @@
 """Views of one device and its account for the person who uses it: usage, remaining quota, devices, requests."""
 
-from captive_portal.ports import (
-    AskedFor,
-    DeviceCode,
-    DeviceView,
-    GuestState,
-    GuestView,
-    IntroductionRequest,
-)
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
 from node.accounting.ledger import EMPTY_BUCKET
 from node.accounting.periods import period_name
+from node.accounts.auth_result import RejectReason
 from node.accounts.codes import shown
 from node.accounts.notices import Reader
+from node.accounts.objections import Objection
 from node.accounts.registry import AccountRegistry
+from node.accounts.terms import TermsText
 from node.control.ports import Clock
 from node.control.reconciler import Reconciler
-from node.governance.join_methods import Way
+from node.governance.allowance import Allowance
+from node.governance.join_methods import WAYS, Way
+from node.governance.rules import Ruleset
 from node.sessions import state as session_state
-from node.units import AccountId, MacAddress, Monotonic, Usage
+from node.units import AccountId, Bytes, MacAddress, Monotonic, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceView:
+    """One device of an account, as shown to its own users."""
+
+    mac: MacAddress
+    name: str
+    """Empty until named."""
+    is_this: bool
+    is_online: bool
+    idle_s: int | None
+    """Seconds since its last packet; None while that is not known."""
+    since_day: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AskedFor:
+    """The device waits for a member to sponsor it."""
+
+    host: str
+    """As typed by the guest; whether that member exists is not disclosed."""
+    name: str
+    sign: str
+    """Four digits shown to both sides, so that the member approves the right device."""
+    seconds_left: int
+
+
+@dataclass(frozen=True, slots=True)
+class IntroductionRequest:
+    """A guest's request to this account for sponsorship."""
+
+    number: int
+    name: str
+    sign: str
+    seconds_left: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceCode:
+    """A code that binds one more device to this account."""
+
+    code: str
+    """In groups, for reading."""
+    seconds_left: int
+
+
+GuestState = Literal["waiting", "admitted", "expired", "removed"]
+
+
+# --- views ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class GuestView:
+    """One device with its account and limits, for its own user only."""
+
+    state: GuestState
+    account: AccountId | None
+    used: Usage
+    """This month, all devices of the account, all nodes."""
+    allowance: Allowance | None
+    """None while the device is not authorized."""
+    seconds_left: int | None
+    bytes_left: Bytes | None
+    """The smallest remainder of the account's quotas; None without quotas."""
+    devices: tuple[DeviceView, ...] = ()
+    removed_because: str | None = None
+    way: Way | None = None
+    """How the device joined; in state `expired`, how the ended session began."""
+    name: str = ""
+    """Display name of the account in the member directory; empty without one."""
+    tier: str = ""
+    terms_version: str = ""
+    """Version that was accepted."""
+    devices_max: int | None = None
+    asked_for: AskedFor | None = None
+    went_unanswered: bool = False
+    """The device's sponsor request has lately ended without approval."""
+    requests: tuple[IntroductionRequest, ...] = ()
+    unasked_s: int | None = None
+    """Seconds for which this member gets no sponsor requests, at their own wish; None when all are shown."""
+    device_code: DeviceCode | None = None
+    objections: tuple[Objection, ...] = ()
+    is_member: bool = False
+    """May sponsor guests and set a passphrase."""
+    has_passphrase: bool = False
+    has_shown_card: bool = False
+    """Shortly before, on this device: a new passphrase can be set without the current one."""
+    comes_back: bool = False
+    """Not authorized now, but bound to an account that can join without new credentials."""
 
 
 class AccountViews:
@@ -175,3 +267,125 @@ _STATES: dict[type, GuestState] = {
     session_state.Expired: "expired",
     session_state.Blocked: "removed",
 }
+
+
+RefusalReason = Literal[
+    RejectReason,
+    "removed",  # blocked by an administrator; `detail` is the stated reason
+    "trouble",  # the node cannot do it now; `detail` says why
+    "memory",  # the node's storage fails now; its log and its admins get the reason
+    "no-passphrase",  # the account has no passphrase, and the first one can only be set with a card
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """The device is authorized from now on."""
+
+    seconds_left: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Nothing was done, and why."""
+
+    reason: RefusalReason
+    detail: str = ""
+    rule: str | None = None
+    wait_s: int = 0
+
+    @property
+    def wait_minutes(self) -> int:
+        """Rounded up."""
+        return -(-self.wait_s // 60)
+
+
+@dataclass(frozen=True, slots=True)
+class Full:
+    """The account has reached its device limit; the user chooses the device to disconnect and sends the
+    request again with `instead_of`."""
+
+    devices: tuple[DeviceView, ...]
+    devices_max: int
+
+
+# --- authentication methods --------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TermsAccepted:
+    """No identity: the device gets an account of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class CodeTyped:
+    """A voucher code, or a code that another device of the account shows. As typed."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class PassphraseTyped:
+    """A member's account and passphrase. As typed."""
+
+    account: str
+    passphrase: str
+
+
+@dataclass(frozen=True, slots=True)
+class CardShown:
+    """Text of a membership card's QR code, with or without the URL before it."""
+
+    card: str
+
+
+Entry = TermsAccepted | CodeTyped | PassphraseTyped | CardShown
+
+
+Muting = Literal["device", "all", "hear"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """The uplink is down; local services still work."""
+
+    since: datetime | None
+    """None while the clock is not synchronized."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommunityView:
+    """What any client may know about the network, before and without authorization."""
+
+    community: str
+    node: str
+    portal_host: str
+    sentences: tuple[str, ...]
+    """The rules in force, in plain English."""
+    contact: str
+    terms: str
+    terms_version: str
+    terms_texts: tuple[TermsText, ...] = ()
+    """The same terms in other languages."""
+    ways: tuple[Way, ...] = WAYS
+    """Join methods that the rules allow, in the order of the page."""
+    portal_url: str = ""
+    """The https URL such as ``https://login.vall.example`` while there is a certificate; otherwise empty."""
+    help: str = ""
+    """How to help the network, in the community's own words."""
+    language: str = "en"
+    """The community's language (RFC 5646): the fallback when no language of the browser is available."""
+    languages: tuple[str, ...] = ()
+    """Languages to choose from besides its own; empty for all that have a catalogue."""
+    ruleset: Ruleset | None = None
+    """The rules in force, to be described in other languages; None: only `sentences` are shown."""
+    outage: Outage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptView:
+    """What one table of the node's database keeps, why, and for how long."""
+
+    table: str
+    purpose: str
+    retention: str

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.admin.idempotency import KEY_LIFETIME, RANDOM_BYTES, SHOWN_MAX, SHOWN_MS, USED_MAX, IdempotencyKeys
+from node.app.idempotency import KEY_LIFETIME, RANDOM_BYTES, SHOWN_MAX, SHOWN_MS, USED_MAX, IdempotencyKeys
 from node.units import Monotonic
 
 COOKIE, OTHER = "cookie-" + "a" * 20, "cookie-" + "b" * 20

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.admin import grants, signin
-from node.admin.signin import ADMIN, LINK_LIFE, LINKS_MAX, SESSION_LIFE, SESSIONS_MAX, Signed, SignIn
+from node.app import grants, signin
+from node.app.signin import ADMIN, LINK_LIFE, LINKS_MAX, SESSION_LIFE, SESSIONS_MAX, Signed, SignIn
 from node.units import Monotonic
 
 LINK, OTHER_LINK = "link-" + "a" * 20, "link-" + "b" * 20

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from node.admin.grants import Grant, from_list, read_grant, to_list
+from node.app.grants import Grant, from_list, read_grant, to_list
 from node.units import Milliseconds, Monotonic
 
 LINK_LIFE = Milliseconds(10 * 60_000)
@@ -83,16 +83,6 @@ class SignIn:
 
     links: tuple[Pass, ...] = ()
     sessions: tuple[Pass, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class SignInPage:
-    """The button behind a sign-in link, or help when the link no longer works."""
-
-    template = "signin.html"
-    token: str
-    """Empty when there is nothing to redeem."""
-    is_refused: bool
 
 
 def read_signed(
