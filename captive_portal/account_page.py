@@ -14,6 +14,7 @@ from node.accounts.objections import Objection
 from node.app.views import DeviceCode, DeviceView, IntroductionRequest, Outage, RefusalReason, Refused
 from node.governance.allowance import Allowance, Bound
 from node.governance.join_methods import Way
+from node.governance.translations import ENGLISH, N_, Translator
 from node.units import Bytes, Rates, Usage
 
 SENTENCES_MAX = 200
@@ -29,6 +30,42 @@ DEEDS: tuple[Deed, ...] = ("named", "removed", "passphrase", "contested", "answe
 
 Corner = Literal["requests", "devices", "passphrase", "contest", "leave"]
 """Part of the account page in which something can fail."""
+
+
+EXPORT_LABELS: Mapping[str, str] = {
+    "account": N_("Account"),
+    "answer": N_("Answer"),
+    "answered_day": N_("Date of the answer"),
+    "asked": N_("Request to a member"),
+    "bound_day": N_("Date joined"),
+    "bytes_by_day": N_("Bytes each day"),
+    "contests": N_("My objections to limits"),
+    "day": N_("Day"),
+    "device": N_("Device"),
+    "devices": N_("Devices"),
+    "devices_max": N_("Devices at once"),
+    "group": N_("Group"),
+    "guests": N_("Guests I let in"),
+    "has_passphrase": N_("Has a passphrase"),
+    "host": N_("Member asked"),
+    "introduced_by": N_("Let in by"),
+    "issued_day": N_("Date issued"),
+    "lasts_ms": N_("Lasts (milliseconds)"),
+    "left_ms": N_("Time left (milliseconds)"),
+    "mac": N_("Hardware address"),
+    "name": N_("Name"),
+    "number": N_("Number"),
+    "removed_because": N_("Why it was blocked"),
+    "rule": N_("Rule"),
+    "seconds_left": N_("Seconds left"),
+    "state": N_("State"),
+    "terms_accepted": N_("Accepted terms"),
+    "text": N_("Text"),
+    "used_day": N_("Date of first use"),
+    "voucher": N_("Printed code"),
+    "way": N_("How it joined"),
+}
+"""Labels for the fields of `AccountService.own_data` and its JSON file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,31 +241,37 @@ def trouble(corner: Corner, refused: Refused, text: str = "") -> Trouble:
 
 
 def my_data(context: RequestContext, data: Mapping[str, object]) -> MyData:
-    return MyData(context.place(), tables(data))
+    return MyData(context.place(), tables(data, context.words))
 
 
 def erasing(context: RequestContext) -> Erasing:
     return Erasing(context.place(), context.token(forms.ERASE))
 
 
-def tables(data: Mapping[str, object]) -> tuple[DataTable, ...]:
+def label(name: str, words: Translator) -> str:
+    """Readable name of an exported field such as ``seconds_left``; any other text is returned unchanged."""
+    known = EXPORT_LABELS.get(name)
+    return name if known is None else words.gettext(known)
+
+
+def tables(data: Mapping[str, object], words: Translator = ENGLISH) -> tuple[DataTable, ...]:
     """Renders a JSON document as tables: single values first, then groups of values and lists of rows."""
     alone = {name: value for name, value in data.items() if not isinstance(value, Mapping | list | tuple)}
-    found = [_facts("", alone)] if alone else []
+    found = [_facts("", alone, words)] if alone else []
     for name, value in data.items():
         if isinstance(value, Mapping):
-            found.append(_facts(name, value))
+            found.append(_facts(name, value, words))
         elif isinstance(value, list | tuple):
-            found.append(_rows(name, value))
+            found.append(_rows(name, value, words))
     return tuple(found)
 
 
-def _facts(name: str, facts: Mapping[str, object]) -> DataTable:
-    rows = tuple((str(key), _text(value)) for key, value in facts.items())
-    return DataTable(name, (), rows[:ROWS_MAX], len(rows) > ROWS_MAX)
+def _facts(name: str, facts: Mapping[str, object], words: Translator) -> DataTable:
+    rows = tuple((label(str(key), words), _text(value)) for key, value in facts.items())
+    return DataTable(label(name, words), (), rows[:ROWS_MAX], len(rows) > ROWS_MAX)
 
 
-def _rows(name: str, values: Sequence[object]) -> DataTable:
+def _rows(name: str, values: Sequence[object], words: Translator) -> DataTable:
     shown = values[:ROWS_MAX]
     columns = tuple(dict.fromkeys(str(key) for row in shown if isinstance(row, Mapping) for key in row))
     rows: tuple[tuple[str, ...], ...] = tuple(
@@ -237,7 +280,8 @@ def _rows(name: str, values: Sequence[object]) -> DataTable:
     )
     if not columns:
         rows = tuple((str(number), *row) for number, row in enumerate(rows, 1))
-    return DataTable(name, columns, rows, len(values) > ROWS_MAX)
+    headings = tuple(label(column, words) for column in columns)
+    return DataTable(label(name, words), headings, rows, len(values) > ROWS_MAX)
 
 
 def _text(value: object) -> str:

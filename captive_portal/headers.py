@@ -8,12 +8,8 @@ Fields = tuple[tuple[str, str], ...]
 SERVER = ("Server", "procomu")
 
 
-def page_fields(lang: str, style_source: str) -> Fields:
-    """Header fields of a page in this language; `style_source` is its only style (CSP level 3 source)."""
-    policy = (
-        f"default-src 'none'; style-src {style_source}; img-src data:; "
-        "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-    )
+def page_fields(lang: str, policy: str) -> Fields:
+    """Header fields of a page in this language; `policy` is its Content-Security-Policy."""
     return (
         ("Content-Type", "text/html; charset=utf-8"),
         ("Content-Language", lang),

@@ -13,8 +13,8 @@ from captive_portal.callers import ELSEWHERE, Callers
 from captive_portal.certificate_files import CertificateFiles
 from captive_portal.connections import Connection, ConnectionLimiter, counted_as, ends_of
 from captive_portal.limits import Limits
-from captive_portal.rate_limit import DeviceRateLimit
 from node.errors import NodeError
+from node.rate_limit import DeviceRateLimit
 
 BACKLOG = 256
 HANDSHAKES_MAX = 128

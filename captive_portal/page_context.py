@@ -5,9 +5,11 @@ Texts of the community (names, terms, rules, contact) are passed unchanged: the 
 
 import re
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Protocol
 
 from node.app.views import CommunityView
+from node.web.language_choice import ENGLISH_ONLY, Direction, Language, PageLanguage
+from node.web.rendering import SitePage
 
 NAME_BYTES_MAX = 120
 CONTACT_BYTES_MAX = 200
@@ -19,33 +21,6 @@ _WEB = re.compile(r"https://[A-Za-z0-9][A-Za-z0-9._~:/?#@!$&()*+,;=%\[\]-]*")
 CHOICE = "\ue000language\ue000"
 """Placeholder for the device's language token: so pages that are the same for all clients are rendered
 once."""
-
-Direction = Literal["ltr", "rtl"]
-
-
-@dataclass(frozen=True, slots=True)
-class Language:
-    """One language of the portal."""
-
-    tag: str
-    """RFC 5646 tag: ``ca``."""
-    name: str
-    """In the language itself: ``Català``."""
-    direction: Direction = "ltr"
-
-
-ENGLISH = Language("en", "English")
-
-
-@dataclass(frozen=True, slots=True)
-class PageLanguage:
-    """The language of one response, and the languages to choose from."""
-
-    language: Language = ENGLISH
-    offered: tuple[Language, ...] = (ENGLISH,)
-
-
-ENGLISH_ONLY = PageLanguage()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +45,11 @@ class PageContext:
     links."""
 
 
-class PortalPage(Protocol):
-    """A frozen value with everything that its template shows."""
-
-    @property
-    def template(self) -> str: ...
+class PortalPage(SitePage, Protocol):
+    """A page of the portal."""
 
     @property
     def place(self) -> PageContext: ...
-
-    def __hash__(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from captive_portal.language_negotiation import lookup
 from captive_portal.page_context import shortened
 from node.accounts.notices import TEXT_CHARS_MAX, TITLE_CHARS_MAX, Notice
 from node.accounts.terms import TermsText
 from node.app.views import CommunityView
 from node.governance.translations import Translator
 from node.lan.service_list import ServiceView
+from node.web.language_choice import lookup
 
 SHORT_NOTICES_MAX = 2
 SHORT_TEXT_BYTES_MAX = 300

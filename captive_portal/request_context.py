@@ -6,20 +6,14 @@ from typing import Literal
 from urllib.parse import urlencode
 
 from captive_portal import forms
-from captive_portal.page_context import (
-    CHOICE,
-    ENGLISH_ONLY,
-    PageContext,
-    PageLanguage,
-    PortalPage,
-    page_context,
-)
+from captive_portal.page_context import CHOICE, PageContext, PortalPage, page_context
 from node.app.account import AccountService
 from node.app.views import CommunityView, GuestView
 from node.governance.allowance import Allowance
 from node.governance.sentences import allowance_in, describe
 from node.governance.translations import ENGLISH, Translator
 from node.units import MacAddress
+from node.web.language_choice import ENGLISH_ONLY, PageLanguage
 
 Word = Literal["", "expired", "code-over", "known", "unanswered", "terms-changed", "stale", "old", "out"]
 """Message at the top of the first page: what has just happened, or that the device is already known."""

@@ -11,6 +11,7 @@ from asyncio.trsock import TransportSocket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from email.utils import formatdate
+from pathlib import Path
 
 from aiohttp import web
 from multidict import CIMultiDict
@@ -21,11 +22,8 @@ from captive_portal.callers import DISPUTED, ELSEWHERE, Caller, Callers
 from captive_portal.connections import Connection, ConnectionLimiter, FastAnswer
 from captive_portal.fast_path import FastPath, fast_request
 from captive_portal.headers import SERVER, document_fields, page_fields
-from captive_portal.language_choice import LanguageChooser
 from captive_portal.limits import Limits
 from captive_portal.page_context import CHOICE, PortalPage
-from captive_portal.rate_limit import DeviceRateLimit
-from captive_portal.render import Renderer
 from captive_portal.request_context import (
     Download,
     LanguageChange,
@@ -41,7 +39,11 @@ from captive_portal.views import FOR_ALL, FOR_DEVICES
 from node.app.account import AccountService
 from node.app.views import CommunityView
 from node.errors import NodeError
+from node.rate_limit import DeviceRateLimit
 from node.units import MacAddress
+from node.web.language_choice import LanguageChooser
+from node.web.rendering import Renderer
+from node.web.translations import FOLDER, read_catalogues
 
 CAPPORT_PATH = capport.API_PATH
 """Captive portal API (RFC 8908)."""
@@ -115,11 +117,11 @@ class Portal:
         self._limits = limits or Limits()
         self._connections_max = connections_max
         self._clock = clock
-        self._renderer = renderer or Renderer()
-        self.words = self._renderer.words
-        """Translations by language tag."""
-        self._languages = LanguageChooser(self.words.values())
-        self._splash_cache = SplashCache(self._renderer.render_once)
+        self._renderer = renderer or portal_renderer()
+        self.translations = self._renderer.translations
+        """By language tag."""
+        self._languages = LanguageChooser(each.language for each in self.translations.values())
+        self._splash_cache = SplashCache(self._renderer.render)
         self._fields: dict[str, tuple[tuple[str, str], ...]] = {}
         self._redirect: tuple[str, probes.ProbeAnswer] = ("", probes.before_admission("/"))
         self._heads = FastPath()
@@ -336,7 +338,7 @@ class Portal:
         page_language = self._languages.language_for(
             mac, accept, own=community.language, shown=community.languages, asked=query.get("lang", "")
         )
-        words = self._renderer.words_for(page_language.language.tag)
+        words = self._renderer.translations_for(page_language.language.tag)
         return RequestContext(
             self._backend, mac, community, self._tokens(), path, page_language, query, words
         )
@@ -377,8 +379,9 @@ class Portal:
         self, page: PortalPage, mac: MacAddress | None, status: int = 200, *more: tuple[str, str]
     ) -> web.Response:
         """Response for the device `mac`; None for a client that is not on the LAN."""
-        render = self._renderer.render if isinstance(page, info_pages.FOR_ALL) else self._renderer.render_once
-        body = render(page)
+        is_for_all = isinstance(page, info_pages.FOR_ALL)
+        render = self._renderer.render_cached if is_for_all else self._renderer.render
+        body = render(page, page.place.lang)
         if mac is not None:
             body = body.replace(CHOICE.encode(), self._tokens().token(forms.LANGUAGE, mac).encode())
         return self._send_page(body, page.place.lang, status, *more)
@@ -392,7 +395,7 @@ class Portal:
         """Header fields of every page in this language, cached."""
         fields = self._fields.get(lang)
         if fields is None:
-            fields = self._fields[lang] = page_fields(lang, self._renderer.style_source)
+            fields = self._fields[lang] = page_fields(lang, self._renderer.content_security_policy)
         return fields
 
     def _now(self) -> bytes:
@@ -401,6 +404,16 @@ class Portal:
         if self._date[0] != second:
             self._date = second, formatdate(usegmt=True).encode()
         return self._date[1]
+
+
+def portal_renderer(languages: Path = FOLDER) -> Renderer:
+    """The portal's templates, in the languages of a folder of catalogues. Unusable files are logged."""
+    catalogues = read_catalogues(languages)
+    for problem in catalogues.problems:
+        log.warning("%s", problem)
+    renderer = Renderer("captive_portal", catalogues.translations)
+    renderer.load()
+    return renderer
 
 
 def _give(document: Download) -> web.Response:

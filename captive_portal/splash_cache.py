@@ -34,7 +34,7 @@ class _Made:
 class SplashCache:
     """Returns the same bytes as rendering `splash.splash`."""
 
-    def __init__(self, render: Callable[[PortalPage], bytes]) -> None:
+    def __init__(self, render: Callable[[PortalPage, str], bytes]) -> None:
         self._render = render
         self._made: dict[tuple[str, Word, bool], _Made] = {}
         self._minute: forms.Tokens | None = None
@@ -52,7 +52,7 @@ class SplashCache:
             or made.services != services
         ):
             page = replace(splash.splash(context, word), token=_MARK)
-            made = _cut(context.community, notices, services, self._render(page))
+            made = _cut(context.community, notices, services, self._render(page, page.place.lang))
             if len(self._made) >= SPLASHES_MAX:
                 self._made.clear()
             self._made[key] = made

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from mesh.ports import Roster
 from node.identity import SHORT_CHARS
 from node.multicast_dns import HEAD_OCTETS, OCTETS_MAX, sound
-from node.token_bucket import TokenBucket
+from node.rate_limit import TokenBucket
 from node.units import NodeId
 
 RECORDS_PER_S, RECORDS_AT_ONCE = 100, 2_000

@@ -121,7 +121,7 @@ class Node:
             self.admin,
             address=config.admin.address,
             port=config.admin.port,
-            words=lambda: self.portal.words,
+            translations=self.portal.translations,
         )
         self.console = self._console(status_snapshot)
         self.dnsmasq = dnsmasq(config, self.advertised)
@@ -324,7 +324,7 @@ class Node:
             self.config,
             sign_card=partial(make_card, self.keys.node, self.keys.community_id),
             portal_url=self.portal_url,
-            languages=lambda: self.portal.words,
+            languages=lambda: {tag: each.language for tag, each in self.portal.translations.items()},
         )
 
     def _console(self, status_snapshot: StatusSnapshot) -> Console:

@@ -2,12 +2,13 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 from node.admin.fields import sentence
 from node.app.admin import SiteInfo
 from node.app.signin import ROLES, Role, Signed, form_proof
 from node.errors import Finding
+from node.web.rendering import SitePage
 
 Method = Literal["GET", "POST"]
 ADMINS: frozenset[Role] = frozenset({"admin"})
@@ -44,18 +45,11 @@ class PageLayout:
     """Path of the navigation entry that the page belongs to."""
 
 
-class AdminPage(Protocol):
-    """A page as a value; `template` is the file name of its template."""
-
-    @property
-    def template(self) -> str: ...
-
-
 @dataclass(frozen=True, slots=True)
 class AdminResponse:
     """A page to render."""
 
-    page: AdminPage
+    page: SitePage
     status: int = 200
     lang: str = "en"
     """Language of printed content; the admin pages themselves are in English."""

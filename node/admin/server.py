@@ -3,7 +3,7 @@ No decisions."""
 
 import asyncio
 import ipaddress
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from http import HTTPStatus
 from urllib.parse import parse_qsl, urlsplit
@@ -18,10 +18,8 @@ from node.admin.notices import NoticesViews
 from node.admin.objections import ObjectionsViews
 from node.admin.overview import OverviewViews
 from node.admin.people import PeopleViews
-from node.admin.render import SOURCE, AdminRenderer, AdminTranslations
 from node.admin.routes import (
     EVERYONE_SIGNED_IN,
-    AdminPage,
     AdminRedirect,
     AdminRequest,
     AdminResponse,
@@ -36,6 +34,8 @@ from node.app.admin import AdminService
 from node.app.signin import SESSION_LIFE, TOKEN_CHARS_MAX, Signed, is_own_form
 from node.errors import NodeError
 from node.framing import HEAD_END, measure
+from node.web.rendering import Renderer, SitePage
+from node.web.translations import SOURCE, Translations
 
 BODY_BYTES_MAX = 1024 * 1024 - 1
 """Limit of a request body, also the HTTP library's: fits a rule file with three bytes for each character, as
@@ -88,14 +88,23 @@ class AdminServer:
         address: str,
         port: int,
         hosts: frozenset[str] = frozenset(),
-        words: Callable[[], Mapping[str, AdminTranslations]] = dict,
+        translations: Mapping[str, Translations] | None = None,
     ) -> None:
         self.bound: tuple[str, int] | None = None
         """Address and port that it listens on, once `ready`."""
         self.ready = asyncio.Event()
         self._backend = backend
         self._address, self._port, self._hosts = address, port, hosts
-        self._renderer = AdminRenderer(words)
+        self._renderer = Renderer("node.admin", translations)
+        self._headers = {
+            "Server": "procomu",
+            "Cache-Control": "no-store",
+            "Content-Security-Policy": self._renderer.content_security_policy,
+            "X-Content-Type-Options": "nosniff",
+            # The sign-in token is in a URL; it must not leak to other sites.
+            "Referrer-Policy": "same-origin",
+            "Cross-Origin-Opener-Policy": "same-origin",
+        }
         self._limiter: AdminConnectionLimiter[_Connection] = AdminConnectionLimiter(
             CONNECTIONS_MAX, CONNECTIONS_OF_ADDRESS_MAX
         )
@@ -167,7 +176,7 @@ class AdminServer:
         """A complete HTTP response for data that is not a valid request."""
         body = self._renderer.render(TROUBLES.get(status, NO_REQUEST), SOURCE)
         fields = {
-            **self._renderer.headers,
+            **self._headers,
             "Content-Type": "text/html; charset=utf-8",
             "Content-Length": str(len(body)),
             "Connection": "close",
@@ -198,7 +207,7 @@ class AdminServer:
             response = self._trouble(
                 503, "That did not work", sentence(trouble.message), sentence(trouble.mend)
             )
-        response.headers.update(self._renderer.headers)
+        response.headers.update(self._headers)
         response.force_close()
         return response
 
@@ -284,7 +293,7 @@ class AdminServer:
     def _trouble(self, status: int, title: str, message: str, mend: str) -> web.Response:
         return self._page(TroublePage(title, message, mend), status)
 
-    def _page(self, page: AdminPage, status: int = 200, lang: str = SOURCE) -> web.Response:
+    def _page(self, page: SitePage, status: int = 200, lang: str = SOURCE) -> web.Response:
         return _html(self._renderer.render(page, lang), status)
 
 

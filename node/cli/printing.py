@@ -6,13 +6,13 @@ from typing import Any
 
 import segno
 
-from captive_portal.catalogues import SOURCE, read_catalogues
 from node.accounts.vouchers import Batch
-from node.admin.render import AdminRenderer
 from node.admin.voucher_sheet import PrintedSheet, make_sheet
 from node.app.admin import SiteInfo
 from node.app.admin_vouchers import IssuedBatch
 from node.errors import NodeError
+from node.web.rendering import Renderer
+from node.web.translations import SOURCE, read_catalogues
 
 QR_SCALE = 4
 """Pixels for each module of the QR code."""
@@ -20,9 +20,9 @@ QR_SCALE = 4
 
 def check_language(lang: str) -> str:
     """The language to print in; English for an empty one. Raises NodeError for an unknown one."""
-    words = read_catalogues().words
-    if (lang or SOURCE) not in words:
-        raise NodeError(f"there is no language {lang!r:.40}", f"choose one of {', '.join(words)}")
+    languages = read_catalogues().translations
+    if (lang or SOURCE) not in languages:
+        raise NodeError(f"there is no language {lang!r:.40}", f"choose one of {', '.join(languages)}")
     return lang or SOURCE
 
 
@@ -32,7 +32,7 @@ def sheet(answer: Mapping[str, Any], *, network: str, lang: str) -> bytes:
     place = SiteInfo(**{**answer["place"], "zones": (), "languages": ()})
     slips = make_sheet(issued, place, network=network, lang=lang)
     page = PrintedSheet(slips, issued.batch, len(issued.codes))
-    return AdminRenderer(lambda: read_catalogues().words).render(page, lang)
+    return Renderer("node.admin", read_catalogues().translations).render(page, lang)
 
 
 def card_picture(answer: Mapping[str, Any]) -> bytes:

@@ -49,7 +49,7 @@ PICTURES = (
 
 def sources() -> Iterator[Path]:
     """All files that can change the pictures."""
-    for folder in ("captive_portal/templates", "node/admin/templates", "captive_portal/languages"):
+    for folder in ("captive_portal/templates", "node/admin/templates", "node/web/languages"):
         yield from sorted(path for path in (ROOT / folder).iterdir() if path.is_file())
     yield from (
         ROOT / "tests/browser" / name for name in ("pictures.py", "people.py", "scenes.py", "admin_scenes.py")

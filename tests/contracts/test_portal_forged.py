@@ -385,14 +385,14 @@ async def test_no_log_contains_what_people_typed_or_who_they_are(
 
 async def test_personal_pages_are_not_cached(server: PortalServer, ana: PortalBrowser) -> None:
     """After an erasure no page that was made for that person remains."""
-    before = server.portal._renderer.render.cache_info().currsize
+    before = server.portal._renderer.render_cached.cache_info().currsize
     for path in FOR_DEVICES:
         await ana.get(path)
     await send(ana, "/devices/name", whole("/devices/name"))
     await send(ana, "/join/code", whole("/join/code", code="nonsense"))
-    assert before == server.portal._renderer.render.cache_info().currsize
+    assert before == server.portal._renderer.render_cached.cache_info().currsize
     await ana.get("/privacy")
-    assert before <= server.portal._renderer.render.cache_info().currsize
+    assert before <= server.portal._renderer.render_cached.cache_info().currsize
 
 
 async def test_simultaneous_joins_do_not_mix(

@@ -9,13 +9,13 @@ import pytest
 
 from captive_portal import info_pages, splash
 from captive_portal.forms import LANGUAGE
-from captive_portal.language_choice import LanguageChooser
 from captive_portal.page_context import PageContext
-from captive_portal.render import Renderer
+from captive_portal.server import portal_renderer
 from node.accounts.notices import Notice, NoticeText
 from node.accounts.terms import TermsText
 from node.governance.evaluate import evaluate
 from node.sessions import state as session_state
+from node.web.language_choice import LanguageChooser
 from tests.contracts.portal_client import PortalBrowser
 from tests.fakes.portal_backend import COMMUNITY, FOUR_HOURS, FakePortalBackend
 from tests.fakes.portal_server import (
@@ -24,7 +24,7 @@ from tests.fakes.portal_server import (
     STRANGERS_ADDRESS,
     TOKENS,
     open_portal_server,
-    renderer,
+    rendered,
 )
 from tests.fakes.rule_files import GUEST, example, on
 
@@ -265,7 +265,7 @@ async def test_rules_and_reasons_are_in_the_readers_language() -> None:
 @pytest.mark.parametrize("tag", ["fr", "es", "ca", "ar"])
 async def test_exported_data_is_labelled_in_the_readers_language(tag: str) -> None:
     async with open_portal_server() as server:
-        words, backend = server.portal.words[tag], server.backend
+        words, backend = server.portal.translations[tag], server.backend
         body = (await PortalBrowser(server.port).get("/privacy", Accept_Language=tag)).body
     for kept in backend.kept():
         assert kept.purpose not in body
@@ -284,8 +284,8 @@ async def test_a_new_language_is_one_file_and_is_offered(tmp_path: Path) -> None
         "utf-8",
     )
     async with open_portal_server() as server:
-        server.portal._renderer = basque = Renderer(tmp_path)
-        server.portal._languages = LanguageChooser(basque.words.values())
+        server.portal._renderer = basque = portal_renderer(tmp_path)
+        server.portal._languages = LanguageChooser(each.language for each in basque.translations.values())
         server.portal._splash_cache._render = basque.render
         reply = await PortalBrowser(server.port).get(Accept_Language="eu-ES")
     assert "Ongi etorri" in reply.body
@@ -295,6 +295,6 @@ async def test_a_new_language_is_one_file_and_is_offered(tmp_path: Path) -> None
 def test_a_right_to_left_page_isolates_addresses_and_codes() -> None:
     """Names in other scripts are in elements of their own, so that they do not reorder the sentence."""
     place = PageContext("Vall Verda", "Library", "login.example", "", "", lang="ar", direction="rtl")
-    body = renderer().render_once(info_pages.NotFound(place)).decode()
+    body = rendered(info_pages.NotFound(place)).decode()
     assert "<bdi>Vall Verda</bdi>" in body
     assert "<bdi>login.example</bdi>" in body

@@ -13,8 +13,8 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
-from captive_portal.catalogues import FOLDER, SOURCE
 from node.config.settings import TERMS
+from node.web.translations import FOLDER, SOURCE
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("captive_portal", "node")

@@ -11,9 +11,10 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import read_po
 from jinja2 import Environment, nodes
 
-from captive_portal.catalogues import FOLDER, SOURCE, read_catalogues, unsound
-from captive_portal.render import TEMPLATES
+from node.web.translations import FOLDER, SOURCE, read_catalogues, unsound
 from tests.docs.catalogues import texts, updated
+
+TEMPLATES = Path(__file__).parents[2] / "captive_portal/templates"
 
 MEND = "run: python -m tests.docs.catalogues, then translate what is new"
 FILES = sorted(FOLDER.glob("*.po"))
@@ -80,7 +81,7 @@ def test_the_plural_forms_are_those_of_the_language(path: Path) -> None:
     """One form of ours for each form of Unicode's CLDR, for every number that can occur."""
     locale = Locale.parse(path.stem, sep="-")
     forms_max = catalogue(path).num_plurals
-    chooses = read_catalogues(FOLDER).words[path.stem]._plural
+    chooses = read_catalogues(FOLDER).translations[path.stem]._plural
     pairs = {(locale.plural_form(count), chooses(count)) for count in range(1_000)}
     assert len(pairs) == len({unicode for unicode, _ in pairs}) == len({form for _, form in pairs})
     assert {form for _, form in pairs} == set(range(forms_max))

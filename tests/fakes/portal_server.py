@@ -8,9 +8,10 @@ from functools import cache
 
 from captive_portal.forms import Tokens, boot_name
 from captive_portal.limits import Limits
-from captive_portal.render import Renderer
-from captive_portal.server import Portal
+from captive_portal.page_context import PortalPage
+from captive_portal.server import Portal, portal_renderer
 from node.units import MacAddress
+from node.web.rendering import Renderer
 from tests.fakes.portal_backend import FakeCallers, FakePortalBackend
 
 ANA, BEN = MacAddress("02:00:00:00:00:0a"), MacAddress("02:00:00:00:00:0b")
@@ -48,7 +49,12 @@ class BootClock:
 @cache
 def renderer() -> Renderer:
     """Loaded once for all servers of a test run."""
-    return Renderer()
+    return portal_renderer()
+
+
+def rendered(page: PortalPage) -> bytes:
+    """The page in its language, without a cache."""
+    return renderer().render(page, page.place.lang)
 
 
 @asynccontextmanager

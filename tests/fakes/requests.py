@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from captive_portal.page_context import ENGLISH_ONLY, PageLanguage
 from captive_portal.request_context import RequestContext
 from node.app.views import CommunityView, GuestView
 from node.sessions import state as session_state
 from node.units import MacAddress
+from node.web.language_choice import ENGLISH_ONLY, PageLanguage
 from tests.fakes.portal_backend import FakePortalBackend
 from tests.fakes.portal_server import ANA, TOKENS
 

@@ -119,9 +119,12 @@ def test_personal_data_is_shown_as_tables() -> None:
         "nothing": None,
     }
     assert (
-        DataTable("", (), (("account", "ana"), ("nothing", "")), False),
+        DataTable("", (), (("Account", "ana"), ("nothing", "")), False),
         DataTable(
-            "devices", ("mac", "name", "online"), (("02:00", "phone", ""), ("02:01", "", "true")), False
+            "Devices",
+            ("Hardware address", "Name", "online"),
+            (("02:00", "phone", ""), ("02:01", "", "true")),
+            False,
         ),
         DataTable("days", (), (("1", "2026-04-01"),), False),
         DataTable("usage", (), (("2026-04", '{"down": 1}'),), False),

@@ -24,7 +24,7 @@ from tests.fakes.portal_backend import (
     REVOKED_CODE,
     FakePortalBackend,
 )
-from tests.fakes.portal_server import ANA, BEN, renderer
+from tests.fakes.portal_server import ANA, BEN, rendered
 from tests.fakes.requests import context, inside
 
 TABLET = "02:00:00:00:00:0c"
@@ -281,7 +281,7 @@ async def test_a_failed_write_asks_to_try_again() -> None:
 
 def test_a_failed_write_is_explained_in_plain_words_and_without_paths() -> None:
     path = "/var/lib/procomu/procomu.db"
-    page = renderer().render(info_pages.refused(context(), Refused("memory", f"{path} is full"))).decode()
+    page = rendered(info_pages.refused(context(), Refused("memory", f"{path} is full"))).decode()
     assert "cannot save anything" in page
     assert path not in page
 
@@ -303,7 +303,7 @@ SHOWN_AS_PAGES = {"removed", "trouble", "memory"}
 def test_every_reason_has_its_own_message(reason: RefusalReason) -> None:
     for way in WAYS:
         failure = splash.failure(way, Refused(reason, "", wait_s=61))
-        page = renderer().render(splash.splash(context(), failure=failure)).decode()
+        page = rendered(splash.splash(context(), failure=failure)).decode()
         said = page.partition(f'id="{way}-error">')[2].partition("</p>")[0]
         assert len(said.split()) > 3
         assert "That did not work" not in said

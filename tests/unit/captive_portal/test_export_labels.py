@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from captive_portal.export_labels import EXPORT_LABELS
-from captive_portal.translations import Translations
+from captive_portal.account_page import EXPORT_LABELS, label
 from node.accounts import personal_data
 from node.accounts.device_bindings import Binding
 from node.accounts.objections import Objection
 from node.app import account
+from node.web.translations import Translations
 
 
 def keys_of(module: str, function: str) -> set[str]:
@@ -42,6 +42,6 @@ def test_everything_exported_to_a_person_has_a_label() -> None:
 
 def test_a_label_is_in_the_readers_language_and_a_date_stays_a_date() -> None:
     catalan = Translations("ca", {"How it joined": ("Entrada",)})
-    assert "Entrada" == catalan.label("way")
-    assert "How it joined" == Translations("en").label("way")
-    assert "2026-04-01" == catalan.label("2026-04-01")
+    assert "Entrada" == label("way", catalan)
+    assert "How it joined" == label("way", Translations("en"))
+    assert "2026-04-01" == label("2026-04-01", catalan)

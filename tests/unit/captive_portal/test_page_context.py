@@ -6,15 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from captive_portal.page_context import (
-    ENGLISH,
-    Language,
-    PageLanguage,
-    Text,
-    contact_link,
-    page_context,
-    paragraphs,
-)
+from captive_portal.page_context import Text, contact_link, page_context, paragraphs
+from node.web.language_choice import ENGLISH, Language, PageLanguage
 from tests.fakes.portal_backend import COMMUNITY
 
 ARABIC = Language("ar", "العربية", "rtl")

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from captive_portal import page_notices
-from captive_portal.translations import Translations
 from node.accounts.notices import Notice, NoticeText
 from node.accounts.terms import TermsText
 from node.governance.translations import ENGLISH
 from node.lan.service_list import ServiceView
+from node.web.translations import Translations
 from tests.fakes.portal_backend import COMMUNITY
 
 ASSEMBLY = (

@@ -10,7 +10,7 @@ from node.app.views import DeviceView, Full, GuestView, Refused
 from node.sessions import state as session_state
 from node.units import NO_USAGE
 from tests.fakes.portal_backend import COMMUNITY, FakePortalBackend
-from tests.fakes.portal_server import ANA, BEN, renderer
+from tests.fakes.portal_server import ANA, BEN, rendered
 from tests.fakes.requests import context, inside
 
 DEVICES = (DeviceView(BEN, "tablet", False, True, 900),)
@@ -51,7 +51,7 @@ def test_a_known_device_returns_with_one_tap_where_others_enter_a_code() -> None
     community = replace(COMMUNITY, ways=("voucher",))
     for known, times in ((guest, 1), (replace(guest, comes_back=False), 0)):
         page = splash.splash(context(community=community), splash.word_for(known))
-        assert times == renderer().render(page).count(b'action="/join/terms"')
+        assert times == rendered(page).count(b'action="/join/terms"')
 
 
 @pytest.mark.parametrize(("wait_s", "minutes"), [(0, 0), (1, 1), (60, 1), (61, 2), (3_600, 60)])

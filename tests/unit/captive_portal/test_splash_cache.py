@@ -4,13 +4,14 @@ from dataclasses import replace
 
 from captive_portal import splash
 from captive_portal.forms import JOIN, LANGUAGE
-from captive_portal.page_context import Language, PageLanguage, PortalPage
+from captive_portal.page_context import PortalPage
 from captive_portal.splash_cache import DEVICES_MAX, SPLASHES_MAX, SplashCache
 from node.accounts.notices import Notice, NoticeText
 from node.lan.service_list import ServiceView
 from node.units import MacAddress
+from node.web.language_choice import Language, PageLanguage
 from tests.fakes.portal_backend import COMMUNITY, FakePortalBackend
-from tests.fakes.portal_server import BEN, renderer
+from tests.fakes.portal_server import BEN, rendered, renderer
 from tests.fakes.requests import context
 
 
@@ -20,15 +21,15 @@ class Counted:
     def __init__(self) -> None:
         self.made = 0
 
-    def __call__(self, page: PortalPage) -> bytes:
+    def __call__(self, page: PortalPage, lang: str) -> bytes:
         self.made += 1
-        return renderer().render_once(page)
+        return renderer().render(page, lang)
 
 
 def test_the_cached_page_equals_the_rendered_page() -> None:
-    splashes = SplashCache(renderer().render_once)
+    splashes = SplashCache(renderer().render)
     for word in ("", "expired", "code-over"):
-        assert renderer().render_once(splash.splash(context(), word)) == splashes.body(context(), word)
+        assert rendered(splash.splash(context(), word)) == splashes.body(context(), word)
 
 
 def test_each_device_has_its_own_token_on_a_page_rendered_once() -> None:
@@ -68,7 +69,7 @@ SPOKEN = PageLanguage(Language("en", "English"), (Language("en", "English"), Lan
 
 
 def test_each_device_has_its_own_token_for_the_language_and_a_new_one_each_minute() -> None:
-    splashes = SplashCache(renderer().render_once)
+    splashes = SplashCache(renderer().render)
     now = context(page_language=SPOKEN)
     later = replace(now, tokens=replace(now.tokens, minute=now.tokens.minute + 1))
     for each in (now, context(page_language=SPOKEN, mac=BEN), later, now):
@@ -81,7 +82,7 @@ def test_each_device_has_its_own_token_for_the_language_and_a_new_one_each_minut
 
 
 def test_many_devices_do_not_fill_the_memory() -> None:
-    splashes = SplashCache(renderer().render_once)
+    splashes = SplashCache(renderer().render)
     for number in range(DEVICES_MAX + 2):
         splashes.body(context(mac=MacAddress(f"02:00:00:00:{number >> 8:02x}:{number & 255:02x}")), "")
     assert len(splashes._signed) < DEVICES_MAX

@@ -1,14 +1,14 @@
 """A device keeps the language that was chosen on it, without a cookie."""
 
-from captive_portal.language_choice import CHOICES_MAX, LanguageChooser
-from captive_portal.translations import Translations
 from node.units import MacAddress
+from node.web.language_choice import CHOICES_MAX, LanguageChooser
+from node.web.translations import Translations
 
 ANA, BEN = MacAddress("02:00:00:00:00:0a"), MacAddress("02:00:00:00:00:0b")
 
 
 def four() -> LanguageChooser:
-    return LanguageChooser(Translations(tag) for tag in ("en", "ca", "es", "fr"))
+    return LanguageChooser(Translations(tag).language for tag in ("en", "ca", "es", "fr"))
 
 
 def test_a_choice_holds_for_its_device_and_for_no_other() -> None:

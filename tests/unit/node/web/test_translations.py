@@ -9,12 +9,11 @@ from babel.numbers import format_decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from captive_portal.catalogues import read_catalogues
-from captive_portal.translations import Translations, is_sound
 from node.units import BitsPerSecond, Bytes, Rates
+from node.web.translations import Translations, is_sound, read_catalogues
 
 ENGLISH = Translations("en")
-ALL = MappingProxyType(read_catalogues().words)
+ALL = MappingProxyType(read_catalogues().translations)
 # CLDR data for each; English as it is written in most of the world.
 LOCALES = {"en": "en_GB", "ca": "ca", "es": "es", "fr": "fr", "ar": "ar_MA"}
 # Where month names of the Maghreb differ from those that are understood everywhere.
@@ -79,7 +78,7 @@ def test_any_time_can_be_written_in_any_language(tag: str, seconds: int) -> None
 
 def test_a_dual_form_needs_no_number() -> None:
     arabic = ALL["ar"]
-    assert "rtl" == arabic.direction
+    assert "rtl" == arabic.language.direction
     assert ["يوم واحد", "يومان", "3 أيام", "11 يومًا", "100 يوم"] == [
         arabic.duration(days * 86_400).replace("\u00a0", " ") for days in (1, 2, 3, 11, 100)
     ]

@@ -1,14 +1,16 @@
 """Colour contrast, and a small first page."""
 
 import re
+from pathlib import Path
 
 import pytest
 
 from captive_portal import info_pages, splash
 from captive_portal.page_context import PageContext
-from captive_portal.render import TEMPLATES
-from tests.fakes.portal_server import renderer
+from tests.fakes.portal_server import rendered, renderer
 from tests.fakes.requests import context
+
+TEMPLATES = Path(__file__).parents[3] / "captive_portal/templates"
 
 STYLE = (TEMPLATES / "style.css").read_text()
 LIGHT, DARK = (dict(re.findall(r"--([a-z-]+):(#[0-9a-f]+)", block)) for block in STYLE.split("}")[:2])
@@ -49,15 +51,15 @@ def test_both_themes_define_the_same_colours() -> None:
 
 
 def test_equal_pages_are_rendered_once() -> None:
-    first = renderer().render(info_pages.our_network(context()))
-    assert first is renderer().render(info_pages.our_network(context()))
-    assert first == renderer().render_once(info_pages.our_network(context()))
+    first = renderer().render_cached(info_pages.our_network(context()))
+    assert first is renderer().render_cached(info_pages.our_network(context()))
+    assert first == renderer().render(info_pages.our_network(context()))
 
 
 def test_the_first_page_is_small() -> None:
-    assert len(renderer().render_once(splash.splash(context()))) < splash.SPLASH_BYTES_MAX
+    assert len(rendered(splash.splash(context()))) < splash.SPLASH_BYTES_MAX
 
 
 def test_a_right_to_left_page_declares_it() -> None:
     place = PageContext("سلام", "", "login.example", "", "", lang="ar", direction="rtl")
-    assert b'<html lang="ar" dir="rtl">' in renderer().render_once(info_pages.NotFound(place))
+    assert b'<html lang="ar" dir="rtl">' in rendered(info_pages.NotFound(place))

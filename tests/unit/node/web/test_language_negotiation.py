@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from captive_portal.language_negotiation import HEADER_CHARACTERS_MAX, is_tag, lookup, negotiate
+from node.web.language_choice import HEADER_CHARACTERS_MAX, is_tag, lookup, negotiate
 
 OFFERED = ("en", "ar", "ca", "es", "fr", "pt-BR")
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from captive_portal import info_pages
-from captive_portal.catalogues import CATALOGUE_BYTES_MAX, LANGUAGES_MAX, read_catalogues
 from captive_portal.page_context import PageContext
-from captive_portal.render import Renderer
+from captive_portal.server import portal_renderer
+from node.web.translations import CATALOGUE_BYTES_MAX, LANGUAGES_MAX, read_catalogues
 
 HEAD = """\
 msgid ""
@@ -36,18 +36,19 @@ def written(folder: Path, name: str, text: str) -> Path:
 
 
 def test_a_new_language_is_one_file(tmp_path: Path) -> None:
-    renderer = Renderer(written(tmp_path, "eu.po", HEAD + DAYS))
-    assert {"en", "eu"} == set(renderer.words)
-    assert ("Euskara", "ltr") == (renderer.words["eu"].name, renderer.words["eu"].direction)
-    assert "egun bat" == renderer.words["eu"].duration(86_400)
-    assert "bi egun" == renderer.words["eu"].duration(2 * 86_400)
-    assert "21 egun" == renderer.words["eu"].duration(21 * 86_400)
+    renderer = portal_renderer(written(tmp_path, "eu.po", HEAD + DAYS))
+    assert {"en", "eu"} == set(renderer.translations)
+    basque = renderer.translations["eu"]
+    assert ("Euskara", "ltr") == (basque.language.name, basque.language.direction)
+    assert "egun bat" == basque.duration(86_400)
+    assert "bi egun" == basque.duration(2 * 86_400)
+    assert "21 egun" == basque.duration(21 * 86_400)
 
 
 def test_an_untranslated_text_is_shown_in_english(tmp_path: Path) -> None:
-    renderer = Renderer(written(tmp_path, "eu.po", HEAD))
+    renderer = portal_renderer(written(tmp_path, "eu.po", HEAD))
     place = PageContext("Vall Verda", "", "login.example", "", "", lang="eu")
-    said_in_english = renderer.render(info_pages.NotFound(place)).replace(b'lang="eu"', b'lang="en"')
+    said_in_english = renderer.render(info_pages.NotFound(place), "eu").replace(b'lang="eu"', b'lang="en"')
     assert said_in_english == renderer.render(
         info_pages.NotFound(PageContext("Vall Verda", "", "login.example", "", "", lang="en"))
     )
@@ -55,7 +56,7 @@ def test_an_untranslated_text_is_shown_in_english(tmp_path: Path) -> None:
 
 def test_a_fuzzy_translation_is_not_shown(tmp_path: Path) -> None:
     fuzzy = '\n#, fuzzy\nmsgid "Welcome"\nmsgstr "Agur"\n'
-    assert "Welcome" == read_catalogues(written(tmp_path, "eu.po", HEAD + fuzzy)).words["eu"].gettext(
+    assert "Welcome" == read_catalogues(written(tmp_path, "eu.po", HEAD + fuzzy)).translations["eu"].gettext(
         "Welcome"
     )
 
@@ -83,9 +84,9 @@ def test_a_translation_with_other_placeholders_or_tags_is_shown_in_english_and_r
     broken = f'\nmsgid "{text}"\nmsgstr "{translation}"\n\nmsgid "Yes"\nmsgstr "Bai"\n'
     found = read_catalogues(written(tmp_path, "eu.po", HEAD + broken))
     source = text.replace('\\"', '"')
-    assert source == found.words["eu"].gettext(source)
-    assert "Bai" == found.words["eu"].gettext("Yes")
-    (trouble,) = found.troubles
+    assert source == found.translations["eu"].gettext(source)
+    assert "Bai" == found.translations["eu"].gettext("Yes")
+    (trouble,) = found.problems
     assert "eu.po" in trouble
     assert "other marks or tags" in trouble
 
@@ -111,8 +112,8 @@ def test_an_unreadable_file_costs_its_own_language_only(
     written(tmp_path, "ca.po", HEAD)
     (tmp_path / name).write_bytes(content)
     found = read_catalogues(tmp_path)
-    assert {"en", "ca"} == set(found.words)
-    (trouble,) = found.troubles
+    assert {"en", "ca"} == set(found.translations)
+    (trouble,) = found.problems
     assert said in trouble
 
 
@@ -120,14 +121,14 @@ def test_a_folder_full_of_files_uses_no_more_memory_than_its_limit(tmp_path: Pat
     for number in range(LANGUAGES_MAX + 3):
         written(tmp_path, f"x{chr(97 + number // 26)}{chr(97 + number % 26)}.po", HEAD)
     found = read_catalogues(tmp_path)
-    assert LANGUAGES_MAX + 1 == len(found.words)
-    assert f"only the first {LANGUAGES_MAX} are read" in found.troubles[0]
+    assert LANGUAGES_MAX + 1 == len(found.translations)
+    assert f"only the first {LANGUAGES_MAX} are read" in found.problems[0]
 
 
 def test_memory_of_the_parser_is_released() -> None:
     """In its own process, because other tests may use the modules."""
     program = (
-        "import sys; from captive_portal.catalogues import read_catalogues; read_catalogues(); "
+        "import sys; from node.web.translations import read_catalogues; read_catalogues(); "
         "print([name for name in sys.modules if name.startswith('babel')])"
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -136,5 +137,5 @@ def test_memory_of_the_parser_is_released() -> None:
 
 def test_every_shipped_language_is_fully_usable() -> None:
     found = read_catalogues()
-    assert () == found.troubles
-    assert {"en", "ca", "es", "fr", "ar"} <= set(found.words)
+    assert () == found.problems
+    assert {"en", "ca", "es", "fr", "ar"} <= set(found.translations)

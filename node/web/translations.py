@@ -1,18 +1,35 @@
-"""Translations of one language: texts, and the format of numbers, amounts, dates and times.
-
-All of it comes from one catalogue. A text without a translation is shown in English.
+"""Translations: one catalogue for each language, a ``.po`` file in the folder beside this file that is named by its tag
+(RFC 5646). It has the texts, and the format of numbers, amounts, dates and times. A text without a translation is shown
+in English.
 """
 
+import gc
 import re
+import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
+from gettext import c2py
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from captive_portal.export_labels import EXPORT_LABELS
-from captive_portal.page_context import Direction
 from node.governance.number_format import amount_words, number_words
 from node.governance.translations import N_
 from node.units import BitsPerSecond, Bytes, Rates, show_rate, show_volume
+from node.web.language_choice import Language, is_tag
+
+if TYPE_CHECKING:
+    from babel.messages.catalog import Catalog, Message
+
+FOLDER = Path(__file__).parent / "languages"
+SOURCE = "en"
+"""Language of the texts in the code; its file is the template for a new language."""
+LANGUAGES_MAX = 40
+CATALOGUE_BYTES_MAX = 500_000
+COUNTS_TRIED = 1_000
+"""Plural formulas depend on the last three digits at most."""
 
 _MARKS = re.compile(r"%\(\w*\)[sd]|%%|%|\{\w*\}|[{}]")
 _TAGS = re.compile(r"<[^>]*>?|&\w+;|[<>]")
@@ -51,15 +68,13 @@ class Translations:
         texts: Mapping[Key, tuple[str, ...]] | None = None,
         plural: Callable[[int], int] = english_plural,
     ) -> None:
-        self.tag = tag
-        """RFC 5646, such as ``ca`` or ``pt-BR``."""
         self._texts = texts or {}
         self._plural = plural
         # Translators: this language's own name, in this language.
-        self.name = self.pgettext("language", "English")
+        name = self.pgettext("language", "English")
         # Translators: rtl for a language that is written from right to left, such as Arabic.
         right_to_left = self.pgettext("direction", "ltr") == "rtl"
-        self.direction: Direction = "rtl" if right_to_left else "ltr"
+        self.language = Language(tag, name, "rtl" if right_to_left else "ltr")
 
     def gettext(self, text: str) -> str:
         said = self._texts.get(text)
@@ -78,12 +93,6 @@ class Translations:
     def _numbered(self, key: Key, one: str, many: str, count: int) -> str:
         said = self._texts.get(key)
         return (one, many)[english_plural(count)] if said is None else said[self._plural(count)]
-
-    def label(self, name: str) -> str:
-        """Readable name of an exported field such as ``seconds_left``; any other text is returned
-        unchanged."""
-        known = EXPORT_LABELS.get(name)
-        return name if known is None else self.gettext(known)
 
     def number(self, number: str) -> str:
         """A number in digits with a decimal point, in this language's format."""
@@ -145,3 +154,106 @@ def is_sound(sources: tuple[str, ...], translation: str) -> bool:
         # "one day" needs no number where the plural needs one.
         len(sources) > 1 and marks < set(_MARKS.findall(sources[-1])) and not marks & {"%", "{", "}"}
     )
+
+
+# Message catalogues from the folder beside this file: one ``.po`` file for each language, named by its tag
+# (RFC 5646).
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogues:
+    """All usable languages, and problems with the files of others."""
+
+    translations: Mapping[str, Translations]
+    """By tag, the source language first."""
+    problems: tuple[str, ...]
+    """One sentence each, with the file name and the fix."""
+
+
+def read_catalogues(folder: Path = FOLDER) -> Catalogues:
+    """Reads all catalogues. An unusable file is left out and an unusable translation is replaced by English;
+    both are reported in `problems` and never prevent a page."""
+    is_babel_in_use = bool(_babel())
+    translations = {SOURCE: Translations(SOURCE)}
+    problems: list[str] = []
+    paths = sorted(folder.glob("*.po"))
+    if len(paths) > LANGUAGES_MAX:
+        problems.append(f"{folder} has {len(paths)} languages; only the first {LANGUAGES_MAX} are read")
+    for path in paths[:LANGUAGES_MAX]:
+        try:
+            translations[path.stem], found = _read(path)
+        except (OSError, ValueError) as error:
+            problems.append(f"{path.name} is not used: {error}")
+        else:
+            problems += found
+    if not is_babel_in_use:
+        _forget_babel()
+    return Catalogues(translations, tuple(problems))
+
+
+def _read(path: Path) -> tuple[Translations, list[str]]:
+    if not is_tag(path.stem):
+        raise ValueError("its name is not a language; write one such as ca.po or pt-BR.po")
+    # Babel takes memory while it reads, and is not needed afterwards.
+    from babel.messages.pofile import PoFileError, read_po  # noqa: PLC0415
+
+    text = path.read_bytes()
+    if len(text) > CATALOGUE_BYTES_MAX:
+        raise ValueError(f"it has {len(text)} bytes; {CATALOGUE_BYTES_MAX} are allowed")
+    try:
+        catalogue = read_po(BytesIO(text), ignore_obsolete=True, abort_invalid=True)
+    except PoFileError as error:
+        raise ValueError(f"it cannot be read; check it with: msgfmt --check {path.name} ({error})") from error
+    problems = [
+        f"{path.name}: {message.id!r} is said in English, because its translation has other marks or tags"
+        for message in unsound(catalogue)
+    ]
+    texts = {
+        _key(message): _texts(message.string) for message in catalogue if message.id and _is_usable(message)
+    }
+    return Translations(path.stem, texts, _plural(catalogue)), problems
+
+
+def _plural(catalogue: "Catalog") -> Callable[[int], int]:
+    """Raises ValueError unless the plural formula always selects a form that the file has."""
+    plural: Callable[[int], int] = c2py(catalogue.plural_expr)
+    if not all(0 <= plural(count) < catalogue.num_plurals for count in range(COUNTS_TRIED)):
+        raise ValueError(
+            f"its plural formula chooses among more than {catalogue.num_plurals} forms; "
+            "see Plural-Forms in another language's file"
+        )
+    return plural
+
+
+def _key(message: "Message") -> Key:
+    one = sys.intern(_texts(message.id)[0])  # shared by all languages
+    return (message.context, one) if message.context else one
+
+
+def _is_usable(message: "Message") -> bool:
+    return not message.fuzzy and all(_texts(message.string)) and _may_be_shown(message)
+
+
+def unsound(catalogue: "Catalog") -> "list[Message]":
+    """Messages whose translation must not be shown."""
+    return [message for message in catalogue if message.id and not _may_be_shown(message)]
+
+
+def _may_be_shown(message: "Message") -> bool:
+    return all(is_sound(_texts(message.id), text) for text in _texts(message.string) if text)
+
+
+def _texts(text: object) -> tuple[str, ...]:
+    """The plural forms of a message or its translation; one if there is no plural."""
+    return (text,) if isinstance(text, str) else tuple(text) if isinstance(text, list | tuple) else ()
+
+
+def _babel() -> list[str]:
+    return [name for name in sys.modules if name.partition(".")[0] == "babel"]
+
+
+def _forget_babel() -> None:
+    """Unloads Babel: it is needed once, and the node runs for months."""
+    for name in _babel():
+        del sys.modules[name]
+    gc.collect()

@@ -1,0 +1,109 @@
+"""Renders the pages of a site with its templates, in the language of the page."""
+
+import base64
+import hashlib
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from functools import lru_cache
+from typing import Protocol
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup
+
+from node.web.translations import SOURCE, Translations
+
+PAGES_REMEMBERED = 64
+FORMATS = ("number", "volume", "rate", "rates", "day", "moment", "duration")
+"""Methods of `Translations` that templates use as filters: ``{{ page.used|volume }}``."""
+
+# Not an argument, so that macros of other templates use it too; each thread has its own.
+_translations: ContextVar[Translations] = ContextVar("translations")
+
+
+class SitePage(Protocol):
+    """A frozen value with everything that its template shows."""
+
+    @property
+    def template(self) -> str:
+        """File name of its template."""
+
+    def __hash__(self) -> int: ...
+
+
+class Renderer:
+    """Renders with the folder ``templates`` of a package: its HTML files, and its style sheets, which templates include
+    as ``styles.NAME``. Each template is read when it is first needed."""
+
+    def __init__(self, package: str, translations: Mapping[str, Translations] | None = None) -> None:
+        self.translations = translations or {SOURCE: Translations(SOURCE)}
+        """By language tag."""
+        loader = PackageLoader(package)
+        self._environment = environment = _environment(loader)
+        styles = {
+            name.removesuffix(".css"): " ".join(loader.get_source(environment, name)[0].split())
+            for name in environment.list_templates(["css"])
+        }
+        environment.globals["styles"] = {name: Markup(style) for name, style in styles.items()}  # noqa: S704 - own files
+        self.content_security_policy = (
+            f"default-src 'none'; style-src {' '.join(map(_source, styles.values()))}; img-src data:; "
+            "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+        )
+        """Value of the header field: the styles of this site, and nothing from elsewhere."""
+        self.render_cached = lru_cache(maxsize=PAGES_REMEMBERED)(self.render)
+        """Like `render`, for pages without personal data."""
+
+    def load(self) -> None:
+        """Reads all templates now."""
+        for name in self._environment.list_templates(["html"]):
+            self._environment.get_template(name)
+
+    def translations_for(self, tag: str) -> Translations:
+        """Translations for a tag; the source language without a catalogue."""
+        return self.translations.get(tag) or self.translations[SOURCE]
+
+    def render(self, page: SitePage, lang: str = SOURCE) -> bytes:
+        """The page as UTF-8; characters that it cannot have are replaced."""
+        translations = self.translations_for(lang)
+        _translations.set(translations)
+        html = self._environment.get_template(page.template).render(page=page, language=translations.language)
+        return html.encode("utf-8", "replace")
+
+
+def _environment(loader: PackageLoader) -> Environment:
+    environment = Environment(
+        loader=loader,
+        autoescape=True,
+        auto_reload=False,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    environment.policies["ext.i18n.trimmed"] = True
+    environment.install_gettext_callables(  # type: ignore[attr-defined]
+        _translated("gettext"),
+        _translated("ngettext"),
+        newstyle=True,
+        pgettext=_translated("pgettext"),
+        npgettext=_translated("npgettext"),
+    )
+    for name in FORMATS:
+        environment.filters[name] = _translated(name)
+    return environment
+
+
+def _translated(name: str) -> Callable[..., str]:
+    """A template function that calls one method of the translations of the page."""
+
+    # With a context, or Jinja would fold constants in the language of the first page.
+    @pass_context
+    def translated(_context: Context, *values: object) -> str:
+        return str(getattr(_translations.get(), name)(*values))
+
+    return translated
+
+
+def _source(style: str) -> str:
+    """The Content-Security-Policy source of a style."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}'"
