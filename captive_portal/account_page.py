@@ -13,7 +13,7 @@ from captive_portal.request_context import RequestContext
 from node.accounts.objections import Objection
 from node.app.views import DeviceCode, DeviceView, IntroductionRequest, Outage, RefusalReason, Refused
 from node.governance.allowance import Allowance, Bound
-from node.governance.join_methods import Way
+from node.governance.rules import Way
 from node.governance.translations import ENGLISH, N_, Translator
 from node.units import Bytes, Rates, Usage
 

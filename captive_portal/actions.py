@@ -30,7 +30,7 @@ from node.app.views import (
     Refused,
     TermsAccepted,
 )
-from node.governance.join_methods import Way
+from node.governance.rules import Way
 from node.units import MacAddress
 
 

@@ -9,7 +9,7 @@ from captive_portal.page_context import SENTENCE_CHARACTERS_MAX, PageContext, pa
 from captive_portal.page_notices import PageNotice, Service
 from captive_portal.request_context import RequestContext, Word
 from node.app.views import DeviceView, Full, GuestView, Outage, RefusalReason, Refused
-from node.governance.join_methods import Way
+from node.governance.rules import Way
 
 SPLASH_TERMS_BYTES_MAX = 640
 """Longer terms have a page of their own; the first page shows the beginning."""

@@ -8,7 +8,7 @@ from captive_portal.page_context import CHOICE, PortalPage
 from captive_portal.request_context import RequestContext, Word
 from node.accounts.notices import Notice
 from node.app.views import CommunityView
-from node.lan.service_list import ServiceView
+from node.lan.mdns_services import ServiceView
 from node.units import MacAddress
 
 SPLASHES_MAX = 64

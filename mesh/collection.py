@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mesh.messages import Cover, Malformed, Page, PageContent, page_digest, past_of, takes_back
-from node.accounting.lives import Rank, life_rank
+from node.accounting.ledger import Rank, life_rank
 from node.accounting.periods import DAY_UNKNOWN
 from node.units import NodeId
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from mesh.addresses import Address
+from mesh.announcement import Address
 from mesh.peering import (
     Effect,
     Event,

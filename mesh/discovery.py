@@ -32,9 +32,15 @@ from zeroconf import (  # type: ignore[attr-defined] # those that begin with DNS
 from zeroconf import Error as ZeroconfError
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
-from mesh.addresses import Address
-from mesh.announcement import SERVICE_TYPE, Announcement, announce, instance_name, read_announcement
-from mesh.hearing import Hearing
+from mesh.announcement import (
+    SERVICE_TYPE,
+    Address,
+    Announcement,
+    Hearing,
+    announce,
+    instance_name,
+    read_announcement,
+)
 from mesh.messages import Malformed
 from mesh.ports import Roster
 from node.identity import SHORT_CHARS

@@ -7,6 +7,8 @@ from typing import Protocol
 from node.accounting.ledger import UsageBucket
 from node.units import AccountId, NodeId
 
+# Interfaces of the mesh to the rest of the node.
+
 
 @dataclass(frozen=True, slots=True)
 class PeerView:

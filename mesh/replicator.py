@@ -19,8 +19,7 @@ from mesh.exchange import (
 from mesh.messages import Page, PageContent, PastRow, decode, page_content
 from mesh.pages import UsagePages, changes_record, read_changes, read_reservation, reservation
 from mesh.ports import PageCache, Roster, UsageLedger
-from node.accounting.ledger import EMPTY_BUCKET, UsageBucket, highest
-from node.accounting.lives import life_rank
+from node.accounting.ledger import EMPTY_BUCKET, UsageBucket, highest, life_rank
 from node.errors import StorageTrouble
 from node.identity import human_form, own_node_id
 from node.units import AccountId, NodeId

@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterable
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mesh import peering
-from mesh.addresses import Address, ConfiguredPeer
-from mesh.announcement import Announcement
+from mesh.announcement import Address, Announcement, ConfiguredPeer
 from mesh.directory import Directory
 from mesh.discovery import Discovery, Self
 from mesh.messages import VERSION, Hello, Keepalive, decode, encode

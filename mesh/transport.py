@@ -20,7 +20,7 @@ from aiohttp import WSMsgType, web
 from aiohttp.abc import AbstractResolver, ResolveResult
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from mesh.addresses import Address
+from mesh.announcement import Address
 from mesh.messages import FRAME_BYTES_MAX
 from mesh.trust import leaf_certificate, node_id_from_certificate, wrapper_ca
 from node.errors import NodeError

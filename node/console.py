@@ -56,7 +56,7 @@ class DeviceRow:
     name: str = ""
     """The name its owner gave it."""
     way: str = ""
-    """Its join method as named in `node.governance.join_methods`; empty while it has no session."""
+    """Its join method as named in `node.governance.rules`; empty while it has no session."""
 
 
 class Broadcast:

@@ -27,7 +27,7 @@ from captive_portal.neighbours import KernelNeighbours, NeighbourNews
 from captive_portal.probes import probe_hosts
 from captive_portal.senders import FrameSenders
 from captive_portal.server import Portal
-from mesh.addresses import Address, ConfiguredPeer
+from mesh.announcement import Address, ConfiguredPeer
 from mesh.service import MeshService
 from node.accounting.ledger import UsageBucket, UsageKey
 from node.accounts.cards import make_card
@@ -36,29 +36,26 @@ from node.accounts.registry import AccountRegistry
 from node.admin.server import AdminServer
 from node.app.account import AccountService
 from node.app.admin import AdminService
-from node.app.console import ConsoleService
-from node.app.console_commands import ConsoleCommands
-from node.app.mesh_usage import MeshUsage
+from node.app.console import ConsoleCommands, ConsoleService
 from node.app.rule_files import RuleFiles, read
-from node.app.status import StatusSnapshot
+from node.app.status import MeshUsage, StatusSnapshot
 from node.app.views import KeptView
 from node.clock import SystemClock
 from node.config import NodeConfig, parse_config
 from node.console import Broadcast, Console
-from node.control.flow_watch import FlowWatch
+from node.control.kernel_thread import FlowWatch
 from node.control.reconciler import Reconciler
 from node.enforcement.firewall_config import firewall_config
 from node.enforcement.kernel import LinuxKernel
 from node.enforcement.nft import SENDERS, TABLE_NAME
-from node.enforcement.plan import TrafficPlan
-from node.enforcement.ports import Kernel
+from node.enforcement.plan import Kernel, TrafficPlan
 from node.errors import Fatal, InvalidFile, NodeError
 from node.identity import own_node_id
 from node.keyring import open_keyring
 from node.lan.foreign_servers import ForeignServers
 from node.lan.mdns_browser import MdnsBrowser
+from node.lan.mdns_services import ServiceList
 from node.lan.servers import dnsmasq, lease_file, radvd, stand_in, strangers_dns
-from node.lan.service_list import ServiceList
 from node.memory_budget import budget
 from node.memory_tuning import memory_allowed, trim_regularly
 from node.storage.data_inventory import WHOLE_INVENTORY

@@ -6,8 +6,10 @@ Holds open days only: those in a day, week or month that includes today. Closed 
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import NamedTuple
 
+from node.accounting.meter import Baseline, Tally
 from node.accounting.periods import DAY_UNKNOWN, is_since, periods_of
 from node.units import NO_USAGE, AccountId, Bytes, NodeId, Usage
 
@@ -157,3 +159,90 @@ def _minus(a: Usage, b: Usage) -> Usage:
 
 def _plus(a: UsageBucket, b: UsageBucket) -> UsageBucket:
     return UsageBucket(a.uplink + b.uplink, a.busy + b.busy)
+
+
+# The result of an accounting cycle that must be stored atomically.
+
+BOOKED_DAY = "booked_day"
+"""Key of the node state that holds the day of the last stored usage. Buckets of that day only are sent to
+other nodes before they are stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """Usage buckets, the counter baseline they include, and node state; stored in one transaction."""
+
+    cells: tuple[tuple[UsageKey, UsageBucket], ...]
+    baseline: Baseline | None
+    """None if the baseline has not changed."""
+    facts: Mapping[str, str]
+    tally: Tally | None = None
+    """Written to the tally file after this is stored; None if nothing was counted."""
+    recounted: frozenset[tuple[NodeId, str]] = frozenset()
+    """Nodes and days for which `cells` is complete: their stored buckets are deleted first."""
+    outlived: frozenset[NodeId] = frozenset()
+    """Nodes whose pages of closed days are no longer kept; their oldest stored buckets may be deleted."""
+
+
+# Names for the incarnations of a node's usage records: an increasing number and a random part, so that they
+# are unique.
+#
+# An incarnation ends when the records are lost or older than what was counted. Two incarnations can have the
+# same number if the later one did not know of the earlier; the random part distinguishes them.
+
+DIGITS_MAX = 15
+
+
+type Rank = tuple[int, str]
+
+
+def life_name(number: int, chance: str) -> str:
+    """Name as used in pages and usage buckets; `chance` is ASCII letters and digits."""
+    return f"{number}-{chance}"
+
+
+def life_number(name: str) -> int:
+    """0 for a name without a number."""
+    digits, dash, _ = name.partition("-")
+    is_number = bool(dash) and digits.isascii() and digits.isdigit() and len(digits) <= DIGITS_MAX
+    return int(digits) if is_number else 0
+
+
+def life_rank(name: str) -> Rank:
+    """Sort key of incarnations, the same on every node."""
+    return life_number(name), name
+
+
+# Erasures of personal data: which usage of an erased account must not be stored again.
+
+ERASED_MAX = 10_000
+"""Number of erasures kept in memory, latest first. For older ones, only the database rejects late buckets."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErasureNote:
+    """Kept as long as a bucket from before the erasure could still arrive from another node or from a
+    copy."""
+
+    account: AccountId
+    until_day: str
+    """The day of the erasure."""
+    is_over: bool = False
+    """Whether the month of the erasure is over. Until then its days stay, because other people's shares
+    depend on them."""
+
+    @property
+    def kept_since(self) -> str:
+        """The first day whose usage is kept."""
+        if self.is_over:
+            return (date.fromisoformat(self.until_day) + timedelta(days=1)).isoformat()
+        return f"{self.until_day[:7]}-01"
+
+    def bars(self, day: str) -> bool:
+        """Whether usage of this day is rejected. Usage counted here on an unknown day is kept."""
+        return day != DAY_UNKNOWN and day < self.kept_since
+
+    def bars_late(self, day: str) -> bool:
+        """Whether a bucket of this day from another node is rejected. That of an unknown day is, because it
+        may be from before the erasure."""
+        return day == DAY_UNKNOWN or day < self.kept_since

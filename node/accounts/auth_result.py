@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from node.accounts.ports import Change
+from node.accounts.changes import Change
 from node.units import AccountId, Monotonic
 
 RejectReason = Literal[

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from node.governance.value_syntax import is_name
 from node.identity import SIGNATURE_BYTES, own_node_id, sign, verify
-from node.units import AccountId, NodeId
+from node.units import AccountId, MacAddress, Milliseconds, Monotonic, NodeId
 
 CARD_CHARS_MAX = 300
 TYPED_CHARS_MAX = 600
@@ -110,3 +110,41 @@ def _base64(raw: bytes) -> str:
 
 def _raw(text: str) -> bytes:
     return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+# Step-up authentication: a device that recently showed a membership card may set a passphrase without the
+# old one.
+
+SHOWN_FOR = Milliseconds(10 * 60_000)
+"""Long enough to choose a passphrase; short because a device that copies the MAC address is taken for this
+one."""
+
+
+STEP_UPS_MAX = 1_000
+"""Devices; at the limit the oldest entry is dropped, and its card must be shown again."""
+
+
+class StepUp:
+    """In memory only: after a restart the card must be shown again."""
+
+    def __init__(self) -> None:
+        self._shown: dict[MacAddress, tuple[AccountId, Monotonic]] = {}
+
+    def __len__(self) -> int:
+        return len(self._shown)
+
+    def show(self, mac: MacAddress, account: AccountId, now: Monotonic) -> None:
+        """A valid card of `account` was shown on this device."""
+        self._shown.pop(mac, None)
+        if len(self._shown) >= STEP_UPS_MAX:
+            del self._shown[next(iter(self._shown))]
+        self._shown[mac] = account, Monotonic(now + SHOWN_FOR)
+
+    def has_shown(self, mac: MacAddress, account: AccountId, now: Monotonic) -> bool:
+        """Whether a card of this account was recently shown on this device."""
+        whose, until = self._shown.get(mac, ("", now))
+        return whose == account and now < until
+
+    def drop(self, account: AccountId) -> None:
+        """Forget the cards of this account that were shown until now."""
+        self._shown = {mac: shown for mac, shown in self._shown.items() if shown[0] != account}

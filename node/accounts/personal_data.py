@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from node.accounts.auth_result import Now
-from node.accounts.ports import Change
+from node.accounts.changes import Change
 from node.accounts.registry import AccountRegistry
 from node.accounts.vouchers import voucher_state
 from node.units import AccountId, MacAddress

@@ -8,23 +8,21 @@ from collections.abc import Callable, Collection, Container
 from dataclasses import dataclass, replace
 
 from node.accounts.auth_result import Accepted, Now, Rejected
-from node.accounts.cards import Card, CardsVoid, next_serial, next_void, read_card
+from node.accounts.cards import Card, CardsVoid, StepUp, next_serial, next_void, read_card
+from node.accounts.changes import Change, Forgotten, StoredAccounts
 from node.accounts.codes import Code, Mistyped, read_code
-from node.accounts.device_bindings import Binding, Bindings, Unbound, clean_name
-from node.accounts.device_codes import DeviceCodes, OpenCode
+from node.accounts.device_bindings import Binding, Bindings, DeviceCodes, OpenCode, Unbound, clean_name
 from node.accounts.login_throttle import LoginThrottle
 from node.accounts.member_lookup import MemberLookup, plain
 from node.accounts.notices import NoticeBoard
 from node.accounts.objections import OBJECTION_CHARS_MAX, RULE_CHARS_MAX, Objection, Objections
 from node.accounts.passphrases import DUMMY_HASH, PassphraseGone, PassphraseHash
-from node.accounts.ports import Change, Forgotten, StoredAccounts
 from node.accounts.sponsorship import HOST_CHARS_MAX, SponsorRequest, Sponsorship
-from node.accounts.step_up import StepUp
 from node.accounts.terms import TermsStore
 from node.accounts.voucher_store import VoucherStore
 from node.accounts.vouchers import Voucher, voucher_state
-from node.governance.join_methods import Way
 from node.governance.members import GUEST_PREFIX, MemberDirectory
+from node.governance.rules import Way
 from node.units import AccountId, MacAddress, Monotonic, NodeId
 
 

@@ -20,6 +20,8 @@ from node.accounts.vouchers import (
 from node.errors import Finding
 from node.units import AccountId, Milliseconds, Monotonic
 
+# All issued vouchers, indexed by code fingerprint, account and batch.
+
 VOUCHERS_MAX = 50_000
 """On one node, until their retention ends."""
 

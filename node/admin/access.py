@@ -6,8 +6,16 @@ from node.admin.fields import FormView, TypedForm, sentence
 from node.admin.routes import AdminRedirect, AdminRequest, AdminResponse, PageLayout, Route, page_layout
 from node.admin.voucher_sheet import qr_svg
 from node.app.admin import AdminService
-from node.app.grants import Grant, read_grant
-from node.app.signin import LINK_LIFE, MARK_CHARS, NAME_CHARS_MAX, AdminSession, Signed, read_signed
+from node.app.signin import (
+    LINK_LIFE,
+    MARK_CHARS,
+    NAME_CHARS_MAX,
+    AdminSession,
+    Grant,
+    Signed,
+    read_grant,
+    read_signed,
+)
 
 LIMIT_CHARS_MAX = 200
 _USUAL = {

@@ -18,9 +18,8 @@ from node.admin.routes import (
 )
 from node.admin.voucher_sheet import qr_svg
 from node.app.admin import AdminService
-from node.app.admin_members import CardView
+from node.app.admin_members import CardView, MemberEntry
 from node.app.admin_people import AdminDeviceRow
-from node.app.member_file import MemberEntry
 from node.errors import CONFLICT, Finding
 from node.governance.members import DEVICES_MAX, GROUPS_MAX
 from node.units import parse_mac

@@ -6,10 +6,10 @@ from datetime import date, timedelta
 from node.accounting.periods import DAY_UNKNOWN
 from node.accounts import personal_data
 from node.accounts.auth_result import Rejected
+from node.accounts.changes import Change
 from node.accounts.notices import Notice
 from node.accounts.objections import RULE_CHARS_MAX
 from node.accounts.passphrases import hash_passphrase, is_fit
-from node.accounts.ports import Change
 from node.accounts.terms import TermsText
 from node.app.admission import AdmissionService, refusal
 from node.app.views import (
@@ -31,9 +31,9 @@ from node.control.persistence import KEEP_USED_DAYS
 from node.control.ports import Clock
 from node.control.reconciler import Reconciler
 from node.errors import NodeError
-from node.governance.join_methods import WAYS_OF_MEMBERS
+from node.governance.rules import WAYS_OF_MEMBERS
 from node.governance.sentences import describe
-from node.lan.service_list import ServiceView
+from node.lan.mdns_services import ServiceView
 from node.sessions import state as session_state
 from node.units import NO_USAGE, AccountId, MacAddress, Monotonic, Usage
 

@@ -1,6 +1,7 @@
 """Application service of the admin pages."""
 
 import asyncio
+import difflib
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -8,8 +9,8 @@ from functools import partial
 from typing import Protocol
 
 from node.accounts.cards import Card
+from node.accounts.changes import Change
 from node.accounts.passphrases import hash_passphrase
-from node.accounts.ports import Change
 from node.accounts.terms import Terms, TermsText
 from node.app import signin
 from node.app.admin_content import AdminContentService
@@ -24,7 +25,6 @@ from node.control.active_ruleset import ActiveRuleset, amend, new_strains
 from node.control.ports import Clock
 from node.control.reconciler import Reconciler
 from node.errors import CONFLICT, Finding, NodeError, StorageTrouble
-from node.governance.difference import difference
 from node.governance.sentences import describe
 
 SIGN_IN = "admin_sign_in"
@@ -95,6 +95,21 @@ class RuleFile:
 
     text: str
     fingerprint: str
+
+
+def difference(old: str, new: str) -> tuple[str, ...]:
+    """Unified diff lines from `old` to `new`; empty when they are equal."""
+    before, after = old.splitlines(), new.splitlines()
+    if before == after:
+        return ()
+    if max(len(before), len(after)) > LINES_COMPARED_MAX:
+        return (f"@@ too long to compare: {len(before)} lines before, {len(after)} lines after @@",)
+    lines = difflib.unified_diff(before, after, "in force", "proposed", lineterm="", n=2)
+    shown = [line if len(line) <= CHARACTERS_MAX else f"{line[:CHARACTERS_MAX]}…" for line in lines]
+    if len(shown) > LINES_SHOWN_MAX:
+        rest = len(shown) - LINES_SHOWN_MAX
+        return (*shown[:LINES_SHOWN_MAX], f"@@ and {rest} more lines @@")
+    return tuple(shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,3 +360,16 @@ def _conflict() -> Finding:
         "someone else has changed the rules.",
         "copy your text, look at the new rules, and try again",
     )
+
+
+# Line-by-line difference between two rule files, limited to what a page can show.
+
+LINES_COMPARED_MAX = 4_000
+"""Lines per file; comparing more would take too long for a page."""
+
+
+LINES_SHOWN_MAX = 400
+
+
+CHARACTERS_MAX = 300
+"""Per line."""

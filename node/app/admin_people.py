@@ -14,7 +14,7 @@ from node.app.admin_vouchers import VoucherView, voucher_view
 from node.app.status import binding
 from node.control.reconciler import Reconciler
 from node.errors import Finding
-from node.governance.join_methods import Way
+from node.governance.rules import Way
 from node.sessions import state as session_state
 from node.units import NO_RATES, AccountId, Bytes, MacAddress, Rates, Usage, parse_mac
 

@@ -21,8 +21,8 @@ from node.app.views import (
 )
 from node.control.reconciler import Reconciler
 from node.errors import KernelRefused, NodeError
-from node.governance.join_methods import WAYS, Way
 from node.governance.members import GUEST_PREFIX
+from node.governance.rules import WAYS, Way
 from node.sessions import state as session_state
 from node.sessions.device_limit import DeviceLimitReached
 from node.units import AccountId, MacAddress, Milliseconds, Monotonic

@@ -1,11 +1,13 @@
 """Status of the whole node, for the admin pages and the command line."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import date, timedelta
 
+from mesh.collection import DAYS_MAX
 from mesh.ports import PeerView
-from node.accounting.ledger import EMPTY_BUCKET
-from node.accounting.periods import period_name
+from node.accounting.ledger import EMPTY_BUCKET, UsageBucket, UsageKey
+from node.accounting.periods import DAY_UNKNOWN, period_name
 from node.accounts.registry import AccountRegistry
 from node.app.rule_files import RuleFiles
 from node.config import NodeConfig
@@ -252,3 +254,44 @@ def _warnings(use: TableUse, per_device: int, refused: tuple[str, ...]) -> Itera
             f"The kernel tracks {use.entries:,} connections, {percent} % of what it can. When it is full, new ones "
             "fail for everyone: lower lan.flows_per_device, or raise net.netfilter.nf_conntrack_max."
         )
+
+
+# The usage ledger as the mesh sees it.
+
+
+class MeshUsage:
+    """Implements `mesh.directory.UsageLedger`."""
+
+    def __init__(self, reconciler: Reconciler) -> None:
+        self._reconciler = reconciler
+
+    @property
+    def incarnation(self) -> str:
+        """This node's incarnation; empty until the database has been read."""
+        return self._reconciler.persistence.writer.incarnation
+
+    async def own_cells(self) -> Iterable[tuple[str, str, AccountId, UsageBucket]]:
+        persistence, today = self._reconciler.persistence, self._reconciler.today()
+        since = "" if today == DAY_UNKNOWN else str(date.fromisoformat(today) - timedelta(days=DAYS_MAX))
+        cells = await persistence.cells(since, node=persistence.writer.node)
+        return [
+            (key.incarnation, key.day, key.account, cell)
+            for key, cell in cells.items()
+            if persistence.may_be_told(key)
+        ]
+
+    def outlive(self, life: str) -> None:
+        self._reconciler.persistence.outlive(life)
+
+    def merge_page(
+        self, author: NodeId, day: str, cells: Iterable[tuple[str, AccountId, UsageBucket]]
+    ) -> None:
+        for life, account, cell in cells:
+            self._reconciler.merge(UsageKey(author, life, account, day), cell)
+
+    def recount(self, author: NodeId, day: str, cells: Iterable[tuple[str, AccountId, UsageBucket]]) -> None:
+        said = {UsageKey(author, life, account, day): cell for life, account, cell in cells}
+        self._reconciler.recount(author, day, said)
+
+    async def kept(self) -> None:
+        await self._reconciler.kept()

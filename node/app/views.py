@@ -15,8 +15,7 @@ from node.accounts.terms import TermsText
 from node.control.ports import Clock
 from node.control.reconciler import Reconciler
 from node.governance.allowance import Allowance
-from node.governance.join_methods import WAYS, Way
-from node.governance.rules import Ruleset
+from node.governance.rules import WAYS, Ruleset, Way
 from node.sessions import state as session_state
 from node.units import AccountId, Bytes, MacAddress, Monotonic, Usage
 

@@ -3,7 +3,6 @@
 Start with `settings`. `parse` turns a file into a `NodeConfig`, or reports every error at once.
 """
 
-from node.config.documents import example, reference
 from node.config.model import (
     AdminSection,
     ClockSection,
@@ -20,7 +19,7 @@ from node.config.model import (
     UplinkSection,
 )
 from node.config.parse import parse_config
-from node.config.settings import SETTINGS, Setting
+from node.config.settings import SETTINGS, Setting, example, reference
 
 __all__ = [
     "SETTINGS",

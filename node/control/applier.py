@@ -7,8 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from node.control.persistence import Troubles
 from node.control.ports import Clock
-from node.enforcement.plan import TrafficPlan
-from node.enforcement.ports import Kernel
+from node.enforcement.plan import Kernel, TrafficPlan
 from node.errors import KernelRefused
 
 log = logging.getLogger(__name__)

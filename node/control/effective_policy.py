@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterable
 
 from node.accounting.ledger import Ledger
-from node.accounts.ports import Binding, Change, SavedVoucher, Unbound
+from node.accounts.changes import Binding, Change, SavedVoucher, Unbound
 from node.accounts.registry import AccountRegistry
 from node.control.accounting_cycle import CycleResult, quotas_used
 from node.control.active_ruleset import ActiveRuleset

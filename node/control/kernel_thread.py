@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
+from node.enforcement.plan import Kernel, TableUse
+
 END_S = 8.0
 """How long closing waits for a running call, in seconds; the next `open` waits for it without a limit."""
 
@@ -42,3 +44,22 @@ class KernelThread:
 
 def _nothing() -> None:
     """A task that does nothing: when it is done, so are all tasks queued before it."""
+
+
+# Reads how full the conntrack table is, every LOOK_S seconds, off the event loop.
+
+LOOK_S = 10.0
+
+
+class FlowWatch:
+    """The last reading is in `seen`, so that readers never wait."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self.seen = TableUse()
+
+    async def run(self) -> None:
+        """Runs until cancelled."""
+        while True:
+            self.seen = await asyncio.to_thread(self._kernel.table_use)
+            await asyncio.sleep(LOOK_S)

@@ -7,20 +7,27 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import islice
 
-from node.accounting.booking import BOOKED_DAY, Booking
-from node.accounting.erasures import ERASED_MAX, ErasureNote
-from node.accounting.ledger import NOTHING_IS_OPEN, Ledger, UsageBucket, UsageKey
-from node.accounting.lives import life_name, life_number
+from node.accounting.ledger import (
+    BOOKED_DAY,
+    ERASED_MAX,
+    NOTHING_IS_OPEN,
+    Booking,
+    ErasureNote,
+    Ledger,
+    UsageBucket,
+    UsageKey,
+    life_name,
+    life_number,
+)
 from node.accounting.meter import Baseline, Reading, Tally, baseline, deltas, goes_on_from, is_behind
 from node.accounting.periods import DAY_UNKNOWN, first_open_day
 from node.accounts.auth_result import Now
-from node.accounts.ports import Change, Forgotten
+from node.accounts.changes import Change, Forgotten
 from node.accounts.registry import AccountRegistry
+from node.control.accounting_cycle import Recounts
 from node.control.ports import Clock, Repository, StoredState
-from node.control.remote_usage import Recounts
-from node.control.unsaved_changes import UnsavedChanges
 from node.control.usage_delta import LedgerWriter
-from node.control.write_buffer import WriteBuffer, joined
+from node.control.write_buffer import UnsavedChanges, WriteBuffer, joined
 from node.enforcement.plan import KernelState
 from node.errors import StorageTrouble
 from node.sessions import state as session_state

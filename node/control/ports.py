@@ -5,11 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from node.accounting.booking import Booking
-from node.accounting.erasures import ErasureNote
-from node.accounting.ledger import UsageBucket, UsageKey
+from node.accounting.ledger import Booking, ErasureNote, UsageBucket, UsageKey
 from node.accounting.meter import Baseline, Tally
-from node.accounts.ports import Change, Forgotten, StoredAccounts
+from node.accounts.changes import Change, Forgotten, StoredAccounts
 from node.governance.allowance import ClockState
 from node.sessions.stored import SavedSession
 from node.units import AccountId, MacAddress, Monotonic, NodeId

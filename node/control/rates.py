@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from node.control.usage_delta import UsageDelta
-from node.units import NO_USAGE, AccountId, BitsPerSecond, Rates, Usage
+from node.units import NO_USAGE, AccountId, BitsPerSecond, Monotonic, Rates, Usage
 
 RATES_OVER_MS = 500
 """Shortest interval: readings can follow each other at once, and over a few milliseconds
@@ -51,3 +51,36 @@ def _rate(usage: Usage, elapsed_ms: int) -> Rates:
 
 def _sum[K](one: Mapping[K, Usage], other: Mapping[K, Usage]) -> dict[K, Usage]:
     return {key: one.get(key, NO_USAGE) + other.get(key, NO_USAGE) for key in one.keys() | other.keys()}
+
+
+# Congestion state of the uplink: busy after some minutes above a threshold, until it falls below a lower one
+# (RFC 6057).
+
+BUSY_ABOVE_PERMILLE = 800
+
+
+QUIET_BELOW_PERMILLE = 600
+
+
+BUSY_AFTER_MS = 5 * 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class UplinkLoad:
+    """Whether the uplink is busy, and since when its rate has been above the threshold."""
+
+    busy: bool = False
+    high_since: Monotonic | None = None
+
+
+def step(load: UplinkLoad, rate: Rates, capacity: Rates | None, now: Monotonic) -> UplinkLoad:
+    """State after one more measurement. An uplink without a configured capacity is never busy."""
+    if capacity is None:
+        return UplinkLoad()
+    permille = max(rate.down * 1000 // max(1, capacity.down), rate.up * 1000 // max(1, capacity.up))
+    if load.busy:
+        return load if permille >= QUIET_BELOW_PERMILLE else UplinkLoad()
+    if permille < BUSY_ABOVE_PERMILLE:
+        return UplinkLoad()
+    since = load.high_since if load.high_since is not None else now
+    return UplinkLoad(busy=now - since >= BUSY_AFTER_MS, high_since=since)

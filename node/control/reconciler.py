@@ -11,14 +11,14 @@ import secrets
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from node.accounting import busy
 from node.accounting.ledger import Ledger, UsageBucket, UsageKey
 from node.accounting.meter import baseline
 from node.accounting.periods import DAY_UNKNOWN
 from node.accounts.auth_result import Now
-from node.accounts.ports import Change
+from node.accounts.changes import Change
 from node.accounts.registry import AccountRegistry
-from node.control.accounting_cycle import CycleInput, CycleResult, run_cycle
+from node.control import rates
+from node.control.accounting_cycle import CycleInput, CycleResult, RemoteUsage, run_cycle
 from node.control.active_ruleset import ActiveRuleset
 from node.control.applier import PlanApplier
 from node.control.effective_policy import EffectivePolicy
@@ -26,16 +26,13 @@ from node.control.kernel_thread import KernelThread
 from node.control.persistence import PersistenceQueue, Troubles, nothing_to_keep
 from node.control.ports import Clock, Repository
 from node.control.rates import Unrated
-from node.control.remote_usage import RemoteUsage
-from node.enforcement.plan import FirewallConfig, KernelFeatures, TrafficPlan
-from node.enforcement.ports import Kernel
+from node.enforcement.plan import FirewallConfig, Kernel, KernelFeatures, TrafficPlan
 from node.errors import KernelRefused, StorageTrouble
 from node.governance.allowance import Allowance, Moment
 from node.governance.members import MemberDirectory
 from node.sessions import state as session_state
 from node.sessions.device_limit import ActiveDevice, DeviceLimitReached, device_to_evict
-from node.sessions.superseded import LOOK_EVERY, superseded
-from node.sessions.table import GUESTS_MAX
+from node.sessions.table import GUESTS_MAX, LOOK_EVERY, superseded
 from node.units import NO_RATES, AccountId, MacAddress, Milliseconds, Monotonic, NodeId, Rates
 
 log = logging.getLogger(__name__)
@@ -90,7 +87,7 @@ class Reconciler:
         self.rates: Mapping[AccountId, Rates] = {}
         self.mark_rates: Mapping[int, Rates] = {}
         self.uplink_rate = NO_RATES
-        self.load = busy.UplinkLoad()
+        self.load = rates.UplinkLoad()
         self.features: KernelFeatures | None = None
         self.troubles = Troubles()
         self.persistence = self._make_persistence(repository, keep_pages)
@@ -444,7 +441,7 @@ class Reconciler:
         self._rated_ms, self._unrated = now, Unrated()
         self.rates, self.mark_rates = measured.rates.by_account, measured.rates.by_mark
         self.uplink_rate = measured.rates.uplink
-        self.load = busy.step(self.load, self.uplink_rate, self.active_ruleset.ruleset.shaped, now)
+        self.load = rates.step(self.load, self.uplink_rate, self.active_ruleset.ruleset.shaped, now)
 
     def _publish(self, changed: Mapping[UsageKey, UsageBucket]) -> None:
         """Passes this node's usage buckets on to the mesh. Those of a day that is not stored yet wait until it is:

@@ -12,8 +12,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from node.enforcement.flow_marks import DEVICE_BITS, device_mark
-from node.enforcement.flows import TABLE_SIZE_DEFAULT
+from node.enforcement.flows import DEVICE_BITS, TABLE_SIZE_DEFAULT, device_mark
 from node.enforcement.plan import TableUse
 from node.netlink import (
     NETLINK_NETFILTER,

@@ -12,7 +12,7 @@ answer has no other link to the device.
 
 from collections.abc import Iterable
 
-from node.enforcement.flow_marks import STRANGER_FIRST, STRANGER_NUMBERS
+from node.enforcement.flows import STRANGER_FIRST, STRANGER_NUMBERS
 
 PER_STRANGER, STRANGERS_TOGETHER = 20, 200
 """Packets per second: of one hardware address (burst twice as many), and of all together, because hardware addresses

@@ -7,8 +7,10 @@ ignored; those of another machine with our address are not.
 """
 
 import json
+import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
+from ipaddress import IPv6Address
 from typing import Literal
 
 from node.units import MacAddress
@@ -63,3 +65,64 @@ def listed(kind: Kind, listing: str) -> Iterable[ForeignServer]:
             mac, address = element["elem"]["val"]["concat"]
             ago = max(0, REMEMBERED_S - int(element["elem"]["expires"]))
             yield ForeignServer(kind, MacAddress(mac), address, ago)
+
+
+# Requests to all servers on a link, as raw frames; broadcast answers to them can be recorded.
+
+ETHERTYPE_IPV4, ETHERTYPE_IPV6 = 0x0800, 0x86DD
+
+
+_BROADCAST = b"\xff" * 6
+
+
+_ALL_ROUTERS, _ALL_ROUTERS_MAC = IPv6Address("ff02::2").packed, bytes.fromhex("333300000002")
+
+
+_UDP, _ICMPV6, _ROUTER_SOLICITATION = 17, 58, 133
+
+
+_COOKIE = bytes.fromhex("63825363")
+
+
+_DISCOVER = bytes((53, 1, 1, 255))
+"""Option 53 (RFC 2132 section 9.6), and the end option."""
+
+
+_ANSWER_TO_ALL = 0x8000
+"""RFC 2131 section 2, BROADCAST flag."""
+
+
+_BOOTP_BYTES_MIN = 300
+
+
+def dhcp_discover(mac: bytes, number: int) -> bytes:
+    """A DHCPDISCOVER from `mac` that requests a broadcast answer; it takes no lease. `number` is the 32-bit
+    transaction id."""
+    head = struct.pack("!4BIHH", 1, 1, 6, 0, number, 0, _ANSWER_TO_ALL)
+    message = (head + bytes(16) + mac.ljust(16, b"\0") + bytes(192) + _COOKIE + _DISCOVER).ljust(
+        _BOOTP_BYTES_MIN, b"\0"
+    )
+    # UDP over IPv4 needs no checksum (RFC 768).
+    datagram = struct.pack("!4H", 68, 67, 8 + len(message), 0) + message
+    packet = struct.pack(
+        "!BBHHHBBH4s4s", 0x45, 0, 20 + len(datagram), 0, 0, 64, _UDP, 0, bytes(4), b"\xff" * 4
+    )
+    packet = packet[:10] + struct.pack("!H", _checksum(packet)) + packet[12:]
+    return _BROADCAST + mac + struct.pack("!H", ETHERTYPE_IPV4) + packet + datagram
+
+
+def router_solicitation(mac: bytes) -> bytes:
+    """From the unspecified address, so that the answer is multicast (RFC 4861 section 4.1)."""
+    message = struct.pack("!BBHI", _ROUTER_SOLICITATION, 0, 0, 0)
+    pseudo = bytes(16) + _ALL_ROUTERS + struct.pack("!II", len(message), _ICMPV6)
+    message = message[:2] + struct.pack("!H", _checksum(pseudo + message)) + message[4:]
+    head = struct.pack("!IHBB", 6 << 28, len(message), _ICMPV6, 255) + bytes(16) + _ALL_ROUTERS
+    return _ALL_ROUTERS_MAC + mac + struct.pack("!H", ETHERTYPE_IPV6) + head + message
+
+
+def _checksum(data: bytes) -> int:
+    """RFC 1071; `data` must have an even length."""
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF

@@ -48,7 +48,7 @@ Shaping = Mapping[int, HtbClass] | None
 
 
 class LinuxKernel:
-    """Implements `node.enforcement.ports.Kernel` for the network namespace in which it is created.
+    """Implements `node.enforcement.plan.Kernel` for the network namespace in which it is created.
 
     `apply`, `observe` and `remove` must be called from one thread; `read` may run in another.
     """

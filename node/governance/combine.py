@@ -29,11 +29,17 @@ from node.governance.sentences import (
 )
 from node.units import KILO, BitsPerSecond, Milliseconds, Rates
 
+# Combines several rules with the same effect into one value with its reason. The order of rules does not matter.
+
 Direction = Literal["down", "up"]
+
+
 DIRECTIONS: tuple[Direction, ...] = ("down", "up")
+
 
 CODE_LIFELINE = Rates(BitsPerSecond(64 * KILO), BitsPerSecond(32 * KILO))
 """No charter can go below this: enough for messages, mail and public services."""
+
 
 SESSION_MIN = Milliseconds(30 * 60_000)
 """No rule can go below this: long enough to write a letter, and not to join again and again."""

@@ -10,10 +10,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from node.accounting.periods import period_end
-from node.governance import combine
 from node.governance.allowance import Allowance, Moment, QuotaLeft, Unit
+from node.governance.combine import earliest
 from node.governance.policy_slice import PolicySlice, QuotaCounter, compile_ruleset
-from node.governance.rules import Quota, Ruleset
+from node.governance.rules import (
+    Quota,
+    Ruleset,
+)
 from node.governance.times import minute_of_week
 from node.units import Bytes
 
@@ -36,7 +39,7 @@ def next_change(moment: Moment, ruleset: Ruleset) -> datetime | None:
             ends.append(at + timedelta(minutes=left))
         if isinstance(rule.effect, Quota):
             ends.append(period_end(rule.effect.period, at))
-    return combine.earliest(ends)
+    return earliest(ends)
 
 
 class Evaluator:

@@ -10,9 +10,16 @@ from node.governance.document import (
     suggestion,
     tables,
 )
-from node.governance.join_methods import DEFAULT_JOIN_METHODS, WAYS, WHEN_FULL, JoinMethods
 from node.governance.rule_table import read_rules
-from node.governance.rules import Charter, Example, Ruleset
+from node.governance.rules import (
+    DEFAULT_JOIN_METHODS,
+    WAYS,
+    WHEN_FULL,
+    Charter,
+    Example,
+    JoinMethods,
+    Ruleset,
+)
 from node.governance.value_syntax import (
     DECISION_WANTED,
     RATES_WANTED,

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from node.accounting.periods import PeriodKind
-from node.governance.join_methods import DEFAULT_JOIN_METHODS, JoinMethods
 from node.governance.times import Times
 from node.units import BitsPerSecond, Bytes, Milliseconds, Rates
 
@@ -121,6 +120,33 @@ class Example:
     line: int = 0
 
 
+# The methods by which people may join: the part of the rule file that comes before shares and limits.
+
+Way = Literal["terms", "voucher", "passphrase", "card", "introduction"]
+"""``terms``: accept the terms, no identity. ``voucher``: a printed code. ``passphrase``: of a member. ``card``: a
+signed membership card. ``introduction``: a member approves a guest."""
+
+
+WAYS: tuple[Way, ...] = ("terms", "voucher", "passphrase", "card", "introduction")
+
+
+WhenFull = Literal["oldest", "ask"]
+"""When an account has reached its number of devices: the longest idle device is removed, or the user is asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class JoinMethods:
+    """The methods of this community, in the order in which the page shows them."""
+
+    ways: tuple[Way, ...] = WAYS
+    when_full: WhenFull = "oldest"
+    by: str = ""
+    """The decision behind it; empty for the default without an entry in the file."""
+
+
+DEFAULT_JOIN_METHODS = JoinMethods()
+
+
 @dataclass(frozen=True, slots=True)
 class Ruleset:
     """All active rules of one community, and the uplink they share."""
@@ -150,3 +176,10 @@ class Ruleset:
 
 def _permille(rate: BitsPerSecond, permille: int) -> BitsPerSecond:
     return BitsPerSecond(rate * permille // 1000)
+
+
+WAYS_OF_MEMBERS: frozenset[Way] = frozenset({"passphrase", "card", "introduction"})
+"""Methods that need at least one member in the directory."""
+
+
+WHEN_FULL: tuple[WhenFull, ...] = ("oldest", "ask")

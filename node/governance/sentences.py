@@ -7,8 +7,6 @@ from dataclasses import replace
 
 from node.accounting.periods import PeriodKind
 from node.governance.allowance import Allowance, Bound, QuotaLeft
-from node.governance.join_methods import JoinMethods, Way
-from node.governance.number_format import amount_words
 from node.governance.rules import (
     EQUAL_SHARE,
     GUEST_LIFELINE,
@@ -20,17 +18,20 @@ from node.governance.rules import (
     Ceiling,
     DevicesLimit,
     Floor,
+    JoinMethods,
     Quota,
     Rule,
     Ruleset,
     SessionLimit,
     Share,
+    Way,
     Who,
 )
 from node.governance.selection import ONLY_GUESTS, selects
 from node.governance.sentence_parts import (
     a_unit,
     among_words,
+    amount_words,
     capital,
     date_words,
     duration_words,

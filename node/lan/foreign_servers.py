@@ -4,11 +4,18 @@ import asyncio
 import secrets
 import socket
 
-from node.enforcement.foreign_servers import DHCP, ROUTERS, ForeignServer, Kind, listed
+from node.enforcement.foreign_servers import (
+    DHCP,
+    ROUTERS,
+    ForeignServer,
+    Kind,
+    dhcp_discover,
+    listed,
+    router_solicitation,
+)
 from node.enforcement.libnftables import Nftables
 from node.enforcement.nft import TABLE
 from node.errors import KernelRefused
-from node.lan.solicitations import dhcp_discover, router_solicitation
 
 ASK_EVERY_S = 300.0
 ANSWERED_WITHIN_S = 2.0

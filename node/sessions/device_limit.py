@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from node.governance.join_methods import WhenFull
+from node.governance.rules import WhenFull
 from node.units import MacAddress, Milliseconds
 
 IDLE_MIN = Milliseconds(5 * 60_000)

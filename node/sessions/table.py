@@ -1,5 +1,6 @@
 """The session table: each device's state, its account, and its ids in the kernel."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -8,9 +9,8 @@ from node.errors import KernelRefused
 from node.governance.members import GUEST_PREFIX
 from node.sessions import state as session_state
 from node.sessions.stored import Session
-from node.sessions.superseded import OpenSession
 from node.sessions.traffic_classes import POOL_PREFIX
-from node.units import AccountId, MacAddress, Monotonic
+from node.units import AccountId, MacAddress, Milliseconds, Monotonic
 
 GUESTS_MAX = CLASS_MINOR_MAX * 3 // 4
 """Most guest accounts at once: MAC addresses cost nothing, and one person who keeps changing theirs must not use up the
@@ -25,6 +25,22 @@ class SessionEntry:
     account: AccountId
     mark: int
     terms: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """A device with an authorized session."""
+
+    mac: MacAddress
+    account: AccountId
+    since: Monotonic
+    """When this session began."""
+    idle_ms: int | None
+    """Since its last packet; None when not known."""
+    is_guest: bool
+    """The account is a guest's own: no member and no voucher."""
+    is_listed: bool
+    """The member directory lists this MAC address, so it is a fixed one."""
 
 
 class SessionTable:
@@ -358,3 +374,50 @@ def _stored_state(
             return session_state.Expired()
         case "removed":
             return session_state.Blocked(session.because)
+
+
+# Sessions that end early because another device replaced theirs: phones change their MAC address, and the sessions
+# left behind would use memory, traffic classes and lines of the device list until they time out.
+
+IDLE_OF_ACCOUNT = Milliseconds(2 * 3_600_000)
+"""Idle for so long, while a newer device signed in to the account: the older session is superseded."""
+
+
+IDLE_OF_GUEST = Milliseconds(15 * 60_000)
+"""Idle for so long, while there are more guests than `guests_comfortable`."""
+
+
+LOOK_EVERY = Milliseconds(60_000)
+
+
+def superseded(
+    stays: Iterable[OpenSession], now: Monotonic, guests_comfortable: int
+) -> tuple[MacAddress, ...]:
+    """Devices whose session ends now: never one that is in use, one with unknown idle time, or one that the member
+    directory lists. They can sign in again as after any session."""
+    by_account: defaultdict[AccountId, list[OpenSession]] = defaultdict(list)
+    guests: list[OpenSession] = []
+    for stay in stays:
+        if stay.is_guest:
+            guests.append(stay)
+        else:
+            by_account[stay.account].append(stay)
+    left = [stay.mac for stays_of in by_account.values() for stay in _left_behind(stays_of, now)]
+    surplus = len(guests) - guests_comfortable
+    if surplus > 0:
+        idle = [stay for stay in guests if stay.idle_ms is not None and stay.idle_ms >= IDLE_OF_GUEST]
+        idle.sort(key=lambda stay: -(stay.idle_ms or 0))
+        left += [stay.mac for stay in idle[:surplus]]
+    return tuple(left)
+
+
+def _left_behind(stays: list[OpenSession], now: Monotonic) -> list[OpenSession]:
+    newest = max(stay.since for stay in stays)
+    return [
+        stay
+        for stay in stays
+        if not stay.is_listed
+        and stay.idle_ms is not None
+        and stay.idle_ms >= IDLE_OF_ACCOUNT
+        and newest > now - stay.idle_ms
+    ]

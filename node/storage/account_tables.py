@@ -7,10 +7,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from node.accounting.leases import Lease, SavedLease
-from node.accounts.device_bindings import Binding
-from node.accounts.notices import Notice, NoticeText
-from node.accounts.objections import Objection
-from node.accounts.ports import (
+from node.accounts.changes import (
     CardsVoid,
     Change,
     Forgotten,
@@ -22,9 +19,12 @@ from node.accounts.ports import (
     StoredAccounts,
     Unbound,
 )
+from node.accounts.device_bindings import Binding
+from node.accounts.notices import Notice, NoticeText
+from node.accounts.objections import Objection
 from node.accounts.terms import Terms, TermsText
 from node.accounts.vouchers import Batch, Voucher
-from node.storage.text_encoding import storable
+from node.storage.tables import storable
 from node.units import AccountId, MacAddress, Milliseconds, Monotonic
 
 

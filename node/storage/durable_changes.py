@@ -14,21 +14,13 @@ from typing import Any
 
 from sqlite_utils import Database
 
+from node.accounts.changes import Change as RegisterChange
+from node.accounts.changes import NoticeGone, Objection, ObjectionGone, PassphraseGone, SavedVoucher, Unbound
 from node.accounts.device_bindings import Binding
-from node.accounts.ports import Change as RegisterChange
-from node.accounts.ports import (
-    NoticeGone,
-    Objection,
-    ObjectionGone,
-    PassphraseGone,
-    SavedVoucher,
-    Unbound,
-)
 from node.sessions.stored import SavedSession
 from node.storage import account_tables, session_tables, usage_tables
 from node.storage.journal import Change, Entry
-from node.storage.tables import table
-from node.storage.text_encoding import storable
+from node.storage.tables import storable, table
 from node.units import AccountId, MacAddress
 
 DEVICE_BYTES = 16

@@ -11,7 +11,7 @@ from sqlite_utils import Database
 
 from node.accounts.vouchers import voucher_account
 from node.enforcement.plan import CLASS_MINOR_MAX
-from node.governance.join_methods import WAYS
+from node.governance.rules import WAYS
 from node.sessions.stored import SessionState
 
 BYTES_MAX = 2**50

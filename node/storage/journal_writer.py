@@ -1,5 +1,4 @@
-"""Journal part of each commit: what is written to it, what the database still lacks, and the commit numbers
-of both."""
+"""Journal part of each commit: what is written to it, what the database still lacks, and the commit numbers"""
 
 import json
 import logging
@@ -13,6 +12,9 @@ from node.storage.copies import Copy, save_commits
 from node.storage.durable_changes import HashedDevices, apply, place_of
 from node.storage.journal import Change, Entry, Journal, JournalContents
 from node.storage.opening import DatabaseFiles, Opened
+
+# Journal part of each commit: what is written to it, what the database still lacks, and the commit numbers
+# of both.
 
 log = logging.getLogger(__name__)
 

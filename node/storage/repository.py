@@ -2,25 +2,26 @@
 the mesh."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from sqlite_utils import Database
 
-from node.accounting.booking import BOOKED_DAY, Booking
-from node.accounting.ledger import UsageBucket, UsageKey
+from node.accounting.ledger import BOOKED_DAY, Booking, UsageBucket, UsageKey
 from node.accounting.meter import Tally
-from node.accounts.ports import Change, Forgotten
+from node.accounts.changes import Change, Forgotten
 from node.control.ports import StoredState
 from node.errors import StorageTrouble
 from node.sessions.stored import SavedSession
-from node.storage import account_tables, archive_tables, durable_changes, session_tables, usage_tables
-from node.storage.aside import forget_set_aside
+from node.storage import account_tables, durable_changes, session_tables, usage_tables
 from node.storage.database import Store
 from node.storage.durable_changes import HashedDevices
 from node.storage.journal import Change as JournalChange
-from node.storage.tally_file import TallyFile
+from node.storage.opening import forget_set_aside
+from node.storage.tables import table
 from node.units import AccountId, MacAddress, NodeId
 
 
@@ -124,16 +125,16 @@ class StoredArchive:
         self._store = store
 
     async def keep_rules(self, adopted: str, by: str, fingerprint: str, text: str) -> None:
-        await self._store.run(lambda db: archive_tables.save_rule_version(db, adopted, by, fingerprint, text))
+        await self._store.run(lambda db: save_rule_version(db, adopted, by, fingerprint, text))
 
     async def rule_versions(self) -> list[tuple[int, str, str, str, str]]:
         """(number, adopted, by, fingerprint, text), newest first."""
-        return await self._store.run(archive_tables.load_rule_versions)
+        return await self._store.run(load_rule_versions)
 
     def last_rules(self) -> str | None:
         """Text of the newest version, for the start; None if there is none or it cannot be read."""
         try:
-            versions = self._store.run_blocking(archive_tables.load_rule_versions)
+            versions = self._store.run_blocking(load_rule_versions)
         except StorageTrouble:
             return None
         return versions[0][-1] if versions else None
@@ -150,14 +151,85 @@ class StoredArchive:
 
 
 class StoredPageCache:
-    """Implements `mesh.ports.PageCache`."""
+    """Implements `mesh.directory.PageCache`."""
 
     def __init__(self, store: Store, today: Callable[[], str]) -> None:
         self._store, self._today = store, today
 
     def load(self) -> Iterable[bytes]:
-        return self._store.run_blocking(archive_tables.load_pages)
+        return self._store.run_blocking(load_pages)
 
     async def save(self, pages: Iterable[tuple[str, bytes]], gone: Iterable[str] = ()) -> None:
         kept, left, day = tuple(pages), tuple(gone), self._today()
-        await self._store.run(lambda db: archive_tables.save_pages(db, kept, left, day))
+        await self._store.run(lambda db: save_pages(db, kept, left, day))
+
+
+# Tables of other nodes' signed pages, and of rule files that were in force.
+
+
+def load_pages(db: Database) -> list[bytes]:
+    return [row["page"] for row in table(db, "pages").rows_where(order_by="name")]
+
+
+def save_pages(db: Database, pages: Iterable[tuple[str, bytes]], gone: Iterable[str], day: str) -> None:
+    for name in gone:
+        table(db, "pages").delete_where("name = ?", [name])
+    db.conn.executemany(
+        "INSERT OR REPLACE INTO pages VALUES (?, ?, ?)", ((name, page, day) for name, page in pages)
+    )
+
+
+def save_rule_version(db: Database, adopted: str, by: str, fingerprint: str, text: str) -> None:
+    """Store a rule file that came into force, unless it equals the last one stored."""
+    last = db.execute("SELECT fingerprint FROM rule_versions ORDER BY number DESC LIMIT 1").fetchone()
+    if last is None or last[0] != fingerprint:
+        db.execute(
+            "INSERT INTO rule_versions (adopted, by, fingerprint, text) VALUES (?, ?, ?, ?)",
+            [adopted, by, fingerprint, text],
+        )
+
+
+def load_rule_versions(db: Database) -> list[tuple[int, str, str, str, str]]:
+    """(number, adopted, by, fingerprint, text), newest first."""
+    rows = table(db, "rule_versions").rows_where(order_by="number DESC", limit=50)
+    return [(row["number"], row["adopted"], row["by"], row["fingerprint"], row["text"]) for row in rows]
+
+
+# Tally file: how many bookings of the kernel's current counters were stored, outside the database.
+#
+# It is in a folder that is cleared at boot (such as /run), like the counters themselves. It distinguishes a
+# database that lacks the last booking (an old copy, or a new one) from counters that were never booked.
+
+log = logging.getLogger(__name__)
+
+
+BYTES_MAX = 200
+
+
+class TallyFile:
+    """One line: the counters id, a space, the number of stored bookings."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> Tally | None:
+        """None if there is none or it cannot be read; counters unknown to the database are then taken as
+        booked."""
+        try:
+            with self._path.open("rb") as file:
+                counters_id, _, bookings = file.read(BYTES_MAX).decode().strip().partition(" ")
+            return Tally(counters_id, int(bookings))
+        except (OSError, ValueError):
+            return None
+
+    def write(self, tally: Tally) -> None:
+        """Replace the file atomically. If that fails, it is deleted, because an outdated one would
+        mislead."""
+        new = self._path.with_name(self._path.name + ".new")
+        try:
+            new.write_text(f"{tally.counters_id} {tally.bookings}\n")
+            new.replace(self._path)
+        except OSError as error:
+            log.warning("%s cannot be written: %s", self._path, error)
+            with suppress(OSError):
+                self._path.unlink(missing_ok=True)

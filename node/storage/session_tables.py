@@ -6,8 +6,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from node.sessions.stored import SavedSession, Session
-from node.storage.tables import table
-from node.storage.text_encoding import storable
+from node.storage.tables import storable, table
 from node.units import AccountId, MacAddress, Monotonic
 
 SESSION = (

@@ -4,9 +4,7 @@ from collections.abc import Iterable
 
 from sqlite_utils import Database
 
-from node.accounting.booking import Booking
-from node.accounting.erasures import ERASED_MAX, ErasureNote
-from node.accounting.ledger import UsageBucket, UsageKey
+from node.accounting.ledger import ERASED_MAX, Booking, ErasureNote, UsageBucket, UsageKey
 from node.accounting.meter import Baseline
 from node.accounting.periods import DAY_UNKNOWN
 from node.storage.tables import table

@@ -16,7 +16,9 @@ SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 NO_NOUN = {"utils", "util", "helpers", "helper", "common", "misc", "base", "core", "manager", "handler"}
 NO_NOUN |= {"processor", "data", "info"}
 MODULE_LINES_MAX = 600
-LONG_MODULES: dict[str, str] = {}
+LONG_MODULES: dict[str, str] = {
+    "node.control.persistence": "the queue and what it restores share their state",
+}
 """Modules that may exceed the size limit, with the reason."""
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
@@ -99,24 +101,18 @@ VALUES_ONLY = {
     "node.errors",
     "node.config.model",
     "node.enforcement.plan",
-    "node.enforcement.ports",
     "node.governance.allowance",
-    "node.governance.rules",
     "node.accounts.auth_result",
-    "node.accounts.ports",
+    "node.accounts.changes",
     "node.control.ports",
+    "mesh.ports",
     "captive_portal.limits",
     "node.app.views",
-    "mesh.ports",
 }
 """Modules that hold only types; the tests of their users cover them."""
 AWAITED = {
-    "node.accounting.booking",
-    "node.app.console",
-    "node.app.mesh_usage",
     "node.app.status",
     "node.app.account",
-    "node.control.accounting_cycle",
 }
 """Modules that are covered by the tests of other modules and have no test file of their own yet."""
 

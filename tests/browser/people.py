@@ -8,7 +8,7 @@ from node.accounts.objections import Objection
 from node.accounts.terms import TermsText
 from node.app.views import AskedFor, CommunityView, DeviceCode, DeviceView, Full, IntroductionRequest, Outage
 from node.governance.allowance import Allowance, Bound, QuotaLeft
-from node.lan.service_list import ServiceView
+from node.lan.mdns_services import ServiceView
 from node.units import GIGA, MEGA, AccountId, Bytes, MacAddress, Rates, Usage
 from tests.browser.stage import NEWCOMER
 from tests.fakes.portal_backend import COMMUNITY

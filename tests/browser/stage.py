@@ -11,7 +11,7 @@ from typing import Any
 from node.accounts.notices import Notice
 from node.app.views import Admitted, CommunityView, DeviceCode, Entry, Full, GuestView, KeptView, Refused
 from node.errors import NodeError
-from node.lan.service_list import ServiceView
+from node.lan.mdns_services import ServiceView
 from node.units import NO_USAGE, MacAddress
 from tests.fakes.portal_backend import COMMUNITY
 from tests.fakes.portal_server import BEN, open_portal_server

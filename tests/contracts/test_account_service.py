@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from node.accounts.cards import SHOWN_FOR
+from node.accounts.changes import Change
 from node.accounts.notices import Notice, NoticeText
-from node.accounts.ports import Change
 from node.accounts.sponsorship import REQUEST_LIFETIME
-from node.accounts.step_up import SHOWN_FOR
 from node.app.views import (
     Admitted,
     CardShown,

@@ -14,8 +14,7 @@ from aiohttp import ClientSession, CookieJar
 from node.accounts.cards import make_card
 from node.admin.server import AdminServer
 from node.app.admin import AdminService
-from node.app.admin_members import CardView
-from node.app.member_file import MemberEntry
+from node.app.admin_members import CardView, MemberEntry
 from node.app.rule_files import RuleFiles
 from node.app.signin import Signed
 from node.app.status import StatusSnapshot

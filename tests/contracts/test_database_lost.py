@@ -17,8 +17,8 @@ import pytest
 
 from node.accounting.ledger import UsageBucket, UsageKey
 from node.accounting.periods import DAY_UNKNOWN
+from node.accounts.changes import NoticeGone
 from node.accounts.notices import Notice, NoticeText
-from node.accounts.ports import NoticeGone
 from node.accounts.terms import Terms, TermsText
 from node.app.rule_files import RuleFiles
 from node.app.status import StatusSnapshot
@@ -27,7 +27,7 @@ from node.control.persistence import KEEP_ENDED_DAYS
 from node.doctor.diagnoses import diagnose
 from node.doctor.facts import _folder
 from node.doctor.symptoms import FileSeen, Symptoms
-from node.storage import copies, database, journal_writer, migrations, opening
+from node.storage import copies, database, migrations, opening
 from node.storage.data_inventory import INVENTORY_ELSEWHERE
 from node.storage.database import Store
 from node.storage.journal import read_journal
@@ -708,7 +708,7 @@ async def test_a_journal_that_could_not_be_created_is_created_with_the_first_cop
         raise OSError("no space left on device")
 
     journal = DatabaseFiles(world.path, world.folder).journal
-    monkeypatch.setattr(journal_writer, "Journal", refuse)
+    monkeypatch.setattr(journal, "Journal", refuse)
     async with world.life() as app:
         await world.gives(app, "one", "two")
         assert not journal.exists()

@@ -5,8 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from node.enforcement.plan import NO_LIMIT, Admission, FirewallConfig, ShapedClass, TrafficPlan
-from node.enforcement.ports import Kernel
+from node.enforcement.plan import NO_LIMIT, Admission, FirewallConfig, Kernel, ShapedClass, TrafficPlan
 from node.units import BitsPerSecond, MacAddress, Monotonic, Rates
 from tests.fakes.kernel import FakeKernel
 from tests.lab.router import real_kernel_in_namespace

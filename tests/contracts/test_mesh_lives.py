@@ -2,8 +2,7 @@
 
 from mesh.messages import Page, decode
 from mesh.replicator import LIVES_APART_MAX
-from node.accounting.ledger import UsageKey
-from node.accounting.lives import life_name, life_number
+from node.accounting.ledger import UsageKey, life_name, life_number
 from node.units import AccountId, Bytes, Usage
 from tests.contracts.test_mesh_service import NodeFixture, until
 from tests.fakes.neighbours import TODAY, Books, FakePageCache, id_of

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from mesh.addresses import Address, ConfiguredPeer
+from mesh.announcement import Address, ConfiguredPeer
 from mesh.messages import VERSION, Hello, Keepalive, decode, encode
 from mesh.pages import UsagePages
 from mesh.service import MeshService

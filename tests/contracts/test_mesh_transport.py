@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from mesh import transport
-from mesh.addresses import Address
+from mesh.announcement import Address
 from mesh.messages import FRAME_BYTES_MAX
 from mesh.transport import Dialer, DialFailed, Link, Listener, RefusedByPeer, WrongNode, contexts
 from node.errors import NodeError

@@ -15,7 +15,7 @@ from captive_portal.splash import SPLASH_BYTES_MAX
 from node.accounts.notices import Notice, NoticeText
 from node.app.views import Outage, Refused
 from node.errors import NodeError, StorageTrouble
-from node.lan.service_list import ServiceView
+from node.lan.mdns_services import ServiceView
 from node.sessions import state as session_state
 from tests.contracts.portal_client import HOST, PortalBrowser, PortalReply
 from tests.fakes.portal_backend import COMMUNITY

@@ -19,7 +19,7 @@ from captive_portal.actions import ACTIONS
 from captive_portal.views import FOR_ALL, FOR_DEVICES
 from node.accounts.notices import Notice, NoticeText
 from node.accounts.objections import Objection
-from node.lan.service_list import ServiceView
+from node.lan.mdns_services import ServiceView
 from node.sessions import state as session_state
 from tests.contracts.portal_client import HOST, PortalBrowser, PortalReply
 from tests.fakes.portal_backend import (

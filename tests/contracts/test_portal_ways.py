@@ -10,7 +10,7 @@ import pytest
 from node.accounts.notices import Notice, NoticeText
 from node.accounts.objections import Objection
 from node.app.views import Outage
-from node.lan.service_list import ServiceView
+from node.lan.mdns_services import ServiceView
 from node.sessions import state as session_state
 from tests.contracts.portal_client import PortalBrowser, PortalReply
 from tests.fakes.portal_backend import (

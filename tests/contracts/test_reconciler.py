@@ -18,7 +18,7 @@ from node.control.reconciler import Reconciler
 from node.enforcement.plan import FirewallConfig, TrafficPlan
 from node.errors import KernelRefused
 from node.governance.members import parse_members
-from node.sessions.superseded import IDLE_OF_GUEST, LOOK_EVERY
+from node.sessions.table import IDLE_OF_GUEST, LOOK_EVERY
 from node.units import AccountId, Bytes, MacAddress, Monotonic, NodeId, Usage
 from tests.fakes.kernel import FakeKernel
 from tests.fakes.members import guest_account, make_registry

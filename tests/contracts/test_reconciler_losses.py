@@ -10,7 +10,7 @@ import pytest
 
 from node.accounting.ledger import UsageBucket, UsageKey
 from node.accounting.meter import Reading
-from node.accounts.ports import Change
+from node.accounts.changes import Change
 from node.control import applier
 from node.control.persistence import FORGET_EVERY_MS
 from node.errors import KernelRefused

@@ -13,15 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlite_utils import Database
 
-from node.accounting.booking import Booking
-from node.accounting.erasures import ERASED_MAX, ErasureNote
 from node.accounting.leases import Lease, SavedLease
-from node.accounting.ledger import UsageBucket, UsageKey
+from node.accounting.ledger import ERASED_MAX, Booking, ErasureNote, UsageBucket, UsageKey
 from node.accounting.periods import DAY_UNKNOWN
-from node.accounts.device_bindings import Binding
-from node.accounts.notices import Notice, NoticeText
-from node.accounts.objections import Objection
-from node.accounts.ports import (
+from node.accounts.changes import (
     CardsVoid,
     Change,
     NoticeGone,
@@ -32,15 +27,18 @@ from node.accounts.ports import (
     StoredAccounts,
     Unbound,
 )
+from node.accounts.device_bindings import Binding
+from node.accounts.notices import Notice, NoticeText
+from node.accounts.objections import Objection
 from node.accounts.terms import Terms, TermsText
 from node.accounts.vouchers import Batch, Voucher
 from node.control.ports import Repository
 from node.sessions.stored import SavedSession, Session
 from node.storage import migrations
+from node.storage.copies import salvage
 from node.storage.database import Store
 from node.storage.integrity import check, drop_suspects
 from node.storage.repository import StoredPageCache, StoredRepository
-from node.storage.salvage import salvage
 from node.units import AccountId, Bytes, MacAddress, Milliseconds, Monotonic, NodeId, Usage
 from tests.fakes.registry_repository import place_of
 from tests.fakes.repository import FakeRepository

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from node.accounting.meter import Tally
-from node.storage.tally_file import TallyFile
+from node.storage.repository import TallyFile
 
 
 def test_a_tally_is_read_as_it_was_written(tmp_path: Path) -> None:

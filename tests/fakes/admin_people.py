@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from random import Random
 
 from node.accounts.cards import make_card
+from node.accounts.changes import Change
 from node.accounts.codes import read_code
 from node.accounts.notices import Notice, NoticeText
 from node.accounts.passphrases import hash_passphrase
-from node.accounts.ports import Change
 from node.accounts.terms import Terms, TermsText
 from node.app.admin_content import AdminContentService
 from node.app.admin_members import AdminMembersService

@@ -12,7 +12,7 @@ from node.units import NO_USAGE, Bytes, MacAddress, Monotonic, Usage
 
 
 class FakeKernel:
-    """Implements `node.enforcement.ports.Kernel`. Time passes only by the `now` of calls and by `pass_time`."""
+    """Implements `node.enforcement.plan.Kernel`. Time passes only by the `now` of calls and by `pass_time`."""
 
     def __init__(self) -> None:
         self.now = Monotonic(0)

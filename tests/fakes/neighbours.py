@@ -6,8 +6,7 @@ from collections.abc import Iterable
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from node.accounting.ledger import Ledger, UsageBucket, UsageKey
-from node.accounting.lives import life_name, life_number
+from node.accounting.ledger import Ledger, UsageBucket, UsageKey, life_name, life_number
 from node.errors import StorageTrouble
 from node.identity import key_from_raw, own_node_id
 from node.units import AccountId, Bytes, NodeId, Usage
@@ -29,7 +28,7 @@ def cell(down: int, up: int = 0) -> UsageBucket:
 
 
 class Books:
-    """Implements `mesh.ports.UsageBooks` on a ledger in memory."""
+    """Implements `mesh.directory.UsageBooks` on a ledger in memory."""
 
     def __init__(self, node: NodeId, incarnation: str = "life-1") -> None:
         self.node = node
@@ -79,7 +78,7 @@ class Books:
 
 
 class FakePageCache:
-    """Implements `mesh.ports.PageShelf` in memory."""
+    """Implements `mesh.directory.PageShelf` in memory."""
 
     def __init__(self) -> None:
         self.records: dict[str, bytes] = {}

@@ -27,8 +27,8 @@ from node.app.views import (
 )
 from node.errors import NodeError
 from node.governance.allowance import Allowance, Bound, QuotaLeft
-from node.governance.join_methods import Way
-from node.lan.service_list import ServiceView
+from node.governance.rules import Way
+from node.lan.mdns_services import ServiceView
 from node.sessions import state as session_state
 from node.storage.data_inventory import WHOLE_INVENTORY
 from node.units import (

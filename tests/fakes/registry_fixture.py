@@ -3,10 +3,7 @@
 from random import Random
 
 from node.accounts.auth_result import Accepted, Now, Rejected
-from node.accounts.codes import Code
-from node.accounts.device_bindings import Binding, Unbound
-from node.accounts.passphrases import hash_passphrase, is_right
-from node.accounts.ports import (
+from node.accounts.changes import (
     Batch,
     CardsVoid,
     Change,
@@ -20,11 +17,14 @@ from node.accounts.ports import (
     StoredAccounts,
     Terms,
 )
+from node.accounts.codes import Code
+from node.accounts.device_bindings import Binding, Unbound
+from node.accounts.passphrases import hash_passphrase, is_right
 from node.accounts.registry import AccountRegistry, PassphraseQuestion
 from node.accounts.voucher_store import IssueResult
 from node.governance.allowance import Unit
-from node.governance.join_methods import WAYS
 from node.governance.members import MemberDirectory, make_member_directory
+from node.governance.rules import WAYS
 from node.identity import key_from_raw, own_node_id
 from node.units import AccountId, MacAddress, Milliseconds, Monotonic
 

@@ -3,10 +3,7 @@
 from collections.abc import Hashable, Iterable
 from dataclasses import fields
 
-from node.accounts.device_bindings import Binding
-from node.accounts.notices import Notice
-from node.accounts.objections import Objection
-from node.accounts.ports import (
+from node.accounts.changes import (
     CardsVoid,
     Change,
     NoticeGone,
@@ -17,6 +14,9 @@ from node.accounts.ports import (
     StoredAccounts,
     Unbound,
 )
+from node.accounts.device_bindings import Binding
+from node.accounts.notices import Notice
+from node.accounts.objections import Objection
 from node.accounts.terms import Terms
 from node.accounts.vouchers import Batch
 

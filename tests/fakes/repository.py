@@ -4,12 +4,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from node.accounting.booking import BOOKED_DAY, Booking
-from node.accounting.erasures import ErasureNote
-from node.accounting.ledger import UsageBucket, UsageKey
+from node.accounting.ledger import BOOKED_DAY, Booking, ErasureNote, UsageBucket, UsageKey
 from node.accounting.meter import Baseline, Tally
 from node.accounting.periods import day_name, is_since
-from node.accounts.ports import Change, Forgotten, Unbound
+from node.accounts.changes import Change, Forgotten, Unbound
 from node.control.ports import StoredState
 from node.errors import StorageTrouble
 from node.governance.allowance import ClockState

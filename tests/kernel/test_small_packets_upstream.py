@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from node.doctor.path_mtu import path_mtu
+from node.doctor.facts import path_mtu
 from node.enforcement.kernel import LinuxKernel
 from node.enforcement.plan import Admission, TrafficPlan
 from node.units import MacAddress

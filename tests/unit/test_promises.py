@@ -19,16 +19,14 @@ import mesh.transport
 from captive_portal import certificate_files, certificates, forms, https, link, server
 from captive_portal.limits import Limits
 from node import toml_reader
-from node.accounting import busy
 from node.accounts import (
+    cards,
     codes,
     device_bindings,
-    device_codes,
     login_throttle,
     objections,
     passphrases,
     sponsorship,
-    step_up,
     terms,
     voucher_store,
     vouchers,
@@ -36,7 +34,7 @@ from node.accounts import (
 from node.admin import overview, voucher_sheet
 from node.app import admission, idempotency, rule_files, signin
 from node.config.settings import SETTINGS
-from node.control import persistence
+from node.control import persistence, rates
 from node.enforcement import announcements, arrivals, dns_limits, flows, nft
 from node.governance import combine, parse, rule_table
 from node.lan import configuration, upstream
@@ -71,7 +69,7 @@ PROMISES: tuple[tuple[str, str, object, object], ...] = (
     (ADMIN, "signs in once, within ten minutes, for twelve hours",
      (signin.LINK_LIFE, signin.SESSION_LIFE), (10 * MINUTE, 12 * HOUR)),
     (ADMIN, "for 15 minutes whenever the same form is sent again", idempotency.SHOWN_MS, 15 * MINUTE),
-    (DECISIONS, "a card that was shown within ten minutes", step_up.SHOWN_FOR, 10 * MINUTE),
+    (DECISIONS, "a card that was shown within ten minutes", cards.SHOWN_FOR, 10 * MINUTE),
     (DECISIONS, "A device makes room when it was silent for five minutes", device_limit.IDLE_MIN, 5 * MINUTE),
     (ME, "At least 8 characters.", passphrases.PASSPHRASE_CHARS_MIN, 8),
     # Limits of one device.
@@ -154,10 +152,10 @@ PROMISES: tuple[tuple[str, str, object, object], ...] = (
 
 UNWRITTEN: tuple[tuple[str, object, object], ...] = (
     ("an uplink is busy from 80 % on, for five minutes, until below 60 % (RFC 6057)",
-     (busy.BUSY_ABOVE_PERMILLE, busy.QUIET_BELOW_PERMILLE, busy.BUSY_AFTER_MS), (800, 600, 5 * MINUTE)),
+     (rates.BUSY_ABOVE_PERMILLE, rates.QUIET_BELOW_PERMILLE, rates.BUSY_AFTER_MS), (800, 600, 5 * MINUTE)),
     ("no charter takes less than this for everybody's lifeline, down and up",
      (combine.CODE_LIFELINE.down, combine.CODE_LIFELINE.up), (64_000, 32_000)),
-    ("a code for one more device lives ten minutes", device_codes.CODE_LIFE, 10 * MINUTE),
+    ("a code for one more device lives ten minutes", device_bindings.CODE_LIFE, 10 * MINUTE),
     ("a voucher lasts from ten minutes to 400 days",
      (vouchers.LASTS_MIN, vouchers.LASTS_MAX), (10 * MINUTE, 400 * DAY)),
     ("a voucher serves at most 50 devices, and so does an account",
@@ -172,7 +170,7 @@ UNWRITTEN: tuple[tuple[str, object, object], ...] = (
      (objections.OBJECTIONS_MAX, objections.OBJECTIONS_OF_GUESTS_MAX), (5_000, 4_000)),
     ("the node knows as many bound devices and vouchers",
      (device_bindings.BINDINGS_MAX, voucher_store.VOUCHERS_MAX), (50_000, 50_000)),
-    ("open device codes, and those known as used", (device_codes.OPEN_MAX, device_codes.SPENT_MAX), (2_000, 2_000)),
+    ("open device codes, and those known as used", (device_bindings.OPEN_MAX, device_bindings.SPENT_MAX), (2_000, 2_000)),
     ("codes: 70 and 45 random bits, more than can be tried", codes.RANDOM_BYTES, {"voucher": 7, "device": 6}),
     ("a code's letters on paper and on a screen", codes.CODE_CHARS, {"voucher": 12, "device": 10}),
     ("three open contests for each account, of 1,000 characters",

@@ -12,7 +12,7 @@ from captive_portal import account_page, forms, info_pages, splash
 from captive_portal.actions import ACTIONS, run_action
 from captive_portal.request_context import Outcome, PageResponse, Redirect
 from node.app.views import RefusalReason, Refused
-from node.governance.join_methods import WAYS
+from node.governance.rules import WAYS
 from node.sessions import state as session_state
 from tests.fakes.portal_backend import (
     ANAS_PASSPHRASE,

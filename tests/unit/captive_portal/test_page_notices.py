@@ -8,7 +8,7 @@ from captive_portal import page_notices
 from node.accounts.notices import Notice, NoticeText
 from node.accounts.terms import TermsText
 from node.governance.translations import ENGLISH
-from node.lan.service_list import ServiceView
+from node.lan.mdns_services import ServiceView
 from node.web.translations import Translations
 from tests.fakes.portal_backend import COMMUNITY
 

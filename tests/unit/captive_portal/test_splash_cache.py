@@ -7,7 +7,7 @@ from captive_portal.forms import JOIN, LANGUAGE
 from captive_portal.page_context import PortalPage
 from captive_portal.splash_cache import DEVICES_MAX, SPLASHES_MAX, SplashCache
 from node.accounts.notices import Notice, NoticeText
-from node.lan.service_list import ServiceView
+from node.lan.mdns_services import ServiceView
 from node.units import MacAddress
 from node.web.language_choice import Language, PageLanguage
 from tests.fakes.portal_backend import COMMUNITY, FakePortalBackend

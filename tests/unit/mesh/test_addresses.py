@@ -2,7 +2,7 @@
 
 import pytest
 
-from mesh.addresses import Address
+from mesh.announcement import Address
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Known nodes, their addresses, and the limits of that list."""
 
-from mesh.addresses import Address
+from mesh.announcement import Address
 from mesh.directory import ADDRESSES_MAX, PEERS_MAX, Directory
 from mesh.peering import Closed, Dial, Dismiss, Introduced, Proved
 from mesh.ports import PeerView

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mesh.announcement import SERVICE_TYPE
-from mesh.hearing import (
+from mesh.announcement import (
     QUESTIONS_AT_ONCE,
     QUESTIONS_PER_S,
     RECORDS_AT_ONCE,
     RECORDS_OF_MEMBER_AT_ONCE,
     RECORDS_PER_S,
+    SERVICE_TYPE,
     Hearing,
 )
 from node.multicast_dns import OCTETS_MAX

@@ -1,6 +1,6 @@
 """Which usage an erasure keeps out, during its month and after it."""
 
-from node.accounting.erasures import ErasureNote
+from node.accounting.ledger import ErasureNote
 from node.accounting.periods import DAY_UNKNOWN
 from node.units import AccountId
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.accounting.lives import life_name, life_number, life_rank
+from node.accounting.ledger import life_name, life_number, life_rank
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,9 @@
 
 from random import Random
 
-from node.accounts import device_codes
+from node.accounts import device_bindings
 from node.accounts.codes import make_code
-from node.accounts.device_codes import CODE_LIFE, DeviceCodes
+from node.accounts.device_bindings import CODE_LIFE, DeviceCodes
 from node.units import Monotonic
 
 NOW = Monotonic(5_000)
@@ -61,8 +61,8 @@ def test_a_code_is_not_in_its_repr():
 
 
 def test_memory_is_bounded(monkeypatch):
-    monkeypatch.setattr(device_codes, "OPEN_MAX", 2)
-    monkeypatch.setattr(device_codes, "SPENT_MAX", 2)
+    monkeypatch.setattr(device_bindings, "OPEN_MAX", 2)
+    monkeypatch.setattr(device_bindings, "SPENT_MAX", 2)
     many = codes()
     shown = [many.new(f"account-{n}", "terms", NOW) for n in range(5)]
     assert 2 == len(many)
@@ -71,7 +71,7 @@ def test_memory_is_bounded(monkeypatch):
 
 
 def test_codes_of_guests_never_evict_a_members_code(monkeypatch):
-    monkeypatch.setattr(device_codes, "OPEN_MAX", 3)
+    monkeypatch.setattr(device_bindings, "OPEN_MAX", 3)
     many = codes()
     shown = many.new("ana", "card", NOW)
     for number in range(9):

@@ -1,7 +1,7 @@
 """Step-up authentication: a card that was shown authorizes changes of its account, on its device, for a while."""
 
-from node.accounts import step_up
-from node.accounts.step_up import SHOWN_FOR, StepUp
+from node.accounts import cards
+from node.accounts.cards import SHOWN_FOR, StepUp
 from node.units import AccountId, MacAddress, Monotonic
 
 ANA, PERE = AccountId("ana"), AccountId("pere")
@@ -35,7 +35,7 @@ def test_a_voided_card_no_longer_authorizes() -> None:
 
 
 def test_the_number_of_remembered_cards_is_limited(monkeypatch) -> None:
-    monkeypatch.setattr(step_up, "STEP_UPS_MAX", 2)
+    monkeypatch.setattr(cards, "STEP_UPS_MAX", 2)
     many = StepUp()
     macs = [MacAddress(f"02:00:00:00:00:1{number}") for number in range(4)]
     for each in macs:

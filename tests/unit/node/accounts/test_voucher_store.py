@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.accounts import voucher_store
+from node.accounts import voucher_store as voucher_module
 from node.accounts.auth_result import Now
 from node.accounts.codes import Code
 from node.accounts.voucher_store import IssueResult, VoucherStore
@@ -86,7 +86,7 @@ def test_an_invalid_order_changes_nothing():
 
 
 def test_no_more_vouchers_are_issued_than_can_be_stored(monkeypatch):
-    monkeypatch.setattr(voucher_store, "VOUCHERS_MAX", 5)
+    monkeypatch.setattr(voucher_module, "VOUCHERS_MAX", 5)
     vouchers = store()
     issue(vouchers, 5)
     (finding,) = vouchers.issue(DAY_PASS, 1, "")

@@ -4,8 +4,7 @@ import pytest
 
 from node.admin.access import read_wish
 from node.admin.fields import TypedForm
-from node.app.grants import Grant
-from node.app.signin import Signed
+from node.app.signin import Grant, Signed
 
 
 @pytest.mark.parametrize(

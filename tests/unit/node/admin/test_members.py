@@ -4,7 +4,7 @@ import pytest
 
 from node.admin.fields import TypedForm
 from node.admin.members import member_values, read_member
-from node.app.member_file import MemberEntry
+from node.app.admin_members import MemberEntry
 
 ANA = MemberEntry(
     "ana", "Ana Mas", "member", ("school", "mast-hosts"), ("02:00:00:00:00:aa", "02:00:00:00:00:ab")

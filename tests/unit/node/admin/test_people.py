@@ -4,7 +4,7 @@ import pytest
 
 from node.admin.people import WAY_WORDS, long_ago, person_line
 from node.app.admin_people import PersonRow
-from node.governance.join_methods import WAYS
+from node.governance.rules import WAYS
 from node.units import AccountId, BitsPerSecond, Bytes, Rates
 
 RATE = Rates(BitsPerSecond(14_200_000), BitsPerSecond(310_000))

@@ -2,8 +2,7 @@
 
 from node.accounts.cards import CARD_CHARS_MAX, read_card
 from node.accounts.passphrases import is_fit
-from node.app.admin_members import LETTERS, PASSPHRASE_LETTERS, CardView, make_passphrase
-from node.app.member_file import MemberEntry
+from node.app.admin_members import LETTERS, PASSPHRASE_LETTERS, CardView, MemberEntry, make_passphrase
 from node.errors import CONFLICT, Finding
 from node.identity import own_node_id
 from tests.fakes.admin_people import MEMBERS, TIGHT, Membership

@@ -5,9 +5,8 @@ from dataclasses import replace
 import pytest
 
 from node.app.admin_vouchers import IssuedBatch, VoucherOrder, VoucherView
-from node.app.grants import Grant
 from node.app.idempotency import SHOWN_MS
-from node.app.signin import ADMIN, Signed
+from node.app.signin import ADMIN, Grant, Signed
 from node.errors import UNSTORED, Finding, StorageTrouble
 from node.units import Milliseconds
 from tests.fakes.admin_people import Membership

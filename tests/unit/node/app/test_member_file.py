@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from node.app.member_file import MemberEntry, members_of, with_member, without_member
+from node.app.admin_members import MemberEntry, members_of, with_member, without_member
 from node.characters import hidden_character, mixed_scripts
 from node.governance.members import parse_members
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.app import grants, signin
+from node.app import signin
 from node.app.signin import ADMIN, LINK_LIFE, LINKS_MAX, SESSION_LIFE, SESSIONS_MAX, Signed, SignIn
 from node.units import Monotonic
 
@@ -116,7 +116,7 @@ def test_a_form_token_is_valid_for_its_own_session():
 
 
 def test_an_issuers_link_makes_an_issuer_also_after_a_restart():
-    library = Signed("issuer", "library", grants.Grant())
+    library = Signed("issuer", "library", signin.Grant())
     state = signin.redeem(signin.offer(SignIn(), LINK, NOW, library), LINK, COOKIE, NOW)
     assert state is not None
     assert library == signin.who(state, COOKIE, NOW)
@@ -202,7 +202,7 @@ def test_an_issuer_with_unknown_limits_has_the_default_ones():
     assert '["day-pass"]' in text
     damaged = signin.from_text(text.replace('["day-pass"]', "7"), "boot")
     (link,) = damaged.links
-    assert grants.Grant() == link.signed.may_issue
+    assert signin.Grant() == link.signed.may_issue
 
 
 def test_an_admin_has_no_limits():

@@ -1,8 +1,8 @@
 """Pending changes of the registry: the last change of a row counts, whatever failed before."""
 
+from node.accounts.changes import PassphraseGone, PassphraseHash, Unbound
 from node.accounts.device_bindings import Binding
-from node.accounts.ports import PassphraseGone, PassphraseHash, Unbound
-from node.control.unsaved_changes import UnsavedChanges
+from node.control.write_buffer import UnsavedChanges
 from node.units import AccountId, MacAddress
 
 ANA = MacAddress("02:00:00:00:00:0a")

@@ -1,6 +1,6 @@
 """Which device a flow belongs to, by its mark."""
 
-from node.enforcement.flow_marks import ANSWER_AWAITED, STRANGER_FIRST, STRANGER_NUMBERS, device_mark
+from node.enforcement.flows import ANSWER_AWAITED, STRANGER_FIRST, STRANGER_NUMBERS, device_mark
 
 
 def test_a_flow_belongs_to_its_device_also_while_its_reply_is_awaited() -> None:

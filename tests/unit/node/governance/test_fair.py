@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.governance.fair import Demand, fair_rates, weighted_jain
+from node.governance.rule_tests import Demand, fair_rates, weighted_jain
 
 AMOUNT = st.integers(0, 10**7)
 DEMANDS = st.lists(

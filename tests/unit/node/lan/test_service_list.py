@@ -1,8 +1,7 @@
 """The list of services as people see it."""
 
 from node.config.offered_services import read_offer
-from node.lan.mdns_services import FoundService
-from node.lan.service_list import ServiceList, ServiceView, views
+from node.lan.mdns_services import FoundService, ServiceList, ServiceView, views
 
 WIKI = read_offer("Wiki | http://wiki.vall.lan:8080/ | All we know | 10.77.0.9")
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.sessions.superseded import IDLE_OF_ACCOUNT, IDLE_OF_GUEST, OpenSession, superseded
+from node.sessions.table import IDLE_OF_ACCOUNT, IDLE_OF_GUEST, OpenSession, superseded
 from node.units import AccountId, MacAddress, Monotonic
 
 NOW = Monotonic(100_000_000)

@@ -1,6 +1,6 @@
 """When the uplink counts as busy (congested)."""
 
-from node.accounting.busy import BUSY_AFTER_MS, UplinkLoad, step
+from node.control.rates import BUSY_AFTER_MS, UplinkLoad, step
 from node.units import BitsPerSecond, Monotonic, Rates
 
 CAPACITY = Rates(BitsPerSecond(1000), BitsPerSecond(100))

@@ -1,6 +1,6 @@
 """The difference between two rule files."""
 
-from node.governance.difference import LINES_COMPARED_MAX, LINES_SHOWN_MAX, difference
+from node.app.admin import LINES_COMPARED_MAX, LINES_SHOWN_MAX, difference
 from tests.fakes.rule_files import EXAMPLE
 
 

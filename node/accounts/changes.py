@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from node.accounting.erasures import ErasureNote
+from node.accounting.ledger import ErasureNote
 from node.accounts.cards import CardsVoid
 from node.accounts.device_bindings import Binding, Unbound
 from node.accounts.notices import Notice, NoticeGone

@@ -6,10 +6,9 @@ import pytest
 
 from node.accounts.codes import read_code
 from node.app.admin import SiteInfo
-from node.app.admin_members import CardView
+from node.app.admin_members import CardView, MemberEntry
 from node.app.admin_vouchers import AdminVouchersService
-from node.app.console_commands import ConsoleCommands
-from node.app.member_file import MemberEntry
+from node.app.console import ConsoleCommands
 from node.errors import Finding, NodeError
 from tests.fakes.registry_fixture import PHONE, RegistryFixture, at
 

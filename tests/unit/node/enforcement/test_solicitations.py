@@ -5,7 +5,7 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.lan.solicitations import dhcp_discover, router_solicitation
+from node.enforcement.foreign_servers import dhcp_discover, router_solicitation
 
 MACS = st.binary(min_size=6, max_size=6)
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from node.governance.join_methods import DEFAULT_JOIN_METHODS, WAYS, JoinMethods
 from node.governance.parse import parse_ruleset
+from node.governance.rules import DEFAULT_JOIN_METHODS, WAYS, JoinMethods
 from tests.fakes.rule_files import HEAD, rules_of
 
 

@@ -1,7 +1,7 @@
 """Queue of usage reported by other nodes: each bucket waits once, in the order in which reports apply."""
 
 from node.accounting.ledger import UsageBucket, UsageKey
-from node.control.remote_usage import RemoteUsage
+from node.control.accounting_cycle import RemoteUsage
 from node.units import NO_USAGE, AccountId, Bytes, NodeId, Usage
 
 HILL, DAY = NodeId("h" * 52), "2026-11-24"
