@@ -336,7 +336,7 @@ class Node:
             started=self.clock.civil(),
             version=own_version(),
         )
-        commands = ConsoleCommands(self.admin.vouchers, self.admin.members, self.admin.place)
+        commands = ConsoleCommands(self.admin.vouchers, self.admin.members, self.admin.site)
         return Console(self.config.node.console_socket, {**answers.all(), **commands.all()}, self.events)
 
 

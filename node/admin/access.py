@@ -76,7 +76,7 @@ class AccessViews:
         return self._page(asked, FormView(_USUAL))
 
     def _page(self, asked: AdminRequest, form: FormView, status: int = 200) -> AdminResponse:
-        around = page_layout(asked, self._backend.place(), "/access")
+        around = page_layout(asked, self._backend.site(), "/access")
         return AdminResponse(AccessPage(around, self._backend.sessions(asked.cookie), form), status)
 
     async def _make(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
@@ -87,7 +87,7 @@ class AccessViews:
         token = await self._backend.new_token(signed)
         link = f"{asked.origin}/sign-in?token={token}"
         return AdminResponse(
-            LinkPage(page_layout(asked, self._backend.place(), "/access"), signed, link), is_heavy=True
+            LinkPage(page_layout(asked, self._backend.site(), "/access"), signed, link), is_heavy=True
         )
 
     async def _end(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:

@@ -124,7 +124,7 @@ class MembersViews:
         query = form.line("q", QUERY_CHARS_MAX)
         view = self._members.find(query)
         page = MembersPage(
-            frame=page_layout(asked, self._backend.place(), "/members"),
+            frame=page_layout(asked, self._backend.site(), "/members"),
             query=form.view(),
             members=paginate(view.members, number_in(asked.query, "page"), "/members", q=query),
             findings=view.findings,
@@ -159,7 +159,7 @@ class MembersViews:
         view = self._members.find("")
         is_conflict = status == 409
         page = MemberPage(
-            frame=page_layout(asked, self._backend.place(), "/members"),
+            frame=page_layout(asked, self._backend.site(), "/members"),
             form=form,
             was=was,
             # After a conflict the next attempt is based on the current file, as the page says.
@@ -215,17 +215,17 @@ class MembersViews:
         if isinstance(made, Finding):
             return refused(made)
         return AdminResponse(
-            PassphrasePage(page_layout(asked, self._backend.place(), "/members"), account, made)
+            PassphrasePage(page_layout(asked, self._backend.site(), "/members"), account, made)
         )
 
     async def _card(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
         card = await self._members.new_card(asked.fields.get("account", ""))
         if isinstance(card, Finding):
             return refused(card)
-        place = self._backend.place()
-        lang = place.languages[0][0]
+        site = self._backend.site()
+        lang = site.languages[0][0]
         return AdminResponse(
-            CardPage(page_layout(asked, place, "/members"), card, lang), lang=lang, is_heavy=True
+            CardPage(page_layout(asked, site, "/members"), card, lang), lang=lang, is_heavy=True
         )
 
     async def _void(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:

@@ -72,7 +72,7 @@ class NoticesViews:
     """Views for notices."""
 
     def __init__(self, backend: AdminService) -> None:
-        self._backend, self._words = backend, backend.words
+        self._backend, self._content = backend, backend.content
 
     def routes(self) -> tuple[Route, ...]:
         return (
@@ -88,9 +88,9 @@ class NoticesViews:
     def _notices(
         self, asked: AdminRequest, *, notice: str = "", taken_down: Notice | None = None
     ) -> AdminResponse:
-        rows = paginate(self._words.notices(), number_in(asked.query, "page"), "/notices", size=20)
+        rows = paginate(self._content.notices(), number_in(asked.query, "page"), "/notices", size=20)
         page = NoticesPage(
-            frame=page_layout(asked, self._backend.place(), "/notices"),
+            frame=page_layout(asked, self._backend.site(), "/notices"),
             notices=rows.turned(self._line),
             notice=notice,
             taken_down=None if taken_down is None else FormView(notice_values(taken_down)),
@@ -98,14 +98,14 @@ class NoticesViews:
         return AdminResponse(page)
 
     def _line(self, notice: Notice) -> NoticeLine:
-        places = dict(places_of(self._backend.place(), notice.where))
+        places = dict(places_of(self._backend.site(), notice.where))
         audiences = dict(AUDIENCES)
         return NoticeLine(
             notice=notice,
             title=notice.texts[0].title if notice.texts else "",
             where=places[notice.where],
             audience=audiences.get(notice.audience, notice.audience.replace(":", " ")),
-            is_shown=self._words.shows_today(notice),
+            is_shown=self._content.shows_today(notice),
         )
 
     async def _edit(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
@@ -118,7 +118,7 @@ class NoticesViews:
         return self._form(asked, FormView(notice_values(notice)), number)
 
     def _find(self, number: int) -> Notice | None:
-        return next((each for each in self._words.notices() if each.number == number), None)
+        return next((each for each in self._content.notices() if each.number == number), None)
 
     def _form(
         self,
@@ -129,35 +129,35 @@ class NoticesViews:
         preview: Notice | None = None,
         status: int = 200,
     ) -> AdminResponse:
-        place = self._backend.place()
+        site = self._backend.site()
         page = NoticePage(
-            frame=page_layout(asked, place, "/notices"),
+            frame=page_layout(asked, site, "/notices"),
             form=form,
             number=number,
-            languages=languages_of(place, form),
-            places=places_of(place, form.value("where")),
+            languages=languages_of(site, form),
+            places=places_of(site, form.value("where")),
             preview=preview,
         )
         return AdminResponse(page, status)
 
     async def _save(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
         form, number = TypedForm(asked.fields), number_in(asked.fields, "number")
-        place = self._backend.place()
-        notice = read_notice(form, place, number, asked.signed.label)
+        site = self._backend.site()
+        notice = read_notice(form, site, number, asked.signed.label)
         if not form.errors:
-            form.take(self._words.check_notice(notice), "where")
+            form.take(self._content.check_notice(notice), "where")
         if form.errors:
             return self._form(asked, form.view(), number, status=422)
         if asked.fields.get("do") != "save":
             return self._form(asked, form.view(), number, preview=notice)
-        findings = await self._words.save_notice(asked.signed, notice)
+        findings = await self._content.save_notice(asked.signed, notice)
         if findings:
             form.take(findings, "where")
             return self._form(asked, form.view(), number, status=422)
         return AdminRedirect("/notices?saved")
 
     async def _take_down(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
-        gone = await self._words.take_down(number_in(asked.fields, "number"))
+        gone = await self._content.take_down(number_in(asked.fields, "number"))
         if gone is None:
             return not_there("This notice no longer exists.", "Choose one from the list of notices.")
         return self._notices(asked, taken_down=gone)
@@ -179,7 +179,7 @@ def notice_values(notice: Notice) -> dict[str, str]:
     return values
 
 
-def read_notice(form: TypedForm, place: SiteInfo, number: int, by: str) -> Notice:
+def read_notice(form: TypedForm, site: SiteInfo, number: int, by: str) -> Notice:
     """Parses the form; `form.errors` says what is wrong."""
     where = form.line("where", wanted="where it is shown")
     audience = form.choice("audience", [name for name, _ in AUDIENCES], "everyone")
@@ -190,21 +190,21 @@ def read_notice(form: TypedForm, place: SiteInfo, number: int, by: str) -> Notic
     if first and last and last < first:
         form.refuse("last_day", "The last day is before the first. Swap them.")
     texts = []
-    for tag, _ in languages_of(place, FormView(form.sent)):
+    for tag, _ in languages_of(site, FormView(form.sent)):
         title, text = form.line(f"title-{tag}", TITLE_CHARS_MAX), form.text(f"text-{tag}", TEXT_CHARS_MAX)
         if text and not title:
             form.refuse(f"title-{tag}", "Write a title of a few words.")
         if title:
             texts.append(NoticeText(tag, title, text))
     if not texts:
-        form.refuse(f"title-{place.languages[0][0]}", "Write the notice in one language at least.")
+        form.refuse(f"title-{site.languages[0][0]}", "Write the notice in one language at least.")
     audience = f"group:{group}" if audience == "group" else audience
     return Notice(number, where, audience, first, last, urgent, tuple(texts), by)
 
 
-def languages_of(place: SiteInfo, form: FormView) -> tuple[tuple[str, str], ...]:
+def languages_of(site: SiteInfo, form: FormView) -> tuple[tuple[str, str], ...]:
     """Languages of the portal, and those that the notice already has."""
-    known = dict(place.languages)
+    known = dict(site.languages)
     for name in form.values:
         kind, _, tag = name.partition("-")
         if kind == "title" and is_language(tag):
@@ -212,10 +212,10 @@ def languages_of(place: SiteInfo, form: FormView) -> tuple[tuple[str, str], ...]
     return tuple(known.items())
 
 
-def places_of(place: SiteInfo, where: str) -> tuple[tuple[str, str], ...]:
+def places_of(site: SiteInfo, where: str) -> tuple[tuple[str, str], ...]:
     """Places for a notice, including the present one of this notice."""
-    places = {"network": "Everywhere", f"node:{place.node}": f"Only at this node, {place.node}"}
-    places |= {f"zone:{zone}": f"In the zone {zone}" for zone in place.zones}
+    places = {"network": "Everywhere", f"node:{site.node}": f"Only at this node, {site.node}"}
+    places |= {f"zone:{zone}": f"In the zone {zone}" for zone in site.zones}
     if where:
         kind, _, name = where.partition(":")
         places.setdefault(where, f"At the {kind} {name}")

@@ -45,7 +45,7 @@ class ObjectionsViews:
     """Views for objections."""
 
     def __init__(self, backend: AdminService) -> None:
-        self._backend, self._words = backend, backend.words
+        self._backend, self._content = backend, backend.content
 
     def routes(self) -> tuple[Route, ...]:
         return Route("GET", "/contests", self._show), Route("POST", "/contests", self._answer)
@@ -58,7 +58,7 @@ class ObjectionsViews:
         name = f"text-{number}"
         text = form.text(name, ANSWER_CHARS_MAX, wanted="an answer: the person will read it on their page")
         if not form.errors:
-            refused = await self._words.answer_objection(number, text)
+            refused = await self._content.answer_objection(number, text)
             form.take((refused,) if refused else (), name)
         if form.errors:
             return self._page(asked, form=form.view(), number=number, status=422)
@@ -73,10 +73,10 @@ class ObjectionsViews:
         number: int = 0,
         status: int = 200,
     ) -> AdminResponse:
-        objections = self._words.objections()
+        objections = self._content.objections()
         turn = number_in(asked.fields, "page") or number_in(asked.query, "page")
         page = ObjectionsPage(
-            frame=page_layout(asked, self._backend.place(), "/contests"),
+            frame=page_layout(asked, self._backend.site(), "/contests"),
             objections=paginate(objections, turn, "/contests", size=OBJECTIONS_A_PAGE),
             waiting=sum(not objection.answer for objection in objections),
             notice=notice,

@@ -189,8 +189,8 @@ class OverviewViews:
     async def _show(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
         if asked.signed.role != "admin":
             return AdminRedirect("/vouchers")
-        around = page_layout(asked, self._backend.place(), "/")
+        around = page_layout(asked, self._backend.site(), "/")
         is_live = "live" in asked.query
-        objections = sum(not objection.answer for objection in self._backend.words.objections())
+        objections = sum(not objection.answer for objection in self._backend.content.objections())
         page = overview_page(self._backend.overview(), around, is_live=is_live, objections=objections)
         return AdminResponse(page, refresh_s=LIVE_S if is_live else 0)

@@ -52,14 +52,14 @@ class PeoplePage:
     query: FormView
     is_search: bool
     people: ListPage[PersonLine]
-    removed: int
+    blocked: int
 
 
 @dataclass(frozen=True, slots=True)
-class RemovedPage:
+class BlockedPage:
     """Blocked devices, with reasons."""
 
-    template = "removed.html"
+    template = "blocked.html"
     frame: PageLayout
     devices: ListPage[AdminDeviceRow]
 
@@ -74,7 +74,7 @@ class PersonPage:
     line: PersonLine
     form: FormView
     notice: str
-    """``kicked``, ``pardoned`` or empty."""
+    """``blocked``, ``unblocked`` or empty."""
     ways: tuple[tuple[str, str], ...] = tuple(WAY_WORDS.items())
 
     def way(self, device: AdminDeviceRow) -> str:
@@ -92,9 +92,9 @@ class PeopleViews:
             Route("GET", "/people", self._list),
             Route("POST", "/people", self._search),
             Route("GET", "/people/account", self._show),
-            Route("GET", "/people/removed", self._removed),
-            Route("POST", "/people/kick", self._kick),
-            Route("POST", "/people/pardon", self._pardon),
+            Route("GET", "/people/blocked", self._blocked),
+            Route("POST", "/people/block", self._block),
+            Route("POST", "/people/unblock", self._unblock),
         )
 
     async def _list(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
@@ -109,20 +109,20 @@ class PeopleViews:
         found = self._people.find(query) if not form.errors else ()
         kept = "" if isinstance(read_code(query), Code) else query
         page = PeoplePage(
-            frame=page_layout(asked, self._backend.place(), "/people"),
+            frame=page_layout(asked, self._backend.site(), "/people"),
             query=form.view(),
             is_search=bool(query),
             people=paginate(found, number_in(asked.query, "page"), "/people", q=kept).turned(self._line),
-            removed=len(self._people.removed()),
+            blocked=len(self._people.blocked()),
         )
         return AdminResponse(page, 422 if form.errors else 200)
 
     def _line(self, account: AccountId) -> PersonLine:
         return person_line(self._people.row(account))
 
-    async def _removed(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
-        rows = paginate(self._people.removed(), number_in(asked.query, "page"), "/people/removed")
-        return AdminResponse(RemovedPage(page_layout(asked, self._backend.place(), "/people"), rows))
+    async def _blocked(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
+        rows = paginate(self._people.blocked(), number_in(asked.query, "page"), "/people/blocked")
+        return AdminResponse(BlockedPage(page_layout(asked, self._backend.site(), "/people"), rows))
 
     async def _show(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
         return self._person(asked, asked.query.get("id", ""))
@@ -139,34 +139,34 @@ class PeopleViews:
         person = self._people.person(account[:QUERY_CHARS_MAX])
         if person is None:
             return not_there("No account with this name is here.", "Look for them by name or device.")
-        around = page_layout(asked, self._backend.place(), "/people")
+        around = page_layout(asked, self._backend.site(), "/people")
         return AdminResponse(
             PersonPage(around, person, person_line(person.row), form or FormView(), notice), status
         )
 
-    async def _kick(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
+    async def _block(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
         account, form = asked.fields.get("account", ""), TypedForm(asked.fields)
         wanted = "a reason: the person will read it"
         because = form.line("because", BECAUSE_CHARS_MAX, wanted=wanted)
         mac = self._mac(form)
         if not form.errors:
-            wrong = await self._people.kick(account, mac, because)
+            wrong = await self._people.block(account, mac, because)
             form.take((wrong,) if wrong else (), "because")
         if form.errors:
             return self._person(asked, account, form=form.view(), status=422)
-        return self._person(asked, account, notice="kicked")
+        return self._person(asked, account, notice="blocked")
 
-    async def _pardon(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
+    async def _unblock(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
         form = TypedForm(asked.fields)
         mac = self._mac(form)
         if mac is None:
             return not_there("No device was chosen.", "Use the button next to the device.")
-        wrong = await self._people.pardon(mac)
+        wrong = await self._people.unblock(mac)
         if wrong is not None:
             return refused(wrong)
         account = asked.fields.get("account", "")
         return (
-            self._person(asked, account, notice="pardoned") if account else AdminRedirect("/people/removed")
+            self._person(asked, account, notice="unblocked") if account else AdminRedirect("/people/blocked")
         )
 
     def _mac(self, form: TypedForm) -> MacAddress | None:

@@ -92,9 +92,9 @@ class TroublePage:
     mend: str
 
 
-def page_layout(asked: AdminRequest, place: SiteInfo, here: str) -> PageLayout:
+def page_layout(asked: AdminRequest, site: SiteInfo, here: str) -> PageLayout:
     """Layout data for the response to `asked`."""
-    return PageLayout(place, asked.signed, asked.proof, here)
+    return PageLayout(site, asked.signed, asked.proof, here)
 
 
 def not_there(message: str, mend: str) -> AdminResponse:

@@ -171,7 +171,7 @@ class RulesViews:
             self._backend.rule_sentences(),
             self._backend.rule_file(),
             self._backend.rule_versions(),
-            page_layout(asked, self._backend.place(), "/rules"),
+            page_layout(asked, self._backend.site(), "/rules"),
             draft=draft,
             replacing=replacing,
             check=check,

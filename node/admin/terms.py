@@ -52,30 +52,30 @@ class TermsViews:
     """Views for the terms."""
 
     def __init__(self, backend: AdminService) -> None:
-        self._backend, self._words = backend, backend.words
+        self._backend, self._content = backend, backend.content
 
     def routes(self) -> tuple[Route, ...]:
         return Route("GET", "/terms", self._show), Route("POST", "/terms", self._save)
 
     async def _show(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
-        versions, place = self._words.terms(), self._backend.place()
+        versions, site = self._content.terms(), self._backend.site()
         if "version" in asked.query:
             found = next((each for each in versions if each.version == asked.query["version"]), None)
             if found is None:
                 return not_there("There is no such version of the terms.", "Choose one from the list.")
-            around = page_layout(asked, place, "/terms")
-            return AdminResponse(TermsVersionPage(around, found, found is versions[0], place.languages))
+            around = page_layout(asked, site, "/terms")
+            return AdminResponse(TermsVersionPage(around, found, found is versions[0], site.languages))
         values = {f"text-{each.language}": each.text for each in (versions[0].texts if versions else ())}
         return self._page(asked, FormView(values), notice="saved" if "saved" in asked.query else "")
 
     def _page(
         self, asked: AdminRequest, form: FormView, *, notice: str = "", status: int = 200
     ) -> AdminResponse:
-        versions, place = self._words.terms(), self._backend.place()
+        versions, site = self._content.terms(), self._backend.site()
         page = TermsPage(
-            frame=page_layout(asked, place, "/terms"),
+            frame=page_layout(asked, site, "/terms"),
             form=form,
-            languages=languages_of(place, versions),
+            languages=languages_of(site, versions),
             current=versions[0] if versions else None,
             versions=tuple(versions[:VERSIONS_MAX]),
             is_conflict=status == 409,
@@ -85,14 +85,14 @@ class TermsViews:
 
     async def _save(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
         form = TypedForm(asked.fields)
-        tags = [tag for tag, _ in languages_of(self._backend.place(), self._words.terms())]
+        tags = [tag for tag, _ in languages_of(self._backend.site(), self._content.terms())]
         written = [(tag, form.text(f"text-{tag}", TERMS_CHARS_MAX)) for tag in tags]
         texts = tuple(TermsText(tag, text) for tag, text in written if text)
         if not texts or texts[0].language != tags[0]:
             form.refuse(f"text-{tags[0]}", "Write the terms in this language first: it is the binding one.")
         if form.errors:
             return self._page(asked, form.view(), status=422)
-        saved = await self._words.save_terms(asked.signed, texts, asked.fields.get("replacing", ""))
+        saved = await self._content.save_terms(asked.signed, texts, asked.fields.get("replacing", ""))
         if isinstance(saved, Terms):
             return AdminRedirect("/terms?saved")
         if any(finding.code == CONFLICT for finding in saved):
@@ -101,9 +101,9 @@ class TermsViews:
         return self._page(asked, form.view(), status=422)
 
 
-def languages_of(place: SiteInfo, versions: Sequence[Terms]) -> tuple[tuple[str, str], ...]:
+def languages_of(site: SiteInfo, versions: Sequence[Terms]) -> tuple[tuple[str, str], ...]:
     """Languages of the portal, and those that the terms already have."""
-    known = dict(place.languages)
+    known = dict(site.languages)
     for text in versions[0].texts if versions else ():
         known.setdefault(text.language, text.language)
     return tuple(known.items())

@@ -61,16 +61,16 @@ class PrintedSheet:
     count: int
 
 
-def make_sheet(issued: IssuedBatch, place: SiteInfo, *, network: str, lang: str) -> Sheet:
+def make_sheet(issued: IssuedBatch, site: SiteInfo, *, network: str, lang: str) -> Sheet:
     """Lays out `issued` on pages. Rendering a slip takes 3 ms."""
-    slips = [VoucherSlip(code, f"{place.portal}/?code={code}") for code in issued.codes]
+    slips = [VoucherSlip(code, f"{site.portal}/?code={code}") for code in issued.codes]
     return Sheet(
         pages=tuple(tuple(slips[at : at + SLIPS_A_PAGE]) for at in range(0, len(slips), SLIPS_A_PAGE)),
-        network=network or place.community,
-        portal=place.portal.partition("://")[2],
+        network=network or site.community,
+        portal=site.portal.partition("://")[2],
         lasts=span(issued.batch.lasts_ms),
         devices_max=issued.batch.devices_max,
-        community=place.community,
+        community=site.community,
         lang=lang,
     )
 

@@ -107,14 +107,14 @@ class VouchersViews:
         )
 
     async def _show(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
-        place = self._backend.place()
+        site = self._backend.site()
         return self._page(
-            asked, FormView({**_FRESH, "lang": place.languages[0][0], "network": place.community})
+            asked, FormView({**_FRESH, "lang": site.languages[0][0], "network": site.community})
         )
 
     async def _issue(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
-        place = self._backend.place()
-        form, tags = TypedForm(asked.fields), [tag for tag, _ in place.languages]
+        site = self._backend.site()
+        form, tags = TypedForm(asked.fields), [tag for tag, _ in site.languages]
         lang = form.choice("lang", tags, tags[0])
         network = form.line("network", NETWORK_CHARS_MAX)
         idempotency_key, order = asked.fields.get("ticket", ""), read_order(form)
@@ -127,8 +127,8 @@ class VouchersViews:
             # form gets a new key.
             same = idempotency_key if any(finding.code == UNSTORED for finding in issued) else ""
             return self._page(asked, form.view(), idempotency_key=same, status=422)
-        sheet = make_sheet(issued, place, network=network, lang=lang)
-        page = SheetPage(page_layout(asked, place, "/vouchers"), sheet, issued.batch, len(issued.codes))
+        sheet = make_sheet(issued, site, network=network, lang=lang)
+        page = SheetPage(page_layout(asked, site, "/vouchers"), sheet, issued.batch, len(issued.codes))
         return AdminResponse(page, lang=lang, is_heavy=True)
 
     async def _batch(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
@@ -155,7 +155,7 @@ class VouchersViews:
             form.take((found,), "code")
         if not isinstance(found, VoucherView):
             return self._page(asked, FormView(_FRESH), code=form.view(), status=422)
-        around = page_layout(asked, self._backend.place(), "/vouchers")
+        around = page_layout(asked, self._backend.site(), "/vouchers")
         return AdminResponse(VoucherPage(around, found, span_text(found.batch.lasts_ms), code, notice))
 
     def _page(
@@ -175,7 +175,7 @@ class VouchersViews:
         )
         grant = asked.signed.may_issue
         page = VouchersPage(
-            frame=page_layout(asked, self._backend.place(), "/vouchers"),
+            frame=page_layout(asked, self._backend.site(), "/vouchers"),
             form=form,
             idempotency_key=idempotency_key or self._vouchers.idempotency_key(asked.cookie),
             groups=grant.groups if grant else self._vouchers.groups(),
@@ -191,7 +191,7 @@ class VouchersViews:
         batch = next((each for each in self._vouchers.batches(asked.signed) if each.number == number), None)
         if batch is None:
             return not_there(f"You have no batch {number}.", "Choose one from the list of vouchers.")
-        around = page_layout(asked, self._backend.place(), "/vouchers")
+        around = page_layout(asked, self._backend.site(), "/vouchers")
         return AdminResponse(BatchPage(around, self._line(batch), revoked, restored))
 
     def _line(self, batch: Batch) -> BatchLine:

@@ -158,10 +158,10 @@ class AdminService:
             trouble=reconciler.persistence.why_unstored,
         )
         self.people = AdminPeopleService(reconciler, status_snapshot.used_this_month)
-        self.members = self._member_answers()
-        self.words = self._word_answers()
+        self.members = self._members_service()
+        self.content = self._content_service()
 
-    def _member_answers(self) -> AdminMembersService:
+    def _members_service(self) -> AdminMembersService:
         reconciler = self._reconciler
         return AdminMembersService(
             reconciler.registry,
@@ -182,7 +182,7 @@ class AdminService:
             sign_card=self._sign_card,
         )
 
-    def _word_answers(self) -> AdminContentService:
+    def _content_service(self) -> AdminContentService:
         node = self._config.node
         language = "en" if node.terms == TERMS else self._config.portal.language
         first = Terms(node.terms_version, (TermsText(language, node.terms),))
@@ -255,7 +255,7 @@ class AdminService:
     def rule_file(self) -> RuleFile:
         return RuleFile(self._reconciler.active_ruleset.text, self._reconciler.active_ruleset.fingerprint)
 
-    def place(self) -> SiteInfo:
+    def site(self) -> SiteInfo:
         config, known = self._config, self._languages()
         own, shown = config.portal.language, config.portal.languages or tuple(known)
         tags = [tag for tag in dict.fromkeys((own, *shown)) if tag in known or tag == own]

@@ -118,8 +118,8 @@ class AdminMembersService:
     def find(self, query: str) -> MembersView:
         """Members whose account, name, group or device starts with the query; all without a query."""
         members = self._members().values()
-        words = plain(query)
-        found = tuple(each for each in members if _matches(each, words)) if words else tuple(members)
+        text = plain(query)
+        found = tuple(each for each in members if _matches(each, text)) if text else tuple(members)
         book, file = self._active_ruleset(), self._file
         named = {tier for rule in book.ruleset.rules for tier in rule.who.tiers}
         tiers = {MEMBER_TIER, *named, *(each.tier for each in members)}
@@ -220,12 +220,12 @@ def make_passphrase(random: bytes) -> str:
     return "-".join(letters[at : at + PASSPHRASE_GROUP] for at in range(0, len(letters), PASSPHRASE_GROUP))
 
 
-def _matches(member: MemberEntry, words: str) -> bool:
+def _matches(member: MemberEntry, text: str) -> bool:
     return (
-        member.account.startswith(words)
-        or words in plain(member.name)
-        or any(group.startswith(words) for group in member.groups)
-        or words.replace("-", ":") in member.devices
+        member.account.startswith(text)
+        or text in plain(member.name)
+        or any(group.startswith(text) for group in member.groups)
+        or text.replace("-", ":") in member.devices
     )
 
 

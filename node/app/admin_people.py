@@ -42,7 +42,7 @@ class PersonRow:
     """How its devices joined."""
 
 
-DeviceState = Literal["online", "off", "removed"]
+DeviceState = Literal["online", "off", "blocked"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ class AdminPeopleService:
             self._device(mac) for mac in macs if self._reconciler.account_of(mac) == account or mac in bound
         )
 
-    def removed(self) -> Sequence[AdminDeviceRow]:
+    def blocked(self) -> Sequence[AdminDeviceRow]:
         """Blocked devices."""
         return [
             self._device(mac)
@@ -147,23 +147,23 @@ class AdminPeopleService:
             if isinstance(guest, session_state.Blocked)
         ]
 
-    async def kick(self, account: str, mac: MacAddress | None, because: str) -> Finding | None:
+    async def block(self, account: str, mac: MacAddress | None, because: str) -> Finding | None:
         """Blocks a device, or all devices of the account, until it is unblocked; they are shown the
         reason."""
-        known = {device.mac for device in self.devices(AccountId(account)) if device.state != "removed"}
+        known = {device.mac for device in self.devices(AccountId(account)) if device.state != "blocked"}
         wanted = known if mac is None else known & {mac}
         if not wanted:
             return Finding(
-                "kick", 0, "This account has no such device, or it is blocked already.", "choose another"
+                "block", 0, "This account has no such device, or it is blocked already.", "choose another"
             )
         for each in sorted(wanted):
-            await self._reconciler.remove(each, because)
+            await self._reconciler.block(each, because)
         return None
 
-    async def pardon(self, mac: MacAddress) -> Finding | None:
+    async def unblock(self, mac: MacAddress) -> Finding | None:
         if not isinstance(self._session_table.state(mac), session_state.Blocked):
-            return Finding("pardon", 0, "This device is not blocked.", "look at the list again")
-        await self._reconciler.pardon(mac)
+            return Finding("unblock", 0, "This device is not blocked.", "look at the list again")
+        await self._reconciler.unblock(mac)
         return None
 
     def _search(self, query: str) -> Sequence[AccountId]:
@@ -174,32 +174,30 @@ class AdminPeopleService:
         try:
             mac = parse_mac(query)
         except ValueError:
-            return self._search_words(plain(query))
+            return self._search_text(plain(query))
         is_known = mac in self._session_table.guests or self._registry.bindings.get(mac) is not None
         is_listed = self._reconciler.member_directory.account_of(mac) is not None
         return (self._reconciler.account_of(mac),) if is_known or is_listed else ()
 
-    def _search_words(self, words: str) -> Sequence[AccountId]:
+    def _search_text(self, text: str) -> Sequence[AccountId]:
         member_directory, found = self._reconciler.member_directory, dict[AccountId, None]()
         for unit in member_directory.units:
-            if unit.account.startswith(words) or words in plain(member_directory.names.get(unit.account, "")):
+            if unit.account.startswith(text) or text in plain(member_directory.names.get(unit.account, "")):
                 found[unit.account] = None
         for mac, session_entry in self._session_table.session_entries.items():
-            if session_entry.account.startswith(words) or words in plain(
-                self._registry.bindings.name_of(mac)
-            ):
+            if session_entry.account.startswith(text) or text in plain(self._registry.bindings.name_of(mac)):
                 found[session_entry.account] = None
         return sorted(found)[:FOUND_MAX]
 
     def _device(self, mac: MacAddress) -> AdminDeviceRow:
         guest, bound = self._session_table.state(mac), self._registry.bindings.get(mac)
         is_online = isinstance(guest, session_state.Authorized)
-        is_removed = isinstance(guest, session_state.Blocked)
+        is_blocked = isinstance(guest, session_state.Blocked)
         return AdminDeviceRow(
             mac=mac,
             account=self._reconciler.account_of(mac),
             name="" if bound is None else bound.name,
-            state="online" if is_online else "removed" if is_removed else "off",
+            state="online" if is_online else "blocked" if is_blocked else "off",
             way=self._way(mac, bound, is_online=is_online),
             since_day="" if bound is None else bound.bound_day,
             because=guest.because if isinstance(guest, session_state.Blocked) else "",

@@ -214,9 +214,9 @@ class ConsoleCommands:
     """Each method runs one command. Raises NodeError when it is refused."""
 
     def __init__(
-        self, vouchers: AdminVouchersService, members: AdminMembersService, place: Callable[[], SiteInfo]
+        self, vouchers: AdminVouchersService, members: AdminMembersService, site: Callable[[], SiteInfo]
     ) -> None:
-        self._vouchers, self._members, self._place = vouchers, members, place
+        self._vouchers, self._members, self._site = vouchers, members, site
         self._unstored: tuple[VoucherOrder, str] | None = None
         """The last order and its idempotency key, while its vouchers could not be stored."""
 
@@ -252,7 +252,7 @@ class ConsoleCommands:
             if any(finding.code == UNSTORED for finding in issued):
                 self._unstored = order, idempotency_key
             raise _no(*issued)
-        return {"batch": issued.batch, "codes": issued.codes, "place": self._place()}
+        return {"batch": issued.batch, "codes": issued.codes, "place": self._site()}
 
     def batches(self, _question: dict[str, Any]) -> Mapping[str, Any]:
         """The batches of all issuers, newest first."""
@@ -291,7 +291,7 @@ class ConsoleCommands:
         return {
             "account": made.member.account,
             "card": made.text,
-            "address": f"{self._place().portal}/?card={made.text}",
+            "address": f"{self._site().portal}/?card={made.text}",
             "last_day": made.last_day,
         }
 

@@ -195,10 +195,10 @@ class Reconciler:
     async def leave(self, mac: MacAddress) -> None:
         await self._end(mac, session_state.LoggedOff())
 
-    async def remove(self, mac: MacAddress, because: str) -> None:
+    async def block(self, mac: MacAddress, because: str) -> None:
         await self._end(mac, session_state.BlockedByAdmin(because))
 
-    async def pardon(self, mac: MacAddress) -> None:
+    async def unblock(self, mac: MacAddress) -> None:
         await self._end(mac, session_state.Unblocked())
 
     async def remember(self, changes: Iterable[Change]) -> None:

@@ -54,7 +54,7 @@ def _admin(name: str, page: str, path: str, **more: Any) -> PageScene:
 
 
 _ISSUED = _and_goes("/vouchers", sends("/vouchers", **ISSUE))
-_KICKED = _and_goes("/people/account?id=ana", sends("/people/kick", because="Come and talk to us."))
+_BLOCKED = _and_goes("/people/account?id=ana", sends("/people/block", because="Come and talk to us."))
 _NEW_TERMS = {"text-en": "Be kind. Share.", "text-ca": "Sigueu amables. Compartiu."}
 _NOTICE = {
     "title-en": "Assembly",
@@ -108,9 +108,9 @@ ADMIN_SCENES = (
     _admin("people", "people", "/people"),
     _admin("nobody found", "people", "/people", after=sends("/people", q="zebedee")),
     _admin("one account", "person", "/people/account?id=ana"),
-    _admin("no reason given", "person", "/people/account?id=ana", after=sends("/people/kick", because=" ")),
-    _admin("one account taken off", "person", "/people/account?id=ana", before=_KICKED),
-    _admin("taken off", "taken off", "/people/removed"),
+    _admin("no reason given", "person", "/people/account?id=ana", after=sends("/people/block", because=" ")),
+    _admin("one account taken off", "person", "/people/account?id=ana", before=_BLOCKED),
+    _admin("taken off", "taken off", "/people/blocked"),
     _admin("members", "members", "/members"),
     _admin("no such member", "members", "/members?q=zebedee"),
     _admin("a new member", "member", "/members/edit"),

@@ -176,11 +176,11 @@ def test_a_blocked_person_reads_why_and_may_return_after_unblocking(
     device = square.square.device(browser.owner.mac)
     assert device is not None
     admin.open(f"{admin.home}/people/account?id={device['account']}")
-    admin.send("/people/kick", because="Your phone sent junk mail all night. Come and talk to us.")
+    admin.send("/people/block", because="Your phone sent junk mail all night. Come and talk to us.")
     browser.open(ELSEWHERE)
     assert "Your phone sent junk mail all night. Come and talk to us." in browser.text
     assert not browser.has("form:not([action='/language'])")
-    admin.send("/people/pardon")
+    admin.send("/people/unblock")
     browser.open(ELSEWHERE)
     browser.send("/join/terms")
     assert is_in(browser)

@@ -487,7 +487,7 @@ async def test_a_blocked_device_is_rejected_by_every_join_method_until_unblocked
     assert not isinstance(code, Refused)
     assert await backend.portal.ask(ANA, "ana", "Ben", "1") is None
     (request,) = backend.portal.guest(LISTED).requests
-    await backend.loop.remove(ANA, "selling the line")
+    await backend.loop.block(ANA, "selling the line")
     ways = (TermsAccepted(), CodeTyped(voucher), CodeTyped(code.code), PassphraseTyped("ana", WORDS))
     for entry in (*ways, CardShown(backend.card())):
         assert Refused("removed", "selling the line") == await backend.portal.admit(ANA, entry, "1")
@@ -496,7 +496,7 @@ async def test_a_blocked_device_is_rejected_by_every_join_method_until_unblocked
     await backend.portal.erase(ANA)
     await backend.portal.leave(ANA)
     assert "removed" == backend.portal.guest(ANA).state
-    await backend.loop.pardon(ANA)
+    await backend.loop.unblock(ANA)
     await comes_in(backend, ANA, TermsAccepted())
 
 

@@ -58,35 +58,35 @@ async def test_a_voucher_code_finds_its_account_and_is_in_no_address(browser):
 
 async def test_a_device_is_blocked_with_a_reason_and_unblocked(browser):
     response, page = await browser.send(
-        "/people/kick", account="ana", device="02:00:00:00:00:01", because="Talk to us."
+        "/people/block", account="ana", device="02:00:00:00:00:01", because="Talk to us."
     )
     assert (200, True) == (response.status, "stays blocked until" in page)
     devices = browser.backend.membership.people.devices
-    assert ("removed", "Talk to us.") == (
+    assert ("blocked", "Talk to us.") == (
         devices["02:00:00:00:00:01"].state,
         devices["02:00:00:00:00:01"].because,
     )
     assert "online" == devices["02:00:00:00:00:aa"].state
-    _, page = await browser.get("/people/removed")
+    _, page = await browser.get("/people/blocked")
     assert "Talk to us." in page
-    _, page = await browser.send("/people/pardon", account="ana", device="02:00:00:00:00:01")
+    _, page = await browser.send("/people/unblock", account="ana", device="02:00:00:00:00:01")
     assert "can join again" in page
-    assert "removed" != devices["02:00:00:00:00:01"].state
+    assert "blocked" != devices["02:00:00:00:00:01"].state
 
 
 async def test_all_devices_of_an_account_are_blocked_at_once(browser):
-    await browser.send("/people/kick", account="ana", device="", because="Talk to us.")
+    await browser.send("/people/block", account="ana", device="", because="Talk to us.")
     states = {row.state for row in browser.backend.membership.people.devices.values() if row.account == "ana"}
-    assert {"removed"} == states
+    assert {"blocked"} == states
 
 
 @pytest.mark.parametrize(
     ("because", "device"), [("", ""), ("x" * 201, ""), ("why", "no device"), ("why", "02:00:00:00:00:99")]
 )
 async def test_blocking_requires_a_reason_that_the_person_can_read(browser, because, device):
-    response, _ = await browser.send("/people/kick", account="ana", device=device, because=because)
+    response, _ = await browser.send("/people/block", account="ana", device=device, because=because)
     assert 422 == response.status
-    assert "removed" not in {
+    assert "blocked" not in {
         row.state for row in browser.backend.membership.people.devices.values() if row.account == "ana"
     }
 
@@ -251,7 +251,7 @@ async def test_new_terms_are_a_new_version_and_the_old_ones_stay_readable(browse
 async def test_invalid_terms_change_nothing(browser, fields, status, said):
     response, page = await browser.send("/terms", **fields)
     assert (status, True) == (response.status, said in page)
-    assert "1" == browser.backend.words.terms()[0].version
+    assert "1" == browser.backend.content.terms()[0].version
 
 
 NOTICE = {
@@ -269,7 +269,7 @@ NOTICE = {
 
 
 async def test_a_notice_is_previewed_published_changed_and_removed(browser):
-    words = browser.backend.words
+    words = browser.backend.content
     _, page = await browser.send("/notices/edit", **NOTICE, do="preview")
     assert ("Preview" in page, len(words.notices())) == (True, 1)
     assert 303 == (await browser.send("/notices/edit", **NOTICE, do="save"))[0].status
@@ -309,7 +309,7 @@ async def test_a_notice_is_previewed_published_changed_and_removed(browser):
 )
 async def test_an_invalid_notice_is_not_published_and_not_lost(browser, other):
     response, page = await browser.send("/notices/edit", **{**NOTICE, **other}, do="save")
-    assert (422, 1) == (response.status, len(browser.backend.words.notices()))
+    assert (422, 1) == (response.status, len(browser.backend.content.notices()))
     assert 'class="error"' in page
     assert "2027-03-31" in page or "last_day" in other
 

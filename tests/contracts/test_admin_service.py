@@ -170,14 +170,14 @@ async def test_a_blocked_person_reads_why_and_is_rejected_by_every_join_method_u
 ) -> None:
     code, *_ = await office.issue(count="1")
     account = await office.comes_in(ANA, TermsAccepted())
-    await office.send("/people/kick", account=account, device=ANA, because="Come and talk to us.")
+    await office.send("/people/block", account=account, device=ANA, because="Come and talk to us.")
     view = office.backend.portal.guest(ANA)
     assert ("removed", "Come and talk to us.") == (view.state, view.removed_because)
     for entry in (TermsAccepted(), CodeTyped(code)):
         assert "removed" == await office.is_refused(ANA, entry)
-    _, page = await office.browser.get("/people/removed")
+    _, page = await office.browser.get("/people/blocked")
     assert "Come and talk to us." in page
-    await office.send("/people/pardon", device=ANA)
+    await office.send("/people/unblock", device=ANA)
     await office.comes_in(ANA, TermsAccepted())
 
 
@@ -186,7 +186,7 @@ async def test_all_devices_of_one_household_are_blocked_and_no_others(office: Of
     account = await office.comes_in(ANA, CodeTyped(code))
     await office.comes_in(BEN, CodeTyped(code))
     await office.comes_in(CAI, TermsAccepted())
-    await office.send("/people/kick", account=account, device="", because="Enough.")
+    await office.send("/people/block", account=account, device="", because="Enough.")
     states = [office.backend.portal.guest(mac).state for mac in (ANA, BEN, CAI)]
     assert ["removed", "removed", "admitted"] == states
 
@@ -363,7 +363,7 @@ async def test_nothing_is_changed_before_the_database_could_be_read(office: Offi
     with pytest.raises(NodeError, match="could not read its stored data yet"):
         await office.admin.vouchers.revoke_batch(Signed("admin"), 1, back=False)
     with pytest.raises(NodeError, match="could not read its stored data yet"):
-        await office.admin.words.take_down(1)
+        await office.admin.content.take_down(1)
     response, page = await office.browser.send("/contests", number="1", **{"text-1": "x"})
     assert (503, True) == (response.status, "Make the data folder readable" in page)
 

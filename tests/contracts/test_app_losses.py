@@ -81,7 +81,7 @@ async def test_a_blocked_device_is_blocked_again_as_soon_as_the_database_can_be_
 ) -> None:
     async with street.life() as app:
         await comes_in(app, ANA, TermsAccepted())
-        await app.loop.remove(ANA, "spam")
+        await app.loop.block(ANA, "spam")
     repository.silent = True
     street.power_cut()
     async with street.life() as app:
@@ -162,7 +162,7 @@ async def test_text_that_the_database_cannot_store_does_not_stop_others_from_bei
             assert isinstance(issued, IssueResult)
             await app.loop.remember(issued.changes)
             await comes_in(app, ANA, TermsAccepted())
-            await app.loop.remove(ANA, half)
+            await app.loop.block(ANA, half)
             remembered = await StoredRepository(store).recall()
         assert ["removed"] == [each.session.state for each in remembered.sessions]
         (batch,) = remembered.registry.batches
@@ -176,7 +176,7 @@ async def test_a_block_is_remembered_also_when_the_device_is_erased_before_the_d
     street: Neighbourhood, repository: Unreadable
 ) -> None:
     async with street.life() as app:
-        await app.loop.remove(ANA, "spam")
+        await app.loop.block(ANA, "spam")
     repository.silent = True
     async with street.life() as app:
         await app.portal.erase(ANA)

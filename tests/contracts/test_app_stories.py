@@ -225,10 +225,10 @@ class Story:
     async def remove(self, who: int, pardon: int) -> None:
         mac = PEOPLE[who]
         if pardon:
-            await self.here.loop.pardon(mac)
+            await self.here.loop.unblock(mac)
             self.removed.discard(mac)
         else:
-            await self.here.loop.remove(mac, "spam")
+            await self.here.loop.block(mac, "spam")
             self.removed.add(mac)
         if self.disk.full:
             self.unsaved.add(mac)

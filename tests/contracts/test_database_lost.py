@@ -167,7 +167,7 @@ async def lives(world: World, *, is_copied: bool) -> None:
         await comes_in(app, BEN, CodeTyped(world.codes["later"]))
         await world.revoked(app, "later revoked")
         await comes_in(app, CAI, TermsAccepted())
-        await app.loop.remove(CAI, "spam")
+        await app.loop.block(CAI, "spam")
 
 
 async def holds(world: World) -> None:
@@ -645,7 +645,7 @@ async def test_every_change_since_the_copy_is_in_the_journal(world: World) -> No
         await world.gives(app, "used")
         await comes_in(app, BEN, CodeTyped(world.codes["used"]))
         await comes_in(app, CAI, TermsAccepted())
-        await app.loop.remove(CAI, "spam")
+        await app.loop.block(CAI, "spam")
         await app.loop.remember([Notice(2, "network", "everyone", "", "", False, ())])
         await world.copied()
         await app.loop.remember(app.loop.registry.void_cards(AccountId("ana"), "2026-11-24"))
@@ -657,7 +657,7 @@ async def test_every_change_since_the_copy_is_in_the_journal(world: World) -> No
             ]
         )
         assert await app.portal.set_passphrase(LISTED, "another one, long enough", WORDS) is None
-        await app.loop.pardon(CAI)
+        await app.loop.unblock(CAI)
         await app.loop.remember(app.loop.registry.bindings.unbind(BEN))
     is_deleted(world.path)
     async with world.life() as app:

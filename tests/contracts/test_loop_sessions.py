@@ -93,10 +93,10 @@ class RestartableNode:
         await self.app.loop.erase(mac, account, is_last=True)
 
     async def remove(self, mac: MacAddress) -> None:
-        await self.app.loop.remove(mac, "noise")
+        await self.app.loop.block(mac, "noise")
 
     async def pardon(self, mac: MacAddress) -> None:
-        await self.app.loop.pardon(mac)
+        await self.app.loop.unblock(mac)
 
     async def revoke(self, _mac: MacAddress) -> None:
         vouchers = self.app.loop.registry.vouchers

@@ -77,7 +77,7 @@ async def test_leaving_while_the_admission_is_being_stored_ends_the_session() ->
         repository.server.clear()
         people.create_task(loop.admit(ANA, "1"))
         await repository.knocked.wait()
-        people.create_task(loop.remove(ANA, "for a reason"))
+        people.create_task(loop.block(ANA, "for a reason"))
         await asyncio.sleep(0)
         repository.server.set()
     assert "removed" == repository.sessions[ANA].session.state
@@ -148,7 +148,7 @@ async def test_no_blocked_device_comes_back_through_what_the_kernel_still_holds(
     async with village.life(killed=True) as loop:
         await loop.admit(ANA, "1")
         standing = village.kernel.plan
-        await loop.remove(ANA, "for a reason")
+        await loop.block(ANA, "for a reason")
     village.kernel.plan = standing
     async with village.life():
         assert not village.kernel.send(ANA, down=1)

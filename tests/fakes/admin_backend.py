@@ -101,9 +101,9 @@ class FakeAdminBackend:
 
     def __post_init__(self) -> None:
         self.vouchers, self.people = self.membership.vouchers, self.membership.people
-        self.members, self.words = self.membership.members, self.membership.words
+        self.members, self.content = self.membership.members, self.membership.content
 
-    def place(self) -> SiteInfo:
+    def site(self) -> SiteInfo:
         languages = (("en", "English"), ("ca", "Català"))
         return SiteInfo(self.view.community, self.view.node, "login.vall.example", "", ("valley",), languages)
 

@@ -141,7 +141,7 @@ class FakePeople:
             device("02:00:00:00:00:01", "ana", "Ana's phone", way="passphrase"),
             device("02:00:00:00:00:02", "guest-7k3m9q2w4x1z", "", way="terms"),
             replace(
-                device("02:00:00:00:00:03", "guest-7k3m9q2w4x1z", "", "removed"),
+                device("02:00:00:00:00:03", "guest-7k3m9q2w4x1z", "", "blocked"),
                 because="Come and talk to us.",
             ),
         ):
@@ -185,22 +185,22 @@ class FakePeople:
     def of(self, account: AccountId) -> tuple[AdminDeviceRow, ...]:
         return tuple(row for row in self.devices.values() if row.account == account)
 
-    def removed(self) -> Sequence[AdminDeviceRow]:
-        return [row for row in self.devices.values() if row.state == "removed"]
+    def blocked(self) -> Sequence[AdminDeviceRow]:
+        return [row for row in self.devices.values() if row.state == "blocked"]
 
-    async def kick(self, account: str, mac: MacAddress | None, because: str) -> Finding | None:
+    async def block(self, account: str, mac: MacAddress | None, because: str) -> Finding | None:
         wanted = [
-            row for row in self.of(AccountId(account)) if mac in {None, row.mac} and row.state != "removed"
+            row for row in self.of(AccountId(account)) if mac in {None, row.mac} and row.state != "blocked"
         ]
         if not wanted:
             return Finding("kick", 0, "No such device of this account has been on lately.", "choose another")
         for row in wanted:
-            self.devices[row.mac] = replace(row, state="removed", because=because)
+            self.devices[row.mac] = replace(row, state="blocked", because=because)
         return None
 
-    async def pardon(self, mac: MacAddress) -> Finding | None:
+    async def unblock(self, mac: MacAddress) -> Finding | None:
         row = self.devices.get(mac)
-        if row is None or row.state != "removed":
+        if row is None or row.state != "blocked":
             return Finding("pardon", 0, "This device is not blocked.", "look at the list again")
         self.devices[mac] = replace(row, state="off", because="")
         return None
@@ -262,7 +262,7 @@ class Membership:
             hashed=hashed,
             sign_card=lambda card: make_card(NODE_KEY, "Vall", card),
         )
-        self.words = AdminContentService(
+        self.content = AdminContentService(
             registry,
             keep=keep,
             check=self.check,

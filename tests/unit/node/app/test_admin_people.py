@@ -92,18 +92,18 @@ async def test_an_account_is_shown_with_all_its_devices(app: AppFixture, people:
 
 
 async def test_only_devices_of_the_account_are_blocked(app: AppFixture, people: AdminPeopleService) -> None:
-    assert await people.kick("ana", CAI, "why") is not None
-    assert await people.kick("carme", None, "why") is not None
-    assert [] == list(people.removed())
-    assert await people.kick("guest-0c", MacAddress(CAI), "why") is None
-    assert [(CAI, "why", "removed")] == [(row.mac, row.because, row.state) for row in people.removed()]
+    assert await people.block("ana", CAI, "why") is not None
+    assert await people.block("carme", None, "why") is not None
+    assert [] == list(people.blocked())
+    assert await people.block("guest-0c", MacAddress(CAI), "why") is None
+    assert [(CAI, "why", "blocked")] == [(row.mac, row.because, row.state) for row in people.blocked()]
 
 
 async def test_only_a_blocked_device_can_be_unblocked(people: AdminPeopleService) -> None:
-    assert await people.pardon(CAI) is not None
-    await people.kick("guest-0c", CAI, "why")
-    assert await people.pardon(CAI) is None
-    assert [] == list(people.removed())
+    assert await people.unblock(CAI) is not None
+    await people.block("guest-0c", CAI, "why")
+    assert await people.unblock(CAI) is None
+    assert [] == list(people.blocked())
 
 
 async def test_an_inactive_device_can_be_blocked_too_and_stays_out(
@@ -111,9 +111,9 @@ async def test_an_inactive_device_can_be_blocked_too_and_stays_out(
 ) -> None:
     binding = Binding(DOT, household(app), "voucher", "2027-03-01")
     await app.loop.remember(app.loop.registry.bindings.bind(binding))
-    assert await people.kick(household(app), None, "Enough.") is None
-    assert {ANA, BEN, DOT} == {row.mac for row in people.removed()}
+    assert await people.block(household(app), None, "Enough.") is None
+    assert {ANA, BEN, DOT} == {row.mac for row in people.blocked()}
     assert "removed" == getattr(await app.portal.admit(DOT, TermsAccepted(), "1"), "reason", "")
     assert DOT in app.loop.session_table.session_entries, "or a restart would let it in again"
-    assert await people.pardon(DOT) is None
+    assert await people.unblock(DOT) is None
     assert isinstance(await app.portal.admit(DOT, TermsAccepted(), "1"), Admitted)
