@@ -130,3 +130,16 @@ def _show(value: int, units: dict[str, int]) -> str:
         if tenths % 10 == 0 or tenths >= 1000
         else f"{tenths // 10}.{tenths % 10} {name}"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """Current time on every clock that the account registry needs."""
+
+    now: Monotonic
+    boot: str
+    """Boot id: `now` is not comparable between boots."""
+    wall_s: int | None
+    """Unix time in seconds; None while the clock is not known."""
+    today: str
+    """Local ISO date; empty while the clock is not known."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from node.accounts.changes import Change
-from node.units import AccountId, Monotonic
+from node.units import AccountId
 
 RejectReason = Literal[
     "way-closed",  # the community's rules do not enable this join method
@@ -25,19 +25,6 @@ RejectReason = Literal[
     "too-long",
     "not-yours",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Now:
-    """Current time on every clock that the account registry needs."""
-
-    now: Monotonic
-    boot: str
-    """Boot id: `now` is not comparable between boots."""
-    wall_s: int | None
-    """Unix time in seconds; None while the clock is not known."""
-    today: str
-    """Local ISO date; empty while the clock is not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from node.accounts.auth_result import Now
 from node.accounts.changes import Change
 from node.accounts.registry import AccountRegistry
 from node.accounts.vouchers import voucher_state
-from node.units import AccountId, MacAddress
+from node.units import AccountId, MacAddress, Now
 
 
 def own_rows(registry: AccountRegistry, account: AccountId, mac: MacAddress, at: Now) -> Mapping[str, object]:

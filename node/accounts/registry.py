@@ -7,7 +7,7 @@ The caller stores them before it confirms the change to the person; storing a ro
 from collections.abc import Callable, Collection, Container
 from dataclasses import dataclass, replace
 
-from node.accounts.auth_result import Accepted, Now, Rejected
+from node.accounts.auth_result import Accepted, Rejected
 from node.accounts.cards import Card, CardsVoid, StepUp, next_serial, next_void, read_card
 from node.accounts.changes import Change, Forgotten, StoredAccounts
 from node.accounts.codes import Code, Mistyped, read_code
@@ -19,11 +19,10 @@ from node.accounts.objections import OBJECTION_CHARS_MAX, RULE_CHARS_MAX, Object
 from node.accounts.passphrases import DUMMY_HASH, PassphraseGone, PassphraseHash
 from node.accounts.sponsorship import HOST_CHARS_MAX, SponsorRequest, Sponsorship
 from node.accounts.terms import TermsStore
-from node.accounts.voucher_store import VoucherStore
-from node.accounts.vouchers import Voucher, voucher_state
+from node.accounts.vouchers import Voucher, VoucherStore, voucher_state
 from node.governance.members import GUEST_PREFIX, MemberDirectory
 from node.governance.rules import Way
-from node.units import AccountId, MacAddress, Monotonic, NodeId
+from node.units import AccountId, MacAddress, Monotonic, NodeId, Now
 
 
 @dataclass(frozen=True, slots=True)

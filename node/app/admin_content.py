@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from node.accounts.auth_result import Now
 from node.accounts.notices import Notice, is_current, notice_findings
 from node.accounts.objections import Objection
 from node.accounts.registry import AccountRegistry
@@ -11,6 +10,7 @@ from node.accounts.terms import Terms, TermsText
 from node.app.admin_vouchers import Check, Keep, Unwritable, unwritable
 from node.app.signin import Signed
 from node.errors import CONFLICT, Finding, StorageTrouble
+from node.units import Now
 
 
 class AdminContentService:

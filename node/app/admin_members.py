@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, cast
 
-from node.accounts.auth_result import Now, Rejected
+from node.accounts.auth_result import Rejected
 from node.accounts.cards import Card
 from node.accounts.member_lookup import plain
 from node.accounts.passphrases import SALT_BYTES
@@ -20,7 +20,7 @@ from node.governance.document import read_document
 from node.governance.members import FILE_BYTES_MAX, MemberDirectory, parse_members
 from node.governance.rules import MEMBER_TIER
 from node.toml_reader import TomlDocument
-from node.units import AccountId, parse_mac
+from node.units import AccountId, Now, parse_mac
 
 CARD_LASTS_DAYS = 400
 """A year, and a month to replace the card."""

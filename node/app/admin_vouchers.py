@@ -4,17 +4,23 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from node.accounts.auth_result import Now
 from node.accounts.changes import Change
 from node.accounts.codes import Code, read_code, shown
 from node.accounts.registry import AccountRegistry
-from node.accounts.voucher_store import GeneratedVoucher, VoucherStore
-from node.accounts.voucher_store import IssueResult as Fresh
-from node.accounts.vouchers import VOUCHER_STATES, Batch, Voucher, VoucherState, voucher_state
+from node.accounts.vouchers import (
+    VOUCHER_STATES,
+    Batch,
+    GeneratedVoucher,
+    Voucher,
+    VoucherState,
+    VoucherStore,
+    voucher_state,
+)
+from node.accounts.vouchers import IssueResult as Fresh
 from node.app.idempotency import RANDOM_BYTES, IdempotencyKeys
 from node.app.signin import Signed, beyond
 from node.errors import UNSTORED, Finding, StorageTrouble
-from node.units import AccountId, Milliseconds, Monotonic
+from node.units import AccountId, Milliseconds, Monotonic, Now
 
 Keep = Callable[[Iterable[Change]], Awaitable[None]]
 """Stores changes and puts them in force."""

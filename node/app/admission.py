@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from node.accounts.auth_result import Accepted, Now, Rejected
+from node.accounts.auth_result import Accepted, Rejected
 from node.accounts.device_bindings import Binding
 from node.accounts.passphrases import PASSPHRASE_CHARS_MAX, is_right
 from node.accounts.registry import AccountRegistry, PassphraseQuestion
@@ -25,7 +25,7 @@ from node.governance.members import GUEST_PREFIX
 from node.governance.rules import WAYS, Way
 from node.sessions import state as session_state
 from node.sessions.device_limit import DeviceLimitReached
-from node.units import AccountId, MacAddress, Milliseconds, Monotonic
+from node.units import AccountId, MacAddress, Milliseconds, Monotonic, Now
 
 CHOOSING = Milliseconds(10 * 60_000)
 """How long a person may choose which device to disconnect without authenticating again."""

@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from node.accounting.ledger import Ledger, UsageBucket, UsageKey
 from node.accounting.meter import baseline
 from node.accounting.periods import DAY_UNKNOWN
-from node.accounts.auth_result import Now
 from node.accounts.changes import Change
 from node.accounts.registry import AccountRegistry
 from node.control import rates
@@ -33,7 +32,7 @@ from node.governance.members import MemberDirectory
 from node.sessions import state as session_state
 from node.sessions.device_limit import ActiveDevice, DeviceLimitReached, device_to_evict
 from node.sessions.table import GUESTS_MAX, LOOK_EVERY, superseded
-from node.units import NO_RATES, AccountId, MacAddress, Milliseconds, Monotonic, NodeId, Rates
+from node.units import NO_RATES, AccountId, MacAddress, Milliseconds, Monotonic, NodeId, Now, Rates
 
 log = logging.getLogger(__name__)
 

@@ -8,18 +8,24 @@ E02 a floor or ceiling that its pool cannot have · E03 below a lifeline · E04 
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from node.accounting.periods import PeriodKind
 from node.errors import Finding
-from node.governance import combine
-from node.governance.allowance import ClockState, Unit
-from node.governance.capacity import capacity_findings
-from node.governance.coverage import Situation, UnitKind, kinds, situations
+from node.governance import policy_slice
+from node.governance.allowance import Allowance, ClockState, Moment, Unit
+from node.governance.coverage import Situation, UnitKind, kinds, minute_words, situations, stretches
 from node.governance.document import FINDINGS_MAX
 from node.governance.evaluate import Evaluator
 from node.governance.parse import parse_ruleset
-from node.governance.policy_slice import binding_rules, is_of_pool, pool_has_guests
+from node.governance.policy_slice import (
+    DIRECTIONS,
+    Direction,
+    binding_rules,
+    is_of_pool,
+    pool_has_guests,
+    rate_in,
+)
 from node.governance.rule_tests import failure, moment_at
 from node.governance.rules import (
     GUEST_TIER,
@@ -33,9 +39,9 @@ from node.governance.rules import (
     Share,
 )
 from node.governance.selection import is_meant_for, selects
-from node.governance.sentence_parts import rates_words
+from node.governance.sentences import rate_words, rates_words
 from node.governance.value_syntax import format_quota, format_rates
-from node.units import GIGA, BitsPerSecond, Bytes, Rates
+from node.units import GIGA, KILO, NO_RATES, BitsPerSecond, Bytes, Rates
 
 
 def check_file(
@@ -140,18 +146,18 @@ def _outside_pool(situation: Situation, pool: Rule | str | None) -> Found:
 
 def _pooled_lifelines(situation: Situation, pool: Rule, ruleset: Ruleset, among: Sequence[UnitKind]) -> Found:
     """E03: a pool's floor must cover the lifelines of its households."""
-    count, all_of_them = _households(pool, among), _lifelines(pool, ruleset, among)
-    has = combine.lifeline(ruleset.charter)
+    count, all_of_them = _households_of(pool, among), _lifelines(pool, ruleset, among)
+    has = policy_slice.lifeline(ruleset.charter)
     for rule in situation.rules:
         if isinstance(rule.effect, Floor) and is_of_pool(rule, pool):
-            has = combine.highest(has, rule.effect.rates)
-    if combine.highest(has, all_of_them) == has:
+            has = policy_slice.highest(has, rule.effect.rates)
+    if policy_slice.highest(has, all_of_them) == has:
         return
     message = (
         f"{pool.id} makes one of {count} {ruleset.unit}s, which each have a lifeline ({situation.words})."
     )
     mend = (
-        f'add a floor together of "{format_rates(combine.highest(has, all_of_them))}" for them, '
+        f'add a floor together of "{format_rates(policy_slice.highest(has, all_of_them))}" for them, '
         "or make them devices of one account in the roll"
     )
     yield pool.id, Finding("E03", pool.line, message, mend)
@@ -161,20 +167,20 @@ def _least(ruleset: Ruleset, pool: Rule | str | None, among: Sequence[UnitKind],
     """The lifeline that applies: of one household, of all households of a pool, of all guests together, or the
     minimum in code for one guest."""
     if pool is not None and pool_has_guests(pool):
-        return combine.guest_lifeline(ruleset.charter) if together else combine.CODE_LIFELINE
+        return policy_slice.guest_lifeline(ruleset.charter) if together else policy_slice.CODE_LIFELINE
     if together and isinstance(pool, Rule):
         return _lifelines(pool, ruleset, among)
-    return combine.lifeline(ruleset.charter)
+    return policy_slice.lifeline(ruleset.charter)
 
 
 def _lifelines(pool: Rule, ruleset: Ruleset, among: Sequence[UnitKind]) -> Rates:
     """Sum for all households of the directory that are in the pool; at least one."""
-    count = max(1, _households(pool, among))
-    one = combine.lifeline(ruleset.charter)
+    count = max(1, _households_of(pool, among))
+    one = policy_slice.lifeline(ruleset.charter)
     return Rates(BitsPerSecond(one.down * count), BitsPerSecond(one.up * count))
 
 
-def _households(pool: Rule, among: Sequence[UnitKind]) -> int:
+def _households_of(pool: Rule, among: Sequence[UnitKind]) -> int:
     return sum(k.count for k in among if is_meant_for(pool, k.unit.tier, k.unit.groups))
 
 
@@ -191,7 +197,7 @@ def _below_lifeline(rules: Iterable[Rule], least: Rates) -> Found:
         if rates is None or (rates.down >= least.down and rates.up >= least.up):
             continue
         message = f"{rule.id} leaves {rates_words(rates)}, less than the lifeline of {rates_words(least)}."
-        mend = f'write at least "{format_rates(combine.highest(rates, least))}"'
+        mend = f'write at least "{format_rates(policy_slice.highest(rates, least))}"'
         yield rule.id, Finding("E03", rule.line, message, mend)
 
 
@@ -209,7 +215,9 @@ def _floor_above_ceiling(situation: Situation, rules: Sequence[Rule]) -> Found:
                 f"{floor.id} promises {rates_words(rates)}, but {other.id} (line {other.line}) allows "
                 f"no more than {rates_words(top)} ({situation.words})."
             )
-            mend = f'lower the floor to "{format_rates(combine.lowest(rates, top))}", or write an exception'
+            mend = (
+                f'lower the floor to "{format_rates(policy_slice.lowest(rates, top))}", or write an exception'
+            )
             yield f"{floor.id} {other.id}", Finding("E05", floor.line, message, mend)
 
 
@@ -332,7 +340,7 @@ def _without_effect(rule: Rule, ruleset: Ruleset) -> Finding:
 
 
 def _share(rule: Rule, ruleset: Ruleset) -> Iterable[Finding]:
-    cap = combine.share_cap(ruleset)
+    cap = policy_slice.share_cap(ruleset)
     if isinstance(rule.effect, Share) and rule.effect.weight > cap:
         ratio = ruleset.charter.max_weight_ratio
         message = (
@@ -356,7 +364,7 @@ def _small_quota(rule: Rule, ruleset: Ruleset) -> Iterable[Finding]:
     """Only where the whole uplink counts: the busy part of a period is not known here."""
     if not isinstance(rule.effect, Quota) or rule.effect.counts != "uplink":
         return
-    lifeline = combine.lifeline(ruleset.charter)
+    lifeline = policy_slice.lifeline(ruleset.charter)
     least = (lifeline.down + lifeline.up) * _PERIOD_SECONDS[rule.effect.period] // 8
     if rule.effect.volume < least:
         message = f"{rule.id} can be used up by the lifeline alone."
@@ -378,3 +386,163 @@ def _closed_door(ruleset: Ruleset, units: Sequence[Unit]) -> Iterable[Finding]:
     if not units and WAYS_OF_MEMBERS.issuperset(ruleset.joining.ways):
         message = "Every way to join needs a member, and there are no members."
         yield Finding("W12", 0, message, 'add people to the roll, or open "terms" or "voucher" in [joining]')
+
+
+# Checks that the uplink can carry all lifelines and floors at once, in every hour of the week and while the clock is
+# unknown.
+
+
+@dataclass(frozen=True, slots=True)
+class Excess:
+    """By how many bit/s, in which direction and at which minute of the week, the guarantees exceed the capacity."""
+
+    direction: Direction
+    minute: int
+    rate: int
+
+
+def capacity_findings(ruleset: Ruleset, among: Sequence[UnitKind]) -> Iterable[Finding]:
+    """E04 for the worst hour of each direction, otherwise W13 if only the floors of all hours together are too much;
+    nothing when the uplink's speed is not stated."""
+    if ruleset.shaped is None:
+        return
+    promised = [(minute, _promised(ruleset, among, moment_at(minute))) for minute in _minutes(ruleset)]
+    for direction in DIRECTIONS:
+        worst, most = max(promised, key=lambda item, d=direction: (rate_in(d, item[1]), -item[0]))  # type: ignore[misc]
+        over = rate_in(direction, most) - rate_in(direction, ruleset.shaped)
+        if over > 0:
+            message = _message(ruleset, among, direction, most, worst)
+            yield _with_mend(ruleset, among, Excess(direction, worst, over), message)
+        else:
+            yield from _without_a_clock(ruleset, among, direction)
+
+
+def _without_a_clock(ruleset: Ruleset, among: Sequence[UnitKind], direction: Direction) -> Iterable[Finding]:
+    """W13: while the clock is unknown, every floor with times applies. Lifelines still fit, as in every hour; only
+    the part of the floors above them shrinks, so this is not an error."""
+    assert ruleset.shaped is not None, "without a line there is no excess"
+    unknown = replace(moment_at(0), clock="unknown")
+    most, line = _promised(ruleset, among, unknown), rate_in(direction, ruleset.shaped)
+    if rate_in(direction, most) <= line:
+        return
+    lifelines = rate_in(direction, _promised(ruleset, among, unknown, lifelines_only=True))
+    percent = max(0, line - lifelines) * 100 // (rate_in(direction, most) - lifelines)
+    message = (
+        f"{direction.capitalize()}: while a node does not know the time, floors of all hours hold at once and come to "
+        f"{rate_words(rate_in(direction, most))}; {rate_words(BitsPerSecond(line))} can be shared. Everyone keeps the "
+        f"lifeline, and each floor gives {percent} % of what it promises beyond that."
+    )
+    yield Finding(
+        "W13", 0, message, "give the node a clock, or lower floors so that all of them fit together"
+    )
+
+
+def _minutes(ruleset: Ruleset) -> list[int]:
+    """One minute for each set of floors and pool rules that can apply at once."""
+    relevant = [rule for rule in ruleset.rules if isinstance(rule.effect, Floor) or rule.together]
+    return [minute for minute, _ in stretches(relevant)]
+
+
+def _promised(
+    ruleset: Ruleset, among: Sequence[UnitKind], moment: Moment, *, lifelines_only: bool = False
+) -> Rates:
+    """Sum of the floors of all households; each pool counts once, or with its households' lifelines if these are
+    more. Without a member directory, one household of each kind."""
+    evaluator = Evaluator(ruleset)
+    alone: list[Rates] = []
+    floors: dict[str, Rates] = {}
+    inside: dict[str, list[Rates]] = {}
+    for kind, count in _counts(among):
+        allowance = evaluator.policy_for(kind.unit, moment, {})
+        floor = allowance.lifeline if lifelines_only else allowance.floor.value
+        if allowance.pool is None:
+            alone.append(_times(floor, count))
+            continue
+        floors[allowance.pool] = policy_slice.highest(floors.get(allowance.pool, floor), floor)
+        inside.setdefault(allowance.pool, []).append(_times(_kept(allowance), count))
+    pools = [policy_slice.highest(floor, _sum(inside[name])) for name, floor in floors.items()]
+    return _sum([*alone, *pools])
+
+
+def _kept(allowance: Allowance) -> Rates:
+    """What one account keeps for itself inside its pool."""
+    return NO_RATES if allowance.own_floor is None else allowance.own_floor.value
+
+
+def _times(rates: Rates, count: int) -> Rates:
+    return Rates(BitsPerSecond(rates.down * count), BitsPerSecond(rates.up * count))
+
+
+def _sum(many: Iterable[Rates]) -> Rates:
+    many = list(many)
+    return Rates(BitsPerSecond(sum(r.down for r in many)), BitsPerSecond(sum(r.up for r in many)))
+
+
+def _counts(among: Sequence[UnitKind]) -> list[tuple[UnitKind, int]]:
+    has_member_directory = any(kind.count for kind in among)
+    return [
+        (kind, kind.count if has_member_directory else 1)
+        for kind in among
+        if kind.exists or not has_member_directory
+    ]
+
+
+def _message(
+    ruleset: Ruleset, among: Sequence[UnitKind], direction: Direction, most: Rates, minute: int
+) -> str:
+    assert ruleset.shaped is not None, "without a line there is no excess"
+    return (
+        f"{direction.capitalize()}: lifelines and floors of {_households(among)} {ruleset.unit}s and the guests "
+        f"come to {rate_words(rate_in(direction, most))} ({minute_words(minute)}), and "
+        f"{rate_words(rate_in(direction, ruleset.shaped))} can be shared."
+    )
+
+
+def _with_mend(ruleset: Ruleset, among: Sequence[UnitKind], excess: Excess, message: str) -> Finding:
+    """The finding, with a fix: lower the largest floor, otherwise the lifeline, to the value that fits."""
+    direction, lifeline = excess.direction, rate_in(excess.direction, policy_slice.lifeline(ruleset.charter))
+    largest = _largest_floor(ruleset, among, excess)
+    if largest is not None:
+        rule, count, rate = largest
+        lower = _without(excess, rate, count)
+        if lower > lifeline * (max(1, _selected(rule, among)) if rule.together else 1):
+            mend = f'lower {rule.id} to at most "{rate_words(lower)} {direction}"'
+            return Finding("E04", rule.line, message, mend)
+    lower = _without(excess, lifeline, max(1, _households(among)))
+    if lower >= rate_in(direction, policy_slice.CODE_LIFELINE):
+        mend = f'lower the lifeline in [charter] to "{rate_words(lower)} {direction}", or take out floors'
+        return Finding("E04", 0, message, mend)
+    return Finding(
+        "E04", 0, message, "take out floors, or find a faster line: this one is not enough for all lifelines"
+    )
+
+
+def _selected(rule: Rule, among: Sequence[UnitKind]) -> int:
+    return sum(kind.count for kind in among if is_meant_for(rule, kind.unit.tier, kind.unit.groups))
+
+
+def _households(among: Sequence[UnitKind]) -> int:
+    return sum(count for kind, count in _counts(among) if kind.unit.tier != GUEST_TIER)
+
+
+def _without(excess: Excess, rate: int, count: int) -> BitsPerSecond:
+    """`rate` minus what each of `count` units must give up, in whole kbit/s."""
+    return BitsPerSecond(max(0, (rate - -(-excess.rate // count)) // KILO * KILO))
+
+
+def _largest_floor(
+    ruleset: Ruleset, among: Sequence[UnitKind], excess: Excess
+) -> tuple[Rule, int, int] | None:
+    """The floor rule that guarantees most at that time: the rule, the number of units, and the rate of each."""
+    best: tuple[Rule, int, int] | None = None
+    for rule in ruleset.rules:
+        if not isinstance(rule.effect, Floor) or (
+            rule.when is not None and not rule.when.holds(excess.minute)
+        ):
+            continue
+        count = sum(n for kind, n in _counts(among) if is_meant_for(rule, kind.unit.tier, kind.unit.groups))
+        count = 1 if rule.together else count
+        rate = rate_in(excess.direction, rule.effect.rates)
+        if count and (best is None or rate * count > best[1] * best[2]):
+            best = rule, count, rate
+    return best

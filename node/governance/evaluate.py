@@ -11,8 +11,7 @@ from datetime import datetime, timedelta
 
 from node.accounting.periods import period_end
 from node.governance.allowance import Allowance, Moment, QuotaLeft, Unit
-from node.governance.combine import earliest
-from node.governance.policy_slice import PolicySlice, QuotaCounter, compile_ruleset
+from node.governance.policy_slice import PolicySlice, QuotaCounter, compile_ruleset, earliest
 from node.governance.rules import (
     Quota,
     Ruleset,

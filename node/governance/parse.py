@@ -1,7 +1,6 @@
 """Parses a rule file into a ruleset: all errors at once, each with its line and what to write instead."""
 
 from node.errors import Finding
-from node.governance.combine import CODE_LIFELINE, highest
 from node.governance.document import (
     FINDINGS_MAX,
     TomlTable,
@@ -10,6 +9,7 @@ from node.governance.document import (
     suggestion,
     tables,
 )
+from node.governance.policy_slice import CODE_LIFELINE, highest
 from node.governance.rule_table import read_rules
 from node.governance.rules import (
     DEFAULT_JOIN_METHODS,

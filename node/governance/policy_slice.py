@@ -3,19 +3,24 @@
 Units with the same tier, groups and exhausted quotas have the same rights: they form one class.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Literal
 
 from node.accounting.periods import period_end
-from node.governance import combine
 from node.governance.allowance import Allowance, Bound, Unit
-from node.governance.combine import Claim
 from node.governance.rules import (
+    EQUAL_SHARE,
+    EQUAL_SHARE_IN_CODE,
+    GUEST_LIFELINE,
     GUEST_TIER,
     GUESTS,
+    LIFELINE,
+    LIFELINE_IN_CODE,
     SHARE_DEFAULT,
     Ceiling,
+    Charter,
     DevicesLimit,
     Effect,
     Floor,
@@ -26,8 +31,16 @@ from node.governance.rules import (
     Share,
 )
 from node.governance.selection import ONLY_GUESTS, applying, in_force, is_meant_for, selects
-from node.governance.sentences import sentence
-from node.units import Milliseconds, Rates
+from node.governance.sentences import (
+    BUILT_IN,
+    code_lifeline_sentence,
+    equal_share_sentence,
+    guest_lifeline_sentence,
+    guests_share_sentence,
+    lifeline_sentence,
+    sentence,
+)
+from node.units import KILO, BitsPerSecond, Milliseconds, Rates
 
 CLASSES_MAX = 4096
 """Cached classes per slice; when there are more, the cache is cleared."""
@@ -53,9 +66,17 @@ class CompiledRuleset:
 
 
 def compile_ruleset(ruleset: Ruleset) -> CompiledRuleset:
-    return CompiledRuleset(
-        ruleset, {r.id: sentence(r, ruleset) for r in ruleset.rules}, combine.share_cap(ruleset)
-    )
+    return CompiledRuleset(ruleset, {r.id: sentence(r, ruleset) for r in ruleset.rules}, share_cap(ruleset))
+
+
+@dataclass(frozen=True, slots=True)
+class Claim[V]:
+    """The value of one rule for a ceiling, floor, share, session duration or number of devices."""
+
+    rule: Rule
+    value: V
+    sentence: str
+    until: datetime | None
 
 
 class PolicySlice:
@@ -96,7 +117,7 @@ class PolicySlice:
         ends: list[datetime | None] = [self.resets(rule.effect)] if isinstance(rule.effect, Quota) else []
         if rule.when is not None and (left := rule.when.minutes_left(self.minute)) is not None:
             ends.append(self.at + timedelta(minutes=left))
-        return combine.earliest(ends)
+        return earliest(ends)
 
     def resets(self, quota: Quota) -> datetime | None:
         return None if self.minute is None else period_end(quota.period, self.at)
@@ -126,17 +147,17 @@ class PolicySlice:
         pool = self._pool(unit, base)
         thens = self._claims(used_up, _lowered_to)
         own = self._ceilings([r for r in rules if not r.together]) + self._consequences(used_up)
-        lifeline = combine.lifeline_bound(self._agreed.ruleset)
+        lifeline = lifeline_bound(self._agreed.ruleset)
         if pool is None:
-            ceiling = combine.lowest_ceiling(own, lifeline)
-            floor = combine.highest_floor(self._floors(rules), lifeline, ceiling)
-            share = combine.lowered_share(base, thens)
+            ceiling = lowest_ceiling(own, lifeline)
+            floor = highest_floor(self._floors(rules), lifeline, ceiling)
+            share = lowered_share(base, thens)
             allowance = Allowance(share, floor, ceiling, lifeline=lifeline.value)
         elif pool_has_guests(pool):
-            ceiling = combine.lowest_ceiling(own, combine.code_lifeline_bound())
+            ceiling = lowest_ceiling(own, code_lifeline_bound())
             allowance = self._pooled(pool, base, thens, rules, ceiling)
         else:
-            ceiling = combine.lowest_ceiling(own, lifeline)
+            ceiling = lowest_ceiling(own, lifeline)
             allowance = replace(self._pooled(pool, base, thens, rules, ceiling), own_floor=lifeline)
         allowance = replace(allowance, session=self._session(rules), devices=self._devices(rules))
         binding = binding_rules(rules, exhausted, allowance)
@@ -148,19 +169,19 @@ class PolicySlice:
         claims = self._claims(
             rules, lambda effect: effect.length if isinstance(effect, SessionLimit) else None
         )
-        return combine.smallest_limit(claims, combine.SESSION_MIN)
+        return smallest_limit(claims, SESSION_MIN)
 
     def _devices(self, rules: Iterable[Rule]) -> Bound[int] | None:
         claims = self._claims(
             rules, lambda effect: effect.count if isinstance(effect, DevicesLimit) else None
         )
-        return combine.smallest_limit(claims, 1)
+        return smallest_limit(claims, 1)
 
     def _base(self, unit: Unit, rules: Iterable[Rule]) -> Bound[int]:
         """The base share; without a share rule members are equal, and all guests together are one household."""
-        default = combine.guests_share_bound if unit.tier == GUEST_TIER else combine.equal_share_bound
+        default = guests_share_bound if unit.tier == GUEST_TIER else equal_share_bound
         claims = self._claims(rules, lambda effect: effect.weight if isinstance(effect, Share) else None)
-        return combine.base_share(claims, default(self._agreed.ruleset), self._agreed.cap)
+        return base_share(claims, default(self._agreed.ruleset), self._agreed.cap)
 
     def _pool(self, unit: Unit, base: Bound[int]) -> Rule | str | None:
         """The rule that creates the unit's pool (the first in its chain of exceptions), `GUESTS`, or None."""
@@ -183,7 +204,7 @@ class PolicySlice:
         """A pool counts as one household, with a share, floor and ceiling of its own."""
         of_pool = [rule for rule in rules if is_of_pool(rule, pool)]
         lifeline = self._pool_lifeline(pool)
-        pool_ceiling = combine.lowest_ceiling(self._ceilings(of_pool), lifeline)
+        pool_ceiling = lowest_ceiling(self._ceilings(of_pool), lifeline)
         weight = min([SHARE_DEFAULT, *(claim.value for claim in thens)])
         reasons = [claim for claim in thens if claim.value == weight < SHARE_DEFAULT][:1]
         share = Bound(
@@ -191,19 +212,19 @@ class PolicySlice:
             base.rule,
             base.decision,
             " ".join([base.sentence, *(claim.sentence for claim in reasons)]),
-            combine.earliest([base.until, *(claim.until for claim in reasons)]),
+            earliest([base.until, *(claim.until for claim in reasons)]),
             tuple(sorted({*base.also, *(c.rule.id for c in thens)} - {c.rule.id for c in reasons})),
             (*(base.reasons or (base.rule,)), *(claim.rule.id for claim in reasons)),
         )
-        floor = combine.highest_floor(self._floors(of_pool), lifeline, pool_ceiling)
+        floor = highest_floor(self._floors(of_pool), lifeline, pool_ceiling)
         name = pool if isinstance(pool, str) else pool.id
         return Allowance(share, floor, ceiling, (), name, pool_ceiling, weight, lifeline=lifeline.value)
 
     def _pool_lifeline(self, pool: Rule | str) -> Bound[Rates]:
         """That of all guests, or of one household; each household of a pool also has its own (`Allowance.own_floor`)."""
         if pool_has_guests(pool):
-            return combine.guest_lifeline_bound(self._agreed.ruleset)
-        return combine.lifeline_bound(self._agreed.ruleset)
+            return guest_lifeline_bound(self._agreed.ruleset)
+        return lifeline_bound(self._agreed.ruleset)
 
     def _ceilings(self, rules: Iterable[Rule]) -> list[Claim[Rates]]:
         return self._claims(rules, lambda effect: effect.rates if isinstance(effect, Ceiling) else None)
@@ -279,3 +300,164 @@ def is_of_pool(rule: Rule, pool: Rule | str) -> bool:
         return True
     people = ONLY_GUESTS if isinstance(pool, str) else pool.who
     return rule.together and rule.who == people
+
+
+# Combines several rules with the same effect into one value with its reason. The order of rules does not matter.
+
+# Combines several rules with the same effect into one value with its reason. The order of rules does not matter.
+
+Direction = Literal["down", "up"]
+
+
+DIRECTIONS: tuple[Direction, ...] = ("down", "up")
+
+
+CODE_LIFELINE = Rates(BitsPerSecond(64 * KILO), BitsPerSecond(32 * KILO))
+"""No charter can go below this: enough for messages, mail and public services."""
+
+
+SESSION_MIN = Milliseconds(30 * 60_000)
+"""No rule can go below this: long enough to write a letter, and not to join again and again."""
+
+
+def lifeline(charter: Charter) -> Rates:
+    """The lifeline of a household: the charter's, but at least the one in code."""
+    return highest(charter.lifeline, CODE_LIFELINE)
+
+
+def guest_lifeline(charter: Charter) -> Rates:
+    """The lifeline of all guests together: the charter's, but at least the one in code."""
+    return highest(charter.guest_lifeline, CODE_LIFELINE)
+
+
+def lifeline_bound(ruleset: Ruleset) -> Bound[Rates]:
+    rates = lifeline(ruleset.charter)
+    return Bound(rates, LIFELINE, ruleset.decision, lifeline_sentence(ruleset, rates))
+
+
+def guest_lifeline_bound(ruleset: Ruleset) -> Bound[Rates]:
+    rates = guest_lifeline(ruleset.charter)
+    return Bound(rates, LIFELINE, ruleset.decision, guest_lifeline_sentence(rates), reasons=(GUEST_LIFELINE,))
+
+
+def code_lifeline_bound() -> Bound[Rates]:
+    return Bound(CODE_LIFELINE, LIFELINE, BUILT_IN, code_lifeline_sentence(), reasons=(LIFELINE_IN_CODE,))
+
+
+def equal_share_bound(ruleset: Ruleset) -> Bound[int]:
+    return Bound(
+        SHARE_DEFAULT, EQUAL_SHARE, BUILT_IN, equal_share_sentence(ruleset), reasons=(EQUAL_SHARE_IN_CODE,)
+    )
+
+
+def guests_share_bound(ruleset: Ruleset) -> Bound[int]:
+    return Bound(SHARE_DEFAULT, EQUAL_SHARE, BUILT_IN, guests_share_sentence(ruleset), reasons=(GUESTS,))
+
+
+def share_cap(ruleset: Ruleset) -> int:
+    """The largest share that the charter's ratio allows: a multiple of the smallest, which is at most 100.
+
+    A pool is one household of many people, so a small share of a pool does not lower the cap.
+    """
+    weights = [r.effect.weight for r in ruleset.rules if isinstance(r.effect, Share) and not r.together]
+    return min([SHARE_DEFAULT, *weights]) * ruleset.charter.max_weight_ratio
+
+
+def base_share(claims: Sequence[Claim[int]], default: Bound[int], cap: int) -> Bound[int]:
+    """The one base share; of two, which the checks would refuse, the larger."""
+    if not claims:
+        return default
+    first, *others = sorted(claims, key=lambda claim: (-claim.value, claim.rule.id))
+    value = max(1, min(first.value, cap))
+    return Bound(
+        value, first.rule.id, first.rule.by, first.sentence, first.until, tuple(c.rule.id for c in others)
+    )
+
+
+def lowered_share(base: Bound[int], consequences: Sequence[Claim[int]]) -> Bound[int]:
+    """The base share, or the smallest consequence of an exhausted quota if that is lower."""
+    lowering = sorted((c for c in consequences if c.value < base.value), key=lambda c: (c.value, c.rule.id))
+    if not lowering:
+        return replace(base, also=_also(base, consequences))
+    first, *others = lowering
+    also = tuple(sorted({base.rule, *base.also, *(claim.rule.id for claim in others)} - {first.rule.id}))
+    return Bound(max(1, first.value), first.rule.id, first.rule.by, first.sentence, first.until, also)
+
+
+def lowest_ceiling(claims: Sequence[Claim[Rates]], least: Bound[Rates]) -> Bound[Rates] | None:
+    """The lowest rate in each direction, but at least `least`; None without a limit."""
+    if not claims:
+        return None
+    down, up = min(c.value.down for c in claims), min(c.value.up for c in claims)
+    kept = Rates(max(down, least.value.down), max(up, least.value.up))
+    setting = [c for c in claims if c.value.down == down or c.value.up == up]
+    if kept.down != down and kept.up != up:
+        also = tuple(sorted(claim.rule.id for claim in claims))
+        return Bound(kept, least.rule, least.decision, least.sentence, None, also, least.reasons)
+    return _bound(kept, setting, claims, lambda claim: claim.value == Rates(down, up))
+
+
+def highest_floor(
+    claims: Sequence[Claim[Rates]], lifeline: Bound[Rates], ceiling: Bound[Rates] | None
+) -> Bound[Rates]:
+    """The highest rate in each direction, at least the lifeline and at most the ceiling."""
+    down = max([lifeline.value.down, *(c.value.down for c in claims)])
+    up = max([lifeline.value.up, *(c.value.up for c in claims)])
+    kept = Rates(down, up) if ceiling is None else lowest(Rates(down, up), ceiling.value)
+    setting = [
+        c
+        for c in claims
+        if (c.value.down == down > lifeline.value.down) or (c.value.up == up > lifeline.value.up)
+    ]
+    if not setting:
+        also = tuple(sorted(claim.rule.id for claim in claims))
+        return Bound(kept, lifeline.rule, lifeline.decision, lifeline.sentence, None, also, lifeline.reasons)
+    return _bound(kept, setting, claims, lambda claim: claim.value == Rates(down, up))
+
+
+def smallest_limit[N: int](claims: Sequence[Claim[N]], least: N) -> Bound[N] | None:
+    """The smallest limit, but at least `least`; None without a limit."""
+    if not claims:
+        return None
+    first, *others = sorted(claims, key=lambda claim: (claim.value, claim.rule.id))
+    also = tuple(claim.rule.id for claim in others)
+    return Bound(max(first.value, least), first.rule.id, first.rule.by, first.sentence, first.until, also)
+
+
+def rate_in(direction: Direction, rates: Rates) -> BitsPerSecond:
+    return rates.down if direction == "down" else rates.up
+
+
+def highest(a: Rates, b: Rates) -> Rates:
+    return Rates(max(a.down, b.down), max(a.up, b.up))
+
+
+def lowest(a: Rates, b: Rates) -> Rates:
+    return Rates(min(a.down, b.down), min(a.up, b.up))
+
+
+def earliest(ends: Sequence[datetime | None]) -> datetime | None:
+    return min((end for end in ends if end is not None), default=None)
+
+
+def _also(base: Bound[int], consequences: Sequence[Claim[int]]) -> tuple[str, ...]:
+    return tuple(sorted({*base.also, *(claim.rule.id for claim in consequences)}))
+
+
+def _bound(
+    value: Rates,
+    setting: list[Claim[Rates]],
+    claims: Sequence[Claim[Rates]],
+    sets_both: Callable[[Claim[Rates]], bool],
+) -> Bound[Rates]:
+    """If one rule sets both directions, it is the whole reason; otherwise the sentence names the rule of each
+    direction."""
+    ordered = sorted(setting, key=lambda claim: (not sets_both(claim), claim.rule.id))
+    if sets_both(ordered[0]):
+        ordered = ordered[:1]
+    first = ordered[0]
+    sentence = " ".join(claim.sentence for claim in ordered)
+    until = earliest([claim.until for claim in ordered])
+    also = tuple(sorted({claim.rule.id for claim in claims} - {claim.rule.id for claim in ordered}))
+    reasons = tuple(claim.rule.id for claim in ordered)
+    return Bound(value, first.rule.id, first.rule.by, sentence, until, also, reasons)

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from node.errors import Finding
-from node.governance.combine import SESSION_MIN
 from node.governance.document import TomlTable, suggestion, tables
+from node.governance.policy_slice import SESSION_MIN
 from node.governance.rules import (
     GUEST_TIER,
     GUESTS,

@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from node.governance.allowance import Allowance, Moment, Unit
-from node.governance.combine import Direction, rate_in
 from node.governance.evaluate import Evaluator
+from node.governance.policy_slice import Direction, rate_in
 from node.governance.rules import GUEST_TIER, MEMBER_TIER, Example, Quota, Ruleset
-from node.governance.sentence_parts import duration_words, rate_words
+from node.governance.sentences import duration_words, rate_words
 from node.governance.times import DAYS
 from node.governance.value_syntax import is_name, parse_session
 from node.units import AccountId, BitsPerSecond, Bytes, Milliseconds, Rates, parse_rate

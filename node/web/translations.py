@@ -15,7 +15,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from node.governance.sentence_parts import amount_words, number_words
+from node.governance.sentences import amount_words, number_words
 from node.governance.translations import N_
 from node.units import BitsPerSecond, Bytes, Rates, show_rate, show_volume
 from node.web.language_choice import Language, is_tag

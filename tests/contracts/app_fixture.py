@@ -14,8 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from node.accounts.auth_result import Rejected
 from node.accounts.cards import make_card
 from node.accounts.codes import shown
-from node.accounts.voucher_store import IssueResult
-from node.accounts.vouchers import Batch
+from node.accounts.vouchers import Batch, IssueResult
 from node.app.account import AccountService
 from node.app.views import KeptView
 from node.config import NodeConfig, parse_config

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from hypothesis import strategies as st
 
 from node.accounting.ledger import Ledger, UsageBucket, UsageKey
-from node.accounts.voucher_store import IssueResult
-from node.accounts.vouchers import Batch
+from node.accounts.vouchers import Batch, IssueResult
 from node.control.active_ruleset import ActiveRuleset, load_active_ruleset
 from node.control.effective_policy import EffectivePolicy
 from node.enforcement.plan import FirewallConfig, TrafficPlan
@@ -263,6 +262,6 @@ def guest_lifeline_of(ruleset: Ruleset) -> Rates:
 
 
 def instant(clock: FakeClock):  # type: ignore[no-untyped-def]
-    from node.accounts.auth_result import Now
+    from node.units import Now
 
     return Now(clock.now, "boot", None, "2026-11-24")

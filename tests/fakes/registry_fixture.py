@@ -2,7 +2,7 @@
 
 from random import Random
 
-from node.accounts.auth_result import Accepted, Now, Rejected
+from node.accounts.auth_result import Accepted, Rejected
 from node.accounts.changes import (
     Batch,
     CardsVoid,
@@ -21,12 +21,12 @@ from node.accounts.codes import Code
 from node.accounts.device_bindings import Binding, Unbound
 from node.accounts.passphrases import hash_passphrase, is_right
 from node.accounts.registry import AccountRegistry, PassphraseQuestion
-from node.accounts.voucher_store import IssueResult
+from node.accounts.vouchers import IssueResult
 from node.governance.allowance import Unit
 from node.governance.members import MemberDirectory, make_member_directory
 from node.governance.rules import WAYS
 from node.identity import key_from_raw, own_node_id
-from node.units import AccountId, MacAddress, Milliseconds, Monotonic
+from node.units import AccountId, MacAddress, Milliseconds, Monotonic, Now
 
 NODE_KEY = key_from_raw(b"n" * 32)
 DAY_MS = 86_400_000

@@ -28,7 +28,6 @@ from node.accounts import (
     passphrases,
     sponsorship,
     terms,
-    voucher_store,
     vouchers,
 )
 from node.admin import overview, voucher_sheet
@@ -36,7 +35,7 @@ from node.app import admission, idempotency, rule_files, signin
 from node.config.settings import SETTINGS
 from node.control import persistence, rates
 from node.enforcement import announcements, arrivals, dns_limits, flows, nft
-from node.governance import combine, parse, rule_table
+from node.governance import parse, policy_slice, rule_table
 from node.lan import configuration, upstream
 from node.memory_budget import Allowed, budget
 from node.sessions import device_limit
@@ -61,7 +60,7 @@ PROMISES: tuple[tuple[str, str, object, object], ...] = (
     # Admission and session length.
     (SETTINGS_LIST, "How long people stay online before they are asked again", setting("portal.session"), '"4 hours"'),
     (SETTINGS_LIST, "How long a device keeps its address.", setting("lan.dhcp_lease"), '"1 hour"'),
-    (RULES, "30 minutes at least", combine.SESSION_MIN, 30 * MINUTE),
+    (RULES, "30 minutes at least", policy_slice.SESSION_MIN, 30 * MINUTE),
     (RULES, "at least 1 and at most 50", rule_table.DEVICES_MAX, 50),
     (README, "`usable_percent = 85`, the default", parse.USABLE_PERCENT, 85),
     (README, "24 on a sheet", voucher_sheet.SLIPS_A_PAGE, 24),
@@ -154,7 +153,7 @@ UNWRITTEN: tuple[tuple[str, object, object], ...] = (
     ("an uplink is busy from 80 % on, for five minutes, until below 60 % (RFC 6057)",
      (rates.BUSY_ABOVE_PERMILLE, rates.QUIET_BELOW_PERMILLE, rates.BUSY_AFTER_MS), (800, 600, 5 * MINUTE)),
     ("no charter takes less than this for everybody's lifeline, down and up",
-     (combine.CODE_LIFELINE.down, combine.CODE_LIFELINE.up), (64_000, 32_000)),
+     (policy_slice.CODE_LIFELINE.down, policy_slice.CODE_LIFELINE.up), (64_000, 32_000)),
     ("a code for one more device lives ten minutes", device_bindings.CODE_LIFE, 10 * MINUTE),
     ("a voucher lasts from ten minutes to 400 days",
      (vouchers.LASTS_MIN, vouchers.LASTS_MAX), (10 * MINUTE, 400 * DAY)),
@@ -169,7 +168,7 @@ UNWRITTEN: tuple[tuple[str, object, object], ...] = (
     ("of contests that are kept, a fifth is not for guests",
      (objections.OBJECTIONS_MAX, objections.OBJECTIONS_OF_GUESTS_MAX), (5_000, 4_000)),
     ("the node knows as many bound devices and vouchers",
-     (device_bindings.BINDINGS_MAX, voucher_store.VOUCHERS_MAX), (50_000, 50_000)),
+     (device_bindings.BINDINGS_MAX, vouchers.VOUCHERS_MAX), (50_000, 50_000)),
     ("open device codes, and those known as used", (device_bindings.OPEN_MAX, device_bindings.SPENT_MAX), (2_000, 2_000)),
     ("codes: 70 and 45 random bits, more than can be tried", codes.RANDOM_BYTES, {"voucher": 7, "device": 6}),
     ("a code's letters on paper and on a screen", codes.CODE_CHARS, {"voucher": 12, "device": 10}),

@@ -7,12 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.accounts import voucher_store as voucher_module
-from node.accounts.auth_result import Now
+from node.accounts import vouchers as voucher_module
 from node.accounts.codes import Code
-from node.accounts.voucher_store import IssueResult, VoucherStore
-from node.accounts.vouchers import Batch, SavedVoucher, Voucher, voucher_state
-from node.units import Milliseconds, Monotonic
+from node.accounts.vouchers import Batch, IssueResult, SavedVoucher, Voucher, VoucherStore, voucher_state
+from node.units import Milliseconds, Monotonic, Now
 
 DAY_MS = 86_400_000
 DAY_PASS = Batch(0, "day-pass", Milliseconds(DAY_MS), 3, "", "admin", "fair")

@@ -4,16 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.accounting.ledger import Ledger
-from node.accounts.auth_result import Now
-from node.accounts.voucher_store import IssueResult
-from node.accounts.vouchers import Batch
+from node.accounts.vouchers import Batch, IssueResult
 from node.control.active_ruleset import ActiveRuleset, load_active_ruleset
 from node.control.effective_policy import EffectivePolicy
 from node.enforcement.plan import FirewallConfig
 from node.enforcement.shares import ALL_GUARANTEED
 from node.governance.members import NO_MEMBERS
 from node.sessions import state as session_state
-from node.units import AccountId, MacAddress, Milliseconds, Monotonic
+from node.units import AccountId, MacAddress, Milliseconds, Monotonic, Now
 from tests.contracts.app_fixture import ANA, BEN, HOUR_MS, RULES
 from tests.fakes.members import guest_account, make_registry
 from tests.fakes.repository import FakeClock

@@ -2,7 +2,7 @@
 
 import pytest
 
-from node.governance.sentence_parts import (
+from node.governance.sentences import (
     date_words,
     rate_words,
     share_words,
