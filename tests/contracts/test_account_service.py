@@ -31,7 +31,9 @@ from node.sessions.stored import SavedSession
 from node.storage.database import Store
 from node.storage.repository import StoredRepository
 from node.units import AccountId, MacAddress
-from tests.contracts.app_fixture import (
+from tests.contracts.test_reconciler import until
+from tests.fakes.repository import FakeRepository
+from tests.fakes.use_cases import (
     ANA,
     BEN,
     CAI,
@@ -42,31 +44,29 @@ from tests.contracts.app_fixture import (
     MEMBERS,
     RULES,
     AppFixture,
-    Neighbourhood,
+    UseCases,
 )
-from tests.contracts.test_reconciler import until
-from tests.fakes.repository import FakeRepository
 
 WORDS = "four plain old words"
 SOME_MAC = "02:00:00:00:01:{:02x}"
 
 
 @pytest.fixture
-def street(memories: Callable[[], Repository], tmp_path: Path) -> Neighbourhood:
-    return Neighbourhood(memories, tmp_path)
+def street(memories: Callable[[], Repository], tmp_path: Path) -> AppFixture:
+    return AppFixture(memories, tmp_path)
 
 
 @pytest.fixture
-async def backend(tmp_path: Path) -> AsyncIterator[AppFixture]:
-    async with Neighbourhood(FakeRepository, tmp_path).life() as opened:
+async def backend(tmp_path: Path) -> AsyncIterator[UseCases]:
+    async with AppFixture(FakeRepository, tmp_path).life() as opened:
         yield opened
 
 
-def account(backend: AppFixture, mac: MacAddress) -> AccountId | None:
+def account(backend: UseCases, mac: MacAddress) -> AccountId | None:
     return backend.portal.guest(mac).account
 
 
-async def comes_in(backend: AppFixture, mac: MacAddress, entry: Entry) -> AccountId:
+async def comes_in(backend: UseCases, mac: MacAddress, entry: Entry) -> AccountId:
     came = await backend.portal.admit(mac, entry, "1")
     assert isinstance(came, Admitted), came
     found = account(backend, mac)
@@ -74,13 +74,13 @@ async def comes_in(backend: AppFixture, mac: MacAddress, entry: Entry) -> Accoun
     return found
 
 
-async def is_refused(backend: AppFixture, mac: MacAddress, entry: Entry) -> str:
+async def is_refused(backend: UseCases, mac: MacAddress, entry: Entry) -> str:
     refused = await backend.portal.admit(mac, entry, "1")
     assert isinstance(refused, Refused), refused
     return refused.reason
 
 
-async def give_passphrase(backend: AppFixture) -> None:
+async def give_passphrase(backend: UseCases) -> None:
     """A passphrase for Ana, set after showing her card."""
     await comes_in(backend, LISTED, CardShown(backend.card()))
     assert await backend.portal.set_passphrase(LISTED, WORDS) is None
@@ -90,7 +90,7 @@ async def give_passphrase(backend: AppFixture) -> None:
 
 
 async def test_a_voucher_starts_when_it_is_first_used_and_ends_for_all_of_its_devices(
-    street: Neighbourhood,
+    street: AppFixture,
 ) -> None:
     async with street.life() as backend:
         (code,) = await backend.codes()
@@ -116,7 +116,7 @@ async def test_a_voucher_starts_when_it_is_first_used_and_ends_for_all_of_its_de
 
 
 async def test_a_changed_hardware_address_with_the_same_code_gets_no_fresh_allowance(
-    street: Neighbourhood,
+    street: AppFixture,
 ) -> None:
     async with street.life() as backend:
         (code,) = await backend.codes()
@@ -127,7 +127,7 @@ async def test_a_changed_hardware_address_with_the_same_code_gets_no_fresh_allow
         assert 1_000 == backend.portal.guest(BEN).used.total
 
 
-async def test_what_a_voucher_is_worth_is_said_by_the_rules_for_its_group(backend: AppFixture) -> None:
+async def test_what_a_voucher_is_worth_is_said_by_the_rules_for_its_group(backend: UseCases) -> None:
     (code,) = await backend.codes()
     await comes_in(backend, ANA, CodeTyped(code))
     allowance = backend.portal.guest(ANA).allowance
@@ -136,7 +136,7 @@ async def test_what_a_voucher_is_worth_is_said_by_the_rules_for_its_group(backen
     assert "day-pass" == allowance.ceiling.rule
 
 
-async def test_a_revoked_voucher_ends_at_once_and_can_be_restored(street: Neighbourhood) -> None:
+async def test_a_revoked_voucher_ends_at_once_and_can_be_restored(street: AppFixture) -> None:
     async with street.life() as backend:
         (code,) = await backend.codes()
         await comes_in(backend, ANA, CodeTyped(code))
@@ -151,7 +151,7 @@ async def test_a_revoked_voucher_ends_at_once_and_can_be_restored(street: Neighb
 
 
 async def test_a_guest_who_enters_a_code_is_counted_in_the_voucher_from_then_on(
-    street: Neighbourhood,
+    street: AppFixture,
 ) -> None:
     async with street.life() as backend:
         await comes_in(backend, ANA, TermsAccepted())
@@ -167,7 +167,7 @@ async def test_a_guest_who_enters_a_code_is_counted_in_the_voucher_from_then_on(
 
 async def test_the_rules_may_make_a_session_shorter_than_its_voucher(tmp_path: Path) -> None:
     rules = '[[rule]]\nid = "visits"\nsession = "2 hours"\nwho = "group:day-pass"\nby = "D-1"\n'
-    async with Neighbourhood(FakeRepository, tmp_path, rules=rules).life() as backend:
+    async with AppFixture(FakeRepository, tmp_path, rules=rules).life() as backend:
         (code,) = await backend.codes()
         await comes_in(backend, ANA, CodeTyped(code))
         assert 7_200 == backend.portal.guest(ANA).seconds_left
@@ -179,7 +179,7 @@ async def test_the_rules_may_make_a_session_shorter_than_its_voucher(tmp_path: P
 
 
 async def test_a_code_on_the_first_device_brings_the_second_into_the_account_once(
-    backend: AppFixture,
+    backend: UseCases,
 ) -> None:
     same = await comes_in(backend, ANA, TermsAccepted())
     code = await backend.portal.new_device_code(ANA)
@@ -190,7 +190,7 @@ async def test_a_code_on_the_first_device_brings_the_second_into_the_account_onc
     assert {ANA, BEN} == {device.mac for device in backend.portal.guest(ANA).devices}
 
 
-async def test_devices_are_named_and_removed_by_their_owner_only(backend: AppFixture) -> None:
+async def test_devices_are_named_and_removed_by_their_owner_only(backend: UseCases) -> None:
     (code,) = await backend.codes()
     for mac in (ANA, BEN):
         await comes_in(backend, mac, CodeTyped(code))
@@ -208,7 +208,7 @@ async def test_devices_are_named_and_removed_by_their_owner_only(backend: AppFix
     assert [ANA] == [device.mac for device in backend.portal.guest(ANA).devices]
 
 
-async def test_the_longest_idle_device_is_evicted(street: Neighbourhood) -> None:
+async def test_the_longest_idle_device_is_evicted(street: AppFixture) -> None:
     async with street.life() as backend:
         (code,) = await backend.codes(devices_max=2)
         for mac in (ANA, BEN):
@@ -222,7 +222,7 @@ async def test_the_longest_idle_device_is_evicted(street: Neighbourhood) -> None
 
 
 async def test_when_all_devices_are_in_use_the_person_chooses_one_without_entering_the_code_again(
-    backend: AppFixture,
+    backend: UseCases,
 ) -> None:
     (voucher,) = await backend.codes(devices_max=2)
     for mac in (ANA, BEN):
@@ -237,7 +237,7 @@ async def test_when_all_devices_are_in_use_the_person_chooses_one_without_enteri
     assert {ANA, CAI} == set(backend.loop.session_table.admitted())
 
 
-async def test_a_device_of_another_account_cannot_choose(backend: AppFixture) -> None:
+async def test_a_device_of_another_account_cannot_choose(backend: UseCases) -> None:
     await comes_in(backend, ANA, TermsAccepted())
     assert Refused("code-unknown") == await backend.portal.admit(BEN, CodeTyped("0000-0000-0000"), "1", ANA)
     await comes_in(backend, BEN, TermsAccepted())
@@ -246,7 +246,7 @@ async def test_a_device_of_another_account_cannot_choose(backend: AppFixture) ->
 
 async def test_where_people_are_asked_no_device_is_evicted_without_a_choice(tmp_path: Path) -> None:
     joining = '[joining]\nways = ["terms", "voucher"]\nwhen_full = "ask"\nby = "D-1"\n'
-    street = Neighbourhood(FakeRepository, tmp_path, joining)
+    street = AppFixture(FakeRepository, tmp_path, joining)
     async with street.life() as backend:
         (code,) = await backend.codes(devices_max=1)
         await comes_in(backend, ANA, CodeTyped(code))
@@ -256,7 +256,7 @@ async def test_where_people_are_asked_no_device_is_evicted_without_a_choice(tmp_
 
 async def test_the_rules_limit_devices_too(tmp_path: Path) -> None:
     rules = '[[rule]]\nid = "two"\ndevices = 2\nwho = "group:day-pass"\nby = "D-1"\n'
-    async with Neighbourhood(FakeRepository, tmp_path, rules=rules).life() as backend:
+    async with AppFixture(FakeRepository, tmp_path, rules=rules).life() as backend:
         (code,) = await backend.codes(devices_max=5)
         for mac in (ANA, BEN):
             await comes_in(backend, mac, CodeTyped(code))
@@ -267,7 +267,7 @@ async def test_the_rules_limit_devices_too(tmp_path: Path) -> None:
 # --- members ----------------------------------------------------------------------------
 
 
-async def test_a_member_joins_with_a_passphrase_and_a_wrong_one_reveals_nothing(backend: AppFixture) -> None:
+async def test_a_member_joins_with_a_passphrase_and_a_wrong_one_reveals_nothing(backend: UseCases) -> None:
     await give_passphrase(backend)
     assert AccountId("ana") == await comes_in(backend, ANA, PassphraseTyped("ana", WORDS))
     assert "passphrase-wrong" == await is_refused(backend, BEN, PassphraseTyped("ana", "wrong, long enough"))
@@ -275,7 +275,7 @@ async def test_a_member_joins_with_a_passphrase_and_a_wrong_one_reveals_nothing(
     assert {LISTED, ANA} == {device.mac for device in backend.portal.guest(ANA).devices}
 
 
-async def test_simultaneous_guesses_are_counted_one_after_another(backend: AppFixture) -> None:
+async def test_simultaneous_guesses_are_counted_one_after_another(backend: UseCases) -> None:
     await give_passphrase(backend)
     login_throttle = [PassphraseTyped("ana", f"a guess, number {number}") for number in range(40)]
     async with asyncio.TaskGroup() as tasks:
@@ -291,7 +291,7 @@ async def test_simultaneous_guesses_are_counted_one_after_another(backend: AppFi
     )
 
 
-async def test_the_passphrase_queue_is_no_longer_than_can_be_checked_soon(backend: AppFixture) -> None:
+async def test_the_passphrase_queue_is_no_longer_than_can_be_checked_soon(backend: UseCases) -> None:
     await give_passphrase(backend)
     macs = [MacAddress(SOME_MAC.format(number)) for number in range(40)]
     async with asyncio.TaskGroup() as tasks:
@@ -303,7 +303,7 @@ async def test_the_passphrase_queue_is_no_longer_than_can_be_checked_soon(backen
     assert "trouble" in reasons
 
 
-async def test_a_card_admits_its_member_until_it_is_voided(backend: AppFixture) -> None:
+async def test_a_card_admits_its_member_until_it_is_voided(backend: UseCases) -> None:
     card = backend.card()
     assert AccountId("ana") == await comes_in(backend, ANA, CardShown(card))
     assert "card-unreadable" == await is_refused(backend, BEN, CardShown("PROCOMU1.nonsense"))
@@ -311,7 +311,7 @@ async def test_a_card_admits_its_member_until_it_is_voided(backend: AppFixture) 
     assert "card-revoked" == await is_refused(backend, BEN, CardShown(card))
 
 
-async def test_only_members_have_passphrases(backend: AppFixture) -> None:
+async def test_only_members_have_passphrases(backend: UseCases) -> None:
     await comes_in(backend, BEN, TermsAccepted())
     assert Refused("not-a-member") == await backend.portal.set_passphrase(BEN, WORDS)
     assert Refused("not-a-member") == await backend.portal.set_passphrase(CAI, WORDS)
@@ -320,7 +320,7 @@ async def test_only_members_have_passphrases(backend: AppFixture) -> None:
 
 
 async def test_a_device_with_a_members_copied_hardware_address_cannot_set_a_passphrase(
-    street: Neighbourhood,
+    street: AppFixture,
 ) -> None:
     async with street.life() as backend:
         await comes_in(backend, LISTED, TermsAccepted())
@@ -336,7 +336,7 @@ async def test_a_device_with_a_members_copied_hardware_address_cannot_set_a_pass
         assert AccountId("ana") == await comes_in(backend, BEN, PassphraseTyped("ana", new))
 
 
-async def test_guessing_the_passphrase_until_now_makes_the_device_wait(street: Neighbourhood) -> None:
+async def test_guessing_the_passphrase_until_now_makes_the_device_wait(street: AppFixture) -> None:
     async with street.life() as backend:
         await give_passphrase(backend)
         street.pass_time(SHOWN_FOR)
@@ -349,19 +349,19 @@ async def test_guessing_the_passphrase_until_now_makes_the_device_wait(street: N
 
 
 async def test_another_members_card_sets_no_passphrase_for_the_devices_owner(
-    backend: AppFixture,
+    backend: UseCases,
 ) -> None:
     assert AccountId("ana") == await comes_in(backend, LISTED, CardShown(backend.card("carme")))
     assert Refused("no-passphrase") == await backend.portal.set_passphrase(LISTED, WORDS)
 
 
-async def test_a_voided_card_sets_no_passphrase(backend: AppFixture) -> None:
+async def test_a_voided_card_sets_no_passphrase(backend: UseCases) -> None:
     await comes_in(backend, ANA, CardShown(backend.card()))
     await backend.loop.remember(backend.loop.registry.void_cards(AccountId("ana"), backend.loop.today()))
     assert Refused("no-passphrase") == await backend.portal.set_passphrase(ANA, WORDS)
 
 
-async def test_a_former_owner_of_a_device_cannot_remove_it_from_its_new_owner(street: Neighbourhood) -> None:
+async def test_a_former_owner_of_a_device_cannot_remove_it_from_its_new_owner(street: AppFixture) -> None:
     async with street.life() as backend:
         (code,) = await backend.codes()
         await comes_in(backend, ANA, CodeTyped(code))
@@ -376,7 +376,7 @@ async def test_a_former_owner_of_a_device_cannot_remove_it_from_its_new_owner(st
         assert [ANA] == [each.mac for each in backend.portal.guest(ANA).devices]
 
 
-async def test_a_sponsors_approval_admits_nobody_once_that_join_method_is_closed(backend: AppFixture) -> None:
+async def test_a_sponsors_approval_admits_nobody_once_that_join_method_is_closed(backend: UseCases) -> None:
     await comes_in(backend, LISTED, TermsAccepted())
     assert await backend.portal.ask(BEN, "ana", "Ben", "1") is None
     (asked,) = backend.portal.guest(LISTED).requests
@@ -391,7 +391,7 @@ async def test_a_sponsors_approval_admits_nobody_once_that_join_method_is_closed
 
 
 async def test_an_approved_guest_is_online_before_the_page_is_reloaded(
-    street: Neighbourhood,
+    street: AppFixture,
 ) -> None:
     async with street.life() as backend:
         await comes_in(backend, LISTED, TermsAccepted())
@@ -407,12 +407,12 @@ async def test_an_approved_guest_is_online_before_the_page_is_reloaded(
         assert ("introduction", "1", None) == (guest.way, guest.terms_version, guest.asked_for)
 
 
-async def _answer_as_guest(backend: AppFixture, number: int) -> Refused | None:
+async def _answer_as_guest(backend: UseCases, number: int) -> Refused | None:
     await comes_in(backend, CAI, TermsAccepted())
     return await backend.portal.answer(CAI, number, yes=True)
 
 
-async def test_a_guest_who_is_refused_or_leaves_is_not_admitted(backend: AppFixture) -> None:
+async def test_a_guest_who_is_refused_or_leaves_is_not_admitted(backend: UseCases) -> None:
     await comes_in(backend, LISTED, TermsAccepted())
     for mac in (BEN, CAI):
         assert await backend.portal.ask(mac, "ana", "somebody", "1") is None
@@ -423,7 +423,7 @@ async def test_a_guest_who_is_refused_or_leaves_is_not_admitted(backend: AppFixt
     assert {"waiting"} == {backend.portal.guest(mac).state for mac in (BEN, CAI)}
 
 
-async def test_a_member_who_mutes_requests_gets_none_and_the_guest_cannot_tell(backend: AppFixture) -> None:
+async def test_a_member_who_mutes_requests_gets_none_and_the_guest_cannot_tell(backend: UseCases) -> None:
     await comes_in(backend, LISTED, TermsAccepted())
     for mac in (BEN, CAI):
         assert await backend.portal.ask(mac, "ana", "somebody", "1") is None
@@ -448,7 +448,7 @@ async def test_a_member_who_mutes_requests_gets_none_and_the_guest_cannot_tell(b
 
 async def test_join_methods_that_the_community_does_not_open_are_closed(tmp_path: Path) -> None:
     joining = '[joining]\nways = ["voucher"]\nby = "D-1"\n'
-    async with Neighbourhood(FakeRepository, tmp_path, joining).life() as backend:
+    async with AppFixture(FakeRepository, tmp_path, joining).life() as backend:
         assert ("voucher",) == backend.portal.community().ways
         for entry in (TermsAccepted(), PassphraseTyped("ana", WORDS), CardShown(backend.card())):
             assert "way-closed" == await is_refused(backend, ANA, entry)
@@ -465,7 +465,7 @@ async def test_when_a_rule_ends_a_session_the_voucher_still_counts_and_no_code_i
 ) -> None:
     rules = '[[rule]]\nid = "visits"\nsession = "2 hours"\nwho = "group:day-pass"\nby = "D-1"\n'
     joining = '[joining]\nways = ["voucher"]\nby = "D-1"\n'
-    street = Neighbourhood(FakeRepository, tmp_path, joining, rules)
+    street = AppFixture(FakeRepository, tmp_path, joining, rules)
     async with street.life() as backend:
         (code,) = await backend.codes()
         same = await comes_in(backend, ANA, CodeTyped(code))
@@ -479,7 +479,7 @@ async def test_when_a_rule_ends_a_session_the_voucher_still_counts_and_no_code_i
         assert "code-ended" == await is_refused(backend, ANA, TermsAccepted())
 
 
-async def test_a_blocked_device_is_rejected_by_every_join_method_until_unblocked(backend: AppFixture) -> None:
+async def test_a_blocked_device_is_rejected_by_every_join_method_until_unblocked(backend: UseCases) -> None:
     await give_passphrase(backend)
     (voucher,) = await backend.codes()
     await comes_in(backend, ANA, CodeTyped(voucher))
@@ -503,7 +503,7 @@ async def test_a_blocked_device_is_rejected_by_every_join_method_until_unblocked
 # --- what must not be lost --------------------------------------------------------------
 
 
-async def all_in(backend: AppFixture) -> dict[MacAddress, AccountId]:
+async def all_in(backend: UseCases) -> dict[MacAddress, AccountId]:
     """One session for each join method."""
     if not backend.loop.registry.has_passphrase(AccountId("ana")):
         await give_passphrase(backend)
@@ -525,7 +525,7 @@ async def all_in(backend: AppFixture) -> dict[MacAddress, AccountId]:
 
 
 async def test_after_a_kill_nobody_enters_a_code_again_by_any_join_method(
-    street: Neighbourhood,
+    street: AppFixture,
 ) -> None:
     async with street.life(killed=True) as backend:
         came = await all_in(backend)
@@ -535,7 +535,7 @@ async def test_after_a_kill_nobody_enters_a_code_again_by_any_join_method(
 
 
 async def test_after_a_power_cut_nobody_enters_a_code_again_and_the_vouchers_time_went_on(
-    street: Neighbourhood,
+    street: AppFixture,
 ) -> None:
     async with street.life(killed=True) as backend:
         came = await all_in(backend)
@@ -552,7 +552,7 @@ async def test_after_a_power_cut_nobody_enters_a_code_again_and_the_vouchers_tim
 
 
 async def test_without_a_clock_a_power_cut_gives_no_voucher_more_than_it_is_worth(
-    street: Neighbourhood,
+    street: AppFixture,
 ) -> None:
     street.clock.trust = "unknown"
     async with street.life(killed=True) as backend:
@@ -567,7 +567,7 @@ async def test_without_a_clock_a_power_cut_gives_no_voucher_more_than_it_is_wort
 
 
 async def test_when_the_clock_is_synchronized_the_time_that_the_node_was_off_counts(
-    street: Neighbourhood,
+    street: AppFixture,
 ) -> None:
     async with street.life(killed=True) as backend:
         (code,) = await backend.codes()
@@ -586,7 +586,7 @@ async def test_when_the_clock_is_synchronized_the_time_that_the_node_was_off_cou
         await until(lambda: not street.kernel.send(ANA, up=1))
 
 
-async def test_a_device_name_survives_a_kill(street: Neighbourhood) -> None:
+async def test_a_device_name_survives_a_kill(street: AppFixture) -> None:
     async with street.life(killed=True) as backend:
         (code,) = await backend.codes()
         await comes_in(backend, ANA, CodeTyped(code))
@@ -600,7 +600,7 @@ async def test_a_device_name_survives_a_kill(street: Neighbourhood) -> None:
 
 async def test_with_a_full_disk_people_join_by_every_method_and_all_is_stored_later(tmp_path: Path) -> None:
     repository = FakeRepository()
-    street = Neighbourhood(lambda: repository, tmp_path)
+    street = AppFixture(lambda: repository, tmp_path)
     async with street.life(killed=True) as backend:
         await give_passphrase(backend)
         repository.full = True
@@ -615,7 +615,7 @@ async def test_with_a_full_disk_people_join_by_every_method_and_all_is_stored_la
 
 async def test_while_the_repository_cannot_be_read_no_code_is_called_unknown(tmp_path: Path) -> None:
     repository = FakeRepository()
-    street = Neighbourhood(lambda: repository, tmp_path)
+    street = AppFixture(lambda: repository, tmp_path)
     async with street.life() as backend:
         (code,) = await backend.codes()
     repository.full = True
@@ -631,7 +631,7 @@ async def test_a_device_admitted_by_the_kernel_alone_gets_its_account_once_the_r
     tmp_path: Path,
 ) -> None:
     repository = FakeRepository()
-    street = Neighbourhood(lambda: repository, tmp_path)
+    street = AppFixture(lambda: repository, tmp_path)
     async with street.life(killed=True) as backend:
         (code,) = await backend.codes()
         same = await comes_in(backend, ANA, CodeTyped(code))
@@ -645,7 +645,7 @@ async def test_a_device_admitted_by_the_kernel_alone_gets_its_account_once_the_r
         assert 86_400 == backend.portal.guest(ANA).seconds_left
 
 
-async def test_a_voucher_that_was_revoked_stays_revoked_after_a_power_cut(street: Neighbourhood) -> None:
+async def test_a_voucher_that_was_revoked_stays_revoked_after_a_power_cut(street: AppFixture) -> None:
     async with street.life(killed=True) as backend:
         (code,) = await backend.codes()
         await comes_in(backend, ANA, CodeTyped(code))
@@ -675,7 +675,7 @@ async def test_a_voucher_and_its_session_are_stored_together_before_the_response
     tmp_path: Path,
 ) -> None:
     repository = WatchedMemory()
-    async with Neighbourhood(lambda: repository, tmp_path).life() as backend:
+    async with AppFixture(lambda: repository, tmp_path).life() as backend:
         (code,) = await backend.codes()
         repository.together.clear()
         await comes_in(backend, ANA, CodeTyped(code))
@@ -684,7 +684,7 @@ async def test_a_voucher_and_its_session_are_stored_together_before_the_response
 
 async def test_a_thousand_simultaneous_joins_are_stored_in_a_few_commits(tmp_path: Path) -> None:
     repository = WatchedMemory()
-    async with Neighbourhood(lambda: repository, tmp_path).life() as backend:
+    async with AppFixture(lambda: repository, tmp_path).life() as backend:
         codes = await backend.codes(900)
         repository.together.clear()
         async with asyncio.TaskGroup() as tasks:
@@ -699,11 +699,11 @@ async def test_every_confirmed_join_is_on_the_disk_at_that_moment(tmp_path: Path
     """The power fails while many people join."""
     store, cut = Store(tmp_path / "data" / "procomu.db"), tmp_path / "after the cut"
     stores = [store]
-    street = Neighbourhood(lambda: StoredRepository(stores[-1]), tmp_path)
+    street = AppFixture(lambda: StoredRepository(stores[-1]), tmp_path)
     told: dict[MacAddress, AccountId] = {}
     few = asyncio.Semaphore(15)
 
-    async def join(backend: AppFixture, number: int, code: str) -> None:
+    async def join(backend: UseCases, number: int, code: str) -> None:
         async with few:
             mac = MacAddress(f"02:00:00:01:{number // 256:02x}:{number % 256:02x}")
             told[mac] = await comes_in(backend, mac, CodeTyped(code))
@@ -734,7 +734,7 @@ async def test_every_confirmed_join_is_on_the_disk_at_that_moment(tmp_path: Path
 # --- personal data ----------------------------------------------------------------------
 
 
-async def test_people_see_everything_that_is_stored_about_them_and_no_secret(backend: AppFixture) -> None:
+async def test_people_see_everything_that_is_stored_about_them_and_no_secret(backend: UseCases) -> None:
     await give_passphrase(backend)
     (code,) = await backend.codes()
     await comes_in(backend, ANA, CodeTyped(code))
@@ -748,7 +748,7 @@ async def test_people_see_everything_that_is_stored_about_them_and_no_secret(bac
     assert ("voucher", "admitted", "1") == (data["way"], data["state"], data["terms_accepted"])
 
 
-async def test_erasure_leaves_nothing_but_this_months_usage(street: Neighbourhood) -> None:
+async def test_erasure_leaves_nothing_but_this_months_usage(street: AppFixture) -> None:
     async with street.life() as backend:
         await comes_in(backend, ANA, TermsAccepted())
         await backend.portal.name_device(ANA, ANA, "my phone")
@@ -775,7 +775,7 @@ async def test_erasure_leaves_nothing_but_this_months_usage(street: Neighbourhoo
 
 
 async def test_a_device_that_erases_itself_takes_nothing_from_the_rest_of_its_household(
-    backend: AppFixture,
+    backend: UseCases,
 ) -> None:
     (code,) = await backend.codes()
     for mac in (ANA, BEN):
@@ -786,7 +786,7 @@ async def test_a_device_that_erases_itself_takes_nothing_from_the_rest_of_its_ho
     assert ([BEN], 1) == ([device.mac for device in guest.devices], len(guest.objections))
 
 
-async def test_a_notice_is_shown_to_its_audience_only(backend: AppFixture) -> None:
+async def test_a_notice_is_shown_to_its_audience_only(backend: UseCases) -> None:
     texts = (NoticeText("ca", "Festa", "Dijous"),)
     for audience in ("everyone", "online", "members", "guests", "group:day-pass"):
         backend.loop.registry.notices.put_up(Notice(0, "network", audience, "", "", False, texts))
@@ -803,13 +803,13 @@ async def test_a_notice_is_shown_to_its_audience_only(backend: AppFixture) -> No
     assert {"everyone", "online", "members"} == seen(LISTED)
 
 
-async def test_the_privacy_page_names_every_table_and_what_is_stored_elsewhere(backend: AppFixture) -> None:
+async def test_the_privacy_page_names_every_table_and_what_is_stored_elsewhere(backend: UseCases) -> None:
     kept = {each.table for each in backend.portal.kept()}
     assert {"sessions", "vouchers", "bindings", "contests", "cells"} <= kept
     assert {"dhcp.leases", "members", "log", "counters", "connections", "names", "memory"} <= kept
 
 
-async def test_an_outage_is_reported_from_its_first_moment_to_its_last(street: Neighbourhood) -> None:
+async def test_an_outage_is_reported_from_its_first_moment_to_its_last(street: AppFixture) -> None:
     async with street.life() as backend:
         assert backend.portal.community().outage is None
         began = street.clock.civil()
@@ -826,7 +826,7 @@ async def test_an_outage_is_reported_from_its_first_moment_to_its_last(street: N
 
 
 async def test_a_refusal_and_no_answer_look_the_same_and_come_at_the_same_moment(
-    street: Neighbourhood,
+    street: AppFixture,
 ) -> None:
     async with street.life() as backend:
         await comes_in(backend, LISTED, TermsAccepted())

@@ -4,60 +4,31 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import ClientSession, CookieJar
 
-from node.accounts.cards import make_card
 from node.admin.server import AdminServer
 from node.app.admin import AdminService
 from node.app.admin_members import CardView, MemberEntry
 from node.app.rule_files import RuleFiles
 from node.app.signin import Signed
-from node.app.status import StatusSnapshot
 from node.app.views import Admitted, CardShown, CodeTyped, PassphraseTyped, Refused, TermsAccepted
 from node.errors import NodeError, StorageTrouble
-from node.supervision import Parts
 from tests.contracts.admin_browser import AdminBrowser, field_in
-from tests.contracts.app_fixture import ANA, BEN, CAI, KEY, LISTED, MEMBERS, RULES, AppFixture, Neighbourhood
 from tests.contracts.test_admin_vouchers import ORDER, codes_in
-from tests.fakes.members import COMMUNITY
 from tests.fakes.repository import FakeRepository
+from tests.fakes.use_cases import ANA, BEN, CAI, LISTED, MEMBERS, AppFixture, UseCases
 from tests.lab.agreement import Settings  # noqa: F401 - the settings that the fixture uses
-
-
-class FakeRecords:
-    """Records of the admin pages, in memory."""
-
-    def __init__(self) -> None:
-        self.facts: dict[str, str] = {}
-        self.acknowledged = False
-        self.rules: list[tuple[int, str, str, str, str]] = []
-
-    async def keep_rules(self, adopted: str, by: str, fingerprint: str, text: str) -> None:
-        self.rules.append((len(self.rules) + 1, adopted, by, fingerprint, text))
-
-    async def rule_versions(self) -> list[tuple[int, str, str, str, str]]:
-        return self.rules
-
-    async def fact(self, name: str) -> str:
-        return self.facts.get(name, "")
-
-    async def acknowledge_losses(self) -> None:
-        self.acknowledged = True
-
-    async def keep_fact(self, name: str, value: str) -> None:
-        self.facts[name] = value
 
 
 @dataclass
 class Office:
     """The application with its portal, its admin pages, and a browser for them."""
 
-    backend: AppFixture
+    backend: UseCases
     admin: AdminService
     browser: AdminBrowser
     files: RuleFiles
@@ -86,39 +57,11 @@ class Office:
         return refused.reason
 
 
-def made_admin(backend: AppFixture, street: Neighbourhood, files: RuleFiles) -> AdminService:
-    status_snapshot = StatusSnapshot(
-        config=street.config,
-        reconciler=backend.loop,
-        files=files,
-        parts=Parts(),
-        peers=tuple,
-        waiting=backend.portal.waiting,
-        warned=tuple,
-    )
-    return AdminService(
-        backend.loop,
-        status_snapshot,
-        files,
-        FakeRecords(),
-        street.clock,
-        street.config,
-        sign_card=partial(make_card, KEY, COMMUNITY),
-        portal_url=str,
-        languages=dict,
-    )
-
-
 @asynccontextmanager
 async def opened(folder: Path, signed: Signed | None = None) -> AsyncIterator[Office]:
-    (folder / "rules.toml").write_text(RULES)
-    (folder / "members.toml").write_text(MEMBERS)
-    repository = FakeRepository()
-    files = RuleFiles(folder / "rules.toml", folder / "members.toml")
-    files.open()
-    street = Neighbourhood(lambda: repository, folder)
+    street = AppFixture(folder=folder)
     async with street.life() as backend:
-        admin = made_admin(backend, street, files)
+        admin = backend.admin
         server = AdminServer(admin, address="127.0.0.1", port=0)
         async with asyncio.TaskGroup() as tasks, ClientSession(cookie_jar=CookieJar(unsafe=True)) as session:
             running = tasks.create_task(server.run())
@@ -127,7 +70,7 @@ async def opened(folder: Path, signed: Signed | None = None) -> AsyncIterator[Of
             browser = AdminBrowser(session, admin, server.bound[1])  # type: ignore[arg-type]
             link, _ = await admin.new_link(signed or Signed("admin"))
             await browser.sign_in(link.partition("token=")[2])
-            yield Office(backend, admin, browser, files, repository)
+            yield Office(backend, admin, browser, backend.files, street.repository)
             running.cancel()
 
 

@@ -20,7 +20,11 @@ from node.governance.members import MemberDirectory, parse_members
 from node.storage.database import Store
 from node.storage.repository import StoredRepository
 from node.units import AccountId, Bytes, MacAddress, Milliseconds
-from tests.contracts.app_fixture import (
+from tests.contracts.test_account_service import WORDS, account, comes_in, give_passphrase, is_refused
+from tests.contracts.test_reconciler import until
+from tests.fakes.registry_repository import FakeRegistryRepository
+from tests.fakes.repository import FakeRepository
+from tests.fakes.use_cases import (
     ANA,
     BEN,
     CAI,
@@ -29,12 +33,8 @@ from tests.contracts.app_fixture import (
     LISTED,
     MEMBERS,
     RULES,
-    Neighbourhood,
+    AppFixture,
 )
-from tests.contracts.test_account_service import WORDS, account, comes_in, give_passphrase, is_refused
-from tests.contracts.test_reconciler import until
-from tests.fakes.registry_repository import FakeRegistryRepository
-from tests.fakes.repository import FakeRepository
 
 
 class Unreadable(FakeRepository):
@@ -57,8 +57,8 @@ def repository() -> Unreadable:
 
 
 @pytest.fixture
-def street(repository: Unreadable, tmp_path: Path) -> Neighbourhood:
-    return Neighbourhood(lambda: repository, tmp_path)
+def street(repository: Unreadable, tmp_path: Path) -> AppFixture:
+    return AppFixture(lambda: repository, tmp_path)
 
 
 def member_directory_of(text: str) -> MemberDirectory:
@@ -77,7 +77,7 @@ def rules_with(joining: str) -> ActiveRuleset:
 
 
 async def test_a_blocked_device_is_blocked_again_as_soon_as_the_database_can_be_read(
-    street: Neighbourhood, repository: Unreadable
+    street: AppFixture, repository: Unreadable
 ) -> None:
     async with street.life() as app:
         await comes_in(app, ANA, TermsAccepted())
@@ -100,7 +100,7 @@ async def test_a_blocked_device_is_blocked_again_as_soon_as_the_database_can_be_
 
 
 async def test_nobody_stays_longer_than_their_voucher_because_the_database_could_not_be_read(
-    street: Neighbourhood, repository: Unreadable
+    street: AppFixture, repository: Unreadable
 ) -> None:
     async with street.life() as app:
         (code,) = await app.codes(lasts_ms=HOUR_MS)
@@ -114,7 +114,7 @@ async def test_nobody_stays_longer_than_their_voucher_because_the_database_could
 
 
 async def test_an_erasure_before_the_database_could_be_read_is_carried_out(
-    street: Neighbourhood, repository: Unreadable
+    street: AppFixture, repository: Unreadable
 ) -> None:
     async with street.life() as app:
         (code,) = await app.codes()
@@ -132,7 +132,7 @@ async def test_an_erasure_before_the_database_could_be_read_is_carried_out(
 
 
 async def test_usage_of_a_guest_while_nothing_could_be_read_is_booked_to_nobody_else(
-    street: Neighbourhood, repository: Unreadable
+    street: AppFixture, repository: Unreadable
 ) -> None:
     async with street.life() as app:
         (code,) = await app.codes()
@@ -154,7 +154,7 @@ async def test_text_that_the_database_cannot_store_does_not_stop_others_from_bei
 ) -> None:
     half = "l\udce9gende"
     store = Store(tmp_path / "procomu.db")
-    street = Neighbourhood(lambda: StoredRepository(store), tmp_path)
+    street = AppFixture(lambda: StoredRepository(store), tmp_path)
     try:
         async with street.life() as app:
             wish = Batch(0, "day-pass", Milliseconds(DAY_MS), 0, "", "admin", half)
@@ -173,7 +173,7 @@ async def test_text_that_the_database_cannot_store_does_not_stop_others_from_bei
 
 
 async def test_a_block_is_remembered_also_when_the_device_is_erased_before_the_database_was_read(
-    street: Neighbourhood, repository: Unreadable
+    street: AppFixture, repository: Unreadable
 ) -> None:
     async with street.life() as app:
         await app.loop.block(ANA, "spam")
@@ -192,7 +192,7 @@ async def test_a_block_is_remembered_also_when_the_device_is_erased_before_the_d
 
 
 async def test_a_guest_who_found_the_voucher_full_is_not_moved_into_it_by_others(
-    street: Neighbourhood,
+    street: AppFixture,
 ) -> None:
     async with street.life() as app:
         (code,) = await app.codes(devices_max=1)
@@ -209,7 +209,7 @@ async def test_a_guest_who_found_the_voucher_full_is_not_moved_into_it_by_others
 
 
 async def test_a_device_that_finds_a_second_voucher_full_stays_in_the_first(
-    street: Neighbourhood,
+    street: AppFixture,
 ) -> None:
     async with street.life() as app:
         own, full = await app.codes(2, devices_max=1)
@@ -234,7 +234,7 @@ async def test_a_device_that_finds_a_second_voucher_full_stays_in_the_first(
 
 
 async def test_a_device_evicted_from_a_full_account_is_no_longer_counted_there(
-    street: Neighbourhood,
+    street: AppFixture,
 ) -> None:
     async with street.life() as app:
         (code,) = await app.codes()
@@ -250,7 +250,7 @@ async def test_a_device_evicted_from_a_full_account_is_no_longer_counted_there(
 
 
 async def test_an_erased_person_who_rejoins_while_the_disk_is_full_enters_no_code_twice(
-    street: Neighbourhood, repository: Unreadable
+    street: AppFixture, repository: Unreadable
 ) -> None:
     async with street.life(killed=True) as app:
         (code,) = await app.codes()
@@ -267,7 +267,7 @@ async def test_an_erased_person_who_rejoins_while_the_disk_is_full_enters_no_cod
 
 
 async def test_joining_again_during_an_erasure_succeeds_without_an_error(
-    street: Neighbourhood,
+    street: AppFixture,
 ) -> None:
     async with street.life() as app:
         await comes_in(app, ANA, TermsAccepted())
@@ -281,7 +281,7 @@ async def test_joining_again_during_an_erasure_succeeds_without_an_error(
 
 
 async def test_usage_of_a_month_that_was_erased_does_not_come_back(
-    street: Neighbourhood, repository: Unreadable
+    street: AppFixture, repository: Unreadable
 ) -> None:
     async with street.life() as app:
         await comes_in(app, ANA, TermsAccepted())
@@ -309,7 +309,7 @@ async def test_a_voucher_in_use_is_not_deleted_because_the_clock_was_wrong_when_
         stores.append(Store(tmp_path / "procomu.db"))
         return StoredRepository(stores[-1])
 
-    street = Neighbourhood(reopen, tmp_path)
+    street = AppFixture(reopen, tmp_path)
     street.clock.wall -= timedelta(days=300)
     try:
         async with street.life() as app:
@@ -332,7 +332,7 @@ async def test_a_voucher_in_use_is_not_deleted_because_the_clock_was_wrong_when_
 
 
 async def test_a_voucher_whose_batch_is_lost_admits_nobody_and_stops_nobody_else(
-    street: Neighbourhood, repository: Unreadable
+    street: AppFixture, repository: Unreadable
 ) -> None:
     async with street.life() as app:
         (code,) = await app.codes()
@@ -345,7 +345,7 @@ async def test_a_voucher_whose_batch_is_lost_admits_nobody_and_stops_nobody_else
 
 
 async def test_a_voucher_whose_write_was_undone_unnoticed_is_worth_what_the_node_said(
-    street: Neighbourhood, repository: Unreadable, monkeypatch: pytest.MonkeyPatch
+    street: AppFixture, repository: Unreadable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The disk answers too late: the batch was rolled back, and the node does not know."""
 
@@ -373,7 +373,7 @@ async def test_a_voucher_whose_write_was_undone_unnoticed_is_worth_what_the_node
 
 @pytest.mark.parametrize("wrong", [timedelta(days=-200), timedelta(days=3_650)])
 async def test_a_clock_correction_neither_shortens_nor_lengthens_a_voucher(
-    street: Neighbourhood, wrong: timedelta
+    street: AppFixture, wrong: timedelta
 ) -> None:
     street.clock.wall += wrong
     async with street.life() as app:
@@ -392,7 +392,7 @@ async def test_a_clock_correction_neither_shortens_nor_lengthens_a_voucher(
 
 @pytest.mark.parametrize("half", ["save_sessions", "book"])
 async def test_a_partly_stored_boot_neither_adds_nor_removes_voucher_time(
-    street: Neighbourhood, repository: Unreadable, monkeypatch: pytest.MonkeyPatch, half: str
+    street: AppFixture, repository: Unreadable, monkeypatch: pytest.MonkeyPatch, half: str
 ) -> None:
     async def fails(*_args: object) -> None:
         raise StorageTrouble("the data folder is full", "make room")
@@ -421,7 +421,7 @@ async def test_a_partly_stored_boot_neither_adds_nor_removes_voucher_time(
 
 
 async def test_a_join_method_closed_while_a_passphrase_is_checked_admits_nobody(
-    street: Neighbourhood, monkeypatch: pytest.MonkeyPatch
+    street: AppFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with street.life() as app:
         await give_passphrase(app)
@@ -439,7 +439,7 @@ async def test_a_join_method_closed_while_a_passphrase_is_checked_admits_nobody(
 
 
 async def test_a_sponsors_approval_admits_nobody_once_the_community_closed_that_method(
-    street: Neighbourhood,
+    street: AppFixture,
 ) -> None:
     street.book = rules_with('[joining]\nways = ["introduction", "passphrase"]\nby = "D-1"\n')
     async with street.life() as app:
@@ -456,7 +456,7 @@ async def test_a_sponsors_approval_admits_nobody_once_the_community_closed_that_
 
 
 async def test_a_guest_who_enters_a_code_while_a_member_approves_keeps_the_voucher(
-    street: Neighbourhood,
+    street: AppFixture,
 ) -> None:
     async with street.life() as app:
         await comes_in(app, LISTED, TermsAccepted())
@@ -473,7 +473,7 @@ async def test_a_guest_who_enters_a_code_while_a_member_approves_keeps_the_vouch
         assert found.startswith("voucher-")
 
 
-async def test_a_former_member_gets_no_passphrase(street: Neighbourhood) -> None:
+async def test_a_former_member_gets_no_passphrase(street: AppFixture) -> None:
     async with street.life() as app:
         await comes_in(app, LISTED, TermsAccepted())
         async with asyncio.TaskGroup() as tasks:
@@ -486,7 +486,7 @@ async def test_a_former_member_gets_no_passphrase(street: Neighbourhood) -> None
 
 
 async def test_fifty_simultaneous_uses_start_a_voucher_once_and_respect_its_device_limit(
-    street: Neighbourhood,
+    street: AppFixture,
 ) -> None:
     async with street.life() as app:
         (code,) = await app.codes(devices_max=3)
@@ -500,7 +500,7 @@ async def test_fifty_simultaneous_uses_start_a_voucher_once_and_respect_its_devi
 
 
 async def test_codes_are_not_shown_while_their_write_waits_even_if_another_write_succeeded(
-    street: Neighbourhood, repository: Unreadable
+    street: AppFixture, repository: Unreadable
 ) -> None:
     async with street.life() as app:
         repository.full = True
@@ -514,7 +514,7 @@ async def test_codes_are_not_shown_while_their_write_waits_even_if_another_write
 
 
 async def test_a_passphrase_that_cannot_be_stored_is_refused_and_the_old_one_counts(
-    street: Neighbourhood, repository: Unreadable
+    street: AppFixture, repository: Unreadable
 ) -> None:
     other = "another one, long enough"
     async with street.life(killed=True) as app:
@@ -532,7 +532,7 @@ async def test_a_passphrase_that_cannot_be_stored_is_refused_and_the_old_one_cou
 
 
 async def test_an_objection_that_cannot_be_stored_is_refused_and_can_be_sent_again(
-    street: Neighbourhood, repository: Unreadable
+    street: AppFixture, repository: Unreadable
 ) -> None:
     async with street.life(killed=True) as app:
         await comes_in(app, ANA, TermsAccepted())
@@ -547,7 +547,7 @@ async def test_an_objection_that_cannot_be_stored_is_refused_and_can_be_sent_aga
 
 
 async def test_a_disk_that_stores_one_row_and_then_fails_is_reported_as_full(
-    street: Neighbourhood, repository: Unreadable, monkeypatch: pytest.MonkeyPatch
+    street: AppFixture, repository: Unreadable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def refuse(*_sessions: object) -> None:
         raise StorageTrouble("the data folder is full", "make room")
@@ -560,7 +560,7 @@ async def test_a_disk_that_stores_one_row_and_then_fails_is_reported_as_full(
 
 
 async def test_the_message_about_a_full_disk_names_no_file(
-    street: Neighbourhood, repository: Unreadable, monkeypatch: pytest.MonkeyPatch
+    street: AppFixture, repository: Unreadable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def refuse(_booking: object) -> None:
         raise StorageTrouble("/var/lib/procomu/procomu.db cannot be written", "make room")
@@ -579,7 +579,7 @@ async def test_the_message_about_a_full_disk_names_no_file(
 
 async def test_a_new_database_holds_everything_within_seconds(tmp_path: Path) -> None:
     store = Store(tmp_path / "procomu.db")
-    street = Neighbourhood(lambda: StoredRepository(store), tmp_path)
+    street = AppFixture(lambda: StoredRepository(store), tmp_path)
     try:
         async with street.life() as app:
             (code,) = await app.codes()

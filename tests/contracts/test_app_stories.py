@@ -19,8 +19,8 @@ from node.governance.members import parse_members
 from node.storage.database import Store
 from node.storage.repository import StoredRepository
 from node.units import AccountId, MacAddress
-from tests.contracts.app_fixture import HOUR_MS, MEMBERS, AppFixture, Neighbourhood, _say_nothing
 from tests.contracts.test_reconciler import until
+from tests.fakes.use_cases import HOUR_MS, MEMBERS, AppFixture, UseCases, _say_nothing
 
 PEOPLE = [MacAddress(f"02:00:00:00:00:{number:02x}") for number in range(1, 6)]
 ROLLS = [MEMBERS, MEMBERS + f'[[account]]\nid = "new"\ndevices = ["{PEOPLE[0]}"]\n']
@@ -80,9 +80,9 @@ class Paper:
 class Story:
     """The application, and the facts that must hold."""
 
-    street: Neighbourhood
+    street: AppFixture
     disk: DiskState
-    app: AppFixture | None = None
+    app: UseCases | None = None
     papers: list[Paper] = field(default_factory=list)
     holds: dict[MacAddress, Paper] = field(default_factory=dict)
     """Devices told that they joined by a voucher, and unchanged since."""
@@ -102,7 +102,7 @@ class Story:
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     @property
-    def here(self) -> AppFixture:
+    def here(self) -> UseCases:
         assert self.app is not None
         return self.app
 
@@ -386,7 +386,7 @@ async def told() -> AsyncIterator[Story]:
             stores[:] = [Store(path / "procomu.db")]
             return FailingRepository(stores[-1], disk)
 
-        story = Story(Neighbourhood(reopen, path), disk)
+        story = Story(AppFixture(reopen, path), disk)
         await story.open()
         try:
             yield story

@@ -27,7 +27,7 @@ from node.control.persistence import KEEP_ENDED_DAYS
 from node.doctor.diagnoses import diagnose
 from node.doctor.facts import _folder
 from node.doctor.symptoms import FileSeen, Symptoms
-from node.storage import copies, database, migrations, opening
+from node.storage import copies, database, journal_writer, migrations, opening
 from node.storage.data_inventory import INVENTORY_ELSEWHERE
 from node.storage.database import Store
 from node.storage.journal import read_journal
@@ -37,9 +37,9 @@ from node.storage.opening import DatabaseFiles
 from node.storage.repository import StoredArchive, StoredRepository
 from node.supervision import Parts
 from node.units import NO_USAGE, AccountId, Bytes, MacAddress, NodeId, Usage
-from tests.contracts.app_fixture import ANA, BEN, CAI, DOT, LISTED, AppFixture, Neighbourhood
 from tests.contracts.test_account_service import WORDS, comes_in, give_passphrase, is_refused
 from tests.contracts.test_reconciler import until
+from tests.fakes.use_cases import ANA, BEN, CAI, DOT, LISTED, AppFixture, UseCases
 
 Damage = Callable[[Path], None]
 
@@ -49,13 +49,13 @@ class World:
     """One node's disk, and the devices of its network."""
 
     folder: Path
-    street: Neighbourhood = field(init=False)
+    street: AppFixture = field(init=False)
     codes: dict[str, str] = field(default_factory=dict)
     store: Store = field(init=False)
 
     def __post_init__(self) -> None:
         (self.folder / "keys").mkdir(exist_ok=True)
-        self.street = Neighbourhood(lambda: StoredRepository(self.store), self.folder)
+        self.street = AppFixture(lambda: StoredRepository(self.store), self.folder)
 
     @property
     def data(self) -> Path:
@@ -66,7 +66,7 @@ class World:
         return self.data / "procomu.db"
 
     @asynccontextmanager
-    async def life(self) -> AsyncIterator[AppFixture]:
+    async def life(self) -> AsyncIterator[UseCases]:
         """One run that ends with a kill: the disk stays as it was at the last moment."""
         self.store = Store(self.path, keys=self.folder / "keys", key=b"k" * 32)
         try:
@@ -95,11 +95,11 @@ class World:
         copy = DatabaseFiles(self.path, self.folder).copy
         return copy.stat().st_mtime_ns if copy.exists() else 0
 
-    async def gives(self, app: AppFixture, *names: str) -> None:
+    async def gives(self, app: UseCases, *names: str) -> None:
         """Issue vouchers."""
         self.codes.update(zip(names, await app.codes(len(names)), strict=True))
 
-    async def revoked(self, app: AppFixture, name: str) -> None:
+    async def revoked(self, app: UseCases, name: str) -> None:
         from node.accounts.codes import read_code
 
         vouchers = app.loop.registry.vouchers
@@ -299,7 +299,7 @@ async def test_after_any_damage_the_node_starts_and_nothing_revoked_returns(
     shutil.copytree(lived_through.folder, tmp_path, dirs_exist_ok=True)
     world = World.__new__(World)
     world.folder, world.codes = tmp_path, lived_through.codes
-    world.street = Neighbourhood(lambda: StoredRepository(world.store), tmp_path)
+    world.street = AppFixture(lambda: StoredRepository(world.store), tmp_path)
     for each in chance.choice([("",), ("-wal",), ("", "-wal")]):
         _damage_somewhere(world.path.with_name(world.path.name + each), chance)
     await holds(world)
@@ -382,7 +382,7 @@ async def test_nothing_of_an_erased_person_comes_back_by_a_copy_or_a_later_page(
         assert {} == await app.loop.persistence.cells("", account=AccountId("guest-0a"))
 
 
-async def a_month_ends(world: World, app: AppFixture) -> None:
+async def a_month_ends(world: World, app: UseCases) -> None:
     persistence, clock = app.loop.persistence, world.street.clock
     await persistence.forget(clock.now)
     world.street.pass_time(10 * 86_400_000)
@@ -708,7 +708,7 @@ async def test_a_journal_that_could_not_be_created_is_created_with_the_first_cop
         raise OSError("no space left on device")
 
     journal = DatabaseFiles(world.path, world.folder).journal
-    monkeypatch.setattr(journal, "Journal", refuse)
+    monkeypatch.setattr(journal_writer, "Journal", refuse)
     async with world.life() as app:
         await world.gives(app, "one", "two")
         assert not journal.exists()

@@ -12,9 +12,9 @@ from node.storage.copies import Copier
 from node.storage.durable_changes import HashedDevices
 from node.storage.journal import LINE_BYTES, read_journal
 from node.storage.opening import DatabaseFiles
-from tests.contracts.app_fixture import ANA, BEN
 from tests.contracts.test_account_service import comes_in, is_refused
 from tests.contracts.test_database_lost import World, is_deleted, is_garbage
+from tests.fakes.use_cases import ANA, BEN
 
 EXACT = "came back as they were"
 

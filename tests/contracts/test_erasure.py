@@ -5,7 +5,7 @@ from pathlib import Path
 from node.app.views import Admitted, CodeTyped, TermsAccepted
 from node.storage.database import Store
 from node.storage.repository import StoredRepository
-from tests.contracts.app_fixture import ANA, BEN, AppFixture, Neighbourhood
+from tests.fakes.use_cases import ANA, BEN, AppFixture, UseCases
 
 NAME, WORDS = "a telling name of mine", "words that nobody else should read"
 
@@ -14,7 +14,7 @@ def found_in(folder: Path, text: str) -> list[str]:
     return [path.name for path in sorted(folder.iterdir()) if text.encode() in path.read_bytes()]
 
 
-async def leaves_marks(app: AppFixture) -> None:
+async def leaves_marks(app: UseCases) -> None:
     assert isinstance(await app.portal.admit(ANA, TermsAccepted(), "1"), Admitted)
     assert await app.portal.name_device(ANA, ANA, NAME) is None
     assert await app.portal.add_objection(ANA, "", WORDS) is None
@@ -24,7 +24,7 @@ async def test_erased_data_is_on_no_page_of_any_file_while_the_node_runs(tmp_pat
     folder = tmp_path / "data"
     store = Store(folder / "procomu.db")
     try:
-        async with Neighbourhood(lambda: StoredRepository(store), tmp_path).life() as app:
+        async with AppFixture(lambda: StoredRepository(store), tmp_path).life() as app:
             (code,) = await app.codes()
             assert isinstance(await app.portal.admit(BEN, CodeTyped(code), "1"), Admitted)
             await leaves_marks(app)

@@ -16,11 +16,11 @@ from node.control.persistence import FORGET_EVERY_MS
 from node.enforcement.plan import TrafficPlan
 from node.sessions import state as session_state
 from node.units import MacAddress, Monotonic
-from tests.contracts.app_fixture import ANA, BEN, HOUR_MS, AppFixture, Neighbourhood, _say_nothing
 from tests.contracts.test_reconciler import until
 from tests.docs.sessions_diagram import ARROWS, Arrow
 from tests.fakes.kernel import FakeKernel
 from tests.fakes.repository import FakeRepository
+from tests.fakes.use_cases import ANA, BEN, HOUR_MS, AppFixture, UseCases, _say_nothing
 
 VISIT_MS = 4 * HOUR_MS
 """As long as `session_ms` of the fixture."""
@@ -46,13 +46,13 @@ class RestartableNode:
 
     def __init__(self, folder: Path) -> None:
         self.repository = FakeRepository()
-        self.street = Neighbourhood(lambda: self.repository, folder)
+        self.street = AppFixture(lambda: self.repository, folder)
         self.street.kernel = self.kernel = OrderedKernel(self.repository)
-        self._app: AppFixture | None = None
+        self._app: UseCases | None = None
         self._stack = AsyncExitStack()
 
     @property
-    def app(self) -> AppFixture:
+    def app(self) -> UseCases:
         assert self._app is not None
         return self._app
 

@@ -21,6 +21,8 @@ class FakeKernel:
         self.refusing = ""
         """While not empty, every plan is refused with this reason."""
         self.applied = 0
+        self.read_count = 0
+        """How often the counters were read, in vain or not: once in each turn of the control loop."""
         self.table = TableUse()
         self._counters: dict[int, Usage] = {}
         self._counting = threading.Lock()
@@ -57,6 +59,7 @@ class FakeKernel:
             self.plan, self.applied, self.forwarding = plan, self.applied + 1, (True, True)
 
     def read(self) -> Reading:
+        self.read_count += 1
         if self.plan is None:
             raise KernelRefused("nftables refused: No such file or directory", "apply a plan")
         return self._reading()

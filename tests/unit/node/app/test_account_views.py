@@ -8,23 +8,23 @@ import pytest
 from node.accounts.notices import NOBODY_YET, Reader
 from node.app.views import AccountViews, CodeTyped, TermsAccepted
 from node.units import AccountId
-from tests.contracts.app_fixture import ANA, BEN, CAI, LISTED, AppFixture, Neighbourhood
 from tests.fakes.repository import FakeRepository
+from tests.fakes.use_cases import ANA, BEN, CAI, LISTED, AppFixture, UseCases
 
 
 @pytest.fixture
-async def app(tmp_path: Path) -> AsyncIterator[AppFixture]:
-    async with Neighbourhood(FakeRepository, tmp_path).life() as opened:
+async def app(tmp_path: Path) -> AsyncIterator[UseCases]:
+    async with AppFixture(FakeRepository, tmp_path).life() as opened:
         yield opened
 
 
 @pytest.fixture
-def views(app: AppFixture) -> AccountViews:
+def views(app: UseCases) -> AccountViews:
     return AccountViews(app.loop, app.loop.registry, app.portal._clock)
 
 
 async def test_a_device_that_is_not_admitted_has_no_account_to_change(
-    app: AppFixture, views: AccountViews
+    app: UseCases, views: AccountViews
 ) -> None:
     assert None is views.account_of(ANA)
     assert ("waiting", None, None) == (
@@ -39,7 +39,7 @@ async def test_a_device_that_is_not_admitted_has_no_account_to_change(
 
 
 async def test_a_member_sees_their_name_and_all_devices_of_the_household(
-    app: AppFixture, views: AccountViews
+    app: UseCases, views: AccountViews
 ) -> None:
     await app.portal.admit(LISTED, TermsAccepted(), "1")
     await app.portal.admit(ANA, CodeTyped(""), "1")
@@ -52,7 +52,7 @@ async def test_a_member_sees_their_name_and_all_devices_of_the_household(
     assert [True, False] == [device.is_online for device in views.devices(AccountId("ana"), ANA)]
 
 
-async def test_a_guest_sees_only_their_own_device(app: AppFixture, views: AccountViews) -> None:
+async def test_a_guest_sees_only_their_own_device(app: UseCases, views: AccountViews) -> None:
     for mac in (ANA, BEN):
         await app.portal.admit(mac, TermsAccepted(), "1")
     seen = views.view(ANA)
@@ -60,7 +60,7 @@ async def test_a_guest_sees_only_their_own_device(app: AppFixture, views: Accoun
     assert ("", "guest", False, False) == (seen.name, seen.tier, seen.is_member, seen.has_passphrase)
 
 
-async def test_notices_depend_on_the_account_of_the_device(app: AppFixture, views: AccountViews) -> None:
+async def test_notices_depend_on_the_account_of_the_device(app: UseCases, views: AccountViews) -> None:
     (code,) = await app.codes()
     await app.portal.admit(ANA, CodeTyped(code), "1")
     await app.portal.admit(LISTED, TermsAccepted(), "1")

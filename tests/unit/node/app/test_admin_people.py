@@ -9,18 +9,18 @@ from node.accounts.device_bindings import Binding
 from node.app.admin_people import AdminPeopleService
 from node.app.views import Admitted, CodeTyped, TermsAccepted
 from node.units import NO_USAGE, AccountId, MacAddress
-from tests.contracts.app_fixture import ANA, BEN, CAI, DOT, LISTED, AppFixture, Neighbourhood
 from tests.fakes.repository import FakeRepository
+from tests.fakes.use_cases import ANA, BEN, CAI, DOT, LISTED, AppFixture, UseCases
 
 
 @pytest.fixture
-async def app(tmp_path: Path) -> AsyncIterator[AppFixture]:
-    async with Neighbourhood(FakeRepository, tmp_path).life() as opened:
+async def app(tmp_path: Path) -> AsyncIterator[UseCases]:
+    async with AppFixture(FakeRepository, tmp_path).life() as opened:
         yield opened
 
 
 @pytest.fixture
-async def people(app: AppFixture) -> AdminPeopleService:
+async def people(app: UseCases) -> AdminPeopleService:
     """Ana and Ben share a voucher, Cai is a guest, and a device of the members file is online."""
     (code,) = await app.codes()
     for mac, entry in (
@@ -33,11 +33,11 @@ async def people(app: AppFixture) -> AdminPeopleService:
     return AdminPeopleService(app.loop, lambda _account: NO_USAGE)
 
 
-def household(app: AppFixture) -> AccountId:
+def household(app: UseCases) -> AccountId:
     return app.loop.account_of(ANA)
 
 
-async def test_every_active_account_is_listed_once(app: AppFixture, people: AdminPeopleService) -> None:
+async def test_every_active_account_is_listed_once(app: UseCases, people: AdminPeopleService) -> None:
     assert {household(app), "guest-0c", "ana"} == set(people.find(""))
     assert 3 == len(people.find(""))
     await app.portal.leave(CAI)
@@ -45,7 +45,7 @@ async def test_every_active_account_is_listed_once(app: AppFixture, people: Admi
 
 
 async def test_a_row_has_the_number_of_devices_and_their_join_methods(
-    app: AppFixture, people: AdminPeopleService
+    app: UseCases, people: AdminPeopleService
 ) -> None:
     row = people.row(household(app))
     assert (2, ("voucher",), "guest", 0) == (row.devices, row.ways, row.tier, row.since_s)
@@ -72,14 +72,12 @@ async def test_an_unknown_name_finds_nobody(people: AdminPeopleService, query: s
     assert [] == list(people.find(query))
 
 
-async def test_a_device_is_found_by_its_owners_name_for_it(
-    app: AppFixture, people: AdminPeopleService
-) -> None:
+async def test_a_device_is_found_by_its_owners_name_for_it(app: UseCases, people: AdminPeopleService) -> None:
     await app.portal.name_device(ANA, BEN, "kitchen tablet")
     assert [household(app)] == list(people.find("tablet"))
 
 
-async def test_an_account_is_shown_with_all_its_devices(app: AppFixture, people: AdminPeopleService) -> None:
+async def test_an_account_is_shown_with_all_its_devices(app: UseCases, people: AdminPeopleService) -> None:
     person = people.person(household(app))
     assert person is not None
     assert {ANA, BEN} == {device.mac for device in person.devices}
@@ -91,7 +89,7 @@ async def test_an_account_is_shown_with_all_its_devices(app: AppFixture, people:
     assert ((), True) == (carme.devices, carme.is_member)
 
 
-async def test_only_devices_of_the_account_are_blocked(app: AppFixture, people: AdminPeopleService) -> None:
+async def test_only_devices_of_the_account_are_blocked(app: UseCases, people: AdminPeopleService) -> None:
     assert await people.block("ana", CAI, "why") is not None
     assert await people.block("carme", None, "why") is not None
     assert [] == list(people.blocked())
@@ -107,7 +105,7 @@ async def test_only_a_blocked_device_can_be_unblocked(people: AdminPeopleService
 
 
 async def test_an_inactive_device_can_be_blocked_too_and_stays_out(
-    app: AppFixture, people: AdminPeopleService
+    app: UseCases, people: AdminPeopleService
 ) -> None:
     binding = Binding(DOT, household(app), "voucher", "2027-03-01")
     await app.loop.remember(app.loop.registry.bindings.bind(binding))

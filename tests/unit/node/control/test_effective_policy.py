@@ -12,9 +12,9 @@ from node.enforcement.shares import ALL_GUARANTEED
 from node.governance.members import NO_MEMBERS
 from node.sessions import state as session_state
 from node.units import AccountId, MacAddress, Milliseconds, Monotonic, Now
-from tests.contracts.app_fixture import ANA, BEN, HOUR_MS, RULES
 from tests.fakes.members import guest_account, make_registry
 from tests.fakes.repository import FakeClock
+from tests.fakes.use_cases import ANA, BEN, HOUR_MS, RULES
 
 SESSION = '[[rule]]\nid = "visits"\nsession = "{} minutes"\nwho = "{}"\nby = "D-1"\n'
 DEVICES = '[[rule]]\nid = "few"\ndevices = {}\nwho = "group:day-pass"\nby = "D-1"\n'

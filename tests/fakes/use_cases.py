@@ -1,0 +1,469 @@
+"""The whole application behind the pages: the real loop, account registry and services, with a fake kernel and clock.
+
+`AppFixture` is what outlives a run of the daemon, `UseCases` is one run. A test brings a device into a state by what
+people do (join, let time pass, use traffic), never by setting fields.
+"""
+
+import asyncio
+import itertools
+from base64 import b64encode
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from functools import cache, cached_property, partial
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+
+from node.accounts.auth_result import Rejected
+from node.accounts.cards import Card, make_card, next_serial
+from node.accounts.codes import shown
+from node.accounts.notices import Notice
+from node.accounts.terms import Terms, TermsText
+from node.accounts.vouchers import Batch, IssueResult
+from node.app.account import AccountService
+from node.app.admin import AdminService
+from node.app.rule_files import RuleFiles
+from node.app.status import StatusSnapshot
+from node.app.views import (
+    Admitted,
+    CardShown,
+    CodeTyped,
+    Entry,
+    GuestView,
+    KeptView,
+    PassphraseTyped,
+    TermsAccepted,
+)
+from node.config import NodeConfig, parse_config
+from node.control.active_ruleset import ActiveRuleset, load_active_ruleset
+from node.control.ports import Repository
+from node.control.reconciler import Reconciler
+from node.enforcement.plan import FirewallConfig
+from node.governance.members import MemberDirectory, parse_members
+from node.identity import own_node_id
+from node.lan.mdns_services import ServiceView
+from node.sessions import state as session_state
+from node.storage.data_inventory import WHOLE_INVENTORY
+from node.supervision import Parts
+from node.units import AccountId, MacAddress, Milliseconds, Monotonic, NodeId
+from tests.fakes.kernel import FakeKernel
+from tests.fakes.members import COMMUNITY, guest_account, make_registry
+from tests.fakes.repository import FakeClock, FakeRepository
+from tests.lab.agreement import Settings, node_toml
+
+ANA, BEN, CAI, DOT = (MacAddress(f"02:00:00:00:00:0{letter}") for letter in "abcd")
+LISTED = MacAddress("02:00:00:00:00:1a")
+HOUR_MS, DAY_MS = 3_600_000, 86_400_000
+SESSION_MS = Milliseconds(4 * HOUR_MS)
+KEY = Ed25519PrivateKey.from_private_bytes(b"7" * 32)
+TODAY = "2026-11-24"
+"""Day of the clock until a test moves it."""
+MEMBERS = f"""
+[[account]]
+id = "ana"
+name = "Ana Puig"
+devices = ["{LISTED}"]
+[[account]]
+id = "carme"
+"""
+RULES = """
+[ruleset]
+community = "vall"
+version = 1
+decision = "D-1"
+[uplink.main]
+down = "40 Mbit/s"
+up = "8 Mbit/s"
+[charter]
+lifeline = "256 kbit/s down, 96 kbit/s up"
+guest_lifeline = "1 Mbit/s down, 256 kbit/s up"
+max_weight_ratio = 4
+[[rule]]
+id = "day-pass"
+ceiling = "7 Mbit/s down, 2 Mbit/s up"
+who = "group:day-pass"
+by = "D-1"
+"""
+GUEST_RULES = """
+[[rule]]
+id = "evening"
+ceiling = "10 Mbit/s down, 2 Mbit/s up"
+who = "tier:guest"
+by = "D-2026-003"
+[[rule]]
+id = "guests-month"
+quota = "60 GB per month"
+counts = "uplink"
+then = "ceiling 2 Mbit/s down, 1 Mbit/s up until reset"
+who = "tier:guest"
+by = "D-2026-003"
+"""
+"""A ceiling and a quota for guests."""
+PASSPHRASE = "four plain old words"
+"""Ana's, once `UseCases.give_passphrase` was called."""
+CARD = make_card(KEY, COMMUNITY, Card(AccountId("ana"), next_serial(TODAY, 0), "2027-11-24"))
+"""Ana's."""
+KEPT = tuple(KeptView(each.table, each.purpose, each.retention) for each in WHOLE_INVENTORY)
+DEADLINE_S = 3.0
+
+
+class FakeRecords:
+    """Implements `node.app.admin.Records`, in memory."""
+
+    def __init__(self) -> None:
+        self.facts: dict[str, str] = {}
+        self.acknowledged = False
+        self.rules: list[tuple[int, str, str, str, str]] = []
+
+    async def keep_rules(self, adopted: str, by: str, fingerprint: str, text: str) -> None:
+        self.rules.append((len(self.rules) + 1, adopted, by, fingerprint, text))
+
+    async def rule_versions(self) -> list[tuple[int, str, str, str, str]]:
+        return self.rules
+
+    async def fact(self, name: str) -> str:
+        return self.facts.get(name, "")
+
+    async def acknowledge_losses(self) -> None:
+        self.acknowledged = True
+
+    async def keep_fact(self, name: str, value: str) -> None:
+        self.facts[name] = value
+
+
+@dataclass
+class UseCases:
+    """One run of the daemon, as people meet it through the pages."""
+
+    node: "AppFixture"
+    loop: Reconciler
+    portal: AccountService
+
+    @cached_property
+    def files(self) -> RuleFiles:
+        """The rules and the members as files in the node's folder, written when they are first used."""
+        folder = self.node.folder
+        (folder / "rules.toml").write_text(self.node.rules_text)
+        (folder / "members.toml").write_text(self.node.members_text)
+        files = RuleFiles(folder / "rules.toml", folder / "members.toml")
+        files.open()
+        return files
+
+    @cached_property
+    def admin(self) -> AdminService:
+        """Needs a folder that exists."""
+        status_snapshot = StatusSnapshot(
+            config=self.node.config,
+            reconciler=self.loop,
+            files=self.files,
+            parts=Parts(),
+            peers=tuple,
+            waiting=self.portal.waiting,
+            warned=tuple,
+        )
+        return AdminService(
+            self.loop,
+            status_snapshot,
+            self.files,
+            self.node.records,
+            self.node.clock,
+            self.node.config,
+            sign_card=partial(make_card, KEY, COMMUNITY),
+            portal_url=lambda: self.node.portal_url,
+            languages=dict,
+        )
+
+    # --- what can be observed ---
+
+    def guest(self, mac: MacAddress) -> GuestView:
+        return self.portal.guest(mac)
+
+    def passing(self) -> set[MacAddress]:
+        """Devices whose packets the kernel forwards now."""
+        return set(self.node.kernel.observe(self.node.clock.now).admitted)
+
+    def accepted(self) -> dict[MacAddress, str]:
+        """The terms that each device with a session accepted."""
+        table = self.loop.session_table
+        return {mac: entry.terms for mac, entry in table.session_entries.items() if table.is_admitted(mac)}
+
+    def snapshot(self) -> object:
+        """Everything that a person's form can change; equal as long as nothing was changed."""
+        registry, table, now = self.loop.registry, self.loop.session_table, self.node.clock.now
+        accounts = [
+            *self.loop.member_directory.by_account,
+            *{e.account for e in table.session_entries.values()},
+        ]
+        return (
+            {
+                mac: (table.state(mac), entry.account, entry.terms)
+                for mac, entry in table.session_entries.items()
+            },
+            repr(registry.rows()),
+            [registry.sponsorship.of_host(account, now) for account in accounts],
+            [registry.sponsorship.muted_until(account, now) for account in accounts],
+            [registry.device_codes.of(account, now) for account in accounts],
+            [registry.sponsorship.of_device(mac, now) for mac in (ANA, BEN, CAI, DOT)],
+        )
+
+    # --- joining ---
+
+    async def join(self, mac: MacAddress, entry: Entry | None = None) -> AccountId:
+        """The device joins, by the terms unless another method is given."""
+        version = self.portal.community().terms_version
+        came = await self.portal.admit(mac, entry or TermsAccepted(), version)
+        assert isinstance(came, Admitted), came
+        account = self.portal.guest(mac).account
+        assert account is not None
+        return account
+
+    async def join_by_voucher(self, mac: MacAddress, *, lasts_ms: int = DAY_MS) -> AccountId:
+        (code,) = await self.codes(lasts_ms=lasts_ms)
+        return await self.join(mac, CodeTyped(code))
+
+    async def join_by_card(self, mac: MacAddress, account: str = "ana") -> AccountId:
+        return await self.join(mac, CardShown(self.card(account)))
+
+    async def join_by_passphrase(self, mac: MacAddress, account: str = "ana") -> AccountId:
+        await self.give_passphrase(account)
+        return await self.join(mac, PassphraseTyped(account, PASSPHRASE))
+
+    async def join_by_introduction(self, mac: MacAddress, sponsor: MacAddress) -> AccountId:
+        """`sponsor` is a member's device with a session."""
+        host = self.portal.guest(sponsor).account
+        assert host is not None
+        await self.ask(mac, host)
+        number = self.portal.guest(sponsor).requests[-1].number
+        assert await self.portal.answer(sponsor, number, yes=True) is None
+        account = self.portal.guest(mac).account
+        assert account is not None
+        return account
+
+    async def ask(self, mac: MacAddress, host: str = "ana", name: str = "Carla") -> None:
+        """The device waits for the member `host`."""
+        assert await self.portal.ask(mac, host, name, self.portal.community().terms_version) is None
+
+    async def give_passphrase(self, account: str = "ana") -> None:
+        """`PASSPHRASE`, with a hash that costs little."""
+        rows = self.loop.registry.set_passphrase(AccountId(account), cheap_hash(PASSPHRASE))
+        assert not isinstance(rows, Rejected)
+        await self.loop.remember(rows)
+
+    def issue(self, count: int = 1, *, lasts_ms: int = DAY_MS, devices_max: int = 0) -> IssueResult:
+        wish = Batch(0, "day-pass", Milliseconds(lasts_ms), devices_max, "", "issuer, Pere")
+        issued = self.loop.registry.vouchers.issue(wish, count, self.loop.today())
+        assert isinstance(issued, IssueResult)
+        return issued
+
+    async def codes(self, count: int = 1, *, lasts_ms: int = DAY_MS, devices_max: int = 0) -> list[str]:
+        issued = self.issue(count, lasts_ms=lasts_ms, devices_max=devices_max)
+        await self.loop.remember(issued.changes)
+        return [shown(code) for code in issued.codes]
+
+    async def revoked_code(self) -> str:
+        issued = self.issue()
+        await self.loop.remember(issued.changes)
+        (code,) = issued.codes
+        voucher = self.loop.registry.vouchers.find(code)
+        assert voucher is not None
+        revoked = self.loop.registry.vouchers.revoke([voucher.fingerprint], self.node.clock.now)
+        await self.loop.remember(revoked.changes)
+        return shown(code)
+
+    async def ended_code(self, mac: MacAddress = DOT) -> str:
+        """Used by this device; ten minutes pass."""
+        (code,) = await self.codes(lasts_ms=10 * 60_000)
+        await self.join(mac, CodeTyped(code))
+        await self.pass_time(10 * 60_000)
+        return code
+
+    def card(self, account: str = "ana", last_day: str = "2027-11-24") -> str:
+        card = self.loop.registry.next_card(AccountId(account), self.loop.today(), last_day)
+        assert not isinstance(card, Rejected)
+        return make_card(KEY, COMMUNITY, card)
+
+    # --- what happens later ---
+
+    async def pass_time(self, milliseconds: int) -> None:
+        """Returns when the loop has done what is due."""
+        self.node.pass_time(milliseconds)
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Returns when a whole turn of the loop has begun and ended, and its plan is applied."""
+        wanted, applier = self.node.kernel.read_count + 3, self.loop._plan_applier
+        async with asyncio.timeout(DEADLINE_S):
+            while self.node.kernel.read_count < wanted or not applier.is_done:
+                await asyncio.sleep(0.001)
+
+    async def expire(self, mac: MacAddress) -> None:
+        """Time passes until the device's session ends."""
+        left = self.portal.guest(mac).seconds_left
+        assert left is not None
+        await self.pass_time((left + 1) * 1_000)
+        assert isinstance(self.loop.session_table.state(mac), session_state.Expired)
+
+    async def block(self, mac: MacAddress, because: str) -> None:
+        """As an admin does it to a device that has or had a session."""
+        await self.loop.block(mac, because)
+
+    async def use(self, mac: MacAddress, *, down: int = 0, up: int = 0) -> None:
+        """Traffic to and from the Internet, which is counted when this returns."""
+        assert self.node.kernel.send(mac, down=down, up=up)
+        await self.settle()
+
+    async def adopt(self, rules: str = "", *, members: str = MEMBERS) -> None:
+        """Puts the base rules with these in force, and these members."""
+        await self.loop.adopt(ruleset_of(RULES + rules, members), directory_of(members))
+
+    async def save_terms(self, *texts: TermsText) -> str:
+        """New terms, as an admin saves them; returns their version."""
+        first = self.node.config.node.terms_version
+        adopted = self.loop.registry.terms.adopt(texts, self.loop.today(), "admin", not_below=first)
+        assert isinstance(adopted, Terms), adopted
+        await self.loop.remember((adopted,))
+        return adopted.version
+
+    async def put_up(self, *notices: Notice) -> None:
+        """Notices, as an admin saves them."""
+        for notice in notices:
+            put_up = self.loop.registry.notices.put_up(notice)
+            assert isinstance(put_up, Notice), put_up
+            await self.loop.remember((put_up,))
+
+    async def answer_objection(self, number: int, text: str) -> None:
+        answered = self.loop.registry.objections.answer(number, text, self.loop.today())
+        assert answered is not None
+        await self.loop.remember((answered,))
+
+
+class AppFixture:
+    """Everything that outlives a run of the daemon: database, kernel, clock, files, settings."""
+
+    def __init__(
+        self,
+        memories: Callable[[], Repository] | None = None,
+        folder: Path = Path("/nonexistent"),
+        joining: str = "",
+        rules: str = "",
+        *,
+        members: str = MEMBERS,
+        session_ms: Milliseconds | None = SESSION_MS,
+        tick_s: float = 0.002,
+    ) -> None:
+        """`memories` opens the repository again, as each run of the daemon does; by default it is in memory. Only the
+        admin service uses the folder."""
+        self.kernel, self.clock, self.records = FakeKernel(), FakeClock(), FakeRecords()
+        self.repository = FakeRepository()
+        self._memories = memories or (lambda: self.repository)
+        self.folder, self.rules_text, self.members_text = folder, RULES + rules + joining, members
+        self.down_since: Monotonic | None = None
+        """Since when the uplink is down."""
+        self.portal_url = ""
+        self.services: tuple[ServiceView, ...] = ()
+        self._session_ms, self._tick_s = session_ms, tick_s
+        self._lives = itertools.count(1)
+        self.config: NodeConfig = parsed_settings(folder)
+        self.member_directory: MemberDirectory = directory_of(members)
+        self.book = ruleset_of(self.rules_text, members)
+
+    def configure(self, section: str, **settings: object) -> None:
+        """Changes settings of one section of node.toml, for the next run."""
+        changed = replace(getattr(self.config, section), **settings)
+        self.config = replace(self.config, **{section: changed})
+
+    @asynccontextmanager
+    async def life(self, *, killed: bool = False) -> AsyncIterator[UseCases]:
+        """One run of the daemon; with `killed` it ends without a last write."""
+        use_cases = self.use_cases()
+        loop = use_cases.loop
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(loop.run())
+            await asyncio.wait_for(loop.ready.wait(), 5)
+            if killed:
+                loop.persistence.flush = _say_nothing  # type: ignore[method-assign]
+            yield use_cases
+            running.cancel()
+
+    def use_cases(self) -> UseCases:
+        """The services of one run whose loop is not started: nobody has joined, and nobody can."""
+        loop = self._loop()
+        portal = AccountService(
+            loop,
+            self.config,
+            self.clock,
+            new_salt=lambda: b"s" * 16,
+            kept=KEPT,
+            services=lambda: self.services,
+            portal_url=lambda: self.portal_url,
+            down_since=lambda: self.down_since,
+        )
+        return UseCases(self, loop, portal)
+
+    def pass_time(self, milliseconds: int) -> None:
+        self.clock.pass_time(milliseconds)
+        self.kernel.pass_time(milliseconds)
+
+    def power_cut(self, off_ms: int = 60_000) -> None:
+        """The kernel's state is lost, and the machine starts again after a while."""
+        self.kernel.vanish()
+        self.clock.reboot(off_ms)
+        self.kernel.now = self.clock.now
+
+    def _loop(self) -> Reconciler:
+        loop = Reconciler(
+            kernel=self.kernel,
+            repository=self._memories(),
+            clock=self.clock,
+            firewall=FirewallConfig("lan0", "wan0", 2080),
+            node=NodeId(own_node_id(KEY)),
+            active_ruleset=self.book,
+            member_directory=self.member_directory,
+            registry=make_registry(
+                lambda: loop.member_directory, nodes=frozenset({own_node_id(KEY)}), seed=next(self._lives)
+            ),
+            guest_account=guest_account,
+            session_ms=self._session_ms,
+            tick_s=self._tick_s,
+        )
+        return loop
+
+
+@cache
+def parsed_settings(folder: Path) -> NodeConfig:
+    config, findings = parse_config(
+        node_toml(
+            Settings(
+                "square", folder, "10.77.0.1", "fd77::1", (own_node_id(KEY),), folder / "community.key", ()
+            )
+        )
+    )
+    assert config is not None, findings
+    return config
+
+
+@cache
+def directory_of(members: str) -> MemberDirectory:
+    member_directory, findings = parse_members(members)
+    assert member_directory is not None, findings
+    return member_directory
+
+
+@cache
+def ruleset_of(rules: str, members: str = MEMBERS) -> ActiveRuleset:
+    book = load_active_ruleset(rules, directory_of(members))
+    assert isinstance(book, ActiveRuleset), book
+    return book
+
+
+def cheap_hash(passphrase: str) -> str:
+    """As `node.accounts.passphrases.hash_passphrase` makes it, at a thousandth of its cost."""
+    salt, (n, r, p) = b"s" * 16, (16, 8, 1)
+    raw = Scrypt(salt=salt, length=32, n=n, r=r, p=p).derive(passphrase.encode())
+    return f"scrypt:{n}:{r}:{p}:{b64encode(salt).decode()}:{b64encode(raw).decode()}"
+
+
+async def _say_nothing(_now: object) -> None:
+    """A killed daemon stores nothing more."""
