@@ -18,8 +18,8 @@ from mesh.messages import Page
 from node.accounting.ledger import UsageKey
 from node.storage import usage_tables
 from tests.contracts.test_mesh_histories import HistoryNode
+from tests.contracts.test_mesh_hostile_authors import page, read
 from tests.fakes.neighbours import TODAY, id_of
-from tests.unit.mesh.test_hostile_authors import page, read
 
 HILL, COAST = id_of("hill"), id_of("coast")
 NAMES_OF_A_PAGE = 1_000

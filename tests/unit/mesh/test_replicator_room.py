@@ -10,8 +10,8 @@ from mesh.replicator import LIVES_APART_MAX, Replicator
 from node.accounting.ledger import UsageKey
 from node.errors import StorageTrouble
 from node.units import AccountId
+from tests.contracts.test_mesh_hostile_authors import VILLAGE, cells_of, page, read
 from tests.fakes.neighbours import Books, FakePageCache, cell, id_of, key_of
-from tests.unit.mesh.test_hostile_authors import VILLAGE, cells_of, page, read
 
 HILL = id_of("hill")
 DAYS = [f"2026-12-{number:02d}" for number in range(1, 32)]

@@ -1,7 +1,5 @@
 """The ledger: buckets only grow, the order of updates does not matter, and totals are sums over all nodes."""
 
-import tracemalloc
-from datetime import date, timedelta
 from itertools import permutations
 
 import pytest
@@ -9,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.accounting.ledger import EMPTY_BUCKET, Ledger, UsageBucket, UsageKey
-from node.accounting.periods import DAY_UNKNOWN, first_open_day
+from node.accounting.periods import DAY_UNKNOWN
 from node.units import AccountId, Bytes, NodeId, Usage
 
 ANA = AccountId("ana")
@@ -131,28 +129,6 @@ def test_reopened_days_count_as_before() -> None:
     ledger.open("2026-10-01", stored)
     assert before == [ledger.total(ANA, period) for period in ("2026-10", "2026-11", "2026-W48", "2026-W44")]
     assert 701 == ledger.add(key(day="2026-10-31"), used(1), busy=False).uplink.total
-
-
-@pytest.mark.parametrize("account", ["guest", "member"])
-def test_a_year_of_a_hundred_new_guests_a_day_uses_the_memory_of_two_months(account: str) -> None:
-    """It had grown by 66 MB in a year."""
-    first = date(2026, 1, 1)
-    tracemalloc.start()
-    try:
-        ledger, before = Ledger(), tracemalloc.get_traced_memory()[0]
-        for number in range(400):
-            day = (first + timedelta(days=number)).isoformat()
-            for guest in range(100):
-                name = AccountId(
-                    f"guest-{number:04d}-{guest:04d}" if account == "guest" else f"member-{guest:04d}"
-                )
-                ledger.add(UsageKey(NodeId("square"), "1-a", name, day), used(1_000, 100), busy=False)
-            ledger.close_before(first_open_day(day))
-        took = tracemalloc.get_traced_memory()[1] - before
-    finally:
-        tracemalloc.stop()
-    print(f"{took / 1e6:.1f} MB at most")
-    assert took < 8_000_000
 
 
 @given(NEWS, NEWS)

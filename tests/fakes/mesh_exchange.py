@@ -1,0 +1,111 @@
+"""Nodes that exchange pages without a network, and pages for them."""
+
+from collections import defaultdict
+
+from hypothesis import strategies as st
+
+from mesh.exchange import PAGE_KIND, Equivocated, Exchange, PageAccepted, PageRefused
+from mesh.messages import Page, assemble_page, decode, page_head, usage_body
+from mesh.pages import UsagePages
+from node.identity import sign
+from node.units import AccountId, Usage
+from tests.fakes.neighbours import TODAY, Books, cell, id_of, key_of
+
+VILLAGE = "the-village"
+
+
+class ExchangeFixture:
+    """Nodes with a ledger, pages and an exchange each; frames between them wait in lists."""
+
+    def __init__(self, *names: str, strangers: tuple[str, ...] = ()) -> None:
+        self.names = names
+        self.roster = frozenset(map(id_of, names))
+        self.books = {name: Books(id_of(name)) for name in (*names, *strangers)}
+        self.pages = {name: UsagePages(key_of(name), VILLAGE, "life-1") for name in self.books}
+        self.exchange = {name: Exchange(VILLAGE, lambda: self.roster) for name in names}
+        self.wire: dict[tuple[str, str], list[bytes]] = defaultdict(list)
+        self.refused: list[PageRefused] = []
+        self.equivocated: list[Equivocated] = []
+        self.called = {id_of(name): name for name in self.books}
+
+    def connect(self, left: str, right: str) -> None:
+        self.exchange[left].greet(id_of(right))
+        self.exchange[right].greet(id_of(left))
+        self.wire[left, right].clear()
+        self.wire[right, left].clear()
+
+    def connect_all(self) -> None:
+        for at, left in enumerate(self.names):
+            for right in self.names[at + 1 :]:
+                self.connect(left, right)
+
+    def book(self, name: str, account: str, down: int, day: str = TODAY) -> list[Page]:
+        self.books[name].book(account, Usage(down, 0), day)
+        for at, owner, found in self.books[name].cells_now():
+            self.pages[name].note(at, owner, found)
+        written = list(self.pages[name].write())
+        if name in self.exchange:
+            for page in written:
+                self.exchange[name].offer(page)
+        return written
+
+    def send(self) -> None:
+        """Put every pending frame on the wire."""
+        for left in self.names:
+            for right in self.names:
+                while frame := self.exchange[left].next_frame(id_of(right)):
+                    self.wire[left, right].append(frame)
+
+    def deliver(self, left: str, right: str, frame: bytes) -> None:
+        for event in self.exchange[right].receive(id_of(left), decode(frame)):
+            match event:
+                case PageAccepted(page, said):
+                    self.books[right].merge_page(page.author, page.period, said.rows)
+                case PageRefused():
+                    self.refused.append(event)
+                case Equivocated():
+                    self.equivocated.append(event)
+
+    def settle(self) -> int:
+        """Run rounds without loss until no frame is sent; return the number of bytes."""
+        total = 0
+        for left, right in list(self.wire):
+            self.exchange[left].begin_round(id_of(right))
+        for _ in range(100):
+            self.send()
+            if not any(self.wire.values()):
+                return total
+            for (left, right), frames in list(self.wire.items()):
+                waiting, frames[:] = list(frames), []
+                for frame in waiting:
+                    total += len(frame)
+                    self.deliver(left, right, frame)
+        raise AssertionError("the village never stops talking")
+
+    def roots(self) -> set[str]:
+        return {self.exchange[name].root() for name in self.names}
+
+
+def a_part(day: str, part: int, seq: int) -> Page:
+    head = page_head(
+        community=VILLAGE, author=id_of("hill"), incarnation="life-1", period=day, part=part, seq=seq
+    )
+    signed = head + b"\n" + usage_body({AccountId("ana"): cell(1)})
+    page = decode(assemble_page(signed, sign(key_of("hill"), PAGE_KIND, signed)))
+    assert isinstance(page, Page)
+    return page
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["book", "carry", "lose", "double", "swap", "break"]), st.integers(0, 2**16)),
+    max_size=120,
+)
+
+
+def a_page(
+    name: str = "hill", community: str = VILLAGE, account: str = "ana", seq: int = 1, life: str = "life-1"
+) -> Page:
+    pages = UsagePages(key_of(name), community, life)
+    pages.seq = seq - 1
+    pages.note(TODAY, AccountId(account), cell(5))
+    return next(pages.write())
