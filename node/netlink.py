@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterator
 
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_ECHO, NLM_F_DUMP = 0x1, 0x4, 0x8, 0x300
-NLM_F_REPLACE, NLM_F_CREATE = 0x100, 0x400
+NLM_F_REPLACE, NLM_F_EXCL, NLM_F_CREATE = 0x100, 0x200, 0x400
 NLM_F_DUMP_INTR = 0x10
 """The dump is inconsistent: the data changed meanwhile."""
 NLMSG_ERROR, NLMSG_DONE = 2, 3

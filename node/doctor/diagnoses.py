@@ -409,7 +409,12 @@ def _named(features: KernelFeatures) -> str:
         "cake": features.cake,
         "IPv6": features.ipv6,
     }
-    return ", ".join(name for name, is_there in names.items() if is_there) or "nothing that a node needs"
+    found = ", ".join(name for name, is_there in names.items() if is_there)
+    return (
+        f"{found}; queue of each account: {features.leaf}"
+        if features.htb
+        else found or "nothing that a node needs"
+    )
 
 
 def _ok(name: str, found: str) -> Diagnosis:

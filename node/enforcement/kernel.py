@@ -24,6 +24,7 @@ from node.enforcement.plan import (
     FirewallConfig,
     KernelFeatures,
     KernelState,
+    Leaf,
     ShapedClass,
     TableUse,
     TrafficPlan,
@@ -66,7 +67,7 @@ class LinuxKernel:
         self._forwarding_before: tuple[bool, bool] | None = None
         self._applied: nft.AppliedState | None = None
         self._shaping: dict[str, Shaping] = {}
-        self._leaf: tc.Leaf | None = None
+        self._leaf: Leaf | None = None
         self._has_room = False
         self._moved: frozenset[int] = frozenset()
         self._ender = conntrack.FlowEnder()
@@ -277,15 +278,25 @@ class LinuxKernel:
         self._shaped = (plan.firewall, plan.uplink, plan.classes)
 
     def _stale_classes(self, interface: str) -> Shaping:
-        """Classes left by an earlier run: their minors are known, their rates are set again, their queues stay."""
+        """Classes left by an earlier run: their minors are known, their rates are set again, and queues of the kind that
+        is used now stay."""
         if not self._tc.has_our_root(interface):
             return None
-        parents = self._tc.class_parents(interface)
-        return {minor: _of_unknown_rate(minor, parent) for minor, parent in parents.items()}
+        parents, leaves = self._tc.class_parents(interface), self._tc.leaf_kinds(interface)
+        leaf = self._leaf_kind()
+        return {
+            minor: _of_unknown_rate(minor, parent, is_leaf=leaves.get(minor) == leaf)
+            for minor, parent in parents.items()
+        }
 
-    def _leaf_kind(self) -> tc.Leaf:
+    def _leaf_kind(self) -> Leaf:
         if self._leaf is None:
-            self._leaf = "fq_codel" if self.probe().fq_codel else "pfifo"
+            features = self.probe()
+            self._leaf = features.leaf
+            missing = (
+                "" if features.fq_codel else ": no fq_codel, so one's own downloads delay one's own calls"
+            )
+            log.info("each account's queue is %s%s", self._leaf, missing)
         return self._leaf
 
     def _open_forwarding(self, firewall: FirewallConfig) -> None:
@@ -312,9 +323,9 @@ def make_room_for_neighbours(settings: Path = Path("/proc/sys/net")) -> None:
                     _write(limit, str(least))
 
 
-def _of_unknown_rate(minor: int, parent_minor: int | None) -> HtbClass:
+def _of_unknown_rate(minor: int, parent_minor: int | None, *, is_leaf: bool) -> HtbClass:
     none = BitsPerSecond(0)
-    return HtbClass(minor, parent_minor, none, none, 0, 0, 0, is_leaf=False)
+    return HtbClass(minor, parent_minor, none, none, 0, 0, 0, is_leaf=is_leaf)
 
 
 def _with_same_leases(

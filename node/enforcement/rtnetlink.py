@@ -102,13 +102,37 @@ class TrafficControl:
             if kind == "htb" and handle >> 16 == HTB_MAJOR
         }
 
+    def leaf_kinds(self, interface: str) -> dict[int, str]:
+        """The kind of queue of each class that has one, by the class's minor."""
+        ifindex = self.ifindex(interface)
+        return {
+            parent & 0xFFFF: kind
+            for index, _, parent, kind in self._dump(RTM_GETQDISC, RTM_NEWQDISC, 0)
+            if index == ifindex and parent != TC_H_ROOT and parent >> 16 == HTB_MAJOR
+        }
+
     def try_root(self, interface: str, kind: str) -> None:
-        """Set a root of this kind, to test whether the kernel supports it. Raises KernelRefused."""
-        self._socket.send(root_message(self.ifindex(interface), kind))
-        for answer, _, body in messages(self._socket.recv(1 << 16)):
-            code = error_code(body) if answer == NLMSG_ERROR else 0
-            if code:
-                raise KernelRefused(f"this kernel has no {kind}", f"modprobe sch_{kind}, or run without it")
+        """Add a root of this kind and delete it again, to test whether the kernel supports it. Raises KernelRefused
+        when it does not, and also when the interface has a root that somebody added: that one stays."""
+        ifindex = self.ifindex(interface)
+        code = self._answer(root_message(ifindex, kind, only_if_none=True))
+        if not code:
+            self.apply(interface, [TcChange("delete-root")])
+        elif code == errno.ENOENT:
+            raise KernelRefused(f"this kernel has no {kind}", f"modprobe sch_{kind}, or run without it")
+        else:
+            raise KernelRefused(
+                f"{kind} could not be tried on {interface}: {os.strerror(code)}",
+                "'tc qdisc show' lists what is there; 'dmesg' may say more",
+            )
+
+    def _answer(self, request: bytes) -> int:
+        """The error code of the acknowledgement of one request, 0 for success."""
+        self._socket.send(request)
+        while True:
+            for kind, _, body in messages(self._socket.recv(1 << 16)):
+                if kind == NLMSG_ERROR:
+                    return error_code(body)
 
     def exists(self, interface: str) -> bool:
         return interface in {name for _, name in socket.if_nameindex()}

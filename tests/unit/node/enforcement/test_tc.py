@@ -1,13 +1,14 @@
 """HTB as changes: the smallest set that leads from one state to the next, in an order that the kernel accepts."""
 
 import struct
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from node.enforcement.shares import HtbClass
 from node.enforcement.tc import TCMSG, TcChange, as_message, as_text, changes, leaf_limit
-from node.netlink import messages
+from node.netlink import HEADER, find_attribute, messages
 from node.units import BitsPerSecond
 
 
@@ -21,7 +22,7 @@ ROOT = htb(0xFFFF, None, 40_000_000, is_leaf=False)
 
 
 def told(before: dict[int, HtbClass] | None, after: dict[int, HtbClass] | None) -> list[str]:
-    return [as_text(change, "lan0") for change in changes(before, after, "pfifo")]
+    return [as_text(change, "lan0") for change in changes(before, after, "bfifo")]
 
 
 def test_the_first_plan_adds_the_root_then_parents_then_children_with_their_queues() -> None:
@@ -31,7 +32,7 @@ def test_the_first_plan_adds_the_root_then_parents_then_children_with_their_queu
         " burst 4542 cburst 25000 quantum 20000",
         "class replace dev lan0 parent 1:ffff classid 1:11 htb rate 1000000bit ceil 40000000bit"
         " burst 4542 cburst 25000 quantum 20000",
-        "qdisc replace dev lan0 parent 1:11 pfifo limit 330",
+        "qdisc replace dev lan0 parent 1:11 bfifo limit 500000",
     ] == told(None, {0xFFFF: ROOT, 0x11: htb(0x11)})
 
 
@@ -109,7 +110,7 @@ def trees(draw: st.DrawFn) -> dict[int, HtbClass]:
 def test_the_kernel_accepts_every_transition_between_two_trees(wanted: list[dict[int, HtbClass]]) -> None:
     kernel, before = Htb(), None
     for after in wanted:
-        for change in changes(before, after, "pfifo"):
+        for change in changes(before, after, "bfifo"):
             kernel.take(change)
         assert {m: each.parent_minor for m, each in after.items()} == kernel.parents
         assert {m for m, each in after.items() if each.is_leaf} == kernel.queues
@@ -121,9 +122,9 @@ def test_no_shaping_removes_the_root() -> None:
 
 
 def test_a_plain_queue_holds_a_tenth_of_a_second_and_never_too_little() -> None:
-    assert 330 == leaf_limit(BitsPerSecond(40_000_000))
-    assert 32 == leaf_limit(BitsPerSecond(64_000))
-    assert 1_000 == leaf_limit(BitsPerSecond(10_000_000_000))
+    assert 500_000 == leaf_limit(BitsPerSecond(40_000_000))
+    assert 32 * 1514 == leaf_limit(BitsPerSecond(64_000))
+    assert 1_000 * 1514 == leaf_limit(BitsPerSecond(10_000_000_000))
 
 
 def test_messages_carry_rates_beyond_32_bits() -> None:
@@ -141,3 +142,33 @@ def test_a_message_puts_a_class_below_its_parent_and_the_top_class_below_the_roo
         ((_, _, payload),) = messages(as_message(change, ifindex=7, sequence=3))
         _, _, _, ifindex, handle, above, _ = TCMSG.unpack_from(payload)
         assert (7, 0x1_0011, expected) == (ifindex, handle, above)
+
+
+def test_a_queue_is_resized_when_its_ceiling_changes_and_not_made_again() -> None:
+    before = {0xFFFF: ROOT, 0x11: htb(0x11)}
+    slower = replace(htb(0x11), ceil=BitsPerSecond(10_000_000))
+    assert [("set-class", 0), ("resize-leaf", 125_000)] == [
+        (change.action, change.limit_bytes) for change in changes(before, {**before, 0x11: slower}, "bfifo")
+    ]
+
+
+def test_fair_queueing_gets_few_flows_and_little_memory() -> None:
+    made, resized = (
+        TcChange(action, 0x11, None, "fq_codel", 100_000) for action in ("set-leaf", "resize-leaf")
+    )
+    assert "qdisc replace dev lan0 parent 1:11 fq_codel limit 1000 flows 64 memory_limit 200000" == as_text(
+        made, "lan0"
+    )
+    assert "qdisc replace dev lan0 parent 1:11 fq_codel memory_limit 200000" == as_text(resized, "lan0")
+    for change, flags, options in (
+        (made, 0x700, {2: 1_000, 5: 64, 9: 200_000}),
+        (resized, 0x500, {9: 200_000}),
+    ):
+        packed = as_message(change, ifindex=7, sequence=3)
+        ((kind, _, payload),) = messages(packed)
+        attributes = payload[TCMSG.size :]
+        assert (36, flags) == (kind, HEADER.unpack_from(packed)[2] & 0x700)
+        assert b"fq_codel\0" == find_attribute(attributes, 1)
+        inner = find_attribute(attributes, 2) or b""
+        found = {key: find_attribute(inner, key) for key in range(1, 10)}
+        assert options == {key: struct.unpack("=I", body)[0] for key, body in found.items() if body}
