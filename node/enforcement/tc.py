@@ -31,8 +31,9 @@ LEAF_BYTES_MIN, LEAF_BYTES_MAX = 32 * FRAME_BYTES, 1_000 * FRAME_BYTES
 FQ_CODEL_FLOWS, FQ_CODEL_PACKETS = 64, 1_000
 """Hash buckets and packets of an fq_codel leaf. With the kernel's defaults 1,000 leaves take 74 MB on each interface
 while they are empty, with these 10 MB."""
-FQ_CODEL_MEMORY_FACTOR = 2
-"""fq_codel's `memory_limit` counts whole buffers: 2,304 bytes for a full frame."""
+FQ_CODEL_MEMORY_FACTOR, FQ_CODEL_MEMORY_MIN = 2, 262_144
+"""Of fq_codel's `memory_limit`, to the bytes of frames: it counts whole buffers, 2,304 bytes for a full frame, and must
+hold some merged segments of 64 kB."""
 
 TCMSG = struct.Struct("=BBHiIII")
 """struct tcmsg of linux/rtnetlink.h: family, two of padding, interface, handle, parent, info."""
@@ -173,7 +174,7 @@ def _root_attributes(kind: str) -> bytes:
 def leaf_attributes(leaf: Leaf, limit_bytes: int, *, is_new: bool) -> bytes:
     if leaf == "bfifo":
         return _kind(leaf) + attribute(TCA_OPTIONS, struct.pack("=I", limit_bytes))
-    options = {TCA_FQ_CODEL_MEMORY_LIMIT: FQ_CODEL_MEMORY_FACTOR * limit_bytes}
+    options = {TCA_FQ_CODEL_MEMORY_LIMIT: _memory_limit(limit_bytes)}
     if is_new:
         options |= {TCA_FQ_CODEL_LIMIT: FQ_CODEL_PACKETS, TCA_FQ_CODEL_FLOWS: FQ_CODEL_FLOWS}
     packed = b"".join(attribute(key, struct.pack("=I", value)) for key, value in options.items())
@@ -184,7 +185,11 @@ def _leaf_text(change: TcChange) -> str:
     if change.leaf == "bfifo":
         return f"bfifo limit {change.limit_bytes}"
     made = f" limit {FQ_CODEL_PACKETS} flows {FQ_CODEL_FLOWS}" if change.action == "set-leaf" else ""
-    return f"fq_codel{made} memory_limit {FQ_CODEL_MEMORY_FACTOR * change.limit_bytes}"
+    return f"fq_codel{made} memory_limit {_memory_limit(change.limit_bytes)}"
+
+
+def _memory_limit(limit_bytes: int) -> int:
+    return max(FQ_CODEL_MEMORY_MIN, FQ_CODEL_MEMORY_FACTOR * limit_bytes)
 
 
 def _htb_options(htb: HtbClass) -> bytes:

@@ -15,6 +15,7 @@ from node.enforcement.kernel import LinuxKernel
 from node.enforcement.plan import TrafficPlan
 from node.enforcement.shares import UPLINK_MINOR, htb_classes
 from node.units import NO_RATES, Monotonic
+from tests.contracts.test_rights import everybody_has_theirs, the_tree_holds, way
 from tests.fakes.communities import ACCEPTED, Community, effective_policy_of, plan_of
 from tests.kernel.kernel_testbed import (
     FAR,
@@ -26,7 +27,6 @@ from tests.kernel.kernel_testbed import (
     kernel_testbed,
 )
 from tests.lab.router import real_kernel_in_namespace
-from tests.unit.node.control.test_rights import everybody_has_theirs, the_tree_holds, way
 
 pytestmark = pytest.mark.kernel
 SAMPLE = settings(deadline=None, suppress_health_check=list(HealthCheck))

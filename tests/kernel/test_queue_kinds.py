@@ -18,7 +18,8 @@ from tests.lab.router import real_kernel_in_namespace
 
 pytestmark = pytest.mark.kernel
 NOW = Monotonic(1_000_000)
-KINDS = ("htb", "fq_codel", "cake", "bfifo", "pfifo", "netem", "codel", "sfq", "no_such_kind")
+KINDS = ("htb", "fq_codel", "cake", "bfifo", "pfifo", "codel", "sfq", "no_such_kind")
+"""Those of tc(8) that need no options."""
 OPEN = Rates(NO_LIMIT, NO_LIMIT)
 LINE = Rates(BitsPerSecond(40_000_000), BitsPerSecond(8_000_000))
 SLOW = Rates(BitsPerSecond(2_000_000), BitsPerSecond(2_000_000))

@@ -222,6 +222,9 @@ def test_an_unsynchronized_clock_is_a_warning(clock):
 def test_a_kernel_without_fair_queueing_still_works_and_one_without_nftables_does_not():
     less = replace(ALL_FEATURES, fq_codel=False, reasons=("no fq_codel",))
     assert ("warn", "kernel", "no fq_codel") == only(replace(WELL, kernel=less))[:3]
+    for features, queue in ((ALL_FEATURES, "fq_codel"), (less, "bfifo")):
+        (found,) = [each.found for each in diagnose(replace(WELL, kernel=features)) if each.name == "kernel"]
+        assert found.endswith(f"queue of each account: {queue}")
     none = replace(ALL_FEATURES, nftables=False, reasons=("no nftables",))
     assert ("fail", "kernel", "no nftables") == only(replace(WELL, kernel=none))[:3]
 

@@ -154,15 +154,15 @@ def test_a_queue_is_resized_when_its_ceiling_changes_and_not_made_again() -> Non
 
 def test_fair_queueing_gets_few_flows_and_little_memory() -> None:
     made, resized = (
-        TcChange(action, 0x11, None, "fq_codel", 100_000) for action in ("set-leaf", "resize-leaf")
+        TcChange(action, 0x11, None, "fq_codel", 500_000) for action in ("set-leaf", "resize-leaf")
     )
-    assert "qdisc replace dev lan0 parent 1:11 fq_codel limit 1000 flows 64 memory_limit 200000" == as_text(
+    assert "qdisc replace dev lan0 parent 1:11 fq_codel limit 1000 flows 64 memory_limit 1000000" == as_text(
         made, "lan0"
     )
-    assert "qdisc replace dev lan0 parent 1:11 fq_codel memory_limit 200000" == as_text(resized, "lan0")
+    assert "qdisc replace dev lan0 parent 1:11 fq_codel memory_limit 1000000" == as_text(resized, "lan0")
     for change, flags, options in (
-        (made, 0x700, {2: 1_000, 5: 64, 9: 200_000}),
-        (resized, 0x500, {9: 200_000}),
+        (made, 0x700, {2: 1_000, 5: 64, 9: 1_000_000}),
+        (resized, 0x500, {9: 1_000_000}),
     ):
         packed = as_message(change, ifindex=7, sequence=3)
         ((kind, _, payload),) = messages(packed)
