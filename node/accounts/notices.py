@@ -6,6 +6,7 @@ from datetime import date
 
 from node.accounts.terms import LANGUAGES_MAX, is_language
 from node.errors import Finding
+from node.governance.translations import gettext_lazy
 from node.governance.value_syntax import is_name
 
 NOTICES_MAX = 100
@@ -94,8 +95,8 @@ class NoticeBoard:
         findings = notice_findings(wish)
         is_new = wish.number not in self._by_number
         if not findings and is_new and len(self._by_number) >= NOTICES_MAX:
-            message = f"There are {NOTICES_MAX} notices already."
-            findings = (Finding("notice", 0, message, "remove an old one first"),)
+            message = gettext_lazy("There are {number} notices already.", number=NOTICES_MAX)
+            findings = (Finding("notice", 0, message, gettext_lazy("remove an old one first")),)
         if findings:
             return findings
         notice = replace(wish, number=self._last + 1) if is_new else wish

@@ -4,12 +4,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from node.errors import Finding
+from node.governance.translations import gettext_lazy
 
 TERMS_CHARS_MAX = 20_000
 """For each language."""
 LANGUAGES_MAX = 20
 VERSIONS_MAX = 200
 _LANGUAGE_CHARS_MAX = 35
+SAME_TERMS = Finding(
+    "terms", 0, gettext_lazy("These are the terms in force."), gettext_lazy("change something first")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +64,16 @@ class TermsStore:
         not valid. `not_below` is a version that people may have accepted before any was stored here."""
         findings = terms_findings(texts)
         if not findings and len(self._versions) >= VERSIONS_MAX:
-            message = f"There are {len(self._versions)} versions of the terms already."
-            findings = (Finding("terms", 0, message, "nobody reads so many; change them less often"),)
+            message = gettext_lazy(
+                "There are {number} versions of the terms already.", number=len(self._versions)
+            )
+            mend = gettext_lazy("nobody reads so many; change them less often")
+            findings = (Finding("terms", 0, message, mend),)
         if findings:
             return findings
         current = self.current
         if current is not None and current.texts == texts:
-            return (Finding("terms", 0, "These are the terms in force.", "change something first"),)
+            return (SAME_TERMS,)
         taken = {*self._versions, not_below}
         terms = Terms(next_version(taken), texts, today, by)
         self._versions[terms.version] = terms

@@ -16,6 +16,7 @@ from node.accounting.leases import Lease, SavedLease, rebased_lease
 from node.accounts.codes import RANDOM_BYTES, Code, make_code
 from node.errors import Finding
 from node.governance.members import VOUCHER_PREFIX
+from node.governance.translations import gettext_lazy
 from node.governance.value_syntax import is_name
 from node.units import AccountId, Milliseconds, Monotonic, Now
 
@@ -236,8 +237,11 @@ class VoucherStore:
         """Everything that prevents issuing `count` such vouchers now."""
         findings = batch_findings(wish, count)
         if not findings and len(self) + count > VOUCHERS_MAX:
-            message = f"The node keeps {len(self)} vouchers and can keep {VOUCHERS_MAX}."
-            findings = (Finding("voucher", 0, message, "issue fewer, or wait until old ones are forgotten"),)
+            message = gettext_lazy(
+                "The node keeps {number} vouchers and can keep {most}.", number=len(self), most=VOUCHERS_MAX
+            )
+            mend = gettext_lazy("issue fewer, or wait until old ones are forgotten")
+            findings = (Finding("voucher", 0, message, mend),)
         return findings
 
     def generate(self, count: int) -> tuple[GeneratedVoucher, ...]:

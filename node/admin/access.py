@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from node.admin.fields import FormView, TypedForm, sentence
+from node.admin.fields import FormView, TypedForm
 from node.admin.routes import AdminRedirect, AdminRequest, AdminResponse, PageLayout, Route, page_layout
 from node.admin.voucher_sheet import qr_svg
 from node.app.admin import AdminService
@@ -16,6 +16,7 @@ from node.app.signin import (
     read_grant,
     read_signed,
 )
+from node.governance.translations import as_sentence, gettext_lazy
 
 LIMIT_CHARS_MAX = 200
 _USUAL = {
@@ -25,7 +26,10 @@ _USUAL = {
     "devices": str(Grant().devices_max),
     "per_day": str(Grant().per_day),
 }
-ROLE_WORDS = (("issuer", "issuer: vouchers and nothing else"), ("admin", "admin: everything"))
+ROLE_WORDS = (
+    ("issuer", gettext_lazy("issuer: vouchers and nothing else")),
+    ("admin", gettext_lazy("admin: everything")),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +119,7 @@ def read_wish(form: TypedForm) -> Signed | None:
 
 
 def _refuse(form: TypedForm, field: str, error: ValueError) -> None:
-    message, _, mend = str(error).partition("; ")
-    form.refuse(field, sentence(f"{message}: {mend}"))
+    form.refuse(field, as_sentence(error.args[0]))
 
 
 def _is_wrong(key: str, typed: str) -> bool:

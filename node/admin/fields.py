@@ -1,5 +1,5 @@
-"""Form fields: parsed within stated limits; errors are shown beside their field, and typed values are
-kept."""
+"""Form fields: parsed within stated limits; errors are shown beside their field, in the language of the page, and typed
+values are kept."""
 
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from node.errors import Finding
+from node.governance.translations import as_sentence, gettext_lazy, in_a_row
 
 LINE_CHARS_MAX = 200
 """Limit of a one-line field without a limit of its own."""
@@ -41,7 +42,7 @@ class TypedForm:
         """All fields as received, not parsed."""
 
     def line(self, name: str, most: int = LINE_CHARS_MAX, *, wanted: str = "") -> str:
-        """One line of text without white space around it; `wanted` says what to write when the field is
+        """One line of text without white space around it; `wanted` is the error of an empty field that is
         required."""
         text = _BREAKS.sub(" ", self.sent.get(name, "")).strip()
         return self._text(name, text, most, wanted)
@@ -58,7 +59,9 @@ class TypedForm:
             return fallback
         if text.isascii() and text.isdecimal() and len(text) <= 9 and least <= int(text) <= most:
             return int(text)
-        self.refuse(name, f"Write a whole number from {least} to {most}.")
+        self.refuse(
+            name, gettext_lazy("Write a whole number from {least} to {most}.", least=least, most=most)
+        )
         return least
 
     def choice(self, name: str, options: Collection[str], fallback: str) -> str:
@@ -66,7 +69,7 @@ class TypedForm:
         text = self._kept(name, self.sent.get(name, "").strip()[:LINE_CHARS_MAX]) or fallback
         if text in options:
             return text
-        self.refuse(name, f"Choose one of: {', '.join(options)}.")
+        self.refuse(name, gettext_lazy("Choose one of: {options}.", options=", ".join(options)))
         return fallback
 
     def day(self, name: str) -> str:
@@ -77,7 +80,9 @@ class TypedForm:
         try:
             return date.fromisoformat(text).isoformat()
         except ValueError:
-            self.refuse(name, "Write a day as year-month-day, such as 2026-12-31, or leave it empty.")
+            self.refuse(
+                name, gettext_lazy("Write a day as year-month-day, such as 2026-12-31, or leave it empty.")
+            )
             return ""
 
     def flag(self, name: str) -> bool:
@@ -90,7 +95,7 @@ class TypedForm:
     def take(self, findings: Iterable[Finding], name: str) -> None:
         """Adds findings as errors of one field."""
         for finding in findings:
-            self.refuse(name, f"{finding.message} {sentence(finding.mend)}")
+            self.refuse(name, in_a_row(finding.message, as_sentence(finding.mend)))
 
     def view(self) -> FormView:
         return FormView(self.values, self.errors)
@@ -98,18 +103,18 @@ class TypedForm:
     def _text(self, name: str, text: str, most: int, wanted: str) -> str:
         self._kept(name, text[: most + 1])
         if len(text) > most:
-            self.refuse(name, f"Write at most {most} characters; these are {len(text)}.")
+            self.refuse(
+                name,
+                gettext_lazy(
+                    "Write at most {most} characters; these are {number}.", most=most, number=len(text)
+                ),
+            )
         elif _MISLEADING.search(text):
-            self.refuse(name, "This holds an invisible character. Type it again by hand.")
+            self.refuse(name, gettext_lazy("This holds an invisible character. Type it again by hand."))
         elif wanted and not text:
-            self.refuse(name, f"Write {wanted}.")
+            self.refuse(name, wanted)
         return text[:most]
 
     def _kept(self, name: str, text: str) -> str:
         self.values[name] = text
         return text
-
-
-def sentence(text: str) -> str:
-    """`text` with a capital first letter and a full stop."""
-    return f"{text[:1].upper()}{text[1:].removesuffix('.')}."

@@ -22,6 +22,7 @@ from node.app.admin_members import CardView, MemberEntry
 from node.app.admin_people import AdminDeviceRow
 from node.errors import CONFLICT, Finding
 from node.governance.members import DEVICES_MAX, GROUPS_MAX
+from node.governance.translations import gettext_lazy
 from node.units import parse_mac
 
 QUERY_CHARS_MAX = 80
@@ -223,9 +224,8 @@ class MembersViews:
         if isinstance(card, Finding):
             return refused(card)
         site = self._backend.site()
-        lang = site.languages[0][0]
         return AdminResponse(
-            CardPage(page_layout(asked, site, "/members"), card, lang), lang=lang, is_heavy=True
+            CardPage(page_layout(asked, site, "/members"), card, site.languages[0][0]), is_heavy=True
         )
 
     async def _void(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
@@ -257,7 +257,7 @@ def member_values(member: MemberEntry) -> dict[str, str]:
 def read_member(form: TypedForm) -> MemberEntry:
     """Parses the form; `form.errors` says what is wrong. The members file is checked again when saved."""
     account = form.line(
-        "account", ACCOUNT_CHARS_MAX, wanted="a short name such as ana or household-17"
+        "account", ACCOUNT_CHARS_MAX, wanted=gettext_lazy("Write a short name, such as ana or household-17.")
     ).lower()
     name, tier = form.line("name", NAME_CHARS_MAX), form.line("tier", ACCOUNT_CHARS_MAX).lower()
     groups = _words(form.line("groups", GROUPS_MAX * 41).lower())
@@ -266,8 +266,9 @@ def read_member(form: TypedForm) -> MemberEntry:
     for text in typed:
         try:
             devices.append(parse_mac(text))
-        except ValueError as error:
-            form.refuse("devices", f"{error}.")
+        except ValueError:
+            wrong = gettext_lazy("“{text}” is not a device address such as 02:11:22:33:44:55.", text=text)
+            form.refuse("devices", wrong)
     return MemberEntry(account, name, tier, groups, tuple(dict.fromkeys(devices)))
 
 
@@ -277,4 +278,6 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _nobody() -> AdminResponse:
-    return not_there("No member has this account.", "Choose one from the list of members.")
+    return not_there(
+        gettext_lazy("No member has this account."), gettext_lazy("Choose one from the list of members.")
+    )

@@ -17,15 +17,16 @@ from node.admin.routes import (
     page_layout,
 )
 from node.app.admin import AdminService, SiteInfo
+from node.governance.translations import LazyText, gettext_lazy
 from node.governance.value_syntax import is_name
 
 GROUP_CHARS_MAX = 40
 AUDIENCES = (
-    ("everyone", "Everyone, even before they join"),
-    ("online", "Everyone who is online"),
-    ("members", "Members"),
-    ("guests", "Guests"),
-    ("group", "One group"),
+    ("everyone", gettext_lazy("Everyone, even before they join")),
+    ("online", gettext_lazy("Everyone who is online")),
+    ("members", gettext_lazy("Members")),
+    ("guests", gettext_lazy("Guests")),
+    ("group", gettext_lazy("One group")),
 )
 
 
@@ -104,7 +105,7 @@ class NoticesViews:
             notice=notice,
             title=notice.texts[0].title if notice.texts else "",
             where=places[notice.where],
-            audience=audiences.get(notice.audience, notice.audience.replace(":", " ")),
+            audience=audiences.get(notice.audience) or _group(notice.audience),
             is_shown=self._content.shows_today(notice),
         )
 
@@ -114,7 +115,7 @@ class NoticesViews:
         number = number_in(asked.query, "number")
         notice = self._find(number)
         if notice is None:
-            return not_there("This notice no longer exists.", "Choose one from the list of notices.")
+            return _gone()
         return self._form(asked, FormView(notice_values(notice)), number)
 
     def _find(self, number: int) -> Notice | None:
@@ -159,7 +160,7 @@ class NoticesViews:
     async def _take_down(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
         gone = await self._content.take_down(number_in(asked.fields, "number"))
         if gone is None:
-            return not_there("This notice no longer exists.", "Choose one from the list of notices.")
+            return _gone()
         return self._notices(asked, taken_down=gone)
 
 
@@ -181,23 +182,27 @@ def notice_values(notice: Notice) -> dict[str, str]:
 
 def read_notice(form: TypedForm, site: SiteInfo, number: int, by: str) -> Notice:
     """Parses the form; `form.errors` says what is wrong."""
-    where = form.line("where", wanted="where it is shown")
+    where = form.line("where", wanted=gettext_lazy("Choose where it is shown."))
     audience = form.choice("audience", [name for name, _ in AUDIENCES], "everyone")
     group = form.line("group", GROUP_CHARS_MAX).lower()
     if audience == "group" and not is_name(group):
-        form.refuse("group", "Write the group's name: small letters a-z, digits and hyphens.")
+        form.refuse(
+            "group", gettext_lazy("Write the name of the group: small letters a-z, digits and hyphens.")
+        )
     first, last, urgent = form.day("first_day"), form.day("last_day"), form.flag("urgent")
     if first and last and last < first:
-        form.refuse("last_day", "The last day is before the first. Swap them.")
+        form.refuse("last_day", gettext_lazy("The last day is before the first. Swap them."))
     texts = []
     for tag, _ in languages_of(site, FormView(form.sent)):
         title, text = form.line(f"title-{tag}", TITLE_CHARS_MAX), form.text(f"text-{tag}", TEXT_CHARS_MAX)
         if text and not title:
-            form.refuse(f"title-{tag}", "Write a title of a few words.")
+            form.refuse(f"title-{tag}", gettext_lazy("Write a title of a few words."))
         if title:
             texts.append(NoticeText(tag, title, text))
     if not texts:
-        form.refuse(f"title-{site.languages[0][0]}", "Write the notice in one language at least.")
+        form.refuse(
+            f"title-{site.languages[0][0]}", gettext_lazy("Write the notice in one language at least.")
+        )
     audience = f"group:{group}" if audience == "group" else audience
     return Notice(number, where, audience, first, last, urgent, tuple(texts), by)
 
@@ -214,9 +219,27 @@ def languages_of(site: SiteInfo, form: FormView) -> tuple[tuple[str, str], ...]:
 
 def places_of(site: SiteInfo, where: str) -> tuple[tuple[str, str], ...]:
     """Places for a notice, including the present one of this notice."""
-    places = {"network": "Everywhere", f"node:{site.node}": f"Only at this node, {site.node}"}
-    places |= {f"zone:{zone}": f"In the zone {zone}" for zone in site.zones}
+    places = {
+        "network": gettext_lazy("Everywhere"),
+        f"node:{site.node}": gettext_lazy("Only at this node, {node}", node=site.node),
+    }
+    places |= {f"zone:{zone}": _in_zone(zone) for zone in site.zones}
     if where:
         kind, _, name = where.partition(":")
-        places.setdefault(where, f"At the {kind} {name}")
+        elsewhere = _in_zone(name) if kind == "zone" else gettext_lazy("At the node {node}", node=name)
+        places.setdefault(where, elsewhere)
     return tuple(places.items())
+
+
+def _in_zone(zone: str) -> LazyText:
+    return gettext_lazy("In the zone {zone}", zone=zone)
+
+
+def _group(audience: str) -> LazyText:
+    return gettext_lazy("The group {group}", group=audience.partition(":")[2])
+
+
+def _gone() -> AdminResponse:
+    return not_there(
+        gettext_lazy("This notice no longer exists."), gettext_lazy("Choose one from the list of notices.")
+    )

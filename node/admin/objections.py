@@ -15,6 +15,7 @@ from node.admin.routes import (
     page_layout,
 )
 from node.app.admin import AdminService
+from node.governance.translations import gettext_lazy
 
 OBJECTIONS_A_PAGE = 20
 
@@ -56,7 +57,8 @@ class ObjectionsViews:
     async def _answer(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
         number, form = number_in(asked.fields, "number"), TypedForm(asked.fields)
         name = f"text-{number}"
-        text = form.text(name, ANSWER_CHARS_MAX, wanted="an answer: the person will read it on their page")
+        wanted = gettext_lazy("Write an answer: the person will read it on their page.")
+        text = form.text(name, ANSWER_CHARS_MAX, wanted=wanted)
         if not form.errors:
             refused = await self._content.answer_objection(number, text)
             form.take((refused,) if refused else (), name)

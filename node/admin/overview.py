@@ -18,12 +18,22 @@ from node.admin.routes import (
 )
 from node.app.admin import AdminService
 from node.app.status import FlowsRow, OnlineRow, Overview, PeerRow
+from node.governance.sentences import amount_lazy, number_lazy
+from node.governance.translations import LazyText, gettext_lazy
 from node.units import BitsPerSecond, show_rate, show_volume
 
 LIVE_S = 5
 ROWS_MAX = 200
 """Rows of one table; the busiest accounts come first."""
 SENTENCES_MAX = 200
+PEER_STATES = {
+    "heard": gettext_lazy("heard"),
+    "greeted": gettext_lazy("greeted"),
+    "trusted": gettext_lazy("trusted"),
+    "stranger": gettext_lazy("stranger"),
+    "silent": gettext_lazy("silent"),
+    "gone": gettext_lazy("gone"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +111,11 @@ def overview_page(view: Overview, frame: PageLayout, *, is_live: bool, objection
         frame=frame,
         node_id=view.node_id,
         bars=_bars(view),
-        rate=f"{show_rate(view.uplink_rate.down)} download, {show_rate(view.uplink_rate.up)} upload",
+        rate=gettext_lazy(
+            "{down} download and {up} upload",
+            down=amount_lazy(show_rate(view.uplink_rate.down)),
+            up=amount_lazy(show_rate(view.uplink_rate.up)),
+        ),
         accounts=tuple(_account(row) for row in view.online[:ROWS_MAX]),
         accounts_hidden=max(0, len(view.online) - ROWS_MAX),
         account_count=len(view.online),
@@ -111,7 +125,7 @@ def overview_page(view: Overview, frame: PageLayout, *, is_live: bool, objection
         sentences=view.sentences[:SENTENCES_MAX],
         warnings=view.warnings,
         has_lost=view.has_lost,
-        flows=f"{view.flows.entries:,} of {view.flows.size:,}" if view.flows.size else "",
+        flows=_of(view.flows.entries, view.flows.size) if view.flows.size else "",
         heaviest=heaviest(view.flows),
         objections=objections,
         is_live=is_live,
@@ -120,14 +134,21 @@ def overview_page(view: Overview, frame: PageLayout, *, is_live: bool, objection
 
 def heard(seconds_ago: int | None) -> str:
     """Time since the last message of another node, in its largest unit."""
-    return "never" if seconds_ago is None else f"{long_ago(seconds_ago)} ago"
+    if seconds_ago is None:
+        return gettext_lazy("never")
+    return gettext_lazy("{time} ago", time=long_ago(seconds_ago))
 
 
 def heaviest(flows: FlowsRow) -> str:
     """The device with the most connections, and the limit for each device."""
     if not flows.heaviest:
         return ""
-    return f"{flows.heaviest}: {flows.heaviest_flows:,} of {flows.per_device:,}"
+    count = _of(flows.heaviest_flows, flows.per_device)
+    return gettext_lazy("{device}: {count}", device=flows.heaviest, count=count)
+
+
+def _of(number: int, most: int) -> LazyText:
+    return gettext_lazy("{number} of {most}", number=number_lazy(number), most=number_lazy(most))
 
 
 def _bars(view: Overview) -> tuple[Bar, ...]:
@@ -141,7 +162,7 @@ def _bars(view: Overview) -> tuple[Bar, ...]:
 
 def _bar(direction: str, used: BitsPerSecond, whole: BitsPerSecond) -> Bar:
     percent = min(100, used * 100 // whole) if whole else 0
-    return Bar(direction, show_rate(used), show_rate(whole), percent, percent > 90)
+    return Bar(direction, amount_lazy(show_rate(used)), amount_lazy(show_rate(whole)), percent, percent > 90)
 
 
 def _account(row: OnlineRow) -> AccountLine:
@@ -149,9 +170,9 @@ def _account(row: OnlineRow) -> AccountLine:
         account=row.account,
         tier=row.tier,
         devices=row.devices,
-        down=show_rate(row.rate.down),
-        up=show_rate(row.rate.up),
-        used_month=show_volume(row.used_month),
+        down=amount_lazy(show_rate(row.rate.down)),
+        up=amount_lazy(show_rate(row.rate.up)),
+        used_month=amount_lazy(show_volume(row.used_month)),
         share=row.share,
         ceiling=row.ceiling,
         rule=row.binding_rule,
@@ -161,8 +182,8 @@ def _account(row: OnlineRow) -> AccountLine:
 
 def _peer(row: PeerRow) -> PeerLine:
     return PeerLine(
-        name=row.name or "without a name",
-        state=row.state,
+        name=row.name or gettext_lazy("without a name"),
+        state=PEER_STATES.get(row.state, row.state),
         is_stranger=row.state == "stranger",
         node=row.node,
         addresses=", ".join(row.addresses),
@@ -192,5 +213,7 @@ class OverviewViews:
         around = page_layout(asked, self._backend.site(), "/")
         is_live = "live" in asked.query
         objections = sum(not objection.answer for objection in self._backend.content.objections())
-        page = overview_page(self._backend.overview(), around, is_live=is_live, objections=objections)
+        page = overview_page(
+            self._backend.overview(asked.words), around, is_live=is_live, objections=objections
+        )
         return AdminResponse(page, refresh_s=LIVE_S if is_live else 0)

@@ -18,16 +18,18 @@ from node.admin.routes import (
 )
 from node.app.admin import AdminService
 from node.app.admin_people import BECAUSE_CHARS_MAX, AdminDeviceRow, PersonDetails, PersonRow
+from node.governance.sentences import amount_lazy
+from node.governance.translations import gettext_lazy, in_a_row, ngettext_lazy
 from node.units import AccountId, MacAddress, parse_mac, show_rate, show_volume
 
 QUERY_CHARS_MAX = 300
 """Enough for a scanned voucher code with its URL."""
 WAY_WORDS = {
-    "terms": "accepted the terms",
-    "voucher": "voucher",
-    "passphrase": "passphrase",
-    "card": "membership card",
-    "introduction": "a member said yes",
+    "terms": gettext_lazy("accepted the terms"),
+    "voucher": gettext_lazy("voucher"),
+    "passphrase": gettext_lazy("passphrase"),
+    "card": gettext_lazy("membership card"),
+    "introduction": gettext_lazy("a member said yes"),
 }
 
 
@@ -136,9 +138,12 @@ class PeopleViews:
         notice: str = "",
         status: int = 200,
     ) -> AdminResponse:
-        person = self._people.person(account[:QUERY_CHARS_MAX])
+        person = self._people.person(account[:QUERY_CHARS_MAX], asked.words)
         if person is None:
-            return not_there("No account with this name is here.", "Look for them by name or device.")
+            return not_there(
+                gettext_lazy("There is no such account here."),
+                gettext_lazy("Look for them by name or device."),
+            )
         around = page_layout(asked, self._backend.site(), "/people")
         return AdminResponse(
             PersonPage(around, person, person_line(person.row), form or FormView(), notice), status
@@ -146,7 +151,7 @@ class PeopleViews:
 
     async def _block(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
         account, form = asked.fields.get("account", ""), TypedForm(asked.fields)
-        wanted = "a reason: the person will read it"
+        wanted = gettext_lazy("Write a reason: the person will read it.")
         because = form.line("because", BECAUSE_CHARS_MAX, wanted=wanted)
         mac = self._mac(form)
         if not form.errors:
@@ -160,7 +165,9 @@ class PeopleViews:
         form = TypedForm(asked.fields)
         mac = self._mac(form)
         if mac is None:
-            return not_there("No device was chosen.", "Use the button next to the device.")
+            return not_there(
+                gettext_lazy("No device was chosen."), gettext_lazy("Use the button next to the device.")
+            )
         wrong = await self._people.unblock(mac)
         if wrong is not None:
             return refused(wrong)
@@ -176,7 +183,7 @@ class PeopleViews:
         try:
             return parse_mac(text)
         except ValueError:
-            form.refuse("device", "Choose one of the devices, or all of them.")
+            form.refuse("device", gettext_lazy("Choose one of the devices, or all of them."))
             return None
 
 
@@ -184,20 +191,20 @@ def person_line(row: PersonRow) -> PersonLine:
     """Formats one row."""
     return PersonLine(
         row=row,
-        down=show_rate(row.rate.down),
-        up=show_rate(row.rate.up),
-        used_month=show_volume(row.used_month),
+        down=amount_lazy(show_rate(row.rate.down)),
+        up=amount_lazy(show_rate(row.rate.up)),
+        used_month=amount_lazy(show_volume(row.used_month)),
         since="" if row.since_s is None else long_ago(row.since_s),
-        ways=", ".join(WAY_WORDS[way] for way in row.ways),
+        ways=in_a_row(*(WAY_WORDS[way] for way in row.ways), between=", "),
     )
 
 
 def long_ago(seconds: int) -> str:
     """A duration in its largest unit: ``40 s``, ``12 min``, ``3 h``, ``2 days``."""
     if seconds < 60:
-        return f"{seconds} s"
+        return gettext_lazy("{number} s", number=seconds)
     if seconds < 7_200:
-        return f"{seconds // 60} min"
+        return gettext_lazy("{number} min", number=seconds // 60)
     if seconds < 172_800:
-        return f"{seconds // 3_600} h"
-    return f"{seconds // 86_400} days"
+        return gettext_lazy("{number} h", number=seconds // 3_600)
+    return ngettext_lazy("{number} day", "{number} days", seconds // 86_400)

@@ -4,13 +4,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from node.admin.fields import sentence
 from node.app.admin import SiteInfo
-from node.app.signin import ROLES, Role, Signed, form_proof
+from node.app.signin import ROLES, Role, Signed, form_proof, label_text
 from node.errors import Finding
+from node.governance.translations import ENGLISH, Translator, as_sentence, gettext_lazy
 from node.web.rendering import SitePage
 
 Method = Literal["GET", "POST"]
+FILTERS = {"label": label_text}
+"""Filters of the admin templates."""
 ADMINS: frozenset[Role] = frozenset({"admin"})
 EVERYONE_SIGNED_IN: frozenset[Role] = frozenset(ROLES)
 
@@ -27,6 +29,8 @@ class AdminRequest:
     signed: Signed
     origin: str = ""
     """Origin in the browser's address bar: ``http://192.0.2.7:2081``."""
+    words: Translator = ENGLISH
+    """Language of the page."""
 
     @property
     def proof(self) -> str:
@@ -51,8 +55,6 @@ class AdminResponse:
 
     page: SitePage
     status: int = 200
-    lang: str = "en"
-    """Language of printed content; the admin pages themselves are in English."""
     is_heavy: bool = False
     """Rendering takes long: done in a thread."""
     refresh_s: int = 0
@@ -99,12 +101,12 @@ def page_layout(asked: AdminRequest, site: SiteInfo, here: str) -> PageLayout:
 
 def not_there(message: str, mend: str) -> AdminResponse:
     """404: the number or name in the request does not exist."""
-    return AdminResponse(TroublePage("Not found", message, mend), 404)
+    return AdminResponse(TroublePage(gettext_lazy("Not found"), message, mend), 404)
 
 
 def refused(finding: Finding) -> AdminResponse:
     """404 with the message of a finding."""
-    return not_there(finding.message, sentence(finding.mend))
+    return not_there(finding.message, as_sentence(finding.mend))
 
 
 def number_in(query: Mapping[str, str], name: str) -> int:

@@ -15,8 +15,10 @@ from node.admin.routes import (
     number_in,
     page_layout,
 )
-from node.app.admin import AdminService, RuleCheck, RuleFile, RuleVersion
+from node.app.admin import BY_ADMIN, AdminService, RuleCheck, RuleFile, RuleVersion
+from node.app.rule_files import BY_EDIT, BY_START
 from node.errors import CONFLICT, Finding
+from node.governance.translations import gettext_lazy
 
 RULE_CHARS_MAX = 256 * 1024
 SENTENCES_MAX = 200
@@ -61,6 +63,10 @@ class RulesPage:
     """Number of the earlier version in the editor; 0 for none."""
     versions: tuple[RuleVersion, ...]
     fingerprint: str
+
+    def by(self, version: RuleVersion) -> str:
+        """How the version came into force."""
+        return gettext_lazy(version.by) if version.by in {BY_ADMIN, BY_START, BY_EDIT} else version.by
 
 
 def rules_page(
@@ -121,15 +127,19 @@ class RulesViews:
             return self._page(asked, notice="saved" if "saved" in asked.query else "")
         text = self._backend.rule_version_text(number)
         if text is None:
-            mend = "Choose one of the versions on the rules page."
-            return not_there(f"There is no version {number} of the rules.", mend)
+            mend = gettext_lazy("Choose one of the versions on the rules page.")
+            return not_there(gettext_lazy("There is no version {number} of the rules.", number=number), mend)
         return await self._draft(asked, text, notice="version", version=number)
 
     async def _propose(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
         text = asked.fields.get("text", "").replace("\r\n", "\n").replace("\r", "\n")
         replacing = asked.fields.get("replacing", "")
         if len(text) > RULE_CHARS_MAX:
-            page = TroublePage("Too large", "The rule file is too large.", "Make it shorter.")
+            page = TroublePage(
+                gettext_lazy("Too large"),
+                gettext_lazy("The rule file is too large."),
+                gettext_lazy("Make it shorter."),
+            )
             return AdminResponse(page, 413)
         if asked.fields.get("do") != "save":
             return await self._draft(asked, text, replacing=replacing)
@@ -151,7 +161,7 @@ class RulesViews:
         status: int = 200,
     ) -> AdminResponse:
         """The editor with a draft and the result of its check."""
-        check = await self._backend.check_rules(text)
+        check = await self._backend.check_rules(text, asked.words)
         return self._page(
             asked, draft=text, replacing=replacing, check=check, notice=notice, version=version, status=status
         )
@@ -168,7 +178,7 @@ class RulesViews:
         status: int = 200,
     ) -> AdminResponse:
         page = rules_page(
-            self._backend.rule_sentences(),
+            self._backend.rule_sentences(asked.words),
             self._backend.rule_file(),
             self._backend.rule_versions(),
             page_layout(asked, self._backend.site(), "/rules"),

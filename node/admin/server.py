@@ -12,7 +12,6 @@ from aiohttp import web
 
 from node.admin.access import AccessViews
 from node.admin.connections import AdminConnectionLimiter
-from node.admin.fields import sentence
 from node.admin.members import MembersViews
 from node.admin.notices import NoticesViews
 from node.admin.objections import ObjectionsViews
@@ -20,6 +19,7 @@ from node.admin.overview import OverviewViews
 from node.admin.people import PeopleViews
 from node.admin.routes import (
     EVERYONE_SIGNED_IN,
+    FILTERS,
     AdminRedirect,
     AdminRequest,
     AdminResponse,
@@ -34,6 +34,7 @@ from node.app.admin import AdminService
 from node.app.signin import SESSION_LIFE, TOKEN_CHARS_MAX, Signed, is_own_form
 from node.errors import NodeError
 from node.framing import HEAD_END, measure
+from node.governance.translations import as_sentence, gettext_lazy
 from node.web.rendering import Renderer, SitePage
 from node.web.translations import SOURCE, Translations
 
@@ -56,11 +57,21 @@ SIGN_IN, SIGN_OUT = "/sign-in", "/sign-out"
 
 
 TROUBLES = {
-    413: TroublePage("Too large", "What was sent is too large.", "Make it shorter."),
-    431: TroublePage("Too large", "What was sent is too large.", "Open the page again."),
+    413: TroublePage(
+        gettext_lazy("Too large"),
+        gettext_lazy("What was sent is too large."),
+        gettext_lazy("Make it shorter."),
+    ),
+    431: TroublePage(
+        gettext_lazy("Too large"),
+        gettext_lazy("What was sent is too large."),
+        gettext_lazy("Open the page again."),
+    ),
 }
 NO_REQUEST = TroublePage(
-    "Not understood", "This request does not come from a browser.", "Open the page again."
+    gettext_lazy("Not understood"),
+    gettext_lazy("This request does not come from a browser."),
+    gettext_lazy("Open the page again."),
 )
 """For every other status with which a request is refused before it is parsed."""
 
@@ -95,7 +106,7 @@ class AdminServer:
         self.ready = asyncio.Event()
         self._backend = backend
         self._address, self._port, self._hosts = address, port, hosts
-        self._renderer = Renderer("node.admin", translations)
+        self._renderer = Renderer("node.admin", translations, FILTERS)
         self._headers = {
             "Server": "procomu",
             "Cache-Control": "no-store",
@@ -205,7 +216,10 @@ class AdminServer:
             response = await self._answer(request)
         except NodeError as trouble:
             response = self._trouble(
-                503, "That did not work", sentence(trouble.message), sentence(trouble.mend)
+                503,
+                gettext_lazy("That did not work"),
+                as_sentence(trouble.message),
+                as_sentence(trouble.mend),
             )
         response.headers.update(self._headers)
         response.force_close()
@@ -213,8 +227,9 @@ class AdminServer:
 
     async def _answer(self, request: web.BaseRequest) -> web.Response:
         if not _is_our_name(request.headers.get("Host", ""), self._hosts):
-            mend = "Use the node's address, or localhost."
-            return self._trouble(421, "Wrong address", "These pages do not have that address.", mend)
+            mend = gettext_lazy("Use the node’s address, or localhost.")
+            message = gettext_lazy("These pages do not have that address.")
+            return self._trouble(421, gettext_lazy("Wrong address"), message, mend)
         cookie = request.cookies.get(COOKIE, "")[: TOKEN_CHARS_MAX + 1]
         signed = self._backend.who(cookie)
         if request.path == SIGN_IN and request.method in {"GET", "POST"}:
@@ -225,10 +240,9 @@ class AdminServer:
         if route is None:
             return self._not_found(request)
         if signed.role not in route.roles:
-            message = f"You are signed in as {signed.label}, who can only issue vouchers."
-            return self._trouble(
-                403, "Not allowed", message, "Ask an admin to do it or to give you another link."
-            )
+            message = gettext_lazy("You are signed in to issue vouchers only.")
+            mend = gettext_lazy("Ask an admin to do it or to give you another link.")
+            return self._trouble(403, gettext_lazy("Not allowed"), message, mend)
         asked = AdminRequest(
             request.path, dict(request.query), await _fields(request), cookie, signed, _origin(request)
         )
@@ -245,11 +259,11 @@ class AdminServer:
         if isinstance(answer, AdminRedirect):
             return _go(answer.where)
         if not answer.is_heavy:
-            response = self._page(answer.page, answer.status, answer.lang)
+            response = self._page(answer.page, answer.status)
             if answer.refresh_s:
                 response.headers["Refresh"] = str(answer.refresh_s)
             return response
-        body = await asyncio.to_thread(self._renderer.render, answer.page, answer.lang)
+        body = await asyncio.to_thread(self._renderer.render, answer.page)
         return _html(body, answer.status)
 
     async def _sign_in(self, request: web.BaseRequest, signed: Signed | None) -> web.Response:
@@ -279,16 +293,25 @@ class AdminServer:
     def _not_found(self, request: web.BaseRequest) -> web.Response:
         known = {route.method for route in self.routes if route.path == request.path}
         if not known:
-            return self._trouble(404, "Page not found", "There is no such page.", "Go back to the overview.")
+            return self._trouble(
+                404,
+                gettext_lazy("Page not found"),
+                gettext_lazy("There is no such page."),
+                gettext_lazy("Go back to the overview."),
+            )
         response = self._trouble(
-            405, "Not possible", "This page cannot be opened like this.", "Use its buttons."
+            405,
+            gettext_lazy("Not possible"),
+            gettext_lazy("This page cannot be opened like this."),
+            gettext_lazy("Use its buttons."),
         )
         response.headers["Allow"] = ", ".join(sorted(known))
         return response
 
     def _not_from_here(self) -> web.Response:
-        mend = "Open the page again and send the form from there."
-        return self._trouble(403, "Not accepted", "This form does not come from these pages.", mend)
+        mend = gettext_lazy("Open the page again and send the form from there.")
+        message = gettext_lazy("This form does not come from these pages.")
+        return self._trouble(403, gettext_lazy("Not accepted"), message, mend)
 
     def _trouble(self, status: int, title: str, message: str, mend: str) -> web.Response:
         return self._page(TroublePage(title, message, mend), status)

@@ -16,6 +16,7 @@ from node.admin.routes import (
 )
 from node.app.admin import AdminService, SiteInfo
 from node.errors import CONFLICT
+from node.governance.translations import gettext_lazy
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,10 @@ class TermsViews:
         if "version" in asked.query:
             found = next((each for each in versions if each.version == asked.query["version"]), None)
             if found is None:
-                return not_there("There is no such version of the terms.", "Choose one from the list.")
+                return not_there(
+                    gettext_lazy("There is no such version of the terms."),
+                    gettext_lazy("Choose one from the list."),
+                )
             around = page_layout(asked, site, "/terms")
             return AdminResponse(TermsVersionPage(around, found, found is versions[0], site.languages))
         values = {f"text-{each.language}": each.text for each in (versions[0].texts if versions else ())}
@@ -89,7 +93,10 @@ class TermsViews:
         written = [(tag, form.text(f"text-{tag}", TERMS_CHARS_MAX)) for tag in tags]
         texts = tuple(TermsText(tag, text) for tag, text in written if text)
         if not texts or texts[0].language != tags[0]:
-            form.refuse(f"text-{tags[0]}", "Write the terms in this language first: it is the binding one.")
+            form.refuse(
+                f"text-{tags[0]}",
+                gettext_lazy("Write the terms in this language first: it is the binding one."),
+            )
         if form.errors:
             return self._page(asked, form.view(), status=422)
         saved = await self._content.save_terms(asked.signed, texts, asked.fields.get("replacing", ""))

@@ -28,14 +28,21 @@ from node.admin.routes import (
 )
 from node.admin.voucher_sheet import NETWORK_CHARS_MAX, SheetPage, make_sheet
 from node.app.admin import AdminService
-from node.app.admin_vouchers import BatchLine, VoucherOrder, VoucherView, batch_line, span_text
+from node.app.admin_vouchers import BatchLine, VoucherOrder, VoucherView, batch_line
+from node.app.signin import span_text
 from node.errors import UNSTORED, Finding
+from node.governance.translations import gettext_lazy
 from node.governance.value_syntax import is_name
 from node.units import Milliseconds
 
 BATCHES_A_PAGE = 20
 GROUP_CHARS_MAX = 40
 _UNIT_MS = {"days": 86_400_000, "hours": 3_600_000, "minutes": 60_000}
+UNITS = (
+    ("days", gettext_lazy("days")),
+    ("hours", gettext_lazy("hours")),
+    ("minutes", gettext_lazy("minutes")),
+)
 _FRESH = {"count": "24", "lasts": "1", "unit": "days", "devices": "3", "group": "day-pass"}
 
 
@@ -54,7 +61,7 @@ class VouchersPage:
     limits: str = ""
     """What an issuer may issue; empty for an admin."""
     count_max: int = BATCH_MAX
-    units: tuple[tuple[str, str], ...] = tuple((unit, unit) for unit in _UNIT_MS)
+    units: tuple[tuple[str, str], ...] = UNITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +136,7 @@ class VouchersViews:
             return self._page(asked, form.view(), idempotency_key=same, status=422)
         sheet = make_sheet(issued, site, network=network, lang=lang)
         page = SheetPage(page_layout(asked, site, "/vouchers"), sheet, issued.batch, len(issued.codes))
-        return AdminResponse(page, lang=lang, is_heavy=True)
+        return AdminResponse(page, is_heavy=True)
 
     async def _batch(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
         return self._batch_page(asked, number_in(asked.query, "number"))
@@ -144,7 +151,7 @@ class VouchersViews:
     async def _voucher(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
         """POST, because codes are secrets and must not be in a URL."""
         form = TypedForm(asked.fields)
-        code = form.line("code", TYPED_CHARS_MAX, wanted="the code as printed")
+        code = form.line("code", TYPED_CHARS_MAX, wanted=gettext_lazy("Write the code as printed."))
         do, notice = asked.fields.get("do", ""), ""
         if do in {"revoke", "restore"} and not form.errors:
             wrong = await self._vouchers.revoke_voucher(asked.signed, code, back=do == "restore")
@@ -190,7 +197,10 @@ class VouchersViews:
     ) -> AdminResponse:
         batch = next((each for each in self._vouchers.batches(asked.signed) if each.number == number), None)
         if batch is None:
-            return not_there(f"You have no batch {number}.", "Choose one from the list of vouchers.")
+            return not_there(
+                gettext_lazy("You have no batch {number}.", number=number),
+                gettext_lazy("Choose one from the list of vouchers."),
+            )
         around = page_layout(asked, self._backend.site(), "/vouchers")
         return AdminResponse(BatchPage(around, self._line(batch), revoked, restored))
 
@@ -202,13 +212,13 @@ def read_order(form: TypedForm) -> VoucherOrder:
     """Parses an order; `form.errors` says what is wrong."""
     count = form.whole("count", 1, BATCH_MAX)
     group = form.line(
-        "group", GROUP_CHARS_MAX, wanted="the name of the group that these people are in"
+        "group", GROUP_CHARS_MAX, wanted=gettext_lazy("Write the name of the group that these people are in.")
     ).lower()
     if group and not is_name(group):
-        form.refuse("group", "Write small letters a-z, digits and hyphens, such as day-pass.")
+        form.refuse("group", gettext_lazy("Write small letters a-z, digits and hyphens, such as day-pass."))
     number, unit = form.whole("lasts", 1, 100_000), form.choice("unit", _UNIT_MS, "days")
     lasts = Milliseconds(number * _UNIT_MS[unit])
     if not LASTS_MIN <= lasts <= LASTS_MAX:
-        form.refuse("lasts", "Choose a time from 10 minutes to 400 days.")
+        form.refuse("lasts", gettext_lazy("Choose a time from 10 minutes to 400 days."))
     devices = form.whole("devices", 0, DEVICES_MAX)
     return VoucherOrder(count, group, lasts, devices, form.line("note", NOTE_CHARS_MAX))

@@ -26,8 +26,11 @@ from node.control.ports import Clock
 from node.control.reconciler import Reconciler
 from node.errors import CONFLICT, Finding, NodeError, StorageTrouble
 from node.governance.sentences import describe
+from node.governance.translations import ENGLISH, N_, Translator, gettext_lazy
 
 SIGN_IN = "admin_sign_in"
+BY_ADMIN = N_("an admin, on the admin page")
+"""How a rule version came into force, as it is stored."""
 TOKEN_BYTES = 24
 EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, never listened on
 
@@ -167,7 +170,7 @@ class AdminService:
             reconciler.registry,
             self._files,
             member_directory=lambda: reconciler.member_directory,
-            look=partial(self._files.look, reconciler, self.keep_rules, "an admin, on the admin page"),
+            look=partial(self._files.look, reconciler, self.keep_rules, BY_ADMIN),
             active_ruleset=lambda: reconciler.active_ruleset,
             strains=lambda member_directory: asyncio.to_thread(
                 new_strains, reconciler.active_ruleset, member_directory
@@ -200,8 +203,8 @@ class AdminService:
     def _check_memory(self) -> None:
         if not self._reconciler.persistence.recalled:
             raise StorageTrouble(
-                "the node could not read its stored data yet, so nothing can be changed",
-                "make the data folder readable; the node tries again by itself",
+                gettext_lazy("the node could not read its stored data yet, so nothing can be changed"),
+                gettext_lazy("make the data folder readable; the node tries again by itself"),
             )
 
     async def _keep(self, changes: Iterable[Change]) -> None:
@@ -245,8 +248,8 @@ class AdminService:
 
     # --- node.admin.ports.AdminService ---
 
-    def overview(self) -> Overview:
-        return self._status_snapshot.overview()
+    def overview(self, words: Translator = ENGLISH) -> Overview:
+        return self._status_snapshot.overview(words)
 
     async def acknowledge_losses(self) -> None:
         """An admin has read which data the database lost."""
@@ -268,18 +271,18 @@ class AdminService:
             tuple((tag, known[tag].name if tag in known else tag) for tag in tags),
         )
 
-    def rule_sentences(self) -> tuple[str, ...]:
-        return describe(self._reconciler.active_ruleset.ruleset)
+    def rule_sentences(self, words: Translator = ENGLISH) -> tuple[str, ...]:
+        return describe(self._reconciler.active_ruleset.ruleset, words)
 
-    async def check_rules(self, text: str) -> RuleCheck:
+    async def check_rules(self, text: str, words: Translator = ENGLISH) -> RuleCheck:
         # Checking evaluates the rules for whole weeks, so it runs in a thread.
         """Checks a rule file; changes nothing."""
-        return await asyncio.to_thread(self._check, text)
+        return await asyncio.to_thread(self._check, text, words)
 
-    def _check(self, text: str) -> RuleCheck:
+    def _check(self, text: str, words: Translator) -> RuleCheck:
         ruleset, findings = amend(self._reconciler.active_ruleset, text, self._reconciler.member_directory)
         changed = difference(self._reconciler.active_ruleset.text, text)
-        return RuleCheck(findings, changed, () if ruleset is None else describe(ruleset))
+        return RuleCheck(findings, changed, () if ruleset is None else describe(ruleset, words))
 
     async def save_rules(self, text: str, replacing: str) -> tuple[Finding, ...]:
         """Saves if there are no errors and the file in force still has fingerprint `replacing`; otherwise
@@ -295,10 +298,10 @@ class AdminService:
                 await self._files.save(text)
             except OSError as error:
                 raise NodeError(
-                    f"the rule file cannot be written: {error.strerror}",
-                    "free some space or make its folder writable",
+                    gettext_lazy("the rule file cannot be written: {reason}", reason=error.strerror),
+                    gettext_lazy("free some space or make its folder writable"),
                 ) from error
-            await self._files.look(self._reconciler, self.keep_rules, "an admin, on the admin page")
+            await self._files.look(self._reconciler, self.keep_rules, BY_ADMIN)
         return check.findings
 
     def rule_versions(self) -> tuple[RuleVersion, ...]:
@@ -357,8 +360,8 @@ def _conflict() -> Finding:
     return Finding(
         CONFLICT,
         0,
-        "someone else has changed the rules.",
-        "copy your text, look at the new rules, and try again",
+        gettext_lazy("Someone else has changed the rules."),
+        gettext_lazy("copy your text, look at the new rules, and try again"),
     )
 
 

@@ -6,11 +6,14 @@ from dataclasses import replace
 from node.accounts.notices import Notice, is_current, notice_findings
 from node.accounts.objections import Objection
 from node.accounts.registry import AccountRegistry
-from node.accounts.terms import Terms, TermsText
+from node.accounts.terms import SAME_TERMS, Terms, TermsText
 from node.app.admin_vouchers import Check, Keep, Unwritable, unwritable
 from node.app.signin import Signed
 from node.errors import CONFLICT, Finding, StorageTrouble
+from node.governance.translations import gettext_lazy
 from node.units import Now
+
+_OTHER_TERMS = gettext_lazy("Someone else has saved other terms.")
 
 
 class AdminContentService:
@@ -46,9 +49,9 @@ class AdminContentService:
             return (refused,)
         current = self.terms()[0]
         if current.version != replacing:
-            return (Finding(CONFLICT, 0, "Someone else has saved other terms.", "look at them first"),)
+            return (Finding(CONFLICT, 0, _OTHER_TERMS, gettext_lazy("look at them first")),)
         if current.texts == texts:
-            return (Finding("terms", 0, "These are the terms in force.", "change something first"),)
+            return (SAME_TERMS,)
         adopted = self._registry.terms.adopt(
             texts, self._instant().today, signed.label, not_below=self._first_terms.version
         )
@@ -98,9 +101,8 @@ class AdminContentService:
             return refused
         answered = self._registry.objections.answer(number, text, self._instant().today)
         if answered is None:
-            return Finding(
-                "contest", 0, "This objection is gone: its author deleted it.", "answer another one"
-            )
+            message = gettext_lazy("This objection is gone: its author deleted it.")
+            return Finding("contest", 0, message, gettext_lazy("answer another one"))
         await self._keep((answered,))
         return None
 

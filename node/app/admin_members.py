@@ -19,6 +19,7 @@ from node.errors import CONFLICT, Finding, StorageTrouble
 from node.governance.document import read_document
 from node.governance.members import FILE_BYTES_MAX, MemberDirectory, parse_members
 from node.governance.rules import MEMBER_TIER
+from node.governance.translations import gettext_lazy
 from node.toml_reader import TomlDocument
 from node.units import AccountId, Now, parse_mac
 
@@ -203,7 +204,7 @@ class AdminMembersService:
         if findings is None and self._file.members_findings:
             return (_BROKEN,)
         if findings is None:
-            return (Finding(CONFLICT, 0, "Someone else has changed the members.", "look at them first"),)
+            return (_CHANGED,)
         await self._look()
         return findings
 
@@ -229,18 +230,26 @@ def _matches(member: MemberEntry, text: str) -> bool:
     )
 
 
-_NOBODY = Finding("member", 0, "No member has this account.", "choose one from the list of members")
+_CHANGED = Finding(
+    CONFLICT, 0, gettext_lazy("Someone else has changed the members."), gettext_lazy("look at them first")
+)
+_NOBODY = Finding(
+    "member",
+    0,
+    gettext_lazy("No member has this account."),
+    gettext_lazy("choose one from the list of members"),
+)
 _BROKEN = Finding(
     "member",
     0,
-    "The members' file was changed by hand and has errors, so nothing was changed.",
-    "fix the file first: the list of members says where",
+    gettext_lazy("The members’ file was changed by hand and has errors, so nothing was changed."),
+    gettext_lazy("fix the file first: the list of members says where"),
 )
 _NO_DAY = Finding(
     "member",
     0,
-    "This node does not know the date, and cards need one.",
-    "set its clock, or let it reach NTP",
+    gettext_lazy("This node does not know the date, and cards need one."),
+    gettext_lazy("set its clock, or let it reach NTP"),
 )
 
 
@@ -252,7 +261,7 @@ if TYPE_CHECKING:
     from tomlkit.items import AoT, Table
 
 
-_BY_HAND = "change the members' file by hand; it is in force within two seconds"
+_BY_HAND = gettext_lazy("change the members’ file by hand; it is in force within two seconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +319,12 @@ def _find(text: str, account: str) -> _LineRange | tuple[Finding, ...]:
     )
     if index < 0:
         return (
-            Finding("member", 0, f"No account {account!r:.60} is in the file.", "look at the list again"),
+            Finding(
+                "member",
+                0,
+                gettext_lazy("No account {text} is in the file.", text=f"{account!r:.60}"),
+                gettext_lazy("look at the list again"),
+            ),
         )
     start = document.lines.get(("account", index, ""), 0) - 1
     if start < 0:
@@ -417,6 +431,5 @@ def _compared(member: MemberEntry) -> tuple[object, ...]:
 
 
 def _unusual() -> Finding:
-    return Finding(
-        "member", 0, "This account is written in a way that this page cannot change safely.", _BY_HAND
-    )
+    message = gettext_lazy("This account is written in a way that this page cannot change safely.")
+    return Finding("member", 0, message, _BY_HAND)

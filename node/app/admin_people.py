@@ -15,6 +15,8 @@ from node.app.status import binding
 from node.control.reconciler import Reconciler
 from node.errors import Finding
 from node.governance.rules import Way
+from node.governance.sentences import allowance_in
+from node.governance.translations import ENGLISH, Translator, gettext_lazy
 from node.sessions import state as session_state
 from node.units import NO_RATES, AccountId, Bytes, MacAddress, Rates, Usage, parse_mac
 
@@ -111,14 +113,15 @@ class AdminPeopleService:
             ways=tuple(ways),
         )
 
-    def person(self, account: str) -> PersonDetails | None:
+    def person(self, account: str, words: Translator = ENGLISH) -> PersonDetails | None:
         name = AccountId(account)
         devices = self.devices(name)
         voucher = self._registry.vouchers.of_account(name)
         is_member = name in self._reconciler.member_directory.by_account
         if not devices and voucher is None and not is_member:
             return None
-        rule, sentence = binding(self._reconciler.allowance(name))
+        allowance = self._reconciler.allowance(name)
+        rule, sentence = binding(allowance_in(words, allowance, self._reconciler.active_ruleset.ruleset))
         return PersonDetails(
             row=self.row(name),
             groups=tuple(sorted(self._reconciler.effective_policy.unit(name).groups)),
@@ -153,16 +156,16 @@ class AdminPeopleService:
         known = {device.mac for device in self.devices(AccountId(account)) if device.state != "blocked"}
         wanted = known if mac is None else known & {mac}
         if not wanted:
-            return Finding(
-                "block", 0, "This account has no such device, or it is blocked already.", "choose another"
-            )
+            message = gettext_lazy("This account has no such device, or it is blocked already.")
+            return Finding("block", 0, message, gettext_lazy("choose another"))
         for each in sorted(wanted):
             await self._reconciler.block(each, because)
         return None
 
     async def unblock(self, mac: MacAddress) -> Finding | None:
         if not isinstance(self._session_table.state(mac), session_state.Blocked):
-            return Finding("unblock", 0, "This device is not blocked.", "look at the list again")
+            message = gettext_lazy("This device is not blocked.")
+            return Finding("unblock", 0, message, gettext_lazy("look at the list again"))
         await self._reconciler.unblock(mac)
         return None
 

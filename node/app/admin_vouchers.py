@@ -18,8 +18,9 @@ from node.accounts.vouchers import (
 )
 from node.accounts.vouchers import IssueResult as Fresh
 from node.app.idempotency import RANDOM_BYTES, IdempotencyKeys
-from node.app.signin import Signed, beyond
+from node.app.signin import Signed, beyond, span_text
 from node.errors import UNSTORED, Finding, StorageTrouble
+from node.governance.translations import gettext_lazy
 from node.units import AccountId, Milliseconds, Monotonic, Now
 
 Keep = Callable[[Iterable[Change]], Awaitable[None]]
@@ -114,7 +115,8 @@ class AdminVouchersService:
         # Also for the second of two clicks: codes that a power cut would make worthless are never shown.
         await self._keep(fresh.changes)
         if trouble := self._trouble(fresh.changes):
-            return (Finding(UNSTORED, 0, f"The vouchers cannot be stored yet: {trouble}.", _TRY_AGAIN),)
+            message = gettext_lazy("The vouchers cannot be stored yet: {trouble}.", trouble=trouble)
+            return (Finding(UNSTORED, 0, message, _TRY_AGAIN),)
         return IssuedBatch(fresh.batch, tuple(map(shown, fresh.codes)))
 
     def _issue(
@@ -175,7 +177,8 @@ class AdminVouchersService:
         self._check()
         batch = self._vouchers.batches.get(number)
         if batch is None or not _may_see(signed, batch):
-            return Finding("voucher", 0, f"You have no batch {number}.", "choose one from the list")
+            message = gettext_lazy("You have no batch {number}.", number=number)
+            return Finding("voucher", 0, message, gettext_lazy("choose one from the list"))
         return await self._turn(self._vouchers.of_batch(number), back=back)
 
     def find(self, signed: Signed, typed: str) -> VoucherView | Finding:
@@ -226,15 +229,20 @@ def voucher_view(vouchers: VoucherStore, voucher: Voucher, now: Monotonic) -> Vo
 
 def unwritable(trouble: str) -> Finding:
     """Finding for a change that is refused because the disk cannot be written."""
-    message = f"The node cannot save anything right now, so nothing was changed: {trouble}."
-    return Finding(UNSTORED, 0, message, "send this again when the disk can be written")
+    message = gettext_lazy(
+        "The node cannot save anything right now, so nothing was changed: {trouble}.", trouble=trouble
+    )
+    return Finding(UNSTORED, 0, message, gettext_lazy("send this again when the disk can be written"))
 
 
 def in_memory_only(trouble: str) -> StorageTrouble:
     """Error for a change that took effect but is not on the disk."""
     return StorageTrouble(
-        f"It is done, but will be lost if the node stops before the disk can be written: {trouble}.",
-        "check it again when the disk can be written",
+        gettext_lazy(
+            "It is done, but will be lost if the node stops before the disk can be written: {trouble}.",
+            trouble=trouble,
+        ),
+        gettext_lazy("check it again when the disk can be written"),
     )
 
 
@@ -246,20 +254,36 @@ def _may_see(signed: Signed, batch: Batch) -> bool:
     return signed.role == "admin" or batch.issued_by == signed.label
 
 
-_TRY_AGAIN = "send the same form again; the same vouchers are shown once they are stored"
-_STALE = Finding("ticket", 0, "This form is too old, so nothing was issued.", "check it and send it again")
+_TRY_AGAIN = gettext_lazy("send the same form again; the same vouchers are shown once they are stored")
+_STALE = Finding(
+    "ticket",
+    0,
+    gettext_lazy("This form is too old, so nothing was issued."),
+    gettext_lazy("check it and send it again"),
+)
 _CROWDED = Finding(
-    "ticket", 0, "Too many vouchers were issued recently.", "wait an hour, and issue more in one batch"
+    "ticket",
+    0,
+    gettext_lazy("Too many vouchers were issued recently."),
+    gettext_lazy("wait an hour, and issue more in one batch"),
 )
 _SHOWN_BEFORE = Finding(
     "ticket",
     0,
-    "These vouchers were issued already, and their codes are no longer shown.",
-    "find their batch in the list; to issue more, send the form again",
+    gettext_lazy("These vouchers were issued already, and their codes are no longer shown."),
+    gettext_lazy("find their batch in the list; to issue more, send the form again"),
 )
-_MISTYPED = Finding("voucher", 0, "This is not a voucher code.", "compare it letter by letter with the paper")
+_MISTYPED = Finding(
+    "voucher",
+    0,
+    gettext_lazy("This is not a voucher code."),
+    gettext_lazy("compare it letter by letter with the paper"),
+)
 _UNKNOWN = Finding(
-    "voucher", 0, "No voucher of yours has this code.", "compare it with the paper, or ask who issued it"
+    "voucher",
+    0,
+    gettext_lazy("No voucher of yours has this code."),
+    gettext_lazy("compare it with the paper, or ask who issued it"),
 )
 
 
@@ -281,12 +305,6 @@ def batch_line(batch: Batch, counts: Mapping[VoucherState, int]) -> BatchLine:
     return BatchLine(
         batch, span_text(batch.lasts_ms), tuple((state, counts.get(state, 0)) for state in VOUCHER_STATES)
     )
-
-
-def span_text(duration: Milliseconds) -> str:
-    """The duration in English, for the admin pages."""
-    found = span(duration)
-    return f"{found.number} {found.unit}{'' if found.number == 1 else 's'}"
 
 
 Unit = Literal["day", "hour", "minute"]

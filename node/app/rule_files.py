@@ -26,6 +26,7 @@ from node.control.reconciler import Reconciler
 from node.errors import Finding, InvalidFile, NodeError
 from node.governance.members import FILE_BYTES_MAX as MEMBERS_BYTES_MAX
 from node.governance.members import MemberDirectory, parse_members
+from node.governance.translations import N_, gettext_lazy
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,8 @@ LOOK_EVERY_S = 0.3
 COPY_EVERY_LOOKS = 100
 """A copy that could not be written is retried after this many looks."""
 FILE_BYTES_MAX = 256 * 1024
+BY_START, BY_EDIT = N_("the node's start"), N_("an edit of the file")
+"""How a rule version came into force, as it is stored."""
 
 Stamp = tuple[int, int, int] | None
 Keep = Callable[[ActiveRuleset, str], Awaitable[None]]
@@ -138,7 +141,7 @@ class RuleFiles:
     async def watch(self, reconciler: Reconciler, keep: Keep) -> None:
         """Runs until cancelled: a change on disk is in force, or reported as invalid, within two seconds. A file is
         read when it has not changed between two looks, so that a half-written one is not taken."""
-        await keep(reconciler.active_ruleset, "the node's start")
+        await keep(reconciler.active_ruleset, BY_START)
         await asyncio.to_thread(self._write_copies)
         before = self._seen
         for number in itertools.count(1):
@@ -149,7 +152,7 @@ class RuleFiles:
             if stamps not in {self._seen, before}:
                 before = stamps
             elif stamps != self._seen:
-                await self.look(reconciler, keep, "an edit of the file")
+                await self.look(reconciler, keep, BY_EDIT)
 
     async def look(self, reconciler: Reconciler, keep: Keep, by: str) -> None:
         """Reads both files now and puts the valid ones in force."""
@@ -193,8 +196,8 @@ class RuleFiles:
             _replace(self.members, edited)
         except OSError as error:
             raise NodeError(
-                f"the members file cannot be written: {error.strerror}",
-                "free some space or make its folder writable",
+                gettext_lazy("the members file cannot be written: {reason}", reason=error.strerror),
+                gettext_lazy("free some space or make its folder writable"),
             ) from error
         return ()
 

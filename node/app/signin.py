@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from node.accounts.vouchers import BATCH_MAX, DEVICES_MAX, LASTS_MAX, LASTS_MIN
 from node.errors import Finding
+from node.governance.translations import gettext_lazy, in_a_row, ngettext_lazy
 from node.governance.value_syntax import is_name
 from node.units import Milliseconds, Monotonic, parse_duration
 
@@ -53,11 +54,17 @@ class Grant:
     @property
     def sentence(self) -> str:
         """Text for admins and the issuer."""
-        groups = " or ".join(self.groups)
-        devices = "one device" if self.devices_max == 1 else f"{self.devices_max} devices"
-        return (
-            f"At most {self.per_day} vouchers a day, in the group {groups}, each for up to "
-            f"{_span(self.lasts_max)} and {devices} at once."
+        return in_a_row(
+            ngettext_lazy(
+                "At most {number} voucher a day.", "At most {number} vouchers a day.", self.per_day
+            ),
+            gettext_lazy("Groups: {groups}.", groups=", ".join(self.groups)),
+            gettext_lazy("Each lasts at most {time}.", time=span_text(self.lasts_max)),
+            ngettext_lazy(
+                "Each is for {number} device at once.",
+                "Each is for at most {number} devices at once.",
+                self.devices_max,
+            ),
         )
 
 
@@ -83,6 +90,14 @@ class Signed:
 
 
 ADMIN = Signed("admin")
+
+
+def label_text(label: str) -> str:
+    """`Signed.label`, also one that was stored, as a text for pages."""
+    role, _, name = label.partition(" ")
+    if role == "admin":
+        return gettext_lazy("admin {name}", name=name) if name else gettext_lazy("admin")
+    return gettext_lazy("issuer {name}", name=name) if role == "issuer" and name else label
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +150,16 @@ def read_signed(
     name = " ".join(name.split())
     if name and not _NAME.fullmatch(name):
         raise ValueError(
-            f"{name!r:.60} is not a name; write letters, digits and spaces, at most {NAME_CHARS_MAX}, such as library"
+            gettext_lazy(
+                "{text} is not a name; write letters, digits and spaces, at most {most}, such as library",
+                text=f"{name!r:.60}",
+                most=NAME_CHARS_MAX,
+            )
         )
     if each == "issuer" and not name:
-        raise ValueError("an issuer needs a name to find their vouchers again; give one such as library")
+        raise ValueError(
+            gettext_lazy("an issuer needs a name to find their vouchers again; give one such as library")
+        )
     if each == "issuer":
         return Signed(each, name, read_grant(groups, lasts, devices, per_day))
     if any(text.strip() for text in (groups, lasts, devices, per_day)):
@@ -275,16 +296,17 @@ def read_grant(groups: str, lasts: str, devices: str, per_day: str) -> Grant:
     names = tuple(dict.fromkeys(groups.lower().replace(",", " ").split())) or usual.groups
     if len(names) > GROUPS_MAX or any(not is_name(name) or len(name) > GROUP_CHARS_MAX for name in names):
         raise ValueError(
-            f"{groups!r:.80} are not groups; write up to {GROUPS_MAX} names such as day-pass, separated by commas"
+            gettext_lazy(
+                "{text} are not groups; write up to {most} names such as day-pass, separated by commas",
+                text=f"{groups!r:.80}",
+                most=GROUPS_MAX,
+            )
         )
-    duration = parse_duration(lasts.strip()) if lasts.strip() else usual.lasts_max
-    if not LASTS_MIN <= duration <= LASTS_MAX:
-        raise ValueError(f"{lasts!r:.40} is not a time for vouchers; write one from 10 minutes to 400 days")
     return Grant(
         names,
-        duration,
-        _whole(devices, usual.devices_max, DEVICES_MAX, "number of devices"),
-        _whole(per_day, usual.per_day, PER_DAY_MAX, "number of vouchers a day"),
+        _duration(lasts, usual.lasts_max),
+        _whole(devices, usual.devices_max, DEVICES_MAX),
+        _whole(per_day, usual.per_day, PER_DAY_MAX),
     )
 
 
@@ -294,20 +316,26 @@ def beyond(
     """Findings where an order of `count` vouchers exceeds the grant."""
     findings = []
     if group not in grant.groups:
-        groups = " or ".join(grant.groups)
+        message = gettext_lazy("You cannot issue vouchers for the group {group}.", group=group)
+        groups = ", ".join(grant.groups)
         findings.append(
-            Finding("group", 0, f"You cannot issue vouchers for the group {group}.", f"write {groups}")
+            Finding("group", 0, message, gettext_lazy("write one of these: {groups}", groups=groups))
         )
     if lasts > grant.lasts_max:
-        most = _span(grant.lasts_max)
-        findings.append(Finding("lasts", 0, f"Your vouchers last at most {most}.", f"choose {most} or less"))
+        message = gettext_lazy("Your vouchers last at most {time}.", time=span_text(grant.lasts_max))
+        findings.append(Finding("lasts", 0, message, gettext_lazy("choose a shorter time")))
     if not 1 <= devices <= grant.devices_max:
-        message = f"Your vouchers serve 1 to {grant.devices_max} devices at once."
-        findings.append(Finding("devices", 0, message, f"write a number from 1 to {grant.devices_max}"))
+        message = gettext_lazy("Your vouchers are not for that many devices at once.")
+        mend = gettext_lazy("write a number from 1 to {most}", most=grant.devices_max)
+        findings.append(Finding("devices", 0, message, mend))
     left = max(0, grant.per_day - issued_today)
     if count > left:
-        message = f"You can issue {grant.per_day} vouchers a day, and {left} are left today."
-        mend = f"issue {left} or fewer, or ask an admin" if left else "continue tomorrow, or ask an admin"
+        message = gettext_lazy(
+            "Your limit of vouchers a day is {most}. Left today: {left}.", most=grant.per_day, left=left
+        )
+        mend = gettext_lazy("continue tomorrow, or ask an admin")
+        if left:
+            mend = gettext_lazy("issue {left} or fewer, or ask an admin", left=left)
         findings.append(Finding("count", 0, message, mend))
     return tuple(findings)
 
@@ -329,17 +357,42 @@ def from_list(stored: Any) -> Grant | None:
     return None
 
 
-def _whole(typed: str, usual: int, most: int, what: str) -> int:
+def _duration(typed: str, usual: Milliseconds) -> Milliseconds:
+    if not typed.strip():
+        return usual
+    try:
+        duration = parse_duration(typed.strip())
+    except ValueError:
+        duration = Milliseconds(0)
+    if not LASTS_MIN <= duration <= LASTS_MAX:
+        raise ValueError(
+            gettext_lazy(
+                "{text} is not a time for vouchers; write one from 10 minutes to 400 days",
+                text=f"{typed!r:.40}",
+            )
+        )
+    return duration
+
+
+def _whole(typed: str, usual: int, most: int) -> int:
     typed = typed.strip()
     if not typed:
         return usual
     if not (typed.isascii() and typed.isdecimal()) or not 1 <= int(typed[:9]) <= most or len(typed) > 9:
-        raise ValueError(f"{typed!r:.20} is not a {what}; write one from 1 to {most}")
+        raise ValueError(
+            gettext_lazy(
+                "{text} does not fit; write a number from 1 to {most}", text=f"{typed!r:.20}", most=most
+            )
+        )
     return int(typed)
 
 
-def _span(duration: Milliseconds) -> str:
-    for unit, size in (("day", _DAY_MS), ("hour", 3_600_000), ("minute", 60_000), ("second", 1_000)):
-        if duration % size == 0:
-            return f"{duration // size} {unit}{'' if duration == size else 's'}"
-    return f"{duration // 1000} seconds"
+def span_text(duration: Milliseconds) -> str:
+    """In the largest unit that is exact; parts of a second are dropped."""
+    if duration % _DAY_MS == 0:
+        return ngettext_lazy("{number} day", "{number} days", duration // _DAY_MS)
+    if duration % 3_600_000 == 0:
+        return ngettext_lazy("{number} hour", "{number} hours", duration // 3_600_000)
+    if duration % 60_000 == 0:
+        return ngettext_lazy("{number} minute", "{number} minutes", duration // 60_000)
+    return ngettext_lazy("{number} second", "{number} seconds", duration // 1000)

@@ -15,7 +15,8 @@ from node.control.reconciler import Reconciler
 from node.enforcement.plan import TableUse
 from node.enforcement.shares import GuaranteedParts
 from node.governance.allowance import Allowance
-from node.governance.sentences import describe
+from node.governance.sentences import allowance_in, amount_lazy, describe, number_lazy
+from node.governance.translations import ENGLISH, Translator, gettext_lazy, ngettext_lazy
 from node.sessions import state as session_state
 from node.sessions.table import SessionTable
 from node.supervision import Parts
@@ -107,7 +108,8 @@ class StatusSnapshot:
         self._peers, self._waiting, self._warned = peers, waiting, warned
         self._losses, self._table_use = losses, table_use
 
-    def overview(self) -> Overview:
+    def overview(self, words: Translator = ENGLISH) -> Overview:
+        """`words` translates the sentences of rules."""
         reconciler = self._reconciler
         ruleset = reconciler.active_ruleset.ruleset
         return Overview(
@@ -117,11 +119,11 @@ class StatusSnapshot:
             uplink=ruleset.shaped,
             uplink_rate=reconciler.uplink_rate,
             waiting=self._waiting(),
-            online=self._online(),
+            online=self._online(words),
             peers=tuple(
                 PeerRow(p.node, p.name, p.state, p.addresses, p.heard_seconds_ago) for p in self._peers()
             ),
-            sentences=describe(ruleset),
+            sentences=describe(ruleset, words),
             warnings=self.warnings(),
             has_lost=bool(self._losses()),
             flows=self._flows(),
@@ -134,25 +136,40 @@ class StatusSnapshot:
         told += [text for text in (troubles.kernel, troubles.storage) if text]
         told += self._losses()
         told += [
-            f"The rule file is not in force: {finding}" for finding in reconciler.active_ruleset.rejected
+            gettext_lazy("The rule file is not in force: {finding}", finding=str(finding))
+            for finding in reconciler.active_ruleset.rejected
         ]
         told += [
-            f"The rules are in force, but no longer fit the members: {finding}"
+            gettext_lazy(
+                "The rules are in force, but no longer fit the members: {finding}", finding=str(finding)
+            )
             for finding in reconciler.active_ruleset.strained
         ]
-        told += [f"The members file is not in force: {finding}" for finding in self._files.members_findings]
         told += [
-            f"{p.name} stopped: {p.last_trouble}"
+            gettext_lazy("The members file is not in force: {finding}", finding=str(finding))
+            for finding in self._files.members_findings
+        ]
+        told += [
+            gettext_lazy("{part} stopped: {trouble}", part=p.name, trouble=p.last_trouble)
             for p in self._parts.health.values()
             if not p.running and p.last_trouble
         ]
         told += _promises(reconciler.effective_policy.kept())
         if reconciler.moment().clock == "unknown":
             told.append(
-                "This node does not know the date: limits with times are paused. Set the clock, or let it reach NTP."
+                gettext_lazy(
+                    "This node does not know the date: limits with times are paused. Set the clock, or let it reach NTP."
+                )
             )
         told += self._flows().warnings
-        return (*told, *self._warned(), *(f"The rule file, {w}" for w in reconciler.active_ruleset.warnings))
+        return (
+            *told,
+            *self._warned(),
+            *(
+                gettext_lazy("The rule file, {warning}", warning=str(each))
+                for each in reconciler.active_ruleset.warnings
+            ),
+        )
 
     def _flows(self) -> FlowsRow:
         reconciler, limit = self._reconciler, self._config.lan.flows_per_device
@@ -162,18 +179,20 @@ class StatusSnapshot:
         month = period_name("month", self._reconciler.today())
         return (self._reconciler.ledger.total(account, month) if month else EMPTY_BUCKET).uplink
 
-    def _online(self) -> tuple[OnlineRow, ...]:
+    def _online(self, words: Translator) -> tuple[OnlineRow, ...]:
         session_table = self._reconciler.session_table
         devices: dict[AccountId, int] = {}
         for mac, session_entry in session_table.session_entries.items():
             if isinstance(session_table.state(mac), session_state.Authorized):
                 devices[session_entry.account] = devices.get(session_entry.account, 0) + 1
-        rows = [self._row(account, count) for account, count in devices.items()]
+        rows = [self._row(account, count, words) for account, count in devices.items()]
         return tuple(sorted(rows, key=lambda row: (-(row.rate.down + row.rate.up), row.account)))
 
-    def _row(self, account: AccountId, devices: int) -> OnlineRow:
+    def _row(self, account: AccountId, devices: int, words: Translator) -> OnlineRow:
         reconciler = self._reconciler
         allowance = reconciler.allowances.get(account) or reconciler.allowance(account)
+        if words is not ENGLISH:
+            allowance = allowance_in(words, allowance, reconciler.active_ruleset.ruleset)
         rule, sentence = binding(allowance)
         return OnlineRow(
             account=account,
@@ -192,13 +211,19 @@ def _promises(kept: GuaranteedParts) -> list[str]:
     """Warnings about lifelines and floors that the uplink cannot guarantee to the accounts authorized now."""
     if kept.lifelines_permille < 1000:
         return [
-            f"The line is too slow for the lifelines of everyone here: each gets {kept.lifelines_permille // 10} % of "
-            "its lifeline. Lower the lifeline in [charter], or find a faster line."
+            gettext_lazy(
+                "The line is too slow for the lifelines of everyone here: each gets {percent} % of its lifeline. "
+                "Lower the lifeline in [charter], or find a faster line.",
+                percent=kept.lifelines_permille // 10,
+            )
         ]
     if kept.extras_permille < 1000:
         return [
-            "Floors do not fit the uplink: everyone keeps the lifeline, and of what floors promise beyond it each gets "
-            f"{kept.extras_permille // 10} %. Lower floors."
+            gettext_lazy(
+                "Floors do not fit the uplink: everyone keeps the lifeline, and of what floors promise beyond it each "
+                "gets {percent} %. Lower floors.",
+                percent=kept.extras_permille // 10,
+            )
         ]
     return []
 
@@ -210,7 +235,9 @@ def binding(allowance: Allowance) -> tuple[str, str]:
 
 
 def shown(rates: Rates) -> str:
-    return f"{show_rate(rates.down)} down, {show_rate(rates.up)} up"
+    return gettext_lazy(
+        "{down} down, {up} up", down=amount_lazy(show_rate(rates.down)), up=amount_lazy(show_rate(rates.up))
+    )
 
 
 FULL_PERCENT = 75
@@ -237,22 +264,32 @@ def device_label(mac: MacAddress, session_table: SessionTable, registry: Account
     """A device as admins see it: its name if it has one, its MAC address and its account."""
     session_entry, name = session_table.session_entries.get(mac), registry.bindings.name_of(mac)
     device = f"{name} ({mac})" if name else mac
-    return f"{device} of {session_entry.account}" if session_entry is not None else device
+    if session_entry is None:
+        return device
+    return gettext_lazy("{device} of {account}", device=device, account=session_entry.account)
 
 
 def _warnings(use: TableUse, per_device: int, refused: tuple[str, ...]) -> Iterator[str]:
     for device in refused[:NAMED_MAX]:
-        yield (
-            f"{device} wants more than {per_device:,} connections at once, or opens them too fast: it is refused more. "
-            "Ask its owner what runs on it. The limit is lan.flows_per_device."
+        yield gettext_lazy(
+            "{device} wants more than {most} connections at once, or opens them too fast: it is refused more. "
+            "Ask its owner what runs on it. The limit is lan.flows_per_device.",
+            device=device,
+            most=number_lazy(per_device),
         )
     if len(refused) > NAMED_MAX:
-        yield f"{len(refused) - NAMED_MAX} other devices want too many connections as well."
+        yield ngettext_lazy(
+            "{number} other device wants too many connections as well.",
+            "{number} other devices want too many connections as well.",
+            len(refused) - NAMED_MAX,
+        )
     percent = 100 * use.entries // use.size if use.size else 0
     if percent >= FULL_PERCENT:
-        yield (
-            f"The kernel tracks {use.entries:,} connections, {percent} % of what it can. When it is full, new ones "
-            "fail for everyone: lower lan.flows_per_device, or raise net.netfilter.nf_conntrack_max."
+        yield gettext_lazy(
+            "The kernel tracks {number} connections, {percent} % of what it can. When it is full, new ones fail for "
+            "everyone: lower lan.flows_per_device, or raise net.netfilter.nf_conntrack_max.",
+            number=number_lazy(use.entries),
+            percent=percent,
         )
 
 

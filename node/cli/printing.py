@@ -7,6 +7,7 @@ from typing import Any
 import segno
 
 from node.accounts.vouchers import Batch
+from node.admin.routes import FILTERS
 from node.admin.voucher_sheet import PrintedSheet, make_sheet
 from node.app.admin import SiteInfo
 from node.app.admin_vouchers import IssuedBatch
@@ -32,7 +33,7 @@ def sheet(answer: Mapping[str, Any], *, network: str, lang: str) -> bytes:
     place = SiteInfo(**{**answer["place"], "zones": (), "languages": ()})
     slips = make_sheet(issued, place, network=network, lang=lang)
     page = PrintedSheet(slips, issued.batch, len(issued.codes))
-    return Renderer("node.admin", read_catalogues().translations).render(page, lang)
+    return Renderer("node.admin", read_catalogues().translations, FILTERS).render(page, lang)
 
 
 def card_picture(answer: Mapping[str, Any]) -> bytes:

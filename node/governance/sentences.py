@@ -32,7 +32,7 @@ from node.governance.rules import (
 )
 from node.governance.selection import ONLY_GUESTS, selects
 from node.governance.times import Times, to_text
-from node.governance.translations import ENGLISH, N_, Translator
+from node.governance.translations import ENGLISH, N_, LazyText, Translator
 from node.units import (
     GIGA,
     KILO,
@@ -606,6 +606,11 @@ _AMOUNTS = {
     "Gbit/s": N_("{number} Gbit/s"),
 }
 
+# Translators: a number with decimals, as 1.5.
+_DECIMALS = N_("{whole}.{decimals}")
+# Translators: a number of four or more digits, as 65,536.
+_THOUSANDS = N_("{thousands},{units}")
+
 
 def amount_words(text: str, words: Translator = ENGLISH) -> str:
     """The output of `node.units`, such as ``36.8 Mbit/s`` or ``60 GB``, in another language: ``36,8 Mbit/s``, ``60
@@ -614,10 +619,24 @@ def amount_words(text: str, words: Translator = ENGLISH) -> str:
     return words.gettext(_AMOUNTS[unit]).format(number=number_words(number, words))
 
 
+def amount_lazy(text: str) -> LazyText:
+    """The same for a language that is known later."""
+    number, _, unit = text.partition(" ")
+    whole, point, decimals = number.partition(".")
+    shown = LazyText(_DECIMALS, {"whole": whole, "decimals": decimals}) if point else number
+    return LazyText(_AMOUNTS[unit], {"number": shown})
+
+
+def number_lazy(number: int) -> str:
+    """``65,536``, for a language that is known later."""
+    if number < 1000:
+        return str(number)
+    return LazyText(_THOUSANDS, {"thousands": number_lazy(number // 1000), "units": f"{number % 1000:03}"})
+
+
 def number_words(number: str, words: Translator = ENGLISH) -> str:
     """A number in digits, with a decimal point."""
     whole, point, decimals = number.partition(".")
     if not point:
         return number
-    # Translators: a number with decimals, as 1.5.
-    return words.gettext("{whole}.{decimals}").format(whole=whole, decimals=decimals)
+    return words.gettext(_DECIMALS).format(whole=whole, decimals=decimals)

@@ -1,7 +1,9 @@
-"""Translation of rule sentences: whole messages from a catalogue, English where there is none."""
+"""Translation of whole messages from a catalogue, English where there is none: at once by a `Translator`, or later, when
+the language is known, as a `LazyText`."""
 
+from collections.abc import Mapping
 from gettext import NullTranslations
-from typing import Protocol
+from typing import Protocol, Self
 
 
 class Translator(Protocol):
@@ -20,3 +22,84 @@ ENGLISH: Translator = NullTranslations()
 def N_(message: str) -> str:  # noqa: N802 - the usual mark
     """Marks a message that is translated elsewhere."""
     return message
+
+
+class LazyText(str):
+    """A text in English with a template and fields, from which `translate` makes it in another language. Everything that
+    only needs English, such as the log and the command line, uses it as the string that it is."""
+
+    __slots__ = ("fields", "is_sentence", "many", "number", "template")
+    template: str
+    many: str
+    """Template of the plural; empty for a text without one."""
+    number: int
+    fields: Mapping[str, object]
+    is_sentence: bool
+    """Whether the text gets a capital first letter and a full stop."""
+
+    def __new__(
+        cls,
+        template: str,
+        fields: Mapping[str, object],
+        *,
+        many: str = "",
+        number: int = 1,
+        is_sentence: bool = False,
+    ) -> Self:
+        """`fields` can be numbers, lazy texts, and strings, which are the same in all languages."""
+        chosen = many if many and number != 1 else template
+        text = chosen.format(**fields) if fields else chosen
+        made = super().__new__(cls, _sentence(text) if is_sentence else text)
+        made.template, made.many, made.number = template, many, number
+        made.fields, made.is_sentence = fields, is_sentence
+        return made
+
+    def __getnewargs_ex__(self) -> tuple[tuple[str, Mapping[str, object]], dict[str, object]]:
+        more = {"many": self.many, "number": self.number, "is_sentence": self.is_sentence}
+        return (self.template, self.fields), more
+
+
+def gettext_lazy(message: str, **fields: object) -> LazyText:
+    """Marks a message, and binds its named fields."""
+    return LazyText(message, fields)
+
+
+def ngettext_lazy(one: str, many: str, number: int, **fields: object) -> LazyText:
+    """Marks a message with a plural; both texts can use the field ``number``."""
+    return LazyText(one, {"number": number, **fields}, many=many, number=number)
+
+
+def translate(text: str, words: Translator) -> str:
+    """A lazy text in another language; any other text unchanged."""
+    if not isinstance(text, LazyText):
+        return text
+    said = (
+        words.ngettext(text.template, text.many, text.number) if text.many else words.gettext(text.template)
+    )
+    if text.fields:
+        said = said.format(
+            **{
+                n: translate(value, words) if isinstance(value, str) else value
+                for n, value in text.fields.items()
+            }
+        )
+    return _sentence(said) if text.is_sentence else said
+
+
+def as_sentence(text: str) -> str:
+    """`text` with a capital first letter and a full stop, in every language."""
+    if not isinstance(text, LazyText):
+        return _sentence(text)
+    return LazyText(text.template, text.fields, many=text.many, number=text.number, is_sentence=True)
+
+
+def in_a_row(*texts: str, between: str = " ") -> str:
+    """Whole sentences, or names in a list, one after the other."""
+    if not any(isinstance(text, LazyText) for text in texts):
+        return between.join(texts)
+    fields = {f"text{number}": text for number, text in enumerate(texts)}
+    return LazyText(between.join(f"{{{name}}}" for name in fields), fields)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].removesuffix('.')}."

@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
+from node.governance.translations import LazyText, translate
 from node.web.translations import SOURCE, Translations
 
 PAGES_REMEMBERED = 64
@@ -35,11 +36,19 @@ class Renderer:
     """Renders with the folder ``templates`` of a package: its HTML files, and its style sheets, which templates include
     as ``styles.NAME``. Each template is read when it is first needed."""
 
-    def __init__(self, package: str, translations: Mapping[str, Translations] | None = None) -> None:
+    def __init__(
+        self,
+        package: str,
+        translations: Mapping[str, Translations] | None = None,
+        filters: Mapping[str, Callable[..., str]] | None = None,
+    ) -> None:
+        """`filters` are those of this site only."""
         self.translations = translations or {SOURCE: Translations(SOURCE)}
         """By language tag."""
         loader = PackageLoader(package)
         self._environment = environment = _environment(loader)
+        environment.filters.update(filters or {})
+        environment.globals["printed"] = self._printed
         styles = {
             name.removesuffix(".css"): " ".join(loader.get_source(environment, name)[0].split())
             for name in environment.list_templates(["css"])
@@ -62,12 +71,24 @@ class Renderer:
         """Translations for a tag; the source language without a catalogue."""
         return self.translations.get(tag) or self.translations[SOURCE]
 
-    def render(self, page: SitePage, lang: str = SOURCE) -> bytes:
-        """The page as UTF-8; characters that it cannot have are replaced."""
+    def render(self, page: SitePage, lang: str = SOURCE, **layout: object) -> bytes:
+        """The page as UTF-8; characters that it cannot have are replaced. `layout`: what the template of the layout
+        shows on every page of the site."""
+        return self._html(page.template, page, lang, layout).encode("utf-8", "replace")
+
+    def _html(self, template: str, page: SitePage, lang: str, layout: Mapping[str, object]) -> str:
         translations = self.translations_for(lang)
-        _translations.set(translations)
-        html = self._environment.get_template(page.template).render(page=page, language=translations.language)
-        return html.encode("utf-8", "replace")
+        before = _translations.set(translations)
+        try:
+            return self._environment.get_template(template).render(
+                page=page, language=translations.language, **layout
+            )
+        finally:
+            _translations.reset(before)
+
+    def _printed(self, template: str, page: SitePage, lang: str) -> Markup:
+        """For templates: a part of the page for other readers, in their language."""
+        return Markup(self._html(template, page, lang, {}))  # noqa: S704 - a template of this site
 
 
 def _environment(loader: PackageLoader) -> Environment:
@@ -90,7 +111,19 @@ def _environment(loader: PackageLoader) -> Environment:
     )
     for name in FORMATS:
         environment.filters[name] = _translated(name)
+    environment.filters["translated"] = pass_context(
+        lambda _context, text: translate(text, _translations.get())
+    )
+    environment.filters["message"] = pass_context(lambda _context, text: _message(text))
     return environment
+
+
+def _message(text: str) -> str:
+    """The text in the language of the page; one that has no translations is marked as English."""
+    translations = _translations.get()
+    if isinstance(text, LazyText) or translations.language.tag == SOURCE:
+        return translate(text, translations)
+    return Markup('<span lang="en" dir="ltr">{}</span>').format(text)
 
 
 def _translated(name: str) -> Callable[..., str]:

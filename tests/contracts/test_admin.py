@@ -106,7 +106,7 @@ async def test_rules_with_errors_are_not_saved(browser):
     replacing = browser.backend.rule_file().fingerprint
     fields = {"proof": proof, "do": "save", "text": "nonsense", "replacing": replacing}
     response, page = await browser.post("/rules", fields)
-    assert (422, True) == (response.status, "1 error: nothing was changed" in page)
+    assert (422, True) == (response.status, "One error: nothing was changed" in page)
     assert RULES == browser.backend.text
 
 

@@ -194,7 +194,7 @@ async def test_an_invalid_member_changes_nothing(browser, field, value):
 
 async def test_a_new_passphrase_is_shown_once_and_admits_its_member(browser):
     _, page = await browser.send("/members/passphrase", account="ana")
-    passphrase = re.search(r'class="once">([^<]+)<', page)[1]
+    passphrase = re.search(r'class="once" dir="ltr">([^<]+)<', page)[1]
     town = browser.backend.membership.town
     assert town.came(town.passphrase("02:00:00:00:00:02", "ana", passphrase)).account == "ana"
     (kept,) = (row for (_, key), row in town.rows.items() if key == "ana" and hasattr(row, "hash"))

@@ -48,7 +48,7 @@ async def test_an_issuer_gets_an_answer_from_their_own_pages_only(browser):
         if (route.method, route.path) in ISSUERS_OWN:
             assert 403 != response.status or "does not come from these pages" in page, route
         else:
-            assert (403, True) == (response.status, "can only issue vouchers" in page), route
+            assert (403, True) == (response.status, "to issue vouchers only" in page), route
 
 
 async def test_an_admin_gets_every_page(browser):

@@ -153,7 +153,7 @@ async def test_a_batch_shows_the_states_of_its_vouchers(browser):
         r"<dt>([^<]+)</dt><dd>(\d+)</dd>", page
     )
     _, page = await browser.get("/vouchers")
-    assert "25 vouchers, 2027-03-01, admin" in page
+    assert "25 vouchers, 1 March 2027, admin" in page
 
 
 async def test_a_batch_is_revoked_and_restored(browser):

@@ -27,6 +27,8 @@ KEYWORDS = {
     "ngettext": (1, 2),
     "pgettext": ((1, "c"), 2),
     "npgettext": ((1, "c"), 2, 3),
+    "gettext_lazy": None,
+    "ngettext_lazy": (1, 2),
 }
 LINE_CHARACTERS_MAX = 120
 # Header lines of a file that change without a change of any text.

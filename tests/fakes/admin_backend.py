@@ -14,6 +14,7 @@ from node.app import signin
 from node.app.admin import RuleCheck, RuleFile, RuleVersion, SiteInfo
 from node.app.status import FlowsRow, OnlineRow, Overview, PeerRow
 from node.errors import CONFLICT, Finding, NodeError
+from node.governance.translations import ENGLISH, Translator
 from node.units import AccountId, BitsPerSecond, Bytes, Monotonic, NodeId, Rates
 from tests.fakes.admin_people import Membership
 
@@ -107,7 +108,7 @@ class FakeAdminBackend:
         languages = (("en", "English"), ("ca", "Català"))
         return SiteInfo(self.view.community, self.view.node, "login.vall.example", "", ("valley",), languages)
 
-    def overview(self) -> Overview:
+    def overview(self, words: Translator = ENGLISH) -> Overview:
         if self.trouble is not None:
             raise self.trouble
         return self.view
@@ -119,10 +120,10 @@ class FakeAdminBackend:
     def rule_file(self) -> RuleFile:
         return RuleFile(self.text, fingerprint(self.text))
 
-    def rule_sentences(self) -> tuple[str, ...]:
+    def rule_sentences(self, words: Translator = ENGLISH) -> tuple[str, ...]:
         return self.view.sentences
 
-    async def check_rules(self, text: str) -> RuleCheck:
+    async def check_rules(self, text: str, words: Translator = ENGLISH) -> RuleCheck:
         findings = tuple(
             Finding("E01", number, f"{line!r} means nothing.", "take it out")
             for number, line in enumerate(text.split("\n"), 1)

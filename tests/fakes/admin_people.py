@@ -20,6 +20,7 @@ from node.app.rule_files import Edit
 from node.control.active_ruleset import ActiveRuleset, fingerprint, load_active_ruleset, new_strains, strained
 from node.errors import Finding, StorageTrouble
 from node.governance.members import MemberDirectory, parse_members
+from node.governance.translations import ENGLISH, Translator
 from node.units import AccountId, BitsPerSecond, Bytes, MacAddress, Rates, parse_mac
 from tests.fakes.registry_fixture import NODE_KEY, RegistryFixture, at
 
@@ -167,7 +168,7 @@ class FakePeople:
         none = Rates(BitsPerSecond(0), BitsPerSecond(0))
         return self.rows.get(account) or PersonRow(account, "", "guest", 0, none, Bytes(0), None, ())
 
-    def person(self, account: str) -> PersonDetails | None:
+    def person(self, account: str, words: Translator = ENGLISH) -> PersonDetails | None:
         devices = self.of(AccountId(account))
         if account not in self.rows:
             return None

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.admin.fields import FormView, TypedForm, sentence
+from node.admin.fields import FormView, TypedForm
 from node.errors import Finding
 
 
@@ -30,7 +30,7 @@ def test_a_text_keeps_its_lines():
 
 def test_a_required_field_is_asked_for():
     form = TypedForm({"name": "   "})
-    form.line("name", wanted="your name")
+    form.line("name", wanted="Write your name.")
     assert {"name": "Write your name."} == form.errors
 
 
@@ -75,11 +75,6 @@ def test_the_first_error_of_a_field_is_reported():
         [Finding("x", 0, "Too large.", "make it smaller"), Finding("x", 0, "Too red.", "paint it")], "size"
     )
     assert {"size": "Too large. Make it smaller."} == form.errors
-
-
-@pytest.mark.parametrize("text", ["look at the list", "Look at the list", "look at the list."])
-def test_an_error_of_the_backend_is_read_as_a_sentence(text):
-    assert "Look at the list." == sentence(text)
 
 
 def test_an_empty_form_reports_nothing():

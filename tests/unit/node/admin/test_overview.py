@@ -52,7 +52,7 @@ def test_a_bar_is_never_longer_than_the_capacity():
 
 def test_without_a_stated_speed_there_is_no_bar():
     page = pages.overview_page(overview(), FRAME, is_live=False)
-    assert ((), "38 Mbit/s download, 2 Mbit/s upload") == (page.bars, page.rate)
+    assert ((), "38 Mbit/s download and 2 Mbit/s upload") == (page.bars, page.rate)
 
 
 def test_a_stranger_is_distinguished_from_a_neighbour():

@@ -137,6 +137,6 @@ async def test_an_issuers_limits_are_enforced_whatever_the_form_says():
         same, replace(fits, devices_max=2), "other", vouchers.idempotency_key("other")
     )
     assert ["count"] == [finding.code for finding in refused]
-    assert "2 are left today" in refused[0].message
+    assert "Left today: 2." in refused[0].message
     admin = await vouchers.issue(Signed("admin"), replace(fits, count=50), "a", vouchers.idempotency_key("a"))
     assert 50 == len(admin.codes)

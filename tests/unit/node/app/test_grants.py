@@ -21,7 +21,7 @@ def test_defaults_apply_where_nothing_was_set() -> None:
     [
         (("Día!", "", "", ""), "names such as day-pass"),
         ((",".join(f"g{n}" for n in range(11)), "", "", ""), "up to 10"),
-        (("", "soon", "", ""), "a duration such as"),
+        (("", "soon", "", ""), "one from 10 minutes to 400 days"),
         (("", "401 days", "", ""), "400 days"),
         (("", "", "0", ""), "from 1 to 50"),
         (("", "", "", "many"), "from 1 to"),
@@ -55,8 +55,8 @@ def test_each_limit_is_enforced_by_itself(wish: dict[str, object], codes: list[s
 
 def test_the_text_agrees_with_the_enforced_limits() -> None:
     assert (
-        "At most 40 vouchers a day, in the group day-pass or guests, each for up to 2 days and 3 devices at once."
-        == GRANT.sentence
+        "At most 40 vouchers a day. Groups: day-pass, guests. Each lasts at most 2 days. "
+        "Each is for at most 3 devices at once." == GRANT.sentence
     )
 
 

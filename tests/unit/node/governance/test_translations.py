@@ -1,12 +1,16 @@
 """Rules in another language than English."""
 
+import copy
+import pickle
 import re
 from dataclasses import replace
 
 import pytest
 
 from node.governance.evaluate import evaluate
-from node.governance.sentences import allowance_in, describe, sentence, sentence_of
+from node.governance.sentences import allowance_in, amount_lazy, describe, number_lazy, sentence, sentence_of
+from node.governance.translations import as_sentence, gettext_lazy, in_a_row, ngettext_lazy, translate
+from node.web.translations import read_catalogues
 from tests.fakes.rule_files import GUEST, MEMBER, example, on, rule, rules_of, used
 
 _PLACE = re.compile(r"(\{\w+\})")
@@ -121,3 +125,73 @@ def test_every_reason_of_an_allowance_is_translated(who):
 def test_texts_of_the_file_are_never_used_as_a_template():
     ruleset = rules_of(rule("a", 'share = 100\nwhy = "{who} and {0.__class__}"'))
     assert "Why: {who} and {0.__class__}." in sentence(ruleset.rules[0], ruleset)
+
+
+# --- texts whose language is known later ------------------------------------------------
+
+
+class CountingCatalan:
+    """Plurals and other words, with the fields in another order."""
+
+    MESSAGES = {  # noqa: RUF012 - never changed
+        "Two of {name}": "{name}: dos",
+        "{number} day": "{number} dia",
+        "{number} days": "{number} dies",
+        "{name} waits {time}": "{time} espera {name}",
+        "look at the list": "mira la llista",
+    }
+
+    def gettext(self, message: str) -> str:
+        return self.MESSAGES.get(message, message)
+
+    def ngettext(self, one: str, many: str, number: int) -> str:
+        return self.gettext(one if number == 1 else many)
+
+
+DAYS = [ngettext_lazy("{number} day", "{number} days", number) for number in (1, 2)]
+
+
+def test_a_lazy_text_is_its_english_text_until_it_is_translated():
+    assert DAYS == ["1 day", "2 days"]
+    assert [translate(text, CountingCatalan()) for text in DAYS] == ["1 dia", "2 dies"]
+
+
+def test_fields_of_a_lazy_text_are_translated_too_and_names_are_not():
+    text = gettext_lazy("{name} waits {time}", name="Two of {name}", time=DAYS[1])
+    assert "Two of {name} waits 2 days" == text
+    assert "2 dies espera Two of {name}" == translate(text, CountingCatalan())
+
+
+def test_any_other_text_stays_as_it_is():
+    assert "look at the list" == translate("look at the list", CountingCatalan())
+    assert "{x} {" == translate(gettext_lazy("{x} {"), CountingCatalan())
+
+
+@pytest.mark.parametrize("text", ["look at the list", "look at the list.", "Look at the list."])
+def test_a_fix_is_read_as_a_sentence(text):
+    assert "Look at the list." == as_sentence(text)
+
+
+def test_a_sentence_is_one_in_each_language():
+    text = as_sentence(gettext_lazy("look at the list"))
+    assert ("Look at the list.", "Mira la llista.") == (text, translate(text, CountingCatalan()))
+    row = in_a_row(gettext_lazy("Two of {name}", name="Ana"), text)
+    assert ("Two of Ana Look at the list.", "Ana: dos Mira la llista.") == (
+        row,
+        translate(row, CountingCatalan()),
+    )
+    assert "a, b" == in_a_row("a", "b", between=", ")
+
+
+def test_a_copied_lazy_text_can_still_be_translated():
+    for copied in (copy.deepcopy(DAYS[1]), pickle.loads(pickle.dumps(DAYS[1]))):
+        assert ("2 days", "2 dies") == (copied, translate(copied, CountingCatalan()))
+
+
+def test_amounts_and_numbers_are_shown_in_the_format_of_the_language():
+    english = (amount_lazy("36.8 Mbit/s"), amount_lazy("60 GB"), number_lazy(999), number_lazy(1_065_036))
+    assert ("36.8 Mbit/s", "60 GB", "999", "1,065,036") == english
+    french = read_catalogues().translations["fr"]
+    assert ["36,8 Mbit/s", "60 Go", "999", "1 065 036"] == [
+        re.sub(r"\s", " ", translate(text, french)) for text in english
+    ]
