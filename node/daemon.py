@@ -52,10 +52,12 @@ from node.enforcement.plan import Kernel, TrafficPlan
 from node.errors import Fatal, InvalidFile, NodeError
 from node.identity import own_node_id
 from node.keyring import open_keyring
+from node.lan.dns_fallback import dns_fallback
+from node.lan.dnsmasq import captive_dns, dnsmasq, lease_file
 from node.lan.foreign_servers import ForeignServers
 from node.lan.mdns_browser import MdnsBrowser
 from node.lan.mdns_services import ServiceList
-from node.lan.servers import dnsmasq, lease_file, radvd, stand_in, strangers_dns
+from node.lan.radvd import radvd
 from node.memory_budget import budget
 from node.memory_tuning import memory_allowed, trim_regularly
 from node.storage.data_inventory import WHOLE_INVENTORY
@@ -122,10 +124,10 @@ class Node:
         )
         self.console = self._console(status_snapshot)
         self.dnsmasq = dnsmasq(config, self.advertised)
-        self.strangers_dns = strangers_dns(config)
+        self.captive_dns = captive_dns(config)
         self.foreign = ForeignServers(config.lan.interface)
         self.radvd = radvd(config, self.advertised)
-        self.stand_in = stand_in(config, self.clock.monotonic)
+        self.dns_fallback = dns_fallback(config, self.clock.monotonic)
 
     async def run(self) -> None:
         """Runs until cancelled or a part raises Fatal. The portal and the admin pages start
@@ -143,11 +145,11 @@ class Node:
             if self.secure is not None:
                 tasks.create_task(supervise("portal by https", self.secure.run, self.parts))
             tasks.create_task(supervise("addresses", self.dnsmasq.run, self.parts))
-            tasks.create_task(supervise("names for strangers", self.strangers_dns.run, self.parts))
+            tasks.create_task(supervise("names for strangers", self.captive_dns.run, self.parts))
             if self.config.lan.dhcp == "managed":
                 tasks.create_task(supervise("foreign servers", self.foreign.run, self.parts))
             tasks.create_task(supervise("advertisements", self.radvd.run, self.parts))
-            tasks.create_task(supervise("names", self.stand_in.run, self.parts))
+            tasks.create_task(supervise("names", self.dns_fallback.run, self.parts))
             if self.config.services.found:
                 tasks.create_task(supervise("services", self.lan_services.run, self.parts))
             if self.mesh is not None:
@@ -157,11 +159,11 @@ class Node:
 
     def close(self) -> None:
         """After `run`: leaves sessions open or closes them, as `stop.sessions` says."""
-        self.stand_in.stop()
+        self.dns_fallback.stop()
         if self.config.stop.sessions == "close":
             self.shut(self.kernel)
             self.dnsmasq.stop()
-            self.strangers_dns.stop()
+            self.captive_dns.stop()
             self.radvd.stop()
         self.store.close()
         self.callers.close()
@@ -182,7 +184,7 @@ class Node:
         return (
             *self.callers.warnings(),
             *certificate,
-            *self.stand_in.warnings(),
+            *self.dns_fallback.warnings(),
             *self.foreign.warnings(),
             *services,
             *mesh,
@@ -308,7 +310,7 @@ class Node:
             kept=tuple(KeptView(each.table, each.purpose, each.retention) for each in WHOLE_INVENTORY),
             services=ServiceList(config.services.offered, self.lan_services.found).services,
             portal_url=self.portal_url,
-            down_since=lambda: self.stand_in.upstream.silent_since,
+            down_since=lambda: self.dns_fallback.upstream.silent_since,
         )
 
     def _admin_service(self, status_snapshot: StatusSnapshot) -> AdminService:

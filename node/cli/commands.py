@@ -304,7 +304,7 @@ def cleanup(context: CommandContext) -> int:
 
     with contextlib.suppress(InvalidFile):
         run_dir = Path(read_config(context.config_path).node.run_dir)
-        for name in ("stand-in", "strangers-dns", "dnsmasq", "radvd"):
+        for name in ("dns-fallback", "captive-dns", "dnsmasq", "radvd"):
             managed_daemon.end(run_dir / f"{name}.pid", run_dir / f"{name}.conf")
     kernel = LinuxKernel()
     try:

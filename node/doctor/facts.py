@@ -35,10 +35,9 @@ from node.errors import Finding, NodeError
 from node.governance.members import NO_MEMBERS, MemberDirectory, parse_members
 from node.identity import key_from_pem
 from node.keyring import SECRET_BYTES_MIN
-from node.lan.dnsmasq import Dnsmasq
+from node.lan.dnsmasq import CAPTIVE_DNS, Dnsmasq
 from node.lan.foreign_servers import ForeignServers
 from node.lan.managed_daemon import installed, interface_mtu
-from node.lan.servers import STRANGERS_DNS
 from node.lan.upstream import SILENT_ROUNDS, ResolverReply, UpstreamResolvers, system_resolvers
 from node.storage.losses import LOSSES, MARKER, acknowledge, read_losses, read_marker
 
@@ -324,7 +323,7 @@ def _foreign(config: NodeConfig) -> tuple[str, ...] | None:
 
 
 def _dns(config: NodeConfig, *, is_running: bool) -> DnsSeen:
-    both = ("dnsmasq", STRANGERS_DNS)
+    both = ("dnsmasq", CAPTIVE_DNS)
     runs = all(Dnsmasq(str, Path(config.node.run_dir), (), name=name).pid() is not None for name in both)
     must_answer = is_running or config.lan.dhcp == "external"
     answer = _resolve(config.portal.host, str(config.lan.address4.ip)) if must_answer else ""

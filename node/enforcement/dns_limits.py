@@ -1,6 +1,6 @@
 """nftables rules for DNS queries: which resolver a device uses, how many queries, and how much data they may carry.
 
-Unauthorized devices use a resolver of their own (`strangers_dns`), so that they share neither query slots nor cache
+Unauthorized devices use a resolver of their own (`captive_dns`), so that they share neither query slots nor cache
 with admitted devices. A query name can carry data to the owner of the domain, and the answer can carry data back: a
 DNS tunnel. Joining takes minutes, so each hardware address has the full rate for `FULL_RATE_SECONDS` and after that
 `SLOW_QUESTIONS_BYTES` and `SLOW_ANSWERS_BYTES` per second: together 3 kbit/s. Names for captive portal detection and

@@ -18,7 +18,7 @@ def firewall_config(config: NodeConfig, probe_hosts: tuple[str, ...] = ()) -> Fi
         uplink_interface=config.uplink.interface,
         portal_port=config.portal.port,
         portal_tls_port=config.portal.https_port if config.portal.certificate else 0,
-        strangers_dns_port=config.portal.dns_port,
+        captive_dns_port=config.portal.dns_port,
         open_names=tuple(dict.fromkeys((config.portal.host, *_own_names(config), *probe_hosts))),
         uplink_mtu=config.uplink.mtu,
         mesh_interfaces=config.mesh.interfaces,
@@ -31,7 +31,7 @@ def firewall_config(config: NodeConfig, probe_hosts: tuple[str, ...] = ()) -> Fi
             (address, service.port) for service in config.services.offered for address in service.addresses
         ),
         hears_services=config.services.found,
-        stand_in=(DNS_FALLBACK4, DNS_FALLBACK6),
+        dns_fallback=(DNS_FALLBACK4, DNS_FALLBACK6),
     )
 
 

@@ -213,22 +213,22 @@ def _prerouting(firewall: FirewallConfig) -> str:
             foreign_servers.first_packets(),
             SPOOFED_SOURCE,
             "jump opening",
-            *_stand_in(firewall),
+            *_dns_fallback(firewall),
             f"fib daddr type local tcp dport 80 redirect to :{firewall.portal_port}",
             *(secure if firewall.portal_tls_port else ()),
             "ct mark set ether saddr map @members accept",
             *(TO_SERVICES if firewall.services else ()),
-            *dns_limits.redirection(firewall.strangers_dns_port),
+            *dns_limits.redirection(firewall.captive_dns_port),
             f"fib daddr type != local tcp dport 80 redirect to :{firewall.portal_port}",
         ),
     )
 
 
-def _stand_in(firewall: FirewallConfig) -> Iterable[str]:
+def _dns_fallback(firewall: FirewallConfig) -> Iterable[str]:
     """While the fallback resolver answers, unauthorized devices are sent to the portal for every name on port 80;
     other ports are refused at once. Admitted devices are not redirected: the portal's answer would tell their system
     that the Internet works."""
-    for address in firewall.stand_in:
+    for address in firewall.dns_fallback:
         target = f"{'ip' if address.version == 4 else 'ip6'} daddr {address}"
         yield f"{target} tcp dport 80 ether saddr != @members redirect to :{firewall.portal_port}"
         yield f"{target} meta l4proto {{ tcp, udp }} redirect to :{NO_PORT}"
@@ -312,12 +312,12 @@ def _input(firewall: FirewallConfig) -> str:
         # Before the rule for established flows: no other device may send on this connection.
         f"tcp dport {_portal_ports(firewall)} goto portal",
         # Before the rule for established flows: a DNS tunnel can use one long flow.
-        *dns_limits.asked(firewall.strangers_dns_port),
+        *dns_limits.asked(firewall.captive_dns_port),
         "ct state established,related accept",
         "meta l4proto { icmp, ipv6-icmp } accept",
         *(TO_SERVICES if firewall.services else ()),
         *(announcements.rules() if firewall.hears_services else ()),
-        *((f"meta l4proto {{ tcp, udp }} th dport {NO_PORT} accept",) if firewall.stand_in else ()),
+        *((f"meta l4proto {{ tcp, udp }} th dport {NO_PORT} accept",) if firewall.dns_fallback else ()),
         f"{SENDER} . ct mark @up accept",
         *REFUSE,
     )
@@ -395,7 +395,7 @@ def _portal_ports(firewall: FirewallConfig) -> str:
 def _output(firewall: FirewallConfig) -> str:
     """The kernel sends ICMP "time exceeded" before these rules see the packet, even to a spoofed source address."""
     complaint = f'oifname "{firewall.uplink_interface}" meta l4proto {{ icmp, ipv6-icmp }} {INVALID}'
-    answers = dns_limits.answered(firewall.lan_interface, firewall.strangers_dns_port)
+    answers = dns_limits.answered(firewall.lan_interface, firewall.captive_dns_port)
     rules = (complaint, answers, *flows.own_questions(firewall.uplink_interface))
     return _chain("output", "{ type filter hook output priority filter; policy accept; }", rules)
 

@@ -25,7 +25,7 @@ class FirewallConfig:
     portal_port: int
     portal_tls_port: int = 0
     """0 while the portal has no certificate."""
-    strangers_dns_port: int = 2053
+    captive_dns_port: int = 2053
     """Port of the resolver for unauthorized devices; that of admitted devices has 53."""
     open_names: tuple[str, ...] = ()
     """Names that unauthorized devices may query without the data limit, because they cannot carry data."""
@@ -44,7 +44,7 @@ class FirewallConfig:
     """Address and TCP port of services that all devices reach, admitted or not, on this node or through it."""
     hears_services: bool = False
     """Whether the node receives mDNS announcements on the LAN."""
-    stand_in: tuple[IPv4Address | IPv6Address, ...] = ()
+    dns_fallback: tuple[IPv4Address | IPv6Address, ...] = ()
     """Addresses that the fallback resolver returns for every name; unauthorized devices that connect to them reach
     the portal."""
 

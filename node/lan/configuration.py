@@ -77,7 +77,7 @@ def dnsmasq_conf(
     return "\n".join(lines) + "\n"
 
 
-def strangers_dns_conf(
+def captive_dns_conf(
     *,
     interface: str,
     port: int,
@@ -135,7 +135,7 @@ def _resolver(
     return lines
 
 
-def stand_in_conf(*, has_ipv6: bool, pid_file: str) -> str:
+def dns_fallback_conf(*, has_ipv6: bool, pid_file: str) -> str:
     """Configuration of the fallback resolver: every name resolves to the portal (see `DNS_FALLBACK4`), with a TTL of
     0. An exception to RFC 8952 section 1, which advises against forged answers: without it systems report "no
     Internet" and never show the page."""

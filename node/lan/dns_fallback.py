@@ -8,11 +8,17 @@ no false answers, even if the check of the upstream resolvers is wrong.
 
 import asyncio
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
-from node.lan.configuration import STAND_IN_RESOLVER, stand_in_conf
+from node.config import NodeConfig
+from node.lan.configuration import (
+    STAND_IN_RESOLVER,
+    dns_fallback_conf,
+)
 from node.lan.managed_daemon import ManagedDaemon
 from node.lan.upstream import UpstreamResolvers
+from node.units import Monotonic
 
 log = logging.getLogger(__name__)
 
@@ -22,8 +28,8 @@ class DnsFallback:
 
     def __init__(self, upstream: UpstreamResolvers, run_dir: Path, *, has_ipv6: bool) -> None:
         self.upstream = upstream
-        conf_file, pid_file = run_dir / "stand-in.conf", run_dir / "stand-in.pid"
-        self._text = stand_in_conf(has_ipv6=has_ipv6, pid_file=str(pid_file))
+        conf_file, pid_file = run_dir / "dns-fallback.conf", run_dir / "dns-fallback.pid"
+        self._text = dns_fallback_conf(has_ipv6=has_ipv6, pid_file=str(pid_file))
         self._program = ManagedDaemon(
             "dnsmasq",
             "dnsmasq-base",
@@ -71,3 +77,12 @@ class DnsFallback:
         if self._program.pid() is not None:
             log.warning("resolvers upstream give names: names are what they are")
             self._program.stop()
+
+
+def dns_fallback(config: NodeConfig, clock: Callable[[], Monotonic]) -> DnsFallback:
+    """Resolver for the time when no upstream resolver answers."""
+    return DnsFallback(
+        UpstreamResolvers(config.lan.dns_upstream, clock),
+        Path(config.node.run_dir),
+        has_ipv6=config.lan.address6 is not None,
+    )

@@ -1,12 +1,23 @@
 """Keeps one dnsmasq running with the node's configuration, and adopts one that an earlier run of the daemon started."""
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
 
+from node.config import NodeConfig
 from node.errors import NodeError
-from node.lan.managed_daemon import ManagedDaemon, installed, interface_index, numbered, run
+from node.lan.configuration import Names, captive_dns_conf, dnsmasq_conf
+from node.lan.managed_daemon import (
+    ManagedDaemon,
+    announced_mtu,
+    installed,
+    interface_index,
+    interface_mtu,
+    numbered,
+    run,
+)
 
 LOOK_EVERY_S = 2.0
 
@@ -87,3 +98,80 @@ def _holds(address: str) -> bool:
         except OSError:
             return False
     return True
+
+
+# Builds the LAN's servers from the node's configuration.
+
+CAPTIVE_DNS = "captive-dns"
+"""Base name of its files in the run directory."""
+
+
+def dnsmasq(config: NodeConfig, portal_api: Callable[[], str]) -> Dnsmasq:
+    """`portal_api` returns the captive portal API's URI, or an empty text; the result may change."""
+    lan, run_dir = config.lan, Path(config.node.run_dir)
+    leases, mtu = str(lease_file(config)), announced_mtu(config)
+
+    def text() -> str:
+        return dnsmasq_conf(
+            interface=lan.interface,
+            address4=lan.address4,
+            address6=lan.address6,
+            dhcp=lan.dhcp == "managed",
+            first=lan.dhcp_first,
+            last=lan.dhcp_last,
+            lease=lan.dhcp_lease,
+            domain=lan.domain,
+            portal_host=config.portal.host,
+            dns_upstream=lan.dns_upstream,
+            lease_file=leases,
+            pid_file=str(run_dir / "dnsmasq.pid"),
+            portal_api=portal_api(),
+            has_radvd=installed("radvd") is not None,
+            mtu=smallest if (smallest := mtu()) < interface_mtu(lan.interface) else None,
+            names=_names(config),
+        )
+
+    return Dnsmasq(text, run_dir, _addresses(config))
+
+
+def captive_dns(config: NodeConfig) -> Dnsmasq:
+    """Resolver for unauthorized devices; the packet filter redirects their queries to it."""
+    lan, run_dir = config.lan, Path(config.node.run_dir)
+    text = captive_dns_conf(
+        interface=lan.interface,
+        port=config.portal.dns_port,
+        address4=lan.address4,
+        address6=lan.address6,
+        domain=lan.domain,
+        portal_host=config.portal.host,
+        dns_upstream=lan.dns_upstream,
+        pid_file=str(run_dir / f"{CAPTIVE_DNS}.pid"),
+        names=_names(config),
+    )
+    mend = "'ss -lunp' shows who has its port; end that, or choose another portal.dns_port in node.toml"
+    return Dnsmasq(lambda: text, run_dir, _addresses(config), name=CAPTIVE_DNS, mend=mend)
+
+
+def _addresses(config: NodeConfig) -> tuple[tuple[str, str], ...]:
+    lan = config.lan
+    own = [str(lan.address4), *([str(lan.address6)] if lan.address6 is not None else [])]
+    return tuple((lan.interface, address) for address in own)
+
+
+def _names(config: NodeConfig) -> Names:
+    """Local names of services."""
+    local = f".{config.lan.domain}"
+    return tuple(
+        (service.host, address)
+        for service in config.services.offered
+        if service.host.endswith(local) and service.host != config.portal.host
+        for address in service.addresses
+    )
+
+
+def lease_file(config: NodeConfig) -> Path:
+    """In the run directory when the data directory is not writable: dnsmasq does not run without its lease file, and
+    devices still need addresses."""
+    data_dir = Path(config.node.data_dir)
+    folder = data_dir if os.access(data_dir, os.W_OK) else Path(config.node.run_dir)
+    return folder / "dhcp.leases"

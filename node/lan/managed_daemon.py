@@ -9,9 +9,12 @@ import socket
 import struct
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from node.config import NodeConfig
+from node.config.field_types import MTU_MIN
 from node.errors import NodeError
 
 STARTS, START_AGAIN_S = 5, 0.3
@@ -150,3 +153,18 @@ def _runs_with(pid: int, conf_file: Path) -> bool:
     except OSError:
         return False
     return bool({f"--conf-file={conf_file}".encode(), str(conf_file).encode()} & set(arguments))
+
+
+def announced_mtu(config: NodeConfig) -> Callable[[], int]:
+    """MTU in bytes to announce: the smaller of LAN and uplink. While the uplink's interface is missing, the last
+    value is kept, so that an unstable link does not restart the servers each time."""
+    seen = interface_mtu(config.lan.interface)
+
+    def smallest() -> int:
+        nonlocal seen
+        if interface_index(config.uplink.interface):
+            seen = interface_mtu(config.uplink.interface)
+        line = min(seen, config.uplink.mtu or seen)
+        return max(MTU_MIN, min(interface_mtu(config.lan.interface), line))
+
+    return smallest

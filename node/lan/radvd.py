@@ -5,7 +5,9 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-from node.lan.managed_daemon import ManagedDaemon, interface_index, numbered
+from node.config import NodeConfig
+from node.lan.configuration import radvd_conf
+from node.lan.managed_daemon import ManagedDaemon, announced_mtu, installed, interface_index, numbered
 
 LOOK_EVERY_S = 2.0
 
@@ -52,3 +54,22 @@ class Radvd:
     def stop(self) -> None:
         """Stop the running radvd, started by this daemon or an earlier run."""
         self._program.stop()
+
+
+def radvd(config: NodeConfig, portal_api: Callable[[], str]) -> Radvd:
+    """Sends router advertisements while there is a captive portal URI to announce; otherwise dnsmasq sends them."""
+    lan, mtu = config.lan, announced_mtu(config)
+
+    def text() -> str:
+        uri = portal_api()
+        if not uri or lan.address6 is None or lan.dhcp == "external" or installed("radvd") is None:
+            return ""
+        return radvd_conf(
+            interface=lan.interface,
+            address6=lan.address6,
+            lease=lan.dhcp_lease,
+            portal_api=uri,
+            mtu=mtu(),
+        )
+
+    return Radvd(text, Path(config.node.run_dir), lan.interface)

@@ -262,7 +262,7 @@ def test_an_unauthorized_device_at_its_limit_still_gets_names_and_an_address(
     assert stranger.refused
     with place.router.entered(), socket.socket(FAMILY[way], socket.SOCK_DGRAM) as resolver:
         resolver.settimeout(2)
-        resolver.bind((ROUTER[way], FIREWALL.strangers_dns_port))
+        resolver.bind((ROUTER[way], FIREWALL.captive_dns_port))
         with place.stranger.entered():
             line = said(FAMILY[way], ROUTER[way], 53)
         assert b"x" == resolver.recv(100)

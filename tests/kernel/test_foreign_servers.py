@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from node.config import parse_config
-from node.lan import foreign_servers, servers
+from node.lan import dnsmasq, foreign_servers
 from node.lan.foreign_servers import ForeignServers
 from tests.kernel.frames import ICMPV6, UDP, checksum, ip, udp
 from tests.kernel.kernel_testbed import MEMBER_MAC, ROUTER, STRANGER_MAC, KernelTestbed, kernel_testbed
@@ -103,7 +103,7 @@ def test_the_nodes_own_servers_are_not_foreign(place: KernelTestbed, tmp_path: P
     config, findings = parse_config(CONFIG.format(folder=tmp_path))
     assert config is not None, findings
     with place.router.entered():
-        ours = servers.dnsmasq(config, str)
+        ours = dnsmasq.dnsmasq(config, str)
         ours._prepare()
     try:
         assert ask(place.member, ROUTER[0], "login.procomu.lan") is not None

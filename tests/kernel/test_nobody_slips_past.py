@@ -214,7 +214,7 @@ def test_queries_through_one_socket_are_limited_like_queries_through_many(
     family, answered = (socket.AF_INET, socket.AF_INET6)[way], 0
     with place.router.entered():
         names = socket.socket(family, socket.SOCK_DGRAM)
-        names.bind((ROUTER[way], FIREWALL.strangers_dns_port))
+        names.bind((ROUTER[way], FIREWALL.captive_dns_port))
         names.setblocking(False)
     with names, place.stranger.entered(), socket.socket(family, socket.SOCK_DGRAM) as tunnel:
         tunnel.connect((ROUTER[way], 53))

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from node.config import parse_config
-from node.lan import servers
+from node.lan import dnsmasq as dnsmasq_module
+from node.lan import radvd as radvd_module
 from node.lan.configuration import dnsmasq_conf, radvd_conf
 from node.lan.dnsmasq import Dnsmasq
 from node.lan.managed_daemon import interface_mtu
@@ -235,7 +236,10 @@ def test_devices_are_told_the_smaller_mtu_of_both_interfaces(
     config, findings = parse_config(CONFIG.format(folder=tmp_path, mtu=setting))
     assert config is not None, findings
     with router.entered():
-        names, advertisements = servers.dnsmasq(config, lambda: portal), servers.radvd(config, lambda: portal)
+        names, advertisements = (
+            dnsmasq_module.dnsmasq(config, lambda: portal),
+            radvd_module.radvd(config, lambda: portal),
+        )
         names._prepare()
         advertisements.settle()
     try:

@@ -38,7 +38,7 @@ STAND_IN = ("192.0.2.80", "2001:db8::80")
 OPEN = replace(
     FIREWALL,
     services=tuple((ip_address(each), PORT) for place in PLACES.values() for each in place),
-    stand_in=tuple(map(ip_address, STAND_IN)),
+    dns_fallback=tuple(map(ip_address, STAND_IN)),
 )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from node.config import parse_config
-from node.lan import servers
+from node.lan import dnsmasq
 from tests.kernel.kernel_testbed import FAR, MEMBER_MAC, ROUTER, KernelTestbed, kernel_testbed
 from tests.lab.questions import ask, flood
 
@@ -75,7 +75,7 @@ def place(tmp_path: Path) -> Iterator[KernelTestbed]:
     with kernel_testbed() as made:
         made.admit(MEMBER_MAC)
         with made.router.entered():
-            both = (servers.dnsmasq(config, str), servers.strangers_dns(config))
+            both = (dnsmasq.dnsmasq(config, str), dnsmasq.captive_dns(config))
             for each in both:
                 each._prepare()
         made.pids = tuple(each.pid() for each in both)

@@ -65,6 +65,6 @@ def test_without_an_uplink_the_page_still_opens_and_with_it_names_are_true_again
     print(f"back after {time.monotonic() - began:.1f} s")
     assert before == dhcp_server(square)
     run = square.folder / "run"
-    assert eventually(lambda: running(run / "stand-in.pid", run / "stand-in.conf") is None)
+    assert eventually(lambda: running(run / "dns-fallback.pid", run / "dns-fallback.conf") is None)
     assert is_online(other, PAGE)
     assert SAID not in other.do("knock", url=FIRST_PAGE)["body"]

@@ -42,8 +42,8 @@ def test_a_node_without_services_opens_and_listens_to_nothing() -> None:
 
 
 def test_the_fallback_addresses_for_the_internet_are_reserved_ones() -> None:
-    assert all(not address.is_global and not address.is_loopback for address in firewall_of().stand_in)
-    assert [4, 6] == [address.version for address in firewall_of().stand_in]
+    assert all(not address.is_global and not address.is_loopback for address in firewall_of().dns_fallback)
+    assert [4, 6] == [address.version for address in firewall_of().dns_fallback]
 
 
 def test_only_names_that_our_resolvers_answer_themselves_stay_free() -> None:

@@ -3,7 +3,7 @@
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address
 from typing import Any
 
-from node.lan.configuration import dnsmasq_conf, radvd_conf, stand_in_conf, strangers_dns_conf
+from node.lan.configuration import captive_dns_conf, dns_fallback_conf, dnsmasq_conf, radvd_conf
 from node.units import Milliseconds
 
 
@@ -34,9 +34,9 @@ def strangers(**others: Any) -> list[str]:
         "domain": "vall.lan",
         "portal_host": "login.vall.lan",
         "dns_upstream": (),
-        "pid_file": "/run/procomu/strangers-dns.pid",
+        "pid_file": "/run/procomu/captive-dns.pid",
     }
-    return strangers_dns_conf(**{**wanted, **others}).splitlines()
+    return captive_dns_conf(**{**wanted, **others}).splitlines()
 
 
 def test_both_resolvers_know_the_same_names_and_share_no_port_and_no_queue() -> None:
@@ -162,11 +162,11 @@ def test_services_with_names_of_our_own_are_resolved_here() -> None:
 
 
 def test_while_no_upstream_resolver_answers_every_name_has_one_documentation_address_with_ttl_zero() -> None:
-    lines = stand_in_conf(has_ipv6=True, pid_file="/run/procomu/stand-in.pid").splitlines()
+    lines = dns_fallback_conf(has_ipv6=True, pid_file="/run/procomu/dns-fallback.pid").splitlines()
     assert {"address=/#/192.0.2.80", "address=/#/2001:db8::80", "local-ttl=0"} <= set(lines)
     assert not [line for line in lines if line.startswith(("dhcp", "server", "interface"))]
     here = next(line.partition("=")[2] for line in lines if line.startswith("listen-address="))
     assert ip_address(here).is_loopback
     assert f"server={here}" in strangers()
     assert here not in "".join(conf())
-    assert "2001:db8::80" not in stand_in_conf(has_ipv6=False, pid_file="/x")
+    assert "2001:db8::80" not in dns_fallback_conf(has_ipv6=False, pid_file="/x")
