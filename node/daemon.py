@@ -87,12 +87,12 @@ class Node:
         self.events = Broadcast()
         self.keys = open_keyring(Path(config.community.key_file), Path(config.node.key_file))
         self.store = self._store()
-        self.records = StoredArchive(self.store)
+        self.archive = StoredArchive(self.store)
         self.files = RuleFiles(
             Path(config.rules.file),
             Path(config.members.file),
             Path(config.node.data_dir),
-            self.records.last_rules,
+            self.archive.last_rules,
         )
         self.reconciler = self._heart(own_node_id(self.keys.node))
         self.mesh = self._mesh_service()
@@ -208,7 +208,7 @@ class Node:
         os._exit(0)
 
     async def _watch_rules(self) -> None:
-        await self.files.watch(self.reconciler, self.admin.keep_rules)
+        await self.files.watch(self.reconciler, self.admin.record_rules)
 
     async def _serve_admin(self) -> None:
         await self.admin.recall()
@@ -318,12 +318,12 @@ class Node:
             self.reconciler,
             status_snapshot,
             self.files,
-            self.records,
+            self.archive,
             self.clock,
             self.config,
             sign_card=partial(make_card, self.keys.node, self.keys.community_id),
             portal_url=self.portal_url,
-            languages=lambda: {tag: each.language for tag, each in self.portal.translations.items()},
+            languages=lambda: {tag: each.language.name for tag, each in self.portal.translations.items()},
         )
 
     def _console(self, status_snapshot: StatusSnapshot) -> Console:

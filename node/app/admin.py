@@ -3,24 +3,20 @@
 import asyncio
 import difflib
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Protocol
 
 from node.accounts.cards import Card
-from node.accounts.changes import Change
 from node.accounts.passphrases import hash_passphrase
-from node.accounts.terms import Terms, TermsText
 from node.app import signin
 from node.app.admin_content import AdminContentService
 from node.app.admin_members import AdminMembersService
 from node.app.admin_people import AdminPeopleService
-from node.app.admin_vouchers import AdminVouchersService, in_memory_only
+from node.app.admin_vouchers import AdminVouchersService
 from node.app.rule_files import RuleFiles
 from node.app.status import Overview, StatusSnapshot
 from node.config import NodeConfig
-from node.config.settings import TERMS
 from node.control.active_ruleset import ActiveRuleset, amend, new_strains
 from node.control.ports import Clock
 from node.control.reconciler import Reconciler
@@ -35,26 +31,22 @@ TOKEN_BYTES = 24
 EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, never listened on
 
 
-class Records(Protocol):
-    """Tables for the admins. Every method raises StorageTrouble while the data folder cannot be used."""
+class Archive(Protocol):
+    """Rule versions and node state in the database. Every method raises StorageTrouble while the data folder cannot be
+    used."""
 
-    async def keep_rules(self, adopted: str, by: str, fingerprint: str, text: str) -> None: ...
+    async def save_rules(self, adopted: str, by: str, fingerprint: str, text: str) -> None:
+        """Stores a rule file that came into force, unless it equals the newest one."""
 
-    async def rule_versions(self) -> list[tuple[int, str, str, str, str]]: ...
+    async def rule_versions(self) -> list[tuple[int, str, str, str, str]]:
+        """(number, adopted, by, fingerprint, text), newest first."""
 
-    async def fact(self, name: str) -> str: ...
+    async def state(self, name: str) -> str:
+        """A value of the node state; empty if it is not set."""
 
-    async def keep_fact(self, name: str, value: str) -> None: ...
+    async def save_state(self, name: str, value: str) -> None: ...
 
     async def acknowledge_losses(self) -> None: ...
-
-
-class Named(Protocol):
-    """A language of the portal."""
-
-    @property
-    def name(self) -> str:
-        """The name in the language itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,84 +126,42 @@ class AdminService:
         reconciler: Reconciler,
         status_snapshot: StatusSnapshot,
         files: RuleFiles,
-        records: Records,
+        archive: Archive,
         clock: Clock,
         config: NodeConfig,
         *,
         sign_card: Callable[[Card], str],
         portal_url: Callable[[], str],
-        languages: Callable[[], Mapping[str, Named]],
+        languages: Callable[[], Mapping[str, str]],
     ) -> None:
+        """`sign_card` returns the text of a card; `languages` the portal's languages, each with its own name."""
         self._reconciler, self._status_snapshot, self._files = reconciler, status_snapshot, files
-        self._records, self._clock, self._config = records, clock, config
+        self._archive, self._clock, self._config = archive, clock, config
         self._signed = signin.SignIn()
         self._versions: dict[int, _Version] = {}
         self._saving, self._hashing = asyncio.Lock(), asyncio.Lock()
-        self._portal_url, self._languages, self._sign_card = portal_url, languages, sign_card
+        self._portal_url, self._languages = portal_url, languages
         self.vouchers = AdminVouchersService(
-            reconciler.registry,
-            keep=reconciler.remember,
-            check=self._check_memory,
-            mint=lambda count: asyncio.to_thread(reconciler.registry.vouchers.generate, count),
-            instant=reconciler.instant,
+            reconciler,
+            generate=lambda count: asyncio.to_thread(reconciler.registry.vouchers.generate, count),
             random=secrets.token_bytes,
-            rule_groups=lambda: (
-                g for rule in reconciler.active_ruleset.ruleset.rules for g in rule.who.groups
-            ),
-            trouble=reconciler.persistence.why_unstored,
         )
         self.people = AdminPeopleService(reconciler, status_snapshot.used_this_month)
-        self.members = self._members_service()
-        self.content = self._content_service()
-
-    def _members_service(self) -> AdminMembersService:
-        reconciler = self._reconciler
-        return AdminMembersService(
-            reconciler.registry,
-            self._files,
-            member_directory=lambda: reconciler.member_directory,
-            look=partial(self._files.look, reconciler, self.keep_rules, BY_ADMIN),
-            active_ruleset=lambda: reconciler.active_ruleset,
-            strains=lambda member_directory: asyncio.to_thread(
-                new_strains, reconciler.active_ruleset, member_directory
-            ),
-            devices=self.people.devices,
-            keep=self._keep,
-            check=self._check_memory,
-            unwritable=reconciler.persistence.why_unwritable,
-            instant=reconciler.instant,
+        self.members = AdminMembersService(
+            reconciler,
+            files,
+            self.people,
+            adopt=self._adopt,
             random=secrets.token_bytes,
             hashed=self._hashed,
-            sign_card=self._sign_card,
+            sign_card=sign_card,
+            strains=lambda directory: asyncio.to_thread(new_strains, reconciler.active_ruleset, directory),
         )
+        self.content = AdminContentService(reconciler, config)
 
-    def _content_service(self) -> AdminContentService:
-        node = self._config.node
-        language = "en" if node.terms == TERMS else self._config.portal.language
-        first = Terms(node.terms_version, (TermsText(language, node.terms),))
-        return AdminContentService(
-            self._reconciler.registry,
-            keep=self._keep,
-            check=self._check_memory,
-            unwritable=self._reconciler.persistence.why_unwritable,
-            instant=self._reconciler.instant,
-            first_terms=first,
-            node=node.name,
-            zones=self._zones(),
-        )
-
-    def _check_memory(self) -> None:
-        if not self._reconciler.persistence.recalled:
-            raise StorageTrouble(
-                gettext_lazy("the node could not read its stored data yet, so nothing can be changed"),
-                gettext_lazy("make the data folder readable; the node tries again by itself"),
-            )
-
-    async def _keep(self, changes: Iterable[Change]) -> None:
-        kept = tuple(changes)
-        await self._reconciler.remember(kept)
-        if trouble := self._reconciler.persistence.why_unstored(kept):
-            raise in_memory_only(trouble)
+    async def _adopt(self) -> None:
+        """Puts changed files in force."""
+        await self._files.look(self._reconciler, self.record_rules, BY_ADMIN)
 
     def _zones(self) -> tuple[str, ...]:
         return (self._config.node.zone,) if self._config.node.zone else ()
@@ -223,7 +173,7 @@ class AdminService:
     async def recall(self) -> None:
         """Restores sign-ins and rule versions; without the data folder there are none."""
         try:
-            self._signed = signin.from_text(await self._records.fact(SIGN_IN), self._clock.boot)
+            self._signed = signin.from_text(await self._archive.state(SIGN_IN), self._clock.boot)
             await self._recall_versions()
         except StorageTrouble:
             return  # reported by the control loop, which writes to the same folder every 30 seconds
@@ -237,23 +187,21 @@ class AdminService:
         host = f"[{address}]" if ":" in address else address
         return f"http://{host}:{admin.port}/sign-in?token={token}", signin.LINK_LIFE // 1000
 
-    async def keep_rules(self, book: ActiveRuleset, by: str) -> None:
+    async def record_rules(self, book: ActiveRuleset, by: str) -> None:
         """Stores a ruleset that came into force, by whose action, as a rule version."""
         adopted = self._clock.civil().isoformat(timespec="seconds")
         try:
-            await self._records.keep_rules(adopted, by, book.fingerprint, book.text)
+            await self._archive.save_rules(adopted, by, book.fingerprint, book.text)
             await self._recall_versions()
         except StorageTrouble:
             return  # reported by the control loop
-
-    # --- node.admin.ports.AdminService ---
 
     def overview(self, words: Translator = ENGLISH) -> Overview:
         return self._status_snapshot.overview(words)
 
     async def acknowledge_losses(self) -> None:
         """An admin has read which data the database lost."""
-        await self._records.acknowledge_losses()
+        await self._archive.acknowledge_losses()
 
     def rule_file(self) -> RuleFile:
         return RuleFile(self._reconciler.active_ruleset.text, self._reconciler.active_ruleset.fingerprint)
@@ -268,7 +216,7 @@ class AdminService:
             config.portal.host,
             self._portal_url(),
             self._zones(),
-            tuple((tag, known[tag].name if tag in known else tag) for tag in tags),
+            tuple((tag, known.get(tag, tag)) for tag in tags),
         )
 
     def rule_sentences(self, words: Translator = ENGLISH) -> tuple[str, ...]:
@@ -301,7 +249,7 @@ class AdminService:
                     gettext_lazy("the rule file cannot be written: {reason}", reason=error.strerror),
                     gettext_lazy("free some space or make its folder writable"),
                 ) from error
-            await self._files.look(self._reconciler, self.keep_rules, BY_ADMIN)
+            await self._adopt()
         return check.findings
 
     def rule_versions(self) -> tuple[RuleVersion, ...]:
@@ -315,7 +263,7 @@ class AdminService:
         """Token of a one-time link that signs in as `signed`."""
         token = secrets.token_urlsafe(TOKEN_BYTES)
         self._signed = signin.offer(self._signed, token, self._clock.monotonic(), signed)
-        await self._keep_signed()
+        await self._save_signed()
         return token
 
     def sessions(self, cookie: str) -> tuple[signin.AdminSession, ...]:
@@ -324,7 +272,7 @@ class AdminService:
 
     async def end_session(self, mark: str) -> None:
         self._signed = signin.end(self._signed, mark)
-        await self._keep_signed()
+        await self._save_signed()
 
     async def redeem(self, link_token: str) -> str | None:
         """Exchanges a one-time link's token for the cookie of a new session; None when used, expired or
@@ -334,7 +282,7 @@ class AdminService:
         if after is None:
             return None
         self._signed = after
-        await self._keep_signed()
+        await self._save_signed()
         return cookie
 
     def who(self, cookie: str) -> signin.Signed | None:
@@ -343,16 +291,16 @@ class AdminService:
 
     async def sign_out(self, cookie: str) -> None:
         self._signed = signin.sign_out(self._signed, cookie)
-        await self._keep_signed()
+        await self._save_signed()
 
-    async def _keep_signed(self) -> None:
+    async def _save_signed(self) -> None:
         try:
-            await self._records.keep_fact(SIGN_IN, signin.to_text(self._signed, self._clock.boot))
+            await self._archive.save_state(SIGN_IN, signin.to_text(self._signed, self._clock.boot))
         except StorageTrouble:
             return  # the sign-in is valid until the node restarts; the control loop reports the folder
 
     async def _recall_versions(self) -> None:
-        rows = await self._records.rule_versions()
+        rows = await self._archive.rule_versions()
         self._versions = {n: _Version(RuleVersion(n, at, by, mark), text) for n, at, by, mark, text in rows}
 
 

@@ -1,41 +1,32 @@
 """Application service of the admin pages for terms, notices and objections."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from node.accounts.notices import Notice, is_current, notice_findings
 from node.accounts.objections import Objection
-from node.accounts.registry import AccountRegistry
 from node.accounts.terms import SAME_TERMS, Terms, TermsText
-from node.app.admin_vouchers import Check, Keep, Unwritable, unwritable
+from node.app.admin_vouchers import require_writable, store, unwritable
 from node.app.signin import Signed
-from node.errors import CONFLICT, Finding, StorageTrouble
+from node.config import NodeConfig
+from node.config.settings import TERMS
+from node.control.reconciler import Reconciler
+from node.errors import CONFLICT, Finding
 from node.governance.translations import gettext_lazy
-from node.units import Now
 
 _OTHER_TERMS = gettext_lazy("Someone else has saved other terms.")
 
 
 class AdminContentService:
-    """"""
+    """Terms, notices and objections. A change that cannot be stored is refused."""
 
-    def __init__(
-        self,
-        registry: AccountRegistry,
-        *,
-        keep: Keep,
-        check: Check,
-        unwritable: Unwritable,
-        instant: Callable[[], Now],
-        first_terms: Terms,
-        node: str,
-        zones: tuple[str, ...],
-    ) -> None:
-        """`first_terms` are in force until an admin saves others."""
-        self._registry, self._keep, self._check, self._instant = registry, keep, check, instant
-        self._unwritable = unwritable
-        self._first_terms = first_terms
-        self._places = {"network", f"node:{node}", *(f"zone:{zone}" for zone in zones)}
+    def __init__(self, reconciler: Reconciler, config: NodeConfig) -> None:
+        self._reconciler, self._registry = reconciler, reconciler.registry
+        node = config.node
+        language = "en" if node.terms == TERMS else config.portal.language
+        self._first_terms = Terms(node.terms_version, (TermsText(language, node.terms),))
+        """In force until an admin saves others."""
+        self._places = {"network", f"node:{node.name}", *([f"zone:{node.zone}"] if node.zone else [])}
 
     def terms(self) -> Sequence[Terms]:
         """All stored versions, the one in force first."""
@@ -45,7 +36,7 @@ class AdminContentService:
         self, signed: Signed, texts: tuple[TermsText, ...], replacing: str
     ) -> Terms | tuple[Finding, ...]:
         """Saves a new version if the one in force is still `replacing`; all users must accept it again."""
-        if (refused := await self._refusal()) is not None:
+        if (refused := await unwritable(self._reconciler)) is not None:
             return (refused,)
         current = self.terms()[0]
         if current.version != replacing:
@@ -53,10 +44,10 @@ class AdminContentService:
         if current.texts == texts:
             return (SAME_TERMS,)
         adopted = self._registry.terms.adopt(
-            texts, self._instant().today, signed.label, not_below=self._first_terms.version
+            texts, self._reconciler.instant().today, signed.label, not_below=self._first_terms.version
         )
         if isinstance(adopted, Terms):
-            await self._keep((adopted,))
+            await store(self._reconciler, (adopted,))
         return adopted
 
     def notices(self) -> Sequence[Notice]:
@@ -68,11 +59,11 @@ class AdminContentService:
 
     def shows_today(self, notice: Notice) -> bool:
         """Whether it is shown at this node today."""
-        return notice.where in self._places and is_current(notice, self._instant().today)
+        return notice.where in self._places and is_current(notice, self._reconciler.instant().today)
 
     async def save_notice(self, signed: Signed, notice: Notice) -> tuple[Finding, ...]:
         """Saves a notice; number 0 creates a new one."""
-        if (refused := await self._refusal()) is not None:
+        if (refused := await unwritable(self._reconciler)) is not None:
             return (refused,)
         if notice.number and self._registry.notices.get(notice.number) is None:
             # It was deleted meanwhile: what was written becomes a new notice.
@@ -80,16 +71,15 @@ class AdminContentService:
         put_up = self._registry.notices.put_up(replace(notice, by=signed.label))
         if not isinstance(put_up, Notice):
             return put_up
-        await self._keep((put_up,))
+        await store(self._reconciler, (put_up,))
         return ()
 
     async def take_down(self, number: int) -> Notice | None:
         """Deletes and returns the notice, so that it can be restored."""
-        if (refused := await self._refusal()) is not None:
-            raise StorageTrouble(refused.message, refused.mend)
+        await require_writable(self._reconciler)
         notice = self._registry.notices.get(number)
         if notice is not None:
-            await self._keep(self._registry.notices.take_down(number))
+            await store(self._reconciler, self._registry.notices.take_down(number))
         return notice
 
     def objections(self) -> Sequence[Objection]:
@@ -97,16 +87,11 @@ class AdminContentService:
         return self._registry.objections.all()
 
     async def answer_objection(self, number: int, text: str) -> Finding | None:
-        if (refused := await self._refusal()) is not None:
+        if (refused := await unwritable(self._reconciler)) is not None:
             return refused
-        answered = self._registry.objections.answer(number, text, self._instant().today)
+        answered = self._registry.objections.answer(number, text, self._reconciler.instant().today)
         if answered is None:
             message = gettext_lazy("This objection is gone: its author deleted it.")
             return Finding("contest", 0, message, gettext_lazy("answer another one"))
-        await self._keep((answered,))
+        await store(self._reconciler, (answered,))
         return None
-
-    async def _refusal(self) -> Finding | None:
-        self._check()
-        trouble = await self._unwritable()
-        return unwritable(trouble) if trouble else None

@@ -4,24 +4,23 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, cast
 
 from node.accounts.auth_result import Rejected
 from node.accounts.cards import Card
 from node.accounts.member_lookup import plain
 from node.accounts.passphrases import SALT_BYTES
-from node.accounts.registry import AccountRegistry
-from node.app.admin_people import AdminDeviceRow
-from node.app.admin_vouchers import Check, Keep, Unwritable, unwritable
-from node.app.rule_files import Edit
-from node.control.active_ruleset import ActiveRuleset
-from node.errors import CONFLICT, Finding, StorageTrouble
+from node.app.admin_people import AdminDeviceRow, AdminPeopleService
+from node.app.admin_vouchers import require_recalled, require_writable, store
+from node.app.rule_files import Edit, RuleFiles
+from node.control.reconciler import Reconciler
+from node.errors import CONFLICT, Finding
 from node.governance.document import read_document
 from node.governance.members import FILE_BYTES_MAX, MemberDirectory, parse_members
 from node.governance.rules import MEMBER_TIER
 from node.governance.translations import gettext_lazy
 from node.toml_reader import TomlDocument
-from node.units import AccountId, Now, parse_mac
+from node.units import AccountId, parse_mac
 
 CARD_LASTS_DAYS = 400
 """A year, and a month to replace the card."""
@@ -29,20 +28,6 @@ LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
 """Without letters and digits that look alike."""
 PASSPHRASE_LETTERS, PASSPHRASE_GROUP = 15, 5
 """75 bits: cannot be guessed, even from a stolen database."""
-
-
-class MemberFile(Protocol):
-    """The node's members file."""
-
-    @property
-    def members_fingerprint(self) -> str: ...
-
-    @property
-    def members_findings(self) -> tuple[Finding, ...]: ...
-
-    async def edit_members(self, replacing: str, edit: Edit) -> tuple[Finding, ...] | None: ...
-
-    async def members_after(self, replacing: str, edit: Edit) -> MemberDirectory | None: ...
 
 
 # --- members ----------------------------------------------------------------------------
@@ -82,37 +67,29 @@ class CardView:
 
 
 class AdminMembersService:
-    """"""
+    """The members file, and the passphrases and cards of members."""
 
     def __init__(
         self,
-        registry: AccountRegistry,
-        file: MemberFile,
+        reconciler: Reconciler,
+        files: RuleFiles,
+        people: AdminPeopleService,
         *,
-        member_directory: Callable[[], MemberDirectory],
-        look: Callable[[], Awaitable[None]],
-        active_ruleset: Callable[[], ActiveRuleset],
-        devices: Callable[[AccountId], tuple[AdminDeviceRow, ...]],
-        keep: Keep,
-        check: Check,
-        unwritable: Unwritable,
-        instant: Callable[[], Now],
+        adopt: Callable[[], Awaitable[None]],
         random: Callable[[int], bytes],
         hashed: Callable[[str, bytes], Awaitable[str]],
         sign_card: Callable[[Card], str],
         strains: Callable[[MemberDirectory], Awaitable[tuple[Finding, ...]]],
     ) -> None:
-        """`look` puts a changed file in force; `hashed` makes the hash of a passphrase and `strains` the findings of
+        """`adopt` puts a changed file in force; `hashed` makes the hash of a passphrase and `strains` the findings of
         the rules for a member directory, both in a thread."""
-        self._registry, self._file, self._member_directory, self._look = (
-            registry,
-            file,
-            member_directory,
-            look,
+        self._reconciler, self._registry, self._files, self._people = (
+            reconciler,
+            reconciler.registry,
+            files,
+            people,
         )
-        self._active_ruleset, self._devices, self._keep = active_ruleset, devices, keep
-        self._check, self._unwritable = check, unwritable
-        self._instant, self._random, self._hashed, self._sign_card = instant, random, hashed, sign_card
+        self._adopt, self._random, self._hashed, self._sign_card = adopt, random, hashed, sign_card
         self._strains_of = strains
         self._listed: tuple[MemberDirectory, dict[str, MemberEntry]] | None = None
 
@@ -121,18 +98,18 @@ class AdminMembersService:
         members = self._members().values()
         text = plain(query)
         found = tuple(each for each in members if _matches(each, text)) if text else tuple(members)
-        book, file = self._active_ruleset(), self._file
+        book, files = self._reconciler.active_ruleset, self._files
         named = {tier for rule in book.ruleset.rules for tier in rule.who.tiers}
         tiers = {MEMBER_TIER, *named, *(each.tier for each in members)}
         return MembersView(
-            found, file.members_fingerprint, tuple(sorted(tiers)), file.members_findings, book.strained
+            found, files.members_fingerprint, tuple(sorted(tiers)), files.members_findings, book.strained
         )
 
     def member(self, account: str) -> MemberEntry | None:
         return self._members().get(account)
 
     def bound_devices(self, account: str) -> tuple[AdminDeviceRow, ...]:
-        return self._devices(AccountId(account))
+        return self._people.devices(AccountId(account))
 
     def has_passphrase(self, account: str) -> bool:
         return self._registry.has_passphrase(AccountId(account))
@@ -145,7 +122,7 @@ class AdminMembersService:
         edit: Edit = partial(without_member, account=instead_of)
         if member is not None:
             edit = partial(with_member, member=member, instead_of=instead_of)
-        member_directory = await self._file.members_after(replacing, edit)
+        member_directory = await self._files.members_after(replacing, edit)
         # Checking evaluates the rules for whole weeks, so it runs in a thread.
         return () if member_directory is None else await self._strains_of(member_directory)
 
@@ -160,7 +137,7 @@ class AdminMembersService:
 
     async def new_passphrase(self, account: str) -> str | Finding:
         """Replaces the passphrase; the new one cannot be shown again later."""
-        await self._ready()
+        await require_writable(self._reconciler)
         if account not in self._members():
             return _NOBODY
         passphrase = make_passphrase(self._random(PASSPHRASE_LETTERS))
@@ -168,12 +145,12 @@ class AdminMembersService:
         changes = self._registry.set_passphrase(AccountId(account), hashed)
         if isinstance(changes, Rejected):
             return _NOBODY
-        await self._keep(changes)
+        await store(self._reconciler, changes)
         return passphrase
 
     async def new_card(self, account: str) -> CardView | Finding:
-        self._check()
-        member, today = self.member(account), self._instant().today
+        require_recalled(self._reconciler)
+        member, today = self.member(account), self._reconciler.instant().today
         if not today:
             return _NO_DAY
         last = (date.fromisoformat(today) + timedelta(days=CARD_LASTS_DAYS)).isoformat()
@@ -184,32 +161,26 @@ class AdminMembersService:
 
     async def void_cards(self, account: str) -> Finding | None:
         """Revokes all cards made for the account so far."""
-        await self._ready()
-        today = self._instant().today
+        await require_writable(self._reconciler)
+        today = self._reconciler.instant().today
         if not today:
             return _NO_DAY
         if account not in self._members():
             return _NOBODY
-        await self._keep(self._registry.void_cards(AccountId(account), today))
+        await store(self._reconciler, self._registry.void_cards(AccountId(account), today))
         return None
 
-    async def _ready(self) -> None:
-        self._check()
-        if trouble := await self._unwritable():
-            refused = unwritable(trouble)
-            raise StorageTrouble(refused.message, refused.mend)
-
     async def _edit(self, replacing: str, edit: Edit) -> tuple[Finding, ...]:
-        findings = await self._file.edit_members(replacing, edit)
-        if findings is None and self._file.members_findings:
+        findings = await self._files.edit_members(replacing, edit)
+        if findings is None and self._files.members_findings:
             return (_BROKEN,)
         if findings is None:
             return (_CHANGED,)
-        await self._look()
+        await self._adopt()
         return findings
 
     def _members(self) -> dict[str, MemberEntry]:
-        member_directory = self._member_directory()
+        member_directory = self._reconciler.member_directory
         if self._listed is None or self._listed[0] is not member_directory:
             self._listed = member_directory, {each.account: each for each in members_of(member_directory)}
         return self._listed[1]

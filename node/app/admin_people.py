@@ -78,7 +78,7 @@ class PersonDetails:
 
 
 class AdminPeopleService:
-    """"""
+    """Accounts and their devices, and blocking devices."""
 
     def __init__(self, reconciler: Reconciler, used_this_month: Callable[[AccountId], Usage]) -> None:
         self._reconciler, self._used = reconciler, used_this_month

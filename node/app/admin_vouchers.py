@@ -6,7 +6,6 @@ from typing import Literal
 
 from node.accounts.changes import Change
 from node.accounts.codes import Code, read_code, shown
-from node.accounts.registry import AccountRegistry
 from node.accounts.vouchers import (
     VOUCHER_STATES,
     Batch,
@@ -19,17 +18,56 @@ from node.accounts.vouchers import (
 from node.accounts.vouchers import IssueResult as Fresh
 from node.app.idempotency import RANDOM_BYTES, IdempotencyKeys
 from node.app.signin import Signed, beyond, span_text
+from node.control.reconciler import Reconciler
 from node.errors import UNSTORED, Finding, StorageTrouble
 from node.governance.translations import gettext_lazy
-from node.units import AccountId, Milliseconds, Monotonic, Now
+from node.units import AccountId, Milliseconds, Monotonic
 
-Keep = Callable[[Iterable[Change]], Awaitable[None]]
-"""Stores changes and puts them in force."""
-Check = Callable[[], None]
-"""Raises NodeError while nothing may be changed because the database has not been read yet."""
-Unwritable = Callable[[], Awaitable[str]]
-"""Returns why nothing can be stored now; empty when it can."""
 KEY_BYTES = 32
+
+
+# --- changes by an admin ----------------------------------------------------------------
+
+
+def require_recalled(reconciler: Reconciler) -> None:
+    """Raises StorageTrouble while nothing may be changed because the database has not been read yet."""
+    if not reconciler.persistence.recalled:
+        raise StorageTrouble(
+            gettext_lazy("the node could not read its stored data yet, so nothing can be changed"),
+            gettext_lazy("make the data folder readable; the node tries again by itself"),
+        )
+
+
+async def unwritable(reconciler: Reconciler) -> Finding | None:
+    """Why a change is refused now; None when the disk can be written. Raises as `require_recalled`."""
+    require_recalled(reconciler)
+    trouble = await reconciler.persistence.why_unwritable()
+    if not trouble:
+        return None
+    message = gettext_lazy(
+        "The node cannot save anything right now, so nothing was changed: {trouble}.", trouble=trouble
+    )
+    return Finding(UNSTORED, 0, message, gettext_lazy("send this again when the disk can be written"))
+
+
+async def require_writable(reconciler: Reconciler) -> None:
+    """As `unwritable`, but raises StorageTrouble."""
+    if (refused := await unwritable(reconciler)) is not None:
+        raise StorageTrouble(refused.message, refused.mend)
+
+
+async def store(reconciler: Reconciler, changes: Iterable[Change]) -> None:
+    """Puts the changes in force and stores them. Raises StorageTrouble when they are in force but not on the disk."""
+    kept = tuple(changes)
+    await reconciler.remember(kept)
+    if trouble := reconciler.persistence.why_unstored(kept):
+        raise StorageTrouble(
+            gettext_lazy(
+                "It is done, but will be lost if the node stops before the disk can be written: {trouble}.",
+                trouble=trouble,
+            ),
+            gettext_lazy("check it again when the disk can be written"),
+        )
 
 
 # --- vouchers ---------------------------------------------------------------------------
@@ -73,48 +111,43 @@ class AdminVouchersService:
 
     def __init__(
         self,
-        registry: AccountRegistry,
+        reconciler: Reconciler,
         *,
-        keep: Keep,
-        check: Check,
-        mint: Callable[[int], Awaitable[tuple[GeneratedVoucher, ...]]],
-        instant: Callable[[], Now],
+        generate: Callable[[int], Awaitable[tuple[GeneratedVoucher, ...]]],
         random: Callable[[int], bytes],
-        rule_groups: Callable[[], Iterable[str]],
-        trouble: Callable[[Iterable[Change]], str],
     ) -> None:
-        """`mint` generates that many codes in a thread, because a thousand would block the event loop; `trouble`
-        returns why these changes could not be stored, empty when they are."""
-        self._registry, self._vouchers = registry, registry.vouchers
-        self._mint, self._keep, self._check, self._instant, self._random = mint, keep, check, instant, random
-        self._rule_groups, self._trouble = rule_groups, trouble
+        """`generate` makes that many codes in a thread, because a thousand would block the event loop."""
+        self._reconciler, self._vouchers = reconciler, reconciler.registry.vouchers
+        self._generate, self._random = generate, random
         self._idempotency = IdempotencyKeys[Fresh](random(KEY_BYTES))
 
     def idempotency_key(self, cookie: str) -> str:
         """A new key for one order form; a form that is sent twice issues once."""
-        return self._idempotency.idempotency_key(cookie, self._random(RANDOM_BYTES), self._instant().now)
+        return self._idempotency.idempotency_key(
+            cookie, self._random(RANDOM_BYTES), self._reconciler.instant().now
+        )
 
     async def issue(
         self, signed: Signed, order: VoucherOrder, cookie: str, idempotency_key: str
     ) -> IssuedBatch | tuple[Finding, ...]:
         """Issues and stores the vouchers. The same key returns the same vouchers; a bad order returns all
         findings."""
-        self._check()
-        wish, minted = _wish(signed, order), tuple[GeneratedVoucher, ...]()
-        is_fresh = self._idempotency.state(cookie, idempotency_key, self._instant().now) == "fresh"
+        require_recalled(self._reconciler)
+        wish, generated = _wish(signed, order), tuple[GeneratedVoucher, ...]()
+        is_fresh = self._idempotency.state(cookie, idempotency_key, self._reconciler.instant().now) == "fresh"
         if is_fresh and (findings := self._beyond(signed, wish, order.count)):
             return findings
         if is_fresh and not self._vouchers.findings(wish, order.count):
-            minted = await self._mint(order.count)
+            generated = await self._generate(order.count)
         # The idempotency key is checked again: the first of two clicks may have been faster.
         fresh = self._issue(
-            signed, wish, minted, cookie=cookie, idempotency_key=idempotency_key, count=order.count
+            signed, wish, generated, cookie=cookie, idempotency_key=idempotency_key, count=order.count
         )
         if isinstance(fresh, tuple):
             return fresh
         # Also for the second of two clicks: codes that a power cut would make worthless are never shown.
-        await self._keep(fresh.changes)
-        if trouble := self._trouble(fresh.changes):
+        await self._reconciler.remember(fresh.changes)
+        if trouble := self._reconciler.persistence.why_unstored(fresh.changes):
             message = gettext_lazy("The vouchers cannot be stored yet: {trouble}.", trouble=trouble)
             return (Finding(UNSTORED, 0, message, _TRY_AGAIN),)
         return IssuedBatch(fresh.batch, tuple(map(shown, fresh.codes)))
@@ -123,14 +156,14 @@ class AdminVouchersService:
         self,
         signed: Signed,
         wish: Batch,
-        minted: tuple[GeneratedVoucher, ...],
+        generated: tuple[GeneratedVoucher, ...],
         *,
         cookie: str,
         idempotency_key: str,
         count: int,
     ) -> Fresh | tuple[Finding, ...]:
         """The result of the form with this idempotency key: the first one if it was submitted before."""
-        at = self._instant()
+        at = self._reconciler.instant()
         state = self._idempotency.state(cookie, idempotency_key, at.now)
         if state in {"stale", "crowded"}:
             return (_STALE if state == "stale" else _CROWDED,)
@@ -138,7 +171,7 @@ class AdminVouchersService:
             return self._idempotency.shown(cookie, idempotency_key, at.now) or (_SHOWN_BEFORE,)
         if findings := self._beyond(signed, wish, count):
             return findings  # others issued in the same name while these were generated
-        fresh = self._vouchers.issue(wish, count, at.today, minted)
+        fresh = self._vouchers.issue(wish, count, at.today, generated)
         if not isinstance(fresh, tuple):
             self._idempotency.keep(cookie, idempotency_key, fresh, at.now)
         return fresh
@@ -149,7 +182,7 @@ class AdminVouchersService:
         grant = signed.may_issue
         if grant is None:
             return ()
-        today = self._instant().today
+        today = self._reconciler.instant().today
         issued = sum(
             len(self._vouchers.of_batch(number))
             for number, batch in self._vouchers.batches.items()
@@ -170,11 +203,11 @@ class AdminVouchersService:
         return [batch for batch in whole if _may_see(signed, batch)]
 
     def counts(self, number: int) -> Mapping[VoucherState, int]:
-        return self._vouchers.counts(number, self._instant().now)
+        return self._vouchers.counts(number, self._reconciler.instant().now)
 
     async def revoke_batch(self, signed: Signed, number: int, *, back: bool) -> int | Finding:
         """Number of vouchers revoked now; with `back`, number of revocations undone."""
-        self._check()
+        require_recalled(self._reconciler)
         batch = self._vouchers.batches.get(number)
         if batch is None or not _may_see(signed, batch):
             message = gettext_lazy("You have no batch {number}.", number=number)
@@ -185,7 +218,7 @@ class AdminVouchersService:
         voucher = self._find(signed, typed)
         if isinstance(voucher, Finding):
             return voucher
-        return voucher_view(self._vouchers, voucher, self._instant().now)
+        return voucher_view(self._vouchers, voucher, self._reconciler.instant().now)
 
     async def revoke_voucher(self, signed: Signed, typed: str, *, back: bool) -> Finding | None:
         voucher = self._find(signed, typed)
@@ -195,22 +228,21 @@ class AdminVouchersService:
         return None
 
     def groups(self) -> tuple[str, ...]:
-        """Groups that the rules mention."""
+        """Groups that the rules mention, and those of earlier batches."""
         issued = {batch.group for batch in self._vouchers.batches.values()}
-        return tuple(sorted({*self._rule_groups(), *issued}))
+        named = {group for rule in self._reconciler.active_ruleset.ruleset.rules for group in rule.who.groups}
+        return tuple(sorted(named | issued))
 
     async def _turn(self, vouchers: Iterable[Voucher], *, back: bool) -> int:
-        """Revokes or restores; returns how many changed. Raises StorageTrouble when the change is not on the disk."""
+        """Revokes or restores; returns how many changed. Raises as `store`."""
         names = [voucher.fingerprint for voucher in vouchers]
-        now, ours = self._instant().now, self._vouchers
+        now, ours = self._reconciler.instant().now, self._vouchers
         changes = ours.restore(names) if back else ours.revoke(names, now).changes
-        await self._keep(changes)
-        if trouble := self._trouble(changes):
-            raise in_memory_only(trouble)
+        await store(self._reconciler, changes)
         return len(changes)
 
     def _find(self, signed: Signed, typed: str) -> Voucher | Finding:
-        self._check()
+        require_recalled(self._reconciler)
         code = read_code(typed)
         if not isinstance(code, Code) or code.kind != "voucher":
             return _MISTYPED
@@ -225,25 +257,6 @@ def voucher_view(vouchers: VoucherStore, voucher: Voucher, now: Monotonic) -> Vo
     state, lease = voucher_state(voucher, now), voucher.lease
     left = (lease.ends - now) // 1000 if lease is not None and state == "used" else None
     return VoucherView(vouchers.batch_of(voucher), voucher.account, state, voucher.used_day, left)
-
-
-def unwritable(trouble: str) -> Finding:
-    """Finding for a change that is refused because the disk cannot be written."""
-    message = gettext_lazy(
-        "The node cannot save anything right now, so nothing was changed: {trouble}.", trouble=trouble
-    )
-    return Finding(UNSTORED, 0, message, gettext_lazy("send this again when the disk can be written"))
-
-
-def in_memory_only(trouble: str) -> StorageTrouble:
-    """Error for a change that took effect but is not on the disk."""
-    return StorageTrouble(
-        gettext_lazy(
-            "It is done, but will be lost if the node stops before the disk can be written: {trouble}.",
-            trouble=trouble,
-        ),
-        gettext_lazy("check it again when the disk can be written"),
-    )
 
 
 def _wish(signed: Signed, order: VoucherOrder) -> Batch:

@@ -119,12 +119,12 @@ class StoredRepository:
 
 
 class StoredArchive:
-    """Rule versions and node state. Implements `node.app.admin.Records`."""
+    """Rule versions and node state. Implements `node.app.admin.Archive`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def keep_rules(self, adopted: str, by: str, fingerprint: str, text: str) -> None:
+    async def save_rules(self, adopted: str, by: str, fingerprint: str, text: str) -> None:
         await self._store.run(lambda db: save_rule_version(db, adopted, by, fingerprint, text))
 
     async def rule_versions(self) -> list[tuple[int, str, str, str, str]]:
@@ -139,14 +139,14 @@ class StoredArchive:
             return None
         return versions[0][-1] if versions else None
 
-    async def fact(self, name: str) -> str:
+    async def state(self, name: str) -> str:
         """A value of the node state; empty if it is not set."""
         return (await self._store.run(usage_tables.load_facts)).get(name, "")
 
     async def acknowledge_losses(self) -> None:
         await self._store.acknowledge()
 
-    async def keep_fact(self, name: str, value: str) -> None:
+    async def save_state(self, name: str, value: str) -> None:
         await self._store.run(lambda db: usage_tables.save_facts(db, [(name, value)]))
 
 

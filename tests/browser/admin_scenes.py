@@ -1,29 +1,68 @@
 """Every page of the admin server in every state: empty and full, valid and invalid input, for both roles."""
 
-from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
+from node.enforcement.plan import TableUse
+from node.units import MacAddress
 from tests.browser.chromium import Browser
 from tests.browser.scenes import Doing, PageScene, nothing, sends
-from tests.fakes.admin_backend import ISSUER_LINK, LINK, FakeAdminBackend, open_admin_server, village
+from tests.fakes.admin_pages import (
+    HILLS,
+    ISSUER_LINK,
+    LAPTOP,
+    LINK,
+    OUTSIDER,
+    PHONE,
+    TABLET,
+    admin_app,
+    open_admin_server,
+    populate,
+)
+from tests.fakes.use_cases import UseCases
 
 ISSUE: dict[str, str] = {"count": "26", "lasts": "7", "group": "day-pass", "note": "for the festival"}
 HOST = "127.0.0.1"
 
 
-def open_admins() -> AbstractAsyncContextManager[int]:
-    """The admin server before fake services in memory."""
-    return open_admin_server(FakeAdminBackend())
+SCHOOL = MacAddress("02:00:00:00:00:05")
+
+
+@asynccontextmanager
+async def open_admins(*losses: str) -> AsyncIterator[int]:
+    """The admin server of a node where people are online; `losses`: what its database lost."""
+    folder = await asyncio.to_thread(tempfile.TemporaryDirectory)
+    try:
+        async with admin_app(Path(folder.name)) as app:
+            await populate(app)
+            await _busy_hour(app)
+            app.node.archive.losses = losses
+            async with open_admin_server(app.admin) as server:
+                assert server.bound is not None
+                yield server.bound[1]
+    finally:
+        folder.cleanup()
+
+
+async def _busy_hour(app: UseCases) -> None:
+    await app.join_by_card(SCHOOL, "school")
+    app.node.peers = (HILLS, OUTSIDER)
+    await app.transfer({LAPTOP: (41_200_000_000, 900_000_000), SCHOOL: (18_700_000_000, 300_000_000)})
+    await app.transfer({PHONE: (1_775_000, 137_000), SCHOOL: (862_000, 112_000), TABLET: (375_000, 39_000)})
+    mark = app.loop.session_table.session_entries[PHONE].mark
+    app.node.kernel.table = TableUse(2_310, 65_536, (mark, 214))
 
 
 def open_after_a_loss() -> AbstractAsyncContextManager[int]:
     """The admin server of a node whose database was damaged."""
-    lost = (
+    return open_admins(
         "On 2026-11-20 08:10 the database was damaged. What was used after 2026-11-19 23:00 is not counted. "
         "The damaged file is kept for 30 days as procomu.db.broken-1."
     )
-    return open_admin_server(FakeAdminBackend(replace(village(), warnings=(lost,), has_lost=True)))
 
 
 def signs_in(link: str) -> Doing:

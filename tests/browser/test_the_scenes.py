@@ -1,13 +1,14 @@
 """The scenes that are checked and photographed include every page."""
 
 from collections import Counter
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from captive_portal.views import FOR_ALL, FOR_DEVICES
 from node.admin.server import AdminServer
 from tests.browser.admin_scenes import ADMIN_SCENES
 from tests.browser.scenes import PORTAL_SCENES, PageScene
-from tests.fakes.admin_backend import FakeAdminBackend
+from tests.fakes.use_cases import AppFixture
 
 
 def paths(scenes: tuple[PageScene, ...]) -> set[str]:
@@ -19,8 +20,8 @@ def test_every_page_of_the_portal_has_a_scene() -> None:
     assert shown - paths(PORTAL_SCENES) == set()
 
 
-def test_every_page_of_the_admin_server_has_a_scene() -> None:
-    server = AdminServer(FakeAdminBackend(), address="127.0.0.1", port=0)
+def test_every_page_of_the_admin_server_has_a_scene(tmp_path: Path) -> None:
+    server = AdminServer(AppFixture(folder=tmp_path).use_cases().admin, address="127.0.0.1", port=0)
     shown = {route.path for route in server.routes if route.method == "GET"}
     assert shown - paths(ADMIN_SCENES) == set()
 

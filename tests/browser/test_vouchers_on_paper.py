@@ -11,7 +11,7 @@ from tests.browser.admin_scenes import HOST, ISSUE, open_admins, signs_in
 from tests.browser.chromium import Browser, Look
 from tests.browser.paper import A4_MM, code_on, sheets, size_mm, slips
 from tests.browser.stage import served
-from tests.fakes.admin_backend import LINK
+from tests.fakes.admin_pages import LINK
 
 pytestmark = pytest.mark.browser
 

@@ -4,10 +4,14 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from aiohttp import ClientResponse, ClientSession, CookieJar
 
-from tests.fakes.admin_backend import LINK, FakeAdminBackend, open_admin_server
+from node.admin.routes import Route
+from node.admin.server import AdminServer
+from tests.fakes.admin_pages import LINK, admin_app, open_admin_server, populate
+from tests.fakes.use_cases import UseCases
 
 
 @dataclass
@@ -15,8 +19,17 @@ class AdminBrowser:
     """Keeps cookies; does not follow redirects by itself."""
 
     session: ClientSession
-    backend: FakeAdminBackend
-    port: int
+    app: UseCases
+    server: AdminServer
+
+    @property
+    def port(self) -> int:
+        assert self.server.bound is not None
+        return self.server.bound[1]
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        return self.server.routes
 
     async def get(self, path: str, **headers: str) -> tuple[ClientResponse, str]:
         return await self.ask("GET", path, headers=headers)
@@ -37,6 +50,12 @@ class AdminBrowser:
         """Submit a form of the admin pages."""
         return await self.post(path, {"proof": await self.proof(), **fields})
 
+    async def submit(self, path: str, **fields: str) -> str:
+        """Submit a form, which succeeds; the page that follows it, empty after a redirect."""
+        response, page = await self.send(path, **fields)
+        assert response.status in {200, 303}, page
+        return page
+
     async def proof(self) -> str:
         _, page = await self.get("/vouchers")
         return proof_in(page)
@@ -56,10 +75,14 @@ def field_in(page: str, name: str) -> str:
 
 
 @asynccontextmanager
-async def admin_browser() -> AsyncIterator[AdminBrowser]:
-    backend = FakeAdminBackend()
-    async with (
-        open_admin_server(backend) as port,
-        ClientSession(cookie_jar=CookieJar(unsafe=True)) as session,
-    ):
-        yield AdminBrowser(session, backend, port)
+async def admin_browser(
+    folder: Path, *, is_populated: bool = True, **changes: str
+) -> AsyncIterator[AdminBrowser]:
+    async with admin_app(folder, **changes) as app:
+        if is_populated:
+            await populate(app)
+        async with (
+            open_admin_server(app.admin) as server,
+            ClientSession(cookie_jar=CookieJar(unsafe=True)) as session,
+        ):
+            yield AdminBrowser(session, app, server)

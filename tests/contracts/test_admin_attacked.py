@@ -3,18 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
 
 from node.admin import server
-from node.admin.server import COOKIE, AdminServer
+from node.admin.server import COOKIE
+from node.app.admin import SIGN_IN, RuleFile
 from tests.contracts.admin_browser import AdminBrowser, admin_browser
 from tests.contracts.test_admin_roles import other_browser
-from tests.fakes.admin_backend import ISSUER_LINK, LINK, FakeAdminBackend
+from tests.fakes.admin_pages import ISSUER_LINK, LAPTOP, LINK, PHONE, STRANGER, TABLET, waiting_links
 
-ROUTES = AdminServer(FakeAdminBackend(), address="127.0.0.1", port=0).routes
-CHANGING = [route.path for route in ROUTES if route.method == "POST"]
 PLAUSIBLE = {
     "account": "ana", "device": "02:00:00:00:00:aa", "mac": "02:00:00:00:00:aa", "because": "x", "number": "1",
     "do": "save", "sure": "yes", "text": "x", "role": "admin", "name": "x", "count": "1", "groups": "day-pass",
@@ -33,26 +33,33 @@ LINE = b"GET /sign-in?token=x HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 @pytest.fixture
-async def browser() -> AsyncIterator[AdminBrowser]:
-    async with admin_browser() as opened:
+async def browser(tmp_path: Path) -> AsyncIterator[AdminBrowser]:
+    async with admin_browser(tmp_path) as opened:
+        opened.app.node.archive.losses = ("The database was empty.",)
         yield opened
 
 
-def state(backend: FakeAdminBackend) -> tuple[object, ...]:
+def state(browser: AdminBrowser) -> tuple[object, ...]:
     """Everything that a form can change."""
-    membership = backend.membership
-    written = (membership.file.text, dict(membership.town.rows), dict(membership.people.devices))
-    return (backend.view, backend.text, backend.saved[:], backend.signed, backend.cookies, *written)
+    app = browser.app
+    guests = {mac: app.portal.guest(mac) for mac in (PHONE, LAPTOP, TABLET, STRANGER)}
+    stored = (app.node.repository.registry.kept, app.node.archive.versions[:], app.node.archive.losses)
+    files = (app.files.rules.read_text(), app.files.members.read_text())
+    return (guests, *stored, *files, app.node.repository.facts[SIGN_IN])
+
+
+def changing(browser: AdminBrowser) -> list[str]:
+    return [route.path for route in browser.routes if route.method == "POST"]
 
 
 @pytest.mark.parametrize("headers", FOREIGN)
 async def test_no_form_of_another_site_changes_anything(browser, headers):
     await browser.sign_in()
-    proof, before = await browser.proof(), state(browser.backend)
-    for path in CHANGING:
+    proof, before = await browser.proof(), state(browser)
+    for path in changing(browser):
         response, _ = await browser.post(path, {**PLAUSIBLE, "proof": proof}, **headers)
         assert 403 == response.status, path
-    assert before == state(browser.backend)
+    assert before == state(browser)
 
 
 async def test_no_form_is_accepted_without_the_token_of_its_own_session(browser):
@@ -60,26 +67,27 @@ async def test_no_form_is_accepted_without_the_token_of_its_own_session(browser)
     await browser.sign_in()
     ended = await browser.proof()
     await browser.send("/sign-out")
-    browser.backend.signed = FakeAdminBackend().signed
+    await browser.app.node.archive.save_state(SIGN_IN, waiting_links(browser.app.node))
+    await browser.app.admin.recall()
     await browser.sign_in()
     async with other_browser(browser) as other:
         await other.sign_in(ISSUER_LINK)
         theirs = await other.proof()
-    proof, before = await browser.proof(), state(browser.backend)
-    for path in CHANGING:
+    proof, before = await browser.proof(), state(browser)
+    for path in changing(browser):
         for forged in ({}, {"proof": "0" * 64}, {"proof": ended}, {"proof": theirs}):
             response, _ = await browser.post(f"{path}?proof={proof}", {**PLAUSIBLE, **forged})
             assert 403 == response.status, (path, forged)
-    assert before == state(browser.backend)
+    assert before == state(browser)
 
 
 async def test_no_page_changes_anything_by_a_get_request(browser):
     await browser.sign_in()
-    query, before = urlencode({**PLAUSIBLE, "proof": await browser.proof()}), state(browser.backend)
-    for route in ROUTES:
+    query, before = urlencode({**PLAUSIBLE, "proof": await browser.proof()}), state(browser)
+    for route in browser.routes:
         for method in ("GET", "HEAD"):
             await browser.ask(method, f"{route.path}?{query}")
-    assert before == state(browser.backend)
+    assert before == state(browser)
 
 
 @pytest.mark.parametrize("headers", FOREIGN)
@@ -113,7 +121,7 @@ async def test_bytes_after_a_request_are_not_buffered(browser):
     with suppress(ConnectionResetError):
         assert 1 == (await sent(browser.port, LINE * 5)).count(b"HTTP/1.1 ")
     asked: list[str] = []
-    browser.backend.who = asked.append
+    browser.app.admin.who = asked.append
     reader, writer = await asyncio.open_connection("127.0.0.1", browser.port)
     with suppress(ConnectionError):
         writer.write(LINE * 20_000)
@@ -172,7 +180,7 @@ async def test_half_a_request_and_an_unread_response_time_out(browser, monkeypat
     monkeypatch.setattr(server, "REQUEST_S", 0.2)
     monkeypatch.setattr(server, "ANSWER_S", 0.2)
     assert b"" == await sent(browser.port, LINE[:-2])
-    browser.backend.text = "x" * 20_000_000
+    monkeypatch.setattr(browser.app.admin, "rule_file", lambda: RuleFile("x" * 20_000_000, "x"))
     await browser.sign_in()
     (cookie,) = browser.session.cookie_jar
     reader, writer = await asyncio.open_connection("127.0.0.1", browser.port, limit=1_000)

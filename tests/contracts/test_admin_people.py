@@ -2,20 +2,51 @@
 
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from node.accounts.passphrases import is_right
+from node.app.admin_members import CardView
+from node.app.signin import ADMIN
+from node.app.views import CardShown, PassphraseTyped
+from node.config.settings import TERMS
+from node.units import MacAddress
 from tests.contracts.admin_browser import AdminBrowser, admin_browser, field_in
-from tests.fakes.admin_backend import LINK
-from tests.fakes.admin_people import MEMBERS, TIGHT, changed_lines
+from tests.fakes.admin_pages import (
+    LAPTOP,
+    LINK,
+    MEMBERS,
+    PHONE,
+    STRANGER,
+    TABLET,
+    TIGHT,
+    TODAY,
+    changed_lines,
+)
 
 
 @pytest.fixture
-async def browser() -> AsyncIterator[AdminBrowser]:
-    async with admin_browser() as opened:
+async def browser(tmp_path: Path) -> AsyncIterator[AdminBrowser]:
+    async with admin_browser(tmp_path) as opened:
         await opened.sign_in(LINK)
         yield opened
+
+
+OTHER = MacAddress("02:00:00:00:00:04")
+
+
+def states(browser: AdminBrowser, account: str) -> dict[str, tuple[str, str | None]]:
+    """State of each device of an account, and the reason shown on it."""
+    return {
+        mac: (view.state, view.removed_because)
+        for mac in (PHONE, LAPTOP, TABLET, STRANGER)
+        if (view := browser.app.portal.guest(mac)).account == account
+    }
+
+
+def members_file(browser: AdminBrowser) -> str:
+    return browser.app.files.members.read_text()
 
 
 async def edit_ana(browser: AdminBrowser, **other: str) -> dict[str, str]:
@@ -34,14 +65,17 @@ async def edit_ana(browser: AdminBrowser, **other: str) -> dict[str, str]:
 
 
 async def test_active_accounts_are_listed_with_their_usage_and_join_method(browser):
+    browser.app.node.pass_time(3 * 3_600_000)
+    await browser.sign_in(await browser.app.admin.new_token(ADMIN))
+    await browser.app.transfer({PHONE: (1_000_000, 100_000), LAPTOP: (500_000, 50_000)})
     _, page = await browser.get("/people")
-    for said in ("Ana Mas", "14.2 Mbit/s", "5 h", "passphrase", "guest-7k3m9q2w4x1z", "accepted the terms"):
+    for said in ("Ana Mas", "12 Mbit/s", "3 h", "membership card", "guest-02", "accepted the terms"):
         assert said in page
 
 
 @pytest.mark.parametrize(
     ("query", "found"),
-    [("ana", ["ana"]), ("Mas", ["ana"]), ("02-00-00-00-00-02", ["guest-7k3m9q2w4x1z"]), ("nobody", [])],
+    [("ana", ["ana"]), ("Mas", ["ana"]), ("02-00-00-00-00-02", ["guest-02"]), ("nobody", [])],
 )
 async def test_an_account_is_found_by_its_name_or_device(browser, query, found):
     _, page = await browser.send("/people", q=query)
@@ -50,10 +84,10 @@ async def test_an_account_is_found_by_its_name_or_device(browser, query, found):
 
 
 async def test_a_voucher_code_finds_its_account_and_is_in_no_address(browser):
-    (code,) = browser.backend.membership.town.issue()
-    _, page = await browser.send("/people", q=code.text)
+    (code,) = await browser.app.codes()
+    _, page = await browser.send("/people", q=code)
     assert 1 == len(re.findall(r'href="/people/account\?id=voucher-', page))
-    assert not re.findall(rf'(?:href|action)="[^"]*{code.text}', page)
+    assert not re.findall(rf'(?:href|action)="[^"]*{code}', page)
 
 
 async def test_a_device_is_blocked_with_a_reason_and_unblocked(browser):
@@ -61,23 +95,18 @@ async def test_a_device_is_blocked_with_a_reason_and_unblocked(browser):
         "/people/block", account="ana", device="02:00:00:00:00:01", because="Talk to us."
     )
     assert (200, True) == (response.status, "stays blocked until" in page)
-    devices = browser.backend.membership.people.devices
-    assert ("blocked", "Talk to us.") == (
-        devices["02:00:00:00:00:01"].state,
-        devices["02:00:00:00:00:01"].because,
-    )
-    assert "online" == devices["02:00:00:00:00:aa"].state
+    assert {PHONE: ("removed", "Talk to us."), LAPTOP: ("admitted", None)} == states(browser, "ana")
     _, page = await browser.get("/people/blocked")
     assert "Talk to us." in page
     _, page = await browser.send("/people/unblock", account="ana", device="02:00:00:00:00:01")
     assert "can join again" in page
-    assert "blocked" != devices["02:00:00:00:00:01"].state
+    assert "ana" == await browser.app.join(PHONE)
 
 
 async def test_all_devices_of_an_account_are_blocked_at_once(browser):
     await browser.send("/people/block", account="ana", device="", because="Talk to us.")
-    states = {row.state for row in browser.backend.membership.people.devices.values() if row.account == "ana"}
-    assert {"blocked"} == states
+    assert dict.fromkeys((PHONE, LAPTOP), ("removed", "Talk to us.")) == states(browser, "ana")
+    assert "admitted" == browser.app.portal.guest(TABLET).state
 
 
 @pytest.mark.parametrize(
@@ -86,9 +115,7 @@ async def test_all_devices_of_an_account_are_blocked_at_once(browser):
 async def test_blocking_requires_a_reason_that_the_person_can_read(browser, because, device):
     response, _ = await browser.send("/people/block", account="ana", device=device, because=because)
     assert 422 == response.status
-    assert "blocked" not in {
-        row.state for row in browser.backend.membership.people.devices.values() if row.account == "ana"
-    }
+    assert dict.fromkeys((PHONE, LAPTOP), ("admitted", None)) == states(browser, "ana")
 
 
 async def test_an_edit_in_the_browser_keeps_what_people_wrote_around_it(browser):
@@ -101,7 +128,7 @@ async def test_an_edit_in_the_browser_keeps_what_people_wrote_around_it(browser)
         '- groups = ["mast-hosts"]',
         '+ groups = ["mast-hosts", "school"]',
         '+     "02:00:00:00:00:ab",',
-    ] == changed_lines(MEMBERS, browser.backend.membership.file.text)
+    ] == changed_lines(MEMBERS, members_file(browser))
 
 
 async def test_two_editors_of_the_members_do_not_overwrite_each_other_unseen(browser):
@@ -110,10 +137,10 @@ async def test_two_editors_of_the_members_do_not_overwrite_each_other_unseen(bro
     response, page = await browser.post("/members/edit", mine)
     assert (409, True) == (response.status, "Someone else has changed the members" in page)
     assert 'value="Mine"' in page
-    assert 'name = "Theirs"' in browser.backend.membership.file.text
+    assert 'name = "Theirs"' in members_file(browser)
     again = {**mine, "replacing": field_in(page, "replacing")}
     assert 303 == (await browser.post("/members/edit", again))[0].status
-    assert 'name = "Mine"' in browser.backend.membership.file.text
+    assert 'name = "Mine"' in members_file(browser)
 
 
 async def test_a_member_is_added_taken_out_and_put_back(browser):
@@ -126,23 +153,23 @@ async def test_a_member_is_added_taken_out_and_put_back(browser):
         "/members/remove", account="joan", replacing=field_in(page, "replacing")
     )
     assert (200, True) == (response.status, "is no longer a member" in page)
-    assert MEMBERS == browser.backend.membership.file.text
+    assert MEMBERS == members_file(browser)
     undo = {
         name: field_in(page, name)
         for name in ("proof", "replacing", "account", "name", "tier", "groups", "devices")
     }
     assert 303 == (await browser.post("/members/edit", undo))[0].status
-    assert 'id = "joan"' in browser.backend.membership.file.text
+    assert 'id = "joan"' in members_file(browser)
 
 
 async def test_before_a_member_is_saved_the_rules_that_would_no_longer_fit_are_shown(browser):
-    browser.backend.membership.adopt(TIGHT)
+    await browser.app.write_rules(TIGHT)
     form = await edit_ana(browser, was="", account="joan", name="Joan", groups="", devices="")
     response, page = await browser.post("/members/edit", form)
     assert (422, True) == (response.status, "Nothing was changed yet" in page)
     assert "lifelines and floors of 3 households" in page
     assert 'value="Joan"' in page
-    assert MEMBERS == browser.backend.membership.file.text
+    assert MEMBERS == members_file(browser)
     response, _ = await browser.post("/members/edit", {**form, "knowing": field_in(page, "knowing")})
     assert (303, "/members?saved") == (response.status, response.headers["Location"])
     _, page = await browser.get("/members?saved")
@@ -152,21 +179,21 @@ async def test_before_a_member_is_saved_the_rules_that_would_no_longer_fit_are_s
 
 
 async def test_a_consequence_that_changed_meanwhile_must_be_confirmed_again(browser):
-    browser.backend.membership.adopt(TIGHT)
+    await browser.app.write_rules(TIGHT)
     form = await edit_ana(browser, was="", account="joan", name="Joan", groups="", devices="")
     assert 422 == (await browser.post("/members/edit", {**form, "knowing": "0123456789abcdef"}))[0].status
-    assert MEMBERS == browser.backend.membership.file.text
+    assert MEMBERS == members_file(browser)
 
 
 async def test_before_a_member_is_removed_the_rules_that_would_no_longer_hold_are_shown(browser):
     """A test in the rule file may name a member."""
     test = '[[test]]\ngiven = "tier:anchor, mon 10:00, everyone busy"\nexpect = "down <= 1400 kbit/s"\n'
-    browser.backend.membership.adopt(TIGHT + test)
+    await browser.app.write_rules(TIGHT + test)
     _, page = await browser.get("/members/edit?id=ana")
     wish = {"account": "ana", "replacing": field_in(page, "replacing")}
     response, page = await browser.send("/members/remove", **wish)
     assert (422, True) == (response.status, "Remove them anyway" in page)
-    assert MEMBERS == browser.backend.membership.file.text
+    assert MEMBERS == members_file(browser)
     response, page = await browser.send("/members/remove", **wish, knowing=field_in(page, "knowing"))
     assert (200, True) == (response.status, "is no longer a member" in page)
 
@@ -189,35 +216,28 @@ async def test_an_invalid_member_changes_nothing(browser, field, value):
     form = await edit_ana(browser, was="", account="joan", groups="", devices="")
     response, page = await browser.post("/members/edit", {**form, field: value})
     assert (422, True) == (response.status, 'aria-invalid="true"' in page)
-    assert MEMBERS == browser.backend.membership.file.text
+    assert MEMBERS == members_file(browser)
 
 
 async def test_a_new_passphrase_is_shown_once_and_admits_its_member(browser):
     _, page = await browser.send("/members/passphrase", account="ana")
     passphrase = re.search(r'class="once" dir="ltr">([^<]+)<', page)[1]
-    town = browser.backend.membership.town
-    assert town.came(town.passphrase("02:00:00:00:00:02", "ana", passphrase)).account == "ana"
-    (kept,) = (row for (_, key), row in town.rows.items() if key == "ana" and hasattr(row, "hash"))
-    assert is_right(passphrase, kept.hash)
-    assert passphrase not in repr(town.rows)
+    assert "ana" == await browser.app.join(TABLET, PassphraseTyped("ana", passphrase))
+    stored = browser.app.node.repository.registry.kept
+    (kept,) = stored.passphrases
+    assert ("ana", True) == (kept.account, is_right(passphrase, kept.hash))
+    assert passphrase not in repr(stored)
 
 
 async def test_a_card_admits_its_member_until_it_is_voided(browser):
     _, page = await browser.send("/members/card", account="ana")
     assert 1 == page.count('class="square"')
-    town = browser.backend.membership.town
-    card = (await browser.backend.members.new_card("ana")).text
-    assert town.came(town.registry.enter_by_card("02:00:00:00:00:02", card, ("card",), browser_now(browser)))
+    card = await browser.app.admin.members.new_card("ana")
+    assert isinstance(card, CardView)
+    assert "ana" == await browser.app.join(TABLET, CardShown(card.text))
     _, page = await browser.send("/members/void", account="ana")
     assert "All cards made so far are invalid" in page
-    rejected = town.registry.enter_by_card("02:00:00:00:00:03", card, ("card",), browser_now(browser))
-    assert "card-revoked" == rejected.reason
-
-
-def browser_now(browser: AdminBrowser):
-    from tests.fakes.registry_fixture import at
-
-    return at(browser.backend.membership.now)
+    assert "card-revoked" == await browser.app.refusal(OTHER, CardShown(card.text))
 
 
 @pytest.mark.parametrize("path", ["/members/passphrase", "/members/card", "/members/void", "/members/remove"])
@@ -244,14 +264,14 @@ async def test_new_terms_are_a_new_version_and_the_old_ones_stay_readable(browse
     [
         ({"replacing": "0", "text-en": "Mine."}, 409, "Someone else has saved other terms"),
         ({"replacing": "1", "text-en": "", "text-ca": "Sigues amable."}, 422, "it is the binding one"),
-        ({"replacing": "1", "text-en": "Be kind to each other."}, 422, "These are the terms in force"),
+        ({"replacing": "1", "text-en": TERMS}, 422, "These are the terms in force"),
         ({"replacing": "1", "text-en": "x" * 20_001}, 422, "at most 20000"),
     ],
 )
 async def test_invalid_terms_change_nothing(browser, fields, status, said):
     response, page = await browser.send("/terms", **fields)
     assert (status, True) == (response.status, said in page)
-    assert "1" == browser.backend.content.terms()[0].version
+    assert "1" == browser.app.admin.content.terms()[0].version
 
 
 NOTICE = {
@@ -259,8 +279,8 @@ NOTICE = {
     "where": "network",
     "audience": "everyone",
     "group": "",
-    "first_day": "2027-03-01",
-    "last_day": "2027-03-31",
+    "first_day": "2026-11-24",
+    "last_day": "2026-12-31",
     "title-en": "Assembly",
     "text-en": "On Friday.",
     "title-ca": "Assemblea",
@@ -269,20 +289,20 @@ NOTICE = {
 
 
 async def test_a_notice_is_previewed_published_changed_and_removed(browser):
-    words = browser.backend.content
+    content = browser.app.admin.content
     _, page = await browser.send("/notices/edit", **NOTICE, do="preview")
-    assert ("Preview" in page, len(words.notices())) == (True, 1)
+    assert ("Preview" in page, len(content.notices())) == (True, 1)
     assert 303 == (await browser.send("/notices/edit", **NOTICE, do="save"))[0].status
-    (new,) = (notice for notice in words.notices() if notice.number == 2)
+    (new,) = (notice for notice in content.notices() if notice.number == 2)
     assert ["en", "ca"] == [text.language for text in new.texts]
     await browser.send(
         "/notices/edit", **{**NOTICE, "number": "2", "audience": "group", "group": "school"}, do="save"
     )
-    (changed,) = (notice for notice in words.notices() if notice.number == 2)
+    (changed,) = (notice for notice in content.notices() if notice.number == 2)
     assert ("group:school", "admin") == (changed.audience, changed.by)
     _, page = await browser.send("/notices/remove", number="2")
     assert "The notice was removed" in page
-    assert [1] == [notice.number for notice in words.notices()]
+    assert [1] == [notice.number for notice in content.notices()]
     undo = dict(
         re.findall(
             r'<input type="hidden" name="([^"]+)" value="([^"]*)">',
@@ -290,7 +310,7 @@ async def test_a_notice_is_previewed_published_changed_and_removed(browser):
         )
     )
     assert 303 == (await browser.post("/notices/edit", {**undo, "do": "save"}))[0].status
-    assert "Assembly" in {text.title for notice in words.notices() for text in notice.texts}
+    assert "Assembly" in {text.title for notice in content.notices() for text in notice.texts}
 
 
 @pytest.mark.parametrize(
@@ -309,9 +329,9 @@ async def test_a_notice_is_previewed_published_changed_and_removed(browser):
 )
 async def test_an_invalid_notice_is_not_published_and_not_lost(browser, other):
     response, page = await browser.send("/notices/edit", **{**NOTICE, **other}, do="save")
-    assert (422, 1) == (response.status, len(browser.backend.content.notices()))
+    assert (422, 1) == (response.status, len(browser.app.admin.content.notices()))
     assert 'class="error"' in page
-    assert "2027-03-31" in page or "last_day" in other
+    assert "2026-12-31" in page or "last_day" in other
 
 
 async def test_objections_are_answered_where_both_sides_read_it(browser):
@@ -321,6 +341,6 @@ async def test_objections_are_answered_where_both_sides_read_it(browser):
     response, page = await browser.send("/contests", number="1", **{"text-1": ""})
     assert (422, True) == (response.status, "Write an answer" in page)
     await browser.send("/contests", number="1", **{"text-1": "We changed the rule."})
-    (objection,) = browser.backend.membership.town.registry.objections.of("ana")
-    assert ("We changed the rule.", "2027-03-01") == (objection.answer, objection.answered_day)
+    (objection,) = browser.app.portal.guest(PHONE).objections
+    assert ("We changed the rule.", TODAY) == (objection.answer, objection.answered_day)
     assert "objection is waiting" not in (await browser.get("/"))[1]

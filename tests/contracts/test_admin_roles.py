@@ -3,15 +3,14 @@
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from aiohttp import ClientSession, CookieJar
 
-from node.admin.server import AdminServer
 from tests.contracts.admin_browser import AdminBrowser, admin_browser
-from tests.fakes.admin_backend import ISSUER_LINK, LINK, FakeAdminBackend
+from tests.fakes.admin_pages import ISSUER_LINK, LINK
 
-ROUTES = AdminServer(FakeAdminBackend(), address="127.0.0.1", port=0).routes
 ISSUERS_OWN = {
     ("GET", "/"),
     ("GET", "/vouchers"),
@@ -25,25 +24,25 @@ EVIL = "</textarea><script>alert(1)</script><b x='\"&"
 
 
 @pytest.fixture
-async def browser() -> AsyncIterator[AdminBrowser]:
-    async with admin_browser() as opened:
+async def browser(tmp_path: Path) -> AsyncIterator[AdminBrowser]:
+    async with admin_browser(tmp_path) as opened:
         yield opened
 
 
-def test_issuers_may_request_vouchers_and_nothing_else():
-    assert ISSUERS_OWN == {(route.method, route.path) for route in ROUTES if "issuer" in route.roles}
-    assert all("admin" in route.roles for route in ROUTES)
+async def test_issuers_may_request_vouchers_and_nothing_else(browser):
+    assert ISSUERS_OWN == {(route.method, route.path) for route in browser.routes if "issuer" in route.roles}
+    assert all("admin" in route.roles for route in browser.routes)
 
 
 async def test_no_route_answers_without_signing_in(browser):
-    for route in ROUTES:
+    for route in browser.routes:
         response, page = await browser.ask(route.method, route.path)
         assert (401, False) == (response.status, "Vall Alta" in page), route
 
 
 async def test_an_issuer_gets_an_answer_from_their_own_pages_only(browser):
     await browser.sign_in(ISSUER_LINK)
-    for route in ROUTES:
+    for route in browser.routes:
         response, page = await browser.ask(route.method, route.path)
         if (route.method, route.path) in ISSUERS_OWN:
             assert 403 != response.status or "does not come from these pages" in page, route
@@ -53,7 +52,7 @@ async def test_an_issuer_gets_an_answer_from_their_own_pages_only(browser):
 
 async def test_an_admin_gets_every_page(browser):
     await browser.sign_in(LINK)
-    for route in ROUTES:
+    for route in browser.routes:
         response, page = await browser.ask(route.method, route.path)
         if route.method == "GET":
             assert response.status in {200, 404}, route
@@ -89,7 +88,7 @@ async def test_the_navigation_marks_the_current_page(browser):
 
 async def test_every_page_works_without_scripts_and_inline_styles(browser):
     await browser.sign_in(LINK)
-    for route in ROUTES:
+    for route in browser.routes:
         if route.method == "GET":
             _, page = await browser.get(route.path)
             assert "<script" not in page
@@ -104,7 +103,7 @@ async def test_what_people_typed_is_never_rendered_as_markup(browser):
     sent |= dict.fromkeys(("code", "count", "lasts", "unit", "note", "network", "lang", "ticket"), EVIL)
     sent |= {"number": "1", "was": EVIL, "replacing": EVIL, f"title-{EVIL}": EVIL}
     proof = await browser.proof()
-    for route in ROUTES:
+    for route in browser.routes:
         if route.method == "POST" and route.path not in {"/sign-out", "/notices/remove"}:
             _, page = await browser.post(route.path, {**sent, "proof": proof})
             assert "<script" not in page, route
@@ -143,4 +142,4 @@ async def test_an_issuer_without_a_name_gets_no_link(browser):
 async def other_browser(browser: AdminBrowser) -> AsyncIterator[AdminBrowser]:
     """A browser of another device at the same server."""
     async with ClientSession(cookie_jar=CookieJar(unsafe=True)) as session:
-        yield AdminBrowser(session, browser.backend, browser.port)
+        yield AdminBrowser(session, browser.app, browser.server)

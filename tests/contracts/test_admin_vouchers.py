@@ -3,13 +3,15 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from node.accounts.codes import Code, make_code, read_code, shown
 from node.app.idempotency import SHOWN_MS
+from node.app.views import CodeTyped
 from tests.contracts.admin_browser import AdminBrowser, admin_browser, field_in
-from tests.fakes.admin_backend import ISSUER_LINK, LINK
+from tests.fakes.admin_pages import ISSUER_LINK, LINK, PHONE, TABLET
 
 ORDER = {
     "count": "25",
@@ -24,8 +26,8 @@ ORDER = {
 
 
 @pytest.fixture
-async def browser() -> AsyncIterator[AdminBrowser]:
-    async with admin_browser() as opened:
+async def browser(tmp_path: Path) -> AsyncIterator[AdminBrowser]:
+    async with admin_browser(tmp_path, is_populated=False) as opened:
         await opened.sign_in(LINK)
         yield opened
 
@@ -52,7 +54,7 @@ def codes_in(page: str) -> list[str]:
 
 
 def batches(browser: AdminBrowser) -> int:
-    return len(browser.backend.membership.town.registry.vouchers.batches)
+    return len(browser.app.loop.registry.vouchers.batches)
 
 
 async def test_a_sheet_has_each_voucher_as_text_and_as_a_qr_code(browser):
@@ -67,8 +69,7 @@ async def test_a_sheet_has_each_voucher_as_text_and_as_a_qr_code(browser):
 
 async def test_a_code_on_the_sheet_admits_a_device(browser):
     (code,) = await issue(browser, count="1")
-    town = browser.backend.membership.town
-    assert town.came(town.code("02:00:00:00:00:01", code)).account.startswith("voucher-")
+    assert (await browser.app.join(PHONE, CodeTyped(code))).startswith("voucher-")
 
 
 async def test_two_clicks_and_a_reload_issue_one_batch_and_show_the_same_sheet(browser):
@@ -86,7 +87,7 @@ async def test_two_clicks_and_a_reload_issue_one_batch_and_show_the_same_sheet(b
 async def test_after_fifteen_minutes_the_codes_cannot_be_shown_again(browser):
     form = await order(browser)
     await browser.post("/vouchers", form)
-    browser.backend.membership.now += SHOWN_MS
+    browser.app.node.pass_time(SHOWN_MS)
     response, page = await browser.post("/vouchers", form)
     assert (422, [], 1) == (response.status, codes_in(page), batches(browser))
     assert "issued already" in page
@@ -103,19 +104,19 @@ async def test_a_sheet_is_shown_again_only_in_the_session_that_ordered_it(browse
 
 async def test_the_codes_are_not_stored_anywhere(browser):
     codes = await issue(browser)
-    rows = repr(browser.backend.membership.town.rows)
+    rows = repr(browser.app.node.repository.registry.kept)
+    assert "the fair" in rows
     assert not [code for code in codes if code in rows or code.replace("-", "") in rows]
 
 
 async def test_vouchers_that_cannot_be_stored_are_not_shown_until_they_can(browser):
-    membership = browser.backend.membership
-    membership.trouble = "the disk is full"
+    browser.app.node.repository.full = True
     form = await order(browser)
     response, page = await browser.post("/vouchers", form)
     assert (422, []) == (response.status, codes_in(page))
-    assert "the disk is full" in page
+    assert "the data folder is full" in page
     assert form["ticket"] == field_in(page, "ticket")
-    membership.trouble = ""
+    browser.app.node.repository.full = False
     response, page = await browser.post("/vouchers", form)
     assert (200, 25, 1) == (response.status, len(codes_in(page)), batches(browser))
 
@@ -146,38 +147,33 @@ async def test_an_invalid_order_is_reported_beside_its_field_and_kept(browser, f
 
 async def test_a_batch_shows_the_states_of_its_vouchers(browser):
     codes = await issue(browser)
-    town = browser.backend.membership.town
-    town.came(town.code("02:00:00:00:00:01", codes[0]))
+    await browser.app.join(PHONE, CodeTyped(codes[0]))
     _, page = await browser.get("/vouchers/batch?number=1")
     assert [("Not used", "24"), ("In use", "1"), ("Ended", "0"), ("Revoked", "0")] == re.findall(
         r"<dt>([^<]+)</dt><dd>(\d+)</dd>", page
     )
     _, page = await browser.get("/vouchers")
-    assert "25 vouchers, 1 March 2027, admin" in page
+    assert "25 vouchers, 24 November 2026, admin" in page
 
 
 async def test_a_batch_is_revoked_and_restored(browser):
     codes = await issue(browser)
-    town = browser.backend.membership.town
     _, page = await browser.send("/vouchers/batch", number="1", do="revoke")
     assert "25 vouchers are revoked" in page
-    assert "code-revoked" == town.code("02:00:00:00:00:01", codes[0]).reason
+    assert "code-revoked" == await browser.app.refusal(PHONE, CodeTyped(codes[0]))
     _, page = await browser.send("/vouchers/batch", number="1", do="restore")
     assert "25 vouchers are valid again" in page
-    assert town.came(town.code("02:00:00:00:00:01", codes[0]))
+    assert await browser.app.join(PHONE, CodeTyped(codes[0]))
 
 
 async def test_one_voucher_is_found_by_its_code_and_revoked(browser):
     codes = await issue(browser)
-    town = browser.backend.membership.town
     _, page = await browser.send("/vouchers/code", code=codes[0].lower().replace("-", " "))
     assert "Nobody has used it yet" in page
     _, page = await browser.send("/vouchers/code", code=codes[0], do="revoke")
     assert "It is revoked" in page
-    assert ["code-revoked", True] == [
-        town.code("02:00:00:00:00:01", codes[0]).reason,
-        hasattr(town.code("02:00:00:00:00:02", codes[1]), "account"),
-    ]
+    assert "code-revoked" == await browser.app.refusal(PHONE, CodeTyped(codes[0]))
+    assert await browser.app.join(TABLET, CodeTyped(codes[1]))
     _, page = await browser.send("/vouchers/code", code=codes[0], do="restore")
     assert "It is valid again" in page
 
@@ -207,9 +203,8 @@ async def test_an_issuer_sees_and_revokes_only_what_they_issued(browser):
     assert 404 == (await browser.send("/vouchers/batch", number="1", do="revoke"))[0].status
     assert 422 == (await browser.send("/vouchers/code", code=theirs, do="revoke"))[0].status
     assert 200 == (await browser.send("/vouchers/code", code=own, do="revoke"))[0].status
-    town = browser.backend.membership.town
-    assert town.came(town.code("02:00:00:00:00:01", theirs))
-    assert "code-revoked" == town.code("02:00:00:00:00:02", own).reason
+    assert await browser.app.join(PHONE, CodeTyped(theirs))
+    assert "code-revoked" == await browser.app.refusal(TABLET, CodeTyped(own))
 
 
 async def test_many_batches_are_paginated(browser):

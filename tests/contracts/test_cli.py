@@ -24,7 +24,7 @@ from node.errors import NodeError
 from node.identity import is_node_id
 from node.storage.losses import LOSSES, MARKER, Loss, Marker, write_loss, write_marker
 from node.units import parse_duration
-from tests.fakes.admin_backend import village
+from tests.unit.node.cli.test_output import OVERVIEW
 
 GOOD = '[ruleset]\ncommunity = "Vall Alta"\nversion = 1\ndecision = "D-1"\n'
 BAD = GOOD + '\n[[rule]]\nid = "a"\nceiling = "3"\nwho = "tier:guest"\nby = "D-1"\nportt = 80\n'
@@ -59,7 +59,7 @@ def issued(asked: dict[str, Any]) -> dict[str, Any]:
 
 
 ANSWERS = {
-    "status": lambda _: {"overview": village(), "memory": {"sentence": "Room for many."}},
+    "status": lambda _: {"overview": OVERVIEW, "memory": {"sentence": "Room for many."}},
     "why": lambda asked: (
         {
             "account": asked["who"],
@@ -70,7 +70,7 @@ ANSWERS = {
         if asked["who"] != "ben"
         else refuse(asked)
     ),
-    "peers": lambda _: {"node": "n" * 52, "peers": village().peers},
+    "peers": lambda _: {"node": "n" * 52, "peers": OVERVIEW.peers},
     "devices": lambda _: {"devices": []},
     "vouchers-issue": lambda asked: issued(asked) if asked["count"] != "961" else refuse(asked),
     "vouchers-list": lambda _: {"batches": []},

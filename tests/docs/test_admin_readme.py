@@ -6,19 +6,19 @@ from node.admin.server import AdminServer
 from node.app.idempotency import SHOWN_MS
 from node.app.signin import LINK_LIFE, SESSION_LIFE
 from tests.docs.generated import ROOT
-from tests.fakes.admin_backend import FakeAdminBackend
+from tests.fakes.use_cases import AppFixture
 
 README = (ROOT / "node/admin/README.md").read_text()
 
 
-def test_every_route_is_listed_with_its_roles():
+def test_every_route_is_listed_with_its_roles(tmp_path):
     listed = {
         (method, path): {role.strip() for role in roles.split(",")}
         for method, path, roles in re.findall(
             r"^\| (GET|POST) `([^`]+)` \|.*\| ([a-z, ]+) \|$", README, re.MULTILINE
         )
     }
-    routes = AdminServer(FakeAdminBackend(), address="127.0.0.1", port=0).routes
+    routes = AdminServer(AppFixture(folder=tmp_path).use_cases().admin, address="127.0.0.1", port=0).routes
     assert {(route.method, route.path): set(route.roles) for route in routes} == listed
 
 

@@ -125,6 +125,40 @@ class FakeRepository:
             raise StorageTrouble("the data folder is full", "make room")
 
 
+class FakeArchive:
+    """Implements `node.app.admin.Archive` on the rows of a `FakeRepository`."""
+
+    def __init__(self, repository: FakeRepository) -> None:
+        self._repository = repository
+        self.losses: tuple[str, ...] = ()
+        self.versions: list[tuple[int, str, str, str, str]] = []
+
+    async def save_rules(self, adopted: str, by: str, fingerprint: str, text: str) -> None:
+        self._use()
+        if not self.versions or self.versions[0][3] != fingerprint:
+            self.versions.insert(0, (len(self.versions) + 1, adopted, by, fingerprint, text))
+
+    async def rule_versions(self) -> list[tuple[int, str, str, str, str]]:
+        self._use()
+        return self.versions[:50]
+
+    async def state(self, name: str) -> str:
+        self._use()
+        return self._repository.facts.get(name, "")
+
+    async def save_state(self, name: str, value: str) -> None:
+        self._use()
+        self._repository.facts[name] = value
+
+    async def acknowledge_losses(self) -> None:
+        self._use()
+        self.losses = ()
+
+    def _use(self) -> None:
+        if self._repository.full:
+            raise StorageTrouble("the data folder is full", "make room")
+
+
 class FakeClock:
     """Implements `node.control.ports.Clock`."""
 

@@ -7,7 +7,7 @@ people do (join, let time pass, use traffic), never by setting fields.
 import asyncio
 import itertools
 from base64 import b64encode
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, partial
@@ -16,6 +16,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
+from mesh.ports import PeerView
 from node.accounts.auth_result import Rejected
 from node.accounts.cards import Card, make_card, next_serial
 from node.accounts.codes import shown
@@ -34,6 +35,7 @@ from node.app.views import (
     GuestView,
     KeptView,
     PassphraseTyped,
+    Refused,
     TermsAccepted,
 )
 from node.config import NodeConfig, parse_config
@@ -50,7 +52,7 @@ from node.supervision import Parts
 from node.units import AccountId, MacAddress, Milliseconds, Monotonic, NodeId
 from tests.fakes.kernel import FakeKernel
 from tests.fakes.members import COMMUNITY, guest_account, make_registry
-from tests.fakes.repository import FakeClock, FakeRepository
+from tests.fakes.repository import FakeArchive, FakeClock, FakeRepository
 from tests.lab.agreement import Settings, node_toml
 
 ANA, BEN, CAI, DOT = (MacAddress(f"02:00:00:00:00:0{letter}") for letter in "abcd")
@@ -109,30 +111,6 @@ KEPT = tuple(KeptView(each.table, each.purpose, each.retention) for each in WHOL
 DEADLINE_S = 3.0
 
 
-class FakeRecords:
-    """Implements `node.app.admin.Records`, in memory."""
-
-    def __init__(self) -> None:
-        self.facts: dict[str, str] = {}
-        self.acknowledged = False
-        self.rules: list[tuple[int, str, str, str, str]] = []
-
-    async def keep_rules(self, adopted: str, by: str, fingerprint: str, text: str) -> None:
-        self.rules.append((len(self.rules) + 1, adopted, by, fingerprint, text))
-
-    async def rule_versions(self) -> list[tuple[int, str, str, str, str]]:
-        return self.rules
-
-    async def fact(self, name: str) -> str:
-        return self.facts.get(name, "")
-
-    async def acknowledge_losses(self) -> None:
-        self.acknowledged = True
-
-    async def keep_fact(self, name: str, value: str) -> None:
-        self.facts[name] = value
-
-
 @dataclass
 class UseCases:
     """One run of the daemon, as people meet it through the pages."""
@@ -159,20 +137,22 @@ class UseCases:
             reconciler=self.loop,
             files=self.files,
             parts=Parts(),
-            peers=tuple,
+            peers=lambda: self.node.peers,
             waiting=self.portal.waiting,
-            warned=tuple,
+            warned=lambda: self.node.warnings,
+            losses=lambda: self.node.archive.losses,
+            table_use=self.node.kernel.table_use,
         )
         return AdminService(
             self.loop,
             status_snapshot,
             self.files,
-            self.node.records,
+            self.node.archive,
             self.node.clock,
             self.node.config,
             sign_card=partial(make_card, KEY, COMMUNITY),
             portal_url=lambda: self.node.portal_url,
-            languages=dict,
+            languages=lambda: {"en": "English", "ca": "Català"},
         )
 
     # --- what can be observed ---
@@ -218,6 +198,12 @@ class UseCases:
         account = self.portal.guest(mac).account
         assert account is not None
         return account
+
+    async def refusal(self, mac: MacAddress, entry: Entry) -> str:
+        """Why the device cannot join."""
+        refused = await self.portal.admit(mac, entry, self.portal.community().terms_version)
+        assert isinstance(refused, Refused), refused
+        return refused.reason
 
     async def join_by_voucher(self, mac: MacAddress, *, lasts_ms: int = DAY_MS) -> AccountId:
         (code,) = await self.codes(lasts_ms=lasts_ms)
@@ -314,6 +300,25 @@ class UseCases:
         assert self.node.kernel.send(mac, down=down, up=up)
         await self.settle()
 
+    async def transfer(self, loads: Mapping[MacAddress, tuple[int, int]]) -> None:
+        """For one second each device downloads and uploads this many bytes; returns when the rates are known."""
+        await self._rated()
+        for mac, (down, up) in loads.items():
+            assert self.node.kernel.send(mac, down=down, up=up)
+        await self._rated()
+
+    async def _rated(self) -> None:
+        """A second passes, at whose end the counters are read."""
+        self.node.pass_time(1_000)
+        async with asyncio.timeout(DEADLINE_S):
+            while self.loop._rated_ms != self.node.clock.monotonic():
+                await asyncio.sleep(0.001)
+
+    async def write_rules(self, text: str) -> None:
+        """The rule file is edited by hand; it is in force if it is valid, or fits the members no less than before."""
+        self.files.rules.write_text(text)
+        await self.files.look(self.loop, self.admin.record_rules, "an edit of the file")
+
     async def adopt(self, rules: str = "", *, members: str = MEMBERS) -> None:
         """Puts the base rules with these in force, and these members."""
         await self.loop.adopt(ruleset_of(RULES + rules, members), directory_of(members))
@@ -349,16 +354,21 @@ class AppFixture:
         joining: str = "",
         rules: str = "",
         *,
+        rules_text: str = RULES,
         members: str = MEMBERS,
         session_ms: Milliseconds | None = SESSION_MS,
         tick_s: float = 0.002,
     ) -> None:
         """`memories` opens the repository again, as each run of the daemon does; by default it is in memory. Only the
-        admin service uses the folder."""
-        self.kernel, self.clock, self.records = FakeKernel(), FakeClock(), FakeRecords()
-        self.repository = FakeRepository()
+        admin service uses the folder. `rules` and `joining` are added to `rules_text`."""
+        self.kernel, self.clock, self.repository = FakeKernel(), FakeClock(), FakeRepository()
+        self.archive = FakeArchive(self.repository)
+        self.peers: tuple[PeerView, ...] = ()
+        """Neighbours that the mesh reports."""
+        self.warnings: tuple[str, ...] = ()
+        """Of the parts that are not here, such as the clock's."""
         self._memories = memories or (lambda: self.repository)
-        self.folder, self.rules_text, self.members_text = folder, RULES + rules + joining, members
+        self.folder, self.rules_text, self.members_text = folder, rules_text + rules + joining, members
         self.down_since: Monotonic | None = None
         """Since when the uplink is down."""
         self.portal_url = ""

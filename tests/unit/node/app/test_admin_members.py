@@ -1,57 +1,76 @@
 """Members as admins change them."""
 
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
 from node.accounts.cards import CARD_CHARS_MAX, read_card
 from node.accounts.passphrases import is_fit
-from node.app.admin_members import LETTERS, PASSPHRASE_LETTERS, CardView, MemberEntry, make_passphrase
+from node.app.admin_members import (
+    LETTERS,
+    PASSPHRASE_LETTERS,
+    AdminMembersService,
+    CardView,
+    MemberEntry,
+    make_passphrase,
+)
+from node.app.views import PassphraseTyped
 from node.errors import CONFLICT, Finding
 from node.identity import own_node_id
-from tests.fakes.admin_people import MEMBERS, TIGHT, Membership
-from tests.fakes.registry_fixture import NODE_KEY, PHONE, TABLET, TODAY
+from tests.fakes.admin_pages import MEMBERS, PHONE, TABLET, TIGHT, admin_app
+from tests.fakes.members import COMMUNITY
+from tests.fakes.use_cases import KEY, TODAY, UseCases
 
 
-def test_members_are_found_by_name_account_or_device():
-    members = Membership().members
+@pytest.fixture
+async def app(tmp_path: Path) -> AsyncIterator[UseCases]:
+    async with admin_app(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def members(app: UseCases) -> AdminMembersService:
+    return app.admin.members
+
+
+async def test_members_are_found_by_name_account_or_device(members):
     for query in ("ana", "mas", "MAST", "02:00:00:00:00:aa", "02-00-00-00-00-AA"):
         assert ["ana"] == [each.account for each in members.find(query).members], query
     assert ["ana", "school"] == [each.account for each in members.find("").members]
     assert () == members.find("nobody").members
-    assert ("anchor", "member") == members.find("").tiers
+    assert ("anchor", "guest", "member") == members.find("").tiers
 
 
-async def test_a_change_is_effective_when_it_is_saved():
-    membership = Membership()
-    mark = membership.members.find("").fingerprint
-    assert () == await membership.members.save(MemberEntry("joan", "Joan", "member"), "", mark)
-    assert MemberEntry("joan", "Joan", "member") == membership.members.member("joan")
-    (finding,) = await membership.members.remove("joan", mark)
+async def test_a_change_is_effective_when_it_is_saved(app, members):
+    mark = members.find("").fingerprint
+    assert () == await members.save(MemberEntry("joan", "Joan", "member"), "", mark)
+    assert MemberEntry("joan", "Joan", "member") == members.member("joan")
+    (finding,) = await members.remove("joan", mark)
     assert CONFLICT == finding.code
-    assert () == await membership.members.remove("joan", membership.members.find("").fingerprint)
-    assert MEMBERS == membership.file.text
+    assert () == await members.remove("joan", members.find("").fingerprint)
+    assert MEMBERS == app.files.members.read_text()
 
 
-async def test_a_new_passphrase_replaces_the_one_before():
-    membership = Membership()
-    first, second = [await membership.members.new_passphrase("ana") for _ in range(2)]
+async def test_a_new_passphrase_replaces_the_one_before(app, members):
+    first, second = [await members.new_passphrase("ana") for _ in range(2)]
     assert isinstance(first, str)
     assert isinstance(second, str)
     assert first != second
-    town = membership.town
-    assert not hasattr(town.passphrase(PHONE, "ana", first), "account")
-    assert town.came(town.passphrase(TABLET, "ana", second))
-    assert membership.members.has_passphrase("ana")
+    assert "passphrase-wrong" == await app.refusal(PHONE, PassphraseTyped("ana", first))
+    assert "ana" == await app.join(TABLET, PassphraseTyped("ana", second))
+    assert members.has_passphrase("ana")
 
 
-async def test_a_card_fits_a_qr_code_and_belongs_to_its_member():
-    membership = Membership()
-    card = await membership.members.new_card("ana")
+async def test_a_card_fits_a_qr_code_and_belongs_to_its_member(members):
+    card = await members.new_card("ana")
     assert isinstance(card, CardView)
     assert len(card.text) <= CARD_CHARS_MAX
-    read = read_card(card.text, "Vall", {own_node_id(NODE_KEY)}, TODAY)
-    assert ("ana", "2028-04-04") == (getattr(read, "account", read), card.last_day)
+    read = read_card(card.text, COMMUNITY, {own_node_id(KEY)}, TODAY)
+    assert ("ana", "2027-12-29") == (getattr(read, "account", read), card.last_day)
 
 
-async def test_accounts_that_are_not_members_get_no_passphrase_or_card():
-    members = Membership().members
+async def test_accounts_that_are_not_members_get_no_passphrase_or_card(members):
     assert isinstance(await members.new_passphrase("guest-1"), Finding)
     assert isinstance(await members.new_card("guest-1"), Finding)
     assert isinstance(await members.void_cards("guest-1"), Finding)
@@ -65,10 +84,9 @@ def test_a_generated_passphrase_is_long_enough_and_has_no_look_alike_letters():
     assert not set("lo01") & set(LETTERS)
 
 
-async def test_rules_that_would_no_longer_fit_are_shown_before_a_member_is_saved_and_afterwards():
-    membership = Membership()
-    membership.adopt(TIGHT)
-    members, joan = membership.members, MemberEntry("joan", "Joan", "member")
+async def test_rules_that_would_no_longer_fit_are_shown_before_a_member_is_saved_and_afterwards(app, members):
+    await app.write_rules(TIGHT)
+    joan = MemberEntry("joan", "Joan", "member")
     mark = members.find("").fingerprint
     (finding,) = await members.strains(joan, "", mark)
     assert "E04" == finding.code

@@ -1,88 +1,40 @@
 """Vouchers, passphrases and cards from the console, and errors that say what to do."""
 
-from random import Random
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from node.accounts.codes import read_code
-from node.app.admin import SiteInfo
-from node.app.admin_members import CardView, MemberEntry
-from node.app.admin_vouchers import AdminVouchersService
 from node.app.console import ConsoleCommands
-from node.errors import Finding, NodeError
-from tests.fakes.registry_fixture import PHONE, RegistryFixture, at
+from node.app.views import CardShown, CodeTyped, PassphraseTyped
+from node.errors import NodeError
+from tests.fakes.admin_pages import PHONE, TABLET, admin_app
+from tests.fakes.use_cases import UseCases
 
 ISSUE = {"count": "3", "group": "day-pass", "lasts": "1 day", "devices": "2", "note": "fair"}
 
 
-class OneMember:
-    """Ana, who may get everything; no other member exists."""
-
-    def __init__(self) -> None:
-        self.voided: list[str] = []
-
-    async def new_passphrase(self, account: str) -> str | Finding:
-        return "abcd-efgh-jkmn" if account == "ana" else _NOBODY
-
-    async def new_card(self, account: str) -> CardView | Finding:
-        return CardView(MemberEntry("ana"), "PROCOMU1.x.y", "2028-03-01") if account == "ana" else _NOBODY
-
-    async def void_cards(self, account: str) -> Finding | None:
-        if account != "ana":
-            return _NOBODY
-        self.voided.append(account)
-        return None
-
-
-_NOBODY = Finding("member", 0, "There is no such member.", "look at the list")
+@pytest.fixture
+async def app(tmp_path: Path) -> AsyncIterator[UseCases]:
+    async with admin_app(tmp_path) as opened:
+        yield opened
 
 
 @pytest.fixture
-def town() -> RegistryFixture:
-    return RegistryFixture()
+def commands(app: UseCases) -> ConsoleCommands:
+    return ConsoleCommands(app.admin.vouchers, app.admin.members, app.admin.site)
 
 
-@pytest.fixture
-def members() -> OneMember:
-    return OneMember()
-
-
-@pytest.fixture
-def disk() -> list[str]:
-    """The disk's current error."""
-    return []
-
-
-@pytest.fixture
-def commands(town: RegistryFixture, members: OneMember, disk: list[str]) -> ConsoleCommands:
-    async def keep(changes) -> None:
-        town.keep(tuple(changes))
-
-    async def mint(count):
-        return town.registry.vouchers.generate(count)
-
-    vouchers = AdminVouchersService(
-        town.registry,
-        keep=keep,
-        check=lambda: None,
-        mint=mint,
-        instant=at,
-        random=Random(2).randbytes,
-        rule_groups=tuple,
-        trouble=lambda _changes: "".join(disk),
-    )
-    return ConsoleCommands(vouchers, members, lambda: SiteInfo("Vall", "plaza", "login.vall.example"))
-
-
-async def test_the_printed_codes_admit_people(commands, town):
+async def test_the_printed_codes_admit_people(app, commands):
     answer = await commands.issue(ISSUE)
     assert 3 == len(answer["codes"])
     assert ("day-pass", 86_400_000, 2, "fair", "admin console") == tuple(
         getattr(answer["batch"], name) for name in ("group", "lasts_ms", "devices_max", "note", "issued_by")
     )
-    assert town.came(town.code(PHONE, answer["codes"][0])).account.startswith("voucher-")
-    town.restart(at(5))
-    assert town.registry.vouchers.find(read_code(answer["codes"][2])) is not None
+    assert (await app.join(PHONE, CodeTyped(answer["codes"][0]))).startswith("voucher-")
+    async with app.node.life() as again:
+        assert again.loop.registry.vouchers.find(read_code(answer["codes"][2])) is not None
 
 
 async def test_each_order_issues_its_own_vouchers(commands):
@@ -90,23 +42,23 @@ async def test_each_order_issues_its_own_vouchers(commands):
     assert not set(first["codes"]) & set(second["codes"])
 
 
-async def test_codes_that_could_not_be_stored_are_shown_when_the_same_order_is_repeated(commands, disk):
-    disk.append("the disk is full")
+async def test_codes_that_could_not_be_stored_are_shown_when_the_same_order_is_repeated(app, commands):
+    app.node.repository.full = True
     for _ in range(2):
-        with pytest.raises(NodeError, match="the disk is full") as no:
+        with pytest.raises(NodeError, match="the data folder is full") as no:
             await commands.issue(ISSUE)
     assert "again" in no.value.mend
-    disk.clear()
+    app.node.repository.full = False
     assert 3 == len((await commands.issue(ISSUE))["codes"])
     assert [1] == [row["batch"].number for row in commands.batches({})["batches"]]
     assert 2 == (await commands.issue(ISSUE))["batch"].number
 
 
-async def test_another_order_is_never_answered_with_vouchers_that_wait_to_be_stored(commands, disk):
-    disk.append("the disk is full")
+async def test_another_order_is_never_answered_with_vouchers_that_wait_to_be_stored(app, commands):
+    app.node.repository.full = True
     with pytest.raises(NodeError):
         await commands.issue(ISSUE)
-    disk.clear()
+    app.node.repository.full = False
     answer = await commands.issue(ISSUE | {"count": "1"})
     assert (2, 1) == (answer["batch"].number, len(answer["codes"]))
 
@@ -125,11 +77,11 @@ async def test_another_order_is_never_answered_with_vouchers_that_wait_to_be_sto
         ({"note": "x" * 300}, "200"),
     ],
 )
-async def test_an_invalid_order_is_an_error_with_what_to_do(commands, town, changes, mend):
+async def test_an_invalid_order_is_an_error_with_what_to_do(app, commands, changes, mend):
     with pytest.raises(NodeError) as no:
         await commands.issue(ISSUE | changes)
     assert mend in no.value.mend
-    assert {} == town.rows
+    assert () == app.node.repository.registry.kept.batches
 
 
 async def test_all_errors_are_reported_at_once(commands):
@@ -139,9 +91,9 @@ async def test_all_errors_are_reported_at_once(commands):
     assert "group" in no.value.message
 
 
-async def test_the_list_counts_each_state(commands, town):
+async def test_the_list_counts_each_state(app, commands):
     assert {"batches": []} == commands.batches({})
-    town.came(town.code(PHONE, (await commands.issue(ISSUE))["codes"][0]))
+    await app.join(PHONE, CodeTyped((await commands.issue(ISSUE))["codes"][0]))
     (row,) = commands.batches({})["batches"]
     assert (1, 2, 1, 0, 0) == (row["batch"].number, *(row[s] for s in ("unused", "used", "ended", "revoked")))
 
@@ -166,25 +118,29 @@ async def test_an_unknown_batch_or_voucher_is_an_error(commands, which):
     assert no.value.mend
 
 
-async def test_a_member_gets_a_passphrase_and_a_card(commands):
-    assert {"account": "ana", "passphrase": "abcd-efgh-jkmn"} == await commands.passphrase({"who": " ana "})
+async def test_a_member_gets_a_passphrase_and_a_card(app, commands):
+    answer = await commands.passphrase({"who": " ana "})
+    assert "ana" == answer["account"]
+    assert "ana" == await app.join(PHONE, PassphraseTyped("ana", answer["passphrase"]))
     card = await commands.card({"who": "ana"})
-    assert "http://login.vall.example/?card=PROCOMU1.x.y" == card["address"]
-    assert "2028-03-01" == card["last_day"]
+    assert card["address"].startswith("http://login.vall.example/?card=")
+    assert "2027-12-29" == card["last_day"]
+    assert "ana" == await app.join(TABLET, CardShown(card["address"]))
 
 
-async def test_the_cards_of_a_member_are_voided(commands, members):
+async def test_the_cards_of_a_member_are_voided(app, commands):
+    card = await commands.card({"who": "ana"})
     assert {"account": "ana"} == await commands.void_cards({"who": "ana"})
-    assert ["ana"] == members.voided
+    assert "card-revoked" == await app.refusal(PHONE, CardShown(card["card"]))
 
 
 @pytest.mark.parametrize("question", ["passphrase", "card", "void_cards"])
 async def test_an_unknown_member_gets_nothing(commands, question):
-    with pytest.raises(NodeError, match="no such member"):
+    with pytest.raises(NodeError, match="No member has this account"):
         await getattr(commands, question)({"who": "ben"})
 
 
-def test_every_query_has_its_answer(commands):
+async def test_every_query_has_its_answer(commands):
     assert {
         "vouchers-issue",
         "vouchers-list",

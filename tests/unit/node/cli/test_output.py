@@ -7,16 +7,48 @@ from typing import Any
 from node import console
 from node.accounts.vouchers import Batch
 from node.app.admin_vouchers import batch_line
-from node.app.status import FlowsRow
+from node.app.status import FlowsRow, OnlineRow, Overview, PeerRow
 from node.cli import output
 from node.cli.terminal import Terminal
 from node.console import DeviceRow
 from node.doctor.diagnoses import Diagnosis
 from node.errors import Finding
-from node.units import Milliseconds
-from tests.fakes.admin_backend import village
+from node.units import AccountId, BitsPerSecond, Bytes, Milliseconds, NodeId, Rates
 
 PLAIN = Terminal(coloured=False)
+
+
+def mbit(down: float, up: float) -> Rates:
+    return Rates(BitsPerSecond(int(down * 1e6)), BitsPerSecond(int(up * 1e6)))
+
+
+def online(account: str, tier: str, devices: int, rate: Rates, used: int) -> OnlineRow:
+    ceiling, rule = ("3 Mbit/s down, 1 Mbit/s up", "guest-top") if tier == "guest" else ("", "equal-share")
+    return OnlineRow(
+        AccountId(account), tier, devices, rate, Bytes(used), 100, ceiling, rule, "A limit, as a sentence."
+    )
+
+
+OVERVIEW = Overview(
+    community="Vall Alta",
+    node="library",
+    node_id=NodeId("jti2obo7s42bttgbrrfzndpkjeli5fmjclrhrsy5ffdgk4zf4esq"),
+    uplink=mbit(40, 8),
+    uplink_rate=mbit(24.1, 2.3),
+    waiting=2,
+    online=(
+        online("ana", "member", 3, mbit(14.2, 1.1), 41_200_000_000),
+        online("school", "member", 12, mbit(6.9, 0.9), 18_750_000_000),
+        online("guest-7k3m9q2w4x1z", "guest", 1, mbit(3, 0.31), 1_400_000_000),
+    ),
+    peers=(
+        PeerRow(NodeId("h" * 51 + "q"), "hills", "trusted", ("fe80::2%mesh0", "10.77.9.1"), 2),
+        PeerRow(NodeId("s" * 51 + "a"), "", "stranger", ("fe80::666%mesh0",), 41),
+    ),
+    sentences=("People share 36.8 Mbit/s download and 7.3 Mbit/s upload of the line.",),
+    warnings=("Nothing keeps this node's clock right. Let it reach an NTP server.",),
+    flows=FlowsRow(2_310, 65_536, 1_024, "Kitchen tablet (02:00:00:00:00:0b) of ana", 214),
+)
 
 
 def as_answered(**members: Any) -> dict[str, Any]:
@@ -50,11 +82,11 @@ hills  trusted     2 s ago  fe80::2%mesh0 10.77.9.1  hhhhhhhhhhhhhhhh…
 92 MB of memory may be used (memory.high of its control group): room for 2000 connections
 
 ! Nothing keeps this node's clock right. Let it reach an NTP server."""
-    assert expected == "\n".join(output.status(as_answered(overview=village(), memory=MEMORY), PLAIN))
+    assert expected == "\n".join(output.status(as_answered(overview=OVERVIEW, memory=MEMORY), PLAIN))
 
 
 def test_connections_are_shown_with_the_device_that_has_the_most():
-    view = as_answered(overview=replace(village(), flows=FlowsRow()), memory=MEMORY)
+    view = as_answered(overview=replace(OVERVIEW, flows=FlowsRow()), memory=MEMORY)
     assert not any(line.startswith("flows") for line in output.status(view, PLAIN)), "nothing is known yet"
     view["overview"]["flows"] = {
         "entries": 1_234,
@@ -71,7 +103,7 @@ def test_connections_are_shown_with_the_device_that_has_the_most():
 
 
 def test_an_uplink_of_unknown_speed_is_shown_as_such():
-    view = as_answered(overview=village(), memory=MEMORY)
+    view = as_answered(overview=OVERVIEW, memory=MEMORY)
     view["overview"] |= {"uplink": None, "online": [], "peers": [], "warnings": []}
     lines = output.status(view, PLAIN)
     assert (
@@ -174,7 +206,7 @@ def test_rules_in_force_and_why_the_newer_file_is_refused():
 
 
 def test_peers_are_shown_with_their_full_ids():
-    lines = output.peers(as_answered(node="n" * 52, peers=village().peers), PLAIN)
+    lines = output.peers(as_answered(node="n" * 52, peers=OVERVIEW.peers), PLAIN)
     assert f"this node  {'n' * 52}" == lines[0]
     assert lines[3].endswith("h" * 51 + "q")
     assert "No other node found." == output.peers({"node": "n", "peers": []}, PLAIN)[-1]

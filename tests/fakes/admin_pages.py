@@ -1,0 +1,127 @@
+"""The admin pages on the real use cases of a small community: its rules, its members, and what happened there."""
+
+import asyncio
+import difflib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from mesh.ports import PeerView
+from node.accounts.notices import Notice, NoticeText
+from node.admin.server import AdminServer
+from node.app import signin
+from node.app.admin import SIGN_IN, AdminService
+from node.units import MacAddress, NodeId
+from tests.fakes.use_cases import AppFixture, UseCases
+
+LINK, ISSUER_LINK = "one-time-link-0123456789", "one-time-link-for-issuers"
+LAPTOP = MacAddress("02:00:00:00:00:aa")
+"""Of Ana, in the members file."""
+PHONE, TABLET, STRANGER = (MacAddress(f"02:00:00:00:00:0{n}") for n in (1, 2, 3))
+TODAY = "2026-11-24"
+RULES = """\
+[ruleset]
+community = "Vall Alta"
+version = 3
+decision = "D-2026-014"
+
+[uplink.main]
+down = "40 Mbit/s"
+up = "8 Mbit/s"
+
+[[rule]]
+id = "guest-top"
+ceiling = "3 Mbit/s down, 1 Mbit/s up"
+who = "tier:guest"
+by = "D-2025-002"
+
+[[rule]]
+id = "anchors"
+share = 200
+who = "tier:anchor"
+by = "D-2025-003"
+
+[[rule]]
+id = "passes"
+ceiling = "7 Mbit/s down, 2 Mbit/s up"
+who = ["group:day-pass", "group:week"]
+by = "D-2025-004"
+"""
+TIGHT = RULES.replace("40 Mbit/s", "3 Mbit/s").replace("8 Mbit/s", "600 kbit/s")
+"""An uplink with room for the lifelines of two households and the guests, but not of three."""
+MEMBERS = """\
+# Who belongs to Vall Alta. Decided by the assembly.
+
+[[account]]
+id = "ana"  # keeps the keys
+name = "Ana Mas"
+groups = ["mast-hosts"]
+devices = [
+    "02:00:00:00:00:aa",  # the laptop
+]
+
+# The school pays for the mast.
+[[account]]
+id = "school"
+tier = "anchor"
+"""
+HILLS = PeerView(NodeId("h" * 51 + "q"), "hills", "trusted", ("fe80::2%mesh0", "10.77.9.1"), 2)
+OUTSIDER = PeerView(NodeId("s" * 51 + "a"), "", "stranger", ("fe80::666%mesh0",), 41)
+NO_CLOCK = "Nothing keeps this node's clock right. Let it reach an NTP server."
+STORM = Notice(0, "network", "everyone", "", "", True, (NoticeText("en", "Storm tonight", "Save power."),))
+
+
+@asynccontextmanager
+async def admin_app(
+    folder: Path, *, rules: str = RULES, members: str = MEMBERS, community: str = "Vall Alta"
+) -> AsyncIterator[UseCases]:
+    """A node without devices. Two links wait: `LINK` for an admin, `ISSUER_LINK` for an issuer."""
+    fixture = AppFixture(folder=folder, rules_text=rules, members=members)
+    fixture.configure("community", name=community)
+    fixture.configure("node", name="library", zone="valley")
+    fixture.configure("portal", host="login.vall.example")
+    fixture.warnings = (NO_CLOCK,)
+    await fixture.archive.save_state(SIGN_IN, waiting_links(fixture))
+    async with fixture.life() as app:
+        await asyncio.to_thread(lambda: app.files)  # reads files, as the daemon does before its loop runs
+        await app.admin.recall()
+        await app.admin.record_rules(app.loop.active_ruleset, "the node's start")
+        yield app
+
+
+def waiting_links(fixture: AppFixture) -> str:
+    """Sign-in links as an earlier run of the daemon stored them."""
+    now, boot = fixture.clock.monotonic(), fixture.clock.boot
+    admin = signin.offer(signin.SignIn(), LINK, now)
+    return signin.to_text(signin.offer(admin, ISSUER_LINK, now, signin.Signed("issuer", "library")), boot)
+
+
+async def populate(app: UseCases) -> None:
+    """Ana has two devices online, a guest is online, and another guest's device is blocked; there is an urgent notice,
+    and Ana objects to a rule."""
+    await app.join_by_card(PHONE)
+    await app.portal.name_device(PHONE, PHONE, "Ana's phone")
+    for mac in (LAPTOP, TABLET, STRANGER):
+        await app.join(mac)
+    assert await app.admin.people.block("guest-03", STRANGER, "Come and talk to us.") is None
+    assert () == await app.admin.content.save_notice(signin.ADMIN, STORM)
+    assert await app.portal.add_objection(PHONE, "anchors", "I work at night.") is None
+
+
+@asynccontextmanager
+async def open_admin_server(admin: AdminService) -> AsyncIterator[AdminServer]:
+    """The server of the admin pages, which listens on the loopback."""
+    server = AdminServer(admin, address="127.0.0.1", port=0)
+    task = asyncio.get_running_loop().create_task(server.run())
+    await server.ready.wait()
+    try:
+        yield server
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def changed_lines(before: str, after: str) -> list[str]:
+    """Lines removed and added, for tests that say what an edit left alone."""
+    return [line for line in difflib.ndiff(before.splitlines(), after.splitlines()) if line[0] in "+-"]
