@@ -8,6 +8,7 @@ from node.app.admin import SiteInfo
 from node.app.signin import ROLES, Role, Signed, form_proof, label_text
 from node.errors import Finding
 from node.governance.translations import ENGLISH, Translator, as_sentence, gettext_lazy
+from node.web.language_choice import Language
 from node.web.rendering import SitePage
 
 Method = Literal["GET", "POST"]
@@ -30,7 +31,7 @@ class AdminRequest:
     origin: str = ""
     """Origin in the browser's address bar: ``http://192.0.2.7:2081``."""
     words: Translator = ENGLISH
-    """Language of the page."""
+    """Translations of the page."""
 
     @property
     def proof(self) -> str:
@@ -47,6 +48,17 @@ class PageLayout:
     """CSRF token for every form."""
     here: str
     """Path of the navigation entry that the page belongs to."""
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageSwitch:
+    """The choice of language on every page."""
+
+    offered: tuple[Language, ...]
+    back: str
+    """Path to return to, with its query."""
+    proof: str
+    """CSRF token of the session; empty without one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Mapping
 from functools import partial
 from http import HTTPStatus
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from aiohttp import web
 
@@ -23,6 +23,7 @@ from node.admin.routes import (
     AdminRedirect,
     AdminRequest,
     AdminResponse,
+    LanguageSwitch,
     Route,
     SignInPage,
     TroublePage,
@@ -31,10 +32,11 @@ from node.admin.rules import RulesViews
 from node.admin.terms import TermsViews
 from node.admin.vouchers import VouchersViews
 from node.app.admin import AdminService
-from node.app.signin import SESSION_LIFE, TOKEN_CHARS_MAX, Signed, is_own_form
+from node.app.signin import SESSION_LIFE, TOKEN_CHARS_MAX, Signed, form_proof, is_own_form
 from node.errors import NodeError
 from node.framing import HEAD_END, measure
 from node.governance.translations import as_sentence, gettext_lazy
+from node.web.language_choice import TAG_CHARACTERS_MAX, LanguageChooser, PageLanguage, lookup
 from node.web.rendering import Renderer, SitePage
 from node.web.translations import SOURCE, Translations
 
@@ -53,7 +55,10 @@ REQUEST_S = 15.0
 ANSWER_S = 30.0
 """Seconds for the client to read the response."""
 COOKIE = "procomu_admin"
-SIGN_IN, SIGN_OUT = "/sign-in", "/sign-out"
+LANGUAGE_COOKIE = "lang"
+LANGUAGE_S = 400 * 86_400
+"""Seconds that a choice of language is kept: the longest that browsers allow."""
+SIGN_IN, SIGN_OUT, LANGUAGE = "/sign-in", "/sign-out", "/language"
 
 
 TROUBLES = {
@@ -107,6 +112,7 @@ class AdminServer:
         self._backend = backend
         self._address, self._port, self._hosts = address, port, hosts
         self._renderer = Renderer("node.admin", translations, FILTERS)
+        self._languages = LanguageChooser(each.language for each in self._renderer.translations.values())
         self._headers = {
             "Server": "procomu",
             "Cache-Control": "no-store",
@@ -216,6 +222,7 @@ class AdminServer:
             response = await self._answer(request)
         except NodeError as trouble:
             response = self._trouble(
+                request,
                 503,
                 gettext_lazy("That did not work"),
                 as_sentence(trouble.message),
@@ -229,42 +236,45 @@ class AdminServer:
         if not _is_our_name(request.headers.get("Host", ""), self._hosts):
             mend = gettext_lazy("Use the node’s address, or localhost.")
             message = gettext_lazy("These pages do not have that address.")
-            return self._trouble(421, gettext_lazy("Wrong address"), message, mend)
-        cookie = request.cookies.get(COOKIE, "")[: TOKEN_CHARS_MAX + 1]
+            return self._trouble(request, 421, gettext_lazy("Wrong address"), message, mend)
+        cookie = _cookie(request)
         signed = self._backend.who(cookie)
         if request.path == SIGN_IN and request.method in {"GET", "POST"}:
             return await self._sign_in(request, signed)
+        if (request.method, request.path) == ("POST", LANGUAGE):
+            return await self._choose_language(request)
         if signed is None:
-            return self._page(SignInPage(token="", is_refused=False), 401)
+            return self._page(request, SignInPage(token="", is_refused=False), 401)
         route = self._by_place.get((request.method, request.path))
         if route is None:
             return self._not_found(request)
         if signed.role not in route.roles:
             message = gettext_lazy("You are signed in to issue vouchers only.")
             mend = gettext_lazy("Ask an admin to do it or to give you another link.")
-            return self._trouble(403, gettext_lazy("Not allowed"), message, mend)
+            return self._trouble(request, 403, gettext_lazy("Not allowed"), message, mend)
+        words = self._renderer.translations_for(self._language(request).language.tag)
         asked = AdminRequest(
-            request.path, dict(request.query), await _fields(request), cookie, signed, _origin(request)
+            request.path, dict(request.query), await _fields(request), cookie, signed, _origin(request), words
         )
         if request.method == "POST" and not (
             _is_from_here(request) and is_own_form(cookie, asked.fields.get("proof", ""))
         ):
-            return self._not_from_here()
-        response = await self._send(await route.answer(asked))
+            return self._not_from_here(request)
+        response = await self._send(request, await route.answer(asked))
         if route.path == SIGN_OUT:
             response.del_cookie(COOKIE, path="/", httponly=True, samesite="Strict")
         return response
 
-    async def _send(self, answer: AdminResponse | AdminRedirect) -> web.Response:
+    async def _send(self, request: web.BaseRequest, answer: AdminResponse | AdminRedirect) -> web.Response:
         if isinstance(answer, AdminRedirect):
             return _go(answer.where)
         if not answer.is_heavy:
-            response = self._page(answer.page, answer.status)
+            response = self._page(request, answer.page, answer.status)
             if answer.refresh_s:
                 response.headers["Refresh"] = str(answer.refresh_s)
             return response
-        body = await asyncio.to_thread(self._renderer.render, answer.page)
-        return _html(body, answer.status)
+        body = await asyncio.to_thread(self._rendered, request, answer.page)
+        return self._html(request, body, answer.status)
 
     async def _sign_in(self, request: web.BaseRequest, signed: Signed | None) -> web.Response:
         if request.method == "POST":
@@ -272,15 +282,15 @@ class AdminServer:
         if signed is not None:
             return _go("/")
         token = request.query.get("token", "")[: TOKEN_CHARS_MAX + 1]
-        return self._page(SignInPage(token, is_refused=False), 200 if token else 401)
+        return self._page(request, SignInPage(token, is_refused=False), 200 if token else 401)
 
     async def _redeem(self, request: web.BaseRequest) -> web.Response:
         fields = await _fields(request)
         if not _is_from_here(request):
-            return self._not_from_here()
+            return self._not_from_here(request)
         cookie = await self._backend.redeem(fields.get("token", "")[: TOKEN_CHARS_MAX + 1])
         if cookie is None:
-            return self._page(SignInPage(token="", is_refused=True), 403)
+            return self._page(request, SignInPage(token="", is_refused=True), 403)
         response = _go("/")
         life_s = SESSION_LIFE // 1000
         response.set_cookie(COOKIE, cookie, max_age=life_s, path="/", httponly=True, samesite="Strict")
@@ -294,12 +304,14 @@ class AdminServer:
         known = {route.method for route in self.routes if route.path == request.path}
         if not known:
             return self._trouble(
+                request,
                 404,
                 gettext_lazy("Page not found"),
                 gettext_lazy("There is no such page."),
                 gettext_lazy("Go back to the overview."),
             )
         response = self._trouble(
+            request,
             405,
             gettext_lazy("Not possible"),
             gettext_lazy("This page cannot be opened like this."),
@@ -308,16 +320,69 @@ class AdminServer:
         response.headers["Allow"] = ", ".join(sorted(known))
         return response
 
-    def _not_from_here(self) -> web.Response:
+    def _not_from_here(self, request: web.BaseRequest) -> web.Response:
         mend = gettext_lazy("Open the page again and send the form from there.")
         message = gettext_lazy("This form does not come from these pages.")
-        return self._trouble(403, gettext_lazy("Not accepted"), message, mend)
+        return self._trouble(request, 403, gettext_lazy("Not accepted"), message, mend)
 
-    def _trouble(self, status: int, title: str, message: str, mend: str) -> web.Response:
-        return self._page(TroublePage(title, message, mend), status)
+    def _trouble(
+        self, request: web.BaseRequest, status: int, title: str, message: str, mend: str
+    ) -> web.Response:
+        return self._page(request, TroublePage(title, message, mend), status)
 
-    def _page(self, page: SitePage, status: int = 200, lang: str = SOURCE) -> web.Response:
-        return _html(self._renderer.render(page, lang), status)
+    def _page(self, request: web.BaseRequest, page: SitePage, status: int = 200) -> web.Response:
+        return self._html(request, self._rendered(request, page), status)
+
+    def _rendered(self, request: web.BaseRequest, page: SitePage) -> bytes:
+        chosen, cookie = self._language(request), _cookie(request)
+        proof = form_proof(cookie) if cookie else ""
+        switch = LanguageSwitch(chosen.offered, _back(request), proof)
+        return self._renderer.render(page, chosen.language.tag, switch=switch)
+
+    def _html(self, request: web.BaseRequest, body: bytes, status: int) -> web.Response:
+        headers = {
+            "Content-Language": self._language(request).language.tag,
+            "Vary": "Accept-Language, Cookie",
+        }
+        return web.Response(
+            body=body, status=status, content_type="text/html", charset="utf-8", headers=headers
+        )
+
+    # --- language ---
+
+    def _language(self, request: web.BaseRequest) -> PageLanguage:
+        """The language that was chosen, or that the browser requests; without either that of the community."""
+        chosen = request.cookies.get(LANGUAGE_COOKIE, "")[: TAG_CHARACTERS_MAX + 1]
+        accepted = request.headers.get("Accept-Language", "")
+        own = self._backend.site().languages[0][0]
+        return self._languages.language_for(None, accepted, own=own, asked=chosen)
+
+    async def _choose_language(self, request: web.BaseRequest) -> web.Response:
+        """Also before signing in, when there is no session and so no token."""
+        fields, cookie = await _fields(request), _cookie(request)
+        is_signed_in = self._backend.who(cookie) is not None
+        if not _is_from_here(request) or (is_signed_in and not is_own_form(cookie, fields.get("proof", ""))):
+            return self._not_from_here(request)
+        response = _go(self._own_page(fields.get("back", "")))
+        offered = [language.tag for language in self._language(request).offered]
+        tag = lookup(offered, fields.get("lang", "")[: TAG_CHARACTERS_MAX + 1])
+        if tag is not None:
+            response.set_cookie(
+                LANGUAGE_COOKIE, tag, max_age=LANGUAGE_S, path="/", httponly=True, samesite="Strict"
+            )
+        return response
+
+    def _own_page(self, back: str) -> str:
+        """`back`, if it is the path of a page; otherwise the path of the overview."""
+        try:
+            where = urlsplit(back)
+            query = urlencode(parse_qsl(where.query, keep_blank_values=True, max_num_fields=FIELDS_MAX))
+        except ValueError:
+            return "/"
+        is_page = where.path == SIGN_IN or ("GET", where.path) in self._by_place
+        if where.scheme or where.netloc or not is_page:
+            return "/"
+        return f"{where.path}?{query}" if query else where.path
 
 
 class _Connection(asyncio.Protocol):
@@ -452,8 +517,13 @@ def _is_from_here(request: web.BaseRequest) -> bool:
     return origin is None or origin.partition("://")[2] == request.headers.get("Host")
 
 
-def _html(body: bytes, status: int) -> web.Response:
-    return web.Response(body=body, status=status, content_type="text/html", charset="utf-8")
+def _cookie(request: web.BaseRequest) -> str:
+    return request.cookies.get(COOKIE, "")[: TOKEN_CHARS_MAX + 1]
+
+
+def _back(request: web.BaseRequest) -> str:
+    """Where to return to from the choice of language: the page, or after a form its entry in the navigation."""
+    return request.path_qs if request.method == "GET" else f"/{request.path.split('/')[1]}"
 
 
 def _go(where: str) -> web.Response:

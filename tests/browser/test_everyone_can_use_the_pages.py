@@ -55,13 +55,15 @@ def screens_for(language: str) -> dict[str, Look]:
     return {name: look for name, look in LOOKS.items() if language == "en" or name in SCREENS_FOR_WORDS}
 
 
-def looked_at(browser: Browser, language: str) -> dict[str, list[str]]:
+def looked_at(browser: Browser, scene: PageScene, language: str) -> dict[str, list[str]]:
     """Faults of the page by screen; every screen is a key."""
     found = {"phone": [*map(str, judge(browser).faults), *fits(browser)]}
     for name, look in screens_for(language).items():
         show(browser, look)
         rules = RULES_BY_SIZE if look.forced_colours else RULES_BY_SIZE + RULES_BY_COLOUR
-        found[name] = [*map(str, judge(browser, rules).faults), *fits(browser)]
+        # Admins' pages are many: in another language axe looks at them on one screen, and the rest is only measured.
+        is_judged = scene in PORTAL_SCENES or language == "en"
+        found[name] = [*(map(str, judge(browser, rules).faults) if is_judged else ()), *fits(browser)]
         if look.less_motion and not is_still(browser):
             found[name].append("something moves")
     widen_text(browser)
@@ -73,14 +75,14 @@ def test_axe_finds_no_fault_in_any_language_on_any_screen(
     browser: Browser, scene: PageScene, first_page: str
 ) -> None:
     wrong = {}
-    for language in LANGUAGES if scene in PORTAL_SCENES else ("en",):
+    for language in LANGUAGES:
         enter(browser, scene, first_page, language)
         assert browser.attribute("html", "lang") == language
         # The only request is the document itself, from the node: no image, font, script or other origin.
         assert {(kind, url.startswith(first_page)) for kind, url in browser.asked_for()} == {
             ("Document", True)
         }
-        found = looked_at(browser, language)
+        found = looked_at(browser, scene, language)
         TALLY.saw(scene, language, screens=len(found) - 1, faults=sum(map(len, found.values())))
         wrong |= {f"{name}, {language}": what for name, what in found.items() if what}
         wrong |= {f"console, {language}": what for what in browser.complaints()}

@@ -4,6 +4,7 @@ import asyncio
 import difflib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 from mesh.ports import PeerView
@@ -12,6 +13,7 @@ from node.admin.server import AdminServer
 from node.app import signin
 from node.app.admin import SIGN_IN, AdminService
 from node.units import MacAddress, NodeId
+from node.web.translations import read_catalogues
 from tests.fakes.use_cases import AppFixture, UseCases
 
 LINK, ISSUER_LINK = "one-time-link-0123456789", "one-time-link-for-issuers"
@@ -108,10 +110,14 @@ async def populate(app: UseCases) -> None:
     assert await app.portal.add_objection(PHONE, "anchors", "I work at night.") is None
 
 
+catalogues = cache(read_catalogues)
+"""Read once for all servers."""
+
+
 @asynccontextmanager
 async def open_admin_server(admin: AdminService) -> AsyncIterator[AdminServer]:
     """The server of the admin pages, which listens on the loopback."""
-    server = AdminServer(admin, address="127.0.0.1", port=0)
+    server = AdminServer(admin, address="127.0.0.1", port=0, translations=catalogues().translations)
     task = asyncio.get_running_loop().create_task(server.run())
     await server.ready.wait()
     try:
