@@ -153,3 +153,11 @@ def _script(character: str) -> str:
     if words and words[0] in {"FULLWIDTH", "HALFWIDTH"}:
         words = words[1:]
     return "" if not words or words[0] in _NO_SCRIPT or words[0] == "COMBINING" else words[0]
+
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+
+
+def is_name(text: str) -> bool:
+    """Whether `text` can be the name of a rule, tier or group: lower-case ASCII letters, digits and hyphens."""
+    return _NAME.fullmatch(text) is not None

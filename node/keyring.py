@@ -8,9 +8,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from node.errors import NodeError
-from node.governance.members import GUEST_PREFIX
 from node.identity import key_from_pem
-from node.units import AccountId, MacAddress
+from node.units import GUEST_PREFIX, AccountId, MacAddress
 
 GUEST_CHARS = 12
 SECRET_BYTES_MIN = 32

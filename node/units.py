@@ -143,3 +143,11 @@ class Now:
     """Unix time in seconds; None while the clock is not known."""
     today: str
     """Local ISO date; empty while the clock is not known."""
+
+
+GUEST_PREFIX = "guest-"
+"""Prefix of account ids that the node assigns to guests."""
+
+
+VOUCHER_PREFIX = "voucher-"
+"""Prefix of account ids that come from vouchers."""

@@ -18,7 +18,7 @@ from urllib.parse import unquote
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from node.governance.value_syntax import is_name
+from node.characters import is_name
 from node.identity import SIGNATURE_BYTES, own_node_id, sign, verify
 from node.units import AccountId, MacAddress, Milliseconds, Monotonic, NodeId
 

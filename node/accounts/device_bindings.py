@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from node.accounts.codes import RANDOM_BYTES, Code, make_code
-from node.governance.members import GUEST_PREFIX
 from node.governance.rules import Way
-from node.units import AccountId, MacAddress, Milliseconds, Monotonic
+from node.units import GUEST_PREFIX, AccountId, MacAddress, Milliseconds, Monotonic
 
 DEVICE_NAME_CHARS_MAX = 40
 DEVICES_BOUND_MAX = 50

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from node.accounts.terms import LANGUAGES_MAX, is_language
+from node.characters import is_name
 from node.errors import Finding
 from node.governance.translations import gettext_lazy
-from node.governance.value_syntax import is_name
 
 NOTICES_MAX = 100
 TITLE_CHARS_MAX = 80

@@ -4,8 +4,7 @@ answer."""
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from node.governance.members import GUEST_PREFIX
-from node.units import AccountId
+from node.units import GUEST_PREFIX, AccountId
 
 OBJECTION_CHARS_MAX = 1_000
 ANSWER_CHARS_MAX = 1_000

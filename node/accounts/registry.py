@@ -20,9 +20,9 @@ from node.accounts.passphrases import DUMMY_HASH, PassphraseGone, PassphraseHash
 from node.accounts.sponsorship import HOST_CHARS_MAX, SponsorRequest, Sponsorship
 from node.accounts.terms import TermsStore
 from node.accounts.vouchers import Voucher, VoucherStore, voucher_state
-from node.governance.members import GUEST_PREFIX, MemberDirectory
+from node.governance.members import MemberDirectory
 from node.governance.rules import Way
-from node.units import AccountId, MacAddress, Monotonic, NodeId, Now
+from node.units import GUEST_PREFIX, AccountId, MacAddress, Monotonic, NodeId, Now
 
 
 @dataclass(frozen=True, slots=True)

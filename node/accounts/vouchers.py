@@ -14,11 +14,10 @@ from typing import Literal, get_args
 
 from node.accounting.leases import Lease, SavedLease, rebased_lease
 from node.accounts.codes import RANDOM_BYTES, Code, make_code
+from node.characters import is_name
 from node.errors import Finding
-from node.governance.members import VOUCHER_PREFIX
 from node.governance.translations import gettext_lazy
-from node.governance.value_syntax import is_name
-from node.units import AccountId, Milliseconds, Monotonic, Now
+from node.units import VOUCHER_PREFIX, AccountId, Milliseconds, Monotonic, Now
 
 VoucherState = Literal["unused", "used", "ended", "revoked"]
 VOUCHER_STATES: tuple[VoucherState, ...] = get_args(VoucherState)

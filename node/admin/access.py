@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from node.admin.fields import FormView, TypedForm
 from node.admin.routes import AdminRedirect, AdminRequest, AdminResponse, PageLayout, Route, page_layout
-from node.admin.voucher_sheet import qr_svg
+from node.admin.vouchers import qr_svg
 from node.app.admin import AdminService
 from node.app.signin import (
     LINK_LIFE,

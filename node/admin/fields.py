@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from node.errors import Finding
-from node.governance.translations import as_sentence, gettext_lazy, in_a_row
+from node.governance.translations import as_sentence, gettext_lazy, in_a_row, ngettext_lazy
 
 LINE_CHARS_MAX = 200
 """Limit of a one-line field without a limit of its own."""
@@ -118,3 +118,14 @@ class TypedForm:
     def _kept(self, name: str, text: str) -> str:
         self.values[name] = text
         return text
+
+
+def long_ago(seconds: int) -> str:
+    """A duration in its largest unit: ``40 s``, ``12 min``, ``3 h``, ``2 days``."""
+    if seconds < 60:
+        return gettext_lazy("{number} s", number=seconds)
+    if seconds < 7_200:
+        return gettext_lazy("{number} min", number=seconds // 60)
+    if seconds < 172_800:
+        return gettext_lazy("{number} h", number=seconds // 3_600)
+    return ngettext_lazy("{number} day", "{number} days", seconds // 86_400)

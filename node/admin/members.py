@@ -16,7 +16,7 @@ from node.admin.routes import (
     page_layout,
     refused,
 )
-from node.admin.voucher_sheet import qr_svg
+from node.admin.vouchers import qr_svg
 from node.app.admin import AdminService
 from node.app.admin_members import CardView, MemberEntry
 from node.app.admin_people import AdminDeviceRow

@@ -16,9 +16,10 @@ from node.admin.routes import (
     number_in,
     page_layout,
 )
-from node.app.admin import AdminService, SiteInfo
+from node.app.admin import AdminService
+from node.characters import is_name
+from node.config.model import SiteInfo
 from node.governance.translations import LazyText, gettext_lazy
-from node.governance.value_syntax import is_name
 
 GROUP_CHARS_MAX = 40
 AUDIENCES = (

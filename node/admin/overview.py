@@ -6,7 +6,7 @@ templates escape them.
 
 from dataclasses import dataclass
 
-from node.admin.people import long_ago
+from node.admin.fields import long_ago
 from node.admin.routes import (
     EVERYONE_SIGNED_IN,
     AdminRedirect,

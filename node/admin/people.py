@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from node.accounts.codes import Code, read_code
-from node.admin.fields import FormView, TypedForm
+from node.admin.fields import FormView, TypedForm, long_ago
 from node.admin.pagination import ListPage, paginate
 from node.admin.routes import (
     AdminRedirect,
@@ -19,7 +19,7 @@ from node.admin.routes import (
 from node.app.admin import AdminService
 from node.app.admin_people import BECAUSE_CHARS_MAX, AdminDeviceRow, PersonDetails, PersonRow
 from node.governance.sentences import amount_lazy
-from node.governance.translations import gettext_lazy, in_a_row, ngettext_lazy
+from node.governance.translations import gettext_lazy, in_a_row
 from node.units import AccountId, MacAddress, parse_mac, show_rate, show_volume
 
 QUERY_CHARS_MAX = 300
@@ -197,14 +197,3 @@ def person_line(row: PersonRow) -> PersonLine:
         since="" if row.since_s is None else long_ago(row.since_s),
         ways=in_a_row(*(WAY_WORDS[way] for way in row.ways), between=", "),
     )
-
-
-def long_ago(seconds: int) -> str:
-    """A duration in its largest unit: ``40 s``, ``12 min``, ``3 h``, ``2 days``."""
-    if seconds < 60:
-        return gettext_lazy("{number} s", number=seconds)
-    if seconds < 7_200:
-        return gettext_lazy("{number} min", number=seconds // 60)
-    if seconds < 172_800:
-        return gettext_lazy("{number} h", number=seconds // 3_600)
-    return ngettext_lazy("{number} day", "{number} days", seconds // 86_400)

@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from node.app.admin import SiteInfo
 from node.app.signin import ROLES, Role, Signed, form_proof, label_text
+from node.config.model import SiteInfo
 from node.errors import Finding
 from node.governance.translations import ENGLISH, Translator, as_sentence, gettext_lazy
 from node.web.language_choice import Language

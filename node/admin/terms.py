@@ -14,7 +14,8 @@ from node.admin.routes import (
     not_there,
     page_layout,
 )
-from node.app.admin import AdminService, SiteInfo
+from node.app.admin import AdminService
+from node.config.model import SiteInfo
 from node.errors import CONFLICT
 from node.governance.translations import gettext_lazy
 

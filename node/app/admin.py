@@ -17,6 +17,7 @@ from node.app.admin_vouchers import AdminVouchersService
 from node.app.rule_files import RuleFiles
 from node.app.status import Overview, StatusSnapshot
 from node.config import NodeConfig
+from node.config.model import SiteInfo
 from node.control.active_ruleset import ActiveRuleset, amend, new_strains
 from node.control.ports import Clock
 from node.control.reconciler import Reconciler
@@ -63,25 +64,6 @@ class RuleVersion:
 class _Version:
     about: RuleVersion
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class SiteInfo:
-    """The node and community that these pages belong to."""
-
-    community: str
-    node: str
-    portal_host: str
-    portal_url: str = ""
-    """The portal's https URL while it has a certificate; otherwise empty."""
-    zones: tuple[str, ...] = ()
-    languages: tuple[tuple[str, str], ...] = (("en", "English"),)
-    """Languages of the portal: tag, and the language's own name. The community's language comes first."""
-
-    @property
-    def portal(self) -> str:
-        """The portal's URL without a trailing slash, as it is printed."""
-        return self.portal_url.rstrip("/") or f"http://{self.portal_host}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from node.accounts.objections import Objection
 from node.accounts.registry import AccountRegistry
 from node.accounts.vouchers import Voucher
 from node.app.admin_vouchers import VoucherView, voucher_view
-from node.app.status import binding
 from node.control.reconciler import Reconciler
 from node.errors import Finding
+from node.governance.allowance import binding
 from node.governance.rules import Way
 from node.governance.sentences import allowance_in
 from node.governance.translations import ENGLISH, Translator, gettext_lazy

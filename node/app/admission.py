@@ -21,11 +21,10 @@ from node.app.views import (
 )
 from node.control.reconciler import Reconciler
 from node.errors import KernelRefused, NodeError
-from node.governance.members import GUEST_PREFIX
 from node.governance.rules import WAYS, Way
 from node.sessions import state as session_state
 from node.sessions.device_limit import DeviceLimitReached
-from node.units import AccountId, MacAddress, Milliseconds, Monotonic, Now
+from node.units import GUEST_PREFIX, AccountId, MacAddress, Milliseconds, Monotonic, Now
 
 CHOOSING = Milliseconds(10 * 60_000)
 """How long a person may choose which device to disconnect without authenticating again."""

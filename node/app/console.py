@@ -5,16 +5,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from node.accounting.meter import Baseline
-from node.app.admin import SiteInfo
 from node.app.admin_members import AdminMembersService
 from node.app.admin_vouchers import AdminVouchersService, VoucherOrder, batch_line
 from node.app.signin import Signed, read_signed
-from node.app.status import StatusSnapshot, binding
+from node.app.status import StatusSnapshot
 from node.app.views import GuestView
+from node.config.model import SiteInfo
 from node.console import Answer, DeviceRow
 from node.control.reconciler import Reconciler
 from node.errors import UNSTORED, Finding, NodeError
-from node.governance.allowance import Moment
+from node.governance.allowance import Moment, binding
 from node.governance.sentences import describe, explain
 from node.governance.times import parse_times
 from node.memory_budget import Budget

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from node.accounts.vouchers import BATCH_MAX, DEVICES_MAX, LASTS_MAX, LASTS_MIN
+from node.characters import is_name
 from node.errors import Finding
 from node.governance.translations import gettext_lazy, in_a_row, ngettext_lazy
-from node.governance.value_syntax import is_name
 from node.units import Milliseconds, Monotonic, parse_duration
 
 LINK_LIFE = Milliseconds(10 * 60_000)

@@ -14,7 +14,7 @@ from node.config import NodeConfig
 from node.control.reconciler import Reconciler
 from node.enforcement.plan import TableUse
 from node.enforcement.shares import GuaranteedParts
-from node.governance.allowance import Allowance
+from node.governance.allowance import binding
 from node.governance.sentences import allowance_in, amount_lazy, describe, number_lazy
 from node.governance.translations import ENGLISH, Translator, gettext_lazy, ngettext_lazy
 from node.sessions import state as session_state
@@ -226,12 +226,6 @@ def _promises(kept: GuaranteedParts) -> list[str]:
             )
         ]
     return []
-
-
-def binding(allowance: Allowance) -> tuple[str, str]:
-    """The rule that limits the account most visibly now, and its sentence: a ceiling before a share."""
-    bound = allowance.ceiling or allowance.share
-    return bound.rule, bound.sentence
 
 
 def shown(rates: Rates) -> str:

@@ -8,9 +8,9 @@ import segno
 
 from node.accounts.vouchers import Batch
 from node.admin.routes import FILTERS
-from node.admin.voucher_sheet import PrintedSheet, make_sheet
-from node.app.admin import SiteInfo
+from node.admin.vouchers import PrintedSheet, make_sheet
 from node.app.admin_vouchers import IssuedBatch
+from node.config.model import SiteInfo
 from node.errors import NodeError
 from node.web.rendering import Renderer
 from node.web.translations import SOURCE, read_catalogues

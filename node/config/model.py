@@ -181,3 +181,22 @@ class NodeConfig:
     members: MembersSection
     stop: StopSection
     clock: ClockSection
+
+
+@dataclass(frozen=True, slots=True)
+class SiteInfo:
+    """The node and community that these pages belong to."""
+
+    community: str
+    node: str
+    portal_host: str
+    portal_url: str = ""
+    """The portal's https URL while it has a certificate; otherwise empty."""
+    zones: tuple[str, ...] = ()
+    languages: tuple[tuple[str, str], ...] = (("en", "English"),)
+    """Languages of the portal: tag, and the language's own name. The community's language comes first."""
+
+    @property
+    def portal(self) -> str:
+        """The portal's URL without a trailing slash, as it is printed."""
+        return self.portal_url.rstrip("/") or f"http://{self.portal_host}"

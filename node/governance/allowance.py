@@ -91,3 +91,9 @@ class Allowance:
     kept_permille: int = 1000
     """Below 1000 while the uplink cannot carry all guarantees of those online: the part that is left; the floors
     above are already reduced."""
+
+
+def binding(allowance: Allowance) -> tuple[str, str]:
+    """The rule that limits the account most visibly now, and its sentence: a ceiling before a share."""
+    bound = allowance.ceiling or allowance.share
+    return bound.rule, bound.sentence

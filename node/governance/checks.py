@@ -12,20 +12,20 @@ from dataclasses import dataclass, replace
 
 from node.accounting.periods import PeriodKind
 from node.errors import Finding
-from node.governance import policy_slice
+from node.governance import evaluate
 from node.governance.allowance import Allowance, ClockState, Moment, Unit
 from node.governance.coverage import Situation, UnitKind, kinds, minute_words, situations, stretches
 from node.governance.document import FINDINGS_MAX
-from node.governance.evaluate import Evaluator
-from node.governance.parse import parse_ruleset
-from node.governance.policy_slice import (
+from node.governance.evaluate import (
     DIRECTIONS,
     Direction,
+    Evaluator,
     binding_rules,
     is_of_pool,
     pool_has_guests,
     rate_in,
 )
+from node.governance.parse import parse_ruleset
 from node.governance.rule_tests import failure, moment_at
 from node.governance.rules import (
     GUEST_TIER,
@@ -37,8 +37,9 @@ from node.governance.rules import (
     Rule,
     Ruleset,
     Share,
+    is_meant_for,
+    selects,
 )
-from node.governance.selection import is_meant_for, selects
 from node.governance.sentences import rate_words, rates_words
 from node.governance.value_syntax import format_quota, format_rates
 from node.units import GIGA, KILO, NO_RATES, BitsPerSecond, Bytes, Rates
@@ -147,17 +148,17 @@ def _outside_pool(situation: Situation, pool: Rule | str | None) -> Found:
 def _pooled_lifelines(situation: Situation, pool: Rule, ruleset: Ruleset, among: Sequence[UnitKind]) -> Found:
     """E03: a pool's floor must cover the lifelines of its households."""
     count, all_of_them = _households_of(pool, among), _lifelines(pool, ruleset, among)
-    has = policy_slice.lifeline(ruleset.charter)
+    has = evaluate.lifeline(ruleset.charter)
     for rule in situation.rules:
         if isinstance(rule.effect, Floor) and is_of_pool(rule, pool):
-            has = policy_slice.highest(has, rule.effect.rates)
-    if policy_slice.highest(has, all_of_them) == has:
+            has = evaluate.highest(has, rule.effect.rates)
+    if evaluate.highest(has, all_of_them) == has:
         return
     message = (
         f"{pool.id} makes one of {count} {ruleset.unit}s, which each have a lifeline ({situation.words})."
     )
     mend = (
-        f'add a floor together of "{format_rates(policy_slice.highest(has, all_of_them))}" for them, '
+        f'add a floor together of "{format_rates(evaluate.highest(has, all_of_them))}" for them, '
         "or make them devices of one account in the roll"
     )
     yield pool.id, Finding("E03", pool.line, message, mend)
@@ -167,16 +168,16 @@ def _least(ruleset: Ruleset, pool: Rule | str | None, among: Sequence[UnitKind],
     """The lifeline that applies: of one household, of all households of a pool, of all guests together, or the
     minimum in code for one guest."""
     if pool is not None and pool_has_guests(pool):
-        return policy_slice.guest_lifeline(ruleset.charter) if together else policy_slice.CODE_LIFELINE
+        return evaluate.guest_lifeline(ruleset.charter) if together else evaluate.CODE_LIFELINE
     if together and isinstance(pool, Rule):
         return _lifelines(pool, ruleset, among)
-    return policy_slice.lifeline(ruleset.charter)
+    return evaluate.lifeline(ruleset.charter)
 
 
 def _lifelines(pool: Rule, ruleset: Ruleset, among: Sequence[UnitKind]) -> Rates:
     """Sum for all households of the directory that are in the pool; at least one."""
     count = max(1, _households_of(pool, among))
-    one = policy_slice.lifeline(ruleset.charter)
+    one = evaluate.lifeline(ruleset.charter)
     return Rates(BitsPerSecond(one.down * count), BitsPerSecond(one.up * count))
 
 
@@ -197,7 +198,7 @@ def _below_lifeline(rules: Iterable[Rule], least: Rates) -> Found:
         if rates is None or (rates.down >= least.down and rates.up >= least.up):
             continue
         message = f"{rule.id} leaves {rates_words(rates)}, less than the lifeline of {rates_words(least)}."
-        mend = f'write at least "{format_rates(policy_slice.highest(rates, least))}"'
+        mend = f'write at least "{format_rates(evaluate.highest(rates, least))}"'
         yield rule.id, Finding("E03", rule.line, message, mend)
 
 
@@ -215,9 +216,7 @@ def _floor_above_ceiling(situation: Situation, rules: Sequence[Rule]) -> Found:
                 f"{floor.id} promises {rates_words(rates)}, but {other.id} (line {other.line}) allows "
                 f"no more than {rates_words(top)} ({situation.words})."
             )
-            mend = (
-                f'lower the floor to "{format_rates(policy_slice.lowest(rates, top))}", or write an exception'
-            )
+            mend = f'lower the floor to "{format_rates(evaluate.lowest(rates, top))}", or write an exception'
             yield f"{floor.id} {other.id}", Finding("E05", floor.line, message, mend)
 
 
@@ -340,7 +339,7 @@ def _without_effect(rule: Rule, ruleset: Ruleset) -> Finding:
 
 
 def _share(rule: Rule, ruleset: Ruleset) -> Iterable[Finding]:
-    cap = policy_slice.share_cap(ruleset)
+    cap = evaluate.share_cap(ruleset)
     if isinstance(rule.effect, Share) and rule.effect.weight > cap:
         ratio = ruleset.charter.max_weight_ratio
         message = (
@@ -364,7 +363,7 @@ def _small_quota(rule: Rule, ruleset: Ruleset) -> Iterable[Finding]:
     """Only where the whole uplink counts: the busy part of a period is not known here."""
     if not isinstance(rule.effect, Quota) or rule.effect.counts != "uplink":
         return
-    lifeline = policy_slice.lifeline(ruleset.charter)
+    lifeline = evaluate.lifeline(ruleset.charter)
     least = (lifeline.down + lifeline.up) * _PERIOD_SECONDS[rule.effect.period] // 8
     if rule.effect.volume < least:
         message = f"{rule.id} can be used up by the lifeline alone."
@@ -458,9 +457,9 @@ def _promised(
         if allowance.pool is None:
             alone.append(_times(floor, count))
             continue
-        floors[allowance.pool] = policy_slice.highest(floors.get(allowance.pool, floor), floor)
+        floors[allowance.pool] = evaluate.highest(floors.get(allowance.pool, floor), floor)
         inside.setdefault(allowance.pool, []).append(_times(_kept(allowance), count))
-    pools = [policy_slice.highest(floor, _sum(inside[name])) for name, floor in floors.items()]
+    pools = [evaluate.highest(floor, _sum(inside[name])) for name, floor in floors.items()]
     return _sum([*alone, *pools])
 
 
@@ -500,7 +499,7 @@ def _message(
 
 def _with_mend(ruleset: Ruleset, among: Sequence[UnitKind], excess: Excess, message: str) -> Finding:
     """The finding, with a fix: lower the largest floor, otherwise the lifeline, to the value that fits."""
-    direction, lifeline = excess.direction, rate_in(excess.direction, policy_slice.lifeline(ruleset.charter))
+    direction, lifeline = excess.direction, rate_in(excess.direction, evaluate.lifeline(ruleset.charter))
     largest = _largest_floor(ruleset, among, excess)
     if largest is not None:
         rule, count, rate = largest
@@ -509,7 +508,7 @@ def _with_mend(ruleset: Ruleset, among: Sequence[UnitKind], excess: Excess, mess
             mend = f'lower {rule.id} to at most "{rate_words(lower)} {direction}"'
             return Finding("E04", rule.line, message, mend)
     lower = _without(excess, lifeline, max(1, _households(among)))
-    if lower >= rate_in(direction, policy_slice.CODE_LIFELINE):
+    if lower >= rate_in(direction, evaluate.CODE_LIFELINE):
         mend = f'lower the lifeline in [charter] to "{rate_words(lower)} {direction}", or take out floors'
         return Finding("E04", 0, message, mend)
     return Finding(

@@ -8,8 +8,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from node.governance.allowance import Unit
-from node.governance.rules import GUEST_TIER, MEMBER_TIER, Quota, Rule, Ruleset
-from node.governance.selection import applying, in_force, is_meant_for
+from node.governance.rules import (
+    GUEST_TIER,
+    MEMBER_TIER,
+    Quota,
+    Rule,
+    Ruleset,
+    applying,
+    in_force,
+    is_meant_for,
+)
 from node.governance.times import DAYS, MINUTES_PER_DAY, clock_text
 from node.units import AccountId
 

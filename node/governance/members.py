@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from node.characters import is_name
 from node.errors import Finding
 from node.governance.allowance import Unit
 from node.governance.document import FINDINGS_MAX, TomlTable, read_document, suggestion, tables
 from node.governance.rules import GUEST_TIER, MEMBER_TIER
-from node.governance.value_syntax import is_name, parse_name
+from node.governance.value_syntax import parse_name
 from node.toml_reader import TomlDocument
-from node.units import AccountId, MacAddress, parse_mac
+from node.units import GUEST_PREFIX, VOUCHER_PREFIX, AccountId, MacAddress, parse_mac
 
 FILE_BYTES_MAX = 2 * 1024 * 1024
 ACCOUNTS_MAX = 10_000
@@ -17,10 +18,6 @@ GROUPS_MAX = 20
 """Groups of one account."""
 DEVICES_MAX = 50
 """Devices of one account."""
-GUEST_PREFIX = "guest-"
-"""Prefix of account ids that the node assigns to guests."""
-VOUCHER_PREFIX = "voucher-"
-"""Prefix of account ids that come from vouchers."""
 
 _ID_WANTED = '"ana" or "household-17"'
 _DEVICE_WANTED = '["02:11:22:33:44:55"], the hardware addresses of the devices'

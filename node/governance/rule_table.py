@@ -5,11 +5,12 @@ from dataclasses import replace
 
 from node.errors import Finding
 from node.governance.document import TomlTable, suggestion, tables
-from node.governance.policy_slice import SESSION_MIN
+from node.governance.evaluate import SESSION_MIN
 from node.governance.rules import (
     GUEST_TIER,
     GUESTS,
     LIFELINE,
+    ONLY_GUESTS,
     Ceiling,
     Counts,
     DevicesLimit,
@@ -20,8 +21,8 @@ from node.governance.rules import (
     SessionLimit,
     Share,
     Who,
+    selects,
 )
-from node.governance.selection import ONLY_GUESTS, selects
 from node.governance.times import WANTED as TIMES_WANTED
 from node.governance.times import Times, parse_times
 from node.governance.value_syntax import (

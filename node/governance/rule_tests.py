@@ -18,13 +18,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from node.characters import is_name
 from node.governance.allowance import Allowance, Moment, Unit
-from node.governance.evaluate import Evaluator
-from node.governance.policy_slice import Direction, rate_in
+from node.governance.evaluate import Direction, Evaluator, rate_in
 from node.governance.rules import GUEST_TIER, MEMBER_TIER, Example, Quota, Ruleset
 from node.governance.sentences import duration_words, rate_words
 from node.governance.times import DAYS
-from node.governance.value_syntax import is_name, parse_session
+from node.governance.value_syntax import parse_session
 from node.units import AccountId, BitsPerSecond, Bytes, Milliseconds, Rates, parse_rate
 
 GIVEN_WANTED = '"member, fri 21:00, everyone busy" or "member with busy-volume used up, fri 21:00, alone"'

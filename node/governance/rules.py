@@ -1,5 +1,6 @@
 """The rule model as frozen values: a closed list of effects, and no selector for what people do online."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -183,3 +184,119 @@ WAYS_OF_MEMBERS: frozenset[Way] = frozenset({"passphrase", "card", "introduction
 
 
 WHEN_FULL: tuple[WhenFull, ...] = ("oldest", "ask")
+
+
+# Which rules apply to a unit at a minute of the week, and which of them an exception replaces.
+
+ONLY_GUESTS = Who(tiers=frozenset({GUEST_TIER}))
+
+
+def selects(who: Who, tier: str, groups: frozenset[str]) -> bool:
+    """Whether `who` selects a unit with this tier and these groups."""
+    if tier in who.excluded_tiers or not groups.isdisjoint(who.excluded_groups):
+        return False
+    return who.everyone or tier in who.tiers or not groups.isdisjoint(who.groups)
+
+
+def is_meant_for(rule: Rule, tier: str, groups: frozenset[str]) -> bool:
+    """Whether the rule applies to such a unit. Pool shares, floors and limits are the same for all guests: a group
+    that comes with a voucher neither creates a second guest pool nor removes a guest from the first."""
+    if tier == GUEST_TIER and (rule.together or isinstance(rule.effect, Share | Floor)):
+        return selects(rule.who, tier, frozenset())
+    return selects(rule.who, tier, groups)
+
+
+def applying(rules: Iterable[Rule], minute: int | None) -> tuple[Rule, ...]:
+    """Of the rules that select a unit, those within their times, including replaced ones; sorted by id.
+
+    `minute` None means that the clock is unknown: then a rule with times applies only if it favours the users. An
+    exception applies only where the rule it replaces applies.
+    """
+    by_id = {rule.id: rule for rule in rules}
+    timely = {rule.id for rule in by_id.values() if _is_timely(rule, minute, by_id)}
+    return tuple(by_id[name] for name in sorted(timely) if _has_ground(by_id[name], by_id, timely))
+
+
+def in_force(applying_rules: Sequence[Rule]) -> tuple[Rule, ...]:
+    """The rules left after exceptions have replaced theirs; of two exceptions to one rule, the more generous stays."""
+    kept: dict[str, Rule] = {}
+    for rule in applying_rules:
+        if rule.exception_to is not None:
+            rival = kept.get(rule.exception_to)
+            if rival is None or kindness(rule) > kindness(rival):
+                kept[rule.exception_to] = rule
+    if not kept:
+        return tuple(applying_rules)
+    losers = {r.id for r in applying_rules if r.exception_to is not None and kept[r.exception_to] is not r}
+    return tuple(r for r in applying_rules if r.id not in kept and not _falls(r, losers, applying_rules))
+
+
+def kindness(rule: Rule) -> tuple[int, int, int]:
+    """Sort key of rules with the same effect: how much they allow."""
+    match rule.effect:
+        case Share(weight):
+            return (weight, 0, 0)
+        case Floor(rates):
+            return (rates.down, rates.up, 0)
+        case Ceiling(rates):
+            return (1, 0, 0) if rates is None else (0, rates.down, rates.up)
+        case Quota(volume):
+            return (volume, 0, 0)
+        case SessionLimit(length):
+            return (length, 0, 0)
+        case DevicesLimit(count):
+            return (count, 0, 0)
+
+
+def favours(rule: Rule, replaced: Rule | None) -> bool:
+    """Whether the rule can only benefit those it selects, compared with the rule it replaces."""
+    effect, before = rule.effect, replaced.effect if replaced else None
+    match effect:
+        case Share(weight):
+            return weight >= (before.weight if isinstance(before, Share) else SHARE_DEFAULT)
+        case Floor(rates):
+            return not isinstance(before, Floor) or _covers(rates, before.rates)
+        case Ceiling(rates):
+            if rates is None:
+                return True
+            return isinstance(before, Ceiling) and before.rates is not None and _covers(rates, before.rates)
+        case Quota(volume):
+            return isinstance(before, Quota) and volume >= before.volume
+        case SessionLimit(length):
+            return isinstance(before, SessionLimit) and length >= before.length
+        case DevicesLimit(count):
+            return isinstance(before, DevicesLimit) and count >= before.count
+
+
+def _covers(rates: Rates, others: Rates) -> bool:
+    return rates.down >= others.down and rates.up >= others.up
+
+
+def _is_timely(rule: Rule, minute: int | None, by_id: Mapping[str, Rule]) -> bool:
+    if rule.when is None:
+        return True
+    if minute is None:
+        return favours(rule, by_id.get(rule.exception_to or ""))
+    return rule.when.holds(minute)
+
+
+def _has_ground(rule: Rule, by_id: Mapping[str, Rule], timely: set[str]) -> bool:
+    """Whether every rule up the chain of exceptions applies; False for a cycle."""
+    seen = {rule.id}
+    while rule.exception_to is not None:
+        if rule.exception_to not in timely or rule.exception_to in seen:
+            return False
+        seen.add(rule.exception_to)
+        rule = by_id[rule.exception_to]
+    return True
+
+
+def _falls(rule: Rule, losers: set[str], applying_rules: Sequence[Rule]) -> bool:
+    """Whether the rule, or a rule up its chain, lost to a more generous exception to the same rule."""
+    by_id = {r.id: r for r in applying_rules}
+    while True:
+        if rule.id in losers:
+            return True
+        if rule.exception_to is None:
+            return False
+        rule = by_id[rule.exception_to]

@@ -17,6 +17,7 @@ from node.governance.rules import (
     LIFELINE,
     LIFELINE_IN_CODE,
     MEMBER_TIER,
+    ONLY_GUESTS,
     SHARE_DEFAULT,
     Ceiling,
     DevicesLimit,
@@ -29,8 +30,8 @@ from node.governance.rules import (
     Share,
     Way,
     Who,
+    selects,
 )
-from node.governance.selection import ONLY_GUESTS, selects
 from node.governance.times import Times, to_text
 from node.governance.translations import ENGLISH, N_, LazyText, Translator
 from node.units import (

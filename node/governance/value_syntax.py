@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from node.accounting.periods import PERIOD_KINDS, PeriodKind
+from node.characters import is_name
 from node.governance.rules import Ceiling, Share, Who
 from node.units import (
     Bytes,
@@ -31,13 +32,7 @@ DECISION_WANTED = 'the decision that adopted it, such as "D-2026-014"'
 
 _DECISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}")
 _RATES = re.compile(r"(.{1,30}?) +(down|up) ?(?:,|and) ?(.{1,30}?) +(down|up)")
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _THEN = re.compile(r"(share|ceiling) (.{1,80}) until reset")
-
-
-def is_name(text: str) -> bool:
-    """Whether `text` can be the name of a rule, tier or group: lower-case ASCII letters, digits and hyphens."""
-    return _NAME.fullmatch(text) is not None
 
 
 def parse_name(text: str) -> str:

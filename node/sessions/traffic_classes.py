@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from node.enforcement.plan import NO_LIMIT, ShapedClass
 from node.enforcement.shares import ALL_GUARANTEED, GuaranteedParts
 from node.governance.allowance import Allowance
-from node.governance.policy_slice import highest
+from node.governance.evaluate import highest
 from node.units import NO_RATES, AccountId, BitsPerSecond, Rates
 
 NO_FLOOR = NO_RATES

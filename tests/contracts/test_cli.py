@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from node.accounts.vouchers import Batch
-from node.app.admin import SiteInfo
 from node.cli import main
 from node.config import parse_config
+from node.config.model import SiteInfo
 from node.console import Broadcast, Console
 from node.errors import NodeError
 from node.identity import is_node_id

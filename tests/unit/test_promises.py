@@ -30,12 +30,13 @@ from node.accounts import (
     terms,
     vouchers,
 )
-from node.admin import overview, voucher_sheet
+from node.admin import overview
+from node.admin import vouchers as voucher_pages
 from node.app import admission, idempotency, rule_files, signin
 from node.config.settings import SETTINGS
 from node.control import persistence, rates
 from node.enforcement import announcements, arrivals, dns_limits, flows, nft
-from node.governance import parse, policy_slice, rule_table
+from node.governance import evaluate, parse, rule_table
 from node.lan import configuration, upstream
 from node.memory_budget import Allowed, budget
 from node.sessions import device_limit
@@ -60,10 +61,10 @@ PROMISES: tuple[tuple[str, str, object, object], ...] = (
     # Admission and session length.
     (SETTINGS_LIST, "How long people stay online before they are asked again", setting("portal.session"), '"4 hours"'),
     (SETTINGS_LIST, "How long a device keeps its address.", setting("lan.dhcp_lease"), '"1 hour"'),
-    (RULES, "30 minutes at least", policy_slice.SESSION_MIN, 30 * MINUTE),
+    (RULES, "30 minutes at least", evaluate.SESSION_MIN, 30 * MINUTE),
     (RULES, "at least 1 and at most 50", rule_table.DEVICES_MAX, 50),
     (README, "`usable_percent = 85`, the default", parse.USABLE_PERCENT, 85),
-    (README, "24 on a sheet", voucher_sheet.SLIPS_A_PAGE, 24),
+    (README, "24 on a sheet", voucher_pages.SLIPS_A_PAGE, 24),
     (VOUCHERS, "40 sheets of 24", vouchers.BATCH_MAX, 40 * 24),
     (ADMIN, "signs in once, within ten minutes, for twelve hours",
      (signin.LINK_LIFE, signin.SESSION_LIFE), (10 * MINUTE, 12 * HOUR)),
@@ -153,7 +154,7 @@ UNWRITTEN: tuple[tuple[str, object, object], ...] = (
     ("an uplink is busy from 80 % on, for five minutes, until below 60 % (RFC 6057)",
      (rates.BUSY_ABOVE_PERMILLE, rates.QUIET_BELOW_PERMILLE, rates.BUSY_AFTER_MS), (800, 600, 5 * MINUTE)),
     ("no charter takes less than this for everybody's lifeline, down and up",
-     (policy_slice.CODE_LIFELINE.down, policy_slice.CODE_LIFELINE.up), (64_000, 32_000)),
+     (evaluate.CODE_LIFELINE.down, evaluate.CODE_LIFELINE.up), (64_000, 32_000)),
     ("a code for one more device lives ten minutes", device_bindings.CODE_LIFE, 10 * MINUTE),
     ("a voucher lasts from ten minutes to 400 days",
      (vouchers.LASTS_MIN, vouchers.LASTS_MAX), (10 * MINUTE, 400 * DAY)),

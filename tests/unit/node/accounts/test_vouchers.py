@@ -20,7 +20,7 @@ from node.accounts.vouchers import (
     voucher_fingerprint,
     voucher_state,
 )
-from node.governance.value_syntax import is_name
+from node.characters import is_name
 from node.units import Milliseconds, Monotonic
 
 KEY = b"k" * 32

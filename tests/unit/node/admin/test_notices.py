@@ -5,7 +5,7 @@ import pytest
 from node.accounts.notices import Notice, NoticeText
 from node.admin.fields import FormView, TypedForm
 from node.admin.notices import languages_of, notice_values, places_of, read_notice
-from node.app.admin import SiteInfo
+from node.config.model import SiteInfo
 
 PLACE = SiteInfo(
     "Vall Alta",

@@ -5,8 +5,8 @@ from node.admin.fields import FormView
 from node.admin.objections import ObjectionsPage
 from node.admin.pagination import paginate
 from node.admin.routes import PageLayout
-from node.app.admin import SiteInfo
 from node.app.signin import ADMIN
+from node.config.model import SiteInfo
 from node.units import AccountId
 
 FRAME = PageLayout(SiteInfo("Vall Alta", "library", "login.vall.example"), ADMIN, "proof", "/contests")

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from node.admin import overview as pages
 from node.admin.routes import PageLayout
-from node.app.admin import SiteInfo
 from node.app.signin import ADMIN
 from node.app.status import FlowsRow, OnlineRow, Overview, PeerRow
+from node.config.model import SiteInfo
 from node.units import AccountId, BitsPerSecond, Bytes, NodeId, Rates
 
 FRAME = PageLayout(SiteInfo("Vall Alta", "library", "login.vall.example"), ADMIN, "proof", "/")

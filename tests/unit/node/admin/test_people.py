@@ -2,7 +2,8 @@
 
 import pytest
 
-from node.admin.people import WAY_WORDS, long_ago, person_line
+from node.admin.fields import long_ago
+from node.admin.people import WAY_WORDS, person_line
 from node.app.admin_people import PersonRow
 from node.governance.rules import WAYS
 from node.units import AccountId, BitsPerSecond, Bytes, Rates

@@ -14,8 +14,8 @@ from node.admin.routes import (
     page_layout,
     refused,
 )
-from node.app.admin import SiteInfo
 from node.app.signin import ADMIN, is_own_form
+from node.config.model import SiteInfo
 from node.errors import Finding
 
 ASKED = AdminRequest("/people", {}, {}, "cookie-" + "a" * 20, ADMIN)

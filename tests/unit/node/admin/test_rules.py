@@ -2,8 +2,9 @@
 
 from node.admin import rules
 from node.admin.routes import PageLayout
-from node.app.admin import RuleCheck, RuleFile, RuleVersion, SiteInfo
+from node.app.admin import RuleCheck, RuleFile, RuleVersion
 from node.app.signin import ADMIN
+from node.config.model import SiteInfo
 from node.errors import Finding
 
 FRAME = PageLayout(SiteInfo("Vall Alta", "library", "login.vall.example"), ADMIN, "proof", "/rules")

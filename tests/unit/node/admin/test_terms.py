@@ -2,7 +2,7 @@
 
 from node.accounts.terms import Terms, TermsText
 from node.admin.terms import languages_of
-from node.app.admin import SiteInfo
+from node.config.model import SiteInfo
 
 PLACE = SiteInfo(
     "Vall Alta", "library", "login.vall.example", languages=(("ca", "Català"), ("en", "English"))

@@ -4,9 +4,9 @@ import pytest
 
 from node.accounts.codes import make_code, read_code, shown
 from node.accounts.vouchers import Batch
-from node.admin.voucher_sheet import make_sheet, qr_svg
-from node.app.admin import SiteInfo
+from node.admin.vouchers import make_sheet, qr_svg
 from node.app.admin_vouchers import IssuedBatch, span_text
+from node.config.model import SiteInfo
 from node.units import Milliseconds
 
 PLACE = SiteInfo("Vall Alta", "library", "login.vall.example")

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.governance.allowance import Bound
-from node.governance.policy_slice import (
+from node.governance.evaluate import (
     CODE_LIFELINE,
     Claim,
     base_share,

@@ -1,8 +1,7 @@
 """Enumeration of every situation that rules can meet."""
 
 from node.governance.coverage import kinds, minute_words, situations, stretches
-from node.governance.rules import GUEST_TIER
-from node.governance.selection import applying, selects
+from node.governance.rules import GUEST_TIER, applying, selects
 from tests.fakes.rule_files import example, rule, rules_of, village
 
 

@@ -3,12 +3,13 @@
 from collections import UserDict
 
 from node.governance.allowance import Unit
-from node.governance.evaluate import Evaluator, evaluate
-from node.governance.policy_slice import (
+from node.governance.evaluate import (
     CLASSES_MAX,
+    Evaluator,
     PolicySlice,
     binding_rules,
     compile_ruleset,
+    evaluate,
     is_of_pool,
     pool_has_guests,
 )

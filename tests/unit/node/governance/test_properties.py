@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from node.governance.allowance import Unit
 from node.governance.checks import check
-from node.governance.evaluate import Evaluator, evaluate
-from node.governance.policy_slice import CODE_LIFELINE, SESSION_MIN, guest_lifeline, lifeline
+from node.governance.evaluate import CODE_LIFELINE, SESSION_MIN, Evaluator, evaluate, guest_lifeline, lifeline
 from node.governance.rule_tests import moment_at
 from node.governance.rules import (
     Ceiling,

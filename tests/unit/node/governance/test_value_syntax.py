@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from node.characters import is_name
 from node.governance.rules import Ceiling, Share, Who
 from node.governance.value_syntax import (
     format_quota,
     format_rates,
     format_then,
-    is_name,
     parse_decision,
     parse_name,
     parse_quota,
