@@ -14,10 +14,10 @@ from node.accounts.objections import Objection
 from node.app.views import DeviceCode, DeviceView, IntroductionRequest, Outage, RefusalReason, Refused
 from node.governance.allowance import Allowance, Bound
 from node.governance.rules import Way
+from node.governance.sentences import BUILT_IN, allowance_in
 from node.governance.translations import ENGLISH, N_, Translator
 from node.units import Bytes, Rates, Usage
 
-SENTENCES_MAX = 200
 DEVICES_MAX = 100
 REQUESTS_MAX = 10
 OBJECTIONS_MAX = 20
@@ -101,7 +101,6 @@ class Trouble:
     corner: Corner
     reason: RefusalReason | Literal["old"]
     """``old``: the page was open for too long."""
-    detail: str = ""
     text: str = ""
     """The text as typed, so that it is not lost."""
     wait_minutes: int = 0
@@ -137,7 +136,7 @@ class AccountPage:
     seconds_left: int | None
     quotas: tuple[QuotaLine, ...]
     limits: tuple[Limit, ...]
-    floor: Rates | None
+    floor: Rates
     floor_is_of_all: bool
     """Whether `floor` is shared by all guests rather than given to each."""
     floor_percent: int
@@ -197,8 +196,10 @@ class Erasing:
 
 
 def account_page(context: RequestContext, deed: str = "", trouble: Trouble | None = None) -> AccountPage:
+    """The device must be authorized."""
     guest = context.guest()
-    allowance = context.said(guest.allowance)
+    assert guest.allowance is not None
+    allowance = allowance_in(context.words, guest.allowance, context.community.ruleset)
     return AccountPage(
         context.place(),
         _proofs(context),
@@ -210,9 +211,9 @@ def account_page(context: RequestContext, deed: str = "", trouble: Trouble | Non
         guest.seconds_left,
         _quotas(allowance),
         _limits(allowance),
-        (allowance.own_floor or allowance.floor).value if allowance else None,
-        allowance is not None and allowance.pool is not None and allowance.own_floor is None,
-        allowance.kept_permille // 10 if allowance else 100,
+        (allowance.own_floor or allowance.floor).value,
+        allowance.pool is not None and allowance.own_floor is None,
+        allowance.kept_permille // 10,
         guest.devices[:DEVICES_MAX],
         guest.devices_max,
         guest.device_code,
@@ -227,17 +228,17 @@ def account_page(context: RequestContext, deed: str = "", trouble: Trouble | Non
         guest.has_shown_card,
         context.typed_at("/me"),
         context.community.terms_version,
-        guest.seconds_left is not None and guest.way in {None, "terms"} and "terms" in context.community.ways,
+        guest.seconds_left is not None and guest.way == "terms" and "terms" in context.community.ways,
         context.community.outage,
-        (allowance.pool or "") if allowance else "",
-        allowance.not_binding[:SENTENCES_MAX] if allowance else (),
+        allowance.pool or "",
+        allowance.not_binding,
         next((each for each in DEEDS if each == deed), ""),
         trouble,
     )
 
 
 def trouble(corner: Corner, refused: Refused, text: str = "") -> Trouble:
-    return Trouble(corner, refused.reason, refused.detail, text, refused.wait_minutes)
+    return Trouble(corner, refused.reason, text, refused.wait_minutes)
 
 
 def my_data(context: RequestContext, data: Mapping[str, object]) -> MyData:
@@ -295,10 +296,8 @@ def _proofs(context: RequestContext) -> Proofs:
     return Proofs(*(context.token(purpose) for purpose in purposes))
 
 
-def _limits(allowance: Allowance | None) -> tuple[Limit, ...]:
+def _limits(allowance: Allowance) -> tuple[Limit, ...]:
     """The ceiling first, because users notice it. The share applies while the uplink is busy."""
-    if allowance is None:
-        return ()
     share = _limit("share", None, allowance.share)
     if allowance.ceiling is None:
         return (share,)
@@ -306,11 +305,11 @@ def _limits(allowance: Allowance | None) -> tuple[Limit, ...]:
 
 
 def _limit(kind: Literal["ceiling", "share"], rates: Rates | None, bound: Bound[int] | Bound[Rates]) -> Limit:
-    in_code = bound.rule in {"lifeline", "equal-share"}
-    return Limit(kind, rates, bound.sentence, bound.rule, bound.decision, bound.until, in_code)
+    is_own_right = bound.decision == BUILT_IN
+    return Limit(kind, rates, bound.sentence, bound.rule, bound.decision, bound.until, is_own_right)
 
 
-def _quotas(allowance: Allowance | None) -> tuple[QuotaLine, ...]:
+def _quotas(allowance: Allowance) -> tuple[QuotaLine, ...]:
     return tuple(
         QuotaLine(
             quota.rule,
@@ -319,5 +318,5 @@ def _quotas(allowance: Allowance | None) -> tuple[QuotaLine, ...]:
             min(100, quota.used * 100 // max(1, quota.allowed)),
             quota.resets,
         )
-        for quota in (allowance.quotas if allowance else ())
+        for quota in allowance.quotas
     )

@@ -13,7 +13,6 @@ from node.accounts.terms import TERMS_CHARS_MAX
 from node.app import views
 from node.app.views import KeptView
 
-SENTENCES_MAX = 200
 HELP_BYTES_MAX = 4_000
 KEPT_MAX = 60
 RETRY_S = 5
@@ -83,7 +82,6 @@ class RefusedPage:
     template = "refused.html"
     place: PageContext
     reason: str
-    rule: str = ""
     removed: bool = False
     """An administrator blocked the device; otherwise a rule refused."""
     forgetful: bool = False
@@ -143,7 +141,7 @@ def terms(context: RequestContext) -> TermsOfUse:
 
 def our_network(context: RequestContext) -> OurNetwork:
     view = context.community
-    sentences = tuple(sentence[:SENTENCE_CHARACTERS_MAX] for sentence in context.rules()[:SENTENCES_MAX])
+    sentences = tuple(sentence[:SENTENCE_CHARACTERS_MAX] for sentence in context.rules())
     return OurNetwork(context.place(), sentences, paragraphs(view.help, HELP_BYTES_MAX).paragraphs)
 
 
@@ -164,7 +162,7 @@ def privacy(context: RequestContext) -> Privacy:
 
 def refused(context: RequestContext, why: views.Refused) -> RefusedPage:
     reason = why.detail[:SENTENCE_CHARACTERS_MAX]
-    return RefusedPage(context.place(), reason, why.rule or "", forgetful=why.reason == "memory")
+    return RefusedPage(context.place(), reason, forgetful=why.reason == "memory")
 
 
 def removed(context: RequestContext, because: str) -> RefusedPage:

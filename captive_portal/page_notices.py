@@ -55,15 +55,15 @@ class Service:
     is_configured: bool
 
 
-def in_language[T: Spoken](texts: Sequence[T], language: str) -> T | None:
-    """The text in this language, or the first; None when there is none at all."""
+def in_language[T: Spoken](texts: Sequence[T], language: str) -> T:
+    """The text in this language, or the first. There must be one."""
     found = lookup([text.language for text in texts], language)
-    return next((text for text in texts if text.language == found), texts[0] if texts else None)
+    return next((text for text in texts if text.language == found), texts[0])
 
 
 def terms_text(view: CommunityView, language: str, words: Translator) -> TermsText:
     """The terms in force, in this language if the community wrote them in it or uses the default terms."""
-    found = in_language(view.terms_texts, language) or TermsText(view.language, view.terms)
+    found = in_language(view.terms_texts, language)
     said = words.gettext(found.text)
     return found if said == found.text else TermsText(language, said)
 
@@ -90,7 +90,6 @@ def _told(notices: Sequence[Notice], language: str, bytes_max: int) -> tuple[Pag
             notice.last_day,
         )
         for notice, text in spoken
-        if text is not None
     )
 
 

@@ -9,8 +9,7 @@ from captive_portal import forms
 from captive_portal.page_context import CHOICE, PageContext, PortalPage, page_context
 from node.app.account import AccountService
 from node.app.views import CommunityView, GuestView
-from node.governance.allowance import Allowance
-from node.governance.sentences import allowance_in, describe
+from node.governance.sentences import describe
 from node.governance.translations import ENGLISH, Translator
 from node.units import MacAddress
 from node.web.language_choice import ENGLISH_ONLY, PageLanguage
@@ -104,15 +103,7 @@ class RequestContext:
 
     def rules(self) -> tuple[str, ...]:
         """The rules in force, one sentence each, in the page language."""
-        community = self.community
-        return community.sentences if community.ruleset is None else describe(community.ruleset, self.words)
-
-    def said(self, allowance: Allowance | None) -> Allowance | None:
-        """The allowance with its reasons in the page language."""
-        ruleset = self.community.ruleset
-        if allowance is None or ruleset is None:
-            return allowance
-        return allowance_in(self.words, allowance, ruleset)
+        return describe(self.community.ruleset, self.words)
 
     def token(self, purpose: str) -> str:
         return self.tokens.token(purpose, self.device)

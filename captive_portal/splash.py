@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from captive_portal import forms, page_notices
-from captive_portal.page_context import SENTENCE_CHARACTERS_MAX, PageContext, paragraphs
+from captive_portal.page_context import PageContext, paragraphs
 from captive_portal.page_notices import PageNotice, Service
 from captive_portal.request_context import RequestContext, Word
 from node.app.views import DeviceView, Full, GuestView, Outage, RefusalReason, Refused
@@ -42,8 +42,6 @@ class Failure:
 
     way: Way
     reason: RefusalReason
-    detail: str = ""
-    rule: str = ""
     wait_minutes: int = 0
 
 
@@ -154,13 +152,7 @@ def begun(context: RequestContext) -> Typed:
 
 
 def failure(way: Way, refused: Refused) -> Failure:
-    return Failure(
-        way,
-        refused.reason,
-        refused.detail[:SENTENCE_CHARACTERS_MAX],
-        refused.rule or "",
-        refused.wait_minutes,
-    )
+    return Failure(way, refused.reason, refused.wait_minutes)
 
 
 def asking(context: RequestContext) -> Asking | None:

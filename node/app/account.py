@@ -32,7 +32,6 @@ from node.control.ports import Clock
 from node.control.reconciler import Reconciler
 from node.errors import NodeError
 from node.governance.rules import WAYS_OF_MEMBERS
-from node.governance.sentences import describe
 from node.lan.mdns_services import ServiceView
 from node.sessions import state as session_state
 from node.units import NO_USAGE, AccountId, MacAddress, Monotonic, Usage
@@ -259,9 +258,7 @@ class AccountService:
             community=config.community.name,
             node=config.node.name,
             portal_host=config.portal.host,
-            sentences=describe(book.ruleset),
             contact=config.node.contact,
-            terms=texts[0].text,
             terms_version=terms.version if terms is not None else config.node.terms_version,
             terms_texts=texts,
             ways=tuple(way for way in book.ruleset.joining.ways if is_village or way not in WAYS_OF_MEMBERS),

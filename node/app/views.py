@@ -290,7 +290,6 @@ class Refused:
 
     reason: RefusalReason
     detail: str = ""
-    rule: str | None = None
     wait_s: int = 0
 
     @property
@@ -359,13 +358,12 @@ class CommunityView:
     community: str
     node: str
     portal_host: str
-    sentences: tuple[str, ...]
-    """The rules in force, in plain English."""
     contact: str
-    terms: str
     terms_version: str
-    terms_texts: tuple[TermsText, ...] = ()
-    """The same terms in other languages."""
+    terms_texts: tuple[TermsText, ...]
+    """The terms in every language in which they were written; the first text is the one that binds."""
+    ruleset: Ruleset
+    """The rules in force."""
     ways: tuple[Way, ...] = WAYS
     """Join methods that the rules allow, in the order of the page."""
     portal_url: str = ""
@@ -376,8 +374,6 @@ class CommunityView:
     """The community's language (RFC 5646): the fallback when no language of the browser is available."""
     languages: tuple[str, ...] = ()
     """Languages to choose from besides its own; empty for all that have a catalogue."""
-    ruleset: Ruleset | None = None
-    """The rules in force, to be described in other languages; None: only `sentences` are shown."""
     outage: Outage | None = None
 
 

@@ -107,6 +107,8 @@ PASSPHRASE = "four plain old words"
 """Ana's, once `UseCases.give_passphrase` was called."""
 CARD = make_card(KEY, COMMUNITY, Card(AccountId("ana"), next_serial(TODAY, 0), "2027-11-24"))
 """Ana's."""
+UNKNOWN_CODE = shown(make_registry(seed=99).vouchers.generate(1)[0].code)
+"""Of a voucher of another community."""
 KEPT = tuple(KeptView(each.table, each.purpose, each.retention) for each in WHOLE_INVENTORY)
 DEADLINE_S = 3.0
 

@@ -1,6 +1,6 @@
 """The account page names each limit and the decision behind it; personal data is shown as readable tables."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -8,101 +8,163 @@ from hypothesis import strategies as st
 
 from captive_portal import account_page
 from captive_portal.account_page import DataTable, Limit, QuotaLine
-from node.app.views import DeviceView, GuestView, Refused
-from node.governance.allowance import Allowance, Bound, QuotaLeft
+from node.app.views import Refused
+from node.control.active_ruleset import strained
 from node.units import GIGA, MEGA, NO_USAGE, Rates, Usage
-from tests.fakes.portal_backend import FakePortalBackend
-from tests.fakes.portal_server import ANA, BEN, SECRET
-from tests.fakes.requests import context, context_of, inside
+from tests.fakes.portal_server import SECRET, context, portal_node
+from tests.fakes.use_cases import ANA, BEN, CAI, MEMBERS, RULES, UseCases, directory_of
 
-SHARE = Bound(1, "equal-share", "", "Everyone has an equal part.")
-FLOOR = Bound(Rates(256_000, 256_000), "lifeline", "", "Everyone keeps 256 kbit/s.")
-UNTIL = datetime(2025, 6, 1, 23, 0)
 RATES = Rates(10 * MEGA, 2 * MEGA)
-EVENING = Bound(RATES, "evening", "assembly of 3 May", "Guests get at most 10 Mbit/s.", UNTIL)
-MONTH = QuotaLeft("guests-month", 60 * GIGA, 15 * GIGA, datetime(2025, 7, 1))
-DEVICES = (DeviceView(ANA, "", True, True, 0), DeviceView(BEN, "tablet", False, True, 900))
+MONTH_ENDS = datetime(2026, 12, 1, tzinfo=UTC)
+GUESTS_FLOOR = Rates(MEGA, 256_000)
+LIFELINE = Rates(256_000, 96_000)
+EVENING_RULES = """
+[[rule]]
+id = "evening"
+ceiling = "10 Mbit/s down, 2 Mbit/s up"
+when = "daily 10:00-20:00"
+who = "tier:guest"
+by = "D-2026-003"
+[[rule]]
+id = "guest-top"
+ceiling = "20 Mbit/s down, 5 Mbit/s up"
+who = "tier:guest"
+by = "D-2026-004"
+"""
+CHOIR_RULES = """
+[[rule]]
+id = "choir-share"
+share = 100
+who = "group:choir"
+together = true
+by = "D-1"
+[[rule]]
+id = "choir-floor"
+floor = "2 Mbit/s down, 1 Mbit/s up"
+who = "group:choir"
+together = true
+by = "D-1"
+"""
+CHOIR = MEMBERS + 'groups = ["choir"]\n'
+"""Carme sings."""
 
 
-def my_page(allowance: Allowance | None, **changes: object) -> account_page.AccountPage:
-    guest = GuestView(
-        "admitted", "guest-1", Usage(2 * GIGA, 500 * MEGA), allowance, 3_700, 45 * GIGA, DEVICES
+def my_page(app: UseCases, mac: str = ANA) -> account_page.AccountPage:
+    return account_page.account_page(context(app, mac=mac))
+
+
+async def test_the_account_page_says_usage_remainder_and_end(app: UseCases) -> None:
+    await app.join(ANA)
+    await app.use(ANA, down=14 * GIGA, up=GIGA)
+    page = my_page(app)
+    assert (Usage(14 * GIGA, GIGA), 45 * GIGA, 14_400) == (page.used, page.bytes_left, page.seconds_left)
+    assert ([ANA], GUESTS_FLOOR) == ([device.mac for device in page.devices], page.floor)
+    assert (QuotaLine("guests-month", 60 * GIGA, 45 * GIGA, 25, MONTH_ENDS),) == page.quotas
+
+
+async def test_a_quota_that_is_used_up_is_not_negative_and_lowers_the_ceiling(app: UseCases) -> None:
+    await app.join(ANA)
+    await app.use(ANA, down=70 * GIGA)
+    page = my_page(app)
+    assert (QuotaLine("guests-month", 60 * GIGA, 0, 100, MONTH_ENDS),) == page.quotas
+    assert ("guests-month", Rates(2 * MEGA, MEGA), MONTH_ENDS) == (
+        page.limits[0].rule,
+        page.limits[0].rates,
+        page.limits[0].until,
     )
-    return account_page.account_page(context_of(guest, **changes))
 
 
-def test_the_account_page_says_usage_remainder_and_end() -> None:
-    page = my_page(Allowance(SHARE, FLOOR, None, (MONTH,)))
-    assert (Usage(2 * GIGA, 500 * MEGA), 45 * GIGA, 3_700) == (page.used, page.bytes_left, page.seconds_left)
-    assert (DEVICES, FLOOR.value) == (page.devices, page.floor)
-    assert (QuotaLine("guests-month", 60 * GIGA, 45 * GIGA, 25, datetime(2025, 7, 1)),) == page.quotas
-
-
-def test_every_limit_names_its_rule_and_its_decision() -> None:
-    evening = Limit(
-        "ceiling", RATES, "Guests get at most 10 Mbit/s.", "evening", "assembly of 3 May", UNTIL, False
+async def test_every_limit_names_its_rule_and_its_decision() -> None:
+    async with portal_node(rules=EVENING_RULES).life() as app:
+        await app.join(ANA)
+        page = my_page(app)
+    sentence = (
+        "Every day from 10:00 to 20:00 guests never have more than 10 Mbit/s download and 2 Mbit/s upload. "
+        "Decided in D-2026-003."
     )
-    share = Limit("share", None, "Everyone has an equal part.", "equal-share", "", None, True)
-    assert (evening, share) == my_page(Allowance(SHARE, FLOOR, EVENING)).limits
+    until = datetime(2026, 11, 24, 20, tzinfo=UTC)
+    evening = Limit("ceiling", RATES, sentence, "evening", "D-2026-003", until, False)
+    together = "All guests together count as one household."
+    share = Limit("share", None, together, "equal-share", "built in", None, True)
+    assert (evening, share) == page.limits
 
 
-def test_rules_that_do_not_bind_and_pools_are_named_too() -> None:
-    page = my_page(Allowance(SHARE, FLOOR, None, pool="guests", not_binding=("At night nobody is limited.",)))
-    assert ("guests", ("At night nobody is limited.",)) == (page.pool, page.not_binding)
+async def test_a_rule_with_the_name_of_a_default_is_still_a_decision() -> None:
+    rule = '[[rule]]\nid = "equal-share"\nshare = 100\nwho = "tier:member"\nby = "D-7"\n'
+    async with portal_node(rules=rule).life() as app:
+        await app.join_by_card(ANA)
+        (share,) = my_page(app).limits
+    assert ("equal-share", "D-7", False) == (share.rule, share.decision, share.own_right)
 
 
-def test_a_household_in_a_pool_reads_its_own_guarantee_and_guests_their_common_one() -> None:
-    pool = Bound(Rates(2 * MEGA, MEGA), "choir-floor", "D-1", "The choir has at least 2 Mbit/s.")
-    household = my_page(Allowance(SHARE, pool, None, pool="choir", own_floor=FLOOR))
-    assert (FLOOR.value, False) == (household.floor, household.floor_is_of_all)
-    guests = my_page(Allowance(SHARE, FLOOR, None, pool="guests"))
-    assert (FLOOR.value, True) == (guests.floor, guests.floor_is_of_all)
-    alone = my_page(Allowance(SHARE, FLOOR, None))
-    assert (FLOOR.value, False, 100) == (alone.floor, alone.floor_is_of_all, alone.floor_percent)
+async def test_rules_that_do_not_bind_and_pools_are_named_too() -> None:
+    async with portal_node(rules=EVENING_RULES).life() as app:
+        await app.join(ANA)
+        page = my_page(app)
+    top = "Guests never have more than 20 Mbit/s download and 5 Mbit/s upload. Decided in D-2026-004."
+    assert ("guests", (top,)) == (page.pool, page.not_binding)
 
 
-def test_where_the_uplink_has_no_room_for_a_guarantee_the_page_says_how_much_is_left() -> None:
-    assert 93 == my_page(Allowance(SHARE, FLOOR, None, kept_permille=937)).floor_percent
+async def test_a_household_in_a_pool_reads_its_own_guarantee_and_guests_their_common_one() -> None:
+    async with portal_node(rules=CHOIR_RULES, members=CHOIR).life() as app:
+        await app.join_by_card(BEN, "carme")
+        await app.join_by_card(CAI, "ana")
+        await app.join(ANA)
+        household, alone, guest = (my_page(app, mac) for mac in (BEN, CAI, ANA))
+    assert (LIFELINE, False, "choir-share") == (household.floor, household.floor_is_of_all, household.pool)
+    assert (GUESTS_FLOOR, True, "guests") == (guest.floor, guest.floor_is_of_all, guest.pool)
+    assert (LIFELINE, False, 100, "") == (alone.floor, alone.floor_is_of_all, alone.floor_percent, alone.pool)
 
 
-def test_without_limits_none_is_shown() -> None:
-    page = my_page(None, seconds_left=None, bytes_left=None, account=None, devices=(), used=NO_USAGE)
-    assert (None, None, None, (), (), NO_USAGE, False) == (
+async def test_where_the_uplink_has_no_room_for_a_guarantee_the_page_says_how_much_is_left() -> None:
+    """The rules were adopted for one member, and now there are two."""
+    narrow, one = RULES.replace("8 Mbit/s", "500 kbit/s"), '[[account]]\nid = "ana"\n'
+    async with portal_node(rules_text=narrow, rules="", members=one).life() as app:
+        two = directory_of(MEMBERS)
+        await app.loop.adopt(strained(app.loop.active_ruleset, two), two)
+        await app.join_by_card(BEN, "ana")
+        assert 100 == my_page(app, BEN).floor_percent
+        await app.join_by_card(CAI, "carme")
+        await app.join(ANA)
+        assert 94 == my_page(app, BEN).floor_percent
+
+
+async def test_a_member_without_limits_reads_of_none() -> None:
+    async with portal_node(session_ms=None).life() as app:
+        await app.join_by_card(ANA)
+        page = my_page(app)
+    assert (None, None, (), NO_USAGE, False) == (
         page.seconds_left,
         page.bytes_left,
-        page.floor,
-        page.limits,
         page.quotas,
         page.used,
         page.can_extend,
     )
+    assert ["share"] == [limit.kind for limit in page.limits]
 
 
-def test_a_quota_of_zero_is_used_up_and_no_crash() -> None:
-    page = my_page(Allowance(SHARE, FLOOR, None, (QuotaLeft("none", 0, 5, None),)))
-    assert (QuotaLine("none", 0, 0, 100, None),) == page.quotas
+async def test_one_tap_extension_is_offered_to_sessions_that_began_with_one(app: UseCases) -> None:
+    await app.join(ANA)
+    await app.join_by_voucher(BEN)
+    await app.join_by_card(CAI)
+    assert [True, False, False] == [my_page(app, mac).can_extend for mac in (ANA, BEN, CAI)]
 
 
-@pytest.mark.parametrize(("way", "expected"), [("terms", True), (None, True), ("voucher", False)])
-def test_one_tap_extension_is_offered_to_sessions_that_began_with_one(
-    way: str | None, expected: bool
-) -> None:
-    assert expected is my_page(None, way=way).can_extend
-
-
-def test_each_form_on_the_account_page_has_its_own_token() -> None:
-    page = account_page.account_page(context(inside(FakePortalBackend())))
+async def test_each_form_on_the_account_page_has_its_own_token(app: UseCases) -> None:
+    await app.join_by_card(ANA)
+    page = my_page(app)
     tokens = [
         getattr(page.proofs, name)
         for name in ("join", "leave", "answer", "devices", "passphrase", "objection")
     ]
     assert len(tokens) == len(set(tokens))
-    assert page.proofs.leave == context().token("leave") != SECRET.hex()
+    assert page.proofs.leave == context(app).token("leave") != SECRET.hex()
 
 
 @pytest.mark.parametrize(("deed", "said"), [("named", "named"), ("<script>", ""), ("", "")])
-def test_only_results_that_are_possible_are_shown(deed: str, said: str) -> None:
-    assert said == account_page.account_page(context(inside(FakePortalBackend())), deed).deed
+async def test_only_results_that_are_possible_are_shown(app: UseCases, deed: str, said: str) -> None:
+    await app.join(ANA)
+    assert said == account_page.account_page(context(app), deed).deed
 
 
 def test_typed_text_is_kept_when_it_could_not_be_sent() -> None:

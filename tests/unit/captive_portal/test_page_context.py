@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from captive_portal.page_context import Text, contact_link, page_context, paragraphs
 from node.web.language_choice import ENGLISH, Language, PageLanguage
-from tests.fakes.portal_backend import COMMUNITY
+from tests.fakes.portal_server import portal_node
 
+COMMUNITY = portal_node().use_cases().portal.community()
 ARABIC = Language("ar", "العربية", "rtl")
 
 

@@ -1,16 +1,15 @@
 """Notices in the reader's language, and services whose links are safe."""
 
-from dataclasses import replace
-
 import pytest
 
 from captive_portal import page_notices
 from node.accounts.notices import Notice, NoticeText
 from node.accounts.terms import TermsText
+from node.app.views import CommunityView
+from node.config.settings import TERMS
 from node.governance.translations import ENGLISH
 from node.lan.mdns_services import ServiceView
-from node.web.translations import Translations
-from tests.fakes.portal_backend import COMMUNITY
+from tests.fakes.portal_server import portal_node, renderer
 
 ASSEMBLY = (
     NoticeText("ca", "Assemblea", "Dissabte a les 11."),
@@ -41,21 +40,31 @@ def test_a_long_notice_is_shortened_beside_other_content() -> None:
     assert "word " * 150 == whole.text
 
 
-def test_a_notice_without_any_text_is_not_shown() -> None:
-    assert () == page_notices.page_notices((replace(notice(), texts=()),), "en")
+def terms_of(*texts: TermsText) -> CommunityView:
+    """A community whose terms in force are these."""
+    node = portal_node(terms=texts[0].text)
+    use_cases = node.use_cases()
+    if texts[1:]:
+        use_cases.loop.registry.terms.adopt(texts, "2026-11-24", "admin", not_below="2")
+    return use_cases.portal.community()
 
 
 def test_the_terms_are_in_the_readers_language_where_they_have_it() -> None:
-    view = replace(COMMUNITY, terms_texts=(TermsText("en", "Be kind."), TermsText("ca", "Sigues amable.")))
+    view = terms_of(TermsText("en", "Be kind."), TermsText("ca", "Sigues amable."))
     assert TermsText("ca", "Sigues amable.") == page_notices.terms_text(view, "ca", ENGLISH)
     assert TermsText("en", "Be kind.") == page_notices.terms_text(view, "fr", ENGLISH)
-    assert TermsText("en", COMMUNITY.terms) == page_notices.terms_text(COMMUNITY, "ca", ENGLISH)
+    alone = terms_of(TermsText("en", "Be quiet."))
+    assert TermsText("en", "Be quiet.") == page_notices.terms_text(alone, "ca", ENGLISH)
 
 
-def test_the_default_terms_exist_in_every_language():
-    catalan = Translations("ca", {"Be kind.": ("Sigues amable.",)})
-    view = replace(COMMUNITY, terms="Be kind.")
-    assert TermsText("ca", "Sigues amable.") == page_notices.terms_text(view, "ca", catalan)
+def test_the_default_terms_exist_in_every_language() -> None:
+    view = terms_of(TermsText("en", TERMS))
+    for translations in renderer().translations.values():
+        told = page_notices.terms_text(view, translations.language.tag, translations)
+        assert (translations.language.tag, translations.language.tag == "en") == (
+            told.language,
+            told.text == TERMS,
+        )
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
 import pytest
 
 from captive_portal.forms import JOIN, LEAVE
-from tests.fakes.portal_server import BEN
-from tests.fakes.requests import context
+from tests.fakes.portal_server import context
+from tests.fakes.use_cases import BEN
 
 
 def test_a_context_accepts_its_own_tokens_only() -> None:

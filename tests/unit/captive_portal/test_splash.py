@@ -1,24 +1,24 @@
 """The splash page: typed values are kept except passphrases, and the device to evict can be chosen."""
 
-from dataclasses import replace
-
 import pytest
 
 from captive_portal import splash
 from captive_portal.splash import Typed
-from node.app.views import DeviceView, Full, GuestView, Refused
-from node.sessions import state as session_state
-from node.units import NO_USAGE
-from tests.fakes.portal_backend import COMMUNITY, FakePortalBackend
-from tests.fakes.portal_server import ANA, BEN, rendered
-from tests.fakes.requests import context, inside
+from node.app.views import CodeTyped, DeviceView, Full, Refused
+from tests.fakes.portal_server import GUEST_RULES, context, joining, portal_node, rendered
+from tests.fakes.use_cases import ANA, BEN, HOUR_MS, UseCases
 
 DEVICES = (DeviceView(BEN, "tablet", False, True, 900),)
+ONLY_CODES = joining("voucher")
 
 
 def test_join_methods_are_in_the_order_of_the_community() -> None:
-    page = splash.splash(context(community=replace(COMMUNITY, ways=("voucher", "terms"))))
-    assert ("voucher", "terms") == page.ways
+    app = portal_node(joining("voucher", "terms")).use_cases()
+    assert ("voucher", "terms") == splash.splash(context(app)).ways
+
+
+def test_methods_of_members_are_not_offered_where_there_are_none() -> None:
+    assert ("terms", "voucher") == splash.splash(context(portal_node(members="").use_cases())).ways
 
 
 def test_an_address_may_contain_a_code_or_a_card() -> None:
@@ -27,31 +27,52 @@ def test_an_address_may_contain_a_code_or_a_card() -> None:
     assert splash.NOTHING == splash.begun(context())
 
 
-@pytest.mark.parametrize(
-    ("state", "way", "word"),
-    [
-        ("waiting", None, ""),
-        ("expired", "terms", "expired"),
-        ("expired", None, "expired"),
-        ("expired", "voucher", "code-over"),
-    ],
-)
-def test_a_returning_person_is_told_what_ended(state: str, way: str | None, word: str) -> None:
-    assert word == splash.word_for(GuestView(state, None, NO_USAGE, None, None, None, way=way))
+async def test_a_returning_person_is_told_what_ended(app: UseCases) -> None:
+    assert "" == splash.word_for(app.guest(ANA))
+    await app.join(ANA)
+    await app.expire(ANA)
+    assert "expired" == splash.word_for(app.guest(ANA))
+    await app.join_by_voucher(BEN, lasts_ms=HOUR_MS)
+    await app.expire(BEN)
+    assert "code-over" == splash.word_for(app.guest(BEN))
 
 
-def test_an_unanswered_request_is_reported_first_unless_the_device_is_known() -> None:
-    guest = GuestView("expired", None, NO_USAGE, None, None, None, way="terms", went_unanswered=True)
-    assert "unanswered" == splash.word_for(guest)
-    assert "known" == splash.word_for(replace(guest, comes_back=True))
+async def test_a_session_that_ended_before_its_voucher_is_over_and_the_code_is_not(app: UseCases) -> None:
+    await app.join_by_voucher(ANA)
+    rule = '[[rule]]\nid = "visit"\nsession = "30 minutes"\nwho = "group:day-pass"\nby = "D-1"\n'
+    await app.adopt(GUEST_RULES + rule)
+    (code,) = await app.codes()
+    await app.join(BEN, CodeTyped(code))
+    await app.expire(BEN)
+    assert "expired" == splash.word_for(app.guest(BEN))
 
 
-def test_a_known_device_returns_with_one_tap_where_others_enter_a_code() -> None:
-    guest = GuestView("expired", None, NO_USAGE, None, None, None, way="voucher", comes_back=True)
-    community = replace(COMMUNITY, ways=("voucher",))
-    for known, times in ((guest, 1), (replace(guest, comes_back=False), 0)):
-        page = splash.splash(context(community=community), splash.word_for(known))
-        assert times == rendered(page).count(b'action="/join/terms"')
+async def test_an_unanswered_request_is_reported_first_unless_the_device_is_known(app: UseCases) -> None:
+    await app.join(ANA)
+    await app.expire(ANA)
+    await app.ask(ANA)
+    await app.pass_time(10 * 60_000)
+    assert ("expired", "unanswered") == (app.guest(ANA).state, splash.word_for(app.guest(ANA)))
+    await app.adopt(joining("card", "introduction"))
+    await app.join_by_card(BEN)
+    await app.expire(BEN)
+    await app.ask(BEN)
+    await app.pass_time(10 * 60_000)
+    assert (True, "known") == (app.guest(BEN).went_unanswered, splash.word_for(app.guest(BEN)))
+
+
+async def test_a_known_device_returns_with_one_tap_where_others_enter_a_code() -> None:
+    visit = '[[rule]]\nid = "visit"\nsession = "30 minutes"\nwho = "group:day-pass"\nby = "D-1"\n'
+    async with portal_node(ONLY_CODES, visit).life() as app:
+        await app.join_by_voucher(ANA)
+        await app.expire(ANA)
+        assert app.guest(ANA).comes_back
+        for mac, times in ((ANA, 1), (BEN, 0)):
+            page = splash.splash(context(app, mac=mac), splash.word_for(app.guest(mac)))
+            assert times == rendered(page).count(b'action="/join/terms"')
+        await app.join(ANA)
+        await app.pass_time(24 * HOUR_MS)
+        assert ("code-over", False) == (splash.word_for(app.guest(ANA)), app.guest(ANA).comes_back)
 
 
 @pytest.mark.parametrize(("wait_s", "minutes"), [(0, 0), (1, 1), (60, 1), (61, 2), (3_600, 60)])
@@ -60,13 +81,20 @@ def test_a_wait_is_given_in_whole_minutes(wait_s: int, minutes: int) -> None:
     assert minutes == failure.wait_minutes
 
 
-async def test_the_page_that_waits_for_a_member_shows_the_sign() -> None:
-    backend = FakePortalBackend()
-    assert splash.asking(context(backend)) is None
-    await backend.ask(ANA, "ana", "Ben", "2")
-    asking = splash.asking(context(backend))
+async def test_the_page_that_waits_for_a_member_shows_the_sign(app: UseCases) -> None:
+    assert splash.asking(context(app)) is None
+    await app.join_by_card(BEN)
+    await app.ask(ANA, name="Carla")
+    asking = splash.asking(context(app))
     assert asking is not None
-    assert ("ana", "Ben", "4711", 600) == (asking.host, asking.name, asking.sign, asking.seconds_left)
+    (request,) = app.guest(BEN).requests
+    assert ("ana", "Carla", request.sign, 600) == (
+        asking.host,
+        asking.name,
+        asking.sign,
+        asking.seconds_left,
+    )
+    assert (4, True) == (len(asking.sign), asking.sign.isdecimal())
 
 
 def test_the_device_to_evict_is_chosen_without_entering_a_passphrase_again() -> None:
@@ -81,9 +109,8 @@ def test_the_device_to_evict_is_chosen_without_entering_a_passphrase_again() -> 
     assert "four plain" not in repr(page)
 
 
-def test_an_authorized_device_gets_no_splash_page() -> None:
-    assert splash.splash(context(inside(FakePortalBackend()))).is_admitted
-    backend = FakePortalBackend()
-    backend.happens(ANA, session_state.SessionGranted("2", None))
-    backend.happens(ANA, session_state.LoggedOff())
-    assert not splash.splash(context(backend)).is_admitted
+async def test_an_authorized_device_gets_no_splash_page(app: UseCases) -> None:
+    await app.join(ANA)
+    assert splash.splash(context(app)).is_admitted
+    await app.portal.leave(ANA)
+    assert not splash.splash(context(app)).is_admitted

@@ -7,12 +7,12 @@ from captive_portal.forms import JOIN, LANGUAGE
 from captive_portal.page_context import PortalPage
 from captive_portal.splash_cache import DEVICES_MAX, SPLASHES_MAX, SplashCache
 from node.accounts.notices import Notice, NoticeText
+from node.accounts.terms import TermsText
 from node.lan.mdns_services import ServiceView
 from node.units import MacAddress
 from node.web.language_choice import Language, PageLanguage
-from tests.fakes.portal_backend import COMMUNITY, FakePortalBackend
-from tests.fakes.portal_server import BEN, rendered, renderer
-from tests.fakes.requests import context
+from tests.fakes.portal_server import context, joining, portal_node, rendered, renderer
+from tests.fakes.use_cases import BEN, UseCases
 
 
 class Counted:
@@ -27,41 +27,43 @@ class Counted:
 
 
 def test_the_cached_page_equals_the_rendered_page() -> None:
-    splashes = SplashCache(renderer().render)
+    splashes, ana = SplashCache(renderer().render), context()
     for word in ("", "expired", "code-over"):
-        assert rendered(splash.splash(context(), word)) == splashes.body(context(), word)
+        assert rendered(splash.splash(ana, word)) == splashes.body(ana, word)
 
 
 def test_each_device_has_its_own_token_on_a_page_rendered_once() -> None:
     render = Counted()
-    splashes, backend = SplashCache(render), FakePortalBackend()
-    ana, ben = splashes.body(context(backend), ""), splashes.body(context(backend, mac=BEN), "")
+    splashes, app = SplashCache(render), portal_node().use_cases()
+    ana, ben = splashes.body(context(app), ""), splashes.body(context(app, mac=BEN), "")
     assert 1 == render.made
     assert ana != ben
-    assert ana == ben.replace(context(mac=BEN).token("join").encode(), context().token("join").encode())
-
-
-def test_changes_by_the_community_are_shown_at_once() -> None:
-    render, backend = Counted(), FakePortalBackend()
-    splashes = SplashCache(render)
-    splashes.body(context(backend), "")
-    backend.board = (
-        Notice(1, "network", "everyone", "", "", True, (NoticeText("en", "Storm", "Stay in."),)),
+    assert ana == ben.replace(
+        context(app, mac=BEN).token("join").encode(), context(app).token("join").encode()
     )
-    assert b"Stay in." in splashes.body(context(backend), "")
-    backend.around = (ServiceView("Wiki", "http://wiki.lan/", "", True),)
-    assert b"http://wiki.lan/" in splashes.body(context(backend), "")
-    backend.view = replace(COMMUNITY, terms="Be even kinder.")
-    assert b"Be even kinder." in splashes.body(context(backend), "")
-    assert 4 == render.made
+
+
+async def test_changes_by_the_community_are_shown_at_once(app: UseCases) -> None:
+    render = Counted()
+    splashes = SplashCache(render)
+    splashes.body(context(app), "")
+    await app.put_up(Notice(0, "network", "everyone", "", "", True, (NoticeText("en", "Storm", "Stay in."),)))
+    assert b"Stay in." in splashes.body(context(app), "")
+    app.node.services = (ServiceView("Wiki", "http://wiki.lan/", "", True),)
+    assert b"http://wiki.lan/" in splashes.body(context(app), "")
+    await app.save_terms(TermsText("en", "Be even kinder."))
+    assert b"Be even kinder." in splashes.body(context(app), "")
+    await app.adopt(joining("voucher"))
+    assert b"/join/terms" not in splashes.body(context(app), "")
+    assert 5 == render.made
 
 
 def test_many_languages_do_not_fill_the_memory() -> None:
     render = Counted()
-    splashes = SplashCache(render)
+    splashes, app = SplashCache(render), portal_node().use_cases()
     for number in range(SPLASHES_MAX + 1):
-        splashes.body(context(page_language=PageLanguage(Language(f"x-{number}", ""))), "")
-    splashes.body(context(page_language=PageLanguage(Language(f"x-{SPLASHES_MAX}", ""))), "")
+        splashes.body(context(app, page_language=PageLanguage(Language(f"x-{number}", ""))), "")
+    splashes.body(context(app, page_language=PageLanguage(Language(f"x-{SPLASHES_MAX}", ""))), "")
     assert SPLASHES_MAX + 1 == render.made
 
 
@@ -69,10 +71,10 @@ SPOKEN = PageLanguage(Language("en", "English"), (Language("en", "English"), Lan
 
 
 def test_each_device_has_its_own_token_for_the_language_and_a_new_one_each_minute() -> None:
-    splashes = SplashCache(renderer().render)
-    now = context(page_language=SPOKEN)
+    splashes, app = SplashCache(renderer().render), portal_node().use_cases()
+    now = context(app, page_language=SPOKEN)
     later = replace(now, tokens=replace(now.tokens, minute=now.tokens.minute + 1))
-    for each in (now, context(page_language=SPOKEN, mac=BEN), later, now):
+    for each in (now, context(app, page_language=SPOKEN, mac=BEN), later, now):
         body = splashes.body(each, "").decode()
         assert 'name="lang" value="ca"' in body
         for purpose in (JOIN, LANGUAGE):
@@ -82,7 +84,7 @@ def test_each_device_has_its_own_token_for_the_language_and_a_new_one_each_minut
 
 
 def test_many_devices_do_not_fill_the_memory() -> None:
-    splashes = SplashCache(renderer().render)
+    splashes, app = SplashCache(renderer().render), portal_node().use_cases()
     for number in range(DEVICES_MAX + 2):
-        splashes.body(context(mac=MacAddress(f"02:00:00:00:{number >> 8:02x}:{number & 255:02x}")), "")
+        splashes.body(context(app, mac=MacAddress(f"02:00:00:00:{number >> 8:02x}:{number & 255:02x}")), "")
     assert len(splashes._signed) < DEVICES_MAX

@@ -7,8 +7,7 @@ import pytest
 
 from captive_portal import info_pages, splash
 from captive_portal.page_context import PageContext
-from tests.fakes.portal_server import rendered, renderer
-from tests.fakes.requests import context
+from tests.fakes.portal_server import context, rendered, renderer
 
 TEMPLATES = Path(__file__).parents[3] / "captive_portal/templates"
 
