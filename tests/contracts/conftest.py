@@ -9,21 +9,35 @@ from node.control.ports import Repository
 from node.storage.database import Store
 from node.storage.repository import StoredRepository
 from tests.contracts.portal_client import PortalBrowser
-from tests.fakes.portal_backend import ALLOWANCE, FakePortalBackend
 from tests.fakes.portal_server import (
     ANAS_ADDRESS,
     BENS_ADDRESS,
     STRANGERS_ADDRESS,
     PortalServer,
     open_portal_server,
+    renderer,
 )
 from tests.fakes.repository import FakeRepository
+from tests.fakes.use_cases import make_passphrases_cheap
+
+
+@pytest.fixture(autouse=True, scope="session")
+def templates() -> None:
+    """Read before any event loop runs, which must not wait for files."""
+    renderer()
+
+
+@pytest.fixture(autouse=True)
+def passphrases_cost_little(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In tests of the portal's pages; the others use the full cost."""
+    if request.path.name.startswith("test_portal"):
+        make_passphrases_cheap(monkeypatch)
 
 
 @pytest.fixture
 async def server() -> AsyncIterator[PortalServer]:
-    """No device is admitted."""
-    async with open_portal_server(FakePortalBackend(allowance=ALLOWANCE)) as server:
+    """Nobody has joined."""
+    async with open_portal_server() as server:
         yield server
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from html import unescape
 from urllib.parse import urlencode
 
-HOST = "login.vallverda.example"
+from tests.fakes.portal_server import HOST
+
 ANSWER_S = 5.0
 
 

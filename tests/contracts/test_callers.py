@@ -21,7 +21,7 @@ from captive_portal.neighbours import CACHE_MS, KernelNeighbours, NeighbourNews
 from captive_portal.senders import FrameSenders
 from node.enforcement.nft import SENDERS, TABLE_NAME
 from node.units import MacAddress
-from tests.fakes.portal_backend import FakeCallers
+from tests.fakes.portal_server import FakeCallers
 from tests.kernel.kernel_testbed import (
     FIREWALL,
     MEMBER,

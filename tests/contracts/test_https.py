@@ -6,7 +6,6 @@ import socket
 import ssl
 from asyncio.sslproto import SSLProtocol
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,12 +29,11 @@ from captive_portal.https import (
 from captive_portal.limits import Limits
 from captive_portal.server import Portal
 from node.errors import NodeError
-from node.sessions import state as session_state
 from node.units import MacAddress
 from tests.contracts.portal_client import PortalBrowser, parse
 from tests.fakes.authority import DAY, NOW, Authority
-from tests.fakes.portal_backend import COMMUNITY, FakeCallers, FakePortalBackend
-from tests.fakes.portal_server import ANA, BEN, SECRET
+from tests.fakes.portal_server import SECRET, FakeCallers, portal_node
+from tests.fakes.use_cases import ANA, BEN, UseCases
 
 HOST = "login.vall.example"
 PUBLIC = Authority()
@@ -187,37 +185,43 @@ def test_a_certificate_that_expires_while_in_use_is_no_longer_advertised(folder:
     assert files.url
 
 
-async def test_joining_works_on_the_same_pages_by_https(folder: Path) -> None:
-    backend, devices = (
-        FakePortalBackend(replace(COMMUNITY, portal_host=HOST)),
-        FakeCallers({"127.0.0.1": ANA}),
-    )
-    portal = Portal(backend, devices, port=0, secret=SECRET)
+@contextlib.asynccontextmanager
+async def secured(app: UseCases, folder: Path, devices: FakeCallers) -> AsyncIterator[tuple[Portal, int]]:
+    """A portal that is not running, and the port at which its pages are there by https."""
+    portal = Portal(app.portal, devices, port=0, secret=SECRET, addresses=("127.0.0.1",))
     async with server(files_in(folder), handle=portal.handle, callers=devices) as port:
+        yield portal, port
+
+
+async def test_joining_works_on_the_same_pages_by_https(folder: Path) -> None:
+    node, devices = portal_node(), FakeCallers({"127.0.0.1": ANA})
+    node.configure("portal", host=HOST)
+    async with node.life() as app, secured(app, folder, devices) as (_, port):
         page = parse((await ask(port, device(folder)))[0].encode())
         form = page.fill("/join/terms")
         head = f"Origin: https://{HOST}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(form)}"
         answer, _ = await ask(port, device(folder), path="/join/terms", method="POST", more=head, body=form)
         status, _ = await ask(port, device(folder), path="/captive-portal")
+        assert {ANA} == app.passing()
     assert answer.startswith("HTTP/1.1 303")
-    assert isinstance(backend.states[ANA], session_state.Authorized)
     assert '"captive":false' in status
 
 
 async def test_where_devices_trust_the_certificate_passphrases_and_cards_are_accepted_by_https_only(
     folder: Path,
 ) -> None:
-    view = replace(COMMUNITY, portal_host=HOST, portal_url=f"https://{HOST}")
-    backend, devices = FakePortalBackend(view), FakeCallers({"127.0.0.1": ANA})
-    portal = Portal(backend, devices, port=0, secret=SECRET, addresses=("127.0.0.1",))
+    node, devices = portal_node(), FakeCallers({"127.0.0.1": ANA})
+    node.configure("portal", host=HOST)
+    node.portal_url = f"https://{HOST}"
 
     async def by_http(path: str) -> str:
         reply = await PortalBrowser(portal.bound[0][1]).get(path, host=HOST)
         return reply.body
 
     async with (
+        node.life() as app,
+        secured(app, folder, devices) as (portal, port),
         asyncio.TaskGroup() as group,
-        server(files_in(folder), handle=portal.handle, callers=devices) as port,
     ):
         running = group.create_task(portal.run())
         await portal.ready.wait()
@@ -232,8 +236,7 @@ async def test_where_devices_trust_the_certificate_passphrases_and_cards_are_acc
                 assert f'<a href="https://{HOST}{page}">' in plain
                 assert 'action="/join/card"' not in plain
             assert f'<a href="https://{HOST}/ways?card=PROCOMU1.a.b">' in await by_http("/?card=PROCOMU1.a.b")
-            backend.accounts[ANA] = ("ana", "passphrase")
-            backend.happens(ANA, session_state.SessionGranted("2", None))
+            await app.join_by_passphrase(ANA)
         running.cancel()
 
 

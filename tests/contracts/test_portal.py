@@ -3,8 +3,6 @@
 import asyncio
 import json
 import sys
-from dataclasses import replace
-from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 import pytest
@@ -12,20 +10,13 @@ import pytest
 from captive_portal.actions import ACTIONS
 from captive_portal.server import ADDRESSES, Portal
 from captive_portal.splash import SPLASH_BYTES_MAX
-from node.accounts.notices import Notice, NoticeText
-from node.app.views import Outage, Refused
-from node.errors import NodeError, StorageTrouble
+from node.accounts.notices import TEXT_CHARS_MAX, TITLE_CHARS_MAX, Notice, NoticeText
+from node.accounts.terms import TermsText
+from node.errors import NodeError
 from node.lan.mdns_services import ServiceView
-from node.sessions import state as session_state
 from tests.contracts.portal_client import HOST, PortalBrowser, PortalReply
-from tests.fakes.portal_backend import COMMUNITY
-from tests.fakes.portal_server import (
-    ANA,
-    BEN,
-    BENS_ADDRESS,
-    SECRET,
-    PortalServer,
-)
+from tests.fakes.portal_server import BENS_ADDRESS, SECRET, PortalServer, open_portal_server, portal_node
+from tests.fakes.use_cases import ANA, BEN, SESSION_MS
 
 PORTAL_URL = f"http://{HOST}/"
 OUR_PATHS = tuple(sorted(ADDRESSES - ACTIONS.keys()))
@@ -54,15 +45,16 @@ async def test_a_guest_reads_the_terms_presses_one_button_and_is_online(
     )
     accepted = await ana.post("/join/terms", f"terms={splash.field('terms')}&token={splash.field('token')}")
     assert (303, "/me") == (accepted.status, accepted.headers["location"])
-    assert [(ANA, "2")] == server.backend.accepted
+    assert {ANA: "2"} == server.app.accepted()
+    await server.app.use(ANA, down=15_000_000_000)
     mine = await ana.get("/me")
     assert 200 == mine.status
     for text in (
         "You are online",
         "45 GB left of 60 GB",
-        "Guests get at most 10 Mbit/s.",
+        "Guests never have more than 10 Mbit/s download and 2 Mbit/s upload.",
         "evening",
-        "assembly of 3 May",
+        "D-2026-003",
     ):
         assert text in mine.body
     assert not any("set-cookie" in reply.headers for reply in (captured, splash, accepted, mine))
@@ -70,18 +62,17 @@ async def test_a_guest_reads_the_terms_presses_one_button_and_is_online(
 
 async def test_a_guest_who_leaves_no_longer_passes(server: PortalServer, ana: PortalBrowser) -> None:
     await join(ana)
-    assert {ANA} == set(server.backend.passing)
+    assert {ANA} == server.app.passing()
     mine = await ana.get("/")
     left = await ana.post("/leave", mine.fill("/leave"))
     assert (303, "/") == (left.status, left.headers["location"])
-    assert set() == set(server.backend.passing)
+    assert set() == server.app.passing()
     assert "Accept and go online" in (await ana.get("/")).body
 
 
 async def test_a_guest_whose_session_ended_is_told_so(server: PortalServer, ana: PortalBrowser) -> None:
     await join(ana)
-    server.backend.now += 5 * 3_600_000
-    server.backend.happens(ANA, session_state.TimedOut())
+    await server.app.pass_time(SESSION_MS)
     assert "Your time is up" in (await ana.get("/")).body
     assert 303 == (await join(ana)).status
 
@@ -89,39 +80,47 @@ async def test_a_guest_whose_session_ended_is_told_so(server: PortalServer, ana:
 async def test_a_blocked_device_reads_why_and_a_contact_address(
     server: PortalServer, ana: PortalBrowser
 ) -> None:
-    server.backend.happens(ANA, session_state.BlockedByAdmin("<b>noise</b> at night"))
+    await server.app.block(ANA, "<b>noise</b> at night")
     page = await ana.get("/")
     assert 403 == page.status
     assert "&lt;b&gt;noise&lt;/b&gt; at night" in page.body
     assert "hello@vallverda.example" in page.body
 
 
-async def test_a_refusal_names_its_reason_and_its_rule(server: PortalServer, ana: PortalBrowser) -> None:
-    server.backend.refusal = Refused("trouble", "The network is closed until morning.", "quiet-hours")
+async def test_a_refusal_of_the_kernel_is_told_with_its_reason(
+    server: PortalServer, ana: PortalBrowser
+) -> None:
+    server.app.node.kernel.refusing = "nftables refused: no <memory>"
     refused = await join(ana)
     assert (503, "5") == (refused.status, refused.headers["retry-after"])
-    assert "closed until morning" in refused.body
-    assert "quiet-hours" in refused.body
+    assert "nftables refused: no &lt;memory&gt;" in refused.body
+    assert set() == server.app.passing()
 
 
-async def test_an_internal_error_asks_to_try_again(server: PortalServer, ana: PortalBrowser) -> None:
-    server.backend.trouble = StorageTrouble("the disk is full of secrets", "delete something")
-    busy = await join(ana)
+async def test_what_the_kernel_does_not_do_now_asks_to_try_again(
+    server: PortalServer, ana: PortalBrowser
+) -> None:
+    await join(ana)
+    mine = await ana.get("/")
+    server.app.node.kernel.refusing = "nftables refused: full of secrets"
+    busy = await ana.post("/leave", mine.fill("/leave"))
     assert (503, "5") == (busy.status, busy.headers["retry-after"])
     assert "secrets" not in busy.body
-    server.backend.trouble = None
+    server.app.node.kernel.refusing = ""
+    await server.app.settle()
+    assert set() == server.app.passing()
     assert 303 == (await join(ana)).status
 
 
 async def test_terms_that_changed_meanwhile_are_shown_again(server: PortalServer, ana: PortalBrowser) -> None:
     splash = await ana.get("/")
-    server.backend.view = replace(COMMUNITY, terms="Be even kinder.", terms_version="3")
+    assert "3" == await server.app.save_terms(TermsText("en", "Be even kinder."))
     again = await ana.post("/join/terms", f"terms={splash.field('terms')}&token={splash.field('token')}")
     assert 409 == again.status
     assert "Be even kinder." in again.body
-    assert [] == server.backend.accepted
+    assert {} == server.app.accepted()
     await ana.post("/join/terms", f"terms={again.field('terms')}&token={again.field('token')}")
-    assert [(ANA, "3")] == server.backend.accepted
+    assert {ANA: "3"} == server.app.accepted()
 
 
 async def test_a_device_outside_the_client_network_cannot_join(
@@ -131,7 +130,7 @@ async def test_a_device_outside_the_client_network_cannot_join(
     splash = await ana.get("/")
     form = f"terms=2&token={splash.field('token')}"
     assert 403 == (await stranger.post("/join/terms", form)).status
-    assert [] == server.backend.accepted
+    assert {} == server.app.accepted()
 
 
 async def test_a_token_is_not_accepted_from_another_device(
@@ -142,9 +141,9 @@ async def test_a_token_is_not_accepted_from_another_device(
     stale = await ben.post("/join/terms", f"terms=2&token={splash.field('token')}")
     assert 403 == stale.status
     assert "press the button again" in stale.body
-    assert [] == server.backend.accepted
+    assert {} == server.app.accepted()
     assert 303 == (await ben.post("/join/terms", f"terms=2&token={stale.field('token')}")).status
-    assert [(BEN, "2")] == server.backend.accepted
+    assert {BEN: "2"} == server.app.accepted()
 
 
 @pytest.mark.parametrize(
@@ -153,7 +152,7 @@ async def test_a_token_is_not_accepted_from_another_device(
 async def test_no_header_can_impersonate_another_device(
     server: PortalServer, ana: PortalBrowser, name: str
 ) -> None:
-    server.backend.happens(BEN, session_state.SessionGranted("2", None))
+    await server.app.join(BEN)
     value = f"for={BENS_ADDRESS}" if name == "Forwarded" else BENS_ADDRESS
     assert "Accept and go online" in (await ana.get("/", **{name: value})).body
 
@@ -298,7 +297,7 @@ async def test_the_captive_portal_api_follows_the_session(
     )
     await join(ana)
     after = json.loads((await ana.get("/captive-portal", **accept)).body)
-    assert (False, 14_400, 58_600_000_000) == (
+    assert (False, 14_400, 60_000_000_000) == (
         after["captive"],
         after["seconds-remaining"],
         after["bytes-remaining"],
@@ -334,7 +333,7 @@ async def test_a_get_request_changes_nothing(
     splash = await ana.get("/")
     reply = await ana.get(f"{path}?terms=2&token={splash.field('token')}", method=method)
     assert (405, "POST") == (reply.status, reply.headers["allow"])
-    assert [] == server.backend.accepted
+    assert {} == server.app.accepted()
 
 
 @pytest.mark.parametrize("path", OUR_PATHS)
@@ -354,7 +353,7 @@ async def test_a_form_on_another_site_changes_nothing(
 ) -> None:
     splash = await ana.get("/")
     reply = await ana.post(path, f"terms=2&token={splash.field('token')}", **headers)
-    assert (403, []) == (reply.status, server.backend.accepted)
+    assert (403, {}) == (reply.status, server.app.accepted())
 
 
 @pytest.mark.parametrize("path", ACTIONS)
@@ -384,7 +383,7 @@ async def test_a_form_with_a_missing_duplicate_or_huge_field_is_refused(
     token = (await ana.get("/")).field("token")
     reply = await ana.post(path, form.replace("{token}", token))
     assert reply.status in {400, 403}
-    assert [] == server.backend.accepted
+    assert {} == server.app.accepted()
     assert 200 == (await ana.get("/")).status
 
 
@@ -451,15 +450,16 @@ async def test_input_of_clients_is_never_executed_and_never_echoed(ana: PortalBr
         assert "49" not in reply.body.partition("</style>")[2]
 
 
-async def test_texts_of_the_community_are_rendered_as_text(server: PortalServer, ana: PortalBrowser) -> None:
+async def test_texts_of_the_community_are_rendered_as_text() -> None:
     evil = '"><script>alert(1)</script>{{7*7}}'
-    server.backend.view = replace(
-        COMMUNITY, community=evil, node=evil, terms=evil, contact=evil, terms_version=evil, sentences=(evil,)
-    )
-    for path in ("/", "/network", "/terms", "/nothing"):
-        body = (await ana.get(path)).body
-        assert "<script" not in body
-        assert "&lt;script&gt;" in body
+    node = portal_node()
+    node.configure("community", name=evil)
+    node.configure("node", name=evil, terms=evil, contact=evil, help=evil, terms_version=evil)
+    async with open_portal_server(node) as server:
+        for path in ("/", "/network", "/terms", "/nothing"):
+            body = (await PortalBrowser(server.port).get(path)).body
+            assert "<script" not in body
+            assert "&lt;script&gt;" in body
 
 
 @pytest.mark.parametrize("path", [*OUR_PATHS, *ACTIONS, "/nothing"])
@@ -479,7 +479,7 @@ async def test_every_page_carries_a_strict_policy_and_no_secret(
                 reply.headers["referrer-policy"],
                 reply.headers["x-content-type-options"],
             )
-        server.backend.happens(ANA, session_state.SessionGranted("2", None))
+        await server.app.join(ANA)
 
 
 # --- pages for mini-browsers and accessibility ---
@@ -503,7 +503,7 @@ async def test_pages_need_no_script_and_no_second_file_and_have_one_language(
     server: PortalServer, ana: PortalBrowser, path: str, admitted: bool
 ) -> None:
     if admitted:
-        server.backend.happens(ANA, session_state.SessionGranted("2", None))
+        await server.app.join(ANA)
     outline = Outline((await ana.get(path)).body)
     attributes = [name for _, attrs in outline.tags for name in attrs]
     names = [tag for tag, _ in outline.tags]
@@ -522,41 +522,42 @@ async def test_pages_need_no_script_and_no_second_file_and_have_one_language(
 
 
 @pytest.mark.parametrize("word", ["paraula é ", "مرحبا ", "善"])
-async def test_the_longest_splash_page_fits_a_mini_browser(
-    server: PortalServer, ana: PortalBrowser, word: str
-) -> None:
-    server.backend.view = replace(
-        COMMUNITY,
-        community=word * 90,
-        node=word * 90,
-        contact=word * 300,
-        terms=word * 4_000,
-        outage=Outage(datetime(2026, 11, 25, 14, 5, tzinfo=UTC)),
-    )
-    server.backend.nobody_answers(ANA)
-    texts = (NoticeText("en", word * 80, word * 200),)
-    server.backend.board = (Notice(1, "network", "everyone", "", "", True, texts),) * 9
-    server.backend.around = (ServiceView(word * 90, f"http://{'a' * 200}/", word * 90, True),) * 9
-    for language in ("en", "fr", "es", "ca", "ar"):
-        splash = await ana.get("/", Accept_Language=language)
-        assert len(splash.raw) < SPLASH_BYTES_MAX
-        wrong = await ana.post(
-            "/join/code", splash.fill("/join/code", code="7" * 200), Accept_Language=language
+async def test_the_longest_splash_page_fits_a_mini_browser(word: str) -> None:
+    node = portal_node()
+    node.configure("community", name=word * 90)
+    node.configure("node", name=word * 90, contact=word * 300, terms=word * 4_000)
+    node.services = (ServiceView(word * 90, f"http://{'a' * 200}/", word * 90, True),) * 9
+    async with open_portal_server(node) as server:
+        texts = (
+            NoticeText("en", (word * 80)[:TITLE_CHARS_MAX].strip(), (word * 200)[:TEXT_CHARS_MAX].strip()),
         )
-        assert len(wrong.raw) < SPLASH_BYTES_MAX
-        assert "/terms" in splash.body
-    assert word in (await ana.get("/terms")).body
+        await server.app.put_up(*(Notice(0, "network", "everyone", "", "", True, texts),) * 9)
+        await server.app.ask(ANA)
+        await server.app.pass_time(10 * 60_000)
+        node.down_since = node.clock.now
+        ana = PortalBrowser(server.port)
+        for language in ("en", "fr", "es", "ca", "ar"):
+            splash = await ana.get("/", Accept_Language=language)
+            assert len(splash.raw) < SPLASH_BYTES_MAX
+            wrong = await ana.post(
+                "/join/code", splash.fill("/join/code", code="7" * 200), Accept_Language=language
+            )
+            assert len(wrong.raw) < SPLASH_BYTES_MAX
+            assert "/terms" in splash.body
+        assert word in (await ana.get("/terms")).body
 
 
 async def test_a_port_in_use_is_reported_with_who_may_have_it(server: PortalServer) -> None:
-    second = Portal(server.backend, server.callers, port=server.port, secret=SECRET, addresses=("127.0.0.1",))
+    second = Portal(
+        server.app.portal, server.callers, port=server.port, secret=SECRET, addresses=("127.0.0.1",)
+    )
     with pytest.raises(NodeError, match=f"port {server.port}.*ss -ltnp"):
         await second.run()
 
 
 async def test_the_server_listens_on_both_address_families(server: PortalServer) -> None:
     server.callers.devices["::1"] = ANA
-    both = Portal(server.backend, server.callers, port=0, secret=SECRET)
+    both = Portal(server.app.portal, server.callers, port=0, secret=SECRET)
     async with asyncio.TaskGroup() as tasks:
         serving = tasks.create_task(both.run())
         await both.ready.wait()

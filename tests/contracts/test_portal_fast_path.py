@@ -4,10 +4,9 @@ fields.
 
 import pytest
 
-from node.sessions import state as session_state
-from node.units import Monotonic
 from tests.contracts.portal_client import PortalBrowser, request
-from tests.fakes.portal_server import ANA, PortalServer
+from tests.fakes.portal_server import PortalServer
+from tests.fakes.use_cases import ANA
 
 OWN, FOREIGN = "login.vallverda.example", "captive.apple.com"
 HOSTS = (OWN, FOREIGN, f"{OWN.upper()}.:80", "127.0.0.1", "[::1]", "", "a b", "x" * 300)
@@ -34,12 +33,13 @@ async def test_both_paths_give_the_same_response(ana: PortalBrowser, path: str, 
 async def test_an_authorized_device_is_never_redirected_to_the_portal(
     ana: PortalBrowser, server: PortalServer
 ) -> None:
-    server.backend.states[ANA] = session_state.Authorized(Monotonic(0), None)
+    await server.app.join(ANA)
     for path in ("/hotspot-detect.html", "/library/test/success.html"):
         assert "Success" in (await ana.get(path, host=FOREIGN)).body
 
 
 async def test_an_expired_session_is_told_so_at_once(ana: PortalBrowser, server: PortalServer) -> None:
-    server.backend.states[ANA] = session_state.Expired()
+    await server.app.join(ANA)
+    await server.app.expire(ANA)
     quick, slow = await ana.get("/"), await ana.get("/", **SLOWLY)
     assert quick.body == slow.body != (await PortalBrowser(server.port, "127.0.0.2").get("/")).body

@@ -6,8 +6,9 @@ Named after vulnerabilities elsewhere: CVE-2023-38313 to 38322, 38316 (a shell b
 """
 
 import asyncio
+import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlencode
@@ -17,22 +18,19 @@ import pytest
 from captive_portal import forms
 from captive_portal.actions import ACTIONS
 from captive_portal.views import FOR_ALL, FOR_DEVICES
+from node.accounts.device_bindings import DEVICE_NAME_CHARS_MAX
 from node.accounts.notices import Notice, NoticeText
-from node.accounts.objections import Objection
 from node.lan.mdns_services import ServiceView
-from node.sessions import state as session_state
 from tests.contracts.portal_client import HOST, PortalBrowser, PortalReply
-from tests.fakes.portal_backend import (
-    ALLOWANCE,
-    ANAS_PASSPHRASE,
-    COMMUNITY,
-    GOOD_CODE,
-    HOUSE_CARD,
-    TODAY,
-    FakePortalBackend,
+from tests.fakes.portal_server import (
+    ANAS_ADDRESS,
+    SECRET,
+    TOKENS,
+    PortalServer,
+    open_portal_server,
+    portal_node,
 )
-from tests.fakes.portal_server import ANA, ANAS_ADDRESS, BEN, SECRET, TOKENS, PortalServer, open_portal_server
-from tests.fakes.requests import inside
+from tests.fakes.use_cases import ANA, BEN, CARD, FIRST_CODE, PASSPHRASE
 
 SCRIPT = "\"'><script>alert(1)</script>{{711*911}}<!--"
 PRODUCT = "647721"
@@ -53,8 +51,19 @@ HOSTILE = (*LINES, "\x00", "a\r\x1b", "\x1b[2J", "\x85")
 @pytest.fixture
 async def server() -> AsyncIterator[PortalServer]:
     """Ana is online as a member; Ben is not admitted."""
-    async with open_portal_server(inside(FakePortalBackend(allowance=ALLOWANCE))) as server:
+    async with open_portal_server() as server:
+        await server.app.join_by_passphrase(ANA)
         yield server
+
+
+Untouched = Callable[[], bool]
+
+
+@pytest.fixture
+def untouched(server: PortalServer) -> Untouched:
+    """Whether nothing was changed since the test began, and Ana is still online."""
+    before = server.app.snapshot()
+    return lambda: before == server.app.snapshot() and {ANA} == server.app.passing()
 
 
 def whole(path: str, mac: str = ANA, **changed: str) -> dict[str, str]:
@@ -69,17 +78,12 @@ async def send(
     return await browser.post(path, urlencode(fields), **headers)
 
 
-def untouched(server: PortalServer) -> bool:
-    """The backend received no change, and Ana is still online."""
-    return [] == server.backend.calls and {ANA} == set(server.backend.passing)
-
-
 # --- fields ---
 
 
 @pytest.mark.parametrize(("path", "name"), FIELDS)
 async def test_fields_that_are_missing_empty_duplicate_or_endless_are_refused(
-    server: PortalServer, ana: PortalBrowser, path: str, name: str
+    untouched: Untouched, ana: PortalBrowser, path: str, name: str
 ) -> None:
     fields = whole(path)
     missing = {key: value for key, value in fields.items() if key != name}
@@ -87,38 +91,38 @@ async def test_fields_that_are_missing_empty_duplicate_or_endless_are_refused(
     assert 400 == (await send(ana, path, [*fields.items(), (name, fields[name])])).status
     assert 400 == (await send(ana, path, fields | {name: "9" * 5_000})).status
     assert 413 == (await send(ana, path, fields | {name: "9" * 65_536})).status
-    assert untouched(server)
+    assert untouched()
     assert (await send(ana, path, fields | {name: ""})).status in {303, 400, 403, 409, 422}
     assert 200 == (await ana.get("/network")).status
 
 
 @pytest.mark.parametrize(("path", "name"), OPTIONAL)
 async def test_optional_fields_have_limits_too(
-    server: PortalServer, ana: PortalBrowser, path: str, name: str
+    untouched: Untouched, ana: PortalBrowser, path: str, name: str
 ) -> None:
     for value in ("9" * 5_000, "\x00"):
         assert 400 == (await send(ana, path, whole(path) | {name: value})).status
     assert 400 == (await send(ana, path, [*whole(path).items(), (name, "a"), (name, "a")])).status
-    assert untouched(server)
+    assert untouched()
 
 
 @pytest.mark.parametrize(("path", "name"), FREE)
 async def test_no_line_break_or_control_character_is_accepted(
-    server: PortalServer, ana: PortalBrowser, path: str, name: str
+    untouched: Untouched, ana: PortalBrowser, path: str, name: str
 ) -> None:
     for value in HOSTILE:
         if name == "text" and value in LINES:
             continue
         assert 400 == (await send(ana, path, whole(path) | {name: value})).status
-    assert untouched(server)
+    assert untouched()
 
 
 @pytest.mark.parametrize("path", ACTIONS)
 async def test_unknown_fields_do_not_make_a_valid_form(
-    server: PortalServer, ana: PortalBrowser, path: str
+    untouched: Untouched, ana: PortalBrowser, path: str
 ) -> None:
     assert 400 == (await send(ana, path, whole(path) | {"is_admin": "1"})).status
-    assert untouched(server)
+    assert untouched()
 
 
 @pytest.mark.parametrize(("path", "name"), FREE)
@@ -163,16 +167,16 @@ ELSEWHERE = (
 
 @pytest.mark.parametrize("path", ACTIONS)
 async def test_a_form_of_another_site_changes_nothing(
-    server: PortalServer, ana: PortalBrowser, path: str
+    untouched: Untouched, ana: PortalBrowser, path: str
 ) -> None:
     for headers in ELSEWHERE:
         assert 403 == (await send(ana, path, whole(path), **headers)).status
-    assert untouched(server)
+    assert untouched()
 
 
 @pytest.mark.parametrize("path", ACTIONS)
 async def test_a_token_of_another_device_or_purpose_changes_nothing(
-    server: PortalServer, ana: PortalBrowser, path: str
+    untouched: Untouched, ana: PortalBrowser, path: str
 ) -> None:
     theirs = whole(path, BEN)["token"]
     others = [TOKENS.token(each, ANA) for each in forms.PURPOSES if each != ACTIONS[path].purpose]
@@ -180,31 +184,33 @@ async def test_a_token_of_another_device_or_purpose_changes_nothing(
     login_throttle = ["0" * 32, SECRET.hex()[:32], strange.token(ACTIONS[path].purpose, ANA)]
     for token in (theirs, *others, *login_throttle):
         assert 403 == (await send(ana, path, whole(path, token=token))).status
-    assert untouched(server)
+    assert untouched()
 
 
 @pytest.mark.parametrize("path", ACTIONS)
-async def test_other_methods_change_nothing(server: PortalServer, ana: PortalBrowser, path: str) -> None:
+async def test_other_methods_change_nothing(untouched: Untouched, ana: PortalBrowser, path: str) -> None:
     for method in ("GET", "HEAD", "PUT", "DELETE", "PATCH"):
         reply = await ana.get(f"{path}?{urlencode(whole(path))}", method=method)
         assert 405 == reply.status
-    assert untouched(server)
+    assert untouched()
 
 
 @pytest.mark.parametrize("path", [*FOR_ALL, *FOR_DEVICES])
 async def test_a_form_posted_to_a_page_is_refused(
-    server: PortalServer, ana: PortalBrowser, path: str
+    untouched: Untouched, ana: PortalBrowser, path: str
 ) -> None:
     reply = await send(ana, path, whole("/erase"))
     assert (405, "GET, HEAD") == (reply.status, reply.headers["allow"])
-    assert untouched(server)
+    assert untouched()
 
 
 @pytest.mark.parametrize("path", ACTIONS)
-async def test_a_device_outside_the_client_network_changes_nothing(server: PortalServer, path: str) -> None:
+async def test_a_device_outside_the_client_network_changes_nothing(
+    server: PortalServer, untouched: Untouched, path: str
+) -> None:
     stranger = PortalBrowser(server.port, "127.0.0.3")
     assert 403 == (await send(stranger, path, whole(path))).status
-    assert untouched(server)
+    assert untouched()
 
 
 NAMING = (
@@ -251,12 +257,12 @@ async def test_no_form_needs_a_header_other_than_host(
     for missing in HEADERS:
         lines = [f"{name}: {value}" for name, value in HEADERS.items() if name != missing]
         raw = "\r\n".join([f"POST {path} HTTP/1.1", *lines, f"Content-Length: {len(body)}", "", body])
-        inside(server.backend)
-        server.backend.calls.clear()
+        await server.app.join_by_card(ANA)
+        before = server.app.snapshot()
         reply = await ana.send(raw.encode())
         assert reply.status in ({400} if missing == "Host" else {303, 403, 422, 429})
-        if path != "/language":  # which does not involve the backend
-            assert (missing == "Host") is (server.backend.calls == [])
+        if missing == "Host":
+            assert before == server.app.snapshot()
 
 
 READ = ("User_Agent", "Accept", "Accept_Language", "Referer", "Cookie", "Authorization", "Range")
@@ -298,46 +304,40 @@ async def test_every_change_redirects_to_a_page_of_the_portal(ana: PortalBrowser
 
 @pytest.mark.parametrize("path", ACTIONS)
 async def test_only_the_portals_own_names_are_answered(
-    server: PortalServer, ana: PortalBrowser, path: str
+    untouched: Untouched, ana: PortalBrowser, path: str
 ) -> None:
     """DNS rebinding: a foreign name that resolves to our address is redirected to the portal and changes nothing."""
     for host in ("evil.example", f"{HOST}.evil.example", f"evil.{HOST}", f"{HOST}:80@evil.example", ""):
         reply = await ana.post(path, urlencode(whole(path)), host=host)
         assert reply.status in {302, 400}
-    assert untouched(server)
+    assert untouched()
 
 
 # --- text written by people ---
 
 
-async def test_texts_of_all_authors_are_rendered_as_text(
-    server: PortalServer, ana: PortalBrowser, ben: PortalBrowser
-) -> None:
+async def test_texts_of_all_authors_are_rendered_as_text() -> None:
     """Members, machines on the LAN and admins write texts that others read."""
-    backend = server.backend
-    backend.view = replace(
-        COMMUNITY,
-        community=SCRIPT,
-        node=SCRIPT,
-        contact=SCRIPT,
-        terms=SCRIPT,
-        help=SCRIPT,
-        sentences=(SCRIPT,),
-    )
-    backend.board = (
-        Notice(1, "network", "everyone", "", "", True, (NoticeText('"><script>', SCRIPT, SCRIPT),)),
-    )
-    backend.around = (
+    members = f"[[account]]\nid = 'ana'\nname = {json.dumps(SCRIPT)}\n"
+    node = portal_node(members=members)
+    node.configure("community", name=SCRIPT)
+    node.configure("node", name=SCRIPT, contact=SCRIPT, terms=SCRIPT, help=SCRIPT)
+    node.services = (
         ServiceView(SCRIPT, "javascript:alert(1)", SCRIPT, False),
         ServiceView(SCRIPT, SCRIPT, "", True),
     )
-    backend.names[ANA] = SCRIPT
-    backend.objections = [Objection(1, "ana", TODAY, SCRIPT, SCRIPT, SCRIPT, TODAY)]
-    backend.members["ana"] = SCRIPT
-    await backend.ask(BEN, "ana", SCRIPT, "2")
-    pages = [await browser.get(path) for browser in (ana, ben) for path in (*FOR_ALL, *FOR_DEVICES)]
-    backend.states[BEN] = session_state.Blocked(SCRIPT)
-    pages.append(await ben.get("/"))
+    async with open_portal_server(node) as server:
+        app, ana, ben = server.app, PortalBrowser(server.port), PortalBrowser(server.port, "127.0.0.2")
+        await app.put_up(Notice(0, "network", "everyone", "", "", True, (NoticeText("en", SCRIPT, SCRIPT),)))
+        await app.join_by_card(ANA)
+        assert await app.portal.name_device(ANA, ANA, SCRIPT[:DEVICE_NAME_CHARS_MAX]) is None
+        assert await app.portal.add_objection(ANA, SCRIPT, SCRIPT) is None
+        await app.answer_objection(1, SCRIPT)
+        await app.ask(BEN, name=SCRIPT[:DEVICE_NAME_CHARS_MAX])
+        assert SCRIPT == app.guest(ANA).name
+        pages = [await browser.get(path) for browser in (ana, ben) for path in (*FOR_ALL, *FOR_DEVICES)]
+        await app.block(BEN, SCRIPT)
+        pages.append(await ben.get("/"))
     for page in pages:
         assert page.status in {200, 303, 403}
         if "json" not in page.headers.get("content-type", ""):
@@ -351,19 +351,20 @@ async def test_no_response_contains_a_secret(
     server: PortalServer, ana: PortalBrowser, ben: PortalBrowser
 ) -> None:
     """Neither the portal's key, nor a passphrase, nor what was given to another person."""
-    inside(server.backend, BEN, "other")
+    (voucher,) = await server.app.codes()
+    await server.app.join_by_card(BEN, "carme")
     await send(ana, "/devices/code", whole("/devices/code"))
     anas = [TOKENS.token(purpose, ANA) for purpose in forms.PURPOSES]
-    code = server.backend.guest(ANA).device_code
+    code = server.app.guest(ANA).device_code
     assert code is not None
     for path in (*FOR_ALL, *FOR_DEVICES, "/captive-portal", "/nothing"):
         for browser in (ana, ben):
             raw = (await browser.get(path)).raw
             assert SECRET not in raw
             assert SECRET.hex().encode() not in raw
-            assert ANAS_PASSPHRASE.encode() not in raw
-            assert HOUSE_CARD.encode() not in raw
-            assert GOOD_CODE.encode() not in raw
+            assert PASSPHRASE.encode() not in raw
+            assert CARD.encode() not in raw
+            assert voucher.encode() not in raw
         for secret in (*anas, code.code, ANA):
             assert secret not in (await ben.get(path)).raw.decode()
 
@@ -372,12 +373,14 @@ async def test_no_log_contains_what_people_typed_or_who_they_are(
     server: PortalServer, ana: PortalBrowser, ben: PortalBrowser, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG")
-    typed = {"code": GOOD_CODE, "card": HOUSE_CARD, "account": "ana", "passphrase": ANAS_PASSPHRASE}
+    assert [FIRST_CODE] == await server.app.codes()
+    before = server.app.snapshot()
+    typed = {"code": FIRST_CODE, "card": CARD, "account": "ana", "passphrase": PASSPHRASE}
     for browser, mac in ((ben, BEN), (ana, ANA)):
         for path in ACTIONS:
             known = {name: value for name, value in typed.items() if name in ACTIONS[path].fields}
             await send(browser, path, whole(path, mac) | known)
-    assert [] != server.backend.calls
+    assert before != server.app.snapshot()
     for secret in (*typed.values(), ANA, BEN, ANAS_ADDRESS, SECRET.hex()):
         if secret != "ana":
             assert secret not in caplog.text
@@ -399,16 +402,17 @@ async def test_simultaneous_joins_do_not_mix(
     server: PortalServer, ana: PortalBrowser, ben: PortalBrowser
 ) -> None:
     """coova-chilli #609: two sign-ins shared one challenge."""
-    server.backend.happens(ANA, session_state.LoggedOff())
-    server.backend.accounts.clear()
+    await server.app.portal.leave(ANA)
+    (code,) = await server.app.codes()
     async with asyncio.TaskGroup() as tasks:
         for _ in range(10):
-            tasks.create_task(send(ana, "/join/code", whole("/join/code", code=GOOD_CODE)))
+            tasks.create_task(send(ana, "/join/code", whole("/join/code", code=code)))
             tasks.create_task(send(ben, "/join/terms", whole("/join/terms", BEN)))
             tasks.create_task(send(ben, "/join/passphrase", whole("/join/passphrase", BEN, account="ana")))
-    assert ("voucher-7k3m9q2w4x1z", "guest-02000000000b") == (
-        server.backend.guest(ANA).account,
-        server.backend.guest(BEN).account,
+    assert (True, "guest-0b", {ANA, BEN}) == (
+        str(server.app.guest(ANA).account).startswith("voucher-"),
+        server.app.guest(BEN).account,
+        server.app.passing(),
     )
 
 
@@ -419,7 +423,7 @@ async def test_simultaneous_join_and_leave_end_in_one_of_both(
     async with asyncio.TaskGroup() as tasks:
         for path in ("/leave", "/join/terms", "/erase", "/devices/code", "/contest") * 10:
             tasks.create_task(send(ana, path, whole(path)))
-    state = server.backend.guest(ANA).state
+    state = server.app.guest(ANA).state
     assert state in {"admitted", "waiting"}
-    assert ("admitted" == state) is (ANA in server.backend.passing)
+    assert ("admitted" == state) is (ANA in server.app.passing())
     assert 200 == (await ana.get("/")).status

@@ -1,7 +1,6 @@
 """Language negotiation at the portal, without cookies and scripts."""
 
 import re
-from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -13,20 +12,18 @@ from captive_portal.page_context import PageContext
 from captive_portal.server import portal_renderer
 from node.accounts.notices import Notice, NoticeText
 from node.accounts.terms import TermsText
-from node.governance.evaluate import evaluate
-from node.sessions import state as session_state
 from node.web.language_choice import LanguageChooser
 from tests.contracts.portal_client import PortalBrowser
-from tests.fakes.portal_backend import COMMUNITY, FOUR_HOURS, FakePortalBackend
 from tests.fakes.portal_server import (
-    ANA,
     BENS_ADDRESS,
     STRANGERS_ADDRESS,
     TOKENS,
     open_portal_server,
+    portal_node,
     rendered,
 )
-from tests.fakes.rule_files import GUEST, example, on
+from tests.fakes.rule_files import EXAMPLE
+from tests.fakes.use_cases import ANA, KEPT
 
 PUBLIC = ("/", "/terms", "/network", "/notices", "/services", "/privacy", "/help", "/ways")
 INSIDE = ("/me", "/my-data", "/my-data/erase")
@@ -43,11 +40,6 @@ def speaking(tag: str) -> str:
     return f'<html lang="{tag}" dir="{"rtl" if tag == "ar" else "ltr"}">'
 
 
-def admitted(backend: FakePortalBackend) -> FakePortalBackend:
-    backend.happens(ANA, session_state.SessionGranted("2", FOUR_HOURS))
-    return backend
-
-
 @pytest.mark.parametrize("tag", WELCOMES)
 async def test_the_response_is_in_the_language_that_the_browser_requests(tag: str) -> None:
     async with open_portal_server() as server:
@@ -59,7 +51,8 @@ async def test_the_response_is_in_the_language_that_the_browser_requests(tag: st
 
 @pytest.mark.parametrize("tag", WELCOMES)
 async def test_every_page_is_in_the_requested_language(tag: str) -> None:
-    async with open_portal_server(admitted(FakePortalBackend())) as server:
+    async with open_portal_server() as server:
+        await server.app.join(ANA)
         for path in (*PUBLIC, *INSIDE, "/nothing-here"):
             reply = await PortalBrowser(server.port).get(path, Accept_Language=tag)
             assert speaking(tag) in reply.body, path
@@ -153,7 +146,7 @@ async def test_an_expired_language_switch_still_shows_the_page_in_that_language(
     async with open_portal_server() as server:
         ana = PortalBrowser(server.port)
         page = await ana.get("/network", Accept_Language="fr")
-        server.clock.pass_hours(25)
+        await server.pass_hours(25)
         pressed = await ana.post("/language", page.fill("/language", lang="ca"))
         assert "/network?lang=ca" == pressed.headers["location"]
         page = await ana.get(pressed.headers["location"], Accept_Language="fr")
@@ -190,8 +183,9 @@ async def test_an_invalid_accept_language_header_still_gets_a_page(header: str) 
 
 
 async def test_the_communitys_own_language_is_the_default() -> None:
-    backend = FakePortalBackend(view=replace(COMMUNITY, language="ca", languages=("es",)))
-    async with open_portal_server(backend) as server:
+    node = portal_node()
+    node.configure("portal", language="ca", languages=("es",))
+    async with open_portal_server(node) as server:
         ana = PortalBrowser(server.port)
         plain, french = await ana.get(), await ana.get(Accept_Language="fr")
         assert speaking("ca") in plain.body
@@ -202,7 +196,9 @@ async def test_the_communitys_own_language_is_the_default() -> None:
 
 
 async def test_a_community_language_without_a_catalogue_is_reported(caplog: pytest.LogCaptureFixture) -> None:
-    async with open_portal_server(FakePortalBackend(view=replace(COMMUNITY, language="eu"))) as server:
+    node = portal_node()
+    node.configure("portal", language="eu")
+    async with open_portal_server(node) as server:
         assert speaking("en") in (await PortalBrowser(server.port).get()).body
     assert "pages cannot be in 'eu': there is no eu.po" in caplog.text
 
@@ -230,9 +226,8 @@ async def test_each_language_in_the_switch_is_named_in_itself() -> None:
 
 
 async def test_terms_are_shown_in_the_language_in_which_they_were_written() -> None:
-    texts = (TermsText("ca", "Sigueu amables."), TermsText("fr", "Soyez aimables."))
-    backend = FakePortalBackend(view=replace(COMMUNITY, terms_texts=texts))
-    async with open_portal_server(backend) as server:
+    async with open_portal_server() as server:
+        await server.app.save_terms(TermsText("ca", "Sigueu amables."), TermsText("fr", "Soyez aimables."))
         ana = PortalBrowser(server.port)
         assert "Soyez aimables." in (await ana.get("/terms", Accept_Language="fr")).body
         spanish = (await ana.get("/terms", Accept_Language="es")).body
@@ -241,8 +236,8 @@ async def test_terms_are_shown_in_the_language_in_which_they_were_written() -> N
 
 async def test_a_notice_is_shown_in_the_readers_language_where_it_has_one() -> None:
     texts = (NoticeText("ca", "Reunió", "Dilluns a les set."), NoticeText("ar", "اجتماع", "الاثنين."))
-    backend = FakePortalBackend(board=(Notice(1, "network", "everyone", "", "", False, texts),))
-    async with open_portal_server(backend) as server:
+    async with open_portal_server() as server:
+        await server.app.put_up(Notice(0, "network", "everyone", "", "", False, texts))
         ana = PortalBrowser(server.port)
         assert "اجتماع" in (await ana.get("/notices", Accept_Language="ar")).body
         french = (await ana.get("/notices", Accept_Language="fr")).body
@@ -250,10 +245,8 @@ async def test_a_notice_is_shown_in_the_readers_language_where_it_has_one() -> N
 
 
 async def test_rules_and_reasons_are_in_the_readers_language() -> None:
-    ruleset = example()
-    allowance = evaluate(GUEST, on("mon 12:00"), {}, ruleset)
-    backend = admitted(FakePortalBackend(view=replace(COMMUNITY, ruleset=ruleset), allowance=allowance))
-    async with open_portal_server(backend) as server:
+    async with open_portal_server(portal_node(rules_text=EXAMPLE, rules="")) as server:
+        await server.app.join(ANA)
         ana = PortalBrowser(server.port)
         pages_read = [await ana.get(path, Accept_Language="ca") for path in ("/network", "/me")]
     network, mine = (page.body.replace("\u00a0", " ") for page in pages_read)
@@ -265,9 +258,9 @@ async def test_rules_and_reasons_are_in_the_readers_language() -> None:
 @pytest.mark.parametrize("tag", ["fr", "es", "ca", "ar"])
 async def test_exported_data_is_labelled_in_the_readers_language(tag: str) -> None:
     async with open_portal_server() as server:
-        words, backend = server.portal.translations[tag], server.backend
+        words = server.portal.translations[tag]
         body = (await PortalBrowser(server.port).get("/privacy", Accept_Language=tag)).body
-    for kept in backend.kept():
+    for kept in KEPT:
         assert kept.purpose not in body
         assert words.gettext(kept.purpose) in body
         assert words.gettext(kept.retention) in body

@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from captive_portal.probes import normal_host
-from node.sessions import state as session_state
 from tests.contracts.portal_client import HOST, PortalReply, parse
-from tests.fakes.portal_backend import FOUR_HOURS
-from tests.fakes.portal_server import ANA, PortalServer, open_portal_server
+from tests.fakes.portal_server import PortalServer, open_portal_server
+from tests.fakes.use_cases import ANA
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "probes.json").read_text())["probes"]
 PORTAL_URL = f"http://{HOST}/"
@@ -42,21 +41,19 @@ async def test_every_systems_sign_in_window_opens_closes_and_opens_again() -> No
     """One server for all, because starting one takes longer than a hundred probes."""
     async with open_portal_server() as server:
         for vector in VECTORS:
-            server.backend.states.clear()
             await lives_through(server, vector)
 
 
 async def lives_through(server: PortalServer, vector: dict) -> None:
-    hosts, backend = spellings(vector["host"]), server.backend
+    hosts, app = spellings(vector["host"]), server.app
     await is_captured(server, vector, hosts)
-    backend.happens(ANA, session_state.SessionGranted("3", FOUR_HOURS))
+    await app.join(ANA)
     await is_online(server, vector, hosts)
-    backend.now += FOUR_HOURS + 1
-    backend.happens(ANA, session_state.TimedOut())
-    assert isinstance(backend.states[ANA], session_state.Expired)
+    await app.expire(ANA)
     await is_captured(server, vector, hosts)
-    backend.happens(ANA, session_state.BlockedByAdmin("too loud"))
+    await app.block(ANA, "too loud")
     await is_captured(server, vector, hosts)
+    await app.loop.unblock(ANA)
 
 
 async def is_captured(server: PortalServer, vector: dict, hosts: Iterator[str]) -> None:

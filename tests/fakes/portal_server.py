@@ -95,7 +95,9 @@ def portal_node(
     **settings: object,
 ) -> AppFixture:
     """A node of the community Vall Verda; `settings` are others of the section ``node``."""
-    node = AppFixture(joining=joining, rules=rules, rules_text=rules_text, members=members, session_ms=session_ms)
+    node = AppFixture(
+        joining=joining, rules=rules, rules_text=rules_text, members=members, session_ms=session_ms
+    )
     node.configure("community", name="Vall Verda")
     node.configure("portal", host=HOST)
     node.configure("node", name="Library, ground floor", contact="hello@vallverda.example")

@@ -13,10 +13,12 @@ from dataclasses import dataclass, replace
 from functools import cache, cached_property, partial
 from pathlib import Path
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from mesh.ports import PeerView
+from node.accounts import passphrases
 from node.accounts.auth_result import Rejected
 from node.accounts.cards import Card, make_card, next_serial
 from node.accounts.codes import shown
@@ -107,10 +109,14 @@ PASSPHRASE = "four plain old words"
 """Ana's, once `UseCases.give_passphrase` was called."""
 CARD = make_card(KEY, COMMUNITY, Card(AccountId("ana"), next_serial(TODAY, 0), "2027-11-24"))
 """Ana's."""
+FIRST_CODE = shown(make_registry(seed=1).vouchers.generate(1)[0].code)
+"""Of the voucher that a new `AppFixture` issues first."""
 UNKNOWN_CODE = shown(make_registry(seed=99).vouchers.generate(1)[0].code)
 """Of a voucher of another community."""
 KEPT = tuple(KeptView(each.table, each.purpose, each.retention) for each in WHOLE_INVENTORY)
-DEADLINE_S = 3.0
+CHEAP = 16, 8, 1
+"""Cost parameters of scrypt."""
+DEADLINE_S = 10.0
 
 
 @dataclass
@@ -470,9 +476,15 @@ def ruleset_of(rules: str, members: str = MEMBERS) -> ActiveRuleset:
     return book
 
 
+def make_passphrases_cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every hash costs as little as those of `cheap_hash`."""
+    real = passphrases._scrypt
+    monkeypatch.setattr(passphrases, "_scrypt", lambda text, salt, *_cost: real(text, salt, *CHEAP))
+
+
 def cheap_hash(passphrase: str) -> str:
     """As `node.accounts.passphrases.hash_passphrase` makes it, at a thousandth of its cost."""
-    salt, (n, r, p) = b"s" * 16, (16, 8, 1)
+    salt, (n, r, p) = b"s" * 16, CHEAP
     raw = Scrypt(salt=salt, length=32, n=n, r=r, p=p).derive(passphrase.encode())
     return f"scrypt:{n}:{r}:{p}:{b64encode(salt).decode()}:{b64encode(raw).decode()}"
 

@@ -16,7 +16,9 @@ RULE = (
 def test_no_rule_file_makes_a_page_too_long() -> None:
     """The rule file has at most 200 rules, and all of them are shown."""
     rules = "".join(RULE.format(number, 900 + number) for number in range(RULES_MAX - 1))
-    app = portal_node(rules=rules.replace(WHO, LONG_WHO, 1), help="h " * 9_999, terms="t " * 90_000).use_cases()
+    app = portal_node(
+        rules=rules.replace(WHO, LONG_WHO, 1), help="h " * 9_999, terms="t " * 90_000
+    ).use_cases()
     network = info_pages.our_network(context(app))
     assert (RULES_MAX + 5, 400) == (len(network.sentences), max(map(len, network.sentences)))
     assert sum(map(len, network.help)) <= info_pages.HELP_BYTES_MAX + 2
