@@ -1,120 +1,60 @@
-"""Accounts, devices and community data for the scenes."""
+"""Communities, and what people did before a scene."""
 
-from dataclasses import replace
-from datetime import UTC, datetime
-
+from node.accounts.cards import Card, make_card, next_serial
 from node.accounts.notices import Notice, NoticeText
-from node.accounts.objections import Objection
+from node.accounts.sponsorship import OPEN_PER_NAME_MAX
 from node.accounts.terms import TermsText
-from node.app.views import AskedFor, CommunityView, DeviceCode, DeviceView, Full, IntroductionRequest, Outage
-from node.governance.allowance import Allowance, Bound, QuotaLeft
+from node.app.views import CodeTyped, Refused
 from node.lan.mdns_services import ServiceView
-from node.units import GIGA, MEGA, AccountId, Bytes, MacAddress, Rates, Usage
-from tests.browser.stage import NEWCOMER
-from tests.fakes.portal_backend import COMMUNITY
+from node.units import GIGA, AccountId, MacAddress
+from tests.browser.stage import Event
+from tests.fakes.portal_server import (
+    ASK_WHEN_FULL,
+    TERMS,
+    devices_rule,
+    joining,
+    portal_node,
+)
+from tests.fakes.use_cases import (
+    ANA,
+    BEN,
+    CAI,
+    DOT,
+    GUEST_RULES,
+    HOUR_MS,
+    KEY,
+    TODAY,
+    UNKNOWN_CODE,
+    AppFixture,
+    UseCases,
+)
 
-NEW_YEAR = datetime(2027, 1, 1, tzinfo=UTC)
-EVENING = Bound(
-    Rates(10 * MEGA, 2 * MEGA), "evening", "assembly of 3 May", "Guests get at most 10 Mbit/s.", NEW_YEAR
-)
-ALLOWANCE = Allowance(
-    Bound(1, "equal-share", "", "Everyone has an equal part."),
-    Bound(Rates(256_000, 256_000), "lifeline", "", "Everyone keeps 256 kbit/s."),
-    EVENING,
-    (QuotaLeft("guests-month", 60 * GIGA, 15 * GIGA, NEW_YEAR),),
-    pool="guests",
-    not_binding=("At night nobody is limited.",),
-)
-USED_UP = replace(ALLOWANCE, quotas=(QuotaLeft("guests-month", 60 * GIGA, 60 * GIGA, NEW_YEAR),))
-UNLIMITED = replace(ALLOWANCE, ceiling=None, quotas=(), pool="", not_binding=())
-
-
-def _device(end: str, name: str, *, this: bool = False, idle_s: int | None = None) -> DeviceView:
-    mac = MacAddress(f"02:00:00:00:00:{end}")
-    return DeviceView(mac, name, this, idle_s is not None, idle_s, "2026-11-20")
-
-
-MY_DEVICES = (
-    _device("0a", "", this=True, idle_s=0),
-    _device("0b", "Kitchen tablet", idle_s=4_000),
-    _device("0c", "تلفاز الصالة", idle_s=30),
-    _device("0d", ""),
-)
-ONLINE = replace(
-    NEWCOMER,
-    state="admitted",
-    account=AccountId("guest-7k3m9q2w4x1z"),
-    used=Usage(1_300_000_000, 200_000_000),
-    allowance=ALLOWANCE,
-    seconds_left=13_200,
-    bytes_left=Bytes(45 * GIGA),
-    devices=MY_DEVICES[:1],
-    way="terms",
-    devices_max=3,
-)
-WITH_VOUCHER = replace(ONLINE, account=AccountId("voucher-8x2"), way="voucher", seconds_left=190_000)
-OVER_QUOTA = replace(ONLINE, allowance=USED_UP, bytes_left=Bytes(0))
-OBJECTIONS = (
-    Objection(
-        1,
-        AccountId("ana"),
-        "2026-11-02",
-        "evening",
-        "I work in the evening.",
-        "We talk on Monday.",
-        "2026-11-05",
-    ),
-    Objection(2, AccountId("ana"), "2026-11-20", "", "The page was in the wrong language."),
-)
-MEMBER = replace(
-    ONLINE,
-    account=AccountId("ana"),
-    allowance=UNLIMITED,
-    bytes_left=None,
-    seconds_left=None,
-    devices=MY_DEVICES,
-    way="passphrase",
-    name="Ana Puig",
-    tier="member",
-    requests=(IntroductionRequest(7, "Jordi & Marta", "4821", 500),),
-    device_code=DeviceCode("7KM3-Q2W9", 560),
-    objections=OBJECTIONS,
-    is_member=True,
-    has_passphrase=True,
-)
-ASKING = replace(NEWCOMER, asked_for=AskedFor("ana", "Jordi", "4821", 580))
-TIME_OVER = replace(NEWCOMER, state="expired", way="terms")
-VOUCHER_ENDED = replace(NEWCOMER, state="expired", way="voucher")
-UNANSWERED = replace(NEWCOMER, went_unanswered=True)
-REMOVED = replace(NEWCOMER, state="removed", removed_because="This phone sent junk mail all night.")
-FULL = Full(MY_DEVICES[1:], 3)
-
-OPEN = replace(
-    COMMUNITY,
-    ways=("terms", "voucher", "passphrase", "card", "introduction"),
-    help="Bring a ladder.",
-    terms_texts=(
-        TermsText("en", COMMUNITY.terms),
-        TermsText("fr", "Soyez gentils les uns avec les autres.\n\nNe revendez pas la ligne."),
-        TermsText("es", "Sed amables entre vosotros.\n\nNo revendáis la línea."),
-        TermsText("ca", "Sigueu amables els uns amb els altres.\n\nNo revengueu la línia."),
-        TermsText("ar", "كونوا لطفاء بعضكم مع بعض.\n\nلا تبيعوا الخط لغيركم."),
-    ),
-)
-LINE_DOWN = replace(OPEN, outage=Outage(datetime(2026, 11, 25, 14, 5, tzinfo=UTC)))
+TV = MacAddress("02:00:00:00:00:0e")
+MISTYPED_CODE = "7KM3-Q2W9-XAAA"
+FOREIGN_CARD = make_card(KEY, "d" * 64, Card(AccountId("ana"), next_serial(TODAY, 0), "2027-11-24"))
+"""Of a member of another community."""
+LENT_CODE = "HWD5J-J5PNE"
+"""For one more device of an account: the first that a new `AppFixture` makes."""
 LONG_TERMS = "\n\n".join(f"{number}. {'Be kind to each other. ' * 12}" for number in range(1, 12))
-WORDY: CommunityView = replace(
-    OPEN, terms=LONG_TERMS, terms_texts=(TermsText("en", LONG_TERMS), TermsText("ca", LONG_TERMS))
+TEXTS = (
+    TermsText("en", TERMS),
+    TermsText("fr", "Soyez gentils les uns avec les autres.\n\nNe revendez pas la ligne."),
+    TermsText("es", "Sed amables entre vosotros.\n\nNo revendáis la línea."),
+    TermsText("ca", "Sigueu amables els uns amb els altres.\n\nNo revengueu la línia."),
+    TermsText("ar", "كونوا لطفاء بعضكم مع بعض.\n\nلا تبيعوا الخط لغيركم."),
 )
-BARE = replace(OPEN, node="", contact="", terms="", sentences=(), help="")
-CLOSED = replace(OPEN, ways=())
-ONLY_CODES = replace(OPEN, ways=("voucher",))
-ONLY_TERMS = replace(OPEN, ways=("terms",))
-SECURED = replace(OPEN, portal_url="https://login.vall.example")
-
 NOTICES = (
     Notice(
-        1,
+        0,
+        "network",
+        "everyone",
+        "",
+        "",
+        is_urgent=False,
+        texts=(NoticeText("en", "Assembly on Friday", ("We meet at seven in the library. " * 12).strip()),),
+    ),
+    Notice(
+        0,
         "network",
         "everyone",
         "",
@@ -128,27 +68,200 @@ NOTICES = (
             NoticeText("ar", "ينقطع الخط يوم الثلاثاء", "من الثامنة حتى الثانية عشرة يُصلَح البرج."),
         ),
     ),
-    Notice(
-        2,
-        "network",
-        "everyone",
-        "",
-        "",
-        is_urgent=False,
-        texts=(NoticeText("en", "Assembly on Friday", "We meet at seven in the library. " * 12),),
-    ),
 )
 SERVICES = (
     ServiceView("Wiki of the valley", "http://wiki.vallverda.example/", "What we know about our paths", True),
     ServiceView("Ràdio Vall", "http://radio.vallverda.example:8000/", "", True),
     ServiceView("Printer in the library", "ipp://printer.local", "", False),
 )
-DATA = {
-    "device": "02:00:00:00:00:0a",
-    "account": {"id": "ana", "name": "Ana Puig", "tier": "member"},
-    "sessions": [
-        {"from": "2026-11-20 18:30", "to": "2026-11-20 22:30", "way": "passphrase", "terms": "2"},
-        {"from": "2026-11-21 08:10", "to": None, "way": "passphrase", "terms": "2"},
-    ],
-    "contests": [],
-}
+
+# --- communities ---
+
+
+def valley() -> AppFixture:
+    """Every way to join, and help wanted."""
+    return portal_node(help="Bring a ladder.")
+
+
+def with_ways(*ways: str) -> AppFixture:
+    return portal_node(joining(*ways), help="Bring a ladder.")
+
+
+def closed() -> AppFixture:
+    """Only members can vouch for people, and there are none."""
+    return portal_node(joining("introduction"), members="")
+
+
+def wordy() -> AppFixture:
+    """Long terms, with one translation."""
+    return portal_node(terms=LONG_TERMS)
+
+
+def bare() -> AppFixture:
+    """Nothing was written that may be left out."""
+    node = portal_node(rules="", terms="")
+    node.configure("node", contact="", help="")
+    return node
+
+
+def secured() -> AppFixture:
+    """Passphrases and cards are accepted by https only."""
+    node = valley()
+    node.portal_url = "https://login.vall.example"
+    return node
+
+
+def few_devices() -> AppFixture:
+    """At most three devices of an account, and the person chooses which one leaves."""
+    return portal_node(ASK_WHEN_FULL, GUEST_RULES + devices_rule(3))
+
+
+def without_database() -> AppFixture:
+    """The data folder cannot be read since the node started."""
+    node = valley()
+    node.repository.full = True
+    return node
+
+
+# --- what people did ---
+
+
+async def the_terms_are_translated(app: UseCases) -> None:
+    await app.save_terms(*TEXTS)
+
+
+async def the_long_terms_are_translated(app: UseCases) -> None:
+    await app.save_terms(TermsText("en", LONG_TERMS), TermsText("ca", LONG_TERMS))
+
+
+async def there_is_news(app: UseCases) -> None:
+    await app.put_up(*NOTICES)
+
+
+async def there_are_services(app: UseCases) -> None:
+    app.node.services = SERVICES
+
+
+async def the_line_breaks(app: UseCases) -> None:
+    app.node.down_since = app.node.clock.now
+    await app.pass_time(HOUR_MS // 2)
+
+
+async def comes_in(app: UseCases) -> None:
+    """By the terms, and uses some of the allowance."""
+    await app.join(ANA)
+    await app.use(ANA, down=14 * GIGA, up=GIGA)
+
+
+async def uses_everything(app: UseCases) -> None:
+    await app.join(ANA)
+    await app.use(ANA, down=61 * GIGA)
+
+
+async def has_a_voucher(app: UseCases) -> None:
+    await app.join_by_voucher(ANA)
+
+
+async def time_ends(app: UseCases) -> None:
+    await app.expire(ANA)
+
+
+async def asks_a_member(app: UseCases) -> None:
+    await app.ask(ANA, "Ana Puig", "Jordi")
+
+
+async def nobody_answers(app: UseCases) -> None:
+    await app.pass_time(10 * 60_000)
+
+
+async def many_ask_the_same_member(app: UseCases) -> None:
+    for number in range(OPEN_PER_NAME_MAX):
+        await app.ask(MacAddress(f"02:00:00:00:01:{number:02x}"))
+
+
+async def guesses_too_often(app: UseCases) -> None:
+    for _ in range(5):
+        refused = await app.portal.admit(ANA, CodeTyped(UNKNOWN_CODE), "2")
+        assert isinstance(refused, Refused)
+
+
+async def the_member_has_a_passphrase(app: UseCases) -> None:
+    await app.give_passphrase()
+
+
+async def a_member_comes_in(app: UseCases) -> None:
+    """With a passphrase, after two other devices of the same account."""
+    await app.join_by_card(CAI)
+    await app.join_by_card(BEN)
+    await app.join_by_passphrase(ANA)
+
+
+async def a_member_shows_the_card(app: UseCases) -> None:
+    await app.join_by_card(ANA)
+
+
+async def a_member_brings_a_second_device(app: UseCases) -> None:
+    """The account has no passphrase yet."""
+    await app.join_by_card(BEN)
+    await app.join(ANA, CodeTyped(await _device_code(app, BEN)))
+
+
+async def the_account_is_full(app: UseCases) -> None:
+    for mac, name in ((BEN, "Kitchen tablet"), (CAI, "تلفاز الصالة"), (DOT, "")):
+        await app.join_by_card(mac)
+        assert await app.portal.name_device(mac, mac, name) is None
+    await app.pass_time(HOUR_MS)
+    await app.use(CAI, up=1)
+    await app.give_passphrase()
+
+
+async def a_member_has_everything(app: UseCases) -> None:
+    """Devices with names and without, one not online, a code for one more, a guest who asks, two objections."""
+    await app.join_by_card(BEN)
+    await app.join_by_card(CAI)
+    await app.join_by_card(TV)
+    await app.pass_time(HOUR_MS)
+    await app.join_by_passphrase(ANA)
+    await app.use(CAI, up=1)
+    for mac, name in ((BEN, "Kitchen tablet"), (CAI, "تلفاز الصالة")):
+        assert await app.portal.name_device(ANA, mac, name) is None
+    await app.portal.leave(TV)
+    await app.ask(DOT, name="Jordi & Marta")
+    await _device_code(app, ANA)
+    await has_objected(app)
+
+
+async def has_objected(app: UseCases) -> None:
+    """Twice, and got one answer."""
+    assert await app.portal.add_objection(ANA, "evening", "I work in the evening.") is None
+    assert await app.portal.add_objection(ANA, "", "The page was in the wrong language.") is None
+    await app.answer_objection(1, "We talk on Monday.")
+
+
+async def objects_too_often(app: UseCases) -> None:
+    for _ in range(3):
+        assert await app.portal.add_objection(ANA, "", "It is slow.") is None
+
+
+async def a_guest_lends_a_code_of_a_way_that_closes(app: UseCases) -> None:
+    """The code is `LENT_CODE`."""
+    await app.join(BEN)
+    assert LENT_CODE == await _device_code(app, BEN)
+    await app.adopt(GUEST_RULES + joining("voucher"))
+
+
+def is_blocked(because: str) -> Event:
+    async def event(app: UseCases) -> None:
+        await app.block(ANA, because)
+
+    return event
+
+
+async def the_kernel_refuses(app: UseCases) -> None:
+    app.node.kernel.refusing = "nftables refused: Cannot allocate memory"
+
+
+async def _device_code(app: UseCases, mac: MacAddress) -> str:
+    code = await app.portal.new_device_code(mac)
+    assert not isinstance(code, Refused)
+    return code.code

@@ -1,15 +1,16 @@
-"""Every page of the portal in every state: data of the fake services, path, and what to do before."""
+"""Every page of the portal in every state: what people did before, the path, and what to do there."""
 
+import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
-from node.app.views import RefusalReason, Refused
-from node.errors import StorageTrouble
 from tests.browser import people
 from tests.browser.chromium import Browser
-from tests.browser.stage import HOST, Opening, portal
-from tests.fakes import portal_backend
+from tests.browser.stage import Event, Opening, portal
+from tests.contracts.portal_client import PortalBrowser
+from tests.fakes.portal_server import BENS_ADDRESS, HOST
+from tests.fakes.use_cases import PASSPHRASE, UNKNOWN_CODE, AppFixture
 
 LANGUAGES = ("en", "fr", "es", "ca", "ar")
 
@@ -51,137 +52,157 @@ def opens_everything(browser: Browser, _address: str) -> None:
     browser.run("document.querySelectorAll('details').forEach(each => each.open = true)")
 
 
-def _newcomer(name: str, **more: Any) -> PageScene:
-    path, after = more.pop("path", "/"), more.pop("after", nothing)
-    more.setdefault("view", people.OPEN)
-    return PageScene(name, "welcome", path, portal(**more), after=after)
+def submits_as_ben(address: str, action: str, **fields: str) -> None:
+    """Another device of the same account sends a form of its account page."""
+
+    async def submit() -> None:
+        ben = PortalBrowser(urlsplit(address).port or 80, BENS_ADDRESS)
+        page = await ben.get("/me")
+        assert 303 == (await ben.post(action, page.fill(action, **fields))).status
+
+    asyncio.run(submit())
 
 
-def _refused(name: str, action: str, reason: RefusalReason, **more: Any) -> PageScene:
-    fields = more.pop("fields", {"code": "7KM3Q2W9XA"})
-    refused = Refused(reason, **more)
-    return _newcomer(name, answers=refused, refusal=refused, after=sends(action, **fields))
+def _portal(*events: Event, node: Callable[[], AppFixture] = people.valley) -> Opening:
+    """The terms of the community are translated."""
+    return portal(people.the_terms_are_translated, *events, node=node)
+
+
+def _newcomer(
+    name: str,
+    *events: Event,
+    path: str = "/",
+    after: Doing = nothing,
+    node: Callable[[], AppFixture] = people.valley,
+) -> PageScene:
+    return PageScene(name, "welcome", path, _portal(*events, node=node), after=after)
 
 
 _MEMBER = {"account": "ana", "passphrase": "four words to remember"}
-_ASKS = {"name": "Jordi", "host": "ana"}
 
 WELCOMES = (
-    _newcomer("a newcomer", told=people.NOTICES, near=people.SERVICES),
+    _newcomer("a newcomer", people.there_is_news, people.there_are_services),
     _newcomer("a newcomer who opens all ways", after=opens_everything),
-    _newcomer("one way, the terms", view=people.ONLY_TERMS),
-    _newcomer("one way, a code", view=people.ONLY_CODES),
-    _newcomer("no way in", view=people.CLOSED),
-    _newcomer("long terms", view=people.WORDY),
-    _newcomer("a bare community", view=people.BARE),
+    _newcomer("one way, the terms", node=lambda: people.with_ways("terms")),
+    _newcomer("one way, a code", node=lambda: people.with_ways("voucher")),
+    _newcomer("no way in", node=people.closed),
+    _newcomer("long terms", people.the_long_terms_are_translated, node=people.wordy),
+    PageScene("a bare community", "welcome", server=portal(node=people.bare)),
     _newcomer("a voucher's square was scanned", path="/?code=7KM3-Q2W9-XA"),
     _newcomer("a card's square was scanned", path="/?card=eyJ0.aGVsbG8.c2ln"),
-    _newcomer("passphrases and cards by https", view=people.SECURED, after=opens_everything),
-    _newcomer("time over", person=people.TIME_OVER),
-    _newcomer("voucher ended", person=people.VOUCHER_ENDED),
-    _newcomer("nobody answered", person=people.UNANSWERED),
-    _newcomer("a newcomer while the line is down", view=people.LINE_DOWN, near=people.SERVICES),
-    _newcomer("more ways for somebody online", path="/ways", person=people.ONLINE),
-    _refused("a slip in the code", "/join/code", "code-mistyped"),
-    _refused("an unknown code", "/join/code", "code-unknown"),
-    _refused("too many guesses", "/join/code", "too-many-guesses", wait_s=400),
-    _refused("a wrong passphrase", "/join/passphrase", "passphrase-wrong", fields=_MEMBER),
-    _refused("a card from elsewhere", "/join/card", "card-foreign", fields={"card": "eyJ0.aGVsbG8.c2ln"}),
-    _refused("too many questions", "/ask", "too-many-open", fields=_ASKS),
-    _refused("a way that was just closed", "/join/terms", "way-closed", fields={}, rule="night"),
+    _newcomer("passphrases and cards by https", node=people.secured, after=opens_everything),
+    _newcomer("time over", people.comes_in, people.time_ends),
+    _newcomer("voucher ended", people.has_a_voucher, people.time_ends),
+    _newcomer("nobody answered", people.asks_a_member, people.nobody_answers),
+    _newcomer("a newcomer while the line is down", people.there_are_services, people.the_line_breaks),
+    _newcomer("more ways for somebody online", people.comes_in, path="/ways"),
+    _newcomer("a slip in the code", after=sends("/join/code", code=people.MISTYPED_CODE)),
+    _newcomer("an unknown code", after=sends("/join/code", code=UNKNOWN_CODE)),
+    _newcomer("too many guesses", people.guesses_too_often, after=sends("/join/code", code=UNKNOWN_CODE)),
+    _newcomer(
+        "a wrong passphrase",
+        people.the_member_has_a_passphrase,
+        after=sends("/join/passphrase", **_MEMBER),
+    ),
+    _newcomer("a card from elsewhere", after=sends("/join/card", card=people.FOREIGN_CARD)),
+    _newcomer(
+        "too many questions",
+        people.many_ask_the_same_member,
+        after=sends("/ask", name="Jordi", host="ana"),
+    ),
+    _newcomer(
+        "a way that was just closed",
+        people.a_guest_lends_a_code_of_a_way_that_closes,
+        after=sends("/join/code", code=people.LENT_CODE),
+    ),
 )
 
 
-def _mine(name: str, **more: Any) -> PageScene:
-    after = more.pop("after", nothing)
-    more.setdefault("view", people.OPEN)
-    return PageScene(name, "my page", "/me", portal(**more), after=after)
+def _mine(
+    name: str, *events: Event, after: Doing = nothing, node: Callable[[], AppFixture] = people.valley
+) -> PageScene:
+    return PageScene(name, "my page", "/me", _portal(*events, node=node), after=after)
 
 
-_SHORT = Refused("too-long", "At least 8 characters.")
+def names_a_device_that_is_gone(browser: Browser, address: str) -> None:
+    """The first device of the list, which somebody else of the same account removes meanwhile."""
+    device = browser.attribute("form[action='/devices/name'] [name='device']", "value")
+    submits_as_ben(address, "/devices/remove", device=device)
+    browser.send("/devices/name", name="Mine")
+
 
 MINE = (
-    _mine("online", person=people.ONLINE, told=people.NOTICES),
-    _mine("in while the line is down", person=people.ONLINE, view=people.LINE_DOWN),
-    _mine("online by voucher", person=people.WITH_VOUCHER),
-    _mine("over quota", person=people.OVER_QUOTA),
-    _mine("a member with everything", person=people.MEMBER, after=opens_everything),
-    _mine("a member without a passphrase", person=replace(people.MEMBER, has_passphrase=False)),
-    _mine(
-        "a member with the card in hand",
-        person=replace(people.MEMBER, has_shown_card=True),
-        after=opens_everything,
-    ),
-    _mine("a member where passphrases go by https", view=people.SECURED, person=people.MEMBER),
+    _mine("online", people.comes_in, people.there_is_news),
+    _mine("in while the line is down", people.comes_in, people.the_line_breaks),
+    _mine("online by voucher", people.has_a_voucher),
+    _mine("over quota", people.uses_everything),
+    _mine("a member with everything", people.a_member_has_everything, after=opens_everything),
+    _mine("a member without a passphrase", people.a_member_brings_a_second_device),
+    _mine("a member with the card in hand", people.a_member_shows_the_card, after=opens_everything),
+    _mine("a member where passphrases go by https", people.a_member_comes_in, node=people.secured),
     _mine(
         "contested",
-        person=replace(people.ONLINE, objections=people.OBJECTIONS),
+        people.comes_in,
+        people.has_objected,
         after=sends("/contest", text="I work in the evening."),
     ),
     _mine(
         "too many contests",
-        person=people.ONLINE,
-        refusal=Refused("too-many-open"),
+        people.comes_in,
+        people.objects_too_often,
         after=sends("/contest", text="Again."),
     ),
     _mine(
         "a passphrase that will not do",
-        person=people.MEMBER,
-        refusal=_SHORT,
+        people.a_member_comes_in,
         after=sends("/passphrase", passphrase="longer than eight", current="eight or more"),
     ),
-    _mine(
-        "a device of somebody else",
-        person=people.MEMBER,
-        refusal=Refused("not-yours"),
-        after=sends("/devices/name", name="Mine"),
-    ),
+    _mine("a device of somebody else", people.a_member_comes_in, after=names_a_device_that_is_gone),
 )
 AROUND = (
     PageScene(
         "which device makes room",
         "full",
-        server=portal(view=people.OPEN, answers=people.FULL),
-        after=sends("/join/passphrase", **_MEMBER),
+        server=_portal(people.the_account_is_full, node=people.few_devices),
+        after=sends("/join/passphrase", account="ana", passphrase=PASSPHRASE),
     ),
-    PageScene("waiting for a member", "asking", server=portal(view=people.OPEN, person=people.ASKING)),
-    PageScene("waiting, held still", "asking", "/?still=1", portal(view=people.OPEN, person=people.ASKING)),
-    PageScene("removed", "refused", server=portal(person=people.REMOVED)),
+    PageScene("waiting for a member", "asking", server=_portal(people.asks_a_member)),
+    PageScene("waiting, held still", "asking", "/?still=1", _portal(people.asks_a_member)),
     PageScene(
-        "removed without a reason",
-        "refused",
-        server=portal(person=replace(people.REMOVED, removed_because="")),
+        "removed", "refused", server=_portal(people.is_blocked("This phone sent junk mail all night."))
     ),
+    PageScene("removed without a reason", "refused", server=_portal(people.is_blocked(""))),
     PageScene(
         "trouble with a reason",
         "refused",
-        server=portal(answers=Refused("trouble", "The clock is not right yet.", "opening-hours")),
+        server=_portal(people.the_kernel_refuses),
         after=sends("/join/terms"),
     ),
     PageScene(
         "a memory that cannot be written",
         "refused",
-        server=portal(answers=Refused("memory")),
-        after=sends("/join/terms"),
+        server=portal(node=people.without_database),
+        after=sends("/join/code", code=UNKNOWN_CODE),
     ),
     PageScene(
         "the node is busy",
         "busy",
-        server=portal(answers=StorageTrouble("the disk is full", "make room")),
-        after=sends("/join/terms"),
+        "/me",
+        _portal(people.comes_in, people.the_kernel_refuses),
+        after=sends("/leave"),
     ),
-    PageScene("our network", "our network", "/network", portal(view=people.OPEN)),
-    PageScene("our network without rules", "our network", "/network", portal(view=people.BARE)),
-    PageScene("notices", "notices", "/notices", portal(told=people.NOTICES)),
+    PageScene("our network", "our network", "/network", _portal()),
+    PageScene("our network without more rules", "our network", "/network", portal(node=people.bare)),
+    PageScene("notices", "notices", "/notices", _portal(people.there_is_news)),
     PageScene("no notices", "notices", "/notices"),
-    PageScene("local services", "services", "/services", portal(near=people.SERVICES)),
+    PageScene("local services", "services", "/services", _portal(people.there_are_services)),
     PageScene("no local services", "services", "/services"),
-    PageScene("privacy", "privacy", "/privacy", portal(tables=portal_backend.KEPT)),
+    PageScene("privacy", "privacy", "/privacy"),
     PageScene("help", "help", "/help"),
-    PageScene("my data", "my data", "/my-data", portal(person=people.MEMBER, data=people.DATA)),
-    PageScene("erase my data", "erase", "/my-data/erase", portal(person=people.MEMBER)),
-    PageScene("the terms", "terms", "/terms", portal(view=people.WORDY)),
-    PageScene("no terms", "terms", "/terms", portal(view=people.BARE)),
+    PageScene("my data", "my data", "/my-data", _portal(people.a_member_has_everything)),
+    PageScene("erase my data", "erase", "/my-data/erase", _portal(people.a_member_comes_in)),
+    PageScene("the terms", "terms", "/terms", portal(node=people.wordy)),
+    PageScene("no terms", "terms", "/terms", portal(node=people.bare)),
     PageScene("no such page", "no such page", "/nowhere"),
     PageScene("a form asked for as a page", "start again", "/join/terms"),
     PageScene("not on this Wi-Fi", "elsewhere", server=portal(elsewhere=True)),

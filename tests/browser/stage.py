@@ -1,101 +1,35 @@
-"""The real portal and the real admin server on this machine, before fake services in memory."""
+"""The real portal and the real admin server on this machine, before the real use cases of a node in memory."""
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
-from typing import Any
 
-from node.accounts.notices import Notice
-from node.app.views import Admitted, CommunityView, DeviceCode, Entry, Full, GuestView, KeptView, Refused
-from node.errors import NodeError
-from node.lan.mdns_services import ServiceView
-from node.units import NO_USAGE, MacAddress
-from tests.fakes.portal_backend import COMMUNITY
-from tests.fakes.portal_server import BEN, open_portal_server
-
-HOST = COMMUNITY.portal_host
-NEWCOMER = GuestView("waiting", None, NO_USAGE, None, None, None)
+from tests.fakes.portal_server import HOST, open_portal_server, portal_node
+from tests.fakes.use_cases import BEN, AppFixture, UseCases
 
 Opening = Callable[[], AbstractAsyncContextManager[int]]
 """Starts a server, and gives its port while it runs."""
 
-
-@dataclass
-class StagedHouse:
-    """The portal's `PortalService` with one person whose state never changes."""
-
-    person: GuestView = NEWCOMER
-    view: CommunityView = COMMUNITY
-    told: tuple[Notice, ...] = ()
-    near: tuple[ServiceView, ...] = ()
-    tables: tuple[KeptView, ...] = ()
-    data: Mapping[str, object] = field(default_factory=dict)
-    answers: Admitted | Refused | Full | NodeError = field(default_factory=lambda: Admitted(3_600))
-    """Result of every attempt to join."""
-    refusal: Refused | None = None
-    """Result of every other action."""
-
-    def guest(self, mac: MacAddress) -> GuestView:
-        return self.person
-
-    def community(self) -> CommunityView:
-        return self.view
-
-    def notices(self, mac: MacAddress | None) -> tuple[Notice, ...]:
-        return self.told
-
-    def services(self) -> tuple[ServiceView, ...]:
-        return self.near
-
-    def kept(self) -> tuple[KeptView, ...]:
-        return self.tables
-
-    async def admit(
-        self, mac: MacAddress, entry: Entry, terms_version: str, instead_of: MacAddress | None = None
-    ) -> Admitted | Refused | Full:
-        if isinstance(self.answers, NodeError):
-            raise self.answers
-        return self.answers
-
-    async def leave(self, mac: MacAddress) -> None: ...
-
-    async def ask(self, mac: MacAddress, host: str, name: str, terms_version: str) -> Refused | None:
-        return self.refusal
-
-    async def answer(self, mac: MacAddress, number: int, *, yes: bool) -> Refused | None:
-        return self.refusal
-
-    async def new_device_code(self, mac: MacAddress) -> DeviceCode | Refused:
-        return self.refusal or DeviceCode("7KM3-Q2W9", 600)
-
-    async def name_device(self, mac: MacAddress, device: MacAddress, name: str) -> Refused | None:
-        return self.refusal
-
-    async def remove_device(self, mac: MacAddress, device: MacAddress) -> Refused | None:
-        return self.refusal
-
-    async def set_passphrase(self, mac: MacAddress, passphrase: str, current: str = "") -> Refused | None:
-        return self.refusal
-
-    async def add_objection(self, mac: MacAddress, rule: str, text: str) -> Refused | None:
-        return self.refusal
-
-    async def own_data(self, mac: MacAddress) -> Mapping[str, object]:
-        return self.data
-
-    async def erase(self, mac: MacAddress) -> None: ...
+Event = Callable[[UseCases], Awaitable[object]]
+"""What people did before the browser comes. Its device is `ANA`."""
 
 
-def portal(*, elsewhere: bool = False, disputed: bool = False, **more: Any) -> Opening:
-    """The portal before a `StagedHouse` with these values; `elsewhere`: the client is not on the node's link;
-    `disputed`: another device claims the client's address."""
+def portal(
+    *events: Event,
+    node: Callable[[], AppFixture] = portal_node,
+    elsewhere: bool = False,
+    disputed: bool = False,
+) -> Opening:
+    """The portal of `node` after these events. `elsewhere`: the client is not on the node's link; `disputed`: another
+    device claims the client's address."""
 
     @asynccontextmanager
     async def opening() -> AsyncIterator[int]:
-        async with open_portal_server(StagedHouse(**more)) as server:
+        async with open_portal_server(node()) as server:
+            for event in events:
+                await event(server.app)
             if elsewhere:
                 server.callers.devices.clear()
             if disputed:

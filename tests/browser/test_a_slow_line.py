@@ -14,7 +14,12 @@ BITS_PER_SECOND, LATENCY_MS = 250_000, 300
 SPLASH_BYTES_MAX = 14 * 1024
 PAINT_MS_MAX = 2_000
 LINE = f"{BITS_PER_SECOND // 1000} kbit/s, {LATENCY_MS} ms"
-FULL = portal(view=people.OPEN, told=people.NOTICES, near=people.SERVICES)
+FULL = portal(
+    people.the_terms_are_translated,
+    people.there_is_news,
+    people.there_are_services,
+    node=people.valley,
+)
 """All join methods, notices and services: the longest welcome page."""
 
 

@@ -1,6 +1,7 @@
 """Every page in every language can be used with low vision, without a mouse, on a small screen and on a slow line."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -37,18 +38,17 @@ def scene(request: pytest.FixtureRequest) -> PageScene:
     return request.param
 
 
-@pytest.fixture(scope="module")
-def first_page(scene: PageScene) -> Iterator[str]:
-    with served(scene.server, scene.host) as address:
-        yield address
-
-
-def enter(browser: Browser, scene: PageScene, first_page: str, language: str = "en") -> None:
+@contextmanager
+def entered(browser: Browser, scene: PageScene, language: str = "en") -> Iterator[str]:
+    """URL of the first page, while the browser shows the scene. Each call starts another server, because what is done
+    in a scene changes the state of the node."""
     browser.look(PHONE)
     browser.speak(language)
     browser.complaints()
     browser.asked_for()
-    scene.enter(browser, first_page)
+    with served(scene.server, scene.host) as first_page:
+        scene.enter(browser, first_page)
+        yield first_page
 
 
 def screens_for(language: str) -> dict[str, Look]:
@@ -71,18 +71,16 @@ def looked_at(browser: Browser, scene: PageScene, language: str) -> dict[str, li
     return found
 
 
-def test_axe_finds_no_fault_in_any_language_on_any_screen(
-    browser: Browser, scene: PageScene, first_page: str
-) -> None:
+def test_axe_finds_no_fault_in_any_language_on_any_screen(browser: Browser, scene: PageScene) -> None:
     wrong = {}
     for language in LANGUAGES:
-        enter(browser, scene, first_page, language)
-        assert browser.attribute("html", "lang") == language
-        # The only request is the document itself, from the node: no image, font, script or other origin.
-        assert {(kind, url.startswith(first_page)) for kind, url in browser.asked_for()} == {
-            ("Document", True)
-        }
-        found = looked_at(browser, scene, language)
+        with entered(browser, scene, language) as first_page:
+            assert browser.attribute("html", "lang") == language
+            # The only request is the document itself, from the node: no image, font, script or other origin.
+            assert {(kind, url.startswith(first_page)) for kind, url in browser.asked_for()} == {
+                ("Document", True)
+            }
+            found = looked_at(browser, scene, language)
         TALLY.saw(scene, language, screens=len(found) - 1, faults=sum(map(len, found.values())))
         wrong |= {f"{name}, {language}": what for name, what in found.items() if what}
         wrong |= {f"console, {language}": what for what in browser.complaints()}
@@ -90,9 +88,9 @@ def test_axe_finds_no_fault_in_any_language_on_any_screen(
 
 
 def test_the_keyboard_reaches_everything_in_order_and_the_focus_is_visible(
-    browser: Browser, scene: PageScene, first_page: str
+    browser: Browser, scene: PageScene
 ) -> None:
-    enter(browser, scene, first_page)
-    stops = tab_stops(browser)
-    assert [stop.name for stop in stops if not stop.is_visible] == []
-    assert are_in_order(stops)
+    with entered(browser, scene):
+        stops = tab_stops(browser)
+        assert [stop.name for stop in stops if not stop.is_visible] == []
+        assert are_in_order(stops)

@@ -7,8 +7,10 @@ import pytest
 
 from node.accounts.notices import Notice, NoticeText
 from node.accounts.objections import OBJECTIONS_OPEN_MAX
+from node.accounts.sponsorship import OPEN_PER_NAME_MAX
 from node.governance.sentences import describe
 from node.lan.mdns_services import ServiceView
+from node.units import MacAddress
 from tests.contracts.portal_client import PortalBrowser, PortalReply
 from tests.fakes.portal_server import (
     ASK_WHEN_FULL,
@@ -228,6 +230,17 @@ async def test_while_the_uplink_is_down_both_pages_say_since_when(
     assert "The Internet connection is down." in (await ana.get("/me")).body
     node.down_since = None
     assert "You are online</h1>" in (await ana.get("/me")).body
+
+
+async def test_a_guest_whose_member_is_asked_by_many_reads_that_and_not_that_they_asked_before(
+    server: PortalServer, ana: PortalBrowser
+) -> None:
+    for number in range(OPEN_PER_NAME_MAX):
+        await server.app.ask(MacAddress(f"02:00:00:00:01:{number:02x}"))
+    page = await fill_in(ana, "/ask", host="ana", name="Carla")
+    assert 429 == page.status
+    assert "Too many people are asking this member right now." in page.body
+    assert "open requests" not in page.body
 
 
 async def test_a_request_can_be_cancelled(ana: PortalBrowser) -> None:

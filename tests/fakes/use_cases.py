@@ -381,7 +381,7 @@ class AppFixture:
         """Since when the uplink is down."""
         self.portal_url = ""
         self.services: tuple[ServiceView, ...] = ()
-        self._session_ms, self._tick_s = session_ms, tick_s
+        self._session_ms, self.tick_s = session_ms, tick_s
         self._lives = itertools.count(1)
         self.config: NodeConfig = parsed_settings(folder)
         self.member_directory: MemberDirectory = directory_of(members)
@@ -444,7 +444,7 @@ class AppFixture:
             ),
             guest_account=guest_account,
             session_ms=self._session_ms,
-            tick_s=self._tick_s,
+            tick_s=self.tick_s,
         )
         return loop
 
