@@ -50,7 +50,7 @@ async def test_new_terms_survive_a_restart(app):
     await app.admin.content.save_terms(ANA, (TermsText("en", "Share."),), "1")
     async with app.node.life() as again:
         assert ["2"] == [terms.version for terms in again.loop.registry.terms.all()]
-        assert "Share." == again.portal.community().terms
+        assert "Share." == again.portal.community().terms_texts[0].text
 
 
 async def test_urgent_notices_come_first_and_then_the_newest(content):
