@@ -85,7 +85,7 @@ async def admin_app(
     fixture.warnings = (NO_CLOCK,)
     await fixture.archive.save_state(SIGN_IN, waiting_links(fixture))
     async with fixture.life() as app:
-        await asyncio.to_thread(lambda: app.files)  # reads files, as the daemon does before its loop runs
+        await asyncio.to_thread(lambda: app.files)  # blocks, as in the daemon before its loop runs
         await app.admin.recall()
         await app.admin.record_rules(app.loop.active_ruleset, "the node's start")
         yield app

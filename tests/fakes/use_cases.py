@@ -27,7 +27,7 @@ from node.accounts.terms import Terms, TermsText
 from node.accounts.vouchers import Batch, IssueResult
 from node.app.account import AccountService
 from node.app.admin import AdminService
-from node.app.rule_files import RuleFiles
+from node.app.rule_files import RuleFiles, fingerprint
 from node.app.status import StatusSnapshot
 from node.app.views import (
     Admitted,
@@ -117,6 +117,7 @@ KEPT = tuple(KeptView(each.table, each.purpose, each.retention) for each in WHOL
 CHEAP = 16, 8, 1
 """Cost parameters of scrypt."""
 DEADLINE_S = 10.0
+NOWHERE = Path("/nonexistent")
 
 
 @dataclass
@@ -134,7 +135,8 @@ class UseCases:
         (folder / "rules.toml").write_text(self.node.rules_text)
         (folder / "members.toml").write_text(self.node.members_text)
         files = RuleFiles(folder / "rules.toml", folder / "members.toml")
-        files.open()
+        # As `open` does. The rules were checked with these members by `ruleset_of`, once for all tests.
+        files.members_fingerprint = fingerprint(self.node.members_text)
         return files
 
     @cached_property
@@ -358,7 +360,7 @@ class AppFixture:
     def __init__(
         self,
         memories: Callable[[], Repository] | None = None,
-        folder: Path = Path("/nonexistent"),
+        folder: Path = NOWHERE,
         joining: str = "",
         rules: str = "",
         *,
@@ -383,7 +385,7 @@ class AppFixture:
         self.services: tuple[ServiceView, ...] = ()
         self._session_ms, self.tick_s = session_ms, tick_s
         self._lives = itertools.count(1)
-        self.config: NodeConfig = parsed_settings(folder)
+        self.config: NodeConfig = parsed_settings()
         self.member_directory: MemberDirectory = directory_of(members)
         self.book = ruleset_of(self.rules_text, members)
 
@@ -450,13 +452,11 @@ class AppFixture:
 
 
 @cache
-def parsed_settings(folder: Path) -> NodeConfig:
+def parsed_settings() -> NodeConfig:
+    """Its folders do not exist: nothing here reads a path from the settings."""
+    nodes, key = (own_node_id(KEY),), NOWHERE / "community.key"
     config, findings = parse_config(
-        node_toml(
-            Settings(
-                "square", folder, "10.77.0.1", "fd77::1", (own_node_id(KEY),), folder / "community.key", ()
-            )
-        )
+        node_toml(Settings("square", NOWHERE, "10.77.0.1", "fd77::1", nodes, key, ()))
     )
     assert config is not None, findings
     return config
