@@ -95,7 +95,7 @@ class CardPage:
     @property
     def qr_svg(self) -> str:
         """The QR code, made when it is shown."""
-        return qr_svg(f"{self.frame.place.portal}/?card={self.card.text}")
+        return qr_svg(f"{self.frame.site.portal}/?card={self.card.text}")
 
 
 class MembersViews:

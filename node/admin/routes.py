@@ -42,7 +42,7 @@ class AdminRequest:
 class PageLayout:
     """Layout data of every page behind the sign-in."""
 
-    place: SiteInfo
+    site: SiteInfo
     signed: Signed
     proof: str
     """CSRF token for every form."""

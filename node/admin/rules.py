@@ -25,7 +25,7 @@ SENTENCES_MAX = 200
 VERSIONS_MAX = 200
 DIFFERENCE_LINES_MAX = 2_000
 
-LineKind = Literal["added", "removed", "place", "same"]
+LineKind = Literal["added", "removed", "header", "same"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def verdict(check: RuleCheck) -> Verdict:
 
 def _difference_line(line: str) -> DifferenceLine:
     if line.startswith(("@@", "---", "+++")):
-        return DifferenceLine("place", line)
+        return DifferenceLine("header", line)
     kinds: dict[str, LineKind] = {"+": "added", "-": "removed"}
     return DifferenceLine(kinds.get(line[:1], "same"), line)
 

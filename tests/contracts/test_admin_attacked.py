@@ -177,11 +177,11 @@ async def test_slow_forms_keep_no_admin_out_and_do_not_fill_the_log(browser, cap
 
 
 async def test_half_a_request_and_an_unread_response_time_out(browser, monkeypatch):
+    await browser.sign_in()
     monkeypatch.setattr(server, "REQUEST_S", 0.2)
     monkeypatch.setattr(server, "ANSWER_S", 0.2)
     assert b"" == await sent(browser.port, LINE[:-2])
     monkeypatch.setattr(browser.app.admin, "rule_file", lambda: RuleFile("x" * 20_000_000, "x"))
-    await browser.sign_in()
     (cookie,) = browser.session.cookie_jar
     reader, writer = await asyncio.open_connection("127.0.0.1", browser.port, limit=1_000)
     writer.write(

@@ -7,7 +7,7 @@ from node.admin.fields import FormView, TypedForm
 from node.admin.notices import languages_of, notice_values, places_of, read_notice
 from node.config.model import SiteInfo
 
-PLACE = SiteInfo(
+SITE = SiteInfo(
     "Vall Alta",
     "library",
     "login.vall.example",
@@ -30,7 +30,7 @@ def read(**other: str) -> tuple[Notice, list[str]]:
     form = TypedForm(
         {**notice_values(NOTICE), **{name.replace("_ca", "-ca"): text for name, text in other.items()}}
     )
-    return read_notice(form, PLACE, 7, "admin"), list(form.errors)
+    return read_notice(form, SITE, 7, "admin"), list(form.errors)
 
 
 def test_a_notice_goes_through_the_form_unchanged():
@@ -54,15 +54,15 @@ def test_an_invalid_value_is_reported_at_its_field(other, field):
 
 def test_a_notice_needs_text_in_at_least_one_language():
     form = TypedForm({"where": "network", "audience": "everyone"})
-    read_notice(form, PLACE, 0, "admin")
+    read_notice(form, SITE, 0, "admin")
     assert ["title-ca"] == list(form.errors)
 
 
 def test_a_made_up_field_name_is_no_language():
-    known = languages_of(PLACE, FormView({"title-eu": "x", "title-<b>": "x", "title-": "x", "other-fr": "x"}))
+    known = languages_of(SITE, FormView({"title-eu": "x", "title-<b>": "x", "title-": "x", "other-fr": "x"}))
     assert ["ca", "en", "eu"] == [tag for tag, _ in known]
 
 
 def test_the_place_of_another_nodes_notice_is_unchanged():
-    places = dict(places_of(PLACE, "node:hills"))
+    places = dict(places_of(SITE, "node:hills"))
     assert {"network", "node:library", "zone:valley", "node:hills"} == set(places)

@@ -53,6 +53,6 @@ def test_a_missing_object_is_reported_with_what_to_do():
 
 
 def test_the_portals_printed_address_uses_https_where_it_has_a_certificate():
-    place = SiteInfo("Vall Alta", "library", "login.vall.example")
-    assert "http://login.vall.example" == place.portal
-    assert "https://login.vall.example" == replace(place, portal_url="https://login.vall.example/").portal
+    site = SiteInfo("Vall Alta", "library", "login.vall.example")
+    assert "http://login.vall.example" == site.portal
+    assert "https://login.vall.example" == replace(site, portal_url="https://login.vall.example/").portal

@@ -22,7 +22,7 @@ def test_errors_and_warnings_are_distinguished_and_the_difference_has_colours():
     verdict = rules.verdict(check)
     assert ["E01"] == [each.code for each in verdict.errors]
     assert ["W05"] == [each.code for each in verdict.second_looks]
-    assert ["place", "place", "place", "same", "removed", "added"] == [
+    assert ["header", "header", "header", "same", "removed", "added"] == [
         line.kind for line in verdict.difference
     ]
 

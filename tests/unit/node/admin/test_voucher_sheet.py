@@ -9,13 +9,13 @@ from node.app.admin_vouchers import IssuedBatch, span_text
 from node.config.model import SiteInfo
 from node.units import Milliseconds
 
-PLACE = SiteInfo("Vall Alta", "library", "login.vall.example")
+SITE = SiteInfo("Vall Alta", "library", "login.vall.example")
 
 
 def sheet(count: int, network: str = ""):
     codes = tuple(shown(make_code(number.to_bytes(7, "big"), "voucher")) for number in range(count))
     batch = Batch(1, "day-pass", Milliseconds(86_400_000), 3, "2027-03-01", "admin")
-    return make_sheet(IssuedBatch(batch, codes), PLACE, network=network, lang="ca")
+    return make_sheet(IssuedBatch(batch, codes), SITE, network=network, lang="ca")
 
 
 @pytest.mark.parametrize(
