@@ -228,7 +228,7 @@ class AdminService:
                 await self._files.save(text)
             except OSError as error:
                 raise NodeError(
-                    gettext_lazy("the rule file cannot be written: {reason}", reason=error.strerror),
+                    gettext_lazy("the rule file cannot be written: {english}", english=error.strerror),
                     gettext_lazy("free some space or make its folder writable"),
                 ) from error
             await self._adopt()

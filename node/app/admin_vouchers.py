@@ -45,7 +45,7 @@ async def unwritable(reconciler: Reconciler) -> Finding | None:
     if not trouble:
         return None
     message = gettext_lazy(
-        "The node cannot save anything right now, so nothing was changed: {trouble}.", trouble=trouble
+        "The node cannot save anything right now, so nothing was changed: {english}.", english=trouble
     )
     return Finding(UNSTORED, 0, message, gettext_lazy("send this again when the disk can be written"))
 
@@ -63,8 +63,8 @@ async def store(reconciler: Reconciler, changes: Iterable[Change]) -> None:
     if trouble := reconciler.persistence.why_unstored(kept):
         raise StorageTrouble(
             gettext_lazy(
-                "It is done, but will be lost if the node stops before the disk can be written: {trouble}.",
-                trouble=trouble,
+                "It is done, but will be lost if the node stops before the disk can be written: {english}.",
+                english=trouble,
             ),
             gettext_lazy("check it again when the disk can be written"),
         )
@@ -148,7 +148,7 @@ class AdminVouchersService:
         # Also for the second of two clicks: codes that a power cut would make worthless are never shown.
         await self._reconciler.remember(fresh.changes)
         if trouble := self._reconciler.persistence.why_unstored(fresh.changes):
-            message = gettext_lazy("The vouchers cannot be stored yet: {trouble}.", trouble=trouble)
+            message = gettext_lazy("The vouchers cannot be stored yet: {english}.", english=trouble)
             return (Finding(UNSTORED, 0, message, _TRY_AGAIN),)
         return IssuedBatch(fresh.batch, tuple(map(shown, fresh.codes)))
 

@@ -196,7 +196,7 @@ class RuleFiles:
             _replace(self.members, edited)
         except OSError as error:
             raise NodeError(
-                gettext_lazy("the members file cannot be written: {reason}", reason=error.strerror),
+                gettext_lazy("the members file cannot be written: {english}", english=error.strerror),
                 gettext_lazy("free some space or make its folder writable"),
             ) from error
         return ()

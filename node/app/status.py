@@ -136,21 +136,21 @@ class StatusSnapshot:
         told += [text for text in (troubles.kernel, troubles.storage) if text]
         told += self._losses()
         told += [
-            gettext_lazy("The rule file is not in force: {finding}", finding=str(finding))
+            gettext_lazy("The rule file is not in force: {english}", english=str(finding))
             for finding in reconciler.active_ruleset.rejected
         ]
         told += [
             gettext_lazy(
-                "The rules are in force, but no longer fit the members: {finding}", finding=str(finding)
+                "The rules are in force, but no longer fit the members: {english}", english=str(finding)
             )
             for finding in reconciler.active_ruleset.strained
         ]
         told += [
-            gettext_lazy("The members file is not in force: {finding}", finding=str(finding))
+            gettext_lazy("The members file is not in force: {english}", english=str(finding))
             for finding in self._files.members_findings
         ]
         told += [
-            gettext_lazy("{part} stopped: {trouble}", part=p.name, trouble=p.last_trouble)
+            gettext_lazy("{part} stopped: {english}", part=p.name, english=p.last_trouble)
             for p in self._parts.health.values()
             if not p.running and p.last_trouble
         ]
@@ -166,7 +166,7 @@ class StatusSnapshot:
             *told,
             *self._warned(),
             *(
-                gettext_lazy("The rule file, {warning}", warning=str(each))
+                gettext_lazy("The rule file, {english}", english=str(each))
                 for each in reconciler.active_ruleset.warnings
             ),
         )

@@ -1,7 +1,7 @@
 """Translation of whole messages from a catalogue, English where there is none: at once by a `Translator`, or later, when
 the language is known, as a `LazyText`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from gettext import NullTranslations
 from typing import Protocol, Self
 
@@ -69,20 +69,32 @@ def ngettext_lazy(one: str, many: str, number: int, **fields: object) -> LazyTex
     return LazyText(one, {"number": number, **fields}, many=many, number=number)
 
 
-def translate(text: str, words: Translator) -> str:
-    """A lazy text in another language; any other text unchanged."""
+def translate(
+    text: str,
+    words: Translator,
+    *,
+    template: Callable[[str], str] = str,
+    english: Callable[[str], str] = str,
+) -> str:
+    """A lazy text in another language; any other text unchanged. `template` is applied to the translated templates
+    before their fields are filled in, `english` to a field of that name: a text that is in English only."""
     if not isinstance(text, LazyText):
         return text
-    said = (
-        words.ngettext(text.template, text.many, text.number) if text.many else words.gettext(text.template)
-    )
-    if text.fields:
-        said = said.format(
-            **{
-                n: translate(value, words) if isinstance(value, str) else value
-                for n, value in text.fields.items()
-            }
+    many = bool(text.many)
+    said = words.ngettext(text.template, text.many, text.number) if many else words.gettext(text.template)
+    said = template(said)
+
+    def shown(name: str, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return (
+            english(value)
+            if name == "english"
+            else translate(value, words, template=template, english=english)
         )
+
+    if text.fields:
+        said = said.format(**{name: shown(name, value) for name, value in text.fields.items()})
     return _sentence(said) if text.is_sentence else said
 
 
@@ -102,4 +114,4 @@ def in_a_row(*texts: str, between: str = " ") -> str:
 
 
 def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:].removesuffix('.')}."
+    return text[:1].upper() + text[1:].removesuffix(".") + "."

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from node.governance.translations import LazyText, translate
 from node.web.translations import SOURCE, Translations
@@ -119,10 +119,16 @@ def _environment(loader: PackageLoader) -> Environment:
 
 
 def _message(text: str) -> str:
-    """The text in the language of the page; one that has no translations is marked as English."""
+    """The text in the language of the page; what has no translations is marked as English."""
     translations = _translations.get()
-    if isinstance(text, LazyText) or translations.language.tag == SOURCE:
-        return translate(text, translations)
+    if translations.language.tag == SOURCE:
+        return text
+    if not isinstance(text, LazyText):
+        return _english(text)
+    return translate(text, translations, template=escape, english=_english)
+
+
+def _english(text: str) -> Markup:
     return Markup('<span lang="en" dir="ltr">{}</span>').format(text)
 
 

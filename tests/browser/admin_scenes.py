@@ -10,7 +10,7 @@ from typing import Any
 from node.enforcement.plan import TableUse
 from node.units import MacAddress
 from tests.browser.chromium import Browser
-from tests.browser.scenes import Doing, PageScene, nothing, sends
+from tests.browser.scenes import LANGUAGES, Doing, PageScene, nothing, sends
 from tests.fakes.admin_pages import (
     HILLS,
     ISSUER_LINK,
@@ -173,3 +173,10 @@ ADMIN_SCENES = (
     _admin("a link for a counter", "link", "/access", after=sends("/access", name="counter")),
     _admin("nothing there", "trouble", "/nowhere"),
 )
+
+
+def languages_of(scene: PageScene) -> tuple[str, ...]:
+    """English, and other languages such that each page is in each language in one of its states."""
+    states = [each for each in ADMIN_SCENES if each.page == scene.page]
+    at = states.index(scene)
+    return ("en", *(tag for number, tag in enumerate(LANGUAGES[1:]) if number % len(states) == at))

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.browser.admin_scenes import ADMIN_SCENES
+from tests.browser.admin_scenes import ADMIN_SCENES, languages_of
 from tests.browser.axe import RULES_BY_COLOUR, RULES_BY_SIZE, judge
 from tests.browser.chromium import Browser, Look
 from tests.browser.layout import are_in_order, fits, is_still, show, tab_stops, widen_text
@@ -73,7 +73,7 @@ def looked_at(browser: Browser, scene: PageScene, language: str) -> dict[str, li
 
 def test_axe_finds_no_fault_in_any_language_on_any_screen(browser: Browser, scene: PageScene) -> None:
     wrong = {}
-    for language in LANGUAGES:
+    for language in LANGUAGES if scene in PORTAL_SCENES else languages_of(scene):
         with entered(browser, scene, language) as first_page:
             assert browser.attribute("html", "lang") == language
             # The only request is the document itself, from the node: no image, font, script or other origin.

@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 from captive_portal.views import FOR_ALL, FOR_DEVICES
 from node.admin.server import AdminServer
-from tests.browser.admin_scenes import ADMIN_SCENES
-from tests.browser.scenes import PORTAL_SCENES, PageScene
+from tests.browser.admin_scenes import ADMIN_SCENES, languages_of
+from tests.browser.scenes import LANGUAGES, PORTAL_SCENES, PageScene
 from tests.fakes.use_cases import AppFixture
 
 
@@ -24,6 +24,11 @@ def test_every_page_of_the_admin_server_has_a_scene(tmp_path: Path) -> None:
     server = AdminServer(AppFixture(folder=tmp_path).use_cases().admin, address="127.0.0.1", port=0)
     shown = {route.path for route in server.routes if route.method == "GET"}
     assert shown - paths(ADMIN_SCENES) == set()
+
+
+def test_every_page_of_the_admin_server_is_seen_in_every_language() -> None:
+    seen = {(scene.page, language) for scene in ADMIN_SCENES for language in languages_of(scene)}
+    assert seen == {(scene.page, language) for scene in ADMIN_SCENES for language in LANGUAGES}
 
 
 def test_no_two_scenes_have_the_same_name() -> None:
