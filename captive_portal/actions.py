@@ -81,8 +81,9 @@ def _old_join(context: RequestContext, form: Form) -> Outcome:
 
 
 def _old_leave(context: RequestContext, _form: Form) -> Outcome:
-    asking = splash.asking(context)
-    if context.guest().state != "admitted" and asking is not None:
+    guest = context.guest()
+    asking = splash.asking(context, guest)
+    if guest.state != "admitted" and asking is not None:
         return PageResponse(replace(asking, is_old=True), 409)
     return _old_mine(context, "leave")
 

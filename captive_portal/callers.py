@@ -1,10 +1,10 @@
 """Which device a connection belongs to, and detection of addresses that two devices claim."""
 
 from collections import OrderedDict
-from dataclasses import dataclass
 from typing import Protocol
 
 from node.units import MacAddress
+from node.web.connections import Caller, SocketAddresses
 
 ADDRESSES_MAX = 4_096
 """Addresses with a remembered last change; the oldest change is evicted first."""
@@ -16,27 +16,6 @@ TURNS_WITHIN_S = 60.0
 way."""
 TOLD_FOR_S = 600.0
 """How long admins see a warning after a claim was last seen."""
-
-
-@dataclass(frozen=True, slots=True)
-class SocketAddresses:
-    """The two ends of one TCP connection, as the portal's socket has them."""
-
-    address: str
-    """Peer address: IPv4 or IPv6, with a scope if link-local."""
-    port: int
-    own_address: str
-    own_port: int
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """The device that sends the frames of a connection."""
-
-    device: MacAddress | None
-    """None when the client is not on the LAN, or while the address is disputed."""
-    is_disputed: bool = False
-    """The frames come from another hardware address than the neighbour table has."""
 
 
 ELSEWHERE, DISPUTED = Caller(None), Caller(None, is_disputed=True)

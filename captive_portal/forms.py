@@ -7,9 +7,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
-from captive_portal.probes import normal_host
 from node.accounts.device_bindings import DEVICE_NAME_CHARS_MAX
 from node.accounts.objections import OBJECTION_CHARS_MAX
 from node.units import MacAddress
@@ -163,19 +162,3 @@ class Tokens:
 def boot_name(boot_id: str) -> str:
     """The part of a token that identifies the boot."""
     return hashlib.sha256(boot_id.encode()).hexdigest()[:_BOOT_CHARACTERS]
-
-
-def is_same_origin(host: str, origin: str | None, fetch_site: str | None) -> bool:
-    """Whether the browser's headers, if any, allow that the form came from the portal's own page.
-
-    Some mini-browsers send ``Origin: null`` with every form; there the token alone is the proof.
-    """
-    if fetch_site is not None and fetch_site not in {"same-origin", "none"}:
-        return False
-    if origin is None or origin == "null":
-        return True
-    try:
-        netloc = urlsplit(origin).netloc
-    except ValueError:
-        return False
-    return normal_host(netloc) == host

@@ -5,8 +5,6 @@ from captive_portal.request_context import Download
 
 Fields = tuple[tuple[str, str], ...]
 
-SERVER = ("Server", "procomu")
-
 
 def page_fields(lang: str, policy: str) -> Fields:
     """Header fields of a page in this language; `policy` is its Content-Security-Policy."""
@@ -20,7 +18,6 @@ def page_fields(lang: str, policy: str) -> Fields:
         ("X-Content-Type-Options", "nosniff"),
         ("X-Frame-Options", "DENY"),
         ("Cache-Control", "no-store"),
-        SERVER,
     )
 
 
@@ -30,7 +27,6 @@ def document_fields(document: Download) -> Fields:
         ("Content-Type", document.content_type),
         ("Cache-Control", CACHE_CONTROL),
         ("X-Content-Type-Options", "nosniff"),
-        SERVER,
     )
     if not document.file_name:
         return fields

@@ -5,16 +5,16 @@ import ssl
 import time
 from asyncio.sslproto import SSLProtocol
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from aiohttp import web
 
 from captive_portal.callers import ELSEWHERE, Callers
 from captive_portal.certificate_files import CertificateFiles
-from captive_portal.connections import Connection, ConnectionLimiter, counted_as, ends_of
-from captive_portal.limits import Limits
 from node.errors import NodeError
 from node.rate_limit import DeviceRateLimit
+from node.web.application import serving
+from node.web.connections import Connection, ConnectionLimiter, Limits, counted_as, ends_of
 
 BACKLOG = 256
 HANDSHAKES_MAX = 128
@@ -32,11 +32,9 @@ RECORD_BYTES = 16_384
 LIMITS = Limits(connections=128, connections_per_device=16, idle_s=5.0)
 """A TLS connection takes about 80 kB, so all of them about 10 MB."""
 
-Handle = Callable[[web.BaseRequest, ConnectionLimiter], Awaitable[web.StreamResponse]]
-
 
 class HttpsListener:
-    """Serves `handle` over TLS on `port` until cancelled, with the newest valid certificate, and watches its
+    """Serves an application over TLS on `port` until cancelled, with the newest valid certificate, and watches its
     files.
 
     `callers` identifies the device of a connection before anything is read from it.
@@ -45,7 +43,7 @@ class HttpsListener:
     def __init__(
         self,
         files: CertificateFiles,
-        handle: Handle,
+        application: Callable[[], web.Application],
         callers: Callers,
         *,
         port: int,
@@ -54,32 +52,27 @@ class HttpsListener:
     ) -> None:
         self.bound: tuple[tuple[str, int], ...] = ()
         self.ready = asyncio.Event()
-        self._files, self._handle, self._callers = files, handle, callers
+        self._files, self._application, self._callers = files, application, callers
         self._port, self._limits, self._clock = port, limits, clock
 
     async def run(self) -> None:
         """Listens until cancelled. Raises NodeError when the port cannot be bound."""
-
-        async def handle(request: web.BaseRequest) -> web.StreamResponse:
-            return await self._handle(request, limiter)
-
         limit_tls_read_buffers()
-        server = web.Server(handle, access_log=None, auto_decompress=False)
-        limiter = ConnectionLimiter(server, self._callers.caller, clock=self._clock, limits=self._limits)
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                handshakes = HandshakeLimiter(self._files, limiter, tasks, self._clock)
-                listener = await self._listen(handshakes)
-                tasks.create_task(self._watch())
-                tasks.create_task(limiter.sweep())
-                try:
-                    await asyncio.Event().wait()
-                finally:
-                    self.ready.clear()
-                    listener.close()
-        finally:
-            limiter.close()
-            await server.shutdown(1.0)
+        async with serving(self._application()) as server:
+            limiter = ConnectionLimiter(server, self._callers.caller, clock=self._clock, limits=self._limits)
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    handshakes = HandshakeLimiter(self._files, limiter, tasks, self._clock)
+                    listener = await self._listen(handshakes)
+                    tasks.create_task(self._watch())
+                    tasks.create_task(limiter.sweep())
+                    try:
+                        await asyncio.Event().wait()
+                    finally:
+                        self.ready.clear()
+                        listener.close()
+            finally:
+                limiter.close()
 
     async def _listen(self, handshakes: "HandshakeLimiter") -> asyncio.Server:
         loop = asyncio.get_running_loop()

@@ -6,19 +6,12 @@ import logging
 import time
 from collections.abc import Callable
 
-from captive_portal.callers import (
-    DISPUTED,
-    ELSEWHERE,
-    AddressClaims,
-    Caller,
-    Claims,
-    SocketAddresses,
-    warning,
-)
+from captive_portal.callers import DISPUTED, ELSEWHERE, AddressClaims, Claims, warning
 from captive_portal.leases import LeaseFile
 from captive_portal.neighbours import KernelNeighbours, NeighbourNews
 from captive_portal.senders import FrameSenders
 from node.units import MacAddress
+from node.web.connections import Caller, SocketAddresses
 
 LOOK_EVERY_S = 1.0
 LOGGED_EVERY_S = 600.0

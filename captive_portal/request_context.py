@@ -80,6 +80,8 @@ class RequestContext:
     """Translations of the page language."""
     is_secure: bool = False
     """The request came over TLS."""
+    is_disputed: bool = False
+    """Two devices claim the client's address; then `mac` is None."""
 
     @property
     def device(self) -> MacAddress:

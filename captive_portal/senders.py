@@ -9,7 +9,6 @@ import socket
 import struct
 from collections.abc import Callable, Mapping
 
-from captive_portal.callers import SocketAddresses
 from node.errors import NodeError
 from node.netlink import (
     NETLINK_NETFILTER,
@@ -23,6 +22,7 @@ from node.netlink import (
     nfgenmsg,
 )
 from node.units import MacAddress
+from node.web.connections import SocketAddresses
 
 ANSWER_BYTES_MAX = 16_384
 # linux/netfilter/nf_tables.h

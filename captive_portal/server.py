@@ -1,5 +1,4 @@
-"""HTTP server of the portal: identifies the client and the Host, and routes to a page or an API answer. No
-decisions."""
+"""HTTP server of the portal: its routes, the device of each client, and the responses. No decisions about limits."""
 
 import asyncio
 import logging
@@ -8,9 +7,10 @@ import resource
 import socket
 import time
 from asyncio.trsock import TransportSocket
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from email.utils import formatdate
+from functools import partial
 from pathlib import Path
 
 from aiohttp import web
@@ -18,11 +18,9 @@ from multidict import CIMultiDict
 
 from captive_portal import capport, forms, info_pages, probes
 from captive_portal.actions import ACTIONS, run_action
-from captive_portal.callers import DISPUTED, ELSEWHERE, Caller, Callers
-from captive_portal.connections import Connection, ConnectionLimiter, FastAnswer
+from captive_portal.callers import DISPUTED, ELSEWHERE, Callers
 from captive_portal.fast_path import FastPath, fast_request
-from captive_portal.headers import SERVER, document_fields, page_fields
-from captive_portal.limits import Limits
+from captive_portal.headers import Fields, document_fields, page_fields
 from captive_portal.page_context import CHOICE, PortalPage
 from captive_portal.request_context import (
     Download,
@@ -35,12 +33,13 @@ from captive_portal.request_context import (
 )
 from captive_portal.splash import word_for
 from captive_portal.splash_cache import SplashCache
-from captive_portal.views import FOR_ALL, FOR_DEVICES
+from captive_portal.views import FOR_ALL, FOR_DEVICES, View
 from node.app.account import AccountService
 from node.app.views import CommunityView
 from node.errors import NodeError
 from node.rate_limit import DeviceRateLimit
-from node.units import MacAddress
+from node.web.application import application, connection_of, is_same_origin, serving
+from node.web.connections import Caller, Connection, ConnectionLimiter, FastAnswer, Limits
 from node.web.language_choice import LanguageChooser
 from node.web.rendering import Renderer
 from node.web.translations import FOLDER, read_catalogues
@@ -56,24 +55,15 @@ FILES_WANTED = 16_384
 CHANGES_AT_ONCE, CHANGES_PER_S = 120, 1
 """Per device, in requests: each change is one write to flash or disk."""
 
-log = logging.getLogger(__name__)
+HEADERS = {"Server": "procomu"}
+"""Of every response."""
+NO_QUERY: Mapping[str, str] = {}
 
-_NO_QUERY: Mapping[str, str] = {}
+log = logging.getLogger(__name__)
 
 
 def _since_boot() -> int:
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class PortalRequest:
-    """One request for a page of the portal. `mac` is None when the client is not on the LAN."""
-
-    request: web.BaseRequest
-    host: str
-    mac: MacAddress | None
-    community: CommunityView
-    query: Mapping[str, str]
 
 
 class Portal:
@@ -122,12 +112,12 @@ class Portal:
         """By language tag."""
         self._languages = LanguageChooser(each.language for each in self.translations.values())
         self._splash_cache = SplashCache(self._renderer.render)
-        self._fields: dict[str, tuple[tuple[str, str], ...]] = {}
-        self._redirect: tuple[str, probes.ProbeAnswer] = ("", probes.before_admission("/"))
+        self._fields_by_language: dict[str, Fields] = {}
+        self._made_redirect: tuple[str, probes.ProbeAnswer] = ("", probes.before_admission("/"))
         self._heads = FastPath()
-        self._rate_limit = DeviceRateLimit(CHANGES_AT_ONCE, CHANGES_PER_S)
         self._date = (0, b"")
-        self._let_go: Callable[[str], None] = lambda _device: None
+        self._rate_limit = DeviceRateLimit(CHANGES_AT_ONCE, CHANGES_PER_S)
+        self._close_unused: Callable[[str], None] = lambda _device: None
 
     async def run(self) -> None:
         """Listens until cancelled. Raises NodeError when the port cannot be bound."""
@@ -135,23 +125,27 @@ class Portal:
         community = self._backend.community()
         for tag in self._languages.lacking(community.language, *community.languages):
             log.warning("pages cannot be in %r: there is no %s.po (see captive_portal/README.md)", tag, tag)
+        async with serving(self.application()) as server:
+            limiter = ConnectionLimiter(
+                server,
+                self._callers.caller,
+                clock=self._clock,
+                limits=self._limits,
+                connections_max=self._connections_max,
+                fast_path=self._fast_answer,
+            )
+            self._close_unused = limiter.close_unused
+            listener = await self._listen(limiter)
+            try:
+                await limiter.sweep()
+            finally:
+                self.ready.clear()
+                listener.close()
+                limiter.close()
 
-        async def handle(request: web.BaseRequest) -> web.StreamResponse:
-            return await self.handle(request, limiter)
-
-        server = web.Server(handle, access_log=None, auto_decompress=False)
-        limiter = ConnectionLimiter(
-            server,
-            self._callers.caller,
-            clock=self._clock,
-            limits=self._limits,
-            connections_max=self._connections_max,
-            quick=self._fast_answer,
-        )
-        self._let_go = limiter.close_unused
-        loop = asyncio.get_running_loop()
+    async def _listen(self, limiter: ConnectionLimiter) -> asyncio.Server:
         try:
-            listener = await loop.create_server(
+            listener = await asyncio.get_running_loop().create_server(
                 limiter, self._addresses or None, self._port, backlog=TAKEN_AT_ONCE, reuse_address=True
             )
         except OSError as error:
@@ -163,240 +157,82 @@ class Portal:
             _set_backlog(entry, BACKLOG)
         self.bound = tuple(entry.getsockname()[:2] for entry in listener.sockets)
         self.ready.set()
-        try:
-            await limiter.sweep()
-        finally:
-            self.ready.clear()
-            listener.close()
-            limiter.close()
-            await server.shutdown(1.0)
+        return listener
 
-    async def handle(self, request: web.BaseRequest, limiter: ConnectionLimiter) -> web.StreamResponse:
-        """Request handler for every listener of the portal, with or without TLS."""
-        connection = limiter.connection_of(request.protocol)
-        try:
-            caller = self._caller(connection) if connection else ELSEWHERE
-            response = await self._answer(request, caller)
-        finally:
-            must_close = limiter.answered(request.protocol)
-        # A disputed device is looked up again on its next connection.
-        if must_close or caller.is_disputed:
-            response.force_close()
-        return response
+    def application(self) -> web.Application:
+        """All pages of the portal, for one of its listeners, with or without TLS."""
+        routes = [web.get(CAPPORT_PATH, self._capport)]
+        routes += [web.get(path, partial(self._public_page, path, view)) for path, view in FOR_ALL.items()]
+        routes += [
+            web.get(path, partial(self._device_page, path, view)) for path, view in FOR_DEVICES.items()
+        ]
+        routes += [web.post(path, partial(self._action, path)) for path in ACTIONS]
+        return application(self, routes, HEADERS)
 
-    def _caller(self, connection: Connection) -> Caller:
-        """Never from a header: a client could claim to be another device."""
-        caller, transport = connection.caller, connection.transport
-        if caller is None or transport is None:
-            return ELSEWHERE
-        if caller.device is None:
-            return caller
-        address = transport.get_extra_info("peername")[0]
-        return DISPUTED if self._callers.is_disputed(address, caller.device) else caller
+    # --- routes ---
 
-    async def _answer(self, request: web.BaseRequest, caller: Caller) -> web.Response:
-        transport = request.transport
-        if transport is None:  # the client has disconnected: nobody reads this
-            return web.Response(status=400)
-        mac = caller.device
-        host, target = _wanted(request.raw_path, request.headers.get("Host", ""))
-        community = self._backend.community()
-        if host is None or not self._is_ours(host, community, transport):
-            return self._foreign(request, host, target, mac, community)
-        path, _, query = target.partition("?")
-        asked = PortalRequest(request, host, mac, community, forms.read_query(query))
-        if caller.is_disputed and path not in FOR_ALL:
-            return self._page(info_pages.Disputed(self._context(asked, "/").place()), None, 403)
-        if request.method == "POST":
-            if path in ACTIONS:
-                return await self._change(path, asked)
-        elif path == CAPPORT_PATH:
-            return await self._capport(asked)
-        elif path in FOR_ALL or path in FOR_DEVICES:
-            return await self._read(path, asked)
-        return self._no_such(path, self._context(asked, "/"))
-
-    def _fast_answer(self, head: bytes, connection: Connection) -> FastAnswer | None:
-        """Answers probes and the first page like `_answer`, without the HTTP library; None leaves it to
-        `_answer`."""
-        asked, transport = fast_request(head), connection.transport
-        mac = self._caller(connection).device if asked else None
-        if asked is None or mac is None or transport is None:
-            return None
-        guest, community = self._backend.guest(mac), self._backend.community()
-        if guest.state not in {"waiting", "expired"}:
-            return None
-        host = probes.normal_host(asked.host)
-        if host is None or not self._is_ours(host, community, transport):
-            sent = self._redirect_to(self._portal_url(community))
-            return FastAnswer(
-                self._heads.answer(sent.status, (*sent.headers, SERVER), sent.body, self._now()), closes=True
-            )
-        if asked.target != "/" or guest.asked_for is not None:
-            return None
-        context = self._context_of(mac, community, "/", asked.accept_language)
-        fields = self._fields_in(context.page_language.language.tag)
-        body = self._splash_cache.body(context, word_for(guest))
-        return FastAnswer(self._heads.answer(200, fields, body, self._now()))
-
-    def _no_such(self, path: str, context: RequestContext) -> web.Response:
-        """404 for an unknown path, 405 for a known one with the wrong method."""
-        if path in ACTIONS:
-            return self._page(info_pages.WrongWay(context.place()), context.mac, 405, ("Allow", "POST"))
-        if path in ADDRESSES:
-            return self._page(info_pages.WrongWay(context.place()), context.mac, 405, ("Allow", "GET, HEAD"))
-        return self._page(info_pages.NotFound(context.place()), context.mac, 404)
-
-    # --- requests for other hosts, redirected here by the packet filter ---
-
-    def _foreign(
-        self,
-        request: web.BaseRequest,
-        host: str | None,
-        target: str,
-        mac: MacAddress | None,
-        community: CommunityView,
-    ) -> web.Response:
-        if mac is not None and self._backend.guest(mac).state == "admitted":
-            agent = request.headers.get("User-Agent", "")
-            probe = probes.recognise(request.method, host, target, agent)
-            if probe is not None:
-                return _send(probe.open_answer)
-        return _send(self._redirect_to(self._portal_url(community)))
-
-    def _redirect_to(self, url: str) -> probes.ProbeAnswer:
-        if self._redirect[0] != url:
-            self._redirect = (url, probes.before_admission(url))
-        return self._redirect[1]
-
-    def _is_ours(self, host: str, community: CommunityView, transport: asyncio.Transport) -> bool:
-        if host in self._addresses or host == probes.normal_host(community.portal_host):
-            return True
-        return host == probes.normal_host(_bracketed(transport.get_extra_info("sockname")[0]))
-
-    def _portal_url(self, community: CommunityView, path: str = "/") -> str:
-        port = "" if self._public_port == 80 else f":{self._public_port}"
-        return f"http://{_bracketed(community.portal_host)}{port}{path}"
-
-    # --- the portal's own pages ---
-
-    async def _capport(self, asked: PortalRequest) -> web.Response:
-        if asked.mac is None:
-            return self._page(info_pages.Elsewhere(self._context(asked, "/").place()), None, 403)
-        headers = [("Cache-Control", capport.CACHE_CONTROL), ("Vary", "Accept"), SERVER]
-        community = asked.community
+    async def _capport(self, request: web.Request) -> web.Response:
+        """The captive portal API for programs; browsers are redirected to the first page."""
+        context = self._context(request)
+        if context.mac is None:
+            return self._no_device(context, 403)
+        headers = {"Cache-Control": capport.CACHE_CONTROL, "Vary": "Accept"}
+        community = context.community
         base = community.portal_url.rstrip("/") or self._portal_url(community, "")
-        if not capport.wants_document(asked.request.headers.get("Accept")):
-            return web.Response(status=302, headers=[("Location", f"{base}/"), *headers])
+        if not capport.wants_document(request.headers.get("Accept")):
+            return web.Response(status=302, headers={"Location": f"{base}/", **headers})
         body = capport.document(
-            self._backend.guest(asked.mac),
+            context.guest(),
             portal_url=f"{base}/",
             venue_url=f"{base}/network",
             is_open=bool(community.ways),
         )
-        return web.Response(body=body, headers=[("Content-Type", capport.CONTENT_TYPE), *headers])
+        return web.Response(body=body, headers={"Content-Type": capport.CONTENT_TYPE, **headers})
 
-    async def _read(self, path: str, asked: PortalRequest) -> web.Response:
-        context = self._context(asked, path)
-        reader = FOR_ALL.get(path)
-        if reader is None:
-            reader = FOR_DEVICES[path]
-            if context.mac is None:
-                return self._page(info_pages.Elsewhere(context.place()), None, 200 if path == "/" else 403)
-            if context.guest().state == "admitted":
-                self._let_go(context.mac)
-        return await self._do(context, reader(context))
+    async def _public_page(self, path: str, view: View, request: web.Request) -> web.Response:
+        context = self._context(request, path)
+        return self._response(context, await view(context))
 
-    async def _change(self, path: str, asked: PortalRequest) -> web.Response:
-        """State-changing request: POST only, same origin, with a token of this device."""
-        context, headers = self._context(asked, "/"), asked.request.headers
-        if not forms.is_same_origin(asked.host, headers.get("Origin"), headers.get("Sec-Fetch-Site")):
-            return self._page(info_pages.WrongWay(context.place()), context.mac, 403)
+    async def _device_page(self, path: str, view: View, request: web.Request) -> web.Response:
+        context = self._context(request, path)
         if context.mac is None:
-            return self._page(info_pages.Elsewhere(context.place()), None, 403)
+            return self._no_device(context, 200 if path == "/" else 403)
+        if self._backend.is_admitted(context.mac):
+            self._close_unused(context.mac)
+        return self._response(context, await view(context))
+
+    async def _action(self, path: str, request: web.Request) -> web.Response:
+        """State-changing request: POST only, same origin, with a token of this device."""
+        context = self._context(request)
+        if context.mac is None:
+            return self._no_device(context, 403)
         if not self._rate_limit.take(context.mac, self._clock()):
-            return self._page(
-                info_pages.Busy(context.place()), context.mac, 429, ("Retry-After", str(info_pages.RETRY_S))
-            )
-        return await self._do(context, run_action(context, path, await asked.request.read()))
+            return self._page(context, info_pages.Busy(context.place()), 429, info_pages.RETRY_S)
+        return self._response(context, await run_action(context, path, await request.read()))
 
-    def _context(self, asked: PortalRequest, path: str) -> RequestContext:
-        headers = asked.request.headers
-        context = self._context_of(
-            asked.mac, asked.community, path, headers.get("Accept-Language", ""), asked.query
-        )
-        return replace(context, is_secure=asked.request.secure)
+    # --- the fast path ---
 
-    def _context_of(
-        self,
-        mac: MacAddress | None,
-        community: CommunityView,
-        path: str,
-        accept: str,
-        query: Mapping[str, str] = _NO_QUERY,
-    ) -> RequestContext:
-        page_language = self._languages.language_for(
-            mac, accept, own=community.language, shown=community.languages, asked=query.get("lang", "")
-        )
-        words = self._renderer.translations_for(page_language.language.tag)
-        return RequestContext(
-            self._backend, mac, community, self._tokens(), path, page_language, query, words
-        )
-
-    async def _do(self, context: RequestContext, doing: Awaitable[Outcome]) -> web.Response:
-        try:
-            outcome = await doing
-        except NodeError:
-            # The supervisor logs the cause where it occurred; the user only needs to try again.
-            outcome = PageResponse(info_pages.Busy(context.place()), 503, info_pages.RETRY_S)
-        match outcome:
-            case SplashResponse(word):
-                return self._send_page(
-                    self._splash_cache.body(context, word), context.page_language.language.tag
-                )
-            case Redirect(path):
-                return _see_other(path)
-            case LanguageChange(tag, path):
-                self._languages.choose(context.device, tag)
-                return _see_other(path)
-            case Download():
-                return _give(outcome)
-            case PageResponse(page, status, retry_s, refresh_s):
-                more = [("Retry-After", str(retry_s))] if retry_s else []
-                more += [("Refresh", str(refresh_s))] if refresh_s else []
-                return self._page(page, context.mac, status, *more)
-
-    # --- rendering ---
-
-    def _tokens(self) -> forms.Tokens:
-        """Token signer for the current minute since boot."""
-        minute = self._since_boot() // 60_000
-        if minute != self._made_tokens.minute:
-            self._made_tokens = replace(self._made_tokens, minute=minute)
-        return self._made_tokens
-
-    def _page(
-        self, page: PortalPage, mac: MacAddress | None, status: int = 200, *more: tuple[str, str]
-    ) -> web.Response:
-        """Response for the device `mac`; None for a client that is not on the LAN."""
-        is_for_all = isinstance(page, info_pages.FOR_ALL)
-        render = self._renderer.render_cached if is_for_all else self._renderer.render
-        body = render(page, page.place.lang)
-        if mac is not None:
-            body = body.replace(CHOICE.encode(), self._tokens().token(forms.LANGUAGE, mac).encode())
-        return self._send_page(body, page.place.lang, status, *more)
-
-    def _send_page(self, body: bytes, lang: str, status: int = 200, *more: tuple[str, str]) -> web.Response:
-        headers = CIMultiDict(self._fields_in(lang))
-        headers.extend(more)
-        return web.Response(status=status, headers=headers, body=body)
-
-    def _fields_in(self, lang: str) -> tuple[tuple[str, str], ...]:
-        """Header fields of every page in this language, cached."""
-        fields = self._fields.get(lang)
-        if fields is None:
-            fields = self._fields[lang] = page_fields(lang, self._renderer.content_security_policy)
-        return fields
+    def _fast_answer(self, head: bytes, connection: Connection) -> FastAnswer | None:
+        """Answers probes and the first page like the application, without the HTTP library; None leaves it to the
+        application."""
+        asked, transport = fast_request(head), connection.transport
+        if asked is None or transport is None:
+            return None
+        caller = self._caller(connection)
+        guest = None if caller.device is None else self._backend.guest(caller.device)
+        if guest is None or guest.state not in {"waiting", "expired"}:
+            return None
+        community = self._backend.community()
+        if not self._is_own(probes.normal_host(asked.host), community, transport):
+            sent = self._redirect(community)
+            fields = (*sent.headers, *HEADERS.items())
+            return FastAnswer(self._heads.answer(sent.status, fields, sent.body, self._now()), closes=True)
+        if asked.target != "/" or guest.asked_for is not None:
+            return None
+        context = self._context_of(caller, community, asked.accept_language)
+        body = self._splash_cache.body(context, word_for(guest))
+        fields = self._fields(context.page_language.language.tag)
+        return FastAnswer(self._heads.answer(200, fields, body, self._now()))
 
     def _now(self) -> bytes:
         """Value of the ``Date`` field, cached for one second."""
@@ -404,6 +240,170 @@ class Portal:
         if self._date[0] != second:
             self._date = second, formatdate(usegmt=True).encode()
         return self._date[1]
+
+    # --- what the application leaves to the site ---
+
+    def is_own_host(self, request: web.Request) -> bool:
+        """Whether Host names the portal; all other requests were redirected here by the packet filter."""
+        assert request.transport is not None
+        return self._is_own(_wanted(request)[0], self._backend.community(), request.transport)
+
+    def _is_own(self, host: str | None, community: CommunityView, transport: asyncio.Transport) -> bool:
+        if host in self._addresses or (host and host == probes.normal_host(community.portal_host)):
+            return True
+        return host == probes.normal_host(_bracketed(transport.get_extra_info("sockname")[0]))
+
+    def other_host(self, request: web.Request) -> web.Response:
+        """Redirects to the portal. Once its device is admitted, a probe gets the response of the open Internet."""
+        mac = self._caller(connection_of(request)).device
+        if mac is not None and self._backend.is_admitted(mac):
+            host, target = _wanted(request)
+            agent = request.headers.get("User-Agent", "")
+            probe = probes.recognise(request.method, host, target, agent)
+            if probe is not None:
+                return _probe_response(probe.open_answer)
+        return _probe_response(self._redirect(self._backend.community()))
+
+    def _redirect(self, community: CommunityView) -> probes.ProbeAnswer:
+        url = self._portal_url(community)
+        if self._made_redirect[0] != url:
+            self._made_redirect = (url, probes.before_admission(url))
+        return self._made_redirect[1]
+
+    def is_own_origin(self, request: web.Request) -> bool:
+        host, _ = _wanted(request)
+        # Some mini-browsers send "Origin: null" with every form.
+        return is_same_origin(host or "", request.headers, normal_host=probes.normal_host, allows_null=True)
+
+    def other_origin(self, request: web.Request) -> web.Response:
+        context = self._context(request)
+        return self._page(context, info_pages.WrongWay(context.place()), 403)
+
+    def no_page(self, request: web.Request, methods: str) -> web.Response:
+        context = self._context(request)
+        if not methods:
+            return self._page(context, info_pages.NotFound(context.place()), 404)
+        response = self._page(context, info_pages.WrongWay(context.place()), 405)
+        response.headers["Allow"] = methods
+        return response
+
+    def unavailable(self, request: web.Request, error: NodeError) -> web.Response:  # noqa: ARG002 - the supervisor logs the cause where it occurred
+        """The user only needs to try again."""
+        context = self._context(request)
+        return self._page(context, info_pages.Busy(context.place()), 503, info_pages.RETRY_S)
+
+    # --- the client and its responses ---
+
+    def _caller(self, connection: Connection | None) -> Caller:
+        """Never from a header: a client could claim to be another device."""
+        if connection is None or connection.caller is None or connection.transport is None:
+            return ELSEWHERE
+        caller = connection.caller
+        if caller.device is not None:
+            address = connection.transport.get_extra_info("peername")[0]
+            if self._callers.is_disputed(address, caller.device):
+                caller = DISPUTED
+        # A disputed device is looked up again on its next connection.
+        connection.is_last |= caller.is_disputed
+        return caller
+
+    def _context(self, request: web.Request, path: str = "/") -> RequestContext:
+        query = forms.read_query(request.raw_path.partition("?")[2])
+        return self._context_of(
+            self._caller(connection_of(request)),
+            self._backend.community(),
+            request.headers.get("Accept-Language", ""),
+            path,
+            query,
+            is_secure=request.secure,
+        )
+
+    def _context_of(
+        self,
+        caller: Caller,
+        community: CommunityView,
+        accept: str,
+        path: str = "/",
+        query: Mapping[str, str] = NO_QUERY,
+        *,
+        is_secure: bool = False,
+    ) -> RequestContext:
+        page_language = self._languages.language_for(
+            caller.device,
+            accept,
+            own=community.language,
+            shown=community.languages,
+            asked=query.get("lang", ""),
+        )
+        return RequestContext(
+            self._backend,
+            caller.device,
+            community,
+            self._tokens(),
+            path,
+            page_language,
+            query,
+            self._renderer.translations_for(page_language.language.tag),
+            is_secure,
+            caller.is_disputed,
+        )
+
+    def _no_device(self, context: RequestContext, status: int) -> web.Response:
+        """For a client that is not on the LAN, or whose address two devices claim."""
+        if context.is_disputed:
+            return self._page(context, info_pages.Disputed(context.place()), 403)
+        return self._page(context, info_pages.Elsewhere(context.place()), status)
+
+    def _response(self, context: RequestContext, outcome: Outcome) -> web.Response:
+        match outcome:
+            case SplashResponse(word):
+                lang = context.page_language.language.tag
+                return web.Response(
+                    body=self._splash_cache.body(context, word), headers=CIMultiDict(self._fields(lang))
+                )
+            case Redirect(path):
+                return _see_other(path)
+            case LanguageChange(tag, path):
+                self._languages.choose(context.device, tag)
+                return _see_other(path)
+            case Download():
+                return web.Response(body=outcome.body, headers=document_fields(outcome))
+            case PageResponse(page, status, retry_s, refresh_s):
+                return self._page(context, page, status, retry_s, refresh_s)
+
+    def _page(
+        self, context: RequestContext, page: PortalPage, status: int, retry_s: int = 0, refresh_s: int = 0
+    ) -> web.Response:
+        is_for_all = isinstance(page, info_pages.FOR_ALL)
+        render = self._renderer.render_cached if is_for_all else self._renderer.render
+        body = render(page, page.place.lang)
+        if context.mac is not None:
+            body = body.replace(CHOICE.encode(), self._tokens().token(forms.LANGUAGE, context.mac).encode())
+        headers = CIMultiDict(self._fields(page.place.lang))
+        if retry_s:
+            headers["Retry-After"] = str(retry_s)
+        if refresh_s:
+            headers["Refresh"] = str(refresh_s)
+        return web.Response(status=status, headers=headers, body=body)
+
+    def _fields(self, lang: str) -> Fields:
+        """Header fields of every page in this language, cached."""
+        fields = self._fields_by_language.get(lang)
+        if fields is None:
+            fields = (*page_fields(lang, self._renderer.content_security_policy), *HEADERS.items())
+            self._fields_by_language[lang] = fields
+        return fields
+
+    def _portal_url(self, community: CommunityView, path: str = "/") -> str:
+        port = "" if self._public_port == 80 else f":{self._public_port}"
+        return f"http://{_bracketed(community.portal_host)}{port}{path}"
+
+    def _tokens(self) -> forms.Tokens:
+        """Token signer for the current minute since boot."""
+        minute = self._since_boot() // 60_000
+        if minute != self._made_tokens.minute:
+            self._made_tokens = replace(self._made_tokens, minute=minute)
+        return self._made_tokens
 
 
 def portal_renderer(languages: Path = FOLDER) -> Renderer:
@@ -416,24 +416,21 @@ def portal_renderer(languages: Path = FOLDER) -> Renderer:
     return renderer
 
 
-def _give(document: Download) -> web.Response:
-    return web.Response(body=document.body, headers=document_fields(document))
-
-
-def _send(answer: probes.ProbeAnswer) -> web.Response:
-    response = web.Response(status=answer.status, headers=[*answer.headers, SERVER], body=answer.body)
+def _probe_response(answer: probes.ProbeAnswer) -> web.Response:
+    response = web.Response(status=answer.status, headers=answer.headers, body=answer.body)
     response.force_close()
     return response
 
 
 def _see_other(path: str) -> web.Response:
-    return web.Response(status=303, headers=[("Location", path), ("Cache-Control", "no-store"), SERVER])
+    return web.Response(status=303, headers=[("Location", path), ("Cache-Control", "no-store")])
 
 
-def _wanted(raw_path: str, host_header: str) -> tuple[str | None, str]:
-    """Host and target of a request line; an absolute target ("GET http://host/path") carries its own host."""
+def _wanted(request: web.Request) -> tuple[str | None, str]:
+    """Host and target of a request; an absolute target ("GET http://host/path") carries its own host."""
+    raw_path = request.raw_path
     if raw_path.startswith("/"):
-        return probes.normal_host(host_header), raw_path
+        return probes.normal_host(request.headers.get("Host", "")), raw_path
     scheme, mark, rest = raw_path.partition("://")
     if not mark or scheme.lower() not in {"http", "https"}:
         return None, raw_path

@@ -155,9 +155,9 @@ def failure(way: Way, refused: Refused) -> Failure:
     return Failure(way, refused.reason, refused.wait_minutes)
 
 
-def asking(context: RequestContext) -> Asking | None:
+def asking(context: RequestContext, guest: GuestView) -> Asking | None:
     """None while the device has no sponsor request."""
-    asked = context.guest().asked_for
+    asked = guest.asked_for
     if asked is None:
         return None
     return Asking(

@@ -22,12 +22,12 @@ async def home(context: RequestContext) -> Outcome:
     guest = context.guest()
     if guest.state == "removed":
         return PageResponse(info_pages.removed(context, guest.removed_because or ""), 403)
-    begun = splash.begun(context)
-    if begun != splash.NOTHING:
+    begun = splash.begun(context) if context.query else splash.NOTHING
+    if begun is not splash.NOTHING and begun != splash.NOTHING:
         return PageResponse(splash.splash(context, typed=begun))
     if guest.state == "admitted":
         return PageResponse(account_page.account_page(context))
-    asking = splash.asking(context)
+    asking = splash.asking(context, guest)
     if asking is not None:
         return PageResponse(asking, refresh_s=0 if asking.is_still else splash.LOOK_AGAIN_S)
     return SplashResponse(splash.word_for(guest))

@@ -21,7 +21,6 @@ from captive_portal.capport import api_uri
 from captive_portal.certificate_files import CertificateFiles
 from captive_portal.https import HttpsListener
 from captive_portal.leases import LeaseFile
-from captive_portal.limits import Limits
 from captive_portal.link import LinkCallers
 from captive_portal.neighbours import KernelNeighbours, NeighbourNews
 from captive_portal.probes import probe_hosts
@@ -65,6 +64,7 @@ from node.storage.database import Store
 from node.storage.repository import StoredArchive, StoredPageCache, StoredRepository
 from node.supervision import Parts, supervise
 from node.units import NodeId
+from node.web.connections import Limits
 
 log = logging.getLogger("procomu")
 
@@ -235,7 +235,7 @@ class Node:
         if self.certificate is None:
             return None
         return HttpsListener(
-            self.certificate, self.portal.handle, self.callers, port=self.config.portal.https_port
+            self.certificate, self.portal.application, self.callers, port=self.config.portal.https_port
         )
 
     def roster(self) -> frozenset[NodeId]:

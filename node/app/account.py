@@ -81,6 +81,10 @@ class AccountService:
         self._see(mac)
         return self._views.view(mac)
 
+    def is_admitted(self, mac: MacAddress) -> bool:
+        self._see(mac)
+        return self._reconciler.session_table.is_admitted(mac)
+
     def community(self) -> CommunityView:
         terms, down_since = self._registry.terms.current, self._down_since()
         seen = (

@@ -251,7 +251,7 @@ class AccountViews:
         return None if idle_ms is None else max(0, idle_ms) // 1000
 
     def _used(self, account: AccountId | None) -> Usage:
-        month = period_name("month", self._reconciler.today())
+        month = None if account is None else period_name("month", self._reconciler.today())
         if account is None or month is None:
             return EMPTY_BUCKET.uplink
         return self._reconciler.ledger.total(account, month).uplink

@@ -107,7 +107,6 @@ VALUES_ONLY = {
     "node.accounts.changes",
     "node.control.ports",
     "mesh.ports",
-    "captive_portal.limits",
     "node.app.views",
 }
 """Modules that hold only types; the tests of their users cover them."""

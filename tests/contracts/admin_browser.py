@@ -9,7 +9,8 @@ from pathlib import Path
 from aiohttp import ClientResponse, ClientSession, CookieJar
 
 from node.admin.routes import Route
-from node.admin.server import AdminServer
+from node.admin.server import LIMITS, AdminServer
+from node.web.connections import Limits
 from tests.fakes.admin_pages import LINK, admin_app, open_admin_server, populate
 from tests.fakes.use_cases import UseCases
 
@@ -76,13 +77,13 @@ def field_in(page: str, name: str) -> str:
 
 @asynccontextmanager
 async def admin_browser(
-    folder: Path, *, is_populated: bool = True, **changes: str
+    folder: Path, *, is_populated: bool = True, limits: Limits = LIMITS, **changes: str
 ) -> AsyncIterator[AdminBrowser]:
     async with admin_app(folder, **changes) as app:
         if is_populated:
             await populate(app)
         async with (
-            open_admin_server(app.admin) as server,
+            open_admin_server(app.admin, limits) as server,
             ClientSession(cookie_jar=CookieJar(unsafe=True)) as session,
         ):
             yield AdminBrowser(session, app, server)

@@ -3,14 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
 
-from node.admin import server
-from node.admin.server import COOKIE
+from node.admin.server import COOKIE, LIMITS
 from node.app.admin import SIGN_IN, RuleFile
+from node.web import connections
 from tests.contracts.admin_browser import AdminBrowser, admin_browser
 from tests.contracts.test_admin_roles import other_browser
 from tests.fakes.admin_pages import ISSUER_LINK, LAPTOP, LINK, PHONE, STRANGER, TABLET, waiting_links
@@ -176,19 +177,20 @@ async def test_slow_forms_keep_no_admin_out_and_do_not_fill_the_log(browser, cap
     assert [] == caplog.messages
 
 
-async def test_half_a_request_and_an_unread_response_time_out(browser, monkeypatch):
-    await browser.sign_in()
-    monkeypatch.setattr(server, "REQUEST_S", 0.2)
-    monkeypatch.setattr(server, "ANSWER_S", 0.2)
-    assert b"" == await sent(browser.port, LINE[:-2])
-    monkeypatch.setattr(browser.app.admin, "rule_file", lambda: RuleFile("x" * 20_000_000, "x"))
-    (cookie,) = browser.session.cookie_jar
-    reader, writer = await asyncio.open_connection("127.0.0.1", browser.port, limit=1_000)
-    writer.write(
-        b"GET /rules HTTP/1.1\r\nHost: localhost\r\nCookie: %b=%b\r\n\r\n"
-        % (COOKIE.encode(), cookie.value.encode())
-    )
-    await asyncio.sleep(1.0)
-    with suppress(ConnectionResetError):
-        assert len(await reader.read()) < 20_000_000
-    writer.close()
+async def test_half_a_request_and_an_unread_response_time_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(connections, "SWEEP_S", 0.1)
+    limits = replace(LIMITS, request_s=1.0, idle_s=1.0)
+    async with admin_browser(tmp_path, limits=limits) as browser:
+        assert b"" == await sent(browser.port, LINE[:-2])
+        monkeypatch.setattr(browser.app.admin, "rule_file", lambda: RuleFile("x" * 20_000_000, "x"))
+        await browser.sign_in()
+        (cookie,) = browser.session.cookie_jar
+        reader, writer = await asyncio.open_connection("127.0.0.1", browser.port, limit=1_000)
+        writer.write(
+            b"GET /rules HTTP/1.1\r\nHost: localhost\r\nCookie: %b=%b\r\n\r\n"
+            % (COOKIE.encode(), cookie.value.encode())
+        )
+        await asyncio.sleep(2.0)
+        with suppress(ConnectionResetError):
+            assert len(await reader.read()) < 20_000_000
+        writer.close()

@@ -14,13 +14,14 @@ from typing import Protocol
 
 import pytest
 
-from captive_portal.callers import DISPUTED, ELSEWHERE, Caller, Callers, SocketAddresses
+from captive_portal.callers import DISPUTED, ELSEWHERE, Callers
 from captive_portal.leases import LeaseFile
 from captive_portal.link import LinkCallers
 from captive_portal.neighbours import CACHE_MS, KernelNeighbours, NeighbourNews
 from captive_portal.senders import FrameSenders
 from node.enforcement.nft import SENDERS, TABLE_NAME
 from node.units import MacAddress
+from node.web.connections import Caller, SocketAddresses
 from tests.fakes.portal_server import FakeCallers
 from tests.kernel.kernel_testbed import (
     FIREWALL,

@@ -5,7 +5,8 @@ import contextlib
 import socket
 import ssl
 from asyncio.sslproto import SSLProtocol
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,23 +14,22 @@ import pytest
 from aiohttp import web
 
 from captive_portal import certificate_files
-from captive_portal.callers import Caller, Callers, SocketAddresses
+from captive_portal.callers import Callers
 from captive_portal.certificate_files import CertificateFiles, server_context
-from captive_portal.connections import ConnectionLimiter
 from captive_portal.https import (
     HANDSHAKES_AT_ONCE,
     HANDSHAKES_MAX,
     HANDSHAKES_PER_DEVICE,
     LIMITS,
     RECORD_BYTES,
-    Handle,
     HttpsListener,
     limit_tls_read_buffers,
 )
-from captive_portal.limits import Limits
 from captive_portal.server import Portal
 from node.errors import NodeError
 from node.units import MacAddress
+from node.web.application import Handler, application, connection_of
+from node.web.connections import Caller, Limits, SocketAddresses
 from tests.contracts.portal_client import PortalBrowser, parse
 from tests.fakes.authority import DAY, NOW, Authority
 from tests.fakes.portal_server import SECRET, FakeCallers, portal_node
@@ -54,23 +54,48 @@ def files_in(folder: Path) -> CertificateFiles:
     return made
 
 
-async def hello(request: web.BaseRequest, admission: ConnectionLimiter) -> web.StreamResponse:
-    must_close = admission.answered(request.protocol)
-    response = web.Response(text=f"hello at {request.host} {request.raw_path}")
-    if must_close:
-        response.force_close()
-    return response
+async def hello(request: web.Request) -> web.Response:
+    return web.Response(text=f"hello at {request.host} {request.raw_path}")
+
+
+@dataclass
+class FakeSite:
+    """Every request to any host and path has the same handler."""
+
+    handle: Handler = hello
+
+    def application(self) -> web.Application:
+        return application(self, [web.route("*", "/{path:.*}", self.handle)], {})
+
+    def is_own_host(self, request: web.Request) -> bool:
+        return True
+
+    def is_own_origin(self, request: web.Request) -> bool:
+        return True
+
+    def other_host(self, request: web.Request) -> web.Response:
+        raise AssertionError
+
+    def other_origin(self, request: web.Request) -> web.Response:
+        raise AssertionError
+
+    def no_page(self, request: web.Request, methods: str) -> web.Response:
+        raise AssertionError
+
+    def unavailable(self, request: web.Request, error: NodeError) -> web.Response:
+        raise error
 
 
 @contextlib.asynccontextmanager
 async def server(
     files: CertificateFiles,
     limits: Limits = LIMITS,
-    handle: Handle = hello,
+    handle: Handler = hello,
     callers: Callers = NOBODY,
+    site: Callable[[], web.Application] | None = None,
 ) -> AsyncIterator[int]:
     """The port of a running listener."""
-    made = HttpsListener(files, handle, callers, port=0, limits=limits)
+    made = HttpsListener(files, site or FakeSite(handle).application, callers, port=0, limits=limits)
     async with asyncio.TaskGroup() as group:
         task = group.create_task(made.run())
         await made.ready.wait()
@@ -189,7 +214,7 @@ def test_a_certificate_that_expires_while_in_use_is_no_longer_advertised(folder:
 async def secured(app: UseCases, folder: Path, devices: FakeCallers) -> AsyncIterator[tuple[Portal, int]]:
     """A portal that is not running, and the port at which its pages are there by https."""
     portal = Portal(app.portal, devices, port=0, secret=SECRET, addresses=("127.0.0.1",))
-    async with server(files_in(folder), handle=portal.handle, callers=devices) as port:
+    async with server(files_in(folder), site=portal.application, callers=devices) as port:
         yield portal, port
 
 
@@ -346,7 +371,9 @@ async def test_noise_instead_of_a_handshake_affects_nobody(
 
 async def test_a_port_in_use_is_reported_with_its_fix(folder: Path) -> None:
     with socket.create_server(("", 0)) as other:
-        made = HttpsListener(files_in(folder), hello, FakeCallers(), port=other.getsockname()[1])
+        made = HttpsListener(
+            files_in(folder), FakeSite().application, FakeCallers(), port=other.getsockname()[1]
+        )
         with pytest.raises(ExceptionGroup) as caught:
             await made.run()
     (trouble,) = caught.value.exceptions
@@ -367,9 +394,8 @@ class ByAddress(FakeCallers):
         return Caller(MacAddress(f"02:00:00:00:00:0{ends.address[-1]}"))
 
 
-async def whose(request: web.BaseRequest, admission: ConnectionLimiter) -> web.StreamResponse:
-    connection = admission.connection_of(request.protocol)
-    admission.answered(request.protocol)
+async def whose(request: web.Request) -> web.Response:
+    connection = connection_of(request)
     response = web.Response(text=str(connection and connection.caller and connection.caller.device))
     response.force_close()
     return response
@@ -443,11 +469,11 @@ async def test_a_connection_with_tls_keeps_a_buffer_of_one_record(monkeypatch: p
 async def test_forms_that_are_too_large_ambiguous_or_endless_are_refused_by_https_too(
     folder: Path, fields: str, status: str
 ) -> None:
-    asked: list[web.BaseRequest] = []
+    asked: list[web.Request] = []
 
-    async def handle(request: web.BaseRequest, admission: ConnectionLimiter) -> web.StreamResponse:
+    async def handle(request: web.Request) -> web.Response:
         asked.append(request)
-        return await hello(request, admission)
+        return await hello(request)
 
     async with server(files_in(folder), Limits(request_s=0.3), handle) as port, asyncio.timeout(5):
         answer, _ = await ask(port, device(folder), method="POST", more=fields, body="terms")

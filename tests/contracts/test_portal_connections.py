@@ -6,7 +6,7 @@ import socket
 from asyncio.selector_events import _SelectorSocketTransport
 from contextlib import ExitStack
 
-from captive_portal.limits import Limits
+from node.web.connections import Limits
 from tests.contracts.portal_client import PortalBrowser
 from tests.fakes.portal_server import ANAS_ADDRESS, open_portal_server
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from captive_portal.limits import Limits
 from captive_portal.server import CHANGES_AT_ONCE
+from node.web.connections import Limits
 from tests.contracts.portal_client import HOST, PortalBrowser
 from tests.fakes.portal_server import ANA, ANAS_ADDRESS, PortalServer, open_portal_server
 

@@ -5,10 +5,10 @@ from dataclasses import fields
 from pathlib import Path
 
 from captive_portal.forms import CHARACTERS_MAX
-from captive_portal.limits import Limits
 from captive_portal.server import ADDRESSES
 from node.memory_budget import Allowed, allowed_memory, budget
 from node.sessions.state import TRANSITIONS
+from node.web.connections import Limits
 from tests.docs.sessions_diagram import ARROWS, diagram
 
 ROOM = Path(__file__).parents[2] / "captive_portal"

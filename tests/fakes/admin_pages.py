@@ -9,10 +9,11 @@ from pathlib import Path
 
 from mesh.ports import PeerView
 from node.accounts.notices import Notice, NoticeText
-from node.admin.server import AdminServer
+from node.admin.server import LIMITS, AdminServer
 from node.app import signin
 from node.app.admin import SIGN_IN, AdminService
 from node.units import MacAddress, NodeId
+from node.web.connections import Limits
 from node.web.translations import read_catalogues
 from tests.fakes.use_cases import AppFixture, UseCases
 
@@ -115,9 +116,10 @@ catalogues = cache(read_catalogues)
 
 
 @asynccontextmanager
-async def open_admin_server(admin: AdminService) -> AsyncIterator[AdminServer]:
+async def open_admin_server(admin: AdminService, limits: Limits = LIMITS) -> AsyncIterator[AdminServer]:
     """The server of the admin pages, which listens on the loopback."""
-    server = AdminServer(admin, address="127.0.0.1", port=0, translations=catalogues().translations)
+    translations = catalogues().translations
+    server = AdminServer(admin, address="127.0.0.1", port=0, translations=translations, limits=limits)
     task = asyncio.get_running_loop().create_task(server.run())
     await server.ready.wait()
     try:

@@ -6,13 +6,13 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 
-from captive_portal.callers import DISPUTED, ELSEWHERE, Caller, SocketAddresses
+from captive_portal.callers import DISPUTED, ELSEWHERE
 from captive_portal.forms import Tokens, boot_name
-from captive_portal.limits import Limits
 from captive_portal.page_context import PortalPage
 from captive_portal.request_context import RequestContext
 from captive_portal.server import Portal, portal_renderer
 from node.units import MacAddress, Milliseconds
+from node.web.connections import Caller, Limits, SocketAddresses
 from node.web.language_choice import ENGLISH_ONLY, PageLanguage
 from node.web.rendering import Renderer
 from tests.fakes.repository import FakeClock

@@ -20,13 +20,14 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from captive_portal.callers import ELSEWHERE, Caller, SocketAddresses
+from captive_portal.callers import ELSEWHERE
 from node import console
 from node.app.views import TermsAccepted
 from node.daemon import Node, load_config
 from node.governance.rule_tests import Demand, fair_rates
 from node.identity import key_to_pem
 from node.units import AccountId, MacAddress
+from node.web.connections import Caller, SocketAddresses
 from tests.fakes.kernel import FakeKernel
 from tests.lab.agreement import MACS, MEMBERS, RULES, Settings, node_toml
 from tests.lab.figures import TARGETS, Figures

@@ -17,7 +17,6 @@ import mesh.messages
 import mesh.service
 import mesh.transport
 from captive_portal import certificate_files, certificates, forms, https, link, server
-from captive_portal.limits import Limits
 from node import toml_reader
 from node.accounts import (
     cards,
@@ -41,6 +40,7 @@ from node.lan import configuration, upstream
 from node.memory_budget import Allowed, budget
 from node.sessions import device_limit
 from node.storage import copies, journal
+from node.web.connections import Limits
 from tests.bench.unit_limits import unit_bytes
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from captive_portal.fast_path import FastPath, FastRequest, fast_request
-from node.framing import measure
+from node.web.framing import measure
 
 PHONE = b"GET /x?y HTTP/1.1\r\nHost: a.example\r\naccept-LANGUAGE:\tca, es;q=0.5 \r\nConnection: Keep-Alive"
 

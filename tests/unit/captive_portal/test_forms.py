@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from captive_portal.forms import JOIN, LEAVE, Tokens, boot_name, is_same_origin, read_form, read_query
+from captive_portal.forms import JOIN, LEAVE, Tokens, boot_name, read_form, read_query
 
 ANA, BEN = "02:00:00:00:00:0a", "02:00:00:00:00:0b"
 SECRET = bytes(range(32))
@@ -167,27 +167,3 @@ def test_no_digit_of_a_token_can_be_changed(place: int, digit: str) -> None:
 @given(st.text(max_size=45))
 def test_no_guessed_token_is_valid(guess: str) -> None:
     assert "foreign" == tokens().judge(JOIN, ANA, guess)
-
-
-@pytest.mark.parametrize(
-    ("origin", "fetch_site", "expected"),
-    [
-        (None, None, True),
-        ("null", None, True),
-        ("http://login.example", None, True),
-        ("http://login.example:80", "same-origin", True),
-        ("https://LOGIN.example.", None, True),
-        (None, "none", True),
-        ("http://evil.example", None, False),
-        ("http://login.example.evil.example", None, False),
-        ("http://user@login.example", None, False),
-        ("http://[", None, False),
-        ("", None, False),
-        ("http://login.example", "cross-site", False),
-        (None, "same-site", False),
-    ],
-)
-def test_a_form_on_another_site_is_refused(
-    origin: str | None, fetch_site: str | None, expected: bool
-) -> None:
-    assert expected == is_same_origin("login.example", origin, fetch_site)

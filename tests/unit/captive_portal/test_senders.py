@@ -1,8 +1,8 @@
 """The query to the packet filter, octet by octet, as libnftables 1.1.3 sends it."""
 
-from captive_portal.callers import SocketAddresses
 from captive_portal.senders import key_of, question
 from node.units import MacAddress
+from node.web.connections import SocketAddresses
 
 ANA = MacAddress("02:00:00:00:00:0a")
 

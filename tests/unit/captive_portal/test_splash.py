@@ -82,10 +82,10 @@ def test_a_wait_is_given_in_whole_minutes(wait_s: int, minutes: int) -> None:
 
 
 async def test_the_page_that_waits_for_a_member_shows_the_sign(app: UseCases) -> None:
-    assert splash.asking(context(app)) is None
+    assert splash.asking(context(app), app.guest(ANA)) is None
     await app.join_by_card(BEN)
     await app.ask(ANA, name="Carla")
-    asking = splash.asking(context(app))
+    asking = splash.asking(context(app), app.guest(ANA))
     assert asking is not None
     (request,) = app.guest(BEN).requests
     assert ("ana", "Carla", request.sign, 600) == (

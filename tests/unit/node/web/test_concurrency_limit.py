@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from captive_portal.concurrency_limit import ConcurrencyLimit
+from node.web.connections import ConcurrencyLimit
 
 ANA, BEN = "ana", "ben"
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.framing import REFUSALS, measure
+from node.web.framing import REFUSALS, measure
 
 LINES_MAX, BODY_BYTES_MAX = 64, 16_384
 

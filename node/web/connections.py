@@ -6,20 +6,65 @@ client costs a small buffer and no task.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
 
-from captive_portal.callers import Caller, SocketAddresses
-from captive_portal.concurrency_limit import ConcurrencyLimit
-from captive_portal.limits import Limits
 from node.client_network import client_network
-from node.framing import HEAD_END, REFUSALS, measure
+from node.units import MacAddress
+from node.web.framing import HEAD_END, REFUSALS, measure
 
 SWEEP_S = 1.0
 SWEPT_AT_ONCE = 32
 """Connections closed before the event loop runs other work: closing ten thousand at once would block it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of one listener. A device is a hardware address; of an unknown one, an IPv4 address or IPv6 /64 counts as a
+    device."""
+
+    connections: int = 12_288
+    """At this number an idle connection is closed for a new one."""
+    connections_per_device: int = 32
+    at_work_per_device: int = 4
+    """Concurrent requests of one device; more of them wait, while other devices are served."""
+    head_bytes: int = 8_000
+    head_lines: int = 64
+    body_bytes: int = 16_384
+    """Enough for the longest text field, in any script."""
+    buffered_bytes: int = 4_000_000
+    """Of all incomplete requests together."""
+    request_s: float = 10.0
+    """Seconds for a complete request, from the opening of the connection or its first byte."""
+    answer_s: float = 30.0
+    """Seconds for the response to be produced and read."""
+    idle_s: float = 15.0
+    """Seconds between two requests, and for the last response to be read."""
+    requests: int = 1_000
+    """On one connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class SocketAddresses:
+    """The two ends of one TCP connection, as the listener's socket has them."""
+
+    address: str
+    """Peer address: IPv4 or IPv6, with a scope if link-local."""
+    port: int
+    own_address: str
+    own_port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The device that sends the frames of a connection."""
+
+    device: MacAddress | None
+    """None when the client is not on the LAN, or while the address is disputed."""
+    is_disputed: bool = False
+    """The frames come from another hardware address than the neighbour table has."""
 
 
 class Inner(Protocol):
@@ -59,8 +104,72 @@ def counted_as(caller: Caller, ends: SocketAddresses) -> str:
     return caller.device or client_network(ends.address)
 
 
+class ConcurrencyLimit[Party: Hashable]:
+    """At most `at_work_max` parties of each device run at once; the others wait in FIFO order, and other devices are not
+    affected."""
+
+    def __init__(self, at_work_max: int) -> None:
+        self._at_work_max = at_work_max
+        self._at_work: Counter[str] = Counter()
+        self._waiting: dict[str, dict[Party, None]] = {}
+        self._called: Party | None = None
+
+    def __len__(self) -> int:
+        """Number of devices with a running or waiting party."""
+        return len(self._at_work.keys() | self._waiting.keys())
+
+    def may_begin(self, party: Party, device: str) -> bool:
+        """Whether the party may start now; otherwise it is queued. It never overtakes queued parties."""
+        has_room = self._at_work[device] < self._at_work_max
+        if party is self._called or (has_room and device not in self._waiting):
+            return True
+        self._waiting.setdefault(device, {})[party] = None
+        return False
+
+    def begin(self, device: str) -> None:
+        self._at_work[device] += 1
+
+    def end(self, device: str) -> bool:
+        """A party of the device has finished; True if others are queued, to be started with `called`."""
+        self._at_work[device] -= 1
+        if not self._at_work[device]:
+            del self._at_work[device]
+        return device in self._waiting
+
+    def called(self, device: str) -> Iterator[Party]:
+        """Parties that may start now; each starts, or turns out to be closed, before the next is taken."""
+        waiting = self._waiting.get(device, {})
+        try:
+            while waiting and self._at_work[device] < self._at_work_max:
+                self._called = next(iter(waiting))
+                self._take_out(self._called, device)
+                yield self._called
+        finally:
+            self._called = None
+
+    def waits(self, party: Party, device: str) -> bool:
+        return party in self._waiting.get(device, ())
+
+    def leave(self, party: Party, device: str) -> None:
+        """Removes the party from the queue."""
+        if self.waits(party, device):
+            self._take_out(party, device)
+
+    def _take_out(self, party: Party, device: str) -> None:
+        waiting = self._waiting[device]
+        del waiting[party]
+        if not waiting:
+            del self._waiting[device]
+
+
 class ConnectionLimiter:
-    """All connections of one listener: protocol factory, limits and sweep of overdue connections."""
+    """All connections of one listener: protocol factory, limits and sweep of overdue connections.
+
+    What happens at a limit: with `is_fair`, a client at its own limit loses its longest idle connection; at the limit of
+    all, the client with most connections does; and over the limit of buffered bytes the connection with most of them is
+    closed. Otherwise, for thousands of clients, it is cheap: the new connection of a client is refused; at the limit of
+    all, the longest idle one is closed; and the connection that exceeds the limit of bytes gets an error.
+    """
 
     def __init__(
         self,
@@ -70,25 +179,28 @@ class ConnectionLimiter:
         clock: Callable[[], float],
         limits: Limits,
         connections_max: Callable[[], int] | None = None,
-        quick: FastAnswerer | None = None,
+        refusal: Callable[[int], bytes] = REFUSALS.__getitem__,
+        is_fair: bool = False,
+        fast_path: FastAnswerer | None = None,
     ) -> None:
         """`connections_max` is called often: how many connections fit into memory now. The smaller of it and
-        `limits` applies."""
+        `limits` applies. `refusal` returns the response to data that is not a valid request, by status."""
         self.limits = limits
-        self.quick = quick
         self.buffered = 0
         self.inner = inner
         self.clock = clock
         self.caller_of = caller_of
+        self.refusal = refusal
+        self.is_fair = is_fair
+        self.fast_path = fast_path
         self._connections_max = connections_max or (lambda: limits.connections)
         self._open: set[Connection] = set()
-        self._idle: dict[Connection, None] = {}
-        """Connections without a request in progress, longest idle first; only these are closed to make
+        self._idle: dict[Connection, str] = {}
+        """Devices of connections without a request in progress, longest idle first; only these are closed to make
         room."""
         self._by_device: Counter[str] = Counter()
         self._unused: dict[str, list[Connection]] = {}
         """By device: connections without any request so far. Browsers open them in advance."""
-        self._by_inner: dict[int, Connection] = {}
         self._concurrency: ConcurrencyLimit[Connection] = ConcurrencyLimit(limits.at_work_per_device)
 
     def __call__(self) -> "Connection":
@@ -100,11 +212,12 @@ class ConnectionLimiter:
     def accept(self, connection: "Connection", device: str) -> bool:
         """Registers a connection of `device`; False when a limit does not allow it."""
         if self._by_device[device] >= self.limits.connections_per_device:
-            return False
-        if len(self._open) >= self.connections_max() and not self._make_room():
+            if not self.is_fair or not self._close_idle_of(device):
+                return False
+        elif len(self._open) >= self.connections_max() and not self._make_room():
             return False
         self._open.add(connection)
-        self._idle[connection] = None
+        self._idle[connection] = device
         self._by_device[device] += 1
         self._unused.setdefault(device, []).append(connection)
         return True
@@ -113,7 +226,10 @@ class ConnectionLimiter:
         return min(self.limits.connections, self._connections_max())
 
     def remove(self, connection: "Connection", device: str) -> None:
-        self._open.discard(connection)
+        """The connection is closed, or about to be; calling it twice is harmless."""
+        if connection not in self._open:
+            return
+        self._open.remove(connection)
         self._idle.pop(connection, None)
         self._concurrency.leave(connection, device)
         self._by_device[device] -= 1
@@ -146,11 +262,11 @@ class ConnectionLimiter:
         for connection in self._concurrency.called(device):
             connection.take_turn()
 
-    def mark_idle(self, connection: "Connection") -> None:
+    def mark_idle(self, connection: "Connection", device: str) -> None:
         """The response is written; the connection waits for its next request."""
         if connection in self._open:
             self._idle.pop(connection, None)
-            self._idle[connection] = None
+            self._idle[connection] = device
 
     def close_unused(self, device: str) -> None:
         """Closes the device's connections without a request. The kernel redirected them here while the device
@@ -165,27 +281,29 @@ class ConnectionLimiter:
             if not unasked:
                 del self._unused[device]
 
-    def bind(self, inner: Inner, connection: "Connection") -> None:
-        self._by_inner[id(inner)] = connection
-
-    def unbind(self, inner: Inner) -> None:
-        self._by_inner.pop(id(inner), None)
-
-    def connection_of(self, inner: object) -> "Connection | None":
-        """None when the connection is closed."""
-        return self._by_inner.get(id(inner))
-
-    def answered(self, inner: object) -> bool:
-        """The inner protocol has written its response; True when the connection must close after it."""
-        connection = self._by_inner.get(id(inner))
-        return connection is None or connection.answered()
+    def is_full(self) -> bool:
+        """Whether no more of an incomplete request may be buffered; with `is_fair`, one connection is closed instead."""
+        if self.buffered <= self.limits.buffered_bytes:
+            return False
+        if not self.is_fair:
+            return True
+        max(self._open, key=lambda each: each.buffered).abort()
+        return False
 
     def _make_room(self) -> bool:
-        longest_silent = next(iter(self._idle), None)
-        if longest_silent is None:
+        """Closes one idle connection, if there is any."""
+        if not self._idle:
             return False
-        del self._idle[longest_silent]
-        longest_silent.abort()
+        device = max(self._idle.values(), key=self._by_device.__getitem__) if self.is_fair else None
+        return self._close_idle_of(device)
+
+    def _close_idle_of(self, device: str | None) -> bool:
+        """Closes the longest idle connection of the device, of any for None."""
+        found = next((each for each in self._idle if device is None or self._idle[each] == device), None)
+        if found is None:
+            return False
+        self.remove(found, self._idle[found])
+        found.abort()
         return True
 
     async def sweep(self) -> None:
@@ -221,8 +339,10 @@ class Connection(asyncio.Protocol):
         "_mute",
         "_requests",
         "_waiting",
+        "_whole",
         "caller",
         "deadline",
+        "is_last",
         "transport",
     )
 
@@ -234,13 +354,21 @@ class Connection(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self._device: str | None = None
         self._inner: Inner | None = None
-        self._buffer = b""
+        self._buffer: bytes | bytearray = b""
+        self._whole = 0
+        """Octets of the first request in the buffer with its body; 0 until its head is complete."""
         self._waiting = False
         self._choked = False
         self._mute = False
         self._eof = False
         self._requests = 0
         self.deadline = 0.0
+        self.is_last = False
+        """The connection closes after the present response."""
+
+    @property
+    def buffered(self) -> int:
+        return len(self._buffer)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -263,21 +391,24 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._mute:
             return
+        limits = self._limiter.limits
         if not self._buffer and not self._waiting and self._requests:
-            self.deadline = self._limiter.clock() + self._limiter.limits.request_s
-        self._buffer += data
+            self.deadline = self._limiter.clock() + limits.request_s
+        if self._buffer:
+            if isinstance(self._buffer, bytes):
+                self._buffer = bytearray(self._buffer)
+            self._buffer += data
+        else:
+            self._buffer = data
         self._limiter.buffered += len(data)
         if self._waiting:
             # Pipelined requests wait until the response is out; browsers send at most one.
-            if len(self._buffer) > self._limiter.limits.head_bytes:
+            if len(self._buffer) > limits.head_bytes:
                 self.abort()
             return
         self._hand_in()
         # What is left is one incomplete request, or many from a client that does not read its responses.
-        if (
-            len(self._buffer)
-            > self._limiter.limits.head_bytes + len(HEAD_END) + self._limiter.limits.body_bytes
-        ):
+        if len(self._buffer) > limits.head_bytes + len(HEAD_END) + limits.body_bytes:
             self.abort()
 
     def eof_received(self) -> bool:
@@ -294,12 +425,11 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._drop_buffer()
         if self._inner is not None:
-            self._limiter.unbind(self._inner)
             self._inner.connection_lost(exc)
             self._inner = None
         if self._device is not None:
             self._limiter.remove(self, self._device)
-            self._has_answer()
+            self._end_request()
             self._device = None
         if self.transport is not None:
             _untie(self.transport)
@@ -319,10 +449,13 @@ class Connection(asyncio.Protocol):
         self._hand_in()
 
     def answered(self) -> bool:
-        self._has_answer()
-        self._limiter.mark_idle(self)
+        """The response is made and about to be written; True when the connection must close after it."""
+        if self._device is None:
+            return True
+        self._end_request()
+        self._limiter.mark_idle(self, self._device)
         self.deadline = self._limiter.clock() + self._limiter.limits.idle_s
-        if self._requests >= self._limiter.limits.requests or (self._eof and not self._buffer):
+        if self.is_last or (self._eof and not self._buffer):
             return True
         if self._buffer:
             asyncio.get_running_loop().call_soon(self._hand_in)
@@ -340,39 +473,48 @@ class Connection(asyncio.Protocol):
             self.abort()
 
     def _hand_in(self) -> None:
-        limits, buffer = self._limiter.limits, self._buffer
-        if self._waiting or self._choked or self._mute or not buffer:
+        if self._waiting or self._choked or self._mute or not self._buffer:
             return
         assert self.transport is not None
         if self.transport.is_closing():  # the library must not start a request that it cannot answer
             return
-        end = buffer.find(HEAD_END, 0, limits.head_bytes + len(HEAD_END))
-        if end < 0:
-            if len(buffer) > limits.head_bytes:
-                self._refuse(414 if b"\r\n" not in buffer else 431)
-            elif self._limiter.buffered > limits.buffered_bytes:
-                self._refuse(503)
-            return
-        status, octets = measure(buffer[:end], lines_max=limits.head_lines, body_bytes_max=limits.body_bytes)
+        status = 0 if self._whole else self._measure()
         if status:
             self._refuse(status)
-            return
-        whole = end + len(HEAD_END) + octets
-        if len(buffer) < whole:
-            return
-        # The last response of a connection must carry "Connection: close", which the library writes.
-        if self._limiter.quick is not None and not octets and self._requests + 1 < limits.requests:
-            answer = self._limiter.quick(buffer[:end], self)
-            if answer is not None:
-                self._answer(answer, whole)
-                return
-        self._pass_on(buffer[:whole], rest=buffer[whole:])
+        elif self._whole and len(self._buffer) >= self._whole:
+            request, rest = bytes(self._buffer[: self._whole]), bytes(self._buffer[self._whole :])
+            answer = self._fast_answer(request)
+            if answer is None:
+                self._pass_on(request, rest=rest)
+            else:
+                self._answer(answer, rest)
+        elif self._limiter.is_full():
+            self._refuse(503)
 
-    def _answer(self, answer: FastAnswer, length: int) -> None:
-        """Response without the library; `length` octets of the buffer were the request."""
+    def _measure(self) -> int:
+        """Measures the request head: the status of a refusal; 0 when the head is valid or incomplete."""
+        limits, buffer = self._limiter.limits, self._buffer
+        end = buffer.find(HEAD_END, 0, limits.head_bytes + len(HEAD_END))
+        if end < 0:
+            if len(buffer) <= limits.head_bytes:
+                return 0
+            return 414 if b"\r\n" not in buffer else 431
+        head = bytes(buffer[:end])
+        status, octets = measure(head, lines_max=limits.head_lines, body_bytes_max=limits.body_bytes)
+        self._whole = end + len(HEAD_END) + octets
+        return status
+
+    def _fast_answer(self, request: bytes) -> FastAnswer | None:
+        # The last response of a connection must carry "Connection: close", which the library writes.
+        if self._limiter.fast_path is None or self._requests + 1 >= self._limiter.limits.requests:
+            return None
+        head, _, body = request.partition(HEAD_END)
+        return None if body else self._limiter.fast_path(head, self)
+
+    def _answer(self, answer: FastAnswer, rest: bytes) -> None:
+        """Response without the library."""
         assert self.transport is not None
-        self._buffer = self._buffer[length:]
-        self._limiter.buffered -= length
+        self._keep(rest)
         self._requests += 1
         self.transport.write(answer.octets)
         if answer.closes or self.answered():
@@ -381,26 +523,31 @@ class Connection(asyncio.Protocol):
             self.transport.close()
 
     def _pass_on(self, request: bytes, *, rest: bytes) -> None:
-        if len(rest) > self._limiter.limits.head_bytes:
+        limiter, limits = self._limiter, self._limiter.limits
+        is_last = self._requests + 1 >= limits.requests
+        if len(rest) > limits.head_bytes and not is_last:
             self._refuse(400)
             return
         assert self._device is not None
-        if not self._limiter.may_ask(self, self._device):
+        if not limiter.may_ask(self, self._device):
             return
-        self._buffer = rest
-        self._limiter.buffered -= len(request)
+        assert self.transport is not None
+        if is_last:
+            self._mute = self.is_last = True
+            self._drop_buffer()
+            self.transport.pause_reading()
+        else:
+            self._keep(rest)
         self._waiting = True
-        self._limiter.begin_request(self, self._device)
+        limiter.begin_request(self, self._device)
         self._requests += 1
-        self.deadline = self._limiter.clock() + self._limiter.limits.answer_s
+        self.deadline = limiter.clock() + limits.answer_s
         if self._inner is None:
-            assert self.transport is not None
-            self._inner = self._limiter.inner()
-            self._limiter.bind(self._inner, self)
+            self._inner = limiter.inner()
             self._inner.connection_made(self.transport)
         self._inner.data_received(request)
 
-    def _has_answer(self) -> None:
+    def _end_request(self) -> None:
         if self._waiting:
             assert self._device is not None
             self._limiter.end_request(self._device)
@@ -412,14 +559,19 @@ class Connection(asyncio.Protocol):
         self._mute = True
         self._drop_buffer()
         assert self.transport is not None
-        self.transport.write(REFUSALS[status])
+        self.transport.write(self._limiter.refusal(status))
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.deadline = self._limiter.clock() + SWEEP_S
 
+    def _keep(self, rest: bytes) -> None:
+        """Only `rest` is left in the buffer."""
+        self._limiter.buffered += len(rest) - len(self._buffer)
+        self._buffer, self._whole = rest, 0
+
     def _drop_buffer(self) -> None:
         self._limiter.buffered -= len(self._buffer)
-        self._buffer = b""
+        self._buffer, self._whole = b"", 0
 
 
 def _untie(transport: asyncio.Transport) -> None:

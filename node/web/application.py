@@ -1,0 +1,119 @@
+"""The HTTP application of a site: its routes, and what each request passes before it reaches one of them."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from node.errors import NodeError
+from node.web.connections import Connection
+
+SHUTDOWN_S = 1.0
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class WebSite(Protocol):
+    """Decisions and pages that differ between the sites."""
+
+    def is_own_host(self, request: web.Request) -> bool:
+        """Whether the request is for a name or address of this site."""
+
+    def other_host(self, request: web.Request) -> web.Response:
+        """For a request to any other host."""
+
+    def is_own_origin(self, request: web.Request) -> bool:
+        """Whether a form may come from a page of this site, as far as the browser's headers say."""
+
+    def other_origin(self, request: web.Request) -> web.Response:
+        """For a form of another site."""
+
+    def no_page(self, request: web.Request, methods: str) -> web.Response:
+        """404; 405 for a path that has other `methods`, which are the value of Allow."""
+
+    def unavailable(self, request: web.Request, error: NodeError) -> web.Response:
+        """503: the node cannot do it now."""
+
+
+def application(site: WebSite, routes: Iterable[web.RouteDef], headers: Mapping[str, str]) -> web.Application:
+    """The site as an aiohttp application, for the connections of a `ConnectionLimiter`. `headers` are those of every
+    response that does not set them itself."""
+
+    @web.middleware
+    async def serve(request: web.Request, handler: Handler) -> web.StreamResponse:
+        connection = connection_of(request)
+        if connection is None:  # the client has disconnected: nobody reads this
+            return web.Response(status=400)
+        try:
+            response = await _answer(site, request, handler)
+        finally:
+            is_last = connection.answered()
+        for name, value in headers.items():
+            response.headers.setdefault(name, value)
+        if is_last:
+            response.force_close()
+        return response
+
+    made = web.Application(middlewares=[serve])
+    made.add_routes(routes)
+    return made
+
+
+def connection_of(request: web.BaseRequest) -> Connection | None:
+    """The connection on which a request came; None when it is closed."""
+    if request.transport is None:
+        return None
+    connection = request.transport.get_protocol()
+    assert isinstance(connection, Connection)
+    return connection
+
+
+async def _answer(site: WebSite, request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        if not site.is_own_host(request):
+            return site.other_host(request)
+        missing = request.match_info.http_exception
+        if missing is not None:
+            return site.no_page(request, missing.headers.get("Allow", "").replace(",", ", "))
+        if request.method == "POST" and not site.is_own_origin(request):
+            return site.other_origin(request)
+        return await handler(request)
+    except NodeError as error:
+        return site.unavailable(request, error)
+
+
+def is_same_origin(
+    host: str,
+    headers: Mapping[str, str],
+    *,
+    normal_host: Callable[[str], str | None] = str,
+    allows_null: bool = False,
+) -> bool:
+    """Whether the browser's headers, if any, allow that a form came from a page of `host`.
+
+    `normal_host` makes the host of Origin comparable; if it leaves the port, another port is another site. With
+    `allows_null`, ``Origin: null`` proves nothing, and the token of the form alone is the proof.
+    """
+    if headers.get("Sec-Fetch-Site", "none") not in {"same-origin", "none"}:
+        return False
+    origin = headers.get("Origin")
+    if origin is None or (allows_null and origin == "null"):
+        return True
+    try:
+        return normal_host(urlsplit(origin).netloc) == host
+    except ValueError:
+        return False
+
+
+@asynccontextmanager
+async def serving(made: web.Application) -> AsyncIterator[web.Server]:
+    """The protocol factory for the connections of an application, until the block ends."""
+    runner = web.AppRunner(made, access_log=None, auto_decompress=False, shutdown_timeout=SHUTDOWN_S)
+    await runner.setup()
+    assert runner.server is not None
+    try:
+        yield runner.server
+    finally:
+        await runner.cleanup()
