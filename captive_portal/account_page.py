@@ -13,7 +13,7 @@ from captive_portal.request_context import RequestContext
 from node.accounts.objections import Objection
 from node.app.views import DeviceCode, DeviceView, IntroductionRequest, Outage, RefusalReason, Refused
 from node.governance.allowance import Allowance, Bound
-from node.governance.rules import Way
+from node.governance.rules import Ceiling, Quota, Ruleset, Way
 from node.governance.sentences import BUILT_IN, allowance_in
 from node.governance.translations import ENGLISH, N_, Translator
 from node.units import Bytes, Rates, Usage
@@ -92,6 +92,8 @@ class QuotaLine:
     used_percent: int
     resets: datetime | None
     """None while the clock is not synchronized."""
+    ceiling: Rates | None
+    """The highest speed once it is used up; None: others go first while the line is busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +211,7 @@ def account_page(context: RequestContext, deed: str = "", trouble: Trouble | Non
         guest.used,
         guest.bytes_left,
         guest.seconds_left,
-        _quotas(allowance),
+        _quotas(allowance, context.community.ruleset),
         _limits(allowance),
         (allowance.own_floor or allowance.floor).value,
         allowance.pool is not None and allowance.own_floor is None,
@@ -309,7 +311,8 @@ def _limit(kind: Literal["ceiling", "share"], rates: Rates | None, bound: Bound[
     return Limit(kind, rates, bound.sentence, bound.rule, bound.decision, bound.until, is_own_right)
 
 
-def _quotas(allowance: Allowance) -> tuple[QuotaLine, ...]:
+def _quotas(allowance: Allowance, ruleset: Ruleset) -> tuple[QuotaLine, ...]:
+    effects = {rule.id: rule.effect.then for rule in ruleset.rules if isinstance(rule.effect, Quota)}
     return tuple(
         QuotaLine(
             quota.rule,
@@ -317,6 +320,7 @@ def _quotas(allowance: Allowance) -> tuple[QuotaLine, ...]:
             quota.left,
             min(100, quota.used * 100 // max(1, quota.allowed)),
             quota.resets,
+            then.rates if isinstance(then := effects.get(quota.rule), Ceiling) else None,
         )
         for quota in allowance.quotas
     )

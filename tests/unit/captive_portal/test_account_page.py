@@ -1,5 +1,6 @@
 """The account page names each limit and the decision behind it; personal data is shown as readable tables."""
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 import pytest
@@ -10,8 +11,8 @@ from captive_portal import account_page
 from captive_portal.account_page import DataTable, Limit, QuotaLine
 from node.app.views import Refused
 from node.control.active_ruleset import strained
-from node.units import GIGA, MEGA, NO_USAGE, Rates, Usage
-from tests.fakes.portal_server import SECRET, context, portal_node
+from node.units import GIGA, MEGA, NO_USAGE, AccountId, MacAddress, Rates, Usage
+from tests.fakes.portal_server import SECRET, context, portal_node, rendered
 from tests.fakes.use_cases import ANA, BEN, CAI, MEMBERS, RULES, UseCases, directory_of
 
 RATES = Rates(10 * MEGA, 2 * MEGA)
@@ -59,19 +60,44 @@ async def test_the_account_page_says_usage_remainder_and_end(app: UseCases) -> N
     page = my_page(app)
     assert (Usage(14 * GIGA, GIGA), 45 * GIGA, 14_400) == (page.used, page.bytes_left, page.seconds_left)
     assert ([ANA], GUESTS_FLOOR) == ([device.mac for device in page.devices], page.floor)
-    assert (QuotaLine("guests-month", 60 * GIGA, 45 * GIGA, 25, MONTH_ENDS),) == page.quotas
+    assert (
+        QuotaLine("guests-month", 60 * GIGA, 45 * GIGA, 25, MONTH_ENDS, Rates(2 * MEGA, MEGA)),
+    ) == page.quotas
 
 
 async def test_a_quota_that_is_used_up_is_not_negative_and_lowers_the_ceiling(app: UseCases) -> None:
     await app.join(ANA)
     await app.use(ANA, down=70 * GIGA)
     page = my_page(app)
-    assert (QuotaLine("guests-month", 60 * GIGA, 0, 100, MONTH_ENDS),) == page.quotas
+    assert (QuotaLine("guests-month", 60 * GIGA, 0, 100, MONTH_ENDS, Rates(2 * MEGA, MEGA)),) == page.quotas
     assert ("guests-month", Rates(2 * MEGA, MEGA), MONTH_ENDS) == (
         page.limits[0].rule,
         page.limits[0].rates,
         page.limits[0].until,
     )
+
+
+@pytest.mark.parametrize(
+    ("then", "used_gb", "shown", "about_it"),
+    [
+        ("share 50", 1, "then slower when the line is busy", "others go first while the line is busy"),
+        ("share 50", 70, "slower when the line is busy", "others go first while the line is busy"),
+        ("ceiling 2 Mbit/s down, 1 Mbit/s up", 1, "then slower", "with at most 2 Mbit/s"),
+        ("ceiling 2 Mbit/s down, 1 Mbit/s up", 70, "slower now", "with at most 2 Mbit/s"),
+    ],
+)
+async def test_a_quota_says_what_happens_when_it_is_used_up(
+    then: str, used_gb: int, shown: str, about_it: str
+) -> None:
+    rule = (
+        f'[[rule]]\nid = "month"\nquota = "60 GB per month"\ncounts = "uplink"\nthen = "{then} until reset"\n'
+    )
+    async with portal_node(rules=f'{rule}who = "tier:member"\nby = "D-1"\n').life() as app:
+        await app.join_by_card(ANA)
+        await app.use(ANA, down=used_gb * GIGA)
+        body = rendered(my_page(app)).decode().replace("\u00a0", " ")
+    assert f"<small>{shown}</small>" in body
+    assert about_it in body
 
 
 async def test_every_limit_names_its_rule_and_its_decision() -> None:
@@ -143,11 +169,15 @@ async def test_a_member_without_limits_reads_of_none() -> None:
     assert ["share"] == [limit.kind for limit in page.limits]
 
 
-async def test_one_tap_extension_is_offered_to_sessions_that_began_with_one(app: UseCases) -> None:
-    await app.join(ANA)
-    await app.join_by_voucher(BEN)
-    await app.join_by_card(CAI)
-    assert [True, False, False] == [my_page(app, mac).can_extend for mac in (ANA, BEN, CAI)]
+@pytest.mark.parametrize(
+    ("join", "expected"),
+    [(UseCases.join, True), (UseCases.join_by_voucher, False), (UseCases.join_by_card, False)],
+)
+async def test_one_tap_extension_is_offered_to_sessions_that_began_with_one(
+    app: UseCases, join: Callable[[UseCases, MacAddress], Awaitable[AccountId]], expected: bool
+) -> None:
+    await join(app, ANA)
+    assert expected is my_page(app).can_extend
 
 
 async def test_each_form_on_the_account_page_has_its_own_token(app: UseCases) -> None:

@@ -57,14 +57,10 @@ def test_the_terms_are_in_the_readers_language_where_they_have_it() -> None:
     assert TermsText("en", "Be quiet.") == page_notices.terms_text(alone, "ca", ENGLISH)
 
 
-def test_the_default_terms_exist_in_every_language() -> None:
-    view = terms_of(TermsText("en", TERMS))
-    for translations in renderer().translations.values():
-        told = page_notices.terms_text(view, translations.language.tag, translations)
-        assert (translations.language.tag, translations.language.tag == "en") == (
-            told.language,
-            told.text == TERMS,
-        )
+@pytest.mark.parametrize("tag", ["en", "fr", "es", "ca", "ar"])
+def test_the_default_terms_exist_in_every_language(tag: str) -> None:
+    told = page_notices.terms_text(terms_of(TermsText("en", TERMS)), tag, renderer().translations[tag])
+    assert (tag, tag == "en") == (told.language, told.text == TERMS)
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,14 @@
 """The splash page: typed values are kept except passphrases, and the device to evict can be chosen."""
 
+from collections.abc import Awaitable, Callable
+from functools import partial
+
 import pytest
 
 from captive_portal import splash
 from captive_portal.splash import Typed
 from node.app.views import CodeTyped, DeviceView, Full, Refused
+from node.units import AccountId, MacAddress
 from tests.fakes.portal_server import GUEST_RULES, context, joining, portal_node, rendered
 from tests.fakes.use_cases import ANA, BEN, HOUR_MS, UseCases
 
@@ -27,14 +31,24 @@ def test_an_address_may_contain_a_code_or_a_card() -> None:
     assert splash.NOTHING == splash.begun(context())
 
 
-async def test_a_returning_person_is_told_what_ended(app: UseCases) -> None:
-    assert "" == splash.word_for(app.guest(ANA))
-    await app.join(ANA)
+def test_a_new_device_is_told_nothing() -> None:
+    assert "" == splash.word_for(portal_node().use_cases().guest(ANA))
+
+
+@pytest.mark.parametrize(
+    ("join", "word"),
+    [
+        (UseCases.join, "expired"),
+        (UseCases.join_by_card, "expired"),
+        (partial(UseCases.join_by_voucher, lasts_ms=HOUR_MS), "code-over"),
+    ],
+)
+async def test_a_returning_person_is_told_what_ended(
+    app: UseCases, join: Callable[[UseCases, MacAddress], Awaitable[AccountId]], word: str
+) -> None:
+    await join(app, ANA)
     await app.expire(ANA)
-    assert "expired" == splash.word_for(app.guest(ANA))
-    await app.join_by_voucher(BEN, lasts_ms=HOUR_MS)
-    await app.expire(BEN)
-    assert "code-over" == splash.word_for(app.guest(BEN))
+    assert word == splash.word_for(app.guest(ANA))
 
 
 async def test_a_session_that_ended_before_its_voucher_is_over_and_the_code_is_not(app: UseCases) -> None:
