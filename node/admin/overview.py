@@ -214,6 +214,6 @@ class OverviewViews:
         is_live = "live" in asked.query
         objections = sum(not objection.answer for objection in self._backend.content.objections())
         page = overview_page(
-            self._backend.overview(asked.words), around, is_live=is_live, objections=objections
+            self._backend.overview(asked.translations), around, is_live=is_live, objections=objections
         )
         return AdminResponse(page, refresh_s=LIVE_S if is_live else 0)

@@ -138,7 +138,7 @@ class PeopleViews:
         notice: str = "",
         status: int = 200,
     ) -> AdminResponse:
-        person = self._people.person(account[:QUERY_CHARS_MAX], asked.words)
+        person = self._people.person(account[:QUERY_CHARS_MAX], asked.translations)
         if person is None:
             return not_there(
                 gettext_lazy("There is no such account here."),

@@ -30,8 +30,8 @@ class AdminRequest:
     signed: Signed
     origin: str = ""
     """Origin in the browser's address bar: ``http://192.0.2.7:2081``."""
-    words: Translator = ENGLISH
-    """Translations of the page."""
+    translations: Translator = ENGLISH
+    """In the language of the page."""
 
     @property
     def proof(self) -> str:

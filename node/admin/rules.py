@@ -161,7 +161,7 @@ class RulesViews:
         status: int = 200,
     ) -> AdminResponse:
         """The editor with a draft and the result of its check."""
-        check = await self._backend.check_rules(text, asked.words)
+        check = await self._backend.check_rules(text, asked.translations)
         return self._page(
             asked, draft=text, replacing=replacing, check=check, notice=notice, version=version, status=status
         )
@@ -178,7 +178,7 @@ class RulesViews:
         status: int = 200,
     ) -> AdminResponse:
         page = rules_page(
-            self._backend.rule_sentences(asked.words),
+            self._backend.rule_sentences(asked.translations),
             self._backend.rule_file(),
             self._backend.rule_versions(),
             page_layout(asked, self._backend.site(), "/rules"),

@@ -205,8 +205,8 @@ class AdminServer:
             return self.other_origin(request)
         # The Host header was checked before.
         origin = f"http://{request.headers.get('Host', '')}"
-        words = self._renderer.translations_for(self._language(request).language.tag)
-        asked = AdminRequest(request.path, dict(request.query), fields, cookie, signed, origin, words)
+        translations = self._renderer.translations_for(self._language(request).language.tag)
+        asked = AdminRequest(request.path, dict(request.query), fields, cookie, signed, origin, translations)
         response = await self._send(request, await route.answer(asked))
         if route.path == SIGN_OUT:
             response.del_cookie(COOKIE, path="/", httponly=True, samesite="Strict")
