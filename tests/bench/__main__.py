@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from types import ModuleType
 
-from tests.bench import admit, fairness, footprint, forward, join, meter, portal, siege, table
+from tests.bench import admit, fairness, footprint, forward, join, latency, meter, portal, siege, table
 from tests.bench.figures import Figures, missing, say, taken
 from tests.lab.netns import missing_for_namespaces
 
@@ -15,6 +15,7 @@ BENCHES: dict[str, ModuleType] = {
     "meter": meter,
     "admit": admit,
     "fairness": fairness,
+    "latency": latency,
     "portal": portal,
     "join": join,
     "footprint": footprint,

@@ -41,7 +41,7 @@ class BulkLoad:
         return {"opened": wanted, "left": left}
 
     def _open(self, address: str, far: str) -> None:
-        flow = socket.socket()
+        flow = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
         flow.setblocking(False)
         flow.bind((address, 0))
         with contextlib.suppress(BlockingIOError):

@@ -1,6 +1,5 @@
 """One line, 25 accounts that all transfer at full rate, one of them with 64 connections."""
 
-import json
 import time
 from collections.abc import Sequence
 
@@ -71,9 +70,7 @@ def arrived(place: SingleRouter, people: ClientProcess, *, upwards: bool) -> lis
     if upwards:
         counted = place.internet.counted()
         return [counted.get(far(device), {}).get("arrived", 0) for device in people.devices]
-    listed = json.loads(people.place.run("nft", "-j", "list", "set", "netdev", "faces", "arrived"))
-    elements = [e["elem"] for item in listed["nftables"] for e in item.get("set", {}).get("elem", [])]
-    bytes_of = {element["val"]: element["counter"]["bytes"] for element in elements}
+    bytes_of = people.arrived()
     return [bytes_of.get(device.address, 0) for device in people.devices]
 
 

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from tests.bench.many_clients import VirtualDevice, many_clients
+from tests.bench.many_clients import VirtualDevice, arrived, many_clients
 from tests.bench.namespaces import keep_to_core
 from tests.bench.topology import PLAIN
 from tests.lab.internet import ROOT, Internet
 from tests.lab.netns import Lab, Namespace
-from tests.lab.village import SQUARE, Router, _plug_into_internet
+from tests.lab.village import SQUARE, Modem, Router, _plug_into_internet
 
 PORTAL = "10.77.0.1"
 FAR = "203.0.113.10"
@@ -21,12 +21,12 @@ PROBE = "http://connectivitycheck.gstatic.com/generate_204"
 
 
 class SingleRouter:
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab, modem: Modem | None = None) -> None:
         self.lab = lab
         self.internet = Internet(lab)
         self.internet.open()
         self.router = Router(lab, SQUARE)
-        _plug_into_internet(lab, self.internet, self.router)
+        _plug_into_internet(lab, self.internet, self.router, modem)
 
     def furnish(
         self,
@@ -51,8 +51,8 @@ class SingleRouter:
         place.run("nft", "-f", "-", stdin=PLAIN)
         place.sysctl(net__ipv4__ip_forward=1, net__ipv6__conf__all__forwarding=1)
 
-    def crowd(self, size: int) -> "ClientProcess":
-        return ClientProcess(*many_clients(self.lab, self.router.place, size))
+    def crowd(self, size: int, *, v6: bool = False) -> "ClientProcess":
+        return ClientProcess(*many_clients(self.lab, self.router.place, size, v6=v6))
 
 
 class ClientProcess:
@@ -81,6 +81,10 @@ class ClientProcess:
         if not line:
             raise RuntimeError("the crowd's program ended")
         return dict(json.loads(line))
+
+    def arrived(self) -> dict[str, int]:
+        """IP bytes that reached each device's address: packets dropped by a queue do not count."""
+        return arrived(self.place)
 
     def keep_to_core(self, core: int) -> None:
         keep_to_core(self._program.pid, core)

@@ -66,6 +66,23 @@ ROWS = (
     FigureRow("fairness", "use_percent", "of the shared rate in use", "%"),
     FigureRow("fairness", "lifeline_held_percent", "household-seconds that kept their lifeline", "%"),
     FigureRow(
+        "latency",
+        "light_added_ms_p50",
+        "bloated line, 24 accounts at full rate: delay added to a light one, median",
+        "ms",
+        1,
+        at_least=False,
+    ),
+    FigureRow("latency", "light_added_ms_p95", "the same, 95 of 100", "ms", 5, at_least=False),
+    FigureRow(
+        "latency", "own_added_ms_p95", "added to an account's own calls, 95 of 100", "ms", 60, at_least=False
+    ),
+    FigureRow("latency", "line_use_percent", "of the line itself in use", "%", 95),
+    FigureRow("latency", "weighted_jain", "fairness by weight meanwhile, one with 64 flows", "", 0.98),
+    FigureRow("latency", "probes_lost", "packets of the light one that were lost", ""),
+    FigureRow("latency", "none_light_added_ms_p50", "the same line without shaping: added, median", "ms"),
+    FigureRow("latency", "none_light_added_ms_p95", "the same, 95 of 100", "ms"),
+    FigureRow(
         "portal", "redirects_per_s", "redirects, 10 connections, one core", "/s", peer="peer_redirects_per_s"
     ),
     FigureRow(

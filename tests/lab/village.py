@@ -21,7 +21,7 @@ from node.identity import key_to_pem, own_node_id
 from tests.lab.agreement import MEMBERS, RULES, Settings, node_toml
 from tests.lab.internet import DNS_V4, DNS_V6, ROOT, Internet
 from tests.lab.memory_limit import MemoryLimit
-from tests.lab.netns import Lab, LabProgram
+from tests.lab.netns import Lab, LabProgram, Namespace
 from tests.lab.people import Person, settle, settle_crowd
 from tests.lab.unit_environment import unit_environment
 
@@ -211,17 +211,39 @@ class Router:
         return next((row for row in rows if row["mac"] == mac), None)
 
 
-def _plug_into_internet(lab: Lab, internet: Internet, router: Router) -> None:
-    """The uplink: a veth pair whose far end sends at the rate of the line."""
+@dataclass(frozen=True, slots=True)
+class Modem:
+    """A line with a queue of its own in each direction."""
+
+    bits: int
+    queue_bytes: int
+
+    def between(self, lab: Lab, router: Namespace, far: Namespace, port: str) -> None:
+        place = lab.namespace("modem")
+        lab.veth(router, "wan0", place, "near", offload=False)
+        lab.veth(far, port, place, "far", offload=False)
+        place.bridge("bridge")
+        for end in ("near", "far"):
+            place.plug(end, "bridge")
+            tbf = f"tbf rate {self.bits} burst 3100 limit {self.queue_bytes}"
+            place.run(*f"tc qdisc add dev {end} root {tbf}".split())
+
+
+def _plug_into_internet(lab: Lab, internet: Internet, router: Router, modem: Modem | None = None) -> None:
+    """The uplink: a veth pair whose far end sends at the rate of the line, or a modem between two."""
     site, far, port = router.site, internet.place, f"line{router.site.number}"
-    lab.veth(router.place, "wan0", far, port, offload=False)
+    if modem is None:
+        lab.veth(router.place, "wan0", far, port, offload=False)
+    else:
+        modem.between(lab, router.place, far, port)
     router.place.address("wan0", f"{site.wan_v4}/24", f"{site.wan_v6}/64")
     far_v4, far_v6 = f"10.88.{site.number}.254", f"fd88:{site.number}::fe"
     far.address(port, f"{far_v4}/24", f"{far_v6}/64")
     router.place.route(f"default via {far_v4}", f"default via {far_v6}")
     # IPv6 without address translation: the far side has a route to the LAN.
     far.route(f"{site.lan_v6.removesuffix('1')}/64 via {site.wan_v6}")
-    far.run(*f"tc qdisc add dev {port} root tbf rate {LINE_BITS} burst 6000 latency 60ms".split())
+    if modem is None:
+        far.run(*f"tc qdisc add dev {port} root tbf rate {LINE_BITS} burst 6000 latency 60ms".split())
 
 
 @dataclass

@@ -2,11 +2,13 @@
 
 import pytest
 
-from tests.bench import load, opennds
+from tests.bench import latency_probe, load, opennds
 from tests.bench.__main__ import BENCHES
 from tests.bench.bulk_load import BulkLoad
 from tests.bench.figures import Figures, jain, missing, of_total, of_tries, quantile, ratios, taken
 from tests.bench.forward import turned, worse
+from tests.bench.latency import RoundTrips, added
+from tests.bench.latency_probe import PATIENCE_S, Probe, bound
 from tests.bench.load import LoadAnswer, Press
 from tests.bench.many_clients import RANGE, ROUTER, device
 from tests.bench.opennds import CannotRun
@@ -155,3 +157,26 @@ def test_a_response_is_complete_only_with_its_whole_body() -> None:
 def test_the_bulk_load_opens_as_many_connections_as_requested() -> None:
     job = {"upwards": False, "seconds": 1, "addresses": ["a", "b"], "fars": ["x", "y"], "flows": [2, 1]}
     assert [("a", "x"), ("a", "x"), ("b", "y")] == list(BulkLoad(job)._waiting)
+
+
+def test_the_delay_that_is_added_is_the_worst_of_all_ways_and_a_lost_packet_counts_as_the_whole_wait() -> (
+    None
+):
+    idle = RoundTrips(([1.0] * 20, [2.0] * 20), ([1.0] * 20, [1.0] * 20))
+    down = RoundTrips(([3.0] * 18 + [9.0] * 2, [3.0] * 20), ([5.0] * 20, [5.0] * 20))
+    up = RoundTrips(([2.0] * 20, [2.5] * 18 + [None] * 2), ([40.0] * 20, [5.0] * 20))
+    assert 2.0 == added([down, up], idle, 0.5)
+    assert 1000 * PATIENCE_S - 2.0 == added([down, up], idle, 0.95)
+    assert 39.0 == added([down, up], idle, 0.95, own=True)
+    assert [0, 0, 2] == [each.lost for each in (idle, down, up)]
+
+
+def test_each_probe_is_answered_once_and_what_came_before_the_measurement_is_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with bound("127.0.0.1", 0) as sink:
+        monkeypatch.setattr(latency_probe, "PORT", sink.getsockname()[1])
+        monkeypatch.setattr(latency_probe, "PATIENCE_S", 0.05)
+        (trips,) = Probe([("127.0.0.1", "127.0.0.1")]).run(0.05, 0.15)
+    assert set(trips) == {None}
+    assert 4 <= len(trips) <= 6
