@@ -64,6 +64,8 @@ class Probe:
                 due += APART_S
             until = due if due < began + ends else began + ends + PATIENCE_S
             self._receive(max(0.0, until - time.monotonic()))
+        for sock in self._sockets:
+            sock.close()
         return [
             [
                 round(1000 * (came[number] - at), 3) if number in came else None
