@@ -3,18 +3,27 @@
 A class is guaranteed `rate` and borrows unused capacity in proportion to `quantum`. Both follow the same weights, so
 their sum does too. Guaranteed rates are rounded to a grid, so that a new session rarely changes the classes of
 others; their sum never exceeds the uplink.
+
+HTB serves classes within their guaranteed rate before those that borrow. Who uses less than that does not wait for
+those who transfer at full rate, because these are mostly borrowing: where all siblings are leaves, half of a share is
+guaranteed, and at least a call. Where there are pools it is the whole share, because in borrowing a pool has as many
+turns as it has classes.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from node.enforcement.plan import NO_LIMIT, ShapedClass
 from node.units import BitsPerSecond, Rates
 
 FRAME_BYTES = 1514
 QUANTUM_BYTES_MAX = 200_000
-ROUND_MS = 4
-"""Uplink time that one household with share 100 may use per round while it borrows."""
+ROUND_US, ROUND_US_MAX = 1_000, 4_000
+"""Uplink time that one household with share 100 may use per round while it borrows, and the most. It is more than the
+first where a small weight needs it, because no quantum is smaller than a frame, and for two frames: HTB gives a class
+whose packets are larger than its quantum one packet per round, whatever its weight."""
+CALL = BitsPerSecond(256_000)
+"""Guaranteed to a class with share 100 as far as its share allows: a call in both IP versions, names and a page."""
 GRID_BITS = 4
 """Leading bits of a guaranteed rate that are kept: steps of 6 to 12 %. Coarser steps leave more to borrowing, and HTB
 lends too little to pools (a child class loses its turn when its own rate comes due)."""
@@ -25,6 +34,12 @@ RATE_LEAST = BitsPerSecond(8)
 BURST_MS = 5
 BURST_BYTES_MIN = 3 * FRAME_BYTES
 BURST_BYTES_MAX = 16_000_000
+QUEUE_MS, QUEUE_AT_CEILING_US = 100, 12_500
+"""Longest queue of a class that has its share, and of one that has the line to itself. A queue as long at the ceiling
+would be 2.5 s at a 25th of the line."""
+QUEUE_BYTES_MIN, QUEUE_BYTES_MAX = 20 * FRAME_BYTES, 1_000 * FRAME_BYTES
+"""With less than the first a few downloads lose so much that the line is full of what is sent again: it passed the line
+before the queue dropped it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +54,8 @@ class HtbClass:
     cburst_bytes: int
     quantum_bytes: int
     is_leaf: bool = True
+    queue_bytes: int = QUEUE_BYTES_MIN
+    """Limit of a leaf's queue, where the queue does not limit itself by time."""
 
 
 UPLINK_MINOR = 0xFFFF
@@ -66,8 +83,26 @@ def htb_classes(
         is_leaf=False,
     )
     rendered = {UPLINK_MINOR: root}
-    _fill(rendered, by_parent, None, root, capacity, upwards=upwards)
+    _fill(rendered, by_parent, None, root, _round(classes.values(), capacity), upwards=upwards)
     return rendered
+
+
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """One round of borrowing: what a class with weight 100 may send in it."""
+
+    capacity: BitsPerSecond
+    bytes: int
+
+    def quantum(self, weight: int) -> int:
+        return max(FRAME_BYTES, min(QUANTUM_BYTES_MAX, weight * self.bytes // 100))
+
+
+def _round(classes: Iterable[ShapedClass], capacity: BitsPerSecond) -> _Round:
+    lightest = min((each.weight for each in classes), default=100)
+    per_us = capacity / 8_000_000
+    wanted = max(2 * FRAME_BYTES, 100 * FRAME_BYTES // lightest)
+    return _Round(capacity, max(FRAME_BYTES, int(ROUND_US * per_us), min(wanted, int(ROUND_US_MAX * per_us))))
 
 
 def _ceilings_only(
@@ -76,10 +111,12 @@ def _ceilings_only(
     rendered: dict[int, HtbClass] = {}
     for each in by_parent.get(None, ()):
         leaf = each.minor not in by_parent
-        own = _htb(each, None, _way(each.ceiling, upwards), NO_LIMIT, upwards=upwards, is_leaf=leaf)
+        turns = _round((each,), NO_LIMIT)
+        own = _htb(each, None, _way(each.ceiling, upwards), turns, upwards=upwards, is_leaf=leaf)
         rendered[each.minor] = own
         if not leaf:
-            _fill(rendered, by_parent, each.minor, own, own.ceil, upwards=upwards)
+            turns = _round(by_parent[each.minor], own.ceil)
+            _fill(rendered, by_parent, each.minor, own, turns, upwards=upwards)
     return rendered
 
 
@@ -123,26 +160,29 @@ def _fill(
     by_parent: Mapping[int | None, list[ShapedClass]],
     parent: int | None,
     above: HtbClass,
-    capacity: BitsPerSecond,
+    turns: _Round,
     *,
     upwards: bool,
 ) -> None:
     siblings = by_parent.get(parent, [])
-    rates = guaranteed_rates(siblings, above.rate, upwards=upwards)
+    has_pools = len(by_parent) > 1
+    shares = guaranteed_rates(siblings, above.rate, upwards=upwards)
+    rates = shares if has_pools else guaranteed_rates(siblings, above.rate, upwards=upwards, borrows=True)
     for each in siblings:
         leaf = each.minor not in by_parent
-        own = _htb(each, above.minor, rates[each.minor], capacity, upwards=upwards, is_leaf=leaf)
+        own = _htb(each, above.minor, rates[each.minor], turns, upwards=upwards, is_leaf=leaf)
+        own = replace(own, queue_bytes=_queue(shares[each.minor], own.ceil))
         rendered[each.minor] = own
         if not leaf:
-            _fill(rendered, by_parent, each.minor, own, capacity, upwards=upwards)
+            _fill(rendered, by_parent, each.minor, own, turns, upwards=upwards)
 
 
 def guaranteed_rates(
-    siblings: list[ShapedClass], available: int, *, upwards: bool
+    siblings: list[ShapedClass], available: int, *, upwards: bool, borrows: bool = False
 ) -> dict[int, BitsPerSecond]:
-    """`rate` of each sibling: its floor, or its weighted part of what is available if that is more. The sum does not
-    exceed `available`, except for the minimum of one byte per second each. If floors do not fit, they shrink before
-    lifelines do."""
+    """`rate` of each sibling: its floor, or its weighted part of what is available if that is more; with `borrows` half
+    of that part, but a call at least. The sum does not exceed `available`, except for the minimum of one byte per second
+    each. If floors do not fit, they shrink before lifelines do."""
     floors = {c.minor: _way(c.floor, upwards) for c in siblings}
     promised = sum(floors.values())
     if promised > available:
@@ -153,6 +193,11 @@ def guaranteed_rates(
     rates = {c.minor: max(least, floors[c.minor], c.weight * unit) for c in siblings}
     while sum(rates.values()) > available and unit:
         unit //= 2
+        rates = {c.minor: max(least, floors[c.minor], c.weight * unit) for c in siblings}
+    if borrows:
+        # Not less than floors that are below the share: what exceeds the guaranteed rates is shared by weight alone.
+        within = [-(-floors[c.minor] // c.weight) for c in siblings if floors[c.minor] <= c.weight * unit]
+        unit = min(unit, max(_grid(unit // 2), CALL // 100, *within))
         rates = {c.minor: max(least, floors[c.minor], c.weight * unit) for c in siblings}
     return {
         c.minor: BitsPerSecond(max(least, min(rates[c.minor], _way(c.ceiling, upwards)))) for c in siblings
@@ -177,14 +222,12 @@ def _htb(
     each: ShapedClass,
     parent: int | None,
     rate: BitsPerSecond,
-    capacity: BitsPerSecond,
+    turns: _Round,
     *,
     upwards: bool,
     is_leaf: bool,
 ) -> HtbClass:
-    ceil = BitsPerSecond(max(rate, min(capacity, _way(each.ceiling, upwards))))
-    quantum = each.weight * capacity * ROUND_MS // (100 * 8 * 1000)
-    smallest = FRAME_BYTES * max(1, each.weight) // 100
+    ceil = BitsPerSecond(max(rate, min(turns.capacity, _way(each.ceiling, upwards))))
     return HtbClass(
         minor=each.minor,
         parent_minor=parent,
@@ -192,7 +235,8 @@ def _htb(
         ceil=ceil,
         burst_bytes=_burst(rate),
         cburst_bytes=_burst(ceil),
-        quantum_bytes=max(FRAME_BYTES, smallest, min(QUANTUM_BYTES_MAX, quantum)),
+        quantum_bytes=turns.quantum(each.weight),
+        queue_bytes=_queue(0, ceil),
         is_leaf=is_leaf,
     )
 
@@ -204,6 +248,11 @@ def _grid(unit: int) -> int:
 
 def _burst(rate: int) -> int:
     return min(BURST_BYTES_MAX, max(BURST_BYTES_MIN, rate * BURST_MS // 8000))
+
+
+def _queue(share: int, ceil: int) -> int:
+    wanted = max(share * QUEUE_MS // 8_000, ceil * QUEUE_AT_CEILING_US // 8_000_000)
+    return min(QUEUE_BYTES_MAX, max(QUEUE_BYTES_MIN, wanted))
 
 
 def _way(rates: Rates, upwards: bool) -> BitsPerSecond:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from node.enforcement.plan import Leaf
-from node.enforcement.shares import FRAME_BYTES, HtbClass
+from node.enforcement.shares import QUEUE_BYTES_MIN, HtbClass
 from node.netlink import (
     NLM_F_ACK,
     NLM_F_CREATE,
@@ -25,15 +25,12 @@ from node.units import BitsPerSecond
 Action = Literal["add-root", "delete-root", "set-class", "delete-class", "set-leaf", "resize-leaf"]
 
 HTB_MAJOR = 1
-LEAF_DELAY_MS = 100
-"""Longest queue of a leaf, at the class's ceiling."""
-LEAF_BYTES_MIN, LEAF_BYTES_MAX = 32 * FRAME_BYTES, 1_000 * FRAME_BYTES
-FQ_CODEL_FLOWS, FQ_CODEL_PACKETS = 64, 1_000
+FQ_CODEL_FLOWS, FQ_CODEL_PACKETS = 64, 2_000
 """Hash buckets and packets of an fq_codel leaf. With the kernel's defaults 1,000 leaves take 74 MB on each interface
 while they are empty, with these 10 MB."""
-FQ_CODEL_MEMORY_FACTOR, FQ_CODEL_MEMORY_MIN = 2, 262_144
-"""Of fq_codel's `memory_limit`, to the bytes of frames: it counts whole buffers, 2,304 bytes for a full frame, and must
-hold some merged segments of 64 kB."""
+FQ_CODEL_MS, FQ_CODEL_MEMORY_MIN, FQ_CODEL_MEMORY_MAX = 100, 512 << 10, 4 << 20
+"""fq_codel's `memory_limit`: so much time at the class's ceiling, twice, because it counts whole buffers, 2,304 bytes for
+a full frame. The least holds three packets of each of 64 flows, and some merged segments of 64 kB."""
 
 TCMSG = struct.Struct("=BBHiIII")
 """struct tcmsg of linux/rtnetlink.h: family, two of padding, interface, handle, parent, info."""
@@ -56,6 +53,7 @@ class TcChange:
     htb: HtbClass | None = None
     leaf: Leaf | None = None
     limit_bytes: int = 0
+    """Of a bfifo all that waits in it, of an fq_codel its `memory_limit`."""
 
 
 def changes(
@@ -78,11 +76,17 @@ def changes(
         yield TcChange("set-class", minor, htb)
         if not htb.is_leaf:
             continue
-        limit = leaf_limit(htb.ceil)
+        limit = _limit(leaf, htb)
         if minor in gone or minor not in before or not before[minor].is_leaf:
             yield TcChange("set-leaf", minor, None, leaf, limit)
-        elif leaf_limit(before[minor].ceil) != limit or not before[minor].ceil:
+        elif _limit(leaf, before[minor]) != limit or not before[minor].ceil:
             yield TcChange("resize-leaf", minor, None, leaf, limit)
+
+
+def _limit(leaf: Leaf, htb: HtbClass) -> int:
+    if leaf == "bfifo":
+        return htb.queue_bytes
+    return max(FQ_CODEL_MEMORY_MIN, min(FQ_CODEL_MEMORY_MAX, 2 * htb.ceil * FQ_CODEL_MS // 8_000))
 
 
 def _gone(before: Mapping[int, HtbClass], after: Mapping[int, HtbClass]) -> set[int]:
@@ -104,11 +108,6 @@ def _children_first(gone: Iterable[int], before: Mapping[int, HtbClass]) -> list
         return 0 if above is None or above not in before else 1 + depth(above)
 
     return sorted(gone, key=depth, reverse=True)
-
-
-def leaf_limit(ceil: BitsPerSecond) -> int:
-    """Bytes that are sent within `LEAF_DELAY_MS` at `ceil`."""
-    return max(LEAF_BYTES_MIN, min(LEAF_BYTES_MAX, ceil * LEAF_DELAY_MS // 8_000))
 
 
 def as_text(change: TcChange, interface: str) -> str:
@@ -167,14 +166,14 @@ def _root_attributes(kind: str) -> bytes:
         init = struct.pack("=IIIII", HTB_VERSION, HTB_RATE_TO_QUANTUM, 0, 0, 0)
         return _kind(kind) + attribute(TCA_OPTIONS, attribute(TCA_HTB_INIT, init))
     if kind in {"fq_codel", "bfifo"}:
-        return leaf_attributes("fq_codel" if kind == "fq_codel" else "bfifo", LEAF_BYTES_MIN, is_new=True)
+        return leaf_attributes("fq_codel" if kind == "fq_codel" else "bfifo", QUEUE_BYTES_MIN, is_new=True)
     return _kind(kind)
 
 
 def leaf_attributes(leaf: Leaf, limit_bytes: int, *, is_new: bool) -> bytes:
     if leaf == "bfifo":
         return _kind(leaf) + attribute(TCA_OPTIONS, struct.pack("=I", limit_bytes))
-    options = {TCA_FQ_CODEL_MEMORY_LIMIT: _memory_limit(limit_bytes)}
+    options = {TCA_FQ_CODEL_MEMORY_LIMIT: limit_bytes}
     if is_new:
         options |= {TCA_FQ_CODEL_LIMIT: FQ_CODEL_PACKETS, TCA_FQ_CODEL_FLOWS: FQ_CODEL_FLOWS}
     packed = b"".join(attribute(key, struct.pack("=I", value)) for key, value in options.items())
@@ -185,11 +184,7 @@ def _leaf_text(change: TcChange) -> str:
     if change.leaf == "bfifo":
         return f"bfifo limit {change.limit_bytes}"
     made = f" limit {FQ_CODEL_PACKETS} flows {FQ_CODEL_FLOWS}" if change.action == "set-leaf" else ""
-    return f"fq_codel{made} memory_limit {_memory_limit(change.limit_bytes)}"
-
-
-def _memory_limit(limit_bytes: int) -> int:
-    return max(FQ_CODEL_MEMORY_MIN, FQ_CODEL_MEMORY_FACTOR * limit_bytes)
+    return f"fq_codel{made} memory_limit {change.limit_bytes}"
 
 
 def _htb_options(htb: HtbClass) -> bytes:

@@ -3,11 +3,13 @@
 import struct
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from node.enforcement.plan import Leaf
 from node.enforcement.shares import HtbClass
-from node.enforcement.tc import TCMSG, TcChange, as_message, as_text, changes, leaf_limit
+from node.enforcement.tc import TCMSG, TcChange, as_message, as_text, changes
 from node.netlink import HEADER, find_attribute, messages
 from node.units import BitsPerSecond
 
@@ -32,7 +34,7 @@ def test_the_first_plan_adds_the_root_then_parents_then_children_with_their_queu
         " burst 4542 cburst 25000 quantum 20000",
         "class replace dev lan0 parent 1:ffff classid 1:11 htb rate 1000000bit ceil 40000000bit"
         " burst 4542 cburst 25000 quantum 20000",
-        "qdisc replace dev lan0 parent 1:11 bfifo limit 500000",
+        "qdisc replace dev lan0 parent 1:11 bfifo limit 30280",
     ] == told(None, {0xFFFF: ROOT, 0x11: htb(0x11)})
 
 
@@ -121,12 +123,6 @@ def test_no_shaping_removes_the_root() -> None:
     assert ["qdisc delete dev lan0 root"] == told({0x11: htb(0x11)}, None)
 
 
-def test_a_plain_queue_holds_a_tenth_of_a_second_and_never_too_little() -> None:
-    assert 500_000 == leaf_limit(BitsPerSecond(40_000_000))
-    assert 32 * 1514 == leaf_limit(BitsPerSecond(64_000))
-    assert 1_000 * 1514 == leaf_limit(BitsPerSecond(10_000_000_000))
-
-
 def test_messages_carry_rates_beyond_32_bits() -> None:
     fast = htb(0x11, rate=100_000_000_000)
     ((kind, sequence, payload),) = messages(
@@ -144,11 +140,12 @@ def test_a_message_puts_a_class_below_its_parent_and_the_top_class_below_the_roo
         assert (7, 0x1_0011, expected) == (ifindex, handle, above)
 
 
-def test_a_queue_is_resized_when_its_ceiling_changes_and_not_made_again() -> None:
+@pytest.mark.parametrize(("leaf", "limit"), [("bfifo", 40_000), ("fq_codel", 2_000_000)])
+def test_a_queue_is_resized_when_its_length_changes_and_not_made_again(leaf: Leaf, limit: int) -> None:
     before = {0xFFFF: ROOT, 0x11: htb(0x11)}
-    slower = replace(htb(0x11), ceil=BitsPerSecond(10_000_000))
-    assert [("set-class", 0), ("resize-leaf", 125_000)] == [
-        (change.action, change.limit_bytes) for change in changes(before, {**before, 0x11: slower}, "bfifo")
+    faster = replace(htb(0x11), ceil=BitsPerSecond(80_000_000), queue_bytes=40_000)
+    assert [("set-class", 0), ("resize-leaf", limit)] == [
+        (change.action, change.limit_bytes) for change in changes(before, {**before, 0x11: faster}, leaf)
     ]
 
 
@@ -156,13 +153,13 @@ def test_fair_queueing_gets_few_flows_and_little_memory() -> None:
     made, resized = (
         TcChange(action, 0x11, None, "fq_codel", 500_000) for action in ("set-leaf", "resize-leaf")
     )
-    assert "qdisc replace dev lan0 parent 1:11 fq_codel limit 1000 flows 64 memory_limit 1000000" == as_text(
+    assert "qdisc replace dev lan0 parent 1:11 fq_codel limit 2000 flows 64 memory_limit 500000" == as_text(
         made, "lan0"
     )
-    assert "qdisc replace dev lan0 parent 1:11 fq_codel memory_limit 1000000" == as_text(resized, "lan0")
+    assert "qdisc replace dev lan0 parent 1:11 fq_codel memory_limit 500000" == as_text(resized, "lan0")
     for change, flags, options in (
-        (made, 0x700, {2: 1_000, 5: 64, 9: 1_000_000}),
-        (resized, 0x500, {9: 1_000_000}),
+        (made, 0x700, {2: 2_000, 5: 64, 9: 500_000}),
+        (resized, 0x500, {9: 500_000}),
     ):
         packed = as_message(change, ifindex=7, sequence=3)
         ((kind, _, payload),) = messages(packed)
