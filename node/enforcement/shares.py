@@ -4,10 +4,10 @@ A class is guaranteed `rate` and borrows unused capacity in proportion to `quant
 their sum does too. Guaranteed rates are rounded to a grid, so that a new session rarely changes the classes of
 others; their sum never exceeds the uplink.
 
-HTB serves classes within their guaranteed rate before those that borrow. Who uses less than that does not wait for
-those who transfer at full rate, because these are mostly borrowing: where all siblings are leaves, half of a share is
-guaranteed, and at least a call. Where there are pools it is the whole share, because in borrowing a pool has as many
-turns as it has classes.
+HTB serves classes within their guaranteed rate before those that borrow. A household that uses less than that does not
+wait for those who transfer at full rate, because these are mostly borrowing: where all siblings are leaves, half of a
+share is guaranteed, and at least a call. Where there are pools it is the whole share, because in borrowing a pool has
+as many turns as it has classes.
 """
 
 from collections.abc import Iterable, Mapping
@@ -88,7 +88,7 @@ def htb_classes(
 
 
 @dataclass(frozen=True, slots=True)
-class _Round:
+class BorrowingRound:
     """One round of borrowing: what a class with weight 100 may send in it."""
 
     capacity: BitsPerSecond
@@ -98,11 +98,13 @@ class _Round:
         return max(FRAME_BYTES, min(QUANTUM_BYTES_MAX, weight * self.bytes // 100))
 
 
-def _round(classes: Iterable[ShapedClass], capacity: BitsPerSecond) -> _Round:
+def _round(classes: Iterable[ShapedClass], capacity: BitsPerSecond) -> BorrowingRound:
     lightest = min((each.weight for each in classes), default=100)
     per_us = capacity / 8_000_000
     wanted = max(2 * FRAME_BYTES, 100 * FRAME_BYTES // lightest)
-    return _Round(capacity, max(FRAME_BYTES, int(ROUND_US * per_us), min(wanted, int(ROUND_US_MAX * per_us))))
+    return BorrowingRound(
+        capacity, max(FRAME_BYTES, int(ROUND_US * per_us), min(wanted, int(ROUND_US_MAX * per_us)))
+    )
 
 
 def _ceilings_only(
@@ -160,7 +162,7 @@ def _fill(
     by_parent: Mapping[int | None, list[ShapedClass]],
     parent: int | None,
     above: HtbClass,
-    turns: _Round,
+    turns: BorrowingRound,
     *,
     upwards: bool,
 ) -> None:
@@ -222,7 +224,7 @@ def _htb(
     each: ShapedClass,
     parent: int | None,
     rate: BitsPerSecond,
-    turns: _Round,
+    turns: BorrowingRound,
     *,
     upwards: bool,
     is_leaf: bool,

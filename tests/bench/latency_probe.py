@@ -48,7 +48,7 @@ def echo(addresses: list[str]) -> None:
                 sock.sendto(data, sender)
 
 
-class Probe:
+class LatencyProbe:
     def __init__(self, pairs: list[tuple[str, str]]) -> None:
         self._sockets = [bound(source, 0) for source, _ in pairs]
         for sock, (_, far) in zip(self._sockets, pairs, strict=True):
@@ -95,7 +95,7 @@ def main() -> None:
         echo(rest)
         return
     job: dict[str, Any] = json.loads(rest[0])
-    print(json.dumps(Probe(job["pairs"]).run(job["begins"], job["ends"])), flush=True)
+    print(json.dumps(LatencyProbe(job["pairs"]).run(job["begins"], job["ends"])), flush=True)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from tests.bench.bulk_load import BulkLoad
 from tests.bench.figures import Figures, jain, missing, of_total, of_tries, quantile, ratios, taken
 from tests.bench.forward import turned, worse
 from tests.bench.latency import RoundTrips, added
-from tests.bench.latency_probe import PATIENCE_S, Probe, bound
+from tests.bench.latency_probe import PATIENCE_S, LatencyProbe, bound
 from tests.bench.load import LoadAnswer, Press
 from tests.bench.many_clients import RANGE, ROUTER, device
 from tests.bench.opennds import CannotRun
@@ -177,6 +177,6 @@ def test_each_probe_is_answered_once_and_what_came_before_the_measurement_is_lef
     with bound("127.0.0.1", 0) as sink:
         monkeypatch.setattr(latency_probe, "PORT", sink.getsockname()[1])
         monkeypatch.setattr(latency_probe, "PATIENCE_S", 0.05)
-        (trips,) = Probe([("127.0.0.1", "127.0.0.1")]).run(0.05, 0.15)
+        (trips,) = LatencyProbe([("127.0.0.1", "127.0.0.1")]).run(0.05, 0.15)
     assert set(trips) == {None}
     assert 4 <= len(trips) <= 6

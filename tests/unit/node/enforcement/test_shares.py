@@ -148,7 +148,7 @@ def test_a_pools_ceiling_is_for_all_of_it_when_the_uplinks_speed_is_unknown() ->
 
 
 def test_where_nobody_is_in_a_pool_half_of_a_share_is_guaranteed_but_a_call_at_least() -> None:
-    """Who transfers at full rate then borrows most of the time, and who uses less does not wait for them."""
+    """Households that transfer at full rate then borrow most of the time, and one that uses less does not wait for them."""
     few = classes(*(one(m) for m in range(1, 5)))
     assert {4_915_200} == {few[m].rate for m in range(1, 5)}
     many = classes(*(one(m) for m in range(1, 101)))
