@@ -3,14 +3,11 @@
 import asyncio
 import sys
 
-from node.control.reconciler import TICK_S
-from tests.fakes.portal_server import open_portal_server, portal_node
+from tests.fakes.portal_server import open_portal_server
 
 
 async def serve() -> None:
-    node = portal_node()
-    node.tick_s = TICK_S  # as in a real node, so that nothing else is measured
-    async with open_portal_server(node) as server:
+    async with open_portal_server() as server:
         sys.stdout.write(f"{server.port}\n")
         sys.stdout.flush()
         await asyncio.Event().wait()

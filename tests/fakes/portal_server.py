@@ -11,6 +11,7 @@ from captive_portal.forms import Tokens, boot_name
 from captive_portal.page_context import PortalPage
 from captive_portal.request_context import RequestContext
 from captive_portal.server import Portal, portal_renderer
+from node.control.reconciler import TICK_S
 from node.units import MacAddress, Milliseconds
 from node.web.connections import Caller, Limits, SocketAddresses
 from node.web.language_choice import ENGLISH_ONLY, PageLanguage
@@ -96,7 +97,12 @@ def portal_node(
 ) -> AppFixture:
     """A node of the community Vall Verda; `settings` are others of the section ``node``."""
     node = AppFixture(
-        joining=joining, rules=rules, rules_text=rules_text, members=members, session_ms=session_ms
+        joining=joining,
+        rules=rules,
+        rules_text=rules_text,
+        members=members,
+        session_ms=session_ms,
+        tick_s=TICK_S,
     )
     node.configure("community", name="Vall Verda")
     node.configure("portal", host=HOST)

@@ -292,6 +292,7 @@ class UseCases:
         wanted, applier = self.node.kernel.read_count + 3, self.loop._plan_applier
         async with asyncio.timeout(DEADLINE_S):
             while self.node.kernel.read_count < wanted or not applier.is_done:
+                self.loop._hurry.set()  # the next turn need not wait for the interval
                 await asyncio.sleep(0.001)
 
     async def expire(self, mac: MacAddress) -> None:
@@ -383,7 +384,7 @@ class AppFixture:
         """Since when the uplink is down."""
         self.portal_url = ""
         self.services: tuple[ServiceView, ...] = ()
-        self._session_ms, self.tick_s = session_ms, tick_s
+        self._session_ms, self._tick_s = session_ms, tick_s
         self._lives = itertools.count(1)
         self.config: NodeConfig = parsed_settings()
         self.member_directory: MemberDirectory = directory_of(members)
@@ -446,7 +447,7 @@ class AppFixture:
             ),
             guest_account=guest_account,
             session_ms=self._session_ms,
-            tick_s=self.tick_s,
+            tick_s=self._tick_s,
         )
         return loop
 
