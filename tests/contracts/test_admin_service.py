@@ -152,10 +152,7 @@ async def test_new_terms_are_shown_at_the_portal(office: AdminBrowser) -> None:
         "/terms", **{"replacing": field_in(page, "replacing"), "text-en": "Be kind, and share."}
     )
     community = office.app.portal.community()
-    assert ("Be kind, and share.", "2") == (
-        community.terms_texts[0].text,
-        community.terms_version,
-    )
+    assert ("Be kind, and share.", "2") == (community.terms_texts[0].text, community.terms_version)
 
 
 async def test_a_notice_is_shown_at_the_portal_until_it_is_removed(office: AdminBrowser) -> None:

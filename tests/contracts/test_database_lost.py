@@ -526,12 +526,12 @@ async def test_a_database_of_another_node_is_not_used(world: World, tmp_path: Pa
 
 async def test_a_copy_does_not_sign_in_an_admin_who_signed_out(world: World) -> None:
     async with world.life():
-        await StoredArchive(world.store).keep_fact("admin_sign_in", "somebody")
+        await StoredArchive(world.store).save_state("admin_sign_in", "somebody")
         await world.copied()
-        await StoredArchive(world.store).keep_fact("admin_sign_in", "")
+        await StoredArchive(world.store).save_state("admin_sign_in", "")
     is_deleted(world.path)
     async with world.life():
-        assert "" == await StoredArchive(world.store).fact("admin_sign_in")
+        assert "" == await StoredArchive(world.store).state("admin_sign_in")
 
 
 async def test_a_removed_journal_is_restarted_with_a_new_copy(

@@ -293,7 +293,7 @@ async def test_a_node_without_a_copy_yet_starts_with_the_rules_in_its_database(
     records = StoredArchive(store)
     try:
         assert None is records.last_rules()
-        await records.keep_rules("2026-11-24", "an edit", "1", RULES)
+        await records.save_rules("2026-11-24", "an edit", "1", RULES)
         files.members.write_text("".join(f'[[account]]\nid = "a{n}"\n' for n in range(200)))
         with pytest.raises(InvalidFile):
             files.open()
