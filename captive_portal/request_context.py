@@ -1,4 +1,5 @@
-"""Request context: one HTTP request with its client and language, and the possible outcomes."""
+"""Request context: one HTTP request with its client and language, and the possible outcomes with their header fields:
+no caching, and a strict Content-Security-Policy."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,6 +7,7 @@ from typing import Literal
 from urllib.parse import urlencode
 
 from captive_portal import forms
+from captive_portal.capport import CACHE_CONTROL
 from captive_portal.page_context import CHOICE, PageContext, PortalPage, page_context
 from node.app.account import AccountService
 from node.app.views import CommunityView, GuestView
@@ -13,6 +15,9 @@ from node.governance.sentences import describe
 from node.governance.translations import ENGLISH, Translator
 from node.units import MacAddress
 from node.web.language_choice import ENGLISH_ONLY, PageLanguage
+
+Fields = tuple[tuple[str, str], ...]
+"""HTTP header fields of a response."""
 
 Word = Literal["", "expired", "code-over", "known", "unanswered", "terms-changed", "stale", "old", "out"]
 """Message at the top of the first page: what has just happened, or that the device is already known."""
@@ -112,3 +117,30 @@ class RequestContext:
 
     def judged(self, purpose: str, form: forms.Form) -> forms.Judgement:
         return self.tokens.judge(purpose, self.device, form["token"])
+
+
+def page_fields(lang: str, policy: str) -> Fields:
+    """Header fields of a page in this language; `policy` is its Content-Security-Policy."""
+    return (
+        ("Content-Type", "text/html; charset=utf-8"),
+        ("Content-Language", lang),
+        ("Vary", "Accept-Language"),
+        ("Content-Security-Policy", policy),
+        # Not "no-referrer": browsers would then send "Origin: null" with the portal's own forms.
+        ("Referrer-Policy", "same-origin"),
+        ("X-Content-Type-Options", "nosniff"),
+        ("X-Frame-Options", "DENY"),
+        ("Cache-Control", "no-store"),
+    )
+
+
+def document_fields(document: Download) -> Fields:
+    """Header fields of a document for programs, or of a file to save."""
+    fields: Fields = (
+        ("Content-Type", document.content_type),
+        ("Cache-Control", CACHE_CONTROL),
+        ("X-Content-Type-Options", "nosniff"),
+    )
+    if not document.file_name:
+        return fields
+    return (*fields, ("Content-Disposition", f'attachment; filename="{document.file_name}"'))

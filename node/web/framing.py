@@ -10,6 +10,8 @@ _REQUEST_LINE = re.compile(rb"([A-Z]{1,16}) (?:" + _TARGET + rb") HTTP/1\.([01])
 # As strict as RFC 9112 section 5, so that the library finds no error (and writes no long log entry).
 _FIELDS = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*(?:\r\n|\Z))*")
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,9})[ \t]*(?:\r\n|\Z)")
+# The library answers any other expectation by itself, without the pages and limits of the site.
+_EXPECT_OTHER = re.compile(rb"\r\nexpect:(?![ \t]*100-continue[ \t]*(?:\r\n|\Z))")
 _METHODS = frozenset({b"GET", b"HEAD", b"POST"})
 _REASONS = {
     400: b"Bad Request",
@@ -17,6 +19,7 @@ _REASONS = {
     411: b"Length Required",
     413: b"Content Too Large",
     414: b"URI Too Long",
+    417: b"Expectation Failed",
     431: b"Request Header Fields Too Large",
     503: b"Service Unavailable",
 }
@@ -44,6 +47,8 @@ def measure(head: bytes, *, lines_max: int, body_bytes_max: int) -> tuple[int, i
         return 405, 0
     if b"\r\ntransfer-encoding:" in lower:
         return 411, 0
+    if _EXPECT_OTHER.search(lower):
+        return 417, 0
     lengths = lower.count(b"\r\ncontent-length:")
     if not lengths:
         return 0, 0

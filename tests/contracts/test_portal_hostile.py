@@ -105,6 +105,8 @@ async def test_one_device_cannot_use_all_connections(
         (b"GET http://a:99999999/ HTTP/1.1\r\nHost: a\r\n\r\n", {302, 400}),
         (b"GET * HTTP/1.1\r\nHost: a\r\n\r\n", {302, 400}),
         (b"GET / HTTP/1.1\r\nHost : a\r\nbroken header\r\n\r\n", {400}),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nExpect: the unexpected\r\n\r\n", {417}),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n", {100}),
         (b"GET / HTTP/1.1\r\nHost: a\r\n folded: yes\r\n\r\n", {400}),
         (b"GET / HTTP/1.1\r\nAuthorization: Basic %%%%====\r\nHost: a\r\n\r\n", {302}),
         (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n", {0}),

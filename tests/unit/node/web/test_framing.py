@@ -24,6 +24,10 @@ LINES_MAX, BODY_BYTES_MAX = 64, 16_384
         (b"POST /join HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 5", (400, 0)),
         (b"POST /join HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked", (411, 0)),
         (b"PUT / HTTP/1.1\r\nHost: a", (405, 0)),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue \r\nContent-Length: 5", (0, 5)),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nexpect: 100-continue, x", (417, 0)),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nExpect: x", (417, 0)),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nExpect:", (417, 0)),
         (b"GET http://captive.apple.com/x HTTP/1.1\r\nHost: a", (0, 0)),
         (b"GET http://captive.apple.com:80 HTTP/1.1\r\nHost: a", (0, 0)),
         (b"GET http://captive.apple.com:99999/ HTTP/1.1\r\nHost: a", (400, 0)),
@@ -56,7 +60,7 @@ def test_the_size_of_a_head_is_checked_before_it_is_parsed(head: bytes, expected
 @given(st.binary(max_size=300))
 def test_no_bytes_raise(head: bytes) -> None:
     status, octets = measure(head, lines_max=LINES_MAX, body_bytes_max=BODY_BYTES_MAX)
-    assert status in {0, 400, 405, 411, 413, 431}
+    assert status in {0, 400, 405, 411, 413, 417, 431}
     assert 0 <= octets <= BODY_BYTES_MAX
 
 
