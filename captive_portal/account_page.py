@@ -7,9 +7,8 @@ from datetime import datetime
 from typing import Literal
 
 from captive_portal import forms, page_notices
-from captive_portal.page_context import PageContext
 from captive_portal.page_notices import PageNotice
-from captive_portal.request_context import RequestContext
+from captive_portal.request_context import PageContext, RequestContext
 from node.accounts.objections import Objection
 from node.app.views import DeviceCode, DeviceView, IntroductionRequest, Outage, RefusalReason, Refused
 from node.governance.allowance import Allowance, Bound

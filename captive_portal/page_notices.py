@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from captive_portal.page_context import shortened
+from captive_portal.request_context import shortened
 from node.accounts.notices import TEXT_CHARS_MAX, TITLE_CHARS_MAX, Notice
 from node.accounts.terms import TermsText
 from node.app.views import CommunityView

@@ -20,21 +20,21 @@ from captive_portal import capport, forms, info_pages, probes
 from captive_portal.actions import ACTIONS, run_action
 from captive_portal.callers import DISPUTED, ELSEWHERE, Callers
 from captive_portal.fast_path import FastPath, fast_request
-from captive_portal.page_context import CHOICE, PortalPage
 from captive_portal.request_context import (
+    CHOICE,
     Download,
     Fields,
     LanguageChange,
     Outcome,
     PageResponse,
+    PortalPage,
     Redirect,
     RequestContext,
     SplashResponse,
     document_fields,
     page_fields,
 )
-from captive_portal.splash import word_for
-from captive_portal.splash_cache import SplashCache
+from captive_portal.splash import SplashCache, word_for
 from captive_portal.views import FOR_ALL, FOR_DEVICES, View
 from node.app.account import AccountService
 from node.app.views import CommunityView

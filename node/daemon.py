@@ -20,9 +20,7 @@ from typing import IO
 from captive_portal.capport import api_uri
 from captive_portal.certificate_files import CertificateFiles
 from captive_portal.https import HttpsListener
-from captive_portal.leases import LeaseFile
-from captive_portal.link import LinkCallers
-from captive_portal.neighbours import KernelNeighbours, NeighbourNews
+from captive_portal.neighbours import KernelNeighbours, LeaseFile, LinkCallers, NeighbourNews
 from captive_portal.probes import probe_hosts
 from captive_portal.senders import FrameSenders
 from captive_portal.server import Portal

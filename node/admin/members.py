@@ -3,8 +3,7 @@
 import hashlib
 from dataclasses import dataclass, replace
 
-from node.admin.fields import FormView, TypedForm
-from node.admin.pagination import ListPage, paginate
+from node.admin.fields import FormView, ListPage, TypedForm, paginate
 from node.admin.routes import (
     AdminRedirect,
     AdminRequest,

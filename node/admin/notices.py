@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 from node.accounts.notices import TEXT_CHARS_MAX, TITLE_CHARS_MAX, Notice, NoticeText
 from node.accounts.terms import is_language
-from node.admin.fields import FormView, TypedForm
-from node.admin.pagination import ListPage, paginate
+from node.admin.fields import FormView, ListPage, TypedForm, paginate
 from node.admin.routes import (
     AdminRedirect,
     AdminRequest,

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from node.accounts.objections import ANSWER_CHARS_MAX, Objection
-from node.admin.fields import FormView, TypedForm
-from node.admin.pagination import ListPage, paginate
+from node.admin.fields import FormView, ListPage, TypedForm, paginate
 from node.admin.routes import (
     AdminRedirect,
     AdminRequest,

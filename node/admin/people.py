@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from node.accounts.codes import Code, read_code
-from node.admin.fields import FormView, TypedForm, long_ago
-from node.admin.pagination import ListPage, paginate
+from node.admin.fields import FormView, ListPage, TypedForm, long_ago, paginate
 from node.admin.routes import (
     AdminRedirect,
     AdminRequest,

@@ -12,8 +12,7 @@ from node.accounts.vouchers import (
     Batch,
     VoucherState,
 )
-from node.admin.fields import FormView, TypedForm
-from node.admin.pagination import ListPage, paginate
+from node.admin.fields import FormView, ListPage, TypedForm, paginate
 from node.admin.routes import (
     EVERYONE_SIGNED_IN,
     AdminRedirect,

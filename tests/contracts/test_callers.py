@@ -15,9 +15,7 @@ from typing import Protocol
 import pytest
 
 from captive_portal.callers import DISPUTED, ELSEWHERE, Callers
-from captive_portal.leases import LeaseFile
-from captive_portal.link import LinkCallers
-from captive_portal.neighbours import CACHE_MS, KernelNeighbours, NeighbourNews
+from captive_portal.neighbours import CACHE_MS, KernelNeighbours, LeaseFile, LinkCallers, NeighbourNews
 from captive_portal.senders import FrameSenders
 from node.enforcement.nft import SENDERS, TABLE_NAME
 from node.units import MacAddress

@@ -8,7 +8,7 @@ import pytest
 
 from captive_portal import info_pages, splash
 from captive_portal.forms import LANGUAGE
-from captive_portal.page_context import PageContext
+from captive_portal.request_context import PageContext
 from captive_portal.server import portal_renderer
 from node.accounts.notices import Notice, NoticeText
 from node.accounts.terms import TermsText

@@ -8,8 +8,7 @@ from functools import cache
 
 from captive_portal.callers import DISPUTED, ELSEWHERE
 from captive_portal.forms import Tokens, boot_name
-from captive_portal.page_context import PortalPage
-from captive_portal.request_context import RequestContext
+from captive_portal.request_context import PortalPage, RequestContext
 from captive_portal.server import Portal, portal_renderer
 from node.control.reconciler import TICK_S
 from node.units import MacAddress, Milliseconds

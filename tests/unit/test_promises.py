@@ -16,7 +16,7 @@ import mesh.discovery
 import mesh.messages
 import mesh.service
 import mesh.transport
-from captive_portal import certificate_files, certificates, forms, https, link, server
+from captive_portal import certificate_files, certificates, forms, https, neighbours, server
 from node import toml_reader
 from node.accounts import (
     cards,
@@ -91,7 +91,7 @@ PROMISES: tuple[tuple[str, str, object, object], ...] = (
     (PORTAL, "`answer_s`, for the answer to be made and taken | 30.0", Limits().answer_s, 30),
     (PORTAL, "`idle_s`, between two requests | 15.0", Limits().idle_s, 15),
     (PORTAL, "`requests` on one connection | 1000", Limits().requests, 1_000),
-    (PORTAL, "log at most once in ten minutes", link.LOGGED_EVERY_S, 600),
+    (PORTAL, "log at most once in ten minutes", neighbours.LOGGED_EVERY_S, 600),
     (CHANGES, "stranger asks 20 times a second, all together 200, a member's device 50",
      (dns_limits.PER_STRANGER, dns_limits.STRANGERS_TOGETHER, dns_limits.PER_MEMBER), (20, 200, 50)),
     (CHANGES, "after ten minutes without joining a tunnel", dns_limits.FULL_RATE_SECONDS, 600),

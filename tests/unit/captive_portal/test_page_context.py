@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from captive_portal.page_context import Text, contact_link, page_context, paragraphs
+from captive_portal.request_context import Text, contact_link, page_context, paragraphs
 from node.web.language_choice import ENGLISH, Language, PageLanguage
 from tests.fakes.portal_server import portal_node
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from captive_portal import splash
 from captive_portal.forms import JOIN, LANGUAGE
-from captive_portal.page_context import PortalPage
-from captive_portal.splash_cache import DEVICES_MAX, SPLASHES_MAX, SplashCache
+from captive_portal.request_context import PortalPage
+from captive_portal.splash import DEVICES_MAX, SPLASHES_MAX, SplashCache
 from node.accounts.notices import Notice, NoticeText
 from node.accounts.terms import TermsText
 from node.lan.mdns_services import ServiceView

@@ -3,7 +3,7 @@
 import json
 from datetime import datetime
 
-from captive_portal import status
+from captive_portal import views
 from node.app.views import DeviceView, GuestView
 from node.governance.allowance import Allowance, Bound, QuotaLeft
 from node.units import NO_USAGE, Rates, Usage
@@ -18,7 +18,7 @@ MONTH = QuotaLeft("guests-month", 60, 15, datetime(2025, 7, 1))
 def test_an_admitted_guest_reads_every_limit_with_its_rule() -> None:
     allowance = Allowance(SHARE, FLOOR, EVENING, (MONTH,))
     guest = GuestView("admitted", "guest-1", Usage(7, 3), allowance, 60, 45, (DEVICE,))
-    facts = json.loads(status.document(guest))
+    facts = json.loads(views.status_document(guest))
     assert ("admitted", "guest-1", {"down": 7, "up": 3}, 45, 60, 1) == tuple(
         facts[key] for key in ("state", "account", "used_bytes", "bytes_left", "seconds_left", "devices")
     )
@@ -38,14 +38,14 @@ def test_an_admitted_guest_reads_every_limit_with_its_rule() -> None:
 
 
 def test_a_captive_device_reads_that_it_is_not_admitted() -> None:
-    facts = json.loads(status.document(GuestView("waiting", None, NO_USAGE, None, None, None)))
+    facts = json.loads(views.status_document(GuestView("waiting", None, NO_USAGE, None, None, None)))
     assert ("waiting", None, [], []) == (facts["state"], facts["account"], facts["limits"], facts["quotas"])
 
 
 def test_no_device_reads_another_ones_hardware_address() -> None:
     """The page says how many devices share the account; hardware addresses stay on the node."""
     guest = GuestView("admitted", "a", NO_USAGE, None, None, None, (DEVICE, DEVICE))
-    document = status.document(guest)
+    document = views.status_document(guest)
     assert b"02:00" not in document
     expected = {"name": "phone", "is_this": True, "is_online": True, "idle_s": 3}
     assert [expected, expected] == json.loads(document)["device_list"]

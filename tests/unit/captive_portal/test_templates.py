@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from captive_portal import info_pages, splash
-from captive_portal.page_context import PageContext
+from captive_portal.request_context import PageContext
 from tests.fakes.portal_server import context, rendered, renderer
 
 TEMPLATES = Path(__file__).parents[3] / "captive_portal/templates"

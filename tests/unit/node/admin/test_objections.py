@@ -1,9 +1,8 @@
 """The forms below objections: each objection has its own, and typed text is kept only in that one."""
 
 from node.accounts.objections import Objection
-from node.admin.fields import FormView
+from node.admin.fields import FormView, paginate
 from node.admin.objections import ObjectionsPage
-from node.admin.pagination import paginate
 from node.admin.routes import PageLayout
 from node.app.signin import ADMIN
 from node.config.model import SiteInfo

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.admin.pagination import paginate
+from node.admin.fields import paginate
 
 
 @given(st.integers(0, 300), st.integers(1, 60))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from captive_portal import info_pages
-from captive_portal.page_context import PageContext
+from captive_portal.request_context import PageContext
 from captive_portal.server import portal_renderer
 from node.web.translations import CATALOGUE_BYTES_MAX, LANGUAGES_MAX, read_catalogues
 
