@@ -92,7 +92,7 @@ class CertificateFiles:
                     "the portal's certificate is in use until %s", self.certificate and self.certificate.ends
                 )
             except NodeError as error:
-                self.broken = f"{error.message}; {error.mend}"
+                self.broken = f"{error.message}; {error.fix}"
                 log.warning("the portal's certificate cannot be used: %s", error)
         elif self.context is not None and self.context.session_stats()["number"] > SESSIONS_MAX:
             self._forget_sessions()

@@ -1,21 +1,15 @@
 """IP address to hardware address on the LAN, by one request to the kernel (rtnetlink(7))."""
 
-import asyncio
 import errno
 import ipaddress
-import logging
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
-from captive_portal.callers import DISPUTED, ELSEWHERE, AddressClaims, Claims, warning
-from captive_portal.senders import FrameSenders
 from node.errors import NodeError
 from node.netlink import NLM_F_REQUEST, SEQUENCE_MASK, attribute, find_attribute, message, messages
 from node.units import MacAddress
-from node.web.connections import Caller, SocketAddresses
 
 CACHE_MS = 500
 """An address that moves to another device is resolved to it after this."""
@@ -178,138 +172,3 @@ def _packed(address: str, index: int) -> bytes | None:
         return None
     mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
     return (mapped or parsed).packed
-
-
-# IPv4 address to device, from dnsmasq's lease file.
-
-FILE_BYTES_MAX = 4_000_000
-"""About 40,000 leases; a larger file is not read."""
-
-
-def read_leases(text: str) -> dict[str, MacAddress]:
-    """By IPv4 address, from lines of ``expiry hardware-address address name client-id`` (dnsmasq(8)). DHCPv6
-    lines and clients without an Ethernet address are skipped."""
-    found: dict[str, MacAddress] = {}
-    for line in text.splitlines():
-        words = line.split()
-        if len(words) >= 4 and len(words[1]) == 17 and words[1].count(":") == 5 and "." in words[2]:
-            found[words[2]] = MacAddress(words[1].lower())
-    return found
-
-
-class LeaseFile:
-    """The current lease file. A missing file means no leases."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._stamp = (0, 0)
-        self.holders: Mapping[str, MacAddress] = {}
-
-    def look(self) -> None:
-        """Reads the file if it changed; can take some milliseconds, so not on the event loop."""
-        try:
-            found = self._path.stat()
-            stamp = found.st_mtime_ns, found.st_size
-            if stamp == self._stamp:
-                return
-            self._stamp = stamp
-            text = self._path.read_text("ascii", "replace") if found.st_size <= FILE_BYTES_MAX else ""
-        except OSError:
-            self._stamp, text = (0, 0), ""
-        self.holders = read_leases(text)
-
-
-# Identifies clients on the LAN from the kernel and the DHCP leases, and detects addresses that two devices
-# claim.
-
-LOOK_EVERY_S = 1.0
-
-
-LOGGED_EVERY_S = 600.0
-
-
-log = logging.getLogger(__name__)
-
-
-class LinkCallers:
-    """Implements `Callers` for one LAN interface; `run` watches leases and claims until cancelled."""
-
-    def __init__(
-        self,
-        neighbours: KernelNeighbours,
-        senders: FrameSenders,
-        leases: LeaseFile,
-        *,
-        news: Callable[[], NeighbourNews],
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._neighbours, self._senders, self._leases = neighbours, senders, leases
-        self._news, self._clock = news, clock
-        self._heard, self._claims = AddressClaims(), Claims()
-        self._logged = -LOGGED_EVERY_S
-
-    def caller(self, ends: SocketAddresses) -> Caller:
-        """The neighbour table gives the device of the address; the frames must come from that device."""
-        device = self._neighbours.mac_of(ends.address)
-        if device is None:
-            return ELSEWHERE
-        sends = self._senders.sends(device, ends)
-        if sends is False:
-            # The address may have moved to another device a moment ago.
-            device = self._neighbours.mac_of(ends.address, is_fresh=True)
-            sends = device is not None and self._senders.sends(device, ends)
-        if device is None or sends is None:
-            return DISPUTED  # no second claim, but the sender cannot be verified
-        if not sends:
-            return self._disputed(ends.address)
-        self._heard.add(device)
-        if self._is_leased_to_another(ends.address, device):
-            return self._disputed(ends.address)
-        return Caller(device)
-
-    def is_disputed(self, address: str, device: MacAddress) -> bool:
-        holder = self._neighbours.mac_of(address)
-        if holder in {None, device} and not self._is_leased_to_another(address, device):
-            return False
-        self._disputed(address)
-        return True
-
-    def warnings(self) -> tuple[str, ...]:
-        told = warning(self._claims.lately(self._clock()))
-        return (told,) if told else ()
-
-    async def run(self) -> None:
-        """Reads leases and neighbour notifications until cancelled."""
-        loop, news = asyncio.get_running_loop(), self._news()
-        loop.add_reader(news.fileno(), self._hear, news)
-        try:
-            while True:
-                await asyncio.to_thread(self._leases.look)
-                self._log()
-                await asyncio.sleep(LOOK_EVERY_S)
-        finally:
-            loop.remove_reader(news.fileno())
-            news.close()
-
-    def close(self) -> None:
-        self._neighbours.close()
-        self._senders.close()
-
-    def _is_leased_to_another(self, address: str, device: MacAddress) -> bool:
-        return self._heard.is_lease_of_another(self._leases.holders.get(address), device)
-
-    def _disputed(self, address: str) -> Caller:
-        self._claims.claimed(address, self._clock())
-        return DISPUTED
-
-    def _hear(self, news: NeighbourNews) -> None:
-        now = self._clock()
-        for address, device in news.read():
-            self._claims.seen(address, device, now)
-
-    def _log(self) -> None:
-        now = self._clock()
-        told = warning(self._claims.lately(now))
-        if told and now - self._logged >= LOGGED_EVERY_S:
-            self._logged = now
-            log.warning("%s", told)

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from mesh.messages import Malformed
+from mesh.node_certificates import community_mark
 from mesh.ports import Roster
-from mesh.trust import community_mark
 from node.identity import SHORT_CHARS, is_node_id
 from node.multicast_dns import HEAD_OCTETS, OCTETS_MAX, sound
 from node.rate_limit import TokenBucket

@@ -14,11 +14,11 @@ from mesh.announcement import Address, Announcement, ConfiguredPeer
 from mesh.directory import Directory
 from mesh.discovery import Discovery, Self
 from mesh.messages import VERSION, Hello, Keepalive, decode, encode
+from mesh.node_certificates import is_member
 from mesh.peering import GREETING_MAX, KEEPALIVE_EVERY
 from mesh.ports import PageCache, PeerView, Roster, UsageLedger
 from mesh.replicator import OwnCell, Replicator
 from mesh.transport import Dialer, DialFailed, Link, Listener, RefusedByPeer, WrongNode, contexts
-from mesh.trust import is_member
 from node.identity import human_form, own_node_id
 from node.units import Monotonic, NodeId
 

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mesh.announcement import Address
 from mesh.messages import FRAME_BYTES_MAX
-from mesh.trust import leaf_certificate, node_id_from_certificate, wrapper_ca
+from mesh.node_certificates import leaf_certificate, node_id_from_certificate, wrapper_ca
 from node.errors import NodeError
 from node.identity import key_to_pem
 from node.units import NodeId
@@ -383,7 +383,7 @@ def _listen(port: int) -> socket.socket:
     try:
         listening = socket.create_server((host, port), family=family, dualstack_ipv6=both, backlog=32)
     except OSError as error:
-        mend = "if another program uses it, stop that or set another mesh port"
-        raise NodeError(f"the mesh cannot listen on port {port}: {error.strerror}", mend) from error
+        fix = "if another program uses it, stop that or set another mesh port"
+        raise NodeError(f"the mesh cannot listen on port {port}: {error.strerror}", fix) from error
     listening.setblocking(False)
     return listening

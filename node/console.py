@@ -1,7 +1,7 @@
 """The control socket: a Unix socket on which a running node answers queries, one JSON object a line.
 
 A query is ``{"ask": "status"}``, its response one line ``{"ok": true, ...}``; an error is a line ``{"ok": false,
-"message": ..., "mend": ...}``. After ``{"ask": "watch"}`` each event is a line until the client disconnects.
+"message": ..., "fix": ...}``. After ``{"ask": "watch"}`` each event is a line until the client disconnects.
 """
 
 import asyncio
@@ -147,7 +147,7 @@ class Console:
             said = answer(question)
             return {"ok": True, **(await said if inspect.isawaitable(said) else said)}
         except NodeError as error:
-            return _no(error.message, error.mend)
+            return _no(error.message, error.fix)
 
     async def _watch(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await _say(writer, {"ok": True})
@@ -273,8 +273,8 @@ def _read_object(line: bytes) -> dict[str, Any] | None:
     return question if isinstance(question, dict) else None
 
 
-def _no(message: str, mend: str) -> dict[str, Any]:
-    return {"ok": False, "message": message, "mend": mend}
+def _no(message: str, fix: str) -> dict[str, Any]:
+    return {"ok": False, "message": message, "fix": fix}
 
 
 def _encode(value: Mapping[str, Any]) -> bytes:

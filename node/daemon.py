@@ -19,8 +19,10 @@ from typing import IO
 
 from captive_portal.capport import api_uri
 from captive_portal.certificate_files import CertificateFiles
+from captive_portal.client_identification import LinkCallers
+from captive_portal.dhcp_leases import LeaseFile
 from captive_portal.https import HttpsListener
-from captive_portal.neighbours import KernelNeighbours, LeaseFile, LinkCallers, NeighbourNews
+from captive_portal.neighbours import KernelNeighbours, NeighbourNews
 from captive_portal.probes import probe_hosts
 from captive_portal.senders import FrameSenders
 from captive_portal.server import Portal
@@ -60,7 +62,7 @@ from node.memory_tuning import memory_allowed, trim_regularly
 from node.storage.data_inventory import WHOLE_INVENTORY
 from node.storage.database import Store
 from node.storage.repository import StoredArchive, StoredPageCache, StoredRepository
-from node.supervision import Parts, supervise
+from node.task_supervision import Parts, supervise
 from node.units import NodeId
 from node.web.connections import Limits
 
@@ -358,7 +360,7 @@ def main(config_path: Path) -> int:
             sys.stderr.write(f"{invalid}\n")
             return 2
         except NodeError as trouble:
-            sys.stderr.write(f"{trouble.message}\n  fix: {trouble.mend}\n")
+            sys.stderr.write(f"{trouble.message}\n  fix: {trouble.fix}\n")
             return 2
         try:
             return asyncio.run(until_told(node))

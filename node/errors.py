@@ -17,7 +17,7 @@ class Finding:
     line: int
     """1 is the first line; 0 when the finding is about the file as a whole."""
     message: str
-    mend: str
+    fix: str
 
     @property
     def is_error(self) -> bool:
@@ -25,16 +25,16 @@ class Finding:
 
     def __str__(self) -> str:
         where = f"line {self.line}: " if self.line else ""
-        return f"{where}{self.code}: {self.message} Fix: {self.mend}"
+        return f"{where}{self.code}: {self.message} Fix: {self.fix}"
 
 
 class NodeError(Exception):
     """A failure at run time: what failed, and what to do about it."""
 
-    def __init__(self, message: str, mend: str) -> None:
-        super().__init__(f"{message} ({mend})")
+    def __init__(self, message: str, fix: str) -> None:
+        super().__init__(f"{message} ({fix})")
         self.message = message
-        self.mend = mend
+        self.fix = fix
 
 
 class Fatal(NodeError):

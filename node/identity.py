@@ -92,15 +92,15 @@ def key_to_pem(private: Ed25519PrivateKey) -> bytes:
 
 def key_from_pem(pem: bytes) -> Ed25519PrivateKey:
     """The key in `pem`. Raises ValueError with what to do for any other content."""
-    mend = "put the node's own key file back, or remove it to start as a new node"
+    fix = "put the node's own key file back, or remove it to start as a new node"
     if len(pem) > PEM_BYTES_MAX:
-        raise ValueError(f"the key file is larger than {PEM_BYTES_MAX} bytes; {mend}")
+        raise ValueError(f"the key file is larger than {PEM_BYTES_MAX} bytes; {fix}")
     try:
         private = load_pem_private_key(pem, password=None)
     except (ValueError, TypeError) as error:
-        raise ValueError(f"the key file cannot be read; {mend}") from error
+        raise ValueError(f"the key file cannot be read; {fix}") from error
     if not isinstance(private, Ed25519PrivateKey):
-        raise ValueError(f"the key file holds a key that is not Ed25519; {mend}")
+        raise ValueError(f"the key file holds a key that is not Ed25519; {fix}")
     return private
 
 

@@ -44,15 +44,15 @@ def open_keyring(community_file: Path, node_file: Path) -> Keyring:
 
 
 def _community_key(path: Path) -> bytes:
-    mend = "copy it from another node, or run 'procomu init'"
+    fix = "copy it from another node, or run 'procomu init'"
     try:
         secret = bytes.fromhex(path.read_text().strip())
     except OSError as error:
-        raise NodeError(f"{path} cannot be read: {error.strerror}", mend) from error
+        raise NodeError(f"{path} cannot be read: {error.strerror}", fix) from error
     except ValueError as error:
-        raise NodeError(f"{path} is not a key in hexadecimal", mend) from error
+        raise NodeError(f"{path} is not a key in hexadecimal", fix) from error
     if len(secret) < SECRET_BYTES_MIN:
-        raise NodeError(f"{path} is too short for a key", mend)
+        raise NodeError(f"{path} is too short for a key", fix)
     return secret
 
 

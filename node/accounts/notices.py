@@ -156,7 +156,7 @@ def notice_findings(notice: Notice) -> tuple[Finding, ...]:
         found.append(("A language is there twice.", "keep one text for each language"))
     for text in notice.texts[:LANGUAGES_MAX]:
         found += _text(text)
-    return tuple(Finding("notice", 0, message, mend) for message, mend in found)
+    return tuple(Finding("notice", 0, message, fix) for message, fix in found)
 
 
 def _place_and_audience(notice: Notice) -> list[tuple[str, str]]:

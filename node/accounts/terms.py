@@ -67,8 +67,8 @@ class TermsStore:
             message = gettext_lazy(
                 "There are {number} versions of the terms already.", number=len(self._versions)
             )
-            mend = gettext_lazy("nobody reads so many; change them less often")
-            findings = (Finding("terms", 0, message, mend),)
+            fix = gettext_lazy("nobody reads so many; change them less often")
+            findings = (Finding("terms", 0, message, fix),)
         if findings:
             return findings
         current = self.current
@@ -104,7 +104,7 @@ def terms_findings(texts: tuple[TermsText, ...]) -> tuple[Finding, ...]:
         if len(text.text) > TERMS_CHARS_MAX:
             message = f"The terms in {text.language:.40} have {len(text.text)} characters."
             found.append((message, f"write at most {TERMS_CHARS_MAX}"))
-    return tuple(Finding("terms", 0, message, mend) for message, mend in found)
+    return tuple(Finding("terms", 0, message, fix) for message, fix in found)
 
 
 def is_language(text: str) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
-from node.accounting.leases import Lease, SavedLease, rebased_lease
+from node.accounting.session_leases import Lease, SavedLease, rebased_lease
 from node.accounts.codes import RANDOM_BYTES, Code, make_code
 from node.characters import is_name
 from node.errors import Finding
@@ -126,7 +126,7 @@ def batch_findings(batch: Batch, count: int) -> tuple[Finding, ...]:
             f"write at most {ISSUER_CHARS_MAX} characters",
         ),
     )
-    return tuple(Finding("voucher", 0, message, mend) for is_wrong, message, mend in checks if is_wrong)
+    return tuple(Finding("voucher", 0, message, fix) for is_wrong, message, fix in checks if is_wrong)
 
 
 # All issued vouchers, indexed by code fingerprint, account and batch.
@@ -239,8 +239,8 @@ class VoucherStore:
             message = gettext_lazy(
                 "The node keeps {number} vouchers and can keep {most}.", number=len(self), most=VOUCHERS_MAX
             )
-            mend = gettext_lazy("issue fewer, or wait until old ones are forgotten")
-            findings = (Finding("voucher", 0, message, mend),)
+            fix = gettext_lazy("issue fewer, or wait until old ones are forgotten")
+            findings = (Finding("voucher", 0, message, fix),)
         return findings
 
     def generate(self, count: int) -> tuple[GeneratedVoucher, ...]:

@@ -96,7 +96,7 @@ class TypedForm:
     def take(self, findings: Iterable[Finding], name: str) -> None:
         """Adds findings as errors of one field."""
         for finding in findings:
-            self.refuse(name, in_a_row(finding.message, as_sentence(finding.mend)))
+            self.refuse(name, in_a_row(finding.message, as_sentence(finding.fix)))
 
     def view(self) -> FormView:
         return FormView(self.values, self.errors)

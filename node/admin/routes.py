@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from node.app.signin import ROLES, Role, Signed, form_proof, label_text
+from node.app.admin_sessions import ROLES, Role, Signed, csrf_token_for, label_text
 from node.config.model import SiteInfo
 from node.errors import Finding
 from node.governance.translations import ENGLISH, Translator, as_sentence, gettext_lazy
@@ -34,8 +34,8 @@ class AdminRequest:
     """In the language of the page."""
 
     @property
-    def proof(self) -> str:
-        return form_proof(self.cookie)
+    def csrf_token(self) -> str:
+        return csrf_token_for(self.cookie)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class PageLayout:
 
     site: SiteInfo
     signed: Signed
-    proof: str
+    csrf_token: str
     """CSRF token for every form."""
     here: str
     """Path of the navigation entry that the page belongs to."""
@@ -57,7 +57,7 @@ class LanguageSwitch:
     offered: tuple[Language, ...]
     back: str
     """Path to return to, with its query."""
-    proof: str
+    csrf_token: str
     """CSRF token of the session; empty without one."""
 
 
@@ -103,22 +103,22 @@ class TroublePage:
     template = "trouble.html"
     title: str
     message: str
-    mend: str
+    fix: str
 
 
 def page_layout(asked: AdminRequest, site: SiteInfo, here: str) -> PageLayout:
     """Layout data for the response to `asked`."""
-    return PageLayout(site, asked.signed, asked.proof, here)
+    return PageLayout(site, asked.signed, asked.csrf_token, here)
 
 
-def not_there(message: str, mend: str) -> AdminResponse:
+def not_there(message: str, fix: str) -> AdminResponse:
     """404: the number or name in the request does not exist."""
-    return AdminResponse(TroublePage(gettext_lazy("Not found"), message, mend), 404)
+    return AdminResponse(TroublePage(gettext_lazy("Not found"), message, fix), 404)
 
 
 def refused(finding: Finding) -> AdminResponse:
     """404 with the message of a finding."""
-    return not_there(finding.message, as_sentence(finding.mend))
+    return not_there(finding.message, as_sentence(finding.fix))
 
 
 def number_in(query: Mapping[str, str], name: str) -> int:

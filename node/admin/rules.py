@@ -127,8 +127,8 @@ class RulesViews:
             return self._page(asked, notice="saved" if "saved" in asked.query else "")
         text = self._backend.rule_version_text(number)
         if text is None:
-            mend = gettext_lazy("Choose one of the versions on the rules page.")
-            return not_there(gettext_lazy("There is no version {number} of the rules.", number=number), mend)
+            fix = gettext_lazy("Choose one of the versions on the rules page.")
+            return not_there(gettext_lazy("There is no version {number} of the rules.", number=number), fix)
         return await self._draft(asked, text, notice="version", version=number)
 
     async def _propose(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:

@@ -10,7 +10,6 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from aiohttp import web
 
-from node.admin.access import AccessViews
 from node.admin.members import MembersViews
 from node.admin.notices import NoticesViews
 from node.admin.objections import ObjectionsViews
@@ -28,10 +27,11 @@ from node.admin.routes import (
     TroublePage,
 )
 from node.admin.rules import RulesViews
+from node.admin.sessions import AccessViews
 from node.admin.terms import TermsViews
 from node.admin.vouchers import VouchersViews
 from node.app.admin import AdminService
-from node.app.signin import SESSION_LIFE, TOKEN_CHARS_MAX, Signed, form_proof, is_own_form
+from node.app.admin_sessions import SESSION_LIFE, TOKEN_CHARS_MAX, Signed, csrf_token_for, is_csrf_token
 from node.errors import NodeError
 from node.governance.translations import as_sentence, gettext_lazy
 from node.web.application import application, is_same_origin, serving
@@ -198,10 +198,10 @@ class AdminServer:
             return self._page(request, SignInPage(token="", is_refused=False), 401)
         if signed.role not in route.roles:
             message = gettext_lazy("You are signed in to issue vouchers only.")
-            mend = gettext_lazy("Ask an admin to do it or to give you another link.")
-            return self._trouble(request, 403, gettext_lazy("Not allowed"), message, mend)
+            fix = gettext_lazy("Ask an admin to do it or to give you another link.")
+            return self._trouble(request, 403, gettext_lazy("Not allowed"), message, fix)
         cookie, fields = _cookie(request), await _fields(request)
-        if request.method == "POST" and not is_own_form(cookie, fields.get("proof", "")):
+        if request.method == "POST" and not is_csrf_token(cookie, fields.get("csrf_token", "")):
             return self.other_origin(request)
         # The Host header was checked before.
         origin = f"http://{request.headers.get('Host', '')}"
@@ -220,7 +220,7 @@ class AdminServer:
         """Also before signing in, when there is no session and so no token."""
         fields, cookie = await _fields(request), _cookie(request)
         is_signed_in = self._backend.who(cookie) is not None
-        if is_signed_in and not is_own_form(cookie, fields.get("proof", "")):
+        if is_signed_in and not is_csrf_token(cookie, fields.get("csrf_token", "")):
             return self.other_origin(request)
         response = _see_other(self._own_page(fields.get("back", "")))
         offered = [language.tag for language in self._language(request).offered]
@@ -245,17 +245,17 @@ class AdminServer:
         return True
 
     def other_host(self, request: web.Request) -> web.Response:
-        mend = gettext_lazy("Use the node’s address, or localhost.")
+        fix = gettext_lazy("Use the node’s address, or localhost.")
         message = gettext_lazy("These pages do not have that address.")
-        return self._trouble(request, 421, gettext_lazy("Wrong address"), message, mend)
+        return self._trouble(request, 421, gettext_lazy("Wrong address"), message, fix)
 
     def is_own_origin(self, request: web.Request) -> bool:
         return is_same_origin(request.headers.get("Host", ""), request.headers)
 
     def other_origin(self, request: web.Request) -> web.Response:
-        mend = gettext_lazy("Open the page again and send the form from there.")
+        fix = gettext_lazy("Open the page again and send the form from there.")
         message = gettext_lazy("This form does not come from these pages.")
-        return self._trouble(request, 403, gettext_lazy("Not accepted"), message, mend)
+        return self._trouble(request, 403, gettext_lazy("Not accepted"), message, fix)
 
     def no_page(self, request: web.Request, methods: str) -> web.Response:
         if self._signed(request) is None:
@@ -280,7 +280,7 @@ class AdminServer:
 
     def unavailable(self, request: web.Request, error: NodeError) -> web.Response:
         title = gettext_lazy("That did not work")
-        return self._trouble(request, 503, title, as_sentence(error.message), as_sentence(error.mend))
+        return self._trouble(request, 503, title, as_sentence(error.message), as_sentence(error.fix))
 
     def _refusal(self, status: int) -> bytes:
         """A complete HTTP response to data that is not a valid request."""
@@ -310,18 +310,16 @@ class AdminServer:
         body = await asyncio.to_thread(self._rendered, request, answer.page)
         return self._html(request, body, answer.status)
 
-    def _trouble(
-        self, request: web.Request, status: int, title: str, message: str, mend: str
-    ) -> web.Response:
-        return self._page(request, TroublePage(title, message, mend), status)
+    def _trouble(self, request: web.Request, status: int, title: str, message: str, fix: str) -> web.Response:
+        return self._page(request, TroublePage(title, message, fix), status)
 
     def _page(self, request: web.Request, page: SitePage, status: int = 200) -> web.Response:
         return self._html(request, self._rendered(request, page), status)
 
     def _rendered(self, request: web.Request, page: SitePage) -> bytes:
         chosen, cookie = self._language(request), _cookie(request)
-        proof = form_proof(cookie) if cookie else ""
-        switch = LanguageSwitch(chosen.offered, _back(request), proof)
+        csrf_token = csrf_token_for(cookie) if cookie else ""
+        switch = LanguageSwitch(chosen.offered, _back(request), csrf_token)
         return self._renderer.render(page, chosen.language.tag, switch=switch)
 
     def _html(self, request: web.Request, body: bytes, status: int) -> web.Response:

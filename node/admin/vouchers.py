@@ -27,7 +27,7 @@ from node.admin.routes import (
 )
 from node.app.admin import AdminService
 from node.app.admin_vouchers import BatchLine, IssuedBatch, Span, VoucherOrder, VoucherView, batch_line, span
-from node.app.signin import span_text
+from node.app.issuer_grants import span_text
 from node.characters import is_name
 from node.config.model import SiteInfo
 from node.errors import UNSTORED, Finding

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from node.accounts.cards import Card
 from node.accounts.passphrases import hash_passphrase
-from node.app import signin
+from node.app import admin_sessions
 from node.app.admin_content import AdminContentService
 from node.app.admin_members import AdminMembersService
 from node.app.admin_people import AdminPeopleService
@@ -119,7 +119,7 @@ class AdminService:
         """`sign_card` returns the text of a card; `languages` the portal's languages, each with its own name."""
         self._reconciler, self._status_snapshot, self._files = reconciler, status_snapshot, files
         self._archive, self._clock, self._config = archive, clock, config
-        self._signed = signin.SignIn()
+        self._signed = admin_sessions.SignIn()
         self._versions: dict[int, _Version] = {}
         self._saving, self._hashing = asyncio.Lock(), asyncio.Lock()
         self._portal_url, self._languages = portal_url, languages
@@ -155,19 +155,19 @@ class AdminService:
     async def recall(self) -> None:
         """Restores sign-ins and rule versions; without the data folder there are none."""
         try:
-            self._signed = signin.from_text(await self._archive.state(SIGN_IN), self._clock.boot)
+            self._signed = admin_sessions.from_text(await self._archive.state(SIGN_IN), self._clock.boot)
             await self._recall_versions()
         except StorageTrouble:
             return  # reported by the control loop, which writes to the same folder every 30 seconds
 
-    async def new_link(self, signed: signin.Signed = signin.ADMIN) -> tuple[str, int]:
+    async def new_link(self, signed: admin_sessions.Signed = admin_sessions.ADMIN) -> tuple[str, int]:
         """(URL that signs in once as `signed`, seconds that it is valid)."""
         token = await self.new_token(signed)
         admin = self._config.admin
         # A wildcard address cannot be opened in a browser.
         address = str(self._config.lan.address4.ip) if admin.address in EVERY_ADDRESS else admin.address
         host = f"[{address}]" if ":" in address else address
-        return f"http://{host}:{admin.port}/sign-in?token={token}", signin.LINK_LIFE // 1000
+        return f"http://{host}:{admin.port}/sign-in?token={token}", admin_sessions.LINK_LIFE // 1000
 
     async def record_rules(self, book: ActiveRuleset, by: str) -> None:
         """Stores a ruleset that came into force, by whose action, as a rule version."""
@@ -241,43 +241,43 @@ class AdminService:
         version = self._versions.get(number)
         return None if version is None else version.text
 
-    async def new_token(self, signed: signin.Signed) -> str:
+    async def new_token(self, signed: admin_sessions.Signed) -> str:
         """Token of a one-time link that signs in as `signed`."""
         token = secrets.token_urlsafe(TOKEN_BYTES)
-        self._signed = signin.offer(self._signed, token, self._clock.monotonic(), signed)
+        self._signed = admin_sessions.offer(self._signed, token, self._clock.monotonic(), signed)
         await self._save_signed()
         return token
 
-    def sessions(self, cookie: str) -> tuple[signin.AdminSession, ...]:
+    def sessions(self, cookie: str) -> tuple[admin_sessions.AdminSession, ...]:
         """All sessions; the one of `cookie` has `is_own` set."""
-        return signin.sessions(self._signed, cookie, self._clock.monotonic())
+        return admin_sessions.sessions(self._signed, cookie, self._clock.monotonic())
 
     async def end_session(self, mark: str) -> None:
-        self._signed = signin.end(self._signed, mark)
+        self._signed = admin_sessions.end(self._signed, mark)
         await self._save_signed()
 
     async def redeem(self, link_token: str) -> str | None:
         """Exchanges a one-time link's token for the cookie of a new session; None when used, expired or
         unknown."""
         cookie = secrets.token_urlsafe(TOKEN_BYTES)
-        after = signin.redeem(self._signed, link_token, cookie, self._clock.monotonic())
+        after = admin_sessions.redeem(self._signed, link_token, cookie, self._clock.monotonic())
         if after is None:
             return None
         self._signed = after
         await self._save_signed()
         return cookie
 
-    def who(self, cookie: str) -> signin.Signed | None:
+    def who(self, cookie: str) -> admin_sessions.Signed | None:
         """The identity of a session cookie; None without a valid session."""
-        return signin.who(self._signed, cookie, self._clock.monotonic())
+        return admin_sessions.who(self._signed, cookie, self._clock.monotonic())
 
     async def sign_out(self, cookie: str) -> None:
-        self._signed = signin.sign_out(self._signed, cookie)
+        self._signed = admin_sessions.sign_out(self._signed, cookie)
         await self._save_signed()
 
     async def _save_signed(self) -> None:
         try:
-            await self._archive.save_state(SIGN_IN, signin.to_text(self._signed, self._clock.boot))
+            await self._archive.save_state(SIGN_IN, admin_sessions.to_text(self._signed, self._clock.boot))
         except StorageTrouble:
             return  # the sign-in is valid until the node restarts; the control loop reports the folder
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from node.accounts.notices import Notice, is_current, notice_findings
 from node.accounts.objections import Objection
 from node.accounts.terms import SAME_TERMS, Terms, TermsText
+from node.app.admin_sessions import Signed
 from node.app.admin_vouchers import require_writable, store, unwritable
-from node.app.signin import Signed
 from node.config import NodeConfig
 from node.config.settings import TERMS
 from node.control.reconciler import Reconciler

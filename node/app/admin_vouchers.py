@@ -16,8 +16,9 @@ from node.accounts.vouchers import (
     voucher_state,
 )
 from node.accounts.vouchers import IssueResult as Fresh
+from node.app.admin_sessions import Signed
 from node.app.idempotency import RANDOM_BYTES, IdempotencyKeys
-from node.app.signin import Signed, beyond, span_text
+from node.app.issuer_grants import beyond, span_text
 from node.control.reconciler import Reconciler
 from node.errors import UNSTORED, Finding, StorageTrouble
 from node.governance.translations import gettext_lazy
@@ -53,7 +54,7 @@ async def unwritable(reconciler: Reconciler) -> Finding | None:
 async def require_writable(reconciler: Reconciler) -> None:
     """As `unwritable`, but raises StorageTrouble."""
     if (refused := await unwritable(reconciler)) is not None:
-        raise StorageTrouble(refused.message, refused.mend)
+        raise StorageTrouble(refused.message, refused.fix)
 
 
 async def store(reconciler: Reconciler, changes: Iterable[Change]) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 from node.accounting.meter import Baseline
 from node.app.admin_members import AdminMembersService
+from node.app.admin_sessions import Signed, read_signed
 from node.app.admin_vouchers import AdminVouchersService, VoucherOrder, batch_line
-from node.app.signin import Signed, read_signed
 from node.app.status import StatusSnapshot
 from node.app.views import GuestView
 from node.config.model import SiteInfo
@@ -19,7 +19,7 @@ from node.governance.sentences import describe, explain
 from node.governance.times import parse_times
 from node.memory_budget import Budget
 from node.sessions import state as session_state
-from node.supervision import Parts
+from node.task_supervision import Parts
 from node.units import NO_RATES, NO_USAGE, AccountId, MacAddress, Usage, parse_duration, parse_mac
 
 WHO_CHARS_MAX = 200
@@ -126,8 +126,8 @@ class ConsoleService:
                 role or "admin", name, groups=groups, lasts=lasts, devices=devices, per_day=per_day
             )
         except ValueError as error:
-            message, _, mend = str(error).partition("; ")
-            raise NodeError(message, mend) from error
+            message, _, fix = str(error).partition("; ")
+            raise NodeError(message, fix) from error
         url, seconds = await self._admin_link(signed)
         may = signed.may_issue.sentence if signed.may_issue else ""
         return {"url": url, "expires_seconds": seconds, "who": signed.label, "may": may}
@@ -316,5 +316,5 @@ def _number(question: dict[str, Any], name: str) -> int:
 
 def _no(*findings: Finding) -> NodeError:
     return NodeError(
-        " ".join(finding.message for finding in findings), "; ".join(finding.mend for finding in findings)
+        " ".join(finding.message for finding in findings), "; ".join(finding.fix for finding in findings)
     )

@@ -5,7 +5,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from node.accounts.passphrases import FairQueue
+from node.accounts.fair_queue import FairQueue
 from node.errors import NodeError
 from node.units import MacAddress, Monotonic
 

@@ -253,7 +253,7 @@ class RuleFiles:
 
 def unreadable(trouble: NodeError) -> Finding:
     """A finding about a file that cannot be read."""
-    return Finding("file-unreadable", 0, trouble.message, trouble.mend)
+    return Finding("file-unreadable", 0, trouble.message, trouble.fix)
 
 
 def read(path: Path, bytes_max: int = FILE_BYTES_MAX) -> str:

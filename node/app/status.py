@@ -19,7 +19,7 @@ from node.governance.sentences import allowance_in, amount_lazy, describe, numbe
 from node.governance.translations import ENGLISH, Translator, gettext_lazy, ngettext_lazy
 from node.sessions import state as session_state
 from node.sessions.table import SessionTable
-from node.supervision import Parts
+from node.task_supervision import Parts
 from node.units import NO_RATES, AccountId, Bytes, MacAddress, NodeId, Rates, Usage, show_rate
 
 

@@ -69,12 +69,12 @@ def read_file(path: Path) -> str:
         raise InvalidFile(str(path), (said,)) from error
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        mend = "give the path of a file that exists and can be read ('procomu init' makes a new node's files)"
-        raise InvalidFile(str(path), (_about(f"it cannot be read: {reason}.", mend),)) from error
+        fix = "give the path of a file that exists and can be read ('procomu init' makes a new node's files)"
+        raise InvalidFile(str(path), (_about(f"it cannot be read: {reason}.", fix),)) from error
 
 
-def _about(message: str, mend: str) -> Finding:
-    return Finding("file-unreadable", 0, message, mend)
+def _about(message: str, fix: str) -> Finding:
+    return Finding("file-unreadable", 0, message, fix)
 
 
 def _ask(context: CommandContext, question: Mapping[str, Any], shown: _Shown) -> int:
@@ -84,7 +84,7 @@ def _ask(context: CommandContext, question: Mapping[str, Any], shown: _Shown) ->
 def _answer_to(context: CommandContext, question: Mapping[str, Any]) -> Mapping[str, Any]:
     answer = console.ask(read_config(context.config_path).node.console_socket, question)
     if not answer.get("ok"):
-        raise NodeError(str(answer.get("message")), str(answer.get("mend")))
+        raise NodeError(str(answer.get("message")), str(answer.get("fix")))
     return answer
 
 

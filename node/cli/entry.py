@@ -43,12 +43,12 @@ def _say(trouble: NodeError, told: CommandContext, code: int) -> int:
     if isinstance(trouble, InvalidFile):
         print(trouble.message, file=sys.stderr)
     else:
-        print(f"{terminal.bad('✗')} {clean(trouble.message)}\n  fix: {clean(trouble.mend)}", file=sys.stderr)
+        print(f"{terminal.bad('✗')} {clean(trouble.message)}\n  fix: {clean(trouble.fix)}", file=sys.stderr)
     return code
 
 
 def _as_json(trouble: NodeError) -> Mapping[str, Any]:
-    return {"ok": False, "message": trouble.message, "mend": trouble.mend}
+    return {"ok": False, "message": trouble.message, "fix": trouble.fix}
 
 
 def _terminal(stream: TextIO) -> Terminal:

@@ -174,7 +174,7 @@ def finding(said: Finding, terminal: Terminal) -> list[str]:
     """What is wrong, and on the next line how to fix it."""
     where = f"line {said.line}" if said.line else "the file"
     code = terminal.bad(said.code) if said.is_error else terminal.warn(said.code)
-    return [f"{terminal.bold(where)}  {code}  {clean(said.message)}", f"    fix: {clean(said.mend)}"]
+    return [f"{terminal.bold(where)}  {code}  {clean(said.message)}", f"    fix: {clean(said.fix)}"]
 
 
 def findings(name: str, said: Sequence[Finding], terminal: Terminal) -> list[str]:
@@ -204,8 +204,8 @@ def diagnoses(said: Sequence[Diagnosis], terminal: Terminal) -> list[str]:
         lines.append(f"{marks[each.verdict]} {clean(each.name).ljust(room)}  {clean(each.found)}")
         if each.wrong:
             lines.append(f"    {clean(each.wrong)}")
-        if each.mend:
-            lines.append(f"    fix: {terminal.bold(clean(each.mend))}")
+        if each.fix:
+            lines.append(f"    fix: {terminal.bold(clean(each.fix))}")
     fails, warns = (sum(each.verdict == verdict for each in said) for verdict in ("fail", "warn"))
     if fails:
         return [

@@ -66,9 +66,9 @@ def _unknown(file: TomlDocument) -> Iterable[Finding]:
         if name not in SECTIONS:
             yield _unknown_section(file, name, is_table=isinstance(section, dict))
         elif not isinstance(section, dict):
-            mend = f"write [{name}] on a line of its own, and its settings below it"
+            fix = f"write [{name}] on a line of its own, and its settings below it"
             yield Finding(
-                "config-section", file.line("", key=name), f"{name} is a section, not a setting.", mend
+                "config-section", file.line("", key=name), f"{name} is a section, not a setting.", fix
             )
         else:
             yield from (_unknown_key(file, name, key) for key in section if key not in _BY_SECTION[name])
@@ -77,22 +77,20 @@ def _unknown(file: TomlDocument) -> Iterable[Finding]:
 def _unknown_section(file: TomlDocument, name: str, *, is_table: bool) -> Finding:
     if not is_table:
         homes = [s.section for s in SETTINGS if s.key == name]
-        mend = f"move it below [{homes[0]}]" if homes else "remove it, or move it below its section"
-        return Finding("config-unknown", file.line("", key=name), f"{name!r} stands in no section.", mend)
+        fix = f"move it below [{homes[0]}]" if homes else "remove it, or move it below its section"
+        return Finding("config-unknown", file.line("", key=name), f"{name!r} stands in no section.", fix)
     near = difflib.get_close_matches(name, SECTIONS, 1)
-    mend = f"did you mean [{near[0]}]?" if near else f"the sections are {', '.join(SECTIONS)}"
-    return Finding("config-unknown", file.line(name), f"there is no section {name!r}.", mend)
+    fix = f"did you mean [{near[0]}]?" if near else f"the sections are {', '.join(SECTIONS)}"
+    return Finding("config-unknown", file.line(name), f"there is no section {name!r}.", fix)
 
 
 def _unknown_key(file: TomlDocument, section: str, key: str) -> Finding:
-    mend = f"the settings of [{section}] are {', '.join(_BY_SECTION[section])}"
+    fix = f"the settings of [{section}] are {', '.join(_BY_SECTION[section])}"
     if near := difflib.get_close_matches(key, _BY_SECTION[section], 1):
-        mend = f"did you mean {near[0]}?"
+        fix = f"did you mean {near[0]}?"
     elif homes := [s.section for s in SETTINGS if s.key == key]:
-        mend = f"move it below [{homes[0]}]"
-    return Finding(
-        "config-unknown", file.line(section, key=key), f"[{section}] has no setting {key!r}.", mend
-    )
+        fix = f"move it below [{homes[0]}]"
+    return Finding("config-unknown", file.line(section, key=key), f"[{section}] has no setting {key!r}.", fix)
 
 
 def _section(file: TomlDocument, name: str, findings: list[Finding], *, complete: bool) -> dict[str, Any]:
@@ -106,16 +104,16 @@ def _section(file: TomlDocument, name: str, findings: list[Finding], *, complete
             except ValueError as error:
                 findings.append(_wrong_value(setting, file.line(name, key=setting.key), error))
         elif setting.required and complete:
-            mend = f"add {setting.key} = {setting.example} below [{name}]"
-            findings.append(Finding("config-missing", file.line(name), f"{setting.name} is missing.", mend))
+            fix = f"add {setting.key} = {setting.example} below [{name}]"
+            findings.append(Finding("config-missing", file.line(name), f"{setting.name} is missing.", fix))
         else:
             values[setting.key] = None if setting.default is None else _default(setting, setting.default)
     return values
 
 
 def _wrong_value(setting: Setting, line: int, error: ValueError) -> Finding:
-    mend = f"write {setting.kind.name}, for example {setting.key} = {setting.example}"
-    return Finding("config-value", line, f"{setting.name}: {error}.", mend)
+    fix = f"write {setting.kind.name}, for example {setting.key} = {setting.example}"
+    return Finding("config-value", line, f"{setting.name}: {error}.", fix)
 
 
 def _default(setting: Setting, text: str) -> object:
@@ -152,11 +150,11 @@ def _together(values: dict[str, dict[str, Any]], file: TomlDocument) -> Iterable
     host, domain = values["portal"]["host"], values["lan"]["domain"]
     # With a certificate the host is a public name; the rest of its domain need not be local.
     if not host.endswith(f".{domain}") and values["portal"]["certificate"] is None:
-        mend = f'write host = "login.{domain}" below [portal], or another name that ends in .{domain}'
+        fix = f'write host = "login.{domain}" below [portal], or another name that ends in .{domain}'
         message = (
             f"portal.host: {host} is not a name below lan.domain {domain}, so nobody here would find it."
         )
-        yield Finding("config-host", file.line("portal", key="host"), message, mend)
+        yield Finding("config-host", file.line("portal", key="host"), message, fix)
 
 
 def _interfaces(values: dict[str, dict[str, Any]], file: TomlDocument) -> Iterable[Finding]:
@@ -165,15 +163,15 @@ def _interfaces(values: dict[str, dict[str, Any]], file: TomlDocument) -> Iterab
         values["uplink"]["interface"],
         values["mesh"]["interfaces"],
     )
-    mend = "give each side its own interface; 'ip link' lists them"
+    fix = "give each side its own interface; 'ip link' lists them"
     if lan == uplink:
         message = f"uplink.interface: {uplink} is the people's side already."
-        yield Finding("config-interface", file.line("uplink", key="interface"), message, mend)
+        yield Finding("config-interface", file.line("uplink", key="interface"), message, fix)
     for name in mesh:
         if name in {lan, uplink}:
             side = "people's side" if name == lan else "Internet's side"
             message = f"mesh.interfaces: {name} is the {side} already."
-            yield Finding("config-interface", file.line("mesh", key="interfaces"), message, mend)
+            yield Finding("config-interface", file.line("mesh", key="interfaces"), message, fix)
 
 
 def _dhcp(lan: dict[str, Any], file: TomlDocument) -> Iterable[Finding]:
@@ -197,8 +195,8 @@ def _dhcp(lan: dict[str, Any], file: TomlDocument) -> Iterable[Finding]:
         )
     elif first <= own.ip <= last:
         message = f"lan.{written}: the node's own address {own.ip} would be handed out."
-        mend = f"let the addresses begin at {own.ip + 1} or end at {own.ip - 1}"
-        yield Finding("config-dhcp", file.line("lan", key=written), message, mend)
+        fix = f"let the addresses begin at {own.ip + 1} or end at {own.ip - 1}"
+        yield Finding("config-dhcp", file.line("lan", key=written), message, fix)
 
 
 def _services(values: dict[str, dict[str, Any]], file: TomlDocument) -> Iterable[Finding]:
@@ -212,16 +210,16 @@ def _services(values: dict[str, dict[str, Any]], file: TomlDocument) -> Iterable
             message = (
                 f"services.offered: port {service.port} of this node is a door of its own ({service.name})."
             )
-            mend = "give the service another port, such as 8080"
-            yield Finding("config-service", file.line("services", key="offered"), message, mend)
+            fix = "give the service another port, such as 8080"
+            yield Finding("config-service", file.line("services", key="offered"), message, fix)
 
 
 def _certificate(portal: dict[str, Any], file: TomlDocument) -> Iterable[Finding]:
     for there, missing in (("certificate", "certificate_key"), ("certificate_key", "certificate")):
         if portal[there] is not None and portal[missing] is None:
             message = f"portal.{there} is of no use without portal.{missing}."
-            mend = f'add {missing} = "/etc/procomu/portal.{"key" if missing.endswith("key") else "crt"}" below [portal]'
-            yield Finding("config-certificate", file.line("portal", key=there), message, mend)
+            fix = f'add {missing} = "/etc/procomu/portal.{"key" if missing.endswith("key") else "crt"}" below [portal]'
+            yield Finding("config-certificate", file.line("portal", key=there), message, fix)
 
 
 def _ports(values: dict[str, dict[str, Any]], file: TomlDocument) -> Iterable[Finding]:

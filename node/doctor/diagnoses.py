@@ -30,7 +30,7 @@ class Diagnosis:
     verdict: Verdict
     found: str
     wrong: str = ""
-    mend: str = ""
+    fix: str = ""
     """A command or edit that fixes it."""
 
 
@@ -85,8 +85,8 @@ def _interfaces(seen: Symptoms) -> Iterator[Diagnosis]:
         there = seen.interfaces.get(name)
         if there is None:
             others = ", ".join(sorted(set(seen.interfaces) - {"lo"})) or "none"
-            mend = f"write the right name for {setting} in node.toml; this machine has {others}"
-            yield Diagnosis(label, "fail", use, "there is no interface with this name", mend)
+            fix = f"write the right name for {setting} in node.toml; this machine has {others}"
+            yield Diagnosis(label, "fail", use, "there is no interface with this name", fix)
         elif not there.is_up:
             yield Diagnosis(label, "fail", use, "it is switched off", f"ip link set {name} up")
         elif not there.has_link:
@@ -110,11 +110,11 @@ def _route(seen: Symptoms) -> Iterator[Diagnosis]:
         return
     if uplink in seen.default_routes:
         wrong = "no resolver upstream answers: people see the welcome page, and no Internet"
-        mend = "see whether the modem has its line, and whether lan.dns_upstream in node.toml is right"
-        yield Diagnosis("way out", "warn", f"by {uplink}", wrong, mend)
+        fix = "see whether the modem has its line, and whether lan.dns_upstream in node.toml is right"
+        yield Diagnosis("way out", "warn", f"by {uplink}", wrong, fix)
         return
-    mend = f"ip route show default; then start its DHCP client, or: ip route add default via GATEWAY dev {uplink}"
-    yield Diagnosis("way out", "warn", "none", f"no route leads to the Internet through {uplink}", mend)
+    fix = f"ip route show default; then start its DHCP client, or: ip route add default via GATEWAY dev {uplink}"
+    yield Diagnosis("way out", "warn", "none", f"no route leads to the Internet through {uplink}", fix)
 
 
 def _forwarding(seen: Symptoms) -> Iterator[Diagnosis]:
@@ -140,9 +140,9 @@ def _dns(seen: Symptoms) -> Iterator[Diagnosis]:
     if seen.config.lan.dhcp == "managed":
         yield from _dnsmasq(seen.dns, is_running=seen.is_running)
     elif not seen.dns.answer:
-        mend = f"let your DNS server give {seen.config.portal.host} the address {seen.config.lan.address4.ip}"
+        fix = f"let your DNS server give {seen.config.portal.host} the address {seen.config.lan.address4.ip}"
         wrong = f"nobody at {seen.config.lan.address4.ip} knows {seen.config.portal.host}"
-        yield Diagnosis("names", "warn", "external", wrong, mend)
+        yield Diagnosis("names", "warn", "external", wrong, fix)
     else:
         yield _ok("names", f"external, {seen.config.portal.host} is {seen.dns.answer}")
 
@@ -154,13 +154,13 @@ def _dnsmasq(dns: DnsSeen, *, is_running: bool) -> Iterator[Diagnosis]:
     elif not is_running:
         yield _ok("dnsmasq", f"{dns.program}; the node starts it")
     elif not dns.runs:
-        mend = "journalctl -u procomu -n 50 shows why; 'procomu status' names the part that stopped"
+        fix = "journalctl -u procomu -n 50 shows why; 'procomu status' names the part that stopped"
         yield Diagnosis(
             "dnsmasq",
             "fail",
             dns.program,
             "the node runs, but its dnsmasq does not (that of the admitted, or of strangers)",
-            mend,
+            fix,
         )
     elif not dns.answer:
         wrong = "it runs, but does not answer for our own name"
@@ -198,8 +198,8 @@ def _foreign(seen: Symptoms) -> Iterator[Diagnosis]:
     if not seen.foreign:
         yield _ok("other servers", "no other DHCP server or router answers on the LAN side")
     for text in seen.foreign:
-        what, _, mend = text.partition(" Find ")
-        yield Diagnosis("other servers", "warn", "something else answers", what, f"find {mend}")
+        what, _, fix = text.partition(" Find ")
+        yield Diagnosis("other servers", "warn", "something else answers", what, f"find {fix}")
 
 
 def _ports(seen: Symptoms) -> Iterator[Diagnosis]:
@@ -211,8 +211,8 @@ def _port(port: PortSeen, *, is_running: bool) -> Diagnosis:
     label = f"port {port.number}"
     if not port.trouble:
         return _ok(label, f"{port.purpose}, {'in use by this node' if is_running else 'free'}")
-    mend = f"ss -lntup 'sport = :{port.number}' shows what uses it; stop that, or change {port.setting} in node.toml"
-    return Diagnosis(label, "fail", f"{port.purpose} at {port.where}", port.trouble, mend)
+    fix = f"ss -lntup 'sport = :{port.number}' shows what uses it; stop that, or change {port.setting} in node.toml"
+    return Diagnosis(label, "fail", f"{port.purpose} at {port.where}", port.trouble, fix)
 
 
 def _folder(seen: Symptoms) -> Iterator[Diagnosis]:
@@ -242,15 +242,15 @@ def _database(folder: FolderSeen) -> Diagnosis:
     wrong = f"it is damaged: {folder.database}"
     if folder.database == "none":
         wrong = f"it is gone or empty; there has been one since {folder.since}"
-    mend = "restart the node: it restores what its copy and its journal hold, and says what is lost"
-    return Diagnosis("database", "fail", folder.path, wrong, mend)
+    fix = "restart the node: it restores what its copy and its journal hold, and says what is lost"
+    return Diagnosis("database", "fail", folder.path, wrong, fix)
 
 
 def _room(folder: FolderSeen) -> Diagnosis:
     found = f"{folder.path}, {show_volume(Bytes(folder.free_bytes))} free"
     if folder.trouble:
-        mend = f"mkdir -p {folder.path}; df -h {folder.path}; mount | grep ' ro[ ,]' shows a disk that cannot be written"
-        return Diagnosis("disk", "fail", found, f"nothing can be written there: {folder.trouble}", mend)
+        fix = f"mkdir -p {folder.path}; df -h {folder.path}; mount | grep ' ro[ ,]' shows a disk that cannot be written"
+        return Diagnosis("disk", "fail", found, f"nothing can be written there: {folder.trouble}", fix)
     if folder.free_bytes < FREE_BYTES_LOW:
         verdict: Verdict = "fail" if folder.free_bytes < FREE_BYTES_LEAST else "warn"
         return Diagnosis(
@@ -270,8 +270,8 @@ def _clock(seen: Symptoms) -> Iterator[Diagnosis]:
         wrong = (
             "the clock was never set, so limits with times are paused and use is not counted for any month"
         )
-    mend = 'timedatectl set-ntp true; or write source = "trusted" below [clock] when the machine has a good clock'
-    yield Diagnosis("clock", "warn", seen.clock_says, wrong, mend)
+    fix = 'timedatectl set-ntp true; or write source = "trusted" below [clock] when the machine has a good clock'
+    yield Diagnosis("clock", "warn", seen.clock_says, wrong, fix)
 
 
 def _rules(seen: Symptoms) -> Iterator[Diagnosis]:
@@ -280,7 +280,7 @@ def _rules(seen: Symptoms) -> Iterator[Diagnosis]:
         yield from _file("rules", seen.rules, _MEND_INIT.format(config=config))
         for each in seen.rules.strained:
             wrong = f"in force, but no longer fits the members: {each.code}: {each.message}"
-            yield Diagnosis("rules", "warn", seen.rules.path, wrong, each.mend)
+            yield Diagnosis("rules", "warn", seen.rules.path, wrong, each.fix)
     if seen.members is not None:
         yield from _file("members", seen.members, _MEND_INIT.format(config=config))
 
@@ -333,8 +333,8 @@ def _services(seen: Symptoms) -> Iterator[Diagnosis]:
     for service in seen.config.services.offered if seen.config else ():
         if is_probe_host(service.host):
             wrong = f"devices ask {service.host} whether they are online, and then see no welcome page"
-            mend = "remove it from services.offered in node.toml"
-            yield Diagnosis("services", "warn", service.name, wrong, mend)
+            fix = "remove it from services.offered in node.toml"
+            yield Diagnosis("services", "warn", service.name, wrong, fix)
 
 
 def _connections(seen: Symptoms) -> Iterator[Diagnosis]:
@@ -345,16 +345,16 @@ def _connections(seen: Symptoms) -> Iterator[Diagnosis]:
     found = f"{flows.count:,} now; {seen.connections_max:,} at once, {each:,} of them for each device"
     if flows.heaviest:
         found += f"; most: {flows.heaviest}, {flows.heaviest_count:,}"
-    mend = "ask its owner what runs on it, or block it on the admin pages: 'procomu devices' lists everyone"
+    fix = "ask its owner what runs on it, or block it on the admin pages: 'procomu devices' lists everyone"
     for warning in flows.warnings:
-        yield Diagnosis("connections", "warn", found, warning, mend)
+        yield Diagnosis("connections", "warn", found, warning, fix)
     if seen.connections_max >= wanted:
         if not flows.warnings:
             yield _ok("connections", found)
         return
     wrong = f"{seen.accounts} accounts and their guests may need {wanted:,}; what the kernel cannot track is dropped"
-    mend = f"sysctl -w net.netfilter.nf_conntrack_max={wanted}, and the same in a file of /etc/sysctl.d"
-    yield Diagnosis("connections", "warn", found, wrong, mend)
+    fix = f"sysctl -w net.netfilter.nf_conntrack_max={wanted}, and the same in a file of /etc/sysctl.d"
+    yield Diagnosis("connections", "warn", found, wrong, fix)
 
 
 def _neighbours(seen: Symptoms) -> Iterator[Diagnosis]:
@@ -374,24 +374,24 @@ def _neighbours(seen: Symptoms) -> Iterator[Diagnosis]:
 def _node(seen: Symptoms) -> Iterator[Diagnosis]:
     if seen.config is None:
         return
-    mend = f"systemctl start procomu, or: procomu run --config {seen.config_file.path}"
+    fix = f"systemctl start procomu, or: procomu run --config {seen.config_file.path}"
     yield (
         _ok("node", "runs")
         if seen.is_running
-        else Diagnosis("node", "warn", "does not run", "it is not started", mend)
+        else Diagnosis("node", "warn", "does not run", "it is not started", fix)
     )
 
 
-def _file(label: str, file: FileSeen, mend: str) -> Iterator[Diagnosis]:
+def _file(label: str, file: FileSeen, fix: str) -> Iterator[Diagnosis]:
     """One diagnosis for the file, or one for each finding in it."""
     if file.trouble:
-        yield Diagnosis(label, "fail", file.path, file.trouble, mend)
+        yield Diagnosis(label, "fail", file.path, file.trouble, fix)
     elif not file.findings:
         yield _ok(label, file.path)
     for finding in file.findings:
         verdict: Verdict = "fail" if finding.is_error else "warn"
         where = f"{file.path}, line {finding.line}" if finding.line else file.path
-        yield Diagnosis(label, verdict, where, f"{finding.code}: {finding.message}", finding.mend)
+        yield Diagnosis(label, verdict, where, f"{finding.code}: {finding.message}", finding.fix)
 
 
 def _used(config: NodeConfig) -> Iterator[tuple[str, str, str]]:

@@ -110,10 +110,10 @@ def _ambiguous(situation: Situation) -> Found:
             yield _two(first, rule, situation, what, "let one replace the other, or narrow who or when")
 
 
-def _two(first: Rule, second: Rule, situation: Situation, what: str, mend: str) -> tuple[str, Finding]:
+def _two(first: Rule, second: Rule, situation: Situation, what: str, fix: str) -> tuple[str, Finding]:
     early, late = sorted((first, second), key=lambda rule: (rule.line, rule.id))
     message = f"{early.id} (line {early.line}) and {late.id} {what} ({situation.words})."
-    return f"{early.id} {late.id}", Finding("E06", late.line, message, mend)
+    return f"{early.id} {late.id}", Finding("E06", late.line, message, fix)
 
 
 def _pool(situation: Situation, ruleset: Ruleset) -> Rule | str | None:
@@ -136,13 +136,13 @@ def _outside_pool(situation: Situation, pool: Rule | str | None) -> Found:
         fits = pool is not None and is_of_pool(rule, pool)
         if rule.together and not fits:
             message = f"{rule.id} is for people together who do not share together ({situation.words})."
-            mend = "write a share rule with together = true for the same who, or take out together"
-            yield rule.id, Finding("E02", rule.line, message, mend)
+            fix = "write a share rule with together = true for the same who, or take out together"
+            yield rule.id, Finding("E02", rule.line, message, fix)
         elif isinstance(rule.effect, Floor) and pool is not None and not fits:
             name = pool if isinstance(pool, str) else pool.id
             message = f"{rule.id} is a floor for people who share together by {name} ({situation.words})."
-            mend = f"make it a floor for all of {name}, with the same who and together = true"
-            yield rule.id, Finding("E02", rule.line, message, mend)
+            fix = f"make it a floor for all of {name}, with the same who and together = true"
+            yield rule.id, Finding("E02", rule.line, message, fix)
 
 
 def _pooled_lifelines(situation: Situation, pool: Rule, ruleset: Ruleset, among: Sequence[UnitKind]) -> Found:
@@ -157,11 +157,11 @@ def _pooled_lifelines(situation: Situation, pool: Rule, ruleset: Ruleset, among:
     message = (
         f"{pool.id} makes one of {count} {ruleset.unit}s, which each have a lifeline ({situation.words})."
     )
-    mend = (
+    fix = (
         f'add a floor together of "{format_rates(evaluate.highest(has, all_of_them))}" for them, '
         "or make them devices of one account in the roll"
     )
-    yield pool.id, Finding("E03", pool.line, message, mend)
+    yield pool.id, Finding("E03", pool.line, message, fix)
 
 
 def _least(ruleset: Ruleset, pool: Rule | str | None, among: Sequence[UnitKind], *, together: bool) -> Rates:
@@ -198,8 +198,8 @@ def _below_lifeline(rules: Iterable[Rule], least: Rates) -> Found:
         if rates is None or (rates.down >= least.down and rates.up >= least.up):
             continue
         message = f"{rule.id} leaves {rates_words(rates)}, less than the lifeline of {rates_words(least)}."
-        mend = f'write at least "{format_rates(evaluate.highest(rates, least))}"'
-        yield rule.id, Finding("E03", rule.line, message, mend)
+        fix = f'write at least "{format_rates(evaluate.highest(rates, least))}"'
+        yield rule.id, Finding("E03", rule.line, message, fix)
 
 
 def _floor_above_ceiling(situation: Situation, rules: Sequence[Rule]) -> Found:
@@ -216,8 +216,8 @@ def _floor_above_ceiling(situation: Situation, rules: Sequence[Rule]) -> Found:
                 f"{floor.id} promises {rates_words(rates)}, but {other.id} (line {other.line}) allows "
                 f"no more than {rates_words(top)} ({situation.words})."
             )
-            mend = f'lower the floor to "{format_rates(evaluate.lowest(rates, top))}", or write an exception'
-            yield f"{floor.id} {other.id}", Finding("E05", floor.line, message, mend)
+            fix = f'lower the floor to "{format_rates(evaluate.lowest(rates, top))}", or write an exception'
+            yield f"{floor.id} {other.id}", Finding("E05", floor.line, message, fix)
 
 
 def _limit(rule: Rule) -> Rates | None:
@@ -316,9 +316,9 @@ def _unreached(rule: Rule, units: Sequence[Unit], real: Sequence[Situation]) -> 
         names = sorted(rule.who.groups | rule.who.tiers)
         known = {group for unit in units for group in unit.groups} | {unit.tier for unit in units}
         near = [close for name in names for close in difflib.get_close_matches(name, sorted(known), n=1)]
-        mend = f"did you mean {near[0]}?" if near else "add people to the roll, or remove the rule"
+        fix = f"did you mean {near[0]}?" if near else "add people to the roll, or remove the rule"
         return Finding(
-            "W01", rule.line, f"{rule.id} is for nobody: the roll has no {' or '.join(names)}.", mend
+            "W01", rule.line, f"{rule.id} is for nobody: the roll has no {' or '.join(names)}.", fix
         )
     if any(rule in situation.applying for situation in real):
         message = f"{rule.id} never applies: exceptions always replace it."
@@ -368,8 +368,8 @@ def _small_quota(rule: Rule, ruleset: Ruleset) -> Iterable[Finding]:
     if rule.effect.volume < least:
         message = f"{rule.id} can be used up by the lifeline alone."
         enough = Bytes(-(-least // GIGA) * GIGA)
-        mend = f'write quota = "{format_quota(enough, rule.effect.period)}", or counts = "uplink while busy"'
-        yield Finding("W10", rule.line, message, mend)
+        fix = f'write quota = "{format_quota(enough, rule.effect.period)}", or counts = "uplink while busy"'
+        yield Finding("W10", rule.line, message, fix)
 
 
 def _full_line(ruleset: Ruleset) -> Iterable[Finding]:
@@ -411,7 +411,7 @@ def capacity_findings(ruleset: Ruleset, among: Sequence[UnitKind]) -> Iterable[F
         over = rate_in(direction, most) - rate_in(direction, ruleset.shaped)
         if over > 0:
             message = _message(ruleset, among, direction, most, worst)
-            yield _with_mend(ruleset, among, Excess(direction, worst, over), message)
+            yield _with_fix(ruleset, among, Excess(direction, worst, over), message)
         else:
             yield from _without_a_clock(ruleset, among, direction)
 
@@ -497,7 +497,7 @@ def _message(
     )
 
 
-def _with_mend(ruleset: Ruleset, among: Sequence[UnitKind], excess: Excess, message: str) -> Finding:
+def _with_fix(ruleset: Ruleset, among: Sequence[UnitKind], excess: Excess, message: str) -> Finding:
     """The finding, with a fix: lower the largest floor, otherwise the lifeline, to the value that fits."""
     direction, lifeline = excess.direction, rate_in(excess.direction, evaluate.lifeline(ruleset.charter))
     largest = _largest_floor(ruleset, among, excess)
@@ -505,12 +505,12 @@ def _with_mend(ruleset: Ruleset, among: Sequence[UnitKind], excess: Excess, mess
         rule, count, rate = largest
         lower = _without(excess, rate, count)
         if lower > lifeline * (max(1, _selected(rule, among)) if rule.together else 1):
-            mend = f'lower {rule.id} to at most "{rate_words(lower)} {direction}"'
-            return Finding("E04", rule.line, message, mend)
+            fix = f'lower {rule.id} to at most "{rate_words(lower)} {direction}"'
+            return Finding("E04", rule.line, message, fix)
     lower = _without(excess, lifeline, max(1, _households(among)))
     if lower >= rate_in(direction, evaluate.CODE_LIFELINE):
-        mend = f'lower the lifeline in [charter] to "{rate_words(lower)} {direction}", or take out floors'
-        return Finding("E04", 0, message, mend)
+        fix = f'lower the lifeline in [charter] to "{rate_words(lower)} {direction}", or take out floors'
+        return Finding("E04", 0, message, fix)
     return Finding(
         "E04", 0, message, "take out floors, or find a faster line: this one is not enough for all lifelines"
     )

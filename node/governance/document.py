@@ -30,8 +30,8 @@ class TomlTable:
     def line(self, key: str = "") -> int:
         return self.document.line(self.name, self.index, key)
 
-    def refuse(self, key: str, message: str, mend: str, code: str = "E01") -> None:
-        self.findings.append(Finding(code, self.line(key), message, mend))
+    def refuse(self, key: str, message: str, fix: str, code: str = "E01") -> None:
+        self.findings.append(Finding(code, self.line(key), message, fix))
 
     def text(self, key: str, wanted: str) -> str | None:
         """The text at `key`; None when it is missing or refused."""
@@ -71,7 +71,7 @@ class TomlTable:
         try:
             return parse(text)
         except ValueError as error:
-            self.refuse(key, f"{key}: {_without_mend(error)}.", _mend(error, wanted), code)
+            self.refuse(key, f"{key}: {_without_fix(error)}.", _fix(error, wanted), code)
             return None
 
     def required[T](self, key: str, wanted: str, parse: Callable[[str], T], code: str = "E01") -> T | None:
@@ -181,10 +181,10 @@ def _kind(value: object) -> str:
     return "a list" if isinstance(value, list) else "a table" if isinstance(value, dict) else "a date or time"
 
 
-def _mend(error: ValueError, wanted: str) -> str:
+def _fix(error: ValueError, wanted: str) -> str:
     words = str(error)
     return f"write {words.rpartition('; write ')[2]}" if "; write " in words else f"write {wanted}"
 
 
-def _without_mend(error: ValueError) -> str:
+def _without_fix(error: ValueError) -> str:
     return str(error).partition("; write ")[0].rstrip(".")

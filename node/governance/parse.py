@@ -70,8 +70,8 @@ def _ruleset(document: TomlDocument, findings: list[Finding]) -> Ruleset:
     head = one_table(document, "ruleset", findings)
     if head is None:
         message = "The file does not say whose rules these are."
-        mend = 'write [ruleset] with community = "…", version = 1 and decision = "…"'
-        findings.append(Finding("E01", document.line("ruleset"), message, mend))
+        fix = 'write [ruleset] with community = "…", version = 1 and decision = "…"'
+        findings.append(Finding("E01", document.line("ruleset"), message, fix))
         head = TomlTable(document, "ruleset", 0, {})
     else:
         head.known(("community", "version", "decision", "unit"))

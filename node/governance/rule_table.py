@@ -187,8 +187,8 @@ def _own_who(table: TomlTable) -> Who | None:
     try:
         return parse_who(selectors, excluded)
     except ValueError as error:
-        message, _, mend = str(error).partition("; ")
-        table.refuse("who", f"who: {message}.", mend or f"write {WHO_WANTED}")
+        message, _, fix = str(error).partition("; ")
+        table.refuse("who", f"who: {message}.", fix or f"write {WHO_WANTED}")
         return None
 
 
@@ -198,8 +198,8 @@ def _effect(table: TomlTable) -> Effect | None:
         if not found and any(key in LATER for key in table.data):
             return None
         said = f"This rule has {' and '.join(found)}" if found else "This rule does nothing"
-        mend = "write one rule for each effect" if found else f"add one of {', '.join(EFFECTS)}"
-        table.refuse("", f"{said}; a rule has exactly one effect.", mend, "E02")
+        fix = "write one rule for each effect" if found else f"add one of {', '.join(EFFECTS)}"
+        table.refuse("", f"{said}; a rule has exactly one effect.", fix, "E02")
         return None
     if found[0] != "quota":
         for key in ("counts", "then"):
@@ -224,8 +224,8 @@ def _ceiling(table: TomlTable) -> Ceiling | None:
     if table.data.get("ceiling") == "none":
         if "exception_to" in table.data:
             return Ceiling(None)
-        mend = "remove the rule, or say with exception_to which ceiling it lifts"
-        table.refuse("ceiling", 'ceiling = "none" lifts no other rule.', mend, "E02")
+        fix = "remove the rule, or say with exception_to which ceiling it lifts"
+        table.refuse("ceiling", 'ceiling = "none" lifts no other rule.', fix, "E02")
         return None
     rates = table.value("ceiling", RATES_WANTED, parse_rates)
     return None if rates is None else Ceiling(rates)

@@ -65,15 +65,15 @@ def failure(example: Example, evaluator: Evaluator, units: Sequence[Unit]) -> tu
         situation = parse_given(example.given, evaluator.ruleset, units)
         claims = [_claim(text.strip()) for text in example.expect.split(" and ")]
     except ValueError as error:
-        message, _, mend = str(error).partition("; ")
-        return f"This test cannot be read: {message}.", mend or f"write {GIVEN_WANTED}, {EXPECT_WANTED}"
+        message, _, fix = str(error).partition("; ")
+        return f"This test cannot be read: {message}.", fix or f"write {GIVEN_WANTED}, {EXPECT_WANTED}"
     allowance = evaluator.evaluate(situation.unit, situation.moment, situation.used)
     rates = _rates(situation, allowance, evaluator, units)
     broken = [words for claim in claims if (words := claim(allowance, rates)) is not None]
     if not broken:
         return None
-    mend = f"change the rules ({allowance.share.rule}, {allowance.floor.rule} apply then), or what the test expects"
-    return f"{example.given!r} does not get {example.expect!r}: {', '.join(broken)}.", mend
+    fix = f"change the rules ({allowance.share.rule}, {allowance.floor.rule} apply then), or what the test expects"
+    return f"{example.given!r} does not get {example.expect!r}: {', '.join(broken)}.", fix
 
 
 def parse_given(text: str, ruleset: Ruleset, units: Sequence[Unit]) -> TestSituation:

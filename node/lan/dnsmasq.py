@@ -8,7 +8,6 @@ from pathlib import Path
 
 from node.config import NodeConfig
 from node.errors import NodeError
-from node.lan.configuration import Names, captive_dns_conf, dnsmasq_conf
 from node.lan.managed_daemon import (
     ManagedDaemon,
     announced_mtu,
@@ -18,6 +17,7 @@ from node.lan.managed_daemon import (
     numbered,
     run,
 )
+from node.lan.server_config import Names, captive_dns_conf, dnsmasq_conf
 
 LOOK_EVERY_S = 2.0
 
@@ -37,9 +37,9 @@ class Dnsmasq:
         addresses: tuple[tuple[str, str], ...],
         *,
         name: str = "dnsmasq",
-        mend: str = "if port 53 or 67 is taken, stop the other server; 'ss -lunp' names it",
+        fix: str = "if port 53 or 67 is taken, stop the other server; 'ss -lunp' names it",
     ) -> None:
-        """`name` separates this dnsmasq's files in `run_dir` from those of another; `mend` is the fix shown when it
+        """`name` separates this dnsmasq's files in `run_dir` from those of another; `fix` is the fix shown when it
         cannot start."""
         self._text, self._addresses = text, addresses
         self.conf_file = run_dir / f"{name}.conf"
@@ -50,7 +50,7 @@ class Dnsmasq:
             (f"--conf-file={self.conf_file}",),
             self.conf_file,
             self.pid_file,
-            mend,
+            fix,
         )
 
     async def run(self) -> None:
@@ -148,8 +148,8 @@ def captive_dns(config: NodeConfig) -> Dnsmasq:
         pid_file=str(run_dir / f"{CAPTIVE_DNS}.pid"),
         names=_names(config),
     )
-    mend = "'ss -lunp' shows who has its port; end that, or choose another portal.dns_port in node.toml"
-    return Dnsmasq(lambda: text, run_dir, _addresses(config), name=CAPTIVE_DNS, mend=mend)
+    fix = "'ss -lunp' shows who has its port; end that, or choose another portal.dns_port in node.toml"
+    return Dnsmasq(lambda: text, run_dir, _addresses(config), name=CAPTIVE_DNS, fix=fix)
 
 
 def _addresses(config: NodeConfig) -> tuple[tuple[str, str], ...]:

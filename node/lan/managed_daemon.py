@@ -33,7 +33,7 @@ class ManagedDaemon:
     """Must name the configuration and the pid file; the program must daemonize itself."""
     conf_file: Path
     pid_file: Path
-    mend: str
+    fix: str
     makes_room_by: signal.Signals = signal.SIGTERM
     """Signal that stops it when another program takes over its task."""
 
@@ -56,7 +56,7 @@ class ManagedDaemon:
             if not done.returncode:
                 return
             time.sleep(START_AGAIN_S)  # the port of an earlier process is released a moment after it exits
-        raise NodeError(f"{self.name} did not start: {(done.stderr or done.stdout).strip()[:300]}", self.mend)
+        raise NodeError(f"{self.name} did not start: {(done.stderr or done.stdout).strip()[:300]}", self.fix)
 
     def says(self) -> str:
         """The configuration file's content; empty when there is none."""

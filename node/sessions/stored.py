@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from node.accounting.leases import Lease, SavedLease, rebased_lease
+from node.accounting.session_leases import Lease, SavedLease, rebased_lease
 from node.units import AccountId, MacAddress, Monotonic
 
 SessionState = Literal["admitted", "expired", "removed"]

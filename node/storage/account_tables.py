@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from node.accounting.leases import Lease, SavedLease
+from node.accounting.session_leases import Lease, SavedLease
 from node.accounts.changes import (
     CardsVoid,
     Change,

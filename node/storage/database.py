@@ -31,8 +31,8 @@ from node.storage.opening import (
     Opened,
     Opening,
     file_at,
+    fix,
     is_damage,
-    mend,
     rescue,
     tell,
     trouble_of,
@@ -247,7 +247,7 @@ class Store:
             self._leaves_traces = not _empties_log(db)
 
     def _read(self, together: "list[Waiting]") -> None:
-        trouble = StorageTrouble(f"the data folder {self.path.parent} can only be read", mend(self.path))
+        trouble = StorageTrouble(f"the data folder {self.path.parent} can only be read", fix(self.path))
         try:
             if self._reading is None:
                 self._reading = ReadOnlyFolder(self._files, self._devices, self._scratch)
@@ -345,9 +345,7 @@ class Store:
         self._close()
         if isinstance(error, sqlite3.DatabaseError) and is_damage(error):
             self._damage = f"was found damaged while the node ran ({error})"
-        self._trouble = StorageTrouble(
-            f"the database {self.path} cannot be written: {error}", mend(self.path)
-        )
+        self._trouble = StorageTrouble(f"the database {self.path} cannot be written: {error}", fix(self.path))
         self._tried = time.monotonic()
         return self._trouble
 
@@ -360,7 +358,7 @@ class Store:
             try:
                 self._db.conn.close()
             except sqlite3.Error as error:
-                self._trouble = StorageTrouble(f"closing {self.path}: {error}", mend(self.path))
+                self._trouble = StorageTrouble(f"closing {self.path}: {error}", fix(self.path))
         self._db = None
 
 

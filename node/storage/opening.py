@@ -494,10 +494,10 @@ def _forget_facts(db: Database) -> None:
 
 
 def trouble_of(path: Path, error: Exception) -> StorageTrouble:
-    return StorageTrouble(f"the database {path} cannot be opened: {error}", mend(path))
+    return StorageTrouble(f"the database {path} cannot be opened: {error}", fix(path))
 
 
-def mend(path: Path) -> str:
+def fix(path: Path) -> str:
     return f"make room, or make {path.parent} writable; nothing in memory is lost and writing is tried again by itself"
 
 

@@ -49,7 +49,7 @@ class AdminBrowser:
 
     async def send(self, path: str, **fields: str) -> tuple[ClientResponse, str]:
         """Submit a form of the admin pages."""
-        return await self.post(path, {"proof": await self.proof(), **fields})
+        return await self.post(path, {"csrf_token": await self.csrf_token(), **fields})
 
     async def submit(self, path: str, **fields: str) -> str:
         """Submit a form, which succeeds; the page that follows it, empty after a redirect."""
@@ -57,13 +57,13 @@ class AdminBrowser:
         assert response.status in {200, 303}, page
         return page
 
-    async def proof(self) -> str:
+    async def csrf_token(self) -> str:
         _, page = await self.get("/vouchers")
         return proof_in(page)
 
 
 def proof_in(page: str) -> str:
-    found = re.search(r'name="proof" value="([0-9a-f]+)"', page)
+    found = re.search(r'name="csrf_token" value="([0-9a-f]+)"', page)
     assert found is not None
     return found[1]
 

@@ -83,8 +83,8 @@ async def test_the_overview_does_not_reload_by_itself(browser):
 
 async def test_checking_a_draft_shows_its_errors_with_lines_and_changes_nothing(browser):
     await browser.sign_in()
-    proof = await browser.proof()
-    fields = {"proof": proof, "do": "check", "text": RULES + "nonsense\r\n", "replacing": "x"}
+    csrf_token = await browser.csrf_token()
+    fields = {"csrf_token": csrf_token, "do": "check", "text": RULES + "nonsense\r\n", "replacing": "x"}
     response, page = await browser.post("/rules", fields)
     assert 200 == response.status
     assert f"Line {RULES.count(chr(10)) + 1}" in page
@@ -95,12 +95,12 @@ async def test_checking_a_draft_shows_its_errors_with_lines_and_changes_nothing(
 
 async def test_a_checked_draft_is_saved_and_shown_as_in_force(browser):
     await browser.sign_in()
-    proof = await browser.proof()
+    csrf_token = await browser.csrf_token()
     _, page = await browser.get("/rules")
     replacing = re.search(r'name="replacing" value="([^"]+)"', page)[1]
     draft = RULES.replace("3 Mbit/s", "4 Mbit/s").replace("\n", "\r\n")
     response, _ = await browser.post(
-        "/rules", {"proof": proof, "do": "save", "text": draft, "replacing": replacing}
+        "/rules", {"csrf_token": csrf_token, "do": "save", "text": draft, "replacing": replacing}
     )
     assert (303, "/rules?saved") == (response.status, response.headers["Location"])
     assert RULES.replace("3 Mbit/s", "4 Mbit/s") == rule_file(browser)
@@ -110,9 +110,9 @@ async def test_a_checked_draft_is_saved_and_shown_as_in_force(browser):
 
 async def test_rules_with_errors_are_not_saved(browser):
     await browser.sign_in()
-    proof = await browser.proof()
+    csrf_token = await browser.csrf_token()
     replacing = browser.app.admin.rule_file().fingerprint
-    fields = {"proof": proof, "do": "save", "text": "nonsense", "replacing": replacing}
+    fields = {"csrf_token": csrf_token, "do": "save", "text": "nonsense", "replacing": replacing}
     response, page = await browser.post("/rules", fields)
     assert (422, True) == (response.status, "One error: nothing was changed" in page)
     assert RULES == rule_file(browser)
@@ -120,11 +120,11 @@ async def test_rules_with_errors_are_not_saved(browser):
 
 async def test_two_editors_do_not_overwrite_each_other_unseen(browser):
     await browser.sign_in()
-    proof = await browser.proof()
+    csrf_token = await browser.csrf_token()
     mine = browser.app.admin.rule_file().fingerprint
     theirs = RULES + "# theirs\n"
     await browser.app.write_rules(theirs)
-    fields = {"proof": proof, "do": "save", "text": RULES + "# mine\n", "replacing": mine}
+    fields = {"csrf_token": csrf_token, "do": "save", "text": RULES + "# mine\n", "replacing": mine}
     response, page = await browser.post("/rules", fields)
     assert 409 == response.status
     assert "Someone else has saved other rules" in page
@@ -154,7 +154,7 @@ async def test_a_version_that_never_existed_is_not_found(browser, number):
 
 async def test_signing_out_ends_the_session(browser):
     await browser.sign_in()
-    response, _ = await browser.post("/sign-out", {"proof": await browser.proof()})
+    response, _ = await browser.post("/sign-out", {"csrf_token": await browser.csrf_token()})
     assert 303 == response.status
     response, _ = await browser.get("/")
     assert 401 == response.status
@@ -173,8 +173,8 @@ async def test_text_of_rules_and_names_is_never_rendered_as_markup(tmp_path: Pat
             _, page = await browser.get(path)
             assert "<script>" not in page
             assert "&lt;script&gt;" in page
-        proof = proof_in(page)
-        _, page = await browser.post("/rules", {"proof": proof, "text": evil + "\nnonsense" + evil})
+        csrf_token = proof_in(page)
+        _, page = await browser.post("/rules", {"csrf_token": csrf_token, "text": evil + "\nnonsense" + evil})
         assert "<script>" not in page
 
 
@@ -202,13 +202,13 @@ async def test_pages_need_no_script(browser):
 @pytest.mark.parametrize("path", ["/rules", "/sign-out"])
 async def test_a_form_of_another_site_changes_nothing(browser, path):
     await browser.sign_in()
-    proof = await browser.proof()
+    csrf_token = await browser.csrf_token()
     fields = {"do": "save", "text": "", "replacing": browser.app.admin.rule_file().fingerprint}
     for more, headers in (
         ({}, {}),
-        ({"proof": "0" * 64}, {}),
-        ({"proof": proof}, {"Origin": "http://evil.example"}),
-        ({"proof": proof}, {"Origin": "null"}),
+        ({"csrf_token": "0" * 64}, {}),
+        ({"csrf_token": csrf_token}, {"Origin": "http://evil.example"}),
+        ({"csrf_token": csrf_token}, {"Origin": "null"}),
     ):
         response, _ = await browser.post(path, {**fields, **more}, **headers)
         assert 403 == response.status
@@ -217,8 +217,8 @@ async def test_a_form_of_another_site_changes_nothing(browser, path):
 
 async def test_a_get_request_never_changes_anything(browser):
     await browser.sign_in()
-    proof = await browser.proof()
-    for path in (f"/sign-out?proof={proof}", f"/rules?do=save&text=x&proof={proof}"):
+    csrf_token = await browser.csrf_token()
+    for path in (f"/sign-out?csrf_token={csrf_token}", f"/rules?do=save&text=x&csrf_token={csrf_token}"):
         await browser.get(path)
     assert (RULES, 200) == (rule_file(browser), (await browser.get("/"))[0].status)
     response, _ = await browser.get("/sign-out")
@@ -242,11 +242,13 @@ async def test_addresses_and_localhost_are_accepted_as_host_also_through_a_tunne
 
 async def test_a_form_that_is_far_too_large_is_refused(browser):
     await browser.sign_in()
-    body = io.BytesIO(b"proof=" + (await browser.proof()).encode() + b"&text=" + b"x" * 2_000_000)
+    body = io.BytesIO(b"csrf_token=" + (await browser.csrf_token()).encode() + b"&text=" + b"x" * 2_000_000)
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     response, _ = await browser.ask("POST", "/rules", data=body, headers=form)
     assert 413 == response.status
-    response, _ = await browser.post("/rules", {"proof": await browser.proof(), "text": "x" * 300_000})
+    response, _ = await browser.post(
+        "/rules", {"csrf_token": await browser.csrf_token(), "text": "x" * 300_000}
+    )
     assert 413 == response.status
 
 
@@ -255,7 +257,7 @@ async def test_a_form_that_is_far_too_large_is_refused(browser):
     [
         (b"\xff\xfe\x00%%%", "application/x-www-form-urlencoded"),
         (b"&".join(b"a%d=1" % n for n in range(1000)), "application/x-www-form-urlencoded"),
-        (b'{"proof": 1}', "application/json"),
+        (b'{"csrf_token": 1}', "application/json"),
         (b"--x\r\n\r\n", "multipart/form-data; boundary=x"),
     ],
 )
@@ -267,9 +269,9 @@ async def test_a_body_that_is_no_form_of_these_pages_changes_nothing(browser, bo
 
 async def test_an_internal_error_is_shown_with_its_fix(browser):
     await browser.sign_in()
-    proof = await browser.proof()
+    csrf_token = await browser.csrf_token()
     browser.app.node.repository.full = True
-    response, page = await browser.post("/losses", {"proof": proof})
+    response, page = await browser.post("/losses", {"csrf_token": csrf_token})
     assert 503 == response.status
     assert "Make room." in page
 
@@ -296,7 +298,7 @@ async def test_idle_connections_do_not_keep_an_admin_out(browser, addresses):
 async def test_a_port_in_use_is_reported_with_what_to_change(browser):
     with pytest.raises(NodeError, match=r"admins' pages cannot use 127\.0\.0\.1 port") as told:
         await AdminServer(browser.app.admin, address="127.0.0.1", port=browser.port).run()
-    assert "[admin]" in told.value.mend
+    assert "[admin]" in told.value.fix
 
 
 async def test_a_database_loss_is_shown_until_an_admin_acknowledges_it(browser):

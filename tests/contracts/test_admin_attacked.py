@@ -56,9 +56,9 @@ def changing(browser: AdminBrowser) -> list[str]:
 @pytest.mark.parametrize("headers", FOREIGN)
 async def test_no_form_of_another_site_changes_anything(browser, headers):
     await browser.sign_in()
-    proof, before = await browser.proof(), state(browser)
+    csrf_token, before = await browser.csrf_token(), state(browser)
     for path in changing(browser):
-        response, _ = await browser.post(path, {**PLAUSIBLE, "proof": proof}, **headers)
+        response, _ = await browser.post(path, {**PLAUSIBLE, "csrf_token": csrf_token}, **headers)
         assert 403 == response.status, path
     assert before == state(browser)
 
@@ -66,25 +66,25 @@ async def test_no_form_of_another_site_changes_anything(browser, headers):
 async def test_no_form_is_accepted_without_the_token_of_its_own_session(browser):
     """No token, a guessed one, one in the address, one of an ended session, and one of another person's session."""
     await browser.sign_in()
-    ended = await browser.proof()
+    ended = await browser.csrf_token()
     await browser.send("/sign-out")
     await browser.app.node.archive.save_state(SIGN_IN, waiting_links(browser.app.node))
     await browser.app.admin.recall()
     await browser.sign_in()
     async with other_browser(browser) as other:
         await other.sign_in(ISSUER_LINK)
-        theirs = await other.proof()
-    proof, before = await browser.proof(), state(browser)
+        theirs = await other.csrf_token()
+    csrf_token, before = await browser.csrf_token(), state(browser)
     for path in changing(browser):
-        for forged in ({}, {"proof": "0" * 64}, {"proof": ended}, {"proof": theirs}):
-            response, _ = await browser.post(f"{path}?proof={proof}", {**PLAUSIBLE, **forged})
+        for forged in ({}, {"csrf_token": "0" * 64}, {"csrf_token": ended}, {"csrf_token": theirs}):
+            response, _ = await browser.post(f"{path}?csrf_token={csrf_token}", {**PLAUSIBLE, **forged})
             assert 403 == response.status, (path, forged)
     assert before == state(browser)
 
 
 async def test_no_page_changes_anything_by_a_get_request(browser):
     await browser.sign_in()
-    query, before = urlencode({**PLAUSIBLE, "proof": await browser.proof()}), state(browser)
+    query, before = urlencode({**PLAUSIBLE, "csrf_token": await browser.csrf_token()}), state(browser)
     for route in browser.routes:
         for method in ("GET", "HEAD"):
             await browser.ask(method, f"{route.path}?{query}")

@@ -83,7 +83,7 @@ async def test_no_english_sentence_is_left_on_a_page(browser, tag):
 
 async def test_a_choice_is_kept_in_a_cookie_and_goes_before_the_header(browser):
     await browser.sign_in()
-    response, _ = await choice(browser, "ca", "/members?q=ana", proof=await browser.proof())
+    response, _ = await choice(browser, "ca", "/members?q=ana", csrf_token=await browser.csrf_token())
     assert (303, "/members?q=ana") == (response.status, response.headers["Location"])
     cookie = response.cookies[LANGUAGE_COOKIE]
     assert ("ca", "Strict", True) == (cookie.value, cookie["samesite"], cookie["httponly"])
@@ -104,7 +104,7 @@ async def test_a_choice_can_be_made_before_signing_in(browser):
 
 async def test_a_choice_needs_the_token_of_the_session(browser):
     await browser.sign_in()
-    for fields in ({}, {"proof": "0" * 64}):
+    for fields in ({}, {"csrf_token": "0" * 64}):
         response, _ = await choice(browser, "ar", **fields)
         assert (403, {}) == (response.status, dict(response.cookies))
     _, page = await browser.get("/")
@@ -135,14 +135,14 @@ async def test_a_page_of_another_site_cannot_choose(browser):
 )
 async def test_a_choice_redirects_to_pages_of_this_site_only(browser, back, leads_to):
     await browser.sign_in()
-    response, _ = await choice(browser, "ca", back, proof=await browser.proof())
+    response, _ = await choice(browser, "ca", back, csrf_token=await browser.csrf_token())
     assert (303, leads_to) == (response.status, response.headers["Location"])
 
 
 @pytest.mark.parametrize("tag", ["", "xx", "eu", "<script>", "a" * 4_000, "ca; Path=/x", "\x00"])
 async def test_an_unknown_language_changes_nothing(browser, tag):
     await browser.sign_in()
-    response, _ = await choice(browser, tag, proof=await browser.proof())
+    response, _ = await choice(browser, tag, csrf_token=await browser.csrf_token())
     assert (303, {}) == (response.status, dict(response.cookies))
     browser.session.cookie_jar.update_cookies({LANGUAGE_COOKIE: tag.strip("\x00;")})
     response, page = await browser.get("/", **{"Accept-Language": "fr"})
@@ -175,7 +175,7 @@ async def test_each_language_is_named_in_itself(browser):
 
 async def test_a_mistake_is_reported_in_the_language_of_the_page(browser):
     await browser.sign_in()
-    await choice(browser, "fr", proof=await browser.proof())
+    await choice(browser, "fr", csrf_token=await browser.csrf_token())
     response, page = await browser.send("/vouchers", **{**ORDER, "count": "0"})
     assert (422, True) == (response.status, "Écrivez un nombre entier de 1 à" in page)
     response, page = await browser.send("/vouchers/code", code="7KM3-Q2W9-XA")
@@ -186,7 +186,7 @@ async def test_a_mistake_is_reported_in_the_language_of_the_page(browser):
 
 async def test_a_finding_in_english_is_marked_as_english(browser):
     await browser.sign_in()
-    await choice(browser, "ar", proof=await browser.proof())
+    await choice(browser, "ar", csrf_token=await browser.csrf_token())
     _, page = await browser.send("/rules", text="nonsense")
     assert '<span lang="en" dir="ltr">This is not TOML' in page
     _, page = await browser.get("/")
@@ -196,7 +196,7 @@ async def test_a_finding_in_english_is_marked_as_english(browser):
 
 async def test_a_sheet_is_printed_in_its_own_language_within_a_page_in_another(browser):
     await browser.sign_in()
-    await choice(browser, "ar", proof=await browser.proof())
+    await choice(browser, "ar", csrf_token=await browser.csrf_token())
     _, page = await browser.send("/vouchers", ticket=await ticket(browser), **ORDER)
     assert speaking("ar") in page
     assert '<div class="slips" lang="ca" dir="ltr">' in page
@@ -217,7 +217,7 @@ async def test_a_page_that_is_shown_once_has_no_choice_of_language(browser):
 
 async def test_an_issuer_chooses_too(browser):
     await browser.sign_in(ISSUER_LINK)
-    await choice(browser, "es", "/vouchers", proof=await browser.proof())
+    await choice(browser, "es", "/vouchers", csrf_token=await browser.csrf_token())
     _, page = await browser.get("/vouchers")
     assert "Has entrado como punto de entrega library." in page
     assert "Como máximo 100 códigos al día." in page
@@ -225,7 +225,7 @@ async def test_an_issuer_chooses_too(browser):
 
 async def test_signing_out_keeps_the_language(browser):
     await browser.sign_in()
-    await choice(browser, "ca", proof=await browser.proof())
+    await choice(browser, "ca", csrf_token=await browser.csrf_token())
     response, _ = await browser.send("/sign-out")
     assert {COOKIE} == set(response.cookies)
     _, page = await browser.get("/")

@@ -8,7 +8,7 @@ import pytest
 
 from node.accounts.passphrases import is_right
 from node.app.admin_members import CardView
-from node.app.signin import ADMIN
+from node.app.admin_sessions import ADMIN
 from node.app.views import CardShown, PassphraseTyped
 from node.config.settings import TERMS
 from node.units import MacAddress
@@ -52,7 +52,7 @@ def members_file(browser: AdminBrowser) -> str:
 async def edit_ana(browser: AdminBrowser, **other: str) -> dict[str, str]:
     _, page = await browser.get("/members/edit?id=ana")
     return {
-        "proof": field_in(page, "proof"),
+        "csrf_token": field_in(page, "csrf_token"),
         "replacing": field_in(page, "replacing"),
         "was": "ana",
         "account": "ana",
@@ -156,7 +156,7 @@ async def test_a_member_is_added_taken_out_and_put_back(browser):
     assert MEMBERS == members_file(browser)
     undo = {
         name: field_in(page, name)
-        for name in ("proof", "replacing", "account", "name", "tier", "groups", "devices")
+        for name in ("csrf_token", "replacing", "account", "name", "tier", "groups", "devices")
     }
     assert 303 == (await browser.post("/members/edit", undo))[0].status
     assert 'id = "joan"' in members_file(browser)

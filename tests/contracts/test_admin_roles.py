@@ -102,10 +102,10 @@ async def test_what_people_typed_is_never_rendered_as_markup(browser):
     sent |= dict.fromkeys(("text-en", "title-en", "text-1", "where", "audience", "group", "first_day"), EVIL)
     sent |= dict.fromkeys(("code", "count", "lasts", "unit", "note", "network", "lang", "ticket"), EVIL)
     sent |= {"number": "1", "was": EVIL, "replacing": EVIL, f"title-{EVIL}": EVIL}
-    proof = await browser.proof()
+    csrf_token = await browser.csrf_token()
     for route in browser.routes:
         if route.method == "POST" and route.path not in {"/sign-out", "/notices/remove"}:
-            _, page = await browser.post(route.path, {**sent, "proof": proof})
+            _, page = await browser.post(route.path, {**sent, "csrf_token": csrf_token})
             assert "<script" not in page, route
     for path in (
         f"/people?q={EVIL}",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from node.app.admin_members import CardView, MemberEntry
-from node.app.signin import Signed
+from node.app.admin_sessions import Signed
 from node.app.views import CardShown, CodeTyped, PassphraseTyped, TermsAccepted
 from node.errors import NodeError, StorageTrouble
 from tests.contracts.admin_browser import AdminBrowser, admin_browser, field_in

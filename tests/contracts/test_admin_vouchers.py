@@ -37,7 +37,7 @@ async def order(browser: AdminBrowser, **other: str) -> dict[str, str]:
     _, page = await browser.get("/vouchers")
     return {
         **ORDER,
-        "proof": field_in(page, "proof"),
+        "csrf_token": field_in(page, "csrf_token"),
         "ticket": field_in(page, "ticket"),
         **other,
     }
@@ -98,7 +98,7 @@ async def test_a_sheet_is_shown_again_only_in_the_session_that_ordered_it(browse
     await browser.post("/vouchers", form)
     await browser.post("/sign-out", form)
     await browser.sign_in(ISSUER_LINK)
-    response, page = await browser.post("/vouchers", {**form, "proof": await browser.proof()})
+    response, page = await browser.post("/vouchers", {**form, "csrf_token": await browser.csrf_token()})
     assert (422, [], 1) == (response.status, codes_in(page), batches(browser))
 
 

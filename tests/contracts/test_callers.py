@@ -15,7 +15,9 @@ from typing import Protocol
 import pytest
 
 from captive_portal.callers import DISPUTED, ELSEWHERE, Callers
-from captive_portal.neighbours import CACHE_MS, KernelNeighbours, LeaseFile, LinkCallers, NeighbourNews
+from captive_portal.client_identification import LinkCallers
+from captive_portal.dhcp_leases import LeaseFile
+from captive_portal.neighbours import CACHE_MS, KernelNeighbours, NeighbourNews
 from captive_portal.senders import FrameSenders
 from node.enforcement.nft import SENDERS, TABLE_NAME
 from node.units import MacAddress

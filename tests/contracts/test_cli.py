@@ -356,7 +356,7 @@ def test_the_doctor_reports_a_database_loss_until_it_is_acknowledged(config, tmp
     write_loss(tmp_path / "data" / LOSSES, lost)
     main(["--config", str(config), "doctor", "--json"])
     told = [each for each in said_in_json(capsys)["diagnoses"] if each["wrong"] == lost.text]
-    assert ["procomu doctor --acknowledge, after reading it"] == [each["mend"] for each in told]
+    assert ["procomu doctor --acknowledge, after reading it"] == [each["fix"] for each in told]
     main(["--config", str(config), "doctor", "--acknowledge"])
     assert lost.text not in capsys.readouterr().out
     assert not (tmp_path / "data" / LOSSES).exists()

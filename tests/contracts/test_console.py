@@ -98,12 +98,12 @@ async def test_an_answer_may_take_its_time(path):
 
 
 async def test_an_error_says_what_to_do(path):
-    expected = {"ok": False, "message": "nobody here is called ben", "mend": "look at the list"}
+    expected = {"ok": False, "message": "nobody here is called ben", "fix": "look at the list"}
     assert expected == await ask(path, {"ask": "no"})
 
 
 async def test_an_unknown_query_is_answered_with_the_known_ones(path):
-    assert "it knows ana, late, no, watch" == (await ask(path, {"ask": "weather"}))["mend"]
+    assert "it knows ana, late, no, watch" == (await ask(path, {"ask": "weather"}))["fix"]
 
 
 async def test_one_connection_carries_many_queries(path):

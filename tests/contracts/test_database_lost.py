@@ -35,7 +35,7 @@ from node.storage.journal_writer import JournalWriter
 from node.storage.losses import read_losses
 from node.storage.opening import DatabaseFiles
 from node.storage.repository import StoredArchive, StoredRepository
-from node.supervision import Parts
+from node.task_supervision import Parts
 from node.units import NO_USAGE, AccountId, Bytes, MacAddress, NodeId, Usage
 from tests.contracts.test_account_service import WORDS, comes_in, give_passphrase, is_refused
 from tests.contracts.test_reconciler import until

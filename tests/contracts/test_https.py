@@ -378,7 +378,7 @@ async def test_a_port_in_use_is_reported_with_its_fix(folder: Path) -> None:
             await made.run()
     (trouble,) = caught.value.exceptions
     assert isinstance(trouble, NodeError)
-    assert "portal.https_port" in trouble.mend
+    assert "portal.https_port" in trouble.fix
 
 
 def test_openssl_is_asked_last_and_its_refusal_is_reported(folder: Path) -> None:

@@ -17,7 +17,7 @@ from node.errors import KernelRefused
 from node.governance.members import parse_members
 from node.sessions import state as session_state
 from node.sessions.stored import SavedSession
-from node.supervision import Parts, supervise
+from node.task_supervision import Parts, supervise
 from node.units import NO_USAGE, AccountId, Bytes, MacAddress, Monotonic, NodeId, Usage
 from tests.contracts.test_reconciler import ANA, BEN, HOUR_MS, ReconcilerFixture, until, used
 from tests.fakes.kernel import FakeKernel

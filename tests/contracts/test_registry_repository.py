@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlite_utils import Database
 
-from node.accounting.leases import Lease, SavedLease
 from node.accounting.ledger import ERASED_MAX, Booking, ErasureNote, UsageBucket, UsageKey
 from node.accounting.periods import DAY_UNKNOWN
+from node.accounting.session_leases import Lease, SavedLease
 from node.accounts.changes import (
     CardsVoid,
     Change,

@@ -79,7 +79,7 @@ async def test_a_broken_rule_file_leaves_the_old_rules_in_force_and_says_why(
         await files.look(cast("Reconciler", heart), kept, "a test")
     assert before is heart.active_ruleset.ruleset
     assert heart.active_ruleset.rejected
-    assert all(finding.mend for finding in heart.active_ruleset.rejected)
+    assert all(finding.fix for finding in heart.active_ruleset.rejected)
 
 
 @pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)
@@ -208,7 +208,7 @@ async def test_a_start_with_a_broken_rule_file_uses_the_rules_that_were_in_force
     book, member_directory = lived.open()
     assert RULES == book.text
     assert book.rejected
-    assert all(finding.mend for finding in book.rejected)
+    assert all(finding.fix for finding in book.rejected)
     assert ("ana",) == tuple(unit.account for unit in member_directory.units)
     assert "the rules adopted before it are" in caplog.text
 

@@ -27,7 +27,7 @@ from mesh.messages import (
     past_body,
     usage_body,
 )
-from mesh.trust import community_mark, leaf_certificate, wrapper_ca
+from mesh.node_certificates import community_mark, leaf_certificate, wrapper_ca
 from node.accounting.ledger import UsageBucket
 from node.identity import human_form, key_from_raw, own_node_id, sign
 from node.units import AccountId, Bytes, Usage

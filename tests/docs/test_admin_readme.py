@@ -3,8 +3,8 @@
 import re
 
 from node.admin.server import AdminServer
+from node.app.admin_sessions import LINK_LIFE, SESSION_LIFE
 from node.app.idempotency import SHOWN_MS
-from node.app.signin import LINK_LIFE, SESSION_LIFE
 from tests.docs.generated import ROOT
 from tests.fakes.use_cases import AppFixture
 

@@ -11,7 +11,7 @@ from mesh import collection, directory, messages, peering, transport
 from mesh.announcement import SERVICE_TYPE
 from mesh.exchange import PAGE_KIND
 from mesh.messages import Malformed, Page, PageContent, decode, page_content, page_digest, past_of, usage_rows
-from mesh.trust import community_mark, leaf_certificate, node_id_from_certificate
+from mesh.node_certificates import community_mark, leaf_certificate, node_id_from_certificate
 from node.identity import human_form, key_from_raw, own_node_id, verify
 from tests.docs import mesh_vectors
 from tests.docs.peering_diagram import diagram

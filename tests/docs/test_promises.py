@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from node.accounts import passphrases, sponsorship
+from node.accounts import fair_queue, sponsorship
 from node.accounts.cards import SHOWN_FOR
 from node.accounts.login_throttle import (
     CODE_THROTTLE,
@@ -16,8 +16,9 @@ from node.accounts.login_throttle import (
     WAIT_LONGEST,
     WINDOW,
 )
+from node.app.admin_sessions import LINK_LIFE, SESSION_LIFE
 from node.app.idempotency import SHOWN_MS
-from node.app.signin import LINK_LIFE, SESSION_LIFE, Grant
+from node.app.issuer_grants import Grant
 from node.control.persistence import FORGET_EVERY_MS
 from node.sessions.device_limit import IDLE_MIN
 from node.sessions.table import IDLE_OF_ACCOUNT, IDLE_OF_GUEST
@@ -66,7 +67,7 @@ def promised(document: str, words: str) -> list[int]:
         ("DECISIONS.md", "A device makes room when it was silent for @", [IDLE_MIN]),
         ("DECISIONS.md", "retention needs a synced clock that ran steadily for @", [FORGET_EVERY_MS]),
         ("DECISIONS.md", "a card that was shown within @ on", [SHOWN_FOR]),
-        ("DECISIONS.md", "had fewest turns in @;", [passphrases.REMEMBERED]),
+        ("DECISIONS.md", "had fewest turns in @;", [fair_queue.REMEMBERED]),
         ("DECISIONS.md", "each question stays @,", [sponsorship.TURN]),
         ("DECISIONS.md", "Members mute a device or everybody for @;", [sponsorship.MUTED]),
         ("captive_portal/README.md", "when it was silent for @ and another device", [IDLE_OF_ACCOUNT]),

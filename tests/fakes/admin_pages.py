@@ -10,7 +10,7 @@ from pathlib import Path
 from mesh.ports import PeerView
 from node.accounts.notices import Notice, NoticeText
 from node.admin.server import LIMITS, AdminServer
-from node.app import signin
+from node.app import admin_sessions
 from node.app.admin import SIGN_IN, AdminService
 from node.units import MacAddress, NodeId
 from node.web.connections import Limits
@@ -95,8 +95,10 @@ async def admin_app(
 def waiting_links(fixture: AppFixture) -> str:
     """Sign-in links as an earlier run of the daemon stored them."""
     now, boot = fixture.clock.monotonic(), fixture.clock.boot
-    admin = signin.offer(signin.SignIn(), LINK, now)
-    return signin.to_text(signin.offer(admin, ISSUER_LINK, now, signin.Signed("issuer", "library")), boot)
+    admin = admin_sessions.offer(admin_sessions.SignIn(), LINK, now)
+    return admin_sessions.to_text(
+        admin_sessions.offer(admin, ISSUER_LINK, now, admin_sessions.Signed("issuer", "library")), boot
+    )
 
 
 async def populate(app: UseCases) -> None:
@@ -107,7 +109,7 @@ async def populate(app: UseCases) -> None:
     for mac in (LAPTOP, TABLET, STRANGER):
         await app.join(mac)
     assert await app.admin.people.block("guest-03", STRANGER, "Come and talk to us.") is None
-    assert () == await app.admin.content.save_notice(signin.ADMIN, STORM)
+    assert () == await app.admin.content.save_notice(admin_sessions.ADMIN, STORM)
     assert await app.portal.add_objection(PHONE, "anchors", "I work at night.") is None
 
 

@@ -50,7 +50,7 @@ from node.identity import own_node_id
 from node.lan.mdns_services import ServiceView
 from node.sessions import state as session_state
 from node.storage.data_inventory import WHOLE_INVENTORY
-from node.supervision import Parts
+from node.task_supervision import Parts
 from node.units import AccountId, MacAddress, Milliseconds, Monotonic, NodeId
 from tests.fakes.kernel import FakeKernel
 from tests.fakes.members import COMMUNITY, guest_account, make_registry

@@ -36,10 +36,10 @@ def test_an_invalid_rule_file_leaves_the_old_rules_in_force_and_says_why(place, 
     assert eventually(lambda: square.ask("status")["rules_rejected"], 3)
     rejected = square.ask("status")["rules_rejected"][0]
     assert rejected["line"] == 1 + text[: text.index('ceiling = "10')].count("\n")
-    assert rejected["mend"]
+    assert rejected["fix"]
     assert any("rule" in warning for warning in square.overview()["warnings"])
     rate = bits_per_second(phone.do("download", seconds=3)["samples"], 1.0)
     assert rate == pytest.approx(10e6, rel=0.05), "the old ceiling holds"
     square.rules.write_text(text)
-    assert eventually(lambda: not square.ask("status")["rules_rejected"], 3), "mended, the complaint goes"
+    assert eventually(lambda: not square.ask("status")["rules_rejected"], 3), "fixed, the complaint goes"
     assert "line" in square.daemon.output(), "the log says it too"

@@ -16,7 +16,7 @@ import mesh.discovery
 import mesh.messages
 import mesh.service
 import mesh.transport
-from captive_portal import certificate_files, certificates, forms, https, neighbours, server
+from captive_portal import certificate_files, certificates, client_identification, forms, https, server
 from node import toml_reader
 from node.accounts import (
     cards,
@@ -31,12 +31,12 @@ from node.accounts import (
 )
 from node.admin import overview
 from node.admin import vouchers as voucher_pages
-from node.app import admission, idempotency, rule_files, signin
+from node.app import admin_sessions, admission, idempotency, rule_files
 from node.config.settings import SETTINGS
 from node.control import persistence, rates
 from node.enforcement import announcements, arrivals, dns_limits, flows, nft
 from node.governance import evaluate, parse, rule_table
-from node.lan import configuration, upstream
+from node.lan import server_config, upstream
 from node.memory_budget import Allowed, budget
 from node.sessions import device_limit
 from node.storage import copies, journal
@@ -67,7 +67,7 @@ PROMISES: tuple[tuple[str, str, object, object], ...] = (
     (README, "24 on a sheet", voucher_pages.SLIPS_A_PAGE, 24),
     (VOUCHERS, "40 sheets of 24", vouchers.BATCH_MAX, 40 * 24),
     (ADMIN, "signs in once, within ten minutes, for twelve hours",
-     (signin.LINK_LIFE, signin.SESSION_LIFE), (10 * MINUTE, 12 * HOUR)),
+     (admin_sessions.LINK_LIFE, admin_sessions.SESSION_LIFE), (10 * MINUTE, 12 * HOUR)),
     (ADMIN, "for 15 minutes whenever the same form is sent again", idempotency.SHOWN_MS, 15 * MINUTE),
     (DECISIONS, "a card that was shown within ten minutes", cards.SHOWN_FOR, 10 * MINUTE),
     (DECISIONS, "A device makes room when it was silent for five minutes", device_limit.IDLE_MIN, 5 * MINUTE),
@@ -91,7 +91,7 @@ PROMISES: tuple[tuple[str, str, object, object], ...] = (
     (PORTAL, "`answer_s`, for the answer to be made and taken | 30.0", Limits().answer_s, 30),
     (PORTAL, "`idle_s`, between two requests | 15.0", Limits().idle_s, 15),
     (PORTAL, "`requests` on one connection | 1000", Limits().requests, 1_000),
-    (PORTAL, "log at most once in ten minutes", neighbours.LOGGED_EVERY_S, 600),
+    (PORTAL, "log at most once in ten minutes", client_identification.LOGGED_EVERY_S, 600),
     (CHANGES, "stranger asks 20 times a second, all together 200, a member's device 50",
      (dns_limits.PER_STRANGER, dns_limits.STRANGERS_TOGETHER, dns_limits.PER_MEMBER), (20, 200, 50)),
     (CHANGES, "after ten minutes without joining a tunnel", dns_limits.FULL_RATE_SECONDS, 600),
@@ -99,8 +99,8 @@ PROMISES: tuple[tuple[str, str, object, object], ...] = (
      (setting("lan.flows_per_device"), flows.FLOWS_PER_DEVICE), ("1024", 1_024)),
     (DECISIONS, "Silent flows live 2 h 4 min", "established : 7440" in flows.TCP_OF_DEVICES, True),
     (DECISIONS, "a second dnsmasq (0.6 MB of its own) with its own cache and 2,500 places",
-     configuration.ASKED_AT_ONCE_BY_STRANGERS_MAX, 2_500),
-    (DECISIONS, "8,000 and 50 questions a second each", configuration.ASKED_AT_ONCE_MAX, 8_000),
+     server_config.ASKED_AT_ONCE_BY_STRANGERS_MAX, 2_500),
+    (DECISIONS, "8,000 and 50 questions a second each", server_config.ASKED_AT_ONCE_MAX, 8_000),
     (DECISIONS, "after two rounds of real questions without an answer", upstream.SILENT_ROUNDS, 2),
     (PORTAL, "A token is good for 24 hours", forms.TOKEN_MINUTES, 24 * 60),
     (DECISIONS, "each device has 1,024 flows (a setting), a stranger 64",
@@ -178,8 +178,9 @@ UNWRITTEN: tuple[tuple[str, object, object], ...] = (
     ("terms that are read are short", terms.TERMS_CHARS_MAX, 20_000),
     ("a ticket of the admins' forms lives two hours", idempotency.KEY_LIFETIME, 2 * HOUR),
     ("the live overview is of the last five seconds", overview.LIVE_S, 5),
-    ("the admins' links that wait, and who may be signed in at once", (signin.LINKS_MAX, signin.SESSIONS_MAX), (8, 32)),
-    ("a token of the admins' pages cannot be guessed: 128 bits", signin.TOKEN_CHARS_MIN, 22),
+    ("the admins' links that wait, and who may be signed in at once",
+     (admin_sessions.LINKS_MAX, admin_sessions.SESSIONS_MAX), (8, 32)),
+    ("a token of the admins' pages cannot be guessed: 128 bits", admin_sessions.TOKEN_CHARS_MIN, 22),
     ("a token of the portal's forms has 128 bits", forms.TOKEN_CHARACTERS, 128 // 4),
     ("a stranger's connections, and a device's first packets", (flows.FLOWS_PER_STRANGER, flows.NEW_PER_SECOND,
       flows.NEW_AT_ONCE), (64, 200, 1_024)),

@@ -16,7 +16,7 @@ from captive_portal.certificates import (
     read_roots,
     why_not_trusted,
 )
-from mesh.trust import leaf_certificate
+from mesh.node_certificates import leaf_certificate
 from node.errors import NodeError
 from tests.fakes.authority import DAY, NOW, Authority, Pair, issue
 from tests.fakes.neighbours import key_of
@@ -34,7 +34,7 @@ def read(pair: Pair, chain: bytes | None = None, host: str = HOST) -> Certificat
 def refused(chain: bytes, key: bytes, host: str = HOST) -> str:
     with pytest.raises(NodeError) as caught:
         read_certificate(chain, key, host)
-    assert caught.value.mend
+    assert caught.value.fix
     return caught.value.message
 
 

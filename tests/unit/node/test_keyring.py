@@ -38,7 +38,7 @@ def test_an_invalid_key_is_reported_with_what_to_do(
         (tmp_path / "community.key").write_text(community, "latin-1")
     with pytest.raises(NodeError, match=complaint) as caught:
         open_keyring(tmp_path / "community.key", own)
-    assert "copy it from another node" in caught.value.mend
+    assert "copy it from another node" in caught.value.fix
 
 
 def test_a_node_without_its_own_key_is_told_what_to_do(tmp_path: Path) -> None:

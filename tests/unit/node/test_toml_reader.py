@@ -59,7 +59,7 @@ def test_a_hostile_file_is_refused_within_seconds(parse, text: str) -> None:  # 
     assert thread_time() - began < SECONDS_MAX
     assert result is None
     assert findings
-    assert all(finding.mend for finding in findings)
+    assert all(finding.fix for finding in findings)
 
 
 def told(text: str) -> tuple[int, str]:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from captive_portal.certificates import is_ending, read_certificate, read_roots, why_not_trusted
-from mesh import trust
+from mesh import node_certificates
 from node.errors import NodeError
 from node.x509_errors import UNREADABLE, reason
 from tests.fakes.authority import DAY, NOW, Authority, Pair
@@ -75,7 +75,7 @@ def asked(chain: bytes, key_pem: bytes, roots: list[x509.Certificate]) -> str:
     try:
         certificate = read_certificate(chain, key_pem, HOST)
     except NodeError as error:
-        return f"{error.message}; {error.mend}"
+        return f"{error.message}; {error.fix}"
     is_ending(certificate, NOW)
     return why_not_trusted(certificate, roots, NOW)
 
@@ -98,7 +98,7 @@ def as_alone(der: bytes) -> None:
 
 
 def as_a_nodes(der: bytes) -> None:
-    node = trust.node_id_from_certificate(der)
+    node = node_certificates.node_id_from_certificate(der)
     assert node is None or isinstance(node, str)
 
 
@@ -107,7 +107,7 @@ READERS: dict[str, tuple[bytes, Callable[[bytes], None]]] = {
     "an authority between": (der_of(PUBLIC.between), as_between),
     "a root": (der_of(PUBLIC.root), as_root),
     "one that signed itself": (der_of(ALONE), as_alone),
-    "a node's": (trust.leaf_certificate(key_of("hill")), as_a_nodes),
+    "a node's": (node_certificates.leaf_certificate(key_of("hill")), as_a_nodes),
 }
 CHANGES = st.dictionaries(st.integers(0, 2_000), st.integers(0, 255), min_size=1, max_size=4)
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.accounts.passphrases import REMEMBERED, FairQueue
+from node.accounts.fair_queue import REMEMBERED, FairQueue
 from node.units import Monotonic
 
 NOW = Monotonic(0)

@@ -95,7 +95,7 @@ def test_the_number_of_notices_is_limited(monkeypatch):
     monkeypatch.setattr(notices, "NOTICES_MAX", 1)
     up = board(NOTICE)
     (finding,) = up.put_up(NOTICE)
-    assert "remove an old one" in finding.mend
+    assert "remove an old one" in finding.fix
     assert isinstance(up.put_up(replace(NOTICE, number=1, is_urgent=True)), Notice)
 
 
@@ -126,7 +126,7 @@ def test_each_fault_is_reported_with_what_to_do_and_nothing_is_published(changes
     wish = replace(NOTICE, **changes)
     findings = notice_findings(wish)
     assert len(findings) == 1
-    assert findings[0].mend
+    assert findings[0].fix
     up = NoticeBoard()
     assert findings == up.put_up(wish)
     assert () == up.all()

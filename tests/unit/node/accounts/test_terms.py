@@ -36,7 +36,7 @@ def test_saving_unchanged_terms_asks_nobody_to_accept_them_again():
     store = TermsStore()
     first = store.adopt((CATALAN,), "2027-03-01", "ana")
     (finding,) = store.adopt((CATALAN,), "2027-03-02", "ana")
-    assert finding.mend
+    assert finding.fix
     assert first == store.current
 
 
@@ -88,7 +88,7 @@ def test_the_next_version_is_one_more_than_any_number(taken, version):
 def test_each_fault_is_reported_with_what_to_do(texts):
     findings = terms_findings(texts)
     assert findings
-    assert all(finding.mend for finding in findings)
+    assert all(finding.fix for finding in findings)
     assert findings == TermsStore().adopt(texts, "", "")
 
 

@@ -89,7 +89,7 @@ def test_no_more_vouchers_are_issued_than_can_be_stored(monkeypatch):
     issue(vouchers, 5)
     (finding,) = vouchers.issue(DAY_PASS, 1, "")
     assert "5 vouchers" in finding.message
-    assert finding.mend
+    assert finding.fix
 
 
 def test_two_codes_never_make_one_account():

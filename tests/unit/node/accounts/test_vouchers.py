@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from node.accounting.leases import Lease
+from node.accounting.session_leases import Lease
 from node.accounts.codes import make_code
 from node.accounts.vouchers import (
     BATCH_MAX,
@@ -98,7 +98,7 @@ def test_an_order_just_within_the_limits_is_issued(changes):
 )
 def test_each_limit_has_a_finding_that_says_what_to_do(changes, count):
     (finding,) = batch_findings(replace(DAY_PASS, **changes), count)
-    assert finding.mend
+    assert finding.fix
     assert finding.is_error
 
 

@@ -4,11 +4,11 @@ from node.accounts.objections import Objection
 from node.admin.fields import FormView, paginate
 from node.admin.objections import ObjectionsPage
 from node.admin.routes import PageLayout
-from node.app.signin import ADMIN
+from node.app.admin_sessions import ADMIN
 from node.config.model import SiteInfo
 from node.units import AccountId
 
-FRAME = PageLayout(SiteInfo("Vall Alta", "library", "login.vall.example"), ADMIN, "proof", "/contests")
+FRAME = PageLayout(SiteInfo("Vall Alta", "library", "login.vall.example"), ADMIN, "csrf_token", "/contests")
 MINE, THEIRS = (Objection(n, AccountId("ana"), "2027-03-01", "night-cap", "Why?", "Because.") for n in (1, 2))
 
 

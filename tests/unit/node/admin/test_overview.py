@@ -4,12 +4,12 @@ from dataclasses import replace
 
 from node.admin import overview as pages
 from node.admin.routes import PageLayout
-from node.app.signin import ADMIN
+from node.app.admin_sessions import ADMIN
 from node.app.status import FlowsRow, OnlineRow, Overview, PeerRow
 from node.config.model import SiteInfo
 from node.units import AccountId, BitsPerSecond, Bytes, NodeId, Rates
 
-FRAME = PageLayout(SiteInfo("Vall Alta", "library", "login.vall.example"), ADMIN, "proof", "/")
+FRAME = PageLayout(SiteInfo("Vall Alta", "library", "login.vall.example"), ADMIN, "csrf_token", "/")
 HILLS = PeerRow(NodeId("h" * 52), "hills", "trusted", ("fd42::2",), 2)
 STRANGER = PeerRow(NodeId("s" * 52), "", "stranger", (), None)
 

@@ -14,7 +14,7 @@ from node.admin.routes import (
     page_layout,
     refused,
 )
-from node.app.signin import ADMIN, is_own_form
+from node.app.admin_sessions import ADMIN, is_csrf_token
 from node.config.model import SiteInfo
 from node.errors import Finding
 
@@ -41,14 +41,14 @@ def test_a_number_in_an_address_is_a_number_or_nothing(text, number):
 
 def test_the_forms_of_a_page_have_its_sessions_token():
     around = page_layout(ASKED, SiteInfo("Vall Alta", "library", "login.vall.example"), "/people")
-    assert is_own_form(ASKED.cookie, around.proof)
-    assert not is_own_form("cookie-" + "b" * 20, around.proof)
-    assert around.proof != replace(ASKED, cookie="cookie-" + "b" * 20).proof
+    assert is_csrf_token(ASKED.cookie, around.csrf_token)
+    assert not is_csrf_token("cookie-" + "b" * 20, around.csrf_token)
+    assert around.csrf_token != replace(ASKED, cookie="cookie-" + "b" * 20).csrf_token
 
 
 def test_a_missing_object_is_reported_with_what_to_do():
     reply = not_there("Gone.", "Look elsewhere.")
-    assert (404, "Look elsewhere.") == (reply.status, reply.page.mend)
+    assert (404, "Look elsewhere.") == (reply.status, reply.page.fix)
     assert reply == refused(Finding("gone", 0, "Gone.", "look elsewhere"))
 
 

@@ -3,11 +3,11 @@
 from node.admin import rules
 from node.admin.routes import PageLayout
 from node.app.admin import RuleCheck, RuleFile, RuleVersion
-from node.app.signin import ADMIN
+from node.app.admin_sessions import ADMIN
 from node.config.model import SiteInfo
 from node.errors import Finding
 
-FRAME = PageLayout(SiteInfo("Vall Alta", "library", "login.vall.example"), ADMIN, "proof", "/rules")
+FRAME = PageLayout(SiteInfo("Vall Alta", "library", "login.vall.example"), ADMIN, "csrf_token", "/rules")
 
 
 def test_errors_and_warnings_are_distinguished_and_the_difference_has_colours():

@@ -9,7 +9,7 @@ import pytest
 from node.accounts.notices import Notice, NoticeText
 from node.accounts.terms import Terms, TermsText
 from node.app.admin_content import AdminContentService
-from node.app.signin import ADMIN, Signed
+from node.app.admin_sessions import ADMIN, Signed
 from node.errors import CONFLICT
 from tests.fakes.admin_pages import STORM, admin_app, populate
 from tests.fakes.use_cases import TODAY, UseCases

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from node.app.admin_sessions import ADMIN, Signed
 from node.app.admin_vouchers import AdminVouchersService, IssuedBatch, VoucherOrder, VoucherView
 from node.app.idempotency import SHOWN_MS
-from node.app.signin import ADMIN, Grant, Signed
+from node.app.issuer_grants import Grant
 from node.app.views import CodeTyped
 from node.errors import UNSTORED, Finding, StorageTrouble
 from node.units import Milliseconds

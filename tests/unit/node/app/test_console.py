@@ -47,7 +47,7 @@ async def test_codes_that_could_not_be_stored_are_shown_when_the_same_order_is_r
     for _ in range(2):
         with pytest.raises(NodeError, match="the data folder is full") as no:
             await commands.issue(ISSUE)
-    assert "again" in no.value.mend
+    assert "again" in no.value.fix
     app.node.repository.full = False
     assert 3 == len((await commands.issue(ISSUE))["codes"])
     assert [1] == [row["batch"].number for row in commands.batches({})["batches"]]
@@ -64,7 +64,7 @@ async def test_another_order_is_never_answered_with_vouchers_that_wait_to_be_sto
 
 
 @pytest.mark.parametrize(
-    ("changes", "mend"),
+    ("changes", "fix"),
     [
         ({"lasts": "a while"}, "1 day"),
         ({"lasts": ""}, "1 day"),
@@ -77,10 +77,10 @@ async def test_another_order_is_never_answered_with_vouchers_that_wait_to_be_sto
         ({"note": "x" * 300}, "200"),
     ],
 )
-async def test_an_invalid_order_is_an_error_with_what_to_do(app, commands, changes, mend):
+async def test_an_invalid_order_is_an_error_with_what_to_do(app, commands, changes, fix):
     with pytest.raises(NodeError) as no:
         await commands.issue(ISSUE | changes)
-    assert mend in no.value.mend
+    assert fix in no.value.fix
     assert () == app.node.repository.registry.kept.batches
 
 
@@ -115,7 +115,7 @@ async def test_one_voucher_is_revoked_by_its_code(commands):
 async def test_an_unknown_batch_or_voucher_is_an_error(commands, which):
     with pytest.raises(NodeError) as no:
         await commands.revoke({"which": which})
-    assert no.value.mend
+    assert no.value.fix
 
 
 async def test_a_member_gets_a_passphrase_and_a_card(app, commands):

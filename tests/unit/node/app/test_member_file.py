@@ -116,7 +116,7 @@ def test_an_invalid_member_is_not_written(wrong):
 def test_a_file_in_another_toml_style_is_left_to_be_edited_by_hand(unusual):
     told = with_member(unusual, MemberEntry("ana", "Ana"), "ana")
     assert isinstance(told, tuple)
-    assert "by hand" in told[0].mend
+    assert "by hand" in told[0].fix
 
 
 def test_a_broken_file_is_not_changed():

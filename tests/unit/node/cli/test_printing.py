@@ -55,7 +55,7 @@ def test_the_default_language_is_english():
 def test_an_unknown_language_is_an_error_that_lists_the_known_ones():
     with pytest.raises(NodeError) as no:
         check_language("xx")
-    assert re.search(r"\bca\b.*\bes\b", no.value.mend)
+    assert re.search(r"\bca\b.*\bes\b", no.value.fix)
 
 
 def test_a_cards_picture_is_a_standard_image():

@@ -185,7 +185,7 @@ def test_no_text_raises(text):
     config, findings = parse_config(text)
     assert (config is None) == any(finding.is_error for finding in findings)
     assert all(0 <= finding.line <= text.count("\n") + 1 for finding in findings)
-    assert all(finding.mend for finding in findings)
+    assert all(finding.fix for finding in findings)
 
 
 def test_a_certificate_needs_its_key_and_then_the_portal_may_have_a_public_name():

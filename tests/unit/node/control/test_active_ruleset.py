@@ -40,7 +40,7 @@ def test_the_example_stays_in_force_for_any_new_member_and_conflicts_are_reporte
     book = consider(adopted(), EXAMPLE, households(count))
     assert (fingerprint(EXAMPLE), (), "") == (book.fingerprint, book.rejected, book.rejected_fingerprint)
     assert expected == set(codes(book.strained))
-    assert all(finding.mend for finding in book.strained)
+    assert all(finding.fix for finding in book.strained)
     assert not any(finding.is_error for finding in book.warnings)
 
 

@@ -58,7 +58,7 @@ def troubles(seen: Symptoms) -> list[Diagnosis]:
 
 def only(seen: Symptoms) -> tuple[str, str, str, str]:
     (trouble,) = troubles(seen)
-    return trouble.verdict, trouble.name, trouble.wrong, trouble.mend
+    return trouble.verdict, trouble.name, trouble.wrong, trouble.fix
 
 
 def test_a_healthy_node_has_nothing_to_fix():
@@ -68,10 +68,10 @@ def test_a_healthy_node_has_nothing_to_fix():
 
 def test_an_uplink_that_is_dead_behind_the_modem_is_reported():
     assert [] == troubles(replace(WELL, resolver_answers=True))
-    verdict, name, wrong, mend = only(replace(WELL, resolver_answers=False))
+    verdict, name, wrong, fix = only(replace(WELL, resolver_answers=False))
     assert ("warn", "way out") == (verdict, name)
     assert "no resolver upstream answers" in wrong
-    assert "modem" in mend
+    assert "modem" in fix
 
 
 @pytest.mark.parametrize("path", [None, 1_492, 1_500])
@@ -81,10 +81,10 @@ def test_an_uplink_with_its_configured_speed_is_well(path: int | None) -> None:
 
 def test_an_uplink_slower_than_configured_is_reported_with_the_setting_that_fixes_it() -> None:
     seen = PacketsSeen(lan=1_500, uplink=1_500, path=1_492, target="9.9.9.9")
-    verdict, name, wrong, mend = only(replace(WELL, packets=seen))
+    verdict, name, wrong, fix = only(replace(WELL, packets=seen))
     assert ("warn", "packets") == (verdict, name)
     assert "1492 bytes as far as 9.9.9.9" in wrong
-    assert "write mtu = 1492 below [uplink] in node.toml" == mend
+    assert "write mtu = 1492 below [uplink] in node.toml" == fix
     set_right = replace(CONFIG, uplink=replace(CONFIG.uplink, mtu=1_492))
     assert [] == troubles(replace(WELL, config=set_right, packets=seen))
 
@@ -93,10 +93,10 @@ def test_foreign_servers_are_reported_with_what_to_do() -> None:
     assert [] == troubles(replace(WELL, foreign=()))
     assert "other servers" in [each.name for each in diagnose(replace(WELL, foreign=()))]
     server = ForeignServer("dhcp", MacAddress("02:77:00:00:00:66"), "192.168.1.1", 3)
-    verdict, name, wrong, mend = only(replace(WELL, foreign=(warning("dhcp", (server,)),)))
+    verdict, name, wrong, fix = only(replace(WELL, foreign=(warning("dhcp", (server,)),)))
     assert ("warn", "other servers") == (verdict, name)
     assert "02:77:00:00:00:66 (192.168.1.1)" in wrong
-    assert mend.startswith("find the device")
+    assert fix.startswith("find the device")
 
 
 def test_a_healthy_node_that_is_stopped_is_only_reported_as_not_started():
@@ -121,15 +121,15 @@ def test_an_unknown_interface_name_is_reported_with_the_existing_ones():
 
 
 @pytest.mark.parametrize(
-    ("interface", "verdict", "mend"),
+    ("interface", "verdict", "fix"),
     [
         (Interface(is_up=False, has_link=False), "fail", "ip link set eth0 up"),
         (Interface(is_up=True, has_link=False), "warn", "look at the cable, or at: ip link show eth0"),
     ],
 )
-def test_an_interface_without_a_link_says_what_to_do(interface, verdict, mend):
+def test_an_interface_without_a_link_says_what_to_do(interface, verdict, fix):
     seen = replace(WELL, interfaces={**WELL.interfaces, "eth0": interface})
-    assert (verdict, mend) == (only(seen)[0], only(seen)[3])
+    assert (verdict, fix) == (only(seen)[0], only(seen)[3])
 
 
 def test_a_missing_default_route_is_reported():
@@ -139,8 +139,8 @@ def test_a_missing_default_route_is_reported():
 
 
 def test_disabled_forwarding_is_reported_with_its_fix():
-    verdict, name, _, mend = only(replace(WELL, forwarding=(True, False)))
-    assert ("fail", "forwarding", "sysctl -w net.ipv6.conf.all.forwarding=1") == (verdict, name, mend)
+    verdict, name, _, fix = only(replace(WELL, forwarding=(True, False)))
+    assert ("fail", "forwarding", "sysctl -w net.ipv6.conf.all.forwarding=1") == (verdict, name, fix)
 
 
 def test_a_network_without_ipv6_needs_no_ipv6_forwarding():
@@ -149,16 +149,16 @@ def test_a_network_without_ipv6_needs_no_ipv6_forwarding():
 
 
 @pytest.mark.parametrize(
-    ("dns", "wrong", "mend"),
+    ("dns", "wrong", "fix"),
     [
         (DnsSeen(None, runs=False, answer=""), "nobody gets an address", "apt-get install dnsmasq-base"),
         (DnsSeen("/d", runs=False, answer=""), "its dnsmasq does not", "journalctl"),
         (DnsSeen("/d", runs=True, answer=""), "does not answer", "sport = :53"),
     ],
 )
-def test_a_failing_dnsmasq_is_reported_with_where_to_look(dns, wrong, mend):
+def test_a_failing_dnsmasq_is_reported_with_where_to_look(dns, wrong, fix):
     verdict, name, said, does = only(replace(WELL, dns=dns))
-    assert ("fail", "dnsmasq", True, True) == (verdict, name, wrong in said, mend in does)
+    assert ("fail", "dnsmasq", True, True) == (verdict, name, wrong in said, fix in does)
 
 
 def test_an_external_dns_server_must_know_the_portals_name():
@@ -170,29 +170,29 @@ def test_an_external_dns_server_must_know_the_portals_name():
 
 def test_a_port_in_use_is_reported_with_the_setting():
     port = replace(WELL.ports[0], trouble="address already in use")
-    verdict, name, wrong, mend = only(replace(WELL, ports=(port,)))
+    verdict, name, wrong, fix = only(replace(WELL, ports=(port,)))
     assert ("fail", "port 2080", "address already in use") == (verdict, name, wrong)
-    assert "portal.port" in mend
+    assert "portal.port" in fix
 
 
 @pytest.mark.parametrize("key", ["node_key", "community_key"])
 def test_a_key_that_others_may_read_is_reported_with_its_fix(key):
-    verdict, _, wrong, mend = only(replace(WELL, **{key: FileSeen("/k", mode=0o644)}))
-    assert ("fail", "others on this machine may read it (mode 644)", "chmod 600 /k") == (verdict, wrong, mend)
+    verdict, _, wrong, fix = only(replace(WELL, **{key: FileSeen("/k", mode=0o644)}))
+    assert ("fail", "others on this machine may read it (mode 644)", "chmod 600 /k") == (verdict, wrong, fix)
 
 
 def test_every_error_of_a_rule_file_is_reported_with_its_line():
     findings = (Finding("E01", 3, "No unit.", "add one"), Finding("W05", 9, "One only.", "look"))
     seen = replace(WELL, rules=FileSeen("/r.toml", findings=findings))
     assert [("fail", "/r.toml, line 3", "add one"), ("warn", "/r.toml, line 9", "look")] == [
-        (trouble.verdict, trouble.found, trouble.mend) for trouble in troubles(seen)
+        (trouble.verdict, trouble.found, trouble.fix) for trouble in troubles(seen)
     ]
 
 
 def test_rules_that_the_members_outgrew_are_in_force_and_their_fix_is_reported():
     strained = (Finding("E04", 0, "Up: too many lifelines.", "lower the lifeline"),)
-    verdict, _, wrong, mend = only(replace(WELL, rules=FileSeen("/r.toml", strained=strained)))
-    assert ("warn", "lower the lifeline") == (verdict, mend)
+    verdict, _, wrong, fix = only(replace(WELL, rules=FileSeen("/r.toml", strained=strained)))
+    assert ("warn", "lower the lifeline") == (verdict, fix)
     assert "in force, but no longer fits the members: E04: Up: too many lifelines." == wrong
 
 
@@ -215,8 +215,8 @@ def test_a_data_folder_with_errors_is_reported(folder, verdict, name):
 
 @pytest.mark.parametrize("clock", ["holdover", "unknown"])
 def test_an_unsynchronized_clock_is_a_warning(clock):
-    verdict, name, _, mend = only(replace(WELL, clock=clock))
-    assert ("warn", "clock", True) == (verdict, name, "timedatectl" in mend)
+    verdict, name, _, fix = only(replace(WELL, clock=clock))
+    assert ("warn", "clock", True) == (verdict, name, "timedatectl" in fix)
 
 
 def test_a_kernel_without_fair_queueing_still_works_and_one_without_nftables_does_not():
@@ -246,7 +246,7 @@ def test_every_problem_comes_with_its_fix():
     sick = replace(
         WELL, interfaces={}, default_routes=(), forwarding=(False, False), clock="unknown", kernel=None
     )
-    assert all(trouble.mend for trouble in troubles(sick))
+    assert all(trouble.fix for trouble in troubles(sick))
 
 
 CERTIFIED, _ = parse_config(
@@ -300,18 +300,18 @@ def test_a_service_that_would_make_devices_believe_that_they_are_online_is_repor
         "Fonts | http://www.gstatic.com/ | For pages | 203.0.113.9",
     )
     services = replace(CERTIFIED.services, offered=tuple(read_offer(line) for line in offered))
-    verdict, name, wrong, mend = only(replace(WELL, config=replace(CERTIFIED, services=services)))
+    verdict, name, wrong, fix = only(replace(WELL, config=replace(CERTIFIED, services=services)))
     assert ("warn", "services") == (verdict, name)
     assert "www.gstatic.com" in wrong
-    assert "services.offered" in mend
+    assert "services.offered" in fix
 
 
 def test_a_connection_tracking_limit_too_low_for_the_community_is_reported_with_a_number():
     assert [] == troubles(replace(WELL, connections_max=32_000, accounts=100))
-    verdict, name, wrong, mend = only(replace(WELL, connections_max=16_384, accounts=100))
+    verdict, name, wrong, fix = only(replace(WELL, connections_max=16_384, accounts=100))
     assert ("warn", "connections") == (verdict, name)
     assert "100 accounts and their guests may need 32,000" in wrong
-    assert "nf_conntrack_max=32000" in mend
+    assert "nf_conntrack_max=32000" in fix
 
 
 def test_connections_are_reported_with_their_number_their_limits_and_the_device_with_the_most():
@@ -330,20 +330,20 @@ def test_a_device_over_its_connection_limit_is_a_warning_with_its_name():
     flows = FlowsSeen(
         1_234, warnings=("02:00:00:00:00:01 of guest-0c wants more than 1,024 connections at once",)
     )
-    verdict, name, wrong, mend = only(replace(WELL, connections_max=262_144, flows=flows))
+    verdict, name, wrong, fix = only(replace(WELL, connections_max=262_144, flows=flows))
     assert ("warn", "connections") == (verdict, name)
     assert wrong.startswith("02:00:00:00:00:01 of guest-0c")
-    assert "procomu devices" in mend
+    assert "procomu devices" in fix
 
 
 def test_a_neighbour_table_that_is_too_small_is_reported_with_its_fix():
     assert [] == troubles(replace(WELL, neighbours_max=65_536))
     stopped = diagnose(replace(WELL, neighbours_max=1_024, is_running=False))
     assert not any(each.name == "neighbours" for each in stopped), "a node raises it when it starts"
-    verdict, name, wrong, mend = only(replace(WELL, neighbours_max=1_024))
+    verdict, name, wrong, fix = only(replace(WELL, neighbours_max=1_024))
     assert ("warn", "neighbours") == (verdict, name)
     assert "new devices are not found" in wrong
-    assert "gc_thresh3=65536" in mend
+    assert "gc_thresh3=65536" in fix
     (inside,) = (d for d in diagnose(replace(WELL, neighbours_max=None)) if d.name == "neighbours")
     assert "ok" == inside.verdict
     assert "this container's host" in inside.found

@@ -20,14 +20,14 @@ def test_lifelines_over_the_uplink_are_refused_for_the_direction_that_is_too_slo
     assert finding.message.startswith(
         "Up: lifelines and floors of 80 households and the guests come to 7.936 Mbit/s"
     )
-    assert 'lower the lifeline in [charter] to "88 kbit/s up", or take out floors' == finding.mend
+    assert 'lower the lifeline in [charter] to "88 kbit/s up", or take out floors' == finding.fix
 
 
 def test_the_proposed_fix_for_too_many_lifelines_passes():
-    mended = HEAD.replace(
+    fixed = HEAD.replace(
         'lifeline = "256 kbit/s down, 96 kbit/s up"', 'lifeline = "256 kbit/s down, 88 kbit/s up"', 1
     )
-    assert [] == [f.code for f in found(mended, 80) if f.is_error]
+    assert [] == [f.code for f in found(fixed, 80) if f.is_error]
 
 
 def test_a_floor_that_does_not_fit_in_its_hours_is_refused_with_the_floor_that_does():
@@ -38,7 +38,7 @@ def test_a_floor_that_does_not_fit_in_its_hours_is_refused_with_the_floor_that_d
     (finding,) = [f for f in found(file_with(school("30 Mbit/s"))) if f.is_error]
     assert "E04" == finding.code
     assert "(mon 08:00)" in finding.message
-    assert 'lower school-hours to at most "24.792 Mbit/s down"' == finding.mend
+    assert 'lower school-hours to at most "24.792 Mbit/s down"' == finding.fix
     assert [] == errors(school("24792 kbit/s"))
     assert ["E04"] == errors(school("24793 kbit/s"))
 
@@ -63,7 +63,7 @@ def test_the_fix_for_a_pools_floor_that_does_not_fit_lowers_it_by_the_whole_exce
     (finding,) = [
         f for f in check(rules_of(POOL, kids_floor("30 Mbit/s")), (*village(), *KIDS)) if f.is_error
     ]
-    assert ("E04", 'lower kids-floor to at most "24.536 Mbit/s down"') == (finding.code, finding.mend)
+    assert ("E04", 'lower kids-floor to at most "24.536 Mbit/s down"') == (finding.code, finding.fix)
     fits = rules_of(POOL, kids_floor("24536 kbit/s"))
     assert [] == [f for f in check(fits, (*village(), *KIDS)) if f.is_error]
 

@@ -17,8 +17,8 @@ def errors(*rules: str, households: int = 44) -> list[str]:
     return [finding.code for finding in found(file_with(*rules), households) if finding.is_error]
 
 
-def mend_of(*rules: str, households: int = 44) -> str:
-    return next(finding.mend for finding in found(file_with(*rules), households) if finding.is_error)
+def fix_of(*rules: str, households: int = 44) -> str:
+    return next(finding.fix for finding in found(file_with(*rules), households) if finding.is_error)
 
 
 def test_the_example_of_44_households_can_be_adopted_with_one_warning_about_the_school():
@@ -50,7 +50,7 @@ def test_twenty_five_rules_with_as_many_different_hours_are_checked_within_two_s
 def test_a_ceiling_below_the_lifeline_is_refused_with_the_lowest_that_may_be_written():
     low = rule("slow", 'ceiling = "200 kbit/s down, 1 Mbit/s up"')
     assert ["E03"] == errors(low)
-    assert 'write at least "256 kbit/s down, 1 Mbit/s up"' == mend_of(low)
+    assert 'write at least "256 kbit/s down, 1 Mbit/s up"' == fix_of(low)
 
 
 def test_the_consequence_of_a_quota_must_leave_the_lifeline_too():
@@ -70,7 +70,7 @@ def test_a_floor_above_a_ceiling_is_refused_where_they_overlap():
     top = 'ceiling = "3 Mbit/s down, 3 Mbit/s up"\nwhen = "{}"'
     assert ["E05"] == errors(floor, rule("c", top.format("daily 11:00-13:00")))
     assert [] == errors(floor, rule("c", top.format("daily 12:00-13:00")))
-    assert 'lower the floor to "3 Mbit/s down, 1 Mbit/s up", or write an exception' == mend_of(
+    assert 'lower the floor to "3 Mbit/s down, 1 Mbit/s up", or write an exception' == fix_of(
         floor, rule("c", top.format("daily 11:00-13:00"))
     )
 
@@ -108,7 +108,7 @@ def test_households_keep_their_lifelines_when_they_count_as_one():
     (finding,) = [f for f in found(file_with(pool)) if f.is_error]
     assert ("E03", 'add a floor together of "768 kbit/s down, 288 kbit/s up" for them') == (
         finding.code,
-        finding.mend.partition(", or")[0],
+        finding.fix.partition(", or")[0],
     )
     floor = rule("room", 'floor = "768 kbit/s down, 288 kbit/s up"\ntogether = true', '"group:mast-host"')
     assert [] == errors(pool, floor)
@@ -138,7 +138,7 @@ CHOIR_FLOOR = rule("room", 'floor = "768 kbit/s down, 288 kbit/s up"\ntogether =
 def test_a_ceiling_leaves_each_household_of_a_pool_its_lifeline():
     low = rule("slow", 'ceiling = "64 kbit/s down, 32 kbit/s up"', '"group:mast-host"')
     assert ["E03"] == errors(CHOIR, CHOIR_FLOOR, low)
-    assert 'write at least "256 kbit/s down, 96 kbit/s up"' == mend_of(CHOIR, CHOIR_FLOOR, low)
+    assert 'write at least "256 kbit/s down, 96 kbit/s up"' == fix_of(CHOIR, CHOIR_FLOOR, low)
     body = 'quota = "60 GB per month"\nthen = "ceiling 128 kbit/s down, 64 kbit/s up until reset"'
     assert ["E03"] == errors(CHOIR, CHOIR_FLOOR, rule("q", body, '"group:mast-host"'))
 

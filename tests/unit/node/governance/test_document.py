@@ -19,7 +19,7 @@ def line_of(text: str, part: str) -> int:
 
 
 @pytest.mark.parametrize(
-    ("text", "mend"),
+    ("text", "fix"),
     [
         ("a = 1\nwhen = 22:30\n", "double quotes"),
         ("a = 1\na = 2\n", "twice"),
@@ -28,10 +28,10 @@ def line_of(text: str, part: str) -> int:
         ("a = 1\nb = 1 c = 2\n", "line of its own"),
     ],
 )
-def test_invalid_toml_is_reported_with_its_line(text, mend):
+def test_invalid_toml_is_reported_with_its_line(text, fix):
     finding = only(text)
     assert ("E01", 2) == (finding.code, finding.line)
-    assert mend in finding.mend
+    assert fix in finding.fix
 
 
 def test_an_open_bracket_at_the_end_is_reported_at_the_end():

@@ -81,7 +81,7 @@ def test_each_wrong_line_is_reported_with_what_to_write(text, line):
     member_directory, findings = parse_members(f"[[account]]\n{text}\n")
     assert member_directory is None
     assert [("E01", line)] == [(finding.code, finding.line) for finding in findings]
-    assert findings[0].mend
+    assert findings[0].fix
 
 
 def test_too_many_groups_or_devices_are_refused():

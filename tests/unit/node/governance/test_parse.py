@@ -48,12 +48,12 @@ def test_all_errors_of_a_file_are_reported_at_once_with_their_lines():
         ("E07", line_of(text, 'id = "four"') - 1),
     ]
     assert expected == [(finding.code, finding.line) for finding in findings]
-    assert all(finding.mend and finding.message for finding in findings)
+    assert all(finding.fix and finding.message for finding in findings)
 
 
 def test_a_misspelt_key_is_answered_with_the_right_one():
-    assert "did you mean ceiling?" == only(file_with(rule("a", 'share = 1\ncieling = "x"'))).mend
-    assert "did you mean charter?" == only(file_with() + "[chartre]\nx = 1\n").mend
+    assert "did you mean ceiling?" == only(file_with(rule("a", 'share = 1\ncieling = "x"'))).fix
+    assert "did you mean charter?" == only(file_with() + "[chartre]\nx = 1\n").fix
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_the_header_of_the_file_is_checked_too(expected, old, new):
 
 
 def test_a_file_without_a_header_is_told_how_to_begin():
-    assert "[ruleset]" in only("").mend
+    assert "[ruleset]" in only("").fix
 
 
 def test_without_an_uplink_no_shares_are_computed():

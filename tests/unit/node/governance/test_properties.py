@@ -139,7 +139,7 @@ def test_the_evaluators_cache_never_changes_an_answer(ruleset, questions):
 def test_the_checks_handle_any_parsable_rules(ruleset, units):
     for finding in check(ruleset, units):
         assert finding.message
-        assert finding.mend
+        assert finding.fix
 
 
 @given(rulesets(), UNIT, MINUTE, USED)

@@ -46,7 +46,7 @@ def test_an_exception_may_precede_the_rule_it_replaces():
 def test_keys_of_later_versions_are_refused_and_never_ignored(key):
     finding = only(file_with(rule("a", f'{key} = "x"')))
     assert f"{key} is not known to this version." == finding.message
-    assert finding.mend
+    assert finding.fix
 
 
 def test_a_quota_on_local_traffic_is_refused_with_its_own_error():
@@ -113,7 +113,7 @@ def test_too_many_rules_are_refused():
 
 def test_a_session_of_less_than_half_an_hour_is_refused_with_the_minimum():
     finding = only(file_with(rule("a", 'session = "29 minutes"')))
-    assert ("E03", 'write session = "30 minutes"') == (finding.code, finding.mend)
+    assert ("E03", 'write session = "30 minutes"') == (finding.code, finding.fix)
     (found,) = rules_of(rule("a", 'session = "30 minutes"')).rules
     assert SessionLimit(30 * 60_000) == found.effect
 

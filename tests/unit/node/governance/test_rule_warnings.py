@@ -19,7 +19,7 @@ def notes(*rules: str, households: int = 44, clock: str = "synced") -> list[tupl
 def test_a_rule_for_an_empty_group_is_a_warning_with_the_nearest_group():
     ruleset = rules_of(rule("f", 'floor = "1 Mbit/s down, 1 Mbit/s up"', '"group:mast-hosts"'))
     (finding,) = check(ruleset, village())
-    assert ("W01", "did you mean mast-host?") == (finding.code, finding.mend)
+    assert ("W01", "did you mean mast-host?") == (finding.code, finding.fix)
     assert () == check(ruleset)
 
 

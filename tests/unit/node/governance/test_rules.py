@@ -26,7 +26,7 @@ def test_a_single_join_method_may_be_written_without_a_list():
 
 
 @pytest.mark.parametrize(
-    ("body", "code", "mend"),
+    ("body", "code", "fix"),
     [
         ('ways = []\nby = "D-2"', "E01", "terms"),
         ('ways = ["vouchers"]\nby = "D-2"', "E01", "did you mean voucher?"),
@@ -37,8 +37,8 @@ def test_a_single_join_method_may_be_written_without_a_list():
         ('ways = ["terms"]', "E07", "by"),
     ],
 )
-def test_an_invalid_join_method_is_refused_with_what_to_write(body, code, mend):
+def test_an_invalid_join_method_is_refused_with_what_to_write(body, code, fix):
     ruleset, (finding,) = read(body)
     assert ruleset is None
     assert code == finding.code
-    assert mend in finding.mend
+    assert fix in finding.fix

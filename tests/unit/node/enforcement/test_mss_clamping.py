@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from node.enforcement import nft
+from node.enforcement import mss_clamping, nft
 from node.enforcement.plan import FirewallConfig
 
 FIREWALL = FirewallConfig("lan0", "wan0", 2080)
@@ -11,9 +11,9 @@ FIREWALL = FirewallConfig("lan0", "wan0", 2080)
 def test_without_a_setting_the_route_mtu_is_used_and_with_one_the_headers_of_each_family_are_subtracted() -> (
     None
 ):
-    assert ["rt mtu"] == [clamp.partition(" size set ")[2] for clamp in nft.segment_size(0)]
+    assert ["rt mtu"] == [clamp.partition(" size set ")[2] for clamp in mss_clamping.segment_size(0)]
     assert ["rt mtu", "1452", "1432"] == [
-        clamp.partition(" size set ")[2] for clamp in nft.segment_size(1_492)
+        clamp.partition(" size set ")[2] for clamp in mss_clamping.segment_size(1_492)
     ]
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from captive_portal.neighbours import LeaseFile, read_leases
+from captive_portal.dhcp_leases import LeaseFile, read_leases
 from node.units import MacAddress
 
 WRITTEN = """\

@@ -2,9 +2,10 @@
 
 import pytest
 
-from node.admin.access import read_wish
 from node.admin.fields import TypedForm
-from node.app.signin import Grant, Signed
+from node.admin.sessions import read_wish
+from node.app.admin_sessions import Signed
+from node.app.issuer_grants import Grant
 
 
 @pytest.mark.parametrize(

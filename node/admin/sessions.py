@@ -6,16 +6,8 @@ from node.admin.fields import FormView, TypedForm
 from node.admin.routes import AdminRedirect, AdminRequest, AdminResponse, PageLayout, Route, page_layout
 from node.admin.vouchers import qr_svg
 from node.app.admin import AdminService
-from node.app.signin import (
-    LINK_LIFE,
-    MARK_CHARS,
-    NAME_CHARS_MAX,
-    AdminSession,
-    Grant,
-    Signed,
-    read_grant,
-    read_signed,
-)
+from node.app.admin_sessions import LINK_LIFE, MARK_CHARS, NAME_CHARS_MAX, AdminSession, Signed, read_signed
+from node.app.issuer_grants import Grant, read_grant
 from node.governance.translations import as_sentence, gettext_lazy
 
 LIMIT_CHARS_MAX = 200

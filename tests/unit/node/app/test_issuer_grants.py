@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.app.signin import Grant, beyond, from_list, read_grant, to_list
+from node.app.issuer_grants import Grant, beyond, from_list, read_grant, to_list
 from node.units import Milliseconds
 
 DAY = 86_400_000

@@ -3,7 +3,7 @@
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address
 from typing import Any
 
-from node.lan.configuration import captive_dns_conf, dns_fallback_conf, dnsmasq_conf, radvd_conf
+from node.lan.server_config import captive_dns_conf, dns_fallback_conf, dnsmasq_conf, radvd_conf
 from node.units import Milliseconds
 
 

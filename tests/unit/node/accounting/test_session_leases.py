@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.accounting.leases import Lease, SavedLease, rebased_lease
+from node.accounting.session_leases import Lease, SavedLease, rebased_lease
 from node.units import Monotonic
 
 HOUR_MS = 3_600_000

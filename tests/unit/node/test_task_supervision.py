@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from node.errors import Fatal, NodeError
-from node.supervision import PAUSES_S, Parts, supervise
+from node.task_supervision import PAUSES_S, Parts, supervise
 
 
 class Part:
