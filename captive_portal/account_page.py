@@ -38,7 +38,7 @@ EXPORT_LABELS: Mapping[str, str] = {
     "asked": N_("Request to a member"),
     "bound_day": N_("Date joined"),
     "bytes_by_day": N_("Bytes each day"),
-    "contests": N_("My objections to limits"),
+    "objections": N_("My objections to limits"),
     "day": N_("Day"),
     "device": N_("Device"),
     "devices": N_("Devices"),

@@ -21,7 +21,7 @@ TOLD_FOR_S = 600.0
 ELSEWHERE, DISPUTED = Caller(None), Caller(None, is_disputed=True)
 
 
-class AddressClaims:
+class ActiveDevices:
     """Devices whose own frames reached the portal lately: so their hardware addresses are in real use."""
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class AddressClaims:
         return holder is not None and holder != device and holder in self._devices
 
 
-class Claims:
+class AddressConflicts:
     """Addresses that two hardware addresses claimed. Times are seconds of one monotonic clock."""
 
     def __init__(self) -> None:

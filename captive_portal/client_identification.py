@@ -6,9 +6,9 @@ import logging
 import time
 from collections.abc import Callable
 
-from captive_portal.callers import DISPUTED, ELSEWHERE, AddressClaims, Claims, warning
+from captive_portal.callers import DISPUTED, ELSEWHERE, ActiveDevices, AddressConflicts, warning
 from captive_portal.dhcp_leases import LeaseFile
-from captive_portal.neighbours import KernelNeighbours, NeighbourNews
+from captive_portal.neighbours import KernelNeighbours, NeighbourMonitor
 from captive_portal.senders import FrameSenders
 from node.units import MacAddress
 from node.web.connections import Caller, SocketAddresses
@@ -31,12 +31,12 @@ class LinkCallers:
         senders: FrameSenders,
         leases: LeaseFile,
         *,
-        news: Callable[[], NeighbourNews],
+        news: Callable[[], NeighbourMonitor],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._neighbours, self._senders, self._leases = neighbours, senders, leases
         self._news, self._clock = news, clock
-        self._heard, self._claims = AddressClaims(), Claims()
+        self._heard, self._claims = ActiveDevices(), AddressConflicts()
         self._logged = -LOGGED_EVERY_S
 
     def caller(self, ends: SocketAddresses) -> Caller:
@@ -93,7 +93,7 @@ class LinkCallers:
         self._claims.claimed(address, self._clock())
         return DISPUTED
 
-    def _hear(self, news: NeighbourNews) -> None:
+    def _hear(self, news: NeighbourMonitor) -> None:
         now = self._clock()
         for address, device in news.read():
             self._claims.seen(address, device, now)

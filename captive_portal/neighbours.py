@@ -15,7 +15,7 @@ CACHE_MS = 500
 """An address that moves to another device is resolved to it after this."""
 CACHED_ADDRESSES_MAX = 4_096
 ANSWER_BYTES_MAX = 16_384
-NEWS_BYTES, NEWS_AT_ONCE = 262_144, 64
+MONITOR_BYTES, NOTIFICATIONS_AT_ONCE = 262_144, 64
 """Receive buffer for notifications, in bytes; and notifications read in one turn of the loop."""
 
 # linux/rtnetlink.h, linux/neighbour.h
@@ -72,7 +72,7 @@ class KernelNeighbours:
             return None
         self._sequence = (self._sequence + 1) & SEQUENCE_MASK
         try:
-            self._socket.send(question(packed, index, self._sequence))
+            self._socket.send(neighbour_request(packed, index, self._sequence))
             while True:  # the kernel answers within the send; earlier answers are skipped
                 answer = self._socket.recv(ANSWER_BYTES_MAX)
                 if any(sequence == self._sequence for _, sequence, _ in messages(answer)):
@@ -87,7 +87,7 @@ class KernelNeighbours:
             ) from error
 
 
-class NeighbourNews:
+class NeighbourMonitor:
     """Changes of the neighbour table of one interface, from the kernel's multicast group."""
 
     def __init__(self, interface: str) -> None:
@@ -95,7 +95,7 @@ class NeighbourNews:
         self._socket = socket.socket(
             socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE
         )
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, NEWS_BYTES)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MONITOR_BYTES)
         self._socket.setblocking(False)
         self._socket.bind((0, 1 << (_RTNLGRP_NEIGH - 1)))
 
@@ -112,7 +112,7 @@ class NeighbourNews:
             index = socket.if_nametoindex(self._interface)
         except OSError:
             index = 0
-        for _ in range(NEWS_AT_ONCE):
+        for _ in range(NOTIFICATIONS_AT_ONCE):
             try:
                 told = self._socket.recv(ANSWER_BYTES_MAX)
             except BlockingIOError:
@@ -124,12 +124,12 @@ class NeighbourNews:
                         "nothing to do: tried again",
                     ) from error
                 continue
-            news = read_news(told, index)
+            news = read_notification(told, index)
             if news is not None:
                 yield news
 
 
-def question(packed: bytes, index: int, sequence: int) -> bytes:
+def neighbour_request(packed: bytes, index: int, sequence: int) -> bytes:
     """One RTM_GETNEIGH for one address (4 or 16 octets) on one interface."""
     family = socket.AF_INET if len(packed) == 4 else socket.AF_INET6
     body = _NEIGHBOUR.pack(family, index, 0, 0, 0) + attribute(_NDA_DST, packed)
@@ -148,7 +148,7 @@ def read_answer(answer: bytes, packed: bytes, index: int) -> MacAddress | None:
     return MacAddress(hardware.hex(":")) if len(hardware) == 6 and any(hardware) else None
 
 
-def read_news(told: bytes, index: int) -> tuple[str, MacAddress] | None:
+def read_notification(told: bytes, index: int) -> tuple[str, MacAddress] | None:
     """Address and device in one RTM_NEWNEIGH for the interface `index`; None when it holds no such pair."""
     packed = find_attribute(_neighbour(told) or b"", _NDA_DST, _NEIGHBOUR.size) or b""
     device = read_answer(told, packed, index) if len(packed) in {4, 16} else None

@@ -56,7 +56,10 @@ class FrameSenders:
             return False
         version, octets = key
         named = self._sets[version]
-        if self._answer(lambda number: question(self._table, named, octets, number)) == _NFT_MSG_NEWSETELEM:
+        if (
+            self._answer(lambda number: element_request(self._table, named, octets, number))
+            == _NFT_MSG_NEWSETELEM
+        ):
             return True
         is_there = self._answer(lambda number: set_question(self._table, named, number)) == _NFT_MSG_NEWSET
         return False if is_there else None
@@ -92,7 +95,7 @@ def key_of(device: MacAddress, ends: SocketAddresses) -> tuple[int, bytes] | Non
     return there.version, b"".join((mac, b"\0\0", there.packed, next(ports), here.packed, next(ports)))
 
 
-def question(table: str, name: str, key: bytes, sequence: int) -> bytes:
+def element_request(table: str, name: str, key: bytes, sequence: int) -> bytes:
     """One NFT_MSG_GETSETELEM for one element of a set in a table of family inet."""
     element = attribute(_ELEMENT, attribute(_KEY, attribute(_VALUE, key)))
     body = _names(table, name) + attribute(_ELEMENTS, element)

@@ -73,7 +73,7 @@ _TENTATIVE_OR_FAILED = 0x40 | 0x08
 
 
 @dataclass(frozen=True, slots=True)
-class Self:
+class OwnService:
     """What this node announces."""
 
     node: NodeId
@@ -98,7 +98,7 @@ class Discovery:
 
     def __init__(
         self,
-        own: Self,
+        own: OwnService,
         interfaces: tuple[str, ...],
         found: Callable[[Announcement, Address], None],
         roster: Roster,

@@ -197,8 +197,8 @@ class Exchange:
 
     def restore(self, page: Page) -> tuple[Event, ...]:
         """Load a page from the page cache, with the same checks as for one from a neighbour."""
-        refused = self._why_not(page)
-        return self._believe(page) if refused is None else refused
+        refused = self._rejection_reason(page)
+        return self._store_verified(page) if refused is None else refused
 
     def _receive_page(self, neighbour: NodeId, page: Page) -> tuple[Event, ...]:
         if self._collection.age(page) in {"same", "newer"}:
@@ -209,14 +209,14 @@ class Exchange:
         return events
 
     def _admit(self, page: Page) -> tuple[Event, ...]:
-        refused = self._why_not(page)
+        refused = self._rejection_reason(page)
         if refused is not None:
             return refused
         if self._collection.changes_too_much(page.author):
             return (PageRefused(page.author, CHANGES_TOO_MUCH),)
-        return self._believe(page)
+        return self._store_verified(page)
 
-    def _why_not(self, page: Page) -> tuple[PageRefused, ...] | None:
+    def _rejection_reason(self, page: Page) -> tuple[PageRefused, ...] | None:
         """The reason to ignore the page; None to verify it. Cheap checks first: a repeated or foreign page costs no
         signature check."""
         if page.community != self._community:
@@ -232,7 +232,7 @@ class Exchange:
             return (PageRefused(page.author, "older than all that is kept of its author"),)
         return None
 
-    def _believe(self, page: Page) -> tuple[Event, ...]:
+    def _store_verified(self, page: Page) -> tuple[Event, ...]:
         if not verify(page.author, PAGE_KIND, page.signed, page.signature):
             return (PageRefused(page.author, "its signature is wrong"),)
         said = page_content(page)

@@ -25,7 +25,7 @@ from node.identity import human_form, own_node_id
 from node.units import AccountId, NodeId
 
 PUBLISH_EVERY_S = 1.0
-SHELVE_EVERY_S = 60.0
+PERSIST_EVERY_S = 60.0
 """Stored pages only save retransmission by neighbours, so flash wear matters more."""
 CHANGES = "changes"
 """Name of the page cache's record of days to recount after a crash."""
@@ -53,7 +53,7 @@ class Replicator:
         key: Ed25519PrivateKey,
         community: str,
         roster: Roster,
-        books: UsageLedger,
+        usage_ledger: UsageLedger,
         page_cache: PageCache,
         woken: Callable[[], None],
         on_usage_changed: Callable[[], None],
@@ -62,7 +62,7 @@ class Replicator:
         self._key, self._own = key, own_node_id(key)
         self._community = community
         self._roster = roster
-        self._books = books
+        self._usage_ledger = usage_ledger
         self._page_cache = page_cache
         self._woken = woken
         self._on_usage_changed = on_usage_changed
@@ -136,7 +136,7 @@ class Replicator:
             tasks.create_task(self._shelve_now_and_then())
             tasks.create_task(self._recount_now_and_then())
 
-    async def shelve(self) -> None:
+    async def persist_pages(self) -> None:
         """Store changes; what cannot be stored now is tried again later."""
         async with self._shelving:  # or a page that could not be stored could replace a newer one later
             changes = {(author, day) for author, day, _ in self.exchange.changed()}
@@ -180,7 +180,7 @@ class Replicator:
     def _accept(self, page: Page, said: PageContent) -> None:
         if self.exchange.holds(page):
             self._unshelved[page.name] = page.raw
-        self._books.merge_page(page.author, page.period, said.rows)
+        self._usage_ledger.merge_page(page.author, page.period, said.rows)
         if page.author == self._own:
             self._pages.adopt(page, said)
             self._recognise(page, said.rows)
@@ -208,7 +208,7 @@ class Replicator:
         async with self._recounting:
             counted = [each for each in self.exchange.changed() if await self._recount_day(each[0], each[1])]
             if any(author != self._own for author, _, _ in counted):
-                await self._books.kept()
+                await self._usage_ledger.kept()
             for author, day, rows in counted:
                 self.exchange.settle(author, day, rows)
 
@@ -223,7 +223,7 @@ class Replicator:
             await asyncio.sleep(0)
         if pages != self.exchange.held_of_day(author, day):
             return False
-        self._books.recount(author, day, [(*key, cell) for key, cell in found.items()])
+        self._usage_ledger.recount(author, day, [(*key, cell) for key, cell in found.items()])
         self._on_usage_changed()
         return True
 
@@ -236,12 +236,12 @@ class Replicator:
         is_later = life_rank(page.incarnation) > life_rank(self._pages.incarnation)
         is_unknown = page.incarnation == self._pages.incarnation and page.seq > self._reserved
         if is_later or is_unknown:
-            self._books.outlive(page.incarnation)
+            self._usage_ledger.outlive(page.incarnation)
         self._booked.set()
 
     def _follow(self) -> None:
         """The ledger has started a new incarnation: continue with its pages."""
-        life = self._books.incarnation
+        life = self._usage_ledger.incarnation
         if not life or life == self._pages.incarnation:
             return
         self._pages, self._reserved, self._read_all = UsagePages(self._key, self._community, life), 0, True
@@ -276,8 +276,8 @@ class Replicator:
 
     async def _incarnation(self) -> str:
         while True:
-            if self._books.incarnation:
-                return self._books.incarnation
+            if self._usage_ledger.incarnation:
+                return self._usage_ledger.incarnation
             await asyncio.sleep(BOOKS_AGAIN_S)
 
     async def _write_when_booked(self) -> None:
@@ -310,7 +310,7 @@ class Replicator:
         if self._read_all:
             self._read_all = False
             told = self._told()
-            for life, day, account, cell in await self._books.own_cells():
+            for life, day, account, cell in await self._usage_ledger.own_cells():
                 before = told.get((life, day, account), EMPTY_BUCKET)
                 if life == self._pages.incarnation or highest(before, cell) != before:
                     cells.append((life, day, account, cell))
@@ -328,8 +328,8 @@ class Replicator:
 
     async def _shelve_now_and_then(self) -> None:
         while True:
-            await asyncio.sleep(SHELVE_EVERY_S)
-            await self.shelve()
+            await asyncio.sleep(PERSIST_EVERY_S)
+            await self.persist_pages()
 
     def _records(self) -> list[bytes]:
         try:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from mesh import peering
 from mesh.announcement import Address, Announcement, ConfiguredPeer
 from mesh.directory import Directory
-from mesh.discovery import Discovery, Self
+from mesh.discovery import Discovery, OwnService
 from mesh.messages import VERSION, Hello, Keepalive, decode, encode
 from mesh.node_certificates import is_member
 from mesh.peering import GREETING_MAX, KEEPALIVE_EVERY
@@ -46,7 +46,7 @@ class MeshService:
         name: str,
         # Other parts of the node
         roster: Roster,
-        books: UsageLedger,
+        usage_ledger: UsageLedger,
         page_cache: PageCache,
         on_usage_changed: Callable[[], None] = lambda: None,
         # Network
@@ -59,7 +59,7 @@ class MeshService:
         self._community = community_id
         self._name = name
         self._roster = roster
-        self._books = books
+        self._usage_ledger = usage_ledger
         self._page_cache = page_cache
         self._on_usage_changed = on_usage_changed
         self._interfaces = interfaces
@@ -76,7 +76,7 @@ class MeshService:
             key=self._key,
             community=self._community,
             roster=self._roster,
-            books=self._books,
+            usage_ledger=self._usage_ledger,
             page_cache=self._page_cache,
             woken=self._wake,
             on_usage_changed=self._on_usage_changed,
@@ -124,9 +124,9 @@ class MeshService:
         """Own usage was booked: send it, at most once per second. None reads all own buckets again."""
         self._replica.publish(changed)
 
-    async def shelve(self) -> None:
+    async def persist_pages(self) -> None:
         """Store the pages received so far; a page that cannot be stored is tried again later, with a warning."""
-        await self._replica.shelve()
+        await self._replica.persist_pages()
 
     # --- Main task -------------------------------------------------------------------------------
 
@@ -145,10 +145,10 @@ class MeshService:
                 self._stopping = True
                 for link in self._links.values():
                     link.hang_up("goodbye")
-                await self._replica.shelve()
+                await self._replica.persist_pages()
 
     async def _live(self) -> None:
-        own = Self(self._own, self._community, self.listening_port, self._boot)
+        own = OwnService(self._own, self._community, self.listening_port, self._boot)
         self._discovery = Discovery(own, self._interfaces, self._found, self._roster)
         self._dials, self._dials_of_strangers = (
             asyncio.Semaphore(DIALS_MAX),

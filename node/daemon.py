@@ -22,7 +22,7 @@ from captive_portal.certificate_files import CertificateFiles
 from captive_portal.client_identification import LinkCallers
 from captive_portal.dhcp_leases import LeaseFile
 from captive_portal.https import HttpsListener
-from captive_portal.neighbours import KernelNeighbours, NeighbourNews
+from captive_portal.neighbours import KernelNeighbours, NeighbourMonitor
 from captive_portal.probes import probe_hosts
 from captive_portal.senders import FrameSenders
 from captive_portal.server import Portal
@@ -229,7 +229,7 @@ class Node:
 
     async def _keep_pages(self) -> None:
         if self.mesh is not None:
-            await self.mesh.shelve()
+            await self.mesh.persist_pages()
 
     def _https_listener(self) -> HttpsListener | None:
         if self.certificate is None:
@@ -278,7 +278,7 @@ class Node:
             community_id=self.keys.community_id,
             name=config.node.name,
             roster=self.roster,
-            books=MeshUsage(reconciler),
+            usage_ledger=MeshUsage(reconciler),
             page_cache=StoredPageCache(self.store, reconciler.today),
             interfaces=config.mesh.interfaces,
             port=config.mesh.port,
@@ -466,7 +466,7 @@ def link_callers(config: NodeConfig) -> LinkCallers:
         KernelNeighbours(lan),
         FrameSenders(TABLE_NAME, SENDERS),
         LeaseFile(lease_file(config)),
-        news=partial(NeighbourNews, lan),
+        news=partial(NeighbourMonitor, lan),
     )
 
 

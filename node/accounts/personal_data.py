@@ -20,7 +20,7 @@ def own_rows(registry: AccountRegistry, account: AccountId, mac: MacAddress, at:
     rows: dict[str, object] = {
         "devices": [asdict(binding) for binding in mine.values()],
         "guests": [asdict(binding) for binding in registry.bindings.introduced_by(account)],
-        "contests": [asdict(objection) for objection in registry.objections.of(account)],
+        "objections": [asdict(objection) for objection in registry.objections.of(account)],
         "has_passphrase": registry.has_passphrase(account),
     }
     if voucher is not None:

@@ -131,8 +131,6 @@ def batch_findings(batch: Batch, count: int) -> tuple[Finding, ...]:
 
 # All issued vouchers, indexed by code fingerprint, account and batch.
 
-# All issued vouchers, indexed by code fingerprint, account and batch.
-
 VOUCHERS_MAX = 50_000
 """On one node, until their retention ends."""
 

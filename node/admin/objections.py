@@ -23,7 +23,7 @@ OBJECTIONS_A_PAGE = 20
 class ObjectionsPage:
     """Unanswered objections first."""
 
-    template = "contests.html"
+    template = "objections.html"
     frame: PageLayout
     objections: ListPage[Objection]
     waiting: int
@@ -48,7 +48,7 @@ class ObjectionsViews:
         self._backend, self._content = backend, backend.content
 
     def routes(self) -> tuple[Route, ...]:
-        return Route("GET", "/contests", self._show), Route("POST", "/contests", self._answer)
+        return Route("GET", "/objections", self._show), Route("POST", "/objections", self._answer)
 
     async def _show(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
         return self._page(asked, notice="answered" if "answered" in asked.query else "")
@@ -63,7 +63,7 @@ class ObjectionsViews:
             form.take((refused,) if refused else (), name)
         if form.errors:
             return self._page(asked, form=form.view(), number=number, status=422)
-        return AdminRedirect("/contests?answered")
+        return AdminRedirect("/objections?answered")
 
     def _page(
         self,
@@ -77,8 +77,8 @@ class ObjectionsViews:
         objections = self._content.objections()
         turn = number_in(asked.fields, "page") or number_in(asked.query, "page")
         page = ObjectionsPage(
-            frame=page_layout(asked, self._backend.site(), "/contests"),
-            objections=paginate(objections, turn, "/contests", size=OBJECTIONS_A_PAGE),
+            frame=page_layout(asked, self._backend.site(), "/objections"),
+            objections=paginate(objections, turn, "/objections", size=OBJECTIONS_A_PAGE),
             waiting=sum(not objection.answer for objection in objections),
             notice=notice,
             form=form or FormView(),

@@ -67,7 +67,7 @@ def label_text(label: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Pass:
+class StoredToken:
     """Hash of a token, its expiry, and its identity."""
 
     hash: str
@@ -90,8 +90,8 @@ class AdminSession:
 class SignIn:
     """All valid links and sessions."""
 
-    links: tuple[Pass, ...] = ()
-    sessions: tuple[Pass, ...] = ()
+    links: tuple[StoredToken, ...] = ()
+    sessions: tuple[StoredToken, ...] = ()
 
 
 def sessions(state: SignIn, cookie: str, now: Monotonic) -> tuple[AdminSession, ...]:
@@ -99,7 +99,7 @@ def sessions(state: SignIn, cookie: str, now: Monotonic) -> tuple[AdminSession, 
     own = _hash(cookie)
     return tuple(
         AdminSession(each.hash[:MARK_CHARS], each.signed, Milliseconds(each.ends - now), each.hash == own)
-        for each in reversed(_living(state.sessions, now))
+        for each in reversed(_valid(state.sessions, now))
     )
 
 
@@ -136,7 +136,7 @@ def read_signed(
 def offer(state: SignIn, token: str, now: Monotonic, signed: Signed = ADMIN) -> SignIn:
     """Adds a link: `token` can be redeemed once within LINK_LIFE, to sign in as `signed`."""
     assert TOKEN_CHARS_MIN <= len(token) <= TOKEN_CHARS_MAX, "a token needs 128 bits"
-    links = (*_living(state.links, now), Pass(_hash(token), Monotonic(now + LINK_LIFE), signed))
+    links = (*_valid(state.links, now), StoredToken(_hash(token), Monotonic(now + LINK_LIFE), signed))
     return replace(state, links=links[-LINKS_MAX:])
 
 
@@ -144,18 +144,18 @@ def redeem(state: SignIn, token: str, cookie: str, now: Monotonic) -> SignIn | N
     """Exchanges a link's token for a session with `cookie`; None when the token is used, expired or
     unknown."""
     assert TOKEN_CHARS_MIN <= len(cookie) <= TOKEN_CHARS_MAX, "a cookie needs 128 bits"
-    links = _living(state.links, now)
+    links = _valid(state.links, now)
     link = _find(links, token)
     if link is None:
         return None
-    session = Pass(_hash(cookie), Monotonic(now + SESSION_LIFE), link.signed)
-    sessions = (*_living(state.sessions, now), session)
+    session = StoredToken(_hash(cookie), Monotonic(now + SESSION_LIFE), link.signed)
+    sessions = (*_valid(state.sessions, now), session)
     return SignIn(_without(links, token), sessions[-SESSIONS_MAX:])
 
 
 def who(state: SignIn, cookie: str, now: Monotonic) -> Signed | None:
     """Identity of the session of `cookie`; None when there is no such session or it has expired."""
-    session = _find(_living(state.sessions, now), cookie)
+    session = _find(_valid(state.sessions, now), cookie)
     return None if session is None else session.signed
 
 
@@ -202,19 +202,22 @@ def from_text(text: str, boot: str) -> SignIn:
         return SignIn()
     if not isinstance(stored, dict) or stored.get("boot") != boot:
         return SignIn()
-    return SignIn(_passes(stored.get("links"))[-LINKS_MAX:], _passes(stored.get("sessions"))[-SESSIONS_MAX:])
+    return SignIn(
+        _stored_tokens(stored.get("links"))[-LINKS_MAX:],
+        _stored_tokens(stored.get("sessions"))[-SESSIONS_MAX:],
+    )
 
 
-def _passes(stored: Any) -> tuple[Pass, ...]:
+def _stored_tokens(stored: Any) -> tuple[StoredToken, ...]:
     if not isinstance(stored, list):
         return ()
-    return tuple(kept for each in stored if (kept := _pass(each)) is not None)
+    return tuple(kept for each in stored if (kept := _stored_token(each)) is not None)
 
 
-def _pass(stored: Any) -> Pass | None:
+def _stored_token(stored: Any) -> StoredToken | None:
     match stored:
         case [str(mark), int(ends)] if _HASH.fullmatch(mark) and type(ends) is int:
-            return Pass(mark, Monotonic(ends))  # stored by a version that had no roles
+            return StoredToken(mark, Monotonic(ends))  # stored by a version that had no roles
         case [str(mark), int(ends), str(role), str(name), *limits] if (
             _HASH.fullmatch(mark) and type(ends) is int and len(limits) <= 1
         ):
@@ -224,22 +227,22 @@ def _pass(stored: Any) -> Pass | None:
             except ValueError:
                 return None
             grant = from_list(limits[0]) if limits and signed.grant is not None else None
-            return Pass(mark, Monotonic(ends), replace(signed, grant=grant or signed.grant))
+            return StoredToken(mark, Monotonic(ends), replace(signed, grant=grant or signed.grant))
     return None
 
 
-def _living(passes: Iterable[Pass], now: Monotonic) -> tuple[Pass, ...]:
+def _valid(passes: Iterable[StoredToken], now: Monotonic) -> tuple[StoredToken, ...]:
     return tuple(each for each in passes if now < each.ends)
 
 
-def _find(passes: Iterable[Pass], token: str) -> Pass | None:
+def _find(passes: Iterable[StoredToken], token: str) -> StoredToken | None:
     if len(token) > TOKEN_CHARS_MAX:
         return None
     wanted = _hash(token)
     return next((each for each in passes if hmac.compare_digest(each.hash, wanted)), None)
 
 
-def _without(passes: Iterable[Pass], token: str) -> tuple[Pass, ...]:
+def _without(passes: Iterable[StoredToken], token: str) -> tuple[StoredToken, ...]:
     return tuple(each for each in passes if each.hash != _hash(token))
 
 

@@ -118,8 +118,8 @@ class LinuxKernel:
         standing = self._applied
         if (
             standing is not None
-            and standing.form is not None
-            and standing.form.links != self._links(standing.form.firewall)
+            and standing.layout is not None
+            and standing.layout.links != self._links(standing.layout.firewall)
         ):
             raise KernelRefused(
                 "an interface was recreated", "nothing to do: the plan is applied again at once"
@@ -207,11 +207,11 @@ class LinuxKernel:
             commands, before, counters_id = nft.create(fresh, forwarding), nft.EMPTY, str(fresh)
         before = replace(before, admitted=_with_same_leases(before.admitted, plan.admitted))
         shaped, links = bool(plan.uplink or plan.classes), self._links(plan.firewall)
-        form = nft.ChainLayout(plan.firewall, shaped, links, conntrack.table_size())
-        commands += nft.transition(before, plan, form, now)
+        layout = nft.ChainLayout(plan.firewall, shaped, links, conntrack.table_size())
+        commands += nft.transition(before, plan, layout, now)
         if commands:
             self._say(commands)
-        if before.form != form:
+        if before.layout != layout:
             self._guard_neighbours(plan.firewall)
         self._counters_id = counters_id
         wanted = nft.marks_of(plan)
@@ -219,7 +219,7 @@ class LinuxKernel:
         kept = self._forget(ended)
         self._end_flows(ended.keys() - kept.keys() - self._moved)
         self._moved = plan.moved | (self._moved & kept.keys())
-        self._applied = nft.AppliedState(form, dict(plan.admitted), {**wanted, **kept})
+        self._applied = nft.AppliedState(layout, dict(plan.admitted), {**wanted, **kept})
 
     def _forget(self, marks: Mapping[int, int]) -> dict[int, int]:
         """Delete counters. Those that are still referenced are returned, and tried again with a later plan."""
@@ -378,9 +378,9 @@ def _tried(attempt: Callable[[], None], reasons: list[str]) -> bool:
 def _probe_nftables() -> None:
     nftables = Nftables()
     firewall = FirewallConfig("lo", "lo", 2080, mesh_interfaces=("lo",), mesh_port=7400)
-    form = nft.ChainLayout(firewall, shaped=True, links=(1, 1))
+    layout = nft.ChainLayout(firewall, shaped=True, links=(1, 1))
     table = nft.create(1, (False, False)) + nft.transition(
-        nft.EMPTY, TrafficPlan(firewall), form, Monotonic(0)
+        nft.EMPTY, TrafficPlan(firewall), layout, Monotonic(0)
     )
     try:
         nftables.run(table)

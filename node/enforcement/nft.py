@@ -78,7 +78,7 @@ class ChainLayout:
 class AppliedState:
     """The part of the kernel's state that a transition depends on."""
 
-    form: ChainLayout | None
+    layout: ChainLayout | None
     """None when the rules are unknown and must be written again."""
     admitted: Mapping[MacAddress, Admission]
     marks: Mapping[int, int]
@@ -121,7 +121,7 @@ def _senders(version: int) -> str:
     )
 
 
-def transition(before: AppliedState, plan: TrafficPlan, form: ChainLayout, now: Monotonic) -> str:
+def transition(before: AppliedState, plan: TrafficPlan, layout: ChainLayout, now: Monotonic) -> str:
     """One nft transaction from `before` to `plan`; empty when nothing differs. It never resets a counter and keeps
     the counters of marks that are no longer wanted; `forget` deletes those."""
     wanted = marks_of(plan)
@@ -131,8 +131,8 @@ def transition(before: AppliedState, plan: TrafficPlan, form: ChainLayout, now: 
     parts += _class_changes(before.marks, wanted)
     parts += _end_sessions(gone)
     parts += _begin_sessions([a for a in new if a.ends is None or a.ends > now], now)
-    if before.form != form:
-        parts.append(rules(form))
+    if before.layout != layout:
+        parts.append(rules(layout))
     return "".join(parts)
 
 
@@ -148,12 +148,12 @@ def marks_of(plan: TrafficPlan) -> dict[int, int]:
     return {**plan.retiring, **marks}
 
 
-def rules(form: ChainLayout) -> str:
+def rules(layout: ChainLayout) -> str:
     """The rules; they do not depend on which devices are admitted."""
-    firewall = form.firewall
+    firewall = layout.firewall
     chains = (
-        _forward(form),
-        _opening(form),
+        _forward(layout),
+        _opening(layout),
         _prerouting(firewall),
         _input(firewall),
         _output(firewall),
@@ -193,10 +193,10 @@ FROM_SERVICES = (
 )
 
 
-def _opening(form: ChainLayout) -> str:
+def _opening(layout: ChainLayout) -> str:
     """Chains for the first packet of a flow from the LAN: may this device have another flow?"""
     found = flows.chains(
-        form.firewall.flows_per_device, form.table_size, has_services=bool(form.firewall.services)
+        layout.firewall.flows_per_device, layout.table_size, has_services=bool(layout.firewall.services)
     )
     return "".join(_chain(name, "", rules) for name, rules in found.items())
 
@@ -249,11 +249,11 @@ INVALID = "ct state invalid drop"
 REFUSE_AFTER_RATE = "meta l4proto tcp ct state established drop"
 
 
-def _forward(form: ChainLayout) -> str:
+def _forward(layout: ChainLayout) -> str:
     """Every packet in both directions needs a lease; a flow is not accepted only because it is established."""
-    firewall = form.firewall
+    firewall = layout.firewall
     lan, wan = f'"{firewall.lan_interface}"', f'"{firewall.uplink_interface}"'
-    shape = " meta priority set ct mark map @classes" if form.shaped else ""
+    shape = " meta priority set ct mark map @classes" if layout.shaped else ""
     ride = f"counter name {SENDER} . ct mark map @up{shape} accept"
     arrive = f"counter name ct mark map @down{shape} accept"
     mesh = "{ " + ", ".join(f'"{name}"' for name in firewall.mesh_interfaces) + " }"
@@ -262,7 +262,7 @@ def _forward(form: ChainLayout) -> str:
     come = (f"iifname {mesh} ct mark @down accept",) if firewall.mesh_interfaces else ()
     # One test each, download first: every expression costs about 30 ns per packet. Upload needs no test of the
     # incoming interface: only flows from the LAN carry a mark that is in the map together with their sender.
-    fast = (f"iif {wan} {arrive}", f"oif {wan} {ride}") if form.links is not None else ()
+    fast = (f"iif {wan} {arrive}", f"oif {wan} {ride}") if layout.links is not None else ()
     leaving = (f"oifname {wan} {ride}", *stay)
     to_services, from_services = (TO_SERVICES, FROM_SERVICES) if firewall.services else ((), ())
     own_use = (

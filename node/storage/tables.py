@@ -17,8 +17,6 @@ def table(db: Database, name: str) -> Table:
 
 # Replaces lone surrogates, which SQLite cannot store as UTF-8.
 
-# Replaces lone surrogates, which SQLite cannot store as UTF-8.
-
 
 def storable(value: Any) -> Any:
     """The value unchanged, or a text with U+FFFD for each lone surrogate. One row that cannot be stored would

@@ -43,7 +43,7 @@ OLD_MODULES = {
     "captive_portal.splashes", "captive_portal.tongues", "captive_portal.turns", "captive_portal.visit",
     "captive_portal.web", "captive_portal.welcome", "captive_portal.words", "mesh.neighbourhood",
     "mesh.replica", "node.accounting.sessions", "node.addressing", "node.addressing.foreign",
-    "node.addressing.programs", "node.addressing.dns_fallback", "node.admin.contests", "node.admin.frame",
+    "node.addressing.programs", "node.addressing.stand_in", "node.admin.contests", "node.admin.frame",
     "node.admin.once", "node.admin.paging", "node.admin.sheet", "node.admin.web", "node.answers",
     "node.answers.admin_words", "node.answers.desk", "node.answers.doorway", "node.answers.guests",
     "node.answers.memberfile", "node.answers.mesh", "node.answers.overview", "node.answers.passphrases",

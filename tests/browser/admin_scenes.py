@@ -166,8 +166,8 @@ ADMIN_SCENES = (
     _admin(
         "a notice without words", "notice", "/notices/edit", after=sends("/notices/edit", "[value='save']")
     ),
-    _admin("contests", "contests", "/contests"),
-    _admin("an empty answer", "contests", "/contests", after=sends("/contests")),
+    _admin("objections", "objections", "/objections"),
+    _admin("an empty answer", "objections", "/objections", after=sends("/objections")),
     _admin("who is signed in", "access", "/access"),
     _admin("a link without a name", "access", "/access", after=sends("/access", name="")),
     _admin("a link for a counter", "link", "/access", after=sends("/access", name="counter")),

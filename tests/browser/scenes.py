@@ -147,7 +147,7 @@ MINE = (
         after=sends("/contest", text="I work in the evening."),
     ),
     _mine(
-        "too many contests",
+        "too many objections",
         people.comes_in,
         people.objects_too_often,
         after=sends("/contest", text="Again."),

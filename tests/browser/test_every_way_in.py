@@ -147,10 +147,10 @@ def test_an_objection_to_a_limit_is_answered_on_the_persons_own_page(
     mine = browser.url
     browser.send("/contest", text="I work in the evening & need <more>.")
     assert "I work in the evening & need <more>." in browser.text
-    admin.open(admin.home + "/contests")
+    admin.open(admin.home + "/objections")
     assert "I work in the evening & need <more>." in admin.text
-    field = admin.attribute("form[action='/contests'] textarea", "name")
-    admin.send("/contests", **{field: "We speak about it on Monday."})
+    field = admin.attribute("form[action='/objections'] textarea", "name")
+    admin.send("/objections", **{field: "We speak about it on Monday."})
     browser.open(mine)
     assert "We speak about it on Monday." in browser.text
 

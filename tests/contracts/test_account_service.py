@@ -770,7 +770,7 @@ async def test_erasure_leaves_nothing_but_this_months_usage(street: AppFixture) 
     async with street.life() as backend:
         assert ANA not in backend.loop.session_table.session_entries
         data = await backend.portal.own_data(ANA)
-        assert ([], []) == (data["devices"], data["contests"])
+        assert ([], []) == (data["devices"], data["objections"])
         assert {"2026-12-04": {"down": 30, "up": 0}} == data["bytes_by_day"]
 
 

@@ -336,11 +336,11 @@ async def test_an_invalid_notice_is_not_published_and_not_lost(browser, other):
 
 async def test_objections_are_answered_where_both_sides_read_it(browser):
     assert "One objection is waiting" in (await browser.get("/"))[1]
-    _, page = await browser.get("/contests")
+    _, page = await browser.get("/objections")
     assert "I work at night." in page
-    response, page = await browser.send("/contests", number="1", **{"text-1": ""})
+    response, page = await browser.send("/objections", number="1", **{"text-1": ""})
     assert (422, True) == (response.status, "Write an answer" in page)
-    await browser.send("/contests", number="1", **{"text-1": "We changed the rule."})
+    await browser.send("/objections", number="1", **{"text-1": "We changed the rule."})
     (objection,) = browser.app.portal.guest(PHONE).objections
     assert ("We changed the rule.", TODAY) == (objection.answer, objection.answered_day)
     assert "objection is waiting" not in (await browser.get("/"))[1]

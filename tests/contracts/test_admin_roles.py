@@ -77,7 +77,7 @@ async def test_the_navigation_marks_the_current_page(browser):
         "/vouchers",
         "/members",
         "/notices",
-        "/contests",
+        "/objections",
         "/rules",
         "/terms",
         "/access",

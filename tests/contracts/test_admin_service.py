@@ -166,7 +166,7 @@ async def test_a_notice_is_shown_at_the_portal_until_it_is_removed(office: Admin
 async def test_an_objection_is_answered_on_the_persons_own_page(office: AdminBrowser) -> None:
     await office.app.join(PHONE, TermsAccepted())
     assert await office.app.portal.add_objection(PHONE, "guest-top", "Why so slow?") is None
-    await office.submit("/contests", number="1", **{"text-1": "It was the storm."})
+    await office.submit("/objections", number="1", **{"text-1": "It was the storm."})
     assert ["It was the storm."] == [each.answer for each in office.app.portal.guest(PHONE).objections]
 
 
@@ -226,7 +226,7 @@ async def test_an_answer_that_cannot_be_stored_is_not_shown_to_anybody(office: A
     await office.app.join(PHONE, TermsAccepted())
     assert await office.app.portal.add_objection(PHONE, "guest-top", "Why so slow?") is None
     form = {"number": "1", "text-1": "It was the storm."}
-    assert "It was the storm." in await refused_by_the_disk(office, "/contests", **form)
+    assert "It was the storm." in await refused_by_the_disk(office, "/objections", **form)
     assert [""] == [each.answer for each in office.app.portal.guest(PHONE).objections]
 
 
@@ -264,7 +264,7 @@ async def test_nothing_is_changed_before_the_database_could_be_read(office: Admi
         await office.app.admin.vouchers.revoke_batch(Signed("admin"), 1, back=False)
     with pytest.raises(NodeError, match="could not read its stored data yet"):
         await office.app.admin.content.take_down(1)
-    response, page = await office.send("/contests", number="1", **{"text-1": "x"})
+    response, page = await office.send("/objections", number="1", **{"text-1": "x"})
     assert (503, True) == (response.status, "Make the data folder readable" in page)
 
 

@@ -17,7 +17,7 @@ import pytest
 from captive_portal.callers import DISPUTED, ELSEWHERE, Callers
 from captive_portal.client_identification import LinkCallers
 from captive_portal.dhcp_leases import LeaseFile
-from captive_portal.neighbours import CACHE_MS, KernelNeighbours, NeighbourNews
+from captive_portal.neighbours import CACHE_MS, KernelNeighbours, NeighbourMonitor
 from captive_portal.senders import FrameSenders
 from node.enforcement.nft import SENDERS, TABLE_NAME
 from node.units import MacAddress
@@ -98,7 +98,7 @@ class RealLink:
                 KernelNeighbours(self._lan),
                 FrameSenders(TABLE_NAME, SENDERS),
                 self.leases,
-                news=partial(NeighbourNews, self._lan),
+                news=partial(NeighbourMonitor, self._lan),
             )
             self._doors = [
                 socket.create_server((address, FIREWALL.portal_port), family=family)

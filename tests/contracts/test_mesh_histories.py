@@ -100,7 +100,7 @@ class HistoryNode:
             key=key_of(self.name),
             community="the-village",
             roster=lambda: frozenset(map(id_of, NAMES)),
-            books=MeshUsage(self.loop),
+            usage_ledger=MeshUsage(self.loop),
             page_cache=StoredPageCache(self.store, self.clock.today),
             woken=lambda: None,
             on_usage_changed=lambda: None,
@@ -117,7 +117,7 @@ class HistoryNode:
         self.replica.publish((k.incarnation, k.day, k.account, cell) for k, cell in changed.items())
 
     async def _keep_pages(self) -> None:
-        await self.replica.shelve()
+        await self.replica.persist_pages()
 
     async def kill(self) -> None:
         self.loop.persistence.flush = _say_nothing  # type: ignore[method-assign, assignment]

@@ -64,10 +64,10 @@ async def hear(place: HistoryNode, pages: Iterable[Page]) -> int:
 
 
 async def a_minute(place: HistoryNode) -> None:
-    await place.replica.shelve()
+    await place.replica.persist_pages()
     await place.recount()
     await place.write()
-    await place.replica.shelve()
+    await place.replica.persist_pages()
 
 
 async def test_accounts_missing_from_a_newer_page_of_a_day_are_withdrawn(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ async def test_a_withdrawal_interrupted_by_a_crash_is_completed_after_it(tmp_pat
         await hear(place, [page(names(2), 2)])
         await place.settle()
         await place.write()
-        await place.replica.shelve()
+        await place.replica.persist_pages()
         assert 2 * NAMES_OF_A_PAGE == stored(place)
         await place.kill()
         await place.start()

@@ -27,7 +27,7 @@ async def test_ten_incarnations_of_one_day_are_all_counted_and_become_few_stream
         for number in range(10):
             books = life(1, f"{number:04x}")
             async with NodeFixture(
-                "hill", "valley", "coast", peers=(valley.address,), books=books
+                "hill", "valley", "coast", peers=(valley.address,), usage_ledger=books
             ).running() as hill:
                 hill.book("ana", 100)
                 hill.book("ben", number + 1)
@@ -48,14 +48,14 @@ async def test_a_neighbour_that_was_away_brings_what_only_it_had_received() -> N
     async with NodeFixture("coast", "hill", "valley", page_cache=page_cache).running() as coast:
         books = life(1, "aaaa")
         async with NodeFixture(
-            "hill", "valley", "coast", peers=(coast.address,), books=books
+            "hill", "valley", "coast", peers=(coast.address,), usage_ledger=books
         ).running() as hill:
             hill.book("ana", 100)
             await until(lambda: coast.books.used("ana") == 100)
     async with NodeFixture("valley", "hill", "coast").running() as valley:
         books = life(1, "bbbb")
         async with NodeFixture(
-            "hill", "valley", "coast", peers=(valley.address,), books=books
+            "hill", "valley", "coast", peers=(valley.address,), usage_ledger=books
         ).running() as hill:
             hill.book("ana", 7)
             await until(lambda: valley.books.used("ana") == 7)
@@ -74,13 +74,13 @@ async def test_a_restored_ledger_begins_another_incarnation_when_a_neighbour_kno
     async with NodeFixture("valley", "hill").running() as valley:
         page_cache, books = FakePageCache(), life(4, "aaaa")
         async with NodeFixture(
-            "hill", "valley", peers=(valley.address,), books=books, page_cache=page_cache
+            "hill", "valley", peers=(valley.address,), usage_ledger=books, page_cache=page_cache
         ).running() as hill:
             hill.book("ana", 40)
             await until(lambda: valley.books.used("ana") == 40)
         before = dict(page_cache.records)
         async with NodeFixture(
-            "hill", "valley", peers=(valley.address,), books=books, page_cache=page_cache
+            "hill", "valley", peers=(valley.address,), usage_ledger=books, page_cache=page_cache
         ).running() as hill:
             for amount in (20, 40):
                 hill.book("ana", amount)
@@ -94,7 +94,7 @@ async def test_a_restored_ledger_begins_another_incarnation_when_a_neighbour_kno
         }
         put_back.records["reserved"] = put_back.records["reserved"].replace(b'"seq": 1001', b'"seq": 1')
         async with NodeFixture(
-            "hill", "valley", peers=(valley.address,), books=old, page_cache=put_back
+            "hill", "valley", peers=(valley.address,), usage_ledger=old, page_cache=put_back
         ).running() as hill:
             await until(lambda: life_number(old.incarnation) == 5)
             hill.book("ana", 5)

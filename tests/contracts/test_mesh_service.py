@@ -45,7 +45,7 @@ class NodeFixture:
             community_id=community,
             name=name,
             roster=lambda: self.roster,
-            books=self.books,
+            usage_ledger=self.books,
             page_cache=self.page_cache,
             on_usage_changed=self._changed,
             port=0,
@@ -262,7 +262,7 @@ async def test_a_neighbour_that_restarts_is_trusted_again_and_counting_goes_on()
             await until(lambda: hill.books.used("ana") == 5)
         await until(lambda: {"valley": "silent"} == hill.states())
         async with NodeFixture(
-            "valley", "hill", peers=(hill.address,), page_cache=page_cache, books=valley.books
+            "valley", "hill", peers=(hill.address,), page_cache=page_cache, usage_ledger=valley.books
         ).running() as valley:
             await until(lambda: {"valley": "trusted"} == hill.states())
             valley.book("ana", 2)

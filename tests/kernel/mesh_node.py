@@ -31,7 +31,7 @@ async def live(name: str, interfaces: tuple[str, ...], members: frozenset[str]) 
         community_id="the-village",
         name=name,
         roster=lambda: roster,
-        books=books,
+        usage_ledger=books,
         page_cache=FakePageCache(),
         interfaces=interfaces,
     )

@@ -5,7 +5,14 @@ not.
 from hypothesis import given
 from hypothesis import strategies as st
 
-from captive_portal.callers import ADDRESSES_MAX, CLAIMS_MAX, DEVICES_MAX, AddressClaims, Claims, warning
+from captive_portal.callers import (
+    ADDRESSES_MAX,
+    CLAIMS_MAX,
+    DEVICES_MAX,
+    ActiveDevices,
+    AddressConflicts,
+    warning,
+)
 from node.units import MacAddress
 
 ANA, BEN = MacAddress("02:00:00:00:00:0a"), MacAddress("02:00:00:00:00:0b")
@@ -17,8 +24,8 @@ def mac(number: int) -> MacAddress:
     return MacAddress(f"02:00:00:{number >> 16:02x}:{number >> 8 & 255:02x}:{number & 255:02x}")
 
 
-def seen(*told: tuple[float, MacAddress], address: str = ADDRESS) -> Claims:
-    claims = Claims()
+def seen(*told: tuple[float, MacAddress], address: str = ADDRESS) -> AddressConflicts:
+    claims = AddressConflicts()
     for now, device in told:
         claims.seen(address, device, now)
     return claims
@@ -41,7 +48,7 @@ def test_an_address_that_moves_among_many_devices_is_not() -> None:
 
 
 def test_a_claim_is_reported_for_ten_minutes_and_counts_once_for_each_address() -> None:
-    claims = Claims()
+    claims = AddressConflicts()
     for now in range(5):
         claims.claimed(ADDRESS, now)
         claims.claimed("fd77::1", now)
@@ -50,7 +57,7 @@ def test_a_claim_is_reported_for_ten_minutes_and_counts_once_for_each_address() 
 
 
 def test_new_addresses_and_devices_do_not_grow_memory_beyond_its_limit() -> None:
-    claims, heard = Claims(), AddressClaims()
+    claims, heard = AddressConflicts(), ActiveDevices()
     for number in range(2 * ADDRESSES_MAX):
         claims.seen(f"10.77.{number >> 8}.{number & 255}", mac(number), 0)
         claims.claimed(f"10.77.{number >> 8}.{number & 255}", 0)
@@ -61,7 +68,7 @@ def test_new_addresses_and_devices_do_not_grow_memory_beyond_its_limit() -> None
 
 
 def test_a_lease_contradicts_a_device_only_when_its_holder_was_seen() -> None:
-    heard = AddressClaims()
+    heard = ActiveDevices()
     heard.add(ANA)
     assert not heard.is_lease_of_another(None, ANA)
     assert not heard.is_lease_of_another(ANA, ANA)

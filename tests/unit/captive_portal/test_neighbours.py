@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from captive_portal.neighbours import question, read_answer, read_news
+from captive_portal.neighbours import neighbour_request, read_answer, read_notification
 from node.netlink import attribute, message
 
 ADDRESS = bytes([192, 0, 2, 7])
@@ -54,14 +54,14 @@ def test_an_answer_about_another_address_is_ignored(wrong: bytes) -> None:
 @given(st.binary(max_size=200))
 def test_no_bytes_raise(noise: bytes) -> None:
     assert read_answer(noise, ADDRESS, 3) is None
-    assert read_news(noise, 3) is None
+    assert read_notification(noise, 3) is None
 
 
 @given(st.binary(max_size=200))
 def test_no_payload_raises(noise: bytes) -> None:
     told = message(28, 0, 1, noise)
     assert read_answer(told, ADDRESS, 3) is None or ADDRESS in noise
-    read_news(told, 3)
+    read_notification(told, 3)
 
 
 @given(st.integers(0, len(answer()) - 1), st.integers(0, 255))
@@ -73,13 +73,13 @@ def test_an_answer_with_a_changed_byte_names_no_other_device(place: int, byte: i
 
 
 def test_a_notification_is_an_address_and_its_device() -> None:
-    assert ("192.0.2.7", "02:00:00:00:00:0a") == read_news(answer(), 3)
-    assert read_news(answer(), 4) is None
-    assert read_news(answer(address=b"1234567"), 3) is None
-    assert read_news(answer(kind=29), 3) is None
+    assert ("192.0.2.7", "02:00:00:00:00:0a") == read_notification(answer(), 3)
+    assert read_notification(answer(), 4) is None
+    assert read_notification(answer(address=b"1234567"), 3) is None
+    assert read_notification(answer(kind=29), 3) is None
 
 
 @pytest.mark.parametrize(("address", "octets"), [(ADDRESS, 36), (bytes(16), 48)])
 def test_a_request_contains_its_length(address: bytes, octets: int) -> None:
-    asked = question(address, 3, 1)
+    asked = neighbour_request(address, 3, 1)
     assert (octets, octets) == (len(asked), struct.unpack_from("=I", asked)[0])

@@ -1,6 +1,6 @@
 """The query to the packet filter, octet by octet, as libnftables 1.1.3 sends it."""
 
-from captive_portal.senders import key_of, question
+from captive_portal.senders import element_request, key_of
 from node.units import MacAddress
 from node.web.connections import SocketAddresses
 
@@ -23,7 +23,7 @@ def test_an_invalid_address_or_pair_has_no_key() -> None:
 
 
 def test_the_query_names_table_set_and_key() -> None:
-    asked = question("procomu", "senders4", b"\x01\x02\x03\x04", 7)
+    asked = element_request("procomu", "senders4", b"\x01\x02\x03\x04", 7)
     assert int.from_bytes(asked[:4], "little") == len(asked)
     assert asked[4:6] == bytes((13, 10))
     assert b"procomu\0" in asked

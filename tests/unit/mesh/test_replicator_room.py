@@ -31,7 +31,7 @@ def replicator(name: str, books: Books, cache: FakePageCache) -> Replicator:
         key=key_of(name),
         community=VILLAGE,
         roster=lambda: frozenset({HILL, id_of("valley")}),
-        books=books,
+        usage_ledger=books,
         page_cache=cache,
         woken=lambda: None,
         on_usage_changed=lambda: None,
@@ -54,7 +54,7 @@ async def a_month_of_lives(books: Books, cache: FakePageCache) -> Replicator:
         await hill.restore()
         for _ in range(ROUNDS):
             await hill._write_pages()
-        await hill.shelve()
+        await hill.persist_pages()
     return hill
 
 
@@ -86,7 +86,7 @@ async def test_a_start_finds_what_is_held_among_pages_that_left_before() -> None
     assert hill.exchange.root() == valley.exchange.root()
     await valley.recount()
     assert dict(books.ledger.cells()) == dict(known.ledger.cells())
-    await valley.shelve()
+    await valley.persist_pages()
     assert len(hill.exchange.held_of(HILL)) == len(cache.records)
 
 
@@ -107,11 +107,11 @@ async def test_a_page_that_could_not_be_kept_does_not_replace_the_one_after_it()
     valley.receive(HILL, page({"ana": 1}, 1).raw)
     newer = page({"ana": 2}, 2)
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(valley.shelve())
+        tasks.create_task(valley.persist_pages())
         await cache.is_asked.wait()
         valley.receive(HILL, newer.raw)
-        tasks.create_task(valley.shelve())
+        tasks.create_task(valley.persist_pages())
         await asyncio.sleep(0)
         cache.is_full.set()
-    await valley.shelve()
+    await valley.persist_pages()
     assert newer.raw == cache.records[newer.name]

@@ -53,7 +53,7 @@ def test_a_members_export_has_guests_objections_and_that_there_is_a_passphrase(t
     rows = own_rows(town.registry, "ana", LAPTOP, at())
     assert ["Pau"] == [guest["name"] for guest in rows["guests"]]
     assert ["laptop"] == [device["name"] for device in rows["devices"]]
-    assert ["Why?"] == [objection["text"] for objection in rows["contests"]]
+    assert ["Why?"] == [objection["text"] for objection in rows["objections"]]
     assert rows["has_passphrase"] is True
     assert "secret" not in json.dumps(rows)
 
@@ -62,7 +62,7 @@ def test_a_guests_export_has_the_request_and_nothing_of_the_member(town):
     town.registry.ask(PHONE, "Ana Mas", "Pau", ALL, at())
     rows = own_rows(town.registry, guest_account(PHONE), PHONE, at())
     assert {"host": "Ana Mas", "name": "Pau"} == rows["asked"]
-    assert [] == rows["devices"] == rows["contests"] == rows["guests"]
+    assert [] == rows["devices"] == rows["objections"] == rows["guests"]
 
 
 def test_erasing_leaves_nothing_of_a_guest(town):
