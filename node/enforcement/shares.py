@@ -34,12 +34,6 @@ RATE_LEAST = BitsPerSecond(8)
 BURST_MS = 5
 BURST_BYTES_MIN = 3 * FRAME_BYTES
 BURST_BYTES_MAX = 16_000_000
-QUEUE_MS, QUEUE_AT_CEILING_US = 100, 12_500
-"""Longest queue of a class that has its share, and of one that has the line to itself. A queue as long at the ceiling
-would be 2.5 s at a 25th of the line."""
-QUEUE_BYTES_MIN, QUEUE_BYTES_MAX = 20 * FRAME_BYTES, 1_000 * FRAME_BYTES
-"""With less than the first a few downloads lose so much that the line is full of what is sent again: it passed the line
-before the queue dropped it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +48,8 @@ class HtbClass:
     cburst_bytes: int
     quantum_bytes: int
     is_leaf: bool = True
-    queue_bytes: int = QUEUE_BYTES_MIN
-    """Limit of a leaf's queue, where the queue does not limit itself by time."""
+    share: BitsPerSecond = RATE_LEAST
+    """What it gets while all its siblings transfer at full rate."""
 
 
 UPLINK_MINOR = 0xFFFF
@@ -173,7 +167,7 @@ def _fill(
     for each in siblings:
         leaf = each.minor not in by_parent
         own = _htb(each, above.minor, rates[each.minor], turns, upwards=upwards, is_leaf=leaf)
-        own = replace(own, queue_bytes=_queue(shares[each.minor], own.ceil))
+        own = replace(own, share=shares[each.minor])
         rendered[each.minor] = own
         if not leaf:
             _fill(rendered, by_parent, each.minor, own, turns, upwards=upwards)
@@ -238,7 +232,7 @@ def _htb(
         burst_bytes=_burst(rate),
         cburst_bytes=_burst(ceil),
         quantum_bytes=turns.quantum(each.weight),
-        queue_bytes=_queue(0, ceil),
+        share=rate,
         is_leaf=is_leaf,
     )
 
@@ -250,11 +244,6 @@ def _grid(unit: int) -> int:
 
 def _burst(rate: int) -> int:
     return min(BURST_BYTES_MAX, max(BURST_BYTES_MIN, rate * BURST_MS // 8000))
-
-
-def _queue(share: int, ceil: int) -> int:
-    wanted = max(share * QUEUE_MS // 8_000, ceil * QUEUE_AT_CEILING_US // 8_000_000)
-    return min(QUEUE_BYTES_MAX, max(QUEUE_BYTES_MIN, wanted))
 
 
 def _way(rates: Rates, upwards: bool) -> BitsPerSecond:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from node.enforcement.plan import Leaf
-from node.enforcement.shares import QUEUE_BYTES_MIN, HtbClass
+from node.enforcement.shares import FRAME_BYTES, HtbClass
 from node.netlink import (
     NLM_F_ACK,
     NLM_F_CREATE,
@@ -25,23 +25,45 @@ from node.units import BitsPerSecond
 Action = Literal["add-root", "delete-root", "set-class", "delete-class", "set-leaf", "resize-leaf"]
 
 HTB_MAJOR = 1
+BFIFO_MS, BFIFO_AT_CEILING_US = 100, 12_500
+"""Longest queue of a bfifo whose class has its share, and of one that has the line to itself. A queue of 100 ms at the
+ceiling is one of 2.5 s at a 25th of the line."""
+BFIFO_BYTES_MIN, BFIFO_BYTES_MAX = 20 * FRAME_BYTES, 1_000 * FRAME_BYTES
+"""With less than the first a few downloads lose so much that the line is full of what is sent again: it passed the line
+before the queue dropped it."""
 FQ_CODEL_FLOWS, FQ_CODEL_PACKETS = 64, 2_000
 """Hash buckets and packets of an fq_codel leaf. With the kernel's defaults 1,000 leaves take 74 MB on each interface
 while they are empty, with these 10 MB."""
 FQ_CODEL_MS, FQ_CODEL_MEMORY_MIN, FQ_CODEL_MEMORY_MAX = 100, 512 << 10, 4 << 20
 """fq_codel's `memory_limit`: so much time at the class's ceiling, twice, because it counts whole buffers, 2,304 bytes for
 a full frame. The least holds three packets of each of 64 flows, and some merged segments of 64 kB."""
+FQ_CODEL_TARGET_US, FQ_CODEL_TARGET_US_MAX, FQ_CODEL_TARGET_FRAMES = 5_000, 200_000, 4
+FQ_CODEL_INTERVAL_US = 100_000
+"""fq_codel's `target` is 5 ms, its default, or the time of so many frames at the class's share: with less it drops
+packets that are not even late. Its `interval` is its default and what `target` is longer."""
 
 TCMSG = struct.Struct("=BBHiIII")
 """struct tcmsg of linux/rtnetlink.h: family, two of padding, interface, handle, parent, info."""
 RTM_NEWQDISC, RTM_DELQDISC, RTM_NEWTCLASS, RTM_DELTCLASS = 36, 37, 40, 41
 TC_H_ROOT = 0xFFFFFFFF
 TCA_KIND, TCA_OPTIONS = 1, 2
-TCA_FQ_CODEL_LIMIT, TCA_FQ_CODEL_FLOWS, TCA_FQ_CODEL_MEMORY_LIMIT = 2, 5, 9
+TCA_FQ_CODEL_TARGET, TCA_FQ_CODEL_LIMIT, TCA_FQ_CODEL_INTERVAL, TCA_FQ_CODEL_FLOWS = 1, 2, 3, 5
+TCA_FQ_CODEL_MEMORY_LIMIT = 9
 TCA_HTB_PARMS, TCA_HTB_INIT, TCA_HTB_RATE64, TCA_HTB_CEIL64 = 1, 2, 6, 7
 HTB_VERSION, HTB_RATE_TO_QUANTUM = 3, 10
 TC_LINKLAYER_ETHERNET = 1
 PSCHED_TICK_NS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class LeafQueue:
+    """Settings of a leaf's queue."""
+
+    kind: Leaf
+    limit_bytes: int
+    """Of a bfifo all that waits in it, of an fq_codel its `memory_limit`."""
+    target_us: int = 0
+    """Of an fq_codel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +73,7 @@ class TcChange:
     action: Action
     minor: int = 0
     htb: HtbClass | None = None
-    leaf: Leaf | None = None
-    limit_bytes: int = 0
-    """Of a bfifo all that waits in it, of an fq_codel its `memory_limit`."""
+    leaf: LeafQueue | None = None
 
 
 def changes(
@@ -76,17 +96,21 @@ def changes(
         yield TcChange("set-class", minor, htb)
         if not htb.is_leaf:
             continue
-        limit = _limit(leaf, htb)
+        queue = leaf_queue(leaf, htb)
         if minor in gone or minor not in before or not before[minor].is_leaf:
-            yield TcChange("set-leaf", minor, None, leaf, limit)
-        elif _limit(leaf, before[minor]) != limit or not before[minor].ceil:
-            yield TcChange("resize-leaf", minor, None, leaf, limit)
+            yield TcChange("set-leaf", minor, None, queue)
+        elif leaf_queue(leaf, before[minor]) != queue or not before[minor].ceil:
+            yield TcChange("resize-leaf", minor, None, queue)
 
 
-def _limit(leaf: Leaf, htb: HtbClass) -> int:
-    if leaf == "bfifo":
-        return htb.queue_bytes
-    return max(FQ_CODEL_MEMORY_MIN, min(FQ_CODEL_MEMORY_MAX, 2 * htb.ceil * FQ_CODEL_MS // 8_000))
+def leaf_queue(kind: Leaf, htb: HtbClass) -> LeafQueue:
+    """The queue of a class by its share and its ceiling."""
+    if kind == "bfifo":
+        wanted = max(htb.share * BFIFO_MS // 8_000, htb.ceil * BFIFO_AT_CEILING_US // 8_000_000)
+        return LeafQueue(kind, max(BFIFO_BYTES_MIN, min(BFIFO_BYTES_MAX, wanted)))
+    memory = max(FQ_CODEL_MEMORY_MIN, min(FQ_CODEL_MEMORY_MAX, 2 * htb.ceil * FQ_CODEL_MS // 8_000))
+    frames_us = FQ_CODEL_TARGET_FRAMES * FRAME_BYTES * 8_000_000 // max(1, htb.share)
+    return LeafQueue(kind, memory, max(FQ_CODEL_TARGET_US, min(FQ_CODEL_TARGET_US_MAX, frames_us)))
 
 
 def _gone(before: Mapping[int, HtbClass], after: Mapping[int, HtbClass]) -> set[int]:
@@ -120,7 +144,8 @@ def as_text(change: TcChange, interface: str) -> str:
     if change.action == "delete-class":
         return f"class delete dev {interface} classid {classid}"
     if change.leaf is not None:
-        return f"qdisc replace dev {interface} parent {classid} {_leaf_text(change)}"
+        queue = _leaf_text(change.leaf, is_new=change.action == "set-leaf")
+        return f"qdisc replace dev {interface} parent {classid} {queue}"
     htb = change.htb
     assert htb is not None
     parent = f"{HTB_MAJOR}:" if htb.parent_minor is None else f"{HTB_MAJOR}:{htb.parent_minor:x}"
@@ -144,7 +169,7 @@ def as_message(change: TcChange, ifindex: int, sequence: int) -> bytes:
     if change.leaf is not None:
         # With NLM_F_EXCL a queue of the same kind is replaced as well: fq_codel refuses a change of `flows`.
         flags = replace | NLM_F_EXCL if change.action == "set-leaf" else replace
-        body = leaf_attributes(change.leaf, change.limit_bytes, is_new=change.action == "set-leaf")
+        body = leaf_attributes(change.leaf, is_new=change.action == "set-leaf")
         return _message(RTM_NEWQDISC, flags, sequence, ifindex, 0, classid, body)
     assert change.htb is not None
     above = handle | (change.htb.parent_minor or 0)
@@ -165,26 +190,37 @@ def _root_attributes(kind: str) -> bytes:
     if kind == "htb":
         init = struct.pack("=IIIII", HTB_VERSION, HTB_RATE_TO_QUANTUM, 0, 0, 0)
         return _kind(kind) + attribute(TCA_OPTIONS, attribute(TCA_HTB_INIT, init))
-    if kind in {"fq_codel", "bfifo"}:
-        return leaf_attributes("fq_codel" if kind == "fq_codel" else "bfifo", QUEUE_BYTES_MIN, is_new=True)
+    if kind == "fq_codel":
+        return leaf_attributes(LeafQueue("fq_codel", FQ_CODEL_MEMORY_MIN, FQ_CODEL_TARGET_US), is_new=True)
+    if kind == "bfifo":
+        return leaf_attributes(LeafQueue("bfifo", BFIFO_BYTES_MIN), is_new=True)
     return _kind(kind)
 
 
-def leaf_attributes(leaf: Leaf, limit_bytes: int, *, is_new: bool) -> bytes:
-    if leaf == "bfifo":
-        return _kind(leaf) + attribute(TCA_OPTIONS, struct.pack("=I", limit_bytes))
-    options = {TCA_FQ_CODEL_MEMORY_LIMIT: limit_bytes}
+def leaf_attributes(leaf: LeafQueue, *, is_new: bool) -> bytes:
+    if leaf.kind == "bfifo":
+        return _kind(leaf.kind) + attribute(TCA_OPTIONS, struct.pack("=I", leaf.limit_bytes))
+    options = {
+        TCA_FQ_CODEL_TARGET: leaf.target_us,
+        TCA_FQ_CODEL_INTERVAL: _interval_us(leaf),
+        TCA_FQ_CODEL_MEMORY_LIMIT: leaf.limit_bytes,
+    }
     if is_new:
         options |= {TCA_FQ_CODEL_LIMIT: FQ_CODEL_PACKETS, TCA_FQ_CODEL_FLOWS: FQ_CODEL_FLOWS}
     packed = b"".join(attribute(key, struct.pack("=I", value)) for key, value in options.items())
-    return _kind(leaf) + attribute(TCA_OPTIONS, packed)
+    return _kind(leaf.kind) + attribute(TCA_OPTIONS, packed)
 
 
-def _leaf_text(change: TcChange) -> str:
-    if change.leaf == "bfifo":
-        return f"bfifo limit {change.limit_bytes}"
-    made = f" limit {FQ_CODEL_PACKETS} flows {FQ_CODEL_FLOWS}" if change.action == "set-leaf" else ""
-    return f"fq_codel{made} memory_limit {change.limit_bytes}"
+def _interval_us(leaf: LeafQueue) -> int:
+    return FQ_CODEL_INTERVAL_US + leaf.target_us - FQ_CODEL_TARGET_US
+
+
+def _leaf_text(leaf: LeafQueue, *, is_new: bool) -> str:
+    if leaf.kind == "bfifo":
+        return f"bfifo limit {leaf.limit_bytes}"
+    made = f" limit {FQ_CODEL_PACKETS} flows {FQ_CODEL_FLOWS}" if is_new else ""
+    times = f" target {leaf.target_us}us interval {_interval_us(leaf)}us"
+    return f"fq_codel{made}{times} memory_limit {leaf.limit_bytes}"
 
 
 def _htb_options(htb: HtbClass) -> bytes:

@@ -184,9 +184,7 @@ def test_a_round_of_borrowing_is_short_and_small_weights_count_all_the_same() ->
     assert 10_000 == throttled[2].quantum_bytes
 
 
-def test_a_queue_is_as_long_as_the_share_needs_and_never_too_short() -> None:
-    """At the ceiling it would be 12.5 ms; a hundred milliseconds there were seconds at a share."""
-    assert 30_280 == classes(*(one(m) for m in range(1, 101)), uplink=rates(10_000_000))[1].queue_bytes
-    assert 122_880 == classes(*(one(m) for m in range(1, 5)))[1].queue_bytes
-    assert 156_250 == classes(*(one(m) for m in range(1, 401)), uplink=rates(100_000_000))[1].queue_bytes
-    assert 1_514_000 == classes(one(1), uplink=rates(10_000_000_000))[1].queue_bytes
+def test_a_class_knows_the_share_that_it_has_while_all_transfer() -> None:
+    shares = classes(one(1, 100), one(2, 300), one(3, 100, ceiling=rates(2_000_000)))
+    assert (7_372_800, 22_118_400, 2_000_000) == tuple(shares[m].share for m in (1, 2, 3))
+    assert shares[1].rate < shares[1].share

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from node.enforcement.plan import Leaf
 from node.enforcement.shares import HtbClass
-from node.enforcement.tc import TCMSG, TcChange, as_message, as_text, changes
+from node.enforcement.tc import TCMSG, LeafQueue, TcChange, as_message, as_text, changes, leaf_queue
 from node.netlink import HEADER, find_attribute, messages
 from node.units import BitsPerSecond
 
@@ -34,7 +34,7 @@ def test_the_first_plan_adds_the_root_then_parents_then_children_with_their_queu
         " burst 4542 cburst 25000 quantum 20000",
         "class replace dev lan0 parent 1:ffff classid 1:11 htb rate 1000000bit ceil 40000000bit"
         " burst 4542 cburst 25000 quantum 20000",
-        "qdisc replace dev lan0 parent 1:11 bfifo limit 30280",
+        "qdisc replace dev lan0 parent 1:11 bfifo limit 62500",
     ] == told(None, {0xFFFF: ROOT, 0x11: htb(0x11)})
 
 
@@ -140,27 +140,48 @@ def test_a_message_puts_a_class_below_its_parent_and_the_top_class_below_the_roo
         assert (7, 0x1_0011, expected) == (ifindex, handle, above)
 
 
-@pytest.mark.parametrize(("leaf", "limit"), [("bfifo", 40_000), ("fq_codel", 2_000_000)])
-def test_a_queue_is_resized_when_its_length_changes_and_not_made_again(leaf: Leaf, limit: int) -> None:
+@pytest.mark.parametrize(
+    ("kind", "wanted"),
+    [("bfifo", LeafQueue("bfifo", 125_000)), ("fq_codel", LeafQueue("fq_codel", 2_000_000, 5_000))],
+)
+def test_a_queue_is_resized_when_its_settings_change_and_not_made_again(
+    kind: Leaf, wanted: LeafQueue
+) -> None:
     before = {0xFFFF: ROOT, 0x11: htb(0x11)}
-    faster = replace(htb(0x11), ceil=BitsPerSecond(80_000_000), queue_bytes=40_000)
-    assert [("set-class", 0), ("resize-leaf", limit)] == [
-        (change.action, change.limit_bytes) for change in changes(before, {**before, 0x11: faster}, leaf)
+    faster = replace(htb(0x11), ceil=BitsPerSecond(80_000_000), share=BitsPerSecond(10_000_000))
+    assert [("set-class", None), ("resize-leaf", wanted)] == [
+        (change.action, change.leaf) for change in changes(before, {**before, 0x11: faster}, kind)
     ]
 
 
-def test_fair_queueing_gets_few_flows_and_little_memory() -> None:
-    made, resized = (
-        TcChange(action, 0x11, None, "fq_codel", 500_000) for action in ("set-leaf", "resize-leaf")
-    )
-    assert "qdisc replace dev lan0 parent 1:11 fq_codel limit 2000 flows 64 memory_limit 500000" == as_text(
-        made, "lan0"
-    )
-    assert "qdisc replace dev lan0 parent 1:11 fq_codel memory_limit 500000" == as_text(resized, "lan0")
-    for change, flags, options in (
-        (made, 0x700, {2: 2_000, 5: 64, 9: 500_000}),
-        (resized, 0x500, {9: 500_000}),
-    ):
+@pytest.mark.parametrize(
+    ("share", "ceil", "bfifo", "memory", "target_us"),
+    [
+        (400_000, 10_000_000, 30_280, 524_288, 121_120),
+        (10_000_000, 40_000_000, 125_000, 1_000_000, 5_000),
+        (250_000, 100_000_000, 156_250, 2_500_000, 193_792),
+        (10_000_000_000, 10_000_000_000, 1_514_000, 4_194_304, 5_000),
+        (8, 8, 30_280, 524_288, 200_000),
+    ],
+)
+def test_a_queue_fits_the_share_and_is_never_too_short_or_too_long(
+    share: int, ceil: int, bfifo: int, memory: int, target_us: int
+) -> None:
+    """A queue of a hundred milliseconds at the ceiling would be seconds at a small share."""
+    of = replace(htb(0x11), share=BitsPerSecond(share), ceil=BitsPerSecond(ceil))
+    assert LeafQueue("bfifo", bfifo) == leaf_queue("bfifo", of)
+    assert LeafQueue("fq_codel", memory, target_us) == leaf_queue("fq_codel", of)
+
+
+def test_fair_queueing_gets_few_flows_little_memory_and_a_target_that_its_share_can_meet() -> None:
+    queue = LeafQueue("fq_codel", 500_000, 20_000)
+    made, resized = (TcChange(action, 0x11, None, queue) for action in ("set-leaf", "resize-leaf"))
+    times = "target 20000us interval 115000us memory_limit 500000"
+    start = "qdisc replace dev lan0 parent 1:11 fq_codel"
+    assert f"{start} limit 2000 flows 64 {times}" == as_text(made, "lan0")
+    assert f"{start} {times}" == as_text(resized, "lan0")
+    common = {1: 20_000, 3: 115_000, 9: 500_000}
+    for change, flags, options in ((made, 0x700, common | {2: 2_000, 5: 64}), (resized, 0x500, common)):
         packed = as_message(change, ifindex=7, sequence=3)
         ((kind, _, payload),) = messages(packed)
         attributes = payload[TCMSG.size :]
